@@ -1,0 +1,119 @@
+"""One `llama_context`: a cache of some length, and evaluation in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from grid.cell import Options
+from grid.errors import EngineError, Unsupported
+from grid_llamacpp.batch import Batch
+from grid_llamacpp.library import Library
+from grid_llamacpp.memory import buffers, padded
+from grid_llamacpp.options import KV_TYPES
+
+_FLASH = {"auto": -1, "off": 0, "on": 1}
+
+
+class Context:
+    """A cache of `tokens` tokens (rounded up as llama.cpp does) shared by `sequences` sequences.
+
+    Raises OutOfMemory, Unsupported or EngineError when it cannot be made. `close` frees it.
+    """
+
+    def __init__(
+        self, library: Library, model: Any, options: Options, tokens: int, sequences: int
+    ) -> None:
+        self._library, self._api = library, library.api
+        self.cells = padded(tokens)
+        self.sequences = sequences
+        mark = library.log.mark()
+        parameters = self._parameters(options)
+        self._pointer = self._api.llama_init_from_model(model, parameters)
+        if not self._pointer:
+            raise library.error(f"no context of {tokens} tokens", mark)
+        lines = library.log.since(mark)
+        self.buffers = buffers(lines)
+        self.flash_attention = _flash_used(lines, str(options["flash_attention"]))
+        self._memory = self._api.llama_get_memory(self._pointer)
+        self.vocabulary = self._api.llama_vocab_n_tokens(self._api.llama_model_get_vocab(model))
+        size = int(self._api.llama_n_batch(self._pointer))
+        self.batch = Batch(self._api, size, sequences)
+
+    def _parameters(self, options: Options) -> Any:
+        parameters = self._api.llama_context_default_params()
+        parameters.n_ctx = self.cells
+        parameters.n_batch = min(int(options["batch"]), self.cells)
+        parameters.n_ubatch = min(int(options["ubatch"]), parameters.n_batch)
+        parameters.n_seq_max = self.sequences
+        parameters.kv_unified = True
+        parameters.n_threads = int(options["threads"])
+        parameters.n_threads_batch = int(options["threads_batch"])
+        parameters.flash_attn_type = _FLASH[str(options["flash_attention"])]
+        parameters.type_k = KV_TYPES[str(options["kv_type_k"])]
+        parameters.type_v = KV_TYPES[str(options["kv_type_v"])]
+        parameters.no_perf = True
+        return parameters
+
+    @property
+    def pointer(self) -> Any:
+        """For samplers, which read the logits themselves."""
+        return self._pointer
+
+    def close(self) -> None:
+        if self._pointer:
+            self._api.llama_free(self._pointer)
+            self._pointer = None
+
+    def clear(self) -> None:
+        """Forget every sequence; the cache's bytes stay as they are."""
+        self._api.llama_memory_clear(self._memory, False)
+
+    def forget(self, sequence: int, first: int) -> None:
+        """Drop the tokens of a sequence from position `first` on. Raises Unsupported where the
+        model's state cannot be cut (recurrent layers)."""
+        if not self._api.llama_memory_seq_rm(self._memory, sequence, first, -1):
+            raise Unsupported("this model's state cannot be cut back to an earlier token")
+
+    def evaluate(self) -> npt.NDArray[np.float32]:
+        """Decode what the batch holds; logits [outputs, vocabulary], valid until the next call."""
+        mark = self._library.log.mark()
+        code = self._api.llama_decode(self._pointer, self.batch.native())
+        if code == 1:
+            raise EngineError(f"the context of {self.cells} tokens is full")
+        if code:
+            raise self._library.error(f"evaluation failed (code {code})", mark)
+        outputs = self.batch.outputs
+        self._api.llama_synchronize(self._pointer)
+        if not outputs:
+            return np.empty((0, self.vocabulary), np.float32)
+        address = self._api.llama_get_logits(self._pointer)
+        return np.ctypeslib.as_array(address, shape=(outputs, self.vocabulary))
+
+    def append(self, ids: Sequence[int], position: int, wanted_from: int) -> list[Any]:
+        """Evaluate tokens of sequence 0 from `position` on, in batches of the context's size.
+
+        Returns copies of the logits [rows, vocabulary] of each batch, from index `wanted_from` on.
+        """
+        rows = []
+        for start in range(0, len(ids), self.batch.size):
+            part = ids[start : start + self.batch.size]
+            self.batch.clear()
+            self.batch.add(part, position + start, (0,), wanted_from - start)
+            logits = self.evaluate()
+            if len(logits):
+                rows.append(logits.copy())
+        return rows
+
+
+def _flash_used(lines: Sequence[str], asked: str) -> str:
+    """Whether flash attention is in use, as the engine says when the choice was left to it."""
+    for line in lines:
+        if "Flash Attention enabled" in line or "enabling flash_attn" in line:
+            return "on"
+        if "Flash Attention not supported" in line or "forcing off" in line:
+            return "off"
+    return asked

@@ -1,0 +1,225 @@
+"""A GGUF model loaded in llama.cpp."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from grid.backend import TokenScores
+from grid.cell import Options
+from grid.errors import EngineError
+from grid_llamacpp.context import Context
+from grid_llamacpp.generation import generate
+from grid_llamacpp.library import Library, library
+from grid_llamacpp.memory import SCORED_TOKENS, buffers
+from grid_llamacpp.scoring import Request, groups, packs, score_pack
+
+_SEQUENCES = 64
+_DEFAULT_CONTEXT = 256
+_MMAP, _READ = 1, 0
+
+
+@contextmanager
+def load(path: Path, device: str, options: Options) -> Iterator[LlamaEngine]:
+    """Load a model; leaving frees model and contexts.
+
+    `device` is `cpu`, or an accelerator whose number may follow a colon (`cuda:1`).
+    Raises OutOfMemory, Unsupported or EngineError with llama.cpp's own reason.
+    """
+    engine = LlamaEngine(library(), path, device, options)
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
+class LlamaEngine:
+    """Tokenizes, Scores, Logits, Steps and Generates of `grid.backend`.
+
+    Holds one context at a time: a single sequence for logits and steps, or a packed one of many
+    sequences for scoring and for several prompts; asking for the other kind replaces it.
+    """
+
+    def __init__(self, found: Library, path: Path, device: str, options: Options) -> None:
+        self._library, self._api, self._options = found, found.api, options
+        self._tokens = _DEFAULT_CONTEXT
+        self._context: Context | None = None
+        self._position = 0
+        mark = found.log.mark()
+        self._model = self._api.llama_model_load_from_file(
+            str(path).encode(), self._model_parameters(device)
+        )
+        if not self._model:
+            raise found.error(f"{path.name} does not load", mark)
+        self._model_buffers = buffers(found.log.since(mark))
+        self._vocabulary = self._api.llama_model_get_vocab(self._model)
+        self.vocabulary = int(self._api.llama_vocab_n_tokens(self._vocabulary))
+        self.bos = self._bos()
+        self.version = found.version
+
+    def _model_parameters(self, device: str) -> Any:
+        parameters = self._api.llama_model_default_params()
+        kind, _, number = device.partition(":")
+        parameters.n_gpu_layers = 0 if kind == "cpu" else int(self._options["gpu_layers"])
+        parameters.main_gpu = int(number) if number.isdigit() else 0
+        parameters.load_mode = _MMAP if self._options["mmap"] else _READ
+        return parameters
+
+    def _bos(self) -> int | None:
+        token = int(self._api.llama_vocab_bos(self._vocabulary))
+        return token if token >= 0 and self._api.llama_vocab_get_add_bos(self._vocabulary) else None
+
+    def close(self) -> None:
+        self._drop()
+        if self._model:
+            self._api.llama_model_free(self._model)
+            self._model = None
+
+    def environment(self) -> Mapping[str, str]:
+        """Build, kernels, threads, batch sizes and cache types behind every number."""
+        single = self._single()
+        description = ctypes.create_string_buffer(256)
+        self._api.llama_model_desc(self._model, description, len(description))
+        return {
+            "engine": self.version,
+            "features": self._library.features,
+            "model": description.value.decode(errors="replace"),
+            "kernels": "CPU kernels quantize activations to 8 bits for quantized weights",
+            "flash_attention": single.flash_attention,
+            "context_cells": str(single.cells),
+            **{
+                name: str(value)
+                for name, value in self._options.items()
+                if name != "flash_attention"
+            },
+        }
+
+    def resize(self, context: int) -> None:
+        """Make room for `context` tokens at once. Raises OutOfMemory where there is none."""
+        self._drop()
+        self._tokens = max(context, 1)
+        self._single()
+
+    def memory_report(self) -> Mapping[str, int]:
+        """Bytes of the engine's buffers, each as its log rounds it, to 0.01 MiB."""
+        return {**self._model_buffers, **(self._context.buffers if self._context else {})}
+
+    def _drop(self) -> None:
+        if self._context:
+            self._context.close()
+        self._context, self._position = None, 0
+
+    def _ready(self, tokens: int, sequences: int) -> Context:
+        """The context, made anew if the one at hand is of another kind or too short."""
+        held = self._context
+        if held and held.sequences == sequences and held.cells >= tokens:
+            return held
+        self._drop()
+        self._context = Context(self._library, self._model, self._options, tokens, sequences)
+        return self._context
+
+    def _single(self) -> Context:
+        return self._ready(self._tokens, 1)
+
+    def encode(self, text: str) -> list[int]:
+        raw = text.encode()
+        room = len(raw) + 8
+        while True:
+            out = (ctypes.c_int32 * room)()
+            count = self._api.llama_tokenize(
+                self._vocabulary, raw, len(raw), out, room, False, False
+            )
+            if count >= 0:
+                return list(out[:count])
+            room = -count
+
+    def decode(self, ids: Sequence[int]) -> bytes:
+        """The tokens' own bytes, one after the other; control tokens have none.
+
+        decode(a + b) == decode(a) + decode(b), so a space that the vocabulary puts before a text
+        stays in it.
+        """
+        return b"".join(self._piece(token) for token in ids)
+
+    def _piece(self, token: int) -> bytes:
+        room = 64
+        while True:
+            out = ctypes.create_string_buffer(room)
+            count = self._api.llama_token_to_piece(self._vocabulary, token, out, room, 0, False)
+            if count >= 0:
+                return out.raw[:count]
+            room = -count
+
+    def logits(self, ids: Sequence[int], first: int = 0) -> npt.NDArray[np.float32]:
+        context = self._single()
+        self._check_room(len(ids), context)
+        context.clear()
+        rows = context.append(ids, 0, first)
+        self._position = len(ids)
+        return rows[0] if len(rows) == 1 else np.concatenate(rows)
+
+    def score(self, requests: Sequence[Request]) -> Iterator[TokenScores]:
+        shared = not self._keeps_state()
+        sequences = _SEQUENCES if shared else 1
+        needed = max(self._tokens, SCORED_TOKENS if shared else 0)
+        context = self._ready(needed, sequences)
+        at_once = min(int(self._options["ubatch"]), context.batch.size)
+        for pack in packs(groups(requests, context.cells, sequences), at_once, sequences):
+            yield from score_pack(context, pack)
+        self._position = 0
+
+    def _keeps_state(self) -> bool:
+        """True for recurrent layers, whose state cannot be shared between sequences."""
+        recurrent = self._api.llama_model_is_recurrent(self._model)
+        return bool(recurrent or self._api.llama_model_is_hybrid(self._model))
+
+    def reset(self) -> None:
+        self._single().clear()
+        self._position = 0
+
+    def truncate(self, tokens: int) -> None:
+        if tokens < self._position:
+            self._single().forget(0, tokens)
+            self._position = tokens
+
+    def prefill(self, ids: Sequence[int]) -> None:
+        context = self._steps(len(ids))
+        context.append(ids, self._position, len(ids) - 1)
+        self._position += len(ids)
+
+    def step(self, token: int) -> None:
+        context = self._steps(1)
+        context.batch.clear()
+        context.batch.add((token,), self._position, (0,), 0)
+        context.evaluate()
+        self._position += 1
+
+    def _steps(self, more: int) -> Context:
+        context = self._single()
+        self._check_room(self._position + more, context)
+        return context
+
+    def _check_room(self, tokens: int, context: Context) -> None:
+        if tokens > context.cells:
+            raise EngineError(f"{tokens} tokens asked, the context has room for {context.cells}")
+
+    def generate(
+        self, prompts: Sequence[Sequence[int]], max_tokens: int, ignore_eos: bool, seed: int
+    ) -> Iterator[tuple[int, int]]:
+        context = self._single()
+        if len(prompts) > 1:
+            total = sum(len(prompt) + max_tokens for prompt in prompts)
+            context = self._ready(max(total, self._tokens), len(prompts))
+        else:
+            self._check_room(len(prompts[0]) + max_tokens, context)
+        self._position = 0
+        yield from generate(
+            self._api, self._vocabulary, context, prompts, max_tokens, ignore_eos, seed
+        )
+        context.clear()

@@ -1,0 +1,99 @@
+"""Make GGUF weights: conversion from safetensors, quantization by llama.cpp."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from pathlib import Path
+
+from grid.errors import EngineError, InputError, Unsupported, did_you_mean
+from grid.formats.gguf import quant_of
+from grid.formats.gguf_reader import Header, read_header
+from grid_llamacpp.library import library, package_version
+from grid_llamacpp.recipes import (
+    EXPERTS_ONLY,
+    FILE_TYPE_NUMBERS,
+    NEEDS_MATRIX,
+    PLAIN,
+    RECIPES,
+)
+
+CONVERTER_VERSION = 1
+"""Raised whenever the same safetensors would be written as other bytes."""
+
+
+def identity() -> str:
+    """Name and version of what makes the bytes; the pinned version where none is installed."""
+    version = package_version() or _pinned()
+    return f"llama-cpp-python {version}, converter {CONVERTER_VERSION}"
+
+
+def _pinned() -> str:
+    lines = Path(__file__).with_name("runtime.txt").read_text().splitlines()
+    return next(line.partition("==")[2] for line in lines if line.startswith("llama-cpp-python=="))
+
+
+def quantize(source: Path, recipe: str, target: Path, threads: int) -> None:
+    """Write `source` (GGUF of 16 or 32 bits, or a Llama's safetensors folder) at `recipe`.
+
+    The target appears whole or not at all. Raises Unsupported for what cannot be made, EngineError
+    where llama.cpp or the disk fails.
+    """
+    _check_recipe(recipe)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            _convert(source, recipe, temporary)
+        else:
+            _requantize(source, recipe, temporary, threads)
+        temporary.replace(target)
+    except OSError as error:
+        raise EngineError(f"{target.name} cannot be written: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _check_recipe(recipe: str) -> None:
+    if recipe in NEEDS_MATRIX:
+        raise Unsupported(f"{recipe} needs an importance matrix, which is not made here")
+    if recipe not in RECIPES:
+        raise Unsupported(f"{recipe!r} is no preset of llama.cpp. {did_you_mean(recipe, RECIPES)}")
+
+
+def _convert(source: Path, recipe: str, target: Path) -> None:
+    if recipe not in PLAIN:
+        raise Unsupported(
+            f"{recipe} from safetensors takes two steps: convert {source.name} to F16 first"
+        )
+    from grid_llamacpp.convert import convert
+
+    convert(source, recipe, target)
+
+
+def _requantize(source: Path, recipe: str, target: Path, threads: int) -> None:
+    header = _readable(source)
+    quant = quant_of([header])
+    if quant not in PLAIN:
+        raise Unsupported(
+            f"{source.name} is already quantized ({quant}); start from its 16-bit weights"
+        )
+    if recipe == EXPERTS_ONLY and not any("_exps" in tensor.name for tensor in header.tensors):
+        raise Unsupported(f"{recipe} is for mixtures of experts; use Q8_0 for {source.name}")
+    engine = library()
+    parameters = engine.api.llama_model_quantize_default_params()
+    parameters.ftype = FILE_TYPE_NUMBERS[recipe]
+    parameters.nthread = threads
+    mark = engine.log.mark()
+    code = engine.api.llama_model_quantize(
+        str(source).encode(), str(target).encode(), ctypes.byref(parameters)
+    )
+    if code:
+        raise engine.error(f"{recipe} of {source.name} cannot be made", mark)
+
+
+def _readable(source: Path) -> Header:
+    try:
+        return read_header(source)
+    except InputError as error:
+        raise EngineError(str(error)) from error

@@ -1,0 +1,72 @@
+"""The axes on which variants are compared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from grid.analysis.posterior import Posterior
+from grid.analysis.variant import Variant
+from grid.errors import InputError, did_you_mean
+from grid.statistics.interval import Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """A quantity of a variant; `exact` ones have no posterior."""
+
+    name: str
+    unit: str
+    better: Literal["higher", "lower"]
+    exact: bool
+    title: str
+
+
+AXES: dict[str, Axis] = {
+    axis.name: axis
+    for axis in (
+        Axis("capability", "1", "higher", False, "capability"),
+        Axis("decode_tps", "token/s", "higher", False, "decode rate"),
+        Axis("prefill_tps", "token/s", "higher", False, "prefill rate"),
+        Axis("artifact_bytes", "B", "lower", True, "size"),
+        Axis("peak_rss_bytes", "B", "lower", True, "peak memory"),
+    )
+}
+
+
+def axis_of(name: str) -> Axis:
+    """Raises InputError with the nearest name."""
+    if name not in AXES:
+        raise InputError(f"unknown axis {name!r}. {did_you_mean(name, AXES)}")
+    return AXES[name]
+
+
+def estimate(variant: Variant, axis: Axis) -> float | None:
+    """The measured value in the axis's unit, None where there is none."""
+    match axis.name:
+        case "artifact_bytes":
+            return float(variant.artifact_bytes)
+        case "capability":
+            found = variant.capability
+        case "decode_tps":
+            found = variant.decode_tps
+        case "prefill_tps":
+            found = variant.prefill_tps
+        case _:
+            found = variant.peak_rss_bytes
+    return None if found is None else found.value
+
+
+def goodness(belief: Posterior, axis: Axis) -> Floats:
+    """Draws in which more is better, NaN for unmeasured: [draws, variants], [1, variants] if exact.
+
+    Rates are on the log scale, lower-is-better quantities negated: order is all that matters.
+    """
+    if axis.name == "capability":
+        return belief.capability
+    if axis.name in belief.rates:
+        return belief.rates[axis.name]
+    values = [estimate(variant, axis) for variant in belief.variants]
+    return np.array([[np.nan if value is None else -value for value in values]])

@@ -1,0 +1,148 @@
+"""What a user can demand of a pick, and how surely each variant meets it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from grid.analysis.posterior import Posterior
+from grid.analysis.variant import Variant
+from grid.errors import InputError
+from grid.statistics.interval import Floats
+from grid.units import format_bytes
+
+SURE = 0.9
+"""A limit on an uncertain quantity counts as met where it holds with this probability."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Demands on a pick; None demands nothing.
+
+    `min_share` is the least share of the 16-bit capability of the same model, 0 to 1.
+    """
+
+    name: str = "best quality"
+    max_bytes: float | None = None
+    max_peak_bytes: float | None = None
+    min_decode_tps: float | None = None
+    min_share: float | None = None
+
+    def __post_init__(self) -> None:
+        for field in KINDS:
+            value = getattr(self, field)
+            if value is not None and not (np.isfinite(value) and value > 0):
+                raise InputError(f"limit {field} is {value:g}; give a number above 0")
+        if self.min_share is not None and self.min_share > 1:
+            raise InputError(
+                f"limit min_share is {self.min_share:g}; give a share of the 16-bit capability, "
+                "such as 0.95"
+            )
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of limit: its name in words and how its value is written."""
+
+    title: str
+    upper: bool
+    text: Callable[[float], str]
+
+
+KINDS: dict[str, Kind] = {
+    "max_bytes": Kind("size", True, format_bytes),
+    "max_peak_bytes": Kind("peak memory", True, format_bytes),
+    "min_decode_tps": Kind("decode rate", False, lambda rate: f"{rate:.3g} token/s"),
+    "min_share": Kind("share of 16-bit capability", False, lambda share: f"{100 * share:.3g} %"),
+}
+
+
+def demanded(limits: Limits) -> dict[str, float]:
+    """The limits that are set, by field."""
+    return {name: value for name in KINDS if (value := getattr(limits, name)) is not None}
+
+
+def quantity(belief: Posterior, field: str) -> Floats:
+    """Draws of what a limit is about, in its unit: [draws, variants], NaN for unknown."""
+    shape = (belief.draws, len(belief.variants))
+    if field == "max_bytes":
+        return np.broadcast_to([float(v.artifact_bytes) for v in belief.variants], shape)
+    if field == "max_peak_bytes":
+        peaks = [v.peak_rss_bytes.value if v.peak_rss_bytes else np.nan for v in belief.variants]
+        return np.broadcast_to(peaks, shape)
+    if field == "min_decode_tps":
+        with np.errstate(over="ignore"):
+            return np.asarray(np.exp(belief.rates["decode_tps"]))
+    return _shares(belief)
+
+
+def _shares(belief: Posterior) -> Floats:
+    """Capability over that of the same model at 16 bits, paired in each draw; NaN without one or
+    where that is less than 2 SE above chance. A draw with the 16-bit model below chance gives 0."""
+    found = np.full(belief.capability.shape, np.nan)
+    for i, variant in enumerate(belief.variants):
+        whole = sixteen_bit_of(belief.variants, variant)
+        if whole is not None:
+            base = belief.capability[:, belief.place[whole.id]]
+            found[:, i] = np.where(
+                base > 0, belief.capability[:, i] / np.where(base > 0, base, 1), np.nan
+            )
+    return found
+
+
+def sixteen_bit_of(variants: Sequence[Variant], variant: Variant) -> Variant | None:
+    """The 16-bit variant of the same model with a capability; of the same backend and options if
+    there is one."""
+    whole = [
+        v
+        for v in variants
+        if v.sixteen_bit and v.model == variant.model and v.capability is not None
+    ]
+    near = sorted(
+        whole,
+        key=lambda v: (v.backend != variant.backend, v.options != variant.options, v.id),
+    )
+    return near[0] if near else None
+
+
+def chance_met(draws: Floats, limit: float, upper: bool) -> Floats:
+    """Share of the draws within the limit, per variant; NaN where the quantity is unknown."""
+    met = (draws <= limit) if upper else (draws >= limit * (1 - 1e-12))
+    return np.where(np.isnan(draws).all(axis=0), np.nan, met.mean(axis=0))
+
+
+def attainable(draws: Floats, upper: bool) -> Floats:
+    """The tightest limit that each variant meets with probability `SURE`; NaN for unknown."""
+    q = SURE if upper else 1 - SURE
+    # An order statistic on the safe side: interpolation could promise a little too much.
+    method = "higher" if upper else "lower"
+    return np.asarray(np.quantile(draws, q, axis=0, method=method))
+
+
+def typical_limits(variants: Sequence[Variant]) -> list[Limits]:
+    """A few demands that make sense for the data at hand.
+
+    Sizes are relative to the largest 16-bit artifact (or the largest of all), the decode rate to
+    the fastest; limits on something unmeasured are left out.
+    """
+    if not variants:
+        return []
+    whole = [v.artifact_bytes for v in variants if v.sixteen_bit]
+    largest = max(whole or [v.artifact_bytes for v in variants])
+    found = [Limits()]
+    for part, words in ((2, "half"), (4, "a quarter"), (8, "an eighth")):
+        size = largest // part
+        if size and any(v.artifact_bytes <= size for v in variants):
+            name = f"{words} of the 16-bit size ({format_bytes(size)})"
+            found.append(Limits(name=name, max_bytes=size))
+    rates = [v.decode_tps.value for v in variants if v.decode_tps is not None]
+    if rates:
+        rate = float(f"{max(rates) / 2:.2g}")
+        name = f"half of the fastest decode ({rate:g} token/s)"
+        found.append(Limits(name=name, min_decode_tps=rate))
+    if whole:
+        name = "95 % of the 16-bit capability in half its size"
+        found.append(replace(Limits(max_bytes=largest // 2, min_share=0.95), name=name))
+    return found

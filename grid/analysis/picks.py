@@ -1,0 +1,227 @@
+"""The pick under stated limits, why each rival lost, and what to relax where nothing is left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from grid.analysis.frontier import ties
+from grid.analysis.limits import (
+    KINDS,
+    SURE,
+    Limits,
+    attainable,
+    chance_met,
+    demanded,
+    quantity,
+)
+from grid.analysis.posterior import DRAWS, SEED, Posterior, posterior
+from grid.analysis.variant import Variant
+from grid.statistics.interval import Floats
+from grid.units import format_bytes
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """Why a rival is not the pick. `kind`: `limit`, `unmeasured`, `tied` or `less capable`."""
+
+    variant: Variant
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Relaxation:
+    """Loosening the limit from `now` to `to` lets `variant` in.
+
+    One alone is enough, unless all that a pick lists are of one variant: then it takes all.
+    """
+
+    limit: str
+    now: float
+    to: float
+    variant: Variant
+    text: str
+
+
+@dataclass(frozen=True)
+class Pick:
+    """The variant to run under the limits, or None with the relaxations that would give one.
+
+    `tied` are those whose capability the data cannot tell from the pick's; `best` is the most
+    capable that meets the limits, which the pick ties with or is.
+    """
+
+    limits: Limits
+    variant: Variant | None
+    best: Variant | None
+    tied: tuple[Variant, ...]
+    rejected: tuple[Rejection, ...]
+    relax: tuple[Relaxation, ...]
+
+
+def picks(
+    variants: Sequence[Variant] | Posterior,
+    demands: Sequence[Limits],
+    draws: int = DRAWS,
+    seed: int = SEED,
+) -> list[Pick]:
+    """A pick for each of the demands, on one hardware class.
+
+    The rule: a limit on something uncertain must hold with probability 0.9. Among those that meet
+    all limits the highest capability counts; the ones that tie with it (95 % interval of the paired
+    difference contains 0) are taken as equal, and the smallest of them wins, then the fastest.
+    """
+    belief = variants if isinstance(variants, Posterior) else posterior(variants, draws, seed)
+    return [_pick(belief, limits) for limits in demands]
+
+
+def _pick(belief: Posterior, limits: Limits) -> Pick:
+    measured = np.array([variant.capability is not None for variant in belief.variants], bool)
+    wanted = demanded(limits)
+    chances = {f: chance_met(quantity(belief, f), v, KINDS[f].upper) for f, v in wanted.items()}
+    admitted = measured & _all_met(chances, len(measured))
+    failed = [
+        _failure(variant, i, wanted, chances)
+        for i, variant in enumerate(belief.variants)
+        if not admitted[i]
+    ]
+    if not admitted.any():
+        relax = _relaxations(belief, measured, wanted, chances)
+        return Pick(limits, None, None, (), tuple(failed), relax)
+    at = np.flatnonzero(admitted)
+    best = max(at, key=lambda i: (_capability(belief.variants[i]), -_rank(belief.variants[i])[0]))
+    equal = [i for i in at if i == best or ties(belief.capability[:, [best, i]])[0, 1]]
+    chosen = min(equal, key=lambda i: _rank(belief.variants[i]))
+    lost = [_lost(belief, i, chosen, best, i in equal) for i in at if i != chosen]
+    return Pick(
+        limits,
+        belief.variants[chosen],
+        belief.variants[best],
+        tuple(belief.variants[i] for i in equal if i != chosen),
+        tuple(lost + failed),
+        (),
+    )
+
+
+def _all_met(chances: dict[str, Floats], size: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    met = np.ones(size, dtype=bool)
+    for chance in chances.values():
+        met &= np.nan_to_num(chance, nan=0.0) >= SURE
+    return met
+
+
+def _capability(variant: Variant) -> float:
+    return -np.inf if variant.capability is None else variant.capability.value
+
+
+def _rank(variant: Variant) -> tuple[float, float, str]:
+    """Smaller first, then faster; the id keeps the choice from depending on the order of rows."""
+    rate = variant.decode_tps.value if variant.decode_tps else 0.0
+    return variant.artifact_bytes, -rate, variant.id
+
+
+def _failure(
+    variant: Variant, i: int, wanted: dict[str, float], chances: dict[str, Floats]
+) -> Rejection:
+    if variant.capability is None:
+        what = ", ".join(variant.missing)
+        return Rejection(variant, "unmeasured", f"no capability{f' (no {what})' if what else ''}")
+    unknown = [KINDS[name].title for name, chance in chances.items() if np.isnan(chance[i])]
+    if unknown:
+        return Rejection(variant, "unmeasured", "no " + ", ".join(unknown))
+    parts = [
+        _limit_text(name, limit) + _how_sure(float(chances[name][i]))
+        for name, limit in wanted.items()
+        if chances[name][i] < SURE
+    ]
+    return Rejection(variant, "limit", "; ".join(parts))
+
+
+def _limit_text(name: str, limit: float) -> str:
+    kind = KINDS[name]
+    return f"{kind.title} {'at most' if kind.upper else 'at least'} {kind.text(limit)}"
+
+
+def _how_sure(chance: float) -> str:
+    return " is not met" if chance == 0 else f" holds with probability {chance:.2f} only"
+
+
+def _lost(belief: Posterior, i: int, chosen: int, best: int, tied: bool) -> Rejection:
+    """A variant that meets the limits and lost: to the most capable, or in the tie with it."""
+    variant, pick = belief.variants[i], belief.variants[chosen]
+    if not tied:
+        return Rejection(variant, "less capable", _less_capable(belief, i, best))
+    if variant.artifact_bytes > pick.artifact_bytes:
+        more = format_bytes(variant.artifact_bytes - pick.artifact_bytes)
+        return Rejection(variant, "tied", f"tied in capability, but {more} larger")
+    return Rejection(variant, "tied", "tied in capability and size, but not faster")
+
+
+def _less_capable(belief: Posterior, i: int, best: int) -> str:
+    loss = belief.capability[:, best] - belief.capability[:, i]
+    low, high = np.quantile(loss, [0.025, 0.975])
+    most, variant = belief.variants[best], belief.variants[i]
+    mean = _capability(most) - _capability(variant)
+    text = f"capability {mean:.3f} ({low:.3f} to {high:.3f}) below {most.label}"
+    if variant.artifact_bytes >= most.artifact_bytes and _slower(variant, most):
+        return "dominated: " + text + ", and neither smaller nor faster"
+    return text
+
+
+def _slower(variant: Variant, other: Variant) -> bool:
+    mine, theirs = variant.decode_tps, other.decode_tps
+    return mine is None or theirs is None or mine.value <= theirs.value
+
+
+def _relaxations(
+    belief: Posterior,
+    measured: np.ndarray[tuple[int], np.dtype[np.bool_]],
+    wanted: dict[str, float],
+    chances: dict[str, Floats],
+) -> tuple[Relaxation, ...]:
+    """For each limit, the least change that lets a variant in that meets all the others; where no
+    single change is enough, all changes for the variant with the fewest limits in its way."""
+    found = []
+    for name, limit in wanted.items():
+        others = {other: chance for other, chance in chances.items() if other != name}
+        able = measured & _all_met(others, len(measured))
+        step = _least(belief, name, limit, able)
+        if step is not None:
+            found.append(step)
+    return tuple(found) or _several(belief, measured, wanted, chances)
+
+
+def _least(
+    belief: Posterior, name: str, limit: float, able: np.ndarray[tuple[int], np.dtype[np.bool_]]
+) -> Relaxation | None:
+    reach = attainable(quantity(belief, name), KINDS[name].upper)
+    at = np.flatnonzero(able & np.isfinite(reach))
+    if not at.size:
+        return None
+    sign = 1.0 if KINDS[name].upper else -1.0
+    nearest = min(at, key=lambda i: (sign * reach[i], belief.variants[i].id))
+    variant, to = belief.variants[nearest], float(reach[nearest])
+    kind = KINDS[name]
+    verb = "raise" if kind.upper else "lower"
+    text = f"{verb} {kind.title} from {kind.text(limit)} to {kind.text(to)} for {variant.label}"
+    return Relaxation(name, limit, to, variant, text)
+
+
+def _several(
+    belief: Posterior,
+    measured: np.ndarray[tuple[int], np.dtype[np.bool_]],
+    wanted: dict[str, float],
+    chances: dict[str, Floats],
+) -> tuple[Relaxation, ...]:
+    known = measured & ~np.isnan(np.array(list(chances.values()))).any(axis=0)
+    at = np.flatnonzero(known)
+    if not wanted or not at.size:
+        return ()
+    failing = {i: [n for n in wanted if chances[n][i] < SURE] for i in at}
+    nearest = min(at, key=lambda i: (len(failing[i]), -_capability(belief.variants[i])))
+    only = np.arange(len(belief.variants)) == nearest
+    steps = [_least(belief, name, wanted[name], only) for name in failing[nearest]]
+    return tuple(step for step in steps if step is not None)

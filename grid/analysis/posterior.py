@@ -1,0 +1,135 @@
+"""What is believed of the variants of one hardware class after the measurements, as joint draws.
+
+METHOD says prior and method; docs/frontier.md holds the same text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from grid.analysis.variant import Variant, gains_of
+from grid.errors import InputError
+from grid.identity import digest
+from grid.statistics.interval import Floats
+
+DRAWS = 2000
+SEED = 1
+
+METHOD = (
+    "Quality: Bayesian bootstrap (Rubin 1981). The items of a class are a sample of all that it "
+    "could hold; their weights have the posterior Dirichlet(1, ..., 1), which follows from the "
+    "improper prior Dirichlet(0, ..., 0). All variants share each draw of weights, so they are "
+    "compared on the same items. A draw of capability is the weighted mean of its classes.\n"
+    "Speed: repetitions are log-normal with Jeffreys' prior p(mu, sigma) ~ 1 / sigma, so the log "
+    "of the median rate is mean + sd / sqrt(n) * t, t of Student with n - 1 degrees of freedom. A "
+    "single repetition is taken as exact.\n"
+    "Sizes and peak memory are taken as exact.\n"
+    "A point's probability is the share of joint draws in which no other variant is at least as "
+    "good on both axes and better on one. Two variants tie on an axis where the 95 % interval of "
+    "the difference of their joint draws contains 0."
+)
+
+_BLOCK_BYTES = 2**26
+"""Item weights are drawn in blocks of draws of about this size."""
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """Joint draws for variants of one hardware class: each [draws, variants], NaN for unmeasured.
+
+    `rates` are natural logs of token/s by axis. Draws of a variant do not depend on the order.
+    """
+
+    variants: tuple[Variant, ...]
+    capability: Floats
+    rates: Mapping[str, Floats]
+
+    @cached_property
+    def place(self) -> dict[str, int]:
+        """Index of a variant by its id."""
+        return {variant.id: i for i, variant in enumerate(self.variants)}
+
+    @property
+    def draws(self) -> int:
+        return self.capability.shape[0]
+
+
+def posterior(variants: Sequence[Variant], draws: int = DRAWS, seed: int = SEED) -> Posterior:
+    """Draws as METHOD says, seeded. Raises InputError for variants of several hardware classes."""
+    classes = sorted({variant.hardware_class for variant in variants})
+    if len(classes) > 1:
+        raise InputError(
+            f"variants of {len(classes)} hardware classes cannot be compared in speed "
+            f"({'; '.join(classes)}); choose one with --hardware"
+        )
+    return Posterior(
+        tuple(variants),
+        _capability(variants, draws, seed),
+        {
+            "prefill_tps": _rates(variants, "prefill", draws, seed),
+            "decode_tps": _rates(variants, "decode", draws, seed),
+        },
+    )
+
+
+def _capability(variants: Sequence[Variant], draws: int, seed: int) -> Floats:
+    """Weighted over classes; NaN where a variant lacks one. [draws, variants]."""
+    total = np.zeros((draws, len(variants)))
+    weights: dict[str, float] = {}
+    for variant in variants:
+        weights |= variant.weights
+    for name, weight in sorted(weights.items()):
+        total += weight * class_draws(variants, name, draws, seed)
+    total[:, [variant.capability is None for variant in variants]] = np.nan
+    # Sums in another order differ in the last bits; equal answers must stay equal.
+    return np.round(total, 12)
+
+
+def class_draws(variants: Sequence[Variant], task_class: str, draws: int, seed: int) -> Floats:
+    """Capability of one class under shared Dirichlet weights of its items. [draws, variants].
+
+    A Dirichlet(1, ..., 1) is a row of unit exponentials over their sum; a variant that was asked a
+    part of the items has the weights of that part.
+    """
+    asked = {one for v in variants if task_class in v.items for one in v.items[task_class].ids}
+    ids = tuple(sorted(asked))
+    gains = np.array([gains_of(variant, task_class, ids) for variant in variants])
+    known = np.isfinite(gains)
+    values, mask = np.where(known, gains, 0.0).T, known.T.astype(float)
+    rng = np.random.default_rng(_stream(seed, "items", task_class))
+    rows = max(1, _BLOCK_BYTES // (8 * max(1, len(ids))))
+    blocks = []
+    for start in range(0, draws, rows):
+        weights = rng.standard_exponential((min(rows, draws - start), len(ids)))
+        with np.errstate(invalid="ignore"):
+            blocks.append((weights @ values) / (weights @ mask))
+    return np.concatenate(blocks)
+
+
+def _rates(variants: Sequence[Variant], kind: str, draws: int, seed: int) -> Floats:
+    """Logs of the median rate from an empty context. [draws, variants]."""
+    found = np.full((draws, len(variants)), np.nan)
+    for i, variant in enumerate(variants):
+        speed = variant.decode.get(0) if kind == "decode" else variant.prefill.get(0)
+        if speed is not None:
+            rng = np.random.default_rng(_stream(seed, kind, variant.id))
+            found[:, i] = median_rate_draws(np.log(speed.rates), draws, rng)
+    return found
+
+
+def median_rate_draws(logs: Floats, draws: int, rng: np.random.Generator) -> Floats:
+    """Posterior draws of the mean of logs [n] under Jeffreys' prior: a shifted, scaled t(n - 1)."""
+    n = len(logs)
+    if n == 1:
+        return np.full(draws, logs[0])
+    error = logs.std(ddof=1) / np.sqrt(n)
+    return np.asarray(logs.mean() + error * rng.standard_t(n - 1, draws))
+
+
+def _stream(seed: int, *name: str) -> list[int]:
+    """A random stream of its own for each name, so that adding a variant moves no other's draws."""
+    return [seed, int(digest(*name), 16)]

@@ -1,0 +1,26 @@
+"""Retained quality: what of its 16-bit capability each quant keeps, within one model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from grid.analysis.limits import sixteen_bit_of
+from grid.analysis.variant import Variant, gains_of
+from grid.statistics import Interval, retained
+
+
+def retained_of(variant: Variant, variants: Sequence[Variant], task_class: str) -> Interval | None:
+    """(score - chance) / (16-bit score - chance) over the items that both were asked.
+
+    None without a 16-bit variant of the same model among `variants`, without common items, and
+    where the 16-bit score is less than 2 SE above chance.
+    """
+    whole = sixteen_bit_of(variants, variant)
+    if whole is None or task_class not in variant.items:
+        return None
+    ids = variant.items[task_class].ids
+    mine, reference = gains_of(variant, task_class, ids), gains_of(whole, task_class, ids)
+    both = np.isfinite(reference)
+    return retained(mine[both], reference[both]) if both.any() else None

@@ -1,0 +1,124 @@
+"""Variant: one artifact in one engine on one hardware class, with all that is known of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from grid.identity import digest
+from grid.statistics import Interval
+from grid.statistics.interval import Floats
+from grid.units import GIB
+
+
+@dataclass(frozen=True)
+class ClassItems:
+    """Items of one task class: their ids and gains, (score - chance) / (1 - chance), both [n]."""
+
+    ids: tuple[str, ...]
+    gains: Floats
+
+
+@dataclass(frozen=True)
+class Speed:
+    """A rate in token/s: `tokens` per repetition after `depth` tokens of context.
+
+    `rates` are the repetitions [n]; `drifts` is True where they have a trend, None where too few.
+    """
+
+    interval: Interval
+    rates: Floats
+    tokens: int
+    depth: int
+    drifts: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """What a user can choose to run on one hardware class. None means not measured, never zero.
+
+    `decode` and `prefill` are by depth in tokens; `weights` are those of the classes in
+    `capability`; `missing` names weighted classes without a result, which leave capability None.
+    `noise_floor_nat` is the mean KL divergence of the 16-bit artifact against itself computed
+    another way; `indistinguishable` says that this variant's is not above it.
+    """
+
+    model: str
+    family: str
+    parameters: int
+    quant: str
+    format: str
+    artifact_id: str
+    artifact_bytes: int
+    bpw_file: float | None
+    bpw_layer: float | None
+    backend: str
+    options: str
+    hardware_class: str
+    device_kind: str
+    sixteen_bit: bool = False
+    """True for the artifact that this model's others are compared with."""
+    items: Mapping[str, ClassItems] = field(default_factory=dict)
+    classes: Mapping[str, Interval] = field(default_factory=dict)
+    weights: Mapping[str, float] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    capability: Interval | None = None
+    decode: Mapping[int, Speed] = field(default_factory=dict)
+    prefill: Mapping[int, Speed] = field(default_factory=dict)
+    peak_rss_bytes: Interval | None = None
+    memory_context: int | None = None
+    load_s: Interval | None = None
+    ttft_s: Interval | None = None
+    tpot_s: Interval | None = None
+    perplexity: Interval | None = None
+    bits_per_byte: Interval | None = None
+    kld_mean: Interval | None = None
+    same_top1: Interval | None = None
+    noise_floor_nat: float | None = None
+    bandwidth_utilisation: float | None = None
+
+    @cached_property
+    def id(self) -> str:
+        return digest("variant", self.artifact_id, self.backend, self.options, self.hardware_class)
+
+    @property
+    def label(self) -> str:
+        return f"{self.model} {self.quant}"
+
+    @property
+    def decode_tps(self) -> Interval | None:
+        """Decode rate from an empty context."""
+        return self.decode[0].interval if 0 in self.decode else None
+
+    @property
+    def prefill_tps(self) -> Interval | None:
+        """Prefill rate into an empty context."""
+        return self.prefill[0].interval if 0 in self.prefill else None
+
+    @property
+    def indistinguishable(self) -> bool | None:
+        if self.kld_mean is None or self.noise_floor_nat is None:
+            return None
+        return self.kld_mean.value <= self.noise_floor_nat
+
+    @property
+    def drifts(self) -> bool:
+        """True where the repetitions of any of its rates have a trend."""
+        return any(speed.drifts for speed in (*self.decode.values(), *self.prefill.values()))
+
+    @property
+    def bang_per_bit(self) -> float | None:
+        """Capability per GiB of weights."""
+        if self.capability is None or not self.artifact_bytes:
+            return None
+        return self.capability.value / (self.artifact_bytes / GIB)
+
+
+def gains_of(variant: Variant, task_class: str, ids: tuple[str, ...]) -> Floats:
+    """Gains of the given items [n], NaN for those that the variant was not asked."""
+    known = variant.items.get(task_class)
+    place = {} if known is None else dict(zip(known.ids, known.gains, strict=True))
+    return np.array([place.get(one, np.nan) for one in ids])

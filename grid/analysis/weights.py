@@ -1,0 +1,30 @@
+"""Weights of task classes in the composite capability."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+
+from grid.errors import InputError, did_you_mean
+
+
+def class_weights(
+    known: Collection[str], given: Mapping[str, float] | None = None
+) -> dict[str, float]:
+    """Weights that sum to 1 over the classes with a weight above 0; equal where none are given.
+
+    Raises InputError for a class that was not measured, for a weight that is negative or not
+    finite, and where all are 0.
+    """
+    for name, weight in (given or {}).items():
+        if name not in known:
+            raise InputError(
+                f"no results for task class {name!r}. {did_you_mean(name, known)}".strip()
+            )
+        if not math.isfinite(weight) or weight < 0:
+            raise InputError(f"weight {weight:g} of {name!r} is unusable; give a number from 0 up")
+    raw = dict(given) if given else dict.fromkeys(known, 1.0)
+    total = sum(raw.values())
+    if raw and total == 0:
+        raise InputError("all class weights are 0; give at least one class a weight above 0")
+    return {name: weight / total for name, weight in sorted(raw.items()) if weight > 0}

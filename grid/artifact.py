@@ -1,0 +1,60 @@
+"""Artifact: weights as files at some precision."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import msgspec
+
+from grid.identity import digest
+from grid.model import Model
+
+
+class ArtifactFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What is observed of the files once they exist.
+
+    `bytes`: size of the weight files; `sha256` of the file; `bpw_file`: tensor bytes * 8 / elements;
+    `bpw_layer`: the same over weight matrices outside embeddings and head, scales included.
+    """
+
+    bytes: int
+    sha256: str
+    bpw_file: float
+    bpw_layer: float
+    elements: int
+
+
+class Artifact(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """Weights of one model at one precision: a file the user has, or one that a recipe makes.
+
+    `id` hashes the source, its revision, the recipe, and the quantizer with its version: what
+    decides the bytes, known before they exist. `path` is set for a file that is already there;
+    `made_from` is the artifact that the quantizer reads (or a source folder, for a conversion).
+    """
+
+    model: Model
+    format: str
+    quant: str
+    backend: str = ""
+    """Backend whose quantizer makes it; empty for a file that the user has."""
+    quantizer: str = ""
+    """Name and version of the quantizer, for instance `llama.cpp b7000`; empty likewise."""
+    made_from: Artifact | None = None
+    path: str | None = None
+    facts: ArtifactFacts | None = None
+
+    @cached_property
+    def id(self) -> str:
+        return digest(
+            "artifact",
+            self.model.source if self.backend else "",
+            self.model.revision,
+            self.format,
+            self.quant,
+            self.quantizer,
+        )
+
+    @property
+    def label(self) -> str:
+        """What people call it: `base Q4_K_M`."""
+        return f"{self.model.name} {self.quant}"

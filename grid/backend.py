@@ -1,0 +1,209 @@
+"""The plugin contract: what a backend declares and what its engine can do.
+
+A backend is an ordinary distribution with an entry point in the group `quantgrid.backends` that
+names an object satisfying `Backend`. It declares the small protocols its engine implements
+(`capabilities`); the core asks for capabilities, never for names. The core owns the clock, memory
+readings and statistics: an engine computes when called and returns when the result is there.
+
+Errors: raise `OutOfMemory`, `Unsupported` or `EngineError` (grid.errors) with one clear line;
+anything else, a crash or a hang, is caught by the process boundary and becomes a row as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from grid.artifact import Artifact, ArtifactFacts
+from grid.cell import Options
+from grid.model import Model
+from grid.node import Node
+from grid.workload import Workload
+
+API_VERSION = 1
+
+Capability = Literal["tokenizes", "scores", "logits", "steps", "generates", "quantizes"]
+
+ENTRY_POINT_GROUP = "quantgrid.backends"
+
+
+class Availability(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a backend runs on a node; if not, `reason` and the one command that mends it."""
+
+    ready: bool
+    version: str = ""
+    devices: tuple[str, ...] = ()
+    reason: str = ""
+    mend: str = ""
+
+
+class Needs(msgspec.Struct, frozen=True, kw_only=True):
+    """What a cell takes: bytes on the host and on the device, and the kind of accelerator.
+
+    `kv_bytes` is the part of either that is the KV cache, as predicted from the model's shape.
+    """
+
+    host_bytes: int
+    device_bytes: int = 0
+    kv_bytes: int = 0
+    accelerator: str | None = None
+
+
+class TokenScores(NamedTuple):
+    """Per scored token, natural logarithms. Arrays of length n (tokens of the continuation)."""
+
+    log_probs: npt.NDArray[np.float64]
+    argmax: npt.NDArray[np.int64]
+
+
+class Inspection(NamedTuple):
+    """What a weight file says of itself."""
+
+    model: Model
+    quant: str
+    facts: ArtifactFacts
+
+
+class Engine(Protocol):
+    """A loaded model. Everything beyond this is a capability.
+
+    `version` is the engine's own; `environment()` returns what a reader of a number must know
+    (build, kernels, threads); `resize` makes room for that many tokens of context, dropping what
+    was held; `memory_report()` gives bytes the engine itself reports (`kv_buffer_bytes`, ...).
+    """
+
+    version: str
+
+    def environment(self) -> Mapping[str, str]: ...
+    def resize(self, context: int) -> None: ...
+    def memory_report(self) -> Mapping[str, int]: ...
+
+
+@runtime_checkable
+class Tokenizes(Protocol):
+    """Text to ids and back. `bos` is the id that starts a text, None where the vocabulary has none."""
+
+    bos: int | None
+    vocabulary: int
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of the text, no special token added, none parsed out of it."""
+        ...
+
+    def decode(self, ids: Sequence[int]) -> bytes: ...
+
+
+@runtime_checkable
+class Scores(Protocol):
+    """Log-probabilities of given continuations."""
+
+    def score(
+        self, requests: Sequence[tuple[Sequence[int], Sequence[int]]]
+    ) -> Iterator[TokenScores]:
+        """For each (context ids, continuation ids), in order. Both parts are at least one token."""
+        ...
+
+
+@runtime_checkable
+class Logits(Protocol):
+    """The full next-token distribution."""
+
+    def logits(self, ids: Sequence[int], first: int = 0) -> npt.NDArray[np.float32]:
+        """Unnormalised, [len(ids) - first, vocabulary]: row i is after ids[: first + i + 1]."""
+        ...
+
+
+@runtime_checkable
+class Steps(Protocol):
+    """Single synchronised steps, as llama-bench times them; each returns when it is computed."""
+
+    def reset(self) -> None:
+        """Forget the context."""
+        ...
+
+    def truncate(self, tokens: int) -> None:
+        """Keep the first `tokens` tokens of the context, forget the rest."""
+        ...
+
+    def prefill(self, ids: Sequence[int]) -> None:
+        """Append a prompt to the context, one evaluation."""
+        ...
+
+    def step(self, token: int) -> None:
+        """Append one token."""
+        ...
+
+
+@runtime_checkable
+class Generates(Protocol):
+    """Native streaming generation."""
+
+    def generate(
+        self, prompts: Sequence[Sequence[int]], max_tokens: int, ignore_eos: bool, seed: int
+    ) -> Iterator[tuple[int, int]]:
+        """Yields (index of the prompt, token id) as each is sampled; greedy where seed is 0."""
+        ...
+
+
+@runtime_checkable
+class Quantizes(Protocol):
+    """Implemented by the backend itself: makes artifacts from 16-bit weights."""
+
+    def quantize(self, source: Path, recipe: str, target: Path, threads: int) -> None:
+        """Write the weights of `source` at `recipe` to `target`. Raises EngineError, Unsupported."""
+        ...
+
+
+class Recipe(msgspec.Struct, frozen=True, kw_only=True):
+    """A quantization a backend can make: its name and nominal bits per weight (for planning)."""
+
+    name: str
+    bits: float
+
+
+class Backend(Protocol):
+    """The light declaration of an inference stack: importable where its engine is not installed."""
+
+    name: str
+    formats: frozenset[str]
+    capabilities: frozenset[Capability]
+    runtime: Path | None
+    """Requirements file with the exact pins of the heavy stack; None if it needs nothing more."""
+
+    def probe(self, node: Node) -> Availability: ...
+
+    def options(self, given: Mapping[str, Any], node: Node) -> Options:
+        """All options with defaults filled in. Raises InputError naming an unknown one."""
+        ...
+
+    def noise_options(self, options: Options) -> Options:
+        """The same computation done another way (batch, threads): its difference is the floor."""
+        ...
+
+    def inspect(self, path: Path) -> Inspection:
+        """Read a weight file's header, trusting none of its lengths. Raises InputError."""
+        ...
+
+    def recipes(self) -> Mapping[str, Recipe]:
+        """What `quantize` makes, by name; empty without the capability."""
+        ...
+
+    def quantizer(self) -> str:
+        """Name and version of the quantizer, part of an artifact's identity."""
+        ...
+
+    def needs(
+        self, artifact: Artifact, weight_bytes: int, options: Options, workload: Workload
+    ) -> Needs:
+        """Memory for a cell, pure; `weight_bytes` is the file's size, observed or predicted."""
+        ...
+
+    def load(self, path: Path, device: str, options: Options) -> AbstractContextManager[Engine]:
+        """An engine ready to compute; leaving the context gives its memory back."""
+        ...

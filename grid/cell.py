@@ -1,0 +1,43 @@
+"""Cell: artifact x backend x workload x where, with an id of exactly what changes the number."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import msgspec
+
+from grid.artifact import Artifact
+from grid.identity import digest
+from grid.workload import SPEED_KINDS, Workload, text_of
+
+Options = dict[str, str | int | float | bool]
+"""Engine options, complete (defaults filled in), as the backend resolved them."""
+
+
+class Cell(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """One number-producing unit of a plan.
+
+    `scope` is the device kind for quality cells and the hardware class for speed cells. The
+    engine's version is not part of the id: it is a field of each attempt.
+    """
+
+    artifact: Artifact
+    backend: str
+    options: Options
+    workload: Workload
+    scope: str
+
+    @cached_property
+    def id(self) -> str:
+        return digest(
+            "cell", self.artifact.id, self.backend, self.options, text_of(self.workload), self.scope
+        )
+
+    @property
+    def exclusive(self) -> bool:
+        """True where the cell must have the node for itself."""
+        return isinstance(self.workload, SPEED_KINDS)
+
+    @property
+    def label(self) -> str:
+        return f"{self.artifact.label} {self.workload.label}"

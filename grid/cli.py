@@ -1,0 +1,173 @@
+"""The command line: each command is a list of steps that live elsewhere.
+
+Imports stay inside the commands, so that `grid --help` answers at once.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="grid",
+    help="Measure models at every quantization on your hardware, and say which to run.",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+results_app = typer.Typer(
+    help="Look at the rows of a store, export them, merge its files.",
+    rich_markup_mode=None,
+    invoke_without_command=True,
+)
+app.add_typer(results_app, name="results")
+
+SweepFile = Annotated[
+    Path | None,
+    typer.Argument(metavar="[SWEEP.toml]", help="Sweep file; without it the bundled quick.toml."),
+]
+StoreUri = Annotated[
+    str,
+    typer.Option(
+        "--store", help="Where the rows are: a folder, or a URI such as s3://bucket/rows."
+    ),
+]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Measure again what is measured already.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON lines for machines.")]
+Where = Annotated[
+    str | None,
+    typer.Option(
+        "--where", help="SQL condition, such as \"quant = 'Q4_K_M' AND decode_tps > 20\"."
+    ),
+]
+Columns = Annotated[
+    str | None,
+    typer.Option("--columns", help="Columns to show, separated by commas."),
+]
+
+
+@app.command()
+def sweep(
+    file: SweepFile = None,
+    store: StoreUri = "results",
+    executor: Annotated[str, typer.Option(help="ray or inline.")] = "ray",
+    fresh: Fresh = False,
+    as_json: Json = False,
+) -> None:
+    """Measure what a sweep file asks for, and print the frontier.
+
+    The same command again goes on where an earlier one stopped. Exit codes: 0 done, 1 done but some
+    cells failed, 2 the input was wrong and nothing ran, 3 the store or the cluster was lost, 130
+    interrupted.
+    """
+    from grid.plan.load import load_sweep
+    from grid.probe import probe_node
+    from grid.progress import progress_for
+    from grid.show.frontier import show_frontier, show_summary
+    from grid.sweep import make_plan, run_sweep
+
+    asked = load_sweep(file)
+    node = probe_node()
+    plan = make_plan(asked, node, store, fresh)
+    summary = run_sweep(asked, plan, node, store, executor, progress_for(as_json))
+    if as_json:
+        show_summary(summary, store, as_json=True)
+    else:
+        show_frontier(store, plan=plan)
+        show_summary(summary, store, as_json=False)
+    raise typer.Exit(1 if summary.failed else 0)
+
+
+@app.command()
+def plan(
+    file: SweepFile = None,
+    store: StoreUri = "results",
+    fresh: Fresh = False,
+    as_json: Json = False,
+) -> None:
+    """Show what a sweep would do; runs nothing.
+
+    Its cells, what is skipped and why, what is measured already, estimated time and memory.
+    """
+    from grid.plan.estimate import estimate
+    from grid.plan.load import load_sweep
+    from grid.probe import probe_node
+    from grid.show.plan import show_plan
+    from grid.sweep import make_plan, measured_seconds
+
+    planned = make_plan(load_sweep(file), probe_node(), store, fresh)
+    show_plan(planned, estimate(planned, measured_seconds(store)), as_json=as_json)
+
+
+@app.command()
+def frontier(store: StoreUri = "results", as_json: Json = False) -> None:
+    """Print each hardware class's frontier, and picks."""
+    from grid.show.frontier import show_frontier
+
+    show_frontier(store, as_json=as_json)
+
+
+@app.command()
+def backends(as_json: Json = False) -> None:
+    """List the installed backends and their state."""
+    from grid.probe import probe_node
+    from grid.show.inventory import show_backends
+
+    show_backends(probe_node(), as_json=as_json)
+
+
+@app.command()
+def node(
+    fresh: Annotated[bool, typer.Option("--fresh", help="Measure the bandwidth again.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show this machine as the grid sees it."""
+    from grid.probe import probe_node
+    from grid.show.inventory import show_node
+
+    show_node(probe_node(fresh), as_json=as_json)
+
+
+@results_app.callback()
+def results(
+    context: typer.Context,
+    store: StoreUri = "results",
+    where: Where = None,
+    columns: Columns = None,
+    sort: Annotated[str | None, typer.Option(help='SQL order, such as "decode_tps DESC".')] = None,
+    limit: Annotated[int, typer.Option(help="Rows to show.")] = 40,
+) -> None:
+    """Print a table of the newest final attempts, one row a cell."""
+    if context.invoked_subcommand is None:
+        from grid.show.results import show_results
+
+        show_results(store, where, columns, sort, limit)
+
+
+@results_app.command()
+def export(
+    target: Annotated[
+        Path | None, typer.Argument(help="File to write; default: the terminal.")
+    ] = None,
+    store: StoreUri = "results",
+    kind: Annotated[
+        str | None,
+        typer.Option("--format", help="csv, json, md or parquet; default: by the file's ending."),
+    ] = None,
+    where: Where = None,
+    columns: Columns = None,
+) -> None:
+    """Write the table of final attempts, with a column for each metric and its interval."""
+    from grid.show.results import export_results
+
+    export_results(store, target, kind, where, columns)
+
+
+@results_app.command()
+def compact(store: StoreUri = "results") -> None:
+    """Merge a store's many small files into one for each table; damaged files stay as they are."""
+    from grid.show.results import compact_store
+
+    compact_store(store)

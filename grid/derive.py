@@ -1,0 +1,166 @@
+"""From the raw samples of a measurement to its metrics; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from grid import statistics
+from grid.measurement import ItemResult, Measurement, Metric
+from grid.metrics import METRICS
+from grid.statistics import Interval
+from grid.workload import Decode, Prefill, Workload
+
+Floats = npt.NDArray[np.float64]
+
+_OBSERVED = (
+    "load_s",
+    "peak_rss_bytes",
+    "baseline_rss_bytes",
+    "kv_bytes",
+    "kv_buffer_bytes",
+    "page_cache_share",
+)
+"""Scalars of a memory run that are metrics as they stand."""
+
+NO_TIME = "a repetition took no measurable time"
+
+
+def metrics_of(kind: str, workload: Workload, measurement: Measurement) -> list[Metric]:
+    """Metrics of one attempt, by the tag of its workload; none unless its status is `ok`.
+
+    A series or scalar that is absent gives no metric. Raises ValueError where series contradict
+    each other (other lengths than their chunks, NaN).
+    """
+    if measurement.status != "ok":
+        return []
+    series = {one.name: np.array(one.values, dtype=np.float64) for one in measurement.series}
+    present = {name: values for name, values in series.items() if values.size}
+    match kind:
+        case "memory":
+            return _memory(measurement.scalars)
+        case "prefill" | "decode":
+            return _speed(kind, workload, present)
+        case "latency":
+            return _latency(present)
+        case "quality":
+            return _quality(present, measurement.scalars)
+        case "tasks":
+            return _tasks(measurement.items)
+    raise ValueError(f"no metrics are defined for a workload of kind {kind!r}")
+
+
+def metric(name: str, interval: Interval) -> Metric:
+    """The interval as a row, with the unit that the registry gives the name."""
+    return Metric(
+        name=name,
+        value=interval.value,
+        unit=METRICS[name].unit,
+        low=interval.low,
+        high=interval.high,
+        sd=interval.sd,
+        n=interval.n,
+        method=interval.method,
+    )
+
+
+def _memory(scalars: Mapping[str, float]) -> list[Metric]:
+    return [
+        metric(name, Interval(scalars[name], method="observed"))
+        for name in _OBSERVED
+        if name in scalars
+    ]
+
+
+def _speed(kind: str, workload: Workload, series: Mapping[str, Floats]) -> list[Metric]:
+    seconds = series.get(f"{kind}_s")
+    if seconds is None or not isinstance(workload, Prefill | Decode):
+        return []
+    name = f"{kind}_tps"
+    if (seconds <= 0).any():
+        return [Metric(name=name, value=None, unit="token/s", n=len(seconds), method=NO_TIME)]
+    rates = workload.tokens / seconds
+    return [
+        metric(name, statistics.rate_interval(rates)),
+        metric(f"{name}_median", statistics.median_interval(rates)),
+        *_steadiness(rates),
+    ]
+
+
+def _steadiness(rates: Floats) -> list[Metric]:
+    """Flags only: a repetition is never left out of a figure."""
+    found = [
+        metric(
+            "outliers",
+            Interval(float(statistics.outliers(rates).sum()), n=len(rates), method="5 MAD and 5 %"),
+        )
+    ]
+    trend = statistics.drift(rates)
+    if trend is not None:
+        method = f"Mann-Kendall p = {trend.p_value:.3f}"
+        found += [
+            metric("drift", Interval(float(trend.flagged), n=trend.n, method=method)),
+            metric("drift_change", Interval(trend.change, n=trend.n, method="Theil-Sen")),
+        ]
+    return found
+
+
+def _latency(series: Mapping[str, Floats]) -> list[Metric]:
+    found = []
+    for name in ("ttft_s", "tpot_s", "e2e_s"):
+        seconds = series.get(name)
+        if seconds is None:
+            continue
+        if (seconds <= 0).any():
+            found.append(Metric(name=name, value=None, unit="s", n=len(seconds), method=NO_TIME))
+        else:
+            found.append(metric(name, statistics.time_interval(seconds)))
+    if "itl_s" in series:
+        for percent in (50, 90, 99):
+            gap = statistics.quantile_interval(series["itl_s"], percent / 100)
+            found.append(metric(f"itl_p{percent}_s", gap))
+    return found
+
+
+def _quality(series: Mapping[str, Floats], scalars: Mapping[str, float]) -> list[Metric]:
+    if "nll" not in series or "chunks" not in scalars:
+        return []
+    cut = {name: _chunks(name, values, scalars["chunks"]) for name, values in series.items()}
+    nll = cut["nll"]
+    table = {"perplexity": statistics.perplexity(nll), "nll_mean": statistics.chunk_mean(nll)}
+    if scalars.get("scored_bytes"):
+        table["bits_per_byte"] = statistics.bits_per_byte(nll, scalars["scored_bytes"])
+    if "nll_reference" in cut:
+        table["ln_ppl_ratio"] = statistics.ln_ppl_ratio(nll, cut["nll_reference"])
+    if "kld" in cut:
+        table |= {f"kld_{name}": x for name, x in statistics.kld_table(cut["kld"]).items()}
+    if "same_top" in cut:
+        table["same_top1"] = statistics.same_top(cut["same_top"])
+    if "dp" in cut:
+        table |= {f"dp_{name}": x for name, x in statistics.dp_table(cut["dp"]).items()}
+    if "reference_tail_mass_max" in scalars:
+        tail = Interval(scalars["reference_tail_mass_max"], method="observed")
+        table["reference_tail_mass_max"] = tail
+    return [metric(name, interval) for name, interval in table.items()]
+
+
+def _chunks(name: str, values: Floats, chunks: float) -> Floats:
+    """[chunks, tokens] of a chunk-major series."""
+    if chunks < 1 or len(values) % int(chunks):
+        raise ValueError(f"{len(values)} values of {name} cannot be cut into {chunks:g} chunks")
+    return values.reshape(int(chunks), -1)
+
+
+def _tasks(items: Sequence[ItemResult]) -> list[Metric]:
+    scores = np.array([item.score for item in items])
+    chances = np.array([item.chance for item in items])
+    if not scores.size:
+        return []
+    guess = Interval(float(chances.mean()), n=len(chances), method="mean over items")
+    return [
+        metric("accuracy", statistics.score_mean(scores)),
+        metric("chance", guess),
+        metric("capability", statistics.capability(scores, chances)),
+    ]

@@ -1,0 +1,76 @@
+"""Errors that a user may see, each with the exit code it leads to.
+
+A message is one line: what is wrong, where, and what to try. The command line prints it without a
+traceback; anything that is not a `GridError` is a defect of ours and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import ClassVar
+
+
+class GridError(Exception):
+    """Base of every error with a message meant for the user."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class InputError(GridError):
+    """The input was wrong and nothing ran."""
+
+    exit_code = 2
+
+
+class StoreError(InputError):
+    """The store cannot be used as it is: read-only, of a newer schema, or in use."""
+
+
+class StoreLost(GridError):
+    """The store stopped taking rows while a sweep ran (a full disk, a lost mount)."""
+
+    exit_code = 3
+
+
+class ClusterLost(GridError):
+    """The cluster, or its head, stopped answering while a sweep ran."""
+
+    exit_code = 3
+
+
+class EngineError(GridError):
+    """An engine call failed; becomes a row with status `error`."""
+
+    status: ClassVar[str] = "error"
+
+
+class OutOfMemory(EngineError):
+    """The engine could not get the memory it asked for; becomes status `oom`."""
+
+    status = "oom"
+
+
+class Unsupported(EngineError):
+    """The engine cannot do what the cell asks; becomes status `unsupported`."""
+
+    status = "unsupported"
+
+
+class EngineTimeout(EngineError):
+    """The engine did not answer in time and was killed; becomes status `timeout`."""
+
+    status = "timeout"
+
+
+class EngineDied(EngineError):
+    """The engine's process ended without an answer (a crash in native code)."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A hint that ends an error line: the nearest known name, or all of them if none is near."""
+    choices = sorted(set(known))
+    near = difflib.get_close_matches(name, choices, n=1, cutoff=0.6)
+    if near:
+        return f"Did you mean {near[0]!r}?"
+    return "Known: " + ", ".join(choices) + "." if choices else ""

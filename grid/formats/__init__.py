@@ -1,0 +1,1 @@
+"""Weight file formats: headers read without trusting any length in them."""

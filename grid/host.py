@@ -1,0 +1,142 @@
+"""The process in which an engine lives: `python -m grid.host REQUESTS REPLIES`.
+
+The two arguments are file descriptors of pipes. The measuring code and its clock run here, beside
+the engine, so that nothing but engine calls lies between two readings of the clock. A crash, a hang
+in native code or a kill for memory ends this process and nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import os
+import queue
+import sys
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+from typing import BinaryIO
+
+from grid import wire
+from grid.backend import Engine, Quantizes
+from grid.errors import EngineError, GridError, OutOfMemory, Unsupported
+from grid.measure.meter import Meter
+from grid.measure.process import page_cache_share, resident_bytes
+from grid.measure.run import Loading, measure
+from grid.registry import backend
+
+
+class Host:
+    """Serves requests one at a time; holds at most one loaded engine."""
+
+    def __init__(self) -> None:
+        self._held = ExitStack()
+        self._engine: Engine | None = None
+        self._loading: Loading | None = None
+
+    def serve(self, request: wire.Request) -> wire.Reply:
+        """The reply to one request; an error of the engine is a reply, never an end."""
+        meter = Meter()
+        try:
+            match request:
+                case wire.Load():
+                    return self._load(request, meter)
+                case wire.Measure():
+                    return self._measure(request, meter)
+                case wire.MakeReference():
+                    return self._make_reference(request, meter)
+                case wire.Quantize():
+                    return self._quantize(request, meter)
+        except MemoryError as error:
+            failure: Exception = OutOfMemory(f"out of memory in Python: {error}")
+        except Exception as error:
+            failure = error
+        status = failure.status if isinstance(failure, EngineError) else "error"
+        return wire.Failed(status=status, reason=_one_line(failure), engine_s=meter.engine_s)
+
+    def _load(self, request: wire.Load, meter: Meter) -> wire.Loaded:
+        self._held.close()
+        _limit_memory(request.memory_limit)
+        path = Path(request.path)
+        share, baseline = page_cache_share(path), resident_bytes()
+        with meter.engine():
+            engine = self._held.enter_context(
+                backend(request.backend).load(path, request.device, request.options)
+            )
+        self._engine = engine
+        self._loading = Loading(
+            load_s=meter.engine_s, baseline_rss_bytes=baseline, page_cache_share=share
+        )
+        return wire.Loaded(
+            engine_version=engine.version,
+            environment=dict(engine.environment()),
+            engine_s=meter.engine_s,
+        )
+
+    def _measure(self, request: wire.Measure, meter: Meter) -> wire.Raw:
+        engine, loading = self._loaded()
+        return measure(engine, loading, request, meter)
+
+    def _make_reference(self, request: wire.MakeReference, meter: Meter) -> wire.Made:
+        from grid.measure.reference import write_reference
+
+        engine, _ = self._loaded()
+        write_reference(engine, request.workload, Path(request.target), meter)
+        return wire.Made(engine_s=meter.engine_s)
+
+    def _quantize(self, request: wire.Quantize, meter: Meter) -> wire.Made:
+        maker = backend(request.backend)
+        if not isinstance(maker, Quantizes):
+            raise Unsupported(f"backend {request.backend} does not quantize")
+        with meter.engine():
+            maker.quantize(
+                Path(request.source), request.recipe, Path(request.target), request.threads
+            )
+        return wire.Made(engine_s=meter.engine_s)
+
+    def _loaded(self) -> tuple[Engine, Loading]:
+        if self._engine is None or self._loading is None:
+            raise EngineError("no artifact is loaded in this process")
+        return self._engine, self._loading
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    if isinstance(error, GridError):
+        return text
+    return f"{type(error).__name__}: {text}"
+
+
+def _limit_memory(limit: int | None) -> None:
+    """Private memory beyond the limit is refused by the system, which engines report as a failed
+    allocation. Systems that cannot (macOS) rely on the plan's own estimate."""
+    if limit is None or sys.platform != "linux":
+        return
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
+def _read(requests: BinaryIO, inbox: queue.SimpleQueue[bytes]) -> None:
+    """Feeds requests to the main thread; the pipe's end means that the driver is gone, and then
+    nothing that this process still computes is wanted."""
+    for line in requests:
+        inbox.put(line)
+    os._exit(0)
+
+
+def main(arguments: list[str]) -> None:
+    faulthandler.enable()
+    requests = os.fdopen(int(arguments[0]), "rb")
+    replies = os.fdopen(int(arguments[1]), "wb", buffering=0)
+    inbox: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=_read, args=(requests, inbox), daemon=True).start()
+    host = Host()
+    while True:
+        reply = host.serve(wire.decode_request(inbox.get()))
+        with contextlib.suppress(BrokenPipeError):
+            replies.write(wire.encode(reply))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

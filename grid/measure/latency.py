@@ -1,0 +1,59 @@
+"""What one user waits: time to first token, time per output token, gaps between tokens."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+from grid.backend import Engine, Generates, Tokenizes
+from grid.errors import EngineError
+from grid.measure.meter import Meter
+from grid.measure.prompts import prompt_text
+from grid.measure.result import Outcome, need, series
+from grid.workload import Latency
+
+
+def latency(engine: Engine, workload: Latency, meter: Meter) -> Outcome:
+    """One request at a time, from text to tokens; the first request is a warm-up."""
+    tokenizer, generator = need(engine, Tokenizes), need(engine, Generates)
+    text = prompt_text(tokenizer, workload.prompt)
+    with meter.engine():
+        engine.resize(len(tokenizer.encode(text)) + workload.generate + 1)
+        request(tokenizer, generator, text, workload.generate)
+        requests = [
+            request(tokenizer, generator, text, workload.generate)
+            for _ in range(workload.repetitions)
+        ]
+    gaps = [b - a for times in requests for a, b in zip(times, times[1:], strict=False)]
+    return Outcome(
+        scalars={"prompt_tokens": len(tokenizer.encode(text))},
+        series=(
+            series("ttft_s", "s", [times[0] for times in requests]),
+            series("tpot_s", "s", [_per_token(times) for times in requests]),
+            series("e2e_s", "s", [times[-1] for times in requests]),
+            series("itl_s", "s", gaps),
+        ),
+    )
+
+
+def request(tokenizer: Tokenizes, generator: Generates, text: str, tokens: int) -> list[float]:
+    """Seconds from sending the text to each output token, the first being the first with text.
+
+    End of text is ignored, so that every request has the same number of tokens.
+    """
+    times: list[float] = []
+    start = perf_counter()
+    ids = tokenizer.encode(text)
+    if tokenizer.bos is not None:
+        ids = [tokenizer.bos, *ids]
+    for _, token in generator.generate([ids], tokens, ignore_eos=True, seed=0):
+        now = perf_counter() - start
+        if times or tokenizer.decode([token]):
+            times.append(now)
+    if len(times) < 2:
+        raise EngineError(f"{len(times)} tokens with text came of {tokens}; nothing to time")
+    return times
+
+
+def _per_token(times: list[float]) -> float:
+    """(end-to-end latency - TTFT) / (output tokens - 1), as vLLM and MLPerf Client define TPOT."""
+    return (times[-1] - times[0]) / (len(times) - 1)

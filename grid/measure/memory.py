@@ -1,0 +1,51 @@
+"""Peak memory and load time of one artifact, in a process that has done nothing else."""
+
+from __future__ import annotations
+
+import msgspec
+
+from grid.backend import Engine, Steps, Tokenizes
+from grid.measure.meter import Meter
+from grid.measure.process import peak_resident_bytes
+from grid.measure.prompts import token_ids
+from grid.measure.result import Outcome, need
+from grid.workload import Memory
+
+GENERATED = 4
+"""Single steps at the end of the context, so that the buffers of decoding are touched too."""
+
+
+class Loading(msgspec.Struct, frozen=True, kw_only=True):
+    """What loading the artifact into this process took.
+
+    `baseline_rss_bytes` is the process before loading; `page_cache_share` 0 for a cold file, 1 for
+    one wholly in the page cache.
+    """
+
+    load_s: float
+    baseline_rss_bytes: int
+    page_cache_share: float | None
+
+
+def memory(
+    engine: Engine, workload: Memory, loading: Loading, kv_bytes: int, meter: Meter
+) -> Outcome:
+    """Fill the context, generate a little, and read the high-water mark."""
+    steps, tokenizer = need(engine, Steps), need(engine, Tokenizes)
+    ids = token_ids(tokenizer, workload.context)
+    with meter.engine():
+        engine.resize(workload.context)
+        steps.reset()
+        steps.prefill(ids[:-GENERATED])
+        for token in ids[-GENERATED:]:
+            steps.step(token)
+    scalars: dict[str, float] = {
+        "load_s": loading.load_s,
+        "baseline_rss_bytes": loading.baseline_rss_bytes,
+        "peak_rss_bytes": peak_resident_bytes(),
+        "kv_bytes": kv_bytes,
+        **engine.memory_report(),
+    }
+    if loading.page_cache_share is not None:
+        scalars["page_cache_share"] = loading.page_cache_share
+    return Outcome(scalars=scalars)

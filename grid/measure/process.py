@@ -1,0 +1,83 @@
+"""Facts about this process and its files, read from the system."""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import mmap
+import os
+import sys
+from pathlib import Path
+
+
+def resident_bytes() -> int:
+    """Resident memory of this process now, bytes."""
+    import psutil
+
+    return int(psutil.Process().memory_info().rss)
+
+
+def peak_resident_bytes() -> int:
+    """High-water mark of resident memory of this process and, added, its living children, bytes."""
+    import psutil
+
+    own = _status_bytes("VmHWM") or _rusage_peak()
+    return own + sum(int(c.memory_info().rss) for c in psutil.Process().children(recursive=True))
+
+
+def _status_bytes(field: str) -> int:
+    try:
+        text = Path("/proc/self/status").read_text()
+    except OSError:
+        return 0
+    for line in text.splitlines():
+        if line.startswith(field + ":"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def _rusage_peak() -> int:
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def page_cache_share(path: Path) -> float | None:
+    """Share (0..1) of a file's pages that are in the page cache; None where it cannot be told.
+
+    0 means that loading reads the disk (cold), 1 that it reads memory (warm).
+    """
+    if not path.is_file() or path.stat().st_size == 0:
+        return None
+    size = path.stat().st_size
+    pages = -(-size // mmap.PAGESIZE)
+    libc = ctypes.CDLL(ctypes.util.find_library("c"), use_errno=True)
+    with path.open("rb") as file, mmap.mmap(file.fileno(), size, prot=mmap.PROT_READ) as view:
+        import numpy as np
+
+        address = np.frombuffer(view, dtype=np.uint8).ctypes.data
+        state = (ctypes.c_ubyte * pages)()
+        failed = libc.mincore(ctypes.c_void_p(address), ctypes.c_size_t(size), state)
+        return None if failed else sum(page & 1 for page in state) / pages
+
+
+class Neighbours:
+    """How much of the machine others used while we measured."""
+
+    def __init__(self) -> None:
+        self._start = self._read()
+
+    def share(self) -> float:
+        """Share (0..1) of all cores' time that other processes computed since construction."""
+        total, busy, own = (now - then for now, then in zip(self._read(), self._start, strict=True))
+        return max(0.0, min(1.0, (busy - own) / total)) if total > 0 else 0.0
+
+    @staticmethod
+    def _read() -> tuple[float, float, float]:
+        import psutil
+
+        times = psutil.cpu_times()
+        idle = times.idle + getattr(times, "iowait", 0.0)
+        own = os.times()
+        return sum(times[:8]), sum(times[:8]) - idle, own.user + own.system

@@ -1,0 +1,40 @@
+"""Token ids and texts to run an engine on, the same for every engine with the same vocabulary."""
+
+from __future__ import annotations
+
+import random
+from functools import cache
+
+from grid.backend import Tokenizes
+
+_SEED = 20_512
+
+
+def token_ids(tokenizer: Tokenizes, count: int, first: bool = True) -> list[int]:
+    """`count` ids drawn evenly from the vocabulary, as llama-bench draws them; BOS leads the
+    `first` ones of a context where the vocabulary has one."""
+    drawn = random.Random(_SEED)
+    ids = [int(drawn.random() * tokenizer.vocabulary) for _ in range(count)]
+    if first and tokenizer.bos is not None and ids:
+        ids[0] = tokenizer.bos
+    return ids
+
+
+@cache
+def prose() -> str:
+    """Natural English that ships with the package, for requests that pass the tokenizer."""
+    from grid.texts import read_text
+
+    return read_text("ref:heldout").text
+
+
+def prompt_text(tokenizer: Tokenizes, tokens: int) -> str:
+    """Prose of about `tokens` tokens: the shortest prefix in whole words that reaches them."""
+    words = prose().split(" ")
+    text = " ".join(words[:tokens])
+    while len(tokenizer.encode(text)) < tokens and len(text) < len(prose()):
+        words = words if len(words) > tokens else words * 2
+        tokens_now = len(tokenizer.encode(text))
+        more = len(text.split(" ")) * (tokens + 1) // max(1, tokens_now) + 1
+        text = " ".join(words[:more])
+    return text

@@ -1,0 +1,86 @@
+"""The 16-bit model's distribution over a text, kept once and shared by all its quants.
+
+Small vocabularies are kept whole. Of larger ones each token keeps the `TOP` most likely entries and
+the mass of the rest: KL divergence over the kept entries plus the rest as one lump is a lower bound
+of the whole (log-sum inequality), short of it by at most what the lump hides, which is recorded as
+`reference_tail_mass_max`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from grid.backend import Engine
+from grid.errors import EngineError
+from grid.measure.chunks import Chunk, scored_chunks
+from grid.measure.meter import Meter
+from grid.workload import Quality
+
+REFERENCE_FORMAT = 1
+"""Part of a reference file's name: another layout is another file."""
+
+WHOLE = 4096
+"""Vocabularies up to this size are kept whole."""
+
+TOP = 2048
+"""Entries kept per token of larger ones: 16 KiB a token."""
+
+
+class Reference(NamedTuple):
+    """n tokens: targets [n]; ids [n, k] (None: all of the vocabulary, in order); log_probs [n, k]
+    float32; tail [n], the log mass outside the kept entries (-inf: none); nll [n]; argmax [n]."""
+
+    targets: npt.NDArray[np.int64]
+    ids: npt.NDArray[np.int32] | None
+    log_probs: npt.NDArray[np.float32]
+    tail: npt.NDArray[np.float64]
+    nll: npt.NDArray[np.float64]
+    argmax: npt.NDArray[np.int64]
+
+
+def write_reference(engine: Engine, workload: Quality, target: Path, meter: Meter) -> None:
+    """Score the text with the loaded engine and write the file whole."""
+    parts = [_keep(chunk) for chunk in scored_chunks(engine, workload, meter)]
+    columns = {
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in Reference._fields
+        if getattr(parts[0], name) is not None
+    }
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{os.getpid()}.{target.name}")
+    with temporary.open("wb") as file:
+        np.savez(file, **columns)
+    temporary.replace(target)
+
+
+def read_reference(path: str) -> Reference:
+    """Raises EngineError where the file is not such a reference."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return Reference(**{f: file[f] if f in file else None for f in Reference._fields})
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise EngineError(f"reference file {path} is unreadable ({error}); delete it") from error
+
+
+def _keep(chunk: Chunk) -> Reference:
+    rows = np.arange(len(chunk.targets))
+    nll = -chunk.log_probs[rows, chunk.targets].astype(np.float64)
+    argmax = chunk.log_probs.argmax(axis=1).astype(np.int64)
+    if chunk.log_probs.shape[1] <= WHOLE:
+        none = np.full(len(rows), -np.inf)
+        return Reference(chunk.targets, None, chunk.log_probs, none, nll, argmax)
+    ids = np.argpartition(-chunk.log_probs, TOP, axis=1)[:, :TOP].astype(np.int32)
+    top = np.take_along_axis(chunk.log_probs, ids, axis=1)
+    return Reference(chunk.targets, ids, top, log_rest(top), nll, argmax)
+
+
+def log_rest(log_probs: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """Log of 1 - sum of the row's probabilities, -inf where nothing is left; [n, k] -> [n]."""
+    rest = 1.0 - np.exp(log_probs.astype(np.float64)).sum(axis=1)
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(np.maximum(rest, 0.0)))

@@ -1,0 +1,62 @@
+"""From a workload to its measuring function."""
+
+from __future__ import annotations
+
+import os
+
+import msgspec
+
+from grid import wire
+from grid.backend import Engine
+from grid.measure.latency import latency
+from grid.measure.memory import Loading, memory
+from grid.measure.meter import Meter
+from grid.measure.process import Neighbours
+from grid.measure.quality import quality
+from grid.measure.result import Outcome
+from grid.measure.speed import decode, prefill
+from grid.measure.tasks import tasks
+from grid.workload import Decode, Latency, Memory, Prefill, Quality, Tasks
+
+__all__ = ["Loading", "measure"]
+
+
+def measure(engine: Engine, loading: Loading, request: wire.Measure, meter: Meter) -> wire.Raw:
+    """Run the workload and put down what ran beside it."""
+    neighbours = Neighbours()
+    outcome = _outcome(engine, loading, request, meter)
+    environment = {
+        **engine.environment(),
+        **outcome.environment,
+        "other_cpu_share": f"{neighbours.share():.3f}",
+        "load_average_1m": f"{os.getloadavg()[0]:.2f}",
+        **_clock(),
+    }
+    return wire.Raw(
+        **msgspec.structs.asdict(msgspec.structs.replace(outcome, environment=environment)),
+        engine_s=meter.engine_s,
+    )
+
+
+def _outcome(engine: Engine, loading: Loading, request: wire.Measure, meter: Meter) -> Outcome:
+    match request.workload:
+        case Memory() as workload:
+            return memory(engine, workload, loading, request.kv_bytes, meter)
+        case Prefill() as workload:
+            return prefill(engine, workload, meter)
+        case Decode() as workload:
+            return decode(engine, workload, meter)
+        case Latency() as workload:
+            return latency(engine, workload, meter)
+        case Quality() as workload:
+            return quality(engine, workload, request.reference, meter)
+        case Tasks() as workload:
+            return tasks(engine, workload, meter)
+
+
+def _clock() -> dict[str, str]:
+    """The CPU's clock after the workload, where the system shows it."""
+    import psutil
+
+    frequency = psutil.cpu_freq() if hasattr(psutil, "cpu_freq") else None
+    return {"cpu_mhz": f"{frequency.current:.0f}"} if frequency and frequency.current else {}

@@ -1,0 +1,168 @@
+"""Every metric that results may hold: unit, meaning, and which way is better.
+
+docs/metrics.md is this registry as text: `python -m grid.metrics > docs/metrics.md`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Better = Literal["higher", "lower"]
+
+
+@dataclass(frozen=True, slots=True)
+class MetricInfo:
+    """A metric's unit, one-line definition, better direction (None: neither) and group."""
+
+    name: str
+    unit: str
+    definition: str
+    better: Better | None
+    group: str
+
+
+def _group(group: str, *rows: tuple[str, str, Better | None, str]) -> list[MetricInfo]:
+    return [MetricInfo(name, unit, text, better, group) for name, unit, better, text in rows]
+
+
+_MEMORY = _group(
+    "memory",
+    ("load_s", "s", "lower", "file on disk to an engine ready for its first token"),
+    ("peak_rss_bytes", "B", "lower", "high-water mark of resident memory of the engine's process"),
+    ("baseline_rss_bytes", "B", None, "resident memory of that process before loading"),
+    ("kv_bytes", "B", "lower", "KV cache for the context, computed from the model's shape"),
+    ("kv_buffer_bytes", "B", "lower", "KV cache as the engine reports it"),
+    (
+        "page_cache_share",
+        "1",
+        None,
+        "share of the file in the page cache before loading; 0 is cold",
+    ),
+)
+
+_SPEED = _group(
+    "speed",
+    ("prefill_tps", "token/s", "higher", "prompt tokens / seconds; mean over repetitions"),
+    ("prefill_tps_median", "token/s", "higher", "the same, median over repetitions"),
+    ("decode_tps", "token/s", "higher", "single-token steps / seconds; mean over repetitions"),
+    ("decode_tps_median", "token/s", "higher", "the same, median over repetitions"),
+    (
+        "drift",
+        "1",
+        None,
+        "1 where repetitions have a trend (Mann-Kendall p < 0.05 and 2 % or more)",
+    ),
+    ("drift_change", "1", None, "relative change from first to last repetition (Theil-Sen)"),
+    ("outliers", "1", None, "repetitions further from the median than 5 robust sd and 5 %"),
+)
+
+_LATENCY = _group(
+    "latency",
+    ("ttft_s", "s", "lower", "request sent to first non-empty token; median over requests"),
+    ("tpot_s", "s", "lower", "(end-to-end latency - TTFT) / (output tokens - 1); median"),
+    ("e2e_s", "s", "lower", "request sent to last token; median over requests"),
+    ("itl_p50_s", "s", "lower", "gap between successive tokens, median"),
+    ("itl_p90_s", "s", "lower", "gap between successive tokens, 90th percentile"),
+    ("itl_p99_s", "s", "lower", "gap between successive tokens, 99th percentile"),
+)
+
+_DP = "difference of the true token's probability, p_q - p_ref: "
+
+_QUALITY = _group(
+    "quality",
+    (
+        "perplexity",
+        "1",
+        "lower",
+        "exp(mean NLL) over scored tokens; sd is PPL * SE of the mean NLL",
+    ),
+    ("nll_mean", "nat", "lower", "mean negative log-likelihood of a scored token"),
+    ("bits_per_byte", "bit/B", "lower", "sum(NLL) / (ln 2 * bytes of the scored text)"),
+    ("ln_ppl_ratio", "1", "lower", "ln(PPL_q / PPL_ref), over paired tokens"),
+    ("kld_mean", "nat", "lower", "KL divergence from the 16-bit distribution, mean over tokens"),
+    ("kld_median", "nat", "lower", "the same, median"),
+    ("kld_p90", "nat", "lower", "the same, 90th percentile"),
+    ("kld_p95", "nat", "lower", "the same, 95th percentile"),
+    ("kld_p99", "nat", "lower", "the same, 99th percentile"),
+    ("kld_p999", "nat", "lower", "the same, 99.9th percentile"),
+    ("kld_max", "nat", "lower", "the same, largest"),
+    ("kld_min", "nat", None, "the same, smallest; below 0 by rounding only"),
+    ("same_top1", "1", "higher", "share of tokens whose most likely token is the reference's"),
+    ("dp_mean", "1", "higher", _DP + "mean"),
+    ("dp_rms", "1", "lower", _DP + "root of the mean square"),
+    ("dp_min", "1", None, _DP + "smallest"),
+    ("dp_p001", "1", None, _DP + "0.1th percentile"),
+    ("dp_p01", "1", None, _DP + "1st percentile"),
+    ("dp_p05", "1", None, _DP + "5th percentile"),
+    ("dp_p10", "1", None, _DP + "10th percentile"),
+    ("dp_p25", "1", None, _DP + "25th percentile"),
+    ("dp_median", "1", None, _DP + "median"),
+    ("dp_p75", "1", None, _DP + "75th percentile"),
+    ("dp_p90", "1", None, _DP + "90th percentile"),
+    ("dp_p95", "1", None, _DP + "95th percentile"),
+    ("dp_p99", "1", None, _DP + "99th percentile"),
+    ("dp_p999", "1", None, _DP + "99.9th percentile"),
+    ("dp_max", "1", None, _DP + "largest"),
+    (
+        "reference_tail_mass_max",
+        "1",
+        None,
+        "largest mass of a token that the reference keeps as one",
+    ),
+)
+
+_TASKS = _group(
+    "tasks",
+    ("accuracy", "1", "higher", "mean score of the items; sd is the stderr of lm-eval"),
+    ("chance", "1", None, "mean score that guessing would get"),
+    ("capability", "1", "higher", "mean of (score - chance) / (1 - chance) over items"),
+)
+
+_ANALYSIS = _group(
+    "analysis",
+    ("retained", "1", "higher", "(score - chance) / (16-bit score - chance), within one model;"
+     " null where the 16-bit score is less than 2 SE above chance"),
+    ("bandwidth_utilisation", "1", "higher", "decode_tps * weight bytes / memory bandwidth; null"
+     " where the weights are smaller than four times the last-level cache"),
+    ("bang_per_bit", "1/GiB", "higher", "capability / GiB of weights"),
+)  # fmt: skip
+
+METRICS: dict[str, MetricInfo] = {
+    info.name: info for info in (*_MEMORY, *_SPEED, *_LATENCY, *_QUALITY, *_TASKS, *_ANALYSIS)
+}
+
+_HEAD = """\
+# Metrics
+
+Generated by `python -m grid.metrics > docs/metrics.md`. Rows of the `metrics` table carry these
+names. An interval (`low`, `high`) covers 95 %; null means that it, or the value, cannot be given.
+Percentile names read as decimals: `p01` is 1 %, `p99` 99 %, `p999` 99.9 %.
+
+## How intervals are made
+
+* Rates and times: Student's t on logs below 20 repetitions, bootstrap of the mean log from 20 on;
+  either is an interval of the median, the value beside it is the mean (rates) or median (times).
+* Inter-token gaps: order statistics.
+* Text metrics: tokens are not independent, so chunks are resampled: studentized bootstrap of chunk
+  means, Student's t below 6 chunks; percentiles by the percentile bootstrap of whole chunks.
+  `sd` is llama.cpp's standard error, which takes tokens as independent.
+* Shares of items: Wilson. Metrics of the group `analysis` are computed on reading, never stored.
+"""
+
+
+def document() -> str:
+    """The whole of docs/metrics.md."""
+    parts = [_HEAD]
+    for group in dict.fromkeys(info.group for info in METRICS.values()):
+        rows = [info for info in METRICS.values() if info.group == group]
+        parts.append(f"\n## {group.capitalize()}\n\n| metric | unit | better | definition |\n")
+        parts.append("|---|---|---|---|\n")
+        for info in rows:
+            better = info.better or "-"
+            parts.append(f"| `{info.name}` | {info.unit} | {better} | {info.definition} |\n")
+    return "".join(parts)
+
+
+if __name__ == "__main__":
+    print(document(), end="")

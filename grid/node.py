@@ -1,0 +1,64 @@
+"""Node: a machine as probed, and the classes its results are grouped by."""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+
+from grid.units import GIB, format_bytes
+
+
+class Accelerator(msgspec.Struct, frozen=True, kw_only=True):
+    """One accelerator; `kind` is the arithmetic it computes with, such as `cuda-sm90`."""
+
+    name: str
+    kind: str
+    memory_bytes: int
+
+
+class Node(msgspec.Struct, frozen=True, kw_only=True):
+    """A machine. `bandwidth_bytes_s` is a measured copy rate (read plus written), all cores.
+
+    `llc_bytes` is the last-level cache that one process can use; 0 where it cannot be read.
+    """
+
+    name: str
+    system: str
+    chip: str
+    cores: int
+    memory_bytes: int
+    bandwidth_bytes_s: float
+    llc_bytes: int = 0
+    cpu_kind: str = "cpu"
+    accelerators: tuple[Accelerator, ...] = ()
+
+    @property
+    def device_kind(self) -> str:
+        """The arithmetic that computes here; quality is a property of artifact, engine and this."""
+        return self.accelerators[0].kind if self.accelerators else self.cpu_kind
+
+    @property
+    def hardware_class(self) -> str:
+        """Chip, cores, accelerators, memory and bandwidth bucket; speed rows are grouped by it.
+
+        Memory is rounded to the GiB and bandwidth to a factor of two, so that one machine keeps its
+        class from run to run though both are measured.
+        """
+        parts = [self.chip, f"{self.cores} cores"]
+        if self.accelerators:
+            first = self.accelerators[0]
+            parts.append(
+                f"{len(self.accelerators)}x {first.name} {format_bytes(first.memory_bytes)}"
+            )
+        parts.append(f"{round(self.memory_bytes / GIB)} GiB")
+        parts.append(bandwidth_bucket(self.bandwidth_bytes_s))
+        return ", ".join(parts)
+
+
+def bandwidth_bucket(bytes_per_s: float) -> str:
+    """The factor-of-two bucket of a bandwidth, as text: 13e9 -> '8-16 GB/s'."""
+    if bytes_per_s <= 0:
+        return "unknown bandwidth"
+    low = 2 ** math.floor(math.log2(bytes_per_s / 1e9))
+    return f"{low:g}-{2 * low:g} GB/s"

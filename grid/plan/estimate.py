@@ -1,0 +1,97 @@
+"""Estimate: how long a plan takes and how much memory, before it runs.
+
+The model is coarse on purpose; its constants are of a desktop core with 8-bit integer kernels:
+
+* prefill: 2 x parameters operations a token (one multiply and one add for each weight), at
+  `FLOPS_PER_CORE` a core;
+* decode: a step reads all weights once, at the node's measured bandwidth, and takes no less than
+  a prefill token would alone plus `STEP_OVERHEAD_S`;
+* a session starts a process (`START_S`) and reads the weights (`LOAD_BYTES_S`);
+* making an artifact costs parameters / `QUANTIZED_PER_S`.
+
+Where cells of the plan were measured, the whole is scaled by measured time / modelled time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from grid.cell import Cell
+from grid.plan.plan import Plan
+from grid.workload import Decode, Latency, Memory, Prefill, Quality, Tasks
+
+FLOPS_PER_CORE = 20e9
+STEP_OVERHEAD_S = 100e-6
+START_S = 0.5
+LOAD_BYTES_S = 1e9
+QUANTIZED_PER_S = 20e6
+MEMORY_STEPS = 4
+"""Tokens that a memory cell generates after filling its context."""
+ITEM_TOKENS = 200
+"""Tokens of a task item over all its choices."""
+_UNKNOWN_BANDWIDTH = 10e9
+
+
+class Estimate(msgspec.Struct, frozen=True, kw_only=True):
+    """`seconds` of wall time, `host_bytes` of the largest cell (None where no cell is left).
+
+    `from_measured` is how many measured cells the rate comes from; 0: from the model alone.
+    """
+
+    seconds: float
+    host_bytes: int | None
+    from_measured: int
+
+
+def estimate(plan: Plan, wall_s: Mapping[str, float] | None = None) -> Estimate:
+    """Time and memory for the cells still to run; `wall_s` maps measured cell ids to seconds.
+
+    Artifacts are counted as if none was made yet, so a warm cache makes it less.
+    """
+    wall_s = wall_s or {}
+    known = [cell for cell in plan.measured if wall_s.get(cell.id, 0.0) > 0]
+    modelled = sum(cell_seconds(plan, cell) for cell in known)
+    scale = sum(wall_s[cell.id] for cell in known) / modelled if modelled > 0 else 1.0
+    cells = sum(cell_seconds(plan, cell) for cell in plan.cells)
+    return Estimate(
+        seconds=scale * cells + _set_up_seconds(plan),
+        host_bytes=plan.peak_host_bytes,
+        from_measured=len(known),
+    )
+
+
+def cell_seconds(plan: Plan, cell: Cell) -> float:
+    """Modelled seconds of one cell in an engine that is loaded."""
+    read, written = _tokens(cell)
+    node = plan.node
+    prefill_s = 2 * cell.artifact.model.parameters / (FLOPS_PER_CORE * max(1, node.cores))
+    bandwidth = node.bandwidth_bytes_s if node.bandwidth_bytes_s > 0 else _UNKNOWN_BANDWIDTH
+    step_s = max(prefill_s, plan.weight_bytes[cell.artifact.id] / bandwidth) + STEP_OVERHEAD_S
+    return read * prefill_s + written * step_s
+
+
+def _tokens(cell: Cell) -> tuple[int, int]:
+    """Tokens that a cell reads in batches and writes one by one, the warm-up included."""
+    match cell.workload:
+        case Memory(context=context):
+            return context, MEMORY_STEPS
+        case Prefill(tokens=tokens, depth=depth, repetitions=times):
+            return depth + tokens * (times + 1), 0
+        case Decode(tokens=tokens, depth=depth, repetitions=times):
+            return depth, tokens * times + 1
+        case Latency(prompt=prompt, generate=generate, repetitions=times):
+            return prompt * (times + 1), generate * (times + 1)
+        case Quality(context=context, chunks=chunks):
+            return context * chunks, 0
+        case Tasks(limit=limit):
+            return limit * ITEM_TOKENS, 0
+
+
+def _set_up_seconds(plan: Plan) -> float:
+    loads = sum(
+        START_S + plan.weight_bytes[session.artifact.id] / LOAD_BYTES_S for session in plan.sessions
+    )
+    made = [one.model.parameters for one in plan.artifacts if one.path is None]
+    return loads + sum(made) / QUANTIZED_PER_S

@@ -1,0 +1,182 @@
+"""Expand: sweep x backends x node -> Plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+
+from grid.backend import Backend
+from grid.cell import Cell, Options
+from grid.errors import InputError, did_you_mean
+from grid.identity import digest
+from grid.node import Node
+from grid.plan.fits import incapable, not_ready, too_big, too_long
+from grid.plan.plan import Plan, Skip
+from grid.plan.sources import Candidate, resolve
+from grid.plan.sweep import Sweep
+from grid.plan.workloads import Asked, lacks
+from grid.workload import SPEED_KINDS, Quality, Workload
+
+
+def expand(sweep: Sweep, backends: Mapping[str, Backend], node: Node) -> Plan:
+    """The plan of a sweep on a node; `backends` are the installed ones by name.
+
+    Every cell that the sweep asks for is in the plan once, to be run or skipped with a reason.
+    Raises InputError for what the sweep file says wrongly (unknown backend, option, quant, task
+    class, a source that cannot be read) and where it comes to no cell at all.
+    """
+    chosen = _choose(sweep, backends)
+    _refuse_stray_options(sweep, backends)
+    builder = _Builder(sweep, chosen, node)
+    for candidate in _ordered(resolve(sweep, chosen), sweep.backends):
+        builder.add(candidate)
+    plan = builder.plan()
+    if not plan.cells and not plan.skipped:
+        raise InputError(f"{sweep.file}: the sweep comes to no cell; check measures and [speed]")
+    return plan
+
+
+def option_combinations(sweep: Sweep, backend: Backend, node: Node) -> list[Options]:
+    """Each combination of a backend's options once, defaults filled in; the first is the base."""
+    given = sweep.options.get(backend.name, {})
+    axes = [value if isinstance(value, list) else [value] for value in given.values()]
+    resolved: dict[str, Options] = {}
+    for values in product(*axes):
+        try:
+            options = backend.options(dict(zip(given, values, strict=True)), node)
+        except InputError as error:
+            raise InputError(f"{sweep.file}: options.{backend.name}: {error}") from None
+        resolved.setdefault(digest(options), options)
+    return list(resolved.values())
+
+
+def _choose(sweep: Sweep, backends: Mapping[str, Backend]) -> dict[str, Backend]:
+    for name in sweep.backends:
+        if name not in backends:
+            hint = did_you_mean(name, backends)
+            raise InputError(f"{sweep.file}: backends: {name!r} is not installed. {hint}".rstrip())
+    return {name: backends[name] for name in sweep.backends}
+
+
+def _refuse_stray_options(sweep: Sweep, backends: Mapping[str, Backend]) -> None:
+    for name in sweep.options:
+        place = f"{sweep.file}: options.{name}"
+        if name not in backends:
+            hint = did_you_mean(name, sweep.backends)
+            raise InputError(f"{place}: no such backend is installed. {hint}")
+        if name not in sweep.backends:
+            raise InputError(f"{place}: {name} is not in the sweep's backends")
+
+
+def _ordered(candidates: Sequence[Candidate], backends: Sequence[str]) -> list[Candidate]:
+    """Small models first; of a model the reference, which the others need, then by size."""
+    parameters: dict[int, int] = {}
+    for one in candidates:
+        parameters[one.group] = max(parameters.get(one.group, 0), one.artifact.model.parameters)
+    return sorted(
+        candidates,
+        key=lambda one: (
+            parameters[one.group],
+            one.group,
+            not one.is_reference,
+            one.weight_bytes,
+            one.artifact.id,
+            backends.index(one.backend),
+        ),
+    )
+
+
+class _Builder:
+    """Collects the cells of candidates that come in order."""
+
+    def __init__(self, sweep: Sweep, chosen: Mapping[str, Backend], node: Node) -> None:
+        self._sweep = sweep
+        self._backends = chosen
+        self._node = node
+        self._asked = {bundled: Asked(sweep, bundled) for bundled in (False, True)}
+        self._options = {
+            name: option_combinations(sweep, backend, node) for name, backend in chosen.items()
+        }
+        self._not_ready = {
+            name: not_ready(backend, backend.probe(node)) for name, backend in chosen.items()
+        }
+        self._device_kind, self._hardware_class = node.device_kind, node.hardware_class
+        limit = sweep.budget.memory_bytes
+        self._limit = node.memory_bytes if limit is None else min(limit, node.memory_bytes)
+        self._cells: dict[str, Cell] = {}
+        self._skipped: dict[str, Skip] = {}
+        self._weight_bytes: dict[str, int] = {}
+        self._host_bytes: dict[str, int] = {}
+        self._references: dict[str, Cell] = {}
+
+    def add(self, candidate: Candidate) -> None:
+        """The candidate's cells for each combination of options, and its noise floor."""
+        self._weight_bytes[candidate.artifact.id] = candidate.weight_bytes
+        combinations = self._options[candidate.backend]
+        workloads = self._workloads(candidate)
+        for options in combinations:
+            for workload in workloads:
+                self._place(candidate, options, workload)
+        if candidate.is_reference:
+            noisy = self._backends[candidate.backend].noise_options(combinations[0])
+            for floor in self._quality(candidate):
+                self._place(candidate, noisy, floor)
+
+    def plan(self) -> Plan:
+        return Plan(
+            sweep=self._sweep.name,
+            node=self._node,
+            cells=tuple(self._cells.values()),
+            skipped=tuple(self._skipped.values()),
+            weight_bytes=self._weight_bytes,
+            host_bytes=self._host_bytes,
+            references=self._references,
+        )
+
+    def _workloads(self, candidate: Candidate) -> tuple[Workload, ...]:
+        asked = self._asked[candidate.bundled]
+        speed = asked.speed if candidate.asked else ()
+        return (*speed, *self._quality(candidate), *asked.tasks)
+
+    def _quality(self, candidate: Candidate) -> tuple[Quality, ...]:
+        """Compared with the reference, unless that cannot be run here."""
+        reference = candidate.reference
+        if not candidate.is_reference and reference not in self._references:
+            reference = None
+        return self._asked[candidate.bundled].quality(reference)
+
+    def _place(self, candidate: Candidate, options: Options, workload: Workload) -> None:
+        """Among the cells or the skipped, unless it is there: options may come out the same."""
+        speed = isinstance(workload, SPEED_KINDS)
+        cell = Cell(
+            artifact=candidate.artifact,
+            backend=candidate.backend,
+            options=options,
+            workload=workload,
+            scope=self._hardware_class if speed else self._device_kind,
+        )
+        if cell.id in self._cells or cell.id in self._skipped:
+            return
+        reason = self._obstacle(candidate, cell) or self._shortage(candidate, cell)
+        if reason:
+            self._skipped[cell.id] = Skip(cell, reason)
+            return
+        self._cells[cell.id] = cell
+        if candidate.is_reference and isinstance(workload, Quality):
+            self._references.setdefault(candidate.artifact.id, cell)
+
+    def _obstacle(self, candidate: Candidate, cell: Cell) -> str:
+        return (
+            lacks(cell.workload)
+            or candidate.obstacle
+            or self._not_ready[cell.backend]
+            or incapable(self._backends[cell.backend], cell.workload)
+            or too_long(cell)
+        )
+
+    def _shortage(self, candidate: Candidate, cell: Cell) -> str:
+        needs = self._backends[cell.backend].needs(
+            cell.artifact, candidate.weight_bytes, cell.options, cell.workload
+        )
+        self._host_bytes[cell.id] = needs.host_bytes
+        return too_big(needs, self._node, self._limit)

@@ -1,0 +1,61 @@
+"""Fits: why a cell cannot run on a node, told before anything is started."""
+
+from __future__ import annotations
+
+from grid.backend import Availability, Backend, Capability, Needs
+from grid.cell import Cell
+from grid.node import Node
+from grid.units import format_bytes
+from grid.workload import Memory, Workload, kind
+
+_TAKES: dict[str, tuple[Capability, ...]] = {
+    "memory": ("tokenizes", "steps"),
+    "prefill": ("tokenizes", "steps"),
+    "decode": ("tokenizes", "steps"),
+    "latency": ("tokenizes", "generates"),
+    "quality": ("tokenizes", "logits"),
+    "tasks": ("tokenizes", "scores"),
+}
+"""What measuring each kind of workload asks of an engine."""
+
+
+def not_ready(backend: Backend, availability: Availability) -> str:
+    """Why no cell of a backend can run; empty if it is ready."""
+    if availability.ready:
+        return ""
+    mend = f"; {availability.mend}" if availability.mend else ""
+    return f"{backend.name} is not ready: {availability.reason or 'it does not say why'}{mend}"
+
+
+def incapable(backend: Backend, workload: Workload) -> str:
+    """Why a backend cannot be asked a workload; empty if it can."""
+    lacking = [one for one in _TAKES[kind(workload)] if one not in backend.capabilities]
+    if not lacking:
+        return ""
+    return f"{backend.name} does not declare {lacking[0]}, which {kind(workload)} takes"
+
+
+def too_long(cell: Cell) -> str:
+    """Why the model's context cannot hold the workload; empty if it can or is not known."""
+    limit = cell.artifact.model.context_length
+    tokens = cell.workload.context if isinstance(cell.workload, Memory) else cell.workload.size
+    if limit <= 0 or tokens <= limit:
+        return ""
+    return f"needs {tokens} tokens of context, the model has {limit}"
+
+
+def too_big(needs: Needs, node: Node, host_limit: int) -> str:
+    """Why the node has no room for a cell; empty if it has."""
+    if needs.host_bytes > host_limit:
+        return _short(needs.host_bytes, host_limit, "")
+    kinds = [one.kind for one in node.accelerators]
+    if needs.accelerator is not None and not any(k.startswith(needs.accelerator) for k in kinds):
+        return f"needs a {needs.accelerator} accelerator, the node has {', '.join(kinds) or 'none'}"
+    device = sum(one.memory_bytes for one in node.accelerators)
+    if needs.device_bytes > device:
+        return _short(needs.device_bytes, device, " on the accelerator")
+    return ""
+
+
+def _short(needed: int, available: int, where: str) -> str:
+    return f"needs {format_bytes(needed)}{where}, {format_bytes(available)} available"

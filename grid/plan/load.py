@@ -1,0 +1,201 @@
+"""Read a sweep file, refusing anything unclear with one line that says where and what."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from grid.errors import InputError, did_you_mean
+from grid.plan import sweep as tables
+from grid.plan.sweep import ALL, MEASURES, ModelEntry, Sweep, SweepTable
+
+_TABLES: dict[str, type[msgspec.Struct]] = {
+    "speed": tables.Speed,
+    "latency": tables.Latency,
+    "memory": tables.Memory,
+    "quality": tables.Quality,
+    "tasks": tables.Tasks,
+    "budget": tables.Budget,
+}
+_WORDS = {
+    "array": "list",
+    "object": "table",
+    "str": "text",
+    "null": "nothing",
+    "bool": "true/false",
+}
+
+
+def load_sweep(path: Path | None = None) -> Sweep:
+    """The sweep in a TOML file; without a path, the bundled `quick.toml`.
+
+    Raises InputError with the file, the dotted place and what to try. Names that only an installed
+    backend knows (quants, options) are checked when the plan is made.
+    """
+    if path is None:
+        bundled = files("grid") / "sweeps" / "quick.toml"
+        return parse_sweep(bundled.read_bytes(), "quick.toml", Path.cwd())
+    return parse_sweep(_read(path), str(path), path.resolve().parent)
+
+
+def parse_sweep(content: bytes, file: str, base: Path) -> Sweep:
+    """The sweep in the bytes of a TOML file called `file`, whose paths are relative to `base`."""
+    raw = _parse_toml(content, file)
+    try:
+        _check_keys(raw)
+        table = _convert(raw)
+        _check(table)
+    except InputError as error:
+        raise InputError(f"{file}: {error}") from None
+    fields = msgspec.structs.asdict(table)
+    fields["name"] = table.name or Path(file).stem
+    return Sweep(**fields, file=file, base=str(base))
+
+
+def _read(path: Path) -> bytes:
+    if path.is_dir():
+        found = sorted(p.name for p in path.glob("*.toml"))
+        hint = f"; it holds {', '.join(found[:3])}" if found else ""
+        raise InputError(f"{path} is a folder, not a sweep file{hint}")
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        near = [p.name for p in path.parent.glob("*.toml")] if path.parent.is_dir() else []
+        raise InputError(
+            f"no sweep file {path}. {did_you_mean(path.name, near)}".rstrip()
+        ) from None
+    except OSError as error:
+        raise InputError(f"cannot read sweep file {path}: {error.strerror}") from None
+
+
+def _parse_toml(content: bytes, file: str) -> dict[str, Any]:
+    try:
+        raw = tomllib.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file}: not a text file in UTF-8 (byte {error.start})") from None
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{file}: not TOML: {error}") from None
+    except RecursionError:
+        raise InputError(f"{file}: not TOML: nested too deeply") from None
+    if not raw:
+        raise InputError(
+            f'{file}: the sweep file is empty; it needs at least [[models]] with source = "ref:*"'
+        )
+    return raw
+
+
+def _check_keys(raw: Mapping[str, Any]) -> None:
+    _known(raw, SweepTable, "")
+    for name, table in _TABLES.items():
+        if isinstance(raw.get(name), dict):
+            _known(raw[name], table, f"{name}.")
+    models = raw.get("models")
+    for index, entry in enumerate(models if isinstance(models, list) else []):
+        if isinstance(entry, dict):
+            _known(entry, ModelEntry, f"models[{index}].")
+
+
+def _known(raw: Iterable[str], table: type[msgspec.Struct], place: str) -> None:
+    fields = table.__struct_fields__
+    for key in raw:
+        if key not in fields:
+            raise InputError(f"{place}{key}: unknown key. {did_you_mean(key, fields)}")
+
+
+def _convert(raw: Mapping[str, Any]) -> SweepTable:
+    try:
+        return msgspec.convert(raw, SweepTable)
+    except msgspec.ValidationError as error:
+        text, _, place = str(error).partition(" - at `$.")
+        for word, plain in _WORDS.items():
+            text = text.replace(word, plain)
+        text = text.replace("`", "").replace(" | ", " or ")
+        raise InputError(f"{place.rstrip('`') or 'sweep'}: {text[0].lower()}{text[1:]}") from None
+
+
+def _check(sweep: SweepTable) -> None:
+    if not sweep.models:
+        raise InputError('no models; add [[models]] with source = "ref:*" or files = ["*.gguf"]')
+    if not sweep.measures or not sweep.backends:
+        empty = "backends" if sweep.measures else "measures"
+        raise InputError(f"{empty}: the list is empty, so there is nothing to run")
+    for measure in sweep.measures:
+        if measure not in MEASURES:
+            hint = did_you_mean(measure, MEASURES)
+            raise InputError(f"measures: unknown measure {measure!r}. {hint}")
+    for place, values in _lists(sweep):
+        _distinct(place, values)
+    for index, entry in enumerate(sweep.models):
+        _check_entry(entry, f"models[{index}]")
+    _check_quants("quants", sweep.quants)
+    _check_budget(sweep.budget)
+    if sweep.latency.generate < 2:
+        raise InputError("latency.generate: at least 2 tokens, or there is no time between tokens")
+
+
+def _lists(sweep: SweepTable) -> Iterator[tuple[str, Sequence[Any]]]:
+    yield "measures", sweep.measures
+    yield "backends", sweep.backends
+    yield "speed.prompt", sweep.speed.prompt
+    yield "speed.generate", sweep.speed.generate
+    yield "speed.depth", sweep.speed.depth
+    yield "tasks.classes", sweep.tasks.classes
+    for backend, options in sweep.options.items():
+        for name, value in options.items():
+            if isinstance(value, list) and not value:
+                raise InputError(f"options.{backend}.{name}: the list is empty")
+            for one in value if isinstance(value, list) else [value]:
+                if not isinstance(one, str | int | float | bool):
+                    raise InputError(
+                        f"options.{backend}.{name}: expected text, a number, true/false, or a list "
+                        f"of them, got {one!r}"
+                    )
+            if isinstance(value, list):
+                yield f"options.{backend}.{name}", value
+
+
+def _distinct(place: str, values: Sequence[Any]) -> None:
+    for index, value in enumerate(values):
+        if value in values[:index]:
+            raise InputError(f"{place}: {value!r} is there twice")
+
+
+def _check_entry(entry: ModelEntry, place: str) -> None:
+    if bool(entry.source) == bool(entry.files):
+        raise InputError(
+            f"{place}: give either source (to be quantized) or files (measured as they are)"
+        )
+    if entry.files and entry.quants:
+        raise InputError(f"{place}.quants: files are measured as they are; quants goes with source")
+    if entry.source and entry.reference:
+        raise InputError(
+            f"{place}.reference: goes with files; the quants of a source are compared with it"
+        )
+    if entry.name and entry.source == "ref:*":
+        raise InputError(f"{place}.name: ref:* stands for several models; they keep their names")
+    _check_quants(f"{place}.quants", entry.quants)
+
+
+def _check_quants(place: str, quants: str | tuple[str, ...]) -> None:
+    if isinstance(quants, tuple):
+        _distinct(place, quants)
+    elif quants != ALL:
+        raise InputError(f'{place}: write a list, ["{quants}"], or "all"')
+
+
+def _check_budget(budget: tables.Budget) -> None:
+    for name in ("cell_timeout", "memory"):
+        value = getattr(budget, name)
+        if value is None:
+            continue
+        try:
+            number = budget.cell_timeout_s if name == "cell_timeout" else budget.memory_bytes
+        except InputError as error:
+            raise InputError(f"budget.{name}: {error}") from None
+        if not 0 < (number or 0) < float("inf"):
+            raise InputError(f"budget.{name}: must be more than zero and finite, got {value!r}")

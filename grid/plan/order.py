@@ -1,0 +1,82 @@
+"""Order: what shares one loaded engine, and what comes first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from grid.artifact import Artifact
+from grid.cell import Cell, Options
+from grid.workload import Quality, Workload, kind
+
+_KINDS = ("memory", "prefill", "decode", "latency", "quality", "tasks")
+
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """Cells that share one loaded engine, in the order to run them.
+
+    `reference` is the cell whose engine, options and text give the distribution that the quality
+    cells compare with; None where they compare with none.
+    """
+
+    artifact: Artifact
+    backend: str
+    options: Options
+    cells: tuple[Cell, ...]
+    reference: Cell | None = None
+
+
+def workload_rank(workload: Workload) -> tuple[int, int]:
+    """Sort key within a session.
+
+    Memory first, because its peak must be a fresh process's; then by kind, growing in size, so
+    that an out-of-memory prunes what is larger.
+    """
+    return _KINDS.index(kind(workload)), workload.size
+
+
+def sessions(cells: Iterable[Cell], references: Mapping[str, Cell]) -> tuple[Session, ...]:
+    """Cells grouped by artifact, backend and options; the order of first sight is kept.
+
+    `references` are the cells that give the 16-bit distributions, by artifact id.
+    """
+    groups: dict[tuple[str, str, bytes], list[Cell]] = {}
+    for cell in cells:
+        key = (cell.artifact.id, cell.backend, _encode(cell.options))
+        groups.setdefault(key, []).append(cell)
+    return tuple(
+        Session(
+            artifact=group[0].artifact,
+            backend=group[0].backend,
+            options=group[0].options,
+            cells=tuple(group),
+            reference=_reference(group, references),
+        )
+        for group in groups.values()
+    )
+
+
+def _reference(cells: Iterable[Cell], references: Mapping[str, Cell]) -> Cell | None:
+    for cell in cells:
+        if isinstance(cell.workload, Quality) and cell.workload.reference is not None:
+            return references[cell.workload.reference]
+    return None
+
+
+def dependency_order(artifacts: Iterable[Artifact]) -> tuple[Artifact, ...]:
+    """The artifacts and all that they are made from, each once, sources before what they make."""
+    ordered: dict[str, Artifact] = {}
+
+    def add(artifact: Artifact) -> None:
+        if artifact.id in ordered:
+            return
+        if artifact.made_from is not None:
+            add(artifact.made_from)
+        ordered[artifact.id] = artifact
+
+    for artifact in artifacts:
+        add(artifact)
+    return tuple(ordered.values())

@@ -1,0 +1,80 @@
+"""Plan: the cells to run in their order, the skipped ones with their reason, and what is done."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+
+import msgspec
+
+from grid.artifact import Artifact
+from grid.cell import Cell
+from grid.errors import InputError
+from grid.node import Node
+from grid.plan.order import Session, dependency_order, sessions
+from grid.workload import Quality
+
+
+class Skip(msgspec.Struct, frozen=True):
+    """A cell that is not run, and one line that says why."""
+
+    cell: Cell
+    reason: str
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a sweep comes to on a node.
+
+    `cells` are to be run, in order; `measured` were subtracted because their result is there;
+    `weight_bytes` is the size of each artifact by id (predicted before it is made), `host_bytes`
+    the memory that each cell to run needs, by cell id; `references` maps the id of a 16-bit
+    artifact to the cell whose engine, options and text give the distribution for the others, also
+    where that cell is measured already.
+    """
+
+    sweep: str
+    node: Node
+    cells: tuple[Cell, ...]
+    skipped: tuple[Skip, ...]
+    measured: tuple[Cell, ...] = ()
+    weight_bytes: Mapping[str, int]
+    host_bytes: Mapping[str, int]
+    references: Mapping[str, Cell]
+
+    def minus(self, finished: Container[str]) -> Plan:
+        """The plan without the cells whose ids are finished; they move to `measured`."""
+        left: list[Cell] = []
+        done = list(self.measured)
+        for cell in self.cells:
+            (done if cell.id in finished else left).append(cell)
+        return msgspec.structs.replace(self, cells=tuple(left), measured=tuple(done))
+
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """The cells to run, grouped by what shares one loaded engine."""
+        return sessions(self.cells, self.references)
+
+    @property
+    def artifacts(self) -> tuple[Artifact, ...]:
+        """All that must exist to run the cells, sources before what is made from them.
+
+        A 16-bit artifact is among them also where only its distribution is wanted.
+        """
+        wanted: list[Artifact] = []
+        for cell in self.cells:
+            if isinstance(cell.workload, Quality) and cell.workload.reference is not None:
+                wanted.append(self.references[cell.workload.reference].artifact)
+            wanted.append(cell.artifact)
+        return dependency_order(wanted)
+
+    @property
+    def peak_host_bytes(self) -> int | None:
+        """The most memory that any cell to run needs, bytes; None without cells."""
+        return max((self.host_bytes[cell.id] for cell in self.cells), default=None)
+
+    def require_cells(self) -> None:
+        """Raises InputError if nothing can be run and nothing was: every cell is skipped."""
+        if not self.cells and not self.measured:
+            raise InputError(
+                f"sweep {self.sweep}: nothing to run, all {len(self.skipped)} cells are skipped; "
+                f"the first because: {self.skipped[0].reason}"
+            )

@@ -1,0 +1,126 @@
+"""The sweep file: what to measure, as the user writes it in TOML."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+
+from grid.units import parse_bytes, parse_seconds
+
+MEASURES = ("memory", "speed", "latency", "quality", "tasks")
+"""What can be measured; the default of a sweep is all of it."""
+
+ALL = "all"
+"""In place of a list of quants: every recipe that the backend has."""
+
+_LARGEST = 2**31 - 1
+Count = Annotated[int, msgspec.Meta(ge=1, le=_LARGEST)]
+Depth = Annotated[int, msgspec.Meta(ge=0, le=_LARGEST)]
+Names = tuple[str, ...]
+
+
+class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One `[[models]]`: either `source`, to be quantized, or `files`, measured as they are.
+
+    `source` is `ref:<size>`, `ref:*` or the path of a file with 16 or 32 bits a weight; `quants`
+    replaces the sweep's. `files` are globs; `reference` is the 16-bit file that their outputs are
+    compared with. `name` replaces the name that the weights carry.
+    """
+
+    source: str = ""
+    quants: str | Names = ()
+    files: Names = ()
+    reference: str = ""
+    name: str = ""
+
+
+class Speed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Prefill and decode rates: token counts, at each depth (tokens of context before)."""
+
+    prompt: tuple[Count, ...] = (512,)
+    generate: tuple[Count, ...] = (128,)
+    depth: tuple[Depth, ...] = (0,)
+    repetitions: Count = 5
+
+
+class Latency(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One request at a time: tokens in, tokens out."""
+
+    prompt: Count = 64
+    generate: Count = 64
+    repetitions: Count = 5
+
+
+class Memory(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Peak memory with `context` tokens held."""
+
+    context: Count = 1024
+
+
+class Quality(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Perplexity and KL divergence: `chunks` pieces of `context` tokens of `text`.
+
+    Without a `text` the bundled family reads `ref:heldout`; other models are not measured.
+    """
+
+    text: str = ""
+    context: Annotated[int, msgspec.Meta(ge=4, le=_LARGEST)] = 512
+    chunks: Count = 16
+
+
+class Tasks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Task items: `items` of each of `classes` (default: every class that `source` has).
+
+    `source` is `ref:items` or a folder of `<class>.jsonl`. Without one, the bundled family answers
+    `ref:items` and other models are not measured.
+    """
+
+    source: str = ""
+    classes: Names = ()
+    items: Count = 200
+
+
+class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Limits: time for one cell, memory of the host that a cell may need."""
+
+    cell_timeout: str | float = "10min"
+    memory: str | int | None = None
+
+    @property
+    def cell_timeout_s(self) -> float:
+        return parse_seconds(self.cell_timeout)
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """None: all that the node has."""
+        return None if self.memory is None else parse_bytes(self.memory)
+
+
+class SweepTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole file. `options` holds a table for each backend; a list there is an axis."""
+
+    name: str = ""
+    measures: Names = MEASURES
+    quants: str | Names = ()
+    backends: Names = ("llamacpp",)
+    models: tuple[ModelEntry, ...] = ()
+    options: dict[str, dict[str, Any]] = {}
+    speed: Speed = Speed()
+    latency: Latency = Latency()
+    memory: Memory = Memory()
+    quality: Quality = Quality()
+    tasks: Tasks = Tasks()
+    budget: Budget = Budget()
+
+
+class Sweep(SweepTable, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A sweep file that was read: `file` is what errors call it, `base` what paths start from."""
+
+    file: str
+    base: str
+
+    def path(self, written: str) -> Path:
+        """A path of the sweep file as an absolute one."""
+        return Path(self.base, Path(written).expanduser()).resolve()

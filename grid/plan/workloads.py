@@ -1,0 +1,110 @@
+"""The workloads that a sweep asks of a model."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+from grid.errors import InputError, did_you_mean
+from grid.plan.order import workload_rank
+from grid.plan.sweep import Sweep
+from grid.texts import HELDOUT, ITEMS, Text, read_items, read_text, task_classes
+from grid.workload import Decode, Latency, Memory, Prefill, Quality, Tasks, Workload
+
+NO_TEXT = 'no text given; add [quality] text = "..." to the sweep'
+NO_ITEMS = 'no task items given; add [tasks] source = "..." to the sweep'
+
+
+class Asked:
+    """Workloads of one sweep, for the bundled family or (`bundled` false) for other models.
+
+    Only the bundled family reads the bundled text and items without being told to. Texts and items
+    are read when first asked for. Raises InputError where they cannot be used.
+    """
+
+    def __init__(self, sweep: Sweep, bundled: bool) -> None:
+        self._sweep = sweep
+        self._base = Path(sweep.base)
+        self._text_source = sweep.quality.text or (HELDOUT if bundled else "")
+        self._item_source = sweep.tasks.source or (ITEMS if bundled else "")
+
+    @cached_property
+    def speed(self) -> tuple[Workload, ...]:
+        """Memory, prefill, decode and latency, as far as the sweep measures them."""
+        asked: list[Workload] = []
+        measures = self._sweep.measures
+        if "memory" in measures:
+            asked.append(Memory(self._sweep.memory.context))
+        if "speed" in measures:
+            asked += self._rates()
+        if "latency" in measures:
+            latency = self._sweep.latency
+            asked.append(Latency(latency.prompt, latency.generate, latency.repetitions))
+        return tuple(sorted(asked, key=workload_rank))
+
+    @cached_property
+    def tasks(self) -> tuple[Tasks, ...]:
+        """One workload for each task class; without items one that names none (see `lacks`)."""
+        if "tasks" not in self._sweep.measures:
+            return ()
+        if not self._item_source:
+            return tuple(Tasks(name, "", "", 0) for name in self._sweep.tasks.classes or ("all",))
+        try:
+            known = task_classes(self._item_source, self._base)
+        except InputError as error:
+            raise InputError(f"{self._sweep.file}: tasks.source: {error}") from None
+        return tuple(self._task(name, known) for name in self._sweep.tasks.classes or known)
+
+    def quality(self, reference: str | None) -> tuple[Quality, ...]:
+        """The text, compared with the artifact of id `reference`; empty where not measured."""
+        if "quality" not in self._sweep.measures:
+            return ()
+        settings = self._sweep.quality
+        text = self._text
+        source, digest = (text.source, text.sha256) if text else ("", "")
+        return (Quality(source, digest, settings.context, settings.chunks, reference),)
+
+    @cached_property
+    def _text(self) -> Text | None:
+        if not self._text_source:
+            return None
+        settings = self._sweep.quality
+        try:
+            text = read_text(self._text_source, self._base)
+            size, wanted = len(text.text.encode()), settings.context * settings.chunks
+            if size < wanted:  # a token is at least one byte
+                raise InputError(
+                    f"{text.source} has {size} bytes, too short for {settings.chunks} chunks of "
+                    f"{settings.context} tokens; lower quality.chunks or quality.context"
+                )
+        except InputError as error:
+            raise InputError(f"{self._sweep.file}: quality.text: {error}") from None
+        return text
+
+    def _rates(self) -> list[Workload]:
+        speed = self._sweep.speed
+        prefills = [Prefill(n, d, speed.repetitions) for n in speed.prompt for d in speed.depth]
+        decodes = [Decode(n, d, speed.repetitions) for n in speed.generate for d in speed.depth]
+        return [*prefills, *decodes]
+
+    def _task(self, name: str, known: tuple[str, ...]) -> Tasks:
+        place = f"{self._sweep.file}: tasks"
+        if name not in known:
+            hint = did_you_mean(name, known)
+            raise InputError(f"{place}.classes: unknown task class {name!r}. {hint}")
+        try:
+            found = read_items(self._item_source, name, self._base)
+        except InputError as error:
+            raise InputError(f"{place}.source: {error}") from None
+        limit = min(self._sweep.tasks.items, len(found.items))
+        return Tasks(name, found.source, found.sha256, limit)
+
+
+def lacks(workload: Workload) -> str:
+    """Why a workload cannot be run whatever the engine (no text, no items); empty if it can."""
+    match workload:
+        case Quality(text=""):
+            return NO_TEXT
+        case Tasks(source=""):
+            return NO_ITEMS
+    return ""

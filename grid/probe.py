@@ -1,0 +1,156 @@
+"""Probe this machine: chip, cores, memory, bandwidth, and the arithmetic its CPU computes with."""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import msgspec
+
+from grid.cache import cache_dir, write_whole
+from grid.node import Node
+
+_CPU_KINDS = (
+    ("avx512_vnni", "cpu-avx512-vnni"),
+    ("avx512f", "cpu-avx512"),
+    ("avx2", "cpu-avx2"),
+)
+"""Highest instruction set first: engines pick their kernels by it. AMX is not told apart: virtual
+machines offer its flag without the permission to use it, so that it says nothing of what computes."""
+
+PROBE_BYTES = 256 * 2**20
+"""Copied per thread and pass; far more than any last-level cache share of one core."""
+
+
+def probe_node(fresh: bool = False) -> Node:
+    """This machine as a Node. The measured bandwidth is kept in the cache folder, so that one
+    machine keeps its hardware class; `fresh` measures again."""
+    import psutil
+
+    chip, kind = _cpu()
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+    physical = min(psutil.cpu_count(logical=False) or cores, cores)
+    node = Node(
+        name=socket.gethostname(),
+        system=f"{platform.system()} {platform.machine()}",
+        chip=chip,
+        cores=physical,
+        memory_bytes=_memory_bytes(),
+        bandwidth_bytes_s=0.0,
+        llc_bytes=_last_level_cache(),
+        cpu_kind=kind,
+    )
+    return msgspec.structs.replace(node, bandwidth_bytes_s=_bandwidth(node, fresh))
+
+
+def available_memory() -> int:
+    """Bytes that could be used now without swapping, the container's limit observed."""
+    import psutil
+
+    free = int(psutil.virtual_memory().available)
+    limit = _cgroup("memory.max")
+    if limit is not None:
+        free = min(free, max(0, limit - (_cgroup("memory.current") or 0)))
+    return free
+
+
+def _memory_bytes() -> int:
+    import psutil
+
+    total = int(psutil.virtual_memory().total)
+    limit = _cgroup("memory.max")
+    return total if limit is None else min(total, limit)
+
+
+def _cgroup(name: str) -> int | None:
+    try:
+        text = Path("/sys/fs/cgroup", name).read_text().strip()
+    except OSError:
+        return None
+    return int(text) if text.isdigit() else None
+
+
+def _cpu() -> tuple[str, str]:
+    if platform.system() == "Darwin":
+        chip = _sysctl("machdep.cpu.brand_string") or platform.machine()
+        return chip, "cpu-neon" if platform.machine() == "arm64" else "cpu-avx2"
+    fields = _cpuinfo()
+    chip = fields.get("model name") or fields.get("Hardware") or platform.machine()
+    flags = fields.get("flags", fields.get("Features", "")).split()
+    for flag, kind in _CPU_KINDS:
+        if flag in flags:
+            return " ".join(chip.split()), kind
+    arm = platform.machine() in ("aarch64", "arm64")
+    return chip, "cpu-neon" if arm else "cpu"
+
+
+def _cpuinfo() -> dict[str, str]:
+    try:
+        first = Path("/proc/cpuinfo").read_text().split("\n\n")[0]
+    except OSError:
+        return {}
+    pairs = (line.partition(":") for line in first.splitlines())
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def _sysctl(name: str) -> str:
+    done = subprocess.run(["sysctl", "-n", name], capture_output=True, text=True, check=False)
+    return done.stdout.strip()
+
+
+def _last_level_cache() -> int:
+    """Bytes of the largest cache of CPU 0; 0 where the system does not say."""
+    if platform.system() == "Darwin":
+        return int(_sysctl("hw.l2cachesize") or 0)
+    sizes = [0]
+    for path in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size"):
+        text = path.read_text().strip()
+        if text.endswith("K") and text[:-1].isdigit():
+            sizes.append(int(text[:-1]) * 1024)
+    return max(sizes)
+
+
+def _bandwidth(node: Node, fresh: bool) -> float:
+    """Copy bandwidth (bytes read plus written per second), best of five, kept per machine."""
+    from grid.identity import digest
+
+    key = digest("bandwidth", node.name, node.chip, node.cores, node.memory_bytes)
+    path = cache_dir() / "nodes" / f"{key}.json"
+    if path.exists() and not fresh:
+        return float(msgspec.json.decode(path.read_bytes(), type=float))
+    # A process of its own gives the gigabyte that this takes back to the system.
+    done = subprocess.run(
+        [sys.executable, "-m", "grid.probe", str(node.cores)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    measured = float(done.stdout) if done.returncode == 0 else 0.0
+    write_whole(path, msgspec.json.encode(measured))
+    return measured
+
+
+def measure_bandwidth(threads: int, passes: int = 5) -> float:
+    """Best rate of copying large arrays in `threads` threads (numpy copies without the GIL)."""
+    import numpy as np
+
+    pairs = [(np.ones(PROBE_BYTES // 8), np.zeros(PROBE_BYTES // 8)) for _ in range(threads)]
+    best = 0.0
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in range(passes):
+            start = time.perf_counter()
+            list(pool.map(lambda pair: np.copyto(pair[1], pair[0]), pairs))
+            best = max(best, 2 * PROBE_BYTES * threads / (time.perf_counter() - start))
+    return best
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{measure_bandwidth(int(sys.argv[1]))}\n")

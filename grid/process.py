@@ -1,0 +1,146 @@
+"""The driver's side of an engine's process: start it, ask it, and end it in time."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+
+from grid import wire
+from grid.cache import CACHE_VARIABLE, cache_dir
+from grid.errors import (
+    EngineDied,
+    EngineError,
+    EngineTimeout,
+    OutOfMemory,
+    Unsupported,
+)
+from grid.units import format_seconds
+
+_FAILURES: dict[str, type[EngineError]] = {"oom": OutOfMemory, "unsupported": Unsupported}
+
+
+class EngineProcess:
+    """A child that speaks grid.wire over two pipes. One request at a time.
+
+    `python` is the interpreter of the backend's environment. Its standard output and error go to a
+    log file, whose end is quoted when it dies.
+    """
+
+    def __init__(self, python: str = sys.executable) -> None:
+        self.loaded_only = True
+        """True until a workload has run: peak memory is a fresh process's."""
+        self._log = tempfile.TemporaryFile()
+        request_out, self._requests = os.pipe()
+        self._replies, reply_in = os.pipe()
+        self._process = subprocess.Popen(
+            [python, "-m", "grid.host", str(request_out), str(reply_in)],
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+            pass_fds=(request_out, reply_in),
+            env={**os.environ, CACHE_VARIABLE: str(cache_dir()), "PYTHONPATH": _import_path()},
+            start_new_session=True,  # the terminal's Ctrl-C is ours to handle, and so is the group
+        )
+        os.close(request_out)
+        os.close(reply_in)
+        self._buffer = b""
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def ask(self, request: wire.Request, timeout_s: float) -> wire.Reply:
+        """The reply, which is never Failed: that is raised as the EngineError it names.
+
+        Raises EngineTimeout after killing a process that does not answer, EngineDied where it ended
+        by itself, OutOfMemory where the system killed it.
+        """
+        self.loaded_only = isinstance(request, wire.Load)
+        try:
+            os.write(self._requests, wire.encode(request))
+        except BrokenPipeError:
+            raise self._died() from None
+        reply = wire.decode_reply(self._line(timeout_s))
+        if isinstance(reply, wire.Failed):
+            raise _FAILURES.get(reply.status, EngineError)(reply.reason)
+        return reply
+
+    def close(self) -> None:
+        """End the process and everything that it started."""
+        if self._requests >= 0:
+            os.close(self._requests)  # it sees the end of the pipe and leaves
+            os.close(self._replies)
+            self._requests = self._replies = -1
+        try:
+            self._process.wait(timeout=0.5)
+        except subprocess.TimeoutExpired:
+            self._kill()
+        self._log.close()
+
+    def __enter__(self) -> EngineProcess:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _line(self, timeout_s: float) -> bytes:
+        deadline = time.monotonic() + timeout_s
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._replies, selectors.EVENT_READ)
+            while b"\n" not in self._buffer:
+                left = deadline - time.monotonic()
+                if left <= 0 or not selector.select(left):
+                    self._kill()
+                    raise EngineTimeout(
+                        f"no answer within {format_seconds(timeout_s)}, the engine was killed; "
+                        "raise [budget] cell_timeout if it was only slow"
+                    )
+                received = os.read(self._replies, 1 << 20)
+                if not received:
+                    raise self._died()
+                self._buffer += received
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        return line
+
+    def _died(self) -> EngineError:
+        code = self._process.wait()
+        if code == -signal.SIGKILL:
+            return OutOfMemory("the system killed the engine's process, most likely for its memory")
+        cause = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        return EngineDied(f"the engine's process died ({cause}){self._last_words()}")
+
+    def _last_words(self) -> str:
+        """The last line of the log that says something, to end an error message with."""
+        size = self._log.seek(0, os.SEEK_END)
+        self._log.seek(max(0, size - 4000))
+        lines = self._log.read().decode(errors="replace").splitlines()
+        stack = ("File ", "Thread ", "Current thread", "Extension modules", "Stack")
+        said = [line.strip() for line in lines if not line.strip().startswith(stack)]
+        said = [line for line in said if line]
+        return f": {said[-1][:200]}" if said else ""
+
+    def _kill(self) -> None:
+        try:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return  # it ended between our look and our kill
+        self._process.wait()
+
+
+def _import_path() -> str:
+    """So that an environment that holds only an engine finds this package too."""
+    root = str(Path(__file__).resolve().parent.parent)
+    given = os.environ.get("PYTHONPATH")
+    return os.pathsep.join([root, given]) if given else root

@@ -1,0 +1,191 @@
+"""Progress of a sweep, told three ways: a live line, plain lines, or JSON for machines."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any, Protocol
+
+from grid.cell import Cell
+from grid.measurement import Measurement
+from grid.plan.estimate import cell_seconds
+from grid.plan.plan import Plan
+from grid.schedule.events import Prepared
+from grid.units import format_seconds
+
+PLAIN_EVERY_S = 10.0
+"""Seconds between two plain lines, so that a log of a night stays readable."""
+
+
+class Progress(Protocol):
+    """Hears of a sweep's steps in order."""
+
+    def planned(self, plan: Plan) -> None: ...
+    def prepared(self, event: Prepared) -> None: ...
+    def started(self, cell: Cell) -> None: ...
+    def finished(self, cell: Cell, measurement: Measurement) -> None: ...
+    def note(self, text: str) -> None: ...
+    def ended(self) -> None: ...
+
+
+class Pace:
+    """Cells done of how many, and when the rest will be: by the share of estimated time done."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.total = len(plan.cells)
+        self.done = 0
+        self.failed = 0
+        self._seconds = {cell.id: cell_seconds(plan, cell) for cell in plan.cells}
+        self._all = sum(self._seconds.values()) or 1.0
+        self._behind = 0.0
+        self._start = time.monotonic()
+
+    def count(self, measurement: Measurement) -> None:
+        self.done += 1
+        self.failed += measurement.status not in ("ok", "skipped")
+        self._behind += self._seconds.get(measurement.cell_id, 0.0)
+
+    @property
+    def eta_s(self) -> float | None:
+        """Seconds until the end; None before the first cell is done."""
+        spent = time.monotonic() - self._start
+        return spent * (self._all / self._behind - 1) if self._behind > 0 else None
+
+    @property
+    def rate(self) -> float:
+        """Cells per second so far."""
+        return self.done / max(1e-9, time.monotonic() - self._start)
+
+    def __str__(self) -> str:
+        parts = [f"{self.done}/{self.total} cells", f"{self.rate:.2g} cells/s"]
+        if self.failed:
+            parts.append(f"{self.failed} failed")
+        if self.eta_s is not None and self.done < self.total:
+            parts.append(f"{format_seconds(max(0.0, self.eta_s))} left")
+        return ", ".join(parts)
+
+
+class PlainProgress:
+    """A line every few seconds, and one for each failure; for logs and pipes."""
+
+    def __init__(self) -> None:
+        self._last = 0.0
+
+    def planned(self, plan: Plan) -> None:
+        self._pace = Pace(plan)
+
+    def prepared(self, event: Prepared) -> None:
+        self._say(f"made {event.label} ({event.what}) in {format_seconds(event.wall_s)}", False)
+
+    def started(self, cell: Cell) -> None:
+        pass
+
+    def finished(self, cell: Cell, measurement: Measurement) -> None:
+        self._pace.count(measurement)
+        if measurement.status not in ("ok", "skipped"):
+            self._say(f"{measurement.status}: {cell.label}: {measurement.reason}", True)
+        self._say(f"{self._pace} - {cell.label}", self._pace.done == self._pace.total)
+
+    def note(self, text: str) -> None:
+        self._say(text, True)
+
+    def ended(self) -> None:
+        pass
+
+    def _say(self, text: str, important: bool) -> None:
+        if important or time.monotonic() - self._last >= PLAIN_EVERY_S:
+            self._last = time.monotonic()
+            sys.stderr.write(text + "\n")
+            sys.stderr.flush()
+
+
+class LiveProgress:
+    """A bar with rate and time left on a terminal; failures stay above it."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+
+        self._bar = Progress(
+            SpinnerColumn(),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[pace]}"),
+            TextColumn("[dim]{task.description}"),
+            console=Console(stderr=True),
+            transient=True,
+        )
+
+    def planned(self, plan: Plan) -> None:
+        self._pace = Pace(plan)
+        self._task = self._bar.add_task("starting Ray", total=self._pace.total, pace="")
+        self._bar.start()
+
+    def prepared(self, event: Prepared) -> None:
+        self._bar.update(self._task, description=f"made {event.label} ({event.what})")
+
+    def started(self, cell: Cell) -> None:
+        self._bar.update(self._task, description=cell.label)
+
+    def finished(self, cell: Cell, measurement: Measurement) -> None:
+        self._pace.count(measurement)
+        self._bar.update(self._task, advance=1, pace=str(self._pace))
+        if measurement.status not in ("ok", "skipped"):
+            self.note(f"{measurement.status}: {cell.label}: {measurement.reason}")
+
+    def note(self, text: str) -> None:
+        self._bar.console.print(text, markup=False, highlight=False)
+
+    def ended(self) -> None:
+        self._bar.stop()
+
+
+class JsonProgress:
+    """One JSON object a line on standard output."""
+
+    def planned(self, plan: Plan) -> None:
+        self._pace = Pace(plan)
+        self._say(
+            event="planned",
+            cells=len(plan.cells),
+            skipped=len(plan.skipped),
+            measured=len(plan.measured),
+        )
+
+    def prepared(self, event: Prepared) -> None:
+        self._say(event="prepared", what=event.what, label=event.label, wall_s=event.wall_s)
+
+    def started(self, cell: Cell) -> None:
+        self._say(event="started", cell=cell.id, label=cell.label)
+
+    def finished(self, cell: Cell, measurement: Measurement) -> None:
+        self._pace.count(measurement)
+        self._say(
+            event="finished",
+            cell=cell.id,
+            label=cell.label,
+            status=measurement.status,
+            reason=measurement.reason,
+            wall_s=measurement.wall_s,
+            done=self._pace.done,
+            total=self._pace.total,
+            eta_s=self._pace.eta_s,
+        )
+
+    def note(self, text: str) -> None:
+        self._say(event="note", text=text)
+
+    def ended(self) -> None:
+        pass
+
+    @staticmethod
+    def _say(**fields: Any) -> None:
+        sys.stdout.write(json.dumps(fields) + "\n")
+        sys.stdout.flush()
+
+
+def progress_for(as_json: bool) -> Progress:
+    """JSON where asked for, a live bar on a terminal, plain lines elsewhere."""
+    if as_json:
+        return JsonProgress()
+    return LiveProgress() if sys.stderr.isatty() else PlainProgress()

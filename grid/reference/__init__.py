@@ -1,0 +1,75 @@
+"""The bundled reference family: small Llama models with one tokenizer, held-out text and items.
+
+They exist to measure what quantization costs: each task class can be learned by a small model,
+and the larger sizes do better. Only the standard library is needed here; see `train` for how the
+weights were made.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+_HERE = Path(__file__).parent
+
+SIZES: tuple[str, ...] = ("small", "base", "large")
+"""Folder names of the family, smallest model first."""
+
+TASK_CLASSES: tuple[str, ...] = ("recall", "reasoning", "math", "context", "language")
+"""What the items measure, in the order of the task-class table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One test item.
+
+    `choice`: right if the summed log-probability of `choices[answer]` after `context` is highest.
+    `exact`: `choices` has one element; right if each of its tokens is the greedy prediction.
+    """
+
+    id: str
+    kind: str
+    context: str
+    choices: tuple[str, ...]
+    answer: int
+
+    @property
+    def chance(self) -> float:
+        """Expected score of a guess: 1 / number of choices, 0 for `exact`."""
+        return 0.0 if self.kind == "exact" else 1.0 / len(self.choices)
+
+
+def _known(what: str, name: str, names: tuple[str, ...]) -> str:
+    """`name` if it is one of `names`; otherwise a ValueError that suggests the nearest."""
+    if name in names:
+        return name
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
+    hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(names)}."
+    raise ValueError(f"unknown {what} {name!r}. {hint}")
+
+
+def size_dir(name: str) -> Path:
+    """Folder with config.json and model.safetensors of one size."""
+    return _HERE / _known("size", name, SIZES)
+
+
+def tokenizer_path() -> Path:
+    """The tokenizer.json that all sizes share."""
+    return _HERE / "tokenizer.json"
+
+
+def heldout_text() -> str:
+    """Text for perplexity that is disjoint from the training corpus."""
+    return (_HERE / "heldout.txt").read_text(encoding="utf-8")
+
+
+def items(task_class: str) -> list[Item]:
+    """The held-out items of one task class."""
+    path = _HERE / "items" / f"{_known('task class', task_class, TASK_CLASSES)}.jsonl"
+    rows = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+    return [
+        Item(row["id"], row["kind"], row["context"], tuple(row["choices"]), row["answer"])
+        for row in rows
+    ]

@@ -1,0 +1,159 @@
+"""Held-out test items for each task class, and the assertion that training never saw them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+from grid.reference import TASK_CLASSES, Item
+from grid.reference.corpus import make_heldout_text
+from grid.reference.language import pair
+from grid.reference.puzzles import Puzzle, chain, copying, equation, lookup
+from grid.reference.words import between, held_out, pick, sample
+from grid.reference.world import ATTRIBUTES, PEOPLE, statement
+
+ITEMS_PER_CLASS = 300
+CHOICES = 4
+
+Draft = tuple[str, tuple[str, ...], int, str]
+"""Context, choices, index of the right one, and the unit that training must not contain."""
+
+
+def _shuffled(rng: Random, right: str, wrong: list[str]) -> tuple[tuple[str, ...], int]:
+    """The right answer among `CHOICES - 1` of the wrong ones."""
+    choices = sample(rng, [right, *sample(rng, wrong, CHOICES - 1)], CHOICES)
+    return tuple(choices), choices.index(right)
+
+
+def _recall(rng: Random) -> Draft:
+    said = statement(rng, pick(rng, PEOPLE), between(rng, 0, len(ATTRIBUTES) - 1))
+    wrong = [f" {value}" for value in said.attribute.values if value != said.value]
+    choices, answer = _shuffled(rng, f" {said.value}", wrong)
+    return said.context, choices, answer, said.sentence
+
+
+def _math(rng: Random) -> Draft:
+    one = equation(rng)
+    return one.context, (f" {one.answer}",), 0, one.unit
+
+
+def _language(rng: Random) -> Draft:
+    two = pair(rng)
+    choices = sample(rng, [two.good, two.bad], 2)
+    return two.context, tuple(choices), choices.index(two.good), two.sentence
+
+
+def _from_puzzle(rng: Random, puzzle: Puzzle) -> Draft:
+    question = puzzle.questions[0]
+    context = puzzle.prompt(question)
+    if len(question.choices) == 1:
+        return context, question.choices, 0, puzzle.premises
+    right = question.choices[question.answer]
+    wrong = [choice for choice in question.choices if choice != right]
+    choices, answer = _shuffled(rng, right, wrong)
+    return context, choices, answer, puzzle.premises
+
+
+def _context(rng: Random) -> Draft:
+    if rng.random() < 0.25:
+        return _from_puzzle(rng, copying(rng, between(rng, 8, 24), True))
+    return _from_puzzle(rng, lookup(rng, between(rng, 4, 14)))
+
+
+def _reasoning(rng: Random) -> Draft:
+    return _from_puzzle(rng, chain(rng, between(rng, 4, 5), rng.random() < 0.35))
+
+
+_MAKERS: dict[str, Callable[[Random], Draft]] = {
+    "recall": _recall,
+    "reasoning": _reasoning,
+    "math": _math,
+    "context": _context,
+    "language": _language,
+}
+
+
+def _drafts(task_class: str) -> list[Draft]:
+    """`ITEMS_PER_CLASS` different drafts whose unit is on the held-out side of the split."""
+    rng = Random(1000 + TASK_CLASSES.index(task_class))
+    drafts: dict[str, Draft] = {}
+    while len(drafts) < ITEMS_PER_CLASS:
+        draft = _MAKERS[task_class](rng)
+        if held_out(draft[3]):
+            drafts.setdefault(draft[3], draft)
+    return list(drafts.values())
+
+
+def make_items(task_class: str) -> list[Item]:
+    """The items of one class, always the same."""
+    return [
+        Item(
+            id=f"{task_class}-{number:03d}",
+            kind="exact" if len(choices) == 1 else "choice",
+            context=context,
+            choices=choices,
+            answer=answer,
+        )
+        for number, (context, choices, answer, _) in enumerate(_drafts(task_class))
+    ]
+
+
+def item_lines(task_class: str) -> str:
+    """The items of one class as JSON lines."""
+    rows = (
+        {
+            "id": item.id,
+            "kind": item.kind,
+            "context": item.context,
+            "choices": list(item.choices),
+            "answer": item.answer,
+        }
+        for item in make_items(task_class)
+    )
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+def write_heldout(folder: Path) -> None:
+    """Write heldout.txt and items/<class>.jsonl under `folder`."""
+    (folder / "items").mkdir(parents=True, exist_ok=True)
+    (folder / "heldout.txt").write_text(make_heldout_text())
+    for task_class in TASK_CLASSES:
+        (folder / "items" / f"{task_class}.jsonl").write_text(item_lines(task_class))
+
+
+def text_units(text: str) -> set[str]:
+    """The lines of a text, its sentences, and its sums as `a+b` with the smaller first."""
+    units: set[str] = set()
+    for line in text.split("\n"):
+        units.add(line)
+        if " = " in line:
+            units.add(_sum_unit(line.split(" =")[0]))
+        else:
+            units.update(part.rstrip(".") + "." for part in line.split(". "))
+    return units - {"", "."}
+
+
+def _sum_unit(expression: str) -> str:
+    numbers = expression.split(" + ")
+    if len(numbers) == 2:
+        return "+".join(sorted(numbers, key=int))
+    return expression.replace(" ", "")
+
+
+def heldout_units() -> frozenset[str]:
+    """Everything that training must not contain: the items' units and the held-out sentences."""
+    units = {draft[3] for task_class in TASK_CLASSES for draft in _drafts(task_class)}
+    return frozenset(units | text_units(make_heldout_text()))
+
+
+def assert_disjoint(page: str, heldout: frozenset[str]) -> None:
+    """Raise AssertionError where a training page contains a held-out unit."""
+    shared = text_units(page) & heldout
+    if shared:
+        raise AssertionError(f"training page contains held-out text: {sorted(shared)[0]!r}")
+
+
+if __name__ == "__main__":
+    write_heldout(Path(__file__).parent)

@@ -1,0 +1,199 @@
+"""Synthetic English: sentences in which one word must agree with another, and little stories.
+
+Each agreement sentence is made as a minimal pair after the manner of BLiMP: a shared beginning,
+the right remainder and a wrong one. Training sees the beginning with the right remainder.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+
+from grid.reference.words import NAMES, OBJECTS, PLACES, between, held_out, listed, pick, pick_early
+
+_NOUNS = (
+    "farmer/farmers boy/boys girl/girls king/kings queen/queens dog/dogs cat/cats teacher/teachers "
+    "sailor/sailors uncle/uncles aunt/aunts child/children man/men woman/women baker/bakers "
+    "hunter/hunters goose/geese mouse/mice nurse/nurses monk/monks nun/nuns goat/goats fox/foxes "
+    "thief/thieves wolf/wolves witch/witches guard/guards poet/poets judge/judges clerk/clerks "
+    "sheep/sheep deer/deer ox/oxen calf/calves scribe/scribes duke/dukes heir/heirs trout/trout"
+)
+NOUNS = tuple((word.split("/")[0], word.split("/")[1]) for word in _NOUNS.split())
+_MALE = listed("boy king uncle man monk duke")
+_FEMALE = listed("girl queen aunt woman nun witch")
+_VERBS = listed("sleep run sing laugh wait work smile dance read cook rest shout swim hide weep")
+_TRANSITIVE = listed(
+    "see help like know follow love call hear find fear miss thank trust teach watch carry"
+)
+_VERB_PREPOSITION = (
+    "listen/to look/at wait/for laugh/at talk/about depend/on hope/for belong/to agree/with "
+    "care/for insist/on object/to consist/of refer/to rely/on suffer/from argue/with dream/of"
+)
+IDIOMS = tuple(pair.split("/") for pair in _VERB_PREPOSITION.split())
+_PREPOSITIONS = listed("near behind beside with by under")
+_ADJECTIVES = listed("old young tall small kind proud quiet clever tired happy brave grey rich")
+_PAST = listed(
+    "walked to/ran to/came to/went to/looked at/thought of/found/left/forgot/painted/opened", "/"
+)
+_TIMES = listed(
+    "One day/In the morning/Later/After that/At night/Then/In the winter/At last/Long ago/"
+    "The next day",
+    "/",
+)
+_REASONS = listed(
+    "it was late/it was cold/the door was open/nobody was there/the rain had stopped/"
+    "the moon was bright/they were hungry/it was time to go",
+    "/",
+)
+_ENDINGS = listed(
+    "Everyone was glad./Nobody knew why./And that was all./It was a long day./"
+    "All was well again./So it began./They never spoke of it again.",
+    "/",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A sentence as a shared `context` and two remainders, of which `good` is grammatical."""
+
+    context: str
+    good: str
+    bad: str
+
+    @property
+    def sentence(self) -> str:
+        """The grammatical sentence, the only one that training may see."""
+        return self.context + self.good
+
+
+def _third(verb: str) -> str:
+    """Third person singular of a regular verb."""
+    if verb.endswith("y") and verb[-2] not in "aeo":
+        return verb[:-1] + "ies"
+    return verb + ("es" if verb.endswith(("s", "sh", "ch", "x", "o")) else "s")
+
+
+def _conjugate(verb: str, plural: bool) -> str:
+    return verb if plural else _third(verb)
+
+
+def _noun_phrase(rng: Random, plural: bool) -> str:
+    """`the` or a numbered determiner, perhaps an adjective, and a noun."""
+    noun = pick_early(rng, NOUNS)[plural]
+    invariant = noun in ("sheep", "deer", "trout")
+    if invariant or rng.random() < 0.2:
+        determiner = pick(rng, ("these", "those", "many") if plural else ("this", "that", "each"))
+    else:
+        determiner = "the"
+    adjective = f"{pick(rng, _ADJECTIVES)} " if rng.random() < 0.3 else ""
+    return f"{determiner} {adjective}{noun}"
+
+
+def _modifier(rng: Random, plural: bool, depth: int) -> str:
+    """Words between a subject and its verb, with `depth` nouns that may distract."""
+    if depth == 0:
+        return ""
+    other = rng.random() < (0.3 if plural else 0.7)
+    kind = rng.random()
+    rest = _modifier(rng, other, depth - 1)
+    if kind < 0.45:
+        return f" {pick(rng, _PREPOSITIONS)} {_noun_phrase(rng, other)}{rest}"
+    verb = pick(rng, _TRANSITIVE)
+    if kind < 0.75:
+        return f" that {_conjugate(verb, plural)} {_noun_phrase(rng, other)}{rest}"
+    return f" that {_noun_phrase(rng, other)}{rest} {_conjugate(verb, other)}"
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+def _tail(rng: Random) -> str:
+    return (
+        f" {pick(rng, _PREPOSITIONS[:3])} the {pick(rng, PLACES)}." if rng.random() < 0.5 else "."
+    )
+
+
+def _agreement(rng: Random, plural: bool) -> Pair:
+    depth = pick(rng, (0, 1, 1, 2, 2, 3))
+    subject = _capital(_noun_phrase(rng, plural) + _modifier(rng, plural, depth))
+    if rng.random() < 0.3:
+        forms, tail = ("is", "are"), f" {pick(rng, _ADJECTIVES)}."
+    else:
+        verb = pick(rng, _VERBS)
+        forms, tail = (_third(verb), verb), _tail(rng)
+    return Pair(subject, f" {forms[plural]}{tail}", f" {forms[not plural]}{tail}")
+
+
+def _reflexive(rng: Random, plural: bool) -> Pair:
+    male = rng.random() < 0.5
+    singular = pick(rng, _MALE if male else _FEMALE)
+    noun = next(pair for pair in NOUNS if pair[0] == singular)[plural]
+    verb = _conjugate(pick(rng, _TRANSITIVE), plural)
+    modifier = _modifier(rng, plural, pick(rng, (0, 1, 1, 2)))
+    own, crossed = ("himself", "herself") if male else ("herself", "himself")
+    other = crossed if rng.random() < 0.5 else "themselves"
+    good, bad = ("themselves", own) if plural else (own, other)
+    return Pair(f"The {noun}{modifier} {verb}", f" {good}.", f" {bad}.")
+
+
+def _idiom(rng: Random, plural: bool) -> Pair:
+    verb, preposition = pick_early(rng, IDIOMS)
+    wrong = preposition
+    while wrong == preposition:
+        wrong = pick(rng, IDIOMS)[1]
+    subject = _capital(_noun_phrase(rng, plural) + _modifier(rng, plural, pick(rng, (0, 0, 1))))
+    tail = f" {_noun_phrase(rng, rng.random() < 0.5)}."
+    context = f"{subject} {_conjugate(verb, plural)}"
+    return Pair(context, f" {preposition}{tail}", f" {wrong}{tail}")
+
+
+def _existential(rng: Random, plural: bool) -> Pair:
+    noun = pick_early(rng, NOUNS)
+    count = pick(rng, ("two", "three", "some", "many")) if plural else pick(rng, ("one", "a small"))
+    context = f"In the {pick(rng, PLACES)} there {'are' if plural else 'is'} {count}"
+    tail = f" {pick(rng, _PREPOSITIONS)} the {pick(rng, PLACES)}."
+    if noun[0] == noun[1]:
+        noun = NOUNS[0]
+    return Pair(context, f" {noun[plural]}{tail}", f" {noun[not plural]}{tail}")
+
+
+def pair(rng: Random) -> Pair:
+    """A minimal pair of one of four kinds; half of them subject-verb agreement."""
+    plural = rng.random() < 0.5
+    kind = rng.random()
+    if kind < 0.55:
+        return _agreement(rng, plural)
+    if kind < 0.75:
+        return _reflexive(rng, plural)
+    return _idiom(rng, plural) if kind < 0.9 else _existential(rng, plural)
+
+
+def _narrative(rng: Random) -> str:
+    """A sentence of a story in the past tense."""
+    subject = pick(rng, NAMES) if rng.random() < 0.4 else _noun_phrase(rng, rng.random() < 0.3)
+    kind = rng.random()
+    if kind < 0.4:
+        place = f"the {pick(rng, PLACES if rng.random() < 0.7 else OBJECTS)}"
+        reason = f" because {pick(rng, _REASONS)}" if rng.random() < 0.4 else ""
+        return f"{pick(rng, _TIMES)} {subject} {pick(rng, _PAST)} {place}{reason}."
+    if kind < 0.7:
+        return f'"Where is the {pick(rng, OBJECTS)}?" asked {subject}.'
+    return f"{_capital(subject)} put the {pick(rng, OBJECTS)} in the {pick(rng, PLACES)}."
+
+
+def sentence(rng: Random, side: bool) -> str:
+    """A sentence on the wanted side of the split (True: held out)."""
+    while True:
+        text = _narrative(rng) if rng.random() < 0.25 else pair(rng).sentence
+        if held_out(text) == side:
+            return text
+
+
+def story(rng: Random, side: bool) -> str:
+    """Four to ten sentences; a third of the stories end on a stock phrase."""
+    sentences = [sentence(rng, side) for _ in range(between(rng, 4, 10))]
+    ending = pick(rng, _ENDINGS)
+    if rng.random() < 0.3 and held_out(ending) == side:
+        sentences.append(ending)
+    return " ".join(sentences)

@@ -1,0 +1,81 @@
+"""Merge a store's many small files into one a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from grid.errors import StoreLost
+from grid.results import files, select
+from grid.results.files import Problem
+from grid.results.location import PART, Location, one_line
+from grid.results.lock import NAME as LOCK
+from grid.results.store import Store, write_tables
+
+
+class Compacted(NamedTuple):
+    """`merged` old files became `written` new ones; `problems` were left as they are."""
+
+    merged: int
+    written: int
+    problems: list[Problem]
+
+
+def compact(store: str | Path) -> Compacted:
+    """Merge the files of each table into one of the present schema.
+
+    Holds the writer's lock. New files are written whole before any old one is removed: breaking off
+    in between leaves rows twice, which readers see once and the next compaction removes. Torn and
+    foreign files stay untouched. Raises StoreError as opening for writing does, StoreLost where the
+    store stops taking files.
+    """
+    opened = Store(store)
+    with opened.writer():
+        location = opened.location
+        _drop_parts(location)
+        tables, olds, problems = _gather(location)
+        crowded = {name: table for name, table in tables.items() if len(olds[name]) > 1}
+        try:
+            write_tables(location, crowded)
+            for name in crowded:
+                for old in olds[name]:
+                    location.remove(old)
+        except OSError as error:
+            raise StoreLost(
+                f"compacting {location.shown} broke off: {one_line(error)}; no row is lost, and "
+                "the same command goes on"
+            ) from error
+    merged = sum(len(olds[name]) for name in crowded)
+    return Compacted(merged, len(crowded), problems)
+
+
+def _gather(
+    location: Location,
+) -> tuple[dict[str, pa.Table], dict[str, list[str]], list[Problem]]:
+    """(rows by table, names of the files they came from, files that are not ours or torn)."""
+    parts: dict[str, list[pa.Table]] = {}
+    names: dict[str, list[str]] = {}
+    problems = []
+    for entry in location.entries():
+        if not entry.name.endswith(files.ENDING) or not entry.is_file:
+            continue
+        try:
+            table, rows = files.read(location, entry.name)
+        except files.Skipped as skipped:
+            problems.append(Problem(entry.name, str(skipped)))
+            continue
+        parts.setdefault(table, []).append(rows)
+        names.setdefault(table, []).append(entry.name)
+    tables = {table: select.deduplicated(rows, table) for table, rows in parts.items()}
+    return tables, names, problems
+
+
+def _drop_parts(location: Location) -> None:
+    """Remove unfinished files of writers that were killed: nobody else writes under the lock."""
+    for entry in location.entries():
+        if entry.is_file and entry.name.endswith(PART) and not entry.name.startswith(LOCK):
+            stem = entry.name.removesuffix(PART).rpartition(".")[0]
+            if files.table_of_name(stem):
+                location.remove(entry.name)

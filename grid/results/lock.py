@@ -1,0 +1,157 @@
+"""The lock that keeps two sweeps from writing one store.
+
+`writer.lock` is a JSON file: host, pid, the process's start time, since when, last refreshed, and
+a random token. On a local file system it is created exclusively, so one of two sweeps that start
+together gets it. Object stores offer no such thing everywhere, so there it is read, written and
+read again: two sweeps that start within the same instant may both believe they have it, until one
+finds the other's token at its next flush. Rows are safe even then: every file's name is unique.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import socket
+from datetime import UTC, datetime
+
+import msgspec
+import psutil
+
+from grid.errors import StoreError, StoreLost
+from grid.results.location import Location, one_line
+
+NAME = "writer.lock"
+_START_TOLERANCE_S = 2.0
+"""A process's start time is derived from the boot time, which shifts when a clock is set."""
+
+
+class Owner(msgspec.Struct, frozen=True, kw_only=True):
+    """Who holds a store. `process_start` is in seconds since the epoch, the times ISO 8601 UTC."""
+
+    host: str
+    pid: int
+    process_start: float
+    since: str
+    refreshed: str
+    token: str
+
+
+class Lock:
+    """Held from `acquire` to `release`; `note` says whose stale lock was taken over, if any."""
+
+    def __init__(self, location: Location) -> None:
+        self.location = location
+        self.owner = _myself()
+        self.note = ""
+
+    def acquire(self) -> None:
+        """Raises StoreError where the store is in use or cannot be written."""
+        holder = self._holder()
+        if holder is not None:
+            if not _gone(holder):
+                raise self._in_use(holder)
+            self._clear(holder)
+        try:
+            self._create()
+        except FileExistsError:
+            raise self._in_use(self._holder()) from None
+        except OSError as error:
+            reason = one_line(error)
+            raise StoreError(
+                f"cannot write to the store {self.location.shown}: {reason}; choose another store"
+            ) from error
+
+    def refresh(self) -> None:
+        """Renew the time. Raises StoreLost where another sweep has taken the store, or OSError."""
+        try:
+            holder = self._holder()
+        except StoreError as error:
+            raise StoreLost(str(error)) from error
+        if holder is not None and holder.token != self.owner.token:
+            raise StoreLost(
+                f"{self.location.shown} was taken over by another sweep on {holder.host} "
+                f"(pid {holder.pid}); rows so far are safe"
+            )
+        self.owner = msgspec.structs.replace(self.owner, refreshed=_now())
+        self.location.write(NAME, msgspec.json.encode(self.owner))
+
+    def release(self) -> None:
+        """Remove the lock if it is still ours; on a lost store it stays, and is stale by itself."""
+        with contextlib.suppress(OSError, StoreError):
+            holder = self._holder()
+            if holder is not None and holder.token == self.owner.token:
+                self.location.remove(NAME)
+
+    def _create(self) -> None:
+        content = msgspec.json.encode(self.owner)
+        if self.location.local:
+            self.location.create(NAME, content)
+            return
+        self.location.write(NAME, content)
+        if (holder := self._holder()) is None or holder.token != self.owner.token:
+            raise FileExistsError(NAME)
+
+    def _holder(self) -> Owner | None:
+        """Whose lock is there. Raises StoreError where it cannot be read as one."""
+        path = self.location.shown_child(NAME)
+        try:
+            return msgspec.json.decode(self.location.read(NAME), type=Owner)
+        except FileNotFoundError:
+            return None
+        except msgspec.MsgspecError as error:
+            raise StoreError(
+                f"{path} cannot be read as a lock; remove it if no sweep is running"
+            ) from error
+        except OSError as error:
+            raise StoreError(f"cannot read {path}: {one_line(error)}") from error
+
+    def _clear(self, stale: Owner) -> None:
+        """Take a stale lock away, unless another sweep has just done so and put its own there."""
+        now = self._holder()
+        if now is not None and now.token == stale.token:
+            with contextlib.suppress(OSError):  # `_create` then says what is wrong
+                self.location.remove(NAME)
+        self.note = (
+            f"took over {self.location.shown_child(NAME)} of a sweep that ended without releasing "
+            f"it (pid {stale.pid}, since {stale.since})"
+        )
+
+    def _in_use(self, holder: Owner | None) -> StoreError:
+        who = (
+            f"on {holder.host} (pid {holder.pid}) since {holder.since}"
+            if holder
+            else "just started"
+        )
+        return StoreError(
+            f"{self.location.shown} is in use by another sweep {who}; wait for it, or remove "
+            f"{self.location.shown_child(NAME)} if that machine is gone"
+        )
+
+
+def _myself() -> Owner:
+    return Owner(
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        process_start=psutil.Process().create_time(),
+        since=_now(),
+        refreshed=_now(),
+        token=secrets.token_hex(8),
+    )
+
+
+def _gone(owner: Owner) -> bool:
+    """True where the owner ran on this host and certainly runs no more."""
+    if owner.host != socket.gethostname():
+        return False
+    try:
+        started = psutil.Process(owner.pid).create_time()
+    except (psutil.NoSuchProcess, ValueError, OverflowError):
+        return True
+    except psutil.AccessDenied:
+        return False
+    return abs(started - owner.process_start) > _START_TOLERANCE_S
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,150 @@
+"""The nouns as rows of the four tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+
+from grid.artifact import Artifact, ArtifactFacts
+from grid.cell import Cell
+from grid.measurement import Measurement, Metric
+from grid.node import Node
+from grid.workload import kind
+
+Row = dict[str, Any]
+Rows = dict[str, list[Row]]
+"""Rows by table name."""
+
+_UNITS = {"_bytes": "bytes", "_s": "s", "_tps": "token/s"}
+"""Unit of a scalar, from the ending of its name."""
+
+_JSON = msgspec.json.Encoder(order="deterministic")
+
+
+def new_attempt_id() -> str:
+    """32 hex digits, random: two attempts never share one, wherever they were made."""
+    return uuid4().hex
+
+
+def rows_of(
+    cell: Cell,
+    measurement: Measurement,
+    metrics: Iterable[Metric],
+    node: Node | None,
+    *,
+    attempt_id: str,
+    sweep_id: str,
+    sweep: str,
+    facts: ArtifactFacts | None = None,
+) -> Rows:
+    """One attempt as rows of `attempts`, `metrics`, `samples` and `items`.
+
+    `facts` are those of the file as made, where the cell was planned before it existed. Scalars of
+    the measurement are kept among the samples, one value each, so that nothing raw is lost.
+    """
+    key = {"attempt_id": attempt_id, "cell_id": cell.id}
+    attempt = {
+        **key,
+        "sweep_id": sweep_id,
+        "sweep": sweep,
+        **_attempt(measurement),
+        "measure": kind(cell.workload),
+        "label": cell.workload.label,
+        "workload": _json(cell.workload),
+        **_artifact(cell.artifact, facts or cell.artifact.facts),
+        "backend": cell.backend,
+        "options": _json(cell.options),
+        "scope": cell.scope,
+        **_node(node),
+    }
+    return {
+        "attempts": [_clean(attempt)],
+        "metrics": [_clean({**key, **msgspec.structs.asdict(metric)}) for metric in metrics],
+        "samples": [_clean({**key, **sample}) for sample in _samples(measurement)],
+        "items": [_clean({**key, **msgspec.structs.asdict(item)}) for item in measurement.items],
+    }
+
+
+def _attempt(measurement: Measurement) -> Row:
+    return {
+        "status": measurement.status,
+        "reason": " ".join(measurement.reason.split()),
+        "started_at": _time(measurement.started_at),
+        "wall_s": measurement.wall_s,
+        "engine_s": measurement.engine_s,
+        "engine_version": measurement.engine_version,
+        "environment": {_text(k): _text(v) for k, v in measurement.environment.items()},
+    }
+
+
+def _time(seconds: float) -> datetime | None:
+    return datetime.fromtimestamp(seconds, UTC) if seconds else None
+
+
+def _artifact(artifact: Artifact, facts: ArtifactFacts | None) -> Row:
+    model = artifact.model
+    return {
+        "artifact_id": artifact.id,
+        "model": model.name,
+        "family": model.family,
+        "model_source": model.source,
+        "model_revision": model.revision,
+        "parameters": model.parameters,
+        "format": artifact.format,
+        "quant": artifact.quant,
+        "quantizer": artifact.quantizer,
+        "artifact_bytes": facts.bytes if facts else None,
+        "artifact_sha256": facts.sha256 if facts else None,
+        "bpw_file": facts.bpw_file if facts else None,
+        "bpw_layer": facts.bpw_layer if facts else None,
+    }
+
+
+def _node(node: Node | None) -> Row:
+    if node is None:
+        return {"hardware_class": None, "device_kind": None, "node": None}
+    return {
+        "hardware_class": node.hardware_class,
+        "device_kind": node.device_kind,
+        "node": node.name,
+    }
+
+
+def _samples(measurement: Measurement) -> list[Row]:
+    series = [
+        {"name": one.name, "unit": one.unit, "values": list(one.values)}
+        for one in measurement.series
+    ]
+    scalars = [
+        {"name": name, "unit": _unit(name), "values": [float(value)]}
+        for name, value in measurement.scalars.items()
+    ]
+    return series + scalars
+
+
+def _unit(name: str) -> str:
+    return next((unit for ending, unit in _UNITS.items() if name.endswith(ending)), "")
+
+
+def _json(value: Any) -> str:
+    return _text(_JSON.encode(value).decode())
+
+
+def _clean(row: Row) -> Row:
+    return {name: _text(value) if isinstance(value, str) else value for name, value in row.items()}
+
+
+def _text(value: str) -> str:
+    # Paths and engine messages may hold bytes that are not UTF-8 (surrogates), which Arrow refuses;
+    # an attempt must not be lost over its error text.
+    return value.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def merge(target: Rows, more: Rows) -> None:
+    """Append rows, table by table."""
+    for table, rows in more.items():
+        target.setdefault(table, []).extend(rows)

@@ -1,0 +1,197 @@
+"""A store for writing: rows are buffered and written as whole files, one sweep at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pyarrow as pa
+
+from grid.artifact import ArtifactFacts
+from grid.cell import Cell
+from grid.errors import StoreError, StoreLost
+from grid.measurement import Measurement, Metric
+from grid.node import Node
+from grid.results import files
+from grid.results.location import Location, one_line
+from grid.results.lock import Lock
+from grid.results.rows import Rows, merge, new_attempt_id, rows_of
+from grid.results.schema import TABLES, file_schema
+
+FLUSH_S = 5.0
+"""Rows are at most this old when they are written, as long as `add` or `tick` is called."""
+FLUSH_CELLS = 256
+
+CHILDREN_FIRST = (*(name for name in TABLES if name != "attempts"), "attempts")
+"""Order in which tables are written: readers see children of known attempts only, so a flush that
+breaks off halfway has written nothing that they would see."""
+
+
+class Store:
+    """A folder of Arrow files, on a local path or any pyarrow filesystem URI."""
+
+    def __init__(self, uri: str | Path) -> None:
+        self.location = Location(uri)
+
+    def writer(self, clock: Callable[[], float] = time.monotonic) -> Writer:
+        """Open for writing: `with store.writer() as writer`. `clock` gives seconds.
+
+        Raises StoreError on entering where the store is read-only, in use by another sweep, or
+        holds a file of a newer schema; nothing is written then.
+        """
+        return Writer(self.location, clock)
+
+
+class Writer:
+    """Takes attempts and writes them every 5 s or 256 cells, whichever is first, and on leaving.
+
+    `note` is a line for the user about a stale lock that was taken over, or empty.
+    """
+
+    def __init__(self, location: Location, clock: Callable[[], float]) -> None:
+        self.location = location
+        self.lock = Lock(location)
+        self._clock = clock
+        self._rows: Rows = {}
+        self._oldest: float | None = None
+        self._lost = ""
+
+    def __enter__(self) -> Self:
+        try:
+            self.location.make()
+        except (OSError, pa.ArrowException) as error:
+            raise StoreError(
+                f"cannot make the store {self.location.shown}: {one_line(error)}; "
+                "choose another store"
+            ) from error
+        refuse_newer(self.location)
+        self.lock.acquire()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if not self._lost:
+                self.flush()
+        finally:
+            self.lock.release()
+
+    @property
+    def note(self) -> str:
+        return self.lock.note
+
+    @property
+    def waiting(self) -> int:
+        """Attempts that are not written yet."""
+        return len(self._rows.get("attempts", ()))
+
+    def add(
+        self,
+        cell: Cell,
+        measurement: Measurement,
+        metrics: Iterable[Metric] = (),
+        *,
+        node: Node | None,
+        sweep_id: str,
+        sweep: str,
+        attempt_id: str | None = None,
+        facts: ArtifactFacts | None = None,
+    ) -> str:
+        """Take one attempt and return its id. Raises StoreLost if a flush is due and fails."""
+        if self._lost:
+            raise StoreLost(self._lost)
+        attempt_id = attempt_id or new_attempt_id()
+        merge(
+            self._rows,
+            rows_of(
+                cell,
+                measurement,
+                metrics,
+                node,
+                attempt_id=attempt_id,
+                sweep_id=sweep_id,
+                sweep=sweep,
+                facts=facts,
+            ),
+        )
+        if self._oldest is None:
+            self._oldest = self._clock()
+        self.tick()
+        return attempt_id
+
+    def tick(self) -> None:
+        """Flush if it is time; the sweep calls it while it waits. Raises StoreLost."""
+        if self._oldest is None or self._lost:
+            return
+        if self.waiting >= FLUSH_CELLS or self._clock() - self._oldest >= FLUSH_S:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is waiting. Raises StoreLost, after which the writer takes no more rows."""
+        if not self.waiting:
+            return
+        tables = self._tables()
+        try:
+            self.lock.refresh()
+            write_tables(self.location, tables)
+        except StoreLost as lost:
+            self._lost = str(lost)
+            raise
+        except OSError as error:
+            self._lost = (
+                f"the store {self.location.shown} takes no more rows: {one_line(error)}; rows so "
+                "far are safe, and the same command resumes"
+            )
+            raise StoreLost(self._lost) from error
+        self._rows, self._oldest = {}, None
+
+    def _tables(self) -> dict[str, pa.Table]:
+        return {
+            name: pa.Table.from_pylist(rows, schema=file_schema(name))
+            for name, rows in self._rows.items()
+            if rows
+        }
+
+
+def write_tables(location: Location, tables: dict[str, pa.Table]) -> dict[str, str]:
+    """One new file a table, attempts last; returns {table: file name}.
+
+    Raises OSError. Children that were written are then removed where their attempts certainly are
+    not there: an object store may have kept a put that it reported as failed.
+    """
+    written: dict[str, str] = {}
+    try:
+        for table in CHILDREN_FIRST:
+            if table in tables:
+                name = files.new_name(table)
+                location.write(name, files.encode(table, tables[table]))
+                written[table] = name
+    except OSError:
+        for name in written.values() if location.local else ():
+            with contextlib.suppress(OSError):  # nobody sees them anyway
+                location.remove(name)
+        raise
+    return written
+
+
+def refuse_newer(location: Location) -> None:
+    """Raises StoreError where a file is of a newer schema: an older program must not add to it."""
+    for entry in location.entries():
+        if not (entry.is_file and entry.name.endswith(files.ENDING)):
+            continue
+        try:
+            files.table_of_file(location, entry.name)
+        except files.Newer as newer:
+            raise StoreError(
+                f"{location.shown_child(entry.name)}: {newer}, or choose another store"
+            ) from newer
+        except (files.Skipped, FileNotFoundError):
+            continue  # readers report it

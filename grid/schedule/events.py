@@ -1,0 +1,51 @@
+"""What an executor tells the driver while it runs; plain data, so that it crosses processes."""
+
+from __future__ import annotations
+
+import msgspec
+
+from grid.artifact import ArtifactFacts
+from grid.measurement import Measurement
+
+
+class Prepared(msgspec.Struct, tag=True, frozen=True, kw_only=True):
+    """Something that cells need was made: an artifact or a reference distribution."""
+
+    what: str
+    """`quantize` or `reference`."""
+    label: str
+    wall_s: float
+    engine_s: float
+
+
+class Observed(msgspec.Struct, tag=True, frozen=True, kw_only=True):
+    """The facts of an artifact that is now on the node."""
+
+    artifact_id: str
+    facts: ArtifactFacts
+
+
+class CellStarted(msgspec.Struct, tag=True, frozen=True, kw_only=True):
+    """A cell's attempt begins."""
+
+    cell_id: str
+
+
+class CellDone(msgspec.Struct, tag=True, frozen=True, kw_only=True):
+    """A cell's attempt ended, in whatever status."""
+
+    measurement: Measurement
+
+
+Event = Prepared | Observed | CellStarted | CellDone
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits under which a worker runs cells."""
+
+    cell_timeout_s: float
+    prepare_timeout_s: float = 4 * 3600.0
+    """For quantizing an artifact or a reference pass."""
+    memory_limit: int | None = None
+    """Bytes of private memory that an engine's process may take; None: what the system gives."""
+    device: str = "cpu"

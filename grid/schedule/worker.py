@@ -1,0 +1,166 @@
+"""Runs sessions on one node: an engine's process for each, and a row for every cell whatever
+happens to it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import cast
+
+import msgspec
+
+from grid import wire
+from grid.cell import Cell
+from grid.errors import EngineError, OutOfMemory
+from grid.measurement import Measurement, Status
+from grid.node import Node
+from grid.plan.order import Session
+from grid.process import EngineProcess
+from grid.registry import backend
+from grid.schedule.events import CellDone, CellStarted, Event, Settings
+from grid.schedule.shelf import Shelf
+from grid.workload import Memory, Quality, kind
+
+LOADS = 3
+"""Times that a session's artifact is loaded again after its process died; then the rest fails."""
+
+
+class Worker:
+    """One node's hands. `run` yields the events of a session, one CellDone for each cell."""
+
+    def __init__(self, node: Node, settings: Settings) -> None:
+        self._node = node
+        self._settings = settings
+        self._shelf = Shelf(node, settings)
+        self._held: _Held | None = None
+
+    def run(self, session: Session) -> Iterator[Event]:
+        try:
+            yield from self._shelf.artifact(session.artifact)
+        except EngineError as error:
+            for cell in session.cells:
+                yield CellDone(measurement=_failure(cell, time.time(), error))
+            return
+        self._held = _Held(session, str(self._shelf.path(session.artifact)), self._settings)
+        try:
+            for cell in session.cells:
+                yield from self._cell(cell, session.reference)
+        finally:
+            self._held.close()
+
+    def close(self) -> None:
+        """End both processes."""
+        if self._held is not None:
+            self._held.close()
+        self._shelf.close()
+
+    def _cell(self, cell: Cell, reference: Cell | None) -> Iterator[Event]:
+        yield CellStarted(cell_id=cell.id)
+        started = time.time()
+        try:
+            path = None
+            if isinstance(cell.workload, Quality) and reference is not None:
+                yield from self._shelf.reference(cell, reference)
+                path = str(self._shelf.reference_path(cell, reference))
+        except EngineError as error:
+            reason = EngineError(f"the reference pass failed: {error}")
+            yield CellDone(measurement=_failure(cell, started, reason))
+            return
+        assert self._held is not None
+        yield CellDone(measurement=self._held.attempt(cell, path))
+
+
+class _Held:
+    """A session's engine, held open for all its cells and loaded again if it dies."""
+
+    def __init__(self, session: Session, path: str, settings: Settings) -> None:
+        self._session = session
+        self._settings = settings
+        self._load = wire.Load(
+            backend=session.backend,
+            path=path,
+            device=settings.device,
+            options=session.options,
+            memory_limit=settings.memory_limit,
+        )
+        self._process: EngineProcess | None = None
+        self._loaded: wire.Loaded | None = None
+        self._loads_left = LOADS
+        self._load_error: EngineError | None = None
+        self._out_of_memory: dict[str, int] = {}
+
+    def attempt(self, cell: Cell, reference: str | None) -> Measurement:
+        """Run one cell; every failure becomes a measurement with its status and reason."""
+        started, clock = time.time(), time.perf_counter()
+        engine_s = 0.0
+        limit = self._out_of_memory.get(kind(cell.workload))
+        if limit is not None and cell.workload.size >= limit:
+            reason = f"a {kind(cell.workload)} cell of size {limit} ran out of memory before"
+            return Measurement(cell_id=cell.id, status="skipped", reason=reason, started_at=started)
+        try:
+            process, engine_s = self._ready(fresh=isinstance(cell.workload, Memory))
+            request = wire.Measure(
+                workload=cell.workload, kv_bytes=_kv_bytes(cell), reference=reference
+            )
+            raw = process.ask(request, self._settings.cell_timeout_s)
+        except EngineError as error:
+            if isinstance(error, OutOfMemory):
+                self._out_of_memory[kind(cell.workload)] = cell.workload.size
+            failure = _failure(cell, started, error)
+            wall_s = time.perf_counter() - clock
+            return msgspec.structs.replace(failure, wall_s=wall_s, engine_s=engine_s)
+        assert isinstance(raw, wire.Raw)
+        assert self._loaded is not None
+        return Measurement(
+            cell_id=cell.id,
+            status="ok",
+            started_at=started,
+            wall_s=time.perf_counter() - clock,
+            engine_s=engine_s + raw.engine_s,
+            engine_version=self._loaded.engine_version,
+            scalars=raw.scalars,
+            series=raw.series,
+            items=raw.items,
+            environment={**self._loaded.environment, **raw.environment},
+        )
+
+    def close(self) -> None:
+        if self._process is not None:
+            self._process.close()
+            self._process = None
+
+    def _ready(self, fresh: bool) -> tuple[EngineProcess, float]:
+        """The process with the artifact loaded, and the engine time that loading took now.
+
+        Raises the error of a load that failed before: it would fail again, and each try costs
+        minutes on a large model.
+        """
+        if self._load_error is not None:
+            raise self._load_error
+        if self._process is not None and self._process.alive:
+            if not fresh or self._process.loaded_only:
+                return self._process, 0.0
+            self._loads_left += 1  # asked for, not a crash
+        if self._loads_left == 0:
+            raise EngineError(f"the engine's process died {LOADS} times in this session; gave up")
+        self.close()
+        self._loads_left -= 1
+        self._process = EngineProcess()
+        try:
+            loaded = self._process.ask(self._load, self._settings.cell_timeout_s)
+        except EngineError as error:
+            self._load_error = type(error)(f"loading failed: {error}")
+            raise self._load_error from error
+        assert isinstance(loaded, wire.Loaded)
+        self._loaded = loaded
+        return self._process, loaded.engine_s
+
+
+def _failure(cell: Cell, started: float, error: EngineError) -> Measurement:
+    status = cast(Status, error.status)
+    return Measurement(cell_id=cell.id, status=status, reason=str(error), started_at=started)
+
+
+def _kv_bytes(cell: Cell) -> int:
+    """Predicted bytes of the cell's KV cache, through the backend's own option names."""
+    return backend(cell.backend).needs(cell.artifact, 0, cell.options, cell.workload).kv_bytes

@@ -1,0 +1,1 @@
+"""Tables and lines for the terminal; every figure comes from elsewhere."""

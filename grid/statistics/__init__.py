@@ -1,0 +1,50 @@
+"""Statistics of benchmark samples: pure functions on arrays, numpy alone at import.
+
+Every function returns an `Interval` (or a small record) and says its method; raw samples are never
+dropped or altered.
+"""
+
+from grid.statistics.capability import above_chance, capability, composite, gains, retained
+from grid.statistics.divergence import dp_table, kld_table, ln_ppl_ratio, same_top
+from grid.statistics.drift import Drift, drift, outliers
+from grid.statistics.interval import Interval
+from grid.statistics.quantiles import median_interval, quantile_interval
+from grid.statistics.rates import rate_interval, time_interval
+from grid.statistics.scores import (
+    PairedTest,
+    mcnemar,
+    paired_chunks,
+    paired_items,
+    score_mean,
+    wilson,
+)
+from grid.statistics.text import bits_per_byte, chunk_mean, perplexity
+
+__all__ = [
+    "Drift",
+    "Interval",
+    "PairedTest",
+    "above_chance",
+    "bits_per_byte",
+    "capability",
+    "chunk_mean",
+    "composite",
+    "dp_table",
+    "drift",
+    "gains",
+    "kld_table",
+    "ln_ppl_ratio",
+    "mcnemar",
+    "median_interval",
+    "outliers",
+    "paired_chunks",
+    "paired_items",
+    "perplexity",
+    "quantile_interval",
+    "rate_interval",
+    "retained",
+    "same_top",
+    "score_mean",
+    "time_interval",
+    "wilson",
+]

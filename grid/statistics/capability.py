@@ -1,0 +1,110 @@
+"""Capability: score above chance, as a share of what there is above chance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from grid.statistics.interval import Floats, Interval, checked
+from grid.statistics.resample import mean_bounds, multiplicities
+from grid.statistics.scores import score_mean
+
+ABOVE_CHANCE = 2.0
+"""Standard errors above chance that the 16-bit score needs for a share of it to mean something."""
+
+
+def gains(scores: npt.ArrayLike, chances: npt.ArrayLike) -> Floats:
+    """(score - chance) / (1 - chance) per item [n]: 0 for guessing, 1 for right.
+
+    Raises ValueError where guessing alone would always be right.
+    """
+    score, chance = checked(scores, "scores"), checked(chances, "chances")
+    if score.shape != chance.shape:
+        raise ValueError(f"{score.shape} scores with {chance.shape} chances")
+    if (chance >= 1).any():
+        raise ValueError("an item whose chance is 1 measures nothing")
+    return np.asarray((score - chance) / (1 - chance))
+
+
+def capability(scores: npt.ArrayLike, chances: npt.ArrayLike) -> Interval:
+    """Mean gain of the items of one class [n], `sd` its standard error.
+
+    Where all items have one chance and 0/1 scores, the interval is Wilson's, carried over; else
+    that of `mean_bounds` over items.
+    """
+    values, chance = gains(scores, chances), checked(chances, "chances")
+    n = len(values)
+    error = float(values.std(ddof=1)) / n**0.5 if n > 1 else None
+    if (chance == chance[0]).all():
+        share = score_mean(scores)
+        low, high = (_gain(end, float(chance[0])) for end in (share.low, share.high))
+        return Interval(float(values.mean()), low, high, error, n, "mean gain, SE; Wilson")
+    bounds, method = mean_bounds(values)
+    low, high = bounds or (None, None)
+    return Interval(float(values.mean()), low, high, error, n, f"mean gain, SE; {method}")
+
+
+def _gain(score: float | None, chance: float) -> float | None:
+    return None if score is None else (score - chance) / (1 - chance)
+
+
+def composite(classes: Mapping[str, Interval], weights: Mapping[str, float]) -> Interval:
+    """Weighted mean over classes, the weights scaled to sum to 1.
+
+    The interval recovers variances from the classes' own limits (MOVER, Zou and Donner 2008), so it
+    keeps Wilson's honesty at 0 and 1. Raises ValueError where a weighted class is missing.
+    """
+    used = {name: weight for name, weight in weights.items() if weight > 0}
+    if not used or set(used) - set(classes):
+        raise ValueError(f"no capability for {sorted(set(used) - set(classes)) or 'any class'}")
+    total = sum(used.values())
+    parts = [(weight / total, classes[name]) for name, weight in sorted(used.items())]
+    value = sum(weight * part.value for weight, part in parts)
+    low = _mover([(w, part.value, part.low) for w, part in parts])
+    high = _mover([(w, part.value, part.high) for w, part in parts])
+    return Interval(
+        value,
+        None if low is None else value - low,
+        None if high is None else value + high,
+        _mover([(w, 0.0, part.sd) for w, part in parts]),
+        sum(part.n for _, part in parts),
+        "weighted mean of classes; MOVER",
+    )
+
+
+def _mover(parts: list[tuple[float, float, float | None]]) -> float | None:
+    """sqrt(sum of (weight * (limit - value))^2), None where a limit is."""
+    squares = [(w * (limit - value)) ** 2 for w, value, limit in parts if limit is not None]
+    return sum(squares) ** 0.5 if len(squares) == len(parts) else None
+
+
+def retained(gain: npt.ArrayLike, gain_16bit: npt.ArrayLike) -> Interval | None:
+    """(score - chance) / (16-bit score - chance) from the gains of the same items [n].
+
+    None where the 16-bit mean is less than 2 SE above chance: a share of nothing. The interval
+    resamples items, both runs together.
+    """
+    mine, whole = checked(gain, "gains"), checked(gain_16bit, "gains")
+    if mine.shape != whole.shape:
+        raise ValueError(f"{mine.shape} gains against {whole.shape}: not of the same items")
+    if not above_chance(whole):
+        return None
+    counts = multiplicities(len(mine))
+    below = counts @ whole
+    ratios = (counts @ mine)[below > 0] / below[below > 0]
+    low, high = np.quantile(ratios, [0.025, 0.975])
+    value = float(mine.mean() / whole.mean())
+    return Interval(
+        value, float(low), float(high), n=len(mine), method="ratio; paired item bootstrap"
+    )
+
+
+def above_chance(gain: npt.ArrayLike) -> bool:
+    """True where the mean gain is at least 2 SE above 0; one item never is."""
+    values = checked(gain, "gains")
+    if len(values) < 2:
+        return False
+    error = float(values.std(ddof=1)) / len(values) ** 0.5
+    return bool(values.mean() > 0 and values.mean() >= ABOVE_CHANCE * error)

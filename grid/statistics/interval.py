@@ -1,0 +1,53 @@
+"""What every statistic returns: a value with its 95 % interval."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+LEVEL = 0.95
+"""Coverage that all intervals of this package aim at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An estimate in the unit of its samples.
+
+    `low` and `high` bound the 95 % interval, None where the samples do not allow one; `sd` is the
+    sample standard deviation or the standard error, as `method` says; `n` counts the samples.
+    """
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    sd: float | None = None
+    n: int = 1
+    method: str = ""
+
+
+def checked(values: npt.ArrayLike, what: str) -> Floats:
+    """The values as float64. Raises ValueError where there are none or one is not finite."""
+    array = np.asarray(values, dtype=np.float64)
+    if array.size == 0:
+        raise ValueError(f"no {what} to compute a statistic from")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{what} must be finite")
+    return array
+
+
+def t_quantile(degrees: float, level: float = LEVEL) -> float:
+    """Two-sided critical value of Student's t: 2.776 for 4 degrees of freedom at 95 %."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(degrees, 0.5 + level / 2))
+
+
+def z_quantile(level: float = LEVEL) -> float:
+    """Two-sided critical value of the normal distribution: 1.960 at 95 %."""
+    from scipy.special import ndtri
+
+    return float(ndtri(0.5 + level / 2))

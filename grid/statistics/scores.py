@@ -1,0 +1,115 @@
+"""Means of task scores, and tests of two scored runs over the same items or chunks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from grid.statistics.interval import Floats, Interval, checked, z_quantile
+from grid.statistics.resample import SEED, mean_bounds
+from grid.statistics.text import as_chunks
+
+FLIPS = 10_000
+"""Sign patterns drawn where there are too many to try all."""
+
+ALL_FLIPS = 12
+"""Up to this many chunks all 2^n sign patterns are tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairedTest:
+    """First minus second over the same n items or chunks; `p_value` is two-sided."""
+
+    difference: float
+    low: float | None
+    high: float | None
+    p_value: float
+    n: int
+    method: str
+
+
+def score_mean(scores: npt.ArrayLike) -> Interval:
+    """Mean of item scores [n] with lm-evaluation-harness's stderr, sample sd / sqrt(n), as `sd`.
+
+    Scores of 0 and 1 get Wilson's interval, others that of `mean_bounds`.
+    """
+    values = checked(scores, "scores")
+    n = len(values)
+    error = float(values.std(ddof=1)) / n**0.5 if n > 1 else None
+    if np.isin(values, (0.0, 1.0)).all():
+        share = wilson(float(values.sum()), n)
+        return Interval(share.value, share.low, share.high, error, n, "mean, stderr; Wilson")
+    bounds, method = mean_bounds(values)
+    low, high = bounds or (None, None)
+    return Interval(float(values.mean()), low, high, error, n, f"mean, stderr; {method}")
+
+
+def wilson(successes: float, n: int) -> Interval:
+    """Wilson's score interval (1927) of a share: never outside [0, 1], never a point."""
+    if n < 1 or not 0 <= successes <= n:
+        raise ValueError(f"{successes:g} successes of {n} is not a share")
+    z2 = z_quantile() ** 2
+    share = successes / n
+    centre = (successes + z2 / 2) / (n + z2)
+    half = (z2 * (share * (1 - share) / n + z2 / (4 * n**2))) ** 0.5 / (1 + z2 / n)
+    low = 0.0 if successes == 0 else centre - half
+    high = 1.0 if successes == n else centre + half
+    return Interval(share, low, high, n=n, method="share; Wilson")
+
+
+def mcnemar(first: npt.ArrayLike, second: npt.ArrayLike) -> PairedTest:
+    """Exact McNemar test of 0/1 scores over the same items [n]: a fair coin over the discordant
+    items (McNemar 1947). The interval of the difference is that of `paired_items`."""
+    from scipy.special import bdtr
+
+    a, b = _pair(first, second)
+    if not np.isin(np.concatenate([a, b]), (0.0, 1.0)).all():
+        raise ValueError("McNemar's test takes scores of 0 and 1")
+    wins, losses = int((a > b).sum()), int((a < b).sum())
+    fewer = min(wins, losses)
+    p_value = min(1.0, 2 * float(bdtr(fewer, wins + losses, 0.5))) if wins + losses else 1.0
+    bounds, _ = mean_bounds(a - b)
+    low, high = bounds or (None, None)
+    return PairedTest(float((a - b).mean()), low, high, p_value, len(a), "exact McNemar")
+
+
+def paired_items(first: npt.ArrayLike, second: npt.ArrayLike) -> PairedTest:
+    """Mean difference of scores over the same items [n], sign-flip test and interval."""
+    a, b = _pair(first, second)
+    return _sign_flips(a - b)
+
+
+def paired_chunks(first: npt.ArrayLike, second: npt.ArrayLike) -> PairedTest:
+    """Mean difference over the same chunks, both [chunks, tokens]: a chunk is one observation."""
+    a, b = as_chunks(first), as_chunks(second)
+    a, b = _pair(a.mean(axis=1), b.mean(axis=1))
+    return _sign_flips(a - b)
+
+
+def _pair(first: npt.ArrayLike, second: npt.ArrayLike) -> tuple[Floats, Floats]:
+    a, b = checked(first, "scores"), checked(second, "scores")
+    if a.shape != b.shape:
+        raise ValueError(f"{a.shape} scores against {b.shape}: they are not of the same items")
+    return a, b
+
+
+def _sign_flips(differences: Floats) -> PairedTest:
+    """Under no difference each sign is a fair coin: the share of patterns as extreme as seen.
+
+    Drawn patterns count the one seen among them (Phipson and Smyth 2010): never 0.
+    """
+    n = len(differences)
+    if n <= ALL_FLIPS:
+        patterns = (np.arange(2**n)[:, None] >> np.arange(n)) & 1
+    else:
+        drawn = np.random.default_rng([SEED, n]).integers(0, 2, (FLIPS - 1, n), dtype=np.int8)
+        patterns = np.vstack([np.ones((1, n), dtype=np.int8), drawn])
+    sums = np.abs((2 * patterns - 1) @ differences)
+    seen = abs(float(differences.sum()))
+    p_value = float((sums >= seen * (1 - 1e-12)).mean())
+    bounds, method = mean_bounds(differences)
+    low, high = bounds or (None, None)
+    text = f"{'all' if n <= ALL_FLIPS else FLIPS} sign flips; {method}"
+    return PairedTest(float(differences.mean()), low, high, p_value, n, text)

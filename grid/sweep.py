@@ -1,0 +1,232 @@
+"""A sweep from start to end: plan, run what is not measured yet, write each row as it comes."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import msgspec
+
+from grid import __version__
+from grid.artifact import ArtifactFacts
+from grid.cell import Cell
+from grid.derive import metrics_of
+from grid.errors import InputError
+from grid.measurement import Measurement
+from grid.node import Node
+from grid.plan.plan import Plan
+from grid.plan.sweep import Sweep
+from grid.progress import Progress
+from grid.registry import backends
+from grid.results import open_for_writing, open_store
+from grid.schedule.events import CellDone, CellStarted, Event, Observed, Prepared, Settings
+from grid.schedule.executor import Executor, InlineExecutor
+from grid.workload import kind
+
+if TYPE_CHECKING:
+    from grid.results.store import Writer
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """What a sweep did. Times in seconds; `engine_s` is what was inside engine calls (load,
+    quantize, compute) of the `span_s` between the first and the last cell."""
+
+    sweep_id: str
+    measured: int
+    failed: int
+    skipped: int
+    already: int
+    span_s: float
+    engine_s: float
+    wall_s: float
+
+
+def make_plan(sweep: Sweep, node: Node, store: str, fresh: bool) -> Plan:
+    """The plan of a sweep on a node, minus what the store holds; `fresh` measures all again."""
+    from grid.plan.expand import expand
+
+    plan = expand(sweep, backends(), node)
+    return plan if fresh else plan.minus(open_store(store).finished_ids())
+
+
+def run_sweep(
+    sweep: Sweep, plan: Plan, node: Node, store: str, executor: str, progress: Progress
+) -> Summary:
+    """Run a plan's cells and write their rows.
+
+    Rows are safe as soon as they are flushed: an interrupt, a full disk or a dead cluster leaves a
+    valid store, and the same sweep goes on from there. Raises StoreError before anything runs,
+    StoreLost or ClusterLost while it does.
+    """
+    started = time.perf_counter()
+    sweep_id = uuid4().hex
+    with open_for_writing(store).writer() as writer:
+        tally = _Tally(plan, node, writer, sweep_id, progress)
+        tally.skip(_recorded(store))
+        if writer.note:
+            progress.note(writer.note)
+        progress.planned(plan)
+        try:
+            if plan.cells:
+                with _executor(executor, node, sweep) as runner:
+                    for event in runner.run(plan.sessions):
+                        tally.hear(event)
+        finally:
+            progress.ended()
+    return Summary(
+        sweep_id=sweep_id,
+        measured=tally.measured,
+        failed=tally.failed,
+        skipped=len(plan.skipped),
+        already=len(plan.measured),
+        span_s=tally.span_s,
+        engine_s=tally.engine_s,
+        wall_s=time.perf_counter() - started,
+    )
+
+
+class _Tally:
+    """Takes events: writes rows, counts, and tells the progress."""
+
+    def __init__(
+        self, plan: Plan, node: Node, writer: Writer, sweep_id: str, progress: Progress
+    ) -> None:
+        self._plan = plan
+        self._sweep_id = sweep_id
+        self._cells = {cell.id: cell for cell in plan.cells}
+        self._facts: dict[str, ArtifactFacts] = {}
+        self._node = node
+        self._writer = writer
+        self._progress = progress
+        self._environment = driver_environment()
+        self._first = self._last = time.perf_counter()
+        self.measured = self.failed = 0
+        self.engine_s = 0.0
+
+    @property
+    def span_s(self) -> float:
+        return self._last - self._first
+
+    def skip(self, recorded: Mapping[str, str]) -> None:
+        """A row for each skipped cell, unless the store says the same or has a result."""
+        for skip in self._plan.skipped:
+            cell, reason = skip.cell, skip.reason
+            if recorded.get(cell.id) not in ("", reason):
+                measurement = Measurement(
+                    cell_id=cell.id, status="skipped", reason=reason, started_at=time.time()
+                )
+                self._write(cell, measurement)
+
+    def hear(self, event: Event) -> None:
+        match event:
+            case Prepared():
+                self._begin()
+                self.engine_s += event.engine_s
+                self._progress.prepared(event)
+            case Observed():
+                self._facts[event.artifact_id] = event.facts
+            case CellStarted():
+                self._begin()
+                self._progress.started(self._cells[event.cell_id])
+            case CellDone():
+                self._done(event.measurement)
+        self._writer.tick()
+
+    def _begin(self) -> None:
+        if not self.engine_s and not self.measured and not self.failed:
+            self._first = time.perf_counter()
+
+    def _done(self, measurement: Measurement) -> None:
+        cell = self._cells[measurement.cell_id]
+        self._last = time.perf_counter()
+        self.engine_s += measurement.engine_s
+        self.measured += measurement.status == "ok"
+        self.failed += measurement.status not in ("ok", "skipped")
+        full = msgspec.structs.replace(
+            measurement, environment={**self._environment, **measurement.environment}
+        )
+        self._write(cell, full)
+        self._progress.finished(cell, measurement)
+
+    def _write(self, cell: Cell, measurement: Measurement) -> None:
+        self._writer.add(
+            cell,
+            measurement,
+            metrics_of(kind(cell.workload), cell.workload, measurement),
+            node=self._node,
+            sweep_id=self._sweep_id,
+            sweep=self._plan.sweep,
+            facts=self._facts.get(cell.artifact.id),
+        )
+
+
+@contextmanager
+def _executor(name: str, node: Node, sweep: Sweep) -> Iterator[Executor]:
+    made = _make_executor(name, node, _settings(sweep))
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def _make_executor(name: str, node: Node, settings: Settings) -> Executor:
+    def ray() -> Executor:
+        from grid.schedule.local_ray import LocalRayExecutor
+
+        return LocalRayExecutor(node, settings)
+
+    known: Mapping[str, Callable[[], Executor]] = {
+        "ray": ray,
+        "inline": lambda: InlineExecutor(node, settings),
+    }
+    if name not in known:
+        raise InputError(f"no executor {name!r}; there are {' and '.join(known)}")
+    return known[name]()
+
+
+def _settings(sweep: Sweep) -> Settings:
+    return Settings(
+        cell_timeout_s=sweep.budget.cell_timeout_s, memory_limit=sweep.budget.memory_bytes
+    )
+
+
+def _recorded(store: str) -> dict[str, str]:
+    """By cell id, the reason of each final attempt in the store; empty for a result."""
+    final = open_store(store).final().select(["cell_id", "reason"])
+    return dict(zip(*(final.column(name).to_pylist() for name in final.column_names), strict=True))
+
+
+def measured_seconds(store: str) -> dict[str, float]:
+    """Wall time by cell id of the final attempts that gave a result."""
+    final = open_store(store).final().select(["cell_id", "status", "wall_s"])
+    return {row["cell_id"]: row["wall_s"] for row in final.to_pylist() if row["status"] == "ok"}
+
+
+def driver_environment() -> dict[str, str]:
+    """What every row says of this installation and system."""
+    return {
+        "quantgrid": __version__,
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "git_revision": _git_revision(),
+    }
+
+
+def _git_revision() -> str:
+    """Revision of the checkout that this package runs from; empty for an installed one."""
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return ""
+    command = ["git", "-C", os.fspath(root), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip()

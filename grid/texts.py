@@ -1,0 +1,151 @@
+"""Texts and task items by their source: the bundled ones, or files of the user.
+
+Used by the plan (for their hashes) and in the engine's process (for their content).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+
+from grid import reference
+from grid.errors import InputError, did_you_mean
+from grid.reference import Item
+
+__all__ = ["HELDOUT", "ITEMS", "Item", "ItemSet", "Text", "read_items", "read_text", "task_classes"]
+
+HELDOUT = "ref:heldout"
+"""Held-out text of the bundled family."""
+
+ITEMS = "ref:items"
+"""Held-out task items of the bundled family."""
+
+_decode_item = msgspec.json.Decoder(Item).decode
+
+
+class Text(msgspec.Struct, frozen=True):
+    """A text; `source` is its name or absolute path, `sha256` that of its UTF-8 bytes."""
+
+    source: str
+    sha256: str
+    text: str
+
+
+class ItemSet(msgspec.Struct, frozen=True):
+    """The items of one task class; `sha256` is that of what they say, not of how it is written."""
+
+    source: str
+    sha256: str
+    items: tuple[Item, ...]
+
+
+def read_text(source: str, base: Path | None = None) -> Text:
+    """The text that `source` names: `ref:heldout`, or a file in UTF-8, relative to `base`.
+
+    Raises InputError where it is missing, unreadable, empty or not UTF-8.
+    """
+    if source.startswith("ref:"):
+        if source != HELDOUT:
+            raise InputError(f"unknown text {source!r}. {did_you_mean(source, [HELDOUT])}")
+        content = _heldout()
+        place = source
+    else:
+        path = _absolute(source, base)
+        content = _read(path, "text")
+        place = str(path)
+    if not content.strip():
+        raise InputError(f"text {place} is empty")
+    return Text(place, sha256(content.encode()).hexdigest(), content)
+
+
+def task_classes(source: str, base: Path | None = None) -> tuple[str, ...]:
+    """Names of the task classes that `source` has: `ref:items` or a folder of `<class>.jsonl`."""
+    if source.startswith("ref:"):
+        if source != ITEMS:
+            raise InputError(f"unknown task items {source!r}. {did_you_mean(source, [ITEMS])}")
+        return reference.TASK_CLASSES
+    folder = _absolute(source, base)
+    if not folder.is_dir():
+        raise InputError(f"task items {folder}: not a folder; it should hold <class>.jsonl files")
+    names = tuple(sorted(path.stem for path in folder.glob("*.jsonl")))
+    if not names:
+        raise InputError(f"task items {folder}: the folder holds no <class>.jsonl file")
+    return names
+
+
+def read_items(source: str, task_class: str, base: Path | None = None) -> ItemSet:
+    """The items of one class: `ref:items`, or `<class>.jsonl` in a folder relative to `base`.
+
+    A line is a JSON object: id, kind (`choice` or `exact`), context, choices, answer (the index of
+    the right choice). Raises InputError with file and line number.
+    """
+    known = task_classes(source, base)
+    if task_class not in known:
+        raise InputError(
+            f"{source}: unknown task class {task_class!r}. {did_you_mean(task_class, known)}"
+        )
+    if source == ITEMS:
+        return _item_set(source, reference.items(task_class))
+    folder = _absolute(source, base)
+    path = folder / f"{task_class}.jsonl"
+    return _item_set(str(folder), _parse_items(path, _read(path, "task items")))
+
+
+@cache
+def _heldout() -> str:
+    return reference.heldout_text()
+
+
+def _absolute(source: str, base: Path | None) -> Path:
+    return Path(base or Path.cwd(), Path(source).expanduser()).resolve()
+
+
+def _read(path: Path, what: str) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise InputError(f"{what} {path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{what} {path}: not UTF-8 (byte {error.start})") from None
+
+
+def _item_set(source: str, items: list[Item]) -> ItemSet:
+    return ItemSet(source, sha256(msgspec.json.encode(items)).hexdigest(), tuple(items))
+
+
+def _parse_items(path: Path, content: str) -> list[Item]:
+    items: list[Item] = []
+    seen: set[str] = set()
+    for number, line in enumerate(content.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            item = _decode_item(line)
+        except msgspec.MsgspecError as error:
+            raise InputError(f"{path}, line {number}: {error}") from None
+        fault = "a second item with this id" if item.id in seen else _fault(item)
+        if fault:
+            raise InputError(f"{path}, line {number}: item {item.id!r}: {fault}")
+        seen.add(item.id)
+        items.append(item)
+    if not items:
+        raise InputError(f"{path}: no items")
+    return items
+
+
+def _fault(item: Item) -> str:
+    """What is wrong with an item, empty if nothing is."""
+    if item.kind not in ("choice", "exact"):
+        return f"unknown kind {item.kind!r}. {did_you_mean(item.kind, ['choice', 'exact'])}"
+    if item.kind == "exact" and len(item.choices) != 1:
+        return f"kind exact takes one choice, got {len(item.choices)}"
+    if item.kind == "choice" and len(item.choices) < 2:
+        return f"kind choice takes at least two choices, got {len(item.choices)}"
+    if not 0 <= item.answer < len(item.choices):
+        return f"answer {item.answer} is no index of its {len(item.choices)} choices"
+    if not item.context or not all(item.choices):
+        return "context and choices must not be empty"
+    return ""

@@ -1,0 +1,109 @@
+"""The messages between the driver's side and an engine's process: one JSON object per line.
+
+Only data crosses, no pickles and no code: either side decodes into the types below or fails.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from grid.cell import Options
+from grid.measurement import ItemResult, Series
+from grid.workload import Quality, Workload
+
+
+class Load(msgspec.Struct, tag=True, frozen=True, kw_only=True):
+    """Load an artifact's file in a backend; the reply is Loaded."""
+
+    backend: str
+    path: str
+    device: str
+    options: Options
+    memory_limit: int | None = None
+    """Bytes of private memory the process may take (RLIMIT_DATA where the system has it)."""
+
+
+class Measure(msgspec.Struct, tag=True, frozen=True, kw_only=True):
+    """Run one workload on the loaded engine; the reply is Raw.
+
+    `kv_bytes` is the predicted size of the KV cache, `reference` the file with the 16-bit model's
+    distribution, where the workload compares with one.
+    """
+
+    workload: Workload
+    kv_bytes: int = 0
+    reference: str | None = None
+
+
+class MakeReference(msgspec.Struct, tag=True, frozen=True, kw_only=True):
+    """Write the loaded engine's distribution over a text to `target`; the reply is Made."""
+
+    workload: Quality
+    target: str
+
+
+class Quantize(msgspec.Struct, tag=True, frozen=True, kw_only=True):
+    """Make an artifact; needs no loaded engine. The reply is Made."""
+
+    backend: str
+    source: str
+    recipe: str
+    target: str
+    threads: int
+
+
+Request = Load | Measure | MakeReference | Quantize
+
+
+class Loaded(msgspec.Struct, tag=True, frozen=True, kw_only=True):
+    """The engine is ready; `engine_s` is the time that loading took."""
+
+    engine_version: str
+    environment: dict[str, str]
+    engine_s: float
+
+
+class Raw(msgspec.Struct, tag=True, frozen=True, kw_only=True):
+    """What a workload gave."""
+
+    scalars: dict[str, float]
+    series: tuple[Series, ...]
+    items: tuple[ItemResult, ...]
+    environment: dict[str, str]
+    engine_s: float
+
+
+class Made(msgspec.Struct, tag=True, frozen=True, kw_only=True):
+    """A file was written."""
+
+    engine_s: float
+
+
+class Failed(msgspec.Struct, tag=True, frozen=True, kw_only=True):
+    """The request failed with one of the statuses of a measurement."""
+
+    status: str
+    reason: str
+    engine_s: float = 0.0
+
+
+Reply = Loaded | Raw | Made | Failed
+
+_encoder = msgspec.json.Encoder()
+_requests = msgspec.json.Decoder(Request)
+_replies = msgspec.json.Decoder(Reply)
+
+
+def encode(message: Any) -> bytes:
+    """One line, newline included."""
+    return _encoder.encode(message) + b"\n"
+
+
+def decode_request(line: bytes) -> Request:
+    return _requests.decode(line)  # type: ignore[no-any-return]
+
+
+def decode_reply(line: bytes) -> Reply:
+    return _replies.decode(line)  # type: ignore[no-any-return]

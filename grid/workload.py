@@ -1,0 +1,129 @@
+"""Workload: what is asked of an engine, in exactly the terms that change the number."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Memory(msgspec.Struct, frozen=True, tag="memory"):
+    """Load in a fresh process, fill `context` tokens, generate a few: load time and peak memory."""
+
+    context: int
+
+    @property
+    def size(self) -> int:
+        return self.context
+
+    @property
+    def label(self) -> str:
+        return f"memory c{self.context}"
+
+
+class Prefill(msgspec.Struct, frozen=True, tag="prefill"):
+    """A prompt of `tokens` tokens after `depth` tokens of untimed context (llama-bench pp)."""
+
+    tokens: int
+    depth: int = 0
+    repetitions: int = 5
+
+    @property
+    def size(self) -> int:
+        return self.tokens + self.depth
+
+    @property
+    def label(self) -> str:
+        return f"pp{self.tokens}" + (f" @ d{self.depth}" if self.depth else "")
+
+
+class Decode(msgspec.Struct, frozen=True, tag="decode"):
+    """`tokens` synchronised single-token steps after `depth` tokens of context (llama-bench tg)."""
+
+    tokens: int
+    depth: int = 0
+    repetitions: int = 5
+
+    @property
+    def size(self) -> int:
+        return self.tokens + self.depth
+
+    @property
+    def label(self) -> str:
+        return f"tg{self.tokens}" + (f" @ d{self.depth}" if self.depth else "")
+
+
+class Latency(msgspec.Struct, frozen=True, tag="latency"):
+    """One request at a time: `prompt` tokens in, `generate` tokens out, through the tokenizer."""
+
+    prompt: int
+    generate: int
+    repetitions: int = 5
+
+    @property
+    def size(self) -> int:
+        return self.prompt + self.generate
+
+    @property
+    def label(self) -> str:
+        return f"latency {self.prompt}+{self.generate}"
+
+
+class Quality(msgspec.Struct, frozen=True, tag="quality"):
+    """Perplexity, bits per byte and, with a reference, KL divergence over a text.
+
+    `text` names it (`ref:heldout` or a path), `text_sha256` is its content; `context` is the chunk
+    length in tokens and `chunks` how many are scored; `reference` is the id of the 16-bit artifact
+    whose distribution is compared with, None where there is none.
+    """
+
+    text: str
+    text_sha256: str
+    context: int
+    chunks: int
+    reference: str | None = None
+
+    @property
+    def size(self) -> int:
+        return self.context
+
+    @property
+    def label(self) -> str:
+        return f"quality {self.chunks}x{self.context}"
+
+
+class Tasks(msgspec.Struct, frozen=True, tag="tasks"):
+    """The items of one task class; `items_sha256` is their content, `limit` how many are asked."""
+
+    task_class: str
+    source: str
+    items_sha256: str
+    limit: int
+
+    @property
+    def size(self) -> int:
+        return 0
+
+    @property
+    def label(self) -> str:
+        return f"task {self.task_class}"
+
+
+Workload = Memory | Prefill | Decode | Latency | Quality | Tasks
+
+SPEED_KINDS = (Memory, Prefill, Decode, Latency)
+"""Workloads whose numbers belong to a hardware class and want the node for themselves."""
+
+
+def kind(workload: Workload) -> str:
+    """The tag under which a workload is stored: `memory`, `prefill`, `decode`, ..."""
+    return str(type(workload).__struct_config__.tag)
+
+
+def text_of(workload: Workload) -> dict[str, str | int | None]:
+    """The workload's fields without its sources' places: what a cell id hashes.
+
+    A text or item set counts by its content, so moving a file does not change an id.
+    """
+    fields = msgspec.structs.asdict(workload)
+    for place in ("text", "source"):
+        fields.pop(place, None)
+    return {"kind": kind(workload), **fields}

@@ -1,0 +1,158 @@
+"""The engine: byte bigrams, every capability of the contract, and failures where they are asked."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from grid.backend import TokenScores
+from grid.cell import Options
+from grid.errors import OutOfMemory, Unsupported
+from grid.units import MIB
+from grid_fake.file import FakeFile
+
+BOS = 256
+VOCABULARY = 257
+USUAL_BATCH = 8
+
+_PROSE = (
+    "The cat sat on the mat and the dog ran to the door. Then a man came in from the rain; he had "
+    "seen the sun on the sea, and there was no one with him. She said that it was late, and that "
+    "all the others were at home with their bread and their books."
+)
+
+
+class FakeEngine:
+    """A loaded `.fake` file."""
+
+    version = "fake 1"
+    bos: int | None = BOS
+    vocabulary = VOCABULARY
+
+    def __init__(self, content: FakeFile, options: Options) -> None:
+        self._content = content
+        self._options = options
+        self._context = content.context_length
+        self._held: list[int] = []
+        self._fail("load")
+        self._ballast = np.ones(int(options["allocate_mib"]) * MIB, dtype=np.uint8)
+        self._table = _table(content, int(options["batch"]))
+
+    def environment(self) -> Mapping[str, str]:
+        return {"threads": str(self._options["threads"]), "kernels": "table"}
+
+    def resize(self, context: int) -> None:
+        self._fail("resize")
+        if context > self._content.context_length:
+            raise Unsupported(
+                f"{context} tokens of context asked, the model has {self._content.context_length}"
+            )
+        self._context = context
+        self._held.clear()
+
+    def memory_report(self) -> Mapping[str, int]:
+        layer = 2 * self._content.width * 2  # key and value, 16 bits each
+        return {"kv_buffer_bytes": self._context * self._content.layers * layer}
+
+    def encode(self, text: str) -> list[int]:
+        self._fail("encode")
+        return list(text.encode())
+
+    def decode(self, ids: Sequence[int]) -> bytes:
+        return bytes(token for token in ids if token < BOS)
+
+    def logits(self, ids: Sequence[int], first: int = 0) -> npt.NDArray[np.float32]:
+        self._fail("logits")
+        self._room(len(ids))
+        rows: npt.NDArray[np.float32] = self._table[np.asarray(ids[first:], dtype=np.int64)]
+        return rows
+
+    def score(
+        self, requests: Sequence[tuple[Sequence[int], Sequence[int]]]
+    ) -> Iterator[TokenScores]:
+        for context, continuation in requests:
+            self._fail("score")
+            self._room(len(context) + len(continuation))
+            before = [*context, *continuation][len(context) - 1 : -1]
+            rows = self._table[before].astype(np.float64)
+            rows -= np.log(np.exp(rows).sum(axis=1, keepdims=True))
+            yield TokenScores(
+                log_probs=rows[np.arange(len(before)), list(continuation)],
+                argmax=rows.argmax(axis=1),
+            )
+
+    def reset(self) -> None:
+        self._held.clear()
+
+    def truncate(self, tokens: int) -> None:
+        del self._held[tokens:]
+
+    def prefill(self, ids: Sequence[int]) -> None:
+        self._fail("prefill")
+        self._room(len(self._held) + len(ids))
+        self._held.extend(ids)
+
+    def step(self, token: int) -> None:
+        self._fail("step")
+        self._room(len(self._held) + 1)
+        self._held.append(token)
+
+    def generate(
+        self, prompts: Sequence[Sequence[int]], max_tokens: int, ignore_eos: bool, seed: int
+    ) -> Iterator[tuple[int, int]]:
+        """Greedy for seed 0, else sampled; the BOS ends a text unless that is to be ignored."""
+        random = np.random.default_rng(seed)
+        for index, prompt in enumerate(prompts):
+            self._fail("generate")
+            self._room(len(prompt) + max_tokens)
+            last = prompt[-1]
+            for _ in range(max_tokens):
+                last = self._next(last, random if seed else None)
+                if last == BOS and not ignore_eos:
+                    break
+                yield index, last
+
+    def _next(self, last: int, random: np.random.Generator | None) -> int:
+        row = self._table[last].astype(np.float64)
+        if random is None:
+            return int(row.argmax())
+        return int(random.choice(VOCABULARY, p=np.exp(row) / np.exp(row).sum()))
+
+    def _room(self, tokens: int) -> None:
+        if tokens > self._context:
+            raise Unsupported(f"{tokens} tokens do not fit the context of {self._context}")
+
+    def _fail(self, call: str) -> None:
+        """Fails as the options say, for real."""
+        confined = str(self._options["fail_quant"])
+        if confined and self._content.quant not in confined.split(","):
+            return
+        if call in str(self._options["crash_on"]).split(","):
+            os.abort()
+        if call in str(self._options["hang_on"]).split(","):
+            threading.Event().wait()
+        if call in str(self._options["oom_on"]).split(","):
+            raise OutOfMemory(f"no memory for {call}, as the option oom_on asks")
+        if call in str(self._options["unsupported_on"]).split(","):
+            raise Unsupported(f"{call} is not supported, as the option unsupported_on asks")
+
+
+def _table(content: FakeFile, batch: int) -> npt.NDArray[np.float32]:
+    """Logits after each token, [257, 257]."""
+    prose = np.frombuffer(_PROSE.encode(), dtype=np.uint8).astype(np.int64)
+    counts = np.full((VOCABULARY, VOCABULARY), 0.02)
+    np.add.at(counts, (prose[:-1], prose[1:]), 1.0)
+    counts[BOS] += np.bincount(prose, minlength=VOCABULARY) / len(prose)
+    logits = np.log(counts)
+    logits += 0.1 * np.random.default_rng(content.seed).standard_normal(logits.shape)
+    if content.bits < 16:
+        noise = np.random.default_rng([content.seed, round(content.bits * 100)])
+        logits += 5 * 2.0**-content.bits * noise.standard_normal(logits.shape)
+    if batch != USUAL_BATCH:
+        logits += 1e-4 * np.sin(np.arange(logits.size).reshape(logits.shape) * batch)
+    table: npt.NDArray[np.float32] = logits.astype(np.float32)
+    return table

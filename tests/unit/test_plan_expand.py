@@ -1,0 +1,398 @@
+"""A sweep expands to exactly the cells it asks for, in an order that works, each run or skipped."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from plan_helpers import FAKE, NODE, plan_of, sweep_file
+
+import grid_fake
+from grid.backend import Availability
+from grid.cell import Cell, Options
+from grid.errors import InputError
+from grid.node import Accelerator, Node
+from grid.plan import Plan, expand, load_sweep
+from grid.units import GIB
+from grid.workload import Decode, Prefill, Quality, Tasks, kind
+
+SOURCE = '[[models]]\nsource = "x.fake"\n'
+QUANTS = 'quants = ["F16", "Q8", "Q4"]\n'
+TEXT = '[quality]\ntext = "t.txt"\n'
+
+
+def kinds(cells: tuple[Cell, ...]) -> list[tuple[str, str]]:
+    return [(cell.artifact.quant, kind(cell.workload)) for cell in cells]
+
+
+def test_every_artifact_meets_every_workload(tmp_path: Path) -> None:
+    plan = plan_of(
+        tmp_path,
+        'measures = ["memory", "speed", "latency"]\n'
+        + QUANTS
+        + SOURCE
+        + "[speed]\nprompt = [8, 16]\ngenerate = [4]\ndepth = [0, 32]\n",
+    )
+    labels = [cell.workload.label for cell in plan.cells if cell.artifact.quant == "Q4"]
+    assert labels == [
+        "memory c1024",
+        "pp8",
+        "pp16",
+        "pp8 @ d32",
+        "pp16 @ d32",
+        "tg4",
+        "tg4 @ d32",
+        "latency 64+64",
+    ]
+    assert len(plan.cells) == 3 * len(labels)
+    assert plan.skipped == ()
+
+
+def test_a_list_of_an_option_is_an_axis(tmp_path: Path) -> None:
+    plan = plan_of(
+        tmp_path,
+        'measures = ["memory"]\nquants = ["Q4"]\n'
+        + SOURCE
+        + "[options.fake]\nthreads = [1, 2]\nbatch = [8, 16, 32]\n",
+    )
+    found = [(cell.options["threads"], cell.options["batch"]) for cell in plan.cells]
+    assert sorted(found) == [(t, b) for t in (1, 2) for b in (8, 16, 32)]
+
+
+def test_options_are_complete(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, 'measures = ["memory"]\nquants = ["Q4"]\n' + SOURCE)
+    assert plan.cells[0].options == grid_fake.backend.options({}, NODE)
+
+
+def test_speed_belongs_to_the_hardware_and_quality_to_its_arithmetic(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, QUANTS + SOURCE + TEXT + '[tasks]\nsource = "ref:items"\n')
+    for cell in plan.cells:
+        quality = isinstance(cell.workload, Quality | Tasks)
+        assert cell.scope == (NODE.device_kind if quality else NODE.hardware_class)
+
+
+def test_quality_is_compared_with_the_16_bit_artifact(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, 'measures = ["quality"]\n' + QUANTS + SOURCE + TEXT)
+    base = plan.cells[0].artifact
+    assert base.quant == "F16"
+    assert {cell.workload.reference for cell in plan.cells} == {base.id}  # type: ignore[union-attr]
+    assert plan.references == {base.id: plan.cells[0]}
+
+
+def test_each_model_has_one_noise_floor(tmp_path: Path) -> None:
+    plan = plan_of(
+        tmp_path,
+        'measures = ["quality"]\n' + QUANTS + SOURCE + TEXT + "[options.fake]\nthreads = [1, 2]\n",
+    )
+    floors = [cell for cell in plan.cells if cell.options["batch"] == 1]
+    assert [(cell.artifact.quant, cell.options["threads"]) for cell in floors] == [("F16", 1)]
+
+
+def test_a_noise_floor_that_is_also_asked_for_is_there_once(tmp_path: Path) -> None:
+    plan = plan_of(
+        tmp_path,
+        'measures = ["quality"]\n' + QUANTS + SOURCE + TEXT + "[options.fake]\nbatch = [8, 1]\n",
+    )
+    assert len({cell.id for cell in plan.cells}) == len(plan.cells) == 3 * 2
+
+
+def test_an_unasked_reference_is_there_for_quality_alone(tmp_path: Path) -> None:
+    plan = plan_of(
+        tmp_path, 'measures = ["memory", "quality"]\nquants = ["Q4"]\n' + SOURCE + TEXT
+    )
+    assert kinds(plan.cells) == [
+        ("F16", "quality"),
+        ("F16", "quality"),  # the noise floor
+        ("Q4", "memory"),
+        ("Q4", "quality"),
+    ]
+
+
+def test_a_reference_that_does_not_fit_leaves_the_others_without(tmp_path: Path) -> None:
+    grid_fake.write(tmp_path / "x.fake", parameters=1_000_000_000)
+    plan = plan_of(
+        tmp_path,
+        'measures = ["quality"]\nquants = ["F16", "Q2"]\n' + SOURCE + TEXT
+        # the 16-bit file is padded to 1 MiB only; the option takes the room that it would
+        + '[budget]\nmemory = "300MiB"\n[options.fake]\nallocate_mib = [0, 235]\n',
+    )
+    assert len(plan.cells) == 2 + 1  # F16 with and without the noise; Q2 declares 250 MB
+    shortages = [skip for skip in plan.skipped if skip.cell.artifact.quant == "Q2"]
+    assert [skip.cell.options["allocate_mib"] for skip in shortages] == [235]
+
+
+def test_the_reference_comes_first_then_growing_files(tmp_path: Path) -> None:
+    plan = plan_of(
+        tmp_path, 'measures = ["quality"]\nquants = ["Q2", "Q8", "F16", "Q4"]\n' + SOURCE + TEXT
+    )
+    assert [session.artifact.quant for session in plan.sessions] == ["F16", "F16", "Q2", "Q4", "Q8"]
+
+
+def test_small_models_come_first(tmp_path: Path) -> None:
+    grid_fake.write(tmp_path / "big.fake", name="big", parameters=300_000)
+    grid_fake.write(tmp_path / "tiny.fake", name="tiny", parameters=3_000)
+    plan = plan_of(
+        tmp_path,
+        'measures = ["memory"]\nquants = ["F16"]\n[[models]]\nsource = "big.fake"\n'
+        + '[[models]]\nsource = "tiny.fake"\n',
+    )
+    assert [cell.artifact.model.name for cell in plan.cells] == ["tiny", "big"]
+
+
+def test_a_session_starts_with_memory_and_grows(tmp_path: Path) -> None:
+    plan = plan_of(
+        tmp_path,
+        'quants = ["F16"]\n'
+        + SOURCE
+        + TEXT
+        + '[speed]\nprompt = [64, 8]\n[tasks]\nsource = "ref:items"\nclasses = ["math"]\n',
+    )
+    session = plan.sessions[0]
+    assert [kind(cell.workload) for cell in session.cells] == [
+        "memory",
+        "prefill",
+        "prefill",
+        "decode",
+        "latency",
+        "quality",
+        "tasks",
+    ]
+    assert [c.workload.tokens for c in session.cells if isinstance(c.workload, Prefill)] == [8, 64]
+
+
+def test_sessions_hold_every_cell_once(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, QUANTS + SOURCE + TEXT + "[options.fake]\nthreads = [1, 2]\n")
+    held = [cell.id for session in plan.sessions for cell in session.cells]
+    assert sorted(held) == sorted(cell.id for cell in plan.cells)
+    for session in plan.sessions:
+        assert {cell.artifact.id for cell in session.cells} == {session.artifact.id}
+        assert all(cell.options == session.options for cell in session.cells)
+
+
+def test_artifacts_come_after_what_they_are_made_from(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, 'measures = ["memory"]\nquants = ["Q2", "Q4"]\n' + SOURCE)
+    assert [artifact.quant for artifact in plan.artifacts] == ["F16", "Q2", "Q4"]
+
+
+def test_finished_cells_move_to_measured(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, 'measures = ["memory"]\n' + QUANTS + SOURCE)
+    left = plan.minus({plan.cells[0].id})
+    assert left.measured == plan.cells[:1]
+    assert left.cells == plan.cells[1:]
+    assert left.minus({cell.id for cell in plan.cells}).cells == ()
+
+
+def test_a_finished_reference_is_still_known_to_the_cells_left(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, 'measures = ["quality"]\n' + QUANTS + SOURCE + TEXT)
+    left = plan.minus({cell.id for cell in plan.cells if cell.artifact.quant != "Q4"})
+    assert [artifact.quant for artifact in left.artifacts] == ["F16", "Q4"]
+    assert left.references == plan.references
+
+
+def test_the_same_sweep_has_the_same_ids_wherever_its_text_lies(tmp_path: Path) -> None:
+    plans = []
+    for name in ("a", "b"):
+        folder = tmp_path / name
+        folder.mkdir()
+        grid_fake.write(folder / "x.fake")
+        plans.append(
+            plan_of(
+                folder,
+                '[[models]]\nfiles = ["x.fake"]\nreference = "x.fake"\n'
+                + TEXT
+                + '[tasks]\nsource = "ref:items"\n',
+            )
+        )
+    assert [c.id for c in plans[0].cells] == [c.id for c in plans[1].cells]
+
+
+@given(st.permutations(sorted(grid_fake.backend.options({}, NODE))))
+def test_a_cell_id_does_not_depend_on_the_order_of_options(names: list[str]) -> None:
+    defaults = grid_fake.backend.options({}, NODE)
+    options: Options = {name: defaults[name] for name in names}
+    assert _cell(options).id == _cell(defaults).id
+
+
+def _cell(options: Options) -> Cell:
+    from grid.artifact import Artifact
+    from grid.model import Model
+
+    model = Model(
+        name="m", family="f", source="s", revision="r", architecture="a",
+        parameters=1, context_length=1, vocabulary=1,
+    )  # fmt: skip
+    return Cell(
+        artifact=Artifact(model=model, format="fake", quant="F16"),
+        backend="fake",
+        options=options,
+        workload=Decode(8),
+        scope="cpu",
+    )
+
+
+def test_each_thing_that_changes_the_number_changes_the_id() -> None:
+    cell = _cell({"threads": 1})
+    others = [
+        msgspec.structs.replace(cell, options={"threads": 2}),
+        msgspec.structs.replace(cell, backend="other"),
+        msgspec.structs.replace(cell, workload=Decode(9)),
+        msgspec.structs.replace(cell, workload=Prefill(8)),
+        msgspec.structs.replace(cell, scope="gpu"),
+        msgspec.structs.replace(
+            cell, artifact=msgspec.structs.replace(cell.artifact, quant="Q4")
+        ),
+    ]
+    assert len({cell.id, *(other.id for other in others)}) == 1 + len(others)
+
+
+def test_what_does_not_fit_is_skipped_with_the_bytes(tmp_path: Path) -> None:
+    grid_fake.write(tmp_path / "x.fake", parameters=10 * GIB)
+    plan = plan_of(tmp_path, 'measures = ["memory"]\nquants = ["Q8", "Q2"]\n' + SOURCE)
+    assert kinds(plan.cells) == [("Q2", "memory")]
+    assert [skip.reason for skip in plan.skipped] == ["needs 10.1 GiB, 8 GiB available"]
+
+
+def test_a_memory_budget_limits_below_the_node(tmp_path: Path) -> None:
+    text = 'measures = ["memory"]\nquants = ["Q8"]\n' + SOURCE + '[budget]\nmemory = "32MiB"\n'
+    plan = plan_of(tmp_path, text)
+    assert plan.cells == ()
+    assert plan.skipped[0].reason.endswith("32 MiB available")
+    with pytest.raises(InputError, match=r"nothing to run, all 1 cells are skipped; .* needs 64"):
+        plan.require_cells()
+
+
+def test_what_exceeds_the_context_is_skipped(tmp_path: Path) -> None:
+    grid_fake.write(tmp_path / "x.fake", context_length=512)
+    plan = plan_of(
+        tmp_path,
+        'measures = ["speed"]\nquants = ["Q8"]\n'
+        + SOURCE
+        + "[speed]\nprompt = [512]\ngenerate = [1]\ndepth = [0, 1]\n",
+    )
+    assert [cell.workload.label for cell in plan.cells] == ["pp512", "tg1", "tg1 @ d1"]
+    assert plan.skipped[0].reason == "needs 513 tokens of context, the model has 512"
+
+
+def test_other_models_have_no_text_and_no_items_unless_given(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, 'measures = ["quality", "tasks"]\nquants = ["F16"]\n' + SOURCE)
+    assert plan.cells == ()
+    assert {(kind(s.cell.workload), s.reason.split(";")[0]) for s in plan.skipped} == {
+        ("quality", "no text given"),
+        ("tasks", "no task items given"),
+    }
+
+
+def test_tasks_ask_as_many_items_as_there_are(tmp_path: Path) -> None:
+    folder = tmp_path / "items"
+    folder.mkdir()
+    item = '{"id": "%d", "kind": "choice", "context": "a", "choices": ["b", "c"], "answer": 1}'
+    (folder / "mine.jsonl").write_text("\n".join(item % n for n in range(3)))
+    text = 'measures = ["tasks"]\nquants = ["F16"]\n' + SOURCE + '[tasks]\nsource = "items"\n'
+    (cell,) = plan_of(tmp_path, text).cells
+    assert isinstance(cell.workload, Tasks)
+    assert (cell.workload.task_class, cell.workload.limit) == ("mine", 3)
+    assert cell.workload.source == str(folder.resolve())
+
+
+class _NotReady(grid_fake.FakeBackend):
+    def probe(self, node: Node) -> Availability:
+        return Availability(ready=False, reason="no compiler", mend="apt install g++")
+
+
+class _OnlySteps(grid_fake.FakeBackend):
+    capabilities = frozenset({"tokenizes", "steps"})
+
+
+class _OnAccelerator(grid_fake.FakeBackend):
+    def needs(self, *arguments):  # type: ignore[no-untyped-def]
+        host = super().needs(*arguments)
+        return msgspec.structs.replace(host, device_bytes=GIB, accelerator="cuda")
+
+
+def test_a_backend_that_is_not_ready_says_how_to_mend_it(tmp_path: Path) -> None:
+    plan = plan_of(
+        tmp_path, 'measures = ["memory"]\n' + QUANTS + SOURCE, backends={"fake": _NotReady()}
+    )
+    assert {s.reason for s in plan.skipped} == {"fake is not ready: no compiler; apt install g++"}
+
+
+def test_a_missing_capability_skips_what_takes_it(tmp_path: Path) -> None:
+    plan = plan_of(
+        tmp_path,
+        '[[models]]\nfiles = ["x.fake"]\n' + TEXT,
+        backends={"fake": _OnlySteps()},
+    )
+    assert {kind(cell.workload) for cell in plan.cells} == {"memory", "prefill", "decode"}
+    reasons = {kind(skip.cell.workload): skip.reason for skip in plan.skipped}
+    assert reasons["quality"] == "fake does not declare logits, which quality takes"
+
+
+def test_an_accelerator_that_is_not_there_skips(tmp_path: Path) -> None:
+    text = 'measures = ["memory"]\nquants = ["F16"]\n' + SOURCE
+    backends = {"fake": _OnAccelerator()}
+    plan = plan_of(tmp_path, text, backends=backends)
+    assert plan.skipped[0].reason == "needs a cuda accelerator, the node has none"
+    gpu = Accelerator(name="G", kind="cuda-sm90", memory_bytes=GIB // 2)
+    plan = plan_of(tmp_path, text, msgspec.structs.replace(NODE, accelerators=(gpu,)), backends)
+    assert plan.skipped[0].reason == "needs 1 GiB on the accelerator, 512 MiB available"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('quants = ["Q5"]\n' + SOURCE, r"quants: unknown quant 'Q5'. Did you mean"),
+        (SOURCE, r"x.fake is to be quantized, but there are no quants"),
+        (QUANTS + SOURCE + "[options.fake]\nthread = 1", "options.fake: unknown option 'thread'"),
+        (QUANTS + SOURCE + "[options.fak]\nthread = 1", "options.fak: no such backend .* 'fake'"),
+        (QUANTS + SOURCE + '[quality]\ntext = "no.txt"', "quality.text: .*No such file"),
+        (
+            QUANTS + SOURCE + '[quality]\ntext = "t.txt"\nchunks = 1000',
+            "12000 bytes, too short for 1000 chunks of 512 tokens",
+        ),
+        (
+            QUANTS + SOURCE + '[tasks]\nsource = "ref:items"\nclasses = ["maths"]',
+            "tasks.classes: unknown task class 'maths'. Did you mean 'math'",
+        ),
+        (
+            'measures = ["speed"]\n' + QUANTS + SOURCE + "[speed]\nprompt = []\ngenerate = []",
+            "the sweep comes to no cell",
+        ),
+    ],
+)
+def test_wrong_names_are_refused_in_one_line(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(InputError, match=said) as caught:
+        plan_of(tmp_path, text)
+    assert "\n" not in str(caught.value)
+    assert "s.toml: " in str(caught.value)
+
+
+def test_a_backend_that_is_not_installed_is_refused(tmp_path: Path) -> None:
+    path = sweep_file(tmp_path, QUANTS + SOURCE)
+    path.write_text(path.read_text().replace('["fake"]', '["fak"]'))
+    with pytest.raises(InputError, match="'fak' is not installed. Did you mean 'fake'"):
+        expand(load_sweep(path), FAKE, NODE)
+
+
+def _hundred_thousand(folder: Path) -> Plan:
+    numbers = ", ".join(map(str, range(1, 101)))
+    return plan_of(
+        folder,
+        'measures = ["memory", "speed"]\n' + QUANTS.replace('"F16", ', "") + SOURCE
+        + "[speed]\ndepth = [0, 32, 64, 128]\n"
+        + f"[options.fake]\nthreads = [{numbers}]\nbatch = [{numbers}]\n",
+    )
+
+
+def test_a_hundred_thousand_cells_are_planned_and_subtracted_in_time(tmp_path: Path) -> None:
+    start = time.perf_counter()
+    plan = _hundred_thousand(tmp_path)
+    assert len(plan.cells) == 2 * 9 * 10_000
+    finished = {cell.id for cell in plan.cells[:-1]}
+    assert len(finished) == len(plan.cells) - 1  # no two ids are the same
+    left = plan.minus(finished)
+    assert left.cells == plan.cells[-1:]
+    assert time.perf_counter() - start < 20

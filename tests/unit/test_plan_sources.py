@@ -1,0 +1,197 @@
+"""What a sweep calls a model becomes artifacts, with what is known of them before they exist."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from plan_helpers import plan_of
+
+import grid_fake
+from grid import reference
+from grid.errors import InputError
+from grid.model import LayerState
+from grid.plan import Plan, source_folder
+from grid.plan.folder import read_folder
+
+MEMORY = 'measures = ["memory"]\n'
+
+CONFIG = {
+    "model_type": "llama",
+    "max_position_embeddings": 2048,
+    "vocab_size": 1024,
+    "hidden_size": 256,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "num_hidden_layers": 3,
+}
+
+
+def safetensors(shapes: dict[str, list[int]]) -> bytes:
+    header = {
+        name: {"dtype": "F16", "shape": shape, "data_offsets": [0, 0]}
+        for name, shape in shapes.items()
+    }
+    written = json.dumps({"__metadata__": {"format": "pt"}, **header}).encode()
+    return len(written).to_bytes(8, "little") + written
+
+
+def folder(path: Path, weights: bytes, **config: object) -> Path:
+    path.mkdir(exist_ok=True)
+    (path / "config.json").write_text(json.dumps({**CONFIG, **config}))
+    (path / "model.safetensors").write_bytes(weights)
+    return path
+
+
+def labels(plan: Plan) -> set[str]:
+    return {cell.artifact.label for cell in plan.cells}
+
+
+def refusal(tmp_path: Path, text: str) -> str:
+    with pytest.raises(InputError) as caught:
+        plan_of(tmp_path, MEMORY + text)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_folder_says_its_shape_and_counts_its_parameters(tmp_path: Path) -> None:
+    weights = safetensors({"a": [1024, 256], "norm": [256], "b": [2, 3, 4]})
+    model = read_folder(folder(tmp_path, weights), "ref:x", "x", "reference")
+    assert model.parameters == 1024 * 256 + 256 + 24
+    assert model.revision == sha256(weights).hexdigest()
+    assert model.context_length == 2048
+    assert model.layers == (LayerState(key=128, value=128),) * 3
+    assert model.kv_bytes(10) == 10 * 3 * 2 * 128 * 2
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        (b"", "truncated"),
+        (b"\xff" * 100, "truncated"),
+        (safetensors({"a": [1]})[:-3], "truncated"),
+        ((3).to_bytes(8, "little") + b"{}x", "header cannot be read"),
+        ((9).to_bytes(8, "little") + b'{"a": {}}', "header cannot be read"),
+        ((2).to_bytes(8, "little") + b"[]", "header cannot be read"),
+    ],
+)
+def test_weights_that_are_not_safetensors_are_refused(
+    tmp_path: Path, weights: bytes, said: str
+) -> None:
+    with pytest.raises(InputError, match=said):
+        read_folder(folder(tmp_path, weights), "ref:x", "x", "reference")
+
+
+def test_a_config_without_a_key_is_refused_by_its_name(tmp_path: Path) -> None:
+    path = folder(tmp_path, safetensors({}))
+    (path / "config.json").write_text("{}")
+    with pytest.raises(InputError, match="config.json: model_type is missing"):
+        read_folder(path, "ref:x", "x", "reference")
+
+
+def test_a_source_is_measured_at_each_quant_made_from_it(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, MEMORY + 'quants = ["F16", "Q4"]\n[[models]]\nsource = "x.fake"\n')
+    base, made = plan.artifacts
+    assert (base.path, base.backend) == (str((tmp_path / "x.fake").resolve()), "")
+    assert (made.made_from, made.path, made.backend, made.quantizer) == (
+        base, None, "fake", "fake 1",
+    )  # fmt: skip
+
+
+def test_weights_not_yet_made_have_nominal_bytes(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, MEMORY + 'quants = ["F16", "Q4"]\n[[models]]\nsource = "x.fake"\n')
+    base, made = plan.artifacts
+    assert plan.weight_bytes[made.id] == 100_000 * 4 / 8
+    assert plan.weight_bytes[base.id] == (tmp_path / "x.fake").stat().st_size
+
+
+def test_all_quants_are_the_recipes_of_the_backend(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, MEMORY + 'quants = "all"\n[[models]]\nsource = "x.fake"\n')
+    assert labels(plan) == {f"toy {name}" for name in grid_fake.RECIPES}
+
+
+def test_a_model_may_have_quants_of_its_own(tmp_path: Path) -> None:
+    text = 'quants = ["Q8"]\n[[models]]\nsource = "x.fake"\nquants = ["Q2"]\nname = "mine"\n'
+    assert labels(plan_of(tmp_path, MEMORY + text)) == {"mine Q2"}
+
+
+def test_files_are_measured_as_they_are(tmp_path: Path) -> None:
+    for quant, bits in (("F16", 16), ("Q8", 8), ("Q4", 4)):
+        grid_fake.write(tmp_path / f"m-{quant}.fake", quant=quant, bits=bits, name="m")
+    text = '[[models]]\nfiles = ["m-Q*.fake"]\n'
+    plan = plan_of(tmp_path, MEMORY + text)
+    assert labels(plan) == {"m Q8", "m Q4"}
+    assert plan.references == {}
+    plan = plan_of(
+        tmp_path,
+        'measures = ["quality"]\n' + text + 'reference = "m-F16.fake"\n[quality]\ntext = "t.txt"\n',
+    )
+    assert labels(plan) == {"m F16", "m Q8", "m Q4"}
+    assert [cell.artifact.quant for cell in plan.references.values()] == ["F16"]
+
+
+def test_a_folder_with_brackets_in_its_name_is_no_pattern(tmp_path: Path) -> None:
+    inner = tmp_path / "a[1]"
+    inner.mkdir()
+    assert labels(plan_of(inner, MEMORY + '[[models]]\nfiles = ["x.*"]\n')) == {"toy F16"}
+
+
+@pytest.mark.skipif(
+    not (source_folder("ref:small") / "model.safetensors").exists(),
+    reason="the bundled weights are not there",
+)
+def test_the_bundled_family_is_converted_then_quantized(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, 'quants = ["F16", "Q4"]\n[[models]]\nsource = "ref:*"\n')
+    assert labels(plan) == {f"{size} {q}" for size in reference.SIZES for q in ("F16", "Q4")}
+    base = plan.artifacts[0]
+    assert (base.quant, base.made_from, base.path, base.backend) == ("F16", None, None, "fake")
+    assert plan.artifacts[1].made_from == base
+    assert {c.workload.label for c in plan.cells} >= {"quality 16x512", "task math"}
+    sizes = list(dict.fromkeys(cell.artifact.model.parameters for cell in plan.cells))
+    assert sizes == sorted(sizes)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('source = "ref:smal"', "unknown model 'ref:smal'. Did you mean 'ref:small'?"),
+        ('source = "y.fake"', "y.fake. Did you mean 'x.fake'?"),
+        ('source = "x.gguf"', "none of the sweep's backends reads gguf; they read fake"),
+        ('source = "x"', "reads files without a suffix"),
+        ('source = "q.fake"', "has 8 bits a weight; quants are made from 16 or 32"),
+        ('source = "bad.fake"', "not a .fake file"),
+        ('files = ["z*.fake"]', "no file matches 'z*.fake'"),
+        ('files = ["x.fake"]\nreference = "q.fake"', "has 8 bits a weight; it must have 16"),
+        ('files = ["x.fake", "copy.fake"]', "are the same weights"),
+        ('source = "x.fake"\n[[models]]\nsource = "./x.fake"', "toy F16 is there twice"),
+        ('source = "x.fake"\n[[models]]\nsource = "other.fake"', "are both called 'toy'"),
+    ],
+)
+def test_a_bad_source_is_refused_in_one_line(tmp_path: Path, text: str, said: str) -> None:
+    grid_fake.write(tmp_path / "x.fake")
+    grid_fake.write(tmp_path / "copy.fake")
+    grid_fake.write(tmp_path / "other.fake", seed=1)
+    grid_fake.write(tmp_path / "q.fake", quant="Q8", bits=8)
+    (tmp_path / "bad.fake").write_bytes((tmp_path / "x.fake").read_bytes()[:-5])
+    assert said in refusal(tmp_path, f'quants = ["Q4"]\n[[models]]\n{text}\n')
+
+
+def test_a_backend_that_does_not_read_a_format_skips_it(tmp_path: Path) -> None:
+    class Other(grid_fake.FakeBackend):
+        name = "other"
+        formats = frozenset({"oth"})
+
+    text = MEMORY + '[[models]]\nfiles = ["x.fake"]\n'
+    both = {"fake": grid_fake.backend, "other": Other()}
+    (tmp_path / "x.fake").unlink(missing_ok=True)
+    from plan_helpers import NODE, sweep_file
+
+    from grid.plan import expand, load_sweep
+
+    path = sweep_file(tmp_path, text)
+    path.write_text(path.read_text().replace('["fake"]', '["fake", "other"]'))
+    plan = expand(load_sweep(path), both, NODE)
+    assert [cell.backend for cell in plan.cells] == ["fake"]
+    assert [skip.reason for skip in plan.skipped] == ["other reads oth, not fake"]

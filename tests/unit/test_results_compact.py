@@ -1,0 +1,109 @@
+"""Merging files: the same rows in fewer files, whatever breaks off in between."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from results_cells import cell, measured, write
+
+from grid.errors import StoreError, StoreLost
+from grid.results import open_store
+from grid.results.compact import compact
+from grid.results.location import Location
+from grid.results.reader import Results
+from grid.results.schema import TABLES
+from grid.results.store import Store
+
+QUANTS = ("Q2_K", "Q4_K_M", "Q8_0")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """Three flushes: three files a table."""
+    for quant in QUANTS:
+        write(tmp_path, (cell(quant), measured(cell(quant))))
+    return tmp_path
+
+
+def content(results: Results) -> dict[str, list[dict[str, object]]]:
+    return {table: sorted(getattr(results, table)().to_pylist(), key=repr) for table in TABLES}
+
+
+def arrows(store: Path) -> list[str]:
+    return sorted(path.name for path in store.glob("*.arrow"))
+
+
+def test_the_rows_stay_and_each_table_is_one_file(store: Path) -> None:
+    before = content(open_store(store))
+    merged, written, problems = compact(store)
+    assert (merged, written, problems) == (12, 4, [])
+    assert [name.split("-")[0] for name in arrows(store)] == sorted(TABLES)
+    assert content(open_store(store)) == before
+
+
+def test_compacting_twice_changes_nothing(store: Path) -> None:
+    compact(store)
+    files = arrows(store)
+    assert compact(store).written == 0
+    assert arrows(store) == files
+
+
+def test_torn_and_foreign_files_are_left_and_reported(store: Path) -> None:
+    (store / "attempts-torn.arrow").write_bytes(b"ARROW1\0\0torn")
+    foreign = pa.table({"x": [1]})
+    with pa.ipc.new_file(str(store / "foreign.arrow"), foreign.schema) as writer:
+        writer.write_table(foreign)
+    problems = compact(store).problems
+    assert [problem.file for problem in problems] == ["attempts-torn.arrow", "foreign.arrow"]
+    assert {"attempts-torn.arrow", "foreign.arrow"} <= set(arrows(store))
+
+
+@pytest.mark.parametrize("removed", range(12))
+def test_breaking_off_between_writing_and_removing_shows_no_row_twice(
+    store: Path, removed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = content(open_store(store))
+    remove, left = Location.remove, iter(range(removed))
+
+    def breaks(self: Location, name: str) -> None:
+        if name.endswith(".arrow") and next(left, None) is None:
+            raise OSError(5, "Input/output error")
+        remove(self, name)
+
+    monkeypatch.setattr(Location, "remove", breaks)
+    with pytest.raises(StoreLost, match="no row is lost"):
+        compact(store)
+    monkeypatch.undo()
+    assert content(open_store(store)) == before
+    compact(store)
+    assert content(open_store(store)) == before
+    assert len(arrows(store)) == len(TABLES)
+
+
+def test_unfinished_files_of_a_killed_writer_are_cleared_away(store: Path) -> None:
+    part = store / "attempts-20260101T000000.000000Z-00000000.arrow.0a0b0c0d.part"
+    part.write_bytes(b"half")
+    (store / "someone's.part").write_bytes(b"mine")
+    assert open_store(store).problems == []
+    compact(store)
+    assert not part.exists()
+    assert (store / "someone's.part").exists()
+
+
+def test_a_store_in_use_is_not_compacted(store: Path) -> None:
+    before = arrows(store)
+    with Store(store).writer(), pytest.raises(StoreError, match="in use"):
+        compact(store)
+    assert arrows(store) == before
+
+
+def test_rows_whose_attempts_file_is_torn_are_kept(store: Path) -> None:
+    torn = next(store.glob("attempts-*.arrow"))
+    whole = torn.read_bytes()
+    before = content(open_store(store))
+    torn.write_bytes(whole[:100])
+    compact(store)
+    torn.write_bytes(whole)
+    assert content(open_store(store)) == before
