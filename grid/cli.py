@@ -75,7 +75,7 @@ def sweep(
     if as_json:
         show_summary(summary, store, as_json=True)
     else:
-        show_frontier(store, plan=plan)
+        show_frontier(store)
         show_summary(summary, store, as_json=False)
     raise typer.Exit(1 if summary.failed else 0)
 

@@ -14,6 +14,12 @@ from grid.plan.plan import Plan
 from grid.schedule.events import Prepared
 from grid.units import format_seconds
 
+CELL_S = 0.1
+"""Modelled seconds of every cell beside its computing: its share of starting and loading."""
+
+PRIOR_S = 20.0
+"""Seconds of the model's own prediction that count before measured time outweighs it."""
+
 PLAIN_EVERY_S = 10.0
 """Seconds between two plain lines, so that a log of a night stays readable."""
 
@@ -30,27 +36,33 @@ class Progress(Protocol):
 
 
 class Pace:
-    """Cells done of how many, and when the rest will be: by the share of estimated time done."""
+    """Cells done of how many, and when the rest will be.
+
+    The time left is the plan's modelled time for the cells left, scaled by real over modelled time
+    so far; `PRIOR_S` of model at face value keeps the first cells from shouting.
+    """
 
     def __init__(self, plan: Plan) -> None:
         self.total = len(plan.cells)
         self.done = 0
         self.failed = 0
-        self._seconds = {cell.id: cell_seconds(plan, cell) for cell in plan.cells}
-        self._all = sum(self._seconds.values()) or 1.0
-        self._behind = 0.0
+        self._modelled = {cell.id: CELL_S + cell_seconds(plan, cell) for cell in plan.cells}
+        self._left_s = sum(self._modelled.values())
+        self._done_s = 0.0
         self._start = time.monotonic()
 
     def count(self, measurement: Measurement) -> None:
         self.done += 1
         self.failed += measurement.status not in ("ok", "skipped")
-        self._behind += self._seconds.get(measurement.cell_id, 0.0)
+        modelled = self._modelled.get(measurement.cell_id, 0.0)
+        self._done_s += modelled
+        self._left_s -= modelled
 
     @property
-    def eta_s(self) -> float | None:
-        """Seconds until the end; None before the first cell is done."""
+    def eta_s(self) -> float:
+        """Seconds until the end."""
         spent = time.monotonic() - self._start
-        return spent * (self._all / self._behind - 1) if self._behind > 0 else None
+        return max(0.0, self._left_s) * (PRIOR_S + spent) / (PRIOR_S + self._done_s)
 
     @property
     def rate(self) -> float:
@@ -61,8 +73,8 @@ class Pace:
         parts = [f"{self.done}/{self.total} cells", f"{self.rate:.2g} cells/s"]
         if self.failed:
             parts.append(f"{self.failed} failed")
-        if self.eta_s is not None and self.done < self.total:
-            parts.append(f"{format_seconds(max(0.0, self.eta_s))} left")
+        if self.done < self.total:
+            parts.append(f"{format_seconds(self.eta_s)} left")
         return ", ".join(parts)
 
 

@@ -91,7 +91,10 @@ def _points(
             ys[i],
             bool(on[i]),
             float(probability[i]),
-            {name: tuple(kept[j] for j in np.flatnonzero(row[i])) for name, row in tied.items()},
+            {
+                name: tuple(kept[j] for j in np.flatnonzero(row[i]).tolist())
+                for name, row in tied.items()
+            },
         )
         for i, variant in enumerate(kept)
     ]
@@ -125,7 +128,7 @@ def ties(draws: Floats) -> npt.NDArray[np.bool_]:
     better = np.array([(draws[:, [i]] > draws).mean(axis=0) for i in range(size)])
     better = better.reshape(size, size)
     sure = 1 - (1 - LEVEL) / 2
-    return np.asarray((better <= sure) & (better.T <= sure) & ~np.eye(size, dtype=bool))
+    return np.asarray((better <= sure) & (sure >= better.T) & ~np.eye(size, dtype=bool))
 
 
 def _lack(variant: Variant, *axes: Axis) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,6 +11,7 @@ import numpy as np
 from grid.analysis.posterior import Posterior
 from grid.analysis.variant import Variant
 from grid.errors import InputError
+from grid.statistics.capability import ABOVE_CHANCE
 from grid.statistics.interval import Floats
 from grid.units import format_bytes
 
@@ -84,22 +86,21 @@ def _shares(belief: Posterior) -> Floats:
     found = np.full(belief.capability.shape, np.nan)
     for i, variant in enumerate(belief.variants):
         whole = sixteen_bit_of(belief.variants, variant)
-        if whole is not None:
+        if whole is not None and _above_chance(whole):
             base = belief.capability[:, belief.place[whole.id]]
-            found[:, i] = np.where(
-                base > 0, belief.capability[:, i] / np.where(base > 0, base, 1), np.nan
-            )
+            above = base > 0
+            found[:, i] = np.where(above, belief.capability[:, i] / np.where(above, base, 1), 0)
     return found
 
 
+def _above_chance(whole: Variant) -> bool:
+    found = whole.capability
+    return found is not None and found.value > 0 and found.value >= ABOVE_CHANCE * (found.sd or 0)
+
+
 def sixteen_bit_of(variants: Sequence[Variant], variant: Variant) -> Variant | None:
-    """The 16-bit variant of the same model with a capability; of the same backend and options if
-    there is one."""
-    whole = [
-        v
-        for v in variants
-        if v.sixteen_bit and v.model == variant.model and v.capability is not None
-    ]
+    """The 16-bit variant of the same model; of the same backend and options if there is one."""
+    whole = [v for v in variants if v.sixteen_bit and v.model == variant.model]
     near = sorted(
         whole,
         key=lambda v: (v.backend != variant.backend, v.options != variant.options, v.id),
@@ -115,10 +116,11 @@ def chance_met(draws: Floats, limit: float, upper: bool) -> Floats:
 
 def attainable(draws: Floats, upper: bool) -> Floats:
     """The tightest limit that each variant meets with probability `SURE`; NaN for unknown."""
-    q = SURE if upper else 1 - SURE
-    # An order statistic on the safe side: interpolation could promise a little too much.
-    method = "higher" if upper else "lower"
-    return np.asarray(np.quantile(draws, q, axis=0, method=method))
+    # An order statistic, not interpolated: that could promise a little too much.
+    count = math.ceil(SURE * len(draws))
+    rank = count - 1 if upper else len(draws) - count
+    reach = np.sort(draws, axis=0)[rank]
+    return np.where(np.isnan(draws).any(axis=0), np.nan, reach)
 
 
 def typical_limits(variants: Sequence[Variant]) -> list[Limits]:

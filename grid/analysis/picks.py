@@ -91,7 +91,7 @@ def _pick(belief: Posterior, limits: Limits) -> Pick:
     if not admitted.any():
         relax = _relaxations(belief, measured, wanted, chances)
         return Pick(limits, None, None, (), tuple(failed), relax)
-    at = np.flatnonzero(admitted)
+    at = np.flatnonzero(admitted).tolist()
     best = max(at, key=lambda i: (_capability(belief.variants[i]), -_rank(belief.variants[i])[0]))
     equal = [i for i in at if i == best or ties(belief.capability[:, [best, i]])[0, 1]]
     chosen = min(equal, key=lambda i: _rank(belief.variants[i]))

@@ -55,7 +55,7 @@ class Posterior:
 
     @property
     def draws(self) -> int:
-        return self.capability.shape[0]
+        return len(self.capability)
 
 
 def posterior(variants: Sequence[Variant], draws: int = DRAWS, seed: int = SEED) -> Posterior:

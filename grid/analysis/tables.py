@@ -132,7 +132,7 @@ def item_rows(tables: Tables, attempts: Iterable[Attempt]) -> dict[str, ItemRows
     found, start = {}, 0
     for name, run in groupby(names):
         end = start + len(list(run))
-        ids = tuple(f"{sources[name]}/{item}" for item in items[start:end])
+        ids = tuple(f"{sources[str(name)]}/{item}" for item in items[start:end])
         found[str(name)] = ItemRows(ids, scores[start:end], chances[start:end])
         start = end
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -80,7 +80,11 @@ def compare(chunk: Chunk, reference: Reference) -> Compared:
 def _part(reference: Reference, start: int, chunk: Chunk) -> Reference:
     """The reference's rows for a chunk; the token ids of both must be the same."""
     rows = slice(start, start + len(chunk.targets))
-    part = Reference(*(None if column is None else column[rows] for column in reference))
+    columns: dict[str, Any] = {
+        name: None if column is None else column[rows]
+        for name, column in reference._asdict().items()
+    }
+    part = Reference(**columns)
     if not np.array_equal(part.targets, chunk.targets):
         raise EngineError("the reference was computed over other token ids; its cache is stale")
     return part

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -46,7 +47,7 @@ class Reference(NamedTuple):
 def write_reference(engine: Engine, workload: Quality, target: Path, meter: Meter) -> None:
     """Score the text with the loaded engine and write the file whole."""
     parts = [_keep(chunk) for chunk in scored_chunks(engine, workload, meter)]
-    columns = {
+    columns: dict[str, Any] = {
         name: np.concatenate([getattr(part, name) for part in parts])
         for name in Reference._fields
         if getattr(parts[0], name) is not None
@@ -62,8 +63,9 @@ def read_reference(path: str) -> Reference:
     """Raises EngineError where the file is not such a reference."""
     try:
         with np.load(path, allow_pickle=False) as file:
-            return Reference(**{f: file[f] if f in file else None for f in Reference._fields})
-    except (OSError, ValueError, KeyError, EOFError) as error:
+            columns: dict[str, Any] = {name: file[name] for name in file.files}
+        return Reference(**{"ids": None, **columns})
+    except (OSError, ValueError, TypeError, EOFError, BadZipFile) as error:
         raise EngineError(f"reference file {path} is unreadable ({error}); delete it") from error
 
 

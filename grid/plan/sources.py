@@ -55,13 +55,13 @@ def resolve(sweep: Sweep, backends: Mapping[str, Backend]) -> list[Candidate]:
     """
     found: list[Candidate] = []
     owners: dict[str, tuple[int, str]] = {}
-    for index, entry in enumerate(_expanded(sweep.models)):
+    for index, (written, entry) in enumerate(_expanded(sweep.models)):
         resolver = _Resolver(sweep, backends, entry, index)
         try:
             group = list(resolver.candidates())
             _refuse_twice(group, entry.source or entry.files[0], owners)
         except InputError as error:
-            raise InputError(f"{sweep.file}: models: {error}") from None
+            raise InputError(f"{sweep.file}: models[{written}]: {error}") from None
         found += group
     return found
 
@@ -75,13 +75,14 @@ def source_folder(source: str) -> Path:
     return reference.size_dir(size)
 
 
-def _expanded(entries: tuple[ModelEntry, ...]) -> Iterator[ModelEntry]:
-    for entry in entries:
+def _expanded(entries: tuple[ModelEntry, ...]) -> Iterator[tuple[int, ModelEntry]]:
+    """Entries with their index in the file; `ref:*` becomes one for each size."""
+    for index, entry in enumerate(entries):
         if entry.source == f"{_BUNDLED}*":
             for size in reference.SIZES:
-                yield msgspec.structs.replace(entry, source=_BUNDLED + size)
+                yield index, msgspec.structs.replace(entry, source=_BUNDLED + size)
         else:
-            yield entry
+            yield index, entry
 
 
 def _refuse_twice(group: list[Candidate], written: str, owners: dict[str, tuple[int, str]]) -> None:
@@ -248,7 +249,6 @@ class _Resolver:
         return msgspec.structs.replace(model, name=self._entry.name)
 
     def _quants(self, maker: Backend, base: str) -> tuple[str, ...]:
-        place = "quants" if self._entry.quants else f"{self._sweep.file}: quants"
         wanted = self._entry.quants or self._sweep.quants
         if not wanted:
             raise InputError(
@@ -261,7 +261,7 @@ class _Resolver:
         known = {base, *(name for one in makers for name in one.recipes())}
         for quant in wanted:
             if quant not in known:
-                raise InputError(f"{place}: unknown quant {quant!r}. {did_you_mean(quant, known)}")
+                raise InputError(f"quants: unknown quant {quant!r}. {did_you_mean(quant, known)}")
         return wanted
 
 

@@ -117,8 +117,9 @@ class Layer(nn.Module):
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         """[B, T, D] -> [B, T, D]."""
-        x = x + self.self_attn(self.input_layernorm(x), cos, sin)
-        return x + self.mlp(self.post_attention_layernorm(x))
+        mixed: Tensor = x + self.self_attn(self.input_layernorm(x), cos, sin)
+        out: Tensor = mixed + self.mlp(self.post_attention_layernorm(mixed))
+        return out
 
 
 class Llama(nn.Module):

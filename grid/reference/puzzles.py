@@ -116,19 +116,19 @@ def copying(rng: Random, count: int, letters: bool) -> Puzzle:
 
 
 def chain(rng: Random, count: int, spelled: bool) -> Puzzle:
-    """`count` people are each in a place, each place has a thing: what can each person use?
+    """`count` people each guard a place, each place has a thing: what can each person use?
 
     `spelled`: the answer names the place first, so that it is found one step at a time.
     """
     who, where = sample(rng, NAMES, count), sample(rng, PLACES, count)
     what = sample(rng, OBJECTS, count)
-    first = [f"{a} is in the {b}." for a, b in zip(who, where, strict=True)]
+    first = [f"{a} guards the {b}." for a, b in zip(who, where, strict=True)]
     second = [f"The {b} has a {c}." for b, c in zip(where, what, strict=True)]
     statements = sample(rng, first + second, 2 * count)
     premises = " ".join(statements)
     if spelled:
         values = [f"{b} and uses the {c}" for b, c in zip(where, what, strict=True)]
-        return Puzzle(premises, _ask(rng, [f" {a} is in the" for a in who], values))
+        return Puzzle(premises, _ask(rng, [f" {a} guards the" for a in who], values))
     return Puzzle(premises, _ask(rng, [f" {a} uses the" for a in who], what))
 
 

@@ -32,6 +32,7 @@ from grid.reference.scoring import report
 BATCH_TOKENS = 4096
 WARM_UP_STEPS = 60
 CHECKPOINT_STEPS = 300
+PROGRESS_STEPS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ def optimizers(network: Llama, recipe: Recipe) -> list[torch.optim.Optimizer]:
     ]
 
 
-def train_step(network: Llama, ids: Tensor, targets: Tensor) -> float:
+def backward(network: Llama, ids: Tensor, targets: Tensor) -> float:
     """Forward and backward of one batch; returns the mean loss in nats."""
     with torch.autocast("cpu", dtype=torch.bfloat16):
         logits = network(ids, *rotary(network.shape, ids.shape[1]))
@@ -160,41 +161,59 @@ def start_network(recipe: Recipe) -> Llama:
     return grown(weights, RECIPES[recipe.grown_from].layers, shape)
 
 
-def train(name: str, work: Path) -> None:
-    """Train one size to its end and export it."""
-    recipe = RECIPES[name]
-    ids = cached_ids(work, recipe)
-    network = start_network(recipe)
-    rules = optimizers(network, recipe)
-    checkpoint, first = work / f"{name}.pt", 0
-    if checkpoint.exists():
-        saved = torch.load(checkpoint)
-        network.load_state_dict(saved["network"])
-        for rule, state in zip(rules, saved["rules"], strict=True):
-            rule.load_state_dict(state)
-        first = saved["step"]
-    for layer in network.layers():
-        layer.compile()
-    began = time.monotonic()
-    peaks = (recipe.muon_rate, recipe.adam_rate)
-    for step, (inputs, targets) in enumerate(batches(ids, recipe, first), first):
-        loss = train_step(network, inputs, targets)
-        for rule, peak in zip(rules, peaks, strict=True):
-            rule.param_groups[0]["lr"] = peak * recipe.rate(step)
+class Run:
+    """One size in training: its network, its optimizers, and the steps done so far."""
+
+    def __init__(self, name: str, work: Path) -> None:
+        self.name, self.recipe = name, RECIPES[name]
+        self.checkpoint = work / f"{name}.pt"
+        self.network = start_network(self.recipe)
+        self.rules = optimizers(self.network, self.recipe)
+        self.done = 0
+        if self.checkpoint.exists():
+            saved = torch.load(self.checkpoint)
+            self.network.load_state_dict(saved["network"])
+            for rule, state in zip(self.rules, saved["rules"], strict=True):
+                rule.load_state_dict(state)
+            self.done = saved["step"]
+        for layer in self.network.layers():
+            layer.compile()
+
+    def step(self, inputs: Tensor, targets: Tensor) -> float:
+        """One optimizer step; returns the mean loss in nats."""
+        loss = backward(self.network, inputs, targets)
+        peaks = (self.recipe.muon_rate, self.recipe.adam_rate)
+        for rule, peak in zip(self.rules, peaks, strict=True):
+            rule.param_groups[0]["lr"] = peak * self.recipe.rate(self.done)
             rule.step()
             rule.zero_grad()
-        done = step + 1
-        if done % 100 == 0:
-            pace = (done - first) * BATCH_TOKENS / (time.monotonic() - began)
-            print(f"{name} step {done} loss {loss:.4f} {pace:.0f} token/s", flush=True)
-        if done % CHECKPOINT_STEPS == 0:
-            states = [rule.state_dict() for rule in rules]
-            saved = {"network": network.state_dict(), "rules": states, "step": done}
-            torch.save(saved, work / "checkpoint.tmp")
-            os.replace(work / "checkpoint.tmp", checkpoint)
-            print(f"{name} step {done} {scores_line(network, 60)}", flush=True)
-    export(network, size_dir(name))
-    print(f"{name} final {scores_line(network, 300)}", flush=True)
+        self.done += 1
+        return loss
+
+    def save(self) -> None:
+        """Write the checkpoint, whole or not at all."""
+        states = [rule.state_dict() for rule in self.rules]
+        saved = {"network": self.network.state_dict(), "rules": states, "step": self.done}
+        temporary = self.checkpoint.with_suffix(".tmp")
+        torch.save(saved, temporary)
+        os.replace(temporary, self.checkpoint)
+
+
+def train(name: str, work: Path) -> None:
+    """Train one size to its end and export it."""
+    run = Run(name, work)
+    ids = cached_ids(work, run.recipe)
+    first, began = run.done, time.monotonic()
+    for inputs, targets in batches(ids, run.recipe, first):
+        loss = run.step(inputs, targets)
+        if run.done % PROGRESS_STEPS == 0:
+            pace = (run.done - first) * BATCH_TOKENS / (time.monotonic() - began)
+            print(f"{name} step {run.done} loss {loss:.4f} {pace:.0f} token/s", flush=True)
+        if run.done % CHECKPOINT_STEPS == 0:
+            run.save()
+            print(f"{name} step {run.done} {scores_line(run.network, 60)}", flush=True)
+    export(run.network, size_dir(name))
+    print(f"{name} final {scores_line(run.network, 300)}", flush=True)
 
 
 def main() -> None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 LEADING = ("model", "quant", "backend", "label", "scope", "status")
 """Attempt columns that a table shows before the metrics, unless columns are named."""
 
+_ORDER = ("model", "artifact_bytes", "quant", "label", "cell_id")
+
 
 def table(
     results: Results,
@@ -36,7 +38,7 @@ def table(
     `sort` a column or `-column`. Without `columns`, metrics that no row shown has are left out.
     Raises InputError in one line for an unknown column or an expression that is none.
     """
-    found = query.rows(results.wide(), where, sort or "model", limit)
+    found = query.rows(results.wide(), where, (sort, *_ORDER) if sort else _ORDER, limit)
     return _picked(found, columns) if columns else found.select(_default_columns(found))
 
 
@@ -58,7 +60,7 @@ def export(
     if format == "md":
         found = table(results, where, columns)
     else:
-        found = query.rows(results.wide(), where, "cell_id")
+        found = query.rows(results.wide(), where, _ORDER)
         found = _picked(found, columns) if columns else found
     _write(target, FORMATS[format](found), binary=format == "parquet")
     return found.num_rows
@@ -80,7 +82,7 @@ def _csv(found: pa.Table) -> bytes:
 
 
 def _json(found: pa.Table) -> bytes:
-    rows = found.to_pylist(maps_as_pydicts="lossy")
+    rows = _times_as_text(found).to_pylist(maps_as_pydicts="lossy")
     return b"[\n" + b",\n".join(msgspec.json.encode(row) for row in rows) + b"\n]\n"
 
 
@@ -142,9 +144,15 @@ def _flat(found: pa.Table) -> pa.Table:
             maps = found.select([at]).to_pylist(maps_as_pydicts="lossy")
             texts = [msgspec.json.encode(row[field.name]).decode() for row in maps]
             found = found.set_column(at, field.name, pa.array(texts, pa.string()))
-        elif pa.types.is_timestamp(field.type):
-            times = pc.strftime(found[field.name], format="%Y-%m-%dT%H:%M:%SZ")
-            found = found.set_column(at, field.name, times)
+    return _times_as_text(found)
+
+
+def _times_as_text(found: pa.Table) -> pa.Table:
+    # by Arrow, since a stranger's file may hold times that Python's datetime cannot
+    for at, field in enumerate(found.schema):
+        if pa.types.is_timestamp(field.type):
+            texts = pc.strftime(found[field.name], format="%Y-%m-%dT%H:%M:%SZ")
+            found = found.set_column(at, field.name, texts)
     return found
 
 

@@ -57,17 +57,17 @@ def run(results: Results, sql: str) -> pa.Table:
 def rows(
     table: pa.Table,
     where: str | None = None,
-    sort: str | None = None,
+    sort: Sequence[str] = (),
     limit: int | None = None,
 ) -> pa.Table:
-    """The rows of a table for which an SQL expression holds; `sort` is a column, `-column` for
+    """The rows of a table for which an SQL expression holds; `sort` names columns, `-column` for
     descending, nulls last.
 
     Raises InputError naming the expression, with the nearest column if it is that.
     """
     import duckdb
 
-    order = _order(sort, table.column_names) if sort else None
+    order = ", ".join(_order(name, table.column_names) for name in sort)
     connection = _connect({})
     try:
         relation = connection.from_arrow(table)

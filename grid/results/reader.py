@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 _LISTINGS = 5
 """How often a folder is listed anew when files vanish while they are read (a compaction)."""
-_READERS = 2
+_READERS_LOCAL, _READERS_REMOTE = 2, 8
+"""Files read at once: a far store costs waiting, a near one memory."""
 _DECIDING = ["cell_id", "attempt_id", "status", "started_at"]
 
 
@@ -116,11 +117,12 @@ class Results:
         return self._tables[table]
 
     def _load(self, table: str) -> list[pa.Table]:
+        readers = _READERS_LOCAL if self.location.local else _READERS_REMOTE
         for _ in range(_LISTINGS):
             # a name only saves reading; a file that promises nothing is asked for every table
             names = [n for n in self._names() if files.table_of_name(n) in (table, None)]
             try:
-                with ThreadPoolExecutor(_READERS) as pool:
+                with ThreadPoolExecutor(readers) as pool:
                     read = list(pool.map(self._read, names))
             except FileNotFoundError:
                 continue

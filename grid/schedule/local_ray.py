@@ -6,6 +6,7 @@ its comment; a cluster brings its own.
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -45,7 +46,7 @@ class LocalRayExecutor:
             num_cpus=max(1, node.cores),
             include_dashboard=False,  # 200 MB less
             log_to_driver=False,
-            logging_level="ERROR",
+            logging_level=logging.ERROR,
             object_store_memory=OBJECT_STORE_BYTES,
             _node_ip_address="127.0.0.1",  # else Ray asks the network for its own address
         )

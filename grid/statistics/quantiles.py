@@ -13,16 +13,18 @@ def quantile_interval(samples: npt.ArrayLike, q: float) -> Interval:
 
     The interval lies between order statistics whose ranks are binomial quantiles (Conover 1999,
     section 3.2): at least 2.5 % on each side. An end that so few samples cannot give is None, for
-    instance the upper one of p99 below 368 samples.
+    instance the upper one of p99 below 368 samples. The interval is widened where interpolation puts
+    the value outside it (extreme q of a few samples).
     """
     if not 0 < q < 1:
         raise ValueError(f"a quantile lies between 0 and 1, not at {q:g}")
     values = np.sort(checked(samples, "samples"))
     lower, upper = _ranks(len(values), q)
+    value = float(np.quantile(values, q))
     return Interval(
-        value=float(np.quantile(values, q)),
-        low=None if lower is None else float(values[lower - 1]),
-        high=None if upper is None else float(values[upper - 1]),
+        value=value,
+        low=None if lower is None else min(value, float(values[lower - 1])),
+        high=None if upper is None else max(value, float(values[upper - 1])),
         n=len(values),
         method=f"p{100 * q:g}; order statistics",
     )

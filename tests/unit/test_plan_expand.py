@@ -5,19 +5,22 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import grid_fake
 import msgspec
 import pytest
+from grid_fake.backend import PROCESS_BYTES
 from hypothesis import given
 from hypothesis import strategies as st
 from plan_helpers import FAKE, NODE, plan_of, sweep_file
 
-import grid_fake
+from grid.artifact import Artifact
 from grid.backend import Availability
 from grid.cell import Cell, Options
 from grid.errors import InputError
+from grid.model import Model
 from grid.node import Accelerator, Node
 from grid.plan import Plan, expand, load_sweep
-from grid.units import GIB
+from grid.units import GIB, KIB
 from grid.workload import Decode, Prefill, Quality, Tasks, kind
 
 SOURCE = '[[models]]\nsource = "x.fake"\n'
@@ -101,9 +104,7 @@ def test_a_noise_floor_that_is_also_asked_for_is_there_once(tmp_path: Path) -> N
 
 
 def test_an_unasked_reference_is_there_for_quality_alone(tmp_path: Path) -> None:
-    plan = plan_of(
-        tmp_path, 'measures = ["memory", "quality"]\nquants = ["Q4"]\n' + SOURCE + TEXT
-    )
+    plan = plan_of(tmp_path, 'measures = ["memory", "quality"]\nquants = ["Q4"]\n' + SOURCE + TEXT)
     assert kinds(plan.cells) == [
         ("F16", "quality"),
         ("F16", "quality"),  # the noise floor
@@ -113,16 +114,20 @@ def test_an_unasked_reference_is_there_for_quality_alone(tmp_path: Path) -> None
 
 
 def test_a_reference_that_does_not_fit_leaves_the_others_without(tmp_path: Path) -> None:
-    grid_fake.write(tmp_path / "x.fake", parameters=1_000_000_000)
+    grid_fake.write(tmp_path / "x.fake", parameters=400_000)  # 800 kB at 16 bits, 100 kB at 2
+    limit = PROCESS_BYTES + 512 * KIB  # KV of 512 tokens takes 256 KiB of it
     plan = plan_of(
         tmp_path,
-        'measures = ["quality"]\nquants = ["F16", "Q2"]\n' + SOURCE + TEXT
-        # the 16-bit file is padded to 1 MiB only; the option takes the room that it would
-        + '[budget]\nmemory = "300MiB"\n[options.fake]\nallocate_mib = [0, 235]\n',
+        'measures = ["quality"]\nquants = ["F16", "Q2"]\n'
+        + SOURCE
+        + TEXT
+        + f"[budget]\nmemory = {limit}\n",
     )
-    assert len(plan.cells) == 2 + 1  # F16 with and without the noise; Q2 declares 250 MB
-    shortages = [skip for skip in plan.skipped if skip.cell.artifact.quant == "Q2"]
-    assert [skip.cell.options["allocate_mib"] for skip in shortages] == [235]
+    assert {skip.cell.artifact.quant for skip in plan.skipped} == {"F16"}
+    (cell,) = plan.cells
+    assert isinstance(cell.workload, Quality)
+    assert (cell.artifact.quant, cell.workload.reference) == ("Q2", None)
+    assert plan.references == {}
 
 
 def test_the_reference_comes_first_then_growing_files(tmp_path: Path) -> None:
@@ -218,9 +223,6 @@ def test_a_cell_id_does_not_depend_on_the_order_of_options(names: list[str]) -> 
 
 
 def _cell(options: Options) -> Cell:
-    from grid.artifact import Artifact
-    from grid.model import Model
-
     model = Model(
         name="m", family="f", source="s", revision="r", architecture="a",
         parameters=1, context_length=1, vocabulary=1,
@@ -242,9 +244,7 @@ def test_each_thing_that_changes_the_number_changes_the_id() -> None:
         msgspec.structs.replace(cell, workload=Decode(9)),
         msgspec.structs.replace(cell, workload=Prefill(8)),
         msgspec.structs.replace(cell, scope="gpu"),
-        msgspec.structs.replace(
-            cell, artifact=msgspec.structs.replace(cell.artifact, quant="Q4")
-        ),
+        msgspec.structs.replace(cell, artifact=msgspec.structs.replace(cell.artifact, quant="Q4")),
     ]
     assert len({cell.id, *(other.id for other in others)}) == 1 + len(others)
 
@@ -344,7 +344,7 @@ def test_an_accelerator_that_is_not_there_skips(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('quants = ["Q5"]\n' + SOURCE, r"quants: unknown quant 'Q5'. Did you mean"),
+        ('quants = ["Q16"]\n' + SOURCE, r"quants: unknown quant 'Q16'. Did you mean 'F16'"),
         (SOURCE, r"x.fake is to be quantized, but there are no quants"),
         (QUANTS + SOURCE + "[options.fake]\nthread = 1", "options.fake: unknown option 'thread'"),
         (QUANTS + SOURCE + "[options.fak]\nthread = 1", "options.fak: no such backend .* 'fake'"),
@@ -373,15 +373,17 @@ def test_wrong_names_are_refused_in_one_line(tmp_path: Path, text: str, said: st
 def test_a_backend_that_is_not_installed_is_refused(tmp_path: Path) -> None:
     path = sweep_file(tmp_path, QUANTS + SOURCE)
     path.write_text(path.read_text().replace('["fake"]', '["fak"]'))
-    with pytest.raises(InputError, match="'fak' is not installed. Did you mean 'fake'"):
+    with pytest.raises(InputError, match=r"'fak' is not installed. Did you mean 'fake'"):
         expand(load_sweep(path), FAKE, NODE)
 
 
 def _hundred_thousand(folder: Path) -> Plan:
-    numbers = ", ".join(map(str, range(1, 101)))
+    numbers = ", ".join(map(str, range(1, 76)))
     return plan_of(
         folder,
-        'measures = ["memory", "speed"]\n' + QUANTS.replace('"F16", ', "") + SOURCE
+        'measures = ["memory", "speed"]\n'
+        + QUANTS.replace('"F16", ', "")
+        + SOURCE
         + "[speed]\ndepth = [0, 32, 64, 128]\n"
         + f"[options.fake]\nthreads = [{numbers}]\nbatch = [{numbers}]\n",
     )
@@ -390,9 +392,18 @@ def _hundred_thousand(folder: Path) -> Plan:
 def test_a_hundred_thousand_cells_are_planned_and_subtracted_in_time(tmp_path: Path) -> None:
     start = time.perf_counter()
     plan = _hundred_thousand(tmp_path)
-    assert len(plan.cells) == 2 * 9 * 10_000
+    assert len(plan.cells) == 2 * 9 * 75 * 75
     finished = {cell.id for cell in plan.cells[:-1]}
     assert len(finished) == len(plan.cells) - 1  # no two ids are the same
     left = plan.minus(finished)
     assert left.cells == plan.cells[-1:]
     assert time.perf_counter() - start < 20
+
+
+def test_a_session_knows_the_cell_that_its_quality_is_compared_with(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, 'measures = ["memory", "quality"]\n' + QUANTS + SOURCE + TEXT)
+    (reference,) = plan.references.values()
+    assert len(plan.sessions) == 4
+    assert all(session.reference == reference for session in plan.sessions)
+    speed = plan_of(tmp_path, 'measures = ["memory"]\n' + QUANTS + SOURCE)
+    assert all(session.reference is None for session in speed.sessions)

@@ -6,14 +6,14 @@ import json
 from hashlib import sha256
 from pathlib import Path
 
-import pytest
-from plan_helpers import plan_of
-
 import grid_fake
+import pytest
+from plan_helpers import NODE, plan_of, sweep_file
+
 from grid import reference
 from grid.errors import InputError
 from grid.model import LayerState
-from grid.plan import Plan, source_folder
+from grid.plan import Plan, expand, load_sweep
 from grid.plan.folder import read_folder
 
 MEMORY = 'measures = ["memory"]\n'
@@ -87,7 +87,7 @@ def test_weights_that_are_not_safetensors_are_refused(
 def test_a_config_without_a_key_is_refused_by_its_name(tmp_path: Path) -> None:
     path = folder(tmp_path, safetensors({}))
     (path / "config.json").write_text("{}")
-    with pytest.raises(InputError, match="config.json: model_type is missing"):
+    with pytest.raises(InputError, match=r"config.json: model_type is missing"):
         read_folder(path, "ref:x", "x", "reference")
 
 
@@ -138,11 +138,12 @@ def test_a_folder_with_brackets_in_its_name_is_no_pattern(tmp_path: Path) -> Non
     assert labels(plan_of(inner, MEMORY + '[[models]]\nfiles = ["x.*"]\n')) == {"toy F16"}
 
 
-@pytest.mark.skipif(
-    not (source_folder("ref:small") / "model.safetensors").exists(),
-    reason="the bundled weights are not there",
-)
-def test_the_bundled_family_is_converted_then_quantized(tmp_path: Path) -> None:
+def test_the_bundled_family_is_converted_then_quantized(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, size in enumerate(reference.SIZES, start=1):
+        folder(tmp_path / size, safetensors({"a": [1000 * number, 256]}))
+    monkeypatch.setattr(reference, "size_dir", tmp_path.joinpath)
     plan = plan_of(tmp_path, 'quants = ["F16", "Q4"]\n[[models]]\nsource = "ref:*"\n')
     assert labels(plan) == {f"{size} {q}" for size in reference.SIZES for q in ("F16", "Q4")}
     base = plan.artifacts[0]
@@ -185,11 +186,6 @@ def test_a_backend_that_does_not_read_a_format_skips_it(tmp_path: Path) -> None:
 
     text = MEMORY + '[[models]]\nfiles = ["x.fake"]\n'
     both = {"fake": grid_fake.backend, "other": Other()}
-    (tmp_path / "x.fake").unlink(missing_ok=True)
-    from plan_helpers import NODE, sweep_file
-
-    from grid.plan import expand, load_sweep
-
     path = sweep_file(tmp_path, text)
     path.write_text(path.read_text().replace('["fake"]', '["fake", "other"]'))
     plan = expand(load_sweep(path), both, NODE)

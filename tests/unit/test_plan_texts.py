@@ -103,5 +103,5 @@ def test_bad_sources_of_items_are_refused(tmp_path: Path, source: str, said: str
 
 
 def test_an_unknown_class_names_the_nearest() -> None:
-    with pytest.raises(InputError, match="unknown task class 'maths'. Did you mean 'math'"):
+    with pytest.raises(InputError, match=r"unknown task class 'maths'. Did you mean 'math'"):
         read_items("ref:items", "maths")

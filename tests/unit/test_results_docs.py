@@ -39,7 +39,8 @@ def test_importing_grid_imports_no_arrow() -> None:
     code = (
         "import sys, grid, grid.results; "
         "assert callable(grid.open); "
-        "print([m for m in ('pyarrow', 'duckdb', 'pandas', 'numpy', 'msgspec') if m in sys.modules])"
+        "heavy = {'pyarrow', 'duckdb', 'pandas', 'numpy', 'msgspec'}; "
+        "print(sorted(heavy & set(sys.modules)))"
     )
     out = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT

@@ -17,6 +17,7 @@ import pytest
 from results_cells import METRIC, NODE, cell, measured, write
 
 from grid.errors import StoreError, StoreLost
+from grid.results import open_store
 from grid.results.compact import compact
 from grid.results.files import new_name
 from grid.results.lock import NAME
@@ -78,6 +79,35 @@ def test_a_lock_of_a_process_whose_number_was_given_away_is_taken_over(tmp_path:
 
 def held_start() -> float:
     return psutil.Process().create_time()
+
+
+KILLED = """
+import sys
+sys.path.insert(0, {helpers!r})
+from results_cells import NODE, Store, cell, measured
+
+with Store({store!r}).writer() as writer:
+    for quant in ("Q4_0", "Q8_0"):
+        writer.add(cell(quant), measured(cell(quant)), node=NODE, sweep_id="s", sweep="q")
+        writer.flush()
+        print("flushed", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_sweep_that_was_killed_leaves_its_rows_and_the_next_one_goes_on(tmp_path: Path) -> None:
+    script = KILLED.format(helpers=str(Path(__file__).parent), store=str(tmp_path))
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as sweep:
+        assert sweep.stdout is not None
+        assert [sweep.stdout.readline() for _ in range(2)] == ["flushed\n", "flushed\n"]
+        with pytest.raises(StoreError, match=f"pid {sweep.pid}"):
+            Store(tmp_path).writer().__enter__()
+        sweep.kill()
+    write(tmp_path, (cell("F16"), measured(cell("F16"))))
+    quants = open_store(tmp_path).attempts()["quant"].to_pylist()
+    assert sorted(quants) == ["F16", "Q4_0", "Q8_0"]
 
 
 def test_no_note_without_a_stale_lock(tmp_path: Path) -> None:

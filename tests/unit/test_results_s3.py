@@ -59,6 +59,15 @@ def test_each_flush_is_one_object_a_table_and_the_lock_goes(uri: str) -> None:
     assert [name.split("-")[0] for name in names(uri)] == sorted(TABLES)
 
 
+def test_the_endpoint_may_stand_in_the_environment(
+    uri: str, endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{endpoint}")
+    bare = uri.partition("?")[0]
+    write(bare, (cell(), measured(cell())))
+    assert open_store(uri).attempts().num_rows == 1
+
+
 def test_an_empty_prefix_has_empty_tables(uri: str) -> None:
     assert open_store(uri).attempts().num_rows == 0
 
@@ -109,5 +118,5 @@ def test_a_bucket_that_is_not_there_is_one_line_without_credentials(uri: str) ->
 
 
 def test_an_option_that_pyarrow_does_not_know_is_refused(uri: str) -> None:
-    with pytest.raises(InputError, match="not a place for a store: .*'colour'"):
+    with pytest.raises(InputError, match=r"not a place for a store: .*'colour'"):
         open_store(f"{uri}&colour=blue")

@@ -9,8 +9,8 @@ Write a model with `write(path, ...)` and name it in a sweep:
     quants = ["F16", "Q8", "Q4", "Q2"]
 
 The vocabulary is the 256 bytes and a BOS (256). The next token's logits depend on the last token
-alone: log counts of byte pairs in a fixed text, plus noise of standard deviation 5 x 2^-bits below
-16 bits, so that fewer bits are measurably worse.
+alone: log counts of byte pairs in `engine.PROSE`, plus noise of standard deviation 5 x 2^-bits
+below 16 bits, so that fewer bits are measurably worse on such a text.
 
 Options, all with a harmless default:
 

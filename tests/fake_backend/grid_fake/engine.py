@@ -19,7 +19,7 @@ BOS = 256
 VOCABULARY = 257
 USUAL_BATCH = 8
 
-_PROSE = (
+PROSE = (
     "The cat sat on the mat and the dog ran to the door. Then a man came in from the rain; he had "
     "seen the sun on the sea, and there was no one with him. She said that it was late, and that "
     "all the others were at home with their bread and their books."
@@ -143,16 +143,28 @@ class FakeEngine:
 
 def _table(content: FakeFile, batch: int) -> npt.NDArray[np.float32]:
     """Logits after each token, [257, 257]."""
-    prose = np.frombuffer(_PROSE.encode(), dtype=np.uint8).astype(np.int64)
-    counts = np.full((VOCABULARY, VOCABULARY), 0.02)
-    np.add.at(counts, (prose[:-1], prose[1:]), 1.0)
-    counts[BOS] += np.bincount(prose, minlength=VOCABULARY) / len(prose)
-    logits = np.log(counts)
+    prose = np.frombuffer(PROSE.encode(), dtype=np.uint8)
+    pairs = np.zeros((VOCABULARY, VOCABULARY))
+    np.add.at(pairs, (prose[:-1], prose[1:]), 1.0)
+    pairs[BOS, :BOS] = np.bincount(prose, minlength=BOS) / len(prose)
+    logits: npt.NDArray[np.float64] = np.log(pairs + 0.02)
     logits += 0.1 * np.random.default_rng(content.seed).standard_normal(logits.shape)
     if content.bits < 16:
-        noise = np.random.default_rng([content.seed, round(content.bits * 100)])
-        logits += 5 * 2.0**-content.bits * noise.standard_normal(logits.shape)
+        logits += 5 * 2.0**-content.bits * _noise(content.seed, logits, pairs)
     if batch != USUAL_BATCH:
         logits += 1e-4 * np.sin(np.arange(logits.size).reshape(logits.shape) * batch)
-    table: npt.NDArray[np.float32] = logits.astype(np.float32)
-    return table
+    return logits.astype(np.float32)
+
+
+def _noise(
+    seed: int, logits: npt.NDArray[np.float64], pairs: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Unit noise along which the loss over `pairs` grows: one direction for all bits.
+
+    The loss is convex along it, so where it grows at first it grows for ever, and fewer bits are
+    worse whatever the seed.
+    """
+    noise = np.random.default_rng([seed, 1]).standard_normal(logits.shape)
+    predicted = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    gradient = pairs.sum(axis=1, keepdims=True) * predicted - pairs
+    return noise if (gradient * noise).sum() >= 0 else -noise

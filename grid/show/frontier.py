@@ -1,0 +1,233 @@
+"""The answer of a sweep in a terminal: frontiers with how sure they are, and picks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from grid.analysis import (
+    AXES,
+    METHOD,
+    Frontier,
+    FrontierPoint,
+    Limits,
+    Pick,
+    Posterior,
+    Tables,
+    Variant,
+    by_hardware_class,
+    frontier,
+    picks,
+    posterior,
+    typical_limits,
+    variants,
+)
+from grid.results import open_store
+from grid.results.reader import require_rows
+from grid.show.console import console, number, print_json, table
+from grid.statistics import Interval
+from grid.units import format_bytes, format_seconds
+
+if TYPE_CHECKING:
+    from grid.sweep import Summary
+
+VIEWS = (("artifact_bytes", "quality vs size"), ("decode_tps", "quality vs speed"))
+"""Frontiers printed by default: axis beside capability, and heading."""
+
+PLAUSIBLE = 0.05
+"""Least probability at which a point off the frontier is shown beside it."""
+
+TIES_SHOWN = 3
+
+
+def show_frontier(store: str, as_json: bool = False) -> None:
+    """For each hardware class the frontiers and the picks for typical limits."""
+    results = require_rows(open_store(store))
+    tables = Tables(results.attempts(), results.metrics(), results.samples(), results.items())
+    classes = by_hardware_class(variants(tables))
+    beliefs = {name: posterior(found) for name, found in classes.items()}
+    if as_json:
+        print_json({name: _as_data(belief) for name, belief in beliefs.items()})
+        return
+    if not beliefs:
+        console().print("no hardware class has a measured variant yet; see `grid results`")
+    for name, belief in beliefs.items():
+        _print_class(name, belief)
+
+
+def show_summary(summary: Summary, store: str, as_json: bool) -> None:
+    """What the sweep did, and where its rows are."""
+    inside = summary.engine_s / summary.span_s if summary.span_s > 0 else None
+    if as_json:
+        import json
+        import sys
+
+        import msgspec
+
+        told = {"event": "done", **msgspec.structs.asdict(summary), "store": store}
+        sys.stdout.write(json.dumps({**told, "engine_share": inside}) + "\n")
+        return
+    out = console()
+    parts = [f"{summary.measured} cells measured"]
+    parts += [f"{summary.failed} failed"] if summary.failed else []
+    parts += [f"{summary.skipped} skipped"] if summary.skipped else []
+    parts += [f"{summary.already} measured before"] if summary.already else []
+    out.print(f"{', '.join(parts)} in {format_seconds(summary.wall_s)}", end="")
+    out.print(f", {inside:.0%} of it inside the engine" if inside is not None else "")
+    out.print(f"rows: {store}   (grid results, grid results export, grid.open({store!r}))")
+
+
+def _print_class(name: str, belief: Posterior) -> None:
+    out = console()
+    out.rule(f"[bold]{name}", align="left")
+    out.print(_heading(belief.variants))
+    for axis, heading in VIEWS:
+        found = frontier(belief, axis)
+        out.print(f"\n[bold]{heading}[/bold]")
+        if not found.points:
+            out.print(f"  nothing to compare: {_lacks(found)}")
+            continue
+        shown = [p for p in found.points if p.on or p.probability >= PLAUSIBLE]
+        columns = ("", "model", "size", "bits/w", "capability", "decode token/s", "on it", "ties")
+        out.print(table(columns, [_row(point) for point in shown], right=(2, 3, 6)))
+        hidden = len(found.points) - len(shown)
+        if hidden:
+            out.print(f"  and {hidden} more that something beats, surely (P < {PLAUSIBLE:g})")
+        if found.left_out:
+            out.print(f"  left out: {_lacks(found)}")
+    out.print("\n[bold]what to run[/bold]")
+    rows = [_pick_row(pick) for pick in picks(belief, typical_limits(belief.variants))]
+    out.print(table(("if you want", "run", "capability", "size", "decode token/s", ""), rows, (3,)))
+    _print_notes(belief.variants)
+
+
+def _heading(found: Sequence[Variant]) -> str:
+    models = sorted({variant.model for variant in found})
+    classes = sorted({name for variant in found for name in variant.weights})
+    text = f"{len(found)} variants of {', '.join(models)}"
+    if classes:
+        text += f"; quality = capability, the mean over {', '.join(classes)} (0 chance, 1 perfect)"
+    return text
+
+
+def _row(point: FrontierPoint) -> Sequence[str]:
+    variant = point.variant
+    return (
+        "*" if point.on else " ",
+        variant.label,
+        format_bytes(variant.artifact_bytes),
+        number(variant.bpw_file),
+        _interval(variant.capability),
+        _interval(variant.decode_tps),
+        f"{point.probability:.0%}",
+        _ties(point),
+    )
+
+
+def _ties(point: FrontierPoint) -> str:
+    tied = point.ties.get("capability", ())
+    names = [variant.label for variant in tied[:TIES_SHOWN]]
+    rest = len(tied) - len(names)
+    return ", ".join(names) + (f" and {rest} more" if rest else "")
+
+
+def _pick_row(pick: Pick) -> Sequence[str]:
+    if pick.variant is None:
+        return (pick.limits.name, "nothing", "-", "-", "-", "; ".join(r.text for r in pick.relax))
+    variant = pick.variant
+    note = ""
+    if pick.best is not None and pick.best is not variant:
+        note = f"ties with {pick.best.label}, smaller"
+    return (
+        pick.limits.name,
+        variant.label,
+        _interval(variant.capability),
+        format_bytes(variant.artifact_bytes),
+        _interval(variant.decode_tps),
+        note,
+    )
+
+
+def _print_notes(found: Sequence[Variant]) -> None:
+    out = console()
+    out.print()
+    same = [variant.label for variant in found if variant.indistinguishable]
+    if same:
+        out.print(f"indistinguishable from 16 bits (KLD within the noise floor): {', '.join(same)}")
+    drifting = [variant.label for variant in found if variant.drifts]
+    if drifting:
+        out.print(f"speed drifted between repetitions: {', '.join(drifting)}")
+    out.print("intervals are 95 %; * nothing beats it; on it: probability of that (docs/frontier.md)")
+
+
+def _lacks(found: Frontier) -> str:
+    reasons = sorted({reason for _, reason in found.left_out})
+    return f"{len(found.left_out)} variants ({'; '.join(reasons)})"
+
+
+def _interval(interval: Interval | None) -> str:
+    if interval is None:
+        return "-"
+    if interval.low is None or interval.high is None:
+        return number(interval.value)
+    return f"{number(interval.value)} [{number(interval.low)}, {number(interval.high)}]"
+
+
+def _as_data(belief: Posterior) -> dict[str, Any]:
+    return {
+        "method": METHOD,
+        "frontiers": [
+            {
+                "x": axis,
+                "y": "capability",
+                "unit": AXES[axis].unit,
+                "points": [_point_data(point) for point in frontier(belief, axis).points],
+            }
+            for axis, _ in VIEWS
+        ],
+        "picks": [_pick_data(pick) for pick in picks(belief, typical_limits(belief.variants))],
+    }
+
+
+def _point_data(point: FrontierPoint) -> dict[str, Any]:
+    return {
+        **_variant_data(point.variant),
+        "x": point.x,
+        "y": point.y,
+        "on": point.on,
+        "probability": point.probability,
+        "ties": {axis: [one.id for one in tied] for axis, tied in point.ties.items()},
+    }
+
+
+def _pick_data(pick: Pick) -> dict[str, Any]:
+    limits: Limits = pick.limits
+    return {
+        "limits": {name: getattr(limits, name) for name in limits.__dataclass_fields__},
+        "pick": _variant_data(pick.variant) if pick.variant else None,
+        "tied": [variant.label for variant in pick.tied],
+        "rejected": [
+            {"variant": lost.variant.label, "kind": lost.kind, "reason": lost.reason}
+            for lost in pick.rejected
+        ],
+        "relax": [step.text for step in pick.relax],
+    }
+
+
+def _variant_data(variant: Variant) -> dict[str, Any]:
+    return {
+        "id": variant.id,
+        "model": variant.model,
+        "quant": variant.quant,
+        "backend": variant.backend,
+        "bytes": variant.artifact_bytes,
+        "capability": _interval_data(variant.capability),
+        "decode_tps": _interval_data(variant.decode_tps),
+        "kld_mean": _interval_data(variant.kld_mean),
+    }
+
+
+def _interval_data(interval: Interval | None) -> dict[str, float | None] | None:
+    if interval is None:
+        return None
+    return {"value": interval.value, "low": interval.low, "high": interval.high}

@@ -1,0 +1,215 @@
+"""From tables to variants."""
+
+import pytest
+from analysis_cases import SIZES, Rows
+
+from grid.analysis import Tables, by_hardware_class, retained_of, variants, variants_table
+from grid.errors import InputError
+
+
+def full() -> Rows:
+    """Three quants with speed on one box and quality on its device kind."""
+    rows = Rows()
+    for quant, seconds, right in (("F16", 2.0, 9), ("Q8_0", 1.0, 9), ("Q4_K_M", 0.5, 6)):
+        rows.decode([seconds, seconds], quant=quant)
+        rows.tasks("math", [1.0] * right + [0.0] * (12 - right), quant=quant)
+        rows.quality({"F16": None, "Q8_0": 0.001, "Q4_K_M": 0.05}[quant], quant=quant)
+    return rows
+
+
+def by_quant(tables: Tables, **given):
+    return {variant.quant: variant for variant in variants(tables, **given)}
+
+
+def test_no_rows_give_no_variants():
+    assert variants(Rows().tables()) == []
+
+
+def test_a_variant_joins_speed_and_quality():
+    found = by_quant(full().tables())["Q8_0"]
+    assert found.decode_tps.value == 100.0
+    assert found.decode[0].rates.tolist() == [100.0, 100.0]
+    assert found.capability.value == pytest.approx((0.75 - 0.25) / 0.75)
+    assert found.kld_mean.value == 0.001
+    assert found.perplexity.value == 5.0
+    assert (found.artifact_bytes, found.bpw_file) == (SIZES["Q8_0"], 8.5)
+
+
+def test_what_was_not_measured_is_none():
+    found = by_quant(full().tables())["F16"]
+    assert found.kld_mean is None
+    assert found.peak_rss_bytes is None
+    assert found.prefill_tps is None
+    assert found.indistinguishable is None
+
+
+def test_the_reference_of_quality_runs_is_the_16_bit_variant():
+    assert {q: v.sixteen_bit for q, v in by_quant(full().tables()).items()} == {
+        "F16": True,
+        "Q8_0": False,
+        "Q4_K_M": False,
+    }
+
+
+def test_without_quality_runs_the_quant_name_tells_16_bits():
+    rows = Rows()
+    rows.decode([1.0])
+    rows.decode([1.0], quant="Q8_0")
+    assert [v.quant for v in variants(rows.tables()) if v.sixteen_bit] == ["F16"]
+
+
+def test_the_noise_floor_marks_what_is_indistinguishable_and_is_no_variant():
+    rows = full()
+    for kld in (0.002, 0.0005):
+        rows.quality(kld, quant="F16", options='{"threads": 1}')
+    found = by_quant(rows.tables())
+    assert len(found) == 3
+    assert found["Q8_0"].noise_floor_nat == 0.002
+    assert found["Q8_0"].indistinguishable is True
+    assert found["Q4_K_M"].indistinguishable is False
+    assert found["F16"].kld_mean is None
+
+
+def test_the_floor_of_another_model_or_device_kind_does_not_count():
+    rows = full()
+    rows.quality(0.9, quant="F16", options="{}", device_kind="cuda-sm90")
+    assert by_quant(rows.tables())["Q8_0"].noise_floor_nat is None
+
+
+def test_quality_joins_every_hardware_class_of_its_device_kind():
+    rows = full()
+    rows.decode([0.1], quant="Q8_0", hardware_class="big box")
+    rows.decode([0.1], quant="Q8_0", hardware_class="gpu", device_kind="cuda-sm90")
+    found = {v.hardware_class: v for v in variants(rows.tables()) if v.quant == "Q8_0"}
+    assert found["big box"].capability == found["box"].capability
+    assert found["big box"].decode_tps.value == 1000.0
+    assert found["gpu"].capability is None
+    assert list(by_hardware_class(variants(rows.tables()))) == ["big box", "box", "gpu"]
+
+
+def test_quality_of_the_same_options_goes_before_newer_of_others():
+    rows = full()
+    rows.quality(0.4, quant="Q8_0", options='{"kv": "q4_0"}')
+    rows.decode([1.0], quant="Q8_0", options='{"kv": "q4_0"}')
+    found = {v.options: v.kld_mean.value for v in variants(rows.tables()) if v.quant == "Q8_0"}
+    assert found == {'{"batch": 512, "threads": 2}': 0.001, '{"kv": "q4_0"}': 0.4}
+
+
+def test_options_written_in_another_order_are_the_same():
+    rows = full()
+    rows.decode([1.0], quant="Q8_0", options='{"batch": 512, "threads": 2}', depth=64)
+    found = by_quant(rows.tables())["Q8_0"]
+    assert list(found.decode) == [0, 64]
+
+
+def test_quality_alone_makes_a_variant_on_the_class_it_ran_on():
+    rows = Rows()
+    rows.tasks("math", [1.0, 0.0, 1.0])
+    (found,) = variants(rows.tables())
+    assert (found.hardware_class, found.decode_tps) == ("box", None)
+    assert found.capability is not None
+
+
+def test_failed_attempts_and_older_ones_of_a_cell_do_not_count():
+    rows = Rows()
+    rows.decode([1.0, 1.0], cell_id="same")
+    rows.decode([2.0, 2.0], cell_id="same")
+    rows.decode([4.0, 4.0], cell_id="same", status="timeout")
+    (found,) = variants(rows.tables())
+    assert found.decode_tps.value == 50.0
+
+
+def test_a_newer_oom_takes_an_older_result_back():
+    rows = Rows()
+    rows.decode([1.0], cell_id="same")
+    rows.decode([1.0], cell_id="same", status="oom")
+    assert variants(rows.tables()) == []
+
+
+def test_a_missing_class_leaves_no_capability_and_is_named():
+    rows = full()
+    rows.tasks("recall", [1.0] * 4, quant="F16")
+    found = by_quant(rows.tables())
+    assert found["Q8_0"].capability is None
+    assert found["Q8_0"].missing == ("recall",)
+    assert found["F16"].capability.value == pytest.approx((2 / 3 + 1) / 2)
+
+
+def test_weights_change_the_composite_and_may_leave_classes_out():
+    rows = full()
+    rows.tasks("recall", [1.0] * 4, quant="F16")
+    found = by_quant(rows.tables(), weights={"math": 1, "recall": 3})
+    assert found["F16"].capability.value == pytest.approx(0.25 * 2 / 3 + 0.75)
+    assert by_quant(rows.tables(), weights={"math": 1})["Q8_0"].capability is not None
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ({"maths": 1}, "Did you mean 'math'"),
+        ({"math": -1}, "unusable"),
+        ({"math": float("nan")}, "unusable"),
+        ({"math": 0}, "all class weights are 0"),
+    ],
+)
+def test_weights_that_make_no_sense_are_refused(weights, message):
+    with pytest.raises(InputError, match=message):
+        variants(full().tables(), weights=weights)
+
+
+def test_memory_is_read_at_the_longest_context():
+    rows = full()
+    for context, peak in ((512, 1e6), (4096, 3e6), (1024, 2e6)):
+        workload = {"type": "memory", "context": context}
+        rows.attempt("memory", workload, metrics={"peak_rss_bytes": peak, "load_s": 0.5})
+    found = by_quant(rows.tables())["F16"]
+    assert (found.peak_rss_bytes.value, found.memory_context) == (3e6, 4096)
+
+
+def test_drift_of_any_rate_is_told():
+    rows = full()
+    rows.decode([1.0], depth=64, quant="Q8_0", metrics={"drift": 1.0})
+    found = by_quant(rows.tables())
+    assert (found["Q8_0"].drifts, found["F16"].drifts) == (True, False)
+
+
+@pytest.mark.parametrize(("cache", "expected"), [("1000", 0.5), ("2000", None), ("0", None)])
+def test_bandwidth_utilisation_is_null_for_weights_that_fit_the_cache(cache, expected):
+    facts = {"bandwidth_bytes_s": str(100 * SIZES["Q4_K_M"] / 0.5), "llc_bytes": cache}
+    rows = Rows()
+    rows.decode([1.0], quant="Q4_K_M", environment=list(facts.items()))
+    (found,) = variants(rows.tables())
+    assert found.bandwidth_utilisation == (None if expected is None else pytest.approx(expected))
+
+
+def test_retained_is_within_a_model_over_the_items_both_were_asked():
+    rows = Rows()
+    for quant, right in (("F16", 80), ("Q4_K_M", 50)):
+        rows.tasks("math", [1.0] * right + [0.0] * (100 - right), quant=quant)
+        rows.quality(None if quant == "F16" else 0.1, quant=quant)
+    found = by_quant(rows.tables())
+    kept = retained_of(found["Q4_K_M"], list(found.values()), "math")
+    assert kept.value == pytest.approx((0.5 - 0.25) / (0.8 - 0.25))
+    assert retained_of(found["Q4_K_M"], [found["Q4_K_M"]], "math") is None
+
+
+def test_bang_per_bit_is_capability_per_gib():
+    found = by_quant(full().tables())["Q8_0"]
+    assert found.bang_per_bit == pytest.approx(found.capability.value / (8_500 / 2**30))
+
+
+def test_the_table_has_a_row_per_variant_and_null_for_the_unmeasured():
+    rows = full()
+    rows.decode([4.0], depth=64, quant="F16")
+    table = variants_table(variants(rows.tables()))
+    assert table.num_rows == 3
+    assert table["quant"].to_pylist() == ["Q4_K_M", "Q8_0", "F16"]
+    assert table["decode_tps_d64"].to_pylist() == [None, None, 25.0]
+    assert table["capability_math"].null_count == 0
+    assert table["peak_rss_bytes"].null_count == 3
+
+
+def test_the_order_of_rows_does_not_matter():
+    tables = full().tables()
+    turned = Tables(*(table.take(list(range(len(table)))[::-1]) for table in vars(tables).values()))
+    assert variants_table(variants(turned)) == variants_table(variants(tables))

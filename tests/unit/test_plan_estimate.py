@@ -1,0 +1,63 @@
+"""An estimate is the documented model, scaled by what was measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from plan_helpers import NODE, plan_of
+
+from grid.plan import Plan, estimate
+from grid.plan.estimate import (
+    FLOPS_PER_CORE,
+    LOAD_BYTES_S,
+    QUANTIZED_PER_S,
+    START_S,
+    STEP_OVERHEAD_S,
+    cell_seconds,
+)
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Plan:
+    return plan_of(
+        tmp_path,
+        'measures = ["speed"]\nquants = ["Q4"]\n[[models]]\nsource = "x.fake"\n'
+        "[speed]\nprompt = [100]\ngenerate = [10]\nrepetitions = 4\n",
+    )
+
+
+def test_prefill_costs_two_operations_a_parameter_and_token(plan: Plan) -> None:
+    prefill_s = 2 * 100_000 / (FLOPS_PER_CORE * NODE.cores)
+    assert cell_seconds(plan, plan.cells[0]) == pytest.approx(100 * (4 + 1) * prefill_s)
+
+
+def test_a_decode_step_reads_the_weights(plan: Plan) -> None:
+    prefill_s = 2 * 100_000 / (FLOPS_PER_CORE * NODE.cores)
+    read_s = 50_000 / NODE.bandwidth_bytes_s
+    step_s = max(prefill_s, read_s) + STEP_OVERHEAD_S
+    assert cell_seconds(plan, plan.cells[1]) == pytest.approx((10 * 4 + 1) * step_s)
+
+
+def test_a_plan_adds_starting_loading_and_making(plan: Plan) -> None:
+    set_up = START_S + 50_000 / LOAD_BYTES_S + 100_000 / QUANTIZED_PER_S
+    cells = sum(cell_seconds(plan, cell) for cell in plan.cells)
+    assert estimate(plan).seconds == pytest.approx(set_up + cells)
+
+
+def test_measured_cells_scale_the_rest(plan: Plan) -> None:
+    first, second = plan.cells
+    left = plan.minus({first.id})
+    modelled = estimate(left).seconds
+    scaled = estimate(left, {first.id: 3 * cell_seconds(plan, first)})
+    assert scaled.from_measured == 1
+    assert scaled.seconds - modelled == pytest.approx(2 * cell_seconds(plan, second))
+
+
+def test_memory_is_that_of_the_largest_cell_left(plan: Plan) -> None:
+    assert estimate(plan).host_bytes == max(plan.host_bytes[cell.id] for cell in plan.cells)
+
+
+def test_nothing_left_takes_no_time_and_no_memory(plan: Plan) -> None:
+    done = estimate(plan.minus({cell.id for cell in plan.cells}))
+    assert (done.seconds, done.host_bytes) == (0.0, None)

@@ -1,0 +1,57 @@
+"""Drift and outliers of repetitions."""
+
+from itertools import permutations
+
+import numpy as np
+import pytest
+
+from grid.statistics import drift, outliers
+from grid.statistics.drift import kendall_p
+
+
+def test_a_steady_fall_of_five_repetitions_is_drift():
+    found = drift([100, 98, 96, 94, 92])
+    assert found.flagged
+    assert found.p_value == pytest.approx(2 / 120)
+    assert found.change == pytest.approx(-8 / 96)
+
+
+def test_a_fall_too_small_to_matter_is_not():
+    found = drift([100, 99.9, 99.8, 99.7, 99.6])
+    assert not found.flagged
+    assert found.p_value < 0.05
+
+
+def test_noise_is_not_drift():
+    assert not drift([100, 90, 110, 95, 105]).flagged
+
+
+def test_four_repetitions_cannot_show_a_trend():
+    assert drift([4, 3, 2, 1]) is None
+
+
+def test_the_exact_p_value_counts_all_orders():
+    values = np.array([2.0, 1.0, 4.0, 3.0, 5.0])
+    pairs = np.triu_indices(5, 1)
+    s = [abs(np.sign(np.subtract(*np.array(p)[list(pairs)])).sum()) for p in permutations(values)]
+    seen = abs(np.sign(values[pairs[1]] - values[pairs[0]]).sum())
+    assert kendall_p(values) == pytest.approx(np.mean(np.array(s) >= seen))
+
+
+def test_equal_repetitions_have_no_trend():
+    assert kendall_p(np.ones(8)) == 1.0
+    assert not drift(np.ones(8)).flagged
+
+
+def test_false_alarms_are_rare():
+    rng = np.random.default_rng(0)
+    assert np.mean([drift(r).flagged for r in rng.lognormal(3, 0.05, (1000, 5))]) < 0.04
+    assert np.mean([outliers(r).any() for r in rng.lognormal(3, 0.02, (1000, 5))]) < 0.05
+
+
+def test_one_slow_repetition_is_flagged_and_only_that():
+    assert outliers([100, 101, 99, 100, 60]).tolist() == [False] * 4 + [True]
+
+
+def test_tiny_differences_among_even_repetitions_are_no_outliers():
+    assert not outliers([100, 100, 100, 100, 101]).any()
