@@ -27,8 +27,8 @@ class ArtifactFacts(msgspec.Struct, frozen=True, kw_only=True):
 class Artifact(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """Weights of one model at one precision: a file the user has, or one that a recipe makes.
 
-    `id` hashes the source, its revision, the recipe, and the quantizer with its version: what
-    decides the bytes, known before they exist. `path` is set for a file that is already there;
+    `id` hashes the source's revision (its content: moving a file changes nothing), the recipe, and
+    the quantizer with its version: what decides the bytes, known before they exist. `path` is set for a file that is already there;
     `made_from` is the artifact that the quantizer reads (or a source folder, for a conversion).
     """
 
@@ -47,7 +47,6 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def id(self) -> str:
         return digest(
             "artifact",
-            self.model.source if self.backend else "",
             self.model.revision,
             self.format,
             self.quant,

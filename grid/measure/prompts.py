@@ -29,12 +29,9 @@ def prose() -> str:
 
 
 def prompt_text(tokenizer: Tokenizes, tokens: int) -> str:
-    """Prose of about `tokens` tokens: the shortest prefix in whole words that reaches them."""
-    words = prose().split(" ")
-    text = " ".join(words[:tokens])
-    while len(tokenizer.encode(text)) < tokens and len(text) < len(prose()):
-        words = words if len(words) > tokens else words * 2
-        tokens_now = len(tokenizer.encode(text))
-        more = len(text.split(" ")) * (tokens + 1) // max(1, tokens_now) + 1
-        text = " ".join(words[:more])
-    return text
+    """Prose of `tokens` tokens; where the cut falls inside a word, a token more or less."""
+    text = prose()
+    ids = tokenizer.encode(text)
+    while len(ids) < tokens:
+        ids = ids + ids
+    return tokenizer.decode(ids[:tokens]).decode(errors="ignore")

@@ -24,6 +24,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from grid.reference import SIZES, size_dir, tokenizer_path
+from grid.reference.circuit import build_lookup
 from grid.reference.corpus import training_pages
 from grid.reference.heldout import assert_disjoint, heldout_units
 from grid.reference.network import Llama, Shape, grown, rotary
@@ -68,9 +69,9 @@ class Recipe:
 
 
 RECIPES = {
-    "small": Recipe(2, 101, 2700, 500),
-    "base": Recipe(4, 102, 2600, 500, "small"),
-    "large": Recipe(8, 103, 3000, 700, "base"),
+    "small": Recipe(2, 101, 1700, 300),
+    "base": Recipe(4, 102, 1700, 300, "small"),
+    "large": Recipe(8, 103, 1900, 400, "base"),
 }
 
 
@@ -152,11 +153,13 @@ def scores_line(network: Llama, limit: int) -> str:
 
 
 def start_network(recipe: Recipe) -> Llama:
-    """Fresh weights, or those of the smaller size with silent layers added."""
+    """Fresh weights with a look-up circuit, or the smaller size with silent layers added."""
     torch.manual_seed(recipe.seed)
     shape = Shape(num_hidden_layers=recipe.layers)
     if recipe.grown_from is None:
-        return Llama(shape)
+        network = Llama(shape)
+        build_lookup(network)
+        return network
     weights = load_file(size_dir(recipe.grown_from) / "model.safetensors")
     return grown(weights, RECIPES[recipe.grown_from].layers, shape)
 

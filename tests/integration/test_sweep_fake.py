@@ -1,0 +1,197 @@
+"""Whole sweeps through the command line, on a backend whose numbers are known."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import FAKE_SWEEP, Run
+
+import grid as quantgrid
+
+
+def rows(folder: Path) -> list[dict[str, object]]:
+    return quantgrid.open(folder / "rows").attempts().to_pylist()
+
+
+def sweep(grid: Run, *arguments: str, executor: str = "inline") -> subprocess.CompletedProcess[str]:
+    return grid("sweep", "toy.toml", "--store", "rows", "--executor", executor, *arguments)
+
+
+def edit(folder: Path, old: str, new: str) -> None:
+    text = (folder / "toy.toml").read_text()
+    assert old in text
+    (folder / "toy.toml").write_text(text.replace(old, new))
+
+
+def test_every_cell_is_measured_once_and_the_frontier_is_printed(toy: Path, grid: Run) -> None:
+    done = sweep(grid)
+    assert done.returncode == 0, done.stderr
+    found = rows(toy)
+    assert {row["status"] for row in found} == {"ok"}
+    assert len(found) == len({row["cell_id"] for row in found}) == 4 * 10 + 1
+    assert "quality vs size" in done.stdout
+    assert "what to run" in done.stdout
+
+
+def test_fewer_bits_are_measurably_worse(toy: Path, grid: Run) -> None:
+    sweep(grid)
+    kld = quantgrid.open(toy / "rows").query(
+        "SELECT quant, max(value) AS kld FROM results WHERE name = 'kld_mean' GROUP BY quant"
+    )
+    by_quant = {row["quant"]: row["kld"] for row in kld.to_pylist()}
+    assert by_quant["Q8"] < by_quant["Q4"] < by_quant["Q2"]
+
+
+def test_the_same_command_again_measures_nothing(toy: Path, grid: Run) -> None:
+    sweep(grid)
+    before = rows(toy)
+    again = sweep(grid)
+    assert again.returncode == 0
+    assert rows(toy) == before
+    assert "41 measured before" in again.stdout
+
+
+def test_fresh_measures_again(toy: Path, grid: Run) -> None:
+    sweep(grid)
+    sweep(grid, "--fresh")
+    assert len(rows(toy)) == 2 * 41
+
+
+def test_a_new_quant_adds_only_its_own_cells(toy: Path, grid: Run) -> None:
+    edit(toy, ', "Q2"]', "]")
+    sweep(grid)
+    edit(toy, '"Q4"]', '"Q4", "Q2"]')
+    sweep(grid)
+    found = rows(toy)
+    assert len(found) == len({row["cell_id"] for row in found}) == 41
+
+
+@pytest.mark.parametrize(
+    ("option", "status"),
+    [("crash_on", "error"), ("oom_on", "oom"), ("unsupported_on", "unsupported")],
+)
+def test_a_failing_quant_becomes_rows_and_the_rest_is_measured(
+    toy: Path, grid: Run, option: str, status: str
+) -> None:
+    options = f'[options.fake]\n{option} = "step"\nfail_quant = "Q4"\n'
+    (toy / "toy.toml").write_text(FAKE_SWEEP + options)
+    done = sweep(grid)
+    assert done.returncode == 1
+    failed = [row for row in rows(toy) if row["status"] not in ("ok", "skipped")]
+    assert {row["quant"] for row in failed} == {"Q4"}
+    assert {row["status"] for row in failed} == {status}
+    assert all(row["reason"] for row in failed)
+    assert len({row["cell_id"] for row in rows(toy)}) == 41
+
+
+def test_a_hang_is_a_timeout_and_the_rest_is_measured(toy: Path, grid: Run) -> None:
+    options = '[options.fake]\nhang_on = "generate"\nfail_quant = "Q4"\n'
+    (toy / "toy.toml").write_text(FAKE_SWEEP + options + '[budget]\ncell_timeout = "2s"\n')
+    done = sweep(grid)
+    assert done.returncode == 1
+    (failed,) = [row for row in rows(toy) if row["status"] != "ok"]
+    assert (failed["status"], failed["quant"], failed["measure"]) == ("timeout", "Q4", "latency")
+
+
+def test_a_resume_tries_failures_again_but_not_what_is_final(toy: Path, grid: Run) -> None:
+    edit(toy, '"Q2"]', '"Q2", "BROKEN"]')
+    sweep(grid)
+    first = len(rows(toy))
+    sweep(grid)
+    retried = rows(toy)[first:]
+    assert {row["quant"] for row in retried} == {"BROKEN"}
+    assert len(retried) == 10
+
+
+def test_a_model_that_does_not_fit_is_skipped_with_the_bytes(toy: Path, grid: Run) -> None:
+    import grid_fake
+
+    grid_fake.write(toy / "big.fake", name="big", width=10**9)
+    (toy / "toy.toml").write_text(FAKE_SWEEP + '[[models]]\nsource = "big.fake"\n')
+    done = sweep(grid)
+    assert done.returncode == 0, done.stderr
+    skipped = [row for row in rows(toy) if row["status"] == "skipped"]
+    assert {row["model"] for row in skipped} == {"big"}
+    assert all("available" in str(row["reason"]) and "needs" in str(row["reason"]) for row in skipped)
+    assert sum(row["status"] == "ok" for row in rows(toy)) == 41
+
+
+def test_skips_are_recorded_once(toy: Path, grid: Run) -> None:
+    (toy / "toy.toml").write_text(FAKE_SWEEP.replace("prompt = [64]", "prompt = [64, 100000]"))
+    sweep(grid)
+    before = len(rows(toy))
+    assert any(row["status"] == "skipped" for row in rows(toy))
+    sweep(grid)
+    assert len(rows(toy)) == before
+
+
+def test_json_tells_each_step(toy: Path, grid: Run) -> None:
+    done = sweep(grid, "--json")
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert told[0]["event"] == "planned"
+    assert told[0]["cells"] == 41
+    assert sum(one["event"] == "finished" for one in told) == 41
+    assert told[-1]["event"] == "done"
+    assert 0 < told[-1]["engine_share"] <= 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("executor", ["inline", pytest.param("ray", marks=pytest.mark.ray)])
+def test_an_interrupt_keeps_rows_and_the_same_command_resumes(
+    toy: Path, grid: Run, executor: str, number: signal.Signals
+) -> None:
+    options = '[options.fake]\nhang_on = "generate"\nfail_quant = "Q4"\n'
+    (toy / "toy.toml").write_text(FAKE_SWEEP + options)
+    command = [sys.executable, "-m", "grid", "sweep", "toy.toml", "--store", "rows", "--json"]
+    running = subprocess.Popen(
+        [*command, "--executor", executor],
+        cwd=toy, env=os.environ.copy(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert running.stdout is not None
+    for line in running.stdout:
+        if json.loads(line).get("label") == "toy Q4 latency 16+16":
+            break
+    running.send_signal(number)
+    _, said = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert "resumes" in said
+    kept = {row["cell_id"] for row in rows(toy)}
+    assert kept
+    assert not (toy / "rows" / "writer.lock").exists()
+    (toy / "toy.toml").write_text(FAKE_SWEEP)
+    assert sweep(grid).returncode == 0
+
+
+@pytest.mark.ray
+def test_ray_gives_the_same_rows_as_inline(toy: Path, grid: Run) -> None:
+    done = sweep(grid, executor="ray")
+    assert done.returncode == 0, done.stderr
+    through_ray = {row["cell_id"]: row["status"] for row in rows(toy)}
+    grid("sweep", "toy.toml", "--store", "other", "--executor", "inline")
+    inline = quantgrid.open(toy / "other").attempts().to_pylist()
+    assert through_ray == {row["cell_id"]: row["status"] for row in inline}
+
+
+def test_a_driver_killed_outright_leaves_a_store_that_the_same_command_completes(
+    toy: Path, grid: Run
+) -> None:
+    options = '[options.fake]\nhang_on = "generate"\nfail_quant = "Q2"\n'
+    (toy / "toy.toml").write_text(FAKE_SWEEP + options)
+    command = [sys.executable, "-m", "grid", "sweep", "toy.toml", "--store", "rows"]
+    running = subprocess.Popen([*command, "--executor", "inline"], cwd=toy, env=os.environ.copy())
+    deadline = time.monotonic() + 60
+    while not list((toy / "rows").glob("attempts-*.arrow")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    running.kill()
+    running.wait()
+    (toy / "toy.toml").write_text(FAKE_SWEEP)
+    assert sweep(grid).returncode == 0
+    assert len({row["cell_id"] for row in rows(toy) if row["status"] == "ok"}) >= 41

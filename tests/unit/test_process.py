@@ -1,0 +1,107 @@
+"""The engine's process: what it answers, and how its end is told."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import grid_fake
+import psutil
+import pytest
+
+from grid import wire
+from grid.backend import Backend
+from grid.errors import EngineDied, EngineTimeout, OutOfMemory, Unsupported
+from grid.process import EngineProcess
+from grid.registry import backend
+from grid.workload import Decode, Prefill
+
+
+def load(path: Path, **options: str | int) -> wire.Load:
+    fake: Backend = backend("fake")
+    complete = fake.options(options, None)  # type: ignore[arg-type]
+    return wire.Load(backend="fake", path=str(path), device="cpu", options=complete)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return grid_fake.write(tmp_path / "toy.fake")
+
+
+def test_a_loaded_engine_measures(model: Path) -> None:
+    with EngineProcess() as process:
+        loaded = process.ask(load(model), 30)
+        raw = process.ask(wire.Measure(workload=Decode(16, repetitions=3)), 30)
+    assert isinstance(loaded, wire.Loaded)
+    assert isinstance(raw, wire.Raw)
+    (seconds,) = raw.series
+    assert (seconds.name, seconds.unit, len(seconds.values)) == ("decode_s", "s", 3)
+    assert raw.engine_s >= sum(seconds.values)
+
+
+@pytest.mark.parametrize(
+    ("option", "error"), [("oom_on", OutOfMemory), ("unsupported_on", Unsupported)]
+)
+def test_an_engines_refusal_keeps_its_kind_and_its_process(
+    model: Path, option: str, error: type[Exception]
+) -> None:
+    with EngineProcess() as process:
+        process.ask(load(model, **{option: "step"}), 30)
+        with pytest.raises(error):
+            process.ask(wire.Measure(workload=Decode(16)), 30)
+        assert process.alive
+        process.ask(wire.Measure(workload=Prefill(16)), 30)
+
+
+def test_a_crash_names_its_signal(model: Path) -> None:
+    with EngineProcess() as process:
+        process.ask(load(model, crash_on="step"), 30)
+        with pytest.raises(EngineDied, match="SIG"):
+            process.ask(wire.Measure(workload=Decode(16)), 30)
+        assert not process.alive
+
+
+def test_a_hang_ends_at_the_timeout(model: Path) -> None:
+    with EngineProcess() as process:
+        process.ask(load(model, hang_on="step"), 30)
+        started = time.monotonic()
+        with pytest.raises(EngineTimeout, match="1.0 s"):
+            process.ask(wire.Measure(workload=Decode(16)), 1.0)
+        assert time.monotonic() - started < 5
+        assert not process.alive
+
+
+def test_a_kill_by_the_system_counts_as_out_of_memory(model: Path) -> None:
+    with EngineProcess() as process:
+        process.ask(load(model), 30)
+        pid = process._process.pid
+        os.kill(pid, signal.SIGKILL)
+        with pytest.raises(OutOfMemory):
+            process.ask(wire.Measure(workload=Decode(16)), 30)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_DATA does not bind elsewhere")
+def test_memory_beyond_the_limit_is_refused(model: Path) -> None:
+    request = wire.Load(
+        backend="fake",
+        path=str(model),
+        device="cpu",
+        options={**load(model).options, "allocate_mib": 4000},
+        memory_limit=2 * 2**30,
+    )
+    with EngineProcess() as process, pytest.raises(OutOfMemory):
+        process.ask(request, 30)
+
+
+def test_the_process_leaves_when_its_driver_does(model: Path) -> None:
+    process = EngineProcess()
+    process.ask(load(model, hang_on="step"), 30)
+    os.write(process._requests, wire.encode(wire.Measure(workload=Decode(16))))
+    child = psutil.Process(process._process.pid)
+    os.close(process._requests)  # what the system does for a driver that was killed
+    process._requests = os.open(os.devnull, os.O_WRONLY)
+    assert child.wait(timeout=10) is not None
+    process.close()
