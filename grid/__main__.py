@@ -10,38 +10,37 @@ INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run the command line; a `GridError` is one line on standard error and its exit code."""
+    """Run the command line and exit with its code.
+
+    A user's mistake is one line on standard error; any other exception is a defect and keeps its
+    traceback.
+    """
+    from typer.exceptions import Abort, TyperException
+
     from grid.cli import app
     from grid.errors import GridError
 
-    signal.signal(signal.SIGTERM, _interrupt)  # a queue's or a system's stop ends us as Ctrl-C does
+    signal.signal(signal.SIGTERM, _stop)  # a queue's or a system's stop ends us as Ctrl-C does
     try:
-        code = app(standalone_mode=False)
+        code = app(args=sys.argv[1:] or ["--help"], standalone_mode=False)
     except GridError as error:
-        sys.stderr.write(f"grid: {error}\n")
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.stderr.write("grid: interrupted; rows so far are kept. The same command resumes.\n")
-        sys.exit(INTERRUPTED)
-    except Exception as error:
-        sys.exit(_usage(error))
+        code = _say(str(error), error.exit_code)
+    except TyperException as error:
+        code = _say(f"{error.format_message().rstrip('.')} - try `grid --help`", 2)
+    except (KeyboardInterrupt, Abort):
+        code = INTERRUPTED  # typer itself makes this of an interrupt while a command runs
+    if code == INTERRUPTED:
+        _say("interrupted; rows so far are kept. The same command resumes.", INTERRUPTED)
     sys.exit(code or 0)
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
+def _say(message: str, code: int) -> int:
+    sys.stderr.write(f"grid: {message}\n")
+    return code
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
-
-
-def _usage(error: Exception) -> int:
-    """Exit code of a wrong command line, shown as one line; any other error is a defect."""
-    import click
-
-    if isinstance(error, click.ClickException):
-        sys.stderr.write(f"grid: {error.format_message()} Try `grid --help`.\n")
-        return 2
-    if isinstance(error, click.Abort):
-        return INTERRUPTED
-    raise error
 
 
 if __name__ == "__main__":

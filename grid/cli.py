@@ -14,8 +14,8 @@ app = typer.Typer(
     name="grid",
     help="Measure models at every quantization on your hardware, and say which to run.",
     add_completion=False,
-    no_args_is_help=True,
     rich_markup_mode=None,
+    pretty_exceptions_enable=False,
 )
 results_app = typer.Typer(
     help="Look at the rows of a store, export them, merge its files.",

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from grid.analysis.posterior import Posterior
+from grid.analysis.belief import Posterior
 from grid.analysis.variant import Variant
 from grid.errors import InputError
-from grid.statistics.capability import ABOVE_CHANCE
+from grid.statistics.classes import ABOVE_CHANCE
 from grid.statistics.interval import Floats
 from grid.units import format_bytes
 

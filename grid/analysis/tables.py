@@ -61,7 +61,7 @@ def final_attempts(tables: Tables) -> list[Attempt]:
     rows = _newest_final(tables.attempts)
     wanted = [row["attempt_id"] for row in rows]
     metrics = _metrics(_of_attempts(tables.metrics, wanted))
-    series = _series(_of_attempts(tables.samples, wanted))
+    series = _series(tables.samples, wanted)
     return [
         Attempt(row, json.loads(row["workload"]), metrics[name], series[name])
         for name, row in zip(wanted, rows, strict=True)
@@ -99,14 +99,15 @@ def _metrics(table: pa.Table) -> defaultdict[str, dict[str, Interval]]:
     return found
 
 
-def _series(table: pa.Table) -> defaultdict[str, dict[str, Floats]]:
+def _series(table: pa.Table, wanted: Iterable[str]) -> defaultdict[str, dict[str, Floats]]:
     """Only the short series of speed runs: analysis reads no per-token values."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     found: defaultdict[str, dict[str, Floats]] = defaultdict(dict)
-    short = pa.array(["prefill_s", "decode_s"])
-    for row in table.filter(pc.is_in(table["name"], value_set=short)).to_pylist():
+    short = pa.array(["prefill_s", "decode_s"], type=pa.string())
+    speed = table.filter(pc.is_in(table["name"], value_set=short))
+    for row in _of_attempts(speed, wanted).to_pylist():
         found[row["attempt_id"]][row["name"]] = np.array(row["values"], dtype=np.float64)
     return found
 

@@ -100,7 +100,10 @@ class Variant:
 
     @property
     def indistinguishable(self) -> bool | None:
+        """None without a divergence or a floor, and for the reference computed as it was."""
         if self.kld_mean is None or self.noise_floor_nat is None:
+            return None
+        if self.sixteen_bit and self.kld_mean.value == 0:
             return None
         return self.kld_mean.value <= self.noise_floor_nat
 

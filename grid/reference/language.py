@@ -114,8 +114,8 @@ def _tail(rng: Random) -> str:
     )
 
 
-def _agreement(rng: Random, plural: bool) -> Pair:
-    depth = pick(rng, (0, 1, 1, 2, 2, 3))
+def _agreement(rng: Random, plural: bool, depths: tuple[int, ...]) -> Pair:
+    depth = pick(rng, depths)
     subject = _capital(_noun_phrase(rng, plural) + _modifier(rng, plural, depth))
     if rng.random() < 0.3:
         forms, tail = ("is", "are"), f" {pick(rng, _ADJECTIVES)}."
@@ -125,12 +125,12 @@ def _agreement(rng: Random, plural: bool) -> Pair:
     return Pair(subject, f" {forms[plural]}{tail}", f" {forms[not plural]}{tail}")
 
 
-def _reflexive(rng: Random, plural: bool) -> Pair:
+def _reflexive(rng: Random, plural: bool, depths: tuple[int, ...]) -> Pair:
     male = rng.random() < 0.5
     singular = pick(rng, _MALE if male else _FEMALE)
     noun = next(pair for pair in NOUNS if pair[0] == singular)[plural]
     verb = _conjugate(pick(rng, _TRANSITIVE), plural)
-    modifier = _modifier(rng, plural, pick(rng, (0, 1, 1, 2)))
+    modifier = _modifier(rng, plural, pick(rng, depths))
     own, crossed = ("himself", "herself") if male else ("herself", "himself")
     other = crossed if rng.random() < 0.5 else "themselves"
     good, bad = ("themselves", own) if plural else (own, other)
@@ -163,10 +163,18 @@ def pair(rng: Random) -> Pair:
     plural = rng.random() < 0.5
     kind = rng.random()
     if kind < 0.55:
-        return _agreement(rng, plural)
+        return _agreement(rng, plural, (0, 1, 1, 2, 2, 3))
     if kind < 0.75:
-        return _reflexive(rng, plural)
+        return _reflexive(rng, plural, (0, 1, 1, 2))
     return _idiom(rng, plural) if kind < 0.9 else _existential(rng, plural)
+
+
+def hard_pair(rng: Random) -> Pair:
+    """A minimal pair with several nouns between the words that agree, as far as training goes."""
+    plural = rng.random() < 0.5
+    if rng.random() < 0.7:
+        return _agreement(rng, plural, (2, 3, 3, 4))
+    return _reflexive(rng, plural, (1, 2, 2, 3))
 
 
 def _narrative(rng: Random) -> str:

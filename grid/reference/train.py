@@ -32,7 +32,7 @@ from grid.reference.scoring import report
 
 BATCH_TOKENS = 4096
 WARM_UP_STEPS = 60
-CHECKPOINT_STEPS = 300
+CHECKPOINT_STEPS = 400
 PROGRESS_STEPS = 100
 
 
@@ -70,8 +70,8 @@ class Recipe:
 
 RECIPES = {
     "small": Recipe(2, 101, 1700, 300),
-    "base": Recipe(4, 102, 1700, 300, "small"),
-    "large": Recipe(8, 103, 1900, 400, "base"),
+    "base": Recipe(4, 102, 1000, 150, "small", 0.012, 0.002, 0.7),
+    "large": Recipe(8, 103, 500, 100, "base", 0.01, 0.0015, 0.8),
 }
 
 

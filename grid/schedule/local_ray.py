@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -41,6 +42,7 @@ class LocalRayExecutor:
         os.environ.update({k: v for k, v in _ENVIRONMENT.items() if k not in os.environ})
         import ray
 
+        on_term = signal.getsignal(signal.SIGTERM)
         ray.init(
             address="local",
             num_cpus=max(1, node.cores),
@@ -50,6 +52,7 @@ class LocalRayExecutor:
             object_store_memory=OBJECT_STORE_BYTES,
             _node_ip_address="127.0.0.1",  # else Ray asks the network for its own address
         )
+        signal.signal(signal.SIGTERM, on_term)  # Ray's own would exit before rows are flushed
         self._ray: Any = ray
         self._arguments = (msgspec.json.encode(node), msgspec.json.encode(settings))
         self._actor: Any = None

@@ -4,9 +4,8 @@ Every function returns an `Interval` (or a small record) and says its method; ra
 dropped or altered.
 """
 
-from grid.statistics.capability import above_chance, capability, composite, gains, retained
+from grid.statistics.classes import above_chance, capability, composite, gains, retained
 from grid.statistics.divergence import dp_table, kld_table, ln_ppl_ratio, same_top
-from grid.statistics.drift import Drift, drift, outliers
 from grid.statistics.interval import Interval
 from grid.statistics.quantiles import median_interval, quantile_interval
 from grid.statistics.rates import rate_interval, time_interval
@@ -19,6 +18,7 @@ from grid.statistics.scores import (
     wilson,
 )
 from grid.statistics.text import bits_per_byte, chunk_mean, perplexity
+from grid.statistics.trend import Drift, drift, outliers
 
 __all__ = [
     "Drift",

@@ -13,8 +13,8 @@ def quantile_interval(samples: npt.ArrayLike, q: float) -> Interval:
 
     The interval lies between order statistics whose ranks are binomial quantiles (Conover 1999,
     section 3.2): at least 2.5 % on each side. An end that so few samples cannot give is None, for
-    instance the upper one of p99 below 368 samples. The interval is widened where interpolation puts
-    the value outside it (extreme q of a few samples).
+    instance the upper one of p99 below 368 samples. The interval is widened where interpolation
+    puts the value outside it (extreme q of a few samples).
     """
     if not 0 < q < 1:
         raise ValueError(f"a quantile lies between 0 and 1, not at {q:g}")

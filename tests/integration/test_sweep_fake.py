@@ -114,13 +114,15 @@ def test_a_model_that_does_not_fit_is_skipped_with_the_bytes(toy: Path, grid: Ru
     import grid_fake
 
     grid_fake.write(toy / "big.fake", name="big", width=10**9)
-    (toy / "toy.toml").write_text(FAKE_SWEEP + '[[models]]\nsource = "big.fake"\n')
+    measures = 'measures = ["memory", "speed", "latency", "quality"]\n'
+    (toy / "toy.toml").write_text(measures + FAKE_SWEEP + '[[models]]\nsource = "big.fake"\n')
     done = sweep(grid)
     assert done.returncode == 0, done.stderr
     skipped = [row for row in rows(toy) if row["status"] == "skipped"]
     assert {row["model"] for row in skipped} == {"big"}
-    assert all("available" in str(row["reason"]) and "needs" in str(row["reason"]) for row in skipped)
-    assert sum(row["status"] == "ok" for row in rows(toy)) == 41
+    reasons = {str(row["reason"]) for row in skipped}
+    assert all("needs" in reason and "available" in reason for reason in reasons)
+    assert sum(row["status"] == "ok" for row in rows(toy)) == 4 * 5 + 1
 
 
 def test_skips_are_recorded_once(toy: Path, grid: Run) -> None:

@@ -84,9 +84,12 @@ class Rows:
         workload = {"type": "tasks", "task_class": task_class, "items_sha256": "s", "limit": 9}
         self.attempt("tasks", workload, scores=scores, **fields)
 
-    def quality(self, kld: float | None, **fields: object) -> None:
-        workload = {"type": "quality", "reference": None if kld is None else "base-F16"}
-        metrics = {"perplexity": 5.0} | ({} if kld is None else {"kld_mean": kld})
+    def quality(
+        self, kld: float | None, text: str = "t", perplexity: float = 5.0, **fields: object
+    ) -> None:
+        reference = None if kld is None else "base-F16"
+        workload = {"type": "quality", "text_sha256": text, "reference": reference}
+        metrics = {"perplexity": perplexity} | ({} if kld is None else {"kld_mean": kld})
         self.attempt("quality", workload, metrics=metrics, **fields)
 
     def tables(self) -> Tables:

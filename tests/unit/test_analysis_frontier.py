@@ -1,6 +1,7 @@
 """The frontier, its probabilities and ties."""
 
 import time
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grid.analysis import METHOD, frontier, posterior
-from grid.analysis.frontier import membership, ties, undominated
-from grid.analysis.posterior import class_draws, median_rate_draws
+from grid.analysis.belief import class_draws, median_rate_draws
+from grid.analysis.pareto import membership, ties, undominated
 from grid.errors import InputError
 
 HALF = [1.0] * 50 + [0.0] * 50
@@ -42,10 +43,10 @@ def test_points_carry_the_measured_values():
 def test_the_same_answers_in_more_bytes_are_beaten_but_not_surely():
     found = frontier([variant("small", 4, HALF), variant("big", 5, HALF)], draws=20_000)
     assert [p.on for p in found.points] == [True, False]
-    # The two prior items, fair coins here, are in the big one's favour as often as not, and
-    # decide nothing in (1/2)^2 of the draws.
+    # The four prior items, fair coins here, are in the big one's favour as often as not, and
+    # decide nothing in (1/2)^4 of the draws.
     assert found.points[0].probability == 1.0
-    assert found.points[1].probability == pytest.approx((1 - 1 / 4) / 2, abs=0.015)
+    assert found.points[1].probability == pytest.approx((1 - 1 / 16) / 2, abs=0.015)
     assert found.points[1].ties["capability"] == (found.points[0].variant,)
 
 
@@ -61,33 +62,30 @@ def test_options_that_change_no_answer_leave_one_artifact_as_good_as_itself():
 
 
 def test_a_close_call_has_a_probability_between():
-    # 10 items only the big one knows, 8 only the small one, and 2 prior items, each in favour of
-    # either with probability p (1 - p): the weight on the first kind is a mixture of Betas.
+    # 10 items only the big one knows, 8 only the small one, and i and j of the 4 prior items by
+    # chance: the weight on the first kind is Beta(10 + i, 8 + j).
     from scipy.special import betainc
 
     big, small = [1.0] * 10 + [0.0] * 8 + HALF, [0.0] * 10 + [1.0] * 8 + HALF
     found = frontier([variant("small", 4, small), variant("big", 5, big)], draws=20_000)
     for_big, for_small = 60 / 118 * 60 / 118, 58 / 118 * 58 / 118
-    neither = 1 - for_big - for_small
-    cases = {
-        (0, 0): neither**2,
-        (1, 0): 2 * for_big * neither,
-        (0, 1): 2 * for_small * neither,
-        (2, 0): for_big**2,
-        (0, 2): for_small**2,
-        (1, 1): 2 * for_big * for_small,
-    }
-    expected = sum(p * (1 - betainc(10 + i, 8 + j, 0.5)) for (i, j), p in cases.items())
+    expected = 0.0
+    for kinds in product(range(3), repeat=4):
+        i, j = kinds.count(0), kinds.count(1)
+        chance = for_big**i * for_small**j * (1 - for_big - for_small) ** (4 - i - j)
+        expected += chance * float(1 - betainc(10 + i, 8 + j, 0.5))
     assert labels(found.points) == ["small", "big"]
     assert found.points[0].probability == 1.0
-    assert found.points[1].probability == pytest.approx(float(expected), abs=0.015)
+    assert found.points[1].probability == pytest.approx(expected, abs=0.015)
 
 
 def test_ties_are_named_per_axis():
     big, small = [1.0] * 10 + [0.0] * 8 + HALF, [0.0] * 10 + [1.0] * 8 + HALF
     none = [0.0] * 118
     found = frontier([variant("a", 4, small), variant("b", 5, big), variant("c", 5, none)])
-    tied = {p.variant.quant: {k: [v.quant for v in t] for k, t in p.ties.items()} for p in found.points}
+    tied = {
+        p.variant.quant: {k: [v.quant for v in t] for k, t in p.ties.items()} for p in found.points
+    }
     assert tied["a"] == {"capability": ["b"], "artifact_bytes": []}
     assert tied["b"] == {"capability": ["a"], "artifact_bytes": ["c"]}
     assert tied["c"] == {"capability": [], "artifact_bytes": ["b"]}
@@ -148,9 +146,7 @@ def test_the_documentation_holds_the_method_as_printed():
     assert frontier([]).method == METHOD
 
 
-levels = st.lists(
-    st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=12
-)
+levels = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=12)
 
 
 @given(levels)
@@ -186,9 +182,9 @@ def test_ties_are_mutual_and_never_with_itself(seed):
 def test_the_order_of_variants_does_not_matter(order):
     rng = np.random.default_rng(0)
     given = [
-        variant(f"q{i}", 4 + i, (rng.random(60) < 0.4 + i / 10).astype(float), rng.lognormal(3, 0.1, 5))
+        variant(f"q{i}", 4 + i, rng.random(60) < 0.4 + i / 10, rng.lognormal(3, 0.1, 5))
         for i in range(5)
-    ]  # fmt: skip
+    ]
     plain = frontier(given, x="decode_tps", draws=300)
     turned = frontier([given[i] for i in order], x="decode_tps", draws=300)
     assert labels(turned.points) == labels(plain.points)
@@ -249,9 +245,9 @@ def test_probabilities_of_close_quants_are_calibrated():
 def test_50_variants_and_1200_items_take_less_than_2_seconds():
     rng = np.random.default_rng(0)
     given = [
-        variant(f"q{i}", 100 + i, (rng.random(1200) < 0.3 + i / 100).astype(float), [9.0, 9.5, 10.0])
+        variant(f"q{i}", 100 + i, rng.random(1200) < 0.3 + i / 100, [9.0, 9.5, 10.0])
         for i in range(50)
-    ]  # fmt: skip
+    ]
     start = time.process_time()
     frontier(given, draws=2000)
     assert time.process_time() - start < 2

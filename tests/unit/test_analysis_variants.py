@@ -70,6 +70,34 @@ def test_the_noise_floor_marks_what_is_indistinguishable_and_is_no_variant():
     assert found["F16"].kld_mean is None
 
 
+def test_options_that_speed_was_measured_with_are_a_variant_and_no_floor():
+    rows = full()
+    rows.quality(0.3, quant="F16", options='{"kv": "q4_0"}')
+    rows.decode([1.0], quant="F16", options='{"kv": "q4_0"}')
+    found = [v for v in variants(rows.tables()) if v.quant == "F16"]
+    assert sorted((v.options, v.noise_floor_nat) for v in found) == [
+        ('{"batch": 512, "threads": 2}', None),
+        ('{"kv": "q4_0"}', None),
+    ]
+
+
+def test_the_reference_against_itself_is_not_called_indistinguishable():
+    rows = full()
+    rows.quality(0.0, quant="F16")
+    rows.quality(0.002, quant="F16", options="{}")
+    found = by_quant(rows.tables())["F16"]
+    assert (found.kld_mean.value, found.indistinguishable) == (0.0, None)
+
+
+def test_perplexities_of_different_texts_never_meet():
+    rows = full()
+    rows.quality(0.5, text="other", perplexity=9.0, quant="Q8_0")
+    rows.quality(0.1, text="other", quant="F16", options="{}")
+    found = by_quant(rows.tables())
+    assert (found["Q8_0"].perplexity.value, found["Q8_0"].kld_mean.value) == (5.0, 0.001)
+    assert found["Q8_0"].noise_floor_nat is None
+
+
 def test_the_floor_of_another_model_or_device_kind_does_not_count():
     rows = full()
     rows.quality(0.9, quant="F16", options="{}", device_kind="cuda-sm90")
@@ -108,6 +136,20 @@ def test_quality_alone_makes_a_variant_on_the_class_it_ran_on():
     (found,) = variants(rows.tables())
     assert (found.hardware_class, found.decode_tps) == ("box", None)
     assert found.capability is not None
+
+
+def test_a_noise_run_without_any_noise_makes_no_second_16_bit_variant():
+    rows = Rows()
+    rows.tasks("math", [1.0, 0.0, 1.0])
+    rows.quality(0.0)
+    rows.quality(0.0, options='{"threads": 1}')
+    assert len(variants(rows.tables())) == 1
+
+
+def test_a_model_without_quality_runs_is_16_bit_by_name_beside_one_with_them():
+    rows = full()
+    rows.decode([1.0], model="other", artifact_id="other-F16")
+    assert [v.model for v in variants(rows.tables()) if v.sixteen_bit] == ["base", "other"]
 
 
 def test_failed_attempts_and_older_ones_of_a_cell_do_not_count():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from grid.statistics import drift, outliers
-from grid.statistics.drift import kendall_p
+from grid.statistics.trend import kendall_p
 
 
 def test_a_steady_fall_of_five_repetitions_is_drift():

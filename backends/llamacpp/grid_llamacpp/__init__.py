@@ -1,5 +1,5 @@
 """llama.cpp for quantgrid. Importing this loads no engine."""
 
-from grid_llamacpp.backend import LlamaCpp
+from grid_llamacpp.declaration import LlamaCpp
 
 backend = LlamaCpp()

@@ -23,7 +23,7 @@ from grid.units import MIB
 from grid.workload import Quality, Tasks, Workload
 from grid_llamacpp.options import KV_TYPES
 
-PROCESS_BYTES = 110 * MIB
+PROCESS_BYTES = 80 * MIB
 """Python, numpy and the library's code and tables, resident."""
 CELL_STEP = 256
 """llama.cpp rounds the cache up to this many tokens."""
@@ -109,7 +109,7 @@ def _compute_bytes(model: Model, cells: int, options: Options) -> float:
     """Activations of one physical batch in 32 bits: logits, a few rows of the feed-forward width,
     the attention mask, and the attention scores where flash attention is off."""
     width, ubatch = _width(model), min(int(options["ubatch"]), cells)
-    per_token = model.vocabulary + 16 * width + 2 * cells
+    per_token = model.vocabulary + 16 * width + cells
     if options["flash_attention"] == "off":
         per_token += cells * max(width / 64, 1)
     return 4.0 * ubatch * per_token

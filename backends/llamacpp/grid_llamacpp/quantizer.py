@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 from pathlib import Path
@@ -51,7 +52,8 @@ def quantize(source: Path, recipe: str, target: Path, threads: int) -> None:
     except OSError as error:
         raise EngineError(f"{target.name} cannot be written: {error.strerror or error}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def _check_recipe(recipe: str) -> None:

@@ -98,9 +98,7 @@ def tokenizer(vocabulary: int) -> dict[str, Any]:
     texts = ["<|begin|>", "<|end|>", *letters, *(m.replace(" ", "") for m in _MERGES)]
     assert len(texts) <= vocabulary
     return {
-        "added_tokens": [
-            {"id": i, "content": texts[i], "special": True} for i in range(2)
-        ],
+        "added_tokens": [{"id": i, "content": texts[i], "special": True} for i in range(2)],
         "pre_tokenizer": {
             "type": "Sequence",
             "pretokenizers": [

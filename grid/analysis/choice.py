@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from grid.analysis.frontier import ties
+from grid.analysis.belief import DRAWS, SEED, Posterior, posterior
 from grid.analysis.limits import (
     KINDS,
     SURE,
@@ -17,7 +17,7 @@ from grid.analysis.limits import (
     demanded,
     quantity,
 )
-from grid.analysis.posterior import DRAWS, SEED, Posterior, posterior
+from grid.analysis.pareto import ties
 from grid.analysis.variant import Variant
 from grid.statistics.interval import Floats
 from grid.units import format_bytes
@@ -92,7 +92,7 @@ def _pick(belief: Posterior, limits: Limits) -> Pick:
         relax = _relaxations(belief, measured, wanted, chances)
         return Pick(limits, None, None, (), tuple(failed), relax)
     at = np.flatnonzero(admitted).tolist()
-    best = max(at, key=lambda i: (_capability(belief.variants[i]), -_rank(belief.variants[i])[0]))
+    best = min(at, key=lambda i: (-_capability(belief.variants[i]), _rank(belief.variants[i])))
     equal = [i for i in at if i == best or ties(belief.capability[:, [best, i]])[0, 1]]
     chosen = min(equal, key=lambda i: _rank(belief.variants[i]))
     lost = [_lost(belief, i, chosen, best, i in equal) for i in at if i != chosen]

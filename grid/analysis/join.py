@@ -10,6 +10,7 @@ from typing import Any
 
 from grid import statistics
 from grid.analysis.tables import Attempt, ItemRows, Tables, final_attempts, item_rows
+from grid.analysis.texts import on_main_text
 from grid.analysis.variant import ClassItems, Speed, Variant
 from grid.analysis.weights import class_weights
 from grid.statistics import Interval
@@ -26,24 +27,36 @@ LLC_FACTOR = 4
 Key = tuple[str, str, str, str]
 """artifact id, backend, options, hardware class."""
 
+Place = tuple[str, str, str]
+"""artifact id, backend, device kind: what quality is a property of."""
+
 
 def variants(tables: Tables, weights: Mapping[str, float] | None = None) -> list[Variant]:
     """One row per (artifact, backend, options, hardware class), sorted by class, model and size.
 
     Speed and memory are a hardware class's own. Quality is per artifact, backend and device kind,
     so its rows join every hardware class of that kind: with the same engine options if there are
-    such, else the newest. The noise floor (the 16-bit artifact against itself under other options)
-    is never a variant. `weights` are per task class, equal by default, and a class's weighted by 0
+    such, else the newest; of several texts the one that most of a model's artifacts have. A noise
+    floor (the 16-bit artifact against itself under options that nothing else was measured with) is
+    never a variant. `weights` are per task class, equal by default, and a class's weighted by 0
     may be missing. Raises InputError for an unknown class or an unusable weight.
     """
-    attempts = final_attempts(tables)
-    references = {str(ref) for a in attempts if (ref := a.workload.get("reference"))}
-    floors = [a for a in attempts if _is_floor(a)]
-    usable = [a for a in attempts if not _is_floor(a)]
+    attempts = on_main_text(final_attempts(tables))
+    references: defaultdict[str, set[str]] = defaultdict(set)
+    for attempt in attempts:
+        if attempt.workload.get("reference"):
+            references[attempt.row["model"]].add(attempt.workload["reference"])
+    floors = _floors(attempts)
+    apart = {floor.id for floor in floors}
+    usable = [a for a in attempts if a.id not in apart]
     items = item_rows(tables, [a for a in usable if a.measure == "tasks"])
-    quality = [a for a in usable if a.measure in QUALITY]
+    quality: defaultdict[Place, list[Attempt]] = defaultdict(list)
+    for attempt in usable:
+        if attempt.measure in QUALITY:
+            row = attempt.row
+            quality[row["artifact_id"], row["backend"], row["device_kind"]].append(attempt)
     found = [
-        _variant(key, mine, quality, items, floors, references)
+        _variant(key, mine, quality, items, floors, references[mine[0].row["model"]])
         for key, mine in _by_key(usable).items()
     ]
     return sorted(
@@ -60,13 +73,25 @@ def by_hardware_class(found: Iterable[Variant]) -> dict[str, list[Variant]]:
     return dict(sorted(groups.items()))
 
 
-def _is_floor(attempt: Attempt) -> bool:
-    """The reference artifact compared with its own distribution, computed another way."""
-    reference = attempt.workload.get("reference")
-    if attempt.measure != "quality" or reference != attempt.row["artifact_id"]:
-        return False
+def _floors(attempts: Sequence[Attempt]) -> list[Attempt]:
+    """Runs of a reference against its own distribution, computed another way.
+
+    Options that speed or tasks were measured with as well are a user's choice (a smaller KV type,
+    say), not the same computation done differently.
+    """
+    chosen = {_computation(a) for a in attempts if a.measure != "quality"}
+    return [a for a in attempts if _differs_from_itself(a) and _computation(a) not in chosen]
+
+
+def _differs_from_itself(attempt: Attempt) -> bool:
     kld = attempt.metrics.get("kld_mean")
-    return kld is not None and kld.value > 0
+    itself = attempt.workload.get("reference") == attempt.row["artifact_id"]
+    return attempt.measure == "quality" and itself and kld is not None and kld.value > 0
+
+
+def _computation(attempt: Attempt) -> tuple[str, str, str, str]:
+    row = attempt.row
+    return row["artifact_id"], row["backend"], _options(row), row["device_kind"]
 
 
 def _key(attempt: Attempt) -> Key:
@@ -79,30 +104,28 @@ def _options(row: Mapping[str, Any]) -> str:
 
 
 def _by_key(attempts: Sequence[Attempt]) -> dict[Key, list[Attempt]]:
-    """Speed attempts by variant; a quality run is a variant of its own only where its artifact has
-    no speed on the class of the node that it ran on."""
-    groups: defaultdict[Key, list[Attempt]] = defaultdict(list)
-    for attempt in attempts:
-        if attempt.measure in SPEED:
-            groups[_key(attempt)].append(attempt)
-    timed = {(key[0], key[1], key[3]) for key in groups}
-    for attempt in attempts:
-        key = _key(attempt)
-        if attempt.measure in QUALITY and (key[0], key[1], key[3]) not in timed:
-            groups[key].append(attempt)
+    """Attempts by the variant that they make. Where an artifact has speed on a hardware class its
+    quality runs make none; where it has none, tasks do; where it has neither, texts."""
+    groups: dict[Key, list[Attempt]] = {}
+    for stage in (SPEED, ("tasks",), ("quality",)):
+        covered = {(artifact, backend, place) for artifact, backend, _, place in groups}
+        for attempt in attempts:
+            key = _key(attempt)
+            if attempt.measure in stage and (key[0], key[1], key[3]) not in covered:
+                groups.setdefault(key, []).append(attempt)
     return groups
 
 
 def _variant(
     key: Key,
     mine: Sequence[Attempt],
-    quality: Sequence[Attempt],
+    quality: Mapping[Place, Sequence[Attempt]],
     items: Mapping[str, ItemRows],
     floors: Sequence[Attempt],
     references: set[str],
 ) -> Variant:
     row = max(mine, key=lambda a: a.newness).row
-    joined = [a for a in quality if _joins(a, key, row["device_kind"])]
+    joined = quality.get((key[0], key[1], row["device_kind"]), ())
     text = _newest([a for a in joined if a.measure == "quality"], key)
     memory = _memory([a for a in mine if a.measure == "memory"])
     latency = _newest([a for a in mine if a.measure == "latency"], key)
@@ -138,11 +161,6 @@ def _variant(
 
 def _sixteen_bit(artifact_id: str, quant: str, references: set[str]) -> bool:
     return artifact_id in references if references else quant.upper() in SIXTEEN_BIT
-
-
-def _joins(attempt: Attempt, key: Key, device_kind: str) -> bool:
-    row = attempt.row
-    return (row["artifact_id"], row["backend"], row["device_kind"]) == (*key[:2], device_kind)
 
 
 def _newest(attempts: Sequence[Attempt], key: Key) -> Attempt | None:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from grid.analysis.axes import Axis, axis_of, estimate, goodness
-from grid.analysis.posterior import DRAWS, METHOD, SEED, Posterior, posterior
+from grid.analysis.belief import DRAWS, METHOD, SEED, Posterior, posterior
 from grid.analysis.variant import Variant
 from grid.statistics.interval import LEVEL, Floats
 
@@ -58,7 +58,7 @@ def frontier(
 ) -> Frontier:
     """Pareto set of one hardware class, with each point's probability of being on it.
 
-    Prior and method are posterior.METHOD. A Posterior made before spares drawing again. Raises
+    Prior and method are belief.METHOD. A Posterior made before spares drawing again. Raises
     InputError for an unknown axis or for variants of several hardware classes.
     """
     first, second = axis_of(x), axis_of(y)

@@ -1,0 +1,70 @@
+"""Options: complete, checked, and refused with one clear line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from grid_llamacpp import backend
+
+from grid.errors import InputError
+from grid.node import Accelerator, Node
+
+
+def test_defaults_are_llama_benchs(node: Node) -> None:
+    assert backend.options({}, node) == {
+        "threads": 2,
+        "threads_batch": 2,
+        "batch": 2048,
+        "ubatch": 512,
+        "gpu_layers": 0,
+        "flash_attention": "auto",
+        "kv_type_k": "f16",
+        "kv_type_v": "f16",
+        "mmap": True,
+    }
+
+
+def test_threads_for_batches_follow_threads(node: Node) -> None:
+    assert backend.options({"threads": 7}, node)["threads_batch"] == 7
+
+
+def test_an_accelerator_takes_all_layers(node: Node) -> None:
+    card = Accelerator(name="card", kind="cuda-sm90", memory_bytes=2**36)
+    with_card = msgspec.structs.replace(node, accelerators=(card,))
+    assert backend.options({}, with_card)["gpu_layers"] == -1
+
+
+def test_flash_attention_may_be_a_flag(node: Node) -> None:
+    assert backend.options({"flash_attention": False}, node)["flash_attention"] == "off"
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ({"thread": 2}, r"'thread' is unknown to llamacpp. Did you mean 'threads'\?"),
+        ({"threads": "2"}, "threads = '2': write a whole number from 0 to"),
+        ({"threads": True}, "threads = True"),
+        ({"batch": 0}, "batch = 0: write a whole number from 1"),
+        ({"mmap": 1}, "mmap = 1: write true or false"),
+        ({"kv_type_k": "q8"}, r"kv_type_k = 'q8' is unknown. Did you mean 'q8_0'\?"),
+        ({"flash_attention": "yes"}, "flash_attention = 'yes' is unknown"),
+        ({"ubatch": 4096}, "ubatch = 4096 is larger than batch = 2048"),
+        ({"kv_type_v": "q8_0", "flash_attention": "off"}, "needs flash attention"),
+    ],
+)
+def test_wrong_options_are_refused(node: Node, given: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(InputError, match=complaint) as caught:
+        backend.options(given, node)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("given", [{}, {"threads": 1, "ubatch": 1}, {"batch": 1, "ubatch": 1}])
+def test_noise_options_compute_the_same_in_other_pieces(node: Node, given: dict[str, Any]) -> None:
+    options = backend.options(given, node)
+    other = backend.noise_options(options)
+    changed = {name for name in options if options[name] != other[name]}
+    assert "threads" in changed
+    assert changed <= {"ubatch", "threads", "threads_batch"}
+    assert backend.options(other, node) == other

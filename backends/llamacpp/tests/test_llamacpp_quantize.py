@@ -1,0 +1,165 @@
+"""The recipes listed are the presets that llama.cpp really makes without an importance matrix."""
+
+from __future__ import annotations
+
+import ctypes
+from pathlib import Path
+from typing import Any
+
+import gguf
+import numpy as np
+import pytest
+from grid_llamacpp import backend
+from grid_llamacpp.library import library
+from grid_llamacpp.recipes import FILE_TYPE_NUMBERS, NEEDS_MATRIX, RECIPES
+from llamacpp_random import CONFIG, forward, weights
+
+from grid.errors import EngineError, Unsupported
+from grid.formats.ggml_types import FILE_TYPES, GGML_TYPES
+
+pytestmark = pytest.mark.engine
+
+DENSE = sorted(set(RECIPES) - {"MXFP4_MOE"})
+
+
+@pytest.fixture(scope="module")
+def made(f16: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("made")
+    for recipe in DENSE:
+        backend.quantize(f16, recipe, folder / f"{recipe}.gguf", 1)
+    return {recipe: folder / f"{recipe}.gguf" for recipe in DENSE}
+
+
+def native(source: Path, target: Path, number: int) -> int:
+    api = library().api
+    parameters = api.llama_model_quantize_default_params()
+    parameters.ftype, parameters.nthread = number, 1
+    code = api.llama_model_quantize(
+        str(source).encode(), str(target).encode(), ctypes.byref(parameters)
+    )
+    return int(code)
+
+
+@pytest.mark.parametrize("recipe", DENSE)
+def test_every_recipe_is_made_and_names_itself(made: dict[str, Path], recipe: str) -> None:
+    assert backend.inspect(made[recipe]).quant == recipe
+
+
+@pytest.mark.parametrize("recipe", DENSE)
+def test_every_recipe_can_be_run(made: dict[str, Path], recipe: str, opened: Any) -> None:
+    with opened(made[recipe]) as engine:
+        assert np.isfinite(engine.logits([0, 5, 6])).all()
+
+
+def test_every_other_preset_is_refused_by_llama_cpp(f16: Path, tmp_path: Path) -> None:
+    others = {name: FILE_TYPE_NUMBERS[name] for name in set(FILE_TYPES.values()) - set(RECIPES)}
+    makeable = [name for name, n in others.items() if native(f16, tmp_path / "x.gguf", n) == 0]
+    assert makeable == []
+    assert set(others) == NEEDS_MATRIX | {"NVFP4"}
+
+
+def test_fewer_bits_are_further_from_the_16_bit_model(made: dict[str, Path], opened: Any) -> None:
+    ids = [0, 17, 258, 80, 3, 99, 200, 261]
+    true = forward(CONFIG, weights(CONFIG), ids)
+
+    def error(recipe: str) -> float:
+        with opened(made[recipe]) as engine:
+            return float(np.sqrt(np.mean((engine.logits(ids) - true) ** 2)))
+
+    errors = [error(recipe) for recipe in ("F16", "Q8_0", "Q5_K_M", "Q4_0", "Q2_K", "Q1_0")]
+    assert errors == sorted(errors)
+
+
+@pytest.mark.parametrize("recipe", ["Q8_0", "Q4_0", "Q5_1", "TQ1_0", "Q1_0", "Q2_0"])
+def test_nominal_bits_are_those_of_the_block_type(made: dict[str, Path], recipe: str) -> None:
+    assert backend.inspect(made[recipe]).facts.bpw_layer == RECIPES[recipe].bits
+
+
+def test_nominal_bits_are_near_the_observed(made: dict[str, Path]) -> None:
+    """Small embeddings weigh more here than in the 8B model the mixed figures are from."""
+    for recipe in DENSE:
+        observed = backend.inspect(made[recipe]).facts.bpw_layer
+        assert observed == pytest.approx(RECIPES[recipe].bits, rel=0.08), recipe
+
+
+def test_type_table_is_the_librarys() -> None:
+    base = library().cdll
+    base.ggml_blck_size.restype = ctypes.c_int64
+    base.ggml_type_size.restype = ctypes.c_size_t
+    base.ggml_type_name.restype = ctypes.c_char_p
+    for number, kind in GGML_TYPES.items():
+        assert base.ggml_type_name(number).decode().upper() == kind.name
+        assert (base.ggml_blck_size(number), base.ggml_type_size(number)) == kind[1:]
+
+
+def test_quantizing_twice_is_unsupported(q8: Path, tmp_path: Path) -> None:
+    with pytest.raises(Unsupported, match=r"already quantized \(Q8_0\)"):
+        backend.quantize(q8, "Q4_0", tmp_path / "x.gguf", 1)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "complaint"),
+    [("IQ2_XS", "importance matrix"), ("Q4_K_X", "Did you mean"), ("MXFP4_MOE", "mixtures")],
+)
+def test_what_cannot_be_made_is_unsupported(
+    f16: Path, tmp_path: Path, recipe: str, complaint: str
+) -> None:
+    with pytest.raises(Unsupported, match=complaint):
+        backend.quantize(f16, recipe, tmp_path / "x.gguf", 1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_torn_source_fails_and_leaves_no_file(f16: Path, tmp_path: Path) -> None:
+    torn = tmp_path / "torn.gguf"
+    torn.write_bytes(f16.read_bytes()[:-100])
+    with pytest.raises(EngineError, match="truncated"):
+        backend.quantize(torn, "Q4_0", tmp_path / "x.gguf", 1)
+    assert list(tmp_path.iterdir()) == [torn]
+
+
+def test_a_target_that_cannot_be_written_is_one_line(f16: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(EngineError, match="cannot be written"):
+        backend.quantize(f16, "Q4_0", tmp_path / "file" / "x.gguf", 1)
+
+
+def test_a_mixture_of_experts_keeps_them_in_mxfp4(tmp_path: Path, opened: Any) -> None:
+    source = _mixture(tmp_path / "moe.gguf")
+    backend.quantize(source, "MXFP4_MOE", tmp_path / "q.gguf", 1)
+    found = backend.inspect(tmp_path / "q.gguf")
+    assert found.quant == "MXFP4_MOE"
+    assert 4.25 < found.facts.bpw_layer < 8.5
+    with opened(tmp_path / "q.gguf") as engine:
+        assert np.isfinite(engine.logits([0, 5])).all()
+
+
+def _mixture(path: Path) -> Path:
+    """One layer of four experts, two used, random."""
+    writer = gguf.GGUFWriter(str(path), "llama")
+    writer.add_file_type(1)
+    for name, value in {
+        "block_count": 1, "context_length": 128, "embedding_length": 64, "vocab_size": 8,
+        "feed_forward_length": 64, "expert_count": 4, "expert_used_count": 2,
+        "attention.head_count": 2, "rope.dimension_count": 32,
+    }.items():  # fmt: skip
+        writer.add_uint32(f"llama.{name}", value)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_tokenizer_model("none")
+    random = np.random.default_rng(0)
+    shapes = {"token_embd": (8, 64), "output": (8, 64), "blk.0.ffn_gate_inp": (4, 64)}
+    shapes |= {f"blk.0.attn_{n}": (64, 64) for n in ("q", "k", "v", "output")}
+    experts = {f"blk.0.ffn_{n}_exps": (4, 64, 64) for n in ("gate", "up", "down")}
+    for name in ("output_norm", "blk.0.attn_norm", "blk.0.ffn_norm"):
+        writer.add_tensor(f"{name}.weight", np.ones(64, np.float32))
+    for name, shape in {**shapes, **experts}.items():
+        kind = np.float32 if name.endswith("inp") else np.float16
+        writer.add_tensor(f"{name}.weight", (random.standard_normal(shape) / 8).astype(kind))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def test_identity_names_the_quantizer_and_its_version() -> None:
+    assert backend.quantizer() == "llama-cpp-python 0.3.36, converter 1"
