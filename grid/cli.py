@@ -136,7 +136,9 @@ def results(
     store: StoreUri = "results",
     where: Where = None,
     columns: Columns = None,
-    sort: Annotated[str | None, typer.Option(help='SQL order, such as "decode_tps DESC".')] = None,
+    sort: Annotated[
+        str | None, typer.Option(help="Column to sort by; -column for the largest first.")
+    ] = None,
     limit: Annotated[int, typer.Option(help="Rows to show.")] = 40,
 ) -> None:
     """Print a table of the newest final attempts, one row a cell."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -18,7 +19,7 @@ from grid import __version__
 from grid.artifact import ArtifactFacts
 from grid.cell import Cell
 from grid.derive import metrics_of
-from grid.errors import InputError
+from grid.errors import InputError, StoreLost
 from grid.measurement import Measurement
 from grid.node import Node
 from grid.plan.plan import Plan
@@ -32,6 +33,10 @@ from grid.workload import kind
 
 if TYPE_CHECKING:
     from grid.results.store import Writer
+
+
+TICK_S = 1.0
+"""Seconds between looks at whether waiting rows are due."""
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +80,7 @@ def run_sweep(
         progress.planned(plan)
         try:
             if plan.cells:
-                with _executor(executor, node, sweep) as runner:
+                with _executor(executor, node, sweep) as runner, _flushing(tally):
                     for event in runner.run(plan.sessions):
                         tally.hear(event)
         finally:
@@ -105,7 +110,12 @@ class _Tally:
         self._node = node
         self._writer = writer
         self._progress = progress
-        self._environment = driver_environment()
+        self._environment = {
+            **driver_environment(),
+            "bandwidth_bytes_s": f"{node.bandwidth_bytes_s:.4g}",
+            "llc_bytes": str(node.llc_bytes),
+        }
+        self._writing = threading.Lock()
         self._first = self._last = time.perf_counter()
         self.measured = self.failed = 0
         self.engine_s = 0.0
@@ -137,7 +147,11 @@ class _Tally:
                 self._progress.started(self._cells[event.cell_id])
             case CellDone():
                 self._done(event.measurement)
-        self._writer.tick()
+
+    def tick(self) -> None:
+        """Flush rows that have waited long enough."""
+        with self._writing:
+            self._writer.tick()
 
     def _begin(self) -> None:
         if not self.engine_s and not self.measured and not self.failed:
@@ -156,15 +170,37 @@ class _Tally:
         self._progress.finished(cell, measurement)
 
     def _write(self, cell: Cell, measurement: Measurement) -> None:
-        self._writer.add(
-            cell,
-            measurement,
-            metrics_of(kind(cell.workload), cell.workload, measurement),
-            node=self._node,
-            sweep_id=self._sweep_id,
-            sweep=self._plan.sweep,
-            facts=self._facts.get(cell.artifact.id),
-        )
+        metrics = metrics_of(kind(cell.workload), cell.workload, measurement)
+        with self._writing:
+            self._writer.add(
+                cell,
+                measurement,
+                metrics,
+                node=self._node,
+                sweep_id=self._sweep_id,
+                sweep=self._plan.sweep,
+                facts=self._facts.get(cell.artifact.id),
+            )
+
+
+@contextmanager
+def _flushing(tally: _Tally) -> Iterator[None]:
+    """Rows reach the store also while one cell takes an hour: a thread ticks beside the events."""
+    done = threading.Event()
+
+    def tick() -> None:
+        # A lost store is raised by the writer again, at the next row and on closing.
+        with suppress(StoreLost):
+            while not done.wait(TICK_S):
+                tally.tick()
+
+    thread = threading.Thread(target=tick, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 @contextmanager

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(r"constraint-dependencies = \[\n.*?^\]\n", re.DOTALL | re.MULTILINE)
-PIN = re.compile(r"^(?P<name>[A-Za-z0-9_.-]+)==(?P<version>[^ ;]+)")
+PIN = re.compile(r"^(?P<name>[A-Za-z0-9_.-]+)==(?P<version>[^ ;]+)(?: ; (?P<marker>.+))?$")
 EXPORT = (
     "uv", "export", "--quiet", "--no-hashes", "--no-annotate", "--no-header",
     "--no-emit-workspace", "--all-packages", "--all-groups", "--no-group", "train",
@@ -32,8 +33,18 @@ def resolved() -> list[str]:
         done = subprocess.run(EXPORT, cwd=ROOT, check=True, capture_output=True, text=True)
     finally:
         (ROOT / "pyproject.toml").write_text(text)
-    found = (PIN.match(line) for line in done.stdout.splitlines())
-    return sorted({f"{match['name']}=={match['version']}" for match in found if match})
+    return sorted(_pins(done.stdout.splitlines()))
+
+
+def _pins(lines: list[str]) -> Iterator[str]:
+    """A package with one version is pinned everywhere; one with several keeps their markers."""
+    found = [match for line in lines if (match := PIN.match(line))]
+    versions: dict[str, set[str]] = {}
+    for match in found:
+        versions.setdefault(match["name"], set()).add(match["version"])
+    for match in found:
+        pin = f"{match['name']}=={match['version']}"
+        yield pin if len(versions[match["name"]]) == 1 else f"{pin} ; {match['marker']}"
 
 
 def with_pins(text: str, pins: list[str]) -> str:

@@ -54,7 +54,9 @@ def toy(tmp_path: Path) -> Path:
 def grid(tmp_path: Path) -> Run:
     """`grid(...)` runs the command line in the test's folder as a user would."""
 
-    def run(*arguments: str, timeout: float = 120, **options: object) -> subprocess.CompletedProcess[str]:  # noqa: E501
+    def run(
+        *arguments: str, timeout: float = 120, **options: object
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "grid", *arguments],
             cwd=tmp_path,

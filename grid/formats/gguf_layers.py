@@ -59,24 +59,25 @@ class Fields(NamedTuple):
             raise self.fail(f"{key} is not a whole number within reason")
         return value
 
-    def _key(self, name: str) -> str:
+    def key(self, name: str) -> str:
+        """The name under the architecture: `context_length` -> `llama.context_length`."""
         return f"{self.text('general.architecture')}.{name}"
 
     def whole(self, name: str) -> int | None:
-        """The same under the architecture's name: `context_length` -> `llama.context_length`."""
-        return self.whole_key(self._key(name))
+        """The same for a key under the architecture's name."""
+        return self.whole_key(self.key(name))
 
     def per_layer(self, name: str, layers: int) -> list[int] | None:
         """One number a layer, where the file has a number or an array of them."""
-        value = self.header.metadata.get(self._key(name))
+        value = self.header.metadata.get(self.key(name))
         if not isinstance(value, tuple):
             number = self.whole(name)
             return None if number is None else [number] * layers
         if len(value) < layers:
-            raise self.fail(f"{self._key(name)} has {len(value)} numbers for {layers} layers")
+            raise self.fail(f"{self.key(name)} has {len(value)} numbers for {layers} layers")
         numbers = [int(v) for v in value[:layers] if type(v) in (int, bool) and 0 <= v <= MAX_WIDTH]
         if len(numbers) < layers:
-            raise self.fail(f"{self._key(name)} has numbers that cannot be")
+            raise self.fail(f"{self.key(name)} has numbers that cannot be")
         return numbers
 
 
@@ -133,7 +134,7 @@ def _windows(fields: Fields, layers: int) -> list[int | None]:
     """
     window = fields.whole("attention.sliding_window")
     name = "attention.sliding_window_pattern"
-    given = fields.header.metadata.get(fields._key(name))
+    given = fields.header.metadata.get(fields.key(name))
     if not window:
         return [None] * layers
     if isinstance(given, tuple):

@@ -9,7 +9,7 @@ from random import Random
 
 from grid.reference import TASK_CLASSES, Item
 from grid.reference.corpus import make_heldout_text
-from grid.reference.language import hard_pair, pair
+from grid.reference.language import nested_pair, pair
 from grid.reference.puzzles import Puzzle, chain, copying, equation, lookup
 from grid.reference.words import between, held_out, pick, sample
 from grid.reference.world import ATTRIBUTES, PEOPLE, statement
@@ -40,7 +40,7 @@ def _math(rng: Random) -> Draft:
 
 
 def _language(rng: Random) -> Draft:
-    two = pair(rng) if rng.random() < 0.2 else hard_pair(rng)
+    two = pair(rng) if rng.random() < 0.25 else nested_pair(rng)
     choices = sample(rng, [two.good, two.bad], 2)
     return two.context, tuple(choices), choices.index(two.good), two.sentence
 

@@ -114,8 +114,8 @@ def _tail(rng: Random) -> str:
     )
 
 
-def _agreement(rng: Random, plural: bool, depths: tuple[int, ...]) -> Pair:
-    depth = pick(rng, depths)
+def _agreement(rng: Random, plural: bool) -> Pair:
+    depth = pick(rng, (0, 1, 1, 2, 2, 3))
     subject = _capital(_noun_phrase(rng, plural) + _modifier(rng, plural, depth))
     if rng.random() < 0.3:
         forms, tail = ("is", "are"), f" {pick(rng, _ADJECTIVES)}."
@@ -125,12 +125,12 @@ def _agreement(rng: Random, plural: bool, depths: tuple[int, ...]) -> Pair:
     return Pair(subject, f" {forms[plural]}{tail}", f" {forms[not plural]}{tail}")
 
 
-def _reflexive(rng: Random, plural: bool, depths: tuple[int, ...]) -> Pair:
+def _reflexive(rng: Random, plural: bool) -> Pair:
     male = rng.random() < 0.5
     singular = pick(rng, _MALE if male else _FEMALE)
     noun = next(pair for pair in NOUNS if pair[0] == singular)[plural]
     verb = _conjugate(pick(rng, _TRANSITIVE), plural)
-    modifier = _modifier(rng, plural, pick(rng, depths))
+    modifier = _modifier(rng, plural, pick(rng, (0, 1, 1, 2)))
     own, crossed = ("himself", "herself") if male else ("herself", "himself")
     other = crossed if rng.random() < 0.5 else "themselves"
     good, bad = ("themselves", own) if plural else (own, other)
@@ -163,18 +163,31 @@ def pair(rng: Random) -> Pair:
     plural = rng.random() < 0.5
     kind = rng.random()
     if kind < 0.55:
-        return _agreement(rng, plural, (0, 1, 1, 2, 2, 3))
+        return _agreement(rng, plural)
     if kind < 0.75:
-        return _reflexive(rng, plural, (0, 1, 1, 2))
+        return _reflexive(rng, plural)
     return _idiom(rng, plural) if kind < 0.9 else _existential(rng, plural)
 
 
-def hard_pair(rng: Random) -> Pair:
-    """A minimal pair with several nouns between the words that agree, as far as training goes."""
-    plural = rng.random() < 0.5
-    if rng.random() < 0.7:
-        return _agreement(rng, plural, (2, 3, 3, 4))
-    return _reflexive(rng, plural, (1, 2, 2, 3))
+def nested_pair(rng: Random) -> Pair:
+    """Clauses inside clauses, as in `The kings that the boy that the girls see knows sleep.`
+
+    Three or four subjects come first, then their verbs, innermost first. A verb other than the
+    last is wrong, so no rule about the first noun answers these.
+    """
+    plural = [rng.random() < 0.5 for _ in range(pick(rng, (3, 3, 4)))]
+    subjects = []
+    for number in plural:
+        near = f" {pick(rng, _PREPOSITIONS)} {_noun_phrase(rng, not number)}"
+        subjects.append(_noun_phrase(rng, number) + (near if rng.random() < 0.5 else ""))
+    verbs = [pick(rng, _VERBS), *(pick(rng, _TRANSITIVE) for _ in plural[1:])]
+    target = between(rng, 1, len(plural) - 1)
+    right = [_conjugate(verb, number) for verb, number in zip(verbs, plural, strict=True)]
+    wrong = list(right)
+    wrong[target] = _conjugate(verbs[target], not plural[target])
+    context = [_capital(" that ".join(subjects)), *reversed(right[target + 1 :])]
+    endings = (" " + " ".join(reversed(form[: target + 1])) + "." for form in (right, wrong))
+    return Pair(" ".join(context), *endings)
 
 
 def _narrative(rng: Random) -> str:

@@ -138,6 +138,7 @@ def export(network: Llama, folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     weights = {k: v.detach().half().contiguous() for k, v in network.state_dict().items()}
     save_file(weights, folder / "model.tmp", metadata={"format": "pt"})
+    (folder / "model.tmp").chmod(0o644)
     os.replace(folder / "model.tmp", folder / "model.safetensors")
     text = json.dumps(network.shape.config(), indent=2) + "\n"
     (folder / "config.tmp").write_text(text)

@@ -82,23 +82,35 @@ def _print_class(name: str, belief: Posterior) -> None:
     out.rule(f"[bold]{name}", align="left")
     out.print(_heading(belief.variants))
     for axis, heading in VIEWS:
-        found = frontier(belief, axis)
         out.print(f"\n[bold]{heading}[/bold]")
-        if not found.points:
-            out.print(f"  nothing to compare: {_lacks(found)}")
-            continue
-        shown = [p for p in found.points if p.on or p.probability >= PLAUSIBLE]
-        columns = ("", "model", "size", "bits/w", "capability", "decode token/s", "on it", "ties")
-        out.print(table(columns, [_row(point) for point in shown], right=(2, 3, 6)))
-        hidden = len(found.points) - len(shown)
-        if hidden:
-            out.print(f"  and {hidden} more that something beats, surely (P < {PLAUSIBLE:g})")
-        if found.left_out:
-            out.print(f"  left out: {_lacks(found)}")
+        _print_frontier(frontier(belief, axis))
     out.print("\n[bold]what to run[/bold]")
-    rows = [_pick_row(pick) for pick in picks(belief, typical_limits(belief.variants))]
-    out.print(table(("if you want", "run", "capability", "size", "decode token/s", ""), rows, (3,)))
+    _print_picks(picks(belief, typical_limits(belief.variants)))
     _print_notes(belief.variants)
+
+
+def _print_frontier(found: Frontier) -> None:
+    out = console()
+    if not found.points:
+        out.print(f"  nothing to compare: {_lacks(found)}")
+        return
+    shown = [point for point in found.points if point.on or point.probability >= PLAUSIBLE]
+    columns = ("", "model", "size", "bits/w", "capability", "decode token/s", "on it", "ties")
+    out.print(table(columns, [_row(point) for point in shown], right=(2, 3, 6)))
+    hidden = len(found.points) - len(shown)
+    if hidden:
+        out.print(f"  and {hidden} more that something beats, surely (P < {PLAUSIBLE:g})")
+    if found.left_out:
+        out.print(f"  left out: {_lacks(found)}")
+
+
+def _print_picks(chosen: Sequence[Pick]) -> None:
+    out = console()
+    columns = ("if you want", "run", "capability", "size", "decode token/s", "")
+    out.print(table(columns, [_pick_row(pick) for pick in chosen], right=(3,)))
+    for pick in chosen:
+        for step in pick.relax:
+            out.print(f"  for {pick.limits.name}: {step.text}", markup=False)
 
 
 def _heading(found: Sequence[Variant]) -> str:
@@ -133,7 +145,7 @@ def _ties(point: FrontierPoint) -> str:
 
 def _pick_row(pick: Pick) -> Sequence[str]:
     if pick.variant is None:
-        return (pick.limits.name, "nothing", "-", "-", "-", "; ".join(r.text for r in pick.relax))
+        return (pick.limits.name, "nothing", "-", "-", "-", "see below")
     variant = pick.variant
     note = ""
     if pick.best is not None and pick.best is not variant:
@@ -157,7 +169,9 @@ def _print_notes(found: Sequence[Variant]) -> None:
     drifting = [variant.label for variant in found if variant.drifts]
     if drifting:
         out.print(f"speed drifted between repetitions: {', '.join(drifting)}")
-    out.print("intervals are 95 %; * nothing beats it; on it: probability of that (docs/frontier.md)")
+    out.print(
+        "intervals are 95 %; * nothing beats it; on it: probability of that (docs/frontier.md)"
+    )
 
 
 def _lacks(found: Frontier) -> str:

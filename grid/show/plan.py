@@ -37,8 +37,10 @@ def show_plan(plan: Plan, estimate: Estimate, as_json: bool = False) -> None:
         f"{len(plan.measured)} measured already, {len(plan.skipped)} skipped"
     )
     if plan.cells:
-        source = f"from {estimate.from_measured} measured cells" if estimate.from_measured else (
-            "a rough model; measured cells sharpen it"
+        source = (
+            f"from {estimate.from_measured} measured cells"
+            if estimate.from_measured
+            else ("a rough model; measured cells sharpen it")
         )
         out.print(f"estimated time {format_seconds(estimate.seconds)} ({source})")
         if estimate.host_bytes is not None:

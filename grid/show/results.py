@@ -4,28 +4,70 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from grid.errors import InputError
 from grid.results import open_store
 from grid.results.reader import Results, require_rows
 from grid.show.console import console, number, table
+from grid.units import format_bytes
 
 _ENDINGS = {".csv": "csv", ".json": "json", ".md": "md", ".parquet": "parquet"}
+
+
+HEADLINES = {
+    "memory": ("load_s", "peak_rss_bytes"),
+    "prefill": ("prefill_tps",),
+    "decode": ("decode_tps",),
+    "latency": ("ttft_s", "tpot_s"),
+    "quality": ("perplexity", "kld_mean"),
+    "tasks": ("accuracy", "capability"),
+}
+"""Metrics shown for each measure where no columns are chosen."""
 
 
 def show_results(
     store: str, where: str | None, columns: str | None, sort: str | None, limit: int
 ) -> None:
-    """One row a cell: what it was and the metrics that it has."""
+    """One row a cell: what it was and its main figures, or the columns asked for."""
     from grid.results.export import table as select
 
     results = opened(store)
-    found = select(results, where, _names(columns), sort, limit)
-    rows = [[_cell(value) for value in row.values()] for row in found.to_pylist()]
     out = console()
-    out.print(table(found.column_names, rows))
+    names = _names(columns)
+    found = select(results, where, names or _known(results), sort, limit)
+    if names:
+        rows = [[_cell(value) for value in row.values()] for row in found.to_pylist()]
+        out.print(table(names, rows))
+    else:
+        heads = ("model", "quant", "backend", "cell", "status", "figures")
+        out.print(table(heads, [_headline(row) for row in found.to_pylist()]))
     total = results.final().num_rows
-    out.print(f"{len(rows)} of {total} cells; --where, --columns, --sort and --limit choose")
+    out.print(f"{found.num_rows} of {total} cells; --where, --columns, --sort, --limit choose")
+
+
+def _known(results: Results) -> list[str]:
+    """The columns that a headline is made from, of those that this store has."""
+    wanted = ["model", "quant", "backend", "measure", "label", "status", "reason"]
+    for name in (name for names in HEADLINES.values() for name in names):
+        wanted += [name, f"{name}_low", f"{name}_high"]
+    return [name for name in wanted if name in results.wide().column_names]
+
+
+def _headline(row: dict[str, Any]) -> tuple[str, ...]:
+    figures = [_figure(row, name) for name in HEADLINES.get(row["measure"], ())]
+    told = ", ".join(figure for figure in figures if figure) or row["reason"]
+    return (row["model"], row["quant"], row["backend"], row["label"], row["status"], told)
+
+
+def _figure(row: dict[str, Any], name: str) -> str:
+    """`decode_tps 812 [801, 823]`; empty where it was not measured."""
+    value, low, high = (row.get(name + end) for end in ("", "_low", "_high"))
+    if value is None:
+        return ""
+    write = format_bytes if name.endswith("_bytes") else number
+    interval = f" [{write(low)}, {write(high)}]" if low is not None and high is not None else ""
+    return f"{name} {write(value)}{interval}"
 
 
 def export_results(
@@ -36,7 +78,9 @@ def export_results(
 
     kind = kind or (_ENDINGS.get(target.suffix) if target else "csv")
     if kind is None:
-        raise InputError(f"{target}: no format for this ending; add --format csv, json, md or parquet")
+        raise InputError(
+            f"{target}: no format for this ending; add --format csv, json, md or parquet"
+        )
     rows = export(opened(store), target, kind, where, _names(columns))
     sys.stderr.write(f"{rows} rows written to {target or 'standard output'}\n")
 

@@ -68,7 +68,7 @@ def test_a_hang_ends_at_the_timeout(model: Path) -> None:
     with EngineProcess() as process:
         process.ask(load(model, hang_on="step"), 30)
         started = time.monotonic()
-        with pytest.raises(EngineTimeout, match="1.0 s"):
+        with pytest.raises(EngineTimeout, match="within 1"):
             process.ask(wire.Measure(workload=Decode(16)), 1.0)
         assert time.monotonic() - started < 5
         assert not process.alive

@@ -94,7 +94,7 @@ class Library:
         message = f"{what}: {said}" if said else what
         if any(word in text for word in _MEMORY_WORDS):
             return OutOfMemory(message)
-        if any(word in text for word in _UNSUPPORTED_WORDS):
+        if any(word in said.lower() for word in _UNSUPPORTED_WORDS):
             return Unsupported(message)
         return EngineError(message)
 

@@ -289,6 +289,16 @@ def test_a_cache_that_does_not_fit_is_out_of_memory_and_a_smaller_one_still_work
     assert second == "3"
 
 
+def test_an_unknown_architecture_is_unsupported(f16: Path, tmp_path: Path, opened: Any) -> None:
+    content = f16.read_bytes().replace(b"\x05\0\0\0\0\0\0\0llama", b"\x05\0\0\0\0\0\0\0llamb", 1)
+    (tmp_path / "x.gguf").write_bytes(content)
+    with (
+        pytest.raises(Unsupported, match="unknown model architecture: 'llamb'"),
+        opened(tmp_path / "x.gguf"),
+    ):
+        pass
+
+
 def test_a_cache_type_that_needs_flash_attention_is_unsupported(f16: Path, node: Node) -> None:
     options = {**backend.options({"kv_type_v": "q8_0"}, node), "flash_attention": "off"}
     with backend.load(f16, "cpu", options) as engine, pytest.raises(Unsupported):
