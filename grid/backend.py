@@ -87,7 +87,7 @@ class Engine(Protocol):
 
 @runtime_checkable
 class Tokenizes(Protocol):
-    """Text to ids and back. `bos` is the id that starts a text, None where the vocabulary has none."""
+    """Text to ids and back. `bos` is the id that starts a text; None: the vocabulary has none."""
 
     bos: int | None
     vocabulary: int
@@ -156,7 +156,8 @@ class Quantizes(Protocol):
     """Implemented by the backend itself: makes artifacts from 16-bit weights."""
 
     def quantize(self, source: Path, recipe: str, target: Path, threads: int) -> None:
-        """Write the weights of `source` at `recipe` to `target`. Raises EngineError, Unsupported."""
+        """Write the weights of `source` at `recipe` to `target`. Raises EngineError, or
+        Unsupported where the recipe cannot be made of them."""
         ...
 
 

@@ -21,8 +21,9 @@ _CPU_KINDS = (
     ("avx512f", "cpu-avx512"),
     ("avx2", "cpu-avx2"),
 )
-"""Highest instruction set first: engines pick their kernels by it. AMX is not told apart: virtual
-machines offer its flag without the permission to use it, so that it says nothing of what computes."""
+"""Highest instruction set first: engines pick their kernels by it. AMX is not told apart:
+virtual machines offer its flag without the permission to use it, so it says nothing of what
+computes."""
 
 PROBE_BYTES = 256 * 2**20
 """Copied per thread and pass; far more than any last-level cache share of one core."""

@@ -36,7 +36,7 @@ class EngineProcess:
     def __init__(self, python: str = sys.executable) -> None:
         self.loaded_only = True
         """True until a workload has run: peak memory is a fresh process's."""
-        self._log = tempfile.TemporaryFile()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115  (open as long as the process)
         request_out, self._requests = os.pipe()
         self._replies, reply_in = os.pipe()
         self._process = subprocess.Popen(

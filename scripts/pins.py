@@ -3,8 +3,8 @@
     python scripts/pins.py
 
 resolves the workspace with uv (honouring its own settings for indexes) and replaces the list of
-`[tool.uv] constraint-dependencies`. The list takes the place of a lock file in git: it pins versions
-and names no index.
+`[tool.uv] constraint-dependencies`. The list takes the place of a lock file in git: it pins
+versions and names no index.
 """
 
 from __future__ import annotations

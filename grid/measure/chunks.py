@@ -37,8 +37,8 @@ def chunk_ids(tokenizer: Tokenizes, workload: Quality, meter: Meter) -> list[lis
     wanted = workload.chunks * workload.context
     if len(ids) < wanted:
         raise Unsupported(
-            f"{workload.text} has {len(ids)} tokens in this vocabulary, {workload.chunks} chunks of "
-            f"{workload.context} need {wanted}; set [quality] chunks to {len(ids) // workload.context}"
+            f"{workload.text} has {len(ids)} tokens here, {workload.chunks} chunks of "
+            f"{workload.context} need {wanted}; at most {len(ids) // workload.context} chunks fit"
         )
     chunks = [ids[at : at + workload.context] for at in range(0, wanted, workload.context)]
     if tokenizer.bos is not None:

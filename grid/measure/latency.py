@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from time import perf_counter
 
 from grid.backend import Engine, Generates, Tokenizes
@@ -23,7 +24,7 @@ def latency(engine: Engine, workload: Latency, meter: Meter) -> Outcome:
             request(tokenizer, generator, text, workload.generate)
             for _ in range(workload.repetitions)
         ]
-    gaps = [b - a for times in requests for a, b in zip(times, times[1:], strict=False)]
+    gaps = [b - a for times in requests for a, b in pairwise(times)]
     return Outcome(
         scalars={"prompt_tokens": len(tokenizer.encode(text))},
         series=(
