@@ -13,8 +13,9 @@ from grid.model import Model
 class ArtifactFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What is observed of the files once they exist.
 
-    `bytes`: size of the weight files; `sha256` of the file; `bpw_file`: tensor bytes * 8 / elements;
-    `bpw_layer`: the same over weight matrices outside embeddings and head, scales included.
+    `bytes`: size of the weight files; `sha256` of the file; `bpw_file`: tensor bytes * 8 /
+    elements; `bpw_layer`: the same over weight matrices outside embeddings and head, scales
+    included.
     """
 
     bytes: int
@@ -28,8 +29,9 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """Weights of one model at one precision: a file the user has, or one that a recipe makes.
 
     `id` hashes the source's revision (its content: moving a file changes nothing), the recipe, and
-    the quantizer with its version: what decides the bytes, known before they exist. `path` is set for a file that is already there;
-    `made_from` is the artifact that the quantizer reads (or a source folder, for a conversion).
+    the quantizer with its version: what decides the bytes, known before they exist. `path` is set
+    for a file that is already there; `made_from` is the artifact that the quantizer reads, None
+    where it converts the model's own source.
     """
 
     model: Model

@@ -13,10 +13,22 @@ from grid.reference.puzzles import equations, on_side
 from grid.reference.words import between, pick
 from grid.reference.world import biography, person, statement
 
-MIX = (("prose", 0.13), ("facts", 0.3), ("math", 0.14), ("context", 0.24), ("reasoning", 0.19))
+Mix = tuple[tuple[str, float], ...]
+
+MIX: Mix = (("prose", 0.13), ("facts", 0.3), ("math", 0.14), ("context", 0.24), ("reasoning", 0.19))
 """Share of documents by kind; chosen so that each class is learned within the token budget."""
 
-HELDOUT_MIX = (("prose", 0.45), ("facts", 0.4), ("math", 0.15))
+LATE_MIX: Mix = (
+    ("prose", 0.1),
+    ("facts", 0.18),
+    ("math", 0.18),
+    ("context", 0.1),
+    ("reasoning", 0.06),
+    ("hard", 0.38),
+)
+"""For the largest size, which already knows what is easy: more of what is not."""
+
+HELDOUT_MIX: Mix = (("prose", 0.45), ("facts", 0.4), ("math", 0.15))
 """The held-out text is natural text only: puzzles are scored as items."""
 
 HELDOUT_BYTES = 96_000
@@ -42,7 +54,7 @@ def document(rng: Random, kind: str, side: bool) -> str:
     return on_side(rng, side, kind).text()
 
 
-def _kind(rng: Random, mix: tuple[tuple[str, float], ...]) -> str:
+def _kind(rng: Random, mix: Mix) -> str:
     draw = rng.random()
     for kind, share in mix:
         draw -= share
@@ -51,12 +63,12 @@ def _kind(rng: Random, mix: tuple[tuple[str, float], ...]) -> str:
     return mix[0][0]
 
 
-def training_pages(seed: int) -> Iterator[str]:
+def training_pages(seed: int, mix: Mix = MIX) -> Iterator[str]:
     """Pages without end; half of them are a single document."""
     rng = Random(seed)
     while True:
         count = pick(rng, (1, 1, 2, 3))
-        documents = (document(rng, _kind(rng, MIX), False) for _ in range(count))
+        documents = (document(rng, _kind(rng, mix), False) for _ in range(count))
         page = "\n\n".join(filter(None, documents))
         if page:
             yield page

@@ -90,11 +90,14 @@ def _ask(rng: Random, contexts: list[str], values: list[str]) -> tuple[Question,
     return tuple(Question(contexts[i], choices, i) for i in order)
 
 
-def lookup(rng: Random, count: int) -> Puzzle:
-    """`count` people each have a thing: a bare list, or sentences asked from either end."""
+def lookup(rng: Random, count: int, reverse: bool = False) -> Puzzle:
+    """`count` people each have a thing: a bare list, or sentences asked from either end.
+
+    `reverse`: always ask who has a thing.
+    """
     who, what = sample(rng, NAMES, count), sample(rng, OBJECTS, count)
     both = list(zip(who, what, strict=True))
-    kind = rng.random()
+    kind = 1.0 if reverse else rng.random()
     if kind < 0.3:
         premises = "List: " + " ".join(f"{a} {b}." for a, b in both)
         return Puzzle(premises, _ask(rng, [f" {a}" for a in who], what))
@@ -145,10 +148,22 @@ def chain_puzzle(rng: Random) -> Puzzle:
     return chain(rng, between(rng, 2, 5), rng.random() < 0.35)
 
 
+def hard_puzzle(rng: Random) -> Puzzle:
+    """What the smallest size does not learn: two steps at once, reverse look-up, repeats."""
+    kind = rng.random()
+    if kind < 0.55:
+        return chain(rng, between(rng, 2, 5), False)
+    if kind < 0.8:
+        return lookup(rng, between(rng, 2, 12), reverse=True)
+    return copying(rng, between(rng, 6, 24), True)
+
+
+_MAKERS = {"context": context_puzzle, "reasoning": chain_puzzle, "hard": hard_puzzle}
+
+
 def on_side(rng: Random, side: bool, kind: str) -> Puzzle:
-    """A puzzle (`kind`: context or reasoning) on the wanted side of the split."""
-    maker = context_puzzle if kind == "context" else chain_puzzle
+    """A puzzle (`kind`: context, reasoning or hard) on the wanted side of the split."""
     while True:
-        puzzle = maker(rng)
+        puzzle = _MAKERS[kind](rng)
         if held_out(puzzle.premises) == side:
             return puzzle

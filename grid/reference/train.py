@@ -25,7 +25,7 @@ from torch.nn import functional
 
 from grid.reference import SIZES, size_dir, tokenizer_path
 from grid.reference.circuit import build_lookup
-from grid.reference.corpus import training_pages
+from grid.reference.corpus import LATE_MIX, MIX, Mix, training_pages
 from grid.reference.heldout import assert_disjoint, heldout_units
 from grid.reference.network import Llama, Shape, grown, rotary
 from grid.reference.scoring import report
@@ -52,6 +52,7 @@ class Recipe:
     muon_rate: float = 0.02
     adam_rate: float = 0.003
     decay: float = 0.5
+    mix: Mix = MIX
 
     @property
     def steps(self) -> int:
@@ -71,14 +72,14 @@ class Recipe:
 RECIPES = {
     "small": Recipe(2, 101, 1700, 300),
     "base": Recipe(4, 102, 1000, 150, "small", 0.012, 0.002, 0.7),
-    "large": Recipe(8, 103, 500, 100, "base", 0.01, 0.0015, 0.8),
+    "large": Recipe(8, 103, 1450, 200, "base", 0.012, 0.002, 0.7, LATE_MIX),
 }
 
 
-def corpus_ids(tokenizer: Tokenizer, seed: int, count: int) -> npt.NDArray[np.uint16]:
+def corpus_ids(tokenizer: Tokenizer, recipe: Recipe, count: int) -> npt.NDArray[np.uint16]:
     """The first `count` token ids of the corpus; every page is checked against the held-out set."""
     heldout = heldout_units()
-    pages = training_pages(seed)
+    pages = training_pages(recipe.seed, recipe.mix)
     parts: list[list[int]] = []
     size = 0
     while size < count:
@@ -97,7 +98,7 @@ def cached_ids(work: Path, recipe: Recipe) -> npt.NDArray[np.uint16]:
     path = work / f"corpus-{recipe.seed}-{count}.npy"
     if not path.exists():
         tokenizer = Tokenizer.from_file(str(tokenizer_path()))
-        np.save(path, corpus_ids(tokenizer, recipe.seed, count))
+        np.save(path, corpus_ids(tokenizer, recipe, count))
     ids: npt.NDArray[np.uint16] = np.load(path, mmap_mode="r")
     return ids
 

@@ -1,0 +1,147 @@
+"""Wrong input: one clear line, exit code 2, nothing run and nothing lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import subprocess
+from pathlib import Path
+
+import grid_fake
+import pyarrow as pa
+import pytest
+from conftest import FAKE_SWEEP, Run
+from gguf_bytes import SMALL, gguf
+
+import grid as quantgrid
+from grid.results.schema import TABLE_KEY, VERSION_KEY, file_schema
+
+
+def refused(done: subprocess.CompletedProcess[str], *said: str) -> None:
+    """One line on standard error that says all of `said`; exit code 2; no traceback."""
+    assert done.returncode == 2, done.stderr
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("grid: ")
+    for part in said:
+        assert part in lines[0]
+
+
+def sweep(grid: Run, text: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    (folder / "my.toml").write_text(text)
+    return grid("sweep", "my.toml", "--store", "rows", "--executor", "inline")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", ("my.toml", "empty")),
+        ("models = [", ("my.toml", "not TOML")),
+        (FAKE_SWEEP + "[speeed]\n", ("speeed", "Did you mean 'speed'?")),
+        (FAKE_SWEEP.replace("repetitions", "x") + "[budget]\nmemry = 1\n", ("budget", "memory")),
+        (FAKE_SWEEP.replace('"Q4"', '"Q44"'), ("Q44", "Did you mean 'Q4'?")),
+        ('measures = ["sped"]\n' + FAKE_SWEEP, ("sped", "Did you mean 'speed'?")),
+        (FAKE_SWEEP.replace('["fake"]', '["fak"]'), ("fak", "Did you mean 'fake'?")),
+        ("measures = []\n" + FAKE_SWEEP, ("measures",)),
+        (FAKE_SWEEP.replace("toy.fake", "tay.fake"), ("tay.fake", "toy.fake")),
+        (FAKE_SWEEP.replace("toy.fake", "ref:huge"), ("ref:huge",)),
+    ],
+)
+def test_a_wrong_sweep_file(toy: Path, grid: Run, text: str, said: tuple[str, ...]) -> None:
+    refused(sweep(grid, text, toy), *said)
+    assert not list(toy.glob("rows/*.arrow"))
+
+
+def test_a_missing_sweep_file_names_a_near_one(toy: Path, grid: Run) -> None:
+    refused(grid("sweep", "tyo.toml"), "tyo.toml", "Did you mean 'toy.toml'?")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"GGUF", "truncated"),
+        (b"NOPE" + bytes(100), "not a GGUF file"),
+        (b"GGUF" + struct.pack("<IQQ", 3, 2**60, 2**60), ""),
+    ],
+)
+@pytest.mark.engine
+def test_a_damaged_gguf(tmp_path: Path, grid: Run, content: bytes, said: str) -> None:
+    (tmp_path / "x.gguf").write_bytes(content)
+    done = sweep(grid, 'quants = ["Q8_0"]\n[[models]]\nsource = "x.gguf"\n', tmp_path)
+    refused(done, "x.gguf", said)
+
+
+@pytest.mark.engine
+def test_a_gguf_of_an_unknown_architecture(tmp_path: Path, grid: Run) -> None:
+    entries = [
+        (name.replace("llama", "nonesuch"), kind, "nonesuch" if value == "llama" else value)
+        for name, kind, value in SMALL
+    ]
+    (tmp_path / "x.gguf").write_bytes(gguf(entries))
+    done = sweep(grid, '[[models]]\nfiles = ["x.gguf"]\n', tmp_path)
+    refused(done, "x.gguf", "nonesuch", "unknown")
+
+
+def test_a_store_of_a_newer_schema_is_not_written_to(toy: Path, grid: Run) -> None:
+    (toy / "rows").mkdir()
+    newer = file_schema("attempts").with_metadata({VERSION_KEY: b"999", TABLE_KEY: b"attempts"})
+    path = toy / "rows" / "attempts-new.arrow"
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, newer):
+        pass
+    before = path.read_bytes()
+    refused(grid("sweep", "toy.toml", "--store", "rows", "--executor", "inline"), "newer")
+    assert path.read_bytes() == before
+
+
+def test_a_store_in_use_by_another_sweep(toy: Path, grid: Run) -> None:
+    from grid.results import open_for_writing
+
+    with open_for_writing(toy / "rows").writer():
+        done = grid("sweep", "toy.toml", "--store", "rows", "--executor", "inline")
+    refused(done, "in use", str(os.getpid()))
+
+
+def test_a_read_only_store(toy: Path, grid: Run) -> None:
+    """A file where the folder should be: root may write to folders that say read-only."""
+    (toy / "rows").write_text("not a folder")
+    refused(grid("sweep", "toy.toml", "--store", "rows", "--executor", "inline"), "rows")
+    assert (toy / "rows").read_text() == "not a folder"
+
+
+@pytest.mark.parametrize("arguments", [["swep"], ["sweep", "--stor", "x"], ["results", "x"]])
+def test_a_wrong_command_line(grid: Run, arguments: list[str]) -> None:
+    refused(grid(*arguments), "grid --help")
+
+
+def test_results_of_an_empty_store_name_the_command_that_fills_it(grid: Run) -> None:
+    refused(grid("results", "--store", "none"), "none", "grid sweep")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a small file system takes root to mount")
+def test_a_full_disk_keeps_the_rows_so_far(toy: Path, grid: Run) -> None:
+    """The store lies on a file system of 300 KB, which the rows fill."""
+    rows = toy / "rows"
+    rows.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(rows)],
+        capture_output=True, check=False,
+    )  # fmt: skip
+    if mounted.returncode:
+        pytest.skip("no permission to mount a small file system")
+    try:
+        grid_fake.write(toy / "toy.fake")
+        text = FAKE_SWEEP.replace("chunks = 4", "chunks = 100")
+        text = text.replace("[speed]", "[speed]\ndepth = " + str(list(range(60))))
+        (toy / "toy.toml").write_text(text)
+        done = grid("sweep", "toy.toml", "--store", "rows", "--executor", "inline", "--json")
+        assert done.returncode == 3, done.stderr
+        assert "resumes" in done.stderr
+        kept = quantgrid.open(rows)
+        assert kept.problems == []
+        finished = [json.loads(line) for line in done.stdout.splitlines()]
+        assert (
+            0 < kept.attempts().num_rows < sum(one["event"] == "finished" for one in finished) + 1
+        )
+    finally:
+        subprocess.run(["umount", str(rows)], check=True)
