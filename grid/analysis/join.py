@@ -237,13 +237,23 @@ def _utilisation(
 def _with_capability(
     found: Sequence[Variant], weights: Mapping[str, float] | None
 ) -> list[Variant]:
-    """Composite capability: over the weighted classes, or all that its hardware class has."""
+    """Composite capability: over the weighted classes, or those that all models share."""
     given = class_weights({n for v in found for n in v.classes}, weights) if weights else None
     done = []
     for group in by_hardware_class(found).values():
-        used = given or class_weights({name for variant in group for name in variant.classes})
+        used = given or class_weights(_shared_classes(group))
         done += [_composed(variant, used) for variant in group]
     return done
+
+
+def _shared_classes(group: Sequence[Variant]) -> set[str]:
+    """Classes that every model with any has in one of its variants at least: models are compared
+    on what all of them were asked. All classes where that leaves none."""
+    of_model: defaultdict[str, set[str]] = defaultdict(set)
+    for variant in group:
+        of_model[variant.model] |= set(variant.classes)
+    asked = [classes for classes in of_model.values() if classes]
+    return set.intersection(*asked) or set.union(*asked) if asked else set()
 
 
 def _composed(variant: Variant, weights: Mapping[str, float]) -> Variant:

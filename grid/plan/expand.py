@@ -14,7 +14,7 @@ from grid.plan.fits import incapable, not_ready, too_big, too_long
 from grid.plan.plan import Plan, Skip
 from grid.plan.sources import Candidate, resolve
 from grid.plan.sweep import Sweep
-from grid.plan.workloads import Asked, lacks
+from grid.plan.workloads import Asked
 from grid.workload import SPEED_KINDS, Quality, Workload
 
 
@@ -167,8 +167,7 @@ class _Builder:
 
     def _obstacle(self, candidate: Candidate, cell: Cell) -> str:
         return (
-            lacks(cell.workload)
-            or candidate.obstacle
+            candidate.obstacle
             or self._not_ready[cell.backend]
             or incapable(self._backends[cell.backend], cell.workload)
             or too_long(cell)

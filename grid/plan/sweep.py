@@ -62,7 +62,7 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class Quality(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Perplexity and KL divergence: `chunks` pieces of `context` tokens of `text`.
 
-    Without a `text` the bundled family reads `ref:heldout`; other models are not measured.
+    Without a `text` it is `ref:heldout`, the bundled family's held-out text.
     """
 
     text: str = ""
@@ -73,8 +73,8 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class Tasks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Task items: `items` of each of `classes` (default: every class that `source` has).
 
-    `source` is `ref:items` or a folder of `<class>.jsonl`. Without one, the bundled family answers
-    `ref:items` and other models are not measured.
+    `source` is `ref:items` or a folder of `<class>.jsonl`. Without one it is `ref:items`, and other
+    models than the bundled family are spared the classes of what only the family was taught.
     """
 
     source: str = ""

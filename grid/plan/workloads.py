@@ -5,28 +5,28 @@ from __future__ import annotations
 from functools import cached_property
 from pathlib import Path
 
+from grid import reference
 from grid.errors import InputError, did_you_mean
 from grid.plan.order import workload_rank
 from grid.plan.sweep import Sweep
 from grid.texts import HELDOUT, ITEMS, Text, read_items, read_text, task_classes
 from grid.workload import Decode, Latency, Memory, Prefill, Quality, Tasks, Workload
 
-NO_TEXT = 'no text given; add [quality] text = "..." to the sweep'
-NO_ITEMS = 'no task items given; add [tasks] source = "..." to the sweep'
-
 
 class Asked:
     """Workloads of one sweep, for the bundled family or (`bundled` false) for other models.
 
-    Only the bundled family reads the bundled text and items without being told to. Texts and items
-    are read when first asked for. Raises InputError where they cannot be used.
+    Without a text or items of their own, other models get the bundled ones, but for the classes
+    that ask for what only the family was taught. Texts and items are read when first asked for.
+    Raises InputError where they cannot be used.
     """
 
     def __init__(self, sweep: Sweep, bundled: bool) -> None:
         self._sweep = sweep
         self._base = Path(sweep.base)
-        self._text_source = sweep.quality.text or (HELDOUT if bundled else "")
-        self._item_source = sweep.tasks.source or (ITEMS if bundled else "")
+        self._text_source = sweep.quality.text or HELDOUT
+        self._item_source = sweep.tasks.source or ITEMS
+        self._taught = () if bundled or sweep.tasks.source else reference.TAUGHT_CLASSES
 
     @cached_property
     def speed(self) -> tuple[Workload, ...]:
@@ -44,16 +44,15 @@ class Asked:
 
     @cached_property
     def tasks(self) -> tuple[Tasks, ...]:
-        """One workload for each task class; without items one that names none (see `lacks`)."""
+        """One workload for each task class."""
         if "tasks" not in self._sweep.measures:
             return ()
-        if not self._item_source:
-            return tuple(Tasks(name, "", "", 0) for name in self._sweep.tasks.classes or ("all",))
         try:
             known = task_classes(self._item_source, self._base)
         except InputError as error:
             raise InputError(f"{self._sweep.file}: tasks.source: {error}") from None
-        return tuple(self._task(name, known) for name in self._sweep.tasks.classes or known)
+        asked = self._sweep.tasks.classes or [n for n in known if n not in self._taught]
+        return tuple(self._task(name, known) for name in asked)
 
     def quality(self, reference: str | None) -> tuple[Quality, ...]:
         """The text, compared with the artifact of id `reference`; empty where not measured."""
@@ -61,13 +60,10 @@ class Asked:
             return ()
         settings = self._sweep.quality
         text = self._text
-        source, digest = (text.source, text.sha256) if text else ("", "")
-        return (Quality(source, digest, settings.context, settings.chunks, reference),)
+        return (Quality(text.source, text.sha256, settings.context, settings.chunks, reference),)
 
     @cached_property
-    def _text(self) -> Text | None:
-        if not self._text_source:
-            return None
+    def _text(self) -> Text:
         settings = self._sweep.quality
         try:
             text = read_text(self._text_source, self._base)
@@ -98,13 +94,3 @@ class Asked:
             raise InputError(f"{place}.source: {error}") from None
         limit = min(self._sweep.tasks.items, len(found.items))
         return Tasks(name, found.source, found.sha256, limit)
-
-
-def lacks(workload: Workload) -> str:
-    """Why a workload cannot be run whatever the engine (no text, no items); empty if it can."""
-    match workload:
-        case Quality(text=""):
-            return NO_TEXT
-        case Tasks(source=""):
-            return NO_ITEMS
-    return ""

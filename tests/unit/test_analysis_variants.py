@@ -177,6 +177,18 @@ def test_a_missing_class_leaves_no_capability_and_is_named():
     assert found["F16"].capability.value == pytest.approx((2 / 3 + 1) / 2)
 
 
+def test_models_are_compared_on_the_classes_that_all_of_them_have():
+    rows = full()
+    rows.tasks("recall", [0.0] * 4, quant="F16")
+    rows.tasks("recall", [0.0] * 4, quant="Q8_0")
+    other = {"model": "other", "artifact_id": "other-F16", "quant": "F16"}
+    rows.decode([1.0], **other)
+    rows.tasks("math", [1.0] * 4, **other)
+    found = variants(rows.tables())
+    assert {tuple(variant.weights) for variant in found} == {("math",)}
+    assert all(variant.capability is not None for variant in found)
+
+
 def test_weights_change_the_composite_and_may_leave_classes_out():
     rows = full()
     rows.tasks("recall", [1.0] * 4, quant="F16")

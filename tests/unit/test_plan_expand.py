@@ -20,6 +20,7 @@ from grid.errors import InputError
 from grid.model import Model
 from grid.node import Accelerator, Node
 from grid.plan import Plan, expand, load_sweep
+from grid.reference import TASK_CLASSES, TAUGHT_CLASSES
 from grid.units import GIB, KIB
 from grid.workload import Decode, Prefill, Quality, Tasks, kind
 
@@ -277,13 +278,14 @@ def test_what_exceeds_the_context_is_skipped(tmp_path: Path) -> None:
     assert plan.skipped[0].reason == "needs 513 tokens of context, the model has 512"
 
 
-def test_other_models_have_no_text_and_no_items_unless_given(tmp_path: Path) -> None:
+def test_other_models_get_the_bundled_text_and_the_items_that_need_no_teaching(
+    tmp_path: Path,
+) -> None:
     plan = plan_of(tmp_path, 'measures = ["quality", "tasks"]\nquants = ["F16"]\n' + SOURCE)
-    assert plan.cells == ()
-    assert {(kind(s.cell.workload), s.reason.split(";")[0]) for s in plan.skipped} == {
-        ("quality", "no text given"),
-        ("tasks", "no task items given"),
-    }
+    workloads = [cell.workload for cell in plan.cells]
+    assert {w.text for w in workloads if isinstance(w, Quality)} == {"ref:heldout"}
+    classes = {w.task_class for w in workloads if isinstance(w, Tasks)}
+    assert classes == set(TASK_CLASSES) - set(TAUGHT_CLASSES)
 
 
 def test_tasks_ask_as_many_items_as_there_are(tmp_path: Path) -> None:
