@@ -35,6 +35,9 @@ StoreUri = Annotated[
     ),
 ]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Measure again what is measured already.")]
+Changed = Annotated[
+    bool, typer.Option("--changed", help="Measure again what another engine version measured.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON lines for machines.")]
 Where = Annotated[
     str | None,
@@ -54,6 +57,7 @@ def sweep(
     store: StoreUri = "results",
     executor: Annotated[str, typer.Option(help="ray or inline.")] = "ray",
     fresh: Fresh = False,
+    changed: Changed = False,
     as_json: Json = False,
 ) -> None:
     """Measure what a sweep file asks for, and print the frontier.
@@ -70,7 +74,7 @@ def sweep(
 
     asked = load_sweep(file)
     node = probe_node()
-    plan = make_plan(asked, node, store, fresh)
+    plan = make_plan(asked, node, store, fresh, changed)
     summary = run_sweep(asked, plan, node, store, executor, progress_for(as_json))
     if as_json:
         show_summary(summary, store, as_json=True)
@@ -85,6 +89,7 @@ def plan(
     file: SweepFile = None,
     store: StoreUri = "results",
     fresh: Fresh = False,
+    changed: Changed = False,
     as_json: Json = False,
 ) -> None:
     """Show what a sweep would do; runs nothing.
@@ -97,7 +102,7 @@ def plan(
     from grid.show.plan import show_plan
     from grid.sweep import make_plan, measured_seconds
 
-    planned = make_plan(load_sweep(file), probe_node(), store, fresh)
+    planned = make_plan(load_sweep(file), probe_node(), store, fresh, changed)
     show_plan(planned, estimate(planned, measured_seconds(store)), as_json=as_json)
 
 

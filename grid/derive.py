@@ -140,9 +140,9 @@ def _quality(series: Mapping[str, Floats], scalars: Mapping[str, float]) -> list
         table["same_top1"] = statistics.same_top(cut["same_top"])
     if "dp" in cut:
         table |= {f"dp_{name}": x for name, x in statistics.dp_table(cut["dp"]).items()}
-    if "reference_tail_mass_max" in scalars:
-        tail = Interval(scalars["reference_tail_mass_max"], method="observed")
-        table["reference_tail_mass_max"] = tail
+    for name in ("reference_tail_mass_max", "kld_gap_mean"):
+        if name in scalars:
+            table[name] = Interval(scalars[name], method="observed")
     return [metric(name, interval) for name, interval in table.items()]
 
 

@@ -108,7 +108,13 @@ _QUALITY = _group(
         "reference_tail_mass_max",
         "1",
         None,
-        "largest mass of a token that the reference keeps as one",
+        "largest probability mass at a token that the reference keeps as one lump",
+    ),
+    (
+        "kld_gap_mean",
+        "nat",
+        None,
+        "bound on what kld_mean may lack for the lumps; 0 where the vocabulary is kept whole",
     ),
 )
 

@@ -53,12 +53,21 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     wall_s: float
 
 
-def make_plan(sweep: Sweep, node: Node, store: str, fresh: bool) -> Plan:
-    """The plan of a sweep on a node, minus what the store holds; `fresh` measures all again."""
+def make_plan(
+    sweep: Sweep, node: Node, store: str, fresh: bool = False, changed: bool = False
+) -> Plan:
+    """The plan of a sweep on a node, minus what the store holds.
+
+    `fresh` measures all again, `changed` what another version of its engine measured.
+    """
     from grid.plan.expand import expand
 
-    plan = expand(sweep, backends(), node)
-    return plan if fresh else plan.minus(open_store(store).finished_ids())
+    known = backends()
+    plan = expand(sweep, known, node)
+    if fresh:
+        return plan
+    versions = {name: known[name].probe(node).version for name in sweep.backends}
+    return plan.minus(open_store(store).finished_ids(versions if changed else None))
 
 
 def run_sweep(

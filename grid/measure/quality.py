@@ -19,10 +19,12 @@ Floats = npt.NDArray[np.float64]
 
 
 class Compared(NamedTuple):
-    """Per token of a chunk, each [n]: KL divergence in nats, the difference of the true token's
-    probability, 1 where both prefer the same token, and the reference's own nll."""
+    """Per token of a chunk, each [n]: KL divergence in nats and the most that it may lack, the
+    difference of the true token's probability, 1 where both prefer the same token, and the
+    reference's own nll."""
 
     kld: Floats
+    gap: Floats
     dp: Floats
     same_top: Floats
     nll_reference: Floats
@@ -48,6 +50,7 @@ def quality(engine: Engine, workload: Quality, reference_path: str | None, meter
     found = [series("nll", "nat", np.concatenate(nll))]
     if reference is not None:
         scalars["reference_tail_mass_max"] = float(np.exp(reference.tail.max()))
+        scalars["kld_gap_mean"] = float(np.concatenate([part.gap for part in compared]).mean())
         units = {"kld": "nat", "dp": "1", "same_top": "1", "nll_reference": "nat"}
         for name, unit in units.items():
             values = np.concatenate([getattr(part, name) for part in compared])
@@ -63,14 +66,20 @@ def compare(chunk: Chunk, reference: Reference) -> Compared:
         mine = np.take_along_axis(mine, reference.ids.astype(np.int64), axis=1)
     p = np.exp(reference.log_probs.astype(np.float64))
     kld = (p * (reference.log_probs.astype(np.float64) - mine)).sum(axis=1)
+    gap = np.zeros(len(rows))
     if reference.ids is not None:
         rest = np.exp(reference.tail)
         with np.errstate(invalid="ignore"):
-            lump = rest * (reference.tail - log_rest(mine))
-        kld += np.where(rest > 0, lump, 0.0)
+            lump = np.where(rest > 0, rest * (reference.tail - log_rest(mine)), 0.0)
+        # Of the rest, p is at most the least p kept and q at least the least q there is.
+        least = reference.log_probs.min(axis=1).astype(np.float64)
+        most = rest * (least - chunk.log_probs.min(axis=1))
+        gap = np.maximum(0.0, most - lump)
+        kld += lump
     nll = -chunk.log_probs[rows, chunk.targets].astype(np.float64)
     return Compared(
         kld=kld,
+        gap=gap,
         dp=np.exp(-nll) - np.exp(-reference.nll),
         same_top=(chunk.log_probs.argmax(axis=1) == reference.argmax).astype(np.float64),
         nll_reference=reference.nll,

@@ -1,9 +1,9 @@
 """The 16-bit model's distribution over a text, kept once and shared by all its quants.
 
 Small vocabularies are kept whole. Of larger ones each token keeps the `TOP` most likely entries and
-the mass of the rest: KL divergence over the kept entries plus the rest as one lump is a lower bound
-of the whole (log-sum inequality), short of it by at most what the lump hides, which is recorded as
-`reference_tail_mass_max`.
+the mass of the rest. KL divergence over the kept entries plus the rest as one lump is a lower bound
+of the whole (log-sum inequality). What the lump hides is bounded too, since no entry of the rest is
+likelier than the least one kept; the bound is recorded with each comparison as `kld_gap_mean`.
 """
 
 from __future__ import annotations

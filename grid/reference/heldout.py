@@ -16,21 +16,25 @@ from grid.reference.world import ATTRIBUTES, PEOPLE, statement
 
 ITEMS_PER_CLASS = 300
 CHOICES = 4
+RECALL_CHOICES = 12
+"""So many that a fact only half remembered is not enough."""
 
 Draft = tuple[str, tuple[str, ...], int, str]
 """Context, choices, index of the right one, and the unit that training must not contain."""
 
 
-def _shuffled(rng: Random, right: str, wrong: list[str]) -> tuple[tuple[str, ...], int]:
-    """The right answer among `CHOICES - 1` of the wrong ones."""
-    choices = sample(rng, [right, *sample(rng, wrong, CHOICES - 1)], CHOICES)
+def _shuffled(
+    rng: Random, right: str, wrong: list[str], count: int = CHOICES
+) -> tuple[tuple[str, ...], int]:
+    """The right answer among `count - 1` of the wrong ones."""
+    choices = sample(rng, [right, *sample(rng, wrong, count - 1)], count)
     return tuple(choices), choices.index(right)
 
 
 def _recall(rng: Random) -> Draft:
     said = statement(rng, pick(rng, PEOPLE), between(rng, 0, len(ATTRIBUTES) - 1))
     wrong = [f" {value}" for value in said.attribute.values if value != said.value]
-    choices, answer = _shuffled(rng, f" {said.value}", wrong)
+    choices, answer = _shuffled(rng, f" {said.value}", wrong, RECALL_CHOICES)
     return said.context, choices, answer, said.sentence
 
 
@@ -57,13 +61,17 @@ def _from_puzzle(rng: Random, puzzle: Puzzle) -> Draft:
 
 
 def _context(rng: Random) -> Draft:
-    if rng.random() < 0.25:
-        return _from_puzzle(rng, copying(rng, between(rng, 8, 24), True))
-    return _from_puzzle(rng, lookup(rng, between(rng, 4, 14)))
+    """Look-up among up to twice as many pairs as in training, and copies with repeats."""
+    if rng.random() < 0.35:
+        return _from_puzzle(rng, copying(rng, between(rng, 10, 26), letters=True))
+    return _from_puzzle(rng, lookup(rng, between(rng, 8, 32)))
 
 
 def _reasoning(rng: Random) -> Draft:
-    return _from_puzzle(rng, chain(rng, between(rng, 4, 5), rng.random() < 0.35))
+    """Three in four spelled out, over more people than in training; the others in one go."""
+    if rng.random() < 0.75:
+        return _from_puzzle(rng, chain(rng, between(rng, 5, 12), spelled=True))
+    return _from_puzzle(rng, chain(rng, between(rng, 4, 5), spelled=False))
 
 
 _MAKERS: dict[str, Callable[[Random], Draft]] = {

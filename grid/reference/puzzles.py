@@ -90,19 +90,18 @@ def _ask(rng: Random, contexts: list[str], values: list[str]) -> tuple[Question,
     return tuple(Question(contexts[i], choices, i) for i in order)
 
 
-def lookup(rng: Random, count: int, reverse: bool = False) -> Puzzle:
-    """`count` people each have a thing: a bare list, or sentences asked from either end.
-
-    `reverse`: always ask who has a thing.
-    """
+def lookup(rng: Random, count: int, form: str | None = None) -> Puzzle:
+    """`count` people each have a thing: asked as a bare `list`, `forward` or in `reverse`."""
     who, what = sample(rng, NAMES, count), sample(rng, OBJECTS, count)
     both = list(zip(who, what, strict=True))
-    kind = 1.0 if reverse else rng.random()
-    if kind < 0.3:
+    if form is None:
+        draw = rng.random()
+        form = "list" if draw < 0.3 else "forward" if draw < 0.7 else "reverse"
+    if form == "list":
         premises = "List: " + " ".join(f"{a} {b}." for a, b in both)
         return Puzzle(premises, _ask(rng, [f" {a}" for a in who], what))
     premises = " ".join(f"{a} has the {b}." for a, b in both)
-    if kind < 0.7:
+    if form == "forward":
         return Puzzle(premises, _ask(rng, [f" {a} has the" for a in who], what))
     return Puzzle(premises, _ask(rng, [f" The {b} is with" for b in what], who))
 
@@ -154,7 +153,7 @@ def hard_puzzle(rng: Random) -> Puzzle:
     if kind < 0.55:
         return chain(rng, between(rng, 2, 5), False)
     if kind < 0.8:
-        return lookup(rng, between(rng, 2, 12), reverse=True)
+        return lookup(rng, between(rng, 2, 12), "reverse")
     return copying(rng, between(rng, 6, 24), True)
 
 

@@ -100,7 +100,7 @@ def test_the_right_answer_stands_in_every_place_equally_often(task_class: str) -
 
 
 def test_chance_is_one_in_the_number_of_choices_and_zero_for_exact() -> None:
-    assert {item.chance for item in reference.items("recall")} == {0.25}
+    assert {item.chance for item in reference.items("recall")} == {1 / 12}
     assert {item.chance for item in reference.items("language")} == {0.5}
     assert {item.chance for item in reference.items("math")} == {0.0}
 
