@@ -12,6 +12,8 @@ import time
 from pathlib import Path
 from types import TracebackType
 
+import msgspec
+
 from grid import wire
 from grid.cache import CACHE_VARIABLE, cache_dir
 from grid.errors import (
@@ -67,7 +69,11 @@ class EngineProcess:
             os.write(self._requests, wire.encode(request))
         except BrokenPipeError:
             raise self._died() from None
-        reply = wire.decode_reply(self._line(timeout_s))
+        line = self._line(timeout_s)
+        try:
+            reply = wire.decode_reply(line)
+        except msgspec.MsgspecError as error:
+            raise EngineError(f"the engine gave values that are no numbers: {error}") from error
         if isinstance(reply, wire.Failed):
             raise _FAILURES.get(reply.status, EngineError)(reply.reason)
         return reply

@@ -20,7 +20,7 @@ from grid.artifact import ArtifactFacts
 from grid.cell import Cell
 from grid.derive import metrics_of
 from grid.errors import InputError, StoreLost
-from grid.measurement import Measurement
+from grid.measurement import Measurement, Metric
 from grid.node import Node
 from grid.plan.plan import Plan
 from grid.plan.sweep import Sweep
@@ -170,16 +170,23 @@ class _Tally:
         cell = self._cells[measurement.cell_id]
         self._last = time.perf_counter()
         self.engine_s += measurement.engine_s
-        self.measured += measurement.status == "ok"
-        self.failed += measurement.status not in ("ok", "skipped")
         full = msgspec.structs.replace(
             measurement, environment={**self._environment, **measurement.environment}
         )
-        self._write(cell, full)
+        status = self._write(cell, full)
+        self.measured += status == "ok"
+        self.failed += status not in ("ok", "skipped")
         self._progress.finished(cell, measurement)
 
-    def _write(self, cell: Cell, measurement: Measurement) -> None:
-        metrics = metrics_of(kind(cell.workload), cell.workload, measurement)
+    def _write(self, cell: Cell, measurement: Measurement) -> str:
+        """Write the attempt and return its status: samples that no figure can be derived from make
+        it an error, and the sweep goes on."""
+        metrics: list[Metric] = []
+        try:
+            metrics = metrics_of(kind(cell.workload), cell.workload, measurement)
+        except ValueError as error:
+            reason = f"no figure can be derived: {error}"
+            measurement = msgspec.structs.replace(measurement, status="error", reason=reason)
         with self._writing:
             self._writer.add(
                 cell,
@@ -190,6 +197,7 @@ class _Tally:
                 sweep=self._plan.sweep,
                 facts=self._facts.get(cell.artifact.id),
             )
+        return measurement.status
 
 
 @contextmanager
