@@ -30,7 +30,10 @@ def main() -> None:
     except (KeyboardInterrupt, Abort):
         code = INTERRUPTED  # typer itself makes this of an interrupt while a command runs
     if code == INTERRUPTED:
-        _say("interrupted; rows so far are kept. The same command resumes.", INTERRUPTED)
+        kept = (
+            "; rows so far are kept, the same command resumes" if "sweep" in sys.argv[1:2] else ""
+        )
+        _say(f"interrupted{kept}", INTERRUPTED)
     sys.exit(code or 0)
 
 

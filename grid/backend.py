@@ -26,8 +26,6 @@ from grid.model import Model
 from grid.node import Node
 from grid.workload import Workload
 
-API_VERSION = 1
-
 Capability = Literal["tokenizes", "scores", "logits", "steps", "generates", "quantizes"]
 
 ENTRY_POINT_GROUP = "quantgrid.backends"
@@ -174,6 +172,8 @@ class Backend(Protocol):
     name: str
     formats: frozenset[str]
     capabilities: frozenset[Capability]
+    speed_only: frozenset[str]
+    """Options that change how fast it computes but not what, such as the number of threads."""
     runtime: Path | None
     """Requirements file with the exact pins of the heavy stack; None if it needs nothing more."""
 
@@ -184,7 +184,10 @@ class Backend(Protocol):
         ...
 
     def noise_options(self, options: Options) -> Options:
-        """The same computation done another way (batch, threads): its difference is the floor."""
+        """The same computation done another way (batch, threads): its difference is the floor.
+
+        At least one option that is not in `speed_only` must differ.
+        """
         ...
 
     def inspect(self, path: Path) -> Inspection:

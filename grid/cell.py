@@ -17,8 +17,10 @@ Options = dict[str, str | int | float | bool]
 class Cell(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One number-producing unit of a plan.
 
-    `scope` is the device kind for quality cells and the hardware class for speed cells. The
-    engine's version is not part of the id: it is a field of each attempt.
+    `scope` is the device kind for quality cells and the hardware class for speed cells.
+    `speed_only` names the options that change how fast an engine computes but not what: they are
+    no part of a quality cell's id, so that quality measured anywhere counts everywhere. Nor is the
+    engine's version, which is a field of each attempt.
     """
 
     artifact: Artifact
@@ -26,11 +28,15 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     options: Options
     workload: Workload
     scope: str
+    speed_only: frozenset[str] = frozenset()
 
     @cached_property
     def id(self) -> str:
+        options = self.options
+        if not self.exclusive:
+            options = {k: v for k, v in options.items() if k not in self.speed_only}
         return digest(
-            "cell", self.artifact.id, self.backend, self.options, text_of(self.workload), self.scope
+            "cell", self.artifact.id, self.backend, options, text_of(self.workload), self.scope
         )
 
     @property

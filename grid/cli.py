@@ -5,10 +5,13 @@ Imports stay inside the commands, so that `grid --help` answers at once.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from grid.schedule.kinds import ExecutorName
 
 app = typer.Typer(
     name="grid",
@@ -55,7 +58,9 @@ Columns = Annotated[
 def sweep(
     file: SweepFile = None,
     store: StoreUri = "results",
-    executor: Annotated[str, typer.Option(help="ray or inline.")] = "ray",
+    executor: Annotated[
+        ExecutorName, typer.Option(help="Drive engines from a local Ray's actor, or from here.")
+    ] = ExecutorName.ray,
     fresh: Fresh = False,
     changed: Changed = False,
     as_json: Json = False,
@@ -70,16 +75,17 @@ def sweep(
     from grid.probe import probe_node
     from grid.progress import progress_for
     from grid.show.frontier import show_frontier, show_summary
-    from grid.sweep import make_plan, run_sweep
+    from grid.sweep import finished_ids, make_plan, run_sweep
 
     asked = load_sweep(file)
     node = probe_node()
     plan = make_plan(asked, node, store, fresh, changed)
-    summary = run_sweep(asked, plan, node, store, executor, progress_for(as_json))
+    again = None if fresh else partial(finished_ids, asked, node, store, changed)
+    summary = run_sweep(asked, plan, node, store, executor, progress_for(as_json), again)
     if as_json:
         show_summary(summary, store, as_json=True)
     else:
-        show_frontier(store)
+        show_frontier(store, only=node.hardware_class)
         show_summary(summary, store, as_json=False)
     raise typer.Exit(1 if summary.failed else 0)
 

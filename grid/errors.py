@@ -40,9 +40,13 @@ class ClusterLost(GridError):
 
 
 class EngineError(GridError):
-    """An engine call failed; becomes a row with status `error`."""
+    """An engine call failed; becomes a row with status `error`.
+
+    `engine_s` is the time that was spent inside engine calls until then.
+    """
 
     status: ClassVar[str] = "error"
+    engine_s: float = 0.0
 
 
 class OutOfMemory(EngineError):

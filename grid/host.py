@@ -127,6 +127,9 @@ def _read(requests: BinaryIO, inbox: queue.SimpleQueue[bytes]) -> None:
 
 def main(arguments: list[str]) -> None:
     faulthandler.enable()
+    for descriptor in map(int, arguments):
+        # A process that the engine starts must not keep the pipes open after this one's death.
+        os.set_inheritable(descriptor, False)
     requests = os.fdopen(int(arguments[0]), "rb")
     replies = os.fdopen(int(arguments[1]), "wb", buffering=0)
     inbox: queue.SimpleQueue[bytes] = queue.SimpleQueue()

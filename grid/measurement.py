@@ -11,6 +11,10 @@ Status = Literal["ok", "error", "timeout", "oom", "unsupported", "skipped", "los
 RETRIED: frozenset[Status] = frozenset({"error", "timeout", "lost"})
 """Statuses that a resume tries again; the others are final."""
 
+PRUNED = "not tried: "
+"""Beginning of the reason of a cell skipped while running, because a smaller one of its kind ran
+out of memory. A resume leaves those as they are; what a plan skips it decides anew each time."""
+
 
 class Series(msgspec.Struct, frozen=True):
     """Raw samples of one quantity, in the order measured."""

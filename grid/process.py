@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -41,18 +42,25 @@ class EngineProcess:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  (open as long as the process)
         request_out, self._requests = os.pipe()
         self._replies, reply_in = os.pipe()
-        self._process = subprocess.Popen(
-            [python, "-m", "grid.host", str(request_out), str(reply_in)],
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=self._log,
-            pass_fds=(request_out, reply_in),
-            env={**os.environ, CACHE_VARIABLE: str(cache_dir()), "PYTHONPATH": _import_path()},
-            start_new_session=True,  # the terminal's Ctrl-C is ours to handle, and so is the group
-        )
-        os.close(request_out)
-        os.close(reply_in)
         self._buffer = b""
+        try:
+            self._process = subprocess.Popen(
+                [python, "-m", "grid.host", str(request_out), str(reply_in)],
+                stdin=subprocess.DEVNULL,
+                stdout=self._log,
+                stderr=self._log,
+                pass_fds=(request_out, reply_in),
+                env={**os.environ, CACHE_VARIABLE: str(cache_dir()), "PYTHONPATH": _import_path()},
+                start_new_session=True,  # Ctrl-C is ours to handle, and a group of its own to end
+            )
+        except OSError as error:
+            for descriptor in (self._requests, self._replies):
+                os.close(descriptor)
+            self._log.close()
+            raise EngineError(f"the engine's process does not start: {error}") from error
+        finally:
+            os.close(request_out)
+            os.close(reply_in)
 
     @property
     def alive(self) -> bool:
@@ -69,13 +77,20 @@ class EngineProcess:
             os.write(self._requests, wire.encode(request))
         except BrokenPipeError:
             raise self._died() from None
-        line = self._line(timeout_s)
+        started = time.perf_counter()
+        try:
+            line = self._line(timeout_s)
+        except EngineError as error:
+            error.engine_s = time.perf_counter() - started  # it died or hung in an engine call
+            raise
         try:
             reply = wire.decode_reply(line)
         except msgspec.MsgspecError as error:
             raise EngineError(f"the engine gave values that are no numbers: {error}") from error
         if isinstance(reply, wire.Failed):
-            raise _FAILURES.get(reply.status, EngineError)(reply.reason)
+            failure = _FAILURES.get(reply.status, EngineError)(reply.reason)
+            failure.engine_s = reply.engine_s
+            raise failure
         return reply
 
     def close(self) -> None:
@@ -84,10 +99,9 @@ class EngineProcess:
             os.close(self._requests)  # it sees the end of the pipe and leaves
             os.close(self._replies)
             self._requests = self._replies = -1
-        try:
+        with suppress(subprocess.TimeoutExpired):  # where it is busy in an engine call
             self._process.wait(timeout=0.5)
-        except subprocess.TimeoutExpired:
-            self._kill()
+        self._kill()
         self._log.close()
 
     def __enter__(self) -> EngineProcess:
@@ -138,10 +152,10 @@ class EngineProcess:
         return f": {said[-1][:200]}" if said else ""
 
     def _kill(self) -> None:
-        try:
+        """The whole group: an engine may have started processes of its own."""
+        # No group is left to kill, or (as macOS says it) only a zombie.
+        with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            return  # it ended between our look and our kill
         self._process.wait()
 
 

@@ -123,7 +123,7 @@ class LiveProgress:
             SpinnerColumn(),
             BarColumn(bar_width=24),
             TextColumn("{task.fields[pace]}"),
-            TextColumn("[dim]{task.description}"),
+            TextColumn("{task.description}", style="dim", markup=False),
             console=Console(stderr=True),
             transient=True,
         )

@@ -30,8 +30,3 @@ def backend(name: str) -> Backend:
     except Exception as error:
         raise InputError(f"backend {name!r} ({point.value}) does not import: {error}") from error
     return loaded
-
-
-def backends() -> dict[str, Backend]:
-    """All installed backends by name."""
-    return {name: backend(name) for name in names()}

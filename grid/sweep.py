@@ -19,19 +19,22 @@ from grid import __version__
 from grid.artifact import ArtifactFacts
 from grid.cell import Cell
 from grid.derive import metrics_of
-from grid.errors import InputError, StoreLost
-from grid.measurement import Measurement, Metric
+from grid.errors import StoreLost
+from grid.measurement import PRUNED, RETRIED, Measurement, Metric
 from grid.node import Node
 from grid.plan.plan import Plan
 from grid.plan.sweep import Sweep
+from grid.probe import available_memory
 from grid.progress import Progress
-from grid.registry import backends
+from grid.registry import backend
 from grid.results import open_for_writing, open_store
 from grid.schedule.events import CellDone, CellStarted, Event, Observed, Prepared, Settings
 from grid.schedule.executor import Executor, InlineExecutor
+from grid.schedule.kinds import ExecutorName
 from grid.workload import kind
 
 if TYPE_CHECKING:
+    from grid.results.reader import Results
     from grid.results.store import Writer
 
 
@@ -62,18 +65,32 @@ def make_plan(
     """
     from grid.plan.expand import expand
 
-    known = backends()
-    plan = expand(sweep, known, node)
-    if fresh:
-        return plan
-    versions = {name: known[name].probe(node).version for name in sweep.backends}
-    return plan.minus(open_store(store).finished_ids(versions if changed else None))
+    asked = {name: backend(name) for name in sweep.backends}
+    plan = expand(sweep, asked, node, available_memory())
+    return plan if fresh else plan.minus(finished_ids(sweep, node, store, changed))
+
+
+def finished_ids(sweep: Sweep, node: Node, store: str, changed: bool = False) -> set[str]:
+    """Cells that need no run: those with a result (with `changed`, of the engine's present
+    version), and those not tried because a smaller one ran out of memory."""
+    results = open_store(store)
+    versions = {name: backend(name).probe(node).version for name in sweep.backends}
+    pruned = {c for c, (_, reason) in _recorded(results).items() if reason.startswith(PRUNED)}
+    return pruned | results.finished_ids(versions if changed else None)
 
 
 def run_sweep(
-    sweep: Sweep, plan: Plan, node: Node, store: str, executor: str, progress: Progress
+    sweep: Sweep,
+    plan: Plan,
+    node: Node,
+    store: str,
+    executor: ExecutorName,
+    progress: Progress,
+    again: Callable[[], set[str]] | None = None,
 ) -> Summary:
     """Run a plan's cells and write their rows.
+
+    `again` gives the finished ids once more, when nobody else can write any longer.
 
     Rows are safe as soon as they are flushed: an interrupt, a full disk or a dead cluster leaves a
     valid store, and the same sweep goes on from there. Raises StoreError before anything runs,
@@ -82,8 +99,10 @@ def run_sweep(
     started = time.perf_counter()
     sweep_id = uuid4().hex
     with open_for_writing(store).writer() as writer:
+        if again is not None:  # another sweep may have ended between the plan and the lock
+            plan = plan.minus(again())
         tally = _Tally(plan, node, writer, sweep_id, progress)
-        tally.skip(_recorded(store))
+        tally.skip(_recorded(open_store(store)))
         if writer.note:
             progress.note(writer.note)
         progress.planned(plan)
@@ -126,6 +145,7 @@ class _Tally:
         }
         self._writing = threading.Lock()
         self._first = self._last = time.perf_counter()
+        self._begun = False
         self.measured = self.failed = 0
         self.engine_s = 0.0
 
@@ -133,11 +153,13 @@ class _Tally:
     def span_s(self) -> float:
         return self._last - self._first
 
-    def skip(self, recorded: Mapping[str, str]) -> None:
-        """A row for each skipped cell, unless the store says the same or has a result."""
+    def skip(self, recorded: Mapping[str, tuple[str, str]]) -> None:
+        """A row for each skipped cell, unless the store says the same or has a final result;
+        `recorded` has status and reason by cell id."""
         for skip in self._plan.skipped:
             cell, reason = skip.cell, skip.reason
-            if recorded.get(cell.id) not in ("", reason):
+            status, known = recorded.get(cell.id, ("", ""))
+            if status in ("", *RETRIED) or (status == "skipped" and known != reason):
                 measurement = Measurement(
                     cell_id=cell.id, status="skipped", reason=reason, started_at=time.time()
                 )
@@ -146,7 +168,7 @@ class _Tally:
     def hear(self, event: Event) -> None:
         match event:
             case Prepared():
-                self._begin()
+                self._begin(event.wall_s)  # it is told when it is done
                 self.engine_s += event.engine_s
                 self._progress.prepared(event)
             case Observed():
@@ -162,9 +184,10 @@ class _Tally:
         with self._writing:
             self._writer.tick()
 
-    def _begin(self) -> None:
-        if not self.engine_s and not self.measured and not self.failed:
-            self._first = time.perf_counter()
+    def _begin(self, ago_s: float = 0.0) -> None:
+        if not self._begun:
+            self._begun = True
+            self._first = time.perf_counter() - ago_s
 
     def _done(self, measurement: Measurement) -> None:
         cell = self._cells[measurement.cell_id]
@@ -221,7 +244,7 @@ def _flushing(tally: _Tally) -> Iterator[None]:
 
 
 @contextmanager
-def _executor(name: str, node: Node, sweep: Sweep) -> Iterator[Executor]:
+def _executor(name: ExecutorName, node: Node, sweep: Sweep) -> Iterator[Executor]:
     made = _make_executor(name, node, _settings(sweep))
     try:
         yield made
@@ -229,19 +252,12 @@ def _executor(name: str, node: Node, sweep: Sweep) -> Iterator[Executor]:
         made.close()
 
 
-def _make_executor(name: str, node: Node, settings: Settings) -> Executor:
-    def ray() -> Executor:
-        from grid.schedule.local_ray import LocalRayExecutor
+def _make_executor(name: ExecutorName, node: Node, settings: Settings) -> Executor:
+    if name is ExecutorName.inline:
+        return InlineExecutor(node, settings)
+    from grid.schedule.local_ray import LocalRayExecutor
 
-        return LocalRayExecutor(node, settings)
-
-    known: Mapping[str, Callable[[], Executor]] = {
-        "ray": ray,
-        "inline": lambda: InlineExecutor(node, settings),
-    }
-    if name not in known:
-        raise InputError(f"no executor {name!r}; there are {' and '.join(known)}")
-    return known[name]()
+    return LocalRayExecutor(node, settings)
 
 
 def _settings(sweep: Sweep) -> Settings:
@@ -250,10 +266,11 @@ def _settings(sweep: Sweep) -> Settings:
     )
 
 
-def _recorded(store: str) -> dict[str, str]:
-    """By cell id, the reason of each final attempt in the store; empty for a result."""
-    final = open_store(store).final().select(["cell_id", "reason"])
-    return dict(zip(*(final.column(name).to_pylist() for name in final.column_names), strict=True))
+def _recorded(results: Results) -> dict[str, tuple[str, str]]:
+    """Status and reason of each cell's final attempt."""
+    columns = results.final().select(["cell_id", "status", "reason"]).to_pydict()
+    cells, states, reasons = columns.values()
+    return dict(zip(cells, zip(states, reasons, strict=True), strict=True))
 
 
 def measured_seconds(store: str) -> dict[str, float]:

@@ -27,13 +27,15 @@ class Chunk(NamedTuple):
 
 
 def chunk_ids(tokenizer: Tokenizes, workload: Quality, meter: Meter) -> list[list[int]]:
-    """Non-overlapping chunks of ids; BOS takes the first place of each where there is one.
+    """Non-overlapping chunks of the text's ids, with BOS before them where there is one; it also
+    takes the place of the first token of each chunk, as llama-perplexity has it.
 
     Raises Unsupported if the text has fewer tokens than the chunks that were asked for.
     """
     text = read_text(workload.text).text
     with meter.engine():
-        ids = tokenizer.encode(text)
+        ids = [] if tokenizer.bos is None else [tokenizer.bos]
+        ids += tokenizer.encode(text)
     wanted = workload.chunks * workload.context
     if len(ids) < wanted:
         raise Unsupported(

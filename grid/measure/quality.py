@@ -69,8 +69,7 @@ def compare(chunk: Chunk, reference: Reference) -> Compared:
     gap = np.zeros(len(rows))
     if reference.ids is not None:
         rest = np.exp(reference.tail)
-        with np.errstate(invalid="ignore"):
-            lump = np.where(rest > 0, rest * (reference.tail - log_rest(mine)), 0.0)
+        lump = rest * (reference.tail - log_rest(chunk.log_probs, reference.ids))
         # Of the rest, p is at most the least p kept and q at least the least q there is.
         least = reference.log_probs.min(axis=1).astype(np.float64)
         most = rest * (least - chunk.log_probs.min(axis=1))

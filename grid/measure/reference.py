@@ -78,11 +78,18 @@ def _keep(chunk: Chunk) -> Reference:
         return Reference(chunk.targets, None, chunk.log_probs, none, nll, argmax)
     ids = np.argpartition(-chunk.log_probs, TOP, axis=1)[:, :TOP].astype(np.int32)
     top = np.take_along_axis(chunk.log_probs, ids, axis=1)
-    return Reference(chunk.targets, ids, top, log_rest(top), nll, argmax)
+    return Reference(chunk.targets, ids, top, log_rest(chunk.log_probs, ids), nll, argmax)
 
 
-def log_rest(log_probs: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """Log of 1 - sum of the row's probabilities, -inf where nothing is left; [n, k] -> [n]."""
-    rest = 1.0 - np.exp(log_probs.astype(np.float64)).sum(axis=1)
-    with np.errstate(divide="ignore"):
-        return np.asarray(np.log(np.maximum(rest, 0.0)))
+def log_rest(
+    log_probs: npt.NDArray[np.float32], ids: npt.NDArray[np.int32]
+) -> npt.NDArray[np.float64]:
+    """Log of the mass outside `ids`, [n, vocabulary] and [n, k] -> [n].
+
+    Summed over the entries themselves: 1 - the sum of the others would be rounding, not mass.
+    """
+    rest = log_probs.copy()
+    np.put_along_axis(rest, ids.astype(np.int64), -np.inf, axis=1)
+    most = rest.max(axis=1).astype(np.float64)
+    sums = [np.exp(row.astype(np.float64) - top).sum() for row, top in zip(rest, most, strict=True)]
+    return np.asarray(most + np.log(sums))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from grid.backend import Engine, Scores, Tokenizes, TokenScores
+from grid.errors import Unsupported
 from grid.measure.meter import Meter
 from grid.measure.result import Outcome, need
 from grid.measurement import ItemResult
@@ -33,11 +34,20 @@ def tasks(engine: Engine, workload: Tasks, meter: Meter) -> Outcome:
 
 def _requests(tokenizer: Tokenizes, item: Item) -> list[Request]:
     """(context ids, choice ids) per choice: both are cut from the ids of the whole text, so that a
-    choice is tokenized as the text it is part of."""
+    choice is tokenized as the text it is part of. White space between the two goes to the choice,
+    as lm-evaluation-harness has it, since tokenizers join it to the word that follows.
+
+    Raises Unsupported where a side is left without a token.
+    """
     start = [] if tokenizer.bos is None else [tokenizer.bos]
-    split = len(tokenizer.encode(item.context))
-    wholes = [tokenizer.encode(item.context + choice) for choice in item.choices]
-    return [(start + whole[:split], whole[split:]) for whole in wholes]
+    context = item.context.rstrip()
+    gap = item.context[len(context) :]
+    split = len(tokenizer.encode(context))
+    wholes = [tokenizer.encode(context + gap + choice) for choice in item.choices]
+    requests = [(start + whole[:split], whole[split:]) for whole in wholes]
+    if not all(before and after for before, after in requests):
+        raise Unsupported(f"item {item.id}: its context or a choice has no token of its own here")
+    return requests
 
 
 def _result(

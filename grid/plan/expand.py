@@ -18,8 +18,12 @@ from grid.plan.workloads import Asked
 from grid.workload import SPEED_KINDS, Quality, Workload
 
 
-def expand(sweep: Sweep, backends: Mapping[str, Backend], node: Node) -> Plan:
-    """The plan of a sweep on a node; `backends` are the installed ones by name.
+def expand(
+    sweep: Sweep, backends: Mapping[str, Backend], node: Node, free_bytes: int | None = None
+) -> Plan:
+    """The plan of a sweep on a node; `backends` are those of the sweep by name.
+
+    `free_bytes` is the memory that is free there now; without it, all of the node's counts.
 
     Every cell that the sweep asks for is in the plan once, to be run or skipped with a reason.
     Raises InputError for what the sweep file says wrongly (unknown backend, option, quant, task
@@ -27,7 +31,7 @@ def expand(sweep: Sweep, backends: Mapping[str, Backend], node: Node) -> Plan:
     """
     chosen = _choose(sweep, backends)
     _refuse_stray_options(sweep, backends)
-    builder = _Builder(sweep, chosen, node)
+    builder = _Builder(sweep, chosen, node, free_bytes)
     for candidate in _ordered(resolve(sweep, chosen), sweep.backends):
         builder.add(candidate)
     plan = builder.plan()
@@ -89,7 +93,9 @@ def _ordered(candidates: Sequence[Candidate], backends: Sequence[str]) -> list[C
 class _Builder:
     """Collects the cells of candidates that come in order."""
 
-    def __init__(self, sweep: Sweep, chosen: Mapping[str, Backend], node: Node) -> None:
+    def __init__(
+        self, sweep: Sweep, chosen: Mapping[str, Backend], node: Node, free_bytes: int | None
+    ) -> None:
         self._sweep = sweep
         self._backends = chosen
         self._node = node
@@ -101,8 +107,8 @@ class _Builder:
             name: not_ready(backend, backend.probe(node)) for name, backend in chosen.items()
         }
         self._device_kind, self._hardware_class = node.device_kind, node.hardware_class
-        limit = sweep.budget.memory_bytes
-        self._limit = node.memory_bytes if limit is None else min(limit, node.memory_bytes)
+        limits = (node.memory_bytes, sweep.budget.memory_bytes, free_bytes)
+        self._limit = min(limit for limit in limits if limit is not None)
         self._cells: dict[str, Cell] = {}
         self._skipped: dict[str, Skip] = {}
         self._weight_bytes: dict[str, int] = {}
@@ -154,6 +160,7 @@ class _Builder:
             options=options,
             workload=workload,
             scope=self._hardware_class if speed else self._device_kind,
+            speed_only=self._backends[candidate.backend].speed_only,
         )
         if cell.id in self._cells or cell.id in self._skipped:
             return

@@ -49,12 +49,17 @@ def too_big(needs: Needs, node: Node, host_limit: int) -> str:
     if needs.host_bytes > host_limit:
         return _short(needs.host_bytes, host_limit, "")
     kinds = [one.kind for one in node.accelerators]
-    if needs.accelerator is not None and not any(k.startswith(needs.accelerator) for k in kinds):
+    if needs.accelerator is not None and not _any_of(kinds, needs.accelerator):
         return f"needs a {needs.accelerator} accelerator, the node has {', '.join(kinds) or 'none'}"
     device = sum(one.memory_bytes for one in node.accelerators)
     if needs.device_bytes > device:
         return _short(needs.device_bytes, device, " on the accelerator")
     return ""
+
+
+def _any_of(kinds: list[str], wanted: str) -> bool:
+    """`gpu` is any accelerator; else the kind must begin so: `cuda` takes `cuda-sm90`."""
+    return any(wanted == "gpu" or kind.startswith(wanted) for kind in kinds)
 
 
 def _short(needed: int, available: int, where: str) -> str:

@@ -8,7 +8,6 @@ import msgspec
 
 from grid.artifact import Artifact
 from grid.cell import Cell
-from grid.errors import InputError
 from grid.node import Node
 from grid.plan.order import Session, dependency_order, sessions
 from grid.workload import Quality
@@ -70,11 +69,3 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     def peak_host_bytes(self) -> int | None:
         """The most memory that any cell to run needs, bytes; None without cells."""
         return max((self.host_bytes[cell.id] for cell in self.cells), default=None)
-
-    def require_cells(self) -> None:
-        """Raises InputError if nothing can be run and nothing was: every cell is skipped."""
-        if not self.cells and not self.measured:
-            raise InputError(
-                f"sweep {self.sweep}: nothing to run, all {len(self.skipped)} cells are skipped; "
-                f"the first because: {self.skipped[0].reason}"
-            )

@@ -14,7 +14,7 @@ from pathlib import Path
 
 _HERE = Path(__file__).parent
 
-SIZES: tuple[str, ...] = ("small", "base", "large")
+SIZES: tuple[str, ...] = ("small", "large")
 """Folder names of the family, smallest model first."""
 
 TASK_CLASSES: tuple[str, ...] = ("recall", "reasoning", "math", "context", "language")

@@ -44,7 +44,7 @@ def _math(rng: Random) -> Draft:
 
 
 def _language(rng: Random) -> Draft:
-    two = pair(rng) if rng.random() < 0.25 else nested_pair(rng)
+    two = pair(rng) if rng.random() < 0.1 else nested_pair(rng)
     choices = sample(rng, [two.good, two.bad], 2)
     return two.context, tuple(choices), choices.index(two.good), two.sentence
 
@@ -61,17 +61,19 @@ def _from_puzzle(rng: Random, puzzle: Puzzle) -> Draft:
 
 
 def _context(rng: Random) -> Draft:
-    """Look-up among up to twice as many pairs as in training, and copies with repeats."""
-    if rng.random() < 0.35:
+    """Look-up among more pairs than most of training has, and copies with repeats."""
+    if rng.random() < 0.5:
         return _from_puzzle(rng, copying(rng, between(rng, 10, 26), letters=True))
-    return _from_puzzle(rng, lookup(rng, between(rng, 8, 32)))
+    form = pick(rng, ("list", "forward"))
+    return _from_puzzle(rng, lookup(rng, between(rng, 20, 38), form))
 
 
 def _reasoning(rng: Random) -> Draft:
-    """Three in four spelled out, over more people than in training; the others in one go."""
-    if rng.random() < 0.75:
-        return _from_puzzle(rng, chain(rng, between(rng, 5, 12), spelled=True))
-    return _from_puzzle(rng, chain(rng, between(rng, 4, 5), spelled=False))
+    """Both steps of a chain, written out, among more people than in training."""
+    puzzle = chain(rng, between(rng, 6, 10), spelled=True)
+    question = puzzle.questions[0]
+    answer = (question.choices[question.answer],)
+    return puzzle.prompt(question), answer, 0, puzzle.premises
 
 
 _MAKERS: dict[str, Callable[[Random], Draft]] = {

@@ -172,16 +172,16 @@ def pair(rng: Random) -> Pair:
 def nested_pair(rng: Random) -> Pair:
     """Clauses inside clauses, as in `The kings that the boy that the girls see knows sleep.`
 
-    Three or four subjects come first, then their verbs, innermost first. A verb other than the
-    last is wrong, so no rule about the first noun answers these.
+    Three subjects come first, each with a noun of the other number beside it; then their verbs,
+    innermost first. One of the inner verbs is wrong: no rule about the first noun finds it.
     """
-    plural = [rng.random() < 0.5 for _ in range(pick(rng, (3, 3, 4)))]
+    plural = [rng.random() < 0.5 for _ in range(3)]
     subjects = []
     for number in plural:
         near = f" {pick(rng, _PREPOSITIONS)} {_noun_phrase(rng, not number)}"
-        subjects.append(_noun_phrase(rng, number) + (near if rng.random() < 0.5 else ""))
+        subjects.append(_noun_phrase(rng, number) + near)
     verbs = [pick(rng, _VERBS), *(pick(rng, _TRANSITIVE) for _ in plural[1:])]
-    target = between(rng, 1, len(plural) - 1)
+    target = between(rng, 1, 2)
     right = [_conjugate(verb, number) for verb, number in zip(verbs, plural, strict=True)]
     wrong = list(right)
     wrong[target] = _conjugate(verbs[target], not plural[target])

@@ -74,6 +74,7 @@ RECIPES = {
     "base": Recipe(4, 102, 1000, 150, "small", 0.012, 0.002, 0.7),
     "large": Recipe(8, 103, 1450, 200, "base", 0.012, 0.002, 0.7, LATE_MIX),
 }
+"""In order; `base` is a stage on the way to `large` and not published."""
 
 
 def corpus_ids(tokenizer: Tokenizer, recipe: Recipe, count: int) -> npt.NDArray[np.uint16]:
@@ -134,16 +135,16 @@ def backward(network: Llama, ids: Tensor, targets: Tensor) -> float:
     return float(loss.detach())
 
 
-def export(network: Llama, folder: Path) -> None:
+def export(network: Llama, target: Path) -> None:
     """Write config.json and model.safetensors (float16), each whole or not at all."""
-    folder.mkdir(exist_ok=True)
+    target.mkdir(exist_ok=True)
     weights = {k: v.detach().half().contiguous() for k, v in network.state_dict().items()}
-    save_file(weights, folder / "model.tmp", metadata={"format": "pt"})
-    (folder / "model.tmp").chmod(0o644)
-    os.replace(folder / "model.tmp", folder / "model.safetensors")
+    save_file(weights, target / "model.tmp", metadata={"format": "pt"})
+    (target / "model.tmp").chmod(0o644)
+    os.replace(target / "model.tmp", target / "model.safetensors")
     text = json.dumps(network.shape.config(), indent=2) + "\n"
-    (folder / "config.tmp").write_text(text)
-    os.replace(folder / "config.tmp", folder / "config.json")
+    (target / "config.tmp").write_text(text)
+    os.replace(target / "config.tmp", target / "config.json")
 
 
 def scores_line(network: Llama, limit: int) -> str:
@@ -154,7 +155,12 @@ def scores_line(network: Llama, limit: int) -> str:
     return " ".join(f"{k} {v:.3f}" for k, v in report(plain, tokenizer, limit).items())
 
 
-def start_network(recipe: Recipe) -> Llama:
+def folder(name: str, work: Path) -> Path:
+    """Where a size is exported: the package, or the work folder for a stage on the way."""
+    return size_dir(name) if name in SIZES else work / name
+
+
+def start_network(recipe: Recipe, work: Path) -> Llama:
     """Fresh weights with a look-up circuit, or the smaller size with silent layers added."""
     torch.manual_seed(recipe.seed)
     shape = Shape(num_hidden_layers=recipe.layers)
@@ -162,7 +168,7 @@ def start_network(recipe: Recipe) -> Llama:
         network = Llama(shape)
         build_lookup(network)
         return network
-    weights = load_file(size_dir(recipe.grown_from) / "model.safetensors")
+    weights = load_file(folder(recipe.grown_from, work) / "model.safetensors")
     return grown(weights, RECIPES[recipe.grown_from].layers, shape)
 
 
@@ -172,7 +178,7 @@ class Run:
     def __init__(self, name: str, work: Path) -> None:
         self.name, self.recipe = name, RECIPES[name]
         self.checkpoint = work / f"{name}.pt"
-        self.network = start_network(self.recipe)
+        self.network = start_network(self.recipe, work)
         self.rules = optimizers(self.network, self.recipe)
         self.done = 0
         if self.checkpoint.exists():
@@ -217,20 +223,20 @@ def train(name: str, work: Path) -> None:
         if run.done % CHECKPOINT_STEPS == 0:
             run.save()
             print(f"{name} step {run.done} {scores_line(run.network, 60)}", flush=True)
-    export(run.network, size_dir(name))
+    export(run.network, folder(name, work))
     print(f"{name} final {scores_line(run.network, 300)}", flush=True)
 
 
 def main() -> None:
     """Train the sizes asked for, smallest first."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--size", choices=SIZES, action="append", help="default: all sizes")
+    parser.add_argument("--size", choices=RECIPES, action="append", help="default: all")
     parser.add_argument("--work", type=Path, default=Path("reference-work"), help="checkpoints")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     given.work.mkdir(parents=True, exist_ok=True)
-    for name in SIZES:
+    for name in RECIPES:
         if given.size is None or name in given.size:
             train(name, given.work)
 

@@ -145,6 +145,6 @@ def _text(value: str) -> str:
 
 
 def merge(target: Rows, more: Rows) -> None:
-    """Append rows, table by table."""
-    for table, rows in more.items():
-        target.setdefault(table, []).extend(rows)
+    """Append rows, attempts last: an interrupt in between leaves no attempt without its figures."""
+    for table in sorted(more, key=lambda name: name == "attempts"):
+        target.setdefault(table, []).extend(more[table])

@@ -43,20 +43,27 @@ class LocalRayExecutor:
         import ray
 
         on_term = signal.getsignal(signal.SIGTERM)
-        ray.init(
-            address="local",
-            num_cpus=max(1, node.cores),
-            include_dashboard=False,  # 200 MB less
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            object_store_memory=OBJECT_STORE_BYTES,
-            _node_ip_address="127.0.0.1",  # else Ray asks the network for its own address
-        )
+        try:
+            ray.init(
+                address="local",
+                num_cpus=max(1, node.cores),
+                include_dashboard=False,  # 200 MB less
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                object_store_memory=OBJECT_STORE_BYTES,
+                _node_ip_address="127.0.0.1",  # else Ray asks the network for its own address
+            )
+        except (OSError, RuntimeError, ValueError) as error:
+            raise ClusterLost(
+                f"Ray does not start: {error}; --executor inline does without it"
+            ) from error
         signal.signal(signal.SIGTERM, on_term)  # Ray's own would exit before rows are flushed
         self._ray: Any = ray
-        self._arguments = (msgspec.json.encode(node), msgspec.json.encode(settings))
+        threads = os.environ.get("OMP_NUM_THREADS")
+        self._arguments = (msgspec.json.encode(node), msgspec.json.encode(settings), threads)
         self._actor: Any = None
         self._actors_left = ACTORS
+        self._lost_reason = ""
 
     def run(self, sessions: Sequence[Session]) -> Iterator[Event]:
         for session in sessions:
@@ -77,9 +84,11 @@ class LocalRayExecutor:
             yield event
         for cell in session.cells:
             if cell.id in waiting:
-                reason = "the node's worker died; the same command tries again"
                 lost = Measurement(
-                    cell_id=cell.id, status="lost", reason=reason, started_at=time.time()
+                    cell_id=cell.id,
+                    status="lost",
+                    reason=self._lost_reason,
+                    started_at=time.time(),
                 )
                 yield CellDone(measurement=lost)
 
@@ -91,10 +100,19 @@ class LocalRayExecutor:
             stream = self._worker().run.remote(msgspec.json.encode(session))
             for reference in stream:
                 yield decoder.decode(self._ray.get(reference))
+        except errors.RayTaskError as error:
+            self._give_up_actor(f"the node's worker failed: {error.cause!r}")
         except (errors.ActorDiedError, errors.ActorUnavailableError):
-            self._actor = None
-        except errors.RaySystemError as error:
+            self._give_up_actor("the node's worker died")
+        except errors.RayError as error:
             raise ClusterLost(f"Ray stopped answering: {error}") from error
+
+    def _give_up_actor(self, reason: str) -> None:
+        """Kill it, so that it measures nothing beside its successor."""
+        self._lost_reason = f"{reason}; the same command tries again"
+        if self._actor is not None:
+            self._ray.kill(self._actor)
+            self._actor = None
 
     def _worker(self) -> Any:
         if self._actor is None:
@@ -108,9 +126,11 @@ class LocalRayExecutor:
 class RayWorker:
     """The actor: JSON in, JSON out, so that only data crosses."""
 
-    def __init__(self, node: bytes, settings: bytes) -> None:
+    def __init__(self, node: bytes, settings: bytes, threads: str | None) -> None:
         from grid.schedule.worker import Worker
 
+        if threads is None:  # Ray sets 1 in its workers, which engines would inherit
+            os.environ.pop("OMP_NUM_THREADS", None)
         self._worker = Worker(
             msgspec.json.decode(node, type=Node), msgspec.json.decode(settings, type=Settings)
         )

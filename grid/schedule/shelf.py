@@ -36,10 +36,13 @@ class Shelf:
         self._node = node
         self._settings = settings
         self._maker: EngineProcess | None = None
+        self._failed: dict[Path, EngineError] = {}
 
     def artifact(self, artifact: Artifact) -> Iterator[Event]:
         """Make the artifact unless it is there. Raises EngineError where it cannot be made."""
         if not self.path(artifact).exists():
+            if artifact.path is not None:
+                raise EngineError(f"{artifact.path} is gone since the plan was made")
             if artifact.made_from is not None:
                 yield from self.artifact(artifact.made_from)
             yield from self._make(artifact)
@@ -50,7 +53,7 @@ class Shelf:
         if artifact.path is not None:
             return Path(artifact.path)
         folder = cache_dir() / "artifacts" / artifact.id
-        return folder / f"{artifact.model.name}-{artifact.quant}.{artifact.format}"
+        return folder / f"weights.{artifact.format}"  # a model's name may hold anything
 
     def facts(self, artifact: Artifact) -> ArtifactFacts:
         """What is observed of the file; read once and kept beside it."""
@@ -59,8 +62,11 @@ class Shelf:
         kept = self.path(artifact).with_name("facts.json")
         if kept.exists():
             return msgspec.json.decode(kept.read_bytes(), type=ArtifactFacts)
-        facts = backend(artifact.backend).inspect(self.path(artifact)).facts
-        write_whole(kept, msgspec.json.encode(facts))
+        try:
+            facts = backend(artifact.backend).inspect(self.path(artifact)).facts
+            write_whole(kept, msgspec.json.encode(facts))
+        except (InputError, OSError) as error:
+            raise EngineError(f"the artifact in the cache cannot be used: {error}") from error
         return facts
 
     def reference(self, cell: Cell, reference: Cell) -> Iterator[Event]:
@@ -78,8 +84,10 @@ class Shelf:
             memory_limit=self._settings.memory_limit,
         )
         make = wire.MakeReference(workload=_quality(cell), target=str(target))
-        yield self._timed("reference", reference.artifact.label, [load, make])
-        self.close()  # the reference model's memory goes back before anything is measured
+        try:
+            yield self._timed("reference", reference.artifact.label, target, [load, make])
+        finally:
+            self.close()  # the model's memory goes back before anything is measured
 
     def reference_path(self, cell: Cell, reference: Cell) -> Path:
         """Named by all that decides its content, the engine's version included."""
@@ -106,7 +114,10 @@ class Shelf:
 
     def _make(self, artifact: Artifact) -> Iterator[Event]:
         target = self.path(artifact)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise EngineError(f"the cache takes no artifact: {error}") from error
         source = self.path(artifact.made_from) if artifact.made_from else _source(artifact)
         self._check_room(artifact, target.parent)
         request = wire.Quantize(
@@ -116,7 +127,7 @@ class Shelf:
             target=str(target),
             threads=self._node.cores,
         )
-        yield self._timed("quantize", artifact.label, [request])
+        yield self._timed("quantize", artifact.label, target, [request])
 
     def _check_room(self, artifact: Artifact, folder: Path) -> None:
         recipe = backend(artifact.backend).recipes()[artifact.quant]
@@ -128,12 +139,18 @@ class Shelf:
                 f"{format_bytes(free)} free in {folder}; set QUANTGRID_CACHE to a larger disk"
             )
 
-    def _timed(self, what: str, label: str, requests: list[wire.Request]) -> Prepared:
+    def _timed(self, what: str, label: str, target: Path, requests: list[wire.Request]) -> Prepared:
+        """Make `target`. What failed once is not tried again in this sweep: it may take hours."""
+        if target in self._failed:
+            raise self._failed[target]
         start = time.perf_counter()
         engine_s = 0.0
-        for request in requests:
-            reply = self._ask(request)
-            engine_s += reply.engine_s
+        try:
+            for request in requests:
+                engine_s += self._ask(request).engine_s
+        except EngineError as error:
+            self._failed[target] = type(error)(str(error))
+            raise
         return Prepared(
             what=what, label=label, wall_s=time.perf_counter() - start, engine_s=engine_s
         )

@@ -12,7 +12,7 @@ import msgspec
 from grid import wire
 from grid.cell import Cell
 from grid.errors import EngineError, OutOfMemory
-from grid.measurement import Measurement, Status
+from grid.measurement import PRUNED, Measurement, Status
 from grid.node import Node
 from grid.plan.order import Session
 from grid.process import EngineProcess
@@ -22,7 +22,8 @@ from grid.schedule.shelf import Shelf
 from grid.workload import Memory, Quality, kind
 
 LOADS = 3
-"""Times that a session's artifact is loaded again after its process died; then the rest fails."""
+"""Times that a session's artifact is loaded; where its process then died or was killed for time as
+often, the rest of its cells fail."""
 
 
 class Worker:
@@ -63,7 +64,7 @@ class Worker:
                 yield from self._shelf.reference(cell, reference)
                 path = str(self._shelf.reference_path(cell, reference))
         except EngineError as error:
-            reason = EngineError(f"the reference pass failed: {error}")
+            reason = type(error)(f"the reference pass failed: {error}")
             yield CellDone(measurement=_failure(cell, started, reason))
             return
         assert self._held is not None
@@ -94,22 +95,20 @@ class _Held:
         started, clock = time.time(), time.perf_counter()
         engine_s = 0.0
         limit = self._out_of_memory.get(kind(cell.workload))
-        if limit is not None and cell.workload.size >= limit:
-            reason = f"a {kind(cell.workload)} cell of size {limit} ran out of memory before"
+        if limit is not None and 0 < limit <= cell.workload.size:
+            reason = f"{PRUNED}a {kind(cell.workload)} of {limit} tokens ran out of memory"
             return Measurement(cell_id=cell.id, status="skipped", reason=reason, started_at=started)
         try:
             process, engine_s = self._ready(fresh=isinstance(cell.workload, Memory))
-            request = wire.Measure(
-                workload=cell.workload, kv_bytes=_kv_bytes(cell), reference=reference
-            )
-            raw = process.ask(request, self._settings.cell_timeout_s)
+            raw = self._measure(process, cell, reference)
         except EngineError as error:
-            if isinstance(error, OutOfMemory):
-                self._out_of_memory[kind(cell.workload)] = cell.workload.size
-            failure = _failure(cell, started, error)
-            wall_s = time.perf_counter() - clock
-            return msgspec.structs.replace(failure, wall_s=wall_s, engine_s=engine_s)
-        assert isinstance(raw, wire.Raw)
+            return msgspec.structs.replace(
+                _failure(cell, started, error),
+                wall_s=time.perf_counter() - clock,
+                engine_s=engine_s + error.engine_s,
+                engine_version=self._loaded.engine_version if self._loaded else "",
+                environment=self._loaded.environment if self._loaded else {},
+            )
         assert self._loaded is not None
         return Measurement(
             cell_id=cell.id,
@@ -129,6 +128,18 @@ class _Held:
             self._process.close()
             self._process = None
 
+    def _measure(self, process: EngineProcess, cell: Cell, reference: str | None) -> wire.Raw:
+        request = wire.Measure(
+            workload=cell.workload, kv_bytes=_kv_bytes(cell), reference=reference
+        )
+        try:
+            raw = process.ask(request, self._settings.cell_timeout_s)
+        except OutOfMemory:
+            self._out_of_memory[kind(cell.workload)] = cell.workload.size
+            raise
+        assert isinstance(raw, wire.Raw)
+        return raw
+
     def _ready(self, fresh: bool) -> tuple[EngineProcess, float]:
         """The process with the artifact loaded, and the engine time that loading took now.
 
@@ -142,7 +153,7 @@ class _Held:
                 return self._process, 0.0
             self._loads_left += 1  # asked for, not a crash
         if self._loads_left == 0:
-            raise EngineError(f"the engine's process died {LOADS} times in this session; gave up")
+            raise EngineError(f"the engine's process ended {LOADS} times in this session; gave up")
         self.close()
         self._loads_left -= 1
         self._process = EngineProcess()
@@ -150,7 +161,9 @@ class _Held:
             loaded = self._process.ask(self._load, self._settings.cell_timeout_s)
         except EngineError as error:
             self._load_error = type(error)(f"loading failed: {error}")
-            raise self._load_error from error
+            failure = type(error)(str(self._load_error))
+            failure.engine_s = error.engine_s
+            raise failure from error
         assert isinstance(loaded, wire.Loaded)
         self._loaded = loaded
         return self._process, loaded.engine_s

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 PIPE_WIDTH = 160
 """Columns where standard output is not a terminal."""
@@ -27,7 +28,7 @@ def table(
     for index, name in enumerate(columns):
         drawn.add_column(name, justify="right" if index in right else "left", no_wrap=True)
     for row in rows:
-        drawn.add_row(*row)
+        drawn.add_row(*map(Text, row))  # as it is: what is in brackets is no markup
     return drawn
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from rich.markup import escape
+
 from grid.analysis import (
     AXES,
     METHOD,
@@ -39,13 +41,17 @@ PLAUSIBLE = 0.05
 
 TIES_SHOWN = 3
 
+WIDE = 120
+"""Columns of a terminal from which all of a frontier's table fits."""
 
-def show_frontier(store: str, as_json: bool = False) -> None:
-    """For each hardware class the frontiers and the picks for typical limits."""
+
+def show_frontier(store: str, as_json: bool = False, only: str | None = None) -> None:
+    """For each hardware class (or `only` one) the frontiers and the picks for typical limits."""
     results = require_rows(open_store(store))
     tables = Tables(results.attempts(), results.metrics(), results.samples(), results.items())
     classes = by_hardware_class(variants(tables))
-    beliefs = {name: posterior(found) for name, found in classes.items()}
+    wanted = {name: found for name, found in classes.items() if only in (None, name)}
+    beliefs = {name: posterior(found) for name, found in wanted.items()}
     if as_json:
         print_json({name: _as_data(belief) for name, belief in beliefs.items()})
         return
@@ -72,15 +78,18 @@ def show_summary(summary: Summary, store: str, as_json: bool) -> None:
     parts += [f"{summary.failed} failed"] if summary.failed else []
     parts += [f"{summary.skipped} skipped"] if summary.skipped else []
     parts += [f"{summary.already} measured before"] if summary.already else []
-    out.print(f"{', '.join(parts)} in {format_seconds(summary.wall_s)}", end="")
-    out.print(f", {inside:.0%} of it inside the engine" if inside is not None else "")
-    out.print(f"rows: {store}   (grid results, grid results export, grid.open({store!r}))")
+    text = f"{', '.join(parts)} in {format_seconds(summary.wall_s)}"
+    if inside is not None:
+        text += f"; {inside:.0%} of the time from first to last cell was inside the engine"
+    out.print(text)
+    text = f"rows: {store}   (grid results, grid results export, grid.open({store!r}))"
+    out.print(text, markup=False)
 
 
 def _print_class(name: str, belief: Posterior) -> None:
     out = console()
-    out.rule(f"[bold]{name}", align="left")
-    out.print(_heading(belief.variants))
+    out.rule(f"[bold]{escape(name)}", align="left")
+    out.print(_heading(belief.variants), markup=False)
     for axis, heading in VIEWS:
         out.print(f"\n[bold]{heading}[/bold]")
         _print_frontier(frontier(belief, axis))
@@ -92,16 +101,25 @@ def _print_class(name: str, belief: Posterior) -> None:
 def _print_frontier(found: Frontier) -> None:
     out = console()
     if not found.points:
-        out.print(f"  nothing to compare: {_lacks(found)}")
+        out.print(f"  nothing to compare: {_lacks(found)}", markup=False)
         return
     shown = [point for point in found.points if point.on or point.probability >= PLAUSIBLE]
-    columns = ("", "model", "size", "bits/w", "capability", "decode token/s", "on it", "ties")
-    out.print(table(columns, [_row(point) for point in shown], right=(2, 3, 6)))
+    heads = ("", "model", "size", "bits/w", "capability", "decode token/s", "on it", "ties")
+    lines: list[Sequence[str]] = [heads, *(_row(point) for point in shown)]
+    if out.width < WIDE:
+        lines = [_narrow(line) for line in lines]
+    right = [lines[0].index(name) for name in ("size", "bits/w", "on it") if name in lines[0]]
+    out.print(table(lines[0], lines[1:], right=right))
     hidden = len(found.points) - len(shown)
     if hidden:
         out.print(f"  and {hidden} more that something beats, surely (P < {PLAUSIBLE:g})")
     if found.left_out:
-        out.print(f"  left out: {_lacks(found)}")
+        out.print(f"  left out: {_lacks(found)}", markup=False)
+
+
+def _narrow(row: Sequence[str]) -> tuple[str, ...]:
+    """Without bits per weight and ties, for terminals of 80 columns."""
+    return (*row[:3], *row[4:7])
 
 
 def _print_picks(chosen: Sequence[Pick]) -> None:
@@ -165,10 +183,12 @@ def _print_notes(found: Sequence[Variant]) -> None:
     out.print()
     same = [variant.label for variant in found if variant.indistinguishable]
     if same:
-        out.print(f"indistinguishable from 16 bits (KLD within the noise floor): {', '.join(same)}")
+        text = f"indistinguishable from 16 bits (KLD within the noise floor): {', '.join(same)}"
+        out.print(text, markup=False)
     drifting = [variant.label for variant in found if variant.drifts]
     if drifting:
-        out.print(f"speed drifted between repetitions: {', '.join(drifting)}")
+        text = f"speed drifted between repetitions: {', '.join(drifting)}"
+        out.print(text, markup=False)
     out.print(
         "intervals are 95 %; * nothing beats it; on it: probability of that (docs/frontier.md)"
     )

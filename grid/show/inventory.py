@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
+from grid.backend import Availability
+from grid.errors import InputError
 from grid.node import Node
-from grid.registry import backends
+from grid.registry import backend, names
 from grid.show.console import console, print_json, table
 from grid.units import format_bytes
 
@@ -31,28 +35,32 @@ def show_node(node: Node, as_json: bool = False) -> None:
 
 
 def show_backends(node: Node, as_json: bool = False) -> None:
-    """Installed backends with their state on this machine."""
-    found = {name: (one, one.probe(node)) for name, one in backends().items()}
+    """Installed backends with their state on this machine; one that breaks spares the others."""
+    found = {name: _told(name, node) for name in names()}
     if as_json:
-        print_json(
-            {
-                name: {
-                    "formats": sorted(one.formats),
-                    "capabilities": sorted(one.capabilities),
-                    **msgspec.structs.asdict(state),
-                }
-                for name, (one, state) in found.items()
-            }
-        )
+        print_json(found)
         return
     rows = [
         (
             name,
-            ", ".join(sorted(one.formats)),
-            state.version or "-",
-            "ready" if state.ready else f"not ready: {state.reason}; try: {state.mend}",
-            ", ".join(sorted(one.capabilities)),
+            ", ".join(told["formats"]),
+            told["version"] or "-",
+            "ready" if told["ready"] else f"not ready: {told['reason']}; try: {told['mend']}",
+            ", ".join(told["capabilities"]),
         )
-        for name, (one, state) in found.items()
+        for name, told in found.items()
     ]
     console().print(table(("backend", "formats", "version", "state", "capabilities"), rows))
+
+
+def _told(name: str, node: Node) -> dict[str, Any]:
+    """What a backend declares and how it is, as plain data."""
+    try:
+        one = backend(name)
+        formats, capabilities = sorted(one.formats), sorted(one.capabilities)
+        state = one.probe(node)
+    except InputError as error:
+        formats, capabilities = [], []
+        state = Availability(ready=False, reason=str(error), mend="update or uninstall it")
+    fields = {"formats": formats, "capabilities": capabilities}
+    return {**fields, **msgspec.structs.asdict(state)}

@@ -25,7 +25,7 @@ def show_plan(plan: Plan, estimate: Estimate, as_json: bool = False) -> None:
         _print_json(plan, estimate)
         return
     out = console()
-    out.print(f"[bold]{plan.sweep}[/bold] on {plan.node.hardware_class}\n")
+    out.print(f"{plan.sweep} on {plan.node.hardware_class}\n", style="bold", markup=False)
     if plan.cells:
         rows = [_row(plan, session) for session in plan.sessions]
         columns = ("model", "quant", "backend", "size", "memory", "cells")

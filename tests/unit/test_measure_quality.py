@@ -56,8 +56,8 @@ def test_chunks_begin_with_bos_and_do_not_overlap(engine, workload: Quality) -> 
     assert [len(chunk) for chunk in chunks] == [CONTEXT] * CHUNKS
     assert {chunk[0] for chunk in chunks} == {engine.bos}
     for number, chunk in enumerate(chunks):
-        start = number * CONTEXT
-        assert bytes(chunk[1:]) == text[start + 1 : start + CONTEXT]
+        start = number * CONTEXT  # of the ids, the first of which is BOS
+        assert bytes(chunk[1:]) == text[start : start + CONTEXT - 1]
 
 
 def test_the_second_half_of_each_chunk_is_scored(engine, workload: Quality) -> None:

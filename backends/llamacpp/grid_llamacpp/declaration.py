@@ -26,6 +26,7 @@ class LlamaCpp:
     capabilities: frozenset[Capability] = frozenset(
         {"tokenizes", "scores", "logits", "steps", "generates", "quantizes"}
     )
+    speed_only = frozenset({"threads", "threads_batch", "mmap"})
     runtime: Path | None = Path(__file__).with_name("runtime.txt")
 
     def probe(self, node: Node) -> Availability:

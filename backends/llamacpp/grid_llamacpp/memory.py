@@ -74,6 +74,7 @@ def needs(artifact: Artifact, weight_bytes: int, options: Options, workload: Wor
     return Needs(
         host_bytes=math.ceil(host),
         device_bytes=math.ceil(device),
+        kv_bytes=round(cache),
         accelerator="gpu" if share else None,
     )
 

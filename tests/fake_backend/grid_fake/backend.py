@@ -40,6 +40,7 @@ class FakeBackend:
     capabilities: frozenset[Capability] = frozenset(
         {"tokenizes", "scores", "logits", "steps", "generates", "quantizes"}
     )
+    speed_only = frozenset({"threads"})
     runtime: Path | None = None
 
     def probe(self, node: Node) -> Availability:
