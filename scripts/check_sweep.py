@@ -13,6 +13,9 @@ from grid.results.reader import Results
 QUANTS, SIZES = 12, 2
 """At least this many quantizations of at least this many models."""
 
+ROUNDING = 2 * 0.01 * 2**20
+"""llama.cpp's log gives the cache of keys and of values to 0.01 MiB each."""
+
 
 def count(results: Results, sql: str) -> int:
     """The single number that a query gives."""
@@ -48,6 +51,12 @@ def expectations(results: Results) -> dict[str, bool]:
             results, "SELECT count(*) FROM results WHERE name = 'peak_rss_bytes' AND value > 0"
         )
         == models * quants,
+        "the predicted KV cache is what the engine reports": count(
+            results,
+            "SELECT count(*) FROM wide WHERE measure = 'memory' "
+            f"AND abs(kv_bytes - kv_buffer_bytes) > {ROUNDING}",
+        )
+        == 0,
         "raw samples are kept": count(results, "SELECT count(*) FROM samples") > 0,
         "task items are kept": count(results, "SELECT count(*) FROM items") > 0,
     }

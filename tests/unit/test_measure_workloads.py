@@ -9,7 +9,7 @@ import grid_fake
 import pytest
 
 from grid import wire
-from grid.errors import EngineError, Unsupported
+from grid.errors import EngineError, InputError, Unsupported
 from grid.measure.latency import latency
 from grid.measure.meter import Meter
 from grid.measure.prompts import prompt_text, token_ids
@@ -149,3 +149,17 @@ def test_an_exact_item_needs_every_token_to_be_the_likeliest(engine, tmp_path: P
     right, wrong = ask(engine, tmp_path, row, {**row, "id": "2", "choices": ["hq"]})
     assert (right.score, right.chance) == (1.0, 0.0)
     assert (wrong.score, wrong.chosen) == (0.0, -1)
+
+
+def test_space_before_a_choice_belongs_to_the_choice(engine, tmp_path: Path) -> None:
+    """A context that ends in a space is scored as the one without, with the space in the choice."""
+    row = {"id": "1", "kind": "choice", "context": "cat ", "choices": ["s", "z"], "answer": 0}
+    moved = {**row, "id": "2", "context": "cat", "choices": [" s", " z"]}
+    one, other = ask(engine, tmp_path, row, moved)
+    assert one.log_likelihoods == other.log_likelihoods
+
+
+def test_a_choice_without_a_token_is_unsupported(engine, tmp_path: Path) -> None:
+    row = {"id": "odd", "kind": "choice", "context": "cat", "choices": ["", "s"], "answer": 0}
+    with pytest.raises((Unsupported, InputError), match=r"odd|choice"):
+        ask(engine, tmp_path, row)

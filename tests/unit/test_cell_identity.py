@@ -1,0 +1,71 @@
+"""A cell's id changes with what changes its number, and with nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from grid.artifact import Artifact
+from grid.cell import Cell, Options
+from grid.model import Model
+from grid.workload import Decode, Quality, Workload
+
+MODEL = Model(
+    name="m", family="f", source="/a/m.gguf", revision="r1", architecture="llama",
+    parameters=10, context_length=128, vocabulary=8,
+)  # fmt: skip
+TEXT = Quality("/a/text.txt", "hash", 64, 2)
+OPTIONS: Options = {"threads": 2, "ubatch": 512}
+
+
+def cell(
+    workload: Workload = TEXT,
+    options: Options = OPTIONS,
+    scope: str = "cpu-avx2",
+    model: Model = MODEL,
+    quant: str = "Q4_0",
+) -> Cell:
+    artifact = Artifact(model=model, format="gguf", quant=quant, backend="b", quantizer="q 1")
+    return Cell(
+        artifact=artifact, backend="b", options=options, workload=workload, scope=scope,
+        speed_only=frozenset({"threads"}),
+    )  # fmt: skip
+
+
+def moved(**fields: object) -> Model:
+    return Model(**{f: getattr(MODEL, f) for f in MODEL.__struct_fields__} | fields)
+
+
+def test_threads_change_speed_but_not_quality() -> None:
+    other: Options = {**OPTIONS, "threads": 8}
+    assert cell().id == cell(options=other).id
+    assert cell(Decode(4)).id != cell(Decode(4), options=other).id
+
+
+def test_the_order_of_options_changes_nothing() -> None:
+    assert cell().id == cell(options=dict(reversed(OPTIONS.items()))).id
+
+
+def test_moving_a_file_or_a_text_changes_nothing() -> None:
+    assert cell().id == cell(model=moved(source="/b/m.gguf", name="other")).id
+    assert cell().id == cell(Quality("/b/moved.txt", "hash", 64, 2)).id
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        cell(quant="Q8_0"),
+        cell(model=moved(revision="r2")),
+        cell(Quality("/a/text.txt", "another", 64, 2)),
+        cell(Quality("/a/text.txt", "hash", 64, 3)),
+        cell(options={**OPTIONS, "ubatch": 64}),
+        cell(scope="cpu-neon"),
+    ],
+)
+def test_what_changes_the_number_changes_the_id(other: Cell) -> None:
+    assert cell().id != other.id
+
+
+def test_ids_stay_the_same_from_version_to_version() -> None:
+    """Results of years are found by them: a change here is a new schema, not a refactoring."""
+    assert cell().id == "1216ab8f09eb3487"
+    assert cell(Decode(4), scope="x").id == "114fcf1f10238df9"
