@@ -20,6 +20,7 @@ from grid.artifact import ArtifactFacts
 from grid.cell import Cell
 from grid.derive import metrics_of
 from grid.errors import StoreLost
+from grid.measure.process import own_peak_bytes
 from grid.measurement import PRUNED, RETRIED, Measurement, Metric
 from grid.node import Node
 from grid.plan.plan import Plan
@@ -54,6 +55,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     span_s: float
     engine_s: float
     wall_s: float
+    driver_peak_bytes: int
+    """Most memory that this process itself held."""
 
 
 def make_plan(
@@ -122,6 +125,7 @@ def run_sweep(
         span_s=tally.span_s,
         engine_s=tally.engine_s,
         wall_s=time.perf_counter() - started,
+        driver_peak_bytes=own_peak_bytes(),
     )
 
 

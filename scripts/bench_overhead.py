@@ -41,6 +41,8 @@ context = 512
 text = "text.txt"
 context = 128
 chunks = 8
+[tasks]
+items = 4
 [budget]
 cell_timeout = "15min"
 """
@@ -114,12 +116,10 @@ def sweep(folder: Path) -> None:
     ) as running:
         assert running.stdout is not None
         told = [json.loads(line) for line in running.stdout]
-        _, status, usage = os.wait4(running.pid, 0)
-        running.returncode = os.waitstatus_to_exitcode(status)
     done = told[-1]
     print(f"exit code {running.returncode}; {done['measured']} cells, {done['failed']} failed")
     print(f"inside the engine: {done['engine_share']:.1%} of {done['span_s']:.0f} s")
-    print(f"driver's peak memory: {usage.ru_maxrss / 1024:.0f} MiB")
+    print(f"driver's peak memory: {done['driver_peak_bytes'] / 2**20:.0f} MiB")
 
 
 def main() -> None:

@@ -21,8 +21,14 @@ def peak_resident_bytes() -> int:
     """High-water mark of resident memory of this process and, added, its living children, bytes."""
     import psutil
 
-    own = _status_bytes("VmHWM") or _rusage_peak()
-    return own + sum(int(c.memory_info().rss) for c in psutil.Process().children(recursive=True))
+    return own_peak_bytes() + sum(
+        int(c.memory_info().rss) for c in psutil.Process().children(recursive=True)
+    )
+
+
+def own_peak_bytes() -> int:
+    """High-water mark of resident memory of this process alone, bytes."""
+    return _status_bytes("VmHWM") or _rusage_peak()
 
 
 def _status_bytes(field: str) -> int:

@@ -22,15 +22,15 @@ from grid.cell import Cell
 from grid.plan.plan import Plan
 from grid.workload import Decode, Latency, Memory, Prefill, Quality, Tasks
 
-FLOPS_PER_CORE = 20e9
+FLOPS_PER_CORE = 50e9
 STEP_OVERHEAD_S = 100e-6
 START_S = 0.5
 LOAD_BYTES_S = 1e9
 QUANTIZED_PER_S = 20e6
 MEMORY_STEPS = 4
 """Tokens that a memory cell generates after filling its context."""
-ITEM_TOKENS = 200
-"""Tokens of a task item over all its choices."""
+ITEM_TOKENS = 45
+"""Tokens computed for a task item, its context once for all its choices: the bundled items' mean."""
 _UNKNOWN_BANDWIDTH = 10e9
 
 

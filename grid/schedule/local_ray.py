@@ -25,6 +25,7 @@ _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent anywhere
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # else every worker of `uv run grid` starts through uv
     "RAY_memory_monitor_refresh_ms": "0",  # it would end the actor; the system ends the engine
+    "RAY_worker_niceness": "0",  # else engines run at the lowest priority, behind anything else
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # leave the accelerators visible to our children
 }
 
