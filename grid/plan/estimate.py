@@ -30,7 +30,7 @@ QUANTIZED_PER_S = 20e6
 MEMORY_STEPS = 4
 """Tokens that a memory cell generates after filling its context."""
 ITEM_TOKENS = 45
-"""Tokens computed for a task item, its context once for all its choices: the bundled items' mean."""
+"""Tokens computed for a task item, its context once for all its choices: bundled items' mean."""
 _UNKNOWN_BANDWIDTH = 10e9
 
 
