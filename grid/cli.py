@@ -75,10 +75,10 @@ def sweep(
     from grid.probe import probe_node
     from grid.progress import progress_for
     from grid.show.frontier import show_frontier, show_summary
-    from grid.sweep import finished_ids, make_plan, run_sweep
+    from grid.sweep import finished_ids, make_plan, run_sweep, settled
 
     asked = load_sweep(file)
-    node = probe_node()
+    node = settled(probe_node(), store)
     plan = make_plan(asked, node, store, fresh, changed)
     again = None if fresh else partial(finished_ids, asked, node, store, changed)
     summary = run_sweep(asked, plan, node, store, executor, progress_for(as_json), again)
@@ -106,9 +106,10 @@ def plan(
     from grid.plan.load import load_sweep
     from grid.probe import probe_node
     from grid.show.plan import show_plan
-    from grid.sweep import make_plan, measured_seconds
+    from grid.sweep import make_plan, measured_seconds, settled
 
-    planned = make_plan(load_sweep(file), probe_node(), store, fresh, changed)
+    node = settled(probe_node(), store)
+    planned = make_plan(load_sweep(file), node, store, fresh, changed)
     show_plan(planned, estimate(planned, measured_seconds(store)), as_json=as_json)
 
 

@@ -14,6 +14,7 @@ import pytest
 from conftest import FAKE_SWEEP, Run
 
 import grid as quantgrid
+from grid.cache import cache_dir
 
 
 def rows(folder: Path) -> list[dict[str, object]]:
@@ -56,6 +57,17 @@ def test_the_same_command_again_measures_nothing(toy: Path, grid: Run) -> None:
     assert again.returncode == 0
     assert rows(toy) == before
     assert "41 measured before" in again.stdout
+
+
+def test_another_probe_of_the_bandwidth_keeps_the_hardware_class(toy: Path, grid: Run) -> None:
+    sweep(grid)
+    (probe,) = (cache_dir() / "nodes").glob("*.json")
+    measured = float(probe.read_text())
+    try:
+        probe.write_text(str(measured * 4))
+        assert "41 measured before" in sweep(grid).stdout
+    finally:
+        probe.write_text(str(measured))
 
 
 def test_fresh_measures_again(toy: Path, grid: Run) -> None:
