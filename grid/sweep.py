@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -243,14 +243,20 @@ class _Tally:
 
 @contextmanager
 def _flushing(tally: _Tally) -> Iterator[None]:
-    """Rows reach the store also while one cell takes an hour: a thread ticks beside the events."""
+    """Rows reach the store also while one cell takes an hour: a thread ticks beside the events.
+
+    Raises StoreLost on leaving where such a flush found the store lost; the writer itself raises it
+    at the next row.
+    """
     done = threading.Event()
+    lost: list[StoreLost] = []
 
     def tick() -> None:
-        # A lost store is raised by the writer again, at the next row and on closing.
-        with suppress(StoreLost):
+        try:
             while not done.wait(TICK_S):
                 tally.tick()
+        except StoreLost as error:
+            lost.append(error)
 
     thread = threading.Thread(target=tick, daemon=True)
     thread.start()
@@ -259,6 +265,8 @@ def _flushing(tally: _Tally) -> Iterator[None]:
     finally:
         done.set()
         thread.join()
+    if lost:
+        raise lost[0]
 
 
 @contextmanager

@@ -81,8 +81,6 @@ class Writer:
         try:
             if not self._lost:
                 self.flush()
-            elif kind is None:  # lost in a flush whose error nobody saw
-                raise StoreLost(self._lost)
         finally:
             self.lock.release()
 

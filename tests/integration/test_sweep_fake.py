@@ -167,6 +167,8 @@ def test_an_interrupt_keeps_rows_and_the_same_command_resumes(
     running = subprocess.Popen(
         [*command, "--executor", executor],
         cwd=toy, env=os.environ.copy(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        # What runs in the background of a script inherits that Ctrl-C is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     assert running.stdout is not None
     for line in running.stdout:

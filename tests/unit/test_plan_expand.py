@@ -262,8 +262,6 @@ def test_a_memory_budget_limits_below_the_node(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, text)
     assert plan.cells == ()
     assert plan.skipped[0].reason.endswith("32 MiB available")
-    with pytest.raises(InputError, match=r"nothing to run, all 1 cells are skipped; .* needs 64"):
-        plan.require_cells()
 
 
 def test_what_exceeds_the_context_is_skipped(tmp_path: Path) -> None:
