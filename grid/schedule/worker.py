@@ -56,18 +56,21 @@ class Worker:
         self._shelf.close()
 
     def _cell(self, cell: Cell, reference: Cell | None) -> Iterator[Event]:
+        assert self._held is not None
         yield CellStarted(cell_id=cell.id)
         started = time.time()
-        try:
-            path = None
-            if isinstance(cell.workload, Quality) and reference is not None:
+        path = None
+        if isinstance(cell.workload, Quality) and reference is not None:
+            found = self._shelf.reference_path(cell, reference)
+            path = str(found)
+            if not found.exists():
+                self._held.rest()  # never two models in memory at once
+            try:
                 yield from self._shelf.reference(cell, reference)
-                path = str(self._shelf.reference_path(cell, reference))
-        except EngineError as error:
-            reason = type(error)(f"the reference pass failed: {error}")
-            yield CellDone(measurement=_failure(cell, started, reason))
-            return
-        assert self._held is not None
+            except EngineError as error:
+                reason = type(error)(f"the reference pass failed: {error}")
+                yield CellDone(measurement=_failure(cell, started, reason))
+                return
         yield CellDone(measurement=self._held.attempt(cell, path))
 
 
@@ -128,6 +131,12 @@ class _Held:
             self._process.close()
             self._process = None
 
+    def rest(self) -> None:
+        """Give the memory back for now; the next cell loads again."""
+        if self._process is not None and self._process.alive:
+            self._loads_left += 1  # asked for, not a crash
+        self.close()
+
     def _measure(self, process: EngineProcess, cell: Cell, reference: str | None) -> wire.Raw:
         request = wire.Measure(
             workload=cell.workload, kv_bytes=_kv_bytes(cell), reference=reference
@@ -151,7 +160,7 @@ class _Held:
         if self._process is not None and self._process.alive:
             if not fresh or self._process.loaded_only:
                 return self._process, 0.0
-            self._loads_left += 1  # asked for, not a crash
+            self.rest()
         if self._loads_left == 0:
             raise EngineError(f"the engine's process ended {LOADS} times in this session; gave up")
         self.close()
