@@ -22,8 +22,8 @@ _CPU_KINDS = (
     ("avx512f", "cpu-avx512"),
     ("avx2", "cpu-avx2"),
 )
-"""Highest instruction set first: engines pick their kernels by it. AMX is not told apart:
-virtual machines offer its flag without the permission to use it, so it says nothing of what
+"""Highest instruction set first: engines pick their kernels by it. AMX is not told apart,
+because llama.cpp is built without it (pyproject.toml says why), so it says nothing of what
 computes."""
 
 PROBE_BYTES = 2**30
