@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from grid.errors import InputError
 from grid.schedule.kinds import ExecutorName
 
 app = typer.Typer(
@@ -85,7 +86,7 @@ def sweep(
     if as_json:
         show_summary(summary, store, as_json=True)
     else:
-        show_frontier(store, only=node.hardware_class)
+        show_frontier(store, only=plan)
         show_summary(summary, store, as_json=False)
     raise typer.Exit(1 if summary.failed else 0)
 
@@ -151,13 +152,16 @@ def results(
     sort: Annotated[
         str | None, typer.Option(help="Column to sort by; -column for the largest first.")
     ] = None,
-    limit: Annotated[int, typer.Option(help="Rows to show.")] = 40,
+    limit: Annotated[int, typer.Option(min=1, help="Rows to show.")] = 40,
 ) -> None:
     """Print a table of the newest final attempts, one row a cell."""
     if context.invoked_subcommand is None:
         from grid.show.results import show_results
 
         show_results(store, where, columns, sort, limit)
+    elif where or columns or sort:
+        command = context.invoked_subcommand
+        raise InputError(f"--where, --columns and --sort go after `results {command}`, not before")
 
 
 @results_app.command()

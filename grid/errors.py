@@ -71,10 +71,15 @@ class EngineDied(EngineError):
     """The engine's process ended without an answer (a crash in native code)."""
 
 
+MOST_LISTED = 40
+"""Names that an error line may list; every quant of a backend, but not a hundred columns."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A hint that ends an error line: the nearest known name, or all of them if none is near."""
+    """A hint that ends an error line: the nearest known name, or all of them if none is near and
+    they are few."""
     choices = sorted(set(known))
     near = difflib.get_close_matches(name, choices, n=1, cutoff=0.6)
     if near:
         return f"Did you mean {near[0]!r}?"
-    return "Known: " + ", ".join(choices) + "." if choices else ""
+    return "Known: " + ", ".join(choices) + "." if 0 < len(choices) <= MOST_LISTED else ""

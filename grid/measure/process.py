@@ -68,16 +68,25 @@ def page_cache_share(path: Path) -> float | None:
         return None if failed else sum(page & 1 for page in state) / pages
 
 
+TELLING_S = 0.5
+"""Seconds of core time from which a share of it means something."""
+
+
 class Neighbours:
     """How much of the machine others used while we measured."""
 
     def __init__(self) -> None:
         self._start = self._read()
 
-    def share(self) -> float:
-        """Share (0..1) of all cores' time that other processes computed since construction."""
+    def share(self) -> float | None:
+        """Share (0..1) of all cores' time that other processes computed since construction.
+
+        None within `TELLING_S` of it: the system counts in steps of 10 ms.
+        """
         total, busy, own = (now - then for now, then in zip(self._read(), self._start, strict=True))
-        return max(0.0, min(1.0, (busy - own) / total)) if total > 0 else 0.0
+        if total < TELLING_S:
+            return None
+        return max(0.0, min(1.0, (busy - own) / total))
 
     @staticmethod
     def _read() -> tuple[float, float, float]:

@@ -25,10 +25,11 @@ def measure(engine: Engine, loading: Loading, request: wire.Measure, meter: Mete
     """Run the workload and put down what ran beside it."""
     neighbours = Neighbours()
     outcome = _outcome(engine, loading, request, meter)
+    share = neighbours.share()
     environment = {
         **engine.environment(),
         **outcome.environment,
-        "other_cpu_share": f"{neighbours.share():.3f}",
+        **({} if share is None else {"other_cpu_share": f"{share:.3f}"}),
         "load_average_1m": f"{os.getloadavg()[0]:.2f}",
         **_clock(),
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -21,15 +21,35 @@ def console() -> Console:
 
 
 def table(
-    columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    right: Sequence[int] = (),
+    wrap: Sequence[int] = (),
 ) -> Table:
-    """A table without lines between rows; `right` are the columns of numbers."""
+    """A table without lines between rows; `right` are the columns of numbers.
+
+    Where the terminal is too narrow the columns in `wrap` go over several lines; the others are
+    never cut while there is one.
+    """
     drawn = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for index, name in enumerate(columns):
-        drawn.add_column(name, justify="right" if index in right else "left", no_wrap=True)
+        drawn.add_column(
+            name,
+            justify="right" if index in right else "left",
+            no_wrap=index not in wrap,
+            overflow="fold",
+            min_width=None if index in wrap else max(len(row[index]) for row in [columns, *rows]),
+        )
     for row in rows:
         drawn.add_row(*map(Text, row))  # as it is: what is in brackets is no markup
     return drawn
+
+
+def differing(options: Sequence[Mapping[str, Any]]) -> list[str]:
+    """For each of several engines its options that are not the same in all: `threads=1`."""
+    names = sorted({name for one in options for name in one})
+    varied = [name for name in names if len({str(one.get(name)) for one in options}) > 1]
+    return [" ".join(f"{name}={one[name]}" for name in varied if name in one) for one in options]
 
 
 def print_json(value: Any) -> None:

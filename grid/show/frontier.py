@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
 from rich.markup import escape
 
 from grid.analysis import (
@@ -26,11 +31,12 @@ from grid.analysis import (
 )
 from grid.results import open_store
 from grid.results.reader import require_rows
-from grid.show.console import console, number, print_json, table
+from grid.show.console import console, differing, number, print_json, table
 from grid.statistics import Interval
 from grid.units import format_bytes, format_seconds
 
 if TYPE_CHECKING:
+    from grid.plan.plan import Plan
     from grid.sweep import Summary
 
 VIEWS = (("artifact_bytes", "quality vs size"), ("decode_tps", "quality vs speed"))
@@ -41,24 +47,66 @@ PLAUSIBLE = 0.05
 
 TIES_SHOWN = 3
 
+BUSY = 0.2
+"""Share of the machine that other programs may use during a speed cell before it is said."""
+
 WIDE = 120
 """Columns of a terminal from which all of a frontier's table fits."""
 
 
-def show_frontier(store: str, as_json: bool = False, only: str | None = None) -> None:
-    """For each hardware class (or `only` one) the frontiers and the picks for typical limits."""
+def show_frontier(store: str, as_json: bool = False, only: Plan | None = None) -> None:
+    """For each hardware class the frontiers and the picks for typical limits; `only` what a plan
+    is about: its artifacts, on its node's class."""
     results = require_rows(open_store(store))
-    tables = Tables(results.attempts(), results.metrics(), results.samples(), results.items())
+    attempts = results.attempts()
+    if only is not None:
+        attempts = _of_plan(attempts, only)
+    tables = Tables(attempts, results.metrics(), results.samples(), results.items())
     classes = by_hardware_class(variants(tables))
-    wanted = {name: found for name, found in classes.items() if only in (None, name)}
-    beliefs = {name: posterior(found) for name, found in wanted.items()}
     if as_json:
-        print_json({name: _as_data(belief) for name, belief in beliefs.items()})
+        print_json({name: _as_data(posterior(found)) for name, found in classes.items()})
         return
-    if not beliefs:
+    if not classes:
         console().print("no hardware class has a measured variant yet; see `grid results`")
-    for name, belief in beliefs.items():
-        _print_class(name, belief)
+    for name, found in classes.items():
+        _print_class(name, told_apart(found))
+        _print_disturbed(attempts, name)
+
+
+def _of_plan(attempts: pa.Table, plan: Plan) -> pa.Table:
+    """The attempts at a plan's artifacts on its hardware class."""
+    skipped = (skip.cell for skip in plan.skipped)
+    wanted = {cell.artifact.id for cell in (*plan.cells, *plan.measured, *skipped)}
+    here = pc.field("hardware_class") == plan.node.hardware_class
+    return attempts.filter(here & pc.field("artifact_id").isin(sorted(wanted)))
+
+
+def told_apart(found: Sequence[Variant]) -> list[Variant]:
+    """Variants that share model and quant, with the options in which they differ in the quant."""
+    shared = Counter(variant.label for variant in found)
+    options = differing([msgspec.json.decode(variant.options) for variant in found])
+    return [
+        replace(variant, quant=f"{variant.quant} ({text})")
+        if shared[variant.label] > 1
+        else variant
+        for variant, text in zip(found, options, strict=True)
+    ]
+
+
+def _print_disturbed(attempts: pa.Table, hardware_class: str) -> None:
+    """Speed that was measured while other programs computed is said, not hidden."""
+    speed = pc.field("measure").isin(["prefill", "decode", "latency"])
+    here = (pc.field("hardware_class") == hardware_class) & (pc.field("status") == "ok")
+    labels = []
+    for row in attempts.filter(speed & here).to_pylist():
+        share = float(dict(row["environment"] or []).get("other_cpu_share", 0))
+        if share > BUSY:
+            labels.append(f"{row['model']} {row['quant']} {row['label']} ({share:.0%})")
+    if labels:
+        shown = ", ".join(labels[:TIES_SHOWN])
+        rest = f" and {len(labels) - TIES_SHOWN} more" if len(labels) > TIES_SHOWN else ""
+        text = f"other programs computed during {shown}{rest}: leave the machine alone and --fresh"
+        console().print(text, markup=False, style="yellow")
 
 
 def show_summary(summary: Summary, store: str, as_json: bool) -> None:
@@ -67,8 +115,6 @@ def show_summary(summary: Summary, store: str, as_json: bool) -> None:
     if as_json:
         import json
         import sys
-
-        import msgspec
 
         told = {"event": "done", **msgspec.structs.asdict(summary), "store": store}
         sys.stdout.write(json.dumps({**told, "engine_share": inside}) + "\n")
@@ -86,16 +132,41 @@ def show_summary(summary: Summary, store: str, as_json: bool) -> None:
     out.print(text, markup=False)
 
 
-def _print_class(name: str, belief: Posterior) -> None:
+def _print_class(name: str, found: Sequence[Variant]) -> None:
     out = console()
     out.rule(f"[bold]{escape(name)}", align="left")
-    out.print(_heading(belief.variants), markup=False)
+    out.print(_heading(found), markup=False)
+    if all(variant.capability is None for variant in found):
+        _print_plain(found)
+        return
+    belief = posterior(found)
     for axis, heading in VIEWS:
         out.print(f"\n[bold]{heading}[/bold]")
         _print_frontier(frontier(belief, axis))
     out.print("\n[bold]what to run[/bold]")
     _print_picks(picks(belief, typical_limits(belief.variants)))
     _print_notes(belief.variants)
+
+
+def _print_plain(found: Sequence[Variant]) -> None:
+    """Without capability there is no frontier; what was measured is shown as it is."""
+    out = console()
+    out.print(
+        '\nno capability was measured (measures = [..., "tasks"]), so no frontier', markup=False
+    )
+    columns = ("model", "size", "decode token/s", "prefill token/s", "KLD", "peak memory")
+    rows = [
+        (
+            variant.label,
+            format_bytes(variant.artifact_bytes),
+            _interval(variant.decode_tps),
+            _interval(variant.prefill_tps),
+            _interval(variant.kld_mean),
+            format_bytes(variant.peak_rss_bytes.value) if variant.peak_rss_bytes else "-",
+        )
+        for variant in found
+    ]
+    out.print(table(columns, rows, right=(1, 5), wrap=(2, 3, 4)))
 
 
 def _print_frontier(found: Frontier) -> None:
@@ -118,14 +189,17 @@ def _print_frontier(found: Frontier) -> None:
 
 
 def _narrow(row: Sequence[str]) -> tuple[str, ...]:
-    """Without bits per weight and ties, for terminals of 80 columns."""
-    return (*row[:3], *row[4:7])
+    """Without bits per weight, ties, and the decode rate's interval: for 80 columns."""
+    return (*row[:3], row[4], row[5].partition(" [")[0], row[6])
 
 
 def _print_picks(chosen: Sequence[Pick]) -> None:
     out = console()
     columns = ("if you want", "run", "capability", "size", "decode token/s", "")
-    out.print(table(columns, [_pick_row(pick) for pick in chosen], right=(3,)))
+    lines: list[Sequence[str]] = [columns, *(_pick_row(pick) for pick in chosen)]
+    if out.width < WIDE:
+        lines = [line[:4] for line in lines]
+    out.print(table(lines[0], lines[1:], right=(3,), wrap=(0, 2, 5)))
     for pick in chosen:
         for step in pick.relax:
             out.print(f"  for {pick.limits.name}: {step.text}", markup=False)
@@ -163,7 +237,8 @@ def _ties(point: FrontierPoint) -> str:
 
 def _pick_row(pick: Pick) -> Sequence[str]:
     if pick.variant is None:
-        return (pick.limits.name, "nothing", "-", "-", "-", "see below")
+        why = pick.rejected[0].reason if pick.rejected and not pick.relax else "see below"
+        return (pick.limits.name, "nothing", "-", "-", "-", why)
     variant = pick.variant
     note = ""
     if pick.best is not None and pick.best is not variant:
@@ -196,7 +271,8 @@ def _print_notes(found: Sequence[Variant]) -> None:
 
 def _lacks(found: Frontier) -> str:
     reasons = sorted({reason for _, reason in found.left_out})
-    return f"{len(found.left_out)} variants ({'; '.join(reasons)})"
+    count = len(found.left_out)
+    return f"{count} variant{'s' if count > 1 else ''} ({'; '.join(reasons)})"
 
 
 def _interval(interval: Interval | None) -> str:

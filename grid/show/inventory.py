@@ -50,7 +50,8 @@ def show_backends(node: Node, as_json: bool = False) -> None:
         )
         for name, told in found.items()
     ]
-    console().print(table(("backend", "formats", "version", "state", "capabilities"), rows))
+    heads = ("backend", "formats", "version", "state", "capabilities")
+    console().print(table(heads, rows, wrap=(2, 3, 4)))
 
 
 def _told(name: str, node: Node) -> dict[str, Any]:

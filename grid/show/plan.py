@@ -11,7 +11,7 @@ from grid.cell import Cell
 from grid.plan.estimate import Estimate
 from grid.plan.order import Session
 from grid.plan.plan import Plan
-from grid.show.console import console, print_json, table
+from grid.show.console import console, differing, print_json, table
 from grid.units import format_bytes, format_seconds
 from grid.workload import kind
 
@@ -27,9 +27,13 @@ def show_plan(plan: Plan, estimate: Estimate, as_json: bool = False) -> None:
     out = console()
     out.print(f"{plan.sweep} on {plan.node.hardware_class}\n", style="bold", markup=False)
     if plan.cells:
-        rows = [_row(plan, session) for session in plan.sessions]
-        columns = ("model", "quant", "backend", "size", "memory", "cells")
-        out.print(table(columns, rows, right=(3, 4)))
+        sessions = plan.sessions
+        told = differing([session.options for session in sessions])
+        rows = [(*_row(plan, one), text) for one, text in zip(sessions, told, strict=True)]
+        columns = ("model", "quant", "backend", "size", "memory", "cells", "options")
+        shown = len(columns) if any(told) else len(columns) - 1
+        lines = [row[:shown] for row in rows]
+        out.print(table(columns[:shown], lines, right=(3, 4), wrap=(5, 6)))
         out.print()
     _print_skipped(plan)
     out.print(
@@ -47,7 +51,7 @@ def show_plan(plan: Plan, estimate: Estimate, as_json: bool = False) -> None:
             out.print(f"estimated peak memory {format_bytes(estimate.host_bytes)}")
 
 
-def _row(plan: Plan, session: Session) -> Sequence[str]:
+def _row(plan: Plan, session: Session) -> tuple[str, ...]:
     artifact = session.artifact
     needed = max(plan.host_bytes[cell.id] for cell in session.cells)
     return (

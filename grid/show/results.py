@@ -6,10 +6,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from grid.errors import InputError
 from grid.results import open_store
 from grid.results.reader import Results, require_rows
-from grid.show.console import console, number, table
+from grid.show.console import console, differing, number, table
 from grid.units import format_bytes
 
 _ENDINGS = {".csv": "csv", ".json": "json", ".md": "md", ".parquet": "parquet"}
@@ -40,15 +42,19 @@ def show_results(
         rows = [[_cell(value) for value in row.values()] for row in found.to_pylist()]
         out.print(table(names, rows))
     else:
-        heads = ("model", "quant", "backend", "cell", "status", "figures")
-        out.print(table(heads, [_headline(row) for row in found.to_pylist()]))
+        heads = ("model", "quant", "backend", "cell", "status", "figures", "options")
+        lines = found.to_pylist()
+        told = differing([msgspec.json.decode(line["options"]) for line in lines])
+        rows = [[*_headline(line), text] for line, text in zip(lines, told, strict=True)]
+        shown = len(heads) if any(told) else len(heads) - 1
+        out.print(table(heads[:shown], [row[:shown] for row in rows], wrap=(5, 6)))
     total = results.final().num_rows
     out.print(f"{found.num_rows} of {total} cells; --where, --columns, --sort, --limit choose")
 
 
 def _known(results: Results) -> list[str]:
     """The columns that a headline is made from, of those that this store has."""
-    wanted = ["model", "quant", "backend", "measure", "label", "status", "reason"]
+    wanted = ["model", "quant", "backend", "measure", "label", "status", "reason", "options"]
     for name in (name for names in HEADLINES.values() for name in names):
         wanted += [name, f"{name}_low", f"{name}_high"]
     return [name for name in wanted if name in results.wide().column_names]

@@ -43,6 +43,8 @@ def capability(scores: npt.ArrayLike, chances: npt.ArrayLike) -> Interval:
         return Interval(float(values.mean()), low, high, error, n, "mean gain, SE; Wilson")
     bounds, method = mean_bounds(values)
     low, high = bounds or (None, None)
+    if low is not None and high is not None:  # no capability lies outside all wrong and all right
+        low, high = max(low, float(gains(0 * chance, chance).mean())), min(high, 1.0)
     return Interval(float(values.mean()), low, high, error, n, f"mean gain, SE; {method}")
 
 
