@@ -78,7 +78,6 @@ class _Held:
     """A session's engine, held open for all its cells and loaded again if it dies."""
 
     def __init__(self, session: Session, path: str, settings: Settings) -> None:
-        self._session = session
         self._settings = settings
         self._load = wire.Load(
             backend=session.backend,

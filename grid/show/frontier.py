@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 import pyarrow as pa
@@ -13,13 +13,9 @@ import pyarrow.compute as pc
 from rich.markup import escape
 
 from grid.analysis import (
-    AXES,
-    METHOD,
     Frontier,
     FrontierPoint,
-    Limits,
     Pick,
-    Posterior,
     Tables,
     Variant,
     by_hardware_class,
@@ -32,15 +28,13 @@ from grid.analysis import (
 from grid.results import open_store
 from grid.results.reader import require_rows
 from grid.show.console import console, differing, number, print_json, table
+from grid.show.frontier_data import VIEWS, class_data
 from grid.statistics import Interval
 from grid.units import format_bytes, format_seconds
 
 if TYPE_CHECKING:
     from grid.plan.plan import Plan
     from grid.sweep import Summary
-
-VIEWS = (("artifact_bytes", "quality vs size"), ("decode_tps", "quality vs speed"))
-"""Frontiers printed by default: axis beside capability, and heading."""
 
 PLAUSIBLE = 0.05
 """Least probability at which a point off the frontier is shown beside it."""
@@ -64,7 +58,7 @@ def show_frontier(store: str, as_json: bool = False, only: Plan | None = None) -
     tables = Tables(attempts, results.metrics(), results.samples(), results.items())
     classes = by_hardware_class(variants(tables))
     if as_json:
-        print_json({name: _as_data(posterior(found)) for name, found in classes.items()})
+        print_json({name: class_data(posterior(found)) for name, found in classes.items()})
         return
     if not classes:
         console().print("no hardware class has a measured variant yet; see `grid results`")
@@ -281,63 +275,3 @@ def _interval(interval: Interval | None) -> str:
     if interval.low is None or interval.high is None:
         return number(interval.value)
     return f"{number(interval.value)} [{number(interval.low)}, {number(interval.high)}]"
-
-
-def _as_data(belief: Posterior) -> dict[str, Any]:
-    return {
-        "method": METHOD,
-        "frontiers": [
-            {
-                "x": axis,
-                "y": "capability",
-                "unit": AXES[axis].unit,
-                "points": [_point_data(point) for point in frontier(belief, axis).points],
-            }
-            for axis, _ in VIEWS
-        ],
-        "picks": [_pick_data(pick) for pick in picks(belief, typical_limits(belief.variants))],
-    }
-
-
-def _point_data(point: FrontierPoint) -> dict[str, Any]:
-    return {
-        **_variant_data(point.variant),
-        "x": point.x,
-        "y": point.y,
-        "on": point.on,
-        "probability": point.probability,
-        "ties": {axis: [one.id for one in tied] for axis, tied in point.ties.items()},
-    }
-
-
-def _pick_data(pick: Pick) -> dict[str, Any]:
-    limits: Limits = pick.limits
-    return {
-        "limits": {name: getattr(limits, name) for name in limits.__dataclass_fields__},
-        "pick": _variant_data(pick.variant) if pick.variant else None,
-        "tied": [variant.label for variant in pick.tied],
-        "rejected": [
-            {"variant": lost.variant.label, "kind": lost.kind, "reason": lost.reason}
-            for lost in pick.rejected
-        ],
-        "relax": [step.text for step in pick.relax],
-    }
-
-
-def _variant_data(variant: Variant) -> dict[str, Any]:
-    return {
-        "id": variant.id,
-        "model": variant.model,
-        "quant": variant.quant,
-        "backend": variant.backend,
-        "bytes": variant.artifact_bytes,
-        "capability": _interval_data(variant.capability),
-        "decode_tps": _interval_data(variant.decode_tps),
-        "kld_mean": _interval_data(variant.kld_mean),
-    }
-
-
-def _interval_data(interval: Interval | None) -> dict[str, float | None] | None:
-    if interval is None:
-        return None
-    return {"value": interval.value, "low": interval.low, "high": interval.high}
