@@ -31,6 +31,13 @@ def file_sha256(path: Path) -> str:
     return digest
 
 
+def remember_sha256(path: Path, digest: str) -> None:
+    """Keep a digest that was computed while the file was written."""
+    stat = path.stat()
+    key = str(path.resolve())
+    _remember(cache_dir() / _CACHE_FILE, key, [stat.st_size, stat.st_mtime_ns, digest])
+
+
 def _read(store: Path) -> dict[str, object]:
     try:
         entries = json.loads(store.read_bytes())

@@ -1,0 +1,49 @@
+"""A hub of the test's own: its server, and huggingface_hub turned to it and to an empty cache."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from gguf_bytes import gguf
+from hub_server import HubServer
+
+REPO = "owner/tiny-GGUF"
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
+    """The server, with `owner/tiny-GGUF` on it."""
+    pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed here")
+    with HubServer() as server:
+        server.add(REPO, {"tiny-Q8_0.gguf": gguf(), "README.md": b"# tiny"})
+        use(server.url, tmp_path, monkeypatch)
+        yield server
+
+
+def use(url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set what huggingface_hub reads from the environment when it is imported."""
+    from huggingface_hub import constants
+
+    from grid.hub import transfer
+
+    template = url + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setenv("QUANTGRID_CACHE", str(folder / "cache"))
+    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_OIDC_RESOURCE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(constants, "ENDPOINT", url)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder / "hub"))
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(folder / "token"))
+    monkeypatch.setattr(constants, "HF_STORED_TOKENS_PATH", str(folder / "stored_tokens"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 5)
+    monkeypatch.setattr(transfer, "RETRY_WAIT_S", 0.0)
+
+
+def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)

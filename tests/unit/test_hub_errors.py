@@ -1,0 +1,210 @@
+"""What each failure between here and the hub says: one line, and what to try."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hub_fixtures import REPO, offline, use
+from hub_fixtures import hub as hub
+from hub_server import HubServer
+
+from grid import hub as grid_hub
+from grid.errors import EngineError, GridError, InputError
+from grid.hub import Address
+
+FILE = "tiny-Q8_0.gguf"
+
+
+def told(kind: type[GridError], call: Callable[[], object]) -> str:
+    with pytest.raises(kind) as caught:
+        call()
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def told_by_listing(text: str) -> str:
+    return told(InputError, lambda: grid_hub.listing(grid_hub.parse(text)))
+
+
+def told_by_download() -> str:
+    return told(EngineError, lambda: grid_hub.obtain(f"hf:{REPO}/{FILE}"))
+
+
+def token(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("HF_TOKEN", value)
+
+
+def test_no_such_repository(hub: HubServer) -> None:
+    assert told_by_listing("hf:owner/absent") == (
+        "hf:owner/absent: no such repository, or it is private; check the name, and if it is "
+        "private log in with `hf auth login` or set HF_TOKEN"
+    )
+
+
+def test_no_such_repository_with_a_token(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    token(monkeypatch, HubServer.known)
+    assert told_by_listing("hf:owner/absent") == (
+        "hf:owner/absent: no such repository, or your account may not see it; check the name at "
+        f"{hub.url}/owner/absent"
+    )
+
+
+def test_a_private_repository_is_there_for_its_members_only(
+    hub: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.repositories[REPO].private = True
+    assert "or it is private" in told_by_listing(f"hf:{REPO}")
+    token(monkeypatch, HubServer.member)
+    assert grid_hub.listing(Address(REPO)).repo == REPO
+
+
+def test_a_token_that_is_not_accepted(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    token(monkeypatch, "hf_expired")
+    message = told_by_listing(f"hf:{REPO}")
+    assert "does not accept the token" in message
+    assert "hf auth login" in message
+    assert "hf_expired" not in message
+
+
+def test_a_gated_repository(hub: HubServer) -> None:
+    hub.repositories[REPO].gated = True
+    assert told_by_download() == (
+        f"hf:{REPO}/{FILE}: hf:{REPO} is gated; accept its terms at {hub.url}/{REPO}, then log in "
+        "with `hf auth login` or set HF_TOKEN"
+    )
+
+
+def test_a_gated_repository_without_access(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub.repositories[REPO].gated = True
+    token(monkeypatch, HubServer.known)
+    assert told_by_download() == (
+        f"hf:{REPO}/{FILE}: hf:{REPO} is gated, and your account has no access; accept its terms "
+        f"at {hub.url}/{REPO} and wait until it is granted"
+    )
+
+
+def test_a_gated_repository_is_told_by_the_plan_too(hub: HubServer) -> None:
+    hub.repositories[REPO].gated = True
+    (weights,) = grid_hub.select(grid_hub.listing(Address(REPO)), FILE)
+    assert "is gated" in told(InputError, lambda: grid_hub.stand_in(weights))
+
+
+def test_no_such_revision(hub: HubServer) -> None:
+    assert told_by_listing(f"hf:{REPO}@v9") == (
+        f"hf:{REPO} has no revision 'v9'; name a branch, a tag or a commit, or leave it out for "
+        "the default branch"
+    )
+
+
+def test_no_such_file(hub: HubServer) -> None:
+    listing = grid_hub.listing(Address(REPO))
+    message = told(InputError, lambda: grid_hub.select(listing, "tiny-Q8_1.gguf"))
+    assert message == (
+        f"hf:{REPO}: there is no 'tiny-Q8_1.gguf' at {listing.commit[:12]}. Did you mean '{FILE}'?"
+    )
+
+
+def test_a_file_that_is_gone_since_it_was_listed(hub: HubServer) -> None:
+    (weights,) = grid_hub.select(grid_hub.listing(Address(REPO)), FILE)
+    hub.repositories[REPO].revisions.add(weights.commit)
+    del hub.repositories[REPO].files[FILE]
+    message = told(EngineError, lambda: grid_hub.fetch(weights))
+    assert "the file is not there at" in message
+
+
+def test_a_host_that_does_not_listen(
+    hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
+        host = f"127.0.0.1:{nobody.getsockname()[1]}"
+        use(f"http://{host}", tmp_path, monkeypatch)
+        message = told_by_listing(f"hf:{REPO}")
+    assert message.startswith(f"hf:{REPO}: cannot reach {host} (")
+    assert "HF_HUB_OFFLINE=1" in message
+
+
+def test_an_endpoint_that_is_no_address(
+    hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use("nonsense", tmp_path, monkeypatch)
+    assert "check the network and HF_ENDPOINT" in told_by_listing(f"hf:{REPO}")
+
+
+def test_a_host_that_is_too_slow(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    hub.delay_s = 0.5
+    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.05)
+    message = told_by_listing(f"hf:{REPO}")
+    assert "does not answer in time" in message
+    assert "HF_HUB_DOWNLOAD_TIMEOUT" in message
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_a_problem_of_the_hubs_own(hub: HubServer, status: int) -> None:
+    hub.statuses = [status]
+    assert told_by_listing(f"hf:{REPO}") == (
+        f"hf:{REPO}: {hub.url.removeprefix('http://')} has a problem of its own "
+        f"({status} out of order); try again later"
+    )
+
+
+def test_too_many_requests(hub: HubServer) -> None:
+    hub.statuses = [429]
+    assert "too many requests; wait a few minutes" in told_by_listing(f"hf:{REPO}")
+
+
+def test_a_login_page_that_answers_instead(hub: HubServer) -> None:
+    hub.body = b"<html>Welcome to the hotel</html>"
+    assert "is not a hub's answer" in told_by_listing(f"hf:{REPO}")
+
+
+def test_offline_with_nothing_in_the_cache(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    offline(monkeypatch)
+    assert told_by_listing(f"hf:{REPO}") == (
+        f"hf:{REPO}: HF_HUB_OFFLINE is set and nothing of {REPO} at main is in the cache; unset it "
+        "to ask the hub, or name a revision that is there"
+    )
+    assert not hub.requests
+
+
+def test_offline_with_a_file_that_was_listed_and_not_downloaded(
+    hub: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grid_hub.listing(Address(REPO))
+    offline(monkeypatch)
+    message = told_by_download()
+    assert message.startswith(f"hf:{REPO}/{FILE}: not in the cache, and HF_HUB_OFFLINE is set")
+    assert "KiB" in message
+
+
+def test_offline_before_the_header_was_read(
+    hub: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (weights,) = grid_hub.select(grid_hub.listing(Address(REPO)), FILE)
+    offline(monkeypatch)
+    message = told(InputError, lambda: grid_hub.stand_in(weights))
+    assert message == f"hf:{REPO}/{FILE}: HF_HUB_OFFLINE is set; unset it to ask the hub"
+
+
+def test_the_environments_variables_are_obeyed(hub: HubServer, tmp_path: Path) -> None:
+    script = f"import grid.hub as h; print(h.obtain('hf:{REPO}/{FILE}'))"
+    home = tmp_path / "home"
+    environment = os.environ | {"HF_ENDPOINT": hub.url, "HF_HOME": str(home)}
+    run = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert run.stderr == ""
+    assert Path(run.stdout.strip()).is_relative_to(home / "hub")

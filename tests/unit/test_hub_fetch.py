@@ -1,0 +1,280 @@
+"""Downloads from a hub that breaks off, damages and refuses: what lies on the disk afterwards."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from gguf_bytes import gguf
+from hub_fixtures import REPO, offline
+from hub_fixtures import hub as hub
+from hub_server import HubServer
+
+from grid import hub as grid_hub
+from grid.errors import EngineError
+from grid.hub import local
+
+CONTENT = gguf()
+FILE = "tiny-Q8_0.gguf"
+ADDRESS = f"hf:{REPO}/{FILE}"
+CHECKPOINT = {
+    "config.json": b'{"model_type": "llama"}',
+    "model.safetensors": b"weights" * 100,
+    "tokenizer.json": b"{}",
+    "modeling_tiny.py": b"print('never')",
+    "pytorch_model.bin": b"never",
+}
+
+
+def test_a_file_comes_into_the_users_cache_as_it_is_on_the_hub(
+    hub: HubServer, tmp_path: Path
+) -> None:
+    path = grid_hub.obtain(ADDRESS)
+    assert path.read_bytes() == CONTENT
+    assert path.is_relative_to(tmp_path / "hub")
+
+
+def test_the_librarys_own_download_finds_what_we_brought(hub: HubServer) -> None:
+    from huggingface_hub import hf_hub_download
+
+    path = grid_hub.obtain(ADDRESS)
+    assert Path(hf_hub_download(REPO, FILE)) == path
+    assert len(hub.asked(FILE)) == 1
+
+
+def test_what_the_library_brought_is_not_downloaded_again(hub: HubServer) -> None:
+    from huggingface_hub import hf_hub_download
+
+    path = Path(hf_hub_download(REPO, FILE))
+    assert grid_hub.obtain(ADDRESS) == path
+    assert len(hub.asked(FILE)) == 1
+
+
+def test_a_second_time_asks_for_no_content(hub: HubServer) -> None:
+    grid_hub.obtain(ADDRESS)
+    grid_hub.obtain(ADDRESS)
+    assert len(hub.asked(FILE)) == 1
+
+
+def test_a_broken_connection_is_taken_up_where_it_broke(hub: HubServer) -> None:
+    hub.break_off(FILE, 1000)
+    assert grid_hub.obtain(ADDRESS).read_bytes() == CONTENT
+    assert [request.start for request in hub.asked(FILE)] == [0, 1000]
+
+
+def test_a_later_run_asks_only_for_the_rest(hub: HubServer) -> None:
+    hub.break_off(FILE, 2000, 0, 0, 0, 0)
+    with pytest.raises(EngineError, match="cannot reach"):
+        grid_hub.obtain(ADDRESS)
+    before = len(hub.asked(FILE))
+    assert grid_hub.obtain(ADDRESS).read_bytes() == CONTENT
+    assert [request.start for request in hub.asked(FILE)[before:]] == [2000]
+
+
+def test_a_server_without_ranges_sends_the_whole_again(hub: HubServer) -> None:
+    hub.ignore_ranges = True
+    hub.break_off(FILE, 1000)
+    assert grid_hub.obtain(ADDRESS).read_bytes() == CONTENT
+
+
+def test_a_problem_that_passes_is_waited_for(hub: HubServer) -> None:
+    weights = only(ADDRESS)
+    hub.statuses = [503, 503]
+    assert grid_hub.fetch(weights).read_bytes() == CONTENT
+
+
+def test_a_server_that_sends_nothing_is_not_asked_for_ever(hub: HubServer) -> None:
+    weights = only(ADDRESS)
+    hub.body = b""
+    with pytest.raises(EngineError, match="sends nothing from byte 0 on"):
+        grid_hub.fetch(weights)
+
+
+def test_a_connection_may_break_any_number_of_times_as_long_as_bytes_come(hub: HubServer) -> None:
+    hub.break_off(FILE, *[100] * 20)
+    assert grid_hub.obtain(ADDRESS).read_bytes() == CONTENT
+    assert [request.start for request in hub.asked(FILE)] == list(range(0, 2001, 100))
+
+
+def test_two_that_want_the_same_file_bring_it_once(hub: HubServer) -> None:
+    weights = only(ADDRESS)
+    hub.delay_s = 0.05
+    with ThreadPoolExecutor(2) as both:
+        first, second = both.map(grid_hub.fetch, [weights, weights])
+    assert first == second
+    assert len(hub.asked(FILE)) == 1
+
+
+def test_progress_ends_at_the_size_whatever_happened(hub: HubServer) -> None:
+    hub.ignore_ranges = True
+    hub.break_off(FILE, 1000, 3000)
+    seen: list[tuple[int, int]] = []
+    grid_hub.obtain(ADDRESS, lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (len(CONTENT), len(CONTENT))
+    assert max(done for done, _ in seen) == len(CONTENT)
+
+
+def test_a_damaged_byte_is_found_and_nothing_of_it_stays(hub: HubServer, tmp_path: Path) -> None:
+    hub.corrupt.add(FILE)
+    with pytest.raises(EngineError, match="hub lists") as caught:
+        grid_hub.obtain(ADDRESS)
+    assert "\n" not in str(caught.value)
+    assert not [path for path in (tmp_path / "hub").rglob("blobs/*") if path.is_file()]
+
+
+def test_after_a_damaged_download_the_next_run_gets_it_right(hub: HubServer) -> None:
+    hub.corrupt.add(FILE)
+    with pytest.raises(EngineError):
+        grid_hub.obtain(ADDRESS)
+    hub.corrupt.clear()
+    assert grid_hub.obtain(ADDRESS).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("damaged", [bytes(len(CONTENT)), CONTENT[:-1], CONTENT + b"x"])
+def test_content_that_was_damaged_in_the_cache_is_removed(hub: HubServer, damaged: bytes) -> None:
+    path = grid_hub.obtain(ADDRESS)
+    path.resolve().write_bytes(damaged)
+    with pytest.raises(EngineError, match="run again"):
+        grid_hub.obtain(ADDRESS)
+    assert not path.exists()
+    assert grid_hub.obtain(ADDRESS).read_bytes() == CONTENT
+
+
+def test_a_small_file_is_checked_by_what_git_calls_it(hub: HubServer) -> None:
+    hub.add("owner/tiny", CHECKPOINT)
+    hub.corrupt.add("config.json")
+    with pytest.raises(EngineError, match=r"config\.json: the file's hash"):
+        grid_hub.obtain("hf:owner/tiny")
+
+
+def test_a_verified_file_is_not_read_again(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    grid_hub.obtain(ADDRESS)
+    monkeypatch.setattr(hashlib, "file_digest", refuse)
+    assert grid_hub.obtain(ADDRESS).read_bytes() == CONTENT
+
+
+def test_a_folder_holds_the_checkpoint_and_no_code(hub: HubServer) -> None:
+    hub.add("owner/tiny", CHECKPOINT)
+    folder = grid_hub.obtain("hf:owner/tiny")
+    assert folder.name == "tiny"
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
+        name: CHECKPOINT[name] for name in ("config.json", "model.safetensors", "tokenizer.json")
+    }
+    assert not hub.asked("modeling_tiny.py") + hub.asked("pytorch_model.bin")
+
+
+def test_code_that_others_downloaded_is_not_in_the_folder(hub: HubServer) -> None:
+    from huggingface_hub import hf_hub_download
+
+    hub.add("owner/tiny", CHECKPOINT)
+    for name in CHECKPOINT:
+        hf_hub_download("owner/tiny", name)
+    names = {path.name for path in grid_hub.obtain("hf:owner/tiny").iterdir()}
+    assert names == {"config.json", "model.safetensors", "tokenizer.json"}
+
+
+def test_a_folders_links_are_mended_when_the_cache_was_emptied(
+    hub: HubServer, tmp_path: Path
+) -> None:
+    hub.add("owner/tiny", CHECKPOINT)
+    grid_hub.obtain("hf:owner/tiny")
+    shutil.rmtree(tmp_path / "hub")
+    folder = grid_hub.obtain("hf:owner/tiny")
+    assert (folder / "config.json").read_bytes() == CHECKPOINT["config.json"]
+
+
+def test_parts_come_together_and_the_first_is_the_path(hub: HubServer) -> None:
+    parts = {f"x-Q4_0-0000{i}-of-00003.gguf": bytes([i]) * 50 for i in (1, 2, 3)}
+    hub.add("owner/split", parts)
+    path = grid_hub.obtain("hf:owner/split/Q4_0")
+    assert path.name == "x-Q4_0-00001-of-00003.gguf"
+    assert {part.name: part.read_bytes() for part in path.parent.iterdir()} == parts
+
+
+def test_no_room_is_told_before_the_download(
+    hub: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = only(ADDRESS)
+    monkeypatch.setattr(local, "_SPARE_BYTES", 2**60)
+    with pytest.raises(EngineError, match=r"no room to download: .* needed, .* free") as caught:
+        grid_hub.fetch(weights)
+    assert "HF_HOME" in str(caught.value)
+    assert not hub.asked(FILE)
+
+
+def test_offline_works_with_what_is_in_the_cache(
+    hub: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = grid_hub.obtain(ADDRESS)
+    before = len(hub.requests)
+    offline(monkeypatch)
+    assert grid_hub.obtain(ADDRESS) == path
+    assert len(hub.requests) == before
+
+
+def test_offline_finds_what_other_programs_downloaded(
+    hub: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import hf_hub_download
+
+    path = Path(hf_hub_download(REPO, FILE))
+    offline(monkeypatch)
+    assert grid_hub.obtain(ADDRESS) == path
+
+
+def test_a_token_goes_to_the_hub_and_not_where_the_hub_redirects(
+    hub: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", HubServer.member)
+    hub.repositories[REPO].gated = True
+    with HubServer() as elsewhere:
+        elsewhere.add(REPO, hub.repositories[REPO].files)
+        hub.cdn = elsewhere
+        assert grid_hub.obtain(ADDRESS).read_bytes() == CONTENT
+        assert {request.token for request in elsewhere.requests} == {""}
+    assert {request.token for request in hub.requests} == {HubServer.member}
+
+
+def test_the_largest_files_want_the_hubs_own_protocol(
+    hub: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "MAX_HTTP_DOWNLOAD_SIZE", 100)
+    with pytest.raises(EngineError, match="install hf-xet"):
+        grid_hub.obtain(ADDRESS)
+
+
+def test_a_cache_that_cannot_be_written_is_told(hub: HubServer, tmp_path: Path) -> None:
+    (tmp_path / "hub").write_bytes(b"a file where the folder should be")
+    with pytest.raises(EngineError, match="HF_HOME"):
+        grid_hub.obtain(ADDRESS)
+
+
+def test_the_library_says_nothing_of_its_own(
+    hub: HubServer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    hub.break_off(FILE, 1000)
+    grid_hub.obtain(ADDRESS)
+    assert capfd.readouterr() == ("", "")
+
+
+def only(text: str) -> grid_hub.Weights:
+    address = grid_hub.parse(text)
+    (weights,) = grid_hub.select(grid_hub.listing(address), address.file)
+    return weights
+
+
+def refuse(*arguments: object) -> None:
+    raise AssertionError("the file was read again")
+
+
+def test_a_download_leaves_its_lock_where_the_library_takes_it(
+    hub: HubServer, tmp_path: Path
+) -> None:
+    grid_hub.obtain(ADDRESS)
+    digest = hashlib.sha256(CONTENT).hexdigest()
+    assert (tmp_path / "hub/.locks/models--owner--tiny-GGUF" / f"{digest}.lock").exists()

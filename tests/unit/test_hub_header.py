@@ -1,0 +1,256 @@
+"""What is known of weights on the hub before they are downloaded."""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+
+import pytest
+from gguf_bytes import ARRAY, STRING, U32, gguf, small_with
+from hub_fixtures import REPO, offline
+from hub_fixtures import hub as hub
+from hub_server import HubServer
+
+from grid import hub as grid_hub
+from grid.backend import Inspection
+from grid.errors import InputError
+from grid.formats import checkpoint, gguf_reader
+from grid.formats.checksum import file_sha256
+from grid.formats.gguf import inspect as inspect_gguf
+from grid.hub import header
+
+FILE = "tiny-Q8_0.gguf"
+
+
+def only(text: str) -> grid_hub.Weights:
+    address = grid_hub.parse(text)
+    (weights,) = grid_hub.select(grid_hub.listing(address), address.file)
+    return weights
+
+
+def inspected(text: str) -> Inspection:
+    return grid_hub.inspect(only(text), inspect_gguf)
+
+
+def locally(tmp_path: Path, name: str, content: bytes) -> Inspection:
+    (tmp_path / name).write_bytes(content)
+    return inspect_gguf(tmp_path / name)
+
+
+def wide(tokens: int, rows: int = 3) -> bytes:
+    """A model with so many tokens in its header and so many rows of embeddings of 128 bytes."""
+    entry = ("tokenizer.ggml.tokens", ARRAY, (STRING, [f"token {i}" for i in range(tokens)]))
+    norm = rows * 128
+    tensors = [("token_embd.weight", (64, rows), 1, 0), ("norm", (64,), 0, norm)]
+    return gguf(small_with(entry), tensors, norm + 256)
+
+
+def safetensors(**shapes: tuple[int, ...]) -> bytes:
+    """A file of F16 tensors of zeros."""
+    header: dict[str, object] = {}
+    place = 0
+    for name, shape in shapes.items():
+        size = 2
+        for dimension in shape:
+            size *= dimension
+        header[name] = {"dtype": "F16", "shape": shape, "data_offsets": [place, place + size]}
+        place += size
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + bytes(place)
+
+
+def test_a_header_tells_what_the_whole_file_would(hub: HubServer, tmp_path: Path) -> None:
+    content = hub.repositories[REPO].files[FILE]
+    remote, local = inspected(f"hf:{REPO}/{FILE}"), locally(tmp_path, FILE, content)
+    assert remote.facts == local.facts
+    assert remote.quant == local.quant
+    assert remote.model.revision == local.model.revision
+    assert remote.model.layers == local.model.layers
+
+
+def test_the_source_is_the_address_at_its_commit(hub: HubServer) -> None:
+    commit = hub.repositories[REPO].commit
+    assert inspected(f"hf:{REPO}/Q8_0").model.source == f"hf:{REPO}/{FILE}@{commit}"
+
+
+def test_no_tensors_are_asked_for(hub: HubServer) -> None:
+    content = wide(tokens=10, rows=40_000)
+    hub.add(REPO, {FILE: content})
+    found = inspected(f"hf:{REPO}/{FILE}")
+    asked = sum((request.stop or 0) - (request.start or 0) for request in hub.asked(FILE))
+    assert found.facts.bytes == len(content) > 2 * asked
+    assert asked == header.FIRST_BYTES
+
+
+def test_the_stand_in_takes_no_room_for_tensors(hub: HubServer) -> None:
+    hub.add(REPO, {FILE: wide(tokens=10, rows=400_000)})
+    path = grid_hub.stand_in(only(f"hf:{REPO}/{FILE}"))
+    assert path.stat().st_size > 50_000_000
+    assert path.stat().st_blocks * 512 < 2 * header.FIRST_BYTES
+
+
+def test_a_long_header_is_read_to_its_end_and_no_byte_twice(
+    hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(header, "FIRST_BYTES", 1000)
+    content = wide(tokens=5000)
+    hub.add(REPO, {FILE: content})
+    assert inspected(f"hf:{REPO}/{FILE}").facts == locally(tmp_path, FILE, content).facts
+    ranges = [(request.start, request.stop) for request in hub.asked(FILE)]
+    assert ranges == [(0, 1000), (1000, 4000), (4000, 16000), (16000, 64000), (64000, len(content))]
+
+
+@pytest.mark.parametrize("first", range(24, 2000, 61))
+def test_a_header_cut_anywhere_is_never_believed(
+    hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: int
+) -> None:
+    monkeypatch.setattr(header, "FIRST_BYTES", first)
+    monkeypatch.setattr(header, "_GROWTH", 2)
+    path = grid_hub.stand_in(only(f"hf:{REPO}/{FILE}"))
+    content = hub.repositories[REPO].files[FILE]
+    (tmp_path / FILE).write_bytes(content)
+    remote, local = gguf_reader.read_header(path), gguf_reader.read_header(tmp_path / FILE)
+    assert remote._replace(path=local.path) == local
+
+
+def test_the_stand_ins_hash_is_the_files(hub: HubServer) -> None:
+    weights = only(f"hf:{REPO}/{FILE}")
+    assert file_sha256(grid_hub.stand_in(weights)) == weights.identity
+
+
+def test_a_header_is_asked_for_once(hub: HubServer) -> None:
+    inspected(f"hf:{REPO}/{FILE}")
+    inspected(f"hf:{REPO}/{FILE}")
+    assert len(hub.asked(FILE)) == 1
+
+
+def test_a_header_that_was_read_is_there_offline(
+    hub: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    online = inspected(f"hf:{REPO}/{FILE}")
+    offline(monkeypatch)
+    assert inspected(f"hf:{REPO}/{FILE}") == online
+
+
+def test_a_commit_that_is_known_is_planned_without_a_request(hub: HubServer) -> None:
+    online = inspected(f"hf:{REPO}/{FILE}")
+    before = len(hub.requests)
+    assert inspected(online.model.source) == online
+    assert len(hub.requests) == before
+
+
+def test_what_is_downloaded_needs_no_stand_in(hub: HubServer) -> None:
+    planned = inspected(f"hf:{REPO}/{FILE}")
+    path = grid_hub.obtain(planned.model.source)
+    seen: list[Path] = []
+
+    def reader(path: Path) -> Inspection:
+        seen.append(path)
+        return inspect_gguf(path)
+
+    assert grid_hub.inspect(only(planned.model.source), reader) == planned
+    assert seen == [path]
+
+
+def test_the_plan_and_the_downloaded_file_are_the_same_weights(hub: HubServer) -> None:
+    planned = inspected(f"hf:{REPO}/{FILE}")
+    found = inspect_gguf(grid_hub.obtain(planned.model.source))
+    assert found.model.revision == planned.model.revision
+    assert found.facts == planned.facts
+
+
+def test_a_commit_in_between_changes_nothing_of_the_plan(hub: HubServer) -> None:
+    weights = only(f"hf:{REPO}/{FILE}")
+    old = hub.repositories[REPO]
+    hub.add(REPO, {FILE: gguf(data=6000)}, revisions={"main"})
+    assert only(f"hf:{REPO}/{FILE}").commit != weights.commit
+    assert only(str(weights.address)).commit == weights.commit == old.commit
+
+
+def test_split_files_are_one_model(hub: HubServer, tmp_path: Path) -> None:
+    parts = split_model()
+    hub.add(REPO, parts)
+    for name, content in parts.items():
+        (tmp_path / name).write_bytes(content)
+    remote = inspected(f"hf:{REPO}/Q8_0")
+    local = inspect_gguf(tmp_path / min(parts))
+    assert remote.facts == local.facts
+    assert remote.model.revision == local.model.revision
+
+
+def split_model() -> dict[str, bytes]:
+    tensors = [
+        [("token_embd.weight", (64, 3), 1, 0)],
+        [("blk.0.attn_q.weight", (64, 64), 8, 0)],
+    ]
+    entries = [small_with(("split.count", U32, 2), ("split.no", U32, index)) for index in range(2)]
+    return {
+        f"x-Q8_0-0000{index + 1}-of-00002.gguf": gguf(entries[index], tensors[index], 4352)
+        for index in range(2)
+    }
+
+
+def test_a_checkpoints_headers_and_configuration_tell_all(hub: HubServer, tmp_path: Path) -> None:
+    files = small_checkpoint()
+    hub.add("owner/small", files)
+    local = tmp_path / "small"
+    local.mkdir()
+    for name, content in files.items():
+        (local / name).write_bytes(content)
+    remote, there = (
+        grid_hub.inspect(only("hf:owner/small"), checkpoint.inspect),
+        checkpoint.inspect(local),
+    )
+    assert remote.facts == there.facts
+    assert remote.quant == there.quant
+    assert remote.model.name == there.model.name == "small"
+    assert remote.model.revision == there.model.revision
+    asked = sum(
+        (request.stop or 0) - (request.start or 0) for request in hub.asked("model.safetensors")
+    )
+    assert asked == header.FIRST_BYTES < len(files["model.safetensors"])
+
+
+def small_checkpoint() -> dict[str, bytes]:
+    """The bundled small model, as somebody would put it on the hub."""
+    from grid import reference
+
+    folder = reference.size_dir("small")
+    return {name: (folder / name).read_bytes() for name in ("config.json", "model.safetensors")}
+
+
+def test_a_long_safetensors_header_is_read_to_its_end(
+    hub: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(header, "FIRST_BYTES", 100)
+    content = safetensors(**{f"tensor {i}": (8, 8) for i in range(100)})
+    hub.add("owner/long", {"config.json": b"{}", "model.safetensors": content})
+    folder = grid_hub.stand_in(only("hf:owner/long"))
+    length = 8 + int.from_bytes(content[:8], "little")
+    with (folder / "model.safetensors").open("rb") as file:
+        assert file.read(length) == content[:length]
+
+
+def test_a_file_that_is_no_gguf_is_told_by_its_address(hub: HubServer) -> None:
+    hub.add(REPO, {"x.gguf": b"nothing of the kind" * 100})
+    with pytest.raises(InputError) as caught:
+        inspected(f"hf:{REPO}/x.gguf")
+    assert str(caught.value).startswith(f"hf:{REPO}/x.gguf: not a GGUF file")
+
+
+def test_a_server_that_sends_no_parts_is_told(
+    hub: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(header, "FIRST_BYTES", 100)
+    hub.ignore_ranges = True
+    with pytest.raises(InputError, match="sends no parts of files"):
+        inspected(f"hf:{REPO}/{FILE}")
+
+
+def test_a_header_that_breaks_off_leaves_nothing_behind(hub: HubServer, tmp_path: Path) -> None:
+    hub.break_off(FILE, 100)
+    with pytest.raises(InputError, match="cannot reach"):
+        inspected(f"hf:{REPO}/{FILE}")
+    assert not list((tmp_path / "cache").rglob("*.gguf"))
+    assert inspected(f"hf:{REPO}/{FILE}").quant == "F16"
