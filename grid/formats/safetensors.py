@@ -1,0 +1,176 @@
+"""Safetensors headers: names, types, shapes and places of the tensors, no length trusted.
+
+Format: header length (8 bytes, little-endian), a JSON object, then the tensors' bytes without gaps.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from grid.errors import InputError
+
+MAX_HEADER = 32 * 2**20
+"""Bytes of header that are read: room for 200,000 tensors. (The format allows 100 MB.)"""
+MAX_DIMENSIONS = 8
+MAX_ELEMENTS = 2**50
+
+DTYPE_BITS: Mapping[str, int] = {
+    "BOOL": 8, "F4": 4, "F6_E2M3": 6, "F6_E3M2": 6,
+    "U8": 8, "I8": 8, "F8_E4M3": 8, "F8_E5M2": 8, "F8_E8M0": 8,
+    "F8_E4M3FNUZ": 8, "F8_E5M2FNUZ": 8,
+    "U16": 16, "I16": 16, "F16": 16, "BF16": 16,
+    "U32": 32, "I32": 32, "F32": 32,
+    "U64": 64, "I64": 64, "F64": 64, "C64": 64,
+}  # fmt: skip
+"""Bits of one element by the format's type names."""
+
+
+class Tensor(NamedTuple):
+    """One tensor: `start` and `end` are byte positions in the file at `path`."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    start: int
+    end: int
+    path: Path
+
+    @property
+    def elements(self) -> int:
+        """Elements as stored: of a packed tensor, its words."""
+        return math.prod(self.shape)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the tensor's data."""
+        return self.end - self.start
+
+
+class Header(NamedTuple):
+    """What a file says before its data; `metadata` is its free-form text, sizes are bytes."""
+
+    path: Path
+    file_bytes: int
+    metadata: Mapping[str, str]
+    tensors: tuple[Tensor, ...]
+
+
+def read_header(path: Path) -> Header:
+    """The header of one file. Raises InputError with one line where it cannot be true."""
+    size, text = _header_text(path)
+    try:
+        entries = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+        given = entries.pop("__metadata__", None)
+        metadata = msgspec.json.decode(given, type=dict[str, str] | None) if given else None
+    except (ValueError, RecursionError) as error:
+        raise _fail(path, f"its header is not JSON as it should be ({error})") from None
+    data = 8 + len(text)
+    tensors = tuple(_tensor(path, data, name, entry) for name, entry in entries.items())
+    if text.count(b'"data_offsets"') > len(tensors):
+        raise _fail(path, f"{_first_twice(text)} is there twice")
+    _check_places(path, data, size, tensors)
+    return Header(path, size, metadata or {}, tensors)
+
+
+def read_shape(tensor: Tensor) -> tuple[int, ...] | None:
+    """The numbers in a small I64 tensor that holds another's shape; None where they cannot be."""
+    if tensor.dtype != "I64" or len(tensor.shape) != 1 or tensor.elements > MAX_DIMENSIONS:
+        return None
+    with tensor.path.open("rb") as file:
+        file.seek(tensor.start)
+        data = file.read(tensor.bytes)
+    sides = struct.unpack(f"<{len(data) // 8}q", data)
+    return sides if all(0 < side < 2**32 for side in sides) else None
+
+
+def header_bytes(tensors: Sequence[Tensor], metadata: Mapping[str, str] | None = None) -> int:
+    """Size of the header that the reference implementation writes for these tensors, its length
+    field and the padding to 8 bytes included."""
+    entries: dict[str, object] = {"__metadata__": dict(metadata)} if metadata else {}
+    place = 0
+    for tensor in tensors:
+        entries[tensor.name] = {
+            "dtype": tensor.dtype,
+            "shape": tensor.shape,
+            "data_offsets": [place, place + tensor.bytes],
+        }
+        place += tensor.bytes
+    text = json.dumps(entries, separators=(",", ":"), ensure_ascii=False)
+    return 8 + -(-len(text.encode()) // 8) * 8
+
+
+def _header_text(path: Path) -> tuple[int, bytes]:
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if size < 8:
+                raise _fail(path, f"truncated: {size} bytes")
+            if length > MAX_HEADER or length < 2:
+                raise _fail(path, f"not a safetensors file (a header of {length} bytes)")
+            if length > size - 8:
+                raise _fail(path, f"truncated in the header: {size} bytes of {length + 8} or more")
+            return size, file.read(length)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _first_twice(text: bytes) -> str:
+    """The name that is twice in a JSON object; asked once all entries are known to be good."""
+    twice: list[str] = []
+
+    def note(pairs: list[tuple[str, object]]) -> None:
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                twice.append(name)
+            seen.add(name)
+
+    json.loads(text, object_pairs_hook=note)
+    return repr(twice[0][:200]) if twice else "a tensor"
+
+
+class _Entry(msgspec.Struct):
+    dtype: str
+    shape: list[int]
+    data_offsets: tuple[int, int]
+
+
+def _tensor(path: Path, data: int, name: str, text: msgspec.Raw) -> Tensor:
+    what = f"tensor {name[:200]!r}"
+    try:
+        entry = msgspec.json.decode(text, type=_Entry)
+    except (ValueError, RecursionError):
+        raise _fail(path, f"{what} has no readable type, shape and place") from None
+    dtype, shape, (start, end) = entry.dtype, entry.shape, entry.data_offsets
+    if dtype not in DTYPE_BITS:
+        raise _fail(path, f"{what} has the unknown type {dtype[:40]!r}")
+    if len(shape) > MAX_DIMENSIONS or not all(0 <= n < 2**48 for n in shape):
+        raise _fail(path, f"{what} has a shape that cannot be")
+    bits = math.prod(shape) * DTYPE_BITS[dtype]
+    if math.prod(shape) > MAX_ELEMENTS or not 0 <= start <= end or bits != 8 * (end - start):
+        raise _fail(path, f"{what} of shape {shape} in {dtype} does not fill its place")
+    return Tensor(name, dtype, tuple(shape), data + start, data + end, path)
+
+
+def _check_places(path: Path, data: int, size: int, tensors: Sequence[Tensor]) -> None:
+    place = data
+    for tensor in sorted(tensors, key=lambda tensor: (tensor.start, tensor.end)):
+        if tensor.start != place:
+            raise _fail(path, f"tensor {tensor.name[:200]!r} at byte {tensor.start} is misplaced")
+        place = tensor.end
+    if place > size:
+        raise _fail(path, f"truncated: {size} bytes of {place}")
+    if place < size:
+        raise _fail(path, f"{size - place} bytes at its end belong to no tensor")
+
+
+def _fail(path: Path, what: str) -> InputError:
+    return InputError(f"{path}: {what}; the file is damaged, get or convert it again")

@@ -1,0 +1,442 @@
+"""Damaged, incomplete and contradictory checkpoints: always one clear line, never much memory."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import struct
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import pytest
+from checkpoint_folders import (
+    awq,
+    gptq,
+    header,
+    plain,
+    raw,
+    rest,
+    safetensors,
+    shard,
+    write,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from grid.errors import InputError
+from grid.formats.checkpoint import format_of, inspect
+from grid.formats.safetensors import read_header
+
+MAX_MEMORY = 32 * 2**20
+GOOD = safetensors({"a": ("F16", (4, 8)), "b": ("F32", (2,))})
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QUANTGRID_CACHE", str(tmp_path / "cache"))
+
+
+def complaint(folder: Path) -> str:
+    with pytest.raises(InputError) as caught:
+        inspect(folder)
+    text = str(caught.value)
+    assert text.startswith(str(folder))
+    assert "\n" not in text
+    return text
+
+
+def file_complaint(tmp_path: Path, content: bytes) -> str:
+    path = tmp_path / "bad.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        read_header(path)
+    text = str(caught.value)
+    assert text.startswith(str(path))
+    assert "\n" not in text
+    return text
+
+
+def one(**changes: Any) -> bytes:
+    entry = {"dtype": "F16", "shape": [2, 2], "data_offsets": [0, 8], **changes}
+    return raw(json.dumps({"w": entry}).encode(), 8)
+
+
+def test_a_file_that_ends_in_its_header_is_truncated(tmp_path: Path) -> None:
+    assert "truncated in the header" in file_complaint(tmp_path, GOOD[:40])
+
+
+def test_an_empty_file_is_truncated(tmp_path: Path) -> None:
+    assert "truncated: 0 bytes" in file_complaint(tmp_path, b"")
+
+
+def test_a_file_that_ends_in_its_data_is_truncated(tmp_path: Path) -> None:
+    said = file_complaint(tmp_path, GOOD[:-3])
+    assert f"truncated: {len(GOOD) - 3} bytes of {len(GOOD)}" in said
+
+
+def test_bytes_after_the_last_tensor_are_refused(tmp_path: Path) -> None:
+    assert "5 bytes at its end belong to no tensor" in file_complaint(tmp_path, GOOD + bytes(5))
+
+
+@pytest.mark.parametrize("length", [0, 1, 100_000_001, 2**63])
+def test_absurd_header_lengths_are_no_safetensors(tmp_path: Path, length: int) -> None:
+    content = struct.pack("<Q", length) + GOOD[8:]
+    assert "not a safetensors file" in file_complaint(tmp_path, content)
+
+
+def test_a_git_lfs_pointer_is_no_safetensors(tmp_path: Path) -> None:
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 10\n"
+    assert "not a safetensors file" in file_complaint(tmp_path, pointer)
+
+
+@pytest.mark.parametrize("text", [b"{]", b"\xff\xff", b"[" * 200_000, b'{"a":' * 50_000])
+def test_a_header_that_is_no_json_is_refused(tmp_path: Path, text: bytes) -> None:
+    assert "its header is not JSON" in file_complaint(tmp_path, raw(text))
+
+
+def test_a_header_that_is_no_object_is_refused(tmp_path: Path) -> None:
+    assert "its header is not JSON as it should be" in file_complaint(tmp_path, raw(b"[1, 2]"))
+
+
+def test_a_tensor_twice_in_one_file_is_named(tmp_path: Path) -> None:
+    entry = '{"dtype":"F16","shape":[2],"data_offsets":[0,4]}'
+    text = f'{{"w":{entry},"w":{entry}}}'.encode()
+    assert "'w' is there twice" in file_complaint(tmp_path, raw(text, 4))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"shape": [-2, -2]},
+        {"shape": [2**60, 2**60]},
+        {"shape": [True, 4]},
+        {"shape": [2.0, 2.0]},
+        {"shape": [1] * 9 + [4]},
+        {"shape": "4"},
+        {"data_offsets": [8, 0]},
+        {"data_offsets": [0]},
+        {"data_offsets": [0, 7]},
+        {"data_offsets": [0, None]},
+        {"dtype": 3},
+    ],
+)
+def test_impossible_entries_are_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
+    assert "tensor 'w'" in file_complaint(tmp_path, one(**changes))
+
+
+def test_unknown_types_are_named(tmp_path: Path) -> None:
+    assert "'w' has the unknown type 'Q7'" in file_complaint(tmp_path, one(dtype="Q7"))
+
+
+@pytest.mark.parametrize("start", [2, 8])
+def test_tensors_must_follow_each_other(tmp_path: Path, start: int) -> None:
+    entries = {
+        "a": {"dtype": "I8", "shape": [4], "data_offsets": [0, 4]},
+        "b": {"dtype": "I8", "shape": [4], "data_offsets": [start, start + 4]},
+    }
+    assert "is misplaced" in file_complaint(tmp_path, raw(json.dumps(entries).encode(), 12))
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_any_change_of_the_header_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    content = bytearray(GOOD)
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(GOOD) - 41))] = data.draw(st.integers(0, 255))
+    path = tmp_path_factory.getbasetemp() / "changed.safetensors"
+    path.write_bytes(content[: data.draw(st.integers(0, len(GOOD)))])
+    tracemalloc.start()
+    with contextlib.suppress(InputError):
+        read = read_header(path)
+        assert sum(tensor.bytes for tensor in read.tensors) <= len(content)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < MAX_MEMORY
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    assert "no such folder" in complaint(tmp_path / "none")
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "m").write_text("x")
+    assert "a file, not a folder" in complaint(tmp_path / "m")
+
+
+def test_a_folder_without_config_says_what_is_missing(tmp_path: Path) -> None:
+    assert "config.json is missing" in complaint(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("{", "not JSON"), ("[]", "not a JSON object"), ("\udcff", "not JSON")]
+)
+def test_a_config_that_is_no_json_object_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    folder = write(tmp_path / "m", plain())
+    (folder / "config.json").write_bytes(text.encode("utf-8", "surrogateescape"))
+    assert said in complaint(folder)
+
+
+def test_a_folder_without_weights_says_so(tmp_path: Path) -> None:
+    folder = write(tmp_path / "m", plain())
+    (folder / "model.safetensors").unlink()
+    assert "there are no *.safetensors" in complaint(folder)
+
+
+def test_other_kinds_of_weights_are_named(tmp_path: Path) -> None:
+    folder = write(tmp_path / "m", plain())
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    assert "only pytorch_model.bin" in complaint(folder)
+
+
+def test_a_gguf_file_in_a_folder_is_to_be_named_itself(tmp_path: Path) -> None:
+    folder = write(tmp_path / "m", plain())
+    (folder / "model.safetensors").rename(folder / "model-Q4_K_M.gguf")
+    assert "only model-Q4_K_M.gguf; name that file" in complaint(folder)
+
+
+def test_an_adapter_is_no_model(tmp_path: Path) -> None:
+    folder = write(tmp_path / "m", plain(), name="adapter_model.safetensors")
+    assert "an adapter, not a model" in complaint(folder)
+
+
+@pytest.mark.parametrize("index", [True, False])
+def test_missing_shards_are_named(tmp_path: Path, index: bool) -> None:
+    folder = write(tmp_path / "m", plain())
+    names = shard(folder, plain(), 4, index)
+    (folder / names[1]).unlink()
+    (folder / names[3]).unlink()
+    assert f"2 of 4 weight files missing: {names[1]}, {names[3]}" in complaint(folder)
+
+
+def test_an_index_may_not_name_what_no_shard_has(tmp_path: Path) -> None:
+    folder = write(tmp_path / "m", plain())
+    names = shard(folder, plain())
+    index = folder / "model.safetensors.index.json"
+    content = json.loads(index.read_text())
+    content["weight_map"]["model.layers.9.extra"] = names[0]
+    index.write_text(json.dumps(content))
+    assert f"'model.layers.9.extra' is not in {names[0]}" in complaint(folder)
+
+
+def test_an_index_may_not_lead_out_of_the_folder(tmp_path: Path) -> None:
+    folder = write(tmp_path / "m", plain())
+    shard(folder, plain())
+    places = {"weight_map": {"a": "../other.safetensors"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(places))
+    assert "'../other.safetensors' is no name of a shard" in complaint(folder)
+
+
+def test_a_tensor_in_two_shards_is_named(tmp_path: Path) -> None:
+    folder = write(tmp_path / "m", plain())
+    names = shard(folder, plain(), 2, index=False)
+    (folder / names[1]).write_bytes(safetensors(plain()))
+    assert f"is in {names[0]} too" in complaint(folder)
+
+
+def test_a_file_without_weights_is_no_model(tmp_path: Path) -> None:
+    assert "there are no weights" in complaint(write(tmp_path / "m", {}))
+
+
+def test_a_config_without_architecture_is_refused(tmp_path: Path) -> None:
+    folder = write(tmp_path / "m", plain(), without=["model_type"])
+    assert "model_type is missing" in complaint(folder)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        (
+            "vocab_size",
+            128,
+            "embed_tokens.weight is 64 x 128, but the config says 128 (vocab_size)",
+        ),
+        ("hidden_size", 64, "but the config says 64 (vocab_size) x 64 (hidden_size)"),
+        ("num_hidden_layers", 3, "num_hidden_layers is 3, the weights have 2 layers"),
+        ("num_hidden_layers", 1, "num_hidden_layers is 1, the weights have 2 layers"),
+        ("num_key_value_heads", 4, "k_proj.weight is 64 x 128, but the config says 128 (4 key-va"),
+        ("head_dim", 16, "q_proj.weight is 128 x 128, but the config says 64 (4 heads of 16)"),
+        ("intermediate_size", 512, "gate_proj.weight is 256 x 128, but the config says 512"),
+        ("num_hidden_layers", 10**6, "absurd: 1000000 layers"),
+        ("max_position_embeddings", "long", "max_position_embeddings is 'long', not a number"),
+        ("vocab_size", 2**40, "not a number within reason"),
+    ],
+)
+def test_weights_of_another_size_are_refused(
+    tmp_path: Path, key: str, value: Any, said: str
+) -> None:
+    assert said in complaint(write(tmp_path / "m", plain(), {key: value}))
+
+
+def test_packed_weights_of_another_size_are_refused(tmp_path: Path) -> None:
+    given = {"quant_method": "gptq", "bits": 4, "group_size": 64}
+    changes = {"quantization_config": given, "intermediate_size": 512}
+    said = complaint(write(tmp_path / "m", gptq(), changes))
+    assert "model.layers.0.mlp.gate_proj stands for 32768 weights" in said
+
+
+def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
+    tensors = {"h.0.attn.c_attn.weight": ("F16", (128, 384)), "wte.weight": ("F16", (64, 128))}
+    said = complaint(write(tmp_path / "m", tensors))
+    assert "model_type is llama, but the weights are of another architecture" in said
+    assert "h.0.attn.c_attn.weight" in said
+
+
+def test_norms_that_the_architecture_has_not_are_refused(tmp_path: Path) -> None:
+    tensors = plain() | {"model.layers.0.self_attn.q_norm.weight": ("F16", (32,))}
+    said = complaint(write(tmp_path / "m", tensors))
+    assert "has no model.layers.0.self_attn.q_norm.weight" in said
+
+
+def test_a_layer_left_out_is_named(tmp_path: Path) -> None:
+    tensors = {name.replace("layers.1.", "layers.2."): tensor for name, tensor in plain().items()}
+    said = complaint(write(tmp_path / "m", tensors, {"num_hidden_layers": 3}))
+    assert "the weights have no layers.1.self_attn.q_proj" in said
+
+
+def test_a_lost_matrix_is_named(tmp_path: Path) -> None:
+    tensors = plain()
+    del tensors["model.layers.1.self_attn.v_proj.weight"]
+    said = complaint(write(tmp_path / "m", tensors))
+    assert "the weights have no layers.1.self_attn.v_proj, which llama needs" in said
+
+
+def test_an_architecture_without_rules_is_not_judged(tmp_path: Path) -> None:
+    folder = write(tmp_path / "m", plain(), {"model_type": "novel", "vocab_size": 999})
+    assert inspect(folder).model.vocabulary == 999
+
+
+def with_quantization(tmp_path: Path, tensors: Any, **values: Any) -> Path:
+    return write(tmp_path / "m", tensors, {"quantization_config": values})
+
+
+@pytest.mark.parametrize("method", ["gptq", "awq"])
+@pytest.mark.parametrize(
+    ("bits", "group", "said"),
+    [
+        (5, 128, "of 5 bits; there are 2, 3, 4 and 8"),
+        (1, 128, "of 1 bits"),
+        (4, 100, "with groups of 100; there are -1, 16, 32"),
+        (4, 0, "with groups of 0"),
+        ("four", 128, "bits is 'four', not a whole number"),
+        (None, 128, "bits is missing"),
+    ],
+)
+def test_unsupported_bits_and_groups_are_refused(
+    tmp_path: Path, method: str, bits: Any, group: int, said: str
+) -> None:
+    folder = with_quantization(tmp_path, gptq(), quant_method=method, bits=bits, group_size=group)
+    assert said in complaint(folder)
+
+
+def test_an_unknown_method_is_named_with_those_known(tmp_path: Path) -> None:
+    said = complaint(with_quantization(tmp_path, plain(), quant_method="gptqq"))
+    assert "unknown quant_method 'gptqq'. Did you mean 'gptq'?" in said
+    assert "Known: aqlm, awq, bitsandbytes, compressed-tensors, " in said
+
+
+def test_format_of_asks_the_config_alone(tmp_path: Path) -> None:
+    folder = with_quantization(tmp_path, plain(), quant_method="gptq", bits=4, group_size=64)
+    (folder / "model.safetensors").unlink()
+    assert format_of(folder) == "gptq"
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"quant_method": "gptq", "bits": 4, "group_size": 64}, "no tensor named *.qweight"),
+        ({"quant_method": "bitsandbytes", "load_in_4bit": True}, "no scales"),
+        ({"quant_method": "fp8"}, "no tensor named *.weight_scale"),
+        ({"bits": 4, "group_size": 64}, "no tensor named *.scales"),
+        ({"quant_method": "compressed-tensors", "format": "pack-quantized"}, "no tensor named"),
+    ],
+)
+def test_plain_weights_are_not_taken_for_quantized(
+    tmp_path: Path, values: dict[str, Any], said: str
+) -> None:
+    assert said in complaint(with_quantization(tmp_path, plain(), **values))
+
+
+def test_packed_weights_need_a_config_that_says_how(tmp_path: Path) -> None:
+    said = complaint(write(tmp_path / "m", gptq()))
+    assert "qweight is quantized, but there is no quantization_config" in said
+
+
+@pytest.mark.parametrize("index", [True, False])
+@pytest.mark.parametrize(("bits", "group"), [(8, 64), (2, 64), (4, 128), (4, 32), (4, -1)])
+def test_gptq_of_other_bits_or_groups_is_a_contradiction(
+    tmp_path: Path, bits: int, group: int, index: bool
+) -> None:
+    folder = with_quantization(
+        tmp_path, gptq(4, 64, index), quant_method="gptq", bits=bits, group_size=group
+    )
+    assert "config and weights are of different quantizations" in complaint(folder)
+
+
+@pytest.mark.parametrize("index", [True, False])
+def test_gptq_of_three_bits_is_told_from_four(tmp_path: Path, index: bool) -> None:
+    folder = with_quantization(
+        tmp_path, gptq(4, -1, index), quant_method="gptq", bits=3, group_size=-1
+    )
+    assert "says 3 bits, but model.layers.0.self_attn.q_proj has 4 bits" in complaint(folder)
+
+
+def test_the_contradiction_names_what_the_tensors_hold(tmp_path: Path) -> None:
+    folder = with_quantization(tmp_path, gptq(), quant_method="gptq", bits=8, group_size=64)
+    assert "says 8 bits, but model.layers.0.self_attn.q_proj has 4 bits" in complaint(folder)
+
+
+@pytest.mark.parametrize(("bits", "group", "said"), [(8, 64, "has 4 bits"), (4, 32, "of 64;")])
+def test_awq_of_other_bits_or_groups_is_a_contradiction(
+    tmp_path: Path, bits: int, group: int, said: str
+) -> None:
+    folder = with_quantization(tmp_path, awq(), quant_method="awq", bits=bits, group_size=group)
+    assert said in complaint(folder)
+
+
+def test_gptq_taken_for_awq_is_a_contradiction(tmp_path: Path) -> None:
+    folder = with_quantization(tmp_path, gptq(), quant_method="awq", bits=4, group_size=64)
+    assert "config and weights are of different quantizations" in complaint(folder)
+
+
+def test_codes_without_scales_are_refused(tmp_path: Path) -> None:
+    tensors = gptq()
+    del tensors["model.layers.1.mlp.up_proj.scales"]
+    folder = with_quantization(tmp_path, tensors, quant_method="gptq", bits=4, group_size=64)
+    assert "model.layers.1.mlp.up_proj.qweight has no scales beside it" in complaint(folder)
+
+
+def test_another_kind_of_four_bits_is_a_contradiction(tmp_path: Path) -> None:
+    module = "model.layers.0.self_attn.q_proj"
+    tensors = rest() | {
+        f"{module}.weight": ("U8", (128 * 64, 1)),
+        f"{module}.weight.absmax": ("F32", (256,)),
+        f"{module}.weight.quant_state.bitsandbytes__fp4": ("U8", (80,)),
+    }
+    folder = with_quantization(
+        tmp_path,
+        tensors,
+        quant_method="bitsandbytes",
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+    )
+    assert f"says nf4, but {module} has fp4" in complaint(folder)
+
+
+def test_mlx_of_other_bits_is_a_contradiction(tmp_path: Path) -> None:
+    tensors = rest() | {
+        "model.layers.0.self_attn.q_proj.weight": ("U32", (128, 16)),
+        "model.layers.0.self_attn.q_proj.scales": ("F16", (128, 2)),
+        "model.layers.0.self_attn.q_proj.biases": ("F16", (128, 2)),
+    }
+    folder = write(tmp_path / "m", tensors, {"quantization": {"bits": 8, "group_size": 64}})
+    assert "says 512 bits a scale, but model.layers.0.self_attn.q_proj has 256" in complaint(folder)
+
+
+def test_the_header_helper_agrees_with_the_reader(tmp_path: Path) -> None:
+    path = tmp_path / "good.safetensors"
+    path.write_bytes(GOOD)
+    text = header({"a": ("F16", (4, 8)), "b": ("F32", (2,))})
+    assert [tensor.start for tensor in read_header(path).tensors] == [len(text) + 8, len(text) + 72]
