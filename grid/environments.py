@@ -1,0 +1,285 @@
+"""One ready environment per backend runtime, platform and Python, made once, in the cache folder.
+
+An engine's process runs in the environment of its backend: this interpreter, where it has what the
+backend's requirements file pins; else a virtual environment of just that, made by uv. The folder's
+name is a hash of all that decides its content, and a marker file, written last, says that it is
+whole: what lacks the marker was not made to the end and is made again.
+"""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, entry_points, version
+from importlib.util import find_spec
+from pathlib import Path
+
+import msgspec
+
+from grid import wire
+from grid.backend import ENTRY_POINT_GROUP, Availability, Backend
+from grid.cache import cache_dir, write_whole
+from grid.errors import EngineError, InputError
+from grid.identity import digest
+from grid.installer import make_venv
+from grid.node import Node
+from grid.process import EngineProcess
+from grid.registry import backend
+
+CORE = ("msgspec", "numpy", "psutil")
+"""What the engine's process itself imports, beside the engine."""
+
+PROBE_TIMEOUT_S = 600.0
+"""The first import of a large stack from a cold disk."""
+
+_MARKER = "environment.json"
+
+
+class Interpreter(msgspec.Struct, frozen=True, kw_only=True):
+    """A Python that has a backend's engine; `imports` is the folder that makes this package and the
+    plugins importable there, None where they are already."""
+
+    python: str
+    imports: str | None = None
+
+
+HERE = Interpreter(python=sys.executable)
+"""The present interpreter."""
+
+
+class Marker(msgspec.Struct, frozen=True, kw_only=True):
+    """What is written into an environment when it is whole."""
+
+    requirements: str
+    python: str
+    made_s: float
+    bytes: int
+
+
+def requirements_of(one: Backend, node: Node) -> Path | None:
+    """The requirements file of a backend for a node: `runtime-cpu.txt`, where the backend has one
+    and the node no accelerator, else its `runtime`. Raises InputError where that is not there."""
+    if one.runtime is None:
+        return None
+    plain = one.runtime.with_name("runtime-cpu.txt")
+    chosen = plain if plain.is_file() and not node.accelerators else one.runtime
+    if not chosen.is_file():
+        raise InputError(f"backend {one.name}: its {chosen} is not there; install it again")
+    return chosen
+
+
+def found(name: str, node: Node) -> Interpreter | None:
+    """The interpreter of a backend's environment; None where that is still to be made."""
+    requirements = requirements_of(backend(name), node)
+    if requirements is None or _satisfied_here(requirements):
+        return HERE
+    folder = _folder(requirements)
+    if _marker(folder) is None:
+        return None
+    return Interpreter(python=str(_python(folder)), imports=str(_imports()))
+
+
+def made(
+    name: str, node: Node, say: Callable[[str], None] = lambda line: None, again: bool = False
+) -> Interpreter:
+    """The interpreter of a backend's environment, which is made if it is not there (or `again`).
+
+    Two processes that want the same environment wait for one another. Raises EngineError, one line
+    with the installer's last words, where it cannot be made; what was begun is removed.
+    """
+    present = None if again else found(name, node)
+    if present is not None:
+        return present
+    requirements = requirements_of(backend(name), node)
+    if requirements is None or (again and _satisfied_here(requirements)):
+        return HERE
+    folder = _folder(requirements)
+    try:
+        with _locked(folder):
+            if again or _marker(folder) is None:
+                _build(name, folder, requirements, say)
+    except OSError as error:
+        reason = error.strerror or error
+        raise EngineError(f"no environment for {name}: {error.filename}: {reason}") from error
+    return Interpreter(python=str(_python(folder)), imports=str(_imports()))
+
+
+def availability(name: str, node: Node) -> Availability:
+    """Whether a backend runs here. Where its environment is made, the engine there was asked, once;
+    where it is not, the reason is that and the command makes it."""
+    one = backend(name)
+    interpreter = found(name, node)
+    if interpreter is None:
+        whole = "half made" if _folder(_required(one, node)).exists() else "not made yet"
+        return Availability(
+            ready=False, reason=f"environment {whole}", mend=f"grid backends install {name}"
+        )
+    if interpreter == HERE:
+        return one.probe(node)
+    return _asked(name, node, interpreter)
+
+
+def obstacle(name: str, node: Node) -> str:
+    """Why no cell of a backend can run; empty if it is ready or an environment is still to be made
+    for it, which a sweep does by itself."""
+    if found(name, node) is None:
+        return ""
+    said = availability(name, node)
+    if said.ready:
+        return ""
+    mend = f"; {said.mend}" if said.mend else ""
+    return f"{name} is not ready: {said.reason or 'it does not say why'}{mend}"
+
+
+def engine_version(name: str, node: Node) -> str:
+    """Version of a backend's engine here; empty where its environment is not made."""
+    return "" if found(name, node) is None else availability(name, node).version
+
+
+def _required(one: Backend, node: Node) -> Path:
+    requirements = requirements_of(one, node)
+    assert requirements is not None
+    return requirements
+
+
+def _satisfied_here(requirements: Path) -> bool:
+    """True where this interpreter has each pinned package at its pinned version."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    for line in requirements.read_text().splitlines():
+        written = line.partition("#")[0].strip()
+        if not written:
+            continue
+        try:
+            wanted = Requirement(written)
+            if wanted.marker is not None and not wanted.marker.evaluate():
+                continue
+            if not wanted.specifier.contains(version(wanted.name), prereleases=True):
+                return False
+        except (InvalidRequirement, PackageNotFoundError):
+            return False
+    return True
+
+
+def _folder(requirements: Path) -> Path:
+    """Named for people by the plugin's package, and by a hash of what decides the content."""
+    key = digest(
+        "environment",
+        requirements.read_text(),
+        [_pin(name) for name in CORE],
+        platform.system(),
+        platform.machine(),
+        platform.python_version_tuple()[:2],
+    )
+    return cache_dir() / "environments" / f"{requirements.parent.name}-{key[:16]}"
+
+
+def _pin(name: str) -> str:
+    return name if name == "numpy" else f"{name}=={version(name)}"  # numpy is the stack's to choose
+
+
+def _python(folder: Path) -> Path:
+    return folder / "bin" / "python"
+
+
+def _marker(folder: Path) -> Marker | None:
+    try:
+        marker = msgspec.json.decode((folder / _MARKER).read_bytes(), type=Marker)
+    except (OSError, msgspec.MsgspecError):
+        return None
+    return marker if _python(folder).exists() else None
+
+
+def _build(name: str, folder: Path, requirements: Path, say: Callable[[str], None]) -> None:
+    start = time.monotonic()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        make_venv(folder, requirements, tuple(_pin(one) for one in CORE), say)
+        marker = Marker(
+            requirements=requirements.read_text(),
+            python=platform.python_version(),
+            made_s=time.monotonic() - start,
+            bytes=_size(folder),
+        )
+        write_whole(folder / _MARKER, msgspec.json.encode(marker))
+    except EngineError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise EngineError(f"no environment for {name}: {error}") from error
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _size(folder: Path) -> int:
+    """Bytes of the files, as if none were shared with uv's own cache."""
+    files = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    return sum(path.stat().st_size for path in files)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    from filelock import FileLock
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_name(f".{folder.name}.lock")):
+        yield
+
+
+def _imports() -> Path:
+    """A folder with links to this package and the plugins, and nothing else: an environment finds
+    them there, and none of this interpreter's other packages comes before its own."""
+    points = sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda point: point.name)
+    modules = {"grid", *(point.module.partition(".")[0] for point in points)}
+    places = {name: place for name in sorted(modules) if (place := _place(name)) is not None}
+    listed = "".join(f"{point.name} = {point.value}\n" for point in points)
+    key = digest("imports", sorted((n, str(p)) for n, p in places.items()), listed)
+    folder = cache_dir() / "environments" / f"imports-{key[:16]}"
+    declared = folder / "quantgrid_plugins-0.dist-info"
+    if not (declared / "entry_points.txt").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        for place in places.values():
+            _link(folder / place.name, place)
+        write_whole(declared / "METADATA", b"Metadata-Version: 2.1\nName: quantgrid-plugins\n")
+        content = f"[{ENTRY_POINT_GROUP}]\n{listed}".encode()
+        write_whole(declared / "entry_points.txt", content)
+    return folder
+
+
+def _place(module: str) -> Path | None:
+    """The folder or file of a top-level module; None where it is not installed."""
+    spec = find_spec(module)
+    if spec is None:
+        return None
+    if spec.submodule_search_locations:
+        return Path(next(iter(spec.submodule_search_locations)))
+    return Path(spec.origin) if spec.origin else None
+
+
+def _link(link: Path, target: Path) -> None:
+    temporary = link.with_name(f".{link.name}.{time.monotonic_ns()}")
+    temporary.symlink_to(target)
+    temporary.replace(link)
+
+
+def _asked(name: str, node: Node, interpreter: Interpreter) -> Availability:
+    """What the backend says in its own environment; kept there, since an import takes long."""
+    folder = Path(interpreter.python).parents[1]
+    key = digest("probe", name, [(one.name, one.kind) for one in node.accelerators])
+    kept = folder / f"probe-{key[:16]}.json"
+    if kept.exists():
+        return msgspec.json.decode(kept.read_bytes(), type=Availability)
+    try:
+        with EngineProcess(interpreter.python, interpreter.imports) as process:
+            reply = process.ask(wire.Probe(backend=name, node=node), PROBE_TIMEOUT_S)
+    except EngineError as error:
+        mend = f"grid backends install --again {name}"
+        return Availability(ready=False, reason=f"its engine does not import: {error}", mend=mend)
+    assert isinstance(reply, wire.Probed)
+    if reply.availability.ready:
+        write_whole(kept, msgspec.json.encode(reply.availability))
+    return reply.availability

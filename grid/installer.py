@@ -1,0 +1,132 @@
+"""Makes a virtual environment of a requirements file with uv, under the user's own pip settings."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from grid.errors import EngineError
+
+_TWINS = {
+    "PIP_INDEX_URL": ("UV_DEFAULT_INDEX", "UV_INDEX_URL"),
+    "PIP_EXTRA_INDEX_URL": ("UV_INDEX", "UV_EXTRA_INDEX_URL"),
+    "PIP_FIND_LINKS": ("UV_FIND_LINKS",),
+    "PIP_TRUSTED_HOST": ("UV_INSECURE_HOST",),
+    "PIP_CERT": ("SSL_CERT_FILE",),
+    "PIP_DEFAULT_TIMEOUT": ("UV_HTTP_TIMEOUT",),
+}
+"""Settings of pip -> the same of uv, which does not read pip's; the first one is set where the user
+has set none of them."""
+
+_PLACES = ("UV_FIND_LINKS", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL")
+"""Where one of these is set, the user has said where packages come from, torch included."""
+
+_LAST_LINES = 3
+
+
+class Directives(NamedTuple):
+    """What a requirements file asks of its installation in lines at its top:
+
+    `# uv: --no-deps` (more arguments of `uv pip install`), `# env: NAME=value` (for the build).
+    """
+
+    arguments: tuple[str, ...]
+    variables: Mapping[str, str]
+
+
+def directives(requirements: str) -> Directives:
+    """The directives in the text of a requirements file. Only its leading comments count."""
+    arguments: list[str] = []
+    variables: dict[str, str] = {}
+    for line in requirements.splitlines():
+        if not line.startswith("#"):
+            break
+        key, _, value = line.removeprefix("#").strip().partition(":")
+        if key == "uv":
+            arguments += value.split()
+        elif key == "env":
+            name, _, setting = value.strip().partition("=")
+            variables[name] = setting
+    return Directives(tuple(arguments), variables)
+
+
+def uv_settings(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment for uv: the user's own, and what pip's settings say where uv's say nothing.
+
+    pip separates several places by spaces, uv those of UV_FIND_LINKS by commas.
+    """
+    settings = dict(environ)
+    for pip, twins in _TWINS.items():
+        value = environ.get(pip, "").strip()
+        if value and not any(environ.get(twin) for twin in twins):
+            settings[twins[0]] = ",".join(value.split()) if pip == "PIP_FIND_LINKS" else value
+    for name in ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME"):
+        settings.pop(name, None)
+    return settings
+
+
+def make_venv(
+    folder: Path, requirements: Path, more: tuple[str, ...], say: Callable[[str], None]
+) -> None:
+    """A new environment in `folder` with what `requirements` pins and the requirements `more`.
+
+    `say` hears the installer's lines as they come. Raises EngineError with its last lines.
+    """
+    uv = find_uv()
+    asked = directives(requirements.read_text())
+    settings = {**uv_settings(os.environ), **asked.variables}
+    python = folder / "bin" / "python"
+    _run([uv, "venv", "--python", sys.executable, str(folder)], folder.parent, settings, say)
+    install = [uv, "pip", "install", "--python", str(python), "-r", str(requirements)]
+    if not any(settings.get(place) for place in _PLACES):
+        # Of torch's builds the one for this machine's driver, instead of gigabytes of CUDA.
+        install += ["--torch-backend", "auto"]
+    _run([*install, *asked.arguments, *more], folder.parent, settings, say)
+
+
+def find_uv() -> str:
+    """Path of the uv that came with this package, else of one that is installed."""
+    try:
+        import uv
+
+        return os.fspath(uv.find_uv_bin())
+    except (ImportError, FileNotFoundError):
+        found = shutil.which("uv")
+    if found is None:
+        raise EngineError("uv is not installed, which makes environments; try: pip install uv")
+    return found
+
+
+def _run(
+    command: list[str], folder: Path, settings: Mapping[str, str], say: Callable[[str], None]
+) -> None:
+    lines: list[str] = []
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=dict(settings),
+        cwd=folder,  # in a project's folder uv would take that project's constraints
+        text=True,
+        errors="replace",
+    )
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.strip():
+                lines.append(" ".join(line.split()))
+                say(lines[-1])
+        code = process.wait()
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    if code:
+        last = " / ".join(lines[-_LAST_LINES:])[-600:]
+        raise EngineError(f"the installer failed (exit code {code}): {last}")

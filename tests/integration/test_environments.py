@@ -1,0 +1,169 @@
+"""A backend's environment: made once, whole or not at all, and the engine runs in it."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import grid_fake
+import pytest
+
+import grid as quantgrid
+from grid import environments, wire
+from grid.environments import HERE, availability, found, made
+from grid.errors import EngineError
+from grid.node import Node
+from grid.plan.load import load_sweep
+from grid.process import EngineProcess
+from grid.progress import PlainProgress
+from grid.schedule.kinds import ExecutorName
+from grid.sweep import make_plan, run_sweep
+
+Runtime = Callable[[str], Path]
+
+NODE = Node(name="n", system="s", chip="c", cores=1, memory_bytes=2**34, bandwidth_bytes_s=1e10)
+
+
+@pytest.fixture
+def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runtime:
+    """Gives the fake backend a requirements file, and this test a cache of its own."""
+    monkeypatch.setenv("QUANTGRID_CACHE", str(tmp_path / "cache"))
+
+    def write(text: str) -> Path:
+        path = tmp_path / "grid_fake" / "runtime.txt"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        monkeypatch.setattr(type(grid_fake.backend), "runtime", path)
+        return path
+
+    return write
+
+
+def test_a_runtime_that_this_interpreter_has_needs_no_environment(runtime: Runtime) -> None:
+    import msgspec
+
+    runtime(f"# comment\nmsgspec=={msgspec.__version__}\nnothing==1; sys_platform == 'nowhere'\n")
+    assert found("fake", NODE) == HERE
+
+
+def test_an_environment_is_made_once_and_again_where_it_is_half_made(runtime: Runtime) -> None:
+    runtime("six==1.16.0\n")
+    assert found("fake", NODE) is None
+    said = availability("fake", NODE)
+    assert (said.ready, said.reason) == (False, "environment not made yet")
+    assert said.mend == "grid backends install fake"
+    lines: list[str] = []
+    interpreter = made("fake", NODE, lines.append)
+    assert any("six==1.16.0" in line for line in lines)
+    assert _six_of(interpreter.python) == "1.16.0"
+    lines.clear()
+    assert made("fake", NODE, lines.append) == interpreter
+    assert lines == []
+    folder = Path(interpreter.python).parents[1]
+    (folder / "environment.json").unlink()
+    assert availability("fake", NODE).reason == "environment half made"
+    assert made("fake", NODE, lines.append) == interpreter
+    assert lines != []
+
+
+def _six_of(python: str) -> str:
+    code = "import six; print(six.__version__)"
+    done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_the_engine_runs_in_its_environment_and_sees_no_package_of_ours(
+    runtime: Runtime, tmp_path: Path
+) -> None:
+    runtime("six==1.16.0\n")
+    interpreter = made("fake", NODE)
+    path = grid_fake.write(tmp_path / "toy.fake")
+    options = grid_fake.backend.options({}, NODE)
+    with EngineProcess(interpreter.python, interpreter.imports) as process:
+        load = wire.Load(backend="fake", path=str(path), device="cpu", options=options)
+        reply = process.ask(load, 60)
+    assert isinstance(reply, wire.Loaded)
+    assert reply.engine_version == "fake 1"
+    code = "import grid.host, grid_fake, importlib.util as u; print(u.find_spec('rich'))"
+    done = subprocess.run(
+        [interpreter.python, "-c", code],
+        env={"PYTHONPATH": str(interpreter.imports), "QUANTGRID_CACHE": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "None"
+
+
+def test_other_pins_are_another_environment(runtime: Runtime) -> None:
+    runtime("six==1.16.0\n")
+    first = made("fake", NODE)
+    runtime("six==1.15.0\n")
+    assert found("fake", NODE) is None
+    assert made("fake", NODE).python != first.python
+
+
+def test_a_probe_in_the_environment_is_asked_once(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime("six==1.16.0\n")
+    made("fake", NODE)
+    assert availability("fake", NODE).version == "fake 1"
+    monkeypatch.setattr(environments, "EngineProcess", None)  # a second question would fail
+    assert availability("fake", NODE).devices == ("cpu",)
+
+
+def test_what_cannot_be_installed_says_the_installers_last_words_and_leaves_nothing(
+    runtime: Runtime, tmp_path: Path
+) -> None:
+    runtime("quantgrid-no-such-package==9.9\n")
+    with pytest.raises(EngineError) as caught:
+        made("fake", NODE)
+    message = str(caught.value)
+    assert message.startswith("no environment for fake: the installer failed (exit code 1)")
+    assert "quantgrid-no-such-package" in message
+    assert "\n" not in message
+    kept = [path.name for path in (tmp_path / "cache" / "environments").iterdir()]
+    assert [name for name in kept if not name.startswith(".")] == []
+
+
+SWEEP = """
+backends = ["fake", "llamacpp"]
+measures = ["memory"]
+quants = ["F16"]
+[[models]]
+source = "ref:small"
+[memory]
+context = 64
+"""
+
+
+def _swept(folder: Path, text: str) -> dict[str, tuple[str, str]]:
+    """Status and reason of the newest attempt of each backend's one cell."""
+    path = folder / "two.toml"
+    path.write_text(text)
+    asked = load_sweep(path)
+    store = str(folder / "rows")
+    plan = make_plan(asked, NODE, store)
+    run_sweep(asked, plan, NODE, store, ExecutorName.inline, PlainProgress())
+    final = quantgrid.open(store).final().to_pylist()
+    return {row["backend"]: (row["status"], row["reason"]) for row in final}
+
+
+@pytest.mark.engine
+def test_a_sweep_goes_on_where_an_environment_cannot_be_made_and_makes_it_when_it_can(
+    runtime: Runtime, tmp_path: Path
+) -> None:
+    if importlib.util.find_spec("llama_cpp") is None:
+        pytest.skip("llama-cpp-python is not installed")
+    runtime("quantgrid-no-such-package==9.9\n")
+    told = _swept(tmp_path, SWEEP)
+    assert told["llamacpp"][0] == "ok"
+    status, reason = told["fake"]
+    assert status == "error"
+    assert "no environment for fake" in reason
+    assert "quantgrid-no-such-package" in reason
+    runtime("six==1.16.0\n")
+    assert {status for status, _ in _swept(tmp_path, SWEEP).values()} == {"ok"}

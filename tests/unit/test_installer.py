@@ -1,0 +1,46 @@
+"""The user's pip settings reach uv, and a requirements file may say how it is installed."""
+
+from __future__ import annotations
+
+import pytest
+
+from grid.installer import Directives, directives, find_uv, uv_settings
+
+
+def test_leading_comments_may_hold_directives() -> None:
+    text = (
+        "# what it is\n# uv: --no-deps --no-cache\n# env: BUILD=0\n# env: A=b=c\nsix==1\n# uv: -x"
+    )
+    assert directives(text) == Directives(("--no-deps", "--no-cache"), {"BUILD": "0", "A": "b=c"})
+
+
+def test_a_file_without_directives_has_none() -> None:
+    assert directives("six==1.17.0\n") == Directives((), {})
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ({"PIP_INDEX_URL": "http://a/simple"}, {"UV_DEFAULT_INDEX": "http://a/simple"}),
+        ({"PIP_EXTRA_INDEX_URL": "http://a http://b"}, {"UV_INDEX": "http://a http://b"}),
+        ({"PIP_FIND_LINKS": "/wheels /more"}, {"UV_FIND_LINKS": "/wheels,/more"}),
+        ({"PIP_CERT": "/ca.crt"}, {"SSL_CERT_FILE": "/ca.crt"}),
+    ],
+)
+def test_settings_of_pip_are_handed_on_to_uv(given: dict[str, str], wanted: dict[str, str]) -> None:
+    assert uv_settings(given) == {**given, **wanted}
+
+
+@pytest.mark.parametrize("own", ["UV_INDEX_URL", "UV_DEFAULT_INDEX"])
+def test_settings_of_uv_come_before_those_of_pip(own: str) -> None:
+    given = {own: "http://mine", "PIP_INDEX_URL": "http://other"}
+    assert uv_settings(given) == given
+
+
+def test_what_belongs_to_this_interpreter_stays_here() -> None:
+    given = {"VIRTUAL_ENV": "/v", "PYTHONPATH": "/p", "PYTHONHOME": "/h", "HOME": "/root"}
+    assert uv_settings(given) == {"HOME": "/root"}
+
+
+def test_uv_comes_with_the_package() -> None:
+    assert find_uv().endswith("uv")
