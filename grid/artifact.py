@@ -30,8 +30,8 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     `id` hashes the source's revision (its content: moving a file changes nothing), the recipe, and
     the quantizer with its version: what decides the bytes, known before they exist. `path` is set
-    for a file that is already there; `made_from` is the artifact that the quantizer reads, None
-    where it converts the model's own source.
+    for weights that are already there, a file or a folder; `made_from` is the artifact that the
+    quantizer reads.
     """
 
     model: Model
@@ -41,6 +41,8 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """Backend whose quantizer makes it; empty for a file that the user has."""
     quantizer: str = ""
     """Name and version of the quantizer, for instance `llama.cpp b7000`; empty likewise."""
+    calibration: str = ""
+    """Digest of the calibration set that weighed the quantizer's errors; empty without one."""
     made_from: Artifact | None = None
     path: str | None = None
     facts: ArtifactFacts | None = None
@@ -53,6 +55,7 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             self.format,
             self.quant,
             self.quantizer,
+            *([self.calibration] if self.calibration else []),
         )
 
     @property

@@ -149,21 +149,57 @@ class Generates(Protocol):
         ...
 
 
+class Calibration(msgspec.Struct, frozen=True, kw_only=True):
+    """Text by which a quantizer weighs its errors: `samples` pieces of `tokens` tokens each, cut
+    one after the other from the tokens of the UTF-8 file `path`. `sha256` is the file's."""
+
+    path: str
+    sha256: str
+    samples: int = 128
+    tokens: int = 512
+
+
 @runtime_checkable
 class Quantizes(Protocol):
     """Implemented by the backend itself: makes artifacts from 16-bit weights."""
 
-    def quantize(self, source: Path, recipe: str, target: Path, threads: int) -> None:
-        """Write the weights of `source` at `recipe` to `target`. Raises EngineError, or
-        Unsupported where the recipe cannot be made of them."""
+    def quantize(
+        self,
+        source: Path,
+        recipe: str,
+        target: Path,
+        threads: int,
+        calibration: Calibration | None = None,
+        device: str = "cpu",
+    ) -> None:
+        """Write the weights of `source`, a file or a folder in Hugging Face's layout, at `recipe`
+        to `target`, which is a folder where the recipe's format is one; it appears whole or not at
+        all. `calibration` is given to recipes that declare it. Raises EngineError, or Unsupported
+        where the recipe cannot be made of them."""
+        ...
+
+
+@runtime_checkable
+class Predicts(Protocol):
+    """Implemented by the backend itself, if it can: sizes before anything is made."""
+
+    def predicted_bytes(self, source: Path, recipe: str) -> int:
+        """Bytes of the weight files that `quantize` would make of `source`, of which only headers
+        need be there. Raises Unsupported or InputError where that cannot be told."""
         ...
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
-    """A quantization a backend can make: its name and nominal bits per weight (for planning)."""
+    """A quantization a backend can make.
+
+    `bits` are nominal bits per weight, scales included (for planning); `format` is the one it
+    writes, the backend's only one where empty; `calibrated`: it takes a calibration set.
+    """
 
     name: str
     bits: float
+    format: str = ""
+    calibrated: bool = False
 
 
 class Backend(Protocol):
@@ -175,9 +211,12 @@ class Backend(Protocol):
     speed_only: frozenset[str]
     """Options that change how fast it computes but not what, such as the number of threads."""
     runtime: Path | None
-    """Requirements file with the exact pins of the heavy stack; None if it needs nothing more."""
+    """Requirements file with the exact pins of the heavy stack; None if it needs nothing more.
+    A file `runtime-cpu.txt` beside it takes its place on nodes without an accelerator."""
 
-    def probe(self, node: Node) -> Availability: ...
+    def probe(self, node: Node) -> Availability:
+        """Asked in the backend's own environment: may import the engine, and says what it finds."""
+        ...
 
     def options(self, given: Mapping[str, Any], node: Node) -> Options:
         """All options with defaults filled in. Raises InputError naming an unknown one."""
@@ -191,7 +230,8 @@ class Backend(Protocol):
         ...
 
     def inspect(self, path: Path) -> Inspection:
-        """Read a weight file's header, trusting none of its lengths. Raises InputError."""
+        """What a weight file, or a folder in Hugging Face's layout, says of itself, trusting none
+        of its lengths; the engine need not be installed. Raises InputError."""
         ...
 
     def recipes(self) -> Mapping[str, Recipe]:

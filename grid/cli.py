@@ -27,10 +27,20 @@ results_app = typer.Typer(
     invoke_without_command=True,
 )
 app.add_typer(results_app, name="results")
+backends_app = typer.Typer(
+    help="List the backends, make their environments, begin one of your own.",
+    rich_markup_mode=None,
+    invoke_without_command=True,
+)
+app.add_typer(backends_app, name="backends")
 
 SweepFile = Annotated[
-    Path | None,
-    typer.Argument(metavar="[SWEEP.toml]", help="Sweep file; without it the bundled quick.toml."),
+    str | None,
+    typer.Argument(
+        metavar="[SWEEP.toml | MODEL]",
+        help="Sweep file; or a model: hf:OWNER/NAME, ref:SIZE, a .gguf file, a folder with "
+        "config.json. Without it the bundled quick.toml.",
+    ),
 ]
 StoreUri = Annotated[
     str,
@@ -72,13 +82,13 @@ def sweep(
     cells failed, 2 the input was wrong and nothing ran, 3 the store or the cluster was lost, 130
     interrupted.
     """
-    from grid.plan.load import load_sweep
+    from grid.plan.named import asked_sweep
     from grid.probe import probe_node
     from grid.progress import progress_for
     from grid.show.frontier import show_frontier, show_summary
     from grid.sweep import finished_ids, make_plan, run_sweep, settled
 
-    asked = load_sweep(file)
+    asked = asked_sweep(file)
     node = settled(probe_node(), store)
     plan = make_plan(asked, node, store, fresh, changed)
     again = None if fresh else partial(finished_ids, asked, node, store, changed)
@@ -104,13 +114,13 @@ def plan(
     Its cells, what is skipped and why, what is measured already, estimated time and memory.
     """
     from grid.plan.estimate import estimate
-    from grid.plan.load import load_sweep
+    from grid.plan.named import asked_sweep
     from grid.probe import probe_node
     from grid.show.plan import show_plan
     from grid.sweep import make_plan, measured_seconds, settled
 
     node = settled(probe_node(), store)
-    planned = make_plan(load_sweep(file), node, store, fresh, changed)
+    planned = make_plan(asked_sweep(file), node, store, fresh, changed)
     show_plan(planned, estimate(planned, measured_seconds(store)), as_json=as_json)
 
 
@@ -120,15 +130,6 @@ def frontier(store: StoreUri = "results", as_json: Json = False) -> None:
     from grid.show.frontier import show_frontier
 
     show_frontier(store, as_json=as_json)
-
-
-@app.command()
-def backends(as_json: Json = False) -> None:
-    """List the installed backends and their state."""
-    from grid.probe import probe_node
-    from grid.show.inventory import show_backends
-
-    show_backends(probe_node(), as_json=as_json)
 
 
 @app.command()
@@ -189,3 +190,41 @@ def compact(store: StoreUri = "results") -> None:
     from grid.show.results import compact_store
 
     compact_store(store)
+
+
+@backends_app.callback()
+def backends(context: typer.Context, as_json: Json = False) -> None:
+    """List the installed backends: formats, capabilities, version, devices, state, and the command
+    that mends what is missing."""
+    if context.invoked_subcommand is None:
+        from grid.probe import probe_node
+        from grid.show.inventory import show_backends
+
+        show_backends(probe_node(), as_json=as_json)
+
+
+@backends_app.command()
+def install(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Backends; or: all.")],
+    again: Annotated[
+        bool, typer.Option("--again", help="Make the environment anew, though one is there.")
+    ] = False,
+) -> None:
+    """Make the environments that backends run in. A sweep does it by itself when it needs one."""
+    from grid.probe import probe_node
+    from grid.show.environments import install_backends
+
+    raise typer.Exit(install_backends(names, probe_node(), again))
+
+
+@backends_app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="Name of the backend, such as my_engine.")],
+    folder: Annotated[
+        Path | None, typer.Argument(help="Folder to make; default: ./quantgrid-NAME.")
+    ] = None,
+) -> None:
+    """Begin a backend: a folder with a toy engine that passes its tests, to be filled in."""
+    from grid.kit import new_backend
+
+    new_backend(name, folder)

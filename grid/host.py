@@ -47,6 +47,8 @@ class Host:
                     return self._make_reference(request, meter)
                 case wire.Quantize():
                     return self._quantize(request, meter)
+                case wire.Probe():
+                    return wire.Probed(availability=backend(request.backend).probe(request.node))
         except MemoryError as error:
             failure: Exception = OutOfMemory(f"out of memory in Python: {error}")
         except Exception as error:
@@ -90,7 +92,12 @@ class Host:
             raise Unsupported(f"backend {request.backend} does not quantize")
         with meter.engine():
             maker.quantize(
-                Path(request.source), request.recipe, Path(request.target), request.threads
+                Path(request.source),
+                request.recipe,
+                Path(request.target),
+                request.threads,
+                request.calibration,
+                request.device,
             )
         return wire.Made(engine_s=meter.engine_s)
 

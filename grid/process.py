@@ -32,11 +32,12 @@ _FAILURES: dict[str, type[EngineError]] = {"oom": OutOfMemory, "unsupported": Un
 class EngineProcess:
     """A child that speaks grid.wire over two pipes. One request at a time.
 
-    `python` is the interpreter of the backend's environment. Its standard output and error go to a
-    log file, whose end is quoted when it dies.
+    `python` is the interpreter of the backend's environment, `imports` the folder in which it finds
+    this package and the plugins (None: they are importable there as they are here). Its standard
+    output and error go to a log file, whose end is quoted when it dies.
     """
 
-    def __init__(self, python: str = sys.executable) -> None:
+    def __init__(self, python: str = sys.executable, imports: str | None = None) -> None:
         self.loaded_only = True
         """True until a workload has run: peak memory is a fresh process's."""
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  (open as long as the process)
@@ -50,7 +51,7 @@ class EngineProcess:
                 stdout=self._log,
                 stderr=self._log,
                 pass_fds=(request_out, reply_in),
-                env={**os.environ, CACHE_VARIABLE: str(cache_dir()), "PYTHONPATH": _import_path()},
+                env=_environment(imports),
                 start_new_session=True,  # Ctrl-C is ours to handle, and a group of its own to end
             )
         except OSError as error:
@@ -159,8 +160,15 @@ class EngineProcess:
         self._process.wait()
 
 
-def _import_path() -> str:
-    """So that an environment that holds only an engine finds this package too."""
-    root = str(Path(__file__).resolve().parent.parent)
-    given = os.environ.get("PYTHONPATH")
-    return os.pathsep.join([root, given]) if given else root
+def _environment(imports: str | None) -> dict[str, str]:
+    """Variables of the process: what it may import, and where the cache is."""
+    path = imports
+    if path is None:
+        root = str(Path(__file__).resolve().parent.parent)
+        given = os.environ.get("PYTHONPATH")
+        path = os.pathsep.join([root, given]) if given else root
+    variables = {**os.environ, CACHE_VARIABLE: str(cache_dir()), "PYTHONPATH": path}
+    if imports is not None:
+        for name in ("VIRTUAL_ENV", "PYTHONHOME"):  # of another interpreter than this one
+            variables.pop(name, None)
+    return variables

@@ -11,7 +11,7 @@ from grid.cell import Cell
 from grid.measurement import Measurement
 from grid.plan.estimate import cell_seconds
 from grid.plan.plan import Plan
-from grid.schedule.events import Prepared
+from grid.schedule.events import BEGINS, Prepared, Preparing
 from grid.units import format_seconds
 
 CELL_S = 0.1
@@ -24,10 +24,39 @@ PLAIN_EVERY_S = 10.0
 """Seconds between two plain lines, so that a log of a night stays readable."""
 
 
+LINE = 70
+"""Letters of an installer's line beside the bar."""
+
+
+class Failures:
+    """Says a reason once, and at the end how often it came again: an environment that cannot be
+    made fails a hundred cells."""
+
+    def __init__(self) -> None:
+        self._again: dict[str, int] = {}
+
+    def line(self, cell: Cell, measurement: Measurement) -> str:
+        """What to say of a failed cell; empty where its reason was said before."""
+        reason = measurement.reason
+        if reason in self._again:
+            self._again[reason] += 1
+            return ""
+        self._again[reason] = 0
+        return f"{measurement.status}: {cell.label}: {reason}"
+
+    def rest(self) -> list[str]:
+        return [
+            f"{count} more cell{'s' if count > 1 else ''} failed so: {reason}"
+            for reason, count in self._again.items()
+            if count
+        ]
+
+
 class Progress(Protocol):
     """Hears of a sweep's steps in order."""
 
     def planned(self, plan: Plan) -> None: ...
+    def preparing(self, event: Preparing) -> None: ...
     def prepared(self, event: Prepared) -> None: ...
     def started(self, cell: Cell) -> None: ...
     def finished(self, cell: Cell, measurement: Measurement) -> None: ...
@@ -83,12 +112,17 @@ class PlainProgress:
 
     def __init__(self) -> None:
         self._last = 0.0
+        self._failures = Failures()
 
     def planned(self, plan: Plan) -> None:
         self._pace = Pace(plan)
 
+    def preparing(self, event: Preparing) -> None:
+        self._say(f"{_doing(event)}: {event.line}", event.line == BEGINS)
+
     def prepared(self, event: Prepared) -> None:
-        self._say(f"made {event.label} ({event.what}) in {format_seconds(event.wall_s)}", False)
+        text = f"{_done(event)} in {format_seconds(event.wall_s)}"
+        self._say(text, event.what in ("environment", "fetch"))
 
     def started(self, cell: Cell) -> None:
         pass
@@ -96,17 +130,19 @@ class PlainProgress:
     def finished(self, cell: Cell, measurement: Measurement) -> None:
         self._pace.count(measurement)
         if measurement.status not in ("ok", "skipped"):
-            self._say(f"{measurement.status}: {cell.label}: {measurement.reason}", True)
+            line = self._failures.line(cell, measurement)
+            self._say(line, bool(line))
         self._say(f"{self._pace} - {cell.label}", self._pace.done == self._pace.total)
 
     def note(self, text: str) -> None:
         self._say(text, True)
 
     def ended(self) -> None:
-        pass
+        for line in self._failures.rest():
+            self._say(line, True)
 
     def _say(self, text: str, important: bool) -> None:
-        if important or time.monotonic() - self._last >= PLAIN_EVERY_S:
+        if important or (text and time.monotonic() - self._last >= PLAIN_EVERY_S):
             self._last = time.monotonic()
             sys.stderr.write(text + "\n")
             sys.stderr.flush()
@@ -127,14 +163,18 @@ class LiveProgress:
             console=Console(stderr=True),
             transient=True,
         )
+        self._failures = Failures()
 
     def planned(self, plan: Plan) -> None:
         self._pace = Pace(plan)
         self._task = self._bar.add_task("starting Ray", total=self._pace.total, pace="")
         self._bar.start()
 
+    def preparing(self, event: Preparing) -> None:
+        self._bar.update(self._task, description=f"{_doing(event)}: {event.line}"[:LINE])
+
     def prepared(self, event: Prepared) -> None:
-        self._bar.update(self._task, description=f"made {event.label} ({event.what})")
+        self._bar.update(self._task, description=_done(event))
 
     def started(self, cell: Cell) -> None:
         self._bar.update(self._task, description=cell.label)
@@ -143,13 +183,17 @@ class LiveProgress:
         self._pace.count(measurement)
         self._bar.update(self._task, advance=1, pace=str(self._pace))
         if measurement.status not in ("ok", "skipped"):
-            self.note(f"{measurement.status}: {cell.label}: {measurement.reason}")
+            line = self._failures.line(cell, measurement)
+            if line:
+                self.note(line)
 
     def note(self, text: str) -> None:
         self._bar.console.print(text, markup=False, highlight=False)
 
     def ended(self) -> None:
         self._bar.stop()
+        for line in self._failures.rest():
+            self.note(line)
 
 
 class JsonProgress:
@@ -163,6 +207,9 @@ class JsonProgress:
             skipped=len(plan.skipped),
             measured=len(plan.measured),
         )
+
+    def preparing(self, event: Preparing) -> None:
+        self._say(event="preparing", what=event.what, label=event.label, line=event.line)
 
     def prepared(self, event: Prepared) -> None:
         self._say(event="prepared", what=event.what, label=event.label, wall_s=event.wall_s)
@@ -194,6 +241,19 @@ class JsonProgress:
     def _say(**fields: Any) -> None:
         sys.stdout.write(json.dumps(fields) + "\n")
         sys.stdout.flush()
+
+
+def _doing(event: Preparing) -> str:
+    if event.what == "environment":
+        return f"making the environment of {event.label}"
+    return f"fetching {event.label}"
+
+
+def _done(event: Prepared) -> str:
+    verbs = {"environment": "made the environment of", "fetch": "fetched"}
+    if event.what in verbs:
+        return f"{verbs[event.what]} {event.label}"
+    return f"made {event.label} ({event.what})"
 
 
 def progress_for(as_json: bool) -> Progress:

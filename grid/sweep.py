@@ -20,6 +20,7 @@ from grid import __version__
 from grid.artifact import ArtifactFacts
 from grid.cell import Cell
 from grid.derive import metrics_of
+from grid.environments import engine_version, obstacle
 from grid.errors import StoreLost
 from grid.measure.process import own_peak_bytes
 from grid.measurement import PRUNED, RETRIED, Measurement, Metric
@@ -30,7 +31,15 @@ from grid.probe import available_memory
 from grid.progress import Progress
 from grid.registry import backend
 from grid.results import open_for_writing, open_store
-from grid.schedule.events import CellDone, CellStarted, Event, Observed, Prepared, Settings
+from grid.schedule.events import (
+    CellDone,
+    CellStarted,
+    Event,
+    Observed,
+    Prepared,
+    Preparing,
+    Settings,
+)
 from grid.schedule.executor import Executor, InlineExecutor
 from grid.schedule.kinds import ExecutorName
 from grid.workload import kind
@@ -83,7 +92,8 @@ def make_plan(
     from grid.plan.expand import expand
 
     asked = {name: backend(name) for name in sweep.backends}
-    plan = expand(sweep, asked, node, available_memory())
+    obstacles = {name: obstacle(name, node) for name in sweep.backends}
+    plan = expand(sweep, asked, node, available_memory(), obstacles)
     return plan if fresh else plan.minus(finished_ids(sweep, node, store, changed))
 
 
@@ -91,7 +101,8 @@ def finished_ids(sweep: Sweep, node: Node, store: str, changed: bool = False) ->
     """Cells that need no run: those with a result (with `changed`, of the engine's present
     version), and those not tried because a smaller one ran out of memory."""
     results = open_store(store)
-    versions = {name: backend(name).probe(node).version for name in sweep.backends}
+    versions = {name: engine_version(name, node) for name in sweep.backends}
+    versions = {name: version for name, version in versions.items() if version}
     pruned = {c for c, (_, reason) in _recorded(results).items() if reason.startswith(PRUNED)}
     return pruned | results.finished_ids(versions if changed else None)
 
@@ -189,6 +200,8 @@ class _Tally:
                 self._begin(event.wall_s)  # it is told when it is done
                 self.engine_s += event.engine_s
                 self._progress.prepared(event)
+            case Preparing():
+                self._progress.preparing(event)
             case Observed():
                 self._facts[event.artifact_id] = event.facts
             case CellStarted():
@@ -288,7 +301,9 @@ def _make_executor(name: ExecutorName, node: Node, settings: Settings) -> Execut
 
 def _settings(sweep: Sweep) -> Settings:
     return Settings(
-        cell_timeout_s=sweep.budget.cell_timeout_s, memory_limit=sweep.budget.memory_bytes
+        cell_timeout_s=sweep.budget.cell_timeout_s,
+        memory_limit=sweep.budget.memory_bytes,
+        calibration=sweep.calibration_set,
     )
 
 

@@ -15,10 +15,23 @@ from grid import reference
 from grid.errors import InputError, did_you_mean
 from grid.reference import Item
 
-__all__ = ["HELDOUT", "ITEMS", "Item", "ItemSet", "Text", "read_items", "read_text", "task_classes"]
+__all__ = [
+    "CALIBRATION",
+    "HELDOUT",
+    "ITEMS",
+    "Item",
+    "ItemSet",
+    "Text",
+    "read_items",
+    "read_text",
+    "task_classes",
+]
 
 HELDOUT = "ref:heldout"
 """Held-out text of the bundled family."""
+
+CALIBRATION = "ref:calibration"
+"""Text like the held-out one that shares nothing with it, for quantizers to weigh errors by."""
 
 ITEMS = "ref:items"
 """Held-out task items of the bundled family."""
@@ -43,14 +56,16 @@ class ItemSet(msgspec.Struct, frozen=True):
 
 
 def read_text(source: str, base: Path | None = None) -> Text:
-    """The text that `source` names: `ref:heldout`, or a file in UTF-8, relative to `base`.
+    """The text that `source` names: `ref:heldout`, `ref:calibration`, or a file in UTF-8, relative
+    to `base`.
 
     Raises InputError where it is missing, unreadable, empty or not UTF-8.
     """
     if source.startswith("ref:"):
-        if source != HELDOUT:
-            raise InputError(f"unknown text {source!r}. {did_you_mean(source, [HELDOUT])}")
-        content = _heldout()
+        bundled = {HELDOUT: "heldout.txt", CALIBRATION: "calibration.txt"}
+        if source not in bundled:
+            raise InputError(f"unknown text {source!r}. {did_you_mean(source, bundled)}")
+        content = _bundled(bundled[source])
         place = source
     else:
         path = _absolute(source, base)
@@ -95,8 +110,8 @@ def read_items(source: str, task_class: str, base: Path | None = None) -> ItemSe
 
 
 @cache
-def _heldout() -> str:
-    return reference.heldout_text()
+def _bundled(name: str) -> str:
+    return reference.text(name)
 
 
 def _absolute(source: str, base: Path | None) -> Path:

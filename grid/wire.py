@@ -9,8 +9,10 @@ from typing import Any
 
 import msgspec
 
+from grid.backend import Availability, Calibration
 from grid.cell import Options
 from grid.measurement import ItemResult, Series
+from grid.node import Node
 from grid.workload import Quality, Workload
 
 
@@ -52,9 +54,18 @@ class Quantize(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     recipe: str
     target: str
     threads: int
+    calibration: Calibration | None = None
+    device: str = "cpu"
 
 
-Request = Load | Measure | MakeReference | Quantize
+class Probe(msgspec.Struct, tag=True, frozen=True, kw_only=True):
+    """Ask a backend in its own environment whether it runs; the reply is Probed."""
+
+    backend: str
+    node: Node
+
+
+Request = Load | Measure | MakeReference | Quantize | Probe
 
 
 class Loaded(msgspec.Struct, tag=True, frozen=True, kw_only=True):
@@ -81,6 +92,12 @@ class Made(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     engine_s: float
 
 
+class Probed(msgspec.Struct, tag=True, frozen=True, kw_only=True):
+    """Whether the engine runs."""
+
+    availability: Availability
+
+
 class Failed(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     """The request failed with one of the statuses of a measurement."""
 
@@ -89,7 +106,7 @@ class Failed(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     engine_s: float = 0.0
 
 
-Reply = Loaded | Raw | Made | Failed
+Reply = Loaded | Raw | Made | Probed | Failed
 
 _encoder = msgspec.json.Encoder()
 _requests = msgspec.json.Decoder(Request)

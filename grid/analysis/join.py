@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from grid import statistics
+from grid.analysis.floors import SIXTEEN_BIT, Floors, noise_runs, options_of, reference_of
 from grid.analysis.tables import Attempt, ItemRows, Tables, final_attempts, item_rows
 from grid.analysis.texts import on_main_text
 from grid.analysis.variant import ClassItems, Speed, Variant
@@ -17,9 +17,6 @@ from grid.statistics import Interval
 
 SPEED = ("memory", "prefill", "decode", "latency")
 QUALITY = ("quality", "tasks")
-
-SIXTEEN_BIT = frozenset({"F16", "BF16", "F32"})
-"""Quants taken as the reference where no quality run names one."""
 
 LLC_FACTOR = 4
 """Weights smaller than this many last-level caches decode at the cache's speed, not memory's."""
@@ -42,12 +39,12 @@ def variants(tables: Tables, weights: Mapping[str, float] | None = None) -> list
     may be missing. Raises InputError for an unknown class or an unusable weight.
     """
     attempts = on_main_text(final_attempts(tables))
-    references: defaultdict[str, set[str]] = defaultdict(set)
+    references: defaultdict[str, set[tuple[str, str]]] = defaultdict(set)
     for attempt in attempts:
         if attempt.workload.get("reference"):
-            references[attempt.row["model"]].add(attempt.workload["reference"])
-    floors = _floors(attempts)
-    apart = {floor.id for floor in floors}
+            references[attempt.row["model"]].add(reference_of(attempt))
+    apart = {floor.id for floor in noise_runs(attempts)}
+    floors = Floors(attempts)
     usable = [a for a in attempts if a.id not in apart]
     items = item_rows(tables, [a for a in usable if a.measure == "tasks"])
     quality: defaultdict[Place, list[Attempt]] = defaultdict(list)
@@ -73,34 +70,9 @@ def by_hardware_class(found: Iterable[Variant]) -> dict[str, list[Variant]]:
     return dict(sorted(groups.items()))
 
 
-def _floors(attempts: Sequence[Attempt]) -> list[Attempt]:
-    """Runs of a reference against its own distribution, computed another way.
-
-    Options that speed or tasks were measured with as well are a user's choice (a smaller KV type,
-    say), not the same computation done differently.
-    """
-    chosen = {_computation(a) for a in attempts if a.measure != "quality"}
-    return [a for a in attempts if _differs_from_itself(a) and _computation(a) not in chosen]
-
-
-def _differs_from_itself(attempt: Attempt) -> bool:
-    kld = attempt.metrics.get("kld_mean")
-    itself = attempt.workload.get("reference") == attempt.row["artifact_id"]
-    return attempt.measure == "quality" and itself and kld is not None and kld.value > 0
-
-
-def _computation(attempt: Attempt) -> tuple[str, str, str, str]:
-    row = attempt.row
-    return row["artifact_id"], row["backend"], _options(row), row["device_kind"]
-
-
 def _key(attempt: Attempt) -> Key:
     row = attempt.row
-    return row["artifact_id"], row["backend"], _options(row), row["hardware_class"]
-
-
-def _options(row: Mapping[str, Any]) -> str:
-    return json.dumps(json.loads(row["options"] or "{}"), sort_keys=True)
+    return row["artifact_id"], row["backend"], options_of(row), row["hardware_class"]
 
 
 def _by_key(attempts: Sequence[Attempt]) -> dict[Key, list[Attempt]]:
@@ -121,8 +93,8 @@ def _variant(
     mine: Sequence[Attempt],
     quality: Mapping[Place, Sequence[Attempt]],
     items: Mapping[str, ItemRows],
-    floors: Sequence[Attempt],
-    references: set[str],
+    floors: Floors,
+    references: set[tuple[str, str]],
 ) -> Variant:
     row = max(mine, key=lambda a: a.newness).row
     joined = quality.get((key[0], key[1], row["device_kind"]), ())
@@ -141,7 +113,8 @@ def _variant(
         options=key[2],
         hardware_class=key[3],
         device_kind=row["device_kind"],
-        sixteen_bit=_sixteen_bit(key[0], row["quant"], references),
+        sixteen_bit=_sixteen_bit(key, row["quant"], references),
+        defines_floor=row["quant"].upper() in SIXTEEN_BIT,
         **_scores([a for a in joined if a.measure == "tasks"], key, items),
         decode=decode,
         prefill=_speeds(mine, "prefill"),
@@ -154,18 +127,18 @@ def _variant(
         bits_per_byte=_figure(text, "bits_per_byte"),
         kld_mean=_figure(text, "kld_mean"),
         same_top1=_figure(text, "same_top1"),
-        noise_floor_nat=_floor(floors, row["model"], row["device_kind"]),
+        noise_floor_nat=floors.of(row["model"], row["device_kind"], key[1]),
         bandwidth_utilisation=_utilisation(mine, decode, row["artifact_bytes"]),
     )
 
 
-def _sixteen_bit(artifact_id: str, quant: str, references: set[str]) -> bool:
-    return artifact_id in references if references else quant.upper() in SIXTEEN_BIT
+def _sixteen_bit(key: Key, quant: str, references: set[tuple[str, str]]) -> bool:
+    return key[:2] in references if references else quant.upper() in SIXTEEN_BIT
 
 
 def _newest(attempts: Sequence[Attempt], key: Key) -> Attempt | None:
     """The newest with the variant's own options; of other options only where there is none."""
-    same = [a for a in attempts if _options(a.row) == key[2]]
+    same = [a for a in attempts if options_of(a.row) == key[2]]
     return max(same or attempts, key=lambda a: a.newness, default=None)
 
 
@@ -211,12 +184,6 @@ def _scores(attempts: Sequence[Attempt], key: Key, rows: Mapping[str, ItemRows])
             items[name] = ClassItems(mine.ids, statistics.gains(mine.scores, mine.chances))
             classes[name] = statistics.capability(mine.scores, mine.chances)
     return {"items": items, "classes": classes}
-
-
-def _floor(floors: Sequence[Attempt], model: str, device_kind: str) -> float | None:
-    """The largest over the model's noise-floor runs on this kind of device."""
-    of_model = [a for a in floors if (a.row["model"], a.row["device_kind"]) == (model, device_kind)]
-    return max((a.metrics["kld_mean"].value for a in of_model), default=None)
 
 
 def _utilisation(

@@ -61,6 +61,8 @@ class Variant:
     device_kind: str
     sixteen_bit: bool = False
     """True for the artifact that this model's others are compared with."""
+    defines_floor: bool = False
+    """True for whole weights, whose divergence is that of their engine and so the floor itself."""
     items: Mapping[str, ClassItems] = field(default_factory=dict)
     classes: Mapping[str, Interval] = field(default_factory=dict)
     weights: Mapping[str, float] = field(default_factory=dict)
@@ -100,10 +102,8 @@ class Variant:
 
     @property
     def indistinguishable(self) -> bool | None:
-        """None without a divergence or a floor, and for the reference computed as it was."""
-        if self.kld_mean is None or self.noise_floor_nat is None:
-            return None
-        if self.sixteen_bit and self.kld_mean.value == 0:
+        """None without a divergence or a floor, and for whole weights, whose own it is."""
+        if self.kld_mean is None or self.noise_floor_nat is None or self.defines_floor:
             return None
         return self.kld_mean.value <= self.noise_floor_nat
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -49,11 +49,13 @@ def chunk_ids(tokenizer: Tokenizes, workload: Quality, meter: Meter) -> list[lis
     return chunks
 
 
-def scored_chunks(engine: Engine, workload: Quality, meter: Meter) -> Iterator[Chunk]:
-    """Log-probabilities at positions context/2 .. context-2, which predict the token after each."""
-    model, tokenizer = need(engine, Logits), need(engine, Tokenizes)
+def scored_chunks(
+    engine: Engine, workload: Quality, meter: Meter, chunks: Iterable[list[int]]
+) -> Iterator[Chunk]:
+    """Log-probabilities at positions context/2 .. context-2, which predict the token after each,
+    for each of `chunks`, ids [context]."""
+    model = need(engine, Logits)
     first = workload.context // 2
-    chunks = chunk_ids(tokenizer, workload, meter)
     with meter.engine():
         engine.resize(workload.context)
     for ids in chunks:

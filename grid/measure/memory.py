@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from grid.backend import Engine, Steps, Tokenizes
+from grid.backend import Engine, Generates, Steps, Tokenizes
 from grid.measure.meter import Meter
 from grid.measure.process import peak_resident_bytes
 from grid.measure.prompts import token_ids
@@ -31,14 +31,10 @@ def memory(
     engine: Engine, workload: Memory, loading: Loading, kv_bytes: int, meter: Meter
 ) -> Outcome:
     """Fill the context, generate a little, and read the high-water mark."""
-    steps, tokenizer = need(engine, Steps), need(engine, Tokenizes)
-    ids = token_ids(tokenizer, workload.context)
+    ids = token_ids(need(engine, Tokenizes), workload.context)
     with meter.engine():
         engine.resize(workload.context)
-        steps.reset()
-        steps.prefill(ids[:-GENERATED])
-        for token in ids[-GENERATED:]:
-            steps.step(token)
+        _fill(engine, ids)
     scalars: dict[str, float] = {
         "load_s": loading.load_s,
         "baseline_rss_bytes": loading.baseline_rss_bytes,
@@ -49,3 +45,16 @@ def memory(
     if loading.page_cache_share is not None:
         scalars["page_cache_share"] = loading.page_cache_share
     return Outcome(scalars=scalars)
+
+
+def _fill(engine: Engine, ids: list[int]) -> None:
+    """By single steps where the engine has them, else by a request of its own."""
+    prompt = ids[:-GENERATED]
+    if not isinstance(engine, Steps):
+        for _ in need(engine, Generates).generate([prompt], GENERATED, ignore_eos=True, seed=0):
+            pass
+        return
+    engine.reset()
+    engine.prefill(prompt)
+    for token in ids[-GENERATED:]:
+        engine.step(token)

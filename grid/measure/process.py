@@ -50,13 +50,20 @@ def _rusage_peak() -> int:
 
 
 def page_cache_share(path: Path) -> float | None:
-    """Share (0..1) of a file's pages that are in the page cache; None where it cannot be told.
+    """Share (0..1) of the pages of a weight file, or of a folder's files, that are in the page
+    cache; None where it cannot be told.
 
     0 means that loading reads the disk (cold), 1 that it reads memory (warm).
     """
-    if not path.is_file() or path.stat().st_size == 0:
-        return None
-    size = path.stat().st_size
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    sizes = {file: file.stat().st_size for file in files if file.is_file()}
+    shares = {file: _cached_share(file, size) for file, size in sizes.items() if size}
+    known = {file: share for file, share in shares.items() if share is not None}
+    total = sum(sizes[file] for file in known)
+    return sum(share * sizes[file] for file, share in known.items()) / total if total else None
+
+
+def _cached_share(path: Path, size: int) -> float | None:
     pages = -(-size // mmap.PAGESIZE)
     libc = ctypes.CDLL(ctypes.util.find_library("c"), use_errno=True)
     with path.open("rb") as file, mmap.mmap(file.fileno(), size, prot=mmap.PROT_READ) as view:

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from grid.backend import Engine, Tokenizes
-from grid.errors import EngineError
-from grid.measure.chunks import Chunk, scored_chunks
+from grid.errors import EngineError, Unsupported
+from grid.measure.chunks import Chunk, chunk_ids, scored_chunks
 from grid.measure.meter import Meter
-from grid.measure.reference import Reference, log_rest, read_reference
+from grid.measure.reference import Asked, Reference, log_rest, read_reference, spelling
 from grid.measure.result import Outcome, need, series
 from grid.workload import Quality
 
@@ -31,36 +31,87 @@ class Compared(NamedTuple):
 
 
 def quality(engine: Engine, workload: Quality, reference_path: str | None, meter: Meter) -> Outcome:
-    """Score every chunk; with a reference file compare the distributions token by token."""
-    reference = read_reference(reference_path) if reference_path else None
+    """Score every chunk; with a reference file give the engine the same ids as the reference was
+    given, and compare the distributions token by token.
+
+    Where the vocabulary is another, the engine scores its own ids: perplexity and bits per byte are
+    there, the divergence is not, and the environment says why.
+    """
+    tokenizer = need(engine, Tokenizes)
+    kept = read_reference(reference_path) if reference_path else None
+    environment: dict[str, str] = {}
+    if kept is not None and (refused := other_vocabulary(tokenizer, kept.asked)):
+        kept, environment["kld_refused"] = None, refused
+    if kept is None:
+        chunks = chunk_ids(tokenizer, workload, meter)
+    else:
+        chunks = kept.asked.chunks.tolist()
+        environment |= _own_ids(tokenizer, workload, chunks, meter)
     nll: list[Floats] = []
     compared: list[Compared] = []
     targets: list[int] = []
-    for chunk in scored_chunks(engine, workload, meter):
+    for chunk in scored_chunks(engine, workload, meter, chunks):
         rows = np.arange(len(chunk.targets))
         nll.append(-chunk.log_probs[rows, chunk.targets].astype(np.float64))
-        if reference is not None:
-            compared.append(compare(chunk, _part(reference, len(targets), chunk)))
+        if kept is not None:
+            part = _part(kept.distribution, len(targets), len(chunk.targets))
+            compared.append(compare(chunk, part))
         targets.extend(chunk.targets.tolist())
-    decode = need(engine, Tokenizes).decode
     scalars = {
         "chunks": float(workload.chunks),
-        "scored_bytes": float(sum(len(decode([token])) for token in targets)),
+        "scored_bytes": float(sum(len(tokenizer.decode([token])) for token in targets)),
     }
     found = [series("nll", "nat", np.concatenate(nll))]
-    if reference is not None:
-        scalars["reference_tail_mass_max"] = float(np.exp(reference.tail.max()))
+    if kept is not None:
+        scalars["reference_tail_mass_max"] = float(np.exp(kept.distribution.tail.max()))
         scalars["kld_gap_mean"] = float(np.concatenate([part.gap for part in compared]).mean())
         units = {"kld": "nat", "dp": "1", "same_top": "1", "nll_reference": "nat"}
         for name, unit in units.items():
             values = np.concatenate([getattr(part, name) for part in compared])
             found.append(series(name, unit, values))
-    return Outcome(scalars=scalars, series=tuple(found))
+    return Outcome(scalars=scalars, series=tuple(found), environment=environment)
+
+
+def other_vocabulary(tokenizer: Tokenizes, asked: Asked) -> str:
+    """Why a distribution over the engine's vocabulary cannot be compared with the reference's:
+    an id of the text that it does not have, or spells otherwise. Empty if it can."""
+    largest = int(asked.used.max())
+    if largest >= tokenizer.vocabulary:
+        return (
+            f"the tokenizer differs from the reference's: it has {tokenizer.vocabulary} tokens, "
+            f"the reference uses id {largest}; compare bits per byte"
+        )
+    mine = spelling(tokenizer, asked.used)
+    for one, here, there in zip(asked.used, mine, asked.spelling, strict=True):
+        if here != there:
+            texts = [bytes.fromhex(text.decode()) for text in (here, there)]
+            return (
+                f"the tokenizer differs from the reference's: id {one} is {texts[0]!r}, there "
+                f"{texts[1]!r}; compare bits per byte"
+            )
+    return ""
+
+
+def _own_ids(
+    tokenizer: Tokenizes, workload: Quality, chunks: list[list[int]], meter: Meter
+) -> dict[str, str]:
+    """A note where the engine itself would cut the text into other tokens of the same vocabulary:
+    it is given the reference's, so that the comparison holds, but its users' prompts are not."""
+    try:
+        same = chunk_ids(tokenizer, workload, meter) == chunks
+    except Unsupported:  # fewer tokens than were asked for
+        same = False
+    return {} if same else {"tokenizer": "cuts this text into other tokens than the reference's"}
 
 
 def compare(chunk: Chunk, reference: Reference) -> Compared:
-    """KL(reference || this) over the kept entries, the rest as one lump."""
+    """KL(reference || this) over the kept entries, the rest as one lump.
+
+    Engines differ in how many unused entries pad their vocabulary: what only one of the two has is
+    left out. Raises EngineError where the reference has mass there.
+    """
     rows = np.arange(len(chunk.targets))
+    chunk = _same_width(chunk, reference)
     mine = chunk.log_probs
     if reference.ids is not None:
         mine = np.take_along_axis(mine, reference.ids.astype(np.int64), axis=1)
@@ -85,14 +136,38 @@ def compare(chunk: Chunk, reference: Reference) -> Compared:
     )
 
 
-def _part(reference: Reference, start: int, chunk: Chunk) -> Reference:
-    """The reference's rows for a chunk; the token ids of both must be the same."""
-    rows = slice(start, start + len(chunk.targets))
+PADDING_MASS = 1e-6
+"""Probability above which an entry that an engine lacks is no padding."""
+
+ABSENT = -50.0
+"""Log-probability given to entries that an engine lacks: at their mass in the reference it adds at
+most 5e-5 nats to a token's divergence."""
+
+
+def _same_width(chunk: Chunk, reference: Reference) -> Chunk:
+    """The chunk over as many entries as the reference refers to."""
+    width = chunk.log_probs.shape[1]
+    if reference.ids is None:
+        wanted = reference.log_probs.shape[1]
+        beyond = np.arange(wanted)[np.newaxis] >= width
+    else:
+        wanted = max(width, int(reference.ids.max()) + 1)
+        beyond = reference.ids >= width
+    lost = float(np.where(beyond, np.exp(reference.log_probs), 0.0).sum(axis=1).max())
+    if lost > PADDING_MASS:
+        raise EngineError(
+            f"the engine's vocabulary ends at {width}, and the reference gives entries beyond it a "
+            f"probability of {lost:.2g}"
+        )
+    more = np.full((len(chunk.targets), max(0, wanted - width)), ABSENT, dtype=np.float32)
+    return chunk._replace(log_probs=np.hstack((chunk.log_probs, more))[:, :wanted])
+
+
+def _part(reference: Reference, start: int, count: int) -> Reference:
+    """`count` rows of the reference from `start` on."""
+    rows = slice(start, start + count)
     columns: dict[str, Any] = {
         name: None if column is None else column[rows]
         for name, column in reference._asdict().items()
     }
-    part = Reference(**columns)
-    if not np.array_equal(part.targets, chunk.targets):
-        raise EngineError("the reference was computed over other token ids; its cache is stale")
-    return part
+    return Reference(**columns)

@@ -16,13 +16,14 @@ from zipfile import BadZipFile
 import numpy as np
 import numpy.typing as npt
 
-from grid.backend import Engine
+from grid.backend import Engine, Tokenizes
 from grid.errors import EngineError
-from grid.measure.chunks import Chunk, scored_chunks
+from grid.measure.chunks import Chunk, chunk_ids, scored_chunks
 from grid.measure.meter import Meter
+from grid.measure.result import need
 from grid.workload import Quality
 
-REFERENCE_FORMAT = 1
+REFERENCE_FORMAT = 2
 """Part of a reference file's name: another layout is another file."""
 
 WHOLE = 4096
@@ -33,8 +34,9 @@ TOP = 2048
 
 
 class Reference(NamedTuple):
-    """n tokens: targets [n]; ids [n, k] (None: all of the vocabulary, in order); log_probs [n, k]
-    float32; tail [n], the log mass outside the kept entries (-inf: none); nll [n]; argmax [n]."""
+    """n scored tokens: targets [n]; ids [n, k] (None: all of the vocabulary, in order); log_probs
+    [n, k] float32; tail [n], the log mass outside the kept entries (-inf: none); nll [n];
+    argmax [n]."""
 
     targets: npt.NDArray[np.int64]
     ids: npt.NDArray[np.int32] | None
@@ -44,14 +46,35 @@ class Reference(NamedTuple):
     argmax: npt.NDArray[np.int64]
 
 
+class Asked(NamedTuple):
+    """The ids that the reference was given, and that every other engine is given: chunks
+    [chunks, context]. `spelling` [m] is the text of each id that occurs (`used` [m]), by which
+    another engine's vocabulary is known to be the same."""
+
+    chunks: npt.NDArray[np.int64]
+    used: npt.NDArray[np.int64]
+    spelling: npt.NDArray[np.bytes_]
+
+
+class Kept(NamedTuple):
+    """A reference file."""
+
+    asked: Asked
+    distribution: Reference
+
+
 def write_reference(engine: Engine, workload: Quality, target: Path, meter: Meter) -> None:
     """Score the text with the loaded engine and write the file whole."""
-    parts = [_keep(chunk) for chunk in scored_chunks(engine, workload, meter)]
+    tokenizer = need(engine, Tokenizes)
+    chunks = chunk_ids(tokenizer, workload, meter)
+    parts = [_keep(chunk) for chunk in scored_chunks(engine, workload, meter, chunks)]
     columns: dict[str, Any] = {
         name: np.concatenate([getattr(part, name) for part in parts])
         for name in Reference._fields
         if getattr(parts[0], name) is not None
     }
+    used = np.unique(np.array(chunks, dtype=np.int64))
+    columns |= Asked(np.array(chunks, dtype=np.int64), used, spelling(tokenizer, used))._asdict()
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{os.getpid()}.{target.name}")
     with temporary.open("wb") as file:
@@ -59,13 +82,19 @@ def write_reference(engine: Engine, workload: Quality, target: Path, meter: Mete
     temporary.replace(target)
 
 
-def read_reference(path: str) -> Reference:
+def spelling(tokenizer: Tokenizes, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.bytes_]:
+    """The bytes of each id [n], in hex: numpy's own bytes lose zeros at their end."""
+    return np.array([tokenizer.decode([int(one)]).hex() for one in ids], dtype=np.bytes_)
+
+
+def read_reference(path: str) -> Kept:
     """Raises EngineError where the file is not such a reference."""
     try:
         with np.load(path, allow_pickle=False) as file:
             columns: dict[str, Any] = {name: file[name] for name in file.files}
-        return Reference(**{"ids": None, **columns})
-    except (OSError, ValueError, TypeError, EOFError, BadZipFile) as error:
+        asked = Asked(**{name: columns.pop(name) for name in Asked._fields})
+        return Kept(asked, Reference(**{"ids": None, **columns}))
+    except (OSError, ValueError, TypeError, KeyError, EOFError, BadZipFile) as error:
         raise EngineError(f"reference file {path} is unreadable ({error}); delete it") from error
 
 

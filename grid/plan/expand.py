@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import product
+from types import MappingProxyType
 
 from grid.backend import Backend
 from grid.cell import Cell, Options
 from grid.errors import InputError, did_you_mean
 from grid.identity import digest
 from grid.node import Node
-from grid.plan.fits import incapable, not_ready, too_big, too_long
+from grid.plan.fits import incapable, too_big, too_long
 from grid.plan.plan import Plan, Skip
 from grid.plan.sources import Candidate, resolve
 from grid.plan.sweep import Sweep
@@ -19,11 +20,16 @@ from grid.workload import SPEED_KINDS, Quality, Workload
 
 
 def expand(
-    sweep: Sweep, backends: Mapping[str, Backend], node: Node, free_bytes: int | None = None
+    sweep: Sweep,
+    backends: Mapping[str, Backend],
+    node: Node,
+    free_bytes: int | None = None,
+    obstacles: Mapping[str, str] = MappingProxyType({}),
 ) -> Plan:
     """The plan of a sweep on a node; `backends` are those of the sweep by name.
 
     `free_bytes` is the memory that is free there now; without it, all of the node's counts.
+    `obstacles` says of backends that cannot run there, why.
 
     Every cell that the sweep asks for is in the plan once, to be run or skipped with a reason.
     Raises InputError for what the sweep file says wrongly (unknown backend, option, quant, task
@@ -31,7 +37,7 @@ def expand(
     """
     chosen = _choose(sweep, backends)
     _refuse_stray_options(sweep, backends)
-    builder = _Builder(sweep, chosen, node, free_bytes)
+    builder = _Builder(sweep, chosen, node, free_bytes, obstacles)
     for candidate in _ordered(resolve(sweep, chosen), sweep.backends):
         builder.add(candidate)
     plan = builder.plan()
@@ -94,7 +100,12 @@ class _Builder:
     """Collects the cells of candidates that come in order."""
 
     def __init__(
-        self, sweep: Sweep, chosen: Mapping[str, Backend], node: Node, free_bytes: int | None
+        self,
+        sweep: Sweep,
+        chosen: Mapping[str, Backend],
+        node: Node,
+        free_bytes: int | None,
+        obstacles: Mapping[str, str],
     ) -> None:
         self._sweep = sweep
         self._backends = chosen
@@ -103,9 +114,7 @@ class _Builder:
         self._options = {
             name: option_combinations(sweep, backend, node) for name, backend in chosen.items()
         }
-        self._not_ready = {
-            name: not_ready(backend, backend.probe(node)) for name, backend in chosen.items()
-        }
+        self._obstacles = obstacles
         self._device_kind, self._hardware_class = node.device_kind, node.hardware_class
         limits = (node.memory_bytes, sweep.budget.memory_bytes, free_bytes)
         self._limit = min(limit for limit in limits if limit is not None)
@@ -170,12 +179,12 @@ class _Builder:
             return
         self._cells[cell.id] = cell
         if candidate.is_reference and isinstance(workload, Quality):
-            self._references.setdefault(candidate.artifact.id, cell)
+            self._references.setdefault(candidate.key, cell)
 
     def _obstacle(self, candidate: Candidate, cell: Cell) -> str:
         return (
             candidate.obstacle
-            or self._not_ready[cell.backend]
+            or self._obstacles.get(cell.backend, "")
             or incapable(self._backends[cell.backend], cell.workload)
             or too_long(cell)
         )

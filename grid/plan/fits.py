@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
-from grid.backend import Availability, Backend, Capability, Needs
+from grid.backend import Backend, Capability, Needs
 from grid.cell import Cell
 from grid.node import Node
 from grid.units import format_bytes
 from grid.workload import Memory, Workload, kind
 
-_TAKES: dict[str, tuple[Capability, ...]] = {
-    "memory": ("tokenizes", "steps"),
-    "prefill": ("tokenizes", "steps"),
-    "decode": ("tokenizes", "steps"),
-    "latency": ("tokenizes", "generates"),
-    "quality": ("tokenizes", "logits"),
-    "tasks": ("tokenizes", "scores"),
+_TAKES: dict[str, tuple[tuple[Capability, ...], ...]] = {
+    "memory": (("tokenizes",), ("steps", "generates")),
+    "prefill": (("tokenizes",), ("steps",)),
+    "decode": (("tokenizes",), ("steps",)),
+    "latency": (("tokenizes",), ("generates",)),
+    "quality": (("tokenizes",), ("logits",)),
+    "tasks": (("tokenizes",), ("scores",)),
 }
-"""What measuring each kind of workload asks of an engine."""
-
-
-def not_ready(backend: Backend, availability: Availability) -> str:
-    """Why no cell of a backend can run; empty if it is ready."""
-    if availability.ready:
-        return ""
-    mend = f"; {availability.mend}" if availability.mend else ""
-    return f"{backend.name} is not ready: {availability.reason or 'it does not say why'}{mend}"
+"""What measuring each kind of workload asks of an engine: one of each group."""
 
 
 def incapable(backend: Backend, workload: Workload) -> str:
     """Why a backend cannot be asked a workload; empty if it can."""
-    lacking = [one for one in _TAKES[kind(workload)] if one not in backend.capabilities]
-    if not lacking:
-        return ""
-    return f"{backend.name} does not declare {lacking[0]}, which {kind(workload)} takes"
+    for group in _TAKES[kind(workload)]:
+        if not backend.capabilities.intersection(group):
+            return f"{backend.name} does not declare {group[0]}, which {kind(workload)} takes"
+    return ""
 
 
 def too_long(cell: Cell) -> str:

@@ -20,6 +20,7 @@ _TABLES: dict[str, type[msgspec.Struct]] = {
     "memory": tables.Memory,
     "quality": tables.Quality,
     "tasks": tables.Tasks,
+    "calibration": tables.CalibrationTable,
     "budget": tables.Budget,
 }
 _WORDS = {

@@ -25,8 +25,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     `cells` are to be run, in order; `measured` were subtracted because their result is there;
     `weight_bytes` is the size of each artifact by id (predicted before it is made), `host_bytes`
-    the memory that each cell to run needs, by cell id; `references` maps the id of a 16-bit
-    artifact to the cell whose engine, options and text give the distribution for the others, also
+    the memory that each cell to run needs, by cell id; `references` maps the key of 16 bits
+    in an engine to the cell whose options and text give the distribution for the others, also
     where that cell is measured already.
     """
 

@@ -1,26 +1,28 @@
-"""From what a sweep file calls a model to the artifacts to measure."""
+"""From what a sweep file calls a model to the artifacts to measure, and in which backends."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from glob import escape, glob
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import msgspec
 
 from grid import reference
 from grid.artifact import Artifact
-from grid.backend import Backend, Inspection
-from grid.errors import InputError, did_you_mean
-from grid.model import Model
-from grid.plan.folder import read_folder
+from grid.backend import Backend, Predicts, Recipe
+from grid.errors import EngineError, InputError, did_you_mean
+from grid.identity import digest
+from grid.plan.origin import BUNDLED, Origin, Origins, source_folder
 from grid.plan.sweep import ALL, ModelEntry, Sweep
 
-REFERENCE_QUANT = "F16"
-"""Recipe that converts a source folder to the 16-bit artifact that all others are compared with."""
+__all__ = ["REFERENCE_QUANT", "Candidate", "resolve", "source_folder"]
 
-_BUNDLED = "ref:"
+REFERENCE_QUANT = "F16"
+"""Recipe that converts a source folder to 16 bits for a backend that does not read the folder."""
+
+WHOLE = frozenset({"F32", "F16", "BF16"})
+"""Quants of weights as they were trained: what others are compared with."""
+
 _FULL_BITS = 16.0
 
 
@@ -32,19 +34,24 @@ class Candidate(NamedTuple):
     group: int
     """Index of the model it belongs to; results are compared within a group."""
     weight_bytes: int
-    """Size of the weight file: observed, or parameters x nominal bits / 8 before it is made."""
+    """Size of the weight files: observed, or predicted before they are made."""
     reference: str | None
-    """Id of the 16-bit artifact of its group, None where there is none."""
+    """Key of the 16-bit candidate of its group that gives the distribution; None without one."""
     bundled: bool
     """True for the family that comes with its own text and items."""
     asked: bool = True
-    """False for a 16-bit artifact that is there only to be compared with."""
+    """False for 16 bits that are there only to be compared with."""
     obstacle: str = ""
     """Why none of its cells can run; empty if nothing is known to be in the way."""
 
     @property
+    def key(self) -> str:
+        """The same weights give another distribution in another engine."""
+        return f"{self.artifact.id}@{self.backend}"
+
+    @property
     def is_reference(self) -> bool:
-        return self.artifact.id == self.reference
+        return self.key == self.reference
 
 
 def resolve(sweep: Sweep, backends: Mapping[str, Backend]) -> list[Candidate]:
@@ -56,9 +63,8 @@ def resolve(sweep: Sweep, backends: Mapping[str, Backend]) -> list[Candidate]:
     found: list[Candidate] = []
     owners: dict[str, tuple[int, str]] = {}
     for index, (written, entry) in enumerate(_expanded(sweep.models)):
-        resolver = _Resolver(sweep, backends, entry, index)
         try:
-            group = list(resolver.candidates())
+            group = list(_Group(sweep, backends, entry, index).candidates())
             _refuse_twice(group, entry.source or entry.files[0], owners)
         except InputError as error:
             raise InputError(f"{sweep.file}: models[{written}]: {error}") from None
@@ -66,21 +72,12 @@ def resolve(sweep: Sweep, backends: Mapping[str, Backend]) -> list[Candidate]:
     return found
 
 
-def source_folder(source: str) -> Path:
-    """Folder of the weights that a `ref:` source names. Raises InputError for an unknown size."""
-    size = source.removeprefix(_BUNDLED)
-    if size not in reference.SIZES:
-        known = [_BUNDLED + name for name in (*reference.SIZES, "*")]
-        raise InputError(f"unknown model {source!r}. {did_you_mean(source, known)}")
-    return reference.size_dir(size)
-
-
 def _expanded(entries: tuple[ModelEntry, ...]) -> Iterator[tuple[int, ModelEntry]]:
     """Entries with their index in the file; `ref:*` becomes one for each size."""
     for index, entry in enumerate(entries):
-        if entry.source == f"{_BUNDLED}*":
+        if entry.source == f"{BUNDLED}*":
             for size in reference.SIZES:
-                yield index, msgspec.structs.replace(entry, source=_BUNDLED + size)
+                yield index, msgspec.structs.replace(entry, source=BUNDLED + size)
         else:
             yield index, entry
 
@@ -99,209 +96,232 @@ def _refuse_twice(group: list[Candidate], written: str, owners: dict[str, tuple[
             )
 
 
-class _Resolver:
+class _Group:
     """Finds the candidates of one model entry."""
 
     def __init__(
-        self, sweep: Sweep, backends: Mapping[str, Backend], entry: ModelEntry, group: int
+        self, sweep: Sweep, backends: Mapping[str, Backend], entry: ModelEntry, index: int
     ) -> None:
         self._sweep = sweep
         self._backends = backends
+        self._makers = {name: one for name, one in backends.items() if _quantizes(one)}
         self._entry = entry
-        self._group = group
+        self._index = index
+        self._origins = Origins(sweep, backends, entry)
 
     def candidates(self) -> Iterator[Candidate]:
         if self._entry.files:
             yield from self._files()
-        elif self._entry.source.startswith(_BUNDLED):
-            yield from self._bundled()
-        else:
-            yield from self._path()
-
-    def _bundled(self) -> Iterator[Candidate]:
-        source = self._entry.source
-        folder = source_folder(source)
-        size = source.removeprefix(_BUNDLED)
-        model = self._named(read_folder(folder, source, size, "reference"))
-        for backend in self._backends.values():
-            base = Artifact(
-                model=model,
-                format=_written_format(backend),
-                quant=REFERENCE_QUANT,
-                backend=backend.name,
-                quantizer=backend.quantizer() if _quantizes(backend) else "",
-            )
-            yield from self._quantized(base, backend, [backend], bundled=True)
-
-    def _path(self) -> Iterator[Candidate]:
-        path = self._sweep.path(self._entry.source)
-        readers = self._readers(path)
-        base = self._inspected(path)
-        facts = base.facts
-        if facts is not None and facts.bpw_layer < _FULL_BITS:
-            raise InputError(
-                f"{path} has {facts.bpw_layer:.3g} bits a weight; quants are made from 16 or 32 "
-                "bits. To measure the file as it is, give files instead of source"
-            )
-        maker = next((one for one in readers if _quantizes(one)), readers[0])
-        yield from self._quantized(base, maker, self._backends.values(), bundled=False)
-
-    def _quantized(
-        self, base: Artifact, maker: Backend, users: Iterable[Backend], *, bundled: bool
-    ) -> Iterator[Candidate]:
-        """The base and what `maker` makes from it, in each of the backends `users`."""
-        wanted = self._quants(maker, base.quant)
-        base_obstacle = "" if base.path else _cannot_make(maker, base.quant)
-        for quant in dict.fromkeys((base.quant, *wanted)):
-            artifact = base if quant == base.quant else _made(base, quant, maker)
-            obstacle = base_obstacle
-            if artifact is not base:
-                obstacle = obstacle or _cannot_make(maker, quant)
-            for user in users:
-                yield Candidate(
-                    artifact=artifact,
-                    backend=user.name,
-                    group=self._group,
-                    weight_bytes=_weight_bytes(artifact, maker),
-                    reference=base.id,
-                    bundled=bundled,
-                    asked=quant in wanted,
-                    obstacle=_cannot_read(user, artifact) or obstacle,
-                )
+            return
+        origin = self._origins.source()
+        used: set[str] = set()
+        for candidate in self._quantized(origin):
+            used.add(candidate.backend)
+            yield candidate
+        for name in self._backends:
+            if name not in used:  # it is in the sweep, and is told why it has no part
+                yield self._left_out(origin, self._backends[name])
 
     def _files(self) -> Iterator[Candidate]:
-        paths = [path for pattern in self._entry.files for path in self._matching(pattern)]
-        base = self._reference()
-        artifacts = {} if base is None else {Path(base.path or ""): base}
-        for path in dict.fromkeys(paths):
-            if path not in artifacts:
-                artifacts[path] = self._inspected(path)
-        self._refuse_copies(artifacts)
-        for path, artifact in artifacts.items():
+        """Each file in each backend, those that do not read it with the reason."""
+        found = self._origins.files()
+        whole = self._origins.reference()
+        base = None if whole is None else whole.artifact
+        artifacts = {one.artifact.id: one.artifact for one in found}
+        everything = [*([base] if base and base.id not in artifacts else []), *artifacts.values()]
+        reader = None if base is None else self._first_reader(base)
+        for artifact in everything:
             for user in self._backends.values():
                 yield Candidate(
                     artifact=artifact,
                     backend=user.name,
-                    group=self._group,
+                    group=self._index,
                     weight_bytes=artifact.facts.bytes if artifact.facts else 0,
-                    reference=base.id if base else None,
+                    reference=f"{base.id}@{reader}" if base else None,
                     bundled=False,
-                    asked=path in paths,
+                    asked=artifact.id in artifacts,
                     obstacle=_cannot_read(user, artifact),
                 )
 
-    def _reference(self) -> Artifact | None:
-        if not self._entry.reference:
-            return None
-        path = self._sweep.path(self._entry.reference)
-        base = self._inspected(path)
-        if base.facts is not None and base.facts.bpw_layer < _FULL_BITS:
-            raise InputError(
-                f"reference {path} has {base.facts.bpw_layer:.3g} bits a weight; it must have 16 "
-                "or 32, because the others are compared with it"
-            )
-        return base
+    def _quantized(self, origin: Origin) -> Iterator[Candidate]:
+        """The source at 16 bits in each engine, and what the makers make of it in each engine that
+        reads that."""
+        wanted = self._quants(origin)
+        bases = self._bases(origin)
+        whole = list({one.id: one for one in bases.values()}.values())
+        key = self._reference_key(whole)
+        for base in whole:
+            asked = base.quant in wanted or (base == origin.artifact and bool(WHOLE & {*wanted}))
+            yield from self._users(base, origin, key, asked=asked)
+        for quant in wanted:
+            for name, recipe in self._recipes(quant):
+                start = bases.get(name)
+                if start is not None and quant != start.quant:
+                    quantized = self._made(start, recipe, self._backends[name])
+                    yield from self._users(quantized, origin, key, asked=True)
+            if not self._made_by_any(quant, bases):
+                yield self._unmade(origin, quant, key)
 
-    def _refuse_copies(self, artifacts: Mapping[Path, Artifact]) -> None:
-        seen: dict[str, Path] = {}
-        for path, artifact in artifacts.items():
-            if artifact.id in seen:
-                raise InputError(f"{seen[artifact.id]} and {path} are the same weights")
-            seen[artifact.id] = path
+    def _bases(self, origin: Origin) -> dict[str, Artifact]:
+        """The 16-bit artifact of each backend that can have one, by backend: the source itself
+        where it reads that, else what its quantizer converts of a folder."""
+        bases: dict[str, Artifact] = {}
+        for name, one in self._backends.items():
+            if origin.artifact.format in one.formats:
+                bases[name] = origin.artifact
+            elif name in self._makers and origin.is_folder:
+                recipes = one.recipes()
+                quant = origin.artifact.quant if origin.artifact.quant in recipes else None
+                recipe = recipes.get(quant or REFERENCE_QUANT)
+                if recipe is not None:
+                    bases[name] = Artifact(
+                        model=origin.artifact.model,
+                        format=recipe.format or min(one.formats),
+                        quant=recipe.name,
+                        backend=name,
+                        quantizer=one.quantizer(),
+                        made_from=origin.artifact,
+                    )
+        return bases
 
-    def _matching(self, pattern: str) -> list[Path]:
-        written = Path(pattern).expanduser()
-        rooted = str(written if written.is_absolute() else Path(escape(self._sweep.base), written))
-        found = [Path(path).resolve() for path in sorted(glob(rooted, recursive=True))]
-        found = [path for path in found if path.is_file()]
-        if not found:
-            raise InputError(f"no file matches {pattern!r} (from {self._sweep.base})")
-        return found
+    def _users(
+        self, artifact: Artifact, origin: Origin, key: str | None, *, asked: bool
+    ) -> Iterator[Candidate]:
+        for user in self._backends.values():
+            if artifact.format in user.formats:
+                yield Candidate(
+                    artifact=artifact,
+                    backend=user.name,
+                    group=self._index,
+                    weight_bytes=self._weight_bytes(artifact, origin),
+                    reference=key,
+                    bundled=origin.bundled,
+                    asked=asked,
+                )
 
-    def _readers(self, path: Path) -> list[Backend]:
-        """The sweep's backends that read files of this format; at least one."""
-        suffix = path.suffix.lstrip(".").lower()
-        readers = [one for one in self._backends.values() if suffix in one.formats]
-        if not readers:
-            known = {form for one in self._backends.values() for form in one.formats}
-            raise InputError(
-                f"{path}: none of the sweep's backends reads {suffix or 'files without a suffix'}; "
-                f"they read {', '.join(sorted(known))}"
-            )
-        return readers
-
-    def _inspected(self, path: Path) -> Artifact:
-        if not path.is_file():
-            near = did_you_mean(path.name, (p.name for p in path.parent.glob(f"*{path.suffix}")))
-            raise InputError(f"no file {path}. {near}".rstrip())
-        found: Inspection = self._readers(path)[0].inspect(path)
-        return Artifact(
-            model=self._named(msgspec.structs.replace(found.model, source=str(path))),
-            format=path.suffix.lstrip(".").lower(),
-            quant=found.quant,
-            path=str(path),
-            facts=found.facts,
+    def _unmade(self, origin: Origin, quant: str, key: str | None) -> Candidate:
+        """A quant that a backend of the sweep has, but cannot make of this source."""
+        name, recipe = next(self._recipes(quant), (next(iter(self._backends)), None))
+        maker = self._backends[name]
+        artifact = self._made(origin.artifact, recipe or Recipe(name=quant, bits=16.0), maker)
+        form = origin.artifact.format
+        reason = f"{name} makes {quant} of folders in Hugging Face's layout, the source is {form}"
+        if recipe is None:
+            reason = f"{name} does not quantize"
+        return Candidate(
+            artifact=artifact,
+            backend=name,
+            group=self._index,
+            weight_bytes=self._weight_bytes(artifact, origin),
+            reference=key,
+            bundled=origin.bundled,
+            obstacle=reason,
         )
 
-    def _named(self, model: Model) -> Model:
-        if not self._entry.name:
-            return model
-        return msgspec.structs.replace(model, name=self._entry.name)
+    def _left_out(self, origin: Origin, user: Backend) -> Candidate:
+        return Candidate(
+            artifact=origin.artifact,
+            backend=user.name,
+            group=self._index,
+            weight_bytes=origin.artifact.facts.bytes if origin.artifact.facts else 0,
+            reference=None,
+            bundled=origin.bundled,
+            obstacle=_cannot_read(user, origin.artifact),
+        )
 
-    def _quants(self, maker: Backend, base: str) -> tuple[str, ...]:
+    def _made_by_any(self, quant: str, bases: Mapping[str, Artifact]) -> bool:
+        if any(quant == base.quant for base in bases.values()) or quant in WHOLE:
+            return True
+        return any(name in bases for name, _ in self._recipes(quant))
+
+    def _recipes(self, quant: str) -> Iterator[tuple[str, Recipe]]:
+        """The backends that make a quant, each only its own: of several of one quantizer (the same
+        name, format and version) the first."""
+        seen: set[tuple[str, str]] = set()
+        for name, one in self._makers.items():
+            recipe = one.recipes().get(quant)
+            if recipe is not None and (one.quantizer(), recipe.format) not in seen:
+                seen.add((one.quantizer(), recipe.format))
+                yield name, recipe
+
+    def _made(self, base: Artifact, recipe: Recipe, maker: Backend) -> Artifact:
+        return Artifact(
+            model=base.model,
+            format=recipe.format or min(maker.formats),
+            quant=recipe.name,
+            backend=maker.name,
+            quantizer=maker.quantizer() if _quantizes(maker) else "",
+            calibration=self._calibration if recipe.calibrated else "",
+            made_from=base,
+        )
+
+    @property
+    def _calibration(self) -> str:
+        found = self._sweep.calibration_set
+        return digest("calibration", found.sha256, found.samples, found.tokens)
+
+    def _weight_bytes(self, artifact: Artifact, origin: Origin) -> int:
+        if artifact.facts is not None:
+            return artifact.facts.bytes
+        maker = self._backends[artifact.backend]
+        if isinstance(maker, Predicts):
+            try:
+                return maker.predicted_bytes(origin.headers, artifact.quant)
+            except (InputError, EngineError):
+                pass  # it cannot be told: nominal bits have to do
+        recipe = maker.recipes().get(artifact.quant)
+        bits = recipe.bits if recipe else _FULL_BITS
+        return round(artifact.model.parameters * bits / 8)
+
+    def _reference_key(self, whole: list[Artifact]) -> str | None:
+        """Of the 16-bit artifacts, the source itself first, in the sweep's first backend that reads
+        it and gives whole distributions."""
+        for artifact in whole:
+            reader = self._first_reader(artifact)
+            if "logits" in self._backends[reader].capabilities:
+                return f"{artifact.id}@{reader}"
+        return None
+
+    def _first_reader(self, artifact: Artifact) -> str:
+        readers = [one for one in self._backends.values() if artifact.format in one.formats]
+        able = [one for one in readers if "logits" in one.capabilities]
+        return (able or readers)[0].name
+
+    def _quants(self, origin: Origin) -> tuple[str, ...]:
         wanted = self._entry.quants or self._sweep.quants
         if not wanted:
             raise InputError(
                 f"{self._entry.source} is to be quantized, but there are no quants; add quants = "
                 '["Q8_0", "Q4_K_M"] or quants = "all"'
             )
+        known = dict.fromkeys(name for one in self._makers.values() for name in one.recipes())
         if isinstance(wanted, str):
-            return tuple(maker.recipes()) if wanted == ALL else (wanted,)
-        makers = [one for one in self._backends.values() if _quantizes(one)] or [maker]
-        known = {base, *(name for one in makers for name in one.recipes())}
+            return tuple(known) if wanted == ALL else (wanted,)
+        names = {*known, origin.artifact.quant, *WHOLE}
         for quant in wanted:
-            if quant not in known:
-                raise InputError(f"quants: unknown quant {quant!r}. {did_you_mean(quant, known)}")
+            if quant not in names:
+                raise InputError(f"quants: unknown quant {quant!r}. {_hint(quant, names)}")
         return wanted
+
+
+def _hint(quant: str, known: set[str]) -> str:
+    """The nearest name; where an installed backend that is not in the sweep makes it, that."""
+    from grid.registry import backend, names
+
+    for name in names():
+        try:
+            if quant in backend(name).recipes():
+                return f"{name} makes it: add {name!r} to backends"
+        except InputError:
+            continue
+    return did_you_mean(quant, known)
 
 
 def _quantizes(backend: Backend) -> bool:
     return "quantizes" in backend.capabilities
 
 
-def _written_format(backend: Backend) -> str:
-    """The format that a backend's quantizer writes: of several that it reads, the first by name."""
-    return min(backend.formats)
-
-
 def _cannot_read(user: Backend, artifact: Artifact) -> str:
     if artifact.format in user.formats:
         return ""
     return f"{user.name} reads {', '.join(sorted(user.formats))}, not {artifact.format}"
-
-
-def _cannot_make(maker: Backend, quant: str) -> str:
-    if not _quantizes(maker):
-        return f"{maker.name} does not quantize"
-    if quant not in maker.recipes():
-        return f"{maker.name} has no recipe {quant}"
-    return ""
-
-
-def _made(base: Artifact, quant: str, maker: Backend) -> Artifact:
-    return Artifact(
-        model=base.model,
-        format=base.format,
-        quant=quant,
-        backend=maker.name,
-        quantizer=maker.quantizer() if _quantizes(maker) else "",
-        made_from=base,
-    )
-
-
-def _weight_bytes(artifact: Artifact, maker: Backend) -> int:
-    if artifact.facts is not None:
-        return artifact.facts.bytes
-    recipe = maker.recipes().get(artifact.quant)
-    bits = recipe.bits if recipe else _FULL_BITS
-    return round(artifact.model.parameters * bits / 8)

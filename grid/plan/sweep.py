@@ -7,6 +7,9 @@ from typing import Annotated, Any
 
 import msgspec
 
+from grid.backend import Calibration
+from grid.errors import InputError
+from grid.texts import CALIBRATION, read_text
 from grid.units import parse_bytes, parse_seconds
 
 MEASURES = ("memory", "speed", "latency", "quality", "tasks")
@@ -82,6 +85,18 @@ class Tasks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     items: Count = 200
 
 
+class CalibrationTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What quantizers weigh their errors by: `samples` pieces of `tokens` tokens of `text`.
+
+    Without a `text` it is `ref:calibration`, which is like the bundled held-out text and shares
+    nothing with it.
+    """
+
+    text: str = ""
+    samples: Count = 128
+    tokens: Annotated[int, msgspec.Meta(ge=16, le=_LARGEST)] = 256
+
+
 class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Limits: time for one cell, memory of the host that a cell may need."""
 
@@ -112,6 +127,7 @@ class SweepTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     memory: Memory = Memory()
     quality: Quality = Quality()
     tasks: Tasks = Tasks()
+    calibration: CalibrationTable = CalibrationTable()
     budget: Budget = Budget()
 
 
@@ -120,6 +136,18 @@ class Sweep(SweepTable, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     file: str
     base: str
+
+    @property
+    def calibration_set(self) -> Calibration:
+        """The calibration set with its text's hash. Raises InputError where it cannot be read."""
+        asked = self.calibration
+        try:
+            text = read_text(asked.text or CALIBRATION, Path(self.base))
+        except InputError as error:
+            raise InputError(f"calibration.text: {error}") from None
+        return Calibration(
+            path=text.source, sha256=text.sha256, samples=asked.samples, tokens=asked.tokens
+        )
 
     def path(self, written: str) -> Path:
         """A path of the sweep file as an absolute one."""

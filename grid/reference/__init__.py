@@ -54,18 +54,24 @@ def _known(what: str, name: str, names: tuple[str, ...]) -> str:
 
 
 def size_dir(name: str) -> Path:
-    """Folder with config.json and model.safetensors of one size."""
+    """Folder of one size in Hugging Face's layout: config.json, model.safetensors, tokenizer."""
     return _HERE / _known("size", name, SIZES)
 
 
 def tokenizer_path() -> Path:
-    """The tokenizer.json that all sizes share."""
-    return _HERE / "tokenizer.json"
+    """The tokenizer.json that all sizes share; each folder has its copy."""
+    return size_dir(SIZES[0]) / "tokenizer.json"
 
 
 def heldout_text() -> str:
     """Text for perplexity that is disjoint from the training corpus."""
-    return (_HERE / "heldout.txt").read_text(encoding="utf-8")
+    return text("heldout.txt")
+
+
+def text(name: str) -> str:
+    """A bundled text by its file's name: `heldout.txt`, or `calibration.txt` by which quantizers
+    weigh their errors."""
+    return (_HERE / name).read_text(encoding="utf-8")
 
 
 def items(task_class: str) -> list[Item]:

@@ -35,6 +35,13 @@ HELDOUT_BYTES = 96_000
 """Length of the held-out text, enough for 16 k tokens."""
 
 
+CALIBRATION_BYTES = 110_000
+"""Length of the calibration text, enough for 128 pieces of 256 tokens."""
+
+_CALIBRATION_SEED = 70_000
+"""Of a stream of pages that no size was trained on."""
+
+
 def _facts(rng: Random, side: bool) -> str:
     """Biographies, or single statements about many people, so that names lead to facts early."""
     if rng.random() < 0.6:
@@ -85,3 +92,16 @@ def make_heldout_text() -> str:
             documents.append(text)
             size += len(text) + 2
     return "\n\n".join(documents) + "\n"
+
+
+def make_calibration_text() -> str:
+    """Text for quantizers to weigh errors by: of every kind that training has, and none of what is
+    held out."""
+    pages: list[str] = []
+    size = 0
+    for page in training_pages(_CALIBRATION_SEED, LATE_MIX):
+        pages.append(page)
+        size += len(page) + 2
+        if size >= CALIBRATION_BYTES:
+            return "\n\n".join(pages) + "\n"
+    raise AssertionError("the pages have no end")

@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 
 from grid.reference import TASK_CLASSES, Item
-from grid.reference.corpus import make_heldout_text
+from grid.reference.corpus import make_calibration_text, make_heldout_text
 from grid.reference.language import nested_pair, pair
 from grid.reference.puzzles import Puzzle, chain, copying, equation, lookup
 from grid.reference.words import between, held_out, pick, sample
@@ -126,8 +126,9 @@ def item_lines(task_class: str) -> str:
 
 
 def write_heldout(folder: Path) -> None:
-    """Write heldout.txt and items/<class>.jsonl under `folder`."""
+    """Write heldout.txt, calibration.txt and items/<class>.jsonl under `folder`."""
     (folder / "items").mkdir(parents=True, exist_ok=True)
+    (folder / "calibration.txt").write_text(make_calibration_text())
     (folder / "heldout.txt").write_text(make_heldout_text())
     for task_class in TASK_CLASSES:
         (folder / "items" / f"{task_class}.jsonl").write_text(item_lines(task_class))

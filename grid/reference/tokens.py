@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from grid.reference import SIZES, size_dir
 from grid.reference.corpus import training_pages
 
 VOCABULARY = 1024
@@ -59,4 +60,5 @@ def write_tokenizer(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    write_tokenizer(Path(__file__).parent)
+    for size in SIZES:
+        write_tokenizer(size_dir(size))

@@ -5,14 +5,27 @@ from __future__ import annotations
 import msgspec
 
 from grid.artifact import ArtifactFacts
+from grid.backend import Calibration
 from grid.measurement import Measurement
+
+BEGINS = "begins"
+"""The first line of every preparation."""
+
+
+class Preparing(msgspec.Struct, tag=True, frozen=True, kw_only=True):
+    """Something that takes minutes goes on: an environment is made, weights are fetched. `line` is
+    the newest of what its tool says."""
+
+    what: str
+    label: str
+    line: str
 
 
 class Prepared(msgspec.Struct, tag=True, frozen=True, kw_only=True):
-    """Something that cells need was made: an artifact or a reference distribution."""
+    """Something that cells need was made: an environment, an artifact, a reference distribution."""
 
     what: str
-    """`quantize` or `reference`."""
+    """`environment`, `fetch`, `quantize` or `reference`."""
     label: str
     wall_s: float
     engine_s: float
@@ -37,7 +50,7 @@ class CellDone(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     measurement: Measurement
 
 
-Event = Prepared | Observed | CellStarted | CellDone
+Event = Preparing | Prepared | Observed | CellStarted | CellDone
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,3 +62,5 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     memory_limit: int | None = None
     """Bytes of private memory that an engine's process may take; None: what the system gives."""
     device: str = "cpu"
+    calibration: Calibration | None = None
+    """What quantizers weigh their errors by; its `path` is a text's source, as in a sweep file."""

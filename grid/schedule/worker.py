@@ -11,6 +11,7 @@ import msgspec
 
 from grid import wire
 from grid.cell import Cell
+from grid.environments import Interpreter
 from grid.errors import EngineError, OutOfMemory
 from grid.measurement import PRUNED, Measurement, Status
 from grid.node import Node
@@ -37,12 +38,15 @@ class Worker:
 
     def run(self, session: Session) -> Iterator[Event]:
         try:
+            yield from self._shelf.environment(session.backend)
             yield from self._shelf.artifact(session.artifact)
+            interpreter = self._shelf.interpreter(session.backend)
         except EngineError as error:
             for cell in session.cells:
                 yield CellDone(measurement=_failure(cell, time.time(), error))
             return
-        self._held = _Held(session, str(self._shelf.path(session.artifact)), self._settings)
+        path = str(self._shelf.path(session.artifact))
+        self._held = _Held(session, path, interpreter, self._settings)
         try:
             for cell in session.cells:
                 yield from self._cell(cell, session.reference)
@@ -77,8 +81,11 @@ class Worker:
 class _Held:
     """A session's engine, held open for all its cells and loaded again if it dies."""
 
-    def __init__(self, session: Session, path: str, settings: Settings) -> None:
+    def __init__(
+        self, session: Session, path: str, interpreter: Interpreter, settings: Settings
+    ) -> None:
         self._settings = settings
+        self._interpreter = interpreter
         self._load = wire.Load(
             backend=session.backend,
             path=path,
@@ -164,7 +171,7 @@ class _Held:
             raise EngineError(f"the engine's process ended {LOADS} times in this session; gave up")
         self.close()
         self._loads_left -= 1
-        self._process = EngineProcess()
+        self._process = EngineProcess(self._interpreter.python, self._interpreter.imports)
         try:
             loaded = self._process.ask(self._load, self._settings.cell_timeout_s)
         except EngineError as error:

@@ -52,6 +52,15 @@ def differing(options: Sequence[Mapping[str, Any]]) -> list[str]:
     return [" ".join(f"{name}={one[name]}" for name in varied if name in one) for one in options]
 
 
+def differing_in(engines: Sequence[str], options: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The same where `engines` names the engine of each: only what one engine has is compared."""
+    told = {
+        name: iter(differing([one for n, one in zip(engines, options, strict=True) if n == name]))
+        for name in dict.fromkeys(engines)
+    }
+    return [next(told[name]) for name in engines]
+
+
 def print_json(value: Any) -> None:
     """A value as indented JSON on standard output."""
     text = msgspec.json.format(msgspec.json.encode(value), indent=2)

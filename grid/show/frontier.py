@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -76,14 +76,24 @@ def _of_plan(attempts: pa.Table, plan: Plan) -> pa.Table:
 
 
 def told_apart(found: Sequence[Variant]) -> list[Variant]:
-    """Variants that share model and quant, with the options in which they differ in the quant."""
-    shared = Counter(variant.label for variant in found)
-    options = differing([msgspec.json.decode(variant.options) for variant in found])
+    """Variants that share model and quant, with what they differ in added to the quant: the
+    backend, and of one backend the options."""
+    engines: defaultdict[str, set[str]] = defaultdict(set)
+    alike: defaultdict[tuple[str, str], list[Variant]] = defaultdict(list)
+    for variant in found:
+        engines[variant.label].add(variant.backend)
+        alike[variant.label, variant.backend].append(variant)
+    added: dict[str, list[str]] = {}
+    for (label, backend), group in alike.items():
+        options = differing([msgspec.json.decode(variant.options) for variant in group])
+        engine = [backend] if len(engines[label]) > 1 else []
+        for variant, text in zip(group, options, strict=True):
+            added[variant.id] = [*engine, *([text] if text else [])]
     return [
-        replace(variant, quant=f"{variant.quant} ({text})")
-        if shared[variant.label] > 1
+        replace(variant, quant=f"{variant.quant} ({' '.join(added[variant.id])})")
+        if added[variant.id]
         else variant
-        for variant, text in zip(found, options, strict=True)
+        for variant in found
     ]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from grid.backend import Availability
+from grid.environments import availability
 from grid.errors import InputError
 from grid.node import Node
 from grid.registry import backend, names
@@ -45,13 +46,21 @@ def show_backends(node: Node, as_json: bool = False) -> None:
             name,
             ", ".join(told["formats"]),
             told["version"] or "-",
-            "ready" if told["ready"] else f"not ready: {told['reason']}; try: {told['mend']}",
+            ", ".join(told["devices"]) or "-",
+            _state(told),
             ", ".join(told["capabilities"]),
         )
         for name, told in found.items()
     ]
-    heads = ("backend", "formats", "version", "state", "capabilities")
-    console().print(table(heads, rows, wrap=(2, 3, 4)))
+    heads = ("backend", "formats", "version", "devices", "state", "capabilities")
+    console().print(table(heads, rows, wrap=(1, 2, 3, 4, 5)))
+
+
+def _state(told: dict[str, Any]) -> str:
+    if told["ready"]:
+        return "ready"
+    mend = f"; try: {told['mend']}" if told["mend"] else ""
+    return f"{told['reason']}{mend}"
 
 
 def _told(name: str, node: Node) -> dict[str, Any]:
@@ -59,7 +68,7 @@ def _told(name: str, node: Node) -> dict[str, Any]:
     try:
         one = backend(name)
         formats, capabilities = sorted(one.formats), sorted(one.capabilities)
-        state = one.probe(node)
+        state = availability(name, node)
     except InputError as error:
         formats, capabilities = [], []
         state = Availability(ready=False, reason=str(error), mend="update or uninstall it")

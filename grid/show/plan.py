@@ -11,7 +11,7 @@ from grid.cell import Cell
 from grid.plan.estimate import Estimate
 from grid.plan.order import Session
 from grid.plan.plan import Plan
-from grid.show.console import console, differing, print_json, table
+from grid.show.console import console, differing_in, print_json, table
 from grid.units import format_bytes, format_seconds
 from grid.workload import kind
 
@@ -28,7 +28,8 @@ def show_plan(plan: Plan, estimate: Estimate, as_json: bool = False) -> None:
     out.print(f"{plan.sweep} on {plan.node.hardware_class}\n", style="bold", markup=False)
     if plan.cells:
         sessions = plan.sessions
-        told = differing([session.options for session in sessions])
+        engines = [session.backend for session in sessions]
+        told = differing_in(engines, [session.options for session in sessions])
         rows = [(*_row(plan, one), text) for one, text in zip(sessions, told, strict=True)]
         columns = ("model", "quant", "backend", "size", "memory", "cells", "options")
         shown = len(columns) if any(told) else len(columns) - 1

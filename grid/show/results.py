@@ -11,7 +11,7 @@ import msgspec
 from grid.errors import InputError
 from grid.results import open_store
 from grid.results.reader import Results, require_rows
-from grid.show.console import console, differing, number, table
+from grid.show.console import console, differing_in, number, table
 from grid.units import format_bytes
 
 _ENDINGS = {".csv": "csv", ".json": "json", ".md": "md", ".parquet": "parquet"}
@@ -44,7 +44,8 @@ def show_results(
     else:
         heads = ("model", "quant", "backend", "cell", "status", "figures", "options")
         lines = found.to_pylist()
-        told = differing([msgspec.json.decode(line["options"]) for line in lines])
+        engines = [line["backend"] for line in lines]
+        told = differing_in(engines, [msgspec.json.decode(line["options"]) for line in lines])
         rows = [[*_headline(line), text] for line, text in zip(lines, told, strict=True)]
         shown = len(heads) if any(told) else len(heads) - 1
         out.print(table(heads[:shown], [row[:shown] for row in rows], wrap=(5, 6)))

@@ -10,10 +10,10 @@ import pytest
 
 from grid.errors import EngineError, Unsupported
 from grid.measure import reference as reference_module
-from grid.measure.chunks import chunk_ids, log_softmax, scored_chunks
+from grid.measure.chunks import Chunk, chunk_ids, log_softmax, scored_chunks
 from grid.measure.meter import Meter
 from grid.measure.quality import compare, quality
-from grid.measure.reference import read_reference, write_reference
+from grid.measure.reference import Reference, read_reference, write_reference
 from grid.texts import read_text
 from grid.workload import Quality
 
@@ -40,6 +40,11 @@ def worse(tmp_path: Path):
     path = grid_fake.write(tmp_path / "worse.fake", bits=2.0)
     with grid_fake.backend.load(path, "cpu", grid_fake.backend.options({}, None)) as loaded:
         yield loaded
+
+
+def scored(engine, workload: Quality) -> list[Chunk]:
+    ids = chunk_ids(engine, workload, Meter())
+    return list(scored_chunks(engine, workload, Meter(), ids))
 
 
 def test_log_softmax_is_that_of_the_definition() -> None:
@@ -93,10 +98,7 @@ def test_kld_is_the_sum_over_the_vocabulary(
     write_reference(engine, workload, tmp_path / "r.npz", Meter())
     outcome = quality(worse, workload, str(tmp_path / "r.npz"), Meter())
     found = {one.name: np.array(one.values) for one in outcome.series}
-    pairs = zip(
-        scored_chunks(engine, workload, Meter()), scored_chunks(worse, workload, Meter()),
-        strict=True,
-    )  # fmt: skip
+    pairs = zip(scored(engine, workload), scored(worse, workload), strict=True)
     kld, dp = [], []
     for mine, other in pairs:
         p, q = mine.log_probs.astype(np.float64), other.log_probs.astype(np.float64)
@@ -124,22 +126,76 @@ def test_a_truncated_reference_bounds_kld_from_below_and_closely(
     assert 0 < runs[1].scalars["reference_tail_mass_max"] < 1
 
 
-def test_a_reference_over_other_tokens_is_refused(
-    engine, workload: Quality, tmp_path: Path
+def test_every_engine_is_given_the_ids_that_the_reference_was(
+    engine, worse, workload: Quality, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_reference(engine, workload, tmp_path / "r.npz", Meter())
-    reference = read_reference(str(tmp_path / "r.npz"))
-    (chunk, *_) = scored_chunks(engine, workload, Meter())
-    assert compare(chunk, reference._replace(
-        targets=reference.targets[: len(chunk.targets)],
-        log_probs=reference.log_probs[: len(chunk.targets)],
-        tail=reference.tail[: len(chunk.targets)],
-        nll=reference.nll[: len(chunk.targets)],
-        argmax=reference.argmax[: len(chunk.targets)],
-    )).kld.max() < 1e-9  # fmt: skip
-    Path(workload.text).write_text("another text altogether, as long as the first one. " * 10)
-    with pytest.raises(EngineError, match="other token ids"):
-        quality(engine, workload, str(tmp_path / "r.npz"), Meter())
+    usual = quality(worse, workload, str(tmp_path / "r.npz"), Meter())
+    assert "tokenizer" not in usual.environment
+    monkeypatch.setattr(type(worse), "encode", lambda self, text: [32, *text.encode()])
+    found = quality(worse, workload, str(tmp_path / "r.npz"), Meter())
+    assert found.series == usual.series
+    assert found.environment["tokenizer"].startswith("cuts this text into other tokens")
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "said"),
+    [
+        ("decode", lambda self, ids: bytes(ids[0:1]).upper(), r"id 97 is b'A', there b'a'"),
+        ("vocabulary", 100, "it has 100 tokens, the reference uses id 256"),
+    ],
+)
+def test_another_vocabulary_has_bits_per_byte_and_no_divergence(
+    engine, workload: Quality, tmp_path: Path, monkeypatch, name: str, other: object, said: str
+) -> None:
+    write_reference(engine, workload, tmp_path / "r.npz", Meter())
+    if name == "decode":  # BOS has no text
+        monkeypatch.setattr(
+            type(engine), name, lambda self, ids: b"" if ids[0] > 255 else other(self, ids)
+        )
+    else:
+        monkeypatch.setattr(type(engine), name, other)
+    found = quality(engine, workload, str(tmp_path / "r.npz"), Meter())
+    assert [one.name for one in found.series] == ["nll"]
+    assert found.scalars["scored_bytes"] > 0
+    assert said in found.environment["kld_refused"]
+    assert found.environment["kld_refused"].endswith("compare bits per byte")
+
+
+def chunk_of(log_probs: list[list[float]]) -> Chunk:
+    rows = np.array(log_probs, dtype=np.float32)
+    return Chunk(np.zeros(len(rows), dtype=np.int64), rows)
+
+
+def reference_of(log_probs: list[list[float]], ids: list[list[int]] | None = None) -> Reference:
+    rows = np.array(log_probs, dtype=np.float32)
+    return Reference(
+        targets=np.zeros(len(rows), dtype=np.int64),
+        ids=None if ids is None else np.array(ids, dtype=np.int32),
+        log_probs=rows,
+        tail=np.full(len(rows), -30.0 if ids else -np.inf),
+        nll=-rows[:, 0].astype(np.float64),
+        argmax=rows.argmax(axis=1),
+    )
+
+
+HALF = float(np.log(0.5))
+
+
+@pytest.mark.parametrize("ids", [None, [[0, 1]]])
+def test_unused_entries_at_the_end_of_a_vocabulary_change_nothing(ids) -> None:
+    padded = chunk_of([[HALF, HALF, -40.0, -40.0]])
+    assert compare(padded, reference_of([[HALF, HALF]], ids)).kld == pytest.approx([0.0], abs=1e-6)
+
+
+def test_an_engine_may_lack_entries_that_the_reference_never_expects() -> None:
+    short = chunk_of([[HALF, HALF]])
+    assert compare(short, reference_of([[HALF, HALF, -40.0]])).kld == pytest.approx([0], abs=1e-6)
+
+
+def test_an_engine_must_not_lack_entries_that_the_reference_expects() -> None:
+    with pytest.raises(EngineError, match=r"vocabulary ends at 2, .* a probability of 0\.25"):
+        compare(chunk_of([[HALF, HALF]]), reference_of([[HALF, HALF, float(np.log(0.25))]]))
 
 
 @pytest.mark.parametrize("content", [b"", b"not a zip", b"PK\x03\x04 cut off"])

@@ -14,11 +14,10 @@ from hypothesis import strategies as st
 from plan_helpers import FAKE, NODE, plan_of, sweep_file
 
 from grid.artifact import Artifact
-from grid.backend import Availability
 from grid.cell import Cell, Options
 from grid.errors import InputError
 from grid.model import Model
-from grid.node import Accelerator, Node
+from grid.node import Accelerator
 from grid.plan import Plan, expand, load_sweep
 from grid.reference import TASK_CLASSES, TAUGHT_CLASSES
 from grid.units import GIB, KIB
@@ -83,8 +82,9 @@ def test_quality_is_compared_with_the_16_bit_artifact(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, 'measures = ["quality"]\n' + QUANTS + SOURCE + TEXT)
     base = plan.cells[0].artifact
     assert base.quant == "F16"
-    assert {cell.workload.reference for cell in plan.cells} == {base.id}  # type: ignore[union-attr]
-    assert plan.references == {base.id: plan.cells[0]}
+    key = f"{base.id}@fake"
+    assert {cell.workload.reference for cell in plan.cells} == {key}  # type: ignore[union-attr]
+    assert plan.references == {key: plan.cells[0]}
 
 
 def test_each_model_has_one_noise_floor(tmp_path: Path) -> None:
@@ -298,11 +298,6 @@ def test_tasks_ask_as_many_items_as_there_are(tmp_path: Path) -> None:
     assert cell.workload.source == str(folder.resolve())
 
 
-class _NotReady(grid_fake.FakeBackend):
-    def probe(self, node: Node) -> Availability:
-        return Availability(ready=False, reason="no compiler", mend="apt install g++")
-
-
 class _OnlySteps(grid_fake.FakeBackend):
     capabilities = frozenset({"tokenizes", "steps"})
 
@@ -314,10 +309,11 @@ class _OnAccelerator(grid_fake.FakeBackend):
 
 
 def test_a_backend_that_is_not_ready_says_how_to_mend_it(tmp_path: Path) -> None:
-    plan = plan_of(
-        tmp_path, 'measures = ["memory"]\n' + QUANTS + SOURCE, backends={"fake": _NotReady()}
-    )
-    assert {s.reason for s in plan.skipped} == {"fake is not ready: no compiler; apt install g++"}
+    path = sweep_file(tmp_path, 'measures = ["memory"]\n' + QUANTS + SOURCE)
+    said = "fake is not ready: no compiler; apt install g++"
+    plan = expand(load_sweep(path), FAKE, NODE, obstacles={"fake": said})
+    assert not plan.cells
+    assert {skip.reason for skip in plan.skipped} == {said}
 
 
 def test_a_missing_capability_skips_what_takes_it(tmp_path: Path) -> None:

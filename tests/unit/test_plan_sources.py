@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from hashlib import sha256
 from pathlib import Path
 
 import grid_fake
@@ -12,37 +10,9 @@ from plan_helpers import NODE, plan_of, sweep_file
 
 from grid import reference
 from grid.errors import InputError
-from grid.model import LayerState
 from grid.plan import Plan, expand, load_sweep
-from grid.plan.folder import read_folder
 
 MEMORY = 'measures = ["memory"]\n'
-
-CONFIG = {
-    "model_type": "llama",
-    "max_position_embeddings": 2048,
-    "vocab_size": 1024,
-    "hidden_size": 256,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "num_hidden_layers": 3,
-}
-
-
-def safetensors(shapes: dict[str, list[int]]) -> bytes:
-    header = {
-        name: {"dtype": "F16", "shape": shape, "data_offsets": [0, 0]}
-        for name, shape in shapes.items()
-    }
-    written = json.dumps({"__metadata__": {"format": "pt"}, **header}).encode()
-    return len(written).to_bytes(8, "little") + written
-
-
-def folder(path: Path, weights: bytes, **config: object) -> Path:
-    path.mkdir(exist_ok=True)
-    (path / "config.json").write_text(json.dumps({**CONFIG, **config}))
-    (path / "model.safetensors").write_bytes(weights)
-    return path
 
 
 def labels(plan: Plan) -> set[str]:
@@ -54,41 +24,6 @@ def refusal(tmp_path: Path, text: str) -> str:
         plan_of(tmp_path, MEMORY + text)
     assert "\n" not in str(caught.value)
     return str(caught.value)
-
-
-def test_a_folder_says_its_shape_and_counts_its_parameters(tmp_path: Path) -> None:
-    weights = safetensors({"a": [1024, 256], "norm": [256], "b": [2, 3, 4]})
-    model = read_folder(folder(tmp_path, weights), "ref:x", "x", "reference")
-    assert model.parameters == 1024 * 256 + 256 + 24
-    assert model.revision == sha256(weights).hexdigest()
-    assert model.context_length == 2048
-    assert model.layers == (LayerState(key=128, value=128),) * 3
-    assert model.kv_bytes(10) == 10 * 3 * 2 * 128 * 2
-
-
-@pytest.mark.parametrize(
-    ("weights", "said"),
-    [
-        (b"", "truncated"),
-        (b"\xff" * 100, "truncated"),
-        (safetensors({"a": [1]})[:-3], "truncated"),
-        ((3).to_bytes(8, "little") + b"{}x", "header cannot be read"),
-        ((9).to_bytes(8, "little") + b'{"a": {}}', "header cannot be read"),
-        ((2).to_bytes(8, "little") + b"[]", "header cannot be read"),
-    ],
-)
-def test_weights_that_are_not_safetensors_are_refused(
-    tmp_path: Path, weights: bytes, said: str
-) -> None:
-    with pytest.raises(InputError, match=said):
-        read_folder(folder(tmp_path, weights), "ref:x", "x", "reference")
-
-
-def test_a_config_without_a_key_is_refused_by_its_name(tmp_path: Path) -> None:
-    path = folder(tmp_path, safetensors({}))
-    (path / "config.json").write_text("{}")
-    with pytest.raises(InputError, match=r"config.json: model_type is missing"):
-        read_folder(path, "ref:x", "x", "reference")
 
 
 def test_a_source_is_measured_at_each_quant_made_from_it(tmp_path: Path) -> None:
@@ -138,17 +73,13 @@ def test_a_folder_with_brackets_in_its_name_is_no_pattern(tmp_path: Path) -> Non
     assert labels(plan_of(inner, MEMORY + '[[models]]\nfiles = ["x.*"]\n')) == {"toy F16"}
 
 
-def test_the_bundled_family_is_converted_then_quantized(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for number, size in enumerate(reference.SIZES, start=1):
-        folder(tmp_path / size, safetensors({"a": [1000 * number, 256]}))
-    monkeypatch.setattr(reference, "size_dir", tmp_path.joinpath)
+def test_the_bundled_family_is_converted_then_quantized(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, 'quants = ["F16", "Q4"]\n[[models]]\nsource = "ref:*"\n')
     assert labels(plan) == {f"{size} {q}" for size in reference.SIZES for q in ("F16", "Q4")}
-    base = plan.artifacts[0]
-    assert (base.quant, base.made_from, base.path, base.backend) == ("F16", None, None, "fake")
-    assert plan.artifacts[1].made_from == base
+    origin, base, made = plan.artifacts[:3]
+    assert (origin.format, origin.path) == ("safetensors", str(reference.size_dir("small")))
+    assert (base.quant, base.made_from, base.path, base.backend) == ("F16", origin, None, "fake")
+    assert made.made_from == base
     assert {c.workload.label for c in plan.cells} >= {"quality 16x512", "task math"}
     sizes = list(dict.fromkeys(cell.artifact.model.parameters for cell in plan.cells))
     assert sizes == sorted(sizes)
@@ -159,8 +90,8 @@ def test_the_bundled_family_is_converted_then_quantized(
     [
         ('source = "ref:smal"', "unknown model 'ref:smal'. Did you mean 'ref:small'?"),
         ('source = "y.fake"', "y.fake. Did you mean 'x.fake'?"),
-        ('source = "x.gguf"', "none of the sweep's backends reads gguf; they read fake"),
-        ('source = "x"', "reads files without a suffix"),
+        ('source = "z.gguf"', "z.gguf: none of the sweep's backends reads gguf; they read fake"),
+        ('source = "z"', "z: none of the sweep's backends reads files without a suffix"),
         ('source = "q.fake"', "has 8 bits a weight; quants are made from 16 or 32"),
         ('source = "bad.fake"', "not a .fake file"),
         ('files = ["z*.fake"]', "no file matches 'z*.fake'"),
@@ -175,6 +106,8 @@ def test_a_bad_source_is_refused_in_one_line(tmp_path: Path, text: str, said: st
     grid_fake.write(tmp_path / "copy.fake")
     grid_fake.write(tmp_path / "other.fake", seed=1)
     grid_fake.write(tmp_path / "q.fake", quant="Q8", bits=8)
+    for name in ("z", "z.gguf"):
+        (tmp_path / name).write_bytes(b"0")
     (tmp_path / "bad.fake").write_bytes((tmp_path / "x.fake").read_bytes()[:-5])
     assert said in refusal(tmp_path, f'quants = ["Q4"]\n[[models]]\n{text}\n')
 

@@ -13,7 +13,7 @@ from grid.reference.heldout import assert_disjoint, heldout_units, item_lines
 from grid.reference.words import HELD_OUT_ONE_IN, held_out
 from grid.reference.world import ATTRIBUTES, FACTS
 
-FOLDER = reference.tokenizer_path().parent
+FOLDER = reference.size_dir("small").parent
 
 
 def test_heldout_text_is_what_the_generator_makes() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from grid.artifact import Artifact
-from grid.backend import Availability, Capability, Engine, Inspection, Needs, Recipe
+from grid.backend import Availability, Calibration, Capability, Engine, Inspection, Needs, Recipe
 from grid.cell import Options
 from grid.errors import InputError
 from grid.node import Node
@@ -70,7 +70,15 @@ class LlamaCpp:
 
         return identity()
 
-    def quantize(self, source: Path, recipe: str, target: Path, threads: int) -> None:
+    def quantize(
+        self,
+        source: Path,
+        recipe: str,
+        target: Path,
+        threads: int,
+        calibration: Calibration | None = None,
+        device: str = "cpu",
+    ) -> None:
         from grid_llamacpp.quantizer import quantize
 
         quantize(source, recipe, target, threads)

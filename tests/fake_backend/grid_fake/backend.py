@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from grid.artifact import Artifact
-from grid.backend import Availability, Capability, Inspection, Needs, Recipe
+from grid.backend import Availability, Calibration, Capability, Inspection, Needs, Recipe
 from grid.cell import Options
 from grid.errors import InputError, did_you_mean
 from grid.node import Node
@@ -80,7 +80,15 @@ class FakeBackend:
     def load(self, path: Path, device: str, options: Options) -> Iterator[FakeEngine]:
         yield FakeEngine(file.read(path), options)
 
-    def quantize(self, source: Path, recipe: str, target: Path, threads: int) -> None:
+    def quantize(
+        self,
+        source: Path,
+        recipe: str,
+        target: Path,
+        threads: int,
+        calibration: Calibration | None = None,
+        device: str = "cpu",
+    ) -> None:
         file.quantize(source, recipe, target)
 
 

@@ -1,0 +1,92 @@
+"""Noise floors: the divergences under which a comparison with the reference says nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from grid.analysis.tables import Attempt
+
+SIXTEEN_BIT = frozenset({"F16", "BF16", "F32"})
+"""Quants of whole weights."""
+
+
+def options_of(row: Mapping[str, Any]) -> str:
+    return json.dumps(json.loads(row["options"] or "{}"), sort_keys=True)
+
+
+def reference_of(attempt: Attempt) -> tuple[str, str]:
+    """Artifact id and backend of what a quality run compared with: rows of before engines were
+    compared with each other name no backend, and mean their own."""
+    artifact, _, backend = attempt.workload["reference"].partition("@")
+    return artifact, backend or attempt.row["backend"]
+
+
+def _is_reference(attempt: Attempt) -> bool:
+    row = attempt.row
+    compared = bool(attempt.workload.get("reference"))
+    return compared and reference_of(attempt) == (row["artifact_id"], row["backend"])
+
+
+def noise_runs(attempts: Sequence[Attempt]) -> list[Attempt]:
+    """Runs of a reference against its own distribution, computed another way.
+
+    Options that speed or tasks were measured with as well are a user's choice (a smaller KV type,
+    say), not the same computation done differently.
+    """
+    chosen = {_computation(a) for a in attempts if a.measure != "quality"}
+    return [a for a in attempts if _differs_from_itself(a) and _computation(a) not in chosen]
+
+
+def _differs_from_itself(attempt: Attempt) -> bool:
+    kld = attempt.metrics.get("kld_mean")
+    return (
+        attempt.measure == "quality"
+        and _is_reference(attempt)
+        and kld is not None
+        and kld.value > 0
+    )
+
+
+class Floors:
+    """KL divergences, nats, under which a comparison says nothing: of the reference with itself
+    computed another way, and of each other engine's 16 bits with the reference."""
+
+    def __init__(self, attempts: Sequence[Attempt]) -> None:
+        self._noise: dict[tuple[str, str], float] = {}
+        self._engines: dict[tuple[str, str, str], float] = {}
+        for attempt in noise_runs(attempts):
+            place = attempt.row["model"], attempt.row["device_kind"]
+            self._noise[place] = max(_kld(attempt), self._noise.get(place, 0.0))
+        for attempt in attempts:
+            if not _is_engine_run(attempt):
+                continue
+            row = attempt.row
+            engine = row["model"], row["device_kind"], row["backend"]
+            # Of several options the best: a smaller KV type, say, is no property of the engine.
+            self._engines[engine] = min(_kld(attempt), self._engines.get(engine, float("inf")))
+
+    def of(self, model: str, device_kind: str, backend: str) -> float | None:
+        """The larger of the two; None where neither was measured."""
+        known = (
+            self._noise.get((model, device_kind)),
+            self._engines.get((model, device_kind, backend)),
+        )
+        return max((one for one in known if one is not None), default=None)
+
+
+def _is_engine_run(attempt: Attempt) -> bool:
+    """16-bit weights in another engine than the reference's."""
+    sixteen = attempt.row["quant"].upper() in SIXTEEN_BIT
+    compared = attempt.measure == "quality" and "kld_mean" in attempt.metrics
+    return compared and sixteen and not _is_reference(attempt)
+
+
+def _kld(attempt: Attempt) -> float:
+    return attempt.metrics["kld_mean"].value
+
+
+def _computation(attempt: Attempt) -> tuple[str, str, str, str]:
+    row = attempt.row
+    return row["artifact_id"], row["backend"], options_of(row), row["device_kind"]

@@ -1,0 +1,114 @@
+"""A sweep of one model that is named on the command line, without a sweep file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from grid.errors import InputError
+from grid.formats.checkpoint import is_checkpoint
+from grid.formats.detect import format_of
+from grid.plan.load import load_sweep
+from grid.plan.origin import BUNDLED, HUB
+from grid.plan.sweep import ModelEntry, Sweep
+from grid.registry import backend, names
+
+LADDER = ("F16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_M", "Q2_K")
+"""Quants made of 16-bit weights."""
+
+_WHOLE = ("BF16", "F16", "F32")
+
+
+class _Asked(NamedTuple):
+    entry: ModelEntry
+    backend: str
+    quants: tuple[str, ...] = ()
+
+
+def asked_sweep(written: str | None) -> Sweep:
+    """The sweep of a file or of a model, as named on the command line; None: the bundled one."""
+    if written is not None and is_model(written):
+        return sweep_of(written)
+    return load_sweep(None if written is None else Path(written))
+
+
+def is_model(written: str) -> bool:
+    """True for what names a model and no sweep file: `ref:`, `hf:`, a .gguf file, a folder with
+    config.json."""
+    path = Path(written).expanduser()
+    return written.startswith((BUNDLED, HUB)) or path.suffix == ".gguf" or is_checkpoint(path)
+
+
+def sweep_of(written: str) -> Sweep:
+    """The bundled sweep's measures, of this model: a ladder of quants made of 16-bit weights;
+    quantized weights as they are, of a hub's repository every file, compared with its 16-bit one.
+
+    Raises InputError, one line, where the model is not there or no backend reads it.
+    """
+    if written.startswith(HUB):
+        asked = _of_hub(written)
+    elif written.startswith(BUNDLED):
+        asked = _ladder(written)
+    else:
+        path = Path(written).expanduser().resolve()
+        asked = _of_format(format_of(path), str(path))
+    return msgspec.structs.replace(
+        load_sweep(),
+        name=written,
+        file=written,
+        base=str(Path.cwd()),
+        models=(asked.entry,),
+        backends=(asked.backend,),
+        quants=asked.quants,
+    )
+
+
+def _of_hub(written: str) -> _Asked:
+    from grid import hub
+
+    address = hub.parse(written)
+    found = hub.listing(address)
+    ggufs = [file.path for file in found.files if file.path.endswith(".gguf")]
+    if ggufs and address.file is None:
+        return _files(written, found.repo, found.commit, ggufs)
+    (weights, *_) = hub.select(found, address.file)
+    form = format_of(hub.stand_in(weights)) if weights.folder else "gguf"
+    return _of_format(form, written)
+
+
+def _files(written: str, repo: str, commit: str, ggufs: list[str]) -> _Asked:
+    """All GGUF files of a repository; the first that is called 16-bit is the reference."""
+    at = f"@{commit}"
+    whole = [
+        path
+        for quant in _WHOLE
+        for path in ggufs
+        if path.removesuffix(".gguf").upper().endswith(quant)
+    ]
+    reference = f"{HUB}{repo}/{whole[0]}{at}" if whole else ""
+    entry = ModelEntry(files=(f"{HUB}{repo}/*.gguf{at}",), reference=reference)
+    return _Asked(entry, _reader("gguf", written))
+
+
+def _of_format(form: str, written: str) -> _Asked:
+    if form == "safetensors":
+        return _ladder(written)
+    return _Asked(ModelEntry(files=(written,)), _reader(form, written))
+
+
+def _ladder(written: str) -> _Asked:
+    makers = [name for name in names() if set(LADDER) <= set(backend(name).recipes())]
+    if not makers:
+        raise InputError(f"{written}: no installed backend makes {LADDER[1]} and the like")
+    return _Asked(ModelEntry(source=written), makers[0], LADDER)
+
+
+def _reader(form: str, written: str) -> str:
+    """Of the backends that read a format the one that reads the fewest others: the one made for
+    it."""
+    readers = [name for name in names() if form in backend(name).formats]
+    if not readers:
+        raise InputError(f"{written}: no installed backend reads {form or 'this'}; `grid backends`")
+    return min(readers, key=lambda name: (len(backend(name).formats), name))
