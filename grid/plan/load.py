@@ -33,15 +33,23 @@ _WORDS = {
 
 
 def load_sweep(path: Path | None = None) -> Sweep:
-    """The sweep in a TOML file; without a path, the bundled `quick.toml`.
+    """The sweep in a TOML file; without a path, the bundled `quick.toml`. A bare name of a bundled
+    sweep, such as `quick-formats`, is that one unless a file of that name is there.
 
     Raises InputError with the file, the dotted place and what to try. Names that only an installed
     backend knows (quants, options) are checked when the plan is made.
     """
-    if path is None:
-        bundled = files("grid") / "sweeps" / "quick.toml"
-        return parse_sweep(bundled.read_bytes(), "quick.toml", Path.cwd())
+    path = path or Path("quick.toml")
+    bundled = files("grid") / "sweeps" / f"{path.name.removesuffix('.toml')}.toml"
+    if path.parent == Path() and not path.exists() and bundled.is_file():
+        return parse_sweep(bundled.read_bytes(), bundled.name, Path.cwd())
     return parse_sweep(_read(path), str(path), path.resolve().parent)
+
+
+def bundled_sweeps() -> tuple[str, ...]:
+    """Names of the sweeps that come with the package."""
+    found = (files("grid") / "sweeps").iterdir()
+    return tuple(sorted(one.name for one in found if one.name.endswith(".toml")))
 
 
 def parse_sweep(content: bytes, file: str, base: Path) -> Sweep:
@@ -67,6 +75,7 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except FileNotFoundError:
         near = [p.name for p in path.parent.glob("*.toml")] if path.parent.is_dir() else []
+        near += bundled_sweeps()
         raise InputError(
             f"no sweep file {path}. {did_you_mean(path.name, near)}".rstrip()
         ) from None

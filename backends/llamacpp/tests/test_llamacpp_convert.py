@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from llamacpp_random import CONFIG, forward, tokenizer, weights, write_folder
 
 from grid.errors import EngineError, Unsupported
+from grid.reference import tokenizer_path
 
 IDS = [0, 17, 258, 80, 3, 99, 200, 261, 45, 45, 12, 7]
 
@@ -107,9 +108,7 @@ def test_truncated_safetensors_are_one_line_and_leave_no_file(tmp_path: Path, ke
 
 def test_the_bundled_tokenizer_agrees_with_its_own_library(tmp_path: Path, opened: Any) -> None:
     tokenizers = pytest.importorskip("tokenizers")
-    bundled = Path(__file__).parents[3] / "grid" / "reference" / "tokenizer.json"
-    if not bundled.exists():
-        pytest.skip("the bundled tokenizer is not there")
+    bundled = tokenizer_path()
     folder = write_folder(tmp_path / "m", vocab_size=1024, eos_token_id=0)
     (folder / "tokenizer.json").write_bytes(bundled.read_bytes())
     backend.quantize(folder, "F16", tmp_path / "m.gguf", 1)
