@@ -180,6 +180,15 @@ class Quantizes(Protocol):
 
 
 @runtime_checkable
+class Imports(Protocol):
+    """Implemented by the backend itself, where importing its engine takes a while."""
+
+    def import_engine(self) -> None:
+        """Import the stack, so that the time of loading an artifact is that of loading alone."""
+        ...
+
+
+@runtime_checkable
 class Predicts(Protocol):
     """Implemented by the backend itself, if it can: sizes before anything is made."""
 

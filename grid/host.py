@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from grid import wire
-from grid.backend import Engine, Quantizes
+from grid.backend import Engine, Imports, Quantizes
 from grid.errors import EngineError, GridError, OutOfMemory, Unsupported
 from grid.measure.meter import Meter
 from grid.measure.process import page_cache_share, resident_bytes
@@ -59,15 +59,16 @@ class Host:
     def _load(self, request: wire.Load, meter: Meter) -> wire.Loaded:
         self._held.close()
         _limit_memory(request.memory_limit)
-        path = Path(request.path)
-        share, baseline = page_cache_share(path), resident_bytes()
+        one, path = backend(request.backend), Path(request.path)
+        if isinstance(one, Imports):
+            with meter.engine():
+                one.import_engine()
+        imported_s, share, baseline = meter.engine_s, page_cache_share(path), resident_bytes()
         with meter.engine():
-            engine = self._held.enter_context(
-                backend(request.backend).load(path, request.device, request.options)
-            )
+            engine = self._held.enter_context(one.load(path, request.device, request.options))
         self._engine = engine
         self._loading = Loading(
-            load_s=meter.engine_s, baseline_rss_bytes=baseline, page_cache_share=share
+            load_s=meter.engine_s - imported_s, baseline_rss_bytes=baseline, page_cache_share=share
         )
         return wire.Loaded(
             engine_version=engine.version,

@@ -83,6 +83,11 @@ class LlamaCpp:
 
         quantize(source, recipe, target, threads)
 
+    def predicted_bytes(self, source: Path, recipe: str) -> int:
+        from grid_llamacpp.sizes import predicted_bytes
+
+        return predicted_bytes(source, recipe)
+
     def needs(
         self, artifact: Artifact, weight_bytes: int, options: Options, workload: Workload
     ) -> Needs:

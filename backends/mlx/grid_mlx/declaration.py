@@ -95,6 +95,11 @@ class Mlx:
 
         return needs(artifact, weight_bytes, options, workload)
 
+    def import_engine(self) -> None:
+        from grid_mlx import library
+
+        library.language_models()
+
     def load(self, path: Path, device: str, options: Options) -> AbstractContextManager[Engine]:
         from grid_mlx.engine import load
 

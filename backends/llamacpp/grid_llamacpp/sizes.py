@@ -1,0 +1,48 @@
+"""How many bytes a preset will take, from the headers of what it is made of."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from grid.formats.gguf_inventory import Hyperparameters, Tensor, from_headers
+from grid.formats.gguf_inventory_config import from_config
+from grid.formats.gguf_predict import metadata_bytes_of, metadata_bytes_with, predict
+from grid.formats.gguf_reader import read_header
+
+
+def predicted_bytes(source: Path, recipe: str) -> int:
+    """Bytes of the GGUF that `quantize` makes of `source`, a 16-bit GGUF or a checkpoint folder,
+    tensor by tensor as llama.cpp chooses their types.
+
+    Raises InputError where the header cannot be read or the architecture is not known.
+    """
+    if source.is_dir():
+        inventory, model, metadata = _of_folder(source)
+    else:
+        headers = [read_header(source)]
+        inventory, model = from_headers(headers)
+        metadata = metadata_bytes_of(headers)
+    return predict(inventory, model, recipe, metadata_bytes=metadata).file_bytes
+
+
+def _of_folder(folder: Path) -> tuple[tuple[Tensor, ...], Hyperparameters, int | None]:
+    """From config.json; the head is there where the weights have one, whatever the config ties."""
+    from grid.formats.checkpoint_files import read_config, read_weights
+
+    output = any(one.name.startswith("lm_head.") for one in read_weights(folder).tensors)
+    inventory, model = from_config(read_config(folder), output=output)
+    tokenizer = _tokenizer(folder)
+    if tokenizer is None or model.n_vocab is None:
+        return inventory, model, None
+    return inventory, model, metadata_bytes_with(tokenizer, model.n_vocab)
+
+
+def _tokenizer(folder: Path) -> dict[str, Any] | None:
+    """tokenizer.json; None where it is not there, which makes the header's size an estimate."""
+    try:
+        found = json.loads((folder / "tokenizer.json").read_bytes())
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
