@@ -1,0 +1,37 @@
+"""Conformance: what every backend has to keep to, as checks that run against a real one.
+
+    from grid.testing import CHECKS, Case, check, here
+    case = Case(backend, path, here())
+    for name in CHECKS:
+        check(name, case)            # "ran", or "skipped: ..." and why
+
+`path` is a weight file, or a folder in Hugging Face's layout, that the backend can load; any small
+model does. A broken rule raises `NonConforming` with one line. `report(case)` runs all of them on
+one loaded engine; so does the command, in the interpreter that has the engine:
+
+    python -m grid.testing BACKEND PATH --recipe Q8_0
+
+Rules take up to `Case.tokens` tokens, so that a slow engine can be tried too. Those that need more
+than a weight file (another engine's figures, a recipe to make) say so where they are skipped.
+"""
+
+from grid.testing import computes, declared, loads, makes  # noqa: F401  (each adds its rules)
+from grid.testing.case import NEAR, TEXT, Case, Expected, here
+from grid.testing.computes import expectation
+from grid.testing.rules import CHECKS, Check, NonConforming, check
+from grid.testing.runner import capabilities, report
+
+__all__ = [
+    "CHECKS",
+    "NEAR",
+    "TEXT",
+    "Case",
+    "Check",
+    "Expected",
+    "NonConforming",
+    "capabilities",
+    "check",
+    "expectation",
+    "here",
+    "report",
+]

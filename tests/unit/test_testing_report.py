@@ -1,0 +1,168 @@
+"""All checks on one case: the report, what it sums up to, and the command that prints it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from grid_fake import FakeBackend, write
+from grid_fake.engine import FakeEngine
+
+from grid.testing import CHECKS, Case, capabilities, expectation, here, report
+from grid.testing.__main__ import main
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return write(tmp_path / "toy.fake")
+
+
+@pytest.fixture
+def case(path: Path) -> Case:
+    one = Case(FakeBackend(), path, here(), recipe="Q4")
+    return Case(FakeBackend(), path, here(), recipe="Q4", expected=expectation(one))
+
+
+def test_everything_runs_on_a_whole_case(case: Case) -> None:
+    found = report(case)
+    assert found == dict.fromkeys(CHECKS, "ran")
+    assert {*capabilities(case, found).values()} == {"ran"}
+
+
+def test_each_line_is_heard_as_it_comes(case: Case) -> None:
+    heard: list[tuple[str, str]] = []
+    found = report(case, lambda name, said: heard.append((name, said)))
+    assert dict(heard) == found
+
+
+def test_a_broken_rule_spares_the_others(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeEngine, "decode", lambda self, ids: b"something else")
+    found = report(case)
+    assert found.pop("tokens_give_their_text_back") == "broken: decoding gives the text back"
+    assert {*found.values()} == {"ran"}
+
+
+def test_an_error_of_the_engine_is_a_broken_rule(case: Case) -> None:
+    failing = Case(case.backend, case.path, case.node, options={"oom_on": "prefill"})
+    found = report(failing)
+    assert found["steps_can_be_cut_back_and_repeated"] == (
+        "broken: OutOfMemory: no memory for prefill, as the option oom_on asks"
+    )
+    assert capabilities(failing, found)["steps"].startswith("broken: ")
+    assert capabilities(failing, found)["logits"] == "ran"
+
+
+def test_a_capability_that_is_not_declared_is_skipped(path: Path) -> None:
+    class Bare(FakeBackend):
+        capabilities = frozenset({"tokenizes", "logits"})
+
+    one = Case(Bare(), path, here())
+    summed = capabilities(one, report(one))
+    assert summed["steps"] == "skipped: fake does not declare steps"
+    assert summed["logits"] == "ran"
+
+
+class Counting(FakeBackend):
+    """Counts loads, and how many engines there are at once."""
+
+    def __init__(self) -> None:
+        self.loads = self.open = self.most = 0
+
+    @contextmanager
+    def load(self, path: Path, device: str, options: Any) -> Iterator[FakeEngine]:
+        self.loads += 1
+        self.open += 1
+        self.most = max(self.most, self.open)
+        try:
+            with super().load(path, device, options) as engine:
+                yield engine
+        finally:
+            self.open -= 1
+
+
+def test_rules_share_an_engine_and_none_is_left_open(path: Path) -> None:
+    backend = Counting()
+    report(Case(backend, path, here(), recipe="Q4", loads=1))
+    # two loads that score alike, three for memory, one that a recipe made; and what lies between
+    assert backend.loads <= 9
+    assert (backend.most, backend.open) == (1, 0)
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "grid.testing", *arguments],
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+
+
+def test_the_command_prints_a_line_for_each_check_and_capability(path: Path) -> None:
+    done = run("fake", str(path), "--recipe", "Q4")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = [line.split("  ", 1)[0].strip() for line in done.stdout.splitlines()]
+    assert lines[: len(CHECKS)] == list(CHECKS)
+    assert lines[len(CHECKS) :] == [
+        f"capability {name}"
+        for name in ("tokenizes", "scores", "logits", "steps", "generates", "quantizes")
+    ]
+
+
+def test_the_command_exits_with_1_where_something_is_broken(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = main(["fake", str(path), "--option", "unsupported_on=step", "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert code == 1
+    assert told["backend"] == "fake"
+    assert told["version"] == "fake 1"
+    assert told["capabilities"]["steps"].startswith("broken: Unsupported: ")
+    assert told["capabilities"]["generates"] == "ran"
+    assert told["checks"]["a_recipe_makes_what_it_says"].startswith("skipped: ")
+
+
+def test_figures_go_from_one_engine_to_another(
+    path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    figures = str(tmp_path / "expected.json")
+    assert main(["fake", str(path), "--write-expected", figures, "--json"]) == 0
+    other = str(write(tmp_path / "other.fake", seed=3))
+    capsys.readouterr()
+    assert main(["fake", other, "--expected", figures, "--json"]) == 1
+    checks = json.loads(capsys.readouterr().out)["checks"]
+    assert checks["text_becomes_the_tokens_of_the_reference"] == "ran"
+    assert checks["scores_agree_with_the_reference"].startswith("broken: scores agree with fake: ")
+    assert main(["fake", str(path), "--expected", figures, "--json", "--tokens", "8"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["fack", "{path}"], "no backend 'fack' is installed. Did you mean 'fake'?"),
+        (["fake", "nowhere.fake"], "no file nowhere.fake"),
+        (["fake", "{path}", "--source", "nowhere"], "no file nowhere"),
+        (["fake", "{path}", "--recipe", "q4"], "fake has no recipe 'q4'. Known: BROKEN, F16, Q2"),
+        (["fake", "{path}", "--option", "x"], "--option x: expected NAME=VALUE"),
+        (["fake", "{path}", "--tokens", "2"], "tokens: 2 are too few"),
+        (["fake", "{path}", "--expected", "nowhere"], "--expected nowhere: No such file"),
+        (["fake", "{path}", "--expected", "{path}"], "toy.fake: Object "),
+    ],
+)
+def test_a_wrong_command_is_one_line(
+    path: Path, arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([one.format(path=path) for one in arguments]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+
+
+def test_the_suite_takes_no_more_than_an_engines_process_has() -> None:
+    heavy = ("pyarrow", "ray", "duckdb", "pandas", "rich", "scipy", "platformdirs", "packaging")
+    code = f"import grid.testing.__main__, sys; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
