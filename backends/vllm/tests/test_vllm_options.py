@@ -1,0 +1,56 @@
+"""Options: complete, checked, and another way to compute the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from grid_vllm import backend
+from hypothesis import given
+from hypothesis import strategies as st
+
+from grid.errors import InputError
+from grid.node import Node
+
+HERE = Node(
+    name="here", system="any", chip="any", cores=4, memory_bytes=2**34, bandwidth_bytes_s=1e10
+)
+
+
+def test_defaults_are_of_the_node(with_gpu: Node) -> None:
+    here, there = backend.options({}, HERE), backend.options({}, with_gpu)
+    assert (here["device"], here["eager"], here["threads"]) == ("cpu", True, 4)
+    assert (there["device"], there["eager"], there["threads"]) == ("gpu", False, 16)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "line"),
+    [
+        ({"dtpe": "auto"}, r"option 'dtpe' is unknown to vllm\. Did you mean 'dtype'\?"),
+        ({"dtype": "float64"}, r"option dtype = 'float64' is unknown\. Did you mean"),
+        ({"kv_dtype": "q8_0"}, r"option kv_dtype = 'q8_0' is unknown\. Known: auto, bfloat16"),
+        ({"batch": 0}, r"option batch = 0: write a whole number from 1 to 65536"),
+        ({"batch": True}, r"option batch = True: write a whole number"),
+        ({"eager": 1}, r"option eager = 1: write true or false"),
+        ({"batch": 8, "sequences": 16}, r"sequences = 16 is larger than batch = 8"),
+    ],
+)
+def test_a_mistake_is_one_line(wrong: dict[str, Any], line: str) -> None:
+    with pytest.raises(InputError, match=line) as caught:
+        backend.options(wrong, HERE)
+    assert "\n" not in str(caught.value)
+
+
+@given(
+    batch=st.integers(1, 65_536),
+    sequences=st.integers(1, 4096),
+    threads=st.integers(1, 64),
+)
+def test_the_other_way_differs_in_more_than_speed(batch: int, sequences: int, threads: int) -> None:
+    chosen = {"batch": max(batch, sequences), "sequences": sequences, "threads": threads}
+    options = backend.options(chosen, HERE)
+    other = backend.noise_options(options)
+    differing = {name for name in options if options[name] != other[name]}
+    assert differing == {"batch", "threads"}
+    if int(other["batch"]) <= 65_536:
+        assert backend.options(other, HERE) == other
