@@ -12,7 +12,7 @@ def cache_dir() -> Path:
     """`$QUANTGRID_CACHE`, else the user's cache folder for quantgrid. Not created here."""
     given = os.environ.get(CACHE_VARIABLE)
     if given:
-        return Path(given)
+        return Path(given).absolute()  # processes with another working folder are given it too
     import platformdirs  # not in a backend's own environment, where the variable is always set
 
     return Path(platformdirs.user_cache_dir("quantgrid"))

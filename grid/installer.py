@@ -119,9 +119,10 @@ def _run(
     try:
         assert process.stdout is not None
         for line in process.stdout:
-            if line.strip():
-                lines.append(" ".join(line.split()))
-                say(lines[-1])
+            said = " ".join(line.split())
+            if said and not said.startswith("Using "):  # which Python: a path, at every call
+                lines.append(said)
+                say(said)
         code = process.wait()
     finally:
         if process.poll() is None:

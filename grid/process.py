@@ -41,6 +41,8 @@ class EngineProcess:
         self.loaded_only = True
         """True until a workload has run: peak memory is a fresh process's."""
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  (open as long as the process)
+        # Some engines write logs into the folder they are started in, which is the user's.
+        self._folder = tempfile.TemporaryDirectory(prefix="grid-engine-")
         request_out, self._requests = os.pipe()
         self._replies, reply_in = os.pipe()
         self._buffer = b""
@@ -52,12 +54,14 @@ class EngineProcess:
                 stderr=self._log,
                 pass_fds=(request_out, reply_in),
                 env=_environment(imports),
+                cwd=self._folder.name,
                 start_new_session=True,  # Ctrl-C is ours to handle, and a group of its own to end
             )
         except OSError as error:
             for descriptor in (self._requests, self._replies):
                 os.close(descriptor)
             self._log.close()
+            self._folder.cleanup()
             raise EngineError(f"the engine's process does not start: {error}") from error
         finally:
             os.close(request_out)
@@ -104,6 +108,7 @@ class EngineProcess:
             self._process.wait(timeout=0.5)
         self._kill()
         self._log.close()
+        self._folder.cleanup()
 
     def __enter__(self) -> EngineProcess:
         return self
@@ -165,8 +170,9 @@ def _environment(imports: str | None) -> dict[str, str]:
     path = imports
     if path is None:
         root = str(Path(__file__).resolve().parent.parent)
-        given = os.environ.get("PYTHONPATH")
-        path = os.pathsep.join([root, given]) if given else root
+        given = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
+        # The process has a working folder of its own, so what was relative to ours is made absolute.
+        path = os.pathsep.join([root, *map(os.path.abspath, given)])
     variables = {**os.environ, CACHE_VARIABLE: str(cache_dir()), "PYTHONPATH": path}
     if imports is not None:
         for name in ("VIRTUAL_ENV", "PYTHONHOME"):  # of another interpreter than this one
