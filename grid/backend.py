@@ -183,8 +183,11 @@ class Quantizes(Protocol):
 class Imports(Protocol):
     """Implemented by the backend itself, where importing its engine takes a while."""
 
-    def import_engine(self) -> None:
-        """Import the stack, so that the time of loading an artifact is that of loading alone."""
+    def import_engine(self, device: str, options: Options) -> None:
+        """Import the stack, so that the time of loading an artifact is that of loading alone.
+
+        An engine that is not there or does not import is left for `load` to say.
+        """
         ...
 
 

@@ -62,7 +62,7 @@ class Host:
         one, path = backend(request.backend), Path(request.path)
         if isinstance(one, Imports):
             with meter.engine():
-                one.import_engine()
+                one.import_engine(request.device, request.options)
         imported_s, share, baseline = meter.engine_s, page_cache_share(path), resident_bytes()
         with meter.engine():
             engine = self._held.enter_context(one.load(path, request.device, request.options))

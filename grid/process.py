@@ -171,7 +171,7 @@ def _environment(imports: str | None) -> dict[str, str]:
     if path is None:
         root = str(Path(__file__).resolve().parent.parent)
         given = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
-        # The process has a working folder of its own, so what was relative to ours is made absolute.
+        # The process has a working folder of its own: what is relative to ours is made absolute.
         path = os.pathsep.join([root, *map(os.path.abspath, given)])
     variables = {**os.environ, CACHE_VARIABLE: str(cache_dir()), "PYTHONPATH": path}
     if imports is not None:

@@ -89,6 +89,17 @@ def predicted_bytes(source: Path | Sequence[Tensor], scheme: Scheme) -> int:
     return predict(source, scheme).file_bytes
 
 
+def recipe_bytes(source: Path, recipe: str) -> int:
+    """Size of the weight file of a quant by its name, made of a 16-bit checkpoint folder.
+
+    Raises InputError for a name that says no scheme of a known layout.
+    """
+    scheme = scheme_of(recipe)
+    if scheme is None:
+        raise InputError(f"the size of {recipe!r} cannot be told from its name")
+    return predicted_bytes(source, scheme)
+
+
 def is_packed(tensor: Tensor, scheme: Scheme) -> bool:
     """Whether a method packs this tensor: linear layers of the text model's blocks; MLX also the
     embeddings and the head, and only rows that its groups fill."""

@@ -81,12 +81,11 @@ class Mlx:
 
     def predicted_bytes(self, source: Path, recipe: str) -> int:
         """From the headers of the 16-bit checkpoint. Raises Unsupported for an unknown recipe."""
-        from grid.formats.checkpoint_sizes import predicted_bytes, scheme_of
+        from grid.formats.checkpoint_sizes import recipe_bytes
 
-        scheme = scheme_of(recipe)
-        if recipe not in RECIPES or scheme is None:
+        if recipe not in RECIPES:
             raise Unsupported(f"{recipe!r} is no recipe of mlx. {did_you_mean(recipe, RECIPES)}")
-        return predicted_bytes(source, scheme)
+        return recipe_bytes(source, recipe)
 
     def needs(
         self, artifact: Artifact, weight_bytes: int, options: Options, workload: Workload
@@ -95,10 +94,11 @@ class Mlx:
 
         return needs(artifact, weight_bytes, options, workload)
 
-    def import_engine(self) -> None:
+    def import_engine(self, device: str, options: Options) -> None:
         from grid_mlx import library
 
-        library.language_models()
+        if not library.missing():
+            library.language_models()
 
     def load(self, path: Path, device: str, options: Options) -> AbstractContextManager[Engine]:
         from grid_mlx.engine import load

@@ -72,6 +72,11 @@ class Vllm:
     ) -> Needs:
         return memory.needs(artifact, weight_bytes, options, workload)
 
+    def import_engine(self, device: str, options: Options) -> None:
+        from grid_vllm.engine import import_stack
+
+        import_stack(device, options)
+
     def load(self, path: Path, device: str, options: Options) -> AbstractContextManager[Engine]:
         from grid_vllm.engine import load
 

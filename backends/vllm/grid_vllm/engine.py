@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -57,6 +58,13 @@ def _clean() -> None:
     if state is not None:
         state.cleanup_dist_env_and_memory()
     gc.collect()
+
+
+def import_stack(device: str, options: Options) -> None:
+    """Import vLLM, where it is there; its settings are read from the environment at that time."""
+    with contextlib.suppress(ImportError, OSError):  # said again, in one line, by what loads
+        settings.prepare(device, options)
+        from vllm import LLMEngine  # noqa: F401
 
 
 class VllmEngine:

@@ -1,0 +1,5 @@
+"""transformers for quantgrid. Importing this loads no engine."""
+
+from grid_transformers.declaration import Transformers
+
+backend = Transformers()

@@ -1,0 +1,174 @@
+"""A model of transformers' kind, loaded: what `grid.backend` asks of an engine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from grid.backend import TokenScores
+from grid.cell import Options
+from grid.errors import EngineError, Unsupported
+from grid_transformers.context import Context, Forward, cache_bytes
+from grid_transformers.failures import computing
+from grid_transformers.generation import generate
+from grid_transformers.scoring import Request, score
+from grid_transformers.tokenizer import FolderTokenizer
+from grid_transformers.weights import tensor_bytes
+
+_DEFAULT_CONTEXT = 2048
+_DEFAULT_BATCH = 512
+
+
+@contextmanager
+def load(path: Path, device: str, options: Options) -> Iterator[HfEngine]:
+    """Load a model folder; leaving gives its memory back.
+
+    `device` is `cpu`, `cuda`, `cuda:1` or `mps`. Raises OutOfMemory, Unsupported or EngineError
+    with one line.
+    """
+    from grid_transformers.loading import load_model, release
+
+    loaded = load_model(path, device, options)
+    engine = HfEngine(loaded.model, path, loaded.version, loaded.environment, options)
+    del loaded
+    try:
+        yield engine
+    finally:
+        engine.close()
+        release(device)
+
+
+class HfEngine:
+    """Tokenizes, Scores, Logits, Steps and Generates of `grid.backend` over a causal language model
+    with transformers' interface, on the device where its weights are.
+
+    `folder` holds the tokenizer and config.json. `environment` is handed out as it is. Of `options`
+    only `batch` is read: tokens that are evaluated at once. The cache grows with what it holds, so
+    room for a context is a limit here and takes no memory of its own.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        folder: Path,
+        version: str,
+        environment: Mapping[str, str],
+        options: Mapping[str, Any],
+    ) -> None:
+        self.version = version
+        self._environment = dict(environment)
+        self._forward: Any = Forward(model, int(options.get("batch", _DEFAULT_BATCH)))
+        self._tokenizer = FolderTokenizer(folder)
+        self._config = _text_config(model)
+        self.bos = self._tokenizer.bos
+        self.vocabulary = _vocabulary(model, self._config)
+        self._ends = _ends(folder, model)
+        self._limit = getattr(self._config, "max_position_embeddings", None)
+        self._room = min(_DEFAULT_CONTEXT, self._limit or _DEFAULT_CONTEXT)
+        self._context = Context(self._forward)
+
+    def close(self) -> None:
+        """Let go of the model and its cache; the engine is of no use afterwards."""
+        del self._context
+        self._forward = None
+
+    def environment(self) -> Mapping[str, str]:
+        return self._environment
+
+    def resize(self, context: int) -> None:
+        """Make room for `context` tokens. Raises Unsupported beyond the model's own limit."""
+        if self._limit and context > self._limit:
+            raise Unsupported(
+                f"{context} tokens of context asked, the model is made for {self._limit}"
+            )
+        self._room = max(context, 1)
+        self.reset()
+
+    def memory_report(self) -> Mapping[str, int]:
+        """Bytes of the weights' tensors, and of the cache's for the tokens held now."""
+        return {
+            "model_buffer_bytes": tensor_bytes(self._forward.model),
+            "kv_buffer_bytes": cache_bytes(self._context.cache),
+        }
+
+    def encode(self, text: str) -> list[int]:
+        return self._tokenizer.encode(text)
+
+    def decode(self, ids: Sequence[int]) -> bytes:
+        """The tokens' own bytes; control tokens and ids that name no token have none."""
+        return self._tokenizer.decode(ids)
+
+    def logits(self, ids: Sequence[int], first: int = 0) -> npt.NDArray[np.float32]:
+        self._check_room(len(ids))
+        self.reset()
+        found: npt.NDArray[np.float32] = self._forward.append(ids, self._forward.cache(), first)
+        return found
+
+    def score(self, requests: Sequence[Request]) -> Iterator[TokenScores]:
+        for context, rest in requests:
+            self._check_room(len(context) + len(rest) - 1)
+        self.reset()
+        with computing("scoring"):
+            yield from score(self._forward, requests)
+
+    def reset(self) -> None:
+        self._context = Context(self._forward)
+
+    def truncate(self, tokens: int) -> None:
+        with computing("cutting the context back"):
+            self._context.truncate(tokens)
+
+    def prefill(self, ids: Sequence[int]) -> None:
+        self._check_room(len(self._context.ids) + len(ids))
+        self._context.append(ids)
+
+    def step(self, token: int) -> None:
+        self._check_room(len(self._context.ids) + 1)
+        self._context.append((token,))
+
+    def generate(
+        self, prompts: Sequence[Sequence[int]], max_tokens: int, ignore_eos: bool, seed: int
+    ) -> Iterator[tuple[int, int]]:
+        for prompt in prompts:
+            self._check_room(len(prompt) + max_tokens)
+        self.reset()
+        ends = frozenset[int]() if ignore_eos else self._ends
+        with computing("generation"):
+            yield from generate(self._forward, prompts, max_tokens, ends, seed)
+
+    def _check_room(self, tokens: int) -> None:
+        if tokens > self._room:
+            raise EngineError(f"{tokens} tokens asked, the context has room for {self._room}")
+
+
+def _text_config(model: Any) -> Any:
+    """The language model's part of a configuration."""
+    config = model.config
+    return config.get_text_config(decoder=True) if hasattr(config, "get_text_config") else config
+
+
+def _vocabulary(model: Any, config: Any) -> int:
+    """Width of the logits; the configuration says it where the head is packed."""
+    head = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
+    width = getattr(head, "out_features", None)
+    return int(config.vocab_size if width is None else width)
+
+
+def _ends(folder: Path, model: Any) -> frozenset[int]:
+    """Ids that end a text: generation_config.json's, which list all of them, else config.json's."""
+    path = folder / "generation_config.json"
+    said: Any = None
+    if path.is_file():
+        try:
+            said = json.loads(path.read_text(encoding="utf-8")).get("eos_token_id")
+        except (OSError, ValueError, AttributeError) as error:
+            raise EngineError(f"{path}: cannot be read ({error})") from error
+    if said is None:
+        said = getattr(_text_config(model), "eos_token_id", None)
+    return frozenset(said if isinstance(said, list) else [] if said is None else [said])

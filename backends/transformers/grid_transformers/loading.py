@@ -1,0 +1,234 @@
+"""A model folder loaded by transformers, with what a reader of its numbers must know."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from grid.cell import Options
+from grid.errors import EngineError, InputError, Unsupported
+from grid_transformers.describe import describe
+from grid_transformers.failures import loading
+
+
+class Loaded(NamedTuple):
+    """A model ready to compute, the engine's version, and the environment of its numbers."""
+
+    model: Any
+    version: str
+    environment: Mapping[str, str]
+
+
+def quiet() -> None:
+    """Before torch and transformers are imported: nothing is looked up on a hub, no bars are drawn,
+    and threads that wait for others sleep soon. Left to spin, they take the time of whatever else
+    the machine does, and an evaluation of a small model has been seen to take fifty times as long.
+    """
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    os.environ["TRANSFORMERS_OFFLINE"] = "1"
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    # AQLM's kernel for CPUs adds to one vector from all its threads at once: with more than one its
+    # results are wrong, by chance and by much (aqlm 1.1.7).
+    os.environ["NUMBA_NUM_THREADS"] = "1"
+
+
+def import_stack() -> None:
+    """Import torch and transformers, where they are there."""
+    quiet()
+    with contextlib.suppress(ImportError, OSError):  # said again, in one line, by what loads
+        import transformers.modeling_utils  # noqa: F401  (brings what loading a model imports)
+
+
+def load_model(path: Path, device: str, options: Options) -> Loaded:
+    """Load a folder onto a device. Raises OutOfMemory, Unsupported or EngineError, one line."""
+    model = from_folder(
+        path,
+        "cpu" if options["device"] == "cpu" else device,
+        str(options["dtype"]),
+        str(options["attention"]),
+        int(options["threads"]),
+    )
+    import torch
+    import transformers
+
+    version = f"transformers {transformers.__version__}, torch {torch.__version__}"
+    return Loaded(model, version, describe(model, options))
+
+
+def from_folder(
+    path: Path,
+    device: str,
+    dtype: str,
+    attention: str,
+    threads: int,
+    config: Callable[[], Any] | None = None,
+) -> Any:
+    """The model of a folder, ready to compute; `config` makes the quantization config that is
+    applied to 16-bit weights on the way. `dtype` is a name of torch's, `auto` or `checkpoint`.
+
+    Raises OutOfMemory, Unsupported or EngineError, one line.
+    """
+    quiet()
+    with loading(path.name):
+        import torch
+        import transformers
+    silence(transformers)
+    torch.set_num_threads(max(1, threads))
+    check_device(torch, device)
+    check_format(path)
+    if device == "cpu":
+        # Threads that load tensors beside each other leave memory behind in pools of their own, by
+        # chance more or less of it, and hold more tensors at once: no peak would repeat.
+        os.environ["HF_DEACTIVATE_ASYNC_LOAD"] = "1"
+    wanted = compute_type(torch, path, device, dtype)
+    with loading(path.name):
+        model, info = transformers.AutoModelForCausalLM.from_pretrained(
+            path,
+            dtype=wanted,
+            device_map={"": device},
+            attn_implementation=attention,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            output_loading_info=True,
+            **({} if config is None else {"quantization_config": config()}),
+        )
+    _check_weights(path, info)
+    model.eval()
+    model.requires_grad_(False)
+    exact_kernels(model, wanted)
+    return model
+
+
+FORMATS = frozenset(
+    {"safetensors", "bnb", "torchao", "gptq", "awq", "aqlm", "fp8", "compressed-tensors"}
+)
+"""Kinds of folder that transformers loads. HQQ is left out: it says that its own is to come."""
+
+
+def check_format(path: Path) -> None:
+    """transformers ignores a quantization that it does not know, and computes with packed numbers
+    as if they were weights. Raises Unsupported for such a folder."""
+    from grid.formats.quantization import read_quantization
+
+    try:
+        found = read_quantization(path, _config(path))
+    except InputError as error:
+        raise Unsupported(str(error)) from error
+    if found is not None and found.format not in FORMATS:
+        raise Unsupported(f"{path}: transformers does not load {found.format} weights")
+
+
+def silence(transformers: Any) -> None:
+    """Packages of quantized kinds raise the loudness of everybody's log."""
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+
+
+def exact_kernels(model: Any, dtype: Any) -> None:
+    """Asked for 32 bits, a quantized model shall compute in 32 bits: then a checkpoint has one
+    quality on all CPUs.
+
+    Some loaders leave what is not quantized in the 16 bits of the file; it is widened. bitsandbytes
+    on CPUs with 16-bit instructions rounds activations and scales to bfloat16 at the first
+    evaluation, whatever the model computes in; that is switched off.
+    """
+    import torch
+
+    if dtype != torch.float32:
+        return
+    for parameter in model.parameters():
+        plain = type(parameter) is torch.nn.Parameter and type(parameter.data) is torch.Tensor
+        if plain and parameter.dtype in (torch.float16, torch.bfloat16):
+            parameter.data = parameter.data.float()
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
+            module.compute_dtype, module.compute_type_is_set = dtype, True
+
+
+def check_device(torch: Any, device: str) -> None:
+    """Raises Unsupported where torch has no such device."""
+    kind, _, number = device.partition(":")
+    if kind == "cpu":
+        return
+    if kind == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if int(number or 0) < count:
+            return
+        raise Unsupported(f"device {device}: torch {torch.__version__} sees {count} CUDA devices")
+    if kind == "mps" and torch.backends.mps.is_available():
+        return
+    raise Unsupported(f"device {device}: torch {torch.__version__} has none of that kind here")
+
+
+def compute_type(torch: Any, path: Path, device: str, name: str) -> Any:
+    """The type that weights and activations have while computing.
+
+    `auto` is the checkpoint's own on an accelerator. On a CPU it is 32 bits: most have no 16-bit
+    arithmetic, so theirs is slower and rounds more, and 32 bits hold every 16-bit weight exactly.
+    torchao's 8-bit floats multiply in the type they were saved for only, and keep that.
+    """
+    if name not in ("auto", "checkpoint"):
+        return getattr(torch, name)
+    config = _config(path)
+    bound = "Float8" in json.dumps(config.get("quantization_config", {}).get("quant_type", ""))
+    if name == "auto" and device == "cpu" and not bound:
+        return torch.float32
+    for part in (config, config.get("text_config") or {}):
+        said = part.get("dtype") or part.get("torch_dtype")
+        if said in ("float32", "float16", "bfloat16"):
+            return getattr(torch, said)
+    return torch.bfloat16
+
+
+def _config(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads((path / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise EngineError(f"{path}/config.json: cannot be read ({error})") from error
+    if not isinstance(found, dict):
+        raise EngineError(f"{path}/config.json: no JSON object")
+    return found
+
+
+def _check_weights(path: Path, info: Mapping[str, Any]) -> None:
+    """transformers fills what a checkpoint lacks with random numbers; no figure is made of those.
+
+    Raises EngineError naming the weights.
+    """
+    missing = sorted(info.get("missing_keys") or ())
+    shapes = sorted(str(key) for key in info.get("mismatched_keys") or ())
+    for what, names in (("lacks", missing), ("has in another shape", shapes)):
+        if names:
+            raise EngineError(
+                f"{path}: the checkpoint {what} {len(names)} of the weights that config.json asks "
+                f"for, {names[0]} first; is it the config.json of these weights?"
+            )
+
+
+def release(device: str) -> None:
+    """Give freed memory back to the device and to the system."""
+    import torch
+
+    gc.collect()
+    kind = device.partition(":")[0]
+    if kind == "cuda":
+        torch.cuda.empty_cache()
+    elif kind == "mps":
+        torch.mps.empty_cache()
+    if sys.platform == "linux":
+        import ctypes
+
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)

@@ -1,0 +1,43 @@
+"""What of the engine is installed, asked in its own environment."""
+
+from __future__ import annotations
+
+import importlib.util
+
+from grid.backend import Availability
+from grid.node import Node
+
+_PACKAGES = ("torch", "transformers", "accelerate", "safetensors", "tokenizers")
+"""Without these no checkpoint loads. The packages of quantized kinds are looked for when one is."""
+
+
+def probe(node: Node, mend: str) -> Availability:
+    """Imports torch and transformers; devices are those that torch can compute on."""
+    missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        return Availability(ready=False, reason=f"{missing[0]} is not installed", mend=mend)
+    from grid_transformers.loading import quiet
+
+    quiet()
+    try:
+        import torch
+        import transformers
+    except (ImportError, OSError, RuntimeError) as error:
+        line = str(error).strip().splitlines()[0]
+        return Availability(
+            ready=False,
+            reason=f"torch or transformers does not load: {line}",
+            mend=f"{mend} --reinstall",
+        )
+    version = f"transformers {transformers.__version__}, torch {torch.__version__}"
+    return Availability(ready=True, version=version, devices=("cpu", *_devices(torch)))
+
+
+def _devices(torch: object) -> list[str]:
+    from typing import Any
+
+    found: Any = torch
+    if found.cuda.is_available():
+        count = found.cuda.device_count()
+        return ["cuda", *(f"cuda:{index}" for index in range(1, count))]
+    return ["mps"] if found.backends.mps.is_available() else []

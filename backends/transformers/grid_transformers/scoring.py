@@ -1,0 +1,147 @@
+"""Log-probabilities of continuations, many short requests in one evaluation.
+
+A row is one context with one continuation. Rows are padded on the right: what follows a token does
+not change it under causal attention, so no mask is wanted and the result is the model's own.
+Contexts that several rows share (the choices of one item) are evaluated once, as far as the
+shortest context of the pack goes; the rest of each row is evaluated on top of that cache.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from grid.backend import TokenScores
+from grid_transformers.context import Forward, is_plain, to_host
+from grid_transformers.memory import SCORED_TOKENS
+
+Request = tuple[Sequence[int], Sequence[int]]
+_ROWS_AT_ONCE = 64
+
+
+class Row(NamedTuple):
+    """A request, its place among the requests, and the group of equal contexts it is in."""
+
+    place: int
+    group: int
+    context: tuple[int, ...]
+    rest: tuple[int, ...]
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """What is evaluated: all but the last token, which nothing is asked after."""
+        return self.context + self.rest[:-1]
+
+
+def token_scores(logits: npt.NDArray[np.float32], targets: Sequence[int]) -> TokenScores:
+    """Scores of `targets` [n] under logits [n, vocabulary]; the softmax is summed in 64 bits."""
+    log_probs = np.empty(len(targets))
+    for start in range(0, len(targets), _ROWS_AT_ONCE):
+        rows = logits[start : start + _ROWS_AT_ONCE].astype(np.float64)
+        rows -= rows.max(axis=1, keepdims=True)
+        picked = rows[np.arange(len(rows)), list(targets[start : start + _ROWS_AT_ONCE])]
+        log_probs[start : start + len(rows)] = picked - np.log(np.exp(rows).sum(axis=1))
+    return TokenScores(np.minimum(log_probs, 0.0), logits.argmax(axis=1).astype(np.int64))
+
+
+def score(forward: Forward, requests: Sequence[Request]) -> Iterator[TokenScores]:
+    """Scores in the order of the requests; packs are made of contexts of like length."""
+    rows = _rows(requests)
+    shares = is_plain(forward.cache())
+    found: dict[int, TokenScores] = {}
+    for pack in packs(rows, forward.batch):
+        found.update(_score_pack(forward, pack, shares))
+    yield from (found[place] for place in range(len(rows)))
+
+
+def _rows(requests: Sequence[Request]) -> list[Row]:
+    rows, place = [], 0
+    groups = groupby(requests, key=lambda request: tuple(request[0]))
+    for group, (context, members) in enumerate(groups):
+        for _, rest in members:
+            rows.append(Row(place, group, context, tuple(rest)))
+            place += 1
+    return rows
+
+
+def packs(rows: Sequence[Row], tokens: int) -> Iterator[list[Row]]:
+    """Whole groups of like context length, put together while the rows, padded to the longest,
+    have at most `tokens` tokens after the pack's shared part and SCORED_TOKENS with it; a larger
+    group stands alone."""
+    ordered = sorted(rows, key=lambda row: (len(row.context), row.group))
+    pack: list[Row] = []
+    for _, members in groupby(ordered, key=lambda row: row.group):
+        group = list(members)
+        if pack and not _fits(pack + group, tokens):
+            yield pack
+            pack = []
+        pack = pack + group
+    if pack:
+        yield pack
+
+
+def _shared(pack: Sequence[Row]) -> int:
+    """Tokens that are evaluated once per context: all but the last of the shortest one."""
+    return min(len(row.context) for row in pack) - 1
+
+
+def _fits(pack: Sequence[Row], tokens: int) -> bool:
+    longest = max(len(row.ids) for row in pack)
+    return len(pack) * (longest - _shared(pack)) <= tokens and len(pack) * longest <= SCORED_TOKENS
+
+
+def _score_pack(
+    forward: Forward, pack: Sequence[Row], shares: bool
+) -> Iterator[tuple[int, TokenScores]]:
+    groups = list(dict.fromkeys(row.group for row in pack))
+    cut = _shared(pack) if shares and len(groups) < len(pack) else 0
+    cache = _prefix(forward, pack, cut) if cut else None
+    width = max(len(row.ids) for row in pack) - cut
+    at_once = max(1, min(forward.batch // width, SCORED_TOKENS // (cut + width)))
+    for start in range(0, len(pack), at_once):
+        part = pack[start : start + at_once]
+        last = start + at_once >= len(pack)
+        chosen = _selected(forward, cache, [groups.index(row.group) for row in part], last)
+        yield from _score_rows(forward, part, cut, chosen)
+
+
+def _prefix(forward: Forward, pack: Sequence[Row], cut: int) -> Any:
+    """A cache of the first `cut` tokens of each group's context, a row a group."""
+    contexts = list({row.group: row.context[:cut] for row in pack}.values())
+    cache = forward.cache()
+    step = max(1, forward.batch // len(contexts))
+    for start in range(0, cut, step):
+        forward(forward.ids([c[start : start + step] for c in contexts]), cache, 1)
+    return cache
+
+
+def _selected(forward: Forward, cache: Any, rows: Sequence[int], last: bool) -> Any:
+    """The cache with a row for each of `rows`; the original is used up by the last part."""
+    if cache is None:
+        return None
+    chosen = cache if last else copy.deepcopy(cache)
+    with forward.torch.inference_mode():
+        chosen.batch_select_indices(forward.ids(rows))
+    return chosen
+
+
+def _score_rows(
+    forward: Forward, part: Sequence[Row], cut: int, cache: Any
+) -> Iterator[tuple[int, TokenScores]]:
+    width = max(len(row.ids) for row in part) - cut
+    keep = width - min(len(row.context) - 1 for row in part) + cut
+    padded = [_pad(row.ids[cut:], width) for row in part]
+    logits = forward(forward.ids(padded), cache, keep)
+    for index, row in enumerate(part):
+        first = len(row.context) - 1 - cut - (width - keep)
+        wanted = to_host(logits[index, first : first + len(row.rest)])
+        yield row.place, token_scores(wanted, row.rest)
+
+
+def _pad(ids: Sequence[int], width: int) -> list[int]:
+    return [*ids, *[0] * (width - len(ids))]
