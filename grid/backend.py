@@ -32,7 +32,8 @@ ENTRY_POINT_GROUP = "quantgrid.backends"
 
 
 class Availability(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether a backend runs on a node; if not, `reason` and the one command that mends it."""
+    """Whether a backend runs on a node; if not, `reason` and the one command that mends it. Where
+    it runs, `reason` is what its user should know, if anything."""
 
     ready: bool
     version: str = ""

@@ -58,7 +58,7 @@ def show_backends(node: Node, as_json: bool = False) -> None:
 
 def _state(told: dict[str, Any]) -> str:
     if told["ready"]:
-        return "ready"
+        return f"ready; {told['reason']}" if told["reason"] else "ready"
     mend = f"; try: {told['mend']}" if told["mend"] else ""
     return f"{told['reason']}{mend}"
 

@@ -1,0 +1,60 @@
+"""GPTQModel imported as it is wanted here: silent, offline, and without compiling anything."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from grid_transformers.loading import quiet
+
+
+class _Nowhere(io.TextIOBase):
+    """Takes text and keeps none; stays open for the library's writing threads."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
+_NOWHERE = _Nowhere()
+
+
+@contextlib.contextmanager
+def silent() -> Iterator[None]:
+    """The library draws tables and bars on standard output; a reader of ours wants none."""
+    with contextlib.redirect_stdout(_NOWHERE), contextlib.redirect_stderr(_NOWHERE):
+        yield
+
+
+def library() -> Any:
+    """The module `gptqmodel`. Raises what its import raises."""
+    quiet()
+    # The pools of a CPU without these are too small: "requests 2 workers".
+    os.environ.setdefault("GPTQMODEL_CPU_WORKERS", "2")
+    # Else C++ is compiled for half a minute to save a second of packing.
+    os.environ.setdefault("GPTQMODEL_DISABLE_PACK_EXT", "1")
+    os.environ.setdefault("GPTQMODEL_DISABLE_GIL_WARNING", "1")
+    with silent():
+        import gptqmodel
+    for name in ("tokenicer", "torch.distributed", "torchao"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    return gptqmodel
+
+
+def import_stack() -> None:
+    """Import GPTQModel and what loading a model imports, where they are there."""
+    from grid_transformers.loading import import_stack as import_transformers
+
+    with contextlib.suppress(ImportError, OSError):  # said again, in one line, by what loads
+        library()
+        import_transformers()
+
+
+def pinned(name: str) -> str:
+    """The version of a package in runtime.txt."""
+    lines = Path(__file__).with_name("runtime.txt").read_text(encoding="utf-8").splitlines()
+    return next(line.partition("==")[2] for line in lines if line.startswith(f"{name}=="))

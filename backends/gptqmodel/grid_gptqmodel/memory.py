@@ -1,0 +1,31 @@
+"""Memory that a cell will take: as in transformers, and what is kept unpacked here."""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+from grid_transformers import memory
+
+from grid.artifact import Artifact
+from grid.backend import Needs
+from grid.cell import Options
+from grid.workload import Workload
+from grid_gptqmodel.recipes import FORMS
+
+
+def needs(artifact: Artifact, weight_bytes: int, options: Options, workload: Workload) -> Needs:
+    """Bytes on host and device for a cell; pure."""
+    found = memory.needs(artifact, weight_bytes, options, workload)
+    if options["device"] != "cpu" or not _unpacks(artifact, options):
+        return found
+    unpacked = math.ceil(artifact.model.parameters * memory.element_bytes(options))
+    return msgspec.structs.replace(found, host_bytes=found.host_bytes + unpacked)
+
+
+def _unpacks(artifact: Artifact, options: Options) -> bool:
+    """Whether the weights are kept unpacked beside the packed ones, as `kernels.choose` decides."""
+    form = FORMS["gptq"].get(artifact.quant)
+    packed = form is not None and form.bits == 4 and form.group > 0
+    kernel = options["kernel"]
+    return artifact.format == "gptq" and (kernel == "torch" or (kernel == "auto" and not packed))

@@ -1,0 +1,63 @@
+"""The 16-bit folder that is quantized: what must hold before hours are spent on it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from grid.errors import EngineError, InputError, Unsupported
+from grid.formats.checkpoint import format_of
+from grid.formats.checkpoint_files import read_config, read_weights
+from grid.formats.safetensors import Tensor
+from grid_gptqmodel.recipes import COLUMN, Form
+
+_PACKED_WORD = 32
+"""Weights that are packed together: the formats store 32-bit words."""
+_IN_LAYER = re.compile(r"\.\d+\..*\.weight$")
+_WIDTHS = {"F16": "float16", "BF16": "bfloat16", "F32": "float32"}
+
+
+class Source:
+    """A checked source; `dtype` is the type that most of its weights are stored in."""
+
+    def __init__(self, folder: Path, form: Form) -> None:
+        self.folder = folder
+        try:
+            kind = format_of(folder)
+            config = read_config(folder)
+            tensors = read_weights(folder).tensors
+        except InputError as error:
+            raise EngineError(str(error)) from error
+        if kind != "safetensors":
+            raise Unsupported(
+                f"{form.name} is made of a folder of 16-bit safetensors; {folder.name} is {kind}"
+            )
+        matrices = [t for t in tensors if len(t.shape) == 2 and _IN_LAYER.search(t.name)]
+        _check_groups(matrices or [t for t in tensors if len(t.shape) == 2], form)
+        self.dtype = _common_type(matrices or list(tensors))
+        self.context_length = config.get("max_position_embeddings")
+
+
+def _check_groups(matrices: list[Tensor], form: Form) -> None:
+    group = _PACKED_WORD if form.group == COLUMN else form.group
+    for tensor in matrices:
+        height, width = tensor.shape
+        if width % group:
+            raise Unsupported(
+                f"{form.name}: {tensor.name} has {width} inputs, which groups of {group} do not "
+                "divide; take a recipe with smaller groups"
+            )
+        if height % _PACKED_WORD:
+            raise Unsupported(
+                f"{form.name}: {tensor.name} has {height} outputs, no multiple of {_PACKED_WORD}"
+            )
+
+
+def _common_type(tensors: list[Tensor]) -> str:
+    counts: dict[str, int] = {}
+    for tensor in tensors:
+        counts[tensor.dtype] = counts.get(tensor.dtype, 0) + tensor.elements
+    most = max(counts, key=lambda name: counts[name]) if counts else ""
+    if most not in _WIDTHS:
+        raise Unsupported(f"weights stored as {most or 'nothing'} are not quantized; 16 bits are")
+    return _WIDTHS[most]
