@@ -92,8 +92,9 @@ class Retired:
         )
 
     def import_engine(self, device: str, options: Options) -> None:
-        from grid_gptqmodel.library import silent
         from grid_transformers.loading import import_stack
+
+        from grid_gptqmodel.library import silent
 
         import_stack()
         with contextlib.suppress(ImportError, OSError), silent():  # `load` says it in one line
