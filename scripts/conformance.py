@@ -204,7 +204,7 @@ def record(lines: list[Line], node: Node, target: Path) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("backends", nargs="*", metavar="BACKEND", help="default: REQUIRED")
+    parser.add_argument("backends", nargs="*", metavar="BACKEND", help="default: all")
     parser.add_argument("--record", type=Path, help="write the result as a dated page")
     asked = parser.parse_args()
     node = probe_node()
@@ -213,7 +213,7 @@ def main() -> int:
         folder = Path(name)
         weights = Weights(folder, node)
         expected = expectations(weights, folder, node)
-        for one in asked.backends or REQUIRED:
+        for one in asked.backends or TRIALS:
             lines += tried(one, weights, expected, node)
     if asked.record:
         record(lines, node, asked.record)

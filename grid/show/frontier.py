@@ -65,6 +65,7 @@ def show_frontier(store: str, as_json: bool = False, only: Plan | None = None) -
     for name, found in classes.items():
         _print_class(name, told_apart(found))
         _print_disturbed(attempts, name)
+        _print_refused(attempts, name)
 
 
 def _of_plan(attempts: pa.Table, plan: Plan) -> pa.Table:
@@ -111,6 +112,19 @@ def _print_disturbed(attempts: pa.Table, hardware_class: str) -> None:
         rest = f" and {len(labels) - TIES_SHOWN} more" if len(labels) > TIES_SHOWN else ""
         text = f"other programs computed during {shown}{rest}: leave the machine alone and --fresh"
         console().print(text, markup=False, style="yellow")
+
+
+def _print_refused(attempts: pa.Table, hardware_class: str) -> None:
+    """Where a divergence from the reference is not there because it would mean nothing."""
+    quality = (pc.field("measure") == "quality") & (pc.field("status") == "ok")
+    here = pc.field("hardware_class") == hardware_class
+    reasons: defaultdict[str, list[str]] = defaultdict(list)
+    for row in attempts.filter(quality & here).to_pylist():
+        reason = dict(row["environment"] or []).get("kld_refused")
+        if reason:
+            reasons[reason].append(f"{row['model']} {row['quant']} in {row['backend']}")
+    for reason, labels in reasons.items():
+        console().print(f"no KLD for {', '.join(labels)}: {reason}", markup=False, style="yellow")
 
 
 def show_summary(summary: Summary, store: str, as_json: bool) -> None:

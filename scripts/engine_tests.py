@@ -1,0 +1,110 @@
+"""Run the tests of backends that need their engine, each in its own environment.
+
+    uv run python scripts/engine_tests.py [BACKEND...]
+
+In this project's own environment those tests skip, since the engine is not there. Environments
+that are missing are made; pytest comes from a folder beside them, so that they stay as pinned.
+Exits with 1 where a test fails, or where a backend's tests all skip.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from grid import reference, wire
+from grid.backend import Calibration
+from grid.environments import Interpreter, made
+from grid.installer import find_uv, uv_settings
+from grid.node import Node
+from grid.probe import probe_node
+from grid.process import EngineProcess
+from grid.texts import CALIBRATION, read_text
+
+ROOT = Path(__file__).resolve().parent.parent
+TESTS = {
+    "transformers": "transformers",
+    "gptq": "gptqmodel",
+    "mlx": "mlx",
+    "vllm": "vllm",
+    "autogptq": "autogptq",
+    "autoawq": "autoawq",
+}
+"""Backends whose engine is not in this project's environment, and the folder of their tests."""
+
+TOOLS = ("pytest", "hypothesis")
+GIVEN = {
+    "QUANTGRID_TEST_GPTQ": ("gptq", "gptq-w4g128"),
+    "QUANTGRID_TEST_AWQ": ("awq", "awq-w4g128"),
+}
+"""Checkpoints of the smallest model that tests read, by variable: who makes them, and what."""
+
+
+def checkpoints(folder: Path, node: Node) -> dict[str, str]:
+    """The checkpoints of `GIVEN`, made by their backends."""
+    text = read_text(CALIBRATION)
+    path = folder / "calibration.txt"
+    path.write_text(text.text)
+    calibration = Calibration(path=str(path), sha256=text.sha256, samples=16, tokens=128)
+    for name, quant in GIVEN.values():
+        interpreter = made(name, node)
+        request = wire.Quantize(
+            backend=name,
+            source=str(reference.size_dir("small")),
+            recipe=quant,
+            target=str(folder / f"small-{quant}"),
+            threads=node.cores,
+            calibration=calibration,
+        )
+        with EngineProcess(interpreter.python, interpreter.imports) as process:
+            process.ask(request, 900)
+    return {variable: str(folder / f"small-{quant}") for variable, (_, quant) in GIVEN.items()}
+
+
+def run(name: str, interpreter: Interpreter, folder: Path, given: dict[str, str]) -> bool:
+    """Whether the tests of a backend pass, some of them having run."""
+    tools = folder / f"tools-{name}"
+    install = [find_uv(), "pip", "install", "--quiet", "--python", interpreter.python]
+    subprocess.run(
+        [*install, "--target", str(tools), *TOOLS],
+        cwd=folder,
+        env=uv_settings(os.environ),
+        check=True,
+    )
+    path = os.pathsep.join([str(interpreter.imports or ROOT), str(tools)])
+    command = [interpreter.python, "-m", "pytest", "-p", "no:cacheprovider", "-rs"]
+    start = time.monotonic()
+    done = subprocess.run(
+        [*command, str(ROOT / "backends" / TESTS[name] / "tests")],
+        cwd=ROOT,
+        env={**os.environ, **given, "PYTHONPATH": path, "QUANTGRID_CACHE": str(folder / "cache")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    lines = done.stdout.strip().splitlines()
+    shown = lines if done.returncode else [line for line in lines if line.startswith("SKIPPED")]
+    print(f"{name}: {time.monotonic() - start:.0f} s: {lines[-1] if lines else done.stderr[-500:]}")
+    for line in shown[-60:]:
+        print(f"  {line}")
+    sys.stdout.flush()
+    return done.returncode == 0 and "passed" in (lines[-1] if lines else "")
+
+
+def main(asked: list[str]) -> int:
+    node = probe_node()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        given = checkpoints(folder, node)
+        failed = [one for one in asked or TESTS if not run(one, made(one, node), folder, given)]
+    if failed:
+        print(f"failed: {', '.join(failed)}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
