@@ -7,7 +7,10 @@ The model is coarse on purpose; its constants are of a desktop core with 8-bit i
 * decode: a step reads all weights once, at the node's measured bandwidth, and takes no less than
   a prefill token would alone plus `STEP_OVERHEAD_S`;
 * a session starts a process (`START_S`) and reads the weights (`LOAD_BYTES_S`);
-* making an artifact costs parameters / `QUANTIZED_PER_S`.
+* making an artifact costs parameters / `QUANTIZED_PER_S`, or `CALIBRATED_PER_S` where a calibration
+  set is run through the model;
+* an engine in an environment of its own is a Python stack: `IMPORT_S` to start, `PYTHON_STEP_S` a
+  step, and `ENVIRONMENT_S` where the environment is still to be made.
 
 Where cells of the plan were measured, the whole is scaled by measured time / modelled time.
 """
@@ -18,7 +21,9 @@ from collections.abc import Mapping
 
 import msgspec
 
+from grid.artifact import Artifact
 from grid.cell import Cell
+from grid.plan.order import Session
 from grid.plan.plan import Plan
 from grid.workload import Decode, Latency, Memory, Prefill, Quality, Tasks
 
@@ -27,6 +32,10 @@ STEP_OVERHEAD_S = 100e-6
 START_S = 0.5
 LOAD_BYTES_S = 1e9
 QUANTIZED_PER_S = 20e6
+CALIBRATED_PER_S = 0.15e6
+IMPORT_S = 15.0
+PYTHON_STEP_S = 5e-3
+ENVIRONMENT_S = 60.0
 MEMORY_STEPS = 4
 """Tokens that a memory cell generates after filling its context."""
 ITEM_TOKENS = 45
@@ -68,7 +77,8 @@ def cell_seconds(plan: Plan, cell: Cell) -> float:
     node = plan.node
     prefill_s = 2 * cell.artifact.model.parameters / (FLOPS_PER_CORE * max(1, node.cores))
     bandwidth = node.bandwidth_bytes_s if node.bandwidth_bytes_s > 0 else _UNKNOWN_BANDWIDTH
-    step_s = max(prefill_s, plan.weight_bytes[cell.artifact.id] / bandwidth) + STEP_OVERHEAD_S
+    overhead_s = PYTHON_STEP_S if cell.backend in plan.environments else STEP_OVERHEAD_S
+    step_s = max(prefill_s, plan.weight_bytes[cell.artifact.id] / bandwidth) + overhead_s
     return read * prefill_s + written * step_s
 
 
@@ -90,8 +100,22 @@ def _tokens(cell: Cell) -> tuple[int, int]:
 
 
 def _set_up_seconds(plan: Plan) -> float:
-    loads = sum(
-        START_S + plan.weight_bytes[session.artifact.id] / LOAD_BYTES_S for session in plan.sessions
+    used = {session.backend for session in plan.sessions}
+    unmade = sum(not plan.environments.get(name, True) for name in used)
+    return (
+        sum(_start_seconds(plan, session) for session in plan.sessions)
+        + sum(_making_seconds(artifact) for artifact in plan.artifacts)
+        + unmade * ENVIRONMENT_S
     )
-    made = [one.model.parameters for one in plan.artifacts if one.path is None]
-    return loads + sum(made) / QUANTIZED_PER_S
+
+
+def _start_seconds(plan: Plan, session: Session) -> float:
+    start_s = IMPORT_S if session.backend in plan.environments else START_S
+    return start_s + plan.weight_bytes[session.artifact.id] / LOAD_BYTES_S
+
+
+def _making_seconds(artifact: Artifact) -> float:
+    if artifact.made_from is None:
+        return 0.0
+    rate = CALIBRATED_PER_S if artifact.calibration else QUANTIZED_PER_S
+    return artifact.model.parameters / rate

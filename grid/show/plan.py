@@ -41,6 +41,10 @@ def show_plan(plan: Plan, estimate: Estimate, as_json: bool = False) -> None:
         f"{len(plan.cells)} cells to measure in {len(plan.sessions)} sessions, "
         f"{len(plan.measured)} measured already, {len(plan.skipped)} skipped"
     )
+    used = {cell.backend for cell in plan.cells}
+    unmade = sorted(name for name, made in plan.environments.items() if name in used and not made)
+    if unmade:
+        out.print(f"environments to be made first, up to a few GB each: {', '.join(unmade)}")
     if plan.cells:
         source = (
             f"from {estimate.from_measured} measured cells"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from plan_helpers import NODE, plan_of
 
@@ -61,3 +62,12 @@ def test_memory_is_that_of_the_largest_cell_left(plan: Plan) -> None:
 def test_nothing_left_takes_no_time_and_no_memory(plan: Plan) -> None:
     done = estimate(plan.minus({cell.id for cell in plan.cells}))
     assert (done.seconds, done.host_bytes) == (0.0, None)
+
+
+def test_an_engine_in_an_environment_of_its_own_takes_longer_to_start_and_to_step(
+    plan: Plan,
+) -> None:
+    own = msgspec.structs.replace(plan, environments={"fake": True})
+    unmade = msgspec.structs.replace(plan, environments={"fake": False})
+    assert estimate(own).seconds > estimate(plan).seconds + 10 * len(plan.sessions)
+    assert estimate(unmade).seconds == pytest.approx(estimate(own).seconds + 60)
