@@ -85,12 +85,14 @@ def sweep(
     from grid.plan.named import asked_sweep
     from grid.probe import probe_node
     from grid.progress import progress_for
+    from grid.show.environments import ready_environments
     from grid.show.frontier import show_frontier, show_summary
     from grid.sweep import finished_ids, make_plan, run_sweep, settled
 
     asked = asked_sweep(file)
     node = settled(probe_node(), store)
-    plan = make_plan(asked, node, store, fresh, changed)
+    broken = ready_environments(asked.backends, node)
+    plan = make_plan(asked, node, store, fresh, changed, broken)
     again = None if fresh else partial(finished_ids, asked, node, store, changed)
     summary = run_sweep(asked, plan, node, store, executor, progress_for(as_json), again)
     if as_json:
@@ -98,7 +100,7 @@ def sweep(
     else:
         show_frontier(store, only=plan)
         show_summary(summary, store, as_json=False)
-    raise typer.Exit(1 if summary.failed else 0)
+    raise typer.Exit(1 if summary.failed or broken else 0)
 
 
 @app.command()

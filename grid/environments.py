@@ -13,7 +13,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, entry_points, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -77,7 +77,7 @@ def found(name: str, node: Node) -> Interpreter | None:
     requirements = requirements_of(backend(name), node)
     if requirements is None or _satisfied_here(requirements):
         return HERE
-    folder = _folder(requirements)
+    folder = _folder(requirements, node)
     if _marker(folder) is None:
         return None
     return Interpreter(python=str(_python(folder)), imports=str(_imports()))
@@ -97,7 +97,7 @@ def made(
     requirements = requirements_of(backend(name), node)
     if requirements is None or (again and _satisfied_here(requirements)):
         return HERE
-    folder = _folder(requirements)
+    folder = _folder(requirements, node)
     try:
         with _locked(folder):
             if again or _marker(folder) is None:
@@ -114,13 +114,17 @@ def availability(name: str, node: Node) -> Availability:
     one = backend(name)
     interpreter = found(name, node)
     if interpreter is None:
-        whole = "half made" if _folder(_required(one, node)).exists() else "not made yet"
+        whole = "half made" if _folder(_required(one, node), node).exists() else "not made yet"
         return Availability(
             ready=False, reason=f"environment {whole}", mend=f"grid backends install {name}"
         )
-    if interpreter == HERE:
+    if interpreter != HERE:
+        return _asked(name, node, interpreter)
+    try:
         return one.probe(node)
-    return _asked(name, node, interpreter)
+    except Exception as error:  # a plugin's defect is its own state, not everybody's end
+        reason = f"its probe failed: {' '.join(str(error).split())}"
+        return Availability(ready=False, reason=reason, mend="update or uninstall it")
 
 
 def obstacle(name: str, node: Node) -> str:
@@ -165,7 +169,7 @@ def _satisfied_here(requirements: Path) -> bool:
     return True
 
 
-def _folder(requirements: Path) -> Path:
+def _folder(requirements: Path, node: Node) -> Path:
     """Named for people by the plugin's package, and by a hash of what decides the content."""
     key = digest(
         "environment",
@@ -174,6 +178,7 @@ def _folder(requirements: Path) -> Path:
         platform.system(),
         platform.machine(),
         platform.python_version_tuple()[:2],
+        sorted({one.kind.partition("-")[0] for one in node.accelerators}),  # builds differ
     )
     return cache_dir() / "environments" / f"{requirements.parent.name}-{key[:16]}"
 
@@ -196,8 +201,12 @@ def _marker(folder: Path) -> Marker | None:
 
 def _build(name: str, folder: Path, requirements: Path, say: Callable[[str], None]) -> None:
     start = time.monotonic()
-    shutil.rmtree(folder, ignore_errors=True)
+    older = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(older, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
+    if _marker(folder) is not None:
+        folder.rename(older)  # it works: it is there again if this fails
+    shutil.rmtree(folder, ignore_errors=True)
     try:
         make_venv(folder, requirements, tuple(_pin(one) for one in CORE), say)
         marker = Marker(
@@ -207,12 +216,14 @@ def _build(name: str, folder: Path, requirements: Path, say: Callable[[str], Non
             bytes=_size(folder),
         )
         write_whole(folder / _MARKER, msgspec.json.encode(marker))
-    except EngineError as error:
+    except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
-        raise EngineError(f"no environment for {name}: {error}") from error
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+        if older.exists():
+            older.rename(folder)
+        if isinstance(error, EngineError):
+            raise EngineError(f"no environment for {name}: {error}") from error
         raise
+    shutil.rmtree(older, ignore_errors=True)
 
 
 def _size(folder: Path) -> int:
@@ -269,9 +280,10 @@ def _link(link: Path, target: Path) -> None:
 def _asked(name: str, node: Node, interpreter: Interpreter) -> Availability:
     """What the backend says in its own environment; kept there, since an import takes long."""
     folder = Path(interpreter.python).parents[1]
-    key = digest("probe", name, [(one.name, one.kind) for one in node.accelerators])
+    devices = [(one.name, one.kind) for one in node.accelerators]
+    key = digest("probe", name, devices, _code_of(name))
     kept = folder / f"probe-{key[:16]}.json"
-    if kept.exists():
+    with suppress(OSError, msgspec.MsgspecError):  # not asked yet, or damaged
         return msgspec.json.decode(kept.read_bytes(), type=Availability)
     try:
         with EngineProcess(interpreter.python, interpreter.imports) as process:
@@ -281,5 +293,15 @@ def _asked(name: str, node: Node, interpreter: Interpreter) -> Availability:
         return Availability(ready=False, reason=f"its engine does not import: {error}", mend=mend)
     assert isinstance(reply, wire.Probed)
     if reply.availability.ready:
-        write_whole(kept, msgspec.json.encode(reply.availability))
+        with suppress(OSError):  # a cache that takes nothing costs a question each time, no more
+            write_whole(kept, msgspec.json.encode(reply.availability))
     return reply.availability
+
+
+def _code_of(name: str) -> str:
+    """Hash of a plugin's own modules: what another version of it says is asked anew."""
+    place = _place(type(backend(name)).__module__.partition(".")[0])
+    if place is None:
+        return ""
+    files = sorted(place.rglob("*.py")) if place.is_dir() else [place]
+    return digest("code", [file.read_text(errors="replace") for file in files])

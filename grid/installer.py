@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import subprocess
@@ -23,7 +24,14 @@ _TWINS = {
 """Settings of pip -> the same of uv, which does not read pip's; the first one is set where the user
 has set none of them."""
 
-_PLACES = ("UV_FIND_LINKS", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL")
+_PLACES = (
+    "UV_TORCH_BACKEND",
+    "UV_FIND_LINKS",
+    "UV_DEFAULT_INDEX",
+    "UV_INDEX_URL",
+    "UV_INDEX",
+    "UV_EXTRA_INDEX_URL",
+)
 """Where one of these is set, the user has said where packages come from, torch included."""
 
 _LAST_LINES = 3
@@ -64,10 +72,20 @@ def uv_settings(environ: Mapping[str, str]) -> dict[str, str]:
     for pip, twins in _TWINS.items():
         value = environ.get(pip, "").strip()
         if value and not any(environ.get(twin) for twin in twins):
-            settings[twins[0]] = ",".join(value.split()) if pip == "PIP_FIND_LINKS" else value
+            settings[twins[0]] = _as_uv_has_it(pip, value)
+            if (
+                pip == "PIP_EXTRA_INDEX_URL"
+            ):  # pip takes the best of all, uv of the first that has it
+                settings.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")
     for name in ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME"):
         settings.pop(name, None)
     return settings
+
+
+def _as_uv_has_it(pip: str, value: str) -> str:
+    """Several places on one line, folders absolute: uv runs elsewhere."""
+    places = [os.path.abspath(one) if os.path.exists(one) else one for one in value.split()]
+    return ("," if pip == "PIP_FIND_LINKS" else " ").join(places)
 
 
 def make_venv(
@@ -102,6 +120,23 @@ def find_uv() -> str:
     return found
 
 
+_running: set[subprocess.Popen[str]] = set()
+"""Installers that a thread waits for: a process that ends does not wait for its threads."""
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    if process.poll() is None:
+        process.kill()
+        process.wait()
+    _running.discard(process)
+
+
+@atexit.register
+def _end_all() -> None:
+    for process in list(_running):
+        _end(process)
+
+
 def _run(
     command: list[str], folder: Path, settings: Mapping[str, str], say: Callable[[str], None]
 ) -> None:
@@ -116,6 +151,7 @@ def _run(
         text=True,
         errors="replace",
     )
+    _running.add(process)
     try:
         assert process.stdout is not None
         for line in process.stdout:
@@ -125,9 +161,7 @@ def _run(
                 say(said)
         code = process.wait()
     finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
+        _end(process)
     if code:
         last = " / ".join(lines[-_LAST_LINES:])[-600:]
         raise EngineError(f"the installer failed (exit code {code}): {last}")

@@ -42,7 +42,10 @@ class EngineProcess:
         """True until a workload has run: peak memory is a fresh process's."""
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  (open as long as the process)
         # Some engines write logs into the folder they are started in, which is the user's.
-        self._folder = tempfile.TemporaryDirectory(prefix="grid-engine-")
+        self._folder = tempfile.TemporaryDirectory(
+            prefix="grid-engine-",
+            ignore_cleanup_errors=True,  # a child of the engine's may be writing there still
+        )
         request_out, self._requests = os.pipe()
         self._replies, reply_in = os.pipe()
         self._buffer = b""

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -83,16 +84,22 @@ def settled(node: Node, store: str) -> Node:
 
 
 def make_plan(
-    sweep: Sweep, node: Node, store: str, fresh: bool = False, changed: bool = False
+    sweep: Sweep,
+    node: Node,
+    store: str,
+    fresh: bool = False,
+    changed: bool = False,
+    broken: Mapping[str, str] = MappingProxyType({}),
 ) -> Plan:
     """The plan of a sweep on a node, minus what the store holds.
 
-    `fresh` measures all again, `changed` what another version of its engine measured.
+    `fresh` measures all again, `changed` what another version of its engine measured; `broken` says
+    of backends whose environment cannot be made, why.
     """
     from grid.plan.expand import expand
 
     asked = {name: backend(name) for name in sweep.backends}
-    obstacles = {name: obstacle(name, node) for name in sweep.backends}
+    obstacles = {name: broken.get(name) or obstacle(name, node) for name in sweep.backends}
     plan = expand(sweep, asked, node, available_memory(), obstacles)
     own = {name: there for name in asked if (there := found(name, node)) != HERE}
     made = {name: interpreter is not None for name, interpreter in own.items()}
@@ -104,8 +111,8 @@ def finished_ids(sweep: Sweep, node: Node, store: str, changed: bool = False) ->
     """Cells that need no run: those with a result (with `changed`, of the engine's present
     version), and those not tried because a smaller one ran out of memory."""
     results = open_store(store)
-    versions = {name: engine_version(name, node) for name in sweep.backends}
-    versions = {name: version for name, version in versions.items() if version}
+    # Of an environment that is still to be made no row has the version.
+    versions = {name: engine_version(name, node) or "not made" for name in sweep.backends}
     pruned = {c for c, (_, reason) in _recorded(results).items() if reason.startswith(PRUNED)}
     return pruned | results.finished_ids(versions if changed else None)
 

@@ -11,6 +11,12 @@ from grid.analysis.tables import Attempt
 SIXTEEN_BIT = frozenset({"F16", "BF16", "F32"})
 """Quants of whole weights."""
 
+Place = tuple[str, str]
+"""Model, device kind."""
+
+Engine = tuple[str, str, str]
+"""Model, device kind, backend."""
+
 
 def options_of(row: Mapping[str, Any]) -> str:
     return json.dumps(json.loads(row["options"] or "{}"), sort_keys=True)
@@ -25,7 +31,7 @@ def reference_of(attempt: Attempt) -> tuple[str, str]:
 
 def _is_reference(attempt: Attempt) -> bool:
     row = attempt.row
-    compared = bool(attempt.workload.get("reference"))
+    compared = attempt.measure == "quality" and bool(attempt.workload.get("reference"))
     return compared and reference_of(attempt) == (row["artifact_id"], row["backend"])
 
 
@@ -50,37 +56,47 @@ def _differs_from_itself(attempt: Attempt) -> bool:
 
 
 class Floors:
-    """KL divergences, nats, under which a comparison says nothing: of the reference with itself
-    computed another way, and of each other engine's 16 bits with the reference."""
+    """KL divergences, nats, under which a comparison says nothing: in the reference's engine that
+    of the reference with itself computed another way; in another engine the larger of this and of
+    that engine's own 16 bits with the reference."""
 
     def __init__(self, attempts: Sequence[Attempt]) -> None:
-        self._noise: dict[tuple[str, str], float] = {}
-        self._engines: dict[tuple[str, str, str], float] = {}
+        self._noise: dict[Place, float] = {}
+        self._engines: dict[Engine, dict[str, float]] = {}
+        self._references: set[Engine] = set()
         for attempt in noise_runs(attempts):
-            place = attempt.row["model"], attempt.row["device_kind"]
+            place = _place(attempt)
             self._noise[place] = max(_kld(attempt), self._noise.get(place, 0.0))
         for attempt in attempts:
-            if not _is_engine_run(attempt):
-                continue
-            row = attempt.row
-            engine = row["model"], row["device_kind"], row["backend"]
-            # Of several options the best: a smaller KV type, say, is no property of the engine.
-            self._engines[engine] = min(_kld(attempt), self._engines.get(engine, float("inf")))
+            row, place = attempt.row, _place(attempt)
+            if _is_reference(attempt):
+                self._references.add((*place, row["backend"]))
+            elif _is_engine_run(attempt):
+                known = self._engines.setdefault((*place, row["backend"]), {})
+                known[options_of(row)] = _kld(attempt)
 
-    def of(self, model: str, device_kind: str, backend: str) -> float | None:
-        """The larger of the two; None where neither was measured."""
-        known = (
-            self._noise.get((model, device_kind)),
-            self._engines.get((model, device_kind, backend)),
-        )
-        return max((one for one in known if one is not None), default=None)
+    def of(self, model: str, device_kind: str, backend: str, options: str) -> float | None:
+        """None where it was not measured. An engine's floor is that of the same options; where
+        those were not measured, the least of its others."""
+        noise = self._noise.get((model, device_kind))
+        if (model, device_kind, backend) in self._references:
+            return noise
+        known = self._engines.get((model, device_kind, backend))
+        if not known:
+            return None
+        own = known.get(options, min(known.values()))
+        return own if noise is None else max(own, noise)
+
+
+def _place(attempt: Attempt) -> Place:
+    return attempt.row["model"], attempt.row["device_kind"]
 
 
 def _is_engine_run(attempt: Attempt) -> bool:
     """16-bit weights in another engine than the reference's."""
     sixteen = attempt.row["quant"].upper() in SIXTEEN_BIT
     compared = attempt.measure == "quality" and "kld_mean" in attempt.metrics
-    return compared and sixteen and not _is_reference(attempt)
+    return compared and sixteen and reference_of(attempt)[1] != attempt.row["backend"]
 
 
 def _kld(attempt: Attempt) -> float:

@@ -127,7 +127,7 @@ def _variant(
         bits_per_byte=_figure(text, "bits_per_byte"),
         kld_mean=_figure(text, "kld_mean"),
         same_top1=_figure(text, "same_top1"),
-        noise_floor_nat=floors.of(row["model"], row["device_kind"], key[1]),
+        noise_floor_nat=floors.of(row["model"], row["device_kind"], *key[1:3]),
         bandwidth_utilisation=_utilisation(mine, decode, row["artifact_bytes"]),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from grid.artifact import ArtifactFacts
@@ -44,7 +44,7 @@ def inspect(path: Path) -> Inspection:
         name=path.name or path.resolve().name,
         family=config.architecture,
         source=str(path),
-        revision=facts.sha256,
+        revision=model_revision(facts.sha256, _deciding(path)),
         architecture=config.architecture,
         parameters=facts.elements,
         context_length=config.context_length,
@@ -81,6 +81,33 @@ def _facts(weights: Weights, unpacked: Sequence[Weight]) -> ArtifactFacts:
         bpw_layer=bits_per_weight(matrices or unpacked),
         elements=sum(weight.elements for weight in unpacked),
     )
+
+
+DECIDING = (
+    "config.json",
+    "quant_config.json",
+    "quantize_config.json",
+    "tokenizer_config.json",
+)
+"""Files beside the weights that change what is computed: rotary scaling, say, or a BOS."""
+
+
+def model_revision(weights: str, deciding: Mapping[str, str]) -> str:
+    """What weights and configuration are together: a hash of the weights' own and of git's ids, by
+    name, of those of the files `DECIDING` that are there."""
+    said = [weights, *(f"{name} {deciding[name]}" for name in DECIDING if name in deciding)]
+    return hashlib.sha256("\n".join(said).encode()).hexdigest()
+
+
+def git_blob(content: bytes) -> str:
+    """The id that git, and so a hub, gives a file of this content."""
+    head = f"blob {len(content)}\0".encode()
+    return hashlib.sha1(head + content, usedforsecurity=False).hexdigest()
+
+
+def _deciding(folder: Path) -> dict[str, str]:
+    found = (folder / name for name in DECIDING)
+    return {path.name: git_blob(path.read_bytes()) for path in found if path.is_file()}
 
 
 def revision(paths: Sequence[Path]) -> str:

@@ -50,7 +50,7 @@ def inspect(weights: Weights, reader: Callable[[Path], Inspection]) -> Inspectio
         raise InputError(_readdressed(str(error), path, weights)) from error
     return found._replace(
         model=msgspec.structs.replace(
-            found.model, revision=weights.identity, source=str(weights.address)
+            found.model, revision=weights.revision, source=str(weights.address)
         ),
         facts=msgspec.structs.replace(found.facts, sha256=weights.identity),
     )

@@ -11,6 +11,7 @@ from posixpath import basename, dirname
 import msgspec
 
 from grid.errors import InputError, did_you_mean
+from grid.formats.checkpoint import model_revision
 from grid.hub.address import WEIGHT_SUFFIXES, Address, is_pattern
 from grid.hub.repository import Listing, RemoteFile
 
@@ -58,6 +59,13 @@ class Weights(msgspec.Struct, frozen=True):
         if len(digests) == 1 and self.weight_files[0].sha256:
             return digests[0]
         return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+    @property
+    def revision(self) -> str:
+        """What the model is: of a folder its configuration counts too, as on a local disk."""
+        if not self.folder:
+            return self.identity
+        return model_revision(self.identity, {basename(f.path): f.blob for f in self.files})
 
     @property
     def address(self) -> Address:

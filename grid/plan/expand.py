@@ -38,7 +38,8 @@ def expand(
     chosen = _choose(sweep, backends)
     _refuse_stray_options(sweep, backends)
     builder = _Builder(sweep, chosen, node, free_bytes, obstacles)
-    for candidate in _ordered(resolve(sweep, chosen), sweep.backends):
+    broken = {name for name, reason in obstacles.items() if reason}
+    for candidate in _ordered(resolve(sweep, chosen, broken), sweep.backends):
         builder.add(candidate)
     plan = builder.plan()
     if not plan.cells and not plan.skipped:

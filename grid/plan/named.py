@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +19,8 @@ from grid.registry import backend, names
 LADDER = ("F16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_M", "Q2_K")
 """Quants made of 16-bit weights."""
 
-_WHOLE = ("BF16", "F16", "F32")
+_WHOLE = re.compile(r"(?:^|[-_./])(?:bf16|fp?16|fp?32)(?:-\d{5}-of-\d{5})?\.gguf$", re.IGNORECASE)
+"""Files of whole weights as people name them, the first part of split ones."""
 
 
 class _Asked(NamedTuple):
@@ -70,9 +72,13 @@ def _of_hub(written: str) -> _Asked:
 
     address = hub.parse(written)
     found = hub.listing(address)
-    ggufs = [file.path for file in found.files if file.path.endswith(".gguf")]
-    if ggufs and address.file is None:
-        return _files(written, found.repo, found.commit, ggufs)
+    if address.file is None and any(file.path.endswith(".gguf") for file in found.files):
+        try:
+            ladder = [one.name for one in hub.select(found, "*.gguf")]
+        except InputError:
+            ladder = []  # none of them is a model by itself
+        if ladder:
+            return _files(written, found.repo, found.commit, ladder)
     (weights, *_) = hub.select(found, address.file)
     form = format_of(hub.stand_in(weights)) if weights.folder else "gguf"
     return _of_format(form, written)
@@ -81,12 +87,7 @@ def _of_hub(written: str) -> _Asked:
 def _files(written: str, repo: str, commit: str, ggufs: list[str]) -> _Asked:
     """All GGUF files of a repository; the first that is called 16-bit is the reference."""
     at = f"@{commit}"
-    whole = [
-        path
-        for quant in _WHOLE
-        for path in ggufs
-        if path.removesuffix(".gguf").upper().endswith(quant)
-    ]
+    whole = [path for path in ggufs if _WHOLE.search(path)]
     reference = f"{HUB}{repo}/{whole[0]}{at}" if whole else ""
     entry = ModelEntry(files=(f"{HUB}{repo}/*.gguf{at}",), reference=reference)
     return _Asked(entry, _reader("gguf", written))

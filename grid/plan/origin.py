@@ -135,7 +135,7 @@ class Origins:
 
     def _artifact(self, path: Path, written: str) -> Artifact:
         form = format_of(path)
-        found: Inspection = self._reader(form, written).inspect(path)
+        found = self._inspected(path, form, written)
         return Artifact(
             model=self._named(msgspec.structs.replace(found.model, source=written)),
             format=form,
@@ -158,7 +158,7 @@ class Origins:
 
         def read(path: Path) -> Inspection:
             seen.append((path, format_of(path)))
-            return self._reader(seen[-1][1], str(weights.address)).inspect(path)
+            return self._inspected(path, seen[-1][1], str(weights.address))
 
         found = hub.inspect(weights, read)
         headers, form = seen[-1]
@@ -167,19 +167,20 @@ class Origins:
         )
         return Origin(artifact, str(weights.address), headers, is_folder=weights.folder)
 
-    def _reader(self, form: str, written: str) -> Backend:
-        """The first of the sweep's backends that reads this format; for a 16-bit folder one that
-        converts it will do."""
+    def _inspected(self, path: Path, form: str, written: str) -> Inspection:
+        """As the first of the sweep's backends that reads the format sees it; a 16-bit folder may
+        also be there to be converted."""
         readers = [one for one in self._backends.values() if form in one.formats]
-        if form == "safetensors":
-            readers += [one for one in self._backends.values() if "quantizes" in one.capabilities]
+        makers = (one for one in self._backends.values() if "quantizes" in one.capabilities)
+        if not readers and form == "safetensors" and any(makers):
+            return inspect(path)
         if not readers:
             known = {form for one in self._backends.values() for form in one.formats}
             raise InputError(
                 f"{written}: none of the sweep's backends reads "
                 f"{form or 'files without a suffix'}; they read {', '.join(sorted(known))}"
             )
-        return readers[0]
+        return readers[0].inspect(path)
 
     def _refuse_quantized(self, found: Origin, told: str) -> None:
         facts = found.artifact.facts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -54,17 +54,20 @@ class Candidate(NamedTuple):
         return self.key == self.reference
 
 
-def resolve(sweep: Sweep, backends: Mapping[str, Backend]) -> list[Candidate]:
+def resolve(
+    sweep: Sweep, backends: Mapping[str, Backend], broken: Container[str] = ()
+) -> list[Candidate]:
     """The artifacts of a sweep, each with the backends that measure it.
 
-    `backends` are the sweep's own, in its order. Raises InputError for a source that cannot be
+    `backends` are the sweep's own, in its order; `broken` are those that cannot run here and so
+    give no reference. Raises InputError for a source that cannot be
     read, a quant that no backend makes, and models that are there twice.
     """
     found: list[Candidate] = []
     owners: dict[str, tuple[int, str]] = {}
     for index, (written, entry) in enumerate(_expanded(sweep.models)):
         try:
-            group = list(_Group(sweep, backends, entry, index).candidates())
+            group = list(_Group(sweep, backends, entry, index, broken).candidates())
             _refuse_twice(group, entry.source or entry.files[0], owners)
         except InputError as error:
             raise InputError(f"{sweep.file}: models[{written}]: {error}") from None
@@ -100,8 +103,14 @@ class _Group:
     """Finds the candidates of one model entry."""
 
     def __init__(
-        self, sweep: Sweep, backends: Mapping[str, Backend], entry: ModelEntry, index: int
+        self,
+        sweep: Sweep,
+        backends: Mapping[str, Backend],
+        entry: ModelEntry,
+        index: int,
+        broken: Container[str],
     ) -> None:
+        self._broken = broken
         self._sweep = sweep
         self._backends = backends
         self._makers = {name: one for name, one in backends.items() if _quantizes(one)}
@@ -129,7 +138,7 @@ class _Group:
         base = None if whole is None else whole.artifact
         artifacts = {one.artifact.id: one.artifact for one in found}
         everything = [*([base] if base and base.id not in artifacts else []), *artifacts.values()]
-        reader = None if base is None else self._first_reader(base)
+        key = None if base is None else self._reference_key([base])
         for artifact in everything:
             for user in self._backends.values():
                 yield Candidate(
@@ -137,7 +146,7 @@ class _Group:
                     backend=user.name,
                     group=self._index,
                     weight_bytes=artifact.facts.bytes if artifact.facts else 0,
-                    reference=f"{base.id}@{reader}" if base else None,
+                    reference=key,
                     bundled=False,
                     asked=artifact.id in artifacts,
                     obstacle=_cannot_read(user, artifact),
@@ -149,6 +158,7 @@ class _Group:
         wanted = self._quants(origin)
         bases = self._bases(origin)
         whole = list({one.id: one for one in bases.values()}.values())
+        whole.sort(key=lambda one: one.id != origin.artifact.id)  # the source itself first
         key = self._reference_key(whole)
         for base in whole:
             asked = base.quant in wanted or (base == origin.artifact and bool(WHOLE & {*wanted}))
@@ -273,19 +283,15 @@ class _Group:
         bits = recipe.bits if recipe else _FULL_BITS
         return round(artifact.model.parameters * bits / 8)
 
-    def _reference_key(self, whole: list[Artifact]) -> str | None:
-        """Of the 16-bit artifacts, the source itself first, in the sweep's first backend that reads
-        it and gives whole distributions."""
+    def _reference_key(self, whole: Iterable[Artifact]) -> str | None:
+        """The first of the 16-bit artifacts that a backend gives whole distributions of, and the
+        first such backend; one that cannot run here is left out."""
         for artifact in whole:
-            reader = self._first_reader(artifact)
-            if "logits" in self._backends[reader].capabilities:
-                return f"{artifact.id}@{reader}"
+            for one in self._backends.values():
+                able = artifact.format in one.formats and "logits" in one.capabilities
+                if able and one.name not in self._broken:
+                    return f"{artifact.id}@{one.name}"
         return None
-
-    def _first_reader(self, artifact: Artifact) -> str:
-        readers = [one for one in self._backends.values() if artifact.format in one.formats]
-        able = [one for one in readers if "logits" in one.capabilities]
-        return (able or readers)[0].name
 
     def _quants(self, origin: Origin) -> tuple[str, ...]:
         wanted = self._entry.quants or self._sweep.quants

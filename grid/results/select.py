@@ -72,11 +72,10 @@ def final(attempts: pa.Table) -> pa.Table:
 
 
 def of_version(attempts: pa.Table, version: str | Mapping[str, str]) -> pa.BooleanArray:
-    """Mask of the attempts of one engine version, or of each backend's own version; backends whose
-    version is not known keep theirs."""
+    """Mask of the attempts of one engine version, or of each backend's own version."""
     if isinstance(version, str):
         return pa.array(_is_in(attempts["engine_version"], [version]))
-    mask = ~_is_in(attempts["backend"], list(version))
+    mask = np.zeros(attempts.num_rows, dtype=bool)
     for backend, engine in version.items():
         ours = _is_in(attempts["backend"], [backend])
         mask |= ours & _is_in(attempts["engine_version"], [engine])

@@ -7,6 +7,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -21,13 +22,16 @@ from grid.errors import EngineDied, EngineError, EngineTimeout, InputError, OutO
 from grid.identity import digest
 from grid.measure.reference import REFERENCE_FORMAT
 from grid.node import Node
-from grid.plan.origin import HUB
+from grid.plan.origin import BUNDLED, HUB, source_folder
 from grid.process import EngineProcess
 from grid.registry import backend
 from grid.schedule.events import BEGINS, Event, Observed, Prepared, Preparing, Settings
 from grid.texts import read_text
 from grid.units import format_bytes
 from grid.workload import Quality
+
+FACTS_FORMAT = 2
+"""Raised whenever the same weights would be described otherwise: kept facts are then read anew."""
 
 TOLD_EVERY_S = 1.0
 """Seconds between two lines of what an installer or a download says."""
@@ -84,6 +88,8 @@ class Shelf:
 
     def path(self, artifact: Artifact) -> Path:
         """Where the artifact's file or folder is, or will be."""
+        if artifact.made_from is None and artifact.model.source.startswith(BUNDLED):
+            return source_folder(artifact.model.source)  # wherever this node has the package
         if artifact.path is not None:
             return Path(artifact.path)
         if is_remote(artifact):
@@ -112,7 +118,7 @@ class Shelf:
         """What is observed of the file; read once and kept beside it."""
         if artifact.facts is not None:
             return artifact.facts
-        kept = self.path(artifact).with_name("facts.json")
+        kept = self.path(artifact).with_name(f"facts-{FACTS_FORMAT}.json")
         if kept.exists():
             return msgspec.json.decode(kept.read_bytes(), type=ArtifactFacts)
         try:
@@ -186,16 +192,22 @@ class Shelf:
             calibration=self._calibration() if artifact.calibration else None,
             device=self._settings.device,
         )
-        yield self._timed("quantize", artifact.label, artifact.backend, target, [request])
+        with _alone(artifact.id):  # another sweep on this node may be making it
+            if not target.exists():
+                _remove_remains(target)
+                yield self._timed("quantize", artifact.label, artifact.backend, target, [request])
 
     def _calibration(self) -> Calibration | None:
         """The calibration set with its text as a file of this node."""
         given = self._settings.calibration
-        if given is None or not given.path.startswith("ref:"):
-            return given
+        if given is None:
+            return None
+        text = read_text(given.path)
+        if text.sha256 != given.sha256:
+            raise EngineError(f"calibration text {given.path} changed since the plan was made")
         path = cache_dir() / "texts" / f"{given.sha256}.txt"
         if not path.exists():
-            write_whole(path, read_text(given.path).text.encode())
+            write_whole(path, text.text.encode())
         return msgspec.structs.replace(given, path=str(path))
 
     def _check_room(self, artifact: Artifact, folder: Path) -> None:
@@ -240,6 +252,26 @@ class Shelf:
             raise
         assert isinstance(reply, wire.Loaded | wire.Made)
         return reply
+
+
+@contextmanager
+def _alone(name: str) -> Iterator[None]:
+    """While no other process of this node is here for the same thing."""
+    from filelock import FileLock
+
+    folder = cache_dir() / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / f"{name}.lock"):
+        yield
+
+
+def _remove_remains(target: Path) -> None:
+    """What a maker that was killed has left: gigabytes that nobody would ever find."""
+    for remains in target.parent.glob(f".{target.name}*"):
+        if remains.is_dir():
+            shutil.rmtree(remains, ignore_errors=True)
+        else:
+            remains.unlink(missing_ok=True)
 
 
 def is_remote(artifact: Artifact) -> bool:

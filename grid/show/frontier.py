@@ -55,6 +55,7 @@ def show_frontier(store: str, as_json: bool = False, only: Plan | None = None) -
     attempts = results.attempts()
     if only is not None:
         attempts = _of_plan(attempts, only)
+    final = results.final() if only is None else _of_plan(results.final(), only)
     tables = Tables(attempts, results.metrics(), results.samples(), results.items())
     classes = by_hardware_class(variants(tables))
     if as_json:
@@ -65,7 +66,7 @@ def show_frontier(store: str, as_json: bool = False, only: Plan | None = None) -
     for name, found in classes.items():
         _print_class(name, told_apart(found))
         _print_disturbed(attempts, name)
-        _print_refused(attempts, name)
+        _print_refused(final, name)
 
 
 def _of_plan(attempts: pa.Table, plan: Plan) -> pa.Table:

@@ -13,7 +13,7 @@ from grid.backend import Availability
 from grid.errors import InputError
 from grid.formats.detect import format_of, weight_files
 from grid.testing.case import Case
-from grid.testing.rules import raises, require, rule
+from grid.testing.rules import NotTried, raises, require, rule
 from grid.workload import Memory
 
 
@@ -23,6 +23,13 @@ def options_are_complete_and_checked(case: Case) -> None:
     require(case.backend.options(options, case.node) == options, "complete options are kept")
     noise = case.backend.noise_options(options)
     require(set(noise) == set(options), "noise options have the same names")
+    unknown = sorted(case.backend.speed_only - set(options))
+    require(not unknown, f"speed_only names options, not {', '.join(unknown)}")
+    telling = set(options) - case.backend.speed_only
+    require(
+        any(noise[name] != options[name] for name in telling),
+        "noise options differ in one that is not in speed_only",
+    )
     require(case.backend.options(noise, case.node) == noise, "noise options are valid")
     with raises(InputError, "an unknown option is an input error"):
         case.backend.options({**options, "no_such_option": 1}, case.node)
@@ -49,7 +56,8 @@ def needs_grow_with_the_context(case: Case) -> None:
         for n in (512, 65_536)
     )
     require(short.host_bytes + short.device_bytes > 0, "a cell takes memory")
-    require(long.host_bytes >= short.host_bytes, "a longer context needs no less")
+    require(long.host_bytes >= short.host_bytes, "a longer context needs no less of the host")
+    require(long.device_bytes >= short.device_bytes, "a longer context needs no less of the device")
 
 
 @rule(loads=False)
@@ -83,7 +91,7 @@ def the_probe_is_honest(case: Case) -> None:
     if not said.ready:
         require(bool(said.reason), "a backend that is not ready gives the reason")
         require(bool(said.mend), "a backend that is not ready says what mends it")
-        return
+        raise NotTried(f"not ready: {said.reason}")
     require(bool(said.version), "a backend that is ready has a version")
     with case.engine() as engine:
         found = str(engine.version)

@@ -24,7 +24,7 @@ def recipes_are_named_and_others_refused(case: Case) -> None:
     require(bool(case.backend.quantizer()), "the quantizer has a name and version")
 
 
-@rule("quantizes")
+@rule("quantizes", shows=False)
 def an_unknown_recipe_leaves_no_file(case: Case) -> None:
     maker: Any = case.backend
     with tempfile.TemporaryDirectory() as folder:

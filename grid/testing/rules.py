@@ -25,11 +25,13 @@ class NotTried(Exception):
 
 
 class Check(NamedTuple):
-    """One rule: the capabilities it takes, what tries it, and whether that loads weights."""
+    """One rule: the capabilities it takes, what tries it, whether that takes the engine, and
+    whether it shows that the capabilities work."""
 
     needs: frozenset[Capability]
     run: Callable[[Case], None]
     loads: bool
+    shows: bool
 
 
 CHECKS: dict[str, Check] = {}
@@ -53,12 +55,13 @@ def check(name: str, case: Case) -> str:
 
 
 def rule(
-    *needs: Capability, loads: bool = True
+    *needs: Capability, loads: bool = True, shows: bool = True
 ) -> Callable[[Callable[[Case], None]], Callable[[Case], None]]:
-    """Adds a function to CHECKS under its name."""
+    """Adds a function to CHECKS under its name. `loads`: it takes the engine; `shows`: what it
+    needs has worked where it ran, which no rule shows without the engine."""
 
     def register(run: Callable[[Case], None]) -> Callable[[Case], None]:
-        CHECKS[run.__name__] = Check(frozenset(needs), run, loads)
+        CHECKS[run.__name__] = Check(frozenset(needs), run, loads, loads and shows)
         return run
 
     return register

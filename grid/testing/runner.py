@@ -70,16 +70,17 @@ def _tried(name: str, held: _Held) -> str:
 
 
 def capabilities(case: Case, found: Mapping[str, str]) -> dict[str, str]:
-    """Every capability by name, from a report: broken where one of its rules is, ran where one of
-    them ran, else skipped with the reason."""
+    """Every capability by name, from a report: broken where one of its rules is, ran where one ran
+    that shows it to work, else skipped with the reason."""
     return {name: _summed(name, case, found) for name in get_args(Capability)}
 
 
 def _summed(name: Capability, case: Case, found: Mapping[str, str]) -> str:
     if name not in case.backend.capabilities:
         return f"{SKIPPED}{case.backend.name} does not declare {name}"
-    said = [found[rule] for rule, one in CHECKS.items() if name in one.needs]
-    broken = [one for one in said if one.startswith(BROKEN)]
+    rules = {rule: one for rule, one in CHECKS.items() if name in one.needs}
+    broken = [found[rule] for rule in rules if found[rule].startswith(BROKEN)]
     if broken:
         return broken[0]
+    said = [found[rule] for rule, one in rules.items() if one.shows]
     return RAN if RAN in said else said[0]

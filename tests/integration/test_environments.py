@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grid_fake
@@ -19,6 +20,7 @@ from grid.plan.load import load_sweep
 from grid.process import EngineProcess
 from grid.progress import PlainProgress
 from grid.schedule.kinds import ExecutorName
+from grid.show.environments import install_backends, ready_environments
 from grid.sweep import make_plan, run_sweep
 
 Runtime = Callable[[str], Path]
@@ -127,6 +129,75 @@ def test_what_cannot_be_installed_says_the_installers_last_words_and_leaves_noth
     assert "\n" not in message
     kept = [path.name for path in (tmp_path / "cache" / "environments").iterdir()]
     assert [name for name in kept if not name.startswith(".")] == []
+
+
+def test_making_anew_keeps_what_works_where_it_fails(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime("six==1.16.0\n")
+    interpreter = made("fake", NODE)
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple")
+    monkeypatch.setenv("UV_NO_CACHE", "1")
+    monkeypatch.setenv("UV_HTTP_TIMEOUT", "1")
+    with pytest.raises(EngineError, match="no environment for fake"):
+        made("fake", NODE, again=True)
+    assert found("fake", NODE) == interpreter
+    assert _six_of(interpreter.python) == "1.16.0"
+
+
+def test_a_damaged_answer_of_a_probe_is_asked_again(runtime: Runtime) -> None:
+    runtime("six==1.16.0\n")
+    interpreter = made("fake", NODE)
+    availability("fake", NODE)
+    (kept,) = Path(interpreter.python).parents[1].glob("probe-*.json")
+    kept.write_bytes(b"")
+    assert availability("fake", NODE).version == "fake 1"
+
+
+def test_a_probe_that_raises_is_the_state_of_its_backend(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: object, node: Node) -> None:
+        raise RuntimeError("driver too old")
+
+    monkeypatch.setattr(type(grid_fake.backend), "probe", broken)
+    said = availability("fake", NODE)
+    assert (said.ready, said.reason) == (False, "its probe failed: driver too old")
+
+
+def test_one_of_two_that_want_the_same_environment_waits(runtime: Runtime) -> None:
+    runtime("six==1.16.0\n")
+    lines: list[list[str]] = [[], []]
+    with ThreadPoolExecutor(2) as pool:
+        both = list(pool.map(lambda said: made("fake", NODE, said.append), lines))
+    assert both[0] == both[1]
+    assert sum(bool(said) for said in lines) == 1
+    assert _six_of(both[0].python) == "1.16.0"
+
+
+def test_installing_goes_on_after_one_that_cannot_be_made(
+    runtime: Runtime, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runtime("quantgrid-no-such-package==9.9\n")
+    assert install_backends(["fake", "llamacpp"], NODE) == 1
+    told = capsys.readouterr().out
+    assert "fake: no environment for fake" in told
+    assert "llamacpp: needs no environment of its own" in told
+
+
+def test_another_engine_gives_the_reference_where_the_usual_one_cannot(
+    runtime: Runtime, tmp_path: Path
+) -> None:
+    runtime("quantgrid-no-such-package==9.9\n")
+    path = tmp_path / "two.toml"
+    path.write_text(SWEEP.replace('"memory"]', '"quality"]'))
+    asked = load_sweep(path)
+    broken = ready_environments(asked.backends, NODE)
+    assert list(broken) == ["fake"]
+    plan = make_plan(asked, NODE, str(tmp_path / "rows"), broken=broken)
+    assert {cell.backend for cell in plan.cells} == {"llamacpp"}
+    assert {cell.backend for cell in plan.references.values()} == {"llamacpp"}
+    assert {skip.reason for skip in plan.skipped} == set(broken.values())
 
 
 SWEEP = """

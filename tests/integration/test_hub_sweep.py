@@ -108,7 +108,7 @@ def test_files_of_a_repository_are_fetched_and_compared_with_its_16_bits(
     grid: Command, tmp_path: Path
 ) -> None:
     model = 'files = ["hf:owner/small-GGUF/*.gguf"]\nreference = "hf:owner/small-GGUF/F16"'
-    said = swept(tmp_path, grid, model.replace('"]\n', '"]\n')).replace("\n", " ")
+    said = swept(tmp_path, grid, model)
     assert measured(tmp_path) == {"F16": "ok", "Q8_0": "ok", "Q4_0": "ok"}, said
     rows = quantgrid.open(tmp_path / "results").frame()
     divergence = {row.quant: row.kld_mean for row in rows.itertuples() if row.kld_mean > 0}
@@ -135,10 +135,27 @@ def test_a_file_that_is_not_what_the_hub_lists_is_rows_with_that_reason(
     grid: Command, hub: HubServer, tmp_path: Path
 ) -> None:
     model = 'files = ["hf:owner/small-GGUF/Q8_0", "hf:owner/small-GGUF/Q4_0"]'
+    (tmp_path / "s.toml").write_text(SWEEP.format(model=model))
+    assert grid("plan", "s.toml").returncode == 0  # headers are known from now on
     hub.corrupt.add("small-Q8_0.gguf")
     said = swept(tmp_path, grid, model)
-    assert measured(tmp_path) == {"Q8_0": "error", "Q4_0": "ok"}
+    assert measured(tmp_path) == {"Q8_0": "error", "Q4_0": "ok"}, said
     assert "small-Q8_0.gguf" in said
+
+
+def test_a_projector_is_no_model_and_no_reference(
+    grid: Command, hub: HubServer, ladder: dict[str, bytes]
+) -> None:
+    files = {
+        "mmproj-small-F16.gguf": ladder["small-F16.gguf"],
+        "small-fp16.gguf": ladder["small-F16.gguf"],
+        "small-Q4_0.gguf": ladder["small-Q4_0.gguf"],
+    }
+    hub.add("owner/small-VL-GGUF", files)
+    done = grid("plan", "hf:owner/small-VL-GGUF", "--json")
+    assert done.returncode == 0, done.stderr
+    assert not any("mmproj" in request.path for request in hub.requests)
+    assert " quality" in grid("plan", "hf:owner/small-VL-GGUF").stdout
 
 
 @pytest.mark.parametrize(

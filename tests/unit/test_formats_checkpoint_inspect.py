@@ -47,7 +47,7 @@ def test_the_reference_family_is_read(size: str, layers: int, parameters: int) -
         name=size,
         family="llama",
         source=str(folder),
-        revision=digest(folder / "model.safetensors"),
+        revision=inspect(folder).model.revision,
         architecture="llama",
         parameters=parameters,
         context_length=1024,
@@ -77,11 +77,19 @@ def test_the_model_is_what_config_and_tensors_say(tmp_path: Path) -> None:
     assert model.layers == (LayerState(key=64, value=64),) * 2
 
 
-def test_the_revision_of_one_file_is_its_hash(tmp_path: Path) -> None:
+def test_the_hash_of_one_file_is_its_own(tmp_path: Path) -> None:
     folder = write(tmp_path / "m", plain())
-    inspection = inspect(folder)
-    assert inspection.model.revision == digest(folder / "model.safetensors")
-    assert inspection.facts.sha256 == inspection.model.revision
+    assert inspect(folder).facts.sha256 == digest(folder / "model.safetensors")
+
+
+def test_the_same_weights_under_another_configuration_are_another_model(tmp_path: Path) -> None:
+    folder = write(tmp_path / "m", plain())
+    before = inspect(folder).model.revision
+    (folder / "README.md").write_text("says nothing of what is computed")
+    assert inspect(folder).model.revision == before
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "rope_theta": 1e6}))
+    assert inspect(folder).model.revision != before
 
 
 @pytest.mark.parametrize("index", [True, False])
@@ -93,7 +101,7 @@ def test_shards_are_read_with_and_without_an_index(tmp_path: Path, index: bool) 
     assert parts.facts.elements == whole.facts.elements
     assert parts.facts.bytes == sum((folder / name).stat().st_size for name in names)
     joined = "".join(digest(folder / name) for name in names)
-    assert parts.model.revision == hashlib.sha256(joined.encode()).hexdigest()
+    assert parts.facts.sha256 == hashlib.sha256(joined.encode()).hexdigest()
 
 
 def test_a_file_of_any_name_is_read_as_older_quantizers_wrote_it(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from grid.installer import Directives, directives, find_uv, uv_settings
@@ -22,13 +24,25 @@ def test_a_file_without_directives_has_none() -> None:
     ("given", "wanted"),
     [
         ({"PIP_INDEX_URL": "http://a/simple"}, {"UV_DEFAULT_INDEX": "http://a/simple"}),
-        ({"PIP_EXTRA_INDEX_URL": "http://a http://b"}, {"UV_INDEX": "http://a http://b"}),
+        (
+            {"PIP_EXTRA_INDEX_URL": "http://a\n  http://b"},
+            {"UV_INDEX": "http://a http://b", "UV_INDEX_STRATEGY": "unsafe-best-match"},
+        ),
         ({"PIP_FIND_LINKS": "/wheels /more"}, {"UV_FIND_LINKS": "/wheels,/more"}),
         ({"PIP_CERT": "/ca.crt"}, {"SSL_CERT_FILE": "/ca.crt"}),
     ],
 )
 def test_settings_of_pip_are_handed_on_to_uv(given: dict[str, str], wanted: dict[str, str]) -> None:
     assert uv_settings(given) == {**given, **wanted}
+
+
+def test_a_folder_is_handed_on_as_an_absolute_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "wheels").mkdir()
+    monkeypatch.chdir(tmp_path)
+    found = uv_settings({"PIP_FIND_LINKS": "./wheels"})
+    assert found["UV_FIND_LINKS"] == str(tmp_path / "wheels")
 
 
 @pytest.mark.parametrize("own", ["UV_INDEX_URL", "UV_DEFAULT_INDEX"])

@@ -85,6 +85,49 @@ def test_the_bundled_family_is_converted_then_quantized(tmp_path: Path) -> None:
     assert sizes == sorted(sizes)
 
 
+class Reader(grid_fake.FakeBackend):
+    """Reads the folder as it is, and makes nothing."""
+
+    name = "reader"
+    formats = frozenset({"safetensors"})
+    capabilities = grid_fake.FakeBackend.capabilities - {"quantizes"}
+
+
+def two(tmp_path: Path, text: str, **more: object) -> Plan:
+    path = sweep_file(tmp_path, text)
+    path.write_text(path.read_text().replace('["fake"]', '["fake", "reader"]'))
+    return expand(load_sweep(path), {"fake": grid_fake.backend, "reader": Reader()}, NODE, **more)
+
+
+FOLDER = (
+    'measures = ["quality"]\nquants = ["F16", "Q4"]\n[[models]]\nsource = "ref:small"\n'
+    '[quality]\ntext = "t.txt"\n'
+)
+
+
+def test_the_source_as_it_is_gives_the_reference_whatever_the_order_of_backends(
+    tmp_path: Path,
+) -> None:
+    (cell,) = two(tmp_path, FOLDER).references.values()
+    assert (cell.backend, cell.artifact.format) == ("reader", "safetensors")
+
+
+def test_a_backend_that_cannot_run_gives_no_reference(tmp_path: Path) -> None:
+    plan = two(tmp_path, FOLDER, obstacles={"reader": "no environment for reader"})
+    (cell,) = plan.references.values()
+    assert (cell.backend, cell.artifact.quant) == ("fake", "F16")
+    assert {skip.reason for skip in plan.skipped} == {"no environment for reader"}
+    assert {cell.backend for cell in plan.cells} == {"fake"}
+
+
+def test_engines_are_told_apart_as_references(tmp_path: Path) -> None:
+    plan = two(tmp_path, FOLDER)
+    others = [cell for cell in plan.cells if cell.backend == "fake"]
+    (key,) = plan.references
+    assert key.endswith("@reader")
+    assert {cell.workload.reference for cell in others} == {key}  # type: ignore[union-attr]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -14,6 +14,8 @@ import pytest
 from grid_fake import FakeBackend, write
 from grid_fake.engine import FakeEngine
 
+from grid.backend import Availability
+from grid.node import Node
 from grid.testing import CHECKS, Case, capabilities, expectation, here, report
 from grid.testing.__main__ import main
 
@@ -66,6 +68,27 @@ def test_a_capability_that_is_not_declared_is_skipped(path: Path) -> None:
     summed = capabilities(one, report(one))
     assert summed["steps"] == "skipped: fake does not declare steps"
     assert summed["logits"] == "ran"
+
+
+def test_an_engine_that_is_not_there_has_run_nothing(path: Path) -> None:
+    class Absent(FakeBackend):
+        def probe(self, node: Node) -> Availability:
+            return Availability(ready=False, reason="not installed", mend="install it")
+
+    one = Case(Absent(), path, here(), recipe="Q4")
+    found = report(one)
+    said = "skipped: fake is not ready here: not installed; install it"
+    assert found["recipes_are_named_and_others_refused"] == "ran"
+    assert {*capabilities(one, found).values()} == {said}
+
+
+def test_quantizing_has_run_where_a_recipe_was_made(path: Path) -> None:
+    one = Case(FakeBackend(), path, here())
+    found = report(one)
+    assert found["an_unknown_recipe_leaves_no_file"] == "ran"
+    assert capabilities(one, found)["quantizes"] == (
+        "skipped: the case names no recipe to be made (Case.recipe)"
+    )
 
 
 class Counting(FakeBackend):

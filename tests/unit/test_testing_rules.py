@@ -12,7 +12,7 @@ import pytest
 from grid_fake import FakeBackend, write
 from grid_fake.engine import FakeEngine
 
-from grid.backend import Availability, Calibration, Recipe
+from grid.backend import Availability, Calibration, Needs, Recipe
 from grid.errors import InputError
 from grid.node import Node
 from grid.testing import CHECKS, Case, Expected, NonConforming, check, expectation, here
@@ -141,7 +141,41 @@ def test_an_engine_that_is_not_there_is_skipped_with_its_reason(path: Path) -> N
     said = "skipped: fake is not ready here: no AVX-512; another machine"
     assert check("logits_are_a_distribution_per_token", one) == said
     assert check("inspection_describes_the_file", one) == "ran"
-    assert check("the_probe_is_honest", one) == "ran"
+    assert check("the_probe_is_honest", one) == "skipped: not ready: no AVX-512"
+
+
+# Declaration
+
+
+def test_noise_that_only_changes_the_speed_is_found(path: Path) -> None:
+    class Same(FakeBackend):
+        def noise_options(self, options: Any) -> Any:
+            return {**options, "threads": options["threads"] + 1}
+
+    assert broken("options_are_complete_and_checked", case(path, Same())) == (
+        "noise options differ in one that is not in speed_only"
+    )
+
+
+def test_an_option_of_speed_that_there_is_not_is_found(path: Path) -> None:
+    class Misnamed(FakeBackend):
+        speed_only = frozenset({"threads", "cores"})
+
+    assert broken("options_are_complete_and_checked", case(path, Misnamed())) == (
+        "speed_only names options, not cores"
+    )
+
+
+@pytest.mark.parametrize("side", ["host", "device"])
+def test_needs_that_shrink_with_the_context_are_found(path: Path, side: str) -> None:
+    class Shrinking(FakeBackend):
+        def needs(self, artifact: Any, weight_bytes: int, options: Any, workload: Any) -> Needs:
+            size = {"host_bytes": 1, f"{side}_bytes": 2**30 // workload.size}
+            return Needs(**size)
+
+    assert broken("needs_grow_with_the_context", case(path, Shrinking())) == (
+        f"a longer context needs no less of the {side}"
+    )
 
 
 # Memory

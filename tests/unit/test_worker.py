@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -83,6 +84,18 @@ def test_a_quarter_made_artifact_is_never_taken_for_a_whole_one(tmp_path: Path) 
     run(plan)
     left_over = [p for p in (cache_dir() / "artifacts").rglob("*") if p.name.startswith(".")]
     assert left_over == []
+
+
+def test_what_a_killed_maker_left_is_removed_when_its_artifact_is_made(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, QUALITY)
+    made = next(one for one in plan.artifacts if one.made_from is not None)
+    remains = cache_dir() / "artifacts" / made.id / ".weights.fake.12345"
+    shutil.rmtree(remains.parent, ignore_errors=True)
+    remains.mkdir(parents=True)
+    (remains / "half").write_bytes(b"0" * 1000)
+    run(plan)
+    assert not remains.exists()
+    assert (remains.parent / "weights.fake").exists()
 
 
 def test_what_is_larger_is_pruned_after_an_out_of_memory(tmp_path: Path) -> None:
