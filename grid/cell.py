@@ -29,6 +29,8 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     workload: Workload
     scope: str
     speed_only: frozenset[str] = frozenset()
+    device_kind: str = ""
+    """What computes it, also where `scope` is a hardware class; empty: what the node computes on."""
 
     @cached_property
     def id(self) -> str:

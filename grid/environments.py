@@ -36,6 +36,8 @@ CORE = ("msgspec", "numpy", "psutil")
 PROBE_TIMEOUT_S = 600.0
 """The first import of a large stack from a cold disk."""
 
+CPU = "cpu"
+
 _MARKER = "environment.json"
 
 
@@ -137,6 +139,20 @@ def obstacle(name: str, node: Node) -> str:
         return ""
     mend = f"; {said.mend}" if said.mend else ""
     return f"{name} is not ready: {said.reason or 'it does not say why'}{mend}"
+
+
+def device_of(name: str, node: Node) -> str:
+    """What a backend computes on at a node, as it calls it itself: the first of its devices that is
+    not the CPU where the node has an accelerator, else `cpu`.
+
+    Of an environment that is still to be made it is taken that it uses the accelerator.
+    """
+    if not node.accelerators:
+        return CPU
+    if found(name, node) is None:
+        return node.accelerators[0].kind.partition("-")[0]
+    devices = availability(name, node).devices
+    return next((device for device in devices if device != CPU), CPU)
 
 
 def engine_version(name: str, node: Node) -> str:

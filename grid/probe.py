@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from grid.accelerators import accelerators
 from grid.cache import cache_dir, write_whole
 from grid.node import Node
 
@@ -35,7 +36,7 @@ def probe_node(fresh: bool = False) -> Node:
     machine keeps its hardware class; `fresh` measures again."""
     import psutil
 
-    chip, kind = _cpu()
+    (chip, kind), memory = _cpu(), _memory_bytes()
     cores = (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )
@@ -45,10 +46,11 @@ def probe_node(fresh: bool = False) -> Node:
         system=f"{platform.system()} {platform.machine()}",
         chip=chip,
         cores=physical,
-        memory_bytes=_memory_bytes(),
+        memory_bytes=memory,
         bandwidth_bytes_s=0.0,
         llc_bytes=_last_level_cache(),
         cpu_kind=kind,
+        accelerators=accelerators(chip, memory),
     )
     return msgspec.structs.replace(node, bandwidth_bytes_s=_bandwidth(node, fresh))
 

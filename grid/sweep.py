@@ -21,7 +21,7 @@ from grid import __version__
 from grid.artifact import ArtifactFacts
 from grid.cell import Cell
 from grid.derive import metrics_of
-from grid.environments import HERE, engine_version, found, obstacle
+from grid.environments import CPU, HERE, device_of, engine_version, found, obstacle
 from grid.errors import StoreLost
 from grid.measure.process import own_peak_bytes
 from grid.measurement import PRUNED, RETRIED, Measurement, Metric
@@ -100,7 +100,8 @@ def make_plan(
 
     asked = {name: backend(name) for name in sweep.backends}
     obstacles = {name: broken.get(name) or obstacle(name, node) for name in sweep.backends}
-    plan = expand(sweep, asked, node, available_memory(), obstacles)
+    on_cpu = {name for name in asked if device_of(name, node) == CPU}
+    plan = expand(sweep, asked, node, available_memory(), obstacles, on_cpu)
     own = {name: there for name in asked if (there := found(name, node)) != HERE}
     made = {name: interpreter is not None for name, interpreter in own.items()}
     plan = msgspec.structs.replace(plan, environments=made)

@@ -42,8 +42,9 @@ class Variant:
 
     `decode` and `prefill` are by depth in tokens; `weights` are those of the classes in
     `capability`; `missing` names weighted classes without a result, which leave capability None.
-    `noise_floor_nat` is the mean KL divergence of the 16-bit artifact against itself computed
-    another way; `indistinguishable` says that this variant's is not above it.
+    `noise_floor_nat` is the divergence of its engine's 16 bits from the reference, or of the
+    reference from itself computed another way; `indistinguishable` says that this variant's is not
+    above it.
     """
 
     model: str

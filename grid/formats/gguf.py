@@ -25,7 +25,7 @@ def inspect(path: Path) -> Inspection:
 
     Raises InputError with one line if the file, or the header, cannot be true.
     """
-    headers = _all_parts(read_header(path))
+    headers = all_parts(read_header(path))
     first = headers[0]
     fields = Fields(first)
     tensors = [tensor for header in headers for tensor in header.tensors]
@@ -58,7 +58,11 @@ def parts_of(path: Path) -> list[Path]:
     ]
 
 
-def _all_parts(first: Header) -> list[Header]:
+def all_parts(first: Header) -> list[Header]:
+    """The headers of a GGUF's parts, given the first one's; it alone where it is not split.
+
+    Raises InputError where it is not the first, or where a part is missing or cannot be read.
+    """
     fields = Fields(first)
     count = fields.whole_key("split.count") or 1
     if count == 1:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from itertools import product
 from types import MappingProxyType
+
+import msgspec
 
 from grid.backend import Backend
 from grid.cell import Cell, Options
@@ -25,11 +27,13 @@ def expand(
     node: Node,
     free_bytes: int | None = None,
     obstacles: Mapping[str, str] = MappingProxyType({}),
+    on_cpu: Container[str] = (),
 ) -> Plan:
     """The plan of a sweep on a node; `backends` are those of the sweep by name.
 
     `free_bytes` is the memory that is free there now; without it, all of the node's counts.
-    `obstacles` says of backends that cannot run there, why.
+    `obstacles` says of backends that cannot run there, why; `on_cpu` are those that leave the
+    node's accelerators alone.
 
     Every cell that the sweep asks for is in the plan once, to be run or skipped with a reason.
     Raises InputError for what the sweep file says wrongly (unknown backend, option, quant, task
@@ -37,7 +41,7 @@ def expand(
     """
     chosen = _choose(sweep, backends)
     _refuse_stray_options(sweep, backends)
-    builder = _Builder(sweep, chosen, node, free_bytes, obstacles)
+    builder = _Builder(sweep, chosen, node, free_bytes, obstacles, on_cpu)
     broken = {name for name, reason in obstacles.items() if reason}
     for candidate in _ordered(resolve(sweep, chosen, broken), sweep.backends):
         builder.add(candidate)
@@ -107,16 +111,22 @@ class _Builder:
         node: Node,
         free_bytes: int | None,
         obstacles: Mapping[str, str],
+        on_cpu: Container[str],
     ) -> None:
         self._sweep = sweep
         self._backends = chosen
         self._node = node
         self._asked = {bundled: Asked(sweep, bundled) for bundled in (False, True)}
+        plain = msgspec.structs.replace(node, accelerators=())
+        self._seen = {name: plain if name in on_cpu else node for name in chosen}
+        """The node as each backend uses it."""
         self._options = {
-            name: option_combinations(sweep, backend, node) for name, backend in chosen.items()
+            name: option_combinations(sweep, backend, self._seen[name])
+            for name, backend in chosen.items()
         }
         self._obstacles = obstacles
-        self._device_kind, self._hardware_class = node.device_kind, node.hardware_class
+        self._device_kinds = {name: seen.device_kind for name, seen in self._seen.items()}
+        self._hardware_class = node.hardware_class
         limits = (node.memory_bytes, sweep.budget.memory_bytes, free_bytes)
         self._limit = min(limit for limit in limits if limit is not None)
         self._cells: dict[str, Cell] = {}
@@ -164,12 +174,14 @@ class _Builder:
     def _place(self, candidate: Candidate, options: Options, workload: Workload) -> None:
         """Among the cells or the skipped, unless it is there: options may come out the same."""
         speed = isinstance(workload, SPEED_KINDS)
+        device_kind = self._device_kinds[candidate.backend]
         cell = Cell(
             artifact=candidate.artifact,
             backend=candidate.backend,
             options=options,
             workload=workload,
-            scope=self._hardware_class if speed else self._device_kind,
+            scope=self._hardware_class if speed else device_kind,
+            device_kind=device_kind,
             speed_only=self._backends[candidate.backend].speed_only,
         )
         if cell.id in self._cells or cell.id in self._skipped:
@@ -195,4 +207,4 @@ class _Builder:
             cell.artifact, candidate.weight_bytes, cell.options, cell.workload
         )
         self._host_bytes[cell.id] = needs.host_bytes
-        return too_big(needs, self._node, self._limit)
+        return too_big(needs, self._seen[cell.backend], self._limit)

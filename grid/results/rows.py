@@ -59,7 +59,7 @@ def rows_of(
         "backend": cell.backend,
         "options": _json(cell.options),
         "scope": cell.scope,
-        **_node(node),
+        **_node(node, cell),
     }
     return {
         "attempts": [_clean(attempt)],
@@ -104,12 +104,12 @@ def _artifact(artifact: Artifact, facts: ArtifactFacts | None) -> Row:
     }
 
 
-def _node(node: Node | None) -> Row:
+def _node(node: Node | None, cell: Cell) -> Row:
     if node is None:
         return {"hardware_class": None, "device_kind": None, "node": None}
     return {
         "hardware_class": node.hardware_class,
-        "device_kind": node.device_kind,
+        "device_kind": cell.device_kind or node.device_kind,
         "node": node.name,
     }
 

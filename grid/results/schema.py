@@ -37,7 +37,11 @@ ATTEMPTS = pa.schema(
         _field("engine_s", pa.float64(), "part of wall_s inside engine calls, s"),
         _field("measure", pa.string(), "memory, prefill, decode, latency, quality or tasks"),
         _field("label", pa.string(), "the workload as people write it, such as `pp512 @ d512`"),
-        _field("workload", pa.string(), "the workload's fields, JSON"),
+        _field(
+            "workload",
+            pa.string(),
+            "the workload's fields, JSON; `reference` is artifact@backend of the 16 bits compared with",
+        ),
         _field("artifact_id", pa.string(), "hash of source, revision, recipe and quantizer"),
         _field("model", pa.string(), "name of the model"),
         _field("family", pa.string(), "family the model belongs to"),
@@ -61,7 +65,8 @@ ATTEMPTS = pa.schema(
         _field(
             "environment",
             pa.map_(pa.string(), pa.string()),
-            "versions, build, threads, clocks, load, git revision",
+            "versions, build, kernel, threads, clocks, load, git revision; `kld_refused` says why "
+            "there is no divergence, `tokenizer` that the engine itself would cut the text otherwise",
         ),
     ]
 )

@@ -61,6 +61,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """For quantizing an artifact or a reference pass."""
     memory_limit: int | None = None
     """Bytes of private memory that an engine's process may take; None: what the system gives."""
-    device: str = "cpu"
+    device: str = ""
+    """Where engines compute; empty: each backend's own device on the node."""
     calibration: Calibration | None = None
     """What quantizers weigh their errors by; its `path` is a text's source, as in a sweep file."""

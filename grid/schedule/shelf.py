@@ -17,7 +17,7 @@ from grid.artifact import Artifact, ArtifactFacts
 from grid.backend import Calibration
 from grid.cache import cache_dir, write_whole
 from grid.cell import Cell
-from grid.environments import Interpreter, engine_version, found, made
+from grid.environments import Interpreter, device_of, engine_version, found, made
 from grid.errors import EngineDied, EngineError, EngineTimeout, InputError, OutOfMemory
 from grid.identity import digest
 from grid.measure.reference import REFERENCE_FORMAT
@@ -74,6 +74,10 @@ class Shelf:
     def interpreter(self, name: str) -> Interpreter:
         """Of a backend's environment, which is there."""
         return made(name, self._node)
+
+    def device(self, name: str) -> str:
+        """Where a backend computes on this node."""
+        return self._settings.device or device_of(name, self._node)
 
     def artifact(self, artifact: Artifact) -> Iterator[Event]:
         """Fetch or make the artifact unless it is there. Raises EngineError where it cannot be."""
@@ -139,7 +143,7 @@ class Shelf:
         load = wire.Load(
             backend=reference.backend,
             path=str(self.path(reference.artifact)),
-            device=self._settings.device,
+            device=self.device(reference.backend),
             options=reference.options,
             memory_limit=self._settings.memory_limit,
         )
@@ -160,7 +164,7 @@ class Shelf:
             reference.backend,
             reference.options,
             engine_version(reference.backend, self._node),
-            self._node.device_kind,
+            reference.device_kind or self._node.device_kind,
             workload.text_sha256,
             workload.context,
             workload.chunks,
@@ -190,7 +194,7 @@ class Shelf:
             target=str(target),
             threads=self._node.cores,
             calibration=self._calibration() if artifact.calibration else None,
-            device=self._settings.device,
+            device=self.device(artifact.backend),
         )
         with _alone(artifact.id):  # another sweep on this node may be making it
             if not target.exists():

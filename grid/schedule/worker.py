@@ -46,7 +46,8 @@ class Worker:
                 yield CellDone(measurement=_failure(cell, time.time(), error))
             return
         path = str(self._shelf.path(session.artifact))
-        self._held = _Held(session, path, interpreter, self._settings)
+        device = self._shelf.device(session.backend)
+        self._held = _Held(session, path, interpreter, device, self._settings)
         try:
             for cell in session.cells:
                 yield from self._cell(cell, session.reference)
@@ -65,11 +66,12 @@ class Worker:
         started = time.time()
         path = None
         if isinstance(cell.workload, Quality) and reference is not None:
-            found = self._shelf.reference_path(cell, reference)
-            path = str(found)
-            if not found.exists():
-                self._held.rest()  # never two models in memory at once
             try:
+                yield from self._shelf.environment(reference.backend)
+                found = self._shelf.reference_path(cell, reference)
+                path = str(found)
+                if not found.exists():
+                    self._held.rest()  # never two models in memory at once
                 yield from self._shelf.reference(cell, reference)
             except EngineError as error:
                 reason = type(error)(f"the reference pass failed: {error}")
@@ -82,14 +84,19 @@ class _Held:
     """A session's engine, held open for all its cells and loaded again if it dies."""
 
     def __init__(
-        self, session: Session, path: str, interpreter: Interpreter, settings: Settings
+        self,
+        session: Session,
+        path: str,
+        interpreter: Interpreter,
+        device: str,
+        settings: Settings,
     ) -> None:
         self._settings = settings
         self._interpreter = interpreter
         self._load = wire.Load(
             backend=session.backend,
             path=path,
-            device=settings.device,
+            device=device,
             options=session.options,
             memory_limit=settings.memory_limit,
         )

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import grid_fake
+import msgspec
 import pytest
 from plan_helpers import NODE, plan_of, sweep_file
 
 from grid import reference
 from grid.errors import InputError
+from grid.node import Accelerator
 from grid.plan import Plan, expand, load_sweep
 
 MEMORY = 'measures = ["memory"]\n'
@@ -83,6 +85,21 @@ def test_the_bundled_family_is_converted_then_quantized(tmp_path: Path) -> None:
     assert {c.workload.label for c in plan.cells} >= {"quality 16x512", "task math"}
     sizes = list(dict.fromkeys(cell.artifact.model.parameters for cell in plan.cells))
     assert sizes == sorted(sizes)
+
+
+GPU = Accelerator(name="GPU", kind="cuda-sm90", memory_bytes=2**36)
+
+
+def test_a_backend_that_leaves_the_accelerator_alone_has_the_cpus_quality(tmp_path: Path) -> None:
+    node = msgspec.structs.replace(NODE, accelerators=(GPU,))
+    path = sweep_file(tmp_path, FOLDER)
+    both = [
+        expand(load_sweep(path), {"fake": grid_fake.backend}, node, on_cpu=on_cpu)
+        for on_cpu in ({"fake"}, set())
+    ]
+    assert [{cell.scope for cell in plan.cells} for plan in both] == [
+        {"cpu-avx2"}, {"cuda-sm90"},
+    ]  # fmt: skip
 
 
 class Reader(grid_fake.FakeBackend):

@@ -1,0 +1,57 @@
+"""Accelerators of this machine, as the system's own tools tell of them."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from collections.abc import Sequence
+
+from grid.node import Accelerator
+from grid.units import MIB
+
+_NVIDIA = (
+    "nvidia-smi",
+    "--query-gpu=name,memory.total,compute_cap",
+    "--format=csv,noheader,nounits",
+)
+_TIMEOUT_S = 20
+METAL_SHARE = 0.75
+"""Of unified memory what macOS lets the GPU hold by default, about."""
+
+
+def accelerators(chip: str, memory_bytes: int) -> tuple[Accelerator, ...]:
+    """NVIDIA GPUs, or the GPU of an Apple chip; none where no tool tells of one."""
+    if platform.system() == "Darwin":
+        return apple(chip, memory_bytes) if platform.machine() == "arm64" else ()
+    return nvidia(_output(_NVIDIA))
+
+
+def nvidia(table: str) -> tuple[Accelerator, ...]:
+    """From lines of `name, MiB of memory, compute capability`: `cuda-sm90` is capability 9.0."""
+    found = []
+    for line in table.splitlines():
+        fields = [field.strip() for field in line.split(",")]
+        if len(fields) == 3 and fields[1].isdigit():
+            name, memory, capability = fields
+            kind = f"cuda-sm{capability.replace('.', '')}"
+            found.append(Accelerator(name=name, kind=kind, memory_bytes=int(memory) * MIB))
+    return tuple(found)
+
+
+def apple(chip: str, memory_bytes: int) -> tuple[Accelerator, ...]:
+    """`Apple M4 Max` is the kind `metal-m4`; its memory is a share of the machine's own."""
+    words = chip.lower().split()
+    generation = next((word for word in words if word[:1] == "m" and word[1:].isdigit()), "apple")
+    held = round(memory_bytes * METAL_SHARE)
+    return (Accelerator(name=f"{chip} GPU", kind=f"metal-{generation}", memory_bytes=held),)
+
+
+def _output(command: Sequence[str]) -> str:
+    """Standard output; empty where the tool is not there, fails or hangs."""
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout if done.returncode == 0 else ""

@@ -1,0 +1,50 @@
+"""Accelerators are what the system's tools print."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from grid.accelerators import accelerators, apple, nvidia
+from grid.node import Accelerator
+from grid.units import GIB, MIB
+
+TABLE = "NVIDIA GeForce RTX 4090, 24564, 8.9\nNVIDIA GeForce RTX 3060, 12288, 8.6\n"
+
+
+def test_each_line_of_nvidia_smi_is_a_gpu() -> None:
+    assert nvidia(TABLE) == (
+        Accelerator(name="NVIDIA GeForce RTX 4090", kind="cuda-sm89", memory_bytes=24_564 * MIB),
+        Accelerator(name="NVIDIA GeForce RTX 3060", kind="cuda-sm86", memory_bytes=12_288 * MIB),
+    )
+
+
+@pytest.mark.parametrize("said", ["", "No devices were found\n", "a, [N/A], 8.9\n", "a, 1\n"])
+def test_what_tells_of_no_memory_is_no_gpu(said: str) -> None:
+    assert nvidia(said) == ()
+
+
+@pytest.mark.parametrize(
+    ("chip", "kind"), [("Apple M4 Max", "metal-m4"), ("Apple M1", "metal-m1"), ("?", "metal-apple")]
+)
+def test_an_apple_chip_has_a_gpu_that_shares_its_memory(chip: str, kind: str) -> None:
+    (found,) = apple(chip, 64 * GIB)
+    assert (found.kind, found.memory_bytes) == (kind, 48 * GIB)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a script stands for nvidia-smi")
+def test_the_tool_on_the_path_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text(f"#!/bin/sh\nprintf '{TABLE}'\n".replace("\n'", "\\n'"))
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr("platform.system", lambda: "Linux")
+    assert [one.kind for one in accelerators("any", GIB)] == ["cuda-sm89", "cuda-sm86"]
+
+
+def test_a_machine_without_the_tool_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr("platform.system", lambda: "Linux")
+    assert accelerators("any", GIB) == ()
