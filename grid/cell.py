@@ -30,7 +30,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     scope: str
     speed_only: frozenset[str] = frozenset()
     device_kind: str = ""
-    """What computes it, also where `scope` is a hardware class; empty: what the node computes on."""
+    """What computes it, also where `scope` is a hardware class; empty: as the node says."""
 
     @cached_property
     def id(self) -> str:

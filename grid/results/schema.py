@@ -40,7 +40,7 @@ ATTEMPTS = pa.schema(
         _field(
             "workload",
             pa.string(),
-            "the workload's fields, JSON; `reference` is artifact@backend of the 16 bits compared with",
+            "the workload's fields, JSON; `reference` is artifact@backend of what is compared with",
         ),
         _field("artifact_id", pa.string(), "hash of source, revision, recipe and quantizer"),
         _field("model", pa.string(), "name of the model"),
@@ -66,7 +66,7 @@ ATTEMPTS = pa.schema(
             "environment",
             pa.map_(pa.string(), pa.string()),
             "versions, build, kernel, threads, clocks, load, git revision; `kld_refused` says why "
-            "there is no divergence, `tokenizer` that the engine itself would cut the text otherwise",
+            "there is no divergence, `tokenizer` that the engine would cut the text otherwise",
         ),
     ]
 )
