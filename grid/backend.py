@@ -198,7 +198,8 @@ class Predicts(Protocol):
 
     def predicted_bytes(self, source: Path, recipe: str) -> int:
         """Bytes of the weight files that `quantize` would make of `source`, of which only headers
-        need be there. Raises Unsupported or InputError where that cannot be told."""
+        need be there. Raises Unsupported where it would not make them, which the plan then says,
+        InputError where their size cannot be told."""
         ...
 
 

@@ -87,11 +87,11 @@ def sweep(
     from grid.progress import progress_for
     from grid.show.environments import ready_environments
     from grid.show.frontier import show_frontier, show_summary
-    from grid.sweep import finished_ids, make_plan, run_sweep, settled
+    from grid.sweep import backends_of, finished_ids, make_plan, run_sweep, settled
 
     asked = asked_sweep(file)
     node = settled(probe_node(), store)
-    broken = ready_environments(asked.backends, node)
+    broken = ready_environments(backends_of(asked), node)
     plan = make_plan(asked, node, store, fresh, changed, broken)
     again = None if fresh else partial(finished_ids, asked, node, store, changed)
     summary = run_sweep(asked, plan, node, store, executor, progress_for(as_json), again)

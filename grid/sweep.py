@@ -19,10 +19,11 @@ import pyarrow.compute as pc
 
 from grid import __version__
 from grid.artifact import ArtifactFacts
+from grid.backend import Backend
 from grid.cell import Cell
 from grid.derive import metrics_of
 from grid.environments import CPU, HERE, device_of, engine_version, found, obstacle
-from grid.errors import StoreLost
+from grid.errors import InputError, StoreLost
 from grid.measure.process import own_peak_bytes
 from grid.measurement import PRUNED, RETRIED, Measurement, Metric
 from grid.node import Node
@@ -83,6 +84,14 @@ def settled(node: Node, store: str) -> Node:
     return node
 
 
+def backends_of(sweep: Sweep) -> dict[str, Backend]:
+    """The backends of a sweep by name. Raises InputError with the place in its file."""
+    try:
+        return {name: backend(name) for name in sweep.backends}
+    except InputError as error:
+        raise InputError(f"{sweep.file}: backends: {error}") from None
+
+
 def make_plan(
     sweep: Sweep,
     node: Node,
@@ -98,7 +107,7 @@ def make_plan(
     """
     from grid.plan.expand import expand
 
-    asked = {name: backend(name) for name in sweep.backends}
+    asked = backends_of(sweep)
     obstacles = {name: broken.get(name) or obstacle(name, node) for name in sweep.backends}
     on_cpu = {name for name in asked if device_of(name, node) == CPU}
     plan = expand(sweep, asked, node, available_memory(), obstacles, on_cpu)

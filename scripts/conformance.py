@@ -118,6 +118,7 @@ def run(name: str, trial: Trial, path: Path, expected: Path, node: Node) -> dict
         capture_output=True,
         text=True,
         timeout=LIMIT_S,
+        cwd=expected.parent,  # quantizers write logs to where they run
         env=environ,
         check=False,
     )

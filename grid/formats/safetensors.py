@@ -106,6 +106,10 @@ def header_bytes(tensors: Sequence[Tensor], metadata: Mapping[str, str] | None =
     return 8 + -(-len(text.encode()) // 8) * 8
 
 
+_POINTER = int.from_bytes(b"version ", "little")
+"""How the text that Git LFS leaves in place of a file begins."""
+
+
 def _header_text(path: Path) -> tuple[int, bytes]:
     try:
         size = path.stat().st_size
@@ -113,6 +117,10 @@ def _header_text(path: Path) -> tuple[int, bytes]:
             length = int.from_bytes(file.read(8), "little")
             if size < 8:
                 raise _fail(path, f"truncated: {size} bytes")
+            if length == _POINTER:
+                raise InputError(
+                    f"{path}: a Git LFS pointer, not the weights; run git lfs pull there"
+                )
             if length > MAX_HEADER or length < 2:
                 raise _fail(path, f"not a safetensors file (a header of {length} bytes)")
             if length > size - 8:

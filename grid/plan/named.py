@@ -31,6 +31,8 @@ class _Asked(NamedTuple):
 
 def asked_sweep(written: str | None) -> Sweep:
     """The sweep of a file or of a model, as named on the command line; None: the bundled one."""
+    if written is not None and written.endswith(".safetensors"):
+        raise InputError(f"{written}: name the folder that holds it and its config.json")
     if written is not None and is_model(written):
         return sweep_of(written)
     return load_sweep(None if written is None else Path(written))

@@ -10,7 +10,7 @@ import msgspec
 from grid import reference
 from grid.artifact import Artifact
 from grid.backend import Backend, Predicts, Recipe
-from grid.errors import EngineError, InputError, did_you_mean
+from grid.errors import EngineError, InputError, Unsupported, did_you_mean
 from grid.identity import digest
 from grid.plan.origin import BUNDLED, Origin, Origins, source_folder
 from grid.plan.sweep import ALL, ModelEntry, Sweep
@@ -111,6 +111,7 @@ class _Group:
         broken: Container[str],
     ) -> None:
         self._broken = broken
+        self._unmakeable: set[str] = set()
         self._sweep = sweep
         self._backends = backends
         self._makers = {name: one for name, one in backends.items() if _quantizes(one)}
@@ -158,6 +159,7 @@ class _Group:
         wanted = self._quants(origin)
         bases = self._bases(origin)
         whole = list({one.id: one for one in bases.values()}.values())
+        self._unmakeable = {one.id for one in whole if self._size(one, origin)[1]}
         whole.sort(key=lambda one: one.id != origin.artifact.id)  # the source itself first
         key = self._reference_key(whole)
         for base in whole:
@@ -197,16 +199,18 @@ class _Group:
     def _users(
         self, artifact: Artifact, origin: Origin, key: str | None, *, asked: bool
     ) -> Iterator[Candidate]:
+        weight_bytes, obstacle = self._size(artifact, origin)
         for user in self._backends.values():
             if artifact.format in user.formats:
                 yield Candidate(
                     artifact=artifact,
                     backend=user.name,
                     group=self._index,
-                    weight_bytes=self._weight_bytes(artifact, origin),
+                    weight_bytes=weight_bytes,
                     reference=key,
                     bundled=origin.bundled,
                     asked=asked,
+                    obstacle=obstacle,
                 )
 
     def _unmade(self, origin: Origin, quant: str, key: str | None) -> Candidate:
@@ -222,7 +226,7 @@ class _Group:
             artifact=artifact,
             backend=name,
             group=self._index,
-            weight_bytes=self._weight_bytes(artifact, origin),
+            weight_bytes=self._size(artifact, origin)[0],
             reference=key,
             bundled=origin.bundled,
             obstacle=reason,
@@ -270,23 +274,28 @@ class _Group:
         found = self._sweep.calibration_set
         return digest("calibration", found.sha256, found.samples, found.tokens)
 
-    def _weight_bytes(self, artifact: Artifact, origin: Origin) -> int:
+    def _size(self, artifact: Artifact, origin: Origin) -> tuple[int, str]:
+        """Bytes of the weights, observed or predicted, and why they cannot be made."""
         if artifact.facts is not None:
-            return artifact.facts.bytes
-        maker = self._backends[artifact.backend]
+            return artifact.facts.bytes, ""
+        maker, obstacle = self._backends[artifact.backend], ""
         if isinstance(maker, Predicts):
             try:
-                return maker.predicted_bytes(origin.headers, artifact.quant)
+                return maker.predicted_bytes(origin.headers, artifact.quant), ""
+            except Unsupported as error:
+                obstacle = str(error)
             except (InputError, EngineError):
                 pass  # it cannot be told: nominal bits have to do
         recipe = maker.recipes().get(artifact.quant)
         bits = recipe.bits if recipe else _FULL_BITS
-        return round(artifact.model.parameters * bits / 8)
+        return round(artifact.model.parameters * bits / 8), obstacle
 
     def _reference_key(self, whole: Iterable[Artifact]) -> str | None:
         """The first of the 16-bit artifacts that a backend gives whole distributions of, and the
         first such backend; one that cannot run here is left out."""
         for artifact in whole:
+            if artifact.id in self._unmakeable:
+                continue
             for one in self._backends.values():
                 able = artifact.format in one.formats and "logits" in one.capabilities
                 if able and one.name not in self._broken:
@@ -306,7 +315,8 @@ class _Group:
         names = {*known, origin.artifact.quant, *WHOLE}
         for quant in wanted:
             if quant not in names:
-                raise InputError(f"quants: unknown quant {quant!r}. {_hint(quant, names)}")
+                whose = "quants" if self._entry.quants else "the sweep's quants"
+                raise InputError(f"{whose}: unknown quant {quant!r}. {_hint(quant, names)}")
         return wanted
 
 

@@ -74,9 +74,9 @@ def _install(name: str, node: Node, again: bool) -> bool:
         mend = f"; {state.mend}" if state.mend else ""
         console().print(f"{name}: not ready: {state.reason}{mend}", markup=False, soft_wrap=True)
         return False
-    how = "needs no environment of its own" if interpreter == HERE else "environment ready"
+    how = "ready, needs no environment of its own" if interpreter == HERE else "environment ready"
     took = f", made in {format_seconds(time.monotonic() - start)}" if fresh else ""
-    console().print(f"{name}: {how}{took}: {state.version}", markup=False, soft_wrap=True)
+    console().print(f"{name}: {how}{took} ({state.version})", markup=False, soft_wrap=True)
     return True
 
 

@@ -14,6 +14,9 @@ from grid.registry import backend, names
 from grid.show.console import console, print_json, table
 from grid.units import format_bytes
 
+WIDE = 120
+"""Columns of a terminal from which the capabilities fit too."""
+
 
 def show_node(node: Node, as_json: bool = False) -> None:
     """The machine as its rows will say it."""
@@ -53,12 +56,20 @@ def show_backends(node: Node, as_json: bool = False) -> None:
         for name, told in found.items()
     ]
     heads = ("backend", "formats", "version", "devices", "state", "capabilities")
-    console().print(table(heads, rows, wrap=(1, 2, 3, 4, 5)))
+    out = console()
+    shown = len(heads) if out.width >= WIDE else len(heads) - 1
+    lines = [row[:shown] for row in rows]
+    out.print(table(heads[:shown], lines, wrap=range(1, shown)))
+    unmade = [name for name, told in found.items() if told["mend"].endswith(f"install {name}")]
+    if unmade:
+        out.print("a sweep makes the environments that it needs; now: grid backends install NAME")
 
 
 def _state(told: dict[str, Any]) -> str:
     if told["ready"]:
         return f"ready; {told['reason']}" if told["reason"] else "ready"
+    if told["mend"].startswith("grid backends install "):
+        return str(told["reason"])
     mend = f"; try: {told['mend']}" if told["mend"] else ""
     return f"{told['reason']}{mend}"
 

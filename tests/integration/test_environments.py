@@ -182,7 +182,7 @@ def test_installing_goes_on_after_one_that_cannot_be_made(
     assert install_backends(["fake", "llamacpp"], NODE) == 1
     told = capsys.readouterr().out
     assert "fake: no environment for fake" in told
-    assert "llamacpp: needs no environment of its own" in told
+    assert "llamacpp: ready, needs no environment of its own" in told
 
 
 def test_another_engine_gives_the_reference_where_the_usual_one_cannot(

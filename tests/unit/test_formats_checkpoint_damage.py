@@ -87,7 +87,7 @@ def test_absurd_header_lengths_are_no_safetensors(tmp_path: Path, length: int) -
 
 def test_a_git_lfs_pointer_is_no_safetensors(tmp_path: Path) -> None:
     pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 10\n"
-    assert "not a safetensors file" in file_complaint(tmp_path, pointer)
+    assert "run git lfs pull" in file_complaint(tmp_path, pointer)
 
 
 @pytest.mark.parametrize("text", [b"{]", b"\xff\xff", b"[" * 200_000, b'{"a":' * 50_000])

@@ -14,7 +14,8 @@ from grid_gptqmodel.library import silent
 from grid_gptqmodel.older import give_layers
 from grid_gptqmodel.retired import declared, engine_version, one_line
 from grid_transformers.describe import describe
-from grid_transformers.engine import HfEngine
+from grid_transformers.engine import HfEngine, running
+from grid_transformers.loading import Loaded
 
 from grid.cell import Options
 from grid.errors import Unsupported
@@ -29,27 +30,28 @@ def load(path: Path, device: str, options: Options) -> Iterator[HfEngine]:
 
     `device` is `cpu`, `cuda` or `cuda:1`. Raises OutOfMemory, Unsupported or EngineError.
     """
-    from grid_transformers.loading import check_device, quiet, release
+    from grid_transformers.loading import chosen_device
 
-    place = "cpu" if options["device"] == "cpu" else device
+    place = chosen_device(device, options)
     quantization = declared(path, "awq", "autoawq")
     if quantization.bits != 4:
         raise Unsupported(f"{path.name} is {quantization.quant}; autoawq runs 4 bits")
     if place == "cpu" and quantization.layout != "gemm":
         raise Unsupported(f"{path.name} is packed as {quantization.layout}, which needs CUDA")
+    with running(path, place, options, lambda: _loaded(path, place, options)) as engine:
+        yield engine
+
+
+def _loaded(path: Path, place: str, options: Options) -> Loaded:
+    from grid_transformers.loading import check_device, quiet
+
     quiet()
     with one_line(path.name), silent(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = _model(path, place, int(options["threads"]), check_device)
     give_layers()
     said = {**describe(model, options), **_numerics(model)}
-    engine = HfEngine(model, path, engine_version("autoawq"), said, options)
-    del model
-    try:
-        yield engine
-    finally:
-        engine.close()
-        release(place)
+    return Loaded(model, engine_version("autoawq"), said)
 
 
 def _model(path: Path, device: str, threads: int, check_device: Any) -> Any:

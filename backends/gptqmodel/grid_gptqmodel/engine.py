@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from grid_transformers.describe import describe
-from grid_transformers.engine import HfEngine
+from grid_transformers.engine import HfEngine, running
 from grid_transformers.failures import first_line, is_out_of_memory, loading
+from grid_transformers.loading import Loaded
+from grid_transformers.probing import stack_version
 
 from grid.cell import Options
 from grid.errors import EngineError, GridError, InputError, OutOfMemory, Unsupported
@@ -26,9 +28,9 @@ def load(method: str, path: Path, device: str, options: Options) -> Iterator[HfE
 
     `device` is `cpu`, `cuda` or `cuda:1`. Raises OutOfMemory, Unsupported or EngineError.
     """
-    from grid_transformers.loading import release
+    from grid_transformers.loading import chosen_device
 
-    place = "cpu" if options["device"] == "cpu" else device
+    place = chosen_device(device, options)
     with _reading():
         config = read_config(path)
         quantization = read_quantization(path, config)
@@ -36,18 +38,17 @@ def load(method: str, path: Path, device: str, options: Options) -> Iterator[HfE
         raise Unsupported(
             f"{path.name} is {quantization.quant}; {method} runs {method} and 16-bit weights"
         )
-    model, said = (
-        _plain(path, place, options)
-        if quantization is None
-        else _quantized(path, place, options, quantization, _sym(config))
-    )
-    engine = HfEngine(model, path, _version(), {**describe(model, options), **said}, options)
-    del model
-    try:
+
+    def make() -> Loaded:
+        model, said = (
+            _plain(path, place, options)
+            if quantization is None
+            else _quantized(path, place, options, quantization, _sym(config))
+        )
+        return Loaded(model, _version(), {**describe(model, options), **said})
+
+    with running(path, place, options, make) as engine:
         yield engine
-    finally:
-        engine.close()
-        release(place)
 
 
 @contextmanager
@@ -67,8 +68,7 @@ def _sym(config: Any) -> bool:
 def _version() -> str:
     from importlib.metadata import version
 
-    names = ("gptqmodel", "transformers", "torch")
-    return ", ".join(f"{name} {version(name)}" for name in names)
+    return f"gptqmodel {version('gptqmodel')}, {stack_version()}"
 
 
 def _plain(path: Path, device: str, options: Options) -> tuple[Any, dict[str, str]]:
@@ -107,7 +107,7 @@ def _from_quantized(path: Path, device: str, kernel: str, dtype: Any, attention:
     gptqmodel = library()
     import torch
 
-    narrow = dtype if dtype != torch.float32 else _stored_type(torch, path)
+    narrow = dtype if dtype != torch.float32 else _stored_type(torch, path, device)
     with silent():
         wrapper = gptqmodel.GPTQModel.load(
             str(path),
@@ -128,11 +128,12 @@ def _from_quantized(path: Path, device: str, kernel: str, dtype: Any, attention:
     return model
 
 
-def _stored_type(torch: Any, path: Path) -> Any:
+def _stored_type(torch: Any, path: Path, device: str) -> Any:
     """The 16-bit type that holds a checkpoint's unpacked weights as they are."""
-    said = read_config(path)
-    name = said.get("dtype") or said.get("torch_dtype")
-    return torch.bfloat16 if name == "bfloat16" else torch.float16
+    from grid_transformers.loading import compute_type
+
+    stored = compute_type(torch, path, device, "checkpoint")
+    return torch.bfloat16 if stored == torch.bfloat16 else torch.float16
 
 
 def _as_written(torch: Any, device: str) -> AbstractContextManager[Any]:

@@ -19,7 +19,7 @@ def needs(artifact: Artifact, weight_bytes: int, options: Options, workload: Wor
     found = memory.needs(artifact, weight_bytes, options, workload)
     if options["device"] != "cpu" or not _unpacks(artifact, options):
         return found
-    unpacked = math.ceil(artifact.model.parameters * memory.element_bytes(options))
+    unpacked = math.ceil(artifact.model.parameters * memory.element_bytes(artifact, options))
     return msgspec.structs.replace(found, host_bytes=found.host_bytes + unpacked)
 
 

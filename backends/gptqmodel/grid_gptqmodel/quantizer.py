@@ -16,6 +16,8 @@ from grid_gptqmodel.library import library, pinned, silent
 from grid_gptqmodel.recipes import Form
 from grid_gptqmodel.source import Source
 
+WRITER_VERSION = 1
+"""Raised whenever the same source would be written as other bytes."""
 _BATCH = 4
 _SEED = 0
 _BACKENDS = {"gptq": "gptq_torch", "awq": "awq_torch"}
@@ -24,9 +26,10 @@ _BACKENDS = {"gptq": "gptq_torch", "awq": "awq_torch"}
 def identity() -> str:
     """Name and version of what makes the bytes; the pinned version where none is installed."""
     try:
-        return f"gptqmodel {version('gptqmodel')}"
+        made_by = version("gptqmodel")
     except PackageNotFoundError:
-        return f"gptqmodel {pinned('gptqmodel')}"
+        made_by = pinned("gptqmodel")
+    return f"gptqmodel {made_by}, writer {WRITER_VERSION}"
 
 
 def quantize(

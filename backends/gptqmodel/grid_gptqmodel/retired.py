@@ -6,7 +6,7 @@ import contextlib
 import importlib
 import importlib.util
 from collections.abc import Iterator, Mapping
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ class Retired:
         found = probing.probe(node, mend)
         if not found.ready:
             return found
-        said = f"{self.distribution} {version(self.distribution)}, {found.version}"
+        said = engine_version(self.distribution)
         return msgspec.structs.replace(found, version=said, reason=self.advice)
 
     def options(self, given: Mapping[str, Any], node: Node) -> Options:
@@ -101,16 +101,10 @@ class Retired:
             importlib.import_module(self.module)
 
 
-def installed(distribution: str) -> str:
-    """Name and version of a package of the running engine."""
-    try:
-        return f"{distribution} {version(distribution)}"
-    except PackageNotFoundError:
-        return distribution
-
-
 def engine_version(distribution: str) -> str:
-    return ", ".join(map(installed, (distribution, "transformers", "torch")))
+    """Versions of the package and of what it stands on, the same from `probe` and from an engine;
+    torch is imported for it."""
+    return f"{distribution} {version(distribution)}, {probing.stack_version()}"
 
 
 def declared(path: Path, method: str, backend: str) -> Quantization:

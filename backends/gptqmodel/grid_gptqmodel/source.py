@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from grid.errors import EngineError, InputError, Unsupported
 from grid.formats.checkpoint import format_of
 from grid.formats.checkpoint_files import read_config, read_weights
+from grid.formats.checkpoint_sizes import is_packed, scheme_of
 from grid.formats.safetensors import Tensor
 from grid_gptqmodel.recipes import COLUMN, Form
 
 _PACKED_WORD = 32
 """Weights that are packed together: the formats store 32-bit words."""
-_IN_LAYER = re.compile(r"\.\d+\..*\.weight$")
 _WIDTHS = {"F16": "float16", "BF16": "bfloat16", "F32": "float32"}
 
 
@@ -32,7 +31,8 @@ class Source:
             raise Unsupported(
                 f"{form.name} is made of a folder of 16-bit safetensors; {folder.name} is {kind}"
             )
-        matrices = [t for t in tensors if len(t.shape) == 2 and _IN_LAYER.search(t.name)]
+        scheme = scheme_of(form.name)
+        matrices = [t for t in tensors if scheme is not None and is_packed(t, scheme)]
         _check_groups(matrices or [t for t in tensors if len(t.shape) == 2], form)
         self.dtype = _common_type(matrices or list(tensors))
         self.context_length = config.get("max_position_embeddings")

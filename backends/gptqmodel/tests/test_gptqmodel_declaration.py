@@ -51,7 +51,7 @@ def test_one_distribution_declares_two_backends() -> None:
     assert gptq.formats == {"gptq", "safetensors"}
     assert awq.formats == {"awq", "safetensors"}
     assert isinstance(gptq, Quantizes)
-    assert gptq.quantizer() == "gptqmodel 7.6.0"
+    assert gptq.quantizer() == "gptqmodel 7.6.0, writer 1"
 
 
 def test_where_it_is_missing_probe_says_how_to_mend_it(

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from grid_gptqmodel import awq, gptq
 from grid_gptqmodel.calibration import pieces
+from grid_gptqmodel.complete import check_complete
 from grid_gptqmodel.recipes import form_of
 from grid_gptqmodel.source import Source
 
@@ -121,3 +122,47 @@ def test_the_other_methods_checkpoint_is_refused(declaring: Path, node: Node) ->
         awq.load(declaring, "cpu", awq.options({}, node)),
     ):
         pass
+
+
+def test_routers_of_experts_stay_unpacked_whatever_their_height(
+    folder: Path, tmp_path: Path
+) -> None:
+    """A router has as few outputs as there are experts, and no method packs it."""
+    source = tmp_path / "experts"
+    shutil.copytree(folder, source)
+    (source / "model.safetensors").unlink()
+    name = "model.layers.0.mlp.gate.weight"
+    write_matrix(source / "model.safetensors", name, 8, 128)
+    write_matrix(source / "model-experts.safetensors", name.replace("gate", "up_proj"), 128, 128)
+    (source / "model.safetensors.index.json").write_text(
+        json.dumps(
+            {
+                "weight_map": {
+                    name: "model.safetensors",
+                    name.replace("gate", "up_proj"): "model-experts.safetensors",
+                }
+            }
+        )
+    )
+    assert Source(source, form_of("gptq", "gptq-w4g128")).dtype == "float16"
+
+
+class _Layers:
+    """As much of a model as is asked for its tensors' names."""
+
+    config = None
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+
+    def state_dict(self) -> dict[str, None]:
+        return dict.fromkeys(self._names)
+
+
+def test_what_kernels_make_for_themselves_is_not_missed(tmp_path: Path) -> None:
+    layer = "model.layers.0.mlp.up_proj"
+    write_matrix(tmp_path / "model.safetensors", f"{layer}.qweight", 32, 32)
+    check_complete(tmp_path, _Layers(f"{layer}.qweight", f"{layer}.input_perm"))
+    for other in (f"{layer}.scales", "model.layers.0.mixer.A_log"):
+        with pytest.raises(EngineError, match=other):
+            check_complete(tmp_path, _Layers(f"{layer}.qweight", other))

@@ -61,6 +61,17 @@ def convert(source: Path, recipe: str, target: Path) -> None:
     writer.close()
 
 
+def refuse_unknown(source: Path) -> None:
+    """Raises Unsupported, one line, for a folder that is not converted here, EngineError for one
+    that cannot be read; its config.json is enough to tell, and a tokenizer.json has to be there."""
+    _config(source)
+    if tokenizer.find(source, "tokenizer.json") is None:
+        raise Unsupported(
+            f"{source}: there is no tokenizer.json, which the conversion to GGUF takes; save it "
+            "beside config.json"
+        )
+
+
 def _config(source: Path) -> Config:
     path = source / "config.json"
     try:
@@ -69,7 +80,10 @@ def _config(source: Path) -> Config:
         raise EngineError(f"{path}: cannot be read ({error})") from error
     kind = config.get("model_type")
     if kind != "llama":
-        raise Unsupported(f"{path}: model type {kind!r}; only llama is converted here")
+        raise Unsupported(
+            f"{path}: model type {kind!r}; only llama is converted to GGUF here: convert it with "
+            "llama.cpp's convert_hf_to_gguf.py and name the .gguf"
+        )
     for name in ("attention_bias", "mlp_bias"):
         if config.get(name):
             raise Unsupported(f"{path}: {name} is not converted here")

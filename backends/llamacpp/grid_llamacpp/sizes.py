@@ -6,22 +6,28 @@ import json
 from pathlib import Path
 from typing import Any
 
+from grid.formats.gguf import all_parts
 from grid.formats.gguf_inventory import Hyperparameters, Tensor, from_headers
 from grid.formats.gguf_inventory_config import from_config
 from grid.formats.gguf_predict import metadata_bytes_of, metadata_bytes_with, predict
 from grid.formats.gguf_reader import read_header
+from grid_llamacpp.tokenizer import find
 
 
 def predicted_bytes(source: Path, recipe: str) -> int:
-    """Bytes of the GGUF that `quantize` makes of `source`, a 16-bit GGUF or a checkpoint folder,
-    tensor by tensor as llama.cpp chooses their types.
+    """Bytes of the GGUF that `quantize` makes of `source`, a 16-bit GGUF (of several parts the
+    first) or a checkpoint folder, tensor by tensor as llama.cpp chooses their types.
 
-    Raises InputError where the header cannot be read or the architecture is not known.
+    Raises InputError where the header cannot be read or the architecture is not known, Unsupported
+    for a folder that is not converted here.
     """
     if source.is_dir():
+        from grid_llamacpp.convert import refuse_unknown
+
+        refuse_unknown(source)
         inventory, model, metadata = _of_folder(source)
     else:
-        headers = [read_header(source)]
+        headers = all_parts(read_header(source))
         inventory, model = from_headers(headers)
         metadata = metadata_bytes_of(headers)
     return predict(inventory, model, recipe, metadata_bytes=metadata).file_bytes
@@ -40,9 +46,11 @@ def _of_folder(folder: Path) -> tuple[tuple[Tensor, ...], Hyperparameters, int |
 
 
 def _tokenizer(folder: Path) -> dict[str, Any] | None:
-    """tokenizer.json; None where it is not there, which makes the header's size an estimate."""
+    """tokenizer.json, from where the conversion takes it; None where it is not there, which makes
+    the header's size an estimate."""
+    path = find(folder, "tokenizer.json")
     try:
-        found = json.loads((folder / "tokenizer.json").read_bytes())
+        found = json.loads(path.read_bytes()) if path else None
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None

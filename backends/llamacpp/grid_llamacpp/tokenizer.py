@@ -37,7 +37,7 @@ def read(folder: Path) -> Vocabulary:
 
     Raises EngineError where there is none, Unsupported for another kind than byte-level BPE.
     """
-    path = _find(folder, "tokenizer.json")
+    path = find(folder, "tokenizer.json")
     if path is None:
         raise EngineError(f"{folder}: no tokenizer.json there or in the folder above")
     content = json.loads(path.read_text(encoding="utf-8"))
@@ -49,7 +49,8 @@ def read(folder: Path) -> Vocabulary:
     return Vocabulary(tokens, types, merges, _pre(path, content), _adds_bos(folder, content))
 
 
-def _find(folder: Path, name: str) -> Path | None:
+def find(folder: Path, name: str) -> Path | None:
+    """A file of the folder, or of the one above; None where neither has it."""
     return next((p for p in (folder / name, folder.parent / name) if p.is_file()), None)
 
 
@@ -79,7 +80,7 @@ def _pre(path: Path, content: dict[str, Any]) -> str:
 
 
 def _adds_bos(folder: Path, content: dict[str, Any]) -> bool | None:
-    path = _find(folder, "tokenizer_config.json")
+    path = find(folder, "tokenizer_config.json")
     said = json.loads(path.read_text(encoding="utf-8")).get("add_bos_token") if path else None
     if said is not None:
         return bool(said)

@@ -14,11 +14,15 @@ from grid.formats.gguf_presets import quantizable
 
 
 def write_model(
-    path: Path, config: dict[str, Any], inventory: tuple[Tensor, ...], model: Hyperparameters
+    path: Path,
+    config: dict[str, Any],
+    inventory: tuple[Tensor, ...],
+    model: Hyperparameters,
+    parts_of: int = 0,
 ) -> Path:
     """A GGUF of the inventory as a converter writes it: what presets quantize in F16, the rest
-    in F32; without a vocabulary's texts."""
-    writer = gguf.GGUFWriter(str(path), model.architecture)
+    in F32; without a vocabulary's texts. With `parts_of` tensors to a part, the first part."""
+    writer = gguf.GGUFWriter(str(path), model.architecture, split_max_tensors=parts_of)
     writer.add_file_type(1)
     writer.add_quantization_version(2)
     writer.add_tokenizer_model("none")
@@ -33,7 +37,7 @@ def write_model(
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    return path
+    return next(path.parent.glob(f"{path.stem}-00001-of-*")) if parts_of else path
 
 
 def _add(writer: gguf.GGUFWriter, key: str, value: Any) -> None:

@@ -138,6 +138,17 @@ def test_an_importance_matrix_changes_types_as_in_llama_cpp(
     assert ours == dry_run(source, preset, matrix=inventory)
 
 
+def test_a_source_in_parts_is_predicted_from_all_of_them(tmp_path: Path) -> None:
+    """Beside the whole file's size there are the numbers of the parts in the header."""
+    config = {**config_of("llama"), "num_hidden_layers": 2}
+    whole = write_model(tmp_path / "whole.gguf", config, *from_config(config))
+    first = write_model(tmp_path / "split.gguf", config, *from_config(config), parts_of=4)
+    assert first.name.startswith("split-00001-of-")
+    for preset in ("Q8_0", "Q4_K_M"):
+        expected = backend.predicted_bytes(whole, preset)
+        assert expected <= backend.predicted_bytes(first, preset) < expected + 200
+
+
 @pytest.mark.parametrize("name", ["llama tied", "qwen3", "mixtral"])
 def test_every_file_has_the_size_and_types_predicted(
     name: str, written: Writer, tmp_path: Path

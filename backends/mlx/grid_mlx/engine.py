@@ -13,7 +13,7 @@ from grid_transformers.tokenizer import FolderTokenizer
 
 from grid.backend import TokenScores
 from grid.cell import Options
-from grid.errors import EngineError
+from grid.errors import EngineError, Unsupported
 from grid_mlx import library
 from grid_mlx.context import Cache, Forward, cache_bytes
 from grid_mlx.generation import generate
@@ -32,6 +32,8 @@ def load(path: Path, device: str, options: Options) -> Iterator[MlxEngine]:
     EngineError with mlx-lm's own reason.
     """
     used = library.use(device)
+    if used == "cpu" and options["device"] != "cpu":
+        raise Unsupported("the options ask for an accelerator, the node gave the CPU")
     engine = MlxEngine(path, used, options)
     try:
         yield engine
@@ -71,15 +73,17 @@ class MlxEngine:
         self._mx.clear_cache()
 
     def environment(self) -> Mapping[str, str]:
-        """What computed: device, kernels, the type of activations, and how weights are kept."""
+        """What computed: device, kernels, the type of activations, how weights are kept, and what a
+        prompt is timed with. The option `device` gives way to the device itself."""
         return {
+            **{name: str(value) for name, value in self._options.items()},
             "engine": self.version,
             "device": self._device,
             "kernels": library.kernels(self._device),
             "activations": self._dtype,
             "weights": self._held.weights,
             "model": self._held.kind,
-            **{name: str(value) for name, value in self._options.items()},
+            "prefill": "all tokens but the last without logits, then the last one with them",
         }
 
     def resize(self, context: int) -> None:
@@ -137,8 +141,9 @@ class MlxEngine:
         self._ids = kept
 
     def prefill(self, ids: Sequence[int]) -> None:
-        """As mlx-lm takes a prompt: all but its last token for keys and values only, the last one
-        for the logits after it."""
+        """As mlx-lm takes a prompt, in one evaluation more than the contract names: all but its
+        last token for keys and values only, the last one for the logits after it. MLX would else
+        compute the head for every token, which no user of it does; `environment` says so."""
         self._check_room(len(self._ids) + len(ids))
         with self._evaluating():
             self._model.fill(ids[:-1], self._cache)

@@ -37,7 +37,7 @@ def padded(tokens: int) -> int:
 
 
 def needs(artifact: Artifact, weight_bytes: int, options: Options, workload: Workload) -> Needs:
-    """Bytes for a cell, all of them the host's; pure."""
+    """Bytes for a cell, all of them the host's, wherever it is to be computed; pure."""
     tokens = _ITEM_TOKENS if isinstance(workload, Tasks) else workload.size
     cells = padded(tokens)
     plain = artifact.format != FORMAT
@@ -50,7 +50,8 @@ def needs(artifact: Artifact, weight_bytes: int, options: Options, workload: Wor
         + _compute_bytes(artifact.model, cells, options)
         + _logits_bytes(artifact.model, workload, options)
     )
-    return Needs(host_bytes=math.ceil(total), kv_bytes=cache)
+    accelerator = None if options["device"] == "cpu" else "metal"
+    return Needs(host_bytes=math.ceil(total), kv_bytes=cache, accelerator=accelerator)
 
 
 def kv_bytes(model: Model, cells: int, wide: bool, bits: int) -> int:

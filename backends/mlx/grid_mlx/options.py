@@ -9,19 +9,22 @@ from grid.cell import Options
 from grid.errors import InputError, did_you_mean
 from grid.node import Node
 
-NAMES = ("dtype", "batch", "kv_bits")
+NAMES = ("device", "dtype", "batch", "kv_bits")
+DEVICES = ("cpu", "accelerator")
 DTYPES = ("checkpoint", "float32")
 KV_BITS = (0, 4, 8)
 _AUTO = "auto"
 _MAX_BATCH = 65_536
-_OTHER_BATCH = 100
+_NOISE_BATCHES = (48, 40)
+"""Shorter than any context that is measured, so that each is cut in other places."""
 
 
 def complete(given: Mapping[str, Any], node: Node) -> Options:
     """Options with every default filled in for the node. Raises InputError, one line.
 
+    `device` is where it is meant to compute: Apple's GPU where the node has one.
     `dtype` is what scales, norms, activations and the KV cache are kept in: the checkpoint's own
-    type, or float32. `auto` is the first on Apple's GPU. Elsewhere it is float32: there MLX's
+    type, or float32. `auto` is the first on Apple's GPU. On a CPU it is float32: there MLX's
     portable kernels multiply quantized weights about forty times faster in 32 bits than in 16,
     16-bit weights as fast, and the result lies nearest to the reference's (KL divergence of a
     16-bit model to llama.cpp's F16: 6e-8 nats in float32, 1e-6 in float16, 7e-5 in bfloat16).
@@ -31,16 +34,25 @@ def complete(given: Mapping[str, Any], node: Node) -> Options:
     for name in given:
         if name not in NAMES:
             raise InputError(f"option {name!r} is unknown to mlx. {did_you_mean(name, NAMES)}")
+    device = _device(given.get("device", DEVICES[on_metal(node)]))
     return {
-        "dtype": _dtype(given.get("dtype", _AUTO), node),
+        "device": device,
+        "dtype": _dtype(given.get("dtype", _AUTO), device),
         "batch": _batch(given.get("batch", 512)),
         "kv_bits": _kv_bits(given.get("kv_bits", 0)),
     }
 
 
-def _dtype(value: Any, node: Node) -> str:
+def _device(value: Any) -> str:
+    if not isinstance(value, str) or value not in DEVICES:
+        hint = did_you_mean(str(value), DEVICES)
+        raise InputError(f"option device = {value!r} is unknown. {hint}")
+    return value
+
+
+def _dtype(value: Any, device: str) -> str:
     if value == _AUTO:
-        return "checkpoint" if on_metal(node) else "float32"
+        return "float32" if device == "cpu" else "checkpoint"
     if not isinstance(value, str) or value not in DTYPES:
         hint = did_you_mean(str(value), (*DTYPES, _AUTO))
         raise InputError(f"option dtype = {value!r} is unknown. {hint}")
@@ -65,6 +77,6 @@ def on_metal(node: Node) -> bool:
 
 
 def other_way(options: Options) -> Options:
-    """The same computation in other pieces, of a size that no power of two divides."""
-    batch = int(options["batch"])
-    return {**options, "batch": _OTHER_BATCH if batch > _OTHER_BATCH else 2 * batch}
+    """The same computation in other pieces."""
+    usual, other = _NOISE_BATCHES
+    return {**options, "batch": other if options["batch"] == usual else usual}

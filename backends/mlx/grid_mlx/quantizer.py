@@ -51,7 +51,7 @@ def _write(source: Path, scheme: Scheme, recipe: str, folder: Path) -> None:
     if any(utils.load_config(source).get(name) for name in _QUANTIZED):
         raise Unsupported(f"{source.name} is already quantized; start from its 16-bit weights")
     model, config = lazily(source)
-    _check_rows(model, scheme, recipe)
+    _check_layers(model, scheme, recipe)
     with contextlib.redirect_stdout(io.StringIO()):  # mlx-lm prints what it reached
         model, config = utils.quantize_model(
             model, copy.deepcopy(config), scheme.group, scheme.bits, mode=scheme.mode
@@ -61,19 +61,33 @@ def _write(source: Path, scheme: Scheme, recipe: str, folder: Path) -> None:
     _copy_tokenizer(source, folder)
 
 
-def _check_rows(model: Any, scheme: Scheme, recipe: str) -> None:
-    """mlx-lm leaves a weight in 16 bits whose rows are no multiple of the group: the file would
-    not be what its name says. The model's own exceptions (`quant_predicate`) stay."""
+def _check_layers(model: Any, scheme: Scheme, recipe: str) -> None:
+    """The file has to be what its name says. mlx-lm leaves a weight in 16 bits whose rows are no
+    multiple of the group, and models name layers that they want in other bits (routers of experts).
+    Those that they want unquantized stay so."""
     chosen = getattr(model, "quant_predicate", None)
     for name, module in model.named_modules():
         if not hasattr(module, "to_quantized"):
             continue
+        wanted = True if chosen is None else chosen(name, module)
+        if isinstance(wanted, dict):
+            _check_same(wanted, scheme, recipe, name)
         width = int(module.weight.shape[-1])
-        if width % scheme.group and (chosen is None or chosen(name, module)):
+        if width % scheme.group and wanted:
             raise Unsupported(
                 f"{recipe}: {name} has rows of {width} weights, no multiple of the group of "
                 f"{scheme.group}; choose a smaller group"
             )
+
+
+def _check_same(wanted: dict[str, Any], scheme: Scheme, recipe: str, name: str) -> None:
+    """Raises Unsupported where a model wants a layer quantized otherwise than the recipe does."""
+    bits, group = wanted.get("bits", scheme.bits), wanted.get("group_size", scheme.group)
+    if (bits, group, wanted.get("mode", "affine")) != (scheme.bits, scheme.group, scheme.mode):
+        raise Unsupported(
+            f"{recipe}: mlx-lm keeps {name} of this kind of model at {bits} bits in groups of "
+            f"{group}, beside which the file would be a mixture; only a recipe of just that is made"
+        )
 
 
 def _copy_tokenizer(source: Path, folder: Path) -> None:

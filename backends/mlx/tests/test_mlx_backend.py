@@ -120,8 +120,11 @@ def test_four_bits_of_the_smallest_are_predicted_before_they_are_made(folder: Pa
 def test_a_cpu_computes_in_32_bits_and_apples_gpu_as_the_checkpoint_says(
     node: Node, apple: Node
 ) -> None:
-    assert backend.options({}, node) == {"dtype": "float32", "batch": 512, "kv_bits": 0}
-    assert backend.options({"dtype": "auto"}, apple)["dtype"] == "checkpoint"
+    plain = {"device": "cpu", "dtype": "float32", "batch": 512, "kv_bits": 0}
+    assert backend.options({}, node) == plain
+    assert backend.options({"device": "cpu"}, apple) == plain
+    there = backend.options({"dtype": "auto"}, apple)
+    assert (there["device"], there["dtype"]) == ("accelerator", "checkpoint")
 
 
 @pytest.mark.parametrize(
@@ -130,6 +133,7 @@ def test_a_cpu_computes_in_32_bits_and_apples_gpu_as_the_checkpoint_says(
         ({"dtyp": "float32"}, r"option 'dtyp' is unknown to mlx. Did you mean 'dtype'\?"),
         ({"dtype": "float23"}, r"option dtype = 'float23' is unknown. Did you mean 'float32'\?"),
         ({"dtype": 32}, "option dtype = 32 is unknown. Known: auto, checkpoint, float32"),
+        ({"device": "gpu"}, r"option device = 'gpu' is unknown. Did you mean 'cpu'\?"),
         ({"batch": 0}, "option batch = 0: write a whole number from 1 to 65536"),
         ({"batch": True}, "option batch = True: write a whole number"),
         ({"kv_bits": 5}, r"option kv_bits = 5: write 0 \(not quantized\), 4 or 8"),
@@ -146,6 +150,7 @@ def test_the_other_way_is_another_batch_that_is_allowed(batch: int) -> None:
     options = backend.options({"batch": batch}, node)
     other = backend.noise_options(options)
     assert other["batch"] != batch
+    assert int(other["batch"]) <= 48
     assert backend.options(other, node) == other
 
 
@@ -172,7 +177,9 @@ def test_needs_of_an_8b_model_are_weights_cache_and_about_a_gib(apple: Node) -> 
     options = backend.options({}, apple)
     needs = backend.needs(FOUR_BITS, 9 * GIB // 2, options, Memory(8192))
     assert 5.5 * GIB < needs.host_bytes < 7 * GIB
-    assert (needs.device_bytes, needs.accelerator) == (0, None)
+    assert (needs.device_bytes, needs.accelerator) == (0, "metal")
+    plain = backend.options({"device": "cpu"}, apple)
+    assert backend.needs(FOUR_BITS, 0, plain, Memory(8192)).accelerator is None
 
 
 def test_needs_grow_with_the_context_by_the_cache(apple: Node) -> None:

@@ -98,6 +98,14 @@ def test_a_gpu_that_is_not_there_is_unsupported(folder: Path, node: Node) -> Non
         pass
 
 
+def test_options_of_an_accelerator_are_not_computed_on_the_cpu(folder: Path, apple: Node) -> None:
+    with (
+        pytest.raises(Unsupported, match="ask for an accelerator, the node gave the CPU"),
+        backend.load(folder, "cpu", backend.options({}, apple)),
+    ):
+        pass
+
+
 LIMITED = """
 import resource, sys
 from pathlib import Path

@@ -88,6 +88,36 @@ def _narrow(folder: Path, target: Path) -> Path:
     return target
 
 
+@pytest.fixture
+def routed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Llamas want their heads at 8 bits in groups of 64, as mixtures of experts their routers."""
+
+    def chosen(name: str, module: Any) -> bool | dict[str, int]:
+        return {"group_size": 64, "bits": 8} if name == "lm_head" else True
+
+    llama = import_module("mlx_lm.models.llama")
+    monkeypatch.setattr(llama.Model, "quant_predicate", property(lambda _: chosen), raising=False)
+
+
+@pytest.mark.usefixtures("routed")
+@pytest.mark.parametrize("recipe", ["mlx-4bit-g64", "mlx-8bit-g32", "mlx-mxfp4"])
+def test_a_recipe_that_would_come_out_as_a_mixture_is_unsupported(
+    folder: Path, tmp_path: Path, recipe: str
+) -> None:
+    with pytest.raises(Unsupported, match=r"keeps lm_head .* at 8 bits in groups of 64") as caught:
+        backend.quantize(folder, recipe, tmp_path / "out", 1)
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("routed")
+def test_layers_that_a_model_wants_as_the_recipe_has_them_are_no_mixture(
+    folder: Path, tmp_path: Path
+) -> None:
+    backend.quantize(folder, "mlx-8bit-g64", tmp_path / "out", 1)
+    assert backend.inspect(tmp_path / "out").quant == "mlx-8bit-g64"
+
+
 def test_a_quantized_source_is_refused(four_bits: Path, tmp_path: Path) -> None:
     with pytest.raises(Unsupported, match="already quantized; start from its 16-bit weights"):
         backend.quantize(four_bits, "mlx-2bit-g64", tmp_path / "out", 1)

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from grid.errors import EngineError, Unsupported
 from grid_transformers.failures import computing
+
+_WHOLE = sys.maxsize
+_PROBED = 8
+"""Tokens that are evaluated in one piece and in two, to see whether both say the same."""
+_NEAR, _NEAR_ROUNDED = 0.01, 0.1
+"""How far logits may lie apart, as a part of their spread, in 32 bits and in fewer. A state that is
+lost on the way moves them by as much as they spread."""
 
 
 class Forward:
     """Calls a causal language model; every evaluation of the engine goes through here.
 
-    `device` is where ids go; `batch` the most tokens of a sequence that are evaluated at once.
+    `device` is where ids go; `batch` the most tokens that are evaluated at once. `plain`: the cache
+    is one of keys and values alone, of which rows can be taken, and which pieces of a text continue
+    at will. Some models with a recurrent state lose it where several tokens, or any, continue on a
+    cache: their texts are evaluated whole (`piece` is then beyond all texts, and `continues` is 1
+    or 0, the tokens that may follow on a cache at once).
     """
 
     def __init__(self, model: Any, batch: int) -> None:
@@ -24,8 +37,38 @@ class Forward:
         self.torch, self.model, self.batch = torch, model, batch
         self.device = model_device(model)
         names = inspect.signature(model.forward).parameters
-        free = any(p.kind is p.VAR_KEYWORD for p in names.values())
-        self._keeps = "logits_to_keep" in names or free
+        self._keeps, self._places = _keeping(names), "position_ids" in names
+        # Mamba's kind of models take their state by another name, and swallow this one unread.
+        recurrent = "cache_params" in names and "past_key_values" not in names
+        self._cache_name = "cache_params" if recurrent else "past_key_values"
+        stateful = recurrent or bool(getattr(model, "_is_stateful", False))
+        self.plain = not stateful and is_plain(self.cache())
+        self.piece = self.continues = batch
+        if not self.plain:
+            self._probe()
+
+    def _probe(self) -> None:
+        """Find out by how many tokens at once a cache may be continued."""
+        if self._agrees(_PROBED // 2):
+            return
+        self.piece = _WHOLE
+        self.continues = 1 if self._agrees(_PROBED - 1) else 0
+
+    def _agrees(self, first: int) -> bool:
+        """Whether `first` tokens and the rest on their cache give the logits of one piece."""
+        vocabulary = int(self.model.config.get_text_config(decoder=True).vocab_size)
+        ids = self.ids([[(7 * place + 1) % vocabulary for place in range(_PROBED)]])
+        whole = self(ids, None, _PROBED - first).double()
+        cache = self.cache()
+        try:
+            self(ids[:, :first], cache, 1)
+            cut = self(ids[:, first:], cache, _PROBED - first).double()
+        except EngineError:
+            return False  # nor can it be continued where that fails
+        config = getattr(self.model.config, "quantization_config", None)
+        exact = self.model.dtype == self.torch.float32 and config is None
+        near = _NEAR if exact else _NEAR_ROUNDED
+        return bool((cut - whole).abs().max() <= near * whole.std().clamp(min=1e-6))
 
     def cache(self) -> Any:
         """An empty cache of the kind that the model's layers want."""
@@ -41,21 +84,33 @@ class Forward:
 
         `ids` is [rows, tokens] on the device. Raises EngineError or one of its kinds.
         """
-        wanted = {"logits_to_keep": keep} if self._keeps else {}
+        wanted: dict[str, Any] = {self._keeps: keep} if self._keeps else {}
+        wanted[self._cache_name] = cache
+        if cache is not None and not self.plain and self._places:
+            # Some of them count every continuation from 0 unless told.
+            held = int(cache.get_seq_length())
+            wanted["position_ids"] = self.ids([range(held, held + ids.shape[1])] * len(ids))
         with computing("evaluation"), self.torch.inference_mode():
-            out = self.model(
-                input_ids=ids, past_key_values=cache, use_cache=cache is not None, **wanted, **more
-            )
+            out = self.model(input_ids=ids, use_cache=cache is not None, **(wanted | more))
             return out.logits[:, -keep:]
 
+    def check_continued(self, tokens: int) -> None:
+        """Raises Unsupported where so many tokens cannot follow on a cache at once."""
+        if tokens > self.continues and not self.plain and self.piece == _WHOLE:
+            how = "one token at a time" if self.continues else "no token"
+            raise Unsupported(
+                f"{type(self.model).__name__} keeps a recurrent state that {how} continues in "
+                "transformers; its texts are evaluated whole"
+            )
+
     def append(self, ids: Sequence[int], cache: Any, first: int) -> Any:
-        """Evaluate tokens of one sequence, in pieces of `batch`, on top of the cache.
+        """Evaluate tokens of one sequence, in pieces, on top of the cache.
 
         Logits in 32 bits from index `first` on, [len(ids) - first, vocabulary], on the host.
         """
         parts = []
-        for start in range(0, len(ids), self.batch):
-            piece = ids[start : start + self.batch]
+        for start in range(0, len(ids), self.piece):
+            piece = ids[start : start + self.piece]
             # A piece before `first` is evaluated for its keys and values alone.
             wanted = min(len(piece), start + len(piece) - first)
             logits = self(self.ids([piece]), cache, max(wanted, 1))
@@ -78,6 +133,16 @@ def model_device(model: Any) -> Any:
     return next(itertools.chain(model.parameters(), model.buffers())).device
 
 
+def _keeping(names: Mapping[str, inspect.Parameter]) -> str:
+    """What the model calls the number of positions whose logits it makes; `` where it makes all of
+    them. transformers before 4.50 has the second name, and would swallow the first unread."""
+    for name in ("logits_to_keep", "num_logits_to_keep"):
+        if name in names:
+            return name
+    free = any(parameter.kind is parameter.VAR_KEYWORD for parameter in names.values())
+    return "logits_to_keep" if free else ""
+
+
 def to_host(logits: Any) -> npt.NDArray[np.float32]:
     """A copy in 32 bits, for no caller may hold on to the engine's memory."""
     found: npt.NDArray[np.float32] = logits.float().cpu().numpy()
@@ -93,10 +158,13 @@ class Context:
         self.cache: Any = forward.cache()
 
     def append(self, ids: Sequence[int]) -> None:
-        """Evaluate tokens after those held, the logits of the last one included; synchronised."""
+        """Evaluate tokens after those held, the logits of the last one included; synchronised.
+        Raises Unsupported where the model cannot go on from what is held."""
         forward = self._forward
-        for start in range(0, len(ids), forward.batch):
-            piece = list(ids[start : start + forward.batch])
+        if self.ids:
+            forward.check_continued(len(ids))
+        for start in range(0, len(ids), forward.piece):
+            piece = list(ids[start : start + forward.piece])
             forward(forward.ids([piece]), self.cache, 1)
             self.ids += piece
         forward.wait()

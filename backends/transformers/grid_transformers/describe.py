@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from grid.cell import Options
+from grid_transformers.activations import quantized_activations
 
 
 def describe(model: Any, options: Options) -> Mapping[str, str]:
@@ -36,6 +37,10 @@ def activations(model: Any, dtype: str) -> str:
     """What becomes of activations, read from the kernels' sources: `stay at float32`, or what the
     quantized layers round them to."""
     said = {text for module in model.modules() if (text := _rounding(module))}
+    config = getattr(model.config, "quantization_config", None)
+    if config is not None:
+        values = config if isinstance(config, Mapping) else config.to_dict()
+        said |= {text for text in [quantized_activations(values, str(model.device))] if text}
     return "; ".join(sorted(said)) if said else f"stay at {dtype}"
 
 

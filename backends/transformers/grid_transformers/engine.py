@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from grid.errors import EngineError, Unsupported
 from grid_transformers.context import Context, Forward, cache_bytes
 from grid_transformers.failures import computing
 from grid_transformers.generation import generate
+from grid_transformers.loading import Loaded
 from grid_transformers.scoring import Request, score
 from grid_transformers.tokenizer import FolderTokenizer
 from grid_transformers.weights import tensor_bytes
@@ -32,15 +33,30 @@ def load(path: Path, device: str, options: Options) -> Iterator[HfEngine]:
     `device` is `cpu`, `cuda`, `cuda:1` or `mps`. Raises OutOfMemory, Unsupported or EngineError
     with one line.
     """
-    from grid_transformers.loading import load_model, release
+    from grid_transformers.loading import chosen_device, load_model
 
-    loaded = load_model(path, device, options)
-    engine = HfEngine(loaded.model, path, loaded.version, loaded.environment, options)
-    del loaded
+    place = chosen_device(device, options)
+    with running(path, place, options, lambda: load_model(path, place, options)) as engine:
+        yield engine
+
+
+@contextmanager
+def running(
+    path: Path, device: str, options: Options, make: Callable[[], Loaded]
+) -> Iterator[HfEngine]:
+    """An engine over the model that `make` loads from a folder; leaving gives its memory back, also
+    where something fails on the way. A folder without a tokenizer fails before it is loaded."""
+    from grid_transformers.loading import quiet, release
+
+    quiet()
+    tokenizer = FolderTokenizer(path)
+    engine = None
     try:
+        engine = HfEngine(make(), path, tokenizer, options)
         yield engine
     finally:
-        engine.close()
+        if engine is not None:
+            engine.close()
         release(device)
 
 
@@ -48,23 +64,24 @@ class HfEngine:
     """Tokenizes, Scores, Logits, Steps and Generates of `grid.backend` over a causal language model
     with transformers' interface, on the device where its weights are.
 
-    `folder` holds the tokenizer and config.json. `environment` is handed out as it is. Of `options`
-    only `batch` is read: tokens that are evaluated at once. The cache grows with what it holds, so
-    room for a context is a limit here and takes no memory of its own.
+    `folder` holds config.json. The environment is handed out as it is, and says it where texts are
+    evaluated whole. Of `options` only `batch` is read: tokens that are evaluated at once. The cache
+    grows with what it holds, so room for a context is a limit here and takes no memory of its own.
     """
 
     def __init__(
         self,
-        model: Any,
+        loaded: Loaded,
         folder: Path,
-        version: str,
-        environment: Mapping[str, str],
+        tokenizer: FolderTokenizer,
         options: Mapping[str, Any],
     ) -> None:
-        self.version = version
-        self._environment = dict(environment)
+        model, self.version = loaded.model, loaded.version
         self._forward: Any = Forward(model, int(options.get("batch", _DEFAULT_BATCH)))
-        self._tokenizer = FolderTokenizer(folder)
+        self._environment = dict(loaded.environment)
+        if self._forward.piece != self._forward.batch:
+            self._environment["texts"] = "evaluated whole, not in pieces of batch tokens"
+        self._tokenizer = tokenizer
         self._config = _text_config(model)
         self.bos = self._tokenizer.bos
         self.vocabulary = _vocabulary(model, self._config)

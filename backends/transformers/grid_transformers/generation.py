@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from grid_transformers.context import Forward, is_plain
+from grid_transformers.context import Forward
 
 TEMPERATURE = 0.8
 """Used with a seed; without one (0) the most likely token is taken."""
@@ -43,7 +43,9 @@ def generate(
     run as the rows of one evaluation; so do others where the model's layers can mask padding.
     """
     samplers = [Sampler(forward.torch, seed, index) for index in range(len(prompts))]
-    together = is_plain(forward.cache()) or len({len(prompt) for prompt in prompts}) == 1
+    if max_tokens > 1:
+        forward.check_continued(1)
+    together = forward.plain or len({len(prompt) for prompt in prompts}) == 1
     everyone = list(range(len(prompts)))
     groups = [everyone] if together else [[index] for index in everyone]
     streams = [_Rows(forward, prompts, group, samplers) for group in groups]
@@ -93,7 +95,7 @@ class _Rows:
     def _evaluate(self) -> Any:
         """Logits after the newest tokens, [rows, vocabulary]."""
         width = self._ids.shape[1]
-        step = max(1, self._forward.batch // len(self._running))
+        step = max(1, self._forward.piece // len(self._running))
         for start in range(0, width, step):
             piece = self._ids[:, start : start + step]
             logits = self._forward(piece, self._cache, 1, **self._mask(piece.shape[1]))

@@ -6,6 +6,7 @@ import contextlib
 import gc
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from grid.cell import Options
 from grid.errors import EngineError, InputError, Unsupported
 from grid_transformers.describe import describe
 from grid_transformers.failures import loading
+from grid_transformers.probing import stack_version
 
 
 class Loaded(NamedTuple):
@@ -48,20 +50,31 @@ def import_stack() -> None:
         import transformers.modeling_utils  # noqa: F401  (brings what loading a model imports)
 
 
+def chosen_device(device: str, options: Options) -> str:
+    """Where weights go: the device that the node gives, or the CPU where the options say so.
+
+    Raises Unsupported where the options ask for more than the node gives: what is computed on a CPU
+    must not be taken for an accelerator's.
+    """
+    if options["device"] == "cpu":
+        return "cpu"
+    if device == "cpu":
+        raise Unsupported(
+            'the options ask for an accelerator, the node gave the CPU; set device = "cpu"'
+        )
+    return device
+
+
 def load_model(path: Path, device: str, options: Options) -> Loaded:
     """Load a folder onto a device. Raises OutOfMemory, Unsupported or EngineError, one line."""
     model = from_folder(
         path,
-        "cpu" if options["device"] == "cpu" else device,
+        device,
         str(options["dtype"]),
         str(options["attention"]),
         int(options["threads"]),
     )
-    import torch
-    import transformers
-
-    version = f"transformers {transformers.__version__}, torch {torch.__version__}"
-    return Loaded(model, version, describe(model, options))
+    return Loaded(model, stack_version(), describe(model, options))
 
 
 def from_folder(
@@ -102,7 +115,7 @@ def from_folder(
             output_loading_info=True,
             **({} if config is None else {"quantization_config": config()}),
         )
-    _check_weights(path, info)
+    _check_weights(path, info, model.config)
     model.eval()
     model.requires_grad_(False)
     exact_kernels(model, wanted)
@@ -188,7 +201,22 @@ def compute_type(torch: Any, path: Path, device: str, name: str) -> Any:
         said = part.get("dtype") or part.get("torch_dtype")
         if said in ("float32", "float16", "bfloat16"):
             return getattr(torch, said)
-    return torch.bfloat16
+    return getattr(torch, _most_common(path))
+
+
+_TYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+
+
+def _most_common(path: Path) -> str:
+    """The type that most of the unpacked weights are stored in, where config.json names none."""
+    from grid.formats.checkpoint import plain_name
+    from grid.formats.checkpoint_files import read_weights
+
+    try:
+        tensors = [tensor for tensor in read_weights(path).tensors if tensor.dtype in _TYPES]
+    except InputError as error:
+        raise EngineError(str(error)) from error
+    return _TYPES[plain_name(tensors)] if tensors else "bfloat16"
 
 
 def _config(path: Path) -> dict[str, Any]:
@@ -201,11 +229,26 @@ def _config(path: Path) -> dict[str, Any]:
     return found
 
 
-def _check_weights(path: Path, info: Mapping[str, Any]) -> None:
-    """transformers fills what a checkpoint lacks with random numbers; no figure is made of those.
+_OF_LAYER = re.compile(r"(?:(?:model|transformer|language_model)\.)*(?:layers|h)\.(\d+)\.")
+
+
+def _check_weights(path: Path, info: Mapping[str, Any], config: Any) -> None:
+    """transformers fills what a checkpoint lacks with random numbers, and leaves out layers that
+    config.json does not count; no figure is made of those.
 
     Raises EngineError naming the weights.
     """
+    text = config.get_text_config(decoder=True)
+    layers = int(getattr(text, "num_hidden_layers", 0) or 0)
+    # Layers that predict further tokens follow the others, and belong to no model of ours.
+    known = layers + int(getattr(text, "num_nextn_predict_layers", 0) or 0)
+    for name in sorted(info.get("unexpected_keys") or ()):
+        match = _OF_LAYER.match(name)
+        if layers and match and int(match[1]) >= known:
+            raise EngineError(
+                f"{path}: the checkpoint has {name}, config.json says {layers} layers; is it the "
+                "config.json of these weights?"
+            )
     missing = sorted(info.get("missing_keys") or ())
     shapes = sorted(str(key) for key in info.get("mismatched_keys") or ())
     for what, names in (("lacks", missing), ("has in another shape", shapes)):

@@ -30,12 +30,14 @@ _BYTES = {"float32": 4.0, "bfloat16": 2.0, "float16": 2.0}
 
 def needs(artifact: Artifact, weight_bytes: int, options: Options, workload: Workload) -> Needs:
     """Bytes on host and device for a cell; pure."""
-    model, element = artifact.model, element_bytes(options)
+    model, element = artifact.model, element_bytes(artifact, options)
     tokens = SCORED_TOKENS if isinstance(workload, Tasks) else workload.size
     cache = model.kv_bytes(tokens, element, element)
     weights = _weights(artifact, weight_bytes, options, element)
     # Growing a layer's keys and values makes their copy before the old ones are let go.
     computing = cache + cache / max(len(model.layers), 1)
+    if isinstance(workload, Tasks):
+        computing += cache  # what choices share is copied for each part of them
     computing += _activations(model, tokens, options, element)
     logits = _logits(model, workload, options)
     process = PROCESS_BYTES
@@ -52,10 +54,11 @@ def needs(artifact: Artifact, weight_bytes: int, options: Options, workload: Wor
     )
 
 
-def element_bytes(options: Options) -> float:
+def element_bytes(artifact: Artifact, options: Options) -> float:
     """Bytes of one number of the cache and of activations."""
     if options["dtype"] == "auto":
-        return 4.0 if options["device"] == "cpu" else 2.0
+        wide = options["device"] == "cpu" or artifact.quant == "F32"
+        return 4.0 if wide else 2.0
     return _BYTES[str(options["dtype"])]
 
 
@@ -85,7 +88,10 @@ def _width(model: Model) -> float:
 def _activations(model: Model, tokens: int, options: Options, element: float) -> float:
     """One evaluation: some rows of the widest layer, the mask, and the scores of attention where
     they are written out."""
-    batch, width = min(int(options["batch"]), max(tokens, 1)), _width(model)
+    width, tokens = _width(model), max(tokens, 1)
+    recurrent = any(layer.fixed for layer in model.layers)
+    # Texts of models with a recurrent state may have to be evaluated whole.
+    batch = tokens if recurrent else min(int(options["batch"]), tokens)
     per_token = 24 * width * element + tokens
     if options["attention"] == "eager":
         per_token += 4 * tokens * max(width / 64, 1)

@@ -19,6 +19,7 @@ ATTENTION = ("sdpa", "eager", "flash_attention_2", "flash_attention_3", "flex_at
 DEVICES = ("cpu", "accelerator")
 
 _MAX_BATCH = 65_536
+_OTHER_BATCH = 48
 
 
 def _whole(low: int, high: int) -> Callable[[str, Any], int]:
@@ -75,10 +76,14 @@ def complete(given: Mapping[str, Any], node: Node) -> Options:
 
 
 def other_way(options: Options) -> Options:
-    """The same computation in other pieces: another number of tokens at once, other threads."""
+    """The same computation in other pieces: another number of tokens at once, other threads.
+
+    The number divides no usual length of a text, and is shorter than each: a smaller power of two
+    would leave a text of that length in one piece, and nothing would differ.
+    """
     batch, threads = int(options["batch"]), int(options["threads"])
     return {
         **options,
-        "batch": max(1, batch // 4) if batch > 1 else 64,
+        "batch": _OTHER_BATCH if batch != _OTHER_BATCH else _OTHER_BATCH - 8,
         "threads": threads - 1 if threads > 1 else 2,
     }

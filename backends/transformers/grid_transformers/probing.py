@@ -21,7 +21,7 @@ def probe(node: Node, mend: str) -> Availability:
     quiet()
     try:
         import torch
-        import transformers
+        import transformers  # noqa: F401  (whether it imports)
     except (ImportError, OSError, RuntimeError) as error:
         line = str(error).strip().splitlines()[0]
         return Availability(
@@ -29,8 +29,16 @@ def probe(node: Node, mend: str) -> Availability:
             reason=f"torch or transformers does not load: {line}",
             mend=f"{mend} --reinstall",
         )
-    version = f"transformers {transformers.__version__}, torch {torch.__version__}"
-    return Availability(ready=True, version=version, devices=("cpu", *_devices(torch)))
+    return Availability(ready=True, version=stack_version(), devices=("cpu", *_devices(torch)))
+
+
+def stack_version() -> str:
+    """Versions as the imported packages say them, torch's with the kind of its build: what `probe`
+    and a loaded engine both give."""
+    import torch
+    import transformers
+
+    return f"transformers {transformers.__version__}, torch {torch.__version__}"
 
 
 def _devices(torch: object) -> list[str]:

@@ -11,6 +11,8 @@ from pathlib import Path
 from grid.errors import EngineError, InputError, Unsupported, did_you_mean
 from grid_transformers.recipes import MAKERS, RECIPES, Made
 
+WRITER_VERSION = 1
+"""Raised whenever the same source would be written as other bytes."""
 _PACKAGES = ("transformers", "bitsandbytes", "torchao")
 _TOKENIZER = (
     "tokenizer.json",
@@ -27,7 +29,8 @@ _TOKENIZER = (
 
 def identity() -> str:
     """Names and versions of what makes the bytes; the pinned ones where none is installed."""
-    return ", ".join(f"{name} {_version(name)}" for name in _PACKAGES)
+    made_by = ", ".join(f"{name} {_version(name)}" for name in _PACKAGES)
+    return f"{made_by}, writer {WRITER_VERSION}"
 
 
 def _version(name: str) -> str:

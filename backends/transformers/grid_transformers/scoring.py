@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from grid.backend import TokenScores
-from grid_transformers.context import Forward, is_plain, to_host
+from grid_transformers.context import Forward, to_host
 from grid_transformers.memory import SCORED_TOKENS
 
 Request = tuple[Sequence[int], Sequence[int]]
@@ -52,7 +52,7 @@ def token_scores(logits: npt.NDArray[np.float32], targets: Sequence[int]) -> Tok
 def score(forward: Forward, requests: Sequence[Request]) -> Iterator[TokenScores]:
     """Scores in the order of the requests; packs are made of contexts of like length."""
     rows = _rows(requests)
-    shares = is_plain(forward.cache())
+    shares = forward.plain
     found: dict[int, TokenScores] = {}
     for pack in packs(rows, forward.batch):
         found.update(_score_pack(forward, pack, shares))
@@ -134,6 +134,9 @@ def _score_rows(
     forward: Forward, part: Sequence[Row], cut: int, cache: Any
 ) -> Iterator[tuple[int, TokenScores]]:
     width = max(len(row.ids) for row in part) - cut
+    if len(part) == 1 and width > forward.piece:
+        yield part[0].place, _score_long(forward, part[0], cut, cache)
+        return
     keep = width - min(len(row.context) - 1 for row in part) + cut
     padded = [_pad(row.ids[cut:], width) for row in part]
     logits = forward(forward.ids(padded), cache, keep)
@@ -141,6 +144,13 @@ def _score_rows(
         first = len(row.context) - 1 - cut - (width - keep)
         wanted = to_host(logits[index, first : first + len(row.rest)])
         yield row.place, token_scores(wanted, row.rest)
+
+
+def _score_long(forward: Forward, row: Row, cut: int, cache: Any) -> TokenScores:
+    """Scores of a row that is longer than what is evaluated at once."""
+    held = forward.cache() if cache is None else cache
+    logits = forward.append(row.ids[cut:], held, len(row.context) - 1 - cut)
+    return token_scores(logits, row.rest)
 
 
 def _pad(ids: Sequence[int], width: int) -> list[int]:

@@ -95,7 +95,10 @@ def _pieces(content: dict[str, Any], tokenizer: Any, where: Path) -> dict[int, b
     }
     for number, entry in added.items():
         if not entry.get("special"):
-            pieces[number] = entry["content"].replace(_SPACE, " ").encode()
+            text = entry["content"]
+            # Elsewhere this character is itself, and not a space.
+            spaced = text.replace(_SPACE, " ") if to_bytes is _sentence_piece else text
+            pieces[number] = spaced.encode()
     return pieces
 
 

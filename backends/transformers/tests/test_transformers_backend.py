@@ -214,3 +214,27 @@ def test_special_tokens_are_not_parsed_out_of_a_text(folder: Path) -> None:
 def test_a_folder_without_weights_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(InputError):
         backend.inspect(tmp_path)
+
+
+def test_only_sentence_pieces_write_a_space_as_another_character(tmp_path: Path) -> None:
+    """A token added to a byte-level vocabulary is its own text, that character included."""
+    pytest.importorskip("tokenizers", reason="the tokenizers package is not installed")
+    _tokenizer(tmp_path)
+    content = json.loads((tmp_path / "tokenizer.json").read_text(encoding="utf-8"))
+    added = {**content["added_tokens"][0], "id": 5, "content": "\u2581x", "special": False}
+    content["added_tokens"].append(added)
+    (tmp_path / "tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
+    assert FolderTokenizer(tmp_path).decode([5]) == "\u2581x".encode()
+
+
+def test_an_accelerator_asked_for_is_not_replaced_by_the_cpu(folder: Path, with_gpu: Node) -> None:
+    options = backend.options({}, with_gpu)
+    with (
+        pytest.raises(Unsupported, match="the node gave the CPU"),
+        backend.load(folder, "cpu", options),
+    ):
+        pass
+
+
+def test_the_quantizer_counts_its_own_changes() -> None:
+    assert backend.quantizer().endswith(", writer 1")

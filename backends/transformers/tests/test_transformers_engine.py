@@ -271,6 +271,66 @@ def test_weights_that_the_config_asks_for_must_be_there(
     assert "\n" not in str(caught.value)
 
 
+def test_layers_that_the_config_does_not_count_are_an_error(
+    folder: Path, opened: Any, tmp_path: Path
+) -> None:
+    wrong = tmp_path / "wrong"
+    shutil.copytree(folder, wrong)
+    config = json.loads((wrong / "config.json").read_text())
+    (wrong / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 1}))
+    with pytest.raises(EngineError, match=r"layers\.1\..* says 1 layers"), opened(wrong):
+        pass
+
+
+def test_a_folder_without_a_tokenizer_fails_before_it_is_loaded(
+    folder: Path, opened: Any, tmp_path: Path
+) -> None:
+    bare = tmp_path / "bare"
+    shutil.copytree(folder, bare)
+    (bare / "tokenizer.json").unlink()
+    (bare / "model.safetensors").write_bytes(b"no weights")
+    with pytest.raises(EngineError, match=r"no tokenizer\.json there"), opened(bare):
+        pass
+
+
+def test_an_engine_says_the_version_that_probing_said(engine: Any, node: Node) -> None:
+    assert engine.version == backend.probe(node).version
+
+
+@pytest.mark.parametrize("given", ["bfloat16", "float16"])
+def test_the_stored_type_is_that_of_the_weights_where_none_is_named(
+    given: str, folder: Path, tmp_path: Path
+) -> None:
+    import torch
+    from grid_transformers.loading import compute_type
+    from safetensors.torch import save_file
+
+    (tmp_path / "config.json").write_text("{}")
+    weights = {"a": torch.zeros(9, dtype=getattr(torch, given)), "b": torch.zeros(2)}
+    save_file(weights, tmp_path / "model.safetensors")
+    assert compute_type(torch, tmp_path, "cuda", "auto") == getattr(torch, given)
+    assert compute_type(torch, tmp_path, "cpu", "auto") == torch.float32
+
+
+def test_a_long_context_is_scored_in_pieces(folder: Path, opened: Any, engine: Any) -> None:
+    """No evaluation takes more than `batch` tokens, a single row's neither."""
+    widths = []
+    with opened(folder, batch=16) as cut:
+        forward = cut._forward
+        plain = type(forward).__call__
+
+        def counted(self: Any, ids: Any, *rest: Any, **more: Any) -> Any:
+            widths.append(ids.numel())
+            return plain(self, ids, *rest, **more)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(type(forward), "__call__", counted)
+            found = list(cut.score([(list(range(1, 60)), [3, 4, 5])]))
+    true = list(engine.score([(list(range(1, 60)), [3, 4, 5])]))
+    assert np.abs(found[0].log_probs - true[0].log_probs).max() < NEAR
+    assert max(widths) <= 16
+
+
 @pytest.mark.parametrize(
     "method",
     [

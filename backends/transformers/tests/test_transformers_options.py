@@ -60,10 +60,12 @@ def test_a_wrong_option_is_one_line(given: dict[str, Any], message: str, node: N
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("batch", [1, 2, 512, 65_536])
+@pytest.mark.parametrize("batch", [1, 2, 40, 48, 512, 2048, 65_536])
 def test_noise_is_another_cut_of_the_prompt(batch: int, node: Node) -> None:
     options = backend.options({"batch": batch}, node)
     other = backend.noise_options(options)
+    # A text of any usual length is cut by one of the two, or cut elsewhere.
+    assert all(length % other["batch"] for length in (128, 256, 512, 1024, 2048))
     assert other["batch"] != options["batch"]
     assert backend.options(other, node) == other
     changed = {name for name in options if options[name] != other[name]}
@@ -106,6 +108,14 @@ def test_an_accelerator_holds_weights_and_cache(with_gpu: Node) -> None:
     assert needs.device_bytes > 2 * 10**9 + needs.kv_bytes
     assert needs.host_bytes < 2 * 10**9
     assert needs.kv_bytes == 1024 * 16 * (1024 + 1024) * 2
+
+
+def test_32_bit_weights_keep_their_type_on_an_accelerator(with_gpu: Node) -> None:
+    options = backend.options({}, with_gpu)
+    wide = msgspec.structs.replace(PLAIN, quant="F32")
+    needs = backend.needs(wide, 4 * 10**9, options, Memory(1024))
+    assert needs.device_bytes > 4 * 10**9 + needs.kv_bytes
+    assert needs.kv_bytes == 1024 * 16 * (1024 + 1024) * 4
 
 
 def test_needs_grow_with_what_is_asked(node: Node) -> None:

@@ -41,9 +41,9 @@ class Vllm:
             mend = _LIBNUMA if "libnuma" in said["error"] else _INSTALL
             reason = f"vllm does not load: {said['error']}"
             return Availability(ready=False, reason=reason, mend=mend)
-        if said["device"] == "cpu":
-            return Availability(ready=True, version=said["version"], devices=("cpu",))
-        devices = tuple(one.name for one in node.accelerators) or (said["device"],)
+        kind = said["device"]
+        more = range(1, 1 if kind == "cpu" else len(node.accelerators))
+        devices = (kind, *(f"{kind}:{number}" for number in more))
         return Availability(ready=True, version=said["version"], devices=devices)
 
     def options(self, given: Mapping[str, Any], node: Node) -> Options:

@@ -41,7 +41,7 @@ def load(path: Path, device: str, options: Options) -> Iterator[VllmEngine]:
             settings.prepare(device, options)
             from vllm.platforms import current_platform
 
-            settings.check_device(device, str(current_platform.device_type))
+            settings.check_device(device, str(current_platform.device_type), options)
             engine = VllmEngine(path, device, options)
         yield engine
     finally:
@@ -74,7 +74,7 @@ class VllmEngine:
         from grid_transformers.tokenizer import FolderTokenizer
         from vllm import EngineArgs, LLMEngine
 
-        self._options = options
+        self._options, self._path, self._device = options, path, device
         self._tokenizer = FolderTokenizer(path)
         self._setup = settings.setup(path, options, device)
         self._engine: Any = LLMEngine.from_engine_args(EngineArgs(**self._setup.arguments))
@@ -93,11 +93,14 @@ class VllmEngine:
         import torch
 
         config = self._engine.vllm_config
+        dtype = str(config.model_config.dtype).removeprefix("torch.")
         return {
             **{name: str(value) for name, value in self._options.items()},
             "engine": self.version,
             "torch": str(torch.__version__),
-            "dtype": str(config.model_config.dtype).removeprefix("torch."),
+            "device": self._device,
+            "dtype": dtype,
+            "activations": settings.activations(self._path, self._device) or f"stay at {dtype}",
             "quantization": str(config.model_config.quantization or "none"),
             "kernels": ", ".join(sorted(set().union(*self._engine.apply_model(_kernels)))),
             "max_len": str(self._setup.context),

@@ -22,8 +22,9 @@ KV_TYPES: dict[str, int] = {
 }
 """Types of the key and value cache -> bytes an element; `auto` is the activations' type."""
 
-DEVICES: dict[str, int] = {"cpu": 0, "gpu": 1}
-_NOISE_BATCH = 64
+DEVICES: dict[str, int] = {"cpu": 0, "accelerator": 1}
+_NOISE_BATCHES = (48, 40)
+"""Shorter than any context that is measured, so that each is cut in other places."""
 _MAX_BATCH = 65_536
 
 
@@ -88,7 +89,7 @@ def complete(given: Mapping[str, Any], node: Node) -> Options:
         if name not in CHECKS:
             raise InputError(f"option {name!r} is unknown to vllm. {did_you_mean(name, CHECKS)}")
     checked = {name: CHECKS[name](name, value) for name, value in given.items()}
-    device = checked.get("device") or ("gpu" if node.accelerators else "cpu")
+    device = checked.get("device") or ("accelerator" if node.accelerators else "cpu")
     options: Options = {
         "device": device,
         "dtype": "auto",
@@ -113,7 +114,8 @@ def complete(given: Mapping[str, Any], node: Node) -> Options:
 def other_way(options: Options) -> Options:
     """The same computation in other pieces: prompts cut at another length, other threads."""
     batch, threads = int(options["batch"]), int(options["threads"])
-    other = max(_NOISE_BATCH, int(options["sequences"]))
-    if other >= batch:
-        other = 2 * batch
+    sequences = int(options["sequences"])
+    other = next(one for one in _NOISE_BATCHES if one != batch)
+    if other < sequences:
+        other = sequences if sequences != batch else 2 * batch
     return {**options, "batch": other, "threads": threads - 1 if threads > 1 else 2}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +29,11 @@ _FIXED = {
     # What is to be loaded lies here; nothing is asked of a hub.
     "HF_HUB_OFFLINE": "1",
 }
+
+
+_SHARE = 0.05
+"""Of an accelerator's memory, what has to be free before weights are loaded. The cache is stated in
+bytes, so that nothing else follows from it; vLLM's own 0.92 refuses a device that is shared."""
 
 
 class Setup(NamedTuple):
@@ -58,15 +64,25 @@ def _choose_device(device: str) -> None:
     kind, _, number = device.partition(":")
     if kind == "cpu" or not number.isdigit():
         return
-    visible = [one for one in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if one]
+    visible = _visible()
     if visible and int(number) >= len(visible):
         raise EngineError(f"device {device}: only {len(visible)} devices are visible")
     os.environ["CUDA_VISIBLE_DEVICES"] = visible[int(number)] if visible else number
 
 
-def check_device(device: str, built_for: str) -> None:
-    """Raises Unsupported where this build of vLLM computes on another kind of device."""
+@cache
+def _visible() -> tuple[str, ...]:
+    """Devices that the process was given: what is narrowed to one stays that one when it is
+    prepared again."""
+    return tuple(one for one in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if one)
+
+
+def check_device(device: str, built_for: str, options: Options) -> None:
+    """Raises Unsupported where this build of vLLM computes on another kind of device, or where the
+    options are those of an accelerator and the device is none."""
     kind = device.partition(":")[0]
+    if kind == "cpu" and options["device"] != "cpu":
+        raise Unsupported("the options ask for an accelerator, the node gave the CPU")
     if kind != built_for:
         raise Unsupported(
             f"this build of vLLM computes on {built_for}, not on {kind}; the other is an "
@@ -90,6 +106,7 @@ def setup(path: Path, options: Options, device: str) -> Setup:
         "max_num_seqs": options["sequences"],
         "enforce_eager": options["eager"],
         "kv_cache_dtype": options["kv_dtype"],
+        "gpu_memory_utilization": _SHARE,
         "kv_cache_memory_bytes": memory.cache_bytes(layer_states(config), context, options),
         "enable_prefix_caching": False,
         "enable_chunked_prefill": True,
@@ -120,6 +137,14 @@ def _dtype(path: Path, config: Mapping[str, Any], asked: str, device: str) -> st
             f'processor; set dtype = "{right}"'
         )
     return right if asked == "auto" else asked
+
+
+def activations(path: Path, device: str) -> str:
+    """`are quantized to 8 bits` where the folder's method does that, else nothing."""
+    from grid_transformers.activations import quantized_activations
+
+    said = read_config(path).get("quantization_config")
+    return quantized_activations(said, device) if isinstance(said, Mapping) else ""
 
 
 def _end_ids(path: Path, config: Mapping[str, Any]) -> tuple[int, ...]:

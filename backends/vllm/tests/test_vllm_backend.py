@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
-from grid_vllm import backend, facts, memory
+from grid_vllm import backend, facts, memory, settings
 
 from grid.artifact import Artifact
-from grid.errors import InputError
+from grid.errors import EngineError, InputError
 from grid.model import LayerState, Model
 from grid.node import Node
 from grid.workload import Latency, Quality
@@ -61,13 +63,14 @@ def test_a_missing_system_library_is_named_with_what_installs_it(
     assert "libnuma.so.1" in found.reason
 
 
-@pytest.mark.parametrize(("kind", "devices"), [("cpu", ("cpu",)), ("cuda", ("H200",))])
+@pytest.mark.parametrize(("kind", "devices"), [("cpu", ("cpu",)), ("cuda", ("cuda", "cuda:1"))])
 def test_devices_are_those_of_the_build(
     with_gpu: Node, monkeypatch: pytest.MonkeyPatch, kind: str, devices: tuple[str, ...]
 ) -> None:
     monkeypatch.setattr(facts, "installed", lambda: True)
     monkeypatch.setattr(facts, "describe", lambda: {"version": "vllm 1", "device": kind})
-    assert backend.probe(with_gpu).devices == devices
+    two = msgspec.structs.replace(with_gpu, accelerators=with_gpu.accelerators * 2)
+    assert backend.probe(two).devices == devices
 
 
 @pytest.mark.parametrize("name", ["runtime.txt", "runtime-cpu.txt"])
@@ -147,6 +150,39 @@ def test_on_an_accelerator_weights_and_cache_are_its_own(with_gpu: Node) -> None
     assert found.accelerator == "gpu"
     assert found.host_bytes < 2 * GIB
     assert 16 * GIB < found.device_bytes < 19 * GIB
+
+
+def test_what_is_narrowed_to_one_device_stays_that_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Importing the engine and loading each prepare the process."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,6")
+    settings._visible.cache_clear()
+    for _ in range(2):
+        settings._choose_device("cuda:1")
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "5"
+    with pytest.raises(EngineError, match="device cuda:3: only 3 devices are visible"):
+        settings._choose_device("cuda:3")
+    settings._visible.cache_clear()
+
+
+def test_a_stated_cache_asks_for_little_free_memory(folder: Path, node: Node) -> None:
+    found = settings.setup(folder, backend.options({}, node), "cpu").arguments
+    assert found["kv_cache_memory_bytes"] > 0
+    assert found["gpu_memory_utilization"] == 0.05
+
+
+@pytest.mark.parametrize(("bits", "said"), [(None, ""), (8, "are quantized to 8 bits")])
+def test_activations_are_what_the_folder_says(
+    folder: Path, tmp_path: Path, bits: int | None, said: str
+) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    if bits:
+        group = {"weights": {"num_bits": 8}, "input_activations": {"num_bits": bits}}
+        config["quantization_config"] = {
+            "quant_method": "compressed-tensors",
+            "config_groups": {"group_0": group},
+        }
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert settings.activations(tmp_path, "cpu") == said
 
 
 def test_scoring_a_text_counts_its_logits(node: Node) -> None:

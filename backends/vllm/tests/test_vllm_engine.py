@@ -120,6 +120,7 @@ def test_what_computed_is_said(engine: Any) -> None:
     said = engine.environment()
     assert said["engine"] == engine.version == facts.package_version()
     assert (said["dtype"], said["quantization"], said["threads"]) == ("float32", "none", "1")
+    assert (said["device"], said["activations"]) == ("cpu", "stay at float32")
     assert "UnquantizedLinearMethod" in said["kernels"]
 
 

@@ -73,9 +73,15 @@ def test_a_kernel_that_the_build_lacks_is_named(missing: Exception, doing: Any) 
 
 
 def test_another_build_computes_elsewhere() -> None:
-    check_device("cuda:1", "cuda")
+    check_device("cuda:1", "cuda", {"device": "accelerator"})
     with pytest.raises(Unsupported, match="this build of vLLM computes on cpu, not on cuda"):
-        check_device("cuda:1", "cpu")
+        check_device("cuda:1", "cpu", {"device": "accelerator"})
+
+
+def test_options_of_an_accelerator_are_not_computed_on_the_cpu() -> None:
+    check_device("cpu", "cpu", {"device": "cpu"})
+    with pytest.raises(Unsupported, match="ask for an accelerator, the node gave the CPU"):
+        check_device("cpu", "cpu", {"device": "accelerator"})
 
 
 def _calls(first: int, *sizes: int) -> list[np.ndarray]:

@@ -113,6 +113,7 @@ def test_eight_bits_compute_near_the_weights_they_were_made_of(
     with opened(path) as found:
         mine, said = found.logits(IDS), found.environment()
     assert (said["quantization"], said["dtype"]) == ("compressed-tensors", "bfloat16")
+    assert said["activations"] == "are quantized to 8 bits"
     assert 1e-5 < divergence(vllm_truth.logits(folder, IDS), mine) < 0.05
 
 

@@ -20,7 +20,7 @@ HERE = Node(
 def test_defaults_are_of_the_node(with_gpu: Node) -> None:
     here, there = backend.options({}, HERE), backend.options({}, with_gpu)
     assert (here["device"], here["eager"], here["threads"]) == ("cpu", True, 4)
-    assert (there["device"], there["eager"], there["threads"]) == ("gpu", False, 16)
+    assert (there["device"], there["eager"], there["threads"]) == ("accelerator", False, 16)
 
 
 @pytest.mark.parametrize(
@@ -52,5 +52,12 @@ def test_the_other_way_differs_in_more_than_speed(batch: int, sequences: int, th
     other = backend.noise_options(options)
     differing = {name for name in options if options[name] != other[name]}
     assert differing == {"batch", "threads"}
-    if int(other["batch"]) <= 65_536:
-        assert backend.options(other, HERE) == other
+    assert backend.options(other, HERE) == other
+
+
+@pytest.mark.parametrize(("batch", "other"), [(2048, 48), (64, 48), (48, 40), (20, 48)])
+def test_the_other_way_cuts_prompts_shorter_than_any_that_is_measured(
+    batch: int, other: int
+) -> None:
+    options = backend.options({"batch": batch}, HERE)
+    assert backend.noise_options(options)["batch"] == other
