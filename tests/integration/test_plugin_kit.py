@@ -155,7 +155,7 @@ def test_it_passes_its_own_tests_at_once_and_skips_none(stranger: Stranger) -> N
 def test_the_grid_knows_it_without_an_edit_of_the_core(stranger: Stranger) -> None:
     listed = stranger.said["grid backends\ngrid backends install mine\n"]
     assert re.search(r"^mine +mine +0\.1\.0 +cpu +ready", listed, re.MULTILINE)
-    assert "mine: needs no environment of its own" in listed
+    assert "mine: ready, needs no environment of its own" in listed
     assert not [path for path in CORE.rglob("*.py") if "grid_mine" in path.read_text()]
 
 
