@@ -86,7 +86,7 @@ def run(name: str, interpreter: Interpreter, folder: Path, given: dict[str, str]
     start = time.monotonic()
     done = subprocess.run(
         [*command, str(ROOT / "backends" / TESTS[name] / "tests")],
-        cwd=ROOT,
+        cwd=folder,  # some engines write logs where they run
         env={**os.environ, **given, "PYTHONPATH": path, "QUANTGRID_CACHE": str(folder / "cache")},
         capture_output=True,
         text=True,

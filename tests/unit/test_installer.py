@@ -52,8 +52,8 @@ def test_settings_of_uv_come_before_those_of_pip(own: str) -> None:
 
 
 def test_what_belongs_to_this_interpreter_stays_here() -> None:
-    given = {"VIRTUAL_ENV": "/v", "PYTHONPATH": "/p", "PYTHONHOME": "/h", "HOME": "/root"}
-    assert uv_settings(given) == {"HOME": "/root"}
+    given = {"VIRTUAL_ENV": "/v", "PYTHONPATH": "/p", "PYTHONHOME": "/h", "HOME": "/home/me"}
+    assert uv_settings(given) == {"HOME": "/home/me"}
 
 
 def test_uv_comes_with_the_package() -> None:
