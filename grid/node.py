@@ -21,6 +21,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     """A machine. `bandwidth_bytes_s` is a measured copy rate (read plus written), all cores.
 
     `llc_bytes` is the last-level cache that one process can use; 0 where it cannot be read.
+    `overridden` names what the owner's node.toml says instead of the probe.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     llc_bytes: int = 0
     cpu_kind: str = "cpu"
     accelerators: tuple[Accelerator, ...] = ()
+    overridden: tuple[str, ...] = ()
 
     @property
     def device_kind(self) -> str:

@@ -17,6 +17,7 @@ import msgspec
 from grid.accelerators import accelerators
 from grid.cache import cache_dir, write_whole
 from grid.node import Node
+from grid.node_file import overridden
 
 _CPU_KINDS = (
     ("avx512_vnni", "cpu-avx512-vnni"),
@@ -32,8 +33,9 @@ PROBE_BYTES = 2**30
 
 
 def probe_node(fresh: bool = False) -> Node:
-    """This machine as a Node. The measured bandwidth is kept in the cache folder, so that one
-    machine keeps its hardware class; `fresh` measures again."""
+    """This machine as a Node, with what its owner's node.toml says instead. The measured bandwidth
+    is kept in the cache folder, so that one machine keeps its hardware class; `fresh` measures
+    again. Raises InputError where node.toml is wrong."""
     import psutil
 
     (chip, kind), memory = _cpu(), _memory_bytes()
@@ -41,7 +43,7 @@ def probe_node(fresh: bool = False) -> Node:
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )
     physical = min(psutil.cpu_count(logical=False) or cores, cores)
-    node = Node(
+    probed = Node(
         name=socket.gethostname(),
         system=f"{platform.system()} {platform.machine()}",
         chip=chip,
@@ -52,6 +54,9 @@ def probe_node(fresh: bool = False) -> Node:
         cpu_kind=kind,
         accelerators=accelerators(chip, memory),
     )
+    node = overridden(probed)
+    if "bandwidth" in node.overridden:
+        return node
     return msgspec.structs.replace(node, bandwidth_bytes_s=_bandwidth(node, fresh))
 
 

@@ -1,0 +1,1 @@
+"""Clusters of other machines: their file, ssh to them, bringing them up, and how they are."""

@@ -1,0 +1,236 @@
+"""Bringing a cluster up and taking it down: `ray up` and `ray down`, and what they leave undone."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from grid.cache import cache_dir
+from grid.cluster.alive import living_of
+from grid.cluster.config import LOCAL, Cluster, is_example
+from grid.cluster.facts import Facts, facts_of, on_node
+from grid.cluster.preflight import differences
+from grid.cluster.ssh import CommandFailed, Host, HostSilent, run
+from grid.cluster.start import Say, send_code, wait_for_workers
+from grid.cluster.token import tighten, token_path
+from grid.errors import ClusterLost, GridError, InputError
+from grid.schedule.report import code_digest
+
+RAY_ENVIRONMENT = {
+    "RAY_UP_enable_autoscaler_v2": "0",  # the file says the same; this spares its notice
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AUTH_MODE": "token",
+    "PYTHONUNBUFFERED": "1",  # its lines and those of the hosts come in their order
+}
+
+UP_S = 3600.0
+STOP_S = 60.0
+DOWN_S = 120.0
+_STEP = re.compile(r"New status: (\S+)|^(node-setup on .*)")
+_STOPPED = re.compile(r"(\d+) Ray processes")
+_FAULT = re.compile(r"^(node-setup on |error: |ssh: |rsync: )|Permission denied|Connection refused")
+
+
+class Up(msgspec.Struct, frozen=True, kw_only=True):
+    """How a cluster came up: the hosts' facts, why others are missing, and what differs."""
+
+    facts: dict[str, Facts] = {}
+    missing: dict[str, str] = {}
+    differing: tuple[str, ...] = ()
+
+    @property
+    def whole(self) -> bool:
+        return not self.missing and not self.differing
+
+
+def up(cluster: Cluster, say: Say) -> Up:
+    """Bring a cluster up and wait for all its workers. Where its head runs already, what runs there
+    is left alone and only missing workers are started.
+
+    Raises InputError for a file with example addresses or without its key, HostSilent where the
+    head does not answer, CommandFailed where `ray up` fails.
+    """
+    ready_to_start(cluster)
+    if tighten():
+        say(f"{token_path()}: others could read it; now its owner only")
+    running = cluster.provider == LOCAL and _runs(cluster)
+    if running:
+        say(f"{cluster.head.address}: its Ray runs already and goes on")
+    else:
+        _send_all(cluster)
+        say(f"ray up {cluster.path}")
+        ray_command(cluster, ["up", "-y"], say)
+    cluster = located(cluster)
+    # A running head of other code keeps its workers as they are: alike with it, not with us.
+    ours = not running or not _behind(cluster, ask_all([cluster.head])[0])
+    missing = wait_for_workers(cluster, say, just_started=not running, set_up=ours)
+    facts, silent = ask_all([one for one in cluster.hosts if one.address not in missing])
+    differing = [*differences(facts, cluster.head.address), *_behind(cluster, facts)]
+    return Up(facts=facts, missing=missing | silent, differing=tuple(differing))
+
+
+def down(cluster: Cluster, say: Say) -> dict[str, str]:
+    """Take a cluster down and stop what `ray down` leaves running; why, for each host that could
+    not be stopped. Raises InputError for a file with example addresses."""
+    ready_to_start(cluster)
+    cluster = located(cluster) if cluster.provider != LOCAL else cluster
+    failed = _stopped(cluster.head, say)  # first: its autoscaler would start workers anew
+    if cluster.head.address not in failed:
+        say(f"ray down {cluster.path}")
+        ray_command(cluster, ["down", "-y"], say, limit_s=DOWN_S)
+    if cluster.workers:
+        with ThreadPoolExecutor(len(cluster.workers)) as pool:
+            for one in pool.map(lambda host: _stopped(host, say), cluster.workers):
+                failed |= one
+    return failed
+
+
+def ready_to_start(cluster: Cluster) -> None:
+    """Raises InputError where the file is not filled in yet."""
+    if is_example(cluster):
+        raise InputError(
+            f"{cluster.path}: provider has example addresses; put in those of your machines, and "
+            "the user in auth.ssh_user"
+        )
+    key = cluster.head.key
+    if key and not Path(key).is_file():
+        raise InputError(
+            f"{cluster.path}: auth.ssh_private_key: there is no {key}; make one with "
+            "ssh-keygen -t ed25519, or name yours"
+        )
+
+
+def located(cluster: Cluster) -> Cluster:
+    """On a cloud, with the head's address, which Ray is asked for. Raises InputError where the
+    cluster is not up."""
+    if cluster.head.address:
+        return cluster
+    done = subprocess.run(
+        [*_ray(), "get-head-ip", str(cluster.path)],
+        env=os.environ | RAY_ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    address = (done.stdout.split() or [""])[-1]
+    if done.returncode or not address:
+        said = (done.stderr.strip().splitlines() or ["no head is found"])[-1]
+        raise InputError(f"{cluster.path}: {said}; try: grid cluster up {cluster.path}")
+    head = msgspec.structs.replace(cluster.head, address=address)
+    return msgspec.structs.replace(cluster, head=head)
+
+
+def ask_all(hosts: Sequence[Host]) -> tuple[dict[str, Facts], dict[str, str]]:
+    """Facts of hosts by address, and why others did not tell; all are asked at once."""
+    if not hosts:
+        return {}, {}
+    with ThreadPoolExecutor(len(hosts)) as pool:
+        answers = dict(zip([one.address for one in hosts], pool.map(_ask, hosts), strict=True))
+    facts = {name: one for name, one in answers.items() if isinstance(one, Facts)}
+    return facts, {name: one for name, one in answers.items() if isinstance(one, str)}
+
+
+def ray_command(
+    cluster: Cluster, arguments: Sequence[str], say: Say, limit_s: float = UP_S
+) -> None:
+    """Run `ray ... FILE` from the file's folder, as its paths are meant; a line is said for each
+    step, and the whole goes to a log. Raises CommandFailed."""
+    log = cache_dir() / "logs" / f"ray-{arguments[0]}-{cluster.name}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    faults: deque[str] = deque(maxlen=3)
+    process = subprocess.Popen(
+        [*_ray(), *arguments, str(cluster.path)],
+        cwd=cluster.path.parent,
+        env=os.environ | RAY_ENVIRONMENT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    assert process.stdout is not None
+    limit = threading.Timer(limit_s, process.kill)
+    limit.start()
+    with log.open("w") as whole, process:
+        for line in process.stdout:
+            whole.write(line)
+            step = _STEP.search(line)
+            if step:
+                say(f"{cluster.head.address or 'head'}: {step[1] or step[2]}")
+            if _FAULT.search(line):
+                faults.append(line.strip())
+    limit.cancel()
+    code = process.wait()
+    if code:
+        why = faults[-1] if faults else f"exit code {code}"
+        raise CommandFailed(f"ray {arguments[0]}: {why}; all that it said is in {log}")
+
+
+def _send_all(cluster: Cluster) -> None:
+    """Bring this machine's code to every host that answers. Raises GridError where the head does
+    not take it; a worker's turn comes again when it is started."""
+    if cluster.provider != LOCAL:
+        return  # a rented machine is new
+    send_code(cluster, cluster.head)
+    with ThreadPoolExecutor(max(1, len(cluster.workers))) as pool:
+        for sent in [pool.submit(send_code, cluster, host) for host in cluster.workers]:
+            with suppress(GridError):
+                sent.result()
+
+
+def _runs(cluster: Cluster) -> bool:
+    """Whether the head's Ray answers. Raises HostSilent where the head does not: `ray up` would
+    knock for a quarter of an hour."""
+    run(cluster.head, "true")
+    with suppress(ClusterLost):  # it was never set up
+        return not living_of(cluster.head, cluster.name).problem
+    return False
+
+
+def _behind(cluster: Cluster, facts: Mapping[str, Facts]) -> list[str]:
+    """What to say where the cluster runs other code than this machine has."""
+    head = facts.get(cluster.head.address)
+    if head is None or head.code == code_digest():
+        return []
+    return [
+        f"{cluster.head.address}: quantgrid's code is not that of this machine; "
+        "`grid cluster down`, then `up`, brings it there"
+    ]
+
+
+def _stopped(host: Host, say: Say) -> dict[str, str]:
+    """Stop Ray on a host and say what was stopped; why, where that fails."""
+    try:
+        done = on_node(host, "command -v ray >/dev/null || exit 0; ray stop", STOP_S)
+    except HostSilent as error:
+        say(f"{host.address}: not stopped: {error}")
+        return {host.address: str(error)}
+    if done.code:
+        why = (done.stderr.strip().splitlines() or [f"exit code {done.code}"])[-1]
+        say(f"{host.address}: not stopped: {why}")
+        return {host.address: why}
+    count = _STOPPED.search(done.stdout + done.stderr)
+    say(f"{host.address}: {f'{count[1]} processes of Ray stopped' if count else 'no Ray ran'}")
+    return {}
+
+
+def _ask(host: Host) -> Facts | str:
+    try:
+        return facts_of(host)
+    except GridError as error:
+        return str(error)
+
+
+def _ray() -> list[str]:
+    """The `ray` of this interpreter, whatever is on the path."""
+    return [sys.executable, "-m", "ray.scripts.scripts"]

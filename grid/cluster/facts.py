@@ -1,0 +1,95 @@
+"""What a host says of itself over ssh: `python -m grid.cluster.facts` there, read here."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import sys
+import time
+from importlib.metadata import version
+
+import msgspec
+
+import grid
+from grid.cache import cache_dir
+from grid.cluster.ssh import CommandFailed, Completed, Host, run
+from grid.cluster.token import TokenState, token_state
+from grid.probe import probe_node
+from grid.schedule.report import code_digest
+
+NODE_FOLDER = "~/quantgrid"
+"""Where a cluster's file puts this project on every node."""
+
+NODE_ENVIRONMENT = f". {NODE_FOLDER}/scripts/node-env.sh"
+"""Sets what Ray needs, and puts the node's `python`, `ray` and `grid` on the path."""
+
+ASK_S = 90.0
+"""The first question measures the bandwidth too, on a machine that may be busy."""
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """A host. `clock` is its time in seconds since the epoch; `clock_offset_s`, filled in by who
+    asks, how far that is ahead of the asker's. `free_bytes` is of the disk with the cache."""
+
+    name: str
+    hardware_class: str
+    device_kind: str
+    python: str
+    ray: str
+    quantgrid: str
+    code: str
+    clock: float
+    free_bytes: int
+    token: TokenState = TokenState()
+    overridden: tuple[str, ...] = ()
+    clock_offset_s: float = 0.0
+
+
+def facts_here() -> Facts:
+    """Of this machine. Raises InputError where its node.toml is wrong."""
+    node = probe_node()
+    return Facts(
+        name=node.name,
+        hardware_class=node.hardware_class,
+        device_kind=node.device_kind,
+        python=platform.python_version(),
+        ray=version("ray"),
+        quantgrid=grid.__version__,
+        code=code_digest(),
+        clock=time.time(),
+        free_bytes=_free_bytes(),
+        token=token_state(),
+        overridden=node.overridden,
+    )
+
+
+def facts_of(host: Host) -> Facts:
+    """Of another machine. Raises HostSilent where ssh does not reach it, CommandFailed where it is
+    not set up."""
+    done = on_node(host, "python -m grid.cluster.facts", ASK_S)
+    ended = time.time()
+    if done.code:
+        said = done.stderr.strip().splitlines() or ["it says nothing"]
+        raise CommandFailed(f"{host} is not set up: {said[-1]}; `grid cluster up` does it")
+    facts = msgspec.json.decode(done.stdout.splitlines()[-1], type=Facts)
+    # The clock is read as the last thing there, so the way back is all that lies between.
+    return msgspec.structs.replace(facts, clock_offset_s=facts.clock - ended)
+
+
+def on_node(host: Host, command: str, timeout_s: float = 60.0, prefix: str = "") -> Completed:
+    """Run a shell's command on a node as `ray up` does: in a login shell, with the user's own
+    start file; `prefix` goes before the node's environment. Raises HostSilent."""
+    words = [prefix, NODE_ENVIRONMENT, command] if prefix else [NODE_ENVIRONMENT, command]
+    script = "source ~/.bashrc 2>/dev/null; " + "; ".join(words)
+    return run(host, ["bash", "--login", "-i", "-c", script], timeout_s=timeout_s)
+
+
+def _free_bytes() -> int:
+    folder = cache_dir()
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
+
+
+if __name__ == "__main__":
+    sys.stdout.write(msgspec.json.encode(facts_here()).decode() + "\n")

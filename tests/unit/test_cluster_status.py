@@ -1,0 +1,166 @@
+"""What is said of hosts that differ, and of what somebody should look at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from grid.cluster.alive import Living, LivingNode
+from grid.cluster.config import Cluster
+from grid.cluster.facts import Facts
+from grid.cluster.preflight import differences
+from grid.cluster.ssh import Host
+from grid.cluster.status import HostStatus, Status, warnings_of
+from grid.cluster.token import TOKEN_VARIABLE, TokenState
+from grid.units import GIB
+
+HEAD, WORKER = "10.1.2.3", "10.1.2.4"
+FACTS = Facts(
+    name="box",
+    hardware_class="chip",
+    device_kind="cpu",
+    python="3.11.7",
+    ray="2.60.0",
+    quantgrid="0.1.0",
+    code="abc",
+    clock=1e9,
+    free_bytes=100 * GIB,
+    token=TokenState(there=True, fingerprint="f"),
+)
+CLUSTER = Cluster(
+    path=Path("cluster.yaml"),
+    name="rack",
+    provider="local",
+    head=Host(address=HEAD),
+    workers=(Host(address=WORKER),),
+    head_ip=HEAD,
+)
+BOTH = tuple(LivingNode(address=one, name=one, alive=True) for one in (HEAD, WORKER))
+
+
+@pytest.fixture(autouse=True)
+def no_token_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(TOKEN_VARIABLE, str(tmp_path / "none"))
+
+
+def against_the_head(**changed: object) -> list[str]:
+    return differences({HEAD: FACTS, WORKER: msgspec.structs.replace(FACTS, **changed)}, HEAD)
+
+
+def said(living: Living, worker: Facts | None = FACTS, head: Facts = FACTS) -> list[str]:
+    facts = {HEAD: head} | ({WORKER: worker} if worker else {})
+    hosts = [
+        HostStatus(
+            address=one,
+            role="worker",
+            answers=one in facts,
+            alive=living.is_alive(one),
+            problem="" if one in facts else "it does not answer",
+        )
+        for one in (HEAD, WORKER)
+    ]
+    return warnings_of(CLUSTER, hosts, living, facts)
+
+
+def test_hosts_that_are_alike_are_not_mentioned() -> None:
+    assert against_the_head(name="mini", hardware_class="another", free_bytes=GIB) == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"python": "3.11.9"}, "Python 3.11.9, the head has 3.11.7: Ray takes no other patch"),
+        ({"ray": "2.59.0"}, "Ray 2.59.0, the head has 2.60.0"),
+        ({"quantgrid": "0.2.0", "code": "x"}, "quantgrid 0.2.0, the head has 0.1.0"),
+        ({"code": "x"}, "quantgrid's code is not that of the head"),
+        ({"token": TokenState(there=True, fingerprint="g")}, "another token than the head"),
+        ({"clock_offset_s": 300.0}, "the clock is 5 min ahead of the head's"),
+        ({"clock_offset_s": -240.0}, "the clock is 4 min behind the head's"),
+    ],
+)
+def test_what_differs_is_one_line_with_the_host(changed: dict[str, object], expected: str) -> None:
+    (line,) = against_the_head(**changed)
+    assert line.startswith(f"{WORKER}: {expected}")
+    assert "\n" not in line
+
+
+def test_a_second_is_no_difference_of_clocks() -> None:
+    assert against_the_head(clock_offset_s=1.5) == []
+
+
+def test_clocks_are_compared_with_each_other_not_with_the_asker() -> None:
+    off = msgspec.structs.replace(FACTS, clock_offset_s=3600.0)
+    assert differences({HEAD: off, WORKER: off}, HEAD) == []
+
+
+def test_without_the_head_the_first_is_the_measure() -> None:
+    other = msgspec.structs.replace(FACTS, ray="2.59.0")
+    (line,) = differences({"a": FACTS, "b": other}, HEAD)
+    assert line.startswith("b: Ray 2.59.0, a has 2.60.0")
+
+
+def test_a_whole_cluster_has_no_warning() -> None:
+    assert said(Living(gcs="x", nodes=BOTH)) == []
+
+
+def test_a_worker_that_is_not_alive_is_named_with_the_cure() -> None:
+    (line,) = said(Living(gcs="x", nodes=BOTH[:1]))
+    assert line == f"{WORKER}: not alive in Ray; `grid cluster up` starts it"
+
+
+def test_a_dead_node_that_ray_remembers_is_not_alive() -> None:
+    dead = msgspec.structs.replace(BOTH[1], alive=False)
+    assert not Living(nodes=(BOTH[0], dead)).is_alive(WORKER)
+
+
+def test_a_worker_that_is_being_set_up_is_told_so() -> None:
+    living = Living(gcs="x", nodes=BOTH[:1], workers={WORKER: "setting-up"})
+    assert said(living) == [f"{WORKER}: not alive in Ray; it is being set up"]
+
+
+def test_a_host_by_name_is_known_by_its_number() -> None:
+    living = Living(nodes=BOTH, resolved={"mini.local": WORKER})
+    assert living.is_alive("mini.local")
+
+
+def test_a_silent_host_is_named_once() -> None:
+    assert said(Living(gcs="x", nodes=BOTH[:1]), worker=None) == [f"{WORKER}: it does not answer"]
+
+
+def test_an_open_port_is_a_warning() -> None:
+    (line,) = said(Living(gcs="x", nodes=BOTH, open_ports=("10.1.2.3:8265 (dashboard)",)))
+    assert line.startswith("10.1.2.3:8265 (dashboard): answers without a token")
+
+
+def test_a_token_that_others_can_read_is_a_warning_there_and_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = tmp_path / "mine"
+    mine.write_text("token")
+    mine.chmod(0o640)
+    monkeypatch.setenv(TOKEN_VARIABLE, str(mine))
+    loose = msgspec.structs.replace(
+        FACTS, token=TokenState(there=True, readable=True, fingerprint="f")
+    )
+    there, here = said(Living(gcs="x", nodes=BOTH), worker=loose)
+    assert there.startswith(f"{WORKER}: others can read the token file")
+    assert here.endswith(f"chmod 600 {mine}")
+
+
+def test_little_disk_is_a_warning() -> None:
+    full = msgspec.structs.replace(FACTS, free_bytes=GIB)
+    assert said(Living(gcs="x", nodes=BOTH), worker=full) == [
+        f"{WORKER}: 1 GiB of disk left for the cache"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("head_answers", "warnings", "code"), [(True, (), 0), (True, ("w",), 1), (False, ("w",), 3)]
+)
+def test_the_exit_code_says_how_it_is(
+    head_answers: bool, warnings: tuple[str, ...], code: int
+) -> None:
+    found = Status(name="rack", head_answers=head_answers, hosts=(), warnings=warnings)
+    assert found.exit_code == code

@@ -1,0 +1,125 @@
+"""Commands and copies over a real sshd on this machine."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from ssh_hosts import SshHost, reason_to_skip, ssh_host
+
+from grid.cluster import ssh
+
+pytestmark = pytest.mark.skipif(bool(reason_to_skip()), reason=reason_to_skip())
+
+
+@pytest.fixture(scope="module")
+def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshHost]:
+    with ssh_host(tmp_path_factory.mktemp("box")) as one:
+        yield one
+
+
+def test_words_arrive_as_they_are(box: SshHost) -> None:
+    done = ssh.run(box.host, ["printf", "%s|", "two words", "$HOME", "it's"])
+    assert (done.code, done.stdout) == (0, "two words|$HOME|it's|")
+
+
+def test_a_text_is_for_the_shell(box: SshHost) -> None:
+    assert ssh.run(box.host, "echo $HOME").stdout.strip() == str(box.home)
+
+
+def test_exit_code_and_both_outputs_come_back(box: SshHost) -> None:
+    done = ssh.run(box.host, "echo out; echo err >&2; exit 7")
+    assert (done.code, done.stdout, done.stderr) == (7, "out\n", "err\n")
+
+
+def test_input_reaches_the_command(box: SshHost) -> None:
+    assert ssh.run(box.host, ["cat"], input=b"given\n").stdout == "given\n"
+
+
+def test_a_command_without_input_sees_its_end(box: SshHost) -> None:
+    assert ssh.run(box.host, ["cat"]).stdout == ""
+
+
+def test_checked_failure_names_command_host_and_reason(box: SshHost) -> None:
+    with pytest.raises(ssh.CommandFailed, match=r"`ls /nowhere` on 127\.0\.0\.1 .*No such file"):
+        ssh.run(box.host, ["ls", "/nowhere"], check=True)
+
+
+def test_a_closed_port_is_a_silent_host_with_what_to_try(box: SshHost) -> None:
+    closed = msgspec.structs.replace(box.host, port=9)
+    with pytest.raises(ssh.HostSilent, match=r"does not answer: .*refused; try: ssh -i .* -p 9 "):
+        ssh.run(closed, ["true"])
+
+
+def test_a_wrong_key_is_a_silent_host(box: SshHost, tmp_path: Path) -> None:
+    stranger = msgspec.structs.replace(box.host, key=str(box.folder / "host_key"))
+    with pytest.raises(ssh.HostSilent, match="Permission denied"):
+        ssh.run(stranger, ["true"])
+
+
+def test_a_command_that_hangs_is_given_up(box: SshHost) -> None:
+    with pytest.raises(ssh.HostSilent, match=r"did not end `sleep 60` within 0\.5 s"):
+        ssh.run(box.host, ["sleep", "60"], timeout_s=0.5)
+
+
+def test_lines_come_while_the_command_runs(box: SshHost) -> None:
+    begun = time.monotonic()
+    with ssh.stream(box.host, "echo one; sleep 60; echo two") as lines:
+        assert next(lines) == "one"
+    assert time.monotonic() - begun < 30
+
+
+def test_the_code_is_known_after_the_last_line(box: SshHost) -> None:
+    with ssh.stream(box.host, "echo one; echo two; exit 5") as lines:
+        assert (list(lines), lines.code) == (["one", "two"], 5)
+
+
+def test_a_lost_connection_breaks_the_stream(box: SshHost) -> None:
+    with ssh.stream(box.host, "echo one; sleep 60") as lines:
+        assert next(lines) == "one"
+        box.drop()
+        with pytest.raises(ssh.HostSilent, match="does not answer"):
+            next(lines)
+
+
+def test_a_folder_is_pushed_into_the_home_and_pulled_back(box: SshHost, tmp_path: Path) -> None:
+    (tmp_path / "a b").mkdir()
+    (tmp_path / "a b/rows.txt").write_text("rows")
+    (tmp_path / "a b/left.log").write_text("log")
+    ssh.push(box.host, [f"{tmp_path / 'a b'}/"], "~/state/x y", excludes=["*.log"])
+    assert [p.name for p in (box.home / "state/x y").iterdir()] == ["rows.txt"]
+    ssh.pull(box.host, "~/state/x y/", tmp_path / "back")
+    assert (tmp_path / "back/rows.txt").read_text() == "rows"
+
+
+def test_an_unchanged_file_is_not_sent_again(box: SshHost, tmp_path: Path) -> None:
+    (tmp_path / "weights").write_text("0123")
+    os.utime(tmp_path / "weights", (1e9, 1e9))
+    ssh.push(box.host, [tmp_path / "weights"], "~/kept")
+    arrived = (box.home / "kept/weights").stat()
+    ssh.push(box.host, [tmp_path / "weights"], "~/kept")
+    assert (box.home / "kept/weights").stat().st_ino == arrived.st_ino
+
+
+def test_a_copy_of_nothing_says_which_file(box: SshHost, tmp_path: Path) -> None:
+    with pytest.raises(ssh.CommandFailed, match=r"copying with 127.*gone.*No such file"):
+        ssh.pull(box.host, "~/gone", tmp_path)
+
+
+def test_a_copy_from_a_closed_port_is_a_silent_host(box: SshHost, tmp_path: Path) -> None:
+    closed = msgspec.structs.replace(box.host, port=9)
+    with pytest.raises(ssh.HostSilent, match="refused"):
+        ssh.pull(closed, "~/x", tmp_path)
+
+
+def test_a_proxy_command_is_gone_through(box: SshHost) -> None:
+    pipe = ["-W", f"127.0.0.1:{box.port}", box.host.address]
+    through = msgspec.structs.replace(
+        box.host, address="box.invalid", proxy=shlex.join([*ssh.ssh_command(box.host), *pipe])
+    )
+    assert ssh.run(through, ["echo", "here"]).stdout == "here\n"
