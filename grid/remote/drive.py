@@ -1,0 +1,179 @@
+"""Drivers on the head: started apart from whoever asks, watched over, followed and stopped."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import psutil
+
+from grid.cache import write_whole
+from grid.errors import ClusterLost, InputError
+from grid.remote.runs import (
+    Driver,
+    Request,
+    Run,
+    Status,
+    alive,
+    exit_code,
+    folder_of,
+    keep_exit_code,
+    load,
+    make,
+    reserve_exit_code,
+    status,
+    statuses,
+)
+
+START_S = 30.0
+"""Seconds that a driver gets to begin."""
+
+LOOK_S = 0.2
+"""Seconds between looks at a log."""
+
+HEARTBEAT_S = 10.0
+"""Seconds without a line after which an empty one is sent: whoever follows is still there, or this
+end finds that out."""
+
+FULL_BYTES = 2**16
+"""Free space below which a disk is full: a log's line or a file of rows does not fit."""
+
+_START_TOLERANCE_S = 2.0
+"""A process's start time is derived from the boot time, which shifts when a clock is set."""
+
+
+class Exit(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="exit"):
+    """The last line of a run that is followed: the exit code, None where its driver ended without a
+    word; and whether the disk has no room left for what it had to say."""
+
+    code: int | None
+    disk_full: bool = False
+
+
+def start(request: Request) -> Status:
+    """Start a run's driver in a session of its own; returns when it runs.
+
+    Raises InputError where another run writes the same store, ClusterLost where nothing starts.
+    """
+    for other in statuses():
+        if other.state == "running" and other.run.store == request.run.store:
+            raise InputError(
+                f"{other.run.wanted} is being filled by the sweep {other.run.sweep}, run "
+                f"{other.run.id}; `grid attach {other.run.id}` follows it, `grid stop "
+                f"{other.run.id}` ends it"
+            )
+    folder = make(request)
+    words = [sys.executable, "-m", "grid.remote", "drive", request.run.id]
+    with (folder / "log.jsonl").open("ab") as log:
+        subprocess.Popen(
+            words,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + START_S
+    while not (alive(folder) or exit_code(folder) is not None):
+        if time.monotonic() > deadline:
+            raise ClusterLost(f"the driver did not start within {START_S:g} s; see {folder} there")
+        time.sleep(0.02)
+    return status(request.run.id)
+
+
+def drive(run_id: str) -> None:
+    """Run a run's driver to its end and keep its exit code."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored below a shell's background job
+    run, folder = load(run_id), folder_of(run_id)
+    environment = {"RAY_AUTH_MODE": "token", **os.environ}
+    with (folder / "alive").open("wb") as lock, (folder / "log.jsonl").open("ab") as log:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        reserve_exit_code(folder)
+        driver = subprocess.Popen(
+            command(run),
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=[lock.fileno()],  # the lock lasts as long as either of us
+        )
+        started = Driver(pid=driver.pid, started=psutil.Process(driver.pid).create_time())
+        write_whole(folder / "driver.json", msgspec.json.encode(started))
+        keep_exit_code(folder, driver.wait())
+
+
+def command(run: Run) -> list[str]:
+    """The driver's command line, in its run's folder."""
+    words = [sys.executable, "-m", "grid", "sweep", "sweep.toml", "--json"]
+    words += ["--store", run.store]
+    words += ["--address", run.address] if run.address else ["--here"]
+    words += ["--fresh"] if run.fresh else []
+    words += ["--changed"] if run.changed else []
+    return words
+
+
+def follow(run_id: str, first: int) -> Iterator[bytes]:
+    """The log's lines from number `first` on, as they come; empty ones meanwhile, `Exit` last."""
+    folder = folder_of(run_id)
+    load(run_id)
+    said, number = time.monotonic(), 0
+    for line in _tail(folder):
+        number += bool(line)
+        wanted = number > first if line else time.monotonic() - said >= HEARTBEAT_S
+        if wanted:
+            said = time.monotonic()
+            yield line
+    full = shutil.disk_usage(folder).free < FULL_BYTES
+    yield msgspec.json.encode(Exit(code=exit_code(folder), disk_full=full))
+
+
+def stop(run_id: str) -> Status:
+    """Interrupt a run's driver, as Ctrl-C would: its rows are flushed. It may take a while to end.
+
+    Raises InputError where it runs no more.
+    """
+    now = status(run_id)
+    if now.state != "running":
+        raise InputError(f"run {run_id} has ended already")
+    driver = _driver(folder_of(run_id))
+    if driver is not None:
+        driver.send_signal(signal.SIGINT)
+    return now
+
+
+def _tail(folder: Path) -> Iterator[bytes]:
+    """The log's whole lines, and empty ones while there is no new one, until the driver's end."""
+    part = b""
+    with (folder / "log.jsonl").open("rb") as file:
+        while True:
+            living = alive(folder)  # asked first: what is written before the end is still read
+            *lines, part = (part + file.read()).split(b"\n")
+            yield from (line for line in lines if line.strip())
+            if not living:
+                break
+            yield b""
+            time.sleep(LOOK_S)
+    if part.strip() and not part.startswith(b"{"):  # a step that was cut off is none
+        yield part
+
+
+def _driver(folder: Path) -> psutil.Process | None:
+    deadline = time.monotonic() + START_S
+    while not (folder / "driver.json").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    try:
+        known = msgspec.json.decode((folder / "driver.json").read_bytes(), type=Driver)
+        process = psutil.Process(known.pid)
+        same = abs(process.create_time() - known.started) <= _START_TOLERANCE_S
+    except (OSError, psutil.Error):
+        return None
+    return process if same else None

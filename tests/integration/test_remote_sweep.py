@@ -1,0 +1,315 @@
+"""A sweep driven on a head that ssh reaches, with the fake backend: a real sshd on this machine,
+with a home folder of its own, is the head; this process is the laptop."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import psutil
+import pytest
+from conftest import FAKE_SWEEP
+from ssh_hosts import SshHost, reason_to_skip, set_up, ssh_host
+
+import grid as quantgrid
+from grid.errors import ClusterLost, InputError
+from grid.plan.load import load_sweep
+from grid.progress import Ended, Finished, Note, Planned, Step
+from grid.remote import client, runs
+from grid.remote.head import Head
+from grid.remote.runs import Run, Status
+
+pytestmark = pytest.mark.skipif(bool(reason_to_skip()), reason=reason_to_skip())
+
+LIMIT_S = 60.0
+SWEEP = FAKE_SWEEP.replace('"F16", "Q8", "Q4", "Q2"', '"F16", "Q4"').replace(
+    'name = "toy"', 'name = "toy"\nmeasures = ["memory", "speed", "latency"]'
+)
+CELLS = 2 * 4
+"""Memory, prefill, decode and latency, of two artifacts."""
+
+HANGS = '[options.fake]\nhang_on = "generate"\nfail_quant = "Q4"\n'
+
+
+class Told:
+    """Keeps what a progress is told."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+
+    def tell(self, step: Step) -> None:
+        self.steps.append(step)
+
+    def of(self, kind: type[Step]) -> list[Step]:
+        return [step for step in self.steps if isinstance(step, kind)]
+
+    @property
+    def notes(self) -> str:
+        return "\n".join(step.text for step in self.steps if isinstance(step, Note))
+
+
+@pytest.fixture
+def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshHost]:
+    folder = tmp_path_factory.mktemp("head")
+    with ssh_host(folder) as one:
+        set_up(one, QUANTGRID_CACHE=os.environ["QUANTGRID_CACHE"])
+        yield one
+        for process in _drivers(one):
+            process.kill()
+
+
+@pytest.fixture
+def laptop(toy: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (toy / "toy.toml").write_text(SWEEP)
+    monkeypatch.chdir(toy)
+    monkeypatch.setenv("HOME", str(toy / "home"))
+    return toy
+
+
+def launch(head: SshHost, told: Told | None = None, store: str = "rows", **options: bool) -> Run:
+    sweep = load_sweep(Path("toy.toml"))
+    told = told or Told()
+    return client.launch(head.host, sweep, store, told, address="", **options)
+
+
+def watch(head: SshHost, run: Run, told: Told | None = None) -> client.Outcome:
+    return client.watch(head.host, run, told or Told())
+
+
+def status(head: SshHost, run: Run) -> Status:
+    return client.chosen(head.host, run.id)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + LIMIT_S
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def log_of(head: SshHost, run: Run) -> str:
+    path = head.home / ".local/state/quantgrid/runs" / run.id / "log.jsonl"
+    return path.read_text() if path.exists() else ""
+
+
+def hanging(head: SshHost, told: Told | None = None) -> Run:
+    """A run in the middle of a cell that never ends."""
+    Path("toy.toml").write_text(SWEEP + HANGS)
+    run = launch(head, told)
+    until(lambda: '"label":"toy Q4 latency 16+16"' in log_of(head, run))
+    return run
+
+
+def _drivers(head: SshHost) -> list[psutil.Process]:
+    """All processes below the head's runs."""
+    mine = str(head.home)
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        try:
+            inside = process.cwd().startswith(mine)
+        except psutil.Error:
+            continue
+        if inside and process.name() != "sshd":
+            found.append(process)
+    return found
+
+
+def driver_of(head: SshHost, run: Run) -> psutil.Process:
+    path = head.home / ".local/state/quantgrid/runs" / run.id / "driver.json"
+    return psutil.Process(msgspec.json.decode(path.read_bytes(), type=runs.Driver).pid)
+
+
+def test_rows_of_a_run_on_the_head_arrive_in_the_store_here(head: SshHost, laptop: Path) -> None:
+    told = Told()
+    run = launch(head, told)
+    ended = watch(head, run, told)
+    assert (ended.code, ended.store) == (0, str(laptop / "rows"))
+    assert ended.summary is not None
+    assert ended.summary["measured"] == CELLS
+    assert quantgrid.open("rows").final().num_rows == CELLS
+    assert quantgrid.open("rows").problems == []
+    assert [step.cells for step in told.of(Planned)] == [CELLS]
+    assert len(told.of(Finished)) == CELLS
+    assert told.of(Ended)
+
+
+def test_the_same_sweep_again_measures_nothing_twice(head: SshHost, laptop: Path) -> None:
+    watch(head, launch(head))
+    again = watch(head, launch(head))
+    assert again.summary is not None
+    assert (again.summary["measured"], again.summary["already"]) == (0, CELLS)
+
+
+def test_rows_from_before_are_brought_to_the_head(
+    head: SshHost, laptop: Path, grid: Callable[..., object]
+) -> None:
+    grid("sweep", "toy.toml", "--store", "rows", "--here")
+    ended = watch(head, launch(head))
+    assert ended.summary is not None
+    assert (ended.summary["measured"], ended.summary["already"]) == (0, CELLS)
+
+
+def test_a_broken_connection_is_made_again_and_no_step_is_lost_or_told_twice(
+    head: SshHost, laptop: Path
+) -> None:
+    told = Told()
+    run = launch(head, told)
+    breaker = threading.Thread(target=lambda: (until(lambda: bool(told.of(Finished))), head.drop()))
+    breaker.start()
+    ended = watch(head, run, told)
+    breaker.join()
+    assert ended.code == 0
+    assert "trying again" in told.notes
+    cells = [step.cell for step in told.of(Finished)]
+    assert len(cells) == len(set(cells)) == CELLS
+
+
+def test_attach_finds_the_run_that_goes_on_without_anybody(head: SshHost, laptop: Path) -> None:
+    run = launch(head)
+    head.stop()
+    head.start()
+    found = client.chosen(head.host, None)
+    assert found.run.id == run.id
+    assert watch(head, found.run).code == 0
+    assert quantgrid.open("rows").final().num_rows == CELLS
+
+
+def test_pull_fetches_rows_while_the_driver_works(head: SshHost, laptop: Path) -> None:
+    run = hanging(head)
+    until(lambda: client.fetch(head.host, run) > 0)
+    kept = quantgrid.open("rows")
+    assert kept.final().num_rows > 0
+    assert kept.metrics().num_rows > 0
+    client.fetch(head.host, run, "elsewhere")
+    assert quantgrid.open("elsewhere").final().num_rows > 0
+
+
+def test_stop_flushes_the_rows_and_the_code_says_interrupted(head: SshHost, laptop: Path) -> None:
+    run = hanging(head)
+    assert Head(head.host).stop(run.id).state == "running"
+    ended = watch(head, run)
+    assert ended.code == 130
+    assert "resumes" in ended.error
+    assert quantgrid.open("rows").final().num_rows > 0
+    assert status(head, run).state == "ended"
+    with pytest.raises(InputError, match="ended already"):
+        Head(head.host).stop(run.id)
+
+
+def test_a_driver_killed_outright_is_told_and_the_same_command_resumes(
+    head: SshHost, laptop: Path
+) -> None:
+    run = hanging(head)
+    until(lambda: client.fetch(head.host, run) > 0)
+    driver_of(head, run).send_signal(signal.SIGKILL)
+    with pytest.raises(ClusterLost, match="ended without a word"):
+        watch(head, run)
+    before = {row["cell_id"] for row in quantgrid.open("rows").final().to_pylist()}
+    assert before
+    Path("toy.toml").write_text(SWEEP)
+    ended = watch(head, launch(head))
+    assert (ended.code, ended.summary is not None) == (0, True)
+    final = quantgrid.open("rows").final().to_pylist()
+    assert {row["status"] for row in final if row["cell_id"] not in before} == {"ok"}
+
+
+def test_a_driver_that_vanished_with_its_watch_is_told(head: SshHost, laptop: Path) -> None:
+    run = hanging(head)
+    driver = driver_of(head, run)
+    parent = driver.parent()
+    assert parent is not None
+    parent.kill()
+    assert status(head, run).state == "running"
+    driver.kill()
+    with pytest.raises(ClusterLost, match="ended without a word"):
+        watch(head, run)
+    assert status(head, run).state == "vanished"
+
+
+def test_a_store_that_a_run_fills_is_refused_with_the_run_to_attach_to(
+    head: SshHost, laptop: Path
+) -> None:
+    run = hanging(head)
+    with pytest.raises(InputError, match=f"`grid attach {run.id}`"):
+        launch(head)
+    other = launch(head, store="others")
+    assert other.store != run.store
+
+
+def test_an_error_of_the_driver_comes_back_as_ours(head: SshHost, laptop: Path) -> None:
+    Path("toy.toml").write_text(SWEEP.replace('"Q4"', '"Q99"'))
+    ended = watch(head, launch(head))
+    assert (ended.code, ended.summary) == (2, None)
+    assert "Q99" in ended.error
+
+
+def test_ctrl_c_leaves_the_sweep_alone(head: SshHost, laptop: Path) -> None:
+    run = hanging(head)
+    told = Told()
+
+    def press() -> None:
+        until(lambda: bool(told.of(Finished)))
+        os.kill(os.getpid(), signal.SIGINT)
+
+    # a shell's background job, which a test run may be, inherits that Ctrl-C is ignored
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    threading.Thread(target=press).start()
+    try:
+        with pytest.raises(client.Detached, match=f"`grid attach {run.id}` comes back"):
+            watch(head, run, told)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert status(head, run).state == "running"
+
+
+def test_changed_weights_are_sent_and_unchanged_ones_are_not(head: SshHost, laptop: Path) -> None:
+    run = hanging(head)
+    Head(head.host).stop(run.id)
+    (sent,) = head.home.rglob("toy.fake")
+    first = sent.stat().st_ino
+    until(lambda: status(head, run).state == "ended")
+    run = launch(head)
+    assert sent.stat().st_ino == first
+    Head(head.host).stop(run.id)
+    until(lambda: status(head, run).state == "ended")
+    os.utime("toy.fake", (1e9, 1e9))
+    launch(head)
+    assert sent.stat().st_mtime == 1e9
+
+
+def test_a_head_without_quantgrid_says_how_to_set_it_up(head: SshHost, laptop: Path) -> None:
+    shutil.rmtree(head.home / "quantgrid")
+    with pytest.raises(ClusterLost, match=r"is not set up: .*`grid cluster up`"):
+        client.chosen(head.host, None)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a small file system takes root to mount")
+def test_a_full_disk_on_the_head_keeps_the_rows_so_far(head: SshHost, laptop: Path) -> None:
+    state = head.home / ".local/state/quantgrid"
+    state.mkdir(parents=True)
+    mount = ["mount", "-t", "tmpfs", "-o"]
+    if subprocess.run([*mount, "size=400k", "tmpfs", str(state)], check=False).returncode:
+        pytest.skip("no permission to mount a small file system")
+    try:
+        assert watch(head, launch(head)).code == 0
+        depths = str(list(range(60)))
+        Path("toy.toml").write_text(SWEEP.replace("[speed]", f"[speed]\ndepth = {depths}"))
+        ended = watch(head, launch(head))
+        assert ended.code == 3
+        assert f"{head.host}:~/.local/state/quantgrid" in ended.error
+        assert "No space left" in ended.error
+        kept = quantgrid.open("rows")
+        assert kept.problems == []
+        assert CELLS <= kept.attempts().num_rows < CELLS + 2 * 2 * 59
+        subprocess.run([*mount, "remount,size=8m", str(state)], check=True)
+        assert watch(head, launch(head)).code == 0
+        assert quantgrid.open("rows").final().num_rows == CELLS + 2 * 2 * 59
+    finally:
+        subprocess.run(["umount", "-l", str(state)], check=True)

@@ -1,0 +1,146 @@
+"""A sweep made ready for another machine: paths renamed, the rest as written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import FAKE_SWEEP
+
+from grid.errors import InputError
+from grid.plan.load import load_sweep, parse_sweep
+from grid.plan.named import asked_sweep
+from grid.plan.sweep import Sweep
+from grid.remote.bundle import UPLOADS, Bundle, bundle
+
+
+def packed(folder: Path, text: str, machine: str = "laptop") -> tuple[Sweep, Bundle]:
+    """The sweep as it arrives, and the bundle."""
+    (folder / "my.toml").write_text(text)
+    made = bundle(load_sweep(folder / "my.toml"), machine)
+    return parse_sweep(made.sweep.encode(), "there.toml", folder), made
+
+
+def sent(made: Bundle) -> list[str]:
+    return sorted(Path(path).name for paths in made.uploads.values() for path in paths)
+
+
+def test_a_sweep_without_files_of_the_user_arrives_as_it_was(tmp_path: Path) -> None:
+    text = """
+name = "mine"
+quants = ["Q4_K_M"]
+backends = ["llamacpp", "fake"]
+nodes = ["*RTX*"]
+[[models]]
+source = "ref:*"
+[[models]]
+files = ["hf:owner/name/*.gguf"]
+reference = "hf:owner/name/f16.gguf"
+name = "other"
+[options.llamacpp]
+threads = [1, 2]
+flash = true
+note = 'a "quote" and \\ and é'
+[budget]
+memory = "4GiB"
+cell_timeout = 1.5
+[speed]
+depth = [0, 512]
+"""
+    arrived, made = packed(tmp_path, text)
+    there = {n: getattr(arrived, n) for n in arrived.__struct_fields__ if n not in ("file", "base")}
+    here = load_sweep(tmp_path / "my.toml")
+    assert there == {name: getattr(here, name) for name in there}
+    assert made.uploads == {}
+
+
+def test_bundled_sweeps_and_models_named_by_hand_arrive_too() -> None:
+    for written in (None, "quick-formats", "ref:small"):
+        asked = asked_sweep(written)
+        made = bundle(asked, "laptop")
+        arrived = parse_sweep(made.sweep.encode(), "there.toml", Path("/"))
+        assert (arrived.name, arrived.models) == (asked.name, asked.models)
+
+
+def test_every_file_that_the_sweep_names_is_brought(tmp_path: Path) -> None:
+    for name in ("a-F16.gguf", "b-Q4.gguf", "b-Q8.gguf", "b-F16.gguf", "wiki.txt", "cal.txt"):
+        (tmp_path / name).write_bytes(b"1234")
+    (tmp_path / "items").mkdir()
+    (tmp_path / "items/math.jsonl").write_bytes(b"{}")
+    arrived, made = packed(
+        tmp_path,
+        """
+[[models]]
+source = "a-F16.gguf"
+[[models]]
+files = ["b-Q*.gguf"]
+reference = "b-F16.gguf"
+[quality]
+text = "wiki.txt"
+[calibration]
+text = "cal.txt"
+[tasks]
+source = "items"
+""",
+    )
+    names = ["a-F16.gguf", "b-F16.gguf", "b-Q4.gguf", "b-Q8.gguf", "cal.txt", "items", "wiki.txt"]
+    assert sent(made) == names
+    (folder,) = made.uploads
+    assert folder.startswith(f"{UPLOADS}/")
+    one, other = arrived.models
+    assert one.source == f"{folder}/a-F16.gguf"
+    assert other.files == (f"{folder}/b-Q4.gguf", f"{folder}/b-Q8.gguf")
+    assert other.reference == f"{folder}/b-F16.gguf"
+    assert arrived.quality.text == f"{folder}/wiki.txt"
+    assert arrived.calibration.text == f"{folder}/cal.txt"
+    assert arrived.tasks.source == f"{folder}/items"
+    assert made.bytes == 6 * 4 + 2
+
+
+def test_all_parts_of_split_weights_are_brought(tmp_path: Path) -> None:
+    for part in (1, 2, 3):
+        (tmp_path / f"big-0000{part}-of-00003.gguf").touch()
+    _, made = packed(tmp_path, '[[models]]\nfiles = ["big-00001-of-00003.gguf"]\n')
+    assert len(sent(made)) == 3
+
+
+def test_a_link_is_brought_under_its_own_name(tmp_path: Path) -> None:
+    (tmp_path / "blobs").mkdir()
+    (tmp_path / "blobs/0123abcd").touch()
+    (tmp_path / "model-F16.gguf").symlink_to(tmp_path / "blobs/0123abcd")
+    arrived, made = packed(tmp_path, '[[models]]\nsource = "model-F16.gguf"\n')
+    assert arrived.models[0].source.endswith("/model-F16.gguf")
+    assert sent(made) == ["model-F16.gguf"]
+
+
+def test_names_that_are_patterns_there_too_mean_that_file_only(tmp_path: Path) -> None:
+    (tmp_path / "odd[1].gguf").touch()
+    arrived, _ = packed(tmp_path, '[[models]]\nfiles = ["odd*.gguf"]\n')
+    assert arrived.models[0].files[0].endswith("/odd[[]1].gguf")
+
+
+def test_equal_paths_of_two_machines_are_kept_apart(tmp_path: Path) -> None:
+    (tmp_path / "a.gguf").touch()
+    text = '[[models]]\nsource = "a.gguf"\n'
+    one, other = (packed(tmp_path, text, machine)[1].uploads for machine in ("laptop", "desk"))
+    assert set(one).isdisjoint(other)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ('[[models]]\nsource = "gone.gguf"\n', "no file .*gone.gguf"),
+        ('[[models]]\nfiles = ["gone-*.gguf"]\n', "no file matches 'gone-\\*.gguf'"),
+        ('[[models]]\nsource = "ref:*"\n[quality]\ntext = "gone.txt"\n', "quality.text: no file"),
+        ('[[models]]\nsource = "ref:*"\n[tasks]\nsource = "gone"\n', "tasks.source: no file"),
+    ],
+)
+def test_a_missing_file_is_said_with_its_place(tmp_path: Path, wrong: str, said: str) -> None:
+    with pytest.raises(InputError, match=rf"my\.toml: {said}"):
+        packed(tmp_path, wrong)
+
+
+def test_the_fake_sweep_survives_the_way(toy: Path) -> None:
+    arrived, _ = packed(toy, FAKE_SWEEP)
+    assert arrived.quality.chunks == 4
+    assert arrived.models[0].source.endswith("/toy.fake")

@@ -1,0 +1,143 @@
+"""Where a sweep's driver runs, and what is said of it."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from ssh_hosts import SshHost, reason_to_skip, set_up, ssh_host
+
+from grid.cluster.config import load
+from grid.errors import ClusterLost, InputError
+from grid.remote.where import At, Here, OnHead, where
+
+CLUSTER = """
+cluster_name: rack
+provider: {{type: local, head_ip: "{head}", worker_ips: []}}
+auth: {{ssh_user: {user}, ssh_private_key: {key}, ssh_proxy_command: {proxy}}}
+"""
+
+
+@pytest.fixture(autouse=True)
+def _own_ray_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path / "tmp"))
+
+
+def cluster(folder: Path, head: str, key: str = "~/.ssh/none", proxy: str = "null") -> None:
+    text = CLUSTER.format(head=head, user="root", key=key, proxy=proxy)
+    (folder / "cluster.yaml").write_text(text)
+
+
+def test_without_anything_it_is_here_and_nothing_needs_saying(tmp_path: Path) -> None:
+    assert where(None, False, {}, tmp_path) == Here("")
+
+
+def test_an_address_goes_before_the_variable_and_the_file(tmp_path: Path) -> None:
+    cluster(tmp_path, "10.0.0.1")
+    place = where("auto", False, {"RAY_ADDRESS": "other:6379"}, tmp_path)
+    assert isinstance(place, At)
+    assert place.address == "auto"
+    assert "--address" in place.why
+
+
+def test_the_variable_goes_before_the_file(tmp_path: Path) -> None:
+    cluster(tmp_path, "10.0.0.1")
+    place = where(None, False, {"RAY_ADDRESS": "10.0.0.9:6379"}, tmp_path)
+    assert isinstance(place, At)
+    assert place.address == "10.0.0.9:6379"
+    assert "RAY_ADDRESS" in place.why
+
+
+@pytest.mark.parametrize(("address", "here"), [("local", False), (None, True), ("local", True)])
+def test_this_machine_can_be_asked_for(tmp_path: Path, address: str | None, here: bool) -> None:
+    cluster(tmp_path, "10.0.0.1")
+    assert isinstance(where(address, here, {"RAY_ADDRESS": "auto"}, tmp_path), Here)
+
+
+@pytest.mark.parametrize("address", ["ray://10.0.0.1:10001", "http://10.0.0.1:8265", "10.0.0.1"])
+def test_addresses_from_which_no_sweep_is_driven_say_what_to_give(
+    tmp_path: Path, address: str
+) -> None:
+    with pytest.raises(InputError, match=f"{address}: .*auto"):
+        where(address, False, {}, tmp_path)
+    with pytest.raises(InputError, match=f"RAY_ADDRESS {address}"):
+        where(None, False, {"RAY_ADDRESS": address}, tmp_path)
+
+
+def test_two_wishes_that_exclude_each_other(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="exclude each other"):
+        where("auto", True, {}, tmp_path)
+
+
+def test_example_addresses_mean_here_at_once(tmp_path: Path) -> None:
+    cluster(tmp_path, "192.0.2.10")
+    place = where(None, False, {}, tmp_path)
+    assert isinstance(place, Here)
+    assert "example addresses" in place.why
+
+
+def test_a_wrong_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "cluster.yaml").write_text("cluster_name: rack\n")
+    with pytest.raises(InputError, match=r"cluster\.yaml: provider"):
+        where(None, False, {}, tmp_path)
+
+
+def test_a_head_that_does_not_answer_and_was_never_up_means_here(tmp_path: Path) -> None:
+    cluster(tmp_path, "127.0.0.1", proxy="'false'")
+    place = where(None, False, {}, tmp_path)
+    assert isinstance(place, Here)
+    assert "does not answer: " in place.why
+    assert "running on this machine, without the cluster of ./cluster.yaml" in place.why
+
+
+def test_a_head_that_was_brought_up_from_here_must_answer(tmp_path: Path) -> None:
+    cluster(tmp_path, "127.0.0.1", proxy="'false'")
+    (tmp_path / "tmp/ray").mkdir(parents=True)
+    state = {"127.0.0.1": {"state": "running"}}
+    (tmp_path / "tmp/ray/cluster-rack.state").write_text(json.dumps(state))
+    with pytest.raises(ClusterLost, match=r"does not answer: .*--address local") as raised:
+        where(None, False, {}, tmp_path)
+    assert raised.value.exit_code == 3
+
+
+needs_ssh = pytest.mark.skipif(bool(reason_to_skip()), reason=reason_to_skip())
+
+
+@pytest.fixture(scope="module")
+def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshHost]:
+    with ssh_host(tmp_path_factory.mktemp("box")) as one:
+        yield one
+
+
+@pytest.fixture
+def head(box: SshHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SshHost:
+    """The box as the head of the folder's cluster: no cluster's file can name its port."""
+    cluster(tmp_path, "127.0.0.1")
+    rack = msgspec.structs.replace(load(tmp_path / "cluster.yaml"), head=box.host)
+    monkeypatch.setattr("grid.remote.where.load", lambda path: rack)
+    return box
+
+
+@needs_ssh
+def test_a_head_that_was_never_set_up_means_here(head: SshHost, tmp_path: Path) -> None:
+    place = where(None, False, {}, tmp_path)
+    assert isinstance(place, Here)
+    assert "is not up (`grid cluster up` brings it up); running on this machine" in place.why
+
+
+@needs_ssh
+def test_a_head_gets_the_driver_as_long_as_its_ray_answers(head: SshHost, tmp_path: Path) -> None:
+    set_up(head, RAY_TMPDIR=head.home / "tmp")
+    current = head.home / "tmp/ray/ray_current_cluster"
+    current.parent.mkdir(parents=True)
+    with socket.create_server(("127.0.0.1", 0)) as ray:
+        current.write_text(f"127.0.0.1:{ray.getsockname()[1]}")
+        place = where(None, False, {}, tmp_path)
+    assert isinstance(place, OnHead)
+    assert place.cluster.head == head.host
+    assert "cluster rack of ./cluster.yaml" in place.why
+    assert isinstance(where(None, False, {}, tmp_path), Here)

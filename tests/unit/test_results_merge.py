@@ -1,0 +1,132 @@
+"""Rows of other stores are added once, whole, and checked as any file of a store."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from results_cells import cell, measured, write
+
+from grid.errors import InputError, StoreError, StoreLost
+from grid.results import open_for_writing, open_store
+from grid.results.location import Location
+from grid.results.merge import merge
+from grid.results.schema import TABLES, VERSION_KEY, file_schema
+
+
+def filled(store: Path, *quants: str) -> Path:
+    for quant in quants:
+        write(store, (cell(quant), measured(cell(quant))))
+    return store
+
+
+def quants(store: Path) -> list[str]:
+    return sorted(open_store(store).attempts()["quant"].to_pylist())
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    return filled(tmp_path / "mine", "Q2_K")
+
+
+@pytest.fixture
+def mac(tmp_path: Path) -> Path:
+    return filled(tmp_path / "mac", "Q4_K_M", "Q8_0")
+
+
+def test_attempts_come_with_all_that_belongs_to_them(mine: Path, mac: Path) -> None:
+    (done,) = merge([mac], mine)
+    assert (done.source, done.added, done.known, done.problems) == (str(mac), 2, 0, [])
+    assert quants(mine) == ["Q2_K", "Q4_K_M", "Q8_0"]
+    there, here = open_store(mac), open_store(mine)
+    for table in TABLES:
+        wanted = getattr(there, table)().to_pylist()
+        rows = getattr(here, table)().to_pylist()
+        assert wanted
+        assert [row for row in rows if row in wanted] == wanted
+        assert len(rows) == len(wanted) * 3 // 2
+
+
+def test_a_second_merge_adds_nothing_and_writes_no_file(mine: Path, mac: Path) -> None:
+    merge([mac], mine)
+    files = sorted(path.name for path in mine.iterdir())
+    (again,) = merge([mac], mine)
+    assert (again.added, again.known) == (0, 2)
+    assert sorted(path.name for path in mine.iterdir()) == files
+
+
+def test_an_attempt_that_two_sources_have_is_added_once(
+    mine: Path, mac: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(mac, copy)
+    first, second = merge([mac, copy], mine)
+    assert (first.added, second.added, second.known) == (2, 0, 2)
+    assert quants(mine) == ["Q2_K", "Q4_K_M", "Q8_0"]
+
+
+def test_a_store_is_made_where_there_is_none(mac: Path, tmp_path: Path) -> None:
+    merge([mac], tmp_path / "new")
+    assert quants(tmp_path / "new") == ["Q4_K_M", "Q8_0"]
+
+
+def test_sources_stay_as_they_are(mine: Path, mac: Path) -> None:
+    before = {path.name: path.read_bytes() for path in mac.iterdir()}
+    merge([mac], mine)
+    assert {path.name: path.read_bytes() for path in mac.iterdir()} == before
+
+
+def test_damaged_and_newer_files_are_named_and_the_others_merged(mine: Path, mac: Path) -> None:
+    (mac / "attempts-torn.arrow").write_bytes(b"ARROW1\0\0torn")
+    schema = file_schema("attempts")
+    newer = schema.with_metadata({**(schema.metadata or {}), VERSION_KEY: b"999"})
+    with pa.ipc.new_file(str(mac / "attempts-newer.arrow"), newer) as writer:
+        writer.write_table(newer.empty_table())
+    (done,) = merge([mac], mine)
+    assert done.added == 2
+    named = dict(done.problems)
+    assert sorted(named) == ["attempts-newer.arrow", "attempts-torn.arrow"]
+    assert "upgrade quantgrid" in named["attempts-newer.arrow"]
+    assert open_store(mine).problems == []
+
+
+def test_a_folder_without_a_store_is_refused_before_anything_is_written(
+    mine: Path, mac: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=r"no results in .*empty"):
+        merge([mac, tmp_path / "empty"], mine)
+    assert quants(mine) == ["Q2_K"]
+
+
+def test_the_store_itself_is_refused(mine: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(mine)
+    for same in (mine, f"{mine}/", tmp_path / "link", f"file://{mine}"):
+        with pytest.raises(InputError, match="is the store itself"):
+            merge([same], mine)
+
+
+def test_a_store_that_a_sweep_writes_is_refused(mine: Path, mac: Path) -> None:
+    with open_for_writing(mine).writer(), pytest.raises(StoreError, match="in use"):
+        merge([mac], mine)
+
+
+def test_a_merge_that_breaks_off_is_completed_by_the_same_one(
+    mine: Path, mac: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_whole = Location.write
+
+    def full(self: Location, name: str, content: bytes | pa.Buffer) -> None:
+        if name.startswith("attempts-"):
+            raise OSError("No space left on device")
+        write_whole(self, name, content)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Location, "write", full)
+        with pytest.raises(StoreLost, match=r"No space left on device; .*the same command goes on"):
+            merge([mac], mine)
+    assert quants(mine) == ["Q2_K"]
+    merge([mac], mine)
+    assert quants(mine) == ["Q2_K", "Q4_K_M", "Q8_0"]
