@@ -21,15 +21,16 @@ def main() -> None:
     from grid.errors import GridError
 
     signal.signal(signal.SIGTERM, _stop)  # a queue's or a system's stop ends us as Ctrl-C does
+    told = False
     try:
         code = app(args=sys.argv[1:] or ["--help"], standalone_mode=False)
     except GridError as error:
-        code = _say(str(error), error.exit_code)
+        code, told = _say(str(error), error.exit_code), True
     except TyperException as error:
         code = _say(f"{error.format_message().rstrip('.')} - try `grid --help`", 2)
     except (KeyboardInterrupt, Abort):
         code = INTERRUPTED  # typer itself makes this of an interrupt while a command runs
-    if code == INTERRUPTED:
+    if code == INTERRUPTED and not told:
         kept = (
             "; rows so far are kept, the same command resumes" if "sweep" in sys.argv[1:2] else ""
         )

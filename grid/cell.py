@@ -41,6 +41,13 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             "cell", self.artifact.id, self.backend, options, text_of(self.workload), self.scope
         )
 
+    @cached_property
+    def engine(self) -> str:
+        """Names what shares a loaded engine, on every node alike: the artifact in a backend with
+        its options, but for those that change its speed only."""
+        options = {k: v for k, v in self.options.items() if k not in self.speed_only}
+        return digest("engine", self.artifact.id, self.backend, options)
+
     @property
     def exclusive(self) -> bool:
         """True where the cell must have the node for itself."""

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from grid.measurement import Measurement
 from grid.plan.load import parse_sweep
+from grid.planning import make_plan
 from grid.probe import probe_node
 from grid.results import open_for_writing, open_store
-from grid.sweep import make_plan
 
 CELLS = 100_000
 

@@ -22,12 +22,14 @@ import numpy.typing as npt
 
 import grid
 from grid.plan.load import parse_sweep
-from grid.probe import probe_node
+from grid.planning import Planner
 from grid.progress import progress_for
 from grid.reference import SIZES, TASK_CLASSES, items, size_dir
 from grid.results.reader import Results
+from grid.schedule.kinds import ExecutorName
+from grid.schedule.report import report
 from grid.statistics import gains, mcnemar, paired_items, score_mean
-from grid.sweep import make_plan, run_sweep
+from grid.sweep import crew_here, run_sweep
 
 CARD = Path(grid.__file__).parent / "reference" / "README.md"
 MARKS = re.compile(r"(?<=<!-- figures -->\n).*(?=<!-- /figures -->)", re.DOTALL)
@@ -200,9 +202,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = given.store or folder
         sweep = parse_sweep(SWEEP.encode(), "card.toml", Path(folder))
-        node = probe_node()
-        plan = make_plan(sweep, node, store, fresh=False)
-        run_sweep(sweep, plan, node, store, "inline", progress_for(False))
+        crew = crew_here(sweep, report(sweep.backends), ExecutorName.inline)
+        run_sweep(crew, Planner(sweep, store), store, progress_for(False))
         figures = Figures(grid.open(store))
     text = CARD.read_text()
     body = "\n".join(tables(figures)).replace("; \n", "; ") + "\n"

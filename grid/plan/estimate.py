@@ -103,18 +103,20 @@ def _set_up_seconds(plan: Plan) -> float:
     used = {session.backend for session in plan.sessions}
     unmade = sum(not plan.environments.get(name, True) for name in used)
     return (
-        sum(_start_seconds(plan, session) for session in plan.sessions)
-        + sum(_making_seconds(artifact) for artifact in plan.artifacts)
+        sum(start_seconds(plan, session) for session in plan.sessions)
+        + sum(making_seconds(artifact) for artifact in plan.artifacts)
         + unmade * ENVIRONMENT_S
     )
 
 
-def _start_seconds(plan: Plan, session: Session) -> float:
+def start_seconds(plan: Plan, session: Session) -> float:
+    """Modelled seconds until a session's engine is loaded."""
     start_s = IMPORT_S if session.backend in plan.environments else START_S
     return start_s + plan.weight_bytes[session.artifact.id] / LOAD_BYTES_S
 
 
-def _making_seconds(artifact: Artifact) -> float:
+def making_seconds(artifact: Artifact) -> float:
+    """Modelled seconds to make an artifact from what it is made of; 0 for a given one."""
     if artifact.made_from is None:
         return 0.0
     rate = CALIBRATED_PER_S if artifact.calibration else QUANTIZED_PER_S

@@ -133,6 +133,7 @@ class _Builder:
         self._skipped: dict[str, Skip] = {}
         self._weight_bytes: dict[str, int] = {}
         self._host_bytes: dict[str, int] = {}
+        self._device_bytes: dict[str, int] = {}
         self._references: dict[str, Cell] = {}
 
     def add(self, candidate: Candidate) -> None:
@@ -156,6 +157,7 @@ class _Builder:
             skipped=tuple(self._skipped.values()),
             weight_bytes=self._weight_bytes,
             host_bytes=self._host_bytes,
+            device_bytes=self._device_bytes,
             references=self._references,
         )
 
@@ -207,4 +209,5 @@ class _Builder:
             cell.artifact, candidate.weight_bytes, cell.options, cell.workload
         )
         self._host_bytes[cell.id] = needs.host_bytes
+        self._device_bytes[cell.id] = needs.device_bytes
         return too_big(needs, self._seen[cell.backend], self._limit)

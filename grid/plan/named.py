@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,6 +37,11 @@ def asked_sweep(written: str | None) -> Sweep:
     if written is not None and is_model(written):
         return sweep_of(written)
     return load_sweep(None if written is None else Path(written))
+
+
+def on_nodes(sweep: Sweep, patterns: Sequence[str] | None) -> Sweep:
+    """The sweep on the nodes that the command line asks for instead of its own."""
+    return msgspec.structs.replace(sweep, nodes=tuple(patterns)) if patterns else sweep
 
 
 def is_model(written: str) -> bool:

@@ -25,10 +25,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     `cells` are to be run, in order; `measured` were subtracted because their result is there;
     `weight_bytes` is the size of each artifact by id (predicted before it is made), `host_bytes`
-    the memory that each cell to run needs, by cell id; `references` maps the key of 16 bits
-    in an engine to the cell whose options and text give the distribution for the others, also
-    where that cell is measured already; `environments` has the backends whose engine lives in an
-    environment of its own, True where that is made already.
+    and `device_bytes` the memory that each cell to run needs, by cell id; `references` maps the key
+    of 16 bits in an engine to the cell whose options and text give the distribution for the others,
+    also where that cell is measured already; `environments` has the backends whose engine lives in
+    an environment of its own, True where that is made already.
     """
 
     sweep: str
@@ -38,6 +38,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     measured: tuple[Cell, ...] = ()
     weight_bytes: Mapping[str, int]
     host_bytes: Mapping[str, int]
+    device_bytes: Mapping[str, int] = {}
     references: Mapping[str, Cell]
     environments: Mapping[str, bool] = {}
 

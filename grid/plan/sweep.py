@@ -114,13 +114,15 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class SweepTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The whole file. `options` holds a table for each backend; a list there is an axis."""
+    """The whole file. `options` holds a table for each backend; a list there is an axis. `nodes`
+    are patterns of node names or hardware classes, such as `*RTX 4090*`; empty: every node."""
 
     name: str = ""
     measures: Names = MEASURES
     quants: str | Names = ()
     backends: Names = ("llamacpp",)
     models: tuple[ModelEntry, ...] = ()
+    nodes: Names = ()
     options: dict[str, dict[str, Any]] = {}
     speed: Speed = Speed()
     latency: Latency = Latency()

@@ -25,7 +25,8 @@ class Prepared(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     """Something that cells need was made: an environment, an artifact, a reference distribution."""
 
     what: str
-    """`environment`, `fetch`, `quantize` or `reference`."""
+    """`environment`, `fetch` (from a hub or a peer; the label says from whom), `quantize` or
+    `reference`."""
     label: str
     wall_s: float
     engine_s: float
@@ -50,7 +51,13 @@ class CellDone(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     measurement: Measurement
 
 
-Event = Preparing | Prepared | Observed | CellStarted | CellDone
+class Note(msgspec.Struct, tag=True, frozen=True, kw_only=True):
+    """Something that the user should know."""
+
+    text: str
+
+
+Event = Note | Preparing | Prepared | Observed | CellStarted | CellDone
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

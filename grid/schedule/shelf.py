@@ -1,13 +1,9 @@
-"""The node's shelf of artifacts and reference distributions, by identity, made when missing."""
+"""The node's shelf of artifacts and reference distributions: found, fetched or made."""
 
 from __future__ import annotations
 
-import queue
-import shutil
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import msgspec
@@ -18,41 +14,47 @@ from grid.backend import Calibration
 from grid.cache import cache_dir, write_whole
 from grid.cell import Cell
 from grid.environments import Interpreter, device_of, engine_version, found, made
-from grid.errors import EngineDied, EngineError, EngineTimeout, InputError, OutOfMemory
+from grid.errors import EngineError, InputError
 from grid.identity import digest
-from grid.measure.reference import REFERENCE_FORMAT
+from grid.measure.reference import REFERENCE_FORMAT, TOP, WHOLE
 from grid.node import Node
-from grid.plan.origin import BUNDLED, HUB, source_folder
-from grid.process import EngineProcess
+from grid.plan.origin import source_folder
 from grid.registry import backend
-from grid.schedule.events import BEGINS, Event, Observed, Prepared, Preparing, Settings
-from grid.texts import read_text
-from grid.units import format_bytes
+from grid.schedule.downloads import WORTH_BYTES, download, downloaded
+from grid.schedule.events import Event, Observed, Prepared, Settings
+from grid.schedule.eviction import cache_limit
+from grid.schedule.inputs import Inputs, artifact_thing, is_bundled, is_remote
+from grid.schedule.maker import Maker
+from grid.schedule.offers import slug
+from grid.schedule.peers import Peers
+from grid.schedule.sharing import Sharing, Thing, alone
+from grid.schedule.telling import told
 from grid.workload import Quality
 
 FACTS_FORMAT = 2
 """Raised whenever the same weights would be described otherwise: kept facts are then read anew."""
 
-TOLD_EVERY_S = 1.0
-"""Seconds between two lines of what an installer or a download says."""
-
-_Making = wire.Load | wire.MakeReference | wire.Quantize
+QUIET_SPARE_S = 60.0
+"""Seconds beside a cell's time limit after which peers are given files again in any case."""
 
 
 class Shelf:
-    """Finds what a session needs on this node's disk and makes what is missing.
+    """Finds what a session needs on this node's disk, takes it from `peers`, or makes it.
 
     Making happens in a process of its own, so that the process that is measured has done nothing
-    else. A file appears under its name only when it is whole.
+    else. A file appears under its name only when it is whole. What a session uses is kept from
+    eviction until `done`. Raises InputError where the cache's limit is set to no size.
     """
 
-    def __init__(self, node: Node, settings: Settings) -> None:
+    def __init__(self, node: Node, settings: Settings, peers: Peers | None = None) -> None:
+        cache_limit()
         self._node = node
         self._settings = settings
-        self._maker: EngineProcess | None = None
-        self._maker_backend = ""
         self._failed: dict[str, EngineError] = {}
-        self._fetched: dict[str, Path] = {}
+        self._maker = Maker(self.interpreter, settings.prepare_timeout_s)
+        self._sharing = Sharing(peers)
+        self._unshared = Sharing(None)
+        self._inputs = Inputs(self._sharing)
 
     def environment(self, name: str) -> Iterator[Event]:
         """Make the backend's environment unless it is there. Raises EngineError, and again without
@@ -64,7 +66,7 @@ class Shelf:
             raise self._failed[key]
         start = time.perf_counter()
         try:
-            yield from _told("environment", name, lambda say: made(name, self._node, say))
+            yield from told("environment", name, lambda say: made(name, self._node, say))
         except EngineError as error:
             self._failed[key] = error
             raise
@@ -80,43 +82,28 @@ class Shelf:
         return self._settings.device or device_of(name, self._node)
 
     def artifact(self, artifact: Artifact) -> Iterator[Event]:
-        """Fetch or make the artifact unless it is there. Raises EngineError where it cannot be."""
-        if is_remote(artifact):
-            yield from self._fetch(artifact)
-        elif not self.path(artifact).exists():
-            if artifact.path is not None or artifact.made_from is None:
-                raise EngineError(f"{artifact.path} is gone since the plan was made")
-            yield from self.artifact(artifact.made_from)
-            yield from self._make(artifact)
+        """Find, fetch or make the artifact. Raises EngineError where it cannot be had."""
+        thing = artifact_thing(artifact)
+        if is_bundled(artifact):
+            if not self.path(artifact).exists():
+                raise EngineError(f"{self.path(artifact)} is gone since the plan was made")
+        elif is_remote(artifact):
+            yield from self._remote(thing, artifact)
+        elif artifact.path is not None:
+            given = Path(artifact.path)
+            yield from self._sharing.obtain(thing, lambda: _existing(given, thing.path), None)
+        else:
+            make = lambda: self._make(artifact, thing)  # noqa: E731
+            yield from self._sharing.obtain(thing, lambda: _existing(thing.path), make)
         yield Observed(artifact_id=artifact.id, facts=self.facts(artifact))
 
     def path(self, artifact: Artifact) -> Path:
         """Where the artifact's file or folder is, or will be."""
-        if artifact.made_from is None and artifact.model.source.startswith(BUNDLED):
+        if is_bundled(artifact):
             return source_folder(artifact.model.source)  # wherever this node has the package
-        if artifact.path is not None:
-            return Path(artifact.path)
-        if is_remote(artifact):
-            return self._fetched[artifact.id]
-        folder = cache_dir() / "artifacts" / artifact.id
-        return folder / f"weights.{artifact.format}"  # a model's name may hold anything
-
-    def _fetch(self, artifact: Artifact) -> Iterator[Event]:
-        if artifact.id in self._fetched:
-            return
-        key = f"fetch {artifact.id}"
-        if key in self._failed:
-            raise self._failed[key]
-        start, source = time.perf_counter(), artifact.model.source
-        paths: list[Path] = []
-        try:
-            yield from _told("fetch", artifact.label, lambda say: paths.append(_get(source, say)))
-        except (EngineError, InputError) as error:
-            self._failed[key] = EngineError(str(error))
-            raise self._failed[key] from error
-        self._fetched[artifact.id] = paths[0]
-        wall_s = time.perf_counter() - start
-        yield Prepared(what="fetch", label=artifact.label, wall_s=wall_s, engine_s=0.0)
+        thing = artifact_thing(artifact)
+        place = self._sharing.place(thing.key) or self._unshared.place(thing.key)
+        return place or Path(artifact.path or thing.path)
 
     def facts(self, artifact: Artifact) -> ArtifactFacts:
         """What is observed of the file; read once and kept beside it."""
@@ -132,27 +119,25 @@ class Shelf:
             raise EngineError(f"the artifact in the cache cannot be used: {error}") from error
         return facts
 
-    def reference(self, cell: Cell, reference: Cell) -> Iterator[Event]:
-        """Make the distribution that a quality cell compares with, unless it is there; `reference`
-        is the cell of the 16-bit artifact that says by which engine and options."""
+    def localised(self, cell: Cell) -> Generator[Event, None, Cell]:
+        """The same cell, with texts and items that this node can read. Raises EngineError."""
+        return (yield from self._inputs.cell(cell))
+
+    def reference(
+        self, cell: Cell, reference: Cell, rest: Callable[[], None] | None = None
+    ) -> Iterator[Event]:
+        """Have the distribution that a quality cell compares with; `reference` is the cell of the
+        16-bit artifact that says by which engine and options. `rest` is called before a model is
+        loaded for it. Raises EngineError."""
         target = self.reference_path(cell, reference)
-        if target.exists():
-            return
-        yield from self.environment(reference.backend)
-        yield from self.artifact(reference.artifact)
-        load = wire.Load(
-            backend=reference.backend,
-            path=str(self.path(reference.artifact)),
-            device=self.device(reference.backend),
-            options=reference.options,
-            memory_limit=self._settings.memory_limit,
+        thing = Thing(
+            f"reference/{target.stem}",
+            f"reference of {reference.artifact.label}",
+            target.parent,
+            target.name,
         )
-        make = wire.MakeReference(workload=_quality(cell), target=str(target))
-        try:
-            label = reference.artifact.label
-            yield self._timed("reference", label, reference.backend, target, [load, make])
-        finally:
-            self.close()  # the model's memory goes back before anything is measured
+        make = lambda: self._make_reference(cell, reference, thing, rest)  # noqa: E731
+        yield from self._sharing.obtain(thing, lambda: _existing(target), make)
 
     def reference_path(self, cell: Cell, reference: Cell) -> Path:
         """Named by all that decides its content, the engine's version included."""
@@ -171,157 +156,120 @@ class Shelf:
         )
         return cache_dir() / "references" / f"{name}.npz"
 
+    def quiet(self, exclusive: bool) -> None:
+        """Before a cell: peers are given nothing while an exclusive one is measured."""
+        self._sharing.quiet(self._settings.cell_timeout_s + QUIET_SPARE_S if exclusive else 0.0)
+
+    def done(self) -> None:
+        """The session is over: what it used may be evicted, and peers are given files again."""
+        self._sharing.quiet(0.0)
+        self._sharing.done()
+        self._unshared.done()
+
     def close(self) -> None:
         """End the making process."""
-        if self._maker is not None:
-            self._maker.close()
-            self._maker = None
-            self._maker_backend = ""
+        self.done()
+        self._maker.close()
 
-    def _make(self, artifact: Artifact) -> Iterator[Event]:
-        target = self.path(artifact)
+    def _remote(self, thing: Thing, artifact: Artifact) -> Iterator[Event]:
+        """Weights of the hub; small ones each node fetches for itself."""
+        size = artifact.facts.bytes if artifact.facts else 0
+        sharing = self._sharing if size >= WORTH_BYTES else self._unshared
+
+        def find() -> Path | None:
+            place = sharing.place(thing.key)
+            known = _existing(*([place] if place else []), thing.path)
+            return known or (downloaded(artifact) if sharing.shared else None)
+
+        yield from sharing.obtain(thing, find, lambda: self._download(artifact))
+
+    def _download(self, artifact: Artifact) -> Generator[Event, None, Path]:
+        key = f"fetch {artifact.id}"
+        if key in self._failed:
+            raise self._failed[key]
+        start = time.perf_counter()
+        paths: list[Path] = []
+        work = lambda say: paths.append(download(artifact, self._sharing, say))  # noqa: E731
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise EngineError(f"the cache takes no artifact: {error}") from error
-        assert artifact.made_from is not None
+            yield from told("fetch", artifact.label, work)
+        except (EngineError, InputError) as error:
+            self._failed[key] = EngineError(str(error))
+            raise self._failed[key] from error
+        wall_s = time.perf_counter() - start
+        yield Prepared(what="fetch", label=artifact.label, wall_s=wall_s, engine_s=0.0)
+        return paths[0]
+
+    def _make(self, artifact: Artifact, thing: Thing) -> Generator[Event, None, Path]:
+        source = artifact.made_from
+        if source is None:
+            raise EngineError(f"{artifact.label} is gone since the plan was made")
+        yield from self.artifact(source)
         yield from self.environment(artifact.backend)
-        self._check_room(artifact, target.parent)
+        recipe = backend(artifact.backend).recipes()[artifact.quant]
+        size = round(artifact.model.parameters * recipe.bits / 8)
         request = wire.Quantize(
             backend=artifact.backend,
-            source=str(self.path(artifact.made_from)),
+            source=str(self.path(source)),
             recipe=artifact.quant,
-            target=str(target),
+            target=str(thing.path),
             threads=self._node.cores,
-            calibration=self._calibration() if artifact.calibration else None,
+            calibration=(yield from self._calibration()) if artifact.calibration else None,
             device=self.device(artifact.backend),
         )
-        with _alone(artifact.id):  # another sweep on this node may be making it
-            if not target.exists():
-                _remove_remains(target)
-                yield self._timed("quantize", artifact.label, artifact.backend, target, [request])
+        with alone(slug(thing.key)):  # another sweep on this node may be making it
+            if not thing.path.exists():
+                self._sharing.room(size, artifact.label)
+                yield self._maker.make(
+                    "quantize", artifact.label, artifact.backend, thing.path, [request]
+                )
+        return thing.path
 
-    def _calibration(self) -> Calibration | None:
-        """The calibration set with its text as a file of this node."""
+    def _calibration(self) -> Generator[Event, None, Calibration | None]:
         given = self._settings.calibration
-        if given is None:
-            return None
-        text = read_text(given.path)
-        if text.sha256 != given.sha256:
-            raise EngineError(f"calibration text {given.path} changed since the plan was made")
-        path = cache_dir() / "texts" / f"{given.sha256}.txt"
-        if not path.exists():
-            write_whole(path, text.text.encode())
-        return msgspec.structs.replace(given, path=str(path))
+        return None if given is None else (yield from self._inputs.calibration(given))
 
-    def _check_room(self, artifact: Artifact, folder: Path) -> None:
-        recipe = backend(artifact.backend).recipes()[artifact.quant]
-        wanted = round(artifact.model.parameters * recipe.bits / 8)
-        free = shutil.disk_usage(folder).free
-        if wanted > free:
-            raise EngineError(
-                f"no room to make {artifact.label}: {format_bytes(wanted)} needed, "
-                f"{format_bytes(free)} free in {folder}; set QUANTGRID_CACHE to a larger disk"
-            )
-
-    def _timed(
-        self, what: str, label: str, name: str, target: Path, requests: list[_Making]
-    ) -> Prepared:
-        """Make `target` in the backend `name`. What failed once is not tried again in this sweep:
-        it may take hours."""
-        if str(target) in self._failed:
-            raise self._failed[str(target)]
-        start = time.perf_counter()
-        engine_s = 0.0
-        try:
-            for request in requests:
-                engine_s += self._ask(name, request).engine_s
-        except EngineError as error:
-            self._failed[str(target)] = type(error)(str(error))
-            raise
-        return Prepared(
-            what=what, label=label, wall_s=time.perf_counter() - start, engine_s=engine_s
+    def _make_reference(
+        self, cell: Cell, reference: Cell, thing: Thing, rest: Callable[[], None] | None
+    ) -> Generator[Event, None, Path]:
+        yield from self.environment(reference.backend)
+        yield from self.artifact(reference.artifact)
+        local = yield from self.localised(cell)
+        load = wire.Load(
+            backend=reference.backend,
+            path=str(self.path(reference.artifact)),
+            device=self.device(reference.backend),
+            options=reference.options,
+            memory_limit=self._settings.memory_limit,
         )
-
-    def _ask(self, name: str, request: _Making) -> wire.Loaded | wire.Made:
-        if self._maker is None or not self._maker.alive or self._maker_backend != name:
-            self.close()
-            interpreter = self.interpreter(name)
-            self._maker = EngineProcess(interpreter.python, interpreter.imports)
-            self._maker_backend = name
-        try:
-            reply = self._maker.ask(request, self._settings.prepare_timeout_s)
-        except (EngineTimeout, EngineDied, OutOfMemory):
-            self.close()
-            raise
-        assert isinstance(reply, wire.Loaded | wire.Made)
-        return reply
-
-
-@contextmanager
-def _alone(name: str) -> Iterator[None]:
-    """While no other process of this node is here for the same thing."""
-    from filelock import FileLock
-
-    folder = cache_dir() / "locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / f"{name}.lock"):
-        yield
+        make = wire.MakeReference(workload=_quality(local), target=str(thing.path))
+        label = reference.artifact.label
+        with alone(slug(thing.key)):
+            if not thing.path.exists():
+                self._sharing.room(_reference_bytes(cell, reference), f"the reference of {label}")
+                if rest is not None:
+                    rest()  # never two models in memory at once
+                try:
+                    yield self._maker.make(
+                        "reference", label, reference.backend, thing.path, [load, make]
+                    )
+                finally:
+                    self._maker.close()  # its memory goes back before anything is measured
+        return thing.path
 
 
-def _remove_remains(target: Path) -> None:
-    """What a maker that was killed has left: gigabytes that nobody would ever find."""
-    for remains in target.parent.glob(f".{target.name}*"):
-        if remains.is_dir():
-            shutil.rmtree(remains, ignore_errors=True)
-        else:
-            remains.unlink(missing_ok=True)
-
-
-def is_remote(artifact: Artifact) -> bool:
-    """True for weights of a hub, which each node fetches for itself."""
-    given = artifact.path is None and artifact.made_from is None
-    return given and artifact.model.source.startswith(HUB)
-
-
-def _get(source: str, say: Callable[[str], None]) -> Path:
-    from grid import hub
-
-    def progress(done: int, total: int) -> None:
-        say(f"{format_bytes(done)} of {format_bytes(total)}")
-
-    return hub.obtain(source, progress)
-
-
-def _told(
-    what: str, label: str, work: Callable[[Callable[[str], None]], object]
-) -> Iterator[Event]:
-    """Runs `work` in a thread and yields what it says, at most once a second; its error is raised
-    here."""
-    lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-    failed: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            work(lines.put)
-        except BaseException as error:
-            failed.append(error)
-        lines.put(None)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    last = 0.0
-    yield Preparing(what=what, label=label, line=BEGINS)
-    while (line := lines.get()) is not None:
-        if time.monotonic() - last >= TOLD_EVERY_S:
-            last = time.monotonic()
-            yield Preparing(what=what, label=label, line=line)
-    thread.join()
-    if failed:
-        raise failed[0]
+def _existing(*paths: Path) -> Path | None:
+    return next((path for path in paths if path.exists()), None)
 
 
 def _quality(cell: Cell) -> Quality:
     if not isinstance(cell.workload, Quality):
         raise TypeError(f"{cell.label} compares with no reference")
     return cell.workload
+
+
+def _reference_bytes(cell: Cell, reference: Cell) -> int:
+    """Most that the file takes: half of each chunk, whole rows in float32 or the top of them with
+    their ids."""
+    workload, vocabulary = _quality(cell), reference.artifact.model.vocabulary
+    row = 4 * vocabulary if vocabulary <= WHOLE else 8 * TOP
+    return workload.chunks * workload.context // 2 * (row + 64)

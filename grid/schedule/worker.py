@@ -10,7 +10,7 @@ from typing import cast
 import msgspec
 
 from grid import wire
-from grid.cell import Cell
+from grid.cell import Cell, Options
 from grid.environments import Interpreter
 from grid.errors import EngineError, OutOfMemory
 from grid.measurement import PRUNED, Measurement, Status
@@ -19,6 +19,7 @@ from grid.plan.order import Session
 from grid.process import EngineProcess
 from grid.registry import backend
 from grid.schedule.events import CellDone, CellStarted, Event, Settings
+from grid.schedule.peers import Peers
 from grid.schedule.shelf import Shelf
 from grid.workload import Memory, Quality, kind
 
@@ -28,31 +29,43 @@ often, the rest of its cells fail."""
 
 
 class Worker:
-    """One node's hands. `run` yields the events of a session, one CellDone for each cell."""
+    """One node's hands. `run` yields the events of a session, one CellDone for each cell.
 
-    def __init__(self, node: Node, settings: Settings) -> None:
+    The engine stays open after a session, for one that goes on with it.
+    """
+
+    def __init__(self, node: Node, settings: Settings, peers: Peers | None = None) -> None:
         self._node = node
         self._settings = settings
-        self._shelf = Shelf(node, settings)
+        self._shelf = Shelf(node, settings, peers)
         self._held: _Held | None = None
 
     def run(self, session: Session) -> Iterator[Event]:
         try:
+            if self._held is not None and not self._held.is_for(session):
+                self._held.close()  # never two models in memory at once
             yield from self._shelf.environment(session.backend)
             yield from self._shelf.artifact(session.artifact)
-            interpreter = self._shelf.interpreter(session.backend)
+            held = self._hold(session)
         except EngineError as error:
+            self._shelf.done()
             for cell in session.cells:
                 yield CellDone(measurement=_failure(cell, time.time(), error))
             return
-        path = str(self._shelf.path(session.artifact))
-        device = self._shelf.device(session.backend)
-        self._held = _Held(session, path, interpreter, device, self._settings)
         try:
             for cell in session.cells:
-                yield from self._cell(cell, session.reference)
+                yield from self._cell(held, cell, session.reference)
         finally:
-            self._held.close()
+            self._shelf.done()
+
+    def _hold(self, session: Session) -> _Held:
+        """The engine of a session, the one that is open where that is it."""
+        if self._held is None or not self._held.is_for(session):
+            interpreter = self._shelf.interpreter(session.backend)
+            path = str(self._shelf.path(session.artifact))
+            device = self._shelf.device(session.backend)
+            self._held = _Held(session, path, interpreter, device, self._settings)
+        return self._held
 
     def close(self) -> None:
         """End both processes."""
@@ -60,24 +73,26 @@ class Worker:
             self._held.close()
         self._shelf.close()
 
-    def _cell(self, cell: Cell, reference: Cell | None) -> Iterator[Event]:
-        assert self._held is not None
+    def _cell(self, held: _Held, cell: Cell, reference: Cell | None) -> Iterator[Event]:
         yield CellStarted(cell_id=cell.id)
         started = time.time()
         path = None
+        try:
+            local = yield from self._shelf.localised(cell)
+        except EngineError as error:
+            yield CellDone(measurement=_failure(cell, started, error))
+            return
         if isinstance(cell.workload, Quality) and reference is not None:
             try:
                 yield from self._shelf.environment(reference.backend)
-                found = self._shelf.reference_path(cell, reference)
-                path = str(found)
-                if not found.exists():
-                    self._held.rest()  # never two models in memory at once
-                yield from self._shelf.reference(cell, reference)
+                path = str(self._shelf.reference_path(cell, reference))
+                yield from self._shelf.reference(cell, reference, held.rest)
             except EngineError as error:
                 reason = type(error)(f"the reference pass failed: {error}")
                 yield CellDone(measurement=_failure(cell, started, reason))
                 return
-        yield CellDone(measurement=self._held.attempt(cell, path))
+        self._shelf.quiet(cell.exclusive)
+        yield CellDone(measurement=held.attempt(local, path))
 
 
 class _Held:
@@ -91,6 +106,7 @@ class _Held:
         device: str,
         settings: Settings,
     ) -> None:
+        self._key = _engine(session)
         self._settings = settings
         self._interpreter = interpreter
         self._load = wire.Load(
@@ -105,6 +121,10 @@ class _Held:
         self._loads_left = LOADS
         self._load_error: EngineError | None = None
         self._out_of_memory: dict[str, int] = {}
+
+    def is_for(self, session: Session) -> bool:
+        """Whether the session goes on with this engine."""
+        return self._key == _engine(session)
 
     def attempt(self, cell: Cell, reference: str | None) -> Measurement:
         """Run one cell; every failure becomes a measurement with its status and reason."""
@@ -189,6 +209,10 @@ class _Held:
         assert isinstance(loaded, wire.Loaded)
         self._loaded = loaded
         return self._process, loaded.engine_s
+
+
+def _engine(session: Session) -> tuple[str, str, Options]:
+    return session.artifact.id, session.backend, session.options
 
 
 def _failure(cell: Cell, started: float, error: EngineError) -> Measurement:

@@ -48,14 +48,21 @@ WIDE = 120
 """Columns of a terminal from which all of a frontier's table fits."""
 
 
-def show_frontier(store: str, as_json: bool = False, only: Plan | None = None) -> None:
-    """For each hardware class the frontiers and the picks for typical limits; `only` what a plan
-    is about: its artifacts, on its node's class."""
+def show_frontier(
+    store: str, as_json: bool = False, only: Sequence[Plan] = (), sweep: str = ""
+) -> None:
+    """For each hardware class the frontiers and the picks for typical limits; `only` what plans are
+    about: their artifacts, on their nodes' classes; or of a `sweep` its artifacts, wherever they
+    ran."""
     results = require_rows(open_store(store))
     attempts = results.attempts()
-    if only is not None:
-        attempts = _of_plan(attempts, only)
-    final = results.final() if only is None else _of_plan(results.final(), only)
+    final = results.final()
+    if only:
+        attempts, final = _of_plans(attempts, only), _of_plans(final, only)
+    if sweep:
+        artifacts = pc.unique(attempts.filter(pc.field("sweep") == sweep)["artifact_id"])
+        asked = pc.field("artifact_id").isin(artifacts)
+        attempts, final = attempts.filter(asked), final.filter(asked)
     tables = Tables(attempts, results.metrics(), results.samples(), results.items())
     classes = by_hardware_class(variants(tables))
     if as_json:
@@ -69,12 +76,17 @@ def show_frontier(store: str, as_json: bool = False, only: Plan | None = None) -
         _print_refused(final, name)
 
 
-def _of_plan(attempts: pa.Table, plan: Plan) -> pa.Table:
-    """The attempts at a plan's artifacts on its hardware class."""
-    skipped = (skip.cell for skip in plan.skipped)
-    wanted = {cell.artifact.id for cell in (*plan.cells, *plan.measured, *skipped)}
-    here = pc.field("hardware_class") == plan.node.hardware_class
-    return attempts.filter(here & pc.field("artifact_id").isin(sorted(wanted)))
+def _of_plans(attempts: pa.Table, plans: Sequence[Plan]) -> pa.Table:
+    """The attempts at the artifacts of plans: on their nodes' classes, and wherever else their
+    engines' arithmetic computed."""
+    wanted: set[str] = set()
+    scopes: set[str] = set()
+    for plan in plans:
+        cells = (*plan.cells, *plan.measured, *(skip.cell for skip in plan.skipped))
+        wanted |= {cell.artifact.id for cell in cells}
+        scopes |= {cell.scope for cell in cells}
+    there = pc.field("scope").isin(sorted(scopes))
+    return attempts.filter(there & pc.field("artifact_id").isin(sorted(wanted)))
 
 
 def told_apart(found: Sequence[Variant]) -> list[Variant]:
@@ -130,7 +142,8 @@ def _print_refused(attempts: pa.Table, hardware_class: str) -> None:
 
 def show_summary(summary: Summary, store: str, as_json: bool) -> None:
     """What the sweep did, and where its rows are."""
-    inside = summary.engine_s / summary.span_s if summary.span_s > 0 else None
+    node_s = summary.span_s * summary.nodes
+    inside = summary.engine_s / node_s if node_s > 0 else None
     if as_json:
         import json
         import sys
@@ -143,7 +156,8 @@ def show_summary(summary: Summary, store: str, as_json: bool) -> None:
     parts += [f"{summary.failed} failed"] if summary.failed else []
     parts += [f"{summary.skipped} skipped"] if summary.skipped else []
     parts += [f"{summary.already} measured before"] if summary.already else []
-    text = f"{', '.join(parts)} in {format_seconds(summary.wall_s)}"
+    where = f" on {summary.nodes} nodes" if summary.nodes > 1 else ""
+    text = f"{', '.join(parts)}{where} in {format_seconds(summary.wall_s)}"
     if inside is not None:
         text += f"; {inside:.0%} of the time from first to last cell was inside the engine"
     out.print(text)

@@ -35,6 +35,7 @@ def show_node(node: Node, as_json: bool = False) -> None:
         ("hardware class", node.hardware_class),
     ]
     rows += [(f"accelerator {n}", a.name) for n, a in enumerate(node.accelerators)]
+    rows += [("from node.toml", ", ".join(node.overridden))] if node.overridden else []
     console().print(table(("", ""), rows))
 
 

@@ -17,11 +17,13 @@ from grid.environments import HERE, availability, found, made
 from grid.errors import EngineError
 from grid.node import Node
 from grid.plan.load import load_sweep
+from grid.planning import Planner, make_plan
 from grid.process import EngineProcess
 from grid.progress import PlainProgress
 from grid.schedule.kinds import ExecutorName
+from grid.schedule.report import report
 from grid.show.environments import install_backends, ready_environments
-from grid.sweep import make_plan, run_sweep
+from grid.sweep import crew_here, run_sweep
 
 Runtime = Callable[[str], Path]
 
@@ -217,8 +219,8 @@ def _swept(folder: Path, text: str) -> dict[str, tuple[str, str]]:
     path.write_text(text)
     asked = load_sweep(path)
     store = str(folder / "rows")
-    plan = make_plan(asked, NODE, store)
-    run_sweep(asked, plan, NODE, store, ExecutorName.inline, PlainProgress())
+    crew = crew_here(asked, report(asked.backends, node=NODE), ExecutorName.inline)
+    run_sweep(crew, Planner(asked, store), store, PlainProgress())
     final = quantgrid.open(store).final().to_pylist()
     return {row["backend"]: (row["status"], row["reason"]) for row in final}
 

@@ -21,6 +21,7 @@ Options, all with a harmless default:
   ever, raise OutOfMemory, raise Unsupported.
 * `fail_quant`: comma-separated quants to which these failures are confined; empty: all.
 * `allocate_mib`: memory that the loaded engine really holds, MiB.
+* `cell_s`: seconds that each cell sleeps besides, a float; it computes nothing meanwhile.
 
 The recipe `BROKEN` fails with an EngineError whenever it is made.
 """

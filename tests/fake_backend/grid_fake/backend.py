@@ -21,6 +21,7 @@ DEFAULTS: Options = {
     "threads": 1,
     "batch": USUAL_BATCH,
     "allocate_mib": 0,
+    "cell_s": 0.0,
     "crash_on": "",
     "hang_on": "",
     "oom_on": "",
@@ -40,7 +41,7 @@ class FakeBackend:
     capabilities: frozenset[Capability] = frozenset(
         {"tokenizes", "scores", "logits", "steps", "generates", "quantizes"}
     )
-    speed_only = frozenset({"threads"})
+    speed_only = frozenset({"threads", "cell_s"})
     runtime: Path | None = None
 
     def probe(self, node: Node) -> Availability:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -53,6 +54,7 @@ class FakeEngine:
             )
         self._context = context
         self._held.clear()
+        time.sleep(float(self._options["cell_s"]))  # each cell resizes once
 
     def memory_report(self) -> Mapping[str, int]:
         layer = 2 * self._content.width * 2  # key and value, 16 bits each

@@ -1,0 +1,70 @@
+"""Weights of a hub on this node's disk: found, or downloaded where there is room."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from grid.artifact import Artifact
+from grid.errors import EngineError, InputError
+from grid.schedule.eviction import note_download
+from grid.schedule.sharing import Sharing
+from grid.schedule.telling import Say
+from grid.units import MIB, format_bytes
+
+if TYPE_CHECKING:
+    from grid.hub import RemoteFile, Weights
+
+WORTH_BYTES = 64 * MIB
+"""Weights from this size on are downloaded by one node and given to the others by it: what is
+smaller is quicker asked for at the hub than agreed about."""
+
+
+def downloaded(artifact: Artifact) -> Path | None:
+    """Where the user's cache of the hub has all of it, checked; None where it does not."""
+    from grid import hub
+
+    try:
+        weights = _weights(artifact)
+        return None if hub.missing_files(weights) else hub.fetch(weights)
+    except (EngineError, InputError):
+        return None  # the hub may be out of reach of this node, and a peer have it
+
+
+def download(artifact: Artifact, sharing: Sharing, say: Say) -> Path:
+    """Fetch what is missing, and note it as ours to evict. Raises EngineError and InputError."""
+    from huggingface_hub import constants
+
+    from grid import hub
+
+    def progress(done: int, total: int) -> None:
+        say(f"{format_bytes(done)} of {format_bytes(total)}")
+
+    weights = _weights(artifact)
+    missing = hub.missing_files(weights)
+    needed = sum(file.size for file in missing)
+    sharing.room(needed, f"a download of {artifact.label}", Path(constants.HF_HUB_CACHE))
+    path = hub.fetch(weights, progress)
+    try:
+        note_download(artifact.id, [one for file in missing for one in _places(weights, file)])
+    except OSError as error:
+        raise EngineError(f"the cache takes no note: {error.strerror or error}") from error
+    return path
+
+
+def _weights(artifact: Artifact) -> Weights:
+    from grid import hub
+
+    address = hub.parse(artifact.model.source)
+    found = hub.select(hub.listing(address), address.file)
+    if len(found) > 1:
+        raise EngineError(f"{address} matches {len(found)} files; name one")
+    return found[0]
+
+
+def _places(weights: Weights, file: RemoteFile) -> list[Path]:
+    """The link to a file's content, and the content."""
+    from grid.hub.download import cached
+
+    link = cached(weights.repo, weights.commit, file)
+    return [] if link is None else [link, link.resolve()]

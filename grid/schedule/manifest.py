@@ -1,0 +1,110 @@
+"""What a set of files is, by names, sizes and hashes: what peers agree on before bytes travel."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from grid.errors import EngineError
+from grid.formats.checksum import file_sha256
+from grid.identity import digest
+
+_SPLIT = re.compile(r".*-(\d{5})-of-(\d{5})\.([^./]+)", re.DOTALL)
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_NEVER = frozenset({".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".py", ".pyc"})
+"""Suffixes of what can hold code: no engine of ours reads it, and it travels nowhere."""
+
+
+class FileEntry(msgspec.Struct, frozen=True):
+    """One file: its relative name with forward slashes, size in bytes, SHA-256 in hex."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """Files that are one thing, in the order of their names."""
+
+    files: tuple[FileEntry, ...]
+
+    @property
+    def bytes(self) -> int:
+        return sum(file.size for file in self.files)
+
+    @property
+    def identity(self) -> str:
+        """Equal where names and bytes are."""
+        return digest("manifest", [(file.name, file.sha256) for file in self.files])
+
+
+def main_name(stem: str, given: str, form: str) -> str:
+    """Name of the file or folder by which a thing is opened: `stem` and its format; of a file that
+    is split (`given` ends in -00001-of-00003.gguf) with the numbers that its reader looks for."""
+    split = _SPLIT.fullmatch(given)
+    return f"{stem}-{split[1]}-of-{split[2]}.{split[3]}" if split else f"{stem}.{form}"
+
+
+def named_files(path: Path, main: str) -> dict[str, Path]:
+    """The files that are `path`, by the names they travel under, `main` in place of its own name:
+    all that is in a folder but for hidden files and code, all parts of a split file. Links to files
+    count as what they lead to. Raises OSError."""
+    if path.is_dir():
+        return {f"{main}/{name}": file for name, file in sorted(_inside(path).items())}
+    split = _SPLIT.fullmatch(path.name)
+    if split is None:
+        return {main: path}
+    ending = f"-of-{split[2]}.{split[3]}"
+    start, stem = path.name[: -len(ending) - 5], main[: -len(ending) - 5]
+    numbers = [f"{number:05}" for number in range(1, int(split[2]) + 1)]
+    return {f"{stem}{n}{ending}": path.with_name(f"{start}{n}{ending}") for n in numbers}
+
+
+def manifest_of(files: Mapping[str, Path]) -> Manifest:
+    """Hashes the files; a large one is read once, as long as it does not change. Raises OSError."""
+    return Manifest(
+        tuple(
+            FileEntry(name, path.stat().st_size, file_sha256(path)) for name, path in files.items()
+        )
+    )
+
+
+def check_names(manifest: Manifest, main: str) -> None:
+    """Raises EngineError where a file would lie anywhere but at `main`, below it, or beside it as
+    another part of a split file; or where a size or a hash is none."""
+    seen: set[str] = set()
+    for file in manifest.files:
+        if not _belongs(file.name, main) or file.name in seen:
+            raise EngineError(f"a peer offers a file under a name that is refused: {file.name!r}")
+        if file.size < 0 or _SHA256.fullmatch(file.sha256) is None:
+            raise EngineError(f"a peer offers a file without size or hash: {file.name!r}")
+        seen.add(file.name)
+    if not manifest.files:
+        raise EngineError(f"a peer offers {main!r} without any file")
+
+
+def _belongs(name: str, main: str) -> bool:
+    parts = name.split("/")
+    if any(part in ("", ".", "..") or "\\" in part or "\0" in part for part in parts):
+        return False
+    if parts[0] == main:
+        return True
+    mine, other = _SPLIT.fullmatch(main), _SPLIT.fullmatch(name)
+    if mine is None or other is None or len(parts) > 1:
+        return False
+    return main.replace(f"-{mine[1]}-of-", f"-{other[1]}-of-") == name
+
+
+def _inside(folder: Path) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for top, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            path = Path(top, name)
+            if not name.startswith(".") and path.suffix.lower() not in _NEVER and path.is_file():
+                found[path.relative_to(folder).as_posix()] = path
+    return found

@@ -1,0 +1,64 @@
+"""What the nodes of a cluster share: the directory of who has which artifact, and each node's
+porter."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any
+
+from grid.cache import cache_dir
+from grid.cell import Cell
+from grid.schedule.events import Settings
+from grid.schedule.inputs import offer_inputs
+from grid.schedule.ray_peers import introduce, start_directory, start_porter
+
+
+class Grounds:
+    """Lives as long as a sweep on a cluster. Nodes are named by their Ray ids."""
+
+    def __init__(self, ray: Any) -> None:
+        self._ray = ray
+        self._here = str(ray.get_runtime_context().get_node_id())
+        self.directory = start_directory(ray)
+        self._porters: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    def cache_of(self, node_id: str) -> str | None:
+        """The cache folder that a node's actors must be told: the driver's, on its own node, where
+        Ray may have been started without it."""
+        return str(cache_dir()) if node_id == self._here else None
+
+    def offer(self, cells: Iterable[Cell], settings: Settings) -> None:
+        """Files of the driver's own machine become known to all; it is introduced first, so that
+        its bytes are the ones that count. Raises InputError where one is gone."""
+        offer_inputs(cells, settings)
+        self._introduce(self._here, again=True)
+
+    def enter(self, node_id: str) -> None:
+        """A node's porter is there, and known to its peers. Raises Ray's errors."""
+        self._introduce(node_id, again=False)
+
+    def forget(self, node_id: str) -> None:
+        """The node is gone, with all that it had."""
+        self._porters.pop(node_id, None)
+        self.directory.forget.remote(node_id)
+
+    def give_up(self, node_id: str) -> None:
+        """What the node was making is nobody's now: its worker died."""
+        self.directory.give_up.remote(node_id)
+
+    def close(self) -> None:
+        for porter in self._porters.values():
+            with suppress(Exception):  # the cluster may be gone already
+                self._ray.kill(porter)
+
+    def _introduce(self, node_id: str, again: bool) -> None:
+        with self._lock:
+            porter = self._porters.get(node_id)
+            if porter is not None and not again:
+                return
+            porter = porter or start_porter(self._ray, node_id, self.cache_of(node_id))
+            introduce(self._ray, self.directory, node_id, porter)
+            self._porters[node_id] = porter

@@ -1,0 +1,79 @@
+"""`grid cluster`: what it says while it works, and a cluster as a table."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import msgspec
+
+from grid.cluster import commands
+from grid.cluster.config import CLUSTER_FILE, load
+from grid.cluster.facts import Facts
+from grid.cluster.status import HostStatus, Status, status_of
+from grid.show.console import console, print_json, table
+from grid.units import format_bytes
+
+
+def up(file: str | Path = CLUSTER_FILE) -> int:
+    """Bring a cluster up; 0 where every host is there and alike, else 1."""
+    ended = commands.up(load(file), _say)
+    nodes = [_row(address, one) for address, one in ended.facts.items()]
+    console().print(table(("host", "node", "hardware class"), nodes, wrap=(2,)))
+    for address, why in ended.missing.items():
+        _say(f"{address}: missing: {why}")
+    for line in ended.differing:
+        _say(line)
+    return 0 if ended.whole else 1
+
+
+def status(file: str | Path = CLUSTER_FILE, as_json: bool = False) -> int:
+    """Show every host of a cluster and what to look at; the exit code of `Status`."""
+    found = status_of(load(file))
+    if as_json:
+        print_json({**msgspec.to_builtins(found), "exit_code": found.exit_code})
+        return found.exit_code
+    _print_status(found)
+    return found.exit_code
+
+
+def down(file: str | Path = CLUSTER_FILE) -> int:
+    """Take a cluster down; 0 where every host was stopped, else 1."""
+    return 1 if commands.down(load(file), _say) else 0
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+def _row(address: str, facts: Facts) -> tuple[str, str, str]:
+    return address, facts.name, facts.hardware_class
+
+
+def _print_status(found: Status) -> None:
+    heads = ("host", "role", "ssh", "alive", "node", "class", "versions", "clock", "disk")
+    rows = [_status_row(one) for one in found.hosts]
+    out = console()
+    out.print(table(heads, rows, wrap=(5, 6)))
+    for line in found.warnings:
+        out.print(f"warning: {line}", markup=False, soft_wrap=True)
+
+
+def _status_row(one: HostStatus) -> tuple[str, ...]:
+    known = (one.address, one.role, _yes(one.answers), _yes(one.alive))
+    facts = one.facts
+    if facts is None:
+        return (*known, *("-",) * 5)
+    return (
+        *known,
+        facts.name,
+        facts.hardware_class,
+        f"Python {facts.python}, Ray {facts.ray}, quantgrid {facts.quantgrid}",
+        f"{facts.clock_offset_s:+.1f} s",
+        f"{format_bytes(facts.free_bytes)} free",
+    )
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"

@@ -1,0 +1,96 @@
+"""`grid sweep`: where it runs, what is said of that, and its answer."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, NamedTuple
+
+from grid.plan.sweep import Sweep
+from grid.planning import Planner, backends_of
+from grid.progress import progress_for
+from grid.schedule.kinds import ExecutorName
+from grid.show.frontier import show_frontier, show_summary
+
+if TYPE_CHECKING:
+    from grid.remote.where import OnHead
+    from grid.schedule.crew import Crew
+
+
+class Asked(NamedTuple):
+    """A sweep as the command line asks for it."""
+
+    sweep: Sweep
+    store: str
+    executor: ExecutorName
+    fresh: bool
+    changed: bool
+    as_json: bool
+
+
+def sweep_somewhere(asked: Asked, address: str | None, here: bool) -> int:
+    """Run a sweep here, over the nodes of a Ray, or on a cluster's head; returns the exit code."""
+    from grid.remote.where import At, Here, where
+
+    place = where(address, here, os.environ)
+    if place.why:
+        _say(place.why)
+    if not isinstance(place, At | Here):
+        return _on_head(asked, place)
+    planner = Planner(asked.sweep, asked.store, asked.fresh, asked.changed)
+    if isinstance(place, Here):
+        return _run(asked, planner, _crew_here(planner, asked.executor))
+    return _on_nodes(asked, planner, place.address)
+
+
+def _on_nodes(asked: Asked, planner: Planner, address: str) -> int:
+    from grid.cluster.demand import rented
+    from grid.sweep import crew_at
+
+    crew = crew_at(asked.sweep, address)
+    with rented(crew.ray, _say):
+        return _run(asked, planner, crew)
+
+
+def _run(asked: Asked, planner: Planner, crew: Crew) -> int:
+    from grid.sweep import run_sweep
+
+    done = run_sweep(crew, planner, asked.store, progress_for(asked.as_json))
+    if not asked.as_json:
+        show_frontier(asked.store, only=done.plans)
+    show_summary(done.summary, asked.store, as_json=asked.as_json)
+    return 1 if done.summary.failed or done.broken else 0
+
+
+def _crew_here(planner: Planner, executor: ExecutorName) -> Crew:
+    """This machine, with the environments that the sweep takes."""
+    from grid.probe import probe_node
+    from grid.schedule.report import report
+    from grid.show.environments import ready_environments
+    from grid.sweep import crew_here
+
+    node = planner.settled_node(probe_node())
+    if not planner.wants(node):
+        raise planner.refuse([node])
+    broken = ready_environments(backends_of(planner.sweep), node)
+    seen = report(backends_of(planner.sweep), broken, node)
+    planner.plan(seen)  # what is wrong with the sweep is said before anything starts
+    return crew_here(planner.sweep, seen, executor)
+
+
+def _on_head(asked: Asked, place: OnHead) -> int:
+    from grid.cluster.start import ensure_workers
+    from grid.remote.client import launch, watch
+    from grid.show.remote import show_outcome
+
+    backends_of(asked.sweep)  # what is wrong with the sweep is said here
+    for address, reason in ensure_workers(place.cluster, _say).items():
+        _say(f"{address} takes no part: {reason}")
+    progress = progress_for(asked.as_json)
+    host = place.host
+    run = launch(host, asked.sweep, asked.store, progress, fresh=asked.fresh, changed=asked.changed)
+    return show_outcome(watch(host, run, progress), asked.as_json)
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(line + "\n")

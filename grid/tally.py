@@ -1,0 +1,261 @@
+"""A sweep's account: each attempt becomes rows, is counted, and is told to the progress."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from grid import __version__
+from grid.artifact import ArtifactFacts
+from grid.cell import Cell
+from grid.derive import metrics_of
+from grid.errors import StoreLost
+from grid.measurement import RETRIED, Measurement, Metric, Status
+from grid.plan.estimate import cell_seconds
+from grid.progress import Finished, Nodes, Note, Planned, Progress, Started
+from grid.progress import Prepared as MadeReady
+from grid.progress import Preparing as MakingReady
+from grid.schedule.campaign import Campaign
+from grid.schedule.conductor import Crowd, Grown, Happened, Outcome, Unrunnable
+from grid.schedule.crew import Noted
+from grid.schedule.events import CellDone, CellStarted, Event, Observed, Prepared, Preparing
+from grid.schedule.events import Note as Remark
+from grid.schedule.report import Report
+from grid.workload import kind
+
+if TYPE_CHECKING:
+    from grid.results.store import Writer
+
+TICK_S = 1.0
+"""Seconds between looks at whether waiting rows are due."""
+
+
+class Tally:
+    """Takes what happens in a campaign: writes rows, counts, and tells the progress."""
+
+    def __init__(
+        self,
+        campaign: Campaign,
+        writer: Writer,
+        progress: Progress,
+        *,
+        sweep: str,
+        sweep_id: str,
+        nodes: Mapping[str, Report],
+    ) -> None:
+        """`nodes` are those that are there, by place; more than one are named in the progress."""
+        self._campaign = campaign
+        self._writer = writer
+        self._progress = progress
+        self._sweep = sweep
+        self._sweep_id = sweep_id
+        self._nodes = nodes
+        self._named = len(nodes) > 1
+        self._seen = {one.profile: one for one in nodes.values()}
+        self._facts: dict[str, ArtifactFacts] = {}
+        self._writing = threading.Lock()
+        self._first = self._last = time.perf_counter()
+        self._begun = False
+        self.nodes = len(nodes)
+        self.measured = self.failed = self.skipped = 0
+        self.engine_s = 0.0
+
+    @property
+    def span_s(self) -> float:
+        """Seconds from the first cell's beginning to the last one's end."""
+        return self._last - self._first
+
+    def begin(self, recorded: Mapping[str, tuple[str, str]]) -> None:
+        """Tell the plan, and write a row for each skipped cell, unless the store says the same or
+        has a final result; `recorded` has status and reason by cell id."""
+        for skip, profile in self._campaign.skipped():
+            self.skipped += 1
+            status, known = recorded.get(skip.cell.id, ("", ""))
+            if status in ("", *RETRIED) or (status == "skipped" and known != skip.reason):
+                row = _never_ran(skip.cell.id, "skipped", skip.reason)
+                self._write(skip.cell, row, self._one_of(profile))
+        self._tell_plan()
+        self._tell_nodes()
+
+    def hear(self, outcome: Outcome) -> None:
+        match outcome:
+            case Happened(report, event, again):
+                self._hear(report, event, again)
+            case Noted(text):
+                self._progress.tell(Note(text=text))
+            case Crowd(report, joined, reason):
+                self._named = True
+                self._seen.setdefault(report.profile, report)
+                self.nodes = max(self.nodes, len(self._nodes))
+                told = f"{report.node.name} joined" if joined else reason
+                self._progress.tell(Note(text=told))
+                self._tell_nodes()
+            case Grown():
+                self._tell_plan()
+            case Unrunnable(cell_id, status, reason):
+                profile = self._campaign.profile_of(cell_id)
+                row = _never_ran(cell_id, status, reason)
+                self._done(row, self._one_of(profile), profile, again=False)
+
+    def tick(self) -> None:
+        """Flush rows that have waited long enough."""
+        with self._writing:
+            self._writer.tick()
+
+    def _hear(self, report: Report, event: Event, again: bool) -> None:
+        node = report.node.name if self._named else ""
+        match event:
+            case Remark():
+                self._progress.tell(Note(text=event.text))
+            case Prepared(what=what, label=label, wall_s=wall_s):
+                self._begin(wall_s)  # it is told when it is done
+                self.engine_s += event.engine_s
+                self._progress.tell(MadeReady(what=what, label=label, wall_s=wall_s, node=node))
+            case Preparing(what=what, label=label, line=line):
+                self._progress.tell(MakingReady(what=what, label=label, line=line, node=node))
+            case Observed():
+                self._facts[event.artifact_id] = event.facts
+            case CellStarted(cell_id=cell_id):
+                self._begin()
+                label = self._campaign.cell(cell_id).label
+                self._progress.tell(Started(cell=cell_id, label=label, node=node))
+            case CellDone(measurement=measurement):
+                self._done(measurement, report, report.profile, again)
+
+    def _begin(self, ago_s: float = 0.0) -> None:
+        if not self._begun:
+            self._begun = True
+            self._first = time.perf_counter() - ago_s
+
+    def _done(self, measurement: Measurement, report: Report, profile: str, again: bool) -> None:
+        cell = self._campaign.cell(measurement.cell_id, profile)
+        self._last = time.perf_counter()
+        self.engine_s += measurement.engine_s
+        status = self._write(cell, measurement, report)
+        if not again:
+            self.measured += status == "ok"
+            self.failed += status not in ("ok", "skipped")
+        self._progress.tell(
+            Finished(
+                cell=cell.id,
+                label=cell.label,
+                status=measurement.status,
+                reason=measurement.reason,
+                wall_s=measurement.wall_s,
+                modelled_s=cell_seconds(self._campaign.plans[profile], cell),
+                node=report.node.name if self._named else "",
+                again=again,
+            )
+        )
+
+    def _write(self, cell: Cell, measurement: Measurement, report: Report) -> str:
+        """Write the attempt and return its status: samples that no figure can be derived from make
+        it an error, and the sweep goes on."""
+        metrics: list[Metric] = []
+        try:
+            metrics = metrics_of(kind(cell.workload), cell.workload, measurement)
+        except ValueError as error:
+            reason = f"no figure can be derived: {error}"
+            measurement = msgspec.structs.replace(measurement, status="error", reason=reason)
+        environment = {**environment_of(report), **measurement.environment}
+        with self._writing:
+            self._writer.add(
+                cell,
+                msgspec.structs.replace(measurement, environment=environment),
+                metrics,
+                node=report.node,
+                sweep_id=self._sweep_id,
+                sweep=self._sweep,
+                facts=self._facts.get(cell.artifact.id),
+            )
+        return measurement.status
+
+    def _one_of(self, profile: str) -> Report:
+        """A node of a profile: one that is there, or one that was."""
+        return self._seen[profile]
+
+    def _tell_plan(self) -> None:
+        campaign = self._campaign
+        self._progress.tell(
+            Planned(
+                cells=campaign.cells,
+                skipped=len(campaign.skipped()),
+                measured=campaign.measured(),
+                modelled_s=campaign.modelled_s(),
+            )
+        )
+
+    def _tell_nodes(self) -> None:
+        if self._named:
+            names = tuple(sorted(one.node.name for one in self._nodes.values()))
+            self._progress.tell(Nodes(names=names))
+
+
+@contextmanager
+def flushing(tally: Tally) -> Iterator[None]:
+    """Rows reach the store also while one cell takes an hour: a thread ticks beside the events.
+
+    Raises StoreLost on leaving where such a flush found the store lost; the writer itself raises it
+    at the next row.
+    """
+    done = threading.Event()
+    lost: list[StoreLost] = []
+
+    def tick() -> None:
+        try:
+            while not done.wait(TICK_S):
+                tally.tick()
+        except StoreLost as error:
+            lost.append(error)
+
+    thread = threading.Thread(target=tick, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+    if lost:
+        raise lost[0]
+
+
+def environment_of(report: Report) -> dict[str, str]:
+    """What every row says of the installation and the system that it comes from."""
+    overridden = ", ".join(report.node.overridden)
+    return {
+        "quantgrid": report.quantgrid or __version__,
+        "python": report.python or platform.python_version(),
+        "system": report.system or platform.platform(),
+        "git_revision": _git_revision(),
+        "bandwidth_bytes_s": f"{report.node.bandwidth_bytes_s:.4g}",
+        "llc_bytes": str(report.node.llc_bytes),
+        **({"node_toml": overridden} if overridden else {}),
+    }
+
+
+def _never_ran(cell_id: str, status: Status, reason: str) -> Measurement:
+    return Measurement(cell_id=cell_id, status=status, reason=reason, started_at=time.time())
+
+
+@cache
+def _git_revision() -> str:
+    """Revision of the checkout that the driver runs from; empty for an installed one."""
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return ""
+    command = ["git", "-C", os.fspath(root), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip()

@@ -1,0 +1,167 @@
+"""What goes when the cache is full, and what never goes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from grid.errors import EngineError, InputError
+from grid.schedule.eviction import SHARE, cache_limit, entries, make_room, note_download
+from grid.schedule.leases import Leases, in_use, last_use, touch
+from grid.schedule.manifest import named_files
+from grid.schedule.offers import offer, offered
+
+KIB = 1024
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Three artifacts of 10 KiB, `a` used longest ago, and a reference used last; 40 KiB in all."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("QUANTGRID_CACHE", str(folder))
+    monkeypatch.setenv("QUANTGRID_CACHE_LIMIT", "45KiB")
+    for name in ("a", "b", "c"):
+        _write(folder / "artifacts" / name / "weights.x")
+    _write(folder / "references" / "r.npz")
+    for age, key in enumerate(("reference/r", "artifact/c", "artifact/b", "artifact/a")):
+        _age(folder, key, age)
+    return folder
+
+
+def _write(path: Path, size: int = 10 * KIB) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"0" * size)
+
+
+def _age(cache: Path, key: str, hours: int) -> None:
+    touch(key)
+    used = last_use(key)
+    assert used is not None
+    os.utime(cache / "uses" / key.replace("/", "-"), (used - 3600 * hours,) * 2)
+
+
+def test_nothing_goes_while_there_is_room(cache: Path) -> None:
+    assert make_room(5 * KIB, "x") == []
+
+
+def test_what_was_used_longest_ago_goes_first(cache: Path) -> None:
+    assert make_room(20 * KIB, "x") == ["artifact/a", "artifact/b"]
+    assert {path.name for path in (cache / "artifacts").iterdir()} == {"c"}
+    assert (cache / "references" / "r.npz").exists()
+
+
+def test_references_go_too(cache: Path) -> None:
+    touch("artifact/a")
+    touch("artifact/b")
+    touch("artifact/c")
+    assert make_room(10 * KIB, "x") == ["reference/r"]
+
+
+def test_a_use_makes_it_young_again(cache: Path) -> None:
+    leases = Leases()
+    leases.take("artifact/a")
+    leases.give_back()
+    assert make_room(10 * KIB, "x") == ["artifact/b"]
+
+
+def test_what_is_in_use_stays(cache: Path) -> None:
+    leases = Leases()
+    leases.take("artifact/a")
+    assert make_room(10 * KIB, "x") == ["artifact/b"]
+    assert (cache / "artifacts" / "a" / "weights.x").exists()
+
+
+def test_what_another_living_process_uses_stays_until_it_dies(cache: Path) -> None:
+    code = (
+        "import sys; from grid.schedule.leases import Leases; "
+        "Leases().take('artifact/a'); print('taken', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"taken\n"
+        _age(cache, "artifact/a", 9)
+        assert make_room(10 * KIB, "x") == ["artifact/b"]
+        _write(cache / "artifacts" / "b" / "weights.x")
+        other.send_signal(signal.SIGKILL)
+        other.wait()
+    assert not in_use("artifact/a")  # which tidies up
+    assert list((cache / "uses" / "artifact-a").iterdir()) == []
+    for key in ("artifact/b", "artifact/c", "reference/r"):
+        touch(key)
+    assert make_room(10 * KIB, "x") == ["artifact/a"]
+
+
+def test_where_it_never_fits_nothing_goes_and_one_line_says_what_to_set(cache: Path) -> None:
+    with pytest.raises(
+        EngineError, match=r"no room for x: 50 KiB needed, .* free in .*45 KiB"
+    ) as e:
+        make_room(50 * KIB, "x")
+    assert "QUANTGRID_CACHE_LIMIT" in str(e.value)
+    assert "\n" not in str(e.value)
+    assert len(entries()) == 4
+
+
+def test_a_disk_that_is_too_small_counts_whatever_the_limit(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QUANTGRID_CACHE_LIMIT", "100TiB")
+    with pytest.raises(EngineError, match="no room for x"):
+        make_room(shutil.disk_usage(cache).free, "x")
+
+
+def test_without_a_limit_it_is_a_share_of_the_disk(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("QUANTGRID_CACHE_LIMIT")
+    free = shutil.disk_usage(cache).free
+    assert make_room(round(0.9 * SHARE * free), "x") == []
+    with pytest.raises(EngineError, match="no room for x"):
+        make_room(round(1.1 * SHARE * free), "x")
+
+
+def test_a_limit_that_is_no_size_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QUANTGRID_CACHE_LIMIT", "much")
+    with pytest.raises(InputError, match="QUANTGRID_CACHE_LIMIT: 'much' is not a size"):
+        cache_limit()
+
+
+def test_what_is_evicted_is_offered_no_longer(cache: Path) -> None:
+    offer("artifact/a", named_files(cache / "artifacts" / "a" / "weights.x", "weights.x"))
+    make_room(10 * KIB, "x")
+    assert offered("artifact/a") is None
+
+
+def test_a_user_s_own_file_never_goes(cache: Path, tmp_path: Path) -> None:
+    _write(tmp_path / "mine.x", 40 * KIB)
+    offer("artifact/mine", named_files(tmp_path / "mine.x", "weights.x"))
+    make_room(45 * KIB, "x")
+    assert (tmp_path / "mine.x").exists()
+    assert entries() == []
+
+
+def test_half_fetched_files_count_and_go(cache: Path) -> None:
+    _write(cache / "incoming" / "artifact-d" / "files" / "weights.x")
+    _age(cache, "artifact/d", 9)
+    assert make_room(10 * KIB, "x") == ["artifact/d", "artifact/a"]
+    assert list((cache / "incoming").iterdir()) == []
+
+
+def test_of_the_hub_s_cache_only_what_a_sweep_downloaded_goes(cache: Path, tmp_path: Path) -> None:
+    hub = tmp_path / "hub"
+    for name in ("ours", "theirs"):
+        _write(hub / "blobs" / name)
+        (hub / name).symlink_to(hub / "blobs" / name)
+    note_download("h", [hub / "ours", hub / "blobs" / "ours"])
+    _age(cache, "artifact/h", 9)
+    assert make_room(10 * KIB, "x") == ["artifact/h", "artifact/a"]
+    assert not (hub / "ours").is_symlink()
+    assert sorted(path.name for path in (hub / "blobs").iterdir()) == ["theirs"]
+    assert (hub / "theirs").read_bytes()

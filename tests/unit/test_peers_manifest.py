@@ -1,0 +1,78 @@
+"""What travels under which names, and which names are refused."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from grid.errors import EngineError
+from grid.schedule.manifest import (
+    FileEntry,
+    Manifest,
+    check_names,
+    main_name,
+    manifest_of,
+    named_files,
+)
+
+
+def test_a_file_travels_under_the_name_of_its_kind(tmp_path: Path) -> None:
+    path = tmp_path / "ü model\n.gguf"
+    path.write_bytes(b"abc")
+    main = main_name("weights", path.name, "gguf")
+    found = manifest_of(named_files(path, main))
+    assert found.files == (FileEntry("weights.gguf", 3, sha256(b"abc").hexdigest()),)
+
+
+def test_all_parts_of_a_split_file_travel_with_their_numbers(tmp_path: Path) -> None:
+    for number in (1, 2, 3):
+        (tmp_path / f"m-0000{number}-of-00003.gguf").write_bytes(b"x" * number)
+    main = main_name("weights", "m-00001-of-00003.gguf", "gguf")
+    found = manifest_of(named_files(tmp_path / "m-00001-of-00003.gguf", main))
+    assert [(file.name, file.size) for file in found.files] == [
+        ("weights-00001-of-00003.gguf", 1),
+        ("weights-00002-of-00003.gguf", 2),
+        ("weights-00003-of-00003.gguf", 3),
+    ]
+    check_names(found, main)
+
+
+def test_a_folder_travels_without_code_and_hidden_files(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    (folder / "sub").mkdir(parents=True)
+    (folder / ".git").mkdir()
+    for name in ("config.json", "sub/a.safetensors", "x.py", "optimizer.pt", ".git/x", ".hidden"):
+        (folder / name).write_bytes(b"1")
+    (folder / "linked.safetensors").symlink_to(folder / "config.json")
+    assert sorted(named_files(folder, "weights.st")) == [
+        "weights.st/config.json",
+        "weights.st/linked.safetensors",
+        "weights.st/sub/a.safetensors",
+    ]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "/etc/passwd", "..", "../weights.x", "weights.x/../../y", "weights.x//y", "weights.x/.",
+        "other.x", "weights.x\\..\\y", "", "facts-2.json", "weights.x/a\0b",
+        "weights-00002-of-00003.gguf",
+    ],
+)  # fmt: skip
+def test_a_name_outside_of_the_thing_is_refused(name: str) -> None:
+    with pytest.raises(EngineError, match="refused"):
+        check_names(Manifest((FileEntry(name, 1, "0" * 64),)), "weights.x")
+
+
+@pytest.mark.parametrize("file", [("weights.x", -1, "0" * 64), ("weights.x", 1, "no hash")])
+def test_a_file_without_size_or_hash_is_refused(file: tuple[str, int, str]) -> None:
+    with pytest.raises(EngineError, match="without size or hash"):
+        check_names(Manifest((FileEntry(*file),)), "weights.x")
+
+
+def test_one_name_twice_is_refused() -> None:
+    one = FileEntry("weights.x", 1, "0" * 64)
+    with pytest.raises(EngineError, match="refused"):
+        check_names(Manifest((one, one)), "weights.x")

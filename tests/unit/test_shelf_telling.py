@@ -1,0 +1,49 @@
+"""Work in a thread that tells what it does."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from grid.schedule.events import BEGINS, Preparing
+from grid.schedule.telling import told
+
+
+def test_it_begins_and_ends_with_the_work() -> None:
+    done: list[str] = []
+
+    def work(say: Callable[[str], None]) -> None:
+        say("half")
+        done.append("all")
+
+    lines = [event.line for event in told("fetch", "x", work) if isinstance(event, Preparing)]
+    assert lines == [BEGINS, "half"]
+    assert done == ["all"]
+
+
+def test_an_error_of_the_work_is_raised_to_who_listens() -> None:
+    def work(say: Callable[[str], None]) -> None:
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        list(told("fetch", "x", work))
+
+
+def test_work_that_nobody_listens_to_ends_at_its_next_word() -> None:
+    go, ended = threading.Event(), threading.Event()
+
+    def work(say: Callable[[str], None]) -> None:
+        go.wait(30)
+        try:
+            say("on and on")
+        except Exception:
+            ended.set()
+            raise
+
+    events = told("fetch", "x", work)
+    assert next(iter(events)) == Preparing(what="fetch", label="x", line=BEGINS)
+    events.close()  # type: ignore[attr-defined]
+    go.set()
+    assert ended.wait(30)
