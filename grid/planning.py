@@ -119,10 +119,8 @@ class Planner:
         patterns = [pattern.lower() for pattern in self.sweep.nodes]
         return not patterns or any(fnmatchcase(one, p) for p in patterns for one in told)
 
-    def plan(self, seen: Report, free_bytes: int | None = None) -> Plan | None:
-        """For nodes like the one that reports; None where the sweep does not want them."""
-        if not self.wants(seen.node):
-            return None
+    def plan(self, seen: Report, free_bytes: int | None = None) -> Plan:
+        """For nodes like the one that reports."""
         return plan_for(self.sweep, seen, self._known, free_bytes)
 
     def refuse(self, nodes: Iterable[Node]) -> InputError:

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 
 from grid.errors import ClusterLost
 from grid.measurement import Measurement, Status
+from grid.node import Node
 from grid.plan.plan import Plan
 from grid.schedule.campaign import Campaign, pruned
 from grid.schedule.crew import Crew, Ended, Gathered, Heard, Joined, Left, Noted, Told
@@ -65,9 +66,13 @@ class Planner(Protocol):
         """The report with the node as its rows know it."""
         ...
 
-    def plan(self, seen: Report, free_bytes: int, /) -> Plan | None:
+    def wants(self, node: Node, /) -> bool:
+        """Whether the sweep is to run on a node."""
+        ...
+
+    def plan(self, seen: Report, free_bytes: int, /) -> Plan:
         """For nodes like the one that reports, of which the roomiest has so many bytes of memory
-        free; None where the sweep wants no such nodes."""
+        free."""
         ...
 
 
@@ -205,11 +210,11 @@ class Conductor:
         yield Happened(report, CellDone(measurement=measurement))
 
     def _grow(self, report: Report) -> list[Work]:
-        if report.profile in self.campaign.plans:
+        if report.profile in self.campaign.plans or not self._planner.wants(report.node):
             return []
         alike = [one for one in self._reports.values() if one.profile == report.profile]
         plan = self._planner.plan(report, max(one.free_bytes for one in alike))
-        return [] if plan is None else self.campaign.add(report.profile, plan)
+        return self.campaign.add(report.profile, plan)
 
     def _queue(self, works: Sequence[Work]) -> None:
         """New cells are open; of others, which may run in more places now, those that still are."""
@@ -225,12 +230,12 @@ class Conductor:
 
     def _enter(self, place: str) -> None:
         report = self._reports[place]
-        if report.profile in self.campaign.plans:
+        if self._planner.wants(report.node):
             self._board.join(_place(place, report))
 
     def _assign(self) -> None:
         for place, report in self._reports.items():
-            if place in self._given or report.profile not in self.campaign.plans:
+            if place in self._given or not self._planner.wants(report.node):
                 continue
             chosen = self._board.choose(place)
             if chosen is not None:

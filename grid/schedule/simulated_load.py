@@ -57,6 +57,8 @@ LONGEST_S = 150.0
 """A cell that is estimated to take longer is none: such are left out of a sweep."""
 BESIDE_S = 1.0
 """Seconds of a cell beside what it computes."""
+READING_S, WRITING_S = 5.0, 30.0
+"""A speed is measured six times, or as often as makes so many seconds: of prompts and of tokens."""
 LARGEST_CONTEXT = 8192
 SHARED_TOKENS = {"wiki": 60_000, "code": 30_000, "recall": 9_000, "math": 18_000, "items": 13_000}
 """Tokens that are computed for a text's quality, or a class of tasks."""
@@ -265,15 +267,13 @@ def _asked(engine: Engine, chip: Chip, turn: int) -> Iterator[tuple[str, int, fl
     if turn == 0:
         yield "memory", 4096, BESIDE_S + 4096 * read_s + 4 * step_s
     for tokens in (128, 512, 2048):
-        yield "prefill", depth + tokens, _repeated_s(tokens * read_s, depth * read_s)
+        all_s = max(6 * tokens * read_s, READING_S)
+        yield "prefill", depth + tokens, BESIDE_S + depth * read_s + all_s
     for more in (0, 512, 2048, 8192):
-        yield "decode", depth + more, _repeated_s(64 * step_s, (depth + more) * read_s)
-    yield "latency", depth + 256, _repeated_s(256 * read_s + 32 * step_s, depth * read_s)
-
-
-def _repeated_s(once_s: float, before_s: float) -> float:
-    """Six times, or as often as makes twenty seconds, after a context is read."""
-    return BESIDE_S + before_s + max(6 * once_s, 20.0)
+        all_s = max(6 * 64 * step_s, WRITING_S)
+        yield "decode", depth + more, BESIDE_S + (depth + more) * read_s + all_s
+    all_s = max(6 * (256 * read_s + 32 * step_s), WRITING_S)
+    yield "latency", depth + 256, BESIDE_S + depth * read_s + all_s
 
 
 def _shared_cells(rng: random.Random, engines: list[Engine], kind: str) -> Iterator[Work]:

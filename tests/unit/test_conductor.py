@@ -228,9 +228,7 @@ def test_a_node_that_comes_back_goes_on(planner: Planner) -> None:
 def test_what_is_larger_than_an_out_of_memory_is_not_tried(planner: Planner) -> None:
     campaign = Conductor(Script([], {}), planner).campaign
     for report in (seen("a"), seen("b", "fast")):
-        plan = planner.plan(report)
-        assert plan is not None
-        campaign.add(report.profile, plan)
+        campaign.add(report.profile, planner.plan(report))
     cells = {cell.id: cell for plan in campaign.plans.values() for cell in plan.cells}
     small = next(
         c for c in cells.values() if kind(c.workload) == "prefill" and c.workload.size == 64
@@ -252,6 +250,13 @@ def test_an_out_of_memory_ends_what_is_larger_of_another_batch(planner: Planner)
 def test_nodes_that_the_sweep_does_not_want_get_nothing(planner: Planner) -> None:
     planner.sweep = msgspec.structs.replace(planner.sweep, nodes=("*fast*",))
     crew = Script([seen("a"), seen("b", "fast")], {})
+    played(crew, planner)
+    assert {place for place, _ in crew.ran} == {"b"}
+
+
+def test_of_nodes_alike_only_the_wanted_one_gets_work(planner: Planner) -> None:
+    planner.sweep = msgspec.structs.replace(planner.sweep, nodes=("b",))
+    crew = Script([seen("a"), seen("b")], {})
     played(crew, planner)
     assert {place for place, _ in crew.ran} == {"b"}
 
