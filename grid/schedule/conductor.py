@@ -235,7 +235,7 @@ class Conductor:
 
     def _assign(self) -> None:
         for place, report in self._reports.items():
-            if place in self._given or not self._planner.wants(report.node):
+            if place in self._given:
                 continue
             chosen = self._board.choose(place)
             if chosen is not None:

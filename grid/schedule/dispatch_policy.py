@@ -16,7 +16,7 @@ rank, so that the last cells are short ones and all places end together. So are 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from heapq import nlargest
+from heapq import merge, nlargest
 from itertools import islice
 
 import msgspec
@@ -107,15 +107,19 @@ def _candidates(view: View, seat: Seat, profile: str) -> Iterator[tuple[str, boo
 
 
 def _long(view: View, seat: Seat, fresh: Ranked) -> Iterator[str]:
-    """Open engines with cells so much longer than what else there is that they cannot wait."""
+    """Engines with cells so much longer than what the place would do else that they cannot wait."""
     agenda, profile = view.agenda, seat.place.profile
     if not agenda.longest_first or profile not in agenda.open:
         return
-    own = view.queues.engines.get(seat.engine)
-    others_s = next((weight for _, weight in fresh), 0.0)
-    own_s = agenda.longest_s(own, profile) if own is not None else 0.0
-    least = max(LONGER * others_s, LONGER * own_s, _left_s(view, profile) / LONG_PART)
-    for engine, longest in islice(agenda.open[profile], LOOKED_AT):
+    ranked: Ranked = agenda.open[profile]
+    if agenda.wants(seat.engine, profile):
+        own = view.queues.engines[seat.engine]
+        next_s = agenda.longest_s(own, profile)
+        ranked = merge(fresh, ranked, key=lambda row: -row[1])
+    else:
+        next_s = next((weight for _, weight in fresh), 0.0)
+    least = max(LONGER * next_s, _left_s(view, profile) / LONG_PART)
+    for engine, longest in islice(ranked, LOOKED_AT):
         if longest <= least:
             return
         if engine != seat.engine and _beside_s(view, seat, engine) <= longest:

@@ -25,8 +25,9 @@ from grid.schedule.peers import Claim, Peers
 from grid.schedule.telling import told
 from grid.schedule.transfer import NoPeer, fetch
 
-ASK_EVERY_S = 1.0
-"""Seconds between two questions whether a peer has finished making."""
+ASK_FIRST_S, ASK_LAST_S = 0.05, 1.0
+"""Seconds between two questions whether a peer has finished making: double each time, up to the
+last."""
 
 Making = Callable[[], Generator[Event, None, Path]]
 """Makes a thing, tells about it, and returns where it is."""
@@ -110,6 +111,7 @@ class Sharing:
     def _among(
         self, peers: Peers, thing: Thing, find: Callable[[], Path | None], make: Making | None
     ) -> Generator[Event, None, Path]:
+        pause_s = ASK_FIRST_S
         while True:
             claim = peers.claim(thing.key)
             if claim.holders and claim.manifest is not None:
@@ -127,7 +129,8 @@ class Sharing:
             else:
                 line = f"waits for {peers.title(claim.maker)}, which makes it"
                 yield Preparing(what="fetch", label=thing.label, line=line)
-                time.sleep(ASK_EVERY_S)
+                time.sleep(pause_s)
+                pause_s = min(2 * pause_s, ASK_LAST_S)
 
     def _agree(self, peers: Peers, thing: Thing, place: Path) -> bool:
         """Offer what is here; False where the first who had it has other bytes."""

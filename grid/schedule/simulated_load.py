@@ -62,7 +62,7 @@ READING_S, WRITING_S = 5.0, 30.0
 LARGEST_CONTEXT = 8192
 SHARED_TOKENS = {"wiki": 60_000, "code": 30_000, "recall": 9_000, "math": 18_000, "items": 13_000}
 """Tokens that are computed for a text's quality, or a class of tasks."""
-FAILING = 0.02
+FAILING, STRAGGLING = 0.02, 0.01
 AWAY_S = 300.0
 """Seconds until a node that left is back, if it comes back."""
 STEP_S = 2e-3
@@ -163,7 +163,9 @@ def _failing(rng: random.Random, works: list[Work]) -> dict[str, int]:
 
 def _truth(rng: random.Random) -> float:
     """Real seconds for an estimated one: a spread of 20 %, and one cell in a hundred straggles."""
-    return rng.lognormvariate(0.0, 0.2) * (rng.uniform(3.0, 5.0) if rng.random() < 0.01 else 1.0)
+    if rng.random() < STRAGGLING:
+        return rng.uniform(3.0, 5.0)
+    return rng.lognormvariate(0.0, 0.2)
 
 
 def _counts(nodes: int) -> dict[str, int]:
