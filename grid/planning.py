@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from functools import partial
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -20,7 +19,7 @@ from grid.plan.plan import Plan
 from grid.plan.sweep import Sweep
 from grid.registry import backend
 from grid.results import open_store
-from grid.schedule.report import Report, report
+from grid.schedule.report import Report
 
 if TYPE_CHECKING:
     from grid.results.reader import Results
@@ -135,17 +134,3 @@ class Planner:
         """Read the store anew, when nobody else can write it any longer."""
         self._known = self._read()
         return self._known
-
-
-def make_plan(
-    sweep: Sweep,
-    node: Node,
-    store: str,
-    fresh: bool = False,
-    changed: bool = False,
-    broken: Mapping[str, str] = MappingProxyType({}),
-) -> Plan:
-    """The plan of a sweep on this machine, minus what the store holds; `broken` says of backends
-    whose environment cannot be made, why."""
-    seen = report(backends_of(sweep), broken, node)
-    return plan_for(sweep, seen, Known(store, fresh, changed))

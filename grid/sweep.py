@@ -4,8 +4,7 @@ comes."""
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
@@ -84,21 +83,22 @@ def run_sweep(crew: Crew, planner: Planner, store: str, progress: Progress) -> D
     anything runs, StoreLost or ClusterLost while it does.
     """
     started = time.perf_counter()
-    cache_limit()  # a wrong one is said before anything starts
     sweep_id = uuid4().hex
-    with _closing(crew):
+    with closing(crew):
+        cache_limit()  # a wrong one is said before anything starts
         conductor = _planned(crew, planner, progress)
         campaign = conductor.campaign
         with open_for_writing(store).writer() as writer:
             known = planner.read_again()  # another sweep may have ended between plan and lock
-            campaign.minus(set().union(*map(known.finished, conductor.reports.values())))
+            seen = conductor.reports.values()
+            campaign.minus({one.profile: known.finished(one) for one in seen})
             tally = Tally(
                 campaign,
                 writer,
                 progress,
                 sweep=planner.sweep.name,
                 sweep_id=sweep_id,
-                nodes=conductor.reports,
+                nodes=lambda: conductor.reports,
             )
             if writer.note:
                 progress.tell(Note(text=writer.note))
@@ -150,13 +150,5 @@ def _planned(crew: Crew, planner: Planner, progress: Progress) -> Conductor:
                 )
     conductor.plan()
     if not conductor.campaign.plans:
-        raise planner.refuse(one.node for one in conductor.reports.values())
+        raise planner.refuse(one.node for one in conductor.everyone)
     return conductor
-
-
-@contextmanager
-def _closing(crew: Crew) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        crew.close()

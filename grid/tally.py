@@ -7,7 +7,7 @@ import platform
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -51,22 +51,27 @@ class Tally:
         *,
         sweep: str,
         sweep_id: str,
-        nodes: Mapping[str, Report],
+        nodes: Callable[[], Mapping[str, Report]],
     ) -> None:
-        """`nodes` are those that are there, by place; more than one are named in the progress."""
+        """`nodes` gives those that take part now, by place; more than one are named in the
+        progress."""
         self._campaign = campaign
         self._writer = writer
         self._progress = progress
         self._sweep = sweep
         self._sweep_id = sweep_id
         self._nodes = nodes
-        self._named = len(nodes) > 1
-        self._seen = {one.profile: one for one in nodes.values()}
+        there = nodes()
+        self._named = len(there) > 1
+        self._seen = {one.profile: one for one in there.values()}
+        """A node of each profile that was there."""
         self._facts: dict[str, ArtifactFacts] = {}
+        self._recorded: Mapping[str, tuple[str, str]] = {}
+        self._skips: set[str] = set()
         self._writing = threading.Lock()
         self._first = self._last = time.perf_counter()
         self._begun = False
-        self.nodes = len(nodes)
+        self.nodes = len(there)
         self.measured = self.failed = self.skipped = 0
         self.engine_s = 0.0
 
@@ -78,14 +83,24 @@ class Tally:
     def begin(self, recorded: Mapping[str, tuple[str, str]]) -> None:
         """Tell the plan, and write a row for each skipped cell, unless the store says the same or
         has a final result; `recorded` has status and reason by cell id."""
-        for skip, profile in self._campaign.skipped():
-            self.skipped += 1
-            status, known = recorded.get(skip.cell.id, ("", ""))
-            if status in ("", *RETRIED) or (status == "skipped" and known != skip.reason):
-                row = _never_ran(skip.cell.id, "skipped", skip.reason)
-                self._write(skip.cell, row, self._one_of(profile))
+        self._recorded = recorded
+        self._write_skips()
         self._tell_plan()
         self._tell_nodes()
+
+    def _write_skips(self) -> None:
+        for skip, profile in self._campaign.skipped():
+            if skip.cell.id not in self._skips:
+                self._skips.add(skip.cell.id)
+                self.skipped += 1
+                if self._is_news(skip.cell.id, skip.reason):
+                    row = _never_ran(skip.cell.id, "skipped", skip.reason)
+                    self._write(skip.cell, row, self._seen[profile])
+
+    def _is_news(self, cell_id: str, reason: str) -> bool:
+        """Whether the store does not say yet that a cell is skipped for this reason."""
+        status, known = self._recorded.get(cell_id, ("", ""))
+        return status in ("", *RETRIED) or (status == "skipped" and known != reason)
 
     def hear(self, outcome: Outcome) -> None:
         match outcome:
@@ -96,16 +111,18 @@ class Tally:
             case Crowd(report, joined, reason):
                 self._named = True
                 self._seen.setdefault(report.profile, report)
-                self.nodes = max(self.nodes, len(self._nodes))
+                self.nodes = max(self.nodes, len(self._nodes()))
                 told = f"{report.node.name} joined" if joined else reason
                 self._progress.tell(Note(text=told))
                 self._tell_nodes()
             case Grown():
+                self._write_skips()
                 self._tell_plan()
             case Unrunnable(cell_id, status, reason):
                 profile = self._campaign.profile_of(cell_id)
                 row = _never_ran(cell_id, status, reason)
-                self._done(row, self._one_of(profile), profile, again=False)
+                news = status == "lost" or self._is_news(cell_id, reason)
+                self._done(row, self._seen[profile], profile, again=False, write=news)
 
     def tick(self) -> None:
         """Flush rows that have waited long enough."""
@@ -137,13 +154,21 @@ class Tally:
             self._begun = True
             self._first = time.perf_counter() - ago_s
 
-    def _done(self, measurement: Measurement, report: Report, profile: str, again: bool) -> None:
+    def _done(
+        self,
+        measurement: Measurement,
+        report: Report,
+        profile: str,
+        again: bool,
+        write: bool = True,
+    ) -> None:
         cell = self._campaign.cell(measurement.cell_id, profile)
         self._last = time.perf_counter()
         self.engine_s += measurement.engine_s
-        status = self._write(cell, measurement, report)
+        status = self._write(cell, measurement, report) if write else measurement.status
         if not again:
             self.measured += status == "ok"
+            self.skipped += status == "skipped"
             self.failed += status not in ("ok", "skipped")
         self._progress.tell(
             Finished(
@@ -180,10 +205,6 @@ class Tally:
             )
         return measurement.status
 
-    def _one_of(self, profile: str) -> Report:
-        """A node of a profile: one that is there, or one that was."""
-        return self._seen[profile]
-
     def _tell_plan(self) -> None:
         campaign = self._campaign
         self._progress.tell(
@@ -197,7 +218,7 @@ class Tally:
 
     def _tell_nodes(self) -> None:
         if self._named:
-            names = tuple(sorted(one.node.name for one in self._nodes.values()))
+            names = tuple(sorted(one.node.name for one in self._nodes().values()))
             self._progress.tell(Nodes(names=names))
 
 

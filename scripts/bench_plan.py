@@ -14,9 +14,10 @@ from pathlib import Path
 
 from grid.measurement import Measurement
 from grid.plan.load import parse_sweep
-from grid.planning import make_plan
+from grid.planning import Known, plan_for
 from grid.probe import probe_node
 from grid.results import open_for_writing, open_store
+from grid.schedule.report import report
 
 CELLS = 100_000
 
@@ -40,7 +41,7 @@ def main() -> None:
         sweep = parse_sweep(text.encode(), "bench.toml", Path(folder))
         node = probe_node()
         start = time.perf_counter()
-        plan = make_plan(sweep, node, store, fresh=True)
+        plan = plan_for(sweep, report(sweep.backends, node=node), Known(store, fresh=True))
         planned = time.perf_counter() - start
         print(f"{len(plan.cells)} cells planned in {planned:.2f} s")
         if len(plan.cells) < CELLS:

@@ -13,6 +13,7 @@ from grid.cli.backends import backends_app
 from grid.cli.cluster import cluster_app, runs_app
 from grid.cli.options import Address, Changed, Fresh, Json, Nodes, StoreUri, SweepFile
 from grid.cli.results import results_app
+from grid.errors import InputError
 from grid.schedule.kinds import ExecutorName
 
 app = typer.Typer(
@@ -50,6 +51,9 @@ def sweep(
     from grid.plan.named import asked_sweep, on_nodes
     from grid.show.sweep import Asked, sweep_somewhere
 
+    if executor is ExecutorName.inline and address not in (None, "local"):
+        raise InputError(f"--executor inline is for this machine alone, not --address {address}")
+    here = here or executor is ExecutorName.inline
     asked = Asked(
         sweep=on_nodes(asked_sweep(file), nodes),
         store=store,

@@ -3,7 +3,9 @@ that may run it. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
+
+from msgspec.structs import replace
 
 from grid.cell import Cell
 from grid.measurement import PRUNED, Measurement
@@ -11,7 +13,7 @@ from grid.plan.estimate import cell_seconds, making_seconds, start_seconds
 from grid.plan.order import Session, sessions
 from grid.plan.plan import Plan, Skip
 from grid.schedule.dispatch_work import Costs, Work
-from grid.workload import kind
+from grid.workload import Quality, kind
 
 
 class Campaign:
@@ -36,12 +38,35 @@ class Campaign:
 
     def works(self) -> list[Work]:
         """All cells to run, in the order of the plans."""
+        self._leave_out_twins()
         return [self._work(cell_id) for cell_id in self._variants]
 
-    def minus(self, finished: Container[str]) -> None:
-        """Take out cells that have a result since the plans were made."""
-        self.plans = {name: plan.minus(finished) for name, plan in self.plans.items()}
-        self._variants = {k: v for k, v in self._variants.items() if k not in finished}
+    def minus(self, finished: Mapping[str, Container[str]]) -> None:
+        """Take out cells that have a result since the plans were made, by profile."""
+        done = {
+            cell.id
+            for profile, plan in self.plans.items()
+            for cell in plan.cells
+            if not cell.exclusive and cell.id in finished[profile]
+        }
+        for profile, plan in self.plans.items():
+            ids = {cell.id for cell in plan.cells}
+            gone = {cell_id for cell_id in ids if cell_id in done or cell_id in finished[profile]}
+            self.plans[profile] = plan.minus(gone)
+            for cell_id in gone:
+                self._variants.get(cell_id, {}).pop(profile, None)
+        self._variants = {cell_id: found for cell_id, found in self._variants.items() if found}
+
+    def _leave_out_twins(self) -> None:
+        """A quality cell that is compared with nothing, because its node has no room for the 16-bit
+        model, where another node can compare it."""
+        compared = {
+            replace(cell, workload=replace(cell.workload, reference=None)).id
+            for variants in self._variants.values()
+            for cell in variants.values()
+            if isinstance(cell.workload, Quality) and cell.workload.reference is not None
+        }
+        self._variants = {k: found for k, found in self._variants.items() if k not in compared}
 
     @property
     def cells(self) -> int:
@@ -90,12 +115,16 @@ class Campaign:
         cells = [self._variants[cell_id][profile] for cell_id in cell_ids]
         return sessions(cells, self.plans[profile].references)
 
-    def larger(self, failed: Cell, waiting: Iterable[str]) -> list[str]:
-        """Those of the waiting cells that would run out of memory as `failed` did: of its engine,
-        kind and place, and no smaller."""
+    def larger(self, failed: Cell, profile: str, waiting: Iterable[str]) -> list[str]:
+        """Those of the waiting cells that would run out of memory as `failed` did on a node of the
+        profile: of its engine, kind and place, and no smaller."""
         if not failed.exclusive:
             return []  # another node may have more
-        return [cell_id for cell_id in waiting if _alike(self.cell(cell_id), failed)]
+        return [
+            cell_id
+            for cell_id in waiting
+            if profile in self._variants[cell_id] and _alike(self.cell(cell_id, profile), failed)
+        ]
 
     def costs(self) -> Costs:
         """What loading an engine and making an artifact take, as the plans estimate it."""

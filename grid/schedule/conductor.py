@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
-from grid.errors import ClusterLost
+from grid.errors import ClusterLost, InputError
 from grid.measurement import Measurement, Status
 from grid.node import Node
 from grid.plan.plan import Plan
@@ -15,7 +15,7 @@ from grid.schedule.crew import Crew, Ended, Gathered, Heard, Joined, Left, Noted
 from grid.schedule.dispatch import Board
 from grid.schedule.dispatch import Outcome as Ending
 from grid.schedule.dispatch_work import Place, Work
-from grid.schedule.events import CellDone, Event, Observed
+from grid.schedule.events import CellDone, Event, Note, Observed
 from grid.schedule.report import Report
 
 HEAR_S = 1.0
@@ -96,12 +96,19 @@ class Conductor:
         self._open: set[str] = set()
         self._seen: set[str] = set()
         self._stuck_since: float | None = None
+        self._news = -1
         self._told_aside: set[str] = set()
 
     @property
-    def reports(self) -> Mapping[str, Report]:
-        """The nodes that are there, by place."""
-        return self._reports
+    def everyone(self) -> list[Report]:
+        """Every node that is there, wanted or not."""
+        return list(self._reports.values())
+
+    @property
+    def reports(self) -> dict[str, Report]:
+        """The nodes that take part, by place."""
+        wants = self._planner.wants
+        return {place: one for place, one in self._reports.items() if wants(one.node)}
 
     def gather(self) -> Iterator[Noted | Told]:
         """Hear all nodes that are there at the start. Raises ClusterLost where there is none."""
@@ -127,13 +134,13 @@ class Conductor:
         self._queue(self.campaign.works())
         for place in self._reports:
             self._enter(place)
-        yield from self._infeasible()
+        yield from self._infeasible(self._open)
         self._assign()
         while self._open:
             heard = self._crew.hear(HEAR_S)
             if heard is not None:
                 yield from self._take(heard)
-            if not isinstance(heard, Told):
+            if not isinstance(heard, Told) or self._board.news != self._news:
                 self._assign()
                 yield from self._set_aside()
                 yield from self._give_up_waiting()
@@ -151,17 +158,25 @@ class Conductor:
                     yield from self._heard(place, event)
             case Ended(place) if place in self._reports:
                 yield from self._ended(place)
+            case Told(_, events):  # a node that has not joined yet says what it makes ready
+                yield from (Noted(one.text) for one in events if isinstance(one, Note))
 
     def _joined(self, place: str, report: Report) -> Iterator[Outcome]:
         report = self._reports[place] = self._planner.settled(report)
         yield Crowd(report, joined=True)
-        if report.profile not in self.campaign.plans:
+        try:
             new = self._grow(report)
-            self._crew.offer(self.campaign.read_cells() if new else ())
-            self._queue(new)
             if new:
-                yield Grown(report.profile)
+                self._crew.offer(self.campaign.read_cells())
+        except InputError as error:  # a file of the sweep changed since it began
+            yield Noted(f"{report.node.name} gets no work: {error}")
+            return
+        before = set(self._open)
+        self._queue(new)
+        if new:
+            yield Grown(report.profile)
         self._enter(place)
+        yield from self._infeasible(self._open - before)
 
     def _left(self, place: str, reason: str) -> Iterator[Outcome]:
         report = self._reports.pop(place)
@@ -193,9 +208,9 @@ class Conductor:
         """What is larger than a cell that ran out of memory is not tried."""
         given = set().union(*self._given.values())
         failed = self.campaign.cell(cell_id, report.profile)
-        for larger in self.campaign.larger(failed, self._open - given):
+        for larger in self.campaign.larger(failed, report.profile, self._open - given):
             self._board.drop([larger])
-            row = pruned(self.campaign.cell(larger), failed, time.time())
+            row = pruned(self.campaign.cell(larger, report.profile), failed, time.time())
             yield from self._close(report, row)
 
     def _ended(self, place: str) -> Iterator[Outcome]:
@@ -234,6 +249,7 @@ class Conductor:
             self._board.join(_place(place, report))
 
     def _assign(self) -> None:
+        self._news = self._board.news
         for place, report in self._reports.items():
             if place in self._given:
                 continue
@@ -243,8 +259,11 @@ class Conductor:
                 self._given[place] = set(chosen.cells)
                 self._crew.give(place, self.campaign.sessions(report.profile, chosen.cells))
 
-    def _infeasible(self) -> Iterator[Outcome]:
+    def _infeasible(self, among: Container[str]) -> Iterator[Outcome]:
+        """Cells that no node can run are not waited for."""
         for cell_id, reason in self._board.infeasible().items():
+            if cell_id not in among:
+                continue
             self._board.drop([cell_id])
             self._open.discard(cell_id)
             yield Unrunnable(cell_id, "skipped", reason)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -47,6 +47,7 @@ class RayCrew:
         self._gone: set[str] = set()
         self._answered = time.monotonic()
         self._closing = threading.Event()
+        self._leaving: list[Callable[[], None]] = []
         self._watching = False
         self._ray: Any = None
         self._peers: Grounds | None = None
@@ -65,6 +66,11 @@ class RayCrew:
         """The Ray module, connected; None before the first work of a Ray of this machine's own."""
         return self._ray
 
+    def on_close(self, act: Callable[[], None]) -> None:
+        """Have something done first when this closes, while Ray still answers; never where the
+        cluster is lost."""
+        self._leaving.append(act)
+
     def offer(self, cells: Iterable[Cell]) -> None:
         if self._peers is not None:
             self._peers.offer(cells, self._settings)
@@ -72,7 +78,7 @@ class RayCrew:
     def give(self, place: str, sessions: Sequence[Session]) -> None:
         if self._ray is None:
             self._start()
-        for hand in self._hands.values():
+        for hand in list(self._hands.values()):  # the watcher adds to them
             if hand.place == place:
                 hand.give(sessions)
                 return
@@ -94,10 +100,14 @@ class RayCrew:
         return heard
 
     def close(self) -> None:
+        if self._closing.is_set():
+            return
         self._closing.set()
         if self._ray is None:
             return
         lost = self._watching and time.monotonic() - self._answered > SILENCE_S
+        for act in () if lost else self._leaving:
+            act()
         for hand in () if lost else list(self._hands.values()):
             hand.close()
         if self._peers is not None and not lost:
@@ -119,16 +129,23 @@ class RayCrew:
     def _watch(self) -> None:
         """Look who is there, as long as the sweep runs; its own thread, since Ray's calls hang for
         minutes when the head is gone."""
-        gathering = True
+        seen, gathering = False, True
         while not self._closing.is_set():
             with suppress(Exception):  # whatever Ray raises here, its silence is what counts
                 rows = self._ray.nodes()
                 self._answered = time.monotonic()
                 self._compare(rows)
-            if gathering and self._hands and all(hand.settled for hand in self._hands.values()):
+                seen = True
+            if gathering and seen and self._all_settled():
                 gathering = False
                 self._heard.put(Gathered())
             self._closing.wait(WATCH_S if not gathering else WATCH_S / 10)
+
+    def _all_settled(self) -> bool:
+        """Where every node is held by something else, one of them is waited for."""
+        hands = self._hands.values()
+        there = any(hand.place for hand in hands) or not any(hand.waiting for hand in hands)
+        return there and all(hand.settled for hand in hands)
 
     def _compare(self, rows: Sequence[dict[str, Any]]) -> None:
         alive = {row["NodeID"]: row for row in rows if row["Alive"]}

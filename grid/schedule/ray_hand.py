@@ -7,6 +7,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -19,8 +20,9 @@ from grid.schedule.events import CellDone, Event, Settings
 from grid.schedule.ray_grounds import Grounds
 from grid.schedule.report import Report, code_digest
 
-ACTORS = 3
-"""Times that a node's actor is started anew before the node is given up."""
+DEATHS = 3
+"""Times that a node's actor dies in a row, without a cell done between, before the node is given
+up."""
 
 SLOT = "bench_slot"
 """The Ray resource of which a node has one: whoever holds it measures there, alone."""
@@ -59,6 +61,10 @@ class Hand:
         self._offset_s = 0.0
         self._actor: Any = None
         self._closed = False
+        self._deaths = 0
+        self._lock = threading.RLock()
+        self.waiting = False
+        """Whether something else holds the node's slot."""
         self.place = self._place(0) if known is not None else ""
         """Of the present actor; empty while there is none that is ready."""
         self._thread = threading.Thread(target=self._live, daemon=True)
@@ -66,17 +72,18 @@ class Hand:
 
     @property
     def settled(self) -> bool:
-        """Whether the node has joined, or never will."""
-        return bool(self.place) or not self._thread.is_alive()
+        """Whether the node has joined, or will not soon."""
+        return bool(self.place) or self.waiting or self._closed or not self._thread.is_alive()
 
     def give(self, sessions: Sequence[Session]) -> None:
         self._inbox.put(sessions)
 
     def lost(self, reason: str) -> None:
         """The node is known to be dead; its thread may hang for long, and is not heard again."""
-        if self.place:
-            self._tell(Left(self.place, reason))
-        self._closed = True
+        with self._lock:
+            if self.place:
+                self._tell(Left(self.place, reason))
+            self._closed = True
 
     def close(self) -> None:
         """End the actor at once; its engine's process sees its pipe close and ends too."""
@@ -87,30 +94,30 @@ class Hand:
 
     def _live(self) -> None:
         errors = self._ray.exceptions
-        for life in range(ACTORS):
+        life, reason = 0, ""
+        while self._deaths < DEATHS and not self._closed:
             try:
                 self._work(life)
                 return
-            except errors.RayTaskError as error:
-                reason = f"the worker of {self.name} failed: {error.cause!r}"
-            except (errors.ActorDiedError, errors.ActorUnavailableError):
-                reason = f"the worker of {self.name} died"
             except errors.ActorUnschedulableError:
                 self._end(f"{self.name} is gone from the cluster")
                 return  # where it comes back, it is another node
-            except errors.RayError as error:
+            except errors.LocalRayletDiedError as error:
                 self._tell(ClusterLost(f"Ray stopped answering: {_first_line(error)}"))
                 return
+            except errors.RayTaskError as error:
+                reason = f"the worker of {self.name} failed: {error.cause!r}"
+            except errors.RayError as error:
+                reason = f"the worker of {self.name} was lost: {_first_line(error)}"
             except Exception as error:  # a defect, but one that the sweep must hear of
                 reason = f"leading {self.name} failed: {error!r}"
+            life += 1
+            self._deaths += 1
             self._end(reason)
-            if self._closed:
-                return
-        self._tell(Noted(f"{self.name} gets no more work: its worker died {ACTORS} times"))
+        died = f"its worker died {DEATHS} times in a row, the last time: {reason}"
+        self._tell(Noted(f"{self.name} gets no more work: {died}"))
         if self._known is not None:
-            self._tell(
-                ClusterLost(f"the node's worker died {ACTORS} times; the log is in /tmp/ray")
-            )
+            self._tell(ClusterLost(f"{died}; the log is in /tmp/ray"))
 
     def _work(self, life: int) -> None:
         self._actor = self._start()
@@ -121,15 +128,19 @@ class Hand:
         self._ray.get(
             self._actor.begin.remote(msgspec.json.encode(report), directory, self._row["NodeID"])
         )
-        self.place = self._place(life)
-        if life > 0 or self._known is None:  # else it is known to have joined
-            self._tell(Joined(self.place, report))
+        with self._lock:
+            self.place = self._place(life)
+            if life > 0 or self._known is None:  # else it is known to have joined
+                self._tell(Joined(self.place, report))
         while (sessions := self._inbox.get()) is not None:
             if self._peers is not None:
                 self._peers.enter(self._row["NodeID"])
             stream = self._actor.run.remote(msgspec.json.encode(list(sessions)))
             for said in self._said(stream):
-                self._tell(Told(self.place, tuple(map(self._on_our_clock, said))))
+                events = tuple(map(self._on_our_clock, said))
+                if any(isinstance(e, CellDone) and e.measurement.status == "ok" for e in events):
+                    self._deaths = 0
+                self._tell(Told(self.place, events))
             self._tell(Ended(self.place))
 
     def _place(self, life: int) -> str:
@@ -168,8 +179,9 @@ class Hand:
         answer = self._actor.clock.remote()
         if not self._ray.wait([answer], timeout=SLOT_S)[0]:
             self._tell(Noted(f"waiting for {self.name}: something else holds its slot"))
+            self.waiting = True
             self._ray.get(answer)
-            answer = self._actor.clock.remote()
+            self.waiting = False
         asked = time.time()
         offset = float(self._ray.get(self._actor.clock.remote())) - (asked + time.time()) / 2
         if abs(offset) >= CLOCK_S:
@@ -185,7 +197,7 @@ class Hand:
 
     def _fits(self, report: Report) -> bool:
         """Whether the node runs the same program; what it measured would else be another thing."""
-        if self._known is not None or report.code == code_digest():
+        if self._known is not None or report.code == code_digest(self._backends):
             return True
         self._tell(
             Noted(
@@ -209,18 +221,23 @@ class Hand:
 
     def _end(self, reason: str) -> None:
         """Kill the actor, so that it measures nothing beside its successor."""
-        place, self.place = self.place, ""
-        if self._actor is not None:
-            self._ray.kill(self._actor)
-        self._inbox = queue.SimpleQueue()
-        if self._peers is not None:
-            self._peers.give_up(self._row["NodeID"])
-        if place:
-            self._tell(Left(place, reason))
+        if self._closed:
+            return
+        with suppress(Exception):  # Ray may not answer; what counts is that the node has left
+            if self._actor is not None:
+                self._ray.kill(self._actor)
+            if self._peers is not None:
+                self._peers.give_up(self._row["NodeID"])
+        with self._lock:
+            place, self.place = self.place, ""
+            self._inbox = queue.SimpleQueue()
+            if place:
+                self._tell(Left(place, reason))
 
     def _tell(self, heard: Heard | ClusterLost) -> None:
-        if not self._closed:
-            self._heard(heard)
+        with self._lock:
+            if not self._closed:
+                self._heard(heard)
 
     @property
     def name(self) -> str:

@@ -9,7 +9,10 @@ import logging
 import os
 import signal
 import socket
+import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from grid.errors import ClusterLost
@@ -30,6 +33,7 @@ OBJECT_STORE_BYTES = 80 * 2**20
 """Results are a few hundred kilobytes each; Ray's least size is 75 MiB."""
 
 KNOCK_S = 5.0
+CONNECT_S = 60.0
 
 SHUTDOWN_S = 10.0
 """Seconds that leaving Ray may take: with a dead head it would hang."""
@@ -53,19 +57,43 @@ def connect(address: str) -> Any:
     module. This machine must be one of its nodes. Raises ClusterLost."""
     _prepare(_ENVIRONMENT | {"RAY_AUTH_MODE": "token"})
     _knock(address)
-    return _init(f"no Ray cluster at {address}: {{}}", address=address)
+    with _at_most(CONNECT_S, f"the Ray cluster at {address} does not answer"):
+        return _init(f"no Ray cluster at {address}: {{}}", address=address)
 
 
 def _knock(address: str) -> None:
     """Raises ClusterLost where nothing listens: Ray itself would try for many minutes."""
+    if address == "auto":
+        from ray._private.utils import read_ray_address
+
+        address = read_ray_address() or ""  # of the cluster that was started here last
     host, _, port = address.rpartition(":")
     if not port.isdigit():
-        return  # auto: Ray knows at once whether it started one here
+        return  # Ray knows at once that there is none
     try:
         socket.create_connection((host, int(port)), KNOCK_S).close()
     except OSError as error:
         reason = error.strerror or error
         raise ClusterLost(f"no Ray cluster at {address}: {reason}; `grid cluster status`") from None
+
+
+@contextmanager
+def _at_most(seconds: float, told: str) -> Iterator[None]:
+    """Ends this process, which has done nothing yet, where the block takes longer: what hangs is in
+    Ray's native code, which no exception reaches."""
+
+    def end() -> None:
+        sys.stderr.write(f"grid: {told} for {seconds:.0f} s; `grid cluster status`\n")
+        sys.stderr.flush()
+        os._exit(ClusterLost.exit_code)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def leave(ray: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import sys
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from grid.environments import CPU, HERE, device_of, engine_version, found, obsta
 from grid.identity import digest
 from grid.node import Node
 from grid.probe import available_memory, probe_node
+from grid.registry import backend
 
 
 class BackendState(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +65,7 @@ def report(
     node: Node | None = None,
 ) -> Report:
     """Of this machine; `broken` says of backends whose environment could not be made, why."""
-    node = node or probe_node()
+    backends, node = list(backends), node or probe_node()
     return Report(
         node=node,
         free_bytes=available_memory(),
@@ -74,16 +76,21 @@ def report(
         python=platform.python_version(),
         ray=_ray_version(),
         quantgrid=grid.__version__,
-        code=code_digest(),
+        code=code_digest(backends),
         clock=time.time(),
     )
 
 
-def code_digest() -> str:
-    """Hash of this package's source: nodes that run another one would give other rows."""
-    root = Path(__file__).resolve().parents[1]
-    files = sorted(root.rglob("*.py"))
-    return digest("code", [(str(f.relative_to(root)), f.read_text()) for f in files])[:12]
+def code_digest(backends: Iterable[str] = ()) -> str:
+    """Hash of the source of this package and of these backends: nodes that run another one would
+    give other rows."""
+    modules = {type(backend(name)).__module__.partition(".")[0] for name in backends}
+    told = []
+    for module in sorted({"grid", *modules}):
+        root = Path(str(sys.modules[module].__file__)).parent
+        files = sorted(root.rglob("*.py"))
+        told += [(module, str(f.relative_to(root)), f.read_bytes().hex()) for f in files]
+    return digest("code", told)[:12]
 
 
 def _state(name: str, node: Node, broken: str) -> BackendState:

@@ -17,7 +17,7 @@ from grid.environments import HERE, availability, found, made
 from grid.errors import EngineError
 from grid.node import Node
 from grid.plan.load import load_sweep
-from grid.planning import Planner, make_plan
+from grid.planning import Known, Planner, plan_for
 from grid.process import EngineProcess
 from grid.progress import PlainProgress
 from grid.schedule.kinds import ExecutorName
@@ -196,7 +196,7 @@ def test_another_engine_gives_the_reference_where_the_usual_one_cannot(
     asked = load_sweep(path)
     broken = ready_environments(asked.backends, NODE)
     assert list(broken) == ["fake"]
-    plan = make_plan(asked, NODE, str(tmp_path / "rows"), broken=broken)
+    plan = plan_for(asked, report(asked.backends, broken, NODE), Known(str(tmp_path / "rows")))
     assert {cell.backend for cell in plan.cells} == {"llamacpp"}
     assert {cell.backend for cell in plan.references.values()} == {"llamacpp"}
     assert {skip.reason for skip in plan.skipped} == set(broken.values())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TypeGuard
 
 import grid_fake
 import msgspec
@@ -12,11 +13,12 @@ import pytest
 
 from grid.cell import Cell
 from grid.errors import ClusterLost
-from grid.measurement import Measurement, Status
+from grid.measurement import PRUNED, Measurement, Status
 from grid.node import Node
 from grid.plan.load import parse_sweep
 from grid.plan.order import Session
 from grid.planning import Planner
+from grid.schedule import dispatch_policy
 from grid.schedule.conductor import Conductor, Crowd, Grown, Happened, Outcome, Unrunnable
 from grid.schedule.crew import Ended, Gathered, Heard, Joined, Left, Told
 from grid.schedule.events import CellDone
@@ -55,6 +57,9 @@ def seen(name: str, chip: str = "slow") -> Report:
         bandwidth_bytes_s=10e9,
     )
     return Report(node=node, free_bytes=4 * GIB, backends={"fake": BackendState()})
+
+
+HARDWARE_CLASS = seen("a").node.hardware_class
 
 
 def ok(cell: Cell) -> Status | None:
@@ -114,6 +119,10 @@ def played(crew: Script, planner: Planner, wait_s: float = 0.0) -> tuple[Conduct
     assert list(conductor.gather()) == []
     conductor.plan()
     return conductor, list(conductor.run())
+
+
+def is_end(one: Outcome) -> TypeGuard[Happened]:
+    return isinstance(one, Happened) and isinstance(one.event, CellDone) and not one.again
 
 
 def ends(outcomes: Iterable[Outcome]) -> Counter[str]:
@@ -231,20 +240,39 @@ def test_what_is_larger_than_an_out_of_memory_is_not_tried(planner: Planner) -> 
         campaign.add(report.profile, planner.plan(report))
     cells = {cell.id: cell for plan in campaign.plans.values() for cell in plan.cells}
     small = next(
-        c for c in cells.values() if kind(c.workload) == "prefill" and c.workload.size == 64
+        c for c in cells.values() if c.label.endswith("pp64") and c.scope == HARDWARE_CLASS
     )
-    found = [cells[one] for one in campaign.larger(small, cells)]
+    found = [cells[one] for one in campaign.larger(small, seen("a").profile, cells)]
     assert sorted(cell.workload.size for cell in found) == [64, 128]
     assert {(cell.scope, cell.artifact.id) for cell in found} == {(small.scope, small.artifact.id)}
 
 
-def test_an_out_of_memory_ends_what_is_larger_of_another_batch(planner: Planner) -> None:
-    def small(cell: Cell) -> Status | None:
-        return "oom" if kind(cell.workload) == "prefill" else "ok"
+def test_an_out_of_memory_ends_what_is_larger_in_later_batches(
+    planner: Planner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatch_policy, "BATCH_CELLS", 1)
 
-    crew = Script([seen("a"), seen("b")], {"a": small, "b": small})
+    def small(cell: Cell) -> Status | None:
+        return "oom" if cell.label.endswith("pp64") else "ok"
+
+    crew = Script([seen("a")], {"a": small})
     _, outcomes = played(crew, planner)
     assert set(ends(outcomes).values()) == {1}
+    assert not [cell.label for _, cell in crew.ran if cell.label.endswith("pp128")]
+    pruned = [one.event.measurement for one in outcomes if is_end(one)]
+    assert [row.status for row in pruned if row.reason.startswith(PRUNED)] == ["skipped"] * 2
+
+
+def test_quality_without_a_reference_is_left_out_where_another_node_has_one(
+    planner: Planner,
+) -> None:
+    small = msgspec.structs.replace(seen("small", "little"), free_bytes=67_250_000)
+    crew = Script([seen("a"), small], {})
+    played(crew, planner)
+    quality = Counter(
+        cell.artifact.quant for _, cell in crew.ran if kind(cell.workload) == "quality"
+    )
+    assert quality == {"F16": 2, "Q4": 1}, "16 bits have their noise floor beside"
 
 
 def test_nodes_that_the_sweep_does_not_want_get_nothing(planner: Planner) -> None:
