@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 CACHE_VARIABLE = "QUANTGRID_CACHE"
+
+SPARE_BYTES = 64 * 2**20
+"""Left free on a disk: a full one stops more than a sweep."""
 
 
 def cache_dir() -> Path:
@@ -19,8 +23,25 @@ def cache_dir() -> Path:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that no reader ever sees a part of it."""
+    """Write a file so that no reader ever sees a part of it. Raises OSError; then nothing is left
+    of it, which matters most on a full disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(data)
-    temporary.replace(path)
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def existing(folder: Path) -> Path:
+    """The folder, or the nearest above it that is there: on the same disk, as far as one knows."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder
+
+
+def free_bytes(folder: Path) -> int:
+    """Bytes free on the disk where a folder is, or will be."""
+    return shutil.disk_usage(existing(folder)).free

@@ -124,8 +124,8 @@ class Planner:
 
     def refuse(self, nodes: Iterable[Node]) -> InputError:
         """What to say where the sweep wants none of the nodes."""
-        there = dict.fromkeys(f"{one.name} ({one.hardware_class})" for one in nodes)
-        asked = ", ".join(self.sweep.nodes)
+        told = "; ".join(dict.fromkeys(f"{one.name} ({one.hardware_class})" for one in nodes))
+        asked = " or ".join(map(repr, self.sweep.nodes))
         return InputError(
             f"{self.sweep.file}: nodes: none is {asked}; there are {'; '.join(there)}"
         )

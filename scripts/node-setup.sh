@@ -31,10 +31,16 @@ find_uv() {
 }
 
 find_compiler() {
-    command -v c++ >/dev/null && return
     case "$(uname -s)" in
-    Darwin) stop "no C++ compiler for llama.cpp; run: xcode-select --install" ;;
-    *) stop "no C++ compiler for llama.cpp; run: sudo apt-get install g++" ;;
+    # there /usr/bin/c++ is always present, and without the tools only asks for them in a window
+    Darwin)
+        xcode-select -p >/dev/null 2>&1 && return
+        stop "no C++ compiler for llama.cpp; run: xcode-select --install"
+        ;;
+    *)
+        command -v c++ >/dev/null && return
+        stop "no C++ compiler for llama.cpp; run: sudo apt-get install g++"
+        ;;
     esac
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -25,6 +26,8 @@ STATUS = "ray-node-status"
 
 SETTING_UP = frozenset({"waiting-for-ssh", "syncing-files", "setting-up"})
 """Values of it while it works on one. `uninitialized` is none: after a failure it stays so."""
+
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 DASHBOARD_PORT = 8265
 GCS_S = 10.0
@@ -89,7 +92,7 @@ def living_of(head: Host, name: str, addresses: Sequence[str] = (), ports: bool 
     """Asked from another machine. Raises HostSilent where ssh does not reach the head, ClusterLost
     where it is not set up."""
     words = ["python", "-m", "grid.cluster.alive", name, "ports" if ports else "-", *addresses]
-    done = on_node(head, " ".join(words), ASK_S)
+    done = on_node(head, shlex.join(words), ASK_S)
     last = (done.stdout.splitlines() or [""])[-1]
     try:
         return msgspec.json.decode(last, type=Living)
@@ -176,7 +179,7 @@ def _gcs_is_open(gcs: str) -> bool:
 
 def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=HTTP_S) as answer:
+        with _DIRECT.open(url, timeout=HTTP_S) as answer:
             return int(answer.status) < 400
     except (OSError, ValueError):
         return False

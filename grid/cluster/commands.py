@@ -6,10 +6,8 @@ import os
 import re
 import subprocess
 import sys
-import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,11 +15,13 @@ import msgspec
 
 from grid.cache import cache_dir
 from grid.cluster.alive import living_of
-from grid.cluster.config import LOCAL, Cluster, is_example
+from grid.cluster.children import call, together, told
+from grid.cluster.cloud import CloudHead
+from grid.cluster.config import LOCAL, Cluster, NotUp, forget, is_example, note
 from grid.cluster.facts import Facts, facts_of, on_node
 from grid.cluster.preflight import differences
 from grid.cluster.ssh import CommandFailed, Host, HostSilent, run
-from grid.cluster.start import Say, send_code, wait_for_workers
+from grid.cluster.start import Occupied, Say, send_code, wait_for_workers
 from grid.cluster.token import tighten, token_path
 from grid.errors import ClusterLost, GridError, InputError
 from grid.schedule.report import code_digest
@@ -36,6 +36,9 @@ RAY_ENVIRONMENT = {
 UP_S = 3600.0
 STOP_S = 60.0
 DOWN_S = 120.0
+RETURN_S = 900.0
+"""Rented machines end when their cloud says so."""
+LOCATE_S = 60.0
 _STEP = re.compile(r"New status: (\S+)|^(node-setup on .*)")
 _STOPPED = re.compile(r"(\d+) Ray processes")
 _FAULT = re.compile(r"^(node-setup on |error: |ssh: |rsync: )|Permission denied|Connection refused")
@@ -70,28 +73,32 @@ def up(cluster: Cluster, say: Say) -> Up:
         _send_all(cluster)
         say(f"ray up {cluster.path}")
         ray_command(cluster, ["up", "-y"], say)
+    note(cluster)
     cluster = located(cluster)
     # A running head of other code keeps its workers as they are: alike with it, not with us.
     ours = not running or not _behind(cluster, ask_all([cluster.head])[0])
     missing = wait_for_workers(cluster, say, just_started=not running, set_up=ours)
     facts, silent = ask_all([one for one in cluster.hosts if one.address not in missing])
     differing = [*differences(facts, cluster.head.address), *_behind(cluster, facts)]
-    return Up(facts=facts, missing=missing | silent, differing=tuple(differing))
+    missing |= {address: str(error) for address, error in silent.items()}
+    return Up(facts=facts, missing=missing, differing=tuple(differing))
 
 
 def down(cluster: Cluster, say: Say) -> dict[str, str]:
     """Take a cluster down and stop what `ray down` leaves running; why, for each host that could
     not be stopped. Raises InputError for a file with example addresses."""
     ready_to_start(cluster)
-    cluster = located(cluster) if cluster.provider != LOCAL else cluster
+    forget(cluster)
+    if cluster.provider != LOCAL:  # what is rented costs money, whether it answers or not
+        say(f"ray down {cluster.path}")
+        ray_command(cluster, ["down", "-y"], say, limit_s=RETURN_S)
+        return {}
     failed = _stopped(cluster.head, say)  # first: its autoscaler would start workers anew
     if cluster.head.address not in failed:
         say(f"ray down {cluster.path}")
         ray_command(cluster, ["down", "-y"], say, limit_s=DOWN_S)
-    if cluster.workers:
-        with ThreadPoolExecutor(len(cluster.workers)) as pool:
-            for one in pool.map(lambda host: _stopped(host, say), cluster.workers):
-                failed |= one
+    for one in together(lambda host: _stopped(host, say), cluster.workers):
+        failed |= one
     return failed
 
 
@@ -111,33 +118,36 @@ def ready_to_start(cluster: Cluster) -> None:
 
 
 def located(cluster: Cluster) -> Cluster:
-    """On a cloud, with the head's address, which Ray is asked for. Raises InputError where the
-    cluster is not up."""
+    """On a cloud, with the head's address and the key that lets in, which Ray knows. Raises NotUp
+    where the cloud has no such head, InputError where it cannot be asked."""
     if cluster.head.address:
         return cluster
-    done = subprocess.run(
-        [*_ray(), "get-head-ip", str(cluster.path)],
-        env=os.environ | RAY_ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    address = (done.stdout.split() or [""])[-1]
-    if done.returncode or not address:
-        said = (done.stderr.strip().splitlines() or ["no head is found"])[-1]
-        raise InputError(f"{cluster.path}: {said}; try: grid cluster up {cluster.path}")
-    head = msgspec.structs.replace(cluster.head, address=address)
+    words = [sys.executable, "-m", "grid.cluster.cloud", str(cluster.path)]
+    try:
+        done = call(words, timeout_s=LOCATE_S, environment=os.environ | RAY_ENVIRONMENT)
+    except subprocess.TimeoutExpired:
+        raise InputError(
+            f"{cluster.path}: the cloud did not say within {LOCATE_S:g} s where the head is; see "
+            "that its own tools reach it"
+        ) from None
+    try:
+        found = msgspec.json.decode((done.stdout.splitlines() or [b""])[-1], type=CloudHead)
+    except msgspec.MsgspecError:
+        said = (done.stderr.decode(errors="replace").strip().splitlines() or ["no answer"])[-1]
+        raise InputError(f"{cluster.path}: the cloud cannot be asked: {said}") from None
+    if not found.address:
+        raise NotUp(f"{cluster.path}: no head is found; try: grid cluster up {cluster.path}")
+    key = cluster.head.key or found.key
+    head = msgspec.structs.replace(cluster.head, address=found.address, key=key)
     return msgspec.structs.replace(cluster, head=head)
 
 
-def ask_all(hosts: Sequence[Host]) -> tuple[dict[str, Facts], dict[str, str]]:
-    """Facts of hosts by address, and why others did not tell; all are asked at once."""
-    if not hosts:
-        return {}, {}
-    with ThreadPoolExecutor(len(hosts)) as pool:
-        answers = dict(zip([one.address for one in hosts], pool.map(_ask, hosts), strict=True))
+def ask_all(hosts: Sequence[Host]) -> tuple[dict[str, Facts], dict[str, GridError]]:
+    """Facts of hosts by address, and why others did not tell (HostSilent where ssh did not reach
+    them); all are asked at once."""
+    answers = dict(zip([one.address for one in hosts], together(_ask, hosts), strict=True))
     facts = {name: one for name, one in answers.items() if isinstance(one, Facts)}
-    return facts, {name: one for name, one in answers.items() if isinstance(one, str)}
+    return facts, {name: one for name, one in answers.items() if isinstance(one, GridError)}
 
 
 def ray_command(
@@ -148,44 +158,43 @@ def ray_command(
     log = cache_dir() / "logs" / f"ray-{arguments[0]}-{cluster.name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     faults: deque[str] = deque(maxlen=3)
-    process = subprocess.Popen(
-        [*_ray(), *arguments, str(cluster.path)],
-        cwd=cluster.path.parent,
-        env=os.environ | RAY_ENVIRONMENT,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    )
-    assert process.stdout is not None
-    limit = threading.Timer(limit_s, process.kill)
-    limit.start()
-    with log.open("w") as whole, process:
-        for line in process.stdout:
-            whole.write(line)
-            step = _STEP.search(line)
-            if step:
-                say(f"{cluster.head.address or 'head'}: {step[1] or step[2]}")
-            if _FAULT.search(line):
-                faults.append(line.strip())
-    limit.cancel()
-    code = process.wait()
-    if code:
-        why = faults[-1] if faults else f"exit code {code}"
-        raise CommandFailed(f"ray {arguments[0]}: {why}; all that it said is in {log}")
+    words = [*_ray(), *arguments, str(cluster.path)]
+    environment = os.environ | RAY_ENVIRONMENT
+    try:
+        with log.open("w") as whole, told(words, limit_s, cluster.path.parent, environment) as ray:
+            for line in ray:
+                whole.write(line)
+                step = _STEP.search(line)
+                if step:
+                    say(f"{cluster.head.address or 'head'}: {step[1] or step[2]}")
+                if _FAULT.search(line):
+                    faults.append(line.strip())
+    except subprocess.TimeoutExpired:
+        why = f"not done after {limit_s / 60:g} min"
+    else:
+        if not ray.code:
+            return
+        why = faults[-1] if faults else f"exit code {ray.code}"
+    raise CommandFailed(f"ray {arguments[0]}: {why}; all that it said is in {log}")
 
 
 def _send_all(cluster: Cluster) -> None:
     """Bring this machine's code to every host that answers. Raises GridError where the head does
-    not take it; a worker's turn comes again when it is started."""
+    not take it, or a worker has a checkout there; another worker's turn comes again when it is
+    started."""
     if cluster.provider != LOCAL:
         return  # a rented machine is new
     send_code(cluster, cluster.head)
-    with ThreadPoolExecutor(max(1, len(cluster.workers))) as pool:
-        for sent in [pool.submit(send_code, cluster, host) for host in cluster.workers]:
-            with suppress(GridError):
-                sent.result()
+    together(lambda host: _sent(cluster, host), cluster.workers)
+
+
+def _sent(cluster: Cluster, host: Host) -> None:
+    try:
+        send_code(cluster, host)
+    except Occupied:
+        raise  # `ray up` would write into it
+    except GridError:
+        return
 
 
 def _runs(cluster: Cluster) -> bool:
@@ -224,11 +233,11 @@ def _stopped(host: Host, say: Say) -> dict[str, str]:
     return {}
 
 
-def _ask(host: Host) -> Facts | str:
+def _ask(host: Host) -> Facts | GridError:
     try:
         return facts_of(host)
     except GridError as error:
-        return str(error)
+        return error
 
 
 def _ray() -> list[str]:

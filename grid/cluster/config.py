@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,8 +17,14 @@ from typing import Any
 
 import msgspec
 
+from grid.cache import write_whole
 from grid.cluster.ssh import Host
 from grid.errors import InputError, did_you_mean
+from grid.identity import digest
+
+_NOTED = "~/.local/state/quantgrid/clusters"
+"""A file for each cluster that was brought up from here. Ray's own notes lie where a reboot empties
+the folder."""
 
 CLUSTER_FILE = "cluster.yaml"
 """Looked for in the folder where a command runs."""
@@ -29,6 +36,10 @@ _PROVIDER_KEYS = ("type", "head_ip", "worker_ips", "external_head_ip")
 _AUTH_KEYS = ("ssh_user", "ssh_private_key", "ssh_proxy_command")
 _EXAMPLES = tuple(map(ipaddress.ip_network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")))
 """Addresses that documentation may use and no machine has (RFC 5737)."""
+
+
+class NotUp(InputError):
+    """A cluster has no head: on its cloud there is none."""
 
 
 class Cluster(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,8 +115,26 @@ def is_example(cluster: Cluster) -> bool:
 
 def from_here(cluster: Cluster) -> bool:
     """Whether `ray up` brought this cluster up from this machine and nothing took it down since."""
-    state = local_state(cluster.name).get(cluster.head_ip, {})
-    return cluster.provider == LOCAL and state.get("state") == "running"
+    if cluster.provider != LOCAL:
+        return False
+    state = local_state(cluster.name).get(cluster.head_ip)
+    return state.get("state") == "running" if state else _noted(cluster).is_file()
+
+
+def note(cluster: Cluster) -> None:
+    """Keep here that a cluster was brought up from here."""
+    path = _noted(cluster)
+    path.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_whole(path, f"{cluster.name} {cluster.head_ip}\n".encode())
+
+
+def forget(cluster: Cluster) -> None:
+    """The opposite of `note`."""
+    _noted(cluster).unlink(missing_ok=True)
+
+
+def _noted(cluster: Cluster) -> Path:
+    return Path(_NOTED).expanduser() / digest("cluster", cluster.name, cluster.head_ip)
 
 
 def local_state(name: str) -> dict[str, Any]:
@@ -121,8 +150,11 @@ def local_state(name: str) -> dict[str, Any]:
 
 
 def ray_folder() -> Path:
-    """Where Ray keeps what it notes on a machine."""
-    return Path(os.environ.get("RAY_TMPDIR", "/tmp"), "ray")
+    """Where Ray keeps what it notes on a machine, by its own rule."""
+    given = os.environ.get("RAY_TMPDIR")
+    if given is None and sys.platform.startswith("linux"):
+        given = os.environ.get("TMPDIR")
+    return Path(given or "/tmp", "ray")
 
 
 class _Section(msgspec.Struct, frozen=True):

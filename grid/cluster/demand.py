@@ -7,10 +7,10 @@ form share one. Everything here runs on the head, in the process that is connect
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from grid.node_flags import BOOTSTRAP
 
@@ -18,6 +18,16 @@ MARK = "machine-"
 PATIENCE_S = 1200.0
 """Seconds until a rented machine is given up: it boots, is set up and compiles llama.cpp."""
 LOOK_S = 2.0
+
+
+class Renter(Protocol):
+    """A sweep's crew, as far as it rents: the Ray module, connected, and what is done before it
+    disconnects."""
+
+    @property
+    def ray(self) -> Any: ...
+
+    def on_close(self, act: Callable[[], None]) -> None: ...
 
 
 def kinds(file: str | Path = BOOTSTRAP) -> tuple[str, ...]:
@@ -32,27 +42,32 @@ def kinds(file: str | Path = BOOTSTRAP) -> tuple[str, ...]:
     return tuple(sorted(name for name in marked if name.startswith(MARK)))
 
 
-@contextmanager
-def rented(
-    ray: Any,
+def rent(
+    crew: Renter,
     say: Callable[[str], None],
     file: str | Path = BOOTSTRAP,
     patience_s: float = PATIENCE_S,
-) -> Iterator[None]:
-    """Hold one machine of each kind; waits until they have joined. What does not come is said, and
-    the work goes on without it. Nothing happens where machines are not rented."""
+) -> None:
+    """Ask for one machine of each kind until the crew closes, and wait until they have joined. What
+    does not come is said, and the work goes on without it. Nothing happens where machines are not
+    rented."""
     asked = kinds(file)
     if not asked:
-        yield
         return
     from ray.autoscaler.sdk import request_resources
 
+    crew.on_close(withdraw)
     request_resources(bundles=[{name: 1} for name in asked])
-    try:
-        _wait(ray, asked, say, patience_s)
-        yield
-    finally:
-        request_resources(bundles=[])  # idle ones are given back after the file's idle time
+    _wait(crew.ray, asked, say, patience_s)
+
+
+def withdraw() -> None:
+    """Ask for no machine any more, in a process connected to Ray: idle ones are given back after
+    the file's idle time."""
+    from ray.autoscaler.sdk import request_resources
+
+    with suppress(Exception):  # the head may be gone; whoever waits for it says so
+        request_resources(bundles=[])
 
 
 def _wait(ray: Any, asked: tuple[str, ...], say: Callable[[str], None], patience_s: float) -> None:
@@ -74,3 +89,17 @@ def _missing(ray: Any, asked: tuple[str, ...]) -> list[str]:
 
 def _names(marks: list[str]) -> str:
     return ", ".join(mark.removeprefix(MARK) for mark in marks)
+
+
+def main() -> None:
+    """Withdraws what a sweep asked for that was killed. Raises ClusterLost."""
+    from grid.schedule import ray_start
+
+    if kinds():
+        ray = ray_start.connect("auto")
+        withdraw()
+        ray_start.leave(ray)
+
+
+if __name__ == "__main__":
+    main()

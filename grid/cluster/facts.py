@@ -71,7 +71,13 @@ def facts_of(host: Host) -> Facts:
     if done.code:
         said = done.stderr.strip().splitlines() or ["it says nothing"]
         raise CommandFailed(f"{host} is not set up: {said[-1]}; `grid cluster up` does it")
-    facts = msgspec.json.decode(done.stdout.splitlines()[-1], type=Facts)
+    try:
+        facts = msgspec.json.decode(done.stdout.splitlines()[-1], type=Facts)
+    except (msgspec.MsgspecError, IndexError):
+        raise CommandFailed(
+            f"{host} answers unlike this version of quantgrid; `grid cluster down`, then `up`, "
+            "brings it there"
+        ) from None
     # The clock is read as the last thing there, so the way back is all that lies between.
     return msgspec.structs.replace(facts, clock_offset_s=facts.clock - ended)
 

@@ -18,6 +18,7 @@ from typing import IO, ClassVar, Self
 
 import msgspec
 
+from grid.cluster.children import call
 from grid.errors import GridError, InputError
 
 CONNECT_S = 10
@@ -40,13 +41,14 @@ class Host(msgspec.Struct, frozen=True):
     """Path of the private key."""
     proxy: str = ""
     """ssh's ProxyCommand, as in a cluster file."""
-    port: int = 22
+    port: int = 0
+    """0: as ssh has it."""
     known_hosts: str = ""
     """Path of the file of known host keys."""
 
     def __str__(self) -> str:
         name = f"{self.user}@{self.address}" if self.user else self.address
-        return name if self.port == 22 else f"{name} port {self.port}"
+        return name if self.port in (0, 22) else f"{name} port {self.port}"
 
 
 class Completed(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,12 +79,14 @@ def ssh_command(host: Host, connect_s: float = CONNECT_S) -> list[str]:
         "LogLevel": "ERROR",  # else "Permanently added ..." stands among the errors
     }
     if host.key:
-        options |= {"IdentityFile": os.path.expanduser(host.key), "IdentitiesOnly": "yes"}
+        options["IdentitiesOnly"] = "yes"
     if host.proxy:
         options["ProxyCommand"] = host.proxy
     if host.known_hosts:
-        options["UserKnownHostsFile"] = host.known_hosts
-    command = ["ssh", "-T", "-p", str(host.port)]
+        options["UserKnownHostsFile"] = f'"{host.known_hosts}"'  # ssh takes it for a list of them
+    command = ["ssh", "-T"]
+    command += ["-p", str(host.port)] if host.port else []
+    command += ["-i", os.path.expanduser(host.key)] if host.key else []
     for name, value in options.items():
         command += ["-o", f"{name}={value}"]
     return [*command, "-l", host.user] if host.user else command
@@ -103,14 +107,7 @@ def run(
     """
     full = [*ssh_command(host, connect_s), "--", host.address, _shell(command)]
     try:
-        done = subprocess.run(
-            full,
-            capture_output=True,
-            timeout=timeout_s,
-            input=input or b"",
-            start_new_session=True,  # Ctrl-C is for us to hear
-            check=False,
-        )
+        done = call(full, input or b"", timeout_s)
     except FileNotFoundError:
         raise _missing("ssh") from None
     except subprocess.TimeoutExpired:
@@ -202,7 +199,8 @@ def push(
     folder = _remote(target)
     make = f"--rsync-path=mkdir -p -- {shlex.quote(folder)} && rsync"
     paths = [_local(os.fspath(source)) for source in sources]
-    _rsync(host, [make, *_excluded(excludes), *options], paths, _there(host, f"{folder}/"))
+    given = [*_quoting(folder), make, *_excluded(excludes), *options]
+    _rsync(host, given, paths, _there(host, f"{folder}/"))
 
 
 def pull(
@@ -216,22 +214,15 @@ def pull(
     folder = Path(target)
     folder.mkdir(parents=True, exist_ok=True)
     there = _there(host, _remote(source))
-    _rsync(host, [*_excluded(excludes), *options], [there], f"{_local(str(folder))}/")
+    given = [*_quoting(source), *_excluded(excludes), *options]
+    _rsync(host, given, [there], f"{_local(str(folder))}/")
 
 
 def _rsync(host: Host, options: Sequence[str], sources: Sequence[str], target: str) -> None:
     command = ["rsync", "-a", "--no-owner", "--no-group", f"--partial-dir={PART}"]
-    if any(shlex.quote(path) != path for path in (*sources, target)):
-        command.append("-s")  # no shell reads the names; the rsync of macOS may not know it
     command += ["-e", shlex.join(ssh_command(host)), *options, "--", *sources, target]
     try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            start_new_session=True,
-            check=False,
-        )
+        done = call(command)
     except FileNotFoundError:
         raise _missing("rsync") from None
     # the first line has the reason, rsync's own lines after it what became of the copy
@@ -240,6 +231,13 @@ def _rsync(host: Host, options: Sequence[str], sources: Sequence[str], target: s
         raise _silent(host, said)
     if done.returncode:
         raise CommandFailed(f"copying with {host}: {said or f'rsync ended with {done.returncode}'}")
+
+
+def _quoting(there: str) -> list[str]:
+    """So that no shell there reads a path; only where it must, for the rsync of macOS does not know
+    it."""
+    path = _remote(there)
+    return [] if shlex.quote(path) == path else ["-s"]
 
 
 def _excluded(patterns: Sequence[str]) -> list[str]:
@@ -273,7 +271,7 @@ def _by_hand(host: Host) -> str:
     """The command that shows a person what ssh has against a host."""
     words = ["ssh"]
     words += ["-i", host.key] if host.key else []
-    words += ["-p", str(host.port)] if host.port != 22 else []
+    words += ["-p", str(host.port)] if host.port else []
     return shlex.join([*words, f"{host.user}@{host.address}" if host.user else host.address])
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from grid.cluster.alive import Living, living_of
+from grid.cluster.children import together
 from grid.cluster.config import Cluster
 from grid.cluster.facts import NODE_FOLDER, on_node
-from grid.cluster.ssh import Completed, Host, push, run
+from grid.cluster.ssh import CommandFailed, Completed, Host, push, run
 from grid.errors import ClusterLost, GridError
 
 Say = Callable[[str], None]
@@ -28,6 +28,10 @@ JOIN_S = 30.0
 REACH_S = 90.0
 """Seconds until a host that the autoscaler cannot reach by ssh is asked by us, who say why."""
 LOOK_S = 3.0
+
+
+class Occupied(CommandFailed):
+    """Somebody works in the folder that a node's code goes into."""
 
 
 def ensure_workers(cluster: Cluster, say: Say) -> dict[str, str]:
@@ -91,8 +95,7 @@ def start_all(cluster: Cluster, hosts: Iterable[Host], say: Say, set_up: bool) -
         return {}
     for host in hosts:
         say(f"{host.address}: not alive; starting it")
-    with ThreadPoolExecutor(len(hosts)) as pool:
-        ended = list(pool.map(lambda host: _started(cluster, host, set_up), hosts))
+    ended = together(lambda host: _started(cluster, host, set_up), hosts)
     failed = {host.address: why for host, why in zip(hosts, ended, strict=True) if why}
     waiting = [host for host in hosts if host.address not in failed]
     for host in _not_joined(cluster, waiting):
@@ -105,7 +108,9 @@ def start_all(cluster: Cluster, hosts: Iterable[Host], say: Say, set_up: bool) -
 
 def send_code(cluster: Cluster, host: Host) -> None:
     """Make the file's mounts on a host what they are here: unlike `ray up`, also without what is
-    here no more. Raises GridError."""
+    here no more. Raises Occupied where that is somebody's checkout, GridError."""
+    if run(host, f"test -e {NODE_FOLDER}/.git").code == 0:
+        raise Occupied(f"{NODE_FOLDER} on {host} is somebody's checkout; move it")
     for there, here in cluster.mounts.items():
         source = Path(here).expanduser()
         source = source if source.is_absolute() else cluster.path.parent / source

@@ -9,7 +9,7 @@ from grid.cluster.commands import ask_all, located, ready_to_start
 from grid.cluster.config import Cluster
 from grid.cluster.facts import Facts
 from grid.cluster.preflight import differences
-from grid.cluster.ssh import run
+from grid.cluster.ssh import HostSilent, run
 from grid.cluster.token import token_path, token_state
 from grid.units import GIB, format_bytes
 
@@ -51,17 +51,17 @@ def status_of(cluster: Cluster) -> Status:
     cluster = located(cluster)
     run(cluster.head, "true")
     addresses = [one.address for one in cluster.workers]
-    facts, silent = ask_all(cluster.hosts)
+    facts, untold = ask_all(cluster.hosts)
     there = cluster.head.address in facts
     living = living_of(cluster.head, cluster.name, addresses, ports=True) if there else Living()
     hosts = [
         HostStatus(
             address=host.address,
             role="worker" if number else "head",
-            answers=host.address in facts,
+            answers=not isinstance(untold.get(host.address), HostSilent),
             alive=living.is_alive(host.address) if number else bool(living.nodes),
             facts=facts.get(host.address),
-            problem=silent.get(host.address, ""),
+            problem=str(untold.get(host.address, "")),
         )
         for number, host in enumerate(cluster.hosts)
     ]
@@ -81,7 +81,7 @@ def warnings_of(
     if living.problem:
         said.append(f"{cluster.head.address}: {living.problem}; try: grid cluster up")
     for one in hosts:
-        if one.answers and not one.alive and living.nodes:
+        if one.answers and not one.problem and not one.alive and living.nodes:
             setting_up = living.being_set_up(one.address)
             said.append(
                 f"{one.address}: not alive in Ray; "

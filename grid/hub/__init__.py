@@ -9,8 +9,9 @@ huggingface_hub is imported by the first call that needs it, not with this packa
 """
 
 from grid.hub.address import PREFIX, Address, parse
+from grid.hub.download import have_bytes
 from grid.hub.header import inspect, stand_in
-from grid.hub.local import Progress, fetch, missing_files, obtain
+from grid.hub.local import Progress, fetch, missing_files, weights_of
 from grid.hub.repository import Listing, RemoteFile, listing
 from grid.hub.weights import Weights, select
 
@@ -22,11 +23,12 @@ __all__ = [
     "RemoteFile",
     "Weights",
     "fetch",
+    "have_bytes",
     "inspect",
     "listing",
     "missing_files",
-    "obtain",
     "parse",
     "select",
     "stand_in",
+    "weights_of",
 ]

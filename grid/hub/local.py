@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from posixpath import basename
 
-from grid.cache import cache_dir
+from grid.cache import SPARE_BYTES, cache_dir, existing, free_bytes
 from grid.errors import EngineError
 from grid.hub.address import parse
 from grid.hub.download import cached, download, have_bytes
@@ -19,9 +18,6 @@ from grid.units import format_bytes
 
 Progress = Callable[[int, int], None]
 """Called with bytes there and bytes in all."""
-
-_SPARE_BYTES = 64 * 2**20
-"""Left free on the disk: a full one stops more than a download."""
 
 
 def fetch(weights: Weights, progress: Progress | None = None) -> Path:
@@ -53,13 +49,14 @@ def fetch(weights: Weights, progress: Progress | None = None) -> Path:
         ) from error
 
 
-def obtain(text: str, progress: Progress | None = None) -> Path:
-    """Parse, list, select and fetch: the path for an address of one set of weights."""
+def weights_of(text: str) -> Weights:
+    """The one set of weights at an address. Raises EngineError where it matches several, and what
+    `listing` and `select` raise."""
     address = parse(text)
     found = select(listing(address), address.file)
     if len(found) > 1:
         raise EngineError(f"{address} matches {len(found)} files; name one")
-    return fetch(found[0], progress)
+    return found[0]
 
 
 def missing_files(weights: Weights) -> list[RemoteFile]:
@@ -91,13 +88,12 @@ def _check_room(weights: Weights, missing: list[RemoteFile]) -> None:
 
     needed = sum(file.size - have_bytes(weights.repo, file) for file in missing)
     folder = Path(constants.HF_HUB_CACHE)
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    free = shutil.disk_usage(folder).free
-    if needed and needed + _SPARE_BYTES > free:
+    free = free_bytes(folder)
+    if needed and needed + SPARE_BYTES > free:
         raise EngineError(
             f"{weights.address}: no room to download: {format_bytes(needed)} needed, "
-            f"{format_bytes(free)} free in {folder}; make room, or set HF_HOME to a larger disk"
+            f"{format_bytes(free)} free in {existing(folder)}; make room, or set HF_HOME to a "
+            "larger disk"
         )
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import msgspec
 
 import grid
+from grid.cluster.config import ray_folder
 from grid.errors import ClusterLost, GridError
 from grid.remote import drive, runs
+from grid.remote.head import FOLLOWING, SAYS
 
 RAY_ANSWERS_S = 2.0
 
@@ -23,6 +23,7 @@ def main(words: list[str]) -> int:
         "state": _state,
         "start": _start,
         "drive": drive.drive,
+        "sweep": drive.sweep,
         "follow": _follow,
         "list": _list,
         "stop": lambda run_id: _say(drive.stop(run_id)),
@@ -30,13 +31,13 @@ def main(words: list[str]) -> int:
     try:
         commands[words[0]](*words[1:])
     except GridError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{SAYS}{error}\n")
         return error.exit_code
     except BrokenPipeError:  # whoever followed has gone
         sys.stderr.close()
         return 0
     except OSError as error:
-        sys.stderr.write(f"{socket.gethostname()}: {error}\n")
+        sys.stderr.write(f"{SAYS}{socket.gethostname()}: {error}\n")
         return ClusterLost.exit_code
     return 0
 
@@ -48,10 +49,9 @@ def _state() -> None:
 def _ray_answers() -> bool:
     """Whether the Ray that `auto` stands for on this machine takes connections; found as Ray does,
     without importing it."""
-    linux = sys.platform.startswith("linux")
-    folder = os.environ.get("RAY_TMPDIR") or (linux and os.environ.get("TMPDIR")) or "/tmp"
     try:
-        host, _, port = Path(folder, "ray/ray_current_cluster").read_text().strip().rpartition(":")
+        noted = (ray_folder() / "ray_current_cluster").read_text()
+        host, _, port = noted.strip().rpartition(":")
         with socket.create_connection((host.strip("[]"), int(port)), timeout=RAY_ANSWERS_S):
             return True
     except (OSError, ValueError):
@@ -64,6 +64,8 @@ def _start() -> None:
 
 
 def _follow(run_id: str, first: str) -> None:
+    sys.stdout.write(FOLLOWING + "\n")
+    sys.stdout.flush()
     for line in drive.follow(run_id, int(first)):
         sys.stdout.buffer.write(line + b"\n")
         sys.stdout.buffer.flush()

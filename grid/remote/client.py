@@ -12,8 +12,16 @@ from grid.remote.bundle import bundle
 from grid.remote.follow import Detached, Outcome, watch
 from grid.remote.head import Head
 from grid.remote.mirror import mirror_of
-from grid.remote.rows import absolute, fetch_rows, machine, mirror_for, remember
-from grid.remote.runs import Request, Run, Status, new_id
+from grid.remote.rows import (
+    fetch_rows,
+    machine,
+    machine_id,
+    mirror_for,
+    ready,
+    remember,
+    remembered,
+)
+from grid.remote.runs import Request, Run, Status, new_id, shown
 from grid.units import format_bytes
 
 __all__ = ["Detached", "Outcome", "chosen", "fetch", "launch", "watch"]
@@ -33,12 +41,12 @@ def launch(
 
     Raises InputError where the sweep or the store cannot be used, HostSilent, ClusterLost.
     """
-    packed = bundle(sweep, machine())
-    wanted = absolute(store)
+    packed = bundle(sweep, machine_id())
+    wanted = ready(store)
     run = Run(
         id=new_id(),
         sweep=sweep.name,
-        store=wanted if "://" in wanted else mirror_of(machine(), Path(wanted)),
+        store=wanted if "://" in wanted else mirror_of(machine_id(), Path(wanted)),
         machine=machine(),
         wanted=wanted,
         fresh=fresh,
@@ -67,12 +75,15 @@ def fetch(host: Host, run: Run, store: str | None = None) -> int:
     where the run writes to a place that both machines reach."""
     mirror = mirror_for(host, run, store)
     if mirror is None:
-        raise InputError(f"run {run.id} writes to {run.store} itself; there is nothing to fetch")
+        raise InputError(
+            f"run {run.id} writes to {shown(run.store)} itself; there is nothing to fetch"
+        )
     return fetch_rows(host, run, mirror)
 
 
 def chosen(host: Host, run_id: str | None) -> Status:
-    """The run with an id; without one, the newest that runs, else the newest. Raises InputError."""
+    """The run with an id; without one, of those that this machine started the newest that runs,
+    else the newest. Raises InputError."""
     known = Head(host).runs()
     if run_id is not None:
         matching = [one for one in known if one.run.id == run_id]
@@ -81,4 +92,10 @@ def chosen(host: Host, run_id: str | None) -> Status:
         return matching[0]
     if not known:
         raise InputError(f"no sweep was started on {host} yet; `grid sweep` does it")
-    return next((one for one in known if one.state == "running"), known[0])
+    ours = [one for one in known if remembered(one.run.id) is not None]
+    if not ours:
+        raise InputError(
+            f"no sweep on {host} was started from this machine; name another's run, as `grid runs` "
+            "lists them"
+        )
+    return next((one for one in ours if one.state == "running"), ours[0])

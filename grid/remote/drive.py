@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+import runpy
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -29,6 +31,7 @@ from grid.remote.runs import (
     load,
     make,
     reserve_exit_code,
+    shown,
     status,
     statuses,
 )
@@ -46,8 +49,7 @@ end finds that out."""
 FULL_BYTES = 2**16
 """Free space below which a disk is full: a log's line or a file of rows does not fit."""
 
-_START_TOLERANCE_S = 2.0
-"""A process's start time is derived from the boot time, which shifts when a clock is set."""
+WITHDRAW_S = 60.0
 
 
 class Exit(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="exit"):
@@ -66,7 +68,7 @@ def start(request: Request) -> Status:
     for other in statuses():
         if other.state == "running" and other.run.store == request.run.store:
             raise InputError(
-                f"{other.run.wanted} is being filled by the sweep {other.run.sweep}, run "
+                f"{shown(other.run.wanted)} is being filled by the sweep {other.run.sweep}, run "
                 f"{other.run.id}; `grid attach {other.run.id}` follows it, `grid stop "
                 f"{other.run.id}` ends it"
             )
@@ -98,7 +100,7 @@ def drive(run_id: str) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         reserve_exit_code(folder)
         driver = subprocess.Popen(
-            command(run),
+            [sys.executable, "-m", "grid.remote", "sweep", run_id],
             cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -106,14 +108,22 @@ def drive(run_id: str) -> None:
             stderr=log,
             pass_fds=[lock.fileno()],  # the lock lasts as long as either of us
         )
-        started = Driver(pid=driver.pid, started=psutil.Process(driver.pid).create_time())
-        write_whole(folder / "driver.json", msgspec.json.encode(started))
+        write_whole(folder / "driver.json", msgspec.json.encode(Driver(pid=driver.pid)))
         keep_exit_code(folder, driver.wait())
+    if driver.returncode < 0 and run.address:
+        _withdraw()
+
+
+def sweep(run_id: str) -> None:
+    """Be a run's driver: the command line of `grid`, in the run's folder."""
+    sys.argv = ["grid", *command(load(run_id))]
+    runpy.run_module("grid", run_name="__main__")
 
 
 def command(run: Run) -> list[str]:
-    """The driver's command line, in its run's folder."""
-    words = [sys.executable, "-m", "grid", "sweep", "sweep.toml", "--json"]
+    """What the driver is asked for. None of it stands in the process's own command line, which
+    every user of the machine may read: a store may be named with its credentials."""
+    words = ["sweep", "sweep.toml", "--json"]
     words += ["--store", run.store]
     words += ["--address", run.address] if run.address else ["--here"]
     words += ["--fresh"] if run.fresh else []
@@ -139,14 +149,18 @@ def follow(run_id: str, first: int) -> Iterator[bytes]:
 def stop(run_id: str) -> Status:
     """Interrupt a run's driver, as Ctrl-C would: its rows are flushed. It may take a while to end.
 
-    Raises InputError where it runs no more.
+    Raises InputError where it runs no more, ClusterLost where its process is not found.
     """
     now = status(run_id)
     if now.state != "running":
         raise InputError(f"run {run_id} has ended already")
-    driver = _driver(folder_of(run_id))
-    if driver is not None:
-        driver.send_signal(signal.SIGINT)
+    driver = _driver(run_id)
+    if driver is None:
+        raise ClusterLost(
+            f"run {run_id} holds its folder, but the driver's process is not found; look there: "
+            f"ps aux | grep {run_id}"
+        )
+    driver.send_signal(signal.SIGINT)
     return now
 
 
@@ -166,14 +180,24 @@ def _tail(folder: Path) -> Iterator[bytes]:
         yield part
 
 
-def _driver(folder: Path) -> psutil.Process | None:
+def _withdraw() -> None:
+    """Rented machines are not asked for any more by a driver that could not say so itself."""
+    if any(one.state == "running" for one in statuses()):
+        return  # what another run asks for takes its place
+    with suppress(OSError, subprocess.TimeoutExpired):
+        words = [sys.executable, "-m", "grid.cluster.demand"]
+        subprocess.run(words, stdin=subprocess.DEVNULL, timeout=WITHDRAW_S, check=False)
+
+
+def _driver(run_id: str) -> psutil.Process | None:
+    folder = folder_of(run_id)
     deadline = time.monotonic() + START_S
     while not (folder / "driver.json").exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     try:
         known = msgspec.json.decode((folder / "driver.json").read_bytes(), type=Driver)
         process = psutil.Process(known.pid)
-        same = abs(process.create_time() - known.started) <= _START_TOLERANCE_S
-    except (OSError, psutil.Error):
+        same = run_id in process.cmdline()
+    except (OSError, psutil.Error, msgspec.MsgspecError):
         return None
     return process if same else None

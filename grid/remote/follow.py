@@ -13,7 +13,7 @@ import msgspec
 
 from grid.cluster.ssh import Host, HostSilent
 from grid.errors import ClusterLost, GridError, StoreLost
-from grid.progress import Ended, Note, Progress, replay
+from grid.progress import Ended, Note, Progress, Step, replay
 from grid.remote.drive import Exit
 from grid.remote.head import Head
 from grid.remote.mirror import Mirror
@@ -62,7 +62,7 @@ def watch(host: Host, run: Run, progress: Progress, store: str | None = None) ->
     mirror = mirror_for(host, run, store)
     try:
         with _fetching(mirror):
-            for line in replay(_lines(Head(host), run.id, progress), progress):
+            for line in replay(_lines(Head(host), run.id, progress), _UntilEnded(progress)):
                 heard.take(line)
     except KeyboardInterrupt:
         raise Detached(
@@ -86,7 +86,7 @@ def watch(host: Host, run: Run, progress: Progress, store: str | None = None) ->
         run=run,
         code=heard.code,
         summary=heard.summary,
-        error=heard.error.replace(run.store, f"{host}:{run.store}"),
+        error=heard.error.replace(run.store, f"{host}:{run.store}") if mirror else heard.error,
         store=str(mirror.here) if mirror else run.store,
     )
 
@@ -134,6 +134,17 @@ def _fetching(mirror: Mirror | None) -> Iterator[None]:
         done.set()
         if thread and sys.exc_info()[0] is not KeyboardInterrupt:
             thread.join()
+
+
+class _UntilEnded:
+    """A progress that hears of the end from whoever follows: the driver may die without a word."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def tell(self, step: Step) -> None:
+        if not isinstance(step, Ended):
+            self._progress.tell(step)
 
 
 class _Heard:

@@ -22,7 +22,17 @@ _SIGNALS = 128
 
 _REFUSED = InputError.exit_code
 
+FOLLOWING = '{"event":"following"}'
+"""Ends what the shell's own files print before the lines of a log."""
+
+SAYS = "grid: "
+"""Begins the line in which the head says what is wrong."""
+
 Answer = TypeVar("Answer", bound=msgspec.Struct)
+
+
+class Unlike(ClusterLost):
+    """The head has another quantgrid, whose answers mean nothing here."""
 
 
 class Head:
@@ -54,6 +64,9 @@ class Head:
             yield self._whole(lines)
 
     def _whole(self, lines: ssh.Lines) -> Iterator[str]:
+        for line in lines:
+            if line == FOLLOWING:
+                break
         yield from lines
         if lines.code and lines.code >= _SIGNALS:  # the machine is going down
             raise HostSilent(f"{self.host} does not answer: it ended the connection")
@@ -73,23 +86,23 @@ class Head:
         try:
             return [msgspec.json.decode(line, type=kind) for line in lines]
         except msgspec.MsgspecError:
-            raise ClusterLost(
+            raise Unlike(
                 f"{self.host} answers unlike this version of quantgrid; `grid cluster up` makes "
                 "them alike"
             ) from None
 
     def _failed(self, code: int, stderr: str) -> GridError:
-        said = [line.strip() for line in stderr.splitlines() if line.strip()]
-        last = said[-1] if said else f"it ended with exit code {code}"
-        if code == _REFUSED and len(said) == 1:
-            return InputError(last)
-        if code == ClusterLost.exit_code:
-            return ClusterLost(last)
+        lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+        said = [line.removeprefix(SAYS) for line in lines if line.startswith(SAYS)]
+        if said:
+            return (InputError if code == _REFUSED else ClusterLost)(said[-1])
+        last = lines[-1] if lines else f"it ended with exit code {code}"
         return ClusterLost(f"{self.host} is not set up: {last}; `grid cluster up` does it")
 
 
 def _words(*arguments: str) -> Sequence[str]:
-    """As `ray up` runs commands: in a login shell that has read the user's own start file."""
+    """As `ray up` runs commands: in a login shell that has read the user's own start file, of which
+    Debian's ends at once in a shell that is not interactive."""
     asked = shlex.join(["python", "-m", "grid.remote", *arguments])
     script = f"source ~/.bashrc >/dev/null 2>&1; {NODE_ENVIRONMENT} && exec {asked}"
-    return ["bash", "--login", "-c", script]
+    return ["bash", "--login", "-i", "-c", script]

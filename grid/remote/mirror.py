@@ -26,6 +26,8 @@ _CHILDREN = ("metrics-*.arrow", "samples-*.arrow", "items-*.arrow")
 _FIRST = re.compile(r"(metrics|samples|items)-.*")
 _ROWS = re.compile(r"[^/\0\n]+\.arrow")
 _ADD_ONLY = ("--ignore-existing", "--no-links", "--no-specials", "--no-devices")
+_AS_HERE = ("--no-perms", "--omit-dir-times")
+"""The store's folder here stays as its owner has it."""
 
 
 def mirror_of(machine: str, store: Path) -> str:
@@ -60,12 +62,15 @@ class Mirror(msgspec.Struct, frozen=True):
             return 0
         children = [f"--include={pattern}" for pattern in _CHILDREN]
         ssh.pull(
-            self.host, f"{self.there}/", self.here, options=[*_ADD_ONLY, *children, "--exclude=*"]
+            self.host,
+            f"{self.there}/",
+            self.here,
+            options=[*_ADD_ONLY, *_AS_HERE, *children, "--exclude=*"],
         )
         last = [name for name in missing if not _FIRST.match(name)]
         if last:
             with _only(last) as options:
-                ssh.pull(self.host, f"{self.there}/", self.here, options=options)
+                ssh.pull(self.host, f"{self.there}/", self.here, options=[*_AS_HERE, *options])
         return len(last)
 
     def _names(self) -> list[str]:

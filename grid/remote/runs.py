@@ -19,6 +19,7 @@ import shutil
 import time
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -80,11 +81,10 @@ class HeadState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Driver(msgspec.Struct, frozen=True, kw_only=True):
-    """The driver's process; `started` in seconds since the epoch tells it from a later one with
-    the same number."""
+    """The driver's process. That its command line names the run tells it from a later one with the
+    same number."""
 
     pid: int
-    started: float
 
 
 def new_id() -> str:
@@ -99,6 +99,22 @@ def checked(run_id: str) -> str:
     return run_id
 
 
+def shown(store: str) -> str:
+    """A store's place for people, without credentials or query."""
+    parts = urlsplit(store)
+    if "://" not in store:
+        return store
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def private_folder() -> Path:
+    """STATE, made so that only its owner reads it: stores may be named with their credentials."""
+    folder = Path(STATE).expanduser()
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    return folder
+
+
 def runs_folder() -> Path:
     return Path(STATE).expanduser() / "runs"
 
@@ -111,6 +127,7 @@ def folder_of(run_id: str) -> Path:
 def make(request: Request) -> Path:
     """Make a run's folder, and forget the oldest ones."""
     folder = folder_of(request.run.id)
+    private_folder()
     folder.mkdir(parents=True)
     write_whole(folder / "sweep.toml", request.sweep.encode())
     write_whole(folder / "run.json", msgspec.json.encode(request.run))

@@ -8,17 +8,27 @@ from pathlib import Path
 import msgspec
 
 from grid import __version__
-from grid.cluster.config import CLUSTER_FILE, LOCAL, Cluster, from_here, is_example, load
+from grid.cluster.config import (
+    CLUSTER_FILE,
+    LOCAL,
+    Cluster,
+    NotUp,
+    from_here,
+    is_example,
+    load,
+)
 from grid.cluster.ssh import Host, HostSilent
 from grid.errors import ClusterLost, InputError
-from grid.remote.head import Head
+from grid.remote.head import Head, Unlike
+from grid.remote.runs import HeadState
 
 ADDRESS_VARIABLE = "RAY_ADDRESS"
 
 HERE = "local"
 """The address that means: a Ray of this sweep's own, on this machine."""
 
-CONNECT_S = 3.0
+CONNECT_S = 5.0
+"""Seconds that a head may take to answer, twice: a machine that slept needs the first."""
 
 
 class Here(msgspec.Struct, frozen=True):
@@ -101,15 +111,20 @@ def _of_cluster(cluster: Cluster) -> Place:
     )
     try:
         cluster = _located(cluster)
-        state = Head(cluster.head).state(CONNECT_S)
+    except NotUp:
+        return down
+    try:
+        state = _state(Head(cluster.head))
     except HostSilent as error:
         if from_here(cluster):
             raise ClusterLost(
                 f"the head of {file}, {error}; --address local runs on this machine instead"
             ) from None
         return Here(f"{error}; running on this machine, without the cluster of {file}")
-    except (ClusterLost, InputError):
-        return down  # it was never set up, or on a cloud does not exist
+    except Unlike:
+        raise
+    except ClusterLost:
+        return down  # it was never set up
     if not state.ray:
         return down
     why = f"running on the cluster {cluster.name} of {file}, driver on its head"
@@ -119,6 +134,13 @@ def _of_cluster(cluster: Cluster) -> Place:
             "`grid cluster up` makes them alike"
         )
     return OnHead(cluster, why)
+
+
+def _state(head: Head) -> HeadState:
+    try:
+        return head.state(CONNECT_S)
+    except HostSilent:
+        return head.state(CONNECT_S)
 
 
 def _located(cluster: Cluster) -> Cluster:

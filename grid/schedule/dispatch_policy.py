@@ -24,7 +24,7 @@ import msgspec
 from grid.schedule.dispatch_agenda import Agenda
 from grid.schedule.dispatch_places import Places, Seat
 from grid.schedule.dispatch_queue import EngineQueue, Group, Queues
-from grid.schedule.dispatch_work import Assignment, Costs
+from grid.schedule.dispatch_work import Assignment, Costs, Work
 
 BATCH_S = 60.0
 """Most seconds of a batch: what goes with a place that is lost, and how late a place sees that
@@ -37,12 +37,13 @@ BATCH_PART = 4
 """A batch is at most this part of what each place of the profile still has to do, so that batches
 shrink toward the end and places end together."""
 
-LATE_PART = 0.5
-"""A cell that was meant for other profiles is taken only if it ends within this part of their time
-to the end: begun late and longer than estimated, it would end last."""
+LONGER, WORTH = 2.0, 0.25
+"""A cell so much longer than what a place would do else is worth opening an engine for, if that
+takes no more than this part of it."""
 
-LONGER = 2.0
-"""A cell this much longer than what a place would do else is worth opening an engine for."""
+STRAGGLING = 5.0
+"""Times its estimate that a cell may well take. One that would then end after all others is begun
+at once where one profile can run it, and is left to the fastest where several can."""
 
 LONG_PART = 20.0
 """A cell that takes more than this part of what each place still has to do goes before its rank:
@@ -88,7 +89,8 @@ def _first(view: View, seat: Seat) -> Assignment | None:
     for engine, fallback in _candidates(view, seat, profile):
         if engine in seat.batches:
             continue
-        found = _batch(view, seat, view.queues.engines[engine], fallback)
+        take = _single if fallback else _batch
+        found = take(view, seat, view.queues.engines[engine])
         if found is not None:
             return found
     return None
@@ -118,11 +120,11 @@ def _long(view: View, seat: Seat, fresh: Ranked) -> Iterator[str]:
         ranked = merge(fresh, ranked, key=lambda row: -row[1])
     else:
         next_s = next((weight for _, weight in fresh), 0.0)
-    least = max(LONGER * next_s, _left_s(view, profile) / LONG_PART)
+    least = max(LONGER * next_s, _left_s(view, profile) / STRAGGLING)
     for engine, longest in islice(ranked, LOOKED_AT):
         if longest <= least:
             return
-        if engine != seat.engine and _beside_s(view, seat, engine) <= longest:
+        if engine != seat.engine and _beside_s(view, seat, engine) <= WORTH * longest:
             yield engine
 
 
@@ -161,7 +163,8 @@ def _worth_helping(view: View, seat: Seat, profile: str) -> Iterator[str]:
         if engine != seat.engine
     }
     for engine in nlargest(LOOKED_AT, left, key=left.__getitem__):
-        if engine in view.avoid or _opening_s(view, seat, engine) <= left[engine]:
+        cell_s = agenda.longest_s(view.queues.engines[engine], profile)
+        if engine in view.avoid or cell_s + _beside_s(view, seat, engine) <= left[engine]:
             yield engine
 
 
@@ -176,18 +179,11 @@ def _worth_taking(view: View, seat: Seat, profile: str) -> Iterator[str]:
     left = {other: agenda.left_s.get(other, 0.0) / n for other, n in places.count().items()}
     candidates = islice(spare, LOOKED_AT)
     for engine in (seat.engine, *candidates) if seat.engine in spare else candidates:
-        groups = view.queues.engines[engine].at(profile)
-        end_s = max(left.get(other, 0.0) for group in groups if group for other in group.profiles)
-        if _opening_s(view, seat, engine) <= LATE_PART * end_s:
+        groups = [group for group in view.queues.engines[engine].at(profile) if group]
+        end_s = max(left.get(other, 0.0) for group in groups for other in group.profiles)
+        cell_s = min(group.shortest_s(profile) for group in groups)
+        if cell_s + _beside_s(view, seat, engine) <= end_s / STRAGGLING:
             yield engine
-
-
-def _opening_s(view: View, seat: Seat, name: str) -> float:
-    """Seconds until the engine's next cell would be done here."""
-    profile = seat.place.profile
-    engine = view.queues.engines[name]
-    cell_s = min(next(iter(g)).seconds[profile] for g in engine.at(profile) if g)
-    return cell_s + _beside_s(view, seat, name)
 
 
 def _beside_s(view: View, seat: Seat, name: str) -> float:
@@ -209,24 +205,42 @@ def opening_s(view: View, engine: EngineQueue, profile: str) -> float:
     return load_s + view.costs.make_s(engine.artifact, profile)
 
 
-def _batch(view: View, seat: Seat, engine: EngineQueue, fallback: bool) -> Assignment | None:
-    """The engine's next cells that this place may take, of one kind."""
+def _batch(view: View, seat: Seat, engine: EngineQueue) -> Assignment | None:
+    """The engine's next cells of those that the profile is to do, of one kind."""
     profile = seat.place.profile
-    groups = [g for g in engine.at(profile) if g and (fallback or view.agenda.wanted(g, profile))]
     long_s = _left_s(view, profile) / LONG_PART if view.agenda.longest_first else float("inf")
 
     def order(group: Group) -> tuple[float, bool, tuple[tuple[int, ...], int]]:
         longest = group.longest_s(profile)
         return (-longest if longest > long_s else 0.0, not group.exclusive, group.head)
 
+    groups = [group for group in engine.at(profile) if view.agenda.wanted(group, profile)]
     for group in sorted(groups, key=order):
-        limit_s = 0.0 if fallback else _batch_s(view, profile)
-        cells = _cells(view, seat, group, limit_s, group.longest_s(profile) > long_s)
+        waiting: Iterable[Work] = group
+        if group.longest_s(profile) > long_s:
+            waiting = sorted(group, key=lambda work: -work.seconds[profile])
+        cells = _cells(view, seat, group, waiting, _batch_s(view, profile))
         if cells:
-            return Assignment(
-                place=seat.place.name, engine=engine.key, cells=cells, exclusive=group.exclusive
-            )
+            return _assignment(seat, group, cells)
     return None
+
+
+def _single(view: View, seat: Seat, engine: EngineQueue) -> Assignment | None:
+    """The engine's shortest cell, whoever was to do it."""
+    profile = seat.place.profile
+    groups = [group for group in engine.at(profile) if group]
+    for group in sorted(groups, key=lambda group: group.shortest_s(profile)):
+        waiting = sorted(group, key=lambda work: work.seconds[profile])
+        cells = _cells(view, seat, group, waiting, 0.0)
+        if cells:
+            return _assignment(seat, group, cells[:1])
+    return None
+
+
+def _assignment(seat: Seat, group: Group, cells: tuple[str, ...]) -> Assignment:
+    return Assignment(
+        place=seat.place.name, engine=group.engine, cells=cells, exclusive=group.exclusive
+    )
 
 
 def _batch_s(view: View, profile: str) -> float:
@@ -239,13 +253,12 @@ def _left_s(view: View, profile: str) -> float:
 
 
 def _cells(
-    view: View, seat: Seat, group: Group, limit_s: float, longest_first: bool
+    view: View, seat: Seat, group: Group, waiting: Iterable[Work], limit_s: float
 ) -> tuple[str, ...]:
     """At least one cell, if any is for this place, and then as many as end within the limit."""
     host, device = seat.room() if not group.exclusive else _all_of(seat)
     avoid = view.avoid.get(group.engine, {})
     profile, name = seat.place.profile, seat.place.name
-    waiting = sorted(group, key=lambda w: -w.seconds[profile]) if longest_first else group
     cells: list[str] = []
     total_s = 0.0
     for work in waiting:

@@ -13,7 +13,16 @@ _Row = tuple[tuple[int, ...], int, Work]
 class Group:
     """Waiting cells of an engine that may run at the same profiles, all exclusive or all shared."""
 
-    __slots__ = ("_longest", "_rows", "engine", "exclusive", "order", "profiles", "seconds")
+    __slots__ = (
+        "_longest",
+        "_rows",
+        "_shortest",
+        "engine",
+        "exclusive",
+        "order",
+        "profiles",
+        "seconds",
+    )
 
     def __init__(self, engine: str, exclusive: bool, profiles: tuple[str, ...], order: int) -> None:
         self.engine = engine
@@ -23,6 +32,7 @@ class Group:
         self.seconds = dict.fromkeys(self.profiles, 0.0)
         """Sum over what waits, at each profile."""
         self._longest: dict[str, float] = {}
+        self._shortest: dict[str, float] = {}
         self._rows: list[_Row] = []
 
     def __len__(self) -> int:
@@ -40,6 +50,14 @@ class Group:
             self._longest[profile] = found
         return found
 
+    def shortest_s(self, profile: str) -> float:
+        """Seconds of the shortest cell that waits."""
+        found = self._shortest.get(profile)
+        if found is None:
+            found = min((row[2].seconds[profile] for row in self._rows), default=0.0)
+            self._shortest[profile] = found
+        return found
+
     @property
     def head(self) -> tuple[tuple[int, ...], int]:
         """What sorts this group's first cell among other groups'."""
@@ -50,6 +68,7 @@ class Group:
         for profile, seconds in work.seconds.items():
             self.seconds[profile] += seconds
         self._longest.clear()
+        self._shortest.clear()
 
     def take(self, work: Work, number: int) -> None:
         at = bisect_left(self._rows, (work.rank, number))
@@ -58,6 +77,8 @@ class Group:
             self.seconds[profile] -= seconds
             if seconds >= self._longest.get(profile, 0.0):
                 self._longest.pop(profile, None)
+            if seconds <= self._shortest.get(profile, seconds):
+                self._shortest.pop(profile, None)
         if not self._rows:
             self.seconds = dict.fromkeys(self.profiles, 0.0)  # no sum of rounding errors stays
 

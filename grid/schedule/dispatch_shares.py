@@ -18,6 +18,10 @@ PRICE = 10.0
 in units of the mean time to the end: of groups that cost the same, slow places get short cells. It
 stays so small that the sum of all work never decides against the end time (`THRIFT`)."""
 
+LATEST = 2.0
+"""Where the fastest profile could run a cell, one that takes more than so many times what each
+place still has to do does not get it."""
+
 PRIOR_S = 300.0
 """Seconds for which a profile's estimates are believed as they are, when observed ones come in."""
 
@@ -64,6 +68,9 @@ class Shares:
         if groups:
             total_s = sum(fixed.values()) + sum(min(at.values()) for at in seconds)
             mean_s = max(total_s / sum(self._places.values()), 1e-9)
+            seconds = [
+                self._in_time(group, at, mean_s) for group, at in zip(groups, seconds, strict=True)
+            ]
             prices = [
                 {p: 1.0 + PRICE * min(group.longest_s(p) / mean_s, 1.0) for p in at}
                 for group, at in zip(groups, seconds, strict=True)
@@ -100,6 +107,14 @@ class Shares:
         for group, present in shared:
             groups.append(group)
             seconds.append({p: self._seconds_at(engine, group, p, opened) for p in present})
+
+    def _in_time(
+        self, group: Group, seconds: Mapping[str, float], mean_s: float
+    ) -> Mapping[str, float]:
+        """The group's seconds at the profiles where no cell of it would end late."""
+        longest = {p: group.longest_s(p) * self._scale(p) for p in seconds}
+        most = max(min(longest.values()), LATEST * mean_s)
+        return {p: s for p, s in seconds.items() if longest[p] <= most}
 
     def _seconds_at(
         self, engine: EngineQueue, group: Group, profile: str, opened: set[str]

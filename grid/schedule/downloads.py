@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ def downloaded(artifact: Artifact) -> Path | None:
     from grid import hub
 
     try:
-        weights = _weights(artifact)
+        weights = hub.weights_of(artifact.model.source)
         return None if hub.missing_files(weights) else hub.fetch(weights)
     except (EngineError, InputError):
         return None  # the hub may be out of reach of this node, and a peer have it
@@ -40,26 +41,15 @@ def download(artifact: Artifact, sharing: Sharing, say: Say) -> Path:
     def progress(done: int, total: int) -> None:
         say(f"{format_bytes(done)} of {format_bytes(total)}")
 
-    weights = _weights(artifact)
+    weights = hub.weights_of(artifact.model.source)
     missing = hub.missing_files(weights)
-    needed = sum(file.size for file in missing)
+    needed = sum(file.size - hub.have_bytes(weights.repo, file) for file in missing)
     sharing.room(needed, f"a download of {artifact.label}", Path(constants.HF_HUB_CACHE))
-    path = hub.fetch(weights, progress)
     try:
-        note_download(artifact.id, [one for file in missing for one in _places(weights, file)])
-    except OSError as error:
-        raise EngineError(f"the cache takes no note: {error.strerror or error}") from error
-    return path
-
-
-def _weights(artifact: Artifact) -> Weights:
-    from grid import hub
-
-    address = hub.parse(artifact.model.source)
-    found = hub.select(hub.listing(address), address.file)
-    if len(found) > 1:
-        raise EngineError(f"{address} matches {len(found)} files; name one")
-    return found[0]
+        return hub.fetch(weights, progress)
+    finally:  # also of one that broke off; without a note they stay, which is no error
+        with suppress(OSError):
+            note_download(artifact.id, [one for file in missing for one in _places(weights, file)])
 
 
 def _places(weights: Weights, file: RemoteFile) -> list[Path]:

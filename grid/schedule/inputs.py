@@ -7,6 +7,7 @@ that path, takes a copy into its cache.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -16,9 +17,11 @@ from grid.backend import Calibration
 from grid.cache import cache_dir, write_whole
 from grid.cell import Cell
 from grid.errors import EngineError, InputError
+from grid.formats import checkpoint
 from grid.plan.origin import BUNDLED, HUB
+from grid.registry import backend, names
 from grid.schedule.events import Event, Settings
-from grid.schedule.manifest import main_name, named_files
+from grid.schedule.manifest import main_name, manifest_of, named_files
 from grid.schedule.offers import offer
 from grid.schedule.sharing import Sharing, Thing
 from grid.texts import read_items, read_text
@@ -45,7 +48,26 @@ def artifact_thing(artifact: Artifact) -> Thing:
         given = artifact.model.source.rpartition("@")[0].rpartition("/")[2]
     home = cache_dir() / "artifacts" / artifact.id
     main = main_name("weights", given, artifact.format)  # a model's name may hold anything
-    return Thing(f"artifact/{artifact.id}", artifact.label, home, main)
+    return Thing(
+        f"artifact/{artifact.id}",
+        artifact.label,
+        home,
+        main,
+        sha256=artifact.facts.sha256 if artifact.facts is not None else "",
+        given=artifact.path or "",
+    )
+
+
+def is_as_planned(artifact: Artifact, path: Path) -> bool:
+    """Whether the file or folder has the content that the plan saw; read once, as long as it does
+    not change. A folder's configuration counts too."""
+    try:
+        if path.is_dir():
+            return artifact.model.revision in _revisions(path, artifact.format)
+        found = manifest_of(named_files(path, path.name))
+    except OSError:
+        return False
+    return artifact.facts is None or found.sha256 == artifact.facts.sha256
 
 
 class Inputs:
@@ -81,11 +103,11 @@ class Inputs:
         """A name or path under which this node reads the text. Raises EngineError."""
         if source.startswith(BUNDLED):
             return source
-        if sha256 not in self._local:
+        thing = _text_thing(sha256, source)
+        if self._known(thing, sha256) is None:
             if _has_text(source, sha256):
                 self._local[sha256] = source
             else:
-                thing = _text_thing(sha256, source)
                 yield from self._bring(thing, lambda: _has_text(str(thing.path), sha256))
                 self._local[sha256] = str(thing.path)
         return self._local[sha256]
@@ -93,14 +115,21 @@ class Inputs:
     def _items(self, asked: Tasks) -> Generator[Event, None, str]:
         if asked.source.startswith(BUNDLED):
             return asked.source
-        if asked.items_sha256 not in self._local:
+        thing = _items_thing(asked)
+        if self._known(thing, asked.items_sha256) is None:
             if _has_items(asked.source, asked):
                 self._local[asked.items_sha256] = asked.source
             else:
-                thing = _items_thing(asked)
                 yield from self._bring(thing, lambda: _has_items(str(thing.path), asked))
                 self._local[asked.items_sha256] = str(thing.path)
         return self._local[asked.items_sha256]
+
+    def _known(self, thing: Thing, sha256: str) -> str | None:
+        """Where it was found before, unless it was a copy that was evicted since."""
+        self._sharing.keep(thing.key)
+        if self._local.get(sha256) == str(thing.path) and not thing.path.exists():
+            del self._local[sha256]
+        return self._local.get(sha256)
 
     def _bring(self, thing: Thing, right: Callable[[], bool]) -> Iterator[Event]:
         yield from self._sharing.obtain(thing, lambda: thing.path if right() else None, None)
@@ -108,9 +137,11 @@ class Inputs:
             raise EngineError(f"{thing.label} came with another content; run the sweep again")
 
 
-def offer_inputs(cells: Iterable[Cell], settings: Settings) -> None:
-    """Offer peers what these cells (with the cells of their references) name by path here. Raises
-    InputError where it is gone or is not what the plan saw."""
+def offer_inputs(
+    cells: Iterable[Cell], settings: Settings, keep: Callable[[str], None] = lambda _: None
+) -> None:
+    """Offer peers what these cells (with the cells of their references) name by path here; `keep`
+    hears the key of each. Raises InputError where it is gone or is not what the plan saw."""
     artifacts: dict[str, Artifact] = {}
     workloads: set[Workload] = set()
     for cell in cells:
@@ -122,20 +153,36 @@ def offer_inputs(cells: Iterable[Cell], settings: Settings) -> None:
     try:
         for one in artifacts.values():
             if one.path is not None and not is_bundled(one):
-                thing = artifact_thing(one)
-                offer(thing.key, named_files(Path(one.path), thing.main))
+                _offer_artifact(one, Path(one.path), keep)
         if settings.calibration is not None:
-            _offer_text(settings.calibration.path, settings.calibration.sha256)
+            _offer_text(settings.calibration.path, settings.calibration.sha256, keep)
         for asked in workloads:
             if isinstance(asked, Quality):
-                _offer_text(asked.text, asked.text_sha256)
+                _offer_text(asked.text, asked.text_sha256, keep)
             elif isinstance(asked, Tasks):
-                _offer_items(asked)
+                _offer_items(asked, keep)
     except OSError as error:
         raise InputError(f"{error.filename}: {error.strerror}; peers cannot be given it") from error
 
 
-def _offer_text(source: str, sha256: str) -> None:
+def _offer_artifact(artifact: Artifact, path: Path, keep: Callable[[str], None]) -> None:
+    if not path.exists():
+        raise InputError(f"{path} is gone since the plan was made")
+    if not is_as_planned(artifact, path):
+        raise InputError(f"{path} changed since the plan was made; run the sweep again")
+    _offer(artifact_thing(artifact), path, keep)
+
+
+def _offer(thing: Thing, path: Path, keep: Callable[[str], None]) -> None:
+    keep(thing.key)
+    if offer(thing.key, named_files(path, thing.main)) is None:
+        raise InputError(
+            f"the cache {cache_dir()} takes no file, so that peers cannot be given {thing.label}; "
+            "make room, or set QUANTGRID_CACHE"
+        )
+
+
+def _offer_text(source: str, sha256: str, keep: Callable[[str], None]) -> None:
     if source.startswith(BUNDLED):
         return
     text = read_text(source)
@@ -143,10 +190,10 @@ def _offer_text(source: str, sha256: str) -> None:
         raise InputError(f"text {source} changed since the plan was made; run the sweep again")
     thing = _text_thing(sha256, source)
     write_whole(thing.path, text.text.encode())  # by content: without a byte order mark
-    offer(thing.key, named_files(thing.path, thing.main))
+    _offer(thing, thing.path, keep)
 
 
-def _offer_items(asked: Tasks) -> None:
+def _offer_items(asked: Tasks, keep: Callable[[str], None]) -> None:
     if asked.source.startswith(BUNDLED):
         return
     found = read_items(asked.source, asked.task_class)
@@ -155,17 +202,28 @@ def _offer_items(asked: Tasks) -> None:
     thing = _items_thing(asked)
     lines = b"".join(msgspec.json.encode(item) + b"\n" for item in found.items)
     write_whole(thing.path / f"{asked.task_class}.jsonl", lines)
-    offer(thing.key, named_files(thing.path, thing.main))
+    _offer(thing, thing.path, keep)
 
 
 def _text_thing(sha256: str, source: str) -> Thing:
-    return Thing(f"text/{sha256}", f"text {source}", cache_dir() / "texts", f"{sha256}.txt")
+    name, label = f"{sha256}.txt", f"text {source}"
+    return Thing(f"text/{sha256}", label, cache_dir() / "texts", name, given=source)
 
 
 def _items_thing(asked: Tasks) -> Thing:
     main = f"items-{asked.items_sha256}"
     label = f"task items {asked.source}"
-    return Thing(f"items/{asked.items_sha256}", label, cache_dir() / "texts", main)
+    key = f"items/{asked.items_sha256}"
+    return Thing(key, label, cache_dir() / "texts", main, given=asked.source)
+
+
+def _revisions(folder: Path, form: str) -> Iterator[str]:
+    """What a checkpoint is, as each that reads its format sees it."""
+    readers = [backend(name) for name in names()]
+    inspects = [checkpoint.inspect, *(one.inspect for one in readers if form in one.formats)]
+    for inspect in inspects:
+        with suppress(InputError):
+            yield inspect(folder).model.revision
 
 
 def _has_text(source: str, sha256: str) -> bool:

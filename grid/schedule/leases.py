@@ -1,6 +1,7 @@
 """Leases: what living processes of this node use now, and when each thing was last used.
 
-A lease is an empty file in `uses/<thing>/` of the cache, named by its process; the folder's time of
+A lease is an empty file in `uses/<thing>/` of the cache, named by its process and the second after
+the machine's start in which it began, which stays when the clock is set; the folder's time of
 change is the last use. A process that was killed leaves its leases, which the next one to look
 removes.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 import os
 import socket
 import time
+from collections.abc import Collection
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -43,13 +45,12 @@ class Leases:
             lease.touch()
             self._held[key] = lease
 
-    def give_back(self) -> None:
-        """Everything, as used just now."""
-        for key, lease in self._held.items():
+    def give_back(self, but: Collection[str] = ()) -> None:
+        """Everything, as used just now, but for what is used further."""
+        for key in [key for key in self._held if key not in but]:
             with suppress(OSError):
-                lease.unlink(missing_ok=True)
+                self._held.pop(key).unlink(missing_ok=True)
                 touch(key)
-        self._held.clear()
 
 
 def cache_lock() -> FileLock:
@@ -102,10 +103,15 @@ def _folder(key: str) -> Path:
 
 @cache
 def _process() -> str:
+    return f"{os.getpid()}-{_started(os.getpid()):.0f}-{socket.gethostname().replace('-', '_')}"
+
+
+def _started(pid: int) -> float:
+    """Seconds from the machine's start to the process's: both follow a clock that is set. Raises
+    psutil.Error where there is no such process."""
     import psutil
 
-    started = psutil.Process().create_time()
-    return f"{os.getpid()}-{started:.0f}-{socket.gethostname().replace('-', '_')}"
+    return psutil.Process(pid).create_time() - psutil.boot_time()
 
 
 def _lives(lease: Path) -> bool:
@@ -119,6 +125,6 @@ def _lives(lease: Path) -> bool:
             return time.time() - lease.stat().st_mtime < FOREIGN_S
         return False
     try:
-        return abs(psutil.Process(int(pid)).create_time() - int(started)) < 2
+        return abs(_started(int(pid)) - int(started)) < 2
     except psutil.Error:
         return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 
 import msgspec
@@ -15,8 +16,12 @@ from grid.identity import digest
 
 _SPLIT = re.compile(r".*-(\d{5})-of-(\d{5})\.([^./]+)", re.DOTALL)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_NEVER = frozenset({".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".py", ".pyc"})
-"""Suffixes of what can hold code: no engine of ours reads it, and it travels nowhere."""
+_NEVER = frozenset(
+    {".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle", ".dill", ".joblib"}  # pickles
+    | {".py", ".pyc", ".pyd", ".so", ".dylib", ".dll", ".exe", ".sh"}
+)
+"""Suffixes of what can hold code: no engine of ours reads it from a folder, and it travels nowhere.
+What NumPy writes stays data, since pickles in it are refused by those who read it."""
 
 
 class FileEntry(msgspec.Struct, frozen=True):
@@ -41,6 +46,15 @@ class Manifest(msgspec.Struct, frozen=True):
         """Equal where names and bytes are."""
         return digest("manifest", [(file.name, file.sha256) for file in self.files])
 
+    @property
+    def sha256(self) -> str:
+        """As `ArtifactFacts.sha256`: of one file, or of the digests of a split file's parts; empty
+        for a folder."""
+        if any("/" in file.name for file in self.files):
+            return ""
+        digests = [file.sha256 for file in self.files]
+        return digests[0] if len(digests) == 1 else sha256("".join(digests).encode()).hexdigest()
+
 
 def main_name(stem: str, given: str, form: str) -> str:
     """Name of the file or folder by which a thing is opened: `stem` and its format; of a file that
@@ -51,10 +65,11 @@ def main_name(stem: str, given: str, form: str) -> str:
 
 def named_files(path: Path, main: str) -> dict[str, Path]:
     """The files that are `path`, by the names they travel under, `main` in place of its own name:
-    all that is in a folder but for hidden files and code, all parts of a split file. Links to files
-    count as what they lead to. Raises OSError."""
+    all that is in a folder but for hidden files, code, and names that a peer would refuse; all
+    parts of a split file. Links to files count as what they lead to. Raises OSError."""
     if path.is_dir():
-        return {f"{main}/{name}": file for name, file in sorted(_inside(path).items())}
+        inside = {f"{main}/{name}": file for name, file in sorted(_inside(path).items())}
+        return {name: file for name, file in inside.items() if _belongs(name, main)}
     split = _SPLIT.fullmatch(path.name)
     if split is None:
         return {main: path}
@@ -89,10 +104,10 @@ def check_names(manifest: Manifest, main: str) -> None:
 
 def _belongs(name: str, main: str) -> bool:
     parts = name.split("/")
-    if any(part in ("", ".", "..") or "\\" in part or "\0" in part for part in parts):
+    if any(not part or part.startswith(".") or set(part) & {"\\", "\0"} for part in parts):
         return False
     if parts[0] == main:
-        return True
+        return len(parts) == 1 or Path(name).suffix.lower() not in _NEVER
     mine, other = _SPLIT.fullmatch(main), _SPLIT.fullmatch(name)
     if mine is None or other is None or len(parts) > 1:
         return False
@@ -105,6 +120,6 @@ def _inside(folder: Path) -> dict[str, Path]:
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
             path = Path(top, name)
-            if not name.startswith(".") and path.suffix.lower() not in _NEVER and path.is_file():
+            if path.is_file():
                 found[path.relative_to(folder).as_posix()] = path
     return found

@@ -6,6 +6,7 @@ An offer lists each file with its place, so that nothing but what was offered is
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -38,12 +39,18 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
         return sizes == [file.size for file in self.manifest.files]
 
 
-def offer(key: str, files: Mapping[str, Path]) -> Manifest:
-    """Offer files by the names they travel under; hashes them. Raises OSError."""
+def offer(key: str, files: Mapping[str, Path]) -> Manifest | None:
+    """Offer files by the names they travel under; hashes them. None where the cache takes no note
+    of it: they are here, but nobody can be given them. Raises OSError where they cannot be read."""
     manifest = manifest_of(files)
     places = tuple(str(path.absolute()) for path in files.values())
     found = Offer(key=key, manifest=manifest, places=places)
-    write_whole(_file(key), msgspec.json.encode(found))
+    try:
+        write_whole(_file(key), msgspec.json.encode(found))
+    except OSError:
+        with suppress(OSError):
+            withdraw(key)  # what was offered before may be another thing
+        return None
     return manifest
 
 

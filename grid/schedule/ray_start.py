@@ -55,7 +55,9 @@ def start_local(cores: int) -> Any:
 def connect(address: str) -> Any:
     """Join the cluster at `address` (`auto`, or host:port of its head) as a driver and return the
     module. This machine must be one of its nodes. Raises ClusterLost."""
-    _prepare(_ENVIRONMENT | {"RAY_AUTH_MODE": "token"})
+    # What its native code warns of while it tries is said in one line in the end.
+    quiet = {"RAY_BACKEND_LOG_LEVEL": "error"}
+    _prepare(_ENVIRONMENT | quiet | {"RAY_AUTH_MODE": "token"})
     _knock(address)
     with _at_most(CONNECT_S, f"the Ray cluster at {address} does not answer"):
         return _init(f"no Ray cluster at {address}: {{}}", address=address)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -19,11 +19,11 @@ from grid.formats.checksum import remember_sha256
 from grid.schedule.events import Event, Prepared, Preparing
 from grid.schedule.eviction import make_room
 from grid.schedule.leases import Leases
-from grid.schedule.manifest import Manifest, named_files
+from grid.schedule.manifest import Manifest, check_names, named_files
 from grid.schedule.offers import offer, slug, withdraw
 from grid.schedule.peers import Claim, Peers
 from grid.schedule.telling import told
-from grid.schedule.transfer import NoPeer, fetch
+from grid.schedule.transfer import AllBusy, NoPeer, fetch
 
 ASK_FIRST_S, ASK_LAST_S = 0.05, 1.0
 """Seconds between two questions whether a peer has finished making: double each time, up to the
@@ -35,12 +35,15 @@ Making = Callable[[], Generator[Event, None, Path]]
 
 class Thing(NamedTuple):
     """What a cell needs: its key among peers, what people call it, and where a copy of it lies when
-    it is fetched: the file or folder `main` in the folder `home`."""
+    it is fetched: the file or folder `main` in the folder `home`. `sha256` is that of its content
+    as the plan knows it (`Manifest.sha256`), `given` where the user has it; empty where unknown."""
 
     key: str
     label: str
     home: Path
     main: str
+    sha256: str = ""
+    given: str = ""
 
     @property
     def path(self) -> Path:
@@ -50,6 +53,10 @@ class Thing(NamedTuple):
     def stage(self) -> Path:
         return cache_dir() / "incoming" / slug(self.key)
 
+    def differs(self, manifest: Manifest) -> bool:
+        """Whether that is known to be another content."""
+        return bool(self.sha256 and manifest.sha256) and manifest.sha256 != self.sha256
+
 
 class Sharing:
     """Obtains things, keeps them from eviction while they are used, and offers them to peers."""
@@ -57,7 +64,7 @@ class Sharing:
     def __init__(self, peers: Peers | None) -> None:
         self._peers = peers
         self._leases = Leases()
-        self._agreed: set[str] = set()
+        self._agreed: dict[str, Path] = {}
         self._places: dict[str, Path] = {}
         self._quiet_until = 0.0
 
@@ -73,14 +80,14 @@ class Sharing:
     def obtain(
         self, thing: Thing, find: Callable[[], Path | None], make: Making | None
     ) -> Iterator[Event]:
-        """Have it on this disk. `find` says where it is already; without `make` it can only come
-        from a peer. Raises EngineError."""
+        """Have it on this disk. `find` says where it is already, with the right content; without
+        `make` it can only come from a peer. Raises EngineError."""
         self._leases.take(thing.key)
         found = find()
         if found is None:
-            self._agreed.discard(thing.key)  # another process may have evicted it
+            self._agreed.pop(thing.key, None)  # another process may have evicted it
         if self._peers is None:
-            place = found if found is not None else (yield from _made(thing, make))
+            place = found if found is not None else (yield from _made(thing, make, self.shared))
         elif found is not None and self._agree(self._peers, thing, found):
             place = found
         else:
@@ -90,7 +97,7 @@ class Sharing:
     def room(self, needed: int, label: str, where: Path | None = None) -> None:
         """Evict what was used longest ago until so many bytes fit. Raises EngineError."""
         for key in make_room(needed, label, where):
-            self._agreed.discard(key)
+            self._agreed.pop(key, None)
             self._places.pop(key, None)
             if self._peers is not None:
                 self._peers.missing(key, self._peers.me)
@@ -104,9 +111,13 @@ class Sharing:
         self._peers.quiet(2 * seconds)
         self._quiet_until = time.monotonic() + 2 * seconds if seconds else 0.0
 
-    def done(self) -> None:
-        """What was obtained until now is not in use any longer."""
-        self._leases.give_back()
+    def keep(self, key: str) -> None:
+        """It is in use until `done`."""
+        self._leases.take(key)
+
+    def done(self, but: Collection[str] = ()) -> None:
+        """What was obtained until now is not in use any longer, except for these keys."""
+        self._leases.give_back(but)
 
     def _among(
         self, peers: Peers, thing: Thing, find: Callable[[], Path | None], make: Making | None
@@ -115,12 +126,18 @@ class Sharing:
         while True:
             claim = peers.claim(thing.key)
             if claim.holders and claim.manifest is not None:
-                if (yield from self._fetched(peers, thing, claim, claim.manifest)):
-                    return thing.path
+                try:
+                    if (yield from self._fetched(peers, thing, claim, claim.manifest)):
+                        return thing.path
+                except AllBusy:
+                    if make is not None:
+                        place = yield from make()
+                        if self._agree(peers, thing, place):
+                            return place
             elif claim.make:
                 try:
                     found = find()
-                    place = found if found is not None else (yield from _made(thing, make))
+                    place = found if found is not None else (yield from _made(thing, make, True))
                     if self._agree(peers, thing, place):
                         return place
                 except BaseException:
@@ -133,23 +150,32 @@ class Sharing:
                 pause_s = min(2 * pause_s, ASK_LAST_S)
 
     def _agree(self, peers: Peers, thing: Thing, place: Path) -> bool:
-        """Offer what is here; False where the first who had it has other bytes."""
-        if thing.key in self._agreed:
+        """Offer what is here; False where it is not what the plan says, or the first who had it has
+        other bytes."""
+        if self._agreed.get(thing.key) == place:
             return True
         try:
             mine = offer(thing.key, named_files(place, thing.main))
         except OSError as error:
             raise EngineError(f"{place} cannot be read: {error.strerror or error}") from error
-        if peers.announce(thing.key, mine).identity != mine.identity:
+        if mine is None:
+            peers.release(thing.key)  # it is of use here, but others have to make it
+        elif thing.differs(mine) or peers.announce(thing.key, mine).identity != mine.identity:
             withdraw(thing.key)
             return False
-        self._agreed.add(thing.key)
+        self._agreed[thing.key] = place
         return True
 
     def _fetched(
         self, peers: Peers, thing: Thing, claim: Claim, manifest: Manifest
     ) -> Generator[Event, None, bool]:
-        """Bring it from a holder; False where none gives it."""
+        """Bring it from a holder; False where none gives it. Raises AllBusy where those that might
+        measure for long."""
+        if (refused := _refusal(thing, manifest)) is not None:
+            yield Preparing(what="fetch", label=thing.label, line=refused)
+            for holder in claim.holders:
+                peers.missing(thing.key, holder)
+            return False
         start = time.perf_counter()
         givers: list[str] = []
 
@@ -163,6 +189,8 @@ class Sharing:
             self.room(manifest.bytes - _size(thing.stage), f"a copy of {thing.label}")
             try:
                 yield from told("fetch", thing.label, work)
+            except AllBusy:
+                raise
             except NoPeer:
                 return False
             _put(thing, manifest)
@@ -175,19 +203,38 @@ class Sharing:
 
 @contextmanager
 def alone(name: str) -> Iterator[None]:
-    """While no other process of this node is here for the same thing."""
+    """While no other process of this node is here for the same thing. Raises EngineError where the
+    cache cannot be written."""
     folder = cache_dir() / "locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / f"{name}.lock"):
-        yield
-
-
-def _made(thing: Thing, make: Making | None) -> Generator[Event, None, Path]:
-    if make is None:
+    lock = FileLock(folder / f"{name}.lock")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except OSError as error:
         raise EngineError(
-            f"{thing.label} is not there as it was when the plan was made, here or on another node"
-        )
+            f"the cache {cache_dir()} takes no file: {error.strerror or error}; make room, or set "
+            "QUANTGRID_CACHE"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _made(thing: Thing, make: Making | None, shared: bool) -> Generator[Event, None, Path]:
+    if make is None:
+        nobody = ", and no other node has it as it was" if shared else ""
+        raise EngineError(f"{thing.given or thing.label} is gone since the plan was made{nobody}")
     return (yield from make())
+
+
+def _refusal(thing: Thing, manifest: Manifest) -> str | None:
+    """Why what peers offer under a thing's key is not taken; None where it is."""
+    try:
+        check_names(manifest, thing.main)
+    except EngineError as error:
+        return str(error)
+    return "a peer offers another content than the plan's" if thing.differs(manifest) else None
 
 
 def _put(thing: Thing, manifest: Manifest) -> None:

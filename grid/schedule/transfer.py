@@ -8,7 +8,7 @@ import os
 import shutil
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,14 +19,17 @@ from grid.errors import EngineError
 from grid.schedule.eviction import full_disk
 from grid.schedule.manifest import FileEntry, Manifest, check_names
 from grid.schedule.peers import PeerBusy, PeerLost, Peers, PeerSilent
+from grid.schedule.telling import Say
 from grid.units import format_bytes
-
-Say = Callable[[str], None]
 
 _READ_BYTES = 2**20
 SILENCE_S = 60.0
-"""How long the only holders may not answer: as long as Ray takes to know that a node is dead, and
-as a short cut of the network lasts. Then it is as if they did not have it."""
+"""Seconds after which a holder that gives nothing is as if it did not have the thing, counted from
+its last byte or the first question: as long as Ray takes to know that a node is dead, and as a
+short cut of the network lasts. Looked at when a question ends, which may take as long as a peer's
+answer."""
+BUSY_S = 300.0
+"""Seconds after which a holder that measures speed is not waited for any longer."""
 ASK_AGAIN_S = 2.0
 ROUNDS = 2
 """Times that a holder's bytes may turn out wrong: once they may have been begun by another."""
@@ -34,6 +37,10 @@ ROUNDS = 2
 
 class NoPeer(EngineError):
     """None of the holders gave the thing."""
+
+
+class AllBusy(NoPeer):
+    """Those that may have it measure for long."""
 
 
 def fetch(
@@ -48,8 +55,9 @@ def fetch(
     """Bring all files of `manifest` to `stage`/files, and return the last holder's name.
 
     What an earlier try left there is taken up. Each holder is asked until one gives everything;
-    those that fail are reported as `missing`. Raises NoPeer when none does, EngineError where names
-    are refused or the disk takes no more; then what came is removed.
+    those that fail are reported as `missing`. Raises NoPeer when none does (AllBusy where some have
+    it and measure), EngineError where names are refused or the disk takes no more; then what came
+    is removed.
     """
     check_names(manifest, main)
     try:
@@ -80,22 +88,27 @@ class _Fetching:
         self._title = peers.title
         self._manifest = manifest
         self._before = 0
+        self._whole: set[str] = set()
+        self._begun: dict[str, tuple[int, Any]] = {}  # bytes of a file that came, and their hash
         self._why: dict[str, str] = {}
+        self._busy: set[str] = set()
         self._wrong: Counter[str] = Counter()
-        self._silent_since: dict[str, float] = {}
+        self._heard: dict[str, float] = {}  # when a holder was first asked, or gave bytes last
+        self._silent: set[str] = set()
 
     def run(self, holders: list[str]) -> str:
         """The holder that gave the last byte. Raises NoPeer."""
         asked = deque(holders)
         while asked:
             holder = asked.popleft()
+            self._heard.setdefault(holder, time.monotonic())
             try:
                 self._all(holder)
             except PeerBusy:
-                self._say(f"waits for {self._title(holder)}, which measures speed")
-                asked.append(holder)
+                if self._waits(holder):
+                    asked.append(holder)
             except PeerSilent as error:
-                if self._silent(holder, error, set(asked)):
+                if self._asks_again(holder, error, set(asked)):
                     asked.append(holder)
             except PeerLost as error:
                 self._refused(holder, error)
@@ -108,19 +121,29 @@ class _Fetching:
             else:
                 return holder
         told = "; ".join(f"{self._title(name)}: {text}" for name, text in self._why.items())
-        raise NoPeer(f"no node gives {self._key} ({told}); the same command tries again")
+        kind = AllBusy if self._busy else NoPeer
+        raise kind(f"no node gives {self._key} ({told}); the same command tries again")
 
     def _refused(self, holder: str, error: Exception) -> None:
         self._why[holder] = str(error)
         self._peers.missing(self._key, holder)
 
-    def _silent(self, holder: str, error: Exception, others: set[str]) -> bool:
+    def _waits(self, holder: str) -> bool:
+        """Whether to ask one again that measures; it keeps what it has."""
+        if time.monotonic() - self._heard[holder] >= BUSY_S:
+            self._why[holder] = "it measures speed"
+            self._busy.add(holder)
+            return False
+        self._say(f"waits for {self._title(holder)}, which measures speed")
+        return True
+
+    def _asks_again(self, holder: str, error: Exception, others: set[str]) -> bool:
         """Whether to ask it again, after a moment where there is nobody else to ask."""
-        since = self._silent_since.setdefault(holder, time.monotonic())
-        if time.monotonic() - since >= SILENCE_S:
+        if time.monotonic() - self._heard[holder] >= SILENCE_S:
             self._refused(holder, error)
             return False
-        if others <= self._silent_since.keys():
+        self._silent.add(holder)
+        if others <= self._silent:
             self._say(f"waits for {self._title(holder)}, which does not answer")
             time.sleep(ASK_AGAIN_S)
         return True
@@ -128,30 +151,37 @@ class _Fetching:
     def _all(self, holder: str) -> None:
         self._before = 0
         for file in self._manifest.files:
-            with (self._folder / file.name).open("a+b") as target:
-                self._one(holder, file, target)
+            if file.name not in self._whole:
+                with (self._folder / file.name).open("a+b") as target:
+                    self._one(holder, file, target)
+                self._whole.add(file.name)
             self._before += file.size
 
     def _one(self, holder: str, file: FileEntry, target: IO[bytes]) -> None:
         title = self._title(holder)
-        have, hasher = _hashed(target)
-        if have > file.size:
+        have, hasher = self._begun.pop(file.name, None) or _hashed(target)
+        if have != os.fstat(target.fileno()).st_size or have > file.size:
             target.truncate(0)
             have, hasher = 0, hashlib.sha256()
-        if have < file.size:
-            for chunk in self._peers.read(holder, self._key, file, have):
-                self._silent_since.pop(holder, None)
+        chunks = self._peers.read(holder, self._key, file, have) if have < file.size else ()
+        try:
+            for chunk in chunks:
+                self._heard[holder] = time.monotonic()
+                self._silent.discard(holder)
                 target.write(chunk)
                 hasher.update(chunk)
                 have += len(chunk)
                 done, total = self._before + have, self._manifest.bytes
                 self._say(f"{format_bytes(done)} of {format_bytes(total)} from {title}")
+        finally:
             target.flush()
+            self._begun[file.name] = have, hasher
         if have < file.size:
             raise PeerLost(f"it gave {have} of {file.size} bytes")
         whole = os.fstat(target.fileno()).st_size == file.size  # nobody else wrote to it
         if not whole or hasher.hexdigest() != file.sha256:
             target.truncate(0)
+            self._begun.pop(file.name, None)
             raise _Damaged("its bytes are not those that were announced")
 
 

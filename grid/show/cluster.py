@@ -8,9 +8,12 @@ from pathlib import Path
 import msgspec
 
 from grid.cluster import commands
-from grid.cluster.config import CLUSTER_FILE, load
+from grid.cluster.config import CLUSTER_FILE, Cluster, load
 from grid.cluster.facts import Facts
 from grid.cluster.status import HostStatus, Status, status_of
+from grid.errors import GridError
+from grid.remote.head import Head
+from grid.remote.runs import Run
 from grid.show.console import console, print_json, table
 from grid.units import format_bytes
 
@@ -39,7 +42,20 @@ def status(file: str | Path = CLUSTER_FILE, as_json: bool = False) -> int:
 
 def down(file: str | Path = CLUSTER_FILE) -> int:
     """Take a cluster down; 0 where every host was stopped, else 1."""
-    return 1 if commands.down(load(file), _say) else 0
+    cluster = load(file)
+    commands.ready_to_start(cluster)
+    for run in _running(cluster):
+        _say(f"run {run.id}, {run.sweep} of {run.machine}, ends with it; the same sweep resumes")
+    return 1 if commands.down(cluster, _say) else 0
+
+
+def _running(cluster: Cluster) -> list[Run]:
+    """What runs on the head; nothing where that cannot be asked."""
+    try:
+        found = Head(commands.located(cluster).head).runs()
+    except GridError:
+        return []
+    return [one.run for one in found if one.state == "running"]
 
 
 def _say(line: str) -> None:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import msgspec
 
+from grid.errors import GridError
 from grid.progress import progress_for
 from grid.remote.client import Outcome, chosen, fetch, watch
-from grid.remote.rows import remembered
-from grid.remote.runs import Status
+from grid.remote.rows import DEFAULT_STORE, remembered
+from grid.remote.runs import Status, shown
 from grid.remote.where import cluster_head
 from grid.show.console import console, print_json, table
 from grid.show.frontier import show_frontier, show_summary
 from grid.sweep import Summary
-
-DEFAULT_STORE = "results"
 
 INTERRUPTED = 130
 
@@ -50,7 +50,7 @@ def show_runs(as_json: bool) -> None:
     """The runs that the head knows, the newest first."""
     found = cluster_head().runs()
     if as_json:
-        print_json([msgspec.to_builtins(one) for one in found])
+        print_json([_public(one) for one in found])
     elif not found:
         console().print("no run yet; `grid sweep` starts one")
     else:
@@ -61,17 +61,35 @@ def show_runs(as_json: bool) -> None:
 def show_outcome(ended: Outcome, as_json: bool) -> int:
     """What a run came to, as a local sweep would show it; returns its exit code."""
     if ended.error and ended.code != INTERRUPTED:  # that is said at the end
-        sys.stderr.write(f"grid: {ended.error}\n")
+        _warn(ended.error)
     if ended.summary is None:
         return ended.code
-    summary = msgspec.convert(ended.summary, Summary)
+    try:
+        summary = msgspec.convert(ended.summary, Summary)
+    except msgspec.ValidationError:
+        _warn("the head's summary is unlike that of this version of quantgrid")
+        return ended.code
     if not as_json:
-        show_frontier(ended.store, sweep=ended.run.sweep)
-    show_summary(summary, ended.store, as_json)
+        try:
+            show_frontier(ended.store, sweep=ended.run.sweep)
+        except GridError as error:  # a bucket that only the head may read, say
+            _warn(f"{error}; the sweep itself has ended")
+    show_summary(summary, shown(ended.store), as_json)
     return ended.code
+
+
+def _warn(line: str) -> None:
+    sys.stderr.write(f"grid: {line}\n")
+
+
+def _public(one: Status) -> dict[str, Any]:
+    run = one.run
+    run = msgspec.structs.replace(run, store=shown(run.store), wanted=shown(run.wanted))
+    found: dict[str, Any] = msgspec.to_builtins(msgspec.structs.replace(one, run=run))
+    return found
 
 
 def _row(one: Status) -> tuple[str, ...]:
     state = one.state if one.code is None else f"{one.state}, exit code {one.code}"
     run = one.run
-    return run.id, run.sweep, state, f"{one.done}/{one.total}", run.machine, run.wanted
+    return run.id, run.sweep, state, f"{one.done}/{one.total}", run.machine, shown(run.wanted)

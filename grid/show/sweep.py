@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
 from grid.plan.sweep import Sweep
@@ -44,11 +45,12 @@ def sweep_somewhere(asked: Asked, address: str | None, here: bool) -> int:
 
 
 def _on_nodes(asked: Asked, planner: Planner, address: str) -> int:
-    from grid.cluster.demand import rented
+    from grid.cluster.demand import rent
     from grid.sweep import crew_at
 
     crew = crew_at(asked.sweep, address)
-    with rented(crew.ray, _say):
+    with closing(crew):
+        rent(crew, _say)
         return _run(asked, planner, crew)
 
 

@@ -71,11 +71,24 @@ def test_a_host_that_is_not_set_up_is_one_line(bare: SshHost) -> None:
         facts_of(bare.host)
 
 
+@pytest.mark.parametrize("answer", ["", '{"name": "of another version"}'])
+def test_a_host_of_another_version_is_one_line(bare: SshHost, answer: str) -> None:
+    programs = bare.home / "bin"
+    programs.mkdir()
+    (programs / "python").write_text(f"#!/bin/sh\necho '{answer}'\n" if answer else "#!/bin/sh\n")
+    (programs / "python").chmod(0o755)
+    script = bare.home / "quantgrid/scripts/node-env.sh"
+    script.parent.mkdir(parents=True)
+    script.write_text(f"export PATH={programs}:$PATH\n")
+    with pytest.raises(CommandFailed, match="answers unlike this version of quantgrid"):
+        facts_of(bare.host)
+
+
 def test_all_are_asked_and_the_silent_one_is_named(node: SshHost, tmp_path: Path) -> None:
     silent = msgspec.structs.replace(node.host, address="127.0.0.2")
     facts, silence = ask_all([node.host, silent])
     assert list(facts) == ["127.0.0.1"]
-    assert "does not answer" in silence["127.0.0.2"]
+    assert "does not answer" in str(silence["127.0.0.2"])
 
 
 def test_a_head_without_ray_says_so(node: SshHost) -> None:
@@ -131,6 +144,20 @@ def test_code_that_is_here_no_more_is_there_no_more(bare: SshHost, tmp_path: Pat
     send_code(cluster, bare.host)
     assert sorted(one.name for one in there.iterdir()) == [".head", "new.py"]
     assert (bare.home / "q" / "README.md").is_file()
+
+
+def test_a_clone_that_somebody_works_in_is_left_alone(bare: SshHost, tmp_path: Path) -> None:
+    mine = bare.home / "quantgrid" / "grid" / "mine.py"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("")
+    (bare.home / "quantgrid" / ".git").mkdir()
+    (tmp_path / "grid").mkdir()
+    cluster = msgspec.structs.replace(
+        cluster_of(bare.host), path=tmp_path / "cluster.yaml", mounts={"~/quantgrid/grid": "grid"}
+    )
+    with pytest.raises(CommandFailed, match=r"~/quantgrid on .* is somebody's checkout; move it"):
+        send_code(cluster, bare.host)
+    assert mine.is_file()
 
 
 def test_the_environment_script_hides_nothing_from_engines(tmp_path: Path) -> None:

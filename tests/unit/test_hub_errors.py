@@ -33,7 +33,7 @@ def told_by_listing(text: str) -> str:
 
 
 def told_by_download() -> str:
-    return told(EngineError, lambda: grid_hub.obtain(f"hf:{REPO}/{FILE}"))
+    return told(EngineError, lambda: grid_hub.fetch(grid_hub.weights_of(f"hf:{REPO}/{FILE}")))
 
 
 def token(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
@@ -195,7 +195,7 @@ def test_offline_before_the_header_was_read(
 
 
 def test_the_environments_variables_are_obeyed(hub: HubServer, tmp_path: Path) -> None:
-    script = f"import grid.hub as h; print(h.obtain('hf:{REPO}/{FILE}'))"
+    script = f"import grid.hub as h; print(h.fetch(h.weights_of('hf:{REPO}/{FILE}')))"
     home = tmp_path / "home"
     environment = os.environ | {"HF_ENDPOINT": hub.url, "HF_HOME": str(home)}
     run = subprocess.run(

@@ -32,7 +32,7 @@ CHECKPOINT = {
 def test_a_file_comes_into_the_users_cache_as_it_is_on_the_hub(
     hub: HubServer, tmp_path: Path
 ) -> None:
-    path = grid_hub.obtain(ADDRESS)
+    path = obtain(ADDRESS)
     assert path.read_bytes() == CONTENT
     assert path.is_relative_to(tmp_path / "hub")
 
@@ -40,7 +40,7 @@ def test_a_file_comes_into_the_users_cache_as_it_is_on_the_hub(
 def test_the_librarys_own_download_finds_what_we_brought(hub: HubServer) -> None:
     from huggingface_hub import hf_hub_download
 
-    path = grid_hub.obtain(ADDRESS)
+    path = obtain(ADDRESS)
     assert Path(hf_hub_download(REPO, FILE)) == path
     assert len(hub.asked(FILE)) == 1
 
@@ -49,35 +49,35 @@ def test_what_the_library_brought_is_not_downloaded_again(hub: HubServer) -> Non
     from huggingface_hub import hf_hub_download
 
     path = Path(hf_hub_download(REPO, FILE))
-    assert grid_hub.obtain(ADDRESS) == path
+    assert obtain(ADDRESS) == path
     assert len(hub.asked(FILE)) == 1
 
 
 def test_a_second_time_asks_for_no_content(hub: HubServer) -> None:
-    grid_hub.obtain(ADDRESS)
-    grid_hub.obtain(ADDRESS)
+    obtain(ADDRESS)
+    obtain(ADDRESS)
     assert len(hub.asked(FILE)) == 1
 
 
 def test_a_broken_connection_is_taken_up_where_it_broke(hub: HubServer) -> None:
     hub.break_off(FILE, 1000)
-    assert grid_hub.obtain(ADDRESS).read_bytes() == CONTENT
+    assert obtain(ADDRESS).read_bytes() == CONTENT
     assert [request.start for request in hub.asked(FILE)] == [0, 1000]
 
 
 def test_a_later_run_asks_only_for_the_rest(hub: HubServer) -> None:
     hub.break_off(FILE, 2000, 0, 0, 0, 0)
     with pytest.raises(EngineError, match="cannot reach"):
-        grid_hub.obtain(ADDRESS)
+        obtain(ADDRESS)
     before = len(hub.asked(FILE))
-    assert grid_hub.obtain(ADDRESS).read_bytes() == CONTENT
+    assert obtain(ADDRESS).read_bytes() == CONTENT
     assert [request.start for request in hub.asked(FILE)[before:]] == [2000]
 
 
 def test_a_server_without_ranges_sends_the_whole_again(hub: HubServer) -> None:
     hub.ignore_ranges = True
     hub.break_off(FILE, 1000)
-    assert grid_hub.obtain(ADDRESS).read_bytes() == CONTENT
+    assert obtain(ADDRESS).read_bytes() == CONTENT
 
 
 def test_a_problem_that_passes_is_waited_for(hub: HubServer) -> None:
@@ -95,7 +95,7 @@ def test_a_server_that_sends_nothing_is_not_asked_for_ever(hub: HubServer) -> No
 
 def test_a_connection_may_break_any_number_of_times_as_long_as_bytes_come(hub: HubServer) -> None:
     hub.break_off(FILE, *[100] * 20)
-    assert grid_hub.obtain(ADDRESS).read_bytes() == CONTENT
+    assert obtain(ADDRESS).read_bytes() == CONTENT
     assert [request.start for request in hub.asked(FILE)] == list(range(0, 2001, 100))
 
 
@@ -112,7 +112,7 @@ def test_progress_ends_at_the_size_whatever_happened(hub: HubServer) -> None:
     hub.ignore_ranges = True
     hub.break_off(FILE, 1000, 3000)
     seen: list[tuple[int, int]] = []
-    grid_hub.obtain(ADDRESS, lambda done, total: seen.append((done, total)))
+    grid_hub.fetch(grid_hub.weights_of(ADDRESS), lambda done, total: seen.append((done, total)))
     assert seen[-1] == (len(CONTENT), len(CONTENT))
     assert max(done for done, _ in seen) == len(CONTENT)
 
@@ -120,7 +120,7 @@ def test_progress_ends_at_the_size_whatever_happened(hub: HubServer) -> None:
 def test_a_damaged_byte_is_found_and_nothing_of_it_stays(hub: HubServer, tmp_path: Path) -> None:
     hub.corrupt.add(FILE)
     with pytest.raises(EngineError, match="hub lists") as caught:
-        grid_hub.obtain(ADDRESS)
+        obtain(ADDRESS)
     assert "\n" not in str(caught.value)
     assert not [path for path in (tmp_path / "hub").rglob("blobs/*") if path.is_file()]
 
@@ -128,19 +128,19 @@ def test_a_damaged_byte_is_found_and_nothing_of_it_stays(hub: HubServer, tmp_pat
 def test_after_a_damaged_download_the_next_run_gets_it_right(hub: HubServer) -> None:
     hub.corrupt.add(FILE)
     with pytest.raises(EngineError):
-        grid_hub.obtain(ADDRESS)
+        obtain(ADDRESS)
     hub.corrupt.clear()
-    assert grid_hub.obtain(ADDRESS).read_bytes() == CONTENT
+    assert obtain(ADDRESS).read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize("damaged", [bytes(len(CONTENT)), CONTENT[:-1], CONTENT + b"x"])
 def test_content_that_was_damaged_in_the_cache_is_removed(hub: HubServer, damaged: bytes) -> None:
-    path = grid_hub.obtain(ADDRESS)
+    path = obtain(ADDRESS)
     path.resolve().write_bytes(damaged)
     with pytest.raises(EngineError, match="run again"):
-        grid_hub.obtain(ADDRESS)
+        obtain(ADDRESS)
     assert not path.exists()
-    assert grid_hub.obtain(ADDRESS).read_bytes() == CONTENT
+    assert obtain(ADDRESS).read_bytes() == CONTENT
 
 
 def test_a_small_file_is_checked_by_what_git_calls_it(hub: HubServer) -> None:
@@ -151,9 +151,9 @@ def test_a_small_file_is_checked_by_what_git_calls_it(hub: HubServer) -> None:
 
 
 def test_a_verified_file_is_not_read_again(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    grid_hub.obtain(ADDRESS)
+    obtain(ADDRESS)
     monkeypatch.setattr(hashlib, "file_digest", refuse)
-    assert grid_hub.obtain(ADDRESS).read_bytes() == CONTENT
+    assert obtain(ADDRESS).read_bytes() == CONTENT
 
 
 def test_a_folder_holds_the_checkpoint_and_no_code(hub: HubServer) -> None:
@@ -198,7 +198,7 @@ def test_no_room_is_told_before_the_download(
     hub: HubServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     weights = only(ADDRESS)
-    monkeypatch.setattr(local, "_SPARE_BYTES", 2**60)
+    monkeypatch.setattr(local, "SPARE_BYTES", 2**60)
     with pytest.raises(EngineError, match=r"no room to download: .* needed, .* free") as caught:
         grid_hub.fetch(weights)
     assert "HF_HOME" in str(caught.value)
@@ -208,10 +208,10 @@ def test_no_room_is_told_before_the_download(
 def test_offline_works_with_what_is_in_the_cache(
     hub: HubServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = grid_hub.obtain(ADDRESS)
+    path = obtain(ADDRESS)
     before = len(hub.requests)
     offline(monkeypatch)
-    assert grid_hub.obtain(ADDRESS) == path
+    assert obtain(ADDRESS) == path
     assert len(hub.requests) == before
 
 
@@ -222,7 +222,7 @@ def test_offline_finds_what_other_programs_downloaded(
 
     path = Path(hf_hub_download(REPO, FILE))
     offline(monkeypatch)
-    assert grid_hub.obtain(ADDRESS) == path
+    assert obtain(ADDRESS) == path
 
 
 def test_a_token_goes_to_the_hub_and_not_where_the_hub_redirects(
@@ -233,7 +233,7 @@ def test_a_token_goes_to_the_hub_and_not_where_the_hub_redirects(
     with HubServer() as elsewhere:
         elsewhere.add(REPO, hub.repositories[REPO].files)
         hub.cdn = elsewhere
-        assert grid_hub.obtain(ADDRESS).read_bytes() == CONTENT
+        assert obtain(ADDRESS).read_bytes() == CONTENT
         assert {request.token for request in elsewhere.requests} == {""}
     assert {request.token for request in hub.requests} == {HubServer.member}
 
@@ -245,20 +245,20 @@ def test_the_largest_files_want_the_hubs_own_protocol(
 
     monkeypatch.setattr(constants, "MAX_HTTP_DOWNLOAD_SIZE", 100)
     with pytest.raises(EngineError, match="install hf-xet"):
-        grid_hub.obtain(ADDRESS)
+        obtain(ADDRESS)
 
 
 def test_a_cache_that_cannot_be_written_is_told(hub: HubServer, tmp_path: Path) -> None:
     (tmp_path / "hub").write_bytes(b"a file where the folder should be")
     with pytest.raises(EngineError, match="HF_HOME"):
-        grid_hub.obtain(ADDRESS)
+        obtain(ADDRESS)
 
 
 def test_the_library_says_nothing_of_its_own(
     hub: HubServer, capfd: pytest.CaptureFixture[str]
 ) -> None:
     hub.break_off(FILE, 1000)
-    grid_hub.obtain(ADDRESS)
+    obtain(ADDRESS)
     assert capfd.readouterr() == ("", "")
 
 
@@ -275,6 +275,6 @@ def refuse(*arguments: object) -> None:
 def test_a_download_leaves_its_lock_where_the_library_takes_it(
     hub: HubServer, tmp_path: Path
 ) -> None:
-    grid_hub.obtain(ADDRESS)
+    obtain(ADDRESS)
     digest = hashlib.sha256(CONTENT).hexdigest()
     assert (tmp_path / "hub/.locks/models--owner--tiny-GGUF" / f"{digest}.lock").exists()

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from ssh_hosts import SshHost, reason_to_skip, set_up, ssh_host
 
-from grid.cluster.config import load
+from grid.cluster.config import forget, load, note
 from grid.errors import ClusterLost, InputError
 from grid.remote.where import At, Here, OnHead, where
 
@@ -104,6 +104,25 @@ def test_a_head_that_was_brought_up_from_here_must_answer(tmp_path: Path) -> Non
     assert raised.value.exit_code == 3
 
 
+def test_a_cluster_brought_up_from_here_is_known_after_a_reboot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    cluster(tmp_path, "127.0.0.1", proxy="'false'")
+    rack = load(tmp_path / "cluster.yaml")
+    note(rack)
+    with pytest.raises(ClusterLost, match="does not answer"):
+        where(None, False, {}, tmp_path)
+    forget(rack)
+    assert isinstance(where(None, False, {}, tmp_path), Here)
+
+
+def test_a_head_gets_a_second_chance(tmp_path: Path) -> None:
+    cluster(tmp_path, "127.0.0.1", proxy=f"'echo >>{tmp_path}/asked; false'")
+    where(None, False, {}, tmp_path)
+    assert len((tmp_path / "asked").read_text().splitlines()) == 2
+
+
 needs_ssh = pytest.mark.skipif(bool(reason_to_skip()), reason=reason_to_skip())
 
 
@@ -141,3 +160,18 @@ def test_a_head_gets_the_driver_as_long_as_its_ray_answers(head: SshHost, tmp_pa
     assert place.cluster.head == head.host
     assert "cluster rack of ./cluster.yaml" in place.why
     assert isinstance(where(None, False, {}, tmp_path), Here)
+
+
+@needs_ssh
+def test_a_head_of_another_version_is_said_and_not_passed_over(
+    head: SshHost, tmp_path: Path
+) -> None:
+    set_up(head)
+    programs = head.home / "bin"
+    programs.mkdir()
+    (programs / "python").write_text("#!/bin/sh\necho '{\"ray\": 1}'\n")
+    (programs / "python").chmod(0o755)
+    script = head.home / "quantgrid/scripts/node-env.sh"
+    script.write_text(f"export PATH={programs}:$PATH\n")
+    with pytest.raises(ClusterLost, match="answers unlike this version"):
+        where(None, False, {}, tmp_path)

@@ -95,7 +95,7 @@ def test_what_the_user_has_downloaded_is_given_to_peers(
     hub: HubServer, nodes: Grid, artifact: Artifact
 ) -> None:
     nodes.shelf("a").close()
-    grid_hub.obtain(artifact.model.source)
+    grid_hub.fetch(grid_hub.weights_of(artifact.model.source))
     assert obtained(nodes.shelf("a"), artifact) == []
     assert entries() == []
     assert obtained(nodes.shelf("b"), artifact) == ["tiny Q8_0 from a"]

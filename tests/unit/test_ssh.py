@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+import psutil
 import pytest
 from ssh_hosts import SshHost, reason_to_skip, ssh_host
 
@@ -65,6 +70,49 @@ def test_a_wrong_key_is_a_silent_host(box: SshHost, tmp_path: Path) -> None:
 def test_a_command_that_hangs_is_given_up(box: SshHost) -> None:
     with pytest.raises(ssh.HostSilent, match=r"did not end `sleep 60` within 0\.5 s"):
         ssh.run(box.host, ["sleep", "60"], timeout_s=0.5)
+
+
+def test_a_key_below_a_folder_with_a_space_is_taken(box: SshHost, tmp_path: Path) -> None:
+    folder = tmp_path / "my keys"
+    folder.mkdir()
+    shutil.copy(box.host.key, folder / "key")
+    host = msgspec.structs.replace(
+        box.host, key=str(folder / "key"), known_hosts=str(folder / "known hosts")
+    )
+    assert ssh.run(host, ["echo", "here"]).stdout == "here\n"
+    assert (folder / "known hosts").is_file()
+    (tmp_path / "rows.txt").write_text("rows")
+    ssh.push(host, [tmp_path / "rows.txt"], "~/spaced")
+    assert (box.home / "spaced/rows.txt").read_text() == "rows"
+
+
+def test_a_port_that_nobody_named_is_left_to_ssh() -> None:
+    assert "-p" not in ssh.ssh_command(ssh.Host(address="rack"))
+    assert ssh.ssh_command(ssh.Host(address="rack", port=22))[2:4] == ["-p", "22"]
+
+
+def test_an_interrupt_ends_what_runs_on_all_hosts(box: SshHost) -> None:
+    """In a process of its own, that only hears of Ctrl-C."""
+    code = (
+        "import sys, msgspec, signal\n"
+        "from grid.cluster import ssh\n"
+        "from grid.cluster.children import together\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "host = msgspec.json.decode(sys.argv[1], type=ssh.Host)\n"
+        "print('asking', flush=True)\n"
+        "together(lambda n: ssh.run(host, f'echo > ~/asked-{n}; exec sleep 60'), [1, 2])\n"
+    )
+    words = [sys.executable, "-c", code, msgspec.json.encode(box.host).decode()]
+    asking = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    deadline = time.monotonic() + 30
+    while not all((box.home / f"asked-{n}").exists() for n in (1, 2)):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    children = psutil.Process(asking.pid).children(recursive=True)
+    assert [child.name() for child in children] == ["ssh", "ssh"]
+    asking.send_signal(signal.SIGINT)
+    assert "KeyboardInterrupt" in asking.communicate(timeout=20)[1]
+    assert not any(child.is_running() for child in children)
 
 
 def test_lines_come_while_the_command_runs(box: SshHost) -> None:
