@@ -126,9 +126,8 @@ class Planner:
         """What to say where the sweep wants none of the nodes."""
         told = "; ".join(dict.fromkeys(f"{one.name} ({one.hardware_class})" for one in nodes))
         asked = " or ".join(map(repr, self.sweep.nodes))
-        return InputError(
-            f"{self.sweep.file}: nodes: none is {asked}; there are {'; '.join(there)}"
-        )
+        text = f"{self.sweep.file}: nodes: no node is like {asked}; there are {told}"
+        return InputError(text)
 
     def read_again(self) -> Known:
         """Read the store anew, when nobody else can write it any longer."""
