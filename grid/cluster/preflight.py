@@ -43,7 +43,7 @@ def _against(one: Facts, first: Facts, named: str) -> list[str]:
     elif one.code != first.code:
         lines.append(f"quantgrid's code is not that of {named}; {_MEND}")
     if one.token.there and first.token.there and one.token.fingerprint != first.token.fingerprint:
-        lines.append(f"another token than {named}; `grid cluster up` hands out that of the head")
+        lines.append(f"another token than {named}; {_MEND}")
     lines += clock_line(one.clock_offset_s - first.clock_offset_s, named)
     return lines
 

@@ -39,9 +39,9 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
         return sum(_size(Path(path)) for paths in self.uploads.values() for path in paths)
 
     def push(self, host: Host) -> None:
-        """Bring the files. Raises HostSilent, CommandFailed."""
+        """Bring the files; folders become what they are here. Raises HostSilent, CommandFailed."""
         for folder, paths in self.uploads.items():
-            ssh.push(host, paths, folder, options=["--copy-links"])
+            ssh.push(host, paths, folder, options=["--copy-links", "--delete"])
 
 
 def bundle(sweep: Sweep, machine: str) -> Bundle:

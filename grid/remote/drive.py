@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 
 import msgspec
@@ -50,6 +51,9 @@ FULL_BYTES = 2**16
 """Free space below which a disk is full: a log's line or a file of rows does not fit."""
 
 WITHDRAW_S = 60.0
+
+_INTERRUPT = {signal.SIGINT}
+_INTERRUPTED = 130
 
 
 class Exit(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="exit"):
@@ -99,6 +103,7 @@ def drive(run_id: str) -> None:
     with (folder / "alive").open("wb") as lock, (folder / "log.jsonl").open("ab") as log:
         fcntl.flock(lock, fcntl.LOCK_EX)
         reserve_exit_code(folder)
+        signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPT)  # the driver inherits that
         driver = subprocess.Popen(
             [sys.executable, "-m", "grid.remote", "sweep", run_id],
             cwd=folder,
@@ -108,6 +113,7 @@ def drive(run_id: str) -> None:
             stderr=log,
             pass_fds=[lock.fileno()],  # the lock lasts as long as either of us
         )
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPT)
         write_whole(folder / "driver.json", msgspec.json.encode(Driver(pid=driver.pid)))
         keep_exit_code(folder, driver.wait())
     if driver.returncode < 0 and run.address:
@@ -117,6 +123,13 @@ def drive(run_id: str) -> None:
 def sweep(run_id: str) -> None:
     """Be a run's driver: the command line of `grid`, in the run's folder."""
     sys.argv = ["grid", *command(load(run_id))]
+    import_module("grid.cli")  # an interrupt in the midst of imports may get lost, so it waits
+    import_module("grid.sweep")
+    try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPT)
+    except KeyboardInterrupt:
+        sys.stderr.write("grid: interrupted before anything ran; the same command resumes\n")
+        sys.exit(_INTERRUPTED)
     runpy.run_module("grid", run_name="__main__")
 
 
@@ -186,7 +199,10 @@ def _withdraw() -> None:
         return  # what another run asks for takes its place
     with suppress(OSError, subprocess.TimeoutExpired):
         words = [sys.executable, "-m", "grid.cluster.demand"]
-        subprocess.run(words, stdin=subprocess.DEVNULL, timeout=WITHDRAW_S, check=False)
+        quiet = subprocess.DEVNULL
+        subprocess.run(
+            words, stdin=quiet, stdout=quiet, stderr=quiet, timeout=WITHDRAW_S, check=False
+        )
 
 
 def _driver(run_id: str) -> psutil.Process | None:

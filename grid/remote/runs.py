@@ -17,6 +17,7 @@ import re
 import secrets
 import shutil
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -35,6 +36,8 @@ RUNS_KEPT = 50
 _ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
 
 _CODE_LETTERS = 8
+
+_TAIL_BYTES = 2**16
 
 State = Literal["running", "ended", "vanished"]
 
@@ -195,14 +198,26 @@ def exit_code(folder: Path) -> int | None:
 
 
 def _counted(log: Path) -> tuple[int, int]:
-    """Cells done and in all, as the log's last lines say."""
+    """Cells done and in all, as the log's last lines say; all of it is read only where they do
+    not."""
+    found = (0, 0)
+    for most in (_TAIL_BYTES, None):
+        with contextlib.suppress(OSError), log.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - most) if most else 0)
+            found = _counts(file)
+            if found[0]:
+                return found
+    return found
+
+
+def _counts(lines: Iterable[bytes]) -> tuple[int, int]:
     done = total = 0
-    with contextlib.suppress(OSError), log.open("rb") as file:
-        for line in file:
-            if line.startswith(b'{"event":"planned"'):
-                total = _number(line, "cells", total)
-            elif line.startswith(b'{"event":"finished"'):
-                done = _number(line, "done", done)
+    for line in lines:
+        if line.startswith(b'{"event":"planned"'):
+            total = _number(line, "cells", total)
+        elif line.startswith(b'{"event":"finished"'):
+            done, total = _number(line, "done", done), _number(line, "total", total)
     return done, total
 
 

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping
 from grid.schedule.dispatch_agenda import Agenda
 from grid.schedule.dispatch_places import Batch, Places, Seat, fits
 from grid.schedule.dispatch_policy import View, choose
-from grid.schedule.dispatch_queue import Queues
+from grid.schedule.dispatch_queue import EngineQueue, Queues
 from grid.schedule.dispatch_shares import Shares
 from grid.schedule.dispatch_work import Assignment, Costs, Outcome, Place, Returned, Work
 from grid.units import format_bytes
@@ -27,8 +27,8 @@ from grid.units import format_bytes
 __all__ = ["Assignment", "Board", "Costs", "Outcome", "Place", "Returned", "Work"]
 
 MAX_LOSSES = 3
-"""Times that a cell may be under way on a place that is lost: once is chance, twice bad luck, three
-times is the cell."""
+"""Times that a cell may be under way on a place that is lost, or an engine be open there with no
+cell done: once is chance, twice bad luck, three times is the cell, or the engine."""
 
 
 class Board:
@@ -46,6 +46,8 @@ class Board:
         self._agenda = Agenda(self._queues, costs or Costs())
         self._avoid: dict[str, dict[str, str]] = {}
         self._losses: dict[str, int] = {}
+        self._engine_losses: dict[tuple[str, str], int] = {}
+        """Times in a row that a place was lost with an engine open, by engine and profile."""
         self._first_at: dict[str, str] = {}
         """The place of its first try, for a cell that failed there."""
         self._closed: set[str] = set()
@@ -96,6 +98,7 @@ class Board:
         del seat.batches[work.engine].pending[cell_id]
         if outcome is Outcome.ok:
             self._shares.learn(seat.place.profile, work, seconds)
+            self._engine_losses.pop((work.engine, seat.place.profile), None)
         if outcome is not Outcome.final:
             self._judge(seat, work, ok=outcome is Outcome.ok)
         if outcome is Outcome.failed and self._try_elsewhere(work, name):
@@ -237,10 +240,26 @@ class Board:
                 else:
                     self._requeue(work)
                     requeued.append(cell_id)
+            if batch.pending:
+                given_up |= self._give_up_engine(engine, seat.place.profile, reason)
             self._agenda.relist(engine, engine.profiles)
         if requeued:
             self.news += 1
-        return Returned(requeued=tuple(requeued), given_up=given_up)
+        kept = tuple(cell_id for cell_id in requeued if cell_id not in given_up)
+        return Returned(requeued=kept, given_up=given_up)
+
+    def _give_up_engine(self, engine: EngineQueue, profile: str, reason: str) -> dict[str, str]:
+        """Count a loss of a place that had the engine open; the cells that only this profile could
+        run, each with the reason, where it was one too many."""
+        key = (engine.key, profile)
+        self._engine_losses[key] = self._engine_losses.get(key, 0) + 1
+        if self._engine_losses[key] < MAX_LOSSES:
+            return {}
+        why = f"{MAX_LOSSES} nodes were lost with its engine open, no cell done: {reason}"
+        groups = [group for group in engine.at(profile) if len(group.profiles) == 1]
+        cells = [work.cell_id for group in groups for work in group]
+        self.drop(cells)
+        return dict.fromkeys(cells, why)
 
     def _lost(self, work: Work) -> bool:
         """Count a loss of the cell that was under way; True where it was one too many."""

@@ -18,9 +18,10 @@ PRICE = 10.0
 in units of the mean time to the end: of groups that cost the same, slow places get short cells. It
 stays so small that the sum of all work never decides against the end time (`THRIFT`)."""
 
-LATEST = 2.0
-"""Where the fastest profile could run a cell, one that takes more than so many times what each
-place still has to do does not get it."""
+LATEST = 4.0
+"""A profile gets no cell that takes more than so many times what each place still has to do, where
+another is faster. Less would leave the last work to the fast ones alone, more makes all wait for
+a slow one (tried with `scripts/bench_dispatch.py`)."""
 
 PRIOR_S = 300.0
 """Seconds for which a profile's estimates are believed as they are, when observed ones come in."""
@@ -64,22 +65,26 @@ class Shares:
         fixed: dict[str, float] = {}
         for engine in view.queues.engines.values():
             self._count(engine, groups, seconds, fixed)
-        allowed: dict[int, dict[str, float]] = {}
-        if groups:
-            total_s = sum(fixed.values()) + sum(min(at.values()) for at in seconds)
-            mean_s = max(total_s / sum(self._places.values()), 1e-9)
-            seconds = [
-                self._in_time(group, at, mean_s) for group, at in zip(groups, seconds, strict=True)
-            ]
-            prices = [
-                {p: 1.0 + PRICE * min(group.longest_s(p) / mean_s, 1.0) for p in at}
-                for group, at in zip(groups, seconds, strict=True)
-            ]
-            found = balance(seconds, fixed, self._places, prices=prices)
-            for group, share in zip(groups, found.shares, strict=True):
-                allowed[group.order] = _seconds(group, share)
-        view.agenda.allow(allowed)
+        view.agenda.allow(self._allowed(groups, seconds, fixed) if groups else {})
         self._left_s = self._waiting_s()
+
+    def _allowed(
+        self,
+        groups: list[Group],
+        seconds: list[Mapping[str, float]],
+        fixed: Mapping[str, float],
+    ) -> dict[int, dict[str, float]]:
+        """Seconds that each profile is to take of each group."""
+        total_s = sum(fixed.values()) + sum(min(at.values()) for at in seconds)
+        mean_s = max(total_s / sum(self._places.values()), 1e-9)
+        pairs = list(zip(groups, seconds, strict=True))
+        offered = [self._in_time(group, at, mean_s) for group, at in pairs]
+        prices = [
+            {p: 1.0 + PRICE * min(group.longest_s(p) / mean_s, 1.0) for p in at}
+            for group, at in pairs
+        ]
+        shares = balance(offered, fixed, self._places, prices=prices).shares
+        return {g.order: _seconds(g, share) for g, share in zip(groups, shares, strict=True)}
 
     def _waiting_s(self) -> float:
         return sum(self._view.agenda.left_s.values())

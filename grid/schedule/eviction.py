@@ -67,7 +67,7 @@ def entries() -> list[Entry]:
     for note in _listing(top / "hub" / "downloads"):
         key = f"artifact/{note.stem}"
         found.append(_entry(key, [*_noted(note), note]))
-    return sorted(found, key=lambda entry: entry.used)
+    return sorted(found, key=lambda entry: (entry.used, not entry.part))
 
 
 def make_room(needed: int, label: str, where: Path | None = None) -> list[str]:

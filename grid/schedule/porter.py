@@ -19,6 +19,13 @@ CHUNK_BYTES = 8 * 2**20
 PATIENCE_S = 5.0
 """How long an asker waits for a porter that keeps still before it is sent elsewhere."""
 
+GIVE_FIRST_S = 60.0
+"""How long a porter that has sent askers away gives, at most, before it keeps still again: else a
+row of measurements would starve them."""
+
+GONE_S = 2.0
+"""Seconds without a question after which nobody asks any longer."""
+
 _KNOWN_S = 10.0
 """Seconds between two looks at whether an offer still stands."""
 
@@ -35,6 +42,8 @@ class Porter:
         self._state = threading.Condition()
         self._quiet_until = 0.0
         self._reading = 0
+        self._sent_away = False
+        self._asked_last = 0.0
         self._known: dict[str, tuple[float, Offer]] = {}
 
     def host(self) -> str:
@@ -51,6 +60,7 @@ class Porter:
         with self._state:
             left = self._quiet_until - time.monotonic()
             if not self._state.wait_for(self._loud, timeout=min(PATIENCE_S, left)):
+                self._sent_away = True
                 return None
             self._reading += 1
         try:
@@ -58,16 +68,34 @@ class Porter:
         finally:
             with self._state:
                 self._reading -= 1
+                self._asked_last = time.monotonic()
                 self._state.notify_all()
 
     def quiet(self, seconds: float) -> None:
         """Give nothing for so long; 0: give again. Returns when no answer is being read any more.
-        The time is a limit for the case that the one who asked for it dies."""
+        Whoever was sent away since is given to before. The time is a limit for the case that the
+        one who asked for it dies."""
         with self._state:
-            self._quiet_until = time.monotonic() + seconds if seconds else 0.0
+            if seconds and self._sent_away:
+                self._give_first()
+            now = time.monotonic()
+            self._quiet_until = now + seconds if seconds else min(self._quiet_until, now)
             self._state.notify_all()
             if seconds:
                 self._state.wait_for(lambda: self._reading == 0, timeout=PATIENCE_S)
+
+    def _give_first(self) -> None:
+        self._sent_away = False
+        since = self._quiet_until = min(self._quiet_until, time.monotonic())
+        self._state.notify_all()
+        end, gone = (
+            since + GIVE_FIRST_S,
+            since + PATIENCE_S + GONE_S,
+        )  # who was sent away comes back
+        while self._reading or time.monotonic() < max(gone, self._asked_last + GONE_S):
+            if time.monotonic() >= end:
+                return
+            self._state.wait(timeout=GONE_S / 10)
 
     def _loud(self) -> bool:
         return time.monotonic() >= self._quiet_until

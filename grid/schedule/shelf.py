@@ -23,8 +23,9 @@ from grid.registry import backend
 from grid.schedule.downloads import WORTH_BYTES, download, downloaded
 from grid.schedule.events import Event, Observed, Prepared, Settings
 from grid.schedule.eviction import cache_limit
-from grid.schedule.inputs import Inputs, artifact_thing, is_bundled, is_remote
+from grid.schedule.inputs import Inputs, artifact_thing, is_as_planned, is_bundled, is_remote
 from grid.schedule.maker import Maker
+from grid.schedule.manifest import manifest_of, named_files
 from grid.schedule.offers import slug
 from grid.schedule.peers import Peers
 from grid.schedule.sharing import Sharing, Thing, alone
@@ -90,8 +91,8 @@ class Shelf:
         elif is_remote(artifact):
             yield from self._remote(thing, artifact)
         elif artifact.path is not None:
-            given = Path(artifact.path)
-            yield from self._sharing.obtain(thing, lambda: _existing(given, thing.path), None)
+            find = lambda: self._user_s(thing, artifact)  # noqa: E731
+            yield from self._sharing.obtain(thing, find, None)
         else:
             make = lambda: self._make(artifact, thing)  # noqa: E731
             yield from self._sharing.obtain(thing, lambda: _existing(thing.path), make)
@@ -160,16 +161,26 @@ class Shelf:
         """Before a cell: peers are given nothing while an exclusive one is measured."""
         self._sharing.quiet(self._settings.cell_timeout_s + QUIET_SPARE_S if exclusive else 0.0)
 
-    def done(self) -> None:
-        """The session is over: what it used may be evicted, and peers are given files again."""
+    def done(self, but: Artifact | None = None) -> None:
+        """The session is over: what it used may be evicted, except for the artifact of an engine
+        that stays open, and peers are given files again."""
         self._sharing.quiet(0.0)
-        self._sharing.done()
-        self._unshared.done()
+        kept = () if but is None else (artifact_thing(but).key,)
+        self._sharing.done(kept)
+        self._unshared.done(kept)
 
     def close(self) -> None:
         """End the making process."""
         self.done()
         self._maker.close()
+
+    def _user_s(self, thing: Thing, artifact: Artifact) -> Path | None:
+        """The user's own file or the copy of it. On another node than the one that planned the
+        same path may lead to anything."""
+        found = (path for path in (Path(thing.given), thing.path) if path.exists())
+        if self._sharing.shared:
+            found = (path for path in found if is_as_planned(artifact, path))
+        return next(found, None)
 
     def _remote(self, thing: Thing, artifact: Artifact) -> Iterator[Event]:
         """Weights of the hub; small ones each node fetches for itself."""
@@ -179,7 +190,9 @@ class Shelf:
         def find() -> Path | None:
             place = sharing.place(thing.key)
             known = _existing(*([place] if place else []), thing.path)
-            return known or (downloaded(artifact) if sharing.shared else None)
+            if known is None or (sharing.shared and _damaged(known, thing)):
+                return downloaded(artifact) if sharing.shared else None
+            return known
 
         yield from sharing.obtain(thing, find, lambda: self._download(artifact))
 
@@ -202,7 +215,7 @@ class Shelf:
     def _make(self, artifact: Artifact, thing: Thing) -> Generator[Event, None, Path]:
         source = artifact.made_from
         if source is None:
-            raise EngineError(f"{artifact.label} is gone since the plan was made")
+            raise EngineError(f"{artifact.label} has no source that it is made from")
         yield from self.artifact(source)
         yield from self.environment(artifact.backend)
         recipe = backend(artifact.backend).recipes()[artifact.quant]
@@ -259,6 +272,14 @@ class Shelf:
 
 def _existing(*paths: Path) -> Path | None:
     return next((path for path in paths if path.exists()), None)
+
+
+def _damaged(path: Path, thing: Thing) -> bool:
+    """Whether what lies there is known not to be the thing."""
+    try:
+        return not path.is_dir() and thing.differs(manifest_of(named_files(path, thing.main)))
+    except OSError:
+        return True
 
 
 def _quality(cell: Cell) -> Quality:

@@ -162,9 +162,10 @@ def _failing(rng: random.Random, works: list[Work]) -> dict[str, int]:
 
 
 def _truth(rng: random.Random) -> float:
-    """Real seconds for an estimated one: a spread of 20 %, and one cell in a hundred straggles."""
+    """Real seconds for an estimated one: a spread of 20 %, and one cell in a hundred that takes two
+    to four times as long."""
     if rng.random() < STRAGGLING:
-        return rng.uniform(3.0, 5.0)
+        return rng.uniform(2.0, 4.0)
     return rng.lognormvariate(0.0, 0.2)
 
 

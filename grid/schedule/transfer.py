@@ -159,7 +159,8 @@ class _Fetching:
 
     def _one(self, holder: str, file: FileEntry, target: IO[bytes]) -> None:
         title = self._title(holder)
-        have, hasher = self._begun.pop(file.name, None) or _hashed(target)
+        begun = self._begun.pop(file.name) if file.name in self._begun else _hashed(target)
+        have, hasher = begun
         if have != os.fstat(target.fileno()).st_size or have > file.size:
             target.truncate(0)
             have, hasher = 0, hashlib.sha256()

@@ -48,7 +48,7 @@ class Worker:
             yield from self._shelf.artifact(session.artifact)
             held = self._hold(session)
         except EngineError as error:
-            self._shelf.done()
+            self._done()
             for cell in session.cells:
                 yield CellDone(measurement=_failure(cell, time.time(), error))
             return
@@ -56,13 +56,21 @@ class Worker:
             for cell in session.cells:
                 yield from self._cell(held, cell, session.reference)
         finally:
-            self._shelf.done()
+            self._done()
+
+    def _done(self) -> None:
+        """What is used no longer may be evicted; the artifact of an open engine still is."""
+        held = self._held
+        self._shelf.done(held.artifact if held is not None and held.open else None)
 
     def _hold(self, session: Session) -> _Held:
         """The engine of a session, the one that is open where that is it."""
+        path = str(self._shelf.path(session.artifact))
+        if self._held is not None and self._held.path != path:
+            self._held.close()  # another copy of the same took its place
+            self._held = None
         if self._held is None or not self._held.is_for(session):
             interpreter = self._shelf.interpreter(session.backend)
-            path = str(self._shelf.path(session.artifact))
             device = self._shelf.device(session.backend)
             self._held = _Held(session, path, interpreter, device, self._settings)
         return self._held
@@ -74,6 +82,8 @@ class Worker:
         self._shelf.close()
 
     def _cell(self, held: _Held, cell: Cell, reference: Cell | None) -> Iterator[Event]:
+        if not cell.exclusive:
+            self._shelf.quiet(False)  # else two nodes could wait for what the other has
         yield CellStarted(cell_id=cell.id)
         started = time.time()
         path = None
@@ -107,6 +117,8 @@ class _Held:
         settings: Settings,
     ) -> None:
         self._key = _engine(session)
+        self.artifact = session.artifact
+        self.path = path
         self._settings = settings
         self._interpreter = interpreter
         self._load = wire.Load(
@@ -125,6 +137,11 @@ class _Held:
     def is_for(self, session: Session) -> bool:
         """Whether the session goes on with this engine."""
         return self._key == _engine(session)
+
+    @property
+    def open(self) -> bool:
+        """Whether its process is there, with the artifact's files mapped into memory perhaps."""
+        return self._process is not None
 
     def attempt(self, cell: Cell, reference: str | None) -> Measurement:
         """Run one cell; every failure becomes a measurement with its status and reason."""

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from grid.cluster.commands import ready_to_start
-from grid.cluster.config import Cluster, from_here, is_example, load
+from grid.cluster.config import Cluster, from_here, is_example, load, ray_folder
 from grid.cluster.demand import kinds
 from grid.errors import InputError
 
@@ -160,3 +160,16 @@ def test_a_sweep_asks_for_one_of_each_kind_of_rented_machine(tmp_path: Path) -> 
     assert kinds(ROOT / "clusters/aws.yaml") == ("machine-cpu", "machine-l4")
     assert kinds(ROOT / "cluster.yaml") == ()
     assert kinds(tmp_path / "none.yaml") == ()
+
+
+@pytest.mark.parametrize("given", [{}, {"TMPDIR": "/a"}, {"TMPDIR": "/a", "RAY_TMPDIR": "/b"}])
+def test_rays_notes_are_where_ray_has_them(
+    given: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ray._common.utils import get_default_ray_temp_dir
+
+    for name in ("TMPDIR", "RAY_TMPDIR"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    assert str(ray_folder()) == get_default_ray_temp_dir()

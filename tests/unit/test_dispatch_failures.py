@@ -43,14 +43,29 @@ def test_cells_of_a_place_that_left_are_queued_again() -> None:
 
 
 def test_a_cell_that_takes_three_places_with_it_is_given_up() -> None:
-    names = ["n1", "n2", "n3"]
-    board = Board([cell("a"), cell("b", rank=1)], places=[place(name) for name in names])
-    for name in names[:2]:
-        begin(board, name)
-        assert board.leave(name, "connection lost").given_up == {}
-    begin(board, "n3")
-    given_up = board.leave("n3", "connection lost").given_up
-    assert given_up == {"a": "lost 3 times; the last time: connection lost"}
+    cells = [cell("bad", at={"p": 0.0}), *(cell(f"c{n}", at={"p": 0.0}) for n in range(4))]
+    board = Board(cells, places=[place("n")])
+    for turn in range(3):
+        assert begin(board, "n").cells[0] == "bad"
+        board.done("n", f"c{turn}", Outcome.ok)  # so it is neither the engine nor the place
+        given_up = board.leave("n", "connection lost").given_up
+        board.join(place("n"))
+    assert given_up == {"bad": "lost 3 times; the last time: connection lost"}
+    assert begin(board, "n").cells == ("c3",)
+
+
+def test_an_engine_that_takes_three_places_with_it_is_given_up() -> None:
+    cells = [cell(f"c{n}", at={"p": 20.0}, exclusive=True) for n in range(9)]
+    cells.append(cell("other", "f", at={"p": 1.0}))
+    board = Board(cells, places=[place(f"n{n}") for n in range(4)])
+    for name in ("n0", "n1", "n2"):
+        assert begin(board, name).engine == "e"
+        given_up = board.leave(name, "connection lost").given_up
+    assert len(given_up) == 9
+    assert given_up["c5"] == (
+        "3 nodes were lost with its engine open, no cell done: connection lost"
+    )
+    assert begin(board, "n3").cells == ("other",)
     assert board.left == 1
 
 

@@ -84,7 +84,7 @@ def scenarios(draw: st.DrawFn) -> Scenario:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(made=scenarios())
 def test_every_cell_ends_once_and_no_schedule_beats_the_bound(made: Scenario) -> None:
     found = Simulation(made).run()
@@ -104,7 +104,7 @@ def _check_failures(made: Scenario, found: Outcomes) -> None:
             assert how in ("failed", "given up")
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(made=scenarios())
 def test_the_same_scenario_gives_the_same_schedule(made: Scenario) -> None:
     assert Simulation(made).run() == Simulation(made).run()

@@ -117,14 +117,32 @@ def test_a_disk_that_is_too_small_counts_whatever_the_limit(
         make_room(shutil.disk_usage(cache).free, "x")
 
 
-def test_without_a_limit_it_is_a_share_of_the_disk(
+def test_without_a_limit_a_share_of_the_disk_decides_what_goes(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("QUANTGRID_CACHE_LIMIT")
     free = shutil.disk_usage(cache).free
     assert make_room(round(0.9 * SHARE * free), "x") == []
-    with pytest.raises(EngineError, match="no room for x"):
-        make_room(round(1.1 * SHARE * free), "x")
+    assert make_room(round(1.1 * SHARE * free), "x")[0] == "artifact/a"
+
+
+def test_without_a_limit_nothing_is_refused_that_fits_the_disk(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("QUANTGRID_CACHE_LIMIT")
+    free = shutil.disk_usage(cache).free
+    make_room(round(0.9 * free), "x")
+    with pytest.raises(EngineError, match=r"no room for x.*set QUANTGRID_CACHE to a larger disk"):
+        make_room(2 * free, "x")
+
+
+def test_where_a_download_does_not_fit_the_line_names_the_hub_s_variable(
+    cache: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(EngineError) as caught:
+        make_room(2**60, "a download", tmp_path / "hf" / "hub")
+    assert "set HF_HOME to a larger disk" in str(caught.value)
+    assert "QUANTGRID_CACHE" not in str(caught.value)
 
 
 def test_a_limit_that_is_no_size_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,8 +168,50 @@ def test_a_user_s_own_file_never_goes(cache: Path, tmp_path: Path) -> None:
 def test_half_fetched_files_count_and_go(cache: Path) -> None:
     _write(cache / "incoming" / "artifact-d" / "files" / "weights.x")
     _age(cache, "artifact/d", 9)
-    assert make_room(10 * KIB, "x") == ["artifact/d", "artifact/a"]
+    assert make_room(10 * KIB, "x") == ["artifact/a"]
     assert list((cache / "incoming").iterdir()) == []
+
+
+def test_a_part_that_goes_takes_no_offer_of_the_whole_with_it(cache: Path) -> None:
+    """As after a copy that broke off, when the node has made the thing itself."""
+    offer("artifact/a", named_files(cache / "artifacts" / "a" / "weights.x", "weights.x"))
+    _write(cache / "incoming" / "artifact-a" / "files" / "weights.x")
+    assert make_room(5 * KIB, "x") == []
+    assert list((cache / "incoming").iterdir()) == []
+    assert offered("artifact/a") is not None
+
+
+def test_texts_and_items_of_sweeps_count_and_go(cache: Path) -> None:
+    _write(cache / "texts" / "1f.txt")
+    _write(cache / "texts" / "items-2e" / "toy.jsonl")
+    _age(cache, "text/1f", 9)
+    _age(cache, "items/2e", 8)
+    assert make_room(10 * KIB, "x") == ["text/1f", "items/2e", "artifact/a"]
+    assert list((cache / "texts").iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the clock is stood in for as Linux tells it")
+def test_a_lease_lives_on_when_the_clock_is_set(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import psutil
+
+    Leases().take("artifact/a")
+    before = psutil.Process().create_time()
+    boot_time = psutil._pslinux.boot_time
+    monkeypatch.setattr(psutil._pslinux, "boot_time", lambda: boot_time() + 100)
+    assert psutil.Process().create_time() > before + 99
+    assert in_use("artifact/a")
+
+
+def test_what_is_used_further_is_not_given_back(cache: Path) -> None:
+    leases = Leases()
+    leases.take("artifact/a")
+    leases.take("artifact/b")
+    leases.give_back(but=["artifact/a"])
+    assert (in_use("artifact/a"), in_use("artifact/b")) == (True, False)
+    leases.give_back()
+    assert not in_use("artifact/a")
 
 
 def test_of_the_hub_s_cache_only_what_a_sweep_downloaded_goes(cache: Path, tmp_path: Path) -> None:

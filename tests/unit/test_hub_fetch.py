@@ -29,6 +29,10 @@ CHECKPOINT = {
 }
 
 
+def obtain(address: str) -> Path:
+    return grid_hub.fetch(grid_hub.weights_of(address))
+
+
 def test_a_file_comes_into_the_users_cache_as_it_is_on_the_hub(
     hub: HubServer, tmp_path: Path
 ) -> None:
@@ -147,7 +151,7 @@ def test_a_small_file_is_checked_by_what_git_calls_it(hub: HubServer) -> None:
     hub.add("owner/tiny", CHECKPOINT)
     hub.corrupt.add("config.json")
     with pytest.raises(EngineError, match=r"config\.json: the file's hash"):
-        grid_hub.obtain("hf:owner/tiny")
+        obtain("hf:owner/tiny")
 
 
 def test_a_verified_file_is_not_read_again(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,7 +162,7 @@ def test_a_verified_file_is_not_read_again(hub: HubServer, monkeypatch: pytest.M
 
 def test_a_folder_holds_the_checkpoint_and_no_code(hub: HubServer) -> None:
     hub.add("owner/tiny", CHECKPOINT)
-    folder = grid_hub.obtain("hf:owner/tiny")
+    folder = obtain("hf:owner/tiny")
     assert folder.name == "tiny"
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
         name: CHECKPOINT[name] for name in ("config.json", "model.safetensors", "tokenizer.json")
@@ -172,7 +176,7 @@ def test_code_that_others_downloaded_is_not_in_the_folder(hub: HubServer) -> Non
     hub.add("owner/tiny", CHECKPOINT)
     for name in CHECKPOINT:
         hf_hub_download("owner/tiny", name)
-    names = {path.name for path in grid_hub.obtain("hf:owner/tiny").iterdir()}
+    names = {path.name for path in obtain("hf:owner/tiny").iterdir()}
     assert names == {"config.json", "model.safetensors", "tokenizer.json"}
 
 
@@ -180,16 +184,16 @@ def test_a_folders_links_are_mended_when_the_cache_was_emptied(
     hub: HubServer, tmp_path: Path
 ) -> None:
     hub.add("owner/tiny", CHECKPOINT)
-    grid_hub.obtain("hf:owner/tiny")
+    obtain("hf:owner/tiny")
     shutil.rmtree(tmp_path / "hub")
-    folder = grid_hub.obtain("hf:owner/tiny")
+    folder = obtain("hf:owner/tiny")
     assert (folder / "config.json").read_bytes() == CHECKPOINT["config.json"]
 
 
 def test_parts_come_together_and_the_first_is_the_path(hub: HubServer) -> None:
     parts = {f"x-Q4_0-0000{i}-of-00003.gguf": bytes([i]) * 50 for i in (1, 2, 3)}
     hub.add("owner/split", parts)
-    path = grid_hub.obtain("hf:owner/split/Q4_0")
+    path = obtain("hf:owner/split/Q4_0")
     assert path.name == "x-Q4_0-00001-of-00003.gguf"
     assert {part.name: part.read_bytes() for part in path.parent.iterdir()} == parts
 

@@ -142,7 +142,7 @@ def test_a_commit_that_is_known_is_planned_without_a_request(hub: HubServer) -> 
 
 def test_what_is_downloaded_needs_no_stand_in(hub: HubServer) -> None:
     planned = inspected(f"hf:{REPO}/{FILE}")
-    path = grid_hub.obtain(planned.model.source)
+    path = grid_hub.fetch(grid_hub.weights_of(planned.model.source))
     seen: list[Path] = []
 
     def reader(path: Path) -> Inspection:
@@ -155,7 +155,7 @@ def test_what_is_downloaded_needs_no_stand_in(hub: HubServer) -> None:
 
 def test_the_plan_and_the_downloaded_file_are_the_same_weights(hub: HubServer) -> None:
     planned = inspected(f"hf:{REPO}/{FILE}")
-    found = inspect_gguf(grid_hub.obtain(planned.model.source))
+    found = inspect_gguf(grid_hub.fetch(grid_hub.weights_of(planned.model.source)))
     assert found.model.revision == planned.model.revision
     assert found.facts == planned.facts
 

@@ -43,14 +43,17 @@ def test_a_folder_travels_without_code_and_hidden_files(tmp_path: Path) -> None:
     folder = tmp_path / "model"
     (folder / "sub").mkdir(parents=True)
     (folder / ".git").mkdir()
-    for name in ("config.json", "sub/a.safetensors", "x.py", "optimizer.pt", ".git/x", ".hidden"):
+    kept = ("config.json", "sub/a.safetensors")
+    for name in (*kept, "x.py", "optimizer.pt", "m.bin", "x.so", "a\\b", ".git/x", ".hidden"):
         (folder / name).write_bytes(b"1")
     (folder / "linked.safetensors").symlink_to(folder / "config.json")
-    assert sorted(named_files(folder, "weights.st")) == [
+    files = named_files(folder, "weights.st")
+    assert sorted(files) == [
         "weights.st/config.json",
         "weights.st/linked.safetensors",
         "weights.st/sub/a.safetensors",
     ]
+    check_names(manifest_of(files), "weights.st")
 
 
 @pytest.mark.parametrize(
@@ -58,7 +61,8 @@ def test_a_folder_travels_without_code_and_hidden_files(tmp_path: Path) -> None:
     [
         "/etc/passwd", "..", "../weights.x", "weights.x/../../y", "weights.x//y", "weights.x/.",
         "other.x", "weights.x\\..\\y", "", "facts-2.json", "weights.x/a\0b",
-        "weights-00002-of-00003.gguf",
+        "weights-00002-of-00003.gguf", "weights.x/evil.py", "weights.x/sub/a.PKL",
+        "weights.x/m.bin", "weights.x/.hidden", "weights.x/.git/config",
     ],
 )  # fmt: skip
 def test_a_name_outside_of_the_thing_is_refused(name: str) -> None:

@@ -80,6 +80,41 @@ def test_who_waits_is_answered_when_the_quiet_ends(weights: Path) -> None:
     assert answers == [b"0123456789"]
 
 
+def test_who_was_sent_away_is_given_to_before_it_is_quiet_again(
+    weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(porter, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(porter, "GONE_S", 0.5)
+    one = Porter()
+    one.quiet(60)
+    assert one.read(KEY, "weights.x", 0) is None
+    again = threading.Thread(target=lambda: one.quiet(60))
+    again.start()
+    deadline = time.monotonic() + 20
+    while one.read(KEY, "weights.x", 0) is None:
+        assert time.monotonic() < deadline
+    again.join(timeout=20)
+    assert not again.is_alive()
+    assert one.read(KEY, "weights.x", 0) is None
+
+
+def test_askers_do_not_put_off_the_quiet_for_ever(
+    weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(porter, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(porter, "GIVE_FIRST_S", 0.5)
+    one = Porter()
+    one.quiet(60)
+    assert one.read(KEY, "weights.x", 0) is None
+    again = threading.Thread(target=lambda: one.quiet(60))
+    again.start()
+    deadline = time.monotonic() + 20
+    while again.is_alive():
+        one.read(KEY, "weights.x", 0)
+        assert time.monotonic() < deadline
+    assert one.read(KEY, "weights.x", 0) is None
+
+
 def test_quiet_ends_by_itself_where_its_asker_died(weights: Path) -> None:
     one = Porter()
     one.quiet(0.2)

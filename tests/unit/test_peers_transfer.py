@@ -12,7 +12,7 @@ from grid.schedule import transfer
 from grid.schedule.directory import Directory
 from grid.schedule.manifest import FileEntry, Manifest, named_files
 from grid.schedule.offers import offer
-from grid.schedule.transfer import NoPeer, fetch
+from grid.schedule.transfer import AllBusy, NoPeer, fetch
 
 KEY = "artifact/1"
 CONTENT = bytes(range(256)) * 40  # 10,240 bytes: 11 chunks
@@ -123,6 +123,32 @@ def test_a_holder_that_measures_is_waited_for(nodes: Grid) -> None:
 def test_a_holder_that_measures_is_passed_over_for_another(nodes: Grid) -> None:
     nodes.faults.busy["a"] = 100
     assert nodes.fetch("a", "b") == "b"
+
+
+def test_one_that_measures_for_long_is_left_and_keeps_what_it_has(
+    nodes: Grid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "BUSY_S", 0.05)
+    nodes.faults.busy["a"] = 10**9
+    with pytest.raises(AllBusy, match="a: it measures speed"):
+        nodes.fetch("a")
+    assert set(nodes.directory.claim("me", KEY).holders) == {"a", "b"}
+
+
+def test_what_came_is_hashed_as_it_comes_and_not_again_at_each_try(
+    nodes: Grid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    hashed = transfer._hashed
+    monkeypatch.setattr(
+        transfer, "_hashed", lambda target: read.append(target.name) or hashed(target)
+    )
+    monkeypatch.setattr(transfer, "ASK_AGAIN_S", 0.0)
+    nodes.faults.silent["a"] = 5
+    nodes.faults.dies_after["b"] = 4 * CHUNK
+    assert nodes.fetch("b", "a") == "a"
+    assert len(read) == 2  # each of the two files once
+    assert nodes.arrived
 
 
 def test_the_only_holder_is_waited_for_while_a_network_may_be_cut(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -12,15 +13,27 @@ import pytest
 from peers_helpers import Faults, HerePeers, largest_file, on_node
 from plan_helpers import NODE, plan_of
 
+from grid.artifact import Artifact
 from grid.cell import Cell
+from grid.errors import EngineError, InputError
 from grid.formats.checksum import file_sha256
 from grid.measurement import Measurement
 from grid.plan.plan import Plan
+from grid.schedule import transfer
 from grid.schedule.directory import Directory
-from grid.schedule.events import CellDone, Event, Observed, Prepared, Preparing, Settings
+from grid.schedule.events import (
+    CellDone,
+    CellStarted,
+    Event,
+    Observed,
+    Prepared,
+    Preparing,
+    Settings,
+)
 from grid.schedule.inputs import artifact_thing, offer_inputs
-from grid.schedule.manifest import named_files
+from grid.schedule.manifest import FileEntry, Manifest, named_files
 from grid.schedule.offers import offer, offers
+from grid.schedule.shelf import Shelf
 from grid.schedule.worker import Worker
 
 QUALITY = """
@@ -93,6 +106,10 @@ def prepared(events: list[Event]) -> Counter[str]:
 
 def quantized(plan: Plan) -> Cell:
     return next(cell for cell in plan.cells if cell.artifact.quant == "Q4")
+
+
+def user_s(plan: Plan) -> Artifact:
+    return next(cell.artifact for cell in plan.cells if cell.artifact.path is not None)
 
 
 def test_the_second_node_takes_what_the_first_has_made(nodes: Grid, tmp_path: Path) -> None:
@@ -186,7 +203,8 @@ def test_another_file_under_the_same_path_is_not_taken_for_it(nodes: Grid, tmp_p
 
     plan = plan_of(tmp_path, QUALITY)
     nodes.offer_inputs(plan)
-    own = next(cell.artifact for cell in plan.cells if cell.artifact.path is not None)
+    own = user_s(plan)
+    assert own.facts is not None
     path = Path(str(own.path))
     path.rename(tmp_path / "seen-by-a-only.fake")
     with on_node(nodes.caches["a"]):
@@ -198,6 +216,106 @@ def test_another_file_under_the_same_path_is_not_taken_for_it(nodes: Grid, tmp_p
     assert statuses(events) == {"ok"}
     assert prepared(events)["fetch"] == 1
     assert path.read_bytes() == other
+    for _ in range(2):  # in another worker too, and in its next session
+        with on_node(nodes.caches["b"]):
+            shelf = Shelf(NODE, SETTINGS, nodes.peers("b"))
+            for _ in range(2):
+                list(shelf.artifact(own))
+                assert file_sha256(shelf.path(own)) == own.facts.sha256
+                shelf.done()
+            shelf.close()
+    assert set(nodes.directory.claim("c", thing.key).holders) == {"a", "b"}
+
+
+def test_a_file_that_changed_since_the_plan_is_offered_to_nobody(
+    nodes: Grid, tmp_path: Path
+) -> None:
+    import grid_fake
+
+    plan = plan_of(tmp_path, QUALITY)
+    grid_fake.write(Path(str(user_s(plan).path)), seed=7)
+    with pytest.raises(InputError, match="changed since the plan was made"):
+        nodes.offer_inputs(plan)
+    assert not (nodes.caches["a"] / "offers").exists()
+
+
+@pytest.mark.parametrize(
+    "offered",
+    [
+        FileEntry("weights.fake", 3, "1" * 64),  # another content
+        FileEntry("../weights.fake", 3, "1" * 64),  # a name that is refused
+    ],
+)
+def test_what_a_peer_offers_wrongly_is_taken_by_nobody_and_stands_in_nobody_s_way(
+    nodes: Grid, tmp_path: Path, offered: FileEntry
+) -> None:
+    plan = plan_of(tmp_path, QUALITY)
+    key = artifact_thing(user_s(plan)).key
+    nodes.directory.announce("z", key, Manifest((offered,)))
+    Path(str(user_s(plan).path)).rename(tmp_path / "seen-by-a-only.fake")
+    (reason,) = statuses(nodes.run("b", plan))
+    assert "no other node has it as it was" in reason
+    assert nodes.directory.claim("c", key).holders == ()
+
+
+def test_a_refused_offer_of_what_can_be_made_is_made_here(nodes: Grid, tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, QUALITY)
+    key = artifact_thing(quantized(plan).artifact).key
+    nodes.directory.announce("z", key, Manifest((FileEntry(".hidden", 3, "1" * 64),)))
+    events = nodes.run("b", plan)
+    assert statuses(events) == {"ok"}
+    assert prepared(events) == {"quantize": 1, "reference": 1}
+    assert nodes.directory.claim("c", key).holders == ("b",)
+
+
+def test_what_a_peer_has_that_measures_for_long_is_made_here(
+    nodes: Grid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_of(tmp_path, QUALITY)
+    nodes.run("a", plan)
+    monkeypatch.setattr(transfer, "BUSY_S", 0.01)
+    nodes.faults.busy["a"] = 10**9
+    events = nodes.run("b", plan)
+    assert statuses(events) == {"ok"}
+    assert prepared(events) == {"quantize": 1, "reference": 1}
+    key = artifact_thing(quantized(plan).artifact).key
+    assert set(nodes.directory.claim("c", key).holders) == {"a", "b"}
+
+
+def test_what_cannot_be_offered_is_used_all_the_same(nodes: Grid, tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, QUALITY)
+    nodes.caches["a"].mkdir()
+    (nodes.caches["a"] / "offers").write_text("no folder")
+    assert statuses(nodes.run("a", plan)) == {"ok"}
+    assert prepared(nodes.run("b", plan)) == {"quantize": 1, "reference": 1}
+
+
+def test_a_cache_that_takes_no_file_is_one_line(nodes: Grid, tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, QUALITY)
+    nodes.caches["a"].mkdir()
+    (nodes.caches["a"] / "locks").write_text("no folder")
+    reasons = statuses(nodes.run("a", plan))
+    assert any(
+        f"the cache {nodes.caches['a']} takes no file" in reason
+        and reason.endswith("make room, or set QUANTGRID_CACHE")
+        for reason in reasons
+    )
+    assert not any("\n" in reason for reason in reasons)
+
+
+def test_a_copy_of_a_text_that_was_evicted_comes_again(nodes: Grid, tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, QUALITY)
+    nodes.offer_inputs(plan)
+    (tmp_path / "t.txt").unlink()
+    cell = plan.cells[0]
+    with on_node(nodes.caches["b"]):
+        shelf = Shelf(NODE, SETTINGS, nodes.peers("b"))
+        first = prepared(list(shelf.localised(cell)))
+        shelf.done()
+        shutil.rmtree(nodes.caches["b"] / "texts")
+        again = prepared(list(shelf.localised(cell)))
+        shelf.close()
+    assert first == again == {"fetch": 1}
 
 
 @pytest.mark.parametrize("there", [None, "another text " * 400])
@@ -233,8 +351,22 @@ def test_what_nobody_has_is_one_line_in_each_row(nodes: Grid, tmp_path: Path) ->
     plan = plan_of(tmp_path, QUALITY)
     (tmp_path / "t.txt").unlink()
     (reason,) = statuses(nodes.run("b", plan))
-    assert reason.startswith("error text ")
-    assert "is not there as it was when the plan was made, here or on another node" in reason
+    assert reason == (
+        f"error {tmp_path / 't.txt'} is gone since the plan was made, and no other node has it as "
+        "it was"
+    )
+
+
+def test_the_user_s_own_file_that_is_gone_is_named_by_its_path(nodes: Grid, tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, QUALITY)
+    path = Path(str(user_s(plan).path))
+    path.unlink()
+    with on_node(nodes.caches["a"]):
+        shelf = Shelf(NODE, SETTINGS)
+        with pytest.raises(EngineError, match=r"is gone since the plan was made$") as caught:
+            list(shelf.artifact(user_s(plan)))
+        shelf.close()
+    assert str(caught.value).startswith(f"{path} is gone")
 
 
 def test_peers_are_given_nothing_while_speed_is_measured(nodes: Grid, tmp_path: Path) -> None:
@@ -244,12 +376,17 @@ def test_peers_are_given_nothing_while_speed_is_measured(nodes: Grid, tmp_path: 
     assert [cell.exclusive for cell in session.cells] == [True, True, False]
     peers = nodes.peers("a")
     quiet: list[bool] = []
+    starts: list[float] = []
     with on_node(nodes.caches["a"]):
         worker = Worker(NODE, SETTINGS, peers)
-        done = (event for event in worker.run(session) if isinstance(event, CellDone))
-        quiet.extend(peers.quieted[-1] > SETTINGS.cell_timeout_s for _ in done)
+        for event in worker.run(session):
+            if isinstance(event, CellStarted):
+                starts.extend(peers.quieted[-1:])
+            elif isinstance(event, CellDone):
+                quiet.append(peers.quieted[-1] > SETTINGS.cell_timeout_s)
         worker.close()
     assert quiet == [True, True, False]
+    assert starts[-1] == 0.0  # before its reference, which may be a peer's, is asked for
     assert len(peers.quieted) == 2
 
 

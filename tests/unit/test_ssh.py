@@ -145,6 +145,22 @@ def test_a_folder_is_pushed_into_the_home_and_pulled_back(box: SshHost, tmp_path
     assert (tmp_path / "back/rows.txt").read_text() == "rows"
 
 
+def test_only_a_path_there_that_a_shell_would_split_takes_rsyncs_own_quoting(
+    box: SshHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """macOS's own rsync does not know the option."""
+    old = tmp_path / "old" / "rsync"
+    old.parent.mkdir()
+    real = shutil.which("rsync")
+    old.write_text(f'#!/bin/sh\ncase " $* " in *" -s "*) exit 9;; esac\nexec {real} "$@"\n')
+    old.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{old.parent}:{os.environ['PATH']}")
+    (tmp_path / "a b").write_text("rows")
+    ssh.push(box.host, [tmp_path / "a b"], "~/plain")
+    ssh.pull(box.host, "~/plain/", tmp_path / "c d")
+    assert (tmp_path / "c d" / "a b").read_text() == "rows"
+
+
 def test_an_unchanged_file_is_not_sent_again(box: SshHost, tmp_path: Path) -> None:
     (tmp_path / "weights").write_text("0123")
     os.utime(tmp_path / "weights", (1e9, 1e9))

@@ -7,12 +7,14 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from peers_helpers import largest_file
 from plan_helpers import NODE, plan_of
 
-from grid.cache import cache_dir
+from grid.cache import cache_dir, write_whole
 from grid.measurement import Measurement
 from grid.plan.plan import Plan
 from grid.schedule.events import CellDone, Event, Observed, Prepared, Settings
+from grid.schedule.leases import in_use
 from grid.schedule.worker import LOADS, Worker
 
 QUALITY = """
@@ -57,6 +59,23 @@ def measured(events: list[Event]) -> list[Measurement]:
 
 def prepared(events: list[Event]) -> Counter[str]:
     return Counter(event.what for event in events if isinstance(event, Prepared))
+
+
+def test_the_weights_of_an_open_engine_are_in_use_until_it_ends(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, SPEED)
+    worker = Worker(NODE, Settings(cell_timeout_s=30))
+    key = f"artifact/{plan.sessions[-1].artifact.id}"
+    for session in plan.sessions:
+        list(worker.run(session))
+    assert in_use(key)
+    worker.close()
+    assert not in_use(key)
+
+
+def test_a_cache_file_is_whole_or_not_there_at_all(tmp_path: Path) -> None:
+    with largest_file(1000), pytest.raises(OSError, match="too large"):
+        write_whole(tmp_path / "note.json", b"0" * 5000)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_each_cell_is_done_once(tmp_path: Path) -> None:

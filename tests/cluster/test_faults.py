@@ -1,0 +1,158 @@
+"""Nodes and processes that die while a sweep runs: the store afterwards has every cell once."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+from cluster.checks import alone, exactly_once, one_final_each
+from cluster.clusters import Cluster
+from cluster.driving import (
+    TOY,
+    Driver,
+    Event,
+    began_again,
+    ended,
+    expected_cells,
+    notes,
+    started,
+)
+from cluster.hosts import Host, Rack
+from cluster.machine import wait_for
+
+SEEN_S = 45.0
+"""Within which the loss of a node must be seen and its cells be queued again."""
+
+
+def begin(cluster: Cluster, name: str, cell_s: float) -> Driver:
+    """A sweep of 57 cells, in which each of the three hosts has ended one by now."""
+    driver = Driver(cluster.head, name, TOY.format(cell_s=cell_s, options=""))
+    driver.start()
+    hosts = {host.name for host in cluster.hosts}
+    driver.wait_for(
+        lambda told: {one["node"] for one in ended(told)} == hosts, "a cell of each host", 90
+    )
+    return driver
+
+
+def kill_engine(host: Host, number: signal.Signals) -> None:
+    """While a cell of its sleeps."""
+    engine = r"-m grid\.host"
+    wait_for(lambda: bool(host.kill(engine, number)), "an engine to kill", 10)
+
+
+def at_a_cell(driver: Driver, host: Host) -> float:
+    """Just after the host has begun a cell; returns when."""
+    count = len(started(driver.events(), host.name))
+    driver.wait_for(lambda told: len(started(told, host.name)) > count, "one more cell", 30)
+    return time.time()
+
+
+def requeued(driver: Driver, host: Host, since: float) -> None:
+    """The host's loss is seen, and what it was at has begun elsewhere, within SEEN_S."""
+
+    def seen(told: list[Event]) -> bool:
+        names = [one["names"] for one in told if one["event"] == "nodes"]
+        return host.name not in names[-1] and bool(began_again(told, host.name, since))
+
+    driver.wait_for(seen, f"{host.name}'s loss", SEEN_S)
+    assert max(began_again(driver.events(), host.name, since).values()) < SEEN_S
+
+
+def test_an_engine_that_crashes_in_the_middle_of_a_cell_costs_no_cell(cluster: Cluster) -> None:
+    driver = begin(cluster, "crash", cell_s=0.7)
+    kill_engine(cluster.hosts[1], signal.SIGSEGV)
+    driver.ends(0, 120)
+    exactly_once(driver.results(), expected_cells(cluster, driver))
+    alone(driver.results())
+    assert [one["status"] for one in ended(driver.events()) if one["again"]] == ["error"]
+
+
+def test_an_engine_killed_by_the_system_is_a_row_and_the_sweep_goes_on(cluster: Cluster) -> None:
+    driver = begin(cluster, "child", cell_s=0.7)
+    kill_engine(cluster.hosts[1], signal.SIGKILL)
+    driver.ends(1, 120)
+    found = one_final_each(driver.results(), expected_cells(cluster, driver))
+    assert set(found.values()) == {"ok", "oom"}
+
+
+def test_a_killed_raylet_costs_no_cell(cluster: Cluster) -> None:
+    driver = begin(cluster, "raylet", cell_s=1.0)
+    mini = cluster.hosts[2]
+    since = at_a_cell(driver, mini)
+    assert mini.kill("raylet/raylet ")
+    requeued(driver, mini, since)
+    driver.ends(0, 120)
+    exactly_once(driver.results(), expected_cells(cluster, driver))
+
+
+def test_a_host_cut_off_for_40_s_costs_no_cell(cluster: Cluster, rack: Rack) -> None:
+    driver = begin(cluster, "cut", cell_s=2.5)
+    mini = cluster.hosts[2]
+    since = at_a_cell(driver, mini)
+    rack.cut(mini)
+    try:
+        requeued(driver, mini, since)
+        time.sleep(max(0.0, since + 40.0 - time.time()))
+    finally:
+        rack.restore(mini)
+    driver.ends(0, 180)
+    exactly_once(driver.results(), expected_cells(cluster, driver))
+
+
+def test_a_driver_killed_outright_goes_on_when_started_again(cluster: Cluster) -> None:
+    driver = begin(cluster, "driver", cell_s=1.0)
+    driver.wait_for_cells(15)
+    driver.kill()
+    kept = driver.results().attempts().num_rows
+    assert kept > 0
+    driver.start()
+    driver.ends(0, 120)
+    exactly_once(driver.results(), expected_cells(cluster, driver))
+    (planned, *_) = [one for one in driver.events() if one["event"] == "planned"]
+    assert planned["measured"] >= kept
+
+
+def test_a_node_of_a_new_class_that_joins_meanwhile_is_measured_too(cluster: Cluster) -> None:
+    probe = {"chip": "Late chip", "bandwidth": "20GB/s"}
+    late = cluster.prepare("late", probe)
+    try:
+        driver = begin(cluster, "late", cell_s=1.5)
+        cluster.join(late, probe)
+        driver.ends(0, 180)
+        results = driver.results()
+        exactly_once(results, expected_cells(cluster, driver))
+        own = [row for row in results.final().to_pylist() if row["node"] == "late"]
+        assert sum("Late chip" in row["scope"] for row in own) == 16
+    finally:
+        cluster.leave(late)
+
+
+def test_a_full_disk_on_one_node_costs_no_cell(cluster: Cluster) -> None:
+    mini = cluster.hosts[2]
+    cache = mini.home / ".cache" / "quantgrid"
+    mini.run(f"mkdir -p {cache} && mount -t tmpfs -o size=64k full {cache}")
+    try:
+        driver = Driver(cluster.head, "disk", TOY.format(cell_s=0.5, options=""))
+        driver.start()
+        driver.ends(0, 180)
+    finally:
+        mini.run(f"umount {cache}")
+    results = driver.results()
+    exactly_once(results, expected_cells(cluster, driver))
+    assert "mini" not in {row["node"] for row in results.final().to_pylist()}
+    assert "mini" in notes(driver.events())
+
+
+def test_without_its_head_the_driver_ends_and_resumes_after_ray_up(cluster: Cluster) -> None:
+    driver = begin(cluster, "gcs", cell_s=1.0)
+    assert cluster.head.kill("gcs_server")
+    driver.ends(3, 60)
+    assert "the same command" in driver.told()
+    kept = driver.results()
+    assert kept.problems == []
+    assert kept.final().num_rows > 0
+    cluster.up()
+    driver.start()
+    driver.ends(0, 120)
+    exactly_once(driver.results(), expected_cells(cluster, driver))
