@@ -168,7 +168,7 @@ class Conductor:
             new = self._grow(report)
             if new:
                 self._crew.offer(self.campaign.read_cells())
-        except InputError as error:  # a file of the sweep changed since it began
+        except (InputError, ClusterLost) as error:  # a file of the sweep changed since it began
             yield Noted(f"{report.node.name} gets no work: {error}")
             return
         before = set(self._open)
@@ -291,7 +291,7 @@ class Conductor:
             yield Unrunnable(cell_id, "lost", LOST)
 
 
-_ENDINGS = {"ok": Ending.ok, "error": Ending.failed, "lost": Ending.failed}
+_ENDINGS = {"ok": Ending.ok, "error": Ending.failed}
 """Another node may do better than an error; a timeout costs too much to be tried twice in one
 sweep."""
 
