@@ -10,6 +10,9 @@ from uuid import uuid4
 
 import msgspec
 
+from grid.events import Note as Remark
+from grid.events import Preparing as BeingPrepared
+from grid.events import Settings
 from grid.measure.process import own_peak_bytes
 from grid.plan.plan import Plan
 from grid.plan.sweep import Sweep
@@ -18,12 +21,9 @@ from grid.progress import Ended, Note, Preparing, Progress
 from grid.results import open_for_writing
 from grid.schedule.conductor import Conductor
 from grid.schedule.crew import Crew, InlineCrew, Noted
-from grid.schedule.events import Note as Remark
-from grid.schedule.events import Preparing as BeingPrepared
-from grid.schedule.events import Settings
-from grid.schedule.eviction import cache_limit
 from grid.schedule.kinds import ExecutorName
 from grid.schedule.report import Report
+from grid.shelf.eviction import cache_limit
 from grid.tally import Tally, flushing
 
 if TYPE_CHECKING:

@@ -20,6 +20,8 @@ from grid.artifact import ArtifactFacts
 from grid.cell import Cell
 from grid.derive import metrics_of
 from grid.errors import StoreLost
+from grid.events import CellDone, CellStarted, Event, Observed, Prepared, Preparing
+from grid.events import Note as Remark
 from grid.measurement import RETRIED, Measurement, Metric, Status
 from grid.plan.estimate import cell_seconds
 from grid.progress import Finished, Nodes, Note, Planned, Progress, Started
@@ -28,8 +30,6 @@ from grid.progress import Preparing as MakingReady
 from grid.schedule.campaign import Campaign
 from grid.schedule.conductor import Crowd, Grown, Happened, Outcome, Unrunnable
 from grid.schedule.crew import Noted
-from grid.schedule.events import CellDone, CellStarted, Event, Observed, Prepared, Preparing
-from grid.schedule.events import Note as Remark
 from grid.schedule.report import Report
 from grid.workload import kind
 

@@ -6,9 +6,9 @@ import sys
 import time
 from typing import TYPE_CHECKING, Protocol
 
+from grid.events import BEGINS
 from grid.progress.pace import Doing, Failures, Pace
 from grid.progress.steps import Ended, Finished, Note, Planned, Prepared, Preparing, Step
-from grid.schedule.events import BEGINS
 from grid.units import format_seconds
 
 if TYPE_CHECKING:

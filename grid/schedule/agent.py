@@ -14,9 +14,9 @@ import msgspec
 from grid.cache import CACHE_VARIABLE
 from grid.environments import found, made
 from grid.errors import EngineError
+from grid.events import Event, Note, Preparing, Settings
 from grid.plan.order import Session
 from grid.probe import probe_node
-from grid.schedule.events import Event, Note, Preparing, Settings
 from grid.schedule.report import Report, report
 
 if TYPE_CHECKING:
@@ -62,8 +62,8 @@ class Agent:
     def begin(self, seen: bytes, directory: Any, me: str) -> None:
         """Get ready to run sessions on the node as it was reported, or as it is known to be;
         `directory` is its peers', None where it has none, and `me` its name there."""
-        from grid.schedule.ray_peers import RayPeers
         from grid.schedule.worker import Worker
+        from grid.shelf.ray_peers import RayPeers
 
         peers = None if directory is None else RayPeers(directory, me)
         node = msgspec.json.decode(seen, type=Report).node

@@ -6,16 +6,16 @@ import time
 from collections.abc import Container, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
+from grid.dispatch.board import Board
+from grid.dispatch.board import Outcome as Ending
+from grid.dispatch.work import Place, Work
 from grid.errors import ClusterLost, InputError
+from grid.events import CellDone, Event, Note, Observed
 from grid.measurement import Measurement, Status
 from grid.node import Node
 from grid.plan.plan import Plan
 from grid.schedule.campaign import Campaign, pruned
 from grid.schedule.crew import Crew, Ended, Gathered, Heard, Joined, Left, Noted, Told
-from grid.schedule.dispatch import Board
-from grid.schedule.dispatch import Outcome as Ending
-from grid.schedule.dispatch_work import Place, Work
-from grid.schedule.events import CellDone, Event, Note, Observed
 from grid.schedule.report import Report
 
 HEAR_S = 1.0

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from grid.cell import Cell
+from grid.events import Event, Settings
 from grid.plan.order import Session
-from grid.schedule.events import Event, Settings
 from grid.schedule.report import Report
 from grid.schedule.worker import Worker
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from grid.cell import Cell
 from grid.errors import ClusterLost
+from grid.events import Settings
 from grid.plan.order import Session
 from grid.schedule import ray_start
 from grid.schedule.crew import Gathered, Heard, Joined
-from grid.schedule.events import Settings
 from grid.schedule.ray_grounds import Grounds
 from grid.schedule.ray_hand import SLOT, Hand
 from grid.schedule.report import Report

@@ -11,10 +11,10 @@ from typing import Any
 from grid.cache import cache_dir
 from grid.cell import Cell
 from grid.errors import ClusterLost
-from grid.schedule.events import Settings
-from grid.schedule.inputs import offer_inputs
-from grid.schedule.leases import Leases
-from grid.schedule.ray_peers import introduce, start_directory, start_porter
+from grid.events import Settings
+from grid.shelf.inputs import offer_inputs
+from grid.shelf.leases import Leases
+from grid.shelf.ray_peers import introduce, start_directory, start_porter
 
 
 class Grounds:

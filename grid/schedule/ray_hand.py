@@ -13,10 +13,10 @@ from typing import Any
 import msgspec
 
 from grid.errors import ClusterLost
+from grid.events import CellDone, Event, Settings
 from grid.plan.order import Session
 from grid.schedule.agent import Agent, Surveyed, decode_said
 from grid.schedule.crew import Ended, Heard, Joined, Left, Noted, Told
-from grid.schedule.events import CellDone, Event, Settings
 from grid.schedule.ray_grounds import Grounds
 from grid.schedule.report import Report, code_digest
 

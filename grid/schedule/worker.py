@@ -13,14 +13,14 @@ from grid import wire
 from grid.cell import Cell, Options
 from grid.environments import Interpreter
 from grid.errors import EngineError, OutOfMemory
+from grid.events import CellDone, CellStarted, Event, Settings
 from grid.measurement import PRUNED, Measurement, Status
 from grid.node import Node
 from grid.plan.order import Session
 from grid.process import EngineProcess
 from grid.registry import backend
-from grid.schedule.events import CellDone, CellStarted, Event, Settings
-from grid.schedule.peers import Peers
-from grid.schedule.shelf import Shelf
+from grid.shelf.peers import Peers
+from grid.shelf.shelf import Shelf
 from grid.workload import Memory, Quality, kind
 
 LOADS = 3

@@ -12,10 +12,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from grid.schedule.directory import Directory
-from grid.schedule.manifest import FileEntry, Manifest, manifest_of, named_files
-from grid.schedule.offers import Offer, slug
-from grid.schedule.peers import Claim, PeerBusy, PeerLost, PeerSilent
+from grid.shelf.directory import Directory
+from grid.shelf.manifest import FileEntry, Manifest, manifest_of, named_files
+from grid.shelf.offers import Offer, slug
+from grid.shelf.peers import Claim, PeerBusy, PeerLost, PeerSilent
 
 CHUNK = 1000
 

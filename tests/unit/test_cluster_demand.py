@@ -30,7 +30,7 @@ from ray._raylet import GcsClient
 from ray.cluster_utils import Cluster
 from grid.cluster.demand import rent
 from grid.errors import ClusterLost
-from grid.schedule.events import Settings
+from grid.events import Settings
 from grid.schedule.ray_crew import RayCrew
 
 head = {"num_cpus": 0, "resources": {"machine-cpu": 1}, "include_dashboard": False}

@@ -12,16 +12,16 @@ import msgspec
 import pytest
 
 from grid.cell import Cell
+from grid.dispatch import policy as dispatch_policy
 from grid.errors import ClusterLost
+from grid.events import CellDone
 from grid.measurement import PRUNED, Measurement, Status
 from grid.node import Node
 from grid.plan.load import parse_sweep
 from grid.plan.order import Session
 from grid.planning import Planner
-from grid.schedule import dispatch_policy
 from grid.schedule.conductor import Conductor, Crowd, Grown, Happened, Outcome, Unrunnable
 from grid.schedule.crew import Ended, Gathered, Heard, Joined, Left, Told
-from grid.schedule.events import CellDone
 from grid.schedule.report import BackendState, Report
 from grid.units import GIB
 from grid.workload import kind

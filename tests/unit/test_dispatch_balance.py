@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grid.schedule.dispatch_balance import balance
+from grid.dispatch.balance import balance
 
 
 def test_equal_classes_end_together() -> None:

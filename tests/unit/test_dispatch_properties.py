@@ -6,9 +6,9 @@ from dispatch_cells import cell, place
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grid.schedule.dispatch import Costs, Place, Work
-from grid.schedule.simulated import Outcomes, Scenario, Simulation
-from grid.schedule.simulated_bound import lower_bound_s
+from grid.dispatch.board import Costs, Place, Work
+from grid.dispatch.simulated import Outcomes, Scenario, Simulation
+from grid.dispatch.simulated_bound import lower_bound_s
 
 PROFILES = ("p", "q", "r")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from grid.schedule.directory import Directory
-from grid.schedule.manifest import FileEntry, Manifest
-from grid.schedule.peers import Claim
+from grid.shelf.directory import Directory
+from grid.shelf.manifest import FileEntry, Manifest
+from grid.shelf.peers import Claim
 
 KEY = "artifact/1"
 ONE = Manifest((FileEntry("weights.x", 3, "1" * 64),))

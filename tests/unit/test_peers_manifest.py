@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from grid.errors import EngineError
-from grid.schedule.manifest import (
+from grid.shelf.manifest import (
     FileEntry,
     Manifest,
     check_names,

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from grid.schedule import porter
-from grid.schedule.manifest import named_files
-from grid.schedule.offers import offer, withdraw
-from grid.schedule.porter import Porter
+from grid.shelf import porter
+from grid.shelf.manifest import named_files
+from grid.shelf.offers import offer, withdraw
+from grid.shelf.porter import Porter
 
 KEY = "artifact/1"
 

@@ -8,11 +8,11 @@ import pytest
 from peers_helpers import CHUNK, Faults, HerePeers, largest_file, manifest_at, on_node
 
 from grid.errors import EngineError
-from grid.schedule import transfer
-from grid.schedule.directory import Directory
-from grid.schedule.manifest import FileEntry, Manifest, named_files
-from grid.schedule.offers import offer
-from grid.schedule.transfer import AllBusy, NoPeer, fetch
+from grid.shelf import transfer
+from grid.shelf.directory import Directory
+from grid.shelf.manifest import FileEntry, Manifest, named_files
+from grid.shelf.offers import offer
+from grid.shelf.transfer import AllBusy, NoPeer, fetch
 
 KEY = "artifact/1"
 CONTENT = bytes(range(256)) * 40  # 10,240 bytes: 11 chunks

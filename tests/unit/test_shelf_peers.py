@@ -16,12 +16,7 @@ from plan_helpers import NODE, plan_of
 from grid.artifact import Artifact
 from grid.cell import Cell
 from grid.errors import EngineError, InputError
-from grid.formats.checksum import file_sha256
-from grid.measurement import Measurement
-from grid.plan.plan import Plan
-from grid.schedule import transfer
-from grid.schedule.directory import Directory
-from grid.schedule.events import (
+from grid.events import (
     CellDone,
     CellStarted,
     Event,
@@ -30,11 +25,16 @@ from grid.schedule.events import (
     Preparing,
     Settings,
 )
-from grid.schedule.inputs import artifact_thing, offer_inputs
-from grid.schedule.manifest import FileEntry, Manifest, named_files
-from grid.schedule.offers import offer, offers
-from grid.schedule.shelf import Shelf
+from grid.formats.checksum import file_sha256
+from grid.measurement import Measurement
+from grid.plan.plan import Plan
 from grid.schedule.worker import Worker
+from grid.shelf import transfer
+from grid.shelf.directory import Directory
+from grid.shelf.inputs import artifact_thing, offer_inputs
+from grid.shelf.manifest import FileEntry, Manifest, named_files
+from grid.shelf.offers import offer, offers
+from grid.shelf.shelf import Shelf
 
 QUALITY = """
 measures = ["quality"]

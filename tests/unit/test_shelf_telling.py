@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from grid.schedule.events import BEGINS, Preparing
-from grid.schedule.telling import told
+from grid.events import BEGINS, Preparing
+from grid.shelf.telling import told
 
 
 def test_it_begins_and_ends_with_the_work() -> None:

@@ -7,10 +7,10 @@ from collections import Counter
 import pytest
 from dispatch_cells import cell, place
 
-from grid.schedule.dispatch import Costs
-from grid.schedule.simulated import Scenario, Simulation
-from grid.schedule.simulated_bound import lower_bound_s
-from grid.schedule.simulated_load import CHIPS, FAILING, scenario
+from grid.dispatch.board import Costs
+from grid.dispatch.simulated import Scenario, Simulation
+from grid.dispatch.simulated_bound import lower_bound_s
+from grid.dispatch.simulated_load import CHIPS, FAILING, scenario
 
 NODES, CELLS, MODELS = 60, 4_000, 5
 

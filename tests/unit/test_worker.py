@@ -11,11 +11,11 @@ from peers_helpers import largest_file
 from plan_helpers import NODE, plan_of
 
 from grid.cache import cache_dir, write_whole
+from grid.events import CellDone, Event, Observed, Prepared, Settings
 from grid.measurement import Measurement
 from grid.plan.plan import Plan
-from grid.schedule.events import CellDone, Event, Observed, Prepared, Settings
-from grid.schedule.leases import in_use
 from grid.schedule.worker import LOADS, Worker
+from grid.shelf.leases import in_use
 
 QUALITY = """
 measures = ["quality"]

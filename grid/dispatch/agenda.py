@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from grid.schedule.dispatch_queue import EngineQueue, Group, Longest, Queues
-from grid.schedule.dispatch_work import Costs
+from grid.dispatch.queue import EngineQueue, Group, Longest, Queues
+from grid.dispatch.work import Costs
 
 FILL = 0.01
 """Of two engines whose longest cells are alike, the one with more to do in all comes first."""

@@ -1,7 +1,7 @@
 """Peers: nodes that give each other what one of them has, and agree on who makes what is missing.
 
 A thing has a key of kind and name: `artifact/<id>`, `reference/<digest>`, `text/<sha256>`,
-`items/<sha256>`. Nothing here knows of Ray: `grid.schedule.ray_peers` is one way to reach peers.
+`items/<sha256>`. Nothing here knows of Ray: `grid.shelf.ray_peers` is one way to reach peers.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Protocol
 import msgspec
 
 from grid.errors import GridError
-from grid.schedule.manifest import FileEntry, Manifest
+from grid.shelf.manifest import FileEntry, Manifest
 
 
 class PeerLost(GridError):

@@ -22,8 +22,8 @@ import msgspec
 
 from grid.cache import SPARE_BYTES, cache_dir, existing, free_bytes, write_whole
 from grid.errors import EngineError, InputError
-from grid.schedule.leases import cache_lock, forget, in_use, last_use
-from grid.schedule.offers import slug, withdraw
+from grid.shelf.leases import cache_lock, forget, in_use, last_use
+from grid.shelf.offers import slug, withdraw
 from grid.units import format_bytes, parse_bytes
 
 LIMIT_VARIABLE = "QUANTGRID_CACHE_LIMIT"

@@ -6,12 +6,12 @@ import threading
 from collections import Counter
 from collections.abc import Mapping
 
-from grid.schedule.manifest import Manifest
-from grid.schedule.peers import Claim
+from grid.shelf.manifest import Manifest
+from grid.shelf.peers import Claim
 
 
 class Directory:
-    """Plain and safe to share between threads; `grid.schedule.ray_peers` makes an actor of it.
+    """Plain and safe to share between threads; `grid.shelf.ray_peers` makes an actor of it.
 
     Of two nodes that announce differing bytes for one key the first wins, as long as anybody has
     them.

@@ -16,10 +16,10 @@ import msgspec
 
 from grid.cache import write_whole
 from grid.errors import EngineError
-from grid.schedule.eviction import full_disk
-from grid.schedule.manifest import FileEntry, Manifest, check_names
-from grid.schedule.peers import PeerBusy, PeerLost, Peers, PeerSilent
-from grid.schedule.telling import Say
+from grid.shelf.eviction import full_disk
+from grid.shelf.manifest import FileEntry, Manifest, check_names
+from grid.shelf.peers import PeerBusy, PeerLost, Peers, PeerSilent
+from grid.shelf.telling import Say
 from grid.units import format_bytes
 
 _READ_BYTES = 2**20

@@ -10,10 +10,10 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from grid.schedule.directory import Directory
-from grid.schedule.manifest import FileEntry, Manifest
-from grid.schedule.peers import Claim, PeerBusy, PeerLost, PeerSilent
-from grid.schedule.porter import CHUNK_BYTES, GIVE_FIRST_S, Porter
+from grid.shelf.directory import Directory
+from grid.shelf.manifest import FileEntry, Manifest
+from grid.shelf.peers import Claim, PeerBusy, PeerLost, PeerSilent
+from grid.shelf.porter import CHUNK_BYTES, GIVE_FIRST_S, Porter
 
 AHEAD = 3
 """Chunks asked for at once: 24 MiB of a node's object store, whose least size is 75 MiB."""

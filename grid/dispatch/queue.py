@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Sequence
 
-from grid.schedule.dispatch_work import Work
+from grid.dispatch.work import Work
 
 _Row = tuple[tuple[int, ...], int, Work]
 

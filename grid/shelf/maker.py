@@ -11,9 +11,9 @@ from pathlib import Path
 from grid import wire
 from grid.environments import Interpreter
 from grid.errors import EngineDied, EngineError, EngineTimeout, OutOfMemory
+from grid.events import Prepared
 from grid.process import EngineProcess
-from grid.schedule.events import Prepared
-from grid.schedule.eviction import full_disk
+from grid.shelf.eviction import full_disk
 
 Request = wire.Load | wire.MakeReference | wire.Quantize
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from grid.artifact import Artifact
 from grid.errors import EngineError, InputError
-from grid.schedule.eviction import note_download
-from grid.schedule.sharing import Sharing
-from grid.schedule.telling import Say
+from grid.shelf.eviction import note_download
+from grid.shelf.sharing import Sharing
+from grid.shelf.telling import Say
 from grid.units import MIB, format_bytes
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from collections.abc import Iterator, Mapping
 from itertools import count, islice
 from typing import NamedTuple
 
-from grid.schedule.dispatch_work import Costs, Place, Work
-from grid.schedule.simulated import Scenario
+from grid.dispatch.simulated import Scenario
+from grid.dispatch.work import Costs, Place, Work
 from grid.units import GIB
 
 SEED = 20_26

@@ -17,13 +17,13 @@ from grid.backend import Calibration
 from grid.cache import cache_dir, write_whole
 from grid.cell import Cell
 from grid.errors import EngineError, InputError
+from grid.events import Event, Settings
 from grid.formats import checkpoint
 from grid.plan.origin import BUNDLED, HUB
 from grid.registry import backend, names
-from grid.schedule.events import Event, Settings
-from grid.schedule.manifest import main_name, manifest_of, named_files
-from grid.schedule.offers import offer
-from grid.schedule.sharing import Sharing, Thing
+from grid.shelf.manifest import main_name, manifest_of, named_files
+from grid.shelf.offers import offer
+from grid.shelf.sharing import Sharing, Thing
 from grid.texts import read_items, read_text
 from grid.workload import Quality, Tasks, Workload
 

@@ -20,7 +20,7 @@ from uuid import uuid4
 from filelock import FileLock
 
 from grid.cache import cache_dir
-from grid.schedule.offers import slug
+from grid.shelf.offers import slug
 
 FOREIGN_S = 24 * 3600.0
 """How long a lease of another host (a cache on a network disk) counts: whether its process lives

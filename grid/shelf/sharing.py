@@ -15,15 +15,15 @@ from filelock import FileLock
 
 from grid.cache import cache_dir
 from grid.errors import EngineError
+from grid.events import Event, Prepared, Preparing
 from grid.formats.checksum import remember_sha256
-from grid.schedule.events import Event, Prepared, Preparing
-from grid.schedule.eviction import make_room
-from grid.schedule.leases import Leases
-from grid.schedule.manifest import Manifest, check_names, named_files
-from grid.schedule.offers import offer, slug, withdraw
-from grid.schedule.peers import Claim, Peers
-from grid.schedule.telling import told
-from grid.schedule.transfer import AllBusy, NoPeer, fetch
+from grid.shelf.eviction import make_room
+from grid.shelf.leases import Leases
+from grid.shelf.manifest import Manifest, check_names, named_files
+from grid.shelf.offers import offer, slug, withdraw
+from grid.shelf.peers import Claim, Peers
+from grid.shelf.telling import told
+from grid.shelf.transfer import AllBusy, NoPeer, fetch
 
 ASK_FIRST_S, ASK_LAST_S = 0.05, 1.0
 """Seconds between two questions whether a peer has finished making: double each time, up to the

@@ -9,9 +9,9 @@ import threading
 import time
 
 from grid.cache import CACHE_VARIABLE
-from grid.schedule.leases import touch
-from grid.schedule.manifest import Manifest
-from grid.schedule.offers import Offer, offered, offers
+from grid.shelf.leases import touch
+from grid.shelf.manifest import Manifest
+from grid.shelf.offers import Offer, offered, offers
 
 CHUNK_BYTES = 8 * 2**20
 """Bytes of one answer: large enough that calls cost nothing, small enough for Ray's least store."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from grid.schedule.dispatch_balance import balance
-from grid.schedule.dispatch_policy import View, opening_s
-from grid.schedule.dispatch_queue import EngineQueue, Group
-from grid.schedule.dispatch_work import Work
+from grid.dispatch.balance import balance
+from grid.dispatch.policy import View, opening_s
+from grid.dispatch.queue import EngineQueue, Group
+from grid.dispatch.work import Work
 
 RESOLVED_AFTER = 0.1
 """Part of the waiting work, or of a profile's places, that changes before it is divided anew: often

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from grid.schedule.dispatch_work import Assignment, Place, Work
+from grid.dispatch.work import Assignment, Place, Work
 
 MAX_ENGINES_FAILED = 3
 """Engines of which no cell ended well here while they work elsewhere: one or two may be the

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from grid.cache import cache_dir, write_whole
-from grid.schedule.manifest import Manifest, manifest_of
+from grid.shelf.manifest import Manifest, manifest_of
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):

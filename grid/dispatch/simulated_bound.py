@@ -9,7 +9,7 @@ In that time fall at least
 * for each engine of which it has such cells, one opening;
 * for each artifact of those, the cheaper of making and copying it once;
 * its part of the attempts that several classes could run, which a linear program chooses, cells
-  divided at will (`grid.schedule.dispatch_balance`). Cells whose durations on their classes have
+  divided at will (`grid.dispatch.balance`). Cells whose durations on their classes have
   the same ratios are one variable: of such cells only the sum matters.
 
 Dropping everything else that costs time (a second opening, idle ends, whole cells, work lost with a
@@ -24,9 +24,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from grid.schedule.dispatch_balance import balance
-from grid.schedule.dispatch_work import Work
-from grid.schedule.simulated import Scenario
+from grid.dispatch.balance import balance
+from grid.dispatch.simulated import Scenario
+from grid.dispatch.work import Work
 
 TRIES = 2
 """Times that a failing cell is tried."""

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from grid.schedule.events import BEGINS, Event, Preparing
+from grid.events import BEGINS, Event, Preparing
 
 TOLD_EVERY_S = 1.0
 """Seconds between two lines of what an installer or a download says."""

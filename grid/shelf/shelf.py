@@ -15,21 +15,21 @@ from grid.cache import cache_dir, write_whole
 from grid.cell import Cell
 from grid.environments import Interpreter, device_of, engine_version, found, made
 from grid.errors import EngineError, InputError
+from grid.events import Event, Observed, Prepared, Settings
 from grid.identity import digest
 from grid.measure.reference import REFERENCE_FORMAT, TOP, WHOLE
 from grid.node import Node
 from grid.plan.origin import source_folder
 from grid.registry import backend
-from grid.schedule.downloads import WORTH_BYTES, download, downloaded
-from grid.schedule.events import Event, Observed, Prepared, Settings
-from grid.schedule.eviction import cache_limit
-from grid.schedule.inputs import Inputs, artifact_thing, is_as_planned, is_bundled, is_remote
-from grid.schedule.maker import Maker
-from grid.schedule.manifest import manifest_of, named_files
-from grid.schedule.offers import slug
-from grid.schedule.peers import Peers
-from grid.schedule.sharing import Sharing, Thing, alone
-from grid.schedule.telling import told
+from grid.shelf.downloads import WORTH_BYTES, download, downloaded
+from grid.shelf.eviction import cache_limit
+from grid.shelf.inputs import Inputs, artifact_thing, is_as_planned, is_bundled, is_remote
+from grid.shelf.maker import Maker
+from grid.shelf.manifest import manifest_of, named_files
+from grid.shelf.offers import slug
+from grid.shelf.peers import Peers
+from grid.shelf.sharing import Sharing, Thing, alone
+from grid.shelf.telling import told
 from grid.workload import Quality
 
 FACTS_FORMAT = 2

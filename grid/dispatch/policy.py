@@ -21,10 +21,10 @@ from itertools import islice
 
 import msgspec
 
-from grid.schedule.dispatch_agenda import Agenda
-from grid.schedule.dispatch_places import Places, Seat
-from grid.schedule.dispatch_queue import EngineQueue, Group, Queues
-from grid.schedule.dispatch_work import Assignment, Costs, Work
+from grid.dispatch.agenda import Agenda
+from grid.dispatch.places import Places, Seat
+from grid.dispatch.queue import EngineQueue, Group, Queues
+from grid.dispatch.work import Assignment, Costs, Work
 
 BATCH_S = 60.0
 """Most seconds of a batch: what goes with a place that is lost, and how late a place sees that

@@ -16,12 +16,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from grid.schedule.dispatch_agenda import Agenda
-from grid.schedule.dispatch_places import Batch, Places, Seat, fits
-from grid.schedule.dispatch_policy import View, choose
-from grid.schedule.dispatch_queue import EngineQueue, Queues
-from grid.schedule.dispatch_shares import Shares
-from grid.schedule.dispatch_work import Assignment, Costs, Outcome, Place, Returned, Work
+from grid.dispatch.agenda import Agenda
+from grid.dispatch.places import Batch, Places, Seat, fits
+from grid.dispatch.policy import View, choose
+from grid.dispatch.queue import EngineQueue, Queues
+from grid.dispatch.shares import Shares
+from grid.dispatch.work import Assignment, Costs, Outcome, Place, Returned, Work
 from grid.units import format_bytes
 
 __all__ = ["Assignment", "Board", "Costs", "Outcome", "Place", "Returned", "Work"]
