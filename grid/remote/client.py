@@ -21,8 +21,9 @@ from grid.remote.rows import (
     remember,
     remembered,
 )
-from grid.remote.runs import Request, Run, Status, new_id, shown
+from grid.remote.runs import Request, Run, Status, new_id
 from grid.units import format_bytes
+from grid.uris import shown
 
 __all__ = ["Detached", "Outcome", "chosen", "fetch", "launch", "watch"]
 

@@ -32,10 +32,10 @@ from grid.remote.runs import (
     load,
     make,
     reserve_exit_code,
-    shown,
     status,
     statuses,
 )
+from grid.uris import shown
 
 START_S = 30.0
 """Seconds that a driver gets to begin."""

@@ -11,7 +11,8 @@ from grid.cache import write_whole
 from grid.cluster.ssh import CommandFailed, Host, HostSilent
 from grid.errors import InputError, StoreError, StoreLost
 from grid.remote.mirror import Mirror
-from grid.remote.runs import STATE, Run, checked, private_folder, shown
+from grid.remote.runs import STATE, Run, checked, private_folder
+from grid.uris import shown
 
 DEFAULT_STORE = "results"
 """Where rows go that nobody has named a store for."""

@@ -20,7 +20,6 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -100,14 +99,6 @@ def checked(run_id: str) -> str:
     if not _ID.fullmatch(run_id):
         raise InputError(f"{run_id!r} is not a run; `grid runs` lists them")
     return run_id
-
-
-def shown(store: str) -> str:
-    """A store's place for people, without credentials or query."""
-    parts = urlsplit(store)
-    if "://" not in store:
-        return store
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def private_folder() -> Path:

@@ -6,12 +6,12 @@ import contextlib
 import os
 import secrets
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pyarrow as pa
 from pyarrow import fs
 
 from grid.errors import InputError
+from grid.uris import shown
 
 PART = ".part"
 """Ending of a file that is not whole yet; readers look at `.arrow` only."""
@@ -39,7 +39,7 @@ class Location:
 
     def __init__(self, uri: str | Path) -> None:
         text = str(uri)
-        self.shown = _without_secrets(text)
+        self.shown = shown(text)
         if not text.strip():
             raise InputError("the store's name is empty; give a folder or a URI such as s3://...")
         if "://" in text:
@@ -147,10 +147,3 @@ def _from_uri(text: str, shown: str) -> tuple[fs.FileSystem, str]:
     if not path:
         raise InputError(f"{shown} is not a place for a store: name a folder or bucket in it")
     return found, path
-
-
-def _without_secrets(text: str) -> str:
-    if "://" not in text:
-        return text
-    parts = urlsplit(text)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

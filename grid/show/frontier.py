@@ -31,6 +31,7 @@ from grid.show.console import console, differing, number, print_json, table
 from grid.show.frontier_data import VIEWS, class_data
 from grid.statistics import Interval
 from grid.units import format_bytes, format_seconds
+from grid.uris import shown
 
 if TYPE_CHECKING:
     from grid.plan.plan import Plan
@@ -148,7 +149,8 @@ def show_summary(summary: Summary, store: str, as_json: bool) -> None:
         import json
         import sys
 
-        told = {"event": "done", **msgspec.structs.asdict(summary), "store": store}
+        told = {"event": "done", **msgspec.structs.asdict(summary)}
+        told["store"] = shown(store)
         sys.stdout.write(json.dumps({**told, "engine_share": inside}) + "\n")
         return
     out = console()
@@ -161,7 +163,8 @@ def show_summary(summary: Summary, store: str, as_json: bool) -> None:
     if inside is not None:
         text += f"; {inside:.0%} of the time from first to last cell was inside the engine"
     out.print(text)
-    text = f"rows: {store}   (grid results, grid results export, grid.open({store!r}))"
+    place = shown(store)
+    text = f"rows: {place}   (grid results, grid results export, grid.open({place!r}))"
     out.print(text, markup=False)
 
 

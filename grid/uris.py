@@ -1,0 +1,13 @@
+"""Places that are named by URIs."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+
+def shown(place: str) -> str:
+    """A store's place for people: a URI without credentials and query, a path as it is."""
+    if "://" not in place:
+        return place
+    parts = urlsplit(place)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
