@@ -70,7 +70,7 @@ def where(
     if here or address == HERE:
         if here and address not in (None, HERE):
             raise InputError(f"--here and --address {address} exclude each other")
-        return Here("running on this machine, as asked")
+        return Here()
     if address:
         return _at(address, "--address")
     if environ.get(ADDRESS_VARIABLE):

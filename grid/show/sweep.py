@@ -34,14 +34,15 @@ def sweep_somewhere(asked: Asked, address: str | None, here: bool) -> int:
     from grid.remote.where import At, Here, where
 
     place = where(address, here, os.environ)
-    if place.why:
-        _say(place.why)
-    if not isinstance(place, At | Here):
-        return _on_head(asked, place)
     planner = Planner(asked.sweep, asked.store, asked.fresh, asked.changed)
     if isinstance(place, Here):
-        return _run(asked, planner, _crew_here(planner, asked.executor))
-    return _on_nodes(asked, planner, place.address)
+        crew = _crew_here(planner, asked.executor)  # what is wrong with the sweep is said alone
+        _say(place.why)
+        return _run(asked, planner, crew)
+    _say(place.why)
+    if isinstance(place, At):
+        return _on_nodes(asked, planner, place.address)
+    return _on_head(asked, place)
 
 
 def _on_nodes(asked: Asked, planner: Planner, address: str) -> int:
@@ -95,4 +96,5 @@ def _on_head(asked: Asked, place: OnHead) -> int:
 
 
 def _say(line: str) -> None:
-    sys.stderr.write(line + "\n")
+    if line:
+        sys.stderr.write(line + "\n")
