@@ -21,9 +21,12 @@ import msgspec
 
 from grid.errors import InputError, did_you_mean
 from grid.node import Node
-from grid.units import parse_bytes
+from grid.units import MIB, parse_bytes
 
 FILE_VARIABLE = "QUANTGRID_NODE_FILE"
+
+LEAST_MEMORY = 128 * MIB
+"""Less is no machine but a forgotten unit: 16 for 16GiB."""
 
 
 class NodeFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,7 +42,7 @@ class NodeFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Fields of a Node with their values. Raises InputError on what is no size or rate."""
         fields: dict[str, Any] = {"name": self.name, "chip": self.chip, "cores": self.cores}
         if self.memory is not None:
-            fields["memory_bytes"] = parse_bytes(self.memory)
+            fields["memory_bytes"] = _memory(self.memory)
         if self.bandwidth is not None:
             fields["bandwidth_bytes_s"] = float(parse_bytes(_rate(self.bandwidth)))
         return {name: value for name, value in fields.items() if value is not None}
@@ -47,6 +50,16 @@ class NodeFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def keys(self) -> tuple[str, ...]:
         """Those that the file has."""
         return tuple(name for name in self.__struct_fields__ if getattr(self, name) is not None)
+
+
+def _memory(written: str | int) -> int:
+    try:
+        size = parse_bytes(written)
+    except InputError as error:
+        raise InputError(f"memory: {error}") from None
+    if size < LEAST_MEMORY:
+        raise InputError(f"memory: {written!r} is too little; write for example 16GiB")
+    return size
 
 
 def node_file_path() -> Path:

@@ -36,7 +36,7 @@ DEFAULT = Path("cluster.yaml")
 @cluster_app.command()
 def up(file: ClusterFile = DEFAULT) -> None:
     """`ray up`, then wait for every host of the file, start those that are missing, and say whose
-    versions differ."""
+    versions differ. Exit codes: 0 all well, 1 not all, 2 the file is wrong, 3 no head."""
     from grid.show import cluster
 
     raise typer.Exit(cluster.up(file))
@@ -45,7 +45,8 @@ def up(file: ClusterFile = DEFAULT) -> None:
 @cluster_app.command()
 def status(file: ClusterFile = DEFAULT, as_json: Json = False) -> None:
     """Show each host: whether it answers and is alive in Ray, its class, versions, clock and disk;
-    and what is not as it should be. Exit codes: 0 all is well, 1 not all, 3 no head."""
+    and what is not as it should be. Exit codes: 0 all is well, 1 not all, 2 the file is
+    wrong, 3 no head."""
     from grid.show import cluster
 
     raise typer.Exit(cluster.status(file, as_json))

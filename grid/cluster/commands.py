@@ -64,9 +64,9 @@ def up(cluster: Cluster, say: Say) -> Up:
     head does not answer, CommandFailed where `ray up` fails.
     """
     ready_to_start(cluster)
+    running = cluster.provider == LOCAL and _runs(cluster)
     if tighten():
         say(f"{token_path()}: others could read it; now its owner only")
-    running = cluster.provider == LOCAL and _runs(cluster)
     if running:
         say(f"{cluster.head.address}: its Ray runs already and goes on")
     else:
@@ -112,8 +112,13 @@ def ready_to_start(cluster: Cluster) -> None:
     key = cluster.head.key
     if key and not Path(key).is_file():
         raise InputError(
-            f"{cluster.path}: auth.ssh_private_key: there is no {key}; make one with "
-            "ssh-keygen -t ed25519, or name yours"
+            f"{cluster.path}: auth.ssh_private_key: there is no file {key}; make one with "
+            f"ssh-keygen -t ed25519 -N '' -f {key}, or name yours"
+        )
+    if key.endswith(".pub"):
+        raise InputError(
+            f"{cluster.path}: auth.ssh_private_key: {key} is the public half; name the one "
+            "without .pub"
         )
 
 

@@ -30,6 +30,12 @@ CLUSTER_FILE = "cluster.yaml"
 """Looked for in the folder where a command runs."""
 
 LOCAL = "local"
+
+_PROVIDERS = (
+    *(LOCAL, "aws", "gcp", "azure", "vsphere", "aliyun", "kuberay", "spark", "external"),
+    *("readonly", "fake_multinode", "fake_multinode_docker"),
+)
+"""Those of Ray."""
 """Ray's provider of machines that are there already."""
 
 _PROVIDER_KEYS = ("type", "head_ip", "worker_ips", "external_head_ip")
@@ -79,6 +85,9 @@ def load(path: str | Path = CLUSTER_FILE) -> Cluster:
         worker_setup=(*whole.texts("setup_commands"), *whole.texts("worker_setup_commands")),
         worker_start=whole.texts("worker_start_ray_commands"),
     )
+    if cluster.provider not in _PROVIDERS:
+        hint = did_you_mean(cluster.provider, _PROVIDERS)
+        raise InputError(f"{path}: provider.type {cluster.provider!r} is none of Ray's. {hint}")
     if cluster.provider != LOCAL:
         return cluster
     return _with_addresses(cluster, whole.section("provider"))
@@ -206,6 +215,13 @@ class _Section(msgspec.Struct, frozen=True):
         twice = {one for one in addresses if addresses.count(one) > 1}
         if twice:
             raise self._wrong("worker_ips", f"and head_ip name {twice.pop()} twice")
+        for one in addresses:
+            strange = not one.isprintable() or set("@/ ") & set(one) or one.startswith("-")
+            if strange or one.count(":") == 1:
+                raise InputError(
+                    f"{self.path}: provider names {one!r}; give a name or number only: the user "
+                    "goes into auth.ssh_user, a port into ~/.ssh/config"
+                )
 
     def _value(self, key: str) -> Any:
         if self.values.get(key) is None:

@@ -14,6 +14,7 @@ import grid
 from grid.cache import cache_dir
 from grid.cluster.ssh import CommandFailed, Completed, Host, run
 from grid.cluster.token import TokenState, token_state
+from grid.errors import GridError
 from grid.probe import probe_node
 from grid.schedule.report import code_digest
 
@@ -22,6 +23,9 @@ NODE_FOLDER = "~/quantgrid"
 
 NODE_ENVIRONMENT = f". {NODE_FOLDER}/scripts/node-env.sh"
 """Sets what Ray needs, and puts the node's `python`, `ray` and `grid` on the path."""
+
+REFUSED = "grid: "
+"""Beginning of the line that says what is wrong on a node itself, such as its node.toml."""
 
 ASK_S = 90.0
 """The first question measures the bandwidth too, on a machine that may be busy."""
@@ -70,6 +74,8 @@ def facts_of(host: Host) -> Facts:
     ended = time.time()
     if done.code:
         said = done.stderr.strip().splitlines() or ["it says nothing"]
+        if said[-1].startswith(REFUSED):
+            raise CommandFailed(f"on {host}: {said[-1].removeprefix(REFUSED)}")
         raise CommandFailed(f"{host} is not set up: {said[-1]}; `grid cluster up` does it")
     try:
         facts = msgspec.json.decode(done.stdout.splitlines()[-1], type=Facts)
@@ -98,4 +104,8 @@ def _free_bytes() -> int:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(msgspec.json.encode(facts_here()).decode() + "\n")
+    try:
+        sys.stdout.write(msgspec.json.encode(facts_here()).decode() + "\n")
+    except GridError as error:
+        sys.stderr.write(f"{REFUSED}{error}\n")
+        sys.exit(error.exit_code)

@@ -272,6 +272,7 @@ def _by_hand(host: Host) -> str:
     words = ["ssh"]
     words += ["-i", host.key] if host.key else []
     words += ["-p", str(host.port)] if host.port else []
+    words += ["-o", f"ProxyCommand={host.proxy}"] if host.proxy else []
     return shlex.join([*words, f"{host.user}@{host.address}" if host.user else host.address])
 
 

@@ -97,7 +97,7 @@ def _at(address: str, source: str) -> Place:
             f"or host:port; from elsewhere, run it in the folder of the cluster's {CLUSTER_FILE}"
         )
     host, _, port = address.rpartition(":")
-    if address != "auto" and not (host and port.isdigit()):
+    if address != "auto" and not (host and port.isdigit() and 0 < int(port) < 65536):
         raise InputError(f"{source} {address}: give local, auto, or host:port")
     return At(address, f"the driver joins the Ray cluster at {address} ({source})")
 

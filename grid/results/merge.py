@@ -52,6 +52,10 @@ def _opened(source: str | Path, target: Location) -> Results:
     found = Results(source)
     if _same(found.location, target):
         raise InputError(f"{target.shown} is the store itself; name the one to bring rows from")
+    if found.location.local and not os.path.exists(found.location.path):
+        raise InputError(
+            f"there is no {found.location.shown}; copy the other machine's folder here first"
+        )
     if found.attempts().num_rows == 0:
         reasons = [f"{name}: {reason}" for name, reason in found.problems]
         why = f" ({reasons[0]})" if reasons else ""

@@ -51,7 +51,10 @@ def cache_limit() -> int | None:
     if not given:
         return None
     try:
-        return parse_bytes(given)
+        limit = parse_bytes(given)
+        if limit <= 0:
+            raise InputError(f"{given!r} leaves no room; write for example 200GiB")
+        return limit
     except InputError as error:
         raise InputError(f"{LIMIT_VARIABLE}: {error}") from None
 

@@ -68,10 +68,14 @@ def _row(address: str, facts: Facts) -> tuple[str, str, str]:
 
 
 def _print_status(found: Status) -> None:
-    heads = ("host", "role", "ssh", "alive", "node", "class", "versions", "clock", "disk")
-    rows = [_status_row(one) for one in found.hosts]
     out = console()
-    out.print(table(heads, rows, wrap=(5, 6)))
+    heads = ("host", "role", "ssh", "alive", "node", "clock", "disk")
+    out.print(table(heads, [_status_row(one) for one in found.hosts]))
+    known = [(one.address, one.facts) for one in found.hosts if one.facts is not None]
+    if known:
+        rows = [(at, f.python, f.ray, f.quantgrid, f.hardware_class) for at, f in known]
+        out.print()
+        out.print(table(("host", "Python", "Ray", "quantgrid", "hardware class"), rows, wrap=(4,)))
     for line in found.warnings:
         out.print(f"warning: {line}", markup=False, soft_wrap=True)
 
@@ -80,12 +84,10 @@ def _status_row(one: HostStatus) -> tuple[str, ...]:
     known = (one.address, one.role, _yes(one.answers), _yes(one.alive))
     facts = one.facts
     if facts is None:
-        return (*known, *("-",) * 5)
+        return (*known, *("-",) * 3)
     return (
         *known,
         facts.name,
-        facts.hardware_class,
-        f"Python {facts.python}, Ray {facts.ray}, quantgrid {facts.quantgrid}",
         f"{facts.clock_offset_s:+.1f} s",
         f"{format_bytes(facts.free_bytes)} free",
     )

@@ -7,6 +7,7 @@ import sys
 from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
+from grid.errors import InputError
 from grid.plan.sweep import Sweep
 from grid.planning import Planner, backends_of
 from grid.progress import progress_for
@@ -36,9 +37,7 @@ def sweep_somewhere(asked: Asked, address: str | None, here: bool) -> int:
     place = where(address, here, os.environ)
     planner = Planner(asked.sweep, asked.store, asked.fresh, asked.changed)
     if isinstance(place, Here):
-        crew = _crew_here(planner, asked.executor)  # what is wrong with the sweep is said alone
-        _say(place.why)
-        return _run(asked, planner, crew)
+        return _run(asked, planner, _crew_here(planner, asked.executor, place.why))
     _say(place.why)
     if isinstance(place, At):
         return _on_nodes(asked, planner, place.address)
@@ -65,8 +64,8 @@ def _run(asked: Asked, planner: Planner, crew: Crew) -> int:
     return 1 if done.summary.failed or done.broken else 0
 
 
-def _crew_here(planner: Planner, executor: ExecutorName) -> Crew:
-    """This machine, with the environments that the sweep takes."""
+def _crew_here(planner: Planner, executor: ExecutorName, why: str) -> Crew:
+    """This machine, with the environments that the sweep takes; `why` it is this one."""
     from grid.probe import probe_node
     from grid.schedule.report import report
     from grid.show.environments import ready_environments
@@ -74,7 +73,9 @@ def _crew_here(planner: Planner, executor: ExecutorName) -> Crew:
 
     node = planner.settled_node(probe_node())
     if not planner.wants(node):
-        raise planner.refuse([node])
+        refused = planner.refuse([node])
+        raise InputError(f"{refused}; {why}") if why else refused
+    _say(why)  # before environments are made, which takes minutes
     broken = ready_environments(backends_of(planner.sweep), node)
     seen = report(backends_of(planner.sweep), broken, node)
     planner.plan(seen)  # what is wrong with the sweep is said before anything starts
