@@ -67,6 +67,10 @@ def test_ssh_takes_the_outer_address_and_workers_the_inner_one(tmp_path: Path) -
         ("ssh_user: ada", "ssh_user: 7", "auth.ssh_user must be a text, and is 7"),
         ("auth:", "auht:", "auht is no key of a cluster's file. Did you mean 'auth'?"),
         ("type: local", "type:", "provider.type is missing"),
+        ("type: local", "type: locl", "provider.type 'locl' is none of Ray's. Did you mean 'local'?"),
+        ("head_ip: 10.1.2.3", "head_ip: 10.1.2.3:22", "a port into ~/.ssh/config"),
+        ("head_ip: 10.1.2.3", "head_ip: me@10.1.2.3", "the user goes into auth.ssh_user"),
+        ("head_ip: 10.1.2.3", "head_ip: -oProxyCommand=x", "give a name or number only"),
         ("provider:", "provider: local\nx:", "x is no key"),
     ],
 )  # fmt: skip
@@ -118,6 +122,14 @@ def test_an_example_is_not_started() -> None:
 def test_a_missing_key_is_said_before_anything_starts(tmp_path: Path) -> None:
     cluster = load(written(tmp_path, GOOD.replace("~/.ssh/rack", str(tmp_path / "none"))))
     with pytest.raises(InputError, match=r"auth\.ssh_private_key: there is no"):
+        ready_to_start(cluster)
+
+
+def test_the_public_half_of_a_key_is_no_key(tmp_path: Path) -> None:
+    half = tmp_path / "key.pub"
+    half.write_text("ssh-ed25519 AAAA")
+    cluster = load(written(tmp_path, GOOD.replace("~/.ssh/rack", str(half))))
+    with pytest.raises(InputError, match="public half"):
         ready_to_start(cluster)
 
 
