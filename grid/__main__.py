@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from types import FrameType
+from typing import NoReturn
 
 INTERRUPTED = 130
 
@@ -18,12 +20,14 @@ def main() -> None:
     from typer.exceptions import Abort, TyperException
 
     from grid.cli import app
-    from grid.errors import GridError
+    from grid.errors import ClusterLost, GridError
 
     signal.signal(signal.SIGTERM, _stop)  # a queue's or a system's stop ends us as Ctrl-C does
     told = False
     try:
         code = app(args=sys.argv[1:] or ["--help"], standalone_mode=False)
+    except ClusterLost as error:
+        _leave(_say(str(error), error.exit_code))
     except GridError as error:
         code, told = _say(str(error), error.exit_code), True
     except TyperException as error:
@@ -41,6 +45,14 @@ def main() -> None:
 def _say(message: str, code: int) -> int:
     sys.stderr.write(f"grid: {message}\n")
     return code
+
+
+def _leave(code: int) -> NoReturn:
+    """Exit at once: Ray's threads, whose head is gone, may crash while the interpreter ends, and
+    with them the exit code."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

@@ -112,7 +112,8 @@ class RayCrew:
             hand.close()
         if self._peers is not None and not lost:
             self._peers.close()
-        ray_start.leave(self._ray)
+        if not lost:  # else Ray's native code would wait for the head, or crash
+            ray_start.leave(self._ray)
 
     def _start(self) -> None:
         """The Ray of this machine alone."""
