@@ -20,4 +20,5 @@ export RAY_worker_niceness=0
 export RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO=0
 unset OMP_NUM_THREADS PYTHONWARNINGS # set by `ray up` for its own commands; engines would inherit them
 
+# Many nodes and workers are many open files; where no more are allowed, Ray runs with what there is.
 ulimit -n 65536 2>/dev/null || ulimit -n "$(ulimit -H -n)" 2>/dev/null || true

@@ -31,14 +31,17 @@ class Campaign:
     def add(self, profile: str, plan: Plan) -> list[Work]:
         """Take the plan of a profile; returns what is new: cells, or further places for them."""
         self.plans[profile] = plan
-        for cell in plan.cells:
+        twins = self._twins()
+        cells = [cell for cell in plan.cells if cell.id not in twins]
+        for cell in cells:
             self._variants.setdefault(cell.id, {})[profile] = cell
             self._order.setdefault(cell.id, len(self._order))
-        return [self._work(cell.id) for cell in plan.cells]
+        return [self._work(cell.id) for cell in cells]
 
     def works(self) -> list[Work]:
         """All cells to run, in the order of the plans."""
-        self._leave_out_twins()
+        twins = self._twins()  # a plan that came after may have what is compared
+        self._variants = {k: found for k, found in self._variants.items() if k not in twins}
         return [self._work(cell_id) for cell_id in self._variants]
 
     def minus(self, finished: Mapping[str, Container[str]]) -> None:
@@ -57,16 +60,15 @@ class Campaign:
                 self._variants.get(cell_id, {}).pop(profile, None)
         self._variants = {cell_id: found for cell_id, found in self._variants.items() if found}
 
-    def _leave_out_twins(self) -> None:
-        """A quality cell that is compared with nothing, because its node has no room for the 16-bit
-        model, where another node can compare it."""
-        compared = {
+    def _twins(self) -> set[str]:
+        """Ids of quality cells that are compared with nothing, because their node has no room for
+        the 16-bit model, where another node compares or has compared the same."""
+        return {
             replace(cell, workload=replace(cell.workload, reference=None)).id
-            for variants in self._variants.values()
-            for cell in variants.values()
+            for plan in self.plans.values()
+            for cell in (*plan.cells, *plan.measured)
             if isinstance(cell.workload, Quality) and cell.workload.reference is not None
         }
-        self._variants = {k: found for k, found in self._variants.items() if k not in compared}
 
     @property
     def cells(self) -> int:

@@ -90,7 +90,8 @@ class Hand:
         self._closed = True
         self._inbox.put(None)
         if self._actor is not None:
-            self._ray.kill(self._actor)
+            with suppress(Exception):  # the head may be gone without being known to be
+                self._ray.kill(self._actor)
 
     def _live(self) -> None:
         errors = self._ray.exceptions

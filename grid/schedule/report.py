@@ -6,6 +6,7 @@ import platform
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
@@ -85,8 +86,13 @@ def code_digest(backends: Iterable[str] = ()) -> str:
     """Hash of the source of this package and of these backends: nodes that run another one would
     give other rows."""
     modules = {type(backend(name)).__module__.partition(".")[0] for name in backends}
+    return _source_digest(tuple(sorted({"grid", *modules})))
+
+
+@cache
+def _source_digest(modules: tuple[str, ...]) -> str:
     told = []
-    for module in sorted({"grid", *modules}):
+    for module in modules:
         root = Path(str(sys.modules[module].__file__)).parent
         files = sorted(root.rglob("*.py"))
         told += [(module, str(f.relative_to(root)), f.read_bytes().hex()) for f in files]

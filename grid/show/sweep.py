@@ -35,13 +35,14 @@ def sweep_somewhere(asked: Asked, address: str | None, here: bool) -> int:
     from grid.remote.where import At, Here, where
 
     place = where(address, here, os.environ)
+    if not isinstance(place, At | Here):
+        _say(place.why)
+        return _on_head(asked, place)
     planner = Planner(asked.sweep, asked.store, asked.fresh, asked.changed)
     if isinstance(place, Here):
         return _run(asked, planner, _crew_here(planner, asked.executor, place.why))
     _say(place.why)
-    if isinstance(place, At):
-        return _on_nodes(asked, planner, place.address)
-    return _on_head(asked, place)
+    return _on_nodes(asked, planner, place.address)
 
 
 def _on_nodes(asked: Asked, planner: Planner, address: str) -> int:

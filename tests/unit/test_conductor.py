@@ -273,6 +273,12 @@ def test_quality_without_a_reference_is_left_out_where_another_node_has_one(
         cell.artifact.quant for _, cell in crew.ran if kind(cell.workload) == "quality"
     )
     assert quality == {"F16": 2, "Q4": 1}, "16 bits have their noise floor beside"
+    again = Conductor(Script([seen("a"), small], {}), planner)
+    list(again.gather())
+    again.plan()
+    done = {cell.id for _, cell in crew.ran}
+    again.campaign.minus({report.profile: done for report in again.everyone})
+    assert again.campaign.works() == [], "nothing is left for a resume"
 
 
 def test_nodes_that_the_sweep_does_not_want_get_nothing(planner: Planner) -> None:
