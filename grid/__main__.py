@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from types import FrameType
 from typing import NoReturn
 
 INTERRUPTED = 130
@@ -21,8 +19,9 @@ def main() -> None:
 
     from grid.cli import app
     from grid.errors import ClusterLost, GridError
+    from grid.interrupts import listen
 
-    signal.signal(signal.SIGTERM, _stop)  # a queue's or a system's stop ends us as Ctrl-C does
+    listen()
     told = False
     try:
         code = app(args=sys.argv[1:] or ["--help"], standalone_mode=False)
@@ -53,10 +52,6 @@ def _leave(code: int) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
-
-
-def _stop(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

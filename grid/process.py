@@ -15,7 +15,7 @@ from types import TracebackType
 
 import msgspec
 
-from grid import wire
+from grid import interrupts, wire
 from grid.cache import CACHE_VARIABLE, cache_dir
 from grid.errors import (
     EngineDied,
@@ -25,6 +25,9 @@ from grid.errors import (
     Unsupported,
 )
 from grid.units import format_seconds
+
+LOOK_S = 1.0
+"""Seconds between looks at whether an interrupt was asked for."""
 
 _FAILURES: dict[str, type[EngineError]] = {"oom": OutOfMemory, "unsupported": Unsupported}
 
@@ -103,10 +106,11 @@ class EngineProcess:
 
     def close(self) -> None:
         """End the process and everything that it started."""
-        if self._requests >= 0:
-            os.close(self._requests)  # it sees the end of the pipe and leaves
-            os.close(self._replies)
-            self._requests = self._replies = -1
+        # Forgotten before they are closed: an interrupt in between must not close them twice.
+        pipes, self._requests, self._replies = (self._requests, self._replies), -1, -1
+        for pipe in pipes:
+            if pipe >= 0:
+                os.close(pipe)  # it sees the end of the pipe and leaves
         with suppress(subprocess.TimeoutExpired):  # where it is busy in an engine call
             self._process.wait(timeout=0.5)
         self._kill()
@@ -129,8 +133,11 @@ class EngineProcess:
         with selectors.DefaultSelector() as selector:
             selector.register(self._replies, selectors.EVENT_READ)
             while b"\n" not in self._buffer:
+                interrupts.check()
                 left = deadline - time.monotonic()
-                if left <= 0 or not selector.select(left):
+                if left > 0 and not selector.select(min(left, LOOK_S)):
+                    continue
+                if left <= 0:
                     self._kill()
                     raise EngineTimeout(
                         f"no answer within {format_seconds(timeout_s)}, the engine was killed; "

@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
+from grid import interrupts
 from grid.cache import write_whole
 from grid.errors import ClusterLost, InputError
 from grid.remote.runs import (
@@ -125,6 +126,7 @@ def sweep(run_id: str) -> None:
     sys.argv = ["grid", *command(load(run_id))]
     import_module("grid.cli")  # an interrupt in the midst of imports may get lost, so it waits
     import_module("grid.sweep")
+    interrupts.listen()
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPT)
     except KeyboardInterrupt:

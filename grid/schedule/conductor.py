@@ -6,6 +6,7 @@ import time
 from collections.abc import Container, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
+from grid import interrupts
 from grid.dispatch.board import Board
 from grid.dispatch.board import Outcome as Ending
 from grid.dispatch.work import Place, Work
@@ -137,6 +138,7 @@ class Conductor:
         yield from self._infeasible(self._open)
         self._assign()
         while self._open:
+            interrupts.check()
             heard = self._crew.hear(HEAR_S)
             if heard is not None:
                 yield from self._take(heard)
