@@ -10,8 +10,27 @@ from collections.abc import Callable
 
 import pyarrow as pa
 
+from grid.results.schema import ATTEMPTS
+
 Migration = Callable[[str, pa.Table], pa.Table]
 """(table name, rows of version n) -> rows of version n + 1."""
 
-MIGRATIONS: dict[int, Migration] = {}
-"""By the version n that a step starts from. Version 1 is the first, so there is none yet."""
+
+def _origins(table: str, content: pa.Table) -> pa.Table:
+    """1 -> 2: all rows of before were measured by quantgrid; no model's shape was kept."""
+    if table != "attempts":
+        return content
+    rows = content.num_rows
+    added = {
+        "context_length": pa.nulls(rows, pa.int64()),
+        "kv_cache": pa.nulls(rows, pa.string()),
+        "origin": pa.array([""] * rows, pa.string()),
+        "licence": pa.array([""] * rows, pa.string()),
+    }
+    for name, column in added.items():
+        content = content.append_column(ATTEMPTS.field(name), column)
+    return content
+
+
+MIGRATIONS: dict[int, Migration] = {1: _origins}
+"""By the version n that a step starts from."""

@@ -60,6 +60,8 @@ def rows_of(
         "options": _json(cell.options),
         "scope": cell.scope,
         **_node(node, cell),
+        "origin": "",
+        "licence": "",
     }
     return {
         "attempts": [_clean(attempt)],
@@ -101,6 +103,8 @@ def _artifact(artifact: Artifact, facts: ArtifactFacts | None) -> Row:
         "artifact_sha256": facts.sha256 if facts else None,
         "bpw_file": facts.bpw_file if facts else None,
         "bpw_layer": facts.bpw_layer if facts else None,
+        "context_length": model.context_length or None,
+        "kv_cache": _json(model.layers) if model.layers else None,
     }
 
 

@@ -3,6 +3,8 @@
 Version history (`SCHEMA_VERSION`, written into every file's metadata as `quantgrid.schema`):
 
 1. First version: attempts, metrics, samples, items.
+2. Attempts say who measured them (`origin`, `licence`), and what decides room for context
+   (`context_length`, `kv_cache`).
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 VERSION_KEY = b"quantgrid.schema"
 TABLE_KEY = b"quantgrid.table"
 
@@ -68,6 +70,20 @@ ATTEMPTS = pa.schema(
             "versions, build, kernel, threads, clocks, load, git revision; `kld_refused` says why "
             "there is no divergence, `tokenizer` that the engine would cut the text otherwise",
         ),
+        _field("context_length", pa.int64(), "longest context the model is made for, tokens"),
+        _field(
+            "kv_cache",
+            pa.string(),
+            "what each layer keeps, JSON: a list of {key, value, window, fixed}; null where the "
+            "model's shape is not known",
+        ),
+        _field(
+            "origin",
+            pa.string(),
+            "who measured it: empty for quantgrid itself, else the tool or publication the row was "
+            "imported from",
+        ),
+        _field("licence", pa.string(), "of imported figures, as far as it is stated"),
     ]
 )
 

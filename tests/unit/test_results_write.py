@@ -76,6 +76,10 @@ def test_an_attempt_becomes_one_row_with_all_its_fields(tmp_path: Path) -> None:
         "device_kind": "cpu-avx2",
         "node": "node-a",
         "environment": {"python": "3.11"},
+        "context_length": 512,
+        "kv_cache": None,
+        "origin": "",
+        "licence": "",
     }
 
 

@@ -1,0 +1,63 @@
+"""How `results-v2/` was made: `python tests/data/make_results_v2.py`, once, with schema version 2.
+
+The files are frozen: they prove that every later version still reads the second one's rows.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import msgspec
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent / "unit"))
+
+from results_cells import MODEL, NODE, cell, measured  # noqa: E402
+
+from grid.importing.imported import imported  # noqa: E402
+from grid.importing.metric import figure  # noqa: E402
+from grid.importing.record import Origin, Record, Weights  # noqa: E402
+from grid.importing.writing import add  # noqa: E402
+from grid.measurement import Metric  # noqa: E402
+from grid.model import LayerState  # noqa: E402
+from grid.results.schema import SCHEMA_VERSION  # noqa: E402
+from grid.results.store import Store  # noqa: E402
+
+FOREIGN = Record(
+    weights=Weights(model="Llama-2-7B", quant="Q4_0", format="gguf", bytes=3_825_065_984),
+    measure="decode",
+    label="tg128",
+    workload={"tokens": 128, "depth": 0, "repetitions": None},
+    backend="llama.cpp",
+    hardware="Chip Y",
+    device_kind="metal",
+    metrics=(figure("decode_tps", 61.5, "a table", sd=0.5),),
+    environment={"note": "as posted"},
+)
+
+
+def main() -> None:
+    if SCHEMA_VERSION != 2:
+        raise SystemExit("these files belong to schema version 2; they are not made anew")
+    value = Metric(name="decode_tps", value=11.0, unit="token/s", low=8.5, high=13.5, n=3)
+    layers = (LayerState(64, 64), LayerState(64, 64, window=128), LayerState(0, 0, fixed=512))
+    of = cell("Q4_K_M")
+    model = msgspec.structs.replace(MODEL, layers=layers)
+    of = msgspec.structs.replace(of, artifact=msgspec.structs.replace(of.artifact, model=model))
+    with Store(HERE / "results-v2").writer() as writer:
+        writer.add(
+            of,
+            measured(of),
+            [value],
+            node=NODE,
+            sweep_id="s1",
+            sweep="quick",
+            attempt_id="attempt-Q4_K_M",
+        )
+    found = imported([FOREIGN], (), Origin("a table", "MIT (somebody)"), "table.md", "table")
+    add(found, HERE / "results-v2")
+
+
+if __name__ == "__main__":
+    main()
