@@ -57,6 +57,22 @@ _SPEED = _group(
     ("outliers", "1", None, "repetitions further from the median than 5 robust sd and 5 %"),
 )
 
+_ENERGY = _group(
+    "energy",
+    (
+        "prefill_j_per_token",
+        "J/token",
+        "lower",
+        "energy / prompt tokens, of what `energy_scope` in the environment names; imported only",
+    ),
+    (
+        "decode_j_per_token",
+        "J/token",
+        "lower",
+        "energy / generated tokens, of what `energy_scope` in the environment names; imported only",
+    ),
+)
+
 _LATENCY = _group(
     "latency",
     ("ttft_s", "s", "lower", "request sent to first non-empty token; median over requests"),
@@ -135,7 +151,7 @@ _ANALYSIS = _group(
 )  # fmt: skip
 
 METRICS: dict[str, MetricInfo] = {
-    info.name: info for info in (*_MEMORY, *_SPEED, *_LATENCY, *_QUALITY, *_TASKS, *_ANALYSIS)
+    info.name: info for info in (*_MEMORY, *_SPEED, *_ENERGY, *_LATENCY, *_QUALITY, *_TASKS, *_ANALYSIS)
 }
 
 _HEAD = """\

@@ -1,7 +1,7 @@
 """From result tables to variants, frontiers and picks: table -> table steps, no engine, no Ray."""
 
 from grid.analysis.axes import AXES, Axis
-from grid.analysis.belief import METHOD, Posterior, posterior
+from grid.analysis.belief import METHOD, Posterior, posterior, subset
 from grid.analysis.choice import Pick, Rejection, Relaxation, picks
 from grid.analysis.export import variants_table
 from grid.analysis.join import by_hardware_class, variants
@@ -31,6 +31,7 @@ __all__ = [
     "picks",
     "posterior",
     "retained_of",
+    "subset",
     "typical_limits",
     "variants",
     "variants_table",

@@ -32,6 +32,7 @@ AXES: dict[str, Axis] = {
         Axis("prefill_tps", "token/s", "higher", False, "prefill rate"),
         Axis("artifact_bytes", "B", "lower", True, "size"),
         Axis("peak_rss_bytes", "B", "lower", True, "peak memory"),
+        Axis("decode_j_per_token", "J/token", "lower", True, "energy per token"),
     )
 }
 
@@ -54,6 +55,8 @@ def estimate(variant: Variant, axis: Axis) -> float | None:
             found = variant.decode_tps
         case "prefill_tps":
             found = variant.prefill_tps
+        case "decode_j_per_token":
+            found = variant.decode_j_per_token
         case _:
             found = variant.peak_rss_bytes
     return None if found is None else found.value

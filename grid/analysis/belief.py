@@ -5,13 +5,13 @@ METHOD says prior and method; docs/frontier.md holds the same text.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
-from grid.analysis.variant import Variant, gains_of
+from grid.analysis.variant import Variant, gains_table
 from grid.errors import InputError
 from grid.identity import digest
 from grid.statistics.interval import Floats
@@ -29,7 +29,9 @@ METHOD = (
     "Speed: repetitions are log-normal with Jeffreys' prior p(mu, sigma) ~ 1 / sigma, so the log "
     "of the median rate is mean + sd / sqrt(n) * t, t of Student with n - 1 degrees of freedom. A "
     "single repetition is taken as exact.\n"
-    "Sizes and peak memory are taken as exact.\n"
+    "A class of which only a mean is known (imported figures) is normal about it with its standard "
+    "error; without one it is taken as exact, and no probability can be given.\n"
+    "Sizes, peak memory and energy are taken as exact.\n"
     "A point's probability is the share of joint draws in which no other variant is at least as "
     "good on both axes and better on one. Two variants tie on an axis where the 95 % interval of "
     "the difference of their joint draws contains 0."
@@ -41,6 +43,28 @@ stated 93 % in 89 %, with 4 stated and true shares agree (tests/unit/test_analys
 
 _BLOCK_BYTES = 2**26
 """Item weights are drawn in blocks of draws of about this size."""
+
+
+class Rates(Mapping[str, Floats]):
+    """Draws by axis, made when they are first asked for."""
+
+    def __init__(self, makers: Mapping[str, Callable[[], Floats]]) -> None:
+        self._makers = makers
+        self._made: dict[str, Floats] = {}
+
+    def __getitem__(self, axis: str) -> Floats:
+        if axis not in self._made:
+            self._made[axis] = self._makers[axis]()
+        return self._made[axis]
+
+    def __contains__(self, axis: object) -> bool:
+        return axis in self._makers
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)
 
 
 @dataclass(frozen=True)
@@ -64,8 +88,14 @@ class Posterior:
         return len(self.capability)
 
 
-def posterior(variants: Sequence[Variant], draws: int = DRAWS, seed: int = SEED) -> Posterior:
-    """Draws as METHOD says, seeded. Raises InputError for variants of several hardware classes."""
+def posterior(
+    variants: Sequence[Variant],
+    draws: int = DRAWS,
+    seed: int = SEED,
+    capability: Floats | None = None,
+) -> Posterior:
+    """Draws as METHOD says, seeded. `capability` are those of `composite_draws` where they were
+    made before. Raises InputError for variants of several hardware classes."""
     classes = sorted({variant.hardware_class for variant in variants})
     if len(classes) > 1:
         raise InputError(
@@ -74,16 +104,21 @@ def posterior(variants: Sequence[Variant], draws: int = DRAWS, seed: int = SEED)
         )
     return Posterior(
         tuple(variants),
-        _capability(variants, draws, seed),
-        {
-            "prefill_tps": _rates(variants, "prefill", draws, seed),
-            "decode_tps": _rates(variants, "decode", draws, seed),
-        },
+        composite_draws(variants, draws, seed) if capability is None else capability,
+        Rates(
+            {
+                f"{kind}_tps": partial(_rates, tuple(variants), kind, draws, seed)
+                for kind in ("prefill", "decode")
+            }
+        ),
     )
 
 
-def _capability(variants: Sequence[Variant], draws: int, seed: int) -> Floats:
-    """Weighted over classes; NaN where a variant lacks one. [draws, variants]."""
+def composite_draws(variants: Sequence[Variant], draws: int = DRAWS, seed: int = SEED) -> Floats:
+    """Draws of capability, weighted over classes; NaN where a variant lacks one. [draws, variants].
+
+    They hang on the variants' answers and weights, not on the hardware class.
+    """
     total = np.zeros((draws, len(variants)))
     weights: dict[str, float] = {}
     for variant in variants:
@@ -101,22 +136,40 @@ def class_draws(variants: Sequence[Variant], task_class: str, draws: int, seed: 
     A Dirichlet(1, ..., 1) is a row of unit exponentials over their sum; a variant that was asked a
     part of the items has the weights of that part, one that was asked none has NaN.
     """
-    asked = {one for v in variants if task_class in v.items for one in v.items[task_class].ids}
-    ids = tuple(sorted(asked))
-    gains = np.array([gains_of(variant, task_class, ids) for variant in variants])
+    gains = gains_table(variants, task_class)
+    size = gains.shape[1]
     known = np.isfinite(gains)
-    values, mask = np.where(known, gains, 0.0).T, known.T.astype(float)
+    # Nearly all variants were asked the same: one sum of weights for each set of items.
+    place: dict[bytes, int] = {}
+    of_set = [place.setdefault(row.tobytes(), len(place)) for row in known]
+    sets = np.array([np.frombuffer(row, dtype=bool) for row in place]).reshape(len(place), size)
+    values, masks = np.where(known, gains, 0.0).T, sets.T.astype(float)
     rng = np.random.default_rng(_stream(seed, "items", task_class))
     prior = rng.standard_exponential((draws, PRIOR_ITEMS))
     total = _prior_gains(variants, task_class, prior, seed)
-    mass = np.repeat(prior.sum(axis=1, keepdims=True), len(variants), axis=1)
-    rows = max(1, _BLOCK_BYTES // (8 * max(1, len(ids))))
+    mass = np.repeat(prior.sum(axis=1, keepdims=True), len(sets), axis=1)
+    rows = max(1, _BLOCK_BYTES // (8 * max(1, size)))
     for start in range(0, draws, rows):
         block = slice(start, min(start + rows, draws))
-        weights = rng.standard_exponential((block.stop - start, len(ids)))
+        weights = rng.standard_exponential((block.stop - start, size))
         total[block] += weights @ values
-        mass[block] += weights @ mask
-    return np.where(known.any(axis=1), total / mass, np.nan)
+        mass[block] += weights @ masks
+    total /= mass[:, of_set]
+    total[:, ~known.any(axis=1)] = np.nan
+    return _with_means(total, variants, task_class, seed)
+
+
+def _with_means(drawn: Floats, variants: Sequence[Variant], task_class: str, seed: int) -> Floats:
+    """The same with draws for those of whom a mean is known and no items."""
+    for i, variant in enumerate(variants):
+        mean = variant.classes.get(task_class)
+        if mean is not None and task_class not in variant.items:
+            drawn[:, i] = mean.value
+            if mean.sd is not None:
+                about = (variant.artifact_id, variant.backend, mean.value, mean.sd)
+                rng = np.random.default_rng(_stream(seed, "mean", task_class, *about))
+                drawn[:, i] += mean.sd * rng.standard_normal(len(drawn))
+    return drawn
 
 
 def _prior_gains(
@@ -132,8 +185,22 @@ def _prior_gains(
         if own is not None:
             answers = (variant.artifact_id, variant.backend, own.gains.tolist())
             rng = np.random.default_rng(_stream(seed, "prior", task_class, *answers))
-            found[:, i] = (weights * rng.choice(own.gains, weights.shape)).sum(axis=1)
+            found[:, i] = np.einsum("ij,ij->i", weights, rng.choice(own.gains, weights.shape))
     return found
+
+
+def subset(belief: Posterior, keep: Container[str]) -> Posterior:
+    """The same draws of the variants whose ids are kept."""
+    at = [i for i, variant in enumerate(belief.variants) if variant.id in keep]
+    return Posterior(
+        tuple(belief.variants[i] for i in at),
+        belief.capability[:, at],
+        Rates({name: partial(_columns, belief.rates, name, at) for name in belief.rates}),
+    )
+
+
+def _columns(rates: Mapping[str, Floats], name: str, at: list[int]) -> Floats:
+    return rates[name][:, at]
 
 
 def _rates(variants: Sequence[Variant], kind: str, draws: int, seed: int) -> Floats:

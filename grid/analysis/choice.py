@@ -11,15 +11,16 @@ from grid.analysis.belief import DRAWS, SEED, Posterior, posterior
 from grid.analysis.limits import (
     KINDS,
     SURE,
+    Known,
     Limits,
     attainable,
     chance_met,
     demanded,
+    limit_text,
     quantity,
 )
-from grid.analysis.pareto import ties
 from grid.analysis.variant import Variant
-from grid.statistics.interval import Floats
+from grid.statistics.interval import LEVEL, Floats
 from grid.units import format_bytes
 
 
@@ -67,21 +68,24 @@ def picks(
     demands: Sequence[Limits],
     draws: int = DRAWS,
     seed: int = SEED,
+    known: Known | None = None,
 ) -> list[Pick]:
     """A pick for each of the demands, on one hardware class.
 
     The rule: a limit on something uncertain must hold with probability 0.9. Among those that meet
-    all limits the highest capability counts; the ones that tie with it (95 % interval of the paired
-    difference contains 0) are taken as equal, and the smallest of them wins, then the fastest.
+    all limits the highest capability counts; the ones that none of the others surely beats (its
+    capability is higher in at most 97.5 % of the joint draws) are taken as equal, and the smallest
+    of them wins, then the fastest. `known` has draws of what a posterior does not hold.
     """
     belief = variants if isinstance(variants, Posterior) else posterior(variants, draws, seed)
-    return [_pick(belief, limits) for limits in demands]
+    return [_pick(belief, limits, known or {}) for limits in demands]
 
 
-def _pick(belief: Posterior, limits: Limits) -> Pick:
+def _pick(belief: Posterior, limits: Limits, known: Known) -> Pick:
     measured = np.array([variant.capability is not None for variant in belief.variants], bool)
     wanted = demanded(limits)
-    chances = {f: chance_met(quantity(belief, f), v, KINDS[f].upper) for f, v in wanted.items()}
+    drawn = {field: quantity(belief, field, known) for field in wanted}
+    chances = {f: chance_met(drawn[f], v, KINDS[f].upper) for f, v in wanted.items()}
     admitted = measured & _all_met(chances, len(measured))
     failed = [
         _failure(variant, i, wanted, chances)
@@ -89,13 +93,14 @@ def _pick(belief: Posterior, limits: Limits) -> Pick:
         if not admitted[i]
     ]
     if not admitted.any():
-        relax = _relaxations(belief, measured, wanted, chances)
+        relax = _relaxations(belief, measured, wanted, chances, drawn)
         return Pick(limits, None, None, (), tuple(failed), relax)
     at = np.flatnonzero(admitted).tolist()
     best = min(at, key=lambda i: (-_capability(belief.variants[i]), _rank(belief.variants[i])))
-    equal = [i for i in at if i == best or ties(belief.capability[:, [best, i]])[0, 1]]
+    better = _beaten_by(belief, at, best)
+    equal = [i for i in at if better[i] is None]
     chosen = min(equal, key=lambda i: _rank(belief.variants[i]))
-    lost = [_lost(belief, i, chosen, best, i in equal) for i in at if i != chosen]
+    lost = [_lost(belief, i, chosen, better[i]) for i in at if i != chosen]
     return Pick(
         limits,
         belief.variants[chosen],
@@ -104,6 +109,23 @@ def _pick(belief: Posterior, limits: Limits) -> Pick:
         tuple(lost + failed),
         (),
     )
+
+
+def _beaten_by(belief: Posterior, at: list[int], best: int) -> dict[int, int | None]:
+    """For each of `at` who of them is surely more capable: the best if it is, else the surest; None
+    where nobody is. So loosening a limit never leads to a pick that the former one surely beats."""
+    drawn = belief.capability[:, at]
+    sure = 1 - (1 - LEVEL) / 2
+    by_best = (belief.capability[:, [best]] > drawn).mean(axis=0)
+    found: dict[int, int | None] = {}
+    for place, i in enumerate(at):
+        if by_best[place] > sure:
+            found[i] = best
+            continue
+        better = (drawn > drawn[:, [place]]).mean(axis=0)
+        surest = int(np.argmax(better))
+        found[i] = at[surest] if better[surest] > sure and i != best else None
+    return found
 
 
 def _all_met(chances: dict[str, Floats], size: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
@@ -120,7 +142,7 @@ def _capability(variant: Variant) -> float:
 def _rank(variant: Variant) -> tuple[float, float, str]:
     """Smaller first, then faster; the id keeps the choice from depending on the order of rows."""
     rate = variant.decode_tps.value if variant.decode_tps else 0.0
-    return variant.artifact_bytes, -rate, variant.id
+    return variant.artifact_bytes or float("inf"), -rate, variant.id
 
 
 def _failure(
@@ -133,27 +155,22 @@ def _failure(
     if unknown:
         return Rejection(variant, "unmeasured", "no " + ", ".join(unknown))
     parts = [
-        _limit_text(name, limit) + _how_sure(float(chances[name][i]))
+        limit_text(name, limit) + _how_sure(float(chances[name][i]))
         for name, limit in wanted.items()
         if chances[name][i] < SURE
     ]
     return Rejection(variant, "limit", "; ".join(parts))
 
 
-def _limit_text(name: str, limit: float) -> str:
-    kind = KINDS[name]
-    return f"{kind.title} {'at most' if kind.upper else 'at least'} {kind.text(limit)}"
-
-
 def _how_sure(chance: float) -> str:
     return " is not met" if chance == 0 else f" holds with probability {chance:.2f} only"
 
 
-def _lost(belief: Posterior, i: int, chosen: int, best: int, tied: bool) -> Rejection:
-    """A variant that meets the limits and lost: to the most capable, or in the tie with it."""
+def _lost(belief: Posterior, i: int, chosen: int, better: int | None) -> Rejection:
+    """A variant that meets the limits and lost: to a surely better one, or in the tie."""
     variant, pick = belief.variants[i], belief.variants[chosen]
-    if not tied:
-        return Rejection(variant, "less capable", _less_capable(belief, i, best))
+    if better is not None:
+        return Rejection(variant, "less capable", _less_capable(belief, i, better))
     if variant.artifact_bytes > pick.artifact_bytes:
         more = format_bytes(variant.artifact_bytes - pick.artifact_bytes)
         return Rejection(variant, "tied", f"tied in capability, but {more} larger")
@@ -165,7 +182,9 @@ def _less_capable(belief: Posterior, i: int, best: int) -> str:
     low, high = np.quantile(loss, [0.025, 0.975])
     most, variant = belief.variants[best], belief.variants[i]
     mean = _capability(most) - _capability(variant)
-    text = f"capability {mean:.3f} ({low:.3f} to {high:.3f}) below {most.label}"
+    known = not (most.unsure_unknown or variant.unsure_unknown)
+    interval = f" ({low:.3f} to {high:.3f})" if known else ""
+    text = f"capability {mean:.3f}{interval} below {most.label}"
     if variant.artifact_bytes >= most.artifact_bytes and _slower(variant, most):
         return "dominated: " + text + ", and neither smaller nor faster"
     return text
@@ -181,6 +200,7 @@ def _relaxations(
     measured: np.ndarray[tuple[int], np.dtype[np.bool_]],
     wanted: dict[str, float],
     chances: dict[str, Floats],
+    drawn: dict[str, Floats],
 ) -> tuple[Relaxation, ...]:
     """For each limit, the least change that lets a variant in that meets all the others; where no
     single change is enough, all changes for the variant with the fewest limits in its way."""
@@ -188,22 +208,27 @@ def _relaxations(
     for name, limit in wanted.items():
         others = {other: chance for other, chance in chances.items() if other != name}
         able = measured & _all_met(others, len(measured))
-        step = _least(belief, name, limit, able)
+        step = _least(belief, name, limit, able, drawn[name])
         if step is not None:
             found.append(step)
-    return tuple(found) or _several(belief, measured, wanted, chances)
+    return tuple(found) or _several(belief, measured, wanted, chances, drawn)
 
 
 def _least(
-    belief: Posterior, name: str, limit: float, able: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    belief: Posterior,
+    name: str,
+    limit: float,
+    able: np.ndarray[tuple[int], np.dtype[np.bool_]],
+    draws: Floats,
 ) -> Relaxation | None:
-    reach = attainable(quantity(belief, name), KINDS[name].upper)
+    reach = attainable(draws, KINDS[name].upper)
     at = np.flatnonzero(able & np.isfinite(reach))
     if not at.size:
         return None
     sign = 1.0 if KINDS[name].upper else -1.0
-    nearest = min(at, key=lambda i: (sign * reach[i], belief.variants[i].id))
-    variant, to = belief.variants[nearest], float(reach[nearest])
+    all_ = belief.variants
+    nearest = min(at, key=lambda i: (sign * reach[i], -_capability(all_[i]), _rank(all_[i])))
+    variant, to = all_[nearest], float(reach[nearest])
     kind = KINDS[name]
     verb = "raise" if kind.upper else "lower"
     text = f"{verb} {kind.title} from {kind.text(limit)} to {kind.text(to)} for {variant.label}"
@@ -215,6 +240,7 @@ def _several(
     measured: np.ndarray[tuple[int], np.dtype[np.bool_]],
     wanted: dict[str, float],
     chances: dict[str, Floats],
+    drawn: dict[str, Floats],
 ) -> tuple[Relaxation, ...]:
     known = measured & ~np.isnan(np.array(list(chances.values()))).any(axis=0)
     at = np.flatnonzero(known)
@@ -223,5 +249,5 @@ def _several(
     failing = {i: [n for n in wanted if chances[n][i] < SURE] for i in at}
     nearest = min(at, key=lambda i: (len(failing[i]), -_capability(belief.variants[i])))
     only = np.arange(len(belief.variants)) == nearest
-    steps = [_least(belief, name, wanted[name], only) for name in failing[nearest]]
+    steps = [_least(belief, name, wanted[name], only, drawn[name]) for name in failing[nearest]]
     return tuple(step for step in steps if step is not None)

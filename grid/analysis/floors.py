@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from grid.analysis.tables import Attempt
@@ -19,7 +20,15 @@ Engine = tuple[str, str, str]
 
 
 def options_of(row: Mapping[str, Any]) -> str:
-    return json.dumps(json.loads(row["options"] or "{}"), sort_keys=True)
+    return _sorted(row["options"] or "{}")
+
+
+@lru_cache(maxsize=4096)
+def _sorted(options: str) -> str:
+    try:
+        return json.dumps(json.loads(options), sort_keys=True)
+    except ValueError:
+        return options
 
 
 def reference_of(attempt: Attempt) -> tuple[str, str]:
@@ -30,9 +39,10 @@ def reference_of(attempt: Attempt) -> tuple[str, str]:
 
 
 def _is_reference(attempt: Attempt) -> bool:
+    if attempt.measure != "quality" or not attempt.workload.get("reference"):
+        return False
     row = attempt.row
-    compared = attempt.measure == "quality" and bool(attempt.workload.get("reference"))
-    return compared and reference_of(attempt) == (row["artifact_id"], row["backend"])
+    return reference_of(attempt) == (row["artifact_id"], row["backend"])
 
 
 def noise_runs(attempts: Sequence[Attempt]) -> list[Attempt]:
@@ -41,8 +51,14 @@ def noise_runs(attempts: Sequence[Attempt]) -> list[Attempt]:
     Options that speed or tasks were measured with as well are a user's choice (a smaller KV type,
     say), not the same computation done differently.
     """
-    chosen = {_computation(a) for a in attempts if a.measure != "quality"}
-    return [a for a in attempts if _differs_from_itself(a) and _computation(a) not in chosen]
+    differing = [a for a in attempts if _differs_from_itself(a)]
+    artifacts = {a.row["artifact_id"] for a in differing}
+    chosen = {
+        _computation(a)
+        for a in attempts
+        if a.measure != "quality" and a.row["artifact_id"] in artifacts
+    }
+    return [a for a in differing if _computation(a) not in chosen]
 
 
 def _differs_from_itself(attempt: Attempt) -> bool:
@@ -60,11 +76,11 @@ class Floors:
     of the reference with itself computed another way; in another engine the larger of this and of
     that engine's own 16 bits with the reference."""
 
-    def __init__(self, attempts: Sequence[Attempt]) -> None:
+    def __init__(self, attempts: Sequence[Attempt], noise: Sequence[Attempt]) -> None:
         self._noise: dict[Place, float] = {}
         self._engines: dict[Engine, dict[str, float]] = {}
         self._references: set[Engine] = set()
-        for attempt in noise_runs(attempts):
+        for attempt in noise:
             place = _place(attempt)
             self._noise[place] = max(_kld(attempt), self._noise.get(place, 0.0))
         for attempt in attempts:
@@ -94,9 +110,10 @@ def _place(attempt: Attempt) -> Place:
 
 def _is_engine_run(attempt: Attempt) -> bool:
     """16-bit weights in another engine than the reference's."""
+    if attempt.measure != "quality" or "kld_mean" not in attempt.metrics:
+        return False
     sixteen = attempt.row["quant"].upper() in SIXTEEN_BIT
-    compared = attempt.measure == "quality" and "kld_mean" in attempt.metrics
-    return compared and sixteen and reference_of(attempt)[1] != attempt.row["backend"]
+    return sixteen and reference_of(attempt)[1] != attempt.row["backend"]
 
 
 def _kld(attempt: Attempt) -> float:

@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from grid import statistics
-from grid.analysis.floors import SIXTEEN_BIT, Floors, noise_runs, options_of, reference_of
+from grid.analysis.beside import beside, energy, node_facts, positive
+from grid.analysis.floors import SIXTEEN_BIT, options_of
+from grid.analysis.ground import Ground
 from grid.analysis.tables import Attempt, ItemRows, Tables, final_attempts, item_rows
-from grid.analysis.texts import on_main_text
 from grid.analysis.variant import ClassItems, Speed, Variant
 from grid.analysis.weights import class_weights
 from grid.statistics import Interval
 
 SPEED = ("memory", "prefill", "decode", "latency")
-QUALITY = ("quality", "tasks")
 
 LLC_FACTOR = 4
 """Weights smaller than this many last-level caches decode at the cache's speed, not memory's."""
 
 Key = tuple[str, str, str, str]
 """artifact id, backend, options, hardware class."""
-
-Place = tuple[str, str, str]
-"""artifact id, backend, device kind: what quality is a property of."""
 
 
 def variants(tables: Tables, weights: Mapping[str, float] | None = None) -> list[Variant]:
@@ -38,28 +35,33 @@ def variants(tables: Tables, weights: Mapping[str, float] | None = None) -> list
     never a variant. `weights` are per task class, equal by default, and a class's weighted by 0
     may be missing. Raises InputError for an unknown class or an unusable weight.
     """
-    attempts = on_main_text(final_attempts(tables))
-    references: defaultdict[str, set[tuple[str, str]]] = defaultdict(set)
-    for attempt in attempts:
-        if attempt.workload.get("reference"):
-            references[attempt.row["model"]].add(reference_of(attempt))
-    apart = {floor.id for floor in noise_runs(attempts)}
-    floors = Floors(attempts)
-    usable = [a for a in attempts if a.id not in apart]
-    items = item_rows(tables, [a for a in usable if a.measure == "tasks"])
-    quality: defaultdict[Place, list[Attempt]] = defaultdict(list)
-    for attempt in usable:
-        if attempt.measure in QUALITY:
-            row = attempt.row
-            quality[row["artifact_id"], row["backend"], row["device_kind"]].append(attempt)
-    found = [
-        _variant(key, mine, quality, items, floors, references[mine[0].row["model"]])
-        for key, mine in _by_key(usable).items()
-    ]
-    return sorted(
-        _with_capability(found, weights),
-        key=lambda v: (v.hardware_class, v.model, v.artifact_bytes, v.id),
-    )
+    attempts = final_attempts(tables)
+    items = item_rows(tables.items, [a for a in attempts if a.measure == "tasks"])
+    return composed(joined(Ground(attempts, items), attempts), weights)
+
+
+def joined(ground: Ground, attempts: Iterable[Attempt]) -> list[Variant]:
+    """The variants that attempts make on a ground of (at least) all quality runs of their device
+    kinds and all references; without a composite capability."""
+    usable = [attempt for attempt in attempts if ground.counts(attempt)]
+    return [_variant(key, mine, ground) for key, mine in _by_key(usable).items()]
+
+
+def composed(
+    found: Sequence[Variant],
+    weights: Mapping[str, float] | None = None,
+    known: Collection[str] | None = None,
+) -> list[Variant]:
+    """The variants with their composite capability, sorted by class, model and size: over the
+    weighted classes, or those that all models share. `known` are the task classes that may be
+    weighted, by default those that the variants have. Raises InputError as `variants` does."""
+    names = {n for v in found for n in v.classes} if known is None else known
+    given = class_weights(names, weights) if weights else None
+    done = []
+    for group in by_hardware_class(found).values():
+        used = given or class_weights(_shared_classes(group))
+        done += [_composed(variant, used) for variant in group]
+    return sorted(done, key=lambda v: (v.hardware_class, v.model, v.artifact_bytes, v.id))
 
 
 def by_hardware_class(found: Iterable[Variant]) -> dict[str, list[Variant]]:
@@ -88,20 +90,22 @@ def _by_key(attempts: Sequence[Attempt]) -> dict[Key, list[Attempt]]:
     return groups
 
 
-def _variant(
-    key: Key,
-    mine: Sequence[Attempt],
-    quality: Mapping[Place, Sequence[Attempt]],
-    items: Mapping[str, ItemRows],
-    floors: Floors,
-    references: set[tuple[str, str]],
-) -> Variant:
+def _variant(key: Key, mine: Sequence[Attempt], ground: Ground) -> Variant:
     row = max(mine, key=lambda a: a.newness).row
-    joined = quality.get((key[0], key[1], row["device_kind"]), ())
+    joined = ground.quality((key[0], key[1], row["device_kind"]))
     text = _newest([a for a in joined if a.measure == "quality"], key)
     memory = _memory([a for a in mine if a.measure == "memory"])
     latency = _newest([a for a in mine if a.measure == "latency"], key)
-    decode = _speeds(mine, "decode")
+    speeds = {kind: _chosen(mine, kind) for kind in ("decode", "prefill")}
+    decode = _speeds(speeds["decode"], "decode")
+    tasks = _tasks([a for a in joined if a.measure == "tasks"], key, ground.items)
+    behind = {
+        "memory": [memory],
+        "latency": [latency],
+        "quality": [text],
+        "tasks": tasks.values(),
+        **{kind: chosen.values() for kind, chosen in speeds.items()},
+    }
     facts = {name: row[name] for name in ("model", "family", "parameters", "quant", "format")}
     return Variant(
         **facts,
@@ -113,11 +117,11 @@ def _variant(
         options=key[2],
         hardware_class=key[3],
         device_kind=row["device_kind"],
-        sixteen_bit=_sixteen_bit(key, row["quant"], references),
+        sixteen_bit=_sixteen_bit(key, row["quant"], ground.references.get(row["model"], set())),
         defines_floor=row["quant"].upper() in SIXTEEN_BIT,
-        **_scores([a for a in joined if a.measure == "tasks"], key, items),
+        **_scores(tasks, ground.items),
         decode=decode,
-        prefill=_speeds(mine, "prefill"),
+        prefill=_speeds(speeds["prefill"], "prefill"),
         peak_rss_bytes=_figure(memory, "peak_rss_bytes"),
         memory_context=memory.workload.get("context") if memory else None,
         load_s=_figure(memory, "load_s"),
@@ -127,8 +131,21 @@ def _variant(
         bits_per_byte=_figure(text, "bits_per_byte"),
         kld_mean=_figure(text, "kld_mean"),
         same_top1=_figure(text, "same_top1"),
-        noise_floor_nat=floors.of(row["model"], row["device_kind"], *key[1:3]),
+        noise_floor_nat=ground.floors.of(row["model"], row["device_kind"], *key[1:3]),
         bandwidth_utilisation=_utilisation(mine, decode, row["artifact_bytes"]),
+        **beside(row),
+        kv_bytes=_figure(memory, "kv_bytes"),
+        text_metrics=text.metrics if text else {},
+        latency_metrics=latency.metrics if latency else {},
+        latency_prompt=latency.workload.get("prompt") if latency else None,
+        latency_generate=latency.workload.get("generate") if latency else None,
+        **energy(mine),
+        **node_facts(mine),
+        attempt_ids={
+            measure: tuple(one.id for one in found if one is not None)
+            for measure, found in behind.items()
+            if any(one is not None for one in found)
+        },
     )
 
 
@@ -151,38 +168,61 @@ def _memory(attempts: Sequence[Attempt]) -> Attempt | None:
     return max(attempts, key=lambda a: (a.workload.get("context", 0), a.newness), default=None)
 
 
-def _speeds(attempts: Sequence[Attempt], kind: str) -> dict[int, Speed]:
+def _chosen(attempts: Sequence[Attempt], kind: str) -> dict[int, Attempt]:
     """By depth; of several token counts the largest, of equal ones the newest."""
     chosen: dict[int, Attempt] = {}
-    of_kind = [a for a in attempts if a.measure == kind and f"{kind}_tps" in a.metrics]
+    of_kind = [a for a in attempts if a.measure == kind and _has_rate(a, f"{kind}_tps")]
     for attempt in sorted(of_kind, key=lambda a: (a.workload.get("tokens", 0), a.newness)):
         chosen[int(attempt.workload.get("depth", 0))] = attempt
-    return {depth: _speed(attempt, kind, depth) for depth, attempt in sorted(chosen.items())}
+    return dict(sorted(chosen.items()))
+
+
+def _has_rate(attempt: Attempt, name: str) -> bool:
+    return name in attempt.metrics and attempt.metrics[name].value > 0
+
+
+def _speeds(chosen: Mapping[int, Attempt], kind: str) -> dict[int, Speed]:
+    return {depth: _speed(attempt, kind, depth) for depth, attempt in chosen.items()}
 
 
 def _speed(attempt: Attempt, kind: str, depth: int) -> Speed:
-    tokens = int(attempt.workload["tokens"])
+    tokens = int(attempt.workload.get("tokens", 0))
     interval = attempt.metrics[f"{kind}_tps"]
     seconds = attempt.series.get(f"{kind}_s")
-    rates = [interval.value] if seconds is None else tokens / seconds
+    rates = tokens / seconds if tokens and seconds is not None else [interval.value]
     trend = attempt.metrics.get("drift")
     drifts = None if trend is None else trend.value > 0
     return Speed(interval, statistics.interval.checked(rates, "rates"), tokens, depth, drifts)
 
 
-def _scores(attempts: Sequence[Attempt], key: Key, rows: Mapping[str, ItemRows]) -> dict[str, Any]:
-    """`items` and `classes` of a variant, by task class."""
+def _tasks(
+    attempts: Sequence[Attempt], key: Key, rows: Mapping[str, ItemRows]
+) -> dict[str, Attempt]:
+    """By task class the run that counts: one with items, else one with a capability to show."""
     of_class: defaultdict[str, list[Attempt]] = defaultdict(list)
     for attempt in attempts:
-        if attempt.id in rows:
+        if "task_class" in attempt.workload:
             of_class[str(attempt.workload["task_class"])].append(attempt)
-    items, classes = {}, {}
+    found = {}
     for name, candidates in sorted(of_class.items()):
-        newest = _newest(candidates, key)
+        whole = [a for a in candidates if a.id in rows]
+        newest = _newest(whole or [a for a in candidates if "capability" in a.metrics], key)
         if newest is not None:
-            mine = rows[newest.id]
-            items[name] = ClassItems(mine.ids, statistics.gains(mine.scores, mine.chances))
-            classes[name] = statistics.capability(mine.scores, mine.chances)
+            found[name] = newest
+    return found
+
+
+def _scores(tasks: Mapping[str, Attempt], rows: Mapping[str, ItemRows]) -> dict[str, Any]:
+    """`items` and `classes` of a variant, by task class. Figures without items, as imports have
+    them, are a class without items."""
+    items, classes = {}, {}
+    for name, attempt in tasks.items():
+        mine = rows.get(attempt.id)
+        if mine is None:
+            classes[name] = attempt.metrics["capability"]
+        else:
+            items[name] = ClassItems(mine.ids, mine.gains)
+            classes[name] = mine.capability
     return {"items": items, "classes": classes}
 
 
@@ -192,25 +232,13 @@ def _utilisation(
     """Decode rate * weight bytes / bandwidth; None where the node's facts are not in the row or the
     weights are smaller than four last-level caches."""
     for attempt in attempts:
-        facts = dict(attempt.row["environment"] or [])
+        facts = attempt.environment
         if attempt.measure == "decode" and 0 in decode and weight_bytes:
-            bandwidth = float(facts.get("bandwidth_bytes_s", 0))
-            cache = float(facts.get("llc_bytes", 0))
-            if bandwidth > 0 and cache > 0 and weight_bytes >= LLC_FACTOR * cache:
+            bandwidth = positive(facts.get("bandwidth_bytes_s"))
+            cache = positive(facts.get("llc_bytes"))
+            if bandwidth and cache and weight_bytes >= LLC_FACTOR * cache:
                 return decode[0].interval.value * weight_bytes / bandwidth
     return None
-
-
-def _with_capability(
-    found: Sequence[Variant], weights: Mapping[str, float] | None
-) -> list[Variant]:
-    """Composite capability: over the weighted classes, or those that all models share."""
-    given = class_weights({n for v in found for n in v.classes}, weights) if weights else None
-    done = []
-    for group in by_hardware_class(found).values():
-        used = given or class_weights(_shared_classes(group))
-        done += [_composed(variant, used) for variant in group]
-    return done
 
 
 def _shared_classes(group: Sequence[Variant]) -> set[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +13,7 @@ from grid.analysis.variant import Variant
 from grid.errors import InputError
 from grid.statistics.classes import ABOVE_CHANCE
 from grid.statistics.interval import Floats
-from grid.units import format_bytes
+from grid.units import format_bytes, format_seconds
 
 SURE = 0.9
 """A limit on an uncertain quantity counts as met where it holds with this probability."""
@@ -24,6 +24,9 @@ class Limits:
     """Demands on a pick; None demands nothing.
 
     `min_share` is the least share of the 16-bit capability of the same model, 0 to 1.
+    `max_peak_bytes` is of the peak that was measured; `max_memory_bytes` and `max_ttft_s` are of
+    what weights, cache and the rest need at a context, and of the wait for the first token after a
+    prompt, `min_context` of the longest context in tokens; whoever asks gives these (`Known`).
     """
 
     name: str = "best quality"
@@ -31,6 +34,9 @@ class Limits:
     max_peak_bytes: float | None = None
     min_decode_tps: float | None = None
     min_share: float | None = None
+    max_memory_bytes: float | None = None
+    max_ttft_s: float | None = None
+    min_context: float | None = None
 
     def __post_init__(self) -> None:
         for field in KINDS:
@@ -53,12 +59,22 @@ class Kind:
     text: Callable[[float], str]
 
 
+def _rate(rate: float) -> str:
+    return f"{rate:,.0f} token/s" if rate >= 1000 else f"{rate:.3g} token/s"
+
+
 KINDS: dict[str, Kind] = {
     "max_bytes": Kind("size", True, format_bytes),
     "max_peak_bytes": Kind("peak memory", True, format_bytes),
-    "min_decode_tps": Kind("decode rate", False, lambda rate: f"{rate:.3g} token/s"),
+    "min_decode_tps": Kind("decode rate", False, _rate),
     "min_share": Kind("share of 16-bit capability", False, lambda share: f"{100 * share:.3g} %"),
+    "max_memory_bytes": Kind("memory", True, format_bytes),
+    "max_ttft_s": Kind("time to first token", True, format_seconds),
+    "min_context": Kind("context", False, lambda tokens: f"{tokens:.0f} tokens"),
 }
+
+Known = Mapping[str, Floats]
+"""Draws [draws, variants] by field of `Limits`, for what a posterior does not hold."""
 
 
 def demanded(limits: Limits) -> dict[str, float]:
@@ -66,18 +82,29 @@ def demanded(limits: Limits) -> dict[str, float]:
     return {name: value for name in KINDS if (value := getattr(limits, name)) is not None}
 
 
-def quantity(belief: Posterior, field: str) -> Floats:
+def limit_text(field: str, value: float) -> str:
+    """A limit in words: `decode rate at least 20 token/s`."""
+    kind = KINDS[field]
+    return f"{kind.title} {'at most' if kind.upper else 'at least'} {kind.text(value)}"
+
+
+def quantity(belief: Posterior, field: str, known: Known | None = None) -> Floats:
     """Draws of what a limit is about, in its unit: [draws, variants], NaN for unknown."""
     shape = (belief.draws, len(belief.variants))
+    if known and field in known:
+        return np.broadcast_to(known[field], shape)
     if field == "max_bytes":
-        return np.broadcast_to([float(v.artifact_bytes) for v in belief.variants], shape)
+        # Imported rows may not say a size, which is then 0.
+        return np.broadcast_to([v.artifact_bytes or np.nan for v in belief.variants], shape)
     if field == "max_peak_bytes":
         peaks = [v.peak_rss_bytes.value if v.peak_rss_bytes else np.nan for v in belief.variants]
         return np.broadcast_to(peaks, shape)
     if field == "min_decode_tps":
         with np.errstate(over="ignore"):
             return np.asarray(np.exp(belief.rates["decode_tps"]))
-    return _shares(belief)
+    if field == "min_share":
+        return _shares(belief)
+    raise ValueError(f"no draws for the limit {field}")
 
 
 def _shares(belief: Posterior) -> Floats:

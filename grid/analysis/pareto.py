@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +14,27 @@ from grid.analysis.belief import DRAWS, METHOD, SEED, Posterior, posterior
 from grid.analysis.variant import Variant
 from grid.statistics.interval import LEVEL, Floats
 
-_BLOCK = 2**24
-"""Comparisons held at once."""
+ENERGY = "decode_j_per_token"
+
+_BLOCK = 2**21
+"""Values held at once, per array."""
+
+
+class Ties(Mapping[str, tuple[Variant, ...]]):
+    """By axis the variants that the data cannot tell from one; worked out when asked for."""
+
+    def __init__(self, at: int, kept: Sequence[Variant], draws: Mapping[str, Floats]) -> None:
+        self._at, self._kept, self._draws = at, kept, draws
+
+    def __getitem__(self, axis: str) -> tuple[Variant, ...]:
+        tied = ties_of(self._draws[axis], self._at)
+        return tuple(self._kept[j] for j in np.flatnonzero(tied).tolist())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._draws)
+
+    def __len__(self) -> int:
+        return len(self._draws)
 
 
 @dataclass(frozen=True)
@@ -63,8 +83,11 @@ def frontier(
     """
     first, second = axis_of(x), axis_of(y)
     given = variants if isinstance(variants, Posterior) else posterior(variants, draws, seed)
+    scope = _scope(given.variants) if ENERGY in (first.name, second.name) else None
     left_out = tuple(
-        (variant, lack) for variant in given.variants if (lack := _lack(variant, first, second))
+        (variant, lack)
+        for variant in given.variants
+        if (lack := _lack(variant, first, second) or _other_scope(variant, scope))
     )
     without = {variant.id for variant, _ in left_out}
     at = [i for i, variant in enumerate(given.variants) if variant.id not in without]
@@ -83,39 +106,72 @@ def _points(
     xs, ys = ([_number(estimate(v, axis)) for v in kept] for axis in (first, second))
     on = undominated(_signed(xs, first)[None, :], _signed(ys, second)[None, :])[0]
     probability = membership(a, b)
-    tied = {first.name: ties(a), second.name: ties(b)}
+    # one row a variant, so that comparing one with all others reads in order
+    rows = {first.name: np.ascontiguousarray(a.T), second.name: np.ascontiguousarray(b.T)}
     return [
         FrontierPoint(
-            variant,
-            xs[i],
-            ys[i],
-            bool(on[i]),
-            float(probability[i]),
-            {
-                name: tuple(kept[j] for j in np.flatnonzero(row[i]).tolist())
-                for name, row in tied.items()
-            },
+            variant, xs[i], ys[i], bool(on[i]), float(probability[i]), Ties(i, kept, rows)
         )
         for i, variant in enumerate(kept)
     ]
 
 
 def undominated(a: Floats, b: Floats) -> npt.NDArray[np.bool_]:
-    """[draws, v] -> [draws, v]: no other is at least as good on both and better on one."""
-    no_worse = (a[:, None, :] >= a[:, :, None]) & (b[:, None, :] >= b[:, :, None])
-    beaten = no_worse & ~no_worse.transpose(0, 2, 1)
-    return np.asarray(~beaten.any(axis=2))
+    """[draws, v] twice -> [draws, v]: no other is at least as good on both and better on one.
+
+    Either may be [1, v] where it is exact. NaN beats nothing and is beaten by nothing.
+    """
+    if len(b) == 1 < len(a):
+        a, b = b, a
+    unknown = np.isnan(a) | np.isnan(b)
+    if unknown.any():
+        a, b = (np.where(unknown, -np.inf, part) for part in (a, b))
+    found = np.empty(unknown.shape, dtype=bool)
+    if len(a) == 1:
+        order = np.argsort(-a[0])
+        found[:, order] = _unbeaten_of_exact(a[0, order], b[:, order])
+    else:
+        order = np.argsort(-a, axis=1)
+        a, b = (np.take_along_axis(part, order, axis=1) for part in (a, b))
+        np.put_along_axis(found, order, _unbeaten(a, b), axis=1)
+    return np.asarray(found | unknown)
+
+
+def _unbeaten_of_exact(first: Floats, second: Floats) -> npt.NDArray[np.bool_]:
+    """Of columns from the greatest `first` [v]: those that nothing beats in `second` [draws, v].
+
+    That is where `second` is the best of those of equal `first`, and better than all before.
+    """
+    starts = np.flatnonzero(np.append(True, first[1:] != first[:-1])) if len(first) else [0][:0]
+    if not len(starts):
+        return np.ones(second.shape, dtype=bool)
+    best = np.maximum.reduceat(second, starts, axis=1)
+    before = np.full(best.shape, -np.inf)
+    before[:, 1:] = np.maximum.accumulate(best, axis=1)[:, :-1]
+    group = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(first))))
+    only = np.where(np.arange(len(starts)) == 0, True, best > before)
+    return np.asarray((second == best[:, group]) & only[:, group])
+
+
+def _unbeaten(first: Floats, second: Floats) -> npt.NDArray[np.bool_]:
+    """The same of rows [draws, v], each in its own order from the greatest `first`."""
+    equal = (first[:, 1:] == first[:, :-1]).any(axis=1)
+    found = np.ones(second.shape, dtype=bool)
+    found[:, 1:] = second[:, 1:] > np.maximum.accumulate(second, axis=1)[:, :-1]
+    for row in np.flatnonzero(equal).tolist():
+        found[row] = _unbeaten_of_exact(first[row], second[[row]])[0]
+    return found
 
 
 def membership(a: Floats, b: Floats) -> Floats:
     """Share of joint draws [draws, v] in which each of v is undominated; more is better."""
     draws = max(len(a), len(b))
     size = a.shape[1]
-    a, b = (np.broadcast_to(part, (draws, size)) for part in (a, b))
-    rows = max(1, _BLOCK // max(1, size * size))
+    rows = max(1, _BLOCK // max(1, size))
     counts = np.zeros(size)
     for start in range(0, draws, rows):
-        counts += undominated(a[start : start + rows], b[start : start + rows]).sum(axis=0)
+        part = slice(start, start + rows)
+        counts += undominated(*(p if len(p) == 1 else p[part] for p in (a, b))).sum(axis=0)
     return counts / draws
 
 
@@ -124,11 +180,32 @@ def ties(draws: Floats) -> npt.NDArray[np.bool_]:
 
     That is where neither is better in more than 97.5 % of the draws. None ties with itself.
     """
-    size = draws.shape[1]
-    better = np.array([(draws[:, [i]] > draws).mean(axis=0) for i in range(size)])
-    better = better.reshape(size, size)
-    sure = 1 - (1 - LEVEL) / 2
-    return np.asarray((better <= sure) & (sure >= better.T) & ~np.eye(size, dtype=bool))
+    rows = np.ascontiguousarray(draws.T)
+    found = [ties_of(rows, i) for i in range(len(rows))]
+    return np.array(found, dtype=bool).reshape(len(rows), len(rows))
+
+
+def ties_of(rows: Floats, at: int) -> npt.NDArray[np.bool_]:
+    """One row of `ties`, [v], from the draws turned: [v, draws]."""
+    sure = (1 - (1 - LEVEL) / 2) * rows.shape[1]
+    better = np.count_nonzero(rows[at] > rows, axis=1)
+    worse = np.count_nonzero(rows[at] < rows, axis=1)
+    tied = (better <= sure) & (worse <= sure)
+    tied[at] = False
+    return np.asarray(tied)
+
+
+def _scope(variants: Sequence[Variant]) -> str | None:
+    """What most of the energies count; None without any."""
+    counts = Counter(v.energy_scope for v in variants if v.decode_j_per_token is not None)
+    return min(counts, key=lambda scope: (-counts[scope], scope)) if counts else None
+
+
+def _other_scope(variant: Variant, scope: str | None) -> str:
+    if scope is None or variant.energy_scope == scope:
+        return ""
+    mine, most = (name or "something unnamed" for name in (variant.energy_scope, scope))
+    return f"its energy counts {mine}, that of most {most}"
 
 
 def _lack(variant: Variant, *axes: Axis) -> str:

@@ -21,6 +21,8 @@ def retained_of(variant: Variant, variants: Sequence[Variant], task_class: str) 
     if whole is None or task_class not in variant.items:
         return None
     ids = variant.items[task_class].ids
+    if whole.id == variant.id:
+        return Interval(1.0, n=len(ids), method="the 16-bit variant itself")
     mine, reference = gains_of(variant, task_class, ids), gains_of(whole, task_class, ids)
     both = np.isfinite(reference)
     return retained(mine[both], reference[both]) if both.any() else None

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import groupby
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
-from grid.measurement import RETRIED
+from grid import statistics
 from grid.statistics import Interval
 from grid.statistics.interval import Floats
 
@@ -38,77 +40,100 @@ class Attempt:
     metrics: Mapping[str, Interval]
     series: Mapping[str, Floats]
 
-    @property
+    @cached_property
     def id(self) -> str:
         return str(self.row["attempt_id"])
 
-    @property
+    @cached_property
     def measure(self) -> str:
         return str(self.row["measure"])
 
-    @property
+    @cached_property
     def newness(self) -> tuple[float, str]:
         """Sorts by time; the id decides between equals, so that the order of rows does not."""
         started = self.row["started_at"]
         return (started.timestamp() if started else 0.0, self.id)
 
+    @cached_property
+    def environment(self) -> Mapping[str, str]:
+        """What the row says of versions, node and load."""
+        return dict(self.row["environment"] or ())
+
 
 def final_attempts(tables: Tables) -> list[Attempt]:
-    """Attempts with status `ok` that are the newest final one of their cell.
+    """Attempts with status `ok` that are the final one of their cell, sorted by id.
 
-    A later `error`, `timeout` or `lost` does not take back a result: those are tried again.
+    A later `error`, `timeout` or `lost` does not take back a result, nor does a plan that skipped
+    the cell.
     """
-    rows = _newest_final(tables.attempts)
-    wanted = [row["attempt_id"] for row in rows]
-    metrics = _metrics(_of_attempts(tables.metrics, wanted))
-    series = _series(tables.samples, wanted)
+    import pyarrow.compute as pc
+
+    from grid.results import select
+
+    final = select.final(tables.attempts)
+    final = final.filter(pc.field("status") == "ok").sort_by("attempt_id")
+    ids = final["attempt_id"].combine_chunks()
+    metrics, samples = (_of_attempts(table, ids) for table in (tables.metrics, tables.samples))
+    return attempts_of(final.to_pylist(), metrics, samples)
+
+
+def attempts_of(
+    rows: Iterable[Mapping[str, Any]], metrics: pa.Table, samples: pa.Table
+) -> list[Attempt]:
+    """Attempts from their rows, with what the other tables say of them."""
+    figures, series = _metrics(metrics), _series(samples)
     return [
-        Attempt(row, json.loads(row["workload"]), metrics[name], series[name])
-        for name, row in zip(wanted, rows, strict=True)
+        Attempt(
+            row, workload_of(row["workload"]), figures[row["attempt_id"]], series[row["attempt_id"]]
+        )
+        for row in rows
     ]
 
 
-def _newest_final(attempts: pa.Table) -> list[dict[str, Any]]:
-    newest: dict[str, tuple[tuple[float, str], dict[str, Any]]] = {}
-    for row in attempts.to_pylist():
-        if row["status"] in RETRIED:
-            continue
-        started = row["started_at"].timestamp() if row["started_at"] else 0.0
-        age = (started, row["attempt_id"])
-        known = newest.get(row["cell_id"])
-        if known is None or age > known[0]:
-            newest[row["cell_id"]] = (age, row)
-    kept = [row for _, row in newest.values() if row["status"] == "ok"]
-    return sorted(kept, key=lambda row: str(row["attempt_id"]))
+@lru_cache(maxsize=4096)
+def workload_of(text: str | None) -> Mapping[str, Any]:
+    """A workload's fields; none where the text is not what it should be."""
+    try:
+        found = json.loads(text or "{}")
+    except ValueError:
+        found = None
+    return found if isinstance(found, dict) else {}
 
 
-def _of_attempts(table: pa.Table, wanted: Iterable[str]) -> pa.Table:
-    import pyarrow as pa
+def _of_attempts(table: pa.Table, ids: pa.Array[Any]) -> pa.Table:
     import pyarrow.compute as pc
 
-    names = pa.array(list(wanted), type=pa.string())
-    return table.filter(pc.is_in(table["attempt_id"], value_set=names))
+    return table.filter(pc.is_in(table["attempt_id"], value_set=ids))
+
+
+_INTERVAL = ("value", "low", "high", "sd", "n", "method")
 
 
 def _metrics(table: pa.Table) -> defaultdict[str, dict[str, Interval]]:
     found: defaultdict[str, dict[str, Interval]] = defaultdict(dict)
-    for row in table.to_pylist():
-        if row["value"] is not None:
-            parts = (row[key] for key in ("value", "low", "high", "sd", "n", "method"))
-            found[row["attempt_id"]][row["name"]] = Interval(*parts)
+    columns = (table[name].to_pylist() for name in ("attempt_id", "name", *_INTERVAL))
+    for attempt, name, value, *parts in zip(*columns, strict=True):
+        if value is not None and math.isfinite(value):
+            found[attempt][name] = Interval(value, *parts)
     return found
 
 
-def _series(table: pa.Table, wanted: Iterable[str]) -> defaultdict[str, dict[str, Floats]]:
-    """Only the short series of speed runs: analysis reads no per-token values."""
+SPEED_SERIES = ("prefill_s", "decode_s")
+"""The samples that analysis reads: repetitions of speed runs, and no per-token values."""
+
+
+def _series(table: pa.Table) -> defaultdict[str, dict[str, Floats]]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
     found: defaultdict[str, dict[str, Floats]] = defaultdict(dict)
-    short = pa.array(["prefill_s", "decode_s"], type=pa.string())
+    short = pa.array(SPEED_SERIES, type=pa.string())
     speed = table.filter(pc.is_in(table["name"], value_set=short))
-    for row in _of_attempts(speed, wanted).to_pylist():
-        found[row["attempt_id"]][row["name"]] = np.array(row["values"], dtype=np.float64)
+    columns = (speed[name].to_pylist() for name in ("attempt_id", "name", "values"))
+    for attempt, name, values in zip(*columns, strict=True):
+        seconds = np.array(values or (), dtype=np.float64)
+        if seconds.size and (np.isfinite(seconds) & (seconds > 0)).all():
+            found[attempt][name] = seconds
     return found
 
 
@@ -120,20 +145,50 @@ class ItemRows:
     scores: Floats
     chances: Floats
 
+    @cached_property
+    def gains(self) -> Floats:
+        return statistics.gains(self.scores, self.chances)
 
-def item_rows(tables: Tables, attempts: Iterable[Attempt]) -> dict[str, ItemRows]:
+    @cached_property
+    def capability(self) -> Interval:
+        return statistics.capability(self.scores, self.chances)
+
+
+def item_rows(table: pa.Table, attempts: Iterable[Attempt]) -> dict[str, ItemRows]:
     """By attempt id, sorted by item. Ids are qualified with the hash of the item set, so that items
-    of the same name but other content are never paired."""
+    of the same name but other content are never paired. Attempts with an item that can have no gain
+    have none."""
+    import pyarrow as pa
+
     sources = {attempt.id: str(attempt.workload.get("items_sha256") or "") for attempt in attempts}
-    table = _of_attempts(tables.items, sources).sort_by(
-        [("attempt_id", "ascending"), ("item", "ascending")]
-    )
-    names, items = table["attempt_id"].to_pylist(), table["item"].to_pylist()
-    scores, chances = (np.array(table[c].to_pylist(), dtype=float) for c in ("score", "chance"))
-    found, start = {}, 0
-    for name, run in groupby(names):
-        end = start + len(list(run))
-        ids = tuple(f"{sources[str(name)]}/{item}" for item in items[start:end])
-        found[str(name)] = ItemRows(ids, scores[start:end], chances[start:end])
-        start = end
+    table = _of_attempts(table, pa.array(list(sources), pa.string()))
+    names, of_row = _ranked(table["attempt_id"])
+    items, item = _ranked(table["item"])
+    order = np.lexsort((item, of_row))
+    item, scores, chances = item[order], *(_floats(table, c)[order] for c in ("score", "chance"))
+    ends = np.cumsum(np.bincount(of_row, minlength=len(names))).tolist()
+    seen: dict[tuple[str, bytes], tuple[str, ...]] = {}
+    found = {}
+    for name, start, end in zip(names, [0, *ends], ends, strict=False):
+        mine, score, chance = item[start:end], scores[start:end], chances[start:end]
+        if (np.isfinite(score) & (chance < 1)).all():
+            same = (sources[name], mine.tobytes())
+            if same not in seen:  # attempts that were asked the same share one tuple
+                seen[same] = tuple(f"{sources[name]}/{items[i]}" for i in mine.tolist())
+            found[name] = ItemRows(seen[same], score, chance)
     return found
+
+
+def _ranked(column: pa.ChunkedArray[Any]) -> tuple[list[str], npt.NDArray[np.int64]]:
+    """(values sorted, place of each row's value among them)."""
+    encoded = column.combine_chunks().dictionary_encode()
+    values = [str(value) for value in encoded.dictionary.to_pylist()]
+    order = np.argsort(np.array(values, dtype=object))
+    rank = np.empty(len(values), dtype=np.int64)
+    rank[order] = np.arange(len(values))
+    return [values[i] for i in order.tolist()], rank[encoded.indices.to_numpy()]
+
+
+def _floats(table: pa.Table, name: str) -> Floats:
+    """A column as floats, NaN for null."""
+    return np.asarray(table[name].to_numpy(), dtype=np.float64)

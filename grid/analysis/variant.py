@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
 from grid.identity import digest
+from grid.model import LayerState
 from grid.statistics import Interval
 from grid.statistics.interval import Floats
 from grid.units import GIB
@@ -82,6 +83,30 @@ class Variant:
     same_top1: Interval | None = None
     noise_floor_nat: float | None = None
     bandwidth_utilisation: float | None = None
+    origin: str = ""
+    """Who measured it: empty for quantgrid, else the tool or publication it was imported from."""
+    licence: str = ""
+    context_length: int | None = None
+    """Longest context that the model is made for, tokens."""
+    layers: tuple[LayerState, ...] = ()
+    """What each layer keeps of the tokens; empty where the rows do not say."""
+    kv_bytes: Interval | None = None
+    """KV cache at `memory_context`, as stored."""
+    text_metrics: Mapping[str, Interval] = field(default_factory=dict)
+    """All metrics of the quality run that perplexity and divergence are from, by name."""
+    latency_metrics: Mapping[str, Interval] = field(default_factory=dict)
+    latency_prompt: int | None = None
+    latency_generate: int | None = None
+    decode_j_per_token: Interval | None = None
+    prefill_j_per_token: Interval | None = None
+    energy_scope: str = ""
+    """What the energy counts, such as `cpu` or `gpu`: figures of unlike scopes never compare."""
+    bandwidth_bytes_s: float | None = None
+    """Memory bandwidth of the node, measured."""
+    llc_bytes: float | None = None
+    """Last-level cache of the node."""
+    attempt_ids: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By measure, the attempts that the figures are from."""
 
     @cached_property
     def id(self) -> str:
@@ -114,6 +139,15 @@ class Variant:
         return any(speed.drifts for speed in (*self.decode.values(), *self.prefill.values()))
 
     @property
+    def unsure_unknown(self) -> bool:
+        """True where nothing is known of how sure its capability is: imported figures without items
+        and without a standard error."""
+        used = [name for name, weight in self.weights.items() if weight > 0]
+        return self.capability is not None and any(
+            name not in self.items and self.classes[name].sd is None for name in used
+        )
+
+    @property
     def bang_per_bit(self) -> float | None:
         """Capability per GiB of weights."""
         if self.capability is None or not self.artifact_bytes:
@@ -124,5 +158,21 @@ class Variant:
 def gains_of(variant: Variant, task_class: str, ids: tuple[str, ...]) -> Floats:
     """Gains of the given items [n], NaN for those that the variant was not asked."""
     known = variant.items.get(task_class)
+    if known is not None and known.ids == ids:
+        return known.gains
     place = {} if known is None else dict(zip(known.ids, known.gains, strict=True))
-    return np.array([place.get(one, np.nan) for one in ids])
+    return np.array([place.get(one, np.nan) for one in ids], dtype=np.float64)
+
+
+def gains_table(variants: Sequence[Variant], task_class: str) -> Floats:
+    """Gains of all items that any of the variants was asked, by id: [variants, items], NaN where
+    it was not asked."""
+    sets = {v.items[task_class].ids for v in variants if task_class in v.items}
+    place = {one: i for i, one in enumerate(sorted(set().union(*sets)))}
+    columns = {ids: np.array([place[one] for one in ids], dtype=np.int64) for ids in sets}
+    table = np.full((len(variants), len(place)), np.nan)
+    for row, variant in zip(table, variants, strict=True):
+        if task_class in variant.items:
+            mine = variant.items[task_class]
+            row[columns[mine.ids]] = mine.gains
+    return table

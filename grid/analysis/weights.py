@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from grid.errors import InputError, did_you_mean
+
+if TYPE_CHECKING:
+    from grid.analysis.variant import Variant
 
 
 def class_weights(
@@ -28,3 +33,13 @@ def class_weights(
     if raw and total == 0:
         raise InputError("all class weights are 0; give at least one class a weight above 0")
     return {name: weight / total for name, weight in sorted(raw.items()) if weight > 0}
+
+
+def shared_classes(group: Sequence[Variant]) -> set[str]:
+    """Classes that every model with any has in one of its variants at least: models are compared
+    on what all of them were asked. All classes where that leaves none."""
+    of_model: defaultdict[str, set[str]] = defaultdict(set)
+    for variant in group:
+        of_model[variant.model] |= set(variant.classes)
+    asked = [classes for classes in of_model.values() if classes]
+    return set.intersection(*asked) or set.union(*asked) if asked else set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -26,6 +27,10 @@ class Problem(NamedTuple):
 
 class Skipped(Exception):
     """This file is none of ours, torn, or of a newer schema; the text is the reason."""
+
+
+class Torn(Skipped):
+    """The file says that it is ours, and cannot be read."""
 
 
 class Newer(Skipped):
@@ -60,6 +65,15 @@ def table_of_file(location: Location, name: str) -> str:
         return _identify(reader.schema)[0]
 
 
+def look(location: Location, name: str) -> None:
+    """Open a file and read what it says of itself. Raises as `read` does, but sees no damage inside
+    its columns."""
+    with _Opened(location, name) as reader:
+        table, version = _identify(reader.schema)
+        if version == SCHEMA_VERSION:
+            _check_schema(reader.schema, table, version)
+
+
 def read(
     location: Location, name: str, steps: dict[int, Migration] = MIGRATIONS
 ) -> tuple[str, pa.Table]:
@@ -83,11 +97,74 @@ def read(
     return table, _checked(content, table, version)
 
 
+def scan(
+    location: Location,
+    name: str,
+    columns: Sequence[str],
+    batches: Collection[int] | None = None,
+) -> Iterator[tuple[str, int, pa.Table]]:
+    """(table, number, some columns) of the record batches of a file that nobody vouches for, one
+    after the other.
+
+    Only what is asked for is read and checked, unless the file is of an older schema: that is read
+    whole and is one batch. `batches` None are all. Raises as `read` does, at any batch.
+    """
+    promised = table_of_name(name)
+    for table in TABLES if promised is None else (promised,):
+        try:
+            with _Opened(location, name, _only(table, columns)) as reader:
+                if _is_present(reader.schema, table, columns):
+                    for number, content in _batches(reader, table, columns, batches):
+                        yield table, number, content
+                    return
+        except Torn:
+            raise
+        except Skipped:
+            continue  # an older one has fewer columns; reading it whole tells what it is
+    table, content = read(location, name)
+    yield table, 0, content.select([one for one in columns if one in content.column_names])
+
+
+def _only(table: str, columns: Sequence[str]) -> pa.ipc.IpcReadOptions:
+    fields = [i for i, column in enumerate(TABLES[table].names) if column in columns]
+    return pa.ipc.IpcReadOptions(included_fields=fields, use_threads=False)
+
+
+def _part(table: str, columns: Sequence[str]) -> pa.Schema:
+    return pa.schema([field for field in TABLES[table] if field.name in columns])
+
+
+def _is_present(schema: pa.Schema, table: str, columns: Sequence[str]) -> bool:
+    told = schema.metadata or {}
+    version = str(SCHEMA_VERSION).encode()
+    named = told.get(TABLE_KEY) == table.encode() and told.get(VERSION_KEY) == version
+    return named and schema.equals(_part(table, columns), check_metadata=False)
+
+
+def _batches(
+    reader: pa.ipc.RecordBatchFileReader,
+    table: str,
+    columns: Sequence[str],
+    wanted: Collection[int] | None,
+) -> Iterator[tuple[int, pa.Table]]:
+    schema = _part(table, columns)
+    for number in range(reader.num_record_batches) if wanted is None else sorted(wanted):
+        try:
+            content = reader.get_batch(number)
+            content.validate(full=True)
+        except (pa.ArrowException, OSError, MemoryError, ValueError) as error:
+            raise Torn(f"torn or damaged: {one_line(error)}") from error
+        # the types are those of the schema already; casting would cost more than reading
+        yield number, _with_ids(pa.Table.from_batches([content], schema))
+
+
 class _Opened:
     """An IPC reader over a file of the store; every failure to get one is `Skipped`."""
 
-    def __init__(self, location: Location, name: str) -> None:
-        self.location, self.name = location, name
+    def __init__(
+        self, location: Location, name: str, options: pa.ipc.IpcReadOptions | None = None
+    ) -> None:
+        self.location, self.name, self.options = location, name, options
 
     def __enter__(self) -> pa.ipc.RecordBatchFileReader:
         try:
@@ -97,7 +174,7 @@ class _Opened:
         except (OSError, pa.ArrowException) as error:
             raise Skipped(f"cannot be opened: {one_line(error)}") from error
         try:
-            return pa.ipc.open_file(self.file)
+            return pa.ipc.open_file(self.file, options=self.options)
         except (pa.ArrowException, OSError, MemoryError, ValueError) as error:
             self.file.close()
             raise Skipped(f"torn, or not an Arrow file: {one_line(error)}") from error
@@ -122,9 +199,17 @@ def _identify(schema: pa.Schema) -> tuple[str, int]:
 
 
 def _checked(content: pa.Table, table: str, version: int) -> pa.Table:
-    wanted = TABLES[table]
-    if not content.schema.equals(wanted, check_metadata=False):
+    _check_schema(content.schema, table, version)
+    return _with_ids(content).replace_schema_metadata(None).cast(TABLES[table])
+
+
+def _check_schema(schema: pa.Schema, table: str, version: int) -> None:
+    if not schema.equals(TABLES[table], check_metadata=False):
         raise Skipped(f"its columns are not those of {table} in schema version {version}")
-    if content["attempt_id"].null_count or content["cell_id"].null_count:
-        raise Skipped("rows without attempt_id or cell_id")
-    return content.replace_schema_metadata(None).cast(wanted)
+
+
+def _with_ids(content: pa.Table) -> pa.Table:
+    for name in ("attempt_id", "cell_id"):
+        if name in content.column_names and content[name].null_count:
+            raise Torn("rows without attempt_id or cell_id")
+    return content

@@ -20,13 +20,15 @@ _NO_FOLDERS = frozenset({"s3", "gcs", "abfs"})
 
 
 class Entry:
-    """One name in a store's folder; `is_file` is False for folders and special files."""
+    """One name in a store's folder; `is_file` is False for folders and special files, `size` is in
+    bytes."""
 
-    __slots__ = ("is_file", "name")
+    __slots__ = ("is_file", "name", "size")
 
-    def __init__(self, name: str, is_file: bool) -> None:
+    def __init__(self, name: str, is_file: bool, size: int = 0) -> None:
         self.name = name
         self.is_file = is_file
+        self.size = size
 
 
 class Location:
@@ -74,7 +76,10 @@ class Location:
         except (OSError, pa.ArrowException) as error:
             raise InputError(f"cannot read the store {self.shown}: {one_line(error)}") from error
         return sorted(
-            (Entry(info.base_name, info.type == fs.FileType.File) for info in found),
+            (
+                Entry(info.base_name, info.type == fs.FileType.File, info.size or 0)
+                for info in found
+            ),
             key=lambda entry: entry.name,
         )
 

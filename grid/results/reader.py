@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from grid.errors import InputError
 from grid.results import files, select
 from grid.results.files import Problem
+from grid.results.holdings import Holdings
 from grid.results.location import Location
 from grid.results.schema import TABLES
 
@@ -39,6 +40,7 @@ class Results:
         self._tables: dict[str, pa.Table] = {}
         self._final: pa.Table | None = None
         self._problems: dict[str, str] = {}
+        self._holdings = {table: Holdings() for table in TABLES}
         self.location.entries()  # a place that cannot be read is said now
 
     def attempts(self) -> pa.Table:
@@ -66,6 +68,30 @@ class Results:
     def wide(self) -> pa.Table:
         """One row per final attempt, its metrics as columns (`select.wide`)."""
         return select.wide(self.final(), self.metrics())
+
+    def read(
+        self, table: str, columns: Sequence[str], attempt_ids: pa.Array[Any] | None = None
+    ) -> pa.Table:
+        """Some columns of a table, of some attempts (None: all): nothing else is held in memory,
+        and where files were read before, only those with rows of the attempts are opened.
+
+        The column `attempt_id` is always there. Of other tables than attempts, rows count only if
+        their attempt is in the store: `attempt_ids` should be of it.
+        """
+        wanted = list(dict.fromkeys(["attempt_id", *columns]))
+        if attempt_ids is None and table != "attempts":
+            attempt_ids = self.read("attempts", ()).column("attempt_id").combine_chunks()
+        parts = self._retried(lambda: self._projected(table, wanted, attempt_ids))
+        found = select.deduplicated(parts, table) if parts else TABLES[table].empty_table()
+        return found.select(wanted)
+
+    def seen_problems(self) -> list[Problem]:
+        """As `problems`, but files that no table was read from yet are only opened: what is damaged
+        inside them is not seen."""
+        for name in self._names():
+            if not (name in self._problems or any(h.known(name) for h in self._holdings.values())):
+                self._look(name)
+        return [Problem(name, reason) for name, reason in sorted(self._problems.items())]
 
     def frame(self, table: str = "wide") -> pd.DataFrame:
         """A table as a pandas frame: attempts, metrics, samples, items, final or wide."""
@@ -117,17 +143,110 @@ class Results:
         return self._tables[table]
 
     def _load(self, table: str) -> list[pa.Table]:
-        readers = _READERS_LOCAL if self.location.local else _READERS_REMOTE
+        return self._retried(lambda: self._whole(table))
+
+    def _retried(self, read: Callable[[], list[pa.Table]]) -> list[pa.Table]:
         for _ in range(_LISTINGS):
-            # a name only saves reading; a file that promises nothing is asked for every table
-            names = [n for n in self._names() if files.table_of_name(n) in (table, None)]
             try:
-                with ThreadPoolExecutor(readers) as pool:
-                    read = list(pool.map(self._read, names))
+                return read()
             except FileNotFoundError:
                 continue
-            return [found[1] for found in read if found is not None and found[0] == table]
         raise InputError(f"the files of {self.location.shown} keep changing; try again")
+
+    def _whole(self, table: str) -> list[pa.Table]:
+        with ThreadPoolExecutor(self._readers) as pool:
+            read = list(pool.map(self._read, self._promising(table)))
+        return [found[1] for found in read if found is not None and found[0] == table]
+
+    def _projected(
+        self, table: str, columns: list[str], attempt_ids: pa.Array[Any] | None
+    ) -> list[pa.Table]:
+        """The parts by file, in the order of their names."""
+        holdings = self._holdings[table]
+        names = self._promising(table)
+        held = None if attempt_ids is None else holdings.of(attempt_ids)
+        if held is not None:
+            names = [name for name in names if name in held or not holdings.known(name)]
+
+        def some(name: str) -> pa.Table | None:
+            return self._columns(name, table, columns, (held or {}).get(name), attempt_ids)
+
+        with ThreadPoolExecutor(self._readers) as pool:
+            return [part for part in pool.map(some, names) if part is not None]
+
+    def _columns(
+        self,
+        name: str,
+        table: str,
+        columns: list[str],
+        batches: list[int] | None,
+        attempt_ids: pa.Array[Any] | None,
+    ) -> pa.Table | None:
+        """Columns of a file's rows of the attempts; None where it has none, is a problem, or is not
+        of the table."""
+        if name in self._problems:
+            return None
+        try:
+            if batches is None and attempt_ids is not None:
+                batches = self._batches_of(name, table, attempt_ids)
+            found = files.scan(self.location, name, columns, batches) if batches != [] else ()
+            return self._joined(name, table, found, attempt_ids)
+        except files.Skipped as skipped:
+            self._problems[name] = str(skipped)
+            return None
+
+    def _batches_of(self, name: str, table: str, attempt_ids: pa.Array[Any]) -> list[int]:
+        """Batches of a file not read before with rows of the attempts: ids are small, and what
+        stands beside them need not be read where none is asked for."""
+        found, ids = [], {}
+        for holds, number, content in files.scan(self.location, name, ["attempt_id"]):
+            if not self._kept_promise(name, holds) or holds != table:
+                return []
+            ids[number] = pc.unique(content["attempt_id"].combine_chunks())
+            if pc.any(pc.is_in(ids[number], value_set=attempt_ids)).as_py():
+                found.append(number)
+        self._holdings[table].note(name, ids)
+        return found
+
+    def _joined(
+        self,
+        name: str,
+        table: str,
+        batches: Iterable[tuple[str, int, pa.Table]],
+        attempt_ids: pa.Array[Any] | None,
+    ) -> pa.Table | None:
+        """The batches' rows of the attempts; all batches are remembered where all are read."""
+        parts, ids = [], {}
+        for found, number, content in batches:
+            if not self._kept_promise(name, found) or found != table:
+                return None
+            of_row = content["attempt_id"].combine_chunks()
+            if attempt_ids is None:
+                ids[number] = pc.unique(of_row)
+            else:
+                content = content.filter(pc.is_in(of_row, value_set=attempt_ids))
+            if content.num_rows:
+                parts.append(content)
+        if attempt_ids is None:
+            self._holdings[table].note(name, ids)
+        return pa.concat_tables(parts) if parts else None
+
+    def _look(self, name: str) -> None:
+        try:
+            files.look(self.location, name)
+        except files.Skipped as skipped:
+            self._problems[name] = str(skipped)
+        except FileNotFoundError:
+            return
+
+    @property
+    def _readers(self) -> int:
+        return _READERS_LOCAL if self.location.local else _READERS_REMOTE
+
+    def _promising(self, table: str) -> list[str]:
+        """Files that may hold rows of the table: a name only saves reading; one that promises
+        nothing is asked for every table."""
+        return [name for name in self._names() if files.table_of_name(name) in (table, None)]
 
     def _names(self) -> list[str]:
         """Names of the Arrow files; folders and the like are problems."""
@@ -148,11 +267,14 @@ class Results:
         except files.Skipped as skipped:
             self._problems[name] = str(skipped)
             return None
+        return (table, content) if self._kept_promise(name, table) else None
+
+    def _kept_promise(self, name: str, table: str) -> bool:
         promised = files.table_of_name(name)
         if promised not in (table, None):
             self._problems[name] = f"named {promised}, but holds {table}"
-            return None
-        return table, content
+            return False
+        return True
 
 
 def require_rows(results: Results) -> Results:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pyarrow as pa
@@ -16,17 +16,14 @@ from grid.analysis import (
     Frontier,
     FrontierPoint,
     Pick,
-    Tables,
+    Posterior,
     Variant,
-    by_hardware_class,
     frontier,
     picks,
-    posterior,
     typical_limits,
-    variants,
 )
-from grid.results import open_store
-from grid.results.reader import require_rows
+from grid.errors import InputError
+from grid.explore import Dataset
 from grid.show.console import console, differing, number, print_json, table
 from grid.show.frontier_data import VIEWS, class_data
 from grid.statistics import Interval
@@ -55,30 +52,33 @@ def show_frontier(
     """For each hardware class the frontiers and the picks for typical limits; `only` what plans are
     about: their artifacts, on their nodes' classes; or of a `sweep` its artifacts, wherever they
     ran."""
-    results = require_rows(open_store(store))
-    attempts = results.attempts()
-    final = results.final()
+    data = Dataset(store)
+    if data.empty:
+        raise InputError(f"no results in {data.shown}; `grid sweep` fills it")
     if only:
-        attempts, final = _of_plans(attempts, only), _of_plans(final, only)
+        data = data.only(_of_plans(only))
     if sweep:
-        artifacts = pc.unique(attempts.filter(pc.field("sweep") == sweep)["artifact_id"])
-        asked = pc.field("artifact_id").isin(artifacts)
-        attempts, final = attempts.filter(asked), final.filter(asked)
-    tables = Tables(attempts, results.metrics(), results.samples(), results.items())
-    classes = by_hardware_class(variants(tables))
+        attempts = data.overview.attempts
+        swept = pc.unique(attempts.filter(pc.field("sweep") == sweep)["artifact_id"])
+        data = data.only(pc.field("artifact_id").isin(swept.to_pylist()))
+    beliefs = {
+        name: data.belief(name)
+        for name in sorted(one.name for one in data.classes)
+        if data.variants(name)
+    }
     if as_json:
-        print_json({name: class_data(posterior(found)) for name, found in classes.items()})
+        print_json({name: class_data(belief) for name, belief in beliefs.items()})
         return
-    if not classes:
+    if not beliefs:
         console().print("no hardware class has a measured variant yet; see `grid results`")
-    for name, found in classes.items():
-        _print_class(name, told_apart(found))
-        _print_disturbed(attempts, name)
-        _print_refused(final, name)
+    for name, belief in beliefs.items():
+        _print_class(name, replace(belief, variants=tuple(told_apart(belief.variants))))
+        _print_disturbed(data, name)
+        _print_refused(data, name)
 
 
-def _of_plans(attempts: pa.Table, plans: Sequence[Plan]) -> pa.Table:
-    """The attempts at the artifacts of plans: on their nodes' classes, and wherever else their
+def _of_plans(plans: Sequence[Plan]) -> pc.Expression:
+    """Of the attempts at the artifacts of plans: on their nodes' classes, and wherever else their
     engines' arithmetic computed."""
     wanted: set[str] = set()
     scopes: set[str] = set()
@@ -87,7 +87,7 @@ def _of_plans(attempts: pa.Table, plans: Sequence[Plan]) -> pa.Table:
         wanted |= {cell.artifact.id for cell in cells}
         scopes |= {cell.scope for cell in cells}
     there = pc.field("scope").isin(sorted(scopes))
-    return attempts.filter(there & pc.field("artifact_id").isin(sorted(wanted)))
+    return there & pc.field("artifact_id").isin(sorted(wanted))
 
 
 def told_apart(found: Sequence[Variant]) -> list[Variant]:
@@ -112,13 +112,13 @@ def told_apart(found: Sequence[Variant]) -> list[Variant]:
     ]
 
 
-def _print_disturbed(attempts: pa.Table, hardware_class: str) -> None:
+def _print_disturbed(data: Dataset, hardware_class: str) -> None:
     """Speed that was measured while other programs computed is said, not hidden."""
     speed = pc.field("measure").isin(["prefill", "decode", "latency"])
     here = (pc.field("hardware_class") == hardware_class) & (pc.field("status") == "ok")
     labels = []
-    for row in attempts.filter(speed & here).to_pylist():
-        share = float(dict(row["environment"] or []).get("other_cpu_share", 0))
+    for row in _with_environment(data, data.overview.attempts.filter(speed & here)):
+        share = float(row["environment"].get("other_cpu_share", 0))
         if share > BUSY:
             labels.append(f"{row['model']} {row['quant']} {row['label']} ({share:.0%})")
     if labels:
@@ -128,17 +128,25 @@ def _print_disturbed(attempts: pa.Table, hardware_class: str) -> None:
         console().print(text, markup=False, style="yellow")
 
 
-def _print_refused(attempts: pa.Table, hardware_class: str) -> None:
+def _print_refused(data: Dataset, hardware_class: str) -> None:
     """Where a divergence from the reference is not there because it would mean nothing."""
     quality = (pc.field("measure") == "quality") & (pc.field("status") == "ok")
     here = pc.field("hardware_class") == hardware_class
     reasons: defaultdict[str, list[str]] = defaultdict(list)
-    for row in attempts.filter(quality & here).to_pylist():
-        reason = dict(row["environment"] or []).get("kld_refused")
+    for row in _with_environment(data, data.overview.final.filter(quality & here)):
+        reason = row["environment"].get("kld_refused")
         if reason:
             reasons[reason].append(f"{row['model']} {row['quant']} in {row['backend']}")
     for reason, labels in reasons.items():
         console().print(f"no KLD for {', '.join(labels)}: {reason}", markup=False, style="yellow")
+
+
+def _with_environment(data: Dataset, rows: pa.Table) -> list[dict[str, Any]]:
+    """The rows, each with its environment."""
+    ids = rows["attempt_id"].combine_chunks()
+    read = data.results.read("attempts", ["environment"], ids).to_pylist()
+    told = {row["attempt_id"]: dict(row["environment"] or ()) for row in read}
+    return [row | {"environment": told[row["attempt_id"]]} for row in rows.to_pylist()]
 
 
 def show_summary(summary: Summary, store: str, as_json: bool) -> None:
@@ -168,20 +176,20 @@ def show_summary(summary: Summary, store: str, as_json: bool) -> None:
     out.print(text, markup=False)
 
 
-def _print_class(name: str, found: Sequence[Variant]) -> None:
+def _print_class(name: str, belief: Posterior) -> None:
     out = console()
+    found = belief.variants
     out.rule(f"[bold]{escape(name)}", align="left")
     out.print(_heading(found), markup=False)
     if all(variant.capability is None for variant in found):
         _print_plain(found)
         return
-    belief = posterior(found)
     for axis, heading in VIEWS:
         out.print(f"\n[bold]{heading}[/bold]")
         _print_frontier(frontier(belief, axis))
     out.print("\n[bold]what to run[/bold]")
-    _print_picks(picks(belief, typical_limits(belief.variants)))
-    _print_notes(belief.variants)
+    _print_picks(picks(belief, typical_limits(found)))
+    _print_notes(found)
 
 
 def _print_plain(found: Sequence[Variant]) -> None:

@@ -8,13 +8,15 @@ from grid.statistics.classes import above_chance, capability, composite, gains, 
 from grid.statistics.divergence import dp_table, kld_table, ln_ppl_ratio, same_top
 from grid.statistics.interval import Interval
 from grid.statistics.quantiles import median_interval, quantile_interval
-from grid.statistics.rates import rate_interval, time_interval
+from grid.statistics.rates import rate_interval, rate_ratio, time_interval
 from grid.statistics.scores import (
     PairedTest,
+    holm,
     mcnemar,
     paired_chunks,
     paired_items,
     score_mean,
+    sign_flips,
     wilson,
 )
 from grid.statistics.text import bits_per_byte, chunk_mean, perplexity
@@ -32,6 +34,7 @@ __all__ = [
     "dp_table",
     "drift",
     "gains",
+    "holm",
     "kld_table",
     "ln_ppl_ratio",
     "mcnemar",
@@ -42,9 +45,11 @@ __all__ = [
     "perplexity",
     "quantile_interval",
     "rate_interval",
+    "rate_ratio",
     "retained",
     "same_top",
     "score_mean",
+    "sign_flips",
     "time_interval",
     "wilson",
 ]

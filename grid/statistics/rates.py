@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from grid.statistics.interval import Floats, Interval, checked
+from grid.statistics.interval import Floats, Interval, checked, t_quantile
 from grid.statistics.resample import percentile_bounds, student_bounds
 
 MANY = 20
@@ -30,6 +30,30 @@ def time_interval(seconds: npt.ArrayLike) -> Interval:
     values = _positive(seconds, "times")
     bounds, method = _log_bounds(values)
     return _interval(float(np.median(values)), values, bounds, f"median, sd; {method}")
+
+
+def rate_ratio(rates: npt.ArrayLike, base: npt.ArrayLike) -> Interval:
+    """Mean rate [n] over mean base rate [m], with an interval of the ratio of the medians.
+
+    The two were measured apart: Welch's t on logs, no interval from a single repetition. Raises
+    ValueError for a rate that is not positive.
+    """
+    mine, other = _positive(rates, "rates"), _positive(base, "rates")
+    value = float(mine.mean() / other.mean())
+    n = min(len(mine), len(other))
+    if n == 1:
+        return Interval(value, n=n, method="ratio of means; no interval from one repetition")
+    a, b = np.log(mine), np.log(other)
+    parts = np.array([one.var(ddof=1) / len(one) for one in (a, b)])
+    centre, total = float(a.mean() - b.mean()), float(parts.sum())
+    half = 0.0
+    if total > 0:
+        degrees = total**2 / float((parts**2 / [len(a) - 1, len(b) - 1]).sum())
+        half = t_quantile(degrees) * total**0.5
+    low, high = float(np.exp(centre - half)), float(np.exp(centre + half))
+    return Interval(
+        value, min(low, value), max(high, value), n=n, method="ratio of means; Welch's t on logs"
+    )
 
 
 def _positive(given: npt.ArrayLike, what: str) -> Floats:

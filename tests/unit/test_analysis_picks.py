@@ -198,3 +198,10 @@ def test_the_pick_meets_its_limit_whatever_the_order(order, size):
     assert found.variant == plain.variant
     assert found.variant is None or found.variant.artifact_bytes <= size * MIB
     assert len(found.rejected) == (4 if found.variant is None else 3)
+
+
+def test_of_several_that_one_change_lets_in_the_most_capable_is_named():
+    known = {"min_context": np.array([[4096.0, 4096.0, 4096.0, 2048.0]])}
+    found = picks(FAMILY, [Limits(min_context=8192)], known=known)[0]
+    (step,) = found.relax
+    assert step.text == "lower context from 8192 tokens to 4096 tokens for base F16"

@@ -65,7 +65,19 @@ def test_retained_is_null_where_the_16_bit_score_is_near_chance():
     assert retained(near, near) is None
 
 
-def test_a_model_retains_itself_exactly():
+def test_the_same_answers_as_at_16_bits_are_no_proof_of_the_same_ability():
     whole = np.array([1.0] * 50 + [-1 / 3] * 20)
     found = retained(whole, whole)
-    assert (found.value, found.low, found.high) == (1.0, 1.0, 1.0)
+    assert found.value == 1.0
+    assert 0.85 < found.low < 1.0 < found.high < 1.15
+
+
+def test_retained_of_many_items_has_the_interval_of_the_ratio_of_paired_means():
+    rng = np.random.default_rng(0)
+    whole = (rng.random(4000) < 0.8).astype(float)
+    mine = np.where(rng.random(4000) < 0.1, 0.0, whole)
+    found = retained(mine, whole)
+    ratio = mine.mean() / whole.mean()
+    half = 1.96 * (mine - ratio * whole).std() / 4000**0.5 / whole.mean()
+    assert found.value == pytest.approx(ratio)
+    assert (found.low, found.high) == pytest.approx((ratio - half, ratio + half), abs=0.002)

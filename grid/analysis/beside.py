@@ -1,0 +1,68 @@
+"""What a variant's rows say beside its figures: origin, model's shape, node, energy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from grid.analysis.tables import Attempt
+from grid.model import LayerState
+
+ENERGY = ("decode", "prefill")
+SCOPE = "energy_scope"
+"""Key of an attempt's environment that says what its energy counts."""
+
+
+def beside(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Origin, licence and the model's shape, as a variant has them."""
+    return {
+        "origin": row.get("origin") or "",
+        "licence": row.get("licence") or "",
+        "context_length": row.get("context_length"),
+        "layers": _layers(row.get("kv_cache") or ""),
+    }
+
+
+@lru_cache(maxsize=256)
+def _layers(text: str) -> tuple[LayerState, ...]:
+    """Empty where the text is not what a list of layers should be."""
+    try:
+        return msgspec.json.decode(text, type=tuple[LayerState, ...]) if text else ()
+    except msgspec.MsgspecError:
+        return ()
+
+
+def energy(attempts: Sequence[Attempt]) -> dict[str, Any]:
+    """Energy per token from an empty context, and its scope; figures of another scope than that of
+    the newest are left out."""
+    found: dict[str, Any] = {}
+    for attempt in sorted(attempts, key=lambda a: a.newness, reverse=True):
+        scope = attempt.environment.get(SCOPE, "")
+        for kind in ENERGY:
+            name = f"{kind}_j_per_token"
+            fits = name in attempt.metrics and not attempt.workload.get("depth")
+            if fits and name not in found and found.get("energy_scope", scope) == scope:
+                found |= {name: attempt.metrics[name], "energy_scope": scope}
+    return found
+
+
+def node_facts(attempts: Sequence[Attempt]) -> dict[str, Any]:
+    """The node's bandwidth and last-level cache, as the newest row has them."""
+    found: dict[str, Any] = {"bandwidth_bytes_s": None, "llc_bytes": None}
+    for attempt in sorted(attempts, key=lambda a: a.newness):
+        facts = attempt.environment
+        found |= {name: number for name in found if (number := positive(facts.get(name)))}
+    return found
+
+
+def positive(text: str | None) -> float | None:
+    """A number above 0 written as text; None for anything else."""
+    try:
+        number = float(text or 0)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) and number > 0 else None

@@ -1,0 +1,193 @@
+"""Equal memory, different ways: which of two variants of about the same size is more capable."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Literal
+
+import numpy as np
+
+from grid.analysis.belief import Posterior
+from grid.analysis.floors import SIXTEEN_BIT
+from grid.analysis.variant import Variant, gains_of
+from grid.errors import InputError
+from grid.statistics import Interval, holm, sign_flips
+from grid.statistics.interval import LEVEL, Floats
+from grid.units import GIB
+
+Verdict = Literal["left", "right", "tie"]
+
+DRAWN = "95 % of the joint draws"
+
+
+@dataclass(frozen=True, slots=True)
+class Duel:
+    """Two variants of about equal weight bytes; `left` is of the model with fewer parameters.
+
+    `difference` is capability left - right, its interval from the joint draws; `p_value` is that of
+    the paired test `test` over the `n` items both were asked, `p_holm` the same corrected for all
+    duels of the table (Holm 1979); both are None without common items in every class. The verdict
+    names a winner where the interval excludes 0 and `p_holm`, if there is one, is at most 5 %;
+    never where the uncertainty of a side is unknown, for then there is no interval.
+    """
+
+    left: Variant
+    right: Variant
+    difference: Interval
+    p_value: float | None
+    p_holm: float | None
+    n: int
+    test: str
+    verdict: Verdict
+
+    @property
+    def size_ratio(self) -> float:
+        """Weight bytes, left over right."""
+        return self.left.artifact_bytes / self.right.artifact_bytes
+
+    @property
+    def winner(self) -> Variant | None:
+        """None for a tie."""
+        return {"left": self.left, "right": self.right, "tie": None}[self.verdict]
+
+
+@dataclass(frozen=True, slots=True)
+class Bang:
+    """Capability per GiB of weights, 1/GiB, with the interval of the joint draws."""
+
+    variant: Variant
+    gib: float
+    per_gib: Interval
+
+
+def quant_family(variant: Variant) -> str:
+    """What kind of quantization it is: "16 bits", K-quants, I-quants, ggml's legacy blocks, or the
+    format's name (awq, gptq, ...)."""
+    name = variant.quant.upper()
+    if name in SIXTEEN_BIT:
+        return "16 bits"
+    if re.match(r"I?Q\d+_K", name):
+        return "K-quant"
+    if re.match(r"(IQ|TQ)\d", name):
+        return "I-quant"
+    if re.match(r"Q\d_[01]", name):
+        return "legacy"
+    return variant.format
+
+
+def duels(belief: Posterior, tolerance: float = 0.1) -> list[Duel]:
+    """All pairs of different models or quant families of which the larger has at most
+    `tolerance` more weight bytes than the smaller, the clearest winner first.
+
+    Pairs lacking capability are left out. Raises InputError for a tolerance that is not a share.
+    """
+    if not 0 <= tolerance < 1:
+        raise InputError(f"tolerance {tolerance:g} is not a share; give one from 0 up to 1")
+    pairs = [
+        _sides(a, b)
+        for a, b in combinations(belief.variants, 2)
+        if _comparable(a, b) and _alike(a.artifact_bytes, b.artifact_bytes, tolerance)
+    ]
+    found = [_duel(belief, left, right) for left, right in pairs]
+    tested = [i for i, duel in enumerate(found) if duel.p_value is not None]
+    adjusted = holm([p for duel in found if (p := duel.p_value) is not None])
+    for i, p_holm in zip(tested, adjusted, strict=True):
+        found[i] = replace(found[i], p_holm=p_holm)
+    judged = [replace(duel, verdict=_verdict(duel)) for duel in found]
+    return sorted(judged, key=_clearness)
+
+
+def bang(belief: Posterior) -> list[Bang]:
+    """Capability per GiB, highest first; variants without capability or size are left out."""
+    rows = []
+    for i, variant in enumerate(belief.variants):
+        value = variant.bang_per_bit
+        if value is not None:
+            gib = variant.artifact_bytes / GIB
+            n = variant.capability.n if variant.capability else 0
+            draws = belief.capability[:, i] / gib
+            rows.append(Bang(variant, gib, drawn(value, draws, n, sure_of(variant))))
+    return sorted(rows, key=lambda row: (-row.per_gib.value, row.variant.id))
+
+
+def drawn(value: float, draws: Floats, n: int, known: bool = True) -> Interval:
+    """A measured value with the central 95 % of its draws [draws]; no interval where its
+    uncertainty is not known."""
+    if not known:
+        return Interval(value, n=n, method="no uncertainty known")
+    tail = (1 - LEVEL) / 2
+    low, high = np.quantile(draws, [tail, 1 - tail])
+    return Interval(value, float(low), float(high), float(draws.std()), n, DRAWN)
+
+
+def _comparable(a: Variant, b: Variant) -> bool:
+    known = a.capability is not None and b.capability is not None
+    other = a.model != b.model or quant_family(a) != quant_family(b)
+    return known and other and a.artifact_id != b.artifact_id
+
+
+def _alike(a: int, b: int, tolerance: float) -> bool:
+    return min(a, b) > 0 and max(a, b) <= (1 + tolerance) * min(a, b)
+
+
+def _sides(a: Variant, b: Variant) -> tuple[Variant, Variant]:
+    left, right = sorted((a, b), key=lambda v: (v.parameters or 0, v.model, v.quant, v.id))
+    return left, right
+
+
+def _duel(belief: Posterior, left: Variant, right: Variant) -> Duel:
+    mine, other = belief.place[left.id], belief.place[right.id]
+    value = _capability(left) - _capability(right)
+    draws = belief.capability[:, mine] - belief.capability[:, other]
+    pairs = paired_differences(left, right)
+    n = 0 if pairs is None else len(pairs)
+    p_value, test = (None, "no items in common") if pairs is None else sign_flips(pairs)
+    difference = drawn(value, draws, n, sure_of(left, right))
+    return Duel(left, right, difference, p_value, None, n, test, "tie")
+
+
+def sure_of(*variants: Variant) -> bool:
+    """True where the uncertainty of each one's capability is known: not of imported figures without
+    items and without a standard error."""
+    return not any(variant.unsure_unknown for variant in variants)
+
+
+def _capability(variant: Variant) -> float:
+    if variant.capability is None:
+        raise ValueError("a variant without capability cannot be compared")
+    return variant.capability.value
+
+
+def paired_differences(left: Variant, right: Variant) -> Floats | None:
+    """Differences of gains left - right over the items that both were asked [n], each scaled with
+    its class's weight over its class's items: their sum is the difference of capability. None where
+    a weighted class has no common item."""
+    parts = []
+    for name, weight in sorted(left.weights.items()):
+        if weight <= 0:
+            continue
+        if name not in left.items or name not in right.items:
+            return None
+        ids = left.items[name].ids
+        both = gains_of(left, name, ids) - gains_of(right, name, ids)
+        both = both[np.isfinite(both)]
+        if not both.size:
+            return None
+        parts.append(weight / both.size * both)
+    return np.concatenate(parts) if parts else None
+
+
+def _verdict(duel: Duel) -> Verdict:
+    low, high = duel.difference.low, duel.difference.high
+    sure = duel.p_holm is None or duel.p_holm <= 1 - LEVEL
+    if low is None or high is None or not sure:
+        return "tie"
+    return "left" if low > 0 else "right" if high < 0 else "tie"
+
+
+def _clearness(duel: Duel) -> tuple[bool, float, float, str, str]:
+    p_value = 1.0 if duel.p_value is None else duel.p_value
+    size = abs(duel.difference.value)
+    return duel.verdict == "tie", p_value, -size, duel.left.id, duel.right.id

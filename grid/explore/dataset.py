@@ -1,0 +1,193 @@
+"""What pages and commands ask of a store, with no more read and kept than what is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from threading import RLock
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from grid.analysis.belief import Posterior, composite_draws, posterior
+from grid.analysis.join import composed
+from grid.analysis.tables import SPEED_SERIES, Tables
+from grid.analysis.variant import Variant
+from grid.explore.detail import AttemptDetail, attempt_detail
+from grid.explore.gathering import Gathering
+from grid.explore.lru import Lru
+from grid.explore.overview import (
+    HardwareClass,
+    Overview,
+    equal,
+    hardware_classes,
+    overview,
+    task_classes,
+)
+from grid.identity import digest
+from grid.results import files
+from grid.results.location import Location
+from grid.results.reader import Results
+from grid.results.schema import ATTEMPTS, TABLES
+from grid.statistics.interval import Floats
+
+if TYPE_CHECKING:
+    from grid.results.files import Problem
+
+Weights = Mapping[str, float] | None
+Key = tuple[tuple[str, float], ...]
+
+_SHAPES = "kv_cache"
+
+
+def fingerprint(uri: str | Path) -> str:
+    """Of the names and sizes of a store's files: another one when rows were added.
+
+    Raises InputError where the place cannot be read.
+    """
+    location = Location(uri)
+    named = [(e.name, e.size) for e in location.entries() if e.name.endswith(files.ENDING)]
+    return digest(location.path, named)
+
+
+class Dataset:
+    """A store as it was when this was made; make it anew where `fingerprint` has changed.
+
+    Several threads may ask at once. Torn, foreign and newer files are left out and named in
+    `problems`. Raises InputError where the place cannot be read.
+    """
+
+    def __init__(self, uri: str | Path = "results") -> None:
+        self.fingerprint = fingerprint(uri)
+        self.results = Results(uri)
+        self.shown = self.results.location.shown
+        self._condition: pc.Expression | None = None
+        self._reset()
+
+    def _reset(self) -> None:
+        self._lock = RLock()
+        self._variants: Lru[tuple[str, Key], list[Variant]] = Lru(64)
+        self._joined: Lru[str, list[Variant]] = Lru(64)
+        self._beliefs: Lru[tuple[str, Key], Posterior] = Lru(8)
+        self._composites: Lru[tuple[Any, ...], Floats] = Lru(4)
+        self._whole: pa.Table | None = None
+
+    def only(self, condition: pc.Expression) -> Dataset:
+        """The same store as if it held only the attempts for which a condition on the columns of
+        `overview` holds."""
+        part = object.__new__(type(self))
+        part.fingerprint, part.results, part.shown = self.fingerprint, self.results, self.shown
+        part._condition = condition if self._condition is None else self._condition & condition
+        part._reset()
+        return part
+
+    @property
+    def empty(self) -> bool:
+        return self.overview.attempts.num_rows == 0
+
+    @cached_property
+    def problems(self) -> list[Problem]:
+        """Files that were left out, and why, as far as they were looked at."""
+        with self._lock:
+            _ = self.overview
+            return self.results.seen_problems()
+
+    @cached_property
+    def overview(self) -> Overview:
+        """All attempts, those that count, and those with figures, with the columns that cost little
+        to read: what lists and counts should ask."""
+        with self._lock:
+            return overview(self.results, self._condition)
+
+    @cached_property
+    def classes(self) -> tuple[HardwareClass, ...]:
+        """Measured ones first, then by number of ok attempts."""
+        return hardware_classes(self.overview.attempts)
+
+    def attempts(self) -> pa.Table:
+        """All attempts of every status, with every column but `kv_cache`. `overview.attempts` is
+        the same in a tenth of the time and memory, without the environment."""
+        with self._lock:
+            if self._whole is None:
+                columns = [name for name in ATTEMPTS.names if name != _SHAPES]
+                ids = self.overview.attempts["attempt_id"].combine_chunks()
+                self._whole = self.results.read("attempts", columns, ids).select(columns)
+            return self._whole
+
+    def final(self) -> pa.Table:
+        """The attempt that counts of each cell, with the columns of `attempts`."""
+        ids = self.overview.final["attempt_id"].combine_chunks()
+        attempts = self.attempts()
+        return attempts.filter(pc.is_in(attempts["attempt_id"], value_set=ids))
+
+    def variants(self, hardware_class: str, weights: Weights = None) -> list[Variant]:
+        """Those of one hardware class, as `grid.analysis.variants` over the whole store gives them.
+
+        Raises InputError for a task class that nothing was asked, or an unusable weight.
+        """
+        with self._lock:
+            return self._variants.get(
+                (hardware_class, _key(weights)), lambda: self._composed(hardware_class, weights)
+            )
+
+    def everywhere(self, weights: Weights = None) -> list[Variant]:
+        """The variants of all hardware classes, classes sorted by name."""
+        names = sorted(one.name for one in self.classes)
+        return [variant for name in names for variant in self.variants(name, weights)]
+
+    def belief(self, hardware_class: str, weights: Weights = None) -> Posterior:
+        """Joint draws for the variants of one hardware class."""
+        with self._lock:
+            return self._beliefs.get(
+                (hardware_class, _key(weights)),
+                lambda: self._posterior(self.variants(hardware_class, weights)),
+            )
+
+    def tables(self, hardware_class: str) -> Tables:
+        """The rows that the class's variants hang on, and its attempts that count, of any status;
+        of samples the repetitions of speed runs only."""
+        with self._lock:
+            final = self.overview.final
+            here = final.filter(equal(final, "hardware_class", hardware_class))
+            hang = self._gathering.ids(hardware_class)
+            ids = pc.unique(pa.concat_arrays([hang, here["attempt_id"].combine_chunks()]))
+            read = {name: self._rows(name, ids) for name in TABLES if name != "samples"}
+            samples = self._rows("samples", ids)
+            speed = pc.is_in(samples["name"], value_set=pa.array(SPEED_SERIES))
+            return Tables(samples=samples.filter(speed), **read)
+
+    def attempt(self, attempt_id: str) -> AttemptDetail:
+        """All that the store has of an attempt. Raises InputError where it has no such one."""
+        with self._lock:
+            return attempt_detail(self.results, attempt_id)
+
+    @cached_property
+    def task_classes(self) -> frozenset[str]:
+        """Those that anything was asked: they may be weighted."""
+        return frozenset(task_classes(self.overview.ok))
+
+    @cached_property
+    def _gathering(self) -> Gathering:
+        return Gathering(self.results, self.overview)
+
+    def _rows(self, table: str, ids: pa.Array[Any]) -> pa.Table:
+        return self.results.read(table, TABLES[table].names, ids)
+
+    def _composed(self, hardware_class: str, weights: Weights) -> list[Variant]:
+        found = self._joined.get(hardware_class, lambda: self._gathering.variants(hardware_class))
+        return composed(found, weights, self.task_classes)
+
+    def _posterior(self, found: Sequence[Variant]) -> Posterior:
+        # Machines of one device kind share their answers, and so the draws of what those are worth.
+        key = tuple(
+            (v.artifact_id, v.backend, v.attempt_ids.get("tasks"), tuple(v.weights.items()))
+            for v in found
+        )
+        drawn = self._composites.get(key, lambda: composite_draws(found))
+        return posterior(found, capability=drawn)
+
+
+def _key(weights: Weights) -> Key:
+    return tuple(sorted((weights or {}).items()))

@@ -1,0 +1,184 @@
+"""The attempts that a hardware class's variants are made of, read from a store as they are needed.
+
+Figures of one class hang on attempts elsewhere: quality is shared by the machines of a device kind,
+and references, noise floors and the main text are looked for among all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from grid.analysis.beside import SCOPE
+from grid.analysis.ground import QUALITY, Ground
+from grid.analysis.join import joined
+from grid.analysis.tables import Attempt, ItemRows, attempts_of, item_rows
+from grid.analysis.variant import Variant
+from grid.explore.lru import Lru
+from grid.explore.overview import LATER, Overview, equal
+from grid.results.schema import TABLES
+
+if TYPE_CHECKING:
+    from grid.results.reader import Results
+
+FIGURES = (
+    "load_s", "peak_rss_bytes", "kv_bytes", "prefill_tps", "decode_tps", "drift", "capability",
+    "prefill_j_per_token", "decode_j_per_token",
+)  # fmt: skip
+"""Metrics that variants are made of; of text quality and latency they have all."""
+
+ROWS = [
+    "attempt_id", "started_at", "measure", "workload", "artifact_id", "model", "family",
+    "parameters", "format", "quant", "artifact_bytes", "backend", "options", "hardware_class",
+    "device_kind", "origin",
+]  # fmt: skip
+FACTS = ("environment", "kv_cache", "context_length", "licence", "bpw_file", "bpw_layer")
+USED = ("bandwidth_bytes_s", "llc_bytes", SCOPE)
+METRICS = ("name", "value", "low", "high", "sd", "n", "method")
+
+Kinds = tuple[str | None, ...]
+"""Device kinds that a hardware class computed on."""
+
+
+class Shared(NamedTuple):
+    """What the machines of one device kind share: attempts at quality and tasks, and items."""
+
+    attempts: Sequence[Attempt]
+    items: Mapping[str, ItemRows]
+
+
+class Gathering:
+    """Reads and keeps what the classes looked at last are made of."""
+
+    def __init__(self, results: Results, overview: Overview) -> None:
+        self._results, self._ok = results, overview.ok
+        self._shared: Lru[str | None, Shared] = Lru(4)
+        self._grounds: Lru[Kinds, Ground] = Lru(4)
+        self._texts: list[Attempt] | None = None
+
+    def variants(self, hardware_class: str) -> list[Variant]:
+        """The class's variants, without a composite capability."""
+        mine = self._of_class(hardware_class)
+        kinds = _kinds(mine)
+        ground = self._grounds.get(kinds, lambda: self._ground(kinds))
+        return joined(ground, self._own(mine))
+
+    def ids(self, hardware_class: str) -> pa.Array[Any]:
+        """Attempts that the class's variants hang on."""
+        mine = self._of_class(hardware_class)
+        beside = [one.id for one in self._beside(_kinds(mine))]
+        own = mine["attempt_id"].combine_chunks()
+        return pc.unique(pa.concat_arrays([own, pa.array(beside, pa.string())]))
+
+    def _of_class(self, hardware_class: str) -> pa.Table:
+        return self._ok.filter(equal(self._ok, "hardware_class", hardware_class))
+
+    def _ground(self, kinds: Kinds) -> Ground:
+        items = [self._of_kind(kind).items for kind in kinds]
+        return Ground(self._beside(kinds), {name: of for one in items for name, of in one.items()})
+
+    def _beside(self, kinds: Kinds) -> list[Attempt]:
+        """What the variants of the device kinds hang on, wherever it was measured."""
+        found = {one.id: one for one in (*self._computations(kinds), *self._all_texts())}
+        for kind in kinds:
+            found |= {one.id: one for one in self._of_kind(kind).attempts}
+        return sorted(found.values(), key=lambda one: one.id)
+
+    def _of_kind(self, device_kind: str | None) -> Shared:
+        return self._shared.get(device_kind, lambda: self._read_kind(device_kind))
+
+    def _own(self, rows: pa.Table) -> list[Attempt]:
+        """The class's attempts with what they say of node and model."""
+        ids = rows["attempt_id"].combine_chunks()
+        of_id = {
+            row["attempt_id"]: row for row in _facts(self._results.read("attempts", FACTS, ids))
+        }
+        whole = [row | of_id[row["attempt_id"]] for row in rows.select(ROWS).to_pylist()]
+        alone = rows.filter(~pc.field("measure").isin(QUALITY))["attempt_id"].combine_chunks()
+        series = self._results.read("samples", ("name", "values"), alone)
+        late = rows.filter(pc.field("measure") == "latency")["attempt_id"].combine_chunks()
+        found = attempts_of(whole, self._figures(alone, late), series)
+        return sorted(found, key=lambda one: one.id)
+
+    def _read_kind(self, device_kind: str | None) -> Shared:
+        rows = self._ok.filter(
+            _same("device_kind", device_kind) & pc.field("measure").isin(QUALITY)
+        )
+        ids = rows["attempt_id"].combine_chunks()
+        texts = rows.filter(pc.field("measure") == "quality")["attempt_id"].combine_chunks()
+        found = attempts_of(_bare(rows), self._figures(ids, texts), _none("samples"))
+        tasks = [one for one in found if one.measure == "tasks"]
+        asked = pa.array([one.id for one in tasks], pa.string())
+        items = self._results.read("items", ("item", "score", "chance"), asked)
+        return Shared(found, item_rows(items, tasks))
+
+    def _figures(self, ids: pa.Array[Any], whole: pa.Array[Any]) -> pa.Table:
+        """Metrics of the attempts: all of those in `whole`."""
+        table = self._results.read("metrics", METRICS, ids)
+        named = pc.is_in(table["name"], value_set=pa.array(FIGURES))
+        return table.filter(pc.or_(named, pc.is_in(table["attempt_id"], value_set=whole)))
+
+    def _all_texts(self) -> Sequence[Attempt]:
+        """All attempts at text quality, without figures: what was compared with what."""
+        if self._texts is None:
+            rows = self._ok.filter(pc.field("measure") == "quality")
+            self._texts = attempts_of(_bare(rows), _none("metrics"), _none("samples"))
+        return self._texts
+
+    def _computations(self, kinds: Kinds) -> list[Attempt]:
+        """One attempt, without figures, of each way in which a reference was computed for speed or
+        tasks on the device kinds, wherever that was."""
+        texts = self._all_texts()
+        references = {str(one.workload.get("reference")).partition("@")[0] for one in texts}
+        rows = self._ok.filter(
+            pc.and_(
+                _among(self._ok, "device_kind", [kind for kind in kinds if kind is not None]),
+                pc.and_(
+                    _among(self._ok, "artifact_id", sorted(references)),
+                    pc.not_equal(self._ok["measure"], pa.scalar("quality")),
+                ),
+            )
+        )
+        keys = ["artifact_id", "backend", "options", "device_kind"]
+        firsts = rows.group_by(keys).aggregate([("attempt_id", "min")])["attempt_id_min"]
+        chosen = rows.filter(pc.is_in(rows["attempt_id"], value_set=firsts.combine_chunks()))
+        return attempts_of(_bare(chosen), _none("metrics"), _none("samples"))
+
+
+def _facts(table: pa.Table) -> list[dict[str, Any]]:
+    """Rows of FACTS; of the environment what variants are made of, as the rest is most of it."""
+    told = {
+        name: pc.map_lookup(table["environment"], pa.scalar(name), "last").to_pylist()
+        for name in USED
+    }
+    rows = table.drop_columns(["environment"]).to_pylist()
+    for row, *values in zip(rows, *told.values(), strict=True):
+        pairs = zip(USED, values, strict=True)
+        row["environment"] = [(name, value) for name, value in pairs if value is not None]
+    return rows
+
+
+def _bare(rows: pa.Table) -> list[dict[str, Any]]:
+    """Rows without the columns that are read later."""
+    missing: dict[str, Any] = dict.fromkeys(LATER)
+    return [row | missing for row in rows.select(ROWS).to_pylist()]
+
+
+def _kinds(rows: pa.Table) -> Kinds:
+    return tuple(sorted(pc.unique(rows["device_kind"]).to_pylist(), key=str))
+
+
+def _among(rows: pa.Table, column: str, values: Sequence[str]) -> pa.BooleanArray:
+    return pc.is_in(rows[column], value_set=pa.array(values, pa.string()))
+
+
+def _same(column: str, value: str | None) -> pc.Expression:
+    field = pc.field(column)
+    return field.is_null() if value is None else field == value
+
+
+def _none(table: str) -> pa.Table:
+    return TABLES[table].empty_table()

@@ -1,0 +1,147 @@
+"""The fast frontier against its definition, ties one by one, and subsets of a belief."""
+
+from __future__ import annotations
+
+import pickle
+import time
+
+import numpy as np
+from analysis_cases import variant
+from hypothesis import given
+from hypothesis import strategies as st
+
+from grid.analysis import frontier, posterior, subset
+from grid.analysis.belief import class_draws
+from grid.analysis.pareto import membership, ties, undominated
+from grid.statistics import Interval
+
+HALF = [1.0] * 50 + [0.0] * 50
+
+
+def by_definition(a, b):
+    """No other is at least as good on both and better on one: all pairs, one after the other."""
+    draws = max(len(a), len(b))
+    a, b = (np.broadcast_to(part, (draws, part.shape[1])) for part in (a, b))
+    no_worse = (a[:, None, :] >= a[:, :, None]) & (b[:, None, :] >= b[:, :, None])
+    return ~(no_worse & ~no_worse.transpose(0, 2, 1)).any(axis=2)
+
+
+@st.composite
+def axes(draw):
+    """Two axes with many equal values, each exact or drawn, with NaN here and there."""
+    size = draw(st.integers(0, 8))
+    rng = np.random.default_rng(draw(st.integers(0, 10_000)))
+    levels = draw(st.sampled_from((2, 4, 1000)))
+    found = []
+    for draws in draw(st.sampled_from(((1, 1), (1, 7), (7, 1), (7, 7)))):
+        values = rng.integers(-levels, levels, (draws, size)).astype(float)
+        found.append(np.where(rng.random(size) < 0.1, np.nan, values))
+    return found
+
+
+@given(axes())
+def test_the_frontier_is_that_of_the_definition(given):
+    a, b = given
+    assert (undominated(a, b) == by_definition(a, b)).all()
+    assert np.allclose(membership(a, b), by_definition(a, b).mean(axis=0))
+
+
+@given(st.integers(0, 1000), st.sampled_from((3, 100)))
+def test_ties_are_where_neither_is_better_in_nearly_all_draws(seed, levels):
+    draws = np.random.default_rng(seed).integers(0, levels, (80, 5)) + np.arange(5) * levels / 9
+    better = np.array([[(draws[:, i] > draws[:, j]).mean() for j in range(5)] for i in range(5)])
+    wanted = (better <= 0.975) & (better.T <= 0.975) & ~np.eye(5, dtype=bool)
+    assert (ties(draws) == wanted).all()
+
+
+def test_a_subset_has_the_draws_of_the_whole():
+    given = [variant(f"q{i}", i, HALF[i:] + HALF[:i], [9.0, 10.0 + i]) for i in range(1, 5)]
+    whole = posterior(given)
+    part = subset(whole, {given[2].id, given[0].id})
+    assert part.variants == (given[0], given[2])
+    assert (part.capability == whole.capability[:, [0, 2]]).all()
+    assert (part.rates["decode_tps"] == whole.rates["decode_tps"][:, [0, 2]]).all()
+    assert set(part.rates) == {"prefill_tps", "decode_tps"}
+    assert subset(whole, ()).variants == ()
+
+
+def test_a_belief_and_a_frontier_can_be_kept_elsewhere():
+    belief = posterior([variant("a", 4, HALF, [9.0, 10.0]), variant("b", 5, HALF)])
+    again = pickle.loads(pickle.dumps(frontier(pickle.loads(pickle.dumps(belief)))))
+    assert [p.probability for p in again.points] == [p.probability for p in frontier(belief).points]
+    assert [v.quant for v in again.points[0].ties["capability"]] == ["b"]
+
+
+class TestEnergy:
+    def test_less_energy_is_better(self):
+        frugal = variant("frugal", 5, HALF, decode_j_per_token=Interval(1.0), energy_scope="gpu")
+        wasteful = variant(
+            "wasteful", 4, HALF, decode_j_per_token=Interval(2.0), energy_scope="gpu"
+        )
+        found = frontier([wasteful, frugal], x="decode_j_per_token")
+        assert [(p.variant.quant, p.x, p.on) for p in found.points] == [
+            ("frugal", 1.0, True),
+            ("wasteful", 2.0, False),
+        ]
+
+    def test_figures_of_unlike_scopes_never_share_the_axis(self):
+        scopes = {"a": "gpu", "b": "gpu", "c": "cpu"}
+        given = [
+            variant(name, 4, HALF, decode_j_per_token=Interval(1.0), energy_scope=scope)
+            for name, scope in scopes.items()
+        ]
+        found = frontier([*given, variant("d", 4, HALF)], x="decode_j_per_token")
+        assert {p.variant.quant for p in found.points} == {"a", "b"}
+        assert {v.quant: why for v, why in found.left_out} == {
+            "c": "its energy counts cpu, that of most gpu",
+            "d": "no energy per token",
+        }
+
+
+class TestMeansWithoutItems:
+    def mean(self, name, value, sd, **fields):
+        known = Interval(value, sd=sd)
+        return variant(
+            name, 4, {}, classes={"math": known}, weights={"math": 1.0}, capability=known, **fields
+        )
+
+    def test_draws_are_normal_with_the_standard_error(self):
+        drawn = class_draws([self.mean("q", 0.4, 0.05)], "math", 20_000, 1)[:, 0]
+        assert abs(drawn.mean() - 0.4) < 0.002
+        assert abs(drawn.std() - 0.05) < 0.002
+
+    def test_without_one_they_are_constant_and_said_to_be_of_unknown_certainty(self):
+        exact, known = self.mean("q", 0.4, None), self.mean("q", 0.4, 0.05)
+        assert (class_draws([exact], "math", 9, 1) == 0.4).all()
+        assert (exact.unsure_unknown, known.unsure_unknown) == (True, False)
+        assert not variant("items", 4, HALF).unsure_unknown
+
+    def test_they_stand_beside_variants_with_items(self):
+        belief = posterior([self.mean("mean", 0.4, 0.01), variant("items", 4, HALF)])
+        assert np.isfinite(belief.capability).all()
+        alone = posterior([variant("items", 4, HALF)])
+        assert (belief.capability[:, 1] == alone.capability[:, 0]).all()
+
+    def test_they_do_not_hang_on_the_order(self):
+        one, other = self.mean("a", 0.4, 0.01), self.mean("b", 0.5, 0.02)
+        plain, turned = posterior([one, other]), posterior([other, one])
+        assert (plain.capability == turned.capability[:, ::-1]).all()
+
+
+def test_500_variants_and_1500_items_take_less_than_3_cpu_seconds():
+    rng = np.random.default_rng(0)
+    given = [
+        variant(
+            f"q{i}",
+            100 + i % 100,
+            {name: rng.random(300) < 0.3 + i / 1000 for name in "abcde"},
+            [9.0, 9.5, 10.0],
+        )
+        for i in range(500)
+    ]
+    start = time.process_time()
+    belief = posterior(given)
+    found = [frontier(belief, axis) for axis in ("artifact_bytes", "decode_tps")]
+    tied = [point.ties["capability"] for point in found[0].members]
+    assert time.process_time() - start < 3
+    assert any(tied)

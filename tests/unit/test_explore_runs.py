@@ -1,0 +1,167 @@
+"""What a store says of its runs: sweeps, failures, nodes, figures to doubt."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+from results_cells import METRIC, NODE, cell, measured
+
+from grid.explore import Dataset
+from grid.explore.doubts import BUSY, doubts_on
+from grid.explore.runs import Account, account, failures, runs
+from grid.measurement import Measurement, Metric
+from grid.results import open_store
+from grid.results.reader import Results
+from grid.results.store import Store
+from grid.workload import Decode, Latency, Prefill
+
+START = 1_800_000_000.0
+
+
+def fill(
+    folder: Path,
+    *attempts: Measurement,
+    sweep_id: str = "s1",
+    sweep: str = "night",
+    metrics: tuple[Metric, ...] = (),
+    node: str = NODE.name,
+) -> Results:
+    """A store with these attempts at cells of `cells`, added."""
+    by_id = {one.id: one for one in CELLS}
+    at = msgspec.structs.replace(NODE, name=node)
+    with Store(folder).writer() as writer:
+        for one in attempts:
+            writer.add(by_id[one.cell_id], one, metrics, node=at, sweep_id=sweep_id, sweep=sweep)
+    return open_store(folder)
+
+
+CELLS = [
+    cell("Q4_0", Decode(tokens=64)),
+    cell("Q8_0", Decode(tokens=64)),
+    cell("Q2_K", Prefill(tokens=64)),
+    cell("Q6_K", Latency(prompt=8, generate=8)),
+]
+
+
+def told(one: Measurement, **environment: str) -> Measurement:
+    return msgspec.structs.replace(one, environment={**one.environment, **environment})
+
+
+def test_a_sweep_is_told_with_its_time_cells_nodes_and_engine_share(tmp_path: Path) -> None:
+    store = fill(
+        tmp_path,
+        measured(CELLS[0], at=START),
+        measured(CELLS[1], at=START + 10),
+        measured(CELLS[2], "oom", at=START + 20),
+        measured(CELLS[3], "skipped", at=START),
+    )
+    (run,) = runs(store.attempts())
+    assert (run.name, run.id, run.nodes) == ("night", "s1", (NODE.name,))
+    assert run.first == datetime.fromtimestamp(START, UTC)
+    assert run.last == datetime.fromtimestamp(START + 20 + 2.5, UTC)
+    assert run.cells == {"ok": 2, "oom": 1, "skipped": 1}
+    assert run.total == 4
+    assert run.engine_share == pytest.approx(2.25 / 2.5)
+    assert run.hardware_classes == (NODE.hardware_class,)
+
+
+def test_a_cell_that_was_tried_again_counts_once_as_it_ended(tmp_path: Path) -> None:
+    store = fill(tmp_path, measured(CELLS[0], "error", at=START), measured(CELLS[0], at=START + 5))
+    assert runs(store.attempts())[0].cells == {"ok": 1}
+
+
+def test_the_newest_sweep_comes_first(tmp_path: Path) -> None:
+    fill(tmp_path, measured(CELLS[0], at=START + 100), sweep_id="new", sweep="later")
+    store = fill(tmp_path, measured(CELLS[1], at=START), sweep_id="old", sweep="sooner")
+    assert [run.name for run in runs(store.attempts())] == ["later", "sooner"]
+
+
+def test_failures_are_grouped_by_reason_and_skips_come_last(tmp_path: Path) -> None:
+    store = fill(
+        tmp_path,
+        measured(CELLS[0], "error", at=START),
+        measured(CELLS[1], "error", at=START),
+        measured(CELLS[2], "skipped", at=START),
+        measured(CELLS[3], at=START),
+    )
+    error, skipped = failures(store.final())
+    assert (error.status, error.reason) == ("error", "it was error")
+    assert sorted(error.labels) == ["tiny Q4_0 tg64", "tiny Q8_0 tg64"]
+    assert error.nodes == (NODE.name,)
+    assert (skipped.status, skipped.labels) == ("skipped", ("tiny Q2_K pp64",))
+
+
+def test_what_succeeded_later_is_no_failure(tmp_path: Path) -> None:
+    fill(tmp_path, measured(CELLS[0], "error", at=START))
+    store = fill(tmp_path, measured(CELLS[0], at=START + 9), sweep_id="s2")
+    assert failures(store.final()) == []
+
+
+def test_nodes_are_told_with_their_facts_versions_and_what_was_set_by_hand(
+    tmp_path: Path,
+) -> None:
+    older = told(measured(CELLS[0], at=START, version="1.0"), bandwidth_bytes_s="1e9")
+    newer = told(
+        measured(CELLS[1], at=START + 5, version="1.1"),
+        bandwidth_bytes_s="2e9", quantgrid="0.2", node_toml="cores, memory",
+    )  # fmt: skip
+    fill(tmp_path, older, newer)
+    fill(tmp_path, measured(CELLS[2], at=START), node="mac")
+    first, second = account(Dataset(tmp_path)).nodes
+    assert [first.name, second.name] == ["mac", NODE.name]
+    assert first.bandwidth_bytes_s is None
+    assert second.bandwidth_bytes_s == 2e9
+    assert second.attempts == 2
+    assert second.overridden == "cores, memory"
+    assert second.versions["fake"] == ("1.0", "1.1")
+    assert second.versions["quantgrid"] == ("0.2",)
+
+
+def test_drift_outliers_and_other_programs_are_to_be_doubted(tmp_path: Path) -> None:
+    drift = (
+        Metric(name="drift", value=1.0, unit="1"),
+        Metric(name="drift_change", value=-0.18, unit="1"),
+        Metric(name="outliers", value=2.0, unit="1"),
+    )
+    fill(tmp_path, measured(CELLS[0], at=START), metrics=drift)
+    calm = Metric(name="drift", value=0.0, unit="1")
+    fill(tmp_path, measured(CELLS[1], at=START), metrics=(METRIC, calm))
+    busy = told(measured(CELLS[2], at=START), other_cpu_share=str(BUSY + 0.1))
+    fill(tmp_path, busy)
+    found = {one.kind: one for one in doubts_on(Dataset(tmp_path), NODE.hardware_class)}
+    assert found["drift"].text == "-18% from the first repetition to the last"
+    assert found["outliers"].text == "2 repetitions far from the median"
+    assert found["busy"].text == "other programs used 30% of the machine"
+    assert {one.label for one in found.values()} == {"tiny Q4_0 tg64", "tiny Q2_K pp64"}
+
+
+def test_figures_that_are_no_numbers_are_no_doubt(tmp_path: Path) -> None:
+    nan = (
+        Metric(name="drift", value=float("nan"), unit="1"),
+        Metric(name="outliers", value=float("inf"), unit="1"),
+    )
+    fill(tmp_path, measured(CELLS[0], at=START), metrics=nan)
+    assert doubts_on(Dataset(tmp_path), NODE.hardware_class) == []
+
+
+def test_a_duration_that_nobody_measured_does_not_count(tmp_path: Path) -> None:
+    endless = msgspec.structs.replace(measured(CELLS[0], at=START), wall_s=1e300)
+    store = fill(tmp_path, endless)
+    assert runs(store.attempts())[0].last == datetime.fromtimestamp(START, UTC)
+
+
+@pytest.mark.parametrize("share", ["0.1", "nan", "", "much", "1e9", "-1"])
+def test_a_share_that_is_small_or_no_number_is_no_doubt(tmp_path: Path, share: str) -> None:
+    fill(tmp_path, told(measured(CELLS[0], at=START), other_cpu_share=share))
+    assert doubts_on(Dataset(tmp_path), NODE.hardware_class) == []
+
+
+def test_an_empty_store_has_nothing_to_tell(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "none")
+    assert runs(store.attempts()) == []
+    assert failures(store.final()) == []
+    assert account(Dataset(tmp_path / "none")) == Account([], [], [])
+    assert doubts_on(Dataset(tmp_path / "none"), "none") == []
