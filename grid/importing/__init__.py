@@ -1,0 +1,23 @@
+"""Import: what other tools measured, as rows that say where they are from.
+
+Every row carries its origin and licence, and its hardware class, artifact and cell ids are made
+with the origin, so that it never joins with a measured row.
+"""
+
+from __future__ import annotations
+
+from grid.importing.imported import Imported
+from grid.importing.publications import Publication, published, published_store
+from grid.importing.reading import FORMATS, detect, read
+from grid.importing.writing import add
+
+__all__ = [
+    "FORMATS",
+    "Imported",
+    "Publication",
+    "add",
+    "detect",
+    "published",
+    "published_store",
+    "read",
+]

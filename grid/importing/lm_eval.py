@@ -1,0 +1,258 @@
+"""lm-evaluation-harness: results_*.json, with the items of samples_*.jsonl beside it.
+
+One record a class of tasks, since a class's figure is the mean over its tasks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from grid.identity import digest
+from grid.importing import metric
+from grid.importing.gguf_names import quant_in
+from grid.importing.lm_eval_samples import Items, items_beside
+from grid.importing.lm_eval_tasks import Task, group_of, task_of
+from grid.importing.record import Origin, Record, Weights
+from grid.importing.source import Source, clean, finite, json_of, mapping, seconds, shortened, text
+from grid.measurement import ItemResult, Metric
+
+ORIGIN = Origin("lm-evaluation-harness")
+
+_NAMED = 20
+"""Unknown tasks that are named one by one."""
+
+_DEVICE = re.compile(r"^\s*GPU 0:\s*(.+?)\s*$", re.MULTILINE)
+_CPU = re.compile(r"^\s*Model name:\s*(.+?)\s*$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class _Score:
+    """One task's figure, as the harness gives it, and its items where they are there."""
+
+    task: str
+    about: Task
+    metric: str
+    value: float
+    error: float | None
+    n: int | None
+    items: Items | None
+
+    @property
+    def text(self) -> str:
+        return f"{self.task} {self.metric} {self.value:.4f}"
+
+
+def looks_json(value: Any) -> bool:
+    """Whether a parsed object is a results file of the harness."""
+    if not isinstance(value, dict) or not isinstance(value.get("results"), dict):
+        return False
+    return bool({"versions", "configs", "config", "n-shot", "lm_eval_version"} & set(value))
+
+
+def read_json(source: Source) -> list[Record]:
+    """One record for each class that one of the tasks belongs to; other tasks are said."""
+    whole = json_of(source, source.text)
+    if not looks_json(whole):
+        raise source.wrong("no results of lm-evaluation-harness (results, versions, config)")
+    classes: defaultdict[str, list[_Score]] = defaultdict(list)
+    for name, row in whole["results"].items():
+        score = _score(source, whole, clean(str(name)), row)
+        if score is not None:
+            classes[score.about.task_class].append(score)
+    _say_unknown(source, [clean(str(name)) for name in whole["results"]])
+    if not classes and not source.skipped:
+        raise source.wrong("its results hold no task; give the file of a whole run")
+    return [_record(source, whole, name, scores) for name, scores in sorted(classes.items())]
+
+
+def _say_unknown(source: Source, names: Sequence[str]) -> None:
+    unknown = [shortened(name) for name in names if task_of(name) is None]
+    if unknown:
+        more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
+        source.skip(
+            f"left out: {', '.join(unknown[:_NAMED])}{more}: class of tasks and chance not known"
+        )
+
+
+def _score(source: Source, whole: Mapping[str, Any], name: str, row: Any) -> _Score | None:
+    about, group = task_of(name), group_of(name)
+    if group is not None and isinstance(whole["results"].get(group), dict):
+        return None  # the group's figure holds it
+    if about is None:
+        return None
+    if group is not None and name in mapping(whole.get("groups")):
+        return None  # part of a group whose own parts are all here
+    given = mapping(row)
+    taken = next((one for one in about.metrics if given.get(one) is not None), None)
+    if taken is None:
+        source.skip(f"the task {name} is left out: none of {', '.join(about.metrics)} is given")
+        return None
+    value, error = finite(given[taken]), _error(given, taken)
+    if value is None or not 0 <= value <= 1:
+        raise source.wrong(f"{name}: {taken} is {shortened(given[taken])}, not from 0 to 1")
+    n = _items_asked(whole, name, given)
+    return _Score(name, about, taken, value, error, n, items_beside(source, name, taken, about))
+
+
+def _error(row: Mapping[str, Any], taken: str) -> float | None:
+    """Standard error of a metric, `acc_stderr,none` of `acc,none`; `N/A` is none."""
+    name, _, filtered = taken.partition(",")
+    found = finite(row.get(f"{name}_stderr,{filtered}" if filtered else f"{name}_stderr"))
+    return found if found is not None and 0 <= found <= 1 else None
+
+
+def _items_asked(whole: Mapping[str, Any], name: str, row: Mapping[str, Any]) -> int | None:
+    counts = mapping(mapping(whole.get("n-samples")).get(name))
+    n = finite(counts.get("effective", row.get("sample_len", row.get("sample_count"))))
+    return int(n) if n is not None and 0 < n < 2**31 else None
+
+
+def _record(
+    source: Source, whole: Mapping[str, Any], task_class: str, scores: Sequence[_Score]
+) -> Record:
+    tasks = ", ".join(score.task for score in scores)
+    items = _all_items(scores)
+    hardware, device = _hardware(source, whole)
+    engine = text(mapping(whole.get("config")), "model") or "hf"
+    return Record(
+        weights=_weights(source, whole),
+        measure="tasks",
+        label=f"task {task_class} ({tasks})",
+        workload={
+            "task_class": task_class,
+            "source": tasks,
+            "items_sha256": _asked(whole, scores),
+            "limit": sum(score.n or 0 for score in scores),
+        },
+        backend=engine,
+        engine_version=_version(whole),
+        hardware=hardware,
+        device_kind=device,
+        metrics=_metrics(scores, items),
+        items=items,
+        started_at=seconds(whole.get("date")),
+        environment={"tasks": "; ".join(score.text for score in scores), **_environment(whole)},
+    )
+
+
+def _all_items(scores: Sequence[_Score]) -> tuple[ItemResult, ...]:
+    """Items of all tasks of the class, or none: a part of them would be another figure."""
+    parts = [score.items for score in scores]
+    if not all(parts):
+        return ()
+    return tuple(item for part in parts if part for item in part.items)
+
+
+def _metrics(scores: Sequence[_Score], items: Sequence[ItemResult]) -> tuple[Metric, ...]:
+    names = ", ".join(f"{score.task} {score.metric}" for score in scores)
+    if items:
+        return metric.of_items(items, ORIGIN.name, f"items of {names}")
+    k = len(scores)
+    chance = [score.about.chance for score in scores]
+    gains = [(s.value - c) / (1 - c) for s, c in zip(scores, chance, strict=True)]
+    errors = [score.error for score in scores]
+    counts = [score.n for score in scores]
+    n = sum(count for count in counts if count) if all(counts) else None
+    how = f"mean over {names}" if k > 1 else names
+    spread = [None if e is None else e / (1 - c) for e, c in zip(errors, chance, strict=True)]
+    score = sum(one.value for one in scores) / k
+    return metric.scores(
+        (score, _joint(errors)),
+        sum(chance) / k,
+        (sum(gains) / k, _joint(spread)),
+        n,
+        ORIGIN.name,
+        how,
+    )
+
+
+def _joint(errors: Sequence[float | None]) -> float | None:
+    """Standard error of the mean of independent figures; None where one has none."""
+    known = [error for error in errors if error is not None]
+    if len(known) < len(errors):
+        return None
+    return float(sum(error**2 for error in known) ** 0.5) / len(known)
+
+
+def _asked(whole: Mapping[str, Any], scores: Sequence[_Score]) -> str:
+    """Names the items asked: two runs compare item by item only where this is the same."""
+    versions, shots = mapping(whole.get("versions")), mapping(whole.get("n-shot"))
+    parts = [
+        (s.task, s.metric, s.n, str(versions.get(s.task)), str(shots.get(s.task))) for s in scores
+    ]
+    return digest("items", parts, [score.items.content if score.items else "" for score in scores])
+
+
+def _weights(source: Source, whole: Mapping[str, Any]) -> Weights:
+    config = mapping(whole.get("config"))
+    given = config.get("model_args")
+    arguments = given if isinstance(given, dict) else _pairs(text(config, "model_args"))
+    path = text(arguments, "gguf_file") or text(arguments, "pretrained") or text(arguments, "path")
+    path = path or text(whole, "model_name") or text(arguments, "model")
+    name = clean(path.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1])
+    if not (source.model or name):
+        source.skip("the file does not name the model; give it with --model")
+    parameters = finite(config.get("model_num_parameters"))
+    quant, said = _quant(arguments, config, name)
+    if not said:
+        source.skip(f"no precision is said of {name or 'the model'}; it is called {quant}")
+    return Weights(
+        model=source.model or name or "unnamed",
+        quant=quant,
+        format="gguf" if "gguf" in path.lower() else "safetensors",
+        parameters=int(parameters) if parameters and 0 < parameters < 2**53 else None,
+    )
+
+
+def _pairs(arguments: str) -> dict[str, str]:
+    pairs = (part.partition("=") for part in arguments.split(","))
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+_DTYPES = {
+    "bfloat16": "BF16", "float16": "F16", "float32": "F32", "half": "F16",
+    "torch.bfloat16": "BF16", "torch.float16": "F16", "torch.float32": "F32",
+}  # fmt: skip
+_METHODS = re.compile(r"(?i)\b(awq|gptq|bnb|nf4|int4|int8|w4a16|w8a8|fp8|exl2|hqq)\b")
+
+
+def _quant(arguments: Mapping[str, Any], config: Mapping[str, Any], name: str) -> tuple[str, bool]:
+    """(quantization, whether the file says it): in its arguments, its name or its data type."""
+    for flag, quant in (("load_in_4bit", "bnb-4bit"), ("load_in_8bit", "bnb-8bit")):
+        if text(arguments, flag).lower() in ("true", "1"):
+            return quant, True
+    found = quant_in(name)
+    if found:
+        return found, True
+    method = _METHODS.search(re.sub(r"[-_.]", " ", name))
+    if method:
+        return method[1].lower(), True
+    kind = text(arguments, "dtype") or text(config, "model_dtype")
+    return (_DTYPES[kind], True) if kind in _DTYPES else ("as published", False)
+
+
+def _hardware(source: Source, whole: Mapping[str, Any]) -> tuple[str, str]:
+    """(hardware, device kind) as the harness's environment report says."""
+    about, config = str(whole.get("pretty_env_info", ""))[:100_000], mapping(whole.get("config"))
+    device = text(config, "device").split(":")[0]
+    card, chip = _DEVICE.search(about), _CPU.search(about)
+    if device == "cpu":
+        card = None
+    found = card or chip
+    device = device or ("cuda" if card else "unknown")
+    return source.hardware or (clean(found[1]) if found else f"unnamed {device} hardware"), device
+
+
+def _version(whole: Mapping[str, Any]) -> str:
+    return text(whole, "transformers_version") or text(whole, "lm_eval_version")
+
+
+def _environment(whole: Mapping[str, Any]) -> dict[str, str]:
+    kept = ("lm_eval_version", "git_hash", "transformers_version", "model_source", "chat_template")
+    named = {name: text(whole, name)[:200] for name in kept if text(whole, name)}
+    arguments = mapping(whole.get("config")).get("model_args")
+    return named | ({"model_args": clean(str(arguments))[:400]} if arguments else {})

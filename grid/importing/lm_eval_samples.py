@@ -1,0 +1,119 @@
+"""The items of lm-evaluation-harness: samples_<task>_<time>.jsonl beside its results."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from grid.identity import digest
+from grid.importing.lm_eval_tasks import Task, group_of
+from grid.importing.source import Source, finite, json_of, shortened, text, text_of
+from grid.measurement import ItemResult
+
+_RESULTS = re.compile(r"results_(.+)\.json")
+_SAMPLES = re.compile(r"samples_(.+?)_(\d{4}-\d\d-\d\dT.+)\.jsonl")
+
+
+@dataclass(frozen=True)
+class Items:
+    """Items of one task, and `content`, a digest of what was asked."""
+
+    items: tuple[ItemResult, ...]
+    content: str
+
+
+def looks_json(value: Any) -> bool:
+    """Whether a parsed object is one item."""
+    return isinstance(value, dict) and "doc_id" in value and "resps" in value
+
+
+def results_of(samples: Path) -> Path | None:
+    """The results file that samples belong to, where it lies beside them."""
+    match = _SAMPLES.fullmatch(samples.name)
+    beside = samples.with_name(f"results_{match[2]}.json") if match else samples
+    return beside if match and beside.is_file() else None
+
+
+def items_beside(source: Source, task: str, taken: str, about: Task) -> Items | None:
+    """Items of a task, from the samples of the same run; None where there are none whole.
+
+    Raises InputError for a samples file that is damaged.
+    """
+    match = _RESULTS.fullmatch(source.name)
+    if match is None:
+        return None
+    found: list[ItemResult] = []
+    asked: list[tuple[str, str]] = []
+    for name, path in _files(source.path.parent, match[1]):
+        if name == task or group_of(name) == task:
+            part = Source(path, text_of(path))
+            for at, line in enumerate(part.text.splitlines(), 1):
+                if line.strip():
+                    row = json_of(part, line, at)
+                    _take(part, row, (name, taken, about, at), found, asked)
+    if not found:
+        return None
+    return Items(tuple(found), digest("asked", sorted(asked)))
+
+
+def _files(folder: Path, time: str) -> Iterator[tuple[str, Path]]:
+    for path in sorted(folder.glob("samples_*.jsonl")):
+        match = _SAMPLES.fullmatch(path.name)
+        if match and match[2] == time:
+            yield match[1], path
+
+
+def _take(
+    part: Source,
+    row: Any,
+    of: tuple[str, str, Task, int],
+    found: list[ItemResult],
+    asked: list[tuple[str, str]],
+) -> None:
+    """Add one item, unless it stands for another filter's answer to the same question."""
+    task, taken, about, at = of
+    if not looks_json(row):
+        raise part.wrong(f"line {at} is no item of lm-evaluation-harness (doc_id, resps)")
+    name, _, filtered = taken.partition(",")
+    if filtered and text(row, "filter") not in ("", filtered):
+        return
+    score = finite(_plain(row.get(name)))
+    if score is None or not 0 <= score <= 1:
+        raise part.wrong(f"line {at}: {name} is {shortened(row.get(name))}, not from 0 to 1")
+    item = f"{task}:{text(row, 'doc_id')}"
+    found.append(_item(row, item, score, name, about))
+    asked.append((item, text(row, "doc_hash")))
+
+
+def _plain(value: Any) -> Any:
+    """A truth value as 0 or 1, which some tasks give."""
+    return int(value) if isinstance(value, bool) else value
+
+
+def _item(row: Mapping[str, Any], item: str, score: float, name: str, about: Task) -> ItemResult:
+    likelihoods = _likelihoods(row)
+    chance = 1 / len(likelihoods) if len(likelihoods) > 1 and about.chance else about.chance
+    target = finite(row.get("target"))
+    right = target is not None and target == int(target) and 0 <= target < len(likelihoods)
+    best = likelihoods.index(max(likelihoods)) if likelihoods and name == "acc" else -1
+    return ItemResult(
+        task_class=about.task_class,
+        item=item,
+        score=score,
+        chance=chance,
+        chosen=best,
+        answer=int(target) if right and target is not None else -1,
+        log_likelihoods=likelihoods,
+    )
+
+
+def _likelihoods(row: Mapping[str, Any]) -> tuple[float, ...]:
+    """Of the choices, in nats; none where the item was generated."""
+    given = row.get("filtered_resps")
+    pairs = given if isinstance(given, list) else []
+    first = [one[0] if isinstance(one, list) and len(one) == 2 else None for one in pairs]
+    values = [finite(one) for one in first]
+    return () if None in values else tuple(value for value in values if value is not None)

@@ -1,0 +1,125 @@
+"""Imported figures as rows of `metrics`: value, what is known of its uncertainty, and by whom."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from grid import statistics
+from grid.measurement import ItemResult, Metric, Series
+from grid.statistics import Interval
+
+UNITS = {
+    "perplexity": "1", "ln_ppl_ratio": "1", "accuracy": "1", "chance": "1", "capability": "1",
+    "same_top1": "1", "peak_rss_bytes": "B", "peak_vram_bytes": "B", "peak_unified_bytes": "B",
+    "load_s": "s", "ttft_s": "s", "tpot_s": "s", "e2e_s": "s",
+    "prefill_j_per_token": "J/token", "decode_j_per_token": "J/token",
+}  # fmt: skip
+
+
+def figure(
+    name: str,
+    value: float | None,
+    origin: str,
+    *,
+    sd: float | None = None,
+    n: int | None = None,
+    bounds: tuple[float, float] | None = None,
+    how: str = "",
+) -> Metric:
+    """A figure as the source gives it. `n` is 1 where the source does not say how many samples
+    are behind it; `how` is added to the method."""
+    low, high = bounds if bounds else (None, None)
+    return Metric(
+        name=name,
+        value=value,
+        unit=unit_of(name),
+        low=low,
+        high=high,
+        sd=sd,
+        n=n or 1,
+        method=f"as imported from {origin}" + (f": {how}" if how else ""),
+    )
+
+
+def unit_of(name: str) -> str:
+    """The unit of a metric that imports may give."""
+    if name.startswith("kld"):
+        return "nat"
+    if name.startswith("dp"):
+        return "1"
+    return UNITS.get(name, "token/s" if "_tps" in name else "1")
+
+
+def with_error(
+    name: str,
+    value: float,
+    error: float | None,
+    origin: str,
+    *,
+    n: int | None = None,
+    how: str,
+    ends: tuple[float, float] = (-math.inf, math.inf),
+) -> Metric:
+    """A mean with its standard error: the interval is value ± 1.96 of it, within `ends`."""
+    half = None if error is None else statistics.interval.z_quantile() * error
+    bounds = None if half is None else (max(value - half, ends[0]), min(value + half, ends[1]))
+    return figure(name, value, origin, sd=error, n=n, bounds=bounds, how=how)
+
+
+def speed(
+    kind: str, tokens: int, rate: float, sd: float | None, series: Series | None, origin: str
+) -> tuple[Metric, ...]:
+    """Rate in token/s: mean as given; the interval from the repetitions where the source has them,
+    on the log scale as for measured rates."""
+    name = f"{kind}_tps"
+    if series is None:
+        how = "mean and sd of repetitions, how many is not said" if sd else "one figure"
+        return (figure(name, rate, origin, sd=sd, how=how),)
+    found = statistics.rate_interval([tokens / value for value in series.values])
+    n = len(series.values)
+    how = f"mean; {found.method}"
+    bounds = _bounds(found)
+    return (figure(name, rate, origin, sd=sd, n=n, bounds=bounds, how=how),)
+
+
+def accuracy(
+    score: float, error: float | None, n: int | None, chance: float, origin: str, how: str
+) -> tuple[Metric, ...]:
+    """Accuracy, the level of guessing, and capability, (score - chance) / (1 - chance)."""
+    spread = None if error is None else error / (1 - chance)
+    gain = (score - chance) / (1 - chance)
+    return scores((score, error), chance, (gain, spread), n, origin, how)
+
+
+def scores(
+    accuracy: tuple[float, float | None],
+    chance: float,
+    capability: tuple[float, float | None],
+    n: int | None,
+    origin: str,
+    how: str,
+) -> tuple[Metric, ...]:
+    """The three metrics of a task run; accuracy and capability each with a standard error."""
+    wrong = -chance / (1 - chance)
+    return (
+        with_error("accuracy", *accuracy, origin, n=n, how=how, ends=(0.0, 1.0)),
+        figure("chance", chance, origin, n=n, how=how),
+        with_error("capability", *capability, origin, n=n, how=how, ends=(wrong, 1.0)),
+    )
+
+
+def of_items(items: Sequence[ItemResult], origin: str, how: str) -> tuple[Metric, ...]:
+    """The same three from single items, as for measured ones."""
+    scores, chances = [item.score for item in items], [item.chance for item in items]
+    score, gain = statistics.score_mean(scores), statistics.capability(scores, chances)
+    chance, n = sum(chances) / len(chances), len(items)
+    return (
+        figure("accuracy", score.value, origin, sd=score.sd, n=n, bounds=_bounds(score), how=how),
+        figure("chance", chance, origin, n=n, how=how),
+        figure("capability", gain.value, origin, sd=gain.sd, n=n, bounds=_bounds(gain), how=how),
+    )
+
+
+def _bounds(found: Interval) -> tuple[float, float] | None:
+    return None if found.low is None or found.high is None else (found.low, found.high)

@@ -1,0 +1,277 @@
+"""Each bundled table as records. What a table does not say is null, and said in its method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from grid.importing import metric
+from grid.importing.record import Record, Weights
+from grid.measurement import Metric
+from grid.model import LayerState
+from grid.units import GIB
+
+Object = Mapping[str, Any]
+_GB = 10**9
+
+
+def quality(about: Object, models: Object) -> Iterator[Record]:
+    """Perplexity and divergence of GGUF quants: size, PPL with its error, KLD, dp."""
+    origin = about["source"]
+    reference = _gguf(about, models, next(r for r in about["rows"] if r["quant"] == "f16"))
+    for row in about["rows"]:
+        figures = tuple(_quality_metrics(row, origin))
+        if _gguf(about, models, row) == reference:
+            yield _quality(about, models, row, reference, figures[:1], {})
+            figures, options = figures[1:], {"reference_logits": "as stored, 16 bits each"}
+            yield _quality(about, models, row, reference, figures, options)
+        else:
+            yield _quality(about, models, row, reference, figures, {})
+
+
+def _quality(
+    about: Object,
+    models: Object,
+    row: Object,
+    reference: Weights,
+    figures: tuple[Metric, ...],
+    options: Mapping[str, str],
+) -> Record:
+    """The divergence of the reference from itself, as stored, is the noise floor: a run of its own
+    under `options`, beside its perplexity."""
+    return Record(
+        weights=_gguf(about, models, row),
+        measure="quality",
+        label=f"quality {about['corpus']}",
+        workload={
+            "text": about["corpus"],
+            "text_sha256": "",
+            "context": about["context"],
+            "chunks": 0,
+            "reference": _reference(reference, about["source"]),
+        },
+        backend="llama.cpp",
+        engine_version=about["engine_version"],
+        options=options,
+        hardware=about["hardware"],
+        device_kind="cuda",
+        metrics=figures,
+        environment=_said(row, "imatrix"),
+    )
+
+
+def _quality_metrics(row: Object, origin: str) -> Iterator[Metric]:
+    how = "standard error as given, tokens taken as independent"
+    yield metric.with_error("perplexity", row["ppl"], row["ppl_se"], origin, how=how)
+    yield metric.with_error("kld_mean", row["kld"], row["kld_se"], origin, how=how)
+    yield metric.figure("dp_mean", row["mean_dp_pct"] / 100, origin)
+    yield metric.figure("dp_rms", row["rms_dp_pct"] / 100, origin)
+
+
+def _reference(weights: Weights, origin: str) -> str:
+    from grid.importing.record import Origin, artifact_id
+
+    return f"{artifact_id(weights, Origin(origin))}@llama.cpp"
+
+
+def _gguf(about: Object, models: Object, row: Object) -> Weights:
+    model = models[about["model"]]
+    head, _, tail = row["quant"].partition("_")
+    quant = f"{head}_{tail}".strip("_").upper()
+    matrix = row.get("imatrix")
+    size = round(row["size_gib"] * GIB)
+    return Weights(
+        model=about["model"],
+        family=model["family"],
+        quant=quant,
+        format="gguf",
+        quantizer="llama.cpp" + (f", importance matrix {matrix}" if matrix else ""),
+        parameters=model["parameters"],
+        bytes=size,
+        bpw=row.get("bpw_file", 8 * size / model["parameters"]),
+        **_shape(model),
+    )
+
+
+def _shape(model: Object) -> dict[str, Any]:
+    layers = (LayerState(model["key"], model["value"]),) * model["layers"]
+    return {"context_length": model.get("context_length"), "layers": layers}
+
+
+def gguf_speed(about: Object, models: Object) -> Iterator[Record]:
+    """Rates of GGUF quants on one machine, mean and sd as llama-bench prints them."""
+    for row in about["rows"]:
+        for kind, tokens in (("prefill", about["prompt"]), ("decode", about["generate"])):
+            yield _speed(
+                _gguf(about, models, row),
+                kind,
+                (tokens, 0),
+                (row[f"{kind}_tps"], row[f"{kind}_tps_sd"]),
+                about,
+                hardware=about["hardware"],
+                device="cuda",
+            )
+
+
+def _speed(
+    weights: Weights,
+    kind: str,
+    asked: tuple[int, int],
+    rate: tuple[float, float | None],
+    about: Object,
+    *,
+    hardware: str,
+    device: str,
+    backend: str = "llama.cpp",
+    environment: Mapping[str, str] | None = None,
+) -> Record:
+    """`asked` is tokens and depth, `rate` the mean in token/s and its sd."""
+    tokens, depth = asked
+    label = f"{'pp' if kind == 'prefill' else 'tg'}{tokens}" + (f" @ d{depth}" if depth else "")
+    return Record(
+        weights=weights,
+        measure=kind,
+        label=label,
+        workload={"tokens": tokens, "depth": depth, "repetitions": None},
+        backend=backend,
+        hardware=hardware,
+        device_kind=device,
+        metrics=metric.speed(kind, tokens, rate[0], rate[1], None, about["source"]),
+        environment=environment or {},
+    )
+
+
+def chips(about: Object, models: Object) -> Iterator[Record]:
+    """Rates of one model at three quants, chip by chip, with each chip's memory bandwidth."""
+    for row in about["rows"]:
+        for quant, size in about["size_gib"].items():
+            weights = _gguf(about, models, {"quant": quant, "size_gib": size})
+            for kind, tokens in (("prefill", about["prompt"]), ("decode", about["generate"])):
+                rate = row.get(f"{quant.lower()}_{kind}_tps")
+                if rate is not None:
+                    bandwidth = f"{row['bandwidth_gb_s'] * _GB:.0f}"
+                    yield _speed(
+                        weights,
+                        kind,
+                        (tokens, 0),
+                        (rate, None),
+                        about,
+                        hardware=row["chip"],
+                        device="metal" if row["chip"].startswith("Apple") else "cuda",
+                        environment={
+                            "bandwidth_bytes_s": bandwidth,
+                            "bandwidth": "as the maker states it",
+                        },
+                    )
+
+
+def mlx(about: Object, models: Object) -> Iterator[Record]:
+    """MMLU-Pro, rates after and into a prompt, and peak memory, of MLX quants."""
+    source, prompt = about["source"], about["prompt_tokens"]
+    for row in about["rows"]:
+        model, bits = models[row["model"]], about["bits_per_weight"][row["format"]]
+        weights = Weights(
+            model=row["model"],
+            family=model["family"],
+            quant="BF16" if row["format"] == "bf16" else row["format"],
+            format="mlx",
+            quantizer="mlx-lm",
+            parameters=model["parameters"],
+            bytes=round(model["parameters"] * bits / 8),
+            bpw=bits,
+            **_shape(model),
+        )
+        where: dict[str, Any] = {"hardware": about["hardware"], "device": "metal"}
+        said = {"artifact_bytes": about["sizes"]}
+        yield _speed(
+            weights, "prefill", (prompt, 0), (row["prefill_tps"], None), about,
+            backend="mlx-lm", environment=said, **where,
+        )  # fmt: skip
+        yield _speed(
+            weights, "decode", (about["generate"], prompt), (row["decode_tps"], None), about,
+            backend="mlx-lm", environment=said, **where,
+        )  # fmt: skip
+        yield _memory(weights, about, "mlx-lm", row["peak_gb"], "peak_unified_bytes", prompt)
+        accuracy = metric.accuracy(
+            row["mmlu_pro"] / 100, None, None, about["chance"], source, about["asked"]
+        )
+        yield _tasks(weights, about, "mlx-lm", ("recall", "MMLU-Pro"), accuracy)
+
+
+def methods(about: Object, models: Object) -> Iterator[Record]:
+    """Quantization methods of one model on one card: rate, peak memory and a mean of 4 tasks."""
+    model = models[about["model"]]
+    for row in about["rows"]:
+        weights = Weights(
+            model=about["model"],
+            family=model["family"],
+            quant="BF16" if row["method"] == "bf16" else row["method"],
+            format="safetensors",
+            parameters=model["parameters"],
+            bytes=2 * model["parameters"] if row["method"] == "bf16" else None,
+            bpw=16.0 if row["method"] == "bf16" else None,
+            **_shape(model),
+        )
+        yield _speed(
+            weights, "decode", (about["output_tokens"], 0), (row["decode_tps"], None), about,
+            hardware=about["hardware"], device="cuda", backend="transformers",
+            environment={"depth": "the length of the prompt is not stated; taken as none"},
+        )  # fmt: skip
+        yield _memory(weights, about, "transformers", row["peak_vram_gb"], "peak_vram_bytes", 0)
+        how = about["asked"]
+        scores = (
+            metric.figure("accuracy", row["avg_4_tasks"], about["source"], how=how),
+            metric.figure("chance", None, about["source"], how=how),
+            metric.figure("capability", None, about["source"], how=how),
+        )
+        yield _tasks(weights, about, "transformers", ("4 tasks", "4 tasks, not named"), scores)
+
+
+def _memory(
+    weights: Weights, about: Object, backend: str, peak_gb: float, name: str, context: int
+) -> Record:
+    return Record(
+        weights=weights,
+        measure="memory",
+        label=f"memory c{context}",
+        workload={"context": context},
+        backend=backend,
+        hardware=about["hardware"],
+        device_kind=about["device"],
+        metrics=(metric.figure(name, peak_gb * _GB, about["source"], how="peak, as given"),),
+    )
+
+
+def _tasks(
+    weights: Weights,
+    about: Object,
+    backend: str,
+    asked: tuple[str, str],
+    metrics: tuple[Metric, ...],
+) -> Record:
+    task_class, tasks = asked
+    return Record(
+        weights=weights,
+        measure="tasks",
+        label=f"task {task_class} ({tasks})",
+        workload={"task_class": task_class, "source": tasks, "items_sha256": "", "limit": 0},
+        backend=backend,
+        hardware=about["hardware"],
+        device_kind=about["device"],
+        metrics=metrics,
+        environment={"tasks": tasks},
+    )
+
+
+def _said(row: Object, *names: str) -> dict[str, str]:
+    return {name: str(row[name]) for name in names if row.get(name) is not None}
+
+
+TABLES: dict[str, Callable[[Object, Object], Iterator[Record]]] = {
+    "llama2-7b-speed-by-chip": chips,
+    "llama3-8b-gguf-quality": quality,
+    "llama3.1-8b-gguf-speed": gguf_speed,
+    "llama3.1-8b-gpu-methods": methods,
+    "mlx-m4max": mlx,
+}
+"""By the name of the bundled file."""
