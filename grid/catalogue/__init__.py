@@ -1,0 +1,17 @@
+"""Chips and kinds of memory: facts of data sheets, nothing measured."""
+
+from grid.catalogue.chip import PLATFORMS, Chip, Platform, target
+from grid.catalogue.find import chips, find, matching
+from grid.catalogue.usable import Usable, usable_bytes
+
+__all__ = [
+    "PLATFORMS",
+    "Chip",
+    "Platform",
+    "Usable",
+    "chips",
+    "find",
+    "matching",
+    "target",
+    "usable_bytes",
+]

@@ -1,0 +1,69 @@
+"""Chip: what a card, a system on a chip or a kind of memory can do by its data sheet."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from grid.errors import InputError
+
+Platform = Literal["metal", "cuda", "vulkan", "rocm", "cpu"]
+PLATFORMS: tuple[str, ...] = get_args(Platform)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chip:
+    """A chip's data-sheet facts; None where the sheet does not say.
+
+    `bandwidth_bytes_s` is the memory's nominal bandwidth; `flops_half` is the 16-bit matrix rate
+    and `flops_single` the 32-bit rate outside of matrix units, both in operations/s (a multiply-add
+    is two); `clock_hz` is the boost clock of the part that computes.
+    `unified` says that the system shares this memory. `source` says where the facts are from.
+    Raises InputError for a bandwidth, memory or rate that is not above zero.
+    """
+
+    name: str
+    vendor: str
+    platform: str
+    bandwidth_bytes_s: float
+    memory_bytes: int | None = None
+    flops_half: float | None = None
+    flops_single: float | None = None
+    unified: bool = False
+    clock_hz: float | None = None
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        _positive(self.name, "bandwidth", self.bandwidth_bytes_s)
+        for what in ("memory_bytes", "flops_half", "flops_single", "clock_hz"):
+            value = getattr(self, what)
+            if value is not None:
+                _positive(self.name, what, value)
+        if self.platform not in PLATFORMS:
+            known = ", ".join(PLATFORMS)
+            raise InputError(f"{self.name}: no platform {self.platform!r}; known: {known}")
+
+
+def target(
+    memory_bytes: int | None, bandwidth_bytes_s: float, platform: str = "cpu", name: str = ""
+) -> Chip:
+    """A chip known by its budget alone: memory in bytes and bandwidth in bytes/s.
+
+    Raises InputError where either is not above zero, or the platform is none.
+    """
+    shown = name or f"{platform} with {bandwidth_bytes_s / 1e9:.4g} GB/s"
+    return Chip(
+        name=shown,
+        vendor="",
+        platform=platform,
+        bandwidth_bytes_s=bandwidth_bytes_s,
+        memory_bytes=memory_bytes,
+        unified=platform in {"cpu", "metal"},
+        source="as given",
+    )
+
+
+def _positive(name: str, what: str, value: float) -> None:
+    if not (math.isfinite(value) and value > 0):
+        raise InputError(f"{name}: {what.replace('_', ' ')} {value:g} must be above zero")

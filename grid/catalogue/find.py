@@ -1,0 +1,150 @@
+"""Find a chip by the name that its owner would type."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+from types import MappingProxyType
+
+from grid.catalogue.apple import apple_chips
+from grid.catalogue.cards import cards
+from grid.catalogue.chip import PLATFORMS, Chip
+from grid.catalogue.memory import memory_kinds
+from grid.errors import InputError, did_you_mean
+from grid.units import GIB
+
+_IGNORED = frozenset({"gpu", "core", "cores", "graphics", "card", "ram", "memory", "chip", "the"})
+_CHEAP = frozenset({"nvidia", "amd", "intel", "apple", "geforce", "radeon", "tesla", "quadro"})
+_UNUSUAL = frozenset(
+    {"mobile", "max", "q", "embedded", "drive", "grid", "prod", "oem", "cnx", "nvl", "dgxs"}
+    | {"x2", "d", "v2", "mining", "hc", "sff", "le", "fhhl"}
+)
+"""Words of laptops' and makers' variants, which are seldom meant by a name without them."""
+_ALIASES = {"laptop": "mobile", "notebook": "mobile", "workstation": ""}
+_DRIVER = re.compile(r"(hbm|gddr|navi|gfx|sm)\d+[a-z]*")
+_MEMORY = re.compile(r"\d+gb")
+_SAME_BANDWIDTH = 0.06
+"""Tables round bandwidths: 800 or 819 GB/s."""
+_SMALL, _VARIANT, _WORD, _RARE = 0.01, 0.1, 1.0, 3.0
+"""How much a word that was not asked for speaks against a chip, by kind of word."""
+
+
+@cache
+def chips() -> Mapping[str, Chip]:
+    """Every known chip by its name: Apple's, kinds of main memory, then cards, oldest first."""
+    known = (*apple_chips(), *memory_kinds(), *cards())
+    return MappingProxyType({chip.name: chip for chip in known})
+
+
+def find(name: str, bandwidth_bytes_s: float | None = None) -> Chip:
+    """The chip meant by `4090`, `rtx 3060 12gb`, `m2 ultra 76` or `ddr5-5600`.
+
+    All of its words must be in the chip's name, or be the size of its memory; what drivers add is
+    passed over. Of several chips the plainest is meant (the desktop card, two channels of memory),
+    of equals the one that came first, of Apple chips that differ in GPU cores the smallest; a
+    bandwidth, where it is given, decides first. A word such as `vulkan` or `rocm` says through what
+    the card computes. Raises InputError with the nearest known name where there is none.
+    """
+    exact = chips().get(name)
+    if exact is not None:
+        return exact
+    words = _words(name)
+    platform = next((word for word in words if word in PLATFORMS), None)
+    asked = frozenset(words) - frozenset(PLATFORMS)
+    if any(word[-1].isdigit() or word[0].isdigit() for word in asked):
+        asked = frozenset(word for word in asked if not _is_chatter(word))
+    found = [one for one in chips() if asked and _is_meant(asked, chips()[one])]
+    if not found:
+        raise InputError(f"no chip {name!r} is known. {_hint(name)}")
+    best = min(
+        (chips()[one] for one in found), key=lambda one: _rank(asked, one, bandwidth_bytes_s)
+    )
+    return best if platform is None else replace(best, platform=platform)
+
+
+def matching(text: str) -> list[Chip]:
+    """The chips with all words of `text` in their names; all chips for an empty one."""
+    asked = frozenset(_words(text))
+    return [chip for name, chip in chips().items() if asked <= _known_words(name)]
+
+
+def _rank(asked: frozenset[str], chip: Chip, bandwidth: float | None) -> tuple[float, float]:
+    surplus = _surplus(asked, _known_words(chip.name))
+    if bandwidth is None:
+        return (surplus, 0.0)
+    off = abs(chip.bandwidth_bytes_s / bandwidth - 1)
+    return (0.0 if off < _SAME_BANDWIDTH else 1.0, surplus)
+
+
+def _is_chatter(word: str) -> bool:
+    """What drivers add to a name and no chip has in its own: radv, hbm3, navi31."""
+    return word not in _vocabulary() and (word.isalpha() or bool(_DRIVER.fullmatch(word)))
+
+
+@cache
+def _vocabulary() -> frozenset[str]:
+    return frozenset().union(*map(_known_words, chips()))
+
+
+def _is_meant(asked: frozenset[str], chip: Chip) -> bool:
+    """All words are in the name, or are the memory's size; which of some chips the buyer chose."""
+    return all(
+        _MEMORY.fullmatch(word) and word == _memory_word(chip, word)
+        for word in asked - _known_words(chip.name)
+    )
+
+
+def _memory_word(chip: Chip, asked: str) -> str:
+    return asked if chip.memory_bytes is None else f"{chip.memory_bytes / GIB:g}gb"
+
+
+def _surplus(asked: frozenset[str], known: frozenset[str]) -> float:
+    """How much more a name says than was asked; the less, the likelier it is meant."""
+    return math.fsum(map(_weight, known - asked))  # exact, whatever the order of a set
+
+
+def _weight(word: str) -> float:
+    if word in _CHEAP:
+        return _SMALL
+    if word in _UNUSUAL:
+        return _RARE
+    return _VARIANT if _MEMORY.fullmatch(word) or word.startswith(("pcie", "sxm")) else _WORD
+
+
+@cache
+def _known_words(name: str) -> frozenset[str]:
+    return frozenset(_words(name))
+
+
+def _words(name: str) -> list[str]:
+    """`RTX3090Ti 24 GB` -> rtx 3090 ti 24gb; `M2 Ultra (76-core GPU)` -> m2 ultra 76."""
+    text = name.lower().replace("(r)", " ").replace("(tm)", " ")
+    text = re.sub(r"\b(rtx|gtx|rx|arc)(?=[\da-z]*\d)", r"\1 ", text)
+    text = re.sub(r"(\d)(ti|super|xtx|xt)\b", r"\1 \2", text)
+    text = re.sub(r"\b(m\d)(pro|max|ultra)", r"\1 \2", text)
+    text = re.sub(r"\bsxm\d", "sxm", text)
+    text = re.sub(r"(\d+) ?gi?b\b", r"\1gb", text)
+    text = re.sub(r"\b(l?p?ddr\dx?)[ -]?(\d{4})", r"\1 \2", text)
+    words = [_ALIASES.get(word, word) for word in re.findall(r"[a-z0-9]+", text)]
+    return [word for word in words if word and word not in _IGNORED]
+
+
+def _hint(name: str) -> str:
+    """The nearest name, compared word by word, since the owner's name is shorter than ours."""
+    asked = " ".join(word for word in _words(name) if word not in PLATFORMS)
+    short = {
+        " ".join(word for word in _words(one) if word not in _CHEAP): one
+        for one in reversed(list(chips()))
+        if "channel" not in one
+    }
+    short |= {
+        " ".join(_words(one.partition(",")[0])): one for one in chips() if ", 2 channels" in one
+    }
+    near = did_you_mean(asked, short)
+    for key, one in short.items():
+        if near == f"Did you mean {key!r}?":
+            return f"Did you mean {one!r}?"
+    return "`grid predict --list` names them."

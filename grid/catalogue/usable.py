@@ -1,0 +1,74 @@
+"""How much of a chip's memory a model and its engine can really have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from grid.catalogue.chip import Chip
+from grid.errors import InputError
+from grid.units import GIB, MIB, format_bytes
+
+MAC_SMALL_BYTES = 36 * GIB
+"""Up to this much memory macOS lets the GPU have two thirds, above it three quarters."""
+DESKTOP_BYTES = 800 * MIB
+"""What a desktop with a browser takes of a card: 0.6 to 1 GB."""
+SYSTEM_BYTES, SYSTEM_SHARE = 2 * GIB, 0.1
+"""What a system without a desktop takes: the lesser of 2 GiB and a tenth of the memory."""
+
+
+@dataclass(frozen=True)
+class Usable:
+    """Bytes that weights, KV cache and engine may take together, and the reason in a sentence."""
+
+    bytes: int
+    why: str
+
+
+def usable_bytes(
+    chip: Chip, memory_bytes: int | None = None, reserved: int | None = None, headless: bool = False
+) -> Usable:
+    """What the system leaves of `memory_bytes` (None: the chip's own).
+
+    `reserved` bytes, where given, replace what is assumed of the system; `headless` says that no
+    desktop is drawn by this card. Raises InputError where the size is not known, not above zero, or
+    nothing is left.
+    """
+    total = chip.memory_bytes if memory_bytes is None else memory_bytes
+    if total is None:
+        raise InputError(f"{chip.name}: say how much memory it has, such as --memory 32GiB")
+    if total <= 0:
+        raise InputError(f"{chip.name}: {total} bytes of memory; it must be above zero")
+    if reserved is None:
+        return _assumed(chip, total, headless)
+    if not 0 <= reserved < total:
+        raise InputError(
+            f"{chip.name}: {format_bytes(reserved)} reserved of {format_bytes(total)} leave "
+            "nothing; reserve less"
+        )
+    shown = format_bytes(reserved)
+    return Usable(total - reserved, f"{shown} of {format_bytes(total)} are kept back as asked.")
+
+
+def _assumed(chip: Chip, total: int, headless: bool) -> Usable:
+    shown = format_bytes(total)
+    if chip.platform == "metal":
+        share, words = (
+            (2 / 3, "two thirds") if total <= MAC_SMALL_BYTES else (3 / 4, "three quarters")
+        )
+        why = (
+            f"macOS lets the GPU keep about {words} of {shown} in its working set; "
+            "`sysctl iogpu.wired_limit_mb` raises that."
+        )
+        return Usable(round(total * share), why)
+    if chip.platform == "cpu" or chip.unified:
+        taken = min(SYSTEM_BYTES, round(total * SYSTEM_SHARE))
+        return Usable(
+            total - taken,
+            f"The system and its services take about {format_bytes(taken)} of {shown}.",
+        )
+    if headless:
+        return Usable(total, f"Nothing else uses the card's {shown}: no desktop is drawn by it.")
+    taken = min(DESKTOP_BYTES, round(total * SYSTEM_SHARE))
+    return Usable(
+        total - taken, f"A desktop takes about {format_bytes(taken)} of the card's {shown}."
+    )

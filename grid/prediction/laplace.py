@@ -1,0 +1,199 @@
+"""A hierarchical regression of log times: MAP by Gauss-Newton, and draws by Laplace.
+
+The model of row i is -log(rate_i) = logsumexp_k(offset_ik + X_k[i] . effects) + noise: a time that
+is a sum of parts, each part a product of a known size and effects. Effects have normal priors. Two
+scales are not known beforehand, that of the noise and that of the pooled effects (how much like
+classes differ); they lie on a grid, weighted by the Laplace approximation of their evidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+
+from grid.statistics.interval import Floats
+
+NOISES = (0.015, 0.025, 0.04, 0.065, 0.1, 0.16)
+"""Standard deviations of a log rate around the model: repetitions, builds, what it leaves out."""
+SCALES = (0.75, 1.0, 1.5, 2.25)
+"""Factors on the standard deviations of pooled effects."""
+_NOISE_PRIOR, _SCALE_PRIOR = (np.log(0.04), 0.6), (0.0, 0.5)
+_STEPS, _TOLERANCE, _LONGEST_STEP = 60, 1e-5, 2.0
+_RESTLESS_FITS = 3
+_UNLIKELY = 6.0
+"""Log evidence below the best one at which a noise is not looked at further."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One summand of the time: log sizes [n] and which effects multiply it, [n, p]."""
+
+    offset: Floats
+    design: Floats
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Rows to fit. `observed` are log times [n], `extra` the standard deviations by which some are
+    noisier than the rest [n]; priors of the p effects are [p] each."""
+
+    parts: tuple[Part, ...]
+    observed: Floats
+    extra: Floats
+    mean: Floats
+    sd: Floats
+    pooled: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Joint posterior draws: `effects` [n, p], and each draw's own `noise` and `scale`, [n]."""
+
+    effects: Floats
+    noise: Floats
+    scale: Floats
+
+
+@dataclass(frozen=True)
+class _Fit:
+    mode: Floats
+    factor: Floats  # upper triangular, precision = factor.T @ factor
+    evidence: float
+    noise: float
+    scale: float
+
+
+def posterior_draws(problem: Problem, count: int, seed: int) -> Draws:
+    """`count` draws; the same ones for the same problem and seed."""
+    with one_thread():
+        return _draws(_grid(problem), problem, count, np.random.default_rng(seed))
+
+
+def restless(problem: Problem, groups: Sequence[str], usual: float) -> Floats:
+    """By how much the rows of each group scatter more than `usual` around the model [n].
+
+    Squared residuals over 1 - leverage are unbiased for a row's variance; a group's mean of them is
+    shrunk where there are few. What is found widens the next fit, three times over.
+    """
+    if not groups:
+        return problem.extra
+    place = np.unique(np.array(groups), return_inverse=True)[1]
+    counts = np.bincount(place)
+    with one_thread():
+        for _ in range(_RESTLESS_FITS):
+            fit = _fit(problem, usual, 1.0, problem.mean)
+            excess = np.bincount(place, _variances(problem, fit) - usual**2) / (counts + 1)
+            problem = replace(problem, extra=np.sqrt(np.maximum(excess, 0.0))[place])
+    return problem.extra
+
+
+def one_thread() -> AbstractContextManager[object]:
+    """The matrices here are small: threads that wait for one another take ten times as long."""
+    from threadpoolctl import threadpool_limits
+
+    return cast(AbstractContextManager[object], threadpool_limits(limits=1))
+
+
+def _variances(problem: Problem, fit: _Fit) -> Floats:
+    """An estimate of each row's variance [n]."""
+    predicted, jacobian = log_time(problem.parts, fit.mode)
+    whitened = np.linalg.solve(fit.factor.T, jacobian.T)
+    leverage = (whitened**2).sum(axis=0) / (fit.noise**2 + problem.extra**2)
+    return np.asarray((problem.observed - predicted) ** 2 / np.maximum(1 - leverage, 0.05))
+
+
+def _draws(fits: Sequence[_Fit], problem: Problem, count: int, rng: np.random.Generator) -> Draws:
+    logs = np.array([fit.evidence for fit in fits])
+    weights = np.exp(logs - logs.max())
+    picked = np.sort(rng.choice(len(fits), size=count, p=weights / weights.sum()))
+    normal = rng.standard_normal((count, problem.mean.size))
+    effects = np.empty_like(normal)
+    for index in np.unique(picked):
+        mine = picked == index
+        effects[mine] = fits[index].mode + np.linalg.solve(fits[index].factor, normal[mine].T).T
+    order = rng.permutation(count)
+    return Draws(
+        effects[order],
+        np.array([fits[index].noise for index in picked])[order],
+        np.array([fits[index].scale for index in picked])[order],
+    )
+
+
+def _grid(problem: Problem) -> list[_Fit]:
+    """A fit at each point of the grid that may matter: scales only where the noise is likely."""
+    fits: dict[tuple[float, float], _Fit] = {}
+    start = problem.mean
+    for noise in reversed(NOISES):  # the smoothest first; each starts where the last one ended
+        fits[noise, 1.0] = _fit(problem, noise, 1.0, start)
+        start = fits[noise, 1.0].mode
+    best = max(fit.evidence for fit in fits.values())
+    for noise in NOISES:
+        middle = fits[noise, 1.0]
+        if middle.evidence < best - _UNLIKELY:
+            continue
+        for scale in SCALES:
+            if scale != 1.0:
+                fits[noise, scale] = _fit(problem, noise, scale, middle.mode)
+    return list(fits.values())
+
+
+def _fit(problem: Problem, noise: float, scale: float, start: Floats) -> _Fit:
+    spread = np.hypot(noise, problem.extra)
+    sd = np.where(problem.pooled, scale * problem.sd, problem.sd)
+    effects = start.copy()
+    loss = _loss(problem, effects, spread, sd)
+    for _ in range(_STEPS):
+        predicted, jacobian = log_time(problem.parts, effects)
+        weighted = jacobian / spread[:, None] ** 2
+        precision = jacobian.T @ weighted + np.diag(sd**-2.0)
+        pull = weighted.T @ (problem.observed - predicted)
+        pull -= (effects - problem.mean) / sd**2
+        step = np.linalg.solve(precision, pull)
+        step *= min(1.0, _LONGEST_STEP / max(float(np.abs(step).max(initial=0.0)), 1e-300))
+        effects, loss, moved = _descend(problem, effects, step, loss, spread, sd)
+        if moved < _TOLERANCE:
+            break
+    _, jacobian = log_time(problem.parts, effects)
+    precision = jacobian.T @ (jacobian / spread[:, None] ** 2) + np.diag(sd**-2.0)
+    factor = np.linalg.cholesky(precision).T
+    evidence = -loss - float(np.log(np.diag(factor)).sum() + np.log(sd).sum())
+    evidence -= float(np.log(spread).sum())
+    evidence -= _prior(noise, _NOISE_PRIOR) + _prior(scale, _SCALE_PRIOR)
+    return _Fit(effects, factor, evidence, noise, scale)
+
+
+def _descend(
+    problem: Problem, effects: Floats, step: Floats, loss: float, spread: Floats, sd: Floats
+) -> tuple[Floats, float, float]:
+    """The step, halved until it does not lead uphill; and how much the loss fell."""
+    for _ in range(12):
+        reached = effects + step
+        new = _loss(problem, reached, spread, sd)
+        if new <= loss:
+            return reached, new, loss - new
+        step = step / 2
+    return effects, loss, 0.0
+
+
+def _loss(problem: Problem, effects: Floats, spread: Floats, sd: Floats) -> float:
+    predicted, _ = log_time(problem.parts, effects)
+    misfit = (problem.observed - predicted) / spread
+    return float(misfit @ misfit + (((effects - problem.mean) / sd) ** 2).sum()) / 2
+
+
+def _prior(value: float, prior: tuple[float, float]) -> float:
+    return float(((np.log(value) - prior[0]) / prior[1]) ** 2) / 2
+
+
+def log_time(parts: tuple[Part, ...], effects: Floats) -> tuple[Floats, Floats]:
+    """Log times [n] at effects [p], and their derivatives [n, p]."""
+    logs = np.stack([part.offset + part.design @ effects for part in parts])
+    total = np.logaddexp.reduce(logs, axis=0)
+    shares = np.exp(logs - total)
+    jacobian = sum(share[:, None] * part.design for share, part in zip(shares, parts, strict=True))
+    return total, np.asarray(jacobian)

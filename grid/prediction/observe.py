@@ -1,0 +1,135 @@
+"""Observations in the user's own rows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from grid.analysis.variant import Variant
+from grid.catalogue import PLATFORMS, Chip, find
+from grid.errors import InputError
+from grid.prediction.model import BANDWIDTH_BYTES_S
+from grid.prediction.observation import Observation
+from grid.prediction.published import published_origins
+
+_TOKENS = 64
+"""Tokens of context while a rate from an empty context is measured, where rows do not say."""
+
+
+def observations_of(variants: Sequence[Variant]) -> list[Observation]:
+    """One for each variant with a rate from an empty context; rates at depth are not fitted, since
+    attention's arithmetic, not bytes, decides them on small models. Rows of the bundled published
+    tables are left out: `published_observations` has them, with more facts."""
+    own = [variant for variant in variants if variant.origin not in published_origins()]
+    return [found for variant in own if (found := _observation(variant)) is not None]
+
+
+def chip_of(variant: Variant) -> Chip:
+    """The chip behind a variant's hardware class, under the name that predictions know it by: the
+    class's own, or for rows of the bundled published tables that of the chip.
+
+    An accelerator's facts are the catalogue's, where it knows the name in the class. A CPU's
+    bandwidth is the node's measured copy rate; where nothing is known, a placeholder.
+    """
+    platform = platform_of(variant)
+    published = variant.origin in published_origins()
+    for known in _known(variant.hardware_class):
+        if (known.platform == "cpu") == (platform == "cpu"):
+            name = known.name if published else variant.hardware_class
+            return replace(known, name=name, platform=platform)
+    return Chip(
+        name=_plain(variant.hardware_class) if published else variant.hardware_class,
+        vendor="",
+        platform=platform,
+        bandwidth_bytes_s=_copied(variant, platform) or BANDWIDTH_BYTES_S,
+        unified=platform in {"cpu", "metal"},
+        source="measured copy rate",
+    )
+
+
+def read_bytes_of(variant: Variant, depth: int = 0) -> float:
+    """Bytes that a decoded token reads: the weights, and the KV cache at `depth` tokens.
+
+    Rows of the embedding table that a token does not need are counted too: rows do not tell them.
+    """
+    return variant.artifact_bytes + depth * _kv_bytes_per_token(variant)
+
+
+def platform_of(variant: Variant) -> str:
+    """The platform of a device kind, such as `cuda` of `cuda-sm90`; cpu for kinds unheard of."""
+    kind = variant.device_kind.lower()
+    shown = next((one for one in PLATFORMS if kind.startswith(one)), None)
+    if shown is not None and not (variant.origin and shown == "cpu"):
+        return shown
+    for known in _known(variant.hardware_class):
+        return known.platform
+    return shown or ("cuda" if "cuda" in variant.hardware_class.lower() else "cpu")
+
+
+def _observation(variant: Variant) -> Observation | None:
+    decode, prefill = variant.decode_tps, variant.prefill_tps
+    if (decode is None and prefill is None) or not variant.artifact_bytes or not variant.parameters:
+        return None
+    platform = platform_of(variant)
+    chip = chip_of(variant)
+    copied = _copied(variant, platform) is not None and chip.source == "measured copy rate"
+    known = copied or chip.source != "measured copy rate"
+    tokens = variant.decode[0].tokens // 2 if 0 in variant.decode else _TOKENS
+    return Observation(
+        group=variant.hardware_class,
+        platform=platform,
+        engine=variant.backend,
+        quant=variant.quant,
+        weight_bytes=variant.artifact_bytes,
+        read_bytes=read_bytes_of(variant, tokens),
+        parameters=variant.parameters,
+        layers=len(variant.layers) or None,
+        bandwidth_bytes_s=chip.bandwidth_bytes_s if known else None,
+        flops_half=chip.flops_half,
+        flops_single=chip.flops_single,
+        clock_hz=chip.clock_hz,
+        decode_tps=decode.value if decode and decode.value > 0 else None,
+        prefill_tps=prefill.value if prefill and prefill.value > 0 else None,
+        copied=copied,
+        cached=bool(platform == "cpu" and variant.artifact_bytes < (variant.llc_bytes or 0)),
+        origin=variant.origin,
+        model=variant.model,
+    )
+
+
+def _copied(variant: Variant, platform: str) -> float | None:
+    """The copy rate says something of the CPU's memory alone, not of a card's."""
+    rate = variant.bandwidth_bytes_s
+    return rate if platform == "cpu" and rate is not None and rate > 0 else None
+
+
+def _kv_bytes_per_token(variant: Variant) -> float:
+    if variant.layers:
+        return 2.0 * sum(layer.key + layer.value for layer in variant.layers)
+    if variant.kv_bytes is not None and variant.memory_context:
+        return variant.kv_bytes.value / variant.memory_context
+    return 0.0
+
+
+def _known(hardware_class: str) -> Iterator[Chip]:
+    """The catalogue's chips that the parts of a class's name may mean, the likeliest first."""
+    for name in _names(hardware_class):
+        try:
+            yield find(name)
+        except InputError:
+            continue
+
+
+def _plain(hardware_class: str) -> str:
+    """Without the origin that imported classes have in brackets."""
+    return re.sub(r"\s*\[[^]]*\]$", "", hardware_class)
+
+
+def _names(hardware_class: str) -> list[str]:
+    """What in a class's name may be a chip: `2x NVIDIA GeForce RTX 4090 24 GiB`, then the rest."""
+    plain = _plain(hardware_class)
+    parts = [part.strip() for part in plain.split(",")]
+    cards = [re.sub(r"^\d+x ", "", part) for part in parts if re.match(r"\d+x ", part)]
+    without = [re.sub(r"\s+[\d.]+ [KMGT]iB$", "", card) for card in cards]
+    return [*cards, *without, plain, parts[0]]

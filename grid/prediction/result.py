@@ -1,0 +1,102 @@
+"""What a prediction says: a rate with its interval, and how wrong such predictions were."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from grid.statistics.interval import Floats
+
+LEVEL = 0.9
+"""Share of rates that the intervals of predictions aim to hold."""
+FLAT_SHARE = 0.55
+"""The rule that others use: decoding reaches this share of the memory's nominal bandwidth."""
+
+Rate = Literal["decode", "prefill"]
+
+
+@dataclass(frozen=True)
+class LooRow:
+    """One measured rate beside what is predicted for it when its group or quant is left out.
+
+    Rates in token/s; `error` and `flat_error` are |predicted / measured - 1|; the flat rule (weight
+    bytes at 0.55 of the bandwidth) is None where no bandwidth is known, and for prefill.
+    """
+
+    rate: Rate
+    group: str
+    engine: str
+    quant: str
+    model: str
+    platform: str
+    measured: float
+    predicted: float
+    low: float
+    high: float
+    flat_rule: float | None = None
+
+    @property
+    def error(self) -> float:
+        return abs(self.predicted / self.measured - 1)
+
+    @property
+    def flat_error(self) -> float | None:
+        return None if self.flat_rule is None else abs(self.flat_rule / self.measured - 1)
+
+    @property
+    def covered(self) -> bool:
+        return self.low <= self.measured <= self.high
+
+
+@dataclass(frozen=True)
+class Loo:
+    """Errors of leaving one out; `median` and `worst` are None without rows."""
+
+    rows: tuple[LooRow, ...] = ()
+
+    @property
+    def median(self) -> float | None:
+        return _median([row.error for row in self.rows])
+
+    @property
+    def worst(self) -> float | None:
+        return max((row.error for row in self.rows), default=None)
+
+    @property
+    def flat_median(self) -> float | None:
+        return _median([row.flat_error for row in self.rows if row.flat_error is not None])
+
+    @property
+    def groups(self) -> int:
+        return len({row.group for row in self.rows})
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A predicted rate in token/s: median of `draws` and the central interval that holds `level`.
+
+    `error` are the errors of leaving out one hardware class after another on chips like this one;
+    `basis` says in words that it is predicted and from what.
+    """
+
+    value: float
+    low: float
+    high: float
+    draws: Floats = field(repr=False)
+    error: Loo = field(repr=False)
+    basis: str
+    level: float = LEVEL
+
+
+def summary(draws: Floats, level: float = LEVEL) -> tuple[float, float, float]:
+    """Median and the ends of the central interval of draws [n]."""
+    tail = (1 - level) / 2
+    low, value, high = np.quantile(draws, (tail, 0.5, 1 - tail))
+    return float(value), float(low), float(high)
+
+
+def _median(values: Sequence[float]) -> float | None:
+    return float(np.median(values)) if values else None

@@ -1,0 +1,111 @@
+"""An owner's name for a chip finds the chip."""
+
+from __future__ import annotations
+
+import pytest
+
+from grid.catalogue import chips, find, matching, target
+from grid.catalogue.chip import Chip
+from grid.errors import InputError
+
+TYPED = {
+    "4090": ("NVIDIA GeForce RTX 4090", 1008),
+    "RTX3090Ti": ("NVIDIA GeForce RTX 3090 Ti", 1008),
+    "rtx 3060 12gb": ("NVIDIA GeForce RTX 3060 12 GB", 360),
+    "NVIDIA GeForce RTX 4090 Laptop GPU": ("NVIDIA GeForce RTX 4090 Mobile", 576),
+    "NVIDIA A100-SXM4-80GB": ("NVIDIA A100 SXM4 80 GB", 2039),
+    "NVIDIA H100 80GB HBM3": ("NVIDIA H100 PCIe 80 GB", 2040),
+    "4070 ti super": ("NVIDIA GeForce RTX 4070 Ti SUPER", 672),
+    "7900 xtx": ("AMD Radeon RX 7900 XTX", 960),
+    "Intel(R) Arc(TM) A770 Graphics": ("Intel Arc A770", 512),
+    "AMD Radeon RX 7900 XTX (RADV NAVI31)": ("AMD Radeon RX 7900 XTX", 960),
+    "rtx 3090 24 gb": ("NVIDIA GeForce RTX 3090", 936),
+    "rtx 3060": ("NVIDIA GeForce RTX 3060 12 GB", 360),
+    "M2 Max 64GB": ("Apple M2 Max (30)", 400),
+    "m3 max": ("Apple M3 Max (30)", 300),
+    "m3 max 40": ("Apple M3 Max (40)", 400),
+    "M2 Ultra 76": ("Apple M2 Ultra (76)", 800),
+    "Apple M1 (8-core GPU)": ("Apple M1 (8)", 68),
+    "ddr5-5600": ("DDR5-5600, 2 channels", 89.6),
+    "ddr4 3200 8 channels": ("DDR4-3200, 8 channels", 204.8),
+}
+
+
+@pytest.mark.parametrize("typed", TYPED)
+def test_what_an_owner_types_finds_the_chip(typed: str) -> None:
+    name, gb_s = TYPED[typed]
+    found = find(typed)
+    assert found.name == name
+    assert found.bandwidth_bytes_s / 1e9 == pytest.approx(gb_s, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("typed", "near"),
+    [
+        ("rtx 4091", "NVIDIA GeForce RTX 4090"),
+        ("GTX 3090", "NVIDIA GeForce RTX 3090"),
+        ("ddr5-5601", "DDR5-5600, 2 channels"),
+    ],
+)
+def test_a_wrong_name_gets_the_nearest_one(typed: str, near: str) -> None:
+    with pytest.raises(InputError, match=r"is known\. Did you mean") as caught:
+        find(typed)
+    assert near in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "typed", ["", "  ", "nothing like a chip", "cuda", "4090 512gb", "one GPU"]
+)
+def test_a_name_of_nothing_is_an_error(typed: str) -> None:
+    with pytest.raises(InputError, match="no chip"):
+        find(typed)
+
+
+def test_a_platform_in_the_name_is_what_the_card_computes_through() -> None:
+    assert find("7900 xtx").platform == "vulkan"
+    assert find("7900 xtx rocm").platform == "rocm"
+    assert find("3090 vulkan").platform == "vulkan"
+
+
+def test_a_bandwidth_decides_where_the_name_leaves_it_open() -> None:
+    assert find("m3 max", 400e9).name == "Apple M3 Max (40)"
+    assert find("m4 max", 410e9).name == "Apple M4 Max (32)"
+
+
+def test_every_exact_name_finds_itself() -> None:
+    assert all(find(name).name == name for name in chips())
+
+
+def test_tensor_cores_count_for_the_rate_at_16_bits() -> None:
+    tflops = {"3090": 71, "4090": 165, "a100 sxm4 80gb": 312, "Tesla V100 SXM2 16 GB": 130}
+    for name, rate in tflops.items():
+        flops = find(name).flops_half
+        assert flops is not None
+        assert flops / 1e12 == pytest.approx(rate, rel=0.06)
+
+
+def test_apples_own_figure_for_the_m1_is_met() -> None:
+    assert find("m1 8").flops_half == pytest.approx(2.6e12, rel=0.01)
+
+
+def test_listing_narrows_by_all_words() -> None:
+    assert [chip.name for chip in matching("m4 max")] == ["Apple M4 Max (32)", "Apple M4 Max (40)"]
+    assert len(matching("")) == len(chips())
+    assert matching("no such thing") == []
+
+
+@pytest.mark.parametrize("bandwidth", [0.0, -1e9, float("nan"), float("inf")])
+def test_a_bandwidth_must_be_above_zero(bandwidth: float) -> None:
+    with pytest.raises(InputError, match="bandwidth"):
+        target(None, bandwidth)
+
+
+def test_a_budget_is_a_chip_of_its_own() -> None:
+    chip = target(16 * 2**30, 100e9, "cuda")
+    assert (chip.memory_bytes, chip.platform, chip.unified) == (16 * 2**30, "cuda", False)
+    assert target(None, 50e9).unified
+
+
+def test_an_unknown_platform_is_refused() -> None:
+    with pytest.raises(InputError, match="platform 'abacus'"):
+        Chip(name="x", vendor="", platform="abacus", bandwidth_bytes_s=1e9)

@@ -1,0 +1,58 @@
+"""What the system leaves of a chip's memory."""
+
+from __future__ import annotations
+
+import pytest
+
+from grid.catalogue import find, target, usable_bytes
+from grid.errors import InputError
+from grid.units import GIB
+
+
+def test_a_small_mac_gives_its_gpu_two_thirds() -> None:
+    found = usable_bytes(find("m2 8"), 24 * GIB)
+    assert found.bytes == 16 * GIB
+    assert "iogpu.wired_limit_mb" in found.why
+
+
+def test_a_large_mac_gives_its_gpu_three_quarters() -> None:
+    assert usable_bytes(find("m4 max 40"), 64 * GIB).bytes == 48 * GIB
+
+
+def test_a_desktop_takes_some_of_a_card() -> None:
+    taken = 24 * GIB - usable_bytes(find("4090")).bytes
+    assert 0.6e9 < taken < 1e9
+
+
+def test_a_headless_card_is_all_there() -> None:
+    assert usable_bytes(find("4090"), headless=True).bytes == 24 * GIB
+
+
+def test_a_cpus_system_takes_two_gib_at_most() -> None:
+    memory = find("ddr5-5600")
+    assert usable_bytes(memory, 64 * GIB).bytes == 62 * GIB
+    assert usable_bytes(memory, 10 * GIB).bytes == 9 * GIB
+
+
+def test_what_is_reserved_replaces_what_is_assumed() -> None:
+    found = usable_bytes(find("4090"), reserved=4 * GIB)
+    assert found.bytes == 20 * GIB
+    assert "4 GiB" in found.why
+
+
+def test_the_reason_is_one_sentence() -> None:
+    for chip in (find("4090"), find("m1 8"), find("ddr4-3200"), target(8 * GIB, 1e11, "cuda")):
+        why = usable_bytes(chip, 16 * GIB).why
+        assert why.endswith(".")
+        assert ". " not in why
+
+
+def test_memory_that_nobody_knows_is_asked_for() -> None:
+    with pytest.raises(InputError, match="how much memory"):
+        usable_bytes(find("m1 8"))
+
+
+@pytest.mark.parametrize(("memory", "reserved"), [(0, None), (-1, None), (GIB, GIB), (GIB, -1)])
+def test_memory_that_cannot_be_is_refused(memory: int, reserved: int | None) -> None:
+    with pytest.raises(InputError):
+        usable_bytes(find("4090"), memory, reserved)

@@ -1,0 +1,79 @@
+"""`grid predict` in the terminal and as JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from grid.errors import InputError
+from grid.show.prediction import Asked, list_chips, parse_count, show_prediction
+
+
+def test_the_table_says_predicted_with_interval_error_and_basis(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    show_prediction(Asked("4090", ("Q4_0", "Q8_0"), "7B"), str(tmp_path))
+    out = capsys.readouterr().out
+    assert out.startswith("predicted for NVIDIA GeForce RTX 4090 (cuda, 1010 GB/s, 24 GiB)")
+    assert "Q4_0" in out
+    assert "Q8_0" in out
+    assert "decode is predicted: from" in out
+    assert "% (median)" in out
+
+
+def test_json_holds_what_the_table_shows(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    show_prediction(Asked("m3 max 40", ("Q4_0",), "7B"), str(tmp_path), as_json=True)
+    data = json.loads(capsys.readouterr().out)
+    assert data["predicted"] is True
+    assert data["chip"]["name"] == "Apple M3 Max (40)"
+    decode = data["rows"][0]["decode_tps"]
+    assert 45 < decode["low"] < decode["value"] < decode["high"] < 80
+    assert decode["level"] == 0.9
+    assert decode["leave_one_out_median_error"] < 0.1
+    assert decode["basis"].startswith("predicted: ")
+
+
+def test_a_size_in_bytes_is_a_model_too(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    asked = Asked("4090", ("Q4_K_M",), size="4.9GB")
+    show_prediction(asked, str(tmp_path), as_json=True)
+    assert json.loads(capsys.readouterr().out)["rows"][0]["read_bytes"] == 4.9e9
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (Asked(None), "--chip"),
+        (Asked("rtx 4091"), "Did you mean"),
+        (Asked("4090", params="many"), "not a number of weights"),
+        (Asked("4090", params="0B"), "not a number of weights"),
+        (Asked("4090", size="0"), "--bytes"),
+        (Asked("4090", size="-4GB"), "not a size"),
+        (Asked("4090", params="7B", size="4GB"), "one of them"),
+    ],
+)
+def test_a_slip_is_one_line(asked: Asked, words: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=words) as caught:
+        show_prediction(asked, str(tmp_path))
+    assert "\n" not in str(caught.value)
+
+
+def test_counts_are_read() -> None:
+    assert [parse_count(text) for text in ("8B", "1.5b", "350M", "1000")] == [
+        8e9,
+        1.5e9,
+        3.5e8,
+        1e3,
+    ]
+
+
+def test_chips_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    list_chips("m4 max")
+    out = capsys.readouterr().out
+    assert "Apple M4 Max (32)" in out
+    assert "546" in out
+    with pytest.raises(InputError, match="no chip's name"):
+        list_chips("no such thing")

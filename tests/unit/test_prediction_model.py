@@ -1,0 +1,132 @@
+"""The model finds what is true where it is known, and repeats itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from prediction_worlds import World, shapes
+
+from grid.catalogue import find, target
+from grid.errors import InputError
+from grid.prediction import Observation, Predictor, leave_one_out
+from grid.prediction.fit import FittedRate
+from grid.prediction.quants import GROUPED, I_LOW, K_HIGH, K_LOW, LEGACY, SIXTEEN, bits, family
+
+
+def exact_rows() -> list[Observation]:
+    """Rates of 0.8 of the bandwidth, 50,000 cycles a layer, an operation for each weight."""
+    return [
+        replace(
+            row,
+            decode_tps=1
+            / (
+                row.read_bytes / (0.8 * (row.bandwidth_bytes_s or 0))
+                + 32 * (row.parameters / 6.7e9) ** (1 / 3) * 50_000 / 1.5e9
+                + row.parameters / (row.flops_single or 0)
+            ),
+            prefill_tps=0.5 * (row.flops_half or 0) / (2 * row.parameters),
+        )
+        for row in shapes()
+        if row.platform != "cpu"
+    ]
+
+
+def test_rates_without_noise_are_recovered_on_a_chip_left_out() -> None:
+    rows = leave_one_out(exact_rows())
+    assert len(rows) == 2 * 7 * 10
+    assert max(row.error for row in rows) < 0.08
+    assert np.median([row.error for row in rows]) < 0.02
+    assert all(row.covered for row in rows)
+
+
+def test_rates_without_noise_are_recovered_on_the_same_chip() -> None:
+    rows = exact_rows()
+    fitted = {rate: FittedRate.of(rate, rows) for rate in ("decode", "prefill")}
+    for row in rows:
+        assert np.median(fitted["decode"].rates(row)) == pytest.approx(row.decode_tps, rel=0.01)
+        assert np.median(fitted["prefill"].rates(row)) == pytest.approx(row.prefill_tps, rel=0.01)
+
+
+def test_the_same_observations_give_the_same_draws_in_any_order() -> None:
+    world = World(1)
+    rows = [world.measured(row) for row in shapes()]
+    chip = find("m3 max 40")
+    first = Predictor.fit(rows).decode(chip, "llamacpp", "Q4_0", 4e9)
+    second = Predictor.fit(rows[::-1]).decode(chip, "llamacpp", "Q4_0", 4e9)
+    assert np.array_equal(first.draws, second.draws)
+    assert (first.low, first.value, first.high) == (second.low, second.value, second.high)
+
+
+def test_draws_of_two_models_share_what_is_unknown_of_a_chip() -> None:
+    world = World(2)
+    predictor = Predictor.fit([world.measured(row) for row in shapes()])
+    chip = target(None, 300e9, "vulkan", "a new card")
+    small = predictor.decode(chip, "llamacpp", "Q8_0", 7e9).draws
+    large = predictor.decode(chip, "llamacpp", "Q8_0", 14e9).draws
+    assert np.corrcoef(np.log(small), np.log(large))[0, 1] > 0.5
+
+
+def test_more_bytes_are_slower_and_more_bandwidth_is_faster() -> None:
+    predictor = Predictor.fit(exact_rows())
+    slow, fast = target(None, 100e9, "cuda", "a"), target(None, 200e9, "cuda", "b")
+    assert (
+        predictor.decode(slow, "llamacpp", "Q8_0", 14e9).value
+        < predictor.decode(slow, "llamacpp", "Q8_0", 7e9).value
+        < predictor.decode(fast, "llamacpp", "Q8_0", 7e9).value
+    )
+
+
+def test_a_platform_that_nobody_measured_is_less_sure() -> None:
+    predictor = Predictor.fit(exact_rows())
+    known = predictor.decode(find("3080"), "llamacpp", "Q4_0", 4e9)
+    strange = predictor.decode(find("3080 vulkan"), "llamacpp", "Q4_0", 4e9)
+    assert strange.high / strange.low > known.high / known.low
+    assert "none of them on vulkan" in strange.basis
+
+
+def test_one_restless_machine_does_not_blur_the_others() -> None:
+    rows = exact_rows()
+    rng = np.random.default_rng(5)
+    noisy = [
+        replace(row, decode_tps=(row.decode_tps or 0) * float(np.exp(0.3 * rng.standard_normal())))
+        if row.group == "metal 0"
+        else row
+        for row in rows
+    ]
+    fitted = FittedRate.of("decode", noisy)
+    assert fitted.restless["metal 0"] > 0.15
+    assert all(extra < 0.05 for group, extra in fitted.restless.items() if group != "metal 0")
+
+
+def test_without_observations_data_sheets_remain_and_it_is_said() -> None:
+    found = Predictor.fit([]).decode(find("4090"), "llamacpp", "Q4_0", 4e9)
+    assert 50 < found.low < found.value < found.high < 400
+    assert found.error.median is None
+    assert "nothing was measured" in found.basis
+
+
+def test_every_prediction_says_that_it_is_one() -> None:
+    predictor = Predictor.fit(exact_rows())
+    for chip in (find("4090"), find("arc a770"), target(None, 1e11, "cuda", "cuda 0")):
+        assert predictor.decode(chip, "llamacpp", "Q4_0", 4e9).basis.startswith("predicted: ")
+        assert predictor.prefill(chip, "llamacpp", "Q4_0", 7e9).basis.startswith("predicted: ")
+
+
+@pytest.mark.parametrize("wrong", [0, -1, float("nan"), float("inf")])
+def test_sizes_must_be_above_zero(wrong: float) -> None:
+    predictor = Predictor.fit([])
+    with pytest.raises(InputError, match="bytes read for each token"):
+        predictor.decode(find("4090"), "llamacpp", "Q4_0", wrong)
+    with pytest.raises(InputError, match="parameters"):
+        predictor.prefill(find("4090"), "llamacpp", "Q4_0", wrong)
+    with pytest.raises(InputError, match="decode tps"):
+        replace(shapes()[0], decode_tps=wrong)
+
+
+def test_quants_have_families_and_bits() -> None:
+    named = {"BF16": SIXTEEN, "Q4_0": LEGACY, "Q4_K_M": K_HIGH, "Q3_K_S": K_LOW, "IQ2_XS": I_LOW}
+    assert {quant: family(quant) for quant in named} == named
+    assert family("awq") == family("q4-g32") == GROUPED
+    assert (bits("F16"), bits("q8_0"), bits("torchao-int4")) == (16, 8.5, 4.5)

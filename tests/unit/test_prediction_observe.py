@@ -1,0 +1,134 @@
+"""Observations in the user's own rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from grid.analysis.variant import Speed, Variant
+from grid.model import LayerState
+from grid.prediction import (
+    Predictor,
+    chip_of,
+    leave_one_out,
+    observations_of,
+    published_observations,
+    read_bytes_of,
+)
+from grid.prediction.quants import bits
+from grid.statistics import Interval
+
+CPU = "AMD EPYC, 2 cores, 24 GiB, 32-64 GB/s"
+MAC = "Apple M2 Ultra, 24 cores, 1x Apple M2 Ultra 96 GiB, 128 GiB, 256-512 GB/s"
+CARD = "AMD Ryzen 9, 16 cores, 2x NVIDIA GeForce RTX 3090 24 GiB, 64 GiB, 32-64 GB/s"
+
+
+def variant(quant: str = "Q4_0", parameters: int = 10**9, **changes: object) -> Variant:
+    size = int(parameters * bits(quant) / 8)
+    rate = 40e9 * 0.7 / size
+    made = Variant(
+        model=f"m{parameters}",
+        family="llama",
+        parameters=parameters,
+        quant=quant,
+        format="gguf",
+        artifact_id=f"{parameters} {quant}",
+        artifact_bytes=size,
+        bpw_file=None,
+        bpw_layer=None,
+        backend="llamacpp",
+        options="{}",
+        hardware_class=CPU,
+        device_kind="cpu-avx512-vnni",
+        decode={0: speed(rate)},
+        prefill={0: speed(20 * rate)},
+        bandwidth_bytes_s=40e9,
+        llc_bytes=32e6,
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def speed(rate: float) -> Speed:
+    return Speed(Interval(rate), np.array([rate]), 64, 0)
+
+
+def test_a_variant_with_a_rate_is_an_observation() -> None:
+    row = observations_of([variant()])[0]
+    assert (row.group, row.platform, row.engine, row.quant) == (CPU, "cpu", "llamacpp", "Q4_0")
+    assert (row.bandwidth_bytes_s, row.copied, row.cached) == (40e9, True, False)
+    assert row.decode_tps == pytest.approx(40e9 * 0.7 / variant().artifact_bytes)
+
+
+def test_weights_within_the_cache_are_told_apart() -> None:
+    assert observations_of([variant(parameters=10**7)])[0].cached
+
+
+@pytest.mark.parametrize(
+    "without",
+    [{"decode": {}, "prefill": {}}, {"artifact_bytes": 0}, {"parameters": 0}],
+)
+def test_a_variant_without_a_rate_or_a_size_is_none(without: dict[str, object]) -> None:
+    assert observations_of([replace(variant(), **without)]) == []  # type: ignore[arg-type]
+
+
+def test_a_cards_bandwidth_is_the_catalogues_not_that_of_the_main_memory() -> None:
+    row = observations_of([variant(hardware_class=CARD, device_kind="cuda-sm86")])[0]
+    assert row.platform == "cuda"
+    assert row.bandwidth_bytes_s == pytest.approx(936e9, rel=0.01)
+    assert not row.copied
+
+
+def test_a_mac_is_found_by_its_class() -> None:
+    chip = chip_of(variant(hardware_class=MAC, device_kind="metal"))
+    assert (chip.name, chip.platform, chip.bandwidth_bytes_s) == (MAC, "metal", 800e9)
+
+
+def test_a_card_that_no_catalogue_knows_has_no_bandwidth() -> None:
+    strange = CARD.replace("GeForce RTX 3090", "Bespoke X")
+    row = observations_of([variant(hardware_class=strange, device_kind="cuda-sm99")])[0]
+    assert row.bandwidth_bytes_s is None
+
+
+def test_an_imported_class_is_found_without_its_origin() -> None:
+    imported = "NVIDIA RTX 4090 [llama.cpp discussions]"
+    chip = chip_of(variant(hardware_class=imported, device_kind="", origin="llama.cpp discussions"))
+    assert chip.platform == "cuda"
+    assert chip.bandwidth_bytes_s == pytest.approx(1008e9, rel=0.01)
+
+
+def test_an_engine_is_one_under_other_tools_names() -> None:
+    rows = observations_of([variant(), variant(backend="llama.cpp")])
+    assert {row.engine for row in rows} == {"llamacpp"}
+
+
+def test_imported_rows_of_the_bundled_tables_are_not_counted_twice() -> None:
+    origin = published_observations()[0].origin
+    row = variant(hardware_class=f"Apple M1 Max (32) [{origin}]", device_kind="", origin=origin)
+    assert observations_of([row]) == []
+    assert chip_of(row).name == "Apple M1 Max (32)"
+
+
+def test_a_token_reads_the_weights_and_what_is_cached_of_the_context() -> None:
+    plain = variant(layers=(LayerState(key=512, value=512),) * 10)
+    assert read_bytes_of(plain) == plain.artifact_bytes
+    assert read_bytes_of(plain, 1000) == plain.artifact_bytes + 1000 * 10 * 1024 * 2
+    stored = variant(kv_bytes=Interval(4096.0), memory_context=4)
+    assert read_bytes_of(stored, 10) == stored.artifact_bytes + 10 * 1024
+
+
+def test_a_quant_left_out_of_ones_own_rows_is_predicted_from_the_others() -> None:
+    quants = ("F16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q4_0")
+    own = [variant(quant, size) for quant in quants for size in (10**9, 3 * 10**9)]
+    rows = leave_one_out(observations_of(own), "quant")
+    assert len(rows) == 2 * len(own)
+    assert np.median([row.error for row in rows if row.rate == "decode"]) < 0.1
+    assert np.mean([row.covered for row in rows]) >= 0.85
+
+
+def test_a_measured_class_is_predicted_as_that_class() -> None:
+    own = [variant(quant) for quant in ("F16", "Q8_0", "Q4_0")]
+    found = Predictor.fit(observations_of(own)).decode(chip_of(own[0]), "llamacpp", "Q5_0", 6.9e8)
+    assert found.low < 40e9 * 0.7 / 6.9e8 < found.high
+    assert "of this hardware class" in found.basis
