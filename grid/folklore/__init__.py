@@ -1,0 +1,18 @@
+"""Rules of thumb that guides repeat, tested against the rows at hand."""
+
+from grid.folklore.registry import RULES, judge_all, rules_of, together
+from grid.folklore.rule import CONTRADICTED, HOLDS, OPEN, Finding, Judgement, Rule, Verdict
+
+__all__ = [
+    "CONTRADICTED",
+    "HOLDS",
+    "OPEN",
+    "RULES",
+    "Finding",
+    "Judgement",
+    "Rule",
+    "Verdict",
+    "judge_all",
+    "rules_of",
+    "together",
+]

@@ -1,0 +1,53 @@
+"""A rule of thumb, what the rows say of it, and the nouns between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from grid.folklore.evidence import Evidence
+
+Verdict = Literal["holds", "contradicted", "not enough data"]
+
+HOLDS: Verdict = "holds"
+CONTRADICTED: Verdict = "contradicted"
+OPEN: Verdict = "not enough data"
+
+SOURCE = "common rule"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the rows of one hardware class and origin say of a rule.
+
+    `why` is a sentence with the numbers; `numbers` are the same for machines, by subject.
+    `origin` is empty for rows measured here, else who published or exported them.
+    """
+
+    verdict: Verdict
+    why: str
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    scope: str = ""
+    origin: str = ""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule as people say it; `reading` is how it is judged, `needs` what rows that takes."""
+
+    id: str
+    group: str
+    text: str
+    reading: str
+    needs: str
+    judge: Callable[[Evidence], Finding]
+    source: str = SOURCE
+
+
+class Judgement(NamedTuple):
+    """A rule with a finding for each hardware class, and what they come to together."""
+
+    rule: Rule
+    findings: list[Finding]
+    verdict: Verdict

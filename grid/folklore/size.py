@@ -1,0 +1,135 @@
+"""Rules about how large a model is at a quant."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from grid.analysis.belief import SEED
+from grid.analysis.variant import Variant
+from grid.folklore.evidence import Evidence, bits_per_weight
+from grid.folklore.quants import nominal_bits
+from grid.folklore.rule import Finding, Rule
+from grid.folklore.verdict import Band, Case, within
+from grid.identity import digest
+from grid.statistics.interval import Floats
+
+GROUP = "size"
+
+ABOUT = 0.1
+"""Part by which a size may differ from one that is said with "about"."""
+
+BESIDE = (0.1, 0.2)
+"""What a KV cache of a few thousand tokens and the engine's buffers take beside the weights, as a
+part of them: people allow 10 to 20 %."""
+
+LARGER = 1.5
+"""Times the parameters from which a model's bits per weight differ from those of a measured one:
+its embedding table, which is kept at more bits, is a smaller part."""
+
+EMBEDDING_SHARE = 0.08
+"""By how much at most they are fewer then, where the rows do not say the bits of the layers."""
+
+
+def bits_draws(evidence: Evidence, parameters: float, name: str) -> Floats | None:
+    """Bits per weight that a model of so many parameters may have at a preset [draws].
+
+    Even between the least and the most of the models of 1e9 parameters and more in the rows; None
+    without one. For a model much larger than a measured one, the least is that of its layers."""
+    found = evidence.bits(name)
+    if not found:
+        return None
+    low = min(_least_bits(variant, parameters) for variant in found)
+    high = max(bits_per_weight(variant) or 0.0 for variant in found)
+    return even_draws(evidence, low, high, "bits", name)
+
+
+def _least_bits(variant: Variant, parameters: float) -> float:
+    bits = bits_per_weight(variant) or math.inf
+    if parameters < LARGER * (variant.parameters or 0):
+        return bits
+    return min(bits, variant.bpw_layer or (1 - EMBEDDING_SHARE) * bits)
+
+
+def even_draws(evidence: Evidence, low: float, high: float, *stream: object) -> Floats:
+    """Even between two ends [draws]."""
+    seed = int(digest(*map(str, stream)), 16)
+    rng = np.random.default_rng([SEED, seed])
+    return (
+        rng.uniform(low, high, evidence.belief.draws)
+        if high > low
+        else np.full(evidence.belief.draws, low)
+    )
+
+
+def beside_draws(evidence: Evidence) -> Floats:
+    """What is needed beside the weights, as a part of them [draws]: even over `BESIDE`."""
+    return even_draws(evidence, *BESIDE, "beside the weights")
+
+
+def span(values: Floats) -> str:
+    """`4.5 to 4.89`: both ends, once where they are written alike."""
+    low, high = f"{values.min():.3g}", f"{values.max():.3g}"
+    return low if low == high else f"{low} to {high}"
+
+
+def formula(evidence: Evidence) -> Finding:
+    """Bits per weight of the file over those in the quant's name, less 1, in every variant."""
+    cases = []
+    for variant in evidence.subjects:
+        bits, nominal = bits_per_weight(variant), nominal_bits(variant.quant)
+        if bits and nominal and nominal < 16:
+            gap = np.full(evidence.belief.draws, bits / nominal - 1)
+            text = f"{evidence.name(variant)} {bits:.3g} bits ({100 * (bits / nominal - 1):+.0f} %)"
+            cases.append(Case(evidence.name(variant), gap, text=text))
+    cases.sort(key=lambda case: (-abs(case.mean), case.name))
+    return within(cases, Band(-ABOUT, ABOUT, f"within {100 * ABOUT:g} % of the bits in the name"))
+
+
+def takes(rule: str, memory: int, parameters: float, name: str, said: float) -> Rule:
+    """The rule that a model of so many parameters at a preset takes about `said` GB, as told to
+    owners of `memory` GB."""
+    billions = f"{parameters / 1e9:g}B"
+
+    def judge(evidence: Evidence) -> Finding:
+        bits = bits_draws(evidence, parameters, name)
+        if bits is None:
+            return within([], Band(0, 0, ""))
+        weights = parameters * bits / 8
+        ends = np.array([weights.min(), weights.max()])
+        text = (
+            f"{billions} at {name}: weights {span(weights / 1e9)} GB "
+            f"({span(bits)} bits), with cache and buffers "
+            f"{span(ends * np.array([1 + BESIDE[0], 1 + BESIDE[1]]) / 1e9)} GB"
+        )
+        low, high = 1 - ABOUT, (1 + BESIDE[1]) * (1 + ABOUT)
+        case = Case(f"{billions} {name}, said / weights", said * 1e9 / weights, text=text)
+        return within([case], Band(low, high, f"about {said:g} GB"))
+
+    text = f"{memory} GB: {billions} at {name} takes about {said:g} GB"
+    reading = (
+        "what is said lies between the weights alone and the weights with 20 % for cache and "
+        "buffers, 10 % either way; parameters * bits per weight of the rows / 8"
+    )
+    needs = f"a model of 1B parameters or more at {name}, measured in any way"
+    return Rule(rule, GROUP, text, reading, needs, judge)
+
+
+RULES = (
+    Rule(
+        "size-formula", GROUP, "file size = parameters x bits / 8",
+        f"with the bits in the quant's name, within {100 * ABOUT:g} %, every variant below 16 bits",
+        "any quant whose name has its bits", formula,
+    ),
+    takes("size-128-70b-q4_k_m", 128, 70e9, "Q4_K_M", 43),
+    takes("size-128-70b-q5_k_m", 128, 70e9, "Q5_K_M", 48),
+    takes("size-128-70b-q6_k", 128, 70e9, "Q6_K", 57),
+    takes("size-128-405b-q2_k", 128, 405e9, "Q2_K", 95),
+    takes("size-64-70b-q3_k_m", 64, 70e9, "Q3_K_M", 35),
+    takes("size-64-34b-q5_k_m", 64, 34e9, "Q5_K_M", 25),
+    takes("size-64-34b-q6_k", 64, 34e9, "Q6_K", 30),
+    takes("size-32-8b-q8_0", 32, 8e9, "Q8_0", 10),
+    takes("size-32-13b-q5_k_m", 32, 13e9, "Q5_K_M", 12),
+    takes("size-32-34b-q3_k_m", 32, 34e9, "Q3_K_M", 18),
+)  # fmt: skip

@@ -1,0 +1,252 @@
+"""How a verdict is reached: by joint draws, never by ignorance, never across origins."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from analysis_cases import variant
+from folklore_cases import losing, made, real, speeds, steady
+
+from grid.analysis import Variant, posterior
+from grid.errors import InputError
+from grid.folklore import CONTRADICTED, HOLDS, OPEN, Judgement, judge_all, rules_of, together
+from grid.folklore.loss import grouped_query
+from grid.folklore.quants import group_of, has_matrix, is_k_quant, nominal_bits, preset
+from grid.folklore.rule import Finding
+from grid.folklore.verdict import Band, Case, within
+from grid.model import LayerState
+from grid.statistics import Interval
+
+
+def judged(rule: str, *classes: list[Variant]) -> Judgement:
+    beliefs = {f"box {i}": posterior(one, draws=500) for i, one in enumerate(classes)}
+    return judge_all(beliefs, rules_of([rule]))[0]
+
+
+def normal(mean: float, sd: float) -> np.ndarray:
+    return mean + sd * np.random.default_rng(0).standard_normal(4000)
+
+
+NARROW = Band(0.02, 0.03, "2 to 3 %")
+
+
+def test_a_quantity_inside_the_range_holds() -> None:
+    found = within([Case("a", normal(0.025, 0.002))], NARROW)
+    assert found.verdict == HOLDS
+    assert found.numbers["a"] == pytest.approx(0.025, abs=1e-3)
+    assert found.numbers["probability"] > 0.95
+
+
+@pytest.mark.parametrize("mean", [0.01, 0.04])
+def test_a_quantity_surely_on_one_side_contradicts(mean: float) -> None:
+    assert within([Case("a", normal(mean, 0.002))], NARROW).verdict == CONTRADICTED
+
+
+def test_ignorance_contradicts_no_narrow_range() -> None:
+    found = within([Case("a", normal(0.025, 0.5), samples=50)], NARROW)
+    assert found.numbers["probability"] < 0.05
+    assert found.verdict == OPEN
+    assert "said: 2 to 3 %, which such wide intervals cannot tell" in found.why
+
+
+def test_it_says_how_many_samples_would_decide() -> None:
+    found = within([Case("a", normal(0.05, 0.02), samples=100)], NARROW)
+    assert found.verdict == OPEN
+    # 1.96 * 0.02 / (0.05 - 0.03) = 1.96, squared 3.8: 400 items in place of 100
+    assert "about 400 items in place of 100 would decide it" in found.why
+
+
+def test_one_counterexample_among_many_is_enough_and_is_named() -> None:
+    cases = [Case("good", normal(0.025, 0.001)), Case("bad", normal(0.08, 0.001))]
+    found = within(cases, NARROW)
+    assert found.verdict == CONTRADICTED
+    assert found.why.startswith("bad 8.0 %")
+    assert "as said: good 2.5 %" in found.why
+
+
+def test_of_many_quantities_each_must_be_surer() -> None:
+    draws = np.r_[np.full(970, 0.05), np.full(30, 0.025)]  # outside with P 0.97
+    assert within([Case("a", draws)], NARROW).verdict == CONTRADICTED
+    rest = [Case(str(i), np.full(1000, 0.025)) for i in range(9)]
+    assert within([Case("a", draws), *rest], NARROW).verdict == OPEN
+
+
+def test_false_contradictions_are_rare() -> None:
+    """A true loss of 2.5 %, estimated with an error as large as the range: said wrong in 5 % of
+    trials at most on either side."""
+    rng = np.random.default_rng(3)
+    wrong = 0
+    for _ in range(400):
+        seen = 0.025 + 0.01 * rng.standard_normal()
+        found = within([Case("a", seen + 0.01 * rng.standard_normal(500))], NARROW)
+        wrong += found.verdict == CONTRADICTED
+    assert wrong <= 0.1 * 400
+
+
+def test_items_of_a_true_rule_seldom_contradict_it() -> None:
+    """Through items and joint draws: a loss of 4.9 %, just inside 3 to 5 %, in 100 worlds."""
+    rng, wrong = np.random.default_rng(5), 0
+    for _ in range(100):
+        whole = rng.random(1000) < 0.8
+        lot = rng.random(1000)
+        lost, won = whole & (lot < (0.049 * 0.8 + 0.02) / 0.8), ~whole & (lot < 0.02 / 0.2)
+        kept = (whole & ~lost) | won
+        rows = [
+            variant("F16", 16_000, whole.astype(float).tolist(), quant="F16", sixteen_bit=True),
+            variant("Q4_K_M", 4_900, kept.astype(float).tolist(), quant="Q4_K_M"),
+        ]
+        wrong += judged("loss-q4_k_m", rows).verdict == CONTRADICTED
+    assert wrong <= 10
+
+
+def test_a_figure_of_unknown_error_decides_nothing() -> None:
+    found = within([Case("a", np.full(100, 0.5), known=False)], NARROW)
+    assert found.verdict == OPEN
+    assert "a 50.0 %" in found.why
+    assert "how sure these figures are is not known" in found.why
+
+
+def test_an_imported_capability_without_error_decides_nothing() -> None:
+    exact = Interval(0.6, n=1)
+    imported = [
+        replace(made(quant, None), classes={"math": Interval(value)}, weights={"math": 1.0},
+                capability=exact if value == 0.6 else Interval(value), origin="a table")
+        for quant, value in (("awq-w4g128", 0.6), ("gptq-w4g128", 0.5))
+    ]  # fmt: skip
+    assert all(one.unsure_unknown for one in imported)
+    found = judged("awq-gptq", imported).findings[0]
+    assert (found.verdict, found.origin) == (OPEN, "a table")
+    assert "not known" in found.why
+
+
+def test_origins_are_never_mixed_in_a_finding() -> None:
+    mine = losing({"Q8_0": 0.005})
+    theirs = [
+        replace(one, origin="a table", artifact_id=f"{one.artifact_id}!")
+        for one in losing({"Q8_0": 0.2})
+    ]
+    result = judged("loss-q8_0", [*mine, *theirs])
+    assert [(f.origin, f.verdict) for f in result.findings] == [
+        ("", HOLDS),
+        ("a table", CONTRADICTED),
+    ]
+    assert result.verdict == HOLDS  # rows measured here decide
+
+
+def test_imported_rows_decide_where_measured_ones_do_not() -> None:
+    open_here = Finding(OPEN, "")
+    assert together([open_here, Finding(CONTRADICTED, "", origin="t")]) == CONTRADICTED
+    assert together([open_here]) == OPEN
+    assert together([]) == OPEN
+
+
+def test_hardware_that_contradicts_outweighs_hardware_that_agrees() -> None:
+    good = speeds({"F16": steady(100), "Q8_0": steady(120)})
+    bad = speeds({"F16": steady(100), "Q8_0": steady(80)}, hardware_class="other box")
+    result = judged("speed-q8_0", good, bad)
+    assert [f.verdict for f in result.findings] == [HOLDS, CONTRADICTED]
+    assert [f.scope for f in result.findings] == ["box", "other box"]
+    assert result.verdict == CONTRADICTED
+
+
+def test_the_smallest_variant_of_all_says_nothing_of_never_use_q2_k() -> None:
+    found = judged("never-q2_k", [made("Q2_K", 0.7), made("Q4_K_M", 0.6)]).findings[0]
+    assert found.verdict == OPEN
+    assert not found.numbers
+
+
+def test_other_options_are_not_another_subject() -> None:
+    twice = [
+        replace(one, options=options)
+        for one in losing({"Q8_0": 0.005})
+        for options in ("{}", '{"threads": 1}')
+    ]
+    found = judged("loss-q8_0", twice).findings[0]
+    assert len(found.numbers) == 4  # value, low, high of one case, and the probability
+
+
+def test_a_single_speed_without_error_decides_nothing() -> None:
+    found = judged("speed-q8_0", speeds({"F16": [100.0], "Q8_0": [120.0]})).findings[0]
+    assert found.verdict == OPEN
+    assert "not known" in found.why
+
+
+def test_rows_that_lack_sizes_and_parameters_break_no_rule() -> None:
+    bare = [
+        variant("Q4_K_M", 0, {}, parameters=None, quant="Q4_K_M"),
+        variant("F16", 0, {}, parameters=None, quant="F16", sixteen_bit=True),
+    ]
+    results = judge_all({"box": posterior(bare, draws=50)})
+    assert {one.verdict for one in results} == {OPEN}
+
+
+def test_no_rows_at_all() -> None:
+    assert {one.verdict for one in judge_all({})} == {OPEN}
+    assert {one.verdict for one in judge_all({"box": posterior([])})} == {OPEN}
+
+
+def test_verdicts_do_not_depend_on_the_order_of_rows() -> None:
+    rows = losing({"Q8_0": 0.01, "Q4_K_M": 0.04}, 200)
+    first, second = judged("loss-q4_k_m", rows), judged("loss-q4_k_m", rows[::-1])
+    assert first.findings == second.findings
+
+
+def test_bits_of_a_much_larger_model_may_be_fewer() -> None:
+    """8B at 3.16 bits says 2.91 to 3.16 of 405B: 147 to 160 GB, not 95."""
+    found = judged("size-128-405b-q2_k", real("Q2_K", 3.16)).findings[0]
+    assert found.verdict == CONTRADICTED
+    assert "weights 147 to 160 GB" in found.why
+
+
+def test_an_unknown_rule_names_the_nearest() -> None:
+    with pytest.raises(InputError, match="Did you mean 'cliff'"):
+        rules_of(["clif"])
+
+
+@pytest.mark.parametrize(
+    ("quant", "bits"),
+    [
+        ("Q4_K_M", 4), ("IQ2_XS", 2), ("i1-Q3_K_M", 3), ("UD-Q4_K_XL", 4), ("q8", 8),
+        ("gptq-w4g128", 4), ("awq-w8g32", 8), ("mlx-4bit-g64", 4), ("mlx-mxfp4", 4),
+        ("bnb-nf4", 4), ("bnb-int8", 8), ("torchao-int4wo-g128", 4), ("fp8", 8), ("bf16", 16),
+        ("ct-pack-quantized-w4g128", 4), ("TQ1_0", 1), ("gptq", None),
+    ],
+)  # fmt: skip
+def test_bits_in_a_name(quant: str, bits: int | None) -> None:
+    assert nominal_bits(quant) == bits
+
+
+def test_what_else_a_name_says() -> None:
+    assert preset("i1-q4_K_M (imatrix)") == "Q4_K_M"
+    assert has_matrix("i1-Q4_K_M")
+    assert has_matrix("q4_K_M (WT 10m)")
+    assert not has_matrix("Q4_K_M")
+    assert is_k_quant("q3_K_S")
+    assert not is_k_quant("IQ4_XS")
+    assert group_of("awq-w4g128") == group_of("gptq-w4g128-act") == "128"
+    assert group_of("Q4_0") == ""
+
+
+@pytest.mark.parametrize(
+    ("model", "parameters", "layers", "width", "shared"),
+    [
+        ("Llama-3-8B", 8_030_261_248, 32, 1024, True),
+        ("Llama-2-7B", 6_738_415_616, 32, 4096, False),
+        ("SmolLM2-135M", 134_515_008, 30, 192, True),
+        ("GPT-2", 124_439_808, 12, 768, False),
+        ("Phi-3-mini", 3_821_079_552, 32, 3072, False),
+        ("Qwen2.5-0.5B", 494_032_768, 24, 128, True),
+    ],
+)
+def test_shared_heads_are_seen_in_the_cache_of_known_models(
+    model: str, parameters: int, layers: int, width: int, shared: bool
+) -> None:
+    states = (LayerState(key=width, value=width),) * layers
+    one = made("F16", None, model=model, parameters=parameters, layers=states)
+    assert grouped_query(one) is shared
+
+
+def test_without_layers_the_kind_of_attention_is_unknown() -> None:
+    assert grouped_query(made("F16", None)) is None
