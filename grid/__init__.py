@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from grid.advice import Advice
     from grid.results.reader import Results
 
 __version__ = "0.1.0"
@@ -20,3 +21,16 @@ def open(uri: str | Path = "results") -> Results:
     from grid.results import open_store
 
     return open_store(uri)
+
+
+def recommend(uri: str | Path = "results", **ask: Any) -> Advice:
+    """What to run: `grid.recommend("results", chip="RTX 4090", use="code")`.
+
+    The names are those of `grid.advice.Ask`. Raises InputError where the store or what is asked
+    allows no answer.
+    """
+    from grid.advice import Ask
+    from grid.advice import recommend as advise
+    from grid.explore import Dataset
+
+    return advise(Dataset(uri), Ask(**ask))

@@ -1,0 +1,139 @@
+"""Advice: the answer, with where each figure is from and how sure it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from grid.advice.ask import Ask
+from grid.analysis import Rejection, Relaxation, Variant
+from grid.statistics import Interval
+
+HERE = "measured here"
+LIKE = "measured on a like class"
+PREDICTED = "predicted"
+PUBLISHED = "third-party figure"
+KINDS = (HERE, LIKE, PREDICTED, PUBLISHED)
+
+CAPABILITY, DECODE, TTFT, MEMORY = "capability", "decode rate", "time to first token", "memory"
+QUANTITIES = (CAPABILITY, DECODE, TTFT, MEMORY)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Where a figure is from: `kind` is one of KINDS; `text` is that with the class's name or the
+    prediction's error, as shown; `error` is the median leave-one-out error of a prediction."""
+
+    kind: str
+    text: str
+    error: float | None = None
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A quantity with its interval (95 %; of predictions 90 %); None where nothing is known."""
+
+    value: float
+    low: float | None
+    high: float | None
+    evidence: Evidence
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A variant as it would be on the asked machine. `figures` by QUANTITIES: capability (0 chance,
+    1 perfect), decode rate (token/s), time to first token (s), memory at `context` tokens (B)."""
+
+    variant: Variant
+    context: int
+    figures: Mapping[str, Figure]
+    weights_bytes: float
+    kv_bytes: float | None
+    overhead_bytes: float | None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def predicted(self) -> bool:
+        """True where its decode rate was measured nowhere like there."""
+        return DECODE in self.figures and self.figures[DECODE].evidence.kind == PREDICTED
+
+    @property
+    def label(self) -> str:
+        return self.variant.label
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one limit costs: without it the pick would be `without`, `capability` better (95 %
+    interval of the paired difference), None where the same is picked. `demand` is the limit in
+    words, `text` the sentence."""
+
+    limit: str
+    demand: str
+    without: Variant | None
+    capability: Interval | None
+    text: str
+
+
+@dataclass(frozen=True)
+class ClassChange:
+    """Change of one task class from the pick; `sure`: its 95 % interval excludes 0."""
+
+    task_class: str
+    change: Interval
+    sure: bool
+
+
+@dataclass(frozen=True)
+class Step:
+    """The next artifact on the frontier of capability and size: `direction` is up or down.
+
+    Changes are that artifact minus the pick; `speed` is its decode rate over the pick's. `classes`
+    are sorted by what they gain or lose. `blocked` says which limit it breaks, empty if none.
+    """
+
+    direction: str
+    candidate: Candidate
+    bytes_more: float
+    capability: Interval
+    classes: tuple[ClassChange, ...]
+    speed: float | None
+    blocked: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Advice:
+    """What to run on `hardware`, or None with what to relax.
+
+    `budget_bytes` is what models can have of its memory, `budget_why` how that comes about.
+    `weights` are by task class, summing to 1; `absent` the wanted classes that were not measured.
+    `best` is the most capable within the limits, `gap` what it has more of it than the pick, with
+    which it ties (None where it is the pick). `sure` is P(no candidate within the limits is more
+    than `tolerance` in capability above the pick), None where the uncertainty is not known.
+    `contradictory`: each limit can be met, but not all at once.
+    `rejected` are all the others, with why; `limits` are the demands in words.
+    """
+
+    ask: Ask
+    hardware: str
+    budget_bytes: float | None
+    budget_why: str
+    weights: Mapping[str, float]
+    absent: tuple[str, ...]
+    limits: tuple[str, ...]
+    pick: Candidate | None
+    runner_up: Candidate | None
+    runner_why: str
+    best: Candidate | None
+    gap: Interval | None
+    sure: float | None
+    tolerance: float
+    costs: tuple[Cost, ...]
+    steps: tuple[Step, ...]
+    rejected: tuple[Rejection, ...]
+    relax: tuple[Relaxation, ...]
+    contradictory: bool
+    replay: str
+    notes: tuple[str, ...]
+    candidates: tuple[Candidate, ...] = field(default=(), repr=False)

@@ -1,0 +1,109 @@
+"""Ask: the hardware, the limits and the use that advice is for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from grid.analysis.memory import element_bytes
+from grid.errors import InputError, did_you_mean
+
+CONTEXT = 4096
+"""Tokens of context that memory is kept for where none are asked for."""
+
+INTERACTIVE = 10.0
+"""Decode rate in token/s from which text appears faster than most people read."""
+
+RATES: Mapping[str, float] = {"over 5": 5.0, "interactive": INTERACTIVE, "fast": 30.0}
+"""Named decode rates, token/s."""
+
+BUDGETS_GB: tuple[int, ...] = (8, 12, 16, 24, 32, 48, 64, 128)
+"""Memory sizes that machines and cards are sold with, in GiB."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ask:
+    """What is asked. The machine is one of three, or none where the store has just one class:
+
+    `hardware`, a measured hardware class or a part of its name that no other has; `chip`, a name of
+    the catalogue; or `memory_bytes` with `bandwidth_bytes_s`. `memory_bytes` beside one of the
+    others says how much memory that machine has; `reserved_bytes` is what of it is left to
+    everything else (None: what its system usually takes). `platform` (cuda, metal, vulkan, rocm,
+    cpu) is that of a bare budget. `context` and `prompt` are in tokens; without a `context` it is
+    4096, or what a model is made for where that is less. `kv_type` is the type of the KV cache.
+    `min_share` is of the 16-bit capability, 0 to 1.
+    `weights` by task class go before `use`. `imported`: figures that others measured may be picked.
+    """
+
+    hardware: str | None = None
+    chip: str | None = None
+    memory_bytes: float | None = None
+    bandwidth_bytes_s: float | None = None
+    reserved_bytes: float | None = None
+    platform: str | None = None
+    context: int | None = None
+    kv_type: str = "f16"
+    prompt: int = 512
+    min_decode_tps: float | None = None
+    max_ttft_s: float | None = None
+    min_share: float | None = None
+    max_bytes: float | None = None
+    use: str = "balanced"
+    weights: Mapping[str, float] = field(default_factory=dict)
+    imported: bool = False
+
+    def __post_init__(self) -> None:
+        if self.hardware is not None and self.chip is not None:
+            raise InputError(
+                "a hardware class and a chip were given; say one of --hardware, --chip"
+            )
+        for name, title in _POSITIVE.items():
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and value > 0):
+                raise InputError(f"{title} is {value:g}; give a number above 0")
+        if self.reserved_bytes is not None and not self.reserved_bytes >= 0:
+            raise InputError("the memory left to others is below 0; give a size such as 2GiB")
+        if self.min_share is not None and self.min_share > 1:
+            raise InputError(
+                f"least share is {self.min_share:g}; give a share of the 16-bit capability, "
+                "such as 0.95"
+            )
+        if self.chip is not None and self.bandwidth_bytes_s is not None:
+            raise InputError("a chip has its own bandwidth; leave out --chip or --bandwidth")
+        if self.hardware is not None and self.bandwidth_bytes_s is not None:
+            raise InputError("a measured class has its speed; leave out --hardware or --bandwidth")
+        if self.bandwidth_bytes_s is not None and self.memory_bytes is None:
+            raise InputError("a bandwidth alone is no machine; say its memory too, --memory 24GiB")
+        element_bytes(self.kv_type)
+        if not self.weights and self.use not in USES:
+            raise InputError(f"unknown use {self.use!r}. {did_you_mean(self.use, USES)}")
+
+
+_POSITIVE = {
+    "memory_bytes": "memory",
+    "bandwidth_bytes_s": "bandwidth",
+    "context": "context",
+    "prompt": "prompt",
+    "min_decode_tps": "least decode rate",
+    "max_ttft_s": "greatest time to first token",
+    "min_share": "least share",
+    "max_bytes": "greatest size",
+}
+
+USES: Mapping[str, Mapping[str, float]] = {
+    "balanced": {},
+    "chat": {"instruction": 2, "language": 2, "commonsense": 1, "recall": 1, "context": 1},
+    "code": {"code": 3, "reasoning": 1, "context": 1},
+    "math": {"math": 3, "reasoning": 1},
+    "reasoning": {"reasoning": 3, "math": 1, "commonsense": 1},
+    "recall": {"recall": 3, "context": 1},
+}
+
+
+def uses() -> Mapping[str, Mapping[str, float]]:
+    """Weights over task classes by use; `balanced` is empty: all that were measured count alike.
+
+    They are what matters in that use, by our judgement, and shown with every answer.
+    """
+    return USES

@@ -1,0 +1,36 @@
+"""What is known of rates anywhere, the store's own and published ones, and what they predict."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from grid.explore import Dataset
+
+if TYPE_CHECKING:
+    from grid.prediction import Observation, Predictor
+
+
+def engines_on(dataset: Dataset, platform: str) -> set[str]:
+    """Backends that were measured on a platform, by anybody."""
+    observed = _observed(dataset, dataset.fingerprint)
+    return {one.engine for one in observed if one.platform == platform}
+
+
+def predictor_of(dataset: Dataset) -> Predictor:
+    """Fitted once for the rows as they are."""
+    return _fitted(dataset, dataset.fingerprint)
+
+
+@lru_cache(maxsize=2)
+def _fitted(dataset: Dataset, fingerprint: str) -> Predictor:
+    from grid.prediction import Predictor
+
+    return Predictor.fit(_observed(dataset, fingerprint))
+
+
+@lru_cache(maxsize=2)
+def _observed(dataset: Dataset, fingerprint: str) -> list[Observation]:
+    from grid.prediction import observations_of, published_observations
+
+    return [*observations_of(dataset.everywhere()), *published_observations()]

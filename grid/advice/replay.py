@@ -1,0 +1,19 @@
+"""The command that measures a pick again, or for the first time."""
+
+from __future__ import annotations
+
+from grid.advice.answer import Candidate
+from grid.explore import Dataset, repeat_command
+
+_ORDER = ("decode", "tasks", "memory", "latency", "quality")
+
+
+def replay_of(dataset: Dataset, pick: Candidate | None) -> str:
+    """The `grid sweep` of the pick's own rows; to be run on the machine itself, and without asking
+    for it afresh, where it is predicted. Empty without a pick."""
+    if pick is None:
+        return ""
+    ids = pick.variant.attempt_ids
+    named = next((ids[measure][0] for measure in _ORDER if ids.get(measure)), None)
+    command = repeat_command(dataset.attempt(named).row) if named else "grid sweep"
+    return command.removesuffix(" --fresh") if pick.predicted else command

@@ -1,0 +1,132 @@
+"""`grid recommend` as a user runs it: on a store that a sweep made, and on wrong stores."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from conftest import FAKE_SWEEP, Run
+
+from grid.advice import Ask, recommend
+from grid.explore import Dataset
+from grid.results.schema import TABLE_KEY, VERSION_KEY, file_schema
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of a sweep over the fake engine's quants."""
+    import os
+    import sys
+
+    import grid_fake
+
+    folder = tmp_path_factory.mktemp("swept")
+    grid_fake.write(folder / "toy.fake")
+    (folder / "toy.toml").write_text(FAKE_SWEEP)
+    command = [sys.executable, "-m", "grid", "sweep", "toy.toml", "--store", "rows", "--here"]
+    env = {**os.environ, "QUANTGRID_CACHE": str(folder / "cache")}
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return folder / "rows"
+
+
+Asked = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def asked(grid: Run, swept: Path) -> Asked:
+    """`asked(...)` is `grid recommend` on the swept store."""
+    return lambda *arguments: grid("recommend", "--store", str(swept), *arguments)
+
+
+def refused(done: subprocess.CompletedProcess[str], *said: str) -> None:
+    """One line on standard error that says all of `said`; exit code 2; no traceback."""
+    assert done.returncode == 2, done.stdout + done.stderr
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    for part in said:
+        assert part in lines[0]
+
+
+def test_the_answer_comes_first_and_says_how_sure_and_why(asked: Asked) -> None:
+    done = asked()
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("run toy ")
+    for part in ("how sure", "runner-up", "measured here", "limits cost", "measure it", "why not"):
+        assert part in done.stdout
+
+
+def test_the_data_is_what_python_says(asked: Asked, swept: Path) -> None:
+    found = json.loads(asked("--json", "--min-decode", "20").stdout)
+    advice = recommend(Dataset(swept), Ask(min_decode_tps=20.0))
+    assert advice.pick is not None
+    assert found["pick"]["artifact_id"] == advice.pick.variant.artifact_id
+    assert found["weights"] == advice.weights
+    assert found["sure"] == advice.sure
+
+
+def test_limits_that_nothing_meets_say_what_to_relax(asked: Asked) -> None:
+    done = asked("--max-size", "1", "--min-decode", "1000000000")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("nothing meets the limits")
+    assert "raise size from 1 B" in done.stdout
+    assert "lower decode rate from" in done.stdout
+
+
+def test_a_budget_below_everything_is_a_sentence(asked: Asked) -> None:
+    done = asked("--memory", "1kB")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("nothing fits: models can have")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--hardware", "nowhere"), ("no hardware class like 'nowhere'",)),
+        (("--chip", "RTX 4091 Hyper"), ("no chip",)),
+        (("--memory", "much"), ("--memory", "'much' is not a size")),
+        (("--context", "0"), ("context is 0",)),
+        (("--kv", "q9_0"), ("unknown KV type 'q9_0'",)),
+        (("--use", "maths"), ("unknown use 'maths'", "Did you mean 'math'")),
+        (("--weights", "maths=1"), ("maths", "Did you mean 'math'")),
+        (("--weights", "math=-1"), ("weight -1 of 'math'",)),
+        (("--min-share", "95"), ("such as 0.95",)),
+        (("--bandwidth", "100GB/s"), ("say its memory too",)),
+        (("--min-dekode", "3"), ("--min-dekode",)),
+    ],
+)
+def test_a_bad_ask_is_one_line(asked: Asked, arguments: tuple[str, ...], said: tuple[str]) -> None:
+    refused(asked(*arguments), *said)
+
+
+def test_an_empty_store_names_the_command_that_fills_it(grid: Run, tmp_path: Path) -> None:
+    (tmp_path / "rows").mkdir()
+    refused(grid("recommend", "--store", "rows"), "grid sweep")
+    refused(grid("recommend", "--store", "nowhere"))
+
+
+def test_a_torn_file_costs_no_answer(grid: Run, swept: Path, tmp_path: Path) -> None:
+    store = tmp_path / "rows"
+    shutil.copytree(swept, store)
+    first = sorted(store.glob("attempts-*.arrow"))[0]
+    (store / first.name.replace("attempts-2", "attempts-1")).write_bytes(first.read_bytes()[:100])
+    done = grid("recommend", "--store", "rows")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("run toy ")
+
+
+def test_rows_of_a_newer_schema_are_no_traceback(grid: Run, tmp_path: Path) -> None:
+    newer = file_schema("attempts").with_metadata({VERSION_KEY: b"999", TABLE_KEY: b"attempts"})
+    (tmp_path / "rows").mkdir()
+    path = tmp_path / "rows" / "attempts-20300101T000000.000000Z-00000000.arrow"
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, newer):
+        pass
+    done = grid("recommend", "--store", "rows")
+    assert done.returncode == 2, done.stdout
+    assert "Traceback" not in done.stderr
