@@ -45,6 +45,8 @@ class Host:
                     return self._measure(request, meter)
                 case wire.MakeReference():
                     return self._make_reference(request, meter)
+                case wire.Continue():
+                    return self._continue(request, meter)
                 case wire.Quantize():
                     return self._quantize(request, meter)
                 case wire.Probe():
@@ -79,6 +81,12 @@ class Host:
     def _measure(self, request: wire.Measure, meter: Meter) -> wire.Raw:
         engine, loading = self._loaded()
         return measure(engine, loading, request, meter)
+
+    def _continue(self, request: wire.Continue, meter: Meter) -> wire.Continued:
+        from grid.measure.continuation import continuation
+
+        engine, _ = self._loaded()
+        return continuation(engine, request, meter)
 
     def _make_reference(self, request: wire.MakeReference, meter: Meter) -> wire.Made:
         from grid.measure.reference import write_reference

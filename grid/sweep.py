@@ -108,6 +108,7 @@ def run_sweep(crew: Crew, planner: Planner, store: str, progress: Progress) -> D
                     for outcome in conductor.run():
                         tally.hear(outcome)
             finally:
+                tally.end()
                 progress.tell(Ended())
     summary = Summary(
         sweep_id=sweep_id,

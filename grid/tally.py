@@ -24,9 +24,11 @@ from grid.events import CellDone, CellStarted, Event, Observed, Prepared, Prepar
 from grid.events import Note as Remark
 from grid.measurement import RETRIED, Measurement, Metric, Status
 from grid.plan.estimate import cell_seconds
-from grid.progress import Finished, Nodes, Note, Planned, Progress, Started
+from grid.progress import Finished, Nodes, Note, Planned, Progress, Started, Step
 from grid.progress import Prepared as MadeReady
 from grid.progress import Preparing as MakingReady
+from grid.progress.pace import Pace
+from grid.results.running import Sign
 from grid.schedule.campaign import Campaign
 from grid.schedule.conductor import Crowd, Grown, Happened, Outcome, Unrunnable
 from grid.schedule.crew import Noted
@@ -69,6 +71,11 @@ class Tally:
         self._recorded: Mapping[str, tuple[str, str]] = {}
         self._skips: set[str] = set()
         self._writing = threading.Lock()
+        self._sign = Sign(writer.location, sweep, sweep_id)
+        self._pace = Pace()
+        self._doing = ""
+        self._there: tuple[str, ...] = ()
+        self._before = 0
         self._first = self._last = time.perf_counter()
         self._begun = False
         self.nodes = len(there)
@@ -84,9 +91,11 @@ class Tally:
         """Tell the plan, and write a row for each skipped cell, unless the store says the same or
         has a final result; `recorded` has status and reason by cell id."""
         self._recorded = recorded
+        self._sign.begin()
         self._write_skips()
         self._tell_plan()
         self._tell_nodes()
+        self._say_running()
 
     def _write_skips(self) -> None:
         for skip, profile in self._campaign.skipped():
@@ -107,13 +116,13 @@ class Tally:
             case Happened(report, event, again):
                 self._hear(report, event, again)
             case Noted(text):
-                self._progress.tell(Note(text=text))
+                self._tell(Note(text=text))
             case Crowd(report, joined, reason):
                 self._named = True
                 self._seen.setdefault(report.profile, report)
                 self.nodes = max(self.nodes, len(self._nodes()))
                 told = f"{report.node.name} joined" if joined else reason
-                self._progress.tell(Note(text=told))
+                self._tell(Note(text=told))
                 self._tell_nodes()
             case Grown():
                 self._write_skips()
@@ -125,27 +134,49 @@ class Tally:
                 self._done(row, self._seen[profile], profile, again=False, write=news)
 
     def tick(self) -> None:
-        """Flush rows that have waited long enough."""
+        """Flush rows that have waited long enough, and say in the store how far the sweep is."""
         with self._writing:
             self._writer.tick()
+        self._say_running()
+
+    def end(self) -> None:
+        """Nothing more comes: no sign of a running sweep stays in the store."""
+        self._sign.end()
+
+    def _say_running(self) -> None:
+        # plain values only: this runs beside the events, which change the campaign
+        self._sign.tell(
+            cells=self._pace.total,
+            done=self._pace.done,
+            failed=self.failed,
+            skipped=self.skipped,
+            measured=self._before,
+            eta_s=self._pace.eta_s,
+            nodes=self._there,
+            now=self._doing,
+        )
+
+    def _tell(self, step: Step) -> None:
+        self._pace.count(step)
+        self._progress.tell(step)
 
     def _hear(self, report: Report, event: Event, again: bool) -> None:
         node = report.node.name if self._named else ""
         match event:
             case Remark():
-                self._progress.tell(Note(text=event.text))
+                self._tell(Note(text=event.text))
             case Prepared(what=what, label=label, wall_s=wall_s):
                 self._begin(wall_s)  # it is told when it is done
                 self.engine_s += event.engine_s
-                self._progress.tell(MadeReady(what=what, label=label, wall_s=wall_s, node=node))
+                self._tell(MadeReady(what=what, label=label, wall_s=wall_s, node=node))
             case Preparing(what=what, label=label, line=line):
-                self._progress.tell(MakingReady(what=what, label=label, line=line, node=node))
+                self._tell(MakingReady(what=what, label=label, line=line, node=node))
             case Observed():
                 self._facts[event.artifact_id] = event.facts
             case CellStarted(cell_id=cell_id):
                 self._begin()
-                label = self._campaign.cell(cell_id).label
-                self._progress.tell(Started(cell=cell_id, label=label, node=node))
+                label = self._doing = self._campaign.cell(cell_id).label
+                self._tell(Started(cell=cell_id, label=label, node=node))
             case CellDone(measurement=measurement):
                 self._done(measurement, report, report.profile, again)
 
@@ -170,7 +201,7 @@ class Tally:
             self.measured += status == "ok"
             self.skipped += status == "skipped"
             self.failed += status not in ("ok", "skipped")
-        self._progress.tell(
+        self._tell(
             Finished(
                 cell=cell.id,
                 label=cell.label,
@@ -207,19 +238,20 @@ class Tally:
 
     def _tell_plan(self) -> None:
         campaign = self._campaign
-        self._progress.tell(
+        self._before = campaign.measured()
+        self._tell(
             Planned(
                 cells=campaign.cells,
                 skipped=len(campaign.skipped()),
-                measured=campaign.measured(),
+                measured=self._before,
                 modelled_s=campaign.modelled_s(),
             )
         )
 
     def _tell_nodes(self) -> None:
+        self._there = tuple(sorted(one.node.name for one in self._nodes().values()))
         if self._named:
-            names = tuple(sorted(one.node.name for one in self._nodes().values()))
-            self._progress.tell(Nodes(names=names))
+            self._tell(Nodes(names=self._there))
 
 
 @contextmanager

@@ -46,6 +46,17 @@ class MakeReference(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     target: str
 
 
+class Continue(msgspec.Struct, tag=True, frozen=True, kw_only=True):
+    """Continue a text on the loaded engine, always by the likeliest token; the reply is Continued.
+
+    `context_length` is the model's, in tokens; 0 where it is not known.
+    """
+
+    prompt: str
+    tokens: int
+    context_length: int = 0
+
+
 class Quantize(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     """Make an artifact; needs no loaded engine. The reply is Made."""
 
@@ -65,7 +76,7 @@ class Probe(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     node: Node
 
 
-Request = Load | Measure | MakeReference | Quantize | Probe
+Request = Load | Measure | MakeReference | Continue | Quantize | Probe
 
 
 class Loaded(msgspec.Struct, tag=True, frozen=True, kw_only=True):
@@ -83,6 +94,17 @@ class Raw(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     series: tuple[Series, ...]
     items: tuple[ItemResult, ...]
     environment: dict[str, str]
+    engine_s: float
+
+
+class Continued(msgspec.Struct, tag=True, frozen=True, kw_only=True):
+    """The tokens of a text and of its continuation; `spelling` are the latter's bytes, `times_s`
+    when each came, in seconds after the prompt was given."""
+
+    prompt: tuple[int, ...]
+    tokens: tuple[int, ...]
+    spelling: tuple[bytes, ...]
+    times_s: tuple[float, ...]
     engine_s: float
 
 
@@ -106,7 +128,7 @@ class Failed(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     engine_s: float = 0.0
 
 
-Reply = Loaded | Raw | Made | Probed | Failed
+Reply = Loaded | Raw | Continued | Made | Probed | Failed
 
 _encoder = msgspec.json.Encoder()
 _requests = msgspec.json.Decoder(Request)

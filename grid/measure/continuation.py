@@ -1,0 +1,46 @@
+"""What a model goes on with after a text: its likeliest token, again and again."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+from grid import wire
+from grid.backend import Engine, Generates, Tokenizes
+from grid.errors import Unsupported
+from grid.measure.meter import Meter
+from grid.measure.result import need
+
+
+def continuation(engine: Engine, request: wire.Continue, meter: Meter) -> wire.Continued:
+    """At most `request.tokens` tokens, fewer where the model ends the text.
+
+    Nothing is drawn by chance, so the same call gives the same again. Raises Unsupported for a
+    text without a token, or one that does not fit the model's context with what is to come.
+    """
+    tokenizer, generator = need(engine, Tokenizes), need(engine, Generates)
+    ids = tokenizer.encode(request.prompt)
+    if tokenizer.bos is not None:
+        ids = [tokenizer.bos, *ids]
+    if not ids:
+        raise Unsupported("the prompt comes to no token")
+    total = len(ids) + request.tokens
+    if 0 < request.context_length < total:
+        raise Unsupported(
+            f"{len(ids)} tokens of prompt and {request.tokens} more do not fit the model's context "
+            f"of {request.context_length}"
+        )
+    tokens: list[int] = []
+    times: list[float] = []
+    with meter.engine():
+        engine.resize(total)
+        start = perf_counter()
+        for _, token in generator.generate([ids], request.tokens, ignore_eos=False, seed=0):
+            tokens.append(int(token))
+            times.append(perf_counter() - start)
+    return wire.Continued(
+        prompt=tuple(ids),
+        tokens=tuple(tokens),
+        spelling=tuple(tokenizer.decode([token]) for token in tokens),
+        times_s=tuple(times),
+        engine_s=meter.engine_s,
+    )
