@@ -6,6 +6,7 @@ import platform
 import subprocess
 from collections.abc import Sequence
 
+from grid.catalogue import mac_share
 from grid.node import Accelerator
 from grid.units import MIB
 
@@ -15,8 +16,6 @@ _NVIDIA = (
     "--format=csv,noheader,nounits",
 )
 _TIMEOUT_S = 20
-METAL_SHARE = 0.75
-"""Of unified memory what macOS lets the GPU hold by default, about."""
 
 
 def accelerators(chip: str, memory_bytes: int) -> tuple[Accelerator, ...]:
@@ -39,10 +38,11 @@ def nvidia(table: str) -> tuple[Accelerator, ...]:
 
 
 def apple(chip: str, memory_bytes: int) -> tuple[Accelerator, ...]:
-    """`Apple M4 Max` is the kind `metal-m4`; its memory is a share of the machine's own."""
+    """`Apple M4 Max` is the kind `metal-m4`; its memory is what macOS lets it have of
+    the machine's own."""
     words = chip.lower().split()
     generation = next((word for word in words if word[:1] == "m" and word[1:].isdigit()), "apple")
-    held = round(memory_bytes * METAL_SHARE)
+    held = round(memory_bytes * mac_share(memory_bytes))
     return (Accelerator(name=f"{chip} GPU", kind=f"metal-{generation}", memory_bytes=held),)
 
 

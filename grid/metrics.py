@@ -31,6 +31,18 @@ _MEMORY = _group(
     ("load_s", "s", "lower", "file on disk to an engine ready for its first token"),
     ("peak_rss_bytes", "B", "lower", "high-water mark of resident memory of the engine's process"),
     ("baseline_rss_bytes", "B", None, "resident memory of that process before loading"),
+    (
+        "peak_vram_bytes",
+        "B",
+        "lower",
+        "high-water mark of the card's memory of the engine's process; imported only",
+    ),
+    (
+        "peak_unified_bytes",
+        "B",
+        "lower",
+        "high-water mark of unified memory; imported only",
+    ),
     ("kv_bytes", "B", "lower", "KV cache for the context, computed from the model's shape"),
     ("kv_buffer_bytes", "B", "lower", "KV cache as the engine reports it"),
     (
@@ -151,7 +163,8 @@ _ANALYSIS = _group(
 )  # fmt: skip
 
 METRICS: dict[str, MetricInfo] = {
-    info.name: info for info in (*_MEMORY, *_SPEED, *_ENERGY, *_LATENCY, *_QUALITY, *_TASKS, *_ANALYSIS)
+    info.name: info
+    for info in (*_MEMORY, *_SPEED, *_ENERGY, *_LATENCY, *_QUALITY, *_TASKS, *_ANALYSIS)
 }
 
 _HEAD = """\

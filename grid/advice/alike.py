@@ -19,7 +19,12 @@ def nearest(group: Sequence[Variant], machine: Machine, wanted: Variant) -> Vari
 def is_like(variant: Variant, machine: Machine) -> bool:
     """True where the variant was measured on what the machine is: its class but for the memory, or
     one accelerator (or chip) of its name."""
-    facts = class_facts(variant.hardware_class)
+    return is_like_class(variant.hardware_class, machine)
+
+
+def is_like_class(hardware_class: str, machine: Machine) -> bool:
+    """As `is_like`, of a hardware class."""
+    facts = class_facts(hardware_class)
     if facts is None:
         return False
     if machine.measured is not None:

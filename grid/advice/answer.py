@@ -22,7 +22,8 @@ QUANTITIES = (CAPABILITY, DECODE, TTFT, MEMORY)
 @dataclass(frozen=True)
 class Evidence:
     """Where a figure is from: `kind` is one of KINDS; `text` is that with the class's name or the
-    prediction's error, as shown; `error` is the median leave-one-out error of a prediction."""
+    prediction's error, as shown; `error` is the median error of predictions with a class left
+    out."""
 
     kind: str
     text: str
@@ -110,7 +111,8 @@ class Advice:
     `weights` are by task class, summing to 1; `absent` the wanted classes that were not measured.
     `best` is the most capable within the limits, `gap` what it has more of it than the pick, with
     which it ties (None where it is the pick). `sure` is P(no candidate within the limits is more
-    than `tolerance` in capability above the pick), None where the uncertainty is not known.
+    than `tolerance` in capability above the pick), None where the uncertainty is not known and
+    where no other is within the limits.
     `contradictory`: each limit can be met, but not all at once.
     `rejected` are all the others, with why; `limits` are the demands in words.
     """

@@ -12,6 +12,9 @@ from grid.errors import InputError, did_you_mean
 CONTEXT = 4096
 """Tokens of context that memory is kept for where none are asked for."""
 
+PROMPT = 512
+"""Tokens of the prompt that the time to first token is for, where none are asked for."""
+
 INTERACTIVE = 10.0
 """Decode rate in token/s from which text appears faster than most people read."""
 
@@ -31,7 +34,8 @@ class Ask:
     others says how much memory that machine has; `reserved_bytes` is what of it is left to
     everything else (None: what its system usually takes). `platform` (cuda, metal, vulkan, rocm,
     cpu) is that of a bare budget. `context` and `prompt` are in tokens; without a `context` it is
-    4096, or what a model is made for where that is less. `kv_type` is the type of the KV cache.
+    4096, or what a model is made for where that is less, or the prompt and its first token where
+    these are more. `kv_type` is the type of the KV cache.
     `min_share` is of the 16-bit capability, 0 to 1.
     `weights` by task class go before `use`. `imported`: figures that others measured may be picked.
     """
@@ -44,7 +48,7 @@ class Ask:
     platform: str | None = None
     context: int | None = None
     kv_type: str = "f16"
-    prompt: int = 512
+    prompt: int = PROMPT
     min_decode_tps: float | None = None
     max_ttft_s: float | None = None
     min_share: float | None = None
@@ -75,9 +79,25 @@ class Ask:
             raise InputError("a measured class has its speed; leave out --hardware or --bandwidth")
         if self.bandwidth_bytes_s is not None and self.memory_bytes is None:
             raise InputError("a bandwidth alone is no machine; say its memory too, --memory 24GiB")
+        if self.context is not None and self.prompt > PROMPT and self.prompt >= self.context:
+            raise InputError(
+                f"a prompt of {self.prompt} tokens and an answer do not fit a context of "
+                f"{self.context}; raise --context or lower --prompt"
+            )
         element_bytes(self.kv_type)
         if not self.weights and self.use not in USES:
             raise InputError(f"unknown use {self.use!r}. {did_you_mean(self.use, USES)}")
+
+    @property
+    def least_context(self) -> int | None:
+        """The context that a model must be made for: the asked one, or what a long prompt takes."""
+        if self.context is None and self.prompt > PROMPT:
+            return self.prompt + 1
+        return self.context
+
+    def context_for(self, longest: int | None) -> int:
+        """The context that memory is kept for, with a model made for `longest` tokens."""
+        return self.context or max(self.least_context or 0, min(CONTEXT, longest or CONTEXT))
 
 
 _POSITIVE = {

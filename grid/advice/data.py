@@ -46,7 +46,13 @@ def to_data(advice: Advice) -> dict[str, Any]:
             for lost in advice.rejected
         ],
         "relax": [
-            {"limit": one.limit, "now": one.now, "to": one.to, "text": one.text}
+            {
+                "limit": one.limit,
+                "now": one.now,
+                "to": one.to,
+                "together": one.together,
+                "text": one.text,
+            }
             for one in advice.relax
         ],
         "contradictory": advice.contradictory,

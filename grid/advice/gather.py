@@ -9,10 +9,13 @@ from typing import Any
 
 from grid.advice.alike import is_like, nearest
 from grid.advice.ask import Ask
+from grid.advice.concerned import concerned
+from grid.advice.depths import Deep, decode_at, prefill_at, sooner
 from grid.advice.hardware import Machine
 from grid.advice.observed import engines_on
 from grid.advice.weighing import weights_of
 from grid.analysis import Speed, Variant
+from grid.analysis.memory import stored_kv_types
 from grid.errors import InputError
 from grid.explore import Dataset
 
@@ -21,14 +24,16 @@ from grid.explore import Dataset
 class Source:
     """A variant, said to be on the asked machine, and the hardware classes that its decode rate
     and its memory were measured on: empty where they were not measured. `measured_as` is the
-    variant of the store that its quality is from; `depth` is the context in tokens of its decode
-    rate, the least that was measured."""
+    variant of the store that its quality is from; `decode_told` and `prefill_told` say after how
+    much context its rates are; `sooner` is its decode rate after the prompt over that one."""
 
     variant: Variant
     speed_from: str
     memory_from: str
     measured_as: Variant
-    depth: int = 0
+    decode_told: str = ""
+    prefill_told: str = ""
+    sooner: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -57,24 +62,19 @@ def gather(dataset: Dataset, machine: Machine, ask: Ask) -> Gathered:
         raise InputError(f"{dataset.shown} has no measured variant to advise on; run `grid sweep`")
     kind, notes = _kind(plain, machine)
     able, left_out = _runnable(dataset, machine, plain)
-    chosen = _chosen(able, machine, kind)
+    chosen = _chosen(able, machine, kind, ask.kv_type)
     weights, absent = weights_of([one.measured_as for one in chosen], ask)
     named = {variant.id: variant for variant in _found(dataset, machine, ask, weights)}
-    sources = [_on(machine, named[one.measured_as.id], one) for one in chosen]
+    sources = [_on(machine, named[one.measured_as.id], one, ask) for one in chosen]
     return Gathered(tuple(sources), weights, absent, kind, notes + left_out)
 
 
 def _found(
     dataset: Dataset, machine: Machine, ask: Ask, weights: Mapping[str, float] | None = None
 ) -> list[Variant]:
-    """The variants of the classes that can matter: for a measured one those of its device kind, if
-    any tasks were run on that."""
-    if machine.measured is None or ask.imported:
-        return dataset.everywhere(weights)
-    kind = machine.measured.device_kind
-    names = [one.name for one in dataset.classes if one.device_kind == kind]
-    found = [variant for name in names for variant in dataset.variants(name, weights)]
-    return found if any(variant.classes for variant in found) else dataset.everywhere(weights)
+    """The variants of the classes that can matter, sorted by class."""
+    names = sorted(concerned(dataset, machine, ask))
+    return [variant for name in names for variant in dataset.variants(name, weights)]
 
 
 def _allowed(found: Iterable[Variant], machine: Machine, ask: Ask) -> list[Variant]:
@@ -121,13 +121,15 @@ def _kind(found: Sequence[Variant], machine: Machine) -> tuple[str, tuple[str, .
     return kind, (note,)
 
 
-def _chosen(found: Sequence[Variant], machine: Machine, kind: str) -> list[Source]:
+def _chosen(found: Sequence[Variant], machine: Machine, kind: str, kv_type: str) -> list[Source]:
     """On a measured class its own variants, then those of other classes of its device kind; on one
-    that nobody measured one variant of each artifact in each backend."""
+    that nobody measured one variant of each artifact in each backend. Of those only the ones that
+    were measured with the asked type of cache, where any were."""
     here = machine.measured.name if machine.measured else None
-    groups: defaultdict[Key, list[Variant]] = defaultdict(list)
+    groups: dict[Key, list[Variant]] = defaultdict(list)
     for variant in found:
         groups[variant.artifact_id, variant.backend].append(variant)
+    groups = {key: _with_cache(group, kind, kv_type) for key, group in groups.items()}
     sources: list[Source] = []
     for group in groups.values():
         own = [v for v in group if v.hardware_class == here]
@@ -136,6 +138,12 @@ def _chosen(found: Sequence[Variant], machine: Machine, kind: str) -> list[Sourc
         if scored and not own:
             sources.append(_other(scored, group, machine))
     return sorted(sources, key=lambda one: (one.measured_as.id, one.variant.id))
+
+
+def _with_cache(group: list[Variant], kind: str, kv_type: str) -> list[Variant]:
+    able = [v for v in group if set(stored_kv_types(v.options)) == {kv_type}]
+    scored = any(v.classes and (v.device_kind == kind or v.origin) for v in able)
+    return able if scored else group
 
 
 def _own(
@@ -181,23 +189,27 @@ def _memory_from(variant: Variant) -> str:
     return variant.hardware_class if variant.peak_rss_bytes is not None else ""
 
 
-def _on(machine: Machine, weighted: Variant, source: Source) -> Source:
+def _on(machine: Machine, weighted: Variant, source: Source, ask: Ask) -> Source:
     """The source with the quality under the asked weights, said to be on the machine."""
+    variant = source.variant
+    decode = decode_at(variant, ask.context or 0)
+    prefill = prefill_at(variant, ask.prompt)
     moved = replace(
-        source.variant,
+        variant,
         hardware_class=machine.name,
         items=weighted.items,
         classes=weighted.classes,
         weights=weighted.weights,
         missing=weighted.missing,
         capability=weighted.capability,
-        decode=_shallow(source.variant.decode),
-        prefill=_shallow(source.variant.prefill),
+        decode=_first(variant.decode, decode),
+        prefill=_first(variant.prefill, prefill),
     )
-    return replace(source, variant=moved, depth=min(source.variant.decode, default=0))
+    told = [one.told if one else "" for one in (decode, prefill)]
+    ratio = sooner(variant, ask.prompt, ask.context or 0)
+    return replace(source, variant=moved, decode_told=told[0], prefill_told=told[1], sooner=ratio)
 
 
-def _shallow(speeds: Mapping[int, Speed]) -> Mapping[int, Speed]:
-    """With the rate after the least context in the place of that from an empty one, where only such
-    were measured: it promises a little too little."""
-    return {0: speeds[min(speeds)], **speeds} if speeds else speeds
+def _first(speeds: Mapping[int, Speed], deep: Deep | None) -> Mapping[int, Speed]:
+    """With the rate that counts in the place of that from an empty context."""
+    return speeds if deep is None else {**speeds, 0: deep.speed}

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from grid.advice.ask import Ask
-from grid.catalogue import Chip, find, target, usable_bytes
+from grid.catalogue import Chip, Usable, find, target, usable_bytes
 from grid.errors import InputError, did_you_mean
 from grid.explore import HardwareClass
 from grid.units import GIB, parse_bytes
 
 CARD_BANDWIDTH = 200e9
 """Bytes/s from which a bare budget is taken to be a card: desktops and laptops are below."""
+
+CPU = "cpu"
+
+_SERVER = re.compile(
+    r"(NVIDIA |AMD )?(([ABHLV]|GH)\d+S?|T4|GB[23]00)\b|.*(Instinct|Tesla|Data Center)"
+)
+"""Cards of servers, which draw no desktop."""
 
 _CLASS = re.compile(
     r"(?P<chip>.+), (?P<cores>\d+) cores"
@@ -27,7 +34,8 @@ class Machine:
     """`measured` is its hardware class in the store, None for one that nobody measured.
 
     `chip` has what a prediction needs, None where that is not known. `budget_bytes` is what models
-    can have of the memory, None where the memory is not known.
+    can have of the memory, None where the memory is not known; `beside` is the same of its other
+    kind of device (CPU or card), where rows of both may be in one class.
     """
 
     name: str
@@ -37,6 +45,12 @@ class Machine:
     budget_bytes: float | None
     budget_why: str
     notes: tuple[str, ...] = ()
+    beside: float | None = None
+
+    def budget_of(self, device_kind: str) -> float | None:
+        """What models on a kind of device can have, bytes."""
+        same = (device_kind.partition("-")[0] == CPU) == (self.platform == CPU)
+        return self.budget_bytes if same or self.beside is None else self.beside
 
 
 @dataclass(frozen=True)
@@ -109,7 +123,7 @@ def _of_chip(chip: Chip, ask: Ask) -> Machine:
     memory = ask.memory_bytes or chip.memory_bytes
     if memory is None:
         raise InputError(f"{chip.name} comes with several memories; say which, --memory 32GiB")
-    usable = usable_bytes(chip, round(memory), _whole(ask.reserved_bytes))
+    usable = _usable(chip, memory, ask, bool(_SERVER.match(chip.name)))
     return Machine(
         name=chip.name,
         measured=None,
@@ -123,7 +137,7 @@ def _of_chip(chip: Chip, ask: Ask) -> Machine:
 def _of_budget(memory: float, bandwidth: float, ask: Ask) -> Machine:
     platform = ask.platform or ("cuda" if bandwidth >= CARD_BANDWIDTH else "cpu")
     chip = target(round(memory), bandwidth, platform)
-    usable = usable_bytes(chip, round(memory), _whole(ask.reserved_bytes))
+    usable = _usable(chip, memory, ask)
     said = "as asked" if ask.platform else "taken from its bandwidth; --platform says otherwise"
     return Machine(
         name=f"{memory / GIB:.4g} GiB at {bandwidth / 1e9:.4g} GB/s",
@@ -139,24 +153,41 @@ def _of_budget(memory: float, bandwidth: float, ask: Ask) -> Machine:
 def _of_class(found: HardwareClass, ask: Ask) -> Machine:
     facts = class_facts(found.name)
     platform = found.device_kind.partition("-")[0]
-    chip = _chip_of(facts)
-    memory, budget, why = ask.memory_bytes, None, "memory of this class is not known; --memory says"
-    if memory is None and facts is not None:
-        unified = facts.card_bytes is None or platform == "metal"
-        memory = facts.memory_bytes if unified else facts.cards * (facts.card_bytes or 0)
-    if memory is not None:
-        usable = usable_bytes(
-            chip or target(round(memory), 1e9, platform), round(memory), _whole(ask.reserved_bytes)
-        )
-        budget, why = float(usable.bytes), usable.why
+    budget = _budget(found.name, facts, platform, ask)
+    other = None
+    if facts is not None and facts.card is not None and platform != "metal":
+        card = _chip_of(facts)
+        other = card.platform if card is not None else "cuda"
+        other = other if platform == CPU else CPU
+    beside = _budget(found.name, facts, other, ask) if other is not None else None
     return Machine(
         name=found.name,
         measured=found,
         platform=platform,
-        chip=chip,
-        budget_bytes=budget,
-        budget_why=why,
+        chip=None if platform == CPU else _chip_of(facts),
+        budget_bytes=float(budget.bytes) if budget else None,
+        budget_why=budget.why if budget else "memory of this class is not known; --memory says",
+        beside=float(beside.bytes) if beside else None,
     )
+
+
+def _budget(name: str, facts: ClassFacts | None, platform: str, ask: Ask) -> Usable | None:
+    """Of a class's own memory for its CPU or where it is unified, else of its cards'."""
+    memory = ask.memory_bytes
+    if memory is None and facts is not None:
+        shared = facts.card_bytes is None or platform in {CPU, "metal"}
+        memory = facts.memory_bytes if shared else facts.cards * (facts.card_bytes or 0)
+    if memory is None:
+        return None
+    chip = None if platform == CPU else _chip_of(facts)
+    plain = chip or target(round(memory), 1e9, platform)
+    server = facts is not None and bool(_SERVER.match(facts.card or ""))
+    return _usable(replace(plain, name=name), memory, ask, server)
+
+
+def _usable(chip: Chip, memory: float, ask: Ask, headless: bool = False) -> Usable:
+    reserved = None if ask.reserved_bytes is None else round(ask.reserved_bytes)
+    return usable_bytes(chip, round(memory), reserved, headless)
 
 
 def _chip_of(facts: ClassFacts | None) -> Chip | None:
@@ -167,7 +198,3 @@ def _chip_of(facts: ClassFacts | None) -> Chip | None:
         return find(facts.card)
     except InputError:
         return None
-
-
-def _whole(count: float | None) -> int | None:
-    return None if count is None else round(count)

@@ -33,4 +33,4 @@ def _fitted(dataset: Dataset, fingerprint: str) -> Predictor:
 def _observed(dataset: Dataset, fingerprint: str) -> list[Observation]:
     from grid.prediction import observations_of, published_observations
 
-    return [*observations_of(dataset.everywhere()), *published_observations()]
+    return [*observations_of(dataset.speeds()), *published_observations()]

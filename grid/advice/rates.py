@@ -9,15 +9,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from grid.advice.answer import PREDICTED, Evidence
+from grid.advice.depths import after
 from grid.advice.gather import Source
 from grid.advice.hardware import Machine
 from grid.advice.observed import predictor_of
 from grid.catalogue import Chip
 from grid.explore import Dataset
 from grid.statistics.interval import Floats
+from grid.units import format_bytes
 
 if TYPE_CHECKING:
-    from grid.prediction import Prediction
+    from grid.prediction import Prediction, Predictor
+
+FAR = 4
+"""A model is far from those that were measured if its bytes are so many times less or more."""
 
 
 @dataclass(frozen=True)
@@ -41,53 +46,82 @@ class Rates:
 
 
 def predicted_rates(
-    dataset: Dataset, machine: Machine, sources: Sequence[Source], draws: int
+    dataset: Dataset, machine: Machine, sources: Sequence[Source], draws: int, context: int = 0
 ) -> Rates:
-    """Rates of the sources whose speed was measured neither here nor on a like class."""
+    """Rates of the sources whose speed was measured neither here nor on a like class; of decode
+    after `context` tokens."""
     lacking = [
         i
         for i, one in enumerate(sources)
         if not one.variant.decode and one.variant.artifact_bytes > 0
     ]
-    chip = _chip(machine, sources)
     if not lacking:
         return Rates()
-    if chip is None:
-        note = f"no speed can be predicted for {machine.name}: the catalogue does not know its chip"
-        return Rates(notes=(note,))
     from grid.prediction import read_bytes_of
 
+    chips = {i: _chip(machine, sources[i], sources) for i in lacking}
+    able = {i: chip for i, chip in chips.items() if chip is not None}
     predictor = predictor_of(dataset)
     decode: dict[int, Rate] = {}
     prefill: dict[int, Rate] = {}
-    for i in lacking:
+    for i, chip in able.items():
         variant = sources[i].measured_as
         what = (chip, variant.backend, variant.quant)
+        read = read_bytes_of(variant, context)
         first = predictor.decode(
             *what,
-            read_bytes_of(variant),
-            parameters=variant.parameters,
+            read,
+            parameters=variant.parameters or None,
             layers=len(variant.layers) or None,
         )
-        decode[i] = _rate(first, draws)
-        prefill[i] = _rate(predictor.prefill(*what, variant.parameters), draws)
-    return Rates(decode, prefill)
+        far = _far(predictor, chip, read)
+        decode[i] = _rate(first, draws, far, after(context))
+        if variant.parameters:
+            prefill[i] = _rate(predictor.prefill(*what, variant.parameters), draws, far)
+    note = f"no speed can be predicted for {machine.name}: the catalogue does not know its chip"
+    return Rates(decode, prefill, (note,) if len(able) < len(chips) else ())
 
 
-def _chip(machine: Machine, sources: Sequence[Source]) -> Chip | None:
-    """Of a measured class as its rows have it, by whose name predictions know them."""
+def _chip(machine: Machine, source: Source, sources: Sequence[Source]) -> Chip | None:
+    """Of a measured class as its rows on this kind of device have it, by whose name predictions
+    know it: a class may have rows of a CPU and of a card."""
     from grid.prediction import chip_of
 
-    named = machine.measured.name if machine.measured else None
-    own = (one.variant for one in sources if named and one.variant.decode)
-    first = next((v for v in own if v.hardware_class == named), None)
-    return machine.chip if first is None else chip_of(first)
+    kind = source.variant.device_kind
+    if machine.measured is None:
+        return machine.chip
+    timed = (one.variant for one in sources if one.variant.decode)
+    for one in timed:
+        if (one.hardware_class, one.device_kind) == (machine.measured.name, kind):
+            return chip_of(one)
+    known = machine.chip
+    return known if known is not None and kind.startswith(known.platform) else None
 
 
-def _rate(found: Prediction, draws: int) -> Rate:
-    """The n-th draws of all predictions go together: they share what is unknown of the chip."""
+def _far(predictor: Predictor, chip: Chip, read_bytes: float) -> str:
+    """What range of models was measured on the chip's platform, where this one is `FAR` times away
+    from it; empty where it is near, or nothing was measured."""
+    sizes = [
+        one.read_bytes
+        for one in predictor.observations
+        if one.platform == chip.platform and one.decode_tps is not None
+    ]
+    if not sizes or min(sizes) / FAR <= read_bytes <= FAR * max(sizes):
+        return ""
+    span = f"{format_bytes(min(sizes))} to {format_bytes(max(sizes))}"
+    return f", of models of {span}; this one is far from them"
+
+
+def _rate(found: Prediction, draws: int, far: str = "", told: str = "") -> Rate:
+    """The n-th draws of all predictions go together: they share what is unknown of the chip. Those
+    `far` from what was measured are twice as wide, in logs."""
     error = found.error.median
-    shown = "" if error is None else f" (±{100 * error:.0f} %, leave-one-out)"
-    evidence = Evidence(PREDICTED, f"{PREDICTED}{shown}", error)
+    shown = PREDICTED if not told else f"{PREDICTED}, {told}"
+    if error is not None:
+        shown += f"; median error {100 * error:.0f} % with a class left out"
     drawn = np.resize(found.draws, draws)
-    return Rate(found.value, found.low, found.high, drawn, evidence)
+    if not far:
+        return Rate(found.value, found.low, found.high, drawn, Evidence(PREDICTED, shown, error))
+    low, high = (found.value * (end / found.value) ** 2 for end in (found.low, found.high))
+    wide = found.value * (drawn / found.value) ** 2
+    return Rate(found.value, low, high, wide, Evidence(PREDICTED, shown + far, error))

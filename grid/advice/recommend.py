@@ -10,12 +10,15 @@ from grid.advice.around import admitted, costs_of, gap_of, runner_up_of, steps_o
 from grid.advice.ask import Ask
 from grid.advice.gather import Gathered, gather
 from grid.advice.hardware import Machine, machine_of
+from grid.advice.notes import notes_of
 from grid.advice.replay import replay_of
 from grid.advice.scene import Scene, scene
 from grid.analysis import Limits, Pick, Relaxation, picks
 from grid.analysis.limits import demanded, limit_text
-from grid.analysis.memory import room, stored_kv_types
+from grid.analysis.memory import room
+from grid.errors import InputError
 from grid.explore import Dataset
+from grid.results.problems import left_out, nothing_there
 
 TOLERANCE = 0.02
 """Capability by which a rival has to be better to count against the pick: 2 points of 100."""
@@ -29,6 +32,8 @@ def recommend(dataset: Dataset, ask: Ask | None = None) -> Advice:
     pick, and says what to relax.
     """
     ask = ask or Ask()
+    if dataset.empty:
+        raise InputError(nothing_there(dataset.shown, dataset.problems))
     machine = machine_of(dataset.classes, ask)
     gathered = gather(dataset, machine, ask)
     there = scene(dataset, machine, gathered, ask)
@@ -44,7 +49,7 @@ def limits_of(machine: Machine, ask: Ask) -> Limits:
         min_share=ask.min_share,
         max_memory_bytes=machine.budget_bytes,
         max_ttft_s=ask.max_ttft_s,
-        min_context=ask.context,
+        min_context=ask.least_context,
     )
 
 
@@ -77,7 +82,7 @@ def _advice(
         relax=(*found.relax, *_shorter(ask, there, limits, found)),
         contradictory=pick is None and _each_can_be_met(there, limits),
         replay=replay_of(dataset, pick),
-        notes=_notes(gathered, machine, there, ask),
+        notes=(*notes_of(gathered, machine, there, found, ask), *_unread(dataset)),
         candidates=there.candidates,
     )
 
@@ -85,10 +90,11 @@ def _advice(
 def certainty(there: Scene, found: Pick) -> float | None:
     """P(none of those that meet the limits is more than TOLERANCE above the pick in capability).
 
-    None without a pick, and where nothing is known of how sure a capability is.
+    None without a pick, where nothing else meets them to compare with, and where nothing is known
+    of how sure a capability is.
     """
     fit = admitted(found)
-    if found.variant is None or any(variant.unsure_unknown for variant in fit):
+    if found.variant is None or len(fit) < 2 or any(variant.unsure_unknown for variant in fit):
         return None
     place = there.belief.place
     rivals = there.belief.capability[:, [place[variant.id] for variant in fit]]
@@ -122,22 +128,6 @@ def _shorter(ask: Ask, there: Scene, limits: Limits, found: Pick) -> list[Relaxa
     return steps
 
 
-def _notes(gathered: Gathered, machine: Machine, there: Scene, ask: Ask) -> tuple[str, ...]:
-    notes = [*machine.notes, *gathered.notes, *there.notes]
-    if gathered.absent:
-        rest = ", ".join(gathered.weights)
-        notes.append(
-            f"{ask.use} also weighs {', '.join(gathered.absent)}, which nobody measured: "
-            f"the answer rests on {rest}"
-        )
-    other = {one for v in there.belief.variants for one in stored_kv_types(v.options)}
-    if other - {ask.kv_type}:
-        notes.append(
-            f"quality was measured with a KV cache of {', '.join(sorted(other))}; "
-            f"{ask.kv_type} may lose some"
-        )
-    if any(one.variant.origin for one in there.candidates):
-        notes.append("some figures are third-party: imported, not measured by quantgrid")
-    if machine.budget_bytes is None:
-        notes.append(f"memory is no limit here: {machine.budget_why}")
-    return tuple(notes)
+def _unread(dataset: Dataset) -> tuple[str, ...]:
+    told = left_out(dataset.problems)
+    return (told,) if told else ()

@@ -20,10 +20,10 @@ from grid.advice.answer import (
     Evidence,
     Figure,
 )
-from grid.advice.ask import CONTEXT, Ask
+from grid.advice.ask import Ask
 from grid.advice.gather import Gathered, Source
 from grid.advice.hardware import Machine
-from grid.advice.rates import Rates, predicted_rates
+from grid.advice.rates import Rate, Rates, predicted_rates
 from grid.advice.wait import Wait, waits
 from grid.analysis import Posterior, Variant, posterior
 from grid.analysis.memory import Footprint, footprint
@@ -46,9 +46,10 @@ def scene(dataset: Dataset, machine: Machine, gathered: Gathered, ask: Ask) -> S
     """All candidates with what is measured of them, and what is predicted where nothing is."""
     found = [source.variant for source in gathered.sources]
     measured = posterior(found)
-    rates = predicted_rates(dataset, machine, gathered.sources, measured.draws)
+    rates = predicted_rates(dataset, machine, gathered.sources, measured.draws, ask.context or 0)
     belief = replace(measured, rates=_with(measured.rates, rates))
-    wait = waits(belief, ask.prompt)
+    prompt = min(ask.prompt, ask.context or ask.prompt)
+    wait = waits(belief, prompt, [one.sooner for one in gathered.sources])
     memory = [_footprint(variant, found, ask) for variant in found]
     tested = _tested_on(dataset, found)
     candidates = [
@@ -64,7 +65,9 @@ def scene(dataset: Dataset, machine: Machine, gathered: Gathered, ask: Ask) -> S
         for i, source in enumerate(gathered.sources)
     ]
     known = {
-        "max_memory_bytes": _exact([_least(one) for one in memory]),
+        "max_memory_bytes": _exact(
+            [_against(machine, v, m) for v, m in zip(found, memory, strict=True)]
+        ),
         "max_ttft_s": _columns([one.draws for one in wait], belief.draws),
         "min_context": _exact([v.context_length or np.inf for v in found]),
     }
@@ -92,9 +95,16 @@ def _columns(parts: Sequence[Floats | None], draws: int) -> Floats:
 
 
 def _footprint(variant: Variant, others: Sequence[Variant], ask: Ask) -> Footprint:
-    longest = variant.context_length or CONTEXT
-    context = ask.context or min(CONTEXT, longest)
-    return footprint(variant, context, ask.kv_type, others)
+    return footprint(variant, ask.context_for(variant.context_length), ask.kv_type, others)
+
+
+def _against(machine: Machine, variant: Variant, memory: Footprint) -> float:
+    """What is needed at least; of a variant on the machine's other kind of device so that it is
+    within the machine's budget exactly where it is within its own."""
+    need, own = _least(memory), machine.budget_of(variant.device_kind)
+    if own is None or machine.budget_bytes in {None, own} or np.isnan(need):
+        return need
+    return min(need, machine.budget_bytes or need) if need <= own else np.inf
 
 
 def _least(memory: Footprint) -> float:
@@ -132,19 +142,15 @@ def _figures(
         had = variant.capability
         quality = _quality(machine, source, tested)
         found[CAPABILITY] = Figure(had.value, had.low, had.high, quality)
-    speed = _speed(machine, source)
     if i in rates.decode:
         one = rates.decode[i]
-        speed = one.evidence
-        found[DECODE] = Figure(one.value, one.low, one.high, speed)
+        found[DECODE] = Figure(one.value, one.low, one.high, one.evidence)
     elif variant.decode_tps is not None:
         rate = variant.decode_tps
+        speed = _speed(machine, source, f", {source.decode_told}")
         found[DECODE] = Figure(rate.value, rate.low, rate.high, speed)
     if wait.draws is not None:
-        low, middle, high = np.quantile(wait.draws, [0.025, 0.5, 0.975]).tolist()
-        basis = rates.prefill[i].evidence if i in rates.prefill else speed
-        told = replace(basis, text=f"{basis.text}, {wait.how}")
-        found[TTFT] = Figure(middle, low, high, told)
+        found[TTFT] = _first_token(machine, source, rates.prefill.get(i), wait, wait.draws)
     if memory.weights:
         found[MEMORY] = Figure(_least(memory), None, None, _memory(machine, source, memory))
     return found
@@ -167,8 +173,18 @@ def _quality(machine: Machine, source: Source, tested: Mapping[str, str]) -> Evi
     return Evidence(LIKE, f"measured on {', '.join(where)} ({variant.device_kind})")
 
 
-def _speed(machine: Machine, source: Source) -> Evidence:
-    deep = f", after {source.depth} tokens of context" if source.depth else ""
+def _first_token(
+    machine: Machine, source: Source, predicted: Rate | None, wait: Wait, draws: Floats
+) -> Figure:
+    """From `draws` [draws]; of a predicted rate with the 90 % interval, as predictions have it."""
+    basis = _speed(machine, source) if predicted is None else predicted.evidence
+    tail = 0.025 if predicted is None else 0.05
+    low, middle, high = np.quantile(draws, [tail, 0.5, 1 - tail]).tolist()
+    told = f"; {source.prefill_told}" if wait.by_rates and source.prefill_told else ""
+    return Figure(middle, low, high, replace(basis, text=f"{basis.text}, {wait.how}{told}"))
+
+
+def _speed(machine: Machine, source: Source, deep: str = "") -> Evidence:
     if source.measured_as.origin:
         return Evidence(PUBLISHED, f"third-party figure, {source.measured_as.origin}{deep}")
     here = machine.measured.name if machine.measured else ""

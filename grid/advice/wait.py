@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,29 +18,35 @@ NEAR = 1.25
 
 @dataclass(frozen=True)
 class Wait:
-    """Draws of the time in s [draws], None where nothing is known of it; `how` says whence."""
+    """Draws of the time in s [draws], None where nothing is known of it; `how` says whence,
+    `by_rates` that it is worked out from rates."""
 
     draws: Floats | None
     how: str
+    by_rates: bool = False
 
 
-def waits(belief: Posterior, prompt: int) -> list[Wait]:
+def waits(belief: Posterior, prompt: int, sooner: Sequence[float]) -> list[Wait]:
     """For each variant the wait for the first token after `prompt` tokens, from an empty context.
 
-    Worked out as prompt / prefill rate + 1 / decode rate, each of the same draw.
+    Worked out as prompt / prefill rate + 1 / decode rate, each of the same draw; even a short
+    prompt takes as long as one decoded token, since all weights are read for it. `sooner` are, by
+    variant, its decode rate after the prompt over that of the belief.
     """
-    return [_wait(belief, i, variant, prompt) for i, variant in enumerate(belief.variants)]
+    return [_wait(belief, i, prompt, ratio) for i, ratio in enumerate(sooner)]
 
 
-def _wait(belief: Posterior, i: int, variant: Variant, prompt: int) -> Wait:
+def _wait(belief: Posterior, i: int, prompt: int, sooner: float) -> Wait:
+    variant = belief.variants[i]
     near = variant.latency_prompt
     if variant.ttft_s is not None and near and 1 / NEAR <= prompt / near <= NEAR:
         return Wait(_measured(variant, belief.draws), f"latency after {near} tokens")
     prefill, decode = (belief.rates[name][:, i] for name in ("prefill_tps", "decode_tps"))
     if np.isnan(prefill).any() or np.isnan(decode).any():
         return Wait(None, "no prefill rate")
-    seconds = prompt * np.exp(-prefill) + np.exp(-decode)
-    return Wait(seconds, f"{prompt} tokens / prefill rate + 1 / decode rate")
+    step = np.exp(-decode) / sooner
+    seconds = np.maximum(prompt * np.exp(-prefill), step) + step
+    return Wait(seconds, f"{prompt} tokens / prefill rate + 1 / decode rate", by_rates=True)
 
 
 def _measured(variant: Variant, draws: int) -> Floats:

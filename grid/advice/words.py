@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from grid.advice.answer import CAPABILITY, DECODE, MEMORY, TTFT, Advice, Candidate, Figure
+from grid.advice.around import MET
 from grid.units import format_bytes, format_seconds
 
 
@@ -34,7 +35,9 @@ def certainty_text(advice: Advice) -> str:
     """How sure the pick is, in one sentence; empty without a pick."""
     if advice.pick is None:
         return ""
-    if advice.sure is None:
+    if not any(lost.kind in MET for lost in advice.rejected):
+        told = "the only one that fits: nothing to compare with"
+    elif advice.sure is None:
         told = "not known: some figures came without their uncertainty"
     else:
         told = (

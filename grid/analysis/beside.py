@@ -18,10 +18,11 @@ SCOPE = "energy_scope"
 
 
 def beside(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Origin, licence and the model's shape, as a variant has them."""
+    """Origin, licence, quantizer and the model's shape, as a variant has them."""
     return {
         "origin": row.get("origin") or "",
         "licence": row.get("licence") or "",
+        "quantizer": row.get("quantizer") or "",
         "context_length": row.get("context_length"),
         "layers": _layers(row.get("kv_cache") or ""),
     }

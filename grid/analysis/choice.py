@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -35,16 +35,15 @@ class Rejection:
 
 @dataclass(frozen=True)
 class Relaxation:
-    """Loosening the limit from `now` to `to` lets `variant` in.
-
-    One alone is enough, unless all that a pick lists are of one variant: then it takes all.
-    """
+    """Loosening the limit from `now` to `to` lets `variant` in: one alone is enough, but of those
+    that are `together` it takes all."""
 
     limit: str
     now: float
     to: float
     variant: Variant
     text: str
+    together: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,9 @@ def picks(
     The rule: a limit on something uncertain must hold with probability 0.9. Among those that meet
     all limits the highest capability counts; the ones that none of the others surely beats (its
     capability is higher in at most 97.5 % of the joint draws) are taken as equal, and the smallest
-    of them wins, then the fastest. `known` has draws of what a posterior does not hold.
+    of them wins, then the fastest. Of a pair of which it is not known how sure one is neither
+    surely beats the other, and the one that measured less does not win for its size either.
+    `known` has draws of what a posterior does not hold.
     """
     belief = variants if isinstance(variants, Posterior) else posterior(variants, draws, seed)
     return [_pick(belief, limits, known or {}) for limits in demands]
@@ -96,10 +97,11 @@ def _pick(belief: Posterior, limits: Limits, known: Known) -> Pick:
         relax = _relaxations(belief, measured, wanted, chances, drawn)
         return Pick(limits, None, None, (), tuple(failed), relax)
     at = np.flatnonzero(admitted).tolist()
-    best = min(at, key=lambda i: (-_capability(belief.variants[i]), _rank(belief.variants[i])))
+    best = min(at, key=lambda i: (-_capability(belief.variants[i]), _rank(belief, i)))
     better = _beaten_by(belief, at, best)
     equal = [i for i in at if better[i] is None]
-    chosen = min(equal, key=lambda i: _rank(belief.variants[i]))
+    able = [i for i in equal if i == best or not _unknown(belief, i, best)]
+    chosen = min(able, key=lambda i: _rank(belief, i))
     lost = [_lost(belief, i, chosen, better[i]) for i in at if i != chosen]
     return Pick(
         limits,
@@ -116,13 +118,16 @@ def _beaten_by(belief: Posterior, at: list[int], best: int) -> dict[int, int | N
     where nobody is. So loosening a limit never leads to a pick that the former one surely beats."""
     drawn = belief.capability[:, at]
     sure = 1 - (1 - LEVEL) / 2
+    unknown = np.array([belief.variants[i].unsure_unknown for i in at], dtype=bool)
     by_best = (belief.capability[:, [best]] > drawn).mean(axis=0)
+    by_best[unknown | belief.variants[best].unsure_unknown] = 0.0
     found: dict[int, int | None] = {}
     for place, i in enumerate(at):
         if by_best[place] > sure:
             found[i] = best
             continue
         better = (drawn > drawn[:, [place]]).mean(axis=0)
+        better[unknown | unknown[place]] = 0.0
         surest = int(np.argmax(better))
         found[i] = at[surest] if better[surest] > sure and i != best else None
     return found
@@ -139,9 +144,19 @@ def _capability(variant: Variant) -> float:
     return -np.inf if variant.capability is None else variant.capability.value
 
 
-def _rank(variant: Variant) -> tuple[float, float, str]:
-    """Smaller first, then faster; the id keeps the choice from depending on the order of rows."""
+def _unknown(belief: Posterior, *pair: int) -> bool:
+    """True where it is not known how sure the capability of one of them is."""
+    return any(belief.variants[i].unsure_unknown for i in pair)
+
+
+def _rank(belief: Posterior, i: int) -> tuple[float, float, str]:
+    """Smaller first, then faster, by a predicted rate where none was measured; the id keeps the
+    choice from depending on the order of rows."""
+    variant = belief.variants[i]
     rate = variant.decode_tps.value if variant.decode_tps else 0.0
+    if not rate:
+        drawn = float(np.median(belief.rates["decode_tps"][:, i]))
+        rate = 0.0 if np.isnan(drawn) else float(np.exp(drawn))
     return variant.artifact_bytes or float("inf"), -rate, variant.id
 
 
@@ -171,6 +186,10 @@ def _lost(belief: Posterior, i: int, chosen: int, better: int | None) -> Rejecti
     variant, pick = belief.variants[i], belief.variants[chosen]
     if better is not None:
         return Rejection(variant, "less capable", _less_capable(belief, i, better))
+    if _unknown(belief, i, chosen) and (gap := _capability(pick) - _capability(variant)):
+        side = "below" if gap > 0 else "above"
+        text = f"capability {abs(gap):.3f} {side} {pick.label}, but how sure is not known"
+        return Rejection(variant, "tied", text)
     if variant.artifact_bytes > pick.artifact_bytes:
         more = format_bytes(variant.artifact_bytes - pick.artifact_bytes)
         return Rejection(variant, "tied", f"tied in capability, but {more} larger")
@@ -182,9 +201,7 @@ def _less_capable(belief: Posterior, i: int, best: int) -> str:
     low, high = np.quantile(loss, [0.025, 0.975])
     most, variant = belief.variants[best], belief.variants[i]
     mean = _capability(most) - _capability(variant)
-    known = not (most.unsure_unknown or variant.unsure_unknown)
-    interval = f" ({low:.3f} to {high:.3f})" if known else ""
-    text = f"capability {mean:.3f}{interval} below {most.label}"
+    text = f"capability {mean:.3f} ({low:.3f} to {high:.3f}) below {most.label}"
     if variant.artifact_bytes >= most.artifact_bytes and _slower(variant, most):
         return "dominated: " + text + ", and neither smaller nor faster"
     return text
@@ -226,9 +243,11 @@ def _least(
     if not at.size:
         return None
     sign = 1.0 if KINDS[name].upper else -1.0
-    all_ = belief.variants
-    nearest = min(at, key=lambda i: (sign * reach[i], -_capability(all_[i]), _rank(all_[i])))
-    variant, to = all_[nearest], float(reach[nearest])
+    variants = belief.variants
+    nearest = min(
+        at.tolist(), key=lambda i: (sign * reach[i], -_capability(variants[i]), _rank(belief, i))
+    )
+    variant, to = variants[nearest], float(reach[nearest])
     kind = KINDS[name]
     verb = "raise" if kind.upper else "lower"
     text = f"{verb} {kind.title} from {kind.text(limit)} to {kind.text(to)} for {variant.label}"
@@ -250,4 +269,4 @@ def _several(
     nearest = min(at, key=lambda i: (len(failing[i]), -_capability(belief.variants[i])))
     only = np.arange(len(belief.variants)) == nearest
     steps = [_least(belief, name, wanted[name], only, drawn[name]) for name in failing[nearest]]
-    return tuple(step for step in steps if step is not None)
+    return tuple(replace(step, together=len(steps) > 1) for step in steps if step is not None)

@@ -112,7 +112,7 @@ def _is_engine_run(attempt: Attempt) -> bool:
     """16-bit weights in another engine than the reference's."""
     if attempt.measure != "quality" or "kld_mean" not in attempt.metrics:
         return False
-    sixteen = attempt.row["quant"].upper() in SIXTEEN_BIT
+    sixteen = (attempt.row["quant"] or "").upper() in SIXTEEN_BIT
     return sixteen and reference_of(attempt)[1] != attempt.row["backend"]
 
 

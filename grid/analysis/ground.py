@@ -4,33 +4,38 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from grid.analysis.floors import Floors, noise_runs, reference_of
 from grid.analysis.tables import Attempt, ItemRows
-from grid.analysis.texts import on_main_text
+from grid.analysis.texts import main_tasks, of_class, on_main_text, tasks_of
 
 QUALITY = ("quality", "tasks")
 
 Place = tuple[str, str, str]
 """artifact id, backend, device kind: what quality is a property of."""
 
+Named = tuple[str, str]
+"""Model and origin: others may mean other weights by the same name."""
+
 
 class Ground:
-    """Of attempts that count: which of the quality runs do, by place; by model the references
-    (artifact id, backend) that they are compared with; and the noise floors."""
+    """Of attempts that count: which of the quality runs do, by place; by model and origin the
+    references (artifact id, backend) that they are compared with; and the noise floors."""
 
     def __init__(self, attempts: Sequence[Attempt], items: Mapping[str, ItemRows]) -> None:
         main = on_main_text(attempts)
         noise = noise_runs(main)
         apart = {floor.id for floor in noise}
         self.items = items
+        self._tasks = main_tasks(attempts)
         self.floors = Floors(main, noise)
-        self.references: defaultdict[str, set[tuple[str, str]]] = defaultdict(set)
+        self.references: defaultdict[Named, set[tuple[str, str]]] = defaultdict(set)
         self._quality: defaultdict[Place, list[Attempt]] = defaultdict(list)
         self._counted: set[str] = set()
         for attempt in main:
             if attempt.workload.get("reference"):
-                self.references[attempt.row["model"]].add(reference_of(attempt))
+                self.references[named(attempt.row)].add(reference_of(attempt))
             if attempt.measure in QUALITY and attempt.id not in apart:
                 row = attempt.row
                 self._quality[row["artifact_id"], row["backend"], row["device_kind"]].append(
@@ -38,10 +43,25 @@ class Ground:
                 )
                 self._counted.add(attempt.id)
 
+    def references_of(self, row: Mapping[str, Any]) -> set[tuple[str, str]]:
+        """Those of a row's model, measured by whoever measured the row."""
+        return self.references.get(named(row), set())
+
     def counts(self, attempt: Attempt) -> bool:
         """Whether a variant may be made of the attempt: no noise floor, no other text."""
         return attempt.measure not in QUALITY or attempt.id in self._counted
 
+    def other_tasks(self, attempt: Attempt) -> str:
+        """The tasks by which an attempt's class is compared, where it asked others; else empty."""
+        if not attempt.row["origin"]:
+            return ""
+        main = self._tasks.get(of_class(attempt), "")
+        return "" if main == tasks_of(attempt) else main
+
     def quality(self, place: Place) -> Sequence[Attempt]:
         """Attempts at text quality and tasks."""
         return self._quality.get(place, ())
+
+
+def named(row: Mapping[str, Any]) -> Named:
+    return row["model"], row["origin"] or ""

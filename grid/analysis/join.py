@@ -12,8 +12,9 @@ from grid.analysis.beside import beside, energy, node_facts, positive
 from grid.analysis.floors import SIXTEEN_BIT, options_of
 from grid.analysis.ground import Ground
 from grid.analysis.tables import Attempt, ItemRows, Tables, final_attempts, item_rows
+from grid.analysis.texts import of_class, tasks_of
 from grid.analysis.variant import ClassItems, Speed, Variant
-from grid.analysis.weights import class_weights
+from grid.analysis.weights import class_weights, shared_classes
 from grid.statistics import Interval
 
 SPEED = ("memory", "prefill", "decode", "latency")
@@ -59,7 +60,7 @@ def composed(
     given = class_weights(names, weights) if weights else None
     done = []
     for group in by_hardware_class(found).values():
-        used = given or class_weights(_shared_classes(group))
+        used = given or class_weights(shared_classes(group))
         done += [_composed(variant, used) for variant in group]
     return sorted(done, key=lambda v: (v.hardware_class, v.model, v.artifact_bytes, v.id))
 
@@ -81,10 +82,10 @@ def _by_key(attempts: Sequence[Attempt]) -> dict[Key, list[Attempt]]:
     """Attempts by the variant that they make. Where an artifact has speed on a hardware class its
     quality runs make none; where it has none, tasks do; where it has neither, texts."""
     groups: dict[Key, list[Attempt]] = {}
+    keyed = [(_key(attempt), attempt) for attempt in attempts]
     for stage in (SPEED, ("tasks",), ("quality",)):
         covered = {(artifact, backend, place) for artifact, backend, _, place in groups}
-        for attempt in attempts:
-            key = _key(attempt)
+        for key, attempt in keyed:
             if attempt.measure in stage and (key[0], key[1], key[3]) not in covered:
                 groups.setdefault(key, []).append(attempt)
     return groups
@@ -98,7 +99,9 @@ def _variant(key: Key, mine: Sequence[Attempt], ground: Ground) -> Variant:
     latency = _newest([a for a in mine if a.measure == "latency"], key)
     speeds = {kind: _chosen(mine, kind) for kind in ("decode", "prefill")}
     decode = _speeds(speeds["decode"], "decode")
-    tasks = _tasks([a for a in joined if a.measure == "tasks"], key, ground.items)
+    asked = [a for a in joined if a.measure == "tasks"]
+    other = {a.id: ground.other_tasks(a) for a in asked}
+    tasks = _tasks([a for a in asked if not other[a.id]], key, ground.items)
     behind = {
         "memory": [memory],
         "latency": [latency],
@@ -106,9 +109,12 @@ def _variant(key: Key, mine: Sequence[Attempt], ground: Ground) -> Variant:
         "tasks": tasks.values(),
         **{kind: chosen.values() for kind, chosen in speeds.items()},
     }
-    facts = {name: row[name] for name in ("model", "family", "parameters", "quant", "format")}
+    facts: dict[str, Any] = {
+        name: row[name] or "" for name in ("model", "family", "quant", "format")
+    }
     return Variant(
         **facts,
+        parameters=row["parameters"] or 0,
         artifact_id=key[0],
         artifact_bytes=row["artifact_bytes"] or 0,
         bpw_file=row["bpw_file"],
@@ -117,9 +123,14 @@ def _variant(key: Key, mine: Sequence[Attempt], ground: Ground) -> Variant:
         options=key[2],
         hardware_class=key[3],
         device_kind=row["device_kind"],
-        sixteen_bit=_sixteen_bit(key, row["quant"], ground.references.get(row["model"], set())),
-        defines_floor=row["quant"].upper() in SIXTEEN_BIT,
+        sixteen_bit=_sixteen_bit(key, facts["quant"], ground.references_of(row)),
+        defines_floor=facts["quant"].upper() in SIXTEEN_BIT,
         **_scores(tasks, ground.items),
+        other_tasks={
+            name: f"by {other[a.id]}, only by {tasks_of(a)}"
+            for a in asked
+            if other[a.id] and (name := of_class(a)[1]) not in tasks
+        },
         decode=decode,
         prefill=_speeds(speeds["prefill"], "prefill"),
         peak_rss_bytes=_figure(memory, "peak_rss_bytes"),
@@ -241,17 +252,8 @@ def _utilisation(
     return None
 
 
-def _shared_classes(group: Sequence[Variant]) -> set[str]:
-    """Classes that every model with any has in one of its variants at least: models are compared
-    on what all of them were asked. All classes where that leaves none."""
-    of_model: defaultdict[str, set[str]] = defaultdict(set)
-    for variant in group:
-        of_model[variant.model] |= set(variant.classes)
-    asked = [classes for classes in of_model.values() if classes]
-    return set.intersection(*asked) or set.union(*asked) if asked else set()
-
-
 def _composed(variant: Variant, weights: Mapping[str, float]) -> Variant:
-    missing = tuple(sorted(set(weights) - set(variant.classes)))
+    lacking = sorted(set(weights) - set(variant.classes))
+    missing = tuple(f"{n} {variant.other_tasks.get(n, '')}".strip() for n in lacking)
     total = None if missing or not weights else statistics.composite(variant.classes, weights)
     return replace(variant, weights=weights, missing=missing, capability=total)

@@ -158,12 +158,13 @@ def typical_limits(variants: Sequence[Variant]) -> list[Limits]:
     """
     if not variants:
         return []
-    whole = [v.artifact_bytes for v in variants if v.sixteen_bit]
-    largest = max(whole or [v.artifact_bytes for v in variants])
+    sized = [v for v in variants if v.artifact_bytes]  # imported rows may not say a size
+    whole = [v.artifact_bytes for v in sized if v.sixteen_bit]
+    largest = max(whole or [v.artifact_bytes for v in sized], default=0)
     found = [Limits()]
     for part, words in ((2, "half"), (4, "a quarter"), (8, "an eighth")):
         size = largest // part
-        if size and any(v.artifact_bytes <= size for v in variants):
+        if size and any(v.artifact_bytes <= size for v in sized):
             name = f"{words} of the 16-bit size ({format_bytes(size)})"
             found.append(Limits(name=name, max_bytes=size))
     rates = [v.decode_tps.value for v in variants if v.decode_tps is not None]

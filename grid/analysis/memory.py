@@ -34,6 +34,9 @@ ASSUMED_OVERHEAD = 512 * MIB
 """Runtime, compute and output buffers where nothing was measured: llama.cpp's for an 8B model of
 128k vocabulary at 512 tokens a batch take about this (its logits alone 250 MiB)."""
 
+HOST_KINDS = ("cpu", "metal")
+"""Kinds of device whose models lie in the memory that a process's peak counts; a card's do not."""
+
 _ENGINE_DEFAULT = ("auto", "", "none")
 
 
@@ -128,8 +131,8 @@ def overhead_bytes(variant: Variant, others: Sequence[Variant] = ()) -> tuple[in
     """Bytes beside weights and cache, and how they are known.
 
     Measured: peak memory less weights and cache. Else the median over `others` in the same engine,
-    else `ASSUMED_OVERHEAD`. A peak below weights and cache (they lie on a device that the process's
-    memory does not show, or were not all touched) tells nothing of the rest.
+    else `ASSUMED_OVERHEAD`. What a process takes of the host's memory says nothing of a card's, nor
+    does a peak below weights and cache, which were not all touched.
     """
     own = _measured_overhead(variant)
     if own is not None:
@@ -148,6 +151,8 @@ def overhead_bytes(variant: Variant, others: Sequence[Variant] = ()) -> tuple[in
 
 
 def _measured_overhead(variant: Variant) -> int | None:
+    if not variant.device_kind.startswith(HOST_KINDS):
+        return None
     if variant.peak_rss_bytes is None or not variant.memory_context:
         return None
     if variant.kv_bytes is not None:

@@ -21,7 +21,8 @@ class SpeedRow:
 
     `relative` is the rate over that of the same model at 16 bits, same kind, depth and tokens;
     `utilisation` (decode) is rate * (weight + cache bytes) / bandwidth of the node: None where one
-    of them is not known or the weights are smaller than four last-level caches.
+    of them is not known, the weights are smaller than four last-level caches, or an accelerator
+    computes: the bandwidth is that of the CPU's memory.
     """
 
     variant: Variant
@@ -89,6 +90,8 @@ def utilisation(variant: Variant, depth: int) -> float | None:
     """Decode rate at a depth * bytes read per token / bandwidth, as `SpeedRow` says."""
     speed = variant.decode.get(depth)
     bandwidth, cache = variant.bandwidth_bytes_s, variant.llc_bytes
+    if not variant.device_kind.startswith("cpu"):
+        return None
     if speed is None or not bandwidth or not cache:
         return None
     if variant.artifact_bytes < LLC_FACTOR * cache:

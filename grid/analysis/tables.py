@@ -151,7 +151,17 @@ class ItemRows:
 
     @cached_property
     def capability(self) -> Interval:
+        right = np.count_nonzero(self.scores == 1)
+        plain = right + np.count_nonzero(self.scores == 0) == len(self.scores) > 0
+        if plain and (self.chances == self.chances[0]).all():
+            return _of_count(right, len(self.scores), float(self.chances[0]))
         return statistics.capability(self.scores, self.chances)
+
+
+@lru_cache(maxsize=4096)
+def _of_count(right: int, items: int, chance: float) -> Interval:
+    """Capability of so many right answers: hundreds of runs have the same."""
+    return statistics.capability(np.arange(items) < right, np.full(items, chance))
 
 
 def item_rows(table: pa.Table, attempts: Iterable[Attempt]) -> dict[str, ItemRows]:

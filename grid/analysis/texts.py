@@ -1,9 +1,10 @@
-"""Of several texts that quality was measured on, the one by which a model's variants compare."""
+"""Of several texts that quality was measured on, the one by which a model's variants compare; and
+of imported figures of a class of tasks, the tasks by which models do."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from grid.analysis.tables import Attempt
 
@@ -16,23 +17,54 @@ def on_main_text(attempts: Sequence[Attempt]) -> list[Attempt]:
 
     The main text of a model on a device kind is the one that most of its artifacts were scored on,
     then the one that most of all artifacts were, then the newest: perplexities of different texts
-    never share an axis.
+    never share an axis. Imported runs have a main text of their own.
     """
     quality = [attempt for attempt in attempts if attempt.measure == "quality"]
     overall: defaultdict[Text, set[str]] = defaultdict(set)
-    groups: defaultdict[tuple[str, str], list[Attempt]] = defaultdict(list)
+    groups: defaultdict[tuple[str, str, str], list[Attempt]] = defaultdict(list)
     for attempt in quality:
         overall[_text(attempt)].add(attempt.row["artifact_id"])
         groups[_group(attempt)].append(attempt)
-    main = {
-        group: max(mine, key=lambda a: (_artifacts(mine, a), len(overall[_text(a)]), a.newness))
-        for group, mine in groups.items()
-    }
+    main = {group: _main(mine, overall) for group, mine in groups.items()}
     return [
         attempt
         for attempt in attempts
-        if attempt.measure != "quality" or _text(attempt) == _text(main[_group(attempt)])
+        if attempt.measure != "quality" or _text(attempt) == main[_group(attempt)]
     ]
+
+
+def _main(mine: Sequence[Attempt], overall: Mapping[Text, set[str]]) -> Text:
+    scored: defaultdict[Text, set[str]] = defaultdict(set)
+    for attempt in mine:
+        scored[_text(attempt)].add(attempt.row["artifact_id"])
+    best = max(mine, key=lambda a: (len(scored[_text(a)]), len(overall[_text(a)]), a.newness))
+    return _text(best)
+
+
+def main_tasks(attempts: Sequence[Attempt]) -> dict[tuple[str, str], str]:
+    """By device kind and class of tasks the tasks that its imported figures are taken of: those
+    that most artifacts were asked, of equal ones the newest. A figure of hellaswag and one of
+    winogrande are not one quality. What is measured here has the tasks of its class."""
+    groups: defaultdict[tuple[str, str], list[Attempt]] = defaultdict(list)
+    asked: defaultdict[tuple[tuple[str, str], str], set[str]] = defaultdict(set)
+    for attempt in attempts:
+        if attempt.measure == "tasks" and attempt.row["origin"] and "capability" in attempt.metrics:
+            groups[of_class(attempt)].append(attempt)
+            asked[of_class(attempt), tasks_of(attempt)].add(attempt.row["artifact_id"])
+    return {
+        group: tasks_of(max(mine, key=lambda a: (len(asked[group, tasks_of(a)]), a.newness)))
+        for group, mine in groups.items()
+    }
+
+
+def of_class(attempt: Attempt) -> tuple[str, str]:
+    """Device kind and class of tasks of a task run."""
+    return attempt.row["device_kind"], str(attempt.workload.get("task_class", ""))
+
+
+def tasks_of(attempt: Attempt) -> str:
+    """The tasks that a task run asked, by name or place."""
+    return str(attempt.workload.get("source", ""))
 
 
 def _text(attempt: Attempt) -> Text:
@@ -40,10 +72,5 @@ def _text(attempt: Attempt) -> Text:
     return str(asked.get("text_sha256", "")), asked.get("context", 0), asked.get("chunks", 0)
 
 
-def _group(attempt: Attempt) -> tuple[str, str]:
-    return attempt.row["model"], attempt.row["device_kind"]
-
-
-def _artifacts(attempts: Sequence[Attempt], like: Attempt) -> int:
-    """How many artifacts among the attempts were scored on the same text."""
-    return len({a.row["artifact_id"] for a in attempts if _text(a) == _text(like)})
+def _group(attempt: Attempt) -> tuple[str, str, str]:
+    return attempt.row["model"], attempt.row["device_kind"], attempt.row["origin"] or ""

@@ -42,7 +42,8 @@ class Variant:
     """What a user can choose to run on one hardware class. None means not measured, never zero.
 
     `decode` and `prefill` are by depth in tokens; `weights` are those of the classes in
-    `capability`; `missing` names weighted classes without a result, which leave capability None.
+    `capability`; `missing` names weighted classes without a result, which leave capability None;
+    `other_tasks` tells by class that an imported figure is of other tasks than those compared.
     `noise_floor_nat` is the divergence of its engine's 16 bits from the reference, or of the
     reference from itself computed another way; `indistinguishable` says that this variant's is not
     above it.
@@ -51,10 +52,12 @@ class Variant:
     model: str
     family: str
     parameters: int
+    """0 where it is not known."""
     quant: str
     format: str
     artifact_id: str
     artifact_bytes: int
+    """0 where it is not known."""
     bpw_file: float | None
     bpw_layer: float | None
     backend: str
@@ -69,6 +72,7 @@ class Variant:
     classes: Mapping[str, Interval] = field(default_factory=dict)
     weights: Mapping[str, float] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
+    other_tasks: Mapping[str, str] = field(default_factory=dict)
     capability: Interval | None = None
     decode: Mapping[int, Speed] = field(default_factory=dict)
     prefill: Mapping[int, Speed] = field(default_factory=dict)
@@ -86,6 +90,8 @@ class Variant:
     origin: str = ""
     """Who measured it: empty for quantgrid, else the tool or publication it was imported from."""
     licence: str = ""
+    quantizer: str = ""
+    """What made the file, with version and whatever it was weighed by; empty if it was given."""
     context_length: int | None = None
     """Longest context that the model is made for, tokens."""
     layers: tuple[LayerState, ...] = ()

@@ -2,7 +2,7 @@
 
 from grid.catalogue.chip import PLATFORMS, Chip, Platform, target
 from grid.catalogue.find import chips, find, matching
-from grid.catalogue.usable import Usable, usable_bytes
+from grid.catalogue.usable import Usable, mac_share, usable_bytes
 
 __all__ = [
     "PLATFORMS",
@@ -11,6 +11,7 @@ __all__ = [
     "Usable",
     "chips",
     "find",
+    "mac_share",
     "matching",
     "target",
     "usable_bytes",

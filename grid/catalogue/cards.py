@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from grid.catalogue.chip import Chip
@@ -15,6 +16,7 @@ OLDEST = 2012
 LEAST_GIB = 2
 
 _PLATFORM = {"NVIDIA": "cuda", "AMD": "vulkan", "Intel": "vulkan"}
+_SERVER = re.compile(r"Tesla|[ABHL]\d+|Radeon Instinct|FirePro S|Data Center GPU")
 _CONSOLES = ("Xbox", "Playstation", "PlayStation", "Switch", "Steam")
 _TENSOR = {
     "Volta": 64,
@@ -60,6 +62,8 @@ def _chip(spec: GPUSpecification) -> Chip:
         flops_single=(spec.single_float_performance_gflop_s or 0) * 1e9 or None,
         unified=spec.name == "GB10",
         clock_hz=clock * 1e6 if clock else None,
+        memory_type=spec.memory_type or "",
+        headless=_SERVER.match(spec.name) is not None,
         source=SOURCE,
     )
 

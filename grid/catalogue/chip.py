@@ -19,7 +19,8 @@ class Chip:
     `bandwidth_bytes_s` is the memory's nominal bandwidth; `flops_half` is the 16-bit matrix rate
     and `flops_single` the 32-bit rate outside of matrix units, both in operations/s (a multiply-add
     is two); `clock_hz` is the boost clock of the part that computes.
-    `unified` says that the system shares this memory. `source` says where the facts are from.
+    `unified` says that the system shares this memory, `memory_type` its kind (`HBM3`), `headless`
+    that it is a server's card, which draws no desktop. `source` says where the facts are from.
     Raises InputError for a bandwidth, memory or rate that is not above zero.
     """
 
@@ -32,6 +33,8 @@ class Chip:
     flops_single: float | None = None
     unified: bool = False
     clock_hz: float | None = None
+    memory_type: str = ""
+    headless: bool = False
     source: str = ""
 
     def __post_init__(self) -> None:

@@ -26,6 +26,7 @@ _UNUSUAL = frozenset(
 _ALIASES = {"laptop": "mobile", "notebook": "mobile", "workstation": ""}
 _DRIVER = re.compile(r"(hbm|gddr|navi|gfx|sm)\d+[a-z]*")
 _MEMORY = re.compile(r"\d+gb")
+_MEMORY_TYPE = re.compile(r"(hbm|gddr)\d+[a-z]*")
 _SAME_BANDWIDTH = 0.06
 """Tables round bandwidths: 800 or 819 GB/s."""
 _SMALL, _VARIANT, _WORD, _RARE = 0.01, 0.1, 1.0, 3.0
@@ -45,7 +46,8 @@ def find(name: str, bandwidth_bytes_s: float | None = None) -> Chip:
     All of its words must be in the chip's name, or be the size of its memory; what drivers add is
     passed over. Of several chips the plainest is meant (the desktop card, two channels of memory),
     of equals the one that came first, of Apple chips that differ in GPU cores the smallest; a
-    bandwidth, where it is given, decides first. A word such as `vulkan` or `rocm` says through what
+    bandwidth, where it is given, decides first. A kind of memory (`hbm3`) tells cards of one name
+    apart. A word such as `vulkan` or `rocm` says through what
     the card computes. Raises InputError with the nearest known name where there is none.
     """
     exact = chips().get(name)
@@ -54,13 +56,15 @@ def find(name: str, bandwidth_bytes_s: float | None = None) -> Chip:
     words = _words(name)
     platform = next((word for word in words if word in PLATFORMS), None)
     asked = frozenset(words) - frozenset(PLATFORMS)
+    memory = next((word for word in words if _MEMORY_TYPE.fullmatch(word)), None)
     if any(word[-1].isdigit() or word[0].isdigit() for word in asked):
         asked = frozenset(word for word in asked if not _is_chatter(word))
     found = [one for one in chips() if asked and _is_meant(asked, chips()[one])]
     if not found:
         raise InputError(f"no chip {name!r} is known. {_hint(name)}")
     best = min(
-        (chips()[one] for one in found), key=lambda one: _rank(asked, one, bandwidth_bytes_s)
+        (chips()[one] for one in found),
+        key=lambda one: _rank(asked, one, bandwidth_bytes_s, memory),
     )
     return best if platform is None else replace(best, platform=platform)
 
@@ -71,8 +75,12 @@ def matching(text: str) -> list[Chip]:
     return [chip for name, chip in chips().items() if asked <= _known_words(name)]
 
 
-def _rank(asked: frozenset[str], chip: Chip, bandwidth: float | None) -> tuple[float, float]:
+def _rank(
+    asked: frozenset[str], chip: Chip, bandwidth: float | None, memory: str | None
+) -> tuple[float, float]:
     surplus = _surplus(asked, _known_words(chip.name))
+    if memory is not None and memory != chip.memory_type.lower():
+        surplus += _WORD
     if bandwidth is None:
         return (surplus, 0.0)
     off = abs(chip.bandwidth_bytes_s / bandwidth - 1)

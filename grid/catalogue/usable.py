@@ -9,7 +9,7 @@ from grid.errors import InputError
 from grid.units import GIB, MIB, format_bytes
 
 MAC_SMALL_BYTES = 36 * GIB
-"""Up to this much memory macOS lets the GPU have two thirds, above it three quarters."""
+"""Below this much memory macOS lets the GPU have two thirds, from it on three quarters."""
 DESKTOP_BYTES = 800 * MIB
 """What a desktop with a browser takes of a card: 0.6 to 1 GB."""
 SYSTEM_BYTES, SYSTEM_SHARE = 2 * GIB, 0.1
@@ -24,14 +24,19 @@ class Usable:
     why: str
 
 
+def mac_share(total: int) -> float:
+    """Of a Mac's `total` bytes what macOS lets the GPU keep in its working set, at least about."""
+    return 2 / 3 if total < MAC_SMALL_BYTES else 3 / 4
+
+
 def usable_bytes(
     chip: Chip, memory_bytes: int | None = None, reserved: int | None = None, headless: bool = False
 ) -> Usable:
     """What the system leaves of `memory_bytes` (None: the chip's own).
 
     `reserved` bytes, where given, replace what is assumed of the system; `headless` says that no
-    desktop is drawn by this card. Raises InputError where the size is not known, not above zero, or
-    nothing is left.
+    desktop is drawn by this card, as none is by a server's. Raises InputError where the size is
+    not known, not above zero, or nothing is left.
     """
     total = chip.memory_bytes if memory_bytes is None else memory_bytes
     if total is None:
@@ -52,11 +57,10 @@ def usable_bytes(
 def _assumed(chip: Chip, total: int, headless: bool) -> Usable:
     shown = format_bytes(total)
     if chip.platform == "metal":
-        share, words = (
-            (2 / 3, "two thirds") if total <= MAC_SMALL_BYTES else (3 / 4, "three quarters")
-        )
+        share = mac_share(total)
+        words = "two thirds" if share < 3 / 4 else "three quarters"
         why = (
-            f"macOS lets the GPU keep about {words} of {shown} in its working set; "
+            f"macOS lets the GPU keep at least about {words} of {shown} in its working set; "
             "`sysctl iogpu.wired_limit_mb` raises that."
         )
         return Usable(round(total * share), why)
@@ -66,7 +70,7 @@ def _assumed(chip: Chip, total: int, headless: bool) -> Usable:
             total - taken,
             f"The system and its services take about {format_bytes(taken)} of {shown}.",
         )
-    if headless:
+    if headless or chip.headless:
         return Usable(total, f"Nothing else uses the card's {shown}: no desktop is drawn by it.")
     taken = min(DESKTOP_BYTES, round(total * SYSTEM_SHARE))
     return Usable(

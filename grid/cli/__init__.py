@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from grid.cli import advice, compare, folklore, importing, prediction
+from grid.cli import app as explorer
 from grid.cli.backends import backends_app
 from grid.cli.cluster import cluster_app, runs_app
 from grid.cli.options import Address, Changed, Fresh, Json, Nodes, StoreUri, SweepFile
@@ -115,13 +117,17 @@ def node(
 def node_flags(
     head: Annotated[bool, typer.Option("--head", help="For the cluster's head.")] = False,
 ) -> None:
-    """Print the flags with which `ray start` makes this machine a node of a grid: what a cluster
-    file's start commands call."""
+    """Print the flags of `ray start` that make this machine a node.
+
+    What a cluster file's start commands call.
+    """
     from grid.node_flags import flags_here
 
     typer.echo(flags_here(head))
 
 
+for more in (explorer, advice, folklore, prediction, compare, importing):
+    more.register(app)
 app.add_typer(runs_app)
 app.add_typer(cluster_app, name="cluster")
 app.add_typer(results_app, name="results")

@@ -10,7 +10,7 @@ import typer
 from grid.cli.options import Json
 
 backends_app = typer.Typer(
-    help="List the backends, make their environments, begin one of your own.",
+    help="List backends, make their environments, begin your own.",
     rich_markup_mode=None,
     invoke_without_command=True,
 )

@@ -10,7 +10,7 @@ import typer
 from grid.cli.options import Json
 
 cluster_app = typer.Typer(
-    help="Bring the machines of a cluster file together, look at them, and let them go.",
+    help="Bring machines together, look at them, and let them go.",
     rich_markup_mode=None,
 )
 runs_app = typer.Typer()
@@ -62,8 +62,10 @@ def down(file: ClusterFile = DEFAULT) -> None:
 
 @runs_app.command()
 def attach(run: RunId = None, store: Into = None) -> None:
-    """Follow a sweep on the head of ./cluster.yaml again, and fetch its rows. Ctrl-C only stops
-    following."""
+    """Follow a sweep on the cluster's head again; fetch its rows.
+
+    The head is that of ./cluster.yaml. Ctrl-C only stops following.
+    """
     from grid.show.remote import attach_to
 
     raise typer.Exit(attach_to(run, store))
@@ -71,7 +73,7 @@ def attach(run: RunId = None, store: Into = None) -> None:
 
 @runs_app.command()
 def pull(run: RunId = None, store: Into = None) -> None:
-    """Fetch the rows that a sweep on the head of ./cluster.yaml has made so far."""
+    """Fetch the rows that a sweep on the cluster's head has so far."""
     from grid.show.remote import pull_rows
 
     pull_rows(run, store)
@@ -79,7 +81,10 @@ def pull(run: RunId = None, store: Into = None) -> None:
 
 @runs_app.command()
 def stop(run: RunId = None) -> None:
-    """End a sweep on the head of ./cluster.yaml; its rows are kept, the same command resumes."""
+    """End a sweep on the cluster's head; its rows are kept.
+
+    The same command resumes it.
+    """
     from grid.show.remote import stop_run
 
     stop_run(run)
@@ -87,7 +92,7 @@ def stop(run: RunId = None) -> None:
 
 @runs_app.command()
 def runs(as_json: Json = False) -> None:
-    """List the sweeps on the head of ./cluster.yaml."""
+    """List the sweeps on the cluster's head."""
     from grid.show.remote import show_runs
 
     show_runs(as_json)

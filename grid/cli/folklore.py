@@ -26,7 +26,8 @@ def folklore(
 ) -> None:
     """Judge the usual rules of thumb by your own rows.
 
-    Each holds, is contradicted, or has not enough data. Each is told with its numbers; docs/folklore.md lists them and how they are judged.
+    Each holds, is contradicted, or has not enough data. Each is told with its numbers;
+    docs/folklore.md lists them and how they are judged.
     """
     from grid.show.folklore import show_folklore
 

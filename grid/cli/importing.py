@@ -46,8 +46,9 @@ def import_(
 ) -> None:
     """Bring in reports of other tools, and published tables.
 
-    Of llama-bench, llama-perplexity, lm-evaluation-harness and optimum-benchmark. Imported rows name their origin and licence and stay apart from measured ones. The same file
-    again adds nothing.
+    Of llama-bench, llama-perplexity, lm-evaluation-harness and optimum-benchmark. Imported rows
+    name their origin and licence and stay apart from measured ones. The same file again adds
+    nothing.
     """
     from grid.show import importing as shown
 

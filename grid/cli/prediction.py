@@ -42,7 +42,8 @@ def predict(
 ) -> None:
     """Predict rates on hardware that nobody measured.
 
-    Decode and prefill, with intervals and how wrong such predictions were. Fitted to the bundled published tables and to your own rows; docs/prediction.md says how.
+    Decode and prefill, with intervals and how wrong such predictions were. Fitted to the
+    bundled published tables and to your own rows; docs/prediction.md says how.
     """
     from grid.show.prediction import Asked, list_chips, show_prediction
 

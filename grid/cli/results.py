@@ -11,7 +11,7 @@ from grid.cli.options import Columns, StoreUri, Where
 from grid.errors import InputError
 
 results_app = typer.Typer(
-    help="Look at the rows of a store, export them, merge its files, bring in those of others.",
+    help="Look at a store's rows, export, merge and compact them.",
     rich_markup_mode=None,
     invoke_without_command=True,
 )

@@ -19,6 +19,7 @@ from grid.plan.origin import BUNDLED
 from grid.plan.sweep import ModelEntry, Sweep
 from grid.probe import probe_node
 from grid.registry import backend, names
+from grid.results.problems import nothing_there
 
 _COLUMNS = (
     "artifact_id", "model", "quant", "format", "quantizer", "model_source", "backend", "options",
@@ -53,11 +54,9 @@ def stored_variants(store: str | Path) -> list[Stored]:
     """What a store has measured rows of, each artifact in an engine with its options once: small
     models first, then by size. Raises InputError where there is none."""
     dataset = Dataset(store)
-    attempts = dataset.attempts()
-    measured = attempts.filter(pc.field("origin").is_null() | (pc.field("origin") == ""))
-    rows = {row["artifact_id"]: row for row in measured.select(list(_COLUMNS)).to_pylist()}
+    rows = _artifacts(dataset)
     found: dict[tuple[str, str, str], Stored] = {}
-    for variant in dataset.everywhere():
+    for variant in dataset.bare():
         row = rows.get(variant.artifact_id)
         if row is None or row["model_source"] is None:
             continue
@@ -65,8 +64,19 @@ def stored_variants(store: str | Path) -> list[Stored]:
         ids = (*(found[key].ids if key in found else ()), variant.id)
         found[key] = _stored(row, variant.backend, variant.options, variant.device_kind, ids)
     if not found:
+        if dataset.empty:
+            raise InputError(nothing_there(dataset.shown, dataset.problems))
         raise InputError(f"no measured results in {dataset.shown}; `grid sweep` fills it")
     return sorted(found.values(), key=lambda one: (one.parameters, one.model, -one.bytes))
+
+
+def _artifacts(dataset: Dataset) -> dict[str, dict[str, Any]]:
+    """One row of each artifact that was measured, by its id."""
+    attempts = dataset.overview.attempts
+    measured = attempts.filter(pc.field("origin").is_null() | (pc.field("origin") == ""))
+    last = measured.group_by("artifact_id").aggregate([("attempt_id", "max")])["attempt_id_max"]
+    rows = dataset.results.read("attempts", _COLUMNS, last.combine_chunks())
+    return {row["artifact_id"]: row for row in rows.to_pylist()}
 
 
 def chosen_of_store(

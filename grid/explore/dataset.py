@@ -103,8 +103,8 @@ class Dataset:
 
     @cached_property
     def classes(self) -> tuple[HardwareClass, ...]:
-        """Measured ones first, then by number of ok attempts."""
-        return hardware_classes(self.overview.attempts)
+        """Measured ones first, then those with a capability, then by number of ok attempts."""
+        return hardware_classes(self.overview.attempts, self.overview.ok)
 
     def attempts(self) -> pa.Table:
         """All attempts of every status, with every column but `kv_cache`. `overview.attempts` is
@@ -162,6 +162,26 @@ class Dataset:
         """All that the store has of an attempt. Raises InputError where it has no such one."""
         with self._lock:
             return attempt_detail(self.results, attempt_id)
+
+    def speeds(self) -> list[Variant]:
+        """Rates from an empty context of all hardware classes, as variants of which nothing is
+        known but what speed hangs on: weights, model, memory and node. Of many a few of each class
+        are taken, as `grid.explore.speeds.sample` says."""
+        with self._lock:
+            return self._gathering.speeds()
+
+    def bare(self) -> list[Variant]:
+        """The variants of all hardware classes with nothing but what names them: no figures, and
+        of the model what lists of attempts say."""
+        with self._lock:
+            return self._gathering.bare()
+
+    @cached_property
+    def scored_kinds(self) -> frozenset[str]:
+        """Device kinds that tasks were run on."""
+        ok = self.overview.ok
+        kinds = pc.unique(ok["device_kind"].filter(equal(ok, "measure", "tasks"))).to_pylist()
+        return frozenset(str(kind or "") for kind in kinds)
 
     @cached_property
     def task_classes(self) -> frozenset[str]:

@@ -9,16 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from grid.analysis.beside import SCOPE
 from grid.analysis.ground import QUALITY, Ground
-from grid.analysis.join import joined
+from grid.analysis.join import SPEED, joined
 from grid.analysis.tables import Attempt, ItemRows, attempts_of, item_rows
 from grid.analysis.variant import Variant
 from grid.explore.lru import Lru
 from grid.explore.overview import LATER, Overview, equal
+from grid.explore.speeds import sample
 from grid.results.schema import TABLES
 
 if TYPE_CHECKING:
@@ -35,9 +37,14 @@ ROWS = [
     "parameters", "format", "quant", "artifact_bytes", "backend", "options", "hardware_class",
     "device_kind", "origin",
 ]  # fmt: skip
-FACTS = ("environment", "kv_cache", "context_length", "licence", "bpw_file", "bpw_layer")
+FACTS = (
+    "environment", "kv_cache", "context_length", "licence", "bpw_file", "bpw_layer", "quantizer",
+)  # fmt: skip
 USED = ("bandwidth_bytes_s", "llc_bytes", SCOPE)
 METRICS = ("name", "value", "low", "high", "sd", "n", "method")
+
+_KEY = ["artifact_id", "backend", "options", "hardware_class"]
+_NO_IDS: pa.Array[Any] = pa.array([], pa.string())
 
 Kinds = tuple[str | None, ...]
 """Device kinds that a hardware class computed on."""
@@ -66,6 +73,25 @@ class Gathering:
         ground = self._grounds.get(kinds, lambda: self._ground(kinds))
         return joined(ground, self._own(mine))
 
+    def speeds(self) -> list[Variant]:
+        """As `Dataset.speeds` says; read in one go, since no class is looked at closer."""
+        rows = sample(self._ok)
+        attempts = self._whole(rows, self._figures(rows["attempt_id"].combine_chunks(), _NO_IDS))
+        return joined(Ground((), {}), attempts)
+
+    def bare(self) -> list[Variant]:
+        """As `Dataset.bare` says. One attempt at speed is enough to name a variant; noise floors
+        are told by their figures."""
+        speed = self._ok.filter(_among(self._ok, "measure", SPEED)).group_by(_KEY)
+        ids = speed.aggregate([("attempt_id", "min")])["attempt_id_min"].combine_chunks()
+        tests = _among(self._ok, "measure", QUALITY)
+        rows = self._ok.filter(pc.or_(tests, pc.is_in(self._ok["attempt_id"], value_set=ids)))
+        texts = rows.filter(equal(rows, "measure", "quality"))["attempt_id"].combine_chunks()
+        figures = self._results.read("metrics", METRICS, texts)
+        floors = figures.filter(equal(figures, "name", "kld_mean"))
+        attempts = attempts_of(_bare(rows), floors, _none("samples"))
+        return joined(Ground(attempts, {}), attempts)
+
     def ids(self, hardware_class: str) -> pa.Array[Any]:
         """Attempts that the class's variants hang on."""
         mine = self._of_class(hardware_class)
@@ -92,15 +118,20 @@ class Gathering:
 
     def _own(self, rows: pa.Table) -> list[Attempt]:
         """The class's attempts with what they say of node and model."""
+        alone = rows.filter(~pc.field("measure").isin(QUALITY))["attempt_id"].combine_chunks()
+        series = self._results.read("samples", ("name", "values"), alone)
+        late = rows.filter(pc.field("measure") == "latency")["attempt_id"].combine_chunks()
+        return self._whole(rows, self._figures(alone, late), series)
+
+    def _whole(
+        self, rows: pa.Table, figures: pa.Table, series: pa.Table | None = None
+    ) -> list[Attempt]:
         ids = rows["attempt_id"].combine_chunks()
         of_id = {
             row["attempt_id"]: row for row in _facts(self._results.read("attempts", FACTS, ids))
         }
         whole = [row | of_id[row["attempt_id"]] for row in rows.select(ROWS).to_pylist()]
-        alone = rows.filter(~pc.field("measure").isin(QUALITY))["attempt_id"].combine_chunks()
-        series = self._results.read("samples", ("name", "values"), alone)
-        late = rows.filter(pc.field("measure") == "latency")["attempt_id"].combine_chunks()
-        found = attempts_of(whole, self._figures(alone, late), series)
+        found = attempts_of(whole, figures, _none("samples") if series is None else series)
         return sorted(found, key=lambda one: one.id)
 
     def _read_kind(self, device_kind: str | None) -> Shared:
@@ -150,15 +181,40 @@ class Gathering:
 
 def _facts(table: pa.Table) -> list[dict[str, Any]]:
     """Rows of FACTS; of the environment what variants are made of, as the rest is most of it."""
-    told = {
-        name: pc.map_lookup(table["environment"], pa.scalar(name), "last").to_pylist()
-        for name in USED
-    }
-    rows = table.drop_columns(["environment"]).to_pylist()
-    for row, *values in zip(rows, *told.values(), strict=True):
-        pairs = zip(USED, values, strict=True)
-        row["environment"] = [(name, value) for name, value in pairs if value is not None]
+    names = [name for name in table.column_names if name != "environment"]
+    columns = [_shared_values(table[name]) for name in names]
+    rows = [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+    for row, told in zip(rows, _told(table["environment"]), strict=True):
+        row["environment"] = told
     return rows
+
+
+def _shared_values(column: pa.ChunkedArray[Any]) -> list[Any]:
+    """As `to_pylist`, but equal values are made once: hundreds of rows have the same long text."""
+    encoded = column.combine_chunks().dictionary_encode()
+    values = [*encoded.dictionary.to_pylist(), None]
+    places = pc.fill_null(encoded.indices, pa.scalar(len(values) - 1, encoded.indices.type))
+    return [values[place] for place in places.to_pylist()]
+
+
+def _told(environments: pa.ChunkedArray[Any]) -> list[list[tuple[str, str]]]:
+    """What each environment says of USED."""
+    found: list[list[tuple[str, str]]] = [[] for _ in range(len(environments))]
+    start = 0
+    chunks: Any = environments.chunks  # of maps, whose parts Arrow's stubs do not know
+    for chunk in chunks:
+        offsets = chunk.offsets.to_numpy()
+        used: Any = pc.is_in(chunk.keys, value_set=pa.array(USED))
+        # of the whole array, of which a chunk may be a slice
+        places = np.flatnonzero(used.to_numpy(zero_copy_only=False))
+        places = places[(places >= offsets[0]) & (places < offsets[-1])]
+        rows = start + np.searchsorted(offsets, places, side="right") - 1
+        pairs = (part.take(pa.array(places)).to_pylist() for part in (chunk.keys, chunk.items))
+        for row, key, value in zip(rows.tolist(), *pairs, strict=True):
+            if value is not None:
+                found[row].append((key, value))
+        start += len(chunk)
+    return found
 
 
 def _bare(rows: pa.Table) -> list[dict[str, Any]]:

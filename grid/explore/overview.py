@@ -88,8 +88,9 @@ def task_classes(ok: pa.Table) -> set[str]:
     return {str(name) for text in tasks if (name := workload_of(text).get("task_class"))}
 
 
-def hardware_classes(attempts: pa.Table) -> tuple[HardwareClass, ...]:
-    """Measured ones first, then by number of ok attempts."""
+def hardware_classes(attempts: pa.Table, ok: pa.Table) -> tuple[HardwareClass, ...]:
+    """Measured ones first, then those with a capability, then by number of ok attempts."""
+    able = _capable(ok)
     keys = ["hardware_class", "device_kind", "status", "model", "origin"]
     counted = attempts.select([*keys, "attempt_id", "started_at"]).group_by(keys)
     groups: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
@@ -97,7 +98,19 @@ def hardware_classes(attempts: pa.Table) -> tuple[HardwareClass, ...]:
         if row["hardware_class"]:
             groups[row["hardware_class"]].append(row)
     found = (_hardware_class(name, rows) for name, rows in groups.items())
-    return tuple(sorted(found, key=lambda one: ("" not in one.origins, -one.ok, one.name)))
+    return tuple(sorted(found, key=lambda one: (*_rank(one, able), -one.ok, one.name)))
+
+
+def _capable(ok: pa.Table) -> set[tuple[str, str]]:
+    """Where tasks were run: (device kind, origin). Machines of a kind share them."""
+    keys = ["device_kind", "origin"]
+    tasks = ok.filter(equal(ok, "measure", "tasks")).group_by(keys).aggregate([])
+    return {(row["device_kind"] or "", row["origin"] or "") for row in tasks.to_pylist()}
+
+
+def _rank(one: HardwareClass, able: set[tuple[str, str]]) -> tuple[bool, bool]:
+    scored = any((one.device_kind, origin) in able for origin in one.origins)
+    return "" not in one.origins, not scored
 
 
 def _hardware_class(name: str, rows: list[dict[str, Any]]) -> HardwareClass:

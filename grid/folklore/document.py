@@ -21,14 +21,15 @@ Quantities are joint draws of the posterior that frontiers are made of ([frontie
 * **holds**: all lie in the range, with probability {SURE:g} or more together.
 * **contradicted**: one of them is surely below the range, or surely above it: with probability
   {SURE:g}, and of k quantities with 1 - {1 - SURE:.2g} / k, since one of many is soon off by
-  chance.
+  chance; k counts those of all hardware classes that could decide.
 * **not enough data**: everything else, with what was seen and what it would take. That a wide
   posterior leaves a narrow range little probability contradicts nothing: it is ignorance.
 
 A rule that is said of models in general is judged on the models in the rows, which the finding
-names: what small models do, large ones need not. Figures without any measure of how sure they are,
-as imported ones may be, decide nothing. Measured and imported rows are never mixed in a finding;
-where they disagree, those measured here decide.
+names: what small models do, large ones need not. Rules on quality are judged once for all hardware
+classes of a device kind, which share these rows; those on speed and memory class by class. Figures
+without any measure of how sure they are, as imported ones may be, decide nothing. Measured and
+imported rows are never mixed in a finding; where they disagree, those measured here decide.
 """
 
 

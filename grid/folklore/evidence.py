@@ -42,6 +42,11 @@ class Evidence:
     def origin(self) -> str:
         return self.variants[0].origin if self.variants else ""
 
+    @property
+    def licence(self) -> str:
+        """What is stated of imported figures; empty for measured ones."""
+        return ", ".join(sorted({v.licence for v in self.variants if v.licence}))
+
     @cached_property
     def subjects(self) -> tuple[Variant, ...]:
         """One variant for each artifact and engine: with the options of the 16-bit one where
@@ -138,12 +143,15 @@ class Evidence:
         return np.asarray(np.exp(self.belief.rates["decode_tps"][:, self.at(variant)]))
 
     def normal(self, interval: Interval, *stream: object) -> Floats:
-        """Draws of a figure that only its interval is known of [draws]; constant without one."""
-        sd = interval.sd or 0.0
+        """Draws of a figure that only its interval is known of [draws]: half a normal on either
+        side, which may be of different widths; constant without one."""
+        below = above = interval.sd or 0.0
         if interval.low is not None and interval.high is not None:
-            sd = (interval.high - interval.low) / (2 * _HALF_WIDTH)
+            below = max(interval.value - interval.low, 0.0) / _HALF_WIDTH
+            above = max(interval.high - interval.value, 0.0) / _HALF_WIDTH
         rng = np.random.default_rng([SEED, int(digest("folklore", *map(str, stream)), 16)])
-        return np.asarray(interval.value + sd * rng.standard_normal(self.belief.draws))
+        z = rng.standard_normal(self.belief.draws)
+        return np.asarray(interval.value + np.where(z > 0, above, below) * z)
 
     def bits(self, name: str) -> list[Variant]:
         """Subjects of a preset in models of `REAL` parameters or more whose bits are known."""
@@ -161,7 +169,7 @@ def bits_per_weight(variant: Variant) -> float | None:
 
 def weighed(variant: Variant) -> bool:
     """Whether an importance matrix weighed the errors when it was made, as far as rows say."""
-    return has_matrix(variant.quant)
+    return has_matrix(variant.quant) or has_matrix(variant.quantizer)
 
 
 def sure_of(*variants: Variant | None) -> bool:

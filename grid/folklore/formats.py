@@ -9,7 +9,7 @@ import numpy as np
 from grid.analysis.variant import Variant
 from grid.folklore.evidence import Evidence, has_error, items_of, same_size, sure_of, weighed
 from grid.folklore.quants import group_of, is_k_quant, is_legacy, nominal_bits, preset
-from grid.folklore.rule import Finding, Rule
+from grid.folklore.rule import OPEN, Finding, Rule
 from grid.folklore.verdict import MORE, Case, plain, points, within
 
 GROUP = "formats"
@@ -47,7 +47,14 @@ def awq_over_gptq(evidence: Evidence) -> Finding:
     for model in dict.fromkeys(v.model for v in evidence.subjects):
         awq, gptq = (_of_method(evidence, model, name) for name in ("awq", "gptq"))
         pairs += [(a, g) for a in awq for g in gptq if group_of(a.quant) == group_of(g.quant)]
-    return within(_cases(evidence, pairs), MORE)
+    cases = _cases(evidence, pairs)
+    if pairs and not cases:
+        return Finding(
+            OPEN,
+            "AWQ and GPTQ are there, without a capability: the level of guessing is not stated, or "
+            "no task was asked",
+        )
+    return within(cases, MORE)
 
 
 def _of_method(evidence: Evidence, model: str, method: str) -> list[Variant]:

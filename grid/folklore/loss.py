@@ -69,8 +69,8 @@ def _lead_cases(evidence: Evidence, name: str, sign: float, words: str) -> list[
             lead = sign * (evidence.capability(variant) - best)
             known = sure_of(*measured)
             count = items_of(variant)
-            name = f"{evidence.name(variant)} {words}"
-            cases.append(Case(name, lead, points, known, count))
+            told = f"{evidence.name(variant)} {words}"
+            cases.append(Case(told, lead, points, known, count))
     return cases
 
 

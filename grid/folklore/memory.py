@@ -25,16 +25,16 @@ CONTEXT = 4096
 
 
 def _needed(evidence: Evidence, variant: Variant, memory: float) -> Case | None:
-    """Bytes needed over the memory. None where the weights of a small model fit: what its cache and
-    engine take says nothing of the models that people mean."""
+    """Bytes needed over the memory. None for a small model: its embedding table, cache and engine
+    say nothing of the models that people mean."""
+    if (variant.parameters or 0) < REAL:
+        return None
     name = evidence.name(variant)
     made = footprint(variant, CONTEXT, others=evidence.variants)
-    if (variant.parameters or 0) >= REAL and made.kv is not None:
+    if made.kv is not None:
         return _whole_need(evidence, made, memory)
     if variant.artifact_bytes > memory * (1 + SLACK):
         return _share(evidence, name, variant.artifact_bytes, memory, "the weights alone")
-    if (variant.parameters or 0) < REAL:
-        return None
     need = variant.artifact_bytes * (1 + beside_draws(evidence))
     text = f"{name} {times(need.mean() / memory)} with 10 to 20 % for cache and buffers"
     return Case(name, np.asarray(need / memory), times, text=text)

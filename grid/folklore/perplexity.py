@@ -20,16 +20,16 @@ LADDER = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_M", "Q2_K")
 def rise(evidence: Evidence, variant: Variant) -> tuple[Floats, bool] | None:
     """Draws of perplexity less that of 16 bits [draws], and whether how sure it is is known.
 
-    From the paired ratio over the same tokens where it was kept; else from two perplexities taken
-    as independent, which is wider than the truth. None where one is missing."""
+    From the paired ratio over the same tokens where it was kept with its error; else from two
+    perplexities taken as independent, which is wider than the truth. None where one is missing."""
     whole = evidence.whole(variant)
     if whole is None or whole.perplexity is None or variant.perplexity is None:
         return None
     base = evidence.normal(whole.perplexity, "perplexity", whole.id)
     ratio = variant.text_metrics.get("ln_ppl_ratio")
-    if ratio is not None:
+    if ratio is not None and has_error(ratio):
         draws = evidence.normal(ratio, "ratio", variant.id)
-        return np.asarray(base * np.expm1(draws)), has_error(ratio)
+        return np.asarray(base * np.expm1(draws)), True
     mine = evidence.normal(variant.perplexity, "perplexity", variant.id)
     known = has_error(whole.perplexity) and has_error(variant.perplexity)
     return np.asarray(mine - base), known
@@ -45,7 +45,8 @@ def rises(rule: str, name: str, low: float, high: float) -> Rule:
         for variant in evidence.of(name):
             found = rise(evidence, variant)
             if found is not None:
-                paired = "" if "ln_ppl_ratio" in variant.text_metrics else " (unpaired)"
+                ratio = variant.text_metrics.get("ln_ppl_ratio")
+                paired = "" if ratio is not None and has_error(ratio) else " (unpaired)"
                 told = f"{evidence.name(variant)}{paired}"
                 cases.append(Case(told, found[0], plain, found[1]))
         return within(cases, band)

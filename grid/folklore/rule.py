@@ -22,7 +22,9 @@ class Finding:
     """What the rows of one hardware class and origin say of a rule.
 
     `why` is a sentence with the numbers; `numbers` are the same for machines, by subject.
-    `origin` is empty for rows measured here, else who published or exported them.
+    `origin` is empty for rows measured here, else who published or exported them, under `licence`.
+    `seen` is False where there was no row for the rule. `doubt` is the probability, times the
+    number of quantities, that the one which is off the most is not off.
     """
 
     verdict: Verdict
@@ -30,6 +32,9 @@ class Finding:
     numbers: Mapping[str, float] = field(default_factory=dict)
     scope: str = ""
     origin: str = ""
+    licence: str = ""
+    seen: bool = True
+    doubt: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 
 from grid.analysis.belief import SEED
 from grid.analysis.variant import Variant
-from grid.folklore.evidence import Evidence, bits_per_weight
+from grid.folklore.evidence import REAL, Evidence, bits_per_weight
 from grid.folklore.quants import nominal_bits
 from grid.folklore.rule import Finding, Rule
 from grid.folklore.verdict import Band, Case, within
@@ -75,9 +75,10 @@ def span(values: Floats) -> str:
 
 
 def formula(evidence: Evidence) -> Finding:
-    """Bits per weight of the file over those in the quant's name, less 1, in every variant."""
+    """Bits per weight of the file over those in the quant's name, less 1, in every variant of a
+    model of `REAL` parameters or more."""
     cases = []
-    for variant in evidence.subjects:
+    for variant in evidence.where(lambda v: (v.parameters or 0) >= REAL):
         bits, nominal = bits_per_weight(variant), nominal_bits(variant.quant)
         if bits and nominal and nominal < 16:
             gap = np.full(evidence.belief.draws, bits / nominal - 1)
@@ -120,7 +121,7 @@ RULES = (
     Rule(
         "size-formula", GROUP, "file size = parameters x bits / 8",
         f"with the bits in the quant's name, within {100 * ABOUT:g} %, every variant below 16 bits",
-        "any quant whose name has its bits", formula,
+        "a model of 1B parameters or more at any quant whose name has its bits", formula,
     ),
     takes("size-128-70b-q4_k_m", 128, 70e9, "Q4_K_M", 43),
     takes("size-128-70b-q5_k_m", 128, 70e9, "Q5_K_M", 48),

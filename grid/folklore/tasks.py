@@ -9,7 +9,7 @@ import numpy as np
 from grid.analysis.variant import Variant
 from grid.folklore.evidence import Evidence
 from grid.folklore.quants import nominal_bits, preset
-from grid.folklore.rule import Finding, Rule
+from grid.folklore.rule import OPEN, Finding, Rule
 from grid.folklore.verdict import ABOVE_ZERO, Case, percent, within
 from grid.statistics.interval import Floats
 
@@ -19,8 +19,8 @@ LOW_BITS = 4
 """Nominal bits up to which a quant's losses are told from none."""
 
 FIRST = ("reasoning", "math")
-LAST = ("code", "instruction", "language")
-"""Classes of chat and code: metrics.md has what each is made of."""
+LAST = ("code", "instruction")
+"""Classes of code and chat: metrics.md has what each is made of."""
 
 KNOWLEDGE = "recall"
 EMBEDDING = "embedding"
@@ -54,11 +54,15 @@ def _items(variants: Sequence[Variant], names: Collection[str]) -> int:
     return min((v.classes[name].n for v in variants for name in names), default=0)
 
 
+def _mean(losses: dict[str, Floats], names: Collection[str]) -> Floats:
+    return np.asarray(np.mean([losses[name] for name in names], axis=0))
+
+
 def _case(
     model: str, variants: Sequence[Variant], losses: dict[str, Floats], first: list[str],
     other: Floats, words: str,
 ) -> Case:  # fmt: skip
-    gap = np.asarray(np.mean([losses[name] for name in first], axis=0) - other)
+    gap = np.asarray(_mean(losses, first) - other)
     name = f"{model}: loss in {' and '.join(first)} less {words}"
     return Case(
         name, gap, percent, _known(variants, losses), _items(variants, losses), "items a class"
@@ -66,16 +70,30 @@ def _case(
 
 
 def hard_first(evidence: Evidence) -> Finding:
-    cases = []
+    """Reasoning and math against all other classes, and all other classes against code and chat:
+    one comparison where there are no others."""
+    cases: list[Case] = []
+    seen: set[str] = set()
     for model, variants in _low(evidence).items():
         losses = class_losses(evidence, variants)
-        first = [name for name in FIRST if name in losses]
-        last = [name for name in LAST if name in losses]
+        seen |= set(losses)
+        first, last = ([name for name in of if name in losses] for of in (FIRST, LAST))
         if first and last:
-            other = np.asarray(np.mean([losses[name] for name in last], axis=0))
-            words = f"that in {' and '.join(last)}"
-            cases.append(_case(model, variants, losses, first, other, words))
+            rest = [name for name in losses if name not in (*first, *last)]
+            pairs = [(first, [*rest, *last]), ([*first, *rest], last)]
+            for more, less in pairs if rest else pairs[:1]:
+                words = f"that in {' and '.join(less)}"
+                cases.append(_case(model, variants, losses, more, _mean(losses, less), words))
+    if seen and not cases:
+        lacking = [" nor ".join(of) for of in (FIRST, LAST) if not seen & set(of)]
+        return Finding(OPEN, f"{', '.join(sorted(seen))} alone: {_lacks(lacking)}")
     return within(cases, ABOVE_ZERO)
+
+
+def _lacks(kinds: Sequence[str]) -> str:
+    if not kinds:
+        return "no model was asked both kinds"
+    return f"neither {'; neither '.join(kinds)} was asked"
 
 
 def knowledge_first(evidence: Evidence) -> Finding:
@@ -114,9 +132,10 @@ def embedding_more(evidence: Evidence) -> Finding:
 RULES = (
     Rule(
         "hard-tasks-first", GROUP, "reasoning and math lose first, chat and code last",
-        f"mean loss over a model's quants of {LOW_BITS} bits and fewer: {', '.join(FIRST)} more "
-        f"than {', '.join(LAST)} (those that were asked), in every model",
-        "reasoning or math, and language, instruction or code, at 16 bits and at 4 or fewer",
+        f"mean loss over a model's quants of {LOW_BITS} bits and fewer: {' and '.join(FIRST)} more "
+        f"than all other classes, {' and '.join(LAST)} less than all others (those that were "
+        "asked), in every model",
+        "reasoning or math, and instruction or code, at 16 bits and at 4 or fewer",
         hard_first,
     ),
     Rule(

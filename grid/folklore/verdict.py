@@ -117,7 +117,7 @@ def within(cases: Sequence[Case], band: Band) -> Finding:
         others = [case for case in sure if case not in against]
         said = f"said: {band.shown}, P {_chance(together)}"
         why = f"{_listed(against)}; {said}{_apart(others, band)}"
-        return Finding(CONTRADICTED, why, numbers)
+        return Finding(CONTRADICTED, why, numbers, doubt=_doubt(sure, band))
     if together >= SURE:
         why = f"{_listed(sure)}; said: {band.shown}, P {_chance(together)}"
         return Finding(HOLDS, why, numbers)
@@ -136,6 +136,11 @@ def _inside(case: Case, band: Band) -> np.ndarray[tuple[int], np.dtype[np.bool_]
 def _outside(case: Case, band: Band) -> float:
     """Probability of being off the band on the likelier side."""
     return float(max((case.draws < band.low).mean(), (case.draws > band.high).mean()))
+
+
+def _doubt(cases: Sequence[Case], band: Band) -> float:
+    """Probability that the case which is off the most is not, times how many were looked at."""
+    return len(cases) * (1 - max(_outside(case, band) for case in cases))
 
 
 def _apart(others: Sequence[Case], band: Band) -> str:

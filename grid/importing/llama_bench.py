@@ -14,6 +14,7 @@ from grid.importing.record import Origin, Record, Weights
 from grid.importing.source import (
     Object,
     Source,
+    clean,
     count,
     json_of,
     number,
@@ -41,7 +42,11 @@ _OPTIONS = {
 }
 """Its fields that have a name in our rows; the others keep theirs."""
 
+_SWITCHES = ("flash_attention", "use_mmap", "embeddings", "no_kv_offload")
+"""Options that are on or off: 1 and 0 in csv and tables, truth values in json."""
+
 _ALSO = ("split_mode", "main_gpu", "no_kv_offload", "tensor_split", "use_mmap", "embeddings")
+_WHOLE = re.compile(r"-?\d{1,9}")
 _TEST = re.compile(r"(pp|tg) ?(\d{1,9})(?: @ d(\d{1,9}))?")
 _RATE = re.compile(r"(\d+(?:\.\d+)?)(?: (?:±|\+/-) (\d+(?:\.\d+)?))?")
 _MD_OPTIONS = {
@@ -198,8 +203,18 @@ def _options(row: Object) -> dict[str, str | int | float | bool]:
     for name in (*_OPTIONS, *_ALSO):
         value = row.get(name)
         if isinstance(value, str | int | float | bool) and value != "":
-            found[_OPTIONS.get(name, name)] = text(row, name) if isinstance(value, str) else value
+            found[_OPTIONS.get(name, name)] = _option(_OPTIONS.get(name, name), value)
     return found
+
+
+def _option(name: str, value: str | int | float | bool) -> str | int | float | bool:
+    """An option's value, the same whichever output it came in."""
+    printed = clean(str(value))
+    if name in _SWITCHES and printed.lower() in ("0", "1", "false", "true"):
+        return printed.lower() in ("1", "true")
+    if isinstance(value, str):
+        return int(printed) if _WHOLE.fullmatch(printed) else printed
+    return value
 
 
 def _environment(row: Object) -> dict[str, str]:
@@ -255,7 +270,9 @@ def _table_row(source: Source, row: Mapping[str, str], at: int, build: str) -> R
     size = names.bytes_of(row.get("size", ""))
     elements = names.parameters_of(row.get("params", ""))
     options: dict[str, str | int | float | bool] = {
-        ours: clean for theirs, ours in _MD_OPTIONS.items() if (clean := row.get(theirs, ""))
+        ours: _option(ours, value)
+        for theirs, ours in _MD_OPTIONS.items()
+        if (value := row.get(theirs, ""))
     }
     sd = float(rate[2]) if rate[2] else None
     return Record(

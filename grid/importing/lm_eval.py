@@ -114,8 +114,8 @@ def _items_asked(whole: Mapping[str, Any], name: str, row: Mapping[str, Any]) ->
 def _record(
     source: Source, whole: Mapping[str, Any], task_class: str, scores: Sequence[_Score]
 ) -> Record:
-    tasks = ", ".join(score.task for score in scores)
-    items = _all_items(scores)
+    tasks = ", ".join(sorted(score.task for score in scores))
+    items = _items(source, task_class, scores)
     hardware, device = _hardware(source, whole)
     engine = text(mapping(whole.get("config")), "model") or "hf"
     return Record(
@@ -139,12 +139,13 @@ def _record(
     )
 
 
-def _all_items(scores: Sequence[_Score]) -> tuple[ItemResult, ...]:
-    """Items of all tasks of the class, or none: a part of them would be another figure."""
-    parts = [score.items for score in scores]
-    if not all(parts):
-        return ()
-    return tuple(item for part in parts if part for item in part.items)
+def _items(source: Source, task_class: str, scores: Sequence[_Score]) -> tuple[ItemResult, ...]:
+    """Items of the class where they are of one task: of several, pooled, the longest would
+    decide."""
+    parts = [score.items for score in scores if score.items]
+    if len(scores) > 1 and parts:
+        source.skip(f"items of {task_class} are left out: its figure is the mean over its tasks")
+    return parts[0].items if len(scores) == 1 and parts else ()
 
 
 def _metrics(scores: Sequence[_Score], items: Sequence[ItemResult]) -> tuple[Metric, ...]:
@@ -152,7 +153,7 @@ def _metrics(scores: Sequence[_Score], items: Sequence[ItemResult]) -> tuple[Met
     if items:
         return metric.of_items(items, ORIGIN.name, f"items of {names}")
     k = len(scores)
-    chance = [score.about.chance for score in scores]
+    chance = [_chance(score) for score in scores]
     gains = [(s.value - c) / (1 - c) for s, c in zip(scores, chance, strict=True)]
     errors = [score.error for score in scores]
     counts = [score.n for score in scores]
@@ -168,6 +169,12 @@ def _metrics(scores: Sequence[_Score], items: Sequence[ItemResult]) -> tuple[Met
         ORIGIN.name,
         how,
     )
+
+
+def _chance(score: _Score) -> float:
+    """The level of guessing: of the task's own items where they are there."""
+    chances = [item.chance for item in score.items.items] if score.items else []
+    return sum(chances) / len(chances) if chances else score.about.chance
 
 
 def _joint(errors: Sequence[float | None]) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -64,6 +65,8 @@ def _quality_metrics(row: Object, origin: str) -> Iterator[Metric]:
     how = "standard error as given, tokens taken as independent"
     yield metric.with_error("perplexity", row["ppl"], row["ppl_se"], origin, how=how)
     yield metric.with_error("kld_mean", row["kld"], row["kld_se"], origin, how=how)
+    rise = math.log(row["ppl"] / (row["ppl"] - row["delta_ppl"]))
+    yield metric.figure("ln_ppl_ratio", rise, origin, how="from delta PPL as given")
     yield metric.figure("dp_mean", row["mean_dp_pct"] / 100, origin)
     yield metric.figure("dp_rms", row["rms_dp_pct"] / 100, origin)
 

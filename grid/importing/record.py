@@ -80,22 +80,27 @@ def artifact_id(weights: Weights, origin: Origin) -> str:
 
 
 def _rows(record: Record, origin: Origin, sweep: str, sweep_id: str) -> Rows:
-    weights = record.weights
-    place = f"{record.hardware} [{origin.name}]"
-    kind = f"{record.device_kind} [{origin.name}]"
-    artifact = artifact_id(weights, origin)
+    attempt = {"sweep_id": sweep_id, "sweep": sweep, **_attempt(record, origin)}
+    key = {name: attempt[name] for name in ("attempt_id", "cell_id")}
+    return {
+        "attempts": [attempt],
+        "metrics": [{**key, **msgspec.structs.asdict(one)} for one in record.metrics],
+        "samples": [{**key, **msgspec.structs.asdict(one)} for one in record.samples],
+        "items": [{**key, **msgspec.structs.asdict(one)} for one in record.items],
+    }
+
+
+def _attempt(record: Record, origin: Origin) -> Row:
+    """The row of `attempts`, without the sweep that it came in."""
+    place, kind = (f"{of} [{origin.name}]" for of in (record.hardware, record.device_kind))
+    artifact = artifact_id(record.weights, origin)
     scope = place if record.measure in SPEED else kind
     asked = {"type": record.measure, **record.workload}
     same = {name: value for name, value in asked.items() if name != "repetitions"}
     content = (artifact, record.backend, dict(record.options), same, scope)
-    key = {
+    return {
         "attempt_id": attempt_id(record, origin),
         "cell_id": digest("imported cell", origin.name, record.label, *content),
-    }
-    attempt: Row = {
-        **key,
-        "sweep_id": sweep_id,
-        "sweep": sweep,
         "status": "ok",
         "reason": "",
         "started_at": _time(record.started_at),
@@ -103,7 +108,7 @@ def _rows(record: Record, origin: Origin, sweep: str, sweep_id: str) -> Rows:
         "label": record.label,
         "workload": _text(asked),
         "artifact_id": artifact,
-        **_weights(weights, origin),
+        **_weights(record.weights, origin),
         "backend": record.backend,
         "engine_version": record.engine_version,
         "options": _text(dict(record.options)),
@@ -114,12 +119,6 @@ def _rows(record: Record, origin: Origin, sweep: str, sweep_id: str) -> Rows:
         "environment": {**record.environment, "origin": origin.name},
         "origin": origin.name,
         "licence": origin.licence,
-    }
-    return {
-        "attempts": [attempt],
-        "metrics": [{**key, **msgspec.structs.asdict(one)} for one in record.metrics],
-        "samples": [{**key, **msgspec.structs.asdict(one)} for one in record.samples],
-        "items": [{**key, **msgspec.structs.asdict(one)} for one in record.items],
     }
 
 

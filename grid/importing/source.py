@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,6 +18,11 @@ MOST_BYTES = 2**30
 
 _MOST = 2**53
 """Counts above this are no counts, and would not survive as JSON numbers."""
+
+_CONTROLS = re.compile(
+    r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\0-\x08\x0e-\x1f\x7f-\x9f]"
+)
+"""Sequences that colour a terminal's text or set its title, and single control characters."""
 
 Object = Mapping[str, Any]
 
@@ -74,7 +80,7 @@ def decoded(path: Path, content: bytes) -> str:
         raise InputError(f"{path} is a binary file; give the tool's own report")
     if not text.strip():
         raise InputError(f"{path} is empty; run the tool again, or give another file")
-    return text
+    return _CONTROLS.sub("", text)
 
 
 def json_of(source: Source, text: str, line: int | None = None) -> Any:
@@ -128,8 +134,10 @@ def text(row: Object, name: str) -> str:
 
 
 def clean(value: str) -> str:
-    """One line that Arrow takes: half a surrogate pair in JSON is no text."""
-    return " ".join(value.encode("utf-8", "backslashreplace").decode("utf-8").split())
+    """One line that Arrow takes and a terminal shows: half a surrogate pair in JSON is no text,
+    and what a terminal would obey is left out."""
+    whole = _CONTROLS.sub("", value.encode("utf-8", "backslashreplace").decode("utf-8"))
+    return " ".join("".join(c for c in whole if c.isprintable() or c.isspace()).split())
 
 
 def finite(value: Any) -> float | None:

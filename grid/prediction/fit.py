@@ -21,6 +21,10 @@ _TAILS = 5
 """Degrees of freedom of what was not seen."""
 _OWN = 0.02
 """Log units by which a quant type on a chip differs from what the two are elsewhere."""
+FAR = 4.0
+"""By this factor outside of the measured models' sizes a model is far from them."""
+_FAR_OWN = 0.1
+"""Log units of a rate that are not sure, for each factor of e by which a far model is outside."""
 SEED = 20_241
 
 
@@ -29,7 +33,9 @@ class FittedRate:
     """Posterior of one rate: effects by name, each with draws [n] that belong together.
 
     `restless` are groups whose rows scatter more than others, such as a machine that was busy, with
-    the standard deviation of a log rate that this adds; `seen` are the groups' measured quants.
+    the standard deviation of a log rate that this adds, by device; `seen` are the devices' measured
+    quants. `spans` are the least and the greatest size of a measured model, by platform and, under
+    "", of all: bytes read for a token, for prefill parameters.
     """
 
     rate: Rate
@@ -38,6 +44,7 @@ class FittedRate:
     scale: Floats
     restless: dict[str, float]
     seen: frozenset[tuple[str, str]]
+    spans: dict[str, tuple[float, float]]
     _imagined: dict[str, Floats] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -56,16 +63,17 @@ class FittedRate:
             sd=np.array([effect.sd for effect in known.values()]),
             pooled=np.array([effect.pooled for effect in known.values()], dtype=bool),
         )
-        groups = [row.group for row in used]
-        extra = laplace.restless(prior, groups, _USUAL_NOISE)
+        devices = [row.device for row in used]
+        extra = laplace.restless(prior, devices, _USUAL_NOISE)
         found = laplace.posterior_draws(replace(prior, extra=extra), draws, SEED)
         return cls(
             rate=rate,
             effects={name: found.effects[:, index] for name, index in order.items()},
             noise=found.noise,
             scale=found.scale,
-            restless=dict(zip(groups, extra.tolist(), strict=True)),
-            seen=frozenset((row.group, row.quant) for row in used),
+            restless=dict(zip(devices, extra.tolist(), strict=True)),
+            seen=frozenset((row.device, row.quant) for row in used),
+            spans=_spans(rate, used),
         )
 
     def rates(self, row: Observation) -> Floats:
@@ -76,12 +84,25 @@ class FittedRate:
         """
         logs = [self._log_time(term) for term in terms(self.rate, row)]
         total = np.logaddexp.reduce(np.stack(logs), axis=0)
-        if (row.group, row.quant) not in self.seen:
-            total = total + _OWN * self._wide(f"own {row.group} {row.quant}")
-        own = f"noise {row.group} {row.engine} {row.quant} {row.model} {row.read_bytes:.0f}"
-        spread = np.hypot(self.noise, self.restless.get(row.group, 0.0))
+        if (row.device, row.quant) not in self.seen:
+            total = total + _OWN * self._wide(f"own {row.device} {row.quant}")
+        own = f"noise {row.device} {row.engine} {row.quant} {row.model} {row.read_bytes:.0f}"
+        spread = np.hypot(self.noise, self.restless.get(row.device, 0.0))
         total = total + spread * self._wide(own)
+        off = self.outside(row)
+        if off > FAR:
+            total = total + _FAR_OWN * np.log(off) * self._wide(f"far {row.device}")
         return np.asarray(np.exp(-total))
+
+    def span(self, row: Observation) -> tuple[float, float] | None:
+        """Sizes of the models measured on the row's platform, of all where there is none there."""
+        return self.spans.get(row.platform, self.spans.get(""))
+
+    def outside(self, row: Observation) -> float:
+        """By which factor the row's model is smaller or larger than the measured ones; 1 within."""
+        least, most = self.span(row) or (0.0, np.inf)
+        size = size_of(self.rate, row)
+        return max(1.0, least / size, size / most)
 
     def _log_time(self, term: Term) -> Floats:
         return np.asarray(
@@ -102,6 +123,19 @@ class FittedRate:
         key = hashlib.sha256(f"{SEED} {self.rate} {name}".encode()).digest()[:8]
         rng = np.random.default_rng(int.from_bytes(key, "big"))
         return rng.standard_t(_TAILS, self.noise.size)
+
+
+def size_of(rate: Rate, row: Observation) -> float:
+    """What most of the time goes with: bytes read for a token, for prefill parameters."""
+    return row.read_bytes if rate == "decode" else row.parameters
+
+
+def _spans(rate: Rate, used: Sequence[Observation]) -> dict[str, tuple[float, float]]:
+    sizes: dict[str, list[float]] = {}
+    for row in used:
+        for name in (row.platform, ""):
+            sizes.setdefault(name, []).append(size_of(rate, row))
+    return {name: (min(found), max(found)) for name, found in sizes.items()}
 
 
 def measured(rate: Rate, row: Observation) -> float | None:

@@ -69,16 +69,16 @@ def _memory(row: Observation) -> Term:
         Effect("memory", 0.15, mean=-log(0.85)),
         Effect("memory trend", 0.03, weight=_size(row)),
         Effect(f"memory platform {row.platform}", 0.08, pooled=True),
-        Effect(f"memory group {row.group}", 0.06, pooled=True),
+        Effect(f"memory group {row.device}", 0.06, pooled=True),
         Effect(f"memory engine {row.platform} {row.engine}", 0.06, pooled=True),
         Effect(f"memory family {row.engine} {quants.family(row.quant)}", 0.04, pooled=True),
     ]
     if row.bandwidth_bytes_s is None:
-        effects.append(Effect(f"memory unknown {row.group}", 1.0))
+        effects.append(Effect(f"memory unknown {row.device}", 1.0))
     if row.copied:
         effects.append(Effect(f"memory copied {row.platform}", 0.3))
     if row.cached:
-        effects.append(Effect(f"memory cached {row.group}", 0.7, mean=-log(3)))
+        effects.append(Effect(f"memory cached {row.device}", 0.7, mean=-log(3)))
     return Term(log(row.read_bytes / bandwidth), tuple(effects))
 
 
@@ -92,7 +92,7 @@ def _overhead(row: Observation) -> Term:
         Effect("overhead", 0.8, mean=log(10 * 5000)),
         Effect("overhead trend", 0.1, weight=_size(row)),
         Effect(f"overhead platform {row.platform}", 0.7),
-        Effect(f"overhead group {row.group}", 0.15, pooled=True),
+        Effect(f"overhead group {row.device}", 0.15, pooled=True),
     ]
     if row.engine in EAGER:
         effects.append(Effect(f"overhead engine {row.engine}", 0.7, mean=log(8)))
@@ -100,7 +100,7 @@ def _overhead(row: Observation) -> Term:
     else:
         effects.append(Effect(f"overhead engine {row.engine}", 0.4))
     if row.clock_hz is None:
-        effects.append(Effect(f"overhead unknown {row.group}", 0.4))
+        effects.append(Effect(f"overhead unknown {row.device}", 0.4))
     return Term(log(_layers(row) / clock), tuple(effects))
 
 
@@ -111,10 +111,10 @@ def _unpacking(row: Observation) -> Term:
         Effect(f"unpack platform {row.platform}", 0.3),
         Effect(f"unpack engine {row.engine} {family}", 0.4, pooled=True),
         Effect(f"unpack quant {row.engine} {row.quant}", 0.3, pooled=True),
-        Effect(f"unpack group {row.group}", 0.2, pooled=True),
+        Effect(f"unpack group {row.device}", 0.2, pooled=True),
     ]
     if row.flops_single is None:
-        effects.append(Effect(f"unpack unknown {row.group}", 0.8))
+        effects.append(Effect(f"unpack unknown {row.device}", 0.8))
     return Term(log(row.parameters / _single(row)), tuple(effects))
 
 
@@ -124,12 +124,12 @@ def _compute(row: Observation) -> Term:
     effects = [
         Effect("compute", 0.5, mean=-log(0.6)),
         Effect(f"compute platform {row.platform}", 0.4),
-        Effect(f"compute group {row.group}", 0.12, pooled=True),
+        Effect(f"compute group {row.device}", 0.12, pooled=True),
         Effect(f"compute engine {row.platform} {row.engine}", 0.2, pooled=True),
         Effect(f"compute family {row.engine} {family}", 0.08, pooled=True),
     ]
     if row.flops_half is None:
-        effects.append(Effect(f"compute unknown {row.group}", 1.0))
+        effects.append(Effect(f"compute unknown {row.device}", 1.0))
     return Term(log(2 * row.parameters / half), tuple(effects))
 
 

@@ -42,6 +42,11 @@ class Observation:
     origin: str = ""
     model: str = ""
 
+    @property
+    def device(self) -> str:
+        """What computes: a machine's CPU and its card are two, under one group."""
+        return f"{self.platform} {self.group}"
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "engine", ENGINES.get(self.engine, self.engine))
         for name in ("weight_bytes", "read_bytes", "parameters"):

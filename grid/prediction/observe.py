@@ -9,6 +9,7 @@ from dataclasses import replace
 from grid.analysis.variant import Variant
 from grid.catalogue import PLATFORMS, Chip, find
 from grid.errors import InputError
+from grid.prediction.mixture import mixture_of_experts
 from grid.prediction.model import BANDWIDTH_BYTES_S
 from grid.prediction.observation import Observation
 from grid.prediction.published import published_origins
@@ -20,8 +21,13 @@ _TOKENS = 64
 def observations_of(variants: Sequence[Variant]) -> list[Observation]:
     """One for each variant with a rate from an empty context; rates at depth are not fitted, since
     attention's arithmetic, not bytes, decides them on small models. Rows of the bundled published
-    tables are left out: `published_observations` has them, with more facts."""
-    own = [variant for variant in variants if variant.origin not in published_origins()]
+    tables are left out: `published_observations` has them, with more facts. Mixtures of experts are
+    left out too, as rows do not tell how many of their weights a token reads."""
+    own = [
+        variant
+        for variant in variants
+        if variant.origin not in published_origins() and not mixture_of_experts(variant)
+    ]
     return [found for variant in own if (found := _observation(variant)) is not None]
 
 

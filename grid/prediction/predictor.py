@@ -7,14 +7,20 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, Self
 
+import numpy as np
+
 from grid.catalogue import Chip
 from grid.prediction import quants
-from grid.prediction.fit import FittedRate, measured
+from grid.prediction.fit import FAR, FittedRate, measured
 from grid.prediction.observation import Observation, require_positive
 from grid.prediction.result import FLAT_SHARE, Loo, LooRow, Prediction, Rate, summary
+from grid.statistics.interval import Floats
+from grid.units import format_bytes
 
 Key = Literal["group", "quant", "platform"]
 _FEW = 2
+PROMPT = 512
+"""Tokens of a prompt where nobody says: those that most published rates are of."""
 RATES: tuple[Rate, ...] = ("decode", "prefill")
 
 
@@ -56,15 +62,20 @@ class Predictor:
         row = self._row(chip, engine, quant, read_bytes, parameters, layers, copied, cached)
         return self._predict("decode", row)
 
-    def prefill(self, chip: Chip, engine: str, quant: str, parameters: float) -> Prediction:
-        """Token/s of reading a prompt with a model that uses `parameters` for each token.
+    def prefill(
+        self, chip: Chip, engine: str, quant: str, parameters: float, tokens: int = PROMPT
+    ) -> Prediction:
+        """Token/s of reading a prompt of `tokens` with a model that uses `parameters` for each.
 
+        The prompt takes at least as long as a decoded token, for which all weights are read too.
         Raises InputError for figures that are not above zero.
         """
         require_positive(chip.name, "parameters", parameters)
+        require_positive(chip.name, "tokens of the prompt", tokens)
         read_bytes = parameters * quants.bits(quant) / 8
         row = self._row(chip, engine, quant, read_bytes, parameters, None, None, None)
-        return self._predict("prefill", row)
+        steps = tokens * self.fitted["decode"].rates(row)
+        return self._predict("prefill", row, most=steps)
 
     @cached_property
     def loo(self) -> Loo:
@@ -88,13 +99,16 @@ class Predictor:
         cached: bool | None,
     ) -> Observation:
         """The chip's row. Where its class was measured the bandwidth is meant as it was there."""
-        here = next((one for one in self.observations if one.group == chip.name), None)
+        device = [
+            one
+            for one in self.observations
+            if (one.group, one.platform) == (chip.name, chip.platform)
+        ]
+        here = next(iter(device), None)
         if copied is None:
             copied = here.copied if here is not None else False
         if cached is None:
-            held = [
-                one.read_bytes for one in self.observations if one.group == chip.name and one.cached
-            ]
+            held = [one.read_bytes for one in device if one.cached]
             cached = read_bytes <= max(held, default=0.0)
         return Observation(
             group=chip.name,
@@ -113,11 +127,14 @@ class Predictor:
             cached=cached,
         )
 
-    def _predict(self, rate: Rate, row: Observation) -> Prediction:
+    def _predict(self, rate: Rate, row: Observation, most: Floats | None = None) -> Prediction:
         draws = self.fitted[rate].rates(row)
+        if most is not None:
+            draws = np.minimum(draws, most)
         value, low, high = summary(draws)
         error = self._errors(rate, row)
-        return Prediction(value, low, high, draws, error, self._basis(rate, row, error))
+        far = self._far(rate, row)
+        return Prediction(value, low, high, draws, error, self._basis(rate, row, error, far), far)
 
     def _errors(self, rate: Rate, row: Observation) -> Loo:
         """On the same platform in the same engine where there are a few, else on the platform; on
@@ -130,24 +147,41 @@ class Predictor:
         same = [one for one in strange if one.engine == row.engine]
         return Loo(tuple(same if len(same) >= _FEW else strange))
 
-    def _basis(self, rate: Rate, row: Observation, error: Loo) -> str:
+    def _basis(self, rate: Rate, row: Observation, error: Loo, far: str) -> str:
         used = [one for one in self.observations if measured(rate, one) is not None]
         if not used:
             return "predicted: from data sheets and round figures alone, nothing was measured"
         groups = {one.group for one in used}
         like = {one.group for one in used if one.platform == row.platform}
-        told = "" if error.median is None else f"{error.median:.0%} (median)"
+        told = "not known" if error.median is None else f"{error.median:.0%}"
+        sizes = f", {far}" if far else ""
         if row.group in like:
             return (
-                f"predicted: from other {rate} rates of this hardware class; "
-                f"where a class was left out, error {told}"
+                f"predicted: from other {rate} rates of this hardware class{sizes}; "
+                f"median error {told} with a class left out"
             )
         if like:
-            return f"predicted: from {_classes(like)} on {row.platform}, leave-one-out error {told}"
+            return (
+                f"predicted: from {_classes(like)} on {row.platform}{sizes}; "
+                f"median error {told} with a class left out"
+            )
         return (
-            f"predicted: from {_classes(groups)}, none of them on {row.platform}; "
-            f"where a platform was left out, error {told}"
+            f"predicted: from {_classes(groups)}, none of them on {row.platform}{sizes}; "
+            f"median error {told} with a platform left out"
         )
+
+    def _far(self, rate: Rate, row: Observation) -> str:
+        """Of what models the measured rates are, where this one is far from them."""
+        fitted = self.fitted[rate]
+        span = fitted.span(row)
+        if span is None or fitted.outside(row) <= FAR:
+            return ""
+        least, most = (
+            format_bytes(one) if rate == "decode" else f"{one / 1e9:.2g}B" for one in span
+        )
+        range_ = least if least == most else f"{least} to {most}"
+        what = "read for each token" if rate == "decode" else "weights"
+        return f"of models of {range_} {what} (this one is far from them)"
 
 
 def _classes(groups: set[str]) -> str:
@@ -209,4 +243,4 @@ def _once(observations: Sequence[Observation]) -> tuple[Observation, ...]:
 def _left(row: Observation, key: Key) -> tuple[str, ...]:
     if key == "platform":
         return (row.platform,)
-    return (row.group,) if key == "group" else (row.group, row.quant)
+    return (row.device,) if key == "group" else (row.device, row.quant)

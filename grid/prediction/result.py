@@ -71,7 +71,7 @@ class Loo:
 
     @property
     def groups(self) -> int:
-        return len({row.group for row in self.rows})
+        return len({(row.platform, row.group) for row in self.rows})
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,8 @@ class Prediction:
     """A predicted rate in token/s: median of `draws` and the central interval that holds `level`.
 
     `error` are the errors of leaving out one hardware class after another on chips like this one;
-    `basis` says in words that it is predicted and from what.
+    `basis` says in words that it is predicted and from what. `far` names the sizes of the models
+    that were measured where this one is far from them, else it is empty.
     """
 
     value: float
@@ -88,6 +89,7 @@ class Prediction:
     draws: Floats = field(repr=False)
     error: Loo = field(repr=False)
     basis: str
+    far: str = ""
     level: float = LEVEL
 
 

@@ -122,7 +122,7 @@ def scan(
         except Skipped:
             continue  # an older one has fewer columns; reading it whole tells what it is
     table, content = read(location, name)
-    yield table, 0, content.select([one for one in columns if one in content.column_names])
+    yield table, 0, content.select(_part(table, columns).names)  # in the order of newer files
 
 
 def _only(table: str, columns: Sequence[str]) -> pa.ipc.IpcReadOptions:

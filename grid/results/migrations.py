@@ -7,6 +7,7 @@ folder of files of the version before under `tests/data/`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pyarrow as pa
 
@@ -21,7 +22,7 @@ def _origins(table: str, content: pa.Table) -> pa.Table:
     if table != "attempts":
         return content
     rows = content.num_rows
-    added = {
+    added: dict[str, pa.Array[Any]] = {
         "context_length": pa.nulls(rows, pa.int64()),
         "kv_cache": pa.nulls(rows, pa.string()),
         "origin": pa.array([""] * rows, pa.string()),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -15,6 +16,7 @@ from grid.results import files, select
 from grid.results.files import Problem
 from grid.results.holdings import Holdings
 from grid.results.location import Location
+from grid.results.problems import nothing_there
 from grid.results.schema import TABLES
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ class Results:
 
     Files that are torn, foreign or of a newer schema are skipped and named in `problems`; they are
     never fatal and never touched. A store that does not exist yet has empty tables. Open it again
-    to see rows written since.
+    to see rows written since. Several threads may read at once.
     """
 
     def __init__(self, uri: str | Path) -> None:
@@ -40,6 +42,7 @@ class Results:
         self._tables: dict[str, pa.Table] = {}
         self._final: pa.Table | None = None
         self._problems: dict[str, str] = {}
+        self._lock = RLock()  # what one thread notes as read, another must not skip half-way
         self._holdings = {table: Holdings() for table in TABLES}
         self.location.entries()  # a place that cannot be read is said now
 
@@ -79,19 +82,22 @@ class Results:
         their attempt is in the store: `attempt_ids` should be of it.
         """
         wanted = list(dict.fromkeys(["attempt_id", *columns]))
-        if attempt_ids is None and table != "attempts":
-            attempt_ids = self.read("attempts", ()).column("attempt_id").combine_chunks()
-        parts = self._retried(lambda: self._projected(table, wanted, attempt_ids))
+        with self._lock:
+            if attempt_ids is None and table != "attempts":
+                attempt_ids = self.read("attempts", ()).column("attempt_id").combine_chunks()
+            parts = self._retried(lambda: self._projected(table, wanted, attempt_ids))
         found = select.deduplicated(parts, table) if parts else TABLES[table].empty_table()
         return found.select(wanted)
 
     def seen_problems(self) -> list[Problem]:
         """As `problems`, but files that no table was read from yet are only opened: what is damaged
         inside them is not seen."""
-        for name in self._names():
-            if not (name in self._problems or any(h.known(name) for h in self._holdings.values())):
-                self._look(name)
-        return [Problem(name, reason) for name, reason in sorted(self._problems.items())]
+        with self._lock:
+            for name in self._names():
+                held = any(one.known(name) for one in self._holdings.values())
+                if not held and name not in self._problems:
+                    self._look(name)
+            return [Problem(name, reason) for name, reason in sorted(self._problems.items())]
 
     def frame(self, table: str = "wide") -> pd.DataFrame:
         """A table as a pandas frame: attempts, metrics, samples, items, final or wide."""
@@ -126,11 +132,16 @@ class Results:
     @property
     def problems(self) -> list[Problem]:
         """Files that were skipped, and why, sorted by name; reads the tables not read yet."""
-        for table in TABLES:
-            self._table(table)
-        return [Problem(name, reason) for name, reason in sorted(self._problems.items())]
+        with self._lock:
+            for table in TABLES:
+                self._table(table)
+            return [Problem(name, reason) for name, reason in sorted(self._problems.items())]
 
     def _table(self, table: str) -> pa.Table:
+        with self._lock:
+            return self._kept(table)
+
+    def _kept(self, table: str) -> pa.Table:
         if table not in self._tables:
             if table != "attempts":
                 self.attempts()  # first: what it lists later holds all children of what it saw
@@ -280,5 +291,5 @@ class Results:
 def require_rows(results: Results) -> Results:
     """The same store. Raises InputError where it holds no attempt."""
     if results.attempts().num_rows == 0:
-        raise InputError(f"no results in {results.location.shown}; `grid sweep` fills it")
+        raise InputError(nothing_there(results.location.shown, results.problems))
     return results

@@ -104,7 +104,7 @@ def _answer(advice: Advice) -> list[tuple[str, str]]:
 
 def _relax(advice: Advice) -> list[tuple[str, str]]:
     rows = [("to get an answer", step.text) for step in advice.relax]
-    if len({step.variant.id for step in advice.relax}) == 1 and len(advice.relax) > 1:
+    if any(step.together for step in advice.relax):
         rows.append(("", "all of these together"))
     return rows
 

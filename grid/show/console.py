@@ -61,6 +61,12 @@ def differing_in(engines: Sequence[str], options: Sequence[Mapping[str, Any]]) -
     return [next(told[name]) for name in engines]
 
 
+def warn(text: str) -> None:
+    """A note on standard error, in one line; nothing for an empty one."""
+    if text:
+        sys.stderr.write(f"note: {text}\n")
+
+
 def print_json(value: Any) -> None:
     """A value as indented JSON on standard output."""
     text = msgspec.json.format(msgspec.json.encode(value), indent=2)

@@ -21,7 +21,9 @@ from grid.folklore import (
     judge_all,
     rules_of,
 )
-from grid.show.console import console, number, print_json
+from grid.results.problems import left_out, nothing_there
+from grid.show.console import console, number, print_json, warn
+from grid.show.sources import third_party
 
 HEADINGS: dict[Verdict, str] = {
     HOLDS: "holds",
@@ -41,7 +43,8 @@ def show_folklore(
     asked = rules_of(rules)
     dataset = Dataset(store)
     if dataset.empty:
-        raise InputError(f"no results in {dataset.shown}; `grid sweep` fills it")
+        raise InputError(nothing_there(dataset.shown, dataset.problems))
+    warn(left_out(dataset.problems))
     beliefs = {name: dataset.belief(name) for name in _classes(dataset, hardware)}
     judged = judge_all({name: one for name, one in beliefs.items() if one.variants}, asked)
     if as_json:
@@ -72,6 +75,7 @@ def judgement_data(judgement: Judgement) -> dict[str, Any]:
             {
                 "hardware_class": finding.scope,
                 "origin": finding.origin,
+                "licence": finding.licence,
                 "verdict": finding.verdict,
                 "why": finding.why,
                 "numbers": dict(finding.numbers),
@@ -96,7 +100,7 @@ def _classes(dataset: Dataset, hardware: str | None) -> list[str]:
 
 def _numbers(judgement: Judgement) -> list[Finding]:
     """Findings for which there were rows; all that decide have them."""
-    return [f for f in judgement.findings if f.numbers or f.verdict != OPEN]
+    return [f for f in judgement.findings if f.seen]
 
 
 def _heading(beliefs: dict[str, Posterior]) -> dict[str, str]:
@@ -116,7 +120,7 @@ def _class_text(name: str, belief: Posterior) -> str:
     ends = list(dict.fromkeys(_count(size) for size in (sizes[:1] + sizes[-1:])))
     text = f"{name}: {len(found)} variant{'s' if len(found) != 1 else ''} of {', '.join(models)}"
     text += f" ({' to '.join(ends)} parameters)" if ends else ""
-    return text + (", third-party figures" if any(v.origin for v in found) else "")
+    return "; ".join([text, *third_party((v.origin, v.licence) for v in found)])
 
 
 def _count(parameters: int) -> str:
@@ -182,8 +186,8 @@ def _untold(judged: Sequence[Judgement]) -> None:
 
 
 def _told(finding: Finding) -> str:
-    origin = f" (third-party figures: {finding.origin})" if finding.origin else ""
-    return f"{finding.scope}: {finding.verdict}: {finding.why}{origin}"
+    source = "".join(f" ({text})" for text in third_party([(finding.origin, finding.licence)]))
+    return f"{finding.scope}: {finding.verdict}: {finding.why}{source}"
 
 
 def _at_length(judgement: Judgement) -> None:

@@ -22,10 +22,13 @@ from grid.analysis import (
     picks,
     typical_limits,
 )
+from grid.analysis.labels import told_apart
 from grid.errors import InputError
 from grid.explore import Dataset
-from grid.show.console import console, differing, number, print_json, table
+from grid.results.problems import left_out, nothing_there
+from grid.show.console import console, number, print_json, table, warn
 from grid.show.frontier_data import VIEWS, class_data
+from grid.show.sources import third_party
 from grid.statistics import Interval
 from grid.units import format_bytes, format_seconds
 from grid.uris import shown
@@ -54,7 +57,8 @@ def show_frontier(
     ran."""
     data = Dataset(store)
     if data.empty:
-        raise InputError(f"no results in {data.shown}; `grid sweep` fills it")
+        raise InputError(nothing_there(data.shown, data.problems))
+    warn(left_out(data.problems))
     if only:
         data = data.only(_of_plans(only))
     if sweep:
@@ -72,7 +76,7 @@ def show_frontier(
     if not beliefs:
         console().print("no hardware class has a measured variant yet; see `grid results`")
     for name, belief in beliefs.items():
-        _print_class(name, replace(belief, variants=tuple(told_apart(belief.variants))))
+        _print_class(name, _named_apart(belief))
         _print_disturbed(data, name)
         _print_refused(data, name)
 
@@ -90,26 +94,14 @@ def _of_plans(plans: Sequence[Plan]) -> pc.Expression:
     return there & pc.field("artifact_id").isin(sorted(wanted))
 
 
-def told_apart(found: Sequence[Variant]) -> list[Variant]:
-    """Variants that share model and quant, with what they differ in added to the quant: the
-    backend, and of one backend the options."""
-    engines: defaultdict[str, set[str]] = defaultdict(set)
-    alike: defaultdict[tuple[str, str], list[Variant]] = defaultdict(list)
-    for variant in found:
-        engines[variant.label].add(variant.backend)
-        alike[variant.label, variant.backend].append(variant)
-    added: dict[str, list[str]] = {}
-    for (label, backend), group in alike.items():
-        options = differing([msgspec.json.decode(variant.options) for variant in group])
-        engine = [backend] if len(engines[label]) > 1 else []
-        for variant, text in zip(group, options, strict=True):
-            added[variant.id] = [*engine, *([text] if text else [])]
-    return [
-        replace(variant, quant=f"{variant.quant} ({' '.join(added[variant.id])})")
-        if added[variant.id]
-        else variant
-        for variant in found
+def _named_apart(belief: Posterior) -> Posterior:
+    """The same with quants named so that no two variants are called the same."""
+    added = told_apart(belief.variants)
+    variants = [
+        replace(v, quant=f"{v.quant} ({added[v.id]})") if added[v.id] else v
+        for v in belief.variants
     ]
+    return replace(belief, variants=tuple(variants))
 
 
 def _print_disturbed(data: Dataset, hardware_class: str) -> None:
@@ -181,6 +173,8 @@ def _print_class(name: str, belief: Posterior) -> None:
     found = belief.variants
     out.rule(f"[bold]{escape(name)}", align="left")
     out.print(_heading(found), markup=False)
+    for text in third_party((v.origin, v.licence) for v in found):
+        out.print(text, markup=False, soft_wrap=True)
     if all(variant.capability is None for variant in found):
         _print_plain(found)
         return
@@ -202,7 +196,7 @@ def _print_plain(found: Sequence[Variant]) -> None:
     rows = [
         (
             variant.label,
-            format_bytes(variant.artifact_bytes),
+            _size(variant),
             _interval(variant.decode_tps),
             _interval(variant.prefill_tps),
             _interval(variant.kld_mean),
@@ -258,12 +252,16 @@ def _heading(found: Sequence[Variant]) -> str:
     return text
 
 
+def _size(variant: Variant) -> str:
+    return format_bytes(variant.artifact_bytes) if variant.artifact_bytes else "not known"
+
+
 def _row(point: FrontierPoint) -> Sequence[str]:
     variant = point.variant
     return (
         "*" if point.on else " ",
         variant.label,
-        format_bytes(variant.artifact_bytes),
+        _size(variant),
         number(variant.bpw_file),
         _interval(variant.capability),
         _interval(variant.decode_tps),
@@ -291,7 +289,7 @@ def _pick_row(pick: Pick) -> Sequence[str]:
         pick.limits.name,
         variant.label,
         _interval(variant.capability),
-        format_bytes(variant.artifact_bytes),
+        _size(variant),
         _interval(variant.decode_tps),
         note,
     )

@@ -169,10 +169,12 @@ def _print(chip: Chip, engine: str, lines: list[Line]) -> None:
     ]
     out.print(table(heads, rows, right=(1, 3, 5)))
     out.print(
-        f"\nintervals hold {LEVEL:.0%}; error: of rates like these, predicted without them (median)"
+        f"\nintervals are meant to hold {LEVEL:.0%}, and are wide; "
+        "error: median of rates like these, with their class left out"
     )
-    for name, found in (("decode", lines[0].decode), ("prefill", lines[0].prefill)):
-        out.print(f"{name} is {found.basis}", markup=False)
+    for name in ("decode", "prefill"):
+        for basis in dict.fromkeys(getattr(line, name).basis for line in lines):
+            out.print(f"{name} is {basis}", markup=False)
 
 
 def _described(chip: Chip) -> str:

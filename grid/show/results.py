@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from grid.errors import InputError
 from grid.results import open_store
 from grid.results.reader import Results, require_rows
 from grid.show.console import console, differing_in, number, table
+from grid.show.sources import third_party
 from grid.units import format_bytes
 
 _ENDINGS = {".csv": "csv", ".json": "json", ".md": "md", ".parquet": "parquet"}
@@ -37,20 +39,43 @@ def show_results(
     results = opened(store)
     out = console()
     names = _names(columns)
-    found = select(results, where, names or _known(results), sort, limit)
+    wanted = dict.fromkeys([*(names or _known(results)), *_said(results)])
+    found = select(results, where, list(wanted), sort, limit)
+    lines = found.to_pylist()
     if names:
-        rows = [[_cell(value) for value in row.values()] for row in found.to_pylist()]
-        out.print(table(names, rows))
+        out.print(table(names, [[_cell(line[name]) for name in names] for line in lines]))
     else:
-        heads = ("model", "quant", "backend", "cell", "status", "figures", "options")
-        lines = found.to_pylist()
-        engines = [line["backend"] for line in lines]
-        told = differing_in(engines, [msgspec.json.decode(line["options"]) for line in lines])
-        rows = [[*_headline(line), text] for line, text in zip(lines, told, strict=True)]
-        shown = len(heads) if any(told) else len(heads) - 1
-        out.print(table(heads[:shown], [row[:shown] for row in rows], wrap=(5, 6)))
+        _print_headlines(lines)
+    for text in _sources(lines):
+        out.print(text, markup=False, soft_wrap=True)
     total = results.final().num_rows
     out.print(f"{found.num_rows} of {total} cells; --where, --columns, --sort, --limit choose")
+
+
+def _print_headlines(lines: Sequence[dict[str, Any]]) -> None:
+    """The main figures of each row; who measured it where any is imported, options that differ."""
+    engines = [line["backend"] for line in lines]
+    told = differing_in(engines, [msgspec.json.decode(line["options"]) for line in lines])
+    columns = {
+        name: [row[place] for row in map(_headline, lines)]
+        for place, name in enumerate(("model", "quant", "backend", "cell", "status", "figures"))
+    }
+    if _sources(lines):
+        columns["source"] = [line["origin"] or "measured" for line in lines]
+    if any(told):
+        columns["options"] = told
+    wrap = [place for place, name in enumerate(columns) if name in ("figures", "source", "options")]
+    rows = list(zip(*columns.values(), strict=True))
+    console().print(table(list(columns), rows, wrap=wrap))
+
+
+def _said(results: Results) -> list[str]:
+    """Columns that say who measured a row."""
+    return [name for name in ("origin", "licence") if name in results.wide().column_names]
+
+
+def _sources(lines: Sequence[dict[str, Any]]) -> list[str]:
+    return third_party((line.get("origin"), line.get("licence")) for line in lines)
 
 
 def _known(results: Results) -> list[str]:

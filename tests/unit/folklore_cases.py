@@ -243,9 +243,9 @@ CASES: dict[str, Cases] = {
     "large-q4-small-16": three(larger, 0.7, 0.5),
     "below-q4-smaller": three(too_large, 0.7, 0.5),
     "hard-tasks-first": Cases(
-        by_class({"reasoning": 0.3, "math": 0.2, "language": 0.05}),
-        by_class({"reasoning": 0.05, "language": 0.3}),
-        by_class({"reasoning": 0.2, "math": 0.2, "language": 0.15}, FEW),
+        by_class({"reasoning": 0.3, "math": 0.2, "language": 0.1, "code": 0.02}),
+        by_class({"reasoning": 0.05, "code": 0.3}),
+        by_class({"reasoning": 0.2, "math": 0.2, "code": 0.15}, FEW),
     ),
     "knowledge-first": Cases(
         by_class({"recall": 0.3, "math": 0.2, "language": 0.05}),

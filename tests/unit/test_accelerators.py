@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from grid.accelerators import accelerators, apple, nvidia
+from grid.catalogue import find, usable_bytes
 from grid.node import Accelerator
 from grid.units import GIB, MIB
 
@@ -32,6 +33,13 @@ def test_what_tells_of_no_memory_is_no_gpu(said: str) -> None:
 def test_an_apple_chip_has_a_gpu_that_shares_its_memory(chip: str, kind: str) -> None:
     (found,) = apple(chip, 64 * GIB)
     assert (found.kind, found.memory_bytes) == (kind, 48 * GIB)
+
+
+@pytest.mark.parametrize(("machine", "held"), [(24, 16), (36, 27), (128, 96)])
+def test_an_apple_gpu_has_the_share_that_budgets_assume(machine: int, held: int) -> None:
+    (found,) = apple("Apple M3 Pro", machine * GIB)
+    assert found.memory_bytes == held * GIB
+    assert usable_bytes(find("m3 pro 18"), machine * GIB).bytes == found.memory_bytes
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a script stands for nvidia-smi")

@@ -175,6 +175,37 @@ def test_a_surely_better_rival_counts_even_where_the_best_proves_nothing() -> No
     assert pick.variant.quant == "sure"
 
 
+def told(name: str, size: int, value: float, **fields: object) -> Variant:
+    """A variant of whose capability no error is known."""
+    had = Interval(value)
+    return variant(
+        name, size, {}, classes={"math": had}, weights={"math": 1.0}, capability=had, **fields
+    )
+
+
+def test_nobody_surely_beats_what_it_is_not_known_how_sure_it_is() -> None:
+    own = variant("own", 2, [1.0] * 90 + [0.0] * 10)
+    theirs = told("theirs", 1, 0.3)
+    pick = picks([own, theirs], [Limits()])[0]
+    assert pick.variant == own
+    (lost,) = pick.rejected
+    assert (lost.kind, lost.reason) == (
+        "tied", "capability 0.600 below base own, but how sure is not known"
+    )  # fmt: skip
+    better = picks([own, told("theirs", 1, 1.0)], [Limits()])[0]
+    assert [one.kind for one in better.rejected] == ["tied"]
+
+
+def test_of_a_tie_in_size_a_predicted_rate_decides_where_none_was_measured() -> None:
+    gains = [1.0] * 50 + [0.0] * 50
+    slow, fast = (variant(name, 1, gains) for name in ("slow", "fast"))
+    for order in ((slow, fast), (fast, slow)):
+        measured = posterior(list(order), draws=200)
+        rates = {**measured.rates, "decode_tps": np.full((200, 2), 1.0)}
+        rates["decode_tps"][:, order.index(fast)] = 2.0
+        assert picks(replace(measured, rates=rates), [Limits()])[0].variant == fast
+
+
 def test_a_quantity_without_draws_is_no_silent_zero() -> None:
     one = variant("one", 1, [1.0, 0.0], capability=Interval(0.5))
     with pytest.raises(ValueError, match="max_ttft_s"):

@@ -251,3 +251,10 @@ def test_50_variants_and_1200_items_take_less_than_2_seconds():
     start = time.process_time()
     frontier(given, draws=2000)
     assert time.process_time() - start < 2
+
+
+def test_a_size_that_nobody_told_is_not_the_smallest():
+    unknown, small = variant("unknown", 0, [1, 0, 1]), variant("small", 100, [1, 0, 0])
+    found = frontier([unknown, small])
+    assert labels(found.points) == labels(found.members)
+    assert [(v.quant, why) for v, why in found.left_out] == [("unknown", "no size")]

@@ -94,6 +94,17 @@ def test_a_peak_below_the_weights_tells_nothing_of_the_overhead():
     assert overhead_bytes(known)[0] == ASSUMED_OVERHEAD
 
 
+@pytest.mark.parametrize("kind", ["cuda-sm89", "rocm-gfx1100", "vulkan"])
+def test_the_hosts_memory_tells_nothing_of_a_cards_overhead(kind):
+    known = shaped(
+        peak_rss_bytes=Interval(5e9), kv_bytes=Interval(1e6), memory_context=512, device_kind=kind
+    )
+    assert overhead_bytes(known, [known]) == (
+        ASSUMED_OVERHEAD,
+        "assumed: 512 MiB, not measured",
+    )
+
+
 def test_the_footprint_is_the_sum_of_its_parts():
     made = footprint(shaped(), 100, "f32")
     assert (made.weights, made.kv, made.overhead) == (1_000_000, 409_600, ASSUMED_OVERHEAD)

@@ -96,13 +96,15 @@ def test_utilisation_is_bytes_read_per_second_over_the_bandwidth():
     "lack",
     [
         {"bandwidth_bytes_s": None},
+        {"device_kind": "cuda-sm89"},
+        {"device_kind": "metal-m2"},
         {"llc_bytes": None},
         {"llc_bytes": 2_500_001.0},
         {"decode": {}},
         {"decode": {100: timed([8.0, 8.0], depth=100)}},
     ],
 )
-def test_utilisation_is_unknown_without_its_parts_or_within_the_cache(lack):
+def test_utilisation_is_unknown_without_its_parts_within_the_cache_or_on_a_card(lack):
     facts = {"bandwidth_bytes_s": 1e9, "llc_bytes": 2_500_000.0, **lack}
     one = made("Q8_0", 10_000_000, Q8_0_S, **facts)
     assert utilisation(one, 100 if 100 in one.decode else 0) is None

@@ -267,3 +267,32 @@ def test_the_order_of_rows_does_not_matter():
     tables = full().tables()
     turned = Tables(*(table.take(list(range(len(table)))[::-1]) for table in vars(tables).values()))
     assert variants_table(variants(turned)) == variants_table(variants(tables))
+
+
+def test_an_imported_reference_of_the_same_name_takes_no_16_bits_away():
+    rows = full()
+    foreign = {"artifact_id": "theirs", "hardware_class": "box [tool]", "origin": "tool"}
+    rows.attempt(
+        "quality",
+        {"type": "quality", "text_sha256": "u", "reference": "theirs"},
+        metrics={"perplexity": 5.0, "kld_mean": 0.0},
+        **foreign,
+    )
+    found = variants(rows.tables())
+    assert {(v.origin, v.quant) for v in found if v.sixteen_bit} == {("", "F16"), ("tool", "F16")}
+    assert {v.origin for v in found if v.kld_mean is not None} == {"", "tool"}
+
+
+def test_what_nobody_told_of_a_model_is_zero_or_empty():
+    rows = Rows()
+    rows.decode([1.0], parameters=None, family=None, quant="F16", artifact_bytes=None)
+    (found,) = variants(rows.tables())
+    assert (found.parameters, found.family, found.artifact_bytes) == (0, "", 0)
+    assert found.bang_per_bit is None
+
+
+def test_a_variant_says_what_made_its_file():
+    rows = Rows()
+    rows.decode([1.0], quantizer="llama.cpp b1, imatrix of wiki")
+    (found,) = variants(rows.tables())
+    assert found.quantizer == "llama.cpp b1, imatrix of wiki"

@@ -17,6 +17,7 @@ def test_a_small_mac_gives_its_gpu_two_thirds() -> None:
 
 def test_a_large_mac_gives_its_gpu_three_quarters() -> None:
     assert usable_bytes(find("m4 max 40"), 64 * GIB).bytes == 48 * GIB
+    assert usable_bytes(find("m3 pro 18"), 36 * GIB).bytes == 27 * GIB
 
 
 def test_a_desktop_takes_some_of_a_card() -> None:
@@ -26,6 +27,17 @@ def test_a_desktop_takes_some_of_a_card() -> None:
 
 def test_a_headless_card_is_all_there() -> None:
     assert usable_bytes(find("4090"), headless=True).bytes == 24 * GIB
+
+
+@pytest.mark.parametrize("name", ["H100", "a100 sxm 80gb", "Tesla T4", "L40S", "MI300X"])
+def test_a_servers_card_draws_no_desktop(name: str) -> None:
+    chip = find(name)
+    assert usable_bytes(chip).bytes == chip.memory_bytes
+
+
+@pytest.mark.parametrize("name", ["Radeon VII", "rtx a4000", "arc a770", "4090 mobile"])
+def test_a_desktops_or_laptops_card_is_no_servers(name: str) -> None:
+    assert not find(name).headless
 
 
 def test_a_cpus_system_takes_two_gib_at_most() -> None:

@@ -125,6 +125,27 @@ def test_measured_classes_come_first_then_those_with_more_results(tmp_path: Path
     assert found[2].origins == ("llama-bench",)
 
 
+def test_of_measured_classes_those_with_a_capability_come_first(tmp_path: Path) -> None:
+    rows = Rows()
+    for _ in range(3):
+        rows.decode([1.0], hardware_class="fast", device_kind="cuda")
+        rows.decode([1.0], hardware_class="foreign", device_kind="cpu", origin="tool")
+    rows.tasks("math", [1.0], hardware_class="able", device_kind="cpu")
+    rows.decode([1.0], hardware_class="shares", device_kind="cpu")
+    rows.tasks("math", [1.0], hardware_class="scored", device_kind="cpu", origin="tool")
+    found = Dataset(write(rows, tmp_path)).classes
+    assert [one.name for one in found] == ["able", "shares", "fast", "foreign", "scored"]
+
+
+def test_a_store_without_a_reference_has_variants(tmp_path: Path) -> None:
+    rows = Rows()
+    rows.decode([1.0])
+    rows.tasks("math", [1.0, 0.0])
+    data = Dataset(write(rows, tmp_path))
+    assert [one.quant for one in data.variants("box")] == ["F16"]
+    assert same(data.everywhere(), variants(rows.tables()))
+
+
 def test_attempts_are_all_and_final_those_that_count(tmp_path: Path) -> None:
     rows = Rows()
     rows.decode([1.0], cell_id="c")

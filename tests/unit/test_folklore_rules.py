@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from analysis_cases import variant
 from folklore_cases import CASES
 
 from grid.analysis import Variant, posterior
 from grid.folklore import CONTRADICTED, HOLDS, OPEN, RULES, Finding, judge_all, rules_of
 from grid.folklore.document import document
+from grid.folklore.evidence import weighed
 
 DOCS = Path(__file__).parents[2] / "docs" / "folklore.md"
 
@@ -50,3 +52,17 @@ def test_the_documentation_is_the_registry() -> None:
 def test_ids_and_sources() -> None:
     assert len({rule.id for rule in RULES}) == len(RULES)
     assert {rule.source for rule in RULES} == {"common rule"}
+
+
+@pytest.mark.parametrize(
+    ("quant", "quantizer", "told"),
+    [
+        ("Q4_K_M", "llama.cpp, importance matrix WT 10m", True),
+        ("Q4_K_M (imatrix)", "", True),
+        ("Q4_K_M", "llama.cpp", False),
+    ],
+)
+def test_an_importance_matrix_is_told_by_the_name_or_by_what_made_the_file(
+    quant: str, quantizer: str, told: bool
+) -> None:
+    assert weighed(variant(quant, 100, [1.0], quantizer=quantizer)) is told

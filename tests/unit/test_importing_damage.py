@@ -177,3 +177,27 @@ def test_any_value_in_any_place_is_refused_or_sensible(
         except (TypeError, KeyError, IndexError):
             continue  # an earlier change took the place away
     read_or_refuse(tmp_path, json.dumps(whole).encode(), data.draw(st.sampled_from([None, kind])))
+
+
+ESCAPE, TITLE = "\x1b[31m", "\x1b]0;owned\x07"
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("llama-bench-json", "Qwen2.5-7B-Instruct"), ("llama-bench-csv", "Qwen2.5-7B-Instruct")],
+)
+def test_what_a_terminal_would_obey_is_left_out(kind: str, name: str, tmp_path: Path) -> None:
+    bad = f"{ESCAPE}{TITLE}\u202e{name}\x07"
+    shown = json.dumps(bad)[1:-1] if kind.endswith("json") else bad
+    content = WHOLE[kind].replace(name, shown)
+    found = read(put(tmp_path, "report", content), kind)
+    texts = [str(value) for row in found.rows["attempts"] for value in row.values()]
+    texts += [text for row in found.rows["attempts"] for text in row["environment"].values()]
+    assert all(char.isprintable() for text in texts for char in text)
+    assert {row["model"] for row in found.rows["attempts"]} == {name}
+
+
+def test_a_null_character_in_json_is_left_out(tmp_path: Path) -> None:
+    content = WHOLE["llama-bench-json"].replace("Qwen2.5", "Qwen\\u00002.5")
+    found = read(put(tmp_path, "report", content))
+    assert {row["model"] for row in found.rows["attempts"]} == {"Qwen2.5-7B-Instruct"}

@@ -85,7 +85,7 @@ def test_a_table_as_posted_is_read_and_sums_are_left_out_by_name(tmp_path: Path)
     assert prefill["device_kind"] == "metal [llama-bench]"
     assert prefill["engine_version"] == "4a4f7e6 (4211)"
     assert prefill["artifact_bytes"] == round(4.58 * 2**30)
-    assert json.loads(prefill["options"]) == {"gpu_layers": "99", "kv_type_k": "q8_0"}
+    assert json.loads(prefill["options"]) == {"gpu_layers": 99, "kv_type_k": "q8_0"}
     assert [m["value"] for m in found.rows["metrics"]] == [684.51, 55.10]
     (skipped,) = found.skipped
     assert "'pp512+tg128'" in skipped
@@ -191,3 +191,19 @@ def test_impossible_figures_are_one_line_with_file_and_place(
         read(path)
     assert str(refused.value).startswith(str(path))
     assert "\n" not in str(refused.value)
+
+
+def test_csv_json_and_a_table_of_one_run_are_one_variant(tmp_path: Path) -> None:
+    row = bench(flash_attn=True, use_mmap=True, embeddings=False, no_kv_offload=False, main_gpu=0)
+    rows = [
+        one(read(put(tmp_path, "b.json", [row]))),
+        one(read(put(tmp_path, "b.csv", bench_csv(row)))),
+    ]
+    assert len({row["cell_id"] for row in rows}) == 1
+    options = json.loads(rows[1]["options"])
+    assert (options["threads"], options["flash_attention"], options["embeddings"]) == (
+        8,
+        True,
+        False,
+    )
+    assert (options["main_gpu"], options["kv_type_v"]) == (0, "q8_0")

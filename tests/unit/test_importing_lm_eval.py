@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 from importing_files import LM_EVAL, put
 
+from grid.analysis.join import variants
+from grid.analysis.tables import Tables
 from grid.errors import InputError
-from grid.importing import Imported, read
+from grid.importing import Imported, add, read
 from grid.importing.lm_eval_tasks import group_of, task_of
+from grid.results import open_store
 
 
 def by_class(found: Imported) -> dict[str, dict[str, Any]]:
@@ -199,3 +202,49 @@ def test_a_score_that_is_no_share_is_refused(tmp_path: Path, score: Any) -> None
     whole["results"]["winogrande"]["acc,none"] = score
     with pytest.raises(InputError, match=r"winogrande: acc,none is .*, not from 0 to 1"):
         read(put(tmp_path, "r.json", whole))
+
+
+def run_of(tmp_path: Path, model: str, tasks: dict[str, float]) -> Path:
+    whole = deepcopy(LM_EVAL)
+    whole["config"]["model_args"] = f"pretrained=org/{model},dtype=bfloat16"
+    whole["results"] = {
+        task: {"acc,none": value, "acc_norm,none": value, "acc_stderr,none": 0.004}
+        for task, value in tasks.items()
+    }
+    return put(tmp_path, f"{model}.json", whole)
+
+
+def test_figures_of_other_tasks_of_a_class_are_not_one_quality(tmp_path: Path) -> None:
+    """Three models, of which one was asked something else in the same class."""
+    store = tmp_path / "store"
+    asked = {
+        "M-A": {"hellaswag": 0.8},
+        "M-B": {"hellaswag": 0.7},
+        "M-C": {"winogrande": 0.9},
+    }
+    for model, tasks in asked.items():
+        add(read(run_of(tmp_path, model, tasks)), store)
+    rows = open_store(store)
+    tables = Tables(rows.attempts(), rows.metrics(), rows.samples(), rows.items())
+    found = {v.model: v for v in variants(tables)}
+    assert set(found) == {"M-A", "M-B", "M-C"}
+    assert found["M-A"].capability is not None
+    assert found["M-B"].capability is not None
+    assert found["M-C"].capability is None
+    assert found["M-C"].missing == ("commonsense by hellaswag, only by winogrande",)
+
+
+def test_items_of_several_tasks_are_not_pooled(tmp_path: Path) -> None:
+    """hellaswag with 9 of 10, winogrande with 0 of 2: the mean over tasks, whatever their sizes."""
+    whole = deepcopy(LM_EVAL)
+    whole["results"] = {
+        "hellaswag": {"acc_norm,none": 0.9, "acc_norm_stderr,none": 0.1},
+        "piqa": {"acc_norm,none": 0.5, "acc_norm_stderr,none": 0.5},
+    }
+    results = put(tmp_path, f"results_{TIME}.json", whole)
+    for task, right in (("hellaswag", [1] * 9 + [0]), ("piqa", [1, 0])):
+        put(tmp_path, f"samples_{task}_{TIME}.jsonl", samples(task, right))
+    found = read(results)
+    assert figures(found, "commonsense")["accuracy"]["value"] == pytest.approx(0.7)
+    assert found.rows["items"] == []
+    assert any("items of commonsense are left out" in line for line in found.skipped)

@@ -175,3 +175,14 @@ def test_a_cache_that_cannot_be_written_is_one_line(
 def test_an_unknown_table_is_told_with_the_nearest_name() -> None:
     with pytest.raises(InputError, match="Did you mean 'mlx-m4max'"):
         publication("mlx-m4")
+
+
+def test_the_rise_of_perplexity_is_kept_as_a_ratio() -> None:
+    """6.407115 is 0.175482 above the base: ln(6.407115 / 6.231633) is 0.02777, which llama.cpp
+    prints as ln(PPL(Q)/PPL(base)) 0.027771."""
+    rows = frame("llama3-8b-gguf-quality")
+    (plain,) = [row for row in rows if row["quant"] == "Q4_K_M" and row["quantizer"] == "llama.cpp"]
+    ratio = plain["figures"]["ln_ppl_ratio"]
+    assert ratio["value"] == pytest.approx(0.027771, abs=1e-6)
+    assert (ratio["sd"], ratio["low"]) == (None, None)
+    assert ratio["method"].endswith("from delta PPL as given")

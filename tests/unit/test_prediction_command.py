@@ -20,7 +20,8 @@ def test_the_table_says_predicted_with_interval_error_and_basis(
     assert "Q4_0" in out
     assert "Q8_0" in out
     assert "decode is predicted: from" in out
-    assert "% (median)" in out
+    assert "with a class left out" in out
+    assert "are wide" in out
 
 
 def test_json_holds_what_the_table_shows(

@@ -96,8 +96,67 @@ def test_one_restless_machine_does_not_blur_the_others() -> None:
         for row in rows
     ]
     fitted = FittedRate.of("decode", noisy)
-    assert fitted.restless["metal 0"] > 0.15
-    assert all(extra < 0.05 for group, extra in fitted.restless.items() if group != "metal 0")
+    assert fitted.restless["metal metal 0"] > 0.15
+    assert all(extra < 0.05 for group, extra in fitted.restless.items() if group != "metal metal 0")
+
+
+def test_a_machines_cpu_and_its_card_are_two_devices() -> None:
+    group = "one machine"
+    card, cpu = target(None, 1e12, "cuda", group), target(None, 60e9, "cpu", group)
+    rows = [
+        Observation(
+            group=group,
+            platform=chip.platform,
+            engine="llamacpp",
+            quant=quant,
+            weight_bytes=7e9 * bits(quant) / 8,
+            read_bytes=7e9 * bits(quant) / 8,
+            parameters=7e9,
+            bandwidth_bytes_s=chip.bandwidth_bytes_s,
+            decode_tps=0.8 * chip.bandwidth_bytes_s / (7e9 * bits(quant) / 8),
+            copied=chip is cpu,
+        )
+        for quant in ("F16", "Q8_0", "Q5_0")
+        for chip in (cpu, card)
+    ]
+    predictor = Predictor.fit(rows)
+    for chip in (card, cpu):
+        found = predictor.decode(chip, "llamacpp", "Q4_0", 4e9, parameters=7e9)
+        assert found.value == pytest.approx(0.8 * chip.bandwidth_bytes_s / 4e9, rel=0.2)
+        assert found.high / found.low < 2
+        assert "decode rates of this hardware class" in found.basis
+
+
+def test_leaving_out_a_machines_card_keeps_its_cpu() -> None:
+    rows = [replace(row, group="one machine") for row in exact_rows() if row.group[-1] == "0"]
+    assert {row.platform for row in rows} == {"metal", "cuda"}
+    assert max(row.error for row in leave_one_out(rows) if row.rate == "decode") < 0.25
+
+
+def test_a_model_far_from_the_measured_ones_is_less_sure_and_it_is_said() -> None:
+    rows = [row for row in exact_rows() if row.model == "6.7e+09"]
+    predictor, chip = Predictor.fit(rows), find("4090")
+    near = predictor.decode(chip, "llamacpp", "Q4_0", 4e9)
+    huge = predictor.decode(chip, "llamacpp", "Q4_0", 400e9)
+    assert near.far == ""
+    assert "far from" not in near.basis
+    assert "of models of 2.34 GiB to 12.5 GiB read for each token (this one is far" in huge.basis
+    assert np.log(huge.high / huge.low) > 1.5 * np.log(near.high / near.low)
+    small = predictor.prefill(chip, "llamacpp", "Q4_0", 1e9)
+    assert small.far == "of models of 6.7B weights (this one is far from them)"
+
+
+@pytest.mark.parametrize("tokens", [1, 10, 512])
+def test_a_prompt_takes_at_least_as_long_as_a_decoded_token(tokens: int) -> None:
+    predictor, chip = Predictor.fit(exact_rows()), find("4090")
+    step = predictor.decode(chip, "llamacpp", "Q4_0", 1.9e6 * bits("Q4_0") / 8, parameters=1.9e6)
+    prompt = predictor.prefill(chip, "llamacpp", "Q4_0", 1.9e6, tokens)
+    assert (tokens / prompt.draws >= (1 - 1e-9) / step.draws).all()
+
+
+def test_a_prompt_has_tokens() -> None:
+    with pytest.raises(InputError, match="tokens of the prompt 0"):
+        Predictor.fit([]).prefill(find("4090"), "llamacpp", "Q4_0", 7e9, 0)
 
 
 def test_without_observations_data_sheets_remain_and_it_is_said() -> None:

@@ -13,6 +13,7 @@ from grid.prediction import (
     Predictor,
     chip_of,
     leave_one_out,
+    mixture_of_experts,
     observations_of,
     published_observations,
     read_bytes_of,
@@ -116,6 +117,57 @@ def test_a_token_reads_the_weights_and_what_is_cached_of_the_context() -> None:
     assert read_bytes_of(plain, 1000) == plain.artifact_bytes + 1000 * 10 * 1024 * 2
     stored = variant(kv_bytes=Interval(4096.0), memory_context=4)
     assert read_bytes_of(stored, 10) == stored.artifact_bytes + 10 * 1024
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Qwen3-30B-A3B", "Qwen3-Coder-480B-A35B-Instruct", "Mixtral-8x7B-v0.1", "mixtral-8x22b",
+        "Llama-4-Scout-17B-16E", "OLMoE-1B-7B-0924", "gpt-oss-20b", "DeepSeek-V3-0324",
+        "deepseek-coder-v2-lite", "DeepSeek-R1", "Phi-3.5-MoE-instruct", "Qwen1.5-MoE-A2.7B",
+        "granite-3.0-1b-a400m",
+    ],
+)  # fmt: skip
+def test_a_mixture_of_experts_is_known_by_its_name_and_left_out(name: str) -> None:
+    mixture = variant(model=name)
+    assert mixture_of_experts(mixture)
+    assert observations_of([mixture, variant()]) == observations_of([variant()])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Llama-3.1-8B",
+        "Qwen3-4B",
+        "DeepSeek-R1-Distill-Llama-8B",
+        "Falcon-A1B",
+        "m1000",
+        "Moebius",
+        "deepseek-coder-33b",
+    ],
+)
+def test_a_dense_model_is_none(name: str) -> None:
+    assert not mixture_of_experts(variant(model=name))
+
+
+@pytest.mark.parametrize("family", ["qwen3moe", "qwen2_moe", "mixtral", "granitemoehybrid"])
+def test_a_family_may_tell_it_too(family: str) -> None:
+    assert mixture_of_experts(variant(family=family))
+
+
+def test_a_machines_cpu_and_card_are_predicted_apart() -> None:
+    quants = ("F16", "Q8_0", "Q5_0")
+    fast = speed(400.0)
+    cpu = [variant(quant, hardware_class=CARD) for quant in quants]
+    card = [
+        variant(quant, hardware_class=CARD, device_kind="cuda-sm86", decode={0: fast})
+        for quant in quants
+    ]
+    predictor = Predictor.fit([*published_observations(), *observations_of([*cpu, *card])])
+    own = predictor.decode(chip_of(card[0]), "llamacpp", "Q4_0", 5.7e8, parameters=1e9)
+    slow = predictor.decode(chip_of(cpu[0]), "llamacpp", "Q4_0", 5.7e8, parameters=1e9)
+    assert own.value > 200
+    assert slow.value == pytest.approx(40e9 * 0.7 / 5.7e8, rel=0.3)
 
 
 def test_a_quant_left_out_of_ones_own_rows_is_predicted_from_the_others() -> None:

@@ -75,3 +75,14 @@ def test_a_store_of_both_versions_is_one_table(tmp_path: Path) -> None:
     assert results.attempts().num_rows == 3
     assert results.attempts().schema.equals(ATTEMPTS)
     assert set(results.attempts()["context_length"].to_pylist()) == {None, 512}
+
+
+def test_some_columns_of_a_store_of_both_versions_are_one_table(tmp_path: Path) -> None:
+    for version in (1, 2):
+        for path in (DATA / f"results-v{version}").iterdir():
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    results = open_store(tmp_path)
+    rows = results.read("attempts", ["origin", "label"])
+    assert results.problems == []
+    assert sorted(rows["origin"].to_pylist())[-1] == "a table"
+    assert rows.num_rows == results.attempts().num_rows

@@ -1,13 +1,22 @@
 """Score means and paired tests."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grid.statistics import mcnemar, paired_chunks, paired_items, score_mean, wilson
+from grid.statistics import (
+    holm,
+    mcnemar,
+    paired_chunks,
+    paired_items,
+    score_mean,
+    sign_flips,
+    wilson,
+)
 
 bits = st.lists(st.tuples(st.sampled_from([0.0, 1.0]), st.sampled_from([0.0, 1.0])), min_size=1)
 
@@ -71,8 +80,43 @@ def test_with_many_chunks_flips_are_drawn_and_the_one_seen_is_counted():
     rng = np.random.default_rng(0)
     first = rng.normal(size=(40, 8))
     found = paired_chunks(first + 5, first)
-    assert found.p_value == 1 / 10_000
     assert found.low == pytest.approx(5)
+    assert found.method.startswith("sign flips, Hoeffding's bound")
+    differences = (first + 5).mean(axis=1) - first.mean(axis=1)
+    seen, squares = differences.sum(), (differences**2).sum()
+    assert found.p_value == pytest.approx(2 * np.exp(-(seen**2) / (2 * squares)))
+
+
+def test_drawn_flips_count_the_one_seen():
+    rng = np.random.default_rng(3)
+    p_value, name = sign_flips(rng.normal(0.3, 1, 60))
+    assert name == "10000 sign flips"
+    assert (p_value * 10_000) % 1 == pytest.approx(0)
+    assert 1 / 10_000 <= p_value < 0.05
+
+
+@given(st.lists(st.integers(-9, 9).filter(bool), min_size=1, max_size=12))
+def test_hoeffdings_bound_is_never_below_the_share_of_all_patterns(differences):
+    given = np.array(differences, dtype=float)
+    bound = 2 * math.exp(-(given.sum() ** 2) / (2 * (given**2).sum()))
+    signs = 2 * ((np.arange(2**given.size)[:, None] >> np.arange(given.size)) & 1) - 1
+    share = (np.abs(signs @ given) >= abs(given.sum()) - 1e-9).mean()
+    assert bound >= share - 1e-12
+
+
+def test_a_clear_difference_stays_clear_among_a_thousand_tests():
+    rng = np.random.default_rng(4)
+    p_value, _ = sign_flips(rng.normal(1, 1, 200))
+    assert 0 < holm([p_value, *[0.5] * 999])[0] < 1e-6
+
+
+def test_many_items_take_little_memory():
+    differences = np.random.default_rng(5).normal(0.001, 1, 14_000)
+    tracemalloc.start()
+    sign_flips(differences)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100e6
 
 
 def test_p_values_are_uniform_where_there_is_no_difference():

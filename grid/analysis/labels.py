@@ -1,0 +1,55 @@
+"""What tells variants of one model and quant apart: engine, what made the file, options."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from grid.analysis.variant import Variant
+
+HASH = 6
+"""Letters of an artifact's id where nothing else tells two variants apart."""
+
+
+def told_apart(variants: Sequence[Variant]) -> dict[str, str]:
+    """By variant id what is added to its quant's name: nothing where no other has the same model
+    and quant; else the engine and what quantized it, as far as they differ, then the options in
+    which those of one engine and quantizer differ, and the artifact's id where all that is the
+    same."""
+    alike: defaultdict[str, list[Variant]] = defaultdict(list)
+    for variant in variants:
+        alike[variant.label].append(variant)
+    return {
+        variant.id: " ".join(_parts(variant, group))
+        for group in alike.values()
+        for variant in group
+    }
+
+
+def _parts(variant: Variant, group: Sequence[Variant]) -> list[str]:
+    parts = []
+    if len({mate.backend for mate in group}) > 1:
+        parts.append(variant.backend)
+    mates = [mate for mate in group if mate.backend == variant.backend]
+    if len({mate.quantizer for mate in mates}) > 1:
+        parts.append(f"by {variant.quantizer}" if variant.quantizer else "as given")
+        mates = [mate for mate in mates if mate.quantizer == variant.quantizer]
+    if len(mates) == 1:
+        return parts
+    return [*parts, *(_options(variant, mates) or [variant.artifact_id[:HASH]])]
+
+
+def _options(variant: Variant, mates: Sequence[Variant]) -> list[str]:
+    """Those of a variant's options that not all mates have."""
+    others = [_told(mate) for mate in mates]
+    return [
+        f"{name}={value}"
+        for name, value in sorted(_told(variant).items())
+        if any(other.get(name) != value for other in others)
+    ]
+
+
+def _told(variant: Variant) -> dict[str, Any]:
+    return dict(json.loads(variant.options or "{}"))

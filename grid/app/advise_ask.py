@@ -1,0 +1,186 @@
+"""The widgets of the Advise page: a machine, limits and a use, as an Ask."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from grid.advice import BUDGETS_GB, INTERACTIVE, RATES, Ask, uses
+from grid.advice.ask import CONTEXT
+from grid.analysis.memory import KV_TYPES
+from grid.catalogue import PLATFORMS, chips
+from grid.explore import Dataset
+from grid.units import GIB
+
+MEASURED, CHIP, BUDGET = "A measured machine", "A card, Mac or memory", "A memory budget"
+CONTEXTS = (512, 1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072)
+PROMPT = 512
+USUAL = f"{CONTEXT:,}, or the model's longest"
+CUSTOM = "custom"
+NONE, OTHER = "any", "other"
+
+
+def asked(dataset: Dataset) -> Ask:
+    """What the widgets say. Raises InputError where it makes no sense."""
+    kinds = [MEASURED, CHIP, BUDGET]
+    kind = st.segmented_control(
+        "For", kinds, default=MEASURED, key="advise_kind", persist_state="session"
+    )
+    machine = _machine(kind or MEASURED, dataset)
+    left, middle, right = st.columns(3)
+    with left:
+        wanted = _use(dataset, machine.get("hardware"))
+    with middle:
+        context = st.selectbox(
+            "Context, tokens", [None, *CONTEXTS], key="advise_context", persist_state="session",
+            format_func=lambda tokens: f"{tokens:,}" if tokens else USUAL,
+        )  # fmt: skip
+    with right:
+        rate = _rate()
+    with st.expander("More limits"):
+        more = _more()
+    return Ask(
+        **machine,
+        **wanted,
+        **more,
+        context=context,
+        min_decode_tps=rate,
+        imported=any(any(one.origins) for one in dataset.classes) and _imported(dataset),
+    )
+
+
+def _machine(kind: str, dataset: Dataset) -> dict[str, Any]:
+    if kind == MEASURED:
+        names = [one.name for one in dataset.classes]
+        name = st.selectbox("Hardware class", names, key="advise_class", persist_state="session")
+        return {"hardware": name}
+    if kind == CHIP:
+        return _chip()
+    left, middle, right = st.columns(3)
+    memory = left.selectbox(
+        "Memory", BUDGETS_GB, BUDGETS_GB.index(24), key="advise_memory", persist_state="session",
+        format_func=lambda size: f"{size} GiB",
+    )  # fmt: skip
+    bandwidth = middle.number_input(
+        "Bandwidth, GB/s", 1.0, 20_000.0, 400.0, 10.0, key="advise_bandwidth",
+        help="Of the memory that holds the model, by its data sheet.", persist_state="session",
+    )  # fmt: skip
+    platform = right.selectbox(
+        "Kind", [None, *PLATFORMS], key="advise_platform", persist_state="session",
+        format_func=lambda name: name or "guess from the bandwidth",
+    )  # fmt: skip
+    return {
+        "memory_bytes": memory * GIB,
+        "bandwidth_bytes_s": bandwidth * 1e9,
+        "platform": platform,
+    }
+
+
+@st.cache_data(show_spinner=False)
+def chip_names() -> list[str]:
+    """Names of the catalogue."""
+    return sorted(chips())
+
+
+def _chip() -> dict[str, Any]:
+    names = chip_names()
+    default = next((i for i, name in enumerate(names) if name.endswith("RTX 4090")), 0)
+    left, right = st.columns([2, 1])
+    name = left.selectbox(
+        "Card, Mac or kind of memory", names, default, key="advise_chip", persist_state="session"
+    )
+    chip = chips()[name]
+    if chip.memory_bytes is not None:
+        return {"chip": name}
+    memory = right.selectbox(
+        "Its memory", BUDGETS_GB, BUDGETS_GB.index(24), key="advise_chip_memory",
+        format_func=lambda size: f"{size} GiB", persist_state="session",
+    )  # fmt: skip
+    return {"chip": name, "memory_bytes": memory * GIB}
+
+
+def _use(dataset: Dataset, hardware: str | None) -> dict[str, Any]:
+    use = st.selectbox("Use", [*uses(), CUSTOM], key="advise_use", persist_state="session")
+    if use != CUSTOM:
+        return {"use": use}
+    given = _weights(_classes(dataset, hardware))
+    return {"weights": given} if any(given.values()) else {}
+
+
+def _classes(dataset: Dataset, hardware: str | None) -> Sequence[str]:
+    """Task classes that were measured, on the machine or anywhere."""
+    names = [hardware] if hardware else [one.name for one in dataset.classes]
+    return sorted({task for n in names for v in dataset.variants(n) for task in v.classes})
+
+
+def _weights(names: Sequence[str]) -> Mapping[str, float]:
+    return {
+        name: st.number_input(
+            f"Weight of {name}", 0.0, 10.0, 1.0, 0.5, key=f"advise_weight_{name}",
+            persist_state="session",
+        )
+        for name in names
+    }  # fmt: skip
+
+
+def _rate() -> float | None:
+    def told(name: str) -> str:
+        return f"{name} ({RATES[name]:g} token/s)" if name in RATES else name
+
+    chosen = st.selectbox(
+        "Least decode rate", [NONE, *RATES, OTHER], key="advise_rate", format_func=told,
+        persist_state="session",
+    )  # fmt: skip
+    if chosen in RATES:
+        return RATES[chosen]
+    if chosen == NONE:
+        return None
+    return float(
+        st.number_input(
+            "token/s", 0.1, 1e6, INTERACTIVE, key="advise_rate_other", persist_state="session"
+        )
+    )
+
+
+def _more() -> dict[str, Any]:
+    left, right = st.columns(2)
+    more: dict[str, Any] = {}
+    with left:
+        more["kv_type"] = st.selectbox(
+            "KV cache", list(KV_TYPES), list(KV_TYPES).index("f16"), key="advise_kv",
+            persist_state="session",
+        )  # fmt: skip
+        wait = _optional("Greatest time to first token, s", "advise_ttft", 0.001)
+        prompt = st.number_input(
+            "for a prompt of, tokens", 1, 1_000_000, PROMPT, key="advise_prompt",
+            persist_state="session",
+        )  # fmt: skip
+        more |= {"max_ttft_s": wait, "prompt": int(prompt)}
+    with right:
+        kept = _optional("Memory left to others, GiB", "advise_reserved", 0.0)
+        size = _optional("Largest file, GiB", "advise_size", 0.0001)
+        share = _optional("Least share of 16-bit quality, %", "advise_share", 1.0, 100.0)
+        more["reserved_bytes"] = None if kept is None else kept * GIB
+        more["max_bytes"] = None if size is None else size * GIB
+        more["min_share"] = None if share is None else share / 100
+    return more
+
+
+def _optional(title: str, key: str, least: float, most: float = 1e6) -> float | None:
+    found = st.number_input(
+        title, least, most, None, key=key, placeholder="no limit", persist_state="session",
+        format="%.6g",
+    )  # fmt: skip
+    return None if found is None else float(found)
+
+
+def _imported(dataset: Dataset) -> bool:
+    alone = all(any(one.origins) for one in dataset.classes)
+    return bool(
+        st.checkbox(
+            "Third-party figures may be picked", alone, key="advise_imported",
+            persist_state="session",
+        )
+    )  # fmt: skip

@@ -1,0 +1,32 @@
+"""Names of variants on charts: what tells each from the others, and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from grid.analysis import Variant
+from grid.analysis.labels import told_apart
+
+
+@dataclass(frozen=True)
+class Labels:
+    """`full(variant)` names model and quant, `short(variant)` the quant; either with the engine and
+    the options where another variant would be called the same."""
+
+    variants: Sequence[Variant]
+    _added: Mapping[str, str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_added", told_apart(self.variants))
+
+    def full(self, variant: Variant) -> str:
+        return f"{variant.model} {self.short(variant)}"
+
+    def short(self, variant: Variant) -> str:
+        more = self._added.get(variant.id, "")
+        return f"{variant.quant} ({more})" if more else variant.quant
+
+    def by_text(self) -> dict[str, Variant]:
+        """Variants by their full name, in the order given."""
+        return {self.full(variant): variant for variant in self.variants}

@@ -1,0 +1,77 @@
+"""`grid app`: the explorer in a browser."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from grid.cli.options import StoreUri
+from grid.errors import InputError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command("app")(explore)
+
+
+def explore(
+    store: StoreUri = "results",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Where the page is served.")] = 8501,
+    address: Annotated[
+        str, typer.Option(help="Who may open it: 127.0.0.1 this machine, 0.0.0.0 everybody.")
+    ] = "127.0.0.1",
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Open no browser, only serve.")
+    ] = False,
+) -> None:
+    """Explore results in the browser.
+
+    Serves until it is interrupted. Nothing leaves this machine, and no usage statistics are sent.
+    """
+    from grid.uris import shown
+
+    _free(address, port)
+    typer.echo(f"http://{address}:{port}  over {shown(store)}; stop with Ctrl-C")
+    _serve(store, port, address, no_browser)
+
+
+def _free(address: str, port: int) -> None:
+    """Raises InputError where nothing can be served there."""
+    import socket
+
+    try:
+        family, kind, _, _, place = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(place)
+    except OSError as error:
+        raise InputError(
+            f"cannot serve at {address} port {port}: {error.strerror or error}; "
+            "try another --port, or the --address of this machine"
+        ) from error
+
+
+def _serve(store: str, port: int, address: str, no_browser: bool) -> None:
+    import os
+    from importlib.util import find_spec
+
+    from streamlit.web.cli import main
+
+    found = find_spec("grid.app.entry")
+    if found is None or found.origin is None:
+        raise InputError("the explorer is not installed; install quantgrid again")
+    os.environ["QUANTGRID_STORE"] = store
+    settings = {
+        "server.port": port,
+        "server.address": address,
+        "server.headless": str(no_browser).lower(),
+        "server.fileWatcherType": "none",
+        "browser.gatherUsageStats": "false",
+        "client.toolbarMode": "minimal",
+        "client.showErrorDetails": "full",
+        "theme.light.primaryColor": "#0072B2",
+        "theme.dark.primaryColor": "#56B4E9",
+    }
+    flags = [f"--{name}={value}" for name, value in settings.items()]
+    main(["run", found.origin, *flags], standalone_mode=False)

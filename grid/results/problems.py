@@ -1,0 +1,30 @@
+"""What is said of files that could not be read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from grid.results.files import Problem
+
+
+def nothing_there(shown: str, problems: Sequence[Problem]) -> str:
+    """Why a store has no rows, and what to do about it, in one line. `shown` is its name."""
+    if not problems:
+        return f"no results in {shown}; `grid sweep` fills it"
+    count = len(problems)
+    none = f"none of the {count} files" if count > 1 else "the one file"
+    verb = "can" if count > 1 else "cannot"
+    return f"{none} of {shown} {verb} be read, {_example(problems)}"
+
+
+def left_out(problems: Sequence[Problem]) -> str:
+    """A note about files that are missing from what is shown; empty where there is none."""
+    if not problems:
+        return ""
+    count = len(problems)
+    files = f"{count} files" if count > 1 else "a file"
+    return f"{files} of the store could not be read, {_example(problems)}; their rows are missing"
+
+
+def _example(problems: Sequence[Problem]) -> str:
+    return f"such as {problems[0].file}: {problems[0].reason}"

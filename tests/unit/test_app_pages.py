@@ -1,0 +1,196 @@
+"""Pages by their logic, without a browser: bad stores, filters, weights, words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from analysis_cases import Rows
+from streamlit.testing.v1 import AppTest
+
+from grid.results import files
+from grid.results.location import Location
+from grid.results.schema import SCHEMA_VERSION, TABLES, VERSION_KEY, file_schema
+from grid.results.store import write_tables
+
+Open = Callable[..., AppTest]
+PAGES = ("frontier", "bang", "sensitivity", "speed")
+RIGHT, WRONG = [1.0] * 30, [0.0] * 30
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> Open:
+    """`drawn(page, store)`: a page over a store, as AppTest sees it."""
+
+    def draw(module: str, store: Path | str) -> AppTest:
+        monkeypatch.setenv("QUANTGRID_STORE", str(store))
+        script = f"from grid.app.entry import draw\ndraw({module!r})\n"
+        return AppTest.from_string(script, default_timeout=60).run()
+
+    return draw
+
+
+def stored(rows: Rows, folder: Path) -> Path:
+    """Rows as a store."""
+    tables = {
+        name: pa.Table.from_pylist(rows.rows[name], schema=file_schema(name)) for name in TABLES
+    }
+    folder.mkdir(exist_ok=True)
+    write_tables(Location(folder), {name: table for name, table in tables.items() if len(table)})
+    return folder
+
+
+def four_quants() -> Rows:
+    """Each quant with speed, tasks and text, in quality as in size."""
+    rows = Rows()
+    for i, quant in enumerate(("F16", "Q8_0", "Q4_K_M", "Q2_K")):
+        rows.decode([1.0, 1.1, 1.2], quant=quant)
+        rows.tasks("math", RIGHT[: 30 - 6 * i] + WRONG[: 6 * i], quant=quant)
+        rows.tasks("recall", RIGHT[: 30 - i] + WRONG[:i], quant=quant)
+        rows.quality(0.01 * i, quant=quant)
+    return rows
+
+
+def said(at: AppTest) -> str:
+    """All words of the page."""
+    boxes = (*at.markdown, *at.info, *at.warning, *at.error, *at.caption, *at.header, *at.text)
+    return " ".join(str(box.value) for box in boxes)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_an_empty_store_names_the_command_and_offers_the_published_tables(
+    drawn: Open, page: str, tmp_path: Path
+) -> None:
+    at = drawn(page, tmp_path / "none")
+    assert not at.exception
+    assert f"grid sweep --store {tmp_path / 'none'}" in at.code[0].value
+    at.button[0].click().run()
+    assert not at.exception
+    assert "Third-party figures" in said(at)
+    assert "licence" in said(at)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_one_row_is_enough_for_a_sentence(drawn: Open, page: str, tmp_path: Path) -> None:
+    rows = Rows()
+    rows.decode([1.0])
+    at = drawn(page, stored(rows, tmp_path / "rows"))
+    assert not at.exception
+    assert said(at)
+
+
+def test_one_variant_has_nothing_to_be_compared_with(drawn: Open, tmp_path: Path) -> None:
+    rows = Rows()
+    rows.tasks("math", RIGHT)
+    at = drawn("frontier", stored(rows, tmp_path / "rows"))
+    assert "base F16 is the only variant" in said(at)
+
+
+def test_without_quality_the_frontier_says_so_and_shows_what_there_is(
+    drawn: Open, tmp_path: Path
+) -> None:
+    rows = Rows()
+    rows.decode([1.0, 1.1])
+    at = drawn("frontier", stored(rows, tmp_path / "rows"))
+    assert "No quality was measured on box" in said(at)
+    assert at.dataframe[0].value["decode rate"][0].startswith("95.5")
+
+
+def test_without_a_reference_nothing_is_said_to_be_kept(drawn: Open, tmp_path: Path) -> None:
+    rows = Rows()
+    rows.tasks("math", RIGHT, quant="Q4_K_M")
+    at = drawn("sensitivity", stored(rows, tmp_path / "rows"))
+    assert not at.exception
+    assert "No 16-bit variant of base" in said(at)
+
+
+def test_two_references_are_both_named(drawn: Open, tmp_path: Path) -> None:
+    rows = four_quants()
+    for engine in ("other", "llamacpp"):
+        workload = {"type": "quality", "text_sha256": "t", "reference": f"base-F16@{engine}"}
+        rows.attempt("quality", workload, metrics={"kld_mean": 0.0}, backend=engine)
+        rows.tasks("math", RIGHT, backend=engine)
+        rows.tasks("recall", RIGHT, backend=engine)
+    for page in PAGES:
+        at = drawn(page, stored(rows, tmp_path / "rows"))
+        assert not at.exception
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_torn_and_newer_files_are_one_quiet_line(drawn: Open, page: str, tmp_path: Path) -> None:
+    store = stored(four_quants(), tmp_path / "rows")
+    (store / files.new_name("metrics")).write_bytes(b"ARROW1 and then nothing")
+    newer = pa.Table.from_pylist([], schema=TABLES["attempts"])
+    meta = {**(file_schema("attempts").metadata or {}), VERSION_KEY: b"%d" % (SCHEMA_VERSION + 1)}
+    with pa.OSFile(str(store / files.new_name("attempts")), "wb") as sink:
+        schema = newer.schema.with_metadata(meta)
+        with pa.ipc.new_file(sink, schema) as writer:
+            writer.write_table(newer.cast(schema))
+    at = drawn(page, store)
+    assert not at.exception
+    assert "2 files of the store left out" in [box.label for box in at.expander]
+    assert "schema" in said(at)
+
+
+def test_a_store_that_cannot_be_read_is_a_sentence(drawn: Open, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    at = drawn("frontier", tmp_path / "file")
+    assert not at.exception
+    assert len(at.error) == 1
+    assert str(tmp_path / "file") in at.error[0].value
+
+
+def test_another_store_opens_in_place(drawn: Open, tmp_path: Path) -> None:
+    at = drawn("frontier", tmp_path / "none")
+    at.text_input[0].input(str(stored(four_quants(), tmp_path / "rows")))
+    next(button for button in at.button if button.label == "Open").click().run()
+    assert "of 4 in quality against size" in said(at)
+
+
+def test_cells_that_gave_no_figure_are_listed_with_why(drawn: Open, tmp_path: Path) -> None:
+    rows = four_quants()
+    rows.attempt("decode", {}, status="oom", reason="9 GiB of 8 GiB", label="tg100")
+    at = drawn("frontier", stored(rows, tmp_path / "rows"))
+    statuses = next(box for box in at.multiselect if box.label == "Status of cells")
+    assert statuses.value == ["ok"]
+    statuses.set_value(["oom"]).run()
+    assert "1 cell without a figure" in said(at)
+    assert at.dataframe[0].value["reason"][0] == "9 GiB of 8 GiB"
+
+
+def test_weights_change_quality(drawn: Open, tmp_path: Path) -> None:
+    store = stored(four_quants(), tmp_path / "rows")
+    at = drawn("bang", store)
+    before = at.dataframe[0].value
+    next(box for box in at.number_input if box.label == "math").set_value(0.0).run()
+    after = at.dataframe[0].value
+    assert not at.exception
+    old, new = (
+        dict(zip(table["variant"], table["quality"], strict=True)) for table in (before, after)
+    )
+    gains = [(29 * 1 - 1 / 3 * 1) / 30, (27 * 1 - 3 / 3) / 30]
+    assert new["base Q8_0"] == f"{gains[0]:.3f}"
+    assert new["base Q2_K"] == f"{gains[1]:.3f}"
+    assert old != new
+
+
+def test_all_weights_zero_is_a_sentence(drawn: Open, tmp_path: Path) -> None:
+    at = drawn("bang", stored(four_quants(), tmp_path / "rows"))
+    for name in ("math", "recall"):
+        next(box for box in at.number_input if box.label == name).set_value(0.0)
+    at.run()
+    assert not at.exception
+    assert "all weights are 0" in at.error[0].value
+
+
+def test_the_cliff_is_a_sentence(drawn: Open, tmp_path: Path) -> None:
+    at = drawn("sensitivity", stored(four_quants(), tmp_path / "rows"))
+    assert "base: the cliff begins at" in said(at)
+
+
+def test_no_bandwidth_in_the_rows_is_a_sentence(drawn: Open, tmp_path: Path) -> None:
+    at = drawn("speed", stored(four_quants(), tmp_path / "rows"))
+    assert "The rows do not say the memory's bandwidth" in said(at)
+    assert "All were measured with a KV cache of type f16" in said(at)
