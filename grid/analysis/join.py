@@ -134,6 +134,7 @@ def _variant(key: Key, mine: Sequence[Attempt], ground: Ground) -> Variant:
         decode=decode,
         prefill=_speeds(speeds["prefill"], "prefill"),
         peak_rss_bytes=_figure(memory, "peak_rss_bytes"),
+        peak_vram_bytes=_figure(memory, "peak_vram_bytes"),
         memory_context=memory.workload.get("context") if memory else None,
         load_s=_figure(memory, "load_s"),
         ttft_s=_figure(latency, "ttft_s"),
@@ -240,9 +241,12 @@ def _scores(tasks: Mapping[str, Attempt], rows: Mapping[str, ItemRows]) -> dict[
 def _utilisation(
     attempts: Sequence[Attempt], decode: Mapping[int, Speed], weight_bytes: int | None
 ) -> float | None:
-    """Decode rate * weight bytes / bandwidth; None where the node's facts are not in the row or the
-    weights are smaller than four last-level caches."""
+    """Decode rate * weight bytes / bandwidth; None where the node's facts are not in the row, the
+    weights are smaller than four last-level caches, or an accelerator computes: the bandwidth that
+    nodes measure is that of the CPU's memory."""
     for attempt in attempts:
+        if not str(attempt.row["device_kind"] or "").startswith("cpu"):
+            return None
         facts = attempt.environment
         if attempt.measure == "decode" and 0 in decode and weight_bytes:
             bandwidth = positive(facts.get("bandwidth_bytes_s"))

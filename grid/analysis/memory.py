@@ -151,9 +151,9 @@ def overhead_bytes(variant: Variant, others: Sequence[Variant] = ()) -> tuple[in
 
 
 def _measured_overhead(variant: Variant) -> int | None:
-    if not variant.device_kind.startswith(HOST_KINDS):
-        return None
-    if variant.peak_rss_bytes is None or not variant.memory_context:
+    host = variant.device_kind.startswith(HOST_KINDS)
+    peak = variant.peak_rss_bytes if host else variant.peak_vram_bytes
+    if peak is None or not variant.memory_context:
         return None
     if variant.kv_bytes is not None:
         kept = variant.kv_bytes.value
@@ -162,7 +162,7 @@ def _measured_overhead(variant: Variant) -> int | None:
         if cache is None:
             return None
         kept = cache.bytes
-    rest = round(variant.peak_rss_bytes.value - variant.artifact_bytes - kept)
+    rest = round(peak.value - variant.artifact_bytes - kept)
     return rest if rest >= 0 else None
 
 

@@ -77,6 +77,7 @@ class Variant:
     decode: Mapping[int, Speed] = field(default_factory=dict)
     prefill: Mapping[int, Speed] = field(default_factory=dict)
     peak_rss_bytes: Interval | None = None
+    peak_vram_bytes: Interval | None = None
     memory_context: int | None = None
     load_s: Interval | None = None
     ttft_s: Interval | None = None

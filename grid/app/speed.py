@@ -170,6 +170,8 @@ def _ceiling(rows: Sequence[SpeedRow], variants: Sequence[Variant], labels: Labe
 
 def no_ceiling(variants: Sequence[Variant]) -> str:
     """Why no share of the bandwidth can be given."""
+    if not any(v.device_kind.startswith("cpu") for v in variants):
+        return "The bandwidth that nodes measure is that of the CPU's memory, not of accelerators."
     bandwidth = [v.bandwidth_bytes_s for v in variants if v.bandwidth_bytes_s]
     caches = [v.llc_bytes for v in variants if v.llc_bytes]
     if not bandwidth or not caches:

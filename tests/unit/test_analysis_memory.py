@@ -17,6 +17,7 @@ from grid.analysis.memory import (
 from grid.errors import InputError
 from grid.model import LayerState
 from grid.statistics import Interval
+from grid.units import MIB
 
 HALF = [1.0, 0.0] * 10
 FULL = (LayerState(key=128, value=128),) * 4
@@ -170,3 +171,11 @@ def test_blocks_of_32_carry_their_scales():
 def test_bad_questions_get_one_sentence(call, words):
     with pytest.raises(InputError, match=words):
         call()
+
+
+def test_a_cards_overhead_is_of_the_cards_own_peak() -> None:
+    peak = {"memory_context": 1024, "kv_bytes": Interval(100 * MIB), "device_kind": "cuda-sm89"}
+    card = variant("Q8_0", 1000 * MIB, [1.0, 0.0], **peak, peak_vram_bytes=Interval(1300 * MIB))
+    assert overhead_bytes(card)[0] == 200 * MIB
+    host = variant("Q8_0", 1000 * MIB, [1.0, 0.0], **peak, peak_rss_bytes=Interval(1300 * MIB))
+    assert overhead_bytes(host)[1].startswith("assumed")
