@@ -130,9 +130,14 @@ def cleared(page: Page, label: str) -> float:
 
 def walk(server: Server, app: App) -> None:
     """The steps of a reader, in order."""
-    server.timed("cold: first frontier", None, lambda: _closed(page_of(app, "Frontier")))
-    server.timed("warm: a second window", PAGE_S, lambda: _closed(page_of(app, "Frontier")))
-    page = page_of(app, "Frontier")
+    windows: list[Page] = []
+
+    def window() -> None:
+        windows.append(page_of(app, "Frontier"))
+
+    server.timed("cold: first frontier", None, window)
+    server.timed("warm: a second window", PAGE_S, window)
+    page = windows[0]
     server.timed("another class", PAGE_S, lambda: chosen(page, "Hardware class", 1))
     server.timed("back to the first", PAGE_S, lambda: chosen(page, "Hardware class", 0))
     _filters(server, page, "Frontier", 0)
@@ -140,7 +145,8 @@ def walk(server: Server, app: App) -> None:
         server.timed(f"{title}: open", PAGE_S, partial(opened, page, title))
         if title not in UNFILTERED:
             _filters(server, page, title, i)
-    page.context.close()
+    for one in windows:
+        one.context.close()
 
 
 def _filters(server: Server, page: Page, title: str, at: int) -> None:
@@ -150,10 +156,6 @@ def _filters(server: Server, page: Page, title: str, at: int) -> None:
             name = f"{title}: {label.lower()}"
             server.timed(name, FILTER_S, partial(chosen, page, label, at))
             server.timed(f"{name}, off", FILTER_S, partial(cleared, page, label))
-
-
-def _closed(page: Page) -> None:
-    page.context.close()
 
 
 @contextmanager

@@ -16,13 +16,9 @@ from grid.advice.observed import predictor_of
 from grid.catalogue import Chip
 from grid.explore import Dataset
 from grid.statistics.interval import Floats
-from grid.units import format_bytes
 
 if TYPE_CHECKING:
-    from grid.prediction import Prediction, Predictor
-
-FAR = 4
-"""A model is far from those that were measured if its bytes are so many times less or more."""
+    from grid.prediction import Prediction
 
 
 @dataclass(frozen=True)
@@ -46,10 +42,15 @@ class Rates:
 
 
 def predicted_rates(
-    dataset: Dataset, machine: Machine, sources: Sequence[Source], draws: int, context: int = 0
+    dataset: Dataset,
+    machine: Machine,
+    sources: Sequence[Source],
+    draws: int,
+    context: int = 0,
+    prompt: int = 512,
 ) -> Rates:
     """Rates of the sources whose speed was measured neither here nor on a like class; of decode
-    after `context` tokens."""
+    after `context` tokens, of prefill for `prompt` tokens."""
     lacking = [
         i
         for i, one in enumerate(sources)
@@ -58,9 +59,17 @@ def predicted_rates(
     if not lacking:
         return Rates()
     from grid.prediction import read_bytes_of
+    from grid.prediction.mixture import MIXTURE_UNKNOWN, mixture_of_experts
 
     chips = {i: _chip(machine, sources[i], sources) for i in lacking}
-    able = {i: chip for i, chip in chips.items() if chip is not None}
+    notes = []
+    if None in chips.values():
+        notes.append(
+            f"no speed can be predicted for {machine.name}: the catalogue does not know its chip"
+        )
+    mixed = {i for i in lacking if mixture_of_experts(sources[i].variant)}
+    notes += sorted({f"{sources[i].variant.model}: {MIXTURE_UNKNOWN}" for i in mixed})
+    able = {i: chip for i, chip in chips.items() if chip is not None and i not in mixed}
     predictor = predictor_of(dataset)
     decode: dict[int, Rate] = {}
     prefill: dict[int, Rate] = {}
@@ -74,12 +83,11 @@ def predicted_rates(
             parameters=variant.parameters or None,
             layers=len(variant.layers) or None,
         )
-        far = _far(predictor, chip, read)
-        decode[i] = _rate(first, draws, far, after(context))
+        decode[i] = _rate(first, draws, after(context))
         if variant.parameters:
-            prefill[i] = _rate(predictor.prefill(*what, variant.parameters), draws, far)
-    note = f"no speed can be predicted for {machine.name}: the catalogue does not know its chip"
-    return Rates(decode, prefill, (note,) if len(able) < len(chips) else ())
+            found = predictor.prefill(*what, variant.parameters, tokens=prompt)
+            prefill[i] = _rate(found, draws)
+    return Rates(decode, prefill, tuple(notes))
 
 
 def _chip(machine: Machine, source: Source, sources: Sequence[Source]) -> Chip | None:
@@ -98,30 +106,13 @@ def _chip(machine: Machine, source: Source, sources: Sequence[Source]) -> Chip |
     return known if known is not None and kind.startswith(known.platform) else None
 
 
-def _far(predictor: Predictor, chip: Chip, read_bytes: float) -> str:
-    """What range of models was measured on the chip's platform, where this one is `FAR` times away
-    from it; empty where it is near, or nothing was measured."""
-    sizes = [
-        one.read_bytes
-        for one in predictor.observations
-        if one.platform == chip.platform and one.decode_tps is not None
-    ]
-    if not sizes or min(sizes) / FAR <= read_bytes <= FAR * max(sizes):
-        return ""
-    span = f"{format_bytes(min(sizes))} to {format_bytes(max(sizes))}"
-    return f", of models of {span}; this one is far from them"
-
-
-def _rate(found: Prediction, draws: int, far: str = "", told: str = "") -> Rate:
-    """The n-th draws of all predictions go together: they share what is unknown of the chip. Those
-    `far` from what was measured are twice as wide, in logs."""
+def _rate(found: Prediction, draws: int, told: str = "") -> Rate:
+    """The n-th draws of all predictions go together: they share what is unknown of the chip."""
     error = found.error.median
     shown = PREDICTED if not told else f"{PREDICTED}, {told}"
     if error is not None:
         shown += f"; median error {100 * error:.0f} % with a class left out"
+    if found.far:
+        shown += f", {found.far}"
     drawn = np.resize(found.draws, draws)
-    if not far:
-        return Rate(found.value, found.low, found.high, drawn, Evidence(PREDICTED, shown, error))
-    low, high = (found.value * (end / found.value) ** 2 for end in (found.low, found.high))
-    wide = found.value * (drawn / found.value) ** 2
-    return Rate(found.value, low, high, wide, Evidence(PREDICTED, shown + far, error))
+    return Rate(found.value, found.low, found.high, drawn, Evidence(PREDICTED, shown, error))

@@ -46,7 +46,9 @@ def scene(dataset: Dataset, machine: Machine, gathered: Gathered, ask: Ask) -> S
     """All candidates with what is measured of them, and what is predicted where nothing is."""
     found = [source.variant for source in gathered.sources]
     measured = posterior(found)
-    rates = predicted_rates(dataset, machine, gathered.sources, measured.draws, ask.context or 0)
+    rates = predicted_rates(
+        dataset, machine, gathered.sources, measured.draws, ask.context or 0, ask.prompt
+    )
     belief = replace(measured, rates=_with(measured.rates, rates))
     prompt = min(ask.prompt, ask.context or ask.prompt)
     wait = waits(belief, prompt, [one.sooner for one in gathered.sources])

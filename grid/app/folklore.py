@@ -73,7 +73,10 @@ def _section(judged: Sequence[Judgement], several: bool) -> None:
             told = [one for one in judgement.findings if one.numbers or one.verdict != OPEN]
             for finding in told:
                 where = f"{finding.scope}: " if several else ""
-                mark = " (third-party figures)" if finding.origin else ""
+                licence = finding.licence or "not stated"
+                mark = (
+                    f" (third-party: {finding.origin}, licence {licence})" if finding.origin else ""
+                )
                 st.text(f"{where}{finding.why}{mark}")
             if not told:
                 st.text(f"No rows for it. It needs {rule.needs}.")

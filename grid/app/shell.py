@@ -232,10 +232,14 @@ def _nothing(dataset: Dataset) -> None:
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _lasting(key: Hashable) -> None:
     """Spare what was read the search for garbage that Streamlit makes after every run of a page:
-    over the variants of a large store it takes longer than the page."""
+    over the variants of a large store it takes longer than the page. What only the reading took
+    goes back to the system."""
+    import pyarrow as pa
+
     gc.unfreeze()
     gc.collect()
     gc.freeze()
+    pa.default_memory_pool().release_unused()
 
 
 @st.cache_data(ttl=FRESH_S, show_spinner=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import plotly.graph_objects as go
@@ -67,7 +68,8 @@ def bubble_figure(variants: Sequence[Variant], labels: Labels, look: Look) -> go
 def _names(drawn: go.Figure, shown: Sequence[Variant], labels: Labels, look: Look) -> None:
     x, y = [_rate(v) for v in shown], [_quality(v) for v in shown]
     names = [labels.short(v) for v in shown]
-    sides = place(names, _spread(x), _spread(y), range(min(NAMED, len(shown))))
+    across = [math.log(rate) for rate in x] if wide(x) else x
+    sides = place(names, _spread(across), _spread(y), range(min(NAMED, len(shown))))
     drawn.add_scatter(
         x=[x[i] for i in sides],
         y=[y[i] for i in sides],

@@ -120,7 +120,8 @@ def takes(rule: str, memory: int, parameters: float, name: str, said: float) -> 
 RULES = (
     Rule(
         "size-formula", GROUP, "file size = parameters x bits / 8",
-        f"with the bits in the quant's name, within {100 * ABOUT:g} %, every variant below 16 bits",
+        f"with the bits in the quant's name, within {100 * ABOUT:g} %, every variant below 16 bits "
+        "of a model of 1B parameters or more",
         "a model of 1B parameters or more at any quant whose name has its bits", formula,
     ),
     takes("size-128-70b-q4_k_m", 128, 70e9, "Q4_K_M", 43),

@@ -9,6 +9,9 @@ from grid.advice import RATES, Ask
 from grid.errors import InputError
 from grid.units import parse_bytes, parse_seconds
 
+LEAST_BANDWIDTH, MOST_BANDWIDTH = 1e8, 1e14
+"""Bytes/s between which the memory of any machine lies: 0.1 GB/s to 100 TB/s."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Words:
@@ -66,7 +69,10 @@ def _read(option: str, text: str | None, read: Callable[[str], float]) -> float 
 
 
 def _bandwidth(text: str) -> float:
-    return float(parse_bytes(text.strip().removesuffix("/s")))
+    rate = float(parse_bytes(text.strip().removesuffix("/s")))
+    if not LEAST_BANDWIDTH <= rate <= MOST_BANDWIDTH:
+        raise InputError(f"{text!r} is no memory's bandwidth; give it with its unit, as 400GB/s")
+    return rate
 
 
 def _rate(text: str) -> float:

@@ -70,6 +70,8 @@ def _variant_data(variant: Variant) -> dict[str, Any]:
         "model": variant.model,
         "quant": variant.quant,
         "backend": variant.backend,
+        "origin": variant.origin,
+        "licence": variant.licence,
         "bytes": variant.artifact_bytes,
         "capability": _interval_data(variant.capability),
         "decode_tps": _interval_data(variant.decode_tps),

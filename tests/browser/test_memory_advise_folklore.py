@@ -132,7 +132,9 @@ def test_a_limit_that_nothing_meets_says_what_to_relax(app: App) -> None:
     shot(page, "advise-nothing-1280-light")
 
 
-def test_every_rule_of_thumb_has_one_verdict_and_its_numbers(app: App, truth: Truth) -> None:
+def test_every_rule_of_thumb_has_one_verdict_and_its_numbers(
+    app: App, swept: Path, truth: Truth
+) -> None:
     page = page_of(app, "Folklore")
     said = words(page)
     found = re.search(r"Of (\d+) common rules (\d+) hold here, (\d+) are contradicted, and for "
@@ -144,7 +146,18 @@ def test_every_rule_of_thumb_has_one_verdict_and_its_numbers(app: App, truth: Tr
     page.get_by_role("tab", name=re.compile("Not enough data")).click()
     rerun(page)
     assert f"large Q2_K {100 * (1 - head / whole):.1f} %" in words(page)
+    told = json.loads(
+        subprocess.run(
+            [sys.executable, "-m", "grid", "folklore", "--store", str(swept), "--json"],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        ).stdout
+    )
+    no = [rule["text"] for rule in told if rule["verdict"] == "contradicted"]
+    assert len(no) == parts[1]
     page.get_by_role("tab", name=re.compile("Contradicted")).click()
     rerun(page)
-    assert "File size = parameters x bits / 8" in words(page)
+    assert all(text[1:] in words(page) for text in no)
     shot(page, "folklore-contradicted-1280-light")

@@ -241,7 +241,7 @@ def test_a_model_far_from_those_measured_is_said_to_be(measured: Dataset) -> Non
     pick = recommend(measured, Ask(chip="RTX 4090")).pick
     assert pick is not None
     figure = pick.figures[DECODE]
-    assert figure.evidence.text.endswith("; this one is far from them")
+    assert figure.evidence.text.endswith("(this one is far from them)")
     assert figure.low is not None
     assert figure.high is not None
     assert figure.low < figure.value < figure.high

@@ -15,7 +15,6 @@ from grid.folklore import CONTRADICTED, HOLDS, OPEN, Judgement, judge_all, rules
 from grid.folklore.evidence import Evidence
 from grid.folklore.loss import grouped_query
 from grid.folklore.quants import group_of, has_matrix, is_k_quant, nominal_bits, preset
-from grid.folklore.registry import beyond_chance
 from grid.folklore.rule import Finding
 from grid.folklore.verdict import Band, Case, within
 from grid.model import LayerState
@@ -275,46 +274,6 @@ def test_a_skewed_interval_has_skewed_draws() -> None:
     evidence = Evidence(posterior([made("F16", None)], draws=4000))
     draws = evidence.normal(Interval(1.0, 0.9, 3.0), "skewed")
     assert np.quantile(draws, [0.025, 0.5, 0.975]) == pytest.approx([0.9, 1.0, 3.0], abs=0.1)
-
-
-def test_hardware_classes_that_all_agree_are_seldom_contradicted_together() -> None:
-    """Twenty machines on which the factor is as said, each measured with an error as large as the
-    range: one of them is off by 95 % in most stores, and no rule falls for that."""
-    rng = np.random.default_rng(5)
-    wrong = 0
-    for _ in range(40):
-        seen = [within([Case("a", normal(rng.normal(1.2, 0.06), 0.06))], RATIO) for _ in range(20)]
-        assert all("probability" in finding.numbers for finding in seen)
-        wrong += together(beyond_chance(seen)) == CONTRADICTED
-    assert wrong <= 5
-
-
-RATIO = Band(1.1, 1.3, "about 1.2x")
-
-
-def test_a_sure_contradiction_stands_among_many_classes() -> None:
-    seen = [within([Case("a", normal(1.2, 0.01))], RATIO) for _ in range(19)]
-    off = within([Case("b", normal(2.0, 0.01))], RATIO)
-    found = beyond_chance([*seen, off])
-    assert found[-1] == off
-    assert together(found) == CONTRADICTED
-    weak = within([Case("c", np.r_[np.full(970, 2.0), np.full(30, 1.2)])], RATIO)
-    assert weak.verdict == CONTRADICTED
-    found = beyond_chance([*seen, weak])
-    assert found[-1].verdict == OPEN
-    assert "as one of 20 this may be chance" in found[-1].why
-
-
-def test_quality_is_judged_once_for_the_machines_of_a_device_kind() -> None:
-    def on(machine: str) -> list[Variant]:
-        return [replace(v, hardware_class=machine) for v in losing({"Q4_K_M": 0.2})]
-
-    found = judged("loss-q4_k_m", on("one"), on("two"))
-    assert [f.scope for f in found.findings] == ["one", "two"]
-    assert found.findings[0].why == found.findings[1].why
-    assert list(found.findings[0].numbers) == list(
-        judged("loss-q4_k_m", on("one")).findings[0].numbers
-    )
 
 
 @pytest.mark.parametrize(("rule", "name"), [("vram-half", "Q8_0"), ("size-formula", "Q2_K")])
