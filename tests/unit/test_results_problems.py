@@ -1,0 +1,55 @@
+"""Files that cannot be read are said, in one line, and never taken for an empty store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import Run
+from results_cells import cell, measured, write
+
+from grid.results.files import Problem
+from grid.results.problems import left_out, nothing_there
+
+TORN = Problem("attempts-1.arrow", "torn, or not an Arrow file")
+
+
+def test_an_empty_store_is_filled_by_a_sweep() -> None:
+    assert nothing_there("rows", []) == "no results in rows; `grid sweep` fills it"
+
+
+def test_a_store_of_torn_files_alone_says_so_and_names_no_sweep() -> None:
+    said = nothing_there("rows", [TORN, TORN])
+    assert said.startswith(
+        "none of the 2 files of rows can be read, such as attempts-1.arrow: torn"
+    )
+    assert "sweep" not in said
+
+
+def test_one_torn_file_is_one_file() -> None:
+    assert nothing_there("rows", [TORN]).startswith("the one file of rows cannot be read")
+    assert left_out([TORN]).startswith("a file of the store could not be read")
+    assert left_out([]) == ""
+
+
+@pytest.mark.parametrize("command", ["recommend", "folklore", "frontier"])
+def test_a_torn_file_among_others_is_a_note(grid: Run, tmp_path: Path, command: str) -> None:
+    write(tmp_path / "rows", (cell(), measured(cell())))
+    (tmp_path / "rows" / "attempts-torn.arrow").write_bytes(b"ARROW1")
+    done = grid(command, "--store", "rows")
+    assert (
+        "a file of the store could not be read, such as attempts-torn.arrow"
+        in (done.stderr + done.stdout.replace("\n", " "))
+        or "no variant" in done.stderr
+    )
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["recommend", "folklore", "frontier", "results"])
+def test_a_store_of_a_torn_file_alone_is_one_line(grid: Run, tmp_path: Path, command: str) -> None:
+    (tmp_path / "rows").mkdir()
+    (tmp_path / "rows" / "attempts-torn.arrow").write_bytes(b"ARROW1")
+    done = grid(command, "--store", "rows")
+    assert done.returncode == 2
+    assert done.stderr.startswith("grid: the one file of rows cannot be read")
+    assert done.stderr.count("\n") == 1
