@@ -32,7 +32,7 @@ context = 512
 context = 256
 chunks = 2
 [tasks]
-items = 30
+items = 40
 """
 
 

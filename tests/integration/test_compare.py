@@ -131,9 +131,9 @@ def test_in_a_terminal_the_parting_token_is_marked(toy: Path, grid: Run) -> None
         (("toy.toml", "--prompt", "x", "--tokens", "0"), "--tokens 0: give 1 to"),
         (("toy.toml", "--prompt", "x", "--quants", "Q9"), "unknown quant 'Q9'"),
         (("none.toml", "--prompt", "x"), "no sweep file none.toml"),
-        (("--store", "none", "--prompt", "x"), "no measured results"),
+        (("--store", "none", "--prompt", "x"), "no results in none"),
         (("toy.toml", "--store", "rows", "--prompt", "x"), "not both"),
-        (("--store", "none", "--list"), "no measured results"),
+        (("--store", "none", "--list"), "no results in none"),
     ],
 )
 def test_wrong_input_is_one_line(

@@ -32,16 +32,12 @@ def test_one_torn_file_is_one_file() -> None:
     assert left_out([]) == ""
 
 
-@pytest.mark.parametrize("command", ["recommend", "folklore", "frontier"])
+@pytest.mark.parametrize("command", ["folklore", "frontier"])
 def test_a_torn_file_among_others_is_a_note(grid: Run, tmp_path: Path, command: str) -> None:
     write(tmp_path / "rows", (cell(), measured(cell())))
     (tmp_path / "rows" / "attempts-torn.arrow").write_bytes(b"ARROW1")
     done = grid(command, "--store", "rows")
-    assert (
-        "a file of the store could not be read, such as attempts-torn.arrow"
-        in (done.stderr + done.stdout.replace("\n", " "))
-        or "no variant" in done.stderr
-    )
+    assert "note: a file of the store could not be read, such as attempts-torn" in done.stderr
     assert "Traceback" not in done.stderr
 
 
