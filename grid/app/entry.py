@@ -8,7 +8,7 @@ from importlib import import_module
 
 import streamlit as st
 
-from grid.app import shell
+from grid.app import heap, shell
 from grid.errors import GridError
 
 
@@ -38,6 +38,7 @@ PAGES = (
 
 def main() -> None:
     """Draw the app: navigation, the store's box, and the page that is asked for."""
+    heap.share()
     st.set_page_config(page_title="quantgrid", layout="wide")
     pages = [
         st.Page(_runner(one.module), title=one.title, url_path=one.module, default=i == 0)

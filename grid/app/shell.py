@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import streamlit as st
 
 from grid.analysis import Posterior, Variant
 from grid.analysis.belief import subset
+from grid.app import heap
 from grid.charts.labels import Labels
 from grid.charts.theme import Look
 from grid.errors import InputError
@@ -234,12 +234,7 @@ def _lasting(key: Hashable) -> None:
     """Spare what was read the search for garbage that Streamlit makes after every run of a page:
     over the variants of a large store it takes longer than the page. What only the reading took
     goes back to the system."""
-    import pyarrow as pa
-
-    gc.unfreeze()
-    gc.collect()
-    gc.freeze()
-    pa.default_memory_pool().release_unused()
+    heap.give_back()
 
 
 @st.cache_data(ttl=FRESH_S, show_spinner=False)

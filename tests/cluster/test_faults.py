@@ -132,7 +132,7 @@ def test_a_full_disk_on_one_node_costs_no_cell(cluster: Cluster) -> None:
     cache = mini.home / ".cache" / "quantgrid"
     mini.run(f"mkdir -p {cache} && mount -t tmpfs -o size=64k full {cache}")
     try:
-        driver = Driver(cluster.head, "disk", TOY.format(cell_s=0.5, options=""))
+        driver = Driver(cluster.head, "disk", TOY.format(cell_s=1.5, options=""))
         driver.start()
         driver.ends(0, 180)
     finally:

@@ -1,0 +1,36 @@
+"""Memory that was freed goes back to the system.
+
+Streamlit draws each page in a thread, and glibc gives threads memory of their own, of which it
+keeps what was freed: a store of a million rows read in several threads would be held several times.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import sys
+from contextlib import suppress
+
+import pyarrow as pa
+
+_ARENA_MAX = -8
+"""M_ARENA_MAX of glibc's malloc.h."""
+
+
+def share() -> None:
+    """Let all threads allocate from two pools; does nothing where the C library is not glibc."""
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL("libc.so.6").mallopt(_ARENA_MAX, 2)
+
+
+def give_back() -> None:
+    """Collect what nothing refers to any more and hand its memory to the system. What is left is
+    taken to stay, and is looked through no more after each run of a page."""
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
+    pa.default_memory_pool().release_unused()
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL("libc.so.6").malloc_trim(0)
