@@ -6,10 +6,12 @@ keeps what was freed: a store of a million rows read in several threads would be
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import gc
 import sys
 from contextlib import suppress
+from functools import cache
 
 import pyarrow as pa
 
@@ -17,8 +19,10 @@ _ARENA_MAX = -8
 """M_ARENA_MAX of glibc's malloc.h."""
 
 
+@cache
 def share() -> None:
-    """Let all threads allocate from two pools; does nothing where the C library is not glibc."""
+    """Let all threads allocate from two pools, once; only where the C library is glibc."""
+    atexit.register(gc.unfreeze)  # else what a library counts at its end looks leaked
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):
             ctypes.CDLL("libc.so.6").mallopt(_ARENA_MAX, 2)
