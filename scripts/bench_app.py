@@ -149,7 +149,11 @@ def walk(server: Server, app: App) -> None:
     server.timed("warm: another browser", PAGE_S, window)
     page = windows[0]
     again = page.context.new_page()
-    server.timed("warm: the same browser", PAGE_S, lambda: turn_to(again, app, "Frontier"))
+
+    def anew() -> None:
+        turn_to(again, app, "Frontier")
+
+    server.timed("warm: the same browser", PAGE_S, anew)
     again.close()
     server.timed("another class", PAGE_S, lambda: chosen(page, "Hardware class", 1))
     server.timed("back to the first", PAGE_S, lambda: chosen(page, "Hardware class", 0))
