@@ -189,7 +189,8 @@ def _asked(whole: Mapping[str, Any], scores: Sequence[_Score]) -> str:
     """Names the items asked: two runs compare item by item only where this is the same."""
     versions, shots = mapping(whole.get("versions")), mapping(whole.get("n-shot"))
     parts = [
-        (s.task, s.metric, s.n, str(versions.get(s.task)), str(shots.get(s.task))) for s in scores
+        (s.task, s.metric, s.n, clean(str(versions.get(s.task))), clean(str(shots.get(s.task))))
+        for s in scores
     ]
     return digest("items", parts, [score.items.content if score.items else "" for score in scores])
 
