@@ -62,3 +62,11 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def label(self) -> str:
         """What people call it: `base Q4_K_M`."""
         return f"{self.model.name} {self.quant}"
+
+
+class Inspection(NamedTuple):
+    """What a weight file says of itself."""
+
+    model: Model
+    quant: str
+    facts: ArtifactFacts

@@ -20,10 +20,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from grid.artifact import Artifact, ArtifactFacts
+from grid.artifact import Artifact, Inspection
 from grid.cell import Options
+from grid.hardware.node import Node
 from grid.model import Model
-from grid.node import Node
 from grid.workload import Workload
 
 Capability = Literal["tokenizes", "scores", "logits", "steps", "generates", "quantizes"]
@@ -59,14 +59,6 @@ class TokenScores(NamedTuple):
 
     log_probs: npt.NDArray[np.float64]
     argmax: npt.NDArray[np.int64]
-
-
-class Inspection(NamedTuple):
-    """What a weight file says of itself."""
-
-    model: Model
-    quant: str
-    facts: ArtifactFacts
 
 
 class Engine(Protocol):

@@ -13,9 +13,9 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from grid.hardware.node import Node
+from grid.hardware.probe import probe_node
 from grid.identity import digest
-from grid.node import Node
-from grid.probe import probe_node
 
 CLASS_LABEL = "quantgrid.class"
 DEVICE_LABEL = "quantgrid.device"

@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 from grid.backend import Backend
 from grid.environments import CPU
 from grid.errors import InputError
+from grid.hardware.node import Node
 from grid.measurement import PRUNED
-from grid.node import Node
 from grid.plan.plan import Plan
 from grid.plan.sweep import Sweep
 from grid.registry import backend

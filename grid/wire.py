@@ -11,8 +11,8 @@ import msgspec
 
 from grid.backend import Availability, Calibration
 from grid.cell import Options
+from grid.hardware.node import Node
 from grid.measurement import ItemResult, Series
-from grid.node import Node
 from grid.workload import Quality, Workload
 
 

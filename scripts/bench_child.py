@@ -18,7 +18,7 @@ from collections.abc import Callable
 from grid import wire
 from grid.environments import Interpreter, found
 from grid.errors import EngineError
-from grid.probe import probe_node
+from grid.hardware.probe import probe_node
 from grid.process import EngineProcess
 from grid.registry import names
 

@@ -12,10 +12,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from grid.hardware.probe import probe_node
 from grid.measurement import Measurement
 from grid.plan.load import parse_sweep
 from grid.planning import Known, plan_for
-from grid.probe import probe_node
 from grid.results import open_for_writing, open_store
 from grid.schedule.report import report
 

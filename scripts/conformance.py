@@ -25,8 +25,8 @@ from grid import reference, wire
 from grid.backend import Calibration
 from grid.environments import engine_version, found, made
 from grid.errors import EngineError
-from grid.node import Node
-from grid.probe import probe_node
+from grid.hardware.node import Node
+from grid.hardware.probe import probe_node
 from grid.process import EngineProcess
 from grid.registry import backend
 from grid.texts import CALIBRATION, read_text

@@ -22,9 +22,9 @@ from pathlib import Path
 from grid import reference, wire
 from grid.backend import Calibration
 from grid.environments import Interpreter, made
+from grid.hardware.node import Node
+from grid.hardware.probe import probe_node
 from grid.installer import find_uv, uv_settings
-from grid.node import Node
-from grid.probe import probe_node
 from grid.process import EngineProcess
 from grid.texts import CALIBRATION, read_text
 

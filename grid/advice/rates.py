@@ -13,8 +13,8 @@ from grid.advice.depths import after
 from grid.advice.gather import Source
 from grid.advice.hardware import Machine
 from grid.advice.observed import predictor_of
-from grid.catalogue import Chip
 from grid.explore import Dataset
+from grid.hardware.chips import Chip
 from grid.statistics.interval import Floats
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import streamlit as st
 from grid.advice import BUDGETS_GB, INTERACTIVE, RATES, Ask, uses
 from grid.advice.ask import CONTEXT
 from grid.analysis.memory import KV_TYPES
-from grid.catalogue import PLATFORMS, chips
 from grid.explore import Dataset
+from grid.hardware.chips import PLATFORMS, chips
 from grid.units import GIB
 
 MEASURED, CHIP, BUDGET = "A measured machine", "A card, Mac or memory", "A memory budget"

@@ -79,10 +79,10 @@ def plan(
 
     Its cells, what is skipped and why, what is measured already, estimated time and memory.
     """
+    from grid.hardware.probe import probe_node
     from grid.plan.estimate import estimate
     from grid.plan.named import asked_sweep
     from grid.planning import Known, backends_of, plan_for
-    from grid.probe import probe_node
     from grid.schedule.report import report
     from grid.show.plan import show_plan
 
@@ -107,7 +107,7 @@ def node(
     as_json: Json = False,
 ) -> None:
     """Show this machine as the grid sees it."""
-    from grid.probe import probe_node
+    from grid.hardware.probe import probe_node
     from grid.show.inventory import show_node
 
     show_node(probe_node(fresh), as_json=as_json)

@@ -15,7 +15,7 @@ from grid.cache import cache_dir
 from grid.cluster.ssh import CommandFailed, Completed, Host, run
 from grid.cluster.token import TokenState, token_state
 from grid.errors import GridError
-from grid.probe import probe_node
+from grid.hardware.probe import probe_node
 from grid.schedule.report import code_digest
 
 NODE_FOLDER = "~/quantgrid"

@@ -10,13 +10,13 @@ from msgspec.structs import replace
 from grid.cell import Cell
 from grid.environments import CPU, device_of, found, obstacle
 from grid.errors import InputError, did_you_mean
-from grid.node import Node
+from grid.hardware.node import Node
+from grid.hardware.probe import available_memory, probe_node
 from grid.plan.expand import expand
 from grid.plan.plan import Plan
 from grid.plan.sources import WHOLE
 from grid.plan.sweep import Latency, Sweep
 from grid.planning import backends_of
-from grid.probe import available_memory, probe_node
 
 MOST_TOKENS = 4096
 """Of one output."""

@@ -14,9 +14,9 @@ from grid.compare.parting import parted, text_of, token_of
 from grid.environments import found
 from grid.errors import EngineError, InputError
 from grid.events import Event, Preparing, Settings
-from grid.node import Node
+from grid.hardware.node import Node
+from grid.hardware.probe import probe_node
 from grid.plan.sources import WHOLE
-from grid.probe import probe_node
 from grid.process import EngineProcess
 from grid.shelf.shelf import Shelf
 

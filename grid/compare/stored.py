@@ -13,11 +13,11 @@ from grid.cell import Options
 from grid.compare.choice import Choice, Unusable, each_of, plan_here, request_of, unusable
 from grid.errors import GridError, InputError, did_you_mean
 from grid.explore import Dataset
-from grid.node import Node
+from grid.hardware.node import Node
+from grid.hardware.probe import probe_node
 from grid.plan.load import load_sweep
 from grid.plan.origin import BUNDLED
 from grid.plan.sweep import ModelEntry, Sweep
-from grid.probe import probe_node
 from grid.registry import backend, names
 from grid.results.problems import nothing_there
 

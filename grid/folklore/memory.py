@@ -8,11 +8,11 @@ import numpy as np
 
 from grid.analysis.memory import ASSUMED_OVERHEAD, Footprint, footprint
 from grid.analysis.variant import Variant
-from grid.catalogue import Usable, target, usable_bytes
 from grid.folklore.evidence import REAL, Evidence
 from grid.folklore.rule import Finding, Rule
 from grid.folklore.size import beside_draws, bits_draws, even_draws
 from grid.folklore.verdict import Band, Case, times, within
+from grid.hardware.chips import Usable, target, usable_bytes
 from grid.units import GIB, format_bytes
 
 GROUP = "memory"

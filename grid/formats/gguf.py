@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from grid.artifact import ArtifactFacts
-from grid.backend import Inspection
+from grid.artifact import Inspection
 from grid.formats.checksum import file_sha256
 from grid.formats.ggml_types import FILE_TYPES
 from grid.formats.gguf_layers import Fields, layer_states

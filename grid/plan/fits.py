@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from grid.backend import Backend, Capability, Needs
 from grid.cell import Cell
-from grid.node import Node
+from grid.hardware.node import Node
 from grid.units import format_bytes
 from grid.workload import Memory, Workload, kind
 

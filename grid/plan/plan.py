@@ -8,7 +8,7 @@ import msgspec
 
 from grid.artifact import Artifact
 from grid.cell import Cell
-from grid.node import Node
+from grid.hardware.node import Node
 from grid.plan.order import Session, dependency_order, sessions
 from grid.workload import Quality
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from grid.analysis.variant import Variant
-from grid.catalogue import PLATFORMS, Chip, find
 from grid.errors import InputError
+from grid.hardware.chips import PLATFORMS, Chip, find
 from grid.prediction.mixture import mixture_of_experts
 from grid.prediction.model import BANDWIDTH_BYTES_S
 from grid.prediction.observation import Observation

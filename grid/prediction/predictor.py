@@ -9,7 +9,7 @@ from typing import Literal, Self
 
 import numpy as np
 
-from grid.catalogue import Chip
+from grid.hardware.chips import Chip
 from grid.prediction import quants
 from grid.prediction.fit import FAR, FittedRate, measured
 from grid.prediction.observation import Observation, require_positive

@@ -7,8 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from grid.catalogue import Chip, find
 from grid.errors import InputError
+from grid.hardware.chips import Chip, find
 from grid.prediction import quants
 from grid.prediction.observation import Observation
 from grid.units import GIB

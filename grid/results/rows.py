@@ -11,8 +11,8 @@ import msgspec
 
 from grid.artifact import Artifact, ArtifactFacts
 from grid.cell import Cell
+from grid.hardware.node import Node
 from grid.measurement import Measurement, Metric
-from grid.node import Node
 from grid.workload import kind
 
 Row = dict[str, Any]

@@ -15,8 +15,8 @@ from grid.cache import CACHE_VARIABLE
 from grid.environments import found, made
 from grid.errors import EngineError
 from grid.events import Event, Note, Preparing, Settings
+from grid.hardware.probe import probe_node
 from grid.plan.order import Session
-from grid.probe import probe_node
 from grid.schedule.report import Report, report
 
 if TYPE_CHECKING:

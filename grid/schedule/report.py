@@ -15,9 +15,9 @@ import msgspec
 import grid
 from grid.cache import cache_dir
 from grid.environments import CPU, HERE, device_of, engine_version, found, obstacle
+from grid.hardware.node import Node
+from grid.hardware.probe import available_memory, probe_node
 from grid.identity import digest
-from grid.node import Node
-from grid.probe import available_memory, probe_node
 from grid.registry import backend
 
 

@@ -14,8 +14,8 @@ from grid.cell import Cell, Options
 from grid.environments import Interpreter
 from grid.errors import EngineError, OutOfMemory
 from grid.events import CellDone, CellStarted, Event, Settings
+from grid.hardware.node import Node
 from grid.measurement import PRUNED, Measurement, Status
-from grid.node import Node
 from grid.plan.order import Session
 from grid.process import EngineProcess
 from grid.registry import backend

@@ -16,9 +16,9 @@ from grid.cell import Cell
 from grid.environments import Interpreter, device_of, engine_version, found, made
 from grid.errors import EngineError, InputError
 from grid.events import Event, Observed, Prepared, Settings
+from grid.hardware.node import Node
 from grid.identity import digest
 from grid.measure.reference import REFERENCE_FORMAT, TOP, WHOLE
-from grid.node import Node
 from grid.plan.origin import source_folder
 from grid.registry import backend
 from grid.shelf.downloads import WORTH_BYTES, download, downloaded

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from grid.environments import HERE, availability, found, made
 from grid.errors import EngineError, InputError
-from grid.node import Node
+from grid.hardware.node import Node
 from grid.registry import backend, names
 from grid.show.console import console
 from grid.units import format_seconds

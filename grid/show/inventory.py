@@ -9,7 +9,7 @@ import msgspec
 from grid.backend import Availability
 from grid.environments import availability
 from grid.errors import InputError
-from grid.node import Node
+from grid.hardware.node import Node
 from grid.registry import backend, names
 from grid.show.console import console, print_json, table
 from grid.units import format_bytes

@@ -6,8 +6,8 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from grid.catalogue import Chip, find, matching
 from grid.errors import InputError
+from grid.hardware.chips import Chip, find, matching
 from grid.prediction import (
     LEVEL,
     Observation,

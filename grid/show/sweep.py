@@ -67,7 +67,7 @@ def _run(asked: Asked, planner: Planner, crew: Crew) -> int:
 
 def _crew_here(planner: Planner, executor: ExecutorName, why: str) -> Crew:
     """This machine, with the environments that the sweep takes; `why` it is this one."""
-    from grid.probe import probe_node
+    from grid.hardware.probe import probe_node
     from grid.schedule.report import report
     from grid.show.environments import ready_environments
     from grid.sweep import crew_here

@@ -15,7 +15,7 @@ import msgspec
 from grid.backend import Backend, Calibration, Recipe
 from grid.cell import Options
 from grid.errors import InputError, did_you_mean
-from grid.node import Node
+from grid.hardware.node import Node
 
 NEAR = 0.05
 """Nats by which two evaluations of the same tokens in other batches, or engines, may differ."""

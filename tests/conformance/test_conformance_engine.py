@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from grid.backend import Backend
-from grid.node import Node
+from grid.hardware.node import Node
 from grid.testing import CHECKS, Case, NonConforming, check, expectation
 
 NODE = Node(name="n", system="s", chip="c", cores=1, memory_bytes=2**34, bandwidth_bytes_s=1e10)

@@ -15,7 +15,7 @@ import grid as quantgrid
 from grid import environments, wire
 from grid.environments import HERE, availability, found, made
 from grid.errors import EngineError
-from grid.node import Node
+from grid.hardware.node import Node
 from grid.plan.load import load_sweep
 from grid.planning import Known, Planner, plan_for
 from grid.process import EngineProcess

@@ -14,7 +14,7 @@ from grid_llamacpp import backend
 from grid_llamacpp.scoring import token_scores
 from llama2c import Floats, Shape, convert, read_checkpoint
 
-from grid.node import Node
+from grid.hardware.node import Node
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 MODELS = {

@@ -8,7 +8,7 @@ from pathlib import Path
 import grid_fake
 
 from grid.backend import Backend
-from grid.node import Node
+from grid.hardware.node import Node
 from grid.plan import Plan, expand, load_sweep
 from grid.units import GIB
 

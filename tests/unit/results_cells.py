@@ -6,9 +6,9 @@ from pathlib import Path
 
 from grid.artifact import Artifact, ArtifactFacts
 from grid.cell import Cell
+from grid.hardware.node import Node
 from grid.measurement import ItemResult, Measurement, Metric, Series, Status
 from grid.model import Model
-from grid.node import Node
 from grid.results.store import Store
 from grid.workload import Decode, Workload
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from grid.accelerators import accelerators, apple, nvidia
-from grid.catalogue import find, usable_bytes
-from grid.node import Accelerator
+from grid.hardware.accelerators import accelerators, apple, nvidia
+from grid.hardware.chips import find, usable_bytes
+from grid.hardware.node import Accelerator
 from grid.units import GIB, MIB
 
 TABLE = "NVIDIA GeForce RTX 4090, 24564, 8.9\nNVIDIA GeForce RTX 3060, 12288, 8.6\n"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from grid.catalogue import chips, find, matching, target
-from grid.catalogue.chip import Chip
 from grid.errors import InputError
+from grid.hardware.chips import chips, find, matching, target
+from grid.hardware.chips.chip import Chip
 
 TYPED = {
     "4090": ("NVIDIA GeForce RTX 4090", 1008),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from grid.catalogue import find, target, usable_bytes
 from grid.errors import InputError
+from grid.hardware.chips import find, target, usable_bytes
 from grid.units import GIB
 
 

@@ -15,8 +15,8 @@ from grid.cell import Cell
 from grid.dispatch import policy as dispatch_policy
 from grid.errors import ClusterLost
 from grid.events import CellDone
+from grid.hardware.node import Node
 from grid.measurement import PRUNED, Measurement, Status
-from grid.node import Node
 from grid.plan.load import parse_sweep
 from grid.plan.order import Session
 from grid.planning import Planner

@@ -11,8 +11,8 @@ import pytest
 from ray._private.label_utils import parse_node_labels_string
 
 from grid.errors import InputError
-from grid.node import Accelerator, Node
-from grid.node_file import FILE_VARIABLE, overridden, read_node_file
+from grid.hardware.node import Accelerator, Node
+from grid.hardware.node_file import FILE_VARIABLE, overridden, read_node_file
 from grid.node_flags import (
     class_digest,
     flags_here,
@@ -123,7 +123,9 @@ def test_without_a_node_file_the_probe_stands(
 def test_an_overridden_bandwidth_is_not_measured(tmp_path: Path) -> None:
     file = tmp_path / "node.toml"
     file.write_text('chip = "Fake"\nmemory = "8GiB"\nbandwidth = "50GB/s"\ncores = 2\n')
-    code = "from grid.probe import probe_node; print(probe_node(fresh=True).hardware_class)"
+    code = (
+        "from grid.hardware.probe import probe_node; print(probe_node(fresh=True).hardware_class)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True,
         env={"PATH": "/usr/bin:/bin", FILE_VARIABLE: str(file), "HOME": str(tmp_path),

@@ -16,8 +16,8 @@ from plan_helpers import FAKE, NODE, plan_of, sweep_file
 from grid.artifact import Artifact
 from grid.cell import Cell, Options
 from grid.errors import InputError
+from grid.hardware.node import Accelerator
 from grid.model import Model
-from grid.node import Accelerator
 from grid.plan import Plan, expand, load_sweep
 from grid.reference import TASK_CLASSES, TAUGHT_CLASSES
 from grid.units import GIB, KIB

@@ -11,7 +11,7 @@ from plan_helpers import NODE, plan_of, sweep_file
 
 from grid import reference
 from grid.errors import InputError
-from grid.node import Accelerator
+from grid.hardware.node import Accelerator
 from grid.plan import Plan, expand, load_sweep
 
 MEMORY = 'measures = ["memory"]\n'

@@ -15,7 +15,7 @@ from grid_fake import FakeBackend, write
 from grid_fake.engine import FakeEngine
 
 from grid.backend import Availability
-from grid.node import Node
+from grid.hardware.node import Node
 from grid.testing import CHECKS, Case, capabilities, expectation, here, report
 from grid.testing.__main__ import main
 

@@ -14,7 +14,7 @@ from grid_fake.engine import FakeEngine
 
 from grid.backend import Availability, Calibration, Needs, Recipe
 from grid.errors import InputError
-from grid.node import Node
+from grid.hardware.node import Node
 from grid.testing import CHECKS, Case, Expected, NonConforming, check, expectation, here
 
 NODE = Node(name="n", system="s", chip="c", cores=1, memory_bytes=2**34, bandwidth_bytes_s=1e10)

@@ -17,7 +17,7 @@ from grid_autogptq import backend
 
 from grid.backend import Quantizes
 from grid.errors import InputError, Unsupported
-from grid.node import Node
+from grid.hardware.node import Node
 from grid.reference import size_dir, tokenizer_path
 from grid.testing import CHECKS, Case, check
 

@@ -20,7 +20,7 @@ from grid.backend import (
     Recipe,
 )
 from grid.cell import Options
-from grid.node import Node
+from grid.hardware.node import Node
 from grid.workload import Workload
 from grid_gptqmodel import options, probing
 from grid_gptqmodel.recipes import recipes

@@ -9,7 +9,7 @@ from grid_transformers import options as shared
 
 from grid.cell import Options
 from grid.errors import InputError, did_you_mean
-from grid.node import Node
+from grid.hardware.node import Node
 
 KERNELS: Mapping[str, Mapping[str, str]] = {
     "gptq": {

@@ -9,7 +9,7 @@ import msgspec
 from grid_transformers import probing
 
 from grid.backend import Availability
-from grid.node import Node
+from grid.hardware.node import Node
 
 
 def probe(node: Node, mend: str) -> Availability:

@@ -19,7 +19,7 @@ from grid.backend import Availability, Capability, Inspection, Needs, Recipe
 from grid.cell import Options
 from grid.errors import GridError, InputError, OutOfMemory, Unsupported, did_you_mean
 from grid.formats.quantization import Quantization
-from grid.node import Node
+from grid.hardware.node import Node
 from grid.workload import Workload
 
 OPTIONS = ("threads", "batch", "device")

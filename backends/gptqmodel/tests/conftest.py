@@ -11,7 +11,7 @@ import grid_gptqmodel
 import pytest
 
 from grid.backend import Calibration
-from grid.node import Accelerator, Node
+from grid.hardware.node import Accelerator, Node
 from grid.reference import heldout_text, size_dir, tokenizer_path
 
 NODE = Node(

@@ -16,8 +16,8 @@ from grid.artifact import Artifact
 from grid.backend import Quantizes
 from grid.errors import InputError, Unsupported
 from grid.formats.quantization import Quantization
+from grid.hardware.node import Node
 from grid.model import LayerState, Model
-from grid.node import Node
 from grid.workload import Memory
 
 MODEL = Model(

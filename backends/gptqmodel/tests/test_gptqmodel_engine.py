@@ -16,7 +16,7 @@ from grid_gptqmodel import awq, gptq
 
 from grid.backend import Calibration
 from grid.errors import EngineError, Unsupported
-from grid.node import Node
+from grid.hardware.node import Node
 from grid.reference import heldout_text
 from grid.testing import CHECKS, Case, check
 

@@ -17,7 +17,7 @@ from grid_gptqmodel.source import Source
 
 from grid.backend import Calibration
 from grid.errors import EngineError, Unsupported
-from grid.node import Node
+from grid.hardware.node import Node
 
 
 def write_matrix(path: Path, name: str, height: int, width: int) -> None:

@@ -11,7 +11,7 @@ from grid.artifact import Artifact
 from grid.backend import Availability, Calibration, Capability, Engine, Inspection, Needs, Recipe
 from grid.cell import Options
 from grid.errors import InputError
-from grid.node import Node
+from grid.hardware.node import Node
 from grid.workload import Workload
 from grid_llamacpp import facts, options
 from grid_llamacpp.library import folder

@@ -7,7 +7,7 @@ from typing import Any
 
 from grid.cell import Options
 from grid.errors import InputError, did_you_mean
-from grid.node import Node
+from grid.hardware.node import Node
 
 KV_TYPES: dict[str, int] = {
     "f32": 0,

@@ -11,7 +11,7 @@ from grid_llamacpp import backend
 from grid_llamacpp.engine import LlamaEngine
 from llamacpp_random import write_folder
 
-from grid.node import Node
+from grid.hardware.node import Node
 
 Opener = Callable[..., AbstractContextManager[LlamaEngine]]
 

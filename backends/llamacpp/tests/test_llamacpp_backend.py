@@ -15,8 +15,8 @@ from llamacpp_random import write_folder
 from grid.artifact import Artifact
 from grid.backend import Generates, Logits, Quantizes, Scores, Steps, Tokenizes
 from grid.errors import InputError
+from grid.hardware.node import Node
 from grid.model import LayerState, Model
-from grid.node import Node
 from grid.workload import Memory, Quality, Tasks
 
 PEAK = """

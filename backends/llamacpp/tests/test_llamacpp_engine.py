@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from llamacpp_random import CONFIG, forward, weights, write_folder
 
 from grid.errors import EngineError, Unsupported
-from grid.node import Node
+from grid.hardware.node import Node
 
 pytestmark = pytest.mark.engine
 
@@ -262,7 +262,7 @@ import resource, sys
 from pathlib import Path
 from grid_llamacpp import backend
 from grid.errors import OutOfMemory
-from grid.node import Node
+from grid.hardware.node import Node
 node = Node(name="n", system="s", chip="c", cores=1, memory_bytes=1, bandwidth_bytes_s=1)
 with backend.load(Path(sys.argv[1]), "cpu", backend.options({}, node)) as engine:
     engine.resize(64)

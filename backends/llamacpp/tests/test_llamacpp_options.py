@@ -9,7 +9,7 @@ import pytest
 from grid_llamacpp import backend
 
 from grid.errors import InputError
-from grid.node import Accelerator, Node
+from grid.hardware.node import Accelerator, Node
 
 
 def test_defaults_are_llama_benchs(node: Node) -> None:

@@ -11,7 +11,7 @@ from grid.artifact import Artifact
 from grid.backend import Availability, Calibration, Capability, Engine, Inspection, Needs, Recipe
 from grid.cell import Options
 from grid.errors import EngineError, InputError, Unsupported, did_you_mean
-from grid.node import Node
+from grid.hardware.node import Node
 from grid.workload import Workload
 from grid_mlx import library, options
 from grid_mlx.recipes import FORMAT, RECIPES

@@ -7,7 +7,7 @@ from typing import Any
 
 from grid.cell import Options
 from grid.errors import InputError, did_you_mean
-from grid.node import Node
+from grid.hardware.node import Node
 
 NAMES = ("device", "dtype", "batch", "kv_bits")
 DEVICES = ("cpu", "accelerator")

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from grid.artifact import Artifact
 from grid.backend import Quantizes
 from grid.errors import InputError, OutOfMemory, Unsupported
+from grid.hardware.node import Node
 from grid.model import LayerState, Model
-from grid.node import Node
 from grid.workload import Memory, Quality, Tasks
 
 MODEL = Model(

@@ -19,7 +19,7 @@ from mlx_folders import changed
 
 from grid.backend import Generates, Logits, Scores, Steps, Tokenizes
 from grid.errors import EngineError, Unsupported
-from grid.node import Node
+from grid.hardware.node import Node
 from grid.testing import CHECKS, Case, Expected, check
 
 pytestmark = pytest.mark.skipif(

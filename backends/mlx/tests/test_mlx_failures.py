@@ -15,7 +15,7 @@ from mlx_folders import changed
 
 from grid.artifact import Artifact
 from grid.errors import EngineError, Unsupported
-from grid.node import Node
+from grid.hardware.node import Node
 from grid.reference import tokenizer_path
 from grid.workload import Memory
 
@@ -111,7 +111,7 @@ import resource, sys
 from pathlib import Path
 from grid_mlx import backend
 from grid.errors import OutOfMemory
-from grid.node import Node
+from grid.hardware.node import Node
 node = Node(name="n", system="s", chip="c", cores=1, memory_bytes=1, bandwidth_bytes_s=1)
 with backend.load(Path(sys.argv[1]), "cpu", backend.options({}, node)) as engine:
     engine.resize(64)

@@ -18,7 +18,7 @@ from grid.backend import (
     Recipe,
 )
 from grid.cell import Options
-from grid.node import Node
+from grid.hardware.node import Node
 from grid.workload import Workload
 from grid_transformers import options, probing
 from grid_transformers.loading import FORMATS

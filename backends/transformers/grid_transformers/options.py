@@ -7,7 +7,7 @@ from typing import Any
 
 from grid.cell import Options
 from grid.errors import InputError, did_you_mean
-from grid.node import Node
+from grid.hardware.node import Node
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 """What weights and activations are kept in while computing. `auto`: the checkpoint's own on an

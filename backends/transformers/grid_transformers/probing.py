@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 
 from grid.backend import Availability
-from grid.node import Node
+from grid.hardware.node import Node
 
 _PACKAGES = ("torch", "transformers", "accelerate", "safetensors", "tokenizers")
 """Without these no checkpoint loads. The packages of quantized kinds are looked for when one is."""

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grid.errors import EngineError, OutOfMemory, Unsupported
-from grid.node import Node
+from grid.hardware.node import Node
 from grid.testing import CHECKS, Case, check
 
 pytestmark = pytest.mark.usefixtures("stack")

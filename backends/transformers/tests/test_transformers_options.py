@@ -11,8 +11,8 @@ from grid_transformers.memory import PROCESS_BYTES
 
 from grid.artifact import Artifact
 from grid.errors import InputError
+from grid.hardware.node import Node
 from grid.model import LayerState, Model
-from grid.node import Node
 from grid.workload import Memory, Prefill, Quality, Tasks
 
 MODEL = Model(

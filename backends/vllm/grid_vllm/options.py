@@ -7,7 +7,7 @@ from typing import Any
 
 from grid.cell import Options
 from grid.errors import InputError, did_you_mean
-from grid.node import Node
+from grid.hardware.node import Node
 
 DTYPES: dict[str, int] = {"auto": 2, "bfloat16": 2, "float16": 2, "float32": 4}
 """Types of activations and of plain weights -> bytes an element; `auto` is the checkpoint's own

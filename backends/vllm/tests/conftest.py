@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from grid_vllm import backend
 
-from grid.node import Accelerator, Node
+from grid.hardware.node import Accelerator, Node
 from grid.reference import size_dir, tokenizer_path
 
 Opener = Callable[..., AbstractContextManager[Any]]

@@ -14,8 +14,8 @@ from grid_vllm import backend, facts, memory, settings
 
 from grid.artifact import Artifact
 from grid.errors import EngineError, InputError
+from grid.hardware.node import Node
 from grid.model import LayerState, Model
-from grid.node import Node
 from grid.workload import Latency, Quality
 
 GIB = 2**30

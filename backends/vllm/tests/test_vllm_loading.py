@@ -17,7 +17,7 @@ from vllm_truth import divergence, log_softmax
 
 from grid.artifact import Artifact
 from grid.errors import EngineError, Unsupported
-from grid.node import Node
+from grid.hardware.node import Node
 from grid.reference import heldout_text
 from grid.testing import CHECKS, Case, Expected, check
 from grid.workload import Quality

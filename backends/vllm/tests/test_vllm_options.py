@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grid.errors import InputError
-from grid.node import Node
+from grid.hardware.node import Node
 
 HERE = Node(
     name="here", system="any", chip="any", cores=4, memory_bytes=2**34, bandwidth_bytes_s=1e10

@@ -33,8 +33,8 @@ from grid.backend import (
 )
 from grid.cell import Options
 from grid.errors import EngineError, InputError, Unsupported, did_you_mean
+from grid.hardware.node import Node
 from grid.model import Model
-from grid.node import Node
 from grid.workload import Workload
 
 VERSION = "0.1.0"

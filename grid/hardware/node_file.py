@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from grid.errors import InputError, did_you_mean
-from grid.node import Node
+from grid.hardware.node import Node
 from grid.units import MIB, parse_bytes
 
 FILE_VARIABLE = "QUANTGRID_NODE_FILE"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from grid.catalogue.chip import Chip
+from grid.hardware.chips.chip import Chip
 from grid.units import GIB
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grid.catalogue.chip import Chip
+from grid.hardware.chips.chip import Chip
 
 BYTES_PER_TRANSFER = 8
 """A channel is 64 bits wide; of DDR5 and LPDDR, two or four narrower ones together."""

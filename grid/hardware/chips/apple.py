@@ -8,7 +8,7 @@ cycle, at 16 bits as at 32; clocks are those that such pages and the operating s
 
 from __future__ import annotations
 
-from grid.catalogue.chip import Chip
+from grid.hardware.chips.chip import Chip
 
 OPERATIONS_PER_CYCLE = 256
 SOURCE = "Apple's technical specifications; operations = cores x clock x 256"

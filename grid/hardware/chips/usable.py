@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from grid.catalogue.chip import Chip
 from grid.errors import InputError
+from grid.hardware.chips.chip import Chip
 from grid.units import GIB, MIB, format_bytes
 
 MAC_SMALL_BYTES = 36 * GIB

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import msgspec
 
-from grid.accelerators import accelerators
 from grid.cache import cache_dir, write_whole
-from grid.node import Node
-from grid.node_file import overridden
+from grid.hardware.accelerators import accelerators
+from grid.hardware.node import Node
+from grid.hardware.node_file import overridden
 
 _CPU_KINDS = (
     ("avx512_vnni", "cpu-avx512-vnni"),
@@ -137,7 +137,7 @@ def _bandwidth(node: Node, fresh: bool) -> float:
         return float(msgspec.json.decode(path.read_bytes(), type=float))
     # A process of its own gives the gigabyte that this takes back to the system.
     done = subprocess.run(
-        [sys.executable, "-m", "grid.probe", str(node.cores)],
+        [sys.executable, "-m", "grid.hardware.probe", str(node.cores)],
         capture_output=True,
         text=True,
         check=False,

@@ -9,11 +9,11 @@ from dataclasses import replace
 from functools import cache
 from types import MappingProxyType
 
-from grid.catalogue.apple import apple_chips
-from grid.catalogue.cards import cards
-from grid.catalogue.chip import PLATFORMS, Chip
-from grid.catalogue.memory import memory_kinds
 from grid.errors import InputError, did_you_mean
+from grid.hardware.chips.apple import apple_chips
+from grid.hardware.chips.cards import cards
+from grid.hardware.chips.chip import PLATFORMS, Chip
+from grid.hardware.chips.memory import memory_kinds
 from grid.units import GIB
 
 _IGNORED = frozenset({"gpu", "core", "cores", "graphics", "card", "ram", "memory", "chip", "the"})

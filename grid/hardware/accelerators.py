@@ -6,8 +6,8 @@ import platform
 import subprocess
 from collections.abc import Sequence
 
-from grid.catalogue import mac_share
-from grid.node import Accelerator
+from grid.hardware.chips import mac_share
+from grid.hardware.node import Accelerator
 from grid.units import MIB
 
 _NVIDIA = (

@@ -1,8 +1,8 @@
 """Chips and kinds of memory: facts of data sheets, nothing measured."""
 
-from grid.catalogue.chip import PLATFORMS, Chip, Platform, target
-from grid.catalogue.find import chips, find, matching
-from grid.catalogue.usable import Usable, mac_share, usable_bytes
+from grid.hardware.chips.chip import PLATFORMS, Chip, Platform, target
+from grid.hardware.chips.find import chips, find, matching
+from grid.hardware.chips.usable import Usable, mac_share, usable_bytes
 
 __all__ = [
     "PLATFORMS",
