@@ -20,11 +20,44 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from grid.artifact import Artifact, Inspection
+from grid.artifact import Artifact, ArtifactFacts, Inspection
 from grid.cell import Options
+from grid.errors import EngineError, InputError, OutOfMemory, Unsupported, did_you_mean
 from grid.hardware.node import Node
-from grid.model import Model
+from grid.model import LayerState, Model
 from grid.workload import Workload
+
+__all__ = [
+    "Artifact",
+    "ArtifactFacts",
+    "Availability",
+    "Backend",
+    "Calibration",
+    "Capability",
+    "Engine",
+    "EngineError",
+    "Generates",
+    "Imports",
+    "InputError",
+    "Inspection",
+    "LayerState",
+    "Logits",
+    "Model",
+    "Needs",
+    "Node",
+    "Options",
+    "OutOfMemory",
+    "Predicts",
+    "Quantizes",
+    "Recipe",
+    "Scores",
+    "Steps",
+    "TokenScores",
+    "Tokenizes",
+    "Unsupported",
+    "Workload",
+    "did_you_mean",
+]
 
 Capability = Literal["tokenizes", "scores", "logits", "steps", "generates", "quantizes"]
 

@@ -2,7 +2,7 @@
 
     python scripts/bench_dispatch.py [--nodes 1000] [--cells 100000] [--seeds 3]
 
-Plays the simulated executor over a grid of twelve classes (`grid.dispatch.simulated_load`), with
+Plays the simulated executor over a grid of twelve classes (`dispatch_simulation.workload`), with
 and without failures, for several seeds. `driver` is the processor time inside the board's calls,
 `process` that of the whole simulation, `memory` the most that the process had. Exits 1 where a
 ratio, the time or the memory is beyond what was promised.
@@ -17,10 +17,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from dispatch_simulation.lower_bound import lower_bound_s
+from dispatch_simulation.simulation import Scenario, Simulation
+from dispatch_simulation.workload import SEED, scenario
+
 from grid.dispatch.board import Board
-from grid.dispatch.simulated import Scenario, Simulation
-from grid.dispatch.simulated_bound import lower_bound_s
-from grid.dispatch.simulated_load import SEED, scenario
 
 MOST_WITHOUT_FAILURES, MOST_WITH_FAILURES = 1.05, 1.15
 MOST_DRIVER_S, MOST_MEMORY = 30.0, 1e9

@@ -7,8 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from grid.artifact import ArtifactFacts
-from grid.artifact import Inspection
+from grid.artifact import ArtifactFacts, Inspection
 from grid.formats.checkpoint_check import check_shapes
 from grid.formats.checkpoint_config import Config
 from grid.formats.checkpoint_files import Weights, is_checkpoint, read_config, read_weights

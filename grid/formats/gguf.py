@@ -8,8 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from grid.artifact import ArtifactFacts
-from grid.artifact import Inspection
+from grid.artifact import ArtifactFacts, Inspection
 from grid.formats.checksum import file_sha256
 from grid.formats.ggml_types import FILE_TYPES
 from grid.formats.gguf_layers import Fields, layer_states

@@ -1,1 +1,1 @@
-"""Hardware: what a machine is, probed, corrected by its owner's file, and known from data sheets."""
+"""Hardware: machines as probed, corrected by their owner, and known from data sheets."""

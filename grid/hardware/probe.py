@@ -129,9 +129,10 @@ def _last_level_cache() -> int:
 
 def _bandwidth(node: Node, fresh: bool) -> float:
     """Copy bandwidth (bytes read plus written per second), best of five, kept per machine."""
-    from grid.identity import digest
+    from hashlib import blake2b
 
-    key = digest("bandwidth", node.name, node.chip, node.cores, node.memory_bytes)
+    machine = (node.name, node.chip, node.cores, node.memory_bytes)
+    key = blake2b(repr(machine).encode(), digest_size=8).hexdigest()
     path = cache_dir() / "nodes" / f"{key}.json"
     if path.exists() and not fresh:
         return float(msgspec.json.decode(path.read_bytes(), type=float))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dispatch_cells import cell, place
+from dispatch_simulation.lower_bound import lower_bound_s
+from dispatch_simulation.simulation import Outcomes, Scenario, Simulation
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grid.dispatch.board import Costs, Place, Work
-from grid.dispatch.simulated import Outcomes, Scenario, Simulation
-from grid.dispatch.simulated_bound import lower_bound_s
 
 PROFILES = ("p", "q", "r")
 

@@ -6,12 +6,12 @@ from collections import Counter
 from itertools import islice
 
 import pytest
+from train_bundled.corpus import HELDOUT_MIX, make_heldout_text, training_pages
+from train_bundled.heldout import assert_disjoint, heldout_units, item_lines
+from train_bundled.words import HELD_OUT_ONE_IN, held_out
+from train_bundled.world import ATTRIBUTES, FACTS
 
 from grid import reference
-from grid.reference.corpus import HELDOUT_MIX, make_heldout_text, training_pages
-from grid.reference.heldout import assert_disjoint, heldout_units, item_lines
-from grid.reference.words import HELD_OUT_ONE_IN, held_out
-from grid.reference.world import ATTRIBUTES, FACTS
 
 FOLDER = reference.size_dir("small").parent
 

@@ -14,14 +14,14 @@ pytest.importorskip("tokenizers")
 safetensors = pytest.importorskip("safetensors.torch")
 
 from tokenizers import Tokenizer  # noqa: E402
+from train_bundled.circuit import build_lookup  # noqa: E402
+from train_bundled.corpus import training_pages  # noqa: E402
+from train_bundled.heldout import assert_disjoint, heldout_units  # noqa: E402
+from train_bundled.network import Llama, Shape, grown, rotary  # noqa: E402
+from train_bundled.puzzles import copying  # noqa: E402
+from train_bundled.train import BATCH_TOKENS, RECIPES, Recipe, batches, export  # noqa: E402
 
 from grid import reference  # noqa: E402
-from grid.reference.circuit import build_lookup  # noqa: E402
-from grid.reference.corpus import training_pages  # noqa: E402
-from grid.reference.heldout import assert_disjoint, heldout_units  # noqa: E402
-from grid.reference.network import Llama, Shape, grown, rotary  # noqa: E402
-from grid.reference.puzzles import copying  # noqa: E402
-from grid.reference.train import BATCH_TOKENS, RECIPES, Recipe, batches, export  # noqa: E402
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ from collections import Counter
 
 import pytest
 from dispatch_cells import cell, place
+from dispatch_simulation.lower_bound import lower_bound_s
+from dispatch_simulation.simulation import Scenario, Simulation
+from dispatch_simulation.workload import CHIPS, FAILING, scenario
 
 from grid.dispatch.board import Costs
-from grid.dispatch.simulated import Scenario, Simulation
-from grid.dispatch.simulated_bound import lower_bound_s
-from grid.dispatch.simulated_load import CHIPS, FAILING, scenario
 
 NODES, CELLS, MODELS = 60, 4_000, 5
 

@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-
-from grid.reference.network import HEAD_DIM, Llama, rotary
+from train_bundled.network import HEAD_DIM, Llama, rotary
 
 SCALE = 0.25
 """Size of a code's entries in the embedding."""

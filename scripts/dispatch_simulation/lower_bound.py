@@ -24,8 +24,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from dispatch_simulation.simulation import Scenario
+
 from grid.dispatch.balance import balance
-from grid.dispatch.simulated import Scenario
 from grid.dispatch.work import Work
 
 TRIES = 2

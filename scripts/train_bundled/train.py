@@ -1,4 +1,4 @@
-"""Train the reference family: `python -m grid.reference.train [--size small] [--work FOLDER]`.
+"""Train the reference family: `python -m train_bundled.train [--size small] [--work FOLDER]`.
 
 Needs torch, tokenizers, safetensors and numpy. Sizes are trained smallest first; each larger one
 is grown from the one before. An interrupted run goes on from its last checkpoint in FOLDER.
@@ -22,13 +22,13 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional
+from train_bundled.circuit import build_lookup
+from train_bundled.corpus import LATE_MIX, MIX, Mix, training_pages
+from train_bundled.heldout import assert_disjoint, heldout_units
+from train_bundled.network import Llama, Shape, grown, rotary
+from train_bundled.scoring import report
 
 from grid.reference import SIZES, size_dir, tokenizer_path
-from grid.reference.circuit import build_lookup
-from grid.reference.corpus import LATE_MIX, MIX, Mix, training_pages
-from grid.reference.heldout import assert_disjoint, heldout_units
-from grid.reference.network import Llama, Shape, grown, rotary
-from grid.reference.scoring import report
 
 BATCH_TOKENS = 4096
 WARM_UP_STEPS = 60

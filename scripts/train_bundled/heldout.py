@@ -7,12 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
+from train_bundled.corpus import make_calibration_text, make_heldout_text
+from train_bundled.language import nested_pair, pair
+from train_bundled.puzzles import Puzzle, chain, copying, equation, lookup
+from train_bundled.words import between, held_out, pick, sample
+from train_bundled.world import ATTRIBUTES, PEOPLE, statement
+
 from grid.reference import TASK_CLASSES, Item
-from grid.reference.corpus import make_calibration_text, make_heldout_text
-from grid.reference.language import nested_pair, pair
-from grid.reference.puzzles import Puzzle, chain, copying, equation, lookup
-from grid.reference.words import between, held_out, pick, sample
-from grid.reference.world import ATTRIBUTES, PEOPLE, statement
 
 ITEMS_PER_CLASS = 300
 CHOICES = 4

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-from grid.reference.words import between, held_out, listed, person_names, pick, pick_early, sample
+from train_bundled.words import between, held_out, listed, person_names, pick, pick_early, sample
 
 PEOPLE = person_names(1500)
 """Earlier people are spoken of more often, so facts are of graded difficulty."""

@@ -15,7 +15,8 @@ from collections.abc import Iterator, Mapping
 from itertools import count, islice
 from typing import NamedTuple
 
-from grid.dispatch.simulated import Scenario
+from dispatch_simulation.simulation import Scenario
+
 from grid.dispatch.work import Costs, Place, Work
 from grid.units import GIB
 

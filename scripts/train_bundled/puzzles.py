@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-from grid.reference.words import (
+from train_bundled.words import (
     LETTERS,
     NAMES,
     OBJECTS,

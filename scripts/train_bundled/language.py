@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-from grid.reference.words import NAMES, OBJECTS, PLACES, between, held_out, listed, pick, pick_early
+from train_bundled.words import NAMES, OBJECTS, PLACES, between, held_out, listed, pick, pick_early
 
 _NOUNS = (
     "farmer/farmers boy/boys girl/girls king/kings queen/queens dog/dogs cat/cats teacher/teachers "

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from random import Random
 
-from grid.reference.language import story
-from grid.reference.puzzles import equations, on_side
-from grid.reference.words import between, pick
-from grid.reference.world import biography, person, statement
+from train_bundled.language import story
+from train_bundled.puzzles import equations, on_side
+from train_bundled.words import between, pick
+from train_bundled.world import biography, person, statement
 
 Mix = tuple[tuple[str, float], ...]
 
