@@ -20,11 +20,11 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from grid.artifact import Artifact, ArtifactFacts, Inspection
 from grid.cell import Options
 from grid.errors import EngineError, InputError, OutOfMemory, Unsupported, did_you_mean
 from grid.hardware.node import Node
-from grid.model import LayerState, Model
+from grid.models.artifact import Artifact, ArtifactFacts, Inspection
+from grid.models.model import LayerState, Model
 from grid.workload import Workload
 
 __all__ = [

@@ -6,8 +6,8 @@ from functools import cached_property
 
 import msgspec
 
-from grid.artifact import Artifact
-from grid.identity import digest
+from grid.models.artifact import Artifact
+from grid.models.identity import digest
 from grid.workload import SPEED_KINDS, Workload, text_of
 
 Options = dict[str, str | int | float | bool]

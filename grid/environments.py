@@ -25,8 +25,8 @@ from grid.backend import ENTRY_POINT_GROUP, Availability, Backend
 from grid.cache import cache_dir, write_whole
 from grid.errors import EngineError, InputError
 from grid.hardware.node import Node
-from grid.identity import digest
 from grid.installer import make_venv
+from grid.models.identity import digest
 from grid.process import EngineProcess
 from grid.registry import backend
 

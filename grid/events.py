@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from grid.artifact import ArtifactFacts
 from grid.backend import Calibration
 from grid.measurement import Measurement
+from grid.models.artifact import ArtifactFacts
 
 BEGINS = "begins"
 """The first line of every preparation."""

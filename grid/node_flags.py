@@ -15,7 +15,7 @@ from pathlib import Path
 
 from grid.hardware.node import Node
 from grid.hardware.probe import probe_node
-from grid.identity import digest
+from grid.models.identity import digest
 
 CLASS_LABEL = "quantgrid.class"
 DEVICE_LABEL = "quantgrid.device"

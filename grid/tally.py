@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from grid import __version__
-from grid.artifact import ArtifactFacts
 from grid.cell import Cell
 from grid.derive import metrics_of
 from grid.errors import StoreLost
 from grid.events import CellDone, CellStarted, Event, Observed, Prepared, Preparing
 from grid.events import Note as Remark
 from grid.measurement import RETRIED, Measurement, Metric, Status
+from grid.models.artifact import ArtifactFacts
 from grid.plan.estimate import cell_seconds
 from grid.progress import Finished, Nodes, Note, Planned, Progress, Started, Step
 from grid.progress import Prepared as MadeReady

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import msgspec
 
-from grid import reference
 from grid.errors import InputError, did_you_mean
-from grid.reference import Item
+from grid.models import bundled as reference
+from grid.models.bundled import Item
 
 __all__ = [
     "CALIBRATION",

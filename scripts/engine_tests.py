@@ -19,12 +19,13 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from grid import reference, wire
+from grid import wire
 from grid.backend import Calibration
 from grid.environments import Interpreter, made
 from grid.hardware.node import Node
 from grid.hardware.probe import probe_node
 from grid.installer import find_uv, uv_settings
+from grid.models import bundled as reference
 from grid.process import EngineProcess
 from grid.texts import CALIBRATION, read_text
 

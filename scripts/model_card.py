@@ -21,10 +21,10 @@ import numpy as np
 import numpy.typing as npt
 
 import grid
+from grid.models.bundled import SIZES, TASK_CLASSES, items, size_dir
 from grid.plan.load import parse_sweep
 from grid.planning import Planner
 from grid.progress import progress_for
-from grid.reference import SIZES, TASK_CLASSES, items, size_dir
 from grid.results.reader import Results
 from grid.schedule.kinds import ExecutorName
 from grid.schedule.report import report

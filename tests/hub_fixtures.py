@@ -26,7 +26,7 @@ def use(url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Set what huggingface_hub reads from the environment when it is imported."""
     from huggingface_hub import constants
 
-    from grid.hub import transfer
+    from grid.models.hub import transfer
 
     template = url + "/{repo_id}/resolve/{revision}/{filename}"
     monkeypatch.setenv("QUANTGRID_CACHE", str(folder / "cache"))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from grid.analysis import Posterior, Variant
-from grid.identity import digest
+from grid.models.identity import digest
 from grid.statistics.interval import Floats, z_quantile
 
 NEAR = 1.25

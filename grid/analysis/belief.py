@@ -13,7 +13,7 @@ import numpy as np
 
 from grid.analysis.variant import Variant, gains_table
 from grid.errors import InputError
-from grid.identity import digest
+from grid.models.identity import digest
 from grid.statistics.interval import Floats
 
 DRAWS = 2000

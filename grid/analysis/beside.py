@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from grid.analysis.tables import Attempt
-from grid.model import LayerState
+from grid.models.model import LayerState
 
 ENERGY = ("decode", "prefill")
 SCOPE = "energy_scope"

@@ -8,8 +8,8 @@ from functools import cached_property
 
 import numpy as np
 
-from grid.identity import digest
-from grid.model import LayerState
+from grid.models.identity import digest
+from grid.models.model import LayerState
 from grid.statistics import Interval
 from grid.statistics.interval import Floats
 from grid.units import GIB

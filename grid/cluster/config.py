@@ -20,7 +20,7 @@ import msgspec
 from grid.cache import write_whole
 from grid.cluster.ssh import Host
 from grid.errors import InputError, did_you_mean
-from grid.identity import digest
+from grid.models.identity import digest
 
 _NOTED = "~/.local/state/quantgrid/clusters"
 """A file for each cluster that was brought up from here. Ray's own notes lie where a reboot empties

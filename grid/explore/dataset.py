@@ -26,7 +26,7 @@ from grid.explore.overview import (
     overview,
     task_classes,
 )
-from grid.identity import digest
+from grid.models.identity import digest
 from grid.results import files
 from grid.results.location import Location
 from grid.results.reader import Results

@@ -12,7 +12,7 @@ from grid.analysis.belief import SEED, Posterior, class_draws
 from grid.analysis.limits import quantity, sixteen_bit_of
 from grid.analysis.variant import Variant
 from grid.folklore.quants import has_matrix, nominal_bits, preset
-from grid.identity import digest
+from grid.models.identity import digest
 from grid.statistics import Interval
 from grid.statistics.classes import ABOVE_CHANCE
 from grid.statistics.interval import Floats

@@ -12,7 +12,7 @@ from grid.folklore.evidence import REAL, Evidence, bits_per_weight
 from grid.folklore.quants import nominal_bits
 from grid.folklore.rule import Finding, Rule
 from grid.folklore.verdict import Band, Case, within
-from grid.identity import digest
+from grid.models.identity import digest
 from grid.statistics.interval import Floats
 
 GROUP = "size"

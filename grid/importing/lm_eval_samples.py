@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from grid.identity import digest
 from grid.importing.lm_eval_tasks import Task, group_of
 from grid.importing.source import Source, finite, json_of, shortened, text, text_of
 from grid.measurement import ItemResult
+from grid.models.identity import digest
 
 _RESULTS = re.compile(r"results_(.+)\.json")
 _SAMPLES = re.compile(r"samples_(.+?)_(\d{4}-\d\d-\d\dT.+)\.jsonl")

@@ -9,7 +9,7 @@ from typing import Any
 from grid.importing import metric
 from grid.importing.record import Record, Weights
 from grid.measurement import Metric
-from grid.model import LayerState
+from grid.models.model import LayerState
 from grid.units import GIB
 
 Object = Mapping[str, Any]

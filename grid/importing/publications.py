@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from grid.errors import InputError, did_you_mean
-from grid.identity import digest
 from grid.importing.imported import Imported, imported
 from grid.importing.publication_tables import TABLES
 from grid.importing.record import Origin
+from grid.models.identity import digest
 from grid.results.rows import Rows
 
 _LAYOUT = 1

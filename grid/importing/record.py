@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from grid.identity import digest
 from grid.measurement import ItemResult, Metric, Series
-from grid.model import LayerState
+from grid.models.identity import digest
+from grid.models.model import LayerState
 from grid.results.rows import Row, Rows, merge
 
 _JSON = msgspec.json.Encoder(order="deterministic")

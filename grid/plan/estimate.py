@@ -21,8 +21,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from grid.artifact import Artifact
 from grid.cell import Cell
+from grid.models.artifact import Artifact
 from grid.plan.order import Session
 from grid.plan.plan import Plan
 from grid.workload import Decode, Latency, Memory, Prefill, Quality, Tasks

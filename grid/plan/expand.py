@@ -12,7 +12,7 @@ from grid.backend import Backend
 from grid.cell import Cell, Options
 from grid.errors import InputError, did_you_mean
 from grid.hardware.node import Node
-from grid.identity import digest
+from grid.models.identity import digest
 from grid.plan.fits import incapable, too_big, too_long
 from grid.plan.plan import Plan, Skip
 from grid.plan.sources import Candidate, resolve

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import msgspec
 
 from grid.errors import InputError
-from grid.formats.checkpoint import is_checkpoint
-from grid.formats.detect import format_of
+from grid.models.checkpoint.inspect import is_checkpoint
+from grid.models.detect import format_of
 from grid.plan.load import load_sweep
 from grid.plan.origin import BUNDLED, HUB
 from grid.plan.sweep import ModelEntry, Sweep
@@ -76,7 +76,7 @@ def sweep_of(written: str) -> Sweep:
 
 
 def _of_hub(written: str) -> _Asked:
-    from grid import hub
+    from grid.models import hub
 
     address = hub.parse(written)
     found = hub.listing(address)

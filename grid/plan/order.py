@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from grid.artifact import Artifact
 from grid.cell import Cell, Options
+from grid.models.artifact import Artifact
 from grid.workload import Quality, Workload, kind
 
 _KINDS = ("memory", "prefill", "decode", "latency", "quality", "tasks")

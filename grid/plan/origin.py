@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from grid import reference
-from grid.artifact import Artifact
 from grid.backend import Backend, Inspection
 from grid.errors import InputError, did_you_mean
-from grid.formats.checkpoint import inspect, is_checkpoint
-from grid.formats.detect import format_of
-from grid.model import Model
+from grid.models import bundled as reference
+from grid.models.artifact import Artifact
+from grid.models.checkpoint.inspect import inspect, is_checkpoint
+from grid.models.detect import format_of
+from grid.models.model import Model
 from grid.plan.sweep import ModelEntry, Sweep
 
 if TYPE_CHECKING:
-    from grid.hub import Weights
+    from grid.models.hub import Weights
 
 BUNDLED = "ref:"
 HUB = "hf:"
@@ -146,13 +146,13 @@ class Origins:
 
     def _on_hub(self, written: str) -> list[Origin]:
         """What an address of the hub means, known from headers: the weights stay there for now."""
-        from grid import hub
+        from grid.models import hub
 
         address = hub.parse(written)
         return [self._remote(one) for one in hub.select(hub.listing(address), address.file)]
 
     def _remote(self, weights: Weights) -> Origin:
-        from grid import hub
+        from grid.models import hub
 
         seen: list[tuple[Path, str]] = []
 

@@ -6,9 +6,9 @@ from collections.abc import Container, Mapping
 
 import msgspec
 
-from grid.artifact import Artifact
 from grid.cell import Cell
 from grid.hardware.node import Node
+from grid.models.artifact import Artifact
 from grid.plan.order import Session, dependency_order, sessions
 from grid.workload import Quality
 

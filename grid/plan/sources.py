@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from grid import reference
-from grid.artifact import Artifact
 from grid.backend import Backend, Predicts, Recipe
 from grid.errors import EngineError, InputError, Unsupported, did_you_mean
-from grid.identity import digest
+from grid.models import bundled as reference
+from grid.models.artifact import Artifact
+from grid.models.identity import digest
 from grid.plan.origin import BUNDLED, Origin, Origins, source_folder
 from grid.plan.sweep import ALL, ModelEntry, Sweep
 

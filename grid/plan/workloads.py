@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from pathlib import Path
 
-from grid import reference
 from grid.errors import InputError, did_you_mean
+from grid.models import bundled as reference
 from grid.plan.order import workload_rank
 from grid.plan.sweep import Sweep
 from grid.texts import HELDOUT, ITEMS, Text, read_items, read_text, task_classes

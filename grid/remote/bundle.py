@@ -14,9 +14,9 @@ import msgspec
 from grid.cluster import ssh
 from grid.cluster.ssh import Host
 from grid.errors import InputError
-from grid.formats.checkpoint import is_checkpoint
-from grid.formats.gguf import parts_of
-from grid.identity import digest
+from grid.models.checkpoint.inspect import is_checkpoint
+from grid.models.gguf.inspect import parts_of
+from grid.models.identity import digest
 from grid.plan.origin import BUNDLED, HUB
 from grid.plan.sweep import ModelEntry, Sweep, SweepTable
 from grid.remote.runs import STATE

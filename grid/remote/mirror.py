@@ -17,7 +17,7 @@ import msgspec
 
 from grid.cluster import ssh
 from grid.cluster.ssh import Host
-from grid.identity import digest
+from grid.models.identity import digest
 from grid.remote.runs import STATE
 
 STORES = f"{STATE}/stores"

@@ -9,10 +9,10 @@ from uuid import uuid4
 
 import msgspec
 
-from grid.artifact import Artifact, ArtifactFacts
 from grid.cell import Cell
 from grid.hardware.node import Node
 from grid.measurement import Measurement, Metric
+from grid.models.artifact import Artifact, ArtifactFacts
 from grid.workload import kind
 
 Row = dict[str, Any]

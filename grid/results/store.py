@@ -11,11 +11,11 @@ from typing import Self
 
 import pyarrow as pa
 
-from grid.artifact import ArtifactFacts
 from grid.cell import Cell
 from grid.errors import StoreError, StoreLost
 from grid.hardware.node import Node
 from grid.measurement import Measurement, Metric
+from grid.models.artifact import ArtifactFacts
 from grid.results import files
 from grid.results.location import Location, one_line
 from grid.results.lock import Lock

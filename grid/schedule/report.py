@@ -17,7 +17,7 @@ from grid.cache import cache_dir
 from grid.environments import CPU, HERE, device_of, engine_version, found, obstacle
 from grid.hardware.node import Node
 from grid.hardware.probe import available_memory, probe_node
-from grid.identity import digest
+from grid.models.identity import digest
 from grid.registry import backend
 
 

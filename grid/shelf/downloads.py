@@ -6,15 +6,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grid.artifact import Artifact
 from grid.errors import EngineError, InputError
+from grid.models.artifact import Artifact
 from grid.shelf.eviction import note_download
 from grid.shelf.sharing import Sharing
 from grid.shelf.telling import Say
 from grid.units import MIB, format_bytes
 
 if TYPE_CHECKING:
-    from grid.hub import RemoteFile, Weights
+    from grid.models.hub import RemoteFile, Weights
 
 WORTH_BYTES = 64 * MIB
 """Weights from this size on are downloaded by one node and given to the others by it: what is
@@ -23,7 +23,7 @@ smaller is quicker asked for at the hub than agreed about."""
 
 def downloaded(artifact: Artifact) -> Path | None:
     """Where the user's cache of the hub has all of it, checked; None where it does not."""
-    from grid import hub
+    from grid.models import hub
 
     try:
         weights = hub.weights_of(artifact.model.source)
@@ -36,7 +36,7 @@ def download(artifact: Artifact, sharing: Sharing, say: Say) -> Path:
     """Fetch what is missing, and note it as ours to evict. Raises EngineError and InputError."""
     from huggingface_hub import constants
 
-    from grid import hub
+    from grid.models import hub
 
     def progress(done: int, total: int) -> None:
         say(f"{format_bytes(done)} of {format_bytes(total)}")
@@ -54,7 +54,7 @@ def download(artifact: Artifact, sharing: Sharing, say: Say) -> Path:
 
 def _places(weights: Weights, file: RemoteFile) -> list[Path]:
     """The link to a file's content, and the content."""
-    from grid.hub.download import cached
+    from grid.models.hub.download import cached
 
     link = cached(weights.repo, weights.commit, file)
     return [] if link is None else [link, link.resolve()]

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import msgspec
 
-from grid.artifact import Artifact
 from grid.backend import Calibration
 from grid.cache import cache_dir, write_whole
 from grid.cell import Cell
 from grid.errors import EngineError, InputError
 from grid.events import Event, Settings
-from grid.formats import checkpoint
+from grid.models.artifact import Artifact
+from grid.models.checkpoint import inspect as checkpoint
 from grid.plan.origin import BUNDLED, HUB
 from grid.registry import backend, names
 from grid.shelf.manifest import main_name, manifest_of, named_files

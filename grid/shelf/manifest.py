@@ -11,8 +11,8 @@ from pathlib import Path
 import msgspec
 
 from grid.errors import EngineError
-from grid.formats.checksum import file_sha256
-from grid.identity import digest
+from grid.models.checksum import file_sha256
+from grid.models.identity import digest
 
 _SPLIT = re.compile(r".*-(\d{5})-of-(\d{5})\.([^./]+)", re.DOTALL)
 _SHA256 = re.compile(r"[0-9a-f]{64}")

@@ -16,7 +16,7 @@ from filelock import FileLock
 from grid.cache import cache_dir
 from grid.errors import EngineError
 from grid.events import Event, Prepared, Preparing
-from grid.formats.checksum import remember_sha256
+from grid.models.checksum import remember_sha256
 from grid.shelf.eviction import make_room
 from grid.shelf.leases import Leases
 from grid.shelf.manifest import Manifest, check_names, named_files

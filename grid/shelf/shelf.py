@@ -9,7 +9,6 @@ from pathlib import Path
 import msgspec
 
 from grid import wire
-from grid.artifact import Artifact, ArtifactFacts
 from grid.backend import Calibration
 from grid.cache import cache_dir, write_whole
 from grid.cell import Cell
@@ -17,8 +16,9 @@ from grid.environments import Interpreter, device_of, engine_version, found, mad
 from grid.errors import EngineError, InputError
 from grid.events import Event, Observed, Prepared, Settings
 from grid.hardware.node import Node
-from grid.identity import digest
 from grid.measure.reference import REFERENCE_FORMAT, TOP, WHOLE
+from grid.models.artifact import Artifact, ArtifactFacts
+from grid.models.identity import digest
 from grid.plan.origin import source_folder
 from grid.registry import backend
 from grid.shelf.downloads import WORTH_BYTES, download, downloaded

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from grid.artifact import Artifact
 from grid.backend import Availability
 from grid.errors import InputError
-from grid.formats.detect import format_of, weight_files
+from grid.models.artifact import Artifact
+from grid.models.detect import format_of, weight_files
 from grid.testing.case import Case
 from grid.testing.rules import NotTried, raises, require, rule
 from grid.workload import Memory

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from grid.errors import Unsupported
-from grid.formats.detect import format_of
+from grid.models.detect import format_of
 from grid.testing.case import Case
 from grid.testing.rules import NotTried, raises, require, rule
 

@@ -13,7 +13,7 @@ from train_bundled.puzzles import Puzzle, chain, copying, equation, lookup
 from train_bundled.words import between, held_out, pick, sample
 from train_bundled.world import ATTRIBUTES, PEOPLE, statement
 
-from grid.reference import TASK_CLASSES, Item
+from grid.models.bundled import TASK_CLASSES, Item
 
 ITEMS_PER_CLASS = 300
 CHOICES = 4

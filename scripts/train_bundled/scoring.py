@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from train_bundled.network import Llama, rotary
 
-from grid.reference import TASK_CLASSES, Item, heldout_text, items
+from grid.models.bundled import TASK_CLASSES, Item, heldout_text, items
 
 _BATCH = 64
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from train_bundled.corpus import training_pages
 
-from grid.reference import SIZES, size_dir
+from grid.models.bundled import SIZES, size_dir
 
 VOCABULARY = 1024
 END = "<|endoftext|>"

@@ -28,7 +28,7 @@ from train_bundled.heldout import assert_disjoint, heldout_units
 from train_bundled.network import Llama, Shape, grown, rotary
 from train_bundled.scoring import report
 
-from grid.reference import SIZES, size_dir, tokenizer_path
+from grid.models.bundled import SIZES, size_dir, tokenizer_path
 
 BATCH_TOKENS = 4096
 WARM_UP_STEPS = 60

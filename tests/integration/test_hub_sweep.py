@@ -13,7 +13,7 @@ import pytest
 from hub_server import HubServer
 
 import grid as quantgrid
-from grid import reference
+from grid.models import bundled as reference
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 

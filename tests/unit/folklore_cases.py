@@ -9,7 +9,7 @@ import numpy as np
 from analysis_cases import variant
 
 from grid.analysis import Speed, Variant
-from grid.model import LayerState
+from grid.models.model import LayerState
 from grid.statistics import Interval, rate_interval
 
 MANY, FEW = 8000, 20

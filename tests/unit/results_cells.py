@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from grid.artifact import Artifact, ArtifactFacts
 from grid.cell import Cell
 from grid.hardware.node import Node
 from grid.measurement import ItemResult, Measurement, Metric, Series, Status
-from grid.model import Model
+from grid.models.artifact import Artifact, ArtifactFacts
+from grid.models.model import Model
 from grid.results.store import Store
 from grid.workload import Decode, Workload
 

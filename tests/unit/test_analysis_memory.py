@@ -15,7 +15,7 @@ from grid.analysis.memory import (
     stored_kv_types,
 )
 from grid.errors import InputError
-from grid.model import LayerState
+from grid.models.model import LayerState
 from grid.statistics import Interval
 from grid.units import MIB
 

@@ -7,7 +7,7 @@ from scipy.stats import ttest_ind
 
 from grid.analysis import Speed
 from grid.analysis.speeds import kv_type, latencies, speeds, utilisation
-from grid.model import LayerState
+from grid.models.model import LayerState
 from grid.statistics import Interval, rate_interval, rate_ratio
 
 HALF = [1.0, 0.0] * 10

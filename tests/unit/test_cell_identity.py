@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from grid.artifact import Artifact
 from grid.cell import Cell, Options
-from grid.model import Model
+from grid.models.artifact import Artifact
+from grid.models.model import Model
 from grid.workload import Decode, Quality, Workload
 
 MODEL = Model(

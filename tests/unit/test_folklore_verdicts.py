@@ -17,7 +17,7 @@ from grid.folklore.loss import grouped_query
 from grid.folklore.quants import group_of, has_matrix, is_k_quant, nominal_bits, preset
 from grid.folklore.rule import Finding
 from grid.folklore.verdict import Band, Case, within
-from grid.model import LayerState
+from grid.models.model import LayerState
 from grid.statistics import Interval
 
 

@@ -25,8 +25,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grid.errors import InputError
-from grid.formats.checkpoint import format_of, inspect
-from grid.formats.safetensors import read_header
+from grid.models.checkpoint.inspect import format_of, inspect
+from grid.models.checkpoint.safetensors import read_header
 
 MAX_MEMORY = 32 * 2**20
 GOOD = safetensors({"a": ("F16", (4, 8)), "b": ("F32", (2,))})

@@ -24,9 +24,9 @@ from checkpoint_folders import (
     write,
 )
 
-from grid.formats.checkpoint import format_of, inspect, is_checkpoint
-from grid.model import LayerState, Model
-from grid.reference import size_dir
+from grid.models.bundled import size_dir
+from grid.models.checkpoint.inspect import format_of, inspect, is_checkpoint
+from grid.models.model import LayerState, Model
 
 
 @pytest.fixture(autouse=True)

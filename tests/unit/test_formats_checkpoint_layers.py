@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from grid.errors import InputError
-from grid.formats.checkpoint_config import Config
-from grid.formats.checkpoint_layers import layer_states
-from grid.model import LayerState
+from grid.models.checkpoint.config import Config
+from grid.models.checkpoint.layers import layer_states
+from grid.models.model import LayerState
 
 BASE: Mapping[str, Any] = {
     "model_type": "llama",

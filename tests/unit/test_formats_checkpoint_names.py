@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from grid.errors import InputError
-from grid.formats import quantization_names as names
-from grid.formats.quantization import Quantization, known_methods, read_quantization
+from grid.models.checkpoint import quantization_names as names
+from grid.models.checkpoint.quantization import Quantization, known_methods, read_quantization
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grid.errors import InputError
-from grid.formats.checkpoint import inspect
-from grid.formats.checkpoint_sizes import Scheme, predict, predicted_bytes, scheme_of
-from grid.formats.quantization_names import awq_name, bnb_name, gptq_name, mlx_name
-from grid.formats.safetensors import header_bytes, read_header
-from grid.reference import size_dir
+from grid.models.bundled import size_dir
+from grid.models.checkpoint.inspect import inspect
+from grid.models.checkpoint.quantization_names import awq_name, bnb_name, gptq_name, mlx_name
+from grid.models.checkpoint.safetensors import header_bytes, read_header
+from grid.models.checkpoint.sizes import Scheme, predict, predicted_bytes, scheme_of
 
 
 @pytest.fixture(autouse=True)

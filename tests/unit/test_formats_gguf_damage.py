@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grid.errors import InputError
-from grid.formats.gguf import inspect
-from grid.formats.gguf_reader import read_header
+from grid.models.gguf.inspect import inspect
+from grid.models.gguf.reader import read_header
 
 GOOD = gguf()
 HEADER_BYTES = len(gguf(data=0))

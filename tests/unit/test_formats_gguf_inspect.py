@@ -20,8 +20,8 @@ from gguf_bytes import (
 )
 
 from grid.errors import InputError
-from grid.formats.gguf import inspect
-from grid.model import LayerState
+from grid.models.gguf.inspect import inspect
+from grid.models.model import LayerState
 
 
 @pytest.fixture(autouse=True)

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grid.errors import InputError
-from grid.formats.ggml_types import TYPES_BY_NAME
-from grid.formats.gguf_inventory import Hyperparameters, Tensor
-from grid.formats.gguf_presets import PRESETS, quantizable, role_of, tensor_types
+from grid.models.gguf.ggml_types import TYPES_BY_NAME
+from grid.models.gguf.inventory import Hyperparameters, Tensor
+from grid.models.gguf.presets import PRESETS, quantizable, role_of, tensor_types
 
 DENSE = Hyperparameters("llama", n_layer=16, n_head=8, n_head_kv=8)
 SHARED = replace(DENSE, n_head_kv=2)

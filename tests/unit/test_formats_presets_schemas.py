@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from grid.formats.gguf_inventory import Hyperparameters, Tensor
-from grid.formats.gguf_inventory_config import from_config
-from grid.formats.gguf_presets import quantizable, tensor_types
-from grid.formats.gguf_rules import DEFAULTS
+from grid.models.gguf.inventory import Hyperparameters, Tensor
+from grid.models.gguf.inventory_config import from_config
+from grid.models.gguf.presets import quantizable, tensor_types
+from grid.models.gguf.rules import DEFAULTS
 
 SCHEMAS = Path(__file__).parents[2].parent / "shared" / "data" / "quant-types"
 pytestmark = pytest.mark.skipif(

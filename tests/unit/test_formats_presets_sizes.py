@@ -11,16 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grid.errors import InputError
-from grid.formats.gguf_families import FAMILIES
-from grid.formats.gguf_inventory import Hyperparameters, Tensor, from_header
-from grid.formats.gguf_inventory_config import from_config
-from grid.formats.gguf_predict import (
+from grid.models.gguf.families import FAMILIES
+from grid.models.gguf.inventory import Hyperparameters, Tensor, from_header
+from grid.models.gguf.inventory_config import from_config
+from grid.models.gguf.predict import (
     estimated_metadata_bytes,
     metadata_bytes_of,
     metadata_bytes_with,
     predict,
 )
-from grid.formats.gguf_reader import read_header
+from grid.models.gguf.reader import read_header
 
 LLAMA: dict[str, Any] = {
     "model_type": "llama",

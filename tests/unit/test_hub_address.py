@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grid.errors import InputError
-from grid.hub import Address, parse
+from grid.models.hub import Address, parse
 
 NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9]{0,8}([._-][A-Za-z0-9]{1,8}){0,2}", fullmatch=True)
 FILES = st.from_regex(r"[A-Za-z0-9*?]{1,9}([._-][A-Za-z0-9*]{1,9}){0,3}", fullmatch=True)
@@ -78,5 +78,5 @@ def test_a_commit_pins_an_address_and_a_branch_does_not() -> None:
 
 
 def test_the_package_is_there_without_the_hubs_library() -> None:
-    script = "import grid.hub, sys; assert 'huggingface_hub' not in sys.modules"
+    script = "import grid.models.hub, sys; assert 'huggingface_hub' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", script], check=False, timeout=60).returncode == 0

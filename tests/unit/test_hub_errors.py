@@ -14,9 +14,9 @@ from hub_fixtures import REPO, offline, use
 from hub_fixtures import hub as hub
 from hub_server import HubServer
 
-from grid import hub as grid_hub
 from grid.errors import EngineError, GridError, InputError
-from grid.hub import Address
+from grid.models import hub as grid_hub
+from grid.models.hub import Address
 
 FILE = "tiny-Q8_0.gguf"
 
@@ -195,7 +195,7 @@ def test_offline_before_the_header_was_read(
 
 
 def test_the_environments_variables_are_obeyed(hub: HubServer, tmp_path: Path) -> None:
-    script = f"import grid.hub as h; print(h.fetch(h.weights_of('hf:{REPO}/{FILE}')))"
+    script = f"import grid.models.hub as h; print(h.fetch(h.weights_of('hf:{REPO}/{FILE}')))"
     home = tmp_path / "home"
     environment = os.environ | {"HF_ENDPOINT": hub.url, "HF_HOME": str(home)}
     run = subprocess.run(

@@ -13,9 +13,9 @@ from hub_fixtures import REPO, offline
 from hub_fixtures import hub as hub
 from hub_server import HubServer
 
-from grid import hub as grid_hub
 from grid.errors import EngineError
-from grid.hub import local
+from grid.models import hub as grid_hub
+from grid.models.hub import local
 
 CONTENT = gguf()
 FILE = "tiny-Q8_0.gguf"

@@ -12,13 +12,14 @@ from hub_fixtures import REPO, offline
 from hub_fixtures import hub as hub
 from hub_server import HubServer
 
-from grid import hub as grid_hub
 from grid.backend import Inspection
 from grid.errors import InputError
-from grid.formats import checkpoint, gguf_reader
-from grid.formats.checksum import file_sha256
-from grid.formats.gguf import inspect as inspect_gguf
-from grid.hub import header
+from grid.models import hub as grid_hub
+from grid.models.checkpoint import inspect as checkpoint
+from grid.models.checksum import file_sha256
+from grid.models.gguf import reader as gguf_reader
+from grid.models.gguf.inspect import inspect as inspect_gguf
+from grid.models.hub import header
 
 FILE = "tiny-Q8_0.gguf"
 
@@ -214,7 +215,7 @@ def test_a_checkpoints_headers_and_configuration_tell_all(hub: HubServer, tmp_pa
 
 def small_checkpoint() -> dict[str, bytes]:
     """The bundled small model, as somebody would put it on the hub."""
-    from grid import reference
+    from grid.models import bundled as reference
 
     folder = reference.size_dir("small")
     return {name: (folder / name).read_bytes() for name in ("config.json", "model.safetensors")}

@@ -10,8 +10,8 @@ from hub_fixtures import REPO, offline
 from hub_fixtures import hub as hub
 from hub_server import HubServer, git_id
 
-from grid import hub as grid_hub
-from grid.hub import Address, RemoteFile
+from grid.models import hub as grid_hub
+from grid.models.hub import Address, RemoteFile
 
 FILE = "tiny-Q8_0.gguf"
 

@@ -7,7 +7,7 @@ import hashlib
 import pytest
 
 from grid.errors import InputError
-from grid.hub import Listing, RemoteFile, Weights, select
+from grid.models.hub import Listing, RemoteFile, Weights, select
 
 COMMIT = "c" * 40
 LADDER = (

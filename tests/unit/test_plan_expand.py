@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plan_helpers import FAKE, NODE, plan_of, sweep_file
 
-from grid.artifact import Artifact
 from grid.cell import Cell, Options
 from grid.errors import InputError
 from grid.hardware.node import Accelerator
-from grid.model import Model
+from grid.models.artifact import Artifact
+from grid.models.bundled import TASK_CLASSES, TAUGHT_CLASSES
+from grid.models.model import Model
 from grid.plan import Plan, expand, load_sweep
-from grid.reference import TASK_CLASSES, TAUGHT_CLASSES
 from grid.units import GIB, KIB
 from grid.workload import Decode, Prefill, Quality, Tasks, kind
 

@@ -9,9 +9,9 @@ import msgspec
 import pytest
 from plan_helpers import NODE, plan_of, sweep_file
 
-from grid import reference
 from grid.errors import InputError
 from grid.hardware.node import Accelerator
+from grid.models import bundled as reference
 from grid.plan import Plan, expand, load_sweep
 
 MEMORY = 'measures = ["memory"]\n'

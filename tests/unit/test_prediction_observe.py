@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from grid.analysis.variant import Speed, Variant
-from grid.model import LayerState
+from grid.models.model import LayerState
 from grid.prediction import (
     Predictor,
     chip_of,

@@ -11,7 +11,7 @@ from train_bundled.heldout import assert_disjoint, heldout_units, item_lines
 from train_bundled.words import HELD_OUT_ONE_IN, held_out
 from train_bundled.world import ATTRIBUTES, FACTS
 
-from grid import reference
+from grid.models import bundled as reference
 
 FOLDER = reference.size_dir("small").parent
 

@@ -21,7 +21,7 @@ from train_bundled.network import Llama, Shape, grown, rotary  # noqa: E402
 from train_bundled.puzzles import copying  # noqa: E402
 from train_bundled.train import BATCH_TOKENS, RECIPES, Recipe, batches, export  # noqa: E402
 
-from grid import reference  # noqa: E402
+from grid.models import bundled as reference  # noqa: E402
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from grid import reference
+from grid.models import bundled as reference
 
 MB = 1_000_000
 

@@ -12,11 +12,11 @@ from hub_server import HubServer
 from peers_helpers import Faults, HerePeers
 from plan_helpers import NODE
 
-from grid import hub as grid_hub
-from grid.artifact import Artifact, ArtifactFacts
 from grid.errors import EngineError
 from grid.events import Prepared, Settings
-from grid.model import Model
+from grid.models import hub as grid_hub
+from grid.models.artifact import Artifact, ArtifactFacts
+from grid.models.model import Model
 from grid.shelf import downloads
 from grid.shelf.directory import Directory
 from grid.shelf.eviction import entries

@@ -13,7 +13,6 @@ import pytest
 from peers_helpers import Faults, HerePeers, largest_file, on_node
 from plan_helpers import NODE, plan_of
 
-from grid.artifact import Artifact
 from grid.cell import Cell
 from grid.errors import EngineError, InputError
 from grid.events import (
@@ -25,8 +24,9 @@ from grid.events import (
     Preparing,
     Settings,
 )
-from grid.formats.checksum import file_sha256
 from grid.measurement import Measurement
+from grid.models.artifact import Artifact
+from grid.models.checksum import file_sha256
 from grid.plan.plan import Plan
 from grid.schedule.worker import Worker
 from grid.shelf import transfer

@@ -18,7 +18,7 @@ from grid_autoawq import backend
 from grid.backend import Quantizes
 from grid.errors import InputError, Unsupported
 from grid.hardware.node import Node
-from grid.reference import size_dir, tokenizer_path
+from grid.models.bundled import size_dir, tokenizer_path
 from grid.testing import CHECKS, Case, check
 
 NODE = Node(

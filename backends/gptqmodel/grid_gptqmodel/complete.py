@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from grid.errors import EngineError
-from grid.formats.checkpoint_files import read_weights
+from grid.models.checkpoint.files import read_weights
 
 _PACKED = frozenset({"qweight", "qzeros", "scales"})
 _STORED = _PACKED | {"g_idx", "bias", "weight"}

@@ -9,7 +9,6 @@ from typing import Any
 
 from grid_transformers.options import other_way
 
-from grid.artifact import Artifact
 from grid.backend import (
     Availability,
     Calibration,
@@ -21,6 +20,7 @@ from grid.backend import (
 )
 from grid.cell import Options
 from grid.hardware.node import Node
+from grid.models.artifact import Artifact
 from grid.workload import Workload
 from grid_gptqmodel import options, probing
 from grid_gptqmodel.recipes import recipes
@@ -51,7 +51,7 @@ class GptqModel:
         return other_way(options)
 
     def inspect(self, path: Path) -> Inspection:
-        from grid.formats.checkpoint import inspect
+        from grid.models.checkpoint.inspect import inspect
 
         return inspect(path)
 
@@ -78,7 +78,7 @@ class GptqModel:
         quantize(source, form_of(self.name, recipe), target, threads, calibration, device)
 
     def predicted_bytes(self, source: Path, recipe: str) -> int:
-        from grid.formats.checkpoint_sizes import recipe_bytes
+        from grid.models.checkpoint.sizes import recipe_bytes
 
         return recipe_bytes(source, recipe)
 

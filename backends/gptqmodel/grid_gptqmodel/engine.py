@@ -15,8 +15,8 @@ from grid_transformers.probing import stack_version
 
 from grid.cell import Options
 from grid.errors import EngineError, GridError, InputError, OutOfMemory, Unsupported
-from grid.formats.checkpoint_files import read_config
-from grid.formats.quantization import Quantization, read_quantization
+from grid.models.checkpoint.files import read_config
+from grid.models.checkpoint.quantization import Quantization, read_quantization
 from grid_gptqmodel import kernels
 from grid_gptqmodel.complete import check_complete
 from grid_gptqmodel.library import library, silent

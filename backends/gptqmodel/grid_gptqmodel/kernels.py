@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from grid.errors import Unsupported
-from grid.formats.quantization import Quantization
+from grid.models.checkpoint.quantization import Quantization
 from grid_gptqmodel.options import KERNELS
 
 _INT4_GROUPS = frozenset({16, 32, 64, 128})

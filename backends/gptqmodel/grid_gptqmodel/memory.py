@@ -7,9 +7,9 @@ import math
 import msgspec
 from grid_transformers import memory
 
-from grid.artifact import Artifact
 from grid.backend import Needs
 from grid.cell import Options
+from grid.models.artifact import Artifact
 from grid.workload import Workload
 from grid_gptqmodel.recipes import FORMS
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from grid.backend import Recipe
 from grid.errors import Unsupported, did_you_mean
-from grid.formats.quantization_names import awq_name, gptq_name
+from grid.models.checkpoint.quantization_names import awq_name, gptq_name
 
 COLUMN = -1
 """Group of a whole column: one scale for all weights of an output."""

@@ -14,12 +14,12 @@ import msgspec
 from grid_transformers import memory, probing
 from grid_transformers import options as shared
 
-from grid.artifact import Artifact
 from grid.backend import Availability, Capability, Inspection, Needs, Recipe
 from grid.cell import Options
 from grid.errors import GridError, InputError, OutOfMemory, Unsupported, did_you_mean
-from grid.formats.quantization import Quantization
 from grid.hardware.node import Node
+from grid.models.artifact import Artifact
+from grid.models.checkpoint.quantization import Quantization
 from grid.workload import Workload
 
 OPTIONS = ("threads", "batch", "device")
@@ -74,7 +74,7 @@ class Retired:
         return shared.other_way(options)
 
     def inspect(self, path: Path) -> Inspection:
-        from grid.formats.checkpoint import inspect
+        from grid.models.checkpoint.inspect import inspect
 
         return inspect(path)
 
@@ -109,8 +109,8 @@ def engine_version(distribution: str) -> str:
 
 def declared(path: Path, method: str, backend: str) -> Quantization:
     """The quantization of a folder, which must be of `method`. Raises Unsupported, one line."""
-    from grid.formats.checkpoint_files import read_config
-    from grid.formats.quantization import read_quantization
+    from grid.models.checkpoint.files import read_config
+    from grid.models.checkpoint.quantization import read_quantization
 
     try:
         found = read_quantization(path, read_config(path))

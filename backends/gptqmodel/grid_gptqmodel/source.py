@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from grid.errors import EngineError, InputError, Unsupported
-from grid.formats.checkpoint import format_of
-from grid.formats.checkpoint_files import read_config, read_weights
-from grid.formats.checkpoint_sizes import is_packed, scheme_of
-from grid.formats.safetensors import Tensor
+from grid.models.checkpoint.files import read_config, read_weights
+from grid.models.checkpoint.inspect import format_of
+from grid.models.checkpoint.safetensors import Tensor
+from grid.models.checkpoint.sizes import is_packed, scheme_of
 from grid_gptqmodel.recipes import COLUMN, Form
 
 _PACKED_WORD = 32

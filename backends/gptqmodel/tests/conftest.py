@@ -12,7 +12,7 @@ import pytest
 
 from grid.backend import Calibration
 from grid.hardware.node import Accelerator, Node
-from grid.reference import heldout_text, size_dir, tokenizer_path
+from grid.models.bundled import heldout_text, size_dir, tokenizer_path
 
 NODE = Node(
     name="here",

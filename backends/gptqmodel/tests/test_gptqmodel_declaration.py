@@ -12,12 +12,12 @@ import pytest
 from grid_gptqmodel import awq, gptq
 from grid_gptqmodel.kernels import choose, numerics
 
-from grid.artifact import Artifact
 from grid.backend import Quantizes
 from grid.errors import InputError, Unsupported
-from grid.formats.quantization import Quantization
 from grid.hardware.node import Node
-from grid.model import LayerState, Model
+from grid.models.artifact import Artifact
+from grid.models.checkpoint.quantization import Quantization
+from grid.models.model import LayerState, Model
 from grid.workload import Memory
 
 MODEL = Model(

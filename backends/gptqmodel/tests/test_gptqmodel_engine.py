@@ -17,7 +17,7 @@ from grid_gptqmodel import awq, gptq
 from grid.backend import Calibration
 from grid.errors import EngineError, Unsupported
 from grid.hardware.node import Node
-from grid.reference import heldout_text
+from grid.models.bundled import heldout_text
 from grid.testing import CHECKS, Case, check
 
 pytestmark = pytest.mark.usefixtures("gptqmodel_needed")

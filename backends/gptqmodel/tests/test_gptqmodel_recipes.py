@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grid.errors import Unsupported
-from grid.formats.quantization import read_quantization
+from grid.models.checkpoint.quantization import read_quantization
 
 
 def test_gptq_has_every_width_group_order_and_symmetry() -> None:

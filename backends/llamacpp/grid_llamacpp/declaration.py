@@ -7,11 +7,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from grid.artifact import Artifact
 from grid.backend import Availability, Calibration, Capability, Engine, Inspection, Needs, Recipe
 from grid.cell import Options
 from grid.errors import InputError
 from grid.hardware.node import Node
+from grid.models.artifact import Artifact
 from grid.workload import Workload
 from grid_llamacpp import facts, options
 from grid_llamacpp.library import folder
@@ -51,7 +51,7 @@ class LlamaCpp:
 
     def inspect(self, path: Path) -> Inspection:
         """As the header says; where the engine is installed, it must know the architecture."""
-        from grid.formats.gguf import inspect
+        from grid.models.gguf.inspect import inspect
 
         found = inspect(path)
         architecture = found.model.architecture

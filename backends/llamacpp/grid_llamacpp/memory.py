@@ -14,11 +14,11 @@ from collections.abc import Iterable
 
 import msgspec
 
-from grid.artifact import Artifact
 from grid.backend import Needs
 from grid.cell import Options
-from grid.formats.ggml_types import GGML_TYPES
-from grid.model import LayerState, Model
+from grid.models.artifact import Artifact
+from grid.models.gguf.ggml_types import GGML_TYPES
+from grid.models.model import LayerState, Model
 from grid.units import MIB
 from grid.workload import Quality, Tasks, Workload
 from grid_llamacpp.options import KV_TYPES

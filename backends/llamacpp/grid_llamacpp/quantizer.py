@@ -8,8 +8,8 @@ import os
 from pathlib import Path
 
 from grid.errors import EngineError, InputError, Unsupported, did_you_mean
-from grid.formats.gguf import quant_of
-from grid.formats.gguf_reader import Header, read_header
+from grid.models.gguf.inspect import quant_of
+from grid.models.gguf.reader import Header, read_header
 from grid_llamacpp.library import library, package_version
 from grid_llamacpp.recipes import (
     EXPERTS_ONLY,

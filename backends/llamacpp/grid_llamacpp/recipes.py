@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from grid.backend import Recipe
-from grid.formats.ggml_types import FILE_TYPES
+from grid.models.gguf.ggml_types import FILE_TYPES
 
 FILE_TYPE_NUMBERS = {name: number for number, name in FILE_TYPES.items()}
 

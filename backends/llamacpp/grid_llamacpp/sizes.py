@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from grid.formats.gguf import all_parts
-from grid.formats.gguf_inventory import Hyperparameters, Tensor, from_headers
-from grid.formats.gguf_inventory_config import from_config
-from grid.formats.gguf_predict import metadata_bytes_of, metadata_bytes_with, predict
-from grid.formats.gguf_reader import read_header
+from grid.models.gguf.inspect import all_parts
+from grid.models.gguf.inventory import Hyperparameters, Tensor, from_headers
+from grid.models.gguf.inventory_config import from_config
+from grid.models.gguf.predict import metadata_bytes_of, metadata_bytes_with, predict
+from grid.models.gguf.reader import read_header
 from grid_llamacpp.tokenizer import find
 
 
@@ -35,7 +35,7 @@ def predicted_bytes(source: Path, recipe: str) -> int:
 
 def _of_folder(folder: Path) -> tuple[tuple[Tensor, ...], Hyperparameters, int | None]:
     """From config.json; the head is there where the weights have one, whatever the config ties."""
-    from grid.formats.checkpoint_files import read_config, read_weights
+    from grid.models.checkpoint.files import read_config, read_weights
 
     output = any(one.name.startswith("lm_head.") for one in read_weights(folder).tensors)
     inventory, model = from_config(read_config(folder), output=output)

@@ -9,8 +9,8 @@ from typing import Any
 import gguf
 import numpy as np
 
-from grid.formats.gguf_inventory import Hyperparameters, Tensor
-from grid.formats.gguf_presets import quantizable
+from grid.models.gguf.inventory import Hyperparameters, Tensor
+from grid.models.gguf.presets import quantizable
 
 
 def write_model(

@@ -12,11 +12,11 @@ import pytest
 from grid_llamacpp import backend, facts
 from llamacpp_random import write_folder
 
-from grid.artifact import Artifact
 from grid.backend import Generates, Logits, Quantizes, Scores, Steps, Tokenizes
 from grid.errors import InputError
 from grid.hardware.node import Node
-from grid.model import LayerState, Model
+from grid.models.artifact import Artifact
+from grid.models.model import LayerState, Model
 from grid.workload import Memory, Quality, Tasks
 
 PEAK = """

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from llamacpp_random import CONFIG, forward, tokenizer, weights, write_folder
 
 from grid.errors import EngineError, Unsupported
-from grid.reference import tokenizer_path
+from grid.models.bundled import tokenizer_path
 
 IDS = [0, 17, 258, 80, 3, 99, 200, 261, 45, 45, 12, 7]
 

@@ -15,7 +15,7 @@ from grid_llamacpp.recipes import FILE_TYPE_NUMBERS, NEEDS_MATRIX, RECIPES
 from llamacpp_random import CONFIG, forward, weights
 
 from grid.errors import EngineError, Unsupported
-from grid.formats.ggml_types import FILE_TYPES, GGML_TYPES
+from grid.models.gguf.ggml_types import FILE_TYPES, GGML_TYPES
 
 pytestmark = pytest.mark.engine
 

@@ -19,18 +19,18 @@ from llamacpp_families import CONFIGS, config_of
 from llamacpp_synthetic import write_model
 
 from grid.errors import InputError
-from grid.formats.ggml_types import llama_name
-from grid.formats.gguf_families import FAMILIES
-from grid.formats.gguf_inventory import Hyperparameters, Tensor, from_header
-from grid.formats.gguf_inventory_config import from_config
-from grid.formats.gguf_predict import (
+from grid.models.bundled import size_dir
+from grid.models.gguf.families import FAMILIES
+from grid.models.gguf.ggml_types import llama_name
+from grid.models.gguf.inventory import Hyperparameters, Tensor, from_header
+from grid.models.gguf.inventory_config import from_config
+from grid.models.gguf.predict import (
     metadata_bytes_of,
     metadata_bytes_with,
     predict,
 )
-from grid.formats.gguf_presets import PRESETS, tensor_types
-from grid.formats.gguf_reader import read_header
-from grid.reference import size_dir
+from grid.models.gguf.presets import PRESETS, tensor_types
+from grid.models.gguf.reader import read_header
 
 pytestmark = pytest.mark.engine
 

@@ -7,11 +7,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from grid.artifact import Artifact
 from grid.backend import Availability, Calibration, Capability, Engine, Inspection, Needs, Recipe
 from grid.cell import Options
 from grid.errors import EngineError, InputError, Unsupported, did_you_mean
 from grid.hardware.node import Node
+from grid.models.artifact import Artifact
 from grid.workload import Workload
 from grid_mlx import library, options
 from grid_mlx.recipes import FORMAT, RECIPES
@@ -47,7 +47,7 @@ class Mlx:
         return options.other_way(options_)
 
     def inspect(self, path: Path) -> Inspection:
-        from grid.formats.checkpoint import format_of, inspect
+        from grid.models.checkpoint.inspect import format_of, inspect
 
         found, kind = inspect(path), format_of(path)
         if kind not in self.formats:
@@ -81,7 +81,7 @@ class Mlx:
 
     def predicted_bytes(self, source: Path, recipe: str) -> int:
         """From the headers of the 16-bit checkpoint. Raises Unsupported for an unknown recipe."""
-        from grid.formats.checkpoint_sizes import recipe_bytes
+        from grid.models.checkpoint.sizes import recipe_bytes
 
         if recipe not in RECIPES:
             raise Unsupported(f"{recipe!r} is no recipe of mlx. {did_you_mean(recipe, RECIPES)}")

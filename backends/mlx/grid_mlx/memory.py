@@ -11,11 +11,11 @@ import re
 
 import numpy as np
 
-from grid.artifact import Artifact
 from grid.backend import Needs
 from grid.cell import Options
 from grid.errors import OutOfMemory
-from grid.model import Model
+from grid.models.artifact import Artifact
+from grid.models.model import Model
 from grid.units import MIB, format_bytes
 from grid.workload import Quality, Tasks, Workload
 from grid_mlx.recipes import FORMAT, GROUPS

@@ -14,11 +14,11 @@ from grid_mlx.memory import reserve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grid.artifact import Artifact
 from grid.backend import Quantizes
 from grid.errors import InputError, OutOfMemory, Unsupported
 from grid.hardware.node import Node
-from grid.model import LayerState, Model
+from grid.models.artifact import Artifact
+from grid.models.model import LayerState, Model
 from grid.workload import Memory, Quality, Tasks
 
 MODEL = Model(

@@ -13,10 +13,10 @@ import pytest
 from grid_mlx import backend
 from mlx_folders import changed
 
-from grid.artifact import Artifact
 from grid.errors import EngineError, Unsupported
 from grid.hardware.node import Node
-from grid.reference import tokenizer_path
+from grid.models.artifact import Artifact
+from grid.models.bundled import tokenizer_path
 from grid.workload import Memory
 
 pytestmark = pytest.mark.skipif(

@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from grid.artifact import Artifact
 from grid.backend import (
     Availability,
     Calibration,
@@ -19,6 +18,7 @@ from grid.backend import (
 )
 from grid.cell import Options
 from grid.hardware.node import Node
+from grid.models.artifact import Artifact
 from grid.workload import Workload
 from grid_transformers import options, probing
 from grid_transformers.loading import FORMATS
@@ -47,7 +47,7 @@ class Transformers:
         return options.other_way(options_)
 
     def inspect(self, path: Path) -> Inspection:
-        from grid.formats.checkpoint import inspect
+        from grid.models.checkpoint.inspect import inspect
 
         return inspect(path)
 
@@ -74,7 +74,7 @@ class Transformers:
         quantize(source, recipe, target, threads, device)
 
     def predicted_bytes(self, source: Path, recipe: str) -> int:
-        from grid.formats.checkpoint_sizes import recipe_bytes
+        from grid.models.checkpoint.sizes import recipe_bytes
 
         return recipe_bytes(source, recipe)
 

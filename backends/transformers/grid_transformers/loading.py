@@ -131,7 +131,7 @@ FORMATS = frozenset(
 def check_format(path: Path) -> None:
     """transformers ignores a quantization that it does not know, and computes with packed numbers
     as if they were weights. Raises Unsupported for such a folder."""
-    from grid.formats.quantization import read_quantization
+    from grid.models.checkpoint.quantization import read_quantization
 
     try:
         found = read_quantization(path, _config(path))
@@ -209,8 +209,8 @@ _TYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 
 def _most_common(path: Path) -> str:
     """The type that most of the unpacked weights are stored in, where config.json names none."""
-    from grid.formats.checkpoint import plain_name
-    from grid.formats.checkpoint_files import read_weights
+    from grid.models.checkpoint.files import read_weights
+    from grid.models.checkpoint.inspect import plain_name
 
     try:
         tensors = [tensor for tensor in read_weights(path).tensors if tensor.dtype in _TYPES]

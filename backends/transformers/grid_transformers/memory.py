@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 
-from grid.artifact import Artifact
 from grid.backend import Needs
 from grid.cell import Options
-from grid.model import Model
+from grid.models.artifact import Artifact
+from grid.models.model import Model
 from grid.units import MIB
 from grid.workload import Quality, Tasks, Workload
 

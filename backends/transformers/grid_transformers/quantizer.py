@@ -70,7 +70,7 @@ def quantize(source: Path, recipe: str, target: Path, threads: int, device: str)
 
 
 def _check_source(source: Path, recipe: str) -> None:
-    from grid.formats.detect import format_of
+    from grid.models.detect import format_of
 
     try:
         kind = format_of(source)

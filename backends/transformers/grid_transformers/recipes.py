@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from grid.backend import Recipe
-from grid.formats.quantization_names import bnb_name, torchao_name
+from grid.models.checkpoint.quantization_names import bnb_name, torchao_name
 
 _SCALE = 32.0
 _ROW = 4096

@@ -15,8 +15,8 @@ from grid_transformers.tokenizer import FolderTokenizer
 
 from grid.backend import Quantizes
 from grid.errors import EngineError, InputError, Unsupported
-from grid.formats.detect import format_of
 from grid.hardware.node import Node
+from grid.models.detect import format_of
 
 
 def test_declaring_it_imports_no_engine() -> None:

@@ -9,10 +9,10 @@ import pytest
 from grid_transformers import backend
 from grid_transformers.memory import PROCESS_BYTES
 
-from grid.artifact import Artifact
 from grid.errors import InputError
 from grid.hardware.node import Node
-from grid.model import LayerState, Model
+from grid.models.artifact import Artifact
+from grid.models.model import LayerState, Model
 from grid.workload import Memory, Prefill, Quality, Tasks
 
 MODEL = Model(

@@ -7,11 +7,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from grid.artifact import Artifact
 from grid.backend import Availability, Capability, Engine, Inspection, Needs, Recipe
 from grid.cell import Options
 from grid.errors import InputError
 from grid.hardware.node import Node
+from grid.models.artifact import Artifact
 from grid.workload import Workload
 from grid_vllm import facts, memory, options
 
@@ -53,7 +53,7 @@ class Vllm:
         return options.other_way(options_)
 
     def inspect(self, path: Path) -> Inspection:
-        from grid.formats.checkpoint import inspect
+        from grid.models.checkpoint.inspect import inspect
 
         if not path.is_dir():
             raise InputError(

@@ -10,10 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from grid.artifact import Artifact
 from grid.backend import Needs
 from grid.cell import Options
-from grid.model import LayerState, Model
+from grid.models.artifact import Artifact
+from grid.models.model import LayerState, Model
 from grid.units import MIB
 from grid.workload import Quality, Tasks, Workload
 from grid_vllm.options import DTYPES, KV_TYPES

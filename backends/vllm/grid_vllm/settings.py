@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 from grid.cell import Options
 from grid.errors import EngineError, Unsupported
-from grid.formats.checkpoint_config import Config
-from grid.formats.checkpoint_files import read_config
-from grid.formats.checkpoint_layers import layer_states
-from grid.formats.quantization import read_quantization
+from grid.models.checkpoint.config import Config
+from grid.models.checkpoint.files import read_config
+from grid.models.checkpoint.layers import layer_states
+from grid.models.checkpoint.quantization import read_quantization
 from grid_vllm import memory
 
 _FIXED = {

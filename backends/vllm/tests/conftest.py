@@ -11,7 +11,7 @@ import pytest
 from grid_vllm import backend
 
 from grid.hardware.node import Accelerator, Node
-from grid.reference import size_dir, tokenizer_path
+from grid.models.bundled import size_dir, tokenizer_path
 
 Opener = Callable[..., AbstractContextManager[Any]]
 

@@ -14,7 +14,7 @@ from vllm_truth import divergence, log_softmax
 
 from grid.backend import Generates, Logits, Quantizes, Scores, Steps, Tokenizes
 from grid.errors import EngineError, Unsupported
-from grid.reference import heldout_text
+from grid.models.bundled import heldout_text
 
 
 @pytest.fixture(scope="module")

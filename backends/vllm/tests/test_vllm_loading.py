@@ -15,10 +15,10 @@ from grid_vllm import backend, facts
 from vllm_folders import rounded, write_gptq, write_int8
 from vllm_truth import divergence, log_softmax
 
-from grid.artifact import Artifact
 from grid.errors import EngineError, Unsupported
 from grid.hardware.node import Node
-from grid.reference import heldout_text
+from grid.models.artifact import Artifact
+from grid.models.bundled import heldout_text
 from grid.testing import CHECKS, Case, Expected, check
 from grid.workload import Quality
 

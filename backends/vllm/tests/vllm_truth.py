@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from grid.formats.checkpoint_files import read_weights
+from grid.models.checkpoint.files import read_weights
 
 Floats = npt.NDArray[np.float64]
 

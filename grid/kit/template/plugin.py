@@ -21,7 +21,6 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from grid.artifact import Artifact, ArtifactFacts
 from grid.backend import (
     Availability,
     Calibration,
@@ -34,7 +33,8 @@ from grid.backend import (
 from grid.cell import Options
 from grid.errors import EngineError, InputError, Unsupported, did_you_mean
 from grid.hardware.node import Node
-from grid.model import Model
+from grid.models.artifact import Artifact, ArtifactFacts
+from grid.models.model import Model
 from grid.workload import Workload
 
 VERSION = "0.1.0"
@@ -44,8 +44,8 @@ Table = npt.NDArray[np.float32]
 
 # --- 1. The weight file -----------------------------------------------------------------------
 # The toy has a format of its own, whose suffix is `.myengine`: a line of JSON, then the tensor.
-# If your engine reads GGUF, use grid.formats.gguf.inspect; if it reads folders in Hugging Face's
-# layout, grid.formats.checkpoint.inspect; then most of this part falls away.
+# If your engine reads GGUF, use grid.models.gguf.inspect.inspect; if it reads folders in Hugging Face's
+# layout, grid.models.checkpoint.inspect.inspect; then most of this part falls away.
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -265,7 +265,7 @@ class ToyBackend:
             parameters=elements,
             context_length=weights.header.context,
             vocabulary=VOCABULARY,
-            layers=(),  # one LayerState for each layer that keeps keys and values; see grid.model
+            layers=(),  # one LayerState for each layer that keeps keys and values; see grid.models.model
         )
         facts = ArtifactFacts(
             bytes=path.stat().st_size,

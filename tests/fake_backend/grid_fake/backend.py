@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from grid.artifact import Artifact
 from grid.backend import Availability, Calibration, Capability, Inspection, Needs, Recipe
 from grid.cell import Options
 from grid.errors import InputError, did_you_mean
 from grid.hardware.node import Node
+from grid.models.artifact import Artifact
 from grid.units import MIB
 from grid.workload import Workload
 from grid_fake import file

@@ -9,10 +9,10 @@ from typing import Any
 
 import msgspec
 
-from grid.artifact import ArtifactFacts
 from grid.backend import Inspection, Recipe
 from grid.errors import EngineError, InputError, Unsupported
-from grid.model import LayerState, Model
+from grid.models.artifact import ArtifactFacts
+from grid.models.model import LayerState, Model
 
 RECIPES = {
     name: Recipe(name=name, bits=bits)

@@ -1,0 +1,73 @@
+"""Artifact: weights as files at some precision."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import NamedTuple
+
+import msgspec
+
+from grid.models.identity import digest
+from grid.models.model import Model
+
+
+class ArtifactFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What is observed of the files once they exist.
+
+    `bytes`: size of the weight files; `sha256` of the file; `bpw_file`: tensor bytes * 8 /
+    elements; `bpw_layer`: the same over weight matrices outside embeddings and head, scales
+    included.
+    """
+
+    bytes: int
+    sha256: str
+    bpw_file: float
+    bpw_layer: float
+    elements: int
+
+
+class Artifact(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """Weights of one model at one precision: a file the user has, or one that a recipe makes.
+
+    `id` hashes the source's revision (its content: moving a file changes nothing), the recipe, and
+    the quantizer with its version: what decides the bytes, known before they exist. `path` is set
+    for weights that are already there, a file or a folder; `made_from` is the artifact that the
+    quantizer reads.
+    """
+
+    model: Model
+    format: str
+    quant: str
+    backend: str = ""
+    """Backend whose quantizer makes it; empty for a file that the user has."""
+    quantizer: str = ""
+    """Name and version of the quantizer, for instance `llama.cpp b7000`; empty likewise."""
+    calibration: str = ""
+    """Digest of the calibration set that weighed the quantizer's errors; empty without one."""
+    made_from: Artifact | None = None
+    path: str | None = None
+    facts: ArtifactFacts | None = None
+
+    @cached_property
+    def id(self) -> str:
+        return digest(
+            "artifact",
+            self.model.revision,
+            self.format,
+            self.quant,
+            self.quantizer,
+            *([self.calibration] if self.calibration else []),
+        )
+
+    @property
+    def label(self) -> str:
+        """What people call it: `base Q4_K_M`."""
+        return f"{self.model.name} {self.quant}"
+
+
+class Inspection(NamedTuple):
+    """What a weight file says of itself."""
+
+    model: Model
+    quant: str
+    facts: ArtifactFacts

@@ -1,0 +1,174 @@
+"""Which files of a Hugging Face folder hold its configuration and its weights."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from grid.errors import InputError
+from grid.models.checkpoint.safetensors import Header, Tensor, read_header
+
+_MAX_JSON = 64 * 2**20
+_SHARD = re.compile(r"(.*)-(\d{5})-of-(\d{5})\.safetensors")
+_INDEX = ".safetensors.index.json"
+_OTHER_WEIGHTS = ("pytorch_model*.bin", "*.gguf", "*.pt", "*.pth", "tf_model.h5", "*.onnx")
+_NOT_THE_MODEL = ("consolidated", "adapter_", "training_args", "optimizer", "scheduler")
+
+
+class Weights(NamedTuple):
+    """The weight files of a folder in the order of their names, and all their tensors."""
+
+    headers: tuple[Header, ...]
+    tensors: tuple[Tensor, ...]
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        return tuple(header.path for header in self.headers)
+
+    @property
+    def file_bytes(self) -> int:
+        """Bytes of the files on disk, headers included."""
+        return sum(header.file_bytes for header in self.headers)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object of a reasonable size. Raises InputError with one line."""
+    try:
+        if path.stat().st_size > _MAX_JSON:
+            raise InputError(f"{path}: {path.stat().st_size} bytes are too many for this file")
+        content = json.loads(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not JSON: {str(error)[:200]}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: not a JSON object")
+    return content
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Whether it is meant as a folder in Hugging Face's layout: there is a config.json in it."""
+    return (path / "config.json").is_file()
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """config.json. Raises InputError saying what is missing where it is no checkpoint folder."""
+    if not folder.is_dir():
+        state = "a file, not a folder" if folder.exists() else "no such folder"
+        raise InputError(f"{folder}: {state}; name a folder with config.json and *.safetensors")
+    if not (folder / "config.json").is_file():
+        raise InputError(
+            f"{folder}: not a checkpoint folder: config.json is missing; name the folder that "
+            "holds config.json and *.safetensors"
+        )
+    return read_json(folder / "config.json")
+
+
+def read_weights(folder: Path) -> Weights:
+    """Headers of all weight files: those that the index names, else by their names.
+
+    Raises InputError naming missing shards, tensors that the index puts where they are not, and
+    tensors that are there twice.
+    """
+    index = _index_of(folder)
+    paths = _indexed(index) if index else _unindexed(folder)
+    headers = tuple(read_header(path) for path in paths)
+    tensors: dict[str, Tensor] = {}
+    for header in headers:
+        for tensor in header.tensors:
+            if tensor.name in tensors:
+                first = tensors[tensor.name].path.name
+                raise InputError(
+                    f"{header.path}: tensor {tensor.name!r} is in {first} too; keep one of them"
+                )
+            tensors[tensor.name] = tensor
+    if index:
+        _check_index(index, tensors)
+    if not any(tensor.elements for tensor in tensors.values()):
+        raise InputError(f"{folder}: there are no weights in it; get or convert it again")
+    return Weights(headers, tuple(tensors.values()))
+
+
+def _index_of(folder: Path) -> Path | None:
+    """The index that counts; one model.safetensors needs none."""
+    found = sorted(folder.glob(f"*{_INDEX}"))
+    usual = folder / f"model{_INDEX}"
+    if usual in found:
+        return usual
+    return found[0] if found and not (folder / "model.safetensors").is_file() else None
+
+
+def _weight_map(index: Path) -> Mapping[str, str]:
+    places = read_json(index).get("weight_map")
+    if not isinstance(places, dict) or not places:
+        raise InputError(f"{index}: weight_map is missing or empty; get the file again")
+    for name in set(map(str, places.values())):
+        if name != Path(name).name or not name.endswith(".safetensors"):
+            raise InputError(f"{index}: {name[:200]!r} is no name of a shard; get the file again")
+    return {tensor: str(shard) for tensor, shard in places.items()}
+
+
+def _indexed(index: Path) -> list[Path]:
+    names = sorted(set(_weight_map(index).values()))
+    return _all_there(index.parent, names)
+
+
+def _check_index(index: Path, tensors: Mapping[str, Tensor]) -> None:
+    places = _weight_map(index)
+    wrong = [
+        name
+        for name, shard in places.items()
+        if name not in tensors or tensors[name].path.name != shard
+    ]
+    if wrong:
+        more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        raise InputError(
+            f"{index}: tensor {wrong[0][:200]!r}{more} is not in {places[wrong[0]]}, where the "
+            "index puts it; index and shards are of different versions, get them again"
+        )
+
+
+def _unindexed(folder: Path) -> list[Path]:
+    found = sorted(path.name for path in folder.glob("*.safetensors"))
+    if "model.safetensors" in found:
+        return [folder / "model.safetensors"]
+    names = [name for name in found if not name.startswith(_NOT_THE_MODEL)] or [
+        name for name in found if name.startswith("consolidated")
+    ]
+    if not names:
+        raise _nothing(folder, found)
+    expected = {part for name in names for part in _siblings(name)}
+    return _all_there(folder, sorted(expected))
+
+
+def _siblings(name: str) -> list[str]:
+    match = _SHARD.fullmatch(name)
+    if match is None or not 0 < int(match[3]) <= 10_000:
+        return [name]
+    return [f"{match[1]}-{i:05}-of-{match[3]}.safetensors" for i in range(1, int(match[3]) + 1)]
+
+
+def _all_there(folder: Path, names: Sequence[str]) -> list[Path]:
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing:
+        shown = ", ".join(missing[:8]) + (f" and {len(missing) - 8} more" if missing[8:] else "")
+        raise InputError(
+            f"{folder}: {len(missing)} of {len(names)} weight files missing: {shown}; "
+            "get the rest of the checkpoint"
+        )
+    return [folder / name for name in names]
+
+
+def _nothing(folder: Path, found: Sequence[str]) -> InputError:
+    if any(name.startswith("adapter_") for name in found):
+        return InputError(f"{folder}: an adapter, not a model; merge it into its base model first")
+    others = [path.name for pattern in _OTHER_WEIGHTS for path in sorted(folder.glob(pattern))]
+    if others:
+        hint = "name that file" if others[0].endswith(".gguf") else "save them as safetensors"
+        return InputError(f"{folder}: no *.safetensors, only {others[0]}; {hint}")
+    return InputError(
+        f"{folder}: not a checkpoint folder: there are no *.safetensors; get the weight files"
+    )

@@ -1,0 +1,178 @@
+"""What each layer keeps per token, from config.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from grid.models.checkpoint.config import MAX_WIDTH, Config
+from grid.models.checkpoint.recurrent import recurrent_elements
+from grid.models.model import LayerState
+
+_WINDOW_PERIOD: Mapping[str, tuple[int, int]] = {
+    "cohere2": (4, 3),
+    "exaone4": (4, 3),
+    "gemma2": (2, 1),
+    "gemma3": (6, 5),
+    "gemma3_text": (6, 5),
+    "gemma3n_text": (5, 4),
+    "gpt_oss": (2, 1),
+    "olmo3": (4, 3),
+}
+"""Model types whose older configs leave the pattern out: every n-th layer, from which, is full."""
+
+_ALL_WINDOWED = ("mistral", "mixtral", "ministral", "phi3", "phimoe", "starcoder2")
+"""Model types whose layers all slide where a window is given."""
+
+_OFF_BY_DEFAULT = ("qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "qwen2_vl", "qwen2_5_vl")
+"""Model types that give a window and use it only where use_sliding_window is true."""
+
+
+def layer_states(config: Config) -> tuple[LayerState, ...]:
+    """The state of every layer; empty where the config does not say.
+
+    Attention keeps key and value heads; a latent (MLA) layer one compressed row and no values; a
+    sliding-window layer at most `window` tokens; a recurrent layer a fixed state.
+    """
+    count = config.layers
+    kinds = _kinds(config, count)
+    known = _attention(config) is not None or any(kind in _RECURRENT for kind in kinds)
+    if not count or not known:
+        return ()
+    each = {kind: _state(config, kind) for kind in set(kinds)}
+    shared = min(config.whole("num_kv_shared_layers") or 0, count)
+    return (*(each[kind] for kind in kinds[: count - shared]), *(_NOTHING_KEPT,) * shared)
+
+
+_WINDOWED = ("sliding_attention", "chunked_attention", "local_attention", "hybrid_sliding")
+_RECURRENT = ("linear_attention", "mamba", "mamba2", "recurrent", "conv", "ssm", "lightning")
+_BOTH = ("hybrid",)
+_NOTHING = ("mlp", "moe", "none")
+_NOTHING_KEPT = LayerState(key=0, value=0)
+
+
+def _state(config: Config, kind: str) -> LayerState:
+    if kind in _NOTHING:
+        return _NOTHING_KEPT
+    if kind in _RECURRENT:
+        return LayerState(key=0, value=0, fixed=recurrent_elements(config))
+    if kind in _WINDOWED:
+        slid = _attention(config, "swa_") or _NOTHING_KEPT
+        return LayerState(key=slid.key, value=slid.value, window=_window(config, kind))
+    full = _attention(config, "global_") or _NOTHING_KEPT
+    fixed = recurrent_elements(config) if kind in _BOTH else 0
+    return LayerState(key=full.key, value=full.value, fixed=fixed)
+
+
+def _attention(config: Config, own: str = "") -> LayerState | None:
+    """Elements per token of a layer; None where the config names no attention heads.
+
+    Sliding (`swa_`) and full (`global_`) layers may have heads of their own.
+    """
+    rank = config.whole("kv_lora_rank", limit=MAX_WIDTH)
+    if rank:
+        rotary = config.whole("qk_rope_head_dim", limit=MAX_WIDTH) or 0
+        return LayerState(key=rank + rotary, value=0)
+    names = (f"{own}num_key_value_heads", f"num_{own}key_value_heads")
+    heads = (config.whole(*names, limit=MAX_WIDTH) if own else 0) or config.kv_heads
+    width = (config.whole(f"{own}head_dim", limit=MAX_WIDTH) if own else 0) or config.head_width
+    if not config.heads or not width:
+        return None
+    if heads * width > MAX_WIDTH:
+        raise config.fail("absurd: the attention heads are too wide")
+    value = config.whole(f"{own}v_head_dim", "v_head_dim", limit=MAX_WIDTH) or width
+    return LayerState(key=heads * width, value=heads * value)
+
+
+def _window(config: Config, kind: str) -> int | None:
+    names = ("sliding_window", "sliding_window_size", "attention_window_size", "local_attention")
+    if kind == "chunked_attention":
+        return config.whole("attention_chunk_size") or config.whole(*names)
+    return config.whole(*names) or None
+
+
+def _kinds(config: Config, layers: int) -> list[str]:
+    """What each layer is, by the names that transformers' `layer_types` uses."""
+    given = _named(config)
+    if given:
+        return [given[i % len(given)] for i in range(layers)]
+    for rule in (_hybrid, _slid):
+        kinds = rule(config, layers)
+        if kinds:
+            return kinds
+    return ["full_attention"] * layers
+
+
+def _named(config: Config) -> list[str]:
+    names = config.listed("layer_types", "layers_block_type", "block_types", "_block_types")
+    if names and config.architecture == "recurrent_gemma":
+        return [{"attention": "sliding_attention"}.get(str(name), str(name)) for name in names]
+    if names:
+        return [str(name) for name in names]
+    flags = config.listed("attn_type_list")
+    if flags:
+        return ["full_attention" if flag else "linear_attention" for flag in flags]
+    pattern = config.values.get("hybrid_override_pattern")
+    if isinstance(pattern, str):
+        letters = {"M": "mamba", "*": "full_attention", "-": "mlp", "E": "moe"}
+        return [letters.get(letter, "full_attention") for letter in pattern]
+    return []
+
+
+def _hybrid(config: Config, layers: int) -> list[str]:
+    """Layers of a model that mixes attention with recurrence, by the older keys."""
+    interval = config.whole("full_attention_interval")
+    if interval:
+        return _every(layers, interval, interval - 1, "linear_attention")
+    period = config.whole("attn_layer_period")
+    if period:
+        return _every(layers, period, config.whole("attn_layer_offset") or 0, "mamba")
+    indices = config.listed("attn_layer_indices", "full_attn_idxs")
+    if indices is not None:
+        return ["full_attention" if i in indices else "mamba" for i in range(layers)]
+    full = config.part("linear_attn_config").get("full_attn_layers")
+    if isinstance(full, list):
+        return ["full_attention" if i + 1 in full else "linear_attention" for i in range(layers)]
+    if config.architecture in ("falcon_h1", "hymba"):
+        return ["hybrid"] * layers
+    if not config.heads or config.architecture.startswith(("mamba", "rwkv", "falcon_mamba")):
+        return ["mamba"] * layers if recurrent_elements(config) else []
+    return []
+
+
+def _slid(config: Config, layers: int) -> list[str]:
+    """Layers with a sliding or chunked window, by the pattern or the model type."""
+    if config.whole("attention_chunk_size"):
+        return _chunked(config, layers)
+    if not _window(config, "sliding_attention") or config.flag("use_sliding_window") is False:
+        return []
+    kind = config.architecture
+    if kind in _OFF_BY_DEFAULT:
+        start = config.whole("max_window_layers") or 0
+        used = config.flag("use_sliding_window")
+        return [_slides(bool(used) and i >= start) for i in range(layers)]
+    letters = config.values.get("sliding_window_pattern")
+    if isinstance(letters, str) and letters:
+        return [_slides(letters[i % len(letters)] == "L") for i in range(layers)]
+    period = config.whole("sliding_window_pattern", "_sliding_window_pattern")
+    if period:
+        return _every(layers, period, period - 1, "sliding_attention")
+    if kind in _WINDOW_PERIOD:
+        return _every(layers, *_WINDOW_PERIOD[kind], "sliding_attention")
+    return ["sliding_attention"] * layers if kind in _ALL_WINDOWED else []
+
+
+def _chunked(config: Config, layers: int) -> list[str]:
+    """Llama 4: layers with rotary positions see one chunk, the others everything."""
+    rotary = config.listed("no_rope_layers")
+    if rotary and len(rotary) >= layers:
+        return ["chunked_attention" if flag else "full_attention" for flag in rotary[:layers]]
+    period = config.whole("no_rope_layer_interval") or 4
+    return _every(layers, period, period - 1, "chunked_attention")
+
+
+def _slides(yes: bool) -> str:
+    return "sliding_attention" if yes else "full_attention"
+
+
+def _every(layers: int, period: int, full: int, other: str) -> list[str]:
+    return ["full_attention" if i % period == full else other for i in range(layers)]

@@ -1,0 +1,234 @@
+"""A checkpoint's tensors as the weights they stand for, packed ones unpacked in thought.
+
+A packed weight is several tensors: codes, scales, zero points, indices. It counts the elements of
+the matrix it stands for, and the bytes of all of them; so bits per weight mean the same as for
+GGUF, whose blocks hold their scales.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from grid.models.checkpoint.quantization import Quantization
+from grid.models.checkpoint.safetensors import DTYPE_BITS, Tensor, read_shape
+
+LAYER = re.compile(r"(?:^|\.)(?:layers|layer|h|blocks|block)\.\d+\.")
+"""Names inside a repeated layer."""
+NOT_TEXT = re.compile(r"(?:^|\.)(?:vision\w*|visual|audio\w*|vit|image\w*|multi_modal\w*)\.")
+"""Parts of a model of several kinds that are not its text model."""
+
+_CODES: Mapping[str, tuple[str, ...]] = {
+    "gptq": (".qweight",),
+    "awq": (".qweight",),
+    "bnb": (".weight",),
+    "mlx": (".weight",),
+    "hqq": (".W_q",),
+    "fp8": (".weight",),
+    "aqlm": (".codes",),
+    "torchao": ("._weight_qdata", ".weight"),
+    "compressed-tensors": (".weight_packed", ".weight_compressed", ".weight"),
+}
+"""Endings of the tensor that holds the codes, by format."""
+
+_BESIDE: Mapping[str, re.Pattern[str]] = {
+    "gptq": re.compile(r"\.(qzeros|scales|g_idx)$"),
+    "awq": re.compile(r"\.(qzeros|scales|scaling_factors)$"),
+    "bnb": re.compile(
+        r"\.weight\.(absmax|quant_map|nested_absmax|nested_quant_map|quant_state\.\w+)$"
+        r"|\.(SCB|weight_format)$"
+    ),
+    "mlx": re.compile(r"\.(scales|biases)$"),
+    "hqq": re.compile(
+        r"\.(scale|zero|scale_q|zero_q|meta_scale|meta_zero|nbits|group_size|axis|shape|"
+        r"channel_wise|compute_dtype|quant_scale|quant_zero|view_as_float|unpack_view_dtype|"
+        r"packing|offload_meta|optimize|round_zero|stores_quant_config|encoded_state_dict)$"
+    ),
+    "fp8": re.compile(r"\.(weight_scale(_inv|_2)?|input_scale(_ub)?|activation_scale|[kv]_scale)$"),
+    "aqlm": re.compile(r"\.(codebooks|scales)$"),
+    "torchao": re.compile(r"\._weight_(?!qdata)\w+$"),
+    "compressed-tensors": re.compile(
+        r"\.(weight_(shape|scale|zero_point|g_idx|global_scale|bitmask)|row_offsets|shape|"
+        r"compressed|bitmask|meta|scale_packed|input_(scale|zero_point|global_scale)|"
+        r"[qkv]_(scale|zero_point)|output_(scale|zero_point))$"
+    ),
+}
+"""Tensors that belong to a packed weight and are no weights of their own."""
+
+
+class Weight(NamedTuple):
+    """One weight of the model: `elements` of it, `bytes` with all that belongs to it.
+
+    `name` is the module's for a packed weight, else the tensor's; `shape` is the tensor's where it
+    is not packed.
+    """
+
+    name: str
+    elements: int
+    bytes: int
+    shape: tuple[int, ...] | None
+
+    @property
+    def packed(self) -> bool:
+        return self.shape is None
+
+    @property
+    def matrix(self) -> bool:
+        """More than one dimension."""
+        return self.shape is None or len(self.shape) > 1
+
+    @property
+    def in_layer(self) -> bool:
+        """A weight matrix of a text layer, which is what bits per layer weight are taken over."""
+        return self.matrix and bool(LAYER.search(self.name)) and not NOT_TEXT.search(self.name)
+
+
+def weights_of(tensors: Sequence[Tensor], quantization: Quantization | None) -> list[Weight]:
+    """The weights in the order of the tensors."""
+    if quantization is None:
+        return [_plain(tensor) for tensor in tensors]
+    by_name = {tensor.name: tensor for tensor in tensors}
+    beside = _BESIDE[quantization.format]
+    matches = {name: beside.search(name) for name in by_name}
+    modules = {_module(name, quantization) for name, match in matches.items() if match is None}
+    kept: list[Tensor] = []
+    extra: dict[str, int] = {}
+    for tensor in tensors:
+        match = matches[tensor.name]
+        module = tensor.name[: match.start()] if match else ""
+        if match and module in modules:
+            extra[module] = extra.get(module, 0) + tensor.bytes
+        else:
+            kept.append(tensor)
+    return [_weight(tensor, by_name, extra, quantization) for tensor in kept]
+
+
+def bits_per_weight(weights: Sequence[Weight]) -> float:
+    """Bytes * 8 / elements, scales and indices included in the bytes."""
+    return sum(weight.bytes for weight in weights) * 8 / sum(weight.elements for weight in weights)
+
+
+def matrix_elements(
+    module: str, codes: Tensor, tensors: Mapping[str, Tensor], quantization: Quantization
+) -> int | None:
+    """Elements of the matrix that packed codes stand for; None where they are not packed."""
+    size = _ELEMENTS.get(quantization.format)
+    return None if size is None else size(module, codes, tensors, quantization)
+
+
+def _plain(tensor: Tensor) -> Weight:
+    return Weight(tensor.name, tensor.elements, tensor.bytes, tensor.shape)
+
+
+def _module(name: str, quantization: Quantization) -> str:
+    for ending in _CODES[quantization.format]:
+        if name.endswith(ending):
+            return name.removesuffix(ending)
+    return name
+
+
+def _weight(
+    tensor: Tensor, by_name: Mapping[str, Tensor], extra: Mapping[str, int], how: Quantization
+) -> Weight:
+    module = _module(tensor.name, how)
+    if module == tensor.name:
+        return _plain(tensor)
+    elements = matrix_elements(module, tensor, by_name, how)
+    if elements is None:
+        plain = _plain(tensor)
+        return plain._replace(bytes=plain.bytes + extra.get(module, 0))
+    return Weight(module, elements, tensor.bytes + extra.get(module, 0), None)
+
+
+def _by_columns(
+    module: str, codes: Tensor, tensors: Mapping[str, Tensor], how: Quantization
+) -> int | None:
+    """GPTQ and AWQ: output columns from the scales, inputs from the indices, else by the bits."""
+    scales, index = tensors.get(f"{module}.scales"), tensors.get(f"{module}.g_idx")
+    if scales is not None and len(scales.shape) == 2:
+        if index is not None:
+            return index.elements * scales.shape[1]
+        if how.format == "awq" and how.layout == "gemm":
+            return codes.shape[0] * scales.shape[1]
+    return codes.elements * DTYPE_BITS[codes.dtype] // (how.bits or 4)
+
+
+def _bnb(
+    module: str, codes: Tensor, tensors: Mapping[str, Tensor], how: Quantization
+) -> int | None:
+    if codes.dtype == "I8":
+        return codes.elements if f"{module}.SCB" in tensors else None
+    packed = f"{module}.weight.absmax" in tensors
+    return codes.elements * (DTYPE_BITS[codes.dtype] // 4) if packed else None
+
+
+def _by_scales(
+    module: str, codes: Tensor, tensors: Mapping[str, Tensor], how: Quantization
+) -> int | None:
+    """MLX: rows of 32-bit words beside one scale for each group."""
+    scales = tensors.get(f"{module}.scales")
+    if codes.dtype != "U32" or scales is None:
+        return None
+    if how.overrides:
+        return scales.elements * how.groups.get(module, how.group or 64)
+    return codes.elements * 32 // (how.bits or 4)
+
+
+def _hqq(
+    module: str, codes: Tensor, tensors: Mapping[str, Tensor], how: Quantization
+) -> int | None:
+    scale, bits = tensors.get(f"{module}.scale"), how.bits or 4
+    if bits == 3 and scale is not None and how.group and how.group > 0:
+        return scale.elements * how.group
+    return codes.elements * DTYPE_BITS[codes.dtype] // (4 if bits == 4 else bits)
+
+
+def _compressed(
+    module: str, codes: Tensor, tensors: Mapping[str, Tensor], how: Quantization
+) -> int | None:
+    """By the shape that is stored beside codes whose rows may be padded, else by the bits."""
+    stored = codes.elements * DTYPE_BITS[codes.dtype]
+    if codes.name.endswith(".weight"):
+        return codes.elements if DTYPE_BITS[codes.dtype] <= 8 else None
+    shape = tensors.get(f"{module}.weight_shape")
+    sides = read_shape(shape) if shape is not None else None
+    if sides is not None and math.prod(sides) <= stored:
+        return math.prod(sides)
+    return stored // (how.bits or 4)
+
+
+def _fp8(
+    module: str, codes: Tensor, tensors: Mapping[str, Tensor], how: Quantization
+) -> int | None:
+    return codes.elements if DTYPE_BITS[codes.dtype] == 8 else None
+
+
+def _aqlm(
+    module: str, codes: Tensor, tensors: Mapping[str, Tensor], how: Quantization
+) -> int | None:
+    return math.prod(codes.shape[:2]) * how.block
+
+
+def _torchao(
+    module: str, codes: Tensor, tensors: Mapping[str, Tensor], how: Quantization
+) -> int | None:
+    """One element a byte, except where 4-bit codes share bytes or words."""
+    if codes.name.endswith(".weight"):
+        return None
+    each = DTYPE_BITS[codes.dtype] // 4 if codes.dtype in ("U8", "I32") else 1
+    return codes.elements * each
+
+
+_ELEMENTS = {
+    "gptq": _by_columns,
+    "awq": _by_columns,
+    "bnb": _bnb,
+    "mlx": _by_scales,
+    "hqq": _hqq,
+    "fp8": _fp8,
+    "aqlm": _aqlm,
+    "torchao": _torchao,
+    "compressed-tensors": _compressed,
+}

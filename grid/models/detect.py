@@ -1,0 +1,25 @@
+"""Which format weights are in, and which files hold them, by what lies there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def format_of(path: Path) -> str:
+    """The format of a weight file (its suffix) or of a folder in Hugging Face's layout (by what its
+    config.json says). Raises InputError for a folder that is none."""
+    if not path.is_dir():
+        return path.suffix.lstrip(".").lower()
+    from grid.models.checkpoint.inspect import format_of as of_folder
+
+    return of_folder(path)
+
+
+def weight_files(path: Path) -> list[Path]:
+    """The files that hold the weights: the path itself, or those that a folder's checkpoint is read
+    from. Raises InputError for a folder whose weights are incomplete."""
+    if not path.is_dir():
+        return [path]
+    from grid.models.checkpoint.files import read_weights
+
+    return list(read_weights(path).paths)

@@ -1,0 +1,177 @@
+"""What each layer of a GGUF model keeps per token, from its metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from grid.errors import InputError
+from grid.models.gguf.reader import Header
+from grid.models.model import LayerState
+
+MAX_LAYERS = 4096
+MAX_WIDTH = 2**24
+
+_WINDOW_PERIOD: dict[str, tuple[int, bool]] = {
+    "afmoe": (4, False),
+    "cohere2": (4, False),
+    "cohere2moe": (4, True),
+    "exaone-moe": (4, False),
+    "exaone4": (4, False),
+    "gemma-embedding": (6, False),
+    "gemma2": (2, False),
+    "gemma3": (6, False),
+    "gemma3n": (5, False),
+    "gpt-oss": (2, False),
+    "llama4": (4, False),
+    "mellum": (4, False),
+    "modern-bert": (3, True),
+    "olmo2": (4, False),
+    "plamo3": (8, False),
+    "smallthinker": (4, True),
+}
+"""Architectures whose files leave the pattern out: every n-th layer is full; True: the first is."""
+
+
+class Fields(NamedTuple):
+    """Typed access to a header's metadata; a value of the wrong type or size is an InputError."""
+
+    header: Header
+
+    def fail(
+        self, what: str, hint: str = "the file is damaged, get or convert it again"
+    ) -> InputError:
+        return InputError(f"{self.header.path}: {what}; {hint}")
+
+    def text(self, key: str) -> str:
+        """A short printable string, empty where there is none."""
+        value = self.header.metadata.get(key, "")
+        if not isinstance(value, str):
+            raise self.fail(f"{key} is not a string")
+        return "".join(c for c in value if c.isprintable()).strip()[:200]
+
+    def whole_key(self, key: str) -> int | None:
+        """A whole number from 0 to 2^31, None where there is none."""
+        value = self.header.metadata.get(key)
+        if value is None:
+            return None
+        if type(value) is not int or not 0 <= value < 2**31:
+            raise self.fail(f"{key} is not a whole number within reason")
+        return value
+
+    def key(self, name: str) -> str:
+        """The name under the architecture: `context_length` -> `llama.context_length`."""
+        return f"{self.text('general.architecture')}.{name}"
+
+    def whole(self, name: str) -> int | None:
+        """The same for a key under the architecture's name."""
+        return self.whole_key(self.key(name))
+
+    def per_layer(self, name: str, layers: int) -> list[int] | None:
+        """One number a layer, where the file has a number or an array of them."""
+        value = self.header.metadata.get(self.key(name))
+        if not isinstance(value, tuple):
+            number = self.whole(name)
+            return None if number is None else [number] * layers
+        if len(value) < layers:
+            raise self.fail(f"{self.key(name)} has {len(value)} numbers for {layers} layers")
+        numbers = [int(v) for v in value[:layers] if type(v) in (int, bool) and 0 <= v <= MAX_WIDTH]
+        if len(numbers) < layers:
+            raise self.fail(f"{self.key(name)} has numbers that cannot be")
+        return numbers
+
+
+def layer_states(fields: Fields) -> tuple[LayerState, ...]:
+    """The state of every layer as llama.cpp keeps it; empty where the file does not say.
+
+    Attention keeps key and value heads; a latent (MLA) layer one compressed row and no values; a
+    sliding-window layer at most `window` tokens; a recurrent layer a fixed state.
+    """
+    layers = fields.whole("block_count") or 0
+    if layers > MAX_LAYERS:
+        raise fields.fail(f"absurd header: {layers} layers")
+    heads = fields.per_layer("attention.head_count", layers)
+    if not layers or heads is None:
+        return ()
+    keys, values = _widths(fields, heads)
+    windows = _windows(fields, layers)
+    fixed = _recurrent(fields)
+    recurrent = _recurrent_layers(fields, keys, fixed)
+    return tuple(
+        LayerState(
+            key=0 if recurrent[i] and fields.whole("full_attention_interval") else keys[i],
+            value=0 if recurrent[i] and fields.whole("full_attention_interval") else values[i],
+            window=windows[i],
+            fixed=fixed if recurrent[i] else 0,
+        )
+        for i in range(layers)
+    )
+
+
+def _widths(fields: Fields, heads: Sequence[int]) -> tuple[list[int], list[int]]:
+    """Key and value elements per token and layer."""
+    kv_heads = fields.per_layer("attention.head_count_kv", len(heads)) or list(heads)
+    embedding = fields.whole("embedding_length") or 0
+    shared = embedding // max(*heads, 1)
+    key = fields.whole("attention.key_length")
+    value = fields.whole("attention.value_length")
+    key, value = shared if key is None else key, shared if value is None else value
+    if fields.whole("attention.key_length_mla"):
+        latent = (fields.whole("attention.kv_lora_rank") or 0) + (
+            fields.whole("rope.dimension_count") or 0
+        )
+        return [latent] * len(heads), [0] * len(heads)
+    if max(key, value) * max(kv_heads) > MAX_WIDTH:
+        raise fields.fail("absurd header: the attention heads are too wide")
+    return [key * n for n in kv_heads], [value * n for n in kv_heads]
+
+
+def _windows(fields: Fields, layers: int) -> list[int | None]:
+    """Window of each layer, None where it keeps everything.
+
+    Without a pattern in the file, and none known for the architecture, every layer counts as
+    full: the estimate then is too high, never too low.
+    """
+    window = fields.whole("attention.sliding_window")
+    name = "attention.sliding_window_pattern"
+    given = fields.header.metadata.get(fields.key(name))
+    if not window:
+        return [None] * layers
+    if isinstance(given, tuple):
+        flags = fields.per_layer(name, layers) or []
+        return [window if flag else None for flag in flags]
+    architecture = fields.text("general.architecture")
+    known, full_first = _WINDOW_PERIOD.get(architecture, (None, False))
+    period = fields.whole(name) or known
+    if period is None:
+        return [None] * layers
+    full = 0 if full_first else period - 1
+    return [None if i % period == full else window for i in range(layers)]
+
+
+def _recurrent(fields: Fields) -> int:
+    """Elements of a recurrent layer's state: convolution and state-space, or RWKV's; 0 if none."""
+    embedding = fields.whole("embedding_length") or 0
+    head = fields.whole("wkv.head_size") or 0
+    if head:
+        return embedding * (head + (fields.whole("token_shift_count") or 2))
+    inner, state = fields.whole("ssm.inner_size") or 0, fields.whole("ssm.state_size") or 0
+    groups, kernel = fields.whole("ssm.group_count") or 0, fields.whole("ssm.conv_kernel") or 0
+    if max(inner, state, groups, kernel, embedding) > MAX_WIDTH:
+        raise fields.fail("absurd header: the recurrent state is too wide")
+    return max(kernel - 1, 0) * (inner + 2 * groups * state) + state * inner
+
+
+def _recurrent_layers(fields: Fields, keys: Sequence[int], fixed: int) -> list[bool]:
+    """Which layers keep a recurrent state.
+
+    Where the file names an interval of full attention, those between; else the layers without
+    attention heads; else (both in one layer) all of them.
+    """
+    interval = fields.whole("full_attention_interval")
+    if not fixed:
+        return [False] * len(keys)
+    if interval:
+        return [(i + 1) % interval != 0 for i in range(len(keys))]
+    without = [key == 0 for key in keys]
+    return without if any(without) else [True] * len(keys)

@@ -1,0 +1,137 @@
+"""The size of a GGUF before it is made or downloaded: types, bytes and bits per weight."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from grid.models.gguf.ggml_types import TYPES_BY_NAME
+from grid.models.gguf.inventory import Hyperparameters, Tensor
+from grid.models.gguf.presets import tensor_types
+from grid.models.gguf.reader import DEFAULT_ALIGNMENT, Header
+
+_FIXED_BYTES = 24
+"""Magic, version, number of tensors, number of metadata entries."""
+_NUMBER_KEY_BYTES = 8 + 4 + 4
+"""A metadata entry with a 32-bit number, its name apart."""
+_ADDED_KEYS = ("general.quantization_version", "general.file_type")
+"""What quantizing writes into the metadata."""
+_OTHER_KEYS_BYTES = 1024
+"""Names and numbers of a model, as converters write them."""
+_UNKNOWN_BYTES = 16_384
+"""A chat template, a licence, tags: seldom more."""
+_BYTES_PER_TOKEN = 40
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A GGUF that need not exist."""
+
+    tensor_bytes: int
+    """All tensors without padding."""
+    file_bytes: int
+    """The whole file: header, tensors, padding; of one part."""
+    bpw_file: float
+    """Tensor bytes * 8 / elements, as `gguf.bits_per_weight`."""
+    bpw_layer: float
+    """The same of the matrices inside the blocks."""
+    types: dict[str, str]
+    """llama.cpp's type of every tensor."""
+
+
+def predict(
+    inventory: Iterable[Tensor],
+    hyperparameters: Hyperparameters,
+    preset: str,
+    *,
+    metadata_bytes: int | None = None,
+    importance_matrix: bool = False,
+) -> Prediction:
+    """What llama.cpp would write for `preset`.
+
+    `metadata_bytes` is the header without the list of tensors: of the source's own header
+    (`metadata_bytes_of`) or its tokenizer (`metadata_bytes_with`); None estimates it from the
+    size of the vocabulary, which matters for small models only. Raises InputError as
+    `tensor_types` does, and where a shape is not known.
+    """
+    tensors = tuple(inventory)
+    types = tensor_types(tensors, hyperparameters, preset, importance_matrix=importance_matrix)
+    sizes = [stored_bytes(tensor, types[tensor.name]) for tensor in tensors]
+    if metadata_bytes is None:
+        metadata_bytes = estimated_metadata_bytes(hyperparameters.n_vocab or 0)
+    header = metadata_bytes + sum(_listed_bytes(t.name, len(t.shape or ())) for t in tensors)
+    layer = [
+        (tensor, size)
+        for tensor, size in zip(tensors, sizes, strict=True)
+        if tensor.name.startswith("blk.") and len(tensor.shape or ()) > 1
+    ]
+    everything = list(zip(tensors, sizes, strict=True))
+    return Prediction(
+        tensor_bytes=sum(sizes),
+        file_bytes=_padded(header) + sum(_padded(size) for size in sizes),
+        bpw_file=_bits_per_weight(everything),
+        bpw_layer=_bits_per_weight(layer or everything),
+        types=types,
+    )
+
+
+def stored_bytes(tensor: Tensor, kind: str) -> int:
+    """Bytes of a tensor in a type by llama.cpp's name. Raises InputError if a shape is unknown."""
+    stored = TYPES_BY_NAME[kind]
+    return tensor.elements // stored.block * stored.bytes
+
+
+def metadata_bytes_of(headers: Sequence[Header]) -> int:
+    """Metadata of the file that quantizing a GGUF of these parts gives.
+
+    At most the alignment less one too much: where the list of tensors ends is not kept.
+    """
+    first = headers[0]
+    listed = sum(_listed_bytes(tensor.name, len(tensor.dims)) for tensor in first.tensors)
+    added = (key for key in _ADDED_KEYS if key not in first.metadata)
+    return first.data_start - listed + sum(_NUMBER_KEY_BYTES + len(key) for key in added)
+
+
+def metadata_bytes_with(
+    tokenizer: Mapping[str, Any], vocabulary: int, *, chat_template: str = ""
+) -> int:
+    """An estimate from a tokenizer.json: its tokens and merges, and 1 KiB for the rest.
+
+    Tokens: a length of 8 bytes, the text, a type of 4, and a score of 4 where there are no
+    merges; the vocabulary is filled up to its size as converters do.
+    """
+    model = tokenizer.get("model") or {}
+    vocab, merges = model.get("vocab") or {}, model.get("merges") or ()
+    texts = [entry[0] if isinstance(entry, list | tuple) else entry for entry in vocab]
+    added = [entry["content"] for entry in tokenizer.get("added_tokens") or ()]
+    tokens = {str(text) for text in (*texts, *added)}
+    per_token = 8 + 4 + (0 if merges else 4)
+    text_bytes = sum(len(text.encode(errors="replace")) for text in tokens)
+    filled = max(vocabulary - len(tokens), 0) * (per_token + len("[PAD000000]"))
+    joined = (m if isinstance(m, str) else " ".join(m) for m in merges)
+    merged = sum(8 + len(text.encode(errors="replace")) for text in joined)
+    listed = per_token * len(tokens) + text_bytes + filled + merged
+    return _FIXED_BYTES + _OTHER_KEYS_BYTES + len(chat_template.encode()) + listed
+
+
+def estimated_metadata_bytes(vocabulary: int) -> int:
+    """An estimate where only the number of tokens is known: 40 bytes each, 17 KiB for the rest.
+
+    Byte-pair vocabularies take 35 to 60 bytes a token with their merges, others about 22.
+    """
+    return _FIXED_BYTES + _OTHER_KEYS_BYTES + _UNKNOWN_BYTES + _BYTES_PER_TOKEN * vocabulary
+
+
+def _listed_bytes(name: str, rank: int) -> int:
+    """A tensor's entry in the header: name, number of lengths, lengths, type, offset."""
+    return 8 + len(name.encode()) + 4 + 8 * rank + 4 + 8
+
+
+def _padded(size: int) -> int:
+    return -(-size // DEFAULT_ALIGNMENT) * DEFAULT_ALIGNMENT
+
+
+def _bits_per_weight(stored: Sequence[tuple[Tensor, int]]) -> float:
+    elements = sum(tensor.elements for tensor, _ in stored)
+    return sum(size for _, size in stored) * 8 / elements if elements else 0.0

@@ -1,0 +1,185 @@
+"""One file of a repository in the user's cache of the hub: resumed, and checked by its hash.
+
+The cache's layout is huggingface_hub's: contents under `blobs/`, named by their hash, and links to
+them under `snapshots/COMMIT/`. What came of a download that broke off stays at
+`blobs/HASH.incomplete`; huggingface_hub itself, since it downloads to files of random names, would
+throw it away and begin again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+from grid.errors import EngineError
+from grid.models.checksum import file_sha256, remember_sha256
+from grid.models.hub.errors import Place, told
+from grid.models.hub.library import utilities
+from grid.models.hub.repository import RemoteFile
+from grid.models.hub.transfer import Advance, git_hash, transfer
+from grid.units import format_bytes
+
+
+def cached(repo: str, commit: str, file: RemoteFile) -> Path | None:
+    """The file in the user's cache, None where it is not there or not of the right size."""
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(repo, file.path, revision=commit)
+    if not isinstance(found, str) or Path(found).stat().st_size != file.size:
+        return None
+    return Path(found)
+
+
+def have_bytes(repo: str, file: RemoteFile) -> int:
+    """Bytes of the file's content that are there already, whole or in part."""
+    blob = _blob(repo, file)
+    for path in (blob, _partial(blob)):
+        if path.is_file():
+            return min(path.stat().st_size, file.size)
+    return 0
+
+
+def download(repo: str, commit: str, file: RemoteFile, advance: Advance) -> Path:
+    """The file's path in the user's cache, downloaded as far as it is not there, and verified.
+
+    Raises EngineError with one line where it does not come, or not as listed; then what is wrong
+    is removed and what is right so far is kept for the next time.
+    """
+    place = Place(repo, file.path, commit)
+    path = cached(repo, commit, file)
+    if path is not None:
+        advance(file.size)
+    else:
+        with told(place, EngineError), quiet(), _disk_errors(place):
+            path = _brought(repo, commit, file, advance)
+    _verify(place, path, file)
+    return path
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """huggingface_hub without its own warnings and progress bars: ours tell."""
+    from huggingface_hub import constants
+
+    library = utilities()
+    verbosity = library.logging.get_verbosity()
+    # The user's own setting, one way or the other, cannot be changed from here.
+    silent = constants.HF_HUB_DISABLE_PROGRESS_BARS is not None
+    silent = silent or library.are_progress_bars_disabled()
+    library.logging.set_verbosity_error()
+    if not silent:
+        library.disable_progress_bars()
+    try:
+        yield
+    finally:
+        library.logging.set_verbosity(verbosity)
+        if not silent:
+            library.enable_progress_bars()
+
+
+def _storage(repo: str) -> Path:
+    from huggingface_hub import constants
+    from huggingface_hub.file_download import repo_folder_name
+
+    return Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=repo, repo_type="model")
+
+
+def _blob(repo: str, file: RemoteFile) -> Path:
+    return _storage(repo) / "blobs" / file.etag
+
+
+def _partial(blob: Path) -> Path:
+    return blob.with_name(f"{blob.name}.incomplete")
+
+
+def _brought(repo: str, commit: str, file: RemoteFile, advance: Advance) -> Path:
+    from huggingface_hub import constants, hf_hub_download
+
+    blob = _blob(repo, file)
+    lock = _storage(repo).parent / ".locks" / _storage(repo).name / f"{file.etag}.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    blob.parent.mkdir(parents=True, exist_ok=True)
+    with utilities().WeakFileLock(lock):  # the lock that huggingface_hub takes for the same content
+        if blob.exists():
+            advance(file.size)
+        elif file.size <= constants.MAX_HTTP_DOWNLOAD_SIZE:
+            _bring(repo, commit, file, blob, advance)
+    if not blob.exists():
+        return _through_xet(repo, commit, file, advance)
+    # With the content there, this makes the link to it from the snapshot.
+    return Path(hf_hub_download(repo, file.path, revision=commit, library_name="quantgrid"))
+
+
+def _through_xet(repo: str, commit: str, file: RemoteFile, advance: Advance) -> Path:
+    """What is too large for a plain download comes by the hub's own protocol, unresumed."""
+    from huggingface_hub import constants, hf_hub_download
+
+    place = Place(repo, file.path)
+    if constants.HF_HUB_DISABLE_XET or find_spec("hf_xet") is None:
+        raise EngineError(
+            f"{place}: the hub sends {format_bytes(file.size)} through Xet only; install hf-xet "
+            "and leave HF_HUB_DISABLE_XET unset"
+        )
+    try:
+        path = hf_hub_download(repo, file.path, revision=commit, library_name="quantgrid")
+    except (OSError, RuntimeError) as error:
+        if type(error).__module__ not in ("builtins", "hf_xet"):
+            raise
+        raise EngineError(f"{place}: Xet brought no file ({error}); run again") from error
+    advance(file.size)
+    return Path(path)
+
+
+def _bring(repo: str, commit: str, file: RemoteFile, blob: Path, advance: Advance) -> None:
+    """Complete the partial file and give it its name, if it is what the hub lists."""
+    partial = _partial(blob)
+    with partial.open("a+b") as target:
+        digest = transfer(repo, commit, file, target, advance)
+    if digest != file.etag:
+        partial.unlink()
+        raise _differs(Place(repo, file.path), digest, file.etag)
+    partial.replace(blob)
+    if file.sha256:
+        remember_sha256(blob, digest)
+
+
+def _verify(place: Place, path: Path, file: RemoteFile) -> None:
+    """Raises EngineError, and removes the content, where it is not what the hub lists. A large
+    file is read once: its digest is remembered."""
+    if file.sha256:
+        digest = file_sha256(path)
+    else:
+        hasher = git_hash(path.stat().st_size)
+        hasher.update(path.read_bytes())
+        digest = hasher.hexdigest()
+    if digest == file.etag:
+        return
+    for bad in (path.resolve(), path):
+        bad.unlink(missing_ok=True)
+    raise _differs(place, digest, file.etag)
+
+
+def _differs(place: Place, digest: str, listed: str) -> EngineError:
+    return EngineError(
+        f"{place}: the file's hash is {digest[:16]}…, the hub lists {listed[:16]}…; it was damaged "
+        "on its way or on the disk and is removed, run again to download it anew"
+    )
+
+
+@contextmanager
+def _disk_errors(place: Place) -> Iterator[None]:
+    import httpx2
+
+    try:
+        yield
+    except httpx2.HTTPError:
+        raise
+    except OSError as error:
+        if type(error).__module__ != "builtins":
+            raise
+        raise EngineError(
+            f"{place}: cannot be written to the cache ({error.strerror or error}); make room, or "
+            "set HF_HOME to another disk"
+        ) from error

@@ -1,0 +1,152 @@
+"""What went wrong between here and the hub, in one line that says what to try."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from grid.errors import GridError, InputError
+from grid.models.hub.address import Address
+
+_LOG_IN = "log in with `hf auth login` or set HF_TOKEN"
+
+
+class Place(NamedTuple):
+    """What was asked for."""
+
+    repo: str
+    file: str | None = None
+    revision: str | None = None
+
+    def __str__(self) -> str:
+        return str(Address(self.repo, self.file))
+
+
+@contextmanager
+def told(place: Place, kind: type[GridError]) -> Iterator[None]:
+    """Turn the errors of huggingface_hub and of the network into one line, raised as `kind`."""
+    import httpx2
+    from huggingface_hub import errors
+
+    known = (
+        errors.OfflineModeIsEnabled,
+        errors.EntryNotFoundError,
+        errors.FileMetadataError,
+        errors.LocalTokenNotFoundError,
+        errors.XetDownloadError,
+        httpx2.HTTPError,
+        httpx2.InvalidURL,
+    )
+    try:
+        yield
+    except known as error:
+        raise kind(line(place, error)) from error
+
+
+@contextmanager
+def understood(place: Place) -> Iterator[None]:
+    """Turn what reading an answer raises, where it is not a hub's, into one line."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{place}: what {_host()} answers is not a hub's answer ({_short(error)}); check "
+            "HF_ENDPOINT, and that no proxy or login page answers instead"
+        ) from error
+
+
+def line(place: Place, error: Exception) -> str:
+    """The message for an error of huggingface_hub or of its HTTP client."""
+    import httpx2
+    from huggingface_hub import errors
+
+    match error:
+        case errors.OfflineModeIsEnabled():
+            return f"{place}: HF_HUB_OFFLINE is set; unset it to ask the hub"
+        case errors.GatedRepoError():
+            return _gated(place)
+        case errors.DisabledRepoError():
+            return f"{place}: the hub has disabled this repository; choose another"
+        case errors.RevisionNotFoundError():
+            return (
+                f"hf:{place.repo} has no revision {place.revision!r}; name a branch, a tag or a "
+                "commit, or leave it out for the default branch"
+            )
+        case errors.RemoteEntryNotFoundError():
+            return f"{place}: the file is not there at {place.revision}; look into the repository"
+        case errors.RepositoryNotFoundError():
+            return _not_found(place)
+        case errors.HfHubHTTPError():
+            return _status(place, error)
+        case httpx2.TimeoutException():
+            return (
+                f"{place}: {_host()} does not answer in time; try again with a higher "
+                "HF_HUB_DOWNLOAD_TIMEOUT, or set HF_HUB_OFFLINE=1 to use what is in the cache"
+            )
+        case httpx2.TransportError():
+            return (
+                f"{place}: cannot reach {_host()} ({_short(error)}); check the network and "
+                "HF_ENDPOINT, or set HF_HUB_OFFLINE=1 to use what is in the cache"
+            )
+        case errors.LocalEntryNotFoundError() if isinstance(error.__cause__, Exception):
+            return line(place, error.__cause__)
+    return f"{place}: {_short(error)}; try again, or check HF_ENDPOINT"
+
+
+def _gated(place: Place) -> str:
+    page = f"{_endpoint()}/{place.repo}"
+    if _has_token():
+        return (
+            f"{place}: hf:{place.repo} is gated, and your account has no access; accept its terms "
+            f"at {page} and wait until it is granted"
+        )
+    return f"{place}: hf:{place.repo} is gated; accept its terms at {page}, then {_LOG_IN}"
+
+
+def _not_found(place: Place) -> str:
+    """The hub answers the same for what is private and for what does not exist."""
+    if _has_token():
+        return (
+            f"hf:{place.repo}: no such repository, or your account may not see it; check the name "
+            f"at {_endpoint()}/{place.repo}"
+        )
+    return (
+        f"hf:{place.repo}: no such repository, or it is private; check the name, and if it is "
+        f"private {_LOG_IN}"
+    )
+
+
+def _status(place: Place, error: Any) -> str:
+    code = int(error.response.status_code)
+    said = _short(error.server_message or error.response.reason_phrase)
+    if code == 401:
+        return f"{place}: {_host()} does not accept the token ({said}); {_LOG_IN} again"
+    if code == 403:
+        return f"{place}: {_host()} refuses ({said}); {_LOG_IN} of an account with access"
+    if code == 429:
+        return f"{place}: too many requests; wait a few minutes, or {_LOG_IN}"
+    if code >= 500:
+        return f"{place}: {_host()} has a problem of its own ({code} {said}); try again later"
+    return f"{place}: {_host()} answers {code} {said}; check the name and HF_ENDPOINT"
+
+
+def _has_token() -> bool:
+    from huggingface_hub import get_token
+
+    return get_token() is not None
+
+
+def _endpoint() -> str:
+    from huggingface_hub import constants
+
+    return str(constants.ENDPOINT)
+
+
+def _host() -> str:
+    return _endpoint().partition("//")[2] or _endpoint()
+
+
+def _short(text: object) -> str:
+    """One line of at most 200 characters."""
+    return " ".join(str(text).split())[:200] or type(text).__name__
