@@ -22,13 +22,13 @@ import msgspec
 
 from grid import wire
 from grid.backend import ENTRY_POINT_GROUP, Availability, Backend
+from grid.backend.registry import backend
 from grid.cache import cache_dir, write_whole
 from grid.errors import EngineError, InputError
 from grid.hardware.node import Node
 from grid.installer import make_venv
 from grid.models.identity import digest
 from grid.process import EngineProcess
-from grid.registry import backend
 
 CORE = ("msgspec", "numpy", "psutil")
 """What the engine's process itself imports, beside the engine."""

@@ -19,11 +19,11 @@ from typing import BinaryIO
 
 from grid import wire
 from grid.backend import Engine, Imports, Quantizes
+from grid.backend.registry import backend
 from grid.errors import EngineError, GridError, OutOfMemory, Unsupported
 from grid.measure.meter import Meter
 from grid.measure.process import page_cache_share, resident_bytes
 from grid.measure.run import Loading, measure
-from grid.registry import backend
 
 
 class Host:

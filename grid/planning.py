@@ -11,13 +11,13 @@ import msgspec
 import pyarrow.compute as pc
 
 from grid.backend import Backend
+from grid.backend.registry import backend
 from grid.environments import CPU
 from grid.errors import InputError
 from grid.hardware.node import Node
 from grid.measurement import PRUNED
 from grid.plan.plan import Plan
 from grid.plan.sweep import Sweep
-from grid.registry import backend
 from grid.results import open_store
 from grid.schedule.report import Report
 

@@ -16,11 +16,11 @@ import time
 from collections.abc import Callable
 
 from grid import wire
+from grid.backend.registry import names
 from grid.environments import Interpreter, found
 from grid.errors import EngineError
 from grid.hardware.probe import probe_node
 from grid.process import EngineProcess
-from grid.registry import names
 
 TIMES = 9
 LIMIT_S = 1.0

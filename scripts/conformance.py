@@ -23,13 +23,13 @@ from typing import Any, NamedTuple
 
 from grid import wire
 from grid.backend import Calibration
+from grid.backend.registry import backend
 from grid.environments import engine_version, found, made
 from grid.errors import EngineError
 from grid.hardware.node import Node
 from grid.hardware.probe import probe_node
 from grid.models import bundled as reference
 from grid.process import EngineProcess
-from grid.registry import backend
 from grid.texts import CALIBRATION, read_text
 
 REQUIRED = ("llamacpp", "gptq", "awq", "transformers", "mlx", "vllm", "fake")

@@ -49,6 +49,6 @@ def new(
     ] = None,
 ) -> None:
     """Begin a backend: a folder with a toy engine that passes its tests, to be filled in."""
-    from grid.kit import new_backend
+    from grid.backend.new_backend import new_backend
 
     new_backend(name, folder)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 import pyarrow.compute as pc
 
+from grid.backend.registry import backend, names
 from grid.cell import Options
 from grid.compare.choice import Choice, Unusable, each_of, plan_here, request_of, unusable
 from grid.errors import GridError, InputError, did_you_mean
@@ -18,7 +19,6 @@ from grid.hardware.probe import probe_node
 from grid.plan.load import load_sweep
 from grid.plan.origin import BUNDLED
 from grid.plan.sweep import ModelEntry, Sweep
-from grid.registry import backend, names
 from grid.results.problems import nothing_there
 
 _COLUMNS = (

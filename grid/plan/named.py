@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 import msgspec
 
+from grid.backend.registry import backend, names
 from grid.errors import InputError
 from grid.models.checkpoint.inspect import is_checkpoint
 from grid.models.detect import format_of
 from grid.plan.load import load_sweep
 from grid.plan.origin import BUNDLED, HUB
 from grid.plan.sweep import ModelEntry, Sweep
-from grid.registry import backend, names
 
 LADDER = ("F16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_M", "Q2_K")
 """Quants made of 16-bit weights."""

@@ -322,7 +322,7 @@ class _Group:
 
 def _hint(quant: str, known: set[str]) -> str:
     """The nearest name; where an installed backend that is not in the sweep makes it, that."""
-    from grid.registry import backend, names
+    from grid.backend.registry import backend, names
 
     for name in names():
         try:

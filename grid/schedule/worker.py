@@ -10,6 +10,7 @@ from typing import cast
 import msgspec
 
 from grid import wire
+from grid.backend.registry import backend
 from grid.cell import Cell, Options
 from grid.environments import Interpreter
 from grid.errors import EngineError, OutOfMemory
@@ -18,7 +19,6 @@ from grid.hardware.node import Node
 from grid.measurement import PRUNED, Measurement, Status
 from grid.plan.order import Session
 from grid.process import EngineProcess
-from grid.registry import backend
 from grid.shelf.peers import Peers
 from grid.shelf.shelf import Shelf
 from grid.workload import Memory, Quality, kind

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from grid.backend import Calibration
+from grid.backend.registry import backend, names
 from grid.cache import cache_dir, write_whole
 from grid.cell import Cell
 from grid.errors import EngineError, InputError
@@ -20,7 +21,6 @@ from grid.events import Event, Settings
 from grid.models.artifact import Artifact
 from grid.models.checkpoint import inspect as checkpoint
 from grid.plan.origin import BUNDLED, HUB
-from grid.registry import backend, names
 from grid.shelf.manifest import main_name, manifest_of, named_files
 from grid.shelf.offers import offer
 from grid.shelf.sharing import Sharing, Thing

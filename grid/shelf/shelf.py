@@ -10,6 +10,7 @@ import msgspec
 
 from grid import wire
 from grid.backend import Calibration
+from grid.backend.registry import backend
 from grid.cache import cache_dir, write_whole
 from grid.cell import Cell
 from grid.environments import Interpreter, device_of, engine_version, found, made
@@ -20,7 +21,6 @@ from grid.measure.reference import REFERENCE_FORMAT, TOP, WHOLE
 from grid.models.artifact import Artifact, ArtifactFacts
 from grid.models.identity import digest
 from grid.plan.origin import source_folder
-from grid.registry import backend
 from grid.shelf.downloads import WORTH_BYTES, download, downloaded
 from grid.shelf.eviction import cache_limit
 from grid.shelf.inputs import Inputs, artifact_thing, is_as_planned, is_bundled, is_remote

@@ -6,10 +6,10 @@ import sys
 import time
 from collections.abc import Iterable
 
+from grid.backend.registry import backend, names
 from grid.environments import HERE, availability, found, made
 from grid.errors import EngineError, InputError
 from grid.hardware.node import Node
-from grid.registry import backend, names
 from grid.show.console import console
 from grid.units import format_seconds
 

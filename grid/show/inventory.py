@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 
 from grid.backend import Availability
+from grid.backend.registry import backend, names
 from grid.environments import availability
 from grid.errors import InputError
 from grid.hardware.node import Node
-from grid.registry import backend, names
 from grid.show.console import console, print_json, table
 from grid.units import format_bytes
 

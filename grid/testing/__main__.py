@@ -18,9 +18,9 @@ from typing import TextIO
 import msgspec
 
 from grid.backend import Calibration
+from grid.backend.registry import backend
 from grid.cache import CACHE_VARIABLE
 from grid.errors import GridError, InputError
-from grid.registry import backend
 from grid.testing import CHECKS, Case, Expected, capabilities, expectation, here, report
 from grid.testing.runner import BROKEN
 from grid.texts import CALIBRATION, read_text

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from grid.backend.new_backend import contents, new_backend
+from grid.backend.new_backend.template import plugin as toy
 from grid.errors import InputError
-from grid.kit import contents, new_backend
-from grid.kit.template import plugin as toy
 
 NAMES = st.from_regex(r"[a-z][a-z0-9]{0,6}([-_][a-z0-9]{1,6}){0,2}", fullmatch=True)
 

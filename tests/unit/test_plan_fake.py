@@ -16,8 +16,8 @@ from grid_fake.engine import PROSE, FakeEngine
 from plan_helpers import NODE
 
 from grid.backend import Generates, Logits, Quantizes, Scores, Steps, Tokenizes
+from grid.backend.registry import backend
 from grid.errors import EngineError, InputError, OutOfMemory, Unsupported
-from grid.registry import backend
 
 TEXT = "the man and the sea were with the others"
 

@@ -14,9 +14,9 @@ import pytest
 
 from grid import wire
 from grid.backend import Backend
+from grid.backend.registry import backend
 from grid.errors import EngineDied, EngineTimeout, OutOfMemory, Unsupported
 from grid.process import EngineProcess
-from grid.registry import backend
 from grid.workload import Decode, Prefill
 
 

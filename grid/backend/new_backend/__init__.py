@@ -13,8 +13,8 @@ import sys
 from importlib.resources import files
 from pathlib import Path
 
+from grid.backend.registry import backend, names
 from grid.errors import InputError
-from grid.registry import backend, names
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
 _TEMPLATE = "myengine"
