@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from grid import statistics
-from grid.measurement import ItemResult, Measurement, Metric
+from grid.cells.measurement import ItemResult, Measurement, Metric
+from grid.cells.workload import Decode, Prefill, Workload
 from grid.metrics import METRICS
 from grid.statistics import Interval
-from grid.workload import Decode, Prefill, Workload
 
 Floats = npt.NDArray[np.float64]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from grid.backend import Calibration
-from grid.measurement import Measurement
+from grid.cells.measurement import Measurement
 from grid.models.artifact import ArtifactFacts
 
 BEGINS = "begins"

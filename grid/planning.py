@@ -12,10 +12,10 @@ import pyarrow.compute as pc
 
 from grid.backend import Backend
 from grid.backend.registry import backend
+from grid.cells.measurement import PRUNED
 from grid.environments import CPU
 from grid.errors import InputError
 from grid.hardware.node import Node
-from grid.measurement import PRUNED
 from grid.plan.plan import Plan
 from grid.plan.sweep import Sweep
 from grid.results import open_store

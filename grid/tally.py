@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from grid import __version__
-from grid.cell import Cell
+from grid.cells.cell import Cell
+from grid.cells.measurement import RETRIED, Measurement, Metric, Status
+from grid.cells.workload import kind
 from grid.derive import metrics_of
 from grid.errors import StoreLost
 from grid.events import CellDone, CellStarted, Event, Observed, Prepared, Preparing
 from grid.events import Note as Remark
-from grid.measurement import RETRIED, Measurement, Metric, Status
 from grid.models.artifact import ArtifactFacts
 from grid.plan.estimate import cell_seconds
 from grid.progress import Finished, Nodes, Note, Planned, Progress, Started, Step
@@ -33,7 +34,6 @@ from grid.schedule.campaign import Campaign
 from grid.schedule.conductor import Crowd, Grown, Happened, Outcome, Unrunnable
 from grid.schedule.crew import Noted
 from grid.schedule.report import Report
-from grid.workload import kind
 
 if TYPE_CHECKING:
     from grid.results.store import Writer

@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 
 from grid.backend import Availability, Calibration
-from grid.cell import Options
+from grid.cells.cell import Options
+from grid.cells.measurement import ItemResult, Series
+from grid.cells.workload import Quality, Workload
 from grid.hardware.node import Node
-from grid.measurement import ItemResult, Series
-from grid.workload import Quality, Workload
 
 
 class Load(msgspec.Struct, tag=True, frozen=True, kw_only=True):

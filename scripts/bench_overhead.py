@@ -20,7 +20,7 @@ from pathlib import Path
 import gguf
 import numpy as np
 
-from grid.texts import read_text
+from grid.cells.texts import read_text
 
 WIDTH, INNER, HEADS, KV_HEADS, VOCABULARY = 2048, 8192, 32, 8, 32_000
 

@@ -12,8 +12,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from grid.cells.measurement import Measurement
 from grid.hardware.probe import probe_node
-from grid.measurement import Measurement
 from grid.plan.load import parse_sweep
 from grid.planning import Known, plan_for
 from grid.results import open_for_writing, open_store

@@ -20,12 +20,12 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from grid.cell import Options
+from grid.cells.cell import Options
+from grid.cells.workload import Workload
 from grid.errors import EngineError, InputError, OutOfMemory, Unsupported, did_you_mean
 from grid.hardware.node import Node
 from grid.models.artifact import Artifact, ArtifactFacts, Inspection
 from grid.models.model import LayerState, Model
-from grid.workload import Workload
 
 __all__ = [
     "Artifact",

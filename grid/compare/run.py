@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from msgspec.structs import replace
 
 from grid import wire
-from grid.cell import Cell
+from grid.cells.cell import Cell
 from grid.compare.choice import Choice, Unusable
 from grid.compare.nouns import Comparison, Output
 from grid.compare.parting import parted, text_of, token_of

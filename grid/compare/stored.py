@@ -10,7 +10,7 @@ import msgspec
 import pyarrow.compute as pc
 
 from grid.backend.registry import backend, names
-from grid.cell import Options
+from grid.cells.cell import Options
 from grid.compare.choice import Choice, Unusable, each_of, plan_here, request_of, unusable
 from grid.errors import GridError, InputError, did_you_mean
 from grid.explore import Dataset

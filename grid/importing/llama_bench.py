@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from grid.cells.measurement import Series
 from grid.importing import gguf_names as names
 from grid.importing import metric
 from grid.importing.record import Origin, Record, Weights
@@ -22,7 +23,6 @@ from grid.importing.source import (
     shortened,
     text,
 )
-from grid.measurement import Series
 
 ORIGIN = Origin("llama-bench")
 

@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from grid.cells.measurement import ItemResult, Metric
 from grid.importing import metric
 from grid.importing.gguf_names import quant_in
 from grid.importing.lm_eval_samples import Items, items_beside
 from grid.importing.lm_eval_tasks import Task, group_of, task_of
 from grid.importing.record import Origin, Record, Weights
 from grid.importing.source import Source, clean, finite, json_of, mapping, seconds, shortened, text
-from grid.measurement import ItemResult, Metric
 from grid.models.identity import digest
 
 ORIGIN = Origin("lm-evaluation-harness")

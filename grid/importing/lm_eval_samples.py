@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from grid.cells.measurement import ItemResult
 from grid.importing.lm_eval_tasks import Task, group_of
 from grid.importing.source import Source, finite, json_of, shortened, text, text_of
-from grid.measurement import ItemResult
 from grid.models.identity import digest
 
 _RESULTS = re.compile(r"results_(.+)\.json")

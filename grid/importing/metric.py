@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from grid import statistics
-from grid.measurement import ItemResult, Metric, Series
+from grid.cells.measurement import ItemResult, Metric, Series
 from grid.statistics import Interval
 
 UNITS = {

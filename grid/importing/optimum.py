@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from grid.cells.measurement import Metric, Series
 from grid.importing import metric
 from grid.importing.llama_bench import unnamed
 from grid.importing.record import Origin, Record, Weights
@@ -19,7 +20,6 @@ from grid.importing.source import (
     text,
     text_of,
 )
-from grid.measurement import Metric, Series
 
 ORIGIN = Origin("optimum-benchmark")
 

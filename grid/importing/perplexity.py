@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from grid.cells.measurement import Metric
 from grid.importing import gguf_names as names
 from grid.importing import metric
 from grid.importing.llama_bench import unnamed
 from grid.importing.record import Origin, Record, Weights
 from grid.importing.source import Source, shortened
-from grid.measurement import Metric
 
 ORIGIN = Origin("llama-perplexity")
 

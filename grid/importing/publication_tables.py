@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from grid.cells.measurement import Metric
 from grid.importing import metric
 from grid.importing.record import Record, Weights
-from grid.measurement import Metric
 from grid.models.model import LayerState
 from grid.units import GIB
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from grid.measurement import ItemResult, Metric, Series
+from grid.cells.measurement import ItemResult, Metric, Series
 from grid.models.identity import digest
 from grid.models.model import LayerState
 from grid.results.rows import Row, Rows, merge

@@ -6,11 +6,11 @@ from itertools import pairwise
 from time import perf_counter
 
 from grid.backend import Engine, Generates, Tokenizes
+from grid.cells.workload import Latency
 from grid.errors import EngineError
 from grid.measure.meter import Meter
 from grid.measure.prompts import prompt_text
 from grid.measure.result import Outcome, need, series
-from grid.workload import Latency
 
 
 def latency(engine: Engine, workload: Latency, meter: Meter) -> Outcome:

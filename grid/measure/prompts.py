@@ -23,7 +23,7 @@ def token_ids(tokenizer: Tokenizes, count: int, first: bool = True) -> list[int]
 @cache
 def prose() -> str:
     """Natural English that ships with the package, for requests that pass the tokenizer."""
-    from grid.texts import read_text
+    from grid.cells.texts import read_text
 
     return read_text("ref:heldout").text
 

@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from grid.backend import Engine, Tokenizes
+from grid.cells.workload import Quality
 from grid.errors import EngineError, Unsupported
 from grid.measure.chunks import Chunk, chunk_ids, scored_chunks
 from grid.measure.meter import Meter
 from grid.measure.reference import Asked, Reference, log_rest, read_reference, spelling
 from grid.measure.result import Outcome, need, series
-from grid.workload import Quality
 
 Floats = npt.NDArray[np.float64]
 

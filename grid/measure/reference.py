@@ -17,11 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from grid.backend import Engine, Tokenizes
+from grid.cells.workload import Quality
 from grid.errors import EngineError
 from grid.measure.chunks import Chunk, chunk_ids, scored_chunks
 from grid.measure.meter import Meter
 from grid.measure.result import need
-from grid.workload import Quality
 
 REFERENCE_FORMAT = 2
 """Part of a reference file's name: another layout is another file."""

@@ -8,8 +8,8 @@ from typing import TypeVar
 import msgspec
 
 from grid.backend import Engine
+from grid.cells.measurement import ItemResult, Series
 from grid.errors import Unsupported
-from grid.measurement import ItemResult, Series
 
 C = TypeVar("C")
 

@@ -8,6 +8,7 @@ import msgspec
 
 from grid import wire
 from grid.backend import Engine
+from grid.cells.workload import Decode, Latency, Memory, Prefill, Quality, Tasks
 from grid.measure.latency import latency
 from grid.measure.memory import Loading, memory
 from grid.measure.meter import Meter
@@ -16,7 +17,6 @@ from grid.measure.quality import quality
 from grid.measure.result import Outcome
 from grid.measure.speed import decode, prefill
 from grid.measure.tasks import tasks
-from grid.workload import Decode, Latency, Memory, Prefill, Quality, Tasks
 
 __all__ = ["Loading", "measure"]
 

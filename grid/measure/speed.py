@@ -5,10 +5,10 @@ from __future__ import annotations
 from time import perf_counter
 
 from grid.backend import Engine, Steps, Tokenizes
+from grid.cells.workload import Decode, Prefill
 from grid.measure.meter import Meter
 from grid.measure.prompts import token_ids
 from grid.measure.result import Outcome, need, series
-from grid.workload import Decode, Prefill
 
 
 def prefill(engine: Engine, workload: Prefill, meter: Meter) -> Outcome:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from grid.backend import Engine, Scores, Tokenizes, TokenScores
+from grid.cells.measurement import ItemResult
+from grid.cells.texts import Item, read_items
+from grid.cells.workload import Tasks
 from grid.errors import Unsupported
 from grid.measure.meter import Meter
 from grid.measure.result import Outcome, need
-from grid.measurement import ItemResult
-from grid.texts import Item, read_items
-from grid.workload import Tasks
 
 Request = tuple[list[int], list[int]]
 

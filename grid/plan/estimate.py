@@ -21,11 +21,11 @@ from collections.abc import Mapping
 
 import msgspec
 
-from grid.cell import Cell
+from grid.cells.cell import Cell
+from grid.cells.workload import Decode, Latency, Memory, Prefill, Quality, Tasks
 from grid.models.artifact import Artifact
 from grid.plan.order import Session
 from grid.plan.plan import Plan
-from grid.workload import Decode, Latency, Memory, Prefill, Quality, Tasks
 
 FLOPS_PER_CORE = 50e9
 STEP_OVERHEAD_S = 100e-6

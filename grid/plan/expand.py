@@ -9,7 +9,8 @@ from types import MappingProxyType
 import msgspec
 
 from grid.backend import Backend
-from grid.cell import Cell, Options
+from grid.cells.cell import Cell, Options
+from grid.cells.workload import SPEED_KINDS, Quality, Workload
 from grid.errors import InputError, did_you_mean
 from grid.hardware.node import Node
 from grid.models.identity import digest
@@ -18,7 +19,6 @@ from grid.plan.plan import Plan, Skip
 from grid.plan.sources import Candidate, resolve
 from grid.plan.sweep import Sweep
 from grid.plan.workloads import Asked
-from grid.workload import SPEED_KINDS, Quality, Workload
 
 
 def expand(

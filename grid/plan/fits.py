@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from grid.backend import Backend, Capability, Needs
-from grid.cell import Cell
+from grid.cells.cell import Cell
+from grid.cells.workload import Memory, Workload, kind
 from grid.hardware.node import Node
 from grid.units import format_bytes
-from grid.workload import Memory, Workload, kind
 
 _TAKES: dict[str, tuple[tuple[Capability, ...], ...]] = {
     "memory": (("tokenizes",), ("steps", "generates")),

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from grid.cell import Cell, Options
+from grid.cells.cell import Cell, Options
+from grid.cells.workload import Quality, Workload, kind
 from grid.models.artifact import Artifact
-from grid.workload import Quality, Workload, kind
 
 _KINDS = ("memory", "prefill", "decode", "latency", "quality", "tasks")
 

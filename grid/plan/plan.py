@@ -6,11 +6,11 @@ from collections.abc import Container, Mapping
 
 import msgspec
 
-from grid.cell import Cell
+from grid.cells.cell import Cell
+from grid.cells.workload import Quality
 from grid.hardware.node import Node
 from grid.models.artifact import Artifact
 from grid.plan.order import Session, dependency_order, sessions
-from grid.workload import Quality
 
 
 class Skip(msgspec.Struct, frozen=True):

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import msgspec
 
 from grid.backend import Calibration
+from grid.cells.texts import CALIBRATION, read_text
 from grid.errors import InputError
-from grid.texts import CALIBRATION, read_text
 from grid.units import parse_bytes, parse_seconds
 
 MEASURES = ("memory", "speed", "latency", "quality", "tasks")

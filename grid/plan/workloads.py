@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import cached_property
 from pathlib import Path
 
+from grid.cells.texts import HELDOUT, ITEMS, Text, read_items, read_text, task_classes
+from grid.cells.workload import Decode, Latency, Memory, Prefill, Quality, Tasks, Workload
 from grid.errors import InputError, did_you_mean
 from grid.models import bundled as reference
 from grid.plan.order import workload_rank
 from grid.plan.sweep import Sweep
-from grid.texts import HELDOUT, ITEMS, Text, read_items, read_text, task_classes
-from grid.workload import Decode, Latency, Memory, Prefill, Quality, Tasks, Workload
 
 
 class Asked:

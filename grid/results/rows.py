@@ -9,11 +9,11 @@ from uuid import uuid4
 
 import msgspec
 
-from grid.cell import Cell
+from grid.cells.cell import Cell
+from grid.cells.measurement import Measurement, Metric
+from grid.cells.workload import kind
 from grid.hardware.node import Node
-from grid.measurement import Measurement, Metric
 from grid.models.artifact import Artifact, ArtifactFacts
-from grid.workload import kind
 
 Row = dict[str, Any]
 Rows = dict[str, list[Row]]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from grid.measurement import RETRIED, Status
+from grid.cells.measurement import RETRIED, Status
 from grid.results.schema import TABLES
 
 MEASURED: tuple[Status, ...] = ("ok", "oom", "unsupported")

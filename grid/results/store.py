@@ -11,10 +11,10 @@ from typing import Self
 
 import pyarrow as pa
 
-from grid.cell import Cell
+from grid.cells.cell import Cell
+from grid.cells.measurement import Measurement, Metric
 from grid.errors import StoreError, StoreLost
 from grid.hardware.node import Node
-from grid.measurement import Measurement, Metric
 from grid.models.artifact import ArtifactFacts
 from grid.results import files
 from grid.results.location import Location, one_line

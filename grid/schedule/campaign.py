@@ -7,13 +7,13 @@ from collections.abc import Container, Iterable, Mapping
 
 from msgspec.structs import replace
 
-from grid.cell import Cell
+from grid.cells.cell import Cell
+from grid.cells.measurement import PRUNED, Measurement
+from grid.cells.workload import Quality, kind
 from grid.dispatch.work import Costs, Work
-from grid.measurement import PRUNED, Measurement
 from grid.plan.estimate import cell_seconds, making_seconds, start_seconds
 from grid.plan.order import Session, sessions
 from grid.plan.plan import Plan, Skip
-from grid.workload import Quality, kind
 
 
 class Campaign:

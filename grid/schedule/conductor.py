@@ -7,13 +7,13 @@ from collections.abc import Container, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from grid import interrupts
+from grid.cells.measurement import Measurement, Status
 from grid.dispatch.board import Board
 from grid.dispatch.board import Outcome as Ending
 from grid.dispatch.work import Place, Work
 from grid.errors import ClusterLost, InputError
 from grid.events import CellDone, Event, Note, Observed
 from grid.hardware.node import Node
-from grid.measurement import Measurement, Status
 from grid.plan.plan import Plan
 from grid.schedule.campaign import Campaign, pruned
 from grid.schedule.crew import Crew, Ended, Gathered, Heard, Joined, Left, Noted, Told

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
-from grid.cell import Cell
+from grid.cells.cell import Cell
 from grid.events import Event, Settings
 from grid.plan.order import Session
 from grid.schedule.report import Report

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from grid.cell import Cell
+from grid.cells.cell import Cell
 from grid.errors import ClusterLost
 from grid.events import Settings
 from grid.plan.order import Session

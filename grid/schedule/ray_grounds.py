@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from grid.cache import cache_dir
-from grid.cell import Cell
+from grid.cells.cell import Cell
 from grid.errors import ClusterLost
 from grid.events import Settings
 from grid.shelf.inputs import offer_inputs

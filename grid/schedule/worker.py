@@ -11,17 +11,17 @@ import msgspec
 
 from grid import wire
 from grid.backend.registry import backend
-from grid.cell import Cell, Options
+from grid.cells.cell import Cell, Options
+from grid.cells.measurement import PRUNED, Measurement, Status
+from grid.cells.workload import Memory, Quality, kind
 from grid.environments import Interpreter
 from grid.errors import EngineError, OutOfMemory
 from grid.events import CellDone, CellStarted, Event, Settings
 from grid.hardware.node import Node
-from grid.measurement import PRUNED, Measurement, Status
 from grid.plan.order import Session
 from grid.process import EngineProcess
 from grid.shelf.peers import Peers
 from grid.shelf.shelf import Shelf
-from grid.workload import Memory, Quality, kind
 
 LOADS = 3
 """Times that a session's artifact is loaded; where its process then died or was killed for time as

@@ -15,7 +15,9 @@ import msgspec
 from grid.backend import Calibration
 from grid.backend.registry import backend, names
 from grid.cache import cache_dir, write_whole
-from grid.cell import Cell
+from grid.cells.cell import Cell
+from grid.cells.texts import read_items, read_text
+from grid.cells.workload import Quality, Tasks, Workload
 from grid.errors import EngineError, InputError
 from grid.events import Event, Settings
 from grid.models.artifact import Artifact
@@ -24,8 +26,6 @@ from grid.plan.origin import BUNDLED, HUB
 from grid.shelf.manifest import main_name, manifest_of, named_files
 from grid.shelf.offers import offer
 from grid.shelf.sharing import Sharing, Thing
-from grid.texts import read_items, read_text
-from grid.workload import Quality, Tasks, Workload
 
 
 def is_bundled(artifact: Artifact) -> bool:

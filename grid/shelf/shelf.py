@@ -12,7 +12,8 @@ from grid import wire
 from grid.backend import Calibration
 from grid.backend.registry import backend
 from grid.cache import cache_dir, write_whole
-from grid.cell import Cell
+from grid.cells.cell import Cell
+from grid.cells.workload import Quality
 from grid.environments import Interpreter, device_of, engine_version, found, made
 from grid.errors import EngineError, InputError
 from grid.events import Event, Observed, Prepared, Settings
@@ -30,7 +31,6 @@ from grid.shelf.offers import slug
 from grid.shelf.peers import Peers
 from grid.shelf.sharing import Sharing, Thing, alone
 from grid.shelf.telling import told
-from grid.workload import Quality
 
 FACTS_FORMAT = 2
 """Raised whenever the same weights would be described otherwise: kept facts are then read anew."""

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 import msgspec
 
-from grid.cell import Cell
+from grid.cells.cell import Cell
+from grid.cells.workload import kind
 from grid.plan.estimate import Estimate
 from grid.plan.order import Session
 from grid.plan.plan import Plan
 from grid.show.console import console, differing_in, print_json, table
 from grid.units import format_bytes, format_seconds
-from grid.workload import kind
 
 SKIPS_SHOWN = 20
 """Skipped cells named one by one; the rest is counted by reason."""

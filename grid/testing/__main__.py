@@ -20,10 +20,10 @@ import msgspec
 from grid.backend import Calibration
 from grid.backend.registry import backend
 from grid.cache import CACHE_VARIABLE
+from grid.cells.texts import CALIBRATION, read_text
 from grid.errors import GridError, InputError
 from grid.testing import CHECKS, Case, Expected, capabilities, expectation, here, report
 from grid.testing.runner import BROKEN
-from grid.texts import CALIBRATION, read_text
 
 
 def main(arguments: Sequence[str], out: TextIO | None = None) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from grid.backend import Backend, Calibration, Recipe
-from grid.cell import Options
+from grid.cells.cell import Options
 from grid.errors import InputError, did_you_mean
 from grid.hardware.node import Node
 

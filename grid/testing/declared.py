@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from grid.backend import Availability
+from grid.cells.workload import Memory
 from grid.errors import InputError
 from grid.models.artifact import Artifact
 from grid.models.detect import format_of, weight_files
 from grid.testing.case import Case
 from grid.testing.rules import NotTried, raises, require, rule
-from grid.workload import Memory
 
 
 @rule(loads=False)

@@ -13,7 +13,7 @@ sys.path.insert(0, str(HERE.parent / "unit"))
 
 from results_cells import NODE, cell, measured  # noqa: E402
 
-from grid.measurement import Metric  # noqa: E402
+from grid.cells.measurement import Metric  # noqa: E402
 from grid.results.schema import SCHEMA_VERSION  # noqa: E402
 from grid.results.store import Store  # noqa: E402
 

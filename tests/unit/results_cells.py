@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from grid.cell import Cell
+from grid.cells.cell import Cell
+from grid.cells.measurement import ItemResult, Measurement, Metric, Series, Status
+from grid.cells.workload import Decode, Workload
 from grid.hardware.node import Node
-from grid.measurement import ItemResult, Measurement, Metric, Series, Status
 from grid.models.artifact import Artifact, ArtifactFacts
 from grid.models.model import Model
 from grid.results.store import Store
-from grid.workload import Decode, Workload
 
 NODE = Node(
     name="node-a",

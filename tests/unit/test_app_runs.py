@@ -13,13 +13,13 @@ from results_cells import NODE, cell, measured
 from streamlit.testing.v1 import AppTest
 
 from grid.app.exchange import exporter
-from grid.measurement import Metric
+from grid.cells.measurement import Metric
+from grid.cells.workload import Decode
 from grid.results import open_store
 from grid.results.location import Location
 from grid.results.lock import Owner
 from grid.results.running import Running, Sign, name_of
 from grid.results.store import Store
-from grid.workload import Decode
 
 START = 1_800_000_000.0
 PAGE = 'from grid.app.entry import draw\ndraw("runs")\n'

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from grid.cell import Cell, Options
+from grid.cells.cell import Cell, Options
+from grid.cells.workload import Decode, Quality, Workload
 from grid.models.artifact import Artifact
 from grid.models.model import Model
-from grid.workload import Decode, Quality, Workload
 
 MODEL = Model(
     name="m", family="f", source="/a/m.gguf", revision="r1", architecture="llama",

@@ -11,12 +11,13 @@ import grid_fake
 import msgspec
 import pytest
 
-from grid.cell import Cell
+from grid.cells.cell import Cell
+from grid.cells.measurement import PRUNED, Measurement, Status
+from grid.cells.workload import kind
 from grid.dispatch import policy as dispatch_policy
 from grid.errors import ClusterLost
 from grid.events import CellDone
 from grid.hardware.node import Node
-from grid.measurement import PRUNED, Measurement, Status
 from grid.plan.load import parse_sweep
 from grid.plan.order import Session
 from grid.planning import Planner
@@ -24,7 +25,6 @@ from grid.schedule.conductor import Conductor, Crowd, Grown, Happened, Outcome, 
 from grid.schedule.crew import Ended, Gathered, Heard, Joined, Left, Told
 from grid.schedule.report import BackendState, Report
 from grid.units import GIB
-from grid.workload import kind
 
 SWEEP = """
 backends = ["fake"]

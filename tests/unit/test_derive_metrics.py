@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from grid.cells.measurement import ItemResult, Measurement, Series
+from grid.cells.workload import Decode, Latency, Memory, Prefill, Quality, Tasks
 from grid.derive import metrics_of
-from grid.measurement import ItemResult, Measurement, Series
 from grid.metrics import METRICS, document
-from grid.workload import Decode, Latency, Memory, Prefill, Quality, Tasks
 
 DOCS = Path(__file__).parents[2] / "docs" / "metrics.md"
 QUALITY = Quality(text="t", text_sha256="x", context=8, chunks=2)

@@ -9,14 +9,14 @@ import msgspec
 import pytest
 from results_cells import METRIC, NODE, cell, measured
 
+from grid.cells.measurement import Measurement, Metric
+from grid.cells.workload import Decode, Latency, Prefill
 from grid.explore import Dataset
 from grid.explore.doubts import BUSY, doubts_on
 from grid.explore.runs import Account, account, failures, runs
-from grid.measurement import Measurement, Metric
 from grid.results import open_store
 from grid.results.reader import Results
 from grid.results.store import Store
-from grid.workload import Decode, Latency, Prefill
 
 START = 1_800_000_000.0
 

@@ -10,8 +10,8 @@ import pytest
 from importing_files import LM_EVAL, bench, put
 from results_cells import NODE, cell, measured
 
+from grid.cells.measurement import Metric
 from grid.importing import add, read
-from grid.measurement import Metric
 from grid.results.store import Store
 from grid.show.frontier import show_frontier
 from grid.show.results import show_results

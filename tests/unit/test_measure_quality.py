@@ -8,14 +8,14 @@ import grid_fake
 import numpy as np
 import pytest
 
+from grid.cells.texts import read_text
+from grid.cells.workload import Quality
 from grid.errors import EngineError, Unsupported
 from grid.measure import reference as reference_module
 from grid.measure.chunks import Chunk, chunk_ids, log_softmax, scored_chunks
 from grid.measure.meter import Meter
 from grid.measure.quality import compare, quality
 from grid.measure.reference import Reference, read_reference, write_reference
-from grid.texts import read_text
-from grid.workload import Quality
 
 CONTEXT, CHUNKS = 32, 3
 

@@ -9,14 +9,14 @@ import grid_fake
 import pytest
 
 from grid import wire
+from grid.cells.texts import read_items
+from grid.cells.workload import Decode, Latency, Memory, Prefill, Tasks, Workload
 from grid.errors import EngineError, InputError, Unsupported
 from grid.measure.latency import latency
 from grid.measure.meter import Meter
 from grid.measure.prompts import prompt_text, token_ids
 from grid.measure.run import Loading, measure
 from grid.measure.tasks import tasks
-from grid.texts import read_items
-from grid.workload import Decode, Latency, Memory, Prefill, Tasks, Workload
 
 LOADING = Loading(load_s=0.25, baseline_rss_bytes=1000, page_cache_share=1.0)
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from grid.cells.texts import Item
 from grid.plan import sweep as tables
 from grid.plan.load import parse_sweep
-from grid.texts import Item
 
 PAGE = (Path(__file__).parents[2] / "docs" / "sweep-files.md").read_text()
 TABLES = (

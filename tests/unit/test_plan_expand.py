@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plan_helpers import FAKE, NODE, plan_of, sweep_file
 
-from grid.cell import Cell, Options
+from grid.cells.cell import Cell, Options
+from grid.cells.workload import Decode, Prefill, Quality, Tasks, kind
 from grid.errors import InputError
 from grid.hardware.node import Accelerator
 from grid.models.artifact import Artifact
@@ -21,7 +22,6 @@ from grid.models.bundled import TASK_CLASSES, TAUGHT_CLASSES
 from grid.models.model import Model
 from grid.plan import Plan, expand, load_sweep
 from grid.units import GIB, KIB
-from grid.workload import Decode, Prefill, Quality, Tasks, kind
 
 SOURCE = '[[models]]\nsource = "x.fake"\n'
 QUANTS = 'quants = ["F16", "Q8", "Q4"]\n'

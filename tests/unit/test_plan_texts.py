@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from grid.cells.texts import read_items, read_text, task_classes
 from grid.errors import InputError
 from grid.models import bundled as reference
-from grid.texts import read_items, read_text, task_classes
 
 GOOD = '{"id": "1", "kind": "choice", "context": "a", "choices": ["b", "c"], "answer": 1}\n'
 

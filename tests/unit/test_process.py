@@ -15,9 +15,9 @@ import pytest
 from grid import wire
 from grid.backend import Backend
 from grid.backend.registry import backend
+from grid.cells.workload import Decode, Prefill
 from grid.errors import EngineDied, EngineTimeout, OutOfMemory, Unsupported
 from grid.process import EngineProcess
-from grid.workload import Decode, Prefill
 
 
 def load(path: Path, **options: str | int) -> wire.Load:

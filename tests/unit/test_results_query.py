@@ -10,8 +10,8 @@ import pytest
 from pyarrow import csv, parquet
 from results_cells import NODE, cell, measured
 
+from grid.cells.measurement import Metric
 from grid.errors import InputError
-from grid.measurement import Metric
 from grid.results import open_store
 from grid.results.export import export, markdown, table
 from grid.results.reader import Results

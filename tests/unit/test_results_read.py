@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from results_cells import NODE, cell, measured, write
 
 import grid
+from grid.cells.measurement import Status
 from grid.errors import InputError
-from grid.measurement import Status
 from grid.results import files, open_store
 from grid.results.location import Location
 from grid.results.reader import require_rows

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pytest
 from results_cells import ITEM, METRIC, NODE, cell, measured, write
 
+from grid.cells.measurement import Measurement
 from grid.errors import StoreLost
-from grid.measurement import Measurement
 from grid.models.artifact import ArtifactFacts
 from grid.results import open_store
 from grid.results.schema import SCHEMA_VERSION, TABLES, file_schema

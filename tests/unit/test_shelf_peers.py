@@ -13,7 +13,8 @@ import pytest
 from peers_helpers import Faults, HerePeers, largest_file, on_node
 from plan_helpers import NODE, plan_of
 
-from grid.cell import Cell
+from grid.cells.cell import Cell
+from grid.cells.measurement import Measurement
 from grid.errors import EngineError, InputError
 from grid.events import (
     CellDone,
@@ -24,7 +25,6 @@ from grid.events import (
     Preparing,
     Settings,
 )
-from grid.measurement import Measurement
 from grid.models.artifact import Artifact
 from grid.models.checksum import file_sha256
 from grid.plan.plan import Plan

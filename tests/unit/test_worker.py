@@ -11,8 +11,8 @@ from peers_helpers import largest_file
 from plan_helpers import NODE, plan_of
 
 from grid.cache import cache_dir, write_whole
+from grid.cells.measurement import Measurement
 from grid.events import CellDone, Event, Observed, Prepared, Settings
-from grid.measurement import Measurement
 from grid.plan.plan import Plan
 from grid.schedule.worker import LOADS, Worker
 from grid.shelf.leases import in_use

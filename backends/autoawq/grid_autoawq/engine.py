@@ -17,7 +17,7 @@ from grid_transformers.describe import describe
 from grid_transformers.engine import HfEngine, running
 from grid_transformers.loading import Loaded
 
-from grid.cell import Options
+from grid.cells.cell import Options
 from grid.errors import Unsupported
 
 _PLAIN = "plain"

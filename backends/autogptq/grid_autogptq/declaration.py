@@ -8,7 +8,7 @@ from pathlib import Path
 from grid_gptqmodel.retired import Retired
 
 from grid.backend import Engine
-from grid.cell import Options
+from grid.cells.cell import Options
 
 
 class AutoGptq(Retired):

@@ -18,10 +18,10 @@ from grid.backend import (
     Needs,
     Recipe,
 )
-from grid.cell import Options
+from grid.cells.cell import Options
+from grid.cells.workload import Workload
 from grid.hardware.node import Node
 from grid.models.artifact import Artifact
-from grid.workload import Workload
 from grid_gptqmodel import options, probing
 from grid_gptqmodel.recipes import recipes
 

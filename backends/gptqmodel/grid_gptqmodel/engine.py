@@ -13,7 +13,7 @@ from grid_transformers.failures import first_line, is_out_of_memory, loading
 from grid_transformers.loading import Loaded
 from grid_transformers.probing import stack_version
 
-from grid.cell import Options
+from grid.cells.cell import Options
 from grid.errors import EngineError, GridError, InputError, OutOfMemory, Unsupported
 from grid.models.checkpoint.files import read_config
 from grid.models.checkpoint.quantization import Quantization, read_quantization

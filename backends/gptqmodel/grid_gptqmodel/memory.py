@@ -8,9 +8,9 @@ import msgspec
 from grid_transformers import memory
 
 from grid.backend import Needs
-from grid.cell import Options
+from grid.cells.cell import Options
+from grid.cells.workload import Workload
 from grid.models.artifact import Artifact
-from grid.workload import Workload
 from grid_gptqmodel.recipes import FORMS
 
 

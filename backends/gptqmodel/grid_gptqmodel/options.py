@@ -7,7 +7,7 @@ from typing import Any
 
 from grid_transformers import options as shared
 
-from grid.cell import Options
+from grid.cells.cell import Options
 from grid.errors import InputError, did_you_mean
 from grid.hardware.node import Node
 

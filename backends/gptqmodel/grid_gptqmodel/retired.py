@@ -15,12 +15,12 @@ from grid_transformers import memory, probing
 from grid_transformers import options as shared
 
 from grid.backend import Availability, Capability, Inspection, Needs, Recipe
-from grid.cell import Options
+from grid.cells.cell import Options
+from grid.cells.workload import Workload
 from grid.errors import GridError, InputError, OutOfMemory, Unsupported, did_you_mean
 from grid.hardware.node import Node
 from grid.models.artifact import Artifact
 from grid.models.checkpoint.quantization import Quantization
-from grid.workload import Workload
 
 OPTIONS = ("threads", "batch", "device")
 """Of transformers' options those that apply: the number types are the kernels' own."""

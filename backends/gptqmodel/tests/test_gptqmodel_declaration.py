@@ -13,12 +13,12 @@ from grid_gptqmodel import awq, gptq
 from grid_gptqmodel.kernels import choose, numerics
 
 from grid.backend import Quantizes
+from grid.cells.workload import Memory
 from grid.errors import InputError, Unsupported
 from grid.hardware.node import Node
 from grid.models.artifact import Artifact
 from grid.models.checkpoint.quantization import Quantization
 from grid.models.model import LayerState, Model
-from grid.workload import Memory
 
 MODEL = Model(
     name="m",

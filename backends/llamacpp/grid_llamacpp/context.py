@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from grid.cell import Options
+from grid.cells.cell import Options
 from grid.errors import EngineError, Unsupported
 from grid_llamacpp.batch import Batch
 from grid_llamacpp.library import Library

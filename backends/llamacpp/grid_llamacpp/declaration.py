@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from grid.backend import Availability, Calibration, Capability, Engine, Inspection, Needs, Recipe
-from grid.cell import Options
+from grid.cells.cell import Options
+from grid.cells.workload import Workload
 from grid.errors import InputError
 from grid.hardware.node import Node
 from grid.models.artifact import Artifact
-from grid.workload import Workload
 from grid_llamacpp import facts, options
 from grid_llamacpp.library import folder
 from grid_llamacpp.recipes import RECIPES

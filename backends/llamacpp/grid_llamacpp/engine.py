@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from grid.backend import TokenScores
-from grid.cell import Options
+from grid.cells.cell import Options
 from grid.errors import EngineError
 from grid_llamacpp.context import Context
 from grid_llamacpp.generation import generate

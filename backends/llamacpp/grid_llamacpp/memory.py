@@ -15,12 +15,12 @@ from collections.abc import Iterable
 import msgspec
 
 from grid.backend import Needs
-from grid.cell import Options
+from grid.cells.cell import Options
+from grid.cells.workload import Quality, Tasks, Workload
 from grid.models.artifact import Artifact
 from grid.models.gguf.ggml_types import GGML_TYPES
 from grid.models.model import LayerState, Model
 from grid.units import MIB
-from grid.workload import Quality, Tasks, Workload
 from grid_llamacpp.options import KV_TYPES
 
 PROCESS_BYTES = 80 * MIB

@@ -13,11 +13,11 @@ from grid_llamacpp import backend, facts
 from llamacpp_random import write_folder
 
 from grid.backend import Generates, Logits, Quantizes, Scores, Steps, Tokenizes
+from grid.cells.workload import Memory, Quality, Tasks
 from grid.errors import InputError
 from grid.hardware.node import Node
 from grid.models.artifact import Artifact
 from grid.models.model import LayerState, Model
-from grid.workload import Memory, Quality, Tasks
 
 PEAK = """
 import json, sys

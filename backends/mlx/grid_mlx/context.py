@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from grid.cell import Options
+from grid.cells.cell import Options
 from grid.errors import Unsupported
 from grid_mlx import library
 from grid_mlx.memory import KV_GROUP

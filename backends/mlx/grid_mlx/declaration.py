@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from grid.backend import Availability, Calibration, Capability, Engine, Inspection, Needs, Recipe
-from grid.cell import Options
+from grid.cells.cell import Options
+from grid.cells.workload import Workload
 from grid.errors import EngineError, InputError, Unsupported, did_you_mean
 from grid.hardware.node import Node
 from grid.models.artifact import Artifact
-from grid.workload import Workload
 from grid_mlx import library, options
 from grid_mlx.recipes import FORMAT, RECIPES
 

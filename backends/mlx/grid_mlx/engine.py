@@ -12,7 +12,7 @@ import numpy.typing as npt
 from grid_transformers.tokenizer import FolderTokenizer
 
 from grid.backend import TokenScores
-from grid.cell import Options
+from grid.cells.cell import Options
 from grid.errors import EngineError, Unsupported
 from grid_mlx import library
 from grid_mlx.context import Cache, Forward, cache_bytes

@@ -12,12 +12,12 @@ import re
 import numpy as np
 
 from grid.backend import Needs
-from grid.cell import Options
+from grid.cells.cell import Options
+from grid.cells.workload import Quality, Tasks, Workload
 from grid.errors import OutOfMemory
 from grid.models.artifact import Artifact
 from grid.models.model import Model
 from grid.units import MIB, format_bytes
-from grid.workload import Quality, Tasks, Workload
 from grid_mlx.recipes import FORMAT, GROUPS
 
 PROCESS_BYTES = 130 * MIB

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from grid.cell import Options
+from grid.cells.cell import Options
 from grid.errors import InputError, did_you_mean
 from grid.hardware.node import Node
 

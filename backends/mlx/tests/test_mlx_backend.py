@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grid.backend import Quantizes
+from grid.cells.workload import Memory, Quality, Tasks
 from grid.errors import InputError, OutOfMemory, Unsupported
 from grid.hardware.node import Node
 from grid.models.artifact import Artifact
 from grid.models.model import LayerState, Model
-from grid.workload import Memory, Quality, Tasks
 
 MODEL = Model(
     name="m",

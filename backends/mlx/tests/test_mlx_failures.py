@@ -13,11 +13,11 @@ import pytest
 from grid_mlx import backend
 from mlx_folders import changed
 
+from grid.cells.workload import Memory
 from grid.errors import EngineError, Unsupported
 from grid.hardware.node import Node
 from grid.models.artifact import Artifact
 from grid.models.bundled import tokenizer_path
-from grid.workload import Memory
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("mlx_lm") is None, reason="mlx-lm is not installed here"

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from grid.cell import Options
+from grid.cells.cell import Options
 from grid_transformers.activations import quantized_activations
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from grid.backend import TokenScores
-from grid.cell import Options
+from grid.cells.cell import Options
 from grid.errors import EngineError, Unsupported
 from grid_transformers.context import Context, Forward, cache_bytes
 from grid_transformers.failures import computing

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from grid.cell import Options
+from grid.cells.cell import Options
 from grid.errors import EngineError, InputError, Unsupported
 from grid_transformers.describe import describe
 from grid_transformers.failures import loading

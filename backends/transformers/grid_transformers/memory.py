@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 
 from grid.backend import Needs
-from grid.cell import Options
+from grid.cells.cell import Options
+from grid.cells.workload import Quality, Tasks, Workload
 from grid.models.artifact import Artifact
 from grid.models.model import Model
 from grid.units import MIB
-from grid.workload import Quality, Tasks, Workload
 
 PROCESS_BYTES = 420 * MIB
 """Python with torch and transformers imported and a model of their kind built, resident."""

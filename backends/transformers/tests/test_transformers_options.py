@@ -9,11 +9,11 @@ import pytest
 from grid_transformers import backend
 from grid_transformers.memory import PROCESS_BYTES
 
+from grid.cells.workload import Memory, Prefill, Quality, Tasks
 from grid.errors import InputError
 from grid.hardware.node import Node
 from grid.models.artifact import Artifact
 from grid.models.model import LayerState, Model
-from grid.workload import Memory, Prefill, Quality, Tasks
 
 MODEL = Model(
     name="m",

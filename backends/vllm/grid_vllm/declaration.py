@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from grid.backend import Availability, Capability, Engine, Inspection, Needs, Recipe
-from grid.cell import Options
+from grid.cells.cell import Options
+from grid.cells.workload import Workload
 from grid.errors import InputError
 from grid.hardware.node import Node
 from grid.models.artifact import Artifact
-from grid.workload import Workload
 from grid_vllm import facts, memory, options
 
 _INSTALL = "grid backends install vllm"

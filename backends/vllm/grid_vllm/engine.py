@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from grid.backend import TokenScores
-from grid.cell import Options
+from grid.cells.cell import Options
 from grid.errors import EngineError, Unsupported
 from grid_vllm import facts, settings
 from grid_vllm.failures import loading

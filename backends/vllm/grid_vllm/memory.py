@@ -11,11 +11,11 @@ import math
 from collections.abc import Sequence
 
 from grid.backend import Needs
-from grid.cell import Options
+from grid.cells.cell import Options
+from grid.cells.workload import Quality, Tasks, Workload
 from grid.models.artifact import Artifact
 from grid.models.model import LayerState, Model
 from grid.units import MIB
-from grid.workload import Quality, Tasks, Workload
 from grid_vllm.options import DTYPES, KV_TYPES
 
 PROCESS_BYTES = 700 * MIB

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from grid.cell import Options
+from grid.cells.cell import Options
 from grid.errors import EngineError, Unsupported
 from grid.models.checkpoint.config import Config
 from grid.models.checkpoint.files import read_config

@@ -12,11 +12,11 @@ import msgspec
 import pytest
 from grid_vllm import backend, facts, memory, settings
 
+from grid.cells.workload import Latency, Quality
 from grid.errors import EngineError, InputError
 from grid.hardware.node import Node
 from grid.models.artifact import Artifact
 from grid.models.model import LayerState, Model
-from grid.workload import Latency, Quality
 
 GIB = 2**30
 MODEL = Model(

@@ -15,12 +15,12 @@ from grid_vllm import backend, facts
 from vllm_folders import rounded, write_gptq, write_int8
 from vllm_truth import divergence, log_softmax
 
+from grid.cells.workload import Quality
 from grid.errors import EngineError, Unsupported
 from grid.hardware.node import Node
 from grid.models.artifact import Artifact
 from grid.models.bundled import heldout_text
 from grid.testing import CHECKS, Case, Expected, check
-from grid.workload import Quality
 
 IDS = [0, *(7 * i % 1000 + 1 for i in range(255))]
 

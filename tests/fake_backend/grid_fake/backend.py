@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from grid.backend import Availability, Calibration, Capability, Inspection, Needs, Recipe
-from grid.cell import Options
+from grid.cells.cell import Options
+from grid.cells.workload import Workload
 from grid.errors import InputError, did_you_mean
 from grid.hardware.node import Node
 from grid.models.artifact import Artifact
 from grid.units import MIB
-from grid.workload import Workload
 from grid_fake import file
 from grid_fake.engine import USUAL_BATCH, FakeEngine
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from grid.backend import TokenScores
-from grid.cell import Options
+from grid.cells.cell import Options
 from grid.errors import OutOfMemory, Unsupported
 from grid.units import MIB
 from grid_fake.file import FakeFile

@@ -30,12 +30,12 @@ from grid.backend import (
     Recipe,
     TokenScores,
 )
-from grid.cell import Options
+from grid.cells.cell import Options
+from grid.cells.workload import Workload
 from grid.errors import EngineError, InputError, Unsupported, did_you_mean
 from grid.hardware.node import Node
 from grid.models.artifact import Artifact, ArtifactFacts
 from grid.models.model import Model
-from grid.workload import Workload
 
 VERSION = "0.1.0"
 BOS, VOCABULARY = 256, 257  # the bytes, and a token that starts a text

@@ -6,9 +6,9 @@ from functools import cached_property
 
 import msgspec
 
+from grid.cells.workload import SPEED_KINDS, Workload, text_of
 from grid.models.artifact import Artifact
 from grid.models.identity import digest
-from grid.workload import SPEED_KINDS, Workload, text_of
 
 Options = dict[str, str | int | float | bool]
 """Engine options, complete (defaults filled in), as the backend resolved them."""

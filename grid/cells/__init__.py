@@ -1,0 +1,1 @@
+"""Cells: what is asked of an engine, and what came back."""
