@@ -19,7 +19,6 @@ from grid import __version__
 from grid.cells.cell import Cell
 from grid.cells.measurement import RETRIED, Measurement, Metric, Status
 from grid.cells.workload import kind
-from grid.derive import metrics_of
 from grid.errors import StoreLost
 from grid.events import CellDone, CellStarted, Event, Observed, Prepared, Preparing
 from grid.events import Note as Remark
@@ -29,7 +28,8 @@ from grid.progress import Finished, Nodes, Note, Planned, Progress, Started, Ste
 from grid.progress import Prepared as MadeReady
 from grid.progress import Preparing as MakingReady
 from grid.progress.pace import Pace
-from grid.results.running import Sign
+from grid.results.derive import metrics_of
+from grid.results.heartbeat import Sign
 from grid.schedule.campaign import Campaign
 from grid.schedule.conductor import Crowd, Grown, Happened, Outcome, Unrunnable
 from grid.schedule.crew import Noted

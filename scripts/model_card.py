@@ -26,9 +26,9 @@ from grid.plan.load import parse_sweep
 from grid.planning import Planner
 from grid.progress import progress_for
 from grid.results.reader import Results
+from grid.results.statistics import gains, mcnemar, paired_items, score_mean
 from grid.schedule.kinds import ExecutorName
 from grid.schedule.report import report
-from grid.statistics import gains, mcnemar, paired_items, score_mean
 from grid.sweep import crew_here, run_sweep
 
 CARD = Path(grid.__file__).parent / "reference" / "README.md"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from grid.advice.ask import Ask
 from grid.analysis import Rejection, Relaxation, Variant
-from grid.statistics import Interval
+from grid.results.statistics import Interval
 
 HERE = "measured here"
 LIKE = "measured on a like class"

@@ -14,8 +14,8 @@ from grid.analysis import Limits, Pick, Posterior, Variant, picks, subset
 from grid.analysis.belief import SEED, class_draws
 from grid.analysis.limits import demanded, limit_text
 from grid.analysis.pareto import undominated
-from grid.statistics import Interval
-from grid.statistics.interval import Floats
+from grid.results.statistics import Interval
+from grid.results.statistics.interval import Floats
 from grid.units import format_bytes
 
 MET = ("tied", "less capable")

@@ -8,7 +8,7 @@ from typing import Any
 from grid.advice.answer import Advice, Candidate, Figure, Step
 from grid.advice.words import certainty_text, headline
 from grid.analysis import Variant
-from grid.statistics import Interval
+from grid.results.statistics import Interval
 
 
 def to_data(advice: Advice) -> dict[str, Any]:

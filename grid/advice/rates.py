@@ -15,7 +15,7 @@ from grid.advice.hardware import Machine
 from grid.advice.observed import predictor_of
 from grid.explore import Dataset
 from grid.hardware.chips import Chip
-from grid.statistics.interval import Floats
+from grid.results.statistics.interval import Floats
 
 if TYPE_CHECKING:
     from grid.prediction import Prediction

@@ -28,7 +28,7 @@ from grid.advice.wait import Wait, waits
 from grid.analysis import Posterior, Variant, posterior
 from grid.analysis.memory import Footprint, footprint
 from grid.explore import Dataset
-from grid.statistics.interval import Floats
+from grid.results.statistics.interval import Floats
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 
 from grid.analysis import Posterior, Variant
 from grid.models.identity import digest
-from grid.statistics.interval import Floats, z_quantile
+from grid.results.statistics.interval import Floats, z_quantile
 
 NEAR = 1.25
 """A measured latency counts where its prompt is within this factor of the asked one."""

@@ -10,7 +10,7 @@ import numpy as np
 from grid.analysis.belief import Posterior
 from grid.analysis.variant import Variant
 from grid.errors import InputError, did_you_mean
-from grid.statistics.interval import Floats
+from grid.results.statistics.interval import Floats
 
 
 @dataclass(frozen=True, slots=True)

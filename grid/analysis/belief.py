@@ -14,7 +14,7 @@ import numpy as np
 from grid.analysis.variant import Variant, gains_table
 from grid.errors import InputError
 from grid.models.identity import digest
-from grid.statistics.interval import Floats
+from grid.results.statistics.interval import Floats
 
 DRAWS = 2000
 SEED = 1

@@ -20,7 +20,7 @@ from grid.analysis.limits import (
     quantity,
 )
 from grid.analysis.variant import Variant
-from grid.statistics.interval import LEVEL, Floats
+from grid.results.statistics.interval import LEVEL, Floats
 from grid.units import format_bytes
 
 

@@ -13,8 +13,8 @@ from grid.analysis.belief import Posterior
 from grid.analysis.floors import SIXTEEN_BIT
 from grid.analysis.variant import Variant, gains_of
 from grid.errors import InputError
-from grid.statistics import Interval, holm, sign_flips
-from grid.statistics.interval import LEVEL, Floats
+from grid.results.statistics import Interval, holm, sign_flips
+from grid.results.statistics.interval import LEVEL, Floats
 from grid.units import GIB
 
 Verdict = Literal["left", "right", "tie"]

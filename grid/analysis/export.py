@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from grid.analysis.variant import Variant
-from grid.statistics import Interval
+from grid.results.statistics import Interval
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from grid import statistics
 from grid.analysis.beside import beside, energy, node_facts, positive
 from grid.analysis.floors import SIXTEEN_BIT, options_of
 from grid.analysis.ground import Ground
@@ -15,7 +14,8 @@ from grid.analysis.tables import Attempt, ItemRows, Tables, final_attempts, item
 from grid.analysis.texts import of_class, tasks_of
 from grid.analysis.variant import ClassItems, Speed, Variant
 from grid.analysis.weights import class_weights, shared_classes
-from grid.statistics import Interval
+from grid.results import statistics
+from grid.results.statistics import Interval
 
 SPEED = ("memory", "prefill", "decode", "latency")
 

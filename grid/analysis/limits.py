@@ -11,8 +11,8 @@ import numpy as np
 from grid.analysis.belief import Posterior
 from grid.analysis.variant import Variant
 from grid.errors import InputError
-from grid.statistics.classes import ABOVE_CHANCE
-from grid.statistics.interval import Floats
+from grid.results.statistics.classes import ABOVE_CHANCE
+from grid.results.statistics.interval import Floats
 from grid.units import format_bytes, format_seconds
 
 SURE = 0.9

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from grid.analysis.axes import Axis, axis_of, estimate, goodness
 from grid.analysis.belief import DRAWS, METHOD, SEED, Posterior, posterior
 from grid.analysis.variant import Variant
-from grid.statistics.interval import LEVEL, Floats
+from grid.results.statistics.interval import LEVEL, Floats
 
 ENERGY = "decode_j_per_token"
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from grid.analysis.limits import sixteen_bit_of
 from grid.analysis.variant import Variant, gains_of
-from grid.statistics import Interval, retained
+from grid.results.statistics import Interval, retained
 
 
 def retained_of(variant: Variant, variants: Sequence[Variant], task_class: str) -> Interval | None:

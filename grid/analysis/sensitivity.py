@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from grid import statistics
 from grid.analysis.belief import Posterior, posterior
 from grid.analysis.duels import drawn, sure_of
 from grid.analysis.limits import sixteen_bit_of
 from grid.analysis.variant import Variant, gains_of
 from grid.errors import InputError
-from grid.statistics import Interval
-from grid.statistics.interval import LEVEL
+from grid.results import statistics
+from grid.results.statistics import Interval
+from grid.results.statistics.interval import LEVEL
 
 KLD_NAMES = ("mean", "median", "p90", "p95", "p99", "p999", "max")
 DP_NAMES = (

@@ -10,7 +10,7 @@ from grid.analysis.join import LLC_FACTOR
 from grid.analysis.limits import sixteen_bit_of
 from grid.analysis.memory import kv_bytes, stored_kv_types
 from grid.analysis.variant import Speed, Variant
-from grid.statistics import Interval, rate_ratio
+from grid.results.statistics import Interval, rate_ratio
 
 Kind = Literal["prefill", "decode"]
 

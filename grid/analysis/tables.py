@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from grid import statistics
-from grid.statistics import Interval
-from grid.statistics.interval import Floats
+from grid.results import statistics
+from grid.results.statistics import Interval
+from grid.results.statistics.interval import Floats
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -10,8 +10,8 @@ import numpy as np
 
 from grid.models.identity import digest
 from grid.models.model import LayerState
-from grid.statistics import Interval
-from grid.statistics.interval import Floats
+from grid.results.statistics import Interval
+from grid.results.statistics.interval import Floats
 from grid.units import GIB
 
 

@@ -16,7 +16,7 @@ from grid.explore import Dataset
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-    from grid.importing import Imported
+    from grid.results.imports import Imported
 
 EXPORTS = {
     "csv": "text/csv",
@@ -67,7 +67,7 @@ def exporter(place: str, format: str) -> Callable[[], bytes]:
 
 def import_form(place: str, dataset: Dataset | None) -> None:
     """Read reports of other tools, say what is in them, and add them when that is asked for."""
-    from grid.importing import FORMATS
+    from grid.results.imports import FORMATS
 
     st.subheader("Import", anchor=False)
     if told := st.session_state.pop("import_done", ""):
@@ -98,7 +98,7 @@ def read_all(
 ) -> list[Imported]:
     """What the files hold; a file that is no report is a sentence on the page. Files of one run
     are read together, since one may need the other."""
-    from grid.importing import read
+    from grid.results.imports import read
 
     found = []
     with tempfile.TemporaryDirectory(prefix="quantgrid-") as folder:
@@ -130,7 +130,7 @@ def _offer(found: Sequence[Imported], place: str) -> None:
 
 
 def _add(found: Sequence[Imported], place: str) -> None:
-    from grid.importing import add
+    from grid.results.imports import add
 
     try:
         new = sum(add(one, place) for one in found)
@@ -149,6 +149,6 @@ def _add(found: Sequence[Imported], place: str) -> None:
 def _published(place: str, dataset: Dataset) -> bool:
     if not dataset.classes or not all(any(one.origins) for one in dataset.classes):
         return False
-    from grid.importing import published_store
+    from grid.results.imports import published_store
 
     return Path(place) == Path(published_store())

@@ -15,7 +15,7 @@ from grid.errors import GridError
 from grid.explore import Dataset, HardwareClass
 from grid.explore.doubts import DRIFT, OTHERS, OUTLIERS, Doubt, doubts_on
 from grid.explore.runs import Account, Failure, NodeSeen, Run, account
-from grid.results.running import EVERY_S, Running, Seen, running
+from grid.results.heartbeat import EVERY_S, Running, Seen, running
 from grid.units import format_seconds
 
 FINE = ("ok", "skipped")

@@ -15,7 +15,7 @@ from grid.charts.dots import Dot, dots_figure
 from grid.charts.labels import Labels
 from grid.charts.quantities import share, short
 from grid.charts.sensitivity import difference_figure, divergence_figure, heatmap_figure, kept
-from grid.statistics import Interval
+from grid.results.statistics import Interval
 
 TEXTS = {
     "kld": "KL divergence",

@@ -224,7 +224,7 @@ def _nothing(dataset: Dataset) -> None:
         "figures, and marked so on every page."
     )
     if st.button("Open the published tables", type="primary"):
-        from grid.importing import published_store
+        from grid.results.imports import published_store
 
         open_store(published_store())
 

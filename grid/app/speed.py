@@ -13,7 +13,7 @@ from grid.charts.dots import Dot, dots_figure
 from grid.charts.labels import Labels
 from grid.charts.quantities import share, short
 from grid.charts.speed import latency_figure
-from grid.statistics import Interval
+from grid.results.statistics import Interval
 from grid.units import format_bytes, format_seconds
 
 KINDS = {"decode": "Decode", "prefill": "Prefill"}

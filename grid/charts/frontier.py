@@ -12,7 +12,7 @@ from grid.charts.labels import Labels
 from grid.charts.placing import place
 from grid.charts.quantities import bars, interval_of, ranged, scale_of, series_by, share, title_of
 from grid.charts.theme import SMALL, WEBGL_FROM, Look, figure, log_axis, wide
-from grid.statistics import Interval
+from grid.results.statistics import Interval
 
 TIES_NAMED = 4
 

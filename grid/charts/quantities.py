@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from grid.analysis import Axis, Variant
 from grid.charts.theme import Scale, byte_scale
-from grid.statistics import Interval
+from grid.results.statistics import Interval
 from grid.units import format_bytes
 
 

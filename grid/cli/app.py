@@ -29,7 +29,7 @@ def explore(
 
     Serves until it is interrupted. Nothing leaves this machine, and no usage statistics are sent.
     """
-    from grid.uris import shown
+    from grid.results.uris import shown
 
     _free(address, port)
     typer.echo(f"http://{address}:{port}  over {shown(store)}; stop with Ctrl-C")

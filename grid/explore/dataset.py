@@ -31,7 +31,7 @@ from grid.results import files
 from grid.results.location import Location
 from grid.results.reader import Results
 from grid.results.schema import ATTEMPTS, TABLES
-from grid.statistics.interval import Floats
+from grid.results.statistics.interval import Floats
 
 if TYPE_CHECKING:
     from grid.results.files import Problem

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from grid.explore.columns import Column, environment_of, label_of
 from grid.explore.dataset import Dataset
-from grid.metrics import METRICS
+from grid.results.metrics import METRICS
 
 BUSY = 0.2
 """Share of the machine that other programs used during a speed cell, from which it is said."""

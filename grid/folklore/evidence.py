@@ -13,9 +13,9 @@ from grid.analysis.limits import quantity, sixteen_bit_of
 from grid.analysis.variant import Variant
 from grid.folklore.quants import has_matrix, nominal_bits, preset
 from grid.models.identity import digest
-from grid.statistics import Interval
-from grid.statistics.classes import ABOVE_CHANCE
-from grid.statistics.interval import Floats
+from grid.results.statistics import Interval
+from grid.results.statistics.classes import ABOVE_CHANCE
+from grid.results.statistics.interval import Floats
 
 REAL = 10**9
 """Parameters from which bits per weight and memory are those that people's rules speak of: in

@@ -12,7 +12,7 @@ from grid.folklore.evidence import Evidence, items_of, of_bits, sure_of
 from grid.folklore.quants import nominal_bits, preset
 from grid.folklore.rule import OPEN, Finding, Rule
 from grid.folklore.verdict import ABOVE_ZERO, Band, Case, points, within
-from grid.statistics.interval import Floats
+from grid.results.statistics.interval import Floats
 
 GROUP = "loss"
 

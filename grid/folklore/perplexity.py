@@ -10,7 +10,7 @@ from grid.analysis.variant import Variant
 from grid.folklore.evidence import Evidence, has_error
 from grid.folklore.rule import Finding, Rule
 from grid.folklore.verdict import MORE, Band, Case, plain, within
-from grid.statistics.interval import Floats
+from grid.results.statistics.interval import Floats
 
 GROUP = "perplexity"
 

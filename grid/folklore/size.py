@@ -13,7 +13,7 @@ from grid.folklore.quants import nominal_bits
 from grid.folklore.rule import Finding, Rule
 from grid.folklore.verdict import Band, Case, within
 from grid.models.identity import digest
-from grid.statistics.interval import Floats
+from grid.results.statistics.interval import Floats
 
 GROUP = "size"
 

@@ -11,7 +11,7 @@ from grid.folklore.evidence import Evidence
 from grid.folklore.quants import nominal_bits, preset
 from grid.folklore.rule import OPEN, Finding, Rule
 from grid.folklore.verdict import ABOVE_ZERO, Case, percent, within
-from grid.statistics.interval import Floats
+from grid.results.statistics.interval import Floats
 
 GROUP = "tasks"
 

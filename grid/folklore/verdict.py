@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from grid.folklore.rule import CONTRADICTED, HOLDS, OPEN, Finding
-from grid.statistics.interval import Floats
+from grid.results.statistics.interval import Floats
 
 SURE = 0.95
 SHOWN = 3

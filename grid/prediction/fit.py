@@ -13,7 +13,7 @@ from grid.prediction import laplace
 from grid.prediction.model import Effect, Term, terms
 from grid.prediction.observation import Observation
 from grid.prediction.result import Rate
-from grid.statistics.interval import Floats
+from grid.results.statistics.interval import Floats
 
 DRAWS = 2000
 _USUAL_NOISE = 0.06

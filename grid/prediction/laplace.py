@@ -16,7 +16,7 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
-from grid.statistics.interval import Floats
+from grid.results.statistics.interval import Floats
 
 NOISES = (0.015, 0.025, 0.04, 0.065, 0.1, 0.16)
 """Standard deviations of a log rate around the model: repetitions, builds, what it leaves out."""

@@ -14,7 +14,7 @@ from grid.prediction import quants
 from grid.prediction.fit import FAR, FittedRate, measured
 from grid.prediction.observation import Observation, require_positive
 from grid.prediction.result import FLAT_SHARE, Loo, LooRow, Prediction, Rate, summary
-from grid.statistics.interval import Floats
+from grid.results.statistics.interval import Floats
 from grid.units import format_bytes
 
 Key = Literal["group", "quant", "platform"]

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from grid.statistics.interval import Floats
+from grid.results.statistics.interval import Floats
 
 LEVEL = 0.9
 """Share of rates that the intervals of predictions aim to hold."""

@@ -22,8 +22,8 @@ from grid.remote.rows import (
     remembered,
 )
 from grid.remote.runs import Request, Run, Status, new_id
+from grid.results.uris import shown
 from grid.units import format_bytes
-from grid.uris import shown
 
 __all__ = ["Detached", "Outcome", "chosen", "fetch", "launch", "watch"]
 

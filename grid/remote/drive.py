@@ -36,7 +36,7 @@ from grid.remote.runs import (
     status,
     statuses,
 )
-from grid.uris import shown
+from grid.results.uris import shown
 
 START_S = 30.0
 """Seconds that a driver gets to begin."""

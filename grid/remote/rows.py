@@ -12,7 +12,7 @@ from grid.cluster.ssh import CommandFailed, Host, HostSilent
 from grid.errors import InputError, StoreError, StoreLost
 from grid.remote.mirror import Mirror
 from grid.remote.runs import STATE, Run, checked, private_folder
-from grid.uris import shown
+from grid.results.uris import shown
 
 DEFAULT_STORE = "results"
 """Where rows go that nobody has named a store for."""

@@ -11,7 +11,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from grid.errors import InputError
-from grid.uris import shown
+from grid.results.uris import shown
 
 PART = ".part"
 """Ending of a file that is not whole yet; readers look at `.arrow` only."""

@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 
 from grid.errors import InputError
 from grid.results import files, select
+from grid.results.batch_index import Holdings
 from grid.results.files import Problem
-from grid.results.holdings import Holdings
 from grid.results.location import Location
 from grid.results.problems import nothing_there
 from grid.results.schema import TABLES

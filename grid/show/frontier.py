@@ -26,12 +26,12 @@ from grid.analysis.labels import told_apart
 from grid.errors import InputError
 from grid.explore import Dataset
 from grid.results.problems import left_out, nothing_there
+from grid.results.statistics import Interval
+from grid.results.uris import shown
 from grid.show.console import console, number, print_json, table, warn
 from grid.show.frontier_data import VIEWS, class_data
 from grid.show.sources import third_party
-from grid.statistics import Interval
 from grid.units import format_bytes, format_seconds
-from grid.uris import shown
 
 if TYPE_CHECKING:
     from grid.plan.plan import Plan

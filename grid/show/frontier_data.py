@@ -16,7 +16,7 @@ from grid.analysis import (
     picks,
     typical_limits,
 )
-from grid.statistics import Interval
+from grid.results.statistics import Interval
 
 VIEWS = (("artifact_bytes", "quality vs size"), ("decode_tps", "quality vs speed"))
 """Frontiers shown: axis beside capability, and heading."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from grid.show.console import console, table
 
 if TYPE_CHECKING:
-    from grid.importing import Imported
+    from grid.results.imports import Imported
 
 
 def import_files(
@@ -22,14 +22,14 @@ def import_files(
     dry_run: bool = False,
 ) -> None:
     """Read all files, then write; nothing is written where one of them is wrong."""
-    from grid.importing import read
+    from grid.results.imports import read
 
     _import([read(path, kind, hardware, model) for path in paths], store, dry_run)
 
 
 def import_published(names: Sequence[str], store: str, *, dry_run: bool = False) -> None:
     """Import published tables by name; all of them for `all` or none."""
-    from grid.importing.publications import publication, published
+    from grid.results.imports.publications import publication, published
 
     every = not names or "all" in names
     found = published() if every else [publication(name) for name in dict.fromkeys(names)]
@@ -38,7 +38,7 @@ def import_published(names: Sequence[str], store: str, *, dry_run: bool = False)
 
 def list_formats() -> None:
     """The formats that are read and the tables that are bundled."""
-    from grid.importing import FORMATS, published
+    from grid.results.imports import FORMATS, published
 
     out = console()
     formats = [[name, text] for name, (text, _, _) in FORMATS.items()]
@@ -49,7 +49,7 @@ def list_formats() -> None:
 
 
 def _import(several: Sequence[Imported], store: str, dry_run: bool) -> None:
-    from grid.importing.writing import add_all
+    from grid.results.imports.writing import add_all
 
     out = console()
     added = [one.count for one in several] if dry_run else add_all(several, store)

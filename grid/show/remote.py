@@ -13,10 +13,10 @@ from grid.remote.client import Outcome, chosen, fetch, watch
 from grid.remote.rows import DEFAULT_STORE, remembered
 from grid.remote.runs import Status
 from grid.remote.where import cluster_head
+from grid.results.uris import shown
 from grid.show.console import console, print_json, table
 from grid.show.frontier import show_frontier, show_summary
 from grid.sweep import Summary
-from grid.uris import shown
 
 INTERRUPTED = 130
 

@@ -27,8 +27,8 @@ from browser.harness import (
     unfold,
     words,
 )
+from grid.results.heartbeat import Sign
 from grid.results.location import Location
-from grid.results.running import Sign
 from grid.results.store import Store
 
 BENCH = (

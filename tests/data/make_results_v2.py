@@ -16,11 +16,11 @@ sys.path.insert(0, str(HERE.parent / "unit"))
 from results_cells import MODEL, NODE, cell, measured  # noqa: E402
 
 from grid.cells.measurement import Metric  # noqa: E402
-from grid.importing.imported import imported  # noqa: E402
-from grid.importing.metric import figure  # noqa: E402
-from grid.importing.record import Origin, Record, Weights  # noqa: E402
-from grid.importing.writing import add  # noqa: E402
 from grid.models.model import LayerState  # noqa: E402
+from grid.results.imports.imported import imported  # noqa: E402
+from grid.results.imports.metric import figure  # noqa: E402
+from grid.results.imports.record import Origin, Record, Weights  # noqa: E402
+from grid.results.imports.writing import add  # noqa: E402
 from grid.results.schema import SCHEMA_VERSION  # noqa: E402
 from grid.results.store import Store  # noqa: E402
 

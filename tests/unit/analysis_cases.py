@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from grid.analysis import ClassItems, Speed, Tables, Variant
 from grid.results.schema import TABLES
-from grid.statistics import Interval, composite, rate_interval
+from grid.results.statistics import Interval, composite, rate_interval
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 SIZES = {"F16": 16_000, "Q8_0": 8_500, "Q4_K_M": 4_900, "Q2_K": 3_000}

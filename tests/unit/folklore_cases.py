@@ -10,7 +10,7 @@ from analysis_cases import variant
 
 from grid.analysis import Speed, Variant
 from grid.models.model import LayerState
-from grid.statistics import Interval, rate_interval
+from grid.results.statistics import Interval, rate_interval
 
 MANY, FEW = 8000, 20
 """Items that decide, and items that do not."""

@@ -24,7 +24,7 @@ from grid.advice import Ask, recommend
 from grid.advice.answer import CAPABILITY, DECODE, LIKE, MEMORY, PREDICTED, PUBLISHED, TTFT
 from grid.advice.answer import HERE as MEASURED
 from grid.explore import Dataset
-from grid.importing import published_store
+from grid.results.imports import published_store
 from grid.units import GIB
 
 

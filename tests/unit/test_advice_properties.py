@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from grid.analysis import Limits, Pick, Posterior, Variant, picks, posterior
 from grid.analysis.limits import Known
-from grid.statistics import Interval
+from grid.results.statistics import Interval
 
 ITEMS = 60
 

@@ -9,7 +9,7 @@ from scipy.stats import binomtest
 from grid.analysis import posterior
 from grid.analysis.duels import bang, duels, paired_differences, quant_family
 from grid.errors import InputError
-from grid.statistics import Interval, holm, sign_flips
+from grid.results.statistics import Interval, holm, sign_flips
 from grid.units import GIB
 
 

@@ -16,7 +16,7 @@ from grid.analysis.memory import (
 )
 from grid.errors import InputError
 from grid.models.model import LayerState
-from grid.statistics import Interval
+from grid.results.statistics import Interval
 from grid.units import MIB
 
 HALF = [1.0, 0.0] * 10

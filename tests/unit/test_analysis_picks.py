@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from grid.analysis import Limits, picks, typical_limits
 from grid.analysis.limits import attainable, chance_met
 from grid.errors import InputError
-from grid.statistics import Interval
+from grid.results.statistics import Interval
 
 MIB = 2**20
 

@@ -9,7 +9,7 @@ from analysis_cases import variant
 from grid.analysis import posterior
 from grid.analysis.sensitivity import bits_per_weight, cliff, sensitivity, text_row
 from grid.errors import InputError
-from grid.statistics import Interval
+from grid.results.statistics import Interval
 
 
 def right(count, n=100):

@@ -8,7 +8,7 @@ from scipy.stats import ttest_ind
 from grid.analysis import Speed
 from grid.analysis.speeds import kv_type, latencies, speeds, utilisation
 from grid.models.model import LayerState
-from grid.statistics import Interval, rate_interval, rate_ratio
+from grid.results.statistics import Interval, rate_interval, rate_ratio
 
 HALF = [1.0, 0.0] * 10
 # Seconds for 64 steps of a real sweep's F16 and Q8_0 of one small model.

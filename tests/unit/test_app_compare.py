@@ -194,7 +194,7 @@ def test_a_comparison_can_be_cancelled(page: AppTest) -> None:
 def test_imported_figures_only_are_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from grid.importing import published_store
+    from grid.results.imports import published_store
 
     monkeypatch.setenv("QUANTGRID_STORE", published_store())
     drawn = AppTest.from_string(PAGE, default_timeout=60).run()

@@ -16,9 +16,9 @@ from grid.app.exchange import exporter
 from grid.cells.measurement import Metric
 from grid.cells.workload import Decode
 from grid.results import open_store
+from grid.results.heartbeat import Running, Sign, name_of
 from grid.results.location import Location
 from grid.results.lock import Owner
-from grid.results.running import Running, Sign, name_of
 from grid.results.store import Store
 
 START = 1_800_000_000.0

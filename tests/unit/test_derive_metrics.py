@@ -7,8 +7,8 @@ import pytest
 
 from grid.cells.measurement import ItemResult, Measurement, Series
 from grid.cells.workload import Decode, Latency, Memory, Prefill, Quality, Tasks
-from grid.derive import metrics_of
-from grid.metrics import METRICS, document
+from grid.results.derive import metrics_of
+from grid.results.metrics import METRICS, document
 
 DOCS = Path(__file__).parents[2] / "docs" / "metrics.md"
 QUALITY = Quality(text="t", text_sha256="x", context=8, chunks=2)

@@ -13,7 +13,7 @@ import typer
 from grid.cli.folklore import register
 from grid.errors import InputError
 from grid.folklore import RULES
-from grid.importing import published_store
+from grid.results.imports import published_store
 
 ROWS = Path(__file__).parents[1] / "data" / "results-v1"
 

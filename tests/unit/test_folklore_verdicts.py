@@ -18,7 +18,7 @@ from grid.folklore.quants import group_of, has_matrix, is_k_quant, nominal_bits,
 from grid.folklore.rule import Finding
 from grid.folklore.verdict import Band, Case, within
 from grid.models.model import LayerState
-from grid.statistics import Interval
+from grid.results.statistics import Interval
 
 
 def judged(rule: str, *classes: list[Variant]) -> Judgement:

@@ -18,7 +18,7 @@ from grid.analysis import Tables, Variant, frontier, posterior, retained_of, var
 from grid.analysis.duels import bang, duels
 from grid.analysis.speeds import speeds
 from grid.results.schema import TABLES
-from grid.statistics import rate_interval
+from grid.results.statistics import rate_interval
 from grid.units import GIB
 
 CHANCE = 0.25

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from grid.cli.importing import register
 from grid.errors import InputError
-from grid.importing import FORMATS, published
 from grid.results import open_store
+from grid.results.imports import FORMATS, published
 
 
 def run(*arguments: str | Path) -> str:
@@ -77,7 +77,7 @@ def test_contradictions_are_refused() -> None:
 
 
 def test_the_document_names_every_format_table_and_task() -> None:
-    from grid.importing.lm_eval_tasks import TASKS
+    from grid.results.imports.lm_eval_tasks import TASKS
 
     text = (Path(__file__).parents[2] / "docs" / "import.md").read_text(encoding="utf-8")
     for name in (*FORMATS, *TASKS):

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from importing_files import BENCH_MD, KLD_LOG, LM_EVAL, OPTIMUM, bench, bench_csv, put
 
 from grid.errors import InputError
-from grid.importing import FORMATS, Imported, read
-from grid.importing.writing import tables
+from grid.results.imports import FORMATS, Imported, read
+from grid.results.imports.writing import tables
 
 WHOLE = {
     "llama-bench-json": json.dumps([bench(), bench(n_prompt=512, n_gen=0)]),

@@ -10,8 +10,8 @@ import pytest
 from importing_files import BENCH_MD, bench, bench_csv, put
 
 from grid.errors import InputError
-from grid.importing import Imported, read
-from grid.importing.gguf_names import name_of, quant_of
+from grid.results.imports import Imported, read
+from grid.results.imports.gguf_names import name_of, quant_of
 
 
 def one(found: Imported, table: str = "attempts") -> dict[str, Any]:

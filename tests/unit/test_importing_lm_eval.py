@@ -13,9 +13,9 @@ from importing_files import LM_EVAL, put
 from grid.analysis.join import variants
 from grid.analysis.tables import Tables
 from grid.errors import InputError
-from grid.importing import Imported, add, read
-from grid.importing.lm_eval_tasks import group_of, task_of
 from grid.results import open_store
+from grid.results.imports import Imported, add, read
+from grid.results.imports.lm_eval_tasks import group_of, task_of
 
 
 def by_class(found: Imported) -> dict[str, dict[str, Any]]:

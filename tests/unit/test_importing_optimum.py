@@ -11,7 +11,7 @@ import pytest
 from importing_files import OPTIMUM, put
 
 from grid.errors import InputError
-from grid.importing import Imported, read
+from grid.results.imports import Imported, read
 
 
 def parts(found: Imported) -> dict[str, tuple[dict[str, Any], dict[str, dict[str, Any]]]]:

@@ -9,8 +9,8 @@ import pytest
 from importing_files import KLD_LOG, LOG, PPL_LOG, put
 
 from grid.errors import InputError
-from grid.importing import Imported, read
-from grid.metrics import METRICS
+from grid.results.imports import Imported, read
+from grid.results.metrics import METRICS
 
 
 def figures(found: Imported) -> dict[str, tuple[float, float | None]]:

@@ -12,9 +12,9 @@ import pytest
 from grid.analysis.join import variants
 from grid.analysis.tables import Tables
 from grid.errors import InputError
-from grid.importing import published, published_store
-from grid.importing.publications import facts, publication
 from grid.results import open_store
+from grid.results.imports import published, published_store
+from grid.results.imports.publications import facts, publication
 
 
 def frame(name: str) -> list[dict[str, Any]]:
@@ -143,7 +143,7 @@ def test_the_demonstration_store_is_made_once() -> None:
 
 def test_it_is_made_anew_where_the_facts_are_others(monkeypatch: pytest.MonkeyPatch) -> None:
     before = published_store()
-    monkeypatch.setattr("grid.importing.publications._LAYOUT", 2)
+    monkeypatch.setattr("grid.results.imports.publications._LAYOUT", 2)
     after = published_store()
     assert before != after
     assert open_store(after).attempts().num_rows == open_store(before).attempts().num_rows

@@ -11,7 +11,7 @@ from importing_files import LM_EVAL, bench, put
 from results_cells import NODE, cell, measured
 
 from grid.cells.measurement import Metric
-from grid.importing import add, read
+from grid.results.imports import add, read
 from grid.results.store import Store
 from grid.show.frontier import show_frontier
 from grid.show.results import show_results

@@ -11,9 +11,9 @@ from results_cells import cell, measured, write
 from grid.analysis.join import variants
 from grid.analysis.tables import Tables
 from grid.errors import InputError, StoreError, StoreLost
-from grid.importing import add, read
-from grid.importing.writing import add_all
 from grid.results import open_for_writing, open_store
+from grid.results.imports import add, read
+from grid.results.imports.writing import add_all
 from grid.results.location import Location
 
 

@@ -19,7 +19,7 @@ from grid.prediction import (
     read_bytes_of,
 )
 from grid.prediction.quants import bits
-from grid.statistics import Interval
+from grid.results.statistics import Interval
 
 CPU = "AMD EPYC, 2 cores, 24 GiB, 32-64 GB/s"
 MAC = "Apple M2 Ultra, 24 cores, 1x Apple M2 Ultra 96 GiB, 128 GiB, 256-512 GB/s"

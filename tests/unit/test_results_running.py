@@ -18,9 +18,9 @@ from test_results_s3 import endpoint, uri  # noqa: F401  (fixtures)
 
 from grid.results import open_store
 from grid.results.compact import compact
+from grid.results.heartbeat import EVERY_S, STALE_S, Seen, Sign, name_of, running
 from grid.results.location import Location
 from grid.results.merge import merge
-from grid.results.running import EVERY_S, STALE_S, Seen, Sign, name_of, running
 from grid.results.store import Store
 
 NOW = 1_800_000_000.0

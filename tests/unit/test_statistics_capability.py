@@ -5,7 +5,14 @@ import math
 import numpy as np
 import pytest
 
-from grid.statistics import Interval, above_chance, capability, composite, retained, score_mean
+from grid.results.statistics import (
+    Interval,
+    above_chance,
+    capability,
+    composite,
+    retained,
+    score_mean,
+)
 
 
 def test_guessing_is_0_and_knowing_is_1():

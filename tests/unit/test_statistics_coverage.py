@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from grid.statistics import Interval, chunk_mean, rate_interval, wilson
-from grid.statistics.resample import mean_bounds, percentile_bounds, student_bounds
+from grid.results.statistics import Interval, chunk_mean, rate_interval, wilson
+from grid.results.statistics.resample import mean_bounds, percentile_bounds, student_bounds
 
 
 def coverage(intervals: list[Interval], true: float) -> float:

@@ -5,8 +5,8 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from grid.statistics import drift, outliers
-from grid.statistics.trend import kendall_p
+from grid.results.statistics import drift, outliers
+from grid.results.statistics.trend import kendall_p
 
 
 def test_a_steady_fall_of_five_repetitions_is_drift():

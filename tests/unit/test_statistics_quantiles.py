@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grid.statistics import median_interval, quantile_interval
+from grid.results.statistics import median_interval, quantile_interval
 
 
 def test_the_median_of_ten_lies_between_the_2nd_and_9th():

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grid.statistics import rate_interval, time_interval
+from grid.results.statistics import rate_interval, time_interval
 
 positive = st.floats(1e-3, 1e6)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grid.statistics import (
+from grid.results.statistics import (
     holm,
     mcnemar,
     paired_chunks,

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from grid.statistics import (
+from grid.results.statistics import (
     bits_per_byte,
     chunk_mean,
     dp_table,

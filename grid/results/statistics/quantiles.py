@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from grid.statistics.interval import LEVEL, Interval, checked
+from grid.results.statistics.interval import LEVEL, Interval, checked
 
 
 def quantile_interval(samples: npt.ArrayLike, q: float) -> Interval:

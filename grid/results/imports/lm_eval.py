@@ -12,13 +12,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from grid.cells.measurement import ItemResult, Metric
-from grid.importing import metric
-from grid.importing.gguf_names import quant_in
-from grid.importing.lm_eval_samples import Items, items_beside
-from grid.importing.lm_eval_tasks import Task, group_of, task_of
-from grid.importing.record import Origin, Record, Weights
-from grid.importing.source import Source, clean, finite, json_of, mapping, seconds, shortened, text
 from grid.models.identity import digest
+from grid.results.imports import metric
+from grid.results.imports.gguf_names import quant_in
+from grid.results.imports.lm_eval_samples import Items, items_beside
+from grid.results.imports.lm_eval_tasks import Task, group_of, task_of
+from grid.results.imports.record import Origin, Record, Weights
+from grid.results.imports.source import (
+    Source,
+    clean,
+    finite,
+    json_of,
+    mapping,
+    seconds,
+    shortened,
+    text,
+)
 
 ORIGIN = Origin("lm-evaluation-harness")
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from grid.statistics.interval import Floats, Interval, checked
-from grid.statistics.resample import mean_bounds
+from grid.results.statistics.interval import Floats, Interval, checked
+from grid.results.statistics.resample import mean_bounds
 
 
 def as_chunks(values: npt.ArrayLike, what: str = "values") -> Floats:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from grid.cells.measurement import ItemResult
-from grid.importing.lm_eval_tasks import Task, group_of
-from grid.importing.source import Source, finite, json_of, shortened, text, text_of
 from grid.models.identity import digest
+from grid.results.imports.lm_eval_tasks import Task, group_of
+from grid.results.imports.source import Source, finite, json_of, shortened, text, text_of
 
 _RESULTS = re.compile(r"results_(.+)\.json")
 _SAMPLES = re.compile(r"samples_(.+?)_(\d{4}-\d\d-\d\dT.+)\.jsonl")

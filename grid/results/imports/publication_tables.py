@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from grid.cells.measurement import Metric
-from grid.importing import metric
-from grid.importing.record import Record, Weights
 from grid.models.model import LayerState
+from grid.results.imports import metric
+from grid.results.imports.record import Record, Weights
 from grid.units import GIB
 
 Object = Mapping[str, Any]
@@ -72,7 +72,7 @@ def _quality_metrics(row: Object, origin: str) -> Iterator[Metric]:
 
 
 def _reference(weights: Weights, origin: str) -> str:
-    from grid.importing.record import Origin, artifact_id
+    from grid.results.imports.record import Origin, artifact_id
 
     return f"{artifact_id(weights, Origin(origin))}@llama.cpp"
 

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from grid.cells.measurement import Series
-from grid.importing import gguf_names as names
-from grid.importing import metric
-from grid.importing.record import Origin, Record, Weights
-from grid.importing.source import (
+from grid.results.imports import gguf_names as names
+from grid.results.imports import metric
+from grid.results.imports.record import Origin, Record, Weights
+from grid.results.imports.source import (
     Object,
     Source,
     clean,

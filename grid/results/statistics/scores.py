@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from grid.statistics.interval import Floats, Interval, checked, z_quantile
-from grid.statistics.resample import SEED, mean_bounds
-from grid.statistics.text import as_chunks
+from grid.results.statistics.interval import Floats, Interval, checked, z_quantile
+from grid.results.statistics.resample import SEED, mean_bounds
+from grid.results.statistics.text import as_chunks
 
 FLIPS = 10_000
 """Sign patterns drawn where there are too many to try all."""

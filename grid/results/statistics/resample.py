@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from grid.statistics.interval import Floats, checked, t_quantile
+from grid.results.statistics.interval import Floats, checked, t_quantile
 
 DRAWS = 2000
 """Resamples per interval."""

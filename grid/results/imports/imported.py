@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from grid.importing.record import Origin, Record, attempt_id, rows
 from grid.models.identity import digest
+from grid.results.imports.record import Origin, Record, attempt_id, rows
 from grid.results.rows import Rows
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from grid.statistics.interval import Floats, Interval, checked, t_quantile
-from grid.statistics.resample import percentile_bounds, student_bounds
+from grid.results.statistics.interval import Floats, Interval, checked, t_quantile
+from grid.results.statistics.resample import percentile_bounds, student_bounds
 
 MANY = 20
 """The interval is bootstrapped from this many repetitions on; of 5 it would cover about 86 %."""

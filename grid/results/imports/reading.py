@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from grid.errors import InputError, did_you_mean
-from grid.importing import llama_bench, lm_eval, lm_eval_samples, optimum, perplexity
-from grid.importing.imported import Imported, imported
-from grid.importing.record import Origin, Record
-from grid.importing.source import Source, json_of, text_of
+from grid.results.imports import llama_bench, lm_eval, lm_eval_samples, optimum, perplexity
+from grid.results.imports.imported import Imported, imported
+from grid.results.imports.record import Origin, Record
+from grid.results.imports.source import Source, json_of, text_of
 
 Reader = Callable[[Source], list[Record]]
 

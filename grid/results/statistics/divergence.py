@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from grid.statistics.interval import Floats, Interval
-from grid.statistics.resample import multiplicities
-from grid.statistics.scores import wilson
-from grid.statistics.text import as_chunks, chunk_mean, transformed
+from grid.results.statistics.interval import Floats, Interval
+from grid.results.statistics.resample import multiplicities
+from grid.results.statistics.scores import wilson
+from grid.results.statistics.text import as_chunks, chunk_mean, transformed
 
 KLD_QUANTILES = {"median": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 DP_QUANTILES = {

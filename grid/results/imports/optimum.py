@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from grid.cells.measurement import Metric, Series
-from grid.importing import metric
-from grid.importing.llama_bench import unnamed
-from grid.importing.record import Origin, Record, Weights
-from grid.importing.source import (
+from grid.results.imports import metric
+from grid.results.imports.llama_bench import unnamed
+from grid.results.imports.record import Origin, Record, Weights
+from grid.results.imports.source import (
     Source,
     clean,
     count,

@@ -4,12 +4,12 @@ Every function returns an `Interval` (or a small record) and says its method; ra
 dropped or altered.
 """
 
-from grid.statistics.classes import above_chance, capability, composite, gains, retained
-from grid.statistics.divergence import dp_table, kld_table, ln_ppl_ratio, same_top
-from grid.statistics.interval import Interval
-from grid.statistics.quantiles import median_interval, quantile_interval
-from grid.statistics.rates import rate_interval, rate_ratio, time_interval
-from grid.statistics.scores import (
+from grid.results.statistics.classes import above_chance, capability, composite, gains, retained
+from grid.results.statistics.divergence import dp_table, kld_table, ln_ppl_ratio, same_top
+from grid.results.statistics.interval import Interval
+from grid.results.statistics.quantiles import median_interval, quantile_interval
+from grid.results.statistics.rates import rate_interval, rate_ratio, time_interval
+from grid.results.statistics.scores import (
     PairedTest,
     holm,
     mcnemar,
@@ -19,8 +19,8 @@ from grid.statistics.scores import (
     sign_flips,
     wilson,
 )
-from grid.statistics.text import bits_per_byte, chunk_mean, perplexity
-from grid.statistics.trend import Drift, drift, outliers
+from grid.results.statistics.text import bits_per_byte, chunk_mean, perplexity
+from grid.results.statistics.trend import Drift, drift, outliers
 
 __all__ = [
     "Drift",

@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from grid.statistics.interval import Floats, checked
+from grid.results.statistics.interval import Floats, checked
 
 SIGNIFICANT = 0.05
 NOTABLE_CHANGE = 0.02

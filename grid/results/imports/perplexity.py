@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 
 from grid.cells.measurement import Metric
-from grid.importing import gguf_names as names
-from grid.importing import metric
-from grid.importing.llama_bench import unnamed
-from grid.importing.record import Origin, Record, Weights
-from grid.importing.source import Source, shortened
+from grid.results.imports import gguf_names as names
+from grid.results.imports import metric
+from grid.results.imports.llama_bench import unnamed
+from grid.results.imports.record import Origin, Record, Weights
+from grid.results.imports.source import Source, shortened
 
 ORIGIN = Origin("llama-perplexity")
 

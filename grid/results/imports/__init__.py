@@ -6,10 +6,10 @@ with the origin, so that it never joins with a measured row.
 
 from __future__ import annotations
 
-from grid.importing.imported import Imported
-from grid.importing.publications import Publication, published, published_store
-from grid.importing.reading import FORMATS, detect, read
-from grid.importing.writing import add
+from grid.results.imports.imported import Imported
+from grid.results.imports.publications import Publication, published, published_store
+from grid.results.imports.reading import FORMATS, detect, read
+from grid.results.imports.writing import add
 
 __all__ = [
     "FORMATS",

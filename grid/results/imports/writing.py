@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grid.errors import StoreLost
-from grid.importing.imported import Imported
+from grid.results.imports.imported import Imported
 from grid.results.rows import Row
 
 if TYPE_CHECKING:

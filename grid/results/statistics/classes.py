@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from grid.statistics.interval import Floats, Interval, checked
-from grid.statistics.resample import DRAWS, SEED, mean_bounds
-from grid.statistics.scores import score_mean
+from grid.results.statistics.interval import Floats, Interval, checked
+from grid.results.statistics.resample import DRAWS, SEED, mean_bounds
+from grid.results.statistics.scores import score_mean
 
 ABOVE_CHANCE = 2.0
 """Standard errors above chance that the 16-bit score needs for a share of it to mean something."""

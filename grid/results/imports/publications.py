@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from grid.errors import InputError, did_you_mean
-from grid.importing.imported import Imported, imported
-from grid.importing.publication_tables import TABLES
-from grid.importing.record import Origin
 from grid.models.identity import digest
+from grid.results.imports.imported import Imported, imported
+from grid.results.imports.publication_tables import TABLES
+from grid.results.imports.record import Origin
 from grid.results.rows import Rows
 
 _LAYOUT = 1
@@ -89,7 +89,7 @@ def published_store() -> str:
 
 def _make(folder: Path) -> None:
     """Whole or not at all: two processes may do it at once, and one of them wins."""
-    from grid.importing.writing import tables
+    from grid.results.imports.writing import tables
     from grid.results.location import Location
     from grid.results.rows import merge
     from grid.results.store import write_tables

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from grid import statistics
 from grid.cells.measurement import ItemResult, Metric, Series
-from grid.statistics import Interval
+from grid.results import statistics
+from grid.results.statistics import Interval
 
 UNITS = {
     "perplexity": "1", "ln_ppl_ratio": "1", "accuracy": "1", "chance": "1", "capability": "1",

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from grid import statistics
 from grid.cells.measurement import ItemResult, Measurement, Metric
 from grid.cells.workload import Decode, Prefill, Workload
-from grid.metrics import METRICS
-from grid.statistics import Interval
+from grid.results import statistics
+from grid.results.metrics import METRICS
+from grid.results.statistics import Interval
 
 Floats = npt.NDArray[np.float64]
 
