@@ -18,8 +18,8 @@ def main() -> None:
     from typer.exceptions import Abort, TyperException
 
     from grid.cli import app
+    from grid.engine.interrupts import listen
     from grid.errors import ClusterLost, GridError
-    from grid.interrupts import listen
 
     listen()
     told = False

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from grid.backend import Backend
 from grid.backend.registry import backend
 from grid.cells.measurement import PRUNED
-from grid.environments import CPU
+from grid.engine.environments import CPU
 from grid.errors import InputError
 from grid.hardware.node import Node
 from grid.plan.plan import Plan

@@ -10,10 +10,10 @@ from uuid import uuid4
 
 import msgspec
 
+from grid.engine.measure.process import own_peak_bytes
 from grid.events import Note as Remark
 from grid.events import Preparing as BeingPrepared
 from grid.events import Settings
-from grid.measure.process import own_peak_bytes
 from grid.plan.plan import Plan
 from grid.plan.sweep import Sweep
 from grid.planning import Planner

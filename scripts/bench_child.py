@@ -2,7 +2,7 @@
 
     uv run python scripts/bench_child.py [BACKEND...]
 
-For each backend whose environment is made: seconds to the first line of `grid.host`, and to its
+For each backend whose environment is made: seconds to the first line of `grid.engine.host`, and to its
 first reply, median of nine; the engine's own import is in neither.
 """
 
@@ -15,12 +15,12 @@ import sys
 import time
 from collections.abc import Callable
 
-from grid import wire
 from grid.backend.registry import names
-from grid.environments import Interpreter, found
+from grid.engine import messages as wire
+from grid.engine.environments import Interpreter, found
+from grid.engine.process import EngineProcess
 from grid.errors import EngineError
 from grid.hardware.probe import probe_node
-from grid.process import EngineProcess
 
 TIMES = 9
 LIMIT_S = 1.0

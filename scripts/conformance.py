@@ -21,16 +21,16 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from grid import wire
 from grid.backend import Calibration
 from grid.backend.registry import backend
 from grid.cells.texts import CALIBRATION, read_text
-from grid.environments import engine_version, found, made
+from grid.engine import messages as wire
+from grid.engine.environments import engine_version, found, made
+from grid.engine.process import EngineProcess
 from grid.errors import EngineError
 from grid.hardware.node import Node
 from grid.hardware.probe import probe_node
 from grid.models import bundled as reference
-from grid.process import EngineProcess
 
 REQUIRED = ("llamacpp", "gptq", "awq", "transformers", "mlx", "vllm", "fake")
 """Backends that must run here: 16 bits at least."""

@@ -19,15 +19,15 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from grid import wire
 from grid.backend import Calibration
 from grid.cells.texts import CALIBRATION, read_text
-from grid.environments import Interpreter, made
+from grid.engine import messages as wire
+from grid.engine.environments import Interpreter, made
+from grid.engine.process import EngineProcess
+from grid.engine.venv import find_uv, uv_settings
 from grid.hardware.node import Node
 from grid.hardware.probe import probe_node
-from grid.installer import find_uv, uv_settings
 from grid.models import bundled as reference
-from grid.process import EngineProcess
 
 ROOT = Path(__file__).resolve().parent.parent
 TESTS = {

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from grid.cells.cell import Cell
-from grid.environments import CPU, device_of, found, obstacle
+from grid.engine.environments import CPU, device_of, found, obstacle
 from grid.errors import InputError, did_you_mean
 from grid.hardware.node import Node
 from grid.hardware.probe import available_memory, probe_node

@@ -8,7 +8,7 @@ from itertools import accumulate
 from msgspec.structs import replace
 
 from grid.compare.nouns import Output, Parting, Token
-from grid.wire import Continued
+from grid.engine.messages import Continued
 
 
 def token_of(number: int, spelling: bytes) -> Token:

@@ -6,18 +6,18 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
-from grid import wire
 from grid.cells.cell import Cell
 from grid.compare.choice import Choice, Unusable
 from grid.compare.nouns import Comparison, Output
 from grid.compare.parting import parted, text_of, token_of
-from grid.environments import found
+from grid.engine import messages as wire
+from grid.engine.environments import found
+from grid.engine.process import EngineProcess
 from grid.errors import EngineError, InputError
 from grid.events import Event, Preparing, Settings
 from grid.hardware.node import Node
 from grid.hardware.probe import probe_node
 from grid.plan.sources import WHOLE
-from grid.process import EngineProcess
 from grid.shelf.shelf import Shelf
 
 Tell = Callable[[str, str], None]

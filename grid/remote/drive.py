@@ -18,8 +18,8 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from grid import interrupts
 from grid.cache import write_whole
+from grid.engine import interrupts
 from grid.errors import ClusterLost, InputError
 from grid.remote.runs import (
     Driver,

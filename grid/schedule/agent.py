@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from grid.cache import CACHE_VARIABLE
-from grid.environments import found, made
+from grid.engine.environments import found, made
 from grid.errors import EngineError
 from grid.events import Event, Note, Preparing, Settings
 from grid.hardware.probe import probe_node

@@ -6,11 +6,11 @@ import time
 from collections.abc import Container, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
-from grid import interrupts
 from grid.cells.measurement import Measurement, Status
 from grid.dispatch.board import Board
 from grid.dispatch.board import Outcome as Ending
 from grid.dispatch.work import Place, Work
+from grid.engine import interrupts
 from grid.errors import ClusterLost, InputError
 from grid.events import CellDone, Event, Note, Observed
 from grid.hardware.node import Node

@@ -15,7 +15,7 @@ import msgspec
 import grid
 from grid.backend.registry import backend
 from grid.cache import cache_dir
-from grid.environments import CPU, HERE, device_of, engine_version, found, obstacle
+from grid.engine.environments import CPU, HERE, device_of, engine_version, found, obstacle
 from grid.hardware.node import Node
 from grid.hardware.probe import available_memory, probe_node
 from grid.models.identity import digest

@@ -9,17 +9,17 @@ from typing import cast
 
 import msgspec
 
-from grid import wire
 from grid.backend.registry import backend
 from grid.cells.cell import Cell, Options
 from grid.cells.measurement import PRUNED, Measurement, Status
 from grid.cells.workload import Memory, Quality, kind
-from grid.environments import Interpreter
+from grid.engine import messages as wire
+from grid.engine.environments import Interpreter
+from grid.engine.process import EngineProcess
 from grid.errors import EngineError, OutOfMemory
 from grid.events import CellDone, CellStarted, Event, Settings
 from grid.hardware.node import Node
 from grid.plan.order import Session
-from grid.process import EngineProcess
 from grid.shelf.peers import Peers
 from grid.shelf.shelf import Shelf
 

@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from grid import wire
-from grid.environments import Interpreter
+from grid.engine import messages as wire
+from grid.engine.environments import Interpreter
+from grid.engine.process import EngineProcess
 from grid.errors import EngineDied, EngineError, EngineTimeout, OutOfMemory
 from grid.events import Prepared
-from grid.process import EngineProcess
 from grid.shelf.eviction import full_disk
 
 Request = wire.Load | wire.MakeReference | wire.Quantize

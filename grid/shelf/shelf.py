@@ -8,17 +8,17 @@ from pathlib import Path
 
 import msgspec
 
-from grid import wire
 from grid.backend import Calibration
 from grid.backend.registry import backend
 from grid.cache import cache_dir, write_whole
 from grid.cells.cell import Cell
 from grid.cells.workload import Quality
-from grid.environments import Interpreter, device_of, engine_version, found, made
+from grid.engine import messages as wire
+from grid.engine.environments import Interpreter, device_of, engine_version, found, made
+from grid.engine.measure.reference import REFERENCE_FORMAT, TOP, WHOLE
 from grid.errors import EngineError, InputError
 from grid.events import Event, Observed, Prepared, Settings
 from grid.hardware.node import Node
-from grid.measure.reference import REFERENCE_FORMAT, TOP, WHOLE
 from grid.models.artifact import Artifact, ArtifactFacts
 from grid.models.identity import digest
 from grid.plan.origin import source_folder

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 
 from grid.backend.registry import backend, names
-from grid.environments import HERE, availability, found, made
+from grid.engine.environments import HERE, availability, found, made
 from grid.errors import EngineError, InputError
 from grid.hardware.node import Node
 from grid.show.console import console

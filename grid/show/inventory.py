@@ -8,7 +8,7 @@ import msgspec
 
 from grid.backend import Availability
 from grid.backend.registry import backend, names
-from grid.environments import availability
+from grid.engine.environments import availability
 from grid.errors import InputError
 from grid.hardware.node import Node
 from grid.show.console import console, print_json, table

@@ -12,13 +12,14 @@ import grid_fake
 import pytest
 
 import grid as quantgrid
-from grid import environments, wire
-from grid.environments import HERE, availability, found, made
+from grid.engine import environments
+from grid.engine import messages as wire
+from grid.engine.environments import HERE, availability, found, made
+from grid.engine.process import EngineProcess
 from grid.errors import EngineError
 from grid.hardware.node import Node
 from grid.plan.load import load_sweep
 from grid.planning import Known, Planner, plan_for
-from grid.process import EngineProcess
 from grid.progress import PlainProgress
 from grid.schedule.kinds import ExecutorName
 from grid.schedule.report import report
@@ -90,7 +91,7 @@ def test_the_engine_runs_in_its_environment_and_sees_no_package_of_ours(
         reply = process.ask(load, 60)
     assert isinstance(reply, wire.Loaded)
     assert reply.engine_version == "fake 1"
-    code = "import grid.host, grid_fake, importlib.util as u; print(u.find_spec('rich'))"
+    code = "import grid.engine.host, grid_fake, importlib.util as u; print(u.find_spec('rich'))"
     done = subprocess.run(
         [interpreter.python, "-c", code],
         env={"PYTHONPATH": str(interpreter.imports), "QUANTGRID_CACHE": str(tmp_path)},

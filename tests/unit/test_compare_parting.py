@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from grid.compare import Output, Token
 from grid.compare.parting import parted, text_of, token_of
-from grid.wire import Continued
+from grid.engine.messages import Continued
 
 OUTPUT = Output(label="m Q4", model="m", quant="Q4", backend="b", artifact_id="a")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from grid.installer import Directives, directives, find_uv, uv_settings
+from grid.engine.venv import Directives, directives, find_uv, uv_settings
 
 
 def test_leading_comments_may_hold_directives() -> None:

@@ -10,12 +10,12 @@ import pytest
 
 from grid.cells.texts import read_text
 from grid.cells.workload import Quality
+from grid.engine.measure import reference as reference_module
+from grid.engine.measure.chunks import Chunk, chunk_ids, log_softmax, scored_chunks
+from grid.engine.measure.meter import Meter
+from grid.engine.measure.quality import compare, quality
+from grid.engine.measure.reference import Reference, read_reference, write_reference
 from grid.errors import EngineError, Unsupported
-from grid.measure import reference as reference_module
-from grid.measure.chunks import Chunk, chunk_ids, log_softmax, scored_chunks
-from grid.measure.meter import Meter
-from grid.measure.quality import compare, quality
-from grid.measure.reference import Reference, read_reference, write_reference
 
 CONTEXT, CHUNKS = 32, 3
 

@@ -8,15 +8,15 @@ from pathlib import Path
 import grid_fake
 import pytest
 
-from grid import wire
 from grid.cells.texts import read_items
 from grid.cells.workload import Decode, Latency, Memory, Prefill, Tasks, Workload
+from grid.engine import messages as wire
+from grid.engine.measure.latency import latency
+from grid.engine.measure.meter import Meter
+from grid.engine.measure.prompts import prompt_text, token_ids
+from grid.engine.measure.run import Loading, measure
+from grid.engine.measure.tasks import tasks
 from grid.errors import EngineError, InputError, Unsupported
-from grid.measure.latency import latency
-from grid.measure.meter import Meter
-from grid.measure.prompts import prompt_text, token_ids
-from grid.measure.run import Loading, measure
-from grid.measure.tasks import tasks
 
 LOADING = Loading(load_s=0.25, baseline_rss_bytes=1000, page_cache_share=1.0)
 

@@ -12,12 +12,12 @@ import grid_fake
 import psutil
 import pytest
 
-from grid import wire
 from grid.backend import Backend
 from grid.backend.registry import backend
 from grid.cells.workload import Decode, Prefill
+from grid.engine import messages as wire
+from grid.engine.process import EngineProcess
 from grid.errors import EngineDied, EngineTimeout, OutOfMemory, Unsupported
-from grid.process import EngineProcess
 
 
 def load(path: Path, **options: str | int) -> wire.Load:

@@ -11,9 +11,9 @@ import numpy.typing as npt
 from grid.backend import Engine, Logits, Tokenizes
 from grid.cells.texts import read_text
 from grid.cells.workload import Quality
+from grid.engine.measure.meter import Meter
+from grid.engine.measure.result import need
 from grid.errors import Unsupported
-from grid.measure.meter import Meter
-from grid.measure.result import need
 
 ROWS_AT_ONCE = 2**22
 """Elements whose softmax is taken at once in double precision: 32 MiB."""

@@ -7,10 +7,10 @@ from time import perf_counter
 
 from grid.backend import Engine, Generates, Tokenizes
 from grid.cells.workload import Latency
+from grid.engine.measure.meter import Meter
+from grid.engine.measure.prompts import prompt_text
+from grid.engine.measure.result import Outcome, need, series
 from grid.errors import EngineError
-from grid.measure.meter import Meter
-from grid.measure.prompts import prompt_text
-from grid.measure.result import Outcome, need, series
 
 
 def latency(engine: Engine, workload: Latency, meter: Meter) -> Outcome:

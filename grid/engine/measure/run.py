@@ -6,17 +6,17 @@ import os
 
 import msgspec
 
-from grid import wire
 from grid.backend import Engine
 from grid.cells.workload import Decode, Latency, Memory, Prefill, Quality, Tasks
-from grid.measure.latency import latency
-from grid.measure.memory import Loading, memory
-from grid.measure.meter import Meter
-from grid.measure.process import Neighbours
-from grid.measure.quality import quality
-from grid.measure.result import Outcome
-from grid.measure.speed import decode, prefill
-from grid.measure.tasks import tasks
+from grid.engine import messages as wire
+from grid.engine.measure.latency import latency
+from grid.engine.measure.memory import Loading, memory
+from grid.engine.measure.meter import Meter
+from grid.engine.measure.process import Neighbours
+from grid.engine.measure.quality import quality
+from grid.engine.measure.result import Outcome
+from grid.engine.measure.speed import decode, prefill
+from grid.engine.measure.tasks import tasks
 
 __all__ = ["Loading", "measure"]
 

@@ -8,9 +8,9 @@ from grid.backend import Engine, Scores, Tokenizes, TokenScores
 from grid.cells.measurement import ItemResult
 from grid.cells.texts import Item, read_items
 from grid.cells.workload import Tasks
+from grid.engine.measure.meter import Meter
+from grid.engine.measure.result import Outcome, need
 from grid.errors import Unsupported
-from grid.measure.meter import Meter
-from grid.measure.result import Outcome, need
 
 Request = tuple[list[int], list[int]]
 

@@ -20,15 +20,15 @@ from pathlib import Path
 
 import msgspec
 
-from grid import wire
 from grid.backend import ENTRY_POINT_GROUP, Availability, Backend
 from grid.backend.registry import backend
 from grid.cache import cache_dir, write_whole
+from grid.engine import messages as wire
+from grid.engine.process import EngineProcess
+from grid.engine.venv import make_venv
 from grid.errors import EngineError, InputError
 from grid.hardware.node import Node
-from grid.installer import make_venv
 from grid.models.identity import digest
-from grid.process import EngineProcess
 
 CORE = ("msgspec", "numpy", "psutil")
 """What the engine's process itself imports, beside the engine."""

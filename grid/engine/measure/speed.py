@@ -6,9 +6,9 @@ from time import perf_counter
 
 from grid.backend import Engine, Steps, Tokenizes
 from grid.cells.workload import Decode, Prefill
-from grid.measure.meter import Meter
-from grid.measure.prompts import token_ids
-from grid.measure.result import Outcome, need, series
+from grid.engine.measure.meter import Meter
+from grid.engine.measure.prompts import token_ids
+from grid.engine.measure.result import Outcome, need, series
 
 
 def prefill(engine: Engine, workload: Prefill, meter: Meter) -> Outcome:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from time import perf_counter
 
-from grid import wire
 from grid.backend import Engine, Generates, Tokenizes
+from grid.engine import messages as wire
+from grid.engine.measure.meter import Meter
+from grid.engine.measure.result import need
 from grid.errors import Unsupported
-from grid.measure.meter import Meter
-from grid.measure.result import need
 
 
 def continuation(engine: Engine, request: wire.Continue, meter: Meter) -> wire.Continued:

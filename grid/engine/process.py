@@ -15,8 +15,9 @@ from types import TracebackType
 
 import msgspec
 
-from grid import interrupts, wire
 from grid.cache import CACHE_VARIABLE, cache_dir
+from grid.engine import interrupts
+from grid.engine import messages as wire
 from grid.errors import (
     EngineDied,
     EngineError,
@@ -33,7 +34,7 @@ _FAILURES: dict[str, type[EngineError]] = {"oom": OutOfMemory, "unsupported": Un
 
 
 class EngineProcess:
-    """A child that speaks grid.wire over two pipes. One request at a time.
+    """A child that speaks grid.engine.messages over two pipes. One request at a time.
 
     `python` is the interpreter of the backend's environment, `imports` the folder in which it finds
     this package and the plugins (None: they are importable there as they are here). Its standard
@@ -54,7 +55,7 @@ class EngineProcess:
         self._buffer = b""
         try:
             self._process = subprocess.Popen(
-                [python, "-m", "grid.host", str(request_out), str(reply_in)],
+                [python, "-m", "grid.engine.host", str(request_out), str(reply_in)],
                 stdin=subprocess.DEVNULL,
                 stdout=self._log,
                 stderr=self._log,

@@ -9,11 +9,11 @@ import numpy.typing as npt
 
 from grid.backend import Engine, Tokenizes
 from grid.cells.workload import Quality
+from grid.engine.measure.chunks import Chunk, chunk_ids, scored_chunks
+from grid.engine.measure.meter import Meter
+from grid.engine.measure.reference import Asked, Reference, log_rest, read_reference, spelling
+from grid.engine.measure.result import Outcome, need, series
 from grid.errors import EngineError, Unsupported
-from grid.measure.chunks import Chunk, chunk_ids, scored_chunks
-from grid.measure.meter import Meter
-from grid.measure.reference import Asked, Reference, log_rest, read_reference, spelling
-from grid.measure.result import Outcome, need, series
 
 Floats = npt.NDArray[np.float64]
 

@@ -1,4 +1,4 @@
-"""The process in which an engine lives: `python -m grid.host REQUESTS REPLIES`.
+"""The process in which an engine lives: `python -m grid.engine.host REQUESTS REPLIES`.
 
 The two arguments are file descriptors of pipes. The measuring code and its clock run here, beside
 the engine, so that nothing but engine calls lies between two readings of the clock. A crash, a hang
@@ -17,13 +17,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO
 
-from grid import wire
 from grid.backend import Engine, Imports, Quantizes
 from grid.backend.registry import backend
+from grid.engine import messages as wire
+from grid.engine.measure.meter import Meter
+from grid.engine.measure.process import page_cache_share, resident_bytes
+from grid.engine.measure.run import Loading, measure
 from grid.errors import EngineError, GridError, OutOfMemory, Unsupported
-from grid.measure.meter import Meter
-from grid.measure.process import page_cache_share, resident_bytes
-from grid.measure.run import Loading, measure
 
 
 class Host:
@@ -83,13 +83,13 @@ class Host:
         return measure(engine, loading, request, meter)
 
     def _continue(self, request: wire.Continue, meter: Meter) -> wire.Continued:
-        from grid.measure.continuation import continuation
+        from grid.engine.measure.continuation import continuation
 
         engine, _ = self._loaded()
         return continuation(engine, request, meter)
 
     def _make_reference(self, request: wire.MakeReference, meter: Meter) -> wire.Made:
-        from grid.measure.reference import write_reference
+        from grid.engine.measure.reference import write_reference
 
         engine, _ = self._loaded()
         write_reference(engine, request.workload, Path(request.target), meter)

@@ -18,10 +18,10 @@ import numpy.typing as npt
 
 from grid.backend import Engine, Tokenizes
 from grid.cells.workload import Quality
+from grid.engine.measure.chunks import Chunk, chunk_ids, scored_chunks
+from grid.engine.measure.meter import Meter
+from grid.engine.measure.result import need
 from grid.errors import EngineError
-from grid.measure.chunks import Chunk, chunk_ids, scored_chunks
-from grid.measure.meter import Meter
-from grid.measure.result import need
 
 REFERENCE_FORMAT = 2
 """Part of a reference file's name: another layout is another file."""

@@ -6,10 +6,10 @@ import msgspec
 
 from grid.backend import Engine, Generates, Steps, Tokenizes
 from grid.cells.workload import Memory
-from grid.measure.meter import Meter
-from grid.measure.process import peak_resident_bytes
-from grid.measure.prompts import token_ids
-from grid.measure.result import Outcome, need
+from grid.engine.measure.meter import Meter
+from grid.engine.measure.process import peak_resident_bytes
+from grid.engine.measure.prompts import token_ids
+from grid.engine.measure.result import Outcome, need
 
 GENERATED = 4
 """Single steps at the end of the context, so that the buffers of decoding are touched too."""
