@@ -31,6 +31,6 @@ def recommend(uri: str | Path = "results", **ask: Any) -> Advice:
     """
     from grid.advice import Ask
     from grid.advice import recommend as advise
-    from grid.explore import Dataset
+    from grid.analysis.dataset import Dataset
 
     return advise(Dataset(uri), Ask(**ask))

@@ -34,7 +34,7 @@ Step = tuple[str, str, float, float]
 def steps(store: str, everywhere: bool) -> Iterator[Step]:
     """(kind, step, seconds, processor seconds) in the order in which a user would take them."""
     from grid.analysis import frontier, subset
-    from grid.explore import Dataset
+    from grid.analysis.dataset import Dataset
 
     def timed(kind: str, name: str, act: Callable[[], Any]) -> Step:
         start, busy = time.perf_counter(), time.process_time()

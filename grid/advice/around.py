@@ -11,9 +11,9 @@ import numpy as np
 from grid.advice.answer import DECODE, Candidate, ClassChange, Cost, Step
 from grid.advice.scene import Scene
 from grid.analysis import Limits, Pick, Posterior, Variant, picks, subset
-from grid.analysis.belief import SEED, class_draws
 from grid.analysis.limits import demanded, limit_text
 from grid.analysis.pareto import undominated
+from grid.analysis.posterior import SEED, class_draws
 from grid.results.statistics import Interval
 from grid.results.statistics.interval import Floats
 from grid.units import format_bytes

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from grid.advice.alike import is_like_class
 from grid.advice.ask import Ask
 from grid.advice.hardware import Machine
-from grid.explore import Dataset, HardwareClass
+from grid.analysis.dataset import Dataset, HardwareClass
 
 Known = dict[str, set[tuple[str, ...]]]
 """By hardware class what it has figures of: artifact, backend, device kind."""

@@ -15,9 +15,9 @@ from grid.advice.hardware import Machine
 from grid.advice.observed import engines_on
 from grid.advice.weighing import weights_of
 from grid.analysis import Speed, Variant
+from grid.analysis.dataset import Dataset
 from grid.analysis.memory import stored_kv_types
 from grid.errors import InputError
-from grid.explore import Dataset
 
 
 @dataclass(frozen=True)

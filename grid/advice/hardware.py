@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from grid.advice.ask import Ask
+from grid.analysis.dataset import HardwareClass
 from grid.errors import InputError, did_you_mean
-from grid.explore import HardwareClass
 from grid.hardware.chips import Chip, Usable, find, target, usable_bytes
 from grid.units import GIB, parse_bytes
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from grid.explore import Dataset
+from grid.analysis.dataset import Dataset
 
 if TYPE_CHECKING:
     from grid.prediction import Observation, Predictor

@@ -13,7 +13,7 @@ from grid.advice.depths import after
 from grid.advice.gather import Source
 from grid.advice.hardware import Machine
 from grid.advice.observed import predictor_of
-from grid.explore import Dataset
+from grid.analysis.dataset import Dataset
 from grid.hardware.chips import Chip
 from grid.results.statistics.interval import Floats
 

@@ -14,10 +14,10 @@ from grid.advice.notes import notes_of
 from grid.advice.replay import replay_of
 from grid.advice.scene import Scene, scene
 from grid.analysis import Limits, Pick, Relaxation, picks
+from grid.analysis.dataset import Dataset
 from grid.analysis.limits import demanded, limit_text
 from grid.analysis.memory import room
 from grid.errors import InputError
-from grid.explore import Dataset
 from grid.results.problems import left_out, nothing_there
 
 TOLERANCE = 0.02

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from grid.advice.answer import Candidate
-from grid.explore import Dataset, repeat_command
+from grid.analysis.dataset import Dataset, repeat_command
 
 _ORDER = ("decode", "tasks", "memory", "latency", "quality")
 

@@ -26,8 +26,8 @@ from grid.advice.hardware import Machine
 from grid.advice.rates import Rate, Rates, predicted_rates
 from grid.advice.wait import Wait, waits
 from grid.analysis import Posterior, Variant, posterior
+from grid.analysis.dataset import Dataset
 from grid.analysis.memory import Footprint, footprint
-from grid.explore import Dataset
 from grid.results.statistics.interval import Floats
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from grid.advice.ask import USES, Ask
 from grid.analysis import Variant
-from grid.analysis.weights import class_weights, shared_classes
+from grid.analysis.class_weights import class_weights, shared_classes
 from grid.errors import InputError
 
 

@@ -1,15 +1,15 @@
 """From result tables to variants, frontiers and picks: table -> table steps, no engine, no Ray."""
 
 from grid.analysis.axes import AXES, Axis
-from grid.analysis.belief import METHOD, Posterior, posterior, subset
-from grid.analysis.choice import Pick, Rejection, Relaxation, picks
 from grid.analysis.export import variants_table
-from grid.analysis.join import by_hardware_class, variants
 from grid.analysis.limits import Limits, typical_limits
 from grid.analysis.pareto import Frontier, FrontierPoint, frontier
+from grid.analysis.picks import Pick, Rejection, Relaxation, picks
+from grid.analysis.posterior import METHOD, Posterior, posterior, subset
 from grid.analysis.retained import retained_of
 from grid.analysis.tables import Tables
 from grid.analysis.variant import ClassItems, Speed, Variant
+from grid.analysis.variants import by_hardware_class, variants
 
 __all__ = [
     "AXES",

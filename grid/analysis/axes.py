@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from grid.analysis.belief import Posterior
+from grid.analysis.posterior import Posterior
 from grid.analysis.variant import Variant
 from grid.errors import InputError, did_you_mean
 from grid.results.statistics.interval import Floats

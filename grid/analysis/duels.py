@@ -9,8 +9,8 @@ from typing import Literal
 
 import numpy as np
 
-from grid.analysis.belief import Posterior
-from grid.analysis.floors import SIXTEEN_BIT
+from grid.analysis.noise_floors import SIXTEEN_BIT
+from grid.analysis.posterior import Posterior
 from grid.analysis.variant import Variant, gains_of
 from grid.errors import InputError
 from grid.results.statistics import Interval, holm, sign_flips

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from grid.analysis.belief import Posterior
+from grid.analysis.posterior import Posterior
 from grid.analysis.variant import Variant
 from grid.errors import InputError
 from grid.results.statistics.classes import ABOVE_CHANCE

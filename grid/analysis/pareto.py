@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from grid.analysis.axes import Axis, axis_of, estimate, goodness
-from grid.analysis.belief import DRAWS, METHOD, SEED, Posterior, posterior
+from grid.analysis.posterior import DRAWS, METHOD, SEED, Posterior, posterior
 from grid.analysis.variant import Variant
 from grid.results.statistics.interval import LEVEL, Floats
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from grid.analysis.belief import Posterior, posterior
 from grid.analysis.duels import drawn, sure_of
 from grid.analysis.limits import sixteen_bit_of
+from grid.analysis.posterior import Posterior, posterior
 from grid.analysis.variant import Variant, gains_of
 from grid.errors import InputError
 from grid.results import statistics

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from grid.analysis.join import LLC_FACTOR
 from grid.analysis.limits import sixteen_bit_of
 from grid.analysis.memory import kv_bytes, stored_kv_types
 from grid.analysis.variant import Speed, Variant
+from grid.analysis.variants import LLC_FACTOR
 from grid.results.statistics import Interval, rate_ratio
 
 Kind = Literal["prefill", "decode"]

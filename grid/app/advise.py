@@ -17,9 +17,9 @@ from grid.advice.words import (
     parts_text,
     weights_text,
 )
+from grid.analysis.dataset import Dataset
 from grid.app import shell
 from grid.app.advise_ask import asked
-from grid.explore import Dataset
 from grid.units import format_bytes
 
 

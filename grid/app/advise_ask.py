@@ -9,8 +9,8 @@ import streamlit as st
 
 from grid.advice import BUDGETS_GB, INTERACTIVE, RATES, Ask, uses
 from grid.advice.ask import CONTEXT
+from grid.analysis.dataset import Dataset
 from grid.analysis.memory import KV_TYPES
-from grid.explore import Dataset
 from grid.hardware.chips import PLATFORMS, chips
 from grid.units import GIB
 

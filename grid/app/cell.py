@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from grid.analysis.dataset import repeat_command
 from grid.app import shell
 from grid.charts.quantities import short
 from grid.charts.samples import samples_figure
-from grid.explore import repeat_command
 from grid.units import format_bytes, format_seconds
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from grid.analysis import Variant
-    from grid.explore import AttemptDetail, Dataset
+    from grid.analysis.dataset import AttemptDetail, Dataset
 
 MOST_ROWS = 2000
 """Rows of raw samples that a table shows."""

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from grid.analysis.dataset import Dataset
 from grid.app import shell
 from grid.errors import GridError
-from grid.explore import Dataset
 
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile

@@ -6,9 +6,9 @@ from collections.abc import Hashable, Sequence
 
 import streamlit as st
 
+from grid.analysis.dataset import Dataset
 from grid.app import shell
 from grid.charts.quantities import short
-from grid.explore import Dataset
 from grid.folklore import CONTRADICTED, HOLDS, OPEN, Judgement, Verdict, judge_all, rules_of
 
 WORDS: dict[Verdict, str] = {

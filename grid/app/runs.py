@@ -9,12 +9,12 @@ from typing import Any
 
 import streamlit as st
 
+from grid.analysis.dataset import Dataset, HardwareClass
+from grid.analysis.dataset.runs import Account, Failure, NodeSeen, Run, account
+from grid.analysis.dataset.suspect_figures import DRIFT, OTHERS, OUTLIERS, Doubt, doubts_on
 from grid.app import shell
 from grid.app.exchange import counted, export_buttons, import_form
 from grid.errors import GridError
-from grid.explore import Dataset, HardwareClass
-from grid.explore.doubts import DRIFT, OTHERS, OUTLIERS, Doubt, doubts_on
-from grid.explore.runs import Account, Failure, NodeSeen, Run, account
 from grid.results.heartbeat import EVERY_S, Running, Seen, running
 from grid.units import format_seconds
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import streamlit as st
 
 from grid.analysis import Variant
-from grid.analysis.belief import subset
+from grid.analysis.posterior import subset
 from grid.analysis.sensitivity import Cliff, Sensitivity, TextRow, cliff, sensitivity
 from grid.app import shell
 from grid.charts.dots import Dot, dots_figure

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from grid.analysis import Posterior, Variant
-from grid.analysis.belief import subset
+from grid.analysis.dataset import Dataset, HardwareClass, fingerprint
+from grid.analysis.posterior import subset
 from grid.app import heap
 from grid.charts.labels import Labels
 from grid.charts.theme import Look
 from grid.errors import InputError
-from grid.explore import Dataset, HardwareClass, fingerprint
 from grid.results.problems import nothing_there
 
 if TYPE_CHECKING:

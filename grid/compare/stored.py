@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import msgspec
 import pyarrow.compute as pc
 
+from grid.analysis.dataset import Dataset
 from grid.backend.registry import backend, names
 from grid.cells.cell import Options
 from grid.compare.choice import Choice, Unusable, each_of, plan_here, request_of, unusable
 from grid.errors import GridError, InputError, did_you_mean
-from grid.explore import Dataset
 from grid.hardware.node import Node
 from grid.hardware.probe import probe_node
 from grid.plan.load import load_sweep

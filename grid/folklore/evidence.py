@@ -8,8 +8,8 @@ from functools import cached_property
 
 import numpy as np
 
-from grid.analysis.belief import SEED, Posterior, class_draws
 from grid.analysis.limits import quantity, sixteen_bit_of
+from grid.analysis.posterior import SEED, Posterior, class_draws
 from grid.analysis.variant import Variant
 from grid.folklore.quants import has_matrix, nominal_bits, preset
 from grid.models.identity import digest

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from grid.analysis.belief import Posterior, posterior
+from grid.analysis.posterior import Posterior, posterior
 from grid.analysis.variant import Variant
 from grid.errors import InputError, did_you_mean
 from grid.folklore import equal, formats, loss, memory, perplexity, size, speed, tasks

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from grid.analysis.belief import SEED
+from grid.analysis.posterior import SEED
 from grid.analysis.variant import Variant
 from grid.folklore.evidence import REAL, Evidence, bits_per_weight
 from grid.folklore.quants import nominal_bits

@@ -23,7 +23,7 @@ from grid.advice.words import (
     replay_text,
     weights_text,
 )
-from grid.explore import Dataset
+from grid.analysis.dataset import Dataset
 from grid.show.asked import Words, ask_of
 from grid.show.console import console, print_json
 from grid.units import format_bytes

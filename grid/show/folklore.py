@@ -9,8 +9,8 @@ from rich.padding import Padding
 from rich.text import Text
 
 from grid.analysis import Posterior
+from grid.analysis.dataset import Dataset
 from grid.errors import InputError, did_you_mean
-from grid.explore import Dataset
 from grid.folklore import (
     CONTRADICTED,
     HOLDS,

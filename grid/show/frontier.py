@@ -22,9 +22,9 @@ from grid.analysis import (
     picks,
     typical_limits,
 )
+from grid.analysis.dataset import Dataset
 from grid.analysis.labels import told_apart
 from grid.errors import InputError
-from grid.explore import Dataset
 from grid.results.problems import left_out, nothing_there
 from grid.results.statistics import Interval
 from grid.results.uris import shown

@@ -140,7 +140,7 @@ def parse_count(text: str) -> float:
 
 def _own(store: str) -> list[Observation]:
     """The user's rows; a store that is not there yet has none."""
-    from grid.explore import Dataset
+    from grid.analysis.dataset import Dataset
 
     return observations_of(Dataset(store).everywhere())
 

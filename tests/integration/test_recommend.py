@@ -13,7 +13,7 @@ import pytest
 from conftest import FAKE_SWEEP, Run
 
 from grid.advice import Ask, recommend
-from grid.explore import Dataset
+from grid.analysis.dataset import Dataset
 from grid.results.schema import TABLE_KEY, VERSION_KEY, file_schema
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from analysis_cases import SIZES, Rows
 
 from grid.advice import Advice
-from grid.explore import Dataset
+from grid.analysis.dataset import Dataset
 from grid.results.location import Location
 from grid.results.store import write_tables
 

@@ -8,8 +8,8 @@ import pytest
 
 from grid.advice import Ask, uses
 from grid.advice.hardware import class_facts, machine_of
+from grid.analysis.dataset import HardwareClass
 from grid.errors import InputError
-from grid.explore import HardwareClass
 from grid.show.asked import Words, ask_of
 from grid.units import GIB
 

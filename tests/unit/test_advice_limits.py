@@ -26,8 +26,8 @@ from analysis_cases import SIZES, Rows
 from grid.advice import Ask, recommend
 from grid.advice.answer import DECODE, MEMORY, PREDICTED, TTFT
 from grid.advice.words import certainty_text
+from grid.analysis.dataset import Dataset
 from grid.errors import InputError
-from grid.explore import Dataset
 from grid.show.advice import print_advice
 from grid.units import GIB, MIB
 

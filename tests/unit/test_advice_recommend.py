@@ -24,9 +24,9 @@ from grid.advice.answer import DECODE, MEMORY, TTFT
 from grid.advice.answer import HERE as MEASURED
 from grid.advice.data import to_data
 from grid.advice.words import headline
+from grid.analysis.dataset import Dataset
 from grid.analysis.memory import ASSUMED_OVERHEAD
 from grid.errors import InputError
-from grid.explore import Dataset
 from grid.units import GIB
 
 

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grid.analysis import METHOD, frontier, posterior
-from grid.analysis.belief import class_draws, median_rate_draws
 from grid.analysis.pareto import membership, ties, undominated
+from grid.analysis.posterior import class_draws, median_rate_draws
 from grid.errors import InputError
 
 HALF = [1.0] * 50 + [0.0] * 50

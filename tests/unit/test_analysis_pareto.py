@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grid.analysis import frontier, posterior, subset
-from grid.analysis.belief import class_draws
 from grid.analysis.pareto import membership, ties, undominated
+from grid.analysis.posterior import class_draws
 from grid.results.statistics import Interval
 
 HALF = [1.0] * 50 + [0.0] * 50

@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grid.analysis import by_hardware_class, posterior, variants
+from grid.analysis.dataset import Dataset, fingerprint, repeat_command
 from grid.errors import InputError
-from grid.explore import Dataset, fingerprint, repeat_command
 from grid.results.compact import compact
 from grid.results.files import new_name
 from grid.results.schema import SCHEMA_VERSION, file_schema

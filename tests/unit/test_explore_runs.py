@@ -9,11 +9,11 @@ import msgspec
 import pytest
 from results_cells import METRIC, NODE, cell, measured
 
+from grid.analysis.dataset import Dataset
+from grid.analysis.dataset.runs import Account, account, failures, runs
+from grid.analysis.dataset.suspect_figures import BUSY, doubts_on
 from grid.cells.measurement import Measurement, Metric
 from grid.cells.workload import Decode, Latency, Prefill
-from grid.explore import Dataset
-from grid.explore.doubts import BUSY, doubts_on
-from grid.explore.runs import Account, account, failures, runs
 from grid.results import open_store
 from grid.results.reader import Results
 from grid.results.store import Store

@@ -15,8 +15,8 @@ from test_explore_dataset import stores
 from grid.advice import Ask
 from grid.advice.concerned import concerned
 from grid.advice.hardware import machine_of
-from grid.explore import Dataset
-from grid.explore.speeds import LEAST, RATES
+from grid.analysis.dataset import Dataset
+from grid.analysis.dataset.speeds import LEAST, RATES
 from grid.prediction import observations_of
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from importing_files import LM_EVAL, put
 
-from grid.analysis.join import variants
 from grid.analysis.tables import Tables
+from grid.analysis.variants import variants
 from grid.errors import InputError
 from grid.results import open_store
 from grid.results.imports import Imported, add, read

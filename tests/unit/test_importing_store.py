@@ -8,8 +8,8 @@ import pytest
 from importing_files import LM_EVAL, PPL_LOG, bench, put
 from results_cells import cell, measured, write
 
-from grid.analysis.join import variants
 from grid.analysis.tables import Tables
+from grid.analysis.variants import variants
 from grid.errors import InputError, StoreError, StoreLost
 from grid.results import open_for_writing, open_store
 from grid.results.imports import add, read

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from grid.analysis.belief import DRAWS, SEED, Posterior, posterior
 from grid.analysis.limits import (
     KINDS,
     SURE,
@@ -19,6 +18,7 @@ from grid.analysis.limits import (
     limit_text,
     quantity,
 )
+from grid.analysis.posterior import DRAWS, SEED, Posterior, posterior
 from grid.analysis.variant import Variant
 from grid.results.statistics.interval import LEVEL, Floats
 from grid.units import format_bytes

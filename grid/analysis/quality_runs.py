@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from grid.analysis.floors import Floors, noise_runs, reference_of
+from grid.analysis.main_text import main_tasks, of_class, on_main_text, tasks_of
+from grid.analysis.noise_floors import Floors, noise_runs, reference_of
 from grid.analysis.tables import Attempt, ItemRows
-from grid.analysis.texts import main_tasks, of_class, on_main_text, tasks_of
 
 QUALITY = ("quality", "tasks")
 

@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from grid.explore.columns import Column, environment_of, label_of
-from grid.explore.dataset import Dataset
+from grid.analysis.dataset.columns import Column, environment_of, label_of
+from grid.analysis.dataset.dataset import Dataset
 from grid.results.metrics import METRICS
 
 BUSY = 0.2

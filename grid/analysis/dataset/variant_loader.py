@@ -13,14 +13,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from grid.analysis.beside import SCOPE
-from grid.analysis.ground import QUALITY, Ground
-from grid.analysis.join import SPEED, joined
+from grid.analysis.dataset.lru import Lru
+from grid.analysis.dataset.overview import LATER, Overview, equal
+from grid.analysis.dataset.speeds import sample
+from grid.analysis.quality_runs import QUALITY, Ground
+from grid.analysis.row_facts import SCOPE
 from grid.analysis.tables import Attempt, ItemRows, attempts_of, item_rows
 from grid.analysis.variant import Variant
-from grid.explore.lru import Lru
-from grid.explore.overview import LATER, Overview, equal
-from grid.explore.speeds import sample
+from grid.analysis.variants import SPEED, joined
 from grid.results.schema import TABLES
 
 if TYPE_CHECKING:

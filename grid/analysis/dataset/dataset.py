@@ -11,14 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from grid.analysis.belief import Posterior, composite_draws, posterior
-from grid.analysis.join import composed
-from grid.analysis.tables import SPEED_SERIES, Tables
-from grid.analysis.variant import Variant
-from grid.explore.detail import AttemptDetail, attempt_detail
-from grid.explore.gathering import Gathering
-from grid.explore.lru import Lru
-from grid.explore.overview import (
+from grid.analysis.dataset.detail import AttemptDetail, attempt_detail
+from grid.analysis.dataset.lru import Lru
+from grid.analysis.dataset.overview import (
     HardwareClass,
     Overview,
     equal,
@@ -26,6 +21,11 @@ from grid.explore.overview import (
     overview,
     task_classes,
 )
+from grid.analysis.dataset.variant_loader import Gathering
+from grid.analysis.posterior import Posterior, composite_draws, posterior
+from grid.analysis.tables import SPEED_SERIES, Tables
+from grid.analysis.variant import Variant
+from grid.analysis.variants import composed
 from grid.models.identity import digest
 from grid.results import files
 from grid.results.location import Location
@@ -166,7 +166,7 @@ class Dataset:
     def speeds(self) -> list[Variant]:
         """Rates from an empty context of all hardware classes, as variants of which nothing is
         known but what speed hangs on: weights, model, memory and node. Of many a few of each class
-        are taken, as `grid.explore.speeds.sample` says."""
+        are taken, as `grid.analysis.dataset.speeds.sample` says."""
         with self._lock:
             return self._gathering.speeds()
 

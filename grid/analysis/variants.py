@@ -7,13 +7,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from grid.analysis.beside import beside, energy, node_facts, positive
-from grid.analysis.floors import SIXTEEN_BIT, options_of
-from grid.analysis.ground import Ground
+from grid.analysis.class_weights import class_weights, shared_classes
+from grid.analysis.main_text import of_class, tasks_of
+from grid.analysis.noise_floors import SIXTEEN_BIT, options_of
+from grid.analysis.quality_runs import Ground
+from grid.analysis.row_facts import beside, energy, node_facts, positive
 from grid.analysis.tables import Attempt, ItemRows, Tables, final_attempts, item_rows
-from grid.analysis.texts import of_class, tasks_of
 from grid.analysis.variant import ClassItems, Speed, Variant
-from grid.analysis.weights import class_weights, shared_classes
 from grid.results import statistics
 from grid.results.statistics import Interval
 

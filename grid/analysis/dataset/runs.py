@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from grid.explore.columns import by_time, distinct, groups, label_of, span_of, text_of
-from grid.explore.dataset import Dataset
+from grid.analysis.dataset.columns import by_time, distinct, groups, label_of, span_of, text_of
+from grid.analysis.dataset.dataset import Dataset
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 

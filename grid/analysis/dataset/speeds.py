@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from grid.explore.columns import Column, text_of
-from grid.explore.overview import equal
+from grid.analysis.dataset.columns import Column, text_of
+from grid.analysis.dataset.overview import equal
 
 RATES = 48
 """Rates that predictions learn from: a fit takes time for each, and their errors a fit for each
