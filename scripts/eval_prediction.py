@@ -18,12 +18,12 @@ from pathlib import Path
 
 import numpy as np
 
+from grid.advice.prediction import Loo, LooRow, leave_one_out, published_observations
+from grid.advice.prediction.fit import FittedRate
+from grid.advice.prediction.predictor import RATES, compared
+from grid.advice.prediction.published import chip_table
+from grid.advice.prediction.result import FLAT_SHARE, Rate
 from grid.errors import GridError
-from grid.prediction import Loo, LooRow, leave_one_out, published_observations
-from grid.prediction.fit import FittedRate
-from grid.prediction.predictor import RATES, compared
-from grid.prediction.published import chip_table
-from grid.prediction.result import FLAT_SHARE, Rate
 from grid.show.console import number
 
 CHIPS, ONE_CARD = "Llama-2-7B", "one CUDA GPU, not named"

@@ -1,6 +1,6 @@
 """What to run on a machine under stated limits, with the evidence and how sure it is."""
 
-from grid.advice.answer import (
+from grid.advice.advice import (
     Advice,
     Candidate,
     ClassChange,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from grid.advice.around import admitted
+from grid.advice.alternatives import admitted
 from grid.advice.ask import Ask
-from grid.advice.gather import Gathered
+from grid.advice.candidates import Scene
 from grid.advice.hardware import Machine
-from grid.advice.scene import Scene
+from grid.advice.sources import Gathered
 from grid.analysis import Pick, Variant
 from grid.analysis.memory import stored_kv_types
 from grid.units import format_bytes

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from grid.advice.answer import PREDICTED, Evidence
-from grid.advice.depths import after
-from grid.advice.gather import Source
+from grid.advice.advice import PREDICTED, Evidence
+from grid.advice.fitted_predictor import predictor_of
 from grid.advice.hardware import Machine
-from grid.advice.observed import predictor_of
+from grid.advice.rates_at_depth import after
+from grid.advice.sources import Source
 from grid.analysis.dataset import Dataset
 from grid.hardware.chips import Chip
 from grid.results.statistics.interval import Floats
 
 if TYPE_CHECKING:
-    from grid.prediction import Prediction
+    from grid.advice.prediction import Prediction
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ def predicted_rates(
     ]
     if not lacking:
         return Rates()
-    from grid.prediction import read_bytes_of
-    from grid.prediction.mixture import MIXTURE_UNKNOWN, mixture_of_experts
+    from grid.advice.prediction import read_bytes_of
+    from grid.advice.prediction.mixture import MIXTURE_UNKNOWN, mixture_of_experts
 
     chips = {i: _chip(machine, sources[i], sources) for i in lacking}
     notes = []
@@ -93,7 +93,7 @@ def predicted_rates(
 def _chip(machine: Machine, source: Source, sources: Sequence[Source]) -> Chip | None:
     """Of a measured class as its rows on this kind of device have it, by whose name predictions
     know it: a class may have rows of a CPU and of a card."""
-    from grid.prediction import chip_of
+    from grid.advice.prediction import chip_of
 
     kind = source.variant.device_kind
     if machine.measured is None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from grid.advice.answer import Advice
-from grid.advice.around import admitted, costs_of, gap_of, runner_up_of, steps_of
+from grid.advice.advice import Advice
+from grid.advice.alternatives import admitted, costs_of, gap_of, runner_up_of, steps_of
 from grid.advice.ask import Ask
-from grid.advice.gather import Gathered, gather
+from grid.advice.candidates import Scene, scene
 from grid.advice.hardware import Machine, machine_of
 from grid.advice.notes import notes_of
 from grid.advice.replay import replay_of
-from grid.advice.scene import Scene, scene
+from grid.advice.sources import Gathered, gather
 from grid.analysis import Limits, Pick, Relaxation, picks
 from grid.analysis.dataset import Dataset
 from grid.analysis.limits import demanded, limit_text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grid.advice.answer import Candidate
+from grid.advice.advice import Candidate
 from grid.analysis.dataset import Dataset, repeat_command
 
 _ORDER = ("decode", "tasks", "memory", "latency", "quality")

@@ -7,8 +7,8 @@ from collections.abc import Hashable
 import streamlit as st
 
 from grid.advice import Advice, Ask, Candidate, recommend
-from grid.advice.answer import CAPABILITY, DECODE, QUANTITIES
-from grid.advice.words import (
+from grid.advice.advice import CAPABILITY, DECODE, QUANTITIES
+from grid.advice.sentences import (
     UNITS,
     certainty_text,
     costs_text,

@@ -6,10 +6,10 @@ from collections.abc import Hashable, Sequence
 
 import streamlit as st
 
+from grid.advice.folklore import CONTRADICTED, HOLDS, OPEN, Judgement, Verdict, judge_all, rules_of
 from grid.analysis.dataset import Dataset
 from grid.app import shell
 from grid.charts.quantities import short
-from grid.folklore import CONTRADICTED, HOLDS, OPEN, Judgement, Verdict, judge_all, rules_of
 
 WORDS: dict[Verdict, str] = {
     HOLDS: "Holds",

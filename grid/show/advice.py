@@ -11,9 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from grid.advice import Advice, recommend
-from grid.advice.answer import CAPABILITY, QUANTITIES
-from grid.advice.data import to_data
-from grid.advice.words import (
+from grid.advice.advice import CAPABILITY, QUANTITIES
+from grid.advice.sentences import (
     UNITS,
     certainty_text,
     costs_text,
@@ -23,6 +22,7 @@ from grid.advice.words import (
     replay_text,
     weights_text,
 )
+from grid.advice.to_json import to_data
 from grid.analysis.dataset import Dataset
 from grid.show.asked import Words, ask_of
 from grid.show.console import console, print_json

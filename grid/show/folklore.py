@@ -8,10 +8,7 @@ from typing import Any
 from rich.padding import Padding
 from rich.text import Text
 
-from grid.analysis import Posterior
-from grid.analysis.dataset import Dataset
-from grid.errors import InputError, did_you_mean
-from grid.folklore import (
+from grid.advice.folklore import (
     CONTRADICTED,
     HOLDS,
     OPEN,
@@ -21,6 +18,9 @@ from grid.folklore import (
     judge_all,
     rules_of,
 )
+from grid.analysis import Posterior
+from grid.analysis.dataset import Dataset
+from grid.errors import InputError, did_you_mean
 from grid.results.problems import left_out, nothing_there
 from grid.show.console import console, number, print_json, warn
 from grid.show.sources import third_party

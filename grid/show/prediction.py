@@ -6,9 +6,7 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from grid.errors import InputError
-from grid.hardware.chips import Chip, find, matching
-from grid.prediction import (
+from grid.advice.prediction import (
     LEVEL,
     Observation,
     Prediction,
@@ -16,7 +14,9 @@ from grid.prediction import (
     observations_of,
     published_observations,
 )
-from grid.prediction import quants as kinds
+from grid.advice.prediction import quants as kinds
+from grid.errors import InputError
+from grid.hardware.chips import Chip, find, matching
 from grid.show.console import console, number, print_json, table
 from grid.units import format_bytes, parse_bytes
 

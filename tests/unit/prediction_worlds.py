@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from grid.prediction import Observation
-from grid.prediction.model import Effect, terms
-from grid.prediction.quants import bits
+from grid.advice.prediction import Observation
+from grid.advice.prediction.model import Effect, terms
+from grid.advice.prediction.quants import bits
 
 CHIPS = {
     "metal": ((68e9, 2.6e12), (200e9, 5.3e12), (400e9, 10.6e12), (800e9, 27e12)),

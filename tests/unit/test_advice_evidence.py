@@ -21,8 +21,8 @@ from advice_cases import (
 from analysis_cases import SIZES, Rows
 
 from grid.advice import Ask, recommend
-from grid.advice.answer import CAPABILITY, DECODE, LIKE, MEMORY, PREDICTED, PUBLISHED, TTFT
-from grid.advice.answer import HERE as MEASURED
+from grid.advice.advice import CAPABILITY, DECODE, LIKE, MEMORY, PREDICTED, PUBLISHED, TTFT
+from grid.advice.advice import HERE as MEASURED
 from grid.analysis.dataset import Dataset
 from grid.results.imports import published_store
 from grid.units import GIB

@@ -24,8 +24,8 @@ from advice_cases import (
 from analysis_cases import SIZES, Rows
 
 from grid.advice import Ask, recommend
-from grid.advice.answer import DECODE, MEMORY, PREDICTED, TTFT
-from grid.advice.words import certainty_text
+from grid.advice.advice import DECODE, MEMORY, PREDICTED, TTFT
+from grid.advice.sentences import certainty_text
 from grid.analysis.dataset import Dataset
 from grid.errors import InputError
 from grid.show.advice import print_advice

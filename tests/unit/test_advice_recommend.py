@@ -20,10 +20,10 @@ from advice_cases import (
 from analysis_cases import SIZES, Rows
 
 from grid.advice import Ask, recommend
-from grid.advice.answer import DECODE, MEMORY, TTFT
-from grid.advice.answer import HERE as MEASURED
-from grid.advice.data import to_data
-from grid.advice.words import headline
+from grid.advice.advice import DECODE, MEMORY, TTFT
+from grid.advice.advice import HERE as MEASURED
+from grid.advice.sentences import headline
+from grid.advice.to_json import to_data
 from grid.analysis.dataset import Dataset
 from grid.analysis.memory import ASSUMED_OVERHEAD
 from grid.errors import InputError

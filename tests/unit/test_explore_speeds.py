@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from test_explore_dataset import stores
 
 from grid.advice import Ask
-from grid.advice.concerned import concerned
 from grid.advice.hardware import machine_of
+from grid.advice.prediction import observations_of
+from grid.advice.relevant_classes import concerned
 from grid.analysis.dataset import Dataset
 from grid.analysis.dataset.speeds import LEAST, RATES
-from grid.prediction import observations_of
 
 
 @settings(max_examples=40, deadline=None)

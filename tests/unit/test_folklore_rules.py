@@ -8,10 +8,10 @@ import pytest
 from analysis_cases import variant
 from folklore_cases import CASES
 
+from grid.advice.folklore import CONTRADICTED, HOLDS, OPEN, RULES, Finding, judge_all, rules_of
+from grid.advice.folklore.document import document
+from grid.advice.folklore.evidence import weighed
 from grid.analysis import Variant, posterior
-from grid.folklore import CONTRADICTED, HOLDS, OPEN, RULES, Finding, judge_all, rules_of
-from grid.folklore.document import document
-from grid.folklore.evidence import weighed
 
 DOCS = Path(__file__).parents[2] / "docs" / "folklore.md"
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import typer
 
+from grid.advice.folklore import RULES
 from grid.cli.folklore import register
 from grid.errors import InputError
-from grid.folklore import RULES
 from grid.results.imports import published_store
 
 ROWS = Path(__file__).parents[1] / "data" / "results-v1"

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 from folklore_cases import losing
 
+from grid.advice.folklore import CONTRADICTED, OPEN, Judgement, judge_all, rules_of, together
+from grid.advice.folklore.registry import beyond_chance
+from grid.advice.folklore.verdict import Band, Case, within
 from grid.analysis import Variant, posterior
-from grid.folklore import CONTRADICTED, OPEN, Judgement, judge_all, rules_of, together
-from grid.folklore.registry import beyond_chance
-from grid.folklore.verdict import Band, Case, within
 
 RATIO = Band(1.1, 1.3, "about 1.2x")
 

@@ -9,14 +9,14 @@ import pytest
 from analysis_cases import variant
 from folklore_cases import losing, made, perplexities, real, speeds, steady
 
+from grid.advice.folklore import CONTRADICTED, HOLDS, OPEN, Judgement, judge_all, rules_of, together
+from grid.advice.folklore.evidence import Evidence
+from grid.advice.folklore.loss import grouped_query
+from grid.advice.folklore.quants import group_of, has_matrix, is_k_quant, nominal_bits, preset
+from grid.advice.folklore.rule import Finding
+from grid.advice.folklore.verdict import Band, Case, within
 from grid.analysis import Variant, posterior
 from grid.errors import InputError
-from grid.folklore import CONTRADICTED, HOLDS, OPEN, Judgement, judge_all, rules_of, together
-from grid.folklore.evidence import Evidence
-from grid.folklore.loss import grouped_query
-from grid.folklore.quants import group_of, has_matrix, is_k_quant, nominal_bits, preset
-from grid.folklore.rule import Finding
-from grid.folklore.verdict import Band, Case, within
 from grid.models.model import LayerState
 from grid.results.statistics import Interval
 

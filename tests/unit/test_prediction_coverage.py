@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from prediction_worlds import QUANTS, worlds
 
-from grid.prediction.fit import FittedRate
-from grid.prediction.predictor import compared
-from grid.prediction.result import Rate
+from grid.advice.prediction.fit import FittedRate
+from grid.advice.prediction.predictor import compared
+from grid.advice.prediction.result import Rate
 
 REPLICATIONS = 80
 

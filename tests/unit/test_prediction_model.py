@@ -8,11 +8,20 @@ import numpy as np
 import pytest
 from prediction_worlds import World, shapes
 
+from grid.advice.prediction import Observation, Predictor, leave_one_out
+from grid.advice.prediction.fit import FittedRate
+from grid.advice.prediction.quants import (
+    GROUPED,
+    I_LOW,
+    K_HIGH,
+    K_LOW,
+    LEGACY,
+    SIXTEEN,
+    bits,
+    family,
+)
 from grid.errors import InputError
 from grid.hardware.chips import find, target
-from grid.prediction import Observation, Predictor, leave_one_out
-from grid.prediction.fit import FittedRate
-from grid.prediction.quants import GROUPED, I_LOW, K_HIGH, K_LOW, LEGACY, SIXTEEN, bits, family
 
 
 def exact_rows() -> list[Observation]:

@@ -7,9 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from grid.analysis.variant import Speed, Variant
-from grid.models.model import LayerState
-from grid.prediction import (
+from grid.advice.prediction import (
     Predictor,
     chip_of,
     leave_one_out,
@@ -18,7 +16,9 @@ from grid.prediction import (
     published_observations,
     read_bytes_of,
 )
-from grid.prediction.quants import bits
+from grid.advice.prediction.quants import bits
+from grid.analysis.variant import Speed, Variant
+from grid.models.model import LayerState
 from grid.results.statistics import Interval
 
 CPU = "AMD EPYC, 2 cores, 24 GiB, 32-64 GB/s"

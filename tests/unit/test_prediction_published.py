@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from grid.advice.prediction import Loo, Predictor, leave_one_out, published_observations
+from grid.advice.prediction.published import chip_table
 from grid.errors import InputError
-from grid.prediction import Loo, Predictor, leave_one_out, published_observations
-from grid.prediction.published import chip_table
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "eval_prediction.py"
 

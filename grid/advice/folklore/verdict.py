@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from grid.folklore.rule import CONTRADICTED, HOLDS, OPEN, Finding
+from grid.advice.folklore.rule import CONTRADICTED, HOLDS, OPEN, Finding
 from grid.results.statistics.interval import Floats
 
 SURE = 0.95

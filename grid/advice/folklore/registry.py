@@ -6,13 +6,13 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from grid.advice.folklore import equal, formats, loss, memory, perplexity, size, speed, tasks
+from grid.advice.folklore.evidence import Evidence
+from grid.advice.folklore.rule import CONTRADICTED, HOLDS, OPEN, Finding, Judgement, Rule, Verdict
+from grid.advice.folklore.verdict import SURE
 from grid.analysis.posterior import Posterior, posterior
 from grid.analysis.variant import Variant
 from grid.errors import InputError, did_you_mean
-from grid.folklore import equal, formats, loss, memory, perplexity, size, speed, tasks
-from grid.folklore.evidence import Evidence
-from grid.folklore.rule import CONTRADICTED, HOLDS, OPEN, Finding, Judgement, Rule, Verdict
-from grid.folklore.verdict import SURE
 
 RULES: tuple[Rule, ...] = (
     *loss.RULES,

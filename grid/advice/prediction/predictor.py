@@ -9,11 +9,11 @@ from typing import Literal, Self
 
 import numpy as np
 
+from grid.advice.prediction import quants
+from grid.advice.prediction.fit import FAR, FittedRate, measured
+from grid.advice.prediction.observation import Observation, require_positive
+from grid.advice.prediction.result import FLAT_SHARE, Loo, LooRow, Prediction, Rate, summary
 from grid.hardware.chips import Chip
-from grid.prediction import quants
-from grid.prediction.fit import FAR, FittedRate, measured
-from grid.prediction.observation import Observation, require_positive
-from grid.prediction.result import FLAT_SHARE, Loo, LooRow, Prediction, Rate, summary
 from grid.results.statistics.interval import Floats
 from grid.units import format_bytes
 

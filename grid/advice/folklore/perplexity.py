@@ -6,10 +6,10 @@ from itertools import pairwise
 
 import numpy as np
 
+from grid.advice.folklore.evidence import Evidence, has_error
+from grid.advice.folklore.rule import Finding, Rule
+from grid.advice.folklore.verdict import MORE, Band, Case, plain, within
 from grid.analysis.variant import Variant
-from grid.folklore.evidence import Evidence, has_error
-from grid.folklore.rule import Finding, Rule
-from grid.folklore.verdict import MORE, Band, Case, plain, within
 from grid.results.statistics.interval import Floats
 
 GROUP = "perplexity"

@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from grid.advice.prediction.mixture import mixture_of_experts
+from grid.advice.prediction.model import BANDWIDTH_BYTES_S
+from grid.advice.prediction.observation import Observation
+from grid.advice.prediction.published import published_origins
 from grid.analysis.variant import Variant
 from grid.errors import InputError
 from grid.hardware.chips import PLATFORMS, Chip, find
-from grid.prediction.mixture import mixture_of_experts
-from grid.prediction.model import BANDWIDTH_BYTES_S
-from grid.prediction.observation import Observation
-from grid.prediction.published import published_origins
 
 _TOKENS = 64
 """Tokens of context while a rate from an empty context is measured, where rows do not say."""

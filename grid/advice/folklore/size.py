@@ -6,12 +6,12 @@ import math
 
 import numpy as np
 
+from grid.advice.folklore.evidence import REAL, Evidence, bits_per_weight
+from grid.advice.folklore.quants import nominal_bits
+from grid.advice.folklore.rule import Finding, Rule
+from grid.advice.folklore.verdict import Band, Case, within
 from grid.analysis.posterior import SEED
 from grid.analysis.variant import Variant
-from grid.folklore.evidence import REAL, Evidence, bits_per_weight
-from grid.folklore.quants import nominal_bits
-from grid.folklore.rule import Finding, Rule
-from grid.folklore.verdict import Band, Case, within
 from grid.models.identity import digest
 from grid.results.statistics.interval import Floats
 

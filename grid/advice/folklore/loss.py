@@ -6,12 +6,12 @@ import math
 
 import numpy as np
 
+from grid.advice.folklore.evidence import Evidence, items_of, of_bits, sure_of
+from grid.advice.folklore.quants import nominal_bits, preset
+from grid.advice.folklore.rule import OPEN, Finding, Rule
+from grid.advice.folklore.verdict import ABOVE_ZERO, Band, Case, points, within
 from grid.analysis.posterior import SEED
 from grid.analysis.variant import Variant
-from grid.folklore.evidence import Evidence, items_of, of_bits, sure_of
-from grid.folklore.quants import nominal_bits, preset
-from grid.folklore.rule import OPEN, Finding, Rule
-from grid.folklore.verdict import ABOVE_ZERO, Band, Case, points, within
 from grid.results.statistics.interval import Floats
 
 GROUP = "loss"

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from grid.advice.answer import DECODE, Candidate, ClassChange, Cost, Step
-from grid.advice.scene import Scene
+from grid.advice.advice import DECODE, Candidate, ClassChange, Cost, Step
+from grid.advice.candidates import Scene
 from grid.analysis import Limits, Pick, Posterior, Variant, picks, subset
 from grid.analysis.limits import demanded, limit_text
 from grid.analysis.pareto import undominated

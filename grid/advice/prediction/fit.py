@@ -9,10 +9,10 @@ from typing import Self
 
 import numpy as np
 
-from grid.prediction import laplace
-from grid.prediction.model import Effect, Term, terms
-from grid.prediction.observation import Observation
-from grid.prediction.result import Rate
+from grid.advice.prediction import laplace
+from grid.advice.prediction.model import Effect, Term, terms
+from grid.advice.prediction.observation import Observation
+from grid.advice.prediction.result import Rate
 from grid.results.statistics.interval import Floats
 
 DRAWS = 2000

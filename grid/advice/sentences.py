@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from grid.advice.answer import CAPABILITY, DECODE, MEMORY, TTFT, Advice, Candidate, Figure
-from grid.advice.around import MET
+from grid.advice.advice import CAPABILITY, DECODE, MEMORY, TTFT, Advice, Candidate, Figure
+from grid.advice.alternatives import MET
 from grid.units import format_bytes, format_seconds
 
 

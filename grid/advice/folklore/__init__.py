@@ -1,7 +1,7 @@
 """Rules of thumb that guides repeat, tested against the rows at hand."""
 
-from grid.folklore.registry import RULES, judge_all, rules_of, together
-from grid.folklore.rule import CONTRADICTED, HOLDS, OPEN, Finding, Judgement, Rule, Verdict
+from grid.advice.folklore.registry import RULES, judge_all, rules_of, together
+from grid.advice.folklore.rule import CONTRADICTED, HOLDS, OPEN, Finding, Judgement, Rule, Verdict
 
 __all__ = [
     "CONTRADICTED",

@@ -13,9 +13,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import log
 
-from grid.prediction import quants
-from grid.prediction.observation import Observation
-from grid.prediction.result import Rate
+from grid.advice.prediction import quants
+from grid.advice.prediction.observation import Observation
+from grid.advice.prediction.result import Rate
 
 LAYERS, LAYER_PARAMETERS = 32, 6.7e9
 """Layers of a model of that size; where they are not known, layers grow as the cube root."""

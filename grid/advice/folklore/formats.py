@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from grid.advice.folklore.evidence import Evidence, has_error, items_of, same_size, sure_of, weighed
+from grid.advice.folklore.quants import group_of, is_k_quant, is_legacy, nominal_bits, preset
+from grid.advice.folklore.rule import OPEN, Finding, Rule
+from grid.advice.folklore.verdict import MORE, Case, plain, points, within
 from grid.analysis.variant import Variant
-from grid.folklore.evidence import Evidence, has_error, items_of, same_size, sure_of, weighed
-from grid.folklore.quants import group_of, is_k_quant, is_legacy, nominal_bits, preset
-from grid.folklore.rule import OPEN, Finding, Rule
-from grid.folklore.verdict import MORE, Case, plain, points, within
 
 GROUP = "formats"
 

@@ -7,10 +7,10 @@ from itertools import pairwise
 
 import numpy as np
 
+from grid.advice.folklore.evidence import REAL, Evidence, has_error
+from grid.advice.folklore.rule import HOLDS, OPEN, Finding, Rule
+from grid.advice.folklore.verdict import Band, Case, times, within
 from grid.analysis.variant import Variant
-from grid.folklore.evidence import REAL, Evidence, has_error
-from grid.folklore.rule import HOLDS, OPEN, Finding, Rule
-from grid.folklore.verdict import Band, Case, times, within
 
 GROUP = "speed"
 

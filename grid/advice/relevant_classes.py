@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from grid.advice.alike import is_like_class
 from grid.advice.ask import Ask
 from grid.advice.hardware import Machine
+from grid.advice.similar_hardware import is_like_class
 from grid.analysis.dataset import Dataset, HardwareClass
 
 Known = dict[str, set[tuple[str, ...]]]

@@ -7,10 +7,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from grid.advice.prediction import quants
+from grid.advice.prediction.observation import Observation
 from grid.errors import InputError
 from grid.hardware.chips import Chip, find
-from grid.prediction import quants
-from grid.prediction.observation import Observation
 from grid.units import GIB
 
 FOLDER = Path(__file__).parents[1] / "published"

@@ -6,12 +6,12 @@ import math
 
 import numpy as np
 
+from grid.advice.folklore.evidence import REAL, Evidence
+from grid.advice.folklore.rule import Finding, Rule
+from grid.advice.folklore.size import beside_draws, bits_draws, even_draws
+from grid.advice.folklore.verdict import Band, Case, times, within
 from grid.analysis.memory import ASSUMED_OVERHEAD, Footprint, footprint
 from grid.analysis.variant import Variant
-from grid.folklore.evidence import REAL, Evidence
-from grid.folklore.rule import Finding, Rule
-from grid.folklore.size import beside_draws, bits_draws, even_draws
-from grid.folklore.verdict import Band, Case, times, within
 from grid.hardware.chips import Usable, target, usable_bytes
 from grid.units import GIB, format_bytes
 

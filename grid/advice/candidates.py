@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from grid.advice.answer import (
+from grid.advice.advice import (
     CAPABILITY,
     DECODE,
     HERE,
@@ -21,10 +21,10 @@ from grid.advice.answer import (
     Figure,
 )
 from grid.advice.ask import Ask
-from grid.advice.gather import Gathered, Source
 from grid.advice.hardware import Machine
 from grid.advice.rates import Rate, Rates, predicted_rates
-from grid.advice.wait import Wait, waits
+from grid.advice.sources import Gathered, Source
+from grid.advice.time_to_first_token import Wait, waits
 from grid.analysis import Posterior, Variant, posterior
 from grid.analysis.dataset import Dataset
 from grid.analysis.memory import Footprint, footprint

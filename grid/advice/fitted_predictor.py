@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from grid.analysis.dataset import Dataset
 
 if TYPE_CHECKING:
-    from grid.prediction import Observation, Predictor
+    from grid.advice.prediction import Observation, Predictor
 
 
 def engines_on(dataset: Dataset, platform: str) -> set[str]:
@@ -24,13 +24,13 @@ def predictor_of(dataset: Dataset) -> Predictor:
 
 @lru_cache(maxsize=2)
 def _fitted(dataset: Dataset, fingerprint: str) -> Predictor:
-    from grid.prediction import Predictor
+    from grid.advice.prediction import Predictor
 
     return Predictor.fit(_observed(dataset, fingerprint))
 
 
 @lru_cache(maxsize=2)
 def _observed(dataset: Dataset, fingerprint: str) -> list[Observation]:
-    from grid.prediction import observations_of, published_observations
+    from grid.advice.prediction import observations_of, published_observations
 
     return [*observations_of(dataset.speeds()), *published_observations()]

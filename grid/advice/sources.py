@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from grid.advice.alike import is_like, nearest
 from grid.advice.ask import Ask
-from grid.advice.concerned import concerned
-from grid.advice.depths import Deep, decode_at, prefill_at, sooner
+from grid.advice.fitted_predictor import engines_on
 from grid.advice.hardware import Machine
-from grid.advice.observed import engines_on
-from grid.advice.weighing import weights_of
+from grid.advice.rates_at_depth import Deep, decode_at, prefill_at, sooner
+from grid.advice.relevant_classes import concerned
+from grid.advice.similar_hardware import is_like, nearest
+from grid.advice.use_weights import weights_of
 from grid.analysis import Speed, Variant
 from grid.analysis.dataset import Dataset
 from grid.analysis.memory import stored_kv_types

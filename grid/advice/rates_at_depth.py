@@ -25,7 +25,7 @@ def decode_at(variant: Variant, context: int) -> Deep | None:
     From there to `context` the cache is read beside the weights and takes its share of the time,
     but where the weights lie in the processor's cache: there bytes do not decide.
     """
-    from grid.prediction import read_bytes_of
+    from grid.advice.prediction import read_bytes_of
 
     deep = _deepest(variant.decode, context)
     if deep is None:
@@ -54,7 +54,7 @@ def prefill_at(variant: Variant, prompt: int) -> Deep | None:
 
 def sooner(variant: Variant, prompt: int, context: int) -> float:
     """Decode rate after the prompt over that after the context: 1 or more, if depth slows."""
-    from grid.prediction import read_bytes_of
+    from grid.advice.prediction import read_bytes_of
 
     near, far = (decode_at(variant, tokens) for tokens in (min(prompt, context), context))
     if near is not None and far is not None and far.speed.interval.value > 0:

@@ -6,11 +6,11 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
+from grid.advice.folklore.evidence import Evidence
+from grid.advice.folklore.quants import nominal_bits, preset
+from grid.advice.folklore.rule import OPEN, Finding, Rule
+from grid.advice.folklore.verdict import ABOVE_ZERO, Case, percent, within
 from grid.analysis.variant import Variant
-from grid.folklore.evidence import Evidence
-from grid.folklore.quants import nominal_bits, preset
-from grid.folklore.rule import OPEN, Finding, Rule
-from grid.folklore.verdict import ABOVE_ZERO, Case, percent, within
 from grid.results.statistics.interval import Floats
 
 GROUP = "tasks"

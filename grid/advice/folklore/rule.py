@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from grid.folklore.evidence import Evidence
+from grid.advice.folklore.evidence import Evidence
 
 Verdict = Literal["holds", "contradicted", "not enough data"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from grid.advice.answer import Advice, Candidate, Figure, Step
-from grid.advice.words import certainty_text, headline
+from grid.advice.advice import Advice, Candidate, Figure, Step
+from grid.advice.sentences import certainty_text, headline
 from grid.analysis import Variant
 from grid.results.statistics import Interval
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from grid.advice.folklore.evidence import Evidence, items_of, of_bits, same_size, sure_of
+from grid.advice.folklore.quants import nominal_bits, preset
+from grid.advice.folklore.rule import Finding, Rule
+from grid.advice.folklore.verdict import MORE, Case, points, within
 from grid.analysis.variant import Variant
-from grid.folklore.evidence import Evidence, items_of, of_bits, same_size, sure_of
-from grid.folklore.quants import nominal_bits, preset
-from grid.folklore.rule import Finding, Rule
-from grid.folklore.verdict import MORE, Case, points, within
 
 GROUP = "same size"
 

@@ -8,10 +8,10 @@ from functools import cached_property
 
 import numpy as np
 
+from grid.advice.folklore.quants import has_matrix, nominal_bits, preset
 from grid.analysis.limits import quantity, sixteen_bit_of
 from grid.analysis.posterior import SEED, Posterior, class_draws
 from grid.analysis.variant import Variant
-from grid.folklore.quants import has_matrix, nominal_bits, preset
 from grid.models.identity import digest
 from grid.results.statistics import Interval
 from grid.results.statistics.classes import ABOVE_CHANCE
