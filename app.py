@@ -1,5 +1,5 @@
 """`streamlit run app.py`: the explorer over ./results, or the store that $QUANTGRID_STORE names."""
 
-from grid.app.entry import main
+from grid.app.navigation import main
 
 main()

@@ -2,8 +2,8 @@
 
     uv run python scripts/bench_child.py [BACKEND...]
 
-For each backend whose environment is made: seconds to the first line of `grid.engine.host`, and to its
-first reply, median of nine; the engine's own import is in neither.
+For each backend whose environment is made: seconds to the first line of `grid.engine.host`, and to
+its first reply, median of nine; the engine's own import is in neither.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from dispatch_simulation.lower_bound import lower_bound_s
 from dispatch_simulation.simulation import Scenario, Simulation
 from dispatch_simulation.workload import SEED, scenario
 
-from grid.dispatch.board import Board
+from grid.sweep.dispatch.board import Board
 
 MOST_WITHOUT_FAILURES, MOST_WITH_FAILURES = 1.05, 1.15
 MOST_DRIVER_S, MOST_MEMORY = 30.0, 1e9

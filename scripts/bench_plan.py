@@ -15,9 +15,9 @@ from pathlib import Path
 from grid.cells.measurement import Measurement
 from grid.hardware.probe import probe_node
 from grid.plan.load import parse_sweep
-from grid.planning import Known, plan_for
 from grid.results import open_for_writing, open_store
-from grid.schedule.report import report
+from grid.sweep.node_report import report
+from grid.sweep.planner import Known, plan_for
 
 CELLS = 100_000
 

@@ -23,8 +23,8 @@ from grid.advice.prediction.fit import FittedRate
 from grid.advice.prediction.predictor import RATES, compared
 from grid.advice.prediction.published import chip_table
 from grid.advice.prediction.result import FLAT_SHARE, Rate
+from grid.cli.views.console import number
 from grid.errors import GridError
-from grid.show.console import number
 
 CHIPS, ONE_CARD = "Llama-2-7B", "one CUDA GPU, not named"
 

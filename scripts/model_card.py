@@ -1,9 +1,9 @@
 """Write every figure of the reference family's model card: `python scripts/model_card.py`.
 
 Sweeps all sizes at 16, 8, 4 and 2 bits over all held-out items in a store of its own, and puts the
-tables between the marks of grid/reference/README.md. Exits with 1 where the family breaks a promise
-of the card: larger beats smaller beats chance in each class, the largest is neither at chance nor
-perfect, and Q2_K is measurably worse than 16 bits.
+tables between the marks of grid/models/bundled/README.md. Exits with 1 where the family breaks a
+promise of the card: larger beats smaller beats chance in each class, the largest is neither at
+chance nor perfect, and Q2_K is measurably worse than 16 bits.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ import numpy.typing as npt
 import grid
 from grid.models.bundled import SIZES, TASK_CLASSES, items, size_dir
 from grid.plan.load import parse_sweep
-from grid.planning import Planner
-from grid.progress import progress_for
 from grid.results.reader import Results
 from grid.results.statistics import gains, mcnemar, paired_items, score_mean
-from grid.schedule.kinds import ExecutorName
-from grid.schedule.report import report
-from grid.sweep import crew_here, run_sweep
+from grid.sweep.executors.executor_name import ExecutorName
+from grid.sweep.node_report import report
+from grid.sweep.planner import Planner
+from grid.sweep.progress import progress_for
+from grid.sweep.run import crew_here, run_sweep
 
-CARD = Path(grid.__file__).parent / "reference" / "README.md"
+CARD = Path(grid.__file__).parent / "models" / "bundled" / "README.md"
 MARKS = re.compile(r"(?<=<!-- figures -->\n).*(?=<!-- /figures -->)", re.DOTALL)
 QUANTS = ("F16", "Q8_0", "Q4_K_M", "Q2_K")
 SURE = 0.05

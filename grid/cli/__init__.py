@@ -9,14 +9,17 @@ from typing import Annotated
 
 import typer
 
-from grid.cli import advice, compare, folklore, importing, prediction
 from grid.cli import app as explorer
+from grid.cli import compare, folklore
+from grid.cli import imports as importing
+from grid.cli import predict as prediction
+from grid.cli import recommend as advice
 from grid.cli.backends import backends_app
 from grid.cli.cluster import cluster_app, runs_app
 from grid.cli.options import Address, Changed, Fresh, Json, Nodes, StoreUri, SweepFile
 from grid.cli.results import results_app
 from grid.errors import InputError
-from grid.schedule.kinds import ExecutorName
+from grid.sweep.executors.executor_name import ExecutorName
 
 app = typer.Typer(
     name="grid",
@@ -50,8 +53,8 @@ def sweep(
     cells failed, 2 the input was wrong and nothing ran, 3 the store or the cluster was lost, 130
     interrupted.
     """
+    from grid.cli.sweep import Asked, sweep_somewhere
     from grid.plan.named import asked_sweep, on_nodes
-    from grid.show.sweep import Asked, sweep_somewhere
 
     if executor is ExecutorName.inline and address not in (None, "local"):
         raise InputError(f"--executor inline is for this machine alone, not --address {address}")
@@ -79,12 +82,12 @@ def plan(
 
     Its cells, what is skipped and why, what is measured already, estimated time and memory.
     """
+    from grid.cli.views.plan import show_plan
     from grid.hardware.probe import probe_node
     from grid.plan.estimate import estimate
     from grid.plan.named import asked_sweep
-    from grid.planning import Known, backends_of, plan_for
-    from grid.schedule.report import report
-    from grid.show.plan import show_plan
+    from grid.sweep.node_report import report
+    from grid.sweep.planner import Known, backends_of, plan_for
 
     asked = asked_sweep(file)
     known = Known(store, fresh, changed)
@@ -96,7 +99,7 @@ def plan(
 @app.command()
 def frontier(store: StoreUri = "results", as_json: Json = False) -> None:
     """Print each hardware class's frontier, and picks."""
-    from grid.show.frontier import show_frontier
+    from grid.cli.views.frontier import show_frontier
 
     show_frontier(store, as_json=as_json)
 
@@ -107,8 +110,8 @@ def node(
     as_json: Json = False,
 ) -> None:
     """Show this machine as the grid sees it."""
+    from grid.cli.views.inventory import show_node
     from grid.hardware.probe import probe_node
-    from grid.show.inventory import show_node
 
     show_node(probe_node(fresh), as_json=as_json)
 
@@ -121,7 +124,7 @@ def node_flags(
 
     What a cluster file's start commands call.
     """
-    from grid.node_flags import flags_here
+    from grid.cluster.node_flags import flags_here
 
     typer.echo(flags_here(head))
 

@@ -58,7 +58,7 @@ def _serve(store: str, port: int, address: str, no_browser: bool) -> None:
 
     from streamlit.web.cli import main
 
-    found = find_spec("grid.app.entry")
+    found = find_spec("grid.app.navigation")
     if found is None or found.origin is None:
         raise InputError("the explorer is not installed; install quantgrid again")
     os.environ["QUANTGRID_STORE"] = store

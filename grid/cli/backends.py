@@ -21,8 +21,8 @@ def backends(context: typer.Context, as_json: Json = False) -> None:
     """List the installed backends: formats, capabilities, version, devices, state, and the command
     that mends what is missing."""
     if context.invoked_subcommand is None:
+        from grid.cli.views.inventory import show_backends
         from grid.hardware.probe import probe_node
-        from grid.show.inventory import show_backends
 
         show_backends(probe_node(), as_json=as_json)
 
@@ -35,8 +35,8 @@ def install(
     ] = False,
 ) -> None:
     """Make the environments that backends run in. A sweep does it by itself when it needs one."""
+    from grid.cli.install import install_backends
     from grid.hardware.probe import probe_node
-    from grid.show.environments import install_backends
 
     raise typer.Exit(install_backends(names, probe_node(), again))
 

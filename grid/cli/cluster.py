@@ -37,7 +37,7 @@ DEFAULT = Path("cluster.yaml")
 def up(file: ClusterFile = DEFAULT) -> None:
     """`ray up`, then wait for every host of the file, start those that are missing, and say whose
     versions differ. Exit codes: 0 all well, 1 not all, 2 the file is wrong, 3 no head."""
-    from grid.show import cluster
+    from grid.cli.views import cluster
 
     raise typer.Exit(cluster.up(file))
 
@@ -47,7 +47,7 @@ def status(file: ClusterFile = DEFAULT, as_json: Json = False) -> None:
     """Show each host: whether it answers and is alive in Ray, its class, versions, clock and disk;
     and what is not as it should be. Exit codes: 0 all is well, 1 not all, 2 the file is
     wrong, 3 no head."""
-    from grid.show import cluster
+    from grid.cli.views import cluster
 
     raise typer.Exit(cluster.status(file, as_json))
 
@@ -55,7 +55,7 @@ def status(file: ClusterFile = DEFAULT, as_json: Json = False) -> None:
 @cluster_app.command()
 def down(file: ClusterFile = DEFAULT) -> None:
     """`ray down`, then stop what it leaves running on the hosts."""
-    from grid.show import cluster
+    from grid.cli.views import cluster
 
     raise typer.Exit(cluster.down(file))
 
@@ -66,7 +66,7 @@ def attach(run: RunId = None, store: Into = None) -> None:
 
     The head is that of ./cluster.yaml. Ctrl-C only stops following.
     """
-    from grid.show.remote import attach_to
+    from grid.cli.runs import attach_to
 
     raise typer.Exit(attach_to(run, store))
 
@@ -74,7 +74,7 @@ def attach(run: RunId = None, store: Into = None) -> None:
 @runs_app.command()
 def pull(run: RunId = None, store: Into = None) -> None:
     """Fetch the rows that a sweep on the cluster's head has so far."""
-    from grid.show.remote import pull_rows
+    from grid.cli.runs import pull_rows
 
     pull_rows(run, store)
 
@@ -85,7 +85,7 @@ def stop(run: RunId = None) -> None:
 
     The same command resumes it.
     """
-    from grid.show.remote import stop_run
+    from grid.cli.runs import stop_run
 
     stop_run(run)
 
@@ -93,6 +93,6 @@ def stop(run: RunId = None) -> None:
 @runs_app.command()
 def runs(as_json: Json = False) -> None:
     """List the sweeps on the cluster's head."""
-    from grid.show.remote import show_runs
+    from grid.cli.runs import show_runs
 
     show_runs(as_json)

@@ -48,7 +48,7 @@ def compare(
     Every token is the likeliest one, so the same call gives the same again. One engine runs at a
     time. Exit codes: 0 done, 1 some variant gave nothing and its line says why, 2 wrong input.
     """
-    from grid.show.compare import Asked, list_variants, show_comparison
+    from grid.cli.views.compare import Asked, list_variants, show_comparison
 
     if listed:
         list_variants(store or "results", as_json)

@@ -29,6 +29,6 @@ def folklore(
     Each holds, is contradicted, or has not enough data. Each is told with its numbers;
     docs/folklore.md lists them and how they are judged.
     """
-    from grid.show.folklore import show_folklore
+    from grid.cli.views.folklore import show_folklore
 
     show_folklore(store, hardware, rule or (), as_json=as_json)

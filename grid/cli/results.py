@@ -30,7 +30,7 @@ def results(
 ) -> None:
     """Print a table of the newest final attempts, one row a cell."""
     if context.invoked_subcommand is None:
-        from grid.show.results import show_results
+        from grid.cli.views.results import show_results
 
         show_results(store, where, columns, sort, limit)
     elif where or columns or sort:
@@ -52,7 +52,7 @@ def export(
     columns: Columns = None,
 ) -> None:
     """Write the table of final attempts, with a column for each metric and its interval."""
-    from grid.show.results import export_results
+    from grid.cli.views.results import export_results
 
     export_results(store, target, kind, where, columns)
 
@@ -60,7 +60,7 @@ def export(
 @results_app.command()
 def compact(store: StoreUri = "results") -> None:
     """Merge a store's many small files into one for each table; damaged files stay as they are."""
-    from grid.show.results import compact_store
+    from grid.cli.views.results import compact_store
 
     compact_store(store)
 
@@ -77,6 +77,6 @@ def merge(
 
     What is there already is left out, so the same again changes nothing.
     """
-    from grid.show.merge import merge_stores
+    from grid.cli.views.merge import merge_stores
 
     merge_stores(sources, store)

@@ -15,16 +15,16 @@ import msgspec
 
 from grid.cache import cache_dir
 from grid.cluster.alive import living_of
-from grid.cluster.children import call, together, told
 from grid.cluster.cloud import CloudHead
 from grid.cluster.config import LOCAL, Cluster, NotUp, forget, is_example, note
 from grid.cluster.facts import Facts, facts_of, on_node
 from grid.cluster.preflight import differences
 from grid.cluster.ssh import CommandFailed, Host, HostSilent, run
 from grid.cluster.start import Occupied, Say, send_code, wait_for_workers
+from grid.cluster.subprocesses import call, together, told
 from grid.cluster.token import tighten, token_path
 from grid.errors import ClusterLost, GridError, InputError
-from grid.schedule.report import code_digest
+from grid.sweep.node_report import code_digest
 
 RAY_ENVIRONMENT = {
     "RAY_UP_enable_autoscaler_v2": "0",  # the file says the same; this spares its notice

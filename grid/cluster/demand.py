@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-from grid.node_flags import BOOTSTRAP
+from grid.cluster.node_flags import BOOTSTRAP
 
 MARK = "machine-"
 PATIENCE_S = 1200.0
@@ -93,7 +93,7 @@ def _names(marks: list[str]) -> str:
 
 def main() -> None:
     """Withdraws what a sweep asked for that was killed. Raises ClusterLost."""
-    from grid.schedule import ray_start
+    from grid.sweep.executors import ray_connect as ray_start
 
     if kinds():
         ray = ray_start.connect("auto")

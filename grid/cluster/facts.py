@@ -10,13 +10,12 @@ from importlib.metadata import version
 
 import msgspec
 
-import grid
 from grid.cache import cache_dir
 from grid.cluster.ssh import CommandFailed, Completed, Host, run
 from grid.cluster.token import TokenState, token_state
 from grid.errors import GridError
 from grid.hardware.probe import probe_node
-from grid.schedule.report import code_digest
+from grid.sweep.node_report import code_digest
 
 NODE_FOLDER = "~/quantgrid"
 """Where a cluster's file puts this project on every node."""
@@ -58,7 +57,7 @@ def facts_here() -> Facts:
         device_kind=node.device_kind,
         python=platform.python_version(),
         ray=version("ray"),
-        quantgrid=grid.__version__,
+        quantgrid=version("quantgrid"),
         code=code_digest(),
         clock=time.time(),
         free_bytes=_free_bytes(),

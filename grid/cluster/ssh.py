@@ -18,7 +18,7 @@ from typing import IO, ClassVar, Self
 
 import msgspec
 
-from grid.cluster.children import call
+from grid.cluster.subprocesses import call
 from grid.errors import GridError, InputError
 
 CONNECT_S = 10

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from grid.cluster.alive import Living, living_of
-from grid.cluster.children import together
 from grid.cluster.config import Cluster
 from grid.cluster.facts import NODE_FOLDER, on_node
 from grid.cluster.ssh import CommandFailed, Completed, Host, push, run
+from grid.cluster.subprocesses import together
 from grid.errors import ClusterLost, GridError
 
 Say = Callable[[str], None]

@@ -180,7 +180,7 @@ def _environment(imports: str | None) -> dict[str, str]:
     """Variables of the process: what it may import, and where the cache is."""
     path = imports
     if path is None:
-        root = str(Path(__file__).resolve().parent.parent)
+        root = str(Path(__file__).resolve().parents[2])
         given = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
         # The process has a working folder of its own: what is relative to ours is made absolute.
         path = os.pathsep.join([root, *map(os.path.abspath, given)])

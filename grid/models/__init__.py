@@ -1,1 +1,1 @@
-"""Weight file formats: headers read without trusting any length in them."""
+"""Models: what weights are, in files, in a hub, and in the family that is bundled."""

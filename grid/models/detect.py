@@ -10,7 +10,7 @@ def format_of(path: Path) -> str:
     config.json says). Raises InputError for a folder that is none."""
     if not path.is_dir():
         return path.suffix.lstrip(".").lower()
-    from grid.models.checkpoint.inspect import format_of as of_folder
+    from grid.models.checkpoint.inspection import format_of as of_folder
 
     return of_folder(path)
 

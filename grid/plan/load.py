@@ -40,7 +40,7 @@ def load_sweep(path: Path | None = None) -> Sweep:
     backend knows (quants, options) are checked when the plan is made.
     """
     path = path or Path("quick.toml")
-    bundled = files("grid") / "sweeps" / f"{path.name.removesuffix('.toml')}.toml"
+    bundled = files("grid.plan") / "sweeps" / f"{path.name.removesuffix('.toml')}.toml"
     if path.parent == Path() and not path.exists() and bundled.is_file():
         return parse_sweep(bundled.read_bytes(), bundled.name, Path.cwd())
     return parse_sweep(_read(path), str(path), path.resolve().parent)
@@ -48,7 +48,7 @@ def load_sweep(path: Path | None = None) -> Sweep:
 
 def bundled_sweeps() -> tuple[str, ...]:
     """Names of the sweeps that come with the package."""
-    found = (files("grid") / "sweeps").iterdir()
+    found = (files("grid.plan") / "sweeps").iterdir()
     return tuple(sorted(one.name for one in found if one.name.endswith(".toml")))
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from grid.backend.registry import backend, names
 from grid.errors import InputError
-from grid.models.checkpoint.inspect import is_checkpoint
+from grid.models.checkpoint.inspection import is_checkpoint
 from grid.models.detect import format_of
 from grid.plan.load import load_sweep
 from grid.plan.origin import BUNDLED, HUB

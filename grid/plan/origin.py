@@ -13,7 +13,7 @@ from grid.backend import Backend, Inspection
 from grid.errors import InputError, did_you_mean
 from grid.models import bundled as reference
 from grid.models.artifact import Artifact
-from grid.models.checkpoint.inspect import inspect, is_checkpoint
+from grid.models.checkpoint.inspection import inspect, is_checkpoint
 from grid.models.detect import format_of
 from grid.models.model import Model
 from grid.plan.sweep import ModelEntry, Sweep

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -13,8 +13,6 @@ from grid.results.schema import TABLES
 
 if TYPE_CHECKING:
     import duckdb
-
-    from grid.results.reader import Results
 
 MEMORY_LIMIT = "1GB"
 
@@ -35,11 +33,12 @@ _UNKNOWN_COLUMN = re.compile(r'Referenced column "([^"]+)" not found')
 _UNKNOWN_TABLE = re.compile(r"Table with name (\S+) does not exist")
 
 
-def run(results: Results, sql: str) -> pa.Table:
-    """The answer to one statement. Raises InputError with what DuckDB says is wrong."""
+def run(table: Callable[[str], pa.Table], sql: str) -> pa.Table:
+    """The answer to one statement; `table` gives a view of `VIEWS` by name, asked for those that
+    the statement mentions. Raises InputError with what DuckDB says is wrong."""
     import duckdb
 
-    connection = _connect({name: getattr(results, name)() for name in _mentioned(sql)})
+    connection = _connect({name: table(name) for name in _mentioned(sql)})
     if "results" in sql.lower():
         connection.execute(_RESULTS)
     try:

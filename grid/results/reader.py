@@ -127,7 +127,7 @@ class Results:
         """
         from grid.results.query import run
 
-        return run(self, sql)
+        return run(lambda name: getattr(self, name)(), sql)
 
     @property
     def problems(self) -> list[Problem]:

@@ -9,7 +9,7 @@ In that time fall at least
 * for each engine of which it has such cells, one opening;
 * for each artifact of those, the cheaper of making and copying it once;
 * its part of the attempts that several classes could run, which a linear program chooses, cells
-  divided at will (`grid.dispatch.balance`). Cells whose durations on their classes have
+  divided at will (`grid.sweep.dispatch.balance`). Cells whose durations on their classes have
   the same ratios are one variable: of such cells only the sum matters.
 
 Dropping everything else that costs time (a second opening, idle ends, whole cells, work lost with a
@@ -26,8 +26,8 @@ from collections.abc import Mapping
 
 from dispatch_simulation.simulation import Scenario
 
-from grid.dispatch.balance import balance
-from grid.dispatch.work import Work
+from grid.sweep.dispatch.balance import balance
+from grid.sweep.dispatch.work import Work
 
 TRIES = 2
 """Times that a failing cell is tried."""

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from grid.dispatch.board import Assignment, Board, Costs, Outcome, Place, Work
+from grid.sweep.dispatch.board import Assignment, Board, Costs, Outcome, Place, Work
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):

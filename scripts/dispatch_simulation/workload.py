@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from dispatch_simulation.simulation import Scenario
 
-from grid.dispatch.work import Costs, Place, Work
+from grid.sweep.dispatch.work import Costs, Place, Work
 from grid.units import GIB
 
 SEED = 20_26

@@ -7,13 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
+from grid.models.bundled import FOLDER, TASK_CLASSES, Item
 from train_bundled.corpus import make_calibration_text, make_heldout_text
 from train_bundled.language import nested_pair, pair
 from train_bundled.puzzles import Puzzle, chain, copying, equation, lookup
 from train_bundled.words import between, held_out, pick, sample
 from train_bundled.world import ATTRIBUTES, PEOPLE, statement
-
-from grid.models.bundled import TASK_CLASSES, Item
 
 ITEMS_PER_CLASS = 300
 CHOICES = 4
@@ -168,4 +167,4 @@ def assert_disjoint(page: str, heldout: frozenset[str]) -> None:
 
 
 if __name__ == "__main__":
-    write_heldout(Path(__file__).parent)
+    write_heldout(FOLDER)

@@ -123,7 +123,7 @@ def turn_to(page: Page, app: App, title: str) -> Page:
 
 def path_of(title: str) -> str:
     """The first page is at the root; the others at their module's name."""
-    from grid.app.entry import PAGES
+    from grid.app.navigation import PAGES
 
     paths = {entry.title: "" if i == 0 else entry.module for i, entry in enumerate(PAGES)}
     return paths[title]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from browser.harness import App, fits, page_of, shot, turn_to
-from grid.app.entry import PAGES
+from grid.app.navigation import PAGES
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

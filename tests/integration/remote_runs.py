@@ -14,10 +14,10 @@ import pytest
 from conftest import FAKE_SWEEP
 from ssh_hosts import SshHost, set_up, ssh_host
 
+from grid.cluster.remote import client, runs
+from grid.cluster.remote.runs import Run, Status
 from grid.plan.load import load_sweep
-from grid.progress import Note, Step
-from grid.remote import client, runs
-from grid.remote.runs import Run, Status
+from grid.sweep.progress import Note, Step
 
 LIMIT_S = 60.0
 SWEEP = FAKE_SWEEP.replace('"F16", "Q8", "Q4", "Q2"', '"F16", "Q4"').replace(

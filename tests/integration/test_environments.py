@@ -12,6 +12,7 @@ import grid_fake
 import pytest
 
 import grid as quantgrid
+from grid.cli.install import install_backends, ready_environments
 from grid.engine import environments
 from grid.engine import messages as wire
 from grid.engine.environments import HERE, availability, found, made
@@ -19,12 +20,11 @@ from grid.engine.process import EngineProcess
 from grid.errors import EngineError
 from grid.hardware.node import Node
 from grid.plan.load import load_sweep
-from grid.planning import Known, Planner, plan_for
-from grid.progress import PlainProgress
-from grid.schedule.kinds import ExecutorName
-from grid.schedule.report import report
-from grid.show.environments import install_backends, ready_environments
-from grid.sweep import crew_here, run_sweep
+from grid.sweep.executors.executor_name import ExecutorName
+from grid.sweep.node_report import report
+from grid.sweep.planner import Known, Planner, plan_for
+from grid.sweep.progress import PlainProgress
+from grid.sweep.run import crew_here, run_sweep
 
 Runtime = Callable[[str], Path]
 

@@ -29,8 +29,8 @@ class Getter:
     """A node's worker, as far as it obtains things."""
 
     def __init__(self, cache: str, directory: Any, me: str) -> None:
-        from grid.shelf.ray_peers import RayPeers
-        from grid.shelf.sharing import Sharing
+        from grid.sweep.artifacts.obtain import Sharing
+        from grid.sweep.artifacts.ray_peers import RayPeers
 
         os.environ["QUANTGRID_CACHE"] = cache
         self.made = 0
@@ -39,7 +39,7 @@ class Getter:
 
     def obtain(self, key: str, name: str, size: int) -> tuple[int, list[str]]:
         """Times that it was made here, and from whom it came."""
-        from grid.events import Event, Prepared
+        from grid.sweep.events import Event, Prepared
 
         thing = _thing(key, name)
 
@@ -57,7 +57,7 @@ class Getter:
 
     def fetch(self, key: str, name: str, pause: str) -> str:
         """Takes it from a peer; waits for the file `pause` when part of it has come."""
-        from grid.shelf.transfer import fetch
+        from grid.sweep.artifacts.transfer import fetch
 
         thing = _thing(key, name)
         claim = self._peers.claim(key)
@@ -81,7 +81,7 @@ class Getter:
 
 def _thing(key: str, name: str) -> Any:
     from grid.cache import cache_dir
-    from grid.shelf.sharing import Thing
+    from grid.sweep.artifacts.obtain import Thing
 
     return Thing(key, name, cache_dir() / "artifacts" / key.partition("/")[2], name)
 
@@ -93,7 +93,7 @@ class Nodes:
         import ray
         from ray.cluster_utils import Cluster
 
-        from grid.shelf.ray_peers import introduce, start_directory, start_porter
+        from grid.sweep.artifacts.ray_peers import introduce, start_directory, start_porter
 
         self.ray, self.top = ray, top
         store = {"object_store_memory": 80 * 2**20, "num_cpus": 2}

@@ -20,13 +20,14 @@ from remote_runs import head as head
 from remote_runs import laptop as laptop
 from ssh_hosts import SshHost, reason_to_skip, set_up
 
+from grid.cli.runs import _public, show_outcome
+from grid.cli.views.cluster import _running
 from grid.cluster.config import Cluster
+from grid.cluster.remote import client, runs
+from grid.cluster.remote import row_sync as rows
+from grid.cluster.remote.head import Head
 from grid.errors import ClusterLost, InputError, StoreLost
-from grid.progress import Finished
-from grid.remote import client, rows, runs
-from grid.remote.head import Head
-from grid.show.cluster import _running
-from grid.show.remote import _public, show_outcome
+from grid.sweep.progress import Finished
 
 pytestmark = pytest.mark.skipif(bool(reason_to_skip()), reason=reason_to_skip())
 SUMMARY = {"sweep_id": "x", "measured": 1, "failed": 0, "skipped": 0, "already": 0, "span_s": 1.0}

@@ -27,10 +27,10 @@ from remote_runs import laptop as laptop
 from ssh_hosts import SshHost, reason_to_skip
 
 import grid as quantgrid
+from grid.cluster.remote import client
+from grid.cluster.remote.head import Head
 from grid.errors import ClusterLost, InputError
-from grid.progress import Ended, Finished, Planned
-from grid.remote import client
-from grid.remote.head import Head
+from grid.sweep.progress import Ended, Finished, Planned
 
 pytestmark = pytest.mark.skipif(bool(reason_to_skip()), reason=reason_to_skip())
 

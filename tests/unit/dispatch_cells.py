@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grid.dispatch.board import Assignment, Board, Costs, Outcome, Place, Work
+from grid.sweep.dispatch.board import Assignment, Board, Costs, Outcome, Place, Work
 
 COSTS = Costs()
 

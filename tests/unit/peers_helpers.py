@@ -12,10 +12,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from grid.shelf.directory import Directory
-from grid.shelf.manifest import FileEntry, Manifest, manifest_of, named_files
-from grid.shelf.offers import Offer, slug
-from grid.shelf.peers import Claim, PeerBusy, PeerLost, PeerSilent
+from grid.sweep.artifacts.directory import Directory
+from grid.sweep.artifacts.manifest import FileEntry, Manifest, manifest_of, named_files
+from grid.sweep.artifacts.offers import Offer, slug
+from grid.sweep.artifacts.peers import Claim, PeerBusy, PeerLost, PeerSilent
 
 CHUNK = 1000
 

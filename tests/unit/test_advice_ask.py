@@ -9,8 +9,8 @@ import pytest
 from grid.advice import Ask, uses
 from grid.advice.hardware import class_facts, machine_of
 from grid.analysis.dataset import HardwareClass
+from grid.cli.recommend_options import Words, ask_of
 from grid.errors import InputError
-from grid.show.asked import Words, ask_of
 from grid.units import GIB
 
 CPU = "AMD EPYC, 2 cores, 24 GiB, 32-64 GB/s"

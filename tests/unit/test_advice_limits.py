@@ -27,8 +27,8 @@ from grid.advice import Ask, recommend
 from grid.advice.advice import DECODE, MEMORY, PREDICTED, TTFT
 from grid.advice.sentences import certainty_text
 from grid.analysis.dataset import Dataset
+from grid.cli.views.recommend import print_advice
 from grid.errors import InputError
-from grid.show.advice import print_advice
 from grid.units import GIB, MIB
 
 BOTH = "Intel Core i9, 24 cores, 1x NVIDIA GeForce RTX 4090 24 GiB, 64 GiB, 64-128 GB/s"

@@ -15,10 +15,10 @@ import pytest
 from conftest import FAKE_SWEEP
 from streamlit.testing.v1 import AppTest
 
-from grid.app.compare import body, first_choice, plain, sentence, spelled, titled, token_rows
-from grid.app.job import Job
+from grid.app.background_command import Job
+from grid.app.pages.compare import body, first_choice, plain, sentence, spelled, titled, token_rows
 
-PAGE = 'from grid.app.entry import draw\ndraw("compare")\n'
+PAGE = 'from grid.app.navigation import draw\ndraw("compare")\n'
 
 
 def output(quant: str, *tokens: str, **fields: Any) -> dict[str, Any]:

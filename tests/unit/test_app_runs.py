@@ -12,7 +12,7 @@ import pytest
 from results_cells import NODE, cell, measured
 from streamlit.testing.v1 import AppTest
 
-from grid.app.exchange import exporter
+from grid.app.import_export import exporter
 from grid.cells.measurement import Metric
 from grid.cells.workload import Decode
 from grid.results import open_store
@@ -22,7 +22,7 @@ from grid.results.lock import Owner
 from grid.results.store import Store
 
 START = 1_800_000_000.0
-PAGE = 'from grid.app.entry import draw\ndraw("runs")\n'
+PAGE = 'from grid.app.navigation import draw\ndraw("runs")\n'
 
 BENCH = [
     {

@@ -9,9 +9,9 @@ import pytest
 
 from grid.cluster import commands
 from grid.cluster.config import Cluster, NotUp, load
+from grid.cluster.remote.choose_place import Here, where
 from grid.cluster.ssh import CommandFailed
 from grid.errors import InputError
-from grid.remote.where import Here, where
 
 FILE = """
 cluster_name: rented

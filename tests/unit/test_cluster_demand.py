@@ -30,8 +30,8 @@ from ray._raylet import GcsClient
 from ray.cluster_utils import Cluster
 from grid.cluster.demand import rent
 from grid.errors import ClusterLost
-from grid.events import Settings
-from grid.schedule.ray_crew import RayCrew
+from grid.sweep.events import Settings
+from grid.sweep.executors.ray_executor import RayCrew
 
 head = {"num_cpus": 0, "resources": {"machine-cpu": 1}, "include_dashboard": False}
 cluster = Cluster(True, head_node_args=head | {"object_store_memory": 80 * 2**20})

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grid.compare import Output, Token
-from grid.compare.parting import parted, text_of, token_of
 from grid.engine.messages import Continued
+from grid.sweep.compare import Output, Token
+from grid.sweep.compare.first_difference import parted, text_of, token_of
 
 OUTPUT = Output(label="m Q4", model="m", quant="Q4", backend="b", artifact_id="a")
 

@@ -14,16 +14,16 @@ import pytest
 from grid.cells.cell import Cell
 from grid.cells.measurement import PRUNED, Measurement, Status
 from grid.cells.workload import kind
-from grid.dispatch import policy as dispatch_policy
 from grid.errors import ClusterLost
-from grid.events import CellDone
 from grid.hardware.node import Node
 from grid.plan.load import parse_sweep
 from grid.plan.order import Session
-from grid.planning import Planner
-from grid.schedule.conductor import Conductor, Crowd, Grown, Happened, Outcome, Unrunnable
-from grid.schedule.crew import Ended, Gathered, Heard, Joined, Left, Told
-from grid.schedule.report import BackendState, Report
+from grid.sweep.coordinator import Conductor, Crowd, Grown, Happened, Outcome, Unrunnable
+from grid.sweep.dispatch import policy as dispatch_policy
+from grid.sweep.events import CellDone
+from grid.sweep.executors.executor import Ended, Gathered, Heard, Joined, Left, Told
+from grid.sweep.node_report import BackendState, Report
+from grid.sweep.planner import Planner
 from grid.units import GIB
 
 SWEEP = """

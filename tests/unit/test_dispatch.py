@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dispatch_cells import begin, cell, finish, place, run_all
 
-from grid.dispatch.board import Board, Costs
+from grid.sweep.dispatch.board import Board, Costs
 
 
 def test_choosing_changes_nothing() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grid.dispatch.balance import balance
+from grid.sweep.dispatch.balance import balance
 
 
 def test_equal_classes_end_together() -> None:

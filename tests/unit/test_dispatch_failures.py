@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from dispatch_cells import begin, cell, finish, place, run_all
 
-from grid.dispatch.board import Board, Outcome
+from grid.sweep.dispatch.board import Board, Outcome
 
 
 def test_a_failed_cell_is_tried_once_more_at_another_place() -> None:

@@ -8,7 +8,7 @@ from dispatch_simulation.simulation import Outcomes, Scenario, Simulation
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grid.dispatch.board import Costs, Place, Work
+from grid.sweep.dispatch.board import Costs, Place, Work
 
 PROFILES = ("p", "q", "r")
 

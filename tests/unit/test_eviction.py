@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from grid.errors import EngineError, InputError
-from grid.shelf.eviction import SHARE, cache_limit, entries, make_room, note_download
-from grid.shelf.leases import Leases, in_use, last_use, touch
-from grid.shelf.manifest import named_files
-from grid.shelf.offers import offer, offered
+from grid.sweep.artifacts.eviction import SHARE, cache_limit, entries, make_room, note_download
+from grid.sweep.artifacts.leases import Leases, in_use, last_use, touch
+from grid.sweep.artifacts.manifest import named_files
+from grid.sweep.artifacts.offers import offer, offered
 
 KIB = 1024
 
@@ -79,7 +79,7 @@ def test_what_is_in_use_stays(cache: Path) -> None:
 
 def test_what_another_living_process_uses_stays_until_it_dies(cache: Path) -> None:
     code = (
-        "import sys; from grid.shelf.leases import Leases; "
+        "import sys; from grid.sweep.artifacts.leases import Leases; "
         "Leases().take('artifact/a'); print('taken', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(

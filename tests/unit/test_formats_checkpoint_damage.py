@@ -25,7 +25,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grid.errors import InputError
-from grid.models.checkpoint.inspect import format_of, inspect
+from grid.models.checkpoint.inspection import format_of, inspect
 from grid.models.checkpoint.safetensors import read_header
 
 MAX_MEMORY = 32 * 2**20

@@ -25,7 +25,7 @@ from checkpoint_folders import (
 )
 
 from grid.models.bundled import size_dir
-from grid.models.checkpoint.inspect import format_of, inspect, is_checkpoint
+from grid.models.checkpoint.inspection import format_of, inspect, is_checkpoint
 from grid.models.model import LayerState, Model
 
 

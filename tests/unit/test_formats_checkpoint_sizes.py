@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from grid.errors import InputError
 from grid.models.bundled import size_dir
-from grid.models.checkpoint.inspect import inspect
+from grid.models.checkpoint.inspection import inspect
 from grid.models.checkpoint.quantization_names import awq_name, bnb_name, gptq_name, mlx_name
 from grid.models.checkpoint.safetensors import header_bytes, read_header
 from grid.models.checkpoint.sizes import Scheme, predict, predicted_bytes, scheme_of

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grid.errors import InputError
-from grid.models.gguf.inspect import inspect
+from grid.models.gguf.inspection import inspect
 from grid.models.gguf.reader import read_header
 
 GOOD = gguf()

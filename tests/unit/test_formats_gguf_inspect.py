@@ -20,7 +20,7 @@ from gguf_bytes import (
 )
 
 from grid.errors import InputError
-from grid.models.gguf.inspect import inspect
+from grid.models.gguf.inspection import inspect
 from grid.models.model import LayerState
 
 

@@ -15,10 +15,10 @@ from hub_server import HubServer
 from grid.backend import Inspection
 from grid.errors import InputError
 from grid.models import hub as grid_hub
-from grid.models.checkpoint import inspect as checkpoint
+from grid.models.checkpoint import inspection as checkpoint
 from grid.models.checksum import file_sha256
 from grid.models.gguf import reader as gguf_reader
-from grid.models.gguf.inspect import inspect as inspect_gguf
+from grid.models.gguf.inspection import inspect as inspect_gguf
 from grid.models.hub import header
 
 FILE = "tiny-Q8_0.gguf"

@@ -10,7 +10,7 @@ from conftest import Run
 from importing_files import BENCH_MD, KLD_LOG, bench, put
 from typer.testing import CliRunner
 
-from grid.cli.importing import register
+from grid.cli.imports import register
 from grid.errors import InputError
 from grid.results import open_store
 from grid.results.imports import FORMATS, published

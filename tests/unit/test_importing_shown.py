@@ -11,10 +11,10 @@ from importing_files import LM_EVAL, bench, put
 from results_cells import NODE, cell, measured
 
 from grid.cells.measurement import Metric
+from grid.cli.views.frontier import show_frontier
+from grid.cli.views.results import show_results
 from grid.results.imports import add, read
 from grid.results.store import Store
-from grid.show.frontier import show_frontier
-from grid.show.results import show_results
 
 
 @pytest.fixture

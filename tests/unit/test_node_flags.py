@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 from ray._private.label_utils import parse_node_labels_string
 
-from grid.errors import InputError
-from grid.hardware.node import Accelerator, Node
-from grid.hardware.node_file import FILE_VARIABLE, overridden, read_node_file
-from grid.node_flags import (
+from grid.cluster.node_flags import (
     class_digest,
     flags_here,
     head_address,
     label_value,
     node_flags,
 )
+from grid.errors import InputError
+from grid.hardware.node import Accelerator, Node
+from grid.hardware.node_file import FILE_VARIABLE, overridden, read_node_file
 from grid.units import GIB
 
 NODE = Node(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from grid.shelf.directory import Directory
-from grid.shelf.manifest import FileEntry, Manifest
-from grid.shelf.peers import Claim
+from grid.sweep.artifacts.directory import Directory
+from grid.sweep.artifacts.manifest import FileEntry, Manifest
+from grid.sweep.artifacts.peers import Claim
 
 KEY = "artifact/1"
 ONE = Manifest((FileEntry("weights.x", 3, "1" * 64),))

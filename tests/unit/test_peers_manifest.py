@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from grid.errors import EngineError
-from grid.shelf.manifest import (
+from grid.sweep.artifacts.manifest import (
     FileEntry,
     Manifest,
     check_names,

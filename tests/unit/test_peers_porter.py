@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from grid.shelf import porter
-from grid.shelf.manifest import named_files
-from grid.shelf.offers import offer, withdraw
-from grid.shelf.porter import Porter
+from grid.sweep.artifacts import file_server as porter
+from grid.sweep.artifacts.file_server import Porter
+from grid.sweep.artifacts.manifest import named_files
+from grid.sweep.artifacts.offers import offer, withdraw
 
 KEY = "artifact/1"
 

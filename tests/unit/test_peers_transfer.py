@@ -8,11 +8,11 @@ import pytest
 from peers_helpers import CHUNK, Faults, HerePeers, largest_file, manifest_at, on_node
 
 from grid.errors import EngineError
-from grid.shelf import transfer
-from grid.shelf.directory import Directory
-from grid.shelf.manifest import FileEntry, Manifest, named_files
-from grid.shelf.offers import offer
-from grid.shelf.transfer import AllBusy, NoPeer, fetch
+from grid.sweep.artifacts import transfer
+from grid.sweep.artifacts.directory import Directory
+from grid.sweep.artifacts.manifest import FileEntry, Manifest, named_files
+from grid.sweep.artifacts.offers import offer
+from grid.sweep.artifacts.transfer import AllBusy, NoPeer, fetch
 
 KEY = "artifact/1"
 CONTENT = bytes(range(256)) * 40  # 10,240 bytes: 11 chunks

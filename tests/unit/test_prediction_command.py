@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from grid.cli.views.predict import Asked, list_chips, parse_count, show_prediction
 from grid.errors import InputError
-from grid.show.prediction import Asked, list_chips, parse_count, show_prediction
 
 
 def test_the_table_says_predicted_with_interval_error_and_basis(

@@ -9,7 +9,7 @@ import re
 import pytest
 from rich.console import Console
 
-from grid.progress import (
+from grid.sweep.progress import (
     Ended,
     Finished,
     JsonProgress,
@@ -24,7 +24,7 @@ from grid.progress import (
     Step,
     replay,
 )
-from grid.progress.pace import CELL_S, PRIOR_S, Doing, Pace
+from grid.sweep.progress.pace import CELL_S, PRIOR_S, Doing, Pace
 
 BOX, MAC = "box", "mac"
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from conftest import FAKE_SWEEP
 
+from grid.cluster.remote.bundle import UPLOADS, Bundle, bundle
 from grid.errors import InputError
 from grid.plan.load import load_sweep, parse_sweep
 from grid.plan.named import asked_sweep
 from grid.plan.sweep import Sweep
-from grid.remote.bundle import UPLOADS, Bundle, bundle
 
 
 def packed(folder: Path, text: str, machine: str = "laptop") -> tuple[Sweep, Bundle]:

@@ -12,8 +12,8 @@ import pytest
 from ssh_hosts import SshHost, reason_to_skip, set_up, ssh_host
 
 from grid.cluster.config import forget, load, note
+from grid.cluster.remote.choose_place import At, Here, OnHead, where
 from grid.errors import ClusterLost, InputError
-from grid.remote.where import At, Here, OnHead, where
 
 CLUSTER = """
 cluster_name: rack
@@ -138,7 +138,7 @@ def head(box: SshHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SshHo
     """The box as the head of the folder's cluster: no cluster's file can name its port."""
     cluster(tmp_path, "127.0.0.1")
     rack = msgspec.structs.replace(load(tmp_path / "cluster.yaml"), head=box.host)
-    monkeypatch.setattr("grid.remote.where.load", lambda path: rack)
+    monkeypatch.setattr("grid.cluster.remote.choose_place.load", lambda path: rack)
     return box
 
 

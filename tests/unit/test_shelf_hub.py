@@ -13,14 +13,14 @@ from peers_helpers import Faults, HerePeers
 from plan_helpers import NODE
 
 from grid.errors import EngineError
-from grid.events import Prepared, Settings
 from grid.models import hub as grid_hub
 from grid.models.artifact import Artifact, ArtifactFacts
 from grid.models.model import Model
-from grid.shelf import downloads
-from grid.shelf.directory import Directory
-from grid.shelf.eviction import entries
-from grid.shelf.shelf import Shelf
+from grid.sweep.artifacts import downloads
+from grid.sweep.artifacts.directory import Directory
+from grid.sweep.artifacts.eviction import entries
+from grid.sweep.artifacts.store import Shelf
+from grid.sweep.events import Prepared, Settings
 
 FILE = "tiny-Q8_0.gguf"
 SETTINGS = Settings(cell_timeout_s=30)
@@ -44,7 +44,7 @@ class Grid:
 
 @pytest.fixture
 def nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Grid:
-    monkeypatch.setattr("grid.shelf.shelf.WORTH_BYTES", 1)
+    monkeypatch.setattr("grid.sweep.artifacts.store.WORTH_BYTES", 1)
     return Grid(tmp_path, monkeypatch)
 
 
@@ -104,7 +104,7 @@ def test_what_the_user_has_downloaded_is_given_to_peers(
 def test_small_weights_each_node_downloads_for_itself(
     hub: HubServer, nodes: Grid, artifact: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("grid.shelf.shelf.WORTH_BYTES", downloads.WORTH_BYTES)
+    monkeypatch.setattr("grid.sweep.artifacts.store.WORTH_BYTES", downloads.WORTH_BYTES)
     assert obtained(nodes.shelf("a"), artifact) == ["tiny Q8_0"]
     assert obtained(nodes.shelf("b"), artifact) == ["tiny Q8_0"]
     assert len(hub.asked(FILE)) == 2
@@ -113,7 +113,7 @@ def test_small_weights_each_node_downloads_for_itself(
 def test_a_download_can_be_evicted_and_comes_again(
     hub: HubServer, nodes: Grid, artifact: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from grid.shelf.eviction import make_room
+    from grid.sweep.artifacts.eviction import make_room
 
     obtained(nodes.shelf("a"), artifact)
     (entry,) = entries()

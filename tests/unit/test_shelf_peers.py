@@ -16,7 +16,16 @@ from plan_helpers import NODE, plan_of
 from grid.cells.cell import Cell
 from grid.cells.measurement import Measurement
 from grid.errors import EngineError, InputError
-from grid.events import (
+from grid.models.artifact import Artifact
+from grid.models.checksum import file_sha256
+from grid.plan.plan import Plan
+from grid.sweep.artifacts import transfer
+from grid.sweep.artifacts.directory import Directory
+from grid.sweep.artifacts.inputs import artifact_thing, offer_inputs
+from grid.sweep.artifacts.manifest import FileEntry, Manifest, named_files
+from grid.sweep.artifacts.offers import offer, offers
+from grid.sweep.artifacts.store import Shelf
+from grid.sweep.events import (
     CellDone,
     CellStarted,
     Event,
@@ -25,16 +34,7 @@ from grid.events import (
     Preparing,
     Settings,
 )
-from grid.models.artifact import Artifact
-from grid.models.checksum import file_sha256
-from grid.plan.plan import Plan
-from grid.schedule.worker import Worker
-from grid.shelf import transfer
-from grid.shelf.directory import Directory
-from grid.shelf.inputs import artifact_thing, offer_inputs
-from grid.shelf.manifest import FileEntry, Manifest, named_files
-from grid.shelf.offers import offer, offers
-from grid.shelf.shelf import Shelf
+from grid.sweep.executors.worker import Worker
 
 QUALITY = """
 measures = ["quality"]

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from grid.events import BEGINS, Preparing
-from grid.shelf.telling import told
+from grid.sweep.artifacts.background import told
+from grid.sweep.events import BEGINS, Preparing
 
 
 def test_it_begins_and_ends_with_the_work() -> None:

@@ -10,7 +10,7 @@ from dispatch_simulation.lower_bound import lower_bound_s
 from dispatch_simulation.simulation import Scenario, Simulation
 from dispatch_simulation.workload import CHIPS, FAILING, scenario
 
-from grid.dispatch.board import Costs
+from grid.sweep.dispatch.board import Costs
 
 NODES, CELLS, MODELS = 60, 4_000, 5
 

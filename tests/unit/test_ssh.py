@@ -96,7 +96,7 @@ def test_an_interrupt_ends_what_runs_on_all_hosts(box: SshHost) -> None:
     code = (
         "import sys, msgspec, signal\n"
         "from grid.cluster import ssh\n"
-        "from grid.cluster.children import together\n"
+        "from grid.cluster.subprocesses import together\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "host = msgspec.json.decode(sys.argv[1], type=ssh.Host)\n"
         "print('asking', flush=True)\n"

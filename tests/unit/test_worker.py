@@ -12,10 +12,10 @@ from plan_helpers import NODE, plan_of
 
 from grid.cache import cache_dir, write_whole
 from grid.cells.measurement import Measurement
-from grid.events import CellDone, Event, Observed, Prepared, Settings
 from grid.plan.plan import Plan
-from grid.schedule.worker import LOADS, Worker
-from grid.shelf.leases import in_use
+from grid.sweep.artifacts.leases import in_use
+from grid.sweep.events import CellDone, Event, Observed, Prepared, Settings
+from grid.sweep.executors.worker import LOADS, Worker
 
 QUALITY = """
 measures = ["quality"]

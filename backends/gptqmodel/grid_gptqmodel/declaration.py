@@ -51,7 +51,7 @@ class GptqModel:
         return other_way(options)
 
     def inspect(self, path: Path) -> Inspection:
-        from grid.models.checkpoint.inspect import inspect
+        from grid.models.checkpoint.inspection import inspect
 
         return inspect(path)
 

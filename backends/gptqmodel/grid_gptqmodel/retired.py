@@ -74,7 +74,7 @@ class Retired:
         return shared.other_way(options)
 
     def inspect(self, path: Path) -> Inspection:
-        from grid.models.checkpoint.inspect import inspect
+        from grid.models.checkpoint.inspection import inspect
 
         return inspect(path)
 

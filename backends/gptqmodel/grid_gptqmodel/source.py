@@ -6,7 +6,7 @@ from pathlib import Path
 
 from grid.errors import EngineError, InputError, Unsupported
 from grid.models.checkpoint.files import read_config, read_weights
-from grid.models.checkpoint.inspect import format_of
+from grid.models.checkpoint.inspection import format_of
 from grid.models.checkpoint.safetensors import Tensor
 from grid.models.checkpoint.sizes import is_packed, scheme_of
 from grid_gptqmodel.recipes import COLUMN, Form

@@ -51,7 +51,7 @@ class LlamaCpp:
 
     def inspect(self, path: Path) -> Inspection:
         """As the header says; where the engine is installed, it must know the architecture."""
-        from grid.models.gguf.inspect import inspect
+        from grid.models.gguf.inspection import inspect
 
         found = inspect(path)
         architecture = found.model.architecture

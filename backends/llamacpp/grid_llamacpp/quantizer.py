@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 from grid.errors import EngineError, InputError, Unsupported, did_you_mean
-from grid.models.gguf.inspect import quant_of
+from grid.models.gguf.inspection import quant_of
 from grid.models.gguf.reader import Header, read_header
 from grid_llamacpp.library import library, package_version
 from grid_llamacpp.recipes import (

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from grid.models.gguf.inspect import all_parts
+from grid.models.gguf.inspection import all_parts
 from grid.models.gguf.inventory import Hyperparameters, Tensor, from_headers
 from grid.models.gguf.inventory_config import from_config
 from grid.models.gguf.predict import metadata_bytes_of, metadata_bytes_with, predict

@@ -47,7 +47,7 @@ class Mlx:
         return options.other_way(options_)
 
     def inspect(self, path: Path) -> Inspection:
-        from grid.models.checkpoint.inspect import format_of, inspect
+        from grid.models.checkpoint.inspection import format_of, inspect
 
         found, kind = inspect(path), format_of(path)
         if kind not in self.formats:

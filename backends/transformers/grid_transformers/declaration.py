@@ -47,7 +47,7 @@ class Transformers:
         return options.other_way(options_)
 
     def inspect(self, path: Path) -> Inspection:
-        from grid.models.checkpoint.inspect import inspect
+        from grid.models.checkpoint.inspection import inspect
 
         return inspect(path)
 

@@ -210,7 +210,7 @@ _TYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 def _most_common(path: Path) -> str:
     """The type that most of the unpacked weights are stored in, where config.json names none."""
     from grid.models.checkpoint.files import read_weights
-    from grid.models.checkpoint.inspect import plain_name
+    from grid.models.checkpoint.inspection import plain_name
 
     try:
         tensors = [tensor for tensor in read_weights(path).tensors if tensor.dtype in _TYPES]

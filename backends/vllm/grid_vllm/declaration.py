@@ -53,7 +53,7 @@ class Vllm:
         return options.other_way(options_)
 
     def inspect(self, path: Path) -> Inspection:
-        from grid.models.checkpoint.inspect import inspect
+        from grid.models.checkpoint.inspection import inspect
 
         if not path.is_dir():
             raise InputError(

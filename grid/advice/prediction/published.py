@@ -13,7 +13,7 @@ from grid.errors import InputError
 from grid.hardware.chips import Chip, find
 from grid.units import GIB
 
-FOLDER = Path(__file__).parents[1] / "published"
+FOLDER = Path(__file__).parents[2] / "results" / "imports" / "published"
 LLAMA_CPP, MLX, TRANSFORMERS = "llamacpp", "mlx", "transformers"
 _CHIP_COLUMNS = {"f16": "F16", "q8_0": "Q8_0", "q4_0": "Q4_0"}
 _DEPTH = 64

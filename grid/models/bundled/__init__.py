@@ -12,7 +12,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-_HERE = Path(__file__).parent
+FOLDER = Path(__file__).parent
+"""Where weights, items and texts of the family are."""
 
 SIZES: tuple[str, ...] = ("small", "large")
 """Folder names of the family, smallest model first."""
@@ -55,7 +56,7 @@ def _known(what: str, name: str, names: tuple[str, ...]) -> str:
 
 def size_dir(name: str) -> Path:
     """Folder of one size in Hugging Face's layout: config.json, model.safetensors, tokenizer."""
-    return _HERE / _known("size", name, SIZES)
+    return FOLDER / _known("size", name, SIZES)
 
 
 def tokenizer_path() -> Path:
@@ -71,12 +72,12 @@ def heldout_text() -> str:
 def text(name: str) -> str:
     """A bundled text by its file's name: `heldout.txt`, or `calibration.txt` by which quantizers
     weigh their errors."""
-    return (_HERE / name).read_text(encoding="utf-8")
+    return (FOLDER / name).read_text(encoding="utf-8")
 
 
 def items(task_class: str) -> list[Item]:
     """The held-out items of one task class."""
-    path = _HERE / "items" / f"{_known('task class', task_class, TASK_CLASSES)}.jsonl"
+    path = FOLDER / "items" / f"{_known('task class', task_class, TASK_CLASSES)}.jsonl"
     rows = map(json.loads, path.read_text(encoding="utf-8").splitlines())
     return [
         Item(row["id"], row["kind"], row["context"], tuple(row["choices"]), row["answer"])

@@ -13,8 +13,8 @@ from posixpath import basename
 
 import msgspec
 
-from grid.backend import Inspection
 from grid.errors import EngineError, InputError
+from grid.models.artifact import Inspection
 from grid.models.checkpoint import safetensors
 from grid.models.checksum import remember_sha256
 from grid.models.gguf import reader as gguf_reader

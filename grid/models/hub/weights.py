@@ -11,7 +11,7 @@ from posixpath import basename, dirname
 import msgspec
 
 from grid.errors import InputError, did_you_mean
-from grid.models.checkpoint.inspect import model_revision
+from grid.models.checkpoint.inspection import model_revision
 from grid.models.hub.address import WEIGHT_SUFFIXES, Address, is_pattern
 from grid.models.hub.repository import Listing, RemoteFile
 

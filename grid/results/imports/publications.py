@@ -54,7 +54,7 @@ def publication(name: str) -> Publication:
 @cache
 def facts(name: str) -> Mapping[str, Any]:
     """A bundled table as it is written in `grid/published`: source, licence, rows and so on."""
-    file = resources.files("grid") / "published" / f"{name}.json"
+    file = resources.files(__package__) / "published" / f"{name}.json"
     found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return found
 

@@ -44,8 +44,9 @@ Table = npt.NDArray[np.float32]
 
 # --- 1. The weight file -----------------------------------------------------------------------
 # The toy has a format of its own, whose suffix is `.myengine`: a line of JSON, then the tensor.
-# If your engine reads GGUF, use grid.models.gguf.inspect.inspect; if it reads folders in Hugging Face's
-# layout, grid.models.checkpoint.inspect.inspect; then most of this part falls away.
+# If your engine reads GGUF, use grid.models.gguf.inspection.inspect; if it reads folders in
+# Hugging Face's layout, grid.models.checkpoint.inspection.inspect; then most of this part falls
+# away.
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -265,7 +266,7 @@ class ToyBackend:
             parameters=elements,
             context_length=weights.header.context,
             vocabulary=VOCABULARY,
-            layers=(),  # one LayerState for each layer that keeps keys and values; see grid.models.model
+            layers=(),  # one LayerState for each layer that keeps keys and values; see Model
         )
         facts = ArtifactFacts(
             bytes=path.stat().st_size,

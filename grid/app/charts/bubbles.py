@@ -1,0 +1,104 @@
+"""Speed against quality, with size as area."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from grid.analysis import AXES, Variant
+from grid.app.charts.labels import Labels
+from grid.app.charts.placing import place
+from grid.app.charts.quantities import ranged, series_by
+from grid.app.charts.theme import SMALL, WEBGL_FROM, Look, figure, log_axis, wide
+from grid.units import format_bytes
+
+LARGEST, LEAST = 46.0, 6.0
+"""Diameters of bubbles, px."""
+
+NAMED = 40
+"""Bubbles that may get a name beside them, the largest first."""
+
+ROOM = 1.5
+"""Times that the axis of rates goes on, so that the outer bubbles are whole."""
+
+
+def bubble_figure(variants: Sequence[Variant], labels: Labels, look: Look) -> go.Figure:
+    """Those with a decode rate and a capability; `customdata` is the variant's id."""
+    shown = sorted(
+        (v for v in variants if v.decode_tps is not None and v.capability is not None),
+        key=lambda v: -v.artifact_bytes,
+    )
+    drawn = figure(look, "decode rate, token/s", "quality (capability)", height=480)
+    if not shown:
+        return drawn
+    most = max(v.artifact_bytes for v in shown)
+    series = series_by(shown)
+    for name, (colour, symbol) in look.marks(sorted({series(v) for v in shown})).items():
+        mine = [v for v in shown if series(v) == name]
+        kind = go.Scattergl if len(shown) > WEBGL_FROM else go.Scatter
+        drawn.add_trace(
+            kind(
+                x=[_rate(v) for v in mine],
+                y=[_quality(v) for v in mine],
+                mode="markers",
+                name=name,
+                customdata=[v.id for v in mine],
+                hovertext=[_hover(v, labels) for v in mine],
+                hoverinfo="text",
+                marker={
+                    "size": [max(LEAST**2, LARGEST**2 * v.artifact_bytes / most) for v in mine],
+                    "sizemode": "area",
+                    "sizeref": 1.0,
+                    "color": colour,
+                    "symbol": symbol,
+                    "opacity": 0.55,
+                    "line": {"width": 1.5, "color": colour},
+                },
+            )
+        )
+    _names(drawn, shown, labels, look)
+    if wide(_rate(v) for v in shown):
+        rates = [_rate(v) for v in shown]
+        log_axis(drawn, "x", [min(rates) / ROOM, max(rates) * ROOM])
+    return drawn
+
+
+def _names(drawn: go.Figure, shown: Sequence[Variant], labels: Labels, look: Look) -> None:
+    x, y = [_rate(v) for v in shown], [_quality(v) for v in shown]
+    names = [labels.short(v) for v in shown]
+    across = [math.log(rate) for rate in x] if wide(x) else x
+    sides = place(names, _spread(across), _spread(y), range(min(NAMED, len(shown))))
+    drawn.add_scatter(
+        x=[x[i] for i in sides],
+        y=[y[i] for i in sides],
+        mode="markers+text",
+        marker={"size": 14, "opacity": 0},
+        text=[names[i] for i in sides],
+        textposition=list(sides.values()),
+        textfont={"size": SMALL, "color": look.ink},
+        hoverinfo="skip",
+        showlegend=False,
+    )
+
+
+def _spread(values: Sequence[float]) -> list[float]:
+    low, high = min(values), max(values)
+    return [0.06 + 0.88 * ((v - low) / (high - low) if high > low else 0.5) for v in values]
+
+
+def _rate(variant: Variant) -> float:
+    return variant.decode_tps.value if variant.decode_tps else 0.0
+
+
+def _quality(variant: Variant) -> float:
+    return variant.capability.value if variant.capability else 0.0
+
+
+def _hover(variant: Variant, labels: Labels) -> str:
+    lines = [f"<b>{labels.full(variant)}</b>", format_bytes(variant.artifact_bytes)]
+    for name in ("decode_tps", "capability"):
+        found = getattr(variant, name)
+        lines.append(f"{AXES[name].title} {ranged(found.value, found.low, found.high, AXES[name])}")
+    return "<br>".join(lines)

@@ -1,0 +1,194 @@
+"""The frontier of two axes: all variants, what nothing beats as a step line, intervals, names."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Container, Sequence
+
+import plotly.graph_objects as go
+
+from grid.analysis import Axis, Frontier, FrontierPoint
+from grid.app.charts.labels import Labels
+from grid.app.charts.placing import place
+from grid.app.charts.quantities import (
+    bars,
+    interval_of,
+    ranged,
+    scale_of,
+    series_by,
+    share,
+    title_of,
+)
+from grid.app.charts.theme import SMALL, WEBGL_FROM, Look, figure, log_axis, wide
+from grid.results.statistics import Interval
+
+TIES_NAMED = 4
+
+POINTS_WITH_TIES, LIKELY = 40, 16
+"""Points whose ties are worked out: all of the first number; of more the likeliest on the frontier,
+as many as the second."""
+
+
+def with_ties(front: Frontier) -> frozenset[str]:
+    """Ids of the points whose ties are worth the time it takes to find them."""
+    points = front.points
+    if len(points) > POINTS_WITH_TIES:
+        likely = sorted(points, key=lambda p: (not p.on, -p.probability, p.variant.id))
+        points = tuple(likely[:LIKELY])
+    return frozenset(point.variant.id for point in points)
+
+
+def frontier_figure(front: Frontier, labels: Labels, look: Look, chosen: str = "") -> go.Figure:
+    """Filled symbols on the frontier, open ones off it; `chosen` (a variant's id) is ringed.
+
+    Each point's `customdata` is its variant's id.
+    """
+    scale = scale_of(front.x, [point.x for point in front.points])
+    drawn = figure(look, title_of(front.x, scale), title_of(front.y, scale_of(front.y, [])))
+    _step(drawn, front, scale.factor, look)
+    near = with_ties(front)
+    series = series_by(point.variant for point in front.points)
+    named = sorted({series(point.variant) for point in front.points})
+    for name, (colour, symbol) in look.marks(named).items():
+        mine = [point for point in front.points if series(point.variant) == name]
+        _points(drawn, front, mine, labels, (name, colour, symbol), scale.factor, near)
+    _names(drawn, front, labels, scale.factor, look)
+    _ring(drawn, [p for p in front.points if p.variant.id == chosen], scale.factor, look)
+    if wide(point.x for point in front.points):
+        log_axis(drawn, "x", [point.x / scale.factor for point in front.points])
+    return drawn
+
+
+def _step(drawn: go.Figure, front: Frontier, factor: float, look: Look) -> None:
+    """Between two points of the frontier the better of what either alone would give: the x of the
+    costlier is needed for its y."""
+    line = sorted(front.members, key=lambda point: point.x)
+    shape = "hv" if front.x.better == "lower" else "vh"
+    drawn.add_scatter(
+        x=[point.x / factor for point in line],
+        y=[point.y for point in line],
+        mode="lines",
+        line={"shape": shape, "color": look.muted, "width": 2, "dash": "dot"},
+        name="frontier",
+        hoverinfo="skip",
+    )
+
+
+def _points(
+    drawn: go.Figure,
+    front: Frontier,
+    mine: Sequence[FrontierPoint],
+    labels: Labels,
+    mark: tuple[str, str, str],
+    factor: float,
+    near: Container[str],
+) -> None:
+    name, colour, symbol = mark
+    across = bars([_barred(point, front.x, near) for point in mine], factor)
+    along = bars([_barred(point, front.y, near) for point in mine], 1.0)
+    kind = go.Scattergl if len(front.points) > WEBGL_FROM else go.Scatter
+    trace = kind(
+        x=[point.x / factor for point in mine],
+        y=[point.y for point in mine],
+        mode="markers",
+        name=name,
+        customdata=[point.variant.id for point in mine],
+        hovertext=[hover(front, p, labels, p.variant.id in near) for p in mine],
+        hoverinfo="text",
+        marker={
+            "color": colour,
+            "opacity": 1,
+            "size": [12 if point.on else 9 for point in mine],
+            "symbol": [symbol if point.on else f"{symbol}-open" for point in mine],
+            "line": {"width": 1.5, "color": colour},
+        },
+        error_x=_bar(across.plus, across.minus, colour) if across.any else None,
+        error_y=_bar(along.plus, along.minus, colour) if along.any else None,
+        selected={"marker": {"opacity": 1}},
+        unselected={"marker": {"opacity": 1}},
+    )
+    drawn.add_trace(trace)
+
+
+def _bar(plus: list[float], minus: list[float], colour: str) -> dict[str, object]:
+    faint = f"rgba({int(colour[1:3], 16)},{int(colour[3:5], 16)},{int(colour[5:7], 16)},0.45)"
+    return {
+        "type": "data", "symmetric": False, "array": plus, "arrayminus": minus,
+        "thickness": 1.2, "width": 0, "color": faint,
+    }  # fmt: skip
+
+
+def _barred(point: FrontierPoint, axis: Axis, near: Container[str]) -> Interval:
+    """Of many points only those near the frontier have bars: all bars would hide one another."""
+    return _interval(point, axis) if point.variant.id in near else Interval(math.nan)
+
+
+def _interval(point: FrontierPoint, axis: Axis) -> Interval:
+    return interval_of(point.variant, axis) or Interval(math.nan)
+
+
+def hover(front: Frontier, point: FrontierPoint, labels: Labels, ties_too: bool = True) -> str:
+    """Name, both values with intervals, probability and ties of a point."""
+    lines = [f"<b>{labels.full(point.variant)}</b>"]
+    for axis, value in ((front.x, point.x), (front.y, point.y)):
+        found = _interval(point, axis)
+        lines.append(f"{axis.title} {ranged(value, found.low, found.high, axis)}")
+    lines.append(probability(point) + (", on the frontier" if point.on else ", beaten"))
+    ties = point.ties.get(front.y.name, ()) if ties_too else ()
+    if ties:
+        named = ", ".join(labels.full(variant) for variant in ties[:TIES_NAMED])
+        more = f" and {len(ties) - TIES_NAMED} more" if len(ties) > TIES_NAMED else ""
+        lines.append(f"ties in {front.y.title} with {named}{more}")
+    return "<br>".join(lines)
+
+
+def probability(point: FrontierPoint) -> str:
+    if point.variant.unsure_unknown:
+        return "probability - (no uncertainty is known)"
+    return f"probability {share(point.probability)}"
+
+
+def _names(drawn: go.Figure, front: Frontier, labels: Labels, factor: float, look: Look) -> None:
+    """Names of those on the frontier, as far as they do not overlap."""
+    points = front.points
+    if not points:
+        return
+    x, y = _along([p.x for p in points]), _along([p.y for p in points], linear=True)
+    names = [labels.short(point.variant) for point in points]
+    wanted = sorted((i for i, p in enumerate(points) if p.on), key=lambda i: -points[i].y)
+    sides = place(names, x, y, wanted)
+    drawn.add_scatter(
+        x=[points[i].x / factor for i in sides],
+        y=[points[i].y for i in sides],
+        mode="markers+text",
+        marker={"size": 15, "opacity": 0},  # it keeps the text off the point
+        text=[names[i] for i in sides],
+        textposition=list(sides.values()),
+        textfont={"size": SMALL, "color": look.ink},
+        hoverinfo="skip",
+        showlegend=False,
+    )
+
+
+def _along(values: Sequence[float], linear: bool = False) -> list[float]:
+    """Places from 0 to 1 on the axis, with its margins."""
+    shown = [math.log(v) for v in values] if not linear and wide(values) else list(values)
+    low, high = min(shown), max(shown)
+    return [0.06 + 0.88 * ((v - low) / (high - low) if high > low else 0.5) for v in shown]
+
+
+def _ring(drawn: go.Figure, found: Sequence[FrontierPoint], factor: float, look: Look) -> None:
+    for point in found:
+        drawn.add_scatter(
+            x=[point.x / factor],
+            y=[point.y],
+            mode="markers",
+            marker={
+                "symbol": "circle-open",
+                "size": 22,
+                "color": look.ink,
+                "line": {"width": 2, "color": look.ink},
+            },
+            hoverinfo="skip",
+            showlegend=False,
+        )

@@ -1,0 +1,141 @@
+"""What quantization costs one model: heatmap of retained quality, divergences, probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import plotly.graph_objects as go
+
+from grid.analysis.sensitivity import Cell, Sensitivity, TextRow
+from grid.app.charts.labels import Labels
+from grid.app.charts.quantities import share, short
+from grid.app.charts.theme import SMALL, Look, figure, write_at
+
+ROW = 30
+
+DIVERGENCES = {"median": "median", "mean": "mean", "p90": "90 %", "p99": "99 %", "max": "largest"}
+DIFFERENCES = {
+    "p01": "1 %", "p10": "10 %", "median": "median", "p90": "90 %", "p99": "99 %",
+}  # fmt: skip
+
+
+def heatmap_figure(found: Sensitivity, labels: Labels, look: Look) -> go.Figure:
+    """Rows are quants from most to fewest bytes, columns task classes; text is the share kept.
+
+    The colour's scale ends at the worst cell, so it is a scale of this chart alone.
+    """
+    drawn = figure(look, height=int(90 + ROW * len(found.variants)))
+    cells = [[found.cells[name, v.id] for name in found.classes] for v in found.variants]
+    values = [[c.retained.value if c.retained else None for c in row] for row in cells]
+    known = [value for row in values for value in row if value is not None]
+    low = min([*known, 0.9])
+    drawn.add_heatmap(
+        x=list(found.classes),
+        y=[labels.short(variant) for variant in found.variants],
+        z=values,
+        zmin=max(0.0, low),
+        zmax=1.0,
+        colorscale=look.ramp,
+        xgap=2,
+        ygap=2,
+        showscale=False,
+        hovertext=[[cell_hover(cell, labels) for cell in row] for row in cells],
+        hoverinfo="text",
+    )
+    _texts(drawn, cells, found, labels, max(0.0, low), look)
+    drawn.update_xaxes(side="top", showgrid=False)
+    drawn.update_yaxes(autorange="reversed", showgrid=False, type="category")
+    return drawn
+
+
+def _texts(
+    drawn: go.Figure,
+    cells: Sequence[Sequence[Cell]],
+    found: Sensitivity,
+    labels: Labels,
+    low: float,
+    look: Look,
+) -> None:
+    """Shares in the cells, in ink that can be read on the cell's colour."""
+    texts = []
+    for row, variant in zip(cells, found.variants, strict=True):
+        for cell in row:
+            value = cell.retained.value if cell.retained else None
+            along = 0.5 if value is None else (value - low) / (1 - low)
+            ink = look.ink if value is None else "#FFFFFF" if not 0.22 < along < 0.8 else "#1A1A1A"
+            font = {"size": SMALL, "color": ink}
+            place = {"x": cell.task_class, "y": labels.short(variant)}
+            texts.append({"text": share(value), "font": font, **place})
+    write_at(drawn, texts, look)
+
+
+def cell_hover(cell: Cell, labels: Labels) -> str:
+    head = f"<b>{labels.full(cell.variant)}, {cell.task_class}</b>"
+    if cell.retained is None:
+        return f"{head}<br>not known: {cell.reason}"
+    return f"{head}<br>keeps {kept(cell)}<br>{cell.n} items"
+
+
+def kept(cell: Cell) -> str:
+    """`97 % (93 to 101)`."""
+    found = cell.retained
+    if found is None:
+        return "-"
+    if found.low is None or found.high is None:
+        return share(found.value)
+    return f"{share(found.value)} ({100 * found.low:.0f} to {100 * found.high:.0f})"
+
+
+def divergence_figure(rows: Sequence[TextRow], labels: Labels, look: Look) -> go.Figure:
+    """KL divergence from the 16 bits by quant, one line a percentile; what is not above zero is
+    left out, for the axis is logarithmic."""
+    drawn = figure(look, "", "KL divergence from 16 bits, nat")
+    _lines(drawn, rows, labels, look, DIVERGENCES, lambda row: row.kld, positive=True)
+    drawn.update_yaxes(type="log", exponentformat="power", dtick=1)
+    return drawn
+
+
+def difference_figure(rows: Sequence[TextRow], labels: Labels, look: Look) -> go.Figure:
+    """Difference of the true token's probability from the 16 bits, by quant and percentile."""
+    drawn = figure(look, "", "p of the true token - p at 16 bits")
+    _lines(drawn, rows, labels, look, DIFFERENCES, lambda row: row.dp, positive=False)
+    return drawn
+
+
+def _lines(
+    drawn: go.Figure,
+    rows: Sequence[TextRow],
+    labels: Labels,
+    look: Look,
+    names: Mapping[str, str],
+    of: Callable[[TextRow], Mapping[str, object]],
+    positive: bool,
+) -> None:
+    for (name, title), (colour, symbol) in zip(
+        names.items(), look.marks(list(names)).values(), strict=True
+    ):
+        shown = [(row, _value(of(row).get(name))) for row in rows]
+        kept_rows = [(r, v) for r, v in shown if v is not None and (v > 0 or not positive)]
+        if not kept_rows:
+            continue
+        drawn.add_scatter(
+            x=[labels.short(row.variant) for row, _ in kept_rows],
+            y=[value for _, value in kept_rows],
+            mode="lines+markers",
+            name=title,
+            line={"color": colour, "width": 1.5},
+            marker={"symbol": symbol, "size": 9, "color": colour},
+            hovertext=[
+                f"<b>{labels.full(row.variant)}</b><br>{title}: {short(value)}"
+                for row, value in kept_rows
+            ],
+            hoverinfo="text",
+        )
+    drawn.update_xaxes(
+        type="category", categoryorder="array",
+        categoryarray=[labels.short(row.variant) for row in rows], tickangle=-60,
+    )  # fmt: skip
+
+
+def _value(found: object) -> float | None:
+    return getattr(found, "value", None)

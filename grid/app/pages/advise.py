@@ -1,0 +1,138 @@
+"""Advise: what to run on a machine, why, what each limit costs, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+import streamlit as st
+
+from grid.advice import Advice, Ask, Candidate, recommend
+from grid.advice.advice import CAPABILITY, DECODE, QUANTITIES
+from grid.advice.sentences import (
+    UNITS,
+    certainty_text,
+    costs_text,
+    figure_text,
+    headline,
+    parts_text,
+    weights_text,
+)
+from grid.analysis.dataset import Dataset
+from grid.app import sidebar as shell
+from grid.app.pages.advise_form import asked
+from grid.units import format_bytes
+
+
+def page() -> None:
+    """Draw the page."""
+    shell.question("What should I run on this machine?")
+    dataset = shell.opened()
+    if dataset is None:
+        return
+    ask = asked(dataset)
+    advice = _advice((dataset.shown, dataset.fingerprint, repr(ask)), dataset, ask)
+    if advice.pick is not None:
+        shell.third_party([advice.pick.variant])
+    st.subheader(_capital(headline(advice)), anchor=False)
+    if advice.pick is not None:
+        _figures(advice.pick)
+        _told(advice)
+    else:
+        _relax(advice)
+    _machine(advice)
+    _rivals(advice)
+    for note in advice.notes:
+        st.caption(f"Note: {note}")
+
+
+@st.cache_resource(max_entries=16, show_spinner="Weighing the candidates")
+def _advice(key: Hashable, _dataset: Dataset, _ask: Ask) -> Advice:
+    return recommend(_dataset, _ask)
+
+
+def _figures(pick: Candidate) -> None:
+    """The pick's four quantities, each with where it is from."""
+    for place, quantity in zip(st.columns(len(QUANTITIES)), QUANTITIES, strict=True):
+        figure = pick.figures.get(quantity)
+        with place.container(border=True):
+            st.caption(_capital(quantity))
+            if figure is None:
+                st.markdown("**not known**")
+                continue
+            value, _, ends = figure_text(quantity, figure).partition(" (")
+            unit = f" {UNITS[quantity]}" if quantity == DECODE else ""
+            st.markdown(f"**{value}{unit}**" + (f"  \n{ends.rstrip(')')}" if ends else ""))
+            st.caption(figure.evidence.text)
+    st.caption(f"Memory: {parts_text(pick)}, with {pick.context:,} tokens of context.")
+
+
+def _told(advice: Advice) -> None:
+    st.markdown(f"**How sure:** {certainty_text(advice)}.")
+    second = advice.runner_up
+    if second is not None:
+        st.markdown(f"**Runner-up:** {second.label}: {advice.runner_why}.")
+    for step in advice.steps:
+        st.markdown(f"**One step {step.direction}:** {step.text}.")
+    costs = costs_text(advice)
+    if costs:
+        st.markdown("**What the limits cost:**")
+        for text in costs:
+            st.markdown(f"- {text}")
+    predicted = advice.pick is not None and advice.pick.predicted
+    st.markdown("**Measure it there yourself:**" if predicted else "**Measure it again:**")
+    st.code(advice.replay, language="bash")
+
+
+def _relax(advice: Advice) -> None:
+    if not advice.relax:
+        return
+    together = any(step.together for step in advice.relax)
+    st.markdown("**To get an answer, do all of these:**" if together else "**To get an answer:**")
+    for step in advice.relax:
+        st.markdown(f"- {step.text}")
+
+
+def _machine(advice: Advice) -> None:
+    lines = [f"Machine: {advice.hardware}."]
+    if advice.budget_bytes is not None:
+        lines.append(f"{format_bytes(advice.budget_bytes)} for models: {advice.budget_why}")
+    lines.append(f"Quality is capability, 0 chance to 1 perfect: {weights_text(advice)}.")
+    if advice.limits:
+        lines.append(f"Limits: {'; '.join(advice.limits)}.")
+    st.caption("  \n".join(lines))
+
+
+def _rivals(advice: Advice) -> None:
+    if not advice.rejected:
+        return
+    st.subheader("Why each of the others lost", anchor=False)
+    shell.table(rivals_table(advice), "advise_rivals")
+
+
+def rivals_table(advice: Advice) -> dict[str, list[str]]:
+    """One row a rival, the most capable first."""
+    known = {one.variant.id: one for one in advice.candidates}
+    order = sorted(
+        advice.rejected,
+        key=lambda lost: (
+            -(lost.variant.capability.value if lost.variant.capability else -1.0),
+            lost.variant.artifact_bytes,
+        ),
+    )
+    return {
+        "variant": [one.variant.label for one in order],
+        "why not": [one.reason for one in order],
+        "capability": [_figure(known.get(one.variant.id), CAPABILITY) for one in order],
+        "decode token/s": [_figure(known.get(one.variant.id), DECODE) for one in order],
+        "size": [format_bytes(one.variant.artifact_bytes) for one in order],
+    }
+
+
+def _figure(candidate: Candidate | None, quantity: str) -> str:
+    if candidate is None or quantity not in candidate.figures:
+        return "-"
+    return figure_text(quantity, candidate.figures[quantity])
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

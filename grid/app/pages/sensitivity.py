@@ -1,0 +1,210 @@
+"""Sensitivity: what each quant keeps of the 16 bits, task by task, and where the cliff begins."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import replace
+
+import streamlit as st
+
+from grid.analysis import Variant
+from grid.analysis.posterior import subset
+from grid.analysis.sensitivity import Cliff, Sensitivity, TextRow, cliff, sensitivity
+from grid.app import sidebar as shell
+from grid.app.charts.dots import Dot, dots_figure
+from grid.app.charts.labels import Labels
+from grid.app.charts.quantities import share, short
+from grid.app.charts.sensitivity import difference_figure, divergence_figure, heatmap_figure, kept
+from grid.results.statistics import Interval
+
+TEXTS = {
+    "kld": "KL divergence",
+    "dp": "Probability of the true token",
+    "ppl": "Perplexity ratio",
+}
+TEXT_COLUMNS = ("mean", "median", "p90", "p99", "p999", "max")
+DP_COLUMNS = ("mean", "rms", "p01", "p10", "median", "p90", "p99")
+
+
+def page() -> None:
+    """Draw the page."""
+    shell.question("What does quantization cost, and which task pays?")
+    view = shell.view()
+    if view is None:
+        return
+    model = shell.choose_model(view, "sensitivity_model")
+    mine = [variant for variant in view.variants if variant.model == model]
+    whole = [variant for variant in view.whole.variants if variant.model == model]
+    found = shown(_found((view.whole_key, model), whole), mine)
+    edge = cliff(subset(view.belief, {variant.id for variant in mine}))
+    shell.answer(sentence(edge, found, view.labels))
+    for line in notes(mine, model):
+        st.caption(line)
+    _heatmap(found, view.labels)
+    _texts(found.texts, view.labels)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _found(key: Hashable, _whole: Sequence[Variant]) -> Sensitivity:
+    return sensitivity(_whole)
+
+
+def shown(found: Sensitivity, mine: Sequence[Variant]) -> Sensitivity:
+    """Of all of a model the variants that pass the filters: filters take no reference away."""
+    ids = {variant.id for variant in mine}
+    variants = tuple(variant for variant in found.variants if variant.id in ids)
+    texts = tuple(row for row in found.texts if row.variant.id in ids)
+    return replace(found, variants=variants, texts=texts)
+
+
+def sentence(edge: Cliff, found: Sensitivity, labels: Labels) -> str:
+    """Where loss begins to be sure, and the task that loses most there."""
+    if not edge.steps:
+        return f"{edge.model}: no cliff can be seen, for {edge.reason}."
+    safe = [step for step in edge.steps if not step.sure]
+    if edge.bpw is None:
+        return f"{edge.model}: {edge.reason}, over {len(edge.steps)} quants measured."
+    first = next(step for step in edge.steps if step.bpw <= edge.bpw and step.sure)
+    text = (
+        f"{edge.model}: the cliff begins at {labels.short(first.variant)} "
+        f"({edge.bpw:.2f} bits per weight). From there down every quant surely loses quality."
+    )
+    worst = worst_class(found, first.variant)
+    if worst:
+        text += f" What it keeps least of is {worst}."
+    if safe:
+        above = [step for step in safe if step.bpw > edge.bpw]
+        fewest = min(above, key=lambda step: step.bpw, default=None)
+        if fewest is not None:
+            text += f" {labels.short(fewest.variant)} is the smallest without a sure loss."
+    return text
+
+
+def worst_class(found: Sensitivity, variant: Variant) -> str:
+    """`math (81 %)`, of the classes whose retained quality is known."""
+    cells = [found.cells[name, variant.id] for name in found.classes]
+    known = [(cell.retained.value, cell.task_class) for cell in cells if cell.retained]
+    if not known:
+        return ""
+    value, name = min(known)
+    return f"{name} ({share(value)})"
+
+
+def notes(variants: Sequence[Variant], model: str) -> list[str]:
+    """Sentences on what the references are, where they are missing or several."""
+    whole = [variant for variant in variants if variant.sixteen_bit]
+    if not whole:
+        return [
+            f"No 16-bit variant of {model} passes the filters, so nothing can be said to be kept: "
+            "measure F16 or BF16 as well."
+        ]
+    if len({variant.artifact_id for variant in whole}) > 1:
+        return [
+            f"{len(whole)} variants of {model} are 16-bit references; each quant is compared with "
+            "the one of its own engine where there is one."
+        ]
+    return []
+
+
+def _heatmap(found: Sensitivity, labels: Labels) -> None:
+    st.subheader("Kept of the 16-bit quality", anchor=False)
+    if not found.classes:
+        shell.said("No task was measured of this model, so nothing is known to be kept or lost.")
+        return
+    reasons = sorted({cell.reason for cell in found.cells.values()})
+    if all(cell.retained is None for cell in found.cells.values()):
+        shell.said(f"Nothing is known to be kept or lost: {'; '.join(reasons)}.")
+        return
+    st.caption(
+        "(score - chance) / (16-bit score - chance) over the items that both were asked. A dash: "
+        "not known; its reason is in the table. Over 100 % is better than 16 bits."
+    )
+    st.plotly_chart(
+        heatmap_figure(found, labels, shell.look()), key="sensitivity_map", config=shell.CHART
+    )
+    with st.expander("As a table, with 95 % intervals"):
+        shell.table(heat_table(found, labels), "sensitivity_table")
+
+
+def heat_table(found: Sensitivity, labels: Labels) -> dict[str, list[str]]:
+    """One row a cell."""
+    cells = [found.cells[name, v.id] for v in found.variants for name in found.classes]
+    return {
+        "quant": [labels.short(cell.variant) for cell in cells],
+        "task": [cell.task_class for cell in cells],
+        "kept (95 % interval)": [kept(cell) for cell in cells],
+        "items": [str(cell.n) for cell in cells],
+        "note": [cell.reason for cell in cells],
+    }
+
+
+def _texts(rows: Sequence[TextRow], labels: Labels) -> None:
+    st.subheader("On running text", anchor=False)
+    known = [row for row in rows if row.kld or row.dp or row.perplexity_ratio]
+    if not known:
+        shell.said("No text was scored against 16 bits, so there is no divergence to show.")
+        return
+    what = st.segmented_control(
+        "Show", list(TEXTS), default="kld", required=True, format_func=TEXTS.__getitem__,
+        key="sensitivity_text", persist_state="session",
+    )  # fmt: skip
+    look = shell.look()
+    if what == "ppl":
+        _ratio(known, labels)
+        return
+    draw = divergence_figure if what == "kld" else difference_figure
+    st.plotly_chart(draw(known, labels, look), key=f"sensitivity_{what}", config=shell.CHART)
+    below = [labels.short(row.variant) for row in known if row.indistinguishable]
+    if what == "kld" and below:
+        st.caption(
+            f"Not above the noise floor, so indistinguishable from 16 bits: {', '.join(below)}."
+        )
+    with st.expander("As a table"):
+        frame = text_table(known, labels, str(what))
+        shell.table(frame, "sensitivity_texts")
+
+
+def text_table(rows: Sequence[TextRow], labels: Labels, what: str) -> dict[str, list[str]]:
+    """Percentiles of divergence (`kld`, nat) or of the probability's difference (`dp`)."""
+    columns = TEXT_COLUMNS if what == "kld" else DP_COLUMNS
+    frame = {"quant": [labels.short(row.variant) for row in rows]}
+    for name in columns:
+        frame[name] = [_figure((row.kld if what == "kld" else row.dp).get(name)) for row in rows]
+    frame["same top token"] = [
+        "-" if row.same_top1 is None else f"{row.same_top1.value:.1%}".replace("%", " %")
+        for row in rows
+    ]
+    return frame
+
+
+def _ratio(rows: Sequence[TextRow], labels: Labels) -> None:
+    shown = [(row, row.perplexity_ratio) for row in rows if row.perplexity_ratio is not None]
+    if not shown:
+        shell.said("No perplexity beside that of the 16 bits was measured.")
+        return
+    dots = [
+        Dot(
+            labels.short(row.variant), ratio.value, ratio.low, ratio.high,
+            hover=f"<b>{labels.full(row.variant)}</b><br>{_figure(ratio)} times the perplexity of "
+            "16 bits",
+        )
+        for row, ratio in shown
+    ]  # fmt: skip
+    drawn = dots_figure(dots, "perplexity / perplexity at 16 bits", shell.look(), {1.0: "16 bits"})
+    drawn.update_xaxes(rangemode="normal")
+    st.plotly_chart(drawn, key="sensitivity_ppl", config=shell.CHART)
+    with st.expander("As a table"):
+        frame = {
+            "quant": [labels.short(row.variant) for row, _ in shown],
+            "perplexity ratio": [_figure(ratio) for _, ratio in shown],
+            "perplexity": [_figure(row.variant.perplexity) for row, _ in shown],
+        }
+        shell.table(frame, "sensitivity_ratios")
+
+
+def _figure(found: Interval | None) -> str:
+    if found is None:
+        return "-"
+    if found.low is None or found.high is None:
+        return short(found.value, 4)
+    return f"{short(found.value, 4)} ({short(found.low, 4)} to {short(found.high, 4)})"

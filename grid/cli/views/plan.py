@@ -1,0 +1,113 @@
+"""`grid plan`: what a sweep would do."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import msgspec
+
+from grid.cells.cell import Cell
+from grid.cells.workload import kind
+from grid.cli.views.console import console, differing_in, print_json, table
+from grid.plan.estimate import Estimate
+from grid.plan.order import Session
+from grid.plan.plan import Plan
+from grid.units import format_bytes, format_seconds
+
+SKIPS_SHOWN = 20
+"""Skipped cells named one by one; the rest is counted by reason."""
+
+
+def show_plan(plan: Plan, estimate: Estimate, as_json: bool = False) -> None:
+    """Sessions in order, skipped cells with their reason, and what all of it will take."""
+    if as_json:
+        _print_json(plan, estimate)
+        return
+    out = console()
+    out.print(f"{plan.sweep} on {plan.node.hardware_class}\n", style="bold", markup=False)
+    if plan.cells:
+        sessions = plan.sessions
+        engines = [session.backend for session in sessions]
+        told = differing_in(engines, [session.options for session in sessions])
+        rows = [(*_row(plan, one), text) for one, text in zip(sessions, told, strict=True)]
+        columns = ("model", "quant", "backend", "size", "memory", "cells", "options")
+        shown = len(columns) if any(told) else len(columns) - 1
+        lines = [row[:shown] for row in rows]
+        out.print(table(columns[:shown], lines, right=(3, 4), wrap=(5, 6)))
+        out.print()
+    _print_skipped(plan)
+    out.print(
+        f"{len(plan.cells)} cells to measure in {len(plan.sessions)} sessions, "
+        f"{len(plan.measured)} measured already, {len(plan.skipped)} skipped"
+    )
+    used = {cell.backend for cell in plan.cells}
+    unmade = sorted(name for name, made in plan.environments.items() if name in used and not made)
+    if unmade:
+        out.print(f"environments to be made first, up to a few GB each: {', '.join(unmade)}")
+    if plan.cells:
+        source = (
+            f"from {estimate.from_measured} measured cells"
+            if estimate.from_measured
+            else ("a rough model; measured cells sharpen it")
+        )
+        out.print(f"estimated time {format_seconds(estimate.seconds)} ({source})")
+        if estimate.host_bytes is not None:
+            out.print(f"estimated peak memory {format_bytes(estimate.host_bytes)}")
+
+
+def _row(plan: Plan, session: Session) -> tuple[str, ...]:
+    artifact = session.artifact
+    needed = max(plan.host_bytes[cell.id] for cell in session.cells)
+    return (
+        artifact.model.name,
+        artifact.quant,
+        session.backend,
+        format_bytes(plan.weight_bytes[artifact.id]),
+        format_bytes(needed),
+        workloads(session.cells),
+    )
+
+
+def workloads(cells: Sequence[Cell]) -> str:
+    """The cells' workloads in one line: speed by label, tasks by count."""
+    labels = [cell.workload.label for cell in cells if kind(cell.workload) != "tasks"]
+    tasks = sum(kind(cell.workload) == "tasks" for cell in cells)
+    return ", ".join([*labels, *([f"{tasks} task classes"] if tasks else [])])
+
+
+def _print_skipped(plan: Plan) -> None:
+    if not plan.skipped:
+        return
+    out = console()
+    out.print("[bold]skipped[/bold]")
+    for skip in plan.skipped[:SKIPS_SHOWN]:
+        out.print(f"  {skip.cell.label}: {skip.reason}", markup=False)
+    rest = Counter(skip.reason for skip in plan.skipped[SKIPS_SHOWN:])
+    for reason, count in rest.most_common(SKIPS_SHOWN):
+        out.print(f"  and {count} more: {reason}", markup=False)
+    out.print()
+
+
+def _print_json(plan: Plan, estimate: Estimate) -> None:
+    def told(cell: Cell) -> dict[str, object]:
+        return {
+            "cell": cell.id,
+            "label": cell.label,
+            "artifact": cell.artifact.id,
+            "backend": cell.backend,
+            "options": cell.options,
+            "workload": cell.workload,
+            "scope": cell.scope,
+        }
+
+    print_json(
+        {
+            "sweep": plan.sweep,
+            "hardware_class": plan.node.hardware_class,
+            "cells": [told(cell) for cell in plan.cells],
+            "skipped": [{**told(skip.cell), "reason": skip.reason} for skip in plan.skipped],
+            "measured": [told(cell) for cell in plan.measured],
+            "estimate": msgspec.structs.asdict(estimate),
+        }
+    )

@@ -1,0 +1,190 @@
+"""Predicted rates in the terminal; always under the word predicted."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from grid.advice.prediction import (
+    LEVEL,
+    Observation,
+    Prediction,
+    Predictor,
+    observations_of,
+    published_observations,
+)
+from grid.advice.prediction import quants as kinds
+from grid.cli.views.console import console, number, print_json, table
+from grid.errors import InputError
+from grid.hardware.chips import Chip, find, matching
+from grid.units import format_bytes, parse_bytes
+
+QUANTS = ("F16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q4_0", "Q3_K_M", "Q2_K")
+PARAMETERS = "7B"
+_COUNT = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kmbt]?)\s*", re.IGNORECASE)
+_SCALE = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a user asked to predict, as typed."""
+
+    chip: str | None
+    quants: tuple[str, ...] = ()
+    params: str | None = None
+    size: str | None = None
+    engine: str = "llamacpp"
+
+
+@dataclass(frozen=True)
+class Line:
+    """Predictions for one quant type."""
+
+    quant: str
+    read_bytes: float
+    decode: Prediction
+    prefill: Prediction
+
+
+def show_prediction(asked: Asked, store: str, as_json: bool = False) -> None:
+    """Print a table of rates on one chip. Raises InputError for what cannot be meant."""
+    if asked.chip is None:
+        raise InputError(
+            "--chip says what to predict for, such as --chip 4090; --list '' lists all"
+        )
+    if asked.params is not None and asked.size is not None:
+        raise InputError("--params and --bytes say the same thing: give one of them")
+    chip = find(asked.chip)
+    sizes = _sizes(asked)
+    predictor = Predictor.fit([*published_observations(), *_own(store)])
+    lines = [_line(predictor, chip, asked.engine, quant, *sizes[quant]) for quant in sizes]
+    if as_json:
+        print_json(to_data(chip, asked.engine, lines))
+    else:
+        _print(chip, asked.engine, lines)
+
+
+def list_chips(text: str, as_json: bool = False) -> None:
+    """Print the chips whose names hold all words of `text`. Raises InputError where none does."""
+    found = matching(text)
+    if not found:
+        raise InputError(f"no chip's name holds {text!r}; --list '' lists all")
+    if as_json:
+        print_json([asdict(chip) for chip in found])
+        return
+    rows = [
+        (
+            chip.name,
+            chip.platform,
+            f"{chip.bandwidth_bytes_s / 1e9:.0f}",
+            "-" if chip.memory_bytes is None else format_bytes(chip.memory_bytes),
+            "-" if chip.flops_half is None else number(chip.flops_half / 1e12),
+        )
+        for chip in found
+    ]
+    heads = ("chip", "platform", "GB/s", "memory", "TFLOP/s at 16 bits")
+    console().print(table(heads, rows, right=(2, 3, 4)))
+
+
+def to_data(chip: Chip, engine: str, lines: list[Line]) -> dict[str, Any]:
+    """Everything as plain data, for `--json`."""
+    return {
+        "predicted": True,
+        "chip": asdict(chip),
+        "engine": engine,
+        "rows": [
+            {
+                "quant": line.quant,
+                "read_bytes": line.read_bytes,
+                "decode_tps": _data(line.decode),
+                "prefill_tps": _data(line.prefill),
+            }
+            for line in lines
+        ],
+    }
+
+
+def _data(found: Prediction) -> dict[str, Any]:
+    return {
+        "value": found.value,
+        "low": found.low,
+        "high": found.high,
+        "level": found.level,
+        "leave_one_out_median_error": found.error.median,
+        "leave_one_out_worst_error": found.error.worst,
+        "leave_one_out_rates": len(found.error.rows),
+        "basis": found.basis,
+    }
+
+
+def _sizes(asked: Asked) -> dict[str, tuple[float, float]]:
+    """By quant type: bytes of weights and their number."""
+    quants = asked.quants or (QUANTS if asked.size is None else ("Q4_K_M",))
+    if asked.size is not None:
+        size = parse_bytes(asked.size)
+        if size <= 0:
+            raise InputError(f"--bytes {asked.size}: a model has more than no bytes")
+        return {quant: (size, size * 8 / kinds.bits(quant)) for quant in quants}
+    count = parse_count(asked.params or PARAMETERS)
+    return {quant: (count * kinds.bits(quant) / 8, count) for quant in quants}
+
+
+def parse_count(text: str) -> float:
+    """`8B -> 8e9`. Raises InputError for what is no count above zero."""
+    match = _COUNT.fullmatch(text)
+    if match is None or float(match[1]) <= 0:
+        raise InputError(f"--params {text}: not a number of weights; write for example 8B or 350M")
+    return float(match[1]) * _SCALE[match[2].lower()]
+
+
+def _own(store: str) -> list[Observation]:
+    """The user's rows; a store that is not there yet has none."""
+    from grid.analysis.dataset import Dataset
+
+    return observations_of(Dataset(store).everywhere())
+
+
+def _line(
+    predictor: Predictor, chip: Chip, engine: str, quant: str, size: float, parameters: float
+) -> Line:
+    decode = predictor.decode(chip, engine, quant, size, parameters=parameters)
+    return Line(quant, size, decode, predictor.prefill(chip, engine, quant, parameters))
+
+
+def _print(chip: Chip, engine: str, lines: list[Line]) -> None:
+    out = console()
+    out.print(f"predicted for {_described(chip)}, in {engine}\n")
+    heads = ("quant", "weights", "decode token/s", "error", "prefill token/s", "error")
+    rows = [
+        (
+            line.quant,
+            format_bytes(line.read_bytes),
+            _rate(line.decode),
+            _error(line.decode),
+            _rate(line.prefill),
+            _error(line.prefill),
+        )
+        for line in lines
+    ]
+    out.print(table(heads, rows, right=(1, 3, 5)))
+    out.print(
+        f"\nintervals are meant to hold {LEVEL:.0%}, and are wide; "
+        "error: median of rates like these, with their class left out"
+    )
+    for name in ("decode", "prefill"):
+        for basis in dict.fromkeys(getattr(line, name).basis for line in lines):
+            out.print(f"{name} is {basis}", markup=False)
+
+
+def _described(chip: Chip) -> str:
+    memory = "" if chip.memory_bytes is None else f", {format_bytes(chip.memory_bytes)}"
+    return f"{chip.name} ({chip.platform}, {chip.bandwidth_bytes_s / 1e9:.4g} GB/s{memory})"
+
+
+def _rate(found: Prediction) -> str:
+    return f"{number(found.value)} [{number(found.low)}, {number(found.high)}]"
+
+
+def _error(found: Prediction) -> str:
+    return "-" if found.error.median is None else f"{found.error.median:.0%}"

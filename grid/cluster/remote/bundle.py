@@ -1,0 +1,141 @@
+"""A sweep that another machine can run: the files that it names are brought there, and the sweep
+names them as they are called there. What is bundled or on a hub stays as written."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from glob import escape, glob
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from grid.cluster import ssh
+from grid.cluster.remote.runs import STATE
+from grid.cluster.ssh import Host
+from grid.errors import InputError
+from grid.models.checkpoint.inspection import is_checkpoint
+from grid.models.gguf.inspection import parts_of
+from grid.models.identity import digest
+from grid.plan.origin import BUNDLED, HUB
+from grid.plan.sweep import ModelEntry, Sweep, SweepTable
+
+UPLOADS = f"{STATE}/uploads"
+"""A folder for each folder of each machine that files were brought from; they stay there, so that
+the next sweep sends what has changed."""
+
+
+class Bundle(msgspec.Struct, frozen=True, kw_only=True):
+    """The text of a sweep file for another machine, and the paths here that go into folders there,
+    by folder."""
+
+    sweep: str
+    uploads: dict[str, list[str]]
+
+    @property
+    def bytes(self) -> int:
+        """Size of all that is brought along, sent before or not."""
+        return sum(_size(Path(path)) for paths in self.uploads.values() for path in paths)
+
+    def push(self, host: Host) -> None:
+        """Bring the files; folders become what they are here. Raises HostSilent, CommandFailed."""
+        for folder, paths in self.uploads.items():
+            ssh.push(host, paths, folder, options=["--copy-links", "--delete"])
+
+
+def bundle(sweep: Sweep, machine: str) -> Bundle:
+    """The sweep with the paths that its files will have. Raises InputError for a missing file.
+
+    `machine` names this one: equal paths of two machines are not the same file.
+    """
+    packer = _Packer(sweep, machine)
+    models = tuple(packer.entry(entry) for entry in sweep.models)
+    moved = msgspec.structs.replace(
+        sweep,
+        models=models,
+        quality=packer.renamed(sweep.quality, "text", "quality.text"),
+        calibration=packer.renamed(sweep.calibration, "text", "calibration.text"),
+        tasks=packer.renamed(sweep.tasks, "source", "tasks.source"),
+    )
+    return Bundle(sweep=_toml(moved), uploads=dict(packer.uploads))
+
+
+class _Packer:
+    def __init__(self, sweep: Sweep, machine: str) -> None:
+        self._sweep = sweep
+        self._machine = machine
+        self.uploads: defaultdict[str, list[str]] = defaultdict(list)
+
+    def entry(self, entry: ModelEntry) -> ModelEntry:
+        return msgspec.structs.replace(
+            entry,
+            source=self._weights(entry.source),
+            files=tuple(there for one in entry.files for there in self._matching(one)),
+            reference=self._weights(entry.reference),
+        )
+
+    def renamed(self, table: Any, field: str, place: str) -> Any:
+        """A table of the sweep in which a text's or a folder's path is the one there."""
+        written = getattr(table, field)
+        if not written or written.startswith(BUNDLED):
+            return table
+        path = self._here(written)
+        if not path.exists():
+            raise InputError(f"{self._sweep.file}: {place}: no file {path}")
+        return msgspec.structs.replace(table, **{field: self._take(path)})
+
+    def _weights(self, written: str) -> str:
+        if not written or written.startswith((BUNDLED, HUB)):
+            return written
+        path = self._here(written)
+        if not path.exists():
+            raise InputError(f"{self._sweep.file}: no file {path}")
+        return self._take(path)
+
+    def _matching(self, pattern: str) -> list[str]:
+        if pattern.startswith(HUB):
+            return [pattern]
+        written = Path(pattern).expanduser()
+        rooted = written if written.is_absolute() else Path(escape(self._sweep.base), written)
+        found = [Path(one) for one in sorted(glob(str(rooted), recursive=True))]
+        found = [one for one in found if one.is_file() or is_checkpoint(one)]
+        if not found:
+            raise InputError(
+                f"{self._sweep.file}: no file matches {pattern!r} (from {self._sweep.base})"
+            )
+        return [escape(self._take(one)) for one in found]
+
+    def _here(self, written: str) -> Path:
+        # not resolved: a hub's cache has links with the files' real names
+        return Path(os.path.abspath(Path(self._sweep.base, Path(written).expanduser())))
+
+    def _take(self, path: Path) -> str:
+        """Have a path uploaded, with the parts that belong to it; returns its name there."""
+        folder = f"{UPLOADS}/{digest('upload', self._machine, str(path.parent))}"
+        for one in parts_of(path):
+            if one.exists() and str(one) not in self.uploads[folder]:
+                self.uploads[folder].append(str(one))
+        return f"{folder}/{path.name}"
+
+
+def _toml(sweep: Sweep) -> str:
+    import tomli_w
+
+    defaults = SweepTable()
+    fields = {name: getattr(sweep, name) for name in SweepTable.__struct_fields__}
+    changed = {k: v for k, v in fields.items() if v != getattr(defaults, k)}
+    return tomli_w.dumps(_without_none(msgspec.to_builtins(changed)))
+
+
+def _without_none(value: Any) -> Any:
+    """TOML has no null: an absent key stands for it."""
+    if isinstance(value, dict):
+        return {k: _without_none(v) for k, v in value.items() if v is not None}
+    return value
+
+
+def _size(path: Path) -> int:
+    if path.is_dir():
+        return sum(one.stat().st_size for one in path.rglob("*") if one.is_file())
+    return path.stat().st_size

@@ -1,0 +1,201 @@
+"""Drivers on the head: started apart from whoever asks, watched over, followed and stopped."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+import psutil
+
+from grid.cache import write_whole
+from grid.cluster.remote.runs import (
+    Driver,
+    Exit,
+    Request,
+    Run,
+    Status,
+    alive,
+    exit_code,
+    folder_of,
+    keep_exit_code,
+    load,
+    make,
+    reserve_exit_code,
+    status,
+    statuses,
+)
+from grid.errors import ClusterLost, InputError
+from grid.results.uris import shown
+
+SWEEP_MODULE = "grid.cli.driven_sweep"
+"""What a driver's process runs: `grid sweep` in the run's folder. Named and not imported, since the
+command line stands above this."""
+
+START_S = 30.0
+"""Seconds that a driver gets to begin."""
+
+LOOK_S = 0.2
+"""Seconds between looks at a log."""
+
+HEARTBEAT_S = 10.0
+"""Seconds without a line after which an empty one is sent: whoever follows is still there, or this
+end finds that out."""
+
+FULL_BYTES = 2**16
+"""Free space below which a disk is full: a log's line or a file of rows does not fit."""
+
+WITHDRAW_S = 60.0
+
+INTERRUPTS = frozenset({signal.SIGINT})
+"""Blocked until the driver listens; it inherits that."""
+
+
+def start(request: Request) -> Status:
+    """Start a run's driver in a session of its own; returns when it runs.
+
+    Raises InputError where another run writes the same store, ClusterLost where nothing starts.
+    """
+    for other in statuses():
+        if other.state == "running" and other.run.store == request.run.store:
+            raise InputError(
+                f"{shown(other.run.wanted)} is being filled by the sweep {other.run.sweep}, run "
+                f"{other.run.id}; `grid attach {other.run.id}` follows it, `grid stop "
+                f"{other.run.id}` ends it"
+            )
+    folder = make(request)
+    words = [sys.executable, "-m", "grid.cluster.remote", "drive", request.run.id]
+    with (folder / "log.jsonl").open("ab") as log:
+        subprocess.Popen(
+            words,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + START_S
+    while not (alive(folder) or exit_code(folder) is not None):
+        if time.monotonic() > deadline:
+            raise ClusterLost(f"the driver did not start within {START_S:g} s; see {folder} there")
+        time.sleep(0.02)
+    return status(request.run.id)
+
+
+def drive(run_id: str) -> None:
+    """Run a run's driver to its end and keep its exit code."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored below a shell's background job
+    run, folder = load(run_id), folder_of(run_id)
+    environment = {"RAY_AUTH_MODE": "token", **os.environ}
+    with (folder / "alive").open("wb") as lock, (folder / "log.jsonl").open("ab") as log:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        reserve_exit_code(folder)
+        signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTS)  # the driver inherits that
+        driver = subprocess.Popen(
+            [sys.executable, "-m", SWEEP_MODULE, run_id],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=[lock.fileno()],  # the lock lasts as long as either of us
+        )
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTS)
+        write_whole(folder / "driver.json", msgspec.json.encode(Driver(pid=driver.pid)))
+        keep_exit_code(folder, driver.wait())
+    if driver.returncode < 0 and run.address:
+        _withdraw()
+
+
+def command(run: Run) -> list[str]:
+    """What the driver is asked for. None of it stands in the process's own command line, which
+    every user of the machine may read: a store may be named with its credentials."""
+    words = ["sweep", "sweep.toml", "--json"]
+    words += ["--store", run.store]
+    words += ["--address", run.address] if run.address else ["--here"]
+    words += ["--fresh"] if run.fresh else []
+    words += ["--changed"] if run.changed else []
+    return words
+
+
+def follow(run_id: str, first: int) -> Iterator[bytes]:
+    """The log's lines from number `first` on, as they come; empty ones meanwhile, `Exit` last."""
+    folder = folder_of(run_id)
+    load(run_id)
+    said, number = time.monotonic(), 0
+    for line in _tail(folder):
+        number += bool(line)
+        wanted = number > first if line else time.monotonic() - said >= HEARTBEAT_S
+        if wanted:
+            said = time.monotonic()
+            yield line
+    full = shutil.disk_usage(folder).free < FULL_BYTES
+    yield msgspec.json.encode(Exit(code=exit_code(folder), disk_full=full))
+
+
+def stop(run_id: str) -> Status:
+    """Interrupt a run's driver, as Ctrl-C would: its rows are flushed. It may take a while to end.
+
+    Raises InputError where it runs no more, ClusterLost where its process is not found.
+    """
+    now = status(run_id)
+    if now.state != "running":
+        raise InputError(f"run {run_id} has ended already")
+    driver = _driver(run_id)
+    if driver is None:
+        raise ClusterLost(
+            f"run {run_id} holds its folder, but the driver's process is not found; look there: "
+            f"ps aux | grep {run_id}"
+        )
+    driver.send_signal(signal.SIGINT)
+    return now
+
+
+def _tail(folder: Path) -> Iterator[bytes]:
+    """The log's whole lines, and empty ones while there is no new one, until the driver's end."""
+    part = b""
+    with (folder / "log.jsonl").open("rb") as file:
+        while True:
+            living = alive(folder)  # asked first: what is written before the end is still read
+            *lines, part = (part + file.read()).split(b"\n")
+            yield from (line for line in lines if line.strip())
+            if not living:
+                break
+            yield b""
+            time.sleep(LOOK_S)
+    if part.strip() and not part.startswith(b"{"):  # a step that was cut off is none
+        yield part
+
+
+def _withdraw() -> None:
+    """Rented machines are not asked for any more by a driver that could not say so itself."""
+    if any(one.state == "running" for one in statuses()):
+        return  # what another run asks for takes its place
+    with suppress(OSError, subprocess.TimeoutExpired):
+        words = [sys.executable, "-m", "grid.cluster.demand"]
+        quiet = subprocess.DEVNULL
+        subprocess.run(
+            words, stdin=quiet, stdout=quiet, stderr=quiet, timeout=WITHDRAW_S, check=False
+        )
+
+
+def _driver(run_id: str) -> psutil.Process | None:
+    folder = folder_of(run_id)
+    deadline = time.monotonic() + START_S
+    while not (folder / "driver.json").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    try:
+        known = msgspec.json.decode((folder / "driver.json").read_bytes(), type=Driver)
+        process = psutil.Process(known.pid)
+        same = run_id in process.cmdline()
+    except (OSError, psutil.Error, msgspec.MsgspecError):
+        return None
+    return process if same else None

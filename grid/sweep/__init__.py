@@ -1,0 +1,1 @@
+"""Sweep: runs a plan over nodes, and records what every cell gave."""

@@ -1,0 +1,97 @@
+"""Offers: what this node's disk has for its peers, kept in the cache from sweep to sweep.
+
+An offer lists each file with its place, so that nothing but what was offered is ever given away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from grid.cache import cache_dir, write_whole
+from grid.sweep.artifacts.manifest import Manifest, manifest_of
+
+
+class Offer(msgspec.Struct, frozen=True, kw_only=True):
+    """A thing and the absolute places of its files, in the order of the manifest."""
+
+    key: str
+    manifest: Manifest
+    places: tuple[str, ...]
+
+    def place(self, name: str) -> Path | None:
+        """Where the file of that name lies; None if it is none of this offer's."""
+        for file, place in zip(self.manifest.files, self.places, strict=True):
+            if file.name == name:
+                return Path(place)
+        return None
+
+    @property
+    def stands(self) -> bool:
+        """Whether the files are still there, in their sizes."""
+        try:
+            sizes = [Path(place).stat().st_size for place in self.places]
+        except OSError:
+            return False
+        return sizes == [file.size for file in self.manifest.files]
+
+
+def offer(key: str, files: Mapping[str, Path]) -> Manifest | None:
+    """Offer files by the names they travel under; hashes them. None where the cache takes no note
+    of it: they are here, but nobody can be given them. Raises OSError where they cannot be read."""
+    manifest = manifest_of(files)
+    places = tuple(str(path.absolute()) for path in files.values())
+    found = Offer(key=key, manifest=manifest, places=places)
+    try:
+        write_whole(_file(key), msgspec.json.encode(found))
+    except OSError:
+        with suppress(OSError):
+            withdraw(key)  # what was offered before may be another thing
+        return None
+    return manifest
+
+
+def offered(key: str) -> Offer | None:
+    """The offer of a key, None where there is none or its files are gone."""
+    return _read(_file(key))
+
+
+def offers() -> list[Offer]:
+    """All that stand; the others are taken back."""
+    found: list[Offer] = []
+    for path in sorted(_folder().glob("*.json")):
+        one = _read(path)
+        if one is None:
+            path.unlink(missing_ok=True)
+        else:
+            found.append(one)
+    return found
+
+
+def withdraw(key: str) -> None:
+    """Take an offer back."""
+    _file(key).unlink(missing_ok=True)
+
+
+def slug(key: str) -> str:
+    """A key as one file name."""
+    return key.replace("/", "-")
+
+
+def _folder() -> Path:
+    return cache_dir() / "offers"
+
+
+def _file(key: str) -> Path:
+    return _folder() / f"{slug(key)}.json"
+
+
+def _read(path: Path) -> Offer | None:
+    try:
+        one = msgspec.json.decode(path.read_bytes(), type=Offer)
+    except (OSError, msgspec.MsgspecError):
+        return None
+    return one if len(one.places) == len(one.manifest.files) and one.stands else None

@@ -1,0 +1,296 @@
+"""The node's shelf of artifacts and reference distributions: found, fetched or made."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+
+import msgspec
+
+from grid.backend import Calibration
+from grid.backend.registry import backend
+from grid.cache import cache_dir, write_whole
+from grid.cells.cell import Cell
+from grid.cells.workload import Quality
+from grid.engine import messages as wire
+from grid.engine.environments import Interpreter, device_of, engine_version, found, made
+from grid.engine.measure.reference import REFERENCE_FORMAT, TOP, WHOLE
+from grid.errors import EngineError, InputError
+from grid.hardware.node import Node
+from grid.models.artifact import Artifact, ArtifactFacts
+from grid.models.identity import digest
+from grid.plan.origin import source_folder
+from grid.sweep.artifacts.background import told
+from grid.sweep.artifacts.downloads import WORTH_BYTES, download, downloaded
+from grid.sweep.artifacts.eviction import cache_limit
+from grid.sweep.artifacts.inputs import Inputs, artifact_thing, is_as_planned, is_bundled, is_remote
+from grid.sweep.artifacts.maker import Maker
+from grid.sweep.artifacts.manifest import manifest_of, named_files
+from grid.sweep.artifacts.obtain import Sharing, Thing, alone
+from grid.sweep.artifacts.offers import slug
+from grid.sweep.artifacts.peers import Peers
+from grid.sweep.events import Event, Observed, Prepared, Settings
+
+FACTS_FORMAT = 2
+"""Raised whenever the same weights would be described otherwise: kept facts are then read anew."""
+
+QUIET_SPARE_S = 60.0
+"""Seconds beside a cell's time limit after which peers are given files again in any case."""
+
+
+class Shelf:
+    """Finds what a session needs on this node's disk, takes it from `peers`, or makes it.
+
+    Making happens in a process of its own, so that the process that is measured has done nothing
+    else. A file appears under its name only when it is whole. What a session uses is kept from
+    eviction until `done`. Raises InputError where the cache's limit is set to no size.
+    """
+
+    def __init__(self, node: Node, settings: Settings, peers: Peers | None = None) -> None:
+        cache_limit()
+        self._node = node
+        self._settings = settings
+        self._failed: dict[str, EngineError] = {}
+        self._maker = Maker(self.interpreter, settings.prepare_timeout_s)
+        self._sharing = Sharing(peers)
+        self._unshared = Sharing(None)
+        self._inputs = Inputs(self._sharing)
+
+    def environment(self, name: str) -> Iterator[Event]:
+        """Make the backend's environment unless it is there. Raises EngineError, and again without
+        another try in this sweep."""
+        if found(name, self._node) is not None:
+            return
+        key = f"environment {name}"
+        if key in self._failed:
+            raise self._failed[key]
+        start = time.perf_counter()
+        try:
+            yield from told("environment", name, lambda say: made(name, self._node, say))
+        except EngineError as error:
+            self._failed[key] = error
+            raise
+        wall_s = time.perf_counter() - start
+        yield Prepared(what="environment", label=name, wall_s=wall_s, engine_s=0.0)
+
+    def interpreter(self, name: str) -> Interpreter:
+        """Of a backend's environment, which is there."""
+        return made(name, self._node)
+
+    def device(self, name: str) -> str:
+        """Where a backend computes on this node."""
+        return self._settings.device or device_of(name, self._node)
+
+    def artifact(self, artifact: Artifact) -> Iterator[Event]:
+        """Find, fetch or make the artifact. Raises EngineError where it cannot be had."""
+        thing = artifact_thing(artifact)
+        if is_bundled(artifact):
+            if not self.path(artifact).exists():
+                raise EngineError(f"{self.path(artifact)} is gone since the plan was made")
+        elif is_remote(artifact):
+            yield from self._remote(thing, artifact)
+        elif artifact.path is not None:
+            find = lambda: self._user_s(thing, artifact)  # noqa: E731
+            yield from self._sharing.obtain(thing, find, None)
+        else:
+            make = lambda: self._make(artifact, thing)  # noqa: E731
+            yield from self._sharing.obtain(thing, lambda: _existing(thing.path), make)
+        yield Observed(artifact_id=artifact.id, facts=self.facts(artifact))
+
+    def path(self, artifact: Artifact) -> Path:
+        """Where the artifact's file or folder is, or will be."""
+        if is_bundled(artifact):
+            return source_folder(artifact.model.source)  # wherever this node has the package
+        thing = artifact_thing(artifact)
+        place = self._sharing.place(thing.key) or self._unshared.place(thing.key)
+        return place or Path(artifact.path or thing.path)
+
+    def facts(self, artifact: Artifact) -> ArtifactFacts:
+        """What is observed of the file; read once and kept beside it."""
+        if artifact.facts is not None:
+            return artifact.facts
+        kept = self.path(artifact).with_name(f"facts-{FACTS_FORMAT}.json")
+        if kept.exists():
+            return msgspec.json.decode(kept.read_bytes(), type=ArtifactFacts)
+        try:
+            facts = backend(artifact.backend).inspect(self.path(artifact)).facts
+            write_whole(kept, msgspec.json.encode(facts))
+        except (InputError, OSError) as error:
+            raise EngineError(f"the artifact in the cache cannot be used: {error}") from error
+        return facts
+
+    def localised(self, cell: Cell) -> Generator[Event, None, Cell]:
+        """The same cell, with texts and items that this node can read. Raises EngineError."""
+        return (yield from self._inputs.cell(cell))
+
+    def reference(
+        self, cell: Cell, reference: Cell, rest: Callable[[], None] | None = None
+    ) -> Iterator[Event]:
+        """Have the distribution that a quality cell compares with; `reference` is the cell of the
+        16-bit artifact that says by which engine and options. `rest` is called before a model is
+        loaded for it. Raises EngineError."""
+        target = self.reference_path(cell, reference)
+        thing = Thing(
+            f"reference/{target.stem}",
+            f"reference of {reference.artifact.label}",
+            target.parent,
+            target.name,
+        )
+        make = lambda: self._make_reference(cell, reference, thing, rest)  # noqa: E731
+        yield from self._sharing.obtain(thing, lambda: _existing(target), make)
+
+    def reference_path(self, cell: Cell, reference: Cell) -> Path:
+        """Named by all that decides its content, the engine's version included."""
+        workload = _quality(cell)
+        name = digest(
+            "reference",
+            REFERENCE_FORMAT,
+            reference.artifact.id,
+            reference.backend,
+            reference.options,
+            engine_version(reference.backend, self._node),
+            reference.device_kind or self._node.device_kind,
+            workload.text_sha256,
+            workload.context,
+            workload.chunks,
+        )
+        return cache_dir() / "references" / f"{name}.npz"
+
+    def quiet(self, exclusive: bool) -> None:
+        """Before a cell: peers are given nothing while an exclusive one is measured."""
+        self._sharing.quiet(self._settings.cell_timeout_s + QUIET_SPARE_S if exclusive else 0.0)
+
+    def done(self, but: Artifact | None = None) -> None:
+        """The session is over: what it used may be evicted, except for the artifact of an engine
+        that stays open, and peers are given files again."""
+        self._sharing.quiet(0.0)
+        kept = () if but is None else (artifact_thing(but).key,)
+        self._sharing.done(kept)
+        self._unshared.done(kept)
+
+    def close(self) -> None:
+        """End the making process."""
+        self.done()
+        self._maker.close()
+
+    def _user_s(self, thing: Thing, artifact: Artifact) -> Path | None:
+        """The user's own file or the copy of it. On another node than the one that planned the
+        same path may lead to anything."""
+        found = (path for path in (Path(thing.given), thing.path) if path.exists())
+        if self._sharing.shared:
+            found = (path for path in found if is_as_planned(artifact, path))
+        return next(found, None)
+
+    def _remote(self, thing: Thing, artifact: Artifact) -> Iterator[Event]:
+        """Weights of the hub; small ones each node fetches for itself."""
+        size = artifact.facts.bytes if artifact.facts else 0
+        sharing = self._sharing if size >= WORTH_BYTES else self._unshared
+
+        def find() -> Path | None:
+            place = sharing.place(thing.key)
+            known = _existing(*([place] if place else []), thing.path)
+            if known is None or (sharing.shared and _damaged(known, thing)):
+                return downloaded(artifact) if sharing.shared else None
+            return known
+
+        yield from sharing.obtain(thing, find, lambda: self._download(artifact))
+
+    def _download(self, artifact: Artifact) -> Generator[Event, None, Path]:
+        key = f"fetch {artifact.id}"
+        if key in self._failed:
+            raise self._failed[key]
+        start = time.perf_counter()
+        paths: list[Path] = []
+        work = lambda say: paths.append(download(artifact, self._sharing, say))  # noqa: E731
+        try:
+            yield from told("fetch", artifact.label, work)
+        except (EngineError, InputError) as error:
+            self._failed[key] = EngineError(str(error))
+            raise self._failed[key] from error
+        wall_s = time.perf_counter() - start
+        yield Prepared(what="fetch", label=artifact.label, wall_s=wall_s, engine_s=0.0)
+        return paths[0]
+
+    def _make(self, artifact: Artifact, thing: Thing) -> Generator[Event, None, Path]:
+        source = artifact.made_from
+        if source is None:
+            raise EngineError(f"{artifact.label} has no source that it is made from")
+        yield from self.artifact(source)
+        yield from self.environment(artifact.backend)
+        recipe = backend(artifact.backend).recipes()[artifact.quant]
+        size = round(artifact.model.parameters * recipe.bits / 8)
+        request = wire.Quantize(
+            backend=artifact.backend,
+            source=str(self.path(source)),
+            recipe=artifact.quant,
+            target=str(thing.path),
+            threads=self._node.cores,
+            calibration=(yield from self._calibration()) if artifact.calibration else None,
+            device=self.device(artifact.backend),
+        )
+        with alone(slug(thing.key)):  # another sweep on this node may be making it
+            if not thing.path.exists():
+                self._sharing.room(size, artifact.label)
+                yield self._maker.make(
+                    "quantize", artifact.label, artifact.backend, thing.path, [request]
+                )
+        return thing.path
+
+    def _calibration(self) -> Generator[Event, None, Calibration | None]:
+        given = self._settings.calibration
+        return None if given is None else (yield from self._inputs.calibration(given))
+
+    def _make_reference(
+        self, cell: Cell, reference: Cell, thing: Thing, rest: Callable[[], None] | None
+    ) -> Generator[Event, None, Path]:
+        yield from self.environment(reference.backend)
+        yield from self.artifact(reference.artifact)
+        local = yield from self.localised(cell)
+        load = wire.Load(
+            backend=reference.backend,
+            path=str(self.path(reference.artifact)),
+            device=self.device(reference.backend),
+            options=reference.options,
+            memory_limit=self._settings.memory_limit,
+        )
+        make = wire.MakeReference(workload=_quality(local), target=str(thing.path))
+        label = reference.artifact.label
+        with alone(slug(thing.key)):
+            if not thing.path.exists():
+                self._sharing.room(_reference_bytes(cell, reference), f"the reference of {label}")
+                if rest is not None:
+                    rest()  # never two models in memory at once
+                try:
+                    yield self._maker.make(
+                        "reference", label, reference.backend, thing.path, [load, make]
+                    )
+                finally:
+                    self._maker.close()  # its memory goes back before anything is measured
+        return thing.path
+
+
+def _existing(*paths: Path) -> Path | None:
+    return next((path for path in paths if path.exists()), None)
+
+
+def _damaged(path: Path, thing: Thing) -> bool:
+    """Whether what lies there is known not to be the thing."""
+    try:
+        return not path.is_dir() and thing.differs(manifest_of(named_files(path, thing.main)))
+    except OSError:
+        return True
+
+
+def _quality(cell: Cell) -> Quality:
+    if not isinstance(cell.workload, Quality):
+        raise TypeError(f"{cell.label} compares with no reference")
+    return cell.workload
+
+
+def _reference_bytes(cell: Cell, reference: Cell) -> int:
+    """Most that the file takes: half of each chunk, whole rows in float32 or the top of them with
+    their ids."""
+    workload, vocabulary = _quality(cell), reference.artifact.model.vocabulary
+    row = 4 * vocabulary if vocabulary <= WHOLE else 8 * TOP
+    return workload.chunks * workload.context // 2 * (row + 64)

@@ -1,0 +1,200 @@
+"""Files from peers: resumed where they broke off, checked, from whoever has them."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+import time
+from collections import Counter, deque
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+from grid.cache import write_whole
+from grid.errors import EngineError
+from grid.sweep.artifacts.background import Say
+from grid.sweep.artifacts.eviction import full_disk
+from grid.sweep.artifacts.manifest import FileEntry, Manifest, check_names
+from grid.sweep.artifacts.peers import PeerBusy, PeerLost, Peers, PeerSilent
+from grid.units import format_bytes
+
+_READ_BYTES = 2**20
+SILENCE_S = 60.0
+"""Seconds after which a holder that gives nothing is as if it did not have the thing, counted from
+its last byte or the first question: as long as Ray takes to know that a node is dead, and as a
+short cut of the network lasts. Looked at when a question ends, which may take as long as a peer's
+answer."""
+BUSY_S = 300.0
+"""Seconds after which a holder that measures speed is not waited for any longer."""
+ASK_AGAIN_S = 2.0
+ROUNDS = 2
+"""Times that a holder's bytes may turn out wrong: once they may have been begun by another."""
+
+
+class NoPeer(EngineError):
+    """None of the holders gave the thing."""
+
+
+class AllBusy(NoPeer):
+    """Those that may have it measure for long."""
+
+
+def fetch(
+    peers: Peers,
+    key: str,
+    holders: Sequence[str],
+    manifest: Manifest,
+    main: str,
+    stage: Path,
+    say: Say,
+) -> str:
+    """Bring all files of `manifest` to `stage`/files, and return the last holder's name.
+
+    What an earlier try left there is taken up. Each holder is asked until one gives everything;
+    those that fail are reported as `missing`. Raises NoPeer when none does (AllBusy where some have
+    it and measure), EngineError where names are refused or the disk takes no more; then what came
+    is removed.
+    """
+    check_names(manifest, main)
+    try:
+        _open_stage(stage, manifest)
+        return _Fetching(peers, key, manifest, stage / "files", say).run(list(holders))
+    except OSError as error:
+        shutil.rmtree(stage, ignore_errors=True)
+        hint = full_disk(stage) if error.errno == errno.ENOSPC else ""
+        raise EngineError(f"the cache takes no file: {error.strerror or error}{hint}") from error
+
+
+def _open_stage(stage: Path, manifest: Manifest) -> None:
+    """Keeps what is there of the same manifest, and nothing of another."""
+    note = stage / "manifest.json"
+    encoded = msgspec.json.encode(manifest)
+    if not note.is_file() or note.read_bytes() != encoded:
+        shutil.rmtree(stage, ignore_errors=True)
+        write_whole(note, encoded)
+    for file in manifest.files:
+        (stage / "files" / file.name).parent.mkdir(parents=True, exist_ok=True)
+
+
+class _Fetching:
+    """One thing on its way."""
+
+    def __init__(self, peers: Peers, key: str, manifest: Manifest, folder: Path, say: Say) -> None:
+        self._peers, self._key, self._folder, self._say = peers, key, folder, say
+        self._title = peers.title
+        self._manifest = manifest
+        self._before = 0
+        self._whole: set[str] = set()
+        self._begun: dict[str, tuple[int, Any]] = {}  # bytes of a file that came, and their hash
+        self._why: dict[str, str] = {}
+        self._busy: set[str] = set()
+        self._wrong: Counter[str] = Counter()
+        self._heard: dict[str, float] = {}  # when a holder was first asked, or gave bytes last
+        self._silent: set[str] = set()
+
+    def run(self, holders: list[str]) -> str:
+        """The holder that gave the last byte. Raises NoPeer."""
+        asked = deque(holders)
+        while asked:
+            holder = asked.popleft()
+            self._heard.setdefault(holder, time.monotonic())
+            try:
+                self._all(holder)
+            except PeerBusy:
+                if self._waits(holder):
+                    asked.append(holder)
+            except PeerSilent as error:
+                if self._asks_again(holder, error, set(asked)):
+                    asked.append(holder)
+            except PeerLost as error:
+                self._refused(holder, error)
+            except _Damaged as error:
+                self._wrong[holder] += 1
+                if self._wrong[holder] < ROUNDS:
+                    asked.appendleft(holder)
+                else:
+                    self._refused(holder, error)
+            else:
+                return holder
+        told = "; ".join(f"{self._title(name)}: {text}" for name, text in self._why.items())
+        kind = AllBusy if self._busy else NoPeer
+        raise kind(f"no node gives {self._key} ({told}); the same command tries again")
+
+    def _refused(self, holder: str, error: Exception) -> None:
+        self._why[holder] = str(error)
+        self._peers.missing(self._key, holder)
+
+    def _waits(self, holder: str) -> bool:
+        """Whether to ask one again that measures; it keeps what it has."""
+        if time.monotonic() - self._heard[holder] >= BUSY_S:
+            self._why[holder] = "it measures speed"
+            self._busy.add(holder)
+            return False
+        self._say(f"waits for {self._title(holder)}, which measures speed")
+        return True
+
+    def _asks_again(self, holder: str, error: Exception, others: set[str]) -> bool:
+        """Whether to ask it again, after a moment where there is nobody else to ask."""
+        if time.monotonic() - self._heard[holder] >= SILENCE_S:
+            self._refused(holder, error)
+            return False
+        self._silent.add(holder)
+        if others <= self._silent:
+            self._say(f"waits for {self._title(holder)}, which does not answer")
+            time.sleep(ASK_AGAIN_S)
+        return True
+
+    def _all(self, holder: str) -> None:
+        self._before = 0
+        for file in self._manifest.files:
+            if file.name not in self._whole:
+                with (self._folder / file.name).open("a+b") as target:
+                    self._one(holder, file, target)
+                self._whole.add(file.name)
+            self._before += file.size
+
+    def _one(self, holder: str, file: FileEntry, target: IO[bytes]) -> None:
+        title = self._title(holder)
+        begun = self._begun.pop(file.name) if file.name in self._begun else _hashed(target)
+        have, hasher = begun
+        if have != os.fstat(target.fileno()).st_size or have > file.size:
+            target.truncate(0)
+            have, hasher = 0, hashlib.sha256()
+        chunks = self._peers.read(holder, self._key, file, have) if have < file.size else ()
+        try:
+            for chunk in chunks:
+                self._heard[holder] = time.monotonic()
+                self._silent.discard(holder)
+                target.write(chunk)
+                hasher.update(chunk)
+                have += len(chunk)
+                done, total = self._before + have, self._manifest.bytes
+                self._say(f"{format_bytes(done)} of {format_bytes(total)} from {title}")
+        finally:
+            target.flush()
+            self._begun[file.name] = have, hasher
+        if have < file.size:
+            raise PeerLost(f"it gave {have} of {file.size} bytes")
+        whole = os.fstat(target.fileno()).st_size == file.size  # nobody else wrote to it
+        if not whole or hasher.hexdigest() != file.sha256:
+            target.truncate(0)
+            self._begun.pop(file.name, None)
+            raise _Damaged("its bytes are not those that were announced")
+
+
+class _Damaged(Exception):
+    """The bytes of a file have another hash; they are removed."""
+
+
+def _hashed(target: IO[bytes]) -> tuple[int, Any]:
+    """Length and hash of what is there; the file is then at its end."""
+    size, hasher = 0, hashlib.sha256()
+    target.seek(0)
+    while chunk := target.read(_READ_BYTES):
+        hasher.update(chunk)
+        size += len(chunk)
+    return size, hasher

@@ -1,0 +1,171 @@
+"""A sweep over unlike nodes: the plans of its profiles as one set of cells, each with the places
+that may run it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Mapping
+
+from msgspec.structs import replace
+
+from grid.cells.cell import Cell
+from grid.cells.measurement import PRUNED, Measurement
+from grid.cells.workload import Quality, kind
+from grid.plan.estimate import cell_seconds, making_seconds, start_seconds
+from grid.plan.order import Session, sessions
+from grid.plan.plan import Plan, Skip
+from grid.sweep.dispatch.work import Costs, Work
+
+
+class Campaign:
+    """Cells by id, as each profile (a hardware class whose backends compute alike) would run them.
+
+    Speed cells belong to one hardware class. A quality cell is one cell wherever it runs, though
+    options that change speed only, such as threads, are each profile's own.
+    """
+
+    def __init__(self) -> None:
+        self.plans: dict[str, Plan] = {}
+        self._variants: dict[str, dict[str, Cell]] = {}
+        self._order: dict[str, int] = {}
+
+    def add(self, profile: str, plan: Plan) -> list[Work]:
+        """Take the plan of a profile; returns what is new: cells, or further places for them."""
+        self.plans[profile] = plan
+        twins = self._twins()
+        cells = [cell for cell in plan.cells if cell.id not in twins]
+        for cell in cells:
+            self._variants.setdefault(cell.id, {})[profile] = cell
+            self._order.setdefault(cell.id, len(self._order))
+        return [self._work(cell.id) for cell in cells]
+
+    def works(self) -> list[Work]:
+        """All cells to run, in the order of the plans."""
+        twins = self._twins()  # a plan that came after may have what is compared
+        self._variants = {k: found for k, found in self._variants.items() if k not in twins}
+        return [self._work(cell_id) for cell_id in self._variants]
+
+    def minus(self, finished: Mapping[str, Container[str]]) -> None:
+        """Take out cells that have a result since the plans were made, by profile."""
+        done = {
+            cell.id
+            for profile, plan in self.plans.items()
+            for cell in plan.cells
+            if not cell.exclusive and cell.id in finished[profile]
+        }
+        for profile, plan in self.plans.items():
+            ids = {cell.id for cell in plan.cells}
+            gone = {cell_id for cell_id in ids if cell_id in done or cell_id in finished[profile]}
+            self.plans[profile] = plan.minus(gone)
+            for cell_id in gone:
+                self._variants.get(cell_id, {}).pop(profile, None)
+        self._variants = {cell_id: found for cell_id, found in self._variants.items() if found}
+
+    def _twins(self) -> set[str]:
+        """Ids of quality cells that are compared with nothing, because their node has no room for
+        the 16-bit model, where another node compares or has compared the same."""
+        return {
+            replace(cell, workload=replace(cell.workload, reference=None)).id
+            for plan in self.plans.values()
+            for cell in (*plan.cells, *plan.measured)
+            if isinstance(cell.workload, Quality) and cell.workload.reference is not None
+        }
+
+    @property
+    def cells(self) -> int:
+        """How many cells there are to run."""
+        return len(self._variants)
+
+    def cell(self, cell_id: str, profile: str | None = None) -> Cell:
+        """A cell as a profile runs it, or as the first that can."""
+        variants = self._variants[cell_id]
+        return variants[profile] if profile else next(iter(variants.values()))
+
+    def read_cells(self) -> list[Cell]:
+        """Cells that together read all that the campaign reads: its own, and those that give the
+        distributions which they compare with."""
+        references = [cell for plan in self.plans.values() for cell in plan.references.values()]
+        return [*references, *map(self.cell, self._variants)]
+
+    def profile_of(self, cell_id: str) -> str:
+        """The first profile that can run a cell."""
+        return next(iter(self._variants[cell_id]))
+
+    def modelled_s(self) -> float:
+        """Seconds of computing in all, each cell where it was planned first."""
+        return sum(
+            cell_seconds(self.plans[profile], variants[profile])
+            for variants in self._variants.values()
+            for profile in list(variants)[:1]
+        )
+
+    def skipped(self) -> list[tuple[Skip, str]]:
+        """What no profile can run, once, with a profile of those that said so."""
+        found: dict[str, tuple[Skip, str]] = {}
+        measured = {cell.id for plan in self.plans.values() for cell in plan.measured}
+        for profile, plan in self.plans.items():
+            for skip in plan.skipped:
+                if skip.cell.id not in self._variants and skip.cell.id not in measured:
+                    found.setdefault(skip.cell.id, (skip, profile))
+        return list(found.values())
+
+    def measured(self) -> int:
+        """Cells with a result from before."""
+        return len({cell.id for plan in self.plans.values() for cell in plan.measured})
+
+    def sessions(self, profile: str, cell_ids: Iterable[str]) -> tuple[Session, ...]:
+        """Cells as a profile runs them, grouped by what shares one loaded engine."""
+        cells = [self._variants[cell_id][profile] for cell_id in cell_ids]
+        return sessions(cells, self.plans[profile].references)
+
+    def larger(self, failed: Cell, profile: str, waiting: Iterable[str]) -> list[str]:
+        """Those of the waiting cells that would run out of memory as `failed` did on a node of the
+        profile: of its engine, kind and place, and no smaller."""
+        if not failed.exclusive:
+            return []  # another node may have more
+        return [
+            cell_id
+            for cell_id in waiting
+            if profile in self._variants[cell_id] and _alike(self.cell(cell_id, profile), failed)
+        ]
+
+    def costs(self) -> Costs:
+        """What loading an engine and making an artifact take, as the plans estimate it."""
+        loads: dict[tuple[str, str], float] = {}
+        makes: dict[tuple[str, str], float] = {}
+        for profile, plan in self.plans.items():
+            for session in plan.sessions:
+                key = (session.cells[0].engine, profile)
+                loads[key] = max(loads.get(key, 0.0), start_seconds(plan, session))
+            for artifact in plan.artifacts:
+                makes[artifact.id, profile] = making_seconds(artifact)
+        return Costs(loads=loads, makes=makes)
+
+    def _work(self, cell_id: str) -> Work:
+        variants = self._variants[cell_id]
+        first = next(iter(variants.values()))
+        return Work(
+            cell_id=cell_id,
+            engine=first.engine,
+            artifact=first.artifact.id,
+            exclusive=first.exclusive,
+            seconds={name: cell_seconds(self.plans[name], cell) for name, cell in variants.items()},
+            host_bytes=max(self.plans[name].host_bytes[cell_id] for name in variants),
+            device_bytes=max(self.plans[name].device_bytes[cell_id] for name in variants),
+            rank=(self._order[cell_id],),
+        )
+
+
+def pruned(cell: Cell, by: Cell, started_at: float) -> Measurement:
+    """The row of a cell that is not tried because a smaller one ran out of memory."""
+    reason = f"{PRUNED}a {kind(by.workload)} of {by.workload.size} tokens ran out of memory"
+    return Measurement(cell_id=cell.id, status="skipped", reason=reason, started_at=started_at)
+
+
+def _alike(cell: Cell, failed: Cell) -> bool:
+    return (
+        cell.exclusive
+        and cell.engine == failed.engine
+        and cell.scope == failed.scope
+        and kind(cell.workload) == kind(failed.workload)
+        and cell.workload.size >= failed.workload.size > 0
+    )

@@ -1,0 +1,21 @@
+"""The same prompt through several variants, side by side: where does each part from 16 bits?
+
+choices = chosen_of_sweep(sweep, ("F16", "Q4_K_M"), prompt, tokens=64)
+comparison = compare(choices, prompt, tokens=64)
+comparison.outputs[1].parts.index
+"""
+
+from grid.sweep.compare.choice import Choice, Unusable, chosen_of_sweep
+from grid.sweep.compare.nouns import Comparison, Output, Parting, Token
+from grid.sweep.compare.run import compare
+
+__all__ = [
+    "Choice",
+    "Comparison",
+    "Output",
+    "Parting",
+    "Token",
+    "Unusable",
+    "chosen_of_sweep",
+    "compare",
+]

@@ -1,0 +1,65 @@
+"""Where an output parts from another. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate
+
+from msgspec.structs import replace
+
+from grid.engine.messages import Continued
+from grid.sweep.compare.nouns import Output, Parting, Token
+
+
+def token_of(number: int, spelling: bytes) -> Token:
+    return Token(number, spelling.decode(errors="backslashreplace"))
+
+
+def text_of(spellings: Sequence[bytes]) -> str:
+    """The text that tokens spell together; what is no UTF-8 becomes a replacement character."""
+    return b"".join(spellings).decode(errors="replace")
+
+
+def parted(output: Output, one: Continued, reference: Continued) -> Output:
+    """The output with where it parts from the reference: by token ids where both cut the prompt
+    alike, else (another vocabulary) at the first byte that differs."""
+    if one.prompt == reference.prompt:
+        index = _first_difference(one.tokens, reference.tokens)
+        at = index
+    else:
+        byte = _first_difference(b"".join(one.spelling), b"".join(reference.spelling))
+        index, at = (
+            None if byte is None else _holding(side.spelling, byte) for side in (one, reference)
+        )
+    if index is None or at is None:
+        return replace(output, same=True)
+    return replace(
+        output,
+        same=False,
+        parts=Parting(
+            index=index,
+            token=_token(one, index),
+            reference_token=_token(reference, at),
+            common=len(text_of(one.spelling[:index])),
+        ),
+    )
+
+
+def _first_difference(one: Sequence[int], other: Sequence[int]) -> int | None:
+    """Index of the first that differs or that only one of them has; None where there is none."""
+    for index, (mine, theirs) in enumerate(zip(one, other, strict=False)):
+        if mine != theirs:
+            return index
+    return None if len(one) == len(other) else min(len(one), len(other))
+
+
+def _holding(spelling: Sequence[bytes], byte: int) -> int:
+    """Index of the token that holds a byte of the text; one behind the last where none does."""
+    ends = list(accumulate(map(len, spelling)))
+    return next((index for index, end in enumerate(ends) if byte < end), len(ends))
+
+
+def _token(one: Continued, index: int) -> Token | None:
+    if index >= len(one.tokens):
+        return None
+    return token_of(one.tokens[index], one.spelling[index])

@@ -1,0 +1,163 @@
+"""The crew over Ray: every node of a cluster, or this machine alone."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import Any
+
+from grid.cells.cell import Cell
+from grid.errors import ClusterLost
+from grid.plan.order import Session
+from grid.sweep.events import Settings
+from grid.sweep.executors import ray_connect as ray_start
+from grid.sweep.executors.executor import Gathered, Heard, Joined
+from grid.sweep.executors.ray_file_sharing import Grounds
+from grid.sweep.executors.ray_node import SLOT, Hand
+from grid.sweep.node_report import Report
+
+WATCH_S = 2.0
+"""Seconds between two looks at which nodes there are."""
+
+SILENCE_S = 30.0
+"""Seconds without an answer from the head after which the cluster is lost. Ray itself would end
+this process after 60."""
+
+
+class RayCrew:
+    """Leads one actor on each node. Nodes that join later are heard of like the first."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        backends: Sequence[str],
+        address: str | None,
+        known: Report | None = None,
+    ) -> None:
+        """A cluster at `address`, or without one a Ray of this machine's own, which starts with the
+        first work; `known` is this machine's report then. Raises ClusterLost."""
+        self._settings = settings
+        self._backends = backends
+        self._known = known
+        self._heard: queue.SimpleQueue[Heard | ClusterLost] = queue.SimpleQueue()
+        self._hands: dict[str, Hand] = {}
+        self._gone: set[str] = set()
+        self._answered = time.monotonic()
+        self._closing = threading.Event()
+        self._leaving: list[Callable[[], None]] = []
+        self._watching = False
+        self._ray: Any = None
+        self._peers: Grounds | None = None
+        if address is None:
+            assert known is not None
+            self._heard.put(Joined(known.node.name, known))
+            self._heard.put(Gathered())
+        else:
+            self._ray = ray_start.connect(address)
+            self._peers = Grounds(self._ray)
+            self._watching = True
+            threading.Thread(target=self._watch, daemon=True).start()
+
+    @property
+    def ray(self) -> Any:
+        """The Ray module, connected; None before the first work of a Ray of this machine's own."""
+        return self._ray
+
+    def on_close(self, act: Callable[[], None]) -> None:
+        """Have something done first when this closes, while Ray still answers; never where the
+        cluster is lost."""
+        self._leaving.append(act)
+
+    def offer(self, cells: Iterable[Cell]) -> None:
+        if self._peers is not None:
+            self._peers.offer(cells, self._settings)
+
+    def give(self, place: str, sessions: Sequence[Session]) -> None:
+        if self._ray is None:
+            self._start()
+        for hand in list(self._hands.values()):  # the watcher adds to them
+            if hand.place == place:
+                hand.give(sessions)
+                return
+        # it left a moment ago, which is heard next
+
+    def hear(self, timeout_s: float) -> Heard | None:
+        if self._watching and time.monotonic() - self._answered > SILENCE_S:
+            raise ClusterLost(
+                "the cluster's head has not answered for "
+                f"{SILENCE_S:.0f} s; rows so far are safe, `grid cluster up` and the same command "
+                "resume"
+            )
+        try:
+            heard = self._heard.get(timeout=timeout_s)
+        except queue.Empty:
+            return None
+        if isinstance(heard, ClusterLost):
+            raise heard
+        return heard
+
+    def close(self) -> None:
+        if self._closing.is_set():
+            return
+        self._closing.set()
+        if self._ray is None:
+            return
+        lost = self._watching and time.monotonic() - self._answered > SILENCE_S
+        for act in () if lost else self._leaving:
+            act()
+        for hand in () if lost else list(self._hands.values()):
+            hand.close()
+        if self._peers is not None and not lost:
+            self._peers.close()
+        if not lost:  # else Ray's native code would wait for the head, or crash
+            ray_start.leave(self._ray)
+
+    def _start(self) -> None:
+        """The Ray of this machine alone."""
+        assert self._known is not None
+        self._ray = ray_start.start_local(self._known.node.cores)
+        row = next(row for row in self._ray.nodes() if row["Alive"])
+        self._hands[row["NodeID"]] = self._hand(row, self._known)
+
+    def _hand(self, row: dict[str, Any], known: Report | None = None) -> Hand:
+        return Hand(
+            self._ray, row, self._settings, self._backends, self._heard.put, self._peers, known
+        )
+
+    def _watch(self) -> None:
+        """Look who is there, as long as the sweep runs; its own thread, since Ray's calls hang for
+        minutes when the head is gone."""
+        seen, gathering = False, True
+        while not self._closing.is_set():
+            with suppress(Exception):  # whatever Ray raises here, its silence is what counts
+                rows = self._ray.nodes()
+                self._answered = time.monotonic()
+                self._compare(rows)
+                seen = True
+            if gathering and seen and self._all_settled():
+                gathering = False
+                self._heard.put(Gathered())
+            self._closing.wait(WATCH_S if not gathering else WATCH_S / 10)
+
+    def _all_settled(self) -> bool:
+        """Where every node is held by something else, one of them is waited for."""
+        hands = self._hands.values()
+        there = any(hand.place for hand in hands) or not any(hand.waiting for hand in hands)
+        return there and all(hand.settled for hand in hands)
+
+    def _compare(self, rows: Sequence[dict[str, Any]]) -> None:
+        alive = {row["NodeID"]: row for row in rows if row["Alive"]}
+        slots = any(SLOT in row["Resources"] for row in alive.values())
+        for node_id, row in alive.items():
+            able = SLOT in row["Resources"] if slots else row["Resources"].get("CPU", 0) > 0
+            if able and node_id not in self._hands:
+                self._hands[node_id] = self._hand(row)
+        for node_id, hand in self._hands.items():
+            if node_id not in alive and node_id not in self._gone:
+                self._gone.add(node_id)
+                hand.lost(f"{hand.name} is gone from the cluster")
+                if self._peers is not None:
+                    self._peers.forget(node_id)

@@ -1,0 +1,249 @@
+"""One node of a Ray cluster as the driver sees it: a thread that leads the node's actor."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+
+from grid.errors import ClusterLost
+from grid.plan.order import Session
+from grid.sweep.events import CellDone, Event, Settings
+from grid.sweep.executors.executor import Ended, Heard, Joined, Left, Noted, Told
+from grid.sweep.executors.ray_actor import Agent, Surveyed, decode_said
+from grid.sweep.executors.ray_file_sharing import Grounds
+from grid.sweep.node_report import Report, code_digest
+
+DEATHS = 3
+"""Times that a node's actor dies in a row, without a cell done between, before the node is given
+up."""
+
+SLOT = "bench_slot"
+"""The Ray resource of which a node has one: whoever holds it measures there, alone."""
+
+SLOT_S = 15.0
+"""Seconds after which it is said that a node's slot is not free."""
+
+CLOCK_S = 60.0
+"""Seconds that a node's clock may be off before it is said."""
+
+
+class Hand:
+    """Leads the actor of one node: starts it, has it surveyed, runs what is given, and starts it
+    again when it dies. All that happens goes to `tell`."""
+
+    def __init__(
+        self,
+        ray: Any,
+        row: dict[str, Any],
+        settings: Settings,
+        backends: Sequence[str],
+        tell: Callable[[Heard | ClusterLost], None],
+        peers: Grounds | None = None,
+        known: Report | None = None,
+    ) -> None:
+        """`row` is the node's entry of `ray.nodes()`; `peers` is what nodes share, on a cluster;
+        `known` the node's report where it is not to be asked."""
+        self._ray = ray
+        self._row = row
+        self._settings = settings
+        self._backends = list(backends)
+        self._heard = tell
+        self._peers = peers
+        self._known = known
+        self._inbox: queue.SimpleQueue[Sequence[Session] | None] = queue.SimpleQueue()
+        self._offset_s = 0.0
+        self._actor: Any = None
+        self._closed = False
+        self._deaths = 0
+        self._lock = threading.RLock()
+        self.waiting = False
+        """Whether something else holds the node's slot."""
+        self.place = self._place(0) if known is not None else ""
+        """Of the present actor; empty while there is none that is ready."""
+        self._thread = threading.Thread(target=self._live, daemon=True)
+        self._thread.start()
+
+    @property
+    def settled(self) -> bool:
+        """Whether the node has joined, or will not soon."""
+        return bool(self.place) or self.waiting or self._closed or not self._thread.is_alive()
+
+    def give(self, sessions: Sequence[Session]) -> None:
+        self._inbox.put(sessions)
+
+    def lost(self, reason: str) -> None:
+        """The node is known to be dead; its thread may hang for long, and is not heard again."""
+        with self._lock:
+            if self.place:
+                self._tell(Left(self.place, reason))
+            self._closed = True
+
+    def close(self) -> None:
+        """End the actor at once; its engine's process sees its pipe close and ends too."""
+        self._closed = True
+        self._inbox.put(None)
+        if self._actor is not None:
+            with suppress(Exception):  # the head may be gone without being known to be
+                self._ray.kill(self._actor)
+
+    def _live(self) -> None:
+        errors = self._ray.exceptions
+        life, reason = 0, ""
+        while self._deaths < DEATHS and not self._closed:
+            try:
+                self._work(life)
+                return
+            except errors.ActorUnschedulableError:
+                self._end(f"{self.name} is gone from the cluster")
+                return  # where it comes back, it is another node
+            except errors.LocalRayletDiedError as error:
+                self._tell(ClusterLost(f"Ray stopped answering: {_first_line(error)}"))
+                return
+            except errors.RayTaskError as error:
+                reason = f"the worker of {self.name} failed: {error.cause!r}"
+            except errors.RayError as error:
+                reason = f"the worker of {self.name} was lost: {_first_line(error)}"
+            except Exception as error:  # a defect, but one that the sweep must hear of
+                reason = f"leading {self.name} failed: {error!r}"
+            life += 1
+            self._deaths += 1
+            self._end(reason)
+        died = f"its worker died {DEATHS} times in a row, the last time: {reason}"
+        self._tell(Noted(f"{self.name} gets no more work: {died}"))
+        if self._known is not None:
+            self._tell(ClusterLost(f"{died}; the log is in /tmp/ray"))
+
+    def _work(self, life: int) -> None:
+        self._actor = self._start()
+        report = self._known or self._survey()
+        if not self._fits(report):
+            return
+        directory = None if self._peers is None else self._peers.directory
+        self._ray.get(
+            self._actor.begin.remote(msgspec.json.encode(report), directory, self._row["NodeID"])
+        )
+        with self._lock:
+            self.place = self._place(life)
+            if life > 0 or self._known is None:  # else it is known to have joined
+                self._tell(Joined(self.place, report))
+        while (sessions := self._inbox.get()) is not None:
+            if self._peers is not None:
+                self._peers.enter(self._row["NodeID"])
+            stream = self._actor.run.remote(msgspec.json.encode(list(sessions)))
+            for said in self._said(stream):
+                events = tuple(map(self._on_our_clock, said))
+                if any(isinstance(e, CellDone) and e.measurement.status == "ok" for e in events):
+                    self._deaths = 0
+                self._tell(Told(self.place, events))
+            self._tell(Ended(self.place))
+
+    def _place(self, life: int) -> str:
+        if self._known is not None and life == 0:
+            return self._known.node.name  # as it was told before Ray was started
+        return f"{self._row['NodeID'][:12]}.{life}"
+
+    def _start(self) -> Any:
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        resources = self._row["Resources"]
+        threads = os.environ.get("OMP_NUM_THREADS")
+        cache = self._peers.cache_of(self._row["NodeID"]) if self._peers else None
+        return (
+            self._ray.remote(Agent)
+            .options(
+                num_cpus=0,  # the slot keeps others away
+                num_gpus=resources.get("GPU", 0),
+                resources={SLOT: 1} if SLOT in resources else None,
+                scheduling_strategy=NodeAffinitySchedulingStrategy(self._row["NodeID"], soft=False),
+            )
+            .remote(msgspec.json.encode(self._settings), threads, cache)
+        )
+
+    def _survey(self) -> Report:
+        self._offset_s = self._clock_offset()
+        for said in self._said(self._actor.survey.remote(self._backends)):
+            for one in said:
+                if isinstance(one, Surveyed):
+                    return one.report
+            self._tell(Told(self.name, tuple(one for one in said if not isinstance(one, Surveyed))))
+        raise RuntimeError("a survey ended without a report")
+
+    def _clock_offset(self) -> float:
+        """Seconds that the node's clock is ahead of ours; says so where it is far off."""
+        answer = self._actor.clock.remote()
+        if not self._ray.wait([answer], timeout=SLOT_S)[0]:
+            self._tell(Noted(f"waiting for {self.name}: something else holds its slot"))
+            self.waiting = True
+            self._ray.get(answer)
+            self.waiting = False
+        asked = time.time()
+        offset = float(self._ray.get(self._actor.clock.remote())) - (asked + time.time()) / 2
+        if abs(offset) >= CLOCK_S:
+            way = "ahead of" if offset > 0 else "behind"
+            minutes = abs(offset) / 60
+            self._tell(
+                Noted(
+                    f"the clock of {self.name} is {minutes:.0f} min {way} the driver's; its rows "
+                    "get the driver's time, but set it right (`timedatectl set-ntp true`)"
+                )
+            )
+        return offset
+
+    def _fits(self, report: Report) -> bool:
+        """Whether the node runs the same program; what it measured would else be another thing."""
+        if self._known is not None or report.code == code_digest(self._backends):
+            return True
+        self._tell(
+            Noted(
+                f"{self.name} is left out: it has another version of quantgrid "
+                f"({report.quantgrid}, {report.code}); `grid cluster up` brings them together"
+            )
+        )
+        return False
+
+    def _on_our_clock(self, event: Any) -> Event:
+        if isinstance(event, CellDone) and abs(self._offset_s) > 1:
+            started = event.measurement.started_at - self._offset_s
+            event = CellDone(
+                measurement=msgspec.structs.replace(event.measurement, started_at=started)
+            )
+        return event  # type: ignore[no-any-return]
+
+    def _said(self, stream: Any) -> Iterator[list[Any]]:
+        for reference in stream:
+            yield decode_said(self._ray.get(reference))
+
+    def _end(self, reason: str) -> None:
+        """Kill the actor, so that it measures nothing beside its successor."""
+        if self._closed:
+            return
+        with suppress(Exception):  # Ray may not answer; what counts is that the node has left
+            if self._actor is not None:
+                self._ray.kill(self._actor)
+            if self._peers is not None:
+                self._peers.give_up(self._row["NodeID"])
+        with self._lock:
+            place, self.place = self.place, ""
+            self._inbox = queue.SimpleQueue()
+            if place:
+                self._tell(Left(place, reason))
+
+    def _tell(self, heard: Heard | ClusterLost) -> None:
+        with self._lock:
+            if not self._closed:
+                self._heard(heard)
+
+    @property
+    def name(self) -> str:
+        return str(self._row["NodeManagerHostname"])
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,242 @@
+"""Runs sessions on one node: an engine's process for each, and a row for every cell whatever
+happens to it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import cast
+
+import msgspec
+
+from grid.backend.registry import backend
+from grid.cells.cell import Cell, Options
+from grid.cells.measurement import PRUNED, Measurement, Status
+from grid.cells.workload import Memory, Quality, kind
+from grid.engine import messages as wire
+from grid.engine.environments import Interpreter
+from grid.engine.process import EngineProcess
+from grid.errors import EngineError, OutOfMemory
+from grid.hardware.node import Node
+from grid.plan.order import Session
+from grid.sweep.artifacts.peers import Peers
+from grid.sweep.artifacts.store import Shelf
+from grid.sweep.events import CellDone, CellStarted, Event, Settings
+
+LOADS = 3
+"""Times that a session's artifact is loaded; where its process then died or was killed for time as
+often, the rest of its cells fail."""
+
+
+class Worker:
+    """One node's hands. `run` yields the events of a session, one CellDone for each cell.
+
+    The engine stays open after a session, for one that goes on with it.
+    """
+
+    def __init__(self, node: Node, settings: Settings, peers: Peers | None = None) -> None:
+        self._node = node
+        self._settings = settings
+        self._shelf = Shelf(node, settings, peers)
+        self._held: _Held | None = None
+
+    def run(self, session: Session) -> Iterator[Event]:
+        try:
+            if self._held is not None and not self._held.is_for(session):
+                self._held.close()  # never two models in memory at once
+            yield from self._shelf.environment(session.backend)
+            yield from self._shelf.artifact(session.artifact)
+            held = self._hold(session)
+        except EngineError as error:
+            self._done()
+            for cell in session.cells:
+                yield CellDone(measurement=_failure(cell, time.time(), error))
+            return
+        try:
+            for cell in session.cells:
+                yield from self._cell(held, cell, session.reference)
+        finally:
+            self._done()
+
+    def _done(self) -> None:
+        """What is used no longer may be evicted; the artifact of an open engine still is."""
+        held = self._held
+        self._shelf.done(held.artifact if held is not None and held.open else None)
+
+    def _hold(self, session: Session) -> _Held:
+        """The engine of a session, the one that is open where that is it."""
+        path = str(self._shelf.path(session.artifact))
+        if self._held is not None and self._held.path != path:
+            self._held.close()  # another copy of the same took its place
+            self._held = None
+        if self._held is None or not self._held.is_for(session):
+            interpreter = self._shelf.interpreter(session.backend)
+            device = self._shelf.device(session.backend)
+            self._held = _Held(session, path, interpreter, device, self._settings)
+        return self._held
+
+    def close(self) -> None:
+        """End both processes."""
+        if self._held is not None:
+            self._held.close()
+        self._shelf.close()
+
+    def _cell(self, held: _Held, cell: Cell, reference: Cell | None) -> Iterator[Event]:
+        if not cell.exclusive:
+            self._shelf.quiet(False)  # else two nodes could wait for what the other has
+        yield CellStarted(cell_id=cell.id)
+        started = time.time()
+        path = None
+        try:
+            local = yield from self._shelf.localised(cell)
+        except EngineError as error:
+            yield CellDone(measurement=_failure(cell, started, error))
+            return
+        if isinstance(cell.workload, Quality) and reference is not None:
+            try:
+                yield from self._shelf.environment(reference.backend)
+                path = str(self._shelf.reference_path(cell, reference))
+                yield from self._shelf.reference(cell, reference, held.rest)
+            except EngineError as error:
+                reason = type(error)(f"the reference pass failed: {error}")
+                yield CellDone(measurement=_failure(cell, started, reason))
+                return
+        self._shelf.quiet(cell.exclusive)
+        yield CellDone(measurement=held.attempt(local, path))
+
+
+class _Held:
+    """A session's engine, held open for all its cells and loaded again if it dies."""
+
+    def __init__(
+        self,
+        session: Session,
+        path: str,
+        interpreter: Interpreter,
+        device: str,
+        settings: Settings,
+    ) -> None:
+        self._key = _engine(session)
+        self.artifact = session.artifact
+        self.path = path
+        self._settings = settings
+        self._interpreter = interpreter
+        self._load = wire.Load(
+            backend=session.backend,
+            path=path,
+            device=device,
+            options=session.options,
+            memory_limit=settings.memory_limit,
+        )
+        self._process: EngineProcess | None = None
+        self._loaded: wire.Loaded | None = None
+        self._loads_left = LOADS
+        self._load_error: EngineError | None = None
+        self._out_of_memory: dict[str, int] = {}
+
+    def is_for(self, session: Session) -> bool:
+        """Whether the session goes on with this engine."""
+        return self._key == _engine(session)
+
+    @property
+    def open(self) -> bool:
+        """Whether its process is there, with the artifact's files mapped into memory perhaps."""
+        return self._process is not None
+
+    def attempt(self, cell: Cell, reference: str | None) -> Measurement:
+        """Run one cell; every failure becomes a measurement with its status and reason."""
+        started, clock = time.time(), time.perf_counter()
+        engine_s = 0.0
+        limit = self._out_of_memory.get(kind(cell.workload))
+        if limit is not None and 0 < limit <= cell.workload.size:
+            reason = f"{PRUNED}a {kind(cell.workload)} of {limit} tokens ran out of memory"
+            return Measurement(cell_id=cell.id, status="skipped", reason=reason, started_at=started)
+        try:
+            process, engine_s = self._ready(fresh=isinstance(cell.workload, Memory))
+            raw = self._measure(process, cell, reference)
+        except EngineError as error:
+            return msgspec.structs.replace(
+                _failure(cell, started, error),
+                wall_s=time.perf_counter() - clock,
+                engine_s=engine_s + error.engine_s,
+                engine_version=self._loaded.engine_version if self._loaded else "",
+                environment=self._loaded.environment if self._loaded else {},
+            )
+        assert self._loaded is not None
+        return Measurement(
+            cell_id=cell.id,
+            status="ok",
+            started_at=started,
+            wall_s=time.perf_counter() - clock,
+            engine_s=engine_s + raw.engine_s,
+            engine_version=self._loaded.engine_version,
+            scalars=raw.scalars,
+            series=raw.series,
+            items=raw.items,
+            environment={**self._loaded.environment, **raw.environment},
+        )
+
+    def close(self) -> None:
+        if self._process is not None:
+            self._process.close()
+            self._process = None
+
+    def rest(self) -> None:
+        """Give the memory back for now; the next cell loads again."""
+        if self._process is not None and self._process.alive:
+            self._loads_left += 1  # asked for, not a crash
+        self.close()
+
+    def _measure(self, process: EngineProcess, cell: Cell, reference: str | None) -> wire.Raw:
+        request = wire.Measure(
+            workload=cell.workload, kv_bytes=_kv_bytes(cell), reference=reference
+        )
+        try:
+            raw = process.ask(request, self._settings.cell_timeout_s)
+        except OutOfMemory:
+            self._out_of_memory[kind(cell.workload)] = cell.workload.size
+            raise
+        assert isinstance(raw, wire.Raw)
+        return raw
+
+    def _ready(self, fresh: bool) -> tuple[EngineProcess, float]:
+        """The process with the artifact loaded, and the engine time that loading took now.
+
+        Raises the error of a load that failed before: it would fail again, and each try costs
+        minutes on a large model.
+        """
+        if self._load_error is not None:
+            raise self._load_error
+        if self._process is not None and self._process.alive:
+            if not fresh or self._process.loaded_only:
+                return self._process, 0.0
+            self.rest()
+        if self._loads_left == 0:
+            raise EngineError(f"the engine's process ended {LOADS} times in this session; gave up")
+        self.close()
+        self._loads_left -= 1
+        self._process = EngineProcess(self._interpreter.python, self._interpreter.imports)
+        try:
+            loaded = self._process.ask(self._load, self._settings.cell_timeout_s)
+        except EngineError as error:
+            self._load_error = type(error)(f"loading failed: {error}")
+            failure = type(error)(str(self._load_error))
+            failure.engine_s = error.engine_s
+            raise failure from error
+        assert isinstance(loaded, wire.Loaded)
+        self._loaded = loaded
+        return self._process, loaded.engine_s
+
+
+def _engine(session: Session) -> tuple[str, str, Options]:
+    return session.artifact.id, session.backend, session.options
+
+
+def _failure(cell: Cell, started: float, error: EngineError) -> Measurement:
+    status = cast(Status, error.status)
+    return Measurement(cell_id=cell.id, status=status, reason=str(error), started_at=started)
+
+
+def _kv_bytes(cell: Cell) -> int:
+    """Predicted bytes of the cell's KV cache, through the backend's own option names."""
+    return backend(cell.backend).needs(cell.artifact, 0, cell.options, cell.workload).kv_bytes

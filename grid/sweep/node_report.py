@@ -1,0 +1,122 @@
+"""What a node says of itself before anything is planned for it."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from types import MappingProxyType
+
+import msgspec
+
+from grid.backend.registry import backend
+from grid.cache import cache_dir
+from grid.engine.environments import CPU, HERE, device_of, engine_version, found, obstacle
+from grid.hardware.node import Node
+from grid.hardware.probe import available_memory, probe_node
+from grid.models.identity import digest
+
+
+class BackendState(msgspec.Struct, frozen=True, kw_only=True):
+    """A backend on a node: why it cannot run (empty where it can), where it computes, its engine's
+    version (empty where its environment is still to be made), and whether it has an environment of
+    its own: None where it runs in the node's own interpreter, else whether that is made."""
+
+    obstacle: str = ""
+    device: str = CPU
+    version: str = ""
+    environment: bool | None = None
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """A node with all that planning for it takes. `clock` is its time in seconds since the epoch,
+    `code` a hash of this package's source, `disk` the ids of the artifacts that it keeps."""
+
+    node: Node
+    free_bytes: int
+    backends: dict[str, BackendState]
+    broken: tuple[str, ...] = ()
+    """Backends whose environment could not be made."""
+    disk: tuple[str, ...] = ()
+    system: str = ""
+    python: str = ""
+    ray: str = ""
+    quantgrid: str = ""
+    code: str = ""
+    clock: float = 0.0
+
+    @property
+    def profile(self) -> str:
+        """What nodes of one plan have in common: the hardware class, and what their backends
+        compute with. Equal profiles get equal cells."""
+        node = self.node
+        states = {name: (one.obstacle, one.device) for name, one in sorted(self.backends.items())}
+        devices = [one.kind for one in node.accelerators]
+        key = digest("profile", node.hardware_class, node.cpu_kind, devices, node.system, states)
+        return f"{node.hardware_class} {key[:8]}"
+
+
+def report(
+    backends: Iterable[str],
+    broken: Mapping[str, str] = MappingProxyType({}),
+    node: Node | None = None,
+) -> Report:
+    """Of this machine; `broken` says of backends whose environment could not be made, why."""
+    backends, node = list(backends), node or probe_node()
+    return Report(
+        node=node,
+        free_bytes=available_memory(),
+        backends={name: _state(name, node, broken.get(name, "")) for name in backends},
+        broken=tuple(sorted(broken)),
+        disk=_kept(),
+        system=platform.platform(),
+        python=platform.python_version(),
+        ray=_ray_version(),
+        quantgrid=version("quantgrid"),
+        code=code_digest(backends),
+        clock=time.time(),
+    )
+
+
+def code_digest(backends: Iterable[str] = ()) -> str:
+    """Hash of the source of this package and of these backends: nodes that run another one would
+    give other rows."""
+    modules = {type(backend(name)).__module__.partition(".")[0] for name in backends}
+    return _source_digest(tuple(sorted({"grid", *modules})))
+
+
+@cache
+def _source_digest(modules: tuple[str, ...]) -> str:
+    told = []
+    for module in modules:
+        root = Path(str(sys.modules[module].__file__)).parent
+        files = sorted(root.rglob("*.py"))
+        told += [(module, str(f.relative_to(root)), f.read_bytes().hex()) for f in files]
+    return digest("code", told)[:12]
+
+
+def _state(name: str, node: Node, broken: str) -> BackendState:
+    interpreter = found(name, node)
+    return BackendState(
+        obstacle=broken or obstacle(name, node),
+        device=device_of(name, node),
+        version=engine_version(name, node),
+        environment=None if interpreter == HERE else interpreter is not None,
+    )
+
+
+def _kept() -> tuple[str, ...]:
+    folder = cache_dir() / "artifacts"
+    if not folder.is_dir():
+        return ()
+    return tuple(sorted(one.name for one in folder.iterdir() if not one.name.startswith(".")))
+
+
+def _ray_version() -> str:
+    from importlib.metadata import version
+
+    return version("ray")

@@ -1,0 +1,135 @@
+"""Plans for the nodes of a sweep: what it comes to on each, minus what the store holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from functools import partial
+from typing import TYPE_CHECKING
+
+import msgspec
+import pyarrow.compute as pc
+
+from grid.backend import Backend
+from grid.backend.registry import backend
+from grid.cells.measurement import PRUNED
+from grid.engine.environments import CPU
+from grid.errors import InputError
+from grid.hardware.node import Node
+from grid.plan.plan import Plan
+from grid.plan.sweep import Sweep
+from grid.results import open_store
+from grid.sweep.node_report import Report
+
+if TYPE_CHECKING:
+    from grid.results.reader import Results
+
+
+def backends_of(sweep: Sweep) -> dict[str, Backend]:
+    """The backends of a sweep by name. Raises InputError with the place in its file."""
+    try:
+        return {name: backend(name) for name in sweep.backends}
+    except InputError as error:
+        raise InputError(f"{sweep.file}: backends: {error}") from None
+
+
+class Known:
+    """What a store held when this was made."""
+
+    def __init__(self, store: str, fresh: bool = False, changed: bool = False) -> None:
+        """`fresh` forgets what is measured, `changed` what another version of its engine
+        measured."""
+        self._results: Results = open_store(store)
+        self._fresh = fresh
+        self._changed = changed
+
+    def settled(self, node: Node) -> Node:
+        """The node with the bandwidth that its rows in the store say: another probe, on a busy day,
+        must not make it another hardware class whose cells are all measured again."""
+        rows = self._results.final()
+        mine = rows.filter((pc.field("node") == node.name) & (pc.field("status") == "ok"))
+        for row in mine.select(["hardware_class", "environment"]).slice(0, 1).to_pylist():
+            told = float(dict(row["environment"] or []).get("bandwidth_bytes_s", 0))
+            known = msgspec.structs.replace(node, bandwidth_bytes_s=told)
+            if known.hardware_class == row["hardware_class"]:
+                return known
+        return node
+
+    def finished(self, seen: Report) -> set[str]:
+        """Cells that need no run: those with a result (of the engines' versions on that node, where
+        only those count), and those not tried because a smaller one ran out of memory."""
+        if self._fresh:
+            return set()
+        # Of an environment that is still to be made no row has the version.
+        versions = {name: one.version or "not made" for name, one in seen.backends.items()}
+        pruned = {c for c, (_, reason) in self.recorded().items() if reason.startswith(PRUNED)}
+        return pruned | self._results.finished_ids(versions if self._changed else None)
+
+    def recorded(self) -> dict[str, tuple[str, str]]:
+        """Status and reason of each cell's final attempt."""
+        columns = self._results.final().select(["cell_id", "status", "reason"]).to_pydict()
+        cells, states, reasons = columns.values()
+        return dict(zip(cells, zip(states, reasons, strict=True), strict=True))
+
+    def seconds(self) -> dict[str, float]:
+        """Wall time by cell id of the final attempts that gave a result."""
+        final = self._results.final().select(["cell_id", "status", "wall_s"])
+        return {row["cell_id"]: row["wall_s"] for row in final.to_pylist() if row["status"] == "ok"}
+
+
+def plan_for(sweep: Sweep, seen: Report, known: Known, free_bytes: int | None = None) -> Plan:
+    """What a sweep comes to on a node that reported, minus what is known.
+
+    `free_bytes`: memory that is free on the roomiest node like it, if it is not this one.
+    """
+    from grid.plan.expand import expand
+
+    asked = backends_of(sweep)
+    states = seen.backends
+    obstacles = {name: one.obstacle for name, one in states.items()}
+    on_cpu = {name for name, one in states.items() if one.device == CPU}
+    plan = expand(sweep, asked, seen.node, free_bytes or seen.free_bytes, obstacles, on_cpu)
+    made = {n: one.environment for n, one in states.items() if one.environment is not None}
+    plan = msgspec.structs.replace(plan, environments=made)
+    return plan.minus(known.finished(seen))
+
+
+class Planner:
+    """Plans a sweep for one node after the other, over what its store holds."""
+
+    def __init__(
+        self, sweep: Sweep, store: str, fresh: bool = False, changed: bool = False
+    ) -> None:
+        self.sweep = sweep
+        self._read = partial(Known, store, fresh, changed)
+        self._known = self._read()
+
+    def settled(self, seen: Report) -> Report:
+        """The report with the node as its rows know it."""
+        return msgspec.structs.replace(seen, node=self.settled_node(seen.node))
+
+    def settled_node(self, node: Node) -> Node:
+        """A node as its rows know it."""
+        return self._known.settled(node)
+
+    def wants(self, node: Node) -> bool:
+        """Whether the sweep is to run there: `nodes` are patterns of names or hardware classes."""
+        told = (node.name.lower(), node.hardware_class.lower())
+        patterns = [pattern.lower() for pattern in self.sweep.nodes]
+        return not patterns or any(fnmatchcase(one, p) for p in patterns for one in told)
+
+    def plan(self, seen: Report, free_bytes: int | None = None) -> Plan:
+        """For nodes like the one that reports."""
+        return plan_for(self.sweep, seen, self._known, free_bytes)
+
+    def refuse(self, nodes: Iterable[Node]) -> InputError:
+        """What to say where the sweep wants none of the nodes."""
+        told = "; ".join(dict.fromkeys(f"{one.name} ({one.hardware_class})" for one in nodes))
+        asked = " or ".join(map(repr, self.sweep.nodes))
+        text = f"{self.sweep.file}: nodes: no node is like {asked}; there are {told}"
+        return InputError(text)
+
+    def read_again(self) -> Known:
+        """Read the store anew, when nobody else can write it any longer."""
+        self._known = self._read()
+        return self._known

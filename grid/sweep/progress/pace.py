@@ -1,0 +1,130 @@
+"""What progress remembers: how far a sweep is, who computes what, which reasons were said."""
+
+from __future__ import annotations
+
+from grid.sweep.progress.steps import Ended, Finished, Nodes, Note, Planned, Started, Step
+from grid.units import format_seconds
+
+CELL_S = 0.1
+"""Modelled seconds of every cell beside its computing: its share of starting and loading."""
+
+PRIOR_S = 20.0
+"""Seconds of the model's own prediction that count before measured time outweighs it."""
+
+FINE = ("ok", "skipped")
+"""Statuses that are no failure."""
+
+
+class Pace:
+    """Cells done of how many, and when the rest will be.
+
+    The time left is the modelled time of the cells left, shared by the nodes that are there, scaled
+    by real over modelled time so far; `PRIOR_S` of model at face value keeps the first cells from
+    shouting. Time is that of the steps, so a sweep that is replayed has the pace it had.
+    """
+
+    def __init__(self) -> None:
+        self.total = self.done = self.failed = 0
+        self._modelled_s = 0.0
+        self._done_s = 0.0
+        self._nodes = 1
+        self._start: float | None = None
+        self._now = 0.0
+        self._worked_s = 0.0
+
+    def count(self, step: Step) -> None:
+        """Take any step into account."""
+        if not isinstance(step, Note | Ended):  # which whoever follows from afar tells too
+            self._pass(step.at)
+        match step:
+            case Planned():
+                self.total = step.cells
+                self._modelled_s = step.modelled_s + CELL_S * step.cells
+            case Nodes():
+                self._nodes = max(1, len(step.names))
+            case Finished(again=False):
+                self.done += 1
+                self.failed += step.status not in FINE
+                self._done_s += step.modelled_s + CELL_S
+
+    def _pass(self, at: float) -> None:
+        if self._start is None:
+            self._start = self._now = at
+        passed = max(0.0, at - self._now)  # clocks may be set back
+        self._now += passed
+        self._worked_s += passed * self._nodes
+
+    @property
+    def eta_s(self) -> float:
+        """Seconds until the end."""
+        left_s = max(0.0, self._modelled_s - self._done_s) / self._nodes
+        return left_s * (PRIOR_S + self._worked_s) / (PRIOR_S + self._done_s)
+
+    @property
+    def rate(self) -> float:
+        """Cells per second so far."""
+        return self.done / max(1e-9, self._now - (self._start or 0.0))
+
+    def __str__(self) -> str:
+        parts = [f"{self.done}/{self.total} cells"]
+        if self.done:
+            parts.append(f"{self.rate:.2g} cells/s")
+        if self.failed:
+            parts.append(f"{self.failed} failed")
+        if self.done < self.total:
+            parts.append(f"{format_seconds(self.eta_s)} left")
+        return ", ".join(parts)
+
+
+class Doing:
+    """Which node is at what, in one line."""
+
+    def __init__(self) -> None:
+        self._names: tuple[str, ...] = ()
+        self._labels: dict[str, str] = {}
+
+    def count(self, step: Step) -> None:
+        match step:
+            case Nodes():
+                self._names = step.names
+                self._labels = {k: v for k, v in self._labels.items() if k in step.names}
+            case Started():
+                self.at(step.node, step.label)
+
+    def at(self, node: str, what: str) -> None:
+        self._labels[node] = what
+
+    def __str__(self) -> str:
+        if len(self._names) < 2:
+            return next(reversed(self._labels.values()), "")
+        busy = [f"{name} {label}" for name, label in sorted(self._labels.items()) if label]
+        count = f"{len(self._names)} nodes"
+        return f"{count}: {', '.join(busy)}" if busy else count
+
+
+class Failures:
+    """Says a reason once, and at the end how often it came again: an environment that cannot be
+    made fails a hundred cells."""
+
+    def __init__(self) -> None:
+        self._again: dict[str, int] = {}
+
+    def line(self, step: Finished) -> str:
+        """What to say of a cell; empty where it did not fail, or its reason was said before."""
+        if step.status in FINE or step.again:
+            return ""
+        if step.reason in self._again:
+            self._again[step.reason] += 1
+            return ""
+        self._again[step.reason] = 0
+        where = f" on {step.node}" if step.node else ""
+        return f"{step.status}: {step.label}{where}: {step.reason}"
+
+    def rest(self) -> list[str]:
+        """The reasons that came again, and how often; they are forgotten then."""
+        again, self._again = self._again, {}
+        return [
+            f"{count} more cell{'s' if count > 1 else ''} failed so: {reason}"
+            for reason, count in again.items()
+            if count
+        ]

@@ -1,0 +1,1 @@
+"""The dispatch policy in virtual time, which `bench_dispatch.py` compares with a bound."""
