@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "unit"))
+sys.path.insert(0, str(HERE.parent / "helpers"))
 
 from results_cells import MODEL, NODE, cell, measured  # noqa: E402
 

@@ -1,0 +1,194 @@
+"""What can be asked, and of which machine: bad asks are one sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from grid.advice import Ask, uses
+from grid.advice.hardware import class_facts, machine_of
+from grid.analysis.dataset import HardwareClass
+from grid.cli.recommend_options import Words, ask_of
+from grid.errors import InputError
+from grid.units import GIB
+
+CPU = "AMD EPYC, 2 cores, 24 GiB, 32-64 GB/s"
+CARD = "Intel Core i9-14900K, 24 cores, 1x NVIDIA GeForce RTX 4090 24 GiB, 64 GiB, 32-64 GB/s"
+MAC = "Apple M2 Max, 12 cores, 1x Apple M2 Max GPU 21.3 GiB, 32 GiB, 256-512 GB/s"
+
+
+def measured(name: str, kind: str, *origins: str) -> HardwareClass:
+    return HardwareClass(
+        name=name,
+        device_kind=kind,
+        attempts=1,
+        ok=1,
+        failed=0,
+        models=("m",),
+        origins=origins or ("",),
+        newest=None,
+    )
+
+
+CLASSES = [measured(CPU, "cpu-avx2"), measured(CARD, "cuda-sm89"), measured(MAC, "metal-m2")]
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"context": 0}, "context is 0; give a number above 0"),
+        ({"prompt": -5}, "prompt is -5; give a number above 0"),
+        ({"min_decode_tps": float("nan")}, "least decode rate is nan; give a number above 0"),
+        ({"memory_bytes": 0.0}, "memory is 0; give a number above 0"),
+        ({"reserved_bytes": -1.0}, "the memory left to others is below 0"),
+        ({"min_share": 95.0}, "give a share of the 16-bit capability, such as 0.95"),
+        ({"kv_type": "q8"}, "unknown KV type 'q8'. Did you mean 'q8_0'"),
+        ({"use": "cod"}, "unknown use 'cod'. Did you mean 'code'"),
+        ({"hardware": "a", "chip": "b"}, "say one of --hardware, --chip"),
+        ({"chip": "b", "bandwidth_bytes_s": 1e9}, "a chip has its own bandwidth"),
+        ({"hardware": "b", "bandwidth_bytes_s": 1e9}, "a measured class has its speed"),
+        ({"bandwidth_bytes_s": 1e9}, "a bandwidth alone is no machine"),
+    ],
+)
+def test_an_ask_that_makes_no_sense_is_refused(asked: dict[str, object], told: str) -> None:
+    with pytest.raises(InputError) as error:
+        Ask(**asked)  # type: ignore[arg-type]
+    assert told in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (Words(memory="lots"), "--memory: 'lots' is not a size"),
+        (Words(bandwidth="fast", memory="1GB"), "--bandwidth: 'fast' is not a size"),
+        (Words(max_ttft="soon"), "--max-ttft: 'soon' is not a duration"),
+        (Words(min_decode="quick"), "--min-decode: 'quick' is neither a rate in token/s nor one"),
+        (Words(min_share="most"), "--min-share: 'most' is not a number"),
+        (Words(weights="math"), "--weights: 'math' is not CLASS=NUMBER"),
+        (Words(max_size="-1"), "--max-size: '-1' is not a size"),
+    ],
+)
+def test_an_option_that_cannot_be_read_is_named(words: Words, told: str) -> None:
+    with pytest.raises(InputError) as error:
+        ask_of(words)
+    assert str(error.value).startswith(told)
+
+
+def test_options_are_read_in_the_units_that_people_write() -> None:
+    ask = ask_of(
+        Words(memory="24GiB", bandwidth="1008GB/s", max_ttft="500ms", min_share="95%",
+              min_decode="interactive", weights="math=2, code=1", max_size="8GB")
+    )  # fmt: skip
+    assert ask.memory_bytes == 24 * GIB
+    assert ask.bandwidth_bytes_s == 1008e9
+    assert ask.max_ttft_s == 0.5
+    assert ask.min_share == 0.95
+    assert ask.min_decode_tps == 10
+    assert ask.weights == {"math": 2, "code": 1}
+    assert ask.max_bytes == 8e9
+
+
+def test_every_use_weighs_task_classes_above_zero() -> None:
+    assert set(uses()) == {"balanced", "chat", "code", "math", "reasoning", "recall"}
+    assert all(weight > 0 for of in uses().values() for weight in of.values())
+
+
+def test_a_class_name_says_chip_cards_and_memory() -> None:
+    facts = class_facts(CARD)
+    assert facts is not None
+    assert (facts.card, facts.cards, facts.card_bytes) == ("NVIDIA GeForce RTX 4090", 1, 24 * GIB)
+    assert facts.memory_bytes == 64 * GIB
+    plain = class_facts(CPU)
+    assert plain is not None
+    assert (plain.card, plain.chip, plain.bucket) == (None, "AMD EPYC", "32-64 GB/s")
+
+
+def test_a_name_of_another_form_says_nothing() -> None:
+    assert class_facts("RTX 4090 [llama-bench]") is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        (CPU, CPU.replace("24 GiB", "64 GiB"), True),
+        (CPU, CPU.replace("32-64", "64-128"), False),
+        (CPU, CPU.replace("2 cores", "4 cores"), False),
+        (CARD, CARD.replace("i9-14900K, 24", "i5-13400, 10"), True),
+        (CARD, CARD.replace("1x", "2x"), False),
+        (CARD, CPU, False),
+    ],
+)
+def test_classes_are_alike_where_their_speed_must_be(one: str, other: str, alike: bool) -> None:
+    first, second = class_facts(one), class_facts(other)
+    assert first is not None
+    assert second is not None
+    assert first.like(second) is alike
+
+
+def test_a_part_of_a_name_that_no_other_has_is_enough() -> None:
+    machine = machine_of(CLASSES, Ask(hardware="rtx 4090"))
+    assert machine.name == CARD
+    assert machine.platform == "cuda"
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"hardware": "cores"}, "'cores' is in the name of 3 classes"),
+        ({"hardware": "EPYX, 2 cores, 24 GiB, 32-64 GB/s"}, "Did you mean"),
+        ({}, "say which machine: --hardware with one of"),
+        ({"chip": "RTX 9999 Hyper"}, "no chip 'RTX 9999 Hyper'"),
+        ({"chip": "M2 Max"}, "say which, --memory 32GiB"),
+    ],
+)
+def test_a_machine_that_is_not_one_is_asked_for(asked: dict[str, object], told: str) -> None:
+    with pytest.raises(InputError) as error:
+        machine_of(CLASSES, Ask(**asked))  # type: ignore[arg-type]
+    assert told in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_an_empty_store_says_what_fills_it() -> None:
+    with pytest.raises(InputError, match="`grid sweep` fills it"):
+        machine_of([], Ask())
+
+
+def test_of_one_measured_and_one_imported_class_the_measured_one_is_meant() -> None:
+    known = [measured(CPU, "cpu-avx2"), measured("box [a table]", "", "a table")]
+    assert machine_of(known, Ask()).name == CPU
+
+
+def test_a_desktop_takes_a_part_of_the_card_that_was_measured() -> None:
+    machine = machine_of(CLASSES, Ask(hardware="4090"))
+    assert machine.budget_bytes is not None
+    assert 23 * GIB < machine.budget_bytes < 24 * GIB
+    assert "24 GiB" in machine.budget_why
+
+
+def test_a_macs_memory_is_its_own_less_what_the_system_keeps() -> None:
+    machine = machine_of(CLASSES, Ask(hardware="M2"))
+    assert machine.budget_bytes == pytest.approx(32 * GIB * 2 / 3, rel=0.01)
+    assert "macOS" in machine.budget_why
+
+
+def test_what_is_reserved_replaces_what_is_assumed() -> None:
+    machine = machine_of(CLASSES, Ask(hardware="EPYC", reserved_bytes=10 * GIB))
+    assert machine.budget_bytes == 14 * GIB
+
+
+@pytest.mark.parametrize(("bandwidth", "platform"), [(1008e9, "cuda"), (80e9, "cpu")])
+def test_a_bare_budget_says_which_platform_it_is_taken_for(bandwidth: float, platform: str) -> None:
+    machine = machine_of([], Ask(memory_bytes=24 * GIB, bandwidth_bytes_s=bandwidth))
+    assert machine.platform == platform
+    assert machine.notes == (
+        f"platform {platform}, taken from its bandwidth; --platform says otherwise",
+    )
+
+
+def test_the_document_has_the_weights_of_every_use() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "advice.md").read_text()
+    for name, weights in uses().items():
+        told = ", ".join(f"{task} {weight:g}" for task, weight in weights.items()) or "all alike"
+        assert f"| {name} | {told} |" in text

@@ -1,0 +1,155 @@
+"""`grid folklore`: what it prints, what it gives machines, what it says of bad input."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import typer
+
+from grid.advice.folklore import RULES
+from grid.cli.folklore import register
+from grid.errors import InputError
+from grid.results.imports import published_store
+
+ROWS = Path(__file__).parents[2] / "data" / "results-v1"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> str:
+    """Rows of version 1, as they are kept for the tests of migrations."""
+    return str(shutil.copytree(ROWS, tmp_path / "rows"))
+
+
+@pytest.fixture
+def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("QUANTGRID_CACHE", str(tmp_path / "cache"))
+    return published_store()
+
+
+def folklore(*arguments: str) -> None:
+    app = typer.Typer()
+    app.callback()(lambda: None)
+    register(app)
+    app(args=["folklore", *arguments], standalone_mode=False)
+
+
+def test_json_has_every_rule_with_a_finding_for_each_class(
+    store: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folklore("--store", store, "--json")
+    told = json.loads(capsys.readouterr().out)
+    assert [one["id"] for one in told] == [rule.id for rule in RULES]
+    assert {one["source"] for one in told} == {"common rule"}
+    classes = {tuple(f["hardware_class"] for f in one["findings"]) for one in told}
+    assert len(classes) == 1
+    assert all(f["why"] and f["origin"] == "" for one in told for f in one["findings"])
+
+
+def test_the_counts_are_those_of_the_rules(store: str, capsys: pytest.CaptureFixture[str]) -> None:
+    folklore("--store", store, "--json")
+    verdicts = [one["verdict"] for one in json.loads(capsys.readouterr().out)]
+    folklore("--store", store)
+    out = capsys.readouterr().out
+    assert (
+        f"{len(RULES)} common rules: {verdicts.count('holds')} hold, "
+        f"{verdicts.count('contradicted')} contradicted, "
+        f"{verdicts.count('not enough data')} not enough data"
+    ) in out
+    assert all(rule.text in " ".join(out.split()) for rule in RULES)
+
+
+def test_one_rule_is_told_at_length(store: str, capsys: pytest.CaptureFixture[str]) -> None:
+    folklore("--store", store, "--rule", "size-formula")
+    out = " ".join(capsys.readouterr().out.split())
+    assert "file size = parameters x bits / 8" in out
+    assert "judged by: with the bits in the quant's name" in out
+    assert "source: common rule" in out
+    assert "never use Q2_K" not in out
+
+
+def test_published_figures_are_marked_as_third_party(
+    published: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folklore("--store", published)
+    out = " ".join(capsys.readouterr().out.split())
+    assert "of these verdicts by third-party figures alone" in out
+    assert re.search(r"\[\d+, third-party\] holds: Llama-3-8B Q5_K_M over Llama-3-8B Q5_0", out)
+
+
+def test_published_figures_give_the_known_answers(
+    published: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Llama-3.1-8B on one GPU: 50.93 over 29.17 token/s is 1.75; 70B at 4.5 to 4.89 bits is 39 to
+    43 GB, which no Mac of 48 GB lets its GPU have."""
+    folklore("--store", published, "--json")
+    told = {one["id"]: one for one in json.loads(capsys.readouterr().out)}
+    assert told["speed-q8_0"]["verdict"] == "contradicted"
+    numbers = {
+        name: value
+        for one in told["speed-q8_0"]["findings"]
+        for name, value in one["numbers"].items()
+    }
+    assert numbers["Llama-3.1-8B Q8_0 over F16"] == pytest.approx(50.93 / 29.17, rel=0.01)
+    assert told["size-128-70b-q4_k_m"]["verdict"] == "holds"
+    assert told["size-128-405b-q2_k"]["verdict"] == "contradicted"
+    assert told["mac-48"]["verdict"] == "contradicted"
+    assert told["card-24"]["verdict"] == "holds"
+    assert told["awq-gptq"]["verdict"] == "not enough data"
+    (awq,) = [f for f in told["awq-gptq"]["findings"] if "derekl35" in f["origin"]]
+    assert awq["why"].startswith("AWQ and GPTQ are there, without a capability: the level of")
+
+
+def test_the_licence_is_told_beside_the_origin(
+    published: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folklore("--store", published)
+    out = " ".join(capsys.readouterr().out.split())
+    assert "third-party: mlx-lm mlx_lm/BENCHMARKS.md, licence MIT (mlx-lm)" in out
+    folklore("--store", published, "--rule", "k-legacy")
+    out = " ".join(capsys.readouterr().out.split())
+    assert "(third-party: llama.cpp tools/perplexity/README.md, licence MIT (llama.cpp))" in out
+    folklore("--store", published, "--json")
+    found = [f for one in json.loads(capsys.readouterr().out) for f in one["findings"]]
+    assert {f["licence"] for f in found} == {"MIT (llama.cpp)", "MIT (mlx-lm)", "not stated"}
+
+
+def test_what_was_seen_without_a_figure_is_not_called_missing(
+    published: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folklore("--store", published)
+    seen, _, missing = " ".join(capsys.readouterr().out.split()).partition("no rows for these")
+    assert "AWQ and GPTQ are there, without a capability" in seen
+    assert "AWQ beats GPTQ" not in missing
+
+
+def test_a_part_of_a_name_chooses_the_hardware(
+    published: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folklore("--store", published, "--hardware", "m4 max", "--json")
+    told = json.loads(capsys.readouterr().out)
+    assert {f["hardware_class"] for one in told for f in one["findings"]} == {
+        "Apple M4 Max 64 GB [mlx-lm mlx_lm/BENCHMARKS.md]"
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--rule", "clif"), "no rule 'clif'. Did you mean 'cliff'?"),
+        (("--hardware", "pdp-11"), "no hardware class 'pdp-11' in"),
+    ],
+)
+def test_a_wrong_name_is_one_line(store: str, arguments: tuple[str, ...], message: str) -> None:
+    with pytest.raises(InputError) as error:
+        folklore("--store", store, *arguments)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_an_empty_store_says_what_fills_it(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="`grid sweep` fills it"):
+        folklore("--store", str(tmp_path))

@@ -1,0 +1,96 @@
+"""`grid import`: what it prints, and that one wrong file keeps all out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import typer
+from conftest import Run
+from imports_files import BENCH_MD, KLD_LOG, bench, put
+from typer.testing import CliRunner
+
+from grid.cli.imports import register
+from grid.errors import InputError
+from grid.results import open_store
+from grid.results.imports import FORMATS, published
+
+
+def run(*arguments: str | Path) -> str:
+    """The command's output. Raises what it raises."""
+    app = typer.Typer()
+    register(app)
+    done = CliRunner().invoke(app, list(map(str, arguments)), catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_it_says_what_came_from_where(tmp_path: Path) -> None:
+    path, store = put(tmp_path, "b.md", BENCH_MD), tmp_path / "store"
+    first = run(path, "--store", store, "--hardware", "M1", "--model", "Llama-3.1-8B")
+    assert "2 attempts from b.md (source: llama-bench; licence: not stated)" in first
+    assert "note: b.md: line 6: the test 'pp512+tg128' is left out" in first
+    again = run(path, "--store", store, "--hardware", "M1", "--model", "Llama-3.1-8B")
+    assert "0 attempts from b.md" in again
+    assert "2 were there already" in again
+    assert open_store(store).attempts().num_rows == 2
+
+
+def test_a_dry_run_shows_the_rows_and_writes_nothing(tmp_path: Path) -> None:
+    path, store = put(tmp_path, "k.log", KLD_LOG), tmp_path / "store"
+    shown = run(path, "--store", store, "--dry-run")
+    assert "1 attempt would come from k.log" in shown
+    assert "Meta-Llama-3-8B Q4_K_M  quality 564x512" in shown
+    assert "perplexity 6.407" in shown
+    assert not store.exists()
+
+
+def test_one_wrong_file_keeps_all_out(tmp_path: Path) -> None:
+    good, bad = put(tmp_path, "a.json", [bench()]), put(tmp_path, "b.json", "{")
+    with pytest.raises(InputError, match=r"b\.json"):
+        run(good, bad, "--store", tmp_path / "store")
+    assert not (tmp_path / "store").exists()
+
+
+def test_published_tables_come_by_name_or_all(tmp_path: Path) -> None:
+    one = run("--published", "mlx-m4max", "--store", tmp_path / "one")
+    assert "32 attempts from mlx-m4max (source: mlx-lm mlx_lm/BENCHMARKS.md" in one
+    assert "licence: MIT (mlx-lm)" in one
+    run("--published", "all", "--store", tmp_path / "all")
+    run("--published", "--store", tmp_path / "all")
+    total = sum(len(table.rows["attempts"]) for table in published())
+    assert open_store(tmp_path / "all").attempts().num_rows == total
+
+
+def test_the_list_names_formats_tables_and_licences() -> None:
+    shown = run("--list")
+    for name in (*FORMATS, *(table.name for table in published())):
+        assert name in shown
+    assert "MIT (llama.cpp)" in shown
+
+
+def test_contradictions_are_refused() -> None:
+    with pytest.raises(InputError, match="nothing to import"):
+        run()
+    with pytest.raises(InputError, match="are for files, not --published"):
+        run("--published", "--model", "x")
+
+
+def test_the_document_names_every_format_table_and_task() -> None:
+    from grid.results.imports.lm_eval_tasks import TASKS
+
+    text = (Path(__file__).parents[3] / "docs" / "import.md").read_text(encoding="utf-8")
+    for name in (*FORMATS, *TASKS):
+        assert f"`{name}`" in text
+    for table in published():
+        assert f"| `{table.name}` | {table.title} | {table.source} | {table.licence} |" in text
+
+
+def test_a_wrong_file_is_one_line_and_exit_code_2(grid: Run, tmp_path: Path) -> None:
+    put(tmp_path, "b.json", [bench(avg_ts=-1)])
+    done = grid("import", "b.json", "--store", "store")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line == "grid: b.json: entry 1: avg_ts is -1, not a number from 0 on"
+    assert not (tmp_path / "store").exists()

@@ -1,0 +1,92 @@
+"""optimum-benchmark: rates, memory, load time, and energy per token with its scope."""
+
+from __future__ import annotations
+
+import json
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from imports_files import OPTIMUM, put
+
+from grid.errors import InputError
+from grid.results.imports import Imported, read
+
+
+def parts(found: Imported) -> dict[str, tuple[dict[str, Any], dict[str, dict[str, Any]]]]:
+    return {
+        row["measure"]: (
+            row,
+            {m["name"]: m for m in found.rows["metrics"] if m["attempt_id"] == row["attempt_id"]},
+        )
+        for row in found.rows["attempts"]
+    }
+
+
+def test_prefill_and_decode_have_rates_and_repetitions(tmp_path: Path) -> None:
+    got = parts(read(put(tmp_path, "benchmark.json", OPTIMUM)))
+    (prefill, rates), (decode, more) = got["prefill"], got["decode"]
+    assert (prefill["label"], rates["prefill_tps"]["value"]) == ("pp256", 2560.0)
+    assert (decode["label"], more["decode_tps"]["value"]) == ("tg64 @ d256", 32.0)
+    assert (rates["prefill_tps"]["n"], more["decode_tps"]["n"]) == (3, 2)
+    assert (prefill["model"], prefill["quant"]) == ("Llama-2-7B-AWQ", "awq-4bit")
+    assert prefill["hardware_class"] == "NVIDIA A10G [optimum-benchmark]"
+
+
+def test_energy_is_joule_a_token_with_what_it_counts(tmp_path: Path) -> None:
+    got = parts(read(put(tmp_path, "benchmark.json", OPTIMUM)))
+    (prefill, rates), (decode, more) = got["prefill"], got["decode"]
+    assert rates["prefill_j_per_token"]["value"] == pytest.approx(1e-5 * 3.6e6 / 256)
+    assert prefill["environment"]["energy_scope"] == "cpu+gpu+ram"
+    assert more["decode_j_per_token"]["value"] == pytest.approx(1.6e-4 * 3.6e6 / 64)
+    assert more["decode_j_per_token"]["unit"] == "J/token"
+    assert decode["environment"]["energy_scope"] == "gpu"
+
+
+def test_energy_that_was_not_measured_is_no_figure(tmp_path: Path) -> None:
+    changed = deepcopy(OPTIMUM)
+    changed["report"]["decode"]["energy"] = {"unit": "kWh", "cpu": 0, "gpu": 0, "ram": 0}
+    changed["report"]["prefill"]["energy"] = None
+    got = parts(read(put(tmp_path, "benchmark.json", changed)))
+    assert list(got["decode"][1]) == ["decode_tps"]
+    assert "energy_scope" not in got["prefill"][0]["environment"]
+
+
+def test_peak_memory_is_the_largest_of_all_phases_and_load_time_is_kept(tmp_path: Path) -> None:
+    row, figures = parts(read(put(tmp_path, "benchmark.json", OPTIMUM)))["memory"]
+    assert row["label"] == "memory c321"
+    assert figures["peak_rss_bytes"]["value"] == 1e9
+    assert figures["peak_vram_bytes"]["value"] == 6.2e9
+    assert figures["load_s"]["value"] == 3.5
+
+
+def test_a_report_alone_takes_its_configuration_from_beside_it(tmp_path: Path) -> None:
+    put(tmp_path, "benchmark_config.json", OPTIMUM["config"])
+    path = put(tmp_path, "benchmark_report.json", OPTIMUM["report"])
+    whole = read(put(tmp_path, "benchmark.json", OPTIMUM))
+    assert [r["attempt_id"] for r in read(path).rows["attempts"]] == [
+        r["attempt_id"] for r in whole.rows["attempts"]
+    ]
+
+
+def test_a_report_without_configuration_says_what_is_missing(tmp_path: Path) -> None:
+    found = read(put(tmp_path, "benchmark_report.json", OPTIMUM["report"]), model="m")
+    assert [row["measure"] for row in found.rows["attempts"]] == ["memory"]
+    assert any("does not say how many tokens" in line for line in found.skipped)
+    assert any("no benchmark_config.json beside it" in line for line in found.skipped)
+
+
+def test_batches_are_left_out_and_said(tmp_path: Path) -> None:
+    changed = deepcopy(OPTIMUM)
+    changed["config"]["scenario"]["input_shapes"]["batch_size"] = 8
+    found = read(put(tmp_path, "benchmark.json", changed))
+    assert [json.loads(row["workload"])["type"] for row in found.rows["attempts"]] == ["memory"]
+    assert any("prefill of a batch of 8 is left out" in line for line in found.skipped)
+
+
+def test_a_negative_energy_is_refused(tmp_path: Path) -> None:
+    changed = deepcopy(OPTIMUM)
+    changed["report"]["decode"]["energy"]["gpu"] = -1.0
+    with pytest.raises(InputError, match=r"decode\.energy: gpu is -1\.0, not a number from 0 on"):
+        read(put(tmp_path, "benchmark.json", changed))

@@ -1,0 +1,94 @@
+"""Imported rows in the terminal: whose they are, and no more than they say."""
+
+from __future__ import annotations
+
+import json
+from copy import deepcopy
+from pathlib import Path
+
+import pytest
+from imports_files import LM_EVAL, bench, put
+from results_cells import NODE, cell, measured
+
+from grid.cells.measurement import Metric
+from grid.cli.views.frontier import show_frontier
+from grid.cli.views.results import show_results
+from grid.results.imports import add, read
+from grid.results.store import Store
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> str:
+    """One decode rate measured here, one of llama-bench."""
+    store = tmp_path / "store"
+    of = cell("Q8_0")
+    with Store(store).writer() as writer:
+        rate = Metric(name="decode_tps", value=12.0, unit="token/s")
+        writer.add(of, measured(of), [rate], node=NODE, sweep_id="s", sweep="q")
+    add(read(put(tmp_path, "b.json", [bench()])), store)
+    return str(store)
+
+
+def words(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    return [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+
+
+def line_with(lines: list[str], text: str) -> str:
+    (found,) = [line for line in lines if text in line]
+    return found
+
+
+def test_imported_rows_are_marked_in_the_default_table(
+    mixed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show_results(mixed, None, None, None, 50)
+    lines = words(capsys)
+    assert "source" in lines[0]
+    assert " measured" in line_with(lines, "tiny Q8_0")
+    assert " llama-bench" in line_with(lines, "Qwen2.5-7B-Instruct")
+    assert "third-party: llama-bench, licence not stated" in lines
+
+
+def test_the_licence_is_told_under_chosen_columns_too(
+    mixed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show_results(mixed, None, "model,decode_tps", None, 50)
+    lines = words(capsys)
+    assert lines[0] == "model decode_tps"
+    assert "third-party: llama-bench, licence not stated" in lines
+
+
+def test_a_table_of_own_rows_alone_has_no_source(
+    mixed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show_results(mixed, "origin = ''", None, None, 50)
+    out = capsys.readouterr().out
+    assert "source" not in out
+    assert "third-party" not in out
+
+
+@pytest.fixture
+def sizeless(tmp_path: Path) -> str:
+    """What lm-evaluation-harness says of a model, which is not its size."""
+    whole = deepcopy(LM_EVAL)
+    add(read(put(tmp_path, "r.json", whole)), tmp_path / "store")
+    return str(tmp_path / "store")
+
+
+def test_imports_of_unknown_size_have_a_pick_and_no_limits_on_size(
+    sizeless: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show_frontier(sizeless)
+    out = "\n".join(words(capsys))
+    assert "third-party: lm-evaluation-harness, licence not stated" in out
+    assert "no size" in out
+    assert "not known" in line_with(out.splitlines(), "best quality")
+    assert "16-bit size" not in out
+
+
+def test_imports_of_unknown_size_are_data_for_machines(
+    sizeless: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show_frontier(sizeless, as_json=True)
+    (told,) = json.loads(capsys.readouterr().out).values()
+    assert [pick["limits"]["name"] for pick in told["picks"]] == ["best quality"]

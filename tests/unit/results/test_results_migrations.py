@@ -1,0 +1,88 @@
+"""Rows of every schema version are read for ever, and say what was known then."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from results_cells import cell, measured, write
+
+from grid.results import open_store
+from grid.results.migrations import MIGRATIONS
+from grid.results.schema import ATTEMPTS, SCHEMA_VERSION, TABLES, VERSION_KEY
+
+DATA = Path(__file__).parents[2] / "data"
+
+
+def versions(folder: Path) -> set[bytes]:
+    metadata = (pa.ipc.open_file(str(path)).schema.metadata for path in folder.glob("*.arrow"))
+    return {(one or {})[VERSION_KEY] for one in metadata}
+
+
+def test_each_older_version_has_its_step_and_its_frozen_files() -> None:
+    assert sorted(MIGRATIONS) == list(range(1, SCHEMA_VERSION))
+    for version in range(1, SCHEMA_VERSION + 1):
+        assert versions(DATA / f"results-v{version}") == {str(version).encode()}
+
+
+@pytest.mark.parametrize("version", range(1, SCHEMA_VERSION + 1))
+def test_frozen_files_have_the_columns_of_now(version: int) -> None:
+    results = open_store(DATA / f"results-v{version}")
+    assert results.problems == []
+    for name, schema in TABLES.items():
+        assert getattr(results, name)().schema.equals(schema)
+
+
+def test_rows_of_version_1_were_measured_here_and_know_no_cache() -> None:
+    rows = open_store(DATA / "results-v1").attempts().to_pylist()
+    assert len(rows) == 2
+    for row in rows:
+        assert (row["origin"], row["licence"]) == ("", "")
+        assert (row["context_length"], row["kv_cache"]) == (None, None)
+
+
+def test_rows_of_version_2_keep_what_a_layer_holds() -> None:
+    rows = {row["origin"]: row for row in open_store(DATA / "results-v2").attempts().to_pylist()}
+    row = rows[""]
+    assert (row["attempt_id"], row["licence"], row["context_length"]) == ("attempt-Q4_K_M", "", 512)
+    assert json.loads(row["kv_cache"]) == [
+        {"key": 64, "value": 64, "window": None, "fixed": 0},
+        {"key": 64, "value": 64, "window": 128, "fixed": 0},
+        {"key": 0, "value": 0, "window": None, "fixed": 512},
+    ]
+
+
+def test_rows_of_version_2_name_who_measured_them() -> None:
+    results = open_store(DATA / "results-v2")
+    (row,) = [row for row in results.attempts().to_pylist() if row["origin"]]
+    assert (row["origin"], row["licence"]) == ("a table", "MIT (somebody)")
+    assert row["hardware_class"] == "Chip Y [a table]"
+    (metric,) = [
+        one for one in results.metrics().to_pylist() if one["attempt_id"] == row["attempt_id"]
+    ]
+    assert (metric["value"], metric["sd"]) == (61.5, 0.5)
+    assert metric["method"] == "as imported from a table"
+
+
+def test_a_store_of_both_versions_is_one_table(tmp_path: Path) -> None:
+    for path in (DATA / "results-v1").iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    write(tmp_path, (cell(), measured(cell())))
+    results = open_store(tmp_path)
+    assert results.problems == []
+    assert results.attempts().num_rows == 3
+    assert results.attempts().schema.equals(ATTEMPTS)
+    assert set(results.attempts()["context_length"].to_pylist()) == {None, 512}
+
+
+def test_some_columns_of_a_store_of_both_versions_are_one_table(tmp_path: Path) -> None:
+    for version in (1, 2):
+        for path in (DATA / f"results-v{version}").iterdir():
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    results = open_store(tmp_path)
+    rows = results.read("attempts", ["origin", "label"])
+    assert results.problems == []
+    assert sorted(rows["origin"].to_pylist())[-1] == "a table"
+    assert rows.num_rows == results.attempts().num_rows

@@ -1,0 +1,163 @@
+"""One node's worker: a row for every cell whatever happens, and nothing made twice."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from artifacts_helpers import largest_file
+from plan_helpers import NODE, plan_of
+
+from grid.cache import cache_dir, write_whole
+from grid.cells.measurement import Measurement
+from grid.plan.plan import Plan
+from grid.sweep.artifacts.leases import in_use
+from grid.sweep.events import CellDone, Event, Observed, Prepared, Settings
+from grid.sweep.executors.worker import LOADS, Worker
+
+QUALITY = """
+measures = ["quality"]
+quants = ["F16", "Q8", "Q4"]
+[[models]]
+source = "x.fake"
+[quality]
+text = "t.txt"
+context = 64
+chunks = 4
+"""
+SPEED = """
+measures = ["speed"]
+quants = ["Q8"]
+[[models]]
+source = "x.fake"
+[speed]
+prompt = [8, 16]
+generate = [8, 16]
+depth = [0, 8]
+repetitions = 1
+"""
+
+
+@pytest.fixture(autouse=True)
+def _fresh_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QUANTGRID_CACHE", str(tmp_path / "cache"))
+
+
+def run(plan: Plan) -> list[Event]:
+    worker = Worker(NODE, Settings(cell_timeout_s=30))
+    try:
+        return [event for session in plan.sessions for event in worker.run(session)]
+    finally:
+        worker.close()
+
+
+def measured(events: list[Event]) -> list[Measurement]:
+    return [event.measurement for event in events if isinstance(event, CellDone)]
+
+
+def prepared(events: list[Event]) -> Counter[str]:
+    return Counter(event.what for event in events if isinstance(event, Prepared))
+
+
+def test_the_weights_of_an_open_engine_are_in_use_until_it_ends(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, SPEED)
+    worker = Worker(NODE, Settings(cell_timeout_s=30))
+    key = f"artifact/{plan.sessions[-1].artifact.id}"
+    for session in plan.sessions:
+        list(worker.run(session))
+    assert in_use(key)
+    worker.close()
+    assert not in_use(key)
+
+
+def test_a_cache_file_is_whole_or_not_there_at_all(tmp_path: Path) -> None:
+    with largest_file(1000), pytest.raises(OSError, match="too large"):
+        write_whole(tmp_path / "note.json", b"0" * 5000)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_each_cell_is_done_once(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, QUALITY)
+    done = measured(run(plan))
+    assert [one.cell_id for one in done] == [cell.id for cell in plan.cells]
+    assert {one.status for one in done} == {"ok"}
+
+
+def test_artifacts_and_the_reference_are_made_once_and_kept(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, QUALITY)
+    assert prepared(run(plan)) == {"quantize": 2, "reference": 1}
+    assert prepared(run(plan)) == {}
+
+
+def test_facts_of_every_artifact_are_observed(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, QUALITY)
+    seen = {e.artifact_id: e.facts for e in run(plan) if isinstance(e, Observed)}
+    assert set(seen) == {cell.artifact.id for cell in plan.cells}
+    assert all(facts.bytes > 0 and len(facts.sha256) == 64 for facts in seen.values())
+
+
+def test_a_quarter_made_artifact_is_never_taken_for_a_whole_one(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, QUALITY)
+    run(plan)
+    left_over = [p for p in (cache_dir() / "artifacts").rglob("*") if p.name.startswith(".")]
+    assert left_over == []
+
+
+def test_what_a_killed_maker_left_is_removed_when_its_artifact_is_made(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, QUALITY)
+    made = next(one for one in plan.artifacts if one.made_from is not None)
+    remains = cache_dir() / "artifacts" / made.id / ".weights.fake.12345"
+    shutil.rmtree(remains.parent, ignore_errors=True)
+    remains.mkdir(parents=True)
+    (remains / "half").write_bytes(b"0" * 1000)
+    run(plan)
+    assert not remains.exists()
+    assert (remains.parent / "weights.fake").exists()
+
+
+def test_what_is_larger_is_pruned_after_an_out_of_memory(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, SPEED + '[options.fake]\noom_on = "step"\n')
+    status = {
+        cell.workload.label: one.status
+        for cell, one in zip(plan.cells, measured(run(plan)), strict=True)
+    }
+    assert {status[label] for label in status if label.startswith("pp")} == {"ok"}
+    decodes = [status[label] for label in status if label.startswith("tg")]
+    assert decodes == ["oom", "skipped", "skipped", "skipped"]
+
+
+def test_a_session_that_keeps_crashing_is_given_up(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, SPEED + '[options.fake]\ncrash_on = "prefill"\n')
+    done = measured(run(plan))
+    assert len(done) == len(plan.cells) > LOADS
+    crashed = [one for one in done if "died (" in one.reason]
+    assert len(crashed) == LOADS
+    assert "gave up" in done[-1].reason
+
+
+def test_a_load_that_fails_is_not_tried_for_every_cell(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, SPEED + '[options.fake]\nunsupported_on = "load"\n')
+    done = measured(run(plan))
+    assert {one.status for one in done} == {"unsupported"}
+    assert len({one.reason for one in done}) == 1
+    assert done[0].wall_s > 10 * done[1].wall_s
+
+
+def test_an_artifact_that_cannot_be_made_fails_its_cells_alone(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, QUALITY.replace('"Q4"', '"BROKEN"'))
+    status = Counter(
+        (cell.artifact.quant, one.status)
+        for cell, one in zip(plan.cells, measured(run(plan)), strict=True)
+    )
+    assert status["BROKEN", "error"] == 1
+    assert all(state == "ok" for quant, state in status if quant != "BROKEN")
+
+
+def test_memory_is_measured_in_a_fresh_process(tmp_path: Path) -> None:
+    """Even where another cell ran before: 256 MiB that a second context left would show."""
+    text = 'measures = ["memory"]\nquants = ["Q8"]\n[[models]]\nsource = "x.fake"\n'
+    plan = plan_of(tmp_path, text + "[options.fake]\nallocate_mib = [0, 256]\n")
+    small, large = (one.scalars["peak_rss_bytes"] for one in measured(run(plan)))
+    assert large - small == pytest.approx(256 * 2**20, rel=0.1)
