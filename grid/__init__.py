@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+# Plugins made before the rooms import `grid.artifact`, `grid.model` and the like: these names are
+# looked up there after everything that is here.
+__path__.append(f"{__path__[0]}/backend/former_modules")
+
 
 def open(uri: str | Path = "results") -> Results:
     """The results in a store: `grid.open("results/").frame()` is one row per measured cell.

@@ -1,0 +1,71 @@
+"""Figures for people: how pages, tables and sentences write a number, its interval, a chance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from grid.results.statistics import Interval
+from grid.units import format_seconds
+
+ABSENT = "-"
+"""Stands where nothing was measured."""
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Significant digits, thousands with commas: `0.353`, `9,517`; a dash for None."""
+    if value is None:
+        return ABSENT
+    if abs(value) >= 10**digits:
+        return f"{value:,.0f}"
+    return f"{value:.{digits}g}"
+
+
+def interval(figure: Interval | None, write: Callable[[float], str] = number) -> str:
+    """`812 [801, 823]`, for tables; the value alone where its interval is not known."""
+    if figure is None:
+        return ABSENT
+    if figure.low is None or figure.high is None:
+        return write(figure.value)
+    return f"{write(figure.value)} [{write(figure.low)}, {write(figure.high)}]"
+
+
+def interval_in_words(figure: Interval | None, write: Callable[[float], str] = number) -> str:
+    """`812 (801 to 823)`, for pages and sentences; the value alone where there is no interval."""
+    if figure is None:
+        return ABSENT
+    if figure.low is None or figure.high is None:
+        return write(figure.value)
+    return f"{write(figure.value)} ({write(figure.low)} to {write(figure.high)})"
+
+
+def probability(value: float | None) -> str:
+    """`75 %`; never rounded to sure or to impossible: `<1 %`, `>99 %`."""
+    if value is None:
+        return ABSENT
+    if 0 < value < 0.005:
+        return "<1 %"
+    if 0.995 < value < 1:
+        return ">99 %"
+    return f"{100 * value:.0f} %"
+
+
+def probability_in_words(value: float) -> str:
+    """`75 %`, `under 1 %`, `over 99 %`."""
+    if value < 0.005:
+        return "under 1 %"
+    return "over 99 %" if value > 0.995 else f"{100 * value:.0f} %"
+
+
+def percent(value: float) -> str:
+    """A share with one decimal: `12.5 %`."""
+    return f"{100 * value:.1f} %"
+
+
+def rate(tokens_s: float) -> str:
+    """Tokens per second, the unit left to the column: `9,517`, `12.3`."""
+    return f"{tokens_s:,.0f}" if tokens_s >= 100 else f"{tokens_s:.3g}"
+
+
+def wait(seconds: float) -> str:
+    """A time to wait: `0.35 ms` where whole milliseconds would say nothing, else as a duration."""
+    return f"{1000 * seconds:.2g} ms" if seconds < 0.01 else format_seconds(seconds)

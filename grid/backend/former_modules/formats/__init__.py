@@ -1,0 +1,1 @@
+"""`grid.formats` before the rooms; see `grid.models`."""

@@ -1,0 +1,3 @@
+"""`grid.formats.gguf` before the rooms; see `grid.models.gguf.inspection`."""
+
+from grid.models.gguf.inspection import *  # noqa: F403
