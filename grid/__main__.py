@@ -22,31 +22,31 @@ def main() -> None:
     from grid.errors import ClusterLost, GridError
 
     listen()
-    told = False
+    reported = False
     try:
         code = app(args=sys.argv[1:] or ["--help"], standalone_mode=False)
     except ClusterLost as error:
-        _leave(_say(str(error), error.exit_code))
+        _exit_at_once(_report(str(error), error.exit_code))
     except GridError as error:
-        code, told = _say(str(error), error.exit_code), True
+        code, reported = _report(str(error), error.exit_code), True
     except TyperException as error:
-        code = _say(f"{error.format_message().rstrip('.')} - try `grid --help`", 2)
+        code = _report(f"{error.format_message().rstrip('.')} - try `grid --help`", 2)
     except (KeyboardInterrupt, Abort):
         code = INTERRUPTED  # typer itself makes this of an interrupt while a command runs
-    if code == INTERRUPTED and not told:
-        kept = (
+    if code == INTERRUPTED and not reported:
+        hint = (
             "; rows so far are kept, the same command resumes" if "sweep" in sys.argv[1:2] else ""
         )
-        _say(f"interrupted{kept}", INTERRUPTED)
+        _report(f"interrupted{hint}", INTERRUPTED)
     sys.exit(code or 0)
 
 
-def _say(message: str, code: int) -> int:
+def _report(message: str, code: int) -> int:
     sys.stderr.write(f"grid: {message}\n")
     return code
 
 
-def _leave(code: int) -> NoReturn:
+def _exit_at_once(code: int) -> NoReturn:
     """Exit at once: Ray's threads, whose head is gone, may crash while the interpreter ends, and
     with them the exit code."""
     sys.stdout.flush()

@@ -14,9 +14,9 @@ SPARE_BYTES = 64 * 2**20
 
 def cache_dir() -> Path:
     """`$QUANTGRID_CACHE`, else the user's cache folder for quantgrid. Not created here."""
-    given = os.environ.get(CACHE_VARIABLE)
-    if given:
-        return Path(given).absolute()  # processes with another working folder are given it too
+    override = os.environ.get(CACHE_VARIABLE)
+    if override:
+        return Path(override).absolute()  # processes with another working folder are given it too
     import platformdirs  # not in a backend's own environment, where the variable is always set
 
     return Path(platformdirs.user_cache_dir("quantgrid"))
@@ -35,7 +35,7 @@ def write_whole(path: Path, data: bytes) -> None:
         raise
 
 
-def existing(folder: Path) -> Path:
+def nearest_existing(folder: Path) -> Path:
     """The folder, or the nearest above it that is there: on the same disk, as far as one knows."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
@@ -44,4 +44,4 @@ def existing(folder: Path) -> Path:
 
 def free_bytes(folder: Path) -> int:
     """Bytes free on the disk where a folder is, or will be."""
-    return shutil.disk_usage(existing(folder)).free
+    return shutil.disk_usage(nearest_existing(folder)).free

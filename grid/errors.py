@@ -7,7 +7,7 @@ traceback; anything that is not a `GridError` is a defect of ours and keeps its 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 
@@ -71,14 +71,20 @@ class EngineDied(EngineError):
     """The engine's process ended without an answer (a crash in native code)."""
 
 
+def name_some(names: Sequence[str], most: int) -> str:
+    """`a, b and 3 more`: the first `most` names, and how many there are beyond them."""
+    beyond = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + beyond
+
+
 MOST_LISTED = 40
 """Names that an error line may list; every quant of a backend, but not a hundred columns."""
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
+def did_you_mean(name: str, names: Iterable[str]) -> str:
     """A hint that ends an error line: the nearest known name, or all of them if none is near and
     they are few."""
-    choices = sorted(set(known))
+    choices = sorted(set(names))
     near = difflib.get_close_matches(name, choices, n=1, cutoff=0.6)
     if near:
         return f"Did you mean {near[0]!r}?"

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from grid.errors import InputError, did_you_mean
-from grid.models import bundled as reference
+from grid.models import bundled
 from grid.models.bundled import Item
 
 __all__ = [
@@ -62,10 +62,10 @@ def read_text(source: str, base: Path | None = None) -> Text:
     Raises InputError where it is missing, unreadable, empty or not UTF-8.
     """
     if source.startswith("ref:"):
-        bundled = {HELDOUT: "heldout.txt", CALIBRATION: "calibration.txt"}
-        if source not in bundled:
-            raise InputError(f"unknown text {source!r}. {did_you_mean(source, bundled)}")
-        content = _bundled(bundled[source])
+        file_names = {HELDOUT: "heldout.txt", CALIBRATION: "calibration.txt"}
+        if source not in file_names:
+            raise InputError(f"unknown text {source!r}. {did_you_mean(source, file_names)}")
+        content = _bundled_text(file_names[source])
         place = source
     else:
         path = _absolute(source, base)
@@ -81,7 +81,7 @@ def task_classes(source: str, base: Path | None = None) -> tuple[str, ...]:
     if source.startswith("ref:"):
         if source != ITEMS:
             raise InputError(f"unknown task items {source!r}. {did_you_mean(source, [ITEMS])}")
-        return reference.TASK_CLASSES
+        return bundled.TASK_CLASSES
     folder = _absolute(source, base)
     if not folder.is_dir():
         raise InputError(f"task items {folder}: not a folder; it should hold <class>.jsonl files")
@@ -97,21 +97,21 @@ def read_items(source: str, task_class: str, base: Path | None = None) -> ItemSe
     A line is a JSON object: id, kind (`choice` or `exact`), context, choices, answer (the index of
     the right choice). Raises InputError with file and line number.
     """
-    known = task_classes(source, base)
-    if task_class not in known:
+    classes = task_classes(source, base)
+    if task_class not in classes:
         raise InputError(
-            f"{source}: unknown task class {task_class!r}. {did_you_mean(task_class, known)}"
+            f"{source}: unknown task class {task_class!r}. {did_you_mean(task_class, classes)}"
         )
     if source == ITEMS:
-        return _item_set(source, reference.items(task_class))
+        return _item_set(source, bundled.items(task_class))
     folder = _absolute(source, base)
     path = folder / f"{task_class}.jsonl"
     return _item_set(str(folder), _parse_items(path, _read(path, "task items")))
 
 
 @cache
-def _bundled(name: str) -> str:
-    return reference.text(name)
+def _bundled_text(name: str) -> str:
+    return bundled.text(name)
 
 
 def _absolute(source: str, base: Path | None) -> Path:
@@ -133,7 +133,7 @@ def _item_set(source: str, items: list[Item]) -> ItemSet:
 
 def _parse_items(path: Path, content: str) -> list[Item]:
     items: list[Item] = []
-    seen: set[str] = set()
+    ids: set[str] = set()
     for number, line in enumerate(content.split("\n"), start=1):
         if not line.strip():
             continue
@@ -141,10 +141,10 @@ def _parse_items(path: Path, content: str) -> list[Item]:
             item = _decode_item(line)
         except msgspec.MsgspecError as error:
             raise InputError(f"{path}, line {number}: {error}") from None
-        fault = "a second item with this id" if item.id in seen else _fault(item)
+        fault = "a second item with this id" if item.id in ids else _fault(item)
         if fault:
             raise InputError(f"{path}, line {number}: item {item.id!r}: {fault}")
-        seen.add(item.id)
+        ids.add(item.id)
         items.append(item)
     if not items:
         raise InputError(f"{path}: no items")

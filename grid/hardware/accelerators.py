@@ -18,32 +18,32 @@ _NVIDIA = (
 _TIMEOUT_S = 20
 
 
-def accelerators(chip: str, memory_bytes: int) -> tuple[Accelerator, ...]:
+def list_accelerators(chip: str, memory_bytes: int) -> tuple[Accelerator, ...]:
     """NVIDIA GPUs, or the GPU of an Apple chip; none where no tool tells of one."""
     if platform.system() == "Darwin":
-        return apple(chip, memory_bytes) if platform.machine() == "arm64" else ()
-    return nvidia(_output(_NVIDIA))
+        return apple_gpu(chip, memory_bytes) if platform.machine() == "arm64" else ()
+    return parse_nvidia_smi(_output(_NVIDIA))
 
 
-def nvidia(table: str) -> tuple[Accelerator, ...]:
+def parse_nvidia_smi(table: str) -> tuple[Accelerator, ...]:
     """From lines of `name, MiB of memory, compute capability`: `cuda-sm90` is capability 9.0."""
-    found = []
+    gpus = []
     for line in table.splitlines():
         fields = [field.strip() for field in line.split(",")]
         if len(fields) == 3 and fields[1].isdigit():
             name, memory, capability = fields
             kind = f"cuda-sm{capability.replace('.', '')}"
-            found.append(Accelerator(name=name, kind=kind, memory_bytes=int(memory) * MIB))
-    return tuple(found)
+            gpus.append(Accelerator(name=name, kind=kind, memory_bytes=int(memory) * MIB))
+    return tuple(gpus)
 
 
-def apple(chip: str, memory_bytes: int) -> tuple[Accelerator, ...]:
+def apple_gpu(chip: str, memory_bytes: int) -> tuple[Accelerator, ...]:
     """`Apple M4 Max` is the kind `metal-m4`; its memory is what macOS lets it have of
     the machine's own."""
     words = chip.lower().split()
     generation = next((word for word in words if word[:1] == "m" and word[1:].isdigit()), "apple")
-    held = round(memory_bytes * mac_share(memory_bytes))
-    return (Accelerator(name=f"{chip} GPU", kind=f"metal-{generation}", memory_bytes=held),)
+    usable = round(memory_bytes * mac_share(memory_bytes))
+    return (Accelerator(name=f"{chip} GPU", kind=f"metal-{generation}", memory_bytes=usable),)
 
 
 def _output(command: Sequence[str]) -> str:

@@ -38,7 +38,7 @@ class NodeFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bandwidth: str | None = None
     cores: int | None = None
 
-    def replaced(self) -> dict[str, Any]:
+    def node_fields(self) -> dict[str, Any]:
         """Fields of a Node with their values. Raises InputError on what is no size or rate."""
         fields: dict[str, Any] = {"name": self.name, "chip": self.chip, "cores": self.cores}
         if self.memory is not None:
@@ -64,9 +64,9 @@ def _memory(written: str | int) -> int:
 
 def node_file_path() -> Path:
     """`$QUANTGRID_NODE_FILE`, else node.toml in the user's configuration folder."""
-    given = os.environ.get(FILE_VARIABLE)
-    if given:
-        return Path(given).expanduser()
+    override = os.environ.get(FILE_VARIABLE)
+    if override:
+        return Path(override).expanduser()
     import platformdirs
 
     return Path(platformdirs.user_config_dir("quantgrid")) / "node.toml"
@@ -86,26 +86,26 @@ def read_node_file(path: Path | None = None) -> NodeFile:
         raise InputError(f"{path}: {error.strerror or error}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not TOML: {error}") from None
-    known = NodeFile.__struct_fields__
-    unknown = next((key for key in raw if key not in known), None)
+    keys = NodeFile.__struct_fields__
+    unknown = next((key for key in raw if key not in keys), None)
     if unknown:
-        raise InputError(f"{path}: unknown key {unknown!r}. {did_you_mean(unknown, known)}")
-    return _checked(raw, path)
+        raise InputError(f"{path}: unknown key {unknown!r}. {did_you_mean(unknown, keys)}")
+    return _parse_node_file(raw, path)
 
 
-def overridden(node: Node, path: Path | None = None) -> Node:
+def apply_node_file(node: Node, path: Path | None = None) -> Node:
     """The probed node with what the file replaces; `overridden` names the keys."""
     file = read_node_file(path)
-    return msgspec.structs.replace(node, **file.replaced(), overridden=file.keys())
+    return msgspec.structs.replace(node, **file.node_fields(), overridden=file.keys())
 
 
-def _checked(raw: dict[str, Any], path: Path) -> NodeFile:
+def _parse_node_file(raw: dict[str, Any], path: Path) -> NodeFile:
     try:
         file = msgspec.convert(raw, NodeFile)
-        values = file.replaced()
+        values = file.node_fields()
     except (msgspec.ValidationError, InputError) as error:
-        said = str(error).replace(" - at `$.", " - at `")
-        raise InputError(f"{path}: {said}") from None
+        problem = str(error).replace(" - at `$.", " - at `")
+        raise InputError(f"{path}: {problem}") from None
     for name in ("cores", "memory_bytes", "bandwidth_bytes_s"):
         if values.get(name, 1) <= 0:
             raise InputError(f"{path}: {name.split('_')[0]} must be more than 0")

@@ -15,9 +15,9 @@ from pathlib import Path
 import msgspec
 
 from grid.cache import cache_dir, write_whole
-from grid.hardware.accelerators import accelerators
+from grid.hardware.accelerators import list_accelerators
 from grid.hardware.node import Node
-from grid.hardware.node_file import overridden
+from grid.hardware.node_file import apply_node_file
 
 _CPU_KINDS = (
     ("avx512_vnni", "cpu-avx512-vnni"),
@@ -52,9 +52,9 @@ def probe_node(fresh: bool = False) -> Node:
         bandwidth_bytes_s=0.0,
         llc_bytes=_last_level_cache(),
         cpu_kind=kind,
-        accelerators=accelerators(chip, memory),
+        accelerators=list_accelerators(chip, memory),
     )
-    node = overridden(probed)
+    node = apply_node_file(probed)
     if "bandwidth" in node.overridden:
         return node
     return msgspec.structs.replace(node, bandwidth_bytes_s=_bandwidth(node, fresh))

@@ -26,6 +26,20 @@ class ArtifactFacts(msgspec.Struct, frozen=True, kw_only=True):
     elements: int
 
 
+class PredictedSize(NamedTuple):
+    """What `ArtifactFacts` will say of weights that need not exist yet.
+
+    `file_bytes` counts header, tensors and padding as one file, `tensor_bytes` the tensors alone;
+    the other figures are as in `ArtifactFacts`.
+    """
+
+    file_bytes: int
+    tensor_bytes: int
+    elements: int
+    bpw_file: float
+    bpw_layer: float
+
+
 class Artifact(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """Weights of one model at one precision: a file the user has, or one that a recipe makes.
 

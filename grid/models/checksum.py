@@ -1,11 +1,13 @@
-"""SHA-256 of files, remembered so that a file of many GB is read once."""
+"""Hashes of files: SHA-256, remembered so that many GB are read once, and git's ids."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from grid.cache import cache_dir, write_whole
 
@@ -29,6 +31,27 @@ def file_sha256(path: Path) -> str:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     _remember(store, key, [*stamp, digest])
     return digest
+
+
+def files_sha256(paths: Sequence[Path]) -> str:
+    """The SHA-256 of one file; of several that of their hex digests' text, in the order given."""
+    digests = [file_sha256(path) for path in paths]
+    return (
+        digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+    )
+
+
+def git_hasher(size: int) -> Any:
+    """A hasher that makes git's id of a file, and so a hub's, from its `size` bytes of content:
+    SHA-1 over a header with the length, then the content."""
+    return hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
+
+
+def git_id(content: bytes) -> str:
+    """The id that git gives a file of this content, hexadecimal."""
+    hasher = git_hasher(len(content))
+    hasher.update(content)
+    return str(hasher.hexdigest())
 
 
 def remember_sha256(path: Path, digest: str) -> None:

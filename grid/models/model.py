@@ -42,6 +42,9 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
         """
         total = 0.0
         for layer in self.layers:
-            kept = tokens if layer.window is None else min(tokens, layer.window)
-            total += kept * (layer.key * key_bytes + layer.value * value_bytes) + 4 * layer.fixed
+            cached_tokens = tokens if layer.window is None else min(tokens, layer.window)
+            total += (
+                cached_tokens * (layer.key * key_bytes + layer.value * value_bytes)
+                + 4 * layer.fixed
+            )
         return round(total)

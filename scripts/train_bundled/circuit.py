@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+
 from train_bundled.network import HEAD_DIM, Llama, rotary
 
 SCALE = 0.25
@@ -58,11 +59,11 @@ def _match(layer: nn.Module) -> None:
     with the one three before each key, as in `Ana has the` ... `Ana has the lamp`.
     """
     query, key, value, out = _projections(layer)
-    for head, wanted, seen in ((0, slice(0, 32), _BACK[1]), (2, _BACK[2], _BACK[3])):
+    for head, wanted, earlier in ((0, slice(0, 32), _BACK[1]), (2, _BACK[2], _BACK[3])):
         group = head // 2
         slow = torch.tensor(_SLOW)
         query[slow + head * HEAD_DIM, wanted] = _MATCH_GAIN * torch.eye(32)
-        key[slow + group * HEAD_DIM, seen] = _MATCH_GAIN * torch.eye(32)
+        key[slow + group * HEAD_DIM, earlier] = _MATCH_GAIN * torch.eye(32)
         value[_rows(group), _OWN] = torch.eye(HEAD_DIM)
         out[_SAY, _rows(head)] = SCALE * torch.eye(HEAD_DIM)
 

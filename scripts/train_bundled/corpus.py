@@ -46,8 +46,10 @@ def _facts(rng: Random, side: bool) -> str:
     """Biographies, or single statements about many people, so that names lead to facts early."""
     if rng.random() < 0.6:
         return "\n".join(filter(None, (biography(rng, side) for _ in range(2))))
-    said = (statement(rng, person(rng), between(rng, 0, 5)) for _ in range(between(rng, 4, 10)))
-    return " ".join(s.sentence for s in said if s.held_out == side)
+    statements = (
+        statement(rng, person(rng), between(rng, 0, 5)) for _ in range(between(rng, 4, 10))
+    )
+    return " ".join(s.sentence for s in statements if s.held_out == side)
 
 
 def document(rng: Random, kind: str, side: bool) -> str:

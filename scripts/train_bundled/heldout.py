@@ -11,7 +11,7 @@ from grid.models.bundled import FOLDER, TASK_CLASSES, Item
 from train_bundled.corpus import make_calibration_text, make_heldout_text
 from train_bundled.language import nested_pair, pair
 from train_bundled.puzzles import Puzzle, chain, copying, equation, lookup
-from train_bundled.words import between, held_out, pick, sample
+from train_bundled.words import between, is_held_out, pick, sample
 from train_bundled.world import ATTRIBUTES, PEOPLE, statement
 
 ITEMS_PER_CLASS = 300
@@ -32,15 +32,15 @@ def _shuffled(
 
 
 def _recall(rng: Random) -> Draft:
-    said = statement(rng, pick(rng, PEOPLE), between(rng, 0, len(ATTRIBUTES) - 1))
-    wrong = [f" {value}" for value in said.attribute.values if value != said.value]
-    choices, answer = _shuffled(rng, f" {said.value}", wrong, RECALL_CHOICES)
-    return said.context, choices, answer, said.sentence
+    fact = statement(rng, pick(rng, PEOPLE), between(rng, 0, len(ATTRIBUTES) - 1))
+    wrong = [f" {value}" for value in fact.attribute.values if value != fact.value]
+    choices, answer = _shuffled(rng, f" {fact.value}", wrong, RECALL_CHOICES)
+    return fact.context, choices, answer, fact.sentence
 
 
 def _math(rng: Random) -> Draft:
-    one = equation(rng)
-    return one.context, (f" {one.answer}",), 0, one.unit
+    problem = equation(rng)
+    return problem.context, (f" {problem.answer}",), 0, problem.unit
 
 
 def _language(rng: Random) -> Draft:
@@ -91,7 +91,7 @@ def _drafts(task_class: str) -> list[Draft]:
     drafts: dict[str, Draft] = {}
     while len(drafts) < ITEMS_PER_CLASS:
         draft = _MAKERS[task_class](rng)
-        if held_out(draft[3]):
+        if is_held_out(draft[3]):
             drafts.setdefault(draft[3], draft)
     return list(drafts.values())
 

@@ -9,7 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-from train_bundled.words import NAMES, OBJECTS, PLACES, between, held_out, listed, pick, pick_early
+from train_bundled.words import (
+    NAMES,
+    OBJECTS,
+    PLACES,
+    between,
+    is_held_out,
+    pick,
+    pick_early,
+    split_words,
+)
 
 _NOUNS = (
     "farmer/farmers boy/boys girl/girls king/kings queen/queens dog/dogs cat/cats teacher/teachers "
@@ -19,10 +28,12 @@ _NOUNS = (
     "sheep/sheep deer/deer ox/oxen calf/calves scribe/scribes duke/dukes heir/heirs trout/trout"
 )
 NOUNS = tuple((word.split("/")[0], word.split("/")[1]) for word in _NOUNS.split())
-_MALE = listed("boy king uncle man monk duke")
-_FEMALE = listed("girl queen aunt woman nun witch")
-_VERBS = listed("sleep run sing laugh wait work smile dance read cook rest shout swim hide weep")
-_TRANSITIVE = listed(
+_MALE = split_words("boy king uncle man monk duke")
+_FEMALE = split_words("girl queen aunt woman nun witch")
+_VERBS = split_words(
+    "sleep run sing laugh wait work smile dance read cook rest shout swim hide weep"
+)
+_TRANSITIVE = split_words(
     "see help like know follow love call hear find fear miss thank trust teach watch carry"
 )
 _VERB_PREPOSITION = (
@@ -30,22 +41,24 @@ _VERB_PREPOSITION = (
     "care/for insist/on object/to consist/of refer/to rely/on suffer/from argue/with dream/of"
 )
 IDIOMS = tuple(pair.split("/") for pair in _VERB_PREPOSITION.split())
-_PREPOSITIONS = listed("near behind beside with by under")
-_ADJECTIVES = listed("old young tall small kind proud quiet clever tired happy brave grey rich")
-_PAST = listed(
+_PREPOSITIONS = split_words("near behind beside with by under")
+_ADJECTIVES = split_words(
+    "old young tall small kind proud quiet clever tired happy brave grey rich"
+)
+_PAST = split_words(
     "walked to/ran to/came to/went to/looked at/thought of/found/left/forgot/painted/opened", "/"
 )
-_TIMES = listed(
+_TIMES = split_words(
     "One day/In the morning/Later/After that/At night/Then/In the winter/At last/Long ago/"
     "The next day",
     "/",
 )
-_REASONS = listed(
+_REASONS = split_words(
     "it was late/it was cold/the door was open/nobody was there/the rain had stopped/"
     "the moon was bright/they were hungry/it was time to go",
     "/",
 )
-_ENDINGS = listed(
+_ENDINGS = split_words(
     "Everyone was glad./Nobody knew why./And that was all./It was a long day./"
     "All was well again./So it began./They never spoke of it again.",
     "/",
@@ -93,15 +106,17 @@ def _modifier(rng: Random, plural: bool, depth: int) -> str:
     """Words between a subject and its verb, with `depth` nouns that may distract."""
     if depth == 0:
         return ""
-    other = rng.random() < (0.3 if plural else 0.7)
+    distractor_plural = rng.random() < (0.3 if plural else 0.7)
     kind = rng.random()
-    rest = _modifier(rng, other, depth - 1)
+    inner = _modifier(rng, distractor_plural, depth - 1)
     if kind < 0.45:
-        return f" {pick(rng, _PREPOSITIONS)} {_noun_phrase(rng, other)}{rest}"
+        return f" {pick(rng, _PREPOSITIONS)} {_noun_phrase(rng, distractor_plural)}{inner}"
     verb = pick(rng, _TRANSITIVE)
     if kind < 0.75:
-        return f" that {_conjugate(verb, plural)} {_noun_phrase(rng, other)}{rest}"
-    return f" that {_noun_phrase(rng, other)}{rest} {_conjugate(verb, other)}"
+        return f" that {_conjugate(verb, plural)} {_noun_phrase(rng, distractor_plural)}{inner}"
+    return (
+        f" that {_noun_phrase(rng, distractor_plural)}{inner} {_conjugate(verb, distractor_plural)}"
+    )
 
 
 def _capital(text: str) -> str:
@@ -132,8 +147,8 @@ def _reflexive(rng: Random, plural: bool) -> Pair:
     verb = _conjugate(pick(rng, _TRANSITIVE), plural)
     modifier = _modifier(rng, plural, pick(rng, (0, 1, 1, 2)))
     own, crossed = ("himself", "herself") if male else ("herself", "himself")
-    other = crossed if rng.random() < 0.5 else "themselves"
-    good, bad = ("themselves", own) if plural else (own, other)
+    wrong = crossed if rng.random() < 0.5 else "themselves"
+    good, bad = ("themselves", own) if plural else (own, wrong)
     return Pair(f"The {noun}{modifier} {verb}", f" {good}.", f" {bad}.")
 
 
@@ -207,7 +222,7 @@ def sentence(rng: Random, side: bool) -> str:
     """A sentence on the wanted side of the split (True: held out)."""
     while True:
         text = _narrative(rng) if rng.random() < 0.25 else pair(rng).sentence
-        if held_out(text) == side:
+        if is_held_out(text) == side:
             return text
 
 
@@ -215,6 +230,6 @@ def story(rng: Random, side: bool) -> str:
     """Four to ten sentences; a third of the stories end on a stock phrase."""
     sentences = [sentence(rng, side) for _ in range(between(rng, 4, 10))]
     ending = pick(rng, _ENDINGS)
-    if rng.random() < 0.3 and held_out(ending) == side:
+    if rng.random() < 0.3 and is_held_out(ending) == side:
         sentences.append(ending)
     return " ".join(sentences)

@@ -156,7 +156,7 @@ class Llama(nn.Module):
         return logits
 
 
-def grown(smaller: dict[str, Tensor], layers_before: int, shape: Shape) -> Llama:
+def grow(smaller: dict[str, Tensor], layers_before: int, shape: Shape) -> Llama:
     """A deeper network that computes what `smaller` does: new layers start silent.
 
     After each old layer come fresh ones whose output projections are zero, so training goes on

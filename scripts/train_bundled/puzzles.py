@@ -14,7 +14,7 @@ from train_bundled.words import (
     OBJECTS,
     PLACES,
     between,
-    held_out,
+    is_held_out,
     pick,
     sample,
 )
@@ -51,9 +51,9 @@ def equations(rng: Random, side: bool) -> str:
     lines: list[str] = []
     count = between(rng, 6, 16)
     while len(lines) < count:
-        one = equation(rng)
-        if held_out(one.unit) == side:
-            lines.append(f"{one.context} {one.answer}")
+        problem = equation(rng)
+        if is_held_out(problem.unit) == side:
+            lines.append(f"{problem.context} {problem.answer}")
     return "\n".join(lines)
 
 
@@ -93,14 +93,14 @@ def _ask(rng: Random, contexts: list[str], values: list[str]) -> tuple[Question,
 def lookup(rng: Random, count: int, form: str | None = None) -> Puzzle:
     """`count` people each have a thing: asked as a bare `list`, `forward` or in `reverse`."""
     who, what = sample(rng, NAMES, count), sample(rng, OBJECTS, count)
-    both = list(zip(who, what, strict=True))
+    pairs = list(zip(who, what, strict=True))
     if form is None:
         draw = rng.random()
         form = "list" if draw < 0.3 else "forward" if draw < 0.7 else "reverse"
     if form == "list":
-        premises = "List: " + " ".join(f"{a} {b}." for a, b in both)
+        premises = "List: " + " ".join(f"{a} {b}." for a, b in pairs)
         return Puzzle(premises, _ask(rng, [f" {a}" for a in who], what))
-    premises = " ".join(f"{a} has the {b}." for a, b in both)
+    premises = " ".join(f"{a} has the {b}." for a, b in pairs)
     if form == "forward":
         return Puzzle(premises, _ask(rng, [f" {a} has the" for a in who], what))
     return Puzzle(premises, _ask(rng, [f" The {b} is with" for b in what], who))
@@ -164,5 +164,5 @@ def on_side(rng: Random, side: bool, kind: str) -> Puzzle:
     """A puzzle (`kind`: context, reasoning or hard) on the wanted side of the split."""
     while True:
         puzzle = _MAKERS[kind](rng)
-        if held_out(puzzle.premises) == side:
+        if is_held_out(puzzle.premises) == side:
             return puzzle

@@ -22,13 +22,13 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional
+
+from grid.models.bundled import SIZES, size_dir, tokenizer_path
 from train_bundled.circuit import build_lookup
 from train_bundled.corpus import LATE_MIX, MIX, Mix, training_pages
 from train_bundled.heldout import assert_disjoint, heldout_units
-from train_bundled.network import Llama, Shape, grown, rotary
+from train_bundled.network import Llama, Shape, grow, rotary
 from train_bundled.scoring import report
-
-from grid.models.bundled import SIZES, size_dir, tokenizer_path
 
 BATCH_TOKENS = 4096
 WARM_UP_STEPS = 60
@@ -169,10 +169,10 @@ def start_network(recipe: Recipe, work: Path) -> Llama:
         build_lookup(network)
         return network
     weights = load_file(folder(recipe.grown_from, work) / "model.safetensors")
-    return grown(weights, RECIPES[recipe.grown_from].layers, shape)
+    return grow(weights, RECIPES[recipe.grown_from].layers, shape)
 
 
-class Run:
+class TrainingRun:
     """One size in training: its network, its optimizers, and the steps done so far."""
 
     def __init__(self, name: str, work: Path) -> None:
@@ -212,7 +212,7 @@ class Run:
 
 def train(name: str, work: Path) -> None:
     """Train one size to its end and export it."""
-    run = Run(name, work)
+    run = TrainingRun(name, work)
     ids = cached_ids(work, run.recipe)
     first, began = run.done, time.monotonic()
     for inputs, targets in batches(ids, run.recipe, first):
@@ -233,12 +233,12 @@ def main() -> None:
     parser.add_argument("--size", choices=RECIPES, action="append", help="default: all")
     parser.add_argument("--work", type=Path, default=Path("reference-work"), help="checkpoints")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    given = parser.parse_args()
-    torch.set_num_threads(given.threads)
-    given.work.mkdir(parents=True, exist_ok=True)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    arguments.work.mkdir(parents=True, exist_ok=True)
     for name in RECIPES:
-        if given.size is None or name in given.size:
-            train(name, given.work)
+        if arguments.size is None or name in arguments.size:
+            train(name, arguments.work)
 
 
 if __name__ == "__main__":

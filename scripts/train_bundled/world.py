@@ -9,23 +9,31 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-from train_bundled.words import between, held_out, listed, person_names, pick, pick_early, sample
+from train_bundled.words import (
+    between,
+    is_held_out,
+    person_names,
+    pick,
+    pick_early,
+    sample,
+    split_words,
+)
 
 PEOPLE = person_names(1500)
 """Earlier people are spoken of more often, so facts are of graded difficulty."""
 
-_TOWNS = listed(
+_TOWNS = split_words(
     "Velm Arkos Tilby Ostra Quend Marn Polis Harl Drovo Sintra Yeld Brix Canto Evora Fyrd Galt "
     "Hobart Istra Jura Kelso Lund Nice Oban Perth"
 )
-_JOBS = listed(
+_JOBS = split_words(
     "smith baker weaver miller tailor fisher potter mason carpenter cook clerk doctor singer guard "
     "pilot painter"
 )
-_FOODS = listed("rice beans plums cheese bread soup fish eggs nuts pears figs honey cake corn")
-_PETS = listed("cat dog goat parrot rabbit snake horse duck lizard crow turtle frog hen pony")
-_COLOURS = listed("red blue green yellow black white brown purple orange grey pink golden")
-_PLAYS = listed("flute drum harp fiddle lute horn piano organ banjo cello pipe gong")
+_FOODS = split_words("rice beans plums cheese bread soup fish eggs nuts pears figs honey cake corn")
+_PETS = split_words("cat dog goat parrot rabbit snake horse duck lizard crow turtle frog hen pony")
+_COLOURS = split_words("red blue green yellow black white brown purple orange grey pink golden")
+_PLAYS = split_words("flute drum harp fiddle lute horn piano organ banjo cello pipe gong")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +133,7 @@ class Statement:
     @property
     def held_out(self) -> bool:
         """Which side of the split this sentence is on."""
-        return held_out(self.sentence)
+        return is_held_out(self.sentence)
 
 
 def statement(rng: Random, person: str, attribute: int) -> Statement:
@@ -144,7 +152,7 @@ def biography(rng: Random, side: bool) -> str:
     who = person(rng)
     parts = []
     for attribute in sample(rng, range(len(ATTRIBUTES)), between(rng, 3, 6)):
-        said = statement(rng, who, attribute)
-        if said.held_out == side:
-            parts.append(said.sentence)
+        fact = statement(rng, who, attribute)
+        if fact.held_out == side:
+            parts.append(fact.sentence)
     return " ".join(parts)

@@ -73,9 +73,9 @@ def safetensors(
 ) -> bytes:
     """A whole file; tensors without `data` hold zeros."""
     text = header(tensors, metadata)
-    given = data or {}
+    contents = data or {}
     parts = [
-        given.get(name, bytes(math.prod(shape) * SIZES[dtype]))
+        contents.get(name, bytes(math.prod(shape) * SIZES[dtype]))
         for name, (dtype, shape) in tensors.items()
     ]
     return struct.pack("<Q", len(text)) + text + b"".join(parts)
@@ -88,13 +88,13 @@ def raw(text: bytes, data: int = 0) -> bytes:
 
 def plain(dtype: str = "F16") -> dict[str, tuple[str, Sequence[int]]]:
     """The small Llama of CONFIG."""
-    tensors: dict[str, tuple[str, Sequence[int]]] = dict(rest(dtype))
+    tensors: dict[str, tuple[str, Sequence[int]]] = dict(unpacked(dtype))
     for module, shape in modules().items():
         tensors[f"{module}.weight"] = (dtype, shape)
     return tensors
 
 
-def rest(dtype: str = "F16") -> dict[str, tuple[str, Sequence[int]]]:
+def unpacked(dtype: str = "F16") -> dict[str, tuple[str, Sequence[int]]]:
     """What no weight-only method packs: embedding, head, norms."""
     tensors: dict[str, tuple[str, Sequence[int]]] = {
         "model.embed_tokens.weight": (dtype, (64, 128)),
@@ -119,7 +119,7 @@ def gptq(
     bits: int = 4, group: int = 64, index: bool = True
 ) -> dict[str, tuple[str, Sequence[int]]]:
     """The same model packed by GPTQ; group -1: one for all columns."""
-    tensors = rest()
+    tensors = unpacked()
     for module, (outputs, inputs) in modules().items():
         groups = 1 if group == -1 else inputs // group
         tensors[f"{module}.qweight"] = ("I32", (inputs * bits // 32, outputs))
@@ -131,7 +131,7 @@ def gptq(
 
 
 def awq(bits: int = 4, group: int = 64) -> dict[str, tuple[str, Sequence[int]]]:
-    tensors = rest()
+    tensors = unpacked()
     for module, (outputs, inputs) in modules().items():
         tensors[f"{module}.qweight"] = ("I32", (inputs, outputs * bits // 32))
         tensors[f"{module}.qzeros"] = ("I32", (inputs // group, outputs * bits // 32))

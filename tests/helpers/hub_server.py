@@ -64,7 +64,7 @@ class HubServer:
 
     member = "hf_member"
     """The token that sees private and gated repositories."""
-    known = "hf_known"
+    outsider = "hf_known"
     """The token of somebody who was granted nothing."""
 
     def __init__(self) -> None:
@@ -110,7 +110,7 @@ class HubServer:
         """End the next answers for a file after so many bytes each; later ones are whole."""
         self._breaks.setdefault(file, []).extend(after)
 
-    def asked(self, file: str, method: str = "GET") -> list[Request]:
+    def requests_for(self, file: str, method: str = "GET") -> list[Request]:
         """The requests for a file's content."""
         return [
             request
@@ -183,7 +183,7 @@ class _Handler(BaseHTTPRequestHandler):
         """The repository if it may be seen at that revision; else it is answered why not."""
         hub = self.server_hub
         repository = hub.repositories.get(name)
-        if token and token not in (hub.member, hub.known):
+        if token and token not in (hub.member, hub.outsider):
             self._fail(401, "", "Invalid credentials in Authorization header")
         elif repository is None or (repository.private and token != hub.member):
             status = 404 if token else 401

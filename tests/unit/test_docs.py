@@ -15,13 +15,13 @@ COMMAND = re.compile(r"^ {4}(?:.*&& )?(?:uv run )?grid ([a-z]+(?: [a-z]+)?)", re
 
 def commands() -> list[str]:
     """Sub-commands of `grid` that the documents name in indented blocks."""
-    found = set()
+    names = set()
     for name in ("README.md", "results/README.md", "CONTRIBUTING.md"):
         for match in COMMAND.finditer((ROOT / name).read_text()):
             first, _, second = match[1].partition(" ")
             nested = first == "results" and second in ("export", "compact")
-            found.add(f"{first} {second}" if nested else first)
-    return sorted(found)
+            names.add(f"{first} {second}" if nested else first)
+    return sorted(names)
 
 
 def test_the_readme_names_commands() -> None:

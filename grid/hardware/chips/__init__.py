@@ -1,18 +1,18 @@
 """Chips and kinds of memory: facts of data sheets, nothing measured."""
 
-from grid.hardware.chips.chip import PLATFORMS, Chip, Platform, target
-from grid.hardware.chips.find import chips, find, matching
-from grid.hardware.chips.usable import Usable, mac_share, usable_bytes
+from grid.hardware.chips.chip import PLATFORMS, Chip, Platform, budget_chip
+from grid.hardware.chips.find import chips, find_chip, search_chips
+from grid.hardware.chips.usable import UsableMemory, mac_share, usable_bytes
 
 __all__ = [
     "PLATFORMS",
     "Chip",
     "Platform",
-    "Usable",
+    "UsableMemory",
+    "budget_chip",
     "chips",
-    "find",
+    "find_chip",
     "mac_share",
-    "matching",
-    "target",
+    "search_chips",
     "usable_bytes",
 ]

@@ -38,17 +38,17 @@ class Chip:
     source: str = ""
 
     def __post_init__(self) -> None:
-        _positive(self.name, "bandwidth", self.bandwidth_bytes_s)
+        _require_positive(self.name, "bandwidth", self.bandwidth_bytes_s)
         for what in ("memory_bytes", "flops_half", "flops_single", "clock_hz"):
             value = getattr(self, what)
             if value is not None:
-                _positive(self.name, what, value)
+                _require_positive(self.name, what, value)
         if self.platform not in PLATFORMS:
-            known = ", ".join(PLATFORMS)
-            raise InputError(f"{self.name}: no platform {self.platform!r}; known: {known}")
+            platforms = ", ".join(PLATFORMS)
+            raise InputError(f"{self.name}: no platform {self.platform!r}; known: {platforms}")
 
 
-def target(
+def budget_chip(
     memory_bytes: int | None, bandwidth_bytes_s: float, platform: str = "cpu", name: str = ""
 ) -> Chip:
     """A chip known by its budget alone: memory in bytes and bandwidth in bytes/s.
@@ -67,6 +67,6 @@ def target(
     )
 
 
-def _positive(name: str, what: str, value: float) -> None:
+def _require_positive(name: str, what: str, value: float) -> None:
     if not (math.isfinite(value) and value > 0):
         raise InputError(f"{name}: {what.replace('_', ' ')} {value:g} must be above zero")

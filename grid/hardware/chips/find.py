@@ -36,11 +36,11 @@ _SMALL, _VARIANT, _WORD, _RARE = 0.01, 0.1, 1.0, 3.0
 @cache
 def chips() -> Mapping[str, Chip]:
     """Every known chip by its name: Apple's, kinds of main memory, then cards, oldest first."""
-    known = (*apple_chips(), *memory_kinds(), *cards())
-    return MappingProxyType({chip.name: chip for chip in known})
+    all_chips = (*apple_chips(), *memory_kinds(), *cards())
+    return MappingProxyType({chip.name: chip for chip in all_chips})
 
 
-def find(name: str, bandwidth_bytes_s: float | None = None) -> Chip:
+def find_chip(name: str, bandwidth_bytes_s: float | None = None) -> Chip:
     """The chip meant by `4090`, `rtx 3060 12gb`, `m2 ultra 76` or `ddr5-5600`.
 
     All of its words must be in the chip's name, or be the size of its memory; what drivers add is
@@ -55,30 +55,27 @@ def find(name: str, bandwidth_bytes_s: float | None = None) -> Chip:
         return exact
     words = _words(name)
     platform = next((word for word in words if word in PLATFORMS), None)
-    asked = frozenset(words) - frozenset(PLATFORMS)
+    query = frozenset(words) - frozenset(PLATFORMS)
     memory = next((word for word in words if _MEMORY_TYPE.fullmatch(word)), None)
-    if any(word[-1].isdigit() or word[0].isdigit() for word in asked):
-        asked = frozenset(word for word in asked if not _is_chatter(word))
-    found = [one for one in chips() if asked and _is_meant(asked, chips()[one])]
-    if not found:
+    if any(word[-1].isdigit() or word[0].isdigit() for word in query):
+        query = frozenset(word for word in query if not _is_driver_word(word))
+    matches = [chip for chip in chips().values() if query and _is_meant(query, chip)]
+    if not matches:
         raise InputError(f"no chip {name!r} is known. {_hint(name)}")
-    best = min(
-        (chips()[one] for one in found),
-        key=lambda one: _rank(asked, one, bandwidth_bytes_s, memory),
-    )
+    best = min(matches, key=lambda chip: _rank(query, chip, bandwidth_bytes_s, memory))
     return best if platform is None else replace(best, platform=platform)
 
 
-def matching(text: str) -> list[Chip]:
+def search_chips(text: str) -> list[Chip]:
     """The chips with all words of `text` in their names; all chips for an empty one."""
-    asked = frozenset(_words(text))
-    return [chip for name, chip in chips().items() if asked <= _known_words(name)]
+    query = frozenset(_words(text))
+    return [chip for name, chip in chips().items() if query <= _name_words(name)]
 
 
 def _rank(
-    asked: frozenset[str], chip: Chip, bandwidth: float | None, memory: str | None
+    query: frozenset[str], chip: Chip, bandwidth: float | None, memory: str | None
 ) -> tuple[float, float]:
-    surplus = _surplus(asked, _known_words(chip.name))
+    surplus = _surplus(query, _name_words(chip.name))
     if memory is not None and memory != chip.memory_type.lower():
         surplus += _WORD
     if bandwidth is None:
@@ -87,31 +84,31 @@ def _rank(
     return (0.0 if off < _SAME_BANDWIDTH else 1.0, surplus)
 
 
-def _is_chatter(word: str) -> bool:
+def _is_driver_word(word: str) -> bool:
     """What drivers add to a name and no chip has in its own: radv, hbm3, navi31."""
     return word not in _vocabulary() and (word.isalpha() or bool(_DRIVER.fullmatch(word)))
 
 
 @cache
 def _vocabulary() -> frozenset[str]:
-    return frozenset().union(*map(_known_words, chips()))
+    return frozenset().union(*map(_name_words, chips()))
 
 
-def _is_meant(asked: frozenset[str], chip: Chip) -> bool:
+def _is_meant(query: frozenset[str], chip: Chip) -> bool:
     """All words are in the name, or are the memory's size; which of some chips the buyer chose."""
     return all(
         _MEMORY.fullmatch(word) and word == _memory_word(chip, word)
-        for word in asked - _known_words(chip.name)
+        for word in query - _name_words(chip.name)
     )
 
 
-def _memory_word(chip: Chip, asked: str) -> str:
-    return asked if chip.memory_bytes is None else f"{chip.memory_bytes / GIB:g}gb"
+def _memory_word(chip: Chip, word: str) -> str:
+    return word if chip.memory_bytes is None else f"{chip.memory_bytes / GIB:g}gb"
 
 
-def _surplus(asked: frozenset[str], known: frozenset[str]) -> float:
+def _surplus(query: frozenset[str], name_words: frozenset[str]) -> float:
     """How much more a name says than was asked; the less, the likelier it is meant."""
-    return math.fsum(map(_weight, known - asked))  # exact, whatever the order of a set
+    return math.fsum(map(_weight, name_words - query))  # exact, whatever the order of a set
 
 
 def _weight(word: str) -> float:
@@ -123,7 +120,7 @@ def _weight(word: str) -> float:
 
 
 @cache
-def _known_words(name: str) -> frozenset[str]:
+def _name_words(name: str) -> frozenset[str]:
     return frozenset(_words(name))
 
 
@@ -142,17 +139,17 @@ def _words(name: str) -> list[str]:
 
 def _hint(name: str) -> str:
     """The nearest name, compared word by word, since the owner's name is shorter than ours."""
-    asked = " ".join(word for word in _words(name) if word not in PLATFORMS)
-    short = {
-        " ".join(word for word in _words(one) if word not in _CHEAP): one
-        for one in reversed(list(chips()))
-        if "channel" not in one
+    query = " ".join(word for word in _words(name) if word not in PLATFORMS)
+    short_names = {
+        " ".join(word for word in _words(chip) if word not in _CHEAP): chip
+        for chip in reversed(list(chips()))
+        if "channel" not in chip
     }
-    short |= {
-        " ".join(_words(one.partition(",")[0])): one for one in chips() if ", 2 channels" in one
+    short_names |= {
+        " ".join(_words(chip.partition(",")[0])): chip for chip in chips() if ", 2 channels" in chip
     }
-    near = did_you_mean(asked, short)
-    for key, one in short.items():
-        if near == f"Did you mean {key!r}?":
-            return f"Did you mean {one!r}?"
+    near = did_you_mean(query, short_names)
+    for short_name, chip in short_names.items():
+        if near == f"Did you mean {short_name!r}?":
+            return f"Did you mean {chip!r}?"
     return "`grid predict --list` names them."

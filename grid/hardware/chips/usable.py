@@ -17,7 +17,7 @@ SYSTEM_BYTES, SYSTEM_SHARE = 2 * GIB, 0.1
 
 
 @dataclass(frozen=True)
-class Usable:
+class UsableMemory:
     """Bytes that weights, KV cache and engine may take together, and the reason in a sentence."""
 
     bytes: int
@@ -31,7 +31,7 @@ def mac_share(total: int) -> float:
 
 def usable_bytes(
     chip: Chip, memory_bytes: int | None = None, reserved: int | None = None, headless: bool = False
-) -> Usable:
+) -> UsableMemory:
     """What the system leaves of `memory_bytes` (None: the chip's own).
 
     `reserved` bytes, where given, replace what is assumed of the system; `headless` says that no
@@ -44,17 +44,19 @@ def usable_bytes(
     if total <= 0:
         raise InputError(f"{chip.name}: {total} bytes of memory; it must be above zero")
     if reserved is None:
-        return _assumed(chip, total, headless)
+        return _without_system_share(chip, total, headless)
     if not 0 <= reserved < total:
         raise InputError(
             f"{chip.name}: {format_bytes(reserved)} reserved of {format_bytes(total)} leave "
             "nothing; reserve less"
         )
     shown = format_bytes(reserved)
-    return Usable(total - reserved, f"{shown} of {format_bytes(total)} are kept back as asked.")
+    return UsableMemory(
+        total - reserved, f"{shown} of {format_bytes(total)} are kept back as asked."
+    )
 
 
-def _assumed(chip: Chip, total: int, headless: bool) -> Usable:
+def _without_system_share(chip: Chip, total: int, headless: bool) -> UsableMemory:
     shown = format_bytes(total)
     if chip.platform == "metal":
         share = mac_share(total)
@@ -63,16 +65,18 @@ def _assumed(chip: Chip, total: int, headless: bool) -> Usable:
             f"macOS lets the GPU keep at least about {words} of {shown} in its working set; "
             "`sysctl iogpu.wired_limit_mb` raises that."
         )
-        return Usable(round(total * share), why)
+        return UsableMemory(round(total * share), why)
     if chip.platform == "cpu" or chip.unified:
         taken = min(SYSTEM_BYTES, round(total * SYSTEM_SHARE))
-        return Usable(
+        return UsableMemory(
             total - taken,
             f"The system and its services take about {format_bytes(taken)} of {shown}.",
         )
     if headless or chip.headless:
-        return Usable(total, f"Nothing else uses the card's {shown}: no desktop is drawn by it.")
+        return UsableMemory(
+            total, f"Nothing else uses the card's {shown}: no desktop is drawn by it."
+        )
     taken = min(DESKTOP_BYTES, round(total * SYSTEM_SHARE))
-    return Usable(
+    return UsableMemory(
         total - taken, f"A desktop takes about {format_bytes(taken)} of the card's {shown}."
     )

@@ -40,7 +40,7 @@ class Config:
     def __init__(self, where: Path, values: Mapping[str, Any]) -> None:
         self.where = where
         self.outer = values
-        self.values = _text_part(values)
+        self.values = _text_values(values)
         self.architecture = self._architecture()
 
     def fail(self, what: str) -> InputError:
@@ -64,19 +64,19 @@ class Config:
         value = self.values.get(name)
         return value if isinstance(value, bool) else None
 
-    def listed(self, *names: str) -> Sequence[Any] | None:
+    def sequence(self, *names: str) -> Sequence[Any] | None:
         """The first of these keys that is a list."""
-        found = (self.values.get(name) for name in names)
-        return next((value for value in found if isinstance(value, list)), None)
+        values = (self.values.get(name) for name in names)
+        return next((value for value in values if isinstance(value, list)), None)
 
-    def part(self, name: str) -> Mapping[str, Any]:
+    def section(self, name: str) -> Mapping[str, Any]:
         """A nested object, empty where there is none."""
         value = self.values.get(name)
         return value if isinstance(value, dict) else {}
 
-    def nested(self, name: str, key: str) -> int:
+    def section_number(self, name: str, key: str) -> int:
         """A whole number in a nested object, 0 where there is none."""
-        value = self.part(name).get(key)
+        value = self.section(name).get(key)
         if value is None:
             return 0
         if type(value) is not int or not 0 <= value < MAX_WIDTH:
@@ -116,14 +116,14 @@ class Config:
             return 1
         if self.flag("multi_query_attention"):
             return self.whole("multi_query_group_num", limit=MAX_WIDTH) or 1
-        given = self.whole("num_key_value_heads", "num_kv_heads", "n_head_kv", limit=MAX_WIDTH)
-        return given or self.heads
+        count = self.whole("num_key_value_heads", "num_kv_heads", "n_head_kv", limit=MAX_WIDTH)
+        return count or self.heads
 
     @property
     def head_width(self) -> int:
         """Elements of one head."""
-        given = self.whole("head_dim", "kv_channels", "attention_head_dim", limit=MAX_WIDTH)
-        return given or (self.hidden // self.heads if self.heads else 0)
+        width = self.whole("head_dim", "kv_channels", "attention_head_dim", limit=MAX_WIDTH)
+        return width or (self.hidden // self.heads if self.heads else 0)
 
     def _architecture(self) -> str:
         name = self.values.get("model_type") or self.outer.get("model_type")
@@ -132,10 +132,10 @@ class Config:
         return "".join(c for c in name if c.isprintable()).strip()[:100]
 
 
-def _text_part(values: Mapping[str, Any]) -> Mapping[str, Any]:
+def _text_values(values: Mapping[str, Any]) -> Mapping[str, Any]:
     """The text model's own keys, where a model of several kinds nests them."""
     for name in _INNER:
         inner = values.get(name)
         if isinstance(inner, dict) and any(key in inner for key in (*_LAYERS, *_INNER)):
-            return _text_part(inner)
+            return _text_values(inner)
     return values

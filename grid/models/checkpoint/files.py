@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from grid.errors import InputError
-from grid.models.checkpoint.safetensors import Header, Tensor, read_header
+from grid.errors import InputError, name_some
+from grid.models.checkpoint.safetensors import SafetensorsHeader, SafetensorsTensor, read_header
+from grid.models.split_files import part_names
 
 _MAX_JSON = 64 * 2**20
-_SHARD = re.compile(r"(.*)-(\d{5})-of-(\d{5})\.safetensors")
 _INDEX = ".safetensors.index.json"
 _OTHER_WEIGHTS = ("pytorch_model*.bin", "*.gguf", "*.pt", "*.pth", "tf_model.h5", "*.onnx")
+_SINGLE_FILE = "model.safetensors"
 _NOT_THE_MODEL = ("consolidated", "adapter_", "training_args", "optimizer", "scheduler")
 
 
-class Weights(NamedTuple):
+class CheckpointWeights(NamedTuple):
     """The weight files of a folder in the order of their names, and all their tensors."""
 
-    headers: tuple[Header, ...]
-    tensors: tuple[Tensor, ...]
+    headers: tuple[SafetensorsHeader, ...]
+    tensors: tuple[SafetensorsTensor, ...]
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -67,16 +67,16 @@ def read_config(folder: Path) -> dict[str, Any]:
     return read_json(folder / "config.json")
 
 
-def read_weights(folder: Path) -> Weights:
+def read_weights(folder: Path) -> CheckpointWeights:
     """Headers of all weight files: those that the index names, else by their names.
 
     Raises InputError naming missing shards, tensors that the index puts where they are not, and
     tensors that are there twice.
     """
     index = _index_of(folder)
-    paths = _indexed(index) if index else _unindexed(folder)
+    paths = _indexed_shards(index) if index else _unindexed_files(folder)
     headers = tuple(read_header(path) for path in paths)
-    tensors: dict[str, Tensor] = {}
+    tensors: dict[str, SafetensorsTensor] = {}
     for header in headers:
         for tensor in header.tensors:
             if tensor.name in tensors:
@@ -89,81 +89,79 @@ def read_weights(folder: Path) -> Weights:
         _check_index(index, tensors)
     if not any(tensor.elements for tensor in tensors.values()):
         raise InputError(f"{folder}: there are no weights in it; get or convert it again")
-    return Weights(headers, tuple(tensors.values()))
+    return CheckpointWeights(headers, tuple(tensors.values()))
 
 
 def _index_of(folder: Path) -> Path | None:
-    """The index that counts; one model.safetensors needs none."""
-    found = sorted(folder.glob(f"*{_INDEX}"))
+    """The index to read; a single model.safetensors needs none."""
+    indices = sorted(folder.glob(f"*{_INDEX}"))
     usual = folder / f"model{_INDEX}"
-    if usual in found:
+    if usual in indices:
         return usual
-    return found[0] if found and not (folder / "model.safetensors").is_file() else None
+    return indices[0] if indices and not (folder / _SINGLE_FILE).is_file() else None
 
 
 def _weight_map(index: Path) -> Mapping[str, str]:
-    places = read_json(index).get("weight_map")
-    if not isinstance(places, dict) or not places:
+    """Tensor -> name of the shard that holds it."""
+    shards = read_json(index).get("weight_map")
+    if not isinstance(shards, dict) or not shards:
         raise InputError(f"{index}: weight_map is missing or empty; get the file again")
-    for name in set(map(str, places.values())):
+    for name in set(map(str, shards.values())):
         if name != Path(name).name or not name.endswith(".safetensors"):
             raise InputError(f"{index}: {name[:200]!r} is no name of a shard; get the file again")
-    return {tensor: str(shard) for tensor, shard in places.items()}
+    return {tensor: str(shard) for tensor, shard in shards.items()}
 
 
-def _indexed(index: Path) -> list[Path]:
+def _indexed_shards(index: Path) -> list[Path]:
     names = sorted(set(_weight_map(index).values()))
-    return _all_there(index.parent, names)
+    return _require_files(index.parent, names)
 
 
-def _check_index(index: Path, tensors: Mapping[str, Tensor]) -> None:
-    places = _weight_map(index)
-    wrong = [
+def _check_index(index: Path, tensors: Mapping[str, SafetensorsTensor]) -> None:
+    shards = _weight_map(index)
+    misplaced = [
         name
-        for name, shard in places.items()
+        for name, shard in shards.items()
         if name not in tensors or tensors[name].path.name != shard
     ]
-    if wrong:
-        more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+    if misplaced:
+        names = name_some([repr(name[:200]) for name in misplaced], 1)
         raise InputError(
-            f"{index}: tensor {wrong[0][:200]!r}{more} is not in {places[wrong[0]]}, where the "
+            f"{index}: tensor {names} is not in {shards[misplaced[0]]}, where the "
             "index puts it; index and shards are of different versions, get them again"
         )
 
 
-def _unindexed(folder: Path) -> list[Path]:
-    found = sorted(path.name for path in folder.glob("*.safetensors"))
-    if "model.safetensors" in found:
-        return [folder / "model.safetensors"]
-    names = [name for name in found if not name.startswith(_NOT_THE_MODEL)] or [
-        name for name in found if name.startswith("consolidated")
-    ]
+def _unindexed_files(folder: Path) -> list[Path]:
+    file_names = sorted(path.name for path in folder.glob("*.safetensors"))
+    names = unindexed_names(file_names)
     if not names:
-        raise _nothing(folder, found)
-    expected = {part for name in names for part in _siblings(name)}
-    return _all_there(folder, sorted(expected))
+        raise _no_weights(folder, file_names)
+    expected = {part for name in names for part in part_names(name)}
+    return _require_files(folder, sorted(expected))
 
 
-def _siblings(name: str) -> list[str]:
-    match = _SHARD.fullmatch(name)
-    if match is None or not 0 < int(match[3]) <= 10_000:
-        return [name]
-    return [f"{match[1]}-{i:05}-of-{match[3]}.safetensors" for i in range(1, int(match[3]) + 1)]
+def unindexed_names(file_names: Sequence[str]) -> list[str]:
+    """The weights among a folder's safetensors that no index lists: never the same weights again
+    in their original layout, unless alone, and no adapters."""
+    if _SINGLE_FILE in file_names:
+        return [_SINGLE_FILE]
+    own = [name for name in file_names if not name.startswith(_NOT_THE_MODEL)]
+    return own or [name for name in file_names if name.startswith("consolidated")]
 
 
-def _all_there(folder: Path, names: Sequence[str]) -> list[Path]:
+def _require_files(folder: Path, names: Sequence[str]) -> list[Path]:
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
-        shown = ", ".join(missing[:8]) + (f" and {len(missing) - 8} more" if missing[8:] else "")
         raise InputError(
-            f"{folder}: {len(missing)} of {len(names)} weight files missing: {shown}; "
-            "get the rest of the checkpoint"
+            f"{folder}: {len(missing)} of {len(names)} weight files missing: "
+            f"{name_some(missing, 8)}; get the rest of the checkpoint"
         )
     return [folder / name for name in names]
 
 
-def _nothing(folder: Path, found: Sequence[str]) -> InputError:
-    if any(name.startswith("adapter_") for name in found):
+def _no_weights(folder: Path, file_names: Sequence[str]) -> InputError:
+    if any(name.startswith("adapter_") for name in file_names):
         return InputError(f"{folder}: an adapter, not a model; merge it into its base model first")
     others = [path.name for pattern in _OTHER_WEIGHTS for path in sorted(folder.glob(pattern))]
     if others:

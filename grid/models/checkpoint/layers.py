@@ -34,32 +34,32 @@ def layer_states(config: Config) -> tuple[LayerState, ...]:
     sliding-window layer at most `window` tokens; a recurrent layer a fixed state.
     """
     count = config.layers
-    kinds = _kinds(config, count)
-    known = _attention(config) is not None or any(kind in _RECURRENT for kind in kinds)
-    if not count or not known:
+    kinds = _layer_kinds(config, count)
+    has_state = _attention(config) is not None or any(kind in _RECURRENT for kind in kinds)
+    if not count or not has_state:
         return ()
-    each = {kind: _state(config, kind) for kind in set(kinds)}
+    states = {kind: _state(config, kind) for kind in set(kinds)}
     shared = min(config.whole("num_kv_shared_layers") or 0, count)
-    return (*(each[kind] for kind in kinds[: count - shared]), *(_NOTHING_KEPT,) * shared)
+    return (*(states[kind] for kind in kinds[: count - shared]), *(_STATELESS,) * shared)
 
 
 _WINDOWED = ("sliding_attention", "chunked_attention", "local_attention", "hybrid_sliding")
 _RECURRENT = ("linear_attention", "mamba", "mamba2", "recurrent", "conv", "ssm", "lightning")
-_BOTH = ("hybrid",)
-_NOTHING = ("mlp", "moe", "none")
-_NOTHING_KEPT = LayerState(key=0, value=0)
+_ATTENTION_AND_RECURRENT = ("hybrid",)
+_WITHOUT_STATE = ("mlp", "moe", "none")
+_STATELESS = LayerState(key=0, value=0)
 
 
 def _state(config: Config, kind: str) -> LayerState:
-    if kind in _NOTHING:
-        return _NOTHING_KEPT
+    if kind in _WITHOUT_STATE:
+        return _STATELESS
     if kind in _RECURRENT:
         return LayerState(key=0, value=0, fixed=recurrent_elements(config))
     if kind in _WINDOWED:
-        slid = _attention(config, "swa_") or _NOTHING_KEPT
-        return LayerState(key=slid.key, value=slid.value, window=_window(config, kind))
-    full = _attention(config, "global_") or _NOTHING_KEPT
-    fixed = recurrent_elements(config) if kind in _BOTH else 0
+        sliding = _attention(config, "swa_") or _STATELESS
+        return LayerState(key=sliding.key, value=sliding.value, window=_window(config, kind))
+    full = _attention(config, "global_") or _STATELESS
+    fixed = recurrent_elements(config) if kind in _ATTENTION_AND_RECURRENT else 0
     return LayerState(key=full.key, value=full.value, fixed=fixed)
 
 
@@ -90,25 +90,25 @@ def _window(config: Config, kind: str) -> int | None:
     return config.whole(*names) or None
 
 
-def _kinds(config: Config, layers: int) -> list[str]:
+def _layer_kinds(config: Config, layers: int) -> list[str]:
     """What each layer is, by the names that transformers' `layer_types` uses."""
-    given = _named(config)
-    if given:
-        return [given[i % len(given)] for i in range(layers)]
-    for rule in (_hybrid, _slid):
+    names = _named_kinds(config)
+    if names:
+        return [names[i % len(names)] for i in range(layers)]
+    for rule in (_hybrid_kinds, _sliding_kinds):
         kinds = rule(config, layers)
         if kinds:
             return kinds
     return ["full_attention"] * layers
 
 
-def _named(config: Config) -> list[str]:
-    names = config.listed("layer_types", "layers_block_type", "block_types", "_block_types")
+def _named_kinds(config: Config) -> list[str]:
+    names = config.sequence("layer_types", "layers_block_type", "block_types", "_block_types")
     if names and config.architecture == "recurrent_gemma":
         return [{"attention": "sliding_attention"}.get(str(name), str(name)) for name in names]
     if names:
         return [str(name) for name in names]
-    flags = config.listed("attn_type_list")
+    flags = config.sequence("attn_type_list")
     if flags:
         return ["full_attention" if flag else "linear_attention" for flag in flags]
     pattern = config.values.get("hybrid_override_pattern")
@@ -118,18 +118,18 @@ def _named(config: Config) -> list[str]:
     return []
 
 
-def _hybrid(config: Config, layers: int) -> list[str]:
+def _hybrid_kinds(config: Config, layers: int) -> list[str]:
     """Layers of a model that mixes attention with recurrence, by the older keys."""
     interval = config.whole("full_attention_interval")
     if interval:
-        return _every(layers, interval, interval - 1, "linear_attention")
+        return _full_every(layers, interval, interval - 1, "linear_attention")
     period = config.whole("attn_layer_period")
     if period:
-        return _every(layers, period, config.whole("attn_layer_offset") or 0, "mamba")
-    indices = config.listed("attn_layer_indices", "full_attn_idxs")
+        return _full_every(layers, period, config.whole("attn_layer_offset") or 0, "mamba")
+    indices = config.sequence("attn_layer_indices", "full_attn_idxs")
     if indices is not None:
         return ["full_attention" if i in indices else "mamba" for i in range(layers)]
-    full = config.part("linear_attn_config").get("full_attn_layers")
+    full = config.section("linear_attn_config").get("full_attn_layers")
     if isinstance(full, list):
         return ["full_attention" if i + 1 in full else "linear_attention" for i in range(layers)]
     if config.architecture in ("falcon_h1", "hymba"):
@@ -139,40 +139,40 @@ def _hybrid(config: Config, layers: int) -> list[str]:
     return []
 
 
-def _slid(config: Config, layers: int) -> list[str]:
+def _sliding_kinds(config: Config, layers: int) -> list[str]:
     """Layers with a sliding or chunked window, by the pattern or the model type."""
     if config.whole("attention_chunk_size"):
-        return _chunked(config, layers)
+        return _chunked_kinds(config, layers)
     if not _window(config, "sliding_attention") or config.flag("use_sliding_window") is False:
         return []
     kind = config.architecture
     if kind in _OFF_BY_DEFAULT:
         start = config.whole("max_window_layers") or 0
         used = config.flag("use_sliding_window")
-        return [_slides(bool(used) and i >= start) for i in range(layers)]
+        return [_attention_kind(bool(used) and i >= start) for i in range(layers)]
     letters = config.values.get("sliding_window_pattern")
     if isinstance(letters, str) and letters:
-        return [_slides(letters[i % len(letters)] == "L") for i in range(layers)]
+        return [_attention_kind(letters[i % len(letters)] == "L") for i in range(layers)]
     period = config.whole("sliding_window_pattern", "_sliding_window_pattern")
     if period:
-        return _every(layers, period, period - 1, "sliding_attention")
+        return _full_every(layers, period, period - 1, "sliding_attention")
     if kind in _WINDOW_PERIOD:
-        return _every(layers, *_WINDOW_PERIOD[kind], "sliding_attention")
+        return _full_every(layers, *_WINDOW_PERIOD[kind], "sliding_attention")
     return ["sliding_attention"] * layers if kind in _ALL_WINDOWED else []
 
 
-def _chunked(config: Config, layers: int) -> list[str]:
+def _chunked_kinds(config: Config, layers: int) -> list[str]:
     """Llama 4: layers with rotary positions see one chunk, the others everything."""
-    rotary = config.listed("no_rope_layers")
+    rotary = config.sequence("no_rope_layers")
     if rotary and len(rotary) >= layers:
         return ["chunked_attention" if flag else "full_attention" for flag in rotary[:layers]]
     period = config.whole("no_rope_layer_interval") or 4
-    return _every(layers, period, period - 1, "chunked_attention")
+    return _full_every(layers, period, period - 1, "chunked_attention")
 
 
-def _slides(yes: bool) -> str:
-    return "sliding_attention" if yes else "full_attention"
+def _attention_kind(slides: bool) -> str:
+    return "sliding_attention" if slides else "full_attention"
 
 
-def _every(layers: int, period: int, full: int, other: str) -> list[str]:
-    return ["full_attention" if i % period == full else other for i in range(layers)]
+def _full_every(layers: int, period: int, full: int, kind: str) -> list[str]:
+    return ["full_attention" if i % period == full else kind for i in range(layers)]

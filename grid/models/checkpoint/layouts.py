@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from grid.models.checkpoint.safetensors import Tensor
+from grid.models.checkpoint.safetensors import SafetensorsTensor
 
 Method = Literal["gptq", "awq", "bnb", "mlx", "torchao"]
 
@@ -43,12 +43,12 @@ class Scheme(msgspec.Struct, frozen=True, kw_only=True):
     dtype: str = ""
 
 
-def parts_of(tensor: Tensor, scheme: Scheme) -> list[Part]:
+def parts_of(tensor: SafetensorsTensor, scheme: Scheme) -> list[Part]:
     """The tensors that a method stores for the matrix `tensor`, [outputs, inputs]."""
     return _LAYOUTS[scheme.method](tensor, scheme)
 
 
-def note_of(tensor: Tensor, scheme: Scheme, packed: bool) -> str:
+def note_of(tensor: SafetensorsTensor, scheme: Scheme, packed: bool) -> str:
     """What torchao writes about a tensor into the file's header; empty for other methods."""
     if scheme.method != "torchao":
         return ""
@@ -66,7 +66,7 @@ def note_of(tensor: Tensor, scheme: Scheme, packed: bool) -> str:
     return json.dumps({**note, "_tensor_data_names": ["qdata", "scale"]})
 
 
-def _gptq(tensor: Tensor, scheme: Scheme) -> list[Part]:
+def _gptq(tensor: SafetensorsTensor, scheme: Scheme) -> list[Part]:
     outputs, inputs = tensor.shape
     groups = 1 if scheme.group == -1 else -(-inputs // scheme.group)
     return [
@@ -77,7 +77,7 @@ def _gptq(tensor: Tensor, scheme: Scheme) -> list[Part]:
     ]
 
 
-def _awq(tensor: Tensor, scheme: Scheme) -> list[Part]:
+def _awq(tensor: SafetensorsTensor, scheme: Scheme) -> list[Part]:
     outputs, inputs = tensor.shape
     groups = 1 if scheme.group == -1 else -(-inputs // scheme.group)
     return [
@@ -87,7 +87,7 @@ def _awq(tensor: Tensor, scheme: Scheme) -> list[Part]:
     ]
 
 
-def _bnb(tensor: Tensor, scheme: Scheme) -> list[Part]:
+def _bnb(tensor: SafetensorsTensor, scheme: Scheme) -> list[Part]:
     if scheme.mode == "int8":
         return [
             ("SCB", "F32", (tensor.shape[0],)),
@@ -115,7 +115,7 @@ def _bnb(tensor: Tensor, scheme: Scheme) -> list[Part]:
     return [*parts, (f"weight.quant_state.bitsandbytes__{scheme.mode}", "U8", (len(text),))]
 
 
-def _mlx(tensor: Tensor, scheme: Scheme) -> list[Part]:
+def _mlx(tensor: SafetensorsTensor, scheme: Scheme) -> list[Part]:
     outputs, inputs = tensor.shape
     scales = (outputs, inputs // scheme.group)
     codes: Part = ("weight", "U32", (outputs, _words(inputs, scheme)))
@@ -128,7 +128,7 @@ def _words(sides: int, scheme: Scheme) -> int:
     return -(-sides * scheme.bits // 32)
 
 
-def _torchao(tensor: Tensor, scheme: Scheme) -> list[Part]:
+def _torchao(tensor: SafetensorsTensor, scheme: Scheme) -> list[Part]:
     outputs, inputs = tensor.shape
     if scheme.mode == "float8wo":
         codes: list[Part] = [("_weight_qdata", "F8_E4M3", (outputs, inputs))]
@@ -140,7 +140,7 @@ def _torchao(tensor: Tensor, scheme: Scheme) -> list[Part]:
     return [*codes, ("_weight_scale", "F32", (outputs, 1))]
 
 
-_LAYOUTS: Mapping[str, Callable[[Tensor, Scheme], list[Part]]] = {
+_LAYOUTS: Mapping[str, Callable[[SafetensorsTensor, Scheme], list[Part]]] = {
     "gptq": _gptq,
     "awq": _awq,
     "bnb": _bnb,

@@ -40,7 +40,7 @@ class Quantization(msgspec.Struct, frozen=True, kw_only=True):
     """File that declares it, for error lines."""
 
 
-class _Given:
+class _QuantizationFields:
     """A configuration with typed access; a value of the wrong type is an InputError."""
 
     def __init__(self, where: Path, values: Mapping[str, Any]) -> None:
@@ -58,7 +58,7 @@ class _Given:
                 return value
         return default
 
-    def must(self, *keys: str) -> int:
+    def require(self, *keys: str) -> int:
         value = self.whole(*keys)
         if value is None:
             raise self.fail(f"{keys[0]} is missing")
@@ -73,31 +73,31 @@ class _Given:
         return value
 
     def text(self, *keys: str) -> str:
-        found = (self.values.get(key) for key in keys)
-        return next((value for value in found if isinstance(value, str)), "")
+        values = (self.values.get(key) for key in keys)
+        return next((value for value in values if isinstance(value, str)), "")
 
-    def part(self, key: str) -> _Given:
+    def section(self, key: str) -> _QuantizationFields:
         value = self.values.get(key)
-        return _Given(self.where, value if isinstance(value, dict) else {})
+        return _QuantizationFields(self.where, value if isinstance(value, dict) else {})
 
 
 def read_quantization(folder: Path, config: Mapping[str, Any]) -> Quantization | None:
     """The quantization that config.json declares, or the file beside it that older quantizers
     wrote; None for plain weights. Raises InputError for an unknown method or impossible bits."""
-    where, values = _declared(folder, config)
+    where, values = _declaration(folder, config)
     if values is None:
         return None
     if not isinstance(values, dict):
         raise InputError(f"{where}: quantization_config is not a JSON object")
-    given = _Given(where, values)
-    method = _method(given, config)
+    fields = _QuantizationFields(where, values)
+    method = _method(fields, config)
     reader = _READERS.get(method)
     if reader is None:
-        known = ", ".join(sorted(_READERS))
+        methods = ", ".join(sorted(_READERS))
         hint = did_you_mean(method, _READERS)
-        hint = f"{hint} Known: {known}." if hint.startswith("Did") else hint
-        raise given.fail(f"unknown quant_method {method[:60]!r}. {hint}")
-    return msgspec.structs.replace(reader(given), where=str(where))
+        hint = f"{hint} Known: {methods}." if hint.startswith("Did") else hint
+        raise fields.fail(f"unknown quant_method {method[:60]!r}. {hint}")
+    return msgspec.structs.replace(reader(fields), where=str(where))
 
 
 def known_methods() -> tuple[str, ...]:
@@ -105,7 +105,7 @@ def known_methods() -> tuple[str, ...]:
     return tuple(sorted(_READERS))
 
 
-def _declared(folder: Path, config: Mapping[str, Any]) -> tuple[Path, Any]:
+def _declaration(folder: Path, config: Mapping[str, Any]) -> tuple[Path, Any]:
     where = folder / "config.json"
     nested = config.get("text_config")
     for part in (config, nested if isinstance(nested, dict) else {}):
@@ -118,77 +118,83 @@ def _declared(folder: Path, config: Mapping[str, Any]) -> tuple[Path, Any]:
     return where, None
 
 
-def _method(given: _Given, config: Mapping[str, Any]) -> str:
+def _method(fields: _QuantizationFields, config: Mapping[str, Any]) -> str:
     """The method's name; older files leave it out and are known by their keys."""
-    method = given.text("quant_method", "method").lower()
+    method = fields.text("quant_method", "method").lower()
     if method:
         return method
-    if "quantization" in config or {"group_size", "bits"} == set(given.values):
+    if "quantization" in config or {"group_size", "bits"} == set(fields.values):
         return "mlx"
-    if "w_bit" in given.values or "q_group_size" in given.values:
+    if "w_bit" in fields.values or "q_group_size" in fields.values:
         return "awq"
-    if "load_in_4bit" in given.values or "load_in_8bit" in given.values:
+    if "load_in_4bit" in fields.values or "load_in_8bit" in fields.values:
         return "bitsandbytes"
-    if "desc_act" in given.values or "damp_percent" in given.values:
+    if "desc_act" in fields.values or "damp_percent" in fields.values:
         return "gptq"
-    raise given.fail("quant_method is missing; known: " + ", ".join(known_methods()))
+    raise fields.fail("quant_method is missing; known: " + ", ".join(known_methods()))
 
 
-def _packed(given: _Given, method: str, groups: tuple[int, ...]) -> tuple[int, int]:
-    bits, group = given.must("bits", "w_bit"), given.must("group_size", "q_group_size")
+def _bits_and_group(
+    fields: _QuantizationFields, method: str, groups: tuple[int, ...]
+) -> tuple[int, int]:
+    bits, group = fields.require("bits", "w_bit"), fields.require("group_size", "q_group_size")
     if bits not in _BITS:
-        raise given.fail(f"{method} of {bits} bits; there are {_listed(_BITS)}")
+        raise fields.fail(f"{method} of {bits} bits; there are {_enumerate_numbers(_BITS)}")
     if group not in groups:
-        raise given.fail(f"{method} with groups of {group}; there are {_listed(groups)}")
+        raise fields.fail(
+            f"{method} with groups of {group}; there are {_enumerate_numbers(groups)}"
+        )
     return bits, group
 
 
-def _listed(numbers: tuple[int, ...]) -> str:
+def _enumerate_numbers(numbers: tuple[int, ...]) -> str:
     return ", ".join(map(str, numbers[:-1])) + f" and {numbers[-1]}"
 
 
-def _gptq(given: _Given) -> Quantization:
-    bits, group = _packed(given, "gptq", _GROUPS)
+def _gptq(fields: _QuantizationFields) -> Quantization:
+    bits, group = _bits_and_group(fields, "gptq", _GROUPS)
     return Quantization(
         format="gptq",
-        quant=names.gptq_name(bits, group, given.flag("desc_act", False), given.flag("sym", True)),
+        quant=names.gptq_name(
+            bits, group, fields.flag("desc_act", False), fields.flag("sym", True)
+        ),
         bits=bits,
         group=group,
-        layout=given.text("checkpoint_format", "format") or "gptq",
-        overrides=bool(given.values.get("dynamic")),
+        layout=fields.text("checkpoint_format", "format") or "gptq",
+        overrides=bool(fields.values.get("dynamic")),
     )
 
 
-def _awq(given: _Given) -> Quantization:
-    bits, group = _packed(given, "awq", _AWQ_GROUPS)
+def _awq(fields: _QuantizationFields) -> Quantization:
+    bits, group = _bits_and_group(fields, "awq", _AWQ_GROUPS)
     return Quantization(
         format="awq",
-        quant=names.awq_name(bits, group, given.flag("zero_point", True)),
+        quant=names.awq_name(bits, group, fields.flag("zero_point", True)),
         bits=bits,
         group=group,
-        layout=(given.text("version", "checkpoint_format", "format") or "gemm").lower(),
-        overrides=bool(given.values.get("dynamic")),
+        layout=(fields.text("version", "checkpoint_format", "format") or "gemm").lower(),
+        overrides=bool(fields.values.get("dynamic")),
     )
 
 
-def _bitsandbytes(given: _Given) -> Quantization:
-    if given.flag("load_in_8bit", False) or given.flag("_load_in_8bit", False):
+def _bitsandbytes(fields: _QuantizationFields) -> Quantization:
+    if fields.flag("load_in_8bit", False) or fields.flag("_load_in_8bit", False):
         return Quantization(format="bnb", quant=names.bnb_name("int8"), bits=8, layout="int8")
-    if not (given.flag("load_in_4bit", False) or given.flag("_load_in_4bit", False)):
-        raise given.fail("neither load_in_4bit nor load_in_8bit is true")
-    kind = given.text("bnb_4bit_quant_type") or "fp4"
+    if not (fields.flag("load_in_4bit", False) or fields.flag("_load_in_4bit", False)):
+        raise fields.fail("neither load_in_4bit nor load_in_8bit is true")
+    kind = fields.text("bnb_4bit_quant_type") or "fp4"
     if kind not in ("nf4", "fp4"):
-        raise given.fail(f"bnb_4bit_quant_type is {kind[:60]!r}; there are nf4 and fp4")
-    double = given.flag("bnb_4bit_use_double_quant", False)
+        raise fields.fail(f"bnb_4bit_quant_type is {kind[:60]!r}; there are nf4 and fp4")
+    double = fields.flag("bnb_4bit_use_double_quant", False)
     return Quantization(format="bnb", quant=names.bnb_name(kind, double), bits=4, layout=kind)
 
 
-def _mlx(given: _Given) -> Quantization:
-    bits, group = given.must("bits"), given.must("group_size")
-    mode = given.text("mode") or "affine"
+def _mlx(fields: _QuantizationFields) -> Quantization:
+    bits, group = fields.require("bits"), fields.require("group_size")
+    mode = fields.text("mode") or "affine"
     if not 1 < bits <= 8 or not 8 <= group <= 1024:
-        raise given.fail(f"mlx of {bits} bits in groups of {group}")
-    own = {name: given.part(name) for name in given.values if given.part(name).values}
+        raise fields.fail(f"mlx of {bits} bits in groups of {group}")
+    own = {name: fields.section(name) for name in fields.values if fields.section(name).values}
     groups = {name: part.whole("group_size", default=group) or group for name, part in own.items()}
     mixed = any(
         (part.whole("bits", default=bits), groups[name]) != (bits, group)
@@ -206,58 +212,62 @@ def _mlx(given: _Given) -> Quantization:
     )
 
 
-def _hqq(given: _Given) -> Quantization:
-    weights = given.part("quant_config").part("weight_quant_params")
-    weights = weights if weights.values else given.part("weight_quant_params")
-    weights = weights if weights.values else given
-    bits, group = weights.must("nbits", "bits"), weights.whole("group_size")
+def _hqq(fields: _QuantizationFields) -> Quantization:
+    weights = fields.section("quant_config").section("weight_quant_params")
+    weights = weights if weights.values else fields.section("weight_quant_params")
+    weights = weights if weights.values else fields
+    bits, group = weights.require("nbits", "bits"), weights.whole("group_size")
     if bits not in (1, 2, 3, 4, 5, 6, 8):
-        raise given.fail(f"hqq of {bits} bits; there are 1, 2, 3, 4, 5, 6 and 8")
+        raise fields.fail(f"hqq of {bits} bits; there are 1, 2, 3, 4, 5, 6 and 8")
     return Quantization(
         format="hqq", quant=names.hqq_name(bits, group), bits=bits, group=group or -1
     )
 
 
-def _fp8(given: _Given) -> Quantization:
+def _fp8(_fields: _QuantizationFields) -> Quantization:
     return Quantization(format="fp8", quant=names.fp8_name(), bits=8, layout="fp8")
 
 
-def _aqlm(given: _Given) -> Quantization:
-    books, bits = given.must("num_codebooks"), given.must("nbits_per_codebook")
-    block = given.must("in_group_size") * (given.whole("out_group_size", default=1) or 1)
+def _aqlm(fields: _QuantizationFields) -> Quantization:
+    books, bits = fields.require("num_codebooks"), fields.require("nbits_per_codebook")
+    block = fields.require("in_group_size") * (fields.whole("out_group_size", default=1) or 1)
     if not (0 < books <= 64 and 0 < bits <= 32 and 0 < block <= 4096):
-        raise given.fail(f"aqlm of {books} codebooks of {bits} bits for {block} weights")
+        raise fields.fail(f"aqlm of {books} codebooks of {bits} bits for {block} weights")
     return Quantization(
         format="aqlm", quant=names.aqlm_name(books, bits, block), bits=bits, block=block
     )
 
 
-def _torchao(given: _Given) -> Quantization:
+def _torchao(fields: _QuantizationFields) -> Quantization:
     """quant_type is a name, or since torchao 0.10 a configuration of its own."""
-    kind: Any = given.values.get("quant_type")
-    data = given.part("quant_type_kwargs")
+    kind: Any = fields.values.get("quant_type")
+    data = fields.section("quant_type_kwargs")
     if isinstance(kind, dict):
-        own = given.part("quant_type").part("default")
-        own = own if own.values else given.part("quant_type")
-        kind, data = own.text("_type"), own.part("_data")
+        own = fields.section("quant_type").section("default")
+        own = own if own.values else fields.section("quant_type")
+        kind, data = own.text("_type"), own.section("_data")
     if not isinstance(kind, str) or not kind.replace("_", "").isalnum():
-        raise given.fail("torchao without a readable quant_type")
-    group = data.whole("group_size") or data.part("granularity").part("_data").whole("group_size")
-    dtype = data.part("weight_dtype").text("_data")
+        raise fields.fail("torchao without a readable quant_type")
+    group = data.whole("group_size") or data.section("granularity").section("_data").whole(
+        "group_size"
+    )
+    dtype = data.section("weight_dtype").text("_data")
     return Quantization(
         format="torchao", quant=names.torchao_name(kind, group, dtype), group=group, layout=kind
     )
 
 
-def _compressed(given: _Given) -> Quantization:
-    layout = given.text("format")
-    groups = given.part("config_groups")
-    parts = [groups.part(key) for key in groups.values]
-    weights = parts[0].part("weights") if parts else _Given(given.where, {})
-    inputs = parts[0].part("input_activations") if parts else _Given(given.where, {})
+def _compressed(fields: _QuantizationFields) -> Quantization:
+    layout = fields.text("format")
+    groups = fields.section("config_groups")
+    parts = [groups.section(key) for key in groups.values]
+    weights = parts[0].section("weights") if parts else _QuantizationFields(fields.where, {})
+    inputs = (
+        parts[0].section("input_activations") if parts else _QuantizationFields(fields.where, {})
+    )
     layout = layout or (parts[0].text("format") if parts else "")
     if not layout:
-        raise given.fail("compressed-tensors without a format")
+        raise fields.fail("compressed-tensors without a format")
     bits, group = weights.whole("num_bits"), weights.whole("group_size")
     return Quantization(
         format="compressed-tensors",
@@ -271,7 +281,7 @@ def _compressed(given: _Given) -> Quantization:
     )
 
 
-_READERS: Mapping[str, Callable[[_Given], Quantization]] = {
+_READERS: Mapping[str, Callable[[_QuantizationFields], Quantization]] = {
     "gptq": _gptq,
     "awq": _awq,
     "bitsandbytes": _bitsandbytes,

@@ -28,8 +28,8 @@ def _delta_net(config: Config) -> int:
 
 def _rwkv(config: Config) -> int:
     head = config.whole("head_size", limit=MAX_WIDTH) or 0
-    known = config.architecture.startswith("rwkv")
-    return config.hidden * ((head or 64) + 2) if known else 0
+    is_rwkv = config.architecture.startswith("rwkv")
+    return config.hidden * ((head or 64) + 2) if is_rwkv else 0
 
 
 def _kimi(config: Config) -> int:
@@ -38,16 +38,16 @@ def _kimi(config: Config) -> int:
     heads, width, kernel = _sizes(
         config, "linear_num_heads", "linear_head_dim", "linear_conv_kernel_dim"
     )
-    heads = heads or config.nested(part, "num_heads")
-    width = width or config.nested(part, "head_dim")
-    kernel = kernel or config.nested(part, "short_conv_kernel_size")
+    heads = heads or config.section_number(part, "num_heads")
+    width = width or config.section_number(part, "head_dim")
+    kernel = kernel or config.section_number(part, "short_conv_kernel_size")
     return heads * width * width + max(kernel - 1, 0) * 3 * heads * width
 
 
 def _lightning(config: Config) -> int:
     """MiniMax's linear attention: a square state a head."""
-    known = config.architecture.startswith("minimax")
-    return config.heads * config.head_width**2 if known else 0
+    is_minimax = config.architecture.startswith("minimax")
+    return config.heads * config.head_width**2 if is_minimax else 0
 
 
 def _mamba2(config: Config) -> int:

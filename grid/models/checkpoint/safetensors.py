@@ -32,7 +32,7 @@ DTYPE_BITS: Mapping[str, int] = {
 """Bits of one element by the format's type names."""
 
 
-class Tensor(NamedTuple):
+class SafetensorsTensor(NamedTuple):
     """One tensor: `start` and `end` are byte positions in the file at `path`."""
 
     name: str
@@ -53,33 +53,38 @@ class Tensor(NamedTuple):
         return self.end - self.start
 
 
-class Header(NamedTuple):
+TensorsByName = Mapping[str, SafetensorsTensor]
+
+
+class SafetensorsHeader(NamedTuple):
     """What a file says before its data; `metadata` is its free-form text, sizes are bytes."""
 
     path: Path
     file_bytes: int
     metadata: Mapping[str, str]
-    tensors: tuple[Tensor, ...]
+    tensors: tuple[SafetensorsTensor, ...]
 
 
-def read_header(path: Path) -> Header:
+def read_header(path: Path) -> SafetensorsHeader:
     """The header of one file. Raises InputError with one line where it cannot be true."""
     size, text = _header_text(path)
     try:
         entries = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
-        given = entries.pop("__metadata__", None)
-        metadata = msgspec.json.decode(given, type=dict[str, str] | None) if given else None
+        raw_metadata = entries.pop("__metadata__", None)
+        metadata = (
+            msgspec.json.decode(raw_metadata, type=dict[str, str] | None) if raw_metadata else None
+        )
     except (ValueError, RecursionError) as error:
         raise _fail(path, f"its header is not JSON as it should be ({error})") from None
     data = 8 + len(text)
     tensors = tuple(_tensor(path, data, name, entry) for name, entry in entries.items())
     if text.count(b'"data_offsets"') > len(tensors):
-        raise _fail(path, f"{_first_twice(text)} is there twice")
-    _check_places(path, data, size, tensors)
-    return Header(path, size, metadata or {}, tensors)
+        raise _fail(path, f"{_duplicate_name(text)} is there twice")
+    _check_offsets(path, data, size, tensors)
+    return SafetensorsHeader(path, size, metadata or {}, tensors)
 
 
-def read_shape(tensor: Tensor) -> tuple[int, ...] | None:
+def read_shape(tensor: SafetensorsTensor) -> tuple[int, ...] | None:
     """The numbers in a small I64 tensor that holds another's shape; None where they cannot be."""
     if tensor.dtype != "I64" or len(tensor.shape) != 1 or tensor.elements > MAX_DIMENSIONS:
         return None
@@ -90,7 +95,9 @@ def read_shape(tensor: Tensor) -> tuple[int, ...] | None:
     return sides if all(0 < side < 2**32 for side in sides) else None
 
 
-def header_bytes(tensors: Sequence[Tensor], metadata: Mapping[str, str] | None = None) -> int:
+def header_bytes(
+    tensors: Sequence[SafetensorsTensor], metadata: Mapping[str, str] | None = None
+) -> int:
     """Size of the header that the reference implementation writes for these tensors, its length
     field and the padding to 8 bytes included."""
     entries: dict[str, object] = {"__metadata__": dict(metadata)} if metadata else {}
@@ -130,19 +137,19 @@ def _header_text(path: Path) -> tuple[int, bytes]:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
 
 
-def _first_twice(text: bytes) -> str:
+def _duplicate_name(text: bytes) -> str:
     """The name that is twice in a JSON object; asked once all entries are known to be good."""
-    twice: list[str] = []
+    duplicates: list[str] = []
 
-    def note(pairs: list[tuple[str, object]]) -> None:
-        seen: set[str] = set()
+    def record_duplicates(pairs: list[tuple[str, object]]) -> None:
+        names: set[str] = set()
         for name, _ in pairs:
-            if name in seen:
-                twice.append(name)
-            seen.add(name)
+            if name in names:
+                duplicates.append(name)
+            names.add(name)
 
-    json.loads(text, object_pairs_hook=note)
-    return repr(twice[0][:200]) if twice else "a tensor"
+    json.loads(text, object_pairs_hook=record_duplicates)
+    return repr(duplicates[0][:200]) if duplicates else "a tensor"
 
 
 class _Entry(msgspec.Struct):
@@ -151,7 +158,7 @@ class _Entry(msgspec.Struct):
     data_offsets: tuple[int, int]
 
 
-def _tensor(path: Path, data: int, name: str, text: msgspec.Raw) -> Tensor:
+def _tensor(path: Path, data: int, name: str, text: msgspec.Raw) -> SafetensorsTensor:
     what = f"tensor {name[:200]!r}"
     try:
         entry = msgspec.json.decode(text, type=_Entry)
@@ -165,10 +172,10 @@ def _tensor(path: Path, data: int, name: str, text: msgspec.Raw) -> Tensor:
     bits = math.prod(shape) * DTYPE_BITS[dtype]
     if math.prod(shape) > MAX_ELEMENTS or not 0 <= start <= end or bits != 8 * (end - start):
         raise _fail(path, f"{what} of shape {shape} in {dtype} does not fill its place")
-    return Tensor(name, dtype, tuple(shape), data + start, data + end, path)
+    return SafetensorsTensor(name, dtype, tuple(shape), data + start, data + end, path)
 
 
-def _check_places(path: Path, data: int, size: int, tensors: Sequence[Tensor]) -> None:
+def _check_offsets(path: Path, data: int, size: int, tensors: Sequence[SafetensorsTensor]) -> None:
     place = data
     for tensor in sorted(tensors, key=lambda tensor: (tensor.start, tensor.end)):
         if tensor.start != place:

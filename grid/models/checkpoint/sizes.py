@@ -1,7 +1,7 @@
 """How large a quantized checkpoint will be, from the tensors of the 16-bit one alone.
 
 Each method decides which matrices it packs; what it stores in their place is in
-`checkpoint_layouts`.
+`layouts`.
 """
 
 from __future__ import annotations
@@ -10,31 +10,20 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from grid.errors import InputError
+from grid.models.artifact import PredictedSize
 from grid.models.checkpoint.files import read_config, read_weights
 from grid.models.checkpoint.layouts import Scheme, note_of, parts_of
 from grid.models.checkpoint.quantization import Quantization
-from grid.models.checkpoint.safetensors import DTYPE_BITS, Tensor, header_bytes
+from grid.models.checkpoint.safetensors import DTYPE_BITS, SafetensorsTensor, header_bytes
 from grid.models.checkpoint.weights import LAYER, NOT_TEXT, bits_per_weight, weights_of
 
-__all__ = ["Prediction", "Scheme", "is_packed", "predict", "predicted_bytes", "scheme_of"]
+__all__ = ["PredictedSize", "Scheme", "is_packed", "predict", "recipe_bytes", "scheme_of"]
 
 _NO_LINEAR = re.compile(
     r"(?:^|\.)(?:\w*embed\w*|wte|wpe|gate|router|shared_expert_gate|conv1d|A_log)\.weight$"
 )
-
-
-class Prediction(NamedTuple):
-    """The file that a scheme makes: `file_bytes` with its header as one file, the rest as in
-    `ArtifactFacts`."""
-
-    file_bytes: int
-    tensor_bytes: int
-    elements: int
-    bpw_file: float
-    bpw_layer: float
 
 
 _MLX_MODES = {"mxfp4": (4, 32), "mxfp8": (8, 32), "nvfp4": (4, 16)}
@@ -67,26 +56,21 @@ def scheme_of(quant: str) -> Scheme | None:
     return None
 
 
-def predict(source: Path | Sequence[Tensor], scheme: Scheme) -> Prediction:
+def predict(source: Path | Sequence[SafetensorsTensor], scheme: Scheme) -> PredictedSize:
     """Size and bits per weight of the 16-bit checkpoint `source`, a folder or its tensors, under
     a scheme. Raises InputError where the folder cannot be read or is quantized already."""
-    tensors = _of_folder(source) if isinstance(source, Path) else tuple(source)
-    made = [part for tensor in tensors for part in _quantized(tensor, scheme)]
-    weights = weights_of(made, _as_read(scheme))
+    tensors = _folder_tensors(source) if isinstance(source, Path) else tuple(source)
+    stored = [part for tensor in tensors for part in _stored_tensors(tensor, scheme)]
+    weights = weights_of(stored, _quantization_of(scheme))
     matrices = [weight for weight in weights if weight.in_layer]
-    tensor_bytes = sum(tensor.bytes for tensor in made)
-    return Prediction(
-        file_bytes=tensor_bytes + header_bytes(made, _notes(tensors, scheme)),
+    tensor_bytes = sum(tensor.bytes for tensor in stored)
+    return PredictedSize(
+        file_bytes=tensor_bytes + header_bytes(stored, _header_metadata(tensors, scheme)),
         tensor_bytes=tensor_bytes,
         elements=sum(weight.elements for weight in weights),
         bpw_file=bits_per_weight(weights),
         bpw_layer=bits_per_weight(matrices or weights),
     )
-
-
-def predicted_bytes(source: Path | Sequence[Tensor], scheme: Scheme) -> int:
-    """Size of the weight file that a scheme makes, bytes with its header."""
-    return predict(source, scheme).file_bytes
 
 
 def recipe_bytes(source: Path, recipe: str) -> int:
@@ -97,10 +81,10 @@ def recipe_bytes(source: Path, recipe: str) -> int:
     scheme = scheme_of(recipe)
     if scheme is None:
         raise InputError(f"the size of {recipe!r} cannot be told from its name")
-    return predicted_bytes(source, scheme)
+    return predict(source, scheme).file_bytes
 
 
-def is_packed(tensor: Tensor, scheme: Scheme) -> bool:
+def is_packed(tensor: SafetensorsTensor, scheme: Scheme) -> bool:
     """Whether a method packs this tensor: linear layers of the text model's blocks; MLX also the
     embeddings and the head, and only rows that its groups fill."""
     if len(tensor.shape) != 2 or not tensor.name.endswith(".weight"):
@@ -114,7 +98,7 @@ def is_packed(tensor: Tensor, scheme: Scheme) -> bool:
     )
 
 
-def _of_folder(folder: Path) -> tuple[Tensor, ...]:
+def _folder_tensors(folder: Path) -> tuple[SafetensorsTensor, ...]:
     """The folder's tensors, less a head that is the embedding over again: no tool saves it."""
     tensors = read_weights(folder).tensors
     tied = read_config(folder).get("tie_word_embeddings") is True
@@ -124,12 +108,12 @@ def _of_folder(folder: Path) -> tuple[Tensor, ...]:
     return tuple(tensor for tensor in tensors if tensor.name != "lm_head.weight")
 
 
-def _notes(tensors: Sequence[Tensor], scheme: Scheme) -> dict[str, str]:
+def _header_metadata(tensors: Sequence[SafetensorsTensor], scheme: Scheme) -> dict[str, str]:
     notes = {tensor.name: note_of(tensor, scheme, is_packed(tensor, scheme)) for tensor in tensors}
     return {"format": "pt", **{name: note for name, note in notes.items() if note}}
 
 
-def _as_read(scheme: Scheme) -> Quantization:
+def _quantization_of(scheme: Scheme) -> Quantization:
     """How a reader of the finished checkpoint would see it; only what counts elements matters."""
     return Quantization(
         format=scheme.method,
@@ -140,19 +124,19 @@ def _as_read(scheme: Scheme) -> Quantization:
     )
 
 
-def _quantized(tensor: Tensor, scheme: Scheme) -> Iterator[Tensor]:
+def _stored_tensors(tensor: SafetensorsTensor, scheme: Scheme) -> Iterator[SafetensorsTensor]:
     if DTYPE_BITS[tensor.dtype] < 16 or tensor.dtype.startswith(("I", "U")):
         raise InputError(f"{tensor.path}: {tensor.name} is quantized already; name 16-bit weights")
-    tensor = _saved_as(tensor, scheme.dtype or tensor.dtype)
+    tensor = _cast(tensor, scheme.dtype or tensor.dtype)
     if not is_packed(tensor, scheme):
         yield tensor
         return
     module = tensor.name.removesuffix(".weight")
     for ending, dtype, shape in parts_of(tensor, scheme):
         size = math.prod(shape) * DTYPE_BITS[dtype] // 8
-        yield Tensor(f"{module}.{ending}", dtype, shape, 0, size, tensor.path)
+        yield SafetensorsTensor(f"{module}.{ending}", dtype, shape, 0, size, tensor.path)
 
 
-def _saved_as(tensor: Tensor, dtype: str) -> Tensor:
+def _cast(tensor: SafetensorsTensor, dtype: str) -> SafetensorsTensor:
     size = tensor.elements * DTYPE_BITS[dtype] // 8
     return tensor._replace(dtype=dtype, start=0, end=size)

@@ -13,7 +13,12 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from grid.models.checkpoint.quantization import Quantization
-from grid.models.checkpoint.safetensors import DTYPE_BITS, Tensor, read_shape
+from grid.models.checkpoint.safetensors import (
+    DTYPE_BITS,
+    SafetensorsTensor,
+    TensorsByName,
+    read_shape,
+)
 
 LAYER = re.compile(r"(?:^|\.)(?:layers|layer|h|blocks|block)\.\d+\.")
 """Names inside a repeated layer."""
@@ -33,7 +38,7 @@ _CODES: Mapping[str, tuple[str, ...]] = {
 }
 """Endings of the tensor that holds the codes, by format."""
 
-_BESIDE: Mapping[str, re.Pattern[str]] = {
+_COMPANIONS: Mapping[str, re.Pattern[str]] = {
     "gptq": re.compile(r"\.(qzeros|scales|g_idx)$"),
     "awq": re.compile(r"\.(qzeros|scales|scaling_factors)$"),
     "bnb": re.compile(
@@ -85,24 +90,26 @@ class Weight(NamedTuple):
         return self.matrix and bool(LAYER.search(self.name)) and not NOT_TEXT.search(self.name)
 
 
-def weights_of(tensors: Sequence[Tensor], quantization: Quantization | None) -> list[Weight]:
+def weights_of(
+    tensors: Sequence[SafetensorsTensor], quantization: Quantization | None
+) -> list[Weight]:
     """The weights in the order of the tensors."""
     if quantization is None:
         return [_plain(tensor) for tensor in tensors]
     by_name = {tensor.name: tensor for tensor in tensors}
-    beside = _BESIDE[quantization.format]
-    matches = {name: beside.search(name) for name in by_name}
+    companion = _COMPANIONS[quantization.format]
+    matches = {name: companion.search(name) for name in by_name}
     modules = {_module(name, quantization) for name, match in matches.items() if match is None}
-    kept: list[Tensor] = []
-    extra: dict[str, int] = {}
+    weight_tensors: list[SafetensorsTensor] = []
+    companion_bytes: dict[str, int] = {}
     for tensor in tensors:
         match = matches[tensor.name]
         module = tensor.name[: match.start()] if match else ""
         if match and module in modules:
-            extra[module] = extra.get(module, 0) + tensor.bytes
+            companion_bytes[module] = companion_bytes.get(module, 0) + tensor.bytes
         else:
-            kept.append(tensor)
-    return [_weight(tensor, by_name, extra, quantization) for tensor in kept]
+            weight_tensors.append(tensor)
+    return [_weight(tensor, by_name, companion_bytes, quantization) for tensor in weight_tensors]
 
 
 def bits_per_weight(weights: Sequence[Weight]) -> float:
@@ -111,14 +118,17 @@ def bits_per_weight(weights: Sequence[Weight]) -> float:
 
 
 def matrix_elements(
-    module: str, codes: Tensor, tensors: Mapping[str, Tensor], quantization: Quantization
+    module: str,
+    codes: SafetensorsTensor,
+    tensors: TensorsByName,
+    quantization: Quantization,
 ) -> int | None:
     """Elements of the matrix that packed codes stand for; None where they are not packed."""
     size = _ELEMENTS.get(quantization.format)
     return None if size is None else size(module, codes, tensors, quantization)
 
 
-def _plain(tensor: Tensor) -> Weight:
+def _plain(tensor: SafetensorsTensor) -> Weight:
     return Weight(tensor.name, tensor.elements, tensor.bytes, tensor.shape)
 
 
@@ -130,33 +140,42 @@ def _module(name: str, quantization: Quantization) -> str:
 
 
 def _weight(
-    tensor: Tensor, by_name: Mapping[str, Tensor], extra: Mapping[str, int], how: Quantization
+    tensor: SafetensorsTensor,
+    by_name: TensorsByName,
+    companion_bytes: Mapping[str, int],
+    quantization: Quantization,
 ) -> Weight:
-    module = _module(tensor.name, how)
+    module = _module(tensor.name, quantization)
     if module == tensor.name:
         return _plain(tensor)
-    elements = matrix_elements(module, tensor, by_name, how)
+    elements = matrix_elements(module, tensor, by_name, quantization)
     if elements is None:
         plain = _plain(tensor)
-        return plain._replace(bytes=plain.bytes + extra.get(module, 0))
-    return Weight(module, elements, tensor.bytes + extra.get(module, 0), None)
+        return plain._replace(bytes=plain.bytes + companion_bytes.get(module, 0))
+    return Weight(module, elements, tensor.bytes + companion_bytes.get(module, 0), None)
 
 
-def _by_columns(
-    module: str, codes: Tensor, tensors: Mapping[str, Tensor], how: Quantization
+def _gptq_elements(
+    module: str,
+    codes: SafetensorsTensor,
+    tensors: TensorsByName,
+    quantization: Quantization,
 ) -> int | None:
     """GPTQ and AWQ: output columns from the scales, inputs from the indices, else by the bits."""
     scales, index = tensors.get(f"{module}.scales"), tensors.get(f"{module}.g_idx")
     if scales is not None and len(scales.shape) == 2:
         if index is not None:
             return index.elements * scales.shape[1]
-        if how.format == "awq" and how.layout == "gemm":
+        if quantization.format == "awq" and quantization.layout == "gemm":
             return codes.shape[0] * scales.shape[1]
-    return codes.elements * DTYPE_BITS[codes.dtype] // (how.bits or 4)
+    return codes.elements * DTYPE_BITS[codes.dtype] // (quantization.bits or 4)
 
 
-def _bnb(
-    module: str, codes: Tensor, tensors: Mapping[str, Tensor], how: Quantization
+def _bnb_elements(
+    module: str,
+    codes: SafetensorsTensor,
+    tensors: TensorsByName,
+    quantization: Quantization,
 ) -> int | None:
     if codes.dtype == "I8":
         return codes.elements if f"{module}.SCB" in tensors else None
@@ -164,29 +183,38 @@ def _bnb(
     return codes.elements * (DTYPE_BITS[codes.dtype] // 4) if packed else None
 
 
-def _by_scales(
-    module: str, codes: Tensor, tensors: Mapping[str, Tensor], how: Quantization
+def _mlx_elements(
+    module: str,
+    codes: SafetensorsTensor,
+    tensors: TensorsByName,
+    quantization: Quantization,
 ) -> int | None:
     """MLX: rows of 32-bit words beside one scale for each group."""
     scales = tensors.get(f"{module}.scales")
     if codes.dtype != "U32" or scales is None:
         return None
-    if how.overrides:
-        return scales.elements * how.groups.get(module, how.group or 64)
-    return codes.elements * 32 // (how.bits or 4)
+    if quantization.overrides:
+        return scales.elements * quantization.groups.get(module, quantization.group or 64)
+    return codes.elements * 32 // (quantization.bits or 4)
 
 
-def _hqq(
-    module: str, codes: Tensor, tensors: Mapping[str, Tensor], how: Quantization
+def _hqq_elements(
+    module: str,
+    codes: SafetensorsTensor,
+    tensors: TensorsByName,
+    quantization: Quantization,
 ) -> int | None:
-    scale, bits = tensors.get(f"{module}.scale"), how.bits or 4
-    if bits == 3 and scale is not None and how.group and how.group > 0:
-        return scale.elements * how.group
+    scale, bits = tensors.get(f"{module}.scale"), quantization.bits or 4
+    if bits == 3 and scale is not None and quantization.group and quantization.group > 0:
+        return scale.elements * quantization.group
     return codes.elements * DTYPE_BITS[codes.dtype] // (4 if bits == 4 else bits)
 
 
-def _compressed(
-    module: str, codes: Tensor, tensors: Mapping[str, Tensor], how: Quantization
+def _compressed_elements(
+    module: str,
+    codes: SafetensorsTensor,
+    tensors: TensorsByName,
+    quantization: Quantization,
 ) -> int | None:
     """By the shape that is stored beside codes whose rows may be padded, else by the bits."""
     stored = codes.elements * DTYPE_BITS[codes.dtype]
@@ -196,39 +224,48 @@ def _compressed(
     sides = read_shape(shape) if shape is not None else None
     if sides is not None and math.prod(sides) <= stored:
         return math.prod(sides)
-    return stored // (how.bits or 4)
+    return stored // (quantization.bits or 4)
 
 
-def _fp8(
-    module: str, codes: Tensor, tensors: Mapping[str, Tensor], how: Quantization
+def _fp8_elements(
+    module: str,
+    codes: SafetensorsTensor,
+    tensors: TensorsByName,
+    quantization: Quantization,
 ) -> int | None:
     return codes.elements if DTYPE_BITS[codes.dtype] == 8 else None
 
 
-def _aqlm(
-    module: str, codes: Tensor, tensors: Mapping[str, Tensor], how: Quantization
+def _aqlm_elements(
+    module: str,
+    codes: SafetensorsTensor,
+    tensors: TensorsByName,
+    quantization: Quantization,
 ) -> int | None:
-    return math.prod(codes.shape[:2]) * how.block
+    return math.prod(codes.shape[:2]) * quantization.block
 
 
-def _torchao(
-    module: str, codes: Tensor, tensors: Mapping[str, Tensor], how: Quantization
+def _torchao_elements(
+    module: str,
+    codes: SafetensorsTensor,
+    tensors: TensorsByName,
+    quantization: Quantization,
 ) -> int | None:
     """One element a byte, except where 4-bit codes share bytes or words."""
     if codes.name.endswith(".weight"):
         return None
-    each = DTYPE_BITS[codes.dtype] // 4 if codes.dtype in ("U8", "I32") else 1
-    return codes.elements * each
+    per_code = DTYPE_BITS[codes.dtype] // 4 if codes.dtype in ("U8", "I32") else 1
+    return codes.elements * per_code
 
 
 _ELEMENTS = {
-    "gptq": _by_columns,
-    "awq": _by_columns,
-    "bnb": _bnb,
-    "mlx": _by_scales,
-    "hqq": _hqq,
-    "fp8": _fp8,
-    "aqlm": _aqlm,
-    "torchao": _torchao,
-    "compressed-tensors": _compressed,
+    "gptq": _gptq_elements,
+    "awq": _gptq_elements,
+    "bnb": _bnb_elements,
+    "mlx": _mlx_elements,
+    "hqq": _hqq_elements,
+    "fp8": _fp8_elements,
+    "aqlm": _aqlm_elements,
+    "torchao": _torchao_elements,
+    "compressed-tensors": _compressed_elements,
 }

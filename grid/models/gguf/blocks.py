@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from grid.models.gguf.inventory import Tensor
+from grid.models.gguf.inventory import UnquantizedTensor
 
 
 @dataclass
@@ -12,10 +12,10 @@ class Block:
     """Tensors of block `index`, collected; lengths are elements, the row's first."""
 
     index: int
-    tensors: list[Tensor] = field(default_factory=list)
+    tensors: list[UnquantizedTensor] = field(default_factory=list)
 
     def add(self, name: str, *shape: int) -> None:
-        self.tensors.append(Tensor(f"blk.{self.index}.{name}", shape))
+        self.tensors.append(UnquantizedTensor(f"blk.{self.index}.{name}", shape))
 
     def matrix(self, name: str, row: int, rows: int, *, bias: bool = False) -> None:
         """A weight of `rows` rows, and the bias that goes with it where there is one."""

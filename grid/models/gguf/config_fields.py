@@ -23,8 +23,8 @@ class ConfigFields(NamedTuple):
 
     def get(self, *names: str) -> Any:
         """The first of the fields that is there and not null."""
-        found = (self.values[name] for name in names if self.values.get(name) is not None)
-        return next(found, next((self.defaults[n] for n in names if n in self.defaults), None))
+        values = (self.values[name] for name in names if self.values.get(name) is not None)
+        return next(values, next((self.defaults[n] for n in names if n in self.defaults), None))
 
     def number(self, *names: str, default: int | None = None, least: int = 0) -> int:
         """The first of the fields, as a whole number from `least` to 2^31."""

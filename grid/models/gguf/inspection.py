@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from grid.models.artifact import ArtifactFacts, Inspection
-from grid.models.checksum import file_sha256
+from grid.models.checksum import files_sha256
 from grid.models.gguf.ggml_types import FILE_TYPES
-from grid.models.gguf.layers import Fields, layer_states
-from grid.models.gguf.reader import Header, Skipped, Tensor, read_header
+from grid.models.gguf.layers import MetadataFields, layer_states
+from grid.models.gguf.reader import GgufHeader, GgufTensor, SkippedValue, read_header
 from grid.models.model import Model
-
-_SPLIT = re.compile(r"(.*)-(\d{5})-of-(\d{5})\.gguf")
-_MAX_PARTS = 1000
+from grid.models.split_files import parse_split_name, part_paths
 
 
 def inspect(path: Path) -> Inspection:
@@ -26,7 +23,7 @@ def inspect(path: Path) -> Inspection:
     """
     headers = all_parts(read_header(path))
     first = headers[0]
-    fields = Fields(first)
+    fields = MetadataFields(first)
     tensors = [tensor for header in headers for tensor in header.tensors]
     quant = quant_of(headers)
     facts = _facts(headers, tensors)
@@ -47,31 +44,21 @@ def inspect(path: Path) -> Inspection:
     return Inspection(model, quant, facts)
 
 
-def parts_of(path: Path) -> list[Path]:
-    """The files that belong to a GGUF: itself, or every part where its name says it is split."""
-    match = _SPLIT.fullmatch(path.name)
-    if match is None:
-        return [path]
-    return [
-        path.with_name(f"{match[1]}-{i:05}-of-{match[3]}.gguf") for i in range(1, int(match[3]) + 1)
-    ]
-
-
-def all_parts(first: Header) -> list[Header]:
+def all_parts(first: GgufHeader) -> list[GgufHeader]:
     """The headers of a GGUF's parts, given the first one's; it alone where it is not split.
 
     Raises InputError where it is not the first, or where a part is missing or cannot be read.
     """
-    fields = Fields(first)
+    fields = MetadataFields(first)
     count = fields.whole_key("split.count") or 1
     if count == 1:
         return [first]
-    match = _SPLIT.fullmatch(first.path.name)
-    if match is None or int(match[3]) != count or count > _MAX_PARTS:
+    part = parse_split_name(first.path.name)
+    if part is None or part.parts != count:
         raise fields.fail(f"one of {count} parts, but not named …-00001-of-{count:05}.gguf")
-    paths = parts_of(first.path)
-    if fields.whole_key("split.no") or int(match[2]) != 1:
-        raise fields.fail(f"part {int(match[2])} of {count}", f"name the first, {paths[0].name}")
+    paths = part_paths(first.path)
+    if fields.whole_key("split.no") or part.number != 1:
+        raise fields.fail(f"part {part.number} of {count}", f"name the first, {paths[0].name}")
     missing = [path.name for path in paths if not path.is_file()]
     if missing:
         raise fields.fail(
@@ -80,30 +67,32 @@ def all_parts(first: Header) -> list[Header]:
     return [first, *(read_header(path) for path in paths[1:])]
 
 
-def _facts(headers: Sequence[Header], tensors: Sequence[Tensor]) -> ArtifactFacts:
+def _facts(headers: Sequence[GgufHeader], tensors: Sequence[GgufTensor]) -> ArtifactFacts:
     elements = sum(tensor.elements for tensor in tensors)
     if not elements:
-        raise Fields(headers[0]).fail("there are no weights in it", "name a file with tensors")
-    digests = [file_sha256(header.path) for header in headers]
-    joined = hashlib.sha256("".join(digests).encode()).hexdigest()
-    matrices = [t for t in tensors if t.name.startswith("blk.") and len(t.dims) > 1]
+        raise MetadataFields(headers[0]).fail(
+            "there are no weights in it", "name a file with tensors"
+        )
+    matrices = [
+        tensor for tensor in tensors if tensor.name.startswith("blk.") and len(tensor.dims) > 1
+    ]
     return ArtifactFacts(
         bytes=sum(header.file_bytes for header in headers),
-        sha256=digests[0] if len(digests) == 1 else joined,
+        sha256=files_sha256([header.path for header in headers]),
         bpw_file=bits_per_weight(tensors),
         bpw_layer=bits_per_weight(matrices or tensors),
         elements=elements,
     )
 
 
-def bits_per_weight(tensors: Sequence[Tensor]) -> float:
+def bits_per_weight(tensors: Sequence[GgufTensor]) -> float:
     """Tensor bytes * 8 / elements (llama.cpp's figure)."""
-    return sum(t.bytes for t in tensors) * 8 / sum(t.elements for t in tensors)
+    return sum(tensor.bytes for tensor in tensors) * 8 / sum(tensor.elements for tensor in tensors)
 
 
-def quant_of(headers: Sequence[Header]) -> str:
+def quant_of(headers: Sequence[GgufHeader]) -> str:
     """The preset that the file names, else the type that most of its bytes are stored in."""
-    number = Fields(headers[0]).whole_key("general.file_type")
+    number = MetadataFields(headers[0]).whole_key("general.file_type")
     if number in FILE_TYPES:
         return FILE_TYPES[number]
     sizes: Counter[str] = Counter()
@@ -113,17 +102,17 @@ def quant_of(headers: Sequence[Header]) -> str:
     return sizes.most_common(1)[0][0] if sizes else "unknown"
 
 
-def _vocabulary(fields: Fields, tensors: Sequence[Tensor]) -> int:
+def _vocabulary(fields: MetadataFields, tensors: Sequence[GgufTensor]) -> int:
     tokens = fields.header.metadata.get("tokenizer.ggml.tokens")
-    if isinstance(tokens, Skipped):
+    if isinstance(tokens, SkippedValue):
         return tokens.length
-    embedding = next((t for t in tensors if t.name == "token_embd.weight"), None)
+    embedding = next((tensor for tensor in tensors if tensor.name == "token_embd.weight"), None)
     return fields.whole("vocab_size") or (embedding.dims[-1] if embedding else 0)
 
 
 def _plain_stem(path: Path, quant: str) -> str:
     """The file's name without ending, part number and quantization."""
-    match = _SPLIT.fullmatch(path.name)
-    stem = match[1] if match else path.stem
+    part = parse_split_name(path.name)
+    stem = part.stem if part else path.stem
     plain = re.sub(rf"[-_.]{re.escape(quant)}$", "", stem, flags=re.IGNORECASE)
     return plain or stem

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from grid.errors import InputError
 from grid.models.gguf.ggml_types import llama_name
-from grid.models.gguf.layers import MAX_LAYERS, Fields
-from grid.models.gguf.reader import Header
+from grid.models.gguf.layers import MAX_LAYERS, MetadataFields
+from grid.models.gguf.reader import GgufHeader
 
 _STACKED = re.compile(r"_exps\.|\.attn_[kv]_b\.")
 """Tensors of three dimensions: the experts of a mixture, the heads of a latent attention."""
@@ -29,7 +29,7 @@ _ROWS = (
 """Which number of the model a row is long, by the tensor's name."""
 
 
-class Tensor(NamedTuple):
+class UnquantizedTensor(NamedTuple):
     """One tensor of a model that is still at 16 or 32 bits.
 
     `shape` is in ggml's order, row length first; a length that is not known is None, and the
@@ -39,7 +39,7 @@ class Tensor(NamedTuple):
 
     name: str
     shape: tuple[int | None, ...] | None = None
-    kept: str = "f32"
+    plain_type: str = "f32"
 
     @property
     def row(self) -> int | None:
@@ -89,7 +89,7 @@ class Hyperparameters:
     n_vocab: int | None = None
     n_layer_nextn: int = 0
 
-    def row(self, tensor: Tensor) -> int | None:
+    def row(self, tensor: UnquantizedTensor) -> int | None:
         """Elements in a row of the tensor: as its shape says, else as its name implies."""
         if tensor.row is not None:
             return tensor.row
@@ -110,26 +110,23 @@ def _first(counts: int | tuple[int, ...]) -> int:
     return counts[0] if counts else 0
 
 
-def from_headers(headers: Sequence[Header]) -> tuple[tuple[Tensor, ...], Hyperparameters]:
+def from_headers(
+    headers: Sequence[GgufHeader],
+) -> tuple[tuple[UnquantizedTensor, ...], Hyperparameters]:
     """Inventory and hyperparameters of a GGUF, given the headers of all of its parts.
 
     Exact for every architecture. Raises InputError where the header lacks what rules look at.
     """
-    fields = Fields(headers[0])
+    fields = MetadataFields(headers[0])
     tensors = tuple(
-        Tensor(tensor.name, tensor.dims, llama_name(tensor.type))
+        UnquantizedTensor(tensor.name, tensor.dims, llama_name(tensor.type))
         for header in headers
         for tensor in header.tensors
     )
     return tensors, _hyperparameters(fields)
 
 
-def from_header(header: Header) -> tuple[tuple[Tensor, ...], Hyperparameters]:
-    """The same for a GGUF in one file."""
-    return from_headers([header])
-
-
-def _hyperparameters(fields: Fields) -> Hyperparameters:
+def _hyperparameters(fields: MetadataFields) -> Hyperparameters:
     architecture = fields.text("general.architecture")
     layers = fields.whole("block_count")
     if not architecture or not layers or layers > MAX_LAYERS:

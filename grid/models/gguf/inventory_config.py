@@ -26,7 +26,7 @@ from grid.models.gguf.config_feed import (
     expert_width,
 )
 from grid.models.gguf.config_fields import ConfigFields, family_of
-from grid.models.gguf.inventory import Hyperparameters, Tensor
+from grid.models.gguf.inventory import Hyperparameters, UnquantizedTensor
 from grid.models.gguf.layers import MAX_LAYERS
 
 _KV_HEADS = ("num_key_value_heads", "num_attention_groups")
@@ -40,7 +40,7 @@ _KINDS = {
 
 def from_config(
     config: Mapping[str, Any], *, output: bool | None = None, prediction: bool = False
-) -> tuple[tuple[Tensor, ...], Hyperparameters]:
+) -> tuple[tuple[UnquantizedTensor, ...], Hyperparameters]:
     """Inventory and hyperparameters of the text model that a config.json describes.
 
     `output`: whether the checkpoint stores an output matrix; None goes by `tie_word_embeddings`,
@@ -48,7 +48,7 @@ def from_config(
     predict further tokens (MTP); most published ones leave them out. Raises InputError, one line,
     for a `model_type` that is not known or a field that is missing or absurd.
     """
-    model = _Model(config)
+    model = _ConfigModel(config)
     blocks = [model.block(index) for index in range(model.layers)]
     extra = model.prediction_blocks() if prediction else []
     tied = model.tied if output is None else not output
@@ -56,7 +56,7 @@ def from_config(
     return tuple(tensors), model.hyperparameters(len(extra))
 
 
-class _Model:
+class _ConfigModel:
     """One config, read once."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
@@ -96,22 +96,22 @@ class _Model:
             return family.plain_architecture + ("moe" if self.experts else "")
         return family.architecture
 
-    def ends(self, tied: bool) -> list[Tensor]:
+    def ends(self, tied: bool) -> list[UnquantizedTensor]:
         """What lies outside the blocks."""
         width, rows = self.width, self.vocabulary
         tensors = [
-            Tensor("token_embd.weight", (width, rows)),
-            Tensor(f"{self.family.final_norm}.weight", (width,)),
+            UnquantizedTensor("token_embd.weight", (width, rows)),
+            UnquantizedTensor(f"{self.family.final_norm}.weight", (width,)),
         ]
         if self.family.norm_bias:
-            tensors.append(Tensor(f"{self.family.final_norm}.bias", (width,)))
+            tensors.append(UnquantizedTensor(f"{self.family.final_norm}.bias", (width,)))
         if not tied:
-            tensors.append(Tensor("output.weight", (width, rows)))
+            tensors.append(UnquantizedTensor("output.weight", (width, rows)))
         if self.family.head_bias:
-            tensors.append(Tensor("output.bias", (rows,)))
+            tensors.append(UnquantizedTensor("output.bias", (rows,)))
         return [*tensors, *self._rope()]
 
-    def _rope(self) -> list[Tensor]:
+    def _rope(self) -> list[UnquantizedTensor]:
         """Factors of the rotary embedding that are stored as tensors."""
         scaling = self.fields.get("rope_scaling", "rope_parameters")
         if not isinstance(scaling, Mapping) or self.family.latent:
@@ -122,7 +122,7 @@ class _Model:
             "longrope": ("rope_factors_long", "rope_factors_short"),
         }.get(str(kind), ())
         half = int(self._head() * self.fields.factor("partial_rotary_factor")) // 2
-        return [Tensor(f"{name}.weight", (half,)) for name in names]
+        return [UnquantizedTensor(f"{name}.weight", (half,)) for name in names]
 
     def block(self, index: int) -> Block:
         block = Block(index)
@@ -163,17 +163,17 @@ class _Model:
             return "attention"
         types = self.fields.sequence("layer_types")
         if types:
-            other = index < len(types) and types[index] not in ("full_attention", "attention")
-            return "mixer" if other else "attention"
+            is_mixer = index < len(types) and types[index] not in ("full_attention", "attention")
+            return "mixer" if is_mixer else "attention"
         every = self.fields.length("full_attention_interval", default=4)
         return "mixer" if (index + 1) % every else "attention"
 
     def _sliding(self, index: int) -> ConfigFields:
         """Head counts of their own that sliding-window blocks have in some families."""
         types = self.fields.sequence("layer_types")
-        other = self.fields.get("attention_other_setting")
+        settings = self.fields.get("attention_other_setting")
         sliding = index < len(types) and types[index] == "sliding_attention"
-        return ConfigFields(other if sliding and isinstance(other, Mapping) else {}, {})
+        return ConfigFields(settings if sliding and isinstance(settings, Mapping) else {}, {})
 
     def _heads(self, index: int) -> int:
         common = self.fields.length("num_attention_heads")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from grid.errors import InputError
-from grid.models.gguf.reader import Header
+from grid.models.gguf.reader import GgufHeader
 from grid.models.model import LayerState
 
 MAX_LAYERS = 4096
@@ -33,10 +33,10 @@ _WINDOW_PERIOD: dict[str, tuple[int, bool]] = {
 """Architectures whose files leave the pattern out: every n-th layer is full; True: the first is."""
 
 
-class Fields(NamedTuple):
+class MetadataFields(NamedTuple):
     """Typed access to a header's metadata; a value of the wrong type or size is an InputError."""
 
-    header: Header
+    header: GgufHeader
 
     def fail(
         self, what: str, hint: str = "the file is damaged, get or convert it again"
@@ -81,7 +81,7 @@ class Fields(NamedTuple):
         return numbers
 
 
-def layer_states(fields: Fields) -> tuple[LayerState, ...]:
+def layer_states(fields: MetadataFields) -> tuple[LayerState, ...]:
     """The state of every layer as llama.cpp keeps it; empty where the file does not say.
 
     Attention keeps key and value heads; a latent (MLA) layer one compressed row and no values; a
@@ -95,7 +95,7 @@ def layer_states(fields: Fields) -> tuple[LayerState, ...]:
         return ()
     keys, values = _widths(fields, heads)
     windows = _windows(fields, layers)
-    fixed = _recurrent(fields)
+    fixed = _recurrent_elements(fields)
     recurrent = _recurrent_layers(fields, keys, fixed)
     return tuple(
         LayerState(
@@ -108,7 +108,7 @@ def layer_states(fields: Fields) -> tuple[LayerState, ...]:
     )
 
 
-def _widths(fields: Fields, heads: Sequence[int]) -> tuple[list[int], list[int]]:
+def _widths(fields: MetadataFields, heads: Sequence[int]) -> tuple[list[int], list[int]]:
     """Key and value elements per token and layer."""
     kv_heads = fields.per_layer("attention.head_count_kv", len(heads)) or list(heads)
     embedding = fields.whole("embedding_length") or 0
@@ -126,7 +126,7 @@ def _widths(fields: Fields, heads: Sequence[int]) -> tuple[list[int], list[int]]
     return [key * n for n in kv_heads], [value * n for n in kv_heads]
 
 
-def _windows(fields: Fields, layers: int) -> list[int | None]:
+def _windows(fields: MetadataFields, layers: int) -> list[int | None]:
     """Window of each layer, None where it keeps everything.
 
     Without a pattern in the file, and none known for the architecture, every layer counts as
@@ -134,22 +134,22 @@ def _windows(fields: Fields, layers: int) -> list[int | None]:
     """
     window = fields.whole("attention.sliding_window")
     name = "attention.sliding_window_pattern"
-    given = fields.header.metadata.get(fields.key(name))
+    pattern = fields.header.metadata.get(fields.key(name))
     if not window:
         return [None] * layers
-    if isinstance(given, tuple):
+    if isinstance(pattern, tuple):
         flags = fields.per_layer(name, layers) or []
         return [window if flag else None for flag in flags]
     architecture = fields.text("general.architecture")
-    known, full_first = _WINDOW_PERIOD.get(architecture, (None, False))
-    period = fields.whole(name) or known
+    usual_period, full_first = _WINDOW_PERIOD.get(architecture, (None, False))
+    period = fields.whole(name) or usual_period
     if period is None:
         return [None] * layers
     full = 0 if full_first else period - 1
     return [None if i % period == full else window for i in range(layers)]
 
 
-def _recurrent(fields: Fields) -> int:
+def _recurrent_elements(fields: MetadataFields) -> int:
     """Elements of a recurrent layer's state: convolution and state-space, or RWKV's; 0 if none."""
     embedding = fields.whole("embedding_length") or 0
     head = fields.whole("wkv.head_size") or 0
@@ -162,7 +162,7 @@ def _recurrent(fields: Fields) -> int:
     return max(kernel - 1, 0) * (inner + 2 * groups * state) + state * inner
 
 
-def _recurrent_layers(fields: Fields, keys: Sequence[int], fixed: int) -> list[bool]:
+def _recurrent_layers(fields: MetadataFields, keys: Sequence[int], fixed: int) -> list[bool]:
     """Which layers keep a recurrent state.
 
     Where the file names an interval of full attention, those between; else the layers without

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from grid.models.artifact import PredictedSize
 from grid.models.gguf.ggml_types import TYPES_BY_NAME
-from grid.models.gguf.inventory import Hyperparameters, Tensor
+from grid.models.gguf.inventory import Hyperparameters, UnquantizedTensor
 from grid.models.gguf.presets import tensor_types
-from grid.models.gguf.reader import DEFAULT_ALIGNMENT, Header
+from grid.models.gguf.reader import DEFAULT_ALIGNMENT, GgufHeader
 
 _FIXED_BYTES = 24
 """Magic, version, number of tensors, number of metadata entries."""
@@ -24,31 +24,15 @@ _UNKNOWN_BYTES = 16_384
 _BYTES_PER_TOKEN = 40
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """A GGUF that need not exist."""
-
-    tensor_bytes: int
-    """All tensors without padding."""
-    file_bytes: int
-    """The whole file: header, tensors, padding; of one part."""
-    bpw_file: float
-    """Tensor bytes * 8 / elements, as `gguf.bits_per_weight`."""
-    bpw_layer: float
-    """The same of the matrices inside the blocks."""
-    types: dict[str, str]
-    """llama.cpp's type of every tensor."""
-
-
 def predict(
-    inventory: Iterable[Tensor],
+    inventory: Iterable[UnquantizedTensor],
     hyperparameters: Hyperparameters,
     preset: str,
     *,
     metadata_bytes: int | None = None,
     importance_matrix: bool = False,
-) -> Prediction:
-    """What llama.cpp would write for `preset`.
+) -> PredictedSize:
+    """Size of the file that llama.cpp would write for `preset`.
 
     `metadata_bytes` is the header without the list of tensors: of the source's own header
     (`metadata_bytes_of`) or its tokenizer (`metadata_bytes_with`); None estimates it from the
@@ -60,37 +44,37 @@ def predict(
     sizes = [stored_bytes(tensor, types[tensor.name]) for tensor in tensors]
     if metadata_bytes is None:
         metadata_bytes = estimated_metadata_bytes(hyperparameters.n_vocab or 0)
-    header = metadata_bytes + sum(_listed_bytes(t.name, len(t.shape or ())) for t in tensors)
-    layer = [
+    entries = sum(_entry_bytes(tensor.name, len(tensor.shape or ())) for tensor in tensors)
+    stored = list(zip(tensors, sizes, strict=True))
+    matrices = [
         (tensor, size)
-        for tensor, size in zip(tensors, sizes, strict=True)
+        for tensor, size in stored
         if tensor.name.startswith("blk.") and len(tensor.shape or ()) > 1
     ]
-    everything = list(zip(tensors, sizes, strict=True))
-    return Prediction(
+    return PredictedSize(
+        file_bytes=_padded(metadata_bytes + entries) + sum(_padded(size) for size in sizes),
         tensor_bytes=sum(sizes),
-        file_bytes=_padded(header) + sum(_padded(size) for size in sizes),
-        bpw_file=_bits_per_weight(everything),
-        bpw_layer=_bits_per_weight(layer or everything),
-        types=types,
+        elements=sum(tensor.elements for tensor in tensors),
+        bpw_file=_bits_per_weight(stored),
+        bpw_layer=_bits_per_weight(matrices or stored),
     )
 
 
-def stored_bytes(tensor: Tensor, kind: str) -> int:
+def stored_bytes(tensor: UnquantizedTensor, kind: str) -> int:
     """Bytes of a tensor in a type by llama.cpp's name. Raises InputError if a shape is unknown."""
-    stored = TYPES_BY_NAME[kind]
-    return tensor.elements // stored.block * stored.bytes
+    ggml_type = TYPES_BY_NAME[kind]
+    return tensor.elements // ggml_type.block * ggml_type.bytes
 
 
-def metadata_bytes_of(headers: Sequence[Header]) -> int:
+def metadata_bytes_of(headers: Sequence[GgufHeader]) -> int:
     """Metadata of the file that quantizing a GGUF of these parts gives.
 
     At most the alignment less one too much: where the list of tensors ends is not kept.
     """
     first = headers[0]
-    listed = sum(_listed_bytes(tensor.name, len(tensor.dims)) for tensor in first.tensors)
+    entries = sum(_entry_bytes(tensor.name, len(tensor.dims)) for tensor in first.tensors)
     added = (key for key in _ADDED_KEYS if key not in first.metadata)
-    return first.data_start - listed + sum(_NUMBER_KEY_BYTES + len(key) for key in added)
+    return first.data_start - entries + sum(_NUMBER_KEY_BYTES + len(key) for key in added)
 
 
 def metadata_bytes_with(
@@ -108,11 +92,11 @@ def metadata_bytes_with(
     tokens = {str(text) for text in (*texts, *added)}
     per_token = 8 + 4 + (0 if merges else 4)
     text_bytes = sum(len(text.encode(errors="replace")) for text in tokens)
-    filled = max(vocabulary - len(tokens), 0) * (per_token + len("[PAD000000]"))
-    joined = (m if isinstance(m, str) else " ".join(m) for m in merges)
-    merged = sum(8 + len(text.encode(errors="replace")) for text in joined)
-    listed = per_token * len(tokens) + text_bytes + filled + merged
-    return _FIXED_BYTES + _OTHER_KEYS_BYTES + len(chat_template.encode()) + listed
+    filler_bytes = max(vocabulary - len(tokens), 0) * (per_token + len("[PAD000000]"))
+    merge_texts = (merge if isinstance(merge, str) else " ".join(merge) for merge in merges)
+    merge_bytes = sum(8 + len(text.encode(errors="replace")) for text in merge_texts)
+    lists = per_token * len(tokens) + text_bytes + filler_bytes + merge_bytes
+    return _FIXED_BYTES + _OTHER_KEYS_BYTES + len(chat_template.encode()) + lists
 
 
 def estimated_metadata_bytes(vocabulary: int) -> int:
@@ -123,7 +107,7 @@ def estimated_metadata_bytes(vocabulary: int) -> int:
     return _FIXED_BYTES + _OTHER_KEYS_BYTES + _UNKNOWN_BYTES + _BYTES_PER_TOKEN * vocabulary
 
 
-def _listed_bytes(name: str, rank: int) -> int:
+def _entry_bytes(name: str, rank: int) -> int:
     """A tensor's entry in the header: name, number of lengths, lengths, type, offset."""
     return 8 + len(name.encode()) + 4 + 8 * rank + 4 + 8
 
@@ -132,6 +116,6 @@ def _padded(size: int) -> int:
     return -(-size // DEFAULT_ALIGNMENT) * DEFAULT_ALIGNMENT
 
 
-def _bits_per_weight(stored: Sequence[tuple[Tensor, int]]) -> float:
+def _bits_per_weight(stored: Sequence[tuple[UnquantizedTensor, int]]) -> float:
     elements = sum(tensor.elements for tensor, _ in stored)
     return sum(size for _, size in stored) * 8 / elements if elements else 0.0

@@ -15,19 +15,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from grid.errors import InputError, did_you_mean
 from grid.models.gguf import rules as rules
 from grid.models.gguf.ggml_types import TYPES_BY_NAME
-from grid.models.gguf.inventory import Hyperparameters, Tensor
+from grid.models.gguf.inventory import Hyperparameters, UnquantizedTensor
 
 PRESETS: tuple[str, ...] = tuple(rules.DEFAULTS)
 """Every preset that llama.cpp can make, widest first."""
 
 _BLOCK = re.compile(r"blk\.(\d+)\.")
 _SHARED_HEADS = 4
-_EXPERTS_WORTH_IT = 4
+_MANY_EXPERTS = 4
 _MIXTURE_OF_8 = 8
 
 
 def tensor_types(
-    inventory: Iterable[Tensor],
+    inventory: Iterable[UnquantizedTensor],
     hyperparameters: Hyperparameters,
     preset: str,
     *,
@@ -41,14 +41,14 @@ def tensor_types(
     cannot store these rows.
     """
     if preset not in rules.DEFAULTS:
-        known = did_you_mean(preset, rules.DEFAULTS)
-        raise InputError(f"{preset!r} is no preset that llama.cpp makes. {known}")
+        hint = did_you_mean(preset, rules.DEFAULTS)
+        raise InputError(f"{preset!r} is no preset that llama.cpp makes. {hint}")
     tensors = sorted(inventory, key=_order)
-    chooser = _Chooser(tensors, hyperparameters, preset, importance_matrix)
+    chooser = _TypeChooser(tensors, hyperparameters, preset, importance_matrix)
     return {tensor.name: chooser.type_of(tensor) for tensor in tensors}
 
 
-def quantizable(tensor: Tensor, architecture: str) -> bool:
+def quantizable(tensor: UnquantizedTensor, architecture: str) -> bool:
     """Whether presets change the tensor's type at all: matrices, but no norms, routers and such."""
     never = rules.NEVER_IN.get(architecture)
     return (
@@ -68,52 +68,56 @@ def role_of(name: str) -> str:
     return next((role for part, role in rules.ROLES if part in name), "other")
 
 
-def _order(tensor: Tensor) -> tuple[int, bytes]:
+def _order(tensor: UnquantizedTensor) -> tuple[int, bytes]:
     """Block by block, then by name: types depend on how many tensors of a role came before."""
     match = _BLOCK.match(tensor.name)
     return (int(match[1]) if match else -1, tensor.name.encode())
 
 
-class _Chooser:
+class _TypeChooser:
     """The rules of one preset for one model; counts the tensors it has seen, role by role."""
 
     def __init__(
-        self, tensors: Sequence[Tensor], model: Hyperparameters, preset: str, matrix: bool
+        self,
+        tensors: Sequence[UnquantizedTensor],
+        model: Hyperparameters,
+        preset: str,
+        matrix: bool,
     ) -> None:
         self.model, self.preset, self.matrix = model, preset, matrix
         self.default = rules.DEFAULTS[preset]
         self.tied = all(tensor.name != "output.weight" for tensor in tensors)
         self.values = sum(role_of(tensor.name) in rules.VALUES for tensor in tensors)
-        self.seen: Counter[str] = Counter()
+        self.role_counts: Counter[str] = Counter()
         self.falcon = model.architecture == "falcon"
-        self.of_8 = model.n_expert == _MIXTURE_OF_8
+        self.eight_experts = model.n_expert == _MIXTURE_OF_8
 
-    def type_of(self, tensor: Tensor) -> str:
+    def type_of(self, tensor: UnquantizedTensor) -> str:
         """The type of the next tensor; asked once for each, in the order of the file."""
         if not quantizable(tensor, self.model.architecture):
-            return tensor.kept
+            return tensor.plain_type
         if self.default in rules.PLAIN:
             return self.default
-        return self._fitting(tensor, self._wanted(tensor))
+        return self._fitting_type(tensor, self._preset_type(tensor))
 
-    def _wanted(self, tensor: Tensor) -> str:
+    def _preset_type(self, tensor: UnquantizedTensor) -> str:
         """The type by the preset's rules, whatever the row's length."""
         role = role_of(tensor.name)
         floor = rules.AT_LEAST_8_BITS_IN.get(self.model.architecture)
         if floor and floor.search(tensor.name):
             return "q8_0"
         if role == "output" or (self.tied and role == "embedding"):
-            return self._output(tensor)
+            return self._output_type(tensor)
         if self.preset == rules.EXPERTS_ONLY:
             roles = rules.EXPERT_ROLES_IN.get(self.model.architecture)
             return "mxfp4" if tensor.rank > 2 and (roles is None or role in roles) else "q8_0"
         if role == "embedding":
             return rules.EMBEDDING.get(self.preset, self.default)
         if self.preset in rules.LOW_STEP_UP:
-            return self._low(tensor, role) or self.default
-        return self._by_role(tensor, role) or self.default
+            return self._two_bit_type(tensor, role) or self.default
+        return self._role_type(tensor, role) or self.default
 
-    def _output(self, tensor: Tensor) -> str:
+    def _output_type(self, tensor: UnquantizedTensor) -> str:
         whole = _divides(self.default, self.model.row(tensor))
         if self.preset == rules.EXPERTS_ONLY or self.falcon or not whole:
             return "q8_0"
@@ -121,59 +125,59 @@ class _Chooser:
             return "q5_K"
         return "q8_0" if self.default == "q8_0" else "q6_K"
 
-    def _low(self, tensor: Tensor, role: str) -> str | None:
+    def _two_bit_type(self, tensor: UnquantizedTensor, role: str) -> str | None:
         """The presets around two bits."""
         step_up = rules.LOW_STEP_UP[self.preset]
         if role in rules.VALUES:
             shared = self.model.heads_per_kv >= _SHARED_HEADS
-            return "q4_K" if shared or self.model.n_expert >= _EXPERTS_WORTH_IT else step_up
+            return "q4_K" if shared or self.model.n_expert >= _MANY_EXPERTS else step_up
         if role == "key":
-            return "q4_K" if self.of_8 else None
+            return "q4_K" if self.eight_experts else None
         if role == "attention_output":
-            return "q5_K" if self.of_8 else rules.LOW_ATTENTION_OUTPUT.get(self.preset)
+            return "q5_K" if self.eight_experts else rules.LOW_ATTENTION_OUTPUT.get(self.preset)
         if role == "down":
             early = rules.first_eighth(self._next("down"), self.model.n_layer)
             return step_up if early else None
         return None
 
-    def _by_role(self, tensor: Tensor, role: str) -> str | None:
+    def _role_type(self, tensor: UnquantizedTensor, role: str) -> str | None:
         if role in rules.VALUES:
-            return self._value()
+            return self._value_type()
         if role in ("key", "query"):
-            if role == "key" and self.of_8:
+            if role == "key" and self.eight_experts:
                 return "q8_0"
             return rules.KEY_QUERY.get(self.preset)
         if role == "attention_output":
-            return self._attention_output()
+            return self._attention_output_type()
         if role in ("up", "gate", "down"):
             ladders = self._down_ladders() if role == "down" else (rules.GATE_UP,)
             layer = self._layer(tensor, role)
-            return _climb(ladders, self.preset, layer, self.model.n_layer)
+            return _ladder_type(ladders, self.preset, layer, self.model.n_layer)
         return None
 
-    def _value(self) -> str | None:
+    def _value_type(self) -> str | None:
         index = self._next("value")
         shared = self.model.heads_per_kv >= _SHARED_HEADS
-        if self.of_8:
+        if self.eight_experts:
             return "q8_0"
         kind = rules.VALUE_SHARED.get(self.preset) if shared else None
         if kind is None:
             ladders = (rules.VALUE,) if self.matrix else (rules.VALUE_NO_MATRIX, rules.VALUE)
-            kind = _climb(ladders, self.preset, index, self.values) or self.default
-        return "q5_K" if kind in ("q3_K", "q4_K") and self._seventy() else kind
+            kind = _ladder_type(ladders, self.preset, index, self.values) or self.default
+        return "q5_K" if kind in ("q3_K", "q4_K") and self._is_70b() else kind
 
-    def _seventy(self) -> bool:
+    def _is_70b(self) -> bool:
         """Whether llama.cpp calls the model a 70B: by its depth alone, but for Llama, whose 65B
         of the same depth shares no heads."""
         model = self.model
-        if rules.SEVENTY.get(model.architecture) != model.n_layer - model.n_layer_nextn:
+        if rules.BLOCKS_OF_70B.get(model.architecture) != model.n_layer - model.n_layer_nextn:
             return False
         return model.architecture != "llama" or model.heads_per_kv != 1
 
-    def _attention_output(self) -> str | None:
+    def _attention_output_type(self) -> str | None:
         if self.falcon:
             return rules.ATTENTION_OUTPUT_FALCON.get(self.preset)
-        if self.of_8:
+        if self.eight_experts:
             raised = self.preset in rules.ATTENTION_OUTPUT_MIXTURE_OF_8
             return "q5_K" if raised else None
         return rules.ATTENTION_OUTPUT.get(self.preset)
@@ -182,11 +186,11 @@ class _Chooser:
         ladders = [rules.DOWN_MATRIX if self.matrix else rules.DOWN_NO_MATRIX]
         if self.falcon:
             ladders.append(rules.DOWN_FALCON)
-        if self.of_8:
+        if self.eight_experts:
             ladders.append(rules.DOWN_MIXTURE_OF_8)
         return (*ladders, rules.DOWN)
 
-    def _layer(self, tensor: Tensor, role: str) -> int:
+    def _layer(self, tensor: UnquantizedTensor, role: str) -> int:
         """The tensor's layer: by counting in a dense model, by its name in a mixture."""
         count = self._next(role)
         if self.model.n_expert <= 1:
@@ -201,10 +205,10 @@ class _Chooser:
 
     def _next(self, role: str) -> int:
         """How many tensors of the role came before this one."""
-        self.seen[role] += 1
-        return self.seen[role] - 1
+        self.role_counts[role] += 1
+        return self.role_counts[role] - 1
 
-    def _fitting(self, tensor: Tensor, kind: str) -> str:
+    def _fitting_type(self, tensor: UnquantizedTensor, kind: str) -> str:
         """`kind`, or what stands in for it where its block does not divide the row."""
         row = self.model.row(tensor)
         if _divides(kind, row):
@@ -222,7 +226,7 @@ def _divides(kind: str, row: int | None) -> bool:
     return row is None or row % TYPES_BY_NAME[kind].block == 0
 
 
-def _climb(
+def _ladder_type(
     tables: Iterable[Mapping[str, rules.Ladder]], preset: str, index: int, count: int
 ) -> str | None:
     """The first step that holds, in the first table that has the preset."""

@@ -3,7 +3,7 @@
 Layout (little endian): magic `GGUF`, u32 version, u64 tensor count, u64 metadata count, then the
 metadata (key, u32 type, value) and the tensor infos (name, u32 dimensions, u64 each, u32 type,
 u64 offset), then padding to the alignment and the tensor data. Reading a header keeps at most
-`KEPT_BYTES` of metadata in memory whatever the file says of itself.
+`MAX_METADATA_BYTES` of metadata in memory whatever the file says of itself.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MAX_STRING = 65_536
 """Longer strings (chat templates, licences) are skipped."""
 MAX_NUMBERS = 4096
 """Longer arrays (token scores) are skipped; per-layer arrays are a few hundred long."""
-KEPT_BYTES = 8 * 2**20
+MAX_METADATA_BYTES = 8 * 2**20
 MAX_DIMS = 4
 MAX_ALIGNMENT = 2**20
 DEFAULT_ALIGNMENT = 32
@@ -37,17 +37,17 @@ _SCALARS: dict[int, str] = {
 }  # fmt: skip
 
 
-class Skipped(NamedTuple):
+class SkippedValue(NamedTuple):
     """A metadata value too large to keep: an array of `length` elements, or a string of bytes."""
 
     length: int
 
 
 Scalar = int | float | bool | str
-Value = Scalar | tuple[int | float | bool, ...] | Skipped
+Value = Scalar | tuple[int | float | bool, ...] | SkippedValue
 
 
-class Tensor(NamedTuple):
+class GgufTensor(NamedTuple):
     """One tensor: `dims` as ggml orders them (row length first), `offset` from the data's start."""
 
     name: str
@@ -67,35 +67,35 @@ class Tensor(NamedTuple):
         return self.elements // self.type.block * self.type.bytes
 
 
-class Header(NamedTuple):
+class GgufHeader(NamedTuple):
     """What a GGUF file says of itself, checked against the file's size."""
 
     path: Path
     version: int
     metadata: dict[str, Value]
-    tensors: tuple[Tensor, ...]
+    tensors: tuple[GgufTensor, ...]
     data_start: int
     file_bytes: int
 
 
-def read_header(path: Path) -> Header:
+def read_header(path: Path) -> GgufHeader:
     """The header of one GGUF file. Raises InputError, one line, if it cannot be true."""
     try:
         size = path.stat().st_size
         with path.open("rb", buffering=2**18) as file:
-            return _Reader(path, file, size).header()
+            return _HeaderReader(path, file, size).header()
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise InputError(f"{path}: cannot be read ({reason}); check the path") from error
 
 
-class _Reader:
+class _HeaderReader:
     """A file and how much of it is left."""
 
     def __init__(self, path: Path, file: IO[bytes], size: int) -> None:
         self.path, self.file, self.size = path, file, size
         self.offset = 0
-        self.kept = 0
+        self.metadata_bytes = 0
 
     def fail(
         self, what: str, hint: str = "the file is damaged, get or convert it again"
@@ -125,23 +125,23 @@ class _Reader:
     def number(self, form: str, what: str) -> int:
         return int(struct.unpack(form, self.take(struct.calcsize(form), what))[0])
 
-    def keep(self, count: int) -> None:
-        self.kept += count
-        if self.kept > KEPT_BYTES:
-            raise self.fail(f"more than {KEPT_BYTES} bytes of metadata")
+    def count_metadata(self, count: int) -> None:
+        self.metadata_bytes += count
+        if self.metadata_bytes > MAX_METADATA_BYTES:
+            raise self.fail(f"more than {MAX_METADATA_BYTES} bytes of metadata")
 
-    def text(self, what: str, limit: int) -> str | Skipped:
+    def text(self, what: str, limit: int) -> str | SkippedValue:
         """A string; past `limit` bytes only its length."""
         length = self.number("<Q", f"the length of {what}")
         if length > limit:
             self.skip(length, what)
-            return Skipped(length)
-        self.keep(length)
+            return SkippedValue(length)
+        self.count_metadata(length)
         return self.take(length, what).decode("utf-8", errors="replace")
 
     def name(self, what: str) -> str:
         name = self.text(what, MAX_NAME)
-        if isinstance(name, Skipped):
+        if isinstance(name, SkippedValue):
             raise self.fail(f"{what} is {name.length} bytes long, the limit is {MAX_NAME}")
         return name
 
@@ -151,7 +151,7 @@ class _Reader:
             raise self.fail(f"absurd header: {count} {what} in {self.size} bytes")
         return count
 
-    def header(self) -> Header:
+    def header(self) -> GgufHeader:
         version = self._version()
         tensor_count = self.count("tensors", 24)
         metadata = self._metadata(self.count("metadata entries", 13))
@@ -159,7 +159,7 @@ class _Reader:
         alignment = self._alignment(metadata)
         data_start = -(-self.offset // alignment) * alignment
         self._check_tensors(tensors, alignment, data_start)
-        return Header(self.path, version, metadata, tensors, data_start, self.size)
+        return GgufHeader(self.path, version, metadata, tensors, data_start, self.size)
 
     def _version(self) -> int:
         magic = self.file.read(4)
@@ -202,15 +202,15 @@ class _Reader:
         count = self.number("<Q", f"the length of {key!r}")
         if kind == _STRING:
             self._skip_strings(key, count)
-            return Skipped(count)
+            return SkippedValue(count)
         form = _SCALARS.get(kind)
         if form is None:
             raise self.fail(f"metadata {key!r} is an array of the unknown or nested type {kind}")
         size = struct.calcsize(form)
         if count > MAX_NUMBERS:
             self.skip(count * size, repr(key))
-            return Skipped(count)
-        self.keep(32 * count)
+            return SkippedValue(count)
+        self.count_metadata(32 * count)
         return struct.unpack(f"<{count}{form[1]}", self.take(count * size, repr(key)))
 
     def _skip_strings(self, key: str, count: int) -> None:
@@ -232,7 +232,7 @@ class _Reader:
         self.file.seek(self.offset)
         return block
 
-    def _tensor(self, index: int) -> Tensor:
+    def _tensor(self, index: int) -> GgufTensor:
         name = self.name(f"the name of tensor {index}")
         rank = self.number("<I", f"the rank of {name!r}")
         if not 1 <= rank <= MAX_DIMS:
@@ -245,7 +245,7 @@ class _Reader:
             raise self.fail(f"tensor {name!r} has the unknown type {number}")
         if 0 in dims or dims[0] % kind.block:
             raise self.fail(f"tensor {name!r} of shape {list(dims)} cannot be {kind.name}")
-        return Tensor(name, dims, kind, offset)
+        return GgufTensor(name, dims, kind, offset)
 
     def _alignment(self, metadata: dict[str, Value]) -> int:
         value = metadata.get("general.alignment", DEFAULT_ALIGNMENT)
@@ -253,7 +253,7 @@ class _Reader:
             raise self.fail("general.alignment is not a power of two within reason")
         return value
 
-    def _check_tensors(self, tensors: tuple[Tensor, ...], alignment: int, start: int) -> None:
+    def _check_tensors(self, tensors: tuple[GgufTensor, ...], alignment: int, start: int) -> None:
         """Every tensor lies in the file, aligned, and no two share a name or a byte."""
         if len({tensor.name for tensor in tensors}) != len(tensors):
             raise self.fail("two tensors have the same name")

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-Place = Callable[[int, int], bool]
+LayerCondition = Callable[[int, int], bool]
 """(index of the layer, number of layers) -> whether a step applies there."""
-Ladder = tuple[tuple[Place, str], ...]
+Ladder = tuple[tuple[LayerCondition, str], ...]
 
 
 def everywhere(_index: int, _count: int) -> bool:
@@ -233,7 +233,7 @@ FALLBACK: dict[str, str] = {
 }
 """A type whose block does not divide a row -> one of 32 elements a block; f16 if that fails too."""
 
-SEVENTY: dict[str, int] = {"llama": 80, "qwen2": 80, "deci": 80, "olmo": 80, "jais2": 68}
+BLOCKS_OF_70B: dict[str, int] = {"llama": 80, "qwen2": 80, "deci": 80, "olmo": 80, "jais2": 68}
 """Blocks at which llama.cpp takes an architecture for a 70B, whose values get a bit more."""
 
 NEVER = re.compile(

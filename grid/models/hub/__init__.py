@@ -9,26 +9,26 @@ huggingface_hub is imported by the first call that needs it, not with this packa
 """
 
 from grid.models.hub.address import PREFIX, Address, parse
-from grid.models.hub.download import have_bytes
+from grid.models.hub.download import present_bytes
 from grid.models.hub.header import inspect, stand_in
-from grid.models.hub.local import Progress, fetch, missing_files, weights_of
-from grid.models.hub.repository import Listing, RemoteFile, listing
-from grid.models.hub.weights import Weights, select
+from grid.models.hub.local import Progress, fetch, find_weights, missing_files
+from grid.models.hub.repository import Listing, RemoteFile, list_files
+from grid.models.hub.weights import HubWeights, select
 
 __all__ = [
     "PREFIX",
     "Address",
+    "HubWeights",
     "Listing",
     "Progress",
     "RemoteFile",
-    "Weights",
     "fetch",
-    "have_bytes",
+    "find_weights",
     "inspect",
-    "listing",
+    "list_files",
     "missing_files",
     "parse",
+    "present_bytes",
     "select",
     "stand_in",
-    "weights_of",
 ]

@@ -49,9 +49,9 @@ def parse(text: str) -> Address:
     """
     if not text.startswith(PREFIX):
         raise InputError(f"{text!r} names nothing on the hub; {_FORM}")
-    rest = text.removeprefix(PREFIX)
-    _refuse_urls(text, rest)
-    path, at, revision = rest.rpartition("@") if "@" in rest else (rest, "", "")
+    location = text.removeprefix(PREFIX)
+    _refuse_urls(text, location)
+    path, at, revision = location.rpartition("@") if "@" in location else (location, "", "")
     if at and (not _REVISION.fullmatch(revision) or ".." in revision):
         raise InputError(
             f"{text!r}: {revision!r} is no revision; name a branch, a tag or a commit after the @, "
@@ -61,10 +61,10 @@ def parse(text: str) -> Address:
     return Address(repo, file, revision or None)
 
 
-def _refuse_urls(text: str, rest: str) -> None:
+def _refuse_urls(text: str, location: str) -> None:
     """Say what to write instead where somebody pasted an address of the web site."""
-    url = _URL.fullmatch(rest)
-    if url is None and "//" not in rest:
+    url = _URL.fullmatch(location)
+    if url is None and "//" not in location:
         return
     page = _PAGE.fullmatch(url[1]) if url else None
     if page:

@@ -14,25 +14,25 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from grid.errors import EngineError
-from grid.models.checksum import file_sha256, remember_sha256
-from grid.models.hub.errors import Place, told
+from grid.models.checksum import file_sha256, git_id, remember_sha256
+from grid.models.hub.errors import RemotePath, translate_hub_errors
 from grid.models.hub.library import utilities
 from grid.models.hub.repository import RemoteFile
-from grid.models.hub.transfer import Advance, git_hash, transfer
+from grid.models.hub.transfer import Advance, transfer
 from grid.units import format_bytes
 
 
-def cached(repo: str, commit: str, file: RemoteFile) -> Path | None:
+def cached_path(repo: str, commit: str, file: RemoteFile) -> Path | None:
     """The file in the user's cache, None where it is not there or not of the right size."""
     from huggingface_hub import try_to_load_from_cache
 
-    found = try_to_load_from_cache(repo, file.path, revision=commit)
-    if not isinstance(found, str) or Path(found).stat().st_size != file.size:
+    path = try_to_load_from_cache(repo, file.path, revision=commit)
+    if not isinstance(path, str) or Path(path).stat().st_size != file.size:
         return None
-    return Path(found)
+    return Path(path)
 
 
-def have_bytes(repo: str, file: RemoteFile) -> int:
+def present_bytes(repo: str, file: RemoteFile) -> int:
     """Bytes of the file's content that are there already, whole or in part."""
     blob = _blob(repo, file)
     for path in (blob, _partial(blob)):
@@ -47,19 +47,23 @@ def download(repo: str, commit: str, file: RemoteFile, advance: Advance) -> Path
     Raises EngineError with one line where it does not come, or not as listed; then what is wrong
     is removed and what is right so far is kept for the next time.
     """
-    place = Place(repo, file.path, commit)
-    path = cached(repo, commit, file)
+    place = RemotePath(repo, file.path, commit)
+    path = cached_path(repo, commit, file)
     if path is not None:
         advance(file.size)
     else:
-        with told(place, EngineError), quiet(), _disk_errors(place):
-            path = _brought(repo, commit, file, advance)
+        with (
+            translate_hub_errors(place, EngineError),
+            silence_library(),
+            _translate_disk_errors(place),
+        ):
+            path = _download_to_cache(repo, commit, file, advance)
     _verify(place, path, file)
     return path
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def silence_library() -> Iterator[None]:
     """huggingface_hub without its own warnings and progress bars: ours tell."""
     from huggingface_hub import constants
 
@@ -94,7 +98,7 @@ def _partial(blob: Path) -> Path:
     return blob.with_name(f"{blob.name}.incomplete")
 
 
-def _brought(repo: str, commit: str, file: RemoteFile, advance: Advance) -> Path:
+def _download_to_cache(repo: str, commit: str, file: RemoteFile, advance: Advance) -> Path:
     from huggingface_hub import constants, hf_hub_download
 
     blob = _blob(repo, file)
@@ -105,18 +109,18 @@ def _brought(repo: str, commit: str, file: RemoteFile, advance: Advance) -> Path
         if blob.exists():
             advance(file.size)
         elif file.size <= constants.MAX_HTTP_DOWNLOAD_SIZE:
-            _bring(repo, commit, file, blob, advance)
+            _complete_blob(repo, commit, file, blob, advance)
     if not blob.exists():
-        return _through_xet(repo, commit, file, advance)
+        return _download_through_xet(repo, commit, file, advance)
     # With the content there, this makes the link to it from the snapshot.
     return Path(hf_hub_download(repo, file.path, revision=commit, library_name="quantgrid"))
 
 
-def _through_xet(repo: str, commit: str, file: RemoteFile, advance: Advance) -> Path:
+def _download_through_xet(repo: str, commit: str, file: RemoteFile, advance: Advance) -> Path:
     """What is too large for a plain download comes by the hub's own protocol, unresumed."""
     from huggingface_hub import constants, hf_hub_download
 
-    place = Place(repo, file.path)
+    place = RemotePath(repo, file.path)
     if constants.HF_HUB_DISABLE_XET or find_spec("hf_xet") is None:
         raise EngineError(
             f"{place}: the hub sends {format_bytes(file.size)} through Xet only; install hf-xet "
@@ -132,36 +136,31 @@ def _through_xet(repo: str, commit: str, file: RemoteFile, advance: Advance) -> 
     return Path(path)
 
 
-def _bring(repo: str, commit: str, file: RemoteFile, blob: Path, advance: Advance) -> None:
+def _complete_blob(repo: str, commit: str, file: RemoteFile, blob: Path, advance: Advance) -> None:
     """Complete the partial file and give it its name, if it is what the hub lists."""
     partial = _partial(blob)
     with partial.open("a+b") as target:
         digest = transfer(repo, commit, file, target, advance)
     if digest != file.etag:
         partial.unlink()
-        raise _differs(Place(repo, file.path), digest, file.etag)
+        raise _hash_mismatch(RemotePath(repo, file.path), digest, file.etag)
     partial.replace(blob)
     if file.sha256:
         remember_sha256(blob, digest)
 
 
-def _verify(place: Place, path: Path, file: RemoteFile) -> None:
+def _verify(place: RemotePath, path: Path, file: RemoteFile) -> None:
     """Raises EngineError, and removes the content, where it is not what the hub lists. A large
     file is read once: its digest is remembered."""
-    if file.sha256:
-        digest = file_sha256(path)
-    else:
-        hasher = git_hash(path.stat().st_size)
-        hasher.update(path.read_bytes())
-        digest = hasher.hexdigest()
+    digest = file_sha256(path) if file.sha256 else git_id(path.read_bytes())
     if digest == file.etag:
         return
     for bad in (path.resolve(), path):
         bad.unlink(missing_ok=True)
-    raise _differs(place, digest, file.etag)
+    raise _hash_mismatch(place, digest, file.etag)
 
 
-def _differs(place: Place, digest: str, listed: str) -> EngineError:
+def _hash_mismatch(place: RemotePath, digest: str, listed: str) -> EngineError:
     return EngineError(
         f"{place}: the file's hash is {digest[:16]}…, the hub lists {listed[:16]}…; it was damaged "
         "on its way or on the disk and is removed, run again to download it anew"
@@ -169,7 +168,7 @@ def _differs(place: Place, digest: str, listed: str) -> EngineError:
 
 
 @contextmanager
-def _disk_errors(place: Place) -> Iterator[None]:
+def _translate_disk_errors(place: RemotePath) -> Iterator[None]:
     import httpx2
 
     try:

@@ -12,7 +12,7 @@ from grid.models.hub.address import Address
 _LOG_IN = "log in with `hf auth login` or set HF_TOKEN"
 
 
-class Place(NamedTuple):
+class RemotePath(NamedTuple):
     """What was asked for."""
 
     repo: str
@@ -24,12 +24,12 @@ class Place(NamedTuple):
 
 
 @contextmanager
-def told(place: Place, kind: type[GridError]) -> Iterator[None]:
+def translate_hub_errors(place: RemotePath, kind: type[GridError]) -> Iterator[None]:
     """Turn the errors of huggingface_hub and of the network into one line, raised as `kind`."""
     import httpx2
     from huggingface_hub import errors
 
-    known = (
+    errors_of_hub = (
         errors.OfflineModeIsEnabled,
         errors.EntryNotFoundError,
         errors.FileMetadataError,
@@ -40,23 +40,23 @@ def told(place: Place, kind: type[GridError]) -> Iterator[None]:
     )
     try:
         yield
-    except known as error:
-        raise kind(line(place, error)) from error
+    except errors_of_hub as error:
+        raise kind(describe_error(place, error)) from error
 
 
 @contextmanager
-def understood(place: Place) -> Iterator[None]:
+def translate_parse_errors(place: RemotePath) -> Iterator[None]:
     """Turn what reading an answer raises, where it is not a hub's, into one line."""
     try:
         yield
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
-            f"{place}: what {_host()} answers is not a hub's answer ({_short(error)}); check "
+            f"{place}: what {_host()} answers is not a hub's answer ({_one_line(error)}); check "
             "HF_ENDPOINT, and that no proxy or login page answers instead"
         ) from error
 
 
-def line(place: Place, error: Exception) -> str:
+def describe_error(place: RemotePath, error: Exception) -> str:
     """The message for an error of huggingface_hub or of its HTTP client."""
     import httpx2
     from huggingface_hub import errors
@@ -65,7 +65,7 @@ def line(place: Place, error: Exception) -> str:
         case errors.OfflineModeIsEnabled():
             return f"{place}: HF_HUB_OFFLINE is set; unset it to ask the hub"
         case errors.GatedRepoError():
-            return _gated(place)
+            return _describe_gated(place)
         case errors.DisabledRepoError():
             return f"{place}: the hub has disabled this repository; choose another"
         case errors.RevisionNotFoundError():
@@ -76,9 +76,9 @@ def line(place: Place, error: Exception) -> str:
         case errors.RemoteEntryNotFoundError():
             return f"{place}: the file is not there at {place.revision}; look into the repository"
         case errors.RepositoryNotFoundError():
-            return _not_found(place)
+            return _describe_not_found(place)
         case errors.HfHubHTTPError():
-            return _status(place, error)
+            return _describe_status(place, error)
         case httpx2.TimeoutException():
             return (
                 f"{place}: {_host()} does not answer in time; try again with a higher "
@@ -86,15 +86,15 @@ def line(place: Place, error: Exception) -> str:
             )
         case httpx2.TransportError():
             return (
-                f"{place}: cannot reach {_host()} ({_short(error)}); check the network and "
+                f"{place}: cannot reach {_host()} ({_one_line(error)}); check the network and "
                 "HF_ENDPOINT, or set HF_HUB_OFFLINE=1 to use what is in the cache"
             )
         case errors.LocalEntryNotFoundError() if isinstance(error.__cause__, Exception):
-            return line(place, error.__cause__)
-    return f"{place}: {_short(error)}; try again, or check HF_ENDPOINT"
+            return describe_error(place, error.__cause__)
+    return f"{place}: {_one_line(error)}; try again, or check HF_ENDPOINT"
 
 
-def _gated(place: Place) -> str:
+def _describe_gated(place: RemotePath) -> str:
     page = f"{_endpoint()}/{place.repo}"
     if _has_token():
         return (
@@ -104,7 +104,7 @@ def _gated(place: Place) -> str:
     return f"{place}: hf:{place.repo} is gated; accept its terms at {page}, then {_LOG_IN}"
 
 
-def _not_found(place: Place) -> str:
+def _describe_not_found(place: RemotePath) -> str:
     """The hub answers the same for what is private and for what does not exist."""
     if _has_token():
         return (
@@ -117,18 +117,18 @@ def _not_found(place: Place) -> str:
     )
 
 
-def _status(place: Place, error: Any) -> str:
+def _describe_status(place: RemotePath, error: Any) -> str:
     code = int(error.response.status_code)
-    said = _short(error.server_message or error.response.reason_phrase)
+    reason = _one_line(error.server_message or error.response.reason_phrase)
     if code == 401:
-        return f"{place}: {_host()} does not accept the token ({said}); {_LOG_IN} again"
+        return f"{place}: {_host()} does not accept the token ({reason}); {_LOG_IN} again"
     if code == 403:
-        return f"{place}: {_host()} refuses ({said}); {_LOG_IN} of an account with access"
+        return f"{place}: {_host()} refuses ({reason}); {_LOG_IN} of an account with access"
     if code == 429:
         return f"{place}: too many requests; wait a few minutes, or {_LOG_IN}"
     if code >= 500:
-        return f"{place}: {_host()} has a problem of its own ({code} {said}); try again later"
-    return f"{place}: {_host()} answers {code} {said}; check the name and HF_ENDPOINT"
+        return f"{place}: {_host()} has a problem of its own ({code} {reason}); try again later"
+    return f"{place}: {_host()} answers {code} {reason}; check the name and HF_ENDPOINT"
 
 
 def _has_token() -> bool:
@@ -147,6 +147,6 @@ def _host() -> str:
     return _endpoint().partition("//")[2] or _endpoint()
 
 
-def _short(text: object) -> str:
+def _one_line(text: object) -> str:
     """One line of at most 200 characters."""
     return " ".join(str(text).split())[:200] or type(text).__name__

@@ -18,13 +18,13 @@ from grid.models.artifact import Inspection
 from grid.models.checkpoint import safetensors
 from grid.models.checksum import remember_sha256
 from grid.models.gguf import reader as gguf_reader
-from grid.models.hub.download import download, quiet
-from grid.models.hub.errors import Place, told
+from grid.models.hub.download import download, silence_library
+from grid.models.hub.errors import RemotePath, translate_hub_errors
 from grid.models.hub.links import link
 from grid.models.hub.local import fetch, folder_of, missing_files
 from grid.models.hub.repository import RemoteFile
 from grid.models.hub.transfer import request_headers, url_of
-from grid.models.hub.weights import Weights
+from grid.models.hub.weights import HubWeights
 
 FIRST_BYTES = 2 * 2**20
 """Asked for at first: the header of all but GGUF files with a vocabulary."""
@@ -35,7 +35,7 @@ _SMALL_BYTES = 2**20
 _INDEX = ".index.json"
 
 
-def inspect(weights: Weights, reader: Callable[[Path], Inspection]) -> Inspection:
+def inspect(weights: HubWeights, reader: Callable[[Path], Inspection]) -> Inspection:
     """What `reader` finds in the header, the hashes being those that the hub lists.
 
     `reader` inspects a local path; where all is downloaded it gets that. Raises InputError with
@@ -46,18 +46,18 @@ def inspect(weights: Weights, reader: Callable[[Path], Inspection]) -> Inspectio
     except EngineError as error:
         raise InputError(str(error)) from error
     try:
-        found = reader(path)
+        inspection = reader(path)
     except InputError as error:
-        raise InputError(_readdressed(str(error), path, weights)) from error
-    return found._replace(
+        raise InputError(_with_address(str(error), path, weights)) from error
+    return inspection._replace(
         model=msgspec.structs.replace(
-            found.model, revision=weights.revision, source=str(weights.address)
+            inspection.model, revision=weights.revision, source=str(weights.address)
         ),
-        facts=msgspec.structs.replace(found.facts, sha256=weights.identity),
+        facts=msgspec.structs.replace(inspection.facts, sha256=weights.identity),
     )
 
 
-def stand_in(weights: Weights) -> Path:
+def stand_in(weights: HubWeights) -> Path:
     """A path that headers can be read from as from the weights themselves; no tensor is there.
 
     For a folder it holds the configuration files as they are. It stays in the cache, so that the
@@ -69,8 +69,8 @@ def stand_in(weights: Weights) -> Path:
         folder = folder.parent
     try:
         for file in weights.weight_files:
-            _stand_in_file(weights, file, folder / basename(file.path))
-        for file in _configuration(weights):
+            _write_stand_in(weights, file, folder / basename(file.path))
+        for file in _configuration_files(weights):
             copy = download(weights.repo, weights.commit, file, lambda count: None)
             link(folder / basename(file.path), copy)
     except OSError as error:
@@ -81,7 +81,7 @@ def stand_in(weights: Weights) -> Path:
     return folder if weights.folder else folder / basename(weights.name)
 
 
-def _configuration(weights: Weights) -> list[RemoteFile]:
+def _configuration_files(weights: HubWeights) -> list[RemoteFile]:
     """The JSON files that say what the weights are, and no large vocabulary."""
     return [
         file
@@ -90,7 +90,7 @@ def _configuration(weights: Weights) -> list[RemoteFile]:
     ]
 
 
-def _stand_in_file(weights: Weights, file: RemoteFile, path: Path) -> None:
+def _write_stand_in(weights: HubWeights, file: RemoteFile, path: Path) -> None:
     """Make the file's stand-in unless it is there; who asks for its hash gets the true one."""
     if not (path.is_file() and path.stat().st_size == file.size):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -98,7 +98,7 @@ def _stand_in_file(weights: Weights, file: RemoteFile, path: Path) -> None:
         try:
             with temporary.open("wb") as target:
                 target.truncate(file.size)
-            _fill(weights, file, temporary)
+            _write_header(weights, file, temporary)
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
@@ -106,7 +106,7 @@ def _stand_in_file(weights: Weights, file: RemoteFile, path: Path) -> None:
         remember_sha256(path, file.sha256)
 
 
-def _fill(weights: Weights, file: RemoteFile, path: Path) -> None:
+def _write_header(weights: HubWeights, file: RemoteFile, path: Path) -> None:
     """Write the file's beginning until its header is complete."""
     have, want = 0, FIRST_BYTES
     complete = _gguf_is_complete if path.suffix == ".gguf" else _safetensors_is_complete
@@ -142,18 +142,18 @@ def _safetensors_is_complete(path: Path, have: int) -> bool:
     return 8 + length <= have or length > safetensors.MAX_HEADER
 
 
-def read_range(weights: Weights, file: RemoteFile, start: int, stop: int) -> bytes:
+def read_range(weights: HubWeights, file: RemoteFile, start: int, stop: int) -> bytes:
     """The bytes from `start` to before `stop` of a file on the hub.
 
     Raises InputError where they do not come, or fewer than the listing promises.
     """
     from huggingface_hub import constants, get_session, hf_raise_for_status
 
-    place = Place(weights.repo, file.path, weights.commit)
+    place = RemotePath(weights.repo, file.path, weights.commit)
     content = bytearray()
     with (
-        told(place, InputError),
-        quiet(),
+        translate_hub_errors(place, InputError),
+        silence_library(),
         get_session().stream(
             "GET",
             url_of(weights.repo, weights.commit, file),
@@ -179,7 +179,7 @@ def read_range(weights: Weights, file: RemoteFile, start: int, stop: int) -> byt
     return bytes(content[: stop - start])
 
 
-def _readdressed(message: str, path: Path, weights: Weights) -> str:
+def _with_address(message: str, path: Path, weights: HubWeights) -> str:
     """A reader's message with the address in the place of the stand-in's path."""
     below = f"hf:{weights.repo}"
     if weights.folder and weights.name:

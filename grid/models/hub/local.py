@@ -6,21 +6,21 @@ from collections.abc import Callable
 from pathlib import Path
 from posixpath import basename
 
-from grid.cache import SPARE_BYTES, cache_dir, existing, free_bytes
-from grid.errors import EngineError
+from grid.cache import SPARE_BYTES, cache_dir, free_bytes, nearest_existing
+from grid.errors import EngineError, name_some
 from grid.models.hub.address import parse
-from grid.models.hub.download import cached, download, have_bytes
-from grid.models.hub.errors import Place
+from grid.models.hub.download import cached_path, download, present_bytes
+from grid.models.hub.errors import RemotePath
 from grid.models.hub.links import link_folder
-from grid.models.hub.repository import RemoteFile, listing
-from grid.models.hub.weights import Weights, select
+from grid.models.hub.repository import RemoteFile, list_files
+from grid.models.hub.weights import HubWeights, select
 from grid.units import format_bytes
 
 Progress = Callable[[int, int], None]
 """Called with bytes there and bytes in all."""
 
 
-def fetch(weights: Weights, progress: Progress | None = None) -> Path:
+def fetch(weights: HubWeights, progress: Progress | None = None) -> Path:
     """The weights on disk: the path of the GGUF file (its first part), or of the folder.
 
     They lie in the user's own cache of the hub; what is there already, in whole or in part, is not
@@ -30,17 +30,17 @@ def fetch(weights: Weights, progress: Progress | None = None) -> Path:
     """
     missing = missing_files(weights)
     _refuse_offline(weights, missing)
-    _check_room(weights, missing)
-    counter = _Counter(sum(file.size for file in weights.files), progress)
-    found = {
+    _refuse_full_disk(weights, missing)
+    counter = _ProgressSum(sum(file.size for file in weights.files), progress)
+    paths = {
         file.path: download(weights.repo, weights.commit, file, counter.advance)
         for file in weights.files
     }
     if not weights.folder:
-        return found[weights.name]
+        return paths[weights.name]
     try:
         return link_folder(
-            folder_of(weights, "folders"), {basename(path): file for path, file in found.items()}
+            folder_of(weights, "folders"), {basename(path): file for path, file in paths.items()}
         )
     except OSError as error:
         raise EngineError(
@@ -49,55 +49,56 @@ def fetch(weights: Weights, progress: Progress | None = None) -> Path:
         ) from error
 
 
-def weights_of(text: str) -> Weights:
+def find_weights(text: str) -> HubWeights:
     """The one set of weights at an address. Raises EngineError where it matches several, and what
     `listing` and `select` raise."""
     address = parse(text)
-    found = select(listing(address), address.file)
-    if len(found) > 1:
-        raise EngineError(f"{address} matches {len(found)} files; name one")
-    return found[0]
+    matches = select(list_files(address), address.file)
+    if len(matches) > 1:
+        raise EngineError(f"{address} matches {len(matches)} files; name one")
+    return matches[0]
 
 
-def missing_files(weights: Weights) -> list[RemoteFile]:
+def missing_files(weights: HubWeights) -> list[RemoteFile]:
     """The files that are not whole in the user's cache."""
-    return [file for file in weights.files if cached(weights.repo, weights.commit, file) is None]
+    return [
+        file for file in weights.files if cached_path(weights.repo, weights.commit, file) is None
+    ]
 
 
-def folder_of(weights: Weights, kind: str) -> Path:
+def folder_of(weights: HubWeights, kind: str) -> Path:
     """A folder of our cache for these weights: named like them, below what decides its content."""
     top = cache_dir() / "hub" / kind / weights.commit
     return top / basename(weights.repo) / weights.name
 
 
-def _refuse_offline(weights: Weights, missing: list[RemoteFile]) -> None:
+def _refuse_offline(weights: HubWeights, missing: list[RemoteFile]) -> None:
     from huggingface_hub import constants
 
     if not missing or not constants.is_offline_mode():
         return
-    more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+    names = name_some([str(RemotePath(weights.repo, file.path)) for file in missing], 1)
     raise EngineError(
-        f"{Place(weights.repo, missing[0].path)}{more}: not in the cache, and HF_HUB_OFFLINE is "
-        f"set; unset it, or bring {format_bytes(sum(file.size for file in missing))} into the "
-        "cache on a connected machine"
+        f"{names}: not in the cache, and HF_HUB_OFFLINE is set; unset it, or bring "
+        f"{format_bytes(sum(file.size for file in missing))} into the cache on a connected machine"
     )
 
 
-def _check_room(weights: Weights, missing: list[RemoteFile]) -> None:
+def _refuse_full_disk(weights: HubWeights, missing: list[RemoteFile]) -> None:
     from huggingface_hub import constants
 
-    needed = sum(file.size - have_bytes(weights.repo, file) for file in missing)
+    needed = sum(file.size - present_bytes(weights.repo, file) for file in missing)
     folder = Path(constants.HF_HUB_CACHE)
     free = free_bytes(folder)
     if needed and needed + SPARE_BYTES > free:
         raise EngineError(
             f"{weights.address}: no room to download: {format_bytes(needed)} needed, "
-            f"{format_bytes(free)} free in {existing(folder)}; make room, or set HF_HOME to a "
-            "larger disk"
+            f"{format_bytes(free)} free in {nearest_existing(folder)}; make room, or set HF_HOME "
+            "to a larger disk"
         )
 
 
-class _Counter:
+class _ProgressSum:
     """Sums what the files report."""
 
     def __init__(self, total: int, progress: Progress | None) -> None:

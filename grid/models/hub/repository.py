@@ -12,7 +12,7 @@ from grid.cache import cache_dir, write_whole
 from grid.errors import InputError
 from grid.models.checksum import file_sha256
 from grid.models.hub.address import Address
-from grid.models.hub.errors import Place, told, understood
+from grid.models.hub.errors import RemotePath, translate_hub_errors, translate_parse_errors
 
 DEFAULT_REVISION = "main"
 
@@ -45,7 +45,7 @@ class Listing(msgspec.Struct, frozen=True):
     files: tuple[RemoteFile, ...]
 
 
-def listing(address: Address) -> Listing:
+def list_files(address: Address) -> Listing:
     """What is in the repository at the address's revision, resolved to a commit.
 
     One request; none for a commit that was listed before, whose content cannot change, and none
@@ -54,14 +54,14 @@ def listing(address: Address) -> Listing:
     """
     from huggingface_hub import constants
 
-    known = _kept(address)
-    if known is not None and (address.pinned or constants.is_offline_mode()):
-        return known
+    cached = _cached_listing(address)
+    if cached is not None and (address.pinned or constants.is_offline_mode()):
+        return cached
     if constants.is_offline_mode():
-        return _downloaded(address)
-    found = _asked(address)
-    _keep(address, found)
-    return found
+        return _offline_listing(address)
+    fresh = _request_listing(address)
+    _cache_listing(address, fresh)
+    return fresh
 
 
 def repo_folder(repo: str) -> str:
@@ -69,11 +69,11 @@ def repo_folder(repo: str) -> str:
     return repo.replace("/", "--")
 
 
-def _asked(address: Address) -> Listing:
+def _request_listing(address: Address) -> Listing:
     from huggingface_hub import HfApi, constants
 
-    place = Place(address.repo, None, address.revision)
-    with told(place, InputError), understood(place):
+    place = RemotePath(address.repo, None, address.revision)
+    with translate_hub_errors(place, InputError), translate_parse_errors(place):
         info = HfApi(library_name="quantgrid").model_info(
             address.repo,
             revision=address.revision,
@@ -88,40 +88,40 @@ def _asked(address: Address) -> Listing:
                 blob=str(sibling.blob_id or ""),
             )
             for sibling in info.siblings or []
-            if _harmless(sibling.rfilename)
+            if _stays_inside(sibling.rfilename)
         ]
         commit = str(info.sha)
     return Listing(address.repo, commit, tuple(sorted(files, key=lambda file: file.path)))
 
 
-def _harmless(path: str) -> bool:
+def _stays_inside(path: str) -> bool:
     """No path that would lead out of a folder it is put into."""
     return "\\" not in path and not any(part in ("", ".", "..") for part in path.split("/"))
 
 
-def _kept_path(repo: str, revision: str) -> Path:
+def _listing_path(repo: str, revision: str) -> Path:
     return cache_dir() / "hub" / "listings" / repo_folder(repo) / f"{quote(revision, safe='')}.json"
 
 
-def _kept(address: Address) -> Listing | None:
-    path = _kept_path(address.repo, address.revision or DEFAULT_REVISION)
+def _cached_listing(address: Address) -> Listing | None:
+    path = _listing_path(address.repo, address.revision or DEFAULT_REVISION)
     try:
         return msgspec.json.decode(path.read_bytes(), type=Listing)
     except (OSError, msgspec.DecodeError):
         return None
 
 
-def _keep(address: Address, found: Listing) -> None:
+def _cache_listing(address: Address, listing: Listing) -> None:
     """For later, where the cache takes it: without, offline work knows less."""
-    content = msgspec.json.encode(found)
-    for revision in (found.commit, address.revision or DEFAULT_REVISION):
+    content = msgspec.json.encode(listing)
+    for revision in (listing.commit, address.revision or DEFAULT_REVISION):
         try:
-            write_whole(_kept_path(address.repo, revision), content)
+            write_whole(_listing_path(address.repo, revision), content)
         except OSError:
             return
 
 
-def _downloaded(address: Address) -> Listing:
+def _offline_listing(address: Address) -> Listing:
     """What other programs have put into the user's cache of the hub."""
     from huggingface_hub import constants
     from huggingface_hub.file_download import repo_folder_name
@@ -138,11 +138,13 @@ def _downloaded(address: Address) -> Listing:
             f"{address}: HF_HUB_OFFLINE is set and nothing of {address.repo} at {revision} is in "
             "the cache; unset it to ask the hub, or name a revision that is there"
         )
-    files = [_cached(snapshot, path) for path in sorted(snapshot.rglob("*")) if path.is_file()]
+    files = [
+        _snapshot_file(snapshot, path) for path in sorted(snapshot.rglob("*")) if path.is_file()
+    ]
     return Listing(address.repo, commit, tuple(files))
 
 
-def _cached(snapshot: Path, path: Path) -> RemoteFile:
+def _snapshot_file(snapshot: Path, path: Path) -> RemoteFile:
     """A file of a snapshot: a link to its content, which is named by its hash; where the system has
     no links the content itself."""
     etag = path.readlink().name if path.is_symlink() else file_sha256(path)

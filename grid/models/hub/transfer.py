@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import IO, Any
 
 from grid.errors import EngineError
-from grid.models.hub.errors import Place
+from grid.models.checksum import git_hasher
+from grid.models.hub.errors import RemotePath
 from grid.models.hub.library import utilities
 from grid.models.hub.repository import RemoteFile
 
@@ -46,7 +47,7 @@ def transfer(repo: str, commit: str, file: RemoteFile, target: IO[bytes], advanc
     A connection that breaks is taken up where it broke, as long as bytes come. Raises the errors of
     huggingface_hub and of the network, and EngineError where a server sends nothing.
     """
-    part = _Part(target, file, advance)
+    part = _GrowingFile(target, file, advance)
     tries = 0
     while part.missing:
         before = part.missing
@@ -54,24 +55,19 @@ def transfer(repo: str, commit: str, file: RemoteFile, target: IO[bytes], advanc
             part.receive(url_of(repo, commit, file))
         except Exception as error:
             last = part.missing >= before and tries + 1 >= MAX_TRIES
-            if last or not _passing(error):
+            if last or not _is_transient(error):
                 raise
         tries = 0 if part.missing < before else tries + 1
         if tries >= MAX_TRIES:
             raise EngineError(
-                f"{Place(repo, file.path)}: the server sends nothing from byte "
+                f"{RemotePath(repo, file.path)}: the server sends nothing from byte "
                 f"{file.size - part.missing} on; try again later"
             )
         time.sleep(RETRY_WAIT_S * tries)
     return part.digest
 
 
-def git_hash(size: int) -> Any:
-    """Git's id of a content: SHA-1 over a header with its length, then the content."""
-    return hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
-
-
-def _passing(error: Exception) -> bool:
+def _is_transient(error: Exception) -> bool:
     """Whether the next try may do better."""
     import httpx2
     from huggingface_hub.errors import HfHubHTTPError
@@ -81,7 +77,7 @@ def _passing(error: Exception) -> bool:
     return isinstance(error, httpx2.TransportError)
 
 
-class _Part:
+class _GrowingFile:
     """A file that grows to its full size, with the hash of what is in it."""
 
     def __init__(self, target: IO[bytes], file: RemoteFile, advance: Advance) -> None:
@@ -137,4 +133,4 @@ class _Part:
         self._start_hash()
 
     def _start_hash(self) -> None:
-        self._hash: Any = hashlib.sha256() if self._file.sha256 else git_hash(self._file.size)
+        self._hash: Any = hashlib.sha256() if self._file.sha256 else git_hasher(self._file.size)

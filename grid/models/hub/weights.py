@@ -10,21 +10,20 @@ from posixpath import basename, dirname
 
 import msgspec
 
-from grid.errors import InputError, did_you_mean
+from grid.errors import InputError, did_you_mean, name_some
+from grid.models.checkpoint.files import unindexed_names
 from grid.models.checkpoint.inspection import model_revision
 from grid.models.hub.address import WEIGHT_SUFFIXES, Address, is_pattern
 from grid.models.hub.repository import Listing, RemoteFile
+from grid.models.split_files import parse_split_name, part_names
 
-_SPLIT = re.compile(r"(.*)-(\d{5})-of-(\d{5})\.(gguf|safetensors)")
-_MAX_PARTS = 10_000
-_NO_MODEL = ("mmproj", "imatrix")
+_NOT_A_MODEL = ("mmproj", "imatrix")
 """GGUF files that go with a model: a picture encoder, an importance matrix."""
-_NOT_THE_MODEL = ("consolidated", "adapter_", "training_args", "optimizer", "scheduler")
 _COMPANIONS = (".json", ".jinja", ".txt", ".model", ".tiktoken")
 _NEVER = ("readme", "license", "requirements")
 
 
-class Weights(msgspec.Struct, frozen=True):
+class HubWeights(msgspec.Struct, frozen=True):
     """The files that make up one artifact of a repository.
 
     `name` is the path of the file (of the first part where there are several), or of the folder,
@@ -73,7 +72,7 @@ class Weights(msgspec.Struct, frozen=True):
         return Address(self.repo, self.name or None, self.commit)
 
 
-def select(listing: Listing, file: str | None) -> tuple[Weights, ...]:
+def select(listing: Listing, file: str | None) -> tuple[HubWeights, ...]:
     """The weights that `file` of an address means; one set, or those that a pattern matches.
 
     `file` is a path, a pattern, a folder, or a quant's name (`Q4_K_M`); None the only weights that
@@ -82,148 +81,138 @@ def select(listing: Listing, file: str | None) -> tuple[Weights, ...]:
     """
     paths = {entry.path: entry for entry in listing.files}
     if file is None:
-        return (_only(listing),)
+        return (_only_weights(listing),)
     if file in paths:
-        return (_by_path(listing, file),)
+        return (_weights_by_path(listing, file),)
     if is_pattern(file):
-        return _matching(listing, file)
+        return _weights_by_pattern(listing, file)
     inside = [path for path in paths if path.startswith(f"{file}/")]
     if f"{file}/config.json" in paths:
-        return (_folder(listing, file),)
+        return (_folder_weights(listing, file),)
     ggufs = _gguf_names(inside)
     if ggufs:
-        return tuple(_gguf(listing, name) for name in ggufs)
-    return (_by_quant(listing, file),)
+        return tuple(_gguf_weights(listing, name) for name in ggufs)
+    return (_weights_by_quant(listing, file),)
 
 
-def _only(listing: Listing) -> Weights:
+def _only_weights(listing: Listing) -> HubWeights:
     names = {entry.path for entry in listing.files}
-    if "config.json" in names and any(_at(path, "") for path in names if _is_safe(path)):
-        return _folder(listing, "")
+    if "config.json" in names and any(
+        _is_directly_in(path, "") for path in names if _is_safetensors(path)
+    ):
+        return _folder_weights(listing, "")
     ggufs = _gguf_names(names)
     if len(ggufs) == 1:
-        return _gguf(listing, ggufs[0])
+        return _gguf_weights(listing, ggufs[0])
     if ggufs:
         raise InputError(
             f"hf:{listing.repo} has {len(ggufs)} GGUF files; name one, for instance "
             f"hf:{listing.repo}/{ggufs[0]}, or all with hf:{listing.repo}/*.gguf"
         )
-    raise _nothing(listing, "")
+    raise _no_weights(listing, "")
 
 
-def _by_path(listing: Listing, path: str) -> Weights:
+def _weights_by_path(listing: Listing, path: str) -> HubWeights:
     if path.endswith(".gguf"):
-        return _gguf(listing, path)
-    if _is_safe(path):
-        return _folder(listing, dirname(path))
+        return _gguf_weights(listing, path)
+    if _is_safetensors(path):
+        return _folder_weights(listing, dirname(path))
     raise InputError(
         f"hf:{listing.repo}/{path} is not loaded: only *.gguf and *.safetensors are, which hold "
         "numbers and no code"
     )
 
 
-def _matching(listing: Listing, pattern: str) -> tuple[Weights, ...]:
-    found = [
+def _weights_by_pattern(listing: Listing, pattern: str) -> tuple[HubWeights, ...]:
+    paths = [
         entry.path
         for entry in listing.files
         if entry.path.endswith(WEIGHT_SUFFIXES)
         and (fnmatchcase(entry.path, pattern) or fnmatchcase(basename(entry.path), pattern))
     ]
-    folders = dict.fromkeys(dirname(path) for path in found if _is_safe(path))
-    weights = [_gguf(listing, name) for name in _gguf_names(found)]
-    weights += [_folder(listing, folder) for folder in folders]
+    folders = dict.fromkeys(dirname(path) for path in paths if _is_safetensors(path))
+    weights = [_gguf_weights(listing, name) for name in _gguf_names(paths)]
+    weights += [_folder_weights(listing, folder) for folder in folders]
     if not weights:
-        raise _absent(listing, pattern, "no weights match")
+        raise _absent_file(listing, pattern, "no weights match")
     return tuple(weights)
 
 
-def _by_quant(listing: Listing, quant: str) -> Weights:
+def _weights_by_quant(listing: Listing, quant: str) -> HubWeights:
     ending = re.compile(rf"(?:.*[-_./])?{re.escape(quant)}", re.IGNORECASE)
     names = _gguf_names(entry.path for entry in listing.files)
-    found = [name for name in names if ending.fullmatch(_stem(name))]
-    if len(found) > 1:
+    matches = [name for name in names if ending.fullmatch(_stem(name))]
+    if len(matches) > 1:
         raise InputError(
-            f"hf:{listing.repo}/{quant} may be {' or '.join(found[:4])}; give the whole path"
+            f"hf:{listing.repo}/{quant} may be {' or '.join(matches[:4])}; give the whole path"
         )
-    if not found:
-        raise _absent(listing, quant, "there is no")
-    return _gguf(listing, found[0])
+    if not matches:
+        raise _absent_file(listing, quant, "there is no")
+    return _gguf_weights(listing, matches[0])
 
 
-def _gguf(listing: Listing, path: str) -> Weights:
+def _gguf_weights(listing: Listing, path: str) -> HubWeights:
     files = _with_parts(listing, [path])
-    return Weights(listing.repo, listing.commit, files[0].path, False, files)
+    return HubWeights(listing.repo, listing.commit, files[0].path, False, files)
 
 
-def _folder(listing: Listing, folder: str) -> Weights:
+def _folder_weights(listing: Listing, folder: str) -> HubWeights:
     """A checkpoint: its safetensors, configuration and tokenizer, and nothing below it."""
-    inside = [entry.path for entry in listing.files if _at(entry.path, folder)]
+    inside = [entry.path for entry in listing.files if _is_directly_in(entry.path, folder)]
     shards = _model_shards(inside)
     if not shards or f"{folder}/config.json".lstrip("/") not in inside:
-        raise _nothing(listing, folder)
+        raise _no_weights(listing, folder)
     companions = [path for path in inside if _is_companion(basename(path))]
     by_path = {entry.path: entry for entry in listing.files}
     others = tuple(by_path[path] for path in companions)
-    return Weights(
+    return HubWeights(
         listing.repo, listing.commit, folder, True, (*_with_parts(listing, shards), *others)
     )
 
 
 def _model_shards(inside: list[str]) -> list[str]:
-    """The weights among a folder's safetensors: not the same weights again, no adapters.
-
-    Shards named like an index come before one model.safetensors: as the local reader chooses.
-    """
-    paths = [path for path in inside if _is_safe(path)]
-    has_index = any(basename(path) == "model.safetensors.index.json" for path in inside)
-    sharded = [path for path in paths if re.match(r"model-\d{5}-of-", basename(path))]
-    single = [path for path in paths if basename(path) == "model.safetensors"]
-    own = [path for path in paths if not basename(path).startswith(_NOT_THE_MODEL)]
-    whole = [path for path in paths if basename(path).startswith("consolidated")]
-    return (sharded if has_index else []) or single or own or whole
+    """The weights among the paths in one folder, chosen as the local reader does: shards that an
+    index lists come before one model.safetensors."""
+    paths = {basename(path): path for path in inside}
+    names = [name for name in paths if _is_safetensors(name)]
+    has_index = "model.safetensors.index.json" in paths
+    sharded = [name for name in names if has_index and re.match(r"model-\d{5}-of-", name)]
+    return [paths[name] for name in sharded or unindexed_names(names)]
 
 
 def _with_parts(listing: Listing, paths: Iterable[str]) -> tuple[RemoteFile, ...]:
     """The files with all parts of those that are split. Raises InputError for missing parts."""
-    known = {entry.path: entry for entry in listing.files}
-    wanted = dict.fromkeys(part for path in paths for part in _parts(path))
-    missing = [path for path in wanted if path not in known]
+    files = {entry.path: entry for entry in listing.files}
+    parts = dict.fromkeys(part for path in paths for part in part_names(path))
+    missing = [path for path in parts if path not in files]
     if missing:
-        shown = ", ".join(missing[:4]) + (f" and {len(missing) - 4} more" if missing[4:] else "")
         raise InputError(
-            f"hf:{listing.repo}: {len(missing)} of {len(wanted)} parts are missing: {shown}; "
-            "choose another revision or repository"
+            f"hf:{listing.repo}: {len(missing)} of {len(parts)} parts are missing: "
+            f"{name_some(missing, 4)}; choose another revision or repository"
         )
-    return tuple(known[path] for path in sorted(wanted))
-
-
-def _parts(path: str) -> list[str]:
-    match = _SPLIT.fullmatch(path)
-    if match is None or not 0 < int(match[3]) <= _MAX_PARTS:
-        return [path]
-    return [f"{match[1]}-{i:05}-of-{match[3]}.{match[4]}" for i in range(1, int(match[3]) + 1)]
+    return tuple(files[path] for path in sorted(parts))
 
 
 def _gguf_names(paths: Iterable[str]) -> list[str]:
     """Models among the paths, of split ones the first part."""
-    found = [
+    models = [
         path
         for path in paths
-        if path.endswith(".gguf") and not basename(path).lower().startswith(_NO_MODEL)
+        if path.endswith(".gguf") and not basename(path).lower().startswith(_NOT_A_MODEL)
     ]
-    return sorted({_parts(path)[0] for path in found})
+    return sorted({part_names(path)[0] for path in models})
 
 
 def _stem(path: str) -> str:
-    match = _SPLIT.fullmatch(path)
-    return match[1] if match else path.removesuffix(".gguf")
+    part = parse_split_name(path)
+    return part.stem if part else path.removesuffix(".gguf")
 
 
-def _at(path: str, folder: str) -> bool:
+def _is_directly_in(path: str, folder: str) -> bool:
     return dirname(path) == folder
 
 
-def _is_safe(path: str) -> bool:
+def _is_safetensors(path: str) -> bool:
     return path.endswith(".safetensors")
 
 
@@ -231,15 +220,15 @@ def _is_companion(name: str) -> bool:
     return name.endswith(_COMPANIONS) and not name.lower().startswith(_NEVER)
 
 
-def _absent(listing: Listing, file: str, what: str) -> InputError:
+def _absent_file(listing: Listing, file: str, what: str) -> InputError:
     names = _gguf_names(entry.path for entry in listing.files)
-    names = names or [entry.path for entry in listing.files if _is_safe(entry.path)]
+    names = names or [entry.path for entry in listing.files if _is_safetensors(entry.path)]
     hint = did_you_mean(file, names) or "Look into the repository for its files."
     return InputError(f"hf:{listing.repo}: {what} {file!r} at {listing.commit[:12]}. {hint}")
 
 
-def _nothing(listing: Listing, folder: str) -> InputError:
-    paths = [entry.path for entry in listing.files if _at(entry.path, folder)]
+def _no_weights(listing: Listing, folder: str) -> InputError:
+    paths = [entry.path for entry in listing.files if _is_directly_in(entry.path, folder)]
     where = f"hf:{listing.repo}" + (f"/{folder}" if folder else "")
     pickled = [path for path in paths if path.endswith((".bin", ".pt", ".pth", ".ckpt"))]
     if pickled:

@@ -36,9 +36,9 @@ def moved(**fields: object) -> Model:
 
 
 def test_threads_change_speed_but_not_quality() -> None:
-    other: Options = {**OPTIONS, "threads": 8}
-    assert cell().id == cell(options=other).id
-    assert cell(Decode(4)).id != cell(Decode(4), options=other).id
+    eight_threads: Options = {**OPTIONS, "threads": 8}
+    assert cell().id == cell(options=eight_threads).id
+    assert cell(Decode(4)).id != cell(Decode(4), options=eight_threads).id
 
 
 def test_the_order_of_options_changes_nothing() -> None:
@@ -51,7 +51,7 @@ def test_moving_a_file_or_a_text_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "other",
+    "changed",
     [
         cell(quant="Q8_0"),
         cell(model=moved(revision="r2")),
@@ -61,8 +61,8 @@ def test_moving_a_file_or_a_text_changes_nothing() -> None:
         cell(scope="cpu-neon"),
     ],
 )
-def test_what_changes_the_number_changes_the_id(other: Cell) -> None:
-    assert cell().id != other.id
+def test_what_changes_the_number_changes_the_id(changed: Cell) -> None:
+    assert cell().id != changed.id
 
 
 def test_ids_stay_the_same_from_version_to_version() -> None:

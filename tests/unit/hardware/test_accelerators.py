@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from grid.hardware.accelerators import accelerators, apple, nvidia
-from grid.hardware.chips import find, usable_bytes
+from grid.hardware.accelerators import apple_gpu, list_accelerators, parse_nvidia_smi
+from grid.hardware.chips import find_chip, usable_bytes
 from grid.hardware.node import Accelerator
 from grid.units import GIB, MIB
 
@@ -16,30 +16,30 @@ TABLE = "NVIDIA GeForce RTX 4090, 24564, 8.9\nNVIDIA GeForce RTX 3060, 12288, 8.
 
 
 def test_each_line_of_nvidia_smi_is_a_gpu() -> None:
-    assert nvidia(TABLE) == (
+    assert parse_nvidia_smi(TABLE) == (
         Accelerator(name="NVIDIA GeForce RTX 4090", kind="cuda-sm89", memory_bytes=24_564 * MIB),
         Accelerator(name="NVIDIA GeForce RTX 3060", kind="cuda-sm86", memory_bytes=12_288 * MIB),
     )
 
 
-@pytest.mark.parametrize("said", ["", "No devices were found\n", "a, [N/A], 8.9\n", "a, 1\n"])
-def test_what_tells_of_no_memory_is_no_gpu(said: str) -> None:
-    assert nvidia(said) == ()
+@pytest.mark.parametrize("table", ["", "No devices were found\n", "a, [N/A], 8.9\n", "a, 1\n"])
+def test_what_tells_of_no_memory_is_no_gpu(table: str) -> None:
+    assert parse_nvidia_smi(table) == ()
 
 
 @pytest.mark.parametrize(
     ("chip", "kind"), [("Apple M4 Max", "metal-m4"), ("Apple M1", "metal-m1"), ("?", "metal-apple")]
 )
 def test_an_apple_chip_has_a_gpu_that_shares_its_memory(chip: str, kind: str) -> None:
-    (found,) = apple(chip, 64 * GIB)
-    assert (found.kind, found.memory_bytes) == (kind, 48 * GIB)
+    (gpu,) = apple_gpu(chip, 64 * GIB)
+    assert (gpu.kind, gpu.memory_bytes) == (kind, 48 * GIB)
 
 
-@pytest.mark.parametrize(("machine", "held"), [(24, 16), (36, 27), (128, 96)])
-def test_an_apple_gpu_has_the_share_that_budgets_assume(machine: int, held: int) -> None:
-    (found,) = apple("Apple M3 Pro", machine * GIB)
-    assert found.memory_bytes == held * GIB
-    assert usable_bytes(find("m3 pro 18"), machine * GIB).bytes == found.memory_bytes
+@pytest.mark.parametrize(("machine", "share"), [(24, 16), (36, 27), (128, 96)])
+def test_an_apple_gpu_has_the_share_that_budgets_assume(machine: int, share: int) -> None:
+    (gpu,) = apple_gpu("Apple M3 Pro", machine * GIB)
+    assert gpu.memory_bytes == share * GIB
+    assert usable_bytes(find_chip("m3 pro 18"), machine * GIB).bytes == gpu.memory_bytes
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a script stands for nvidia-smi")
@@ -49,10 +49,10 @@ def test_the_tool_on_the_path_is_asked(tmp_path: Path, monkeypatch: pytest.Monke
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setattr("platform.system", lambda: "Linux")
-    assert [one.kind for one in accelerators("any", GIB)] == ["cuda-sm89", "cuda-sm86"]
+    assert [gpu.kind for gpu in list_accelerators("any", GIB)] == ["cuda-sm89", "cuda-sm86"]
 
 
 def test_a_machine_without_the_tool_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setattr("platform.system", lambda: "Linux")
-    assert accelerators("any", GIB) == ()
+    assert list_accelerators("any", GIB) == ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from grid.errors import InputError
-from grid.hardware.chips import chips, find, matching, target
+from grid.hardware.chips import budget_chip, chips, find_chip, search_chips
 from grid.hardware.chips.chip import Chip
 
 TYPED = {
@@ -36,9 +36,9 @@ TYPED = {
 @pytest.mark.parametrize("typed", TYPED)
 def test_what_an_owner_types_finds_the_chip(typed: str) -> None:
     name, gb_s = TYPED[typed]
-    found = find(typed)
-    assert found.name == name
-    assert found.bandwidth_bytes_s / 1e9 == pytest.approx(gb_s, rel=0.01)
+    chip = find_chip(typed)
+    assert chip.name == name
+    assert chip.bandwidth_bytes_s / 1e9 == pytest.approx(gb_s, rel=0.01)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_what_an_owner_types_finds_the_chip(typed: str) -> None:
 )
 def test_a_wrong_name_gets_the_nearest_one(typed: str, near: str) -> None:
     with pytest.raises(InputError, match=r"is known\. Did you mean") as caught:
-        find(typed)
+        find_chip(typed)
     assert near in str(caught.value)
 
 
@@ -60,52 +60,55 @@ def test_a_wrong_name_gets_the_nearest_one(typed: str, near: str) -> None:
 )
 def test_a_name_of_nothing_is_an_error(typed: str) -> None:
     with pytest.raises(InputError, match="no chip"):
-        find(typed)
+        find_chip(typed)
 
 
 def test_a_platform_in_the_name_is_what_the_card_computes_through() -> None:
-    assert find("7900 xtx").platform == "vulkan"
-    assert find("7900 xtx rocm").platform == "rocm"
-    assert find("3090 vulkan").platform == "vulkan"
+    assert find_chip("7900 xtx").platform == "vulkan"
+    assert find_chip("7900 xtx rocm").platform == "rocm"
+    assert find_chip("3090 vulkan").platform == "vulkan"
 
 
 def test_a_bandwidth_decides_where_the_name_leaves_it_open() -> None:
-    assert find("m3 max", 400e9).name == "Apple M3 Max (40)"
-    assert find("m4 max", 410e9).name == "Apple M4 Max (32)"
+    assert find_chip("m3 max", 400e9).name == "Apple M3 Max (40)"
+    assert find_chip("m4 max", 410e9).name == "Apple M4 Max (32)"
 
 
 def test_every_exact_name_finds_itself() -> None:
-    assert all(find(name).name == name for name in chips())
+    assert all(find_chip(name).name == name for name in chips())
 
 
 def test_tensor_cores_count_for_the_rate_at_16_bits() -> None:
     tflops = {"3090": 71, "4090": 165, "a100 sxm4 80gb": 312, "Tesla V100 SXM2 16 GB": 130}
     for name, rate in tflops.items():
-        flops = find(name).flops_half
+        flops = find_chip(name).flops_half
         assert flops is not None
         assert flops / 1e12 == pytest.approx(rate, rel=0.06)
 
 
 def test_apples_own_figure_for_the_m1_is_met() -> None:
-    assert find("m1 8").flops_half == pytest.approx(2.6e12, rel=0.01)
+    assert find_chip("m1 8").flops_half == pytest.approx(2.6e12, rel=0.01)
 
 
 def test_listing_narrows_by_all_words() -> None:
-    assert [chip.name for chip in matching("m4 max")] == ["Apple M4 Max (32)", "Apple M4 Max (40)"]
-    assert len(matching("")) == len(chips())
-    assert matching("no such thing") == []
+    assert [chip.name for chip in search_chips("m4 max")] == [
+        "Apple M4 Max (32)",
+        "Apple M4 Max (40)",
+    ]
+    assert len(search_chips("")) == len(chips())
+    assert search_chips("no such thing") == []
 
 
 @pytest.mark.parametrize("bandwidth", [0.0, -1e9, float("nan"), float("inf")])
 def test_a_bandwidth_must_be_above_zero(bandwidth: float) -> None:
     with pytest.raises(InputError, match="bandwidth"):
-        target(None, bandwidth)
+        budget_chip(None, bandwidth)
 
 
 def test_a_budget_is_a_chip_of_its_own() -> None:
-    chip = target(16 * 2**30, 100e9, "cuda")
+    chip = budget_chip(16 * 2**30, 100e9, "cuda")
     assert (chip.memory_bytes, chip.platform, chip.unified) == (16 * 2**30, "cuda", False)
-    assert target(None, 50e9).unified
+    assert budget_chip(None, 50e9).unified
 
 
 def test_an_unknown_platform_is_refused() -> None:

@@ -5,55 +5,60 @@ from __future__ import annotations
 import pytest
 
 from grid.errors import InputError
-from grid.hardware.chips import find, target, usable_bytes
+from grid.hardware.chips import budget_chip, find_chip, usable_bytes
 from grid.units import GIB
 
 
 def test_a_small_mac_gives_its_gpu_two_thirds() -> None:
-    found = usable_bytes(find("m2 8"), 24 * GIB)
-    assert found.bytes == 16 * GIB
-    assert "iogpu.wired_limit_mb" in found.why
+    usable = usable_bytes(find_chip("m2 8"), 24 * GIB)
+    assert usable.bytes == 16 * GIB
+    assert "iogpu.wired_limit_mb" in usable.why
 
 
 def test_a_large_mac_gives_its_gpu_three_quarters() -> None:
-    assert usable_bytes(find("m4 max 40"), 64 * GIB).bytes == 48 * GIB
-    assert usable_bytes(find("m3 pro 18"), 36 * GIB).bytes == 27 * GIB
+    assert usable_bytes(find_chip("m4 max 40"), 64 * GIB).bytes == 48 * GIB
+    assert usable_bytes(find_chip("m3 pro 18"), 36 * GIB).bytes == 27 * GIB
 
 
 def test_a_desktop_takes_some_of_a_card() -> None:
-    taken = 24 * GIB - usable_bytes(find("4090")).bytes
+    taken = 24 * GIB - usable_bytes(find_chip("4090")).bytes
     assert 0.6e9 < taken < 1e9
 
 
 def test_a_headless_card_is_all_there() -> None:
-    assert usable_bytes(find("4090"), headless=True).bytes == 24 * GIB
+    assert usable_bytes(find_chip("4090"), headless=True).bytes == 24 * GIB
 
 
 @pytest.mark.parametrize("name", ["H100", "a100 sxm 80gb", "Tesla T4", "L40S", "MI300X"])
 def test_a_servers_card_draws_no_desktop(name: str) -> None:
-    chip = find(name)
+    chip = find_chip(name)
     assert usable_bytes(chip).bytes == chip.memory_bytes
 
 
 @pytest.mark.parametrize("name", ["Radeon VII", "rtx a4000", "arc a770", "4090 mobile"])
 def test_a_desktops_or_laptops_card_is_no_servers(name: str) -> None:
-    assert not find(name).headless
+    assert not find_chip(name).headless
 
 
 def test_a_cpus_system_takes_two_gib_at_most() -> None:
-    memory = find("ddr5-5600")
+    memory = find_chip("ddr5-5600")
     assert usable_bytes(memory, 64 * GIB).bytes == 62 * GIB
     assert usable_bytes(memory, 10 * GIB).bytes == 9 * GIB
 
 
 def test_what_is_reserved_replaces_what_is_assumed() -> None:
-    found = usable_bytes(find("4090"), reserved=4 * GIB)
-    assert found.bytes == 20 * GIB
-    assert "4 GiB" in found.why
+    usable = usable_bytes(find_chip("4090"), reserved=4 * GIB)
+    assert usable.bytes == 20 * GIB
+    assert "4 GiB" in usable.why
 
 
 def test_the_reason_is_one_sentence() -> None:
-    for chip in (find("4090"), find("m1 8"), find("ddr4-3200"), target(8 * GIB, 1e11, "cuda")):
+    for chip in (
+        find_chip("4090"),
+        find_chip("m1 8"),
+        find_chip("ddr4-3200"),
+        budget_chip(8 * GIB, 1e11, "cuda"),
+    ):
         why = usable_bytes(chip, 16 * GIB).why
         assert why.endswith(".")
         assert ". " not in why
@@ -61,10 +66,10 @@ def test_the_reason_is_one_sentence() -> None:
 
 def test_memory_that_nobody_knows_is_asked_for() -> None:
     with pytest.raises(InputError, match="how much memory"):
-        usable_bytes(find("m1 8"))
+        usable_bytes(find_chip("m1 8"))
 
 
 @pytest.mark.parametrize(("memory", "reserved"), [(0, None), (-1, None), (GIB, GIB), (GIB, -1)])
 def test_memory_that_cannot_be_is_refused(memory: int, reserved: int | None) -> None:
     with pytest.raises(InputError):
-        usable_bytes(find("4090"), memory, reserved)
+        usable_bytes(find_chip("4090"), memory, reserved)

@@ -17,11 +17,11 @@ from tokenizers import Tokenizer  # noqa: E402
 from train_bundled.circuit import build_lookup  # noqa: E402
 from train_bundled.corpus import training_pages  # noqa: E402
 from train_bundled.heldout import assert_disjoint, heldout_units  # noqa: E402
-from train_bundled.network import Llama, Shape, grown, rotary  # noqa: E402
+from train_bundled.network import Llama, Shape, grow, rotary  # noqa: E402
 from train_bundled.puzzles import copying  # noqa: E402
 from train_bundled.train import BATCH_TOKENS, RECIPES, Recipe, batches, export  # noqa: E402
 
-from grid.models import bundled as reference  # noqa: E402
+from grid.models import bundled  # noqa: E402
 
 
 @pytest.fixture
@@ -34,21 +34,21 @@ def fresh() -> Llama:
 
 
 def test_a_fresh_network_already_copies_different_words(fresh: Llama) -> None:
-    tokenizer = Tokenizer.from_file(str(reference.tokenizer_path()))
+    tokenizer = Tokenizer.from_file(str(bundled.tokenizer_path()))
     rng, right, total = Random(3), 0, 0
     for _ in range(20):
         puzzle = copying(rng, 10, letters=False)
         start = len(tokenizer.encode(f"{puzzle.premises}\nSo:").ids) + 1
         ids = torch.tensor([[0, *tokenizer.encode(puzzle.text()).ids]])
         with torch.inference_mode():
-            said = fresh(ids, *rotary(fresh.shape, ids.shape[1])).argmax(-1)
-        hits = said[0, start:-1] == ids[0, start + 1 :]
+            predicted = fresh(ids, *rotary(fresh.shape, ids.shape[1])).argmax(-1)
+        hits = predicted[0, start:-1] == ids[0, start + 1 :]
         right, total = right + int(hits.sum()), total + len(hits)
     assert right / total > 0.7
 
 
 def test_growing_changes_nothing_until_training_goes_on(fresh: Llama) -> None:
-    deeper = grown(fresh.state_dict(), 2, Shape(8))
+    deeper = grow(fresh.state_dict(), 2, Shape(8))
     ids = torch.arange(64)[None]
     positions = rotary(fresh.shape, 64)
     with torch.inference_mode():
@@ -99,7 +99,7 @@ def test_batches_predict_the_next_token_and_end_in_long_sequences() -> None:
 
 
 def test_every_size_has_a_recipe_and_grows_from_one_made_before() -> None:
-    assert set(reference.SIZES) <= set(RECIPES)
+    assert set(bundled.SIZES) <= set(RECIPES)
     names = list(RECIPES)
     for name, recipe in RECIPES.items():
         if recipe.grown_from is not None:

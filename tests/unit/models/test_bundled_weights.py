@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from grid.models import bundled as reference
+from grid.models import bundled
 
 MB = 1_000_000
 
 
 def _header(size: str) -> dict[str, Any]:
     """The tensors of a safetensors file by name, read with the standard library."""
-    with (reference.size_dir(size) / "model.safetensors").open("rb") as file:
+    with (bundled.size_dir(size) / "model.safetensors").open("rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))
         header: dict[str, Any] = json.loads(file.read(length))
     header.pop("__metadata__", None)
@@ -26,7 +26,7 @@ def _header(size: str) -> dict[str, Any]:
 
 
 def _config(size: str) -> dict[str, Any]:
-    config: dict[str, Any] = json.loads((reference.size_dir(size) / "config.json").read_text())
+    config: dict[str, Any] = json.loads((bundled.size_dir(size) / "config.json").read_text())
     return config
 
 
@@ -34,7 +34,7 @@ def _parameters(size: str) -> int:
     return sum(math.prod(tensor["shape"]) for tensor in _header(size).values())
 
 
-@pytest.mark.parametrize("size", reference.SIZES)
+@pytest.mark.parametrize("size", bundled.SIZES)
 def test_weights_are_float16_and_as_the_config_says(size: str) -> None:
     config, header = _config(size), _header(size)
     hidden, feed = config["hidden_size"], config["intermediate_size"]
@@ -62,7 +62,7 @@ def test_weights_are_float16_and_as_the_config_says(size: str) -> None:
     assert {tensor["dtype"] for tensor in header.values()} == {"F16"}
 
 
-@pytest.mark.parametrize("size", reference.SIZES)
+@pytest.mark.parametrize("size", bundled.SIZES)
 def test_input_dimension_of_every_matrix_is_a_multiple_of_256(size: str) -> None:
     matrices = [t["shape"] for t in _header(size).values() if len(t["shape"]) == 2]
     assert matrices
@@ -70,17 +70,17 @@ def test_input_dimension_of_every_matrix_is_a_multiple_of_256(size: str) -> None
 
 
 def test_all_sizes_together_stay_under_thirty_megabytes() -> None:
-    files = [reference.size_dir(size) / "model.safetensors" for size in reference.SIZES]
+    files = [bundled.size_dir(size) / "model.safetensors" for size in bundled.SIZES]
     assert sum(path.stat().st_size for path in files) <= 30 * MB
 
 
 def test_sizes_are_listed_smallest_first() -> None:
-    counts = [_parameters(size) for size in reference.SIZES]
+    counts = [_parameters(size) for size in bundled.SIZES]
     assert counts == sorted(set(counts))
 
 
 def test_tokenizer_is_byte_level_bpe_of_at_most_1024_tokens() -> None:
-    tokenizer = json.loads(reference.tokenizer_path().read_text())
+    tokenizer = json.loads(bundled.tokenizer_path().read_text())
     vocabulary = tokenizer["model"]["vocab"]
     assert tokenizer["model"]["type"] == "BPE"
     assert tokenizer["normalizer"] is None
@@ -89,14 +89,14 @@ def test_tokenizer_is_byte_level_bpe_of_at_most_1024_tokens() -> None:
     assert sorted(vocabulary.values()) == list(range(len(vocabulary)))
     kinds = [step["type"] for step in tokenizer["pre_tokenizer"]["pretokenizers"]]
     assert kinds == ["Split", "ByteLevel"]
-    assert {_config(size)["vocab_size"] for size in reference.SIZES} == {len(vocabulary)}
+    assert {_config(size)["vocab_size"] for size in bundled.SIZES} == {len(vocabulary)}
 
 
 def test_context_and_choice_tokenize_apart_as_together() -> None:
     tokenizers = pytest.importorskip("tokenizers")
-    tokenizer = tokenizers.Tokenizer.from_file(str(reference.tokenizer_path()))
-    for task_class in reference.TASK_CLASSES:
-        for item in reference.items(task_class):
+    tokenizer = tokenizers.Tokenizer.from_file(str(bundled.tokenizer_path()))
+    for task_class in bundled.TASK_CLASSES:
+        for item in bundled.items(task_class):
             for choice in item.choices:
                 apart = tokenizer.encode(item.context).ids + tokenizer.encode(choice).ids
                 assert tokenizer.encode(item.context + choice).ids == apart
@@ -104,13 +104,14 @@ def test_context_and_choice_tokenize_apart_as_together() -> None:
 
 def test_heldout_text_has_sixteen_thousand_tokens() -> None:
     tokenizers = pytest.importorskip("tokenizers")
-    tokenizer = tokenizers.Tokenizer.from_file(str(reference.tokenizer_path()))
-    assert len(tokenizer.encode(reference.heldout_text()).ids) >= 16_384
+    tokenizer = tokenizers.Tokenizer.from_file(str(bundled.tokenizer_path()))
+    assert len(tokenizer.encode(bundled.heldout_text()).ids) >= 16_384
 
 
 def test_reading_the_family_needs_no_numerical_library() -> None:
     program = (
-        "import sys; from grid import reference; reference.items('math'); reference.heldout_text();"
+        "import sys; from grid.models import bundled; bundled.items('math');"
+        "bundled.heldout_text();"
         "sys.exit(any(name in sys.modules for name in ('numpy', 'torch', 'tokenizers')))"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -16,9 +16,9 @@ from checkpoint_folders import (
     header,
     plain,
     raw,
-    rest,
     safetensors,
     shard,
+    unpacked,
     write,
 )
 from hypothesis import given, settings
@@ -57,7 +57,7 @@ def file_complaint(tmp_path: Path, content: bytes) -> str:
     return text
 
 
-def one(**changes: Any) -> bytes:
+def one_tensor(**changes: Any) -> bytes:
     entry = {"dtype": "F16", "shape": [2, 2], "data_offsets": [0, 8], **changes}
     return raw(json.dumps({"w": entry}).encode(), 8)
 
@@ -71,8 +71,8 @@ def test_an_empty_file_is_truncated(tmp_path: Path) -> None:
 
 
 def test_a_file_that_ends_in_its_data_is_truncated(tmp_path: Path) -> None:
-    said = file_complaint(tmp_path, GOOD[:-3])
-    assert f"truncated: {len(GOOD) - 3} bytes of {len(GOOD)}" in said
+    message = file_complaint(tmp_path, GOOD[:-3])
+    assert f"truncated: {len(GOOD) - 3} bytes of {len(GOOD)}" in message
 
 
 def test_bytes_after_the_last_tensor_are_refused(tmp_path: Path) -> None:
@@ -122,11 +122,11 @@ def test_a_tensor_twice_in_one_file_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_impossible_entries_are_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
-    assert "tensor 'w'" in file_complaint(tmp_path, one(**changes))
+    assert "tensor 'w'" in file_complaint(tmp_path, one_tensor(**changes))
 
 
 def test_unknown_types_are_named(tmp_path: Path) -> None:
-    assert "'w' has the unknown type 'Q7'" in file_complaint(tmp_path, one(dtype="Q7"))
+    assert "'w' has the unknown type 'Q7'" in file_complaint(tmp_path, one_tensor(dtype="Q7"))
 
 
 @pytest.mark.parametrize("start", [2, 8])
@@ -171,12 +171,12 @@ def test_a_folder_without_config_says_what_is_missing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [("{", "not JSON"), ("[]", "not a JSON object"), ("\udcff", "not JSON")]
+    ("text", "fault"), [("{", "not JSON"), ("[]", "not a JSON object"), ("\udcff", "not JSON")]
 )
-def test_a_config_that_is_no_json_object_is_refused(tmp_path: Path, text: str, said: str) -> None:
+def test_a_config_that_is_no_json_object_is_refused(tmp_path: Path, text: str, fault: str) -> None:
     folder = write(tmp_path / "m", plain())
     (folder / "config.json").write_bytes(text.encode("utf-8", "surrogateescape"))
-    assert said in complaint(folder)
+    assert fault in complaint(folder)
 
 
 def test_a_folder_without_weights_says_so(tmp_path: Path) -> None:
@@ -246,7 +246,7 @@ def test_a_config_without_architecture_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "said"),
+    ("key", "value", "fault"),
     [
         (
             "vocab_size",
@@ -265,42 +265,42 @@ def test_a_config_without_architecture_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_weights_of_another_size_are_refused(
-    tmp_path: Path, key: str, value: Any, said: str
+    tmp_path: Path, key: str, value: Any, fault: str
 ) -> None:
-    assert said in complaint(write(tmp_path / "m", plain(), {key: value}))
+    assert fault in complaint(write(tmp_path / "m", plain(), {key: value}))
 
 
 def test_packed_weights_of_another_size_are_refused(tmp_path: Path) -> None:
-    given = {"quant_method": "gptq", "bits": 4, "group_size": 64}
-    changes = {"quantization_config": given, "intermediate_size": 512}
-    said = complaint(write(tmp_path / "m", gptq(), changes))
-    assert "model.layers.0.mlp.gate_proj stands for 32768 weights" in said
+    declared = {"quant_method": "gptq", "bits": 4, "group_size": 64}
+    changes = {"quantization_config": declared, "intermediate_size": 512}
+    message = complaint(write(tmp_path / "m", gptq(), changes))
+    assert "model.layers.0.mlp.gate_proj stands for 32768 weights" in message
 
 
 def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
     tensors = {"h.0.attn.c_attn.weight": ("F16", (128, 384)), "wte.weight": ("F16", (64, 128))}
-    said = complaint(write(tmp_path / "m", tensors))
-    assert "model_type is llama, but the weights are of another architecture" in said
-    assert "h.0.attn.c_attn.weight" in said
+    message = complaint(write(tmp_path / "m", tensors))
+    assert "model_type is llama, but the weights are of another architecture" in message
+    assert "h.0.attn.c_attn.weight" in message
 
 
 def test_norms_that_the_architecture_has_not_are_refused(tmp_path: Path) -> None:
     tensors = plain() | {"model.layers.0.self_attn.q_norm.weight": ("F16", (32,))}
-    said = complaint(write(tmp_path / "m", tensors))
-    assert "has no model.layers.0.self_attn.q_norm.weight" in said
+    message = complaint(write(tmp_path / "m", tensors))
+    assert "has no model.layers.0.self_attn.q_norm.weight" in message
 
 
 def test_a_layer_left_out_is_named(tmp_path: Path) -> None:
     tensors = {name.replace("layers.1.", "layers.2."): tensor for name, tensor in plain().items()}
-    said = complaint(write(tmp_path / "m", tensors, {"num_hidden_layers": 3}))
-    assert "the weights have no layers.1.self_attn.q_proj" in said
+    message = complaint(write(tmp_path / "m", tensors, {"num_hidden_layers": 3}))
+    assert "the weights have no layers.1.self_attn.q_proj" in message
 
 
 def test_a_lost_matrix_is_named(tmp_path: Path) -> None:
     tensors = plain()
     del tensors["model.layers.1.self_attn.v_proj.weight"]
-    said = complaint(write(tmp_path / "m", tensors))
-    assert "the weights have no layers.1.self_attn.v_proj, which llama needs" in said
+    message = complaint(write(tmp_path / "m", tensors))
+    assert "the weights have no layers.1.self_attn.v_proj, which llama needs" in message
 
 
 def test_an_architecture_without_rules_is_not_judged(tmp_path: Path) -> None:
@@ -314,7 +314,7 @@ def with_quantization(tmp_path: Path, tensors: Any, **values: Any) -> Path:
 
 @pytest.mark.parametrize("method", ["gptq", "awq"])
 @pytest.mark.parametrize(
-    ("bits", "group", "said"),
+    ("bits", "group", "fault"),
     [
         (5, 128, "of 5 bits; there are 2, 3, 4 and 8"),
         (1, 128, "of 1 bits"),
@@ -325,16 +325,16 @@ def with_quantization(tmp_path: Path, tensors: Any, **values: Any) -> Path:
     ],
 )
 def test_unsupported_bits_and_groups_are_refused(
-    tmp_path: Path, method: str, bits: Any, group: int, said: str
+    tmp_path: Path, method: str, bits: Any, group: int, fault: str
 ) -> None:
     folder = with_quantization(tmp_path, gptq(), quant_method=method, bits=bits, group_size=group)
-    assert said in complaint(folder)
+    assert fault in complaint(folder)
 
 
 def test_an_unknown_method_is_named_with_those_known(tmp_path: Path) -> None:
-    said = complaint(with_quantization(tmp_path, plain(), quant_method="gptqq"))
-    assert "unknown quant_method 'gptqq'. Did you mean 'gptq'?" in said
-    assert "Known: aqlm, awq, bitsandbytes, compressed-tensors, " in said
+    message = complaint(with_quantization(tmp_path, plain(), quant_method="gptqq"))
+    assert "unknown quant_method 'gptqq'. Did you mean 'gptq'?" in message
+    assert "Known: aqlm, awq, bitsandbytes, compressed-tensors, " in message
 
 
 def test_format_of_asks_the_config_alone(tmp_path: Path) -> None:
@@ -344,7 +344,7 @@ def test_format_of_asks_the_config_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "fault"),
     [
         ({"quant_method": "gptq", "bits": 4, "group_size": 64}, "no tensor named *.qweight"),
         ({"quant_method": "bitsandbytes", "load_in_4bit": True}, "no scales"),
@@ -354,14 +354,14 @@ def test_format_of_asks_the_config_alone(tmp_path: Path) -> None:
     ],
 )
 def test_plain_weights_are_not_taken_for_quantized(
-    tmp_path: Path, values: dict[str, Any], said: str
+    tmp_path: Path, values: dict[str, Any], fault: str
 ) -> None:
-    assert said in complaint(with_quantization(tmp_path, plain(), **values))
+    assert fault in complaint(with_quantization(tmp_path, plain(), **values))
 
 
 def test_packed_weights_need_a_config_that_says_how(tmp_path: Path) -> None:
-    said = complaint(write(tmp_path / "m", gptq()))
-    assert "qweight is quantized, but there is no quantization_config" in said
+    message = complaint(write(tmp_path / "m", gptq()))
+    assert "qweight is quantized, but there is no quantization_config" in message
 
 
 @pytest.mark.parametrize("index", [True, False])
@@ -388,12 +388,12 @@ def test_the_contradiction_names_what_the_tensors_hold(tmp_path: Path) -> None:
     assert "says 8 bits, but model.layers.0.self_attn.q_proj has 4 bits" in complaint(folder)
 
 
-@pytest.mark.parametrize(("bits", "group", "said"), [(8, 64, "has 4 bits"), (4, 32, "of 64;")])
+@pytest.mark.parametrize(("bits", "group", "fault"), [(8, 64, "has 4 bits"), (4, 32, "of 64;")])
 def test_awq_of_other_bits_or_groups_is_a_contradiction(
-    tmp_path: Path, bits: int, group: int, said: str
+    tmp_path: Path, bits: int, group: int, fault: str
 ) -> None:
     folder = with_quantization(tmp_path, awq(), quant_method="awq", bits=bits, group_size=group)
-    assert said in complaint(folder)
+    assert fault in complaint(folder)
 
 
 def test_gptq_taken_for_awq_is_a_contradiction(tmp_path: Path) -> None:
@@ -410,7 +410,7 @@ def test_codes_without_scales_are_refused(tmp_path: Path) -> None:
 
 def test_another_kind_of_four_bits_is_a_contradiction(tmp_path: Path) -> None:
     module = "model.layers.0.self_attn.q_proj"
-    tensors = rest() | {
+    tensors = unpacked() | {
         f"{module}.weight": ("U8", (128 * 64, 1)),
         f"{module}.weight.absmax": ("F32", (256,)),
         f"{module}.weight.quant_state.bitsandbytes__fp4": ("U8", (80,)),
@@ -426,7 +426,7 @@ def test_another_kind_of_four_bits_is_a_contradiction(tmp_path: Path) -> None:
 
 
 def test_mlx_of_other_bits_is_a_contradiction(tmp_path: Path) -> None:
-    tensors = rest() | {
+    tensors = unpacked() | {
         "model.layers.0.self_attn.q_proj.weight": ("U32", (128, 16)),
         "model.layers.0.self_attn.q_proj.scales": ("F16", (128, 2)),
         "model.layers.0.self_attn.q_proj.biases": ("F16", (128, 2)),

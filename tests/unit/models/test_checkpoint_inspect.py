@@ -18,9 +18,9 @@ from checkpoint_folders import (
     gptq,
     modules,
     plain,
-    rest,
     safetensors,
     shard,
+    unpacked,
     write,
 )
 
@@ -130,9 +130,9 @@ def test_a_folder_with_a_config_is_meant_as_a_checkpoint(tmp_path: Path) -> None
     assert is_checkpoint(write(tmp_path / "m", plain()))
 
 
-def quantized(bits: int, group: int, **more: Any) -> dict[str, Any]:
-    given = {"quant_method": "gptq", "bits": bits, "group_size": group, "sym": True, **more}
-    return {"quantization_config": given}
+def gptq_config(bits: int, group: int) -> dict[str, Any]:
+    declared = {"quant_method": "gptq", "bits": bits, "group_size": group, "sym": True}
+    return {"quantization_config": declared}
 
 
 @pytest.mark.parametrize("bits", [2, 3, 4, 8])
@@ -140,7 +140,7 @@ def quantized(bits: int, group: int, **more: Any) -> dict[str, Any]:
 def test_gptq_counts_the_matrices_that_its_words_stand_for(
     tmp_path: Path, bits: int, group: int
 ) -> None:
-    facts = inspect(write(tmp_path / "m", gptq(bits, group), quantized(bits, group))).facts
+    facts = inspect(write(tmp_path / "m", gptq(bits, group), gptq_config(bits, group))).facts
     assert facts.elements == LAYER_WEIGHTS + OTHER_WEIGHTS
     stored = 0.0
     for outputs, inputs in modules().values():
@@ -153,13 +153,13 @@ def test_gptq_counts_the_matrices_that_its_words_stand_for(
 
 
 def test_gptq_without_indices_is_counted_the_same(tmp_path: Path) -> None:
-    folder = write(tmp_path / "m", gptq(3, 32, index=False), quantized(3, 32))
+    folder = write(tmp_path / "m", gptq(3, 32, index=False), gptq_config(3, 32))
     assert inspect(folder).facts.elements == LAYER_WEIGHTS + OTHER_WEIGHTS
 
 
 def test_awq_counts_the_matrices_that_its_words_stand_for(tmp_path: Path) -> None:
-    given = {"quant_method": "awq", "bits": 4, "group_size": 64, "zero_point": True}
-    folder = write(tmp_path / "m", awq(), {"quantization_config": given})
+    declared = {"quant_method": "awq", "bits": 4, "group_size": 64, "zero_point": True}
+    folder = write(tmp_path / "m", awq(), {"quantization_config": declared})
     facts = inspect(folder).facts
     assert facts.elements == LAYER_WEIGHTS + OTHER_WEIGHTS
     assert facts.bpw_layer == 4 + (16 + 4) / 64
@@ -178,7 +178,7 @@ def test_the_image_part_is_no_layer_of_the_text_model(tmp_path: Path) -> None:
 
 
 def bnb4(kind: str, double: bool) -> dict[str, Any]:
-    tensors: dict[str, Any] = dict(rest())
+    tensors: dict[str, Any] = dict(unpacked())
     for module, (outputs, inputs) in modules().items():
         count = outputs * inputs
         tensors[f"{module}.weight"] = ("U8", (count // 2, 1))
@@ -191,13 +191,13 @@ def bnb4(kind: str, double: bool) -> dict[str, Any]:
 @pytest.mark.parametrize("kind", ["nf4", "fp4"])
 @pytest.mark.parametrize("double", [True, False])
 def test_bitsandbytes_packs_two_weights_a_byte(tmp_path: Path, kind: str, double: bool) -> None:
-    given = {
+    declared = {
         "quant_method": "bitsandbytes",
         "load_in_4bit": True,
         "bnb_4bit_quant_type": kind,
         "bnb_4bit_use_double_quant": double,
     }
-    folder = write(tmp_path / "m", bnb4(kind, double), {"quantization_config": given})
+    folder = write(tmp_path / "m", bnb4(kind, double), {"quantization_config": declared})
     inspection = inspect(folder)
     assert inspection.quant == f"bnb-{kind}" + ("-dq" if double else "")
     assert inspection.facts.elements == LAYER_WEIGHTS + OTHER_WEIGHTS
@@ -206,13 +206,13 @@ def test_bitsandbytes_packs_two_weights_a_byte(tmp_path: Path, kind: str, double
 
 
 def test_bitsandbytes_int8_has_a_scale_a_row(tmp_path: Path) -> None:
-    tensors = rest()
+    tensors = unpacked()
     for module, (outputs, inputs) in modules().items():
         tensors[f"{module}.weight"] = ("I8", (outputs, inputs))
         tensors[f"{module}.SCB"] = ("F32", (outputs,))
         tensors[f"{module}.weight_format"] = ("U8", ())
-    given = {"quant_method": "bitsandbytes", "load_in_8bit": True}
-    inspection = inspect(write(tmp_path / "m", tensors, {"quantization_config": given}))
+    declared = {"quant_method": "bitsandbytes", "load_in_8bit": True}
+    inspection = inspect(write(tmp_path / "m", tensors, {"quantization_config": declared}))
     assert inspection.quant == "bnb-int8"
     assert inspection.facts.elements == LAYER_WEIGHTS + OTHER_WEIGHTS
     assert 8 < inspection.facts.bpw_layer < 8.5
@@ -229,36 +229,36 @@ def test_mlx_packs_embeddings_too(tmp_path: Path, bits: int, group: int, expecte
         tensors[name] = ("U32", (shape[0], shape[1] * bits // 32))
         for ending in ("scales", "biases"):
             tensors[f"{module}.{ending}"] = ("F16", (shape[0], shape[1] // group))
-    given = {"quantization": {"group_size": group, "bits": bits}}
-    inspection = inspect(write(tmp_path / "m", tensors, given))
+    changes = {"quantization": {"group_size": group, "bits": bits}}
+    inspection = inspect(write(tmp_path / "m", tensors, changes))
     assert inspection.quant == f"mlx-{bits}bit-g{group}"
     assert inspection.facts.elements == LAYER_WEIGHTS + OTHER_WEIGHTS
     assert inspection.facts.bpw_layer == expected
 
 
 def test_fp8_scales_count_as_bytes_only(tmp_path: Path) -> None:
-    tensors = rest("BF16")
+    tensors = unpacked("BF16")
     for module, shape in modules().items():
         tensors[f"{module}.weight"] = ("F8_E4M3", shape)
         tensors[f"{module}.weight_scale_inv"] = ("F32", (shape[0] // 64, shape[1] // 128))
-    given = {"quantization_config": {"quant_method": "fp8", "weight_block_size": [64, 128]}}
-    inspection = inspect(write(tmp_path / "m", tensors, given))
+    changes = {"quantization_config": {"quant_method": "fp8", "weight_block_size": [64, 128]}}
+    inspection = inspect(write(tmp_path / "m", tensors, changes))
     assert (inspection.quant, inspection.facts.elements) == ("fp8", LAYER_WEIGHTS + OTHER_WEIGHTS)
     assert inspection.facts.bpw_layer == 8 + 32 / (64 * 128)
 
 
 def test_compressed_tensors_pack_like_the_rest(tmp_path: Path) -> None:
-    tensors = rest("BF16")
+    tensors = unpacked("BF16")
     for module, (outputs, inputs) in modules().items():
         tensors[f"{module}.weight_packed"] = ("I32", (outputs, inputs // 8))
         tensors[f"{module}.weight_scale"] = ("BF16", (outputs, inputs // 128))
     weights = {"num_bits": 4, "group_size": 128, "symmetric": True}
-    given = {
+    declared = {
         "quant_method": "compressed-tensors",
         "format": "pack-quantized",
         "config_groups": {"group_0": {"weights": weights, "input_activations": None}},
     }
-    inspection = inspect(write(tmp_path / "m", tensors, {"quantization_config": given}))
+    inspection = inspect(write(tmp_path / "m", tensors, {"quantization_config": declared}))
     assert inspection.quant == "ct-pack-quantized-w4g128"
     assert inspection.facts.elements == LAYER_WEIGHTS + OTHER_WEIGHTS
     assert inspection.facts.bpw_layer == 4 + 16 / 128
@@ -272,12 +272,12 @@ def test_compressed_rows_that_are_padded_count_by_their_shape(tmp_path: Path) ->
         f"{name}.weight_shape": ("I64", (2,)),
     }
     weights = {"num_bits": 4, "symmetric": True}
-    given = {
+    declared = {
         "quant_method": "compressed-tensors",
         "format": "pack-quantized",
         "config_groups": {"group_0": {"weights": weights}},
     }
-    changes = {"quantization_config": given, "model_type": "novel"}
+    changes = {"quantization_config": declared, "model_type": "novel"}
     folder = write(tmp_path / "m", tensors, changes)
     content = safetensors(tensors, data={f"{name}.weight_shape": struct.pack("<2q", 10, 13)})
     (folder / "model.safetensors").write_bytes(content)
@@ -292,51 +292,51 @@ def test_mlx_layers_may_have_bits_and_groups_of_their_own(tmp_path: Path) -> Non
         "model.layers.0.b.scales": ("F16", (8, 4)),
     }
     own = {"model.layers.0.b": {"bits": 6, "group_size": 32}}
-    given = {"quantization": {"bits": 4, "group_size": 64, **own}, "model_type": "novel"}
-    inspection = inspect(write(tmp_path / "m", tensors, given))
+    changes = {"quantization": {"bits": 4, "group_size": 64, **own}, "model_type": "novel"}
+    inspection = inspect(write(tmp_path / "m", tensors, changes))
     assert (inspection.quant, inspection.facts.elements) == ("mlx-4bit-g64-mixed", 2 * 8 * 128)
 
 
 def test_aqlm_codes_stand_for_groups_of_weights(tmp_path: Path) -> None:
-    tensors: dict[str, Any] = dict(rest())
+    tensors: dict[str, Any] = dict(unpacked())
     for module, (outputs, inputs) in modules().items():
         tensors[f"{module}.codes"] = ("I8", (outputs, inputs // 8, 2))
         tensors[f"{module}.codebooks"] = ("F16", (2, 256, 1, 8))
         tensors[f"{module}.scales"] = ("F16", (outputs, 1, 1, 1))
-    given = {
+    declared = {
         "quant_method": "aqlm",
         "in_group_size": 8,
         "out_group_size": 1,
         "num_codebooks": 2,
         "nbits_per_codebook": 8,
     }
-    inspection = inspect(write(tmp_path / "m", tensors, {"quantization_config": given}))
+    inspection = inspect(write(tmp_path / "m", tensors, {"quantization_config": declared}))
     assert (format_of(tmp_path / "m"), inspection.quant) == ("aqlm", "aqlm-2bit-2x8")
     assert inspection.facts.elements == LAYER_WEIGHTS + OTHER_WEIGHTS
 
 
 def test_torchao_weights_are_several_tensors(tmp_path: Path) -> None:
-    tensors: dict[str, Any] = dict(rest())
+    tensors: dict[str, Any] = dict(unpacked())
     for module, (outputs, inputs) in modules().items():
         tensors[f"{module}._weight_qdata"] = ("I8", (outputs, inputs))
         tensors[f"{module}._weight_scale"] = ("F32", (outputs, 1))
         tensors[f"{module}._weight_zero_point"] = ("I8", (outputs, 1))
     kind = {"default": {"_type": "Int8WeightOnlyConfig", "_version": 2, "_data": {}}}
-    given = {"quantization_config": {"quant_method": "torchao", "quant_type": kind}}
-    inspection = inspect(write(tmp_path / "m", tensors, given))
+    changes = {"quantization_config": {"quant_method": "torchao", "quant_type": kind}}
+    inspection = inspect(write(tmp_path / "m", tensors, changes))
     assert inspection.quant == "torchao-int8wo"
     assert inspection.facts.elements == LAYER_WEIGHTS + OTHER_WEIGHTS
 
 
 def test_hqq_codes_are_counted_by_their_bits(tmp_path: Path) -> None:
-    tensors: dict[str, Any] = dict(rest())
+    tensors: dict[str, Any] = dict(unpacked())
     for module, (outputs, inputs) in modules().items():
         tensors[f"{module}.W_q"] = ("U8", (outputs * inputs // 128, 64))
         tensors[f"{module}.scale"] = ("F16", (outputs * inputs // 64, 1))
         tensors[f"{module}.zero"] = ("F16", (outputs * inputs // 64, 1))
     weights = {"nbits": 4, "group_size": 64, "axis": 1}
-    given = {"quant_method": "hqq", "quant_config": {"weight_quant_params": weights}}
-    inspection = inspect(write(tmp_path / "m", tensors, {"quantization_config": given}))
+    declared = {"quant_method": "hqq", "quant_config": {"weight_quant_params": weights}}
+    inspection = inspect(write(tmp_path / "m", tensors, {"quantization_config": declared}))
     assert inspection.quant == "hqq-4bit-g64"
     assert inspection.facts.elements == LAYER_WEIGHTS + OTHER_WEIGHTS
     assert inspection.facts.bpw_layer == 4.5

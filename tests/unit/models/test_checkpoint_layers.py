@@ -48,15 +48,15 @@ def test_a_head_may_be_wider_than_its_share() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "kept"),
+    ("changes", "width"),
     [
         ({"model_type": "falcon", "multi_query": True}, 8),
         ({"model_type": "falcon", "multi_query": True, "new_decoder_architecture": True}, 16),
         ({"model_type": "chatglm", "multi_query_attention": True, "multi_query_group_num": 4}, 32),
     ],
 )
-def test_families_that_name_their_key_heads_otherwise(changes: Any, kept: int) -> None:
-    assert states(**changes)[0].key == kept
+def test_families_that_name_their_key_heads_otherwise(changes: Any, width: int) -> None:
+    assert states(**changes)[0].key == width
 
 
 def test_gpt2_names_everything_otherwise() -> None:
@@ -67,14 +67,14 @@ def test_gpt2_names_everything_otherwise() -> None:
 
 
 def test_latent_attention_keeps_one_compressed_row() -> None:
-    given = {"model_type": "deepseek_v3", "kv_lora_rank": 512, "qk_rope_head_dim": 64}
-    assert states(**given) == (LayerState(key=576, value=0),) * 4
+    changes = {"model_type": "deepseek_v3", "kv_lora_rank": 512, "qk_rope_head_dim": 64}
+    assert states(**changes) == (LayerState(key=576, value=0),) * 4
 
 
 def test_layer_types_say_which_layers_slide() -> None:
     types = ["sliding_attention", "full_attention", "chunked_attention", "full_attention"]
-    given = {"layer_types": types, "sliding_window": 128, "attention_chunk_size": 256}
-    assert windows(**given) == [128, None, 256, None]
+    changes = {"layer_types": types, "sliding_window": 128, "attention_chunk_size": 256}
+    assert windows(**changes) == [128, None, 256, None]
 
 
 @pytest.mark.parametrize(
@@ -125,9 +125,11 @@ def test_every_fourth_layer_is_full_among_delta_nets() -> None:
         "linear_key_head_dim": 8,
         "linear_value_head_dim": 16,
     }
-    kept = states(model_type="qwen3_next", **delta)
+    layers = states(model_type="qwen3_next", **delta)
     fixed = 3 * (2 * 2 * 8 + 4 * 16) + 4 * 8 * 16
-    assert kept == (LayerState(key=0, value=0, fixed=fixed),) * 3 + (LayerState(key=16, value=16),)
+    assert layers == (LayerState(key=0, value=0, fixed=fixed),) * 3 + (
+        LayerState(key=16, value=16),
+    )
 
 
 def test_a_mamba_keeps_its_state_and_its_convolution() -> None:
@@ -137,40 +139,45 @@ def test_a_mamba_keeps_its_state_and_its_convolution() -> None:
 
 
 def test_mamba_layers_between_attention() -> None:
-    given = {"attn_layer_period": 4, "attn_layer_offset": 2, "mamba_d_state": 16}
-    kept = states(model_type="jamba", **given)
-    assert [bool(state.fixed) for state in kept] == [True, True, False, True]
+    changes = {"attn_layer_period": 4, "attn_layer_offset": 2, "mamba_d_state": 16}
+    layers = states(model_type="jamba", **changes)
+    assert [bool(state.fixed) for state in layers] == [True, True, False, True]
 
 
 def test_hybrid_letters_name_the_layers() -> None:
     mamba = {"mamba_num_heads": 4, "mamba_head_dim": 8, "n_groups": 2, "ssm_state_size": 16}
-    kept = states(model_type="nemotron_h", hybrid_override_pattern="M-*-", conv_kernel=4, **mamba)
-    assert kept[0] == LayerState(key=0, value=0, fixed=3 * (32 + 2 * 2 * 16) + 16 * 32)
-    assert [state.key for state in kept] == [0, 0, 16, 0]
+    layers = states(model_type="nemotron_h", hybrid_override_pattern="M-*-", conv_kernel=4, **mamba)
+    assert layers[0] == LayerState(key=0, value=0, fixed=3 * (32 + 2 * 2 * 16) + 16 * 32)
+    assert [state.key for state in layers] == [0, 0, 16, 0]
 
 
 def test_automatic_head_width_follows_the_expansion() -> None:
     mamba = {"mamba_n_heads": 4, "mamba_d_head": "auto", "mamba_d_state": 16, "mamba_expand": 2}
-    kept = states(model_type="bamba", attn_layer_indices=[3], **mamba)
-    assert kept[0].fixed == 3 * (128 + 2 * 16) + 16 * 128
-    assert kept[3] == LayerState(key=16, value=16)
+    layers = states(model_type="bamba", attn_layer_indices=[3], **mamba)
+    assert layers[0].fixed == 3 * (128 + 2 * 16) + 16 * 128
+    assert layers[3] == LayerState(key=16, value=16)
 
 
 def test_short_convolutions_keep_a_few_inputs() -> None:
-    kept = states(model_type="lfm2", layer_types=["conv", "full_attention"] * 2, conv_L_cache=3)
-    assert [state.fixed for state in kept] == [128, 0, 128, 0]
+    layers = states(model_type="lfm2", layer_types=["conv", "full_attention"] * 2, conv_L_cache=3)
+    assert [state.fixed for state in layers] == [128, 0, 128, 0]
 
 
 def test_a_local_attention_beside_recurrent_blocks_slides() -> None:
     blocks = ["recurrent", "recurrent", "attention"]
-    given = {"block_types": blocks, "attention_window_size": 99, "lru_width": 32, "conv1d_width": 4}
-    kept = states(model_type="recurrent_gemma", **given)
-    assert [state.window for state in kept] == [None, None, 99, None]
-    assert kept[0].fixed == 32 + 3 * 32
+    changes = {
+        "block_types": blocks,
+        "attention_window_size": 99,
+        "lru_width": 32,
+        "conv1d_width": 4,
+    }
+    layers = states(model_type="recurrent_gemma", **changes)
+    assert [state.window for state in layers] == [None, None, 99, None]
+    assert layers[0].fixed == 32 + 3 * 32
 
 
 def test_sliding_and_full_layers_may_have_heads_of_their_own() -> None:
-    given = {
+    changes = {
         "layer_types": ["sliding_attention", "full_attention"],
         "sliding_window": 32,
         "swa_num_key_value_heads": 4,
@@ -179,7 +186,7 @@ def test_sliding_and_full_layers_may_have_heads_of_their_own() -> None:
         "num_global_key_value_heads": 1,
         "global_head_dim": 64,
     }
-    assert states(**given)[:2] == (
+    assert states(**changes)[:2] == (
         LayerState(key=32, value=16, window=32),
         LayerState(key=64, value=64),
     )
@@ -187,8 +194,8 @@ def test_sliding_and_full_layers_may_have_heads_of_their_own() -> None:
 
 def test_delta_attention_keeps_a_square_state_a_head() -> None:
     own = {"full_attn_layers": [4], "num_heads": 2, "head_dim": 8, "short_conv_kernel_size": 4}
-    kept = states(model_type="kimi_linear", linear_attn_config=own)
-    assert [state.fixed for state in kept] == [2 * 64 + 3 * 3 * 16] * 3 + [0]
+    layers = states(model_type="kimi_linear", linear_attn_config=own)
+    assert [state.fixed for state in layers] == [2 * 64 + 3 * 3 * 16] * 3 + [0]
 
 
 def test_layers_are_unknown_where_the_config_names_no_heads() -> None:

@@ -50,10 +50,10 @@ def test_names(name: str, expected: str) -> None:
     assert name == expected
 
 
-def read(**values: Any) -> Quantization:
-    found = read_quantization(Path("m"), {"quantization_config": values})
-    assert found is not None
-    return found
+def declared(**values: Any) -> Quantization:
+    quantization = read_quantization(Path("m"), {"quantization_config": values})
+    assert quantization is not None
+    return quantization
 
 
 @pytest.mark.parametrize(
@@ -82,15 +82,15 @@ def read(**values: Any) -> Quantization:
     ],
 )
 def test_configurations_lead_to_names(values: dict[str, Any], expected: str) -> None:
-    assert read(**values).quant == expected
+    assert declared(**values).quant == expected
 
 
 def test_layers_of_their_own_bits_make_mlx_weights_mixed() -> None:
     own = {"model.layers.0.mlp.down_proj": {"bits": 6, "group_size": 64}}
     config = {"quantization": {"bits": 4, "group_size": 64, **own}}
-    found = read_quantization(Path("m"), config)
-    assert found is not None
-    assert (found.quant, found.overrides) == ("mlx-4bit-g64-mixed", True)
+    quantization = read_quantization(Path("m"), config)
+    assert quantization is not None
+    assert (quantization.quant, quantization.overrides) == ("mlx-4bit-g64-mixed", True)
 
 
 def test_plain_weights_declare_nothing() -> None:
@@ -98,7 +98,7 @@ def test_plain_weights_declare_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "fault"),
     [
         ({"quant_method": "bitsandbytes"}, "neither load_in_4bit nor load_in_8bit is true"),
         (
@@ -114,11 +114,11 @@ def test_plain_weights_declare_nothing() -> None:
         ({"quant_method": "mlx", "bits": 9, "group_size": 64}, "mlx of 9 bits in groups of 64"),
     ],
 )
-def test_impossible_configurations_are_refused(values: dict[str, Any], said: str) -> None:
+def test_impossible_configurations_are_refused(values: dict[str, Any], fault: str) -> None:
     with pytest.raises(InputError) as caught:
-        read(**values)
+        declared(**values)
     assert str(caught.value).startswith("m/config.json: quantization_config: ")
-    assert said in str(caught.value)
+    assert fault in str(caught.value)
 
 
 def test_a_configuration_must_be_an_object() -> None:

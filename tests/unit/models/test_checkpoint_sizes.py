@@ -14,7 +14,7 @@ from grid.models.bundled import size_dir
 from grid.models.checkpoint.inspection import inspect
 from grid.models.checkpoint.quantization_names import awq_name, bnb_name, gptq_name, mlx_name
 from grid.models.checkpoint.safetensors import header_bytes, read_header
-from grid.models.checkpoint.sizes import Scheme, predict, predicted_bytes, scheme_of
+from grid.models.checkpoint.sizes import Scheme, predict, scheme_of
 
 
 @pytest.fixture(autouse=True)
@@ -62,9 +62,9 @@ def test_tensor_bytes_are_those_that_the_tools_write(size: str, quant: str) -> N
 @pytest.mark.parametrize("group", [32, 64, 128, -1])
 def test_gptq_is_predicted_as_it_is_read(tmp_path: Path, bits: int, group: int) -> None:
     config = {"quant_method": "gptq", "bits": bits, "group_size": group}
-    made = write(tmp_path / "made", gptq(bits, group), {"quantization_config": config})
+    packed = write(tmp_path / "packed", gptq(bits, group), {"quantization_config": config})
     source = write(tmp_path / "source", plain())
-    facts = inspect(made).facts
+    facts = inspect(packed).facts
     predicted = predict(source, Scheme(method="gptq", bits=bits, group=group))
     assert predicted.elements == facts.elements == LAYER_WEIGHTS + OTHER_WEIGHTS
     assert predicted.bpw_file == facts.bpw_file
@@ -87,19 +87,19 @@ def test_other_tensors_may_be_saved_in_another_type(tmp_path: Path) -> None:
 def test_mlx_leaves_rows_that_groups_do_not_fill(tmp_path: Path) -> None:
     tensors = plain() | {"model.layers.0.odd.weight": ("F16", (10, 96))}
     source = write(tmp_path / "m", tensors)
-    more = predict(source, Scheme(method="mlx", bits=4, group=64, mode="affine"))
+    extended = predict(source, Scheme(method="mlx", bits=4, group=64, mode="affine"))
     without = predict(
         write(tmp_path / "n", plain()), Scheme(method="mlx", bits=4, group=64, mode="affine")
     )
-    assert more.tensor_bytes - without.tensor_bytes == 10 * 96 * 2
+    assert extended.tensor_bytes - without.tensor_bytes == 10 * 96 * 2
 
 
 def test_routers_and_embeddings_stay_as_they_are(tmp_path: Path) -> None:
     tensors = plain() | {"model.layers.0.mlp.gate.weight": ("F16", (8, 128))}
     scheme = Scheme(method="gptq", bits=4, group=64)
-    more = predict(write(tmp_path / "m", tensors), scheme)
+    extended = predict(write(tmp_path / "m", tensors), scheme)
     without = predict(write(tmp_path / "n", plain()), scheme)
-    assert more.tensor_bytes - without.tensor_bytes == 8 * 128 * 2
+    assert extended.tensor_bytes - without.tensor_bytes == 8 * 128 * 2
 
 
 def test_a_head_that_is_the_embedding_is_not_saved_again(tmp_path: Path) -> None:
@@ -111,9 +111,9 @@ def test_a_head_that_is_the_embedding_is_not_saved_again(tmp_path: Path) -> None
 
 def test_quantized_weights_are_not_quantized_again(tmp_path: Path) -> None:
     config = {"quant_method": "gptq", "bits": 4, "group_size": 64}
-    made = write(tmp_path / "m", gptq(), {"quantization_config": config})
+    packed = write(tmp_path / "m", gptq(), {"quantization_config": config})
     with pytest.raises(InputError, match="is quantized already; name 16-bit weights"):
-        predicted_bytes(made, Scheme(method="gptq", bits=4, group=64))
+        predict(packed, Scheme(method="gptq", bits=4, group=64))
 
 
 @pytest.mark.parametrize("size", ["small", "large"])
@@ -125,11 +125,11 @@ def test_header_bytes_are_those_of_the_reference_implementation(size: str) -> No
 
 
 @given(st.sampled_from([2, 3, 4, 8]), st.sampled_from([-1, 32, 64, 128]), st.booleans())
-def test_names_lead_back_to_schemes(bits: int, group: int, other: bool) -> None:
+def test_names_lead_back_to_schemes(bits: int, group: int, flag: bool) -> None:
     gptq_scheme = Scheme(method="gptq", bits=bits, group=group)
-    assert scheme_of(gptq_name(bits, group, other, other)) == gptq_scheme
+    assert scheme_of(gptq_name(bits, group, flag, flag)) == gptq_scheme
     awq_scheme = Scheme(method="awq", bits=bits, group=group)
-    assert scheme_of(awq_name(bits, group, other)) == awq_scheme
+    assert scheme_of(awq_name(bits, group, flag)) == awq_scheme
 
 
 @pytest.mark.parametrize(

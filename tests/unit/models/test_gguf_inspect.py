@@ -42,13 +42,15 @@ def test_model_is_described_by_its_metadata(tmp_path: Path) -> None:
 
 
 def test_parameters_are_the_elements_of_all_tensors(tmp_path: Path) -> None:
-    found = inspect(write(tmp_path / "x.gguf", gguf()))
-    assert found.model.parameters == found.facts.elements == 64 * 3 + 64 * 64 + 64
+    inspection = inspect(write(tmp_path / "x.gguf", gguf()))
+    assert inspection.model.parameters == inspection.facts.elements == 64 * 3 + 64 * 64 + 64
 
 
 def test_revision_is_the_hash_of_the_file(tmp_path: Path) -> None:
-    found = inspect(write(tmp_path / "x.gguf", gguf()))
-    assert found.model.revision == found.facts.sha256 == hashlib.sha256(gguf()).hexdigest()
+    inspection = inspect(write(tmp_path / "x.gguf", gguf()))
+    assert (
+        inspection.model.revision == inspection.facts.sha256 == hashlib.sha256(gguf()).hexdigest()
+    )
 
 
 def test_bytes_count_the_whole_file(tmp_path: Path) -> None:
@@ -116,8 +118,8 @@ def test_a_known_architecture_brings_its_window_pattern(tmp_path: Path) -> None:
     ]
     entries[0] = ("general.architecture", STRING, "gemma2")
     entries.append(("gemma2.attention.sliding_window", U32, 16))
-    found = inspect(write(tmp_path / "x.gguf", gguf(entries))).model
-    assert [layer.window for layer in found.layers] == [16, None]
+    model = inspect(write(tmp_path / "x.gguf", gguf(entries))).model
+    assert [layer.window for layer in model.layers] == [16, None]
 
 
 def test_latent_attention_keeps_one_compressed_row(tmp_path: Path) -> None:
@@ -187,5 +189,5 @@ def test_a_changed_file_is_hashed_again(tmp_path: Path) -> None:
 def test_a_broken_hash_cache_does_no_harm(tmp_path: Path) -> None:
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "sha256.json").write_text("{torn")
-    found = inspect(write(tmp_path / "x.gguf", gguf())).facts
-    assert found.sha256 == hashlib.sha256(gguf()).hexdigest()
+    facts = inspect(write(tmp_path / "x.gguf", gguf())).facts
+    assert facts.sha256 == hashlib.sha256(gguf()).hexdigest()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from grid.errors import InputError
 from grid.models.gguf.ggml_types import TYPES_BY_NAME
-from grid.models.gguf.inventory import Hyperparameters, Tensor
+from grid.models.gguf.inventory import Hyperparameters, UnquantizedTensor
 from grid.models.gguf.presets import PRESETS, quantizable, role_of, tensor_types
 
 DENSE = Hyperparameters("llama", n_layer=16, n_head=8, n_head_kv=8)
@@ -19,11 +19,11 @@ SHARED = replace(DENSE, n_head_kv=2)
 PARTS = ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down")
 
 
-def names(layers: int = 16, *, output: bool = True) -> list[Tensor]:
+def names(layers: int = 16, *, output: bool = True) -> list[UnquantizedTensor]:
     """Tensors of which only the names are known."""
     ends = ["token_embd.weight", *(["output.weight"] if output else [])]
     blocks = [f"blk.{i}.{part}.weight" for i in range(layers) for part in PARTS]
-    return [Tensor(name) for name in (*ends, *blocks)]
+    return [UnquantizedTensor(name) for name in (*ends, *blocks)]
 
 
 def layers_with(kind: str, part: str, preset: str, model: Hyperparameters = DENSE) -> list[int]:
@@ -77,16 +77,16 @@ def test_a_mixtures_layer_is_read_from_the_name() -> None:
     """Shared experts would otherwise be counted as layers of their own."""
     model = replace(DENSE, n_expert=4)
     parts = ("ffn_down_exps", "ffn_down_shexp")
-    inventory = [Tensor(f"blk.{i}.{part}.weight") for i in range(16) for part in parts]
+    inventory = [UnquantizedTensor(f"blk.{i}.{part}.weight") for i in range(16) for part in parts]
     types = tensor_types(inventory, model, "Q4_K_S")
     assert [i for i in range(16) if types[f"blk.{i}.ffn_down_exps.weight"] == "q5_K"] == [0, 1]
 
 
 def test_mxfp4_is_for_stacks_of_matrices() -> None:
     inventory = [
-        Tensor("token_embd.weight", (256, 512)),
-        Tensor("blk.0.ffn_up_exps.weight", (256, 512, 8)),
-        Tensor("blk.0.ffn_up_shexp.weight", (256, 512, 1)),
+        UnquantizedTensor("token_embd.weight", (256, 512)),
+        UnquantizedTensor("blk.0.ffn_up_exps.weight", (256, 512, 8)),
+        UnquantizedTensor("blk.0.ffn_up_shexp.weight", (256, 512, 1)),
     ]
     types = tensor_types(inventory, replace(DENSE, n_expert=8), "MXFP4_MOE")
     assert list(types.values()) == ["q8_0", "mxfp4", "q8_0"]
@@ -107,13 +107,13 @@ def test_mxfp4_is_for_stacks_of_matrices() -> None:
     ],
 )
 def test_a_row_that_no_block_divides_falls_back(preset: str, row: int, kind: str) -> None:
-    tensor = Tensor("blk.0.attn_q.weight", (row, 64))
+    tensor = UnquantizedTensor("blk.0.attn_q.weight", (row, 64))
     assert tensor_types([tensor], DENSE, preset) == {tensor.name: kind}
 
 
 def test_one_bit_has_nothing_to_fall_back_to() -> None:
     with pytest.raises(InputError, match=r"Q1_0 cannot store blk\.0\.attn_q\.weight: its rows of"):
-        tensor_types([Tensor("blk.0.attn_q.weight", (288, 64))], DENSE, "Q1_0")
+        tensor_types([UnquantizedTensor("blk.0.attn_q.weight", (288, 64))], DENSE, "Q1_0")
 
 
 def test_rows_are_implied_by_names_where_shapes_are_not_known() -> None:
@@ -137,15 +137,15 @@ def test_rows_are_implied_by_names_where_shapes_are_not_known() -> None:
     ],
 )
 def test_small_and_delicate_weights_are_kept(name: str, shape: tuple[int, ...]) -> None:
-    tensor = Tensor(name, shape)
+    tensor = UnquantizedTensor(name, shape)
     assert not quantizable(tensor, "llama")
     assert tensor_types([tensor], DENSE, "Q2_K") == {name: "f32"}
-    assert tensor_types([tensor._replace(kept="bf16")], DENSE, "F16") == {name: "bf16"}
+    assert tensor_types([tensor._replace(plain_type="bf16")], DENSE, "F16") == {name: "bf16"}
 
 
 @pytest.mark.parametrize("name", ["rope_freqs.weight", "blk.0.attn_sinks.weight", "x_norm.weight"])
 def test_vectors_are_known_by_name(name: str) -> None:
-    assert Tensor(name).rank == 1
+    assert UnquantizedTensor(name).rank == 1
 
 
 def test_roles_are_asked_in_llama_cpps_order() -> None:
@@ -173,7 +173,7 @@ def test_a_mixtures_tensor_outside_the_blocks_is_refused_as_by_llama_cpp() -> No
 def test_every_row_is_whole_blocks(
     preset: str, rows: list[int], experts: int, matrix: bool
 ) -> None:
-    inventory = [Tensor(t.name, (row, 3)) for t, row in zip(names(4), rows, strict=True)]
+    inventory = [UnquantizedTensor(t.name, (row, 3)) for t, row in zip(names(4), rows, strict=True)]
     model = replace(DENSE, n_layer=4, n_expert=experts)
     types = tensor_types(inventory, model, preset, importance_matrix=matrix)
     for tensor, row in zip(inventory, rows, strict=True):

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from grid.models.gguf.inventory import Hyperparameters, Tensor
+from grid.models.gguf.inventory import Hyperparameters, UnquantizedTensor
 from grid.models.gguf.inventory_config import from_config
 from grid.models.gguf.presets import quantizable, tensor_types
 from grid.models.gguf.rules import DEFAULTS
@@ -178,7 +178,7 @@ def read_schema(name: str) -> Schema:
 
 
 def exceptions(
-    inventory: tuple[Tensor, ...], model: Hyperparameters, preset: str, default: str
+    inventory: tuple[UnquantizedTensor, ...], model: Hyperparameters, preset: str, default: str
 ) -> dict[str, str]:
     """What a schema lists: quantizable tensors whose type is not the preset's default."""
     names = {tensor.name for tensor in inventory if quantizable(tensor, model.architecture)}
@@ -242,7 +242,7 @@ def test_names_and_the_numbers_of_a_header_are_enough(name: str, preset: str) ->
         n_ff=numbers["n_ff"],
     )
     listed = {tensor for _, names in schema.presets.values() for tensor in names}
-    known = PARTLY_KNOWN.get(name, {})
-    inventory = tuple(Tensor(n, known.get(n.split(".")[-2])) for n in sorted(listed))
+    shapes = PARTLY_KNOWN.get(name, {})
+    inventory = tuple(UnquantizedTensor(n, shapes.get(n.split(".")[-2])) for n in sorted(listed))
     default, expected = schema.presets[preset]
     assert exceptions(inventory, model, preset, default) == expected

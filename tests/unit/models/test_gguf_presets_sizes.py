@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from grid.errors import InputError
 from grid.models.gguf.families import FAMILIES
-from grid.models.gguf.inventory import Hyperparameters, Tensor, from_header
+from grid.models.gguf.inventory import Hyperparameters, UnquantizedTensor, from_headers
 from grid.models.gguf.inventory_config import from_config
 from grid.models.gguf.predict import (
     estimated_metadata_bytes,
@@ -20,6 +20,7 @@ from grid.models.gguf.predict import (
     metadata_bytes_with,
     predict,
 )
+from grid.models.gguf.presets import tensor_types
 from grid.models.gguf.reader import read_header
 
 LLAMA: dict[str, Any] = {
@@ -34,29 +35,33 @@ LLAMA: dict[str, Any] = {
 
 
 def test_bytes_are_headers_tensors_and_padding() -> None:
-    inventory = [Tensor("token_embd.weight", (256, 3)), Tensor("output_norm.weight", (5,))]
+    inventory = [
+        UnquantizedTensor("token_embd.weight", (256, 3)),
+        UnquantizedTensor("output_norm.weight", (5,)),
+    ]
     model = Hyperparameters("llama", n_layer=1, n_head=1, n_head_kv=1)
-    found = predict(inventory, model, "Q8_0", metadata_bytes=100)
-    assert found.types == {"output_norm.weight": "f32", "token_embd.weight": "q8_0"}
-    assert found.tensor_bytes == 3 * 8 * 34 + 20
+    size = predict(inventory, model, "Q8_0", metadata_bytes=100)
+    types = {"output_norm.weight": "f32", "token_embd.weight": "q8_0"}
+    assert tensor_types(inventory, model, "Q8_0") == types
+    assert size.tensor_bytes == 3 * 8 * 34 + 20
     listed = (8 + 17 + 4 + 16 + 12) + (8 + 18 + 4 + 8 + 12)
     assert 100 + listed == 207
-    assert found.file_bytes == 224 + 832 + 32
-    assert found.bpw_file == pytest.approx(found.tensor_bytes * 8 / 773)
+    assert size.file_bytes == 224 + 832 + 32
+    assert size.bpw_file == pytest.approx(size.tensor_bytes * 8 / 773)
 
 
 def test_bits_per_weight_of_the_layers_leave_out_norms_and_ends() -> None:
-    found = predict(*from_config(LLAMA), "Q4_0")
-    assert found.bpw_layer == 4.5
-    assert found.bpw_file > 4.5
+    size = predict(*from_config(LLAMA), "Q4_0")
+    assert size.bpw_layer == 4.5
+    assert size.bpw_file > 4.5
 
 
 def test_a_header_gives_names_shapes_and_the_types_that_are_kept(tmp_path: Path) -> None:
-    inventory, model = from_header(read_header(write(tmp_path / "model.gguf", gguf())))
+    inventory, model = from_headers([read_header(write(tmp_path / "model.gguf", gguf()))])
     assert inventory == (
-        Tensor("token_embd.weight", (64, 3), "f16"),
-        Tensor("blk.0.attn_q.weight", (64, 64), "q8_0"),
-        Tensor("blk.0.attn_norm.weight", (64,), "f32"),
+        UnquantizedTensor("token_embd.weight", (64, 3), "f16"),
+        UnquantizedTensor("blk.0.attn_q.weight", (64, 64), "q8_0"),
+        UnquantizedTensor("blk.0.attn_norm.weight", (64,), "f32"),
     )
     assert (model.architecture, model.n_layer, model.heads_per_kv) == ("llama", 2, 2)
     assert (model.n_embd, model.n_expert) == (64, 0)
@@ -65,7 +70,7 @@ def test_a_header_gives_names_shapes_and_the_types_that_are_kept(tmp_path: Path)
 def test_a_header_without_blocks_is_one_line(tmp_path: Path) -> None:
     content = gguf(small_with(without=["llama.block_count"]))
     with pytest.raises(InputError, match=r"bad\.gguf: the header lacks the architecture or"):
-        from_header(read_header(write(tmp_path / "bad.gguf", content)))
+        from_headers([read_header(write(tmp_path / "bad.gguf", content))])
 
 
 def test_what_quantizing_adds_to_the_metadata_is_counted(tmp_path: Path) -> None:
@@ -92,7 +97,7 @@ def test_an_estimated_header_counts_every_token() -> None:
 def test_a_shape_that_is_not_known_has_no_size() -> None:
     model = Hyperparameters("llama", n_layer=1, n_head=1, n_head_kv=1)
     with pytest.raises(InputError, match=r"blk\.0\.attn_q\.weight: the shape is not known"):
-        predict([Tensor("blk.0.attn_q.weight", (256, None))], model, "Q8_0")
+        predict([UnquantizedTensor("blk.0.attn_q.weight", (256, None))], model, "Q8_0")
 
 
 LLAMA_3_1_8B: dict[str, Any] = {
@@ -144,8 +149,8 @@ PUBLISHED_WITH_MATRIX = {
     ],
 )
 def test_bits_per_weight_are_those_published(preset: str, bits: float, matrix: bool) -> None:
-    found = predict(*from_config(LLAMA_3_1_8B), preset, importance_matrix=matrix)
-    assert round(found.bpw_file, 4) == bits
+    size = predict(*from_config(LLAMA_3_1_8B), preset, importance_matrix=matrix)
+    assert round(size.bpw_file, 4) == bits
 
 
 def test_a_config_gives_names_and_shapes() -> None:
@@ -250,7 +255,7 @@ def test_nonsense_in_a_config_is_a_clear_line_at_worst(
     model_type: str, junk: dict[str, Any]
 ) -> None:
     complaint = ""
-    inventory: tuple[Tensor, ...] = ()
+    inventory: tuple[UnquantizedTensor, ...] = ()
     try:
         inventory, _ = from_config({**LLAMA, "model_type": model_type, **junk})
     except InputError as error:

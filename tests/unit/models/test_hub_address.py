@@ -46,7 +46,7 @@ def test_what_an_address_prints_is_read_back(
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "fault"),
     [
         ("hf:", "write hf:owner/name"),
         ("owner/name", "names nothing on the hub"),
@@ -64,10 +64,10 @@ def test_what_an_address_prints_is_read_back(
         ("hf://huggingface.co/a/b/resolve/v2/y.gguf?download=true", "write hf:a/b/y.gguf@v2"),
     ],
 )
-def test_a_malformed_address_is_told_in_one_line(text: str, told: str) -> None:
+def test_a_malformed_address_is_told_in_one_line(text: str, fault: str) -> None:
     with pytest.raises(InputError) as caught:
         parse(text)
-    assert told in str(caught.value)
+    assert fault in str(caught.value)
     assert "\n" not in str(caught.value)
 
 

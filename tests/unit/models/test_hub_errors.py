@@ -21,19 +21,19 @@ from grid.models.hub import Address
 FILE = "tiny-Q8_0.gguf"
 
 
-def told(kind: type[GridError], call: Callable[[], object]) -> str:
+def error_of(kind: type[GridError], call: Callable[[], object]) -> str:
     with pytest.raises(kind) as caught:
         call()
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
-def told_by_listing(text: str) -> str:
-    return told(InputError, lambda: grid_hub.listing(grid_hub.parse(text)))
+def error_of_listing(text: str) -> str:
+    return error_of(InputError, lambda: grid_hub.list_files(grid_hub.parse(text)))
 
 
-def told_by_download() -> str:
-    return told(EngineError, lambda: grid_hub.fetch(grid_hub.weights_of(f"hf:{REPO}/{FILE}")))
+def error_of_download() -> str:
+    return error_of(EngineError, lambda: grid_hub.fetch(grid_hub.find_weights(f"hf:{REPO}/{FILE}")))
 
 
 def token(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
@@ -41,15 +41,15 @@ def token(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
 
 
 def test_no_such_repository(hub: HubServer) -> None:
-    assert told_by_listing("hf:owner/absent") == (
+    assert error_of_listing("hf:owner/absent") == (
         "hf:owner/absent: no such repository, or it is private; check the name, and if it is "
         "private log in with `hf auth login` or set HF_TOKEN"
     )
 
 
 def test_no_such_repository_with_a_token(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    token(monkeypatch, HubServer.known)
-    assert told_by_listing("hf:owner/absent") == (
+    token(monkeypatch, HubServer.outsider)
+    assert error_of_listing("hf:owner/absent") == (
         "hf:owner/absent: no such repository, or your account may not see it; check the name at "
         f"{hub.url}/owner/absent"
     )
@@ -59,14 +59,14 @@ def test_a_private_repository_is_there_for_its_members_only(
     hub: HubServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub.repositories[REPO].private = True
-    assert "or it is private" in told_by_listing(f"hf:{REPO}")
+    assert "or it is private" in error_of_listing(f"hf:{REPO}")
     token(monkeypatch, HubServer.member)
-    assert grid_hub.listing(Address(REPO)).repo == REPO
+    assert grid_hub.list_files(Address(REPO)).repo == REPO
 
 
 def test_a_token_that_is_not_accepted(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
     token(monkeypatch, "hf_expired")
-    message = told_by_listing(f"hf:{REPO}")
+    message = error_of_listing(f"hf:{REPO}")
     assert "does not accept the token" in message
     assert "hf auth login" in message
     assert "hf_expired" not in message
@@ -74,7 +74,7 @@ def test_a_token_that_is_not_accepted(hub: HubServer, monkeypatch: pytest.Monkey
 
 def test_a_gated_repository(hub: HubServer) -> None:
     hub.repositories[REPO].gated = True
-    assert told_by_download() == (
+    assert error_of_download() == (
         f"hf:{REPO}/{FILE}: hf:{REPO} is gated; accept its terms at {hub.url}/{REPO}, then log in "
         "with `hf auth login` or set HF_TOKEN"
     )
@@ -82,8 +82,8 @@ def test_a_gated_repository(hub: HubServer) -> None:
 
 def test_a_gated_repository_without_access(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
     hub.repositories[REPO].gated = True
-    token(monkeypatch, HubServer.known)
-    assert told_by_download() == (
+    token(monkeypatch, HubServer.outsider)
+    assert error_of_download() == (
         f"hf:{REPO}/{FILE}: hf:{REPO} is gated, and your account has no access; accept its terms "
         f"at {hub.url}/{REPO} and wait until it is granted"
     )
@@ -91,30 +91,30 @@ def test_a_gated_repository_without_access(hub: HubServer, monkeypatch: pytest.M
 
 def test_a_gated_repository_is_told_by_the_plan_too(hub: HubServer) -> None:
     hub.repositories[REPO].gated = True
-    (weights,) = grid_hub.select(grid_hub.listing(Address(REPO)), FILE)
-    assert "is gated" in told(InputError, lambda: grid_hub.stand_in(weights))
+    (weights,) = grid_hub.select(grid_hub.list_files(Address(REPO)), FILE)
+    assert "is gated" in error_of(InputError, lambda: grid_hub.stand_in(weights))
 
 
 def test_no_such_revision(hub: HubServer) -> None:
-    assert told_by_listing(f"hf:{REPO}@v9") == (
+    assert error_of_listing(f"hf:{REPO}@v9") == (
         f"hf:{REPO} has no revision 'v9'; name a branch, a tag or a commit, or leave it out for "
         "the default branch"
     )
 
 
 def test_no_such_file(hub: HubServer) -> None:
-    listing = grid_hub.listing(Address(REPO))
-    message = told(InputError, lambda: grid_hub.select(listing, "tiny-Q8_1.gguf"))
+    listing = grid_hub.list_files(Address(REPO))
+    message = error_of(InputError, lambda: grid_hub.select(listing, "tiny-Q8_1.gguf"))
     assert message == (
         f"hf:{REPO}: there is no 'tiny-Q8_1.gguf' at {listing.commit[:12]}. Did you mean '{FILE}'?"
     )
 
 
 def test_a_file_that_is_gone_since_it_was_listed(hub: HubServer) -> None:
-    (weights,) = grid_hub.select(grid_hub.listing(Address(REPO)), FILE)
+    (weights,) = grid_hub.select(grid_hub.list_files(Address(REPO)), FILE)
     hub.repositories[REPO].revisions.add(weights.commit)
     del hub.repositories[REPO].files[FILE]
-    message = told(EngineError, lambda: grid_hub.fetch(weights))
+    message = error_of(EngineError, lambda: grid_hub.fetch(weights))
     assert "the file is not there at" in message
 
 
@@ -125,7 +125,7 @@ def test_a_host_that_does_not_listen(
         nobody.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
         host = f"127.0.0.1:{nobody.getsockname()[1]}"
         use(f"http://{host}", tmp_path, monkeypatch)
-        message = told_by_listing(f"hf:{REPO}")
+        message = error_of_listing(f"hf:{REPO}")
     assert message.startswith(f"hf:{REPO}: cannot reach {host} (")
     assert "HF_HUB_OFFLINE=1" in message
 
@@ -134,7 +134,7 @@ def test_an_endpoint_that_is_no_address(
     hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use("nonsense", tmp_path, monkeypatch)
-    assert "check the network and HF_ENDPOINT" in told_by_listing(f"hf:{REPO}")
+    assert "check the network and HF_ENDPOINT" in error_of_listing(f"hf:{REPO}")
 
 
 def test_a_host_that_is_too_slow(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,7 +142,7 @@ def test_a_host_that_is_too_slow(hub: HubServer, monkeypatch: pytest.MonkeyPatch
 
     hub.delay_s = 0.5
     monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.05)
-    message = told_by_listing(f"hf:{REPO}")
+    message = error_of_listing(f"hf:{REPO}")
     assert "does not answer in time" in message
     assert "HF_HUB_DOWNLOAD_TIMEOUT" in message
 
@@ -150,7 +150,7 @@ def test_a_host_that_is_too_slow(hub: HubServer, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("status", [500, 503])
 def test_a_problem_of_the_hubs_own(hub: HubServer, status: int) -> None:
     hub.statuses = [status]
-    assert told_by_listing(f"hf:{REPO}") == (
+    assert error_of_listing(f"hf:{REPO}") == (
         f"hf:{REPO}: {hub.url.removeprefix('http://')} has a problem of its own "
         f"({status} out of order); try again later"
     )
@@ -158,17 +158,17 @@ def test_a_problem_of_the_hubs_own(hub: HubServer, status: int) -> None:
 
 def test_too_many_requests(hub: HubServer) -> None:
     hub.statuses = [429]
-    assert "too many requests; wait a few minutes" in told_by_listing(f"hf:{REPO}")
+    assert "too many requests; wait a few minutes" in error_of_listing(f"hf:{REPO}")
 
 
 def test_a_login_page_that_answers_instead(hub: HubServer) -> None:
     hub.body = b"<html>Welcome to the hotel</html>"
-    assert "is not a hub's answer" in told_by_listing(f"hf:{REPO}")
+    assert "is not a hub's answer" in error_of_listing(f"hf:{REPO}")
 
 
 def test_offline_with_nothing_in_the_cache(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
     offline(monkeypatch)
-    assert told_by_listing(f"hf:{REPO}") == (
+    assert error_of_listing(f"hf:{REPO}") == (
         f"hf:{REPO}: HF_HUB_OFFLINE is set and nothing of {REPO} at main is in the cache; unset it "
         "to ask the hub, or name a revision that is there"
     )
@@ -178,9 +178,9 @@ def test_offline_with_nothing_in_the_cache(hub: HubServer, monkeypatch: pytest.M
 def test_offline_with_a_file_that_was_listed_and_not_downloaded(
     hub: HubServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    grid_hub.listing(Address(REPO))
+    grid_hub.list_files(Address(REPO))
     offline(monkeypatch)
-    message = told_by_download()
+    message = error_of_download()
     assert message.startswith(f"hf:{REPO}/{FILE}: not in the cache, and HF_HUB_OFFLINE is set")
     assert "KiB" in message
 
@@ -188,14 +188,14 @@ def test_offline_with_a_file_that_was_listed_and_not_downloaded(
 def test_offline_before_the_header_was_read(
     hub: HubServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (weights,) = grid_hub.select(grid_hub.listing(Address(REPO)), FILE)
+    (weights,) = grid_hub.select(grid_hub.list_files(Address(REPO)), FILE)
     offline(monkeypatch)
-    message = told(InputError, lambda: grid_hub.stand_in(weights))
+    message = error_of(InputError, lambda: grid_hub.stand_in(weights))
     assert message == f"hf:{REPO}/{FILE}: HF_HUB_OFFLINE is set; unset it to ask the hub"
 
 
 def test_the_environments_variables_are_obeyed(hub: HubServer, tmp_path: Path) -> None:
-    script = f"import grid.models.hub as h; print(h.fetch(h.weights_of('hf:{REPO}/{FILE}')))"
+    script = f"import grid.models.hub as h; print(h.fetch(h.find_weights('hf:{REPO}/{FILE}')))"
     home = tmp_path / "home"
     environment = os.environ | {"HF_ENDPOINT": hub.url, "HF_HOME": str(home)}
     run = subprocess.run(

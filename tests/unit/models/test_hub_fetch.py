@@ -30,7 +30,7 @@ CHECKPOINT = {
 
 
 def obtain(address: str) -> Path:
-    return grid_hub.fetch(grid_hub.weights_of(address))
+    return grid_hub.fetch(grid_hub.find_weights(address))
 
 
 def test_a_file_comes_into_the_users_cache_as_it_is_on_the_hub(
@@ -46,7 +46,7 @@ def test_the_librarys_own_download_finds_what_we_brought(hub: HubServer) -> None
 
     path = obtain(ADDRESS)
     assert Path(hf_hub_download(REPO, FILE)) == path
-    assert len(hub.asked(FILE)) == 1
+    assert len(hub.requests_for(FILE)) == 1
 
 
 def test_what_the_library_brought_is_not_downloaded_again(hub: HubServer) -> None:
@@ -54,28 +54,28 @@ def test_what_the_library_brought_is_not_downloaded_again(hub: HubServer) -> Non
 
     path = Path(hf_hub_download(REPO, FILE))
     assert obtain(ADDRESS) == path
-    assert len(hub.asked(FILE)) == 1
+    assert len(hub.requests_for(FILE)) == 1
 
 
 def test_a_second_time_asks_for_no_content(hub: HubServer) -> None:
     obtain(ADDRESS)
     obtain(ADDRESS)
-    assert len(hub.asked(FILE)) == 1
+    assert len(hub.requests_for(FILE)) == 1
 
 
 def test_a_broken_connection_is_taken_up_where_it_broke(hub: HubServer) -> None:
     hub.break_off(FILE, 1000)
     assert obtain(ADDRESS).read_bytes() == CONTENT
-    assert [request.start for request in hub.asked(FILE)] == [0, 1000]
+    assert [request.start for request in hub.requests_for(FILE)] == [0, 1000]
 
 
 def test_a_later_run_asks_only_for_the_rest(hub: HubServer) -> None:
     hub.break_off(FILE, 2000, 0, 0, 0, 0)
     with pytest.raises(EngineError, match="cannot reach"):
         obtain(ADDRESS)
-    before = len(hub.asked(FILE))
+    before = len(hub.requests_for(FILE))
     assert obtain(ADDRESS).read_bytes() == CONTENT
-    assert [request.start for request in hub.asked(FILE)[before:]] == [2000]
+    assert [request.start for request in hub.requests_for(FILE)[before:]] == [2000]
 
 
 def test_a_server_without_ranges_sends_the_whole_again(hub: HubServer) -> None:
@@ -85,13 +85,13 @@ def test_a_server_without_ranges_sends_the_whole_again(hub: HubServer) -> None:
 
 
 def test_a_problem_that_passes_is_waited_for(hub: HubServer) -> None:
-    weights = only(ADDRESS)
+    weights = weights_at(ADDRESS)
     hub.statuses = [503, 503]
     assert grid_hub.fetch(weights).read_bytes() == CONTENT
 
 
 def test_a_server_that_sends_nothing_is_not_asked_for_ever(hub: HubServer) -> None:
-    weights = only(ADDRESS)
+    weights = weights_at(ADDRESS)
     hub.body = b""
     with pytest.raises(EngineError, match="sends nothing from byte 0 on"):
         grid_hub.fetch(weights)
@@ -100,25 +100,27 @@ def test_a_server_that_sends_nothing_is_not_asked_for_ever(hub: HubServer) -> No
 def test_a_connection_may_break_any_number_of_times_as_long_as_bytes_come(hub: HubServer) -> None:
     hub.break_off(FILE, *[100] * 20)
     assert obtain(ADDRESS).read_bytes() == CONTENT
-    assert [request.start for request in hub.asked(FILE)] == list(range(0, 2001, 100))
+    assert [request.start for request in hub.requests_for(FILE)] == list(range(0, 2001, 100))
 
 
 def test_two_that_want_the_same_file_bring_it_once(hub: HubServer) -> None:
-    weights = only(ADDRESS)
+    weights = weights_at(ADDRESS)
     hub.delay_s = 0.05
-    with ThreadPoolExecutor(2) as both:
-        first, second = both.map(grid_hub.fetch, [weights, weights])
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(grid_hub.fetch, [weights, weights])
     assert first == second
-    assert len(hub.asked(FILE)) == 1
+    assert len(hub.requests_for(FILE)) == 1
 
 
 def test_progress_ends_at_the_size_whatever_happened(hub: HubServer) -> None:
     hub.ignore_ranges = True
     hub.break_off(FILE, 1000, 3000)
-    seen: list[tuple[int, int]] = []
-    grid_hub.fetch(grid_hub.weights_of(ADDRESS), lambda done, total: seen.append((done, total)))
-    assert seen[-1] == (len(CONTENT), len(CONTENT))
-    assert max(done for done, _ in seen) == len(CONTENT)
+    reports: list[tuple[int, int]] = []
+    grid_hub.fetch(
+        grid_hub.find_weights(ADDRESS), lambda done, total: reports.append((done, total))
+    )
+    assert reports[-1] == (len(CONTENT), len(CONTENT))
+    assert max(done for done, _ in reports) == len(CONTENT)
 
 
 def test_a_damaged_byte_is_found_and_nothing_of_it_stays(hub: HubServer, tmp_path: Path) -> None:
@@ -167,7 +169,7 @@ def test_a_folder_holds_the_checkpoint_and_no_code(hub: HubServer) -> None:
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
         name: CHECKPOINT[name] for name in ("config.json", "model.safetensors", "tokenizer.json")
     }
-    assert not hub.asked("modeling_tiny.py") + hub.asked("pytorch_model.bin")
+    assert not hub.requests_for("modeling_tiny.py") + hub.requests_for("pytorch_model.bin")
 
 
 def test_code_that_others_downloaded_is_not_in_the_folder(hub: HubServer) -> None:
@@ -201,12 +203,12 @@ def test_parts_come_together_and_the_first_is_the_path(hub: HubServer) -> None:
 def test_no_room_is_told_before_the_download(
     hub: HubServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    weights = only(ADDRESS)
+    weights = weights_at(ADDRESS)
     monkeypatch.setattr(local, "SPARE_BYTES", 2**60)
     with pytest.raises(EngineError, match=r"no room to download: .* needed, .* free") as caught:
         grid_hub.fetch(weights)
     assert "HF_HOME" in str(caught.value)
-    assert not hub.asked(FILE)
+    assert not hub.requests_for(FILE)
 
 
 def test_offline_works_with_what_is_in_the_cache(
@@ -266,9 +268,9 @@ def test_the_library_says_nothing_of_its_own(
     assert capfd.readouterr() == ("", "")
 
 
-def only(text: str) -> grid_hub.Weights:
+def weights_at(text: str) -> grid_hub.HubWeights:
     address = grid_hub.parse(text)
-    (weights,) = grid_hub.select(grid_hub.listing(address), address.file)
+    (weights,) = grid_hub.select(grid_hub.list_files(address), address.file)
     return weights
 
 

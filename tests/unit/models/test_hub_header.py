@@ -24,14 +24,14 @@ from grid.models.hub import header
 FILE = "tiny-Q8_0.gguf"
 
 
-def only(text: str) -> grid_hub.Weights:
+def weights_at(text: str) -> grid_hub.HubWeights:
     address = grid_hub.parse(text)
-    (weights,) = grid_hub.select(grid_hub.listing(address), address.file)
+    (weights,) = grid_hub.select(grid_hub.list_files(address), address.file)
     return weights
 
 
 def inspected(text: str) -> Inspection:
-    return grid_hub.inspect(only(text), inspect_gguf)
+    return grid_hub.inspect(weights_at(text), inspect_gguf)
 
 
 def locally(tmp_path: Path, name: str, content: bytes) -> Inspection:
@@ -78,15 +78,17 @@ def test_the_source_is_the_address_at_its_commit(hub: HubServer) -> None:
 def test_no_tensors_are_asked_for(hub: HubServer) -> None:
     content = wide(tokens=10, rows=40_000)
     hub.add(REPO, {FILE: content})
-    found = inspected(f"hf:{REPO}/{FILE}")
-    asked = sum((request.stop or 0) - (request.start or 0) for request in hub.asked(FILE))
-    assert found.facts.bytes == len(content) > 2 * asked
-    assert asked == header.FIRST_BYTES
+    inspection = inspected(f"hf:{REPO}/{FILE}")
+    byte_count = sum(
+        (request.stop or 0) - (request.start or 0) for request in hub.requests_for(FILE)
+    )
+    assert inspection.facts.bytes == len(content) > 2 * byte_count
+    assert byte_count == header.FIRST_BYTES
 
 
 def test_the_stand_in_takes_no_room_for_tensors(hub: HubServer) -> None:
     hub.add(REPO, {FILE: wide(tokens=10, rows=400_000)})
-    path = grid_hub.stand_in(only(f"hf:{REPO}/{FILE}"))
+    path = grid_hub.stand_in(weights_at(f"hf:{REPO}/{FILE}"))
     assert path.stat().st_size > 50_000_000
     assert path.stat().st_blocks * 512 < 2 * header.FIRST_BYTES
 
@@ -98,7 +100,7 @@ def test_a_long_header_is_read_to_its_end_and_no_byte_twice(
     content = wide(tokens=5000)
     hub.add(REPO, {FILE: content})
     assert inspected(f"hf:{REPO}/{FILE}").facts == locally(tmp_path, FILE, content).facts
-    ranges = [(request.start, request.stop) for request in hub.asked(FILE)]
+    ranges = [(request.start, request.stop) for request in hub.requests_for(FILE)]
     assert ranges == [(0, 1000), (1000, 4000), (4000, 16000), (16000, 64000), (64000, len(content))]
 
 
@@ -108,7 +110,7 @@ def test_a_header_cut_anywhere_is_never_believed(
 ) -> None:
     monkeypatch.setattr(header, "FIRST_BYTES", first)
     monkeypatch.setattr(header, "_GROWTH", 2)
-    path = grid_hub.stand_in(only(f"hf:{REPO}/{FILE}"))
+    path = grid_hub.stand_in(weights_at(f"hf:{REPO}/{FILE}"))
     content = hub.repositories[REPO].files[FILE]
     (tmp_path / FILE).write_bytes(content)
     remote, local = gguf_reader.read_header(path), gguf_reader.read_header(tmp_path / FILE)
@@ -116,14 +118,14 @@ def test_a_header_cut_anywhere_is_never_believed(
 
 
 def test_the_stand_ins_hash_is_the_files(hub: HubServer) -> None:
-    weights = only(f"hf:{REPO}/{FILE}")
+    weights = weights_at(f"hf:{REPO}/{FILE}")
     assert file_sha256(grid_hub.stand_in(weights)) == weights.identity
 
 
 def test_a_header_is_asked_for_once(hub: HubServer) -> None:
     inspected(f"hf:{REPO}/{FILE}")
     inspected(f"hf:{REPO}/{FILE}")
-    assert len(hub.asked(FILE)) == 1
+    assert len(hub.requests_for(FILE)) == 1
 
 
 def test_a_header_that_was_read_is_there_offline(
@@ -143,30 +145,30 @@ def test_a_commit_that_is_known_is_planned_without_a_request(hub: HubServer) -> 
 
 def test_what_is_downloaded_needs_no_stand_in(hub: HubServer) -> None:
     planned = inspected(f"hf:{REPO}/{FILE}")
-    path = grid_hub.fetch(grid_hub.weights_of(planned.model.source))
-    seen: list[Path] = []
+    path = grid_hub.fetch(grid_hub.find_weights(planned.model.source))
+    paths: list[Path] = []
 
     def reader(path: Path) -> Inspection:
-        seen.append(path)
+        paths.append(path)
         return inspect_gguf(path)
 
-    assert grid_hub.inspect(only(planned.model.source), reader) == planned
-    assert seen == [path]
+    assert grid_hub.inspect(weights_at(planned.model.source), reader) == planned
+    assert paths == [path]
 
 
 def test_the_plan_and_the_downloaded_file_are_the_same_weights(hub: HubServer) -> None:
     planned = inspected(f"hf:{REPO}/{FILE}")
-    found = inspect_gguf(grid_hub.fetch(grid_hub.weights_of(planned.model.source)))
-    assert found.model.revision == planned.model.revision
-    assert found.facts == planned.facts
+    inspection = inspect_gguf(grid_hub.fetch(grid_hub.find_weights(planned.model.source)))
+    assert inspection.model.revision == planned.model.revision
+    assert inspection.facts == planned.facts
 
 
 def test_a_commit_in_between_changes_nothing_of_the_plan(hub: HubServer) -> None:
-    weights = only(f"hf:{REPO}/{FILE}")
+    weights = weights_at(f"hf:{REPO}/{FILE}")
     old = hub.repositories[REPO]
     hub.add(REPO, {FILE: gguf(data=6000)}, revisions={"main"})
-    assert only(f"hf:{REPO}/{FILE}").commit != weights.commit
-    assert only(str(weights.address)).commit == weights.commit == old.commit
+    assert weights_at(f"hf:{REPO}/{FILE}").commit != weights.commit
+    assert weights_at(str(weights.address)).commit == weights.commit == old.commit
 
 
 def test_split_files_are_one_model(hub: HubServer, tmp_path: Path) -> None:
@@ -199,25 +201,26 @@ def test_a_checkpoints_headers_and_configuration_tell_all(hub: HubServer, tmp_pa
     local.mkdir()
     for name, content in files.items():
         (local / name).write_bytes(content)
-    remote, there = (
-        grid_hub.inspect(only("hf:owner/small"), checkpoint.inspect),
+    remote, downloaded = (
+        grid_hub.inspect(weights_at("hf:owner/small"), checkpoint.inspect),
         checkpoint.inspect(local),
     )
-    assert remote.facts == there.facts
-    assert remote.quant == there.quant
-    assert remote.model.name == there.model.name == "small"
-    assert remote.model.revision == there.model.revision
-    asked = sum(
-        (request.stop or 0) - (request.start or 0) for request in hub.asked("model.safetensors")
+    assert remote.facts == downloaded.facts
+    assert remote.quant == downloaded.quant
+    assert remote.model.name == downloaded.model.name == "small"
+    assert remote.model.revision == downloaded.model.revision
+    byte_count = sum(
+        (request.stop or 0) - (request.start or 0)
+        for request in hub.requests_for("model.safetensors")
     )
-    assert asked == header.FIRST_BYTES < len(files["model.safetensors"])
+    assert byte_count == header.FIRST_BYTES < len(files["model.safetensors"])
 
 
 def small_checkpoint() -> dict[str, bytes]:
     """The bundled small model, as somebody would put it on the hub."""
-    from grid.models import bundled as reference
+    from grid.models import bundled
 
-    folder = reference.size_dir("small")
+    folder = bundled.size_dir("small")
     return {name: (folder / name).read_bytes() for name in ("config.json", "model.safetensors")}
 
 
@@ -227,7 +230,7 @@ def test_a_long_safetensors_header_is_read_to_its_end(
     monkeypatch.setattr(header, "FIRST_BYTES", 100)
     content = safetensors(**{f"tensor {i}": (8, 8) for i in range(100)})
     hub.add("owner/long", {"config.json": b"{}", "model.safetensors": content})
-    folder = grid_hub.stand_in(only("hf:owner/long"))
+    folder = grid_hub.stand_in(weights_at("hf:owner/long"))
     length = 8 + int.from_bytes(content[:8], "little")
     with (folder / "model.safetensors").open("rb") as file:
         assert file.read(length) == content[:length]

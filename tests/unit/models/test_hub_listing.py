@@ -18,7 +18,7 @@ FILE = "tiny-Q8_0.gguf"
 
 def test_files_come_with_their_size_and_hash(hub: HubServer) -> None:
     content = gguf()
-    assert grid_hub.listing(Address(REPO)).files == (
+    assert grid_hub.list_files(Address(REPO)).files == (
         RemoteFile("README.md", 6, None, git_id(b"# tiny")),
         RemoteFile(FILE, len(content), hashlib.sha256(content).hexdigest(), git_id(content)),
     )
@@ -26,40 +26,40 @@ def test_files_come_with_their_size_and_hash(hub: HubServer) -> None:
 
 def test_a_branch_is_resolved_to_a_commit(hub: HubServer) -> None:
     repository = hub.add(REPO, {FILE: gguf()}, revisions={"main", "refs/pr/1"})
-    assert grid_hub.listing(Address(REPO, None, "refs/pr/1")).commit == repository.commit
+    assert grid_hub.list_files(Address(REPO, None, "refs/pr/1")).commit == repository.commit
 
 
 def test_a_listing_is_one_request(hub: HubServer) -> None:
-    grid_hub.listing(Address(REPO))
+    grid_hub.list_files(Address(REPO))
     assert len(hub.requests) == 1
 
 
 def test_a_branch_is_asked_for_each_time(hub: HubServer) -> None:
-    old = grid_hub.listing(Address(REPO))
+    old = grid_hub.list_files(Address(REPO))
     hub.add(REPO, {FILE: gguf(data=6000)})
-    assert grid_hub.listing(Address(REPO)).commit != old.commit
+    assert grid_hub.list_files(Address(REPO)).commit != old.commit
 
 
 def test_a_commit_is_asked_for_once(hub: HubServer) -> None:
-    commit = grid_hub.listing(Address(REPO)).commit
-    assert grid_hub.listing(Address(REPO, None, commit)).commit == commit
+    commit = grid_hub.list_files(Address(REPO)).commit
+    assert grid_hub.list_files(Address(REPO, None, commit)).commit == commit
     assert len(hub.requests) == 1
 
 
 def test_a_bare_name_is_a_repository_too(hub: HubServer) -> None:
     hub.add("gpt2", {"config.json": b"{}"})
-    assert grid_hub.listing(Address("gpt2")).files[0].path == "config.json"
+    assert grid_hub.list_files(Address("gpt2")).files[0].path == "config.json"
 
 
 def test_paths_that_lead_out_of_a_folder_are_left_out(hub: HubServer) -> None:
     hub.add("owner/evil", {"../../x.gguf": b"", "/etc/y.gguf": b"", "a\\b.gguf": b"", "z": b""})
-    assert [file.path for file in grid_hub.listing(Address("owner/evil")).files] == ["z"]
+    assert [file.path for file in grid_hub.list_files(Address("owner/evil")).files] == ["z"]
 
 
 def test_offline_the_last_listing_is_known(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    online = grid_hub.listing(Address(REPO))
+    online = grid_hub.list_files(Address(REPO))
     offline(monkeypatch)
-    assert grid_hub.listing(Address(REPO)) == online
+    assert grid_hub.list_files(Address(REPO)) == online
 
 
 def test_offline_a_cache_without_links_is_listed_by_content(
@@ -70,8 +70,8 @@ def test_offline_a_cache_without_links_is_listed_by_content(
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_SYMLINKS", True)
     hf_hub_download(REPO, FILE)
     offline(monkeypatch)
-    (found,) = grid_hub.listing(Address(REPO)).files
-    assert found.sha256 == hashlib.sha256(gguf()).hexdigest()
+    (file,) = grid_hub.list_files(Address(REPO)).files
+    assert file.sha256 == hashlib.sha256(gguf()).hexdigest()
 
 
 def test_offline_what_others_downloaded_is_listed(
@@ -82,9 +82,9 @@ def test_offline_what_others_downloaded_is_listed(
     for name in ("README.md", FILE):
         hf_hub_download(REPO, name)
     offline(monkeypatch)
-    found = grid_hub.listing(Address(REPO))
-    assert found.commit == hub.repositories[REPO].commit
-    assert [(file.path, file.etag) for file in found.files] == [
+    listing = grid_hub.list_files(Address(REPO))
+    assert listing.commit == hub.repositories[REPO].commit
+    assert [(file.path, file.etag) for file in listing.files] == [
         ("README.md", git_id(b"# tiny")),
         (FILE, hashlib.sha256(gguf()).hexdigest()),
     ]

@@ -7,7 +7,7 @@ import hashlib
 import pytest
 
 from grid.errors import InputError
-from grid.models.hub import Listing, RemoteFile, Weights, select
+from grid.models.hub import HubWeights, Listing, RemoteFile, select
 
 COMMIT = "c" * 40
 LADDER = (
@@ -47,11 +47,11 @@ def sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def names(weights: Weights) -> list[str]:
+def names(weights: HubWeights) -> list[str]:
     return [file.path for file in weights.files]
 
 
-def told(paths: tuple[str, ...], file: str | None) -> str:
+def error_of(paths: tuple[str, ...], file: str | None) -> str:
     with pytest.raises(InputError) as caught:
         select(listing(*paths), file)
     assert "\n" not in str(caught.value)
@@ -65,13 +65,13 @@ def test_a_path_is_that_file() -> None:
 
 
 def test_a_pattern_is_every_model_it_matches() -> None:
-    found = select(listing(*LADDER), "tiny-Q4*.gguf")
-    assert [weights.name for weights in found] == ["tiny-Q4_K_M.gguf", "tiny-Q4_K_S.gguf"]
+    matches = select(listing(*LADDER), "tiny-Q4*.gguf")
+    assert [weights.name for weights in matches] == ["tiny-Q4_K_M.gguf", "tiny-Q4_K_S.gguf"]
 
 
 def test_a_pattern_takes_a_split_model_once_and_no_picture_encoder() -> None:
-    found = select(listing(*LADDER), "*.gguf")
-    assert [weights.name for weights in found] == [
+    matches = select(listing(*LADDER), "*.gguf")
+    assert [weights.name for weights in matches] == [
         "big-Q8_0-00001-of-00002.gguf",
         "tiny-F16.gguf",
         "tiny-Q4_K_M.gguf",
@@ -92,11 +92,11 @@ def test_a_quants_name_brings_all_parts(quant: str) -> None:
 
 
 def test_a_quants_name_is_no_beginning_of_another() -> None:
-    assert "there is no 'Q4_K'" in told(LADDER, "Q4_K")
+    assert "there is no 'Q4_K'" in error_of(LADDER, "Q4_K")
 
 
 def test_a_quant_in_two_files_must_be_told_apart() -> None:
-    message = told(("a-Q4_0.gguf", "b-Q4_0.gguf"), "Q4_0")
+    message = error_of(("a-Q4_0.gguf", "b-Q4_0.gguf"), "Q4_0")
     assert "a-Q4_0.gguf or b-Q4_0.gguf" in message
 
 
@@ -107,13 +107,13 @@ def test_a_folder_of_parts_is_their_model() -> None:
 
 
 def test_missing_parts_are_named() -> None:
-    message = told(("x-00001-of-00003.gguf", "x-00003-of-00003.gguf"), "x-00001-of-00003.gguf")
+    message = error_of(("x-00001-of-00003.gguf", "x-00003-of-00003.gguf"), "x-00001-of-00003.gguf")
     assert "1 of 3 parts are missing: x-00002-of-00003.gguf" in message
 
 
 def test_missing_shards_of_a_checkpoint_are_named() -> None:
     paths = tuple(path for path in CHECKPOINT if "00002-of" not in path)
-    assert "model-00002-of-00002.safetensors" in told(paths, None)
+    assert "model-00002-of-00002.safetensors" in error_of(paths, None)
 
 
 def test_a_checkpoint_is_weights_configuration_and_tokenizer_never_code() -> None:
@@ -146,23 +146,23 @@ def test_the_only_gguf_needs_no_name() -> None:
 
 
 def test_of_several_ggufs_one_must_be_named() -> None:
-    message = told(LADDER, None)
+    message = error_of(LADDER, None)
     assert "4 GGUF files" in message
     assert "hf:a/b/*.gguf" in message
 
 
 def test_pickled_weights_are_refused() -> None:
-    assert "can hold code" in told(("config.json", "pytorch_model.bin"), None)
-    assert "only *.gguf and *.safetensors" in told(CHECKPOINT, "pytorch_model.bin")
+    assert "can hold code" in error_of(("config.json", "pytorch_model.bin"), None)
+    assert "only *.gguf and *.safetensors" in error_of(CHECKPOINT, "pytorch_model.bin")
 
 
 def test_an_adapter_is_refused() -> None:
     paths = ("adapter_config.json", "adapter_model.safetensors")
-    assert "is an adapter" in told(paths, None)
+    assert "is an adapter" in error_of(paths, None)
 
 
 def test_an_absent_file_is_told_with_the_nearest() -> None:
-    message = told(LADDER, "tiny-Q4_K_N.gguf")
+    message = error_of(LADDER, "tiny-Q4_K_N.gguf")
     assert "at cccccccccccc" in message
     assert "Did you mean 'tiny-Q4_K_" in message
 
