@@ -5,7 +5,7 @@ from grid.analysis.export import variants_table
 from grid.analysis.limits import Limits, typical_limits
 from grid.analysis.pareto import Frontier, FrontierPoint, frontier
 from grid.analysis.picks import Pick, Rejection, Relaxation, picks
-from grid.analysis.posterior import METHOD, Posterior, posterior, subset
+from grid.analysis.posterior import METHOD, Posterior, draw_posterior, subset
 from grid.analysis.retained import retained_of
 from grid.analysis.tables import Tables
 from grid.analysis.variant import ClassItems, Speed, Variant
@@ -27,9 +27,9 @@ __all__ = [
     "Tables",
     "Variant",
     "by_hardware_class",
+    "draw_posterior",
     "frontier",
     "picks",
-    "posterior",
     "retained_of",
     "subset",
     "typical_limits",

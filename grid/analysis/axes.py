@@ -50,26 +50,26 @@ def estimate(variant: Variant, axis: Axis) -> float | None:
         case "artifact_bytes":
             return float(variant.artifact_bytes) or None  # 0 is a size that nobody told
         case "capability":
-            found = variant.capability
+            figure = variant.capability
         case "decode_tps":
-            found = variant.decode_tps
+            figure = variant.decode_tps
         case "prefill_tps":
-            found = variant.prefill_tps
+            figure = variant.prefill_tps
         case "decode_j_per_token":
-            found = variant.decode_j_per_token
+            figure = variant.decode_j_per_token
         case _:
-            found = variant.peak_rss_bytes
-    return None if found is None else found.value
+            figure = variant.peak_rss_bytes
+    return None if figure is None else figure.value
 
 
-def goodness(belief: Posterior, axis: Axis) -> Floats:
+def goodness(posterior: Posterior, axis: Axis) -> Floats:
     """Draws in which more is better, NaN for unmeasured: [draws, variants], [1, variants] if exact.
 
     Rates are on the log scale, lower-is-better quantities negated: order is all that matters.
     """
     if axis.name == "capability":
-        return belief.capability
-    if axis.name in belief.rates:
-        return belief.rates[axis.name]
-    values = [estimate(variant, axis) for variant in belief.variants]
+        return posterior.capability
+    if axis.name in posterior.rates:
+        return posterior.rates[axis.name]
+    values = [estimate(variant, axis) for variant in posterior.variants]
     return np.array([[np.nan if value is None else -value for value in values]])

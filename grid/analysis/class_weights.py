@@ -14,21 +14,21 @@ if TYPE_CHECKING:
 
 
 def class_weights(
-    known: Collection[str], given: Mapping[str, float] | None = None
+    measured_classes: Collection[str], weights: Mapping[str, float] | None = None
 ) -> dict[str, float]:
     """Weights that sum to 1 over the classes with a weight above 0; equal where none are given.
 
     Raises InputError for a class that was not measured, for a weight that is negative or not
     finite, and where all are 0.
     """
-    for name, weight in (given or {}).items():
-        if name not in known:
+    for name, weight in (weights or {}).items():
+        if name not in measured_classes:
             raise InputError(
-                f"no results for task class {name!r}. {did_you_mean(name, known)}".strip()
+                f"no results for task class {name!r}. {did_you_mean(name, measured_classes)}".strip()
             )
         if not math.isfinite(weight) or weight < 0:
             raise InputError(f"weight {weight:g} of {name!r} is unusable; give a number from 0 up")
-    raw = dict(given) if given else dict.fromkeys(known, 1.0)
+    raw = dict(weights) if weights else dict.fromkeys(measured_classes, 1.0)
     total = sum(raw.values())
     if raw and total == 0:
         raise InputError("all class weights are 0; give at least one class a weight above 0")
@@ -41,5 +41,5 @@ def shared_classes(group: Sequence[Variant]) -> set[str]:
     of_model: defaultdict[str, set[str]] = defaultdict(set)
     for variant in group:
         of_model[variant.model] |= set(variant.classes)
-    asked = [classes for classes in of_model.values() if classes]
-    return set.intersection(*asked) or set.union(*asked) if asked else set()
+    class_sets = [classes for classes in of_model.values() if classes]
+    return set.intersection(*class_sets) or set.union(*class_sets) if class_sets else set()

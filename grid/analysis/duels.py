@@ -13,13 +13,13 @@ from grid.analysis.noise_floors import SIXTEEN_BIT
 from grid.analysis.posterior import Posterior
 from grid.analysis.variant import Variant, gains_of
 from grid.errors import InputError
-from grid.results.statistics import Interval, holm, sign_flips
+from grid.results.statistics import Interval, holm_correction, sign_flip_test
 from grid.results.statistics.interval import LEVEL, Floats
 from grid.units import GIB
 
 Verdict = Literal["left", "right", "tie"]
 
-DRAWN = "95 % of the joint draws"
+DRAWS_METHOD = "95 % of the joint draws"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def quant_family(variant: Variant) -> str:
     return variant.format
 
 
-def duels(belief: Posterior, tolerance: float = 0.1) -> list[Duel]:
+def duels(posterior: Posterior, tolerance: float = 0.1) -> list[Duel]:
     """All pairs of different models or quant families of which the larger has at most
     `tolerance` more weight bytes than the smaller, the clearest winner first.
 
@@ -86,72 +86,76 @@ def duels(belief: Posterior, tolerance: float = 0.1) -> list[Duel]:
     if not 0 <= tolerance < 1:
         raise InputError(f"tolerance {tolerance:g} is not a share; give one from 0 up to 1")
     pairs = [
-        _sides(a, b)
-        for a, b in combinations(belief.variants, 2)
-        if _comparable(a, b) and _alike(a.artifact_bytes, b.artifact_bytes, tolerance)
+        _order_sides(a, b)
+        for a, b in combinations(posterior.variants, 2)
+        if _comparable(a, b) and _similar_size(a.artifact_bytes, b.artifact_bytes, tolerance)
     ]
-    found = [_duel(belief, left, right) for left, right in pairs]
-    tested = [i for i, duel in enumerate(found) if duel.p_value is not None]
-    adjusted = holm([p for duel in found if (p := duel.p_value) is not None])
+    results = [_duel(posterior, left, right) for left, right in pairs]
+    tested = [i for i, duel in enumerate(results) if duel.p_value is not None]
+    adjusted = holm_correction([p for duel in results if (p := duel.p_value) is not None])
     for i, p_holm in zip(tested, adjusted, strict=True):
-        found[i] = replace(found[i], p_holm=p_holm)
-    judged = [replace(duel, verdict=_verdict(duel)) for duel in found]
+        results[i] = replace(results[i], p_holm=p_holm)
+    judged = [replace(duel, verdict=_verdict(duel)) for duel in results]
     return sorted(judged, key=_clearness)
 
 
-def bang(belief: Posterior) -> list[Bang]:
+def bang(posterior: Posterior) -> list[Bang]:
     """Capability per GiB, highest first; variants without capability or size are left out."""
     rows = []
-    for i, variant in enumerate(belief.variants):
+    for i, variant in enumerate(posterior.variants):
         value = variant.bang_per_bit
         if value is not None:
             gib = variant.artifact_bytes / GIB
             n = variant.capability.n if variant.capability else 0
-            draws = belief.capability[:, i] / gib
-            rows.append(Bang(variant, gib, drawn(value, draws, n, sure_of(variant))))
+            draws = posterior.capability[:, i] / gib
+            rows.append(
+                Bang(
+                    variant, gib, interval_of_draws(value, draws, n, uncertainty_is_known(variant))
+                )
+            )
     return sorted(rows, key=lambda row: (-row.per_gib.value, row.variant.id))
 
 
-def drawn(value: float, draws: Floats, n: int, known: bool = True) -> Interval:
+def interval_of_draws(value: float, draws: Floats, n: int, is_known: bool = True) -> Interval:
     """A measured value with the central 95 % of its draws [draws]; no interval where its
     uncertainty is not known."""
-    if not known:
+    if not is_known:
         return Interval(value, n=n, method="no uncertainty known")
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(draws, [tail, 1 - tail])
-    return Interval(value, float(low), float(high), float(draws.std()), n, DRAWN)
+    return Interval(value, float(low), float(high), float(draws.std()), n, DRAWS_METHOD)
 
 
 def _comparable(a: Variant, b: Variant) -> bool:
-    known = a.capability is not None and b.capability is not None
-    other = a.model != b.model or quant_family(a) != quant_family(b)
-    return known and other and a.artifact_id != b.artifact_id
+    measured = a.capability is not None and b.capability is not None
+    unlike = a.model != b.model or quant_family(a) != quant_family(b)
+    return measured and unlike and a.artifact_id != b.artifact_id
 
 
-def _alike(a: int, b: int, tolerance: float) -> bool:
+def _similar_size(a: int, b: int, tolerance: float) -> bool:
     return min(a, b) > 0 and max(a, b) <= (1 + tolerance) * min(a, b)
 
 
-def _sides(a: Variant, b: Variant) -> tuple[Variant, Variant]:
+def _order_sides(a: Variant, b: Variant) -> tuple[Variant, Variant]:
     left, right = sorted((a, b), key=lambda v: (v.parameters or 0, v.model, v.quant, v.id))
     return left, right
 
 
-def _duel(belief: Posterior, left: Variant, right: Variant) -> Duel:
-    mine, other = belief.place[left.id], belief.place[right.id]
+def _duel(posterior: Posterior, left: Variant, right: Variant) -> Duel:
+    left_column, right_column = posterior.index[left.id], posterior.index[right.id]
     value = _capability(left) - _capability(right)
-    draws = belief.capability[:, mine] - belief.capability[:, other]
+    draws = posterior.capability[:, left_column] - posterior.capability[:, right_column]
     pairs = paired_differences(left, right)
     n = 0 if pairs is None else len(pairs)
-    p_value, test = (None, "no items in common") if pairs is None else sign_flips(pairs)
-    difference = drawn(value, draws, n, sure_of(left, right))
+    p_value, test = (None, "no items in common") if pairs is None else sign_flip_test(pairs)
+    difference = interval_of_draws(value, draws, n, uncertainty_is_known(left, right))
     return Duel(left, right, difference, p_value, None, n, test, "tie")
 
 
-def sure_of(*variants: Variant) -> bool:
+def uncertainty_is_known(*variants: Variant) -> bool:
     """True where the uncertainty of each one's capability is known: not of imported figures without
     items and without a standard error."""
-    return not any(variant.unsure_unknown for variant in variants)
+    return not any(variant.lacks_uncertainty for variant in variants)
 
 
 def _capability(variant: Variant) -> float:
@@ -171,11 +175,11 @@ def paired_differences(left: Variant, right: Variant) -> Floats | None:
         if name not in left.items or name not in right.items:
             return None
         ids = left.items[name].ids
-        both = gains_of(left, name, ids) - gains_of(right, name, ids)
-        both = both[np.isfinite(both)]
-        if not both.size:
+        differences = gains_of(left, name, ids) - gains_of(right, name, ids)
+        differences = differences[np.isfinite(differences)]
+        if not differences.size:
             return None
-        parts.append(weight / both.size * both)
+        parts.append(weight / differences.size * differences)
     return np.concatenate(parts) if parts else None
 
 

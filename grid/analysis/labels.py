@@ -13,7 +13,7 @@ HASH = 6
 """Letters of an artifact's id where nothing else tells two variants apart."""
 
 
-def told_apart(variants: Sequence[Variant]) -> dict[str, str]:
+def disambiguating_labels(variants: Sequence[Variant]) -> dict[str, str]:
     """By variant id what is added to its quant's name: nothing where no other has the same model
     and quant; else the engine and what quantized it, as far as they differ, then the options in
     which those of one engine and quantizer differ, and the artifact's id where all that is the
@@ -22,13 +22,13 @@ def told_apart(variants: Sequence[Variant]) -> dict[str, str]:
     for variant in variants:
         alike[variant.label].append(variant)
     return {
-        variant.id: " ".join(_parts(variant, group))
+        variant.id: " ".join(_label_parts(variant, group))
         for group in alike.values()
         for variant in group
     }
 
 
-def _parts(variant: Variant, group: Sequence[Variant]) -> list[str]:
+def _label_parts(variant: Variant, group: Sequence[Variant]) -> list[str]:
     parts = []
     if len({mate.backend for mate in group}) > 1:
         parts.append(variant.backend)
@@ -38,18 +38,18 @@ def _parts(variant: Variant, group: Sequence[Variant]) -> list[str]:
         mates = [mate for mate in mates if mate.quantizer == variant.quantizer]
     if len(mates) == 1:
         return parts
-    return [*parts, *(_options(variant, mates) or [variant.artifact_id[:HASH]])]
+    return [*parts, *(_differing_options(variant, mates) or [variant.artifact_id[:HASH]])]
 
 
-def _options(variant: Variant, mates: Sequence[Variant]) -> list[str]:
+def _differing_options(variant: Variant, mates: Sequence[Variant]) -> list[str]:
     """Those of a variant's options that not all mates have."""
-    others = [_told(mate) for mate in mates]
+    others = [_options_of(mate) for mate in mates]
     return [
         f"{name}={value}"
-        for name, value in sorted(_told(variant).items())
-        if any(other.get(name) != value for other in others)
+        for name, value in sorted(_options_of(variant).items())
+        if any(options.get(name) != value for options in others)
     ]
 
 
-def _told(variant: Variant) -> dict[str, Any]:
+def _options_of(variant: Variant) -> dict[str, Any]:
     return dict(json.loads(variant.options or "{}"))

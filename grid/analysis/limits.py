@@ -15,7 +15,7 @@ from grid.results.statistics.classes import ABOVE_CHANCE
 from grid.results.statistics.interval import Floats
 from grid.units import format_bytes, format_seconds
 
-SURE = 0.9
+REQUIRED_PROBABILITY = 0.9
 """A limit on an uncertain quantity counts as met where it holds with this probability."""
 
 
@@ -39,7 +39,7 @@ class Limits:
     min_context: float | None = None
 
     def __post_init__(self) -> None:
-        for field in KINDS:
+        for field in LIMIT_KINDS:
             value = getattr(self, field)
             if value is not None and not (np.isfinite(value) and value > 0):
                 raise InputError(f"limit {field} is {value:g}; give a number above 0")
@@ -51,7 +51,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Kind:
+class LimitKind:
     """One kind of limit: its name in words and how its value is written."""
 
     title: str
@@ -63,66 +63,74 @@ def _rate(rate: float) -> str:
     return f"{rate:,.0f} token/s" if rate >= 1000 else f"{rate:.3g} token/s"
 
 
-KINDS: dict[str, Kind] = {
-    "max_bytes": Kind("size", True, format_bytes),
-    "max_peak_bytes": Kind("peak memory", True, format_bytes),
-    "min_decode_tps": Kind("decode rate", False, _rate),
-    "min_share": Kind("share of 16-bit capability", False, lambda share: f"{100 * share:.3g} %"),
-    "max_memory_bytes": Kind("memory", True, format_bytes),
-    "max_ttft_s": Kind("time to first token", True, format_seconds),
-    "min_context": Kind("context", False, lambda tokens: f"{tokens:.0f} tokens"),
+LIMIT_KINDS: dict[str, LimitKind] = {
+    "max_bytes": LimitKind("size", True, format_bytes),
+    "max_peak_bytes": LimitKind("peak memory", True, format_bytes),
+    "min_decode_tps": LimitKind("decode rate", False, _rate),
+    "min_share": LimitKind(
+        "share of 16-bit capability", False, lambda share: f"{100 * share:.3g} %"
+    ),
+    "max_memory_bytes": LimitKind("memory", True, format_bytes),
+    "max_ttft_s": LimitKind("time to first token", True, format_seconds),
+    "min_context": LimitKind("context", False, lambda tokens: f"{tokens:.0f} tokens"),
 }
 
-Known = Mapping[str, Floats]
+ExtraDraws = Mapping[str, Floats]
 """Draws [draws, variants] by field of `Limits`, for what a posterior does not hold."""
 
 
-def demanded(limits: Limits) -> dict[str, float]:
+def stated_limits(limits: Limits) -> dict[str, float]:
     """The limits that are set, by field."""
-    return {name: value for name in KINDS if (value := getattr(limits, name)) is not None}
+    return {name: value for name in LIMIT_KINDS if (value := getattr(limits, name)) is not None}
 
 
 def limit_text(field: str, value: float) -> str:
     """A limit in words: `decode rate at least 20 token/s`."""
-    kind = KINDS[field]
+    kind = LIMIT_KINDS[field]
     return f"{kind.title} {'at most' if kind.upper else 'at least'} {kind.text(value)}"
 
 
-def quantity(belief: Posterior, field: str, known: Known | None = None) -> Floats:
+def quantity_draws(
+    posterior: Posterior, field: str, extra_draws: ExtraDraws | None = None
+) -> Floats:
     """Draws of what a limit is about, in its unit: [draws, variants], NaN for unknown."""
-    shape = (belief.draws, len(belief.variants))
-    if known and field in known:
-        return np.broadcast_to(known[field], shape)
+    shape = (posterior.draws, len(posterior.variants))
+    if extra_draws and field in extra_draws:
+        return np.broadcast_to(extra_draws[field], shape)
     if field == "max_bytes":
         # Imported rows may not say a size, which is then 0.
-        return np.broadcast_to([v.artifact_bytes or np.nan for v in belief.variants], shape)
+        return np.broadcast_to([v.artifact_bytes or np.nan for v in posterior.variants], shape)
     if field == "max_peak_bytes":
-        peaks = [v.peak_rss_bytes.value if v.peak_rss_bytes else np.nan for v in belief.variants]
+        peaks = [v.peak_rss_bytes.value if v.peak_rss_bytes else np.nan for v in posterior.variants]
         return np.broadcast_to(peaks, shape)
     if field == "min_decode_tps":
         with np.errstate(over="ignore"):
-            return np.asarray(np.exp(belief.rates["decode_tps"]))
+            return np.asarray(np.exp(posterior.rates["decode_tps"]))
     if field == "min_share":
-        return _shares(belief)
+        return _shares(posterior)
     raise ValueError(f"no draws for the limit {field}")
 
 
-def _shares(belief: Posterior) -> Floats:
+def _shares(posterior: Posterior) -> Floats:
     """Capability over that of the same model at 16 bits, paired in each draw; NaN without one or
     where that is less than 2 SE above chance. A draw with the 16-bit model below chance gives 0."""
-    found = np.full(belief.capability.shape, np.nan)
-    for i, variant in enumerate(belief.variants):
-        whole = sixteen_bit_of(belief.variants, variant)
+    shares = np.full(posterior.capability.shape, np.nan)
+    for i, variant in enumerate(posterior.variants):
+        whole = sixteen_bit_of(posterior.variants, variant)
         if whole is not None and _above_chance(whole):
-            base = belief.capability[:, belief.place[whole.id]]
+            base = posterior.capability[:, posterior.index[whole.id]]
             above = base > 0
-            found[:, i] = np.where(above, belief.capability[:, i] / np.where(above, base, 1), 0)
-    return found
+            shares[:, i] = np.where(above, posterior.capability[:, i] / np.where(above, base, 1), 0)
+    return shares
 
 
 def _above_chance(whole: Variant) -> bool:
-    found = whole.capability
-    return found is not None and found.value > 0 and found.value >= ABOVE_CHANCE * (found.sd or 0)
+    capability = whole.capability
+    return (
+        capability is not None
+        and capability.value > 0
+        and capability.value >= ABOVE_CHANCE * (capability.sd or 0)
+    )
 
 
 def sixteen_bit_of(variants: Sequence[Variant], variant: Variant) -> Variant | None:
@@ -135,16 +143,16 @@ def sixteen_bit_of(variants: Sequence[Variant], variant: Variant) -> Variant | N
     return near[0] if near else None
 
 
-def chance_met(draws: Floats, limit: float, upper: bool) -> Floats:
+def probability_met(draws: Floats, limit: float, upper: bool) -> Floats:
     """Share of the draws within the limit, per variant; NaN where the quantity is unknown."""
     met = (draws <= limit) if upper else (draws >= limit * (1 - 1e-12))
     return np.where(np.isnan(draws).all(axis=0), np.nan, met.mean(axis=0))
 
 
-def attainable(draws: Floats, upper: bool) -> Floats:
+def tightest_limits(draws: Floats, upper: bool) -> Floats:
     """The tightest limit that each variant meets with probability `SURE`; NaN for unknown."""
     # An order statistic, not interpolated: that could promise a little too much.
-    count = math.ceil(SURE * len(draws))
+    count = math.ceil(REQUIRED_PROBABILITY * len(draws))
     rank = count - 1 if upper else len(draws) - count
     reach = np.sort(draws, axis=0)[rank]
     return np.where(np.isnan(draws).any(axis=0), np.nan, reach)
@@ -161,18 +169,18 @@ def typical_limits(variants: Sequence[Variant]) -> list[Limits]:
     sized = [v for v in variants if v.artifact_bytes]  # imported rows may not say a size
     whole = [v.artifact_bytes for v in sized if v.sixteen_bit]
     largest = max(whole or [v.artifact_bytes for v in sized], default=0)
-    found = [Limits()]
+    demands = [Limits()]
     for part, words in ((2, "half"), (4, "a quarter"), (8, "an eighth")):
         size = largest // part
         if size and any(v.artifact_bytes <= size for v in sized):
             name = f"{words} of the 16-bit size ({format_bytes(size)})"
-            found.append(Limits(name=name, max_bytes=size))
+            demands.append(Limits(name=name, max_bytes=size))
     rates = [v.decode_tps.value for v in variants if v.decode_tps is not None]
     if rates:
         rate = float(f"{max(rates) / 2:.2g}")
         name = f"half of the fastest decode ({rate:g} token/s)"
-        found.append(Limits(name=name, min_decode_tps=rate))
+        demands.append(Limits(name=name, min_decode_tps=rate))
     if whole:
         name = "95 % of the 16-bit capability in half its size"
-        found.append(replace(Limits(max_bytes=largest // 2, min_share=0.95), name=name))
-    return found
+        demands.append(replace(Limits(max_bytes=largest // 2, min_share=0.95), name=name))
+    return demands

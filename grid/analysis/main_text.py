@@ -46,13 +46,13 @@ def main_tasks(attempts: Sequence[Attempt]) -> dict[tuple[str, str], str]:
     that most artifacts were asked, of equal ones the newest. A figure of hellaswag and one of
     winogrande are not one quality. What is measured here has the tasks of its class."""
     groups: defaultdict[tuple[str, str], list[Attempt]] = defaultdict(list)
-    asked: defaultdict[tuple[tuple[str, str], str], set[str]] = defaultdict(set)
+    artifacts: defaultdict[tuple[tuple[str, str], str], set[str]] = defaultdict(set)
     for attempt in attempts:
         if attempt.measure == "tasks" and attempt.row["origin"] and "capability" in attempt.metrics:
             groups[of_class(attempt)].append(attempt)
-            asked[of_class(attempt), tasks_of(attempt)].add(attempt.row["artifact_id"])
+            artifacts[of_class(attempt), tasks_of(attempt)].add(attempt.row["artifact_id"])
     return {
-        group: tasks_of(max(mine, key=lambda a: (len(asked[group, tasks_of(a)]), a.newness)))
+        group: tasks_of(max(mine, key=lambda a: (len(artifacts[group, tasks_of(a)]), a.newness)))
         for group, mine in groups.items()
     }
 
@@ -68,8 +68,12 @@ def tasks_of(attempt: Attempt) -> str:
 
 
 def _text(attempt: Attempt) -> Text:
-    asked = attempt.workload
-    return str(asked.get("text_sha256", "")), asked.get("context", 0), asked.get("chunks", 0)
+    workload = attempt.workload
+    return (
+        str(workload.get("text_sha256", "")),
+        workload.get("context", 0),
+        workload.get("chunks", 0),
+    )
 
 
 def _group(attempt: Attempt) -> tuple[str, str, str]:

@@ -98,12 +98,12 @@ def kv_bytes(
     if variant.layers:
         total = 0.0
         for layer in variant.layers:
-            kept = context if layer.window is None else min(context, layer.window)
-            total += kept * (layer.key * key + layer.value * value) + 4 * layer.fixed
+            tokens = context if layer.window is None else min(context, layer.window)
+            total += tokens * (layer.key * key + layer.value * value) + 4 * layer.fixed
         return KvSize(round(total), True, "from the model's shape")
     if variant.kv_bytes is None or not variant.memory_context:
         return None
-    stored = sum(KV_TYPES[one] for one in stored_kv_types(variant.options))
+    stored = sum(KV_TYPES[kv_type] for kv_type in stored_kv_types(variant.options))
     scale = context / variant.memory_context * (key + value) / stored
     note = (
         f"scaled from {format_bytes(variant.kv_bytes.value)} at {variant.memory_context} tokens; "
@@ -115,13 +115,15 @@ def kv_bytes(
 def stored_kv_types(options: str) -> tuple[str, str]:
     """Key and value type that engine options (JSON) name, by any engine's name for them; f16 is
     what engines use where none is named."""
-    given: dict[str, Any] = json.loads(options or "{}")
-    both = _known(given.get("kv_dtype"), "f16")
-    return _known(given.get("kv_type_k"), both), _known(given.get("kv_type_v"), both)
+    engine_options: dict[str, Any] = json.loads(options or "{}")
+    common = _kv_type_of(engine_options.get("kv_dtype"), "f16")
+    return _kv_type_of(engine_options.get("kv_type_k"), common), _kv_type_of(
+        engine_options.get("kv_type_v"), common
+    )
 
 
-def _known(given: object, default: str) -> str:
-    name = str(given or "").lower().removeprefix("torch.")
+def _kv_type_of(option: object, default: str) -> str:
+    name = str(option or "").lower().removeprefix("torch.")
     name = {"float16": "f16", "bfloat16": "bf16", "float32": "f32"}.get(name, name)
     name = "fp8" if name.startswith("fp8") else name
     return default if name in _ENGINE_DEFAULT or name not in KV_TYPES else name
@@ -137,16 +139,16 @@ def overhead_bytes(variant: Variant, others: Sequence[Variant] = ()) -> tuple[in
     own = _measured_overhead(variant)
     if own is not None:
         return own, "measured: peak memory less weights and cache"
-    known = [
-        found
-        for other in others
-        if other.backend == variant.backend
-        and other.hardware_class == variant.hardware_class
-        and (found := _measured_overhead(other)) is not None
+    measured = [
+        overhead
+        for neighbour in others
+        if neighbour.backend == variant.backend
+        and neighbour.hardware_class == variant.hardware_class
+        and (overhead := _measured_overhead(neighbour)) is not None
     ]
-    if known:
-        middle = round(float(np.median(known)))
-        return middle, f"median of {len(known)} measured variants in {variant.backend}"
+    if measured:
+        middle = round(float(np.median(measured)))
+        return middle, f"median of {len(measured)} measured variants in {variant.backend}"
     return ASSUMED_OVERHEAD, f"assumed: {format_bytes(ASSUMED_OVERHEAD)}, not measured"
 
 
@@ -156,14 +158,14 @@ def _measured_overhead(variant: Variant) -> int | None:
     if peak is None or not variant.memory_context:
         return None
     if variant.kv_bytes is not None:
-        kept = variant.kv_bytes.value
+        cache_bytes = variant.kv_bytes.value
     else:
         cache = kv_bytes(variant, variant.memory_context, *stored_kv_types(variant.options))
         if cache is None:
             return None
-        kept = cache.bytes
-    rest = round(peak.value - variant.artifact_bytes - kept)
-    return rest if rest >= 0 else None
+        cache_bytes = cache.bytes
+    overhead = round(peak.value - variant.artifact_bytes - cache_bytes)
+    return overhead if overhead >= 0 else None
 
 
 def footprint(
@@ -172,7 +174,7 @@ def footprint(
     """Weights + KV cache of `context` tokens at `kv_type` + overhead. `others` as in
     `overhead_bytes`. Raises InputError as `kv_bytes` does."""
     cache = kv_bytes(variant, context, kv_type, kv_type)
-    rest, how = overhead_bytes(variant, others)
+    overhead, how = overhead_bytes(variant, others)
     weights = variant.artifact_bytes
     notes = [f"overhead {how}"]
     if cache is None:
@@ -188,13 +190,13 @@ def footprint(
         weights,
         None if cache is None else cache.bytes,
         cache is not None and cache.exact,
-        rest,
-        None if cache is None else weights + cache.bytes + rest,
+        overhead,
+        None if cache is None else weights + cache.bytes + overhead,
         tuple(notes),
     )
 
 
-def room(
+def longest_context(
     variant: Variant, budget_bytes: float, kv_type: str = "f16", others: Sequence[Variant] = ()
 ) -> int | None:
     """The longest context, in tokens, that fits the budget: 0 where none does, None where the cache
@@ -222,9 +224,9 @@ def fits(
     """
     if not budget_bytes > 0:
         raise InputError(f"a budget of {budget_bytes / GIB:g} GiB holds nothing; give one above 0")
-    found = [_fit(variant, budget_bytes, context, kv_type, variants) for variant in variants]
+    rows = [_fit(variant, budget_bytes, context, kv_type, variants) for variant in variants]
     return sorted(
-        found,
+        rows,
         key=lambda f: (f.free is None, f.free if f.free is not None else 0, f.footprint.variant.id),
     )
 
@@ -232,8 +234,8 @@ def fits(
 def _fit(
     variant: Variant, budget: float, context: int, kv_type: str, others: Sequence[Variant]
 ) -> Fit:
-    made = footprint(variant, context, kv_type, others)
-    longest = room(variant, budget, kv_type, others)
-    if made.total is None:
-        return Fit(made, None, None, longest)
-    return Fit(made, made.total <= budget, int(budget - made.total), longest)
+    needed = footprint(variant, context, kv_type, others)
+    longest = longest_context(variant, budget, kv_type, others)
+    if needed.total is None:
+        return Fit(needed, None, None, longest)
+    return Fit(needed, needed.total <= budget, int(budget - needed.total), longest)

@@ -19,12 +19,12 @@ Engine = tuple[str, str, str]
 """Model, device kind, backend."""
 
 
-def options_of(row: Mapping[str, Any]) -> str:
-    return _sorted(row["options"] or "{}")
+def canonical_options(row: Mapping[str, Any]) -> str:
+    return _sort_json(row["options"] or "{}")
 
 
 @lru_cache(maxsize=4096)
-def _sorted(options: str) -> str:
+def _sort_json(options: str) -> str:
     try:
         return json.dumps(json.loads(options), sort_keys=True)
     except ValueError:
@@ -71,7 +71,7 @@ def _differs_from_itself(attempt: Attempt) -> bool:
     )
 
 
-class Floors:
+class NoiseFloors:
     """KL divergences, nats, under which a comparison says nothing: in the reference's engine that
     of the reference with itself computed another way; in another engine the larger of this and of
     that engine's own 16 bits with the reference."""
@@ -88,8 +88,8 @@ class Floors:
             if _is_reference(attempt):
                 self._references.add((*place, row["backend"]))
             elif _is_engine_run(attempt):
-                known = self._engines.setdefault((*place, row["backend"]), {})
-                known[options_of(row)] = _kld(attempt)
+                by_options = self._engines.setdefault((*place, row["backend"]), {})
+                by_options[canonical_options(row)] = _kld(attempt)
 
     def of(self, model: str, device_kind: str, backend: str, options: str) -> float | None:
         """None where it was not measured. An engine's floor is that of the same options; where
@@ -97,10 +97,10 @@ class Floors:
         noise = self._noise.get((model, device_kind))
         if (model, device_kind, backend) in self._references:
             return noise
-        known = self._engines.get((model, device_kind, backend))
-        if not known:
+        by_options = self._engines.get((model, device_kind, backend))
+        if not by_options:
             return None
-        own = known.get(options, min(known.values()))
+        own = by_options.get(options, min(by_options.values()))
         return own if noise is None else max(own, noise)
 
 
@@ -122,4 +122,4 @@ def _kld(attempt: Attempt) -> float:
 
 def _computation(attempt: Attempt) -> tuple[str, str, str, str]:
     row = attempt.row
-    return row["artifact_id"], row["backend"], options_of(row), row["device_kind"]
+    return row["artifact_id"], row["backend"], canonical_options(row), row["device_kind"]

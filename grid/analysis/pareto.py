@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from grid.analysis.axes import Axis, axis_of, estimate, goodness
-from grid.analysis.posterior import DRAWS, METHOD, SEED, Posterior, posterior
+from grid.analysis.posterior import DRAWS, METHOD, SEED, Posterior, draw_posterior
 from grid.analysis.variant import Variant
 from grid.results.statistics.interval import LEVEL, Floats
 
@@ -23,12 +23,12 @@ _BLOCK = 2**21
 class Ties(Mapping[str, tuple[Variant, ...]]):
     """By axis the variants that the data cannot tell from one; worked out when asked for."""
 
-    def __init__(self, at: int, kept: Sequence[Variant], draws: Mapping[str, Floats]) -> None:
-        self._at, self._kept, self._draws = at, kept, draws
+    def __init__(self, row: int, variants: Sequence[Variant], draws: Mapping[str, Floats]) -> None:
+        self._row, self._variants, self._draws = row, variants, draws
 
     def __getitem__(self, axis: str) -> tuple[Variant, ...]:
-        tied = ties_of(self._draws[axis], self._at)
-        return tuple(self._kept[j] for j in np.flatnonzero(tied).tolist())
+        tied = ties_of(self._draws[axis], self._row)
+        return tuple(self._variants[j] for j in np.flatnonzero(tied).tolist())
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._draws)
@@ -82,18 +82,24 @@ def frontier(
     InputError for an unknown axis or for variants of several hardware classes.
     """
     first, second = axis_of(x), axis_of(y)
-    given = variants if isinstance(variants, Posterior) else posterior(variants, draws, seed)
-    scope = _scope(given.variants) if ENERGY in (first.name, second.name) else None
+    posterior = (
+        variants if isinstance(variants, Posterior) else draw_posterior(variants, draws, seed)
+    )
+    scope = _main_energy_scope(posterior.variants) if ENERGY in (first.name, second.name) else None
     left_out = tuple(
         (variant, lack)
-        for variant in given.variants
-        if (lack := _lack(variant, first, second) or _other_scope(variant, scope))
+        for variant in posterior.variants
+        if (lack := _missing_figures(variant, first, second) or _scope_mismatch(variant, scope))
     )
     without = {variant.id for variant, _ in left_out}
-    at = [i for i, variant in enumerate(given.variants) if variant.id not in without]
-    kept = [given.variants[i] for i in at]
+    columns = [i for i, variant in enumerate(posterior.variants) if variant.id not in without]
+    comparable = [posterior.variants[i] for i in columns]
     points = _points(
-        kept, first, second, goodness(given, first)[:, at], goodness(given, second)[:, at]
+        comparable,
+        first,
+        second,
+        goodness(posterior, first)[:, columns],
+        goodness(posterior, second)[:, columns],
     )
     order = -1.0 if first.better == "higher" else 1.0
     ranked = sorted(points, key=lambda p: (order * p.x, -p.y, p.variant.id))
@@ -101,18 +107,18 @@ def frontier(
 
 
 def _points(
-    kept: Sequence[Variant], first: Axis, second: Axis, a: Floats, b: Floats
+    variants: Sequence[Variant], first: Axis, second: Axis, a: Floats, b: Floats
 ) -> list[FrontierPoint]:
-    xs, ys = ([_number(estimate(v, axis)) for v in kept] for axis in (first, second))
-    on = undominated(_signed(xs, first)[None, :], _signed(ys, second)[None, :])[0]
+    xs, ys = ([_require(estimate(v, axis)) for v in variants] for axis in (first, second))
+    on = undominated(_higher_better(xs, first)[None, :], _higher_better(ys, second)[None, :])[0]
     probability = membership(a, b)
     # one row a variant, so that comparing one with all others reads in order
     rows = {first.name: np.ascontiguousarray(a.T), second.name: np.ascontiguousarray(b.T)}
     return [
         FrontierPoint(
-            variant, xs[i], ys[i], bool(on[i]), float(probability[i]), Ties(i, kept, rows)
+            variant, xs[i], ys[i], bool(on[i]), float(probability[i]), Ties(i, variants, rows)
         )
-        for i, variant in enumerate(kept)
+        for i, variant in enumerate(variants)
     ]
 
 
@@ -126,15 +132,15 @@ def undominated(a: Floats, b: Floats) -> npt.NDArray[np.bool_]:
     unknown = np.isnan(a) | np.isnan(b)
     if unknown.any():
         a, b = (np.where(unknown, -np.inf, part) for part in (a, b))
-    found = np.empty(unknown.shape, dtype=bool)
+    result = np.empty(unknown.shape, dtype=bool)
     if len(a) == 1:
         order = np.argsort(-a[0])
-        found[:, order] = _unbeaten_of_exact(a[0, order], b[:, order])
+        result[:, order] = _unbeaten_of_exact(a[0, order], b[:, order])
     else:
         order = np.argsort(-a, axis=1)
         a, b = (np.take_along_axis(part, order, axis=1) for part in (a, b))
-        np.put_along_axis(found, order, _unbeaten(a, b), axis=1)
-    return np.asarray(found | unknown)
+        np.put_along_axis(result, order, _unbeaten(a, b), axis=1)
+    return np.asarray(result | unknown)
 
 
 def _unbeaten_of_exact(first: Floats, second: Floats) -> npt.NDArray[np.bool_]:
@@ -156,11 +162,11 @@ def _unbeaten_of_exact(first: Floats, second: Floats) -> npt.NDArray[np.bool_]:
 def _unbeaten(first: Floats, second: Floats) -> npt.NDArray[np.bool_]:
     """The same of rows [draws, v], each in its own order from the greatest `first`."""
     equal = (first[:, 1:] == first[:, :-1]).any(axis=1)
-    found = np.ones(second.shape, dtype=bool)
-    found[:, 1:] = second[:, 1:] > np.maximum.accumulate(second, axis=1)[:, :-1]
+    result = np.ones(second.shape, dtype=bool)
+    result[:, 1:] = second[:, 1:] > np.maximum.accumulate(second, axis=1)[:, :-1]
     for row in np.flatnonzero(equal).tolist():
-        found[row] = _unbeaten_of_exact(first[row], second[[row]])[0]
-    return found
+        result[row] = _unbeaten_of_exact(first[row], second[[row]])[0]
+    return result
 
 
 def membership(a: Floats, b: Floats) -> Floats:
@@ -181,34 +187,34 @@ def ties(draws: Floats) -> npt.NDArray[np.bool_]:
     That is where neither is better in more than 97.5 % of the draws. None ties with itself.
     """
     rows = np.ascontiguousarray(draws.T)
-    found = [ties_of(rows, i) for i in range(len(rows))]
-    return np.array(found, dtype=bool).reshape(len(rows), len(rows))
+    tied = [ties_of(rows, i) for i in range(len(rows))]
+    return np.array(tied, dtype=bool).reshape(len(rows), len(rows))
 
 
-def ties_of(rows: Floats, at: int) -> npt.NDArray[np.bool_]:
+def ties_of(rows: Floats, row: int) -> npt.NDArray[np.bool_]:
     """One row of `ties`, [v], from the draws turned: [v, draws]."""
     sure = (1 - (1 - LEVEL) / 2) * rows.shape[1]
-    better = np.count_nonzero(rows[at] > rows, axis=1)
-    worse = np.count_nonzero(rows[at] < rows, axis=1)
+    better = np.count_nonzero(rows[row] > rows, axis=1)
+    worse = np.count_nonzero(rows[row] < rows, axis=1)
     tied = (better <= sure) & (worse <= sure)
-    tied[at] = False
+    tied[row] = False
     return np.asarray(tied)
 
 
-def _scope(variants: Sequence[Variant]) -> str | None:
+def _main_energy_scope(variants: Sequence[Variant]) -> str | None:
     """What most of the energies count; None without any."""
     counts = Counter(v.energy_scope for v in variants if v.decode_j_per_token is not None)
     return min(counts, key=lambda scope: (-counts[scope], scope)) if counts else None
 
 
-def _other_scope(variant: Variant, scope: str | None) -> str:
+def _scope_mismatch(variant: Variant, scope: str | None) -> str:
     if scope is None or variant.energy_scope == scope:
         return ""
     mine, most = (name or "something unnamed" for name in (variant.energy_scope, scope))
     return f"its energy counts {mine}, that of most {most}"
 
 
-def _lack(variant: Variant, *axes: Axis) -> str:
+def _missing_figures(variant: Variant, *axes: Axis) -> str:
     """What keeps a variant off the axes, in words; empty where nothing does."""
     lacks = []
     for axis in axes:
@@ -218,12 +224,12 @@ def _lack(variant: Variant, *axes: Axis) -> str:
     return ", ".join(lacks)
 
 
-def _number(value: float | None) -> float:
+def _require(value: float | None) -> float:
     if value is None:
         raise ValueError("an unmeasured variant cannot be placed on a frontier")
     return value
 
 
-def _signed(values: Sequence[float], axis: Axis) -> Floats:
+def _higher_better(values: Sequence[float], axis: Axis) -> Floats:
     sign = 1.0 if axis.better == "higher" else -1.0
     return sign * np.array(values, dtype=np.float64)

@@ -45,17 +45,17 @@ _BLOCK_BYTES = 2**26
 """Item weights are drawn in blocks of draws of about this size."""
 
 
-class Rates(Mapping[str, Floats]):
+class LazyDraws(Mapping[str, Floats]):
     """Draws by axis, made when they are first asked for."""
 
     def __init__(self, makers: Mapping[str, Callable[[], Floats]]) -> None:
         self._makers = makers
-        self._made: dict[str, Floats] = {}
+        self._cache: dict[str, Floats] = {}
 
     def __getitem__(self, axis: str) -> Floats:
-        if axis not in self._made:
-            self._made[axis] = self._makers[axis]()
-        return self._made[axis]
+        if axis not in self._cache:
+            self._cache[axis] = self._makers[axis]()
+        return self._cache[axis]
 
     def __contains__(self, axis: object) -> bool:
         return axis in self._makers
@@ -79,7 +79,7 @@ class Posterior:
     rates: Mapping[str, Floats]
 
     @cached_property
-    def place(self) -> dict[str, int]:
+    def index(self) -> dict[str, int]:
         """Index of a variant by its id."""
         return {variant.id: i for i, variant in enumerate(self.variants)}
 
@@ -88,7 +88,7 @@ class Posterior:
         return len(self.capability)
 
 
-def posterior(
+def draw_posterior(
     variants: Sequence[Variant],
     draws: int = DRAWS,
     seed: int = SEED,
@@ -105,7 +105,7 @@ def posterior(
     return Posterior(
         tuple(variants),
         composite_draws(variants, draws, seed) if capability is None else capability,
-        Rates(
+        LazyDraws(
             {
                 f"{kind}_tps": partial(_rates, tuple(variants), kind, draws, seed)
                 for kind in ("prefill", "decode")
@@ -138,12 +138,12 @@ def class_draws(variants: Sequence[Variant], task_class: str, draws: int, seed: 
     """
     gains = gains_table(variants, task_class)
     size = gains.shape[1]
-    known = np.isfinite(gains)
+    answered = np.isfinite(gains)
     # Nearly all variants were asked the same: one sum of weights for each set of items.
     place: dict[bytes, int] = {}
-    of_set = [place.setdefault(row.tobytes(), len(place)) for row in known]
+    of_set = [place.setdefault(row.tobytes(), len(place)) for row in answered]
     sets = np.array([np.frombuffer(row, dtype=bool) for row in place]).reshape(len(place), size)
-    values, masks = np.where(known, gains, 0.0).T, sets.T.astype(float)
+    values, masks = np.where(answered, gains, 0.0).T, sets.T.astype(float)
     rng = np.random.default_rng(_stream(seed, "items", task_class))
     prior = rng.standard_exponential((draws, PRIOR_ITEMS))
     total = _prior_gains(variants, task_class, prior, seed)
@@ -155,21 +155,21 @@ def class_draws(variants: Sequence[Variant], task_class: str, draws: int, seed: 
         total[block] += weights @ values
         mass[block] += weights @ masks
     total /= mass[:, of_set]
-    total[:, ~known.any(axis=1)] = np.nan
+    total[:, ~answered.any(axis=1)] = np.nan
     return _with_means(total, variants, task_class, seed)
 
 
-def _with_means(drawn: Floats, variants: Sequence[Variant], task_class: str, seed: int) -> Floats:
+def _with_means(draws: Floats, variants: Sequence[Variant], task_class: str, seed: int) -> Floats:
     """The same with draws for those of whom a mean is known and no items."""
     for i, variant in enumerate(variants):
         mean = variant.classes.get(task_class)
         if mean is not None and task_class not in variant.items:
-            drawn[:, i] = mean.value
+            draws[:, i] = mean.value
             if mean.sd is not None:
                 about = (variant.artifact_id, variant.backend, mean.value, mean.sd)
                 rng = np.random.default_rng(_stream(seed, "mean", task_class, *about))
-                drawn[:, i] += mean.sd * rng.standard_normal(len(drawn))
-    return drawn
+                draws[:, i] += mean.sd * rng.standard_normal(len(draws))
+    return draws
 
 
 def _prior_gains(
@@ -179,23 +179,23 @@ def _prior_gains(
 
     Variants of one artifact with the same answers (other threads, say) share them: they are one.
     """
-    found = np.zeros((len(weights), len(variants)))
+    sums = np.zeros((len(weights), len(variants)))
     for i, variant in enumerate(variants):
         own = variant.items.get(task_class)
         if own is not None:
             answers = (variant.artifact_id, variant.backend, own.gains.tolist())
             rng = np.random.default_rng(_stream(seed, "prior", task_class, *answers))
-            found[:, i] = np.einsum("ij,ij->i", weights, rng.choice(own.gains, weights.shape))
-    return found
+            sums[:, i] = np.einsum("ij,ij->i", weights, rng.choice(own.gains, weights.shape))
+    return sums
 
 
-def subset(belief: Posterior, keep: Container[str]) -> Posterior:
+def subset(posterior: Posterior, keep: Container[str]) -> Posterior:
     """The same draws of the variants whose ids are kept."""
-    at = [i for i, variant in enumerate(belief.variants) if variant.id in keep]
+    at = [i for i, variant in enumerate(posterior.variants) if variant.id in keep]
     return Posterior(
-        tuple(belief.variants[i] for i in at),
-        belief.capability[:, at],
-        Rates({name: partial(_columns, belief.rates, name, at) for name in belief.rates}),
+        tuple(posterior.variants[i] for i in at),
+        posterior.capability[:, at],
+        LazyDraws({name: partial(_columns, posterior.rates, name, at) for name in posterior.rates}),
     )
 
 
@@ -205,13 +205,13 @@ def _columns(rates: Mapping[str, Floats], name: str, at: list[int]) -> Floats:
 
 def _rates(variants: Sequence[Variant], kind: str, draws: int, seed: int) -> Floats:
     """Logs of the median rate from an empty context. [draws, variants]."""
-    found = np.full((draws, len(variants)), np.nan)
+    logs = np.full((draws, len(variants)), np.nan)
     for i, variant in enumerate(variants):
         speed = variant.decode.get(0) if kind == "decode" else variant.prefill.get(0)
         if speed is not None:
             rng = np.random.default_rng(_stream(seed, kind, variant.id))
-            found[:, i] = median_rate_draws(np.log(speed.rates), draws, rng)
-    return found
+            logs[:, i] = median_rate_draws(np.log(speed.rates), draws, rng)
+    return logs
 
 
 def median_rate_draws(logs: Floats, draws: int, rng: np.random.Generator) -> Floats:

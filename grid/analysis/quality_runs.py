@@ -7,36 +7,36 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from grid.analysis.main_text import main_tasks, of_class, on_main_text, tasks_of
-from grid.analysis.noise_floors import Floors, noise_runs, reference_of
+from grid.analysis.noise_floors import NoiseFloors, noise_runs, reference_of
 from grid.analysis.tables import Attempt, ItemRows
 
-QUALITY = ("quality", "tasks")
+QUALITY_MEASURES = ("quality", "tasks")
 
 Place = tuple[str, str, str]
 """artifact id, backend, device kind: what quality is a property of."""
 
-Named = tuple[str, str]
+ModelOrigin = tuple[str, str]
 """Model and origin: others may mean other weights by the same name."""
 
 
-class Ground:
+class QualityRuns:
     """Of attempts that count: which of the quality runs do, by place; by model and origin the
     references (artifact id, backend) that they are compared with; and the noise floors."""
 
     def __init__(self, attempts: Sequence[Attempt], items: Mapping[str, ItemRows]) -> None:
         main = on_main_text(attempts)
         noise = noise_runs(main)
-        apart = {floor.id for floor in noise}
+        noise_ids = {floor.id for floor in noise}
         self.items = items
         self._tasks = main_tasks(attempts)
-        self.floors = Floors(main, noise)
-        self.references: defaultdict[Named, set[tuple[str, str]]] = defaultdict(set)
+        self.floors = NoiseFloors(main, noise)
+        self.references: defaultdict[ModelOrigin, set[tuple[str, str]]] = defaultdict(set)
         self._quality: defaultdict[Place, list[Attempt]] = defaultdict(list)
         self._counted: set[str] = set()
         for attempt in main:
             if attempt.workload.get("reference"):
-                self.references[named(attempt.row)].add(reference_of(attempt))
-            if attempt.measure in QUALITY and attempt.id not in apart:
+                self.references[model_and_origin(attempt.row)].add(reference_of(attempt))
+            if attempt.measure in QUALITY_MEASURES and attempt.id not in noise_ids:
                 row = attempt.row
                 self._quality[row["artifact_id"], row["backend"], row["device_kind"]].append(
                     attempt
@@ -45,11 +45,11 @@ class Ground:
 
     def references_of(self, row: Mapping[str, Any]) -> set[tuple[str, str]]:
         """Those of a row's model, measured by whoever measured the row."""
-        return self.references.get(named(row), set())
+        return self.references.get(model_and_origin(row), set())
 
-    def counts(self, attempt: Attempt) -> bool:
+    def is_usable(self, attempt: Attempt) -> bool:
         """Whether a variant may be made of the attempt: no noise floor, no other text."""
-        return attempt.measure not in QUALITY or attempt.id in self._counted
+        return attempt.measure not in QUALITY_MEASURES or attempt.id in self._counted
 
     def other_tasks(self, attempt: Attempt) -> str:
         """The tasks by which an attempt's class is compared, where it asked others; else empty."""
@@ -58,10 +58,10 @@ class Ground:
         main = self._tasks.get(of_class(attempt), "")
         return "" if main == tasks_of(attempt) else main
 
-    def quality(self, place: Place) -> Sequence[Attempt]:
+    def attempts_at(self, place: Place) -> Sequence[Attempt]:
         """Attempts at text quality and tasks."""
         return self._quality.get(place, ())
 
 
-def named(row: Mapping[str, Any]) -> Named:
+def model_and_origin(row: Mapping[str, Any]) -> ModelOrigin:
     return row["model"], row["origin"] or ""

@@ -8,7 +8,7 @@ import numpy as np
 
 from grid.analysis.limits import sixteen_bit_of
 from grid.analysis.variant import Variant, gains_of
-from grid.results.statistics import Interval, retained
+from grid.results.statistics import Interval, retained_share
 
 
 def retained_of(variant: Variant, variants: Sequence[Variant], task_class: str) -> Interval | None:
@@ -24,5 +24,5 @@ def retained_of(variant: Variant, variants: Sequence[Variant], task_class: str) 
     if whole.id == variant.id:
         return Interval(1.0, n=len(ids), method="the 16-bit variant itself")
     mine, reference = gains_of(variant, task_class, ids), gains_of(whole, task_class, ids)
-    both = np.isfinite(reference)
-    return retained(mine[both], reference[both]) if both.any() else None
+    common = np.isfinite(reference)
+    return retained_share(mine[common], reference[common]) if common.any() else None

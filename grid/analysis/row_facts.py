@@ -17,7 +17,7 @@ SCOPE = "energy_scope"
 """Key of an attempt's environment that says what its energy counts."""
 
 
-def beside(row: Mapping[str, Any]) -> dict[str, Any]:
+def row_facts(row: Mapping[str, Any]) -> dict[str, Any]:
     """Origin, licence, quantizer and the model's shape, as a variant has them."""
     return {
         "origin": row.get("origin") or "",
@@ -40,27 +40,27 @@ def _layers(text: str) -> tuple[LayerState, ...]:
 def energy(attempts: Sequence[Attempt]) -> dict[str, Any]:
     """Energy per token from an empty context, and its scope; figures of another scope than that of
     the newest are left out."""
-    found: dict[str, Any] = {}
+    facts: dict[str, Any] = {}
     for attempt in sorted(attempts, key=lambda a: a.newness, reverse=True):
         scope = attempt.environment.get(SCOPE, "")
         for kind in ENERGY:
             name = f"{kind}_j_per_token"
             fits = name in attempt.metrics and not attempt.workload.get("depth")
-            if fits and name not in found and found.get("energy_scope", scope) == scope:
-                found |= {name: attempt.metrics[name], "energy_scope": scope}
-    return found
+            if fits and name not in facts and facts.get("energy_scope", scope) == scope:
+                facts |= {name: attempt.metrics[name], "energy_scope": scope}
+    return facts
 
 
 def node_facts(attempts: Sequence[Attempt]) -> dict[str, Any]:
     """The node's bandwidth and last-level cache, as the newest row has them."""
-    found: dict[str, Any] = {"bandwidth_bytes_s": None, "llc_bytes": None}
+    result: dict[str, Any] = {"bandwidth_bytes_s": None, "llc_bytes": None}
     for attempt in sorted(attempts, key=lambda a: a.newness):
         facts = attempt.environment
-        found |= {name: number for name in found if (number := positive(facts.get(name)))}
-    return found
+        result |= {name: number for name in result if (number := positive_number(facts.get(name)))}
+    return result
 
 
-def positive(text: str | None) -> float | None:
+def positive_number(text: str | None) -> float | None:
     """A number above 0 written as text; None for anything else."""
     try:
         number = float(text or 0)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from grid.analysis.duels import drawn, sure_of
+from grid.analysis.duels import interval_of_draws, uncertainty_is_known
 from grid.analysis.limits import sixteen_bit_of
-from grid.analysis.posterior import Posterior, posterior
+from grid.analysis.posterior import Posterior, draw_posterior
 from grid.analysis.variant import Variant, gains_of
 from grid.errors import InputError
 from grid.results import statistics
@@ -24,13 +24,13 @@ DP_NAMES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class RetainedQuality:
     """Retained quality of a variant in a task class over `n` common items; None with the reason.
     The 16-bit variant itself has 1 and no interval."""
 
     variant: Variant
     task_class: str
-    retained: Interval | None
+    share: Interval | None
     n: int
     reason: str = ""
 
@@ -56,7 +56,7 @@ class Sensitivity:
 
     classes: tuple[str, ...]
     variants: tuple[Variant, ...]
-    cells: Mapping[tuple[str, str], Cell]
+    retained: Mapping[tuple[str, str], RetainedQuality]
     texts: tuple[TextRow, ...]
 
 
@@ -90,37 +90,37 @@ def sensitivity(variants: Sequence[Variant]) -> Sensitivity:
     """Heatmap of retained quality, and the text metrics, of variants of any models."""
     ordered = sorted(variants, key=lambda v: (v.model, -v.artifact_bytes, v.id))
     classes = tuple(sorted({name for v in ordered for name in v.classes}))
-    cells = {(name, v.id): _cell(v, ordered, name) for name in classes for v in ordered}
+    cells = {(name, v.id): _retained_quality(v, ordered, name) for name in classes for v in ordered}
     return Sensitivity(classes, tuple(ordered), cells, tuple(text_row(v) for v in ordered))
 
 
-def _cell(variant: Variant, variants: Sequence[Variant], name: str) -> Cell:
+def _retained_quality(variant: Variant, variants: Sequence[Variant], name: str) -> RetainedQuality:
     if name not in variant.classes:
-        return Cell(variant, name, None, 0, f"{name} was not measured")
+        return RetainedQuality(variant, name, None, 0, f"{name} was not measured")
     whole = sixteen_bit_of(variants, variant)
     if whole is None:
-        return Cell(variant, name, None, 0, f"no 16-bit variant of {variant.model}")
+        return RetainedQuality(variant, name, None, 0, f"no 16-bit variant of {variant.model}")
     if name not in variant.items or name not in whole.items:
-        return Cell(variant, name, None, 0, "no items, only a figure")
+        return RetainedQuality(variant, name, None, 0, "no items, only a figure")
     if whole.id == variant.id:
         itself = Interval(1.0, n=len(variant.items[name].ids), method="the 16-bit variant itself")
-        return Cell(variant, name, itself, itself.n)
+        return RetainedQuality(variant, name, itself, itself.n)
     ids = variant.items[name].ids
     mine, reference = gains_of(variant, name, ids), gains_of(whole, name, ids)
-    both = np.isfinite(reference)
-    if not both.any():
-        return Cell(variant, name, None, 0, "no items in common with the 16-bit variant")
-    found = statistics.retained(mine[both], reference[both])
-    reason = "" if found else "the 16-bit score is less than 2 SE above chance"
-    return Cell(variant, name, found, int(both.sum()), reason)
+    common = np.isfinite(reference)
+    if not common.any():
+        return RetainedQuality(variant, name, None, 0, "no items in common with the 16-bit variant")
+    share = statistics.retained_share(mine[common], reference[common])
+    reason = "" if share else "the 16-bit score is less than 2 SE above chance"
+    return RetainedQuality(variant, name, share, int(common.sum()), reason)
 
 
 def text_row(variant: Variant) -> TextRow:
     """The text metrics of one variant, sorted out."""
-    given = variant.text_metrics
-    kld = {n: given[f"kld_{n}"] for n in KLD_NAMES if f"kld_{n}" in given}
-    dp = {n: given[f"dp_{n}"] for n in DP_NAMES if f"dp_{n}" in given}
-    ratio = given.get("ln_ppl_ratio")
+    metrics = variant.text_metrics
+    kld = {n: metrics[f"kld_{n}"] for n in KLD_NAMES if f"kld_{n}" in metrics}
+    dp = {n: metrics[f"dp_{n}"] for n in DP_NAMES if f"dp_{n}" in metrics}
+    ratio = metrics.get("ln_ppl_ratio")
     return TextRow(
         variant,
         kld,
@@ -148,12 +148,12 @@ def cliff(variants: Sequence[Variant] | Posterior, loss: float = 0.0) -> Cliff:
     """
     if not 0 <= loss < 1:
         raise InputError(f"loss {loss:g} is not a share; give one from 0 up to 1")
-    belief = variants if isinstance(variants, Posterior) else posterior(variants)
-    models = sorted({v.model for v in belief.variants})
+    posterior = variants if isinstance(variants, Posterior) else draw_posterior(variants)
+    models = sorted({v.model for v in posterior.variants})
     if len(models) != 1:
         raise InputError(f"a cliff is one model's, not that of {len(models)}; choose one")
     steps = sorted(
-        (step for v in belief.variants if (step := _step(belief, v, loss)) is not None),
+        (step for v in posterior.variants if (step := _step(posterior, v, loss)) is not None),
         key=lambda step: (-step.bpw, step.variant.id),
     )
     at = _edge(steps)
@@ -165,19 +165,19 @@ def cliff(variants: Sequence[Variant] | Posterior, loss: float = 0.0) -> Cliff:
     return Cliff(models[0], loss, None, tuple(steps), reason)
 
 
-def _step(belief: Posterior, variant: Variant, loss: float) -> CliffStep | None:
-    whole = sixteen_bit_of(belief.variants, variant)
+def _step(posterior: Posterior, variant: Variant, loss: float) -> CliffStep | None:
+    whole = sixteen_bit_of(posterior.variants, variant)
     bpw = bits_per_weight(variant)
     if whole is None or variant.defines_floor or bpw is None:
         return None
     if variant.capability is None or whole.capability is None:
         return None
-    mine, base = (belief.capability[:, belief.place[v.id]] for v in (variant, whole))
+    mine, base = (posterior.capability[:, posterior.index[v.id]] for v in (variant, whole))
     value = variant.capability.value - whole.capability.value
-    known = sure_of(variant, whole)
-    share = float((mine < (1 - loss) * base).mean()) if known else None
+    is_known = uncertainty_is_known(variant, whole)
+    share = float((mine < (1 - loss) * base).mean()) if is_known else None
     sure = share is not None and share >= 1 - (1 - LEVEL) / 2
-    lost = drawn(value, mine - base, variant.capability.n, known)
+    lost = interval_of_draws(value, mine - base, variant.capability.n, is_known)
     return CliffStep(variant, bpw, lost, share, sure)
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 from grid.analysis.limits import sixteen_bit_of
 from grid.analysis.memory import kv_bytes, stored_kv_types
 from grid.analysis.variant import Speed, Variant
-from grid.analysis.variants import LLC_FACTOR
+from grid.analysis.variant_fields import LLC_FACTOR
 from grid.results.statistics import Interval, rate_ratio
 
 Kind = Literal["prefill", "decode"]
@@ -89,19 +89,19 @@ def kv_type(variant: Variant) -> str:
 def utilisation(variant: Variant, depth: int) -> float | None:
     """Decode rate at a depth * bytes read per token / bandwidth, as `SpeedRow` says."""
     speed = variant.decode.get(depth)
-    bandwidth, cache = variant.bandwidth_bytes_s, variant.llc_bytes
+    bandwidth, llc_bytes = variant.bandwidth_bytes_s, variant.llc_bytes
     if not variant.device_kind.startswith("cpu"):
         return None
-    if speed is None or not bandwidth or not cache:
+    if speed is None or not bandwidth or not llc_bytes:
         return None
-    if variant.artifact_bytes < LLC_FACTOR * cache:
+    if variant.artifact_bytes < LLC_FACTOR * llc_bytes:
         return None
     read = float(variant.artifact_bytes)
     if depth:
-        kept = kv_bytes(variant, depth, *stored_kv_types(variant.options))
-        if kept is None:
+        cache = kv_bytes(variant, depth, *stored_kv_types(variant.options))
+        if cache is None:
             return None
-        read += kept.bytes
+        read += cache.bytes
     return speed.interval.value * read / bandwidth
 
 

@@ -94,10 +94,10 @@ def attempts_of(
 def workload_of(text: str | None) -> Mapping[str, Any]:
     """A workload's fields; none where the text is not what it should be."""
     try:
-        found = json.loads(text or "{}")
+        fields = json.loads(text or "{}")
     except ValueError:
-        found = None
-    return found if isinstance(found, dict) else {}
+        fields = None
+    return fields if isinstance(fields, dict) else {}
 
 
 def _of_attempts(table: pa.Table, ids: pa.Array[Any]) -> pa.Table:
@@ -110,12 +110,12 @@ _INTERVAL = ("value", "low", "high", "sd", "n", "method")
 
 
 def _metrics(table: pa.Table) -> defaultdict[str, dict[str, Interval]]:
-    found: defaultdict[str, dict[str, Interval]] = defaultdict(dict)
+    by_attempt: defaultdict[str, dict[str, Interval]] = defaultdict(dict)
     columns = (table[name].to_pylist() for name in ("attempt_id", "name", *_INTERVAL))
     for attempt, name, value, *parts in zip(*columns, strict=True):
         if value is not None and math.isfinite(value):
-            found[attempt][name] = Interval(value, *parts)
-    return found
+            by_attempt[attempt][name] = Interval(value, *parts)
+    return by_attempt
 
 
 SPEED_SERIES = ("prefill_s", "decode_s")
@@ -126,15 +126,15 @@ def _series(table: pa.Table) -> defaultdict[str, dict[str, Floats]]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    found: defaultdict[str, dict[str, Floats]] = defaultdict(dict)
+    by_attempt: defaultdict[str, dict[str, Floats]] = defaultdict(dict)
     short = pa.array(SPEED_SERIES, type=pa.string())
     speed = table.filter(pc.is_in(table["name"], value_set=short))
     columns = (speed[name].to_pylist() for name in ("attempt_id", "name", "values"))
     for attempt, name, values in zip(*columns, strict=True):
         seconds = np.array(values or (), dtype=np.float64)
         if seconds.size and (np.isfinite(seconds) & (seconds > 0)).all():
-            found[attempt][name] = seconds
-    return found
+            by_attempt[attempt][name] = seconds
+    return by_attempt
 
 
 @dataclass(frozen=True)
@@ -154,12 +154,12 @@ class ItemRows:
         right = np.count_nonzero(self.scores == 1)
         plain = right + np.count_nonzero(self.scores == 0) == len(self.scores) > 0
         if plain and (self.chances == self.chances[0]).all():
-            return _of_count(right, len(self.scores), float(self.chances[0]))
+            return _capability_of_count(right, len(self.scores), float(self.chances[0]))
         return statistics.capability(self.scores, self.chances)
 
 
 @lru_cache(maxsize=4096)
-def _of_count(right: int, items: int, chance: float) -> Interval:
+def _capability_of_count(right: int, items: int, chance: float) -> Interval:
     """Capability of so many right answers: hundreds of runs have the same."""
     return statistics.capability(np.arange(items) < right, np.full(items, chance))
 
@@ -172,24 +172,24 @@ def item_rows(table: pa.Table, attempts: Iterable[Attempt]) -> dict[str, ItemRow
 
     sources = {attempt.id: str(attempt.workload.get("items_sha256") or "") for attempt in attempts}
     table = _of_attempts(table, pa.array(list(sources), pa.string()))
-    names, of_row = _ranked(table["attempt_id"])
-    items, item = _ranked(table["item"])
+    names, of_row = _rank_values(table["attempt_id"])
+    items, item = _rank_values(table["item"])
     order = np.lexsort((item, of_row))
     item, scores, chances = item[order], *(_floats(table, c)[order] for c in ("score", "chance"))
     ends = np.cumsum(np.bincount(of_row, minlength=len(names))).tolist()
-    seen: dict[tuple[str, bytes], tuple[str, ...]] = {}
-    found = {}
+    shared_ids: dict[tuple[str, bytes], tuple[str, ...]] = {}
+    rows = {}
     for name, start, end in zip(names, [0, *ends], ends, strict=False):
         mine, score, chance = item[start:end], scores[start:end], chances[start:end]
         if (np.isfinite(score) & (chance < 1)).all():
             same = (sources[name], mine.tobytes())
-            if same not in seen:  # attempts that were asked the same share one tuple
-                seen[same] = tuple(f"{sources[name]}/{items[i]}" for i in mine.tolist())
-            found[name] = ItemRows(seen[same], score, chance)
-    return found
+            if same not in shared_ids:  # attempts that were asked the same share one tuple
+                shared_ids[same] = tuple(f"{sources[name]}/{items[i]}" for i in mine.tolist())
+            rows[name] = ItemRows(shared_ids[same], score, chance)
+    return rows
 
 
-def _ranked(column: pa.ChunkedArray[Any]) -> tuple[list[str], npt.NDArray[np.int64]]:
+def _rank_values(column: pa.ChunkedArray[Any]) -> tuple[list[str], npt.NDArray[np.int64]]:
     """(values sorted, place of each row's value among them)."""
     encoded = column.combine_chunks().dictionary_encode()
     values = [str(value) for value in encoded.dictionary.to_pylist()]

@@ -146,7 +146,7 @@ class Variant:
         return any(speed.drifts for speed in (*self.decode.values(), *self.prefill.values()))
 
     @property
-    def unsure_unknown(self) -> bool:
+    def lacks_uncertainty(self) -> bool:
         """True where nothing is known of how sure its capability is: imported figures without items
         and without a standard error."""
         used = [name for name, weight in self.weights.items() if weight > 0]
@@ -164,19 +164,19 @@ class Variant:
 
 def gains_of(variant: Variant, task_class: str, ids: tuple[str, ...]) -> Floats:
     """Gains of the given items [n], NaN for those that the variant was not asked."""
-    known = variant.items.get(task_class)
-    if known is not None and known.ids == ids:
-        return known.gains
-    place = {} if known is None else dict(zip(known.ids, known.gains, strict=True))
-    return np.array([place.get(one, np.nan) for one in ids], dtype=np.float64)
+    answers = variant.items.get(task_class)
+    if answers is not None and answers.ids == ids:
+        return answers.gains
+    place = {} if answers is None else dict(zip(answers.ids, answers.gains, strict=True))
+    return np.array([place.get(item, np.nan) for item in ids], dtype=np.float64)
 
 
 def gains_table(variants: Sequence[Variant], task_class: str) -> Floats:
     """Gains of all items that any of the variants was asked, by id: [variants, items], NaN where
     it was not asked."""
     sets = {v.items[task_class].ids for v in variants if task_class in v.items}
-    place = {one: i for i, one in enumerate(sorted(set().union(*sets)))}
-    columns = {ids: np.array([place[one] for one in ids], dtype=np.int64) for ids in sets}
+    place = {item: i for i, item in enumerate(sorted(set().union(*sets)))}
+    columns = {ids: np.array([place[item] for item in ids], dtype=np.int64) for ids in sets}
     table = np.full((len(variants), len(place)), np.nan)
     for row, variant in zip(table, variants, strict=True):
         if task_class in variant.items:

@@ -17,10 +17,12 @@ GRACE_S = 5.0
 """From asking the command to end, which closes its engine, to killing it."""
 
 
-class Job:
+class BackgroundCommand:
     """`python -m grid ...`, ended when it takes longer than its limit, whoever still watches."""
 
-    def __init__(self, arguments: Sequence[str], said: str = "", limit_s: float = 600.0) -> None:
+    def __init__(
+        self, arguments: Sequence[str], standard_input: str = "", limit_s: float = 600.0
+    ) -> None:
         """`said` is what the command reads from standard input. Raises OSError."""
         self.limit_s = limit_s
         self.lines: list[str] = []
@@ -35,7 +37,7 @@ class Job:
         )
         self._limit = threading.Timer(limit_s, self.cancel, (self._too_long(),))
         self._limit.daemon = True
-        self._reader = threading.Thread(target=self._read, args=(said,), daemon=True)
+        self._reader = threading.Thread(target=self._read, args=(standard_input,), daemon=True)
         self._reader.start()
         self._limit.start()
 
@@ -77,11 +79,11 @@ class Job:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, number)
 
-    def _read(self, said: str) -> None:
+    def _read(self, standard_input: str) -> None:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         with suppress(BrokenPipeError), self._process.stdin as pipe:
-            pipe.write(said.encode(errors="replace"))
+            pipe.write(standard_input.encode(errors="replace"))
         for line in self._process.stdout:
             self.lines.append(line.decode(errors="replace"))
         self._process.wait()

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from grid.analysis.dataset import Dataset
-from grid.app import sidebar as shell
+from grid.app.page_parts import note
 from grid.errors import GridError
 
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-    from grid.results.imports import Imported
+    from grid.results.imports import ImportedReport
 
 EXPORTS = {
     "csv": "text/csv",
@@ -29,7 +29,7 @@ EXPORTS = {
 DETECTED = "as its content says"
 
 
-def counted(count: int, noun: str) -> str:
+def count_text(count: int, noun: str) -> str:
     """`1 cell`, `2 cells`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
@@ -73,7 +73,7 @@ def import_form(place: str, dataset: Dataset | None) -> None:
     if told := st.session_state.pop("import_done", ""):
         st.success(told)
     if dataset is not None and _published(place, dataset):
-        shell.said("These are the published tables. Open a store of your own to import into.")
+        note("These are the published tables. Open a store of your own to import into.")
         return
     st.caption("Reports of llama-bench, llama-perplexity, lm-evaluation-harness and others.")
     turn = st.session_state.get("import_turn", 0)  # another box once its files are added
@@ -95,7 +95,7 @@ def import_form(place: str, dataset: Dataset | None) -> None:
 
 def read_all(
     files: Sequence[UploadedFile], format: str | None, hardware: str, model: str
-) -> list[Imported]:
+) -> list[ImportedReport]:
     """What the files hold; a file that is no report is a sentence on the page. Files of one run
     are read together, since one may need the other."""
     from grid.results.imports import read
@@ -113,10 +113,10 @@ def read_all(
     return found
 
 
-def _offer(found: Sequence[Imported], place: str) -> None:
+def _offer(found: Sequence[ImportedReport], place: str) -> None:
     for one in found:
         st.markdown(
-            f"**{one.name}**: {counted(one.count, 'attempt')} of {one.origin}, "
+            f"**{one.name}**: {count_text(one.count, 'attempt')} of {one.origin}, "
             f"licence {one.licence or 'not stated'}"
         )
         if one.skipped:
@@ -124,12 +124,12 @@ def _offer(found: Sequence[Imported], place: str) -> None:
                 for line in one.skipped:
                     st.text(line)
     total = sum(one.count for one in found)
-    told = f"Add {counted(total, 'attempt')} to {place}"
+    told = f"Add {count_text(total, 'attempt')} to {place}"
     if total and st.button(told, type="primary", key="import_add"):
         _add(found, place)
 
 
-def _add(found: Sequence[Imported], place: str) -> None:
+def _add(found: Sequence[ImportedReport], place: str) -> None:
     from grid.results.imports import add
 
     try:
@@ -139,7 +139,7 @@ def _add(found: Sequence[Imported], place: str) -> None:
         return
     before = sum(one.count for one in found) - new
     st.session_state["import_done"] = (
-        f"{counted(new, 'attempt')} added" + (f"; {before} there before" if before else "") + "."
+        f"{count_text(new, 'attempt')} added" + (f"; {before} there before" if before else "") + "."
     )
     st.session_state["import_turn"] = st.session_state.get("import_turn", 0) + 1
     st.cache_data.clear()  # what the store held is no longer so

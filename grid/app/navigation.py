@@ -1,66 +1,38 @@
-"""The pages, their order, and what is drawn around each."""
+"""The navigation, and what is drawn around each page."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from importlib import import_module
+from functools import partial
 
 import streamlit as st
 
-from grid.app import release_memory as heap
-from grid.app import sidebar as shell
+from grid.app.page_parts import apply_style
+from grid.app.pages import find_pages
+from grid.app.release_memory import limit_arenas
+from grid.app.store import store_box
 from grid.errors import GridError
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A page: its module in grid.app, which has `page()`, and its name in the navigation.
-
-    The module's name is the page's path in the address: `/frontier`.
-    """
-
-    module: str
-    title: str
-
-
-PAGES = (
-    Entry("frontier", "Frontier"),
-    Entry("bang", "Bang per bit"),
-    Entry("sensitivity", "Sensitivity"),
-    Entry("speed", "Speed"),
-    Entry("memory", "Memory"),
-    Entry("advise", "Advise"),
-    Entry("folklore", "Folklore"),
-    Entry("compare", "Compare outputs"),
-    Entry("runs", "Runs"),
-)
 
 
 def main() -> None:
     """Draw the app: navigation, the store's box, and the page that is asked for."""
-    heap.share()
+    limit_arenas()
     st.set_page_config(page_title="quantgrid", layout="wide")
     pages = [
-        st.Page(_runner(one.module), title=one.title, url_path=one.module, default=i == 0)
-        for i, one in enumerate(PAGES)
+        st.Page(partial(draw_page, page.path), title=page.title, url_path=page.path, default=i == 0)
+        for i, page in enumerate(find_pages())
     ]
-    chosen = st.navigation(pages)
-    chosen.run()
+    st.navigation(pages).run()
 
 
-def draw(module: str) -> None:
+def draw_page(path: str) -> None:
     """One page. What a user can cause is a sentence in its place; a defect keeps its traceback."""
-    shell.style()
+    draw = next(draw for page, draw in find_pages().items() if page.path == path)
+    apply_style()
     try:
-        import_module(f"grid.app.{module}").page()
+        draw()
     except GridError as error:
         st.error(str(error))
-    shell.store_box()
-
-
-def _runner(module: str) -> Callable[[], None]:
-    return lambda: draw(module)
+    store_box()
 
 
 if __name__ == "__main__":  # `streamlit run` of this file, as `grid app` does

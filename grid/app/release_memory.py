@@ -20,7 +20,7 @@ _ARENA_MAX = -8
 
 
 @cache
-def share() -> None:
+def limit_arenas() -> None:
     """Let all threads allocate from two pools, once; only where the C library is glibc."""
     atexit.register(gc.unfreeze)  # else what a library counts at its end looks leaked
     if sys.platform == "linux":
@@ -28,7 +28,7 @@ def share() -> None:
             ctypes.CDLL("libc.so.6").mallopt(_ARENA_MAX, 2)
 
 
-def give_back() -> None:
+def release() -> None:
     """Collect what nothing refers to any more and hand its memory to the system. What is left is
     taken to stay, and is looked through no more after each run of a page."""
     gc.unfreeze()

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from grid.analysis.dataset import repeat_command
-from grid.app import sidebar as shell
 from grid.app.charts.quantities import short
 from grid.app.charts.samples import samples_figure
+from grid.app.page_parts import CHART, current_look, note, show_table
 from grid.units import format_bytes, format_seconds
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ MOST_ROWS = 2000
 """Rows of raw samples that a table shows."""
 
 
-def show_cell(dataset: Dataset, variant: Variant, name: str, key: str) -> None:
+def show_variant(dataset: Dataset, variant: Variant, name: str, key: str) -> None:
     """All that was measured of a variant, one attempt at a time."""
     st.subheader(name, anchor=False)
     bits = f", {variant.bpw_file:.2f} bits per weight" if variant.bpw_file else ""
@@ -32,7 +32,7 @@ def show_cell(dataset: Dataset, variant: Variant, name: str, key: str) -> None:
     )
     labels = _labels(dataset, variant)
     if not labels:
-        shell.said("No attempt is known behind these figures.")
+        note("No attempt is known behind these figures.")
         return
     picked = st.selectbox("Measurement", list(labels), format_func=labels.__getitem__, key=key)
     _attempt(dataset.attempt(picked), key)
@@ -43,11 +43,11 @@ def _labels(dataset: Dataset, variant: Variant) -> dict[str, str]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    ids = list(dict.fromkeys(i for found in variant.attempt_ids.values() for i in found))
+    ids = list(dict.fromkeys(i for of_measure in variant.attempt_ids.values() for i in of_measure))
     attempts = dataset.attempts().select(["attempt_id", "label"])
     mine = attempts.filter(pc.is_in(attempts["attempt_id"], pa.array(ids, pa.string())))
-    known = dict(zip(*(mine[c].to_pylist() for c in ("attempt_id", "label")), strict=True))
-    return {one: known[one] for one in ids if one in known}
+    label_of = dict(zip(*(mine[c].to_pylist() for c in ("attempt_id", "label")), strict=True))
+    return {attempt_id: label_of[attempt_id] for attempt_id in ids if attempt_id in label_of}
 
 
 def _attempt(detail: AttemptDetail, key: str) -> None:
@@ -56,13 +56,13 @@ def _attempt(detail: AttemptDetail, key: str) -> None:
     took = f", took {format_seconds(row['wall_s'])}" if row["wall_s"] else ""
     reason = f": {row['reason']}" if row["reason"] else ""
     st.caption(f"{row['status']}{reason}, measured {when} on {row['node'] or '-'}{took}")
-    samples, figures, around, again = st.tabs(
+    samples, figures, around, repeat = st.tabs(
         ["Raw samples", "Figures", "Environment", "Repeat it"]
     )
     with samples:
         _samples(detail, key)
     with figures:
-        shell.table(_figures(detail), f"{key}_figures")
+        show_table(_figures(detail), f"{key}_figures")
     with around:
         facts = {
             "engine": f"{row['backend']} {row['engine_version'] or ''}",
@@ -70,8 +70,8 @@ def _attempt(detail: AttemptDetail, key: str) -> None:
         }
         facts |= dict(sorted(detail.environment.items()))
         frame = {"fact": list(facts), "value": [str(value) for value in facts.values()]}
-        shell.table(frame, f"{key}_environment")
-    with again:
+        show_table(frame, f"{key}_environment")
+    with repeat:
         st.caption("Measures the sweep that this cell is from again, on this machine.")
         st.code(repeat_command(row), language="bash", wrap_lines=True)
         st.caption(f"attempt {row['attempt_id']}, cell {row['cell_id']}")
@@ -95,25 +95,25 @@ def _samples(detail: AttemptDetail, key: str) -> None:
     series = {str(row["name"]): row for row in detail.samples.to_pylist()}
     lists = [name for name, row in series.items() if len(row["values"] or []) > 1]
     if detail.items.num_rows:
-        shell.table(_items(detail), f"{key}_items")
+        show_table(_items(detail), f"{key}_items")
     if not series:
         if not detail.items.num_rows:
-            shell.said("No raw samples were kept of this one.")
+            note("No raw samples were kept of this one.")
         return
     if lists:
         name = lists[0]
         if len(lists) > 1:
             name = st.selectbox("Series", lists, key=f"{key}_series")
         row = series[name]
-        drawn = samples_figure(name, str(row["unit"] or ""), row["values"], shell.look())
-        st.plotly_chart(drawn, key=f"{key}_chart", config=shell.CHART)
+        drawn = samples_figure(name, str(row["unit"] or ""), row["values"], current_look())
+        st.plotly_chart(drawn, key=f"{key}_chart", config=CHART)
     with st.expander("As a table", expanded=not lists):
         frame: dict[str, list[object]] = {"series": [], "unit": [], "no.": [], "value": []}
         for name, row in series.items():
             for i, value in enumerate((row["values"] or [])[:MOST_ROWS], 1):
                 for column, cell in zip(frame, (name, row["unit"], i, value), strict=True):
                     frame[column].append(cell)
-        shell.table(frame, f"{key}_table")
+        show_table(frame, f"{key}_table")
 
 
 def _items(detail: AttemptDetail) -> pd.DataFrame:

@@ -21,11 +21,11 @@ from grid.analysis.dataset.overview import (
     overview,
     task_classes,
 )
-from grid.analysis.dataset.variant_loader import Gathering
-from grid.analysis.posterior import Posterior, composite_draws, posterior
+from grid.analysis.dataset.variant_loader import VariantLoader
+from grid.analysis.posterior import Posterior, composite_draws, draw_posterior
 from grid.analysis.tables import SPEED_SERIES, Tables
 from grid.analysis.variant import Variant
-from grid.analysis.variants import composed
+from grid.analysis.variants import with_capability
 from grid.models.identity import digest
 from grid.results import files
 from grid.results.location import Location
@@ -34,7 +34,7 @@ from grid.results.schema import ATTEMPTS, TABLES
 from grid.results.statistics.interval import Floats
 
 if TYPE_CHECKING:
-    from grid.results.files import Problem
+    from grid.results.files import UnreadableFile
 
 Weights = Mapping[str, float] | None
 Key = tuple[tuple[str, float], ...]
@@ -62,37 +62,41 @@ class Dataset:
     def __init__(self, uri: str | Path = "results") -> None:
         self.fingerprint = fingerprint(uri)
         self.results = Results(uri)
-        self.shown = self.results.location.shown
+        self.display_name = self.results.location.display_name
         self._condition: pc.Expression | None = None
         self._reset()
 
     def _reset(self) -> None:
         self._lock = RLock()
         self._variants: Lru[tuple[str, Key], list[Variant]] = Lru(64)
-        self._joined: Lru[str, list[Variant]] = Lru(64)
-        self._beliefs: Lru[tuple[str, Key], Posterior] = Lru(8)
+        self._built: Lru[str, list[Variant]] = Lru(64)
+        self._posteriors: Lru[tuple[str, Key], Posterior] = Lru(8)
         self._composites: Lru[tuple[Any, ...], Floats] = Lru(4)
-        self._whole: pa.Table | None = None
+        self._attempts: pa.Table | None = None
 
-    def only(self, condition: pc.Expression) -> Dataset:
+    def filter(self, condition: pc.Expression) -> Dataset:
         """The same store as if it held only the attempts for which a condition on the columns of
         `overview` holds."""
         part = object.__new__(type(self))
-        part.fingerprint, part.results, part.shown = self.fingerprint, self.results, self.shown
+        part.fingerprint, part.results, part.display_name = (
+            self.fingerprint,
+            self.results,
+            self.display_name,
+        )
         part._condition = condition if self._condition is None else self._condition & condition
         part._reset()
         return part
 
     @property
-    def empty(self) -> bool:
+    def is_empty(self) -> bool:
         return self.overview.attempts.num_rows == 0
 
     @cached_property
-    def problems(self) -> list[Problem]:
+    def problems(self) -> list[UnreadableFile]:
         """Files that were left out, and why, as far as they were looked at."""
         with self._lock:
             _ = self.overview
-            return self.results.seen_problems()
+            return self.results.visible_problems()
 
     @cached_property
     def overview(self) -> Overview:
@@ -110,11 +114,11 @@ class Dataset:
         """All attempts of every status, with every column but `kv_cache`. `overview.attempts` is
         the same in a tenth of the time and memory, without the environment."""
         with self._lock:
-            if self._whole is None:
+            if self._attempts is None:
                 columns = [name for name in ATTEMPTS.names if name != _SHAPES]
                 ids = self.overview.attempts["attempt_id"].combine_chunks()
-                self._whole = self.results.read("attempts", columns, ids).select(columns)
-            return self._whole
+                self._attempts = self.results.read("attempts", columns, ids).select(columns)
+            return self._attempts
 
     def final(self) -> pa.Table:
         """The attempt that counts of each cell, with the columns of `attempts`."""
@@ -129,18 +133,19 @@ class Dataset:
         """
         with self._lock:
             return self._variants.get(
-                (hardware_class, _key(weights)), lambda: self._composed(hardware_class, weights)
+                (hardware_class, _key(weights)),
+                lambda: self._with_capability(hardware_class, weights),
             )
 
-    def everywhere(self, weights: Weights = None) -> list[Variant]:
+    def all_variants(self, weights: Weights = None) -> list[Variant]:
         """The variants of all hardware classes, classes sorted by name."""
-        names = sorted(one.name for one in self.classes)
+        names = sorted(hardware_class.name for hardware_class in self.classes)
         return [variant for name in names for variant in self.variants(name, weights)]
 
-    def belief(self, hardware_class: str, weights: Weights = None) -> Posterior:
+    def posterior(self, hardware_class: str, weights: Weights = None) -> Posterior:
         """Joint draws for the variants of one hardware class."""
         with self._lock:
-            return self._beliefs.get(
+            return self._posteriors.get(
                 (hardware_class, _key(weights)),
                 lambda: self._posterior(self.variants(hardware_class, weights)),
             )
@@ -150,31 +155,31 @@ class Dataset:
         of samples the repetitions of speed runs only."""
         with self._lock:
             final = self.overview.final
-            here = final.filter(equal(final, "hardware_class", hardware_class))
-            hang = self._gathering.ids(hardware_class)
-            ids = pc.unique(pa.concat_arrays([hang, here["attempt_id"].combine_chunks()]))
-            read = {name: self._rows(name, ids) for name in TABLES if name != "samples"}
+            class_final = final.filter(equal(final, "hardware_class", hardware_class))
+            needed = self._loader.ids(hardware_class)
+            ids = pc.unique(pa.concat_arrays([needed, class_final["attempt_id"].combine_chunks()]))
+            tables = {name: self._rows(name, ids) for name in TABLES if name != "samples"}
             samples = self._rows("samples", ids)
             speed = pc.is_in(samples["name"], value_set=pa.array(SPEED_SERIES))
-            return Tables(samples=samples.filter(speed), **read)
+            return Tables(samples=samples.filter(speed), **tables)
 
     def attempt(self, attempt_id: str) -> AttemptDetail:
         """All that the store has of an attempt. Raises InputError where it has no such one."""
         with self._lock:
             return attempt_detail(self.results, attempt_id)
 
-    def speeds(self) -> list[Variant]:
+    def speed_sample(self) -> list[Variant]:
         """Rates from an empty context of all hardware classes, as variants of which nothing is
         known but what speed hangs on: weights, model, memory and node. Of many a few of each class
         are taken, as `grid.analysis.dataset.speeds.sample` says."""
         with self._lock:
-            return self._gathering.speeds()
+            return self._loader.speed_sample()
 
-    def bare(self) -> list[Variant]:
+    def named_variants(self) -> list[Variant]:
         """The variants of all hardware classes with nothing but what names them: no figures, and
         of the model what lists of attempts say."""
         with self._lock:
-            return self._gathering.bare()
+            return self._loader.named_variants()
 
     @cached_property
     def scored_kinds(self) -> frozenset[str]:
@@ -189,24 +194,24 @@ class Dataset:
         return frozenset(task_classes(self.overview.ok))
 
     @cached_property
-    def _gathering(self) -> Gathering:
-        return Gathering(self.results, self.overview)
+    def _loader(self) -> VariantLoader:
+        return VariantLoader(self.results, self.overview)
 
     def _rows(self, table: str, ids: pa.Array[Any]) -> pa.Table:
         return self.results.read(table, TABLES[table].names, ids)
 
-    def _composed(self, hardware_class: str, weights: Weights) -> list[Variant]:
-        found = self._joined.get(hardware_class, lambda: self._gathering.variants(hardware_class))
-        return composed(found, weights, self.task_classes)
+    def _with_capability(self, hardware_class: str, weights: Weights) -> list[Variant]:
+        built = self._built.get(hardware_class, lambda: self._loader.variants(hardware_class))
+        return with_capability(built, weights, self.task_classes)
 
-    def _posterior(self, found: Sequence[Variant]) -> Posterior:
+    def _posterior(self, variants: Sequence[Variant]) -> Posterior:
         # Machines of one device kind share their answers, and so the draws of what those are worth.
         key = tuple(
             (v.artifact_id, v.backend, v.attempt_ids.get("tasks"), tuple(v.weights.items()))
-            for v in found
+            for v in variants
         )
-        drawn = self._composites.get(key, lambda: composite_draws(found))
-        return posterior(found, capability=drawn)
+        capability = self._composites.get(key, lambda: composite_draws(variants))
+        return draw_posterior(variants, capability=capability)
 
 
 def _key(weights: Weights) -> Key:

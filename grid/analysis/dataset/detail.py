@@ -28,14 +28,14 @@ class AttemptDetail:
 def attempt_detail(results: Results, attempt_id: str) -> AttemptDetail:
     """Raises InputError where the store has no such attempt."""
     ids = pa.array([attempt_id], pa.string())
-    found = {name: results.read(name, schema.names, ids) for name, schema in TABLES.items()}
-    rows = found["attempts"].to_pylist()
+    tables = {name: results.read(name, schema.names, ids) for name, schema in TABLES.items()}
+    rows = tables["attempts"].to_pylist()
     if not rows:
-        raise InputError(f"no attempt {attempt_id!r} in {results.location.shown}")
+        raise InputError(f"no attempt {attempt_id!r} in {results.location.display_name}")
     return AttemptDetail(
         rows[0],
-        found["metrics"],
-        found["samples"],
-        found["items"],
+        tables["metrics"],
+        tables["samples"],
+        tables["items"],
         dict(rows[0]["environment"] or []),
     )

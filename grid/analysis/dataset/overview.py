@@ -18,13 +18,13 @@ from grid.results.schema import ATTEMPTS
 if TYPE_CHECKING:
     from grid.results.reader import Results
 
-LATER = (
+DEFERRED = (
     "environment", "kv_cache", "context_length", "licence", "bpw_file", "bpw_layer",
     "artifact_sha256", "model_source", "model_revision", "quantizer",
 )  # fmt: skip
 """Columns of attempts that are read only for the attempts that are looked at: most of the bytes."""
 
-OVERVIEW = tuple(name for name in ATTEMPTS.names if name not in LATER)
+OVERVIEW = tuple(name for name in ATTEMPTS.names if name not in DEFERRED)
 
 FAILED = ("error", "timeout", "oom", "lost")
 
@@ -63,7 +63,7 @@ class Overview:
     @cached_property
     def _counts(self) -> pa.BooleanArray:
         deciding = self.attempts.select(["cell_id", "attempt_id", "status", "started_at"])
-        return is_in(self.attempts, select.final(deciding)["attempt_id"])
+        return of_attempts(self.attempts, select.final(deciding)["attempt_id"])
 
 
 def overview(results: Results, condition: pc.Expression | None = None) -> Overview:
@@ -77,7 +77,7 @@ def equal(rows: pa.Table, column: str, value: str) -> pa.BooleanArray:
     return pc.equal(rows[column], pa.scalar(value, pa.string()))
 
 
-def is_in(rows: pa.Table, ids: pa.ChunkedArray[Any]) -> pa.BooleanArray:
+def of_attempts(rows: pa.Table, ids: pa.ChunkedArray[Any]) -> pa.BooleanArray:
     """Mask of the rows of attempts."""
     return pc.is_in(rows["attempt_id"], value_set=ids.combine_chunks())
 
@@ -90,27 +90,38 @@ def task_classes(ok: pa.Table) -> set[str]:
 
 def hardware_classes(attempts: pa.Table, ok: pa.Table) -> tuple[HardwareClass, ...]:
     """Measured ones first, then those with a capability, then by number of ok attempts."""
-    able = _capable(ok)
+    scored = _places_with_tasks(ok)
     keys = ["hardware_class", "device_kind", "status", "model", "origin"]
     counted = attempts.select([*keys, "attempt_id", "started_at"]).group_by(keys)
     groups: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in counted.aggregate([("attempt_id", "count"), ("started_at", "max")]).to_pylist():
         if row["hardware_class"]:
             groups[row["hardware_class"]].append(row)
-    found = (_hardware_class(name, rows) for name, rows in groups.items())
-    return tuple(sorted(found, key=lambda one: (*_rank(one, able), -one.ok, one.name)))
+    classes = (_hardware_class(name, rows) for name, rows in groups.items())
+    return tuple(
+        sorted(
+            classes,
+            key=lambda hardware_class: (
+                *_rank(hardware_class, scored),
+                -hardware_class.ok,
+                hardware_class.name,
+            ),
+        )
+    )
 
 
-def _capable(ok: pa.Table) -> set[tuple[str, str]]:
+def _places_with_tasks(ok: pa.Table) -> set[tuple[str, str]]:
     """Where tasks were run: (device kind, origin). Machines of a kind share them."""
     keys = ["device_kind", "origin"]
     tasks = ok.filter(equal(ok, "measure", "tasks")).group_by(keys).aggregate([])
     return {(row["device_kind"] or "", row["origin"] or "") for row in tasks.to_pylist()}
 
 
-def _rank(one: HardwareClass, able: set[tuple[str, str]]) -> tuple[bool, bool]:
-    scored = any((one.device_kind, origin) in able for origin in one.origins)
-    return "" not in one.origins, not scored
+def _rank(hardware_class: HardwareClass, scored: set[tuple[str, str]]) -> tuple[bool, bool]:
+    has_tasks = any(
+        (hardware_class.device_kind, origin) in scored for origin in hardware_class.origins
+    )
+    return "" not in hardware_class.origins, not has_tasks
 
 
 def _hardware_class(name: str, rows: list[dict[str, Any]]) -> HardwareClass:

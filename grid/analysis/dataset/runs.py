@@ -17,7 +17,7 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class SweepSummary:
     """One sweep's attempts in a store. `cells` by status, each cell as its last attempt in this
     sweep ended; `engine_share` is the part of the cells' time that was inside engine calls, None
     where nothing ran; `first` and `last` are None where no row has a time. `origin` names where
@@ -39,7 +39,7 @@ class Run:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Failure:
+class FailureGroup:
     """Cells whose attempt that counts ended alike. `labels` are the cells' names."""
 
     status: str
@@ -50,7 +50,7 @@ class Failure:
 
 
 @dataclass(frozen=True, kw_only=True)
-class NodeSeen:
+class NodeSummary:
     """A node as its newest rows describe it. `versions` are those that any of its sweeps had, by
     what they are of; `overridden` are facts that its owner has set by hand."""
 
@@ -67,32 +67,36 @@ class NodeSeen:
 
 
 @dataclass(frozen=True)
-class Account:
+class RunsReport:
     """What a store says of its runs."""
 
-    runs: list[Run]
-    failures: list[Failure]
-    nodes: list[NodeSeen]
+    sweeps: list[SweepSummary]
+    failures: list[FailureGroup]
+    nodes: list[NodeSummary]
 
 
-def account(dataset: Dataset) -> Account:
+def runs_report(dataset: Dataset) -> RunsReport:
     """Reads the environments of no more attempts than say what nodes are."""
     attempts = dataset.overview.attempts
-    ids = pa.array(_newest(attempts), pa.string())
-    found = dataset.results.read("attempts", ["environment"], ids).to_pylist()
-    environments = {row["attempt_id"]: dict(row["environment"] or []) for row in found}
-    return Account(runs(attempts), failures(dataset.overview.final), nodes(attempts, environments))
+    ids = pa.array(_newest_by_node(attempts), pa.string())
+    rows = dataset.results.read("attempts", ["environment"], ids).to_pylist()
+    environments = {row["attempt_id"]: dict(row["environment"] or []) for row in rows}
+    return RunsReport(
+        sweep_summaries(attempts),
+        failure_groups(dataset.overview.final),
+        node_summaries(attempts, environments),
+    )
 
 
-def runs(attempts: pa.Table) -> list[Run]:
+def sweep_summaries(attempts: pa.Table) -> list[SweepSummary]:
     """The sweeps that a table of attempts of any status is of, the newest first."""
-    found = []
+    summaries = []
     for rows in groups(attempts, "sweep_id"):
         ran = rows.filter(pc.field("status") != "skipped")
         wall, engine = (sum(filter(None, ran[name].to_pylist())) for name in ("wall_s", "engine_s"))
         first, last = span_of(rows)
-        found.append(
-            Run(
+        summaries.append(
+            SweepSummary(
                 name=rows["sweep"][0].as_py() or "",
                 id=rows["sweep_id"][0].as_py() or "",
                 first=first,
@@ -104,17 +108,17 @@ def runs(attempts: pa.Table) -> list[Run]:
                 origin=", ".join(distinct(rows, "origin")),
             )
         )
-    return sorted(found, key=lambda one: one.last or _LONG_AGO, reverse=True)
+    return sorted(summaries, key=lambda sweep: sweep.last or _LONG_AGO, reverse=True)
 
 
-def failures(final: pa.Table) -> list[Failure]:
+def failure_groups(final: pa.Table) -> list[FailureGroup]:
     """Of the attempts that count those without a figure, by status and reason: what failed before
     what was skipped, the most frequent first."""
     missing = final.filter(pc.field("status") != "ok")
     status, reason = (text_of(missing, name) for name in ("status", "reason"))
     key = pc.binary_join_element_wise(status, reason, pa.scalar("\0"))
-    found = [
-        Failure(
+    failures = [
+        FailureGroup(
             status=rows["status"][0].as_py(),
             reason=rows["reason"][0].as_py() or "",
             labels=tuple(map(label_of, rows.select(["model", "quant", "label"]).to_pylist())),
@@ -123,19 +127,25 @@ def failures(final: pa.Table) -> list[Failure]:
         )
         for rows in groups(missing.append_column("key", key), "key")
     ]
-    return sorted(found, key=lambda one: (one.status == "skipped", -len(one.labels), one.reason))
+    return sorted(
+        failures, key=lambda group: (group.status == "skipped", -len(group.labels), group.reason)
+    )
 
 
-def nodes(attempts: pa.Table, environments: Mapping[str, Mapping[str, str]]) -> list[NodeSeen]:
+def node_summaries(
+    attempts: pa.Table, environments: Mapping[str, Mapping[str, str]]
+) -> list[NodeSummary]:
     """The nodes that gave rows, by name. `environments` are of some attempts, by id."""
     measured = attempts.filter(pc.field("origin").is_null() | (pc.field("origin") == ""))
-    found = [
-        _node(rows, environments) for rows in groups(measured, "node") if rows["node"][0].as_py()
+    summaries = [
+        _node_summary(rows, environments)
+        for rows in groups(measured, "node")
+        if rows["node"][0].as_py()
     ]
-    return sorted(found, key=lambda one: one.name)
+    return sorted(summaries, key=lambda node: node.name)
 
 
-def _newest(attempts: pa.Table) -> list[str]:
+def _newest_by_node(attempts: pa.Table) -> list[str]:
     """Of each node in each sweep the last attempt."""
     return [
         by_time(rows)[-1:]["attempt_id"][0].as_py()
@@ -144,30 +154,32 @@ def _newest(attempts: pa.Table) -> list[str]:
     ]
 
 
-def _node(rows: pa.Table, environments: Mapping[str, Mapping[str, str]]) -> NodeSeen:
+def _node_summary(rows: pa.Table, environments: Mapping[str, Mapping[str, str]]) -> NodeSummary:
     ordered = by_time(rows)
     ids: list[str] = ordered["attempt_id"].to_pylist()  # type: ignore[assignment]
-    said = [environments[one] for one in ids if one in environments]
-    told = said[-1] if said else {}
+    described = [environments[attempt_id] for attempt_id in ids if attempt_id in environments]
+    facts = described[-1] if described else {}
     versions: dict[str, tuple[str, ...]] = {
-        name: tuple(sorted({one[name] for one in said if one.get(name)}))
+        name: tuple(
+            sorted({environment[name] for environment in described if environment.get(name)})
+        )
         for name in ("quantgrid", "python")
     }
     for engine in groups(rows, "backend"):
         if name := engine["backend"][0].as_py():
             versions[name] = distinct(engine, "engine_version")
     first, last = span_of(rows)
-    return NodeSeen(
+    return NodeSummary(
         name=rows["node"][0].as_py(),
         hardware_classes=distinct(rows, "hardware_class"),
         device_kinds=distinct(rows, "device_kind"),
         attempts=rows.num_rows,
         first=first,
         last=last,
-        bandwidth_bytes_s=_number(told.get("bandwidth_bytes_s")),
-        system=told.get("system", ""),
-        versions={name: known for name, known in versions.items() if known},
-        overridden=told.get("node_toml", ""),
+        bandwidth_bytes_s=_number(facts.get("bandwidth_bytes_s")),
+        system=facts.get("system", ""),
+        versions={name: values for name, values in versions.items() if values},
+        overridden=facts.get("node_toml", ""),
     )
 
 

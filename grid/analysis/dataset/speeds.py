@@ -25,7 +25,7 @@ Turn = tuple[int, str, str]
 """The how manieth of its backend and quant; artifact id; key."""
 
 
-def sample(ok: pa.Table) -> pa.Table:
+def sample_rates(ok: pa.Table) -> pa.Table:
     """Attempts at speed and memory of `RATES` variants at most, from attempts with figures.
 
     All classes have the same share, which is `LEAST` or more: of too many classes some are left
@@ -38,7 +38,7 @@ def sample(ok: pa.Table) -> pa.Table:
     rows = rows.append_column("key", _keys_of(rows))
     rated = rows.filter(pc.invert(equal(rows, "measure", "memory")))
     columns = ["hardware_class", "device_kind", "backend", "quant", "artifact_id", "key"]
-    chosen = pa.array(_chosen(rated.group_by(columns).aggregate([]).to_pylist()), pa.string())
+    chosen = pa.array(_choose_keys(rated.group_by(columns).aggregate([]).to_pylist()), pa.string())
     return rows.filter(pc.is_in(rows["key"], value_set=chosen)).drop_columns(["key"])
 
 
@@ -48,7 +48,7 @@ def _keys_of(rows: pa.Table) -> Column:
     return pc.binary_join_element_wise(*parts, pa.scalar("\0"))
 
 
-def _chosen(rated: Iterable[Mapping[str, Any]]) -> list[str]:
+def _choose_keys(rated: Iterable[Mapping[str, Any]]) -> list[str]:
     """Keys of the variants with a rate that are taken."""
     turns: Counter[tuple[str, ...]] = Counter()
     of_class: defaultdict[str, list[Turn]] = defaultdict(list)
@@ -59,12 +59,12 @@ def _chosen(rated: Iterable[Mapping[str, Any]]) -> list[str]:
         turns[alike] += 1
         of_class[place].append((turns[alike], row["artifact_id"], row["key"]))
         kinds[place] = row["device_kind"] or ""
-    names = _classes(of_class, kinds)
+    names = _choose_classes(of_class, kinds)
     share = RATES // max(1, len(names))
     return [key for name in names for *_, key in sorted(of_class[name])[:share]]
 
 
-def _classes(of_class: Mapping[str, list[Turn]], kinds: Mapping[str, str]) -> list[str]:
+def _choose_classes(of_class: Mapping[str, list[Turn]], kinds: Mapping[str, str]) -> list[str]:
     """Those that are looked at, at most RATES // LEAST."""
     turns: Counter[str] = Counter()
     ranked = []

@@ -14,13 +14,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from grid.analysis.dataset.lru import Lru
-from grid.analysis.dataset.overview import LATER, Overview, equal
-from grid.analysis.dataset.speeds import sample
-from grid.analysis.quality_runs import QUALITY, Ground
+from grid.analysis.dataset.overview import DEFERRED, Overview, equal
+from grid.analysis.dataset.speeds import sample_rates
+from grid.analysis.quality_runs import QUALITY_MEASURES, QualityRuns
 from grid.analysis.row_facts import SCOPE
 from grid.analysis.tables import Attempt, ItemRows, attempts_of, item_rows
 from grid.analysis.variant import Variant
-from grid.analysis.variants import SPEED, joined
+from grid.analysis.variants import SPEED_MEASURES, build_variants
 from grid.results.schema import TABLES
 
 if TYPE_CHECKING:
@@ -57,73 +57,82 @@ class Shared(NamedTuple):
     items: Mapping[str, ItemRows]
 
 
-class Gathering:
+class VariantLoader:
     """Reads and keeps what the classes looked at last are made of."""
 
     def __init__(self, results: Results, overview: Overview) -> None:
         self._results, self._ok = results, overview.ok
         self._shared: Lru[str | None, Shared] = Lru(4)
-        self._grounds: Lru[Kinds, Ground] = Lru(4)
+        self._runs_of_kinds: Lru[Kinds, QualityRuns] = Lru(4)
         self._texts: list[Attempt] | None = None
 
     def variants(self, hardware_class: str) -> list[Variant]:
         """The class's variants, without a composite capability."""
         mine = self._of_class(hardware_class)
         kinds = _kinds(mine)
-        ground = self._grounds.get(kinds, lambda: self._ground(kinds))
-        return joined(ground, self._own(mine))
+        runs = self._runs_of_kinds.get(kinds, lambda: self._quality_runs(kinds))
+        return build_variants(runs, self._own_attempts(mine))
 
-    def speeds(self) -> list[Variant]:
+    def speed_sample(self) -> list[Variant]:
         """As `Dataset.speeds` says; read in one go, since no class is looked at closer."""
-        rows = sample(self._ok)
-        attempts = self._whole(rows, self._figures(rows["attempt_id"].combine_chunks(), _NO_IDS))
-        return joined(Ground((), {}), attempts)
+        rows = sample_rates(self._ok)
+        attempts = self._read_attempts(
+            rows, self._figures(rows["attempt_id"].combine_chunks(), _NO_IDS)
+        )
+        return build_variants(QualityRuns((), {}), attempts)
 
-    def bare(self) -> list[Variant]:
+    def named_variants(self) -> list[Variant]:
         """As `Dataset.bare` says. One attempt at speed is enough to name a variant; noise floors
         are told by their figures."""
-        speed = self._ok.filter(_among(self._ok, "measure", SPEED)).group_by(_KEY)
+        speed = self._ok.filter(_is_any_of(self._ok, "measure", SPEED_MEASURES)).group_by(_KEY)
         ids = speed.aggregate([("attempt_id", "min")])["attempt_id_min"].combine_chunks()
-        tests = _among(self._ok, "measure", QUALITY)
+        tests = _is_any_of(self._ok, "measure", QUALITY_MEASURES)
         rows = self._ok.filter(pc.or_(tests, pc.is_in(self._ok["attempt_id"], value_set=ids)))
         texts = rows.filter(equal(rows, "measure", "quality"))["attempt_id"].combine_chunks()
         figures = self._results.read("metrics", METRICS, texts)
         floors = figures.filter(equal(figures, "name", "kld_mean"))
-        attempts = attempts_of(_bare(rows), floors, _none("samples"))
-        return joined(Ground(attempts, {}), attempts)
+        attempts = attempts_of(_rows_without_deferred(rows), floors, _empty_table("samples"))
+        return build_variants(QualityRuns(attempts, {}), attempts)
 
     def ids(self, hardware_class: str) -> pa.Array[Any]:
         """Attempts that the class's variants hang on."""
         mine = self._of_class(hardware_class)
-        beside = [one.id for one in self._beside(_kinds(mine))]
+        shared = [attempt.id for attempt in self._shared_attempts(_kinds(mine))]
         own = mine["attempt_id"].combine_chunks()
-        return pc.unique(pa.concat_arrays([own, pa.array(beside, pa.string())]))
+        return pc.unique(pa.concat_arrays([own, pa.array(shared, pa.string())]))
 
     def _of_class(self, hardware_class: str) -> pa.Table:
         return self._ok.filter(equal(self._ok, "hardware_class", hardware_class))
 
-    def _ground(self, kinds: Kinds) -> Ground:
+    def _quality_runs(self, kinds: Kinds) -> QualityRuns:
         items = [self._of_kind(kind).items for kind in kinds]
-        return Ground(self._beside(kinds), {name: of for one in items for name, of in one.items()})
+        return QualityRuns(
+            self._shared_attempts(kinds),
+            {name: of for kind_items in items for name, of in kind_items.items()},
+        )
 
-    def _beside(self, kinds: Kinds) -> list[Attempt]:
+    def _shared_attempts(self, kinds: Kinds) -> list[Attempt]:
         """What the variants of the device kinds hang on, wherever it was measured."""
-        found = {one.id: one for one in (*self._computations(kinds), *self._all_texts())}
+        by_id = {
+            attempt.id: attempt for attempt in (*self._computations(kinds), *self._all_texts())
+        }
         for kind in kinds:
-            found |= {one.id: one for one in self._of_kind(kind).attempts}
-        return sorted(found.values(), key=lambda one: one.id)
+            by_id |= {attempt.id: attempt for attempt in self._of_kind(kind).attempts}
+        return sorted(by_id.values(), key=lambda attempt: attempt.id)
 
     def _of_kind(self, device_kind: str | None) -> Shared:
         return self._shared.get(device_kind, lambda: self._read_kind(device_kind))
 
-    def _own(self, rows: pa.Table) -> list[Attempt]:
+    def _own_attempts(self, rows: pa.Table) -> list[Attempt]:
         """The class's attempts with what they say of node and model."""
-        alone = rows.filter(~pc.field("measure").isin(QUALITY))["attempt_id"].combine_chunks()
+        alone = rows.filter(~pc.field("measure").isin(QUALITY_MEASURES))[
+            "attempt_id"
+        ].combine_chunks()
         series = self._results.read("samples", ("name", "values"), alone)
         late = rows.filter(pc.field("measure") == "latency")["attempt_id"].combine_chunks()
-        return self._whole(rows, self._figures(alone, late), series)
+        return self._read_attempts(rows, self._figures(alone, late), series)
 
-    def _whole(
+    def _read_attempts(
         self, rows: pa.Table, figures: pa.Table, series: pa.Table | None = None
     ) -> list[Attempt]:
         ids = rows["attempt_id"].combine_chunks()
@@ -131,20 +140,24 @@ class Gathering:
             row["attempt_id"]: row for row in _facts(self._results.read("attempts", FACTS, ids))
         }
         whole = [row | of_id[row["attempt_id"]] for row in rows.select(ROWS).to_pylist()]
-        found = attempts_of(whole, figures, _none("samples") if series is None else series)
-        return sorted(found, key=lambda one: one.id)
+        attempts = attempts_of(
+            whole, figures, _empty_table("samples") if series is None else series
+        )
+        return sorted(attempts, key=lambda attempt: attempt.id)
 
     def _read_kind(self, device_kind: str | None) -> Shared:
         rows = self._ok.filter(
-            _same("device_kind", device_kind) & pc.field("measure").isin(QUALITY)
+            _is_value("device_kind", device_kind) & pc.field("measure").isin(QUALITY_MEASURES)
         )
         ids = rows["attempt_id"].combine_chunks()
         texts = rows.filter(pc.field("measure") == "quality")["attempt_id"].combine_chunks()
-        found = attempts_of(_bare(rows), self._figures(ids, texts), _none("samples"))
-        tasks = [one for one in found if one.measure == "tasks"]
-        asked = pa.array([one.id for one in tasks], pa.string())
-        items = self._results.read("items", ("item", "score", "chance"), asked)
-        return Shared(found, item_rows(items, tasks))
+        attempts = attempts_of(
+            _rows_without_deferred(rows), self._figures(ids, texts), _empty_table("samples")
+        )
+        tasks = [attempt for attempt in attempts if attempt.measure == "tasks"]
+        task_ids = pa.array([attempt.id for attempt in tasks], pa.string())
+        items = self._results.read("items", ("item", "score", "chance"), task_ids)
+        return Shared(attempts, item_rows(items, tasks))
 
     def _figures(self, ids: pa.Array[Any], whole: pa.Array[Any]) -> pa.Table:
         """Metrics of the attempts: all of those in `whole`."""
@@ -156,19 +169,21 @@ class Gathering:
         """All attempts at text quality, without figures: what was compared with what."""
         if self._texts is None:
             rows = self._ok.filter(pc.field("measure") == "quality")
-            self._texts = attempts_of(_bare(rows), _none("metrics"), _none("samples"))
+            self._texts = attempts_of(
+                _rows_without_deferred(rows), _empty_table("metrics"), _empty_table("samples")
+            )
         return self._texts
 
     def _computations(self, kinds: Kinds) -> list[Attempt]:
         """One attempt, without figures, of each way in which a reference was computed for speed or
         tasks on the device kinds, wherever that was."""
         texts = self._all_texts()
-        references = {str(one.workload.get("reference")).partition("@")[0] for one in texts}
+        references = {str(attempt.workload.get("reference")).partition("@")[0] for attempt in texts}
         rows = self._ok.filter(
             pc.and_(
-                _among(self._ok, "device_kind", [kind for kind in kinds if kind is not None]),
+                _is_any_of(self._ok, "device_kind", [kind for kind in kinds if kind is not None]),
                 pc.and_(
-                    _among(self._ok, "artifact_id", sorted(references)),
+                    _is_any_of(self._ok, "artifact_id", sorted(references)),
                     pc.not_equal(self._ok["measure"], pa.scalar("quality")),
                 ),
             )
@@ -176,7 +191,9 @@ class Gathering:
         keys = ["artifact_id", "backend", "options", "device_kind"]
         firsts = rows.group_by(keys).aggregate([("attempt_id", "min")])["attempt_id_min"]
         chosen = rows.filter(pc.is_in(rows["attempt_id"], value_set=firsts.combine_chunks()))
-        return attempts_of(_bare(chosen), _none("metrics"), _none("samples"))
+        return attempts_of(
+            _rows_without_deferred(chosen), _empty_table("metrics"), _empty_table("samples")
+        )
 
 
 def _facts(table: pa.Table) -> list[dict[str, Any]]:
@@ -184,8 +201,8 @@ def _facts(table: pa.Table) -> list[dict[str, Any]]:
     names = [name for name in table.column_names if name != "environment"]
     columns = [_shared_values(table[name]) for name in names]
     rows = [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
-    for row, told in zip(rows, _told(table["environment"]), strict=True):
-        row["environment"] = told
+    for row, pairs in zip(rows, _used_environment(table["environment"]), strict=True):
+        row["environment"] = pairs
     return rows
 
 
@@ -197,9 +214,9 @@ def _shared_values(column: pa.ChunkedArray[Any]) -> list[Any]:
     return [values[place] for place in places.to_pylist()]
 
 
-def _told(environments: pa.ChunkedArray[Any]) -> list[list[tuple[str, str]]]:
+def _used_environment(environments: pa.ChunkedArray[Any]) -> list[list[tuple[str, str]]]:
     """What each environment says of USED."""
-    found: list[list[tuple[str, str]]] = [[] for _ in range(len(environments))]
+    by_row: list[list[tuple[str, str]]] = [[] for _ in range(len(environments))]
     start = 0
     chunks: Any = environments.chunks  # of maps, whose parts Arrow's stubs do not know
     for chunk in chunks:
@@ -212,14 +229,14 @@ def _told(environments: pa.ChunkedArray[Any]) -> list[list[tuple[str, str]]]:
         pairs = (part.take(pa.array(places)).to_pylist() for part in (chunk.keys, chunk.items))
         for row, key, value in zip(rows.tolist(), *pairs, strict=True):
             if value is not None:
-                found[row].append((key, value))
+                by_row[row].append((key, value))
         start += len(chunk)
-    return found
+    return by_row
 
 
-def _bare(rows: pa.Table) -> list[dict[str, Any]]:
+def _rows_without_deferred(rows: pa.Table) -> list[dict[str, Any]]:
     """Rows without the columns that are read later."""
-    missing: dict[str, Any] = dict.fromkeys(LATER)
+    missing: dict[str, Any] = dict.fromkeys(DEFERRED)
     return [row | missing for row in rows.select(ROWS).to_pylist()]
 
 
@@ -227,14 +244,14 @@ def _kinds(rows: pa.Table) -> Kinds:
     return tuple(sorted(pc.unique(rows["device_kind"]).to_pylist(), key=str))
 
 
-def _among(rows: pa.Table, column: str, values: Sequence[str]) -> pa.BooleanArray:
+def _is_any_of(rows: pa.Table, column: str, values: Sequence[str]) -> pa.BooleanArray:
     return pc.is_in(rows[column], value_set=pa.array(values, pa.string()))
 
 
-def _same(column: str, value: str | None) -> pc.Expression:
+def _is_value(column: str, value: str | None) -> pc.Expression:
     field = pc.field(column)
     return field.is_null() if value is None else field == value
 
 
-def _none(table: str) -> pa.Table:
+def _empty_table(table: str) -> pa.Table:
     return TABLES[table].empty_table()

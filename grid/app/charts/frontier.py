@@ -143,7 +143,7 @@ def hover(front: Frontier, point: FrontierPoint, labels: Labels, ties_too: bool 
 
 
 def probability(point: FrontierPoint) -> str:
-    if point.variant.unsure_unknown:
+    if point.variant.lacks_uncertainty:
         return "probability - (no uncertainty is known)"
     return f"probability {share(point.probability)}"
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from grid.analysis import Variant
-from grid.analysis.labels import told_apart
+from grid.analysis.labels import disambiguating_labels
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Labels:
     _added: Mapping[str, str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_added", told_apart(self.variants))
+        object.__setattr__(self, "_added", disambiguating_labels(self.variants))
 
     def full(self, variant: Variant) -> str:
         return f"{variant.model} {self.short(variant)}"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import plotly.graph_objects as go
 
-from grid.analysis.sensitivity import Cell, Sensitivity, TextRow
+from grid.analysis.sensitivity import RetainedQuality, Sensitivity, TextRow
 from grid.app.charts.labels import Labels
 from grid.app.charts.quantities import share, short
 from grid.app.charts.theme import SMALL, Look, figure, write_at
@@ -25,8 +25,8 @@ def heatmap_figure(found: Sensitivity, labels: Labels, look: Look) -> go.Figure:
     The colour's scale ends at the worst cell, so it is a scale of this chart alone.
     """
     drawn = figure(look, height=int(90 + ROW * len(found.variants)))
-    cells = [[found.cells[name, v.id] for name in found.classes] for v in found.variants]
-    values = [[c.retained.value if c.retained else None for c in row] for row in cells]
+    cells = [[found.retained[name, v.id] for name in found.classes] for v in found.variants]
+    values = [[c.share.value if c.share else None for c in row] for row in cells]
     known = [value for row in values for value in row if value is not None]
     low = min([*known, 0.9])
     drawn.add_heatmap(
@@ -50,7 +50,7 @@ def heatmap_figure(found: Sensitivity, labels: Labels, look: Look) -> go.Figure:
 
 def _texts(
     drawn: go.Figure,
-    cells: Sequence[Sequence[Cell]],
+    cells: Sequence[Sequence[RetainedQuality]],
     found: Sensitivity,
     labels: Labels,
     low: float,
@@ -60,7 +60,7 @@ def _texts(
     texts = []
     for row, variant in zip(cells, found.variants, strict=True):
         for cell in row:
-            value = cell.retained.value if cell.retained else None
+            value = cell.share.value if cell.share else None
             along = 0.5 if value is None else (value - low) / (1 - low)
             ink = look.ink if value is None else "#FFFFFF" if not 0.22 < along < 0.8 else "#1A1A1A"
             font = {"size": SMALL, "color": ink}
@@ -69,16 +69,16 @@ def _texts(
     write_at(drawn, texts, look)
 
 
-def cell_hover(cell: Cell, labels: Labels) -> str:
+def cell_hover(cell: RetainedQuality, labels: Labels) -> str:
     head = f"<b>{labels.full(cell.variant)}, {cell.task_class}</b>"
-    if cell.retained is None:
+    if cell.share is None:
         return f"{head}<br>not known: {cell.reason}"
     return f"{head}<br>keeps {kept(cell)}<br>{cell.n} items"
 
 
-def kept(cell: Cell) -> str:
+def kept(cell: RetainedQuality) -> str:
     """`97 % (93 to 101)`."""
-    found = cell.retained
+    found = cell.share
     if found is None:
         return "-"
     if found.low is None or found.high is None:

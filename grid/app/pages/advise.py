@@ -18,21 +18,24 @@ from grid.advice.sentences import (
     weights_text,
 )
 from grid.analysis.dataset import Dataset
-from grid.app import sidebar as shell
-from grid.app.pages.advise_form import asked
+from grid.app.advise_form import asked
+from grid.app.page_parts import heading, show_table, warn_third_party
+from grid.app.pages import Page
+from grid.app.store import open_dataset
 from grid.units import format_bytes
 
+PAGE = Page("Advise", path="advise", rank=60)
 
-def page() -> None:
-    """Draw the page."""
-    shell.question("What should I run on this machine?")
-    dataset = shell.opened()
+
+def draw() -> None:
+    heading("What should I run on this machine?")
+    dataset = open_dataset()
     if dataset is None:
         return
     ask = asked(dataset)
-    advice = _advice((dataset.shown, dataset.fingerprint, repr(ask)), dataset, ask)
+    advice = _advice((dataset.display_name, dataset.fingerprint, repr(ask)), dataset, ask)
     if advice.pick is not None:
-        shell.third_party([advice.pick.variant])
+        warn_third_party([advice.pick.variant])
     st.subheader(_capital(headline(advice)), anchor=False)
     if advice.pick is not None:
         _figures(advice.pick)
@@ -106,7 +109,7 @@ def _rivals(advice: Advice) -> None:
     if not advice.rejected:
         return
     st.subheader("Why each of the others lost", anchor=False)
-    shell.table(rivals_table(advice), "advise_rivals")
+    show_table(rivals_table(advice), "advise_rivals")
 
 
 def rivals_table(advice: Advice) -> dict[str, list[str]]:

@@ -8,32 +8,34 @@ import streamlit as st
 
 from grid.analysis import Posterior, Variant
 from grid.analysis.duels import Bang, Duel, bang, duels
-from grid.app import sidebar as shell
 from grid.app.charts.bubbles import bubble_figure
 from grid.app.charts.dots import Dot, dots_figure
 from grid.app.charts.labels import Labels
 from grid.app.charts.quantities import series_by, short
-from grid.app.sidebar import View
+from grid.app.page_parts import CHART, answer, current_look, heading, note, show_table
+from grid.app.pages import Page
+from grid.app.sidebar import Selection, select_variants
 from grid.units import format_bytes
+
+PAGE = Page("Bang per bit", path="bang", rank=20)
 
 MOST_ROWS = 20
 """Variants in the chart; the table has all."""
 
 
-def page() -> None:
-    """Draw the page."""
-    shell.question("Which gives the most quality for its size?")
-    view = shell.view()
+def draw() -> None:
+    heading("Which gives the most quality for its size?")
+    view = select_variants()
     if view is None:
         return
-    rows = bang(view.belief)
+    rows = bang(view.posterior)
     if not rows:
-        shell.said(
+        note(
             f"No quality was measured on {view.hardware.name}: tasks give it (`grid sweep` with "
             "`tasks` among its measures)."
         )
         return
-    shell.answer(sentence(rows, view.labels, view.hardware.name))
+    answer(sentence(rows, view.labels, view.hardware.name))
     _per_gib(rows, view.labels)
     _bubbles(view)
     _duels(view)
@@ -81,8 +83,8 @@ def _per_gib(rows: Sequence[Bang], labels: Labels) -> None:
         )
         for row in first
     ]  # fmt: skip
-    drawn = dots_figure(dots, "capability per GiB of weights", shell.look())
-    st.plotly_chart(drawn, key="bang_chart", config=shell.CHART)
+    drawn = dots_figure(dots, "capability per GiB of weights", current_look())
+    st.plotly_chart(drawn, key="bang_chart", config=CHART)
     if len(rows) > MOST_ROWS:
         st.caption(f"The first {MOST_ROWS} of {len(rows)}; the table has all.")
     with st.expander("As a table"):
@@ -92,38 +94,38 @@ def _per_gib(rows: Sequence[Bang], labels: Labels) -> None:
             "quality": [f"{_quality(row.variant):.3f}" for row in rows],
             "size": [format_bytes(row.variant.artifact_bytes) for row in rows],
         }
-        shell.table(frame, "bang_table")
+        show_table(frame, "bang_table")
 
 
-def _bubbles(view: View) -> None:
+def _bubbles(view: Selection) -> None:
     st.subheader("Speed, quality and size at once", anchor=False)
     both = [v for v in view.measured if v.decode_tps is not None]
     if not both:
-        shell.said("No variant has both a decode rate and a quality.")
+        note("No variant has both a decode rate and a quality.")
         return
     st.caption("Further right is faster, higher is better; the area is the size of the file.")
-    drawn = bubble_figure(both, view.labels, shell.look())
-    st.plotly_chart(drawn, key="bang_bubbles", config=shell.CHART)
+    drawn = bubble_figure(both, view.labels, current_look())
+    st.plotly_chart(drawn, key="bang_bubbles", config=CHART)
 
 
-def _duels(view: View) -> None:
+def _duels(view: Selection) -> None:
     st.subheader("Same size, different ways", anchor=False)
     tolerance = st.select_slider(
         "Sizes may differ by", [0.02, 0.05, 0.1, 0.15, 0.2], 0.1, key="bang_tolerance",
         format_func=lambda share: f"{share:.0%}".replace("%", " %"), persist_state="session",
     )  # fmt: skip
     shown = {variant.id for variant in view.variants}
-    everything = _found(view.whole_key, tolerance, view.whole)
+    everything = _found(view.whole_key, tolerance, view.whole_posterior)
     found = [duel for duel in everything if {duel.left.id, duel.right.id} <= shown]
     if not found:
-        shell.said("No two variants of different models or kinds of quantization are that alike.")
+        note("No two variants of different models or kinds of quantization are that alike.")
         return
-    shell.answer(duels_sentence(found, tolerance))
+    answer(duels_sentence(found, tolerance))
     st.caption(
         "Difference of quality with its 95 % interval over joint draws; p of the paired test on "
         "the items both were asked, corrected for all duels of the hardware class (Holm)."
     )
-    shell.table(duels_table(found, view.labels), "bang_duels")
+    show_table(duels_table(found, view.labels), "bang_duels")
 
 
 @st.cache_resource(max_entries=8, show_spinner="Comparing pairs")

@@ -10,11 +10,15 @@ from typing import Any
 import msgspec
 import streamlit as st
 
-from grid.app import sidebar as shell
-from grid.app.background_command import Job
+from grid.app.background_command import BackgroundCommand
 from grid.app.charts.quantities import short
+from grid.app.page_parts import answer, current_look, heading, note
+from grid.app.pages import Page
+from grid.app.store import open_dataset, store_address
 from grid.errors import InputError
 from grid.units import format_bytes, format_seconds
+
+PAGE = Page("Compare outputs", path="compare", rank=80)
 
 PROMPT = "The farmer went to the market and"
 
@@ -40,15 +44,14 @@ POLL_S = 0.5
 _MARKS = re.compile(r"([\\`*_{}\[\]()#+\-.!$~|<>:&])")
 
 
-def page() -> None:
-    """Draw the page."""
-    shell.question("Where do their words part?")
-    place = shell.store()
-    dataset = shell.opened()
+def draw() -> None:
+    heading("Where do their words part?")
+    place = store_address()
+    dataset = open_dataset()
     if dataset is None:
         return
     if all(any(one.origins) for one in dataset.classes):
-        shell.said(
+        note(
             "These figures are others'; only what was measured here can be run. "
             "`grid sweep` measures models of your own."
         )
@@ -57,7 +60,7 @@ def page() -> None:
     usable = [one for one in known if not one["reason"]]
     _unusable([one for one in known if one["reason"]])
     if not usable:
-        shell.said("None of the store's variants can be run on this machine.")
+        note("None of the store's variants can be run on this machine.")
         return
     _form(usable, place)
     _watched()
@@ -71,7 +74,7 @@ def page() -> None:
 )
 def _listed(fingerprint: str, place: str) -> list[dict[str, Any]]:
     """The store's variants, with the reason for each that cannot be run here. Raises InputError."""
-    job = Job(["compare", "--list", "--json", "--store", place], limit_s=LIST_S)
+    job = BackgroundCommand(["compare", "--list", "--json", "--store", place], limit_s=LIST_S)
     job.wait()
     for told in _events(job):
         if told["event"] == "variants":
@@ -79,11 +82,11 @@ def _listed(fingerprint: str, place: str) -> list[dict[str, Any]]:
     raise InputError(_failure(job, "what can be run here cannot be told"))
 
 
-def _events(job: Job) -> list[dict[str, Any]]:
+def _events(job: BackgroundCommand) -> list[dict[str, Any]]:
     return [msgspec.json.decode(line) for line in job.lines if line.startswith("{")]
 
 
-def _failure(job: Job, what: str) -> str:
+def _failure(job: BackgroundCommand, what: str) -> str:
     return f"{what}: {job.why_ended or job.error() or f'exit code {job.code}'}"
 
 
@@ -133,7 +136,7 @@ def first_choice(usable: Sequence[dict[str, Any]]) -> list[str]:
 
 def _busy() -> bool:
     job = st.session_state.get("compare_job")
-    return isinstance(job, Job) and job.running
+    return isinstance(job, BackgroundCommand) and job.running
 
 
 def _start(place: str, chosen: Sequence[str], prompt: str, tokens: int) -> None:
@@ -143,7 +146,7 @@ def _start(place: str, chosen: Sequence[str], prompt: str, tokens: int) -> None:
     if not prompt.strip():
         raise InputError("the prompt is empty; give a text to go on with")
     wanted = [part for one in chosen for part in ("--variant", one)]
-    st.session_state["compare_job"] = Job(
+    st.session_state["compare_job"] = BackgroundCommand(
         ["compare", "--store", place, *wanted, "--tokens", str(tokens), "--json", "--prompt", "-"],
         prompt,
         LIMIT_S,
@@ -153,7 +156,7 @@ def _start(place: str, chosen: Sequence[str], prompt: str, tokens: int) -> None:
 
 def _watched() -> None:
     job = st.session_state.get("compare_job")
-    if not isinstance(job, Job):
+    if not isinstance(job, BackgroundCommand):
         return
     if job.running:
         _watch()
@@ -170,7 +173,7 @@ def _watched() -> None:
 def _watch() -> None:
     """What the job is at, and a button that ends it; the page is drawn again when it has ended."""
     job = st.session_state.get("compare_job")
-    if not isinstance(job, Job) or not job.running:
+    if not isinstance(job, BackgroundCommand) or not job.running:
         st.rerun()
     doing = [told for told in _events(job) if told["event"] == "doing"]
     text = f"{doing[-1]['label']}: {doing[-1]['line']}" if doing else "starting"
@@ -182,7 +185,7 @@ def _watch() -> None:
 
 def _show(told: dict[str, Any]) -> None:
     outputs = told["outputs"]
-    shell.answer(plain(sentence(outputs)))
+    answer(plain(sentence(outputs)))
     st.text(f"After: {told['prompt']}")
     st.caption(
         "Always the likeliest token, so the same again gives the same. "
@@ -239,7 +242,7 @@ def _output(one: dict[str, Any]) -> None:
         return
     if one["note"]:
         st.caption(one["note"])
-    st.html(body(one, shell.look().muted))
+    st.html(body(one, current_look().muted))
     st.caption(figures(one))
 
 

@@ -8,8 +8,12 @@ import streamlit as st
 
 from grid.advice.folklore import CONTRADICTED, HOLDS, OPEN, Judgement, Verdict, judge_all, rules_of
 from grid.analysis.dataset import Dataset
-from grid.app import sidebar as shell
 from grid.app.charts.quantities import short
+from grid.app.page_parts import answer, heading, note, show_table, warn_third_party
+from grid.app.pages import Page
+from grid.app.store import open_dataset
+
+PAGE = Page("Folklore", path="folklore", rank=70)
 
 WORDS: dict[Verdict, str] = {
     HOLDS: "Holds",
@@ -19,10 +23,9 @@ WORDS: dict[Verdict, str] = {
 ALL = "All hardware classes"
 
 
-def page() -> None:
-    """Draw the page."""
-    shell.question("Do the usual rules hold here?")
-    dataset = shell.opened()
+def draw() -> None:
+    heading("Do the usual rules hold here?")
+    dataset = open_dataset()
     if dataset is None:
         return
     names = [one.name for one in dataset.classes]
@@ -30,10 +33,10 @@ def page() -> None:
     if len(names) > 1:
         chosen = st.selectbox("Judged by the rows of", [*names, ALL], key="folklore_class")
     classes = names if chosen == ALL else [chosen]
-    judged = _judged((dataset.shown, dataset.fingerprint, tuple(classes)), dataset, classes)
+    judged = _judged((dataset.display_name, dataset.fingerprint, tuple(classes)), dataset, classes)
     for name in classes:
-        shell.third_party(dataset.belief(name).variants)
-    shell.answer(sentence(judged))
+        warn_third_party(dataset.posterior(name).variants)
+    answer(sentence(judged))
     st.caption(
         "A rule holds, or is contradicted, where the rows say so with at least 95 % probability. "
         "The rules are common ones, as people tell them; how each is judged is in its details."
@@ -46,7 +49,7 @@ def page() -> None:
 
 @st.cache_resource(max_entries=4, show_spinner="Judging the rules")
 def _judged(key: Hashable, _dataset: Dataset, _classes: Sequence[str]) -> list[Judgement]:
-    beliefs = {name: _dataset.belief(name) for name in _classes}
+    beliefs = {name: _dataset.posterior(name) for name in _classes}
     return judge_all({name: one for name, one in beliefs.items() if one.variants}, rules_of(()))
 
 
@@ -65,7 +68,7 @@ def sentence(judged: Sequence[Judgement]) -> str:
 
 def _section(judged: Sequence[Judgement], several: bool) -> None:
     if not judged:
-        shell.said("None.")
+        note("None.")
     for judgement in judged:
         rule = judgement.rule
         with st.container(border=True):
@@ -92,4 +95,4 @@ def _section(judged: Sequence[Judgement], several: bool) -> None:
                     columns = {"what": list(names), "value": list(values)}
                     if several:
                         columns = {"hardware class": list(scopes), **columns}
-                    shell.table(columns, f"folklore_{rule.id}")
+                    show_table(columns, f"folklore_{rule.id}")

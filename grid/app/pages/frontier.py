@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from grid.analysis import AXES, Frontier, FrontierPoint, Variant, frontier
-from grid.app import sidebar as shell
 from grid.app.charts.frontier import frontier_figure, with_ties
 from grid.app.charts.labels import Labels
 from grid.app.charts.quantities import interval_of, ranged, share, written
-from grid.app.sidebar import View
-from grid.app.variant_details import show_cell
+from grid.app.page_parts import CHART, answer, current_look, heading, note, show_table
+from grid.app.pages import Page
+from grid.app.sidebar import Selection, select_variants
+from grid.app.variant_details import show_variant
 
 if TYPE_CHECKING:
     import pyarrow.compute as pc
+
+PAGE = Page("Frontier", path="frontier", rank=10)
 
 COSTS = {
     "artifact_bytes": "Size",
@@ -29,10 +32,9 @@ NAMED = 6
 """Variants that a sentence names; of more only the first and the last."""
 
 
-def page() -> None:
-    """Draw the page."""
-    shell.question("What does nothing else beat?")
-    view = shell.view()
+def draw() -> None:
+    heading("What does nothing else beat?")
+    view = select_variants()
     if view is None:
         return
     left, right = st.columns([3, 2], vertical_alignment="bottom")
@@ -48,23 +50,23 @@ def page() -> None:
     _failed(view, [status for status in statuses if status != "ok"])
 
 
-def _frontier(view: View, cost: str) -> None:
+def _frontier(view: Selection, cost: str) -> None:
     lack = _lack(view, cost)
     if lack:
-        shell.said(lack)
+        note(lack)
         if view.measured:
             return
         _plain(view)
         return
-    front = frontier(view.belief, cost)
-    shell.answer(sentence(front, view.hardware.name, view.labels))
-    drawn = frontier_figure(front, view.labels, shell.look(), _chosen(view))
+    front = frontier(view.posterior, cost)
+    answer(sentence(front, view.hardware.name, view.labels))
+    drawn = frontier_figure(front, view.labels, current_look(), _chosen(view))
     st.plotly_chart(
         drawn,
         key=f"frontier_{cost}",
         on_select=lambda: _clicked(view.labels, f"frontier_{cost}"),
         selection_mode="points",
-        config=shell.CHART,
+        config=CHART,
     )
     bars = " (of the likeliest on it)" if len(with_ties(front)) < len(front.points) else ""
     st.caption(
@@ -73,7 +75,7 @@ def _frontier(view: View, cost: str) -> None:
     )
     _left_out(front, view.labels)
     with st.expander("All of them as a table"):
-        shell.table(table(front, view.labels), "frontier_table")
+        show_table(table(front, view.labels), "frontier_table")
     with st.expander("What quality and probability mean"):
         _meaning(view, front)
     st.divider()
@@ -92,7 +94,9 @@ def sentence(front: Frontier, where: str, labels: Labels) -> str:
         named = " to ".join(
             f"{labels.full(point.variant)} ({written(point.x, front.x)})" for point in ends
         )
-    beaten = [point for point in front.points if not point.on and not point.variant.unsure_unknown]
+    beaten = [
+        point for point in front.points if not point.on and not point.variant.lacks_uncertainty
+    ]
     close = sum(point.probability >= 0.05 for point in beaten)
     verb = "this 1" if len(members) == 1 else f"these {len(members)}"
     text = f"On {where}, nothing beats {verb} of {total} in quality against {front.x.title}: "
@@ -108,7 +112,9 @@ def table(front: Frontier, labels: Labels) -> dict[str, list[str]]:
         front.x.title: [_ranged(p, front, "x") for p in points],
         "quality": [_ranged(p, front, "y") for p in points],
         "on it": ["yes" if p.on else "no" for p in points],
-        "probability": ["-" if p.variant.unsure_unknown else share(p.probability) for p in points],
+        "probability": [
+            "-" if p.variant.lacks_uncertainty else share(p.probability) for p in points
+        ],
         "ties in quality": [_ties(p, front.y.name, labels, tied) for p in points],
         f"ties in {front.x.title}": [_ties(p, front.x.name, labels, tied) for p in points],
         "engine": [p.variant.backend for p in points],
@@ -130,7 +136,7 @@ def _ranged(point: FrontierPoint, front: Frontier, which: str) -> str:
     return ranged(value, found.low, found.high, axis) if found else written(value, axis)
 
 
-def _lack(view: View, cost: str) -> str:
+def _lack(view: Selection, cost: str) -> str:
     """Why there is no frontier to draw, in a sentence; empty where there is one."""
     if not view.measured:
         missing = sorted({name for variant in view.variants for name in variant.missing})
@@ -146,7 +152,7 @@ def _lack(view: View, cost: str) -> str:
     return ""
 
 
-def _chosen(view: View) -> str:
+def _chosen(view: Selection) -> str:
     variant = view.labels.by_text().get(str(st.session_state.get("frontier_variant")))
     return variant.id if variant else ""
 
@@ -165,7 +171,7 @@ def _first(value: object) -> object:
     return value[0] if isinstance(value, list) and value else value
 
 
-def _details(view: View) -> None:
+def _details(view: Selection) -> None:
     names = view.labels.by_text()
     there = {variant.id for variant in view.variants}
     shown = [name for name, variant in names.items() if variant.id in there]
@@ -176,7 +182,7 @@ def _details(view: View) -> None:
         key="frontier_variant",
     )  # fmt: skip
     if name:
-        show_cell(view.dataset, names[name], name, "frontier_cell")
+        show_variant(view.dataset, names[name], name, "frontier_cell")
 
 
 def _left_out(front: Frontier, labels: Labels) -> None:
@@ -187,10 +193,10 @@ def _left_out(front: Frontier, labels: Labels) -> None:
                 "variant": [labels.full(variant) for variant, _ in front.left_out],
                 "why": [why for _, why in front.left_out],
             }
-            shell.table(frame, "frontier_left_out")
+            show_table(frame, "frontier_left_out")
 
 
-def _meaning(view: View, front: Frontier) -> None:
+def _meaning(view: Selection, front: Frontier) -> None:
     weights = next(iter(view.measured)).weights
     shares = ", ".join(f"{name} {share(weight)}" for name, weight in weights.items())
     st.markdown(
@@ -201,7 +207,7 @@ def _meaning(view: View, front: Frontier) -> None:
         st.caption(line)
 
 
-def _plain(view: View) -> None:
+def _plain(view: Selection) -> None:
     """What was measured without a quality."""
     columns = ("artifact_bytes", "decode_tps", "prefill_tps", "peak_rss_bytes")
     frame = {"variant": [view.labels.full(variant) for variant in view.variants]}
@@ -209,7 +215,7 @@ def _plain(view: View) -> None:
         figures = [_figure(variant, name) for variant in view.variants]
         if set(figures) != {"-"}:
             frame[AXES[name].title] = figures
-    shell.table(frame, "frontier_plain")
+    show_table(frame, "frontier_plain")
     st.divider()
     _details(view)
 
@@ -219,7 +225,7 @@ def _figure(variant: Variant, name: str) -> str:
     return written(found.value if found else None, AXES[name])
 
 
-def _statuses(view: View) -> list[str]:
+def _statuses(view: Selection) -> list[str]:
     """The statuses to show; cells that gave no figure have one too."""
     counts = _counts(view.whole_key, view)
     return st.multiselect(
@@ -230,7 +236,7 @@ def _statuses(view: View) -> list[str]:
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
-def _counts(key: Hashable, _view: View) -> dict[str, int]:
+def _counts(key: Hashable, _view: Selection) -> dict[str, int]:
     mine = _view.dataset.overview.final.filter(_here(_view))
     found = mine.group_by("status").aggregate([([], "count_all")]).to_pylist()
     return {
@@ -239,13 +245,13 @@ def _counts(key: Hashable, _view: View) -> dict[str, int]:
     }
 
 
-def _here(view: View) -> pc.Expression:
+def _here(view: Selection) -> pc.Expression:
     import pyarrow.compute as pc
 
     return pc.field("hardware_class") == view.hardware.name
 
 
-def _failed(view: View, statuses: Sequence[str]) -> None:
+def _failed(view: Selection, statuses: Sequence[str]) -> None:
     """The cells that gave no figure, with why."""
     if not statuses:
         return
@@ -255,4 +261,4 @@ def _failed(view: View, statuses: Sequence[str]) -> None:
     wanted = _here(view) & pc.field("status").isin(list(statuses))
     rows = view.dataset.overview.final.filter(wanted).select(columns).to_pandas()
     st.markdown(f"**{len(rows)} cell{'' if len(rows) == 1 else 's'} without a figure**")
-    shell.table(rows, "frontier_failed")
+    show_table(rows, "frontier_failed")

@@ -8,11 +8,14 @@ import streamlit as st
 
 from grid.advice import BUDGETS_GB
 from grid.analysis.memory import KV_TYPES, Fit, fits
-from grid.app import sidebar as shell
 from grid.app.charts.labels import Labels
 from grid.app.charts.memory import FAR, memory_figure
-from grid.app.sidebar import View
+from grid.app.page_parts import CHART, answer, current_look, heading, show_table
+from grid.app.pages import Page
+from grid.app.sidebar import Selection, select_variants
 from grid.units import GIB, format_bytes
+
+PAGE = Page("Memory", path="memory", rank=50)
 
 CONTEXTS = (512, 1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072)
 CONTEXT = 4096
@@ -21,10 +24,9 @@ MOST_ROWS = 20
 """Variants in the chart; the table has all."""
 
 
-def page() -> None:
-    """Draw the page."""
-    shell.question("What fits in memory?")
-    view = shell.view()
+def draw() -> None:
+    heading("What fits in memory?")
+    view = select_variants()
     if view is None:
         return
     left, middle, right = st.columns([2, 2, 1])
@@ -38,13 +40,13 @@ def page() -> None:
         persist_state="session",
     )  # fmt: skip
     found = fits(view.variants, budget, context, kv_type)
-    shell.answer(sentence(found, view.labels, budget, context))
+    answer(sentence(found, view.labels, budget, context))
     st.caption(
         "Weights + KV cache of the whole context + the engine's overhead. What the system and the "
         "desktop take is not in it: give what is really free, or see Advise, which knows machines."
     )
     _chart(found, view, budget)
-    shell.table(table(found, view.labels), "memory_table")
+    show_table(table(found, view.labels), "memory_table")
     _notes(found, view.labels)
 
 
@@ -113,15 +115,15 @@ def _budget(place: st.delta_generator.DeltaGenerator) -> float:
     )
 
 
-def _chart(found: Sequence[Fit], view: View, budget: float) -> None:
+def _chart(found: Sequence[Fit], view: Selection, budget: float) -> None:
     known = sorted(
         (one for one in found if one.footprint.total is not None),
         key=lambda one: (one.footprint.total or 0, one.footprint.variant.id),
     )
     if not known:
         return
-    drawn = memory_figure(known[-MOST_ROWS:], view.labels, budget, shell.look())
-    st.plotly_chart(drawn, key="memory_chart", config=shell.CHART)
+    drawn = memory_figure(known[-MOST_ROWS:], view.labels, budget, current_look())
+    st.plotly_chart(drawn, key="memory_chart", config=CHART)
     if budget >= FAR * (known[-1].footprint.total or 0):
         st.caption(f"The budget, {format_bytes(budget)}, is far to the right of the chart.")
     if len(known) > MOST_ROWS:

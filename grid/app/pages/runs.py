@@ -10,13 +10,30 @@ from typing import Any
 import streamlit as st
 
 from grid.analysis.dataset import Dataset, HardwareClass
-from grid.analysis.dataset.runs import Account, Failure, NodeSeen, Run, account
-from grid.analysis.dataset.suspect_figures import DRIFT, OTHERS, OUTLIERS, Doubt, doubts_on
-from grid.app import sidebar as shell
-from grid.app.import_export import counted, export_buttons, import_form
+from grid.analysis.dataset.runs import (
+    FailureGroup,
+    NodeSummary,
+    RunsReport,
+    SweepSummary,
+    runs_report,
+)
+from grid.analysis.dataset.suspect_figures import (
+    DRIFT,
+    OTHERS,
+    OUTLIERS,
+    SuspectFigure,
+    suspect_figures_on,
+)
+from grid.app.import_export import count_text, export_buttons, import_form
+from grid.app.page_parts import answer, heading, note
+from grid.app.pages import Page
+from grid.app.sidebar import choose_class
+from grid.app.store import open_dataset, store_address
 from grid.errors import GridError
-from grid.results.heartbeat import EVERY_S, Running, Seen, running
+from grid.results.heartbeat import EVERY_S, RunningSweep, SweepStatus, running_sweeps
 from grid.units import format_seconds
+
+PAGE = Page("Runs", path="runs", rank=90)
 
 FINE = ("ok", "skipped")
 
@@ -31,16 +48,15 @@ EXAMPLES = 3
 """Cells that a failure names."""
 
 
-def page() -> None:
-    """Draw the page."""
-    shell.question("What was run, and what went wrong?")
-    place = shell.store()
+def draw() -> None:
+    heading("What was run, and what went wrong?")
+    place = store_address()
     _live(place)
-    dataset = shell.opened()
+    dataset = open_dataset()
     if dataset is not None:
         told = _account(dataset.fingerprint, dataset)
-        shell.answer(sentence(told))
-        _sweeps(told.runs)
+        answer(sentence(told))
+        _sweeps(told.sweeps)
         _failures(told.failures)
         _nodes(told.nodes)
         _doubts(dataset)
@@ -48,21 +64,23 @@ def page() -> None:
     import_form(place, dataset)
 
 
-def sentence(told: Account) -> str:
+def sentence(told: RunsReport) -> str:
     """`1 sweep measured 314 cells on 1 node; nothing failed.`"""
-    measured = [run for run in told.runs if not run.origin]
+    measured = [run for run in told.sweeps if not run.origin]
     ok = sum(run.cells.get("ok", 0) for run in measured)
     failed = sum(len(one.labels) for one in told.failures if one.status != "skipped")
     skipped = sum(len(one.labels) for one in told.failures if one.status == "skipped")
     parts = []
     if measured:
-        where = counted(len(told.nodes), "node")
-        parts.append(f"{counted(len(measured), 'sweep')} measured {counted(ok, 'cell')} on {where}")
-    if imported := len(told.runs) - len(measured):
-        parts.append(f"{counted(imported, 'import')} brought figures of others")
-    parts.append(f"{counted(failed, 'cell')} failed" if failed else "nothing failed")
+        where = count_text(len(told.nodes), "node")
+        parts.append(
+            f"{count_text(len(measured), 'sweep')} measured {count_text(ok, 'cell')} on {where}"
+        )
+    if imported := len(told.sweeps) - len(measured):
+        parts.append(f"{count_text(imported, 'import')} brought figures of others")
+    parts.append(f"{count_text(failed, 'cell')} failed" if failed else "nothing failed")
     if skipped:
-        parts.append(f"{counted(skipped, 'cell')} could not be tried")
+        parts.append(f"{count_text(skipped, 'cell')} could not be tried")
     return "; ".join(parts) + "."
 
 
@@ -70,7 +88,7 @@ def sentence(told: Account) -> str:
 def _live(place: str) -> None:
     """Sweeps that run now. Their rows are read when the last of them has ended."""
     try:
-        seen = running(place)
+        seen = running_sweeps(place)
     except GridError:
         return  # the page itself says what is wrong with the store
     for one in seen:
@@ -82,8 +100,8 @@ def _live(place: str) -> None:
     st.session_state["runs_alive"] = alive
 
 
-def _progress(seen: Seen) -> None:
-    told = seen.running
+def _progress(seen: RunningSweep) -> None:
+    told = seen.status
     if not seen.alive:
         st.warning(
             f"{told.sweep} on {told.host} stopped after {told.done} of {told.cells} cells: "
@@ -97,9 +115,9 @@ def _progress(seen: Seen) -> None:
     st.caption(f"On {places}{at}; started {told.started}, last heard of {told.updated}.")
 
 
-def far(told: Running) -> str:
+def far(told: SweepStatus) -> str:
     """How far a sweep is: `120 of 314 cells, 2 failed, about 3 min left`."""
-    parts = [f"{told.done} of {counted(told.cells, 'cell')}"]
+    parts = [f"{told.done} of {count_text(told.cells, 'cell')}"]
     if told.failed:
         parts.append(f"{told.failed} failed")
     if told.measured:
@@ -110,11 +128,11 @@ def far(told: Running) -> str:
 
 
 @st.cache_data(max_entries=3, show_spinner=False)
-def _account(fingerprint: str, _dataset: Dataset) -> Account:
-    return account(_dataset)
+def _account(fingerprint: str, _dataset: Dataset) -> RunsReport:
+    return runs_report(_dataset)
 
 
-def _sweeps(found: Sequence[Run]) -> None:
+def _sweeps(found: Sequence[SweepSummary]) -> None:
     st.subheader("Sweeps", anchor=False)
     _table(
         [
@@ -141,10 +159,10 @@ def _sweeps(found: Sequence[Run]) -> None:
     )
 
 
-def _failures(found: Sequence[Failure]) -> None:
+def _failures(found: Sequence[FailureGroup]) -> None:
     st.subheader("Failures", anchor=False)
     if not found:
-        shell.said("Every cell has a figure: nothing failed and nothing was skipped.")
+        note("Every cell has a figure: nothing failed and nothing was skipped.")
         return
     _table(
         [
@@ -162,10 +180,10 @@ def _failures(found: Sequence[Failure]) -> None:
     )
 
 
-def _nodes(found: Sequence[NodeSeen]) -> None:
+def _nodes(found: Sequence[NodeSummary]) -> None:
     st.subheader("Nodes", anchor=False)
     if not found:
-        shell.said("No node of yours has measured anything here.")
+        note("No node of yours has measured anything here.")
         return
     _table(
         [
@@ -194,9 +212,9 @@ def _doubts(dataset: Dataset) -> None:
     st.subheader("Figures to look at twice", anchor=False)
     if not dataset.classes:
         return
-    hardware = shell.choose_class(dataset, "runs_hardware")
+    hardware = choose_class(dataset, "runs_hardware")
     found = _doubts_of(dataset.fingerprint, hardware.name, dataset)
-    shell.answer(doubt_sentence(found, hardware))
+    answer(doubt_sentence(found, hardware))
     if found:
         _table(
             [
@@ -207,20 +225,20 @@ def _doubts(dataset: Dataset) -> None:
         )
 
 
-def doubt_sentence(found: Sequence[Doubt], hardware: HardwareClass) -> str:
+def doubt_sentence(found: Sequence[SuspectFigure], hardware: HardwareClass) -> str:
     """How many figures of a class are to be doubted, by kind."""
     if not found:
         return f"Nothing on {hardware.name} drifted, strayed or was disturbed."
     counts = Counter(one.kind for one in found)
     told = ", ".join(
-        f"{counted(counts[kind], 'cell')} {KINDS[kind][1]}" for kind in KINDS if counts[kind]
+        f"{count_text(counts[kind], 'cell')} {KINDS[kind][1]}" for kind in KINDS if counts[kind]
     )
     return f"On {hardware.name}, {told}. `grid sweep --fresh` on a quiet machine measures again."
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
-def _doubts_of(fingerprint: str, hardware_class: str, _dataset: Dataset) -> list[Doubt]:
-    return doubts_on(_dataset, hardware_class)
+def _doubts_of(fingerprint: str, hardware_class: str, _dataset: Dataset) -> list[SuspectFigure]:
+    return suspect_figures_on(_dataset, hardware_class)
 
 
 def _table(rows: Sequence[dict[str, Any]], key: str) -> None:
@@ -228,7 +246,7 @@ def _table(rows: Sequence[dict[str, Any]], key: str) -> None:
         st.dataframe(list(rows), hide_index=True)
 
 
-def took(run: Run) -> str:
+def took(run: SweepSummary) -> str:
     """From the first attempt's beginning to the last one's end."""
     if run.first is None or run.last is None:
         return "-"

@@ -10,12 +10,16 @@ import streamlit as st
 from grid.analysis import Variant
 from grid.analysis.posterior import subset
 from grid.analysis.sensitivity import Cliff, Sensitivity, TextRow, cliff, sensitivity
-from grid.app import sidebar as shell
 from grid.app.charts.dots import Dot, dots_figure
 from grid.app.charts.labels import Labels
 from grid.app.charts.quantities import share, short
 from grid.app.charts.sensitivity import difference_figure, divergence_figure, heatmap_figure, kept
+from grid.app.page_parts import CHART, answer, current_look, heading, note, show_table
+from grid.app.pages import Page
+from grid.app.sidebar import choose_model, select_variants
 from grid.results.statistics import Interval
+
+PAGE = Page("Sensitivity", path="sensitivity", rank=30)
 
 TEXTS = {
     "kld": "KL divergence",
@@ -26,18 +30,17 @@ TEXT_COLUMNS = ("mean", "median", "p90", "p99", "p999", "max")
 DP_COLUMNS = ("mean", "rms", "p01", "p10", "median", "p90", "p99")
 
 
-def page() -> None:
-    """Draw the page."""
-    shell.question("What does quantization cost, and which task pays?")
-    view = shell.view()
+def draw() -> None:
+    heading("What does quantization cost, and which task pays?")
+    view = select_variants()
     if view is None:
         return
-    model = shell.choose_model(view, "sensitivity_model")
+    model = choose_model(view, "sensitivity_model")
     mine = [variant for variant in view.variants if variant.model == model]
-    whole = [variant for variant in view.whole.variants if variant.model == model]
+    whole = [variant for variant in view.whole_posterior.variants if variant.model == model]
     found = shown(_found((view.whole_key, model), whole), mine)
-    edge = cliff(subset(view.belief, {variant.id for variant in mine}))
-    shell.answer(sentence(edge, found, view.labels))
+    edge = cliff(subset(view.posterior, {variant.id for variant in mine}))
+    answer(sentence(edge, found, view.labels))
     for line in notes(mine, model):
         st.caption(line)
     _heatmap(found, view.labels)
@@ -82,8 +85,8 @@ def sentence(edge: Cliff, found: Sensitivity, labels: Labels) -> str:
 
 def worst_class(found: Sensitivity, variant: Variant) -> str:
     """`math (81 %)`, of the classes whose retained quality is known."""
-    cells = [found.cells[name, variant.id] for name in found.classes]
-    known = [(cell.retained.value, cell.task_class) for cell in cells if cell.retained]
+    cells = [found.retained[name, variant.id] for name in found.classes]
+    known = [(cell.share.value, cell.task_class) for cell in cells if cell.share]
     if not known:
         return ""
     value, name = min(known)
@@ -109,26 +112,26 @@ def notes(variants: Sequence[Variant], model: str) -> list[str]:
 def _heatmap(found: Sensitivity, labels: Labels) -> None:
     st.subheader("Kept of the 16-bit quality", anchor=False)
     if not found.classes:
-        shell.said("No task was measured of this model, so nothing is known to be kept or lost.")
+        note("No task was measured of this model, so nothing is known to be kept or lost.")
         return
-    reasons = sorted({cell.reason for cell in found.cells.values()})
-    if all(cell.retained is None for cell in found.cells.values()):
-        shell.said(f"Nothing is known to be kept or lost: {'; '.join(reasons)}.")
+    reasons = sorted({cell.reason for cell in found.retained.values()})
+    if all(cell.share is None for cell in found.retained.values()):
+        note(f"Nothing is known to be kept or lost: {'; '.join(reasons)}.")
         return
     st.caption(
         "(score - chance) / (16-bit score - chance) over the items that both were asked. A dash: "
         "not known; its reason is in the table. Over 100 % is better than 16 bits."
     )
     st.plotly_chart(
-        heatmap_figure(found, labels, shell.look()), key="sensitivity_map", config=shell.CHART
+        heatmap_figure(found, labels, current_look()), key="sensitivity_map", config=CHART
     )
     with st.expander("As a table, with 95 % intervals"):
-        shell.table(heat_table(found, labels), "sensitivity_table")
+        show_table(heat_table(found, labels), "sensitivity_table")
 
 
 def heat_table(found: Sensitivity, labels: Labels) -> dict[str, list[str]]:
     """One row a cell."""
-    cells = [found.cells[name, v.id] for v in found.variants for name in found.classes]
+    cells = [found.retained[name, v.id] for v in found.variants for name in found.classes]
     return {
         "quant": [labels.short(cell.variant) for cell in cells],
         "task": [cell.task_class for cell in cells],
@@ -142,18 +145,18 @@ def _texts(rows: Sequence[TextRow], labels: Labels) -> None:
     st.subheader("On running text", anchor=False)
     known = [row for row in rows if row.kld or row.dp or row.perplexity_ratio]
     if not known:
-        shell.said("No text was scored against 16 bits, so there is no divergence to show.")
+        note("No text was scored against 16 bits, so there is no divergence to show.")
         return
     what = st.segmented_control(
         "Show", list(TEXTS), default="kld", required=True, format_func=TEXTS.__getitem__,
         key="sensitivity_text", persist_state="session",
     )  # fmt: skip
-    look = shell.look()
+    look = current_look()
     if what == "ppl":
         _ratio(known, labels)
         return
     draw = divergence_figure if what == "kld" else difference_figure
-    st.plotly_chart(draw(known, labels, look), key=f"sensitivity_{what}", config=shell.CHART)
+    st.plotly_chart(draw(known, labels, look), key=f"sensitivity_{what}", config=CHART)
     below = [labels.short(row.variant) for row in known if row.indistinguishable]
     if what == "kld" and below:
         st.caption(
@@ -161,7 +164,7 @@ def _texts(rows: Sequence[TextRow], labels: Labels) -> None:
         )
     with st.expander("As a table"):
         frame = text_table(known, labels, str(what))
-        shell.table(frame, "sensitivity_texts")
+        show_table(frame, "sensitivity_texts")
 
 
 def text_table(rows: Sequence[TextRow], labels: Labels, what: str) -> dict[str, list[str]]:
@@ -180,7 +183,7 @@ def text_table(rows: Sequence[TextRow], labels: Labels, what: str) -> dict[str, 
 def _ratio(rows: Sequence[TextRow], labels: Labels) -> None:
     shown = [(row, row.perplexity_ratio) for row in rows if row.perplexity_ratio is not None]
     if not shown:
-        shell.said("No perplexity beside that of the 16 bits was measured.")
+        note("No perplexity beside that of the 16 bits was measured.")
         return
     dots = [
         Dot(
@@ -190,16 +193,18 @@ def _ratio(rows: Sequence[TextRow], labels: Labels) -> None:
         )
         for row, ratio in shown
     ]  # fmt: skip
-    drawn = dots_figure(dots, "perplexity / perplexity at 16 bits", shell.look(), {1.0: "16 bits"})
+    drawn = dots_figure(
+        dots, "perplexity / perplexity at 16 bits", current_look(), {1.0: "16 bits"}
+    )
     drawn.update_xaxes(rangemode="normal")
-    st.plotly_chart(drawn, key="sensitivity_ppl", config=shell.CHART)
+    st.plotly_chart(drawn, key="sensitivity_ppl", config=CHART)
     with st.expander("As a table"):
         frame = {
             "quant": [labels.short(row.variant) for row, _ in shown],
             "perplexity ratio": [_figure(ratio) for _, ratio in shown],
             "perplexity": [_figure(row.variant.perplexity) for row, _ in shown],
         }
-        shell.table(frame, "sensitivity_ratios")
+        show_table(frame, "sensitivity_ratios")
 
 
 def _figure(found: Interval | None) -> str:

@@ -8,13 +8,17 @@ import streamlit as st
 
 from grid.analysis import Variant
 from grid.analysis.speeds import LatencyRow, SpeedRow, latencies, speeds
-from grid.app import sidebar as shell
 from grid.app.charts.dots import Dot, dots_figure
 from grid.app.charts.labels import Labels
 from grid.app.charts.quantities import share, short
 from grid.app.charts.speed import latency_figure
+from grid.app.page_parts import CHART, answer, current_look, heading, note, show_table
+from grid.app.pages import Page
+from grid.app.sidebar import select_variants
 from grid.results.statistics import Interval
 from grid.units import format_bytes, format_seconds
+
+PAGE = Page("Speed", path="speed", rank=40)
 
 KINDS = {"decode": "Decode", "prefill": "Prefill"}
 UNITS = {"rate": "token/s", "relative": "relative to 16 bits"}
@@ -22,21 +26,20 @@ MOST_ROWS = 20
 """Variants in a chart; tables have all."""
 
 
-def page() -> None:
-    """Draw the page."""
-    shell.question("How fast is it, and what sets the limit?")
-    view = shell.view()
+def draw() -> None:
+    heading("How fast is it, and what sets the limit?")
+    view = select_variants()
     if view is None:
         return
     mine = view.variants
     ids = {variant.id for variant in mine}
-    rates, latency = _found(view.whole_key, view.whole.variants)
+    rates, latency = _found(view.whole_key, view.whole_posterior.variants)
     rows = [row for row in rates if row.variant.id in ids]
     waits = [row for row in latency if row.variant.id in ids]
     if not rows and not waits:
-        shell.said(f"No speed was measured of these on {view.hardware.name}.")
+        note(f"No speed was measured of these on {view.hardware.name}.")
         return
-    shell.answer(sentence(rows, view.labels, view.hardware.name))
+    answer(sentence(rows, view.labels, view.hardware.name))
     _rates(rows, view.labels)
     _ceiling(rows, mine, view.labels)
     _caches(rows, view.labels)
@@ -86,14 +89,14 @@ def _rates(rows: Sequence[SpeedRow], labels: Labels) -> None:
     known = _first([dot for dot in dots if dot is not None])
     if not known:
         why = "16 bits of the same model were not measured" if shown else "it was not measured"
-        shell.said(f"Nothing to draw of {kind}: {why}.")
+        note(f"Nothing to draw of {kind}: {why}.")
         return
     title = f"{kind} rate, {UNITS['rate']}" if unit == "rate" else f"{kind} rate / rate of 16 bits"
     line = {1.0: "16 bits"} if unit == "relative" else None
     st.plotly_chart(
-        dots_figure(known, title, shell.look(), line),
+        dots_figure(known, title, current_look(), line),
         key=f"speed_{kind}_{unit}",
-        config=shell.CHART,
+        config=CHART,
     )
     variants = len({row.variant.id for row in shown})
     if variants > MOST_ROWS:
@@ -105,7 +108,7 @@ def _rates(rows: Sequence[SpeedRow], labels: Labels) -> None:
     if drifting:
         st.caption(f"Repetitions have a trend (heat, or other programs): {', '.join(drifting)}.")
     with st.expander("As a table"):
-        shell.table(rate_table(shown, labels), "speed_table")
+        show_table(rate_table(shown, labels), "speed_table")
 
 
 def _dot(row: SpeedRow, labels: Labels, relative: bool) -> Dot | None:
@@ -146,7 +149,7 @@ def _ceiling(rows: Sequence[SpeedRow], variants: Sequence[Variant], labels: Labe
     st.subheader("How near to the memory's ceiling", anchor=False)
     known = [row for row in rows if row.utilisation is not None]
     if not known:
-        shell.said(no_ceiling(variants))
+        note(no_ceiling(variants))
         return
     bandwidth = next((v.bandwidth_bytes_s for v in variants if v.bandwidth_bytes_s), None)
     if bandwidth:
@@ -163,9 +166,9 @@ def _ceiling(rows: Sequence[SpeedRow], variants: Sequence[Variant], labels: Labe
         for row in known
     ]  # fmt: skip
     drawn = dots_figure(
-        _first(dots), "% of the memory's bandwidth", shell.look(), {100.0: "ceiling"}, log=False
+        _first(dots), "% of the memory's bandwidth", current_look(), {100.0: "ceiling"}, log=False
     )
-    st.plotly_chart(drawn, key="speed_ceiling", config=shell.CHART)
+    st.plotly_chart(drawn, key="speed_ceiling", config=CHART)
 
 
 def no_ceiling(variants: Sequence[Variant]) -> str:
@@ -191,7 +194,7 @@ def _caches(rows: Sequence[SpeedRow], labels: Labels) -> None:
     types = sorted({row.kv_type for row in decode})
     if len(types) < 2:
         kept = f"with a KV cache of type {types[0]}" if types else "without a decode rate"
-        shell.said(
+        note(
             f"All were measured {kept}. Another type is an engine option of the sweep file, such "
             "as kv_type_k and kv_type_v."
         )
@@ -204,14 +207,14 @@ def _caches(rows: Sequence[SpeedRow], labels: Labels) -> None:
         )
         for row in decode
     ]  # fmt: skip
-    drawn = dots_figure(_first(dots), "decode rate, token/s", shell.look())
-    st.plotly_chart(drawn, key="speed_kv", config=shell.CHART)
+    drawn = dots_figure(_first(dots), "decode rate, token/s", current_look())
+    st.plotly_chart(drawn, key="speed_kv", config=CHART)
 
 
 def _first_token(rows: Sequence[LatencyRow], labels: Labels) -> None:
     st.subheader("Time to the first token", anchor=False)
     if not rows:
-        shell.said("No latency was measured of these.")
+        note("No latency was measured of these.")
         return
     prompts = sorted({row.prompt for row in rows if row.prompt})
     if len(prompts) > 1:
@@ -221,9 +224,7 @@ def _first_token(rows: Sequence[LatencyRow], labels: Labels) -> None:
         "From request to first token, after a prompt of "
         f"{rows[0].prompt or 'unknown'} tokens, with 95 % intervals of the median."
     )
-    st.plotly_chart(
-        latency_figure(rows, labels, shell.look()), key="speed_ttft", config=shell.CHART
-    )
+    st.plotly_chart(latency_figure(rows, labels, current_look()), key="speed_ttft", config=CHART)
     with st.expander("As a table"):
         frame = {
             "variant": [labels.full(row.variant) for row in rows],
@@ -232,7 +233,7 @@ def _first_token(rows: Sequence[LatencyRow], labels: Labels) -> None:
             "per token after": [_seconds(row.tpot_s) for row in rows],
             "of 16 bits": ["-" if r.relative is None else short(r.relative.value) for r in rows],
         }
-        shell.table(frame, "speed_waits")
+        show_table(frame, "speed_waits")
 
 
 def _seconds(found: Interval | None) -> str:

@@ -6,10 +6,10 @@ import pytest
 from analysis_cases import variant
 from scipy.stats import binomtest
 
-from grid.analysis import posterior
+from grid.analysis import draw_posterior
 from grid.analysis.duels import bang, duels, paired_differences, quant_family
 from grid.errors import InputError
-from grid.results.statistics import Interval, holm, sign_flips
+from grid.results.statistics import Interval, holm_correction, sign_flip_test
 from grid.units import GIB
 
 
@@ -28,7 +28,7 @@ def two(wins, losses, both, sizes=(1000, 1000), names=("IQ4_NL", "Q4_K_S"), **fi
 
 
 def test_a_duel_of_real_answers_has_the_exact_p_of_mcnemar():
-    (duel,) = duels(posterior(two(0, 18, 72)))  # store: reasoning, IQ4_NL against Q4_K_S
+    (duel,) = duels(draw_posterior(two(0, 18, 72)))  # store: reasoning, IQ4_NL against Q4_K_S
     assert (duel.left.quant, duel.right.quant, duel.n) == ("IQ4_NL", "Q4_K_S", 100)
     assert duel.difference.value == pytest.approx(-0.18)
     assert duel.p_value == pytest.approx(binomtest(0, 18).pvalue)
@@ -38,7 +38,7 @@ def test_a_duel_of_real_answers_has_the_exact_p_of_mcnemar():
 
 
 def test_a_few_answers_of_difference_are_a_tie():
-    (duel,) = duels(posterior(two(2, 4, 84)))  # store: language, the same two
+    (duel,) = duels(draw_posterior(two(2, 4, 84)))  # store: language, the same two
     assert duel.p_value == pytest.approx(binomtest(2, 6).pvalue)
     assert (duel.verdict, duel.winner) == ("tie", None)
 
@@ -57,7 +57,7 @@ def test_classes_weigh_as_in_the_composite():
     differences = paired_differences(left, right)
     assert differences.sum() == pytest.approx((-0.10 - 0.06 / (1 - chance)) / 2)
     assert differences.sum() == pytest.approx(left.capability.value - right.capability.value)
-    (duel,) = duels(posterior([left, right]))
+    (duel,) = duels(draw_posterior([left, right]))
     assert duel.test == "10000 sign flips"
     assert duel.n == 200
 
@@ -72,26 +72,26 @@ def test_figures_with_a_standard_error_but_no_items_are_judged_by_their_draws_al
     figure = {"math": Interval(0.9, sd=0.02)}
     bare = variant("AWQ", 1000, [1.0, 0.0], items={}, classes=figure, capability=figure["math"])
     left = variant("Q4_0", 1000, [1.0] * 10 + [0.0] * 90)
-    (duel,) = duels(posterior([left, bare]))
+    (duel,) = duels(draw_posterior([left, bare]))
     assert (duel.p_value, duel.p_holm, duel.test) == (None, None, "no items in common")
     assert duel.winner is bare
 
 
 def test_pairs_are_of_about_equal_bytes():
-    assert len(duels(posterior(two(0, 18, 72, sizes=(1000, 1100))))) == 1
-    assert duels(posterior(two(0, 18, 72, sizes=(1000, 1101)))) == []
-    assert len(duels(posterior(two(0, 18, 72, sizes=(1000, 1101))), tolerance=0.11)) == 1
+    assert len(duels(draw_posterior(two(0, 18, 72, sizes=(1000, 1100))))) == 1
+    assert duels(draw_posterior(two(0, 18, 72, sizes=(1000, 1101)))) == []
+    assert len(duels(draw_posterior(two(0, 18, 72, sizes=(1000, 1101))), tolerance=0.11)) == 1
 
 
 def test_the_same_model_in_the_same_kind_of_quant_is_no_duel_but_another_model_is():
     given = two(0, 18, 72, names=("Q4_K_M", "Q4_K_S"))
-    assert duels(posterior(given)) == []
+    assert duels(draw_posterior(given)) == []
     small, large = paired(3, 3, 78)
     ones = [
         variant("Q2_K", 1000, large, model="large", parameters=9),
         variant("Q8_0", 1000, small, model="small", parameters=3),
     ]
-    (duel,) = duels(posterior(ones))
+    (duel,) = duels(draw_posterior(ones))
     assert (duel.left.label, duel.right.label) == ("small Q8_0", "large Q2_K")
     assert duel.size_ratio == 1.0
 
@@ -100,35 +100,35 @@ def test_p_values_are_corrected_for_all_duels_of_the_table():
     rng = np.random.default_rng(0)
     names = ("Q4_0", "Q4_K_M", "IQ4_NL")
     given = [variant(name, 1000, (rng.random(200) < 0.5).astype(float)) for name in names]
-    found = duels(posterior(given))
-    assert [duel.p_holm for duel in found] == pytest.approx(holm([d.p_value for d in found]))
+    found = duels(draw_posterior(given))
+    assert [duel.p_holm for duel in found] == pytest.approx(holm_correction([d.p_value for d in found]))
     assert all(duel.p_holm >= duel.p_value for duel in found)
     # A p of 0.039 alone would win; among several it does not.
-    (alone,) = duels(posterior(two(1, 8, 50)))
+    (alone,) = duels(draw_posterior(two(1, 8, 50)))
     third = variant("AWQ", 1000, paired(1, 8, 50)[0], format="awq")
-    among = duels(posterior([*two(1, 8, 50), third]))
+    among = duels(draw_posterior([*two(1, 8, 50), third]))
     assert alone.p_value == pytest.approx(0.0390625)
     assert alone.verdict == "right"
     assert {duel.verdict for duel in among} == {"tie"}
 
 
 def test_holm_by_hand():
-    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
-    assert holm([]) == []
-    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm_correction([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm_correction([]) == []
+    assert holm_correction([0.9, 0.8]) == [1.0, 1.0]
 
 
 def test_sign_flips_of_unequal_differences_by_hand():
     # signs of 1, 2, 4: |sum| >= 7 in 2 of 8 patterns; of 1, 2, -4: |sum| >= 1 always
-    assert sign_flips([1.0, 2.0, 4.0, 0.0]) == (0.25, "all sign flips")
-    assert sign_flips([1.0, 2.0, -4.0]) == (1.0, "all sign flips")
-    assert sign_flips([0.0, 0.0]) == (1.0, "exact McNemar")
+    assert sign_flip_test([1.0, 2.0, 4.0, 0.0]) == (0.25, "all sign flips")
+    assert sign_flip_test([1.0, 2.0, -4.0]) == (1.0, "all sign flips")
+    assert sign_flip_test([0.0, 0.0]) == (1.0, "exact McNemar")
 
 
 def test_bang_per_bit_is_capability_per_gib():
     half, most = [1.0] * 50 + [0.0] * 50, [1.0] * 80 + [0.0] * 20
     given = [variant("F16", 4 * GIB, most), variant("Q4_0", GIB, half), variant("Q2_K", 0, half)]
-    best, worst = bang(posterior(given))
+    best, worst = bang(draw_posterior(given))
     assert (best.variant.quant, best.gib, best.per_gib.value) == ("Q4_0", 1.0, 0.5)
     assert worst.per_gib.value == pytest.approx(0.2)
     # sd of a share of 100: 0.05
@@ -138,8 +138,8 @@ def test_bang_per_bit_is_capability_per_gib():
 def test_what_has_no_capability_is_left_out():
     blank = variant("Q4_0", 1000, [1.0, 0.0], capability=None, missing=("math",))
     other = variant("Q4_K_M", 1000, [1.0, 0.0])
-    assert duels(posterior([blank, other])) == []
-    assert [row.variant for row in bang(posterior([blank, other]))] == [other]
+    assert duels(draw_posterior([blank, other])) == []
+    assert [row.variant for row in bang(draw_posterior([blank, other]))] == [other]
 
 
 @pytest.mark.parametrize(
@@ -158,14 +158,14 @@ def test_families_of_quants(quant, family):
 @pytest.mark.parametrize("tolerance", [-0.1, 1.0, float("nan")])
 def test_a_tolerance_is_a_share(tolerance):
     with pytest.raises(InputError, match="is not a share"):
-        duels(posterior([]), tolerance)
+        duels(draw_posterior([]), tolerance)
 
 
 def test_where_no_uncertainty_is_known_nothing_is_called_a_winner():
     figure = {"math": Interval(0.9)}
     bare = variant("AWQ", 1000, [1.0, 0.0], items={}, classes=figure, capability=figure["math"])
     given = [variant("Q4_0", 1000, [1.0] * 10 + [0.0] * 90), bare]
-    (duel,) = duels(posterior(given))
+    (duel,) = duels(draw_posterior(given))
     assert duel.difference.value == pytest.approx(0.8)
     assert (duel.difference.low, duel.verdict) == (None, "tie")
-    assert bang(posterior(given))[0].per_gib.low is None
+    assert bang(draw_posterior(given))[0].per_gib.low is None

@@ -10,7 +10,7 @@ from analysis_cases import variant
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grid.analysis import METHOD, frontier, posterior
+from grid.analysis import METHOD, frontier, draw_posterior
 from grid.analysis.pareto import membership, ties, undominated
 from grid.analysis.posterior import class_draws, median_rate_draws
 from grid.errors import InputError
@@ -57,7 +57,7 @@ def test_equal_size_and_equal_answers_are_both_on_the_frontier():
 
 def test_options_that_change_no_answer_leave_one_artifact_as_good_as_itself():
     twins = [variant("q", 4, HALF, [9.0, 10.0], options=text) for text in ('{"t": 1}', '{"t": 2}')]
-    drawn = posterior(twins)
+    drawn = draw_posterior(twins)
     assert (drawn.capability[:, 0] == drawn.capability[:, 1]).all()
 
 
@@ -204,7 +204,7 @@ def test_probabilities_of_membership_are_calibrated():
         common, own = rng.random((150, 1)), rng.random((150, 6))
         score = np.where(rng.random((150, 6)) < 0.7, common, own) < ability
         rates = np.exp(3 + speed + 0.05 * rng.standard_normal((5, 6)))
-        found = posterior(
+        found = draw_posterior(
             [variant(f"q{i}", 1, score[:, i].astype(float), rates[:, i]) for i in range(6)],
             draws=300,
         )

@@ -8,14 +8,14 @@ from dataclasses import replace
 from analysis_cases import variant
 
 from grid.analysis import Variant
-from grid.analysis.labels import told_apart
+from grid.analysis.labels import disambiguating_labels
 
 ONE = variant("Q4_K_M", 4_900, [1.0, 0.0], artifact_id="0123456789ab")
 
 
 def added(*variants: Variant) -> list[str]:
     """In the order of the variants, which must have ids of their own."""
-    found = told_apart(variants)
+    found = disambiguating_labels(variants)
     assert len(found) == len(variants)
     return [found[one.id] for one in variants]
 

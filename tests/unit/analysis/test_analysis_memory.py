@@ -11,7 +11,7 @@ from grid.analysis.memory import (
     footprint,
     kv_bytes,
     overhead_bytes,
-    room,
+    longest_context,
     stored_kv_types,
 )
 from grid.errors import InputError
@@ -61,7 +61,7 @@ def test_without_either_the_cache_is_not_known_and_nothing_is_promised():
     made = footprint(blank, 100)
     assert (kv_bytes(blank, 100), made.kv, made.total) == (None, None, None)
     assert made.notes[0].startswith("KV cache unknown")
-    assert room(blank, 2e9) is None
+    assert longest_context(blank, 2e9) is None
 
 
 def test_overhead_is_the_peak_less_weights_and_cache():
@@ -122,13 +122,13 @@ def test_a_context_longer_than_the_model_is_made_for_is_noted():
 def test_room_is_the_longest_context_that_fits(spare):
     # 2048 bytes a token
     budget = 1_000_000 + ASSUMED_OVERHEAD + spare
-    assert room(shaped(), budget) == spare // 2048
+    assert longest_context(shaped(), budget) == spare // 2048
 
 
 def test_room_ends_where_the_model_does():
-    assert room(shaped(context_length=4096), 2**40) == 4096
-    assert room(shaped(), 2**50) == LONGEST
-    assert room(shaped(), 10) == 0
+    assert longest_context(shaped(context_length=4096), 2**40) == 4096
+    assert longest_context(shaped(), 2**50) == LONGEST
+    assert longest_context(shaped(), 10) == 0
 
 
 def test_fits_lists_the_largest_first_and_unknown_ones_last():

@@ -10,7 +10,7 @@ from analysis_cases import variant
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grid.analysis import frontier, posterior, subset
+from grid.analysis import frontier, draw_posterior, subset
 from grid.analysis.pareto import membership, ties, undominated
 from grid.analysis.posterior import class_draws
 from grid.results.statistics import Interval
@@ -56,7 +56,7 @@ def test_ties_are_where_neither_is_better_in_nearly_all_draws(seed, levels):
 
 def test_a_subset_has_the_draws_of_the_whole():
     given = [variant(f"q{i}", i, HALF[i:] + HALF[:i], [9.0, 10.0 + i]) for i in range(1, 5)]
-    whole = posterior(given)
+    whole = draw_posterior(given)
     part = subset(whole, {given[2].id, given[0].id})
     assert part.variants == (given[0], given[2])
     assert (part.capability == whole.capability[:, [0, 2]]).all()
@@ -66,7 +66,7 @@ def test_a_subset_has_the_draws_of_the_whole():
 
 
 def test_a_belief_and_a_frontier_can_be_kept_elsewhere():
-    belief = posterior([variant("a", 4, HALF, [9.0, 10.0]), variant("b", 5, HALF)])
+    belief = draw_posterior([variant("a", 4, HALF, [9.0, 10.0]), variant("b", 5, HALF)])
     again = pickle.loads(pickle.dumps(frontier(pickle.loads(pickle.dumps(belief)))))
     assert [p.probability for p in again.points] == [p.probability for p in frontier(belief).points]
     assert [v.quant for v in again.points[0].ties["capability"]] == ["b"]
@@ -113,18 +113,18 @@ class TestMeansWithoutItems:
     def test_without_one_they_are_constant_and_said_to_be_of_unknown_certainty(self):
         exact, known = self.mean("q", 0.4, None), self.mean("q", 0.4, 0.05)
         assert (class_draws([exact], "math", 9, 1) == 0.4).all()
-        assert (exact.unsure_unknown, known.unsure_unknown) == (True, False)
-        assert not variant("items", 4, HALF).unsure_unknown
+        assert (exact.lacks_uncertainty, known.lacks_uncertainty) == (True, False)
+        assert not variant("items", 4, HALF).lacks_uncertainty
 
     def test_they_stand_beside_variants_with_items(self):
-        belief = posterior([self.mean("mean", 0.4, 0.01), variant("items", 4, HALF)])
+        belief = draw_posterior([self.mean("mean", 0.4, 0.01), variant("items", 4, HALF)])
         assert np.isfinite(belief.capability).all()
-        alone = posterior([variant("items", 4, HALF)])
+        alone = draw_posterior([variant("items", 4, HALF)])
         assert (belief.capability[:, 1] == alone.capability[:, 0]).all()
 
     def test_they_do_not_hang_on_the_order(self):
         one, other = self.mean("a", 0.4, 0.01), self.mean("b", 0.5, 0.02)
-        plain, turned = posterior([one, other]), posterior([other, one])
+        plain, turned = draw_posterior([one, other]), draw_posterior([other, one])
         assert (plain.capability == turned.capability[:, ::-1]).all()
 
 
@@ -140,7 +140,7 @@ def test_500_variants_and_1500_items_take_less_than_3_cpu_seconds():
         for i in range(500)
     ]
     start = time.process_time()
-    belief = posterior(given)
+    belief = draw_posterior(given)
     found = [frontier(belief, axis) for axis in ("artifact_bytes", "decode_tps")]
     tied = [point.ties["capability"] for point in found[0].members]
     assert time.process_time() - start < 3

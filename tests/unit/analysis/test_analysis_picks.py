@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grid.analysis import Limits, picks, typical_limits
-from grid.analysis.limits import attainable, chance_met
+from grid.analysis.limits import tightest_limits, probability_met
 from grid.errors import InputError
 from grid.results.statistics import Interval
 
@@ -183,11 +183,11 @@ def test_nothing_measured_has_no_typical_limits():
 
 def test_the_attainable_limit_is_met_and_nothing_tighter_is():
     draws = np.random.default_rng(0).normal(10, 1, (777, 1))
-    low, high = attainable(draws, upper=False), attainable(draws, upper=True)
-    assert chance_met(draws, float(low[0]), upper=False)[0] >= 0.9
-    assert chance_met(draws, float(high[0]), upper=True)[0] >= 0.9
-    assert chance_met(draws, float(low[0]) + 0.1, upper=False)[0] < 0.9
-    assert chance_met(draws, float(high[0]) - 0.1, upper=True)[0] < 0.9
+    low, high = tightest_limits(draws, upper=False), tightest_limits(draws, upper=True)
+    assert probability_met(draws, float(low[0]), upper=False)[0] >= 0.9
+    assert probability_met(draws, float(high[0]), upper=True)[0] >= 0.9
+    assert probability_met(draws, float(low[0]) + 0.1, upper=False)[0] < 0.9
+    assert probability_met(draws, float(high[0]) - 0.1, upper=True)[0] < 0.9
 
 
 @settings(max_examples=30, deadline=None)
@@ -202,6 +202,6 @@ def test_the_pick_meets_its_limit_whatever_the_order(order, size):
 
 def test_of_several_that_one_change_lets_in_the_most_capable_is_named():
     known = {"min_context": np.array([[4096.0, 4096.0, 4096.0, 2048.0]])}
-    found = picks(FAMILY, [Limits(min_context=8192)], known=known)[0]
+    found = picks(FAMILY, [Limits(min_context=8192)], extra_draws=known)[0]
     (step,) = found.relax
     assert step.text == "lower context from 8192 tokens to 4096 tokens for base F16"

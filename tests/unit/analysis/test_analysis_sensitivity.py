@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from analysis_cases import variant
 
-from grid.analysis import posterior
+from grid.analysis import draw_posterior
 from grid.analysis.sensitivity import bits_per_weight, cliff, sensitivity, text_row
 from grid.errors import InputError
 from grid.results.statistics import Interval
@@ -26,16 +26,16 @@ def test_a_cell_is_the_ratio_of_paired_means():
     quant = [1.0] * 6 + [0.0] * 16 + [1.0] * 5 + [0.0] * 73
     full = [0.0] * 6 + [1.0] * 16 + [1.0] * 5 + [0.0] * 73
     found = sensitivity([whole(full), variant("Q4_K_M", 500, quant)])
-    (cell,) = [c for (_, key), c in found.cells.items() if c.variant.quant == "Q4_K_M"]
-    assert cell.retained.value == pytest.approx(11 / 21)
-    assert 0.2 < cell.retained.low < 11 / 21 < cell.retained.high < 1.0
+    (cell,) = [c for (_, key), c in found.retained.items() if c.variant.quant == "Q4_K_M"]
+    assert cell.share.value == pytest.approx(11 / 21)
+    assert 0.2 < cell.share.low < 11 / 21 < cell.share.high < 1.0
     assert (cell.n, cell.reason) == (100, "")
 
 
 def test_the_16_bit_variant_keeps_all_of_itself():
     one = whole()
-    cell = sensitivity([one]).cells["math", one.id]
-    assert (cell.retained.value, cell.retained.low, cell.n) == (1.0, None, 100)
+    cell = sensitivity([one]).retained["math", one.id]
+    assert (cell.share.value, cell.share.low, cell.n) == (1.0, None, 100)
 
 
 def test_every_class_and_variant_has_a_cell_and_the_largest_come_first():
@@ -44,12 +44,12 @@ def test_every_class_and_variant_has_a_cell_and_the_largest_come_first():
     found = sensitivity(given)
     assert found.classes == ("math", "recall")
     assert [v.quant for v in found.variants] == ["F16", "Q8_0", "Q4_0"]
-    assert set(found.cells) == {(name, v.id) for name in found.classes for v in given}
+    assert set(found.retained) == {(name, v.id) for name in found.classes for v in given}
 
 
 def cell_of(given, name="math"):
     found = sensitivity(given)
-    (cell,) = [c for (of, _), c in found.cells.items() if of == name and c.variant.quant == "Q4_0"]
+    (cell,) = [c for (of, _), c in found.retained.items() if of == name and c.variant.quant == "Q4_0"]
     return cell
 
 
@@ -68,7 +68,7 @@ def cell_of(given, name="math"):
 )
 def test_an_empty_cell_says_why(given, reason):
     cell = cell_of(given)
-    assert (cell.retained, cell.reason) == (None, reason)
+    assert (cell.share, cell.reason) == (None, reason)
 
 
 def test_text_metrics_are_sorted_out_and_the_ratio_is_that_of_perplexities():
@@ -144,7 +144,7 @@ def test_a_figure_of_unknown_uncertainty_is_never_a_sure_loss():
 
 def test_draws_made_before_give_the_same_cliff():
     given = ladder(80, 79, 77, 60, 40)
-    assert cliff(posterior(given)) == cliff(given)
+    assert cliff(draw_posterior(given)) == cliff(given)
 
 
 def test_a_cliff_is_one_models():
@@ -164,4 +164,4 @@ def test_the_order_of_variants_changes_no_cell():
     given = ladder(80, 79, 77)
     plain, turned = sensitivity(given), sensitivity(given[::-1])
     assert plain == turned
-    assert np.isfinite([c.retained.value for c in plain.cells.values()]).all()
+    assert np.isfinite([c.share.value for c in plain.retained.values()]).all()

@@ -15,7 +15,7 @@ from dataset_cases import same, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grid.analysis import by_hardware_class, posterior, variants
+from grid.analysis import by_hardware_class, draw_posterior, variants
 from grid.analysis.dataset import Dataset, fingerprint, repeat_command
 from grid.errors import InputError
 from grid.results.compact import compact
@@ -74,7 +74,7 @@ def test_variants_are_those_of_the_whole_store(rows: Rows, files: int) -> None:
     with TemporaryDirectory() as folder:
         data = Dataset(write(rows, Path(folder) / "store", files))
         wanted = variants(rows.tables())
-        assert same(data.everywhere(), wanted)
+        assert same(data.all_variants(), wanted)
         for name, found in by_hardware_class(wanted).items():
             assert same(data.variants(name), found)
             of_class = by_hardware_class(variants(data.tables(name)))
@@ -86,7 +86,7 @@ def test_weights_are_those_of_the_analysis(tmp_path: Path) -> None:
     rows.tasks("code", [1.0, 0.0], quant="F16", hardware_class="card", device_kind="cuda")
     data = Dataset(write(rows, tmp_path))
     weights = {"math": 3.0, "code": 1.0}
-    assert same(data.everywhere(weights), variants(rows.tables(), weights))
+    assert same(data.all_variants(weights), variants(rows.tables(), weights))
     assert [v.missing for v in data.variants("box", weights)] == [("code",)] * 3
     with pytest.raises(InputError, match="Did you mean 'math'"):
         data.variants("box", {"maths": 1.0})
@@ -94,11 +94,11 @@ def test_weights_are_those_of_the_analysis(tmp_path: Path) -> None:
 
 def test_a_belief_is_that_of_the_class_and_is_kept(tmp_path: Path) -> None:
     data = Dataset(write(full(), tmp_path))
-    belief = data.belief("box")
-    wanted = posterior(data.variants("box"))
+    belief = data.posterior("box")
+    wanted = draw_posterior(data.variants("box"))
     assert np.array_equal(belief.capability, wanted.capability)
     assert np.array_equal(belief.rates["decode_tps"], wanted.rates["decode_tps"])
-    assert data.belief("box") is belief
+    assert data.posterior("box") is belief
 
 
 def test_classes_of_one_device_kind_share_quality_but_no_speed(tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_classes_of_one_device_kind_share_quality_but_no_speed(tmp_path: Path) -
     for quant in ("F16", "Q8_0", "Q4_K_M"):
         rows.decode([0.25], quant=quant, hardware_class="other box")
     data = Dataset(write(rows, tmp_path, files=3))
-    here, there = data.belief("box"), data.belief("other box")
+    here, there = data.posterior("box"), data.posterior("other box")
     assert np.array_equal(here.capability, there.capability)
     assert {v.decode_tps.value for v in there.variants} == {400.0}
 
@@ -143,7 +143,7 @@ def test_a_store_without_a_reference_has_variants(tmp_path: Path) -> None:
     rows.tasks("math", [1.0, 0.0])
     data = Dataset(write(rows, tmp_path))
     assert [one.quant for one in data.variants("box")] == ["F16"]
-    assert same(data.everywhere(), variants(rows.tables()))
+    assert same(data.all_variants(), variants(rows.tables()))
 
 
 def test_attempts_are_all_and_final_those_that_count(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_an_attempt_is_shown_with_all_that_belongs_to_it(tmp_path: Path) -> None
 
 def test_only_is_as_if_the_store_held_nothing_else(tmp_path: Path) -> None:
     data = Dataset(write(full(), tmp_path))
-    part = data.only(pc.field("quant") != "F16").only(pc.field("measure") != "tasks")
+    part = data.filter(pc.field("quant") != "F16").filter(pc.field("measure") != "tasks")
     assert [v.quant for v in part.variants("box")] == ["Q4_K_M", "Q8_0"]
     assert all(v.capability is None for v in part.variants("box"))
     assert len(data.variants("box")) == 3
@@ -203,16 +203,16 @@ def test_a_dataset_outlives_a_compaction(tmp_path: Path) -> None:
     assert len(data.variants("box")) == 3
     compact(tmp_path)
     assert [v.hardware_class for v in data.variants("card")] == ["card"]
-    assert same(data.everywhere(), variants(rows.tables()))
+    assert same(data.all_variants(), variants(rows.tables()))
 
 
 class TestBadStores:
     def test_an_empty_or_absent_store_has_nothing(self, tmp_path: Path) -> None:
         data = Dataset(tmp_path / "absent")
-        assert data.empty
-        assert (data.classes, data.everywhere(), data.problems) == ((), [], [])
+        assert data.is_empty
+        assert (data.classes, data.all_variants(), data.problems) == ((), [], [])
         assert data.variants("box") == []
-        assert data.belief("box").variants == ()
+        assert data.posterior("box").variants == ()
         assert data.attempts().num_rows == data.final().num_rows == 0
         assert data.tables("box").metrics.num_rows == 0
 

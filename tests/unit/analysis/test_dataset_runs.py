@@ -10,8 +10,8 @@ import pytest
 from results_cells import METRIC, NODE, cell, measured
 
 from grid.analysis.dataset import Dataset
-from grid.analysis.dataset.runs import Account, account, failures, runs
-from grid.analysis.dataset.suspect_figures import BUSY, doubts_on
+from grid.analysis.dataset.runs import RunsReport, runs_report, failure_groups, sweep_summaries
+from grid.analysis.dataset.suspect_figures import BUSY, suspect_figures_on
 from grid.cells.measurement import Measurement, Metric
 from grid.cells.workload import Decode, Latency, Prefill
 from grid.results import open_store
@@ -58,7 +58,7 @@ def test_a_sweep_is_told_with_its_time_cells_nodes_and_engine_share(tmp_path: Pa
         measured(CELLS[2], "oom", at=START + 20),
         measured(CELLS[3], "skipped", at=START),
     )
-    (run,) = runs(store.attempts())
+    (run,) = sweep_summaries(store.attempts())
     assert (run.name, run.id, run.nodes) == ("night", "s1", (NODE.name,))
     assert run.first == datetime.fromtimestamp(START, UTC)
     assert run.last == datetime.fromtimestamp(START + 20 + 2.5, UTC)
@@ -70,13 +70,13 @@ def test_a_sweep_is_told_with_its_time_cells_nodes_and_engine_share(tmp_path: Pa
 
 def test_a_cell_that_was_tried_again_counts_once_as_it_ended(tmp_path: Path) -> None:
     store = fill(tmp_path, measured(CELLS[0], "error", at=START), measured(CELLS[0], at=START + 5))
-    assert runs(store.attempts())[0].cells == {"ok": 1}
+    assert sweep_summaries(store.attempts())[0].cells == {"ok": 1}
 
 
 def test_the_newest_sweep_comes_first(tmp_path: Path) -> None:
     fill(tmp_path, measured(CELLS[0], at=START + 100), sweep_id="new", sweep="later")
     store = fill(tmp_path, measured(CELLS[1], at=START), sweep_id="old", sweep="sooner")
-    assert [run.name for run in runs(store.attempts())] == ["later", "sooner"]
+    assert [run.name for run in sweep_summaries(store.attempts())] == ["later", "sooner"]
 
 
 def test_failures_are_grouped_by_reason_and_skips_come_last(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_failures_are_grouped_by_reason_and_skips_come_last(tmp_path: Path) -> N
         measured(CELLS[2], "skipped", at=START),
         measured(CELLS[3], at=START),
     )
-    error, skipped = failures(store.final())
+    error, skipped = failure_groups(store.final())
     assert (error.status, error.reason) == ("error", "it was error")
     assert sorted(error.labels) == ["tiny Q4_0 tg64", "tiny Q8_0 tg64"]
     assert error.nodes == (NODE.name,)
@@ -97,7 +97,7 @@ def test_failures_are_grouped_by_reason_and_skips_come_last(tmp_path: Path) -> N
 def test_what_succeeded_later_is_no_failure(tmp_path: Path) -> None:
     fill(tmp_path, measured(CELLS[0], "error", at=START))
     store = fill(tmp_path, measured(CELLS[0], at=START + 9), sweep_id="s2")
-    assert failures(store.final()) == []
+    assert failure_groups(store.final()) == []
 
 
 def test_nodes_are_told_with_their_facts_versions_and_what_was_set_by_hand(
@@ -110,7 +110,7 @@ def test_nodes_are_told_with_their_facts_versions_and_what_was_set_by_hand(
     )  # fmt: skip
     fill(tmp_path, older, newer)
     fill(tmp_path, measured(CELLS[2], at=START), node="mac")
-    first, second = account(Dataset(tmp_path)).nodes
+    first, second = runs_report(Dataset(tmp_path)).nodes
     assert [first.name, second.name] == ["mac", NODE.name]
     assert first.bandwidth_bytes_s is None
     assert second.bandwidth_bytes_s == 2e9
@@ -131,7 +131,7 @@ def test_drift_outliers_and_other_programs_are_to_be_doubted(tmp_path: Path) -> 
     fill(tmp_path, measured(CELLS[1], at=START), metrics=(METRIC, calm))
     busy = told(measured(CELLS[2], at=START), other_cpu_share=str(BUSY + 0.1))
     fill(tmp_path, busy)
-    found = {one.kind: one for one in doubts_on(Dataset(tmp_path), NODE.hardware_class)}
+    found = {one.kind: one for one in suspect_figures_on(Dataset(tmp_path), NODE.hardware_class)}
     assert found["drift"].text == "-18% from the first repetition to the last"
     assert found["outliers"].text == "2 repetitions far from the median"
     assert found["busy"].text == "other programs used 30% of the machine"
@@ -144,24 +144,24 @@ def test_figures_that_are_no_numbers_are_no_doubt(tmp_path: Path) -> None:
         Metric(name="outliers", value=float("inf"), unit="1"),
     )
     fill(tmp_path, measured(CELLS[0], at=START), metrics=nan)
-    assert doubts_on(Dataset(tmp_path), NODE.hardware_class) == []
+    assert suspect_figures_on(Dataset(tmp_path), NODE.hardware_class) == []
 
 
 def test_a_duration_that_nobody_measured_does_not_count(tmp_path: Path) -> None:
     endless = msgspec.structs.replace(measured(CELLS[0], at=START), wall_s=1e300)
     store = fill(tmp_path, endless)
-    assert runs(store.attempts())[0].last == datetime.fromtimestamp(START, UTC)
+    assert sweep_summaries(store.attempts())[0].last == datetime.fromtimestamp(START, UTC)
 
 
 @pytest.mark.parametrize("share", ["0.1", "nan", "", "much", "1e9", "-1"])
 def test_a_share_that_is_small_or_no_number_is_no_doubt(tmp_path: Path, share: str) -> None:
     fill(tmp_path, told(measured(CELLS[0], at=START), other_cpu_share=share))
-    assert doubts_on(Dataset(tmp_path), NODE.hardware_class) == []
+    assert suspect_figures_on(Dataset(tmp_path), NODE.hardware_class) == []
 
 
 def test_an_empty_store_has_nothing_to_tell(tmp_path: Path) -> None:
     store = open_store(tmp_path / "none")
-    assert runs(store.attempts()) == []
-    assert failures(store.final()) == []
-    assert account(Dataset(tmp_path / "none")) == Account([], [], [])
-    assert doubts_on(Dataset(tmp_path / "none"), "none") == []
+    assert sweep_summaries(store.attempts()) == []
+    assert failure_groups(store.final()) == []
+    assert runs_report(Dataset(tmp_path / "none")) == RunsReport([], [], [])
+    assert suspect_figures_on(Dataset(tmp_path / "none"), "none") == []

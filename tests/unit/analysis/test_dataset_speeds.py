@@ -15,7 +15,7 @@ from test_dataset import stores
 from grid.advice import Ask
 from grid.advice.hardware import machine_of
 from grid.advice.prediction import observations_of
-from grid.advice.relevant_classes import concerned
+from grid.advice.relevant_classes import relevant_classes
 from grid.analysis.dataset import Dataset
 from grid.analysis.dataset.speeds import LEAST, RATES
 
@@ -25,8 +25,8 @@ from grid.analysis.dataset.speeds import LEAST, RATES
 def test_of_few_rates_predictions_learn_all(rows: Rows) -> None:
     with TemporaryDirectory() as folder:
         data = Dataset(write(rows, Path(folder) / "store", 2))
-        every = [one for one in data.everywhere() if one.decode or one.prefill]
-        learned, wanted = observations_of(data.speeds()), observations_of(every)
+        every = [one for one in data.all_variants() if one.decode or one.prefill]
+        learned, wanted = observations_of(data.speed_sample()), observations_of(every)
         assert sorted(learned, key=repr) == sorted(wanted, key=repr)
 
 
@@ -35,8 +35,8 @@ def test_of_few_rates_predictions_learn_all(rows: Rows) -> None:
 def test_bare_variants_are_those_with_figures(rows: Rows) -> None:
     with TemporaryDirectory() as folder:
         data = Dataset(write(rows, Path(folder) / "store", 2))
-        named = {(v.id, v.model, v.quant, v.device_kind) for v in data.bare()}
-        assert named == {(v.id, v.model, v.quant, v.device_kind) for v in data.everywhere()}
+        named = {(v.id, v.model, v.quant, v.device_kind) for v in data.named_variants()}
+        assert named == {(v.id, v.model, v.quant, v.device_kind) for v in data.all_variants()}
 
 
 def crowded(classes: int, each: int) -> Rows:
@@ -54,7 +54,7 @@ def crowded(classes: int, each: int) -> Rows:
 
 
 def test_of_many_rates_each_class_has_a_share(tmp_path: Path) -> None:
-    found = Dataset(write(crowded(2, RATES), tmp_path)).speeds()
+    found = Dataset(write(crowded(2, RATES), tmp_path)).speed_sample()
     assert len(found) == RATES
     for name in ("class 00", "class 01"):
         quants = [one.quant for one in found if one.hardware_class == name]
@@ -63,7 +63,7 @@ def test_of_many_rates_each_class_has_a_share(tmp_path: Path) -> None:
 
 
 def test_of_many_classes_each_device_kind_has_some(tmp_path: Path) -> None:
-    found = Dataset(write(crowded(2 * RATES // LEAST, LEAST), tmp_path)).speeds()
+    found = Dataset(write(crowded(2 * RATES // LEAST, LEAST), tmp_path)).speed_sample()
     assert len(found) == RATES
     kinds = [one.device_kind for one in found]
     assert kinds.count("cpu-avx2") == kinds.count("cuda-sm89") == RATES // 2
@@ -85,7 +85,7 @@ def fleet(tmp_path: Path) -> Dataset:
 
 
 def names(data: Dataset, ask: Ask) -> list[str]:
-    return concerned(data, machine_of(data.classes, ask), ask)
+    return relevant_classes(data, machine_of(data.classes, ask), ask)
 
 
 def test_a_class_that_adds_no_artifact_is_not_read(fleet: Dataset) -> None:

@@ -15,10 +15,10 @@ import pytest
 from conftest import FAKE_SWEEP
 from streamlit.testing.v1 import AppTest
 
-from grid.app.background_command import Job
+from grid.app.background_command import BackgroundCommand
 from grid.app.pages.compare import body, first_choice, plain, sentence, spelled, titled, token_rows
 
-PAGE = 'from grid.app.navigation import draw\ndraw("compare")\n'
+PAGE = 'from grid.app.navigation import draw_page\ndraw_page("compare")\n'
 
 
 def output(quant: str, *tokens: str, **fields: Any) -> dict[str, Any]:
@@ -141,7 +141,7 @@ def page(swept: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
 def done(page: AppTest) -> AppTest:
     """The page when the comparison that it began has ended."""
     job = page.session_state["compare_job"]
-    assert isinstance(job, Job)
+    assert isinstance(job, BackgroundCommand)
     job.wait()
     page.run()
     assert not page.exception
@@ -182,7 +182,7 @@ def test_an_empty_prompt_is_a_sentence(page: AppTest) -> None:
 
 
 def test_a_comparison_can_be_cancelled(page: AppTest) -> None:
-    page.session_state["compare_job"] = Job(
+    page.session_state["compare_job"] = BackgroundCommand(
         ["compare", "--store", "none", "--prompt", "-"], limit_s=60
     )
     job = page.session_state["compare_job"]
@@ -206,7 +206,7 @@ def test_a_job_is_ended_at_its_limit(swept: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(swept)
     (swept / "slow.toml").write_text(FAKE_SWEEP + '[options.fake]\nhang_on = "generate"\n')
     started = time.monotonic()
-    job = Job(["compare", "slow.toml", "--quants", "F16", "--prompt", "-"], "x", limit_s=3)
+    job = BackgroundCommand(["compare", "slow.toml", "--quants", "F16", "--prompt", "-"], "x", limit_s=3)
     job.wait()
     assert job.why_ended == "it took longer than 3.0 s"
     assert job.code != 0

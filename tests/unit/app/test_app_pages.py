@@ -26,7 +26,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> Open:
 
     def draw(module: str, store: Path | str) -> AppTest:
         monkeypatch.setenv("QUANTGRID_STORE", str(store))
-        script = f"from grid.app.navigation import draw\ndraw({module!r})\n"
+        script = f"from grid.app.navigation import draw_page\ndraw_page({module!r})\n"
         return AppTest.from_string(script, default_timeout=60).run()
 
     return draw

@@ -16,13 +16,13 @@ from grid.app.import_export import exporter
 from grid.cells.measurement import Metric
 from grid.cells.workload import Decode
 from grid.results import open_store
-from grid.results.heartbeat import Running, Sign, name_of
+from grid.results.heartbeat import SweepStatus, Heartbeat, file_name
 from grid.results.location import Location
-from grid.results.lock import Owner
+from grid.results.lock import LockOwner
 from grid.results.store import Store
 
 START = 1_800_000_000.0
-PAGE = 'from grid.app.navigation import draw\ndraw("runs")\n'
+PAGE = 'from grid.app.navigation import draw_page\ndraw_page("runs")\n'
 
 BENCH = [
     {
@@ -85,8 +85,8 @@ def test_its_tables_are_the_sweeps_failures_nodes_and_doubts(store: Path) -> Non
 
 def test_a_running_sweep_shows_how_far_it_is(store: Path) -> None:
     with Store(store).writer():
-        one = Sign(Location(store), "evening", "run1")
-        one.tell(cells=40, done=10, failed=2, eta_s=90.0, nodes=("a", "b"), now="small F16 tg64")
+        one = Heartbeat(Location(store), "evening", "run1")
+        one.update(cells=40, done=10, failed=2, eta_s=90.0, nodes=("a", "b"), now="small F16 tg64")
         said = text(drawn())
     assert "a, b, at small F16 tg64" in said
     page = drawn()  # its lock is gone now
@@ -99,7 +99,7 @@ def test_a_sweep_that_just_began_is_shown_over_an_empty_store(
 ) -> None:
     monkeypatch.setenv("QUANTGRID_STORE", str(tmp_path))
     with Store(tmp_path).writer():
-        Sign(Location(tmp_path), "first", "run1").tell(cells=3, nodes=("a",))
+        Heartbeat(Location(tmp_path), "first", "run1").update(cells=3, nodes=("a",))
         said = text(drawn())
     assert "On a; started" in said
     assert "grid sweep" in " ".join(one.value for one in drawn().code)
@@ -141,7 +141,7 @@ def test_a_file_that_is_no_report_is_a_sentence_with_its_own_name(store: Path) -
 def test_nothing_is_imported_while_a_sweep_writes(store: Path) -> None:
     page = uploaded("bench.json", json.dumps(BENCH).encode())
     lock = store / "writer.lock"
-    other = Owner(
+    other = LockOwner(
         host="elsewhere", pid=1, process_start=0.0, since="now", refreshed="now", token="t"
     )
     lock.write_bytes(msgspec.json.encode(other))
@@ -162,6 +162,6 @@ def test_exports_hold_every_cell(store: Path, format: str, tmp_path: Path) -> No
 
 def test_a_sign_is_json_that_people_can_read(store: Path) -> None:
     with Store(store).writer():
-        Sign(Location(store), "evening", "run1").tell(cells=40)
-        told = msgspec.json.decode((store / name_of("run1")).read_bytes(), type=Running)
+        Heartbeat(Location(store), "evening", "run1").update(cells=40)
+        told = msgspec.json.decode((store / file_name("run1")).read_bytes(), type=SweepStatus)
     assert (told.pid, told.cells) == (os.getpid(), 40)

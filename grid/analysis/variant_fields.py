@@ -1,0 +1,188 @@
+"""The fields of a variant, each group taken from the runs that measured it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from grid.analysis.main_text import of_class, tasks_of
+from grid.analysis.noise_floors import SIXTEEN_BIT, canonical_options
+from grid.analysis.quality_runs import QualityRuns
+from grid.analysis.row_facts import positive_number
+from grid.analysis.tables import Attempt, ItemRows
+from grid.analysis.variant import ClassItems, Speed
+from grid.results.statistics.interval import require_finite
+
+LLC_FACTOR = 4
+"""Weights smaller than this many last-level caches decode at the cache's speed, not memory's."""
+
+Fields = dict[str, Any]
+"""Keyword arguments of `Variant`."""
+
+
+class VariantKey(NamedTuple):
+    """What tells variants apart."""
+
+    artifact_id: str
+    backend: str
+    options: str
+    hardware_class: str
+
+
+def key_of(attempt: Attempt) -> VariantKey:
+    row = attempt.row
+    return VariantKey(
+        row["artifact_id"], row["backend"], canonical_options(row), row["hardware_class"]
+    )
+
+
+def identity_fields(
+    key: VariantKey, row: Mapping[str, Any], references: set[tuple[str, str]]
+) -> Fields:
+    """What the variant is. `references` are the (artifact id, backend) of its model's 16 bits."""
+    names = {name: row[name] or "" for name in ("model", "family", "quant", "format")}
+    whole_weights = names["quant"].upper() in SIXTEEN_BIT
+    return {
+        **key._asdict(),
+        **names,
+        "parameters": row["parameters"] or 0,
+        "artifact_bytes": row["artifact_bytes"] or 0,
+        "bpw_file": row["bpw_file"],
+        "bpw_layer": row["bpw_layer"],
+        "device_kind": row["device_kind"],
+        "sixteen_bit": key[:2] in references if references else whole_weights,
+        "defines_floor": whole_weights,
+    }
+
+
+def text_fields(run: Attempt | None) -> Fields:
+    """From a quality run."""
+    if run is None:
+        return {}
+    names = ("perplexity", "bits_per_byte", "kld_mean", "same_top1")
+    return {**_metrics(run, names), "text_metrics": run.metrics}
+
+
+def memory_fields(run: Attempt | None) -> Fields:
+    """From a memory run."""
+    if run is None:
+        return {}
+    names = ("peak_rss_bytes", "peak_vram_bytes", "load_s", "kv_bytes")
+    return {**_metrics(run, names), "memory_context": run.workload.get("context")}
+
+
+def latency_fields(run: Attempt | None) -> Fields:
+    """From a latency run."""
+    if run is None:
+        return {}
+    return {
+        **_metrics(run, ("ttft_s", "tpot_s")),
+        "latency_metrics": run.metrics,
+        "latency_prompt": run.workload.get("prompt"),
+        "latency_generate": run.workload.get("generate"),
+    }
+
+
+def task_fields(tasks: Mapping[str, Attempt], rows: Mapping[str, ItemRows]) -> Fields:
+    """From task runs by task class. Figures without items, as imports have them, are a class
+    without items."""
+    items, classes = {}, {}
+    for name, attempt in tasks.items():
+        answers = rows.get(attempt.id)
+        if answers is None:
+            classes[name] = attempt.metrics["capability"]
+        else:
+            items[name] = ClassItems(answers.ids, answers.gains)
+            classes[name] = answers.capability
+    return {"items": items, "classes": classes}
+
+
+def task_runs(
+    attempts: Iterable[Attempt], key: VariantKey, runs: QualityRuns
+) -> tuple[dict[str, Attempt], dict[str, str]]:
+    """By task class the run that counts: one with items, else one with a capability to show; and
+    of the classes without such a run, that only other tasks were asked."""
+    by_class: defaultdict[str, list[Attempt]] = defaultdict(list)
+    unlike: dict[str, str] = {}
+    for attempt in attempts:
+        if main := runs.other_tasks(attempt):
+            unlike[of_class(attempt)[1]] = f"by {main}, only by {tasks_of(attempt)}"
+        elif "task_class" in attempt.workload:
+            by_class[str(attempt.workload["task_class"])].append(attempt)
+    tasks = {}
+    for name, candidates in sorted(by_class.items()):
+        with_items = [a for a in candidates if a.id in runs.items]
+        usable = with_items or [a for a in candidates if "capability" in a.metrics]
+        if run := newest(usable, key):
+            tasks[name] = run
+    return tasks, {name: text for name, text in unlike.items() if name not in tasks}
+
+
+def newest(attempts: Sequence[Attempt], key: VariantKey) -> Attempt | None:
+    """The newest with the variant's own options; of other options only where there is none."""
+    same = [a for a in attempts if canonical_options(a.row) == key.options]
+    return max(same or attempts, key=lambda a: a.newness, default=None)
+
+
+def longest_memory_run(attempts: Sequence[Attempt]) -> Attempt | None:
+    """The run with the longest context: the most memory that was shown to be needed."""
+    return max(attempts, key=lambda a: (a.workload.get("context", 0), a.newness), default=None)
+
+
+def runs_by_depth(attempts: Sequence[Attempt], kind: str) -> dict[int, Attempt]:
+    """By depth; of several token counts the largest, of equal ones the newest."""
+    by_depth: dict[int, Attempt] = {}
+    of_kind = [a for a in attempts if a.measure == kind and _has_rate(a, f"{kind}_tps")]
+    for attempt in sorted(of_kind, key=lambda a: (a.workload.get("tokens", 0), a.newness)):
+        by_depth[int(attempt.workload.get("depth", 0))] = attempt
+    return dict(sorted(by_depth.items()))
+
+
+def speeds_by_depth(by_depth: Mapping[int, Attempt], kind: str) -> dict[int, Speed]:
+    return {depth: _speed(attempt, kind, depth) for depth, attempt in by_depth.items()}
+
+
+def bandwidth_utilisation(
+    attempts: Sequence[Attempt], decode: Mapping[int, Speed], weight_bytes: int | None
+) -> float | None:
+    """Decode rate * weight bytes / bandwidth; None where the node's facts are not in the row, the
+    weights are smaller than four last-level caches, or an accelerator computes: the bandwidth that
+    nodes measure is that of the CPU's memory."""
+    for attempt in attempts:
+        if not str(attempt.row["device_kind"] or "").startswith("cpu"):
+            return None
+        facts = attempt.environment
+        if attempt.measure == "decode" and 0 in decode and weight_bytes:
+            bandwidth = positive_number(facts.get("bandwidth_bytes_s"))
+            cache = positive_number(facts.get("llc_bytes"))
+            if bandwidth and cache and weight_bytes >= LLC_FACTOR * cache:
+                return decode[0].interval.value * weight_bytes / bandwidth
+    return None
+
+
+def attempt_ids(by_measure: Mapping[str, Iterable[Attempt | None]]) -> dict[str, tuple[str, ...]]:
+    """By measure the ids of the attempts behind a variant's figures, of measures that have any."""
+    ids = {
+        measure: tuple(attempt.id for attempt in attempts if attempt is not None)
+        for measure, attempts in by_measure.items()
+    }
+    return {measure: of_measure for measure, of_measure in ids.items() if of_measure}
+
+
+def _metrics(run: Attempt, names: Iterable[str]) -> Fields:
+    return {name: run.metrics.get(name) for name in names}
+
+
+def _has_rate(attempt: Attempt, name: str) -> bool:
+    return name in attempt.metrics and attempt.metrics[name].value > 0
+
+
+def _speed(attempt: Attempt, kind: str, depth: int) -> Speed:
+    tokens = int(attempt.workload.get("tokens", 0))
+    interval = attempt.metrics[f"{kind}_tps"]
+    seconds = attempt.series.get(f"{kind}_s")
+    rates = tokens / seconds if tokens and seconds is not None else [interval.value]
+    trend = attempt.metrics.get("drift")
+    drifts = None if trend is None else trend.value > 0
+    return Speed(interval, require_finite(rates, "rates"), tokens, depth, drifts)
