@@ -17,7 +17,7 @@ from grid.hardware.probe import probe_node
 from grid.plan.load import parse_sweep
 from grid.results import open_for_writing, open_store
 from grid.sweep.node_report import report
-from grid.sweep.planner import Known, plan_for
+from grid.sweep.planner import StoreSnapshot, plan_for_node
 
 CELLS = 100_000
 
@@ -41,7 +41,7 @@ def main() -> None:
         sweep = parse_sweep(text.encode(), "bench.toml", Path(folder))
         node = probe_node()
         start = time.perf_counter()
-        plan = plan_for(sweep, report(sweep.backends, node=node), Known(store, fresh=True))
+        plan = plan_for_node(sweep, report(sweep.backends, node=node), StoreSnapshot(store, fresh=True))
         planned = time.perf_counter() - start
         print(f"{len(plan.cells)} cells planned in {planned:.2f} s")
         if len(plan.cells) < CELLS:

@@ -24,12 +24,12 @@ import grid
 from grid.models.bundled import SIZES, TASK_CLASSES, items, size_dir
 from grid.plan.load import parse_sweep
 from grid.results.reader import Results
-from grid.results.statistics import gains, mcnemar, paired_items, score_mean
+from grid.results.statistics import gains, mcnemar_test, paired_item_test, score_mean
 from grid.sweep.executors.executor_name import ExecutorName
 from grid.sweep.node_report import report
 from grid.sweep.planner import Planner
 from grid.sweep.progress import progress_for
-from grid.sweep.run import crew_here, run_sweep
+from grid.sweep.run import local_executor, run_sweep
 
 CARD = Path(grid.__file__).parent / "models" / "bundled" / "README.md"
 MARKS = re.compile(r"(?<=<!-- figures -->\n).*(?=<!-- /figures -->)", re.DOTALL)
@@ -148,7 +148,7 @@ def _size_row(figures: Figures, size: str) -> list[str]:
 
 
 def _quant_row(figures: Figures, size: str, quant: str) -> list[str]:
-    lost = paired_items(figures.all_gains(size, "F16"), figures.all_gains(size, quant))
+    lost = paired_item_test(figures.all_gains(size, "F16"), figures.all_gains(size, quant))
     accuracies = [f"{figures.scores(size, quant, c).mean():.3f}" for c in TASK_CLASSES]
     return [
         f"{size} {quant}",
@@ -161,7 +161,7 @@ def _quant_row(figures: Figures, size: str, quant: str) -> list[str]:
 
 
 def _paired(figures: Figures, one: tuple[str, str], other: tuple[str, str], name: str) -> str:
-    test = mcnemar(figures.scores(*one, name), figures.scores(*other, name))
+    test = mcnemar_test(figures.scores(*one, name), figures.scores(*other, name))
     return f"{test.difference:+.3f} (p {test.p_value:.2g})"
 
 
@@ -176,13 +176,13 @@ def broken_promises(figures: Figures) -> Iterator[str]:
         if figures.scores(SIZES[-1], "F16", task_class).mean() == 1:
             yield f"{SIZES[-1]} is perfect in {task_class}"
         for small, big in pairwise(SIZES):
-            test = mcnemar(
+            test = mcnemar_test(
                 figures.scores(big, "F16", task_class), figures.scores(small, "F16", task_class)
             )
             if test.difference <= 0:
                 yield f"{big} does not beat {small} in {task_class} ({test.difference:+.3f})"
     for size in SIZES:
-        lost = paired_items(figures.all_gains(size, "F16"), figures.all_gains(size, "Q2_K"))
+        lost = paired_item_test(figures.all_gains(size, "F16"), figures.all_gains(size, "Q2_K"))
         if lost.difference <= 0 or lost.p_value >= SURE:
             yield f"{size} at Q2_K is not measurably worse than at 16 bits"
 
@@ -202,8 +202,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = given.store or folder
         sweep = parse_sweep(SWEEP.encode(), "card.toml", Path(folder))
-        crew = crew_here(sweep, report(sweep.backends), ExecutorName.inline)
-        run_sweep(crew, Planner(sweep, store), store, progress_for(False))
+        executor = local_executor(sweep, report(sweep.backends), ExecutorName.inline)
+        run_sweep(executor, Planner(sweep, store), store, progress_for(False))
         figures = Figures(grid.open(store))
     text = CARD.read_text()
     body = "\n".join(tables(figures)).replace("; \n", "; ") + "\n"

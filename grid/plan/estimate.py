@@ -60,14 +60,14 @@ def estimate(plan: Plan, wall_s: Mapping[str, float] | None = None) -> Estimate:
     Artifacts are counted as if none was made yet, so a warm cache makes it less.
     """
     wall_s = wall_s or {}
-    known = [cell for cell in plan.measured if wall_s.get(cell.id, 0.0) > 0]
-    modelled = sum(cell_seconds(plan, cell) for cell in known)
-    scale = sum(wall_s[cell.id] for cell in known) / modelled if modelled > 0 else 1.0
+    timed = [cell for cell in plan.measured if wall_s.get(cell.id, 0.0) > 0]
+    modelled = sum(cell_seconds(plan, cell) for cell in timed)
+    scale = sum(wall_s[cell.id] for cell in timed) / modelled if modelled > 0 else 1.0
     cells = sum(cell_seconds(plan, cell) for cell in plan.cells)
     return Estimate(
         seconds=scale * cells + _set_up_seconds(plan),
         host_bytes=plan.peak_host_bytes,
-        from_measured=len(known),
+        from_measured=len(timed),
     )
 
 

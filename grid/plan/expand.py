@@ -14,11 +14,11 @@ from grid.cells.workload import SPEED_KINDS, Quality, Workload
 from grid.errors import InputError, did_you_mean
 from grid.hardware.node import Node
 from grid.models.identity import digest
-from grid.plan.fits import incapable, too_big, too_long
+from grid.plan.fits import lacks_capability, lacks_context, lacks_memory
 from grid.plan.plan import Plan, Skip
-from grid.plan.sources import Candidate, resolve
+from grid.plan.sources import SweepCandidate, resolve
 from grid.plan.sweep import Sweep
-from grid.plan.workloads import Asked
+from grid.plan.workloads import RequestedWorkloads
 
 
 def expand(
@@ -39,11 +39,11 @@ def expand(
     Raises InputError for what the sweep file says wrongly (unknown backend, option, quant, task
     class, a source that cannot be read) and where it comes to no cell at all.
     """
-    chosen = _choose(sweep, backends)
+    chosen = _choose_backends(sweep, backends)
     _refuse_stray_options(sweep, backends)
-    builder = _Builder(sweep, chosen, node, free_bytes, obstacles, on_cpu)
+    builder = _PlanBuilder(sweep, chosen, node, free_bytes, obstacles, on_cpu)
     broken = {name for name, reason in obstacles.items() if reason}
-    for candidate in _ordered(resolve(sweep, chosen, broken), sweep.backends):
+    for candidate in _order_candidates(resolve(sweep, chosen, broken), sweep.backends):
         builder.add(candidate)
     plan = builder.plan()
     if not plan.cells and not plan.skipped:
@@ -53,19 +53,19 @@ def expand(
 
 def option_combinations(sweep: Sweep, backend: Backend, node: Node) -> list[Options]:
     """Each combination of a backend's options once, defaults filled in; the first is the base."""
-    given = sweep.options.get(backend.name, {})
-    axes = [value if isinstance(value, list) else [value] for value in given.values()]
+    requested = sweep.options.get(backend.name, {})
+    axes = [value if isinstance(value, list) else [value] for value in requested.values()]
     resolved: dict[str, Options] = {}
     for values in product(*axes):
         try:
-            options = backend.options(dict(zip(given, values, strict=True)), node)
+            options = backend.options(dict(zip(requested, values, strict=True)), node)
         except InputError as error:
             raise InputError(f"{sweep.file}: options.{backend.name}: {error}") from None
         resolved.setdefault(digest(options), options)
     return list(resolved.values())
 
 
-def _choose(sweep: Sweep, backends: Mapping[str, Backend]) -> dict[str, Backend]:
+def _choose_backends(sweep: Sweep, backends: Mapping[str, Backend]) -> dict[str, Backend]:
     for name in sweep.backends:
         if name not in backends:
             hint = did_you_mean(name, backends)
@@ -83,25 +83,29 @@ def _refuse_stray_options(sweep: Sweep, backends: Mapping[str, Backend]) -> None
             raise InputError(f"{place}: {name} is not in the sweep's backends")
 
 
-def _ordered(candidates: Sequence[Candidate], backends: Sequence[str]) -> list[Candidate]:
+def _order_candidates(
+    candidates: Sequence[SweepCandidate], backends: Sequence[str]
+) -> list[SweepCandidate]:
     """Small models first; of a model the reference, which the others need, then by size."""
     parameters: dict[int, int] = {}
-    for one in candidates:
-        parameters[one.group] = max(parameters.get(one.group, 0), one.artifact.model.parameters)
+    for candidate in candidates:
+        parameters[candidate.group] = max(
+            parameters.get(candidate.group, 0), candidate.artifact.model.parameters
+        )
     return sorted(
         candidates,
-        key=lambda one: (
-            parameters[one.group],
-            one.group,
-            not one.is_reference,
-            one.weight_bytes,
-            one.artifact.id,
-            backends.index(one.backend),
+        key=lambda candidate: (
+            parameters[candidate.group],
+            candidate.group,
+            not candidate.is_reference,
+            candidate.weight_bytes,
+            candidate.artifact.id,
+            backends.index(candidate.backend),
         ),
     )
 
 
-class _Builder:
+class _PlanBuilder:
     """Collects the cells of candidates that come in order."""
 
     def __init__(
@@ -116,16 +120,18 @@ class _Builder:
         self._sweep = sweep
         self._backends = chosen
         self._node = node
-        self._asked = {bundled: Asked(sweep, bundled) for bundled in (False, True)}
+        self._requested = {bundled: RequestedWorkloads(sweep, bundled) for bundled in (False, True)}
         plain = msgspec.structs.replace(node, accelerators=())
-        self._seen = {name: plain if name in on_cpu else node for name in chosen}
+        self._node_of = {name: plain if name in on_cpu else node for name in chosen}
         """The node as each backend uses it."""
         self._options = {
-            name: option_combinations(sweep, backend, self._seen[name])
+            name: option_combinations(sweep, backend, self._node_of[name])
             for name, backend in chosen.items()
         }
         self._obstacles = obstacles
-        self._device_kinds = {name: seen.device_kind for name, seen in self._seen.items()}
+        self._device_kinds = {
+            name: backend_node.device_kind for name, backend_node in self._node_of.items()
+        }
         self._hardware_class = node.hardware_class
         limits = (node.memory_bytes, sweep.budget.memory_bytes, free_bytes)
         self._limit = min(limit for limit in limits if limit is not None)
@@ -136,7 +142,7 @@ class _Builder:
         self._device_bytes: dict[str, int] = {}
         self._references: dict[str, Cell] = {}
 
-    def add(self, candidate: Candidate) -> None:
+    def add(self, candidate: SweepCandidate) -> None:
         """The candidate's cells for each combination of options, and its noise floor."""
         self._weight_bytes[candidate.artifact.id] = candidate.weight_bytes
         combinations = self._options[candidate.backend]
@@ -161,19 +167,19 @@ class _Builder:
             references=self._references,
         )
 
-    def _workloads(self, candidate: Candidate) -> tuple[Workload, ...]:
-        asked = self._asked[candidate.bundled]
-        speed = asked.speed if candidate.asked else ()
-        return (*speed, *self._quality(candidate), *asked.tasks)
+    def _workloads(self, candidate: SweepCandidate) -> tuple[Workload, ...]:
+        requested = self._requested[candidate.bundled]
+        speed = requested.speed if candidate.requested else ()
+        return (*speed, *self._quality(candidate), *requested.tasks)
 
-    def _quality(self, candidate: Candidate) -> tuple[Quality, ...]:
+    def _quality(self, candidate: SweepCandidate) -> tuple[Quality, ...]:
         """Compared with the reference, unless that cannot be run here."""
         reference = candidate.reference
         if not candidate.is_reference and reference not in self._references:
             reference = None
-        return self._asked[candidate.bundled].quality(reference)
+        return self._requested[candidate.bundled].quality(reference)
 
-    def _place(self, candidate: Candidate, options: Options, workload: Workload) -> None:
+    def _place(self, candidate: SweepCandidate, options: Options, workload: Workload) -> None:
         """Among the cells or the skipped, unless it is there: options may come out the same."""
         speed = isinstance(workload, SPEED_KINDS)
         device_kind = self._device_kinds[candidate.backend]
@@ -196,18 +202,18 @@ class _Builder:
         if candidate.is_reference and isinstance(workload, Quality):
             self._references.setdefault(candidate.key, cell)
 
-    def _obstacle(self, candidate: Candidate, cell: Cell) -> str:
+    def _obstacle(self, candidate: SweepCandidate, cell: Cell) -> str:
         return (
             candidate.obstacle
             or self._obstacles.get(cell.backend, "")
-            or incapable(self._backends[cell.backend], cell.workload)
-            or too_long(cell)
+            or lacks_capability(self._backends[cell.backend], cell.workload)
+            or lacks_context(cell)
         )
 
-    def _shortage(self, candidate: Candidate, cell: Cell) -> str:
+    def _shortage(self, candidate: SweepCandidate, cell: Cell) -> str:
         needs = self._backends[cell.backend].needs(
             cell.artifact, candidate.weight_bytes, cell.options, cell.workload
         )
         self._host_bytes[cell.id] = needs.host_bytes
         self._device_bytes[cell.id] = needs.device_bytes
-        return too_big(needs, self._seen[cell.backend], self._limit)
+        return lacks_memory(needs, self._node_of[cell.backend], self._limit)

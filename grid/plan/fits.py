@@ -19,7 +19,7 @@ _TAKES: dict[str, tuple[tuple[Capability, ...], ...]] = {
 """What measuring each kind of workload asks of an engine: one of each group."""
 
 
-def incapable(backend: Backend, workload: Workload) -> str:
+def lacks_capability(backend: Backend, workload: Workload) -> str:
     """Why a backend cannot be asked a workload; empty if it can."""
     for group in _TAKES[kind(workload)]:
         if not backend.capabilities.intersection(group):
@@ -27,7 +27,7 @@ def incapable(backend: Backend, workload: Workload) -> str:
     return ""
 
 
-def too_long(cell: Cell) -> str:
+def lacks_context(cell: Cell) -> str:
     """Why the model's context cannot hold the workload; empty if it can or is not known."""
     limit = cell.artifact.model.context_length
     tokens = cell.workload.context if isinstance(cell.workload, Memory) else cell.workload.size
@@ -36,16 +36,16 @@ def too_long(cell: Cell) -> str:
     return f"needs {tokens} tokens of context, the model has {limit}"
 
 
-def too_big(needs: Needs, node: Node, host_limit: int) -> str:
+def lacks_memory(needs: Needs, node: Node, host_limit: int) -> str:
     """Why the node has no room for a cell; empty if it has."""
     if needs.host_bytes > host_limit:
-        return _short(needs.host_bytes, host_limit, "")
-    kinds = [one.kind for one in node.accelerators]
+        return _lacking_memory(needs.host_bytes, host_limit, "")
+    kinds = [accelerator.kind for accelerator in node.accelerators]
     if needs.accelerator is not None and not _any_of(kinds, needs.accelerator):
         return f"needs a {needs.accelerator} accelerator, the node has {', '.join(kinds) or 'none'}"
-    device = sum(one.memory_bytes for one in node.accelerators)
+    device = sum(accelerator.memory_bytes for accelerator in node.accelerators)
     if needs.device_bytes > device:
-        return _short(needs.device_bytes, device, " on the accelerator")
+        return _lacking_memory(needs.device_bytes, device, " on the accelerator")
     return ""
 
 
@@ -54,5 +54,5 @@ def _any_of(kinds: list[str], wanted: str) -> bool:
     return any(wanted == "gpu" or kind.startswith(wanted) for kind in kinds)
 
 
-def _short(needed: int, available: int, where: str) -> str:
+def _lacking_memory(needed: int, available: int, where: str) -> str:
     return f"needs {format_bytes(needed)}{where}, {format_bytes(available)} available"

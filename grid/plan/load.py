@@ -15,11 +15,11 @@ from grid.plan import sweep as tables
 from grid.plan.sweep import ALL, MEASURES, ModelEntry, Sweep, SweepTable
 
 _TABLES: dict[str, type[msgspec.Struct]] = {
-    "speed": tables.Speed,
-    "latency": tables.Latency,
-    "memory": tables.Memory,
-    "quality": tables.Quality,
-    "tasks": tables.Tasks,
+    "speed": tables.SpeedTable,
+    "latency": tables.LatencyTable,
+    "memory": tables.MemoryTable,
+    "quality": tables.QualityTable,
+    "tasks": tables.TasksTable,
     "calibration": tables.CalibrationTable,
     "budget": tables.Budget,
 }
@@ -48,8 +48,8 @@ def load_sweep(path: Path | None = None) -> Sweep:
 
 def bundled_sweeps() -> tuple[str, ...]:
     """Names of the sweeps that come with the package."""
-    found = (files("grid.plan") / "sweeps").iterdir()
-    return tuple(sorted(one.name for one in found if one.name.endswith(".toml")))
+    entries = (files("grid.plan") / "sweeps").iterdir()
+    return tuple(sorted(entry.name for entry in entries if entry.name.endswith(".toml")))
 
 
 def parse_sweep(content: bytes, file: str, base: Path) -> Sweep:
@@ -68,8 +68,8 @@ def parse_sweep(content: bytes, file: str, base: Path) -> Sweep:
 
 def _read(path: Path) -> bytes:
     if path.is_dir():
-        found = sorted(p.name for p in path.glob("*.toml"))
-        hint = f"; it holds {', '.join(found[:3])}" if found else ""
+        names = sorted(p.name for p in path.glob("*.toml"))
+        hint = f"; it holds {', '.join(names[:3])}" if names else ""
         raise InputError(f"{path} is a folder, not a sweep file{hint}")
     try:
         return path.read_bytes()
@@ -100,17 +100,17 @@ def _parse_toml(content: bytes, file: str) -> dict[str, Any]:
 
 
 def _check_keys(raw: Mapping[str, Any]) -> None:
-    _known(raw, SweepTable, "")
+    _refuse_unknown_keys(raw, SweepTable, "")
     for name, table in _TABLES.items():
         if isinstance(raw.get(name), dict):
-            _known(raw[name], table, f"{name}.")
+            _refuse_unknown_keys(raw[name], table, f"{name}.")
     models = raw.get("models")
     for index, entry in enumerate(models if isinstance(models, list) else []):
         if isinstance(entry, dict):
-            _known(entry, ModelEntry, f"models[{index}].")
+            _refuse_unknown_keys(entry, ModelEntry, f"models[{index}].")
 
 
-def _known(raw: Iterable[str], table: type[msgspec.Struct], place: str) -> None:
+def _refuse_unknown_keys(raw: Iterable[str], table: type[msgspec.Struct], place: str) -> None:
     fields = table.__struct_fields__
     for key in raw:
         if key not in fields:
@@ -138,8 +138,8 @@ def _check(sweep: SweepTable) -> None:
         if measure not in MEASURES:
             hint = did_you_mean(measure, MEASURES)
             raise InputError(f"measures: unknown measure {measure!r}. {hint}")
-    for place, values in _lists(sweep):
-        _distinct(place, values)
+    for place, values in _list_values(sweep):
+        _refuse_duplicates(place, values)
     for index, entry in enumerate(sweep.models):
         _check_entry(entry, f"models[{index}]")
     _check_quants("quants", sweep.quants)
@@ -148,7 +148,7 @@ def _check(sweep: SweepTable) -> None:
         raise InputError("latency.generate: at least 2 tokens, or there is no time between tokens")
 
 
-def _lists(sweep: SweepTable) -> Iterator[tuple[str, Sequence[Any]]]:
+def _list_values(sweep: SweepTable) -> Iterator[tuple[str, Sequence[Any]]]:
     yield "measures", sweep.measures
     yield "backends", sweep.backends
     yield "speed.prompt", sweep.speed.prompt
@@ -159,17 +159,17 @@ def _lists(sweep: SweepTable) -> Iterator[tuple[str, Sequence[Any]]]:
         for name, value in options.items():
             if isinstance(value, list) and not value:
                 raise InputError(f"options.{backend}.{name}: the list is empty")
-            for one in value if isinstance(value, list) else [value]:
-                if not isinstance(one, str | int | float | bool):
+            for element in value if isinstance(value, list) else [value]:
+                if not isinstance(element, str | int | float | bool):
                     raise InputError(
                         f"options.{backend}.{name}: expected text, a number, true/false, or a list "
-                        f"of them, got {one!r}"
+                        f"of them, got {element!r}"
                     )
             if isinstance(value, list):
                 yield f"options.{backend}.{name}", value
 
 
-def _distinct(place: str, values: Sequence[Any]) -> None:
+def _refuse_duplicates(place: str, values: Sequence[Any]) -> None:
     for index, value in enumerate(values):
         if value in values[:index]:
             raise InputError(f"{place}: {value!r} is there twice")
@@ -193,7 +193,7 @@ def _check_entry(entry: ModelEntry, place: str) -> None:
 
 def _check_quants(place: str, quants: str | tuple[str, ...]) -> None:
     if isinstance(quants, tuple):
-        _distinct(place, quants)
+        _refuse_duplicates(place, quants)
     elif quants != ALL:
         raise InputError(f'{place}: write a list, ["{quants}"], or "all"')
 

@@ -24,13 +24,13 @@ _WHOLE = re.compile(r"(?:^|[-_./])(?:bf16|fp?16|fp?32)(?:-\d{5}-of-\d{5})?\.gguf
 """Files of whole weights as people name them, the first part of split ones."""
 
 
-class _Asked(NamedTuple):
+class _ModelRequest(NamedTuple):
     entry: ModelEntry
     backend: str
     quants: tuple[str, ...] = ()
 
 
-def asked_sweep(written: str | None) -> Sweep:
+def load_requested_sweep(written: str | None) -> Sweep:
     """The sweep of a file or of a model, as named on the command line; None: the bundled one."""
     if written is not None and written.endswith(".safetensors"):
         raise InputError(f"{written}: name the folder that holds it and its config.json")
@@ -39,7 +39,7 @@ def asked_sweep(written: str | None) -> Sweep:
     return load_sweep(None if written is None else Path(written))
 
 
-def on_nodes(sweep: Sweep, patterns: Sequence[str] | None) -> Sweep:
+def with_nodes(sweep: Sweep, patterns: Sequence[str] | None) -> Sweep:
     """The sweep on the nodes that the command line asks for instead of its own."""
     return msgspec.structs.replace(sweep, nodes=tuple(patterns)) if patterns else sweep
 
@@ -58,60 +58,60 @@ def sweep_of(written: str) -> Sweep:
     Raises InputError, one line, where the model is not there or no backend reads it.
     """
     if written.startswith(HUB):
-        asked = _of_hub(written)
+        request = _hub_request(written)
     elif written.startswith(BUNDLED):
-        asked = _ladder(written)
+        request = _ladder_request(written)
     else:
         path = Path(written).expanduser().resolve()
-        asked = _of_format(format_of(path), str(path))
+        request = _format_request(format_of(path), str(path))
     return msgspec.structs.replace(
         load_sweep(),
         name=written,
         file=written,
         base=str(Path.cwd()),
-        models=(asked.entry,),
-        backends=(asked.backend,),
-        quants=asked.quants,
+        models=(request.entry,),
+        backends=(request.backend,),
+        quants=request.quants,
     )
 
 
-def _of_hub(written: str) -> _Asked:
+def _hub_request(written: str) -> _ModelRequest:
     from grid.models import hub
 
     address = hub.parse(written)
-    found = hub.listing(address)
-    if address.file is None and any(file.path.endswith(".gguf") for file in found.files):
+    listing = hub.list_files(address)
+    if address.file is None and any(file.path.endswith(".gguf") for file in listing.files):
         try:
-            ladder = [one.name for one in hub.select(found, "*.gguf")]
+            ladder = [model.name for model in hub.select(listing, "*.gguf")]
         except InputError:
             ladder = []  # none of them is a model by itself
         if ladder:
-            return _files(written, found.repo, found.commit, ladder)
-    (weights, *_) = hub.select(found, address.file)
+            return _files_request(written, listing.repo, listing.commit, ladder)
+    (weights, *_) = hub.select(listing, address.file)
     form = format_of(hub.stand_in(weights)) if weights.folder else "gguf"
-    return _of_format(form, written)
+    return _format_request(form, written)
 
 
-def _files(written: str, repo: str, commit: str, ggufs: list[str]) -> _Asked:
+def _files_request(written: str, repo: str, commit: str, ggufs: list[str]) -> _ModelRequest:
     """All GGUF files of a repository; the first that is called 16-bit is the reference."""
     at = f"@{commit}"
     whole = [path for path in ggufs if _WHOLE.search(path)]
     reference = f"{HUB}{repo}/{whole[0]}{at}" if whole else ""
     entry = ModelEntry(files=(f"{HUB}{repo}/*.gguf{at}",), reference=reference)
-    return _Asked(entry, _reader("gguf", written))
+    return _ModelRequest(entry, _reader("gguf", written))
 
 
-def _of_format(form: str, written: str) -> _Asked:
+def _format_request(form: str, written: str) -> _ModelRequest:
     if form == "safetensors":
-        return _ladder(written)
-    return _Asked(ModelEntry(files=(written,)), _reader(form, written))
+        return _ladder_request(written)
+    return _ModelRequest(ModelEntry(files=(written,)), _reader(form, written))
 
 
-def _ladder(written: str) -> _Asked:
+def _ladder_request(written: str) -> _ModelRequest:
     makers = [name for name in names() if set(LADDER) <= set(backend(name).recipes())]
     if not makers:
         raise InputError(f"{written}: no installed backend makes {LADDER[1]} and the like")
-    return _Asked(ModelEntry(source=written), makers[0], LADDER)
+    return _ModelRequest(ModelEntry(source=written), makers[0], LADDER)
 
 
 def _reader(form: str, written: str) -> str:

@@ -19,7 +19,7 @@ from grid.models.model import Model
 from grid.plan.sweep import ModelEntry, Sweep
 
 if TYPE_CHECKING:
-    from grid.models.hub import Weights
+    from grid.models.hub import HubWeights
 
 BUNDLED = "ref:"
 HUB = "hf:"
@@ -27,7 +27,7 @@ HUB = "hf:"
 _FULL_BITS = 16.0
 
 
-class Origin(NamedTuple):
+class OriginalWeights(NamedTuple):
     """Weights that are there before the sweep."""
 
     artifact: Artifact
@@ -43,12 +43,12 @@ def source_folder(source: str) -> Path:
     """Folder of the weights that a `ref:` source names. Raises InputError for an unknown size."""
     size = source.removeprefix(BUNDLED)
     if size not in reference.SIZES:
-        known = [BUNDLED + name for name in (*reference.SIZES, "*")]
-        raise InputError(f"unknown model {source!r}. {did_you_mean(source, known)}")
+        names = [BUNDLED + name for name in (*reference.SIZES, "*")]
+        raise InputError(f"unknown model {source!r}. {did_you_mean(source, names)}")
     return reference.size_dir(size)
 
 
-class Origins:
+class WeightsFinder:
     """Reads what one model entry names. Every method raises InputError, one line."""
 
     def __init__(self, sweep: Sweep, backends: Mapping[str, Backend], entry: ModelEntry) -> None:
@@ -56,138 +56,147 @@ class Origins:
         self._backends = backends
         self._entry = entry
 
-    def source(self) -> Origin:
+    def source(self) -> OriginalWeights:
         """The 16 or 32-bit weights to be quantized."""
         written = self._entry.source
         if written.startswith(BUNDLED):
             return self._bundled(written)
-        found = self._one(written)
+        weights = self._single(written)
         self._refuse_quantized(
-            found,
+            weights,
             f"{written} has {{bits}} bits a weight; quants are made from 16 or 32 bits. To measure "
             "it as it is, give files instead of source",
         )
-        return found
+        return weights
 
-    def files(self) -> list[Origin]:
+    def files(self) -> list[OriginalWeights]:
         """What the entry's patterns match, each once."""
-        found: dict[str, Origin] = {}
+        by_id: dict[str, OriginalWeights] = {}
         for pattern in self._entry.files:
-            for one in self._matching(pattern):
-                first = found.setdefault(one.artifact.id, one)
-                if first.written != one.written:
-                    raise InputError(f"{first.written} and {one.written} are the same weights")
-        return list(found.values())
+            for weights in self._match(pattern):
+                first = by_id.setdefault(weights.artifact.id, weights)
+                if first.written != weights.written:
+                    raise InputError(f"{first.written} and {weights.written} are the same weights")
+        return list(by_id.values())
 
-    def reference(self) -> Origin | None:
+    def reference(self) -> OriginalWeights | None:
         """The 16-bit weights that the entry's files are compared with."""
         if not self._entry.reference:
             return None
-        found = self._one(self._entry.reference)
+        weights = self._single(self._entry.reference)
         self._refuse_quantized(
-            found,
+            weights,
             f"reference {self._entry.reference} has {{bits}} bits a weight; it must have 16 or 32, "
             "because the others are compared with it",
         )
-        return found
+        return weights
 
-    def _bundled(self, source: str) -> Origin:
+    def _bundled(self, source: str) -> OriginalWeights:
         folder = source_folder(source)
-        found = inspect(folder)
+        inspection = inspect(folder)
         model = msgspec.structs.replace(
-            found.model, name=source.removeprefix(BUNDLED), family="reference", source=source
+            inspection.model, name=source.removeprefix(BUNDLED), family="reference", source=source
         )
         artifact = Artifact(
-            model=self._named(model),
+            model=self._rename(model),
             format="safetensors",
-            quant=found.quant,
+            quant=inspection.quant,
             path=str(folder),
-            facts=found.facts,
+            facts=inspection.facts,
         )
-        return Origin(artifact, source, folder, is_folder=True, bundled=True)
+        return OriginalWeights(artifact, source, folder, is_folder=True, bundled=True)
 
-    def _one(self, written: str) -> Origin:
+    def _single(self, written: str) -> OriginalWeights:
         """The file, or the folder, that is written there."""
         if written.startswith(HUB):
-            found = self._on_hub(written)
-            if len(found) > 1:
-                names = ", ".join(one.written.rpartition("/")[2] for one in found[:3])
-                raise InputError(f"{written} matches {len(found)} files ({names}, ...); name one")
-            return found[0]
+            matches = self._on_hub(written)
+            if len(matches) > 1:
+                names = ", ".join(match.written.rpartition("/")[2] for match in matches[:3])
+                raise InputError(f"{written} matches {len(matches)} files ({names}, ...); name one")
+            return matches[0]
         return self._local(self._sweep.path(written))
 
-    def _matching(self, pattern: str) -> list[Origin]:
+    def _match(self, pattern: str) -> list[OriginalWeights]:
         if pattern.startswith(HUB):
             return self._on_hub(pattern)
         written = Path(pattern).expanduser()
         rooted = str(written if written.is_absolute() else Path(escape(self._sweep.base), written))
-        found = [Path(path).resolve() for path in sorted(glob(rooted, recursive=True))]
-        found = [path for path in dict.fromkeys(found) if path.is_file() or is_checkpoint(path)]
-        if not found:
+        paths = [Path(path).resolve() for path in sorted(glob(rooted, recursive=True))]
+        paths = [path for path in dict.fromkeys(paths) if path.is_file() or is_checkpoint(path)]
+        if not paths:
             raise InputError(f"no file matches {pattern!r} (from {self._sweep.base})")
-        return [self._local(path) for path in found]
+        return [self._local(path) for path in paths]
 
-    def _local(self, path: Path) -> Origin:
+    def _local(self, path: Path) -> OriginalWeights:
         if not path.exists():
             near = did_you_mean(path.name, (p.name for p in path.parent.glob(f"*{path.suffix}")))
             raise InputError(f"no file {path}. {near}".rstrip())
-        return Origin(self._artifact(path, str(path)), str(path), path, is_folder=path.is_dir())
+        return OriginalWeights(
+            self._artifact(path, str(path)), str(path), path, is_folder=path.is_dir()
+        )
 
     def _artifact(self, path: Path, written: str) -> Artifact:
         form = format_of(path)
-        found = self._inspected(path, form, written)
+        inspection = self._inspect(path, form, written)
         return Artifact(
-            model=self._named(msgspec.structs.replace(found.model, source=written)),
+            model=self._rename(msgspec.structs.replace(inspection.model, source=written)),
             format=form,
-            quant=found.quant,
+            quant=inspection.quant,
             path=str(path),
-            facts=found.facts,
+            facts=inspection.facts,
         )
 
-    def _on_hub(self, written: str) -> list[Origin]:
+    def _on_hub(self, written: str) -> list[OriginalWeights]:
         """What an address of the hub means, known from headers: the weights stay there for now."""
         from grid.models import hub
 
         address = hub.parse(written)
-        return [self._remote(one) for one in hub.select(hub.listing(address), address.file)]
+        return [
+            self._remote(weights) for weights in hub.select(hub.list_files(address), address.file)
+        ]
 
-    def _remote(self, weights: Weights) -> Origin:
+    def _remote(self, weights: HubWeights) -> OriginalWeights:
         from grid.models import hub
 
-        seen: list[tuple[Path, str]] = []
+        inspected: list[tuple[Path, str]] = []
 
         def read(path: Path) -> Inspection:
-            seen.append((path, format_of(path)))
-            return self._inspected(path, seen[-1][1], str(weights.address))
+            inspected.append((path, format_of(path)))
+            return self._inspect(path, inspected[-1][1], str(weights.address))
 
-        found = hub.inspect(weights, read)
-        headers, form = seen[-1]
+        inspection = hub.inspect(weights, read)
+        headers, form = inspected[-1]
         artifact = Artifact(
-            model=self._named(found.model), format=form, quant=found.quant, facts=found.facts
+            model=self._rename(inspection.model),
+            format=form,
+            quant=inspection.quant,
+            facts=inspection.facts,
         )
-        return Origin(artifact, str(weights.address), headers, is_folder=weights.folder)
+        return OriginalWeights(artifact, str(weights.address), headers, is_folder=weights.folder)
 
-    def _inspected(self, path: Path, form: str, written: str) -> Inspection:
+    def _inspect(self, path: Path, form: str, written: str) -> Inspection:
         """As the first of the sweep's backends that reads the format sees it; a 16-bit folder may
         also be there to be converted."""
-        readers = [one for one in self._backends.values() if form in one.formats]
-        makers = (one for one in self._backends.values() if "quantizes" in one.capabilities)
+        readers = [backend for backend in self._backends.values() if form in backend.formats]
+        makers = (
+            backend for backend in self._backends.values() if "quantizes" in backend.capabilities
+        )
         if not readers and form == "safetensors" and any(makers):
             return inspect(path)
         if not readers:
-            known = {form for one in self._backends.values() for form in one.formats}
+            formats = {form for backend in self._backends.values() for form in backend.formats}
             raise InputError(
                 f"{written}: none of the sweep's backends reads "
-                f"{form or 'files without a suffix'}; they read {', '.join(sorted(known))}"
+                f"{form or 'files without a suffix'}; they read {', '.join(sorted(formats))}"
             )
         return readers[0].inspect(path)
 
-    def _refuse_quantized(self, found: Origin, told: str) -> None:
-        facts = found.artifact.facts
+    def _refuse_quantized(self, weights: OriginalWeights, message: str) -> None:
+        facts = weights.artifact.facts
         if facts is not None and facts.bpw_layer < _FULL_BITS:
-            raise InputError(told.format(bits=f"{facts.bpw_layer:.3g}"))
+            raise InputError(message.format(bits=f"{facts.bpw_layer:.3g}"))
 
-    def _named(self, model: Model) -> Model:
+    def _rename(self, model: Model) -> Model:
         if not self._entry.name:
             return model
         return msgspec.structs.replace(model, name=self._entry.name)

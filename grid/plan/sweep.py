@@ -39,7 +39,7 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     name: str = ""
 
 
-class Speed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SpeedTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Prefill and decode rates: token counts, at each depth (tokens of context before)."""
 
     prompt: tuple[Count, ...] = (512,)
@@ -48,7 +48,7 @@ class Speed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     repetitions: Count = 5
 
 
-class Latency(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class LatencyTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One request at a time: tokens in, tokens out."""
 
     prompt: Count = 64
@@ -56,13 +56,13 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     repetitions: Count = 5
 
 
-class Memory(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class MemoryTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Peak memory with `context` tokens held."""
 
     context: Count = 1024
 
 
-class Quality(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class QualityTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Perplexity and KL divergence: `chunks` pieces of `context` tokens of `text`.
 
     Without a `text` it is `ref:heldout`, the bundled family's held-out text.
@@ -73,7 +73,7 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     chunks: Count = 16
 
 
-class Tasks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class TasksTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Task items: `items` of each of `classes` (default: every class that `source` has).
 
     `source` is `ref:items` or a folder of `<class>.jsonl`. Without one it is `ref:items`, and other
@@ -124,11 +124,11 @@ class SweepTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     models: tuple[ModelEntry, ...] = ()
     nodes: Names = ()
     options: dict[str, dict[str, Any]] = {}
-    speed: Speed = Speed()
-    latency: Latency = Latency()
-    memory: Memory = Memory()
-    quality: Quality = Quality()
-    tasks: Tasks = Tasks()
+    speed: SpeedTable = SpeedTable()
+    latency: LatencyTable = LatencyTable()
+    memory: MemoryTable = MemoryTable()
+    quality: QualityTable = QualityTable()
+    tasks: TasksTable = TasksTable()
     calibration: CalibrationTable = CalibrationTable()
     budget: Budget = Budget()
 
@@ -142,13 +142,13 @@ class Sweep(SweepTable, frozen=True, kw_only=True, forbid_unknown_fields=True):
     @property
     def calibration_set(self) -> Calibration:
         """The calibration set with its text's hash. Raises InputError where it cannot be read."""
-        asked = self.calibration
+        table = self.calibration
         try:
-            text = read_text(asked.text or CALIBRATION, Path(self.base))
+            text = read_text(table.text or CALIBRATION, Path(self.base))
         except InputError as error:
             raise InputError(f"calibration.text: {error}") from None
         return Calibration(
-            path=text.source, sha256=text.sha256, samples=asked.samples, tokens=asked.tokens
+            path=text.source, sha256=text.sha256, samples=table.samples, tokens=table.tokens
         )
 
     def path(self, written: str) -> Path:

@@ -13,7 +13,7 @@ from grid.plan.order import workload_rank
 from grid.plan.sweep import Sweep
 
 
-class Asked:
+class RequestedWorkloads:
     """Workloads of one sweep, for the bundled family or (`bundled` false) for other models.
 
     Without a text or items of their own, other models get the bundled ones, but for the classes
@@ -31,16 +31,16 @@ class Asked:
     @cached_property
     def speed(self) -> tuple[Workload, ...]:
         """Memory, prefill, decode and latency, as far as the sweep measures them."""
-        asked: list[Workload] = []
+        workloads: list[Workload] = []
         measures = self._sweep.measures
         if "memory" in measures:
-            asked.append(Memory(self._sweep.memory.context))
+            workloads.append(Memory(self._sweep.memory.context))
         if "speed" in measures:
-            asked += self._rates()
+            workloads += self._rates()
         if "latency" in measures:
             latency = self._sweep.latency
-            asked.append(Latency(latency.prompt, latency.generate, latency.repetitions))
-        return tuple(sorted(asked, key=workload_rank))
+            workloads.append(Latency(latency.prompt, latency.generate, latency.repetitions))
+        return tuple(sorted(workloads, key=workload_rank))
 
     @cached_property
     def tasks(self) -> tuple[Tasks, ...]:
@@ -48,11 +48,11 @@ class Asked:
         if "tasks" not in self._sweep.measures:
             return ()
         try:
-            known = task_classes(self._item_source, self._base)
+            classes = task_classes(self._item_source, self._base)
         except InputError as error:
             raise InputError(f"{self._sweep.file}: tasks.source: {error}") from None
-        asked = self._sweep.tasks.classes or [n for n in known if n not in self._taught]
-        return tuple(self._task(name, known) for name in asked)
+        requested = self._sweep.tasks.classes or [n for n in classes if n not in self._taught]
+        return tuple(self._task(name, classes) for name in requested)
 
     def quality(self, reference: str | None) -> tuple[Quality, ...]:
         """The text, compared with the artifact of id `reference`; empty where not measured."""
@@ -83,14 +83,14 @@ class Asked:
         decodes = [Decode(n, d, speed.repetitions) for n in speed.generate for d in speed.depth]
         return [*prefills, *decodes]
 
-    def _task(self, name: str, known: tuple[str, ...]) -> Tasks:
+    def _task(self, name: str, classes: tuple[str, ...]) -> Tasks:
         place = f"{self._sweep.file}: tasks"
-        if name not in known:
-            hint = did_you_mean(name, known)
+        if name not in classes:
+            hint = did_you_mean(name, classes)
             raise InputError(f"{place}.classes: unknown task class {name!r}. {hint}")
         try:
-            found = read_items(self._item_source, name, self._base)
+            items = read_items(self._item_source, name, self._base)
         except InputError as error:
             raise InputError(f"{place}.source: {error}") from None
-        limit = min(self._sweep.tasks.items, len(found.items))
-        return Tasks(name, found.source, found.sha256, limit)
+        limit = min(self._sweep.tasks.items, len(items.items))
+        return Tasks(name, items.source, items.sha256, limit)

@@ -1,25 +1,34 @@
-"""Plays a sweep over a crew: hands out work as the policy says, and hears how it ends."""
+"""Runs a sweep on an executor's nodes: assigns work as the policy says, and follows how it ends."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Container, Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from grid.cells.measurement import Measurement, Status
 from grid.engine import interrupts
 from grid.errors import ClusterLost, InputError
-from grid.hardware.node import Node
-from grid.plan.plan import Plan
-from grid.sweep.campaign import Campaign, pruned
 from grid.sweep.dispatch.board import Board
 from grid.sweep.dispatch.board import Outcome as Ending
 from grid.sweep.dispatch.work import Place, Work
-from grid.sweep.events import CellDone, Event, Note, Observed
-from grid.sweep.executors.executor import Crew, Ended, Gathered, Heard, Joined, Left, Noted, Told
+from grid.sweep.events import CellDone, Event, Notice, Observed, cell_done, for_progress
+from grid.sweep.executors.executor import (
+    Executor,
+    ExecutorEvent,
+    Gathered,
+    Joined,
+    Left,
+    NodeEvent,
+    NodeIdle,
+)
+from grid.sweep.merged_plan import MergedPlan, pruned
 from grid.sweep.node_report import Report
+from grid.sweep.planner import Planner
 
-HEAR_S = 1.0
+POLL_S = 1.0
 """Seconds between looks at whether what is left can still run anywhere."""
 
 WAIT_FOR_NODES_S = 240.0
@@ -27,26 +36,8 @@ WAIT_FOR_NODES_S = 240.0
 started again by Ray after one to two minutes."""
 
 
-class Happened(NamedTuple):
-    """An event on a node. `again`: the cell that it ends will be tried once more elsewhere."""
-
-    report: Report
-    event: Event
-    again: bool = False
-
-
-class Crowd(NamedTuple):
-    """A node joined, or left for a reason."""
-
-    report: Report
-    joined: bool
-    reason: str = ""
-
-
-class Grown(NamedTuple):
-    """A profile was planned; the campaign has more cells, or the same in more places."""
-
-    profile: str
+class CellsAdded(NamedTuple):
+    """A profile was planned: there are more cells, or the same may run in more places."""
 
 
 class Unrunnable(NamedTuple):
@@ -57,51 +48,34 @@ class Unrunnable(NamedTuple):
     reason: str
 
 
-Outcome = Happened | Crowd | Grown | Unrunnable | Noted
+Outcome = NodeEvent | Joined | Left | CellsAdded | Unrunnable | Notice
 
 
-class Planner(Protocol):
-    """Knows what a sweep comes to on a node."""
-
-    def settled(self, seen: Report, /) -> Report:
-        """The report with the node as its rows know it."""
-        ...
-
-    def wants(self, node: Node, /) -> bool:
-        """Whether the sweep is to run on a node."""
-        ...
-
-    def plan(self, seen: Report, free_bytes: int, /) -> Plan:
-        """For nodes like the one that reports, of which the roomiest has so many bytes of memory
-        free."""
-        ...
-
-
-class Conductor:
+class SweepCoordinator:
     """One sweep's run: `gather`, then `run`.
 
-    Every cell of the campaign ends in exactly one CellDone that is not to be tried `again`, or in
-    one Unrunnable.
+    Every cell of the merged plan ends in exactly one CellDone without `will_retry`, or in one
+    Unrunnable.
     """
 
     def __init__(
-        self, crew: Crew, planner: Planner, wait_for_nodes_s: float = WAIT_FOR_NODES_S
+        self, executor: Executor, planner: Planner, wait_for_nodes_s: float = WAIT_FOR_NODES_S
     ) -> None:
-        self._crew = crew
+        self._executor = executor
         self._planner = planner
         self._wait_s = wait_for_nodes_s
-        self.campaign = Campaign()
-        self._board = Board((), self.campaign.costs())
+        self.merged_plan = MergedPlan()
+        self._board = Board((), self.merged_plan.costs())
         self._reports: dict[str, Report] = {}
-        self._given: dict[str, set[str]] = {}
-        self._open: set[str] = set()
-        self._seen: set[str] = set()
+        self._assigned_cells: dict[str, set[str]] = {}
+        self._unfinished_cells: set[str] = set()
+        self._queued_cells: set[str] = set()
         self._stuck_since: float | None = None
         self._news = -1
-        self._told_aside: set[str] = set()
+        self._reported_aside: set[str] = set()
 
     @property
-    def everyone(self) -> list[Report]:
+    def all_reports(self) -> list[Report]:
         """Every node that is there, wanted or not."""
         return list(self._reports.values())
 
@@ -109,143 +83,149 @@ class Conductor:
     def reports(self) -> dict[str, Report]:
         """The nodes that take part, by place."""
         wants = self._planner.wants
-        return {place: one for place, one in self._reports.items() if wants(one.node)}
+        return {place: report for place, report in self._reports.items() if wants(report.node)}
 
-    def gather(self) -> Iterator[Noted | Told]:
-        """Hear all nodes that are there at the start. Raises ClusterLost where there is none."""
-        while not isinstance(heard := self._crew.hear(HEAR_S), Gathered):
-            if isinstance(heard, Joined):
-                self._reports[heard.place] = self._planner.settled(heard.report)
-            elif isinstance(heard, Left):
-                self._reports.pop(heard.place, None)
-            elif isinstance(heard, Noted | Told):
-                yield heard
+    def gather(self) -> Iterator[Event]:
+        """Wait for all nodes that are there at the start; yields what is to be shown meanwhile.
+        Raises ClusterLost where there is none."""
+        while not isinstance(event := self._executor.next_event(POLL_S), Gathered):
+            match event:
+                case Joined(place, report):
+                    self._reports[place] = self._planner.with_recorded_bandwidth(report)
+                case Left(place):
+                    self._reports.pop(place, None)
+                case NodeEvent(place, node_event):
+                    yield for_progress(node_event, node=place)
+                case Notice():
+                    yield event
         if not self._reports:
             raise ClusterLost("the cluster has no node that can run engines; `grid cluster status`")
 
     def plan(self) -> None:
         """Plan for every node that is there. Raises InputError where the sweep is wrong."""
         for report in self._reports.values():
-            self._grow(report)
+            self._add_plan(report)
 
     def run(self) -> Iterator[Outcome]:
-        """Run the campaign's cells, whatever happens to the nodes meanwhile."""
-        self._crew.offer(self.campaign.read_cells())
-        self._board = Board((), self.campaign.costs())
-        self._queue(self.campaign.works())
+        """Run the merged plan's cells, whatever happens to the nodes meanwhile."""
+        self._executor.offer(self.merged_plan.read_cells())
+        self._board = Board((), self.merged_plan.costs())
+        self._queue(self.merged_plan.works())
         for place in self._reports:
-            self._enter(place)
-        yield from self._infeasible(self._open)
+            self._add_place(place)
+        yield from self._drop_infeasible(self._unfinished_cells)
         self._assign()
-        while self._open:
+        while self._unfinished_cells:
             interrupts.check()
-            heard = self._crew.hear(HEAR_S)
-            if heard is not None:
-                yield from self._take(heard)
-            if not isinstance(heard, Told) or self._board.news != self._news:
+            event = self._executor.next_event(POLL_S)
+            if event is not None:
+                yield from self._handle(event)
+            if not isinstance(event, NodeEvent) or self._board.news != self._news:
                 self._assign()
-                yield from self._set_aside()
+                yield from self._report_aside()
                 yield from self._give_up_waiting()
 
-    def _take(self, heard: Heard) -> Iterator[Outcome]:
-        match heard:
-            case Noted():
-                yield heard
+    def _handle(self, event: ExecutorEvent) -> Iterator[Outcome]:
+        match event:
+            case Notice():
+                yield event
             case Joined(place, report):
-                yield from self._joined(place, report)
-            case Left(place, reason) if place in self._reports:
-                yield from self._left(place, reason)
-            case Told(place, events) if place in self._reports:
-                for event in events:
-                    yield from self._heard(place, event)
-            case Ended(place) if place in self._reports:
-                yield from self._ended(place)
-            case Told(_, events):  # a node that has not joined yet says what it makes ready
-                yield from (Noted(one.text) for one in events if isinstance(one, Note))
+                yield from self._add_node(place, report)
+            case Left(place) if place in self._reports:
+                yield from self._remove_node(event)
+            case NodeEvent(place, node_event) if place in self._reports:
+                yield from self._pass_on(place, node_event)
+            case NodeIdle(place) if place in self._reports:
+                yield from self._end_batch(place)
+            case NodeEvent(_, Notice() as notice):  # of a node that has not joined yet
+                yield notice
 
-    def _joined(self, place: str, report: Report) -> Iterator[Outcome]:
-        report = self._reports[place] = self._planner.settled(report)
-        yield Crowd(report, joined=True)
+    def _add_node(self, place: str, report: Report) -> Iterator[Outcome]:
+        report = self._reports[place] = self._planner.with_recorded_bandwidth(report)
+        yield Joined(place, report)
         try:
-            new = self._grow(report)
+            new = self._add_plan(report)
             if new:
-                self._crew.offer(self.campaign.read_cells())
+                self._executor.offer(self.merged_plan.read_cells())
         except (InputError, ClusterLost) as error:  # a file of the sweep changed since it began
-            yield Noted(f"{report.node.name} gets no work: {error}")
+            yield Notice(text=f"{report.node.name} gets no work: {error}")
             return
-        before = set(self._open)
+        before = set(self._unfinished_cells)
         self._queue(new)
         if new:
-            yield Grown(report.profile)
-        self._enter(place)
-        yield from self._infeasible(self._open - before)
+            yield CellsAdded()
+        self._add_place(place)
+        yield from self._drop_infeasible(self._unfinished_cells - before)
 
-    def _left(self, place: str, reason: str) -> Iterator[Outcome]:
-        report = self._reports.pop(place)
-        yield Crowd(report, joined=False, reason=reason)
-        self._given.pop(place, None)
-        for cell_id, why in self._board.leave(place, reason).given_up.items():
-            yield from self._close(report, _lost(cell_id, why))
+    def _remove_node(self, left: Left) -> Iterator[Outcome]:
+        del self._reports[left.place]
+        yield left
+        self._assigned_cells.pop(left.place, None)
+        for cell_id, reason in self._board.leave(left.place, left.reason).given_up.items():
+            yield self._end_cell(left.place, _lost(cell_id, reason))
 
-    def _heard(self, place: str, event: Event) -> Iterator[Outcome]:
-        report = self._reports[place]
+    def _pass_on(self, place: str, event: Event) -> Iterator[Outcome]:
         if isinstance(event, Observed):
             self._board.observe(place, event.artifact_id)
         if not isinstance(event, CellDone):
-            yield Happened(report, event)
+            yield NodeEvent(place, event)
             return
-        measurement = event.measurement
-        if measurement.cell_id not in self._given.get(place, ()):
+        if event.cell_id not in self._assigned_cells.get(place, ()):
             return  # it was given to another node since
-        self._given[place].discard(measurement.cell_id)
-        ending = _ENDINGS.get(measurement.status, Ending.final)
-        ended = self._board.done(place, measurement.cell_id, ending, measurement.wall_s)
-        if ended:
-            self._open.discard(measurement.cell_id)
-        yield Happened(report, event, again=not ended)
-        if measurement.status == "oom":
-            yield from self._prune(report, measurement.cell_id)
+        self._assigned_cells[place].discard(event.cell_id)
+        ending = _ENDINGS.get(event.status, Ending.final)
+        final = self._board.done(place, event.cell_id, ending, event.wall_s)
+        if final:
+            self._unfinished_cells.discard(event.cell_id)
+        yield NodeEvent(place, replace(event, will_retry=not final))
+        if event.status == "oom":
+            yield from self._prune(place, event.cell_id)
 
-    def _prune(self, report: Report, cell_id: str) -> Iterator[Outcome]:
+    def _prune(self, place: str, cell_id: str) -> Iterator[Outcome]:
         """What is larger than a cell that ran out of memory is not tried."""
-        given = set().union(*self._given.values())
-        failed = self.campaign.cell(cell_id, report.profile)
-        for larger in self.campaign.larger(failed, report.profile, self._open - given):
+        running = set().union(*self._assigned_cells.values())
+        profile = self._reports[place].profile
+        failed = self.merged_plan.cell(cell_id, profile)
+        for larger in self.merged_plan.larger(failed, profile, self._unfinished_cells - running):
             self._board.drop([larger])
-            row = pruned(self.campaign.cell(larger, report.profile), failed, time.time())
-            yield from self._close(report, row)
+            row = pruned(self.merged_plan.cell(larger, profile), failed, time.time())
+            yield self._end_cell(place, row)
 
-    def _ended(self, place: str) -> Iterator[Outcome]:
+    def _end_batch(self, place: str) -> Iterator[Outcome]:
         """A cell of which a node said nothing until its batch's end was not run."""
-        self._given.pop(place, None)
-        for cell_id, why in self._board.idle(place).given_up.items():
-            yield from self._close(self._reports[place], _lost(cell_id, why))
+        self._assigned_cells.pop(place, None)
+        for cell_id, reason in self._board.idle(place).given_up.items():
+            yield self._end_cell(place, _lost(cell_id, reason))
 
-    def _close(self, report: Report, measurement: Measurement) -> Iterator[Outcome]:
-        """The end of a cell that no node told of."""
-        self._open.discard(measurement.cell_id)
-        yield Happened(report, CellDone(measurement=measurement))
+    def _end_cell(self, place: str, measurement: Measurement) -> NodeEvent:
+        """The end of a cell that its node did not report."""
+        self._unfinished_cells.discard(measurement.cell_id)
+        return NodeEvent(place, cell_done(self.merged_plan.cell(measurement.cell_id), measurement))
 
-    def _grow(self, report: Report) -> list[Work]:
-        if report.profile in self.campaign.plans or not self._planner.wants(report.node):
+    def _add_plan(self, report: Report) -> list[Work]:
+        if report.profile in self.merged_plan.plans or not self._planner.wants(report.node):
             return []
-        alike = [one for one in self._reports.values() if one.profile == report.profile]
-        plan = self._planner.plan(report, max(one.free_bytes for one in alike))
-        return self.campaign.add(report.profile, plan)
+        free_bytes = max(
+            twin.free_bytes for twin in self._reports.values() if twin.profile == report.profile
+        )
+        plan = self._planner.plan(report, free_bytes)
+        return self.merged_plan.add(report.profile, plan)
 
     def _queue(self, works: Sequence[Work]) -> None:
         """New cells are open; of others, which may run in more places now, those that still are."""
-        wanted = [work for work in works if work.cell_id in self._open or self._first(work)]
-        self._board.add(wanted, self.campaign.costs())
+        wanted = [
+            work for work in works if work.cell_id in self._unfinished_cells or self._is_new(work)
+        ]
+        self._board.add(wanted, self.merged_plan.costs())
 
-    def _first(self, work: Work) -> bool:
-        if work.cell_id in self._seen:
+    def _is_new(self, work: Work) -> bool:
+        if work.cell_id in self._queued_cells:
             return False
-        self._seen.add(work.cell_id)
-        self._open.add(work.cell_id)
+        self._queued_cells.add(work.cell_id)
+        self._unfinished_cells.add(work.cell_id)
         return True
 
-    def _enter(self, place: str) -> None:
+    def _add_place(self, place: str) -> None:
         report = self._reports[place]
         if self._planner.wants(report.node):
             self._board.join(_place(place, report))
@@ -253,43 +233,45 @@ class Conductor:
     def _assign(self) -> None:
         self._news = self._board.news
         for place, report in self._reports.items():
-            if place in self._given:
+            if place in self._assigned_cells:
                 continue
             chosen = self._board.choose(place)
             if chosen is not None:
                 self._board.start(chosen)
-                self._given[place] = set(chosen.cells)
-                self._crew.give(place, self.campaign.sessions(report.profile, chosen.cells))
+                self._assigned_cells[place] = set(chosen.cells)
+                self._executor.start(place, self.merged_plan.sessions(report.profile, chosen.cells))
 
-    def _infeasible(self, among: Container[str]) -> Iterator[Outcome]:
+    def _drop_infeasible(self, among: Container[str]) -> Iterator[Outcome]:
         """Cells that no node can run are not waited for."""
         for cell_id, reason in self._board.infeasible().items():
             if cell_id not in among:
                 continue
             self._board.drop([cell_id])
-            self._open.discard(cell_id)
+            self._unfinished_cells.discard(cell_id)
             yield Unrunnable(cell_id, "skipped", reason)
 
-    def _set_aside(self) -> Iterator[Outcome]:
+    def _report_aside(self) -> Iterator[Outcome]:
         for place, reason in self._board.aside.items():
-            if place not in self._told_aside and place in self._reports:
-                self._told_aside.add(place)
-                yield Noted(f"{self._reports[place].node.name} gets no more work: {reason}")
+            if place not in self._reported_aside and place in self._reports:
+                self._reported_aside.add(place)
+                yield Notice(text=f"{self._reports[place].node.name} gets no more work: {reason}")
 
     def _give_up_waiting(self) -> Iterator[Outcome]:
         """Cells that no node can run any longer wait for one to come back, but not for ever."""
-        if self._given or not self._open:
+        if self._assigned_cells or not self._unfinished_cells:
             self._stuck_since = None
             return
         now = time.monotonic()
         if self._stuck_since is None:
             self._stuck_since = now
-            yield Noted(f"{len(self._open)} cells wait for a node that can run them")
+            yield Notice(
+                text=f"{len(self._unfinished_cells)} cells wait for a node that can run them"
+            )
         if now - self._stuck_since < self._wait_s:
             return
-        for cell_id in sorted(self._open):
+        for cell_id in sorted(self._unfinished_cells):
             self._board.drop([cell_id])
-            self._open.discard(cell_id)
+            self._unfinished_cells.discard(cell_id)
             yield Unrunnable(cell_id, "lost", LOST)
 
 
@@ -306,7 +288,7 @@ def _place(place: str, report: Report) -> Place:
         name=place,
         profile=report.profile,
         host_bytes=min(node.memory_bytes, report.free_bytes),
-        device_bytes=sum(one.memory_bytes for one in node.accelerators),
+        device_bytes=sum(device.memory_bytes for device in node.accelerators),
         disk=frozenset(report.disk),
     )
 

@@ -1,27 +1,51 @@
-"""What an executor tells the driver while it runs; plain data, so that it crosses processes."""
+"""The events of a sweep, from a node's worker to the progress: plain data that crosses processes.
+
+A JSON line of a sweep is one of them; there they are told apart by `event`.
+"""
 
 from __future__ import annotations
 
+import time
+from typing import Any, TypeVar
+
 import msgspec
+from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 
 from grid.backend import Calibration
-from grid.cells.measurement import Measurement
+from grid.cells.cell import Cell
+from grid.cells.measurement import Measurement, Status
 from grid.models.artifact import ArtifactFacts
 
 BEGINS = "begins"
 """The first line of every preparation."""
 
 
-class Preparing(msgspec.Struct, tag=True, frozen=True, kw_only=True):
+class _Timed(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag=str.lower):
+    """Base of all events. `at` is when it happened, in seconds since the epoch; in the progress, by
+    the driver's clock. Where an event has a `node`, that names where it happened; it is empty where
+    there is one node only."""
+
+    at: float = msgspec.field(default_factory=time.time)
+
+
+class Notice(_Timed, frozen=True, kw_only=True, tag="note"):
+    """Something that the user should know."""
+
+    text: str
+
+
+class Preparing(_Timed, frozen=True, kw_only=True):
     """Something that takes minutes goes on: an environment is made, weights are fetched. `line` is
     the newest of what its tool says."""
 
     what: str
     label: str
     line: str
+    node: str = ""
 
 
-class Prepared(msgspec.Struct, tag=True, frozen=True, kw_only=True):
+class Prepared(_Timed, frozen=True, kw_only=True):
     """Something that cells need was made: an environment, an artifact, a reference distribution."""
 
     what: str
@@ -29,35 +53,95 @@ class Prepared(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     `reference`."""
     label: str
     wall_s: float
-    engine_s: float
+    node: str = ""
+    engine_s: float | UnsetType = UNSET
+    """Seconds of `wall_s` inside engine calls; not for the progress."""
 
 
-class Observed(msgspec.Struct, tag=True, frozen=True, kw_only=True):
-    """The facts of an artifact that is now on the node."""
+class Observed(_Timed, frozen=True, kw_only=True):
+    """The facts of an artifact that is now on the node; not for the progress."""
 
     artifact_id: str
     facts: ArtifactFacts
 
 
-class CellStarted(msgspec.Struct, tag=True, frozen=True, kw_only=True):
+class CellStarted(_Timed, frozen=True, kw_only=True, tag="started", rename={"cell_id": "cell"}):
     """A cell's attempt begins."""
 
     cell_id: str
+    label: str
+    node: str = ""
 
 
-class CellDone(msgspec.Struct, tag=True, frozen=True, kw_only=True):
+class CellDone(
+    _Timed,
+    frozen=True,
+    kw_only=True,
+    tag="finished",
+    rename={"cell_id": "cell", "will_retry": "again"},
+):
     """A cell's attempt ended, in whatever status."""
 
-    measurement: Measurement
+    cell_id: str
+    label: str
+    status: Status
+    reason: str = ""
+    wall_s: float = 0.0
+    modelled_s: float = 0.0
+    """What the plan expected of it, as counted in `Planned.modelled_s`."""
+    node: str = ""
+    will_retry: bool = False
+    """It will be tried once more elsewhere, so that the cell is not done."""
+    measurement: Measurement | UnsetType = UNSET
+    """The whole attempt, for the store; not for the progress."""
 
 
-class Note(msgspec.Struct, tag=True, frozen=True, kw_only=True):
-    """Something that the user should know."""
+class Planned(_Timed, frozen=True, kw_only=True):
+    """What the sweep comes to. Told again when it grows: a node of another class joined."""
 
-    text: str
+    cells: int
+    """To run, those done since the start included."""
+    skipped: int = 0
+    measured: int = 0
+    """With a result from before."""
+    modelled_s: float = 0.0
+    """Seconds of computing that the plan expects of `cells`, on one node."""
 
 
-Event = Note | Preparing | Prepared | Observed | CellStarted | CellDone
+class Nodes(_Timed, frozen=True, kw_only=True):
+    """The nodes that take part now; told where it is a cluster, and when one joins or leaves."""
+
+    names: tuple[str, ...]
+
+
+class SweepEnded(_Timed, frozen=True, kw_only=True, tag="ended"):
+    """Nothing more comes, whether all cells are done or not."""
+
+
+Event = (
+    Notice | Preparing | Prepared | Observed | CellStarted | CellDone | Planned | Nodes | SweepEnded
+)
+_AnyEvent = TypeVar("_AnyEvent", bound=_Timed)
+
+
+def cell_done(cell: Cell, measurement: Measurement) -> CellDone:
+    """The end of an attempt at a cell."""
+    return CellDone(
+        cell_id=cell.id,
+        label=cell.label,
+        status=measurement.status,
+        reason=measurement.reason,
+        wall_s=measurement.wall_s,
+        measurement=measurement,
+    )
+
+
+def for_progress(event: _AnyEvent, node: str, **changes: Any) -> _AnyEvent:
+    """An event as the progress is told it: by this machine's clock, with the node's name, and
+    without what only the store takes."""
+    changes |= {"at": time.time(), "node": node, "engine_s": UNSET, "measurement": UNSET}
+    fields = event.__struct_fields__
+    return replace(event, **{name: value for name, value in changes.items() if name in fields})
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,7 +15,14 @@ import msgspec
 
 from grid.backend.registry import backend
 from grid.cache import cache_dir
-from grid.engine.environments import CPU, HERE, device_of, engine_version, found, obstacle
+from grid.engine.environments import (
+    CPU,
+    THIS_INTERPRETER,
+    device_of,
+    engine_version,
+    find_interpreter,
+    why_unavailable,
+)
 from grid.hardware.node import Node
 from grid.hardware.probe import available_memory, probe_node
 from grid.models.identity import digest
@@ -54,8 +61,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         """What nodes of one plan have in common: the hardware class, and what their backends
         compute with. Equal profiles get equal cells."""
         node = self.node
-        states = {name: (one.obstacle, one.device) for name, one in sorted(self.backends.items())}
-        devices = [one.kind for one in node.accelerators]
+        states = {
+            name: (state.obstacle, state.device) for name, state in sorted(self.backends.items())
+        }
+        devices = [accelerator.kind for accelerator in node.accelerators]
         key = digest("profile", node.hardware_class, node.cpu_kind, devices, node.system, states)
         return f"{node.hardware_class} {key[:8]}"
 
@@ -72,10 +81,10 @@ def report(
         free_bytes=available_memory(),
         backends={name: _state(name, node, broken.get(name, "")) for name in backends},
         broken=tuple(sorted(broken)),
-        disk=_kept(),
+        disk=_kept_artifacts(),
         system=platform.platform(),
         python=platform.python_version(),
-        ray=_ray_version(),
+        ray=version("ray"),
         quantgrid=version("quantgrid"),
         code=code_digest(backends),
         clock=time.time(),
@@ -91,32 +100,26 @@ def code_digest(backends: Iterable[str] = ()) -> str:
 
 @cache
 def _source_digest(modules: tuple[str, ...]) -> str:
-    told = []
+    sources = []
     for module in modules:
         root = Path(str(sys.modules[module].__file__)).parent
         files = sorted(root.rglob("*.py"))
-        told += [(module, str(f.relative_to(root)), f.read_bytes().hex()) for f in files]
-    return digest("code", told)[:12]
+        sources += [(module, str(f.relative_to(root)), f.read_bytes().hex()) for f in files]
+    return digest("code", sources)[:12]
 
 
 def _state(name: str, node: Node, broken: str) -> BackendState:
-    interpreter = found(name, node)
+    interpreter = find_interpreter(name, node)
     return BackendState(
-        obstacle=broken or obstacle(name, node),
+        obstacle=broken or why_unavailable(name, node),
         device=device_of(name, node),
         version=engine_version(name, node),
-        environment=None if interpreter == HERE else interpreter is not None,
+        environment=None if interpreter == THIS_INTERPRETER else interpreter is not None,
     )
 
 
-def _kept() -> tuple[str, ...]:
+def _kept_artifacts() -> tuple[str, ...]:
     folder = cache_dir() / "artifacts"
     if not folder.is_dir():
         return ()
-    return tuple(sorted(one.name for one in folder.iterdir() if not one.name.startswith(".")))
-
-
-def _ray_version() -> str:
-    from importlib.metadata import version
-
-    return version("ray")
+    return tuple(sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith(".")))

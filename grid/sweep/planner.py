@@ -33,7 +33,7 @@ def backends_of(sweep: Sweep) -> dict[str, Backend]:
         raise InputError(f"{sweep.file}: backends: {error}") from None
 
 
-class Known:
+class StoreSnapshot:
     """What a store held when this was made."""
 
     def __init__(self, store: str, fresh: bool = False, changed: bool = False) -> None:
@@ -43,25 +43,25 @@ class Known:
         self._fresh = fresh
         self._changed = changed
 
-    def settled(self, node: Node) -> Node:
+    def recorded_node(self, node: Node) -> Node:
         """The node with the bandwidth that its rows in the store say: another probe, on a busy day,
         must not make it another hardware class whose cells are all measured again."""
         rows = self._results.final()
         mine = rows.filter((pc.field("node") == node.name) & (pc.field("status") == "ok"))
         for row in mine.select(["hardware_class", "environment"]).slice(0, 1).to_pylist():
-            told = float(dict(row["environment"] or []).get("bandwidth_bytes_s", 0))
-            known = msgspec.structs.replace(node, bandwidth_bytes_s=told)
-            if known.hardware_class == row["hardware_class"]:
-                return known
+            bandwidth_bytes_s = float(dict(row["environment"] or []).get("bandwidth_bytes_s", 0))
+            recorded = msgspec.structs.replace(node, bandwidth_bytes_s=bandwidth_bytes_s)
+            if recorded.hardware_class == row["hardware_class"]:
+                return recorded
         return node
 
-    def finished(self, seen: Report) -> set[str]:
+    def finished(self, report: Report) -> set[str]:
         """Cells that need no run: those with a result (of the engines' versions on that node, where
         only those count), and those not tried because a smaller one ran out of memory."""
         if self._fresh:
             return set()
         # Of an environment that is still to be made no row has the version.
-        versions = {name: one.version or "not made" for name, one in seen.backends.items()}
+        versions = {name: state.version or "not made" for name, state in report.backends.items()}
         pruned = {c for c, (_, reason) in self.recorded().items() if reason.startswith(PRUNED)}
         return pruned | self._results.finished_ids(versions if self._changed else None)
 
@@ -77,21 +77,25 @@ class Known:
         return {row["cell_id"]: row["wall_s"] for row in final.to_pylist() if row["status"] == "ok"}
 
 
-def plan_for(sweep: Sweep, seen: Report, known: Known, free_bytes: int | None = None) -> Plan:
+def plan_for_node(
+    sweep: Sweep, report: Report, stored: StoreSnapshot, free_bytes: int | None = None
+) -> Plan:
     """What a sweep comes to on a node that reported, minus what is known.
 
     `free_bytes`: memory that is free on the roomiest node like it, if it is not this one.
     """
     from grid.plan.expand import expand
 
-    asked = backends_of(sweep)
-    states = seen.backends
-    obstacles = {name: one.obstacle for name, one in states.items()}
-    on_cpu = {name for name, one in states.items() if one.device == CPU}
-    plan = expand(sweep, asked, seen.node, free_bytes or seen.free_bytes, obstacles, on_cpu)
-    made = {n: one.environment for n, one in states.items() if one.environment is not None}
-    plan = msgspec.structs.replace(plan, environments=made)
-    return plan.minus(known.finished(seen))
+    backends = backends_of(sweep)
+    states = report.backends
+    obstacles = {name: state.obstacle for name, state in states.items()}
+    on_cpu = {name for name, state in states.items() if state.device == CPU}
+    plan = expand(sweep, backends, report.node, free_bytes or report.free_bytes, obstacles, on_cpu)
+    environments = {
+        n: state.environment for n, state in states.items() if state.environment is not None
+    }
+    plan = msgspec.structs.replace(plan, environments=environments)
+    return plan.minus(stored.finished(report))
 
 
 class Planner:
@@ -101,35 +105,35 @@ class Planner:
         self, sweep: Sweep, store: str, fresh: bool = False, changed: bool = False
     ) -> None:
         self.sweep = sweep
-        self._read = partial(Known, store, fresh, changed)
-        self._known = self._read()
+        self._read = partial(StoreSnapshot, store, fresh, changed)
+        self._snapshot = self._read()
 
-    def settled(self, seen: Report) -> Report:
+    def with_recorded_bandwidth(self, report: Report) -> Report:
         """The report with the node as its rows know it."""
-        return msgspec.structs.replace(seen, node=self.settled_node(seen.node))
+        return msgspec.structs.replace(report, node=self.recorded_node(report.node))
 
-    def settled_node(self, node: Node) -> Node:
+    def recorded_node(self, node: Node) -> Node:
         """A node as its rows know it."""
-        return self._known.settled(node)
+        return self._snapshot.recorded_node(node)
 
     def wants(self, node: Node) -> bool:
         """Whether the sweep is to run there: `nodes` are patterns of names or hardware classes."""
-        told = (node.name.lower(), node.hardware_class.lower())
+        names = (node.name.lower(), node.hardware_class.lower())
         patterns = [pattern.lower() for pattern in self.sweep.nodes]
-        return not patterns or any(fnmatchcase(one, p) for p in patterns for one in told)
+        return not patterns or any(fnmatchcase(name, p) for p in patterns for name in names)
 
-    def plan(self, seen: Report, free_bytes: int | None = None) -> Plan:
+    def plan(self, report: Report, free_bytes: int | None = None) -> Plan:
         """For nodes like the one that reports."""
-        return plan_for(self.sweep, seen, self._known, free_bytes)
+        return plan_for_node(self.sweep, report, self._snapshot, free_bytes)
 
     def refuse(self, nodes: Iterable[Node]) -> InputError:
         """What to say where the sweep wants none of the nodes."""
-        told = "; ".join(dict.fromkeys(f"{one.name} ({one.hardware_class})" for one in nodes))
-        asked = " or ".join(map(repr, self.sweep.nodes))
-        text = f"{self.sweep.file}: nodes: no node is like {asked}; there are {told}"
+        listed = "; ".join(dict.fromkeys(f"{node.name} ({node.hardware_class})" for node in nodes))
+        patterns = " or ".join(map(repr, self.sweep.nodes))
+        text = f"{self.sweep.file}: nodes: no node is like {patterns}; there are {listed}"
         return InputError(text)
 
-    def read_again(self) -> Known:
+    def reread_store(self) -> StoreSnapshot:
         """Read the store anew, when nobody else can write it any longer."""
-        self._known = self._read()
-        return self._known
+        self._snapshot = self._read()
+        return self._snapshot

@@ -1,4 +1,4 @@
-"""A sweep's account: each attempt becomes rows, is counted, and is told to the progress."""
+"""Records a sweep: each attempt becomes rows, is counted, and is told to the progress."""
 
 from __future__ import annotations
 
@@ -23,16 +23,24 @@ from grid.errors import StoreLost
 from grid.models.artifact import ArtifactFacts
 from grid.plan.estimate import cell_seconds
 from grid.results.derive import metrics_of
-from grid.results.heartbeat import Sign
-from grid.sweep.campaign import Campaign
-from grid.sweep.coordinator import Crowd, Grown, Happened, Outcome, Unrunnable
-from grid.sweep.events import CellDone, CellStarted, Event, Observed, Prepared, Preparing
-from grid.sweep.events import Note as Remark
-from grid.sweep.executors.executor import Noted
+from grid.results.heartbeat import Heartbeat
+from grid.sweep.coordinator import CellsAdded, Outcome, Unrunnable
+from grid.sweep.events import (
+    CellDone,
+    CellStarted,
+    Event,
+    Nodes,
+    Notice,
+    Observed,
+    Planned,
+    Prepared,
+    cell_done,
+    for_progress,
+)
+from grid.sweep.executors.executor import Joined, Left, NodeEvent
+from grid.sweep.merged_plan import MergedPlan
 from grid.sweep.node_report import Report
-from grid.sweep.progress import Finished, Nodes, Note, Planned, Progress, Started, Step
-from grid.sweep.progress import Prepared as MadeReady
-from grid.sweep.progress import Preparing as MakingReady
+from grid.sweep.progress import Progress
 from grid.sweep.progress.pace import Pace
 
 if TYPE_CHECKING:
@@ -42,12 +50,12 @@ TICK_S = 1.0
 """Seconds between looks at whether waiting rows are due."""
 
 
-class Tally:
-    """Takes what happens in a campaign: writes rows, counts, and tells the progress."""
+class SweepRecorder:
+    """Takes the outcomes of a sweep: writes rows, counts, and tells the progress."""
 
     def __init__(
         self,
-        campaign: Campaign,
+        merged_plan: MergedPlan,
         writer: Writer,
         progress: Progress,
         *,
@@ -57,28 +65,29 @@ class Tally:
     ) -> None:
         """`nodes` gives those that take part now, by place; more than one are named in the
         progress."""
-        self._campaign = campaign
+        self._merged_plan = merged_plan
         self._writer = writer
         self._progress = progress
         self._sweep = sweep
         self._sweep_id = sweep_id
         self._nodes = nodes
-        there = nodes()
-        self._named = len(there) > 1
-        self._seen = {one.profile: one for one in there.values()}
+        self._reports = dict(nodes())
+        """Every node that took part, by place, those that left included."""
+        self._named = len(self._reports) > 1
+        self._first_reports = {report.profile: report for report in self._reports.values()}
         """A node of each profile that was there."""
         self._facts: dict[str, ArtifactFacts] = {}
         self._recorded: Mapping[str, tuple[str, str]] = {}
         self._skips: set[str] = set()
         self._writing = threading.Lock()
-        self._sign = Sign(writer.location, sweep, sweep_id)
+        self._heartbeat = Heartbeat(writer.location, sweep, sweep_id)
         self._pace = Pace()
         self._doing = ""
-        self._there: tuple[str, ...] = ()
+        self._node_names: tuple[str, ...] = ()
         self._before = 0
         self._first = self._last = time.perf_counter()
         self._begun = False
-        self.nodes = len(there)
+        self.nodes = len(self._reports)
         self.measured = self.failed = self.skipped = 0
         self.engine_s = 0.0
 
@@ -91,128 +100,111 @@ class Tally:
         """Tell the plan, and write a row for each skipped cell, unless the store says the same or
         has a final result; `recorded` has status and reason by cell id."""
         self._recorded = recorded
-        self._sign.begin()
+        self._heartbeat.begin()
         self._write_skips()
         self._tell_plan()
         self._tell_nodes()
-        self._say_running()
+        self._beat()
 
     def _write_skips(self) -> None:
-        for skip, profile in self._campaign.skipped():
+        for skip, profile in self._merged_plan.skipped():
             if skip.cell.id not in self._skips:
                 self._skips.add(skip.cell.id)
                 self.skipped += 1
                 if self._is_news(skip.cell.id, skip.reason):
                     row = _never_ran(skip.cell.id, "skipped", skip.reason)
-                    self._write(skip.cell, row, self._seen[profile])
+                    self._write(skip.cell, row, self._first_reports[profile])
 
     def _is_news(self, cell_id: str, reason: str) -> bool:
         """Whether the store does not say yet that a cell is skipped for this reason."""
-        status, known = self._recorded.get(cell_id, ("", ""))
-        return status in ("", *RETRIED) or (status == "skipped" and known != reason)
+        status, recorded_reason = self._recorded.get(cell_id, ("", ""))
+        return status in ("", *RETRIED) or (status == "skipped" and recorded_reason != reason)
 
-    def hear(self, outcome: Outcome) -> None:
+    def record(self, outcome: Outcome) -> None:
         match outcome:
-            case Happened(report, event, again):
-                self._hear(report, event, again)
-            case Noted(text):
-                self._tell(Note(text=text))
-            case Crowd(report, joined, reason):
-                self._named = True
-                self._seen.setdefault(report.profile, report)
-                self.nodes = max(self.nodes, len(self._nodes()))
-                told = f"{report.node.name} joined" if joined else reason
-                self._tell(Note(text=told))
-                self._tell_nodes()
-            case Grown():
+            case NodeEvent(place, event):
+                self._record_event(self._reports[place], event)
+            case Notice():
+                self._tell(outcome)
+            case Joined(place, report):
+                self._reports[place] = report
+                self._first_reports.setdefault(report.profile, report)
+                self._change_nodes(f"{report.node.name} joined")
+            case Left(_, reason):
+                self._change_nodes(reason)
+            case CellsAdded():
                 self._write_skips()
                 self._tell_plan()
             case Unrunnable(cell_id, status, reason):
-                profile = self._campaign.profile_of(cell_id)
+                report = self._first_reports[self._merged_plan.profile_of(cell_id)]
                 row = _never_ran(cell_id, status, reason)
-                news = status == "lost" or self._is_news(cell_id, reason)
-                self._done(row, self._seen[profile], profile, again=False, write=news)
+                write = status == "lost" or self._is_news(cell_id, reason)
+                self._end_cell(report, cell_done(self._merged_plan.cell(cell_id), row), write)
 
     def tick(self) -> None:
         """Flush rows that have waited long enough, and say in the store how far the sweep is."""
         with self._writing:
             self._writer.tick()
-        self._say_running()
+        self._beat()
 
     def end(self) -> None:
         """Nothing more comes: no sign of a running sweep stays in the store."""
-        self._sign.end()
+        self._heartbeat.end()
 
-    def _say_running(self) -> None:
-        # plain values only: this runs beside the events, which change the campaign
-        self._sign.tell(
+    def _beat(self) -> None:
+        # plain values only: this runs beside the events, which change the plan
+        self._heartbeat.update(
             cells=self._pace.total,
             done=self._pace.done,
             failed=self.failed,
             skipped=self.skipped,
             measured=self._before,
             eta_s=self._pace.eta_s,
-            nodes=self._there,
+            nodes=self._node_names,
             now=self._doing,
         )
 
-    def _tell(self, step: Step) -> None:
-        self._pace.count(step)
-        self._progress.tell(step)
+    def _tell(self, event: Event) -> None:
+        self._pace.count(event)
+        self._progress.tell(event)
 
-    def _hear(self, report: Report, event: Event, again: bool) -> None:
-        node = report.node.name if self._named else ""
+    def _record_event(self, report: Report, event: Event) -> None:
         match event:
-            case Remark():
-                self._tell(Note(text=event.text))
-            case Prepared(what=what, label=label, wall_s=wall_s):
-                self._begin(wall_s)  # it is told when it is done
-                self.engine_s += event.engine_s
-                self._tell(MadeReady(what=what, label=label, wall_s=wall_s, node=node))
-            case Preparing(what=what, label=label, line=line):
-                self._tell(MakingReady(what=what, label=label, line=line, node=node))
+            case CellDone():
+                self._end_cell(report, event)
+                return
             case Observed():
                 self._facts[event.artifact_id] = event.facts
-            case CellStarted(cell_id=cell_id):
+                return
+            case Prepared():
+                self._begin(event.wall_s)  # it is told when it is done
+                self.engine_s += event.engine_s or 0.0
+            case CellStarted():
                 self._begin()
-                label = self._doing = self._campaign.cell(cell_id).label
-                self._tell(Started(cell=cell_id, label=label, node=node))
-            case CellDone(measurement=measurement):
-                self._done(measurement, report, report.profile, again)
+                self._doing = event.label
+        self._tell(for_progress(event, self._name(report)))
 
     def _begin(self, ago_s: float = 0.0) -> None:
         if not self._begun:
             self._begun = True
             self._first = time.perf_counter() - ago_s
 
-    def _done(
-        self,
-        measurement: Measurement,
-        report: Report,
-        profile: str,
-        again: bool,
-        write: bool = True,
-    ) -> None:
-        cell = self._campaign.cell(measurement.cell_id, profile)
+    def _end_cell(self, report: Report, event: CellDone, write: bool = True) -> None:
+        assert event.measurement
+        cell = self._merged_plan.cell(event.cell_id, report.profile)
         self._last = time.perf_counter()
-        self.engine_s += measurement.engine_s
-        status = self._write(cell, measurement, report) if write else measurement.status
-        if not again:
+        self.engine_s += event.measurement.engine_s
+        status = self._write(cell, event.measurement, report) if write else event.status
+        if not event.will_retry:
             self.measured += status == "ok"
             self.skipped += status == "skipped"
             self.failed += status not in ("ok", "skipped")
-        self._tell(
-            Finished(
-                cell=cell.id,
-                label=cell.label,
-                status=measurement.status,
-                reason=measurement.reason,
-                wall_s=measurement.wall_s,
-                modelled_s=cell_seconds(self._campaign.plans[profile], cell),
-                node=report.node.name if self._named else "",
-                again=again,
-            )
-        )
+        modelled_s = cell_seconds(self._merged_plan.plans[report.profile], cell)
+        self._tell(for_progress(event, self._name(report), modelled_s=modelled_s))
+
+    def _name(self, report: Report) -> str:
+        """What the progress calls a node; empty where there is one only."""
+        return report.node.name if self._named else ""
 
     def _write(self, cell: Cell, measurement: Measurement, report: Report) -> str:
         """Write the attempt and return its status: samples that no figure can be derived from make
@@ -237,39 +229,45 @@ class Tally:
         return measurement.status
 
     def _tell_plan(self) -> None:
-        campaign = self._campaign
-        self._before = campaign.measured()
+        merged_plan = self._merged_plan
+        self._before = merged_plan.measured()
         self._tell(
             Planned(
-                cells=campaign.cells,
-                skipped=len(campaign.skipped()),
+                cells=merged_plan.cells,
+                skipped=len(merged_plan.skipped()),
                 measured=self._before,
-                modelled_s=campaign.modelled_s(),
+                modelled_s=merged_plan.modelled_s(),
             )
         )
 
+    def _change_nodes(self, notice: str) -> None:
+        self._named = True
+        self.nodes = max(self.nodes, len(self._nodes()))
+        self._tell(Notice(text=notice))
+        self._tell_nodes()
+
     def _tell_nodes(self) -> None:
-        self._there = tuple(sorted(one.node.name for one in self._nodes().values()))
+        self._node_names = tuple(sorted(report.node.name for report in self._nodes().values()))
         if self._named:
-            self._tell(Nodes(names=self._there))
+            self._tell(Nodes(names=self._node_names))
 
 
 @contextmanager
-def flushing(tally: Tally) -> Iterator[None]:
+def flush_in_background(recorder: SweepRecorder) -> Iterator[None]:
     """Rows reach the store also while one cell takes an hour: a thread ticks beside the events.
 
     Raises StoreLost on leaving where such a flush found the store lost; the writer itself raises it
     at the next row.
     """
     done = threading.Event()
-    lost: list[StoreLost] = []
+    errors: list[StoreLost] = []
 
     def tick() -> None:
         try:
             while not done.wait(TICK_S):
-                tally.tick()
+                recorder.tick()
         except StoreLost as error:
-            lost.append(error)
+            errors.append(error)
 
     thread = threading.Thread(target=tick, daemon=True)
     thread.start()
@@ -278,8 +276,8 @@ def flushing(tally: Tally) -> Iterator[None]:
     finally:
         done.set()
         thread.join()
-    if lost:
-        raise lost[0]
+    if errors:
+        raise errors[0]
 
 
 def environment_of(report: Report) -> dict[str, str]:

@@ -15,19 +15,17 @@ from grid.plan.plan import Plan
 from grid.plan.sweep import Sweep
 from grid.results import open_for_writing
 from grid.sweep.artifacts.eviction import cache_limit
-from grid.sweep.coordinator import Conductor
-from grid.sweep.events import Note as Remark
-from grid.sweep.events import Preparing as BeingPrepared
-from grid.sweep.events import Settings
-from grid.sweep.executors.executor import Crew, InlineCrew, Noted
+from grid.sweep.coordinator import SweepCoordinator
+from grid.sweep.events import Notice, Settings, SweepEnded
+from grid.sweep.executors.executor import Executor, InlineExecutor
 from grid.sweep.executors.executor_name import ExecutorName
 from grid.sweep.node_report import Report
 from grid.sweep.planner import Planner
-from grid.sweep.progress import Ended, Note, Preparing, Progress
-from grid.sweep.recorder import Tally, flushing
+from grid.sweep.progress import Progress
+from grid.sweep.recorder import SweepRecorder, flush_in_background
 
 if TYPE_CHECKING:
-    from grid.sweep.executors.ray_executor import RayCrew
+    from grid.sweep.executors.ray_executor import RayExecutor
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,25 +56,25 @@ class Done(NamedTuple):
     """Whether some node could not make a backend's environment."""
 
 
-def crew_here(sweep: Sweep, seen: Report, executor: ExecutorName) -> Crew:
+def local_executor(sweep: Sweep, report: Report, executor: ExecutorName) -> Executor:
     """This machine, which reported: in an actor of a local Ray, or driven from this process."""
     if executor is ExecutorName.inline:
-        return InlineCrew(seen, settings_of(sweep))
-    from grid.sweep.executors.ray_executor import RayCrew
+        return InlineExecutor(report, settings_of(sweep))
+    from grid.sweep.executors.ray_executor import RayExecutor
 
-    return RayCrew(settings_of(sweep), sweep.backends, None, seen)
+    return RayExecutor(settings_of(sweep), sweep.backends, None, report)
 
 
-def crew_at(sweep: Sweep, address: str) -> RayCrew:
+def cluster_executor(sweep: Sweep, address: str) -> RayExecutor:
     """All nodes of the Ray cluster at an address, of which this machine is one. Raises
     ClusterLost."""
-    from grid.sweep.executors.ray_executor import RayCrew
+    from grid.sweep.executors.ray_executor import RayExecutor
 
-    return RayCrew(settings_of(sweep), sweep.backends, address)
+    return RayExecutor(settings_of(sweep), sweep.backends, address)
 
 
-def run_sweep(crew: Crew, planner: Planner, store: str, progress: Progress) -> Done:
-    """Plan for a crew's nodes, run the cells and write their rows; the crew is closed then.
+def run_sweep(executor: Executor, planner: Planner, store: str, progress: Progress) -> Done:
+    """Plan for an executor's nodes, run the cells and write their rows, and close the executor.
 
     Rows are safe as soon as they are flushed: an interrupt, a full disk or a dead cluster leaves a
     valid store, and the same sweep goes on from there. Raises InputError and StoreError before
@@ -84,46 +82,46 @@ def run_sweep(crew: Crew, planner: Planner, store: str, progress: Progress) -> D
     """
     started = time.perf_counter()
     sweep_id = uuid4().hex
-    with closing(crew):
+    with closing(executor):
         cache_limit()  # a wrong one is said before anything starts
-        conductor = _planned(crew, planner, progress)
-        campaign = conductor.campaign
+        coordinator = _plan(executor, planner, progress)
+        merged_plan = coordinator.merged_plan
         with open_for_writing(store).writer() as writer:
-            known = planner.read_again()  # another sweep may have ended between plan and lock
-            seen = conductor.reports.values()
-            campaign.minus({one.profile: known.finished(one) for one in seen})
-            tally = Tally(
-                campaign,
+            stored = planner.reread_store()  # another sweep may have ended between plan and lock
+            reports = coordinator.reports.values()
+            merged_plan.minus({report.profile: stored.finished(report) for report in reports})
+            recorder = SweepRecorder(
+                merged_plan,
                 writer,
                 progress,
                 sweep=planner.sweep.name,
                 sweep_id=sweep_id,
-                nodes=lambda: conductor.reports,
+                nodes=lambda: coordinator.reports,
             )
             if writer.note:
-                progress.tell(Note(text=writer.note))
+                progress.tell(Notice(text=writer.note))
             try:
-                tally.begin(known.recorded())
-                with flushing(tally):
-                    for outcome in conductor.run():
-                        tally.hear(outcome)
+                recorder.begin(stored.recorded())
+                with flush_in_background(recorder):
+                    for outcome in coordinator.run():
+                        recorder.record(outcome)
             finally:
-                tally.end()
-                progress.tell(Ended())
+                recorder.end()
+                progress.tell(SweepEnded())
     summary = Summary(
         sweep_id=sweep_id,
-        measured=tally.measured,
-        failed=tally.failed,
-        skipped=tally.skipped,
-        already=campaign.measured(),
-        span_s=tally.span_s,
-        engine_s=tally.engine_s,
+        measured=recorder.measured,
+        failed=recorder.failed,
+        skipped=recorder.skipped,
+        already=merged_plan.measured(),
+        span_s=recorder.span_s,
+        engine_s=recorder.engine_s,
         wall_s=time.perf_counter() - started,
         driver_peak_bytes=own_peak_bytes(),
-        nodes=tally.nodes,
+        nodes=recorder.nodes,
     )
-    broken = any(one.broken for one in conductor.reports.values())
-    return Done(summary, tuple(campaign.plans.values()), broken)
+    broken = any(report.broken for report in coordinator.reports.values())
+    return Done(summary, tuple(merged_plan.plans.values()), broken)
 
 
 def settings_of(sweep: Sweep) -> Settings:
@@ -135,21 +133,12 @@ def settings_of(sweep: Sweep) -> Settings:
     )
 
 
-def _planned(crew: Crew, planner: Planner, progress: Progress) -> Conductor:
-    """A conductor with the plans of all nodes that are there."""
-    conductor = Conductor(crew, planner)
-    for heard in conductor.gather():
-        if isinstance(heard, Noted):
-            progress.tell(Note(text=heard.text))
-            continue
-        for event in heard.events:
-            if isinstance(event, Remark):
-                progress.tell(Note(text=event.text))
-            elif isinstance(event, BeingPrepared):
-                progress.tell(
-                    Preparing(what=event.what, label=event.label, line=event.line, node=heard.place)
-                )
-    conductor.plan()
-    if not conductor.campaign.plans:
-        raise planner.refuse(one.node for one in conductor.everyone)
-    return conductor
+def _plan(executor: Executor, planner: Planner, progress: Progress) -> SweepCoordinator:
+    """A coordinator with the plans of all nodes that are there."""
+    coordinator = SweepCoordinator(executor, planner)
+    for event in coordinator.gather():
+        progress.tell(event)
+    coordinator.plan()
+    if not coordinator.merged_plan.plans:
+        raise planner.refuse(report.node for report in coordinator.all_reports)
+    return coordinator

@@ -15,16 +15,16 @@ import grid as quantgrid
 from grid.cli.install import install_backends, ready_environments
 from grid.engine import environments
 from grid.engine import messages as wire
-from grid.engine.environments import HERE, availability, found, made
+from grid.engine.environments import THIS_INTERPRETER, availability, find_interpreter, ensure_environment
 from grid.engine.process import EngineProcess
 from grid.errors import EngineError
 from grid.hardware.node import Node
 from grid.plan.load import load_sweep
 from grid.sweep.executors.executor_name import ExecutorName
 from grid.sweep.node_report import report
-from grid.sweep.planner import Known, Planner, plan_for
+from grid.sweep.planner import StoreSnapshot, Planner, plan_for_node
 from grid.sweep.progress import PlainProgress
-from grid.sweep.run import crew_here, run_sweep
+from grid.sweep.run import local_executor, run_sweep
 
 Runtime = Callable[[str], Path]
 
@@ -50,26 +50,26 @@ def test_a_runtime_that_this_interpreter_has_needs_no_environment(runtime: Runti
     import msgspec
 
     runtime(f"# comment\nmsgspec=={msgspec.__version__}\nnothing==1; sys_platform == 'nowhere'\n")
-    assert found("fake", NODE) == HERE
+    assert find_interpreter("fake", NODE) == THIS_INTERPRETER
 
 
 def test_an_environment_is_made_once_and_again_where_it_is_half_made(runtime: Runtime) -> None:
     runtime("six==1.16.0\n")
-    assert found("fake", NODE) is None
+    assert find_interpreter("fake", NODE) is None
     said = availability("fake", NODE)
     assert (said.ready, said.reason) == (False, "environment not made yet")
     assert said.mend == "grid backends install fake"
     lines: list[str] = []
-    interpreter = made("fake", NODE, lines.append)
+    interpreter = ensure_environment("fake", NODE, lines.append)
     assert any("six==1.16.0" in line for line in lines)
     assert _six_of(interpreter.python) == "1.16.0"
     lines.clear()
-    assert made("fake", NODE, lines.append) == interpreter
+    assert ensure_environment("fake", NODE, lines.append) == interpreter
     assert lines == []
     folder = Path(interpreter.python).parents[1]
     (folder / "environment.json").unlink()
     assert availability("fake", NODE).reason == "environment half made"
-    assert made("fake", NODE, lines.append) == interpreter
+    assert ensure_environment("fake", NODE, lines.append) == interpreter
     assert lines != []
 
 
@@ -83,7 +83,7 @@ def test_the_engine_runs_in_its_environment_and_sees_no_package_of_ours(
     runtime: Runtime, tmp_path: Path
 ) -> None:
     runtime("six==1.16.0\n")
-    interpreter = made("fake", NODE)
+    interpreter = ensure_environment("fake", NODE)
     path = grid_fake.write(tmp_path / "toy.fake")
     options = grid_fake.backend.options({}, NODE)
     with EngineProcess(interpreter.python, interpreter.imports) as process:
@@ -104,17 +104,17 @@ def test_the_engine_runs_in_its_environment_and_sees_no_package_of_ours(
 
 def test_other_pins_are_another_environment(runtime: Runtime) -> None:
     runtime("six==1.16.0\n")
-    first = made("fake", NODE)
+    first = ensure_environment("fake", NODE)
     runtime("six==1.15.0\n")
-    assert found("fake", NODE) is None
-    assert made("fake", NODE).python != first.python
+    assert find_interpreter("fake", NODE) is None
+    assert ensure_environment("fake", NODE).python != first.python
 
 
 def test_a_probe_in_the_environment_is_asked_once(
     runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runtime("six==1.16.0\n")
-    made("fake", NODE)
+    ensure_environment("fake", NODE)
     assert availability("fake", NODE).version == "fake 1"
     monkeypatch.setattr(environments, "EngineProcess", None)  # a second question would fail
     assert availability("fake", NODE).devices == ("cpu",)
@@ -125,7 +125,7 @@ def test_what_cannot_be_installed_says_the_installers_last_words_and_leaves_noth
 ) -> None:
     runtime("quantgrid-no-such-package==9.9\n")
     with pytest.raises(EngineError) as caught:
-        made("fake", NODE)
+        ensure_environment("fake", NODE)
     message = str(caught.value)
     assert message.startswith("no environment for fake: the installer failed (exit code 1)")
     assert "quantgrid-no-such-package" in message
@@ -138,19 +138,19 @@ def test_making_anew_keeps_what_works_where_it_fails(
     runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runtime("six==1.16.0\n")
-    interpreter = made("fake", NODE)
+    interpreter = ensure_environment("fake", NODE)
     monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple")
     monkeypatch.setenv("UV_NO_CACHE", "1")
     monkeypatch.setenv("UV_HTTP_TIMEOUT", "1")
     with pytest.raises(EngineError, match="no environment for fake"):
-        made("fake", NODE, again=True)
-    assert found("fake", NODE) == interpreter
+        ensure_environment("fake", NODE, rebuild=True)
+    assert find_interpreter("fake", NODE) == interpreter
     assert _six_of(interpreter.python) == "1.16.0"
 
 
 def test_a_damaged_answer_of_a_probe_is_asked_again(runtime: Runtime) -> None:
     runtime("six==1.16.0\n")
-    interpreter = made("fake", NODE)
+    interpreter = ensure_environment("fake", NODE)
     availability("fake", NODE)
     (kept,) = Path(interpreter.python).parents[1].glob("probe-*.json")
     kept.write_bytes(b"")
@@ -172,7 +172,7 @@ def test_one_of_two_that_want_the_same_environment_waits(runtime: Runtime) -> No
     runtime("six==1.16.0\n")
     lines: list[list[str]] = [[], []]
     with ThreadPoolExecutor(2) as pool:
-        both = list(pool.map(lambda said: made("fake", NODE, said.append), lines))
+        both = list(pool.map(lambda said: ensure_environment("fake", NODE, said.append), lines))
     assert both[0] == both[1]
     assert sum(bool(said) for said in lines) == 1
     assert _six_of(both[0].python) == "1.16.0"
@@ -197,7 +197,7 @@ def test_another_engine_gives_the_reference_where_the_usual_one_cannot(
     asked = load_sweep(path)
     broken = ready_environments(asked.backends, NODE)
     assert list(broken) == ["fake"]
-    plan = plan_for(asked, report(asked.backends, broken, NODE), Known(str(tmp_path / "rows")))
+    plan = plan_for_node(asked, report(asked.backends, broken, NODE), StoreSnapshot(str(tmp_path / "rows")))
     assert {cell.backend for cell in plan.cells} == {"llamacpp"}
     assert {cell.backend for cell in plan.references.values()} == {"llamacpp"}
     assert {skip.reason for skip in plan.skipped} == set(broken.values())
@@ -220,8 +220,8 @@ def _swept(folder: Path, text: str) -> dict[str, tuple[str, str]]:
     path.write_text(text)
     asked = load_sweep(path)
     store = str(folder / "rows")
-    crew = crew_here(asked, report(asked.backends, node=NODE), ExecutorName.inline)
-    run_sweep(crew, Planner(asked, store), store, PlainProgress())
+    executor = local_executor(asked, report(asked.backends, node=NODE), ExecutorName.inline)
+    run_sweep(executor, Planner(asked, store), store, PlainProgress())
     final = quantgrid.open(store).final().to_pylist()
     return {row["backend"]: (row["status"], row["reason"]) for row in final}
 

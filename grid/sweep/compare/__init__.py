@@ -5,17 +5,17 @@ comparison = compare(choices, prompt, tokens=64)
 comparison.outputs[1].parts.index
 """
 
-from grid.sweep.compare.choice import Choice, Unusable, chosen_of_sweep
-from grid.sweep.compare.nouns import Comparison, Output, Parting, Token
+from grid.sweep.compare.choice import Choice, Unusable, choose_from_sweep
+from grid.sweep.compare.nouns import Comparison, FirstDifference, Output, Token
 from grid.sweep.compare.run import compare
 
 __all__ = [
     "Choice",
     "Comparison",
+    "FirstDifference",
     "Output",
-    "Parting",
     "Token",
     "Unusable",
-    "chosen_of_sweep",
+    "choose_from_sweep",
     "compare",
 ]

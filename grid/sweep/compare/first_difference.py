@@ -8,7 +8,7 @@ from itertools import accumulate
 from msgspec.structs import replace
 
 from grid.engine.messages import Continued
-from grid.sweep.compare.nouns import Output, Parting, Token
+from grid.sweep.compare.nouns import FirstDifference, Output, Token
 
 
 def token_of(number: int, spelling: bytes) -> Token:
@@ -20,46 +20,47 @@ def text_of(spellings: Sequence[bytes]) -> str:
     return b"".join(spellings).decode(errors="replace")
 
 
-def parted(output: Output, one: Continued, reference: Continued) -> Output:
+def with_difference(output: Output, continuation: Continued, reference: Continued) -> Output:
     """The output with where it parts from the reference: by token ids where both cut the prompt
     alike, else (another vocabulary) at the first byte that differs."""
-    if one.prompt == reference.prompt:
-        index = _first_difference(one.tokens, reference.tokens)
+    if continuation.prompt == reference.prompt:
+        index = _first_difference(continuation.tokens, reference.tokens)
         at = index
     else:
-        byte = _first_difference(b"".join(one.spelling), b"".join(reference.spelling))
+        byte = _first_difference(b"".join(continuation.spelling), b"".join(reference.spelling))
         index, at = (
-            None if byte is None else _holding(side.spelling, byte) for side in (one, reference)
+            None if byte is None else _token_at_byte(side.spelling, byte)
+            for side in (continuation, reference)
         )
     if index is None or at is None:
         return replace(output, same=True)
     return replace(
         output,
         same=False,
-        parts=Parting(
+        parts=FirstDifference(
             index=index,
-            token=_token(one, index),
+            token=_token(continuation, index),
             reference_token=_token(reference, at),
-            common=len(text_of(one.spelling[:index])),
+            common=len(text_of(continuation.spelling[:index])),
         ),
     )
 
 
-def _first_difference(one: Sequence[int], other: Sequence[int]) -> int | None:
+def _first_difference(left: Sequence[int], right: Sequence[int]) -> int | None:
     """Index of the first that differs or that only one of them has; None where there is none."""
-    for index, (mine, theirs) in enumerate(zip(one, other, strict=False)):
+    for index, (mine, theirs) in enumerate(zip(left, right, strict=False)):
         if mine != theirs:
             return index
-    return None if len(one) == len(other) else min(len(one), len(other))
+    return None if len(left) == len(right) else min(len(left), len(right))
 
 
-def _holding(spelling: Sequence[bytes], byte: int) -> int:
+def _token_at_byte(spelling: Sequence[bytes], offset: int) -> int:
     """Index of the token that holds a byte of the text; one behind the last where none does."""
     ends = list(accumulate(map(len, spelling)))
-    return next((index for index, end in enumerate(ends) if byte < end), len(ends))
+    return next((index for index, end in enumerate(ends) if offset < end), len(ends))
 
 
-def _token(one: Continued, index: int) -> Token | None:
-    if index >= len(one.tokens):
+def _token(continuation: Continued, index: int) -> Token | None:
+    if index >= len(continuation.tokens):
         return None
-    return token_of(one.tokens[index], one.spelling[index])
+    return token_of(continuation.tokens[index], continuation.spelling[index])

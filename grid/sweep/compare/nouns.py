@@ -13,7 +13,7 @@ class Token(msgspec.Struct, frozen=True):
     text: str
 
 
-class Parting(msgspec.Struct, frozen=True, kw_only=True):
+class FirstDifference(msgspec.Struct, frozen=True, kw_only=True):
     """The first token that is not the reference's. `index` counts from 0; `token` is None where
     this output ended there, `reference_token` where the reference did; `common` is the text before,
     in characters of this output's own."""
@@ -48,7 +48,7 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
     ended: bool = False
     """Whether the model ended the text by itself, before all tokens asked for."""
     same: bool | None = None
-    parts: Parting | None = None
+    parts: FirstDifference | None = None
     ttft_s: float | None = None
     decode_tps: float | None = None
 
@@ -67,4 +67,4 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def failed(self) -> int:
         """How many variants gave no output."""
-        return sum(not one.ok for one in self.outputs)
+        return sum(not output.ok for output in self.outputs)

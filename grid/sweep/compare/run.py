@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from grid.cells.cell import Cell
 from grid.engine import messages as wire
-from grid.engine.environments import found
+from grid.engine.environments import find_interpreter
 from grid.engine.process import EngineProcess
 from grid.errors import EngineError, InputError
 from grid.hardware.node import Node
@@ -16,11 +16,11 @@ from grid.hardware.probe import probe_node
 from grid.plan.sources import WHOLE
 from grid.sweep.artifacts.store import Shelf
 from grid.sweep.compare.choice import Choice, Unusable
-from grid.sweep.compare.first_difference import parted, text_of, token_of
+from grid.sweep.compare.first_difference import text_of, token_of, with_difference
 from grid.sweep.compare.nouns import Comparison, Output
 from grid.sweep.events import Event, Preparing, Settings
 
-Tell = Callable[[str, str], None]
+OnProgress = Callable[[str, str], None]
 """Hears a variant's label, and what is being done for it."""
 
 
@@ -30,7 +30,7 @@ def compare(
     tokens: int,
     settings: Settings,
     node: Node | None = None,
-    tell: Tell = lambda label, line: None,
+    tell: OnProgress = lambda label, line: None,
 ) -> Comparison:
     """What each goes on with after the prompt, and where it parts from its model's 16 bits; where
     those are not among them, from the first of its model that ran; with one of a model only, from
@@ -50,13 +50,13 @@ def compare(
             if isinstance(choice, Unusable):
                 outputs.append(_unusable(choice))
                 continue
-            output, one = _output(shelf, choice, prompt, tokens, settings, node, tell)
+            output, continuation = _output(shelf, choice, prompt, tokens, settings, node, tell)
             outputs.append(output)
-            if one is not None:
-                raw[index] = one
+            if continuation is not None:
+                raw[index] = continuation
     finally:
         shelf.close()
-    return Comparison(prompt=prompt, tokens=tokens, outputs=tuple(_told(outputs, raw)))
+    return Comparison(prompt=prompt, tokens=tokens, outputs=tuple(_with_differences(outputs, raw)))
 
 
 def _output(
@@ -66,7 +66,7 @@ def _output(
     tokens: int,
     settings: Settings,
     node: Node,
-    tell: Tell,
+    tell: OnProgress,
 ) -> tuple[Output, wire.Continued | None]:
     cell = choice.cell
     artifact = cell.artifact
@@ -79,21 +79,21 @@ def _output(
         note=choice.note,
     )
     try:
-        _have(shelf, cell, node, lambda line: tell(artifact.label, line))
+        _ensure_artifact(shelf, cell, node, lambda line: tell(artifact.label, line))
         tell(artifact.label, "runs")
-        one = _continued(shelf, cell, prompt, tokens, settings)
+        continuation = _continue_prompt(shelf, cell, prompt, tokens, settings)
     except EngineError as error:
         return replace(base, status=error.status, reason=str(error)), None
     finally:
         shelf.done()
-    return _filled(base, one, tokens), one
+    return _with_continuation(base, continuation, tokens), continuation
 
 
-def _have(shelf: Shelf, cell: Cell, node: Node, say: Callable[[str], None]) -> None:
+def _ensure_artifact(shelf: Shelf, cell: Cell, node: Node, say: Callable[[str], None]) -> None:
     """Find, fetch or make the artifact. Raises EngineError."""
     artifact = cell.artifact
     if artifact.backend and not shelf.path(artifact).exists():
-        if found(artifact.backend, node) is None:
+        if find_interpreter(artifact.backend, node) is None:
             raise EngineError(
                 f"it is made by {artifact.backend}, whose environment is not made here; "
                 f"`grid backends install {artifact.backend}`"
@@ -108,7 +108,7 @@ def _line(event: Event) -> str:
     return f"{event.what}: {event.line}" if isinstance(event, Preparing) else ""
 
 
-def _continued(
+def _continue_prompt(
     shelf: Shelf, cell: Cell, prompt: str, tokens: int, settings: Settings
 ) -> wire.Continued:
     interpreter = shelf.interpreter(cell.backend)
@@ -129,39 +129,39 @@ def _continued(
     return reply
 
 
-def _filled(base: Output, one: wire.Continued, asked: int) -> Output:
-    times = one.times_s
+def _with_continuation(base: Output, continuation: wire.Continued, limit: int) -> Output:
+    times = continuation.times_s
     spell_s = times[-1] - times[0] if len(times) > 1 else 0.0
     return replace(
         base,
-        prompt_tokens=len(one.prompt),
-        tokens=tuple(map(token_of, one.tokens, one.spelling)),
-        text=text_of(one.spelling),
-        ended=len(one.tokens) < asked,
+        prompt_tokens=len(continuation.prompt),
+        tokens=tuple(map(token_of, continuation.tokens, continuation.spelling)),
+        text=text_of(continuation.spelling),
+        ended=len(continuation.tokens) < limit,
         ttft_s=times[0] if times else None,
         decode_tps=(len(times) - 1) / spell_s if spell_s > 0 else None,
     )
 
 
-def _told(outputs: Sequence[Output], raw: dict[int, wire.Continued]) -> list[Output]:
+def _with_differences(outputs: Sequence[Output], raw: dict[int, wire.Continued]) -> list[Output]:
     """The outputs, each with where it parts from its reference."""
-    told = []
+    compared = []
     for index, output in enumerate(outputs):
         at = _reference(outputs, raw, output.model) if index in raw else None
         if at is None:
-            told.append(output)
+            compared.append(output)
         elif at == index:
-            told.append(replace(output, is_reference=True))
+            compared.append(replace(output, is_reference=True))
         else:
-            told.append(parted(output, raw[index], raw[at]))
-    return told
+            compared.append(with_difference(output, raw[index], raw[at]))
+    return compared
 
 
 def _reference(outputs: Sequence[Output], raw: dict[int, wire.Continued], model: str) -> int | None:
     mine = [index for index in raw if outputs[index].model == model]
-    known = mine if len(mine) > 1 else list(raw)
-    whole = [index for index in known if outputs[index].quant in WHOLE]
-    return next(iter(whole or known), None)
+    candidates = mine if len(mine) > 1 else list(raw)
+    whole = [index for index in candidates if outputs[index].quant in WHOLE]
+    return next(iter(whole or candidates), None)
 
 
 def _unusable(choice: Unusable) -> Output:

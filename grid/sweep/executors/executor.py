@@ -1,4 +1,4 @@
-"""Crews: the nodes that run sessions, and how they are heard. One runs in this process."""
+"""Executors: the nodes that run sessions, and what happens on them. One runs in this process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from grid.cells.cell import Cell
 from grid.plan.order import Session
-from grid.sweep.events import Event, Settings
+from grid.sweep.events import Event, Notice, Settings
 from grid.sweep.executors.worker import Worker
 from grid.sweep.node_report import Report
 
@@ -22,20 +22,20 @@ class Joined(NamedTuple):
 
 
 class Left(NamedTuple):
-    """A node is gone with what it was doing; nothing more is heard of it."""
+    """A node is gone with what it was doing; nothing more comes from it."""
 
     place: str
     reason: str
 
 
-class Told(NamedTuple):
-    """Events of what a node is doing, in order."""
+class NodeEvent(NamedTuple):
+    """An event of what a node is doing. Before the node has joined, `place` is its name."""
 
     place: str
-    events: tuple[Event, ...]
+    event: Event
 
 
-class Ended(NamedTuple):
+class NodeIdle(NamedTuple):
     """A node has done all sessions that it was given."""
 
     place: str
@@ -45,28 +45,22 @@ class Gathered(NamedTuple):
     """Every node that was there at the start has joined, or will not soon."""
 
 
-class Noted(NamedTuple):
-    """Something that the user should know."""
-
-    text: str
+ExecutorEvent = Joined | Gathered | Left | NodeEvent | NodeIdle | Notice
 
 
-Heard = Joined | Gathered | Left | Told | Ended | Noted
-
-
-class Crew(Protocol):
+class Executor(Protocol):
     """Nodes that take sessions. Raises ClusterLost from any method where all are lost at once."""
 
     def offer(self, cells: Iterable[Cell]) -> None:
         """Make what these cells read on this machine (weights, texts, items) known to the nodes,
-        before any is given. Raises InputError where something is gone."""
+        before any is started. Raises InputError where something is gone."""
         ...
 
-    def give(self, place: str, sessions: Sequence[Session]) -> None:
+    def start(self, place: str, sessions: Sequence[Session]) -> None:
         """Let a node run sessions; returns at once. It must have none."""
         ...
 
-    def hear(self, timeout_s: float) -> Heard | None:
+    def next_event(self, timeout_s: float) -> ExecutorEvent | None:
         """What happened next; None where nothing did in that time."""
         ...
 
@@ -75,31 +69,31 @@ class Crew(Protocol):
         ...
 
 
-class InlineCrew:
+class InlineExecutor:
     """This machine alone, driven from this process."""
 
     def __init__(self, report: Report, settings: Settings) -> None:
         self._place = report.node.name
-        self._heard: deque[Heard] = deque([Joined(self._place, report), Gathered()])
+        self._pending: deque[ExecutorEvent] = deque([Joined(self._place, report), Gathered()])
         self._worker = Worker(report.node, settings)
         self._running: Iterator[Event] | None = None
 
     def offer(self, cells: Iterable[Cell]) -> None:
-        """Nothing to do: it is here."""
+        """Nothing to do: it is all on this machine."""
 
-    def give(self, place: str, sessions: Sequence[Session]) -> None:
+    def start(self, place: str, sessions: Sequence[Session]) -> None:
         self._running = (event for session in sessions for event in self._worker.run(session))
 
-    def hear(self, timeout_s: float) -> Heard | None:
-        if self._heard:
-            return self._heard.popleft()
+    def next_event(self, timeout_s: float) -> ExecutorEvent | None:
+        if self._pending:
+            return self._pending.popleft()
         if self._running is None:
             return None
         event = next(self._running, None)
         if event is None:
             self._running = None
-            return Ended(self._place)
-        return Told(self._place, (event,))
+            return NodeIdle(self._place)
+        return NodeEvent(self._place, event)
 
     def close(self) -> None:
         self._worker.close()

@@ -12,30 +12,30 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from grid.cache import CACHE_VARIABLE
-from grid.engine.environments import found, made
+from grid.engine.environments import ensure_environment, find_interpreter
 from grid.errors import EngineError
 from grid.hardware.probe import probe_node
 from grid.plan.order import Session
-from grid.sweep.events import Event, Note, Preparing, Settings
+from grid.sweep.events import BEGINS, Event, Notice, Preparing, Settings
 from grid.sweep.node_report import Report, report
 
 if TYPE_CHECKING:
     from grid.sweep.executors.worker import Worker
 
-TOGETHER_S = 0.05
+BATCH_S = 0.05
 """Seconds for which events are gathered before they are sent: a message costs a millisecond."""
 
 
-class Surveyed(msgspec.Struct, tag=True, frozen=True):
+class Surveyed(msgspec.Struct, frozen=True, tag_field="event", tag="surveyed"):
     """The end of a survey."""
 
     report: Report
 
 
-Said = Event | Surveyed
+AgentEvent = Event | Surveyed
 
 _encode = msgspec.json.Encoder().encode
-decode_said = msgspec.json.Decoder(list[Said]).decode
+decode_events = msgspec.json.Decoder(list[AgentEvent]).decode
 
 
 class Agent:
@@ -57,56 +57,56 @@ class Agent:
 
     def survey(self, backends: list[str]) -> Iterator[bytes]:
         """Make the backends' environments where they are missing, then report."""
-        yield from _together(self._survey(backends))
+        yield from _in_batches(self._survey(backends))
 
-    def begin(self, seen: bytes, directory: Any, me: str) -> None:
+    def begin(self, report: bytes, directory: Any, me: str) -> None:
         """Get ready to run sessions on the node as it was reported, or as it is known to be;
         `directory` is its peers', None where it has none, and `me` its name there."""
         from grid.sweep.artifacts.ray_peers import RayPeers
         from grid.sweep.executors.worker import Worker
 
         peers = None if directory is None else RayPeers(directory, me)
-        node = msgspec.json.decode(seen, type=Report).node
+        node = msgspec.json.decode(report, type=Report).node
         self._worker = Worker(node, self._settings, peers)
 
     def run(self, sessions: bytes) -> Iterator[bytes]:
         """The sessions' events as they happen, several in one message."""
-        given = msgspec.json.decode(sessions, type=list[Session])
+        batch = msgspec.json.decode(sessions, type=list[Session])
         assert self._worker is not None
         worker = self._worker
-        yield from _together(event for session in given for event in worker.run(session))
+        yield from _in_batches(event for session in batch for event in worker.run(session))
 
-    def _survey(self, backends: list[str]) -> Iterator[Said]:
+    def _survey(self, backends: list[str]) -> Iterator[AgentEvent]:
         node = probe_node()
         broken: dict[str, str] = {}
         for name in backends:
-            if found(name, node) is not None:
+            if find_interpreter(name, node) is not None:
                 continue
-            yield Preparing(what="environment", label=name, line="begins")
+            yield Preparing(what="environment", label=name, line=BEGINS)
             try:
-                made(name, node)
+                ensure_environment(name, node)
             except EngineError as error:
                 broken[name] = str(error)
-                yield Note(text=f"{node.name}: {error}")
+                yield Notice(text=f"{node.name}: {error}")
         yield Surveyed(report(backends, broken, node))
 
 
-def _together(said: Iterable[Said]) -> Iterator[bytes]:
-    """What is said within a short time, as one JSON list. An error of `said` is raised here."""
-    heard: queue.SimpleQueue[Said | BaseException | None] = queue.SimpleQueue()
+def _in_batches(events: Iterable[AgentEvent]) -> Iterator[bytes]:
+    """The events of a short time as one JSON list. An error of `events` is raised here."""
+    pending: queue.SimpleQueue[AgentEvent | BaseException | None] = queue.SimpleQueue()
 
-    def listen() -> None:
+    def collect() -> None:
         try:
-            for one in said:
-                heard.put(one)
-            heard.put(None)
+            for event in events:
+                pending.put(event)
+            pending.put(None)
         except BaseException as error:
-            heard.put(error)
+            pending.put(error)
 
-    threading.Thread(target=listen, daemon=True).start()
+    threading.Thread(target=collect, daemon=True).start()
     while True:
-        batch: list[Said] = []
-        last = _collect(heard, batch)
+        batch: list[AgentEvent] = []
+        last = _fill(batch, pending)
         if batch:
             yield _encode(batch)
         if isinstance(last, BaseException):
@@ -115,16 +115,16 @@ def _together(said: Iterable[Said]) -> Iterator[bytes]:
             return
 
 
-def _collect(
-    heard: queue.SimpleQueue[Said | BaseException | None], batch: list[Said]
-) -> Said | BaseException | None:
-    """Wait for one, then take what follows soon; returns the last, None at the end."""
-    one = heard.get()
-    until = time.monotonic() + TOGETHER_S
-    while one is not None and not isinstance(one, BaseException):
-        batch.append(one)
+def _fill(
+    batch: list[AgentEvent], pending: queue.SimpleQueue[AgentEvent | BaseException | None]
+) -> AgentEvent | BaseException | None:
+    """Wait for an event, then take what follows soon; returns the last, None at the end."""
+    event = pending.get()
+    until = time.monotonic() + BATCH_S
+    while event is not None and not isinstance(event, BaseException):
+        batch.append(event)
         try:
-            one = heard.get(timeout=max(0.0, until - time.monotonic()))
+            event = pending.get(timeout=max(0.0, until - time.monotonic()))
         except queue.Empty:
             return batch[-1]
-    return one
+    return event

@@ -23,7 +23,7 @@ _ENVIRONMENT = {
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # else every worker of `uv run grid` starts through uv
 }
 
-_LOCAL = {
+_LOCAL_ENVIRONMENT = {
     "RAY_memory_monitor_refresh_ms": "0",  # it would end the actor; the system ends the engine
     "RAY_worker_niceness": "0",  # else engines run at the lowest priority, behind anything else
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # leave the accelerators visible to our children
@@ -32,7 +32,7 @@ _LOCAL = {
 OBJECT_STORE_BYTES = 80 * 2**20
 """Results are a few hundred kilobytes each; Ray's least size is 75 MiB."""
 
-KNOCK_S = 5.0
+CHECK_S = 5.0
 CONNECT_S = 60.0
 
 SHUTDOWN_S = 10.0
@@ -41,7 +41,7 @@ SHUTDOWN_S = 10.0
 
 def start_local(cores: int) -> Any:
     """Start a Ray on this machine and return the module. Raises ClusterLost."""
-    _prepare(_ENVIRONMENT | _LOCAL)
+    _prepare(_ENVIRONMENT | _LOCAL_ENVIRONMENT)
     return _init(
         "Ray does not start: {}; --executor inline does without it",
         address="local",
@@ -58,12 +58,12 @@ def connect(address: str) -> Any:
     # What its native code warns of while it tries is said in one line in the end.
     quiet = {"RAY_BACKEND_LOG_LEVEL": "error"}
     _prepare(_ENVIRONMENT | quiet | {"RAY_AUTH_MODE": "token"})
-    _knock(address)
-    with _at_most(CONNECT_S, f"the Ray cluster at {address} does not answer"):
+    _check_listening(address)
+    with _exit_after(CONNECT_S, f"the Ray cluster at {address} does not answer"):
         return _init(f"no Ray cluster at {address}: {{}}", address=address)
 
 
-def _knock(address: str) -> None:
+def _check_listening(address: str) -> None:
     """Raises ClusterLost where nothing listens: Ray itself would try for many minutes."""
     if address == "auto":
         from ray._private.utils import read_ray_address
@@ -73,19 +73,19 @@ def _knock(address: str) -> None:
     if not port.isdigit():
         return  # Ray knows at once that there is none
     try:
-        socket.create_connection((host, int(port)), KNOCK_S).close()
+        socket.create_connection((host, int(port)), CHECK_S).close()
     except OSError as error:
         reason = error.strerror or error
         raise ClusterLost(f"no Ray cluster at {address}: {reason}; `grid cluster status`") from None
 
 
 @contextmanager
-def _at_most(seconds: float, told: str) -> Iterator[None]:
+def _exit_after(seconds: float, message: str) -> Iterator[None]:
     """Ends this process, which has done nothing yet, where the block takes longer: what hangs is in
     Ray's native code, which no exception reaches."""
 
     def end() -> None:
-        sys.stderr.write(f"grid: {told} for {seconds:.0f} s; `grid cluster status`\n")
+        sys.stderr.write(f"grid: {message} for {seconds:.0f} s; `grid cluster status`\n")
         sys.stderr.flush()
         os._exit(ClusterLost.exit_code)
 
@@ -110,14 +110,14 @@ def _prepare(variables: dict[str, str]) -> None:
         os.environ.setdefault(name, value)
 
 
-def _init(told: str, **arguments: Any) -> Any:
+def _init(message: str, **arguments: Any) -> Any:
     import ray
 
     on_term = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(log_to_driver=False, logging_level=logging.ERROR, **arguments)
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-        raise ClusterLost(told.format(_first_line(error))) from error
+        raise ClusterLost(message.format(_first_line(error))) from error
     # What workers print goes to standard output, whatever log_to_driver says: pages of it where a
     # node dies.
     ray._private.worker.print_to_stdstream = lambda *_, **__: None

@@ -1,4 +1,4 @@
-"""The crew over Ray: every node of a cluster, or this machine alone."""
+"""The executor over Ray: every node of a cluster, or this machine alone."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from grid.cells.cell import Cell
 from grid.errors import ClusterLost
 from grid.plan.order import Session
 from grid.sweep.events import Settings
-from grid.sweep.executors import ray_connect as ray_start
-from grid.sweep.executors.executor import Gathered, Heard, Joined
-from grid.sweep.executors.ray_file_sharing import Grounds
-from grid.sweep.executors.ray_node import SLOT, Hand
+from grid.sweep.executors import ray_connect
+from grid.sweep.executors.executor import ExecutorEvent, Gathered, Joined
+from grid.sweep.executors.ray_file_sharing import ClusterFileSharing
+from grid.sweep.executors.ray_node import SLOT, NodeSupervisor
 from grid.sweep.node_report import Report
 
 WATCH_S = 2.0
@@ -27,7 +27,7 @@ SILENCE_S = 30.0
 this process after 60."""
 
 
-class RayCrew:
+class RayExecutor:
     """Leads one actor on each node. Nodes that join later are heard of like the first."""
 
     def __init__(
@@ -35,29 +35,29 @@ class RayCrew:
         settings: Settings,
         backends: Sequence[str],
         address: str | None,
-        known: Report | None = None,
+        report: Report | None = None,
     ) -> None:
         """A cluster at `address`, or without one a Ray of this machine's own, which starts with the
-        first work; `known` is this machine's report then. Raises ClusterLost."""
+        first work; `report` is this machine's then. Raises ClusterLost."""
         self._settings = settings
         self._backends = backends
-        self._known = known
-        self._heard: queue.SimpleQueue[Heard | ClusterLost] = queue.SimpleQueue()
-        self._hands: dict[str, Hand] = {}
+        self._report = report
+        self._events: queue.SimpleQueue[ExecutorEvent | ClusterLost] = queue.SimpleQueue()
+        self._supervisors: dict[str, NodeSupervisor] = {}
         self._gone: set[str] = set()
         self._answered = time.monotonic()
         self._closing = threading.Event()
         self._leaving: list[Callable[[], None]] = []
         self._watching = False
         self._ray: Any = None
-        self._peers: Grounds | None = None
+        self._peers: ClusterFileSharing | None = None
         if address is None:
-            assert known is not None
-            self._heard.put(Joined(known.node.name, known))
-            self._heard.put(Gathered())
+            assert report is not None
+            self._events.put(Joined(report.node.name, report))
+            self._events.put(Gathered())
         else:
-            self._ray = ray_start.connect(address)
-            self._peers = Grounds(self._ray)
+            self._ray = ray_connect.connect(address)
+            self._peers = ClusterFileSharing(self._ray)
             self._watching = True
             threading.Thread(target=self._watch, daemon=True).start()
 
@@ -75,16 +75,16 @@ class RayCrew:
         if self._peers is not None:
             self._peers.offer(cells, self._settings)
 
-    def give(self, place: str, sessions: Sequence[Session]) -> None:
+    def start(self, place: str, sessions: Sequence[Session]) -> None:
         if self._ray is None:
-            self._start()
-        for hand in list(self._hands.values()):  # the watcher adds to them
-            if hand.place == place:
-                hand.give(sessions)
+            self._start_ray()
+        for node in list(self._supervisors.values()):  # the watcher adds to them
+            if node.place == place:
+                node.start(sessions)
                 return
         # it left a moment ago, which is heard next
 
-    def hear(self, timeout_s: float) -> Heard | None:
+    def next_event(self, timeout_s: float) -> ExecutorEvent | None:
         if self._watching and time.monotonic() - self._answered > SILENCE_S:
             raise ClusterLost(
                 "the cluster's head has not answered for "
@@ -92,12 +92,12 @@ class RayCrew:
                 "resume"
             )
         try:
-            heard = self._heard.get(timeout=timeout_s)
+            event = self._events.get(timeout=timeout_s)
         except queue.Empty:
             return None
-        if isinstance(heard, ClusterLost):
-            raise heard
-        return heard
+        if isinstance(event, ClusterLost):
+            raise event
+        return event
 
     def close(self) -> None:
         if self._closing.is_set():
@@ -108,56 +108,56 @@ class RayCrew:
         lost = self._watching and time.monotonic() - self._answered > SILENCE_S
         for act in () if lost else self._leaving:
             act()
-        for hand in () if lost else list(self._hands.values()):
-            hand.close()
+        for node in () if lost else list(self._supervisors.values()):
+            node.close()
         if self._peers is not None and not lost:
             self._peers.close()
         if not lost:  # else Ray's native code would wait for the head, or crash
-            ray_start.leave(self._ray)
+            ray_connect.leave(self._ray)
 
-    def _start(self) -> None:
+    def _start_ray(self) -> None:
         """The Ray of this machine alone."""
-        assert self._known is not None
-        self._ray = ray_start.start_local(self._known.node.cores)
+        assert self._report is not None
+        self._ray = ray_connect.start_local(self._report.node.cores)
         row = next(row for row in self._ray.nodes() if row["Alive"])
-        self._hands[row["NodeID"]] = self._hand(row, self._known)
+        self._supervisors[row["NodeID"]] = self._supervise(row, self._report)
 
-    def _hand(self, row: dict[str, Any], known: Report | None = None) -> Hand:
-        return Hand(
-            self._ray, row, self._settings, self._backends, self._heard.put, self._peers, known
+    def _supervise(self, row: dict[str, Any], report: Report | None = None) -> NodeSupervisor:
+        return NodeSupervisor(
+            self._ray, row, self._settings, self._backends, self._events.put, self._peers, report
         )
 
     def _watch(self) -> None:
         """Look who is there, as long as the sweep runs; its own thread, since Ray's calls hang for
         minutes when the head is gone."""
-        seen, gathering = False, True
+        answered, gathering = False, True
         while not self._closing.is_set():
             with suppress(Exception):  # whatever Ray raises here, its silence is what counts
                 rows = self._ray.nodes()
                 self._answered = time.monotonic()
                 self._compare(rows)
-                seen = True
-            if gathering and seen and self._all_settled():
+                answered = True
+            if gathering and answered and self._all_settled():
                 gathering = False
-                self._heard.put(Gathered())
+                self._events.put(Gathered())
             self._closing.wait(WATCH_S if not gathering else WATCH_S / 10)
 
     def _all_settled(self) -> bool:
         """Where every node is held by something else, one of them is waited for."""
-        hands = self._hands.values()
-        there = any(hand.place for hand in hands) or not any(hand.waiting for hand in hands)
-        return there and all(hand.settled for hand in hands)
+        nodes = self._supervisors.values()
+        ready = any(node.place for node in nodes) or not any(node.waiting for node in nodes)
+        return ready and all(node.settled for node in nodes)
 
     def _compare(self, rows: Sequence[dict[str, Any]]) -> None:
         alive = {row["NodeID"]: row for row in rows if row["Alive"]}
         slots = any(SLOT in row["Resources"] for row in alive.values())
         for node_id, row in alive.items():
             able = SLOT in row["Resources"] if slots else row["Resources"].get("CPU", 0) > 0
-            if able and node_id not in self._hands:
-                self._hands[node_id] = self._hand(row)
-        for node_id, hand in self._hands.items():
+            if able and node_id not in self._supervisors:
+                self._supervisors[node_id] = self._supervise(row)
+        for node_id, node in self._supervisors.items():
             if node_id not in alive and node_id not in self._gone:
                 self._gone.add(node_id)
-                hand.lost(f"{hand.name} is gone from the cluster")
+                node.lost(f"{node.name} is gone from the cluster")
                 if self._peers is not None:
                     self._peers.forget(node_id)

@@ -17,13 +17,13 @@ from grid.sweep.artifacts.ray_peers import introduce, start_directory, start_por
 from grid.sweep.events import Settings
 
 
-class Grounds:
+class ClusterFileSharing:
     """Lives as long as a sweep on a cluster. Nodes are named by their Ray ids. Calls may come from
     several threads; one node that is slow to answer holds up nobody but itself."""
 
     def __init__(self, ray: Any) -> None:
         self._ray = ray
-        self._here = str(ray.get_runtime_context().get_node_id())
+        self._driver_node = str(ray.get_runtime_context().get_node_id())
         self.directory = start_directory(ray)
         self._porters: dict[str, Any] = {}
         self._introduced: set[str] = set()
@@ -33,7 +33,7 @@ class Grounds:
     def cache_of(self, node_id: str) -> str | None:
         """The cache folder that a node's actors must be told: the driver's, on its own node, where
         Ray may have been started without it."""
-        return str(cache_dir()) if node_id == self._here else None
+        return str(cache_dir()) if node_id == self._driver_node else None
 
     def offer(self, cells: Iterable[Cell], settings: Settings) -> None:
         """Files of the driver's own machine become known to all; it is introduced first, so that
@@ -41,10 +41,10 @@ class Grounds:
         Ray does not answer."""
         offer_inputs(cells, settings, self._leases.take)
         with suppress(self._ray.exceptions.RayError):  # a porter that died is started anew
-            self._introduce(self._here, again=True)
+            self._introduce(self._driver_node, force=True)
             return
         try:
-            self._introduce(self._here, again=True)
+            self._introduce(self._driver_node, force=True)
         except self._ray.exceptions.RayError as error:
             raise ClusterLost(
                 f"the driver's own node gives its peers no files ({type(error).__name__}); is it "
@@ -55,7 +55,7 @@ class Grounds:
         """A node's porter is there, and known to its peers. Where it does not start or is slow, the
         node works without being asked for anything, and the next call tries again."""
         with suppress(self._ray.exceptions.RayError):
-            self._introduce(node_id, again=False)
+            self._introduce(node_id, force=False)
 
     def forget(self, node_id: str) -> None:
         """The node is gone, with all that it had."""
@@ -75,10 +75,10 @@ class Grounds:
             with suppress(Exception):  # the cluster may be gone already
                 self._ray.kill(porter)
 
-    def _introduce(self, node_id: str, again: bool) -> None:
+    def _introduce(self, node_id: str, force: bool) -> None:
         """Raises Ray's errors. A porter that is only slow is kept, and found ready next time."""
         with self._locks.setdefault(node_id, threading.Lock()):
-            if node_id in self._introduced and not again:
+            if node_id in self._introduced and not force:
                 return
             porter = self._porters.get(node_id)
             if porter is None:

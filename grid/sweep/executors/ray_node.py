@@ -14,10 +14,10 @@ import msgspec
 
 from grid.errors import ClusterLost
 from grid.plan.order import Session
-from grid.sweep.events import CellDone, Event, Settings
-from grid.sweep.executors.executor import Ended, Heard, Joined, Left, Noted, Told
-from grid.sweep.executors.ray_actor import Agent, Surveyed, decode_said
-from grid.sweep.executors.ray_file_sharing import Grounds
+from grid.sweep.events import CellDone, Event, Notice, Settings
+from grid.sweep.executors.executor import ExecutorEvent, Joined, Left, NodeEvent, NodeIdle
+from grid.sweep.executors.ray_actor import Agent, Surveyed, decode_events
+from grid.sweep.executors.ray_file_sharing import ClusterFileSharing
 from grid.sweep.node_report import Report, code_digest
 
 DEATHS = 3
@@ -34,9 +34,9 @@ CLOCK_S = 60.0
 """Seconds that a node's clock may be off before it is said."""
 
 
-class Hand:
+class NodeSupervisor:
     """Leads the actor of one node: starts it, has it surveyed, runs what is given, and starts it
-    again when it dies. All that happens goes to `tell`."""
+    again when it dies. All that happens goes to `on_event`."""
 
     def __init__(
         self,
@@ -44,19 +44,19 @@ class Hand:
         row: dict[str, Any],
         settings: Settings,
         backends: Sequence[str],
-        tell: Callable[[Heard | ClusterLost], None],
-        peers: Grounds | None = None,
-        known: Report | None = None,
+        on_event: Callable[[ExecutorEvent | ClusterLost], None],
+        peers: ClusterFileSharing | None = None,
+        report: Report | None = None,
     ) -> None:
         """`row` is the node's entry of `ray.nodes()`; `peers` is what nodes share, on a cluster;
-        `known` the node's report where it is not to be asked."""
+        `report` is the node's where it is not to be asked."""
         self._ray = ray
         self._row = row
         self._settings = settings
         self._backends = list(backends)
-        self._heard = tell
+        self._on_event = on_event
         self._peers = peers
-        self._known = known
+        self._given_report = report
         self._inbox: queue.SimpleQueue[Sequence[Session] | None] = queue.SimpleQueue()
         self._offset_s = 0.0
         self._actor: Any = None
@@ -65,7 +65,7 @@ class Hand:
         self._lock = threading.RLock()
         self.waiting = False
         """Whether something else holds the node's slot."""
-        self.place = self._place(0) if known is not None else ""
+        self.place = self._place(0) if report is not None else ""
         """Of the present actor; empty while there is none that is ready."""
         self._thread = threading.Thread(target=self._live, daemon=True)
         self._thread.start()
@@ -75,7 +75,7 @@ class Hand:
         """Whether the node has joined, or will not soon."""
         return bool(self.place) or self.waiting or self._closed or not self._thread.is_alive()
 
-    def give(self, sessions: Sequence[Session]) -> None:
+    def start(self, sessions: Sequence[Session]) -> None:
         self._inbox.put(sessions)
 
     def lost(self, reason: str) -> None:
@@ -116,13 +116,13 @@ class Hand:
             self._deaths += 1
             self._end(reason)
         died = f"its worker died {DEATHS} times in a row, the last time: {reason}"
-        self._tell(Noted(f"{self.name} gets no more work: {died}"))
-        if self._known is not None:
+        self._tell(Notice(text=f"{self.name} gets no more work: {died}"))
+        if self._given_report is not None:
             self._tell(ClusterLost(f"{died}; the log is in /tmp/ray"))
 
     def _work(self, life: int) -> None:
-        self._actor = self._start()
-        report = self._known or self._survey()
+        self._actor = self._start_actor()
+        report = self._given_report or self._survey()
         if not self._fits(report):
             return
         directory = None if self._peers is None else self._peers.directory
@@ -131,25 +131,24 @@ class Hand:
         )
         with self._lock:
             self.place = self._place(life)
-            if life > 0 or self._known is None:  # else it is known to have joined
+            if life > 0 or self._given_report is None:  # else it is known to have joined
                 self._tell(Joined(self.place, report))
         while (sessions := self._inbox.get()) is not None:
             if self._peers is not None:
                 self._peers.enter(self._row["NodeID"])
             stream = self._actor.run.remote(msgspec.json.encode(list(sessions)))
-            for said in self._said(stream):
-                events = tuple(map(self._on_our_clock, said))
-                if any(isinstance(e, CellDone) and e.measurement.status == "ok" for e in events):
+            for event in self._events(stream):
+                if isinstance(event, CellDone) and event.status == "ok":
                     self._deaths = 0
-                self._tell(Told(self.place, events))
-            self._tell(Ended(self.place))
+                self._tell(NodeEvent(self.place, self._on_our_clock(event)))
+            self._tell(NodeIdle(self.place))
 
     def _place(self, life: int) -> str:
-        if self._known is not None and life == 0:
-            return self._known.node.name  # as it was told before Ray was started
+        if self._given_report is not None and life == 0:
+            return self._given_report.node.name  # as it was told before Ray was started
         return f"{self._row['NodeID'][:12]}.{life}"
 
-    def _start(self) -> Any:
+    def _start_actor(self) -> Any:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         resources = self._row["Resources"]
@@ -168,57 +167,55 @@ class Hand:
 
     def _survey(self) -> Report:
         self._offset_s = self._clock_offset()
-        for said in self._said(self._actor.survey.remote(self._backends)):
-            for one in said:
-                if isinstance(one, Surveyed):
-                    return one.report
-            self._tell(Told(self.name, tuple(one for one in said if not isinstance(one, Surveyed))))
+        for event in self._events(self._actor.survey.remote(self._backends)):
+            if isinstance(event, Surveyed):
+                return event.report
+            self._tell(NodeEvent(self.name, event))
         raise RuntimeError("a survey ended without a report")
 
     def _clock_offset(self) -> float:
         """Seconds that the node's clock is ahead of ours; says so where it is far off."""
         answer = self._actor.clock.remote()
         if not self._ray.wait([answer], timeout=SLOT_S)[0]:
-            self._tell(Noted(f"waiting for {self.name}: something else holds its slot"))
+            self._tell(Notice(text=f"waiting for {self.name}: something else holds its slot"))
             self.waiting = True
             self._ray.get(answer)
             self.waiting = False
-        asked = time.time()
-        offset = float(self._ray.get(self._actor.clock.remote())) - (asked + time.time()) / 2
+        sent_at = time.time()
+        offset = float(self._ray.get(self._actor.clock.remote())) - (sent_at + time.time()) / 2
         if abs(offset) >= CLOCK_S:
             way = "ahead of" if offset > 0 else "behind"
             minutes = abs(offset) / 60
             self._tell(
-                Noted(
-                    f"the clock of {self.name} is {minutes:.0f} min {way} the driver's; its rows "
-                    "get the driver's time, but set it right (`timedatectl set-ntp true`)"
+                Notice(
+                    text=f"the clock of {self.name} is {minutes:.0f} min {way} the driver's; its "
+                    "rows get the driver's time, but set it right (`timedatectl set-ntp true`)"
                 )
             )
         return offset
 
     def _fits(self, report: Report) -> bool:
         """Whether the node runs the same program; what it measured would else be another thing."""
-        if self._known is not None or report.code == code_digest(self._backends):
+        if self._given_report is not None or report.code == code_digest(self._backends):
             return True
         self._tell(
-            Noted(
-                f"{self.name} is left out: it has another version of quantgrid "
+            Notice(
+                text=f"{self.name} is left out: it has another version of quantgrid "
                 f"({report.quantgrid}, {report.code}); `grid cluster up` brings them together"
             )
         )
         return False
 
-    def _on_our_clock(self, event: Any) -> Event:
-        if isinstance(event, CellDone) and abs(self._offset_s) > 1:
+    def _on_our_clock(self, event: Event) -> Event:
+        if isinstance(event, CellDone) and event.measurement and abs(self._offset_s) > 1:
             started = event.measurement.started_at - self._offset_s
-            event = CellDone(
-                measurement=msgspec.structs.replace(event.measurement, started_at=started)
-            )
-        return event  # type: ignore[no-any-return]
+            measurement = msgspec.structs.replace(event.measurement, started_at=started)
+            event = msgspec.structs.replace(event, measurement=measurement)
+        return event
 
-    def _said(self, stream: Any) -> Iterator[list[Any]]:
+    def _events(self, stream: Any) -> Iterator[Any]:
         for reference in stream:
-            yield decode_said(self._ray.get(reference))
+            yield from decode_events(self._ray.get(reference))
 
     def _end(self, reason: str) -> None:
         """Kill the actor, so that it measures nothing beside its successor."""
@@ -235,10 +232,10 @@ class Hand:
             if place:
                 self._tell(Left(place, reason))
 
-    def _tell(self, heard: Heard | ClusterLost) -> None:
+    def _tell(self, event: ExecutorEvent | ClusterLost) -> None:
         with self._lock:
             if not self._closed:
-                self._heard(heard)
+                self._on_event(event)
 
     @property
     def name(self) -> str:

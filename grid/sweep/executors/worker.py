@@ -13,7 +13,7 @@ from grid.backend.registry import backend
 from grid.cells.cell import Cell, Options
 from grid.cells.measurement import PRUNED, Measurement, Status
 from grid.cells.workload import Memory, Quality, kind
-from grid.engine import messages as wire
+from grid.engine import messages
 from grid.engine.environments import Interpreter
 from grid.engine.process import EngineProcess
 from grid.errors import EngineError, OutOfMemory
@@ -21,7 +21,7 @@ from grid.hardware.node import Node
 from grid.plan.order import Session
 from grid.sweep.artifacts.peers import Peers
 from grid.sweep.artifacts.store import Shelf
-from grid.sweep.events import CellDone, CellStarted, Event, Settings
+from grid.sweep.events import CellStarted, Event, Settings, cell_done
 
 LOADS = 3
 """Times that a session's artifact is loaded; where its process then died or was killed for time as
@@ -29,7 +29,7 @@ often, the rest of its cells fail."""
 
 
 class Worker:
-    """One node's hands. `run` yields the events of a session, one CellDone for each cell.
+    """Runs sessions on one node. `run` yields the events of a session, one CellDone for each cell.
 
     The engine stays open after a session, for one that goes on with it.
     """
@@ -38,74 +38,74 @@ class Worker:
         self._node = node
         self._settings = settings
         self._shelf = Shelf(node, settings, peers)
-        self._held: _Held | None = None
+        self._engine: SessionEngine | None = None
 
     def run(self, session: Session) -> Iterator[Event]:
         try:
-            if self._held is not None and not self._held.is_for(session):
-                self._held.close()  # never two models in memory at once
+            if self._engine is not None and not self._engine.is_for(session):
+                self._engine.close()  # never two models in memory at once
             yield from self._shelf.environment(session.backend)
             yield from self._shelf.artifact(session.artifact)
-            held = self._hold(session)
+            engine = self._engine_for(session)
         except EngineError as error:
             self._done()
             for cell in session.cells:
-                yield CellDone(measurement=_failure(cell, time.time(), error))
+                yield cell_done(cell, _failure(cell, time.time(), error))
             return
         try:
             for cell in session.cells:
-                yield from self._cell(held, cell, session.reference)
+                yield from self._cell(engine, cell, session.reference)
         finally:
             self._done()
 
     def _done(self) -> None:
         """What is used no longer may be evicted; the artifact of an open engine still is."""
-        held = self._held
-        self._shelf.done(held.artifact if held is not None and held.open else None)
+        engine = self._engine
+        self._shelf.done(engine.artifact if engine is not None and engine.open else None)
 
-    def _hold(self, session: Session) -> _Held:
+    def _engine_for(self, session: Session) -> SessionEngine:
         """The engine of a session, the one that is open where that is it."""
         path = str(self._shelf.path(session.artifact))
-        if self._held is not None and self._held.path != path:
-            self._held.close()  # another copy of the same took its place
-            self._held = None
-        if self._held is None or not self._held.is_for(session):
+        if self._engine is not None and self._engine.path != path:
+            self._engine.close()  # another copy of the same took its place
+            self._engine = None
+        if self._engine is None or not self._engine.is_for(session):
             interpreter = self._shelf.interpreter(session.backend)
             device = self._shelf.device(session.backend)
-            self._held = _Held(session, path, interpreter, device, self._settings)
-        return self._held
+            self._engine = SessionEngine(session, path, interpreter, device, self._settings)
+        return self._engine
 
     def close(self) -> None:
         """End both processes."""
-        if self._held is not None:
-            self._held.close()
+        if self._engine is not None:
+            self._engine.close()
         self._shelf.close()
 
-    def _cell(self, held: _Held, cell: Cell, reference: Cell | None) -> Iterator[Event]:
+    def _cell(self, engine: SessionEngine, cell: Cell, reference: Cell | None) -> Iterator[Event]:
         if not cell.exclusive:
             self._shelf.quiet(False)  # else two nodes could wait for what the other has
-        yield CellStarted(cell_id=cell.id)
+        yield CellStarted(cell_id=cell.id, label=cell.label)
         started = time.time()
         path = None
         try:
             local = yield from self._shelf.localised(cell)
         except EngineError as error:
-            yield CellDone(measurement=_failure(cell, started, error))
+            yield cell_done(cell, _failure(cell, started, error))
             return
         if isinstance(cell.workload, Quality) and reference is not None:
             try:
                 yield from self._shelf.environment(reference.backend)
                 path = str(self._shelf.reference_path(cell, reference))
-                yield from self._shelf.reference(cell, reference, held.rest)
+                yield from self._shelf.reference(cell, reference, engine.release_memory)
             except EngineError as error:
                 reason = type(error)(f"the reference pass failed: {error}")
-                yield CellDone(measurement=_failure(cell, started, reason))
+                yield cell_done(cell, _failure(cell, started, reason))
                 return
         self._shelf.quiet(cell.exclusive)
-        yield CellDone(measurement=held.attempt(local, path))
+        yield cell_done(cell, engine.attempt(local, path))
 
 
-class _Held:
+class SessionEngine:
     """A session's engine, held open for all its cells and loaded again if it dies."""
 
     def __init__(
@@ -116,12 +116,12 @@ class _Held:
         device: str,
         settings: Settings,
     ) -> None:
-        self._key = _engine(session)
+        self._key = _engine_key(session)
         self.artifact = session.artifact
         self.path = path
         self._settings = settings
         self._interpreter = interpreter
-        self._load = wire.Load(
+        self._load = messages.Load(
             backend=session.backend,
             path=path,
             device=device,
@@ -129,14 +129,14 @@ class _Held:
             memory_limit=settings.memory_limit,
         )
         self._process: EngineProcess | None = None
-        self._loaded: wire.Loaded | None = None
+        self._loaded: messages.Loaded | None = None
         self._loads_left = LOADS
         self._load_error: EngineError | None = None
         self._out_of_memory: dict[str, int] = {}
 
     def is_for(self, session: Session) -> bool:
         """Whether the session goes on with this engine."""
-        return self._key == _engine(session)
+        return self._key == _engine_key(session)
 
     @property
     def open(self) -> bool:
@@ -181,14 +181,14 @@ class _Held:
             self._process.close()
             self._process = None
 
-    def rest(self) -> None:
+    def release_memory(self) -> None:
         """Give the memory back for now; the next cell loads again."""
         if self._process is not None and self._process.alive:
             self._loads_left += 1  # asked for, not a crash
         self.close()
 
-    def _measure(self, process: EngineProcess, cell: Cell, reference: str | None) -> wire.Raw:
-        request = wire.Measure(
+    def _measure(self, process: EngineProcess, cell: Cell, reference: str | None) -> messages.Raw:
+        request = messages.Measure(
             workload=cell.workload, kv_bytes=_kv_bytes(cell), reference=reference
         )
         try:
@@ -196,7 +196,7 @@ class _Held:
         except OutOfMemory:
             self._out_of_memory[kind(cell.workload)] = cell.workload.size
             raise
-        assert isinstance(raw, wire.Raw)
+        assert isinstance(raw, messages.Raw)
         return raw
 
     def _ready(self, fresh: bool) -> tuple[EngineProcess, float]:
@@ -210,7 +210,7 @@ class _Held:
         if self._process is not None and self._process.alive:
             if not fresh or self._process.loaded_only:
                 return self._process, 0.0
-            self.rest()
+            self.release_memory()
         if self._loads_left == 0:
             raise EngineError(f"the engine's process ended {LOADS} times in this session; gave up")
         self.close()
@@ -223,12 +223,12 @@ class _Held:
             failure = type(error)(str(self._load_error))
             failure.engine_s = error.engine_s
             raise failure from error
-        assert isinstance(loaded, wire.Loaded)
+        assert isinstance(loaded, messages.Loaded)
         self._loaded = loaded
         return self._process, loaded.engine_s
 
 
-def _engine(session: Session) -> tuple[str, str, Options]:
+def _engine_key(session: Session) -> tuple[str, str, Options]:
     return session.artifact.id, session.backend, session.options
 
 

@@ -1,48 +1,21 @@
 """Progress of a sweep, told three ways: a live line, plain lines, or JSON for machines.
 
-The driver tells `steps`, plain data; as JSON lines they cross machines, and `replay` shows them far
-away as the driver itself would show them:
+The driver tells `events`, plain data; as JSON lines they cross machines, and `replay` shows them
+far away as the driver itself would show them:
 
     progress = progress_for(as_json)
     progress.tell(Planned(cells=12, modelled_s=60.0))
-    progress.tell(Started(cell=cell.id, label=cell.label, node="box"))
+    progress.tell(CellStarted(cell_id=cell.id, label=cell.label, node="box"))
 """
 
 from __future__ import annotations
 
 import sys
 
-from grid.sweep.progress.lines import JsonProgress, replay
-from grid.sweep.progress.shown import LiveProgress, PlainProgress, Progress
-from grid.sweep.progress.steps import (
-    Ended,
-    Finished,
-    Nodes,
-    Note,
-    Planned,
-    Prepared,
-    Preparing,
-    Started,
-    Step,
-)
+from grid.sweep.progress.display import LiveProgress, PlainProgress, Progress
+from grid.sweep.progress.json_lines import JsonProgress, replay
 
-__all__ = [
-    "Ended",
-    "Finished",
-    "JsonProgress",
-    "LiveProgress",
-    "Nodes",
-    "Note",
-    "PlainProgress",
-    "Planned",
-    "Prepared",
-    "Preparing",
-    "Progress",
-    "Started",
-    "Step",
-    "progress_for",
-    "replay",
-]
+__all__ = ["JsonProgress", "LiveProgress", "PlainProgress", "Progress", "progress_for", "replay"]
 
 
 def progress_for(as_json: bool) -> Progress:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grid.sweep.progress.steps import Ended, Finished, Nodes, Note, Planned, Started, Step
+from grid.sweep.events import CellDone, CellStarted, Event, Nodes, Notice, Planned, SweepEnded
 from grid.units import format_seconds
 
 CELL_S = 0.1
@@ -20,7 +20,7 @@ class Pace:
 
     The time left is the modelled time of the cells left, shared by the nodes that are there, scaled
     by real over modelled time so far; `PRIOR_S` of model at face value keeps the first cells from
-    shouting. Time is that of the steps, so a sweep that is replayed has the pace it had.
+    shouting. Time is that of the events, so a sweep that is replayed has the pace it had.
     """
 
     def __init__(self) -> None:
@@ -32,20 +32,20 @@ class Pace:
         self._now = 0.0
         self._worked_s = 0.0
 
-    def count(self, step: Step) -> None:
-        """Take any step into account."""
-        if not isinstance(step, Note | Ended):  # which whoever follows from afar tells too
-            self._pass(step.at)
-        match step:
+    def count(self, event: Event) -> None:
+        """Take any event into account."""
+        if not isinstance(event, Notice | SweepEnded):  # which whoever follows from afar tells too
+            self._pass(event.at)
+        match event:
             case Planned():
-                self.total = step.cells
-                self._modelled_s = step.modelled_s + CELL_S * step.cells
+                self.total = event.cells
+                self._modelled_s = event.modelled_s + CELL_S * event.cells
             case Nodes():
-                self._nodes = max(1, len(step.names))
-            case Finished(again=False):
+                self._nodes = max(1, len(event.names))
+            case CellDone(will_retry=False):
                 self.done += 1
-                self.failed += step.status not in FINE
-                self._done_s += step.modelled_s + CELL_S
+                self.failed += event.status not in FINE
+                self._done_s += event.modelled_s + CELL_S
 
     def _pass(self, at: float) -> None:
         if self._start is None:
@@ -83,13 +83,13 @@ class Doing:
         self._names: tuple[str, ...] = ()
         self._labels: dict[str, str] = {}
 
-    def count(self, step: Step) -> None:
-        match step:
+    def count(self, event: Event) -> None:
+        match event:
             case Nodes():
-                self._names = step.names
-                self._labels = {k: v for k, v in self._labels.items() if k in step.names}
-            case Started():
-                self.at(step.node, step.label)
+                self._names = event.names
+                self._labels = {k: v for k, v in self._labels.items() if k in event.names}
+            case CellStarted():
+                self.at(event.node, event.label)
 
     def at(self, node: str, what: str) -> None:
         self._labels[node] = what
@@ -107,24 +107,24 @@ class Failures:
     made fails a hundred cells."""
 
     def __init__(self) -> None:
-        self._again: dict[str, int] = {}
+        self._repeats: dict[str, int] = {}
 
-    def line(self, step: Finished) -> str:
+    def line(self, event: CellDone) -> str:
         """What to say of a cell; empty where it did not fail, or its reason was said before."""
-        if step.status in FINE or step.again:
+        if event.status in FINE or event.will_retry:
             return ""
-        if step.reason in self._again:
-            self._again[step.reason] += 1
+        if event.reason in self._repeats:
+            self._repeats[event.reason] += 1
             return ""
-        self._again[step.reason] = 0
-        where = f" on {step.node}" if step.node else ""
-        return f"{step.status}: {step.label}{where}: {step.reason}"
+        self._repeats[event.reason] = 0
+        where = f" on {event.node}" if event.node else ""
+        return f"{event.status}: {event.label}{where}: {event.reason}"
 
-    def rest(self) -> list[str]:
+    def repeated(self) -> list[str]:
         """The reasons that came again, and how often; they are forgotten then."""
-        again, self._again = self._again, {}
+        repeats, self._repeats = self._repeats, {}
         return [
             f"{count} more cell{'s' if count > 1 else ''} failed so: {reason}"
-            for reason, count in again.items()
+            for reason, count in repeats.items()
             if count
         ]

@@ -17,11 +17,11 @@ PAGE = (Path(__file__).parents[3] / "docs" / "sweep-files.md").read_text()
 TABLES = (
     tables.SweepTable,
     tables.ModelEntry,
-    tables.Speed,
-    tables.Latency,
-    tables.Memory,
-    tables.Quality,
-    tables.Tasks,
+    tables.SpeedTable,
+    tables.LatencyTable,
+    tables.MemoryTable,
+    tables.QualityTable,
+    tables.TasksTable,
     tables.Budget,
 )
 
@@ -52,7 +52,8 @@ def test_every_key_is_explained() -> None:
 
 def test_the_stated_defaults_are_the_defaults() -> None:
     for table in TABLES[2:]:
-        place = PAGE.index(f"\n| `[{table.__name__.lower()}]` |")
+        name = table.__name__.removesuffix("Table").lower()
+        place = PAGE.index(f"\n| `[{name}]` |")
         for field in msgspec.structs.fields(table):
             row = re.search(rf"\| `{field.name}` \| (.*?) \|", PAGE[place:])
             assert row is not None

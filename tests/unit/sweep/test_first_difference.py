@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from grid.engine.messages import Continued
 from grid.sweep.compare import Output, Token
-from grid.sweep.compare.first_difference import parted, text_of, token_of
+from grid.sweep.compare.first_difference import with_difference, text_of, token_of
 
 OUTPUT = Output(label="m Q4", model="m", quant="Q4", backend="b", artifact_id="a")
 
@@ -25,13 +25,13 @@ def said(*words: str, prompt: tuple[int, ...] = (1,), vocabulary: int = 0) -> Co
 
 
 def test_the_same_tokens_part_nowhere() -> None:
-    found = parted(OUTPUT, said(" a", " b"), said(" a", " b"))
+    found = with_difference(OUTPUT, said(" a", " b"), said(" a", " b"))
     assert found.same is True
     assert found.parts is None
 
 
 def test_the_first_token_that_differs_is_told_with_both_spellings() -> None:
-    found = parted(OUTPUT, said(" a", " cat", " x"), said(" a", " dog", " x"))
+    found = with_difference(OUTPUT, said(" a", " cat", " x"), said(" a", " dog", " x"))
     assert found.same is False
     assert found.parts is not None
     assert found.parts.index == 1
@@ -42,8 +42,8 @@ def test_the_first_token_that_differs_is_told_with_both_spellings() -> None:
 
 
 def test_an_output_that_ends_sooner_parts_where_it_ends() -> None:
-    shorter = parted(OUTPUT, said(" a"), said(" a", " b"))
-    longer = parted(OUTPUT, said(" a", " b"), said(" a"))
+    shorter = with_difference(OUTPUT, said(" a"), said(" a", " b"))
+    longer = with_difference(OUTPUT, said(" a", " b"), said(" a"))
     assert shorter.parts is not None
     assert longer.parts is not None
     assert (shorter.parts.index, shorter.parts.token) == (1, None)
@@ -52,9 +52,9 @@ def test_an_output_that_ends_sooner_parts_where_it_ends() -> None:
 
 def test_other_vocabularies_are_compared_by_what_they_spell() -> None:
     one = said(" far", "mer", "s", prompt=(5, 6), vocabulary=7)
-    same = parted(OUTPUT, one, said(" farmers"))
+    same = with_difference(OUTPUT, one, said(" farmers"))
     assert same.same is True
-    other = parted(OUTPUT, one, said(" farm", "ing"))
+    other = with_difference(OUTPUT, one, said(" farm", "ing"))
     assert other.parts is not None
     assert other.parts.index == 1
     assert other.parts.token == token_of(one.tokens[1], b"mer")
@@ -75,7 +75,7 @@ WORDS = st.lists(st.sampled_from([" a", " b", "c"]), max_size=6)
 def test_what_is_before_the_parting_is_the_same_and_what_is_there_is_not(
     one: list[str], other: list[str]
 ) -> None:
-    found = parted(OUTPUT, said(*one), said(*other))
+    found = with_difference(OUTPUT, said(*one), said(*other))
     assert found.same == (one == other)
     if found.parts is not None:
         at = found.parts.index

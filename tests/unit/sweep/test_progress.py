@@ -1,55 +1,55 @@
-"""Progress: the same steps told live, plainly and as JSON, here and far away."""
+"""Progress: the same events told live, plainly and as JSON, here and far away."""
 
 from __future__ import annotations
 
 import io
 import json
 import re
+from typing import Any
 
 import pytest
 from rich.console import Console
 
-from grid.sweep.progress import (
-    Ended,
-    Finished,
-    JsonProgress,
-    LiveProgress,
+from grid.cells.measurement import Measurement, Status
+from grid.sweep.events import (
+    CellDone,
+    CellStarted,
+    Event,
     Nodes,
-    Note,
-    PlainProgress,
+    Notice,
     Planned,
     Prepared,
     Preparing,
-    Started,
-    Step,
-    replay,
+    SweepEnded,
+    for_progress,
 )
+from grid.sweep.progress import JsonProgress, LiveProgress, PlainProgress, replay
 from grid.sweep.progress.pace import CELL_S, PRIOR_S, Doing, Pace
 
 BOX, MAC = "box", "mac"
 
 
-def done(number: int, at: float, status: str = "ok", **fields: object) -> Finished:
-    told = {"cell": f"c{number}", "label": f"toy Q{number}", "modelled_s": 1.0, **fields}
-    return Finished(status=status, at=at, **told)  # type: ignore[arg-type]
+def done(number: int, at: float, status: Status = "ok", **fields: Any) -> CellDone:
+    defaults = {"cell_id": f"c{number}", "label": f"toy Q{number}", "modelled_s": 1.0}
+    return CellDone(status=status, at=at, **defaults | fields)
 
 
-def pace_of(*steps: Step) -> Pace:
+def pace_of(*events: Event) -> Pace:
     pace = Pace()
-    for step in steps:
-        pace.count(step)
+    for event in events:
+        pace.count(event)
     return pace
 
 
-class Kept:
+class RecordedProgress:
     def __init__(self) -> None:
-        self.steps: list[Step] = []
+        self.events: list[Event] = []
 
-    def tell(self, step: Step) -> None:
-        self.steps.append(step)
+    def tell(self, event: Event) -> None:
+        self.events.append(event)
 
 
-def test_time_left_is_the_models_before_anything_is_measured() -> None:
+def test_time_left_is_the_modelled_time_before_anything_is_measured() -> None:
     pace = pace_of(Planned(cells=10, modelled_s=100.0, at=0.0))
     assert pace.eta_s == pytest.approx(100.0 + 10 * CELL_S)
 
@@ -83,7 +83,7 @@ def test_a_plan_that_grows_changes_the_total() -> None:
 
 def test_a_sweep_that_is_replayed_has_the_pace_it_had() -> None:
     pace = pace_of(
-        Note(text="told here and now, by another clock"),
+        Notice(text="told here and now, by another clock"),
         Planned(cells=4, modelled_s=4.0, at=100.0),
         done(1, at=110.0),
         done(2, at=120.0),
@@ -91,19 +91,19 @@ def test_a_sweep_that_is_replayed_has_the_pace_it_had() -> None:
     assert pace.rate == pytest.approx(2 / 20)
 
 
-def test_a_cell_to_be_tried_again_is_not_done() -> None:
-    pace = pace_of(Planned(cells=1, at=0.0), done(1, at=1.0, status="error", again=True))
+def test_a_cell_that_will_be_retried_is_not_done() -> None:
+    pace = pace_of(Planned(cells=1, at=0.0), done(1, at=1.0, status="error", will_retry=True))
     assert (pace.done, pace.failed) == (0, 0)
 
 
 def test_several_nodes_are_named_with_what_they_are_at() -> None:
     doing = Doing()
-    for step in (
+    for event in (
         Nodes(names=(BOX, MAC, "pi")),
-        Started(cell="a", label="large Q4_0 pp512", node=BOX),
-        Started(cell="b", label="small Q8_0 task math", node=MAC),
+        CellStarted(cell_id="a", label="large Q4_0 pp512", node=BOX),
+        CellStarted(cell_id="b", label="small Q8_0 task math", node=MAC),
     ):
-        doing.count(step)
+        doing.count(event)
     assert str(doing) == "3 nodes: box large Q4_0 pp512, mac small Q8_0 task math"
     doing.count(Nodes(names=(BOX, "pi")))
     assert str(doing) == "2 nodes: box large Q4_0 pp512"
@@ -111,11 +111,11 @@ def test_several_nodes_are_named_with_what_they_are_at() -> None:
 
 def test_one_node_is_not_named() -> None:
     doing = Doing()
-    doing.count(Started(cell="a", label="large Q4_0 pp512"))
+    doing.count(CellStarted(cell_id="a", label="large Q4_0 pp512"))
     assert str(doing) == "large Q4_0 pp512"
 
 
-def test_json_lines_have_the_pace_beside_the_step(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_lines_have_the_pace_beside_the_event(capsys: pytest.CaptureFixture[str]) -> None:
     progress = JsonProgress()
     progress.tell(Planned(cells=2, skipped=1, measured=3))
     progress.tell(done(1, at=1.0, status="oom", reason="too big", node=BOX))
@@ -126,27 +126,50 @@ def test_json_lines_have_the_pace_beside_the_step(capsys: pytest.CaptureFixture[
     assert cell["eta_s"] >= 0
 
 
-def test_replay_gives_the_steps_again_and_hands_back_other_lines(
+def test_replay_gives_equal_events_and_hands_back_other_lines(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    steps: list[Step] = [
+    events: list[Event] = [
         Planned(cells=1, modelled_s=2.0),
         Nodes(names=(BOX, MAC)),
         Preparing(what="fetch", label="w", line="1 GiB", node=MAC),
         Prepared(what="fetch", label="w", wall_s=1.0, node=MAC),
-        Started(cell="c1", label="toy Q1", node=BOX),
+        CellStarted(cell_id="c1", label="toy Q1", node=BOX),
         done(1, at=1.0, node=BOX),
-        Note(text="a note"),
-        Ended(),
+        Notice(text="a note"),
+        SweepEnded(),
     ]
     progress = JsonProgress()
-    for step in steps:
-        progress.tell(step)
+    for event in events:
+        progress.tell(event)
     lines = capsys.readouterr().out.splitlines()
-    kept = Kept()
+    recorded = RecordedProgress()
     others = ["grid: no room", '{"event": "done", "measured": 1}', "[1]", ""]
-    assert list(replay([*lines[:4], *others, *lines[4:]], kept)) == others
-    assert kept.steps == steps
+    assert list(replay([*lines[:4], *others, *lines[4:]], recorded)) == others
+    assert recorded.events == events
+
+
+def test_json_line_of_a_cell_has_no_measurement(capsys: pytest.CaptureFixture[str]) -> None:
+    measurement = Measurement(cell_id="c1", status="ok")
+    event = for_progress(done(1, at=1.0, measurement=measurement), node=BOX, modelled_s=2.0)
+    JsonProgress().tell(event)
+    assert list(json.loads(capsys.readouterr().out)) == (
+        [
+            "event",
+            "at",
+            "cell",
+            "label",
+            "status",
+            "reason",
+            "wall_s",
+            "modelled_s",
+            "node",
+            "again",
+            "done",
+            "total",
+            "eta_s",
+        ]
+    )
 
 
 def test_plain_lines_say_a_reason_once_and_how_often_it_came(
@@ -156,12 +179,12 @@ def test_plain_lines_say_a_reason_once_and_how_often_it_came(
     progress.tell(Planned(cells=3))
     for number in (1, 2, 3):
         progress.tell(done(number, at=1.0, status="error", reason="no room", node=BOX))
-    progress.tell(Ended())
-    progress.tell(Ended())
-    said = capsys.readouterr().err
-    assert said.count("error: toy Q1 on box: no room\n") == 1
-    assert said.count("2 more cells failed so: no room\n") == 1
-    assert "3/3 cells" in said
+    progress.tell(SweepEnded())
+    progress.tell(SweepEnded())
+    written = capsys.readouterr().err
+    assert written.count("error: toy Q1 on box: no room\n") == 1
+    assert written.count("2 more cells failed so: no room\n") == 1
+    assert "3/3 cells" in written
 
 
 def test_the_live_line_fits_the_terminal() -> None:
@@ -170,8 +193,10 @@ def test_the_live_line_fits_the_terminal() -> None:
     progress.tell(Planned(cells=2, modelled_s=10.0))
     progress.tell(Nodes(names=tuple(f"node-{n}" for n in range(9))))
     for number in range(9):
-        progress.tell(Started(cell=f"c{number}", label="large Q4_0 pp512", node=f"node-{number}"))
-    progress.tell(Ended())
+        progress.tell(
+            CellStarted(cell_id=f"c{number}", label="large Q4_0 pp512", node=f"node-{number}")
+        )
+    progress.tell(SweepEnded())
     written = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.getvalue())
     lines = [line for line in re.split(r"[\r\n]", written) if "9 nodes: node-0" in line]
     assert lines

@@ -54,7 +54,7 @@ def run(plan: Plan) -> list[Event]:
 
 
 def measured(events: list[Event]) -> list[Measurement]:
-    return [event.measurement for event in events if isinstance(event, CellDone)]
+    return [e.measurement for e in events if isinstance(e, CellDone) and e.measurement]
 
 
 def prepared(events: list[Event]) -> Counter[str]:

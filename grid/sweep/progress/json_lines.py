@@ -8,11 +8,11 @@ from typing import Any
 
 import msgspec
 
+from grid.sweep.events import CellDone, Event
+from grid.sweep.progress.display import Progress
 from grid.sweep.progress.pace import Pace
-from grid.sweep.progress.shown import Progress
-from grid.sweep.progress.steps import AnyStep, Finished, Step
 
-_STEP = msgspec.json.Decoder(AnyStep)
+_EVENT: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
 
 class JsonProgress:
@@ -21,10 +21,10 @@ class JsonProgress:
     def __init__(self) -> None:
         self._pace = Pace()
 
-    def tell(self, step: Step) -> None:
-        self._pace.count(step)
-        fields: dict[str, Any] = msgspec.to_builtins(step)
-        if isinstance(step, Finished):
+    def tell(self, event: Event) -> None:
+        self._pace.count(event)
+        fields: dict[str, Any] = msgspec.to_builtins(event)
+        if isinstance(event, CellDone):
             pace = self._pace
             fields |= {"done": pace.done, "total": pace.total, "eta_s": pace.eta_s}
         sys.stdout.write(msgspec.json.encode(fields).decode() + "\n")
@@ -32,12 +32,12 @@ class JsonProgress:
 
 
 def replay(lines: Iterable[str], progress: Progress) -> Iterator[str]:
-    """Tell a progress what JSON lines say, as they come, and give back those that are no step: a
+    """Tell a progress what JSON lines say, as they come, and give back those that are no event: a
     sweep's summary, and what was said on standard error."""
     for line in lines:
         try:
-            step = _STEP.decode(line)
+            event = _EVENT.decode(line)
         except msgspec.MsgspecError:
             yield line
         else:
-            progress.tell(step)
+            progress.tell(event)

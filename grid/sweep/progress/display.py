@@ -6,9 +6,17 @@ import sys
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from grid.sweep.events import BEGINS
+from grid.sweep.events import (
+    BEGINS,
+    CellDone,
+    Event,
+    Notice,
+    Planned,
+    Prepared,
+    Preparing,
+    SweepEnded,
+)
 from grid.sweep.progress.pace import Doing, Failures, Pace
-from grid.sweep.progress.steps import Ended, Finished, Note, Planned, Prepared, Preparing, Step
 from grid.units import format_seconds
 
 if TYPE_CHECKING:
@@ -19,9 +27,9 @@ PLAIN_EVERY_S = 10.0
 
 
 class Progress(Protocol):
-    """Hears of a sweep's steps in order; the last is `Ended`."""
+    """Is told a sweep's events in order; the last is `SweepEnded`."""
 
-    def tell(self, step: Step) -> None: ...
+    def tell(self, event: Event) -> None: ...
 
 
 class PlainProgress:
@@ -32,23 +40,23 @@ class PlainProgress:
         self._pace = Pace()
         self._failures = Failures()
 
-    def tell(self, step: Step) -> None:
-        self._pace.count(step)
-        match step:
+    def tell(self, event: Event) -> None:
+        self._pace.count(event)
+        match event:
             case Preparing():
-                self._say(f"{_doing(step)}: {step.line}", step.line == BEGINS)
+                self._say(f"{_doing(event)}: {event.line}", event.line == BEGINS)
             case Prepared():
-                took = f"{_done(step)}{_where(step.node)} in {format_seconds(step.wall_s)}"
-                self._say(took, step.what in ("environment", "fetch"))
-            case Finished(again=False):
-                line = self._failures.line(step)
+                took = f"{_done(event)}{_where(event.node)} in {format_seconds(event.wall_s)}"
+                self._say(took, event.what in ("environment", "fetch"))
+            case CellDone(will_retry=False):
+                line = self._failures.line(event)
                 self._say(line, bool(line))
                 last = self._pace.done == self._pace.total
-                self._say(f"{self._pace} - {step.label}{_where(step.node)}", last)
-            case Note():
-                self._say(step.text, True)
-            case Ended():
-                for line in self._failures.rest():
+                self._say(f"{self._pace} - {event.label}{_where(event.node)}", last)
+            case Notice():
+                self._say(event.text, True)
+            case SweepEnded():
+                for line in self._failures.repeated():
                     self._say(line, True)
 
     def _say(self, text: str, important: bool) -> None:
@@ -67,12 +75,14 @@ class LiveProgress:
         from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
         from rich.table import Column
 
-        rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")
+        remaining_width = Column(ratio=1, no_wrap=True, overflow="ellipsis")
         self._bar = Progress(
             SpinnerColumn(),
             BarColumn(bar_width=24),
             TextColumn("{task.fields[pace]}", table_column=Column(no_wrap=True)),
-            TextColumn("{task.description}", style="dim", markup=False, table_column=rest),
+            TextColumn(
+                "{task.description}", style="dim", markup=False, table_column=remaining_width
+            ),
             console=console or Console(stderr=True),
             transient=True,
             expand=True,
@@ -83,25 +93,25 @@ class LiveProgress:
         self._doing.at("", "starting")
         self._failures = Failures()
 
-    def tell(self, step: Step) -> None:
-        self._pace.count(step)
-        self._doing.count(step)
-        match step:
+    def tell(self, event: Event) -> None:
+        self._pace.count(event)
+        self._doing.count(event)
+        match event:
             case Planned():
                 self._bar.start()
             case Preparing() if not self._bar.live.is_started:
-                self._say(f"{_doing(step)}{_where(step.node)}" if step.line == BEGINS else "")
+                self._say(f"{_doing(event)}{_where(event.node)}" if event.line == BEGINS else "")
             case Preparing():
-                self._doing.at(step.node, f"{_doing(step)}: {step.line}")
+                self._doing.at(event.node, f"{_doing(event)}: {event.line}")
             case Prepared():
-                self._doing.at(step.node, _done(step))
-            case Finished():
-                self._say(self._failures.line(step))
-            case Note():
-                self._say(step.text)
-            case Ended():
+                self._doing.at(event.node, _done(event))
+            case CellDone():
+                self._say(self._failures.line(event))
+            case Notice():
+                self._say(event.text)
+            case SweepEnded():
                 self._bar.stop()
-                for line in self._failures.rest():
+                for line in self._failures.repeated():
                     self._say(line)
         self._bar.update(
             self._task,
@@ -117,16 +127,16 @@ class LiveProgress:
             self._bar.console.print(text, markup=False, highlight=False)
 
 
-def _doing(step: Preparing) -> str:
-    if step.what == "environment":
-        return f"making the environment of {step.label}"
-    return f"fetching {step.label}"
+def _doing(event: Preparing) -> str:
+    if event.what == "environment":
+        return f"making the environment of {event.label}"
+    return f"fetching {event.label}"
 
 
-def _done(step: Prepared) -> str:
+def _done(event: Prepared) -> str:
     verbs = {"environment": "made the environment of", "fetch": "fetched"}
-    verb = verbs.get(step.what)
-    return f"{verb} {step.label}" if verb else f"made {step.label} ({step.what})"
+    verb = verbs.get(event.what)
+    return f"{verb} {event.label}" if verb else f"made {event.label} ({event.what})"
 
 
 def _where(node: str) -> str:

@@ -16,7 +16,7 @@ from grid.plan.plan import Plan, Skip
 from grid.sweep.dispatch.work import Costs, Work
 
 
-class Campaign:
+class MergedPlan:
     """Cells by id, as each profile (a hardware class whose backends compute alike) would run them.
 
     Speed cells belong to one hardware class. A quality cell is one cell wherever it runs, though
@@ -41,7 +41,11 @@ class Campaign:
     def works(self) -> list[Work]:
         """All cells to run, in the order of the plans."""
         twins = self._twins()  # a plan that came after may have what is compared
-        self._variants = {k: found for k, found in self._variants.items() if k not in twins}
+        self._variants = {
+            cell_id: variants
+            for cell_id, variants in self._variants.items()
+            if cell_id not in twins
+        }
         return [self._work(cell_id) for cell_id in self._variants]
 
     def minus(self, finished: Mapping[str, Container[str]]) -> None:
@@ -58,7 +62,9 @@ class Campaign:
             self.plans[profile] = plan.minus(gone)
             for cell_id in gone:
                 self._variants.get(cell_id, {}).pop(profile, None)
-        self._variants = {cell_id: found for cell_id, found in self._variants.items() if found}
+        self._variants = {
+            cell_id: variants for cell_id, variants in self._variants.items() if variants
+        }
 
     def _twins(self) -> set[str]:
         """Ids of quality cells that are compared with nothing, because their node has no room for
@@ -81,7 +87,7 @@ class Campaign:
         return variants[profile] if profile else next(iter(variants.values()))
 
     def read_cells(self) -> list[Cell]:
-        """Cells that together read all that the campaign reads: its own, and those that give the
+        """Cells that together read all that the merged plan reads: its own, and those that give the
         distributions which they compare with."""
         references = [cell for plan in self.plans.values() for cell in plan.references.values()]
         return [*references, *map(self.cell, self._variants)]
@@ -100,13 +106,13 @@ class Campaign:
 
     def skipped(self) -> list[tuple[Skip, str]]:
         """What no profile can run, once, with a profile of those that said so."""
-        found: dict[str, tuple[Skip, str]] = {}
+        skips: dict[str, tuple[Skip, str]] = {}
         measured = {cell.id for plan in self.plans.values() for cell in plan.measured}
         for profile, plan in self.plans.items():
             for skip in plan.skipped:
                 if skip.cell.id not in self._variants and skip.cell.id not in measured:
-                    found.setdefault(skip.cell.id, (skip, profile))
-        return list(found.values())
+                    skips.setdefault(skip.cell.id, (skip, profile))
+        return list(skips.values())
 
     def measured(self) -> int:
         """Cells with a result from before."""
