@@ -33,7 +33,7 @@ ITEMS = 300
 TOKENS = 510
 TEXT = {"text": "ref:heldout", "text_sha256": "0" * 64, "context": 512, "chunks": 8}
 START = datetime(2026, 1, 1, tzinfo=UTC)
-AGAIN = 0.22
+REPEATED_SHARE = 0.22
 OPTIONS = json.dumps(
     {"batch": 2048, "flash_attention": "auto", "kv_type_k": "f16", "kv_type_v": "f16", "threads": 8}
 )
@@ -50,7 +50,7 @@ Row = dict[str, Any]
 Rows = dict[str, list[Row]]
 
 
-class Made(NamedTuple):
+class BenchArtifact(NamedTuple):
     """An artifact: its model, size, and how far its answers are from those of 16 bits."""
 
     id: str
@@ -61,29 +61,31 @@ class Made(NamedTuple):
     loss: float
 
 
-class Cell(NamedTuple):
-    artifact: Made
+class BenchCell(NamedTuple):
+    artifact: BenchArtifact
     place: str
     kind: str
     workload: dict[str, Any]
-    again: bool = False
+    repeated: bool = False
 
 
-def artifacts(count: int) -> list[Made]:
-    found = []
+def artifacts(count: int) -> list[BenchArtifact]:
+    made_artifacts = []
     for i in range(count):
         model, quant = divmod(i, len(QUANTS))
         bits = list(QUANTS.values())[quant]
         parameters = int(1e9 * (1 + model % 25) * 1.3)
         name = f"family{model % 8}-{model}"
         size = int(parameters * bits / 8)
-        found.append(
-            Made(_hash("a", i), name, list(QUANTS)[quant], parameters, size, 2.0 ** (3 - bits) / 10)
+        made_artifacts.append(
+            BenchArtifact(
+                _hash("a", i), name, list(QUANTS)[quant], parameters, size, 2.0 ** (3 - bits) / 10
+            )
         )
-    return found
+    return made_artifacts
 
 
-def cells(made: Sequence[Made], classes: int) -> Iterator[Cell]:
+def cells(artifacts: Sequence[BenchArtifact], classes: int) -> Iterator[BenchCell]:
     """As sweeps over five machines at a time give them: each machine takes the next artifact."""
     rng = np.random.default_rng(0)
     places = [(f"Chip {i}, 16 cores, 64 GiB, 64-128 GB/s", KINDS[i % 4]) for i in range(classes)]
@@ -94,27 +96,27 @@ def cells(made: Sequence[Made], classes: int) -> Iterator[Cell]:
             for kind, tokens in (("prefill", 512), ("decode", 128))
         ]
     speed.append({"type": "latency", "prompt": 512, "generate": 128, "repetitions": 5})
-    told: set[tuple[str, str]] = set()
+    shared_runs: set[tuple[str, str]] = set()
     for start in range(0, classes, 5):
-        for one in made:
+        for artifact in artifacts:
             for place, kind in places[start : start + 5]:
-                again = rng.random() < AGAIN
+                repeats = rng.random() < REPEATED_SHARE
                 for workload in speed:
-                    yield Cell(one, place, kind, workload)
-                    if again:
-                        yield Cell(one, place, kind, workload, True)
-                if (one.id, kind) not in told:
-                    told.add((one.id, kind))
-                    yield from _shared(one, place, kind)
+                    yield BenchCell(artifact, place, kind, workload)
+                    if repeats:
+                        yield BenchCell(artifact, place, kind, workload, True)
+                if (artifact.id, kind) not in shared_runs:
+                    shared_runs.add((artifact.id, kind))
+                    yield from _shared_cells(artifact, place, kind)
 
 
-def _shared(one: Made, place: str, kind: str) -> Iterator[Cell]:
-    whole = _hash("a", int(one.model.split("-")[1]) * len(QUANTS))
+def _shared_cells(artifact: BenchArtifact, place: str, kind: str) -> Iterator[BenchCell]:
+    whole = _hash("a", int(artifact.model.split("-")[1]) * len(QUANTS))
     reference = f"{whole}@llamacpp"
-    yield Cell(one, place, kind, {"type": "quality", **TEXT, "reference": reference})
+    yield BenchCell(artifact, place, kind, {"type": "quality", **TEXT, "reference": reference})
     for name in CLASSES:
-        asked = {"source": "ref:items", "items_sha256": f"{name:0<64}", "limit": ITEMS}
-        yield Cell(one, place, kind, {"type": "tasks", "task_class": name, **asked})
+        items = {"source": "ref:items", "items_sha256": f"{name:0<64}", "limit": ITEMS}
+        yield BenchCell(artifact, place, kind, {"type": "tasks", "task_class": name, **items})
 
 
 class Figures:
@@ -126,7 +128,7 @@ class Figures:
         self.ability: dict[tuple[str, str], float] = {}
         self.difficulty = {name: self.rng.random(ITEMS) for name in CLASSES}
 
-    def add(self, cell: Cell, rows: Rows) -> None:
+    def add(self, cell: BenchCell, rows: Rows) -> None:
         self.number += 1
         key = {"attempt_id": _hash("t", self.number) * 2, "cell_id": _cell_id(cell)}
         failed = self.rng.random() < 0.01
@@ -146,8 +148,8 @@ class Figures:
         if measure == "tasks":
             rows["items"] += self._items(key, cell)
 
-    def _attempt(self, key: Row, cell: Cell, failed: bool) -> Row:
-        one, number = cell.artifact, self.number
+    def _attempt(self, key: Row, cell: BenchCell, failed: bool) -> Row:
+        artifact, number = cell.artifact, self.number
         shared = cell.workload["type"] in ("quality", "tasks")
         return {
             **key, "sweep_id": _hash("s", number // 3000) * 2, "sweep": "fleet",
@@ -155,12 +157,14 @@ class Figures:
             "reason": "needs 40 GiB, has 24 GiB" if failed else "",
             "started_at": START + timedelta(seconds=number), "wall_s": 3.0, "engine_s": 2.9,
             "measure": cell.workload["type"], "label": cell.workload["type"],
-            "workload": json.dumps(cell.workload), "artifact_id": one.id, "model": one.model,
-            "family": one.model.split("-")[0], "model_source": f"hf:owner/{one.model}",
-            "model_revision": _hash("m", one.model) * 4, "parameters": one.parameters,
-            "format": "gguf", "quant": one.quant, "quantizer": "llama-cpp-python 0.3.36",
-            "artifact_bytes": one.bytes, "artifact_sha256": one.id * 4,
-            "bpw_file": 8 * one.bytes / one.parameters, "bpw_layer": 8 * one.bytes / one.parameters,
+            "workload": json.dumps(cell.workload), "artifact_id": artifact.id,
+            "model": artifact.model, "family": artifact.model.split("-")[0],
+            "model_source": f"hf:owner/{artifact.model}",
+            "model_revision": _hash("m", artifact.model) * 4, "parameters": artifact.parameters,
+            "format": "gguf", "quant": artifact.quant, "quantizer": "llama-cpp-python 0.3.36",
+            "artifact_bytes": artifact.bytes, "artifact_sha256": artifact.id * 4,
+            "bpw_file": 8 * artifact.bytes / artifact.parameters,
+            "bpw_layer": 8 * artifact.bytes / artifact.parameters,
             "backend": "llamacpp", "engine_version": "llama-cpp-python 0.3.36",
             "options": OPTIONS, "scope": cell.kind if shared else cell.place,
             "hardware_class": cell.place, "device_kind": cell.kind, "node": cell.place[:8],
@@ -181,48 +185,48 @@ class Figures:
         load, clock = self.rng.random(2)
         return [*fixed.items(), ("load_average_1m", f"{load:.2f}"), ("cpu_mhz", f"{clock:.5f}")]
 
-    def _times(self, cell: Cell, scale: float) -> list[float]:
+    def _times(self, cell: BenchCell, scale: float) -> list[float]:
         speed = 60e9 * (1 + int(cell.place.split()[1].strip(",")) / 10)
         seconds = scale * cell.artifact.bytes / speed
         return [float(s) for s in seconds * np.exp(0.02 * self.rng.standard_normal(5))]
 
-    def _rate(self, cell: Cell, kind: str, scale: float) -> tuple[dict[str, float], Row]:
+    def _rate(self, cell: BenchCell, kind: str, scale: float) -> tuple[dict[str, float], Row]:
         seconds = self._times(cell, scale)
         rate = float(np.mean(cell.workload["tokens"] / np.array(seconds)))
         metrics = {f"{kind}_{name}": rate for name in SPEED}
-        more = dict.fromkeys(("outliers", "drift", "drift_change", "probe"), 0.0)
-        return metrics | more, {f"{kind}_s": seconds}
+        flags = dict.fromkeys(("outliers", "drift", "drift_change", "probe"), 0.0)
+        return metrics | flags, {f"{kind}_s": seconds}
 
-    def _prefill(self, cell: Cell) -> tuple[dict[str, float], Row]:
+    def _prefill(self, cell: BenchCell) -> tuple[dict[str, float], Row]:
         return self._rate(cell, "prefill", 8.0 + cell.workload["depth"] / 1000)
 
-    def _decode(self, cell: Cell) -> tuple[dict[str, float], Row]:
+    def _decode(self, cell: BenchCell) -> tuple[dict[str, float], Row]:
         return self._rate(cell, "decode", 128.0 + cell.workload["depth"] / 100)
 
-    def _memory(self, cell: Cell) -> tuple[dict[str, float], Row]:
+    def _memory(self, cell: BenchCell) -> tuple[dict[str, float], Row]:
         size = float(cell.artifact.bytes)
-        found = {"load_s": size / 1e9, "peak_rss_bytes": 1.1 * size, "kv_bytes": 5e8}
-        found |= {"baseline_rss_bytes": 4e7, "kv_buffer_bytes": 5e8, "page_cache_share": 1.0}
-        return found, {name: [value] for name, value in found.items()}
+        metrics = {"load_s": size / 1e9, "peak_rss_bytes": 1.1 * size, "kv_bytes": 5e8}
+        metrics |= {"baseline_rss_bytes": 4e7, "kv_buffer_bytes": 5e8, "page_cache_share": 1.0}
+        return metrics, {name: [value] for name, value in metrics.items()}
 
-    def _latency(self, cell: Cell) -> tuple[dict[str, float], Row]:
+    def _latency(self, cell: BenchCell) -> tuple[dict[str, float], Row]:
         (first, *_), gaps = self._times(cell, 8.0), [0.02] * 635
         names = ("ttft_s", "tpot_s", "e2e_s", "itl_p50_s", "itl_p90_s", "itl_p99_s")
         return dict.fromkeys(names, first), {"ttft_s": [first] * 5, "itl_s": gaps}
 
-    def _quality(self, cell: Cell) -> tuple[dict[str, float], Row]:
+    def _quality(self, cell: BenchCell) -> tuple[dict[str, float], Row]:
         loss = cell.artifact.loss
-        found = {name: loss * (1 + i / 10) for i, name in enumerate(QUALITY)}
+        metrics = {name: loss * (1 + i / 10) for i, name in enumerate(QUALITY)}
         if cell.artifact.quant == "F16":
-            found |= {name: 0.0 for name in QUALITY if name.startswith(("kld", "dp"))}
+            metrics |= {name: 0.0 for name in QUALITY if name.startswith(("kld", "dp"))}
         series = self.rng.standard_exponential((4, TOKENS))
         names = ("nll", "kld", "dp", "nll_reference")
-        return found | {"perplexity": 6.0 + loss}, dict(zip(names, series, strict=True))
+        return metrics | {"perplexity": 6.0 + loss}, dict(zip(names, series, strict=True))
 
-    def _tasks(self, cell: Cell) -> tuple[dict[str, float], Row]:
+    def _tasks(self, cell: BenchCell) -> tuple[dict[str, float], Row]:
         return {"accuracy": 0.5, "chance": 0.25, "capability": 0.33}, {"loglik_s": [1.0]}
 
-    def _items(self, key: Row, cell: Cell) -> list[Row]:
+    def _items(self, key: Row, cell: BenchCell) -> list[Row]:
         name = cell.workload["task_class"]
         size = np.log10(cell.artifact.parameters / 1e9)
         able = 0.35 + 0.4 * size - cell.artifact.loss + 0.02 * self.rng.standard_normal()
@@ -242,11 +246,11 @@ def make(folder: Path, classes: int = 40, count: int = 500) -> None:
     for cell in cells(artifacts(count), classes):
         figures.add(cell, rows)
         if len(rows["attempts"]) >= FLUSH_CELLS:
-            rows = _written(location, rows)
-    _written(location, rows)
+            rows = _flush(location, rows)
+    _flush(location, rows)
 
 
-def _written(location: Location, rows: Rows) -> Rows:
+def _flush(location: Location, rows: Rows) -> Rows:
     tables = {n: pa.Table.from_pylist(of, schema=TABLES[n]) for n, of in rows.items() if of}
     write_tables(location, tables)
     return {name: [] for name in TABLES}
@@ -256,7 +260,7 @@ def _hash(*parts: object) -> str:
     return blake2b(repr(parts).encode(), digest_size=8).hexdigest()
 
 
-def _cell_id(cell: Cell) -> str:
+def _cell_id(cell: BenchCell) -> str:
     shared = cell.workload["type"] in ("quality", "tasks")
     return _hash(cell.artifact.id, cell.kind if shared else cell.place, str(cell.workload))
 
@@ -266,8 +270,8 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--classes", type=int, default=40)
     parser.add_argument("--artifacts", type=int, default=500)
-    asked = parser.parse_args()
-    make(asked.folder, asked.classes, asked.artifacts)
+    arguments = parser.parse_args()
+    make(arguments.folder, arguments.classes, arguments.artifacts)
 
 
 if __name__ == "__main__":

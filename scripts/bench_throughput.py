@@ -53,15 +53,15 @@ def main() -> None:
             text=True,
             check=True,
         )
-        told = json.loads(done.stdout.splitlines()[-1])
+        summary = json.loads(done.stdout.splitlines()[-1])
         rows = grid.open(folder / "results").attempts()
     cells = rows["cell_id"].to_pylist()
-    if len(cells) != len(set(cells)) or len(cells) != told["measured"]:
-        raise SystemExit(f"{len(cells)} rows of {told['measured']} cells")
+    if len(cells) != len(set(cells)) or len(cells) != summary["measured"]:
+        raise SystemExit(f"{len(cells)} rows of {summary['measured']} cells")
     print(
-        f"{told['measured']} cells in {told['span_s']:.1f} s: "
-        f"{told['measured'] / told['span_s']:.0f} cells/s, {told['wall_s']:.1f} s with start and "
-        f"end, driver {told['driver_peak_bytes'] / 2**20:.0f} MiB"
+        f"{summary['measured']} cells in {summary['span_s']:.1f} s: "
+        f"{summary['measured'] / summary['span_s']:.0f} cells/s, {summary['wall_s']:.1f} s "
+        f"with start and end, driver {summary['driver_peak_bytes'] / 2**20:.0f} MiB"
     )
 
 

@@ -9,9 +9,9 @@ import pyarrow as pa
 
 from grid.errors import StoreLost
 from grid.results import files, select
-from grid.results.files import Problem
+from grid.results.files import UnreadableFile
 from grid.results.location import PART, Location, one_line
-from grid.results.lock import NAME as LOCK
+from grid.results.lock import LOCK_FILE
 from grid.results.store import Store, write_tables
 
 
@@ -20,7 +20,7 @@ class Compacted(NamedTuple):
 
     merged: int
     written: int
-    problems: list[Problem]
+    problems: list[UnreadableFile]
 
 
 def compact(store: str | Path) -> Compacted:
@@ -44,8 +44,8 @@ def compact(store: str | Path) -> Compacted:
                     location.remove(old)
         except OSError as error:
             raise StoreLost(
-                f"compacting {location.shown} broke off: {one_line(error)}; no row is lost, and "
-                "the same command goes on"
+                f"compacting {location.display_name} broke off: {one_line(error)}; "
+                "no row is lost, and the same command goes on"
             ) from error
     merged = sum(len(olds[name]) for name in crowded)
     return Compacted(merged, len(crowded), problems)
@@ -53,7 +53,7 @@ def compact(store: str | Path) -> Compacted:
 
 def _gather(
     location: Location,
-) -> tuple[dict[str, pa.Table], dict[str, list[str]], list[Problem]]:
+) -> tuple[dict[str, pa.Table], dict[str, list[str]], list[UnreadableFile]]:
     """(rows by table, names of the files they came from, files that are not ours or torn)."""
     parts: dict[str, list[pa.Table]] = {}
     names: dict[str, list[str]] = {}
@@ -63,19 +63,19 @@ def _gather(
             continue
         try:
             table, rows = files.read(location, entry.name)
-        except files.Skipped as skipped:
-            problems.append(Problem(entry.name, str(skipped)))
+        except files.UnreadableFileError as error:
+            problems.append(UnreadableFile(entry.name, str(error)))
             continue
         parts.setdefault(table, []).append(rows)
         names.setdefault(table, []).append(entry.name)
-    tables = {table: select.deduplicated(rows, table) for table, rows in parts.items()}
+    tables = {table: select.deduplicate(rows, table) for table, rows in parts.items()}
     return tables, names, problems
 
 
 def _drop_parts(location: Location) -> None:
     """Remove unfinished files of writers that were killed: nobody else writes under the lock."""
     for entry in location.entries():
-        if entry.is_file and entry.name.endswith(PART) and not entry.name.startswith(LOCK):
+        if entry.is_file and entry.name.endswith(PART) and not entry.name.startswith(LOCK_FILE):
             stem = entry.name.removesuffix(PART).rpartition(".")[0]
             if files.table_of_name(stem):
                 location.remove(entry.name)

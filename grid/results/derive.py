@@ -36,8 +36,11 @@ def metrics_of(kind: str, workload: Workload, measurement: Measurement) -> list[
     """
     if measurement.status != "ok":
         return []
-    series = {one.name: np.array(one.values, dtype=np.float64) for one in measurement.series}
-    present = {name: values for name, values in series.items() if values.size}
+    present = {
+        series.name: np.array(series.values, dtype=np.float64)
+        for series in measurement.series
+        if series.values
+    }
     match kind:
         case "memory":
             return _memory(measurement.scalars)
@@ -91,7 +94,7 @@ def _speed(kind: str, workload: Workload, series: Mapping[str, Floats]) -> list[
 
 def _steadiness(rates: Floats) -> list[Metric]:
     """Flags only: a repetition is never left out of a figure."""
-    found = [
+    flags = [
         metric(
             "outliers",
             Interval(float(statistics.outliers(rates).sum()), n=len(rates), method="5 MAD and 5 %"),
@@ -100,50 +103,50 @@ def _steadiness(rates: Floats) -> list[Metric]:
     trend = statistics.drift(rates)
     if trend is not None:
         method = f"Mann-Kendall p = {trend.p_value:.3f}"
-        found += [
+        flags += [
             metric("drift", Interval(float(trend.flagged), n=trend.n, method=method)),
             metric("drift_change", Interval(trend.change, n=trend.n, method="Theil-Sen")),
         ]
-    return found
+    return flags
 
 
 def _latency(series: Mapping[str, Floats]) -> list[Metric]:
-    found = []
+    metrics = []
     for name in ("ttft_s", "tpot_s", "e2e_s"):
         seconds = series.get(name)
         if seconds is None:
             continue
         if (seconds <= 0).any():
-            found.append(Metric(name=name, value=None, unit="s", n=len(seconds), method=NO_TIME))
+            metrics.append(Metric(name=name, value=None, unit="s", n=len(seconds), method=NO_TIME))
         else:
-            found.append(metric(name, statistics.time_interval(seconds)))
+            metrics.append(metric(name, statistics.time_interval(seconds)))
     if "itl_s" in series:
         for percent in (50, 90, 99):
             gap = statistics.quantile_interval(series["itl_s"], percent / 100)
-            found.append(metric(f"itl_p{percent}_s", gap))
-    return found
+            metrics.append(metric(f"itl_p{percent}_s", gap))
+    return metrics
 
 
 def _quality(series: Mapping[str, Floats], scalars: Mapping[str, float]) -> list[Metric]:
     if "nll" not in series or "chunks" not in scalars:
         return []
-    cut = {name: _chunks(name, values, scalars["chunks"]) for name, values in series.items()}
-    nll = cut["nll"]
-    table = {"perplexity": statistics.perplexity(nll), "nll_mean": statistics.chunk_mean(nll)}
+    chunked = {name: _chunks(name, values, scalars["chunks"]) for name, values in series.items()}
+    nll = chunked["nll"]
+    intervals = {"perplexity": statistics.perplexity(nll), "nll_mean": statistics.chunk_mean(nll)}
     if scalars.get("scored_bytes"):
-        table["bits_per_byte"] = statistics.bits_per_byte(nll, scalars["scored_bytes"])
-    if "nll_reference" in cut:
-        table["ln_ppl_ratio"] = statistics.ln_ppl_ratio(nll, cut["nll_reference"])
-    if "kld" in cut:
-        table |= {f"kld_{name}": x for name, x in statistics.kld_table(cut["kld"]).items()}
-    if "same_top" in cut:
-        table["same_top1"] = statistics.same_top(cut["same_top"])
-    if "dp" in cut:
-        table |= {f"dp_{name}": x for name, x in statistics.dp_table(cut["dp"]).items()}
+        intervals["bits_per_byte"] = statistics.bits_per_byte(nll, scalars["scored_bytes"])
+    if "nll_reference" in chunked:
+        intervals["ln_ppl_ratio"] = statistics.ln_ppl_ratio(nll, chunked["nll_reference"])
+    if "kld" in chunked:
+        intervals |= {f"kld_{name}": x for name, x in statistics.kld_table(chunked["kld"]).items()}
+    if "same_top" in chunked:
+        intervals["same_top1"] = statistics.same_top(chunked["same_top"])
+    if "dp" in chunked:
+        intervals |= {f"dp_{name}": x for name, x in statistics.dp_table(chunked["dp"]).items()}
     for name in ("reference_tail_mass_max", "kld_gap_mean"):
         if name in scalars:
-            table[name] = Interval(scalars[name], method="observed")
-    return [metric(name, interval) for name, interval in table.items()]
+            intervals[name] = Interval(scalars[name], method="observed")
+    return [metric(name, interval) for name, interval in intervals.items()]
 
 
 def _chunks(name: str, values: Floats, chunks: float) -> Floats:

@@ -38,8 +38,8 @@ def table(
     `sort` a column or `-column`. Without `columns`, metrics that no row shown has are left out.
     Raises InputError in one line for an unknown column or an expression that is none.
     """
-    found = query.rows(results.wide(), where, (sort, *_ORDER) if sort else _ORDER, limit)
-    return _picked(found, columns) if columns else found.select(_default_columns(found))
+    rows = query.select_rows(results.wide(), where, (sort, *_ORDER) if sort else _ORDER, limit)
+    return _select_columns(rows, columns) if columns else rows.select(_default_columns(rows))
 
 
 def export(
@@ -58,43 +58,43 @@ def export(
     if format not in FORMATS:
         raise InputError(f"no export format {format!r}. {did_you_mean(format, FORMATS)}")
     if format == "md":
-        found = table(results, where, columns)
+        rows = table(results, where, columns)
     else:
-        found = query.rows(results.wide(), where, _ORDER)
-        found = _picked(found, columns) if columns else found
-    _write(target, FORMATS[format](found), binary=format == "parquet")
-    return found.num_rows
+        rows = query.select_rows(results.wide(), where, _ORDER)
+        rows = _select_columns(rows, columns) if columns else rows
+    _write(target, FORMATS[format](rows), binary=format == "parquet")
+    return rows.num_rows
 
 
-def markdown(found: pa.Table) -> str:
+def markdown(rows: pa.Table) -> str:
     """A Markdown table; numbers to four significant digits, absent values empty."""
-    lines = [_line(found.column_names), _line(["---"] * found.num_columns)]
-    lines += [_line([_cell(value) for value in row.values()]) for row in _flat(found).to_pylist()]
+    lines = [_line(rows.column_names), _line(["---"] * rows.num_columns)]
+    lines += [_line([_cell(value) for value in row.values()]) for row in _flatten(rows).to_pylist()]
     return "\n".join(lines) + "\n"
 
 
-def _csv(found: pa.Table) -> bytes:
+def _csv(rows: pa.Table) -> bytes:
     from pyarrow import csv
 
     sink = pa.BufferOutputStream()
-    csv.write_csv(_flat(found), sink)
+    csv.write_csv(_flatten(rows), sink)
     return bytes(sink.getvalue())
 
 
-def _json(found: pa.Table) -> bytes:
-    rows = _times_as_text(found).to_pylist(maps_as_pydicts="lossy")
-    return b"[\n" + b",\n".join(msgspec.json.encode(row) for row in rows) + b"\n]\n"
+def _json(rows: pa.Table) -> bytes:
+    objects = _times_as_text(rows).to_pylist(maps_as_pydicts="lossy")
+    return b"[\n" + b",\n".join(msgspec.json.encode(row) for row in objects) + b"\n]\n"
 
 
-def _markdown(found: pa.Table) -> bytes:
-    return markdown(found).encode()
+def _markdown(rows: pa.Table) -> bytes:
+    return markdown(rows).encode()
 
 
-def _parquet(found: pa.Table) -> bytes:
+def _parquet(rows: pa.Table) -> bytes:
     from pyarrow import parquet
 
     sink = pa.BufferOutputStream()
-    parquet.write_table(found, sink, compression="zstd")
+    parquet.write_table(rows, sink, compression="zstd")
     return bytes(sink.getvalue())
 
 
@@ -119,48 +119,48 @@ def _write(target: Path | None, content: bytes, binary: bool) -> None:
         raise InputError(f"cannot write {target}: {one_line(error)}") from error
 
 
-def _picked(found: pa.Table, columns: Sequence[str]) -> pa.Table:
+def _select_columns(rows: pa.Table, columns: Sequence[str]) -> pa.Table:
     for name in columns:
-        query.known_column(name, found.column_names)
-    return found.select(list(dict.fromkeys(columns)))
+        query.require_column(name, rows.column_names)
+    return rows.select(list(dict.fromkeys(columns)))
 
 
-def _default_columns(found: pa.Table) -> list[str]:
-    leading = [name for name in LEADING if name in found.column_names]
+def _default_columns(rows: pa.Table) -> list[str]:
+    leading = [name for name in LEADING if name in rows.column_names]
     metrics = [
         name
-        for name in found.column_names
+        for name in rows.column_names
         if name not in ATTEMPTS.names
         and not name.endswith(("_low", "_high"))
-        and found[name].null_count < found.num_rows
+        and rows[name].null_count < rows.num_rows
     ]
     return leading + metrics
 
 
-def _flat(found: pa.Table) -> pa.Table:
+def _flatten(rows: pa.Table) -> pa.Table:
     """The table with maps as JSON text and times as ISO 8601 text."""
-    for at, field in enumerate(found.schema):
+    for at, field in enumerate(rows.schema):
         if pa.types.is_map(field.type):
-            maps = found.select([at]).to_pylist(maps_as_pydicts="lossy")
+            maps = rows.select([at]).to_pylist(maps_as_pydicts="lossy")
             texts = [msgspec.json.encode(row[field.name]).decode() for row in maps]
-            found = found.set_column(at, field.name, pa.array(texts, pa.string()))
-    return _times_as_text(found)
+            rows = rows.set_column(at, field.name, pa.array(texts, pa.string()))
+    return _times_as_text(rows)
 
 
-def _times_as_text(found: pa.Table) -> pa.Table:
+def _times_as_text(rows: pa.Table) -> pa.Table:
     # by Arrow, since a stranger's file may hold times that Python's datetime cannot
-    for at, field in enumerate(found.schema):
+    for at, field in enumerate(rows.schema):
         if pa.types.is_timestamp(field.type):
-            texts = pc.strftime(found[field.name], format="%Y-%m-%dT%H:%M:%SZ")
-            found = found.set_column(at, field.name, texts)
-    return found
+            texts = pc.strftime(rows[field.name], format="%Y-%m-%dT%H:%M:%SZ")
+            rows = rows.set_column(at, field.name, texts)
+    return rows
 
 
 def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(_escaped(cell) for cell in cells) + " |"
+    return "| " + " | ".join(_escape(cell) for cell in cells) + " |"
 
 
-def _escaped(cell: str) -> str:
+def _escape(cell: str) -> str:
     return " ".join(cell.split()).replace("\\", "\\\\").replace("|", "\\|")
 
 

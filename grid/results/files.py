@@ -18,22 +18,22 @@ ENDING = ".arrow"
 _NAME = re.compile(r"(attempts|metrics|samples|items)-.*\.arrow")
 
 
-class Problem(NamedTuple):
+class UnreadableFile(NamedTuple):
     """A file that was skipped, and why."""
 
     file: str
     reason: str
 
 
-class Skipped(Exception):
+class UnreadableFileError(Exception):
     """This file is none of ours, torn, or of a newer schema; the text is the reason."""
 
 
-class Torn(Skipped):
+class TornFileError(UnreadableFileError):
     """The file says that it is ours, and cannot be read."""
 
 
-class Newer(Skipped):
+class NewerSchemaError(UnreadableFileError):
     """The file was written by a newer quantgrid."""
 
 
@@ -61,14 +61,14 @@ def encode(table: str, content: pa.Table) -> pa.Buffer:
 
 def table_of_file(location: Location, name: str) -> str:
     """The table that a file's own metadata names. Raises Skipped, Newer, FileNotFoundError."""
-    with _Opened(location, name) as reader:
+    with _OpenFile(location, name) as reader:
         return _identify(reader.schema)[0]
 
 
-def look(location: Location, name: str) -> None:
+def check_header(location: Location, name: str) -> None:
     """Open a file and read what it says of itself. Raises as `read` does, but sees no damage inside
     its columns."""
-    with _Opened(location, name) as reader:
+    with _OpenFile(location, name) as reader:
         table, version = _identify(reader.schema)
         if version == SCHEMA_VERSION:
             _check_schema(reader.schema, table, version)
@@ -82,19 +82,21 @@ def read(
     Raises Skipped with the reason where it is not a whole file of ours, Newer where it was written
     by a newer version, FileNotFoundError where it went away since it was listed.
     """
-    with _Opened(location, name) as reader:
+    with _OpenFile(location, name) as reader:
         table, version = _identify(reader.schema)
         try:
             content = reader.read_all()
             content.validate(full=True)
         except (pa.ArrowException, OSError, MemoryError, ValueError) as error:
-            raise Skipped(f"torn or damaged: {one_line(error)}") from error
+            raise UnreadableFileError(f"torn or damaged: {one_line(error)}") from error
     try:
         for step in range(version, SCHEMA_VERSION):
             content = steps[step](table, content)
     except (pa.ArrowException, KeyError, ValueError) as error:
-        raise Skipped(f"not what schema version {version} says: {one_line(error)}") from error
-    return table, _checked(content, table, version)
+        raise UnreadableFileError(
+            f"not what schema version {version} says: {one_line(error)}"
+        ) from error
+    return table, _conform(content, table, version)
 
 
 def scan(
@@ -112,33 +114,37 @@ def scan(
     promised = table_of_name(name)
     for table in TABLES if promised is None else (promised,):
         try:
-            with _Opened(location, name, _only(table, columns)) as reader:
-                if _is_present(reader.schema, table, columns):
+            with _OpenFile(location, name, _read_options(table, columns)) as reader:
+                if _is_current(reader.schema, table, columns):
                     for number, content in _batches(reader, table, columns, batches):
                         yield table, number, content
                     return
-        except Torn:
+        except TornFileError:
             raise
-        except Skipped:
+        except UnreadableFileError:
             continue  # an older one has fewer columns; reading it whole tells what it is
     table, content = read(location, name)
-    yield table, 0, content.select(_part(table, columns).names)  # in the order of newer files
+    yield (
+        table,
+        0,
+        content.select(_columns_schema(table, columns).names),
+    )  # in the order of newer files
 
 
-def _only(table: str, columns: Sequence[str]) -> pa.ipc.IpcReadOptions:
+def _read_options(table: str, columns: Sequence[str]) -> pa.ipc.IpcReadOptions:
     fields = [i for i, column in enumerate(TABLES[table].names) if column in columns]
     return pa.ipc.IpcReadOptions(included_fields=fields, use_threads=False)
 
 
-def _part(table: str, columns: Sequence[str]) -> pa.Schema:
+def _columns_schema(table: str, columns: Sequence[str]) -> pa.Schema:
     return pa.schema([field for field in TABLES[table] if field.name in columns])
 
 
-def _is_present(schema: pa.Schema, table: str, columns: Sequence[str]) -> bool:
-    told = schema.metadata or {}
+def _is_current(schema: pa.Schema, table: str, columns: Sequence[str]) -> bool:
+    metadata = schema.metadata or {}
     version = str(SCHEMA_VERSION).encode()
-    named = told.get(TABLE_KEY) == table.encode() and told.get(VERSION_KEY) == version
-    return named and schema.equals(_part(table, columns), check_metadata=False)
+    matches = metadata.get(TABLE_KEY) == table.encode() and metadata.get(VERSION_KEY) == version
+    return matches and schema.equals(_columns_schema(table, columns), check_metadata=False)
 
 
 def _batches(
@@ -147,18 +153,18 @@ def _batches(
     columns: Sequence[str],
     wanted: Collection[int] | None,
 ) -> Iterator[tuple[int, pa.Table]]:
-    schema = _part(table, columns)
+    schema = _columns_schema(table, columns)
     for number in range(reader.num_record_batches) if wanted is None else sorted(wanted):
         try:
             content = reader.get_batch(number)
             content.validate(full=True)
         except (pa.ArrowException, OSError, MemoryError, ValueError) as error:
-            raise Torn(f"torn or damaged: {one_line(error)}") from error
+            raise TornFileError(f"torn or damaged: {one_line(error)}") from error
         # the types are those of the schema already; casting would cost more than reading
-        yield number, _with_ids(pa.Table.from_batches([content], schema))
+        yield number, _require_ids(pa.Table.from_batches([content], schema))
 
 
-class _Opened:
+class _OpenFile:
     """An IPC reader over a file of the store; every failure to get one is `Skipped`."""
 
     def __init__(
@@ -172,12 +178,12 @@ class _Opened:
         except FileNotFoundError:
             raise
         except (OSError, pa.ArrowException) as error:
-            raise Skipped(f"cannot be opened: {one_line(error)}") from error
+            raise UnreadableFileError(f"cannot be opened: {one_line(error)}") from error
         try:
             return pa.ipc.open_file(self.file, options=self.options)
         except (pa.ArrowException, OSError, MemoryError, ValueError) as error:
             self.file.close()
-            raise Skipped(f"torn, or not an Arrow file: {one_line(error)}") from error
+            raise UnreadableFileError(f"torn, or not an Arrow file: {one_line(error)}") from error
 
     def __exit__(self, *_: object) -> None:
         self.file.close()
@@ -188,28 +194,30 @@ def _identify(schema: pa.Schema) -> tuple[str, int]:
     table = metadata.get(TABLE_KEY, b"").decode("utf-8", "replace")
     text = metadata.get(VERSION_KEY, b"").decode("utf-8", "replace")
     if table not in TABLES or not re.fullmatch("[1-9][0-9]{0,8}", text):
-        raise Skipped("an Arrow file, but not one of a quantgrid store")
+        raise UnreadableFileError("an Arrow file, but not one of a quantgrid store")
     version = int(text)
     if version > SCHEMA_VERSION:
-        raise Newer(
+        raise NewerSchemaError(
             f"schema version {version}, newer than the {SCHEMA_VERSION} known here; "
             "upgrade quantgrid"
         )
     return table, version
 
 
-def _checked(content: pa.Table, table: str, version: int) -> pa.Table:
+def _conform(content: pa.Table, table: str, version: int) -> pa.Table:
     _check_schema(content.schema, table, version)
-    return _with_ids(content).replace_schema_metadata(None).cast(TABLES[table])
+    return _require_ids(content).replace_schema_metadata(None).cast(TABLES[table])
 
 
 def _check_schema(schema: pa.Schema, table: str, version: int) -> None:
     if not schema.equals(TABLES[table], check_metadata=False):
-        raise Skipped(f"its columns are not those of {table} in schema version {version}")
+        raise UnreadableFileError(
+            f"its columns are not those of {table} in schema version {version}"
+        )
 
 
-def _with_ids(content: pa.Table) -> pa.Table:
+def _require_ids(content: pa.Table) -> pa.Table:
     for name in ("attempt_id", "cell_id"):
         if name in content.column_names and content[name].null_count:
-            raise Torn("rows without attempt_id or cell_id")
+            raise TornFileError("rows without attempt_id or cell_id")
     return content

@@ -21,8 +21,7 @@ import msgspec
 import pyarrow as pa
 
 from grid.results.location import PART, Location
-from grid.results.lock import NAME as LOCK
-from grid.results.lock import Owner
+from grid.results.lock import LOCK_FILE, LockOwner
 
 EVERY_S = 5.0
 """Seconds between two writings."""
@@ -30,10 +29,10 @@ EVERY_S = 5.0
 STALE_S = 60.0
 """Seconds without a word after which a sweep is taken to have died."""
 
-_OURS = re.compile(r"running-[0-9A-Za-z_-]{1,64}\.json")
+_FILE_NAME = re.compile(r"running-[0-9A-Za-z_-]{1,64}\.json")
 
 
-class Running(msgspec.Struct, frozen=True, kw_only=True):
+class SweepStatus(msgspec.Struct, frozen=True, kw_only=True):
     """How far a sweep is. `cells` are those to run, of which `done` ended, `failed` and `skipped`
     among them; `measured` had a result from before. Times are ISO 8601, UTC, by the writer's
     clock."""
@@ -56,10 +55,10 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     """Label of the cell that began last."""
 
 
-class Seen(NamedTuple):
+class RunningSweep(NamedTuple):
     """A sweep's word, and why it cannot be running any more: empty for one that is."""
 
-    running: Running
+    status: SweepStatus
     dead: str
 
     @property
@@ -67,12 +66,12 @@ class Seen(NamedTuple):
         return not self.dead
 
 
-def name_of(sweep_id: str) -> str:
+def file_name(sweep_id: str) -> str:
     """The file's name."""
     return f"running-{sweep_id}.json"
 
 
-class Sign:
+class Heartbeat:
     """Written by the one sweep that holds the store's lock.
 
     A store that takes no file is the rows' concern: here it is passed over in silence.
@@ -84,7 +83,7 @@ class Sign:
         self._location = location
         self._clock = clock
         self._last: float | None = None
-        self._running = Running(
+        self._status = SweepStatus(
             sweep=sweep,
             sweep_id=sweep_id,
             host=socket.gethostname(),
@@ -96,63 +95,68 @@ class Sign:
         """Remove what dead sweeps have left; the first `tell` then writes at once."""
         with suppress(OSError, pa.ArrowException):
             for entry in self._location.entries():
-                whole = _OURS.match(entry.name)
+                whole = _FILE_NAME.match(entry.name)
                 if entry.is_file and whole and entry.name.endswith((whole[0], PART)):
                     self._location.remove(entry.name)
 
-    def tell(self, **state: object) -> None:
+    def update(self, **state: object) -> None:
         """Write the fields of `Running` that changed, at most every 5 s."""
         now = self._clock()
         if self._last is not None and 0 <= now - self._last < EVERY_S:
             return
         self._last = now
-        self._running = msgspec.structs.replace(self._running, updated=_iso(now), **state)
+        self._status = msgspec.structs.replace(self._status, updated=_iso(now), **state)
         with suppress(OSError, pa.ArrowException):
-            content = msgspec.json.encode(self._running)
-            self._location.write(name_of(self._running.sweep_id), content)
+            content = msgspec.json.encode(self._status)
+            self._location.write(file_name(self._status.sweep_id), content)
 
     def end(self) -> None:
         """The sweep is over, however it ended."""
         with suppress(OSError, pa.ArrowException):
-            self._location.remove(name_of(self._running.sweep_id))
+            self._location.remove(file_name(self._status.sweep_id))
 
 
-def running(store: str | Path, now: float | None = None) -> list[Seen]:
+def running_sweeps(store: str | Path, now: float | None = None) -> list[RunningSweep]:
     """What sweeps say of themselves in a store, those that run first; `now` is in seconds since the
     epoch. Raises InputError where the place cannot be listed."""
     location = Location(store)
     names = [entry.name for entry in location.entries() if entry.is_file]
-    told = [one for name in names if _OURS.fullmatch(name) if (one := _read(location, name))]
-    if not told:
+    statuses = [
+        status for name in names if _FILE_NAME.fullmatch(name) if (status := _read(location, name))
+    ]
+    if not statuses:
         return []
     holder = _holder(location)
-    seen = [Seen(one, _dead(one, holder, time.time() if now is None else now)) for one in told]
-    return sorted(seen, key=lambda one: (bool(one.dead), one.running.started))
+    sweeps = [
+        RunningSweep(status, _why_dead(status, holder, time.time() if now is None else now))
+        for status in statuses
+    ]
+    return sorted(sweeps, key=lambda sweep: (bool(sweep.dead), sweep.status.started))
 
 
-def _read(location: Location, name: str) -> Running | None:
+def _read(location: Location, name: str) -> SweepStatus | None:
     """None where it went away meanwhile, or is none of ours."""
     try:
-        return msgspec.json.decode(location.read(name), type=Running)
+        return msgspec.json.decode(location.read(name), type=SweepStatus)
     except (OSError, pa.ArrowException, msgspec.MsgspecError):
         return None
 
 
-def _holder(location: Location) -> Owner | None:
+def _holder(location: Location) -> LockOwner | None:
     try:
-        return msgspec.json.decode(location.read(LOCK), type=Owner)
+        return msgspec.json.decode(location.read(LOCK_FILE), type=LockOwner)
     except (OSError, pa.ArrowException, msgspec.MsgspecError):
         return None
 
 
-def _dead(one: Running, holder: Owner | None, now: float) -> str:
+def _why_dead(status: SweepStatus, holder: LockOwner | None, now: float) -> str:
     try:
-        silent_s = now - datetime.fromisoformat(one.updated).timestamp()
+        silent_s = now - datetime.fromisoformat(status.updated).timestamp()
     except ValueError:
         return "its last word has no time"
     if silent_s > STALE_S:
-        return f"nothing was heard of it since {one.updated}"
-    if holder is None or (holder.host, holder.pid) != (one.host, one.pid):
+        return f"nothing was heard of it since {status.updated}"
+    if holder is None or (holder.host, holder.pid) != (status.host, status.pid):
         return "it no longer holds the store"
     return ""
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from grid.errors import InputError
-from grid.results.uris import shown
+from grid.results.uris import without_credentials
 
 PART = ".part"
 """Ending of a file that is not whole yet; readers look at `.arrow` only."""
@@ -19,7 +19,7 @@ PART = ".part"
 _NO_FOLDERS = frozenset({"s3", "gcs", "abfs"})
 
 
-class Entry:
+class StoreEntry:
     """One name in a store's folder; `is_file` is False for folders and special files, `size` is in
     bytes."""
 
@@ -41,11 +41,11 @@ class Location:
 
     def __init__(self, uri: str | Path) -> None:
         text = str(uri)
-        self.shown = shown(text)
+        self.display_name = without_credentials(text)
         if not text.strip():
             raise InputError("the store's name is empty; give a folder or a URI such as s3://...")
         if "://" in text:
-            self.fs, self.path = _from_uri(text, self.shown)
+            self.fs, self.path = _from_uri(text, self.display_name)
         else:
             self.fs, self.path = fs.LocalFileSystem(), str(Path(text).expanduser().absolute())
         self.local = isinstance(self.fs, fs.LocalFileSystem)
@@ -54,31 +54,33 @@ class Location:
         """The path of a name in the folder, as the filesystem wants it."""
         return f"{self.path.rstrip('/')}/{name}"
 
-    def shown_child(self, name: str) -> str:
+    def display_path(self, name: str) -> str:
         """The same for people."""
-        return f"{self.shown.rstrip('/')}/{name}"
+        return f"{self.display_name.rstrip('/')}/{name}"
 
-    def make(self) -> None:
+    def create_folder(self) -> None:
         """Create the folder where the filesystem has such a thing. Raises OSError."""
         if self.fs.type_name not in _NO_FOLDERS:
             self.fs.create_dir(self.path, recursive=True)
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[StoreEntry]:
         """The folder's names, sorted; none where it does not exist.
 
         Raises InputError where the place is a file or cannot be listed.
         """
         try:
             if self.fs.get_file_info(self.path).type == fs.FileType.File:
-                raise InputError(f"{self.shown} is a file; a store is a folder")
+                raise InputError(f"{self.display_name} is a file; a store is a folder")
             selector = fs.FileSelector(self.path, recursive=False, allow_not_found=True)
-            found = self.fs.get_file_info(selector)
+            infos = self.fs.get_file_info(selector)
         except (OSError, pa.ArrowException) as error:
-            raise InputError(f"cannot read the store {self.shown}: {one_line(error)}") from error
+            raise InputError(
+                f"cannot read the store {self.display_name}: {one_line(error)}"
+            ) from error
         return sorted(
             (
-                Entry(info.base_name, info.type == fs.FileType.File, info.size or 0)
-                for info in found
+                StoreEntry(info.base_name, info.type == fs.FileType.File, info.size or 0)
+                for info in infos
             ),
             key=lambda entry: entry.name,
         )
@@ -144,11 +146,11 @@ def _sync_folder(folder: Path) -> None:
 
 def _from_uri(text: str, shown: str) -> tuple[fs.FileSystem, str]:
     try:
-        found, path = fs.FileSystem.from_uri(text)
+        filesystem, path = fs.FileSystem.from_uri(text)
     except (pa.ArrowException, OSError, ValueError) as error:
         # pyarrow's text may repeat the URI with its password
         reason = one_line(error).replace(text, shown)
         raise InputError(f"{shown} is not a place for a store: {reason}") from error
     if not path:
         raise InputError(f"{shown} is not a place for a store: name a folder or bucket in it")
-    return found, path
+    return filesystem, path

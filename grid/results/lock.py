@@ -21,12 +21,12 @@ import psutil
 from grid.errors import StoreError, StoreLost
 from grid.results.location import Location, one_line
 
-NAME = "writer.lock"
+LOCK_FILE = "writer.lock"
 _START_TOLERANCE_S = 2.0
 """A process's start time is derived from the boot time, which shifts when a clock is set."""
 
 
-class Owner(msgspec.Struct, frozen=True, kw_only=True):
+class LockOwner(msgspec.Struct, frozen=True, kw_only=True):
     """Who holds a store. `process_start` is in seconds since the epoch, the times ISO 8601 UTC."""
 
     host: str
@@ -42,14 +42,14 @@ class Lock:
 
     def __init__(self, location: Location) -> None:
         self.location = location
-        self.owner = _myself()
+        self.owner = _this_process()
         self.note = ""
 
     def acquire(self) -> None:
         """Raises StoreError where the store is in use or cannot be written."""
         holder = self._holder()
         if holder is not None:
-            if not _gone(holder):
+            if not _has_ended(holder):
                 raise self._in_use(holder)
             self._clear(holder)
         try:
@@ -57,9 +57,9 @@ class Lock:
         except FileExistsError:
             raise self._in_use(self._holder()) from None
         except OSError as error:
-            reason = one_line(error)
             raise StoreError(
-                f"cannot write to the store {self.location.shown}: {reason}; choose another store"
+                f"cannot write to the store {self.location.display_name}: {one_line(error)}; "
+                "choose another store"
             ) from error
 
     def refresh(self) -> None:
@@ -70,33 +70,33 @@ class Lock:
             raise StoreLost(str(error)) from error
         if holder is not None and holder.token != self.owner.token:
             raise StoreLost(
-                f"{self.location.shown} was taken over by another sweep on {holder.host} "
+                f"{self.location.display_name} was taken over by another sweep on {holder.host} "
                 f"(pid {holder.pid}); rows so far are safe"
             )
         self.owner = msgspec.structs.replace(self.owner, refreshed=_now())
-        self.location.write(NAME, msgspec.json.encode(self.owner))
+        self.location.write(LOCK_FILE, msgspec.json.encode(self.owner))
 
     def release(self) -> None:
         """Remove the lock if it is still ours; on a lost store it stays, and is stale by itself."""
         with contextlib.suppress(OSError, StoreError):
             holder = self._holder()
             if holder is not None and holder.token == self.owner.token:
-                self.location.remove(NAME)
+                self.location.remove(LOCK_FILE)
 
     def _create(self) -> None:
         content = msgspec.json.encode(self.owner)
         if self.location.local:
-            self.location.create(NAME, content)
+            self.location.create(LOCK_FILE, content)
             return
-        self.location.write(NAME, content)
+        self.location.write(LOCK_FILE, content)
         if (holder := self._holder()) is None or holder.token != self.owner.token:
-            raise FileExistsError(NAME)
+            raise FileExistsError(LOCK_FILE)
 
-    def _holder(self) -> Owner | None:
+    def _holder(self) -> LockOwner | None:
         """Whose lock is there. Raises StoreError where it cannot be read as one."""
-        path = self.location.shown_child(NAME)
+        path = self.location.display_path(LOCK_FILE)
         try:
-            return msgspec.json.decode(self.location.read(NAME), type=Owner)
+            return msgspec.json.decode(self.location.read(LOCK_FILE), type=LockOwner)
         except FileNotFoundError:
             return None
         except msgspec.MsgspecError as error:
@@ -106,31 +106,31 @@ class Lock:
         except OSError as error:
             raise StoreError(f"cannot read {path}: {one_line(error)}") from error
 
-    def _clear(self, stale: Owner) -> None:
+    def _clear(self, stale: LockOwner) -> None:
         """Take a stale lock away, unless another sweep has just done so and put its own there."""
         now = self._holder()
         if now is not None and now.token == stale.token:
             with contextlib.suppress(OSError):  # `_create` then says what is wrong
-                self.location.remove(NAME)
+                self.location.remove(LOCK_FILE)
         self.note = (
-            f"took over {self.location.shown_child(NAME)} of a sweep that ended without releasing "
-            f"it (pid {stale.pid}, since {stale.since})"
+            f"took over {self.location.display_path(LOCK_FILE)} of a sweep that ended "
+            f"without releasing it (pid {stale.pid}, since {stale.since})"
         )
 
-    def _in_use(self, holder: Owner | None) -> StoreError:
+    def _in_use(self, holder: LockOwner | None) -> StoreError:
         who = (
             f"on {holder.host} (pid {holder.pid}) since {holder.since}"
             if holder
             else "just started"
         )
         return StoreError(
-            f"{self.location.shown} is in use by another sweep {who}; wait for it, or remove "
-            f"{self.location.shown_child(NAME)} if that machine is gone"
+            f"{self.location.display_name} is in use by another sweep {who}; wait for it, or "
+            f"remove {self.location.display_path(LOCK_FILE)} if that machine is gone"
         )
 
 
-def _myself() -> Owner:
-    return Owner(
+def _this_process() -> LockOwner:
+    return LockOwner(
         host=socket.gethostname(),
         pid=os.getpid(),
         process_start=psutil.Process().create_time(),
@@ -140,7 +140,7 @@ def _myself() -> Owner:
     )
 
 
-def _gone(owner: Owner) -> bool:
+def _has_ended(owner: LockOwner) -> bool:
     """True where the owner ran on this host and certainly runs no more."""
     if owner.host != socket.gethostname():
         return False

@@ -11,24 +11,24 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from grid.errors import InputError, StoreLost
-from grid.results.files import Problem
+from grid.results.files import UnreadableFile
 from grid.results.location import Location, one_line
 from grid.results.reader import Results
 from grid.results.schema import TABLES
 from grid.results.store import Store, write_tables
 
 
-class Merged(NamedTuple):
+class MergedSource(NamedTuple):
     """What came of one source: attempts that were `added`, attempts `known` before, and files that
     were skipped."""
 
     source: str
     added: int
-    known: int
-    problems: list[Problem]
+    already_present: int
+    problems: list[UnreadableFile]
 
 
-def merge(sources: Sequence[str | Path], store: str | Path) -> list[Merged]:
+def merge(sources: Sequence[str | Path], store: str | Path) -> list[MergedSource]:
     """Add the attempts of other stores, with all that belongs to them, unless they are there.
 
     What is read is checked as any store's files are, and only rows are taken from it: what a row
@@ -38,53 +38,60 @@ def merge(sources: Sequence[str | Path], store: str | Path) -> list[Merged]:
     opening for writing does, StoreLost where the store stops taking files.
     """
     opened = Store(store)
-    read = [_opened(source, opened.location) for source in sources]
+    readable = [_open_source(source, opened.location) for source in sources]
     with opened.writer():
         ids = Results(store).attempts()["attempt_id"]
         done = []
-        for one in read:
-            done.append(_add(one, opened.location, ids))
-            ids = pa.chunked_array([*ids.chunks, *one.attempts()["attempt_id"].chunks])
+        for store_rows in readable:
+            done.append(_add(store_rows, opened.location, ids))
+            ids = pa.chunked_array([*ids.chunks, *store_rows.attempts()["attempt_id"].chunks])
         return done
 
 
-def _opened(source: str | Path, target: Location) -> Results:
-    found = Results(source)
-    if _same(found.location, target):
-        raise InputError(f"{target.shown} is the store itself; name the one to bring rows from")
-    if found.location.local and not os.path.exists(found.location.path):
+def _open_source(source: str | Path, target: Location) -> Results:
+    results = Results(source)
+    if _is_same_place(results.location, target):
         raise InputError(
-            f"there is no {found.location.shown}; copy the other machine's folder here first"
+            f"{target.display_name} is the store itself; name the one to bring rows from"
         )
-    if found.attempts().num_rows == 0:
-        reasons = [f"{name}: {reason}" for name, reason in found.problems]
+    if results.location.local and not os.path.exists(results.location.path):
+        raise InputError(
+            f"there is no {results.location.display_name}; "
+            "copy the other machine's folder here first"
+        )
+    if results.attempts().num_rows == 0:
+        reasons = [f"{name}: {reason}" for name, reason in results.problems]
         why = f" ({reasons[0]})" if reasons else ""
-        raise InputError(f"no results in {found.location.shown}{why}; give a store's folder or URI")
-    return found
+        raise InputError(
+            f"no results in {results.location.display_name}{why}; give a store's folder or URI"
+        )
+    return results
 
 
-def _add(source: Results, target: Location, known: pa.ChunkedArray[pa.StringScalar]) -> Merged:
+def _add(
+    source: Results, target: Location, present_ids: pa.ChunkedArray[pa.StringScalar]
+) -> MergedSource:
     attempts = source.attempts()
-    new = attempts.filter(pc.invert(pc.is_in(attempts["attempt_id"], known.combine_chunks())))
+    new = attempts.filter(pc.invert(pc.is_in(attempts["attempt_id"], present_ids.combine_chunks())))
     ids = new["attempt_id"].combine_chunks()
     children = [name for name in TABLES if name != "attempts"]
-    tables = {name: _of(getattr(source, name)(), ids) for name in children} | {"attempts": new}
+    tables = {name: _rows_of(getattr(source, name)(), ids) for name in children} | {"attempts": new}
     try:
         write_tables(target, {name: rows for name, rows in tables.items() if rows.num_rows})
     except OSError as error:
         raise StoreLost(
-            f"merging into {target.shown} broke off: {one_line(error)}; what came so far is whole, "
-            "and the same command goes on"
+            f"merging into {target.display_name} broke off: {one_line(error)}; "
+            "what came so far is whole, and the same command goes on"
         ) from error
     already = attempts.num_rows - new.num_rows
-    return Merged(source.location.shown, new.num_rows, already, source.problems)
+    return MergedSource(source.location.display_name, new.num_rows, already, source.problems)
 
 
-def _of(rows: pa.Table, ids: pa.Array[pa.StringScalar]) -> pa.Table:
+def _rows_of(rows: pa.Table, ids: pa.Array[pa.StringScalar]) -> pa.Table:
     return rows.filter(pc.is_in(rows["attempt_id"], ids))
 
 
-def _same(one: Location, other: Location) -> bool:
-    if one.local and other.local:
-        return os.path.realpath(one.path) == os.path.realpath(other.path)
-    return one.fs == other.fs and one.path.rstrip("/") == other.path.rstrip("/")
+def _is_same_place(first: Location, second: Location) -> bool:
+    if first.local and second.local:
+        return os.path.realpath(first.path) == os.path.realpath(second.path)
+    return first.fs == second.fs and first.path.rstrip("/") == second.path.rstrip("/")

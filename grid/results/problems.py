@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from grid.results.files import Problem
+from grid.results.files import UnreadableFile
 
 
-def nothing_there(shown: str, problems: Sequence[Problem]) -> str:
+def explain_no_results(shown: str, problems: Sequence[UnreadableFile]) -> str:
     """Why a store has no rows, and what to do about it, in one line. `shown` is its name."""
     if not problems:
         return f"no results in {shown}; `grid sweep` fills it"
@@ -17,7 +17,7 @@ def nothing_there(shown: str, problems: Sequence[Problem]) -> str:
     return f"{none} of {shown} {verb} be read, {_example(problems)}"
 
 
-def left_out(problems: Sequence[Problem]) -> str:
+def missing_rows_note(problems: Sequence[UnreadableFile]) -> str:
     """A note about files that are missing from what is shown; empty where there is none."""
     if not problems:
         return ""
@@ -26,5 +26,5 @@ def left_out(problems: Sequence[Problem]) -> str:
     return f"{files} of the store could not be read, {_example(problems)}; their rows are missing"
 
 
-def _example(problems: Sequence[Problem]) -> str:
+def _example(problems: Sequence[UnreadableFile]) -> str:
     return f"such as {problems[0].file}: {problems[0].reason}"

@@ -33,27 +33,27 @@ _UNKNOWN_COLUMN = re.compile(r'Referenced column "([^"]+)" not found')
 _UNKNOWN_TABLE = re.compile(r"Table with name (\S+) does not exist")
 
 
-def run(table: Callable[[str], pa.Table], sql: str) -> pa.Table:
+def run_sql(view: Callable[[str], pa.Table], sql: str) -> pa.Table:
     """The answer to one statement; `table` gives a view of `VIEWS` by name, asked for those that
     the statement mentions. Raises InputError with what DuckDB says is wrong."""
     import duckdb
 
-    connection = _connect({name: table(name) for name in _mentioned(sql)})
+    connection = _connect({name: view(name) for name in _mentioned_views(sql)})
     if "results" in sql.lower():
         connection.execute(_RESULTS)
     try:
         answer = connection.sql(sql)
         if answer is None:
             raise InputError(f"this SQL gives no rows to show: {sql}")
-        found: pa.Table = answer.to_arrow_table()
-        return found
+        rows: pa.Table = answer.to_arrow_table()
+        return rows
     except duckdb.Error as error:
         raise InputError(f"SQL: {_reason(error, VIEWS, ())}") from error
     finally:
         connection.close()
 
 
-def rows(
+def select_rows(
     table: pa.Table,
     where: str | None = None,
     sort: Sequence[str] = (),
@@ -73,8 +73,8 @@ def rows(
         relation = relation.filter(where) if where and where.strip() else relation
         relation = relation.order(order) if order else relation
         relation = relation.limit(limit) if limit is not None else relation
-        found: pa.Table = relation.to_arrow_table()
-        return found
+        selected: pa.Table = relation.to_arrow_table()
+        return selected
     except duckdb.Error as error:
         reason = _reason(error, (), table.column_names)
         raise InputError(f"filter {where!r}: {reason}") from error
@@ -102,7 +102,7 @@ def _connect(tables: Mapping[str, pa.Table]) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _mentioned(sql: str) -> list[str]:
+def _mentioned_views(sql: str) -> list[str]:
     """Tables to load: raw samples are large, so only what the text may mean."""
     text = sql.lower()
     needed = {name for name in VIEWS if name in text}
@@ -113,12 +113,12 @@ def _mentioned(sql: str) -> list[str]:
 
 def _order(sort: str, columns: Sequence[str]) -> str:
     name = sort.removeprefix("-")
-    known_column(name, columns)
+    require_column(name, columns)
     quoted = name.replace('"', '""')
     return f'"{quoted}" {"DESC" if sort.startswith("-") else "ASC"} NULLS LAST'
 
 
-def known_column(name: str, columns: Sequence[str]) -> None:
+def require_column(name: str, columns: Sequence[str]) -> None:
     """Raises InputError with the nearest name where there is no such column."""
     if name not in columns:
         raise InputError(f"no column {name!r}. {did_you_mean(name, columns)}")

@@ -13,10 +13,10 @@ import pyarrow.compute as pc
 
 from grid.errors import InputError
 from grid.results import files, select
-from grid.results.batch_index import Holdings
-from grid.results.files import Problem
+from grid.results.batch_index import BatchIndex
+from grid.results.files import UnreadableFile
 from grid.results.location import Location
-from grid.results.problems import nothing_there
+from grid.results.problems import explain_no_results
 from grid.results.schema import TABLES
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Results:
         self._final: pa.Table | None = None
         self._problems: dict[str, str] = {}
         self._lock = RLock()  # what one thread notes as read, another must not skip half-way
-        self._holdings = {table: Holdings() for table in TABLES}
+        self._indexes = {table: BatchIndex() for table in TABLES}
         self.location.entries()  # a place that cannot be read is said now
 
     def attempts(self) -> pa.Table:
@@ -85,19 +85,19 @@ class Results:
         with self._lock:
             if attempt_ids is None and table != "attempts":
                 attempt_ids = self.read("attempts", ()).column("attempt_id").combine_chunks()
-            parts = self._retried(lambda: self._projected(table, wanted, attempt_ids))
-        found = select.deduplicated(parts, table) if parts else TABLES[table].empty_table()
-        return found.select(wanted)
+            parts = self._retry(lambda: self._read_columns(table, wanted, attempt_ids))
+        rows = select.deduplicate(parts, table) if parts else TABLES[table].empty_table()
+        return rows.select(wanted)
 
-    def seen_problems(self) -> list[Problem]:
+    def visible_problems(self) -> list[UnreadableFile]:
         """As `problems`, but files that no table was read from yet are only opened: what is damaged
         inside them is not seen."""
         with self._lock:
             for name in self._names():
-                held = any(one.known(name) for one in self._holdings.values())
-                if not held and name not in self._problems:
-                    self._look(name)
-            return [Problem(name, reason) for name, reason in sorted(self._problems.items())]
+                is_indexed = any(index.contains(name) for index in self._indexes.values())
+                if not is_indexed and name not in self._problems:
+                    self._check_header(name)
+            return [UnreadableFile(name, reason) for name, reason in sorted(self._problems.items())]
 
     def frame(self, table: str = "wide") -> pd.DataFrame:
         """A table as a pandas frame: attempts, metrics, samples, items, final or wide."""
@@ -114,7 +114,7 @@ class Results:
         """
         attempts = self.attempts()
         if version is not None:
-            attempts = attempts.filter(select.of_version(attempts, version))
+            attempts = attempts.filter(select.version_mask(attempts, version))
         cells = select.final(attempts.select(_DECIDING))
         done = pc.is_in(cells["status"], pa.array(select.MEASURED))
         return {str(cell) for cell in cells["cell_id"].filter(done).to_pylist()}
@@ -125,27 +125,27 @@ class Results:
 
         It sees these tables only, no file and no network. Raises InputError with DuckDB's message.
         """
-        from grid.results.query import run
+        from grid.results.query import run_sql
 
-        return run(lambda name: getattr(self, name)(), sql)
+        return run_sql(lambda name: getattr(self, name)(), sql)
 
     @property
-    def problems(self) -> list[Problem]:
+    def problems(self) -> list[UnreadableFile]:
         """Files that were skipped, and why, sorted by name; reads the tables not read yet."""
         with self._lock:
             for table in TABLES:
                 self._table(table)
-            return [Problem(name, reason) for name, reason in sorted(self._problems.items())]
+            return [UnreadableFile(name, reason) for name, reason in sorted(self._problems.items())]
 
     def _table(self, table: str) -> pa.Table:
         with self._lock:
-            return self._kept(table)
+            return self._load_once(table)
 
-    def _kept(self, table: str) -> pa.Table:
+    def _load_once(self, table: str) -> pa.Table:
         if table not in self._tables:
             if table != "attempts":
                 self.attempts()  # first: what it lists later holds all children of what it saw
-            content = select.deduplicated(self._load(table), table)
+            content = select.deduplicate(self._load(table), table)
             if table != "attempts":
                 content = content.filter(
                     pc.is_in(content["attempt_id"], self.attempts()["attempt_id"].combine_chunks())
@@ -154,38 +154,38 @@ class Results:
         return self._tables[table]
 
     def _load(self, table: str) -> list[pa.Table]:
-        return self._retried(lambda: self._whole(table))
+        return self._retry(lambda: self._read_all(table))
 
-    def _retried(self, read: Callable[[], list[pa.Table]]) -> list[pa.Table]:
+    def _retry(self, read: Callable[[], list[pa.Table]]) -> list[pa.Table]:
         for _ in range(_LISTINGS):
             try:
                 return read()
             except FileNotFoundError:
                 continue
-        raise InputError(f"the files of {self.location.shown} keep changing; try again")
+        raise InputError(f"the files of {self.location.display_name} keep changing; try again")
 
-    def _whole(self, table: str) -> list[pa.Table]:
+    def _read_all(self, table: str) -> list[pa.Table]:
         with ThreadPoolExecutor(self._readers) as pool:
-            read = list(pool.map(self._read, self._promising(table)))
-        return [found[1] for found in read if found is not None and found[0] == table]
+            read = list(pool.map(self._read, self._candidates(table)))
+        return [content[1] for content in read if content is not None and content[0] == table]
 
-    def _projected(
+    def _read_columns(
         self, table: str, columns: list[str], attempt_ids: pa.Array[Any] | None
     ) -> list[pa.Table]:
         """The parts by file, in the order of their names."""
-        holdings = self._holdings[table]
-        names = self._promising(table)
-        held = None if attempt_ids is None else holdings.of(attempt_ids)
-        if held is not None:
-            names = [name for name in names if name in held or not holdings.known(name)]
+        index = self._indexes[table]
+        names = self._candidates(table)
+        batches = None if attempt_ids is None else index.batches_of(attempt_ids)
+        if batches is not None:
+            names = [name for name in names if name in batches or not index.contains(name)]
 
-        def some(name: str) -> pa.Table | None:
-            return self._columns(name, table, columns, (held or {}).get(name), attempt_ids)
+        def read_file(file: str) -> pa.Table | None:
+            return self._columns_of(file, table, columns, (batches or {}).get(file), attempt_ids)
 
         with ThreadPoolExecutor(self._readers) as pool:
-            return [part for part in pool.map(some, names) if part is not None]
+            return [part for part in pool.map(read_file, names) if part is not None]
 
-    def _columns(
+    def _columns_of(
         self,
         name: str,
         table: str,
@@ -200,26 +200,26 @@ class Results:
         try:
             if batches is None and attempt_ids is not None:
                 batches = self._batches_of(name, table, attempt_ids)
-            found = files.scan(self.location, name, columns, batches) if batches != [] else ()
-            return self._joined(name, table, found, attempt_ids)
-        except files.Skipped as skipped:
-            self._problems[name] = str(skipped)
+            parts = files.scan(self.location, name, columns, batches) if batches != [] else ()
+            return self._collect(name, table, parts, attempt_ids)
+        except files.UnreadableFileError as error:
+            self._problems[name] = str(error)
             return None
 
     def _batches_of(self, name: str, table: str, attempt_ids: pa.Array[Any]) -> list[int]:
         """Batches of a file not read before with rows of the attempts: ids are small, and what
         stands beside them need not be read where none is asked for."""
-        found, ids = [], {}
-        for holds, number, content in files.scan(self.location, name, ["attempt_id"]):
-            if not self._kept_promise(name, holds) or holds != table:
+        numbers, ids = [], {}
+        for file_table, number, content in files.scan(self.location, name, ["attempt_id"]):
+            if not self._is_named_right(name, file_table) or file_table != table:
                 return []
             ids[number] = pc.unique(content["attempt_id"].combine_chunks())
             if pc.any(pc.is_in(ids[number], value_set=attempt_ids)).as_py():
-                found.append(number)
-        self._holdings[table].note(name, ids)
-        return found
+                numbers.append(number)
+        self._indexes[table].add(name, ids)
+        return numbers
 
-    def _joined(
+    def _collect(
         self,
         name: str,
         table: str,
@@ -228,25 +228,25 @@ class Results:
     ) -> pa.Table | None:
         """The batches' rows of the attempts; all batches are remembered where all are read."""
         parts, ids = [], {}
-        for found, number, content in batches:
-            if not self._kept_promise(name, found) or found != table:
+        for file_table, number, content in batches:
+            if not self._is_named_right(name, file_table) or file_table != table:
                 return None
-            of_row = content["attempt_id"].combine_chunks()
+            attempts = content["attempt_id"].combine_chunks()
             if attempt_ids is None:
-                ids[number] = pc.unique(of_row)
+                ids[number] = pc.unique(attempts)
             else:
-                content = content.filter(pc.is_in(of_row, value_set=attempt_ids))
+                content = content.filter(pc.is_in(attempts, value_set=attempt_ids))
             if content.num_rows:
                 parts.append(content)
         if attempt_ids is None:
-            self._holdings[table].note(name, ids)
+            self._indexes[table].add(name, ids)
         return pa.concat_tables(parts) if parts else None
 
-    def _look(self, name: str) -> None:
+    def _check_header(self, name: str) -> None:
         try:
-            files.look(self.location, name)
-        except files.Skipped as skipped:
-            self._problems[name] = str(skipped)
+            files.check_header(self.location, name)
+        except files.UnreadableFileError as error:
+            self._problems[name] = str(error)
         except FileNotFoundError:
             return
 
@@ -254,7 +254,7 @@ class Results:
     def _readers(self) -> int:
         return _READERS_LOCAL if self.location.local else _READERS_REMOTE
 
-    def _promising(self, table: str) -> list[str]:
+    def _candidates(self, table: str) -> list[str]:
         """Files that may hold rows of the table: a name only saves reading; one that promises
         nothing is asked for every table."""
         return [name for name in self._names() if files.table_of_name(name) in (table, None)]
@@ -275,12 +275,12 @@ class Results:
             return None
         try:
             table, content = files.read(self.location, name)
-        except files.Skipped as skipped:
-            self._problems[name] = str(skipped)
+        except files.UnreadableFileError as error:
+            self._problems[name] = str(error)
             return None
-        return (table, content) if self._kept_promise(name, table) else None
+        return (table, content) if self._is_named_right(name, table) else None
 
-    def _kept_promise(self, name: str, table: str) -> bool:
+    def _is_named_right(self, name: str, table: str) -> bool:
         promised = files.table_of_name(name)
         if promised not in (table, None):
             self._problems[name] = f"named {promised}, but holds {table}"
@@ -291,5 +291,5 @@ class Results:
 def require_rows(results: Results) -> Results:
     """The same store. Raises InputError where it holds no attempt."""
     if results.attempts().num_rows == 0:
-        raise InputError(nothing_there(results.location.shown, results.problems))
+        raise InputError(explain_no_results(results.location.display_name, results.problems))
     return results

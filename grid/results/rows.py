@@ -120,8 +120,8 @@ def _node(node: Node | None, cell: Cell) -> Row:
 
 def _samples(measurement: Measurement) -> list[Row]:
     series = [
-        {"name": one.name, "unit": one.unit, "values": list(one.values)}
-        for one in measurement.series
+        {"name": samples.name, "unit": samples.unit, "values": list(samples.values)}
+        for samples in measurement.series
     ]
     scalars = [
         {"name": name, "unit": _unit(name), "values": [float(value)]}
@@ -148,7 +148,7 @@ def _text(value: str) -> str:
     return value.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def merge(target: Rows, more: Rows) -> None:
+def append_rows(target: Rows, rows: Rows) -> None:
     """Append rows, attempts last: an interrupt in between leaves no attempt without its figures."""
-    for table in sorted(more, key=lambda name: name == "attempts"):
-        target.setdefault(table, []).extend(more[table])
+    for table in sorted(rows, key=lambda name: name == "attempts"):
+        target.setdefault(table, []).extend(rows[table])

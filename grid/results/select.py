@@ -19,7 +19,7 @@ MEASURED: tuple[Status, ...] = ("ok", "oom", "unsupported")
 _BOUNDS = ("low", "high")
 
 
-def deduplicated(parts: Sequence[pa.Table], table: str) -> pa.Table:
+def deduplicate(parts: Sequence[pa.Table], table: str) -> pa.Table:
     """One table of the files' rows, each attempt from the first file that holds it.
 
     A compaction that broke off leaves rows both in its new file and in the old ones; all of an
@@ -71,7 +71,7 @@ def final(attempts: pa.Table) -> pa.Table:
     return attempts.take(pa.array(order[leads]))
 
 
-def of_version(attempts: pa.Table, version: str | Mapping[str, str]) -> pa.BooleanArray:
+def version_mask(attempts: pa.Table, version: str | Mapping[str, str]) -> pa.BooleanArray:
     """Mask of the attempts of one engine version, or of each backend's own version."""
     if isinstance(version, str):
         return pa.array(_is_in(attempts["engine_version"], [version]))
@@ -93,17 +93,17 @@ def wide(attempts: pa.Table, metrics: pa.Table) -> pa.Table:
     metrics = metrics.append_column("row", row).filter(pc.is_valid(row))
     taken = {name.lower() for name in attempts.column_names}
     for name in sorted(filter(None, pc.unique(metrics["name"]).to_pylist())):
-        one = metrics.filter(pc.equal(metrics["name"], name))
-        free = _free(name, taken)
-        attempts = attempts.append_column(free, _spread(one, "value", attempts.num_rows))
+        values = metrics.filter(pc.equal(metrics["name"], name))
+        free = _free_name(name, taken)
+        attempts = attempts.append_column(free, _metric_column(values, "value", attempts.num_rows))
         for bound in _BOUNDS:
-            if one[bound].null_count < one.num_rows:
-                column = _spread(one, bound, attempts.num_rows)
-                attempts = attempts.append_column(_free(f"{free}_{bound}", taken), column)
+            if values[bound].null_count < values.num_rows:
+                column = _metric_column(values, bound, attempts.num_rows)
+                attempts = attempts.append_column(_free_name(f"{free}_{bound}", taken), column)
     return attempts
 
 
-def _spread(metric: pa.Table, column: str, rows: int) -> pa.Array[Any]:
+def _metric_column(metric: pa.Table, column: str, rows: int) -> pa.Array[Any]:
     """A column of `rows` values, those of `metric[column]` at their attempt's row, else null."""
     values = np.zeros(rows)
     absent = np.ones(rows, dtype=bool)
@@ -113,7 +113,7 @@ def _spread(metric: pa.Table, column: str, rows: int) -> pa.Array[Any]:
     return pa.array(values, pa.float64(), mask=absent)
 
 
-def _free(name: str, taken: set[str]) -> str:
+def _free_name(name: str, taken: set[str]) -> str:
     # SQL does not tell `A` from `a`
     while name.lower() in taken:
         name += "_metric"
@@ -122,8 +122,8 @@ def _free(name: str, taken: set[str]) -> str:
 
 
 def _is_in(column: pa.ChunkedArray[Any], values: Sequence[str]) -> npt.NDArray[np.bool_]:
-    found: npt.NDArray[np.bool_] = pc.is_in(column, pa.array(values, pa.string())).to_numpy()
-    return found
+    mask: npt.NDArray[np.bool_] = pc.is_in(column, pa.array(values, pa.string())).to_numpy()
+    return mask
 
 
 def _codes(column: pa.ChunkedArray[Any]) -> npt.NDArray[np.int64]:

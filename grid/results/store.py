@@ -19,7 +19,7 @@ from grid.models.artifact import ArtifactFacts
 from grid.results import files
 from grid.results.location import Location, one_line
 from grid.results.lock import Lock
-from grid.results.rows import Rows, merge, new_attempt_id, rows_of
+from grid.results.rows import Rows, append_rows, new_attempt_id, rows_of
 from grid.results.schema import TABLES, file_schema
 
 FLUSH_S = 5.0
@@ -62,10 +62,10 @@ class Writer:
 
     def __enter__(self) -> Self:
         try:
-            self.location.make()
+            self.location.create_folder()
         except (OSError, pa.ArrowException) as error:
             raise StoreError(
-                f"cannot make the store {self.location.shown}: {one_line(error)}; "
+                f"cannot make the store {self.location.display_name}: {one_line(error)}; "
                 "choose another store"
             ) from error
         refuse_newer(self.location)
@@ -89,7 +89,7 @@ class Writer:
         return self.lock.note
 
     @property
-    def waiting(self) -> int:
+    def pending(self) -> int:
         """Attempts that are not written yet."""
         return len(self._rows.get("attempts", ()))
 
@@ -109,7 +109,7 @@ class Writer:
         if self._lost:
             raise StoreLost(self._lost)
         attempt_id = attempt_id or new_attempt_id()
-        merge(
+        append_rows(
             self._rows,
             rows_of(
                 cell,
@@ -131,12 +131,12 @@ class Writer:
         """Flush if it is time; the sweep calls it while it waits. Raises StoreLost."""
         if self._oldest is None or self._lost:
             return
-        if self.waiting >= FLUSH_CELLS or self._clock() - self._oldest >= FLUSH_S:
+        if self.pending >= FLUSH_CELLS or self._clock() - self._oldest >= FLUSH_S:
             self.flush()
 
     def flush(self) -> None:
         """Write what is waiting. Raises StoreLost, after which the writer takes no more rows."""
-        if not self.waiting:
+        if not self.pending:
             return
         tables = self._tables()
         try:
@@ -147,8 +147,8 @@ class Writer:
             raise
         except OSError as error:
             self._lost = (
-                f"the store {self.location.shown} takes no more rows: {one_line(error)}; rows so "
-                "far are safe, and the same command resumes"
+                f"the store {self.location.display_name} takes no more rows: {one_line(error)}; "
+                "rows so far are safe, and the same command resumes"
             )
             raise StoreLost(self._lost) from error
         self._rows, self._oldest = {}, None
@@ -189,9 +189,9 @@ def refuse_newer(location: Location) -> None:
             continue
         try:
             files.table_of_file(location, entry.name)
-        except files.Newer as newer:
+        except files.NewerSchemaError as newer:
             raise StoreError(
-                f"{location.shown_child(entry.name)}: {newer}, or choose another store"
+                f"{location.display_path(entry.name)}: {newer}, or choose another store"
             ) from newer
-        except (files.Skipped, FileNotFoundError):
+        except (files.UnreadableFileError, FileNotFoundError):
             continue  # readers report it

@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 
-def shown(place: str) -> str:
+def without_credentials(place: str) -> str:
     """A store's place for people: a URI without credentials and query, a path as it is."""
     if "://" not in place:
         return place

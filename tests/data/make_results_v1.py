@@ -8,8 +8,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "helpers"))
+FOLDER = Path(__file__).parent
+sys.path.insert(0, str(FOLDER.parent / "helpers"))
 
 from results_cells import NODE, cell, measured  # noqa: E402
 
@@ -22,12 +22,12 @@ def main() -> None:
     if SCHEMA_VERSION != 1:
         raise SystemExit("these files belong to schema version 1; they are not made anew")
     value = Metric(name="decode_tps", value=11.0, unit="token/s", low=8.5, high=13.5, n=3)
-    with Store(HERE / "results-v1").writer() as writer:
+    with Store(FOLDER / "results-v1").writer() as writer:
         for quant, status in (("Q4_K_M", "ok"), ("Q8_0", "oom")):
-            of = cell(quant)
+            written_cell = cell(quant)
             writer.add(
-                of,
-                measured(of, status),
+                written_cell,
+                measured(written_cell, status),
                 [value] if status == "ok" else [],
                 node=NODE,
                 sweep_id="s1",

@@ -10,22 +10,22 @@ from pathlib import Path
 
 import msgspec
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "helpers"))
+FOLDER = Path(__file__).parent
+sys.path.insert(0, str(FOLDER.parent / "helpers"))
 
 from results_cells import MODEL, NODE, cell, measured  # noqa: E402
 
 from grid.cells.measurement import Metric  # noqa: E402
 from grid.models.model import LayerState  # noqa: E402
-from grid.results.imports.imported import imported  # noqa: E402
+from grid.results.imports.attempt import import_report  # noqa: E402
 from grid.results.imports.metric import figure  # noqa: E402
-from grid.results.imports.record import Origin, Record, Weights  # noqa: E402
+from grid.results.imports.attempt import FigureOrigin, ImportedAttempt, ImportedWeights  # noqa: E402
 from grid.results.imports.writing import add  # noqa: E402
 from grid.results.schema import SCHEMA_VERSION  # noqa: E402
 from grid.results.store import Store  # noqa: E402
 
-FOREIGN = Record(
-    weights=Weights(model="Llama-2-7B", quant="Q4_0", format="gguf", bytes=3_825_065_984),
+FOREIGN = ImportedAttempt(
+    weights=ImportedWeights(model="Llama-2-7B", quant="Q4_0", format="gguf", bytes=3_825_065_984),
     measure="decode",
     label="tg128",
     workload={"tokens": 128, "depth": 0, "repetitions": None},
@@ -42,21 +42,25 @@ def main() -> None:
         raise SystemExit("these files belong to schema version 2; they are not made anew")
     value = Metric(name="decode_tps", value=11.0, unit="token/s", low=8.5, high=13.5, n=3)
     layers = (LayerState(64, 64), LayerState(64, 64, window=128), LayerState(0, 0, fixed=512))
-    of = cell("Q4_K_M")
+    written_cell = cell("Q4_K_M")
     model = msgspec.structs.replace(MODEL, layers=layers)
-    of = msgspec.structs.replace(of, artifact=msgspec.structs.replace(of.artifact, model=model))
-    with Store(HERE / "results-v2").writer() as writer:
+    written_cell = msgspec.structs.replace(
+        written_cell, artifact=msgspec.structs.replace(written_cell.artifact, model=model)
+    )
+    with Store(FOLDER / "results-v2").writer() as writer:
         writer.add(
-            of,
-            measured(of),
+            written_cell,
+            measured(written_cell),
             [value],
             node=NODE,
             sweep_id="s1",
             sweep="quick",
             attempt_id="attempt-Q4_K_M",
         )
-    found = imported([FOREIGN], (), Origin("a table", "MIT (somebody)"), "table.md", "table")
-    add(found, HERE / "results-v2")
+    report = import_report(
+        [FOREIGN], (), FigureOrigin("a table", "MIT (somebody)"), "table.md", "table"
+    )
+    add(report, FOLDER / "results-v2")
 
 
 if __name__ == "__main__":

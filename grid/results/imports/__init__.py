@@ -6,14 +6,14 @@ with the origin, so that it never joins with a measured row.
 
 from __future__ import annotations
 
-from grid.results.imports.imported import Imported
+from grid.results.imports.attempt import ImportedReport
 from grid.results.imports.publications import Publication, published, published_store
 from grid.results.imports.reading import FORMATS, detect, read
 from grid.results.imports.writing import add
 
 __all__ = [
     "FORMATS",
-    "Imported",
+    "ImportedReport",
     "Publication",
     "add",
     "detect",

@@ -7,14 +7,8 @@ from collections.abc import Sequence
 
 from grid.cells.measurement import ItemResult, Metric, Series
 from grid.results import statistics
+from grid.results.metrics import METRICS
 from grid.results.statistics import Interval
-
-UNITS = {
-    "perplexity": "1", "ln_ppl_ratio": "1", "accuracy": "1", "chance": "1", "capability": "1",
-    "same_top1": "1", "peak_rss_bytes": "B", "peak_vram_bytes": "B", "peak_unified_bytes": "B",
-    "load_s": "s", "ttft_s": "s", "tpot_s": "s", "e2e_s": "s",
-    "prefill_j_per_token": "J/token", "decode_j_per_token": "J/token",
-}  # fmt: skip
 
 
 def figure(
@@ -33,22 +27,13 @@ def figure(
     return Metric(
         name=name,
         value=value,
-        unit=unit_of(name),
+        unit=METRICS[name].unit,
         low=low,
         high=high,
         sd=sd,
         n=n or 1,
         method=f"as imported from {origin}" + (f": {how}" if how else ""),
     )
-
-
-def unit_of(name: str) -> str:
-    """The unit of a metric that imports may give."""
-    if name.startswith("kld"):
-        return "nat"
-    if name.startswith("dp"):
-        return "1"
-    return UNITS.get(name, "token/s" if "_tps" in name else "1")
 
 
 def with_error(
@@ -76,10 +61,10 @@ def speed(
     if series is None:
         how = "mean and sd of repetitions, how many is not said" if sd else "one figure"
         return (figure(name, rate, origin, sd=sd, how=how),)
-    found = statistics.rate_interval([tokens / value for value in series.values])
+    interval = statistics.rate_interval([tokens / value for value in series.values])
     n = len(series.values)
-    how = f"mean; {found.method}"
-    bounds = _bounds(found)
+    how = f"mean; {interval.method}"
+    bounds = _bounds(interval)
     return (figure(name, rate, origin, sd=sd, n=n, bounds=bounds, how=how),)
 
 
@@ -121,5 +106,5 @@ def of_items(items: Sequence[ItemResult], origin: str, how: str) -> tuple[Metric
     )
 
 
-def _bounds(found: Interval) -> tuple[float, float] | None:
-    return None if found.low is None or found.high is None else (found.low, found.high)
+def _bounds(interval: Interval) -> tuple[float, float] | None:
+    return None if interval.low is None or interval.high is None else (interval.low, interval.high)

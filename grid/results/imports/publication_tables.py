@@ -9,14 +9,22 @@ from typing import Any
 from grid.cells.measurement import Metric
 from grid.models.model import LayerState
 from grid.results.imports import metric
-from grid.results.imports.record import Record, Weights
+from grid.results.imports.attempt import (
+    FigureOrigin,
+    ImportedAttempt,
+    ImportedWeights,
+    artifact_id,
+    memory_run,
+    speed_run,
+    task_run,
+)
+from grid.results.imports.report_file import JsonObject
 from grid.units import GIB
 
-Object = Mapping[str, Any]
 _GB = 10**9
 
 
-def quality(about: Object, models: Object) -> Iterator[Record]:
+def quality(about: JsonObject, models: JsonObject) -> Iterator[ImportedAttempt]:
     """Perplexity and divergence of GGUF quants: size, PPL with its error, KLD, dp."""
     origin = about["source"]
     reference = _gguf(about, models, next(r for r in about["rows"] if r["quant"] == "f16"))
@@ -31,16 +39,16 @@ def quality(about: Object, models: Object) -> Iterator[Record]:
 
 
 def _quality(
-    about: Object,
-    models: Object,
-    row: Object,
-    reference: Weights,
+    about: JsonObject,
+    models: JsonObject,
+    row: JsonObject,
+    reference: ImportedWeights,
     figures: tuple[Metric, ...],
     options: Mapping[str, str],
-) -> Record:
+) -> ImportedAttempt:
     """The divergence of the reference from itself, as stored, is the noise floor: a run of its own
     under `options`, beside its perplexity."""
-    return Record(
+    return ImportedAttempt(
         weights=_gguf(about, models, row),
         measure="quality",
         label=f"quality {about['corpus']}",
@@ -57,11 +65,11 @@ def _quality(
         hardware=about["hardware"],
         device_kind="cuda",
         metrics=figures,
-        environment=_said(row, "imatrix"),
+        environment=_stated(row, "imatrix"),
     )
 
 
-def _quality_metrics(row: Object, origin: str) -> Iterator[Metric]:
+def _quality_metrics(row: JsonObject, origin: str) -> Iterator[Metric]:
     how = "standard error as given, tokens taken as independent"
     yield metric.with_error("perplexity", row["ppl"], row["ppl_se"], origin, how=how)
     yield metric.with_error("kld_mean", row["kld"], row["kld_se"], origin, how=how)
@@ -71,19 +79,17 @@ def _quality_metrics(row: Object, origin: str) -> Iterator[Metric]:
     yield metric.figure("dp_rms", row["rms_dp_pct"] / 100, origin)
 
 
-def _reference(weights: Weights, origin: str) -> str:
-    from grid.results.imports.record import Origin, artifact_id
-
-    return f"{artifact_id(weights, Origin(origin))}@llama.cpp"
+def _reference(weights: ImportedWeights, origin: str) -> str:
+    return f"{artifact_id(weights, FigureOrigin(origin))}@llama.cpp"
 
 
-def _gguf(about: Object, models: Object, row: Object) -> Weights:
+def _gguf(about: JsonObject, models: JsonObject, row: JsonObject) -> ImportedWeights:
     model = models[about["model"]]
     head, _, tail = row["quant"].partition("_")
     quant = f"{head}_{tail}".strip("_").upper()
     matrix = row.get("imatrix")
     size = round(row["size_gib"] * GIB)
-    return Weights(
+    return ImportedWeights(
         model=about["model"],
         family=model["family"],
         quant=quant,
@@ -96,12 +102,12 @@ def _gguf(about: Object, models: Object, row: Object) -> Weights:
     )
 
 
-def _shape(model: Object) -> dict[str, Any]:
+def _shape(model: JsonObject) -> dict[str, Any]:
     layers = (LayerState(model["key"], model["value"]),) * model["layers"]
     return {"context_length": model.get("context_length"), "layers": layers}
 
 
-def gguf_speed(about: Object, models: Object) -> Iterator[Record]:
+def gguf_speed(about: JsonObject, models: JsonObject) -> Iterator[ImportedAttempt]:
     """Rates of GGUF quants on one machine, mean and sd as llama-bench prints them."""
     for row in about["rows"]:
         for kind, tokens in (("prefill", about["prompt"]), ("decode", about["generate"])):
@@ -117,25 +123,22 @@ def gguf_speed(about: Object, models: Object) -> Iterator[Record]:
 
 
 def _speed(
-    weights: Weights,
+    weights: ImportedWeights,
     kind: str,
-    asked: tuple[int, int],
+    tokens_and_depth: tuple[int, int],
     rate: tuple[float, float | None],
-    about: Object,
+    about: JsonObject,
     *,
     hardware: str,
     device: str,
     backend: str = "llama.cpp",
     environment: Mapping[str, str] | None = None,
-) -> Record:
+) -> ImportedAttempt:
     """`asked` is tokens and depth, `rate` the mean in token/s and its sd."""
-    tokens, depth = asked
-    label = f"{'pp' if kind == 'prefill' else 'tg'}{tokens}" + (f" @ d{depth}" if depth else "")
-    return Record(
+    tokens, depth = tokens_and_depth
+    return ImportedAttempt(
         weights=weights,
-        measure=kind,
-        label=label,
-        workload={"tokens": tokens, "depth": depth, "repetitions": None},
+        **speed_run(kind, tokens, depth),
         backend=backend,
         hardware=hardware,
         device_kind=device,
@@ -144,7 +147,7 @@ def _speed(
     )
 
 
-def chips(about: Object, models: Object) -> Iterator[Record]:
+def chips(about: JsonObject, models: JsonObject) -> Iterator[ImportedAttempt]:
     """Rates of one model at three quants, chip by chip, with each chip's memory bandwidth."""
     for row in about["rows"]:
         for quant, size in about["size_gib"].items():
@@ -168,12 +171,12 @@ def chips(about: Object, models: Object) -> Iterator[Record]:
                     )
 
 
-def mlx(about: Object, models: Object) -> Iterator[Record]:
+def mlx(about: JsonObject, models: JsonObject) -> Iterator[ImportedAttempt]:
     """MMLU-Pro, rates after and into a prompt, and peak memory, of MLX quants."""
     source, prompt = about["source"], about["prompt_tokens"]
     for row in about["rows"]:
         model, bits = models[row["model"]], about["bits_per_weight"][row["format"]]
-        weights = Weights(
+        weights = ImportedWeights(
             model=row["model"],
             family=model["family"],
             quant="BF16" if row["format"] == "bf16" else row["format"],
@@ -185,14 +188,14 @@ def mlx(about: Object, models: Object) -> Iterator[Record]:
             **_shape(model),
         )
         where: dict[str, Any] = {"hardware": about["hardware"], "device": "metal"}
-        said = {"artifact_bytes": about["sizes"]}
+        environment = {"artifact_bytes": about["sizes"]}
         yield _speed(
             weights, "prefill", (prompt, 0), (row["prefill_tps"], None), about,
-            backend="mlx-lm", environment=said, **where,
+            backend="mlx-lm", environment=environment, **where,
         )  # fmt: skip
         yield _speed(
             weights, "decode", (about["generate"], prompt), (row["decode_tps"], None), about,
-            backend="mlx-lm", environment=said, **where,
+            backend="mlx-lm", environment=environment, **where,
         )  # fmt: skip
         yield _memory(weights, about, "mlx-lm", row["peak_gb"], "peak_unified_bytes", prompt)
         accuracy = metric.accuracy(
@@ -201,11 +204,11 @@ def mlx(about: Object, models: Object) -> Iterator[Record]:
         yield _tasks(weights, about, "mlx-lm", ("recall", "MMLU-Pro"), accuracy)
 
 
-def methods(about: Object, models: Object) -> Iterator[Record]:
+def methods(about: JsonObject, models: JsonObject) -> Iterator[ImportedAttempt]:
     """Quantization methods of one model on one card: rate, peak memory and a mean of 4 tasks."""
     model = models[about["model"]]
     for row in about["rows"]:
-        weights = Weights(
+        weights = ImportedWeights(
             model=about["model"],
             family=model["family"],
             quant="BF16" if row["method"] == "bf16" else row["method"],
@@ -231,13 +234,16 @@ def methods(about: Object, models: Object) -> Iterator[Record]:
 
 
 def _memory(
-    weights: Weights, about: Object, backend: str, peak_gb: float, name: str, context: int
-) -> Record:
-    return Record(
+    weights: ImportedWeights,
+    about: JsonObject,
+    backend: str,
+    peak_gb: float,
+    name: str,
+    context: int,
+) -> ImportedAttempt:
+    return ImportedAttempt(
         weights=weights,
-        measure="memory",
-        label=f"memory c{context}",
-        workload={"context": context},
+        **memory_run(context),
         backend=backend,
         hardware=about["hardware"],
         device_kind=about["device"],
@@ -246,18 +252,16 @@ def _memory(
 
 
 def _tasks(
-    weights: Weights,
-    about: Object,
+    weights: ImportedWeights,
+    about: JsonObject,
     backend: str,
-    asked: tuple[str, str],
+    class_and_tasks: tuple[str, str],
     metrics: tuple[Metric, ...],
-) -> Record:
-    task_class, tasks = asked
-    return Record(
+) -> ImportedAttempt:
+    task_class, tasks = class_and_tasks
+    return ImportedAttempt(
         weights=weights,
-        measure="tasks",
-        label=f"task {task_class} ({tasks})",
-        workload={"task_class": task_class, "source": tasks, "items_sha256": "", "limit": 0},
+        **task_run(task_class, tasks),
         backend=backend,
         hardware=about["hardware"],
         device_kind=about["device"],
@@ -266,11 +270,11 @@ def _tasks(
     )
 
 
-def _said(row: Object, *names: str) -> dict[str, str]:
+def _stated(row: JsonObject, *names: str) -> dict[str, str]:
     return {name: str(row[name]) for name in names if row.get(name) is not None}
 
 
-TABLES: dict[str, Callable[[Object, Object], Iterator[Record]]] = {
+TABLES: dict[str, Callable[[JsonObject, JsonObject], Iterator[ImportedAttempt]]] = {
     "llama2-7b-speed-by-chip": chips,
     "llama3-8b-gguf-quality": quality,
     "llama3.1-8b-gguf-speed": gguf_speed,

@@ -12,31 +12,27 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from grid.errors import InputError, did_you_mean
 from grid.models.identity import digest
-from grid.results.imports.imported import Imported, imported
+from grid.results.imports.attempt import FigureOrigin, ImportedReport, import_report
 from grid.results.imports.publication_tables import TABLES
-from grid.results.imports.record import Origin
 from grid.results.rows import Rows
+
+PUBLISHED_FOLDER = Path(__file__).parent / "published"
+"""The bundled tables, a JSON file each, and `models.json` with the shapes of their models."""
 
 _LAYOUT = 1
 """Raised where the same facts become other rows, so that the demonstration store is made anew."""
 
 
 @dataclass(frozen=True)
-class Publication:
-    """One published table. `rows` are those of the four tables of a store."""
+class Publication(ImportedReport):
+    """One published table: its rows, who measured them, and its title."""
 
-    name: str
     title: str
-    source: str
-    licence: str
-    rows: Rows
-    imported: Imported
 
 
 def published() -> tuple[Publication, ...]:
@@ -53,19 +49,19 @@ def publication(name: str) -> Publication:
 
 @cache
 def facts(name: str) -> Mapping[str, Any]:
-    """A bundled table as it is written in `grid/published`: source, licence, rows and so on."""
-    file = resources.files(__package__) / "published" / f"{name}.json"
-    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return found
+    """A bundled table as it is written in its file: source, licence, rows and so on."""
+    file = PUBLISHED_FOLDER / f"{name}.json"
+    table: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return table
 
 
 @cache
 def _publication(name: str) -> Publication:
     about = facts(name)
-    origin = Origin(about["source"], about["licence"])
-    records = list(TABLES[name](about, facts("models")))
-    found = imported(records, about.get("left_out", ()), origin, name, json.dumps(about))
-    return Publication(name, about["title"], origin.name, origin.licence, found.rows, found)
+    origin = FigureOrigin(about["source"], about["licence"])
+    attempts = TABLES[name](about, facts("models"))
+    report = import_report(attempts, about.get("left_out", ()), origin, name, json.dumps(about))
+    return Publication(**vars(report), title=about["title"])
 
 
 def published_store() -> str:
@@ -75,8 +71,7 @@ def published_store() -> str:
     from grid.results.location import one_line
     from grid.results.schema import SCHEMA_VERSION
 
-    known = [publication.imported.rows for publication in published()]
-    ids = [[row["attempt_id"] for row in rows["attempts"]] for rows in known]
+    ids = [[row["attempt_id"] for row in table.rows["attempts"]] for table in published()]
     version = digest("published", _LAYOUT, SCHEMA_VERSION, ids)
     folder = cache_dir() / "published" / version
     if not folder.is_dir():
@@ -91,12 +86,12 @@ def _make(folder: Path) -> None:
     """Whole or not at all: two processes may do it at once, and one of them wins."""
     from grid.results.imports.writing import tables
     from grid.results.location import Location
-    from grid.results.rows import merge
+    from grid.results.rows import append_rows
     from grid.results.store import write_tables
 
     together: Rows = {}
     for publication in published():
-        merge(together, publication.rows)
+        append_rows(together, publication.rows)
     part = folder.with_name(f".{folder.name}.{os.getpid()}")
     try:
         part.mkdir(parents=True, exist_ok=True)

@@ -4,20 +4,26 @@ Every function returns an `Interval` (or a small record) and says its method; ra
 dropped or altered.
 """
 
-from grid.results.statistics.classes import above_chance, capability, composite, gains, retained
+from grid.results.statistics.classes import (
+    capability,
+    composite,
+    gains,
+    is_above_chance,
+    retained_share,
+)
 from grid.results.statistics.divergence import dp_table, kld_table, ln_ppl_ratio, same_top
 from grid.results.statistics.interval import Interval
 from grid.results.statistics.quantiles import median_interval, quantile_interval
 from grid.results.statistics.rates import rate_interval, rate_ratio, time_interval
 from grid.results.statistics.scores import (
     PairedTest,
-    holm,
-    mcnemar,
-    paired_chunks,
-    paired_items,
+    holm_correction,
+    mcnemar_test,
+    paired_chunk_test,
+    paired_item_test,
     score_mean,
-    sign_flips,
-    wilson,
+    sign_flip_test,
+    wilson_interval,
 )
 from grid.results.statistics.text import bits_per_byte, chunk_mean, perplexity
 from grid.results.statistics.trend import Drift, drift, outliers
@@ -26,7 +32,6 @@ __all__ = [
     "Drift",
     "Interval",
     "PairedTest",
-    "above_chance",
     "bits_per_byte",
     "capability",
     "chunk_mean",
@@ -34,22 +39,23 @@ __all__ = [
     "dp_table",
     "drift",
     "gains",
-    "holm",
+    "holm_correction",
+    "is_above_chance",
     "kld_table",
     "ln_ppl_ratio",
-    "mcnemar",
+    "mcnemar_test",
     "median_interval",
     "outliers",
-    "paired_chunks",
-    "paired_items",
+    "paired_chunk_test",
+    "paired_item_test",
     "perplexity",
     "quantile_interval",
     "rate_interval",
     "rate_ratio",
-    "retained",
+    "retained_share",
     "same_top",
     "score_mean",
-    "sign_flips",
+    "sign_flip_test",
     "time_interval",
-    "wilson",
+    "wilson_interval",
 ]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from grid.results.statistics.interval import Floats, Interval, checked
+from grid.results.statistics.interval import Floats, Interval, require_finite
 from grid.results.statistics.resample import DRAWS, SEED, mean_bounds
 from grid.results.statistics.scores import score_mean
 
@@ -28,7 +28,7 @@ def gains(scores: npt.ArrayLike, chances: npt.ArrayLike) -> Floats:
 
     Raises ValueError where guessing alone would always be right.
     """
-    score, chance = checked(scores, "scores"), checked(chances, "chances")
+    score, chance = require_finite(scores, "scores"), require_finite(chances, "chances")
     if score.shape != chance.shape:
         raise ValueError(f"{score.shape} scores with {chance.shape} chances")
     if (chance >= 1).any():
@@ -42,7 +42,7 @@ def capability(scores: npt.ArrayLike, chances: npt.ArrayLike) -> Interval:
     Where all items have one chance and 0/1 scores, the interval is Wilson's, carried over; else
     that of `mean_bounds` over items.
     """
-    values, chance = gains(scores, chances), checked(chances, "chances")
+    values, chance = gains(scores, chances), require_finite(chances, "chances")
     n = len(values)
     error = float(values.std(ddof=1)) / n**0.5 if n > 1 else None
     if (chance == chance[0]).all():
@@ -72,35 +72,35 @@ def composite(classes: Mapping[str, Interval], weights: Mapping[str, float]) -> 
     total = sum(used.values())
     parts = [(weight / total, classes[name]) for name, weight in sorted(used.items())]
     value = sum(weight * part.value for weight, part in parts)
-    low = _mover([(w, part.value, part.low) for w, part in parts])
-    high = _mover([(w, part.value, part.high) for w, part in parts])
+    low = _mover_distance([(w, part.value, part.low) for w, part in parts])
+    high = _mover_distance([(w, part.value, part.high) for w, part in parts])
     return Interval(
         value,
         None if low is None else value - low,
         None if high is None else value + high,
-        _mover([(w, 0.0, part.sd) for w, part in parts]),
+        _mover_distance([(w, 0.0, part.sd) for w, part in parts]),
         sum(part.n for _, part in parts),
         "weighted mean of classes; MOVER",
     )
 
 
-def _mover(parts: list[tuple[float, float, float | None]]) -> float | None:
+def _mover_distance(parts: list[tuple[float, float, float | None]]) -> float | None:
     """sqrt(sum of (weight * (limit - value))^2), None where a limit is."""
     squares = [(w * (limit - value)) ** 2 for w, value, limit in parts if limit is not None]
     return sum(squares) ** 0.5 if len(squares) == len(parts) else None
 
 
-def retained(gain: npt.ArrayLike, gain_16bit: npt.ArrayLike) -> Interval | None:
+def retained_share(gain: npt.ArrayLike, gain_16bit: npt.ArrayLike) -> Interval | None:
     """(score - chance) / (16-bit score - chance) from the gains of the same items [n].
 
     None where the 16-bit mean is less than 2 SE above chance: a share of nothing. The interval is
     that of a Bayesian bootstrap of items, both runs together, with `PRIOR_ITEMS` more that each
     answers by itself.
     """
-    mine, whole = checked(gain, "gains"), checked(gain_16bit, "gains")
+    mine, whole = require_finite(gain, "gains"), require_finite(gain_16bit, "gains")
     if mine.shape != whole.shape:
         raise ValueError(f"{mine.shape} gains against {whole.shape}: not of the same items")
-    if not above_chance(whole):
+    if not is_above_chance(whole):
         return None
     sums = _weighted_sums(np.column_stack([mine, whole]))
     above = sums[:, 1] > 0
@@ -127,9 +127,9 @@ def _weighted_sums(values: Floats) -> Floats:
     return total
 
 
-def above_chance(gain: npt.ArrayLike) -> bool:
+def is_above_chance(gain: npt.ArrayLike) -> bool:
     """True where the mean gain is at least 2 SE above 0; one item never is."""
-    values = checked(gain, "gains")
+    values = require_finite(gain, "gains")
     if len(values) < 2:
         return False
     error = float(values.std(ddof=1)) / len(values) ** 0.5

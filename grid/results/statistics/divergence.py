@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from grid.results.statistics.interval import Floats, Interval
 from grid.results.statistics.resample import multiplicities
-from grid.results.statistics.scores import wilson
-from grid.results.statistics.text import as_chunks, chunk_mean, transformed
+from grid.results.statistics.scores import wilson_interval
+from grid.results.statistics.text import as_chunks, chunk_mean, transform_interval
 
 KLD_QUANTILES = {"median": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 DP_QUANTILES = {
@@ -56,7 +56,7 @@ def same_top(agreements: npt.ArrayLike) -> Interval:
     if share.low is None or share.high is None:
         return share
     if share.low == share.high:
-        over_tokens = wilson(float(chunks.sum()), chunks.size)
+        over_tokens = wilson_interval(float(chunks.sum()), chunks.size)
         return replace(over_tokens, sd=share.sd)
     return replace(share, low=max(0.0, share.low), high=min(1.0, share.high))
 
@@ -78,7 +78,7 @@ def _rms(chunks: Floats) -> Interval:
     square = chunk_mean(chunks**2)
     value = float(np.sqrt(square.value))
     error = square.sd / (2 * value) if square.sd is not None and value > 0 else None
-    root = transformed(square, lambda x: float(np.sqrt(max(0.0, x))), value, error, "")
+    root = transform_interval(square, lambda x: float(np.sqrt(max(0.0, x))), value, error, "")
     return replace(root, method="root of " + square.method)
 
 
@@ -87,12 +87,12 @@ def _extremes(chunks: Floats) -> dict[str, Interval]:
     return {name: Interval(end, n=chunks.size, method=name) for name, end in ends.items()}
 
 
-def _quantiles(chunks: Floats, wanted: dict[str, float]) -> dict[str, Interval]:
+def _quantiles(chunks: Floats, quantiles: dict[str, float]) -> dict[str, Interval]:
     """Quantiles over all tokens; intervals by resampling whole chunks, percentile method."""
-    values = np.quantile(chunks, list(wanted.values()))
-    bounds = _quantile_bounds(chunks, list(wanted.values()))
+    values = np.quantile(chunks, list(quantiles.values()))
+    bounds = _quantile_bounds(chunks, list(quantiles.values()))
     table = {}
-    for (name, q), value, (low, high) in zip(wanted.items(), values, bounds, strict=True):
+    for (name, q), value, (low, high) in zip(quantiles.items(), values, bounds, strict=True):
         inner = len(chunks) > 1 and WITH_INTERVAL[0] <= q <= WITH_INTERVAL[1]
         table[name] = Interval(
             float(value),
@@ -104,12 +104,12 @@ def _quantiles(chunks: Floats, wanted: dict[str, float]) -> dict[str, Interval]:
     return table
 
 
-def _quantile_bounds(chunks: Floats, wanted: list[float]) -> Floats:
+def _quantile_bounds(chunks: Floats, quantiles: list[float]) -> Floats:
     """[quantiles, 2]. The tokens are sorted once; a resample only changes how often each counts."""
     order = np.argsort(chunks, axis=None)
     values = chunks.ravel()[order]
     counts = multiplicities(len(chunks), QUANTILE_DRAWS)
     total = np.cumsum(counts[:, order // chunks.shape[1]], axis=1, dtype=np.int32)
-    ranks = np.ceil(np.array(wanted) * chunks.size).clip(1)
+    ranks = np.ceil(np.array(quantiles) * chunks.size).clip(1)
     at = np.array([np.searchsorted(row, ranks) for row in total])
     return np.asarray(np.quantile(values[at], [0.025, 0.975], axis=0).T)

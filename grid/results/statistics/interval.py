@@ -29,7 +29,7 @@ class Interval:
     method: str = ""
 
 
-def checked(values: npt.ArrayLike, what: str) -> Floats:
+def require_finite(values: npt.ArrayLike, what: str) -> Floats:
     """The values as float64. Raises ValueError where there are none or one is not finite."""
     array = np.asarray(values, dtype=np.float64)
     if array.size == 0:

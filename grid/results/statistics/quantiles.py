@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from grid.results.statistics.interval import LEVEL, Interval, checked
+from grid.results.statistics.interval import LEVEL, Interval, require_finite
 
 
 def quantile_interval(samples: npt.ArrayLike, q: float) -> Interval:
@@ -18,7 +18,7 @@ def quantile_interval(samples: npt.ArrayLike, q: float) -> Interval:
     """
     if not 0 < q < 1:
         raise ValueError(f"a quantile lies between 0 and 1, not at {q:g}")
-    values = np.sort(checked(samples, "samples"))
+    values = np.sort(require_finite(samples, "samples"))
     lower, upper = _ranks(len(values), q)
     value = float(np.quantile(values, q))
     return Interval(

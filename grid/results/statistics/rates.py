@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from grid.results.statistics.interval import Floats, Interval, checked, t_quantile
+from grid.results.statistics.interval import Floats, Interval, require_finite, t_quantile
 from grid.results.statistics.resample import percentile_bounds, student_bounds
 
 MANY = 20
@@ -38,13 +38,13 @@ def rate_ratio(rates: npt.ArrayLike, base: npt.ArrayLike) -> Interval:
     The two were measured apart: Welch's t on logs, no interval from a single repetition. Raises
     ValueError for a rate that is not positive.
     """
-    mine, other = _positive(rates, "rates"), _positive(base, "rates")
-    value = float(mine.mean() / other.mean())
-    n = min(len(mine), len(other))
+    mine, theirs = _positive(rates, "rates"), _positive(base, "rates")
+    value = float(mine.mean() / theirs.mean())
+    n = min(len(mine), len(theirs))
     if n == 1:
         return Interval(value, n=n, method="ratio of means; no interval from one repetition")
-    a, b = np.log(mine), np.log(other)
-    parts = np.array([one.var(ddof=1) / len(one) for one in (a, b)])
+    a, b = np.log(mine), np.log(theirs)
+    parts = np.array([logs.var(ddof=1) / len(logs) for logs in (a, b)])
     centre, total = float(a.mean() - b.mean()), float(parts.sum())
     half = 0.0
     if total > 0:
@@ -56,8 +56,8 @@ def rate_ratio(rates: npt.ArrayLike, base: npt.ArrayLike) -> Interval:
     )
 
 
-def _positive(given: npt.ArrayLike, what: str) -> Floats:
-    values = checked(given, what)
+def _positive(numbers: npt.ArrayLike, what: str) -> Floats:
+    values = require_finite(numbers, what)
     if (values <= 0).any():
         raise ValueError(f"{what} must be positive, the smallest is {values.min():g}")
     return values

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from grid.results.statistics.interval import Floats, checked, t_quantile
+from grid.results.statistics.interval import Floats, require_finite, t_quantile
 
 DRAWS = 2000
 """Resamples per interval."""
@@ -34,7 +34,7 @@ def multiplicities(n: int, draws: int = DRAWS, seed: int = SEED) -> npt.NDArray[
 
 def mean_bounds(units: npt.ArrayLike) -> tuple[Bounds | None, str]:
     """95 % interval of the mean of independent units [n], and the method's name; None for n = 1."""
-    values = checked(units, "units")
+    values = require_finite(units, "units")
     if len(values) == 1:
         return None, "no interval from one unit"
     if len(values) < FEW:

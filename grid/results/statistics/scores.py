@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from grid.results.statistics.interval import Floats, Interval, checked, z_quantile
+from grid.results.statistics.interval import Floats, Interval, require_finite, z_quantile
 from grid.results.statistics.resample import SEED, mean_bounds
 from grid.results.statistics.text import as_chunks
 
@@ -43,18 +43,18 @@ def score_mean(scores: npt.ArrayLike) -> Interval:
 
     Scores of 0 and 1 get Wilson's interval, others that of `mean_bounds`.
     """
-    values = checked(scores, "scores")
+    values = require_finite(scores, "scores")
     n = len(values)
     error = float(values.std(ddof=1)) / n**0.5 if n > 1 else None
     if np.isin(values, (0.0, 1.0)).all():
-        share = wilson(float(values.sum()), n)
+        share = wilson_interval(float(values.sum()), n)
         return Interval(share.value, share.low, share.high, error, n, "mean, stderr; Wilson")
     bounds, method = mean_bounds(values)
     low, high = bounds or (None, None)
     return Interval(float(values.mean()), low, high, error, n, f"mean, stderr; {method}")
 
 
-def wilson(successes: float, n: int) -> Interval:
+def wilson_interval(successes: float, n: int) -> Interval:
     """Wilson's score interval (1927) of a share: never outside [0, 1], never a point."""
     if n < 1 or not 0 <= successes <= n:
         raise ValueError(f"{successes:g} successes of {n} is not a share")
@@ -67,7 +67,7 @@ def wilson(successes: float, n: int) -> Interval:
     return Interval(share, low, high, n=n, method="share; Wilson")
 
 
-def mcnemar(first: npt.ArrayLike, second: npt.ArrayLike) -> PairedTest:
+def mcnemar_test(first: npt.ArrayLike, second: npt.ArrayLike) -> PairedTest:
     """Exact McNemar test of 0/1 scores over the same items [n]: a fair coin over the discordant
     items (McNemar 1947). The interval of the difference is that of `paired_items`."""
     from scipy.special import bdtr
@@ -83,35 +83,35 @@ def mcnemar(first: npt.ArrayLike, second: npt.ArrayLike) -> PairedTest:
     return PairedTest(float((a - b).mean()), low, high, p_value, len(a), "exact McNemar")
 
 
-def paired_items(first: npt.ArrayLike, second: npt.ArrayLike) -> PairedTest:
+def paired_item_test(first: npt.ArrayLike, second: npt.ArrayLike) -> PairedTest:
     """Mean difference of scores over the same items [n], sign-flip test and interval."""
     a, b = _pair(first, second)
-    return _sign_flips(a - b)
+    return _sign_flip_test(a - b)
 
 
-def paired_chunks(first: npt.ArrayLike, second: npt.ArrayLike) -> PairedTest:
+def paired_chunk_test(first: npt.ArrayLike, second: npt.ArrayLike) -> PairedTest:
     """Mean difference over the same chunks, both [chunks, tokens]: a chunk is one observation."""
     a, b = as_chunks(first), as_chunks(second)
     a, b = _pair(a.mean(axis=1), b.mean(axis=1))
-    return _sign_flips(a - b)
+    return _sign_flip_test(a - b)
 
 
 def _pair(first: npt.ArrayLike, second: npt.ArrayLike) -> tuple[Floats, Floats]:
-    a, b = checked(first, "scores"), checked(second, "scores")
+    a, b = require_finite(first, "scores"), require_finite(second, "scores")
     if a.shape != b.shape:
         raise ValueError(f"{a.shape} scores against {b.shape}: they are not of the same items")
     return a, b
 
 
-def _sign_flips(differences: Floats) -> PairedTest:
-    p_value, name = _flipped(differences)
+def _sign_flip_test(differences: Floats) -> PairedTest:
+    p_value, name = _sign_flip_p(differences)
     bounds, method = mean_bounds(differences)
     low, high = bounds or (None, None)
     value = float(differences.mean())
     return PairedTest(value, low, high, p_value, len(differences), f"{name}; {method}")
 
 
-def sign_flips(differences: npt.ArrayLike) -> tuple[float, str]:
+def sign_flip_test(differences: npt.ArrayLike) -> tuple[float, str]:
     """Two-sided p of paired differences [n] whose sum is 0 in expectation, and the test's name.
 
     Pairs without a difference decide nothing; where all others differ by as much, flipping signs is
@@ -119,54 +119,54 @@ def sign_flips(differences: npt.ArrayLike) -> tuple[float, str]:
     """
     from scipy.special import bdtr
 
-    given = checked(differences, "differences")
-    sizes = np.abs(given[given != 0])
+    pairs = require_finite(differences, "differences")
+    sizes = np.abs(pairs[pairs != 0])
     n = sizes.size
     if n and np.ptp(sizes) > 1e-9 * sizes.max():
-        return _flipped(given)
-    wins = int((given > 0).sum())
+        return _sign_flip_p(pairs)
+    wins = int((pairs > 0).sum())
     p_value = min(1.0, 2 * float(bdtr(min(wins, n - wins), n, 0.5))) if n else 1.0
     return p_value, "exact McNemar"
 
 
-def _flipped(differences: Floats) -> tuple[float, str]:
+def _sign_flip_p(differences: Floats) -> tuple[float, str]:
     """Under no difference each sign is a fair coin: the share of patterns as extreme as seen.
 
     Drawn patterns count the one seen among them (Phipson and Smyth 2010): never 0, and never less
     than one of `FLIPS`. Where Hoeffding's bound on the share of all patterns (1963) is less than
     what was drawn it stands instead, so that a table of many tests does not hide the clear ones.
     """
-    given = differences[differences != 0]
-    seen = abs(float(given.sum()))
-    least = seen - 1e-9 * float(np.abs(given).sum())
-    if given.size <= ALL_FLIPS:
-        signs = 2 * ((np.arange(2**given.size)[:, None] >> np.arange(given.size)) & 1) - 1
-        return float((np.abs(signs @ given) >= least).mean()), "all sign flips"
-    share = (1 + _drawn_beyond(given, least)) / FLIPS
-    bound = 2 * math.exp(-min(seen**2 / (2 * float(given @ given)), _MOST_EXPONENT))
+    nonzero = differences[differences != 0]
+    observed = abs(float(nonzero.sum()))
+    least = observed - 1e-9 * float(np.abs(nonzero).sum())
+    if nonzero.size <= ALL_FLIPS:
+        signs = 2 * ((np.arange(2**nonzero.size)[:, None] >> np.arange(nonzero.size)) & 1) - 1
+        return float((np.abs(signs @ nonzero) >= least).mean()), "all sign flips"
+    share = (1 + _count_extreme_draws(nonzero, least)) / FLIPS
+    bound = 2 * math.exp(-min(observed**2 / (2 * float(nonzero @ nonzero)), _MOST_EXPONENT))
     if bound < share:
         return bound, "sign flips, Hoeffding's bound"
     return share, f"{FLIPS} sign flips"
 
 
-def _drawn_beyond(given: Floats, least: float) -> int:
+def _count_extreme_draws(nonzero: Floats, least: float) -> int:
     """How many of `FLIPS` - 1 drawn sign patterns of differences [n] have a sum of at least
     `least`, up or down."""
-    rng = np.random.default_rng([SEED, given.size])
-    found = 0
+    rng = np.random.default_rng([SEED, nonzero.size])
+    extreme = 0
     for first in range(0, FLIPS - 1, BLOCK):
         rows = min(BLOCK, FLIPS - 1 - first)
-        signs = 2 * rng.integers(0, 2, (rows, given.size), dtype=np.int8) - 1
-        found += int((np.abs(signs @ given) >= least).sum())
-    return found
+        signs = 2 * rng.integers(0, 2, (rows, nonzero.size), dtype=np.int8) - 1
+        extreme += int((np.abs(signs @ nonzero) >= least).sum())
+    return extreme
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
+def holm_correction(p_values: Sequence[float]) -> list[float]:
     """p-values corrected for being several (Holm 1979): each below 5 % is so with an error rate of
     5 % over all of them together."""
     order = sorted(range(len(p_values)), key=lambda i: p_values[i])
-    found, least = [0.0] * len(p_values), 0.0
+    corrected, least = [0.0] * len(p_values), 0.0
     for rank, i in enumerate(order):
         least = max(least, min(1.0, (len(p_values) - rank) * p_values[i]))
-        found[i] = least
-    return found
+        corrected[i] = least
+    return corrected

@@ -8,13 +8,13 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from grid.results.statistics.interval import Floats, Interval, checked
+from grid.results.statistics.interval import Floats, Interval, require_finite
 from grid.results.statistics.resample import mean_bounds
 
 
 def as_chunks(values: npt.ArrayLike, what: str = "values") -> Floats:
     """The values as [chunks, tokens]. Raises ValueError on another shape."""
-    array = checked(values, what)
+    array = require_finite(values, what)
     if array.ndim != 2:
         raise ValueError(f"{what} must be [chunks, tokens], not of {array.ndim} dimensions")
     return array
@@ -43,7 +43,7 @@ def perplexity(nll: npt.ArrayLike) -> Interval:
     mean = chunk_mean(nll, "nll")
     value = math.exp(mean.value)
     error = None if mean.sd is None else value * mean.sd
-    return transformed(mean, math.exp, value, error, "exp of " + mean.method)
+    return transform_interval(mean, math.exp, value, error, "exp of " + mean.method)
 
 
 def bits_per_byte(nll: npt.ArrayLike, scored_bytes: float) -> Interval:
@@ -57,10 +57,10 @@ def bits_per_byte(nll: npt.ArrayLike, scored_bytes: float) -> Interval:
     scale = mean.n / (math.log(2) * scored_bytes)
     error = None if mean.sd is None else scale * mean.sd
     method = "sum(nll) / (ln 2 * bytes); " + mean.method
-    return transformed(mean, lambda x: scale * x, scale * mean.value, error, method)
+    return transform_interval(mean, lambda x: scale * x, scale * mean.value, error, method)
 
 
-def transformed(
+def transform_interval(
     interval: Interval,
     function: Callable[[float], float],
     value: float,

@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from grid.results.statistics.interval import Floats, checked
+from grid.results.statistics.interval import Floats, require_finite
 
 SIGNIFICANT = 0.05
 NOTABLE_CHANGE = 0.02
@@ -38,7 +38,7 @@ def drift(rates: npt.ArrayLike) -> Drift | None:
     Flagged where p < 0.05 and the Theil-Sen slope amounts to 2 % of the median or more from first
     to last. None below 5 repetitions, which cannot show a trend.
     """
-    values = checked(rates, "rates")
+    values = require_finite(rates, "rates")
     if len(values) < FEWEST:
         return None
     slopes = [(values[j] - values[i]) / (j - i) for i, j in combinations(range(len(values)), 2)]
@@ -79,7 +79,7 @@ def outliers(rates: npt.ArrayLike) -> npt.NDArray[np.bool_]:
     The share keeps samples of very even repetitions, whose MAD is next to nothing, from being
     flagged for differences nobody would care about.
     """
-    values = checked(rates, "rates")
+    values = require_finite(rates, "rates")
     median = float(np.median(values))
     distance = np.abs(values - median)
     robust = 1.4826 * float(np.median(distance))

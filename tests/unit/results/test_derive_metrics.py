@@ -36,44 +36,44 @@ def test_every_metric_has_a_unit_and_a_definition_of_one_line():
 
 def test_memory_scalars_stand_as_observed_and_absent_ones_give_no_metric():
     scalars = {"load_s": 1.5, "peak_rss_bytes": 4096.0, "compute_buffer_bytes": 1.0}
-    found = by_name("memory", Memory(context=64), measured(scalars=scalars))
-    assert {name: metric.value for name, metric in found.items()} == {
+    metrics = by_name("memory", Memory(context=64), measured(scalars=scalars))
+    assert {name: metric.value for name, metric in metrics.items()} == {
         "load_s": 1.5,
         "peak_rss_bytes": 4096.0,
     }
-    assert found["peak_rss_bytes"].unit == "B"
+    assert metrics["peak_rss_bytes"].unit == "B"
 
 
 def test_prefill_rate_is_tokens_over_seconds_whatever_the_depth():
     seconds = Series("prefill_s", "s", (0.5, 0.25))
-    found = by_name("prefill", Prefill(tokens=512, depth=512), measured(seconds))
-    assert found["prefill_tps"].value == (1024 + 2048) / 2
-    assert found["prefill_tps"].unit == "token/s"
-    assert found["prefill_tps_median"].value == 1536
+    metrics = by_name("prefill", Prefill(tokens=512, depth=512), measured(seconds))
+    assert metrics["prefill_tps"].value == (1024 + 2048) / 2
+    assert metrics["prefill_tps"].unit == "token/s"
+    assert metrics["prefill_tps_median"].value == 1536
 
 
 def test_decode_tells_drift_and_outliers_and_drops_nothing():
     seconds = Series("decode_s", "s", (1.0, 1.1, 1.2, 1.3, 1.4))
-    found = by_name("decode", Decode(tokens=128), measured(seconds))
-    assert found["drift"].value == 1.0
-    assert found["drift_change"].value < -0.2
-    assert found["outliers"].value == 0.0
-    assert found["decode_tps"].n == 5
+    metrics = by_name("decode", Decode(tokens=128), measured(seconds))
+    assert metrics["drift"].value == 1.0
+    assert metrics["drift_change"].value < -0.2
+    assert metrics["outliers"].value == 0.0
+    assert metrics["decode_tps"].n == 5
 
 
 def test_too_few_repetitions_for_a_trend_have_no_drift_metric():
-    found = by_name("decode", Decode(tokens=8), measured(Series("decode_s", "s", (1.0, 1.1))))
-    assert "drift" not in found
+    metrics = by_name("decode", Decode(tokens=8), measured(Series("decode_s", "s", (1.0, 1.1))))
+    assert "drift" not in metrics
 
 
 def test_a_repetition_without_duration_has_no_rate():
-    found = by_name("decode", Decode(tokens=8), measured(Series("decode_s", "s", (0.0, 1.0))))
-    assert found["decode_tps"].value is None
-    assert found["decode_tps"].method == "a repetition took no measurable time"
+    metrics = by_name("decode", Decode(tokens=8), measured(Series("decode_s", "s", (0.0, 1.0))))
+    assert metrics["decode_tps"].value is None
+    assert metrics["decode_tps"].method == "a repetition took no measurable time"
 
 
 def test_latency_gives_medians_and_percentiles_of_gaps():
-    found = by_name(
+    metrics = by_name(
         "latency",
         Latency(prompt=8, generate=3),
         measured(
@@ -82,25 +82,25 @@ def test_latency_gives_medians_and_percentiles_of_gaps():
             Series("itl_s", "s", tuple(i / 1000 for i in range(1, 102))),
         ),
     )
-    assert found["ttft_s"].value == 0.2
-    assert (found["tpot_s"].value, found["tpot_s"].low) == (0.01, None)
-    assert found["itl_p50_s"].value == pytest.approx(0.051)
-    assert found["itl_p90_s"].value == pytest.approx(0.091)
-    assert found["itl_p99_s"].high is None
-    assert "e2e_s" not in found
+    assert metrics["ttft_s"].value == 0.2
+    assert (metrics["tpot_s"].value, metrics["tpot_s"].low) == (0.01, None)
+    assert metrics["itl_p50_s"].value == pytest.approx(0.051)
+    assert metrics["itl_p90_s"].value == pytest.approx(0.091)
+    assert metrics["itl_p99_s"].high is None
+    assert "e2e_s" not in metrics
 
 
 def test_quality_without_a_reference_has_no_divergence():
     nll = Series("nll", "nat", (1.0, 3.0, 2.0, 2.0))
     scalars = {"chunks": 2.0, "scored_bytes": 8.0}
-    found = by_name("quality", QUALITY, measured(nll, scalars=scalars))
-    assert set(found) == {"perplexity", "nll_mean", "bits_per_byte"}
-    assert found["perplexity"].value == pytest.approx(math.exp(2))
-    assert found["bits_per_byte"].value == pytest.approx(1 / math.log(2))
+    metrics = by_name("quality", QUALITY, measured(nll, scalars=scalars))
+    assert set(metrics) == {"perplexity", "nll_mean", "bits_per_byte"}
+    assert metrics["perplexity"].value == pytest.approx(math.exp(2))
+    assert metrics["bits_per_byte"].value == pytest.approx(1 / math.log(2))
 
 
 def test_quality_with_a_reference_has_the_whole_table():
-    found = by_name(
+    metrics = by_name(
         "quality",
         QUALITY,
         measured(
@@ -118,11 +118,11 @@ def test_quality_with_a_reference_has_the_whole_table():
         ),
     )
     quality = {name for name, info in METRICS.items() if info.group == "quality"}
-    assert set(found) == quality
-    assert found["kld_mean"].value == pytest.approx(0.1)
-    assert found["ln_ppl_ratio"].value == pytest.approx(0.25)
-    assert found["same_top1"].value == 0.75
-    assert found["dp_rms"].value == pytest.approx(0.05)
+    assert set(metrics) == quality
+    assert metrics["kld_mean"].value == pytest.approx(0.1)
+    assert metrics["ln_ppl_ratio"].value == pytest.approx(0.25)
+    assert metrics["same_top1"].value == 0.75
+    assert metrics["dp_rms"].value == pytest.approx(0.05)
 
 
 def test_series_that_cannot_be_cut_into_the_chunks_are_refused():
@@ -140,10 +140,10 @@ def test_tasks_give_accuracy_chance_and_capability():
         for i in range(4)
     )  # fmt: skip
     workload = Tasks(task_class="math", source="s", items_sha256="x", limit=4)
-    found = by_name("tasks", workload, measured(items=items))
-    assert found["accuracy"].value == 0.75
-    assert found["chance"].value == 0.25
-    assert found["capability"].value == pytest.approx((0.75 - 0.25) / 0.75)
+    metrics = by_name("tasks", workload, measured(items=items))
+    assert metrics["accuracy"].value == 0.75
+    assert metrics["chance"].value == 0.25
+    assert metrics["capability"].value == pytest.approx((0.75 - 0.25) / 0.75)
 
 
 @pytest.mark.parametrize("status", ["error", "timeout", "oom", "unsupported", "skipped", "lost"])

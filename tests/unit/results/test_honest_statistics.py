@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from grid.analysis import Tables, Variant, frontier, posterior, retained_of, variants
+from grid.analysis import Tables, Variant, draw_posterior, frontier, retained_of, variants
 from grid.analysis.duels import bang, duels
 from grid.analysis.speeds import speeds
 from grid.results.schema import TABLES
@@ -55,10 +55,10 @@ def answers(rng: np.random.Generator, ability: np.ndarray, n: int, own: float) -
 def quants(rng: np.random.Generator, n: int, classes: Sequence[str]) -> Model:
     """A model at 16 bits and two quants that lose about 5 % and 30 %."""
     names = ("F16", "Q5_K_M", "Q2_K")
-    kept = np.array([[1.0, 1 - rng.exponential(0.05), 1 - rng.exponential(0.3)] for _ in classes])
+    shares = np.array([[1.0, 1 - rng.exponential(0.05), 1 - rng.exponential(0.3)] for _ in classes])
     ability = {
         name: rng.uniform(0.35, 0.95) * row.clip(0.1)
-        for name, row in zip(classes, kept, strict=True)
+        for name, row in zip(classes, shares, strict=True)
     }
     scores = {name: answers(rng, row, n, 0.1) for name, row in ability.items()}
     rates = rng.lognormal(3, 0.3, 3)
@@ -99,10 +99,10 @@ def store(models: Sequence[Model]) -> Tables:
             rows["metrics"].append({**ids, "name": "decode_tps", "unit": "token/s", **figures})
             seconds = (100 / run.rates).tolist()
             rows["samples"].append({**ids, "name": "decode_s", "unit": "s", "values": seconds})
-    made = {name: pa.Table.from_pylist(rows[name], schema=TABLES[name]) for name in rows}
+    tables = {name: pa.Table.from_pylist(rows[name], schema=TABLES[name]) for name in rows}
     height = len(items["item"])
     columns = [items.get(name) or [None] * height for name in TABLES["items"].names]
-    return Tables(**made, items=pa.table(columns, schema=TABLES["items"]))
+    return Tables(**tables, items=pa.table(columns, schema=TABLES["items"]))
 
 
 def _attempt(
@@ -113,17 +113,17 @@ def _attempt(
 ) -> dict[str, object]:
     name = f"a{len(rows['attempts']):06}"
     ids: dict[str, object] = {"attempt_id": name, "cell_id": name}
-    asked = json.dumps({"type": measure, **workload})
+    fields = json.dumps({"type": measure, **workload})
     empty = dict.fromkeys(TABLES["attempts"].names)
-    rows["attempts"].append({**empty, **ids, **facts, "measure": measure, "workload": asked})
+    rows["attempts"].append({**empty, **ids, **facts, "measure": measure, "workload": fields})
     return ids
 
 
 def by_model(models: Sequence[Model]) -> list[tuple[Model, list[Variant]]]:
-    found: defaultdict[str, list[Variant]] = defaultdict(list)
-    for one in variants(store(models)):
-        found[one.model].append(one)
-    return [(model, found[f"m{i}"]) for i, model in enumerate(models)]
+    grouped: defaultdict[str, list[Variant]] = defaultdict(list)
+    for variant in variants(store(models)):
+        grouped[variant.model].append(variant)
+    return [(model, grouped[f"m{i}"]) for i, model in enumerate(models)]
 
 
 Hits = dict[str, list[bool]]
@@ -136,12 +136,12 @@ def covered() -> Hits:
     classes = ("math", "recall")
     hits: defaultdict[str, list[bool]] = defaultdict(list)
     for model, mine in by_model([quants(rng, 150, classes) for _ in range(250)]):
-        belief = posterior(mine, draws=600)
-        for one in mine:
-            run = model[one.quant]
-            _own(hits, one, run)
-            for name in classes if one.quant != "F16" else ():
-                share = retained_of(one, mine, name)
+        belief = draw_posterior(mine, draws=600)
+        for variant in mine:
+            run = model[variant.quant]
+            _own(hits, variant, run)
+            for name in classes if variant.quant != "F16" else ():
+                share = retained_of(variant, mine, name)
                 truth = run.ability[name] / model["F16"].ability[name]
                 if share is not None:
                     hits["retained"].append(share.low <= truth <= share.high)
@@ -156,18 +156,18 @@ def covered() -> Hits:
                 truth = model[speed.variant.quant].rate / model["F16"].rate
                 hits["rate ratio"].append(speed.relative.low <= truth <= speed.relative.high)
         logs = np.quantile(belief.rates["decode_tps"], [0.025, 0.975], axis=0)
-        for i, one in enumerate(belief.variants):
-            truth = np.log(model[one.quant].rate)
+        for i, variant in enumerate(belief.variants):
+            truth = np.log(model[variant.quant].rate)
             hits["drawn rate"].append(bool(logs[0, i] <= truth <= logs[1, i]))
     return dict(hits)
 
 
-def _own(hits: Hits, one: Variant, run: Run) -> None:
-    for name, interval in one.classes.items():
+def _own(hits: Hits, variant: Variant, run: Run) -> None:
+    for name, interval in variant.classes.items():
         hits["class capability"].append(interval.low <= run.ability[name] <= interval.high)
-    whole = one.capability
+    whole = variant.capability
     hits["composite capability"].append(whole.low <= run.composite <= whole.high)
-    rate = one.decode_tps
+    rate = variant.decode_tps
     hits["rate"].append(rate.low <= run.rate <= rate.high)
 
 
@@ -185,9 +185,9 @@ def _own(hits: Hits, one: Variant, run: Run) -> None:
     ],
 )
 def test_intervals_of_95_percent_cover_93_to_97_percent(quantity):
-    found = covered()[quantity]
-    assert len(found) >= 500
-    assert 0.93 <= np.mean(found) <= 0.97
+    hits = covered()[quantity]
+    assert len(hits) >= 500
+    assert 0.93 <= np.mean(hits) <= 0.97
 
 
 def test_the_share_that_a_near_perfect_quant_keeps_is_never_more_certain_than_its_items_allow():
@@ -207,7 +207,7 @@ def test_the_share_that_a_near_perfect_quant_keeps_is_never_more_certain_than_it
         )
     hits = []
     for model, mine in by_model(models):
-        (quant,) = (one for one in mine if one.quant == "Q8_0")
+        (quant,) = (variant for variant in mine if variant.quant == "Q8_0")
         share = retained_of(quant, mine, "math")
         truth = model["Q8_0"].composite / model["F16"].composite
         hits.append(share.low <= truth <= share.high)
@@ -228,7 +228,7 @@ def test_equal_variants_tie_and_are_almost_never_called_different():
     rng = np.random.default_rng(13)
     different, won, tables = [], [], 0
     for _, mine in by_model([equals(rng) for _ in range(200)]):
-        belief = posterior(mine, draws=600)
+        belief = draw_posterior(mine, draws=600)
         different += [1 - len(point.ties["capability"]) / 4 for point in frontier(belief).points]
         judged = duels(belief)
         won += [duel.verdict != "tie" for duel in judged]
@@ -245,7 +245,7 @@ def test_a_large_difference_is_called():
     for i, quant in enumerate(("Q4_K_M", "Q4_0")):
         model[quant] = Run({"math": right[i]}, np.array([9.0, 10.0]), {"math": 0.0}, 9.5)
     ((_, mine),) = by_model([model])
-    (duel,) = duels(posterior(mine))
+    (duel,) = duels(draw_posterior(mine))
     assert duel.winner is not None
     assert duel.winner.quant == "Q4_K_M"
 
@@ -269,7 +269,7 @@ def test_the_probability_of_frontier_membership_is_reliable_within_5_points():
     rng = np.random.default_rng(15)
     stated, truth = [], []
     for model, mine in by_model([rivals(rng) for _ in range(600)]):
-        for point in frontier(posterior(mine, draws=300), x="decode_tps").points:
+        for point in frontier(draw_posterior(mine, draws=300), x="decode_tps").points:
             own = model[point.variant.quant]
             stated.append(point.probability)
             truth.append(

@@ -30,9 +30,9 @@ def test_it_says_what_came_from_where(tmp_path: Path) -> None:
     first = run(path, "--store", store, "--hardware", "M1", "--model", "Llama-3.1-8B")
     assert "2 attempts from b.md (source: llama-bench; licence: not stated)" in first
     assert "note: b.md: line 6: the test 'pp512+tg128' is left out" in first
-    again = run(path, "--store", store, "--hardware", "M1", "--model", "Llama-3.1-8B")
-    assert "0 attempts from b.md" in again
-    assert "2 were there already" in again
+    second_run = run(path, "--store", store, "--hardware", "M1", "--model", "Llama-3.1-8B")
+    assert "0 attempts from b.md" in second_run
+    assert "2 were there already" in second_run
     assert open_store(store).attempts().num_rows == 2
 
 
@@ -53,9 +53,9 @@ def test_one_wrong_file_keeps_all_out(tmp_path: Path) -> None:
 
 
 def test_published_tables_come_by_name_or_all(tmp_path: Path) -> None:
-    one = run("--published", "mlx-m4max", "--store", tmp_path / "one")
-    assert "32 attempts from mlx-m4max (source: mlx-lm mlx_lm/BENCHMARKS.md" in one
-    assert "licence: MIT (mlx-lm)" in one
+    single = run("--published", "mlx-m4max", "--store", tmp_path / "one")
+    assert "32 attempts from mlx-m4max (source: mlx-lm mlx_lm/BENCHMARKS.md" in single
+    assert "licence: MIT (mlx-lm)" in single
     run("--published", "all", "--store", tmp_path / "all")
     run("--published", "--store", tmp_path / "all")
     total = sum(len(table.rows["attempts"]) for table in published())
@@ -77,13 +77,13 @@ def test_contradictions_are_refused() -> None:
 
 
 def test_the_document_names_every_format_table_and_task() -> None:
-    from grid.results.imports.lm_eval_tasks import TASKS
+    from grid.results.imports.formats.lm_eval_tasks import TASKS
 
     text = (Path(__file__).parents[3] / "docs" / "import.md").read_text(encoding="utf-8")
     for name in (*FORMATS, *TASKS):
         assert f"`{name}`" in text
     for table in published():
-        assert f"| `{table.name}` | {table.title} | {table.source} | {table.licence} |" in text
+        assert f"| `{table.name}` | {table.title} | {table.origin} | {table.licence} |" in text
 
 
 def test_a_wrong_file_is_one_line_and_exit_code_2(grid: Run, tmp_path: Path) -> None:

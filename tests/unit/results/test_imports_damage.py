@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from imports_files import BENCH_MD, KLD_LOG, LM_EVAL, OPTIMUM, bench, bench_csv, put
 
 from grid.errors import InputError
-from grid.results.imports import FORMATS, Imported, read
+from grid.results.imports import FORMATS, ImportedReport, read
 from grid.results.imports.writing import tables
 
 WHOLE = {
@@ -28,28 +28,28 @@ WHOLE = {
 JSON = {"llama-bench-json": [bench()], "lm-eval": LM_EVAL, "optimum-benchmark": OPTIMUM}
 
 
-def read_or_refuse(folder: Path, content: bytes, kind: str | None = None) -> Imported | None:
+def read_or_refuse(folder: Path, content: bytes, kind: str | None = None) -> ImportedReport | None:
     """What is read of the bytes; None where they are refused in one line that names the file."""
     path = folder / "report"
     path.write_bytes(content)
     try:
-        found = read(path, kind)
+        report = read(path, kind)
     except InputError as refused:
         text = str(refused)
         assert str(path) in text
         assert "\n" not in text
         assert len(text) < len(str(path)) + 400
         return None
-    sensible(found)
-    return found
+    sensible(report)
+    return report
 
 
-def sensible(found: Imported) -> None:
+def sensible(report: ImportedReport) -> None:
     """Rows fit the schema, and figures are finite and of the sign that they must have."""
-    made = tables(found.rows)
-    assert ("attempts" in made) == (found.count > 0)
-    assert found.count or found.skipped
-    for metric in found.rows.get("metrics", []):
+    arrow_tables = tables(report.rows)
+    assert ("attempts" in arrow_tables) == (report.count > 0)
+    assert report.count or report.skipped
+    for metric in report.rows.get("metrics", []):
         assert metric["value"] is None or math.isfinite(metric["value"])
         if metric["name"].endswith(("_tps", "_bytes", "_s")):
             assert metric["value"] > 0
@@ -57,12 +57,12 @@ def sensible(found: Imported) -> None:
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_each_format_is_seen_from_its_content(kind: str, tmp_path: Path) -> None:
-    found = read_or_refuse(tmp_path, WHOLE[kind].encode())
-    assert found is not None
-    assert found.count > 0
-    assert found.origin == FORMATS[kind][1].name
+    report = read_or_refuse(tmp_path, WHOLE[kind].encode())
+    assert report is not None
+    assert report.count > 0
+    assert report.origin == FORMATS[kind].origin.name
     named = read(tmp_path / "report", kind)
-    assert named.rows == found.rows
+    assert named.rows == report.rows
 
 
 @pytest.mark.parametrize(
@@ -105,9 +105,9 @@ def test_a_folder_and_a_missing_file_are_told_apart(tmp_path: Path) -> None:
 
 def test_what_a_windows_shell_writes_is_text(tmp_path: Path) -> None:
     for encoding in ("utf-16", "utf-8-sig"):
-        found = read_or_refuse(tmp_path, WHOLE["llama-bench-json"].encode(encoding))
-        assert found is not None
-        assert found.count == 2
+        report = read_or_refuse(tmp_path, WHOLE["llama-bench-json"].encode(encoding))
+        assert report is not None
+        assert report.count == 2
 
 
 def test_a_line_with_too_few_fields_is_refused(tmp_path: Path) -> None:
@@ -154,11 +154,11 @@ VALUES = st.recursive(
 
 def places(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     inner = value.items() if isinstance(value, dict) else enumerate(value)
-    found = [at] if at else []
+    paths = [at] if at else []
     if isinstance(value, dict | list):
-        for key, one in inner:
-            found += places(one, (*at, key)) if isinstance(one, dict | list) else [(*at, key)]
-    return found
+        for key, child in inner:
+            paths += places(child, (*at, key)) if isinstance(child, dict | list) else [(*at, key)]
+    return paths
 
 
 @settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
@@ -190,14 +190,14 @@ def test_what_a_terminal_would_obey_is_left_out(kind: str, name: str, tmp_path: 
     bad = f"{ESCAPE}{TITLE}\u202e{name}\x07"
     shown = json.dumps(bad)[1:-1] if kind.endswith("json") else bad
     content = WHOLE[kind].replace(name, shown)
-    found = read(put(tmp_path, "report", content), kind)
-    texts = [str(value) for row in found.rows["attempts"] for value in row.values()]
-    texts += [text for row in found.rows["attempts"] for text in row["environment"].values()]
+    report = read(put(tmp_path, "report", content), kind)
+    texts = [str(value) for row in report.rows["attempts"] for value in row.values()]
+    texts += [text for row in report.rows["attempts"] for text in row["environment"].values()]
     assert all(char.isprintable() for text in texts for char in text)
-    assert {row["model"] for row in found.rows["attempts"]} == {name}
+    assert {row["model"] for row in report.rows["attempts"]} == {name}
 
 
 def test_a_null_character_in_json_is_left_out(tmp_path: Path) -> None:
     content = WHOLE["llama-bench-json"].replace("Qwen2.5", "Qwen\\u00002.5")
-    found = read(put(tmp_path, "report", content))
-    assert {row["model"] for row in found.rows["attempts"]} == {"Qwen2.5-7B-Instruct"}
+    report = read(put(tmp_path, "report", content))
+    assert {row["model"] for row in report.rows["attempts"]} == {"Qwen2.5-7B-Instruct"}

@@ -18,8 +18,8 @@ from grid.results.location import Location
 
 
 def test_the_same_file_again_adds_nothing_and_writes_no_file(tmp_path: Path) -> None:
-    store, found = tmp_path / "store", read(put(tmp_path, "b.json", [bench()]))
-    assert add(found, store) == 1
+    store, report = tmp_path / "store", read(put(tmp_path, "b.json", [bench()]))
+    assert add(report, store) == 1
     files = sorted(path.name for path in store.iterdir())
     assert add(read(tmp_path / "b.json"), store) == 0
     assert sorted(path.name for path in store.iterdir()) == files
@@ -62,9 +62,9 @@ def test_imports_of_two_tools_make_variants_apart(tmp_path: Path) -> None:
         add(read(put(tmp_path, name, content)), tmp_path / "store")
     results = open_store(tmp_path / "store")
     tables = Tables(results.attempts(), results.metrics(), results.samples(), results.items())
-    found = {variant.hardware_class.partition(" [")[2]: variant for variant in variants(tables)}
-    assert sorted(found) == ["llama-bench]", "llama-perplexity]", "lm-evaluation-harness]"]
-    speed, text, tasks = (found[name] for name in sorted(found))
+    by_tool = {variant.hardware_class.partition(" [")[2]: variant for variant in variants(tables)}
+    assert sorted(by_tool) == ["llama-bench]", "llama-perplexity]", "lm-evaluation-harness]"]
+    speed, text, tasks = (by_tool[name] for name in sorted(by_tool))
     assert speed.decode_tps is not None
     assert speed.decode_tps.value == 119.81
     assert list(speed.decode[0].rates) == [128 / s for s in (1.068, 1.069, 1.07, 1.071, 1.072)]
@@ -74,14 +74,14 @@ def test_imports_of_two_tools_make_variants_apart(tmp_path: Path) -> None:
 
 
 def test_a_store_that_a_sweep_writes_is_refused_and_unchanged(tmp_path: Path) -> None:
-    found = read(put(tmp_path, "b.json", [bench()]))
+    report = read(put(tmp_path, "b.json", [bench()]))
     with open_for_writing(tmp_path / "store").writer(), pytest.raises(StoreError, match="in use"):
-        add(found, tmp_path / "store")
+        add(report, tmp_path / "store")
     assert open_store(tmp_path / "store").attempts().num_rows == 0
 
 
 def test_a_full_disk_leaves_nothing_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = read(put(tmp_path, "b.json", [bench()]))
+    report = read(put(tmp_path, "b.json", [bench()]))
     write_whole = Location.write
 
     def full(self: Location, name: str, content: bytes) -> None:
@@ -92,15 +92,15 @@ def test_a_full_disk_leaves_nothing_half(tmp_path: Path, monkeypatch: pytest.Mon
     with monkeypatch.context() as broken:
         broken.setattr(Location, "write", full)
         with pytest.raises(StoreLost, match=r"No space left on device; .*the same command again"):
-            add(found, tmp_path / "store")
+            add(report, tmp_path / "store")
     assert open_store(tmp_path / "store").metrics().num_rows == 0
-    assert add(found, tmp_path / "store") == 1
+    assert add(report, tmp_path / "store") == 1
 
 
 def test_given_names_make_rows_of_their_own(tmp_path: Path) -> None:
     path = put(tmp_path, "b.json", [bench()])
-    given = read(path, hardware="my  box", model="mine")
-    (row,) = given.rows["attempts"]
+    named = read(path, hardware="my  box", model="mine")
+    (row,) = named.rows["attempts"]
     assert (row["hardware_class"], row["model"]) == ("my box [llama-bench]", "mine")
     assert row["attempt_id"] != read(path).rows["attempts"][0]["attempt_id"]
 

@@ -10,18 +10,18 @@ import pytest
 from imports_files import BENCH_MD, bench, bench_csv, put
 
 from grid.errors import InputError
-from grid.results.imports import Imported, read
+from grid.results.imports import ImportedReport, read
 from grid.results.imports.gguf_names import name_of, quant_of
 
 
-def one(found: Imported, table: str = "attempts") -> dict[str, Any]:
-    (row,) = found.rows[table]
+def only_row(report: ImportedReport, table: str = "attempts") -> dict[str, Any]:
+    (row,) = report.rows[table]
     return row
 
 
 def test_a_decode_row_has_rate_repetitions_and_options(tmp_path: Path) -> None:
-    found = read(put(tmp_path, "b.json", [bench()]))
-    row, metric, series = one(found), one(found, "metrics"), one(found, "samples")
+    report = read(put(tmp_path, "b.json", [bench()]))
+    row, metric, series = only_row(report), only_row(report, "metrics"), only_row(report, "samples")
     assert (row["measure"], row["label"], row["status"]) == ("decode", "tg128", "ok")
     assert json.loads(row["workload"]) == {
         "type": "decode", "tokens": 128, "depth": 0, "repetitions": 5,
@@ -39,7 +39,7 @@ def test_a_decode_row_has_rate_repetitions_and_options(tmp_path: Path) -> None:
 
 
 def test_model_quant_and_bits_per_weight_are_read_from_the_row(tmp_path: Path) -> None:
-    row = one(read(put(tmp_path, "b.json", [bench()])))
+    row = only_row(read(put(tmp_path, "b.json", [bench()])))
     assert (row["model"], row["family"], row["quant"]) == ("Qwen2.5-7B-Instruct", "qwen2", "Q4_K_M")
     assert (row["artifact_bytes"], row["parameters"]) == (4677120000, 7615616512)
     assert row["bpw_file"] == pytest.approx(4.9132, abs=1e-4)
@@ -48,13 +48,13 @@ def test_model_quant_and_bits_per_weight_are_read_from_the_row(tmp_path: Path) -
 
 
 def test_rows_name_their_origin_in_every_place_that_could_join(tmp_path: Path) -> None:
-    found = read(put(tmp_path, "b.json", [bench()]))
-    row = one(found)
+    report = read(put(tmp_path, "b.json", [bench()]))
+    row = only_row(report)
     assert (row["origin"], row["licence"]) == ("llama-bench", "not stated")
     assert row["hardware_class"] == "NVIDIA GeForce RTX 4080 [llama-bench]"
     assert row["device_kind"] == "cuda [llama-bench]"
     assert row["scope"] == row["hardware_class"]
-    assert (found.origin, found.licence, found.count) == ("llama-bench", "not stated", 1)
+    assert (report.origin, report.licence, report.count) == ("llama-bench", "not stated", 1)
 
 
 def test_jsonl_and_json_give_the_same_attempts(tmp_path: Path) -> None:
@@ -68,16 +68,16 @@ def test_jsonl_and_json_give_the_same_attempts(tmp_path: Path) -> None:
 
 
 def test_csv_has_the_same_figures_without_repetitions(tmp_path: Path) -> None:
-    found = read(put(tmp_path, "b.csv", bench_csv(bench())))
-    metric = one(found, "metrics")
+    report = read(put(tmp_path, "b.csv", bench_csv(bench())))
+    metric = only_row(report, "metrics")
     assert (metric["value"], metric["sd"], metric["low"], metric["n"]) == (119.81, 0.21, None, 1)
-    assert found.rows["samples"] == []
-    assert one(found)["model"] == "Qwen2.5-7B-Instruct"
+    assert report.rows["samples"] == []
+    assert only_row(report)["model"] == "Qwen2.5-7B-Instruct"
 
 
 def test_a_table_as_posted_is_read_and_sums_are_left_out_by_name(tmp_path: Path) -> None:
-    found = read(put(tmp_path, "b.md", BENCH_MD), hardware="Apple M1 Max", model="Llama-3.1-8B")
-    prefill, decode = found.rows["attempts"]
+    report = read(put(tmp_path, "b.md", BENCH_MD), hardware="Apple M1 Max", model="Llama-3.1-8B")
+    prefill, decode = report.rows["attempts"]
     assert (prefill["label"], decode["label"]) == ("pp512", "tg128 @ d4096")
     assert json.loads(decode["workload"])["depth"] == 4096
     assert (prefill["model"], prefill["quant"]) == ("Llama-3.1-8B", "Q4_K_M")
@@ -86,8 +86,8 @@ def test_a_table_as_posted_is_read_and_sums_are_left_out_by_name(tmp_path: Path)
     assert prefill["engine_version"] == "4a4f7e6 (4211)"
     assert prefill["artifact_bytes"] == round(4.58 * 2**30)
     assert json.loads(prefill["options"]) == {"gpu_layers": 99, "kv_type_k": "q8_0"}
-    assert [m["value"] for m in found.rows["metrics"]] == [684.51, 55.10]
-    (skipped,) = found.skipped
+    assert [m["value"] for m in report.rows["metrics"]] == [684.51, 55.10]
+    (skipped,) = report.skipped
     assert "'pp512+tg128'" in skipped
 
 
@@ -95,37 +95,37 @@ def test_old_tables_with_a_space_in_the_test_are_read(tmp_path: Path) -> None:
     old = BENCH_MD.replace("pp512 |", "pp 512 |").replace(
         "llama 8B Q4_K - Medium", "llama 7B mostly Q4_0"
     )
-    found = read(put(tmp_path, "b.md", old))
-    assert found.rows["attempts"][0]["label"] == "pp512"
-    assert found.rows["attempts"][0]["quant"] == "Q4_0"
-    assert found.rows["attempts"][0]["node"] == "unnamed metal hardware"
+    report = read(put(tmp_path, "b.md", old))
+    assert report.rows["attempts"][0]["label"] == "pp512"
+    assert report.rows["attempts"][0]["quant"] == "Q4_0"
+    assert report.rows["attempts"][0]["node"] == "unnamed metal hardware"
 
 
 def test_old_builds_say_their_backend_with_a_field_each(tmp_path: Path) -> None:
     old = bench(backends=None, n_depth=None, flash_attn=None, samples_ns=None, cuda=True)
-    row = one(read(put(tmp_path, "b.json", [old])))
+    row = only_row(read(put(tmp_path, "b.json", [old])))
     assert row["device_kind"] == "cuda [llama-bench]"
     assert json.loads(row["workload"])["depth"] == 0
 
 
 def test_without_layers_on_the_card_the_processor_is_the_hardware(tmp_path: Path) -> None:
-    row = one(read(put(tmp_path, "b.json", [bench(n_gpu_layers=0)])))
+    row = only_row(read(put(tmp_path, "b.json", [bench(n_gpu_layers=0)])))
     assert row["hardware_class"] == "AMD Ryzen 7 7800X3D 8-Core Processor [llama-bench]"
     assert row["device_kind"] == "cpu [llama-bench]"
 
 
 def test_a_row_of_prompt_and_generation_is_left_out_and_said(tmp_path: Path) -> None:
-    found = read(put(tmp_path, "b.json", [bench(), bench(n_prompt=512)]))
-    assert found.count == 1
-    assert found.skipped == (
+    report = read(put(tmp_path, "b.json", [bench(), bench(n_prompt=512)]))
+    assert report.count == 1
+    assert report.skipped == (
         "b.json: entry 2: pp512+tg128 is left out: prompt and generation in one figure",
     )
 
 
 def test_a_quant_that_nobody_knows_keeps_its_name_and_is_said(tmp_path: Path) -> None:
-    found = read(put(tmp_path, "b.json", [bench(model_type="qwen2 7B strange thing")]))
-    assert one(found)["quant"] == "strange thing"
-    assert "is not known; it is kept as printed" in found.skipped[0]
+    report = read(put(tmp_path, "b.json", [bench(model_type="qwen2 7B strange thing")]))
+    assert only_row(report)["quant"] == "strange thing"
+    assert "is not known; it is kept as printed" in report.skipped[0]
 
 
 @pytest.mark.parametrize(
@@ -196,8 +196,8 @@ def test_impossible_figures_are_one_line_with_file_and_place(
 def test_csv_json_and_a_table_of_one_run_are_one_variant(tmp_path: Path) -> None:
     row = bench(flash_attn=True, use_mmap=True, embeddings=False, no_kv_offload=False, main_gpu=0)
     rows = [
-        one(read(put(tmp_path, "b.json", [row]))),
-        one(read(put(tmp_path, "b.csv", bench_csv(row)))),
+        only_row(read(put(tmp_path, "b.json", [row]))),
+        only_row(read(put(tmp_path, "b.csv", bench_csv(row)))),
     ]
     assert len({row["cell_id"] for row in rows}) == 1
     options = json.loads(rows[1]["options"])

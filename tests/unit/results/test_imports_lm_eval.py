@@ -14,23 +14,23 @@ from grid.analysis.tables import Tables
 from grid.analysis.variants import variants
 from grid.errors import InputError
 from grid.results import open_store
-from grid.results.imports import Imported, add, read
-from grid.results.imports.lm_eval_tasks import group_of, task_of
+from grid.results.imports import ImportedReport, add, read
+from grid.results.imports.formats.lm_eval_tasks import group_of, task_of
 
 
-def by_class(found: Imported) -> dict[str, dict[str, Any]]:
-    return {json.loads(row["workload"])["task_class"]: row for row in found.rows["attempts"]}
+def by_class(report: ImportedReport) -> dict[str, dict[str, Any]]:
+    return {json.loads(row["workload"])["task_class"]: row for row in report.rows["attempts"]}
 
 
-def figures(found: Imported, task_class: str) -> dict[str, dict[str, Any]]:
-    wanted = by_class(found)[task_class]["attempt_id"]
-    return {m["name"]: m for m in found.rows["metrics"] if m["attempt_id"] == wanted}
+def figures(report: ImportedReport, task_class: str) -> dict[str, dict[str, Any]]:
+    wanted = by_class(report)[task_class]["attempt_id"]
+    return {m["name"]: m for m in report.rows["metrics"] if m["attempt_id"] == wanted}
 
 
 def test_tasks_go_to_their_classes_and_unknown_ones_are_named(tmp_path: Path) -> None:
-    found = read(put(tmp_path, "results_x.json", LM_EVAL))
-    assert sorted(by_class(found)) == ["commonsense", "math", "reasoning"]
-    assert found.skipped == (
+    report = read(put(tmp_path, "results_x.json", LM_EVAL))
+    assert sorted(by_class(report)) == ["commonsense", "math", "reasoning"]
+    assert report.skipped == (
         "results_x.json: left out: 'toxigen': class of tasks and chance not known",
     )
 
@@ -45,13 +45,13 @@ def test_capability_is_accuracy_above_chance_with_the_error_carried_over(tmp_pat
 
 
 def test_a_class_of_two_tasks_is_their_mean(tmp_path: Path) -> None:
-    found = read(put(tmp_path, "results_x.json", LM_EVAL))
-    got = figures(found, "commonsense")
+    report = read(put(tmp_path, "results_x.json", LM_EVAL))
+    got = figures(report, "commonsense")
     hellaswag, winogrande = (0.79 - 0.25) / 0.75, (0.74 - 0.5) / 0.5
     assert got["capability"]["value"] == pytest.approx((hellaswag + winogrande) / 2)
     spread = ((0.004 / 0.75) ** 2 + (0.0123 / 0.5) ** 2) ** 0.5 / 2
     assert got["capability"]["sd"] == pytest.approx(spread)
-    assert by_class(found)["commonsense"]["label"] == "task commonsense (hellaswag, winogrande)"
+    assert by_class(report)["commonsense"]["label"] == "task commonsense (hellaswag, winogrande)"
 
 
 def test_generated_answers_have_no_chance(tmp_path: Path) -> None:
@@ -113,8 +113,8 @@ def run_with_samples(folder: Path, scores: list[int]) -> Path:
 
 
 def test_items_of_the_same_run_come_along(tmp_path: Path) -> None:
-    found = read(run_with_samples(tmp_path, [1, 0, 1, 1]))
-    items = found.rows["items"]
+    report = read(run_with_samples(tmp_path, [1, 0, 1, 1]))
+    items = report.rows["items"]
     assert [(i["item"], i["score"], i["chance"]) for i in items] == [
         ("arc_challenge:0", 1.0, 0.25),
         ("arc_challenge:1", 0.0, 0.25),
@@ -123,7 +123,7 @@ def test_items_of_the_same_run_come_along(tmp_path: Path) -> None:
     ]
     assert {(i["task_class"], i["answer"]) for i in items} == {("reasoning", 1)}
     assert items[0]["log_likelihoods"] == (-1.5, -2.5, -3.5, -4.5)
-    got = figures(found, "reasoning")
+    got = figures(report, "reasoning")
     assert (got["accuracy"]["value"], got["accuracy"]["n"]) == (0.75, 4)
     assert got["capability"]["value"] == pytest.approx((0.75 - 0.25) / 0.75)
 
@@ -139,9 +139,9 @@ def test_two_runs_over_the_same_items_name_the_same_set(tmp_path: Path) -> None:
 
 def test_samples_by_themselves_are_read_with_their_results(tmp_path: Path) -> None:
     run_with_samples(tmp_path, [1, 0])
-    found = read(tmp_path / f"samples_arc_challenge_{TIME}.jsonl")
-    assert found.count == 0
-    assert f"read with results_{TIME}.json" in found.skipped[0]
+    report = read(tmp_path / f"samples_arc_challenge_{TIME}.jsonl")
+    assert report.count == 0
+    assert f"read with results_{TIME}.json" in report.skipped[0]
 
 
 def test_samples_without_results_are_refused(tmp_path: Path) -> None:
@@ -217,21 +217,21 @@ def run_of(tmp_path: Path, model: str, tasks: dict[str, float]) -> Path:
 def test_figures_of_other_tasks_of_a_class_are_not_one_quality(tmp_path: Path) -> None:
     """Three models, of which one was asked something else in the same class."""
     store = tmp_path / "store"
-    asked = {
+    digests = {
         "M-A": {"hellaswag": 0.8},
         "M-B": {"hellaswag": 0.7},
         "M-C": {"winogrande": 0.9},
     }
-    for model, tasks in asked.items():
+    for model, tasks in digests.items():
         add(read(run_of(tmp_path, model, tasks)), store)
     rows = open_store(store)
     tables = Tables(rows.attempts(), rows.metrics(), rows.samples(), rows.items())
-    found = {v.model: v for v in variants(tables)}
-    assert set(found) == {"M-A", "M-B", "M-C"}
-    assert found["M-A"].capability is not None
-    assert found["M-B"].capability is not None
-    assert found["M-C"].capability is None
-    assert found["M-C"].missing == ("commonsense by hellaswag, only by winogrande",)
+    by_model = {v.model: v for v in variants(tables)}
+    assert set(by_model) == {"M-A", "M-B", "M-C"}
+    assert by_model["M-A"].capability is not None
+    assert by_model["M-B"].capability is not None
+    assert by_model["M-C"].capability is None
+    assert by_model["M-C"].missing == ("commonsense by hellaswag, only by winogrande",)
 
 
 def test_items_of_several_tasks_are_not_pooled(tmp_path: Path) -> None:
@@ -244,7 +244,7 @@ def test_items_of_several_tasks_are_not_pooled(tmp_path: Path) -> None:
     results = put(tmp_path, f"results_{TIME}.json", whole)
     for task, right in (("hellaswag", [1] * 9 + [0]), ("piqa", [1, 0])):
         put(tmp_path, f"samples_{task}_{TIME}.jsonl", samples(task, right))
-    found = read(results)
-    assert figures(found, "commonsense")["accuracy"]["value"] == pytest.approx(0.7)
-    assert found.rows["items"] == []
-    assert any("items of commonsense are left out" in line for line in found.skipped)
+    report = read(results)
+    assert figures(report, "commonsense")["accuracy"]["value"] == pytest.approx(0.7)
+    assert report.rows["items"] == []
+    assert any("items of commonsense are left out" in line for line in report.skipped)

@@ -11,36 +11,36 @@ import pytest
 from imports_files import OPTIMUM, put
 
 from grid.errors import InputError
-from grid.results.imports import Imported, read
+from grid.results.imports import ImportedReport, read
 
 
-def parts(found: Imported) -> dict[str, tuple[dict[str, Any], dict[str, dict[str, Any]]]]:
+def parts(report: ImportedReport) -> dict[str, tuple[dict[str, Any], dict[str, dict[str, Any]]]]:
     return {
         row["measure"]: (
             row,
-            {m["name"]: m for m in found.rows["metrics"] if m["attempt_id"] == row["attempt_id"]},
+            {m["name"]: m for m in report.rows["metrics"] if m["attempt_id"] == row["attempt_id"]},
         )
-        for row in found.rows["attempts"]
+        for row in report.rows["attempts"]
     }
 
 
 def test_prefill_and_decode_have_rates_and_repetitions(tmp_path: Path) -> None:
     got = parts(read(put(tmp_path, "benchmark.json", OPTIMUM)))
-    (prefill, rates), (decode, more) = got["prefill"], got["decode"]
+    (prefill, rates), (decode, decode_metrics) = got["prefill"], got["decode"]
     assert (prefill["label"], rates["prefill_tps"]["value"]) == ("pp256", 2560.0)
-    assert (decode["label"], more["decode_tps"]["value"]) == ("tg64 @ d256", 32.0)
-    assert (rates["prefill_tps"]["n"], more["decode_tps"]["n"]) == (3, 2)
+    assert (decode["label"], decode_metrics["decode_tps"]["value"]) == ("tg64 @ d256", 32.0)
+    assert (rates["prefill_tps"]["n"], decode_metrics["decode_tps"]["n"]) == (3, 2)
     assert (prefill["model"], prefill["quant"]) == ("Llama-2-7B-AWQ", "awq-4bit")
     assert prefill["hardware_class"] == "NVIDIA A10G [optimum-benchmark]"
 
 
 def test_energy_is_joule_a_token_with_what_it_counts(tmp_path: Path) -> None:
     got = parts(read(put(tmp_path, "benchmark.json", OPTIMUM)))
-    (prefill, rates), (decode, more) = got["prefill"], got["decode"]
+    (prefill, rates), (decode, decode_metrics) = got["prefill"], got["decode"]
     assert rates["prefill_j_per_token"]["value"] == pytest.approx(1e-5 * 3.6e6 / 256)
     assert prefill["environment"]["energy_scope"] == "cpu+gpu+ram"
-    assert more["decode_j_per_token"]["value"] == pytest.approx(1.6e-4 * 3.6e6 / 64)
-    assert more["decode_j_per_token"]["unit"] == "J/token"
+    assert decode_metrics["decode_j_per_token"]["value"] == pytest.approx(1.6e-4 * 3.6e6 / 64)
+    assert decode_metrics["decode_j_per_token"]["unit"] == "J/token"
     assert decode["environment"]["energy_scope"] == "gpu"
 
 
@@ -71,18 +71,18 @@ def test_a_report_alone_takes_its_configuration_from_beside_it(tmp_path: Path) -
 
 
 def test_a_report_without_configuration_says_what_is_missing(tmp_path: Path) -> None:
-    found = read(put(tmp_path, "benchmark_report.json", OPTIMUM["report"]), model="m")
-    assert [row["measure"] for row in found.rows["attempts"]] == ["memory"]
-    assert any("does not say how many tokens" in line for line in found.skipped)
-    assert any("no benchmark_config.json beside it" in line for line in found.skipped)
+    report = read(put(tmp_path, "benchmark_report.json", OPTIMUM["report"]), model="m")
+    assert [row["measure"] for row in report.rows["attempts"]] == ["memory"]
+    assert any("does not say how many tokens" in line for line in report.skipped)
+    assert any("no benchmark_config.json beside it" in line for line in report.skipped)
 
 
 def test_batches_are_left_out_and_said(tmp_path: Path) -> None:
     changed = deepcopy(OPTIMUM)
     changed["config"]["scenario"]["input_shapes"]["batch_size"] = 8
-    found = read(put(tmp_path, "benchmark.json", changed))
-    assert [json.loads(row["workload"])["type"] for row in found.rows["attempts"]] == ["memory"]
-    assert any("prefill of a batch of 8 is left out" in line for line in found.skipped)
+    report = read(put(tmp_path, "benchmark.json", changed))
+    assert [json.loads(row["workload"])["type"] for row in report.rows["attempts"]] == ["memory"]
+    assert any("prefill of a batch of 8 is left out" in line for line in report.skipped)
 
 
 def test_a_negative_energy_is_refused(tmp_path: Path) -> None:

@@ -9,30 +9,30 @@ import pytest
 from imports_files import KLD_LOG, LOG, PPL_LOG, put
 
 from grid.errors import InputError
-from grid.results.imports import Imported, read
+from grid.results.imports import ImportedReport, read
 from grid.results.metrics import METRICS
 
 
-def figures(found: Imported) -> dict[str, tuple[float, float | None]]:
-    return {row["name"]: (row["value"], row["sd"]) for row in found.rows["metrics"]}
+def figures(report: ImportedReport) -> dict[str, tuple[float, float | None]]:
+    return {row["name"]: (row["value"], row["sd"]) for row in report.rows["metrics"]}
 
 
 def test_perplexity_comes_with_its_error_text_and_model(tmp_path: Path) -> None:
-    found = read(put(tmp_path, "p.log", PPL_LOG))
-    (row,), (metric,) = found.rows["attempts"], found.rows["metrics"]
+    report = read(put(tmp_path, "p.log", PPL_LOG))
+    (row,), (metric,) = report.rows["attempts"], report.rows["metrics"]
     assert (metric["name"], metric["value"], metric["sd"]) == ("perplexity", 6.4071, 0.03912)
     assert metric["high"] - metric["value"] == pytest.approx(1.95996 * 0.03912, rel=1e-5)
     assert (row["model"], row["quant"], row["family"]) == ("Meta-Llama-3-8B", "Q4_K_M", "llama")
     assert row["hardware_class"] == "NVIDIA GeForce RTX 4090 [llama-perplexity]"
     assert row["scope"] == "cuda [llama-perplexity]"
     assert row["engine_version"] == "4242 (a1b2c3d4)"
-    asked = json.loads(row["workload"])
-    assert (asked["context"], asked["chunks"], asked["reference"]) == (512, 564, None)
+    workload = json.loads(row["workload"])
+    assert (workload["context"], workload["chunks"], workload["reference"]) == (512, 564, None)
 
 
 def test_divergence_comes_in_our_units(tmp_path: Path) -> None:
-    found = read(put(tmp_path, "k.log", KLD_LOG))
-    got = figures(found)
+    report = read(put(tmp_path, "k.log", KLD_LOG))
+    got = figures(report)
     assert got["perplexity"] == (6.407115, 0.039119)
     assert got["ln_ppl_ratio"] == (0.027771, 0.000706)
     assert got["kld_mean"] == (0.031273, 0.000238)
@@ -46,23 +46,23 @@ def test_divergence_comes_in_our_units(tmp_path: Path) -> None:
 
 
 def test_all_metrics_of_the_summary_are_kept_or_named(tmp_path: Path) -> None:
-    found = read(put(tmp_path, "k.log", KLD_LOG))
-    assert found.skipped == (
+    report = read(put(tmp_path, "k.log", KLD_LOG))
+    assert report.skipped == (
         "k.log: left out: 10.0% KLD, 5.0% KLD, 1.0% KLD, 0.1% KLD: rows hold no such percentiles",
     )
-    assert len(figures(found)) == 26
+    assert len(figures(report)) == 26
 
 
 def test_winogrande_is_accuracy_over_chance(tmp_path: Path) -> None:
     log = LOG + "Final Winogrande score(1267 tasks): 73.4017 +/- 1.2418\n"
-    found = read(put(tmp_path, "w.log", log))
-    (row,) = found.rows["attempts"]
-    got = figures(found)
+    report = read(put(tmp_path, "w.log", log))
+    (row,) = report.rows["attempts"]
+    got = figures(report)
     assert row["label"] == "task commonsense (winogrande)"
     assert got["accuracy"] == pytest.approx((0.734017, 0.012418))
     assert got["chance"][0] == 0.5
     assert got["capability"] == pytest.approx((0.468034, 0.024836))
-    assert {m["n"] for m in found.rows["metrics"]} == {1267}
+    assert {m["n"] for m in report.rows["metrics"]} == {1267}
 
 
 def test_the_last_line_of_hellaswag_counts(tmp_path: Path) -> None:
@@ -81,17 +81,17 @@ def test_a_multiple_choice_score_is_left_out_since_nothing_names_the_questions(
     tmp_path: Path,
 ) -> None:
     log = LOG + "multiple_choice_score: done\n Final result: 42.0000 +/- 1.4000\n"
-    found = read(put(tmp_path, "m.log", log))
-    assert found.count == 0
-    assert "does not say of which questions" in found.skipped[0]
+    report = read(put(tmp_path, "m.log", log))
+    assert report.count == 0
+    assert "does not say of which questions" in report.skipped[0]
 
 
 def test_what_the_log_does_not_say_can_be_given(tmp_path: Path) -> None:
     bare = "Final estimate: PPL = 6.4071 +/- 0.03912\n"
-    found = read(put(tmp_path, "p.log", bare), hardware="my box", model="mine")
-    (row,) = found.rows["attempts"]
+    report = read(put(tmp_path, "p.log", bare), hardware="my box", model="mine")
+    (row,) = report.rows["attempts"]
     assert (row["model"], row["node"], row["quant"]) == ("mine", "my box", "unknown")
-    assert "does not say the quantization" in found.skipped[0]
+    assert "does not say the quantization" in report.skipped[0]
 
 
 @pytest.mark.parametrize(

@@ -20,27 +20,27 @@ from grid.results.imports.publications import facts, publication
 def frame(name: str) -> list[dict[str, Any]]:
     """Attempts of a table, each with its metrics by name."""
     rows = publication(name).rows
-    found = {row["attempt_id"]: {**row, "figures": {}} for row in rows["attempts"]}
+    attempts = {row["attempt_id"]: {**row, "figures": {}} for row in rows["attempts"]}
     for metric in rows["metrics"]:
-        found[metric["attempt_id"]]["figures"][metric["name"]] = metric
-    return list(found.values())
+        attempts[metric["attempt_id"]]["figures"][metric["name"]] = metric
+    return list(attempts.values())
 
 
 def test_every_table_has_source_and_licence_in_every_row() -> None:
-    found = published()
-    assert [one.name for one in found] == [
+    publications = published()
+    assert [table.name for table in publications] == [
         "llama2-7b-speed-by-chip",
         "llama3-8b-gguf-quality",
         "llama3.1-8b-gguf-speed",
         "llama3.1-8b-gpu-methods",
         "mlx-m4max",
     ]
-    for one in found:
-        assert one.source
-        assert one.licence in ("MIT (llama.cpp)", "MIT (mlx-lm)", "not stated")
-        for row in one.rows["attempts"]:
-            assert (row["origin"], row["licence"]) == (one.source, one.licence)
-            assert row["hardware_class"].endswith(f"[{one.source}]")
+    for table in publications:
+        assert table.origin
+        assert table.licence in ("MIT (llama.cpp)", "MIT (mlx-lm)", "not stated")
+        for row in table.rows["attempts"]:
+            assert (row["origin"], row["licence"]) == (table.origin, table.licence)
+            assert row["hardware_class"].endswith(f"[{table.origin}]")
 
 
 def test_perplexity_and_divergence_are_as_published() -> None:
@@ -76,13 +76,13 @@ def test_rates_are_as_published() -> None:
 
 def test_every_chip_has_the_rates_that_are_given_and_no_others() -> None:
     rows = frame("llama2-7b-speed-by-chip")
-    given = sum(
+    stated = sum(
         value is not None
         for row in facts("llama2-7b-speed-by-chip")["rows"]
         for name, value in row.items()
         if name.endswith("_tps")
     )
-    assert len(rows) == given == 19
+    assert len(rows) == stated == 19
     (row,) = [r for r in rows if r["node"] == "NVIDIA RTX 4090" and r["measure"] == "decode"]
     assert row["figures"]["decode_tps"]["value"] == 186.2
     assert row["environment"]["bandwidth_bytes_s"] == "1008000000000"
@@ -123,15 +123,15 @@ def test_the_demonstration_store_holds_all_and_makes_variants() -> None:
     assert results.problems == []
     assert results.attempts().num_rows == sum(len(p.rows["attempts"]) for p in published())
     tables = Tables(results.attempts(), results.metrics(), results.samples(), results.items())
-    found = variants(tables)
-    (f16,) = [v for v in found if v.model == "Llama-3-8B" and v.quant == "F16"]
+    stored = variants(tables)
+    (f16,) = [v for v in stored if v.model == "Llama-3-8B" and v.quant == "F16"]
     assert f16.perplexity is not None
     assert f16.perplexity.value == 6.23316
     assert f16.sixteen_bit
-    (q8,) = [v for v in found if v.model == "Llama-3-8B" and v.quant == "Q8_0"]
+    (q8,) = [v for v in stored if v.model == "Llama-3-8B" and v.quant == "Q8_0"]
     assert q8.noise_floor_nat == 0.000551
     assert q8.indistinguishable is False
-    assert len({v.hardware_class for v in found}) == 10
+    assert len({v.hardware_class for v in stored}) == 10
 
 
 def test_the_demonstration_store_is_made_once() -> None:

@@ -90,5 +90,5 @@ def test_imports_of_unknown_size_are_data_for_machines(
     sizeless: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     show_frontier(sizeless, as_json=True)
-    (told,) = json.loads(capsys.readouterr().out).values()
-    assert [pick["limits"]["name"] for pick in told["picks"]] == ["best quality"]
+    (message,) = json.loads(capsys.readouterr().out).values()
+    assert [pick["limits"]["name"] for pick in message["picks"]] == ["best quality"]

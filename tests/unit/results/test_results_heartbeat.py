@@ -18,7 +18,14 @@ from test_results_s3 import endpoint, uri  # noqa: F401  (fixtures)
 
 from grid.results import open_store
 from grid.results.compact import compact
-from grid.results.heartbeat import EVERY_S, STALE_S, Seen, Sign, name_of, running
+from grid.results.heartbeat import (
+    EVERY_S,
+    STALE_S,
+    Heartbeat,
+    RunningSweep,
+    file_name,
+    running_sweeps,
+)
 from grid.results.location import Location
 from grid.results.merge import merge
 from grid.results.store import Store
@@ -46,80 +53,80 @@ def held(tmp_path: Path) -> Iterator[Path]:
         yield tmp_path / "rows"
 
 
-def sign(store: Path, clock: Clock, sweep_id: str = "abc") -> Sign:
-    return Sign(Location(store), "quick", sweep_id, clock)
+def sign(store: Path, clock: Clock, sweep_id: str = "abc") -> Heartbeat:
+    return Heartbeat(Location(store), "quick", sweep_id, clock)
 
 
 def test_a_sweep_that_writes_is_seen_to_run(held: Path, clock: Clock) -> None:
-    sign(held, clock).tell(cells=10, done=3, failed=1, nodes=("a", "b"), now="small F16 tg64")
-    (seen,) = running(held, clock.now)
-    assert seen.alive
-    assert (seen.running.sweep, seen.running.done, seen.running.cells) == ("quick", 3, 10)
-    assert seen.running.nodes == ("a", "b")
-    assert seen.running.pid == os.getpid()
+    sign(held, clock).update(cells=10, done=3, failed=1, nodes=("a", "b"), now="small F16 tg64")
+    (sweep,) = running_sweeps(held, clock.now)
+    assert sweep.alive
+    assert (sweep.status.sweep, sweep.status.done, sweep.status.cells) == ("quick", 3, 10)
+    assert sweep.status.nodes == ("a", "b")
+    assert sweep.status.pid == os.getpid()
 
 
 def test_it_is_written_at_most_every_five_seconds(held: Path, clock: Clock) -> None:
-    one = sign(held, clock)
-    one.tell(done=1)
+    heartbeat = sign(held, clock)
+    heartbeat.update(done=1)
     clock.now += EVERY_S - 0.1
-    one.tell(done=2)
-    assert [seen.running.done for seen in running(held, clock.now)] == [1]
+    heartbeat.update(done=2)
+    assert [sweep.status.done for sweep in running_sweeps(held, clock.now)] == [1]
     clock.now += 0.2
-    one.tell(done=3)
-    assert [seen.running.done for seen in running(held, clock.now)] == [3]
+    heartbeat.update(done=3)
+    assert [sweep.status.done for sweep in running_sweeps(held, clock.now)] == [3]
 
 
 def test_one_that_is_silent_for_a_minute_is_dead(held: Path, clock: Clock) -> None:
-    sign(held, clock).tell(done=1)
-    assert running(held, clock.now + STALE_S - 1)[0].alive
-    (seen,) = running(held, clock.now + STALE_S + 1)
-    assert "nothing was heard of it" in seen.dead
+    sign(held, clock).update(done=1)
+    assert running_sweeps(held, clock.now + STALE_S - 1)[0].alive
+    (sweep,) = running_sweeps(held, clock.now + STALE_S + 1)
+    assert "nothing was heard of it" in sweep.dead
 
 
 def test_one_whose_lock_is_gone_is_dead(tmp_path: Path, clock: Clock) -> None:
     with Store(tmp_path).writer():
-        sign(tmp_path, clock).tell(done=1)
-    (seen,) = running(tmp_path, clock.now)
-    assert seen.dead == "it no longer holds the store"
+        sign(tmp_path, clock).update(done=1)
+    (sweep,) = running_sweeps(tmp_path, clock.now)
+    assert sweep.dead == "it no longer holds the store"
 
 
 def test_one_whose_store_another_sweep_holds_is_dead(held: Path, clock: Clock) -> None:
-    sign(held, clock).tell(done=1)
+    sign(held, clock).update(done=1)
     lock = held / "writer.lock"
     lock.write_text(json.dumps({**json.loads(lock.read_text()), "pid": os.getpid() + 1}))
-    assert not running(held, clock.now)[0].alive
+    assert not running_sweeps(held, clock.now)[0].alive
 
 
 def test_the_end_leaves_nothing(held: Path, clock: Clock) -> None:
-    one = sign(held, clock)
-    one.tell(done=1)
-    one.end()
-    assert running(held, clock.now) == []
+    heartbeat = sign(held, clock)
+    heartbeat.update(done=1)
+    heartbeat.end()
+    assert running_sweeps(held, clock.now) == []
     assert [path.name for path in held.iterdir()] == ["writer.lock"]
 
 
 def test_the_next_sweep_clears_what_dead_ones_left(held: Path, clock: Clock) -> None:
-    sign(held, clock, "dead").tell(done=1)
+    sign(held, clock, "dead").update(done=1)
     (held / "running-dead.json.0a1b2c3d.part").write_bytes(b"half")
     (held / "running-notes.txt").write_text("mine")
-    one = sign(held, clock, "alive")
-    one.begin()
-    one.tell(done=0)
+    heartbeat = sign(held, clock, "alive")
+    heartbeat.begin()
+    heartbeat.update(done=0)
     names = sorted(path.name for path in held.iterdir())
-    assert names == [name_of("alive"), "running-notes.txt", "writer.lock"]
+    assert names == [file_name("alive"), "running-notes.txt", "writer.lock"]
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"sweep": 1}', b"\xff\xfe"])
 def test_a_file_that_is_no_sign_is_passed_over(held: Path, content: bytes) -> None:
-    (held / name_of("abc")).write_bytes(content)
-    assert running(held) == []
+    (held / file_name("abc")).write_bytes(content)
+    assert running_sweeps(held) == []
 
 
 def test_a_time_that_is_none_is_a_dead_sweep(held: Path) -> None:
     content = {"sweep": "s", "sweep_id": "abc", "updated": "yesterday"}
-    (held / name_of("abc")).write_text(json.dumps(content))
-    assert not running(held)[0].alive
+    (held / file_name("abc")).write_text(json.dumps(content))
+    assert not running_sweeps(held)[0].alive
 
 
 def test_readers_of_rows_compaction_and_merging_leave_it_alone(
@@ -127,43 +134,43 @@ def test_readers_of_rows_compaction_and_merging_leave_it_alone(
 ) -> None:
     for quant in ("Q4_0", "Q8_0"):
         with Store(tmp_path / "a").writer() as writer:
-            one = cell(quant)
-            writer.add(one, measured(one), (), node=None, sweep_id="s", sweep="q")
-    sign(tmp_path / "a", clock).tell(done=1)
+            planned = cell(quant)
+            writer.add(planned, measured(planned), (), node=None, sweep_id="s", sweep="q")
+    sign(tmp_path / "a", clock).update(done=1)
     assert open_store(tmp_path / "a").problems == []
     assert compact(tmp_path / "a").problems == []
     assert merge([tmp_path / "a"], tmp_path / "b")[0].added == 2
-    assert (tmp_path / "a" / name_of("abc")).exists()
-    assert not (tmp_path / "b" / name_of("abc")).exists()
+    assert (tmp_path / "a" / file_name("abc")).exists()
+    assert not (tmp_path / "b" / file_name("abc")).exists()
 
 
 def test_on_an_object_store_it_is_the_same(uri: str, clock: Clock) -> None:  # noqa: F811
     with Store(uri).writer():
-        one = Sign(Location(uri), "quick", "abc", clock)
-        one.begin()
-        one.tell(done=7)
-        (seen,) = running(uri, clock.now)
-        assert seen.alive
-        assert seen.running.done == 7
-        one.end()
-        assert running(uri, clock.now) == []
+        heartbeat = Heartbeat(Location(uri), "quick", "abc", clock)
+        heartbeat.begin()
+        heartbeat.update(done=7)
+        (sweep,) = running_sweeps(uri, clock.now)
+        assert sweep.alive
+        assert sweep.status.done == 7
+        heartbeat.end()
+        assert running_sweeps(uri, clock.now) == []
 
 
 def test_a_store_that_takes_no_file_stops_no_sweep(tmp_path: Path, clock: Clock) -> None:
-    one = sign(tmp_path / "gone", clock)
-    one.begin()
-    one.tell(done=1)
-    one.end()
-    assert running(tmp_path / "gone") == []
+    heartbeat = sign(tmp_path / "gone", clock)
+    heartbeat.begin()
+    heartbeat.update(done=1)
+    heartbeat.end()
+    assert running_sweeps(tmp_path / "gone") == []
 
 
 def test_a_store_that_does_not_exist_has_no_sweep(tmp_path: Path) -> None:
-    assert running(tmp_path / "none") == []
+    assert running_sweeps(tmp_path / "none") == []
 
 
-def until(found: Callable[[], bool], deadline_s: float = 60.0) -> None:
+def until(is_met: Callable[[], bool], deadline_s: float = 60.0) -> None:
     end = time.monotonic() + deadline_s
-    while not found():
+    while not is_met():
         assert time.monotonic() < end, "it never came"
         time.sleep(0.05)
 
@@ -178,21 +185,21 @@ def started(folder: Path) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
-def only(folder: Path) -> Seen | None:
-    return next(iter(running(folder / "rows")), None)
+def only(folder: Path) -> RunningSweep | None:
+    return next(iter(running_sweeps(folder / "rows")), None)
 
 
 def test_a_sweep_says_how_far_it_is_and_nothing_when_it_ended(toy: Path, grid: Run) -> None:
     process = started(toy)
     try:
-        until(lambda: (one := only(toy)) is not None and one.running.done > 0)
+        until(lambda: (sweep := only(toy)) is not None and sweep.status.done > 0)
         seen = only(toy)
         assert seen is not None
         assert seen.alive
-        assert seen.running.cells == 41
-        assert seen.running.sweep == "toy"
-        assert seen.running.pid == process.pid
-        assert seen.running.now.startswith("toy ")
+        assert seen.status.cells == 41
+        assert seen.status.sweep == "toy"
+        assert seen.status.pid == process.pid
+        assert seen.status.now.startswith("toy ")
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=30)
@@ -204,5 +211,5 @@ def test_a_killed_sweep_is_seen_to_be_dead(toy: Path) -> None:
     until(lambda: only(toy) is not None)
     process.kill()
     process.communicate(timeout=30)
-    (seen,) = running(toy / "rows", time.time() + STALE_S + 1)
-    assert not seen.alive
+    (sweep,) = running_sweeps(toy / "rows", time.time() + STALE_S + 1)
+    assert not sweep.alive

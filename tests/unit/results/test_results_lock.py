@@ -20,21 +20,21 @@ from grid.errors import StoreError, StoreLost
 from grid.results import open_store
 from grid.results.compact import compact
 from grid.results.files import new_name
-from grid.results.lock import NAME
+from grid.results.lock import LOCK_FILE
 from grid.results.schema import ATTEMPTS, SCHEMA_VERSION, file_schema
 from grid.results.store import Store
 
 
 def held(store: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((store / NAME).read_text())
-    return found
+    owner: dict[str, Any] = json.loads((store / LOCK_FILE).read_text())
+    return owner
 
 
 def pretend(store: Path, **changes: object) -> None:
     """A lock as another sweep would have left it."""
     with Store(store).writer():
         owner = held(store)
-    (store / NAME).write_text(json.dumps({**owner, "token": "another", **changes}))
+    (store / LOCK_FILE).write_text(json.dumps({**owner, "token": "another", **changes}))
 
 
 def ended_process() -> int:
@@ -48,14 +48,14 @@ def test_the_lock_names_its_owner_and_goes_when_the_writer_leaves(tmp_path: Path
         owner = held(tmp_path)
         assert owner["pid"] == os.getpid()
         assert owner["process_start"] == pytest.approx(psutil.Process().create_time(), abs=2)
-    assert not (tmp_path / NAME).exists()
+    assert not (tmp_path / LOCK_FILE).exists()
 
 
 def test_a_second_sweep_is_refused_and_told_who_writes(tmp_path: Path) -> None:
     with Store(tmp_path).writer():
         with pytest.raises(StoreError, match=rf"in use by another sweep .*pid {os.getpid()}"):
             Store(tmp_path).writer().__enter__()
-        assert (tmp_path / NAME).exists()
+        assert (tmp_path / LOCK_FILE).exists()
 
 
 def test_a_lock_of_another_machine_is_never_taken_over(tmp_path: Path) -> None:
@@ -116,23 +116,25 @@ def test_no_note_without_a_stale_lock(tmp_path: Path) -> None:
 
 
 def test_a_lock_that_cannot_be_read_is_not_guessed_at(tmp_path: Path) -> None:
-    (tmp_path / NAME).write_text("{")
+    (tmp_path / LOCK_FILE).write_text("{")
     with pytest.raises(StoreError, match="remove it if no sweep is running"):
         Store(tmp_path).writer().__enter__()
-    assert (tmp_path / NAME).read_text() == "{"
+    assert (tmp_path / LOCK_FILE).read_text() == "{"
 
 
 def test_a_flush_refreshes_the_lock(tmp_path: Path) -> None:
     with Store(tmp_path).writer() as writer:
-        os.utime(tmp_path / NAME, (0, 0))
+        os.utime(tmp_path / LOCK_FILE, (0, 0))
         writer.add(cell(), measured(cell()), node=NODE, sweep_id="s", sweep="q")
         writer.flush()
-        assert (tmp_path / NAME).stat().st_mtime > 0
+        assert (tmp_path / LOCK_FILE).stat().st_mtime > 0
 
 
 def test_a_writer_whose_lock_another_took_stops(tmp_path: Path) -> None:
     writer = Store(tmp_path).writer().__enter__()
-    (tmp_path / NAME).write_text(json.dumps({**held(tmp_path), "token": "x", "host": "elsewhere"}))
+    (tmp_path / LOCK_FILE).write_text(
+        json.dumps({**held(tmp_path), "token": "x", "host": "elsewhere"})
+    )
     writer.add(cell(), measured(cell()), [METRIC], node=NODE, sweep_id="s", sweep="q")
     with pytest.raises(StoreLost, match="taken over by another sweep on elsewhere"):
         writer.flush()
@@ -183,7 +185,7 @@ def newer_store(tmp_path: Path) -> Path:
 def test_a_store_of_a_newer_schema_is_not_written(newer_store: Path) -> None:
     with pytest.raises(StoreError, match=r"newer than the \d known here; upgrade quantgrid"):
         Store(newer_store).writer().__enter__()
-    assert not (newer_store / NAME).exists()
+    assert not (newer_store / LOCK_FILE).exists()
 
 
 def test_a_store_of_a_newer_schema_is_not_compacted(newer_store: Path) -> None:

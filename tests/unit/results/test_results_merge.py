@@ -38,12 +38,12 @@ def mac(tmp_path: Path) -> Path:
 
 def test_attempts_come_with_all_that_belongs_to_them(mine: Path, mac: Path) -> None:
     (done,) = merge([mac], mine)
-    assert (done.source, done.added, done.known, done.problems) == (str(mac), 2, 0, [])
+    assert (done.source, done.added, done.already_present, done.problems) == (str(mac), 2, 0, [])
     assert quants(mine) == ["Q2_K", "Q4_K_M", "Q8_0"]
-    there, here = open_store(mac), open_store(mine)
+    source_rows, merged_rows = open_store(mac), open_store(mine)
     for table in TABLES:
-        wanted = getattr(there, table)().to_pylist()
-        rows = getattr(here, table)().to_pylist()
+        wanted = getattr(source_rows, table)().to_pylist()
+        rows = getattr(merged_rows, table)().to_pylist()
         assert wanted
         assert [row for row in rows if row in wanted] == wanted
         assert len(rows) == len(wanted) * 3 // 2
@@ -52,8 +52,8 @@ def test_attempts_come_with_all_that_belongs_to_them(mine: Path, mac: Path) -> N
 def test_a_second_merge_adds_nothing_and_writes_no_file(mine: Path, mac: Path) -> None:
     merge([mac], mine)
     files = sorted(path.name for path in mine.iterdir())
-    (again,) = merge([mac], mine)
-    assert (again.added, again.known) == (0, 2)
+    (second_merge,) = merge([mac], mine)
+    assert (second_merge.added, second_merge.already_present) == (0, 2)
     assert sorted(path.name for path in mine.iterdir()) == files
 
 
@@ -63,7 +63,7 @@ def test_an_attempt_that_two_sources_have_is_added_once(
     copy = tmp_path / "copy"
     shutil.copytree(mac, copy)
     first, second = merge([mac, copy], mine)
-    assert (first.added, second.added, second.known) == (2, 0, 2)
+    assert (first.added, second.added, second.already_present) == (2, 0, 2)
     assert quants(mine) == ["Q2_K", "Q4_K_M", "Q8_0"]
 
 

@@ -18,7 +18,7 @@ DATA = Path(__file__).parents[2] / "data"
 
 def versions(folder: Path) -> set[bytes]:
     metadata = (pa.ipc.open_file(str(path)).schema.metadata for path in folder.glob("*.arrow"))
-    return {(one or {})[VERSION_KEY] for one in metadata}
+    return {(schema_metadata or {})[VERSION_KEY] for schema_metadata in metadata}
 
 
 def test_each_older_version_has_its_step_and_its_frozen_files() -> None:
@@ -60,7 +60,9 @@ def test_rows_of_version_2_name_who_measured_them() -> None:
     assert (row["origin"], row["licence"]) == ("a table", "MIT (somebody)")
     assert row["hardware_class"] == "Chip Y [a table]"
     (metric,) = [
-        one for one in results.metrics().to_pylist() if one["attempt_id"] == row["attempt_id"]
+        metric_row
+        for metric_row in results.metrics().to_pylist()
+        if metric_row["attempt_id"] == row["attempt_id"]
     ]
     assert (metric["value"], metric["sd"]) == (61.5, 0.5)
     assert metric["method"] == "as imported from a table"

@@ -8,28 +8,28 @@ import pytest
 from conftest import Run
 from results_cells import cell, measured, write
 
-from grid.results.files import Problem
-from grid.results.problems import left_out, nothing_there
+from grid.results.files import UnreadableFile
+from grid.results.problems import explain_no_results, missing_rows_note
 
-TORN = Problem("attempts-1.arrow", "torn, or not an Arrow file")
+TORN = UnreadableFile("attempts-1.arrow", "torn, or not an Arrow file")
 
 
 def test_an_empty_store_is_filled_by_a_sweep() -> None:
-    assert nothing_there("rows", []) == "no results in rows; `grid sweep` fills it"
+    assert explain_no_results("rows", []) == "no results in rows; `grid sweep` fills it"
 
 
 def test_a_store_of_torn_files_alone_says_so_and_names_no_sweep() -> None:
-    said = nothing_there("rows", [TORN, TORN])
-    assert said.startswith(
+    message = explain_no_results("rows", [TORN, TORN])
+    assert message.startswith(
         "none of the 2 files of rows can be read, such as attempts-1.arrow: torn"
     )
-    assert "sweep" not in said
+    assert "sweep" not in message
 
 
 def test_one_torn_file_is_one_file() -> None:
-    assert nothing_there("rows", [TORN]).startswith("the one file of rows cannot be read")
-    assert left_out([TORN]).startswith("a file of the store could not be read")
-    assert left_out([]) == ""
+    assert explain_no_results("rows", [TORN]).startswith("the one file of rows cannot be read")
+    assert missing_rows_note([TORN]).startswith("a file of the store could not be read")
+    assert missing_rows_note([]) == ""
 
 
 @pytest.mark.parametrize("command", ["folklore", "frontier"])

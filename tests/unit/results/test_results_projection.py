@@ -38,17 +38,17 @@ def test_a_part_is_what_the_whole_table_has(store: Path, table: str) -> None:
 
 
 def test_no_attempts_give_an_empty_table_with_the_columns(store: Path) -> None:
-    found = Results(store).read("items", ["score"], pa.array([], pa.string()))
-    assert (found.num_rows, found.column_names) == (0, ["attempt_id", "score"])
+    rows = Results(store).read("items", ["score"], pa.array([], pa.string()))
+    assert (rows.num_rows, rows.column_names) == (0, ["attempt_id", "score"])
 
 
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     scan = files.scan
 
-    def noting(location, name, *rest):
+    def noting(location, name, *arguments):
         names.append(name)
-        return scan(location, name, *rest)
+        return scan(location, name, *arguments)
 
     monkeypatch.setattr(files, "scan", noting)
     return names
@@ -62,9 +62,9 @@ def test_files_without_rows_of_the_attempts_are_not_opened_again(
     first = results.read("metrics", ["value"], pa.array(["a0000"]))
     assert len(set(names)) == 3
     names.clear()
-    again = results.read("metrics", ["value"], pa.array(["a0000"]))
+    second_read = results.read("metrics", ["value"], pa.array(["a0000"]))
     assert len(names) == 1
-    assert again.equals(first)
+    assert second_read.equals(first)
 
 
 def test_of_a_compacted_file_only_the_batches_with_the_attempts_are_read(store: Path) -> None:
@@ -73,7 +73,7 @@ def test_of_a_compacted_file_only_the_batches_with_the_attempts_are_read(store: 
     wanted = results.read("items", ["score"], pa.array(["a0001"]))
     assert results.read("items", ["score"], pa.array(["a0001"])).equals(wanted)
     (name,) = (path.name for path in store.glob("items-*"))
-    batches = results._holdings["items"].of(pa.array(["a0001"]))
+    batches = results._indexes["items"].batches_of(pa.array(["a0001"]))
     assert len(batches[name]) == 1
     assert wanted["score"].to_pylist() == [1.0, 0.0, 1.0]
 
@@ -98,10 +98,10 @@ def test_rows_of_attempts_that_are_not_there_do_not_count(store: Path) -> None:
 
 def test_files_of_the_first_schema_are_read_too() -> None:
     results = Results(Path(__file__).parents[2] / "data" / "results-v1")
-    found = results.read("attempts", ["origin", "quant"])
-    assert found.num_rows == results.attempts().num_rows > 0
-    assert set(found["origin"].to_pylist()) == {""}
-    assert results.seen_problems() == results.problems
+    rows = results.read("attempts", ["origin", "quant"])
+    assert rows.num_rows == results.attempts().num_rows > 0
+    assert set(rows["origin"].to_pylist()) == {""}
+    assert results.visible_problems() == results.problems
 
 
 def test_a_damaged_file_is_a_problem_and_the_rest_is_read(store: Path) -> None:
@@ -114,15 +114,15 @@ def test_a_damaged_file_is_a_problem_and_the_rest_is_read(store: Path) -> None:
     results = Results(store)
     results.read("items", TABLES["items"].names)
     results.read("metrics", ["value"])
-    assert torn.name in {problem.file for problem in results.seen_problems()}
-    assert {p.file for p in results.seen_problems()} == {p.file for p in results.problems}
+    assert torn.name in {problem.file for problem in results.visible_problems()}
+    assert {p.file for p in results.visible_problems()} == {p.file for p in results.problems}
 
 
 def test_seen_problems_opens_what_no_table_was_read_from(store: Path) -> None:
     (store / "notes.arrow").write_text("no Arrow")
     (store / "samples-folder.arrow").mkdir()
-    found = Results(store).seen_problems()
-    assert [problem.file for problem in found] == ["notes.arrow", "samples-folder.arrow"]
+    problems = Results(store).visible_problems()
+    assert [problem.file for problem in problems] == ["notes.arrow", "samples-folder.arrow"]
 
 
 def test_a_file_that_holds_another_table_than_its_name_says_is_a_problem(store: Path) -> None:
@@ -130,4 +130,4 @@ def test_a_file_that_holds_another_table_than_its_name_says_is_a_problem(store: 
     path.rename(path.with_name(path.name.replace("items", "metrics")))
     results = Results(store)
     results.read("metrics", ["value"])
-    assert "named metrics, but holds items" in results.seen_problems()[0].reason
+    assert "named metrics, but holds items" in results.visible_problems()[0].reason

@@ -102,16 +102,16 @@ def test_of_two_metrics_of_one_name_the_first_stays(tmp_path: Path) -> None:
 
 
 def test_a_table_shows_what_was_measured(results: Results) -> None:
-    found = table(results, sort="-decode_tps")
-    assert found.column_names == [
+    rows = table(results, sort="-decode_tps")
+    assert rows.column_names == [
         "model", "quant", "backend", "label", "scope", "status", "decode_tps",
     ]  # fmt: skip
-    assert found["quant"].to_pylist() == ["Q2_K", "Q4_K_M", "Q8_0", "F16"]
+    assert rows["quant"].to_pylist() == ["Q2_K", "Q4_K_M", "Q8_0", "F16"]
 
 
 def test_a_table_is_filtered_cut_and_limited(results: Results) -> None:
-    found = table(results, "decode_tps < 25", ["quant", "decode_tps"], "-quant", 1)
-    assert found.to_pylist() == [{"quant": "Q8_0", "decode_tps": 10.0}]
+    rows = table(results, "decode_tps < 25", ["quant", "decode_tps"], "-quant", 1)
+    assert rows.to_pylist() == [{"quant": "Q8_0", "decode_tps": 10.0}]
 
 
 def test_a_table_has_a_fixed_order_without_being_asked(results: Results) -> None:

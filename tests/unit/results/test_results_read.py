@@ -201,7 +201,7 @@ def test_a_file_cut_anywhere_is_skipped(
     length = data.draw(st.integers(0, len(whole) - 1))
     store = tmp_path_factory.mktemp("cut")
     (store / "attempts-cut.arrow").write_bytes(whole[:length])
-    with pytest.raises(files.Skipped):
+    with pytest.raises(files.UnreadableFileError):
         files.read(Location(store), "attempts-cut.arrow")
 
 

@@ -41,8 +41,8 @@ def uri(endpoint: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureR
 
 def names(uri: str) -> list[str]:
     system, path = fs.FileSystem.from_uri(uri)
-    found = system.get_file_info(fs.FileSelector(path, allow_not_found=True))
-    return sorted(info.base_name for info in found)
+    infos = system.get_file_info(fs.FileSelector(path, allow_not_found=True))
+    return sorted(info.base_name for info in infos)
 
 
 def test_rows_come_back(uri: str) -> None:

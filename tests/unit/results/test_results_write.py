@@ -180,7 +180,7 @@ def test_a_full_buffer_is_written_at_once(tmp_path: Path) -> None:
             assert arrows(tmp_path) == []
             add(writer)
         assert open_store(tmp_path).attempts().num_rows == FLUSH_CELLS
-        assert writer.waiting == 0
+        assert writer.pending == 0
 
 
 def test_leaving_writes_the_rest_even_when_interrupted(tmp_path: Path) -> None:

@@ -3,18 +3,18 @@
 import numpy as np
 import pytest
 
-from grid.results.statistics import Interval, chunk_mean, rate_interval, wilson
+from grid.results.statistics import Interval, chunk_mean, rate_interval, wilson_interval
 from grid.results.statistics.resample import mean_bounds, percentile_bounds, student_bounds
 
 
 def coverage(intervals: list[Interval], true: float) -> float:
-    return float(np.mean([one.low <= true <= one.high for one in intervals]))
+    return float(np.mean([interval.low <= true <= interval.high for interval in intervals]))
 
 
 def test_student_t_on_logs_covers_95_percent_of_median_rates_at_5_repetitions():
     rng = np.random.default_rng(0)
-    found = [rate_interval(rates) for rates in rng.lognormal(4, 0.3, (4000, 5))]
-    assert 0.93 <= coverage(found, np.exp(4)) <= 0.97
+    intervals = [rate_interval(rates) for rates in rng.lognormal(4, 0.3, (4000, 5))]
+    assert 0.93 <= coverage(intervals, np.exp(4)) <= 0.97
 
 
 def test_a_bootstrap_of_5_repetitions_would_not_cover():
@@ -25,8 +25,8 @@ def test_a_bootstrap_of_5_repetitions_would_not_cover():
 
 def test_the_bootstrap_covers_at_20_repetitions():
     rng = np.random.default_rng(1)
-    found = [rate_interval(rates) for rates in rng.lognormal(4, 0.3, (600, 20))]
-    assert 0.90 <= coverage(found, np.exp(4)) <= 0.97
+    intervals = [rate_interval(rates) for rates in rng.lognormal(4, 0.3, (600, 20))]
+    assert 0.90 <= coverage(intervals, np.exp(4)) <= 0.97
 
 
 def correlated(rng: np.random.Generator, shape: tuple[int, int, int], spread: float) -> np.ndarray:
@@ -53,20 +53,20 @@ def test_the_chunk_interval_covers_correlated_tokens_of_16_chunks(spread, least)
 def test_the_standard_error_over_tokens_and_the_percentile_bootstrap_cover_less():
     values = correlated(np.random.default_rng(2), (500, 16, 127), KLD_LIKE)
     true = np.exp(KLD_LIKE**2 * 1.25 / 2)
-    found = [chunk_mean(text) for text in values]
-    tokens = np.mean([abs(one.value - true) < 1.96 * one.sd for one in found])
+    intervals = [chunk_mean(text) for text in values]
+    tokens = np.mean([abs(interval.value - true) < 1.96 * interval.sd for interval in intervals])
     units = values.mean(axis=2)
     plain = np.mean([low <= true <= high for low, high in map(percentile_bounds, units)])
     student = np.mean([low <= true <= high for low, high in map(student_bounds, units)])
     assert tokens < 0.6
-    assert plain < student < coverage(found, true)
+    assert plain < student < coverage(intervals, true)
 
 
 def test_wilson_covers_shares_near_1_where_the_normal_interval_fails():
     rng = np.random.default_rng(4)
     right = rng.binomial(100, 0.98, 4000)
-    found = [wilson(count, 100) for count in right]
-    assert 0.93 <= coverage(found, 0.98) <= 0.99
+    intervals = [wilson_interval(count, 100) for count in right]
+    assert 0.93 <= coverage(intervals, 0.98) <= 0.99
     share = right / 100
     half = 1.96 * np.sqrt(share * (1 - share) / 100)
     assert np.mean(np.abs(share - 0.98) <= half) < 0.90

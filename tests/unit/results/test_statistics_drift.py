@@ -10,16 +10,16 @@ from grid.results.statistics.trend import kendall_p
 
 
 def test_a_steady_fall_of_five_repetitions_is_drift():
-    found = drift([100, 98, 96, 94, 92])
-    assert found.flagged
-    assert found.p_value == pytest.approx(2 / 120)
-    assert found.change == pytest.approx(-8 / 96)
+    trend = drift([100, 98, 96, 94, 92])
+    assert trend.flagged
+    assert trend.p_value == pytest.approx(2 / 120)
+    assert trend.change == pytest.approx(-8 / 96)
 
 
 def test_a_fall_too_small_to_matter_is_not():
-    found = drift([100, 99.9, 99.8, 99.7, 99.6])
-    assert not found.flagged
-    assert found.p_value < 0.05
+    trend = drift([100, 99.9, 99.8, 99.7, 99.6])
+    assert not trend.flagged
+    assert trend.p_value < 0.05
 
 
 def test_noise_is_not_drift():
@@ -34,8 +34,8 @@ def test_the_exact_p_value_counts_all_orders():
     values = np.array([2.0, 1.0, 4.0, 3.0, 5.0])
     pairs = np.triu_indices(5, 1)
     s = [abs(np.sign(np.subtract(*np.array(p)[list(pairs)])).sum()) for p in permutations(values)]
-    seen = abs(np.sign(values[pairs[1]] - values[pairs[0]]).sum())
-    assert kendall_p(values) == pytest.approx(np.mean(np.array(s) >= seen))
+    observed = abs(np.sign(values[pairs[1]] - values[pairs[0]]).sum())
+    assert kendall_p(values) == pytest.approx(np.mean(np.array(s) >= observed))
 
 
 def test_equal_repetitions_have_no_trend():

@@ -10,8 +10,8 @@ from grid.results.statistics import median_interval, quantile_interval
 
 def test_the_median_of_ten_lies_between_the_2nd_and_9th():
     # P(X_(2) > median) = P(Binomial(10, 1/2) <= 1) = 11/1024, and 3rd would be 56/1024.
-    found = median_interval(range(1, 11))
-    assert (found.value, found.low, found.high, found.n) == (5.5, 2.0, 9.0, 10)
+    interval = median_interval(range(1, 11))
+    assert (interval.value, interval.low, interval.high, interval.n) == (5.5, 2.0, 9.0, 10)
 
 
 def test_five_samples_give_no_interval_of_the_median_and_six_do():
@@ -29,8 +29,8 @@ def test_an_end_that_few_samples_cannot_give_is_none():
 def test_the_interval_covers_at_least_95_percent_whatever_the_distribution(q):
     rng = np.random.default_rng(3)
     true = -np.log(1 - q)
-    found = [quantile_interval(rng.exponential(size=400), q) for _ in range(400)]
-    assert np.mean([x.low <= true <= x.high for x in found]) >= 0.93
+    intervals = [quantile_interval(rng.exponential(size=400), q) for _ in range(400)]
+    assert np.mean([x.low <= true <= x.high for x in intervals]) >= 0.93
 
 
 @pytest.mark.parametrize("q", [0.0, 1.0, 1.5])
@@ -41,6 +41,6 @@ def test_a_quantile_outside_0_to_1_is_refused(q):
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=60), st.floats(0.01, 0.99))
 def test_the_interval_encloses_the_value(samples, q):
-    found = quantile_interval(samples, q)
-    assert found.low is None or min(samples) <= found.low <= found.value
-    assert found.high is None or found.value <= found.high <= max(samples)
+    interval = quantile_interval(samples, q)
+    assert interval.low is None or min(samples) <= interval.low <= interval.value
+    assert interval.high is None or interval.value <= interval.high <= max(samples)

@@ -13,20 +13,26 @@ positive = st.floats(1e-3, 1e6)
 
 
 def test_the_value_is_the_mean_of_rates_and_sd_the_sample_sd():
-    found = rate_interval([10.0, 20.0, 30.0])
-    assert (found.value, found.sd, found.n) == (20.0, 10.0, 3)
+    interval = rate_interval([10.0, 20.0, 30.0])
+    assert (interval.value, interval.sd, interval.n) == (20.0, 10.0, 3)
 
 
 def test_the_interval_is_student_t_on_logs():
-    found = rate_interval([math.exp(1), math.exp(2), math.exp(3)])
+    interval = rate_interval([math.exp(1), math.exp(2), math.exp(3)])
     half = 4.302652729696142 / math.sqrt(3)  # t(2) at 97.5 %
-    assert found.low == pytest.approx(math.exp(2 - half))
-    assert found.high == pytest.approx(math.exp(2 + half))
+    assert interval.low == pytest.approx(math.exp(2 - half))
+    assert interval.high == pytest.approx(math.exp(2 + half))
 
 
 def test_one_repetition_has_a_value_and_no_interval():
-    found = rate_interval([7.0])
-    assert (found.value, found.low, found.high, found.sd, found.n) == (7.0, None, None, None, 1)
+    interval = rate_interval([7.0])
+    assert (interval.value, interval.low, interval.high, interval.sd, interval.n) == (
+        7.0,
+        None,
+        None,
+        None,
+        1,
+    )
 
 
 @pytest.mark.parametrize("rates", [[1.0, 0.0], [-1.0], [math.nan], [math.inf, 1.0], []])
@@ -37,16 +43,16 @@ def test_rates_that_are_not_positive_numbers_are_refused(rates):
 
 def test_from_20_repetitions_the_interval_is_a_bootstrap_that_repeats_exactly():
     rates = np.random.default_rng(1).lognormal(3, 0.1, 20)
-    found = rate_interval(rates)
-    assert "bootstrap" in found.method
+    interval = rate_interval(rates)
+    assert "bootstrap" in interval.method
     assert "Student" in rate_interval(rates[:19]).method
-    assert found == rate_interval(rates)
+    assert interval == rate_interval(rates)
 
 
 def test_a_time_is_the_median_with_the_interval_of_the_median():
-    found = time_interval([1.0, 2.0, 9.0])
-    assert found.value == 2.0
-    assert found.low < math.exp(np.log([1, 2, 9]).mean()) < found.high
+    interval = time_interval([1.0, 2.0, 9.0])
+    assert interval.value == 2.0
+    assert interval.low < math.exp(np.log([1, 2, 9]).mean()) < interval.high
 
 
 @given(st.lists(positive, min_size=2, max_size=30), st.floats(0.1, 10))
@@ -59,6 +65,6 @@ def test_scaling_the_rates_scales_everything(rates, factor):
 @given(st.lists(positive, min_size=2, max_size=19), st.randoms())
 def test_the_order_of_repetitions_does_not_matter(rates, random):
     shuffled = random.sample(rates, len(rates))
-    plain, other = rate_interval(rates), rate_interval(shuffled)
-    assert other.low == pytest.approx(plain.low)
-    assert other.value == pytest.approx(plain.value)
+    plain, reordered = rate_interval(rates), rate_interval(shuffled)
+    assert reordered.low == pytest.approx(plain.low)
+    assert reordered.value == pytest.approx(plain.value)

@@ -19,22 +19,22 @@ NLL = np.array([[1.0, 3.0], [2.0, 2.0]])
 
 
 def test_perplexity_is_exp_of_the_mean_nll_with_the_standard_error_of_llama_cpp():
-    found = perplexity(NLL)
+    interval = perplexity(NLL)
     # E[x] = 2, E[x^2] - E[x]^2 = 0.5, n - 1 = 3
-    assert found.value == pytest.approx(math.exp(2))
-    assert found.sd == pytest.approx(math.exp(2) * math.sqrt(0.5 / 3))
+    assert interval.value == pytest.approx(math.exp(2))
+    assert interval.sd == pytest.approx(math.exp(2) * math.sqrt(0.5 / 3))
 
 
 def test_the_interval_of_few_chunks_is_student_t_over_chunk_means():
-    found = chunk_mean([[1.0, 1.0], [3.0, 3.0]])
+    interval = chunk_mean([[1.0, 1.0], [3.0, 3.0]])
     half = 12.706204736174694  # t(1) * sd sqrt(2) / sqrt(2)
-    assert (found.low, found.high) == pytest.approx((2 - half, 2 + half))
+    assert (interval.low, interval.high) == pytest.approx((2 - half, 2 + half))
 
 
 def test_one_chunk_has_no_interval_but_a_standard_error_over_tokens():
-    found = perplexity([[1.0, 2.0, 3.0]])
-    assert (found.low, found.high) == (None, None)
-    assert found.sd == pytest.approx(math.exp(2) * math.sqrt((2 / 3) / 2))
+    interval = perplexity([[1.0, 2.0, 3.0]])
+    assert (interval.low, interval.high) == (None, None)
+    assert interval.sd == pytest.approx(math.exp(2) * math.sqrt((2 / 3) / 2))
 
 
 def test_bits_per_byte_divides_the_sum_by_ln_2_and_bytes():
@@ -45,33 +45,33 @@ def test_bits_per_byte_divides_the_sum_by_ln_2_and_bytes():
 
 def test_ln_ppl_ratio_uses_the_paired_covariance():
     reference = NLL - [[0.1, 0.3], [0.1, 0.3]]
-    found = ln_ppl_ratio(NLL, reference)
-    assert found.value == pytest.approx(0.2)
-    assert found.value == pytest.approx(
+    interval = ln_ppl_ratio(NLL, reference)
+    assert interval.value == pytest.approx(0.2)
+    assert interval.value == pytest.approx(
         math.log(perplexity(NLL).value / perplexity(reference).value)
     )
     covariance = np.cov(NLL.ravel(), reference.ravel(), ddof=0)
     variance = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
-    assert found.sd == pytest.approx(math.sqrt(variance / 3))
+    assert interval.sd == pytest.approx(math.sqrt(variance / 3))
 
 
 def test_kld_table_holds_mean_quantiles_and_extremes():
     kld = np.arange(1000.0).reshape(10, 100)
-    found = kld_table(kld)
-    assert list(found) == ["mean", "median", "p90", "p95", "p99", "p999", "min", "max"]
-    assert found["mean"].value == 499.5
-    assert found["mean"].sd == pytest.approx(math.sqrt(kld.var() / 999))
-    assert found["median"].value == 499.5
-    assert found["p90"].value == pytest.approx(899.1)
-    assert found["p999"].value == pytest.approx(998.001)
-    assert (found["min"].value, found["max"].value) == (0.0, 999.0)
+    intervals = kld_table(kld)
+    assert list(intervals) == ["mean", "median", "p90", "p95", "p99", "p999", "min", "max"]
+    assert intervals["mean"].value == 499.5
+    assert intervals["mean"].sd == pytest.approx(math.sqrt(kld.var() / 999))
+    assert intervals["median"].value == 499.5
+    assert intervals["p90"].value == pytest.approx(899.1)
+    assert intervals["p999"].value == pytest.approx(998.001)
+    assert (intervals["min"].value, intervals["max"].value) == (0.0, 999.0)
 
 
 def test_the_interval_of_a_quantile_resamples_whole_chunks():
     kld = np.tile(np.arange(8.0)[:, None], (1, 50))  # a chunk is one value: 8 observations, not 400
-    found = kld_table(kld)["median"]
-    assert found.low <= 2.0
-    assert found.high >= 5.0
+    interval = kld_table(kld)["median"]
+    assert interval.low <= 2.0
+    assert interval.high >= 5.0
     assert kld_table(kld)["p999"].low is None
 
 
@@ -82,30 +82,30 @@ def test_a_mean_divergence_is_never_given_a_negative_end():
 
 def test_dp_table_has_mean_and_root_mean_square_with_its_error():
     dp = np.array([[-0.3, 0.1], [0.1, 0.3]])
-    found = dp_table(dp)
+    intervals = dp_table(dp)
     rms = math.sqrt(0.05)
-    assert found["mean"].value == pytest.approx(0.05)
-    assert found["rms"].value == pytest.approx(rms)
-    assert found["rms"].sd == pytest.approx(math.sqrt((dp**2).var() / 3) / (2 * rms))
-    assert (found["min"].value, found["max"].value) == (-0.3, 0.3)
+    assert intervals["mean"].value == pytest.approx(0.05)
+    assert intervals["rms"].value == pytest.approx(rms)
+    assert intervals["rms"].sd == pytest.approx(math.sqrt((dp**2).var() / 3) / (2 * rms))
+    assert (intervals["min"].value, intervals["max"].value) == (-0.3, 0.3)
 
 
 def test_no_difference_at_all_has_a_root_mean_square_of_0_without_an_error():
-    found = dp_table(np.zeros((3, 4)))["rms"]
-    assert (found.value, found.sd) == (0.0, None)
+    interval = dp_table(np.zeros((3, 4)))["rms"]
+    assert (interval.value, interval.sd) == (0.0, None)
 
 
 def test_same_top_has_the_standard_error_of_a_share():
-    found = same_top([[1, 1, 0, 1], [1, 0, 1, 1]])
-    assert found.value == 0.75
-    assert found.sd == pytest.approx(math.sqrt(0.75 * 0.25 / 7))
-    assert found.high <= 1
+    interval = same_top([[1, 1, 0, 1], [1, 0, 1, 1]])
+    assert interval.value == 0.75
+    assert interval.sd == pytest.approx(math.sqrt(0.75 * 0.25 / 7))
+    assert interval.high <= 1
 
 
 def test_full_agreement_is_not_certainty():
-    found = same_top(np.ones((4, 100)))
-    assert (found.value, found.high) == (1.0, 1.0)
-    assert 0.98 < found.low < 1.0
+    interval = same_top(np.ones((4, 100)))
+    assert (interval.value, interval.high) == (1.0, 1.0)
+    assert 0.98 < interval.low < 1.0
 
 
 def test_values_must_come_by_chunk():

@@ -7,24 +7,39 @@ from typing import Any
 
 from grid.cells.measurement import Metric, Series
 from grid.results.imports import metric
-from grid.results.imports.llama_bench import unnamed
-from grid.results.imports.record import Origin, Record, Weights
-from grid.results.imports.source import (
-    Source,
+from grid.results.imports.attempt import (
+    FigureOrigin,
+    ImportedAttempt,
+    ImportedWeights,
+    memory_run,
+    speed_run,
+    unnamed_hardware,
+)
+from grid.results.imports.report_file import (
+    ReportFile,
     clean,
     count,
-    json_of,
     mapping,
     number,
-    shortened,
+    parse_json,
+    quote,
+    read_text,
     text,
-    text_of,
 )
+from grid.results.imports.report_format import ReportFormat
 
-ORIGIN = Origin("optimum-benchmark")
+ORIGIN = FigureOrigin("optimum-benchmark")
 
 PHASES = ("prefill", "decode")
-_KNOWN = (*PHASES, "load", "load_model", "load_from_hub", "warmup", "first_generate", "per_token")
+_KNOWN_PARTS = (
+    *PHASES,
+    "load",
+    "load_model",
+    "load_from_hub",
+    "warmup",
+    "first_generate",
+    "per_token",
+)
 _MB = 10**6
 _J_PER_KWH = 3.6e6
 _PARTS = ("cpu", "gpu", "ram")
@@ -32,7 +47,7 @@ _PARTS = ("cpu", "gpu", "ram")
 _MEMORY = {"max_ram": "peak_rss_bytes", "max_process_vram": "peak_vram_bytes"}
 
 
-def looks_json(value: Any) -> bool:
+def _is_report(value: Any) -> bool:
     """Whether a parsed object is a report, alone or with its configuration."""
     report = _report(value)
     return any(
@@ -46,32 +61,34 @@ def _report(value: Any) -> dict[str, Any]:
     return mapping(whole["report"]) if "report" in whole else whole
 
 
-def read_json(source: Source) -> list[Record]:
+def _read_json(source: ReportFile) -> list[ImportedAttempt]:
     """Prefill and decode rates with energy per token, load time and peak memory."""
-    whole = mapping(json_of(source, source.text))
+    whole = mapping(parse_json(source, source.text))
     report, config = _report(whole), mapping(whole.get("config")) or _config_beside(source)
     if not config:
         source.skip("no benchmark_config.json beside it: nothing says model, shapes and hardware")
     for name in report:
-        if name not in _KNOWN:
-            source.skip(f"{shortened(name)} is left out: only prefill, decode, load are known")
-    found = [_speed(source, config, phase, report.get(phase)) for phase in PHASES]
-    found.append(_memory(source, config, report))
-    records = [one for one in found if one is not None]
+        if name not in _KNOWN_PARTS:
+            source.skip(f"{quote(name)} is left out: only prefill, decode, load are known")
+    attempts = [_speed(source, config, phase, report.get(phase)) for phase in PHASES]
+    attempts.append(_memory(source, config, report))
+    records = [attempt for attempt in attempts if attempt is not None]
     if not records and not source.skipped:
-        raise source.wrong("no prefill, decode or load in the report; give that of a whole run")
+        raise source.error("no prefill, decode or load in the report; give that of a whole run")
     return records
 
 
-def _config_beside(source: Source) -> dict[str, Any]:
+def _config_beside(source: ReportFile) -> dict[str, Any]:
     beside = source.path.with_name("benchmark_config.json")
     if source.name == beside.name or not beside.is_file():
         return {}
-    return mapping(json_of(Source(beside, ""), text_of(beside)))
+    return mapping(parse_json(ReportFile(beside, ""), read_text(beside)))
 
 
-def _speed(source: Source, config: Mapping[str, Any], phase: str, given: Any) -> Record | None:
-    part, shapes = mapping(given), _shapes(source, config)
+def _speed(
+    source: ReportFile, config: Mapping[str, Any], phase: str, phase_report: Any
+) -> ImportedAttempt | None:
+    part, shapes = mapping(phase_report), _shapes(source, config)
     if not part:
         return None
     batch, prompt, generated = shapes
@@ -95,21 +112,20 @@ def _speed(source: Source, config: Mapping[str, Any], phase: str, given: Any) ->
     series = Series(f"{phase}_s", "s", values) if values else None
     energy, scope = _energy(source, part, phase, tokens)
     figures = (*metric.speed(phase, tokens, rate, None, series, ORIGIN.name), *energy)
-    label = f"{'pp' if phase == 'prefill' else 'tg'}{tokens}" + (f" @ d{depth}" if depth else "")
-    workload = {"tokens": tokens, "depth": depth, "repetitions": len(values) or None}
+    run = speed_run(phase, tokens, depth, len(values) or None)
     environment = {"energy_scope": scope} if scope else {}
-    return _record(
-        source, config, phase, label, workload, figures, (series,) if series else (), environment
-    )
+    return _attempt(source, config, run, figures, (series,) if series else (), environment)
 
 
-def _shapes(source: Source, config: Mapping[str, Any]) -> tuple[int | None, int | None, int | None]:
+def _shapes(
+    source: ReportFile, config: Mapping[str, Any]
+) -> tuple[int | None, int | None, int | None]:
     """(batch, prompt tokens, generated tokens) that the configuration asks for."""
     scenario = mapping(config.get("scenario")) or mapping(config.get("benchmark"))
     shapes = mapping(scenario.get("input_shapes"))
-    asked = mapping(scenario.get("generate_kwargs"))
+    generation = mapping(scenario.get("generate_kwargs"))
     where = "config.scenario"
-    generated = count(source, asked, "max_new_tokens", where)
+    generated = count(source, generation, "max_new_tokens", where)
     return (
         count(source, shapes, "batch_size", where),
         count(source, shapes, "sequence_length", where),
@@ -117,32 +133,32 @@ def _shapes(source: Source, config: Mapping[str, Any]) -> tuple[int | None, int 
     )
 
 
-def _values(source: Source, latency: Mapping[str, Any], phase: str) -> tuple[float, ...]:
+def _values(source: ReportFile, latency: Mapping[str, Any], phase: str) -> tuple[float, ...]:
     """Seconds of each repetition."""
-    given = latency.get("values")
-    if not isinstance(given, list):
+    values = latency.get("values")
+    if not isinstance(values, list):
         return ()
     where = f"{phase}.latency"
-    values = [number(source, {"values": one}, "values", where) for one in given]
+    values = [number(source, {"values": duration}, "values", where) for duration in values]
     if not all(values):
-        raise source.wrong(f"{where}: a repetition without a duration")
+        raise source.error(f"{where}: a repetition without a duration")
     return tuple(value for value in values if value)
 
 
 def _energy(
-    source: Source, part: Mapping[str, Any], phase: str, tokens: int
+    source: ReportFile, part: Mapping[str, Any], phase: str, tokens: int
 ) -> tuple[tuple[Metric, ...], str]:
     """J/token of one pass over the phase's tokens, and the scope: which counters are in it.
 
     The report's parts are mean kWh of a pass. Nothing where they are all zero: not measured."""
-    given = mapping(part.get("energy"))
-    unit = text(given, "unit") or "kWh"
-    parts = {name: number(source, given, name, f"{phase}.energy") or 0.0 for name in _PARTS}
+    energy = mapping(part.get("energy"))
+    unit = text(energy, "unit") or "kWh"
+    parts = {name: number(source, energy, name, f"{phase}.energy") or 0.0 for name in _PARTS}
     counted = [name for name in _PARTS if parts[name] > 0]
     if not counted:
         return (), ""
     if unit != "kWh":
-        source.skip(f"{phase}: energy in {shortened(unit)} is left out; kWh is known")
+        source.skip(f"{phase}: energy in {quote(unit)} is left out; kWh is known")
         return (), ""
     scope = "+".join(counted)
     joule = sum(parts.values()) * _J_PER_KWH / tokens
@@ -151,7 +167,9 @@ def _energy(
     return (metric.figure(name, joule, ORIGIN.name, how=how),), scope
 
 
-def _memory(source: Source, config: Mapping[str, Any], report: Mapping[str, Any]) -> Record | None:
+def _memory(
+    source: ReportFile, config: Mapping[str, Any], report: Mapping[str, Any]
+) -> ImportedAttempt | None:
     """Load time, and the largest memory of all phases."""
     load = mapping(report.get("load")) or mapping(report.get("load_model"))
     figures = []
@@ -171,52 +189,59 @@ def _memory(source: Source, config: Mapping[str, Any], report: Mapping[str, Any]
     if not figures:
         return None
     _, prompt, generated = _shapes(source, config)
-    context = (prompt or 0) + (generated or 0)
-    workload = {"context": context}
-    return _record(source, config, "memory", f"memory c{context}", workload, tuple(figures), (), {})
+    run = memory_run((prompt or 0) + (generated or 0))
+    return _attempt(source, config, run, tuple(figures), (), {})
 
 
-def _record(
-    source: Source,
+def _attempt(
+    source: ReportFile,
     config: Mapping[str, Any],
-    measure: str,
-    label: str,
-    workload: Mapping[str, int | None],
+    run: dict[str, Any],
     figures: tuple[Metric, ...],
     samples: tuple[Series, ...],
     environment: Mapping[str, str],
-) -> Record:
+) -> ImportedAttempt:
     backend, about = mapping(config.get("backend")), mapping(config.get("environment"))
     device = text(backend, "device").split(":")[0] or "unknown"
     cards = about.get("gpu")
     card = clean(str(cards[0])) if isinstance(cards, list) and cards else text(about, "gpu")
     name = card if device != "cpu" and card else text(about, "cpu")
-    kept = ("optimum_benchmark_version", "transformers_version", "torch_version", "platform", "cpu")
-    return Record(
+    fields = (
+        "optimum_benchmark_version",
+        "transformers_version",
+        "torch_version",
+        "platform",
+        "cpu",
+    )
+    return ImportedAttempt(
         weights=_weights(source, backend),
-        measure=measure,
-        label=label,
-        workload=workload,
+        **run,
         backend=text(backend, "name") or "unknown",
         engine_version=text(backend, "version"),
         options=_options(backend),
-        hardware=source.hardware or name or unnamed(device),
+        hardware=source.hardware or name or unnamed_hardware(device),
         device_kind=device,
         metrics=figures,
         samples=samples,
-        environment={key: text(about, key) for key in kept if text(about, key)} | {**environment},
+        environment={key: text(about, key) for key in fields if text(about, key)} | {**environment},
     )
 
 
 def _options(backend: Mapping[str, Any]) -> dict[str, str | int | float | bool]:
-    kept = ("device", "torch_dtype", "attn_implementation", "torch_compile", "cache_implementation")
-    return {name: text(backend, name) for name in kept if text(backend, name)}
+    fields = (
+        "device",
+        "torch_dtype",
+        "attn_implementation",
+        "torch_compile",
+        "cache_implementation",
+    )
+    return {name: text(backend, name) for name in fields if text(backend, name)}
 
 
 _DTYPES = {"bfloat16": "BF16", "float16": "F16", "float32": "F32"}
 
 
-def _weights(source: Source, backend: Mapping[str, Any]) -> Weights:
+def _weights(source: ReportFile, backend: Mapping[str, Any]) -> ImportedWeights:
     path = text(backend, "model")
     name = source.model or clean(path.rstrip("/").rsplit("/", 1)[-1])
     if not name:
@@ -226,4 +251,17 @@ def _weights(source: Source, backend: Mapping[str, Any]) -> Weights:
     quant = f"{scheme}-{bits}bit" if scheme and bits else scheme or _DTYPES.get(kind, kind)
     if not quant:
         source.skip("the report does not say the precision; it is called as published")
-    return Weights(model=name or "unnamed", quant=quant or "as published", format="safetensors")
+    return ImportedWeights(
+        model=name or "unnamed", quant=quant or "as published", format="safetensors"
+    )
+
+
+FORMATS = (
+    ReportFormat(
+        "optimum-benchmark",
+        "benchmark.json or benchmark_report.json of optimum-benchmark",
+        ORIGIN,
+        lambda content: _is_report(content.json),
+        _read_json,
+    ),
+)

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from grid.cells.measurement import Metric
 from grid.results.imports import gguf_names as names
 from grid.results.imports import metric
-from grid.results.imports.llama_bench import unnamed
-from grid.results.imports.record import Origin, Record, Weights
-from grid.results.imports.source import Source, shortened
+from grid.results.imports.attempt import (
+    FigureOrigin,
+    ImportedAttempt,
+    ImportedWeights,
+    task_run,
+    unnamed_hardware,
+)
+from grid.results.imports.report_file import ReportFile, quote
+from grid.results.imports.report_format import ReportFormat
 
-ORIGIN = Origin("llama-perplexity")
+ORIGIN = FigureOrigin("llama-perplexity")
 
 _N = r"(-?\d+(?:\.\d+)?(?:e[-+]?\d+)?|-?nan|-?inf)"
 _ERROR = rf"(?:\s*(?:±|\+/-|\+-)\s*{_N})?"
@@ -21,7 +28,7 @@ _LINE = re.compile(rf"\s*([A-Za-z0-9.%()/ΔΡρ -]+?)\s*:\s*{_N}\s*%?{_ERROR}\s*
 _WINOGRANDE = re.compile(rf"Final Winogrande score\((\d{{1,9}}) tasks\):\s*{_N}{_ERROR}")
 _HELLASWAG = re.compile(rf"\s*(\d{{1,9}})\s+{_N}%.*")
 _CHOICES = re.compile(r"Final result:\s*[\d.]+")
-_SAYS = re.compile(
+_FIGURES = re.compile(
     r"Final estimate: PPL|KL divergence statistics|Perplexity statistics"
     r"|Final Winogrande score|hellaswag_score|multiple_choice_score"
 )
@@ -59,49 +66,44 @@ _WORDS = ("PPL(", "KLD", "Δp", "top p")
 _SIGNED = ("dp_", "ln_", "kld_min")
 
 
-def looks(content: str) -> bool:
-    """Whether it is a log of llama-perplexity that came to an end."""
-    return _SAYS.search(content) is not None
-
-
-def read_log(source: Source) -> list[Record]:
+def _read_log(source: ReportFile) -> list[ImportedAttempt]:
     """Of one run: its text metrics as one record, a task's score as another."""
     lines = [" ".join(line[:_LONGEST].split()) for line in source.text.splitlines()]
     facts = {name: _first(pattern, lines) for name, pattern in _FACTS.items()}
-    found = [*_quality(source, lines, facts), *_tasks(source, lines, facts)]
+    attempts = [*_quality(source, lines, facts), *_tasks(source, lines, facts)]
     if any(_CHOICES.search(line) for line in lines):
         source.skip("a multiple-choice score is left out: the log does not say of which questions")
-    if not found and not source.skipped:
-        raise source.wrong("the log ends before a final figure; give that of a whole run")
-    return found
+    if not attempts and not source.skipped:
+        raise source.error("the log ends before a final figure; give that of a whole run")
+    return attempts
 
 
 def _first(pattern: re.Pattern[str], lines: list[str]) -> str:
     return next((match[1].strip() for line in lines if (match := pattern.search(line))), "")
 
 
-def _quality(source: Source, lines: list[str], facts: dict[str, str]) -> Iterator[Record]:
-    figures = {one.name: one for one in _figures(source, lines)}
+def _quality(
+    source: ReportFile, lines: list[str], facts: dict[str, str]
+) -> Iterator[ImportedAttempt]:
+    figures = {figure.name: figure for figure in _figures(source, lines)}
     if not figures:
         return
     chunks, context = _int(facts["chunks"]), _int(facts["context"])
-    workload: dict[str, str | int | None] = {
-        "text": "not named in the log",
-        "text_sha256": "",
-        "context": context or 0,
+    run = {
+        "measure": "quality",
+        "label": f"quality {chunks or '?'}x{context or '?'}",
+        "workload": {
+            "text": "not named in the log",
+            "text_sha256": "",
+            "context": context or 0,
+            "chunks": chunks or 0,
+            "reference": "not named" if "kld_mean" in figures else None,
+        },
     }
-    compared = "kld_mean" in figures
-    yield _record(
-        source,
-        facts,
-        "quality",
-        f"quality {chunks or '?'}x{context or '?'}",
-        {**workload, "chunks": chunks or 0, "reference": "not named" if compared else None},
-        tuple(figures.values()),
-    )
+    yield _attempt(source, facts, run, tuple(figures.values()))
 
 
-def _figures(source: Source, lines: list[str]) -> Iterator[Metric]:
+def _figures(source: ReportFile, lines: list[str]) -> Iterator[Metric]:
     left_out = []
     for line in lines:
         final = _FINAL.search(line)
@@ -118,23 +120,25 @@ def _figures(source: Source, lines: list[str]) -> Iterator[Metric]:
         source.skip(f"left out: {', '.join(left_out)}: rows hold no such percentiles")
 
 
-def _figure(source: Source, name: str, value: str, error: str | None, scale: float) -> Metric:
-    found = _finite(source, name, value)
-    if found < 0 and not name.startswith(_SIGNED):
-        raise source.wrong(f"{name} is {value}, which cannot be negative")
+def _figure(source: ReportFile, name: str, value: str, error: str | None, scale: float) -> Metric:
+    number = _finite(source, name, value)
+    if number < 0 and not name.startswith(_SIGNED):
+        raise source.error(f"{name} is {value}, which cannot be negative")
     sd = None if error is None else _finite(source, name, error) * scale
     how = "llama.cpp's standard error, tokens taken as independent" if sd is not None else ""
-    return metric.with_error(name, found * scale, sd, ORIGIN.name, how=how)
+    return metric.with_error(name, number * scale, sd, ORIGIN.name, how=how)
 
 
-def _finite(source: Source, name: str, value: str) -> float:
+def _finite(source: ReportFile, name: str, value: str) -> float:
     number = float(value)
     if not abs(number) < 1e300:
-        raise source.wrong(f"{name} is {shortened(value)}, not a finite number: that run failed")
+        raise source.error(f"{name} is {quote(value)}, not a finite number: that run failed")
     return number
 
 
-def _tasks(source: Source, lines: list[str], facts: dict[str, str]) -> Iterator[Record]:
+def _tasks(
+    source: ReportFile, lines: list[str], facts: dict[str, str]
+) -> Iterator[ImportedAttempt]:
     winogrande = [match for line in lines if (match := _WINOGRANDE.search(line))]
     if winogrande:
         last = winogrande[-1]
@@ -148,56 +152,43 @@ def _tasks(source: Source, lines: list[str], facts: dict[str, str]) -> Iterator[
 
 
 def _task(
-    source: Source,
+    source: ReportFile,
     facts: dict[str, str],
     task: str,
     chance: float,
     n: int,
     value: str,
     error: str | None,
-) -> Record:
+) -> ImportedAttempt:
     score = _finite(source, task, value) / 100
     if not 0 <= score <= 1 or n < 1:
-        raise source.wrong(f"the score of {task} is {value} % of {n} tasks, not between 0 and 100")
+        raise source.error(f"the score of {task} is {value} % of {n} tasks, not between 0 and 100")
     if error is None:
         spread = (score * (1 - score) / (n - 1)) ** 0.5 if n > 1 else None
         how = "standard error from the score and the number of tasks"
     else:
         spread, how = _finite(source, task, error) / 100, "its standard error"
-    workload: dict[str, str | int | None] = {
-        "task_class": "commonsense",
-        "source": task,
-        "items_sha256": "",
-        "limit": n,
-    }
     figures = metric.accuracy(score, spread, n, chance, ORIGIN.name, how)
-    return _record(source, facts, "tasks", f"task commonsense ({task})", workload, figures)
+    return _attempt(source, facts, task_run("commonsense", task, limit=n), figures)
 
 
-def _record(
-    source: Source,
-    facts: dict[str, str],
-    measure: str,
-    label: str,
-    workload: dict[str, str | int | None],
-    figures: tuple[Metric, ...],
-) -> Record:
-    device = next((one for one in ("cuda", "metal", "vulkan") if facts[one]), "unknown")
-    return Record(
+def _attempt(
+    source: ReportFile, facts: dict[str, str], run: dict[str, Any], figures: tuple[Metric, ...]
+) -> ImportedAttempt:
+    device = next((kind for kind in ("cuda", "metal", "vulkan") if facts[kind]), "unknown")
+    return ImportedAttempt(
         weights=_weights(source, facts),
-        measure=measure,
-        label=label,
-        workload=workload,
+        **run,
         backend="llama.cpp",
         engine_version=facts["build"],
-        hardware=source.hardware or facts.get(device) or unnamed(device),
+        hardware=source.hardware or facts.get(device) or unnamed_hardware(device),
         device_kind=device,
         metrics=figures,
         environment={name: value for name, value in facts.items() if value},
     )
 
 
-def _weights(source: Source, facts: dict[str, str]) -> Weights:
+def _weights(source: ReportFile, facts: dict[str, str]) -> ImportedWeights:
     quant = names.quant_of(facts["type"]) if facts["type"] else None
     if quant is None:
         source.skip("the log does not say the quantization in words that are known")
@@ -205,7 +196,7 @@ def _weights(source: Source, facts: dict[str, str]) -> Weights:
     if name is None:
         source.skip("the log does not name the model; give it with --model")
     size, elements = names.bytes_of(facts["size"]), names.parameters_of(facts["params"])
-    return Weights(
+    return ImportedWeights(
         model=name or "unnamed",
         family=facts["family"],
         quant=quant or facts["type"] or "unknown",
@@ -218,3 +209,14 @@ def _weights(source: Source, facts: dict[str, str]) -> Weights:
 
 def _int(digits: str) -> int | None:
     return int(digits) if digits else None
+
+
+FORMATS = (
+    ReportFormat(
+        "llama-perplexity",
+        "log of llama-perplexity (perplexity, KL divergence, HellaSwag, WinoGrande)",
+        ORIGIN,
+        lambda content: _FIGURES.search(content.text) is not None,
+        _read_log,
+    ),
+)

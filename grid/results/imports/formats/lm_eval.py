@@ -14,22 +14,29 @@ from typing import Any
 from grid.cells.measurement import ItemResult, Metric
 from grid.models.identity import digest
 from grid.results.imports import metric
+from grid.results.imports.attempt import (
+    FigureOrigin,
+    ImportedAttempt,
+    ImportedWeights,
+    task_run,
+    unnamed_hardware,
+)
+from grid.results.imports.formats.lm_eval_samples import Items, is_item, items_beside, results_of
+from grid.results.imports.formats.lm_eval_tasks import Task, group_of, task_of
 from grid.results.imports.gguf_names import quant_in
-from grid.results.imports.lm_eval_samples import Items, items_beside
-from grid.results.imports.lm_eval_tasks import Task, group_of, task_of
-from grid.results.imports.record import Origin, Record, Weights
-from grid.results.imports.source import (
-    Source,
+from grid.results.imports.report_file import (
+    ReportFile,
     clean,
+    epoch_seconds,
     finite,
-    json_of,
     mapping,
-    seconds,
-    shortened,
+    parse_json,
+    quote,
     text,
 )
+from grid.results.imports.report_format import ReportFormat
 
-ORIGIN = Origin("lm-evaluation-harness")
+ORIGIN = FigureOrigin("lm-evaluation-harness")
 
 _NAMED = 20
 """Unknown tasks that are named one by one."""
@@ -55,39 +62,40 @@ class _Score:
         return f"{self.task} {self.metric} {self.value:.4f}"
 
 
-def looks_json(value: Any) -> bool:
+def _is_results(value: Any) -> bool:
     """Whether a parsed object is a results file of the harness."""
     if not isinstance(value, dict) or not isinstance(value.get("results"), dict):
         return False
     return bool({"versions", "configs", "config", "n-shot", "lm_eval_version"} & set(value))
 
 
-def read_json(source: Source) -> list[Record]:
+def _read_json(source: ReportFile) -> list[ImportedAttempt]:
     """One record for each class that one of the tasks belongs to; other tasks are said."""
-    whole = json_of(source, source.text)
-    if not looks_json(whole):
-        raise source.wrong("no results of lm-evaluation-harness (results, versions, config)")
+    whole = parse_json(source, source.text)
+    if not _is_results(whole):
+        raise source.error("no results of lm-evaluation-harness (results, versions, config)")
     classes: defaultdict[str, list[_Score]] = defaultdict(list)
     for name, row in whole["results"].items():
         score = _score(source, whole, clean(str(name)), row)
         if score is not None:
             classes[score.about.task_class].append(score)
-    _say_unknown(source, [clean(str(name)) for name in whole["results"]])
+    _skip_unknown(source, [clean(str(name)) for name in whole["results"]])
     if not classes and not source.skipped:
-        raise source.wrong("its results hold no task; give the file of a whole run")
+        raise source.error("its results hold no task; give the file of a whole run")
     return [_record(source, whole, name, scores) for name, scores in sorted(classes.items())]
 
 
-def _say_unknown(source: Source, names: Sequence[str]) -> None:
-    unknown = [shortened(name) for name in names if task_of(name) is None]
+def _skip_unknown(source: ReportFile, names: Sequence[str]) -> None:
+    unknown = [quote(name) for name in names if task_of(name) is None]
     if unknown:
-        more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
+        remainder = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
         source.skip(
-            f"left out: {', '.join(unknown[:_NAMED])}{more}: class of tasks and chance not known"
+            f"left out: {', '.join(unknown[:_NAMED])}{remainder}: "
+            "class of tasks and chance not known"
         )
 
 
-def _score(source: Source, whole: Mapping[str, Any], name: str, row: Any) -> _Score | None:
+def _score(source: ReportFile, whole: Mapping[str, Any], name: str, row: Any) -> _Score | None:
     about, group = task_of(name), group_of(name)
     if group is not None and isinstance(whole["results"].get(group), dict):
         return None  # the group's figure holds it
@@ -95,60 +103,58 @@ def _score(source: Source, whole: Mapping[str, Any], name: str, row: Any) -> _Sc
         return None
     if group is not None and name in mapping(whole.get("groups")):
         return None  # part of a group whose own parts are all here
-    given = mapping(row)
-    taken = next((one for one in about.metrics if given.get(one) is not None), None)
-    if taken is None:
+    figures = mapping(row)
+    metric_name = next((name for name in about.metrics if figures.get(name) is not None), None)
+    if metric_name is None:
         source.skip(f"the task {name} is left out: none of {', '.join(about.metrics)} is given")
         return None
-    value, error = finite(given[taken]), _error(given, taken)
+    value, error = finite(figures[metric_name]), _error(figures, metric_name)
     if value is None or not 0 <= value <= 1:
-        raise source.wrong(f"{name}: {taken} is {shortened(given[taken])}, not from 0 to 1")
-    n = _items_asked(whole, name, given)
-    return _Score(name, about, taken, value, error, n, items_beside(source, name, taken, about))
+        raise source.error(
+            f"{name}: {metric_name} is {quote(figures[metric_name])}, not from 0 to 1"
+        )
+    n = _item_count(whole, name, figures)
+    return _Score(
+        name, about, metric_name, value, error, n, items_beside(source, name, metric_name, about)
+    )
 
 
-def _error(row: Mapping[str, Any], taken: str) -> float | None:
+def _error(row: Mapping[str, Any], metric_name: str) -> float | None:
     """Standard error of a metric, `acc_stderr,none` of `acc,none`; `N/A` is none."""
-    name, _, filtered = taken.partition(",")
-    found = finite(row.get(f"{name}_stderr,{filtered}" if filtered else f"{name}_stderr"))
-    return found if found is not None and 0 <= found <= 1 else None
+    name, _, filtered = metric_name.partition(",")
+    error = finite(row.get(f"{name}_stderr,{filtered}" if filtered else f"{name}_stderr"))
+    return error if error is not None and 0 <= error <= 1 else None
 
 
-def _items_asked(whole: Mapping[str, Any], name: str, row: Mapping[str, Any]) -> int | None:
+def _item_count(whole: Mapping[str, Any], name: str, row: Mapping[str, Any]) -> int | None:
     counts = mapping(mapping(whole.get("n-samples")).get(name))
     n = finite(counts.get("effective", row.get("sample_len", row.get("sample_count"))))
     return int(n) if n is not None and 0 < n < 2**31 else None
 
 
 def _record(
-    source: Source, whole: Mapping[str, Any], task_class: str, scores: Sequence[_Score]
-) -> Record:
+    source: ReportFile, whole: Mapping[str, Any], task_class: str, scores: Sequence[_Score]
+) -> ImportedAttempt:
     tasks = ", ".join(sorted(score.task for score in scores))
     items = _items(source, task_class, scores)
     hardware, device = _hardware(source, whole)
     engine = text(mapping(whole.get("config")), "model") or "hf"
-    return Record(
+    count = sum(score.n or 0 for score in scores)
+    return ImportedAttempt(
         weights=_weights(source, whole),
-        measure="tasks",
-        label=f"task {task_class} ({tasks})",
-        workload={
-            "task_class": task_class,
-            "source": tasks,
-            "items_sha256": _asked(whole, scores),
-            "limit": sum(score.n or 0 for score in scores),
-        },
+        **task_run(task_class, tasks, _items_digest(whole, scores), count),
         backend=engine,
         engine_version=_version(whole),
         hardware=hardware,
         device_kind=device,
         metrics=_metrics(scores, items),
         items=items,
-        started_at=seconds(whole.get("date")),
+        started_at=epoch_seconds(whole.get("date")),
         environment={"tasks": "; ".join(score.text for score in scores), **_environment(whole)},
     )
 
 
-def _items(source: Source, task_class: str, scores: Sequence[_Score]) -> tuple[ItemResult, ...]:
+def _items(source: ReportFile, task_class: str, scores: Sequence[_Score]) -> tuple[ItemResult, ...]:
     """Items of the class where they are of one task: of several, pooled, the longest would
     decide."""
     parts = [score.items for score in scores if score.items]
@@ -169,11 +175,11 @@ def _metrics(scores: Sequence[_Score], items: Sequence[ItemResult]) -> tuple[Met
     n = sum(count for count in counts if count) if all(counts) else None
     how = f"mean over {names}" if k > 1 else names
     spread = [None if e is None else e / (1 - c) for e, c in zip(errors, chance, strict=True)]
-    score = sum(one.value for one in scores) / k
+    score = sum(task_score.value for task_score in scores) / k
     return metric.scores(
-        (score, _joint(errors)),
+        (score, _mean_error(errors)),
         sum(chance) / k,
-        (sum(gains) / k, _joint(spread)),
+        (sum(gains) / k, _mean_error(spread)),
         n,
         ORIGIN.name,
         how,
@@ -186,15 +192,15 @@ def _chance(score: _Score) -> float:
     return sum(chances) / len(chances) if chances else score.about.chance
 
 
-def _joint(errors: Sequence[float | None]) -> float | None:
+def _mean_error(errors: Sequence[float | None]) -> float | None:
     """Standard error of the mean of independent figures; None where one has none."""
-    known = [error for error in errors if error is not None]
-    if len(known) < len(errors):
+    squares = [error for error in errors if error is not None]
+    if len(squares) < len(errors):
         return None
-    return float(sum(error**2 for error in known) ** 0.5) / len(known)
+    return float(sum(error**2 for error in squares) ** 0.5) / len(squares)
 
 
-def _asked(whole: Mapping[str, Any], scores: Sequence[_Score]) -> str:
+def _items_digest(whole: Mapping[str, Any], scores: Sequence[_Score]) -> str:
     """Names the items asked: two runs compare item by item only where this is the same."""
     versions, shots = mapping(whole.get("versions")), mapping(whole.get("n-shot"))
     parts = [
@@ -204,20 +210,20 @@ def _asked(whole: Mapping[str, Any], scores: Sequence[_Score]) -> str:
     return digest("items", parts, [score.items.content if score.items else "" for score in scores])
 
 
-def _weights(source: Source, whole: Mapping[str, Any]) -> Weights:
+def _weights(source: ReportFile, whole: Mapping[str, Any]) -> ImportedWeights:
     config = mapping(whole.get("config"))
-    given = config.get("model_args")
-    arguments = given if isinstance(given, dict) else _pairs(text(config, "model_args"))
+    model_args = config.get("model_args")
+    arguments = model_args if isinstance(model_args, dict) else _pairs(text(config, "model_args"))
     path = text(arguments, "gguf_file") or text(arguments, "pretrained") or text(arguments, "path")
     path = path or text(whole, "model_name") or text(arguments, "model")
     name = clean(path.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1])
     if not (source.model or name):
         source.skip("the file does not name the model; give it with --model")
     parameters = finite(config.get("model_num_parameters"))
-    quant, said = _quant(arguments, config, name)
-    if not said:
+    quant, is_stated = _quant(arguments, config, name)
+    if not is_stated:
         source.skip(f"no precision is said of {name or 'the model'}; it is called {quant}")
-    return Weights(
+    return ImportedWeights(
         model=source.model or name or "unnamed",
         quant=quant,
         format="gguf" if "gguf" in path.lower() else "safetensors",
@@ -242,9 +248,9 @@ def _quant(arguments: Mapping[str, Any], config: Mapping[str, Any], name: str) -
     for flag, quant in (("load_in_4bit", "bnb-4bit"), ("load_in_8bit", "bnb-8bit")):
         if text(arguments, flag).lower() in ("true", "1"):
             return quant, True
-    found = quant_in(name)
-    if found:
-        return found, True
+    quant_in_name = quant_in(name)
+    if quant_in_name:
+        return quant_in_name, True
     method = _METHODS.search(re.sub(r"[-_.]", " ", name))
     if method:
         return method[1].lower(), True
@@ -252,16 +258,17 @@ def _quant(arguments: Mapping[str, Any], config: Mapping[str, Any], name: str) -
     return (_DTYPES[kind], True) if kind in _DTYPES else ("as published", False)
 
 
-def _hardware(source: Source, whole: Mapping[str, Any]) -> tuple[str, str]:
+def _hardware(source: ReportFile, whole: Mapping[str, Any]) -> tuple[str, str]:
     """(hardware, device kind) as the harness's environment report says."""
     about, config = str(whole.get("pretty_env_info", ""))[:100_000], mapping(whole.get("config"))
     device = text(config, "device").split(":")[0]
     card, chip = _DEVICE.search(about), _CPU.search(about)
     if device == "cpu":
         card = None
-    found = card or chip
+    device_name = card or chip
     device = device or ("cuda" if card else "unknown")
-    return source.hardware or (clean(found[1]) if found else f"unnamed {device} hardware"), device
+    name = clean(device_name[1]) if device_name else unnamed_hardware(device)
+    return source.hardware or name, device
 
 
 def _version(whole: Mapping[str, Any]) -> str:
@@ -269,7 +276,43 @@ def _version(whole: Mapping[str, Any]) -> str:
 
 
 def _environment(whole: Mapping[str, Any]) -> dict[str, str]:
-    kept = ("lm_eval_version", "git_hash", "transformers_version", "model_source", "chat_template")
-    named = {name: text(whole, name)[:200] for name in kept if text(whole, name)}
+    fields = (
+        "lm_eval_version",
+        "git_hash",
+        "transformers_version",
+        "model_source",
+        "chat_template",
+    )
+    named = {name: text(whole, name)[:200] for name in fields if text(whole, name)}
     arguments = mapping(whole.get("config")).get("model_args")
     return named | ({"model_args": clean(str(arguments))[:400]} if arguments else {})
+
+
+def _read_samples(source: ReportFile) -> list[ImportedAttempt]:
+    """Items are read with the results that they belong to, never by themselves."""
+    results = results_of(source.path)
+    if results is None:
+        raise source.error(
+            "items of lm-evaluation-harness; give the results_*.json of the same run beside it"
+        )
+    source.skip(f"its items are read with {results.name}")
+    return []
+
+
+FORMATS = (
+    ReportFormat(
+        "lm-eval",
+        "results_*.json of lm-evaluation-harness, with samples_*.jsonl beside it",
+        ORIGIN,
+        lambda content: _is_results(content.json),
+        _read_json,
+    ),
+    ReportFormat(
+        "lm-eval-samples",
+        "samples_*.jsonl of lm-evaluation-harness",
+        ORIGIN,
+        lambda content: is_item(content.json) or is_item(content.first_line),
+        _read_samples,
+        selectable=False,
+    ),
+)

@@ -1,4 +1,4 @@
-"""The file that is read, and checked values out of it: a bad one is one line, never a traceback."""
+"""A report's file, and checked values out of it: a bad one is one line, never a traceback."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _CONTROLS = re.compile(
 )
 """Sequences that colour a terminal's text or set its title, and single control characters."""
 
-Object = Mapping[str, Any]
+JsonObject = Mapping[str, Any]
 
 
 @dataclass
-class Source:
+class ReportFile:
     """A file's text and what the user says of it. `skipped` collects what is left out and why."""
 
     path: Path
@@ -44,12 +44,12 @@ class Source:
     def skip(self, what: str) -> None:
         self.skipped.append(f"{self.name}: {what}")
 
-    def wrong(self, what: str) -> InputError:
+    def error(self, what: str) -> InputError:
         """The error that ends reading."""
         return InputError(f"{self.path}: {what}")
 
 
-def text_of(path: Path) -> str:
+def read_text(path: Path) -> str:
     """A text file's content, UTF-8 or UTF-16 with its mark (which a Windows shell writes).
 
     Raises InputError for a folder, a file that cannot be read, is empty, too large or not text.
@@ -64,10 +64,10 @@ def text_of(path: Path) -> str:
         content = path.read_bytes()
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read {path}: {' '.join(str(error).split())}") from error
-    return decoded(path, content)
+    return decode(path, content)
 
 
-def decoded(path: Path, content: bytes) -> str:
+def decode(path: Path, content: bytes) -> str:
     """The content as text. Raises InputError where it is none."""
     utf16 = content[:2] in (b"\xff\xfe", b"\xfe\xff")
     try:
@@ -83,14 +83,14 @@ def decoded(path: Path, content: bytes) -> str:
     return _CONTROLS.sub("", text)
 
 
-def json_of(source: Source, text: str, line: int | None = None) -> Any:
+def parse_json(source: ReportFile, text: str, line: int | None = None) -> Any:
     """Parsed JSON. Raises InputError where it is cut short or none."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         where = f"line {line}" if line is not None else _where(error)
         reason = "nested too deeply" if isinstance(error, RecursionError) else _reason(error)
-        raise source.wrong(f"not whole JSON ({where}: {reason}); was it cut short?") from error
+        raise source.error(f"not whole JSON ({where}: {reason}); was it cut short?") from error
 
 
 def _where(error: BaseException) -> str:
@@ -101,7 +101,7 @@ def _reason(error: BaseException) -> str:
     return error.msg if isinstance(error, json.JSONDecodeError) else "a number that is too long"
 
 
-def number(source: Source, row: Object, name: str, where: str) -> float | None:
+def number(source: ReportFile, row: JsonObject, name: str, where: str) -> float | None:
     """A finite number, 0 or more; None where it is absent. Text is converted, as CSV needs.
 
     Raises InputError for anything else: a rate or a size cannot be negative or NaN.
@@ -109,23 +109,23 @@ def number(source: Source, row: Object, name: str, where: str) -> float | None:
     value = row.get(name)
     if value is None or value == "":
         return None
-    found = finite(value)
-    if found is None or found < 0:
-        raise source.wrong(f"{where}: {name} is {shortened(value)}, not a number from 0 on")
-    return found
+    parsed = finite(value)
+    if parsed is None or parsed < 0:
+        raise source.error(f"{where}: {name} is {quote(value)}, not a number from 0 on")
+    return parsed
 
 
-def count(source: Source, row: Object, name: str, where: str) -> int | None:
+def count(source: ReportFile, row: JsonObject, name: str, where: str) -> int | None:
     """A whole number from 0 on; None where it is absent. Raises InputError otherwise."""
-    found = number(source, row, name, where)
-    if found is None:
+    parsed = number(source, row, name, where)
+    if parsed is None:
         return None
-    if found != int(found) or found > _MOST:
-        raise source.wrong(f"{where}: {name} is {shortened(row[name])}, not a count")
-    return int(found)
+    if parsed != int(parsed) or parsed > _MOST:
+        raise source.error(f"{where}: {name} is {quote(row[name])}, not a count")
+    return int(parsed)
 
 
-def text(row: Object, name: str) -> str:
+def text(row: JsonObject, name: str) -> str:
     """A value as one line of text, empty where it is absent."""
     value = row.get(name)
     if value is None or isinstance(value, Mapping | list):
@@ -145,10 +145,10 @@ def finite(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
-        found = float(value)
+        parsed = float(value)
     except (ValueError, OverflowError):
         return None
-    return found if math.isfinite(found) else None
+    return parsed if math.isfinite(parsed) else None
 
 
 def mapping(value: Any) -> dict[str, Any]:
@@ -156,11 +156,11 @@ def mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def seconds(value: Any) -> float | None:
+def epoch_seconds(value: Any) -> float | None:
     """Seconds since the epoch of an ISO 8601 time or a number; None where it is neither."""
-    found = finite(value)
-    if found is not None:
-        return found if 0 < found < 2**33 else None
+    at = finite(value)
+    if at is not None:
+        return at if 0 < at < 2**33 else None
     try:
         when = datetime.fromisoformat(str(value))
         at = (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
@@ -169,7 +169,7 @@ def seconds(value: Any) -> float | None:
     return at if 0 < at < 2**33 else None
 
 
-def shortened(value: Any) -> str:
+def quote(value: Any) -> str:
     """A value of the file as an error line quotes it."""
-    shown = repr(value)
-    return clean(shown if len(shown) <= 40 else shown[:37] + "...")
+    quoted = repr(value)
+    return clean(quoted if len(quoted) <= 40 else quoted[:37] + "...")

@@ -10,8 +10,8 @@ from typing import Any
 
 from grid.cells.measurement import ItemResult
 from grid.models.identity import digest
-from grid.results.imports.lm_eval_tasks import Task, group_of
-from grid.results.imports.source import Source, finite, json_of, shortened, text, text_of
+from grid.results.imports.formats.lm_eval_tasks import Task, group_of
+from grid.results.imports.report_file import ReportFile, finite, parse_json, quote, read_text, text
 
 _RESULTS = re.compile(r"results_(.+)\.json")
 _SAMPLES = re.compile(r"samples_(.+?)_(\d{4}-\d\d-\d\dT.+)\.jsonl")
@@ -25,7 +25,7 @@ class Items:
     content: str
 
 
-def looks_json(value: Any) -> bool:
+def is_item(value: Any) -> bool:
     """Whether a parsed object is one item."""
     return isinstance(value, dict) and "doc_id" in value and "resps" in value
 
@@ -37,7 +37,7 @@ def results_of(samples: Path) -> Path | None:
     return beside if match and beside.is_file() else None
 
 
-def items_beside(source: Source, task: str, taken: str, about: Task) -> Items | None:
+def items_beside(source: ReportFile, task: str, metric_name: str, about: Task) -> Items | None:
     """Items of a task, from the samples of the same run; None where there are none whole.
 
     Raises InputError for a samples file that is damaged.
@@ -45,18 +45,18 @@ def items_beside(source: Source, task: str, taken: str, about: Task) -> Items | 
     match = _RESULTS.fullmatch(source.name)
     if match is None:
         return None
-    found: list[ItemResult] = []
-    asked: list[tuple[str, str]] = []
+    items: list[ItemResult] = []
+    hashes: list[tuple[str, str]] = []
     for name, path in _files(source.path.parent, match[1]):
         if name == task or group_of(name) == task:
-            part = Source(path, text_of(path))
+            part = ReportFile(path, read_text(path))
             for at, line in enumerate(part.text.splitlines(), 1):
                 if line.strip():
-                    row = json_of(part, line, at)
-                    _take(part, row, (name, taken, about, at), found, asked)
-    if not found:
+                    row = parse_json(part, line, at)
+                    _take(part, row, (name, metric_name, about, at), items, hashes)
+    if not items:
         return None
-    return Items(tuple(found), digest("asked", sorted(asked)))
+    return Items(tuple(items), digest("asked", sorted(hashes)))
 
 
 def _files(folder: Path, time: str) -> Iterator[tuple[str, Path]]:
@@ -67,25 +67,25 @@ def _files(folder: Path, time: str) -> Iterator[tuple[str, Path]]:
 
 
 def _take(
-    part: Source,
+    part: ReportFile,
     row: Any,
     of: tuple[str, str, Task, int],
-    found: list[ItemResult],
-    asked: list[tuple[str, str]],
+    items: list[ItemResult],
+    hashes: list[tuple[str, str]],
 ) -> None:
     """Add one item, unless it stands for another filter's answer to the same question."""
-    task, taken, about, at = of
-    if not looks_json(row):
-        raise part.wrong(f"line {at} is no item of lm-evaluation-harness (doc_id, resps)")
-    name, _, filtered = taken.partition(",")
+    task, metric_name, about, at = of
+    if not is_item(row):
+        raise part.error(f"line {at} is no item of lm-evaluation-harness (doc_id, resps)")
+    name, _, filtered = metric_name.partition(",")
     if filtered and text(row, "filter") not in ("", filtered):
         return
     score = finite(_plain(row.get(name)))
     if score is None or not 0 <= score <= 1:
-        raise part.wrong(f"line {at}: {name} is {shortened(row.get(name))}, not from 0 to 1")
+        raise part.error(f"line {at}: {name} is {quote(row.get(name))}, not from 0 to 1")
     item = f"{task}:{text(row, 'doc_id')}"
-    found.append(_item(row, item, score, name, about))
-    asked.append((item, text(row, "doc_hash")))
+    items.append(_item(row, item, score, name, about))
+    hashes.append((item, text(row, "doc_hash")))
 
 
 def _plain(value: Any) -> Any:
@@ -112,8 +112,8 @@ def _item(row: Mapping[str, Any], item: str, score: float, name: str, about: Tas
 
 def _likelihoods(row: Mapping[str, Any]) -> tuple[float, ...]:
     """Of the choices, in nats; none where the item was generated."""
-    given = row.get("filtered_resps")
-    pairs = given if isinstance(given, list) else []
-    first = [one[0] if isinstance(one, list) and len(one) == 2 else None for one in pairs]
-    values = [finite(one) for one in first]
+    responses = row.get("filtered_resps")
+    pairs = responses if isinstance(responses, list) else []
+    first = [pair[0] if isinstance(pair, list) and len(pair) == 2 else None for pair in pairs]
+    values = [finite(likelihood) for likelihood in first]
     return () if None in values else tuple(value for value in values if value is not None)
