@@ -6,7 +6,7 @@ from functools import cached_property
 
 import msgspec
 
-from grid.cells.workload import SPEED_KINDS, Workload, text_of
+from grid.cells.workload import SPEED_KINDS, Workload, identity_fields
 from grid.models.artifact import Artifact
 from grid.models.identity import digest
 
@@ -38,7 +38,12 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         if not self.exclusive:
             options = {k: v for k, v in options.items() if k not in self.speed_only}
         return digest(
-            "cell", self.artifact.id, self.backend, options, text_of(self.workload), self.scope
+            "cell",
+            self.artifact.id,
+            self.backend,
+            options,
+            identity_fields(self.workload),
+            self.scope,
         )
 
     @cached_property

@@ -69,7 +69,7 @@ def read_text(source: str, base: Path | None = None) -> Text:
         place = source
     else:
         path = _absolute(source, base)
-        content = _read(path, "text")
+        content = _read_utf8(path, "text")
         place = str(path)
     if not content.strip():
         raise InputError(f"text {place} is empty")
@@ -106,7 +106,7 @@ def read_items(source: str, task_class: str, base: Path | None = None) -> ItemSe
         return _item_set(source, bundled.items(task_class))
     folder = _absolute(source, base)
     path = folder / f"{task_class}.jsonl"
-    return _item_set(str(folder), _parse_items(path, _read(path, "task items")))
+    return _item_set(str(folder), _parse_items(path, _read_utf8(path, "task items")))
 
 
 @cache
@@ -118,7 +118,7 @@ def _absolute(source: str, base: Path | None) -> Path:
     return Path(base or Path.cwd(), Path(source).expanduser()).resolve()
 
 
-def _read(path: Path, what: str) -> str:
+def _read_utf8(path: Path, what: str) -> str:
     try:
         return path.read_bytes().decode("utf-8-sig")
     except OSError as error:

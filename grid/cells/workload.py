@@ -118,7 +118,7 @@ def kind(workload: Workload) -> str:
     return str(type(workload).__struct_config__.tag)
 
 
-def text_of(workload: Workload) -> dict[str, str | int | None]:
+def identity_fields(workload: Workload) -> dict[str, str | int | None]:
     """The workload's fields without its sources' places: what a cell id hashes.
 
     A text or item set counts by its content, so moving a file does not change an id.

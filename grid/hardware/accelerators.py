@@ -22,7 +22,7 @@ def list_accelerators(chip: str, memory_bytes: int) -> tuple[Accelerator, ...]:
     """NVIDIA GPUs, or the GPU of an Apple chip; none where no tool tells of one."""
     if platform.system() == "Darwin":
         return apple_gpu(chip, memory_bytes) if platform.machine() == "arm64" else ()
-    return parse_nvidia_smi(_output(_NVIDIA))
+    return parse_nvidia_smi(_tool_output(_NVIDIA))
 
 
 def parse_nvidia_smi(table: str) -> tuple[Accelerator, ...]:
@@ -46,12 +46,12 @@ def apple_gpu(chip: str, memory_bytes: int) -> tuple[Accelerator, ...]:
     return (Accelerator(name=f"{chip} GPU", kind=f"metal-{generation}", memory_bytes=usable),)
 
 
-def _output(command: Sequence[str]) -> str:
+def _tool_output(command: Sequence[str]) -> str:
     """Standard output; empty where the tool is not there, fails or hangs."""
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return done.stdout if done.returncode == 0 else ""
+    return process.stdout if process.returncode == 0 else ""

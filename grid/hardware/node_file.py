@@ -42,9 +42,9 @@ class NodeFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Fields of a Node with their values. Raises InputError on what is no size or rate."""
         fields: dict[str, Any] = {"name": self.name, "chip": self.chip, "cores": self.cores}
         if self.memory is not None:
-            fields["memory_bytes"] = _memory(self.memory)
+            fields["memory_bytes"] = _memory_bytes(self.memory)
         if self.bandwidth is not None:
-            fields["bandwidth_bytes_s"] = float(parse_bytes(_rate(self.bandwidth)))
+            fields["bandwidth_bytes_s"] = float(parse_bytes(_bytes_of_rate(self.bandwidth)))
         return {name: value for name, value in fields.items() if value is not None}
 
     def keys(self) -> tuple[str, ...]:
@@ -52,13 +52,13 @@ class NodeFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return tuple(name for name in self.__struct_fields__ if getattr(self, name) is not None)
 
 
-def _memory(written: str | int) -> int:
+def _memory_bytes(text: str | int) -> int:
     try:
-        size = parse_bytes(written)
+        size = parse_bytes(text)
     except InputError as error:
         raise InputError(f"memory: {error}") from None
     if size < LEAST_MEMORY:
-        raise InputError(f"memory: {written!r} is too little; write for example 16GiB")
+        raise InputError(f"memory: {text!r} is too little; write for example 16GiB")
     return size
 
 
@@ -114,7 +114,7 @@ def _parse_node_file(raw: dict[str, Any], path: Path) -> NodeFile:
     return file
 
 
-def _rate(text: str) -> str:
+def _bytes_of_rate(text: str) -> str:
     """The bytes of `50GB/s`. Raises InputError where it is no rate."""
     if not text.endswith("/s"):
         raise InputError(f"bandwidth: {text!r} is not a rate; write for example 50GB/s")

@@ -38,7 +38,7 @@ def probe_node(fresh: bool = False) -> Node:
     again. Raises InputError where node.toml is wrong."""
     import psutil
 
-    (chip, kind), memory = _cpu(), _memory_bytes()
+    (chip, kind), memory = _cpu_chip_and_kind(), _memory_bytes()
     cores = (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )
@@ -57,7 +57,7 @@ def probe_node(fresh: bool = False) -> Node:
     node = apply_node_file(probed)
     if "bandwidth" in node.overridden:
         return node
-    return msgspec.structs.replace(node, bandwidth_bytes_s=_bandwidth(node, fresh))
+    return msgspec.structs.replace(node, bandwidth_bytes_s=_cached_bandwidth(node, fresh))
 
 
 def available_memory() -> int:
@@ -65,9 +65,9 @@ def available_memory() -> int:
     import psutil
 
     free = int(psutil.virtual_memory().available)
-    limit = _cgroup("memory.max")
+    limit = _cgroup_bytes("memory.max")
     if limit is not None:
-        free = min(free, max(0, limit - (_cgroup("memory.current") or 0)))
+        free = min(free, max(0, limit - (_cgroup_bytes("memory.current") or 0)))
     return free
 
 
@@ -75,11 +75,11 @@ def _memory_bytes() -> int:
     import psutil
 
     total = int(psutil.virtual_memory().total)
-    limit = _cgroup("memory.max")
+    limit = _cgroup_bytes("memory.max")
     return total if limit is None else min(total, limit)
 
 
-def _cgroup(name: str) -> int | None:
+def _cgroup_bytes(name: str) -> int | None:
     try:
         text = Path("/sys/fs/cgroup", name).read_text().strip()
     except OSError:
@@ -87,7 +87,7 @@ def _cgroup(name: str) -> int | None:
     return int(text) if text.isdigit() else None
 
 
-def _cpu() -> tuple[str, str]:
+def _cpu_chip_and_kind() -> tuple[str, str]:
     if platform.system() == "Darwin":
         chip = _sysctl("machdep.cpu.brand_string") or platform.machine()
         return chip, "cpu-neon" if platform.machine() == "arm64" else "cpu-avx2"
@@ -111,8 +111,8 @@ def _cpuinfo() -> dict[str, str]:
 
 
 def _sysctl(name: str) -> str:
-    done = subprocess.run(["sysctl", "-n", name], capture_output=True, text=True, check=False)
-    return done.stdout.strip()
+    process = subprocess.run(["sysctl", "-n", name], capture_output=True, text=True, check=False)
+    return process.stdout.strip()
 
 
 def _last_level_cache() -> int:
@@ -127,7 +127,7 @@ def _last_level_cache() -> int:
     return max(sizes)
 
 
-def _bandwidth(node: Node, fresh: bool) -> float:
+def _cached_bandwidth(node: Node, fresh: bool) -> float:
     """Copy bandwidth (bytes read plus written per second), best of five, kept per machine."""
     from hashlib import blake2b
 
@@ -137,13 +137,13 @@ def _bandwidth(node: Node, fresh: bool) -> float:
     if path.exists() and not fresh:
         return float(msgspec.json.decode(path.read_bytes(), type=float))
     # A process of its own gives the gigabyte that this takes back to the system.
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "grid.hardware.probe", str(node.cores)],
         capture_output=True,
         text=True,
         check=False,
     )
-    measured = float(done.stdout) if done.returncode == 0 else 0.0
+    measured = float(process.stdout) if process.returncode == 0 else 0.0
     if measured > 0:
         with suppress(OSError):  # a cache that takes nothing costs a probe each time, no more
             write_whole(path, msgspec.json.encode(measured))

@@ -23,13 +23,13 @@ def file_sha256(path: Path) -> str:
     """
     stat = path.stat()
     stamp = [stat.st_size, stat.st_mtime_ns]
-    store, key = cache_dir() / _CACHE_FILE, str(path.resolve())
-    match _read(store).get(key):
+    cache_file, key = cache_dir() / _CACHE_FILE, str(path.resolve())
+    match _read_entries(cache_file).get(key):
         case [size, changed, str(digest)] if [size, changed] == stamp:
             return digest
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    _remember(store, key, [*stamp, digest])
+    _write_entry(cache_file, key, [*stamp, digest])
     return digest
 
 
@@ -58,22 +58,22 @@ def remember_sha256(path: Path, digest: str) -> None:
     """Keep a digest that was computed while the file was written."""
     stat = path.stat()
     key = str(path.resolve())
-    _remember(cache_dir() / _CACHE_FILE, key, [stat.st_size, stat.st_mtime_ns, digest])
+    _write_entry(cache_dir() / _CACHE_FILE, key, [stat.st_size, stat.st_mtime_ns, digest])
 
 
-def _read(store: Path) -> dict[str, object]:
+def _read_entries(cache_file: Path) -> dict[str, object]:
     try:
-        entries = json.loads(store.read_bytes())
+        entries = json.loads(cache_file.read_bytes())
     except (OSError, ValueError):
         return {}
     return entries if isinstance(entries, dict) else {}
 
 
-def _remember(store: Path, key: str, entry: list[object]) -> None:
+def _write_entry(cache_file: Path, key: str, entry: list[object]) -> None:
     """Add one entry. Two writers at once lose at most an entry: the file is replaced whole."""
-    entries = _read(store)
+    entries = _read_entries(cache_file)
     entries.pop(key, None)
     entries[key] = entry
     recent = dict(list(entries.items())[-_MAX_ENTRIES:])
     with contextlib.suppress(OSError):
-        write_whole(store, json.dumps(recent).encode())
+        write_whole(cache_file, json.dumps(recent).encode())

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from gguf_bytes import gguf
 from hub_server import HubServer
+
+if TYPE_CHECKING:
+    from grid.models.hub import HubWeights
 
 REPO = "owner/tiny-GGUF"
 
@@ -41,6 +45,15 @@ def use(url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
     monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 5)
     monkeypatch.setattr(transfer, "RETRY_WAIT_S", 0.0)
+
+
+def weights_at(text: str) -> HubWeights:
+    """The only weights that an address means, nothing of them downloaded."""
+    from grid.models import hub
+
+    address = hub.parse(text)
+    (weights,) = hub.select(hub.list_files(address), address.file)
+    return weights
 
 
 def offline(monkeypatch: pytest.MonkeyPatch) -> None:

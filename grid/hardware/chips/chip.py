@@ -55,9 +55,9 @@ def budget_chip(
 
     Raises InputError where either is not above zero, or the platform is none.
     """
-    shown = name or f"{platform} with {bandwidth_bytes_s / 1e9:.4g} GB/s"
+    label = name or f"{platform} with {bandwidth_bytes_s / 1e9:.4g} GB/s"
     return Chip(
-        name=shown,
+        name=label,
         vendor="",
         platform=platform,
         bandwidth_bytes_s=bandwidth_bytes_s,

@@ -59,7 +59,7 @@ def find_chip(name: str, bandwidth_bytes_s: float | None = None) -> Chip:
     memory = next((word for word in words if _MEMORY_TYPE.fullmatch(word)), None)
     if any(word[-1].isdigit() or word[0].isdigit() for word in query):
         query = frozenset(word for word in query if not _is_driver_word(word))
-    matches = [chip for chip in chips().values() if query and _is_meant(query, chip)]
+    matches = [chip for chip in chips().values() if query and _matches(query, chip)]
     if not matches:
         raise InputError(f"no chip {name!r} is known. {_hint(name)}")
     best = min(matches, key=lambda chip: _rank(query, chip, bandwidth_bytes_s, memory))
@@ -80,8 +80,8 @@ def _rank(
         surplus += _WORD
     if bandwidth is None:
         return (surplus, 0.0)
-    off = abs(chip.bandwidth_bytes_s / bandwidth - 1)
-    return (0.0 if off < _SAME_BANDWIDTH else 1.0, surplus)
+    deviation = abs(chip.bandwidth_bytes_s / bandwidth - 1)
+    return (0.0 if deviation < _SAME_BANDWIDTH else 1.0, surplus)
 
 
 def _is_driver_word(word: str) -> bool:
@@ -94,7 +94,7 @@ def _vocabulary() -> frozenset[str]:
     return frozenset().union(*map(_name_words, chips()))
 
 
-def _is_meant(query: frozenset[str], chip: Chip) -> bool:
+def _matches(query: frozenset[str], chip: Chip) -> bool:
     """All words are in the name, or are the memory's size; which of some chips the buyer chose."""
     return all(
         _MEMORY.fullmatch(word) and word == _memory_word(chip, word)

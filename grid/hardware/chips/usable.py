@@ -50,33 +50,34 @@ def usable_bytes(
             f"{chip.name}: {format_bytes(reserved)} reserved of {format_bytes(total)} leave "
             "nothing; reserve less"
         )
-    shown = format_bytes(reserved)
+    size = format_bytes(reserved)
     return UsableMemory(
-        total - reserved, f"{shown} of {format_bytes(total)} are kept back as asked."
+        total - reserved, f"{size} of {format_bytes(total)} are kept back as asked."
     )
 
 
 def _without_system_share(chip: Chip, total: int, headless: bool) -> UsableMemory:
-    shown = format_bytes(total)
+    size = format_bytes(total)
     if chip.platform == "metal":
         share = mac_share(total)
         words = "two thirds" if share < 3 / 4 else "three quarters"
         why = (
-            f"macOS lets the GPU keep at least about {words} of {shown} in its working set; "
+            f"macOS lets the GPU keep at least about {words} of {size} in its working set; "
             "`sysctl iogpu.wired_limit_mb` raises that."
         )
         return UsableMemory(round(total * share), why)
     if chip.platform == "cpu" or chip.unified:
-        taken = min(SYSTEM_BYTES, round(total * SYSTEM_SHARE))
+        system_bytes = min(SYSTEM_BYTES, round(total * SYSTEM_SHARE))
         return UsableMemory(
-            total - taken,
-            f"The system and its services take about {format_bytes(taken)} of {shown}.",
+            total - system_bytes,
+            f"The system and its services take about {format_bytes(system_bytes)} of {size}.",
         )
     if headless or chip.headless:
         return UsableMemory(
-            total, f"Nothing else uses the card's {shown}: no desktop is drawn by it."
+            total, f"Nothing else uses the card's {size}: no desktop is drawn by it."
         )
-    taken = min(DESKTOP_BYTES, round(total * SYSTEM_SHARE))
+    system_bytes = min(DESKTOP_BYTES, round(total * SYSTEM_SHARE))
     return UsableMemory(
-        total - taken, f"A desktop takes about {format_bytes(taken)} of the card's {shown}."
+        total - system_bytes,
+        f"A desktop takes about {format_bytes(system_bytes)} of the card's {size}.",
     )

@@ -45,7 +45,7 @@ class Item:
         return 0.0 if self.kind == "exact" else 1.0 / len(self.choices)
 
 
-def _checked_name(what: str, name: str, names: tuple[str, ...]) -> str:
+def _check_name(what: str, name: str, names: tuple[str, ...]) -> str:
     """`name` if it is one of `names`; otherwise a ValueError that suggests the nearest."""
     if name in names:
         return name
@@ -56,7 +56,7 @@ def _checked_name(what: str, name: str, names: tuple[str, ...]) -> str:
 
 def size_dir(name: str) -> Path:
     """Folder of one size in Hugging Face's layout: config.json, model.safetensors, tokenizer."""
-    return FOLDER / _checked_name("size", name, SIZES)
+    return FOLDER / _check_name("size", name, SIZES)
 
 
 def tokenizer_path() -> Path:
@@ -77,7 +77,7 @@ def text(name: str) -> str:
 
 def items(task_class: str) -> list[Item]:
     """The held-out items of one task class."""
-    path = FOLDER / "items" / f"{_checked_name('task class', task_class, TASK_CLASSES)}.jsonl"
+    path = FOLDER / "items" / f"{_check_name('task class', task_class, TASK_CLASSES)}.jsonl"
     rows = map(json.loads, path.read_text(encoding="utf-8").splitlines())
     return [
         Item(row["id"], row["kind"], row["context"], tuple(row["choices"]), row["answer"])

@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from grid.models.artifact import ArtifactFacts, Inspection
-from grid.models.checkpoint.check import check_shapes
+from grid.models.checkpoint.check_packing import check_packing
+from grid.models.checkpoint.check_shapes import check_shapes
 from grid.models.checkpoint.config import Config
 from grid.models.checkpoint.files import CheckpointWeights, is_checkpoint, read_config, read_weights
 from grid.models.checkpoint.layers import layer_states
-from grid.models.checkpoint.packed import check_packed
 from grid.models.checkpoint.quantization import read_quantization
 from grid.models.checkpoint.safetensors import SafetensorsTensor
-from grid.models.checkpoint.weights import Weight, bits_per_weight, weights_of
+from grid.models.checkpoint.weights import Weight, bits_per_weight, unpack_weights
 from grid.models.checksum import files_sha256, git_id
 from grid.models.model import Model
 
@@ -35,8 +35,8 @@ def inspect(path: Path) -> Inspection:
     quantization = read_quantization(path, values)
     weights = read_weights(path)
     config = Config(path / "config.json", values)
-    check_packed(path, weights.tensors, quantization)
-    unpacked = weights_of(weights.tensors, quantization)
+    check_packing(path, weights.tensors, quantization)
+    unpacked = unpack_weights(weights.tensors, quantization)
     check_shapes(config, unpacked, quantization)
     facts = _facts(weights, unpacked)
     model = Model(

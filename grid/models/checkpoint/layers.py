@@ -35,12 +35,12 @@ def layer_states(config: Config) -> tuple[LayerState, ...]:
     """
     count = config.layers
     kinds = _layer_kinds(config, count)
-    has_state = _attention(config) is not None or any(kind in _RECURRENT for kind in kinds)
+    has_state = _attention_state(config) is not None or any(kind in _RECURRENT for kind in kinds)
     if not count or not has_state:
         return ()
-    states = {kind: _state(config, kind) for kind in set(kinds)}
-    shared = min(config.whole("num_kv_shared_layers") or 0, count)
-    return (*(states[kind] for kind in kinds[: count - shared]), *(_STATELESS,) * shared)
+    states = {kind: _layer_state(config, kind) for kind in set(kinds)}
+    cacheless = min(config.whole("num_kv_shared_layers") or 0, count)
+    return (*(states[kind] for kind in kinds[: count - cacheless]), *(_STATELESS,) * cacheless)
 
 
 _WINDOWED = ("sliding_attention", "chunked_attention", "local_attention", "hybrid_sliding")
@@ -50,20 +50,20 @@ _WITHOUT_STATE = ("mlp", "moe", "none")
 _STATELESS = LayerState(key=0, value=0)
 
 
-def _state(config: Config, kind: str) -> LayerState:
+def _layer_state(config: Config, kind: str) -> LayerState:
     if kind in _WITHOUT_STATE:
         return _STATELESS
     if kind in _RECURRENT:
         return LayerState(key=0, value=0, fixed=recurrent_elements(config))
     if kind in _WINDOWED:
-        sliding = _attention(config, "swa_") or _STATELESS
+        sliding = _attention_state(config, "swa_") or _STATELESS
         return LayerState(key=sliding.key, value=sliding.value, window=_window(config, kind))
-    full = _attention(config, "global_") or _STATELESS
+    full = _attention_state(config, "global_") or _STATELESS
     fixed = recurrent_elements(config) if kind in _ATTENTION_AND_RECURRENT else 0
     return LayerState(key=full.key, value=full.value, fixed=fixed)
 
 
-def _attention(config: Config, own: str = "") -> LayerState | None:
+def _attention_state(config: Config, prefix: str = "") -> LayerState | None:
     """Elements per token of a layer; None where the config names no attention heads.
 
     Sliding (`swa_`) and full (`global_`) layers may have heads of their own.
@@ -72,14 +72,16 @@ def _attention(config: Config, own: str = "") -> LayerState | None:
     if rank:
         rotary = config.whole("qk_rope_head_dim", limit=MAX_WIDTH) or 0
         return LayerState(key=rank + rotary, value=0)
-    names = (f"{own}num_key_value_heads", f"num_{own}key_value_heads")
-    heads = (config.whole(*names, limit=MAX_WIDTH) if own else 0) or config.kv_heads
-    width = (config.whole(f"{own}head_dim", limit=MAX_WIDTH) if own else 0) or config.head_width
+    names = (f"{prefix}num_key_value_heads", f"num_{prefix}key_value_heads")
+    heads = (config.whole(*names, limit=MAX_WIDTH) if prefix else 0) or config.kv_heads
+    width = (
+        config.whole(f"{prefix}head_dim", limit=MAX_WIDTH) if prefix else 0
+    ) or config.head_width
     if not config.heads or not width:
         return None
     if heads * width > MAX_WIDTH:
         raise config.fail("absurd: the attention heads are too wide")
-    value = config.whole(f"{own}v_head_dim", "v_head_dim", limit=MAX_WIDTH) or width
+    value = config.whole(f"{prefix}v_head_dim", "v_head_dim", limit=MAX_WIDTH) or width
     return LayerState(key=heads * width, value=heads * value)
 
 

@@ -16,7 +16,7 @@ from grid.models.checkpoint.safetensors import SafetensorsTensor
 
 Method = Literal["gptq", "awq", "bnb", "mlx", "torchao"]
 
-Part = tuple[str, str, tuple[int, ...]]
+StoredPart = tuple[str, str, tuple[int, ...]]
 """Ending of the name after the module's, type, shape."""
 
 _BNB_BLOCK = 64
@@ -43,12 +43,12 @@ class Scheme(msgspec.Struct, frozen=True, kw_only=True):
     dtype: str = ""
 
 
-def parts_of(tensor: SafetensorsTensor, scheme: Scheme) -> list[Part]:
+def stored_parts(tensor: SafetensorsTensor, scheme: Scheme) -> list[StoredPart]:
     """The tensors that a method stores for the matrix `tensor`, [outputs, inputs]."""
     return _LAYOUTS[scheme.method](tensor, scheme)
 
 
-def note_of(tensor: SafetensorsTensor, scheme: Scheme, packed: bool) -> str:
+def torchao_note(tensor: SafetensorsTensor, scheme: Scheme, packed: bool) -> str:
     """What torchao writes about a tensor into the file's header; empty for other methods."""
     if scheme.method != "torchao":
         return ""
@@ -66,28 +66,28 @@ def note_of(tensor: SafetensorsTensor, scheme: Scheme, packed: bool) -> str:
     return json.dumps({**note, "_tensor_data_names": ["qdata", "scale"]})
 
 
-def _gptq(tensor: SafetensorsTensor, scheme: Scheme) -> list[Part]:
+def _gptq_parts(tensor: SafetensorsTensor, scheme: Scheme) -> list[StoredPart]:
     outputs, inputs = tensor.shape
     groups = 1 if scheme.group == -1 else -(-inputs // scheme.group)
     return [
         ("g_idx", "I32", (inputs,)),
-        ("qweight", "I32", (_words(inputs, scheme), outputs)),
-        ("qzeros", "I32", (groups, _words(outputs, scheme))),
+        ("qweight", "I32", (_word_count(inputs, scheme), outputs)),
+        ("qzeros", "I32", (groups, _word_count(outputs, scheme))),
         ("scales", "F16", (groups, outputs)),
     ]
 
 
-def _awq(tensor: SafetensorsTensor, scheme: Scheme) -> list[Part]:
+def _awq_parts(tensor: SafetensorsTensor, scheme: Scheme) -> list[StoredPart]:
     outputs, inputs = tensor.shape
     groups = 1 if scheme.group == -1 else -(-inputs // scheme.group)
     return [
-        ("qweight", "I32", (inputs, _words(outputs, scheme))),
-        ("qzeros", "I32", (groups, _words(outputs, scheme))),
+        ("qweight", "I32", (inputs, _word_count(outputs, scheme))),
+        ("qzeros", "I32", (groups, _word_count(outputs, scheme))),
         ("scales", "F16", (groups, outputs)),
     ]
 
 
-def _bnb(tensor: SafetensorsTensor, scheme: Scheme) -> list[Part]:
+def _bnb_parts(tensor: SafetensorsTensor, scheme: Scheme) -> list[StoredPart]:
     if scheme.mode == "int8":
         return [
             ("SCB", "F32", (tensor.shape[0],)),
@@ -101,7 +101,7 @@ def _bnb(tensor: SafetensorsTensor, scheme: Scheme) -> list[Part]:
         "dtype": _TORCH_NAMES.get(tensor.dtype, "float32"),
         "shape": tensor.shape,
     }
-    parts: list[Part] = [
+    parts: list[StoredPart] = [
         ("weight", "U8", (-(-tensor.elements // 2), 1)),
         ("weight.absmax", "U8" if scheme.double_quant else "F32", (blocks,)),
         ("weight.quant_map", "F32", (16,)),
@@ -115,23 +115,23 @@ def _bnb(tensor: SafetensorsTensor, scheme: Scheme) -> list[Part]:
     return [*parts, (f"weight.quant_state.bitsandbytes__{scheme.mode}", "U8", (len(text),))]
 
 
-def _mlx(tensor: SafetensorsTensor, scheme: Scheme) -> list[Part]:
+def _mlx_parts(tensor: SafetensorsTensor, scheme: Scheme) -> list[StoredPart]:
     outputs, inputs = tensor.shape
     scales = (outputs, inputs // scheme.group)
-    codes: Part = ("weight", "U32", (outputs, _words(inputs, scheme)))
+    codes: StoredPart = ("weight", "U32", (outputs, _word_count(inputs, scheme)))
     if scheme.mode != "affine":
         return [codes, ("scales", "U8", scales)]
     return [codes, ("scales", tensor.dtype, scales), ("biases", tensor.dtype, scales)]
 
 
-def _words(sides: int, scheme: Scheme) -> int:
-    return -(-sides * scheme.bits // 32)
+def _word_count(codes: int, scheme: Scheme) -> int:
+    return -(-codes * scheme.bits // 32)
 
 
-def _torchao(tensor: SafetensorsTensor, scheme: Scheme) -> list[Part]:
+def _torchao_parts(tensor: SafetensorsTensor, scheme: Scheme) -> list[StoredPart]:
     outputs, inputs = tensor.shape
     if scheme.mode == "float8wo":
-        codes: list[Part] = [("_weight_qdata", "F8_E4M3", (outputs, inputs))]
+        codes: list[StoredPart] = [("_weight_qdata", "F8_E4M3", (outputs, inputs))]
     else:
         codes = [
             ("_weight_qdata", "I8", (outputs, inputs)),
@@ -140,10 +140,10 @@ def _torchao(tensor: SafetensorsTensor, scheme: Scheme) -> list[Part]:
     return [*codes, ("_weight_scale", "F32", (outputs, 1))]
 
 
-_LAYOUTS: Mapping[str, Callable[[SafetensorsTensor, Scheme], list[Part]]] = {
-    "gptq": _gptq,
-    "awq": _awq,
-    "bnb": _bnb,
-    "mlx": _mlx,
-    "torchao": _torchao,
+_LAYOUTS: Mapping[str, Callable[[SafetensorsTensor, Scheme], list[StoredPart]]] = {
+    "gptq": _gptq_parts,
+    "awq": _awq_parts,
+    "bnb": _bnb_parts,
+    "mlx": _mlx_parts,
+    "torchao": _torchao_parts,
 }

@@ -90,7 +90,7 @@ def read_quantization(folder: Path, config: Mapping[str, Any]) -> Quantization |
     if not isinstance(values, dict):
         raise InputError(f"{where}: quantization_config is not a JSON object")
     fields = _QuantizationFields(where, values)
-    method = _method(fields, config)
+    method = _method_name(fields, config)
     reader = _READERS.get(method)
     if reader is None:
         methods = ", ".join(sorted(_READERS))
@@ -118,7 +118,7 @@ def _declaration(folder: Path, config: Mapping[str, Any]) -> tuple[Path, Any]:
     return where, None
 
 
-def _method(fields: _QuantizationFields, config: Mapping[str, Any]) -> str:
+def _method_name(fields: _QuantizationFields, config: Mapping[str, Any]) -> str:
     """The method's name; older files leave it out and are known by their keys."""
     method = fields.text("quant_method", "method").lower()
     if method:
@@ -151,7 +151,7 @@ def _enumerate_numbers(numbers: tuple[int, ...]) -> str:
     return ", ".join(map(str, numbers[:-1])) + f" and {numbers[-1]}"
 
 
-def _gptq(fields: _QuantizationFields) -> Quantization:
+def _read_gptq(fields: _QuantizationFields) -> Quantization:
     bits, group = _bits_and_group(fields, "gptq", _GROUPS)
     return Quantization(
         format="gptq",
@@ -165,7 +165,7 @@ def _gptq(fields: _QuantizationFields) -> Quantization:
     )
 
 
-def _awq(fields: _QuantizationFields) -> Quantization:
+def _read_awq(fields: _QuantizationFields) -> Quantization:
     bits, group = _bits_and_group(fields, "awq", _AWQ_GROUPS)
     return Quantization(
         format="awq",
@@ -177,7 +177,7 @@ def _awq(fields: _QuantizationFields) -> Quantization:
     )
 
 
-def _bitsandbytes(fields: _QuantizationFields) -> Quantization:
+def _read_bitsandbytes(fields: _QuantizationFields) -> Quantization:
     if fields.flag("load_in_8bit", False) or fields.flag("_load_in_8bit", False):
         return Quantization(format="bnb", quant=names.bnb_name("int8"), bits=8, layout="int8")
     if not (fields.flag("load_in_4bit", False) or fields.flag("_load_in_4bit", False)):
@@ -189,7 +189,7 @@ def _bitsandbytes(fields: _QuantizationFields) -> Quantization:
     return Quantization(format="bnb", quant=names.bnb_name(kind, double), bits=4, layout=kind)
 
 
-def _mlx(fields: _QuantizationFields) -> Quantization:
+def _read_mlx(fields: _QuantizationFields) -> Quantization:
     bits, group = fields.require("bits"), fields.require("group_size")
     mode = fields.text("mode") or "affine"
     if not 1 < bits <= 8 or not 8 <= group <= 1024:
@@ -212,7 +212,7 @@ def _mlx(fields: _QuantizationFields) -> Quantization:
     )
 
 
-def _hqq(fields: _QuantizationFields) -> Quantization:
+def _read_hqq(fields: _QuantizationFields) -> Quantization:
     weights = fields.section("quant_config").section("weight_quant_params")
     weights = weights if weights.values else fields.section("weight_quant_params")
     weights = weights if weights.values else fields
@@ -224,11 +224,11 @@ def _hqq(fields: _QuantizationFields) -> Quantization:
     )
 
 
-def _fp8(_fields: _QuantizationFields) -> Quantization:
+def _read_fp8(_fields: _QuantizationFields) -> Quantization:
     return Quantization(format="fp8", quant=names.fp8_name(), bits=8, layout="fp8")
 
 
-def _aqlm(fields: _QuantizationFields) -> Quantization:
+def _read_aqlm(fields: _QuantizationFields) -> Quantization:
     books, bits = fields.require("num_codebooks"), fields.require("nbits_per_codebook")
     block = fields.require("in_group_size") * (fields.whole("out_group_size", default=1) or 1)
     if not (0 < books <= 64 and 0 < bits <= 32 and 0 < block <= 4096):
@@ -238,7 +238,7 @@ def _aqlm(fields: _QuantizationFields) -> Quantization:
     )
 
 
-def _torchao(fields: _QuantizationFields) -> Quantization:
+def _read_torchao(fields: _QuantizationFields) -> Quantization:
     """quant_type is a name, or since torchao 0.10 a configuration of its own."""
     kind: Any = fields.values.get("quant_type")
     data = fields.section("quant_type_kwargs")
@@ -257,7 +257,7 @@ def _torchao(fields: _QuantizationFields) -> Quantization:
     )
 
 
-def _compressed(fields: _QuantizationFields) -> Quantization:
+def _read_compressed(fields: _QuantizationFields) -> Quantization:
     layout = fields.text("format")
     groups = fields.section("config_groups")
     parts = [groups.section(key) for key in groups.values]
@@ -282,14 +282,14 @@ def _compressed(fields: _QuantizationFields) -> Quantization:
 
 
 _READERS: Mapping[str, Callable[[_QuantizationFields], Quantization]] = {
-    "gptq": _gptq,
-    "awq": _awq,
-    "bitsandbytes": _bitsandbytes,
-    "mlx": _mlx,
-    "hqq": _hqq,
-    "fp8": _fp8,
-    "fbgemm_fp8": _fp8,
-    "aqlm": _aqlm,
-    "torchao": _torchao,
-    "compressed-tensors": _compressed,
+    "gptq": _read_gptq,
+    "awq": _read_awq,
+    "bitsandbytes": _read_bitsandbytes,
+    "mlx": _read_mlx,
+    "hqq": _read_hqq,
+    "fp8": _read_fp8,
+    "fbgemm_fp8": _read_fp8,
+    "aqlm": _read_aqlm,
+    "torchao": _read_torchao,
+    "compressed-tensors": _read_compressed,
 }

@@ -11,12 +11,16 @@ import re
 
 def gptq_name(bits: int, group: int, desc_act: bool = False, sym: bool = True) -> str:
     """`gptq-w4g128`; `-act`: columns in order of activation; `-asym`: with zero points."""
-    return _weights("gptq", bits, group) + ("-act" if desc_act else "") + ("" if sym else "-asym")
+    return (
+        _bits_and_group("gptq", bits, group)
+        + ("-act" if desc_act else "")
+        + ("" if sym else "-asym")
+    )
 
 
 def awq_name(bits: int, group: int, zero_point: bool = True) -> str:
     """`awq-w4g128`; AWQ has zero points unless it is `-sym`."""
-    return _weights("awq", bits, group) + ("" if zero_point else "-sym")
+    return _bits_and_group("awq", bits, group) + ("" if zero_point else "-sym")
 
 
 def bnb_name(kind: str, double_quant: bool = False) -> str:
@@ -72,5 +76,5 @@ def compressed_name(
     return f"ct-{layout}{width}{grouped}{active}" + ("" if sym else "-asym")
 
 
-def _weights(method: str, bits: int, group: int) -> str:
+def _bits_and_group(method: str, bits: int, group: int) -> str:
     return f"{method}-w{bits}g{'col' if group == -1 else group}"

@@ -76,11 +76,11 @@ def read_header(path: Path) -> SafetensorsHeader:
         )
     except (ValueError, RecursionError) as error:
         raise _fail(path, f"its header is not JSON as it should be ({error})") from None
-    data = 8 + len(text)
-    tensors = tuple(_tensor(path, data, name, entry) for name, entry in entries.items())
+    data_start = 8 + len(text)
+    tensors = tuple(_parse_tensor(path, data_start, name, entry) for name, entry in entries.items())
     if text.count(b'"data_offsets"') > len(tensors):
         raise _fail(path, f"{_duplicate_name(text)} is there twice")
-    _check_offsets(path, data, size, tensors)
+    _check_offsets(path, data_start, size, tensors)
     return SafetensorsHeader(path, size, metadata or {}, tensors)
 
 
@@ -101,14 +101,14 @@ def header_bytes(
     """Size of the header that the reference implementation writes for these tensors, its length
     field and the padding to 8 bytes included."""
     entries: dict[str, object] = {"__metadata__": dict(metadata)} if metadata else {}
-    place = 0
+    offset = 0
     for tensor in tensors:
         entries[tensor.name] = {
             "dtype": tensor.dtype,
             "shape": tensor.shape,
-            "data_offsets": [place, place + tensor.bytes],
+            "data_offsets": [offset, offset + tensor.bytes],
         }
-        place += tensor.bytes
+        offset += tensor.bytes
     text = json.dumps(entries, separators=(",", ":"), ensure_ascii=False)
     return 8 + -(-len(text.encode()) // 8) * 8
 
@@ -158,7 +158,7 @@ class _Entry(msgspec.Struct):
     data_offsets: tuple[int, int]
 
 
-def _tensor(path: Path, data: int, name: str, text: msgspec.Raw) -> SafetensorsTensor:
+def _parse_tensor(path: Path, data_start: int, name: str, text: msgspec.Raw) -> SafetensorsTensor:
     what = f"tensor {name[:200]!r}"
     try:
         entry = msgspec.json.decode(text, type=_Entry)
@@ -172,19 +172,21 @@ def _tensor(path: Path, data: int, name: str, text: msgspec.Raw) -> SafetensorsT
     bits = math.prod(shape) * DTYPE_BITS[dtype]
     if math.prod(shape) > MAX_ELEMENTS or not 0 <= start <= end or bits != 8 * (end - start):
         raise _fail(path, f"{what} of shape {shape} in {dtype} does not fill its place")
-    return SafetensorsTensor(name, dtype, tuple(shape), data + start, data + end, path)
+    return SafetensorsTensor(name, dtype, tuple(shape), data_start + start, data_start + end, path)
 
 
-def _check_offsets(path: Path, data: int, size: int, tensors: Sequence[SafetensorsTensor]) -> None:
-    place = data
+def _check_offsets(
+    path: Path, data_start: int, size: int, tensors: Sequence[SafetensorsTensor]
+) -> None:
+    expected = data_start
     for tensor in sorted(tensors, key=lambda tensor: (tensor.start, tensor.end)):
-        if tensor.start != place:
+        if tensor.start != expected:
             raise _fail(path, f"tensor {tensor.name[:200]!r} at byte {tensor.start} is misplaced")
-        place = tensor.end
-    if place > size:
-        raise _fail(path, f"truncated: {size} bytes of {place}")
-    if place < size:
-        raise _fail(path, f"{size - place} bytes at its end belong to no tensor")
+        expected = tensor.end
+    if expected > size:
+        raise _fail(path, f"truncated: {size} bytes of {expected}")
+    if expected < size:
+        raise _fail(path, f"{size - expected} bytes at its end belong to no tensor")
 
 
 def _fail(path: Path, what: str) -> InputError:

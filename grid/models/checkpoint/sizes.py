@@ -14,14 +14,19 @@ from pathlib import Path
 from grid.errors import InputError
 from grid.models.artifact import PredictedSize
 from grid.models.checkpoint.files import read_config, read_weights
-from grid.models.checkpoint.layouts import Scheme, note_of, parts_of
+from grid.models.checkpoint.layouts import Scheme, stored_parts, torchao_note
 from grid.models.checkpoint.quantization import Quantization
 from grid.models.checkpoint.safetensors import DTYPE_BITS, SafetensorsTensor, header_bytes
-from grid.models.checkpoint.weights import LAYER, NOT_TEXT, bits_per_weight, weights_of
+from grid.models.checkpoint.weights import (
+    LAYER_NAME,
+    NON_TEXT_NAME,
+    bits_per_weight,
+    unpack_weights,
+)
 
 __all__ = ["PredictedSize", "Scheme", "is_packed", "predict", "recipe_bytes", "scheme_of"]
 
-_NO_LINEAR = re.compile(
+_UNPACKED_NAME = re.compile(
     r"(?:^|\.)(?:\w*embed\w*|wte|wpe|gate|router|shared_expert_gate|conv1d|A_log)\.weight$"
 )
 
@@ -61,7 +66,7 @@ def predict(source: Path | Sequence[SafetensorsTensor], scheme: Scheme) -> Predi
     a scheme. Raises InputError where the folder cannot be read or is quantized already."""
     tensors = _folder_tensors(source) if isinstance(source, Path) else tuple(source)
     stored = [part for tensor in tensors for part in _stored_tensors(tensor, scheme)]
-    weights = weights_of(stored, _quantization_of(scheme))
+    weights = unpack_weights(stored, _quantization_of(scheme))
     matrices = [weight for weight in weights if weight.in_layer]
     tensor_bytes = sum(tensor.bytes for tensor in stored)
     return PredictedSize(
@@ -90,11 +95,11 @@ def is_packed(tensor: SafetensorsTensor, scheme: Scheme) -> bool:
     if len(tensor.shape) != 2 or not tensor.name.endswith(".weight"):
         return False
     if scheme.method == "mlx":
-        return tensor.shape[1] % scheme.group == 0 and not NOT_TEXT.search(tensor.name)
+        return tensor.shape[1] % scheme.group == 0 and not NON_TEXT_NAME.search(tensor.name)
     return (
-        bool(LAYER.search(tensor.name))
-        and not _NO_LINEAR.search(tensor.name)
-        and not NOT_TEXT.search(tensor.name)
+        bool(LAYER_NAME.search(tensor.name))
+        and not _UNPACKED_NAME.search(tensor.name)
+        and not NON_TEXT_NAME.search(tensor.name)
     )
 
 
@@ -109,7 +114,9 @@ def _folder_tensors(folder: Path) -> tuple[SafetensorsTensor, ...]:
 
 
 def _header_metadata(tensors: Sequence[SafetensorsTensor], scheme: Scheme) -> dict[str, str]:
-    notes = {tensor.name: note_of(tensor, scheme, is_packed(tensor, scheme)) for tensor in tensors}
+    notes = {
+        tensor.name: torchao_note(tensor, scheme, is_packed(tensor, scheme)) for tensor in tensors
+    }
     return {"format": "pt", **{name: note for name, note in notes.items() if note}}
 
 
@@ -132,7 +139,7 @@ def _stored_tensors(tensor: SafetensorsTensor, scheme: Scheme) -> Iterator[Safet
         yield tensor
         return
     module = tensor.name.removesuffix(".weight")
-    for ending, dtype, shape in parts_of(tensor, scheme):
+    for ending, dtype, shape in stored_parts(tensor, scheme):
         size = math.prod(shape) * DTYPE_BITS[dtype] // 8
         yield SafetensorsTensor(f"{module}.{ending}", dtype, shape, 0, size, tensor.path)
 

@@ -20,9 +20,9 @@ from grid.models.checkpoint.safetensors import (
     read_shape,
 )
 
-LAYER = re.compile(r"(?:^|\.)(?:layers|layer|h|blocks|block)\.\d+\.")
+LAYER_NAME = re.compile(r"(?:^|\.)(?:layers|layer|h|blocks|block)\.\d+\.")
 """Names inside a repeated layer."""
-NOT_TEXT = re.compile(r"(?:^|\.)(?:vision\w*|visual|audio\w*|vit|image\w*|multi_modal\w*)\.")
+NON_TEXT_NAME = re.compile(r"(?:^|\.)(?:vision\w*|visual|audio\w*|vit|image\w*|multi_modal\w*)\.")
 """Parts of a model of several kinds that are not its text model."""
 
 _CODES: Mapping[str, tuple[str, ...]] = {
@@ -87,19 +87,23 @@ class Weight(NamedTuple):
     @property
     def in_layer(self) -> bool:
         """A weight matrix of a text layer, which is what bits per layer weight are taken over."""
-        return self.matrix and bool(LAYER.search(self.name)) and not NOT_TEXT.search(self.name)
+        return (
+            self.matrix
+            and bool(LAYER_NAME.search(self.name))
+            and not NON_TEXT_NAME.search(self.name)
+        )
 
 
-def weights_of(
+def unpack_weights(
     tensors: Sequence[SafetensorsTensor], quantization: Quantization | None
 ) -> list[Weight]:
     """The weights in the order of the tensors."""
     if quantization is None:
-        return [_plain(tensor) for tensor in tensors]
+        return [_plain_weight(tensor) for tensor in tensors]
     by_name = {tensor.name: tensor for tensor in tensors}
     companion = _COMPANIONS[quantization.format]
     matches = {name: companion.search(name) for name in by_name}
-    modules = {_module(name, quantization) for name, match in matches.items() if match is None}
+    modules = {_module_name(name, quantization) for name, match in matches.items() if match is None}
     weight_tensors: list[SafetensorsTensor] = []
     companion_bytes: dict[str, int] = {}
     for tensor in tensors:
@@ -109,7 +113,9 @@ def weights_of(
             companion_bytes[module] = companion_bytes.get(module, 0) + tensor.bytes
         else:
             weight_tensors.append(tensor)
-    return [_weight(tensor, by_name, companion_bytes, quantization) for tensor in weight_tensors]
+    return [
+        _unpack_weight(tensor, by_name, companion_bytes, quantization) for tensor in weight_tensors
+    ]
 
 
 def bits_per_weight(weights: Sequence[Weight]) -> float:
@@ -128,29 +134,29 @@ def matrix_elements(
     return None if size is None else size(module, codes, tensors, quantization)
 
 
-def _plain(tensor: SafetensorsTensor) -> Weight:
+def _plain_weight(tensor: SafetensorsTensor) -> Weight:
     return Weight(tensor.name, tensor.elements, tensor.bytes, tensor.shape)
 
 
-def _module(name: str, quantization: Quantization) -> str:
+def _module_name(name: str, quantization: Quantization) -> str:
     for ending in _CODES[quantization.format]:
         if name.endswith(ending):
             return name.removesuffix(ending)
     return name
 
 
-def _weight(
+def _unpack_weight(
     tensor: SafetensorsTensor,
     by_name: TensorsByName,
     companion_bytes: Mapping[str, int],
     quantization: Quantization,
 ) -> Weight:
-    module = _module(tensor.name, quantization)
+    module = _module_name(tensor.name, quantization)
     if module == tensor.name:
-        return _plain(tensor)
+        return _plain_weight(tensor)
     elements = matrix_elements(module, tensor, by_name, quantization)
     if elements is None:
-        plain = _plain(tensor)
+        plain = _plain_weight(tensor)
         return plain._replace(bytes=plain.bytes + companion_bytes.get(module, 0))
     return Weight(module, elements, tensor.bytes + companion_bytes.get(module, 0), None)
 

@@ -48,31 +48,33 @@ class Attention:
     sinks: bool = False
 
 
-def attention(block: Block, a: Attention) -> None:
+def add_attention(block: Block, sizes: Attention) -> None:
     """Grouped-query attention."""
-    query, key = a.heads * a.head, a.kv_heads * a.head
-    if a.fused:
-        block.matrix("attn_qkv", a.width, query + 2 * key, bias=a.bias)
+    query, key = sizes.heads * sizes.head, sizes.kv_heads * sizes.head
+    if sizes.fused:
+        block.matrix("attn_qkv", sizes.width, query + 2 * key, bias=sizes.bias)
     else:
-        block.matrix("attn_q", a.width, query * (2 if a.gate == "query" else 1), bias=a.bias)
-        block.matrix("attn_k", a.width, key, bias=a.bias)
-        block.matrix("attn_v", a.width, key, bias=a.bias)
-    block.matrix("attn_output", query, a.width, bias=a.output_bias)
-    if a.gate == "head":
-        block.matrix("attn_gate", a.width, a.heads)
-    if a.sinks:
-        block.add("attn_sinks.weight", a.heads)
-    for name, heads in (("attn_q_norm", a.heads), ("attn_k_norm", a.kv_heads)):
-        if a.norms == "head":
-            block.norm(name, a.head)
-        elif a.norms == "heads":
-            block.add(f"{name}.weight", a.head, heads)
-        elif a.norms == "full":
-            block.norm(name, heads * a.head)
+        block.matrix(
+            "attn_q", sizes.width, query * (2 if sizes.gate == "query" else 1), bias=sizes.bias
+        )
+        block.matrix("attn_k", sizes.width, key, bias=sizes.bias)
+        block.matrix("attn_v", sizes.width, key, bias=sizes.bias)
+    block.matrix("attn_output", query, sizes.width, bias=sizes.output_bias)
+    if sizes.gate == "head":
+        block.matrix("attn_gate", sizes.width, sizes.heads)
+    if sizes.sinks:
+        block.add("attn_sinks.weight", sizes.heads)
+    for name, heads in (("attn_q_norm", sizes.heads), ("attn_k_norm", sizes.kv_heads)):
+        if sizes.norms == "head":
+            block.norm(name, sizes.head)
+        elif sizes.norms == "heads":
+            block.add(f"{name}.weight", sizes.head, heads)
+        elif sizes.norms == "full":
+            block.norm(name, heads * sizes.head)
 
 
 @dataclass(frozen=True)
-class Latent:
+class LatentAttention:
     """Multi-head latent attention (MLA); widths in elements."""
 
     width: int
@@ -85,20 +87,20 @@ class Latent:
     value: int
 
 
-def latent_attention(block: Block, a: Latent) -> None:
+def add_latent_attention(block: Block, sizes: LatentAttention) -> None:
     """With the key's and value's second projection apart and by head, as converters write them."""
-    query = a.heads * (a.nope + a.rope)
-    if a.q_rank:
-        block.matrix("attn_q_a", a.width, a.q_rank)
-        block.norm("attn_q_a_norm", a.q_rank)
-        block.matrix("attn_q_b", a.q_rank, query)
+    query = sizes.heads * (sizes.nope + sizes.rope)
+    if sizes.q_rank:
+        block.matrix("attn_q_a", sizes.width, sizes.q_rank)
+        block.norm("attn_q_a_norm", sizes.q_rank)
+        block.matrix("attn_q_b", sizes.q_rank, query)
     else:
-        block.matrix("attn_q", a.width, query)
-    block.matrix("attn_kv_a_mqa", a.width, a.kv_rank + a.rope)
-    block.norm("attn_kv_a_norm", a.kv_rank)
-    block.add("attn_k_b.weight", a.nope, a.kv_rank, a.heads)
-    block.add("attn_v_b.weight", a.kv_rank, a.value, a.heads)
-    block.matrix("attn_output", a.heads * a.value, a.width)
+        block.matrix("attn_q", sizes.width, query)
+    block.matrix("attn_kv_a_mqa", sizes.width, sizes.kv_rank + sizes.rope)
+    block.norm("attn_kv_a_norm", sizes.kv_rank)
+    block.add("attn_k_b.weight", sizes.nope, sizes.kv_rank, sizes.heads)
+    block.add("attn_v_b.weight", sizes.kv_rank, sizes.value, sizes.heads)
+    block.matrix("attn_output", sizes.heads * sizes.value, sizes.width)
 
 
 @dataclass(frozen=True)
@@ -115,20 +117,20 @@ class DeltaNet:
     """Whether beta and alpha are one matrix."""
 
 
-def delta_net(block: Block, a: DeltaNet) -> None:
-    keys, values = a.key_heads * a.key, a.value_heads * a.value
-    block.matrix("attn_qkv", a.width, 2 * keys + values)
-    block.matrix("attn_gate", a.width, values)
-    block.matrix("ssm_conv1d", a.kernel, 2 * keys + values)
-    block.add("ssm_dt.bias", a.value_heads)
-    block.add("ssm_a", a.value_heads)
-    if a.joint:
-        block.matrix("ssm_ba", a.width, 2 * a.value_heads)
+def add_delta_net(block: Block, sizes: DeltaNet) -> None:
+    keys, values = sizes.key_heads * sizes.key, sizes.value_heads * sizes.value
+    block.matrix("attn_qkv", sizes.width, 2 * keys + values)
+    block.matrix("attn_gate", sizes.width, values)
+    block.matrix("ssm_conv1d", sizes.kernel, 2 * keys + values)
+    block.add("ssm_dt.bias", sizes.value_heads)
+    block.add("ssm_a", sizes.value_heads)
+    if sizes.joint:
+        block.matrix("ssm_ba", sizes.width, 2 * sizes.value_heads)
     else:
-        block.matrix("ssm_beta", a.width, a.value_heads)
-        block.matrix("ssm_alpha", a.width, a.value_heads)
-    block.norm("ssm_norm", a.value)
-    block.matrix("ssm_out", values, a.width)
+        block.matrix("ssm_beta", sizes.width, sizes.value_heads)
+        block.matrix("ssm_alpha", sizes.width, sizes.value_heads)
+    block.norm("ssm_norm", sizes.value)
+    block.matrix("ssm_out", values, sizes.width)
 
 
 @dataclass(frozen=True)
@@ -144,25 +146,25 @@ class Mamba:
     conv_bias: bool
 
 
-def mamba(block: Block, a: Mamba) -> None:
-    inner, states = a.heads * a.head, 2 * a.groups * a.state
-    block.matrix("ssm_in", a.width, 2 * inner + states + a.heads)
-    block.matrix("ssm_conv1d", a.kernel, inner + states, bias=a.conv_bias)
-    block.add("ssm_dt.bias", a.heads)
-    block.add("ssm_a", 1, a.heads)
-    block.add("ssm_d", 1, a.heads)
-    block.add("ssm_norm.weight", inner // a.groups, a.groups)
-    block.matrix("ssm_out", inner, a.width)
+def add_mamba(block: Block, sizes: Mamba) -> None:
+    inner, states = sizes.heads * sizes.head, 2 * sizes.groups * sizes.state
+    block.matrix("ssm_in", sizes.width, 2 * inner + states + sizes.heads)
+    block.matrix("ssm_conv1d", sizes.kernel, inner + states, bias=sizes.conv_bias)
+    block.add("ssm_dt.bias", sizes.heads)
+    block.add("ssm_a", 1, sizes.heads)
+    block.add("ssm_d", 1, sizes.heads)
+    block.add("ssm_norm.weight", inner // sizes.groups, sizes.groups)
+    block.matrix("ssm_out", inner, sizes.width)
 
 
-def short_convolution(block: Block, width: int, kernel: int) -> None:
+def add_short_convolution(block: Block, width: int, kernel: int) -> None:
     """A gated convolution over a few tokens."""
     block.matrix("shortconv.conv", kernel, width)
     block.matrix("shortconv.in_proj", width, 3 * width)
     block.matrix("shortconv.out_proj", width, width)
 
 
-def feed_forward(
+def add_dense_feed_forward(
     block: Block, width: int, inner: int, *, shape: str = "gated", bias: bool = False
 ) -> None:
     """`shape`: `gated` has three matrices, `fused` gate and up in one, `plain` no gate."""
@@ -173,7 +175,7 @@ def feed_forward(
 
 
 @dataclass(frozen=True)
-class Mixture:
+class MixtureOfExperts:
     """A mixture of experts; `inner` and `shared` are widths, `shared` 0 where none is shared."""
 
     width: int
@@ -188,31 +190,31 @@ class Mixture:
     """Width the experts work in where it is not the model's, else 0."""
 
 
-def mixture(block: Block, m: Mixture) -> None:
-    width = m.latent or m.width
-    block.matrix("ffn_gate_inp", m.width, m.experts, bias=m.bias)
-    if m.selection_bias:
-        block.add("exp_probs_b.bias", m.experts)
-    if m.latent:
-        block.matrix("ffn_latent_down", m.width, m.latent)
-        block.matrix("ffn_latent_up", m.latent, m.width)
-    wide = ("gate", "up") if m.gated else ("up",)
-    for part in wide:
-        block.add(f"ffn_{part}_exps.weight", width, m.inner, m.experts)
-        if m.bias:
-            block.add(f"ffn_{part}_exps.bias", m.inner, m.experts)
-    block.add("ffn_down_exps.weight", m.inner, width, m.experts)
-    if m.bias:
-        block.add("ffn_down_exps.bias", m.width, m.experts)
-    if m.shared:
-        for part in wide:
-            block.matrix(f"ffn_{part}_shexp", m.width, m.shared)
-        block.matrix("ffn_down_shexp", m.shared, m.width)
-    if m.shared_gate:
-        block.add("ffn_gate_inp_shexp.weight", m.width)
+def add_mixture(block: Block, sizes: MixtureOfExperts) -> None:
+    width = sizes.latent or sizes.width
+    block.matrix("ffn_gate_inp", sizes.width, sizes.experts, bias=sizes.bias)
+    if sizes.selection_bias:
+        block.add("exp_probs_b.bias", sizes.experts)
+    if sizes.latent:
+        block.matrix("ffn_latent_down", sizes.width, sizes.latent)
+        block.matrix("ffn_latent_up", sizes.latent, sizes.width)
+    projections = ("gate", "up") if sizes.gated else ("up",)
+    for part in projections:
+        block.add(f"ffn_{part}_exps.weight", width, sizes.inner, sizes.experts)
+        if sizes.bias:
+            block.add(f"ffn_{part}_exps.bias", sizes.inner, sizes.experts)
+    block.add("ffn_down_exps.weight", sizes.inner, width, sizes.experts)
+    if sizes.bias:
+        block.add("ffn_down_exps.bias", sizes.width, sizes.experts)
+    if sizes.shared:
+        for part in projections:
+            block.matrix(f"ffn_{part}_shexp", sizes.width, sizes.shared)
+        block.matrix("ffn_down_shexp", sizes.shared, sizes.width)
+    if sizes.shared_gate:
+        block.add("ffn_gate_inp_shexp.weight", sizes.width)
 
 
-def prediction_head(block: Block, width: int) -> None:
+def add_prediction_head(block: Block, width: int) -> None:
     """What a block that predicts a further token has besides (NextN, MTP)."""
     block.matrix("nextn.eh_proj", 2 * width, width)
     for name in ("nextn.enorm", "nextn.hnorm", "nextn.shared_head_norm"):

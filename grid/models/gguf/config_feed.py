@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grid.models.gguf.blocks import Block, Mixture, feed_forward, mixture
+from grid.models.gguf.blocks import Block, MixtureOfExperts, add_dense_feed_forward, add_mixture
 from grid.models.gguf.config_fields import ConfigFields
 from grid.models.gguf.families import Family
 
@@ -49,18 +49,18 @@ def add_feed_forward(
 ) -> None:
     """Adds the tensors. `last`: the block comes after the model's own, and has experts if any."""
     if expert_count(fields) and (last or _is_mixture(block.index, fields)):
-        mixture(block, _mixture(width, fields, family))
+        add_mixture(block, _mixture(width, fields, family))
         return
     inner = dense_width(fields) or fields.length("intermediate_size")
     bias = fields.flag(family.ff_bias)
-    feed_forward(block, width, inner, shape=family.ff, bias=bias)
+    add_dense_feed_forward(block, width, inner, shape=family.ff, bias=bias)
 
 
 def _is_mixture(index: int, fields: ConfigFields) -> bool:
     """Whether a block has experts, by whichever field says it; all have where none does."""
-    listed = fields.sequence("moe_layers_enum", "moe_layers")
-    if listed:
-        numbers = listed.split(",") if isinstance(listed, str) else listed
+    layers = fields.sequence("moe_layers_enum", "moe_layers")
+    if layers:
+        numbers = layers.split(",") if isinstance(layers, str) else layers
         return str(index) in {str(number).strip() for number in numbers}
     if index < fields.number(*_DENSE_FIRST, default=0):
         return False
@@ -69,8 +69,8 @@ def _is_mixture(index: int, fields: ConfigFields) -> bool:
     return (index + 1) % fields.length(*_EVERY, default=1) == 0
 
 
-def _mixture(width: int, fields: ConfigFields, family: Family) -> Mixture:
-    return Mixture(
+def _mixture(width: int, fields: ConfigFields, family: Family) -> MixtureOfExperts:
+    return MixtureOfExperts(
         width=width,
         experts=expert_count(fields),
         inner=expert_width(fields),

@@ -64,8 +64,8 @@ class ConfigFields(NamedTuple):
 
     def kind(self, kind: str) -> str:
         """`field:kind` is the kind if the field is true, else nothing."""
-        name, colon, then = kind.partition(":")
-        return (then if self.flag(name) else "") if colon else kind
+        name, colon, kind_if_true = kind.partition(":")
+        return (kind_if_true if self.flag(name) else "") if colon else kind
 
     def sequence(self, *names: str) -> Sequence[Any]:
         value = self.get(*names)

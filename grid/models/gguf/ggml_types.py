@@ -98,10 +98,10 @@ FILE_TYPES: dict[int, str] = {
 """`general.file_type` of a GGUF file -> preset, as llama.cpp's `llama_ftype` numbers them."""
 
 
-def llama_name(kind: GgmlType) -> str:
+def llama_cpp_name(kind: GgmlType) -> str:
     """The type's name as llama.cpp prints it: `Q4_K` -> `q4_K`, `IQ4_NL` -> `iq4_nl`."""
     return kind.name.lower().replace("_k", "_K")
 
 
-TYPES_BY_NAME: dict[str, GgmlType] = {llama_name(kind): kind for kind in GGML_TYPES.values()}
+TYPES_BY_NAME: dict[str, GgmlType] = {llama_cpp_name(kind): kind for kind in GGML_TYPES.values()}
 """By llama.cpp's own name of the type."""

@@ -21,7 +21,7 @@ def inspect(path: Path) -> Inspection:
 
     Raises InputError with one line if the file, or the header, cannot be true.
     """
-    headers = all_parts(read_header(path))
+    headers = read_all_headers(read_header(path))
     first = headers[0]
     fields = MetadataFields(first)
     tensors = [tensor for header in headers for tensor in header.tensors]
@@ -31,7 +31,7 @@ def inspect(path: Path) -> Inspection:
     if not architecture:
         raise fields.fail("general.architecture is missing")
     model = Model(
-        name=fields.text("general.name") or _plain_stem(path, quant),
+        name=fields.text("general.name") or _name_without_quant(path, quant),
         family=fields.text("general.basename") or architecture,
         source=str(path),
         revision=facts.sha256,
@@ -44,7 +44,7 @@ def inspect(path: Path) -> Inspection:
     return Inspection(model, quant, facts)
 
 
-def all_parts(first: GgufHeader) -> list[GgufHeader]:
+def read_all_headers(first: GgufHeader) -> list[GgufHeader]:
     """The headers of a GGUF's parts, given the first one's; it alone where it is not split.
 
     Raises InputError where it is not the first, or where a part is missing or cannot be read.
@@ -110,7 +110,7 @@ def _vocabulary(fields: MetadataFields, tensors: Sequence[GgufTensor]) -> int:
     return fields.whole("vocab_size") or (embedding.dims[-1] if embedding else 0)
 
 
-def _plain_stem(path: Path, quant: str) -> str:
+def _name_without_quant(path: Path, quant: str) -> str:
     """The file's name without ending, part number and quantization."""
     part = parse_split_name(path.name)
     stem = part.stem if part else path.stem

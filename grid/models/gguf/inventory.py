@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from grid.errors import InputError
-from grid.models.gguf.ggml_types import llama_name
+from grid.models.gguf.ggml_types import llama_cpp_name
 from grid.models.gguf.layers import MAX_LAYERS, MetadataFields
 from grid.models.gguf.reader import GgufHeader
 
@@ -100,11 +100,11 @@ class Hyperparameters:
     @property
     def heads_per_kv(self) -> int:
         """Query heads that share a key and value head in the first block; 0 where it has none."""
-        heads, shared = _first(self.n_head), _first(self.n_head_kv)
+        heads, shared = _first_count(self.n_head), _first_count(self.n_head_kv)
         return heads // shared if shared else 0
 
 
-def _first(counts: int | tuple[int, ...]) -> int:
+def _first_count(counts: int | tuple[int, ...]) -> int:
     if isinstance(counts, int):
         return counts
     return counts[0] if counts else 0
@@ -119,7 +119,7 @@ def from_headers(
     """
     fields = MetadataFields(headers[0])
     tensors = tuple(
-        UnquantizedTensor(tensor.name, tensor.dims, llama_name(tensor.type))
+        UnquantizedTensor(tensor.name, tensor.dims, llama_cpp_name(tensor.type))
         for header in headers
         for tensor in header.tensors
     )

@@ -10,14 +10,14 @@ from grid.models.gguf.blocks import (
     Attention,
     Block,
     DeltaNet,
-    Latent,
+    LatentAttention,
     Mamba,
-    attention,
-    delta_net,
-    latent_attention,
-    mamba,
-    prediction_head,
-    short_convolution,
+    add_attention,
+    add_delta_net,
+    add_latent_attention,
+    add_mamba,
+    add_prediction_head,
+    add_short_convolution,
 )
 from grid.models.gguf.config_feed import (
     add_feed_forward,
@@ -150,7 +150,7 @@ class _ConfigModel:
 
     def _prediction_block(self, index: int) -> Block:
         block = self.block(index)
-        prediction_head(block, self.width)
+        add_prediction_head(block, self.width)
         for name in self.family.prediction or ():
             block.matrix(name, self.width, self.vocabulary)
         return block
@@ -197,7 +197,7 @@ class _ConfigModel:
         length, family = self.fields.length, self.family
         heads = self._heads(block.index)
         if family.latent:
-            latent = Latent(
+            latent = LatentAttention(
                 width=self.width,
                 heads=heads,
                 q_rank=self.fields.number("q_lora_rank", default=0),
@@ -206,7 +206,7 @@ class _ConfigModel:
                 rope=length("qk_rope_head_dim"),
                 value=length("v_head_dim"),
             )
-            return latent_attention(block, latent)
+            return add_latent_attention(block, latent)
         grouped = Attention(
             width=self.width,
             heads=heads,
@@ -219,12 +219,12 @@ class _ConfigModel:
             gate=self.fields.kind(family.gate),
             sinks=family.sinks,
         )
-        return attention(block, grouped)
+        return add_attention(block, grouped)
 
     def _mixer(self, block: Block) -> None:
         length = self.fields.length
         if self.family.mixer == "convolution":
-            return short_convolution(block, self.width, length("conv_L_cache"))
+            return add_short_convolution(block, self.width, length("conv_L_cache"))
         if self.family.mixer == "mamba":
             state = Mamba(
                 width=self.width,
@@ -235,7 +235,7 @@ class _ConfigModel:
                 kernel=length("conv_kernel", "mamba_d_conv"),
                 conv_bias=bool(self.fields.get("use_conv_bias", "mamba_conv_bias")),
             )
-            return mamba(block, state)
+            return add_mamba(block, state)
         net = DeltaNet(
             width=self.width,
             key_heads=length("linear_num_key_heads"),
@@ -245,7 +245,7 @@ class _ConfigModel:
             kernel=length("linear_conv_kernel_dim"),
             joint=self.family.joint_beta,
         )
-        return delta_net(block, net)
+        return add_delta_net(block, net)
 
     def _feed_forward(self, block: Block) -> None:
         last = block.index >= self.layers

@@ -57,7 +57,7 @@ def parse(text: str) -> Address:
             f"{text!r}: {revision!r} is no revision; name a branch, a tag or a commit after the @, "
             "or leave the @ out"
         )
-    repo, file = _split(text, path)
+    repo, file = _split_path(text, path)
     return Address(repo, file, revision or None)
 
 
@@ -68,12 +68,12 @@ def _refuse_urls(text: str, location: str) -> None:
         return
     page = _PAGE.fullmatch(url[1]) if url else None
     if page:
-        form = Address(page[1], page[3] or None, None if page[2] == "main" else page[2])
-        raise InputError(f"{text!r} is an address of a web page; write {form}")
+        address = Address(page[1], page[3] or None, None if page[2] == "main" else page[2])
+        raise InputError(f"{text!r} is an address of a web page; write {address}")
     raise InputError(f"{text!r} is an address of a web page; {_FORM}")
 
 
-def _split(text: str, path: str) -> tuple[str, str | None]:
+def _split_path(text: str, path: str) -> tuple[str, str | None]:
     parts = path.split("/")
     if parts[0] in _NOT_MODELS:
         raise InputError(f"{text!r} is none of the hub's models; {_FORM}")
@@ -82,13 +82,13 @@ def _split(text: str, path: str) -> tuple[str, str | None]:
         raise InputError(f"{text!r}: a colon is in no name; write hf:{parts[0]}/{name}/{quant}")
     if any(part in ("", ".", "..") or "\\" in part for part in parts):
         raise InputError(f"{text!r} has an empty or relative part; {_FORM}")
-    names = 1 if len(parts) == 1 or _is_file(parts[1]) else 2
+    names = 1 if len(parts) == 1 or _is_weight_file(parts[1]) else 2
     for name in parts[:names]:
         _check_name(text, name)
     return "/".join(parts[:names]), "/".join(parts[names:]) or None
 
 
-def _is_file(part: str) -> bool:
+def _is_weight_file(part: str) -> bool:
     return part.endswith(WEIGHT_SUFFIXES) or is_pattern(part)
 
 

@@ -108,21 +108,21 @@ def _write_stand_in(weights: HubWeights, file: RemoteFile, path: Path) -> None:
 
 def _write_header(weights: HubWeights, file: RemoteFile, path: Path) -> None:
     """Write the file's beginning until its header is complete."""
-    have, want = 0, FIRST_BYTES
+    present, end = 0, FIRST_BYTES
     complete = _gguf_is_complete if path.suffix == ".gguf" else _safetensors_is_complete
     while True:
-        want = min(want, file.size, MOST_BYTES)
-        content = read_range(weights, file, have, want)
+        end = min(end, file.size, MOST_BYTES)
+        content = read_range(weights, file, present, end)
         with path.open("r+b") as target:
-            target.seek(have)
+            target.seek(present)
             target.write(content)
-        have = want
-        if have >= min(file.size, MOST_BYTES) or complete(path, have):
+        present = end
+        if present >= min(file.size, MOST_BYTES) or complete(path, present):
             return
-        want = have * _GROWTH
+        end = present * _GROWTH
 
 
-def _gguf_is_complete(path: Path, have: int) -> bool:
+def _gguf_is_complete(path: Path, present: int) -> bool:
     """Whether the header can be read, or can never be, from the first `have` bytes.
 
     A header read past the real bytes into the holes ends past them too, so it is never believed.
@@ -131,15 +131,15 @@ def _gguf_is_complete(path: Path, have: int) -> bool:
         if file.read(4) != gguf_reader.MAGIC:
             return True
     try:
-        return gguf_reader.read_header(path).data_start <= have
+        return gguf_reader.read_header(path).data_start <= present
     except InputError:
         return False
 
 
-def _safetensors_is_complete(path: Path, have: int) -> bool:
+def _safetensors_is_complete(path: Path, present: int) -> bool:
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
-    return 8 + length <= have or length > safetensors.MAX_HEADER
+    return 8 + length <= present or length > safetensors.MAX_HEADER
 
 
 def read_range(weights: HubWeights, file: RemoteFile, start: int, stop: int) -> bytes:
@@ -181,9 +181,9 @@ def read_range(weights: HubWeights, file: RemoteFile, start: int, stop: int) -> 
 
 def _with_address(message: str, path: Path, weights: HubWeights) -> str:
     """A reader's message with the address in the place of the stand-in's path."""
-    below = f"hf:{weights.repo}"
+    address = f"hf:{weights.repo}"
     if weights.folder and weights.name:
-        below += f"/{weights.name}"
+        address += f"/{weights.name}"
     elif not weights.folder and "/" in weights.name:
-        below += f"/{weights.name.rpartition('/')[0]}"
-    return message.replace(str(path if weights.folder else path.parent), below)
+        address += f"/{weights.name.rpartition('/')[0]}"
+    return message.replace(str(path if weights.folder else path.parent), address)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 
-def link_folder(folder: Path, files: Mapping[str, Path]) -> Path:
+def fill_folder_with_links(folder: Path, files: Mapping[str, Path]) -> Path:
     """Make `folder` hold links under the given names to the given files, and nothing else.
 
     Two processes may do so at once: each link appears whole.

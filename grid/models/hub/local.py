@@ -11,7 +11,7 @@ from grid.errors import EngineError, name_some
 from grid.models.hub.address import parse
 from grid.models.hub.download import cached_path, download, present_bytes
 from grid.models.hub.errors import RemotePath
-from grid.models.hub.links import link_folder
+from grid.models.hub.links import fill_folder_with_links
 from grid.models.hub.repository import RemoteFile, list_files
 from grid.models.hub.weights import HubWeights, select
 from grid.units import format_bytes
@@ -39,7 +39,7 @@ def fetch(weights: HubWeights, progress: Progress | None = None) -> Path:
     if not weights.folder:
         return paths[weights.name]
     try:
-        return link_folder(
+        return fill_folder_with_links(
             folder_of(weights, "folders"), {basename(path): file for path, file in paths.items()}
         )
     except OSError as error:

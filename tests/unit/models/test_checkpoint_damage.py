@@ -32,11 +32,6 @@ MAX_MEMORY = 32 * 2**20
 GOOD = safetensors({"a": ("F16", (4, 8)), "b": ("F32", (2,))})
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("QUANTGRID_CACHE", str(tmp_path / "cache"))
-
-
 def complaint(folder: Path) -> str:
     with pytest.raises(InputError) as caught:
         inspect(folder)

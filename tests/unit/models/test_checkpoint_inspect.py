@@ -29,11 +29,6 @@ from grid.models.checkpoint.inspection import format_of, inspect, is_checkpoint
 from grid.models.model import LayerState, Model
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("QUANTGRID_CACHE", str(tmp_path / "cache"))
-
-
 def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 

@@ -16,12 +16,6 @@ from grid.models.checkpoint.quantization_names import awq_name, bnb_name, gptq_n
 from grid.models.checkpoint.safetensors import header_bytes, read_header
 from grid.models.checkpoint.sizes import Scheme, predict, scheme_of
 
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("QUANTGRID_CACHE", str(tmp_path / "cache"))
-
-
 WRITTEN = {
     ("small", "gptq-w4g128"): (1_886_720, 1_893_256),
     ("large", "gptq-w4g128"): (4_399_616, 4_424_880),

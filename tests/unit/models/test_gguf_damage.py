@@ -20,11 +20,6 @@ HEADER_BYTES = len(gguf(data=0))
 MAX_MEMORY = 64 * 2**20
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("QUANTGRID_CACHE", str(tmp_path / "cache"))
-
-
 def complaint(tmp_path: Path, content: bytes) -> str:
     with pytest.raises(InputError) as caught:
         inspect(write(tmp_path / "bad.gguf", content))

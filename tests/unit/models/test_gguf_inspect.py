@@ -24,11 +24,6 @@ from grid.models.gguf.inspection import inspect
 from grid.models.model import LayerState
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("QUANTGRID_CACHE", str(tmp_path / "cache"))
-
-
 def layers(tmp_path: Path, *entries: tuple[str, int, object]) -> tuple[LayerState, ...]:
     content = gguf(small_with(*entries))
     return inspect(write(tmp_path / "x.gguf", content)).model.layers

@@ -140,7 +140,7 @@ def test_an_endpoint_that_is_no_address(
 def test_a_host_that_is_too_slow(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
     from huggingface_hub import constants
 
-    hub.delay_s = 0.5
+    hub.answering.clear()
     monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.05)
     message = error_of_listing(f"hf:{REPO}")
     assert "does not answer in time" in message

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from gguf_bytes import gguf
-from hub_fixtures import REPO, offline
+from hub_fixtures import REPO, offline, weights_at
 from hub_fixtures import hub as hub
 from hub_server import HubServer
 
@@ -105,9 +105,11 @@ def test_a_connection_may_break_any_number_of_times_as_long_as_bytes_come(hub: H
 
 def test_two_that_want_the_same_file_bring_it_once(hub: HubServer) -> None:
     weights = weights_at(ADDRESS)
-    hub.delay_s = 0.05
+    hub.answering.clear()
     with ThreadPoolExecutor(2) as pool:
-        first, second = pool.map(grid_hub.fetch, [weights, weights])
+        downloads = [pool.submit(grid_hub.fetch, weights) for _ in range(2)]
+        hub.answering.set()
+        first, second = (download.result() for download in downloads)
     assert first == second
     assert len(hub.requests_for(FILE)) == 1
 
@@ -266,12 +268,6 @@ def test_the_library_says_nothing_of_its_own(
     hub.break_off(FILE, 1000)
     obtain(ADDRESS)
     assert capfd.readouterr() == ("", "")
-
-
-def weights_at(text: str) -> grid_hub.HubWeights:
-    address = grid_hub.parse(text)
-    (weights,) = grid_hub.select(grid_hub.list_files(address), address.file)
-    return weights
 
 
 def refuse(*arguments: object) -> None:

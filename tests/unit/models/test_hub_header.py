@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import struct
 from pathlib import Path
 
 import pytest
+from checkpoint_folders import safetensors
 from gguf_bytes import ARRAY, STRING, U32, gguf, small_with
-from hub_fixtures import REPO, offline
+from hub_fixtures import REPO, offline, weights_at
 from hub_fixtures import hub as hub
 from hub_server import HubServer
 
@@ -22,12 +21,6 @@ from grid.models.gguf.inspection import inspect as inspect_gguf
 from grid.models.hub import header
 
 FILE = "tiny-Q8_0.gguf"
-
-
-def weights_at(text: str) -> grid_hub.HubWeights:
-    address = grid_hub.parse(text)
-    (weights,) = grid_hub.select(grid_hub.list_files(address), address.file)
-    return weights
 
 
 def inspected(text: str) -> Inspection:
@@ -45,20 +38,6 @@ def wide(tokens: int, rows: int = 3) -> bytes:
     norm = rows * 128
     tensors = [("token_embd.weight", (64, rows), 1, 0), ("norm", (64,), 0, norm)]
     return gguf(small_with(entry), tensors, norm + 256)
-
-
-def safetensors(**shapes: tuple[int, ...]) -> bytes:
-    """A file of F16 tensors of zeros."""
-    header: dict[str, object] = {}
-    place = 0
-    for name, shape in shapes.items():
-        size = 2
-        for dimension in shape:
-            size *= dimension
-        header[name] = {"dtype": "F16", "shape": shape, "data_offsets": [place, place + size]}
-        place += size
-    text = json.dumps(header).encode()
-    return struct.pack("<Q", len(text)) + text + bytes(place)
 
 
 def test_a_header_tells_what_the_whole_file_would(hub: HubServer, tmp_path: Path) -> None:
@@ -228,7 +207,7 @@ def test_a_long_safetensors_header_is_read_to_its_end(
     hub: HubServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(header, "FIRST_BYTES", 100)
-    content = safetensors(**{f"tensor {i}": (8, 8) for i in range(100)})
+    content = safetensors({f"tensor {i}": ("F16", (8, 8)) for i in range(100)})
     hub.add("owner/long", {"config.json": b"{}", "model.safetensors": content})
     folder = grid_hub.stand_in(weights_at("hf:owner/long"))
     length = 8 + int.from_bytes(content[:8], "little")

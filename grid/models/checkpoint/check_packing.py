@@ -28,7 +28,7 @@ _MARKERS: Mapping[str, tuple[re.Pattern[str], str]] = {
 _PACKED_NAME = re.compile(r"\.(qweight|W_q|codes|weight_packed|weight\.quant_state\.\w+|SCB)$")
 
 
-def check_packed(
+def check_packing(
     folder: Path, tensors: Sequence[SafetensorsTensor], quantization: Quantization | None
 ) -> None:
     """Raise InputError where declared quantization and tensors contradict each other."""
