@@ -25,7 +25,7 @@ from grid.backend import Calibration
 from grid.backend.registry import backend
 from grid.cells.texts import CALIBRATION, read_text
 from grid.engine import messages as wire
-from grid.engine.environments import engine_version, found, made
+from grid.engine.environments import engine_version, ensure_environment, find_interpreter
 from grid.engine.process import EngineProcess
 from grid.errors import EngineError
 from grid.hardware.node import Node
@@ -98,14 +98,14 @@ class Weights:
 
 
 def _process(name: str, node: Node) -> EngineProcess:
-    interpreter = made(name, node)
+    interpreter = ensure_environment(name, node)
     return EngineProcess(interpreter.python, interpreter.imports)
 
 
 def run(name: str, trial: Trial, path: Path, expected: Path, node: Node) -> dict[str, Any]:
     """What the suite says of one trial: its rules and capabilities. Raises EngineError where it
     ends without an answer."""
-    interpreter = made(name, node)
+    interpreter = ensure_environment(name, node)
     command = [interpreter.python, "-m", "grid.testing", name, str(path), "--json"]
     if trial.recipe:
         command += ["--recipe", trial.recipe, "--source", str(path)]
@@ -124,18 +124,18 @@ def run(name: str, trial: Trial, path: Path, expected: Path, node: Node) -> dict
         check=False,
     )
     try:
-        found: dict[str, Any] = json.loads(done.stdout)
+        answer: dict[str, Any] = json.loads(done.stdout)
     except ValueError:
         last = " / ".join(done.stderr.strip().splitlines()[-3:])
         raise EngineError(f"the suite ended with {done.returncode}: {last}") from None
-    return found
+    return answer
 
 
 def expectations(weights: Weights, folder: Path, node: Node) -> Path:
     """What llama.cpp computes of the 16-bit weights, in a file."""
     target = folder / "expected.json"
     path = weights.of(TRIALS["llamacpp"][0])
-    interpreter = made("llamacpp", node)
+    interpreter = ensure_environment("llamacpp", node)
     command = [interpreter.python, "-m", "grid.testing", "llamacpp", str(path)]
     subprocess.run([*command, "--write-expected", str(target)], check=True, capture_output=True)
     return target
@@ -153,37 +153,39 @@ class Line(NamedTuple):
 
     @property
     def ran(self) -> list[str]:
-        return [name for name, said in self.capabilities.items() if said == "ran"]
+        return [name for name, outcome in self.capabilities.items() if outcome == "ran"]
 
     @property
-    def rest(self) -> list[str]:
-        return [f"{name} {said}" for name, said in self.capabilities.items() if said != "ran"]
+    def not_run(self) -> list[str]:
+        return [
+            f"{name} {outcome}" for name, outcome in self.capabilities.items() if outcome != "ran"
+        ]
 
 
-def tried(name: str, weights: Weights, expected: Path, node: Node) -> list[Line]:
+def run_trials(name: str, weights: Weights, expected: Path, node: Node) -> list[Line]:
     lines = []
     for trial in TRIALS[name]:
         on = trial.quant or "F16 folder"
         start = time.monotonic()
         try:
             path = weights.of(trial)
-            said = run(name, trial, path, expected, node)
-            rules = said["checks"]
+            answer = run(name, trial, path, expected, node)
+            rules = answer["checks"]
             broken = tuple(f"{k}: {v}" for k, v in rules.items() if v.startswith("broken"))
-            capabilities = said["capabilities"]
+            capabilities = answer["capabilities"]
         except (EngineError, subprocess.TimeoutExpired) as error:
             capabilities, broken = {}, (str(error),)
-        version = engine_version(name, node) if found(name, node) else ""
+        version = engine_version(name, node) if find_interpreter(name, node) else ""
         lines.append(Line(name, on, version, time.monotonic() - start, capabilities, broken))
-        show(lines[-1])
+        print_line(lines[-1])
     return lines
 
 
-def show(line: Line) -> None:
+def print_line(line: Line) -> None:
     print(f"{line.backend} on {line.on} ({line.version or 'no engine'}): {line.seconds:.0f} s")
     print(f"  ran: {', '.join(line.ran) or 'nothing'}")
-    for rest in line.rest:
-        print(f"  {rest}")
+    for outcome in line.not_run:
+        print(f"  {outcome}")
     for broken in line.broken:
         print(f"  BROKEN {broken}")
     sys.stdout.flush()
@@ -194,7 +196,7 @@ def record(lines: list[Line], node: Node, target: Path) -> None:
     today = datetime.datetime.now(datetime.UTC).date()
     rows = [
         f"| {line.backend} | {line.on} | {line.version} | {', '.join(line.ran) or 'nothing'} | "
-        f"{'; '.join([*line.rest, *line.broken]) or '-'} | {line.seconds:.0f} |\n"
+        f"{'; '.join([*line.not_run, *line.broken]) or '-'} | {line.seconds:.0f} |\n"
         for line in lines
     ]
     target.write_text(
@@ -211,19 +213,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("backends", nargs="*", metavar="BACKEND", help="default: all")
     parser.add_argument("--record", type=Path, help="write the result as a dated page")
-    asked = parser.parse_args()
+    flags = parser.parse_args()
     node = probe_node()
     lines: list[Line] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         weights = Weights(folder, node)
         expected = expectations(weights, folder, node)
-        for one in asked.backends or TRIALS:
-            lines += tried(one, weights, expected, node)
-    if asked.record:
-        record(lines, node, asked.record)
-    idle = [one for one in REQUIRED if one in asked.backends or not asked.backends]
-    idle = [one for one in idle if not any(line.ran for line in lines if line.backend == one)]
+        for backend_name in flags.backends or TRIALS:
+            lines += run_trials(backend_name, weights, expected, node)
+    if flags.record:
+        record(lines, node, flags.record)
+    required = [name for name in REQUIRED if name in flags.backends or not flags.backends]
+    ran = {line.backend for line in lines if line.ran}
+    idle = [name for name in required if name not in ran]
     if idle:
         print(f"ran nothing: {', '.join(idle)}")
     return 1 if idle or any(line.broken for line in lines) else 0

@@ -22,7 +22,7 @@ from pathlib import Path
 from grid.backend import Calibration
 from grid.cells.texts import CALIBRATION, read_text
 from grid.engine import messages as wire
-from grid.engine.environments import Interpreter, made
+from grid.engine.environments import Interpreter, ensure_environment
 from grid.engine.process import EngineProcess
 from grid.engine.venv import find_uv, uv_settings
 from grid.hardware.node import Node
@@ -41,24 +41,24 @@ TESTS = {
 """Backends whose engine is not in this project's environment, and the folder of their tests."""
 
 TOOLS = ("pytest", "hypothesis")
-GIVEN = {
+CHECKPOINTS = {
     "QUANTGRID_TEST_GPTQ": ("gptq", "gptq-w4g128"),
     "QUANTGRID_TEST_AWQ": ("awq", "awq-w4g128"),
 }
 """Checkpoints of the smallest model that tests read, by variable: who makes them, and what."""
 
-_WANTING = re.compile(r"\bnot installed\b|\bnot ready\b|\bQUANTGRID_TEST_\w+ names\b")
+_WANT = re.compile(r"\bnot installed\b|\bnot ready\b|\bQUANTGRID_TEST_\w+ names\b")
 """Reasons to skip in an environment without the engine; here they mean that nothing was tested."""
 
 
 def checkpoints(folder: Path, node: Node) -> dict[str, str]:
-    """The checkpoints of `GIVEN`, made by their backends."""
+    """The checkpoints of `CHECKPOINTS`, made by their backends."""
     text = read_text(CALIBRATION)
     path = folder / "calibration.txt"
     path.write_text(text.text)
     calibration = Calibration(path=str(path), sha256=text.sha256, samples=16, tokens=128)
-    for name, quant in GIVEN.values():
-        interpreter = made(name, node)
+    for name, quant in CHECKPOINTS.values():
+        interpreter = ensure_environment(name, node)
         request = wire.Quantize(
             backend=name,
             source=str(reference.size_dir("small")),
@@ -69,10 +69,12 @@ def checkpoints(folder: Path, node: Node) -> dict[str, str]:
         )
         with EngineProcess(interpreter.python, interpreter.imports) as process:
             process.ask(request, 900)
-    return {variable: str(folder / f"small-{quant}") for variable, (_, quant) in GIVEN.items()}
+    return {
+        variable: str(folder / f"small-{quant}") for variable, (_, quant) in CHECKPOINTS.items()
+    }
 
 
-def run(name: str, interpreter: Interpreter, folder: Path, given: dict[str, str]) -> bool:
+def run(name: str, interpreter: Interpreter, folder: Path, variables: dict[str, str]) -> bool:
     """Whether the tests of a backend pass, none having been skipped for want of its engine."""
     tools = folder / f"tools-{name}"
     install = [find_uv(), "pip", "install", "--quiet", "--python", interpreter.python]
@@ -88,7 +90,12 @@ def run(name: str, interpreter: Interpreter, folder: Path, given: dict[str, str]
     done = subprocess.run(
         [*command, str(ROOT / "backends" / TESTS[name] / "tests")],
         cwd=folder,  # some engines write logs where they run
-        env={**os.environ, **given, "PYTHONPATH": path, "QUANTGRID_CACHE": str(folder / "cache")},
+        env={
+            **os.environ,
+            **variables,
+            "PYTHONPATH": path,
+            "QUANTGRID_CACHE": str(folder / "cache"),
+        },
         capture_output=True,
         text=True,
         check=False,
@@ -98,25 +105,29 @@ def run(name: str, interpreter: Interpreter, folder: Path, given: dict[str, str]
     print(f"{name}: {time.monotonic() - start:.0f} s: {lines[-1] if lines else done.stderr[-500:]}")
     for line in shown[-60:]:
         print(f"  {line}")
-    lacking = wanting(lines)
+    lacking = skipped_for_want(lines)
     if lacking:
         print(f"  {len(lacking)} of these lines mean that the engine was not tested")
     sys.stdout.flush()
     return done.returncode == 0 and not lacking and "passed" in (lines[-1] if lines else "")
 
 
-def wanting(lines: Iterable[str]) -> list[str]:
+def skipped_for_want(lines: Iterable[str]) -> list[str]:
     """Of pytest's report those lines that say what was skipped because the engine, or what it is
     to be tried on, was not there."""
-    return [line for line in lines if line.startswith("SKIPPED") and _WANTING.search(line)]
+    return [line for line in lines if line.startswith("SKIPPED") and _WANT.search(line)]
 
 
-def main(asked: list[str]) -> int:
+def main(names: list[str]) -> int:
     node = probe_node()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        given = checkpoints(folder, node)
-        failed = [one for one in asked or TESTS if not run(one, made(one, node), folder, given)]
+        variables = checkpoints(folder, node)
+        failed = [
+            backend
+            for backend in names or TESTS
+            if not run(backend, ensure_environment(backend, node), folder, variables)
+        ]
     if failed:
         print(f"failed: {', '.join(failed)}")
     return 1 if failed else 0

@@ -1,9 +1,13 @@
-"""The plugin contract: what a backend declares and what its engine can do.
+"""All that a plugin imports: the contract, the nouns that it uses, and bases that save lines.
 
 A backend is an ordinary distribution with an entry point in the group `quantgrid.backends` that
 names an object satisfying `Backend`. It declares the small protocols its engine implements
 (`capabilities`); the core asks for capabilities, never for names. The core owns the clock, memory
 readings and statistics: an engine computes when called and returns when the result is there.
+
+The contract is `grid.backend.contract`; any object with its members is a backend. What repeats from
+engine to engine stands in `Declaration`, `complete_options`, `translate_errors`, `token_scores` and
+the others, for whoever wants it.
 
 Errors: raise `OutOfMemory`, `Unsupported` or `EngineError` (grid.errors) with one clear line;
 anything else, a crash or a hang, is caught by the process boundary and becomes a row as well.
@@ -11,15 +15,45 @@ anything else, a crash or a hang, is caught by the process boundary and becomes 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
-from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
-import msgspec
-import numpy as np
-import numpy.typing as npt
-
+from grid.backend.contract import (
+    ENTRY_POINT_GROUP,
+    Availability,
+    Backend,
+    Calibration,
+    Capability,
+    Engine,
+    Generates,
+    Imports,
+    Logits,
+    Needs,
+    Predicts,
+    Quantizes,
+    Recipe,
+    Scores,
+    Steps,
+    Tokenizes,
+    TokenScores,
+)
+from grid.backend.declaration import Declaration, package_version, pinned_version
+from grid.backend.estimates import embedding_width, logits_bytes
+from grid.backend.failures import (
+    first_line,
+    is_out_of_memory,
+    out_of_memory,
+    translate_errors,
+)
+from grid.backend.options import (
+    Check,
+    complete_options,
+    flag,
+    noise_batch,
+    noise_threads,
+    one_of,
+    whole_number,
+)
+from grid.backend.scoring import token_scores
 from grid.cells.cell import Options
 from grid.cells.workload import Workload
 from grid.errors import EngineError, InputError, OutOfMemory, Unsupported, did_you_mean
@@ -27,13 +61,40 @@ from grid.hardware.node import Node
 from grid.models.artifact import Artifact, ArtifactFacts, Inspection
 from grid.models.model import LayerState, Model
 
+if TYPE_CHECKING:
+    from grid.backend.child import ask_child
+    from grid.backend.files import write_whole
+    from grid.models.checkpoint.inspection import inspect as inspect_checkpoint
+    from grid.models.gguf.inspection import inspect as inspect_gguf
+
+_ON_DEMAND = {
+    "ask_child": ("grid.backend.child", "ask_child"),
+    "inspect_checkpoint": ("grid.models.checkpoint.inspection", "inspect"),
+    "inspect_gguf": ("grid.models.gguf.inspection", "inspect"),
+    "write_whole": ("grid.backend.files", "write_whole"),
+}
+"""Names that are imported when first asked for: name -> its module, and what it is called there."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ON_DEMAND:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    module, attribute = _ON_DEMAND[name]
+    return getattr(import_module(module), attribute)
+
+
 __all__ = [
+    "ENTRY_POINT_GROUP",
     "Artifact",
     "ArtifactFacts",
     "Availability",
     "Backend",
     "Calibration",
     "Capability",
+    "Check",
+    "Declaration",
     "Engine",
     "EngineError",
     "Generates",
@@ -56,237 +117,24 @@ __all__ = [
     "Tokenizes",
     "Unsupported",
     "Workload",
+    "ask_child",
+    "complete_options",
     "did_you_mean",
+    "embedding_width",
+    "first_line",
+    "flag",
+    "inspect_checkpoint",
+    "inspect_gguf",
+    "is_out_of_memory",
+    "logits_bytes",
+    "noise_batch",
+    "noise_threads",
+    "one_of",
+    "out_of_memory",
+    "package_version",
+    "pinned_version",
+    "token_scores",
+    "translate_errors",
+    "whole_number",
+    "write_whole",
 ]
-
-Capability = Literal["tokenizes", "scores", "logits", "steps", "generates", "quantizes"]
-
-ENTRY_POINT_GROUP = "quantgrid.backends"
-
-
-class Availability(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether a backend runs on a node; if not, `reason` and the one command that mends it. Where
-    it runs, `reason` is what its user should know, if anything."""
-
-    ready: bool
-    version: str = ""
-    devices: tuple[str, ...] = ()
-    reason: str = ""
-    mend: str = ""
-
-
-class Needs(msgspec.Struct, frozen=True, kw_only=True):
-    """What a cell takes: bytes on the host and on the device, and the kind of accelerator.
-
-    `kv_bytes` is the part of either that is the KV cache, as predicted from the model's shape.
-    """
-
-    host_bytes: int
-    device_bytes: int = 0
-    kv_bytes: int = 0
-    accelerator: str | None = None
-
-
-class TokenScores(NamedTuple):
-    """Per scored token, natural logarithms. Arrays of length n (tokens of the continuation)."""
-
-    log_probs: npt.NDArray[np.float64]
-    argmax: npt.NDArray[np.int64]
-
-
-class Engine(Protocol):
-    """A loaded model. Everything beyond this is a capability.
-
-    `version` is the engine's own; `environment()` returns what a reader of a number must know
-    (build, kernels, threads); `resize` makes room for that many tokens of context, dropping what
-    was held; `memory_report()` gives bytes the engine itself reports (`kv_buffer_bytes`, ...).
-    """
-
-    version: str
-
-    def environment(self) -> Mapping[str, str]: ...
-    def resize(self, context: int) -> None: ...
-    def memory_report(self) -> Mapping[str, int]: ...
-
-
-@runtime_checkable
-class Tokenizes(Protocol):
-    """Text to ids and back. `bos` is the id that starts a text; None: the vocabulary has none."""
-
-    bos: int | None
-    vocabulary: int
-
-    def encode(self, text: str) -> list[int]:
-        """Ids of the text, no special token added, none parsed out of it."""
-        ...
-
-    def decode(self, ids: Sequence[int]) -> bytes: ...
-
-
-@runtime_checkable
-class Scores(Protocol):
-    """Log-probabilities of given continuations."""
-
-    def score(
-        self, requests: Sequence[tuple[Sequence[int], Sequence[int]]]
-    ) -> Iterator[TokenScores]:
-        """For each (context ids, continuation ids), in order. Both parts are at least one token."""
-        ...
-
-
-@runtime_checkable
-class Logits(Protocol):
-    """The full next-token distribution."""
-
-    def logits(self, ids: Sequence[int], first: int = 0) -> npt.NDArray[np.float32]:
-        """Unnormalised, [len(ids) - first, vocabulary]: row i is after ids[: first + i + 1]."""
-        ...
-
-
-@runtime_checkable
-class Steps(Protocol):
-    """Single synchronised steps, as llama-bench times them; each returns when it is computed."""
-
-    def reset(self) -> None:
-        """Forget the context."""
-        ...
-
-    def truncate(self, tokens: int) -> None:
-        """Keep the first `tokens` tokens of the context, forget the rest."""
-        ...
-
-    def prefill(self, ids: Sequence[int]) -> None:
-        """Append a prompt to the context, one evaluation."""
-        ...
-
-    def step(self, token: int) -> None:
-        """Append one token."""
-        ...
-
-
-@runtime_checkable
-class Generates(Protocol):
-    """Native streaming generation."""
-
-    def generate(
-        self, prompts: Sequence[Sequence[int]], max_tokens: int, ignore_eos: bool, seed: int
-    ) -> Iterator[tuple[int, int]]:
-        """Yields (index of the prompt, token id) as each is sampled; greedy where seed is 0."""
-        ...
-
-
-class Calibration(msgspec.Struct, frozen=True, kw_only=True):
-    """Text by which a quantizer weighs its errors: `samples` pieces of `tokens` tokens each, cut
-    one after the other from the tokens of the UTF-8 file `path`. `sha256` is the file's."""
-
-    path: str
-    sha256: str
-    samples: int = 128
-    tokens: int = 512
-
-
-@runtime_checkable
-class Quantizes(Protocol):
-    """Implemented by the backend itself: makes artifacts from 16-bit weights."""
-
-    def quantize(
-        self,
-        source: Path,
-        recipe: str,
-        target: Path,
-        threads: int,
-        calibration: Calibration | None = None,
-        device: str = "cpu",
-    ) -> None:
-        """Write the weights of `source`, a file or a folder in Hugging Face's layout, at `recipe`
-        to `target`, which is a folder where the recipe's format is one; it appears whole or not at
-        all. `calibration` is given to recipes that declare it. Raises EngineError, or Unsupported
-        where the recipe cannot be made of them."""
-        ...
-
-
-@runtime_checkable
-class Imports(Protocol):
-    """Implemented by the backend itself, where importing its engine takes a while."""
-
-    def import_engine(self, device: str, options: Options) -> None:
-        """Import the stack, so that the time of loading an artifact is that of loading alone.
-
-        An engine that is not there or does not import is left for `load` to say.
-        """
-        ...
-
-
-@runtime_checkable
-class Predicts(Protocol):
-    """Implemented by the backend itself, if it can: sizes before anything is made."""
-
-    def predicted_bytes(self, source: Path, recipe: str) -> int:
-        """Bytes of the weight files that `quantize` would make of `source`, of which only headers
-        need be there. Raises Unsupported where it would not make them, which the plan then says,
-        InputError where their size cannot be told."""
-        ...
-
-
-class Recipe(msgspec.Struct, frozen=True, kw_only=True):
-    """A quantization a backend can make.
-
-    `bits` are nominal bits per weight, scales included (for planning); `format` is the one it
-    writes, the backend's only one where empty; `calibrated`: it takes a calibration set.
-    """
-
-    name: str
-    bits: float
-    format: str = ""
-    calibrated: bool = False
-
-
-class Backend(Protocol):
-    """The light declaration of an inference stack: importable where its engine is not installed."""
-
-    name: str
-    formats: frozenset[str]
-    capabilities: frozenset[Capability]
-    speed_only: frozenset[str]
-    """Options that change how fast it computes but not what, such as the number of threads."""
-    runtime: Path | None
-    """Requirements file with the exact pins of the heavy stack; None if it needs nothing more.
-    A file `runtime-cpu.txt` beside it takes its place on nodes without an accelerator."""
-
-    def probe(self, node: Node) -> Availability:
-        """Asked in the backend's own environment: may import the engine, and says what it finds."""
-        ...
-
-    def options(self, given: Mapping[str, Any], node: Node) -> Options:
-        """All options with defaults filled in. Raises InputError naming an unknown one."""
-        ...
-
-    def noise_options(self, options: Options) -> Options:
-        """The same computation done another way (batch, threads): its difference is the floor.
-
-        At least one option that is not in `speed_only` must differ.
-        """
-        ...
-
-    def inspect(self, path: Path) -> Inspection:
-        """What a weight file, or a folder in Hugging Face's layout, says of itself, trusting none
-        of its lengths; the engine need not be installed. Raises InputError."""
-        ...
-
-    def recipes(self) -> Mapping[str, Recipe]:
-        """What `quantize` makes, by name; empty without the capability."""
-        ...
-
-    def quantizer(self) -> str:
-        """Name and version of the quantizer, part of an artifact's identity."""
-        ...
-
-    def needs(
-        self, artifact: Artifact, weight_bytes: int, options: Options, workload: Workload
-    ) -> Needs:
-        """Memory for a cell, pure; `weight_bytes` is the file's size, observed or predicted."""
-        ...
-
-    def load(self, path: Path, device: str, options: Options) -> AbstractContextManager[Engine]:
-        """An engine ready to compute; leaving the context gives its memory back."""
-        ...

@@ -16,7 +16,7 @@ than a weight file (another engine's figures, a recipe to make) say so where the
 """
 
 from grid.testing import computes, declared, loads, makes  # noqa: F401  (each adds its rules)
-from grid.testing.case import NEAR, TEXT, Case, Expected, here
+from grid.testing.case import NEAR, TEXT, Case, Expected, local_node
 from grid.testing.computes import expectation
 from grid.testing.rules import CHECKS, Check, NonConforming, check
 from grid.testing.runner import capabilities, report
@@ -32,6 +32,6 @@ __all__ = [
     "capabilities",
     "check",
     "expectation",
-    "here",
+    "local_node",
     "report",
 ]

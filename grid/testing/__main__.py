@@ -22,24 +22,24 @@ from grid.backend.registry import backend
 from grid.cache import CACHE_VARIABLE
 from grid.cells.texts import CALIBRATION, read_text
 from grid.errors import GridError, InputError
-from grid.testing import CHECKS, Case, Expected, capabilities, expectation, here, report
+from grid.testing import CHECKS, Case, Expected, capabilities, expectation, local_node, report
 from grid.testing.runner import BROKEN
 
 
 def main(arguments: Sequence[str], out: TextIO | None = None) -> int:
     """The exit code; `out` takes what is printed (default: standard output)."""
-    asked = _parser().parse_args(arguments)
+    flags = _parser().parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         os.environ.setdefault(CACHE_VARIABLE, folder)  # finding the usual one takes a package
         try:
-            case = _case(asked, Path(folder))
+            case = _case(flags, Path(folder))
             if case.recipe:
                 case.find_recipe()
-            if asked.write_expected:
-                asked.write_expected.write_bytes(
+            if flags.write_expected:
+                flags.write_expected.write_bytes(
                     msgspec.json.encode(expectation(case, case.backend.name))
                 )
-            return _run(case, out or sys.stdout, as_json=asked.json)
+            return _run(case, out or sys.stdout, as_json=flags.json)
         except GridError as error:
             sys.stderr.write(f"grid.testing: {error}\n")
             return error.exit_code
@@ -63,31 +63,31 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _case(asked: argparse.Namespace, folder: Path) -> Case:
-    one = backend(asked.backend)
-    for path in (asked.path, asked.source):
+def _case(flags: argparse.Namespace, folder: Path) -> Case:
+    declared = backend(flags.backend)
+    for path in (flags.path, flags.source):
         if path is not None and not path.exists():
             raise InputError(f"no file {path}")
     return Case(
-        one,
-        asked.path,
-        here(),
-        options=dict(_option(given) for given in asked.option),
-        device=asked.device,
-        tokens=asked.tokens,
-        loads=asked.loads,
-        expected=_expected(asked.expected),
-        recipe=asked.recipe,
-        source=asked.source,
-        calibration=_calibration(asked.calibration, asked.tokens, folder),
+        declared,
+        flags.path,
+        local_node(),
+        options=dict(_option(text) for text in flags.option),
+        device=flags.device,
+        tokens=flags.tokens,
+        loads=flags.loads,
+        expected=_expected(flags.expected),
+        recipe=flags.recipe,
+        source=flags.source,
+        calibration=_calibration(flags.calibration, flags.tokens, folder),
     )
 
 
-def _option(given: str) -> tuple[str, str | int | float | bool]:
+def _option(text: str) -> tuple[str, str | int | float | bool]:
     """`threads=2`; a value is read as JSON where it is a number or a truth, else as text."""
-    name, equals, value = given.partition("=")
+    name, equals, value = text.partition("=")
     if not equals:
-        raise InputError(f"--option {given}: expected NAME=VALUE")
+        raise InputError(f"--option {text}: expected NAME=VALUE")
     try:
         return name, msgspec.json.decode(value.encode(), type=str | int | float | bool)
     except msgspec.MsgspecError:
@@ -117,21 +117,21 @@ def _calibration(path: Path | None, tokens: int, folder: Path) -> Calibration:
 def _run(case: Case, out: TextIO, *, as_json: bool) -> int:
     width = max(map(len, CHECKS))
 
-    def say(name: str, said: str) -> None:
+    def say(name: str, outcome: str) -> None:
         if not as_json:
-            out.write(f"{name:{width}}  {said}\n")
+            out.write(f"{name:{width}}  {outcome}\n")
             out.flush()
 
-    found = report(case, say)
-    summed = capabilities(case, found)
+    outcomes = report(case, say)
+    summary = capabilities(case, outcomes)
     if as_json:
         version = case.backend.probe(case.node).version
         what = {"backend": case.backend.name, "version": version, "path": str(case.path)}
-        told = {**what, "checks": found, "capabilities": summed}
-        out.write(json.dumps(told) + "\n")
-    for name, said in summed.items():
-        say(f"capability {name}", said)
-    return 1 if any(said.startswith(BROKEN) for said in found.values()) else 0
+        answer = {**what, "checks": outcomes, "capabilities": summary}
+        out.write(json.dumps(answer) + "\n")
+    for name, outcome in summary.items():
+        say(f"capability {name}", outcome)
+    return 1 if any(outcome.startswith(BROKEN) for outcome in outcomes.values()) else 0
 
 
 def _own_output() -> TextIO:

@@ -107,21 +107,21 @@ class Case:
 
     def find_recipe(self) -> Recipe:
         """The recipe to be made. Raises InputError for one that the backend does not have."""
-        known = self.backend.recipes()
-        if self.recipe not in known:
-            hint = did_you_mean(self.recipe, known)
+        recipes = self.backend.recipes()
+        if self.recipe not in recipes:
+            hint = did_you_mean(self.recipe, recipes)
             raise InputError(f"{self.backend.name} has no recipe {self.recipe!r}. {hint}".rstrip())
-        return known[self.recipe]
+        return recipes[self.recipe]
 
     def obstacle(self) -> str:
         """Why no engine can be loaded here, as the backend says; empty where one can."""
-        said = self.backend.probe(self.node)
-        if said.ready:
+        availability = self.backend.probe(self.node)
+        if availability.ready:
             return ""
-        return f"{self.backend.name} is not ready here: {said.reason}; {said.mend}"
+        return f"{self.backend.name} is not ready here: {availability.reason}; {availability.mend}"
 
 
-def here() -> Node:
+def local_node() -> Node:
     """This machine, as far as a backend's declaration asks; its bandwidth is not measured."""
     import psutil
 

@@ -38,24 +38,24 @@ def logits_are_a_distribution_per_token(case: Case) -> None:
         model: Logits = engine
         ids = case.ids(engine)
         first, cut = case.tokens // 6, case.tokens // 4
-        found = model.logits(ids)
-        require(found.shape == (len(ids), engine.vocabulary), "one row a token")
-        require(found.dtype == np.float32, "logits are float32")
-        require(bool(np.isfinite(found).all()), "logits are finite")
-        require(np.array_equal(model.logits(ids), found), "logits are deterministic")
-        near(model.logits(ids, first), found[first:], "rows from `first` on are the same")
-        near(model.logits(ids[:cut]), found[:cut], "a row depends on nothing after it")
+        rows = model.logits(ids)
+        require(rows.shape == (len(ids), engine.vocabulary), "one row a token")
+        require(rows.dtype == np.float32, "logits are float32")
+        require(bool(np.isfinite(rows).all()), "logits are finite")
+        require(np.array_equal(model.logits(ids), rows), "logits are deterministic")
+        near(model.logits(ids, first), rows[first:], "rows from `first` on are the same")
+        near(model.logits(ids[:cut]), rows[:cut], "a row depends on nothing after it")
 
 
 @rule("tokenizes")
 def a_second_load_computes_the_same(case: Case) -> None:
     """As near as the order of additions allows, which an allocator may change."""
     _require_log_probs(case)
-    found = []
+    loads = []
     for _ in range(2):
         with case.fresh() as engine:
-            found.append(_follow(case, engine, case.ids(engine)))
-    near(found[0], found[1], "the same weights loaded twice score the same")
+            loads.append(_log_probs_of_text(case, engine, case.ids(engine)))
+    near(loads[0], loads[1], "the same weights loaded twice score the same")
 
 
 @rule("tokenizes", "logits", "scores")
@@ -66,11 +66,13 @@ def scores_are_those_of_the_logits(case: Case) -> None:
         requests = [(ids[:4], ids[4:8]), (ids[:4], ids[5:7]), (ids[:7], ids[7:8]), (ids[:1], ids)]
         scores = list(scorer.score(requests))
         require(len(scores) == len(requests), "one answer a request, in order")
-        for (context, rest), found in zip(requests, scores, strict=True):
-            logits = engine.logits([*context, *rest[:-1]], len(context) - 1)
-            near(found.log_probs, _log_probs(logits, rest), "scores follow from the logits")
-            require(bool((found.log_probs <= 0).all()), "log-probabilities are not positive")
-            top = logits[np.arange(len(rest)), found.argmax]
+        for (context, continuation), answer in zip(requests, scores, strict=True):
+            logits = engine.logits([*context, *continuation[:-1]], len(context) - 1)
+            near(
+                answer.log_probs, _log_probs(logits, continuation), "scores follow from the logits"
+            )
+            require(bool((answer.log_probs <= 0).all()), "log-probabilities are not positive")
+            top = logits[np.arange(len(continuation)), answer.argmax]
             near(top, logits.max(axis=1), "argmax is the most likely token")
 
 
@@ -95,9 +97,9 @@ def scores_agree_with_the_reference(case: Case) -> None:
     _require_log_probs(case)
     ids = expected.ids[: case.tokens]
     with case.engine() as engine:
-        found = _follow(case, engine, ids)
-    rule_said = f"scores agree with {expected.source}"
-    near(found, expected.log_probs[: len(ids) - 1], rule_said, expected.near)
+        log_probs = _log_probs_of_text(case, engine, ids)
+    statement = f"scores agree with {expected.source}"
+    near(log_probs, expected.log_probs[: len(ids) - 1], statement, expected.near)
 
 
 def expectation(case: Case, source: str = "the reference") -> Expected:
@@ -105,8 +107,8 @@ def expectation(case: Case, source: str = "the reference") -> Expected:
     _require_log_probs(case)
     with case.engine() as engine:
         ids = case.ids(engine)
-        log_probs = _follow(case, engine, ids)
-        text = _text_of(engine, [one for one in ids if one != engine.bos])
+        log_probs = _log_probs_of_text(case, engine, ids)
+        text = _text_of(engine, [token for token in ids if token != engine.bos])
     return Expected(ids=tuple(ids), log_probs=tuple(log_probs.tolist()), text=text, source=source)
 
 
@@ -127,13 +129,13 @@ def _require_log_probs(case: Case) -> None:
         raise NotTried(f"{case.backend.name} declares neither logits nor scores")
 
 
-def _follow(case: Case, engine: Any, ids: Sequence[int]) -> Floats:
+def _log_probs_of_text(case: Case, engine: Any, ids: Sequence[int]) -> Floats:
     """Log-probability of each token after those before it, [len(ids) - 1]."""
     if "logits" in case.backend.capabilities:
         return _log_probs(engine.logits(list(ids[:-1])), ids[1:])
     (scores,) = engine.score([(list(ids[:1]), list(ids[1:]))])
-    found: Floats = scores.log_probs
-    return found
+    log_probs: Floats = scores.log_probs
+    return log_probs
 
 
 def _log_probs(logits: npt.NDArray[np.float32], ids: Sequence[int]) -> Floats:
@@ -150,13 +152,13 @@ def steps_can_be_cut_back_and_repeated(case: Case) -> None:
     with case.engine() as engine:
         steps: Steps = engine
         ids = case.ids(engine)
-        again = ids[: case.tokens // 2]
+        repeated = ids[: case.tokens // 2]
         for _ in range(2):
             steps.reset()
             steps.prefill(ids)
-            for _ in range(case.context // len(again)):
+            for _ in range(case.context // len(repeated)):
                 steps.truncate(len(ids))
-                for token in again:
+                for token in repeated:
                     steps.step(token)
 
 
@@ -173,11 +175,11 @@ def generation_counts_and_repeats(case: Case) -> None:
         generator: Generates = engine
         ids = case.ids(engine)
         prompts, count = [ids, ids[:_GENERATED]], _GENERATED
-        found = list(generator.generate(prompts, count, True, 0))
-        counts = [sum(i == index for i, _ in found) for index in range(2)]
+        first = list(generator.generate(prompts, count, True, 0))
+        counts = [sum(i == index for i, _ in first) for index in range(2)]
         require(counts == [count] * 2, f"max_tokens tokens for each prompt, not {counts}")
-        again = list(generator.generate(prompts, count, True, 0))
-        require(again == found, "greedy generation is deterministic")
+        second = list(generator.generate(prompts, count, True, 0))
+        require(second == first, "greedy generation is deterministic")
         drawn = [list(generator.generate([ids], count, True, 7)) for _ in range(2)]
         require(drawn[0] == drawn[1], "a seed decides what is drawn")
 
@@ -189,5 +191,5 @@ def greedy_tokens_are_the_most_likely(case: Case) -> None:
         tokens = [token for _, token in engine.generate([ids], _GENERATED, True, 0)]
         require(len(tokens) == _GENERATED, f"max_tokens tokens, not {len(tokens)}")
         rows = engine.logits([*ids, *tokens[:-1]], len(ids) - 1)
-        found = rows[np.arange(_GENERATED), tokens]
-        near(found, rows.max(axis=1), "greedy takes the most likely token")
+        chosen = rows[np.arange(_GENERATED), tokens]
+        near(chosen, rows.max(axis=1), "greedy takes the most likely token")

@@ -37,22 +37,25 @@ def options_are_complete_and_checked(case: Case) -> None:
 
 @rule(loads=False)
 def inspection_describes_the_file(case: Case) -> None:
-    found = case.backend.inspect(case.path)
+    inspection = case.backend.inspect(case.path)
     size = sum(file.stat().st_size for file in weight_files(case.path))
-    require(found.facts.bytes == size, "facts.bytes is the size of the weight files")
-    require(len(found.facts.sha256) == 64, "facts.sha256 is a SHA-256 in hex")
-    require(found.model.parameters > 0, "a model has parameters")
-    require(case.backend.inspect(case.path) == found, "the same file is described the same")
+    require(inspection.facts.bytes == size, "facts.bytes is the size of the weight files")
+    require(len(inspection.facts.sha256) == 64, "facts.sha256 is a SHA-256 in hex")
+    require(inspection.model.parameters > 0, "a model has parameters")
+    require(case.backend.inspect(case.path) == inspection, "the same file is described the same")
 
 
 @rule(loads=False)
 def needs_grow_with_the_context(case: Case) -> None:
-    found = case.backend.inspect(case.path)
+    inspection = case.backend.inspect(case.path)
     artifact = Artifact(
-        model=found.model, format=format_of(case.path), quant=found.quant, facts=found.facts
+        model=inspection.model,
+        format=format_of(case.path),
+        quant=inspection.quant,
+        facts=inspection.facts,
     )
     short, long = (
-        case.backend.needs(artifact, found.facts.bytes, case.complete(), Memory(n))
+        case.backend.needs(artifact, inspection.facts.bytes, case.complete(), Memory(n))
         for n in (512, 65_536)
     )
     require(short.host_bytes + short.device_bytes > 0, "a cell takes memory")
@@ -86,14 +89,16 @@ def _copy(path: Path) -> Iterator[Path]:
 def the_probe_is_honest(case: Case) -> None:
     """Ready means an engine that loads and is of the version said; not ready, why and what mends
     it."""
-    said = case.backend.probe(case.node)
-    require(isinstance(said, Availability), "probe answers with an Availability")
-    if not said.ready:
-        require(bool(said.reason), "a backend that is not ready gives the reason")
-        require(bool(said.mend), "a backend that is not ready says what mends it")
-        raise NotTried(f"not ready: {said.reason}")
-    require(bool(said.version), "a backend that is ready has a version")
+    availability = case.backend.probe(case.node)
+    require(isinstance(availability, Availability), "probe answers with an Availability")
+    if not availability.ready:
+        require(bool(availability.reason), "a backend that is not ready gives the reason")
+        require(bool(availability.mend), "a backend that is not ready says what mends it")
+        raise NotTried(f"not ready: {availability.reason}")
+    require(bool(availability.version), "a backend that is ready has a version")
     with case.engine() as engine:
-        found = str(engine.version)
-    same = bool(found) and (found in said.version or said.version in found)
-    require(same, f"probe says version {said.version}, the loaded engine {found or 'none'}")
+        version = str(engine.version)
+    same = bool(version) and (version in availability.version or availability.version in version)
+    require(
+        same, f"probe says version {availability.version}, the loaded engine {version or 'none'}"
+    )

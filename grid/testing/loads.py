@@ -34,6 +34,6 @@ def memory_is_given_back(case: Case) -> None:
 @rule()
 def the_engine_describes_itself(case: Case) -> None:
     with case.engine() as engine:
-        said = engine.environment()
+        environment = engine.environment()
         require(bool(engine.version), "an engine has a version")
-    require(all(type(v) is str for v in said.values()), "the environment is text")
+    require(all(type(v) is str for v in environment.values()), "the environment is text")

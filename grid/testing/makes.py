@@ -19,8 +19,8 @@ def recipes_are_named_and_others_refused(case: Case) -> None:
     recipes = case.backend.recipes()
     require(bool(recipes), "a quantizer has recipes")
     require(all(name == r.name and r.bits > 0 for name, r in recipes.items()), "recipes: names")
-    told = len(case.backend.formats) == 1 or all(r.format for r in recipes.values())
-    require(told, "a recipe names its format where the backend has several")
+    unambiguous = len(case.backend.formats) == 1 or all(r.format for r in recipes.values())
+    require(unambiguous, "a recipe names its format where the backend has several")
     require(bool(case.backend.quantizer()), "the quantizer has a name and version")
 
 
@@ -51,8 +51,10 @@ def a_recipe_makes_what_it_says(case: Case) -> None:
         maker.quantize(source, case.recipe, target, case.node.cores, calibration, case.device)
         require([*Path(folder).iterdir()] == [target], "quantize leaves its target, nothing else")
         require(format_of(target) == form, f"{case.recipe} is of format {form}")
-        found = case.backend.inspect(target)
-        require(found.quant == case.recipe, f"{case.recipe} was asked, {found.quant} was made")
+        inspection = case.backend.inspect(target)
+        require(
+            inspection.quant == case.recipe, f"{case.recipe} was asked, {inspection.quant} was made"
+        )
         if form in case.backend.formats:
             _computes(case.of(target))
 

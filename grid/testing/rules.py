@@ -73,8 +73,8 @@ def require(holds: bool, what: str) -> None:
 
 
 def near(first: npt.ArrayLike, second: npt.ArrayLike, what: str, limit: float = NEAR) -> None:
-    furthest = float(np.max(np.abs(np.subtract(first, second)), initial=0.0))
-    require(furthest <= limit, f"{what}: {furthest:.3g} nats apart")
+    distance = float(np.max(np.abs(np.subtract(first, second)), initial=0.0))
+    require(distance <= limit, f"{what}: {distance:.3g} nats apart")
 
 
 @contextmanager

@@ -16,7 +16,7 @@ BROKEN = "broken: "
 
 
 @dataclass(frozen=True)
-class _Held(Case):
+class _SharedEngineCase(Case):
     """A case whose rules share one loaded engine: large ones take a minute to load."""
 
     stack: ExitStack = field(default_factory=ExitStack)
@@ -47,40 +47,40 @@ class _Held(Case):
 Say = Callable[[str, str], None]
 
 
-def report(case: Case, say: Say = lambda name, said: None) -> dict[str, str]:
+def report(case: Case, say: Say = lambda name, outcome: None) -> dict[str, str]:
     """Every check by name: `ran`, `skipped: why` or `broken: how`. `say` hears each as it comes."""
-    held = _Held(**{part.name: getattr(case, part.name) for part in fields(Case)})
-    found: dict[str, str] = {}
+    shared = _SharedEngineCase(**{part.name: getattr(case, part.name) for part in fields(Case)})
+    outcomes: dict[str, str] = {}
     for name in CHECKS:
-        found[name] = _tried(name, held)
-        say(name, found[name])
-    held.close()
-    return found
+        outcomes[name] = _run_check(name, shared)
+        say(name, outcomes[name])
+    shared.close()
+    return outcomes
 
 
-def _tried(name: str, held: _Held) -> str:
+def _run_check(name: str, shared: _SharedEngineCase) -> str:
     try:
-        return check(name, held)
+        return check(name, shared)
     except NonConforming as error:
-        told = str(error)
+        complaint = str(error)
     except Exception as error:
-        told = f"{type(error).__name__}: {error}"
-    held.close()  # what an engine says after an error is no evidence
-    return BROKEN + " ".join(told.split())
+        complaint = f"{type(error).__name__}: {error}"
+    shared.close()  # what an engine says after an error is no evidence
+    return BROKEN + " ".join(complaint.split())
 
 
-def capabilities(case: Case, found: Mapping[str, str]) -> dict[str, str]:
+def capabilities(case: Case, outcomes: Mapping[str, str]) -> dict[str, str]:
     """Every capability by name, from a report: broken where one of its rules is, ran where one ran
     that shows it to work, else skipped with the reason."""
-    return {name: _summed(name, case, found) for name in get_args(Capability)}
+    return {name: _capability_outcome(name, case, outcomes) for name in get_args(Capability)}
 
 
-def _summed(name: Capability, case: Case, found: Mapping[str, str]) -> str:
+def _capability_outcome(name: Capability, case: Case, outcomes: Mapping[str, str]) -> str:
     if name not in case.backend.capabilities:
         return f"{SKIPPED}{case.backend.name} does not declare {name}"
-    rules = {rule: one for rule, one in CHECKS.items() if name in one.needs}
-    broken = [found[rule] for rule in rules if found[rule].startswith(BROKEN)]
+    rules = {rule: rule_check for rule, rule_check in CHECKS.items() if name in rule_check.needs}
+    broken = [outcomes[rule] for rule in rules if outcomes[rule].startswith(BROKEN)]
     if broken:
         return broken[0]
-    said = [found[rule] for rule, one in rules.items() if one.shows]
-    return RAN if RAN in said else said[0]
+    telling = [outcomes[rule] for rule, rule_check in rules.items() if rule_check.shows]
+    return RAN if RAN in telling else telling[0]

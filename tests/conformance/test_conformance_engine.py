@@ -56,9 +56,9 @@ def _whole(case: Case) -> Case:
 @pytest.mark.parametrize("rule", CHECKS)
 @pytest.mark.parametrize("name", ["fake", pytest.param("llamacpp", marks=pytest.mark.engine)])
 def test_backend_conforms(name: str, rule: str, request: pytest.FixtureRequest) -> None:
-    said = check(rule, request.getfixturevalue(name))
-    if said != "ran":
-        pytest.skip(said)
+    outcome = check(rule, request.getfixturevalue(name))
+    if outcome != "ran":
+        pytest.skip(outcome)
 
 
 def test_a_broken_backend_is_found(fake: Case, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,8 +36,8 @@ class Stranger:
     home: Path
     venv: Path
     variables: dict[str, str]
-    here: Path
-    said: dict[str, str] = field(default_factory=dict)
+    folder: Path
+    printed: dict[str, str] = field(default_factory=dict)
     """Command block -> what it printed."""
 
     @property
@@ -48,11 +48,11 @@ class Stranger:
         where = self.home / "where"
         done = subprocess.run(
             ["bash", "-e", "-c", f"{script}\npwd > '{where}'"],
-            cwd=self.here, env=self.variables, capture_output=True, text=True, timeout=200,
+            cwd=self.folder, env=self.variables, capture_output=True, text=True, timeout=200,
             check=False,
         )  # fmt: skip
         if done.returncode == 0:
-            self.here = Path(where.read_text().strip())
+            self.folder = Path(where.read_text().strip())
         return done
 
     def follow(self, block: Block) -> None:
@@ -60,13 +60,13 @@ class Stranger:
             case "sh":
                 done = self.run(block.text)
                 assert done.returncode == 0, f"{block.text}{done.stdout}{done.stderr}"
-                self.said[block.text] = done.stdout
+                self.printed[block.text] = done.stdout
             case "toml":
                 name, _, text = block.text.removeprefix("# ").partition("\n")
-                if (self.here / name).exists():
-                    assert text in (self.here / name).read_text()
+                if (self.folder / name).exists():
+                    assert text in (self.folder / name).read_text()
                 else:
-                    (self.here / name).write_text(text)
+                    (self.folder / name).write_text(text)
             case "python":
                 assert block.text in self.plugin.read_text()
             case "diff":
@@ -90,8 +90,8 @@ def environment(venv: Path) -> None:
     """An environment that has quantgrid: the packages of this one, and its two commands."""
     subprocess.run([find_uv(), "venv", "-q", "--python", sys.executable, str(venv)], check=True)
     (packages,) = venv.glob("lib/python3*/site-packages")
-    known = [path for path in sys.path if path.endswith("site-packages")]
-    lines = [f"import site; site.addsitedir({path!r})" for path in known]
+    packages_paths = [path for path in sys.path if path.endswith("site-packages")]
+    lines = [f"import site; site.addsitedir({path!r})" for path in packages_paths]
     (packages / "here.pth").write_text("\n".join(lines) + "\n")
     for command, module in (("grid", "grid"), ("pytest", "pytest")):
         script = venv / "bin" / command
@@ -119,7 +119,7 @@ def stranger(tmp_path_factory: pytest.TempPathFactory) -> Stranger:
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     variables.pop("PYTHONPATH", None)
-    someone = Stranger(home, venv, variables, here=home)
+    someone = Stranger(home, venv, variables, folder=home)
     for block in blocks():
         someone.follow(block)
     return someone
@@ -127,8 +127,8 @@ def stranger(tmp_path_factory: pytest.TempPathFactory) -> Stranger:
 
 def rows(stranger: Stranger, query: str) -> list[dict[str, Any]]:
     store = quantgrid.open(stranger.home / "quantgrid-mine" / "rows")
-    found: list[dict[str, Any]] = store.query(query).to_pylist()
-    return found
+    table: list[dict[str, Any]] = store.query(query).to_pylist()
+    return table
 
 
 def test_the_page_has_blocks_of_every_kind() -> None:
@@ -138,51 +138,53 @@ def test_the_page_has_blocks_of_every_kind() -> None:
 
 
 def test_a_backend_is_at_most_four_files(stranger: Stranger) -> None:
-    made = subprocess.run(
+    done = subprocess.run(
         [stranger.venv / "bin" / "python", "-m", "grid", "backends", "new", "other"],
         cwd=stranger.home, env=stranger.variables, capture_output=True, text=True, check=True,
     )  # fmt: skip
     files = [path for path in (stranger.home / "quantgrid-other").rglob("*") if path.is_file()]
     assert len(files) == 4
-    assert all(path.name in made.stdout for path in files)
+    assert all(path.name in done.stdout for path in files)
 
 
 def test_it_passes_its_own_tests_at_once_and_skips_none(stranger: Stranger) -> None:
-    first = next(said for command, said in stranger.said.items() if "backends new" in command)
+    first = next(
+        output for command, output in stranger.printed.items() if "backends new" in command
+    )
     assert re.search(r"^\d+ passed in", first, re.MULTILINE)
 
 
 def test_the_grid_knows_it_without_an_edit_of_the_core(stranger: Stranger) -> None:
-    listed = stranger.said["grid backends\ngrid backends install mine\n"]
+    listed = stranger.printed["grid backends\ngrid backends install mine\n"]
     assert re.search(r"^mine +mine +0\.1\.0 +cpu +ready", listed, re.MULTILINE)
     assert "mine: ready, needs no environment of its own" in listed
     assert not [path for path in CORE.rglob("*.py") if "grid_mine" in path.read_text()]
 
 
 def test_every_cell_of_the_sweep_was_measured(stranger: Stranger) -> None:
-    found = rows(stranger, "SELECT backend, status, count(*) AS n FROM attempts GROUP BY ALL")
-    assert {(row["backend"], row["status"]) for row in found} == {("mine", "ok")}
+    attempts = rows(stranger, "SELECT backend, status, count(*) AS n FROM attempts GROUP BY ALL")
+    assert {(row["backend"], row["status"]) for row in attempts} == {("mine", "ok")}
 
 
 def test_fewer_bits_diverge_more(stranger: Stranger) -> None:
-    found = rows(
+    results = rows(
         stranger,
         "SELECT quant, max(value) AS kld FROM results WHERE name = 'kld_mean' GROUP BY quant",
     )
-    kld = {row["quant"]: row["kld"] for row in found}
+    kld = {row["quant"]: row["kld"] for row in results}
     assert kld["F16"] == 0.0
     assert 0.0 < kld["Q8"] < kld["Q4"]
 
 
 def test_speed_of_each_quant_is_there(stranger: Stranger) -> None:
-    found = rows(stranger, "SELECT DISTINCT quant FROM results WHERE name = 'decode_tps'")
-    assert {row["quant"] for row in found} == {"F16", "Q8", "Q4"}
+    results = rows(stranger, "SELECT DISTINCT quant FROM results WHERE name = 'decode_tps'")
+    assert {row["quant"] for row in results} == {"F16", "Q8", "Q4"}
 
 
 def test_an_option_of_its_own_is_an_axis(stranger: Stranger) -> None:
-    found = rows(stranger, "SELECT DISTINCT options FROM attempts")
+    attempts = rows(stranger, "SELECT DISTINCT options FROM attempts")
     assert {'"half":false', '"half":true'} <= {
-        part for row in found for part in re.findall(r'"half":\w+', str(row["options"]))
+        part for row in attempts for part in re.findall(r'"half":\w+', str(row["options"]))
     }
 
 

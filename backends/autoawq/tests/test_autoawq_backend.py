@@ -81,9 +81,9 @@ def test_it_runs_awq_and_makes_nothing() -> None:
 
 def test_where_it_is_missing_probe_says_how_to_mend_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    found = backend.probe(NODE)
-    assert (found.ready, found.reason) == (False, "autoawq is not installed")
-    assert found.mend == f"uv pip install -r {backend.runtime}"
+    availability = backend.probe(NODE)
+    assert (availability.ready, availability.reason) == (False, "autoawq is not installed")
+    assert availability.mend == f"uv pip install -r {backend.runtime}"
 
 
 def test_runtime_pins_everything_exactly_and_in_order() -> None:
@@ -122,9 +122,9 @@ def test_other_widths_are_refused(declaring: Path) -> None:
 
 def test_it_runs_a_checkpoint_of_gptqmodel(checkpoint: Path) -> None:
     with backend.load(checkpoint, "cpu", backend.options({}, NODE)) as engine:
-        said = engine.environment()
-        assert said["kernel"] == "WQLinear_GEMM"
-        assert said["activations"] == "are rounded in quantized layers to float16"
+        environment = engine.environment()
+        assert environment["kernel"] == "WQLinear_GEMM"
+        assert environment["activations"] == "are rounded in quantized layers to float16"
         assert engine.version.startswith("autoawq 0.2.9, transformers 4.51.3, torch 2.13.0")
 
 
@@ -148,10 +148,10 @@ def test_its_layers_are_the_checkpoints(checkpoint: Path) -> None:
     with backend.load(checkpoint, "cpu", backend.options({}, NODE)) as engine:
         loaded: Any = engine
         layer = loaded._forward.model.get_submodule(name)
-        given = torch.linspace(-1, 1, weights.shape[0])[None]
+        inputs = torch.linspace(-1, 1, weights.shape[0])[None]
         with torch.inference_mode():
-            found = layer(given).numpy().reshape(1, -1)
-    assert np.allclose(found, (given @ weights).numpy(), atol=0.02)
+            outputs = layer(inputs).numpy().reshape(1, -1)
+    assert np.allclose(outputs, (inputs @ weights).numpy(), atol=0.02)
 
 
 @pytest.mark.parametrize("name", sorted(CHECKS))
@@ -159,5 +159,5 @@ def test_conformance(
     checkpoint: Path, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("QUANTGRID_CACHE", str(tmp_path))
-    said = check(name, Case(backend, checkpoint, NODE, tokens=16, loads=2))
-    assert said == "ran" or "quantizes" in said or "Case.expected" in said
+    outcome = check(name, Case(backend, checkpoint, NODE, tokens=16, loads=2))
+    assert outcome == "ran" or "quantizes" in outcome or "Case.expected" in outcome

@@ -81,9 +81,9 @@ def test_it_runs_gptq_and_makes_nothing() -> None:
 
 def test_where_it_is_missing_probe_says_how_to_mend_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    found = backend.probe(NODE)
-    assert (found.ready, found.reason) == (False, "auto-gptq is not installed")
-    assert found.mend == f"uv pip install -r {backend.runtime}"
+    availability = backend.probe(NODE)
+    assert (availability.ready, availability.reason) == (False, "auto-gptq is not installed")
+    assert availability.mend == f"uv pip install -r {backend.runtime}"
 
 
 def test_runtime_pins_everything_exactly_and_in_order() -> None:
@@ -116,9 +116,9 @@ def test_a_layout_of_its_successor_is_refused(declaring: Path) -> None:
 
 def test_it_runs_a_checkpoint_of_gptqmodel(checkpoint: Path) -> None:
     with backend.load(checkpoint, "cpu", backend.options({}, NODE)) as engine:
-        said = engine.environment()
-        assert said["kernel"] in ("qlinear_cuda_old", "qlinear_cuda")
-        assert said["activations"] == "stay at float32"
+        environment = engine.environment()
+        assert environment["kernel"] in ("qlinear_cuda_old", "qlinear_cuda")
+        assert environment["activations"] == "stay at float32"
         assert engine.version.startswith("auto-gptq 0.7.1, transformers 4.46.3, torch 2.13.0")
 
 
@@ -142,10 +142,10 @@ def test_its_scores_are_the_checkpoints(checkpoint: Path) -> None:
     with backend.load(checkpoint, "cpu", backend.options({}, NODE)) as engine:
         loaded: Any = engine
         layer = loaded._forward.model.get_submodule(name)
-        given = torch.linspace(-1, 1, weights.shape[0])[None]
+        inputs = torch.linspace(-1, 1, weights.shape[0])[None]
         with torch.inference_mode():
-            found = layer(given).numpy()
-    assert np.allclose(found, (given @ weights).numpy(), atol=1e-4)
+            outputs = layer(inputs).numpy()
+    assert np.allclose(outputs, (inputs @ weights).numpy(), atol=1e-4)
 
 
 @pytest.mark.parametrize("name", sorted(CHECKS))
@@ -153,5 +153,5 @@ def test_conformance(
     checkpoint: Path, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("QUANTGRID_CACHE", str(tmp_path))
-    said = check(name, Case(backend, checkpoint, NODE, tokens=16, loads=2))
-    assert said == "ran" or "quantizes" in said or "Case.expected" in said
+    outcome = check(name, Case(backend, checkpoint, NODE, tokens=16, loads=2))
+    assert outcome == "ran" or "quantizes" in outcome or "Case.expected" in outcome

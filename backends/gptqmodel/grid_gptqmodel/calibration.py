@@ -6,8 +6,7 @@ from pathlib import Path
 
 from grid_transformers.tokenizer import FolderTokenizer
 
-from grid.backend import Calibration
-from grid.errors import EngineError
+from grid.backend import Calibration, EngineError
 
 
 def pieces(calibration: Calibration, folder: Path) -> list[list[int]]:

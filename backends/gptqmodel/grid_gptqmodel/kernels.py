@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from grid.errors import Unsupported
+from grid.backend import Unsupported
 from grid.models.checkpoint.quantization import Quantization
 from grid_gptqmodel.options import KERNELS
 
@@ -50,11 +50,11 @@ def numerics(modules: Iterable[Any], dtype: str) -> dict[str, str]:
     """What a reader of a number must know: the layers' class, the type that activations have in
     them, and what happens to the weights on the way."""
     names = sorted({type(module).__name__ for module in modules})
-    said = [_numerics(name, dtype) for name in names]
+    texts = [_numerics(name, dtype) for name in names]
     return {
         "kernel": ", ".join(names),
-        "activations": "; ".join(dict.fromkeys(activations for activations, _ in said)),
-        "weights": "; ".join(dict.fromkeys(weights for _, weights in said)),
+        "activations": "; ".join(dict.fromkeys(activations for activations, _ in texts)),
+        "weights": "; ".join(dict.fromkeys(weights for _, weights in texts)),
     }
 
 

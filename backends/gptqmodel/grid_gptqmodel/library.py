@@ -7,10 +7,10 @@ import io
 import logging
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from grid_transformers.loading import quiet
+from grid_transformers.library import import_stack as import_transformers
+from grid_transformers.library import quiet
 
 
 class _Nowhere(io.TextIOBase):
@@ -47,14 +47,6 @@ def library() -> Any:
 
 def import_stack() -> None:
     """Import GPTQModel and what loading a model imports, where they are there."""
-    from grid_transformers.loading import import_stack as import_transformers
-
     with contextlib.suppress(ImportError, OSError):  # said again, in one line, by what loads
         library()
         import_transformers()
-
-
-def pinned(name: str) -> str:
-    """The version of a package in runtime.txt."""
-    lines = Path(__file__).with_name("runtime.txt").read_text(encoding="utf-8").splitlines()
-    return next(line.partition("==")[2] for line in lines if line.startswith(f"{name}=="))

@@ -7,20 +7,17 @@ import math
 import msgspec
 from grid_transformers import memory
 
-from grid.backend import Needs
-from grid.cells.cell import Options
-from grid.cells.workload import Workload
-from grid.models.artifact import Artifact
+from grid.backend import Artifact, Needs, Options, Workload
 from grid_gptqmodel.recipes import FORMS
 
 
 def needs(artifact: Artifact, weight_bytes: int, options: Options, workload: Workload) -> Needs:
     """Bytes on host and device for a cell; pure."""
-    found = memory.needs(artifact, weight_bytes, options, workload)
+    usual = memory.needs(artifact, weight_bytes, options, workload)
     if options["device"] != "cpu" or not _unpacks(artifact, options):
-        return found
+        return usual
     unpacked = math.ceil(artifact.model.parameters * memory.element_bytes(artifact, options))
-    return msgspec.structs.replace(found, host_bytes=found.host_bytes + unpacked)
+    return msgspec.structs.replace(usual, host_bytes=usual.host_bytes + unpacked)
 
 
 def _unpacks(artifact: Artifact, options: Options) -> bool:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from grid_transformers import options as shared
+from grid_transformers import options as transformers
 
-from grid.cells.cell import Options
-from grid.errors import InputError, did_you_mean
-from grid.hardware.node import Node
+from grid.backend import Check, InputError, Node, Options, did_you_mean
 
 KERNELS: Mapping[str, Mapping[str, str]] = {
     "gptq": {
@@ -43,18 +41,21 @@ KERNELS: Mapping[str, Mapping[str, str]] = {
 """Kernels by method -> GPTQModel's own name. `auto`, beside them, chooses as `kernels.choose`."""
 
 
-def complete(method: str, given: Mapping[str, Any], node: Node) -> Options:
+def complete(method: str, requested: Mapping[str, Any], node: Node) -> Options:
     """Options with every default filled in for the node. Raises InputError, one line."""
-    known = {*shared.CHECKS, "kernel"}
-    for name in given:
-        if name not in known:
-            raise InputError(f"option {name!r} is unknown to {method}. {did_you_mean(name, known)}")
-    kernel = given.get("kernel", "auto")
+    checks = {**transformers.CHECKS, "kernel": _kernel_of(method)}
+    options = transformers.complete(requested, node, method, checks)
+    options.setdefault("kernel", "auto")
+    return options
+
+
+def _kernel_of(method: str) -> Check:
     choices = ("auto", *KERNELS[method])
-    if not isinstance(kernel, str) or kernel not in choices:
-        raise InputError(
-            f"option kernel = {kernel!r} is unknown to {method}. "
-            f"{did_you_mean(str(kernel), choices)}"
-        )
-    rest = {name: value for name, value in given.items() if name != "kernel"}
-    return {**shared.complete(rest, node), "kernel": kernel}
+
+    def check(name: str, value: Any) -> str:
+        if not isinstance(value, str) or value not in choices:
+            hint = did_you_mean(str(value), choices)
+            raise InputError(f"option {name} = {value!r} is unknown to {method}. {hint}")
+        return value
+
+    return check

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shutil
-from importlib.metadata import PackageNotFoundError, version
+import json
 from pathlib import Path
 from typing import Any
 
-from grid.backend import Calibration
-from grid.errors import EngineError, GridError, OutOfMemory, Unsupported
+from grid_transformers.library import check_device, release
+from grid_transformers.tokenizer import FILES as TOKENIZER_FILES
+from grid_transformers.tokenizer import copy_tokenizer
+
+from grid.backend import Calibration, Unsupported, package_version, write_whole
 from grid_gptqmodel.calibration import pieces
-from grid_gptqmodel.library import library, pinned, silent
+from grid_gptqmodel.failures import quantizing
+from grid_gptqmodel.library import library, silent
 from grid_gptqmodel.recipes import Form
 from grid_gptqmodel.source import Source
 
@@ -21,15 +22,14 @@ WRITER_VERSION = 1
 _BATCH = 4
 _SEED = 0
 _BACKENDS = {"gptq": "gptq_torch", "awq": "awq_torch"}
+_RUNTIME = Path(__file__).with_name("runtime.txt")
+_OF_THE_RUN = ("quant_log.csv",)
+_PLACES = ("offload_to_disk_path",)
 
 
 def identity() -> str:
     """Name and version of what makes the bytes; the pinned version where none is installed."""
-    try:
-        made_by = version("gptqmodel")
-    except PackageNotFoundError:
-        made_by = pinned("gptqmodel")
-    return f"gptqmodel {made_by}, writer {WRITER_VERSION}"
+    return f"gptqmodel {package_version('gptqmodel', _RUNTIME)}, writer {WRITER_VERSION}"
 
 
 def quantize(
@@ -48,16 +48,8 @@ def quantize(
     checked = Source(source, form)
     _check_length(checked, calibration)
     texts = pieces(calibration, source)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _make(checked, form, temporary, threads, texts, device)
-        temporary.replace(target)
-    except OSError as error:
-        raise EngineError(f"{target.name} cannot be written: {error.strerror or error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            shutil.rmtree(temporary, ignore_errors=True)
+    with write_whole(target) as folder:
+        _make(checked, form, folder, threads, texts, device)
 
 
 def _check_length(source: Source, calibration: Calibration) -> None:
@@ -72,11 +64,6 @@ def _check_length(source: Source, calibration: Calibration) -> None:
 def _make(
     source: Source, form: Form, folder: Path, threads: int, texts: list[list[int]], device: str
 ) -> None:
-    from grid_transformers.failures import first_line, is_out_of_memory
-    from grid_transformers.loading import check_device, release
-
-    from grid_gptqmodel.saved import tidy
-
     gptqmodel = library()
     import torch
 
@@ -84,19 +71,10 @@ def _make(
     torch.set_num_threads(max(1, threads))
     torch.manual_seed(_SEED)
     try:
-        with silent():
-            _run(gptqmodel, source, form, folder, texts, device)
-        tidy(source, folder)
-    except (GridError, OSError):
-        raise
-    except Exception as error:
-        # Quantizers raise whatever their packages raise.
-        if is_out_of_memory(error):
-            raise OutOfMemory(f"{form.name}: out of memory ({first_line(error)})") from error
-        raise EngineError(
-            f"{form.name} of {source.folder.name} cannot be made: "
-            f"{type(error).__name__}: {first_line(error)}"
-        ) from error
+        with quantizing(form.name, source.folder.name):
+            with silent():
+                _run(gptqmodel, source, form, folder, texts, device)
+            tidy(source, folder)
     finally:
         release(device)
 
@@ -144,3 +122,24 @@ def _config(gptqmodel: Any, form: Form, device: str) -> Any:
         desc_act=form.desc_act,
         act_group_aware=not form.desc_act and form.group > 0,
     )
+
+
+def tidy(source: Source, folder: Path) -> None:
+    """Make a saved folder independent of the machine and of the run: the source's own tokenizer
+    instead of a rewritten one; no log, no path."""
+    for name in _OF_THE_RUN:
+        (folder / name).unlink(missing_ok=True)
+    for name in TOKENIZER_FILES:
+        (folder / name).unlink(missing_ok=True)
+    copy_tokenizer(source.folder, folder)
+    for name in ("config.json", "quantize_config.json"):
+        path = folder / name
+        if path.is_file():
+            values = json.loads(path.read_text(encoding="utf-8"))
+            path.write_text(json.dumps(_placeless(values), indent=2) + "\n", encoding="utf-8")
+
+
+def _placeless(values: Any) -> Any:
+    if not isinstance(values, dict):
+        return values
+    return {name: _placeless(value) for name, value in values.items() if name not in _PLACES}

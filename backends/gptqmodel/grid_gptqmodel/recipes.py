@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from itertools import product
 from typing import NamedTuple
 
-from grid.backend import Recipe
-from grid.errors import Unsupported, did_you_mean
+from grid.backend import Recipe, Unsupported, did_you_mean
 from grid.models.checkpoint.quantization_names import awq_name, gptq_name
 
 COLUMN = -1

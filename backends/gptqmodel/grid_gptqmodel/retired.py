@@ -1,4 +1,7 @@
-"""What the declarations of the retired packages share: they run one format and make nothing."""
+"""The retired packages, AutoGPTQ and AutoAWQ: they run one format and make nothing.
+
+Their distributions hold what differs: a declaration, with how the package reads a folder.
+"""
 
 from __future__ import annotations
 
@@ -11,127 +14,121 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from grid_transformers import memory, probing
-from grid_transformers import options as shared
+from grid_transformers import memory
+from grid_transformers import options as transformers
+from grid_transformers.engine import HfEngine, running
+from grid_transformers.environment import describe
+from grid_transformers.library import check_device, import_stack, quiet, stack_version
+from grid_transformers.loading import Loaded, choose_device
+from grid_transformers.probe import probe
 
-from grid.backend import Availability, Capability, Inspection, Needs, Recipe
-from grid.cells.cell import Options
-from grid.cells.workload import Workload
-from grid.errors import GridError, InputError, OutOfMemory, Unsupported, did_you_mean
-from grid.hardware.node import Node
-from grid.models.artifact import Artifact
+from grid.backend import (
+    Artifact,
+    Availability,
+    Capability,
+    Declaration,
+    Needs,
+    Node,
+    Options,
+    Unsupported,
+    Workload,
+)
 from grid.models.checkpoint.quantization import Quantization
+from grid_gptqmodel.engine import read_folder
+from grid_gptqmodel.failures import loading_retired
+from grid_gptqmodel.library import silent
+from grid_gptqmodel.older_cache import add_cache_layers
 
-OPTIONS = ("threads", "batch", "device")
+_CHECKS = {name: transformers.CHECKS[name] for name in ("threads", "batch", "device")}
 """Of transformers' options those that apply: the number types are the kernels' own."""
 
 
-class Retired:
-    """A retired package's declaration without `load`; see `grid.backend.Backend` for the contract.
+class Retired(Declaration):
+    """A retired package's declaration; a subclass says how it reads a folder.
 
     `module` is the package's import name, `distribution` its own.
     """
 
-    name: str
     format: str
     module: str
     distribution: str
-    runtime: Path | None
     advice: str
     """What probe says where the package is ready: what runs here and what needs something else."""
-    speed_only = frozenset({"threads"})
     capabilities: frozenset[Capability] = frozenset(
         {"tokenizes", "scores", "logits", "steps", "generates"}
     )
 
-    @property
-    def formats(self) -> frozenset[str]:
-        return frozenset({self.format})
+    noise_options = staticmethod(transformers.noise_options)
+
+    def check_layout(self, name: str, quantization: Quantization, device: str) -> None:
+        """Raises Unsupported for a checkpoint, called `name`, that the package cannot run there."""
+        raise NotImplementedError
+
+    def read_model(self, path: Path, device: str) -> Any:
+        """The model of a folder on a device, complete."""
+        raise NotImplementedError
+
+    def numerics(self, model: Any) -> Mapping[str, str]:
+        """Kernels, activations and weights, for a reader of a number."""
+        raise NotImplementedError
 
     def probe(self, node: Node) -> Availability:
         """Looks for the package without importing it, which takes half a minute of CPU."""
-        mend = f"uv pip install -r {self.runtime}"
         if importlib.util.find_spec(self.module) is None:
-            return Availability(
-                ready=False, reason=f"{self.distribution} is not installed", mend=mend
-            )
-        found = probing.probe(node, mend)
-        if not found.ready:
-            return found
-        said = engine_version(self.distribution)
-        return msgspec.structs.replace(found, version=said, reason=self.advice)
+            return self.unavailable(f"{self.distribution} is not installed")
+        stack = probe(self, node)
+        if not stack.ready:
+            return stack
+        return msgspec.structs.replace(stack, version=self._version(), reason=self.advice)
 
-    def options(self, given: Mapping[str, Any], node: Node) -> Options:
-        for name in given:
-            if name not in OPTIONS:
-                raise InputError(
-                    f"option {name!r} is unknown to {self.name}. {did_you_mean(name, OPTIONS)}"
-                )
-        complete = shared.complete(given, node)
-        return {name: complete[name] for name in OPTIONS}
+    def _version(self) -> str:
+        """Versions of the package and of what it stands on, the same from `probe` and from an
+        engine; torch is imported for it."""
+        return f"{self.distribution} {version(self.distribution)}, {stack_version()}"
 
-    def noise_options(self, options: Options) -> Options:
-        return shared.other_way(options)
-
-    def inspect(self, path: Path) -> Inspection:
-        from grid.models.checkpoint.inspection import inspect
-
-        return inspect(path)
-
-    def recipes(self) -> Mapping[str, Recipe]:
-        return {}
-
-    def quantizer(self) -> str:
-        return ""
+    def options(self, requested: Mapping[str, Any], node: Node) -> Options:
+        return transformers.complete(requested, node, self.name, _CHECKS)
 
     def needs(
         self, artifact: Artifact, weight_bytes: int, options: Options, workload: Workload
     ) -> Needs:
-        return memory.needs(
-            artifact, weight_bytes, {"dtype": "auto", "attention": "sdpa", **options}, workload
-        )
+        whole: Options = {"dtype": "auto", "attention": "sdpa", **options}
+        return memory.needs(artifact, weight_bytes, whole, workload)
 
     def import_engine(self, device: str, options: Options) -> None:
-        from grid_transformers.loading import import_stack
-
-        from grid_gptqmodel.library import silent
-
         import_stack()
         with contextlib.suppress(ImportError, OSError), silent():  # `load` says it in one line
             importlib.import_module(self.module)
 
+    @contextlib.contextmanager
+    def load(self, path: Path, device: str, options: Options) -> Iterator[HfEngine]:
+        """Load a model folder; leaving gives its memory back.
 
-def engine_version(distribution: str) -> str:
-    """Versions of the package and of what it stands on, the same from `probe` and from an engine;
-    torch is imported for it."""
-    return f"{distribution} {version(distribution)}, {probing.stack_version()}"
+        `device` is `cpu`, `cuda` or `cuda:1`. Raises OutOfMemory, Unsupported or EngineError.
+        """
+        place = choose_device(device, options)
+        self.check_layout(path.name, self._declared(path), place)
+        with running(path, place, options, lambda: self._loaded(path, place, options)) as engine:
+            yield engine
 
+    def _declared(self, path: Path) -> Quantization:
+        """The quantization of a folder. Raises Unsupported where it is of another format."""
+        _, quantization = read_folder(path)
+        if quantization is None or quantization.format != self.format:
+            kind = "16-bit" if quantization is None else quantization.quant
+            raise Unsupported(f"{path.name} is {kind}; {self.name} runs {self.format} checkpoints")
+        return quantization
 
-def declared(path: Path, method: str, backend: str) -> Quantization:
-    """The quantization of a folder, which must be of `method`. Raises Unsupported, one line."""
-    from grid.models.checkpoint.files import read_config
-    from grid.models.checkpoint.quantization import read_quantization
+    def _loaded(self, path: Path, device: str, options: Options) -> Loaded:
+        quiet()
+        with loading_retired(path.name), silent():
+            import torch
 
-    try:
-        found = read_quantization(path, read_config(path))
-    except InputError as error:
-        raise Unsupported(str(error)) from error
-    if found is None or found.format != method:
-        said = "16-bit" if found is None else found.quant
-        raise Unsupported(f"{path.name} is {said}; {backend} runs {method} checkpoints")
-    return found
-
-
-@contextlib.contextmanager
-def one_line(what: str) -> Iterator[None]:
-    """Loaders raise whatever their packages raise: OutOfMemory, or Unsupported with the reason."""
-    from grid_transformers.failures import first_line, is_out_of_memory
-
-    try:
-        yield
-    except GridError:
-        raise
-    except Exception as error:
-        if is_out_of_memory(error):
-            raise OutOfMemory(f"{what}: out of memory ({first_line(error)})") from error
-        raise Unsupported(f"{what} does not load: {first_line(error)}") from error
+            torch.set_num_threads(max(1, int(options["threads"])))
+            check_device(torch, device)
+            model = self.read_model(path, device)
+            model.eval()
+            model.requires_grad_(False)
+        add_cache_layers()
+        environment = {**describe(model, options), **self.numerics(model)}
+        return Loaded(model, self._version(), environment)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from grid.errors import EngineError, InputError, Unsupported
+from grid.backend import EngineError, InputError, Unsupported
 from grid.models.checkpoint.files import read_config, read_weights
 from grid.models.checkpoint.inspection import format_of
-from grid.models.checkpoint.safetensors import Tensor
+from grid.models.checkpoint.safetensors import SafetensorsTensor
 from grid.models.checkpoint.sizes import is_packed, scheme_of
 from grid_gptqmodel.recipes import COLUMN, Form
 
@@ -38,7 +38,7 @@ class Source:
         self.context_length = config.get("max_position_embeddings")
 
 
-def _check_groups(matrices: list[Tensor], form: Form) -> None:
+def _check_groups(matrices: list[SafetensorsTensor], form: Form) -> None:
     group = _PACKED_WORD if form.group == COLUMN else form.group
     for tensor in matrices:
         height, width = tensor.shape
@@ -53,7 +53,7 @@ def _check_groups(matrices: list[Tensor], form: Form) -> None:
             )
 
 
-def _common_type(tensors: list[Tensor]) -> str:
+def _common_type(tensors: list[SafetensorsTensor]) -> str:
     counts: dict[str, int] = {}
     for tensor in tensors:
         counts[tensor.dtype] = counts.get(tensor.dtype, 0) + tensor.elements

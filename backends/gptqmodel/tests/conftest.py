@@ -76,14 +76,14 @@ def calibration(tmp_path_factory: pytest.TempPathFactory) -> Calibration:
 
 
 @pytest.fixture(scope="session")
-def made(folder: Path, calibration: Calibration, gptqmodel_needed: None) -> dict[str, Path]:
+def checkpoints(folder: Path, calibration: Calibration, gptqmodel_needed: None) -> dict[str, Path]:
     """One checkpoint of each method, by recipe."""
-    found = {}
+    paths = {}
     for recipe in ("gptq-w4g128", "awq-w4g128"):
-        found[recipe] = folder.with_name(recipe)
+        paths[recipe] = folder.with_name(recipe)
         backend = getattr(grid_gptqmodel, recipe.partition("-")[0])
-        backend.quantize(folder, recipe, found[recipe], 2, calibration)
-    return found
+        backend.quantize(folder, recipe, paths[recipe], 2, calibration)
+    return paths
 
 
 @pytest.fixture

@@ -58,9 +58,9 @@ def test_where_it_is_missing_probe_says_how_to_mend_it(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    found = gptq.probe(node)
-    assert (found.ready, found.reason) == (False, "gptqmodel is not installed")
-    assert found.mend == f"uv pip install -r {gptq.runtime}"
+    availability = gptq.probe(node)
+    assert (availability.ready, availability.reason) == (False, "gptqmodel is not installed")
+    assert availability.mend == f"uv pip install -r {gptq.runtime}"
 
 
 def test_runtime_pins_everything_exactly_and_in_order() -> None:
@@ -84,7 +84,7 @@ def test_options_are_those_of_transformers_and_a_kernel(node: Node) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "complaint"),
+    ("requested", "complaint"),
     [
         ({"kernels": "aten"}, r"'kernels' is unknown to gptq. Did you mean 'kernel'\?"),
         ({"kernel": "marlim"}, r"kernel = 'marlim' is unknown to gptq. Did you mean 'marlin'\?"),
@@ -92,9 +92,9 @@ def test_options_are_those_of_transformers_and_a_kernel(node: Node) -> None:
         ({"batch": 0}, "batch = 0: write a whole number from 1"),
     ],
 )
-def test_wrong_options_are_refused(node: Node, given: dict[str, Any], complaint: str) -> None:
+def test_wrong_options_are_refused(node: Node, requested: dict[str, Any], complaint: str) -> None:
     with pytest.raises(InputError, match=complaint) as caught:
-        gptq.options(given, node)
+        gptq.options(requested, node)
     assert "\n" not in str(caught.value)
 
 
@@ -116,9 +116,11 @@ def test_on_a_cpu_packed_4_bits_take_the_packed_kernel() -> None:
     assert choose(four(method="awq"), "auto", "cpu", False) == "awq_torch_aten"
 
 
-@pytest.mark.parametrize("other", [four(bits=3), four(bits=8), four(group=-1), four(group=256)])
-def test_on_a_cpu_everything_else_takes_the_plain_kernel(other: Quantization) -> None:
-    assert choose(other, "auto", "cpu", True) == "gptq_torch"
+@pytest.mark.parametrize(
+    "quantization", [four(bits=3), four(bits=8), four(group=-1), four(group=256)]
+)
+def test_on_a_cpu_everything_else_takes_the_plain_kernel(quantization: Quantization) -> None:
+    assert choose(quantization, "auto", "cpu", True) == "gptq_torch"
 
 
 def test_on_an_accelerator_gptqmodel_chooses() -> None:
@@ -153,6 +155,6 @@ def test_unpacked_weights_take_memory_of_their_own(node: Node) -> None:
 
 
 def test_on_an_accelerator_the_weights_lie_there(with_card: Node) -> None:
-    found = gptq.needs(FOUR_BITS, 4 * GIB, gptq.options({}, with_card), Memory(512))
-    assert found.accelerator == "gpu"
-    assert found.device_bytes > 4 * GIB > found.host_bytes
+    needs = gptq.needs(FOUR_BITS, 4 * GIB, gptq.options({}, with_card), Memory(512))
+    assert needs.accelerator == "gpu"
+    assert needs.device_bytes > 4 * GIB > needs.host_bytes

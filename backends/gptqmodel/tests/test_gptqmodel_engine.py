@@ -30,8 +30,10 @@ def backend_of(recipe: str) -> Any:
     return getattr(grid_gptqmodel, recipe.partition("-")[0])
 
 
-def logits(backend: Any, path: Path, node: Node, **given: Any) -> tuple[Logits, Mapping[str, str]]:
-    with backend.load(path, "cpu", backend.options(given, node)) as engine:
+def logits(
+    backend: Any, path: Path, node: Node, **requested: Any
+) -> tuple[Logits, Mapping[str, str]]:
+    with backend.load(path, "cpu", backend.options(requested, node)) as engine:
         engine.resize(256)
         ids = [engine.bos, *engine.encode(heldout_text()[-2000:])][:256]
         return engine.logits(ids, 128), engine.environment()
@@ -44,61 +46,61 @@ def log_softmax(rows: Logits) -> npt.NDArray[np.float64]:
     return shifted
 
 
-def kld(reference: Logits, other: Logits) -> float:
+def kld(reference: Logits, approximation: Logits) -> float:
     """Mean over rows of sum p (ln p - ln q), nats."""
-    p, q = log_softmax(reference), log_softmax(other)
+    p, q = log_softmax(reference), log_softmax(approximation)
     return float((np.exp(p) * (p - q)).sum(axis=1).mean())
 
 
 @pytest.fixture(scope="module")
 def sixteen(folder: Path, node: Node) -> Logits:
-    rows, said = logits(gptq, folder, node)
-    assert said["activations"] == "stay at float32"
+    rows, environment = logits(gptq, folder, node)
+    assert environment["activations"] == "stay at float32"
     return rows
 
 
 @pytest.mark.parametrize("recipe", METHODS)
-def test_what_a_recipe_makes_is_what_it_says(made: dict[str, Path], recipe: str) -> None:
-    found = backend_of(recipe).inspect(made[recipe])
-    assert found.quant == recipe
+def test_what_a_recipe_makes_is_what_it_says(checkpoints: dict[str, Path], recipe: str) -> None:
+    inspection = backend_of(recipe).inspect(checkpoints[recipe])
+    assert inspection.quant == recipe
     # Beside the nominal bits stands GPTQ's index of groups: 32 bits an input column.
-    assert backend_of(recipe).recipes()[recipe].bits <= found.facts.bpw_layer < 4.3
+    assert backend_of(recipe).recipes()[recipe].bits <= inspection.facts.bpw_layer < 4.3
 
 
 @pytest.mark.parametrize("recipe", METHODS)
 def test_nothing_of_the_machine_or_the_run_stays_in_it(
-    made: dict[str, Path], folder: Path, recipe: str
+    checkpoints: dict[str, Path], folder: Path, recipe: str
 ) -> None:
-    names = sorted(path.name for path in made[recipe].iterdir())
+    names = sorted(path.name for path in checkpoints[recipe].iterdir())
     assert "quant_log.csv" not in names
     for name in ("tokenizer.json", "tokenizer_config.json"):
-        assert (made[recipe] / name).read_bytes() == (folder / name).read_bytes()
-    assert "offload_to_disk_path" not in (made[recipe] / "config.json").read_text()
+        assert (checkpoints[recipe] / name).read_bytes() == (folder / name).read_bytes()
+    assert "offload_to_disk_path" not in (checkpoints[recipe] / "config.json").read_text()
 
 
 def test_the_same_calibration_makes_the_same_bytes(
-    made: dict[str, Path], folder: Path, calibration: Calibration
+    checkpoints: dict[str, Path], folder: Path, calibration: Calibration
 ) -> None:
-    again = made["gptq-w4g128"].with_name("again")
-    gptq.quantize(folder, "gptq-w4g128", again, 2, calibration)
-    assert gptq.inspect(again).facts == gptq.inspect(made["gptq-w4g128"]).facts
+    second = checkpoints["gptq-w4g128"].with_name("again")
+    gptq.quantize(folder, "gptq-w4g128", second, 2, calibration)
+    assert gptq.inspect(second).facts == gptq.inspect(checkpoints["gptq-w4g128"]).facts
 
 
 @pytest.mark.parametrize("recipe", METHODS)
 def test_four_bits_cost_little_and_not_nothing(
-    made: dict[str, Path], sixteen: Logits, node: Node, recipe: str
+    checkpoints: dict[str, Path], sixteen: Logits, node: Node, recipe: str
 ) -> None:
-    rows, said = logits(backend_of(recipe), made[recipe], node)
+    rows, environment = logits(backend_of(recipe), checkpoints[recipe], node)
     assert 1e-4 < kld(sixteen, rows) < 0.2
-    assert said["activations"] == "are rounded in quantized layers to bfloat16"
+    assert environment["activations"] == "are rounded in quantized layers to bfloat16"
 
 
 @pytest.mark.parametrize("recipe", METHODS)
 def test_kernels_differ_by_far_less_than_quantization_costs(
-    made: dict[str, Path], sixteen: Logits, node: Node, recipe: str
+    checkpoints: dict[str, Path], sixteen: Logits, node: Node, recipe: str
 ) -> None:
-    packed, first = logits(backend_of(recipe), made[recipe], node)
-    plain, second = logits(backend_of(recipe), made[recipe], node, kernel="torch")
+    packed, first = logits(backend_of(recipe), checkpoints[recipe], node)
+    plain, second = logits(backend_of(recipe), checkpoints[recipe], node, kernel="torch")
     assert first["kernel"] != second["kernel"]
     assert kld(packed, plain) < 0.05 * kld(sixteen, plain)
 
@@ -109,8 +111,8 @@ def test_other_widths_are_made_and_run(
 ) -> None:
     target = folder.with_name(recipe)
     gptq.quantize(folder, recipe, target, 2, calibration)
-    rows, said = logits(gptq, target, node)
-    assert said["kernel"] == "TorchLinear"
+    rows, environment = logits(gptq, target, node)
+    assert environment["kernel"] == "TorchLinear"
     assert kld(sixteen, rows) < {"2": 4.0, "3": 0.5, "8": 1e-3}[recipe[6]]
 
 
@@ -119,12 +121,12 @@ def test_other_widths_are_made_and_run(
     "part", ["mlp.up_proj.qweight", "mlp.up_proj.scales", "input_layernorm.weight"]
 )
 def test_a_checkpoint_that_lacks_a_tensor_is_refused(
-    made: dict[str, Path], node: Node, tmp_path: Path, recipe: str, part: str
+    checkpoints: dict[str, Path], node: Node, tmp_path: Path, recipe: str, part: str
 ) -> None:
     from safetensors.torch import load_file, save_file
 
     target = tmp_path / "lacking"
-    shutil.copytree(made[recipe], target)
+    shutil.copytree(checkpoints[recipe], target)
     tensors = load_file(target / "model.safetensors")
     del tensors[f"model.layers.1.{part}"]
     save_file(tensors, target / "model.safetensors")
@@ -133,16 +135,16 @@ def test_a_checkpoint_that_lacks_a_tensor_is_refused(
     assert "\n" not in str(caught.value)
 
 
-def test_a_kernel_that_wants_a_gpu_is_unsupported(made: dict[str, Path], node: Node) -> None:
+def test_a_kernel_that_wants_a_gpu_is_unsupported(checkpoints: dict[str, Path], node: Node) -> None:
     with pytest.raises(Unsupported, match="does not load with kernel marlin") as caught:
-        logits(gptq, made["gptq-w4g128"], node, kernel="marlin")
+        logits(gptq, checkpoints["gptq-w4g128"], node, kernel="marlin")
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("recipe", METHODS)
 @pytest.mark.parametrize("name", sorted(CHECKS))
 def test_conformance(
-    made: dict[str, Path],
+    checkpoints: dict[str, Path],
     folder: Path,
     calibration: Calibration,
     node: Node,
@@ -152,7 +154,7 @@ def test_conformance(
     few = msgspec.structs.replace(calibration, samples=4)
     case = Case(
         backend_of(recipe),
-        made[recipe],
+        checkpoints[recipe],
         node,
         tokens=16,
         loads=2,
@@ -160,8 +162,8 @@ def test_conformance(
         source=folder,
         calibration=few,
     )
-    said = check(name, case)
-    assert said == "ran" or "Case.expected" in said
+    outcome = check(name, case)
+    assert outcome == "ran" or "Case.expected" in outcome
 
 
 def test_both_run_sixteen_bits_alike(folder: Path, sixteen: Logits, node: Node) -> None:

@@ -39,8 +39,8 @@ def test_bits_count_a_scale_and_a_zero_point_a_group(recipe: str, bits: float) -
 
 def test_every_recipe_names_its_format_and_is_calibrated() -> None:
     for backend in (gptq, awq):
-        found = backend.recipes().values()
-        assert {(r.format, r.calibrated) for r in found} == {(backend.name, True)}
+        recipes = backend.recipes().values()
+        assert {(r.format, r.calibrated) for r in recipes} == {(backend.name, True)}
 
 
 @given(st.sampled_from(sorted(FORMS["gptq"])))
@@ -53,9 +53,9 @@ def test_what_a_gptq_recipe_makes_is_read_by_the_same_name(recipe: str) -> None:
         "desc_act": form.desc_act,
         "sym": form.sym,
     }
-    found = read_quantization(Path("nowhere"), {"quantization_config": declared})
-    assert found is not None
-    assert found.quant == recipe
+    quantization = read_quantization(Path("nowhere"), {"quantization_config": declared})
+    assert quantization is not None
+    assert quantization.quant == recipe
 
 
 def test_an_unknown_recipe_is_told_with_the_nearest() -> None:

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from grid_gptqmodel import awq, gptq
 from grid_gptqmodel.calibration import pieces
-from grid_gptqmodel.complete import check_complete
+from grid_gptqmodel.loading import check_complete
 from grid_gptqmodel.recipes import form_of
 from grid_gptqmodel.source import Source
 
@@ -35,10 +35,10 @@ def test_a_calibration_set_is_wanted(folder: Path, tmp_path: Path) -> None:
 
 
 def test_pieces_are_cut_one_after_the_other(folder: Path, calibration: Calibration) -> None:
-    found = pieces(calibration, folder)
-    assert [len(piece) for piece in found] == [128] * 16
+    short = pieces(calibration, folder)
+    assert [len(piece) for piece in short] == [128] * 16
     longer = msgspec.structs.replace(calibration, tokens=256, samples=8)
-    assert [*chain(*pieces(longer, folder))] == [*chain(*found)]
+    assert [*chain(*pieces(longer, folder))] == [*chain(*short)]
 
 
 def test_a_short_text_gives_fewer_pieces(folder: Path, calibration: Calibration) -> None:
@@ -163,6 +163,6 @@ def test_what_kernels_make_for_themselves_is_not_missed(tmp_path: Path) -> None:
     layer = "model.layers.0.mlp.up_proj"
     write_matrix(tmp_path / "model.safetensors", f"{layer}.qweight", 32, 32)
     check_complete(tmp_path, _Layers(f"{layer}.qweight", f"{layer}.input_perm"))
-    for other in (f"{layer}.scales", "model.layers.0.mixer.A_log"):
-        with pytest.raises(EngineError, match=other):
-            check_complete(tmp_path, _Layers(f"{layer}.qweight", other))
+    for missing in (f"{layer}.scales", "model.layers.0.mixer.A_log"):
+        with pytest.raises(EngineError, match=missing):
+            check_complete(tmp_path, _Layers(f"{layer}.qweight", missing))

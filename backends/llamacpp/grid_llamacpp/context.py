@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from grid.cells.cell import Options
-from grid.errors import EngineError, Unsupported
+from grid.backend import EngineError, Options, Unsupported
 from grid_llamacpp.batch import Batch
 from grid_llamacpp.library import Library
 from grid_llamacpp.memory import buffers, padded
@@ -109,11 +108,11 @@ class Context:
         return rows
 
 
-def _flash_used(lines: Sequence[str], asked: str) -> str:
+def _flash_used(lines: Sequence[str], option: str) -> str:
     """Whether flash attention is in use, as the engine says when the choice was left to it."""
     for line in lines:
         if "Flash Attention enabled" in line or "enabling flash_attn" in line:
             return "on"
         if "Flash Attention not supported" in line or "forcing off" in line:
             return "off"
-    return asked
+    return option

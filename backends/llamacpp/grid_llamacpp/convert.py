@@ -17,8 +17,8 @@ import gguf
 import numpy as np
 import numpy.typing as npt
 
-from grid.errors import EngineError, Unsupported
-from grid_llamacpp import tokenizer
+from grid.backend import EngineError, Unsupported
+from grid_llamacpp import vocabulary
 from grid_llamacpp.recipes import FILE_TYPE_NUMBERS
 from grid_llamacpp.safetensors import read, to_bfloat16, to_float32
 
@@ -65,7 +65,7 @@ def refuse_unknown(source: Path) -> None:
     """Raises Unsupported, one line, for a folder that is not converted here, EngineError for one
     that cannot be read; its config.json is enough to tell, and a tokenizer.json has to be there."""
     _config(source)
-    if tokenizer.find(source, "tokenizer.json") is None:
+    if vocabulary.find_file(source, "tokenizer.json") is None:
         raise Unsupported(
             f"{source}: there is no tokenizer.json, which the conversion to GGUF takes; save it "
             "beside config.json"
@@ -122,20 +122,20 @@ def _write_shape(writer: Any, source: Path, config: Config, recipe: str) -> None
 def _write_vocabulary(writer: Any, source: Path, config: Config) -> None:
     """Tokens padded to the embedding's rows; BOS is added where the tokenizer says so, and where
     it says nothing if the model has one, as Llama's own tokenizers do."""
-    vocabulary = tokenizer.read(source)
-    missing = range(len(vocabulary.tokens), config["vocab_size"])
+    content = vocabulary.read(source)
+    missing = range(len(content.tokens), config["vocab_size"])
     writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre(vocabulary.pre)
-    writer.add_token_list([*vocabulary.tokens, *(f"[PAD{i}]" for i in missing)])
-    writer.add_token_types([*vocabulary.types, *(5 for _ in missing)])
-    writer.add_token_merges(vocabulary.merges)
+    writer.add_tokenizer_pre(content.pre)
+    writer.add_token_list([*content.tokens, *(f"[PAD{i}]" for i in missing)])
+    writer.add_token_types([*content.types, *(5 for _ in missing)])
+    writer.add_token_merges(content.merges)
     bos, eos = config.get("bos_token_id"), config.get("eos_token_id")
     eos = eos[0] if isinstance(eos, list) else eos
     if bos is not None:
         writer.add_bos_token_id(bos)
     if eos is not None:
         writer.add_eos_token_id(eos)
-    adds = vocabulary.adds_bos if vocabulary.adds_bos is not None else bos is not None
+    adds = content.adds_bos if content.adds_bos is not None else bos is not None
     writer.add_add_bos_token(adds and bos is not None)
 
 
@@ -150,7 +150,7 @@ def _tensors(source: Path, config: Config) -> list[tuple[str, str, Array]]:
         "attn_q": lambda array: _interleaved(array, heads),
         "attn_k": lambda array: _interleaved(array, kv_heads),
     }
-    found = []
+    tensors = []
     for file in files:
         for name, (kind, array) in read(file).items():
             if name == "lm_head.weight" and config.get("tie_word_embeddings"):
@@ -159,8 +159,8 @@ def _tensors(source: Path, config: Config) -> list[tuple[str, str, Array]]:
                 continue
             new = _gguf_name(source, name)
             turn = turns.get(new.split(".")[-2])
-            found.append((new, kind, turn(array) if turn else array))
-    return found
+            tensors.append((new, kind, turn(array) if turn else array))
+    return tensors
 
 
 def _gguf_name(source: Path, name: str) -> str:

@@ -11,14 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from grid.backend import TokenScores
-from grid.cells.cell import Options
-from grid.errors import EngineError
+from grid.backend import EngineError, Options, TokenScores
+from grid.backend.scoring import Request
 from grid_llamacpp.context import Context
 from grid_llamacpp.generation import generate
 from grid_llamacpp.library import Library, library
 from grid_llamacpp.memory import SCORED_TOKENS, buffers
-from grid_llamacpp.scoring import Request, groups, packs, score_pack
+from grid_llamacpp.scoring import groups, packs, score_pack
 
 _SEQUENCES = 64
 _DEFAULT_CONTEXT = 256
@@ -46,22 +45,22 @@ class LlamaEngine:
     sequences for scoring and for several prompts; asking for the other kind replaces it.
     """
 
-    def __init__(self, found: Library, path: Path, device: str, options: Options) -> None:
-        self._library, self._api, self._options = found, found.api, options
+    def __init__(self, linked: Library, path: Path, device: str, options: Options) -> None:
+        self._library, self._api, self._options = linked, linked.api, options
         self._tokens = _DEFAULT_CONTEXT
         self._context: Context | None = None
         self._position = 0
-        mark = found.log.mark()
+        mark = linked.log.mark()
         self._model = self._api.llama_model_load_from_file(
             str(path).encode(), self._model_parameters(device)
         )
         if not self._model:
-            raise found.error(f"{path.name} does not load", mark)
-        self._model_buffers = buffers(found.log.since(mark))
+            raise linked.error(f"{path.name} does not load", mark)
+        self._model_buffers = buffers(linked.log.since(mark))
         self._vocabulary = self._api.llama_model_get_vocab(self._model)
         self.vocabulary = int(self._api.llama_vocab_n_tokens(self._vocabulary))
         self.bos = self._bos()
-        self.version = found.version
+        self.version = linked.version
 
     def _model_parameters(self, device: str) -> Any:
         parameters = self._api.llama_model_default_params()
@@ -200,9 +199,9 @@ class LlamaEngine:
         context.evaluate()
         self._position += 1
 
-    def _steps(self, more: int) -> Context:
+    def _steps(self, tokens: int) -> Context:
         context = self._single()
-        self._check_room(self._position + more, context)
+        self._check_room(self._position + tokens, context)
         return context
 
     def _check_room(self, tokens: int, context: Context) -> None:

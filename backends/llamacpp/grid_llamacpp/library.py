@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from grid.errors import EngineError, OutOfMemory, Unsupported
+from grid.backend import EngineError, OutOfMemory, Unsupported
 
 PACKAGE = "llama-cpp-python"
 _MODULE = "llama_cpp"
@@ -90,11 +90,11 @@ class Library:
         """The error that the log since `mark` tells of, as one line that begins with `what`."""
         lines = self.log.since(mark)
         text = " ".join(lines).lower()
-        said = _last_complaint(lines)
-        message = f"{what}: {said}" if said else what
+        complaint = _last_complaint(lines)
+        message = f"{what}: {complaint}" if complaint else what
         if any(word in text for word in _MEMORY_WORDS):
             return OutOfMemory(message)
-        if any(word in said.lower() for word in _UNSUPPORTED_WORDS):
+        if any(word in complaint.lower() for word in _UNSUPPORTED_WORDS):
             return Unsupported(message)
         return EngineError(message)
 

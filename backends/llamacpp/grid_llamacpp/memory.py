@@ -14,12 +14,18 @@ from collections.abc import Iterable
 
 import msgspec
 
-from grid.backend import Needs
-from grid.cells.cell import Options
-from grid.cells.workload import Quality, Tasks, Workload
-from grid.models.artifact import Artifact
+from grid.backend import (
+    Artifact,
+    LayerState,
+    Model,
+    Needs,
+    Options,
+    Workload,
+    embedding_width,
+    logits_bytes,
+)
+from grid.cells.workload import Tasks
 from grid.models.gguf.ggml_types import GGML_TYPES
-from grid.models.model import LayerState, Model
 from grid.units import MIB
 from grid_llamacpp.options import KV_TYPES
 
@@ -47,13 +53,13 @@ def padded(tokens: int) -> int:
 
 def buffers(lines: Iterable[str]) -> dict[str, int]:
     """Bytes per kind of buffer, summed over devices; the log rounds each to 0.01 MiB."""
-    found: dict[str, int] = {}
+    sizes: dict[str, int] = {}
     for line in lines:
         match = _BUFFER.search(line)
         if match:
             name = _BUFFER_NAMES[match[1]]
-            found[name] = found.get(name, 0) + round(float(match[2]) * MIB)
-    return found
+            sizes[name] = sizes.get(name, 0) + round(float(match[2]) * MIB)
+    return sizes
 
 
 def needs(artifact: Artifact, weight_bytes: int, options: Options, workload: Workload) -> Needs:
@@ -67,7 +73,7 @@ def needs(artifact: Artifact, weight_bytes: int, options: Options, workload: Wor
     cells = padded(tokens)
     cache = kv_bytes(artifact.model, cells, options)
     compute = _compute_bytes(artifact.model, cells, options)
-    logits = _logits_bytes(artifact.model, workload, options)
+    logits = logits_bytes(artifact.model, workload, int(options["ubatch"]))
     share = _device_share(artifact.model, int(options["gpu_layers"]))
     host = PROCESS_BYTES + logits + (weight_bytes + cache + compute) * (1 - share)
     device = (weight_bytes + cache) * share + (compute if share else 0)
@@ -99,31 +105,14 @@ def _element_bytes(name: object) -> float:
     return GGML_TYPES[KV_TYPES[str(name)]].bits / 8
 
 
-def _width(model: Model) -> float:
-    """Embedding width guessed from the parameters: 12 w^2 a layer, 2 w a vocabulary entry."""
-    layers, vocabulary = max(len(model.layers), 1), model.vocabulary
-    root = math.sqrt(4 * vocabulary**2 + 48 * layers * model.parameters)
-    return (root - 2 * vocabulary) / (24 * layers)
-
-
 def _compute_bytes(model: Model, cells: int, options: Options) -> float:
     """Activations of one physical batch in 32 bits: logits, a few rows of the feed-forward width,
     the attention mask, and the attention scores where flash attention is off."""
-    width, ubatch = _width(model), min(int(options["ubatch"]), cells)
+    width, ubatch = embedding_width(model), min(int(options["ubatch"]), cells)
     per_token = model.vocabulary + 16 * width + cells
     if options["flash_attention"] == "off":
         per_token += cells * max(width / 64, 1)
     return 4.0 * ubatch * per_token
-
-
-def _logits_bytes(model: Model, workload: Workload, options: Options) -> float:
-    """Logits kept: the engine's buffer, the copy handed out, and 64-bit work on part of it."""
-    rows = 1
-    if isinstance(workload, Quality):
-        rows = workload.context
-    elif isinstance(workload, Tasks):
-        rows = int(options["ubatch"])
-    return 16.0 * rows * model.vocabulary
 
 
 def _device_share(model: Model, gpu_layers: int) -> float:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
-import os
 from pathlib import Path
 
-from grid.errors import EngineError, InputError, Unsupported, did_you_mean
+from grid.backend import (
+    Calibration,
+    EngineError,
+    InputError,
+    Unsupported,
+    did_you_mean,
+    package_version,
+    write_whole,
+)
 from grid.models.gguf.inspection import quant_of
-from grid.models.gguf.reader import Header, read_header
-from grid_llamacpp.library import library, package_version
+from grid.models.gguf.reader import GgufHeader, read_header
+from grid_llamacpp.library import PACKAGE, library
 from grid_llamacpp.recipes import (
     EXPERTS_ONLY,
     FILE_TYPE_NUMBERS,
@@ -21,39 +27,34 @@ from grid_llamacpp.recipes import (
 
 CONVERTER_VERSION = 1
 """Raised whenever the same safetensors would be written as other bytes."""
+_RUNTIME = Path(__file__).with_name("runtime.txt")
 
 
 def identity() -> str:
     """Name and version of what makes the bytes; the pinned version where none is installed."""
-    version = package_version() or _pinned()
-    return f"llama-cpp-python {version}, converter {CONVERTER_VERSION}"
+    return f"{PACKAGE} {package_version(PACKAGE, _RUNTIME)}, converter {CONVERTER_VERSION}"
 
 
-def _pinned() -> str:
-    lines = Path(__file__).with_name("runtime.txt").read_text().splitlines()
-    return next(line.partition("==")[2] for line in lines if line.startswith("llama-cpp-python=="))
-
-
-def quantize(source: Path, recipe: str, target: Path, threads: int) -> None:
-    """Write `source` (GGUF of 16 or 32 bits, or a Llama's safetensors folder) at `recipe`.
+def quantize(
+    source: Path,
+    recipe: str,
+    target: Path,
+    threads: int,
+    calibration: Calibration | None = None,
+    device: str = "cpu",
+) -> None:
+    """Write `source` (GGUF of 16 or 32 bits, or a Llama's safetensors folder) at `recipe`; no
+    recipe here takes a calibration set.
 
     The target appears whole or not at all. Raises Unsupported for what cannot be made, EngineError
     where llama.cpp or the disk fails.
     """
     _check_recipe(recipe)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+    with write_whole(target) as path:
         if source.is_dir():
-            _convert(source, recipe, temporary)
+            _convert(source, recipe, path)
         else:
-            _requantize(source, recipe, temporary, threads)
-        temporary.replace(target)
-    except OSError as error:
-        raise EngineError(f"{target.name} cannot be written: {error.strerror or error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+            _requantize(source, recipe, path, threads)
 
 
 def _check_recipe(recipe: str) -> None:
@@ -94,7 +95,7 @@ def _requantize(source: Path, recipe: str, target: Path, threads: int) -> None:
         raise engine.error(f"{recipe} of {source.name} cannot be made", mark)
 
 
-def _readable(source: Path) -> Header:
+def _readable(source: Path) -> GgufHeader:
     try:
         return read_header(source)
     except InputError as error:

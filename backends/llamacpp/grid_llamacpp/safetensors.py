@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from grid.errors import EngineError
+from grid.backend import EngineError
 
 _MAX_HEADER = 100 * 2**20
 _DTYPES = {"F32": "<f4", "F16": "<f2", "BF16": "<u2"}

@@ -12,23 +12,9 @@ from itertools import groupby
 import numpy as np
 import numpy.typing as npt
 
-from grid.backend import TokenScores
-from grid.errors import EngineError
+from grid.backend import EngineError, TokenScores, token_scores
+from grid.backend.scoring import Request
 from grid_llamacpp.context import Context
-
-Request = tuple[Sequence[int], Sequence[int]]
-_ROWS_AT_ONCE = 64
-
-
-def token_scores(logits: npt.NDArray[np.float32], targets: Sequence[int]) -> TokenScores:
-    """Scores of `targets` [n] under logits [n, vocabulary]; the softmax is summed in 64 bits."""
-    log_probs = np.empty(len(targets))
-    for start in range(0, len(targets), _ROWS_AT_ONCE):
-        rows = logits[start : start + _ROWS_AT_ONCE].astype(np.float64)
-        rows -= rows.max(axis=1, keepdims=True)
-        picked = rows[np.arange(len(rows)), targets[start : start + _ROWS_AT_ONCE]]
-        log_probs[start : start + len(rows)] = picked - np.log(np.exp(rows).sum(axis=1))
-    return TokenScores(log_probs, logits.argmax(axis=1).astype(np.int64))
 
 
 class Group:
@@ -68,10 +54,10 @@ def groups(requests: Sequence[Request], cells: int, sequences: int) -> Iterator[
             yield group
 
 
-def packs(found: Iterator[Group], tokens: int, sequences: int) -> Iterator[list[Group]]:
+def packs(waiting: Iterator[Group], tokens: int, sequences: int) -> Iterator[list[Group]]:
     """Groups put together up to `tokens` and `sequences`; a larger group stands alone."""
     pack: list[Group] = []
-    for group in found:
+    for group in waiting:
         full = sum(g.tokens for g in pack) + group.tokens > tokens
         if pack and (full or sum(g.sequences for g in pack) + group.sequences > sequences):
             yield pack

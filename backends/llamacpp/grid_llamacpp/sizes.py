@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from grid.models.gguf.inspection import all_parts
-from grid.models.gguf.inventory import Hyperparameters, Tensor, from_headers
+from grid.models.gguf.inspection import read_all_headers
+from grid.models.gguf.inventory import Hyperparameters, UnquantizedTensor, from_headers
 from grid.models.gguf.inventory_config import from_config
 from grid.models.gguf.predict import metadata_bytes_of, metadata_bytes_with, predict
 from grid.models.gguf.reader import read_header
-from grid_llamacpp.tokenizer import find
+from grid_llamacpp.vocabulary import find_file
 
 
 def predicted_bytes(source: Path, recipe: str) -> int:
@@ -27,17 +27,17 @@ def predicted_bytes(source: Path, recipe: str) -> int:
         refuse_unknown(source)
         inventory, model, metadata = _of_folder(source)
     else:
-        headers = all_parts(read_header(source))
+        headers = read_all_headers(read_header(source))
         inventory, model = from_headers(headers)
         metadata = metadata_bytes_of(headers)
     return predict(inventory, model, recipe, metadata_bytes=metadata).file_bytes
 
 
-def _of_folder(folder: Path) -> tuple[tuple[Tensor, ...], Hyperparameters, int | None]:
+def _of_folder(folder: Path) -> tuple[tuple[UnquantizedTensor, ...], Hyperparameters, int | None]:
     """From config.json; the head is there where the weights have one, whatever the config ties."""
     from grid.models.checkpoint.files import read_config, read_weights
 
-    output = any(one.name.startswith("lm_head.") for one in read_weights(folder).tensors)
+    output = any(tensor.name.startswith("lm_head.") for tensor in read_weights(folder).tensors)
     inventory, model = from_config(read_config(folder), output=output)
     tokenizer = _tokenizer(folder)
     if tokenizer is None or model.n_vocab is None:
@@ -48,9 +48,9 @@ def _of_folder(folder: Path) -> tuple[tuple[Tensor, ...], Hyperparameters, int |
 def _tokenizer(folder: Path) -> dict[str, Any] | None:
     """tokenizer.json, from where the conversion takes it; None where it is not there, which makes
     the header's size an estimate."""
-    path = find(folder, "tokenizer.json")
+    path = find_file(folder, "tokenizer.json")
     try:
-        found = json.loads(path.read_bytes()) if path else None
+        content = json.loads(path.read_bytes()) if path else None
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) else None
+    return content if isinstance(content, dict) else None

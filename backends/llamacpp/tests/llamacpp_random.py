@@ -59,24 +59,24 @@ def weights(config: dict[str, Any]) -> dict[str, npt.NDArray[np.float16]]:
     def norm() -> npt.NDArray[np.float16]:
         return random.uniform(0.5, 1.5, hidden).astype(np.float16)
 
-    found = {
+    tensors = {
         "model.embed_tokens.weight": matrix(config["vocab_size"], hidden),
         "model.norm.weight": norm(),
     }
     if not config["tie_word_embeddings"]:
-        found["lm_head.weight"] = matrix(config["vocab_size"], hidden)
+        tensors["lm_head.weight"] = matrix(config["vocab_size"], hidden)
     for i in range(config["num_hidden_layers"]):
         layer = f"model.layers.{i}."
-        found[layer + "input_layernorm.weight"] = norm()
-        found[layer + "self_attn.q_proj.weight"] = matrix(wide, hidden)
-        found[layer + "self_attn.k_proj.weight"] = matrix(narrow, hidden)
-        found[layer + "self_attn.v_proj.weight"] = matrix(narrow, hidden)
-        found[layer + "self_attn.o_proj.weight"] = matrix(hidden, wide)
-        found[layer + "post_attention_layernorm.weight"] = norm()
-        found[layer + "mlp.gate_proj.weight"] = matrix(inner, hidden)
-        found[layer + "mlp.up_proj.weight"] = matrix(inner, hidden)
-        found[layer + "mlp.down_proj.weight"] = matrix(hidden, inner)
-    return found
+        tensors[layer + "input_layernorm.weight"] = norm()
+        tensors[layer + "self_attn.q_proj.weight"] = matrix(wide, hidden)
+        tensors[layer + "self_attn.k_proj.weight"] = matrix(narrow, hidden)
+        tensors[layer + "self_attn.v_proj.weight"] = matrix(narrow, hidden)
+        tensors[layer + "self_attn.o_proj.weight"] = matrix(hidden, wide)
+        tensors[layer + "post_attention_layernorm.weight"] = norm()
+        tensors[layer + "mlp.gate_proj.weight"] = matrix(inner, hidden)
+        tensors[layer + "mlp.up_proj.weight"] = matrix(inner, hidden)
+        tensors[layer + "mlp.down_proj.weight"] = matrix(hidden, inner)
+    return tensors
 
 
 def write_safetensors(path: Path, tensors: dict[str, npt.NDArray[np.float16]]) -> None:
@@ -115,11 +115,11 @@ def tokenizer(vocabulary: int) -> dict[str, Any]:
     }
 
 
-def forward(config: dict[str, Any], found: dict[str, Any], ids: list[int]) -> Floats:
+def forward(config: dict[str, Any], tensors: dict[str, Any], ids: list[int]) -> Floats:
     """Logits [len(ids), vocabulary] in 32 bits, as transformers defines a Llama."""
     heads, kv_heads = config["num_attention_heads"], config["num_key_value_heads"]
     width, count = config["head_dim"], len(ids)
-    w = {name: array.astype(np.float32) for name, array in found.items()}
+    w = {name: array.astype(np.float32) for name, array in tensors.items()}
     half = np.arange(0, width, 2, dtype=np.float32) / width
     angles = np.outer(np.arange(count), config["rope_theta"] ** -half)
     cos, sin = (np.tile(f(angles), 2)[:, None, :] for f in (np.cos, np.sin))

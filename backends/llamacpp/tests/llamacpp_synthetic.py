@@ -9,14 +9,14 @@ from typing import Any
 import gguf
 import numpy as np
 
-from grid.models.gguf.inventory import Hyperparameters, Tensor
+from grid.models.gguf.inventory import Hyperparameters, UnquantizedTensor
 from grid.models.gguf.presets import quantizable
 
 
 def write_model(
     path: Path,
     config: dict[str, Any],
-    inventory: tuple[Tensor, ...],
+    inventory: tuple[UnquantizedTensor, ...],
     model: Hyperparameters,
     parts_of: int = 0,
 ) -> Path:
@@ -52,11 +52,11 @@ def _add(writer: gguf.GGUFWriter, key: str, value: Any) -> None:
 
 
 def _metadata(
-    config: dict[str, Any], inventory: tuple[Tensor, ...], model: Hyperparameters
+    config: dict[str, Any], inventory: tuple[UnquantizedTensor, ...], model: Hyperparameters
 ) -> dict[str, Any]:
     """Every key that some family asks for, in its own family's values."""
     get = config.get
-    found: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "block_count": model.n_layer,
         "context_length": 128,
         "embedding_length": config["hidden_size"],
@@ -74,11 +74,11 @@ def _metadata(
         "logit_scale": 1.0,
         "nextn_predict_layers": model.n_layer_nextn,
     }
-    found |= _of_experts(config, model)
+    fields |= _of_experts(config, model)
     if "kv_lora_rank" in config:
-        found |= _of_latent(config)
+        fields |= _of_latent(config)
     if "linear_num_key_heads" in config:
-        found |= {
+        fields |= {
             "ssm.conv_kernel": config["linear_conv_kernel_dim"],
             "ssm.state_size": config["linear_key_head_dim"],
             "ssm.group_count": config["linear_num_key_heads"],
@@ -88,7 +88,7 @@ def _metadata(
         }
     heads = get("mamba_num_heads", get("mamba_n_heads"))
     if heads:
-        found |= {
+        fields |= {
             "ssm.conv_kernel": get("conv_kernel", get("mamba_d_conv")),
             "ssm.state_size": get("ssm_state_size", get("mamba_d_state")),
             "ssm.group_count": get("n_groups", get("mamba_n_groups")),
@@ -96,14 +96,14 @@ def _metadata(
             "ssm.inner_size": heads * get("mamba_head_dim", get("mamba_d_head")),
         }
     if "shared_intermediate_size" in config or heads:
-        found["feed_forward_length"] = _inner_by_block(inventory, model)
+        fields["feed_forward_length"] = _inner_by_block(inventory, model)
     if get("conv_L_cache"):
-        found["shortconv.l_cache"] = config["conv_L_cache"]
+        fields["shortconv.l_cache"] = config["conv_L_cache"]
     if get("attention_other_setting"):
-        found["attention.sliding_window_pattern"] = [
+        fields["attention.sliding_window_pattern"] = [
             kind.startswith("sliding") for kind in config["layer_types"]
         ]
-    return found
+    return fields
 
 
 def _of_experts(config: dict[str, Any], model: Hyperparameters) -> dict[str, Any]:
@@ -152,7 +152,7 @@ def _counts(counts: int | tuple[int, ...]) -> int | list[int]:
     return counts[0] if len(set(counts)) == 1 else list(counts)
 
 
-def _inner_by_block(inventory: tuple[Tensor, ...], model: Hyperparameters) -> list[int]:
+def _inner_by_block(inventory: tuple[UnquantizedTensor, ...], model: Hyperparameters) -> list[int]:
     widths = [0] * model.n_layer
     for tensor in inventory:
         match = re.fullmatch(r"blk\.(\d+)\.ffn_down(_exps)?\.weight", tensor.name)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from grid_llamacpp import backend, facts
+from grid_llamacpp import backend, probe
 from llamacpp_random import write_folder
 
 from grid.backend import Generates, Logits, Quantizes, Scores, Steps, Tokenizes
@@ -41,8 +41,10 @@ def child(*arguments: str) -> str:
 
 
 def artifact(path: Path) -> Artifact:
-    found = backend.inspect(path)
-    return Artifact(model=found.model, format="gguf", quant=found.quant, facts=found.facts)
+    inspection = backend.inspect(path)
+    return Artifact(
+        model=inspection.model, format="gguf", quant=inspection.quant, facts=inspection.facts
+    )
 
 
 def test_importing_it_loads_no_engine() -> None:
@@ -67,30 +69,30 @@ def test_the_whole_package_can_still_be_imported_afterwards() -> None:
 
 @pytest.mark.engine
 def test_probe_names_version_and_devices(node: Node) -> None:
-    found = backend.probe(node)
-    assert found.ready
-    assert found.version.startswith("llama-cpp-python 0.3.36 (llama.cpp ")
-    assert found.devices == ("cpu",)
+    availability = backend.probe(node)
+    assert availability.ready
+    assert availability.version.startswith("llama-cpp-python 0.3.36 (llama.cpp ")
+    assert availability.devices == ("cpu",)
 
 
 def test_where_it_is_missing_probe_says_how_to_mend_it(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("grid_llamacpp.declaration.folder", lambda: None)
-    found = backend.probe(node)
-    assert not found.ready
-    assert found.mend.startswith("uv pip install -r ")
-    assert Path(found.mend.split()[-1]).is_file()
+    monkeypatch.setattr("grid_llamacpp.probe.folder", lambda: None)
+    availability = backend.probe(node)
+    assert not availability.ready
+    assert availability.mend.startswith("uv pip install -r ")
+    assert Path(availability.mend.split()[-1]).is_file()
 
 
 def test_a_library_that_kills_its_process_is_not_ready(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("grid_llamacpp.declaration.folder", lambda: Path())
-    monkeypatch.setattr(facts, "describe", lambda: facts._ask("no such question"))
-    found = backend.probe(node)
-    assert not found.ready
-    assert "does not load" in found.reason
+    monkeypatch.setattr("grid_llamacpp.probe.folder", lambda: Path())
+    monkeypatch.setattr(probe, "describe", lambda: probe.ask("no such question"))
+    availability = backend.probe(node)
+    assert not availability.ready
+    assert "does not load" in availability.reason
 
 
 def test_runtime_pins_every_requirement_exactly() -> None:
@@ -110,9 +112,9 @@ def test_declared_capabilities_are_implemented(f16: Path, opened: Any) -> None:
         "generates": Generates,
     }
     with opened(f16) as engine:
-        found = {name for name, kind in kinds.items() if isinstance(engine, kind)}
-    found |= {"quantizes"} if isinstance(backend, Quantizes) else set()
-    assert found == backend.capabilities
+        implemented = {name for name, kind in kinds.items() if isinstance(engine, kind)}
+    implemented |= {"quantizes"} if isinstance(backend, Quantizes) else set()
+    assert implemented == backend.capabilities
 
 
 @pytest.mark.engine
@@ -126,7 +128,7 @@ def test_an_unknown_architecture_is_an_input_error(f16: Path, tmp_path: Path) ->
 @pytest.mark.engine
 @pytest.mark.parametrize("name", ["llama", "qwen3moe", "gemma3", "mamba", "deepseek2"])
 def test_known_architectures_are_known(name: str) -> None:
-    assert facts.knows_architecture(name) is True
+    assert probe.knows_architecture(name) is True
 
 
 @pytest.mark.engine
@@ -139,9 +141,9 @@ def test_needs_are_at_least_the_peak_and_at_most_twice_it(
     path = _larger(tmp_path_factory)
     options = backend.options({"threads": 1, "mmap": False, "flash_attention": flash}, node)
     peak = 1024 * int(child("-c", PEAK, str(path), json.dumps(options), str(context)))
-    found = artifact(path)
-    assert found.facts is not None
-    estimate = backend.needs(found, found.facts.bytes, options, Memory(context)).host_bytes
+    described = artifact(path)
+    assert described.facts is not None
+    estimate = backend.needs(described, described.facts.bytes, options, Memory(context)).host_bytes
     assert 0.97 * peak < estimate < 2 * peak
 
 
@@ -171,8 +173,8 @@ GIB = 2**30
 
 def test_needs_of_an_8b_model_are_weights_cache_and_about_a_gib(node: Node) -> None:
     options = backend.options({}, node)
-    found = backend.needs(EIGHT_BILLION, 5 * GIB, options, Memory(8192)).host_bytes
-    assert 6 * GIB < found < 7.5 * GIB
+    host_bytes = backend.needs(EIGHT_BILLION, 5 * GIB, options, Memory(8192)).host_bytes
+    assert 6 * GIB < host_bytes < 7.5 * GIB
 
 
 def test_needs_grow_with_the_context_by_the_cache(node: Node) -> None:
@@ -196,10 +198,10 @@ def test_a_quantized_cache_needs_less(node: Node) -> None:
 
 def test_layers_on_an_accelerator_need_its_memory(node: Node) -> None:
     options = backend.options({"gpu_layers": -1}, node)
-    found = backend.needs(EIGHT_BILLION, 5 * GIB, options, Memory(8192))
-    assert found.accelerator == "gpu"
-    assert found.device_bytes > 6 * GIB
-    assert found.host_bytes < GIB
+    needs = backend.needs(EIGHT_BILLION, 5 * GIB, options, Memory(8192))
+    assert needs.accelerator == "gpu"
+    assert needs.device_bytes > 6 * GIB
+    assert needs.host_bytes < GIB
 
 
 def test_quality_and_tasks_count_their_logits(node: Node) -> None:

@@ -27,8 +27,8 @@ EXACT = {"kv_type_k": "f32", "kv_type_v": "f32", "flash_attention": "off"}
 def furthest(path: Path, opened: Any, config: dict[str, Any], **options: Any) -> float:
     """Largest difference of a logit from the numpy pass; logits reach 7."""
     with opened(path, **options) as engine:
-        found = engine.logits(IDS)
-    return float(np.abs(found - forward(config, weights(config), IDS)).max())
+        rows = engine.logits(IDS)
+    return float(np.abs(rows - forward(config, weights(config), IDS)).max())
 
 
 @pytest.mark.parametrize(("recipe", "tolerance"), [("F32", 1e-4), ("F16", 0.03), ("BF16", 0.3)])
@@ -48,12 +48,12 @@ def test_a_tied_head_is_the_embedding(tmp_path: Path, opened: Any) -> None:
 
 
 def test_header_describes_the_model(folder: Path, f16: Path) -> None:
-    found = backend.inspect(f16)
-    assert (found.model.name, found.quant) == ("tiny", "F16")
-    assert found.model.vocabulary == CONFIG["vocab_size"]
-    assert found.model.context_length == CONFIG["max_position_embeddings"]
-    assert found.model.parameters == sum(w.size for w in weights(CONFIG).values())
-    assert found.model.kv_bytes(10) == 10 * 2 * 2 * 2 * 64 * 2
+    inspection = backend.inspect(f16)
+    assert (inspection.model.name, inspection.quant) == ("tiny", "F16")
+    assert inspection.model.vocabulary == CONFIG["vocab_size"]
+    assert inspection.model.context_length == CONFIG["max_position_embeddings"]
+    assert inspection.model.parameters == sum(w.size for w in weights(CONFIG).values())
+    assert inspection.model.kv_bytes(10) == 10 * 2 * 2 * 2 * 64 * 2
 
 
 def test_the_tokenizer_of_the_family_is_found_above(tmp_path: Path, opened: Any) -> None:

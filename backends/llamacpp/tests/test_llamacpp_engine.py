@@ -92,12 +92,16 @@ REQUEST = st.tuples(
 def test_packed_scores_are_those_of_each_request_alone(
     f16: Path, opened: Any, items: list[tuple[list[int], list[list[int]]]]
 ) -> None:
-    requests = [(context, rest) for context, rests in items for rest in rests]
+    requests = [
+        (context, continuation)
+        for context, continuations in items
+        for continuation in continuations
+    ]
     with opened(f16, batch=64, ubatch=32) as engine:
         packed = list(engine.score(requests))
-        for (context, rest), scores in zip(requests, packed, strict=True):
-            logits = engine.logits([*context, *rest[:-1]], len(context) - 1)
-            alone = token_scores(logits, rest)
+        for (context, continuation), scores in zip(requests, packed, strict=True):
+            logits = engine.logits([*context, *continuation[:-1]], len(context) - 1)
+            alone = token_scores(logits, continuation)
             assert np.abs(scores.log_probs - alone.log_probs).max() < NEAR
 
 
@@ -105,11 +109,11 @@ def test_more_choices_than_sequences_are_scored(f16: Path, opened: Any) -> None:
     requests = [([0, 5], [i]) for i in range(200)]
     with opened(f16) as engine:
         total = sum(np.exp(scores.log_probs[0]) for scores in engine.score(requests))
-        rest = sum(
+        remaining = sum(
             np.exp(scores.log_probs[0])
             for scores in engine.score([([0, 5], [i]) for i in range(200, 320)])
         )
-    assert total + rest == pytest.approx(1.0, abs=1e-6)
+    assert total + remaining == pytest.approx(1.0, abs=1e-6)
 
 
 def test_a_request_longer_than_the_context_is_an_error(f16: Path, opened: Any) -> None:
@@ -134,8 +138,8 @@ def test_truncating_returns_to_an_earlier_state(f16: Path, opened: Any) -> None:
         engine.prefill([9, 9, 9])
         engine.truncate(6)
         engine.prefill(IDS[6:])
-        again = _last_logits(engine)
-        assert np.abs(again - engine.logits(IDS)[-1]).max() < NEAR
+        second = _last_logits(engine)
+        assert np.abs(second - engine.logits(IDS)[-1]).max() < NEAR
 
 
 def _last_logits(engine: Any) -> Any:
@@ -162,9 +166,9 @@ def test_greedy_generation_takes_the_most_likely_token(f16: Path, opened: Any) -
 
 def test_several_prompts_are_generated_as_alone(f16: Path, opened: Any) -> None:
     with opened(f16) as engine:
-        both = list(engine.generate([IDS, IDS[:5]], 4, True, 0))
+        together = list(engine.generate([IDS, IDS[:5]], 4, True, 0))
         alone = [[t for _, t in engine.generate([p], 4, True, 0)] for p in (IDS, IDS[:5])]
-    assert [[t for i, t in both if i == index] for index in range(2)] == alone
+    assert [[t for i, t in together if i == index] for index in range(2)] == alone
 
 
 def test_a_seed_decides_what_is_sampled(f16: Path, opened: Any) -> None:
@@ -208,12 +212,12 @@ def test_a_quantized_cache_is_smaller(f16: Path, opened: Any) -> None:
 
 def test_environment_says_what_computed(q8: Path, opened: Any) -> None:
     with opened(q8, ubatch=64) as engine:
-        said = engine.environment()
-    assert said["threads"] == "1"
-    assert said["ubatch"] == "64"
-    assert said["flash_attention"] in {"on", "off"}
-    assert "8 bits" in said["kernels"]
-    assert "Q8_0" in said["model"]
+        environment = engine.environment()
+    assert environment["threads"] == "1"
+    assert environment["ubatch"] == "64"
+    assert environment["flash_attention"] in {"on", "off"}
+    assert "8 bits" in environment["kernels"]
+    assert "Q8_0" in environment["model"]
 
 
 def test_repeated_loads_give_their_memory_back(f16: Path, opened: Any) -> None:

@@ -41,7 +41,7 @@ def test_flash_attention_may_be_a_flag(node: Node) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "complaint"),
+    ("requested", "complaint"),
     [
         ({"thread": 2}, r"'thread' is unknown to llamacpp. Did you mean 'threads'\?"),
         ({"threads": "2"}, "threads = '2': write a whole number from 0 to"),
@@ -54,17 +54,19 @@ def test_flash_attention_may_be_a_flag(node: Node) -> None:
         ({"kv_type_v": "q8_0", "flash_attention": "off"}, "needs flash attention"),
     ],
 )
-def test_wrong_options_are_refused(node: Node, given: dict[str, Any], complaint: str) -> None:
+def test_wrong_options_are_refused(node: Node, requested: dict[str, Any], complaint: str) -> None:
     with pytest.raises(InputError, match=complaint) as caught:
-        backend.options(given, node)
+        backend.options(requested, node)
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("given", [{}, {"threads": 1, "ubatch": 1}, {"batch": 1, "ubatch": 1}])
-def test_noise_options_compute_the_same_in_other_pieces(node: Node, given: dict[str, Any]) -> None:
-    options = backend.options(given, node)
-    other = backend.noise_options(options)
-    changed = {name for name in options if options[name] != other[name]}
+@pytest.mark.parametrize("requested", [{}, {"threads": 1, "ubatch": 1}, {"batch": 1, "ubatch": 1}])
+def test_noise_options_compute_the_same_in_other_pieces(
+    node: Node, requested: dict[str, Any]
+) -> None:
+    options = backend.options(requested, node)
+    noise = backend.noise_options(options)
+    changed = {name for name in options if options[name] != noise[name]}
     assert "threads" in changed
     assert changed <= {"ubatch", "threads", "threads_batch"}
-    assert backend.options(other, node) == other
+    assert backend.options(noise, node) == noise

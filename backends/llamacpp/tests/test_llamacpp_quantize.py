@@ -23,7 +23,7 @@ DENSE = sorted(set(RECIPES) - {"MXFP4_MOE"})
 
 
 @pytest.fixture(scope="module")
-def made(f16: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def checkpoints(f16: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("made")
     for recipe in DENSE:
         backend.quantize(f16, recipe, folder / f"{recipe}.gguf", 1)
@@ -41,13 +41,13 @@ def native(source: Path, target: Path, number: int) -> int:
 
 
 @pytest.mark.parametrize("recipe", DENSE)
-def test_every_recipe_is_made_and_names_itself(made: dict[str, Path], recipe: str) -> None:
-    assert backend.inspect(made[recipe]).quant == recipe
+def test_every_recipe_is_made_and_names_itself(checkpoints: dict[str, Path], recipe: str) -> None:
+    assert backend.inspect(checkpoints[recipe]).quant == recipe
 
 
 @pytest.mark.parametrize("recipe", DENSE)
-def test_every_recipe_can_be_run(made: dict[str, Path], recipe: str, opened: Any) -> None:
-    with opened(made[recipe]) as engine:
+def test_every_recipe_can_be_run(checkpoints: dict[str, Path], recipe: str, opened: Any) -> None:
+    with opened(checkpoints[recipe]) as engine:
         assert np.isfinite(engine.logits([0, 5, 6])).all()
 
 
@@ -58,12 +58,14 @@ def test_every_other_preset_is_refused_by_llama_cpp(f16: Path, tmp_path: Path) -
     assert set(others) == NEEDS_MATRIX | {"NVFP4"}
 
 
-def test_fewer_bits_are_further_from_the_16_bit_model(made: dict[str, Path], opened: Any) -> None:
+def test_fewer_bits_are_further_from_the_16_bit_model(
+    checkpoints: dict[str, Path], opened: Any
+) -> None:
     ids = [0, 17, 258, 80, 3, 99, 200, 261]
     true = forward(CONFIG, weights(CONFIG), ids)
 
     def error(recipe: str) -> float:
-        with opened(made[recipe]) as engine:
+        with opened(checkpoints[recipe]) as engine:
             return float(np.sqrt(np.mean((engine.logits(ids) - true) ** 2)))
 
     errors = [error(recipe) for recipe in ("F16", "Q8_0", "Q5_K_M", "Q4_0", "Q2_K", "Q1_0")]
@@ -71,14 +73,16 @@ def test_fewer_bits_are_further_from_the_16_bit_model(made: dict[str, Path], ope
 
 
 @pytest.mark.parametrize("recipe", ["Q8_0", "Q4_0", "Q5_1", "TQ1_0", "Q1_0", "Q2_0"])
-def test_nominal_bits_are_those_of_the_block_type(made: dict[str, Path], recipe: str) -> None:
-    assert backend.inspect(made[recipe]).facts.bpw_layer == RECIPES[recipe].bits
+def test_nominal_bits_are_those_of_the_block_type(
+    checkpoints: dict[str, Path], recipe: str
+) -> None:
+    assert backend.inspect(checkpoints[recipe]).facts.bpw_layer == RECIPES[recipe].bits
 
 
-def test_nominal_bits_are_near_the_observed(made: dict[str, Path]) -> None:
+def test_nominal_bits_are_near_the_observed(checkpoints: dict[str, Path]) -> None:
     """Small embeddings weigh more here than in the 8B model the mixed figures are from."""
     for recipe in DENSE:
-        observed = backend.inspect(made[recipe]).facts.bpw_layer
+        observed = backend.inspect(checkpoints[recipe]).facts.bpw_layer
         assert observed == pytest.approx(RECIPES[recipe].bits, rel=0.08), recipe
 
 
@@ -126,9 +130,9 @@ def test_a_target_that_cannot_be_written_is_one_line(f16: Path, tmp_path: Path) 
 def test_a_mixture_of_experts_keeps_them_in_mxfp4(tmp_path: Path, opened: Any) -> None:
     source = _mixture(tmp_path / "moe.gguf")
     backend.quantize(source, "MXFP4_MOE", tmp_path / "q.gguf", 1)
-    found = backend.inspect(tmp_path / "q.gguf")
-    assert found.quant == "MXFP4_MOE"
-    assert 4.25 < found.facts.bpw_layer < 8.5
+    inspection = backend.inspect(tmp_path / "q.gguf")
+    assert inspection.quant == "MXFP4_MOE"
+    assert 4.25 < inspection.facts.bpw_layer < 8.5
     with opened(tmp_path / "q.gguf") as engine:
         assert np.isfinite(engine.logits([0, 5])).all()
 

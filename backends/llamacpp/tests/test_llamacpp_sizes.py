@@ -21,8 +21,8 @@ from llamacpp_synthetic import write_model
 from grid.errors import InputError
 from grid.models.bundled import size_dir
 from grid.models.gguf.families import FAMILIES
-from grid.models.gguf.ggml_types import llama_name
-from grid.models.gguf.inventory import Hyperparameters, Tensor, from_header
+from grid.models.gguf.ggml_types import llama_cpp_name
+from grid.models.gguf.inventory import Hyperparameters, UnquantizedTensor, from_headers
 from grid.models.gguf.inventory_config import from_config
 from grid.models.gguf.predict import (
     metadata_bytes_of,
@@ -59,7 +59,9 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Writer:
     return write
 
 
-def dry_run(source: Path, preset: str, matrix: tuple[Tensor, ...] = ()) -> dict[str, str]:
+def dry_run(
+    source: Path, preset: str, matrix: tuple[UnquantizedTensor, ...] = ()
+) -> dict[str, str]:
     """Types that llama.cpp announces, in its order; empty where it refuses.
 
     `matrix`: tensors to give an importance matrix for.
@@ -69,8 +71,8 @@ def dry_run(source: Path, preset: str, matrix: tuple[Tensor, ...] = ()) -> dict[
     parameters.ftype, parameters.nthread = FILE_TYPE_NUMBERS[preset], 1
     parameters.dry_run = True
     entries = (engine.api.llama_model_imatrix_data * (len(matrix) + 1))()
-    kept = [np.ones((t.shape or (0,))[0] or 0, np.float32) for t in matrix]
-    for entry, tensor, weights in zip(entries, matrix, kept, strict=False):
+    values = [np.ones((t.shape or (0,))[0] or 0, np.float32) for t in matrix]
+    for entry, tensor, weights in zip(entries, matrix, values, strict=False):
         entry.name, entry.size = tensor.name.encode(), weights.size
         entry.data = weights.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
     if matrix:
@@ -80,16 +82,16 @@ def dry_run(source: Path, preset: str, matrix: tuple[Tensor, ...] = ()) -> dict[
     code = engine.api.llama_model_quantize(
         str(source).encode(), str(target).encode(), ctypes.byref(parameters)
     )
-    found = _LINE.findall(" ".join(engine.log.since(mark)))
-    return {} if code else {name: new or old for name, old, new in found}
+    matches = _LINE.findall(" ".join(engine.log.since(mark)))
+    return {} if code else {name: new or old for name, old, new in matches}
 
 
 def predicted(
-    inventory: tuple[Tensor, ...], model: Hyperparameters, preset: str, **given: Any
+    inventory: tuple[UnquantizedTensor, ...], model: Hyperparameters, preset: str, **fields: Any
 ) -> dict[str, str]:
     """The same of the prediction."""
     try:
-        return tensor_types(inventory, model, preset, **given)
+        return tensor_types(inventory, model, preset, **fields)
     except InputError:
         return {}
 
@@ -123,7 +125,7 @@ def test_types_of_every_family_are_llama_cpps(name: str, written: Writer) -> Non
 def test_types_of_every_preset_are_llama_cpps(name: str, preset: str, written: Writer) -> None:
     source = written(name)
     theirs = dry_run(source, preset)
-    ours = predicted(*from_header(read_header(source)), preset)
+    ours = predicted(*from_headers([read_header(source)]), preset)
     assert list(ours.items()) == list(theirs.items())
 
 
@@ -155,14 +157,16 @@ def test_every_file_has_the_size_and_types_predicted(
 ) -> None:
     source = written(name, num_hidden_layers=2)
     header = read_header(source)
-    inventory, model = from_header(header)
+    inventory, model = from_headers([header])
     presets = sorted(RECIPES) if name == "mixtral" else sorted(set(RECIPES) - {"MXFP4_MOE"})
     for preset in presets:
         target = tmp_path / f"{preset}.gguf"
         backend.quantize(source, preset, target, 1)
         ours = predict(inventory, model, preset, metadata_bytes=metadata_bytes_of([header]))
         assert ours.file_bytes == target.stat().st_size, preset
-        assert ours.types == {t.name: llama_name(t.type) for t in read_header(target).tensors}
+        assert tensor_types(inventory, model, preset) == {
+            t.name: llama_cpp_name(t.type) for t in read_header(target).tensors
+        }
 
 
 @pytest.mark.parametrize("size", ["small", "large"])
@@ -182,11 +186,13 @@ def test_the_reference_familys_files_are_predicted_before_the_first_is_made(
         if preset != "F16":
             backend.quantize(f16, preset, target, 1)
         ours = predict(inventory, model, preset, metadata_bytes=metadata)
-        found = backend.inspect(target).facts
-        assert ours.types == {t.name: llama_name(t.type) for t in read_header(target).tensors}
-        assert ours.file_bytes == pytest.approx(found.bytes, rel=1e-3)
-        assert ours.bpw_file == pytest.approx(found.bpw_file, rel=1e-12)
-        assert ours.bpw_layer == pytest.approx(found.bpw_layer, rel=1e-12)
+        facts = backend.inspect(target).facts
+        assert tensor_types(inventory, model, preset) == {
+            t.name: llama_cpp_name(t.type) for t in read_header(target).tensors
+        }
+        assert ours.file_bytes == pytest.approx(facts.bytes, rel=1e-3)
+        assert ours.bpw_file == pytest.approx(facts.bpw_file, rel=1e-12)
+        assert ours.bpw_layer == pytest.approx(facts.bpw_layer, rel=1e-12)
 
 
 def test_needing_a_matrix_is_no_reason_to_have_no_size() -> None:
@@ -201,6 +207,6 @@ def test_the_plan_is_told_a_presets_size_from_a_folder_or_a_file(size: str, tmp_
     backend.quantize(size_dir(size), "F16", f16, 1)
     target = tmp_path / "q4.gguf"
     backend.quantize(f16, "Q4_K_M", target, 1)
-    made = target.stat().st_size
-    assert backend.predicted_bytes(f16, "Q4_K_M") == pytest.approx(made, abs=32)
-    assert backend.predicted_bytes(size_dir(size), "Q4_K_M") == pytest.approx(made, rel=1e-3)
+    q4_bytes = target.stat().st_size
+    assert backend.predicted_bytes(f16, "Q4_K_M") == pytest.approx(q4_bytes, abs=32)
+    assert backend.predicted_bytes(size_dir(size), "Q4_K_M") == pytest.approx(q4_bytes, rel=1e-3)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from grid.cells.cell import Options
-from grid.errors import Unsupported
+from grid.backend import Options, Unsupported
 from grid_mlx import library
 from grid_mlx.memory import KV_GROUP
 
@@ -24,16 +23,16 @@ class Forward:
 
     def cache(self) -> Cache:
         """An empty cache. Raises Unsupported where it cannot be quantized as asked."""
-        made: Cache = self._caches.make_prompt_cache(self._model)
+        layers: Cache = self._caches.make_prompt_cache(self._model)
         if not self._kv_bits:
-            return made
-        if not self.is_plain(made):
+            return layers
+        if not self.is_plain(layers):
             raise Unsupported(
                 f"kv_bits = {self._kv_bits}: MLX quantizes the cache of full attention only, this "
                 "model has other layers; set kv_bits = 0"
             )
         quantized = self._caches.QuantizedKVCache
-        return [quantized(group_size=KV_GROUP, bits=self._kv_bits) for _ in made]
+        return [quantized(group_size=KV_GROUP, bits=self._kv_bits) for _ in layers]
 
     def is_plain(self, cache: Cache) -> bool:
         """Whether every layer keeps all keys and values, unquantized."""
@@ -71,14 +70,14 @@ class Forward:
 
     def branches(self, cache: Cache, count: int) -> Cache:
         """A plain cache's content in `count` rows, each to be continued on its own."""
-        made = [type(layer)() for layer in cache]
-        for layer, source in zip(made, cache, strict=True):
+        layers = [type(layer)() for layer in cache]
+        for layer, source in zip(layers, cache, strict=True):
             if not source.empty():
                 keys, values = source.keys_and_values()
                 layer.keys = self.mx.repeat(keys, count, axis=0)
                 layer.values = self.mx.repeat(values, count, axis=0)
                 layer.offset = source.offset
-        return made
+        return layers
 
 
 def cache_bytes(cache: Cache) -> int:

@@ -11,15 +11,15 @@ import numpy as np
 import numpy.typing as npt
 from grid_transformers.tokenizer import FolderTokenizer
 
-from grid.backend import TokenScores
-from grid.cells.cell import Options
-from grid.errors import EngineError, Unsupported
+from grid.backend import EngineError, Options, TokenScores, Unsupported
+from grid.backend.scoring import Request
 from grid_mlx import library
 from grid_mlx.context import Cache, Forward, cache_bytes
+from grid_mlx.failures import evaluating
 from grid_mlx.generation import generate
 from grid_mlx.loading import Loaded, read
 from grid_mlx.memory import padded, reserve
-from grid_mlx.scoring import Request, score, to_host
+from grid_mlx.scoring import score, to_host
 
 _DEFAULT_CONTEXT = 256
 
@@ -53,7 +53,7 @@ class MlxEngine:
         self._tokenizer = FolderTokenizer(path)
         self.bos = self._tokenizer.bos
         self.version = library.versions()
-        with library.errors(f"{path.name} does not load"):
+        with evaluating(f"{path.name} does not load"):
             self._mx = library.core()
             self._mx.reset_peak_memory()
             self._loaded: Loaded | None = read(path, str(options["dtype"]))
@@ -89,7 +89,7 @@ class MlxEngine:
     def resize(self, context: int) -> None:
         """Make room for `context` tokens at once. Raises OutOfMemory where there is none."""
         self._tokens = max(context, 1)
-        with library.errors(f"no context of {context} tokens"):
+        with evaluating(f"no context of {context} tokens"):
             self.reset()
             reserve(self._cache_size(padded(self._tokens)), f"no context of {context} tokens")
 
@@ -121,7 +121,9 @@ class MlxEngine:
         return np.concatenate(rows)
 
     def score(self, requests: Sequence[Request]) -> Iterator[TokenScores]:
-        self._check_room(max((len(c) + len(rest) - 1 for c, rest in requests), default=0))
+        self._check_room(
+            max((len(c) + len(continuation) - 1 for c, continuation in requests), default=0)
+        )
         with self._evaluating():
             yield from score(self._model, requests)
 
@@ -133,12 +135,12 @@ class MlxEngine:
         dropped = len(self._ids) - tokens
         if dropped <= 0:
             return
-        kept = self._ids[:tokens]
+        remaining = self._ids[:tokens]
         if not self._model.cut(self._cache, dropped):
             self.reset()
             with self._evaluating():
-                self._model.fill(kept, self._cache)
-        self._ids = kept
+                self._model.fill(remaining, self._cache)
+        self._ids = remaining
 
     def prefill(self, ids: Sequence[int]) -> None:
         """As mlx-lm takes a prompt, in one evaluation more than the contract names: all but its
@@ -191,12 +193,12 @@ class MlxEngine:
 
     @contextmanager
     def _evaluating(self) -> Iterator[None]:
-        with library.errors("evaluation failed"):
+        with evaluating("evaluation failed"):
             yield
 
     def _wire(self) -> int | None:
         """Let the GPU keep the weights resident, as mlx-lm does; the limit that was set before."""
         if self._device != "metal":
             return None
-        found: int | None = library.language_models().maybe_set_recommended_wired_limit()
-        return found
+        previous: int | None = library.language_models().maybe_set_recommended_wired_limit()
+        return previous

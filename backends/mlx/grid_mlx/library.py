@@ -1,63 +1,50 @@
-"""The installed MLX: found, imported once it is needed, its errors as lines."""
+"""The installed MLX: found, imported once it is needed, put on one device."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from grid.errors import EngineError, GridError, OutOfMemory, Unsupported
+from grid.backend import EngineError, Unsupported, package_version
+from grid_mlx.failures import one_line
 
 PACKAGES = ("mlx", "mlx-lm")
 _MODULES = ("mlx", "mlx_lm")
-_LONGEST = 300
-_MEMORY_WORDS = ("unable to allocate", "insufficient memory", "out of memory", "maximum allowed")
-_UNSUPPORTED_WORDS = ("not supported", "unsupported", "nyi", "custom module")
+_RUNTIME = Path(__file__).with_name("runtime.txt")
 
 
 def missing() -> list[str]:
     """Distributions that are not installed here; imports nothing."""
-    found = zip(PACKAGES, _MODULES, strict=True)
-    return [package for package, module in found if importlib.util.find_spec(module) is None]
+    pairs = zip(PACKAGES, _MODULES, strict=True)
+    return [package for package, module in pairs if importlib.util.find_spec(module) is None]
 
 
 def versions() -> str:
     """`mlx 0.32.4, mlx-lm 0.32.2`: as installed, else as pinned in runtime.txt."""
-    return ", ".join(f"{package} {_version(package)}" for package in PACKAGES)
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        lines = Path(__file__).with_name("runtime.txt").read_text().splitlines()
-        pin = next(line for line in lines if line.startswith(f"{package}=="))
-        return pin.partition("==")[2].split()[0]
+    return ", ".join(f"{package} {package_version(package, _RUNTIME)}" for package in PACKAGES)
 
 
 def core() -> Any:
     """`mlx.core`. Raises EngineError where it is missing or does not load."""
-    return _imported("mlx.core")
+    return _import("mlx.core")
 
 
 def language_models() -> Any:
     """`mlx_lm.utils`, which loads and quantizes checkpoints. Raises EngineError likewise."""
-    return _imported("mlx_lm.utils")
+    return _import("mlx_lm.utils")
 
 
 def caches() -> Any:
     """`mlx_lm.models.cache`. Raises EngineError likewise."""
-    return _imported("mlx_lm.models.cache")
+    return _import("mlx_lm.models.cache")
 
 
 def array_bytes(model: Any) -> dict[str, tuple[str, int]]:
     """Name -> (type, bytes) of every array of a model; nothing is computed for it."""
-    flat = _imported("mlx.utils").tree_flatten(model.parameters())
+    flat = _import("mlx.utils").tree_flatten(model.parameters())
     return {name: (type_name(array), int(array.nbytes)) for name, array in flat}
 
 
@@ -66,7 +53,7 @@ def type_name(array: Any) -> str:
     return str(array.dtype).rpartition(".")[2]
 
 
-def _imported(module: str) -> Any:
+def _import(module: str) -> Any:
     absent = missing()
     if absent:
         raise EngineError(f"{' and '.join(absent)} not installed in this environment")
@@ -104,36 +91,3 @@ def kernels(device: str) -> str:
         "CPU kernels of the Linux wheel with a portable BLAS on one thread: far slower than the "
         "chip, and quantized weights slowest in 16 bits; activations keep their type"
     )
-
-
-@contextmanager
-def errors(what: str) -> Iterator[None]:
-    """What MLX and its model classes raise, as the errors of the contract; one line each."""
-    try:
-        yield
-    except GridError:
-        raise
-    except MemoryError as error:
-        raise OutOfMemory(f"{what}: {one_line(error)}") from error
-    except (
-        RuntimeError, ValueError, TypeError, KeyError, AttributeError, IndexError, AssertionError,
-        OSError, ImportError, NotImplementedError,
-    ) as error:  # fmt: skip
-        raise _kind(error)(f"{what}: {one_line(error)}") from error
-
-
-def _kind(error: Exception) -> type[EngineError]:
-    text = str(error).lower()
-    if any(word in text for word in _MEMORY_WORDS):
-        return OutOfMemory
-    if isinstance(error, NotImplementedError) or any(word in text for word in _UNSUPPORTED_WORDS):
-        return Unsupported
-    return EngineError
-
-
-def one_line(error: BaseException) -> str:
-    """An exception's text without breaks, at most 300 characters; its type where that says more."""
-    text = " ".join(str(error).split())[:_LONGEST]
-    if isinstance(error, KeyError):
-        return f"{text} is missing"
-    return text or type(error).__name__

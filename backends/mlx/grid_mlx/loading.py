@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from grid.errors import EngineError, Unsupported
+from grid.backend import EngineError, Unsupported
 from grid_mlx import library
 from grid_mlx.memory import reserve
 
@@ -22,7 +22,7 @@ class Loaded(NamedTuple):
 
 def read(folder: Path, dtype: str) -> Loaded:
     """Load and evaluate every weight; `dtype` other than `checkpoint` converts all that is not
-    packed. What mlx-lm raises goes through; see `library.errors`."""
+    packed. What mlx-lm raises goes through; see `failures.evaluating`."""
     stored = _stored_bytes(folder)
     reserve(stored, f"{folder.name} does not load")
     model, config = lazily(folder)
@@ -61,14 +61,14 @@ def _stored_bytes(folder: Path) -> int:
 
 def _weights(config: dict[str, Any], model: Any) -> str:
     """`4 bits in groups of 64 (affine)`, or the types of unquantized ones, as stored."""
-    said = config.get("quantization")
-    if said:
-        mode = said.get("mode", "affine")
-        return f"{said['bits']} bits in groups of {said['group_size']} ({mode})"
+    quantization = config.get("quantization")
+    if quantization:
+        mode = quantization.get("mode", "affine")
+        return f"{quantization['bits']} bits in groups of {quantization['group_size']} ({mode})"
     return ", ".join(sorted({kind for kind, _ in library.array_bytes(model).values()}))
 
 
 def _ends(config: dict[str, Any]) -> frozenset[int]:
-    said = config.get("eos_token_id", (config.get("text_config") or {}).get("eos_token_id"))
-    found = said if isinstance(said, list) else [said]
-    return frozenset(token for token in found if type(token) is int)
+    declared = config.get("eos_token_id", (config.get("text_config") or {}).get("eos_token_id"))
+    tokens = declared if isinstance(declared, list) else [declared]
+    return frozenset(token for token in tokens if type(token) is int)

@@ -11,12 +11,17 @@ import re
 
 import numpy as np
 
-from grid.backend import Needs
-from grid.cells.cell import Options
-from grid.cells.workload import Quality, Tasks, Workload
-from grid.errors import OutOfMemory
-from grid.models.artifact import Artifact
-from grid.models.model import Model
+from grid.backend import (
+    Artifact,
+    Model,
+    Needs,
+    Options,
+    OutOfMemory,
+    Workload,
+    embedding_width,
+    logits_bytes,
+)
+from grid.cells.workload import Tasks
 from grid.units import MIB, format_bytes
 from grid_mlx.recipes import FORMAT, GROUPS
 
@@ -48,7 +53,7 @@ def needs(artifact: Artifact, weight_bytes: int, options: Options, workload: Wor
         + (_in_32_bits(artifact, weight_bytes) if wide else weight_bytes)
         + cache
         + _compute_bytes(artifact.model, cells, options)
-        + _logits_bytes(artifact.model, workload, options)
+        + logits_bytes(artifact.model, workload, int(options["batch"]))
     )
     accelerator = None if options["device"] == "cpu" else "metal"
     return Needs(host_bytes=math.ceil(total), kv_bytes=cache, accelerator=accelerator)
@@ -71,32 +76,15 @@ def _in_32_bits(artifact: Artifact, weight_bytes: int) -> float:
     return weight_bytes + 4.0 * artifact.model.parameters / group
 
 
-def _width(model: Model) -> float:
-    """Embedding width guessed from the parameters: 12 w^2 a layer, 2 w a vocabulary entry."""
-    layers, vocabulary = max(len(model.layers), 1), model.vocabulary
-    root = math.sqrt(4 * vocabulary**2 + 48 * layers * model.parameters)
-    return (root - 2 * vocabulary) / (24 * layers)
-
-
 def _compute_bytes(model: Model, cells: int, options: Options) -> float:
     """Activations of one batch: some rows of the feed-forward width, the mask, and the attention
     scores before and after the softmax where no fused kernel keeps them out of memory (32 bits on
     a CPU, quantized caches)."""
-    batch, width = min(int(options["batch"]), cells), _width(model)
+    batch, width = min(int(options["batch"]), cells), embedding_width(model)
     per_token = 24 * width + cells
     if options["dtype"] == "float32" or options["kv_bits"]:
         per_token += 2 * cells * max(width / _HEAD, 1)
     return 4.0 * batch * per_token
-
-
-def _logits_bytes(model: Model, workload: Workload, options: Options) -> float:
-    """Logits kept: the engine's, the copy handed out, and 64-bit work on part of it."""
-    rows = 1
-    if isinstance(workload, Quality):
-        rows = workload.context
-    elif isinstance(workload, Tasks):
-        rows = int(options["batch"])
-    return 16.0 * rows * model.vocabulary
 
 
 def reserve(size: float, what: str) -> None:

@@ -5,21 +5,37 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from grid.cells.cell import Options
-from grid.errors import InputError, did_you_mean
-from grid.hardware.node import Node
+from grid.backend import (
+    Check,
+    InputError,
+    Node,
+    Options,
+    complete_options,
+    noise_batch,
+    one_of,
+    whole_number,
+)
 
-NAMES = ("device", "dtype", "batch", "kv_bits")
-DEVICES = ("cpu", "accelerator")
-DTYPES = ("checkpoint", "float32")
-KV_BITS = (0, 4, 8)
 _AUTO = "auto"
 _MAX_BATCH = 65_536
-_NOISE_BATCHES = (48, 40)
-"""Shorter than any context that is measured, so that each is cut in other places."""
+_KV_BITS = (0, 4, 8)
 
 
-def complete(given: Mapping[str, Any], node: Node) -> Options:
+def _kv_bits(name: str, value: Any) -> int:
+    if type(value) is not int or value not in _KV_BITS:
+        raise InputError(f"option {name} = {value!r}: write 0 (not quantized), 4 or 8")
+    return value
+
+
+CHECKS: Mapping[str, Check] = {
+    "device": one_of("cpu", "accelerator"),
+    "dtype": one_of("checkpoint", "float32", _AUTO),
+    "batch": whole_number(1, _MAX_BATCH),
+    "kv_bits": _kv_bits,
+}
+
+
+def complete(requested: Mapping[str, Any], node: Node) -> Options:
     """Options with every default filled in for the node. Raises InputError, one line.
 
     `device` is where it is meant to compute: Apple's GPU where the node has one.
@@ -31,52 +47,23 @@ def complete(given: Mapping[str, Any], node: Node) -> Options:
     `batch` is the tokens of a prompt evaluated at once; `kv_bits` 0 keeps keys and values as they
     are computed, 4 or 8 quantizes them in groups of 64.
     """
-    for name in given:
-        if name not in NAMES:
-            raise InputError(f"option {name!r} is unknown to mlx. {did_you_mean(name, NAMES)}")
-    device = _device(given.get("device", DEVICES[on_metal(node)]))
-    return {
-        "device": device,
-        "dtype": _dtype(given.get("dtype", _AUTO), device),
-        "batch": _batch(given.get("batch", 512)),
-        "kv_bits": _kv_bits(given.get("kv_bits", 0)),
+    defaults: Options = {
+        "device": "accelerator" if on_metal(node) else "cpu",
+        "dtype": _AUTO,
+        "batch": 512,
+        "kv_bits": 0,
     }
-
-
-def _device(value: Any) -> str:
-    if not isinstance(value, str) or value not in DEVICES:
-        hint = did_you_mean(str(value), DEVICES)
-        raise InputError(f"option device = {value!r} is unknown. {hint}")
-    return value
-
-
-def _dtype(value: Any, device: str) -> str:
-    if value == _AUTO:
-        return "float32" if device == "cpu" else "checkpoint"
-    if not isinstance(value, str) or value not in DTYPES:
-        hint = did_you_mean(str(value), (*DTYPES, _AUTO))
-        raise InputError(f"option dtype = {value!r} is unknown. {hint}")
-    return value
-
-
-def _batch(value: Any) -> int:
-    if type(value) is not int or not 1 <= value <= _MAX_BATCH:
-        raise InputError(f"option batch = {value!r}: write a whole number from 1 to {_MAX_BATCH}")
-    return value
-
-
-def _kv_bits(value: Any) -> int:
-    if type(value) is not int or value not in KV_BITS:
-        raise InputError(f"option kv_bits = {value!r}: write 0 (not quantized), 4 or 8")
-    return value
+    options = complete_options("mlx", requested, CHECKS, defaults)
+    if options["dtype"] == _AUTO:
+        options["dtype"] = "float32" if options["device"] == "cpu" else "checkpoint"
+    return options
 
 
 def on_metal(node: Node) -> bool:
     """Whether the node has Apple's GPU."""
-    return any(one.kind.startswith("metal") for one in node.accelerators)
+    return any(accelerator.kind.startswith("metal") for accelerator in node.accelerators)
 
 
-def other_way(options: Options) -> Options:
+def noise_options(options: Options) -> Options:
     """The same computation in other pieces."""
-    usual, other = _NOISE_BATCHES
-    return {**options, "batch": other if options["batch"] == usual else usual}
+    return {**options, "batch": noise_batch(int(options["batch"]))}

@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import copy
 import io
-import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from grid.errors import EngineError, Unsupported, did_you_mean
+from grid.backend import Calibration, EngineError, Unsupported, did_you_mean, write_whole
 from grid_mlx import library
+from grid_mlx.failures import evaluating
 from grid_mlx.loading import lazily
 from grid_mlx.recipes import SCHEMES, Scheme
 
@@ -29,9 +28,16 @@ def identity() -> str:
     return f"{library.versions()}, writer {WRITER_VERSION}"
 
 
-def quantize(source: Path, recipe: str, target: Path, device: str = "cpu") -> None:
+def quantize(
+    source: Path,
+    recipe: str,
+    target: Path,
+    threads: int,
+    calibration: Calibration | None = None,
+    device: str = "cpu",
+) -> None:
     """Write the 16-bit checkpoint folder `source` at `recipe` to the folder `target`, which appears
-    whole or not at all.
+    whole or not at all. No calibration is used; MLX takes no number of threads.
 
     Raises Unsupported for what cannot be made of it, EngineError where MLX or the disk fails.
     """
@@ -41,7 +47,10 @@ def quantize(source: Path, recipe: str, target: Path, device: str = "cpu") -> No
     if not source.is_dir():
         raise Unsupported(f"{recipe} is made of a checkpoint folder; {source.name} is none")
     library.use(device)
-    with _whole(target) as folder, library.errors(f"{recipe} of {source.name} cannot be made"):
+    if target.exists():
+        raise EngineError(f"{target.name} is there already; remove it to make it again")
+    with write_whole(target) as folder, evaluating(f"{recipe} of {source.name} cannot be made"):
+        folder.mkdir()
         _write(source, scheme, recipe, folder)
     library.core().clear_cache()
 
@@ -95,19 +104,3 @@ def _copy_tokenizer(source: Path, folder: Path) -> None:
         for path in sorted(source.glob(pattern)):
             if path.is_file():
                 shutil.copyfile(path, folder / path.name)
-
-
-@contextlib.contextmanager
-def _whole(target: Path) -> Iterator[Path]:
-    """A folder to write into that becomes `target` at the end, or vanishes."""
-    if target.exists():
-        raise EngineError(f"{target.name} is there already; remove it to make it again")
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        temporary.mkdir(parents=True)
-        yield temporary
-        temporary.replace(target)
-    except OSError as error:
-        raise EngineError(f"{target.name} cannot be written: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)

@@ -13,58 +13,45 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from grid.backend import TokenScores
+from grid.backend import TokenScores, token_scores
+from grid.backend.scoring import Request
 from grid_mlx.context import Cache, Forward
-
-Request = tuple[Sequence[int], Sequence[int]]
-_ROWS_AT_ONCE = 64
-
-
-def token_scores(logits: npt.NDArray[np.float32], targets: Sequence[int]) -> TokenScores:
-    """Scores of `targets` [n] under logits [n, vocabulary]; the softmax is summed in 64 bits."""
-    log_probs = np.empty(len(targets))
-    for start in range(0, len(targets), _ROWS_AT_ONCE):
-        rows = logits[start : start + _ROWS_AT_ONCE].astype(np.float64)
-        rows -= rows.max(axis=1, keepdims=True)
-        picked = rows[np.arange(len(rows)), list(targets[start : start + _ROWS_AT_ONCE])]
-        log_probs[start : start + len(rows)] = picked - np.log(np.exp(rows).sum(axis=1))
-    return TokenScores(log_probs, logits.argmax(axis=1).astype(np.int64))
 
 
 def score(forward: Forward, requests: Sequence[Request]) -> Iterator[TokenScores]:
     """Scores in the order of the requests."""
     shares = forward.is_plain(forward.cache())
     for context, members in groupby(requests, key=lambda request: tuple(request[0])):
-        rests = [tuple(rest) for _, rest in members]
+        continuations = [tuple(continuation) for _, continuation in members]
         if shares:
-            yield from _together(forward, context, rests)
+            yield from _together(forward, context, continuations)
         else:
-            for rest in rests:
-                yield token_scores(_alone(forward, context, rest), rest)
+            for continuation in continuations:
+                yield token_scores(_alone(forward, context, continuation), continuation)
 
 
 def _together(
-    forward: Forward, context: Sequence[int], rests: Sequence[Sequence[int]]
+    forward: Forward, context: Sequence[int], continuations: Sequence[Sequence[int]]
 ) -> Iterator[TokenScores]:
     """Each row begins with the context's last token, whose logits score the first of `rest`."""
     cache = forward.cache()
     forward.fill(context[:-1], cache)
-    longest = max(len(rest) for rest in rests)
+    longest = max(len(continuation) for continuation in continuations)
     count = max(1, forward.batch // longest)
-    for start in range(0, len(rests), count):
-        part = rests[start : start + count]
-        rows = [(context[-1], *rest[:-1]) for rest in part]
+    for start in range(0, len(continuations), count):
+        part = continuations[start : start + count]
+        rows = [(context[-1], *continuation[:-1]) for continuation in part]
         logits = _logits(forward, rows, forward.branches(cache, len(part)))
-        for row, rest in zip(logits, part, strict=True):
-            yield token_scores(row[: len(rest)], rest)
+        for row, continuation in zip(logits, part, strict=True):
+            yield token_scores(row[: len(continuation)], continuation)
 
 
 def _alone(
-    forward: Forward, context: Sequence[int], rest: Sequence[int]
+    forward: Forward, context: Sequence[int], continuation: Sequence[int]
 ) -> npt.NDArray[np.float32]:
     cache = forward.cache()
     forward.fill(context[:-1], cache)
-    rows: npt.NDArray[np.float32] = _logits(forward, [(context[-1], *rest[:-1])], cache)[0]
+    rows: npt.NDArray[np.float32] = _logits(forward, [(context[-1], *continuation[:-1])], cache)[0]
     return rows
 
 
@@ -85,5 +72,5 @@ def to_host(forward: Forward, logits: Any, cache: Cache) -> npt.NDArray[np.float
     """Evaluated, in 32 bits, as numpy's."""
     wide = logits.astype(forward.mx.float32)
     forward.evaluate(cache, wide)
-    found: npt.NDArray[np.float32] = np.array(wide, np.float32)
-    return found
+    copy: npt.NDArray[np.float32] = np.array(wide, np.float32)
+    return copy

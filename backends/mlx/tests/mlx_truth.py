@@ -36,15 +36,17 @@ def _weights(path: Path) -> dict[str, Array]:
     start = 8 + int.from_bytes(raw[:8], "little")
     entries = json.loads(raw[8:start])
     entries.pop("__metadata__", None)
-    found = {}
+    tensors = {}
     for name, entry in entries.items():
         low, high = entry["data_offsets"]
         kind = {"F16": np.float16, "U32": np.uint32}[entry["dtype"]]
         values = np.frombuffer(raw[start + low : start + high], kind).reshape(entry["shape"])
-        found[name] = values if kind is np.uint32 else values.astype(np.float64)
+        tensors[name] = values if kind is np.uint32 else values.astype(np.float64)
     return {
-        name: _unpacked(found, name.removesuffix(".weight")) if array.dtype == np.uint32 else array
-        for name, array in found.items()
+        name: _unpacked(tensors, name.removesuffix(".weight"))
+        if array.dtype == np.uint32
+        else array
+        for name, array in tensors.items()
         if name.endswith(".weight")
     }
 

@@ -47,11 +47,11 @@ def test_where_it_is_missing_probe_says_how_to_mend_it(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(library, "missing", lambda: ["mlx", "mlx-lm"])
-    found = backend.probe(node)
-    assert not found.ready
-    assert found.reason == "not installed: mlx, mlx-lm"
-    assert found.mend.startswith("uv pip install -r ")
-    assert Path(found.mend.split()[-1]).is_file()
+    availability = backend.probe(node)
+    assert not availability.ready
+    assert availability.reason == "not installed: mlx, mlx-lm"
+    assert availability.mend.startswith("uv pip install -r ")
+    assert Path(availability.mend.split()[-1]).is_file()
 
 
 def test_runtime_pins_every_requirement_exactly_and_in_order() -> None:
@@ -110,11 +110,11 @@ def test_the_size_of_an_unknown_recipe_is_not_predicted(folder: Path) -> None:
 
 
 def test_four_bits_of_the_smallest_are_predicted_before_they_are_made(folder: Path) -> None:
-    found, sixteen = (
+    four, sixteen = (
         backend.predicted_bytes(folder, "mlx-4bit-g64"),
         (folder / "model.safetensors").stat().st_size,
     )
-    assert found == pytest.approx(sixteen * 4.5 / 16, rel=0.01)
+    assert four == pytest.approx(sixteen * 4.5 / 16, rel=0.01)
 
 
 def test_a_cpu_computes_in_32_bits_and_apples_gpu_as_the_checkpoint_says(
@@ -123,12 +123,12 @@ def test_a_cpu_computes_in_32_bits_and_apples_gpu_as_the_checkpoint_says(
     plain = {"device": "cpu", "dtype": "float32", "batch": 512, "kv_bits": 0}
     assert backend.options({}, node) == plain
     assert backend.options({"device": "cpu"}, apple) == plain
-    there = backend.options({"dtype": "auto"}, apple)
-    assert (there["device"], there["dtype"]) == ("accelerator", "checkpoint")
+    on_apple = backend.options({"dtype": "auto"}, apple)
+    assert (on_apple["device"], on_apple["dtype"]) == ("accelerator", "checkpoint")
 
 
 @pytest.mark.parametrize(
-    ("given_", "line"),
+    ("requested", "line"),
     [
         ({"dtyp": "float32"}, r"option 'dtyp' is unknown to mlx. Did you mean 'dtype'\?"),
         ({"dtype": "float23"}, r"option dtype = 'float23' is unknown. Did you mean 'float32'\?"),
@@ -139,19 +139,19 @@ def test_a_cpu_computes_in_32_bits_and_apples_gpu_as_the_checkpoint_says(
         ({"kv_bits": 5}, r"option kv_bits = 5: write 0 \(not quantized\), 4 or 8"),
     ],
 )
-def test_a_wrong_option_is_one_line(node: Node, given_: dict[str, object], line: str) -> None:
+def test_a_wrong_option_is_one_line(node: Node, requested: dict[str, object], line: str) -> None:
     with pytest.raises(InputError, match=line):
-        backend.options(given_, node)
+        backend.options(requested, node)
 
 
 @given(batch=st.integers(1, 65_536))
 def test_the_other_way_is_another_batch_that_is_allowed(batch: int) -> None:
     node = Node(name="n", system="s", chip="c", cores=1, memory_bytes=1, bandwidth_bytes_s=1)
     options = backend.options({"batch": batch}, node)
-    other = backend.noise_options(options)
-    assert other["batch"] != batch
-    assert int(other["batch"]) <= 48
-    assert backend.options(other, node) == other
+    noise = backend.noise_options(options)
+    assert noise["batch"] != batch
+    assert int(noise["batch"]) <= 48
+    assert backend.options(noise, node) == noise
 
 
 def test_a_quantization_of_others_is_refused(folder: Path, tmp_path: Path) -> None:
@@ -168,9 +168,9 @@ def test_a_quantization_of_others_is_refused(folder: Path, tmp_path: Path) -> No
 
 
 def test_the_reference_family_is_read(folder: Path) -> None:
-    found = backend.inspect(folder)
-    assert found.model.vocabulary == 1024
-    assert found.facts.bytes == (folder / "model.safetensors").stat().st_size
+    inspection = backend.inspect(folder)
+    assert inspection.model.vocabulary == 1024
+    assert inspection.facts.bytes == (folder / "model.safetensors").stat().st_size
 
 
 def test_needs_of_an_8b_model_are_weights_cache_and_about_a_gib(apple: Node) -> None:
@@ -211,8 +211,8 @@ def test_of_quantized_weights_only_scales_and_biases_grow(node: Node) -> None:
 
 def test_a_checkpoint_of_32_bits_keeps_its_cache_in_them(apple: Node) -> None:
     options, weights = backend.options({}, apple), 4 * MODEL.parameters
-    found = backend.needs(SIXTEEN, weights, options, Memory(8192))
-    assert found.kv_bytes == MODEL.kv_bytes(8192, 4, 4)
+    needs = backend.needs(SIXTEEN, weights, options, Memory(8192))
+    assert needs.kv_bytes == MODEL.kv_bytes(8192, 4, 4)
 
 
 def test_a_quantized_cache_counts_its_scales(apple: Node) -> None:
@@ -228,8 +228,8 @@ def test_quality_and_tasks_count_their_logits(apple: Node) -> None:
     tasks = Tasks(task_class="c", source="s", items_sha256="h", limit=1)
     plain = backend.needs(FOUR_BITS, 0, options, Memory(512)).host_bytes
     for workload in (quality, tasks):
-        found = backend.needs(FOUR_BITS, 0, options, workload).host_bytes
-        assert found > plain + 4 * 512 * MODEL.vocabulary
+        host_bytes = backend.needs(FOUR_BITS, 0, options, workload).host_bytes
+        assert host_bytes > plain + 4 * 512 * MODEL.vocabulary
 
 
 def test_recurrent_state_does_not_grow(apple: Node) -> None:

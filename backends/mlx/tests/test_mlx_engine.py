@@ -33,8 +33,8 @@ NEAR = 1e-3
 
 @pytest.fixture(scope="module")
 def engine(folder: Path, opened: Any) -> Iterator[Any]:
-    with opened(folder) as found:
-        yield found
+    with opened(folder) as loaded:
+        yield loaded
 
 
 def expected(path: Path) -> Expected:
@@ -69,10 +69,10 @@ def test_four_bits_conform(name: str, four_bits: Path, folder: Path, node: Node)
 
 
 def test_probe_names_version_and_devices(node: Node) -> None:
-    found = backend.probe(node)
-    assert found.ready
-    assert found.version == "mlx 0.32.4, mlx-lm 0.32.2"
-    assert found.devices[-1] == "cpu"
+    availability = backend.probe(node)
+    assert availability.ready
+    assert availability.version == "mlx 0.32.4, mlx-lm 0.32.2"
+    assert availability.devices[-1] == "cpu"
 
 
 @pytest.mark.parametrize("kind", [Tokenizes, Scores, Logits, Steps, Generates])
@@ -95,8 +95,8 @@ def test_quantized_logits_are_those_of_the_unpacked_weights(
 
 def test_sixteen_bit_arithmetic_comes_near_the_truth(folder: Path, opened: Any) -> None:
     with opened(folder, dtype="checkpoint") as engine:
-        said = engine.environment()
-        assert (said["activations"], said["weights"]) == ("float16", "float16")
+        environment = engine.environment()
+        assert (environment["activations"], environment["weights"]) == ("float16", "float16")
         assert np.abs(engine.logits(IDS) - mlx_truth.forward(folder, IDS)).max() < 0.1
 
 
@@ -136,16 +136,22 @@ REQUEST = st.tuples(
 def test_scores_of_choices_together_are_those_of_each_alone(
     folder: Path, opened: Any, items: list[tuple[list[int], list[list[int]]]]
 ) -> None:
-    requests = [(context, rest) for context, rests in items for rest in rests]
+    requests = [
+        (context, continuation)
+        for context, continuations in items
+        for continuation in continuations
+    ]
     with opened(folder, batch=16) as engine:
-        for (context, rest), found in zip(requests, engine.score(requests), strict=True):
-            logits = engine.logits([*context, *rest[:-1]], len(context) - 1)
-            assert np.abs(found.log_probs - token_scores(logits, rest).log_probs).max() < NEAR
+        for (context, continuation), answer in zip(requests, engine.score(requests), strict=True):
+            logits = engine.logits([*context, *continuation[:-1]], len(context) - 1)
+            assert (
+                np.abs(answer.log_probs - token_scores(logits, continuation).log_probs).max() < NEAR
+            )
 
 
 def test_probabilities_of_every_next_token_sum_to_one(engine: Any) -> None:
     scores = engine.score([(IDS[:4], [token]) for token in range(1024)])
-    assert sum(np.exp(found.log_probs[0]) for found in scores) == pytest.approx(1.0, abs=1e-6)
+    assert sum(np.exp(answer.log_probs[0]) for answer in scores) == pytest.approx(1.0, abs=1e-6)
 
 
 def test_steps_continue_a_prefill(engine: Any) -> None:
@@ -189,11 +195,13 @@ def test_choices_are_scored_one_by_one_where_layers_have_windows(
     windowed: Path, opened: Any
 ) -> None:
     with opened(windowed) as engine:
-        for rest, found in zip(
+        for continuation, answer in zip(
             ([5, 6], [7]), engine.score([(IDS, [5, 6]), (IDS, [7])]), strict=True
         ):
-            expected = token_scores(engine.logits([*IDS, *rest[:-1]], len(IDS) - 1), rest)
-            assert np.abs(found.log_probs - expected.log_probs).max() < NEAR
+            expected = token_scores(
+                engine.logits([*IDS, *continuation[:-1]], len(IDS) - 1), continuation
+            )
+            assert np.abs(answer.log_probs - expected.log_probs).max() < NEAR
 
 
 def test_windows_have_no_quantized_cache(windowed: Path, opened: Any) -> None:
@@ -218,9 +226,9 @@ def test_greedy_generation_takes_the_most_likely_token(engine: Any) -> None:
 
 
 def test_several_prompts_are_generated_as_alone(engine: Any) -> None:
-    both = list(engine.generate([IDS, IDS[:5]], 4, True, 0))
+    together = list(engine.generate([IDS, IDS[:5]], 4, True, 0))
     alone = [[t for _, t in engine.generate([p], 4, True, 0)] for p in (IDS, IDS[:5])]
-    assert [[t for i, t in both if i == index] for index in range(2)] == alone
+    assert [[t for i, t in together if i == index] for index in range(2)] == alone
 
 
 def test_a_seed_decides_what_is_sampled(engine: Any) -> None:
@@ -247,7 +255,11 @@ def test_the_cache_is_as_large_as_predicted(engine: Any, folder: Path) -> None:
 
 def test_environment_says_what_computed(four_bits: Path, opened: Any) -> None:
     with opened(four_bits, batch=64) as engine:
-        said = engine.environment()
-    assert said["weights"] == "4 bits in groups of 64 (affine)"
-    assert said["activations"] == "float32"
-    assert (said["device"], said["batch"], said["model"]) == ("cpu", "64", "llama")
+        environment = engine.environment()
+    assert environment["weights"] == "4 bits in groups of 64 (affine)"
+    assert environment["activations"] == "float32"
+    assert (environment["device"], environment["batch"], environment["model"]) == (
+        "cpu",
+        "64",
+        "llama",
+    )

@@ -43,15 +43,15 @@ def test_the_engine_prints_nothing(
 
 
 def test_an_unknown_model_type_is_unsupported(folder: Path, tmp_path: Path, opened: Any) -> None:
-    other = changed(folder, tmp_path / "m", model_type="llamb")
-    with pytest.raises(Unsupported, match="model type 'llamb' is unknown to mlx"), opened(other):
+    wrong = changed(folder, tmp_path / "m", model_type="llamb")
+    with pytest.raises(Unsupported, match="model type 'llamb' is unknown to mlx"), opened(wrong):
         pass
 
 
 def test_a_models_own_code_is_not_run(folder: Path, tmp_path: Path, opened: Any) -> None:
-    other = changed(folder, tmp_path / "m", model_file="own.py")
-    (other / "own.py").write_text("raise SystemExit('it ran')")
-    with pytest.raises(Unsupported, match="custom module"), opened(other):
+    wrong = changed(folder, tmp_path / "m", model_file="own.py")
+    (wrong / "own.py").write_text("raise SystemExit('it ran')")
+    with pytest.raises(Unsupported, match="custom module"), opened(wrong):
         pass
 
 
@@ -60,8 +60,8 @@ def test_weights_of_another_shape_than_the_config_says_are_one_line(
     folder: Path, tmp_path: Path, opened: Any, field: str
 ) -> None:
     value = json.loads((folder / "config.json").read_text())[field]
-    other = changed(folder, tmp_path / "m", **{field: 2 * value})
-    with pytest.raises(EngineError, match="m does not load: ") as caught, opened(other):
+    wrong = changed(folder, tmp_path / "m", **{field: 2 * value})
+    with pytest.raises(EngineError, match="m does not load: ") as caught, opened(wrong):
         pass
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 400
@@ -70,22 +70,22 @@ def test_weights_of_another_shape_than_the_config_says_are_one_line(
 def test_a_config_without_a_needed_field_says_which(
     folder: Path, tmp_path: Path, opened: Any
 ) -> None:
-    other = changed(folder, tmp_path / "m")
-    config = json.loads((other / "config.json").read_text())
+    wrong = changed(folder, tmp_path / "m")
+    config = json.loads((wrong / "config.json").read_text())
     del config["hidden_size"]
-    (other / "config.json").write_text(json.dumps(config))
-    with pytest.raises(EngineError, match="hidden_size"), opened(other):
+    (wrong / "config.json").write_text(json.dumps(config))
+    with pytest.raises(EngineError, match="hidden_size"), opened(wrong):
         pass
 
 
-@pytest.mark.parametrize("kept", [0, 40, 100_000])
+@pytest.mark.parametrize("length", [0, 40, 100_000])
 def test_damaged_weights_are_an_engine_error(
-    folder: Path, tmp_path: Path, opened: Any, kept: int
+    folder: Path, tmp_path: Path, opened: Any, length: int
 ) -> None:
-    other = changed(folder, tmp_path / "m")
-    content = (other / "model.safetensors").read_bytes()
-    (other / "model.safetensors").write_bytes(content[:kept])
-    with pytest.raises(EngineError, match="m does not load: "), opened(other):
+    wrong = changed(folder, tmp_path / "m")
+    content = (wrong / "model.safetensors").read_bytes()
+    (wrong / "model.safetensors").write_bytes(content[:length])
+    with pytest.raises(EngineError, match="m does not load: "), opened(wrong):
         pass
 
 
@@ -160,8 +160,10 @@ def test_needs_are_at_least_the_peak_and_at_most_twice_it(
     options = backend.options({"dtype": dtype}, node)
     command = [sys.executable, "-c", PEAK, str(path), json.dumps(options), "1024"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
-    found = backend.inspect(path)
+    inspection = backend.inspect(path)
     kind = "mlx" if weights == "four_bits" else "safetensors"
-    artifact = Artifact(model=found.model, format=kind, quant=found.quant, facts=found.facts)
-    needs = backend.needs(artifact, found.facts.bytes, options, Memory(1024))
+    artifact = Artifact(
+        model=inspection.model, format=kind, quant=inspection.quant, facts=inspection.facts
+    )
+    needs = backend.needs(artifact, inspection.facts.bytes, options, Memory(1024))
     assert 1024 * int(done.stdout) < needs.host_bytes < 2 * 1024 * int(done.stdout)

@@ -27,10 +27,12 @@ def test_every_recipe_has_the_bits_that_it_says_and_the_size_predicted(
     folder: Path, tmp_path: Path, recipe: str
 ) -> None:
     backend.quantize(folder, recipe, tmp_path / "m", 1)
-    found = backend.inspect(tmp_path / "m")
-    assert found.quant == recipe
-    assert found.facts.bpw_layer == backend.recipes()[recipe].bits
-    assert backend.predicted_bytes(folder, recipe) == pytest.approx(found.facts.bytes, rel=1e-3)
+    inspection = backend.inspect(tmp_path / "m")
+    assert inspection.quant == recipe
+    assert inspection.facts.bpw_layer == backend.recipes()[recipe].bits
+    assert backend.predicted_bytes(folder, recipe) == pytest.approx(
+        inspection.facts.bytes, rel=1e-3
+    )
 
 
 def test_more_bits_come_nearer_to_the_16_bit_model(

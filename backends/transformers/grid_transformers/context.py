@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from grid.errors import EngineError, Unsupported
+from grid.backend import EngineError, Unsupported
 from grid_transformers.failures import computing
 
 _WHOLE = sys.maxsize
@@ -79,7 +79,7 @@ class Forward:
     def ids(self, rows: Any) -> Any:
         return self.torch.as_tensor(rows, dtype=self.torch.long, device=self.device)
 
-    def __call__(self, ids: Any, cache: Any, keep: int, **more: Any) -> Any:
+    def __call__(self, ids: Any, cache: Any, keep: int, **named: Any) -> Any:
         """Logits of the last `keep` positions, [rows, keep, vocabulary] in the model's own type.
 
         `ids` is [rows, tokens] on the device. Raises EngineError or one of its kinds.
@@ -91,7 +91,7 @@ class Forward:
             held = int(cache.get_seq_length())
             wanted["position_ids"] = self.ids([range(held, held + ids.shape[1])] * len(ids))
         with computing("evaluation"), self.torch.inference_mode():
-            out = self.model(input_ids=ids, use_cache=cache is not None, **(wanted | more))
+            out = self.model(input_ids=ids, use_cache=cache is not None, **(wanted | named))
             return out.logits[:, -keep:]
 
     def check_continued(self, tokens: int) -> None:
@@ -145,8 +145,8 @@ def _keeping(names: Mapping[str, inspect.Parameter]) -> str:
 
 def to_host(logits: Any) -> npt.NDArray[np.float32]:
     """A copy in 32 bits, for no caller may hold on to the engine's memory."""
-    found: npt.NDArray[np.float32] = logits.float().cpu().numpy()
-    return found
+    copy: npt.NDArray[np.float32] = logits.float().cpu().numpy()
+    return copy
 
 
 class Context:
@@ -174,13 +174,13 @@ class Context:
         window that has moved on) is filled again with the tokens that stay."""
         if tokens >= len(self.ids):
             return
-        kept, surplus = self.ids[:tokens], len(self.ids) - tokens
+        remaining, surplus = self.ids[:tokens], len(self.ids) - tokens
         if can_be_cut(self.cache):
             self.cache.crop(-surplus)
-            self.ids = kept
+            self.ids = remaining
             return
         self.cache, self.ids = self._forward.cache(), []
-        self.append(kept)
+        self.append(remaining)
 
 
 def can_be_cut(cache: Any) -> bool:

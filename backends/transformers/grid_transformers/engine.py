@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from grid.backend import TokenScores
-from grid.cells.cell import Options
-from grid.errors import EngineError, Unsupported
+from grid.backend import EngineError, Options, TokenScores, Unsupported
+from grid.backend.scoring import Request
 from grid_transformers.context import Context, Forward, cache_bytes
 from grid_transformers.failures import computing
 from grid_transformers.generation import generate
-from grid_transformers.loading import Loaded
-from grid_transformers.scoring import Request, score
+from grid_transformers.library import quiet, release
+from grid_transformers.loading import Loaded, choose_device, load_model
+from grid_transformers.memory import tensor_bytes
+from grid_transformers.scoring import score
 from grid_transformers.tokenizer import FolderTokenizer
-from grid_transformers.weights import tensor_bytes
 
 _DEFAULT_CONTEXT = 2048
 _DEFAULT_BATCH = 512
@@ -33,9 +33,7 @@ def load(path: Path, device: str, options: Options) -> Iterator[HfEngine]:
     `device` is `cpu`, `cuda`, `cuda:1` or `mps`. Raises OutOfMemory, Unsupported or EngineError
     with one line.
     """
-    from grid_transformers.loading import chosen_device, load_model
-
-    place = chosen_device(device, options)
+    place = choose_device(device, options)
     with running(path, place, options, lambda: load_model(path, place, options)) as engine:
         yield engine
 
@@ -46,8 +44,6 @@ def running(
 ) -> Iterator[HfEngine]:
     """An engine over the model that `make` loads from a folder; leaving gives its memory back, also
     where something fails on the way. A folder without a tokenizer fails before it is loaded."""
-    from grid_transformers.loading import quiet, release
-
     quiet()
     tokenizer = FolderTokenizer(path)
     engine = None
@@ -124,12 +120,12 @@ class HfEngine:
     def logits(self, ids: Sequence[int], first: int = 0) -> npt.NDArray[np.float32]:
         self._check_room(len(ids))
         self.reset()
-        found: npt.NDArray[np.float32] = self._forward.append(ids, self._forward.cache(), first)
-        return found
+        rows: npt.NDArray[np.float32] = self._forward.append(ids, self._forward.cache(), first)
+        return rows
 
     def score(self, requests: Sequence[Request]) -> Iterator[TokenScores]:
-        for context, rest in requests:
-            self._check_room(len(context) + len(rest) - 1)
+        for context, continuation in requests:
+            self._check_room(len(context) + len(continuation) - 1)
         self.reset()
         with computing("scoring"):
             yield from score(self._forward, requests)
@@ -180,12 +176,14 @@ def _vocabulary(model: Any, config: Any) -> int:
 def _ends(folder: Path, model: Any) -> frozenset[int]:
     """Ids that end a text: generation_config.json's, which list all of them, else config.json's."""
     path = folder / "generation_config.json"
-    said: Any = None
+    declared: Any = None
     if path.is_file():
         try:
-            said = json.loads(path.read_text(encoding="utf-8")).get("eos_token_id")
+            declared = json.loads(path.read_text(encoding="utf-8")).get("eos_token_id")
         except (OSError, ValueError, AttributeError) as error:
             raise EngineError(f"{path}: cannot be read ({error})") from error
-    if said is None:
-        said = getattr(_text_config(model), "eos_token_id", None)
-    return frozenset(said if isinstance(said, list) else [] if said is None else [said])
+    if declared is None:
+        declared = getattr(_text_config(model), "eos_token_id", None)
+    return frozenset(
+        declared if isinstance(declared, list) else [] if declared is None else [declared]
+    )

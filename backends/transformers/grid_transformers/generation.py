@@ -73,7 +73,7 @@ class _Rows:
             [[*[0] * pad, *prompts[i]] for pad, i in zip(self._pads, members, strict=True)]
         )
         self._cache = forward.cache()
-        self._seen = 0
+        self._evaluated = 0
 
     def next(self, last: bool, ends: Collection[int]) -> Stream:
         """The next token of every running row; rows that end leave the batch."""
@@ -99,7 +99,7 @@ class _Rows:
         for start in range(0, width, step):
             piece = self._ids[:, start : start + step]
             logits = self._forward(piece, self._cache, 1, **self._mask(piece.shape[1]))
-            self._seen += piece.shape[1]
+            self._evaluated += piece.shape[1]
         return logits[:, -1]
 
     def _mask(self, tokens: int) -> dict[str, Any]:
@@ -108,6 +108,6 @@ class _Rows:
             return {}
         torch, device = self._forward.torch, self._forward.device
         pads = self._forward.ids(self._pads)[:, None]
-        places = torch.arange(self._seen + tokens, device=device)[None, :]
-        positions = (places[:, self._seen :] - pads).clamp(min=0)
+        places = torch.arange(self._evaluated + tokens, device=device)[None, :]
+        positions = (places[:, self._evaluated :] - pads).clamp(min=0)
         return {"attention_mask": (places >= pads).long(), "position_ids": positions}

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import json
 import os
 import re
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from grid.cells.cell import Options
-from grid.errors import EngineError, InputError, Unsupported
-from grid_transformers.describe import describe
+from grid.backend import EngineError, InputError, Options, Unsupported
+from grid_transformers.environment import describe
 from grid_transformers.failures import loading
-from grid_transformers.probing import stack_version
+from grid_transformers.library import check_device, quiet, silence, stack_version
 
 
 class Loaded(NamedTuple):
@@ -27,30 +23,7 @@ class Loaded(NamedTuple):
     environment: Mapping[str, str]
 
 
-def quiet() -> None:
-    """Before torch and transformers are imported: nothing is looked up on a hub, no bars are drawn,
-    and threads that wait for others sleep soon. Left to spin, they take the time of whatever else
-    the machine does, and an evaluation of a small model has been seen to take fifty times as long.
-    """
-    os.environ["HF_HUB_OFFLINE"] = "1"
-    os.environ["TRANSFORMERS_OFFLINE"] = "1"
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-    # AQLM's kernel for CPUs adds to one vector from all its threads at once: with more than one its
-    # results are wrong, by chance and by much (aqlm 1.1.7).
-    os.environ["NUMBA_NUM_THREADS"] = "1"
-
-
-def import_stack() -> None:
-    """Import torch and transformers, where they are there."""
-    quiet()
-    with contextlib.suppress(ImportError, OSError):  # said again, in one line, by what loads
-        import transformers.modeling_utils  # noqa: F401  (brings what loading a model imports)
-
-
-def chosen_device(device: str, options: Options) -> str:
+def choose_device(device: str, options: Options) -> str:
     """Where weights go: the device that the node gives, or the CPU where the options say so.
 
     Raises Unsupported where the options ask for more than the node gives: what is computed on a CPU
@@ -134,17 +107,11 @@ def check_format(path: Path) -> None:
     from grid.models.checkpoint.quantization import read_quantization
 
     try:
-        found = read_quantization(path, _config(path))
+        quantization = read_quantization(path, _config(path))
     except InputError as error:
         raise Unsupported(str(error)) from error
-    if found is not None and found.format not in FORMATS:
-        raise Unsupported(f"{path}: transformers does not load {found.format} weights")
-
-
-def silence(transformers: Any) -> None:
-    """Packages of quantized kinds raise the loudness of everybody's log."""
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
+    if quantization is not None and quantization.format not in FORMATS:
+        raise Unsupported(f"{path}: transformers does not load {quantization.format} weights")
 
 
 def exact_kernels(model: Any, dtype: Any) -> None:
@@ -169,21 +136,6 @@ def exact_kernels(model: Any, dtype: Any) -> None:
             module.compute_dtype, module.compute_type_is_set = dtype, True
 
 
-def check_device(torch: Any, device: str) -> None:
-    """Raises Unsupported where torch has no such device."""
-    kind, _, number = device.partition(":")
-    if kind == "cpu":
-        return
-    if kind == "cuda":
-        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        if int(number or 0) < count:
-            return
-        raise Unsupported(f"device {device}: torch {torch.__version__} sees {count} CUDA devices")
-    if kind == "mps" and torch.backends.mps.is_available():
-        return
-    raise Unsupported(f"device {device}: torch {torch.__version__} has none of that kind here")
-
-
 def compute_type(torch: Any, path: Path, device: str, name: str) -> Any:
     """The type that weights and activations have while computing.
 
@@ -198,9 +150,9 @@ def compute_type(torch: Any, path: Path, device: str, name: str) -> Any:
     if name == "auto" and device == "cpu" and not bound:
         return torch.float32
     for part in (config, config.get("text_config") or {}):
-        said = part.get("dtype") or part.get("torch_dtype")
-        if said in ("float32", "float16", "bfloat16"):
-            return getattr(torch, said)
+        stored = part.get("dtype") or part.get("torch_dtype")
+        if stored in ("float32", "float16", "bfloat16"):
+            return getattr(torch, stored)
     return getattr(torch, _most_common(path))
 
 
@@ -221,12 +173,12 @@ def _most_common(path: Path) -> str:
 
 def _config(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads((path / "config.json").read_text(encoding="utf-8"))
+        config = json.loads((path / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise EngineError(f"{path}/config.json: cannot be read ({error})") from error
-    if not isinstance(found, dict):
+    if not isinstance(config, dict):
         raise EngineError(f"{path}/config.json: no JSON object")
-    return found
+    return config
 
 
 _OF_LAYER = re.compile(r"(?:(?:model|transformer|language_model)\.)*(?:layers|h)\.(\d+)\.")
@@ -241,10 +193,10 @@ def _check_weights(path: Path, info: Mapping[str, Any], config: Any) -> None:
     text = config.get_text_config(decoder=True)
     layers = int(getattr(text, "num_hidden_layers", 0) or 0)
     # Layers that predict further tokens follow the others, and belong to no model of ours.
-    known = layers + int(getattr(text, "num_nextn_predict_layers", 0) or 0)
+    counted = layers + int(getattr(text, "num_nextn_predict_layers", 0) or 0)
     for name in sorted(info.get("unexpected_keys") or ()):
         match = _OF_LAYER.match(name)
-        if layers and match and int(match[1]) >= known:
+        if layers and match and int(match[1]) >= counted:
             raise EngineError(
                 f"{path}: the checkpoint has {name}, config.json says {layers} layers; is it the "
                 "config.json of these weights?"
@@ -257,21 +209,3 @@ def _check_weights(path: Path, info: Mapping[str, Any], config: Any) -> None:
                 f"{path}: the checkpoint {what} {len(names)} of the weights that config.json asks "
                 f"for, {names[0]} first; is it the config.json of these weights?"
             )
-
-
-def release(device: str) -> None:
-    """Give freed memory back to the device and to the system."""
-    import torch
-
-    gc.collect()
-    kind = device.partition(":")[0]
-    if kind == "cuda":
-        torch.cuda.empty_cache()
-    elif kind == "mps":
-        torch.mps.empty_cache()
-    if sys.platform == "linux":
-        import ctypes
-
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-        if trim is not None:
-            trim(0)

@@ -1,18 +1,17 @@
-"""Memory that a cell will take: an estimate before anything is loaded, meant to be high.
+"""Memory: what a cell will take, estimated high before anything is loaded; and what a model took.
 
-Weights at the type they are computed in, the cache, activations of one evaluation, logits that are
-kept, and what Python with torch and transformers takes by itself.
+The estimate adds the weights at the type they are computed in, the cache, activations of one
+evaluation, logits that are kept, and what Python with torch and transformers takes by itself.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from typing import Any
 
-from grid.backend import Needs
-from grid.cells.cell import Options
-from grid.cells.workload import Quality, Tasks, Workload
-from grid.models.artifact import Artifact
-from grid.models.model import Model
+from grid.backend import Artifact, Model, Needs, Options, Workload, embedding_width, logits_bytes
+from grid.cells.workload import Tasks
 from grid.units import MIB
 
 PROCESS_BYTES = 420 * MIB
@@ -39,7 +38,7 @@ def needs(artifact: Artifact, weight_bytes: int, options: Options, workload: Wor
     if isinstance(workload, Tasks):
         computing += cache  # what choices share is copied for each part of them
     computing += _activations(model, tokens, options, element)
-    logits = _logits(model, workload, options)
+    logits = logits_bytes(model, workload, int(options["batch"]))
     process = PROCESS_BYTES
     if artifact.format != "safetensors":
         process += _PACKAGE_BYTES.get(artifact.format, _USUAL_PACKAGE_BYTES)
@@ -70,7 +69,7 @@ def _weights(artifact: Artifact, weight_bytes: int, options: Options, element: f
         return max(model.parameters * element, float(weight_bytes) * element / 4)
     if artifact.format in _UNPACKED or (artifact.format == "fp8" and options["device"] == "cpu"):
         return weight_bytes + model.parameters * element
-    unpacked = 2 * model.vocabulary * _width(model)
+    unpacked = 2 * model.vocabulary * embedding_width(model)
     return weight_bytes + unpacked * max(element - 2, 0.0)
 
 
@@ -78,17 +77,10 @@ _UNPACKED = frozenset({"compressed-tensors"})
 """Kinds whose weights transformers unpacks while loading; so it does 8-bit floats on a CPU."""
 
 
-def _width(model: Model) -> float:
-    """Embedding width guessed from the parameters: 12 w^2 a layer, 2 w a vocabulary entry."""
-    layers, vocabulary = max(len(model.layers), 1), model.vocabulary
-    root = math.sqrt(4 * vocabulary**2 + 48 * layers * model.parameters)
-    return (root - 2 * vocabulary) / (24 * layers)
-
-
 def _activations(model: Model, tokens: int, options: Options, element: float) -> float:
     """One evaluation: some rows of the widest layer, the mask, and the scores of attention where
     they are written out."""
-    width, tokens = _width(model), max(tokens, 1)
+    width, tokens = embedding_width(model), max(tokens, 1)
     recurrent = any(layer.fixed for layer in model.layers)
     # Texts of models with a recurrent state may have to be evaluated whole.
     batch = tokens if recurrent else min(int(options["batch"]), tokens)
@@ -98,11 +90,36 @@ def _activations(model: Model, tokens: int, options: Options, element: float) ->
     return batch * per_token
 
 
-def _logits(model: Model, workload: Workload, options: Options) -> float:
-    """Logits kept: the model's own, their copy in 32 bits, and 64-bit work on part of it."""
-    rows = 1
-    if isinstance(workload, Quality):
-        rows = workload.context
-    elif isinstance(workload, Tasks):
-        rows = int(options["batch"])
-    return 16.0 * rows * model.vocabulary
+def tensor_bytes(model: Any) -> int:
+    """Bytes of all weights and buffers; tensors that share memory count once."""
+    stores: dict[tuple[str, int], int] = {}
+    for tensor in _tensors(model):
+        for part in _parts(tensor):
+            store = part.untyped_storage()
+            stores[str(part.device), store.data_ptr()] = store.nbytes()
+    return sum(stores.values())
+
+
+def _tensors(model: Any) -> Iterator[Any]:
+    yield from model.parameters()
+    yield from model.buffers()
+    for parameter in model.parameters():
+        # bitsandbytes keeps the scales of a packed weight beside it.
+        state = getattr(parameter, "quant_state", None)
+        for inner in (state, getattr(state, "state2", None)):
+            if inner is not None:
+                yield from (value for value in vars(inner).values() if _is_tensor(value))
+
+
+def _parts(tensor: Any) -> Iterator[Any]:
+    """The plain tensors that a tensor of tensors (torchao's) is made of."""
+    flatten = getattr(tensor, "__tensor_flatten__", None)
+    if flatten is None or type(tensor).__name__ in ("Tensor", "Parameter"):
+        yield tensor
+        return
+    for name in flatten()[0]:
+        yield from _parts(getattr(tensor, name))
+
+
+def _is_tensor(value: Any) -> bool:
+    return hasattr(value, "untyped_storage")

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from grid.cells.cell import Options
-from grid.errors import InputError, did_you_mean
-from grid.hardware.node import Node
+from grid.backend import (
+    Check,
+    Node,
+    Options,
+    complete_options,
+    noise_batch,
+    noise_threads,
+    one_of,
+    whole_number,
+)
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 """What weights and activations are kept in while computing. `auto`: the checkpoint's own on an
@@ -16,74 +23,44 @@ accelerator, float32 on a CPU, which holds 16-bit weights exactly."""
 ATTENTION = ("sdpa", "eager", "flash_attention_2", "flash_attention_3", "flex_attention")
 """Implementations of attention that transformers knows."""
 
-DEVICES = ("cpu", "accelerator")
-
 _MAX_BATCH = 65_536
-_OTHER_BATCH = 48
 
-
-def _whole(low: int, high: int) -> Callable[[str, Any], int]:
-    def check(name: str, value: Any) -> int:
-        if type(value) is not int or not low <= value <= high:
-            raise InputError(
-                f"option {name} = {value!r}: write a whole number from {low} to {high}"
-            )
-        return value
-
-    return check
-
-
-def _one_of(*known: str) -> Callable[[str, Any], str]:
-    def check(name: str, value: Any) -> str:
-        if not isinstance(value, str) or value not in known:
-            raise InputError(
-                f"option {name} = {value!r} is unknown. {did_you_mean(str(value), known)}"
-            )
-        return value
-
-    return check
-
-
-CHECKS: dict[str, Callable[[str, Any], str | int]] = {
-    "threads": _whole(0, 4096),
-    "batch": _whole(1, _MAX_BATCH),
-    "dtype": _one_of(*DTYPES),
-    "attention": _one_of(*ATTENTION),
-    "device": _one_of(*DEVICES),
+CHECKS: Mapping[str, Check] = {
+    "threads": whole_number(0, 4096),
+    "batch": whole_number(1, _MAX_BATCH),
+    "dtype": one_of(*DTYPES),
+    "attention": one_of(*ATTENTION),
+    "device": one_of("cpu", "accelerator"),
 }
 """Every option; 0 threads means as many as the node has cores, `batch` is tokens evaluated at once,
 `device` where the weights are meant to lie: an accelerator where the node has one."""
 
 
-def complete(given: Mapping[str, Any], node: Node) -> Options:
-    """Options with every default filled in for the node. Raises InputError, one line."""
-    for name in given:
-        if name not in CHECKS:
-            raise InputError(
-                f"option {name!r} is unknown to transformers. {did_you_mean(name, CHECKS)}"
-            )
-    checked = {name: CHECKS[name](name, value) for name, value in given.items()}
-    options: Options = {
+def complete(
+    requested: Mapping[str, Any],
+    node: Node,
+    backend: str = "transformers",
+    checks: Mapping[str, Check] = CHECKS,
+) -> Options:
+    """Options with every default filled in for the node; `checks` may be fewer or more than
+    transformers' own. Raises InputError, one line."""
+    defaults = {
         "threads": 0,
         "batch": 512,
         "dtype": "auto",
         "attention": "sdpa",
         "device": "accelerator" if node.accelerators else "cpu",
-        **checked,
     }
+    usual = {name: value for name, value in defaults.items() if name in checks}
+    options = complete_options(backend, requested, checks, usual)
     options["threads"] = options["threads"] or node.cores
     return options
 
 
-def other_way(options: Options) -> Options:
-    """The same computation in other pieces: another number of tokens at once, other threads.
-
-    The number divides no usual length of a text, and is shorter than each: a smaller power of two
-    would leave a text of that length in one piece, and nothing would differ.
-    """
-    batch, threads = int(options["batch"]), int(options["threads"])
+def noise_options(options: Options) -> Options:
+    """The same computation in other pieces: another number of tokens at once, other threads."""
     return {
         **options,
-        "batch": _OTHER_BATCH if batch != _OTHER_BATCH else _OTHER_BATCH - 8,
-        "threads": threads - 1 if threads > 1 else 2,
+        "batch": noise_batch(int(options["batch"])),
+        "threads": noise_threads(int(options["threads"])),
     }

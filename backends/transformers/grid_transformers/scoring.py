@@ -13,15 +13,10 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
-from grid.backend import TokenScores
+from grid.backend import TokenScores, token_scores
+from grid.backend.scoring import Request
 from grid_transformers.context import Forward, to_host
 from grid_transformers.memory import SCORED_TOKENS
-
-Request = tuple[Sequence[int], Sequence[int]]
-_ROWS_AT_ONCE = 64
 
 
 class Row(NamedTuple):
@@ -30,41 +25,30 @@ class Row(NamedTuple):
     place: int
     group: int
     context: tuple[int, ...]
-    rest: tuple[int, ...]
+    continuation: tuple[int, ...]
 
     @property
     def ids(self) -> tuple[int, ...]:
         """What is evaluated: all but the last token, which nothing is asked after."""
-        return self.context + self.rest[:-1]
-
-
-def token_scores(logits: npt.NDArray[np.float32], targets: Sequence[int]) -> TokenScores:
-    """Scores of `targets` [n] under logits [n, vocabulary]; the softmax is summed in 64 bits."""
-    log_probs = np.empty(len(targets))
-    for start in range(0, len(targets), _ROWS_AT_ONCE):
-        rows = logits[start : start + _ROWS_AT_ONCE].astype(np.float64)
-        rows -= rows.max(axis=1, keepdims=True)
-        picked = rows[np.arange(len(rows)), list(targets[start : start + _ROWS_AT_ONCE])]
-        log_probs[start : start + len(rows)] = picked - np.log(np.exp(rows).sum(axis=1))
-    return TokenScores(np.minimum(log_probs, 0.0), logits.argmax(axis=1).astype(np.int64))
+        return self.context + self.continuation[:-1]
 
 
 def score(forward: Forward, requests: Sequence[Request]) -> Iterator[TokenScores]:
     """Scores in the order of the requests; packs are made of contexts of like length."""
     rows = _rows(requests)
     shares = forward.plain
-    found: dict[int, TokenScores] = {}
+    scores: dict[int, TokenScores] = {}
     for pack in packs(rows, forward.batch):
-        found.update(_score_pack(forward, pack, shares))
-    yield from (found[place] for place in range(len(rows)))
+        scores.update(_score_pack(forward, pack, shares))
+    yield from (scores[place] for place in range(len(rows)))
 
 
 def _rows(requests: Sequence[Request]) -> list[Row]:
     rows, place = [], 0
     groups = groupby(requests, key=lambda request: tuple(request[0]))
     for group, (context, members) in enumerate(groups):
-        for _, rest in members:
-            rows.append(Row(place, group, context, tuple(rest)))
+        for _, continuation in members:
+            rows.append(Row(place, group, context, tuple(continuation)))
             place += 1
     return rows
 
@@ -142,15 +126,15 @@ def _score_rows(
     logits = forward(forward.ids(padded), cache, keep)
     for index, row in enumerate(part):
         first = len(row.context) - 1 - cut - (width - keep)
-        wanted = to_host(logits[index, first : first + len(row.rest)])
-        yield row.place, token_scores(wanted, row.rest)
+        wanted = to_host(logits[index, first : first + len(row.continuation)])
+        yield row.place, token_scores(wanted, row.continuation)
 
 
 def _score_long(forward: Forward, row: Row, cut: int, cache: Any) -> TokenScores:
     """Scores of a row that is longer than what is evaluated at once."""
     held = forward.cache() if cache is None else cache
     logits = forward.append(row.ids[cut:], held, len(row.context) - 1 - cut)
-    return token_scores(logits, row.rest)
+    return token_scores(logits, row.continuation)
 
 
 def _pad(ids: Sequence[int], width: int) -> list[int]:

@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from grid.errors import EngineError, Unsupported
+from grid.backend import EngineError, Unsupported, first_line
 
 _BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 _SPACE = "\u2581"
+FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "tokenizer.model",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "chat_template.jinja",
+    "generation_config.json",
+)
+"""Files of a folder that are its tokenizer's, and how it generates."""
 _LLAMA = frozenset({"llama", "mistral", "mixtral", "gemma", "gemma2"})
 """Model types whose own tokenizer starts a text with BOS where its files say nothing."""
 
@@ -46,6 +59,13 @@ class FolderTokenizer:
         return b"".join(self._pieces.get(token, b"") for token in ids)
 
 
+def copy_tokenizer(source: Path, target: Path) -> None:
+    """Copy the tokenizer's files of one folder to another."""
+    for name in FILES:
+        if (source / name).is_file():
+            shutil.copyfile(source / name, target / name)
+
+
 def _open(folder: Path) -> tuple[Any, Path]:
     """The `tokenizers` object, and the file or folder to name in errors."""
     path = folder / "tokenizer.json"
@@ -63,13 +83,13 @@ def _converted(folder: Path) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        found: Any = AutoTokenizer.from_pretrained(
+        tokenizer: Any = AutoTokenizer.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False
         )
     except (OSError, ValueError, ImportError, KeyError) as error:
-        line = str(error).strip().splitlines()[0]
+        line = first_line(error)
         raise EngineError(f"{folder}: no tokenizer.json there, and none made ({line})") from error
-    backend = getattr(found, "backend_tokenizer", None)
+    backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
         raise Unsupported(f"{folder}: its tokenizer is not one of the `tokenizers` library")
     return backend
@@ -137,8 +157,8 @@ def _bos(folder: Path, content: dict[str, Any]) -> int | None:
 
     The id is the post-processor's, else config.json's, else that of the configured text.
     """
-    config, said = _json(folder / "config.json"), _json(folder / "tokenizer_config.json")
-    adds = said.get("add_bos_token")
+    config, settings = _json(folder / "config.json"), _json(folder / "tokenizer_config.json")
+    adds = settings.get("add_bos_token")
     processors = _steps(content.get("post_processor"), "processors")
     templates = [step for step in processors if step.get("type") == "TemplateProcessing"]
     first = _template_start(templates)
@@ -148,7 +168,7 @@ def _bos(folder: Path, content: dict[str, Any]) -> int | None:
         return first
     if adds is None and config.get("model_type") not in _LLAMA:
         return None
-    return _bos_id(config, said, content)
+    return _bos_id(config, settings, content)
 
 
 def _template_start(templates: list[dict[str, Any]]) -> int | None:
@@ -161,11 +181,13 @@ def _template_start(templates: list[dict[str, Any]]) -> int | None:
     return None
 
 
-def _bos_id(config: dict[str, Any], said: dict[str, Any], content: dict[str, Any]) -> int | None:
-    found = (config.get("text_config") or config).get("bos_token_id", config.get("bos_token_id"))
-    if type(found) is int:
-        return found
-    token = said.get("bos_token")
+def _bos_id(
+    config: dict[str, Any], settings: dict[str, Any], content: dict[str, Any]
+) -> int | None:
+    declared = (config.get("text_config") or config).get("bos_token_id", config.get("bos_token_id"))
+    if type(declared) is int:
+        return declared
+    token = settings.get("bos_token")
     text = token.get("content") if isinstance(token, dict) else token
     added = {entry["content"]: entry["id"] for entry in content.get("added_tokens") or []}
     return added.get(text)

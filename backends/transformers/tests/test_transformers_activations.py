@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from grid_transformers.activations import quantized_activations
+from grid_transformers.environment import quantized_activations
 
 EIGHT = "are quantized to 8 bits"
 W8A8 = {"weights": {"num_bits": 8}, "input_activations": {"num_bits": 8, "dynamic": True}}

@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 from grid_transformers import backend
-from grid_transformers.quantizer import pinned
 from grid_transformers.tokenizer import FolderTokenizer
 
-from grid.backend import Quantizes
+from grid.backend import Quantizes, pinned_version
 from grid.errors import EngineError, InputError, Unsupported
 from grid.hardware.node import Node
 from grid.models.detect import format_of
@@ -24,8 +23,8 @@ def test_declaring_it_imports_no_engine() -> None:
         "import sys; from grid_transformers import backend; backend.recipes(); "
         "backend.quantizer(); print({'torch', 'transformers'} & set(sys.modules))"
     )
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert said.stdout.strip() == "set()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
 
 
 def test_recipes_give_formats_that_are_loaded() -> None:
@@ -46,8 +45,9 @@ def test_recipes_give_formats_that_are_loaded() -> None:
 
 
 def test_the_quantizer_names_what_decides_the_bytes() -> None:
-    assert f"bitsandbytes {pinned('bitsandbytes')}" in backend.quantizer()
-    assert pinned("transformers") in backend.quantizer()
+    assert backend.runtime is not None
+    for package in ("bitsandbytes", "transformers"):
+        assert pinned_version(backend.runtime, package) in backend.quantizer()
 
 
 def test_pins_are_exact_sorted_and_without_places() -> None:
@@ -60,19 +60,19 @@ def test_pins_are_exact_sorted_and_without_places() -> None:
 
 
 def test_probing_is_honest(node: Node) -> None:
-    found = backend.probe(node)
-    if found.ready:
-        assert "cpu" in found.devices
-        assert found.version.startswith("transformers ")
+    availability = backend.probe(node)
+    if availability.ready:
+        assert "cpu" in availability.devices
+        assert availability.version.startswith("transformers ")
     else:
-        assert "not installed" in found.reason
-        assert found.mend.endswith("runtime.txt")
+        assert "not installed" in availability.reason
+        assert availability.mend.endswith("runtime.txt")
 
 
 def test_a_folder_is_inspected(folder: Path) -> None:
-    found = backend.inspect(folder)
-    assert (found.model.architecture, found.model.vocabulary) == ("llama", 1024)
-    assert found.facts.bytes == (folder / "model.safetensors").stat().st_size
+    inspection = backend.inspect(folder)
+    assert (inspection.model.architecture, inspection.model.vocabulary) == ("llama", 1024)
+    assert inspection.facts.bytes == (folder / "model.safetensors").stat().st_size
 
 
 def test_an_unknown_recipe_has_a_hint(folder: Path, tmp_path: Path) -> None:
@@ -100,19 +100,19 @@ def test_a_recipe_makes_the_checkpoint_it_names(
 ) -> None:
     target = tmp_path / "made"
     backend.quantize(folder, recipe, target, 1)
-    found = backend.inspect(target)
-    assert found.quant == recipe
+    inspection = backend.inspect(target)
+    assert inspection.quant == recipe
     assert format_of(target) == backend.recipes()[recipe].format
-    assert found.facts.bpw_layer == pytest.approx(backend.recipes()[recipe].bits, rel=0.03)
-    assert found.model.parameters == backend.inspect(folder).model.parameters
+    assert inspection.facts.bpw_layer == pytest.approx(backend.recipes()[recipe].bits, rel=0.03)
+    assert inspection.model.parameters == backend.inspect(folder).model.parameters
     assert (target / "tokenizer.json").read_bytes() == (folder / "tokenizer.json").read_bytes()
     assert {path.name for path in tmp_path.iterdir()} == {"made"}
 
 
 def test_the_same_recipe_makes_the_same_bytes(nf4: Path, folder: Path, tmp_path: Path) -> None:
     backend.quantize(folder, "bnb-nf4", tmp_path / "again", 2)
-    again = (tmp_path / "again" / "model.safetensors").read_bytes()
-    assert again == (nf4 / "model.safetensors").read_bytes()
+    second = (tmp_path / "again" / "model.safetensors").read_bytes()
+    assert second == (nf4 / "model.safetensors").read_bytes()
 
 
 LETTERS = {"<s>": 0, "a": 1, "\u0120b": 2, "\u00c3": 3, "\u00a9": 4}
@@ -130,7 +130,7 @@ START: dict[str, Any] = {
 def _tokenizer(
     folder: Path,
     config: dict[str, Any] | None = None,
-    said: dict[str, Any] | None = None,
+    settings: dict[str, Any] | None = None,
     processor: dict[str, Any] | None = None,
     decoder: dict[str, Any] | None = None,
     vocab: dict[str, int] = LETTERS,
@@ -157,14 +157,14 @@ def _tokenizer(
     for name, part in (
         ("tokenizer.json", content),
         ("config.json", config or {}),
-        ("tokenizer_config.json", said or {}),
+        ("tokenizer_config.json", settings or {}),
     ):
         (folder / name).write_text(json.dumps(part), encoding="utf-8")
     return FolderTokenizer(folder)
 
 
 @pytest.mark.parametrize(
-    ("config", "said", "processor", "bos"),
+    ("config", "settings", "processor", "bos"),
     [
         ({}, {}, START, 0),
         ({}, {"add_bos_token": False}, START, None),
@@ -178,12 +178,12 @@ def _tokenizer(
 )
 def test_bos_is_given_where_the_tokenizer_adds_it(
     config: dict[str, Any],
-    said: dict[str, Any],
+    settings: dict[str, Any],
     processor: dict[str, Any] | None,
     bos: int | None,
     tmp_path: Path,
 ) -> None:
-    assert _tokenizer(tmp_path, config, said, processor).bos == bos
+    assert _tokenizer(tmp_path, config, settings, processor).bos == bos
 
 
 def test_byte_level_tokens_are_their_bytes(tmp_path: Path) -> None:

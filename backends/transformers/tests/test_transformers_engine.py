@@ -46,9 +46,9 @@ def test_it_is_the_vocabulary_of_the_folder(engine: Any) -> None:
 
 @pytest.mark.parametrize("rule", CHECKS)
 def test_the_16_bit_model_conforms(folder: Path, node: Node, rule: str) -> None:
-    said = check(rule, Case(backend, folder, node, recipe="bnb-nf4"))
-    if said != "ran":
-        pytest.skip(said)
+    outcome = check(rule, Case(backend, folder, node, recipe="bnb-nf4"))
+    if outcome != "ran":
+        pytest.skip(outcome)
 
 
 def test_a_packed_model_computes_what_its_weights_say(nf4: Path, opened: Any) -> None:
@@ -58,7 +58,7 @@ def test_a_packed_model_computes_what_its_weights_say(nf4: Path, opened: Any) ->
     from transformers import AutoModelForCausalLM
 
     with opened(nf4) as packed:
-        found = packed.logits(IDS)
+        rows = packed.logits(IDS)
         plain = AutoModelForCausalLM.from_config(packed._forward.model.config).float()
         weights = packed._forward.model.state_dict()
         for name, module in plain.named_modules():
@@ -69,15 +69,15 @@ def test_a_packed_model_computes_what_its_weights_say(nf4: Path, opened: Any) ->
         plain.load_state_dict(weights, strict=False)
     with torch.inference_mode():
         true = plain.eval()(torch.tensor([IDS])).logits[0].numpy()
-    assert np.abs(found - true).max() < NEAR
+    assert np.abs(rows - true).max() < NEAR
 
 
 def test_packed_weights_are_reported_with_their_scales(nf4: Path, opened: Any) -> None:
     with opened(nf4) as engine:
-        said, report = engine.environment(), engine.memory_report()
-    assert "Linear4bit x14 (bitsandbytes" in said["kernels"]
-    assert said["activations"] == "stay at float32"
-    assert said["dtype"] == "float32"
+        environment, report = engine.environment(), engine.memory_report()
+    assert "Linear4bit x14 (bitsandbytes" in environment["kernels"]
+    assert environment["activations"] == "stay at float32"
+    assert environment["dtype"] == "float32"
     layers = 1_572_864
     others = 1024 * 256 * 2 + 5 * 256
     # Half a byte a weight, 4 bytes a block of 64, tables of 16 numbers, the rest in 32 bits.
@@ -100,7 +100,9 @@ def test_aqlm_computes_what_its_codes_say(folder: Path, opened: Any, tmp_path: P
         layer = name.removesuffix("weight")
         coded[f"{layer}codes"] = codes.to(torch.uint8).view(torch.int8)
         coded |= {f"{layer}codebooks": book, f"{layer}scales": scales}
-    rest = {name: value for name, value in weights.items() if not name.endswith("proj.weight")}
+    unquantized = {
+        name: value for name, value in weights.items() if not name.endswith("proj.weight")
+    }
     method = {
         "quant_method": "aqlm",
         "in_group_size": 8,
@@ -111,7 +113,7 @@ def test_aqlm_computes_what_its_codes_say(folder: Path, opened: Any, tmp_path: P
     }
     for name, tensors, extra in (
         ("plain", weights, {}),
-        ("coded", rest | coded, {"quantization_config": method}),
+        ("coded", unquantized | coded, {"quantization_config": method}),
     ):
         shutil.copytree(folder, tmp_path / name)
         config = json.loads((folder / "config.json").read_text()) | extra
@@ -146,11 +148,15 @@ REQUEST = st.tuples(
 def test_packed_scores_are_those_of_each_request_alone(
     engine: Any, items: list[tuple[list[int], list[list[int]]]]
 ) -> None:
-    requests = [(context, rest) for context, rests in items for rest in rests]
+    requests = [
+        (context, continuation)
+        for context, continuations in items
+        for continuation in continuations
+    ]
     packed = list(engine.score(requests))
-    for (context, rest), scores in zip(requests, packed, strict=True):
-        logits = engine.logits([*context, *rest[:-1]], len(context) - 1)
-        assert np.abs(scores.log_probs - token_scores(logits, rest).log_probs).max() < NEAR
+    for (context, continuation), scores in zip(requests, packed, strict=True):
+        logits = engine.logits([*context, *continuation[:-1]], len(context) - 1)
+        assert np.abs(scores.log_probs - token_scores(logits, continuation).log_probs).max() < NEAR
 
 
 def test_a_group_larger_than_a_batch_is_cut(folder: Path, opened: Any) -> None:
@@ -170,13 +176,18 @@ def test_packs_hold_every_row_once_and_no_more_than_fits(
     shapes: list[tuple[int, int, int]], tokens: int
 ) -> None:
     rows = [
-        Row(place=100 * group + index, group=group, context=(1,) * length, rest=(1,) * rest)
-        for group, (length, choices, rest) in enumerate(shapes)
+        Row(
+            place=100 * group + index,
+            group=group,
+            context=(1,) * length,
+            continuation=(1,) * length_of_continuation,
+        )
+        for group, (length, choices, length_of_continuation) in enumerate(shapes)
         for index in range(choices)
     ]
-    found = list(packs(rows, tokens))
-    assert sorted(row.place for pack in found for row in pack) == [row.place for row in rows]
-    for pack in found:
+    packed = list(packs(rows, tokens))
+    assert sorted(row.place for pack in packed for row in pack) == [row.place for row in rows]
+    for pack in packed:
         shared = min(len(row.context) for row in pack) - 1
         padded = len(pack) * (max(len(row.ids) for row in pack) - shared)
         assert padded <= tokens or len({row.group for row in pack}) == 1
@@ -212,11 +223,11 @@ def test_greedy_generation_takes_the_most_likely_token(engine: Any) -> None:
 
 def test_several_prompts_are_generated_as_alone(engine: Any) -> None:
     prompts = [IDS, IDS[:5], IDS[3:10]]
-    found = list(engine.generate(prompts, 6, True, 0))
-    assert [index for index, _ in found] == [0, 1, 2] * 6
+    together = list(engine.generate(prompts, 6, True, 0))
+    assert [index for index, _ in together] == [0, 1, 2] * 6
     for index, prompt in enumerate(prompts):
         alone = [token for _, token in engine.generate([prompt], 6, True, 0)]
-        assert [token for i, token in found if i == index] == alone
+        assert [token for i, token in together if i == index] == alone
 
 
 def test_a_row_that_ends_leaves_the_others_running(engine: Any) -> None:
@@ -224,9 +235,9 @@ def test_a_row_that_ends_leaves_the_others_running(engine: Any) -> None:
 
     prompts = [IDS, IDS[:5], IDS[3:10]]
     free = [t for i, t in generate(engine._forward, prompts, 6, (), 0) if i == 1]
-    found = list(generate(engine._forward, prompts, 6, {free[0]}, 0))
-    assert [token for index, token in found if index == 1] == free[:1]
-    ends = [[t for i, t in found if i == index] for index in (0, 2)]
+    together = list(generate(engine._forward, prompts, 6, {free[0]}, 0))
+    assert [token for index, token in together if index == 1] == free[:1]
+    ends = [[t for i, t in together if i == index] for index in (0, 2)]
     for index, tokens in zip((0, 2), ends, strict=True):
         alone = [t for _, t in generate(engine._forward, [prompts[index]], 6, {free[0]}, 0)]
         assert tokens == alone
@@ -297,18 +308,18 @@ def test_an_engine_says_the_version_that_probing_said(engine: Any, node: Node) -
     assert engine.version == backend.probe(node).version
 
 
-@pytest.mark.parametrize("given", ["bfloat16", "float16"])
+@pytest.mark.parametrize("stored", ["bfloat16", "float16"])
 def test_the_stored_type_is_that_of_the_weights_where_none_is_named(
-    given: str, folder: Path, tmp_path: Path
+    stored: str, folder: Path, tmp_path: Path
 ) -> None:
     import torch
     from grid_transformers.loading import compute_type
     from safetensors.torch import save_file
 
     (tmp_path / "config.json").write_text("{}")
-    weights = {"a": torch.zeros(9, dtype=getattr(torch, given)), "b": torch.zeros(2)}
+    weights = {"a": torch.zeros(9, dtype=getattr(torch, stored)), "b": torch.zeros(2)}
     save_file(weights, tmp_path / "model.safetensors")
-    assert compute_type(torch, tmp_path, "cuda", "auto") == getattr(torch, given)
+    assert compute_type(torch, tmp_path, "cuda", "auto") == getattr(torch, stored)
     assert compute_type(torch, tmp_path, "cpu", "auto") == torch.float32
 
 
@@ -319,15 +330,15 @@ def test_a_long_context_is_scored_in_pieces(folder: Path, opened: Any, engine: A
         forward = cut._forward
         plain = type(forward).__call__
 
-        def counted(self: Any, ids: Any, *rest: Any, **more: Any) -> Any:
+        def counted(self: Any, ids: Any, *positional: Any, **named: Any) -> Any:
             widths.append(ids.numel())
-            return plain(self, ids, *rest, **more)
+            return plain(self, ids, *positional, **named)
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(type(forward), "__call__", counted)
-            found = list(cut.score([(list(range(1, 60)), [3, 4, 5])]))
+            pieces = list(cut.score([(list(range(1, 60)), [3, 4, 5])]))
     true = list(engine.score([(list(range(1, 60)), [3, 4, 5])]))
-    assert np.abs(found[0].log_probs - true[0].log_probs).max() < NEAR
+    assert np.abs(pieces[0].log_probs - true[0].log_probs).max() < NEAR
     assert max(widths) <= 16
 
 

@@ -43,7 +43,7 @@ def test_defaults_are_filled_in_for_the_node(node: Node, with_gpu: Node) -> None
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("requested", "message"),
     [
         ({"dtpye": "float32"}, "'dtpye' is unknown to transformers. Did you mean 'dtype'?"),
         ({"dtype": "bfloat61"}, "Did you mean 'bfloat16'?"),
@@ -53,9 +53,9 @@ def test_defaults_are_filled_in_for_the_node(node: Node, with_gpu: Node) -> None
         ({"device": "gpu0"}, "device = 'gpu0' is unknown. Known: accelerator, cpu."),
     ],
 )
-def test_a_wrong_option_is_one_line(given: dict[str, Any], message: str, node: Node) -> None:
+def test_a_wrong_option_is_one_line(requested: dict[str, Any], message: str, node: Node) -> None:
     with pytest.raises(InputError) as caught:
-        backend.options(given, node)
+        backend.options(requested, node)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -63,34 +63,36 @@ def test_a_wrong_option_is_one_line(given: dict[str, Any], message: str, node: N
 @pytest.mark.parametrize("batch", [1, 2, 40, 48, 512, 2048, 65_536])
 def test_noise_is_another_cut_of_the_prompt(batch: int, node: Node) -> None:
     options = backend.options({"batch": batch}, node)
-    other = backend.noise_options(options)
+    noise = backend.noise_options(options)
     # A text of any usual length is cut by one of the two, or cut elsewhere.
-    assert all(length % other["batch"] for length in (128, 256, 512, 1024, 2048))
-    assert other["batch"] != options["batch"]
-    assert backend.options(other, node) == other
-    changed = {name for name in options if options[name] != other[name]}
+    assert all(length % noise["batch"] for length in (128, 256, 512, 1024, 2048))
+    assert noise["batch"] != options["batch"]
+    assert backend.options(noise, node) == noise
+    changed = {name for name in options if options[name] != noise[name]}
     assert changed - backend.speed_only
 
 
 def test_16_bit_weights_take_twice_their_file_on_a_cpu(node: Node) -> None:
-    given = [backend.options({"dtype": dtype}, node) for dtype in ("auto", "float16")]
-    wide, narrow = (backend.needs(PLAIN, 2 * 10**9, one, Memory(512)).host_bytes for one in given)
+    choices = [backend.options({"dtype": dtype}, node) for dtype in ("auto", "float16")]
+    wide, narrow = (
+        backend.needs(PLAIN, 2 * 10**9, choice, Memory(512)).host_bytes for choice in choices
+    )
     assert wide - narrow >= 2 * 10**9
     assert narrow > PROCESS_BYTES + 2 * 10**9
 
 
 def test_packed_weights_stay_packed(node: Node) -> None:
     options = backend.options({}, node)
-    found = backend.needs(PACKED, 6 * 10**8, options, Memory(512)).host_bytes
+    host_bytes = backend.needs(PACKED, 6 * 10**8, options, Memory(512)).host_bytes
     # 0.6 GB of file, the embeddings and the head widened to 32 bits, the cache, the process
-    assert 6 * 10**8 + PROCESS_BYTES < found < 6 * 10**8 + 3 * PROCESS_BYTES
+    assert 6 * 10**8 + PROCESS_BYTES < host_bytes < 6 * 10**8 + 3 * PROCESS_BYTES
 
 
 def test_kinds_that_are_unpacked_while_loading_take_both(node: Node) -> None:
     options = backend.options({}, node)
     fp8 = msgspec.structs.replace(PACKED, format="fp8", quant="fp8")
-    found = backend.needs(fp8, 10**9, options, Memory(512)).host_bytes
-    assert found > 10**9 + 4 * MODEL.parameters
+    host_bytes = backend.needs(fp8, 10**9, options, Memory(512)).host_bytes
+    assert host_bytes > 10**9 + 4 * MODEL.parameters
 
 
 def test_the_cache_is_that_of_the_models_shape(node: Node) -> None:
@@ -127,8 +129,8 @@ def test_needs_grow_with_what_is_asked(node: Node) -> None:
     batches = [{**options, "batch": batch} for batch in (64, 4096)]
     tasks = Tasks(task_class="c", source="s", items_sha256="", limit=1)
 
-    def host(workload: Any, given: Any = options) -> int:
-        return backend.needs(PLAIN, 2 * 10**9, given, workload).host_bytes
+    def host(workload: Any, chosen: Any = options) -> int:
+        return backend.needs(PLAIN, 2 * 10**9, chosen, workload).host_bytes
 
     assert host(quality[0]) < host(quality[1])
     assert host(prompts[0]) < host(prompts[1])

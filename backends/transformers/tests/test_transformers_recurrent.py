@@ -45,7 +45,9 @@ KINDS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(scope="module", params=sorted(KINDS))
-def made(request: pytest.FixtureRequest, folder: Path, tmp_path_factory: Any) -> tuple[str, Path]:
+def recurrent(
+    request: pytest.FixtureRequest, folder: Path, tmp_path_factory: Any
+) -> tuple[str, Path]:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -73,25 +75,32 @@ def _true(engine: Any, ids: list[int]) -> Any:
 
 
 @pytest.mark.parametrize("batch", [3, 512])
-def test_logits_do_not_depend_on_the_batch(made: tuple[str, Path], batch: int, opened: Any) -> None:
-    with opened(made[1], attention="eager", batch=batch) as engine:
+def test_logits_do_not_depend_on_the_batch(
+    recurrent: tuple[str, Path], batch: int, opened: Any
+) -> None:
+    with opened(recurrent[1], attention="eager", batch=batch) as engine:
         assert np.abs(engine.logits(IDS, 2) - _true(engine, IDS)[2:]).max() < NEAR
 
 
-def test_scores_are_those_of_the_whole_text(made: tuple[str, Path], opened: Any) -> None:
+def test_scores_are_those_of_the_whole_text(recurrent: tuple[str, Path], opened: Any) -> None:
     requests = [(IDS[:8], IDS[8:]), (IDS[:8], [5]), (IDS[:4], IDS[4:])]
-    with opened(made[1], attention="eager", batch=3) as engine:
-        found = list(engine.score(requests))
-        for (context, rest), scores in zip(requests, found, strict=True):
-            rows = _true(engine, [*context, *rest])[len(context) - 1 : -1].astype(np.float64)
+    with opened(recurrent[1], attention="eager", batch=3) as engine:
+        answers = list(engine.score(requests))
+        for (context, continuation), scores in zip(requests, answers, strict=True):
+            rows = _true(engine, [*context, *continuation])[len(context) - 1 : -1].astype(
+                np.float64
+            )
             true = rows - np.log(np.exp(rows).sum(1, keepdims=True))
-            assert np.abs(scores.log_probs - true[np.arange(len(rest)), rest]).max() < NEAR
+            assert (
+                np.abs(scores.log_probs - true[np.arange(len(continuation)), continuation]).max()
+                < NEAR
+            )
 
 
 def test_generation_and_steps_go_on_from_the_whole_text(
-    made: tuple[str, Path], opened: Any
+    recurrent: tuple[str, Path], opened: Any
 ) -> None:
-    with opened(made[1], attention="eager", batch=3) as engine:
+    with opened(recurrent[1], attention="eager", batch=3) as engine:
         tokens = [token for _, token in engine.generate([IDS], 4, True, 0)]
         true = _true(engine, [*IDS, *tokens[:-1]])[len(IDS) - 1 :]
         assert tokens == true.argmax(1).tolist()
@@ -104,11 +113,11 @@ def test_generation_and_steps_go_on_from_the_whole_text(
         assert np.abs(last - _true(engine, IDS[:7])[-1:]).max() < NEAR
 
 
-def test_what_is_evaluated_whole_is_said(made: tuple[str, Path], opened: Any) -> None:
-    with opened(made[1], attention="eager") as engine:
+def test_what_is_evaluated_whole_is_said(recurrent: tuple[str, Path], opened: Any) -> None:
+    with opened(recurrent[1], attention="eager") as engine:
         whole = engine._forward.piece > engine._forward.batch
         assert ("texts" in engine.environment()) == whole
-        if made[0] == "mistral":
+        if recurrent[0] == "mistral":
             assert not whole
         if whole:
             engine.prefill(IDS[:4])

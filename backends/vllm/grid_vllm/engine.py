@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,13 +11,18 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from grid_transformers.tokenizer import FolderTokenizer
 
-from grid.backend import TokenScores
-from grid.cells.cell import Options
-from grid.errors import EngineError, Unsupported
-from grid_vllm import facts, settings
+from grid.backend import EngineError, Options, TokenScores, Unsupported
+from grid.backend.scoring import Request
+from grid_vllm.context import Requests
+from grid_vllm.environment import activations, kernels
 from grid_vllm.failures import loading
-from grid_vllm.running import Request, Runner
+from grid_vllm.generation import generate
+from grid_vllm.library import check_device, prepare
+from grid_vllm.loading import setup
+from grid_vllm.probe import package_version
+from grid_vllm.scoring import Scorer
 
 _held: list[Path] = []
 """What is loaded: vLLM's groups of processes and its kernels' settings are the process's own."""
@@ -38,10 +42,10 @@ def load(path: Path, device: str, options: Options) -> Iterator[VllmEngine]:
     _held.append(path)
     try:
         with loading(path.name):
-            settings.prepare(device, options)
+            prepare(device, options)
             from vllm.platforms import current_platform
 
-            settings.check_device(device, str(current_platform.device_type), options)
+            check_device(device, str(current_platform.device_type), options)
             engine = VllmEngine(path, device, options)
         yield engine
     finally:
@@ -60,32 +64,25 @@ def _clean() -> None:
     gc.collect()
 
 
-def import_stack(device: str, options: Options) -> None:
-    """Import vLLM, where it is there; its settings are read from the environment at that time."""
-    with contextlib.suppress(ImportError, OSError):  # said again, in one line, by what loads
-        settings.prepare(device, options)
-        from vllm import LLMEngine  # noqa: F401
-
-
 class VllmEngine:
     """Tokenizes, Scores, Logits and Generates of `grid.backend`."""
 
     def __init__(self, path: Path, device: str, options: Options) -> None:
-        from grid_transformers.tokenizer import FolderTokenizer
         from vllm import EngineArgs, LLMEngine
 
         self._options, self._path, self._device = options, path, device
         self._tokenizer = FolderTokenizer(path)
-        self._setup = settings.setup(path, options, device)
+        self._setup = setup(path, options, device)
         self._engine: Any = LLMEngine.from_engine_args(EngineArgs(**self._setup.arguments))
-        self._runner = Runner(self._engine, int(options["batch"]), self._setup.end_ids)
-        self.version = facts.package_version() or "vllm"
+        self._requests = Requests(self._engine)
+        self._scorer = Scorer(self._requests, int(options["batch"]))
+        self.version = package_version() or "vllm"
         self.vocabulary = int(self._engine.model_config.get_vocab_size())
         self.bos = self._tokenizer.bos
 
     def close(self) -> None:
         self._engine.engine_core.shutdown()
-        del self._runner, self._engine
+        del self._scorer, self._requests, self._engine
         gc.collect()
 
     def environment(self) -> Mapping[str, str]:
@@ -100,9 +97,9 @@ class VllmEngine:
             "torch": str(torch.__version__),
             "device": self._device,
             "dtype": dtype,
-            "activations": settings.activations(self._path, self._device) or f"stay at {dtype}",
+            "activations": activations(self._path, self._device) or f"stay at {dtype}",
             "quantization": str(config.model_config.quantization or "none"),
-            "kernels": ", ".join(sorted(set().union(*self._engine.apply_model(_kernels)))),
+            "kernels": ", ".join(sorted(set().union(*self._engine.apply_model(kernels)))),
             "max_len": str(self._setup.context),
             "kv_dtype": str(config.cache_config.cache_dtype),
             "kv_bytes": str(self._cache_bytes()),
@@ -125,8 +122,8 @@ class VllmEngine:
         return {"kv_buffer_bytes": self._cache_bytes()}
 
     def _cache_bytes(self) -> int:
-        made = self._engine.engine_core.engine_core.scheduler.kv_cache_config
-        return sum(int(tensor.size) for tensor in made.kv_cache_tensors)
+        cache = self._engine.engine_core.engine_core.scheduler.kv_cache_config
+        return sum(int(tensor.size) for tensor in cache.kv_cache_tensors)
 
     def encode(self, text: str) -> list[int]:
         return self._tokenizer.encode(text)
@@ -136,12 +133,12 @@ class VllmEngine:
 
     def logits(self, ids: Sequence[int], first: int = 0) -> npt.NDArray[np.float32]:
         self._check_room(len(ids))
-        return self._runner.logits(ids, first)
+        return self._scorer.logits(ids, first)
 
     def score(self, requests: Sequence[Request]) -> Iterator[TokenScores]:
-        for context, rest in requests:
-            self._check_room(len(context) + len(rest))
-        return self._runner.score(requests)
+        for context, continuation in requests:
+            self._check_room(len(context) + len(continuation))
+        return self._scorer.score(requests)
 
     def generate(
         self, prompts: Sequence[Sequence[int]], max_tokens: int, ignore_eos: bool, seed: int
@@ -149,21 +146,10 @@ class VllmEngine:
         for prompt in prompts:
             # The last token is sampled and never computed with.
             self._check_room(len(prompt) + max_tokens - 1)
-        return self._runner.generate(prompts, max_tokens, ignore_eos, seed)
+        ends = () if ignore_eos else self._setup.end_ids
+        return generate(self._requests, prompts, max_tokens, ends, seed)
 
     def _check_room(self, tokens: int) -> None:
         room = self._setup.context
         if tokens > room:
             raise EngineError(f"{tokens} tokens asked, the context has room for {room}")
-
-
-def _kernels(model: Any) -> set[str]:
-    """Classes that multiply by the weights, and the kernel each chose where there is a choice."""
-    found = set()
-    for module in model.modules():
-        method = getattr(module, "quant_method", None) or getattr(module, "scheme", None)
-        if method is None:
-            continue
-        kernel = getattr(method, "kernel", None)
-        found.add(type(kernel if kernel is not None else method).__name__)
-    return found

@@ -10,11 +10,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from grid.backend import Needs
-from grid.cells.cell import Options
-from grid.cells.workload import Quality, Tasks, Workload
-from grid.models.artifact import Artifact
-from grid.models.model import LayerState, Model
+from grid.backend import (
+    Artifact,
+    LayerState,
+    Model,
+    Needs,
+    Options,
+    Workload,
+    embedding_width,
+    logits_bytes,
+)
 from grid.units import MIB
 from grid_vllm.options import DTYPES, KV_TYPES
 
@@ -32,8 +37,8 @@ _HIGHEST_RATIO = 4
 
 def context(model_length: int, options: Options) -> int:
     """Tokens of the longest sequence: the option, at most the model's own."""
-    asked = int(options["max_len"])
-    return min(asked, model_length) if model_length > 0 else asked
+    limit = int(options["max_len"])
+    return min(limit, model_length) if model_length > 0 else limit
 
 
 def cache_bytes(layers: Sequence[LayerState], tokens: int, options: Options) -> int:
@@ -61,7 +66,9 @@ def needs(artifact: Artifact, weight_bytes: int, options: Options, workload: Wor
     model = artifact.model
     cache = cache_bytes(model.layers, context(model.context_length, options), options)
     weights = loaded_bytes(artifact, weight_bytes, options)
-    work = _activation_bytes(model, options) + _logits_bytes(model, options, workload)
+    batch, sequences = int(options["batch"]), int(options["sequences"])
+    logits = logits_bytes(model, workload, batch, sequences, _LOGIT_BYTES)
+    work = _activation_bytes(model, options) + math.ceil(logits)
     if options["device"] == "cpu":
         return Needs(host_bytes=PROCESS_BYTES + weights + cache + work, kv_bytes=cache)
     return Needs(
@@ -83,21 +90,4 @@ def loaded_bytes(artifact: Artifact, weight_bytes: int, options: Options) -> int
 def _activation_bytes(model: Model, options: Options) -> int:
     """A few rows of the widest layer for each token of a batch."""
     size = DTYPES[str(options["dtype"])]
-    return math.ceil(int(options["batch"]) * _width(model) * 4 * _HIGHEST_RATIO * size)
-
-
-def _width(model: Model) -> float:
-    """Embedding width guessed from the parameters: 12 w^2 a layer, 2 w a vocabulary entry."""
-    layers, vocabulary = max(len(model.layers), 1), model.vocabulary
-    root = math.sqrt(4 * vocabulary**2 + 48 * layers * model.parameters)
-    return (root - 2 * vocabulary) / (24 * layers)
-
-
-def _logits_bytes(model: Model, options: Options, workload: Workload) -> int:
-    """Of every token of a prompt where it is scored, else of the last of each sequence."""
-    rows = int(options["sequences"])
-    if isinstance(workload, Quality):
-        rows = workload.context
-    elif isinstance(workload, Tasks):
-        rows = int(options["batch"])
-    return rows * model.vocabulary * _LOGIT_BYTES
+    return math.ceil(int(options["batch"]) * embedding_width(model) * 4 * _HIGHEST_RATIO * size)

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from grid.cells.cell import Options
-from grid.errors import InputError, did_you_mean
-from grid.hardware.node import Node
+from grid.backend import (
+    Check,
+    InputError,
+    Node,
+    Options,
+    complete_options,
+    flag,
+    noise_batch,
+    noise_threads,
+    one_of,
+    whole_number,
+)
 
 DTYPES: dict[str, int] = {"auto": 2, "bfloat16": 2, "float16": 2, "float32": 4}
 """Types of activations and of plain weights -> bytes an element; `auto` is the checkpoint's own
@@ -22,49 +31,18 @@ KV_TYPES: dict[str, int] = {
 }
 """Types of the key and value cache -> bytes an element; `auto` is the activations' type."""
 
-DEVICES: dict[str, int] = {"cpu": 0, "accelerator": 1}
-_NOISE_BATCHES = (48, 40)
-"""Shorter than any context that is measured, so that each is cut in other places."""
 _MAX_BATCH = 65_536
 
-
-def _whole(low: int, high: int) -> Callable[[str, Any], int]:
-    def check(name: str, value: Any) -> int:
-        if type(value) is not int or not low <= value <= high:
-            raise InputError(
-                f"option {name} = {value!r}: write a whole number from {low} to {high}"
-            )
-        return value
-
-    return check
-
-
-def _flag(name: str, value: Any) -> bool:
-    if type(value) is not bool:
-        raise InputError(f"option {name} = {value!r}: write true or false")
-    return value
-
-
-def _one_of(known: Mapping[str, int]) -> Callable[[str, Any], str]:
-    def check(name: str, value: Any) -> str:
-        if not isinstance(value, str) or value not in known:
-            hint = did_you_mean(str(value), known)
-            raise InputError(f"option {name} = {value!r} is unknown. {hint}")
-        return value
-
-    return check
-
-
-CHECKS: dict[str, Callable[[str, Any], str | int | bool]] = {
-    "device": _one_of(DEVICES),
-    "dtype": _one_of(DTYPES),
-    "kv_dtype": _one_of(KV_TYPES),
-    "kv_bytes": _whole(0, 2**50),
-    "max_len": _whole(16, 2**24),
-    "batch": _whole(1, _MAX_BATCH),
-    "sequences": _whole(1, 4096),
-    "eager": _flag,
-    "threads": _whole(0, 4096),
+CHECKS: Mapping[str, Check] = {
+    "device": one_of("cpu", "accelerator"),
+    "dtype": one_of(*DTYPES),
+    "kv_dtype": one_of(*KV_TYPES),
+    "kv_bytes": whole_number(0, 2**50),
+    "max_len": whole_number(16, 2**24),
+    "batch": whole_number(1, _MAX_BATCH),
+    "sequences": whole_number(1, 4096),
+    "eager": flag,
+    "threads": whole_number(0, 4096),
 }
 """Every option.
 
@@ -83,14 +61,10 @@ written instead of compiling it at each load; the default on a CPU.
 """
 
 
-def complete(given: Mapping[str, Any], node: Node) -> Options:
+def complete(requested: Mapping[str, Any], node: Node) -> Options:
     """Options with every default filled in for the node. Raises InputError, one line."""
-    for name in given:
-        if name not in CHECKS:
-            raise InputError(f"option {name!r} is unknown to vllm. {did_you_mean(name, CHECKS)}")
-    checked = {name: CHECKS[name](name, value) for name, value in given.items()}
-    device = checked.get("device") or ("accelerator" if node.accelerators else "cpu")
-    options: Options = {
+    device = requested.get("device", "accelerator" if node.accelerators else "cpu")
+    defaults: Options = {
         "device": device,
         "dtype": "auto",
         "kv_dtype": "auto",
@@ -100,8 +74,8 @@ def complete(given: Mapping[str, Any], node: Node) -> Options:
         "sequences": 16,
         "eager": device == "cpu",
         "threads": 0,
-        **checked,
     }
+    options = complete_options("vllm", requested, CHECKS, defaults)
     options["threads"] = options["threads"] or node.cores
     if int(options["sequences"]) > int(options["batch"]):
         raise InputError(
@@ -111,11 +85,10 @@ def complete(given: Mapping[str, Any], node: Node) -> Options:
     return options
 
 
-def other_way(options: Options) -> Options:
+def noise_options(options: Options) -> Options:
     """The same computation in other pieces: prompts cut at another length, other threads."""
-    batch, threads = int(options["batch"]), int(options["threads"])
-    sequences = int(options["sequences"])
-    other = next(one for one in _NOISE_BATCHES if one != batch)
-    if other < sequences:
-        other = sequences if sequences != batch else 2 * batch
-    return {**options, "batch": other, "threads": threads - 1 if threads > 1 else 2}
+    batch, sequences = int(options["batch"]), int(options["sequences"])
+    another = noise_batch(batch)
+    if another < sequences:
+        another = sequences if sequences != batch else 2 * batch
+    return {**options, "batch": another, "threads": noise_threads(int(options["threads"]))}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from grid_vllm import backend, facts, memory, settings
+from grid_vllm import backend, environment, library, loading, memory, probe
 
 from grid.cells.workload import Latency, Quality
 from grid.errors import EngineError, InputError
@@ -43,10 +43,10 @@ def test_importing_it_loads_no_engine() -> None:
 def test_where_it_is_missing_probe_says_how_to_mend_it(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(facts, "installed", lambda: False)
-    found = backend.probe(node)
-    assert not found.ready
-    assert (found.reason, found.mend) == (
+    monkeypatch.setattr(probe, "installed", lambda: False)
+    availability = backend.probe(node)
+    assert not availability.ready
+    assert (availability.reason, availability.mend) == (
         "vllm is not installed here",
         "grid backends install vllm",
     )
@@ -55,20 +55,20 @@ def test_where_it_is_missing_probe_says_how_to_mend_it(
 def test_a_missing_system_library_is_named_with_what_installs_it(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said = {"error": "ImportError: libnuma.so.1: cannot open shared object file"}
-    monkeypatch.setattr(facts, "installed", lambda: True)
-    monkeypatch.setattr(facts, "describe", lambda: said)
-    found = backend.probe(node)
-    assert (found.ready, found.mend) == (False, "apt-get install libnuma1")
-    assert "libnuma.so.1" in found.reason
+    answer = {"error": "ImportError: libnuma.so.1: cannot open shared object file"}
+    monkeypatch.setattr(probe, "installed", lambda: True)
+    monkeypatch.setattr(probe, "describe", lambda: answer)
+    availability = backend.probe(node)
+    assert (availability.ready, availability.mend) == (False, "apt-get install libnuma1")
+    assert "libnuma.so.1" in availability.reason
 
 
 @pytest.mark.parametrize(("kind", "devices"), [("cpu", ("cpu",)), ("cuda", ("cuda", "cuda:1"))])
 def test_devices_are_those_of_the_build(
     with_gpu: Node, monkeypatch: pytest.MonkeyPatch, kind: str, devices: tuple[str, ...]
 ) -> None:
-    monkeypatch.setattr(facts, "installed", lambda: True)
-    monkeypatch.setattr(facts, "describe", lambda: {"version": "vllm 1", "device": kind})
+    monkeypatch.setattr(probe, "installed", lambda: True)
+    monkeypatch.setattr(probe, "describe", lambda: {"version": "vllm 1", "device": kind})
     two = msgspec.structs.replace(with_gpu, accelerators=with_gpu.accelerators * 2)
     assert backend.probe(two).devices == devices
 
@@ -101,8 +101,12 @@ def test_a_file_is_no_checkpoint(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_described(folder: Path) -> None:
-    found = backend.inspect(folder)
-    assert (found.quant, found.model.architecture, found.model.vocabulary) == ("F16", "llama", 1024)
+    inspection = backend.inspect(folder)
+    assert (inspection.quant, inspection.model.architecture, inspection.model.vocabulary) == (
+        "F16",
+        "llama",
+        1024,
+    )
 
 
 def test_the_cache_holds_one_sequence_of_the_longest_kind(node: Node) -> None:
@@ -130,49 +134,49 @@ def test_a_sequence_is_never_longer_than_the_model_was_made_for(node: Node) -> N
 
 def test_needs_of_an_8b_model_are_weights_cache_and_about_two_gib(node: Node) -> None:
     options = backend.options({}, node)
-    found = backend.needs(EIGHT_BILLION, 15 * GIB, options, LATENCY)
-    assert found.kv_bytes == memory.cache_bytes(MODEL.layers, 4096, options)
-    assert 16 * GIB < found.host_bytes < 18 * GIB
-    assert found.accelerator is None
+    needs = backend.needs(EIGHT_BILLION, 15 * GIB, options, LATENCY)
+    assert needs.kv_bytes == memory.cache_bytes(MODEL.layers, 4096, options)
+    assert 16 * GIB < needs.host_bytes < 18 * GIB
+    assert needs.accelerator is None
 
 
 def test_plain_weights_are_loaded_in_the_type_asked_for(node: Node) -> None:
-    both = [
+    host_bytes = [
         memory.loaded_bytes(EIGHT_BILLION, 1000, backend.options({"dtype": dtype}, node))
         for dtype in ("auto", "float32")
     ]
-    assert both == [1000, 2000]
+    assert host_bytes == [1000, 2000]
 
 
 def test_on_an_accelerator_weights_and_cache_are_its_own(with_gpu: Node) -> None:
     options = backend.options({}, with_gpu)
-    found = backend.needs(EIGHT_BILLION, 15 * GIB, options, LATENCY)
-    assert found.accelerator == "gpu"
-    assert found.host_bytes < 2 * GIB
-    assert 16 * GIB < found.device_bytes < 19 * GIB
+    needs = backend.needs(EIGHT_BILLION, 15 * GIB, options, LATENCY)
+    assert needs.accelerator == "gpu"
+    assert needs.host_bytes < 2 * GIB
+    assert 16 * GIB < needs.device_bytes < 19 * GIB
 
 
 def test_what_is_narrowed_to_one_device_stays_that_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Importing the engine and loading each prepare the process."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,6")
-    settings._visible.cache_clear()
+    library._visible.cache_clear()
     for _ in range(2):
-        settings._choose_device("cuda:1")
+        library._choose_device("cuda:1")
         assert os.environ["CUDA_VISIBLE_DEVICES"] == "5"
     with pytest.raises(EngineError, match="device cuda:3: only 3 devices are visible"):
-        settings._choose_device("cuda:3")
-    settings._visible.cache_clear()
+        library._choose_device("cuda:3")
+    library._visible.cache_clear()
 
 
 def test_a_stated_cache_asks_for_little_free_memory(folder: Path, node: Node) -> None:
-    found = settings.setup(folder, backend.options({}, node), "cpu").arguments
-    assert found["kv_cache_memory_bytes"] > 0
-    assert found["gpu_memory_utilization"] == 0.05
+    arguments = loading.setup(folder, backend.options({}, node), "cpu").arguments
+    assert arguments["kv_cache_memory_bytes"] > 0
+    assert arguments["gpu_memory_utilization"] == 0.05
 
 
-@pytest.mark.parametrize(("bits", "said"), [(None, ""), (8, "are quantized to 8 bits")])
+@pytest.mark.parametrize(("bits", "activations"), [(None, ""), (8, "are quantized to 8 bits")])
 def test_activations_are_what_the_folder_says(
-    folder: Path, tmp_path: Path, bits: int | None, said: str
+    folder: Path, tmp_path: Path, bits: int | None, activations: str
 ) -> None:
     config = json.loads((folder / "config.json").read_text())
     if bits:
@@ -182,7 +186,7 @@ def test_activations_are_what_the_folder_says(
             "config_groups": {"group_0": group},
         }
     (tmp_path / "config.json").write_text(json.dumps(config))
-    assert settings.activations(tmp_path, "cpu") == said
+    assert environment.activations(tmp_path, "cpu") == activations
 
 
 def test_scoring_a_text_counts_its_logits(node: Node) -> None:

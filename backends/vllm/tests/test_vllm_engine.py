@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import vllm_truth
-from grid_vllm import backend, facts
+from grid_vllm import backend, probe
 from vllm_truth import divergence, log_softmax
 
 from grid.backend import Generates, Logits, Quantizes, Scores, Steps, Tokenizes
@@ -20,8 +20,8 @@ from grid.models.bundled import heldout_text
 @pytest.fixture(scope="module")
 def engine(folder: Path, opened: Any) -> Iterator[Any]:
     """The model in 32 bits with room for 600 tokens, prompts cut at 200."""
-    with opened(folder, dtype="float32", max_len=600, batch=200) as found:
-        yield found
+    with opened(folder, dtype="float32", max_len=600, batch=200) as loaded:
+        yield loaded
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +38,9 @@ def test_declared_capabilities_are_implemented(engine: Any) -> None:
         "steps": Steps,
         "generates": Generates,
     }
-    found = {name for name, kind in kinds.items() if isinstance(engine, kind)}
-    found |= {"quantizes"} if isinstance(backend, Quantizes) else set()
-    assert found == backend.capabilities
+    implemented = {name for name, kind in kinds.items() if isinstance(engine, kind)}
+    implemented |= {"quantizes"} if isinstance(backend, Quantizes) else set()
+    assert implemented == backend.capabilities
 
 
 def test_logits_are_those_of_the_model_computed_by_hand(
@@ -54,32 +54,32 @@ def test_logits_are_those_of_the_model_computed_by_hand(
 
 @pytest.mark.parametrize("first", [0, 1, 199, 200, 201, 499])
 def test_rows_begin_where_asked(engine: Any, ids: list[int], first: int) -> None:
-    found = engine.logits(ids, first)
-    assert np.array_equal(found, engine.logits(ids)[first:])
+    rows = engine.logits(ids, first)
+    assert np.array_equal(rows, engine.logits(ids)[first:])
 
 
 @pytest.mark.parametrize("length", [1, 2, 200, 201, 202, 400, 401])
 def test_every_length_of_prompt_gives_a_row_a_token(
     engine: Any, ids: list[int], length: int
 ) -> None:
-    found = engine.logits(ids[:length])
-    assert found.shape == (length, 1024)
-    assert np.abs(found - engine.logits(ids)[:length]).max() < 0.02
+    rows = engine.logits(ids[:length])
+    assert rows.shape == (length, 1024)
+    assert np.abs(rows - engine.logits(ids)[:length]).max() < 0.02
 
 
 def test_scores_are_the_log_probabilities_of_the_logits(engine: Any, ids: list[int]) -> None:
-    (found,) = engine.score([(ids[:100], ids[100:450])])
+    (answer,) = engine.score([(ids[:100], ids[100:450])])
     expected = log_softmax(engine.logits(ids[:450]))[99:449]
-    assert np.abs(found.log_probs - expected[np.arange(350), ids[100:450]]).max() < 1e-3
-    assert (found.argmax == expected.argmax(axis=1)).mean() > 0.99
+    assert np.abs(answer.log_probs - expected[np.arange(350), ids[100:450]]).max() < 1e-3
+    assert (answer.argmax == expected.argmax(axis=1)).mean() > 0.99
 
 
 def test_many_requests_are_answered_in_order(engine: Any, ids: list[int]) -> None:
     requests = [(ids[:at], ids[at : at + 3]) for at in range(1, 41)]
     together = list(engine.score(requests))
     alone = [next(iter(engine.score([request]))) for request in requests[::8]]
-    for one, other in zip(alone, together[::8], strict=True):
-        assert np.abs(one.log_probs - other.log_probs).max() < 1e-3
+    for single, batched in zip(alone, together[::8], strict=True):
+        assert np.abs(single.log_probs - batched.log_probs).max() < 1e-3
 
 
 def test_an_answer_left_unread_leaves_the_engine_usable(engine: Any, ids: list[int]) -> None:
@@ -117,11 +117,15 @@ def test_the_cache_holds_the_longest_sequence(engine: Any, folder: Path) -> None
 
 
 def test_what_computed_is_said(engine: Any) -> None:
-    said = engine.environment()
-    assert said["engine"] == engine.version == facts.package_version()
-    assert (said["dtype"], said["quantization"], said["threads"]) == ("float32", "none", "1")
-    assert (said["device"], said["activations"]) == ("cpu", "stay at float32")
-    assert "UnquantizedLinearMethod" in said["kernels"]
+    environment = engine.environment()
+    assert environment["engine"] == engine.version == probe.package_version()
+    assert (environment["dtype"], environment["quantization"], environment["threads"]) == (
+        "float32",
+        "none",
+        "1",
+    )
+    assert (environment["device"], environment["activations"]) == ("cpu", "stay at float32")
+    assert "UnquantizedLinearMethod" in environment["kernels"]
 
 
 def test_a_process_holds_one_model_at_a_time(engine: Any, folder: Path, opened: Any) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 from grid_vllm.failures import computing, first_line, loading
-from grid_vllm.running import rows_of_step
-from grid_vllm.settings import check_device
+from grid_vllm.library import check_device
+from grid_vllm.scoring import rows_of_step
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,7 +21,7 @@ REASONS = "Failed to find a kernel. Reasons: \n A: needs bits 4 \n B: needs a GP
 
 
 @pytest.mark.parametrize(
-    ("said", "line"),
+    ("text", "line"),
     [
         (VALIDATION, "torch.float32 is not supported for gptq."),
         (REASONS, "Failed to find a kernel. Reasons: A: needs bits 4; B: needs a GPU"),
@@ -29,8 +29,8 @@ REASONS = "Failed to find a kernel. Reasons: \n A: needs bits 4 \n B: needs a GP
         ("", "ValueError"),
     ],
 )
-def test_the_reason_is_found_in_what_was_said(said: str, line: str) -> None:
-    assert first_line(ValueError(said)) == line
+def test_the_reason_is_found_in_what_was_said(text: str, line: str) -> None:
+    assert first_line(ValueError(text)) == line
 
 
 def test_a_line_is_of_readable_length() -> None:
@@ -86,24 +86,24 @@ def test_options_of_an_accelerator_are_not_computed_on_the_cpu() -> None:
 
 def _calls(first: int, *sizes: int) -> list[np.ndarray]:
     """Rows numbered on from `first`, one array a size."""
-    found = []
+    calls = []
     for size in sizes:
-        found.append(np.arange(first, first + size, dtype=np.float32)[:, None])
+        calls.append(np.arange(first, first + size, dtype=np.float32)[:, None])
         first += size
-    return found
+    return calls
 
 
 @given(tokens=st.integers(2, 5000))
 def test_the_last_rows_logits_come_first_where_the_prompt_ends(tokens: int) -> None:
     last = np.full((1, 1), tokens - 1, np.float32)
-    found = rows_of_step([last, *_calls(0, tokens - 1)], tokens)
-    assert found[:, 0].tolist() == list(range(tokens))
+    rows = rows_of_step([last, *_calls(0, tokens - 1)], tokens)
+    assert rows[:, 0].tolist() == list(range(tokens))
 
 
 @given(tokens=st.integers(1, 5000))
 def test_a_piece_of_a_prompt_repeats_its_last_row(tokens: int) -> None:
-    found = rows_of_step([np.full((1, 1), tokens - 1, np.float32), *_calls(0, tokens)], tokens)
-    assert found[:, 0].tolist() == list(range(tokens))
+    rows = rows_of_step([np.full((1, 1), tokens - 1, np.float32), *_calls(0, tokens)], tokens)
+    assert rows[:, 0].tolist() == list(range(tokens))
 
 
 def test_a_prompt_may_come_in_several_calls() -> None:

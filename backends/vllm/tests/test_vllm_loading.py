@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import vllm_truth
-from grid_vllm import backend, facts
+from grid_vllm import backend, probe
 from vllm_folders import rounded, write_gptq, write_int8
 from vllm_truth import divergence, log_softmax
 
@@ -44,31 +44,31 @@ def _four_bits(source: Path, target: Path) -> Path:
 def test_a_stated_cache_is_made_in_whole_blocks(folder: Path, opened: Any) -> None:
     layers = backend.inspect(folder).model.layers
     row = sum(layer.key + layer.value for layer in layers) * 2
-    with opened(folder, kv_bytes=20 * 128 * row + 5) as found:
-        assert found.memory_report() == {"kv_buffer_bytes": 20 * 128 * row}
+    with opened(folder, kv_bytes=20 * 128 * row + 5) as engine:
+        assert engine.memory_report() == {"kv_buffer_bytes": 20 * 128 * row}
 
 
 def test_a_cache_of_8_bits_is_half_as_large_and_near(folder: Path, opened: Any) -> None:
     with opened(folder) as plain:
         before, truth = plain.memory_report(), plain.logits(IDS)
-    with opened(folder, kv_dtype="fp8") as found:
-        after, mine = found.memory_report(), found.logits(IDS)
+    with opened(folder, kv_dtype="fp8") as engine:
+        after, mine = engine.memory_report(), engine.logits(IDS)
     assert after["kv_buffer_bytes"] * 2 == before["kv_buffer_bytes"]
     assert 1e-7 < divergence(truth, mine) < 0.05
 
 
 def test_the_whole_context_of_the_model_can_be_scored(folder: Path, opened: Any) -> None:
-    with opened(folder) as found:
-        whole = [found.bos, *found.encode(heldout_text()[:9000])][:1024]
-        assert found.logits(whole).shape == (1024, 1024)
+    with opened(folder) as engine:
+        whole = [engine.bos, *engine.encode(heldout_text()[:9000])][:1024]
+        assert engine.logits(whole).shape == (1024, 1024)
         with pytest.raises(EngineError, match="1025 tokens asked"):
-            found.logits([*whole, 5])
+            engine.logits([*whole, 5])
 
 
 def test_probe_is_ready_and_names_the_device(node: Node) -> None:
-    found = backend.probe(node)
-    assert (found.ready, found.devices) == (True, ("cpu",))
-    assert found.version == facts.package_version()
+    availability = backend.probe(node)
+    assert (availability.ready, availability.devices) == (True, ("cpu",))
+    assert availability.version == probe.package_version()
 
 
 def _has_kernel(name: str) -> bool:
@@ -85,13 +85,13 @@ def test_four_bits_compute_as_the_rounded_weights_by_hand(
     """Or are refused in one line, where the processor has no kernel for them."""
     path = write_gptq(folder, tmp_path / "w4", 4)
     if not _has_kernel("cpu_gemm_wna16"):
-        with pytest.raises(Unsupported, match="no kernel cpu_gemm_wna16"), opened(path) as found:
-            found.logits(IDS)
+        with pytest.raises(Unsupported, match="no kernel cpu_gemm_wna16"), opened(path) as engine:
+            engine.logits(IDS)
         return
-    with opened(path) as found:
-        mine, said = found.logits(IDS), found.environment()
-    assert (said["quantization"], said["dtype"]) == ("auto_gptq", "float16")
-    assert "CPUWNA16LinearKernel" in said["kernels"]
+    with opened(path) as engine:
+        mine, environment = engine.logits(IDS), engine.environment()
+    assert (environment["quantization"], environment["dtype"]) == ("auto_gptq", "float16")
+    assert "CPUWNA16LinearKernel" in environment["kernels"]
     truth = vllm_truth.logits(folder, IDS, lambda weight: rounded(weight, 4))
     assert divergence(truth, mine) < 1e-4
     assert divergence(vllm_truth.logits(folder, IDS), mine) > 1e-2
@@ -110,10 +110,10 @@ def test_eight_bits_compute_near_the_weights_they_were_made_of(
     folder: Path, opened: Any, tmp_path: Path
 ) -> None:
     path = write_int8(folder, tmp_path / "w8a8")
-    with opened(path) as found:
-        mine, said = found.logits(IDS), found.environment()
-    assert (said["quantization"], said["dtype"]) == ("compressed-tensors", "bfloat16")
-    assert said["activations"] == "are quantized to 8 bits"
+    with opened(path) as engine:
+        mine, environment = engine.logits(IDS), engine.environment()
+    assert (environment["quantization"], environment["dtype"]) == ("compressed-tensors", "bfloat16")
+    assert environment["activations"] == "are quantized to 8 bits"
     assert 1e-5 < divergence(vllm_truth.logits(folder, IDS), mine) < 0.05
 
 
@@ -148,12 +148,12 @@ def test_needs_are_at_least_the_peak_and_at_most_twice_it(folder: Path, node: No
         [sys.executable, "-c", PEAK, *arguments], capture_output=True, check=True, timeout=300
     )
     peak = 1024 * int(done.stdout.split()[-1])
-    found = backend.inspect(folder)
+    inspection = backend.inspect(folder)
     artifact = Artifact(
-        model=found.model, format="safetensors", quant=found.quant, facts=found.facts
+        model=inspection.model, format="safetensors", quant=inspection.quant, facts=inspection.facts
     )
     text = Quality(text="t", text_sha256="h", context=256, chunks=1)
-    estimate = backend.needs(artifact, found.facts.bytes, options, text).host_bytes
+    estimate = backend.needs(artifact, inspection.facts.bytes, options, text).host_bytes
     assert 0.97 * peak < estimate < 2 * peak
 
 

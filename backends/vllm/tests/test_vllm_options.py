@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from grid.errors import InputError
 from grid.hardware.node import Node
 
-HERE = Node(
+NODE = Node(
     name="here", system="any", chip="any", cores=4, memory_bytes=2**34, bandwidth_bytes_s=1e10
 )
 
 
 def test_defaults_are_of_the_node(with_gpu: Node) -> None:
-    here, there = backend.options({}, HERE), backend.options({}, with_gpu)
-    assert (here["device"], here["eager"], here["threads"]) == ("cpu", True, 4)
-    assert (there["device"], there["eager"], there["threads"]) == ("accelerator", False, 16)
+    on_cpu, on_gpu = backend.options({}, NODE), backend.options({}, with_gpu)
+    assert (on_cpu["device"], on_cpu["eager"], on_cpu["threads"]) == ("cpu", True, 4)
+    assert (on_gpu["device"], on_gpu["eager"], on_gpu["threads"]) == ("accelerator", False, 16)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_defaults_are_of_the_node(with_gpu: Node) -> None:
 )
 def test_a_mistake_is_one_line(wrong: dict[str, Any], line: str) -> None:
     with pytest.raises(InputError, match=line) as caught:
-        backend.options(wrong, HERE)
+        backend.options(wrong, NODE)
     assert "\n" not in str(caught.value)
 
 
@@ -48,16 +48,16 @@ def test_a_mistake_is_one_line(wrong: dict[str, Any], line: str) -> None:
 )
 def test_the_other_way_differs_in_more_than_speed(batch: int, sequences: int, threads: int) -> None:
     chosen = {"batch": max(batch, sequences), "sequences": sequences, "threads": threads}
-    options = backend.options(chosen, HERE)
-    other = backend.noise_options(options)
-    differing = {name for name in options if options[name] != other[name]}
+    options = backend.options(chosen, NODE)
+    noise = backend.noise_options(options)
+    differing = {name for name in options if options[name] != noise[name]}
     assert differing == {"batch", "threads"}
-    assert backend.options(other, HERE) == other
+    assert backend.options(noise, NODE) == noise
 
 
-@pytest.mark.parametrize(("batch", "other"), [(2048, 48), (64, 48), (48, 40), (20, 48)])
+@pytest.mark.parametrize(("batch", "noise_batch"), [(2048, 48), (64, 48), (48, 40), (20, 48)])
 def test_the_other_way_cuts_prompts_shorter_than_any_that_is_measured(
-    batch: int, other: int
+    batch: int, noise_batch: int
 ) -> None:
-    options = backend.options({"batch": batch}, HERE)
-    assert backend.noise_options(options)["batch"] == other
+    options = backend.options({"batch": batch}, NODE)
+    assert backend.noise_options(options)["batch"] == noise_batch

@@ -18,26 +18,28 @@ GROUP = 128
 
 def write_gptq(source: Path, target: Path, bits: int) -> Path:
     """Symmetric GPTQ of groups of 128, every weight rounded to the nearest."""
-    found: dict[str, Array] = {}
+    quantized: dict[str, Array] = {}
     for name, weight in tensors(source).items():
         if name.endswith("_proj.weight"):
             packed = _gptq(weight.astype(np.float64).T, bits)
-            found |= {name.removesuffix("weight") + part: one for part, one in packed.items()}
+            quantized |= {
+                name.removesuffix("weight") + part: array for part, array in packed.items()
+            }
         else:
-            found[name] = weight
+            quantized[name] = weight
     declared = {"quant_method": "gptq", "bits": bits, "group_size": GROUP, "sym": True}
-    return _write(source, target, found, {**declared, "desc_act": False})
+    return _write(source, target, quantized, {**declared, "desc_act": False})
 
 
 def write_int8(source: Path, target: Path) -> Path:
     """compressed-tensors' w8a8: a scale a row, activations quantized as they come."""
-    found: dict[str, Array] = {}
+    quantized: dict[str, Array] = {}
     for name, weight in tensors(source).items():
-        found[name] = weight
+        quantized[name] = weight
         if name.endswith("_proj.weight"):
             scale = np.abs(weight.astype(np.float64)).max(axis=1, keepdims=True) / 127
-            found[name] = np.rint(weight / scale).astype(np.int8)
-            found[name + "_scale"] = scale.astype(np.float16)
+            quantized[name] = np.rint(weight / scale).astype(np.int8)
+            quantized[name + "_scale"] = scale.astype(np.float16)
     eight = {"num_bits": 8, "type": "int", "symmetric": True}
     group = {
         "targets": ["Linear"],
@@ -51,7 +53,7 @@ def write_int8(source: Path, target: Path) -> Path:
         "ignore": ["lm_head"],
         "config_groups": {"group_0": group},
     }
-    return _write(source, target, found, declared)
+    return _write(source, target, quantized, declared)
 
 
 def rounded(weight: npt.NDArray[np.float64], bits: int) -> npt.NDArray[np.float64]:
@@ -91,12 +93,12 @@ def _packed(codes: npt.NDArray[Any], bits: int) -> npt.NDArray[np.int32]:
 
 
 def _write(
-    source: Path, target: Path, found: Mapping[str, Array], declared: Mapping[str, Any]
+    source: Path, target: Path, tensors: Mapping[str, Array], declared: Mapping[str, Any]
 ) -> Path:
     from safetensors.numpy import save_file
 
     shutil.copytree(source, target)
-    whole = {name: np.ascontiguousarray(one) for name, one in found.items()}
+    whole = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
     save_file(whole, target / "model.safetensors", metadata={"format": "pt"})
     config = json.loads((source / "config.json").read_text())
     (target / "config.json").write_text(json.dumps({**config, "quantization_config": declared}))

@@ -20,8 +20,8 @@ def tensors(folder: Path) -> dict[str, npt.NDArray[np.float16]]:
     from safetensors.numpy import load_file
 
     (path,) = read_weights(folder).paths
-    found: dict[str, npt.NDArray[np.float16]] = load_file(path)
-    return found
+    arrays: dict[str, npt.NDArray[np.float16]] = load_file(path)
+    return arrays
 
 
 def logits(
@@ -30,7 +30,7 @@ def logits(
     """[len(ids), vocabulary]; row i is after ids[: i + 1]. `changed` is done to the weights [out,
     in] of every projection."""
     config = json.loads((folder / "config.json").read_text())
-    weights = {name: one.astype(np.float64) for name, one in tensors(folder).items()}
+    weights = {name: array.astype(np.float64) for name, array in tensors(folder).items()}
     if changed:
         for name in [name for name in weights if name.endswith("_proj.weight")]:
             weights[name] = changed(weights[name])

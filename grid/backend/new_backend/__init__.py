@@ -36,8 +36,10 @@ def new_backend(name: str, folder: Path | None = None) -> None:
     """
     _check_name(name)
     target = Path(f"quantgrid-{_dashed(name)}") if folder is None else folder.expanduser()
-    made = _written(name, target)
-    sys.stdout.write("\n".join([f"made {path}" for path in made] + ["", *_next(name, target)]))
+    paths = _write_files(name, target)
+    sys.stdout.write(
+        "\n".join([f"made {path}" for path in paths] + ["", *_next_steps(name, target)])
+    )
 
 
 def contents(name: str) -> dict[str, str]:
@@ -46,11 +48,11 @@ def contents(name: str) -> dict[str, str]:
     texts = {}
     for source, path in _FILES.items():
         text = (template / source).read_text(encoding="utf-8")
-        texts[path.format(module=_module(name))] = _renamed(text, name)
+        texts[path.format(module=_module(name))] = _rename(text, name)
     return texts
 
 
-def _renamed(text: str, name: str) -> str:
+def _rename(text: str, name: str) -> str:
     text = text.replace(f"quantgrid-{_TEMPLATE}", f"quantgrid-{_dashed(name)}")
     text = text.replace(f"grid_{_TEMPLATE}", f"grid_{_module(name)}")
     return text.replace(_TEMPLATE, name)
@@ -64,11 +66,11 @@ def _check_name(name: str) -> None:
             f"{name!r} cannot be a backend's name: it takes small letters and digits, with - or _ "
             f"between them, and begins with a letter.{hint}"
         )
-    for other in names():
-        if _module(other) == _module(name):
-            raise InputError(f"a backend {other!r} is installed already; choose another name")
-        if name in _formats(other):
-            raise InputError(f"{name!r} is a format that {other!r} reads; choose another name")
+    for installed in names():
+        if _module(installed) == _module(name):
+            raise InputError(f"a backend {installed!r} is installed already; choose another name")
+        if name in _formats(installed):
+            raise InputError(f"{name!r} is a format that {installed!r} reads; choose another name")
 
 
 def _formats(name: str) -> frozenset[str]:
@@ -78,22 +80,22 @@ def _formats(name: str) -> frozenset[str]:
         return frozenset()
 
 
-def _written(name: str, target: Path) -> list[Path]:
+def _write_files(name: str, target: Path) -> list[Path]:
     """The files, all of them or none."""
-    there = target.exists()
-    if there and (not target.is_dir() or any(target.iterdir())):
+    existed = target.exists()
+    if existed and (not target.is_dir() or any(target.iterdir())):
         raise InputError(f"{target} is there already and holds something; name another folder")
-    made = []
+    paths = []
     try:
         for path, text in contents(name).items():
             file = target / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, encoding="utf-8")
-            made.append(file)
+            paths.append(file)
     except OSError as error:
-        _remove(target, keep=there)
+        _remove(target, keep=existed)
         raise InputError(f"{error.filename or target}: {error.strerror or error}") from None
-    return made
+    return paths
 
 
 def _remove(target: Path, *, keep: bool) -> None:
@@ -105,7 +107,7 @@ def _remove(target: Path, *, keep: bool) -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def _next(name: str, target: Path) -> list[str]:
+def _next_steps(name: str, target: Path) -> list[str]:
     return [
         "next:",
         f"    cd {os.fspath(target)}",

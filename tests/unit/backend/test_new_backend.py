@@ -22,7 +22,7 @@ NAMES = st.from_regex(r"[a-z][a-z0-9]{0,6}([-_][a-z0-9]{1,6}){0,2}", fullmatch=T
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -31,9 +31,9 @@ def files(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
-def test_four_files_are_made(here: Path) -> None:
+def test_four_files_are_made(working_folder: Path) -> None:
     new_backend("my_engine")
-    assert files(here / "quantgrid-my-engine") == [
+    assert files(working_folder / "quantgrid-my-engine") == [
         "grid_my_engine/__init__.py",
         "grid_my_engine/runtime.txt",
         "pyproject.toml",
@@ -41,30 +41,30 @@ def test_four_files_are_made(here: Path) -> None:
     ]
 
 
-def test_a_folder_can_be_named(here: Path) -> None:
-    new_backend("mine", here / "deep" / "down")
-    assert len(files(here / "deep" / "down")) == 4
+def test_a_folder_can_be_named(working_folder: Path) -> None:
+    new_backend("mine", working_folder / "deep" / "down")
+    assert len(files(working_folder / "deep" / "down")) == 4
 
 
 def test_what_was_made_and_what_comes_next_is_said(
-    here: Path, capsys: pytest.CaptureFixture[str]
+    working_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     new_backend("mine")
-    said = capsys.readouterr().out.splitlines()
-    assert said[0] == "made quantgrid-mine/pyproject.toml"
-    assert "    cd quantgrid-mine" in said
-    assert any("pip install -e ." in line for line in said)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "made quantgrid-mine/pyproject.toml"
+    assert "    cd quantgrid-mine" in lines
+    assert any("pip install -e ." in line for line in lines)
 
 
 @given(NAMES)
 def test_a_name_goes_to_the_distribution_the_module_and_the_entry_point(name: str) -> None:
-    made = contents(name)
-    project = tomllib.loads(made["pyproject.toml"])
+    texts = contents(name)
+    project = tomllib.loads(texts["pyproject.toml"])
     module = f"grid_{name.replace('-', '_')}"
     assert project["project"]["name"] == f"quantgrid-{name.replace('_', '-')}"
     assert project["project"]["entry-points"]["quantgrid.backends"] == {name: f"{module}:backend"}
     assert project["tool"]["uv"]["build-backend"]["module-name"] == module
-    assert f"{module}/__init__.py" in made
+    assert f"{module}/__init__.py" in texts
 
 
 @given(NAMES)
@@ -76,64 +76,64 @@ def test_no_trace_of_the_template_is_left_and_python_can_read_it(name: str) -> N
 
 
 @pytest.mark.parametrize("name", ["", "9", "My", "a b", "a.b", "-a", "a-", "a__b", "ä", "../x"])
-def test_a_name_that_cannot_be_one_is_refused(here: Path, name: str) -> None:
+def test_a_name_that_cannot_be_one_is_refused(working_folder: Path, name: str) -> None:
     with pytest.raises(InputError, match="cannot be a backend's name") as caught:
         new_backend(name)
     assert "\n" not in str(caught.value)
-    assert files(here) == []
+    assert files(working_folder) == []
 
 
-def test_a_near_name_is_offered(here: Path) -> None:
+def test_a_near_name_is_offered(working_folder: Path) -> None:
     with pytest.raises(InputError, match=r"Try 'my_engine'\.$"):
         new_backend("My Engine!")
 
 
-def test_the_name_of_an_installed_backend_is_refused(here: Path) -> None:
+def test_the_name_of_an_installed_backend_is_refused(working_folder: Path) -> None:
     with pytest.raises(InputError, match="'fake' is installed already"):
         new_backend("fake")
 
 
-def test_the_name_of_a_format_that_is_read_already_is_refused(here: Path) -> None:
+def test_the_name_of_a_format_that_is_read_already_is_refused(working_folder: Path) -> None:
     with pytest.raises(InputError, match="'gguf' is a format that"):
         new_backend("gguf")
 
 
-def test_a_folder_that_holds_something_is_left_as_it_is(here: Path) -> None:
-    (here / "quantgrid-mine").mkdir()
-    (here / "quantgrid-mine" / "kept").write_text("kept")
+def test_a_folder_that_holds_something_is_left_as_it_is(working_folder: Path) -> None:
+    (working_folder / "quantgrid-mine").mkdir()
+    (working_folder / "quantgrid-mine" / "kept").write_text("kept")
     with pytest.raises(InputError, match="quantgrid-mine is there already"):
         new_backend("mine")
-    assert files(here) == ["quantgrid-mine/kept"]
+    assert files(working_folder) == ["quantgrid-mine/kept"]
 
 
-def test_an_empty_folder_will_do(here: Path) -> None:
-    (here / "quantgrid-mine").mkdir()
+def test_an_empty_folder_will_do(working_folder: Path) -> None:
+    (working_folder / "quantgrid-mine").mkdir()
     new_backend("mine")
-    assert len(files(here / "quantgrid-mine")) == 4
+    assert len(files(working_folder / "quantgrid-mine")) == 4
 
 
-def test_a_file_in_the_place_of_the_folder_is_refused(here: Path) -> None:
-    (here / "quantgrid-mine").write_text("a file")
+def test_a_file_in_the_place_of_the_folder_is_refused(working_folder: Path) -> None:
+    (working_folder / "quantgrid-mine").write_text("a file")
     with pytest.raises(InputError, match="is there already"):
         new_backend("mine")
 
 
-def test_a_folder_that_cannot_be_written_is_one_line(here: Path) -> None:
-    (here / "file").write_text("in the way")
+def test_a_folder_that_cannot_be_written_is_one_line(working_folder: Path) -> None:
+    (working_folder / "file").write_text("in the way")
     with pytest.raises(InputError, match="Not a directory"):
-        new_backend("mine", here / "file" / "mine")
+        new_backend("mine", working_folder / "file" / "mine")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_without_permission_is_one_line(here: Path) -> None:
-    here.chmod(stat.S_IRUSR | stat.S_IXUSR)
+def test_a_folder_without_permission_is_one_line(working_folder: Path) -> None:
+    working_folder.chmod(stat.S_IRUSR | stat.S_IXUSR)
     with pytest.raises(InputError, match="Permission denied"):
         new_backend("mine")
 
 
-def test_the_files_are_as_ruff_wants_them(here: Path) -> None:
+def test_the_files_are_as_ruff_wants_them(working_folder: Path) -> None:
     new_backend("mine")
-    folder = here / "quantgrid-mine"
+    folder = working_folder / "quantgrid-mine"
     ruff = [sys.executable, "-m", "ruff"]
     for command in (  # this package's imports stand apart here, and among the others there
         [*ruff, "check", "--isolated", "--line-length", "100", "--ignore", "I001", "."],
@@ -143,13 +143,13 @@ def test_the_files_are_as_ruff_wants_them(here: Path) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_command_makes_it_and_refuses_in_one_line(here: Path) -> None:
+def test_the_command_makes_it_and_refuses_in_one_line(working_folder: Path) -> None:
     command = [sys.executable, "-m", "grid", "backends", "new"]
-    made = subprocess.run([*command, "mine"], capture_output=True, text=True, check=False)
-    again = subprocess.run([*command, "mine"], capture_output=True, text=True, check=False)
-    assert (made.returncode, made.stderr) == (0, "")
-    assert (again.returncode, again.stdout) == (2, "")
-    assert again.stderr.count("\n") == 1
+    first = subprocess.run([*command, "mine"], capture_output=True, text=True, check=False)
+    second = subprocess.run([*command, "mine"], capture_output=True, text=True, check=False)
+    assert (first.returncode, first.stderr) == (0, "")
+    assert (second.returncode, second.stdout) == (2, "")
+    assert second.stderr.count("\n") == 1
 
 
 # The toy itself

@@ -33,7 +33,7 @@ def script() -> ModuleType:
 )
 def test_a_skip_for_want_of_the_engine_is_found(script: ModuleType, reason: str) -> None:
     line = f"SKIPPED [3] backends/x/tests/test_x.py:38: {reason}"
-    assert script.wanting(["3 passed, 3 skipped", line]) == [line]
+    assert script.skipped_for_want(["3 passed, 3 skipped", line]) == [line]
 
 
 @pytest.mark.parametrize(
@@ -45,4 +45,4 @@ def test_a_skip_for_want_of_the_engine_is_found(script: ModuleType, reason: str)
     ],
 )
 def test_other_skips_are_none(script: ModuleType, line: str) -> None:
-    assert script.wanting([line]) == []
+    assert script.skipped_for_want([line]) == []

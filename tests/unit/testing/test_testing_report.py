@@ -16,7 +16,7 @@ from grid_fake.engine import FakeEngine
 
 from grid.backend import Availability
 from grid.hardware.node import Node
-from grid.testing import CHECKS, Case, capabilities, expectation, here, report
+from grid.testing import CHECKS, Case, capabilities, expectation, local_node, report
 from grid.testing.__main__ import main
 
 
@@ -27,45 +27,45 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def case(path: Path) -> Case:
-    one = Case(FakeBackend(), path, here(), recipe="Q4")
-    return Case(FakeBackend(), path, here(), recipe="Q4", expected=expectation(one))
+    whole = Case(FakeBackend(), path, local_node(), recipe="Q4")
+    return Case(FakeBackend(), path, local_node(), recipe="Q4", expected=expectation(whole))
 
 
 def test_everything_runs_on_a_whole_case(case: Case) -> None:
-    found = report(case)
-    assert found == dict.fromkeys(CHECKS, "ran")
-    assert {*capabilities(case, found).values()} == {"ran"}
+    outcomes = report(case)
+    assert outcomes == dict.fromkeys(CHECKS, "ran")
+    assert {*capabilities(case, outcomes).values()} == {"ran"}
 
 
 def test_each_line_is_heard_as_it_comes(case: Case) -> None:
-    heard: list[tuple[str, str]] = []
-    found = report(case, lambda name, said: heard.append((name, said)))
-    assert dict(heard) == found
+    lines: list[tuple[str, str]] = []
+    outcomes = report(case, lambda name, outcome: lines.append((name, outcome)))
+    assert dict(lines) == outcomes
 
 
 def test_a_broken_rule_spares_the_others(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FakeEngine, "decode", lambda self, ids: b"something else")
-    found = report(case)
-    assert found.pop("tokens_give_their_text_back") == "broken: decoding gives the text back"
-    assert {*found.values()} == {"ran"}
+    outcomes = report(case)
+    assert outcomes.pop("tokens_give_their_text_back") == "broken: decoding gives the text back"
+    assert {*outcomes.values()} == {"ran"}
 
 
 def test_an_error_of_the_engine_is_a_broken_rule(case: Case) -> None:
     failing = Case(case.backend, case.path, case.node, options={"oom_on": "prefill"})
-    found = report(failing)
-    assert found["steps_can_be_cut_back_and_repeated"] == (
+    outcomes = report(failing)
+    assert outcomes["steps_can_be_cut_back_and_repeated"] == (
         "broken: OutOfMemory: no memory for prefill, as the option oom_on asks"
     )
-    assert capabilities(failing, found)["steps"].startswith("broken: ")
-    assert capabilities(failing, found)["logits"] == "ran"
+    assert capabilities(failing, outcomes)["steps"].startswith("broken: ")
+    assert capabilities(failing, outcomes)["logits"] == "ran"
 
 
 def test_a_capability_that_is_not_declared_is_skipped(path: Path) -> None:
     class Bare(FakeBackend):
         capabilities = frozenset({"tokenizes", "logits"})
 
-    one = Case(Bare(), path, here())
-    summed = capabilities(one, report(one))
+    bare = Case(Bare(), path, local_node())
+    summed = capabilities(bare, report(bare))
     assert summed["steps"] == "skipped: fake does not declare steps"
     assert summed["logits"] == "ran"
 
@@ -75,18 +75,18 @@ def test_an_engine_that_is_not_there_has_run_nothing(path: Path) -> None:
         def probe(self, node: Node) -> Availability:
             return Availability(ready=False, reason="not installed", mend="install it")
 
-    one = Case(Absent(), path, here(), recipe="Q4")
-    found = report(one)
-    said = "skipped: fake is not ready here: not installed; install it"
-    assert found["recipes_are_named_and_others_refused"] == "ran"
-    assert {*capabilities(one, found).values()} == {said}
+    absent = Case(Absent(), path, local_node(), recipe="Q4")
+    outcomes = report(absent)
+    skipped = "skipped: fake is not ready here: not installed; install it"
+    assert outcomes["recipes_are_named_and_others_refused"] == "ran"
+    assert {*capabilities(absent, outcomes).values()} == {skipped}
 
 
 def test_quantizing_has_run_where_a_recipe_was_made(path: Path) -> None:
-    one = Case(FakeBackend(), path, here())
-    found = report(one)
-    assert found["an_unknown_recipe_leaves_no_file"] == "ran"
-    assert capabilities(one, found)["quantizes"] == (
+    without_recipe = Case(FakeBackend(), path, local_node())
+    outcomes = report(without_recipe)
+    assert outcomes["an_unknown_recipe_leaves_no_file"] == "ran"
+    assert capabilities(without_recipe, outcomes)["quantizes"] == (
         "skipped: the case names no recipe to be made (Case.recipe)"
     )
 
@@ -111,7 +111,7 @@ class Counting(FakeBackend):
 
 def test_rules_share_an_engine_and_none_is_left_open(path: Path) -> None:
     backend = Counting()
-    report(Case(backend, path, here(), recipe="Q4", loads=1))
+    report(Case(backend, path, local_node(), recipe="Q4", loads=1))
     # two loads that score alike, three for memory, one that a recipe made; and what lies between
     assert backend.loads <= 9
     assert (backend.most, backend.open) == (1, 0)
@@ -139,13 +139,13 @@ def test_the_command_exits_with_1_where_something_is_broken(
     path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code = main(["fake", str(path), "--option", "unsupported_on=step", "--json"])
-    told = json.loads(capsys.readouterr().out)
+    answer = json.loads(capsys.readouterr().out)
     assert code == 1
-    assert told["backend"] == "fake"
-    assert told["version"] == "fake 1"
-    assert told["capabilities"]["steps"].startswith("broken: Unsupported: ")
-    assert told["capabilities"]["generates"] == "ran"
-    assert told["checks"]["a_recipe_makes_what_it_says"].startswith("skipped: ")
+    assert answer["backend"] == "fake"
+    assert answer["version"] == "fake 1"
+    assert answer["capabilities"]["steps"].startswith("broken: Unsupported: ")
+    assert answer["capabilities"]["generates"] == "ran"
+    assert answer["checks"]["a_recipe_makes_what_it_says"].startswith("skipped: ")
 
 
 def test_figures_go_from_one_engine_to_another(
@@ -153,9 +153,9 @@ def test_figures_go_from_one_engine_to_another(
 ) -> None:
     figures = str(tmp_path / "expected.json")
     assert main(["fake", str(path), "--write-expected", figures, "--json"]) == 0
-    other = str(write(tmp_path / "other.fake", seed=3))
+    other_weights = str(write(tmp_path / "other.fake", seed=3))
     capsys.readouterr()
-    assert main(["fake", other, "--expected", figures, "--json"]) == 1
+    assert main(["fake", other_weights, "--expected", figures, "--json"]) == 1
     checks = json.loads(capsys.readouterr().out)["checks"]
     assert checks["text_becomes_the_tokens_of_the_reference"] == "ran"
     assert checks["scores_agree_with_the_reference"].startswith("broken: scores agree with fake: ")
@@ -163,7 +163,7 @@ def test_figures_go_from_one_engine_to_another(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["fack", "{path}"], "no backend 'fack' is installed. Did you mean 'fake'?"),
         (["fake", "nowhere.fake"], "no file nowhere.fake"),
@@ -176,11 +176,11 @@ def test_figures_go_from_one_engine_to_another(
     ],
 )
 def test_a_wrong_command_is_one_line(
-    path: Path, arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+    path: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([one.format(path=path) for one in arguments]) == 2
+    assert main([argument.format(path=path) for argument in arguments]) == 2
     error = capsys.readouterr().err
-    assert said in error
+    assert message in error
     assert error.count("\n") == 1
 
 

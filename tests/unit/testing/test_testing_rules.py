@@ -15,7 +15,7 @@ from grid_fake.engine import FakeEngine
 from grid.backend import Availability, Calibration, Needs, Recipe
 from grid.errors import InputError
 from grid.hardware.node import Node
-from grid.testing import CHECKS, Case, Expected, NonConforming, check, expectation, here
+from grid.testing import CHECKS, Case, Expected, NonConforming, check, expectation, local_node
 
 NODE = Node(name="n", system="s", chip="c", cores=1, memory_bytes=2**34, bandwidth_bytes_s=1e10)
 Breaks = Callable[..., Any]
@@ -26,13 +26,13 @@ def path(tmp_path: Path) -> Path:
     return write(tmp_path / "toy.fake")
 
 
-def case(path: Path, backend: FakeBackend | None = None, **given: Any) -> Case:
-    return Case(backend or FakeBackend(), path, NODE, **given)
+def case(path: Path, backend: FakeBackend | None = None, **fields: Any) -> Case:
+    return Case(backend or FakeBackend(), path, NODE, **fields)
 
 
-def broken(rule: str, one: Case) -> str:
+def break_message(rule: str, tried: Case) -> str:
     with pytest.raises(NonConforming) as caught:
-        check(rule, one)
+        check(rule, tried)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -47,11 +47,11 @@ def test_an_engine_agrees_with_its_own_figures(path: Path) -> None:
 
 
 def test_figures_of_other_weights_are_found_to_differ(path: Path, tmp_path: Path) -> None:
-    other = write(tmp_path / "other.fake", seed=1)
-    expected = expectation(case(other), "another model")
-    said = broken("scores_agree_with_the_reference", case(path, expected=expected))
-    assert said.startswith("scores agree with another model: ")
-    assert said.endswith(" nats apart")
+    other_weights = write(tmp_path / "other.fake", seed=1)
+    expected = expectation(case(other_weights), "another model")
+    complaint = break_message("scores_agree_with_the_reference", case(path, expected=expected))
+    assert complaint.startswith("scores agree with another model: ")
+    assert complaint.endswith(" nats apart")
 
 
 def test_figures_may_be_off_by_as_much_as_they_say(path: Path) -> None:
@@ -60,7 +60,7 @@ def test_figures_may_be_off_by_as_much_as_they_say(path: Path) -> None:
     loose = Expected(ids=exact.ids, log_probs=tuple(off))
     strict = Expected(ids=exact.ids, log_probs=tuple(off), near=0.03)
     assert check("scores_agree_with_the_reference", case(path, expected=loose)) == "ran"
-    broken("scores_agree_with_the_reference", case(path, expected=strict))
+    break_message("scores_agree_with_the_reference", case(path, expected=strict))
 
 
 def test_an_engine_that_only_scores_is_held_against_the_reference(path: Path) -> None:
@@ -75,8 +75,10 @@ def test_an_engine_that_only_scores_is_held_against_the_reference(path: Path) ->
 
 def test_other_tokens_of_a_text_are_found(path: Path) -> None:
     expected = Expected(ids=(256, 97, 99), log_probs=(-1.0, -1.0), text="ab", source="another")
-    said = broken("text_becomes_the_tokens_of_the_reference", case(path, expected=expected))
-    assert said == (
+    complaint = break_message(
+        "text_becomes_the_tokens_of_the_reference", case(path, expected=expected)
+    )
+    assert complaint == (
         "text becomes the tokens of the reference: 3 tokens of the text, another has 3, "
         "the first other one at 2"
     )
@@ -84,8 +86,10 @@ def test_other_tokens_of_a_text_are_found(path: Path) -> None:
 
 def test_a_special_token_too_many_is_found(path: Path) -> None:
     expected = Expected(ids=(97, 98), log_probs=(-1.0,), text="ab")
-    said = broken("text_becomes_the_tokens_of_the_reference", case(path, expected=expected))
-    assert "3 tokens of the text, the reference has 2" in said
+    complaint = break_message(
+        "text_becomes_the_tokens_of_the_reference", case(path, expected=expected)
+    )
+    assert "3 tokens of the text, the reference has 2" in complaint
 
 
 @pytest.mark.parametrize("log_probs", [(), (-1.0,), (-1.0, -1.0, -1.0)])
@@ -100,15 +104,15 @@ def test_figures_that_do_not_fit_together_are_an_input_error(log_probs: tuple[fl
 class Probing(FakeBackend):
     """Answers the probe with whatever it is given."""
 
-    def __init__(self, **said: Any) -> None:
-        self.said = said
+    def __init__(self, **fields: Any) -> None:
+        self.fields = fields
 
     def probe(self, node: Node) -> Availability:
-        return Availability(**self.said)
+        return Availability(**self.fields)
 
 
 @pytest.mark.parametrize(
-    ("said", "rule"),
+    ("fields", "rule"),
     [
         ({"ready": True}, "a backend that is ready has a version"),
         ({"ready": True, "version": "2.0"}, "probe says version 2.0, the loaded engine fake 1"),
@@ -116,14 +120,14 @@ class Probing(FakeBackend):
         ({"ready": False, "reason": "x"}, "a backend that is not ready says what mends it"),
     ],
 )
-def test_a_dishonest_probe_is_found(path: Path, said: dict[str, Any], rule: str) -> None:
-    assert broken("the_probe_is_honest", case(path, Probing(**said))) == rule
+def test_a_dishonest_probe_is_found(path: Path, fields: dict[str, Any], rule: str) -> None:
+    assert break_message("the_probe_is_honest", case(path, Probing(**fields))) == rule
 
 
 @pytest.mark.parametrize("version", ["fake 1", "fake 1, numpy 2.4", "1"])
 def test_a_version_may_say_more_or_less(path: Path, version: str) -> None:
-    one = case(path, Probing(ready=True, version=version))
-    assert check("the_probe_is_honest", one) == "ran"
+    probing = case(path, Probing(ready=True, version=version))
+    assert check("the_probe_is_honest", probing) == "ran"
 
 
 def test_a_probe_that_answers_something_else_is_found(path: Path) -> None:
@@ -131,17 +135,17 @@ def test_a_probe_that_answers_something_else_is_found(path: Path) -> None:
         def probe(self, node: Node) -> Any:
             return True
 
-    assert broken("the_probe_is_honest", case(path, Vague())) == (
+    assert break_message("the_probe_is_honest", case(path, Vague())) == (
         "probe answers with an Availability"
     )
 
 
 def test_an_engine_that_is_not_there_is_skipped_with_its_reason(path: Path) -> None:
-    one = case(path, Probing(ready=False, reason="no AVX-512", mend="another machine"))
-    said = "skipped: fake is not ready here: no AVX-512; another machine"
-    assert check("logits_are_a_distribution_per_token", one) == said
-    assert check("inspection_describes_the_file", one) == "ran"
-    assert check("the_probe_is_honest", one) == "skipped: not ready: no AVX-512"
+    absent = case(path, Probing(ready=False, reason="no AVX-512", mend="another machine"))
+    skipped = "skipped: fake is not ready here: no AVX-512; another machine"
+    assert check("logits_are_a_distribution_per_token", absent) == skipped
+    assert check("inspection_describes_the_file", absent) == "ran"
+    assert check("the_probe_is_honest", absent) == "skipped: not ready: no AVX-512"
 
 
 # Declaration
@@ -152,7 +156,7 @@ def test_noise_that_only_changes_the_speed_is_found(path: Path) -> None:
         def noise_options(self, options: Any) -> Any:
             return {**options, "threads": options["threads"] + 1}
 
-    assert broken("options_are_complete_and_checked", case(path, Same())) == (
+    assert break_message("options_are_complete_and_checked", case(path, Same())) == (
         "noise options differ in one that is not in speed_only"
     )
 
@@ -161,7 +165,7 @@ def test_an_option_of_speed_that_there_is_not_is_found(path: Path) -> None:
     class Misnamed(FakeBackend):
         speed_only = frozenset({"threads", "cores"})
 
-    assert broken("options_are_complete_and_checked", case(path, Misnamed())) == (
+    assert break_message("options_are_complete_and_checked", case(path, Misnamed())) == (
         "speed_only names options, not cores"
     )
 
@@ -173,7 +177,7 @@ def test_needs_that_shrink_with_the_context_are_found(path: Path, side: str) -> 
             size = {"host_bytes": 1, f"{side}_bytes": 2**30 // workload.size}
             return Needs(**size)
 
-    assert broken("needs_grow_with_the_context", case(path, Shrinking())) == (
+    assert break_message("needs_grow_with_the_context", case(path, Shrinking())) == (
         f"a longer context needs no less of the {side}"
     )
 
@@ -185,17 +189,17 @@ class Leaking(FakeBackend):
     """Holds on to what it loaded."""
 
     def __init__(self) -> None:
-        self.kept: list[Any] = []
+        self.leaks: list[Any] = []
 
     @contextmanager
     def load(self, path: Path, device: str, options: Any) -> Iterator[FakeEngine]:
-        self.kept.append(np.ones(12 * 2**20, dtype=np.uint8))
+        self.leaks.append(np.ones(12 * 2**20, dtype=np.uint8))
         with super().load(path, device, options) as engine:
             yield engine
 
 
 def test_memory_that_is_kept_is_found(path: Path) -> None:
-    assert "bytes behind" in broken("memory_is_given_back", case(path, Leaking()))
+    assert "bytes behind" in break_message("memory_is_given_back", case(path, Leaking()))
 
 
 def test_memory_that_is_given_back_is_no_leak(path: Path) -> None:
@@ -205,7 +209,7 @@ def test_memory_that_is_given_back_is_no_leak(path: Path) -> None:
 def test_fewer_loads_can_be_asked_for(path: Path) -> None:
     leaking = Leaking()
     assert check("memory_is_given_back", case(path, leaking, loads=1)) == "ran"
-    assert len(leaking.kept) == 3  # two to settle, one that is watched
+    assert len(leaking.leaks) == 3  # two to settle, one that is watched
 
 
 # Determinism
@@ -215,15 +219,17 @@ def test_weights_that_load_differently_each_time_are_found(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seeds = iter(range(100))
-    made = FakeEngine.__init__
+    plain_init = FakeEngine.__init__
 
     def init(self: FakeEngine, content: Any, options: Any) -> None:
-        made(self, content, options)
+        plain_init(self, content, options)
         noise = np.random.default_rng(next(seeds)).standard_normal(self._table.shape)
         self._table = (self._table + noise).astype(np.float32)
 
     monkeypatch.setattr(FakeEngine, "__init__", init)
-    assert "loaded twice score the same" in broken("a_second_load_computes_the_same", case(path))
+    assert "loaded twice score the same" in break_message(
+        "a_second_load_computes_the_same", case(path)
+    )
     assert check("logits_are_a_distribution_per_token", case(path)) == "ran"
 
 
@@ -263,35 +269,38 @@ def _leave(quantize: Breaks, source: Path, recipe: str, target: Path, threads: i
 
 
 @pytest.mark.parametrize(
-    ("makes", "said"),
+    ("makes", "complaint"),
     [
         (_another_quant, "Q4 was asked, Q8 was made"),
         (_litter, "quantize leaves its target, nothing else"),
     ],
 )
 def test_weights_that_are_not_what_was_asked_are_found(
-    path: Path, makes: Breaks, said: str
+    path: Path, makes: Breaks, complaint: str
 ) -> None:
-    assert broken("a_recipe_makes_what_it_says", case(path, Maker(makes), recipe="Q4")) == said
+    assert (
+        break_message("a_recipe_makes_what_it_says", case(path, Maker(makes), recipe="Q4"))
+        == complaint
+    )
 
 
 def test_a_file_that_a_failure_leaves_is_found(path: Path) -> None:
-    said = broken("an_unknown_recipe_leaves_no_file", case(path, Maker(_leave)))
-    assert said == "a failed quantization leaves no file"
+    complaint = break_message("an_unknown_recipe_leaves_no_file", case(path, Maker(_leave)))
+    assert complaint == "a failed quantization leaves no file"
 
 
 def test_a_recipe_is_made_of_the_source(path: Path, tmp_path: Path) -> None:
-    made = tmp_path / "q2.fake"
-    FakeBackend().quantize(path, "Q2", made, 1)
-    one = case(made, recipe="Q4", source=path)
-    assert check("a_recipe_makes_what_it_says", one) == "ran"
+    q2 = tmp_path / "q2.fake"
+    FakeBackend().quantize(path, "Q2", q2, 1)
+    quantizing = case(q2, recipe="Q4", source=path)
+    assert check("a_recipe_makes_what_it_says", quantizing) == "ran"
 
 
 def test_recipes_without_a_format_where_there_are_two_are_found(path: Path) -> None:
     class Two(FakeBackend):
         formats = frozenset({"fake", "other"})
 
-    assert broken("recipes_are_named_and_others_refused", case(path, Two())) == (
+    assert break_message("recipes_are_named_and_others_refused", case(path, Two())) == (
         "a recipe names its format where the backend has several"
     )
 
@@ -302,17 +311,17 @@ class Calibrated(FakeBackend):
 
 
 @pytest.mark.parametrize(
-    ("one", "said"),
+    ("backend", "skipped"),
     [
         (FakeBackend(), "skipped: the case names no recipe to be made (Case.recipe)"),
         (Calibrated(), "skipped: Q4 takes a calibration set (Case.calibration)"),
     ],
 )
 def test_a_recipe_that_cannot_be_tried_is_skipped_with_the_reason(
-    path: Path, one: FakeBackend, said: str
+    path: Path, backend: FakeBackend, skipped: str
 ) -> None:
-    recipe = "Q4" if "Q4" in said else ""
-    assert check("a_recipe_makes_what_it_says", case(path, one, recipe=recipe)) == said
+    recipe = "Q4" if "Q4" in skipped else ""
+    assert check("a_recipe_makes_what_it_says", case(path, backend, recipe=recipe)) == skipped
 
 
 def test_a_recipe_that_there_is_not_is_no_skip(path: Path) -> None:
@@ -324,17 +333,19 @@ def test_a_recipe_that_there_is_not_is_no_skip(path: Path) -> None:
 
 
 def test_what_a_case_lacks_is_said(path: Path) -> None:
-    said = "skipped: the case has no figures of another engine (Case.expected)"
-    assert check("scores_agree_with_the_reference", case(path)) == said
+    skipped = "skipped: the case has no figures of another engine (Case.expected)"
+    assert check("scores_agree_with_the_reference", case(path)) == skipped
 
 
 def test_a_capability_that_is_not_declared_is_skipped(path: Path) -> None:
     class Bare(FakeBackend):
         capabilities = frozenset({"tokenizes"})
 
-    one = case(path, Bare())
-    assert check("generation_counts_and_repeats", one) == "skipped: fake does not declare generates"
-    assert check("a_second_load_computes_the_same", one) == (
+    bare = case(path, Bare())
+    assert (
+        check("generation_counts_and_repeats", bare) == "skipped: fake does not declare generates"
+    )
+    assert check("a_second_load_computes_the_same", bare) == (
         "skipped: fake declares neither logits nor scores"
     )
 
@@ -353,15 +364,15 @@ def test_slow_engines_are_asked_for_few_tokens(path: Path, monkeypatch: pytest.M
     assert max(counts) <= 8 + 5  # greedy text is followed to its end
 
 
-@pytest.mark.parametrize("given", [{"tokens": 7}, {"loads": 0}])
+@pytest.mark.parametrize("fields", [{"tokens": 7}, {"loads": 0}])
 def test_a_case_that_leaves_nothing_to_try_is_an_input_error(
-    path: Path, given: dict[str, int]
+    path: Path, fields: dict[str, int]
 ) -> None:
     with pytest.raises(InputError, match="too few"):
-        case(path, **given)
+        case(path, **fields)
 
 
 def test_this_machine_is_described_without_measuring_it() -> None:
-    assert here().cores >= 1
-    assert here().memory_bytes > 0
-    assert here().bandwidth_bytes_s == 0
+    assert local_node().cores >= 1
+    assert local_node().memory_bytes > 0
+    assert local_node().bandwidth_bytes_s == 0

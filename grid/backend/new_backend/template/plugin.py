@@ -153,8 +153,10 @@ class ToyEngine:
     def logits(self, ids: Sequence[int], first: int = 0) -> Table:
         """[len(ids) - first, vocabulary], unnormalised: row i is after ids[: first + i + 1]."""
         self._room(len(ids))
-        asked = np.asarray(ids[first:], dtype=np.int64)
-        parts = [self._table[asked[n : n + self._batch]] for n in range(0, len(asked), self._batch)]
+        tokens = np.asarray(ids[first:], dtype=np.int64)
+        parts = [
+            self._table[tokens[n : n + self._batch]] for n in range(0, len(tokens), self._batch)
+        ]
         return np.concatenate(parts)
 
     # Capability "scores"

