@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 from grid.backend.registry import names
 from grid.engine import messages as wire
-from grid.engine.environments import Interpreter, found
+from grid.engine.environments import Interpreter, find_interpreter
 from grid.engine.process import EngineProcess
 from grid.errors import EngineError
 from grid.hardware.probe import probe_node
@@ -51,11 +51,11 @@ def median_s(run: Callable[[Interpreter], None], interpreter: Interpreter) -> fl
     return statistics.median(taken)
 
 
-def main(asked: list[str]) -> int:
+def main(wanted: list[str]) -> int:
     node = probe_node()
     slow = 0
-    for name in asked or names():
-        interpreter = found(name, node)
+    for name in wanted or names():
+        interpreter = find_interpreter(name, node)
         if interpreter is None:
             print(f"{name}: its environment is not made")
             continue

@@ -24,7 +24,7 @@ EXPORT = (
 """The training group is left out: its torch comes with gigabytes that nobody else resolves."""
 
 
-def resolved() -> list[str]:
+def resolve() -> list[str]:
     """`name==version` of every third-party package, sorted, from a resolution made anew."""
     text = (ROOT / "pyproject.toml").read_text()
     (ROOT / "pyproject.toml").write_text(with_pins(text, []))
@@ -38,11 +38,11 @@ def resolved() -> list[str]:
 
 def _pins(lines: list[str]) -> Iterator[str]:
     """A package with one version is pinned everywhere; one with several keeps their markers."""
-    found = [match for line in lines if (match := PIN.match(line))]
+    matches = [match for line in lines if (match := PIN.match(line))]
     versions: dict[str, set[str]] = {}
-    for match in found:
+    for match in matches:
         versions.setdefault(match["name"], set()).add(match["version"])
-    for match in found:
+    for match in matches:
         pin = f"{match['name']}=={match['version']}"
         yield pin if len(versions[match["name"]]) == 1 else f"{pin} ; {match['marker']}"
 
@@ -57,7 +57,7 @@ def with_pins(text: str, pins: list[str]) -> str:
 
 
 if __name__ == "__main__":
-    pins = resolved()
+    pins = resolve()
     path = ROOT / "pyproject.toml"
     path.write_text(with_pins(path.read_text(), pins))
     print(f"{len(pins)} packages pinned")

@@ -1,4 +1,4 @@
-"""Where the head of a cluster on a cloud is: `python -m grid.cluster.cloud FILE`, asked of Ray.
+"""The address of a cluster's head on a cloud, by Ray: `python -m grid.cluster.cloud FILE`.
 
 A process of its own: Ray's autoscaler prints, and a cloud may take its time.
 """
@@ -37,5 +37,5 @@ def head_of(file: Path) -> CloudHead:
 
 
 if __name__ == "__main__":
-    found = head_of(Path(sys.argv[1]))
-    sys.stdout.write("\n" + msgspec.json.encode(found).decode() + "\n")
+    head = head_of(Path(sys.argv[1]))
+    sys.stdout.write("\n" + msgspec.json.encode(head).decode() + "\n")

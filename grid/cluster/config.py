@@ -1,7 +1,7 @@
 """A cluster's file, as `ray up` reads it: which hosts, and how ssh reaches them.
 
-Ray checks the whole file when it is given to it; here is read what the grid itself needs, and what
-is wrong with that is said in one line.
+Ray checks the whole file itself; this module reads what the grid needs of it, and an error in that
+is one line.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from grid.cluster.ssh import Host
 from grid.errors import InputError, did_you_mean
 from grid.models.identity import digest
 
-_NOTED = "~/.local/state/quantgrid/clusters"
+_NOTES = "~/.local/state/quantgrid/clusters"
 """A file for each cluster that was brought up from here. Ray's own notes lie where a reboot empties
 the folder."""
 
@@ -30,13 +30,13 @@ CLUSTER_FILE = "cluster.yaml"
 """Looked for in the folder where a command runs."""
 
 LOCAL = "local"
+"""Ray's provider of machines that are there already."""
 
 _PROVIDERS = (
     *(LOCAL, "aws", "gcp", "azure", "vsphere", "aliyun", "kuberay", "spark", "external"),
     *("readonly", "fake_multinode", "fake_multinode_docker"),
 )
-"""Those of Ray."""
-"""Ray's provider of machines that are there already."""
+"""Ray's providers."""
 
 _PROVIDER_KEYS = ("type", "head_ip", "worker_ips", "external_head_ip")
 _AUTH_KEYS = ("ssh_user", "ssh_private_key", "ssh_proxy_command")
@@ -73,13 +73,13 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
 def load(path: str | Path = CLUSTER_FILE) -> Cluster:
     """Read a cluster's file. Raises InputError that names the file and the key."""
     path = Path(path)
-    whole = _Section(path, "", _read(path))
-    whole.known(_top_keys())
+    whole = _Section(path, "", _read_yaml(path))
+    whole.refuse_unknown(_top_keys())
     cluster = Cluster(
         path=path.absolute(),
         name=whole.text("cluster_name"),
         provider=whole.section("provider").text("type"),
-        head=_reached(whole.section("auth")),
+        head=_ssh_settings(whole.section("auth")),
         mounts=whole.mapping("file_mounts"),
         excludes=whole.texts("rsync_exclude"),
         worker_setup=(*whole.texts("setup_commands"), *whole.texts("worker_setup_commands")),
@@ -93,9 +93,9 @@ def load(path: str | Path = CLUSTER_FILE) -> Cluster:
     return _with_addresses(cluster, whole.section("provider"))
 
 
-def _reached(auth: _Section) -> Host:
-    """How every host is reached, without an address."""
-    auth.known(_AUTH_KEYS, close=True)
+def _ssh_settings(auth: _Section) -> Host:
+    """How ssh reaches every host: a Host without an address."""
+    auth.refuse_unknown(_AUTH_KEYS, close=True)
     return Host(
         address="",
         user=auth.text("ssh_user"),
@@ -105,51 +105,52 @@ def _reached(auth: _Section) -> Host:
 
 
 def _with_addresses(cluster: Cluster, provider: _Section) -> Cluster:
-    provider.known(_PROVIDER_KEYS, close=True)
+    provider.refuse_unknown(_PROVIDER_KEYS, close=True)
     head_ip, workers = provider.text("head_ip"), provider.texts("worker_ips", required=True)
     provider.distinct((head_ip, *workers))
-    at, replace = cluster.head, msgspec.structs.replace
+    reached, replace = cluster.head, msgspec.structs.replace
     return replace(
         cluster,
         head_ip=head_ip,
-        head=replace(at, address=provider.text("external_head_ip", head_ip)),
-        workers=tuple(replace(at, address=one) for one in workers),
+        head=replace(reached, address=provider.text("external_head_ip", head_ip)),
+        workers=tuple(replace(reached, address=address) for address in workers),
     )
 
 
 def is_example(cluster: Cluster) -> bool:
     """Whether the file still has addresses that only documentation uses."""
-    return any(map(_documented, (cluster.head_ip, *(host.address for host in cluster.hosts))))
+    addresses = (cluster.head_ip, *(host.address for host in cluster.hosts))
+    return any(map(_is_example_address, addresses))
 
 
-def from_here(cluster: Cluster) -> bool:
+def was_brought_up_here(cluster: Cluster) -> bool:
     """Whether `ray up` brought this cluster up from this machine and nothing took it down since."""
     if cluster.provider != LOCAL:
         return False
     state = local_state(cluster.name).get(cluster.head_ip)
-    return state.get("state") == "running" if state else _noted(cluster).is_file()
+    return state.get("state") == "running" if state else _note_path(cluster).is_file()
 
 
-def note(cluster: Cluster) -> None:
-    """Keep here that a cluster was brought up from here."""
-    path = _noted(cluster)
+def note_up(cluster: Cluster) -> None:
+    """Note on this machine that it brought the cluster up."""
+    path = _note_path(cluster)
     path.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_whole(path, f"{cluster.name} {cluster.head_ip}\n".encode())
 
 
-def forget(cluster: Cluster) -> None:
-    """The opposite of `note`."""
-    _noted(cluster).unlink(missing_ok=True)
+def forget_up(cluster: Cluster) -> None:
+    """Remove the note of `note_up`."""
+    _note_path(cluster).unlink(missing_ok=True)
 
 
-def _noted(cluster: Cluster) -> Path:
-    return Path(_NOTED).expanduser() / digest("cluster", cluster.name, cluster.head_ip)
+def _note_path(cluster: Cluster) -> Path:
+    return Path(_NOTES).expanduser() / digest("cluster", cluster.name, cluster.head_ip)
 
 
 def local_state(name: str) -> dict[str, Any]:
-    """What Ray's provider of local machines notes here, by address; empty where there is nothing.
+    """What Ray's provider of local machines notes on this machine, by address; may be empty.
 
-    On the machine of `ray up` it is true of the head, on the head of all workers.
+    On the machine of `ray up` it holds the head, on the head all workers.
     """
     try:
         state = json.loads((ray_folder() / f"cluster-{name}.state").read_text())
@@ -160,20 +161,20 @@ def local_state(name: str) -> dict[str, Any]:
 
 def ray_folder() -> Path:
     """Where Ray keeps what it notes on a machine, by its own rule."""
-    given = os.environ.get("RAY_TMPDIR")
-    if given is None and sys.platform.startswith("linux"):
-        given = os.environ.get("TMPDIR")
-    return Path(given or "/tmp", "ray")
+    folder = os.environ.get("RAY_TMPDIR")
+    if folder is None and sys.platform.startswith("linux"):
+        folder = os.environ.get("TMPDIR")
+    return Path(folder or "/tmp", "ray")
 
 
 class _Section(msgspec.Struct, frozen=True):
-    """A mapping of the file, with the key that leads to it for what is said about it."""
+    """A mapping of the file, with the keys that lead to it, for error messages."""
 
     path: Path
     prefix: str
     values: Mapping[str, Any]
 
-    def known(self, keys: Sequence[str], close: bool = False) -> None:
+    def refuse_unknown(self, keys: Sequence[str], close: bool = False) -> None:
         """Refuses other keys; with `close` only those that look like a slip of a known one."""
         for key in map(str, self.values):
             hint = did_you_mean(key, keys)
@@ -199,7 +200,7 @@ class _Section(msgspec.Struct, frozen=True):
         if not required and self.values.get(key) is None:
             return ()
         value = self._value(key)
-        if not isinstance(value, list) or not all(isinstance(one, str) and one for one in value):
+        if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
             raise self._wrong(key, f"must be a list of texts, and is {value!r}")
         return tuple(value)
 
@@ -207,20 +208,22 @@ class _Section(msgspec.Struct, frozen=True):
         if self.values.get(key) is None:
             return {}
         value = self.section(key).values
-        if not all(isinstance(one, str) for pair in value.items() for one in pair):
+        if not all(isinstance(text, str) for pair in value.items() for text in pair):
             raise self._wrong(key, "must lead from paths on a node to paths here")
         return dict(value)
 
     def distinct(self, addresses: Sequence[str]) -> None:
-        twice = {one for one in addresses if addresses.count(one) > 1}
+        twice = {address for address in addresses if addresses.count(address) > 1}
         if twice:
             raise self._wrong("worker_ips", f"and head_ip name {twice.pop()} twice")
-        for one in addresses:
-            strange = not one.isprintable() or set("@/ ") & set(one) or one.startswith("-")
-            if strange or one.count(":") == 1:
+        for address in addresses:
+            strange = (
+                not address.isprintable() or set("@/ ") & set(address) or address.startswith("-")
+            )
+            if strange or address.count(":") == 1:
                 raise InputError(
-                    f"{self.path}: provider names {one!r}; give a name or number only: the user "
-                    "goes into auth.ssh_user, a port into ~/.ssh/config"
+                    f"{self.path}: provider names {address!r}; give a name or number only: "
+                    "the user goes into auth.ssh_user, a port into ~/.ssh/config"
                 )
 
     def _value(self, key: str) -> Any:
@@ -232,11 +235,11 @@ class _Section(msgspec.Struct, frozen=True):
         return InputError(f"{self.path}: {self.prefix}{key} {what}")
 
 
-def _read(path: Path) -> Mapping[str, Any]:
+def _read_yaml(path: Path) -> Mapping[str, Any]:
     import yaml
 
     try:
-        found = yaml.safe_load(path.read_text())
+        content = yaml.safe_load(path.read_text())
     except OSError as error:
         raise InputError(
             f"{path}: {error.strerror or error}; give the cluster's file, as docs/cluster.md has it"
@@ -246,9 +249,9 @@ def _read(path: Path) -> Mapping[str, Any]:
         line = f", line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "it is no text"
         raise InputError(f"{path}{line}: not YAML: {problem}") from None
-    if not isinstance(found, Mapping):
+    if not isinstance(content, Mapping):
         raise InputError(f"{path}: it holds no keys; a cluster's file begins with cluster_name:")
-    return found
+    return content
 
 
 def _top_keys() -> tuple[str, ...]:
@@ -260,7 +263,7 @@ def _top_keys() -> tuple[str, ...]:
     return tuple(json.loads(schema.read_text())["properties"])
 
 
-def _documented(address: str) -> bool:
+def _is_example_address(address: str) -> bool:
     try:
         number = ipaddress.ip_address(address)
     except ValueError:

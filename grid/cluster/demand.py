@@ -21,7 +21,7 @@ LOOK_S = 2.0
 
 
 class Renter(Protocol):
-    """A sweep's crew, as far as it rents: the Ray module, connected, and what is done before it
+    """What renting needs of an executor: the Ray module, connected, and acts before it
     disconnects."""
 
     @property
@@ -30,35 +30,35 @@ class Renter(Protocol):
     def on_close(self, act: Callable[[], None]) -> None: ...
 
 
-def kinds(file: str | Path = BOOTSTRAP) -> tuple[str, ...]:
-    """Marks in a cluster's file; none where there is no file, or machines are not rented."""
+def machine_kinds(file: str | Path = BOOTSTRAP) -> tuple[str, ...]:
+    """Marks of the kinds in a cluster's file; none where there is no file or nothing is rented."""
     import yaml
 
     path = Path(file).expanduser()
     if not path.is_file():
         return ()
     types = (yaml.safe_load(path.read_text()) or {}).get("available_node_types") or {}
-    marked = {name for one in types.values() for name in one.get("resources") or {}}
+    marked = {name for node_type in types.values() for name in node_type.get("resources") or {}}
     return tuple(sorted(name for name in marked if name.startswith(MARK)))
 
 
 def rent(
-    crew: Renter,
+    executor: Renter,
     say: Callable[[str], None],
     file: str | Path = BOOTSTRAP,
     patience_s: float = PATIENCE_S,
 ) -> None:
-    """Ask for one machine of each kind until the crew closes, and wait until they have joined. What
-    does not come is said, and the work goes on without it. Nothing happens where machines are not
-    rented."""
-    asked = kinds(file)
-    if not asked:
+    """Ask for one machine of each kind until the executor closes, and wait until they have joined.
+    The work goes on without those that do not come, which is said. Nothing happens where machines
+    are not rented."""
+    kinds = machine_kinds(file)
+    if not kinds:
         return
     from ray.autoscaler.sdk import request_resources
 
-    crew.on_close(withdraw)
-    request_resources(bundles=[{name: 1} for name in asked])
-    _wait(crew.ray, asked, say, patience_s)
+    executor.on_close(withdraw)
+    request_resources(bundles=[{name: 1} for name in kinds])
+    _wait(executor.ray, kinds, say, patience_s)
 
 
 def withdraw() -> None:
@@ -70,21 +70,21 @@ def withdraw() -> None:
         request_resources(bundles=[])
 
 
-def _wait(ray: Any, asked: tuple[str, ...], say: Callable[[str], None], patience_s: float) -> None:
-    missing = _missing(ray, asked)
+def _wait(ray: Any, kinds: tuple[str, ...], say: Callable[[str], None], patience_s: float) -> None:
+    missing = _missing(ray, kinds)
     if missing:
         say(f"waiting for rented machines: {_names(missing)}")
     deadline = time.monotonic() + patience_s
     while missing and time.monotonic() < deadline:
         time.sleep(LOOK_S)
-        missing = _missing(ray, asked)
+        missing = _missing(ray, kinds)
     if missing:
         say(f"going on without {_names(missing)}: not there after {patience_s / 60:.0f} min")
 
 
-def _missing(ray: Any, asked: tuple[str, ...]) -> list[str]:
-    there = ray.cluster_resources()
-    return [name for name in asked if not there.get(name)]
+def _missing(ray: Any, kinds: tuple[str, ...]) -> list[str]:
+    resources = ray.cluster_resources()
+    return [name for name in kinds if not resources.get(name)]
 
 
 def _names(marks: list[str]) -> str:
@@ -92,13 +92,13 @@ def _names(marks: list[str]) -> str:
 
 
 def main() -> None:
-    """Withdraws what a sweep asked for that was killed. Raises ClusterLost."""
-    from grid.sweep.executors import ray_connect as ray_start
+    """Withdraw what a killed sweep asked for. Raises ClusterLost."""
+    from grid.sweep.executors import ray_connect
 
-    if kinds():
-        ray = ray_start.connect("auto")
+    if machine_kinds():
+        ray = ray_connect.connect("auto")
         withdraw()
-        ray_start.leave(ray)
+        ray_connect.leave(ray)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a host says of itself over ssh: `python -m grid.cluster.facts` there, read here."""
+"""Facts about a host, read over ssh: `python -m grid.cluster.facts` prints them there."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from importlib.metadata import version
 import msgspec
 
 from grid.cache import cache_dir
-from grid.cluster.ssh import CommandFailed, Completed, Host, run
+from grid.cluster.ssh import ERROR_PREFIX, CommandFailed, Completed, Host, last_line, run
 from grid.cluster.token import TokenState, token_state
 from grid.errors import GridError
 from grid.hardware.probe import probe_node
@@ -23,16 +23,14 @@ NODE_FOLDER = "~/quantgrid"
 NODE_ENVIRONMENT = f". {NODE_FOLDER}/scripts/node-env.sh"
 """Sets what Ray needs, and puts the node's `python`, `ray` and `grid` on the path."""
 
-REFUSED = "grid: "
-"""Beginning of the line that says what is wrong on a node itself, such as its node.toml."""
-
 ASK_S = 90.0
 """The first question measures the bandwidth too, on a machine that may be busy."""
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """A host. `clock` is its time in seconds since the epoch; `clock_offset_s`, filled in by who
-    asks, how far that is ahead of the asker's. `free_bytes` is of the disk with the cache."""
+    """Facts about a host. `clock` is its time in seconds since the epoch; `clock_offset_s`, filled
+    in by who asks, how far that is ahead of the asker's. `free_bytes` is of the disk with the
+    cache."""
 
     name: str
     hardware_class: str
@@ -49,7 +47,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def facts_here() -> Facts:
-    """Of this machine. Raises InputError where its node.toml is wrong."""
+    """The facts of this machine. Raises InputError where its node.toml is wrong."""
     node = probe_node()
     return Facts(
         name=node.name,
@@ -67,15 +65,15 @@ def facts_here() -> Facts:
 
 
 def facts_of(host: Host) -> Facts:
-    """Of another machine. Raises HostSilent where ssh does not reach it, CommandFailed where it is
-    not set up."""
+    """The facts of another machine. Raises HostSilent where ssh does not reach it, CommandFailed
+    where it is not set up."""
     done = on_node(host, "python -m grid.cluster.facts", ASK_S)
-    ended = time.time()
+    asked_until = time.time()
     if done.code:
-        said = done.stderr.strip().splitlines() or ["it says nothing"]
-        if said[-1].startswith(REFUSED):
-            raise CommandFailed(f"on {host}: {said[-1].removeprefix(REFUSED)}")
-        raise CommandFailed(f"{host} is not set up: {said[-1]}; `grid cluster up` does it")
+        error = last_line(done.stderr) or "it says nothing"
+        if error.startswith(ERROR_PREFIX):
+            raise CommandFailed(f"on {host}: {error.removeprefix(ERROR_PREFIX)}")
+        raise CommandFailed(f"{host} is not set up: {error}; `grid cluster up` does it")
     try:
         facts = msgspec.json.decode(done.stdout.splitlines()[-1], type=Facts)
     except (msgspec.MsgspecError, IndexError):
@@ -84,7 +82,7 @@ def facts_of(host: Host) -> Facts:
             "brings it there"
         ) from None
     # The clock is read as the last thing there, so the way back is all that lies between.
-    return msgspec.structs.replace(facts, clock_offset_s=facts.clock - ended)
+    return msgspec.structs.replace(facts, clock_offset_s=facts.clock - asked_until)
 
 
 def on_node(host: Host, command: str, timeout_s: float = 60.0, prefix: str = "") -> Completed:
@@ -106,5 +104,5 @@ if __name__ == "__main__":
     try:
         sys.stdout.write(msgspec.json.encode(facts_here()).decode() + "\n")
     except GridError as error:
-        sys.stderr.write(f"{REFUSED}{error}\n")
+        sys.stderr.write(f"{ERROR_PREFIX}{error}\n")
         sys.exit(error.exit_code)

@@ -1,4 +1,4 @@
-"""What a machine says of itself when Ray starts on it: the flags of `ray start`, from the probe.
+"""The flags of `ray start` that make a machine a node, from its probe.
 
     ray start --address=HEAD:6379 $(grid node-flags)
 
@@ -64,7 +64,7 @@ def node_flags(node: Node, head_address: str = "") -> str:
 
 
 def common_flags(head_address: str = "") -> list[str]:
-    """What is true of any node, probed or not."""
+    """Flags of any node, probed or not."""
     address = [f"--node-ip-address={head_address}"] if head_address else []
     slot = f'--resources={{"{BENCH_SLOT}":1}}'
     return [slot, f"--object-store-memory={OBJECT_STORE_BYTES}", *address]
@@ -77,8 +77,8 @@ def class_digest(hardware_class: str) -> str:
 
 def label_value(text: str) -> str:
     """The nearest text that Ray takes as a label's value: `Linux x86 (a)` -> `Linux-x86-a`."""
-    kept = re.sub(r"[^A-Za-z0-9_.-]+", "-", text)[:_LABEL_LENGTH]
-    return kept.strip("-_.")
+    allowed = re.sub(r"[^A-Za-z0-9_.-]+", "-", text)[:_LABEL_LENGTH]
+    return allowed.strip("-_.")
 
 
 def head_address(bootstrap: str = BOOTSTRAP) -> str:

@@ -1,4 +1,4 @@
-"""What must be alike on all nodes before a cell is measured: versions, code, clocks, the token."""
+"""Differences between nodes that make measuring wrong: versions, code, clocks, the token."""
 
 from __future__ import annotations
 
@@ -23,28 +23,29 @@ def differences(facts: Mapping[str, Facts], head: str) -> list[str]:
     named = "the head" if head in facts else next(iter(facts))
     return [
         f"{host}: {line}"
-        for host, one in facts.items()
-        if one is not first
-        for line in _against(one, first, named)
+        for host, host_facts in facts.items()
+        if host_facts is not first
+        for line in _differences_of(host_facts, first, named)
     ]
 
 
-def _against(one: Facts, first: Facts, named: str) -> list[str]:
+def _differences_of(facts: Facts, head: Facts, named: str) -> list[str]:
     lines = []
-    if one.python != first.python:
+    tokens = facts.token, head.token
+    if facts.python != head.python:
         lines.append(
-            f"Python {one.python}, {named} has {first.python}: Ray takes no other patch version; "
+            f"Python {facts.python}, {named} has {head.python}: Ray takes no other patch version; "
             f"{_MEND}"
         )
-    if one.ray != first.ray:
-        lines.append(f"Ray {one.ray}, {named} has {first.ray}; {_MEND}")
-    if one.quantgrid != first.quantgrid:
-        lines.append(f"quantgrid {one.quantgrid}, {named} has {first.quantgrid}; {_MEND}")
-    elif one.code != first.code:
+    if facts.ray != head.ray:
+        lines.append(f"Ray {facts.ray}, {named} has {head.ray}; {_MEND}")
+    if facts.quantgrid != head.quantgrid:
+        lines.append(f"quantgrid {facts.quantgrid}, {named} has {head.quantgrid}; {_MEND}")
+    elif facts.code != head.code:
         lines.append(f"quantgrid's code is not that of {named}; {_MEND}")
-    if one.token.there and first.token.there and one.token.fingerprint != first.token.fingerprint:
+    if all(token.exists for token in tokens) and len({t.fingerprint for t in tokens}) > 1:
         lines.append(f"another token than {named}; {_MEND}")
-    lines += clock_line(one.clock_offset_s - first.clock_offset_s, named)
+    lines += clock_line(facts.clock_offset_s - head.clock_offset_s, named)
     return lines
 
 

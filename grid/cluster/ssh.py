@@ -28,6 +28,9 @@ ALIVE_S = 5
 SSH_FAILED = 255
 """Exit code of ssh where ssh itself failed, and not the command."""
 
+ERROR_PREFIX = "grid: "
+"""Begins the line in which quantgrid on another machine, or a command there, says what is wrong."""
+
 PART = ".quantgrid-part"
 """Folder beside a file that arrives, for what came of it before a copy broke off."""
 
@@ -52,7 +55,7 @@ class Host(msgspec.Struct, frozen=True):
 
 
 class Completed(msgspec.Struct, frozen=True, kw_only=True):
-    """What a command left behind: its exit code, and its output as text."""
+    """The exit code of a command that ended, and its output as text."""
 
     code: int
     stdout: str
@@ -105,35 +108,35 @@ def run(
     Raises HostSilent where ssh fails or `timeout_s` is over; with `check` CommandFailed where the
     command ends with another code than 0.
     """
-    full = [*ssh_command(host, connect_s), "--", host.address, _shell(command)]
+    full = [*ssh_command(host, connect_s), "--", host.address, _shell_text(command)]
     try:
         done = call(full, input or b"", timeout_s)
     except FileNotFoundError:
-        raise _missing("ssh") from None
+        raise _not_installed("ssh") from None
     except subprocess.TimeoutExpired:
         raise HostSilent(
-            f"{host} did not end `{_brief(command)}` within {timeout_s:g} s; "
-            f"see whether the machine hangs: {_by_hand(host)}"
+            f"{host} did not end `{_abbreviate(command)}` within {timeout_s:g} s; "
+            f"see whether the machine hangs: {_manual_command(host)}"
         ) from None
     stdout, stderr = (text.decode(errors="replace") for text in (done.stdout, done.stderr))
     if done.returncode == SSH_FAILED:
-        raise _silent(host, stderr)
+        raise _host_silent(host, stderr)
     if check and done.returncode:
-        said = _last_line(stderr) or _last_line(stdout) or f"exit code {done.returncode}"
-        raise CommandFailed(f"`{_brief(command)}` on {host}: {said}")
+        reason = last_line(stderr) or last_line(stdout) or f"exit code {done.returncode}"
+        raise CommandFailed(f"`{_abbreviate(command)}` on {host}: {reason}")
     return Completed(code=done.returncode, stdout=stdout, stderr=stderr)
 
 
-class Lines:
+class CommandOutput:
     """A command's standard output, line by line without the ends; `code` is there after the last.
 
     Raises HostSilent in the middle where the connection is lost.
     """
 
-    def __init__(self, host: Host, process: subprocess.Popen[bytes], said: IO[bytes]) -> None:
+    def __init__(self, host: Host, process: subprocess.Popen[bytes], stderr: IO[bytes]) -> None:
         self._host = host
         self._process = process
-        self._said = said
+        self._stderr = stderr
         self.code: int | None = None
 
     def __iter__(self) -> Self:
@@ -146,14 +149,14 @@ class Lines:
             return line.decode(errors="replace").rstrip("\r\n")
         self.code = self._process.wait()
         if self.code == SSH_FAILED:
-            raise _silent(self._host, self.stderr)
+            raise _host_silent(self._host, self.stderr)
         raise StopIteration
 
     @property
     def stderr(self) -> str:
-        """What the command, or ssh, has said on standard error so far."""
-        self._said.seek(0)
-        return self._said.read().decode(errors="replace")
+        """Standard error of the command, or of ssh, so far."""
+        self._stderr.seek(0)
+        return self._stderr.read().decode(errors="replace")
 
 
 @contextmanager
@@ -161,20 +164,20 @@ def stream(
     host: Host,
     command: Sequence[str] | str,
     input: bytes | None = None,
-) -> Iterator[Lines]:
+) -> Iterator[CommandOutput]:
     """Follow a command on a host while it runs; leaving ends the connection."""
-    full = [*ssh_command(host), "--", host.address, _shell(command)]
-    with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as given:
-        given.write(input or b"")
-        given.seek(0)
+    full = [*ssh_command(host), "--", host.address, _shell_text(command)]
+    with tempfile.TemporaryFile() as stderr, tempfile.TemporaryFile() as stdin:
+        stdin.write(input or b"")
+        stdin.seek(0)
         try:
             process = subprocess.Popen(
-                full, stdin=given, stdout=subprocess.PIPE, stderr=said, start_new_session=True
+                full, stdin=stdin, stdout=subprocess.PIPE, stderr=stderr, start_new_session=True
             )
         except FileNotFoundError:
-            raise _missing("ssh") from None
+            raise _not_installed("ssh") from None
         try:
-            yield Lines(host, process, said)
+            yield CommandOutput(host, process, stderr)
         finally:
             process.kill()
             process.wait()
@@ -196,11 +199,11 @@ def push(
     the same size and time is not sent again. `options` are further ones of rsync. Raises HostSilent
     where the connection fails, CommandFailed where the copy does.
     """
-    folder = _remote(target)
+    folder = _remote_path(target)
     make = f"--rsync-path=mkdir -p -- {shlex.quote(folder)} && rsync"
-    paths = [_local(os.fspath(source)) for source in sources]
-    given = [*_quoting(folder), make, *_excluded(excludes), *options]
-    _rsync(host, given, paths, _there(host, f"{folder}/"))
+    paths = [_local_path(os.fspath(source)) for source in sources]
+    arguments = [*_quoting_option(folder), make, *_exclude_options(excludes), *options]
+    _rsync(host, arguments, paths, _rsync_location(host, f"{folder}/"))
 
 
 def pull(
@@ -213,9 +216,9 @@ def pull(
     """Copy a file or a folder of the host into a folder here, which is made; else as `push`."""
     folder = Path(target)
     folder.mkdir(parents=True, exist_ok=True)
-    there = _there(host, _remote(source))
-    given = [*_quoting(source), *_excluded(excludes), *options]
-    _rsync(host, given, [there], f"{_local(str(folder))}/")
+    remote = _rsync_location(host, _remote_path(source))
+    arguments = [*_quoting_option(source), *_exclude_options(excludes), *options]
+    _rsync(host, arguments, [remote], f"{_local_path(str(folder))}/")
 
 
 def _rsync(host: Host, options: Sequence[str], sources: Sequence[str], target: str) -> None:
@@ -224,51 +227,52 @@ def _rsync(host: Host, options: Sequence[str], sources: Sequence[str], target: s
     try:
         done = call(command)
     except FileNotFoundError:
-        raise _missing("rsync") from None
+        raise _not_installed("rsync") from None
     # the first line has the reason, rsync's own lines after it what became of the copy
-    said = next(iter(done.stderr.decode(errors="replace").splitlines()), "")
-    if done.returncode == SSH_FAILED:
-        raise _silent(host, said)
+    reason = next(iter(done.stderr.decode(errors="replace").splitlines()), "")
+    if done.returncode == SSH_FAILED or reason.startswith("ssh: "):  # rsync may hide ssh's code
+        raise _host_silent(host, reason)
     if done.returncode:
-        raise CommandFailed(f"copying with {host}: {said or f'rsync ended with {done.returncode}'}")
+        reason = reason or f"rsync ended with {done.returncode}"
+        raise CommandFailed(f"copying with {host}: {reason}")
 
 
-def _quoting(there: str) -> list[str]:
-    """So that no shell there reads a path; only where it must, for the rsync of macOS does not know
-    it."""
-    path = _remote(there)
+def _quoting_option(target: str) -> list[str]:
+    """The option that keeps a remote shell from reading a path; only where it is needed, since the
+    rsync of macOS does not know it."""
+    path = _remote_path(target)
     return [] if shlex.quote(path) == path else ["-s"]
 
 
-def _excluded(patterns: Sequence[str]) -> list[str]:
+def _exclude_options(patterns: Sequence[str]) -> list[str]:
     return [f"--exclude={pattern}" for pattern in patterns]
 
 
-def _there(host: Host, path: str) -> str:
+def _rsync_location(host: Host, path: str) -> str:
     return f"[{host.address}]:{path}" if ":" in host.address else f"{host.address}:{path}"
 
 
-def _remote(path: str) -> str:
-    """A path as rsync has it there: the home is where it begins, and `~` is not spelled out."""
+def _remote_path(path: str) -> str:
+    """A path as rsync takes it on a host: relative to the home, without `~`."""
     return path.removeprefix("~/") or "."
 
 
-def _local(path: str) -> str:
+def _local_path(path: str) -> str:
     # rsync would take `a:b` for a file on the host a
     return path if path.startswith("/") else f"./{path}"
 
 
-def _shell(command: Sequence[str] | str) -> str:
+def _shell_text(command: Sequence[str] | str) -> str:
     return command if isinstance(command, str) else shlex.join(command)
 
 
-def _brief(command: Sequence[str] | str) -> str:
-    text = " ".join(_shell(command).split())
+def _abbreviate(command: Sequence[str] | str) -> str:
+    text = " ".join(_shell_text(command).split())
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _by_hand(host: Host) -> str:
-    """The command that shows a person what ssh has against a host."""
+def _manual_command(host: Host) -> str:
+    """The command by which a person sees why ssh does not reach a host."""
     words = ["ssh"]
     words += ["-i", host.key] if host.key else []
     words += ["-p", str(host.port)] if host.port else []
@@ -276,15 +280,16 @@ def _by_hand(host: Host) -> str:
     return shlex.join([*words, f"{host.user}@{host.address}" if host.user else host.address])
 
 
-def _silent(host: Host, stderr: str) -> HostSilent:
-    said = _last_line(stderr) or "the connection ended"
-    return HostSilent(f"{host} does not answer: {said}; try: {_by_hand(host)}")
+def _host_silent(host: Host, stderr: str) -> HostSilent:
+    reason = last_line(stderr) or "the connection ended"
+    return HostSilent(f"{host} does not answer: {reason}; try: {_manual_command(host)}")
 
 
-def _missing(program: str) -> InputError:
+def _not_installed(program: str) -> InputError:
     return InputError(f"{program} is not installed on this machine; other machines need it")
 
 
-def _last_line(text: str) -> str:
+def last_line(text: str) -> str:
+    """The last line that is not blank, without the spaces around it; empty where there is none."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else ""

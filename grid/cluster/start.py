@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from grid.cluster.alive import Living, living_of
 from grid.cluster.config import Cluster
 from grid.cluster.facts import NODE_FOLDER, on_node
+from grid.cluster.ray_state import RayState, ask_ray_state
 from grid.cluster.ssh import CommandFailed, Completed, Host, push, run
-from grid.cluster.subprocesses import together
+from grid.cluster.subprocesses import run_concurrently
 from grid.errors import ClusterLost, GridError
 
 Say = Callable[[str], None]
 """Takes one line for the user."""
 
-NOTED = ".head"
+HEAD_NOTES = ".head"
 """Folder beside the scripts in which the head's set-up notes what workers must have alike."""
 
 SET_UP_S = 1800.0
@@ -43,14 +43,14 @@ def ensure_workers(cluster: Cluster, say: Say) -> dict[str, str]:
     """
     if not cluster.workers:
         return {}
-    now = look(cluster)
-    missing = [one for one in cluster.workers if not now.is_alive(one.address)]
-    later = [one for one in missing if now.being_set_up(one.address)]
-    for host in later:
+    now = ask_running_ray(cluster)
+    missing = [host for host in cluster.workers if not now.is_alive(host.address)]
+    autoscaled = [host for host in missing if now.is_being_set_up(host.address)]
+    for host in autoscaled:
         say(f"{host.address}: being set up; it joins when it is ready")
-    asked = [host for host in missing if host not in later]
-    failed = start_all(cluster, asked, say, set_up=False)
-    return failed | {host.address: "being set up" for host in later}
+    ours = [host for host in missing if host not in autoscaled]
+    failed = start_workers(cluster, ours, say, set_up=False)
+    return failed | {host.address: "being set up" for host in autoscaled}
 
 
 def wait_for_workers(
@@ -61,44 +61,45 @@ def wait_for_workers(
 
     Returns why, for each that is not there in the end. Raises ClusterLost as `ensure_workers`.
     """
-    began, tried, failed, told = time.monotonic(), set[str](), dict[str, str](), set[str]()
+    began, tried, failed, announced = time.monotonic(), set[str](), dict[str, str](), set[str]()
     while True:
-        now = look(cluster)
-        alive = {one.address for one in cluster.workers if now.is_alive(one.address)}
-        for address in sorted(alive - told):
+        now = ask_running_ray(cluster)
+        alive = {host.address for host in cluster.workers if now.is_alive(host.address)}
+        for address in sorted(alive - announced):
             say(f"{address}: alive")
-        told |= alive
+        announced |= alive
         waited = time.monotonic() - began
-        open_ = [one for one in cluster.workers if one.address not in alive | tried]
-        left = [one for one in open_ if not _worked_on(now, one, waited, just_started)]
-        if left:
-            tried |= {one.address for one in left}
-            failed |= start_all(cluster, left, say, set_up)
-        elif not open_:
+        waiting = [host for host in cluster.workers if host.address not in alive | tried]
+        ours = [h for h in waiting if not _left_to_autoscaler(now, h, waited, just_started)]
+        if ours:
+            tried |= {host.address for host in ours}
+            failed |= start_workers(cluster, ours, say, set_up)
+        elif not waiting:
             return {address: why for address, why in failed.items() if address not in alive}
         time.sleep(LOOK_S)
 
 
-def look(cluster: Cluster) -> Living:
-    """The head's own view. Raises ClusterLost where no Ray answers there."""
-    addresses = [one.address for one in cluster.workers]
-    found = living_of(cluster.head, cluster.name, addresses)
-    if found.problem:
-        raise ClusterLost(f"the head {cluster.head}: {found.problem}; try: grid cluster up")
-    return found
+def ask_running_ray(cluster: Cluster) -> RayState:
+    """The state of the head's Ray. Raises ClusterLost where no Ray answers there."""
+    addresses = [host.address for host in cluster.workers]
+    state = ask_ray_state(cluster.head, cluster.name, addresses)
+    if state.problem:
+        raise ClusterLost(f"the head {cluster.head}: {state.problem}; try: grid cluster up")
+    return state
 
 
-def start_all(cluster: Cluster, hosts: Iterable[Host], say: Say, set_up: bool) -> dict[str, str]:
-    """Start several workers at once, and say how it went; why, for each that did not join."""
-    hosts = list(hosts)
+def start_workers(
+    cluster: Cluster, hosts: Sequence[Host], say: Say, set_up: bool
+) -> dict[str, str]:
+    """Start workers at once and say how it went; returns why, for each that did not join."""
     if not hosts:
         return {}
     for host in hosts:
         say(f"{host.address}: not alive; starting it")
-    ended = together(lambda host: _started(cluster, host, set_up), hosts)
+    ended = run_concurrently(lambda host: _start_worker(cluster, host, set_up), hosts)
     failed = {host.address: why for host, why in zip(hosts, ended, strict=True) if why}
     waiting = [host for host in hosts if host.address not in failed]
-    for host in _not_joined(cluster, waiting):
+    for host in _wait_until_joined(cluster, waiting):
         failed[host.address] = "Ray started there, but the head does not see it"
     for host in hosts:
         why = failed.get(host.address)
@@ -107,20 +108,20 @@ def start_all(cluster: Cluster, hosts: Iterable[Host], say: Say, set_up: bool) -
 
 
 def send_code(cluster: Cluster, host: Host) -> None:
-    """Make the file's mounts on a host what they are here: unlike `ray up`, also without what is
-    here no more. Raises Occupied where that is somebody's checkout, GridError."""
+    """Make the file's mounts on a host equal to those here; unlike `ray up`, this removes files
+    that are here no more. Raises Occupied where that is somebody's checkout, GridError."""
     if run(host, f"test -e {NODE_FOLDER}/.git").code == 0:
         raise Occupied(f"{NODE_FOLDER} on {host} is somebody's checkout; move it")
-    for there, here in cluster.mounts.items():
-        source = Path(here).expanduser()
+    for target, local in cluster.mounts.items():
+        source = Path(local).expanduser()
         source = source if source.is_absolute() else cluster.path.parent / source
-        folder, paths = _as_rsync(there, source)
-        push(host, paths, folder, (*cluster.excludes, NOTED), ["--delete"])
+        folder, paths = _rsync_paths(target, source)
+        push(host, paths, folder, (*cluster.excludes, HEAD_NOTES), ["--delete"])
 
 
-def hand_over(cluster: Cluster, host: Host) -> None:
+def copy_token_and_python(cluster: Cluster, host: Host) -> None:
     """Give a worker the head's token and exact Python, by way of this process's memory only."""
-    folder = f"{NODE_FOLDER}/scripts/{NOTED}"
+    folder = f"{NODE_FOLDER}/scripts/{HEAD_NOTES}"
     for name in ("auth_token", "python"):
         content = run(cluster.head, f"cat {folder}/{name}", check=True).stdout
         write = f"umask 077 && mkdir -p {folder} && cat >{folder}/{name}"
@@ -129,65 +130,66 @@ def hand_over(cluster: Cluster, host: Host) -> None:
     run(host, f"{token} && chmod 600 ~/.ray/auth_token", check=True)
 
 
-def _worked_on(now: Living, host: Host, waited_s: float, just_started: bool) -> bool:
+def _left_to_autoscaler(now: RayState, host: Host, waited_s: float, just_started: bool) -> bool:
     """Whether a worker that is not alive is left to the autoscaler for now."""
     status = now.workers.get(host.address, "")
     if status == "waiting-for-ssh":
         return waited_s < REACH_S
-    if now.being_set_up(host.address):
+    if now.is_being_set_up(host.address):
         return waited_s < SET_UP_S
     return just_started and status != "update-failed" and waited_s < JOIN_S
 
 
-def _started(cluster: Cluster, host: Host, set_up: bool) -> str:
+def _start_worker(cluster: Cluster, host: Host, set_up: bool) -> str:
     """Why a worker could not be started; empty where it could."""
     try:
         if set_up:
-            _set_up(cluster, host)
+            _set_up_worker(cluster, host)
         elif run(host, f"test -x {NODE_FOLDER}/.venv/bin/ray").code:
             return "it is not set up; try: grid cluster up"
-        hand_over(cluster, host)
+        copy_token_and_python(cluster, host)
         address = f"export RAY_HEAD_IP={shlex.quote(cluster.head_ip)}"
         for command in cluster.worker_start:
             done = on_node(host, command, START_S, prefix=address)
             if done.code:
-                return f"`ray start` fails there: {_reason(done)}"
+                return f"`ray start` fails there: {_last_words(done)}"
     except GridError as error:
         return str(error)
     return ""
 
 
-def _set_up(cluster: Cluster, host: Host) -> None:
+def _set_up_worker(cluster: Cluster, host: Host) -> None:
     """What `ray up` does on a worker before it starts Ray there. Raises GridError."""
     send_code(cluster, host)
-    hand_over(cluster, host)
+    copy_token_and_python(cluster, host)
     for command in cluster.worker_setup:
         script = f"source ~/.bashrc 2>/dev/null; {command}"
         done = run(host, ["bash", "--login", "-i", "-c", script], timeout_s=SET_UP_S)
         if done.code:
-            raise ClusterLost(f"its set-up fails: {_reason(done)}")
+            raise ClusterLost(f"its set-up fails: {_last_words(done)}")
 
 
-def _as_rsync(there: str, here: Path) -> tuple[str, list[str]]:
+def _rsync_paths(target: str, source: Path) -> tuple[str, list[str]]:
     """A mount as target folder and sources: what is in a folder, or a file under its own name."""
-    if here.is_dir():
-        return there, [f"{here}/"]
-    return there.rpartition("/")[0], [str(here)]
+    if source.is_dir():
+        return target, [f"{source}/"]
+    return target.rpartition("/")[0], [str(source)]
 
 
-def _not_joined(cluster: Cluster, hosts: list[Host]) -> list[Host]:
+def _wait_until_joined(cluster: Cluster, hosts: list[Host]) -> list[Host]:
+    """Returns the hosts that did not join within `JOIN_S`."""
     deadline = time.monotonic() + JOIN_S
     while hosts:
-        now = look(cluster)
-        hosts = [one for one in hosts if not now.is_alive(one.address)]
+        now = ask_running_ray(cluster)
+        hosts = [host for host in hosts if not now.is_alive(host.address)]
         if time.monotonic() > deadline:
             break
     return hosts
 
 
-def _reason(done: Completed) -> str:
+def _last_words(done: Completed) -> str:
     """The last thing that a command said, without the shell's and Ray's decoration."""
     lines = [line.strip() for line in (done.stderr + "\n" + done.stdout).splitlines()]
-    said = [line for line in lines if line and "job control" not in line and "---" not in line]
-    ours = [line for line in said if line.startswith("node-setup on ")]
-    return (ours or said or [f"exit code {done.code}"])[-1]
+    words = [line for line in lines if line and "job control" not in line and "---" not in line]
+    ours = [line for line in words if line.startswith("node-setup on ")]
+    return (ours or words or [f"exit code {done.code}"])[-1]

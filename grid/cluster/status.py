@@ -1,14 +1,14 @@
-"""How a cluster is: each host of its file, and what somebody should look at."""
+"""The status of a cluster: each host of its file, and warnings."""
 
 from __future__ import annotations
 
 import msgspec
 
-from grid.cluster.alive import Living, living_of
-from grid.cluster.commands import ask_all, located, ready_to_start
+from grid.cluster.commands import ask_facts, locate_head, require_filled_in
 from grid.cluster.config import Cluster
 from grid.cluster.facts import Facts
 from grid.cluster.preflight import differences
+from grid.cluster.ray_state import RayState, ask_ray_state
 from grid.cluster.ssh import HostSilent, run
 from grid.cluster.token import token_path, token_state
 from grid.units import GIB, format_bytes
@@ -18,7 +18,7 @@ FREE_BYTES = 10 * GIB
 
 
 class HostStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One host: whether ssh and its Ray answer, what it said, and why it did not."""
+    """One host: whether ssh and its Ray answer, its facts, and why there are none."""
 
     address: str
     role: str
@@ -28,7 +28,7 @@ class HostStatus(msgspec.Struct, frozen=True, kw_only=True):
     problem: str = ""
 
 
-class Status(msgspec.Struct, frozen=True, kw_only=True):
+class ClusterStatus(msgspec.Struct, frozen=True, kw_only=True):
     """A cluster. `head_answers` is false where ssh or Ray on the head does not."""
 
     name: str
@@ -44,71 +44,73 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
         return 1 if self.warnings else 0
 
 
-def status_of(cluster: Cluster) -> Status:
+def status_of(cluster: Cluster) -> ClusterStatus:
     """Ask every host of a cluster. Raises InputError for a file with example addresses, HostSilent
     where ssh does not reach the head."""
-    ready_to_start(cluster)
-    cluster = located(cluster)
+    require_filled_in(cluster)
+    cluster = locate_head(cluster)
     run(cluster.head, "true")
-    addresses = [one.address for one in cluster.workers]
-    facts, untold = ask_all(cluster.hosts)
-    there = cluster.head.address in facts
-    living = living_of(cluster.head, cluster.name, addresses, ports=True) if there else Living()
+    addresses = [host.address for host in cluster.workers]
+    facts, errors = ask_facts(cluster.hosts)
+    ray_state = RayState()
+    if cluster.head.address in facts:
+        ray_state = ask_ray_state(cluster.head, cluster.name, addresses, ports=True)
     hosts = [
         HostStatus(
             address=host.address,
             role="worker" if number else "head",
-            answers=not isinstance(untold.get(host.address), HostSilent),
-            alive=living.is_alive(host.address) if number else bool(living.nodes),
+            answers=not isinstance(errors.get(host.address), HostSilent),
+            alive=ray_state.is_alive(host.address) if number else bool(ray_state.nodes),
             facts=facts.get(host.address),
-            problem=str(untold.get(host.address, "")),
+            problem=str(errors.get(host.address, "")),
         )
         for number, host in enumerate(cluster.hosts)
     ]
-    return Status(
+    return ClusterStatus(
         name=cluster.name,
-        head_answers=bool(living.nodes),
+        head_answers=bool(ray_state.nodes),
         hosts=tuple(hosts),
-        warnings=tuple(warnings_of(cluster, hosts, living, facts)),
+        warnings=tuple(warnings_of(cluster, hosts, ray_state, facts)),
     )
 
 
 def warnings_of(
-    cluster: Cluster, hosts: list[HostStatus], living: Living, facts: dict[str, Facts]
+    cluster: Cluster, hosts: list[HostStatus], ray_state: RayState, facts: dict[str, Facts]
 ) -> list[str]:
-    """A line for each thing that somebody should look at, from what the hosts and the head said."""
-    said = [f"{one.address}: {one.problem}" for one in hosts if one.problem]
-    if living.problem:
-        said.append(f"{cluster.head.address}: {living.problem}; try: grid cluster up")
-    for one in hosts:
-        if one.answers and not one.problem and not one.alive and living.nodes:
-            setting_up = living.being_set_up(one.address)
-            said.append(
-                f"{one.address}: not alive in Ray; "
+    """A line for each thing that somebody should look at, from the answers of hosts and head."""
+    lines = [f"{host.address}: {host.problem}" for host in hosts if host.problem]
+    if ray_state.problem:
+        lines.append(f"{cluster.head.address}: {ray_state.problem}; try: grid cluster up")
+    for host in hosts:
+        if host.answers and not host.problem and not host.alive and ray_state.nodes:
+            setting_up = ray_state.is_being_set_up(host.address)
+            lines.append(
+                f"{host.address}: not alive in Ray; "
                 + ("it is being set up" if setting_up else "`grid cluster up` starts it")
             )
-    said += [f"{one}: answers without a token; see docs/cluster.md" for one in living.open_ports]
-    said += differences(facts, cluster.head.address)
-    said += _about_tokens(facts)
-    said += [
-        f"{address}: {format_bytes(one.free_bytes)} of disk left for the cache"
-        for address, one in facts.items()
-        if one.free_bytes < FREE_BYTES
+    ports = ray_state.open_ports
+    lines += [f"{port}: answers without a token; see docs/cluster.md" for port in ports]
+    lines += differences(facts, cluster.head.address)
+    lines += _about_tokens(facts)
+    lines += [
+        f"{address}: {format_bytes(host_facts.free_bytes)} of disk left for the cache"
+        for address, host_facts in facts.items()
+        if host_facts.free_bytes < FREE_BYTES
     ]
-    return said
+    return lines
 
 
 def _about_tokens(facts: dict[str, Facts]) -> list[str]:
-    said = [
+    lines = [
         f"{address}: there is no token file; `grid cluster up` makes it"
-        for address, one in facts.items()
-        if not one.token.there
+        for address, host_facts in facts.items()
+        if not host_facts.token.exists
     ]
-    said += [
+    lines += [
         f"{address}: others can read the token file; run there: chmod 600 ~/.ray/auth_token"
-        for address, one in facts.items()
-        if one.token.readable
+        for address, host_facts in facts.items()
+        if host_facts.token.readable
     ]
     if token_state().readable:
-        said.append(f"here: others can read the token file; run: chmod 600 {token_path()}")
-    return said
+        lines.append(f"here: others can read the token file; run: chmod 600 {token_path()}")
+    return lines

@@ -17,10 +17,10 @@ Answer = TypeVar("Answer")
 
 
 class Ending(Exception):
-    """What was asked for is given up: an interrupt ends everything."""
+    """No program is started any more: an interrupt ends everything."""
 
 
-class _Running:
+class _Processes:
     """The programs that run now."""
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class _Running:
                 kill(process)
 
 
-_running = _Running()
+_running = _Processes()
 
 
 def call(
@@ -86,8 +86,8 @@ def call(
     return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
 
 
-class Told:
-    """A program's output, line by line with their ends; `code` is there after the block."""
+class OutputStream:
+    """A program's output, line by line with the line ends; `code` is set after the block."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
@@ -99,11 +99,11 @@ class Told:
 
 
 @contextmanager
-def told(
+def stream_output(
     command: Sequence[str], limit_s: float, folder: Path, environment: Mapping[str, str]
-) -> Iterator[Told]:
-    """Run a program in a folder and read what it says, on either output. Leaving the block early,
-    or `limit_s`, ends it and all below it. Raises TimeoutExpired at the block's end."""
+) -> Iterator[OutputStream]:
+    """Run a program in a folder and read its standard output and error. Leaving the block early, or
+    `limit_s`, ends it and all below it. Raises TimeoutExpired at the block's end."""
     process = subprocess.Popen(
         command,
         cwd=folder,
@@ -115,7 +115,7 @@ def told(
         errors="replace",
         start_new_session=True,
     )
-    lines, late = Told(process), threading.Event()
+    lines, late = OutputStream(process), threading.Event()
 
     def give_up() -> None:
         late.set()
@@ -138,19 +138,19 @@ def told(
 
 
 def kill(process: subprocess.Popen[Any]) -> None:
-    """A program that leads a session of its own, with all that is in it."""
+    """Kill a program that leads a session of its own, and all in that session."""
     if process.poll() is None:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def together(act: Callable[[Item], Answer], items: Sequence[Item]) -> list[Answer]:
+def run_concurrently(act: Callable[[Item], Answer], items: Sequence[Item]) -> list[Answer]:
     """Act on all items at once; the answers in their order. An interrupt, or the first error, ends
-    what was called for the others too."""
+    the programs called for the others too."""
     pool = ThreadPoolExecutor(max(1, len(items)))
-    asked = [pool.submit(act, item) for item in items]
+    futures = [pool.submit(act, item) for item in items]
     try:
-        return [one.result() for one in asked]
+        return [future.result() for future in futures]
     except BaseException:
         _running.end(True)
         raise

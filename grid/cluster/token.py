@@ -14,34 +14,34 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 class TokenState(msgspec.Struct, frozen=True, kw_only=True):
-    """A machine's token, without telling it: whether there is one, whether others may read it, and
-    a fingerprint that equal tokens share."""
+    """A machine's token file without its content: whether there is one, whether others may read it,
+    and a fingerprint that equal tokens share."""
 
-    there: bool = False
+    exists: bool = msgspec.field(name="there", default=False)
     readable: bool = False
     fingerprint: str = ""
 
 
 def token_path() -> Path:
-    """Where Ray looks for it."""
-    given = os.environ.get(TOKEN_VARIABLE)
-    return Path(given) if given else Path.home() / ".ray" / "auth_token"
+    """The file in which Ray looks for the token."""
+    path = os.environ.get(TOKEN_VARIABLE)
+    return Path(path) if path else Path.home() / ".ray" / "auth_token"
 
 
 def token_state(path: Path | None = None) -> TokenState:
-    """Of this machine's token file."""
+    """The state of this machine's token file."""
     path = path or token_path()
     try:
         mode, token = path.stat().st_mode, path.read_bytes().strip()
     except OSError:
         return TokenState()
     return TokenState(
-        there=bool(token), readable=bool(mode & _OTHERS), fingerprint=fingerprint(token)
+        exists=bool(token), readable=bool(mode & _OTHERS), fingerprint=fingerprint(token)
     )
 
 
 def tighten(path: Path | None = None) -> bool:
-    """Take others' rights on the file away; whether they had any."""
+    """Take others' rights on the file away; returns whether they had any."""
     path = path or token_path()
     if not token_state(path).readable:
         return False

@@ -49,7 +49,7 @@ class Interpreter(msgspec.Struct, frozen=True, kw_only=True):
     imports: str | None = None
 
 
-HERE = Interpreter(python=sys.executable)
+THIS_INTERPRETER = Interpreter(python=sys.executable)
 """The present interpreter."""
 
 
@@ -62,47 +62,49 @@ class Marker(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int
 
 
-def requirements_of(one: Backend, node: Node) -> Path | None:
+def requirements_of(plugin: Backend, node: Node) -> Path | None:
     """The requirements file of a backend for a node: `runtime-cpu.txt`, where the backend has one
     and the node no accelerator, else its `runtime`. Raises InputError where that is not there."""
-    if one.runtime is None:
+    if plugin.runtime is None:
         return None
-    plain = one.runtime.with_name("runtime-cpu.txt")
-    chosen = plain if plain.is_file() and not node.accelerators else one.runtime
-    if not chosen.is_file():
-        raise InputError(f"backend {one.name}: its {chosen} is not there; install it again")
-    return chosen
+    cpu_only = plugin.runtime.with_name("runtime-cpu.txt")
+    requirements = cpu_only if cpu_only.is_file() and not node.accelerators else plugin.runtime
+    if not requirements.is_file():
+        raise InputError(
+            f"backend {plugin.name}: its {requirements} is not there; install it again"
+        )
+    return requirements
 
 
-def found(name: str, node: Node) -> Interpreter | None:
+def find_interpreter(name: str, node: Node) -> Interpreter | None:
     """The interpreter of a backend's environment; None where that is still to be made."""
     requirements = requirements_of(backend(name), node)
     if requirements is None or _satisfied_here(requirements):
-        return HERE
+        return THIS_INTERPRETER
     folder = _folder(requirements, node)
     if _marker(folder) is None:
         return None
     return Interpreter(python=str(_python(folder)), imports=str(_imports()))
 
 
-def made(
-    name: str, node: Node, say: Callable[[str], None] = lambda line: None, again: bool = False
+def ensure_environment(
+    name: str, node: Node, say: Callable[[str], None] = lambda line: None, rebuild: bool = False
 ) -> Interpreter:
-    """The interpreter of a backend's environment, which is made if it is not there (or `again`).
+    """The interpreter of a backend's environment, which is made where there is none, or `rebuild`.
 
     Two processes that want the same environment wait for one another. Raises EngineError, one line
     with the installer's last words, where it cannot be made; what was begun is removed.
     """
-    present = None if again else found(name, node)
+    present = None if rebuild else find_interpreter(name, node)
     if present is not None:
         return present
     requirements = requirements_of(backend(name), node)
-    if requirements is None or (again and _satisfied_here(requirements)):
-        return HERE
+    if requirements is None or (rebuild and _satisfied_here(requirements)):
+        return THIS_INTERPRETER
     folder = _folder(requirements, node)
     try:
         with _locked(folder):
-            if again or _marker(folder) is None:
+            if rebuild or _marker(folder) is None:
                 _build(name, folder, requirements, say)
     except OSError as error:
         reason = error.strerror or error
@@ -111,45 +113,45 @@ def made(
 
 
 def availability(name: str, node: Node) -> Availability:
-    """Whether a backend runs here. Where its environment is made, the engine there was asked, once;
-    where it is not, the reason is that and the command makes it."""
-    one = backend(name)
-    interpreter = found(name, node)
+    """Whether a backend runs here. Where its environment is made, the engine in it is asked, once;
+    where it is not, that is the reason, and `mend` the command that makes it."""
+    plugin = backend(name)
+    interpreter = find_interpreter(name, node)
     if interpreter is None:
-        whole = "half made" if _folder(_required(one, node), node).exists() else "not made yet"
+        whole = "half made" if _folder(_required(plugin, node), node).exists() else "not made yet"
         return Availability(
             ready=False, reason=f"environment {whole}", mend=f"grid backends install {name}"
         )
-    if interpreter != HERE:
-        return _asked(name, node, interpreter)
+    if interpreter != THIS_INTERPRETER:
+        return _probe_in_environment(name, node, interpreter)
     try:
-        return one.probe(node)
+        return plugin.probe(node)
     except Exception as error:  # a plugin's defect is its own state, not everybody's end
         reason = f"its probe failed: {' '.join(str(error).split())}"
         return Availability(ready=False, reason=reason, mend="update or uninstall it")
 
 
-def obstacle(name: str, node: Node) -> str:
-    """Why no cell of a backend can run; empty if it is ready or an environment is still to be made
-    for it, which a sweep does by itself."""
-    if found(name, node) is None:
+def why_unavailable(name: str, node: Node) -> str:
+    """Why no cell of a backend can run; empty where it is ready or its environment is still to be
+    made, which a sweep does by itself."""
+    if find_interpreter(name, node) is None:
         return ""
-    said = availability(name, node)
-    if said.ready:
+    state = availability(name, node)
+    if state.ready:
         return ""
-    mend = f"; {said.mend}" if said.mend else ""
-    return f"{name} is not ready: {said.reason or 'it does not say why'}{mend}"
+    mend = f"; {state.mend}" if state.mend else ""
+    return f"{name} is not ready: {state.reason or 'it does not say why'}{mend}"
 
 
 def device_of(name: str, node: Node) -> str:
-    """What a backend computes on at a node, as it calls it itself: the first of its devices that is
-    not the CPU where the node has an accelerator, else `cpu`.
+    """The device that a backend computes on at a node, as it names it: the first of its devices
+    that is not the CPU where the node has an accelerator, else `cpu`.
 
-    Of an environment that is still to be made it is taken that it uses the accelerator.
+    An environment that is still to be made is taken to use the accelerator.
     """
     if not node.accelerators:
         return CPU
-    if found(name, node) is None:
+    if find_interpreter(name, node) is None:
         return node.accelerators[0].kind.partition("-")[0]
     devices = availability(name, node).devices
     return next((device for device in devices if device != CPU), CPU)
@@ -157,11 +159,11 @@ def device_of(name: str, node: Node) -> str:
 
 def engine_version(name: str, node: Node) -> str:
     """Version of a backend's engine here; empty where its environment is not made."""
-    return "" if found(name, node) is None else availability(name, node).version
+    return "" if find_interpreter(name, node) is None else availability(name, node).version
 
 
-def _required(one: Backend, node: Node) -> Path:
-    requirements = requirements_of(one, node)
+def _required(plugin: Backend, node: Node) -> Path:
+    requirements = requirements_of(plugin, node)
     assert requirements is not None
     return requirements
 
@@ -186,7 +188,8 @@ def _satisfied_here(requirements: Path) -> bool:
 
 
 def _folder(requirements: Path, node: Node) -> Path:
-    """Named for people by the plugin's package, and by a hash of what decides the content."""
+    """The environment's folder: the plugin's package, for people, and a hash of all that decides
+    the content."""
     key = digest(
         "environment",
         requirements.read_text(),
@@ -194,7 +197,7 @@ def _folder(requirements: Path, node: Node) -> Path:
         platform.system(),
         platform.machine(),
         platform.python_version_tuple()[:2],
-        sorted({one.kind.partition("-")[0] for one in node.accelerators}),  # builds differ
+        sorted({device.kind.partition("-")[0] for device in node.accelerators}),  # builds differ
     )
     return cache_dir() / "environments" / f"{requirements.parent.name}-{key[:16]}"
 
@@ -224,7 +227,7 @@ def _build(name: str, folder: Path, requirements: Path, say: Callable[[str], Non
         folder.rename(older)  # it works: it is there again if this fails
     shutil.rmtree(folder, ignore_errors=True)
     try:
-        make_venv(folder, requirements, tuple(_pin(one) for one in CORE), say)
+        make_venv(folder, requirements, tuple(_pin(package) for package in CORE), say)
         marker = Marker(
             requirements=requirements.read_text(),
             python=platform.python_version(),
@@ -293,14 +296,14 @@ def _link(link: Path, target: Path) -> None:
     temporary.replace(link)
 
 
-def _asked(name: str, node: Node, interpreter: Interpreter) -> Availability:
-    """What the backend says in its own environment; kept there, since an import takes long."""
+def _probe_in_environment(name: str, node: Node, interpreter: Interpreter) -> Availability:
+    """A backend's answer in its own environment; kept there, since an import takes long."""
     folder = Path(interpreter.python).parents[1]
-    devices = [(one.name, one.kind) for one in node.accelerators]
+    devices = [(device.name, device.kind) for device in node.accelerators]
     key = digest("probe", name, devices, _code_of(name))
-    kept = folder / f"probe-{key[:16]}.json"
-    with suppress(OSError, msgspec.MsgspecError):  # not asked yet, or damaged
-        return msgspec.json.decode(kept.read_bytes(), type=Availability)
+    answer_file = folder / f"probe-{key[:16]}.json"
+    with suppress(OSError, msgspec.MsgspecError):  # not probed yet, or damaged
+        return msgspec.json.decode(answer_file.read_bytes(), type=Availability)
     try:
         with EngineProcess(interpreter.python, interpreter.imports) as process:
             reply = process.ask(wire.Probe(backend=name, node=node), PROBE_TIMEOUT_S)
@@ -310,7 +313,7 @@ def _asked(name: str, node: Node, interpreter: Interpreter) -> Availability:
     assert isinstance(reply, wire.Probed)
     if reply.availability.ready:
         with suppress(OSError):  # a cache that takes nothing costs a question each time, no more
-            write_whole(kept, msgspec.json.encode(reply.availability))
+            write_whole(answer_file, msgspec.json.encode(reply.availability))
     return reply.availability
 
 

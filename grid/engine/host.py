@@ -26,11 +26,11 @@ from grid.engine.measure.run import Loading, measure
 from grid.errors import EngineError, GridError, OutOfMemory, Unsupported
 
 
-class Host:
+class EngineHost:
     """Serves requests one at a time; holds at most one loaded engine."""
 
     def __init__(self) -> None:
-        self._held = ExitStack()
+        self._resources = ExitStack()
         self._engine: Engine | None = None
         self._loading: Loading | None = None
 
@@ -59,15 +59,16 @@ class Host:
         return wire.Failed(status=status, reason=_one_line(failure), engine_s=meter.engine_s)
 
     def _load(self, request: wire.Load, meter: Meter) -> wire.Loaded:
-        self._held.close()
+        self._resources.close()
         _limit_memory(request.memory_limit)
-        one, path = backend(request.backend), Path(request.path)
-        if isinstance(one, Imports):
+        plugin, path = backend(request.backend), Path(request.path)
+        if isinstance(plugin, Imports):
             with meter.engine():
-                one.import_engine(request.device, request.options)
+                plugin.import_engine(request.device, request.options)
         imported_s, share, baseline = meter.engine_s, page_cache_share(path), resident_bytes()
         with meter.engine():
-            engine = self._held.enter_context(one.load(path, request.device, request.options))
+            loader = plugin.load(path, request.device, request.options)
+            engine = self._resources.enter_context(loader)
         self._engine = engine
         self._loading = Loading(
             load_s=meter.engine_s - imported_s, baseline_rss_bytes=baseline, page_cache_share=share
@@ -88,14 +89,14 @@ class Host:
         engine, _ = self._loaded()
         return continuation(engine, request, meter)
 
-    def _make_reference(self, request: wire.MakeReference, meter: Meter) -> wire.Made:
+    def _make_reference(self, request: wire.MakeReference, meter: Meter) -> wire.FileMade:
         from grid.engine.measure.reference import write_reference
 
         engine, _ = self._loaded()
         write_reference(engine, request.workload, Path(request.target), meter)
-        return wire.Made(engine_s=meter.engine_s)
+        return wire.FileMade(engine_s=meter.engine_s)
 
-    def _quantize(self, request: wire.Quantize, meter: Meter) -> wire.Made:
+    def _quantize(self, request: wire.Quantize, meter: Meter) -> wire.FileMade:
         maker = backend(request.backend)
         if not isinstance(maker, Quantizes):
             raise Unsupported(f"backend {request.backend} does not quantize")
@@ -108,7 +109,7 @@ class Host:
                 request.calibration,
                 request.device,
             )
-        return wire.Made(engine_s=meter.engine_s)
+        return wire.FileMade(engine_s=meter.engine_s)
 
     def _loaded(self) -> tuple[Engine, Loading]:
         if self._engine is None or self._loading is None:
@@ -150,7 +151,7 @@ def main(arguments: list[str]) -> None:
     replies = os.fdopen(int(arguments[1]), "wb", buffering=0)
     inbox: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(requests, inbox), daemon=True).start()
-    host = Host()
+    host = EngineHost()
     while True:
         reply = host.serve(wire.decode_request(inbox.get()))
         with contextlib.suppress(BrokenPipeError):

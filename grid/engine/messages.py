@@ -1,4 +1,4 @@
-"""The messages between the driver's side and an engine's process: one JSON object per line.
+"""The messages between the driver and an engine's process: one JSON object per line.
 
 Only data crosses, no pickles and no code: either side decodes into the types below or fails.
 """
@@ -40,7 +40,7 @@ class Measure(msgspec.Struct, tag=True, frozen=True, kw_only=True):
 
 
 class MakeReference(msgspec.Struct, tag=True, frozen=True, kw_only=True):
-    """Write the loaded engine's distribution over a text to `target`; the reply is Made."""
+    """Write the loaded engine's distribution over a text to `target`; the reply is FileMade."""
 
     workload: Quality
     target: str
@@ -58,7 +58,7 @@ class Continue(msgspec.Struct, tag=True, frozen=True, kw_only=True):
 
 
 class Quantize(msgspec.Struct, tag=True, frozen=True, kw_only=True):
-    """Make an artifact; needs no loaded engine. The reply is Made."""
+    """Make an artifact; needs no loaded engine. The reply is FileMade."""
 
     backend: str
     source: str
@@ -88,7 +88,7 @@ class Loaded(msgspec.Struct, tag=True, frozen=True, kw_only=True):
 
 
 class Raw(msgspec.Struct, tag=True, frozen=True, kw_only=True):
-    """What a workload gave."""
+    """The raw results of a workload."""
 
     scalars: dict[str, float]
     series: tuple[Series, ...]
@@ -108,7 +108,7 @@ class Continued(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     engine_s: float
 
 
-class Made(msgspec.Struct, tag=True, frozen=True, kw_only=True):
+class FileMade(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     """A file was written."""
 
     engine_s: float
@@ -128,7 +128,7 @@ class Failed(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     engine_s: float = 0.0
 
 
-Reply = Loaded | Raw | Continued | Made | Probed | Failed
+Reply = Loaded | Raw | Continued | FileMade | Probed | Failed
 
 _encoder = msgspec.json.Encoder()
 _requests = msgspec.json.Decoder(Request)

@@ -28,7 +28,7 @@ from grid.errors import (
 from grid.units import format_seconds
 
 LOOK_S = 1.0
-"""Seconds between looks at whether an interrupt was asked for."""
+"""Seconds between checks for an interrupt."""
 
 _FAILURES: dict[str, type[EngineError]] = {"oom": OutOfMemory, "unsupported": Unsupported}
 
@@ -164,9 +164,8 @@ class EngineProcess:
         self._log.seek(max(0, size - 4000))
         lines = self._log.read().decode(errors="replace").splitlines()
         stack = ("File ", "Thread ", "Current thread", "Extension modules", "Stack")
-        said = [line.strip() for line in lines if not line.strip().startswith(stack)]
-        said = [line for line in said if line]
-        return f": {said[-1][:200]}" if said else ""
+        texts = [text for line in lines if (text := line.strip()) and not text.startswith(stack)]
+        return f": {texts[-1][:200]}" if texts else ""
 
     def _kill(self) -> None:
         """The whole group: an engine may have started processes of its own."""
@@ -181,9 +180,9 @@ def _environment(imports: str | None) -> dict[str, str]:
     path = imports
     if path is None:
         root = str(Path(__file__).resolve().parents[2])
-        given = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
+        inherited = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
         # The process has a working folder of its own: what is relative to ours is made absolute.
-        path = os.pathsep.join([root, *map(os.path.abspath, given)])
+        path = os.pathsep.join([root, *map(os.path.abspath, inherited)])
     variables = {**os.environ, CACHE_VARIABLE: str(cache_dir()), "PYTHONPATH": path}
     if imports is not None:
         for name in ("VIRTUAL_ENV", "PYTHONHOME"):  # of another interpreter than this one

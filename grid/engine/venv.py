@@ -24,7 +24,7 @@ _TWINS = {
 """Settings of pip -> the same of uv, which does not read pip's; the first one is set where the user
 has set none of them."""
 
-_PLACES = (
+_INDEX_SETTINGS = (
     "UV_TORCH_BACKEND",
     "UV_FIND_LINKS",
     "UV_DEFAULT_INDEX",
@@ -32,7 +32,7 @@ _PLACES = (
     "UV_INDEX",
     "UV_EXTRA_INDEX_URL",
 )
-"""Where one of these is set, the user has said where packages come from, torch included."""
+"""Any of these set: the user has said where packages come from, torch included."""
 
 _LAST_LINES = 3
 
@@ -72,39 +72,38 @@ def uv_settings(environ: Mapping[str, str]) -> dict[str, str]:
     for pip, twins in _TWINS.items():
         value = environ.get(pip, "").strip()
         if value and not any(environ.get(twin) for twin in twins):
-            settings[twins[0]] = _as_uv_has_it(pip, value)
-            if (
-                pip == "PIP_EXTRA_INDEX_URL"
-            ):  # pip takes the best of all, uv of the first that has it
+            settings[twins[0]] = _for_uv(pip, value)
+            if pip == "PIP_EXTRA_INDEX_URL":
+                # pip takes the best of all indexes, uv of the first that has the package
                 settings.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")
     for name in ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME"):
         settings.pop(name, None)
     return settings
 
 
-def _as_uv_has_it(pip: str, value: str) -> str:
+def _for_uv(pip: str, value: str) -> str:
     """Several places on one line, folders absolute: uv runs elsewhere."""
-    places = [os.path.abspath(one) if os.path.exists(one) else one for one in value.split()]
+    places = [os.path.abspath(place) if os.path.exists(place) else place for place in value.split()]
     return ("," if pip == "PIP_FIND_LINKS" else " ").join(places)
 
 
 def make_venv(
-    folder: Path, requirements: Path, more: tuple[str, ...], say: Callable[[str], None]
+    folder: Path, requirements: Path, extra: tuple[str, ...], say: Callable[[str], None]
 ) -> None:
-    """A new environment in `folder` with what `requirements` pins and the requirements `more`.
+    """A new environment in `folder` with what `requirements` pins and the `extra` requirements.
 
     `say` hears the installer's lines as they come. Raises EngineError with its last lines.
     """
     uv = find_uv()
-    asked = directives(requirements.read_text())
-    settings = {**uv_settings(os.environ), **asked.variables}
+    header = directives(requirements.read_text())
+    settings = {**uv_settings(os.environ), **header.variables}
     python = folder / "bin" / "python"
     _run([uv, "venv", "--python", sys.executable, str(folder)], folder.parent, settings, say)
     install = [uv, "pip", "install", "--python", str(python), "-r", str(requirements)]
-    if not any(settings.get(place) for place in _PLACES):
+    if not any(settings.get(place) for place in _INDEX_SETTINGS):
         # Of torch's builds the one for this machine's driver, instead of gigabytes of CUDA.
         install += ["--torch-backend", "auto"]
-    _run([*install, *asked.arguments, *more], folder.parent, settings, say)
+    _run([*install, *header.arguments, *extra], folder.parent, settings, say)
 
 
 def find_uv() -> str:
@@ -114,10 +113,10 @@ def find_uv() -> str:
 
         return os.fspath(uv.find_uv_bin())
     except (ImportError, FileNotFoundError):
-        found = shutil.which("uv")
-    if found is None:
+        path = shutil.which("uv")
+    if path is None:
         raise EngineError("uv is not installed, which makes environments; try: pip install uv")
-    return found
+    return path
 
 
 _running: set[subprocess.Popen[str]] = set()
@@ -155,10 +154,10 @@ def _run(
     try:
         assert process.stdout is not None
         for line in process.stdout:
-            said = " ".join(line.split())
-            if said and not said.startswith("Using "):  # which Python: a path, at every call
-                lines.append(said)
-                say(said)
+            text = " ".join(line.split())
+            if text and not text.startswith("Using "):  # which Python: a path, at every call
+                lines.append(text)
+                say(text)
         code = process.wait()
     finally:
         _end(process)

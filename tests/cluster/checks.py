@@ -38,23 +38,23 @@ def speed_on_each_class(results: Results, nodes_of: dict[str, set[str]]) -> None
     """Speed rows of each hardware class were measured on its nodes only, and each class has the
     same ones. `nodes_of`: {a word of the class's name: its nodes}."""
     rows = [row for row in results.final().to_pylist() if row["scope"] == row["hardware_class"]]
-    asked: dict[str, set[tuple[str, str, str]]] = defaultdict(set)
+    planned: dict[str, set[tuple[str, str, str]]] = defaultdict(set)
     for row in rows:
         (word,) = [word for word in nodes_of if word in row["hardware_class"]]
         assert row["node"] in nodes_of[word], row["label"]
-        asked[word].add((row["model"], row["quant"], row["label"]))
-    assert asked.keys() == nodes_of.keys()
-    first, *others = asked.values()
+        planned[word].add((row["model"], row["quant"], row["label"]))
+    assert planned.keys() == nodes_of.keys()
+    first, *others = planned.values()
     assert first
-    assert all(other == first for other in others)
+    assert all(figures == first for figures in others)
 
 
 def shared_on_any(results: Results) -> set[str]:
     """Each quality and task cell was measured once in all; returns the nodes that did it."""
     rows = [row for row in results.final().to_pylist() if row["scope"] != row["hardware_class"]]
     assert rows
-    asked = Counter((row["artifact_id"], row["label"], row["options"]) for row in rows)
-    assert set(asked.values()) == {1}
+    planned = Counter((row["artifact_id"], row["label"], row["options"]) for row in rows)
+    assert set(planned.values()) == {1}
     return {row["node"] for row in rows}
 
 

@@ -59,11 +59,11 @@ class Cluster:
     def file(self) -> Path:
         return self.rack.laptop.home / "quantgrid" / "cluster.yaml"
 
-    def write_file(self, name: str = "cluster.yaml", *more: str) -> None:
-        """The shipped file with this rack's addresses, and perhaps `more` of them, and user:
+    def write_file(self, name: str = "cluster.yaml", *extra_addresses: str) -> None:
+        """The shipped file with this rack's addresses, and perhaps `extra_addresses`, and user:
         nothing else is changed."""
         text = (CHECKOUT / "cluster.yaml").read_text()
-        addresses = [*(host.address for host in self.hosts[1:]), *more]
+        addresses = [*(host.address for host in self.hosts[1:]), *extra_addresses]
         workers = "".join(f"\n    - {address}" for address in dict.fromkeys(addresses))
         text = _replace_once(r"head_ip: \S+", f"head_ip: {self.head.address}", text)
         text = _replace_once(r"worker_ips:(\n +- [^\n]*)+", f"worker_ips:{workers}", text)
@@ -101,19 +101,19 @@ class Cluster:
 
     def leave(self, host: Host) -> None:
         """The host is switched off for good."""
-        self.hosts = [one for one in self.hosts if one is not host]
-        self.probes = {name: one for name, one in self.probes.items() if name != host.name}
+        self.hosts.remove(host)
+        self.probes = {name: probe for name, probe in self.probes.items() if name != host.name}
         self.rack.remove(host)
 
     def set_up(self, host: Host) -> None:
         """What `ray up` does on a worker before it starts Ray there."""
         content = self.content()
         for target, source in content["file_mounts"].items():
-            there = f"{host.address}:{target}"
+            remote = f"{host.address}:{target}"
             path = self.file.parent / Path(source).expanduser()
             slash = "/" if path.is_dir() else ""
             self.ssh(host, f"mkdir -p {Path(target).parent}")
-            self.rack.laptop.run(f"rsync -a -e 'ssh {SSH}' {path}{slash} {there}{slash}")
+            self.rack.laptop.run(f"rsync -a -e 'ssh {SSH}' {path}{slash} {remote}{slash}")
         noted = "quantgrid/scripts/.head"
         shutil.copytree(self.head.home / noted, host.home / noted)
         for command in content["worker_setup_commands"]:

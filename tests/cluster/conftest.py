@@ -24,19 +24,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def rack() -> Iterator[Rack]:
-    with Rack() as made:
-        yield made
+    with Rack() as hosts:
+        yield hosts
 
 
 @pytest.fixture(scope="session")
 def running(rack: Rack) -> Cluster:
     """The head `box` is slow, the workers `gamer` and `mini` are fast; each has the tests'
     backend."""
-    made = Cluster(rack, {"box": SLOW, "gamer": FAST, "mini": FAST})
-    made.up()
-    for host in made.hosts:
+    cluster = Cluster(rack, {"box": SLOW, "gamer": FAST, "mini": FAST})
+    cluster.up()
+    for host in cluster.hosts:
         install_fake(host)
-    return made
+    return cluster
 
 
 @pytest.fixture

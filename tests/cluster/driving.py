@@ -82,25 +82,25 @@ class Driver:
         try:
             return self._process.wait(seconds)
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"the sweep has not ended: {self.told()[-2000:]}") from None
+            raise AssertionError(f"the sweep has not ended: {self.output()[-2000:]}") from None
 
     def ends(self, code: int, seconds: float) -> None:
         """With this exit code, and in time, and without a traceback."""
-        found = self.wait(seconds)
-        assert found == code, f"exit {found}, not {code}: {self.told()[-3000:]}"
-        assert "Traceback" not in self.told(), self.told()[-3000:]
+        status = self.wait(seconds)
+        assert status == code, f"exit {status}, not {code}: {self.output()[-3000:]}"
+        assert "Traceback" not in self.output(), self.output()[-3000:]
 
     def kill(self) -> None:
         """As the system does it when memory is short: at once, without a word."""
         assert self.host.kill(r"^\S*python\S* \S*grid sweep sweep\.toml")
         self.wait(20)
 
-    def told(self) -> str:
+    def output(self) -> str:
         return self.log.read_text() if self.log.exists() else ""
 
     def events(self) -> list[Event]:
         """The progress of the present run so far."""
-        lines = self.told().splitlines(keepends=True)
+        lines = self.output().splitlines(keepends=True)
         return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("\n")]
 
     def wait_for(
@@ -108,44 +108,48 @@ class Driver:
     ) -> float:
         """Until the progress so far is as asked; returns how long it took."""
 
-        def there() -> bool:
+        def is_met() -> bool:
             assert self._process is not None
             if condition(self.events()):
                 return True
-            assert self._process.poll() is None, f"the sweep ended without {what}: {self.told()}"
+            assert self._process.poll() is None, f"the sweep ended without {what}: {self.output()}"
             return False
 
-        return wait_for(there, f"{what}; it said: {self.told()[-2000:]}", seconds)
+        return wait_for(is_met, f"{what}; it said: {self.output()[-2000:]}", seconds)
 
     def wait_for_cells(self, count: int, seconds: float = 120.0) -> None:
         """Until so many cells have ended in the present run."""
-        self.wait_for(lambda told: len(ended(told)) >= count, f"{count} cells done", seconds)
+        self.wait_for(
+            lambda events: len(ended_cells(events)) >= count, f"{count} cells done", seconds
+        )
 
     def results(self) -> Results:
         return grid.open(self.store)
 
 
-def ended(told: list[Event], node: str = "") -> list[Event]:
+def ended_cells(events: list[Event], node: str = "") -> list[Event]:
     """The cells that ended, on one node where it is named."""
-    found = [one for one in told if one["event"] == "finished"]
-    return [one for one in found if not node or one["node"] == node]
+    finished = [event for event in events if event["event"] == "finished"]
+    return [event for event in finished if not node or event["node"] == node]
 
 
-def started(told: list[Event], node: str) -> list[Event]:
-    return [one for one in told if one["event"] == "started" and one["node"] == node]
+def started_cells(events: list[Event], node: str) -> list[Event]:
+    return [event for event in events if event["event"] == "started" and event["node"] == node]
 
 
-def began_again(told: list[Event], node: str, since: float) -> dict[str, float]:
+def cells_restarted_elsewhere(events: list[Event], node: str, since: float) -> dict[str, float]:
     """{cell: seconds after `since`} that a node left open then and another began once more."""
-    before = [one for one in told if one["at"] <= since]
-    open_then = {one["cell"] for one in started(before, node)}
-    open_then -= {one["cell"] for one in told if one["event"] == "finished" and one["node"] == node}
-    again = [one for one in told if one["event"] == "started" and one["node"] != node]
-    return {one["cell"]: one["at"] - since for one in again if one["cell"] in open_then}
+    before = [event for event in events if event["at"] <= since]
+    open_then = {event["cell"] for event in started_cells(before, node)}
+    open_then -= {
+        event["cell"] for event in events if event["event"] == "finished" and event["node"] == node
+    }
+    restarted = [event for event in events if event["event"] == "started" and event["node"] != node]
+    return {event["cell"]: event["at"] - since for event in restarted if event["cell"] in open_then}
 
 
-def notes(told: list[Event]) -> str:
-    return "\n".join(one["text"] for one in told if one["event"] == "note")
+def notes(events: list[Event]) -> str:
+    return "\n".join(event["text"] for event in events if event["event"] == "note")
 
 
 def planned_cells(host: Host, folder: Path) -> dict[str, bool]:
@@ -153,16 +157,16 @@ def planned_cells(host: Host, folder: Path) -> dict[str, bool]:
     command = f"cd {folder} && {IN_VENV} grid plan {folder}/sweep.toml --store nowhere --json"
     plan = json.loads(host.run(command).stdout)
     assert not plan["skipped"], plan["skipped"]
-    return {one["cell"]: one["scope"] == plan["hardware_class"] for one in plan["cells"]}
+    return {cell["cell"]: cell["scope"] == plan["hardware_class"] for cell in plan["cells"]}
 
 
 def expected_cells(cluster: Cluster, driver: Driver) -> set[str]:
     """What the cluster's hosts plan, each for itself; a host of each class is asked."""
-    asked: dict[str, Host] = {}
+    hosts: dict[str, Host] = {}
     for host in cluster.hosts:
-        asked.setdefault(str(cluster.probes[host.name]), host)
+        hosts.setdefault(str(cluster.probes[host.name]), host)
     cells: set[str] = set()
-    for host in asked.values():
+    for host in hosts.values():
         folder = host.home / "plan"
         folder.mkdir(exist_ok=True)
         (folder / "sweep.toml").write_text((driver.folder / "sweep.toml").read_text())

@@ -75,8 +75,8 @@ class Host:
     ) -> subprocess.CompletedProcess[str]:
         """Runs to the end. Raises AssertionError with what it said where `check` and it fails."""
         done = attempt(self.command(command), timeout)
-        said = f"{self.name}: {command}\nexit {done.returncode}\n{done.stdout}\n{done.stderr}"
-        assert not check or done.returncode == 0, said
+        text = f"{self.name}: {command}\nexit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert not check or done.returncode == 0, text
         return done
 
     def start(self, command: str, output: Path) -> subprocess.Popen[bytes]:
@@ -98,10 +98,10 @@ class Host:
 
     def kill(self, pattern: str, number: signal.Signals = signal.SIGKILL) -> list[str]:
         """Signals every process of the host that the pattern is in; returns their command lines."""
-        found = self.processes(pattern)
-        for pid in found:
+        pids = self.processes(pattern)
+        for pid in pids:
             os.kill(pid, number)
-        return list(found.values())
+        return list(pids.values())
 
     def off(self) -> None:
         """Power off: every process of the host is killed, its folders stay."""
@@ -187,9 +187,11 @@ class Rack:
         folder = self.folder / name
         environment = environment_of(folder / "home")
         self._fill(folder, environment, serves=name != "laptop")
-        others = [str(self.folder / other) for other in NAMES if other != name]
-        for other in others:
-            Path(other).mkdir(exist_ok=True)
+        others = [
+            str(self.folder / name_of_other) for name_of_other in NAMES if name_of_other != name
+        ]
+        for name_of_other in others:
+            Path(name_of_other).mkdir(exist_ok=True)
         first = subprocess.Popen(
             [
                 *("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child"),
@@ -255,5 +257,5 @@ read -r _
 
 def _expect_ready(first: subprocess.Popen[bytes], what: str) -> None:
     assert first.stdout is not None
-    said = first.stdout.readline()
-    assert said == b"ready\n", f"{what} did not start: {said!r}"
+    line = first.stdout.readline()
+    assert line == b"ready\n", f"{what} did not start: {line!r}"

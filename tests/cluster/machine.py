@@ -63,8 +63,8 @@ def environment_of(home: Path) -> dict[str, str]:
 def uv() -> Path:
     """The uv that made this environment: another version may not read its cache."""
     python = Path(os.path.realpath(sys.executable))
-    given = [Path(os.environ["UV"])] if os.environ.get("UV") else []
-    candidates = [*given, python.with_name("uv"), Path(sys.executable).with_name("uv")]
+    paths = [Path(os.environ["UV"])] if os.environ.get("UV") else []
+    candidates = [*paths, python.with_name("uv"), Path(sys.executable).with_name("uv")]
     return next(path for path in candidates if path.is_file())
 
 

@@ -31,8 +31,8 @@ def late(running: Cluster) -> Iterator[Host]:
 @pytest.fixture
 def packages(late: Host) -> Path:
     """Where the fourth host's environment has its packages."""
-    (found,) = (late.home / "quantgrid" / ".venv" / "lib").glob("python*/site-packages")
-    return found
+    (site_packages,) = (late.home / "quantgrid" / ".venv" / "lib").glob("python*/site-packages")
+    return site_packages
 
 
 def status_with(cluster: Cluster, address: str) -> str:
@@ -41,9 +41,9 @@ def status_with(cluster: Cluster, address: str) -> str:
     done = cluster.grid("cluster status other.yaml", check=False)
     assert done.returncode == 1, done.stdout + done.stderr
     lines = [line for line in done.stdout.splitlines() if line.startswith("warning: ")]
-    told = [line for line in lines if address in line]
-    assert told == lines, "other hosts are blamed"
-    return "\n".join(told)
+    matching = [line for line in lines if address in line]
+    assert matching == lines, "other hosts are blamed"
+    return "\n".join(matching)
 
 
 def test_a_host_that_does_not_answer_is_named(cluster: Cluster) -> None:
@@ -65,15 +65,15 @@ def test_a_worker_with_another_token_is_named(cluster: Cluster, late: Host) -> N
 
 def test_a_worker_with_another_ray_is_named(cluster: Cluster, late: Host, packages: Path) -> None:
     (metadata,) = packages.glob("ray-*.dist-info/METADATA")
-    said = {path: path.read_text() for path in (metadata, packages / "ray" / "_version.py")}
-    for path, text in said.items():
+    originals = {path: path.read_text() for path in (metadata, packages / "ray" / "_version.py")}
+    for path, text in originals.items():
         path.unlink()  # it may be a link to uv's own copy
         path.write_text(text.replace("2.60.0", "2.59.0"))
     try:
         assert cluster.start_ray(late, check=False).returncode != 0
         assert "2.59.0" in status_with(cluster, late.address)
     finally:
-        for path, text in said.items():
+        for path, text in originals.items():
             path.write_text(text)
 
 
@@ -97,10 +97,10 @@ def test_a_class_that_no_node_has_is_said_with_those_that_are_there(cluster: Clu
     (cluster.file.parent / "toy.toml").write_text(QUICK)
     done = cluster.grid("sweep toy.toml --store none --nodes '*RTX 4090*'", check=False)
     assert done.returncode == 2
-    said = done.stderr.splitlines()[-1]
-    assert said.startswith("grid: ")
-    assert "RTX 4090" in said
-    assert "Fast chip" in said
+    errors = done.stderr.splitlines()[-1]
+    assert errors.startswith("grid: ")
+    assert "RTX 4090" in errors
+    assert "Fast chip" in errors
     assert not list((cluster.file.parent / "none").glob("*.arrow"))
 
 
@@ -117,7 +117,7 @@ def test_a_full_disk_under_the_store_ends_the_sweep_and_the_same_command_resumes
         wait_for(lambda: head.run(rows, check=False).returncode == 0, "the first rows", 60)
         head.run(f"cat /dev/zero >{store}/filler", check=False)
         driver.ends(3, 60)
-        assert "No space left" in driver.told()
+        assert "No space left" in driver.output()
         head.run(f"rm {store}/filler")
         driver.start()
         driver.ends(0, 120)

@@ -11,10 +11,10 @@ from cluster.driving import (
     TOY,
     Driver,
     Event,
-    began_again,
-    ended,
+    cells_restarted_elsewhere,
+    ended_cells,
     expected_cells,
-    started,
+    started_cells,
 )
 from cluster.hosts import Host, Rack
 from cluster.machine import wait_for
@@ -29,33 +29,39 @@ def begin(cluster: Cluster, name: str, cell_s: float) -> Driver:
     driver.start()
     hosts = {host.name for host in cluster.hosts}
     driver.wait_for(
-        lambda told: {one["node"] for one in ended(told)} == hosts, "a cell of each host", 90
+        lambda events: {event["node"] for event in ended_cells(events)} == hosts,
+        "a cell of each host",
+        90,
     )
     return driver
 
 
 def kill_engine(host: Host, number: signal.Signals) -> None:
     """While a cell of its sleeps."""
-    engine = r"-m grid\.host"
+    engine = r"-m grid\.engine\.host"
     wait_for(lambda: bool(host.kill(engine, number)), "an engine to kill", 10)
 
 
 def at_a_cell(driver: Driver, host: Host) -> float:
     """Just after the host has begun a cell; returns when."""
-    count = len(started(driver.events(), host.name))
-    driver.wait_for(lambda told: len(started(told, host.name)) > count, "one more cell", 30)
+    count = len(started_cells(driver.events(), host.name))
+    driver.wait_for(
+        lambda events: len(started_cells(events, host.name)) > count, "one more cell", 30
+    )
     return time.time()
 
 
 def requeued(driver: Driver, host: Host, since: float) -> None:
     """The host's loss is seen, and what it was at has begun elsewhere, within SEEN_S."""
 
-    def seen(told: list[Event]) -> bool:
-        names = [one["names"] for one in told if one["event"] == "nodes"]
-        return host.name not in names[-1] and bool(began_again(told, host.name, since))
+    def is_seen(events: list[Event]) -> bool:
+        names = [event["names"] for event in events if event["event"] == "nodes"]
+        return host.name not in names[-1] and bool(
+            cells_restarted_elsewhere(events, host.name, since)
+        )
 
-    driver.wait_for(seen, f"{host.name}'s loss", SEEN_S)
-    assert max(began_again(driver.events(), host.name, since).values()) < SEEN_S
+    driver.wait_for(is_seen, f"{host.name}'s loss", SEEN_S)
+    assert max(cells_restarted_elsewhere(driver.events(), host.name, since).values()) < SEEN_S
 
 
 def test_an_engine_that_crashes_in_the_middle_of_a_cell_costs_no_cell(cluster: Cluster) -> None:
@@ -64,15 +70,17 @@ def test_an_engine_that_crashes_in_the_middle_of_a_cell_costs_no_cell(cluster: C
     driver.ends(0, 120)
     exactly_once(driver.results(), expected_cells(cluster, driver))
     alone(driver.results())
-    assert [one["status"] for one in ended(driver.events()) if one["again"]] == ["error"]
+    assert [event["status"] for event in ended_cells(driver.events()) if event["again"]] == [
+        "error"
+    ]
 
 
 def test_an_engine_killed_by_the_system_is_a_row_and_the_sweep_goes_on(cluster: Cluster) -> None:
     driver = begin(cluster, "child", cell_s=0.7)
     kill_engine(cluster.hosts[1], signal.SIGKILL)
     driver.ends(1, 120)
-    found = one_final_each(driver.results(), expected_cells(cluster, driver))
-    assert set(found.values()) == {"ok", "oom"}
+    finals = one_final_each(driver.results(), expected_cells(cluster, driver))
+    assert set(finals.values()) == {"ok", "oom"}
 
 
 def test_a_killed_raylet_costs_no_cell(cluster: Cluster) -> None:
@@ -103,12 +111,12 @@ def test_a_driver_killed_outright_goes_on_when_started_again(cluster: Cluster) -
     driver = begin(cluster, "driver", cell_s=1.0)
     wait_for(lambda: driver.results().attempts().num_rows > 0, "rows on the disk", 20)
     driver.kill()
-    kept = driver.results().attempts().num_rows
+    attempts_before = driver.results().attempts().num_rows
     driver.start()
     driver.ends(0, 120)
     exactly_once(driver.results(), expected_cells(cluster, driver))
-    (planned, *_) = [one for one in driver.events() if one["event"] == "planned"]
-    assert planned["measured"] >= kept
+    (planned, *_) = [event for event in driver.events() if event["event"] == "planned"]
+    assert planned["measured"] >= attempts_before
 
 
 def test_a_node_of_a_new_class_that_joins_meanwhile_is_measured_too(cluster: Cluster) -> None:
@@ -150,10 +158,10 @@ def test_without_its_head_the_driver_ends_and_resumes_after_ray_up(cluster: Clus
     driver = begin(cluster, "gcs", cell_s=1.0)
     assert cluster.head.kill("gcs_server")
     driver.ends(3, 60)
-    assert "the same command" in driver.told()
-    kept = driver.results()
-    assert kept.problems == []
-    assert kept.final().num_rows > 0
+    assert "the same command" in driver.output()
+    results = driver.results()
+    assert results.problems == []
+    assert results.final().num_rows > 0
     cluster.up()
     driver.start()
     driver.ends(0, 120)

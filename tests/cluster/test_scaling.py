@@ -12,19 +12,19 @@ SLEEPING = 'measures = ["quality", "tasks"]\n' + TOY.replace("ref:small", "ref:*
 
 def took(driver: Driver) -> tuple[float, float]:
     """Seconds from the command to the first cell, and from there to the last."""
-    told = driver.events()
-    first = next(one["at"] for one in told if one["event"] == "started")
-    last = [one["at"] for one in told if one["event"] == "finished"][-1]
+    events = driver.events()
+    first = next(event["at"] for event in events if event["event"] == "started")
+    last = [event["at"] for event in events if event["event"] == "finished"][-1]
     return first - driver.began_at, last - first
 
 
 def test_three_hosts_take_a_third_of_one_hosts_time(cluster: Cluster) -> None:
     sweep = SLEEPING.format(cell_s=0.7, options="")
-    one = Driver(cluster.head, "one", sweep, "--address auto --nodes '*slow chip*'")
+    single = Driver(cluster.head, "one", sweep, "--address auto --nodes '*slow chip*'")
     three = Driver(cluster.head, "three", sweep)
-    for driver in (one, three):
+    for driver in (single, three):
         driver.start()
         driver.ends(0, 120)
         exactly_once(driver.results(), expected_cells(cluster, driver))
-    (_, alone), (start, together) = took(one), took(three)
+    (_, alone), (start, together) = took(single), took(three)
     assert start + together <= 1.15 * (alone / 3 + start), (start, together, alone)

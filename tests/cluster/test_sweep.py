@@ -41,15 +41,15 @@ def test_the_reference_family_is_measured_over_two_hardware_classes(cluster: Clu
     results = grid.open(folder / "family")
     expected: set[str] = set()
     for host in cluster.hosts[:2]:
-        here = host.home / "family"
-        here.mkdir()
-        (here / "sweep.toml").write_text(FAMILY)
-        expected |= planned_cells(host, here).keys()
+        own_folder = host.home / "family"
+        own_folder.mkdir()
+        (own_folder / "sweep.toml").write_text(FAMILY)
+        expected |= planned_cells(host, own_folder).keys()
     exactly_once(results, expected)
     alone(results)
     speed_on_each_class(results, {"Slow chip": {"box"}, "Fast chip": {"gamer", "mini"}})
     assert len(shared_on_any(results)) > 1
 
-    again = cluster.grid("sweep family.toml --store family --json", timeout=120)
-    assert '"measured": 0' in again.stdout
+    repeated = cluster.grid("sweep family.toml --store family --json", timeout=120)
+    assert '"measured": 0' in repeated.stdout
     assert grid.open(folder / "family").attempts() == results.attempts()

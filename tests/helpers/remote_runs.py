@@ -4,6 +4,7 @@ folder of its own, is the head; the test's process is the laptop."""
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,9 +16,10 @@ from conftest import FAKE_SWEEP
 from ssh_hosts import SshHost, set_up, ssh_host
 
 from grid.cluster.remote import client, runs
-from grid.cluster.remote.runs import Run, Status
+from grid.cluster.remote.head import Head
+from grid.cluster.remote.runs import RemoteRun, RunStatus
 from grid.plan.load import load_sweep
-from grid.sweep.progress import Note, Step
+from grid.sweep.events import Event, Notice
 
 LIMIT_S = 60.0
 SWEEP = FAKE_SWEEP.replace('"F16", "Q8", "Q4", "Q2"', '"F16", "Q4"').replace(
@@ -29,30 +31,37 @@ CELLS = 2 * 4
 HANGS = '[options.fake]\nhang_on = "generate"\nfail_quant = "Q4"\n'
 
 
-class Told:
-    """Keeps what a progress is told."""
+class RecordedProgress:
+    """Keeps the events of a sweep, and lets another thread wait for the first of a kind."""
 
     def __init__(self) -> None:
-        self.steps: list[Step] = []
+        self.steps: list[Event] = []
+        self._changed = threading.Condition()
 
-    def tell(self, step: Step) -> None:
-        self.steps.append(step)
+    def tell(self, event: Event) -> None:
+        with self._changed:
+            self.steps.append(event)
+            self._changed.notify_all()
 
-    def of(self, kind: type[Step]) -> list[Step]:
+    def wait_for(self, kind: type[Event]) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: bool(self.of(kind)), LIMIT_S)
+
+    def of(self, kind: type[Event]) -> list[Event]:
         return [step for step in self.steps if isinstance(step, kind)]
 
     @property
     def notes(self) -> str:
-        return "\n".join(step.text for step in self.steps if isinstance(step, Note))
+        return "\n".join(step.text for step in self.steps if isinstance(step, Notice))
 
 
 @pytest.fixture
 def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshHost]:
     folder = tmp_path_factory.mktemp("head")
-    with ssh_host(folder) as one:
-        set_up(one, QUANTGRID_CACHE=os.environ["QUANTGRID_CACHE"])
-        yield one
-        for process in drivers(one):
+    with ssh_host(folder) as host:
+        set_up(host, QUANTGRID_CACHE=os.environ["QUANTGRID_CACHE"])
+        yield host
+        for process in drivers(host):
             process.kill()
 
 
@@ -64,54 +73,65 @@ def laptop(toy: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return toy
 
 
-def launch(head: SshHost, told: Told | None = None, store: str = "rows", **options: bool) -> Run:
+def launch(
+    head: SshHost, progress: RecordedProgress | None = None, store: str = "rows", **options: bool
+) -> RemoteRun:
     sweep = load_sweep(Path("toy.toml"))
-    told = told or Told()
-    return client.launch(head.host, sweep, store, told, address="", **options)
+    progress = progress or RecordedProgress()
+    return client.launch(head.host, sweep, store, progress, address="", **options)
 
 
-def watch(head: SshHost, run: Run, told: Told | None = None) -> client.Outcome:
-    return client.watch(head.host, run, told or Told())
+def watch(
+    head: SshHost, run: RemoteRun, progress: RecordedProgress | None = None
+) -> client.RunOutcome:
+    return client.watch(head.host, run, progress or RecordedProgress())
 
 
-def status(head: SshHost, run: Run) -> Status:
-    return client.chosen(head.host, run.id)
+def status_of(head: SshHost, run: RemoteRun) -> RunStatus:
+    return client.choose_run(head.host, run.id)
 
 
-def until(condition: Callable[[], bool]) -> None:
+def ask_until(question: Callable[[], bool]) -> None:
+    """Ask the head over ssh, which takes a while, until it says yes."""
     deadline = time.monotonic() + LIMIT_S
-    while not condition():
+    while not question():
         assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
-def log_of(head: SshHost, run: Run) -> str:
-    path = head.home / ".local/state/quantgrid/runs" / run.id / "log.jsonl"
-    return path.read_text() if path.exists() else ""
+def wait_for_line(head: SshHost, run: RemoteRun, text: str) -> None:
+    """Follow a run until a line of its log holds the text."""
+    deadline = time.monotonic() + LIMIT_S
+    with Head(head.host).follow(run.id, 0) as lines:
+        while text not in next(lines):  # an empty line comes every few seconds
+            assert time.monotonic() < deadline
 
 
-def hanging(head: SshHost, told: Told | None = None) -> Run:
+def wait_until_ended(head: SshHost, run: RemoteRun) -> None:
+    wait_for_line(head, run, '"event":"exit"')
+
+
+def launch_hanging(head: SshHost, progress: RecordedProgress | None = None) -> RemoteRun:
     """A run in the middle of a cell that never ends."""
     Path("toy.toml").write_text(SWEEP + HANGS)
-    run = launch(head, told)
-    until(lambda: '"label":"toy Q4 latency 16+16"' in log_of(head, run))
+    run = launch(head, progress)
+    wait_for_line(head, run, '"label":"toy Q4 latency 16+16"')
     return run
 
 
 def drivers(head: SshHost) -> list[psutil.Process]:
     """All processes below the head's runs."""
     mine = str(head.home)
-    found = []
+    processes = []
     for process in psutil.process_iter(["cmdline"]):
         try:
             inside = process.cwd().startswith(mine)
         except psutil.Error:
             continue
         if inside and process.name() != "sshd":
-            found.append(process)
-    return found
+            processes.append(process)
+    return processes
 
 
-def driver_of(head: SshHost, run: Run) -> psutil.Process:
+def driver_of(head: SshHost, run: RemoteRun) -> psutil.Process:
     path = head.home / ".local/state/quantgrid/runs" / run.id / "driver.json"
     return psutil.Process(msgspec.json.decode(path.read_bytes(), type=runs.Driver).pid)

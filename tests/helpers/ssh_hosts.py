@@ -7,10 +7,11 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import psutil
 
@@ -61,17 +62,23 @@ class SshHost:
         options = [word for item in settings.items() for word in ("-o", "=".join(item))]
         Path("/run/sshd").mkdir(parents=True, exist_ok=True)
         command = [SSHD, "-D", "-e", "-f", "/dev/null", "-h", str(self.folder / "host_key")]
-        with (self.folder / "sshd.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [*command, "-p", str(self.port), *options],
-                stdin=subprocess.DEVNULL,
-                stderr=log,
-                start_new_session=True,
-            )
-        deadline = time.monotonic() + READY_S
-        while not _listens(self.port):
-            assert time.monotonic() < deadline, (self.folder / "sshd.log").read_text()
-            time.sleep(0.02)
+        self._process = subprocess.Popen(
+            [*command, "-p", str(self.port), *options],
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        log, listens = self._process.stderr, threading.Event()
+        assert log is not None
+        threading.Thread(target=self._keep_log, args=(log, listens), daemon=True).start()
+        assert listens.wait(READY_S), (self.folder / "sshd.log").read_text()
+
+    def _keep_log(self, log: IO[bytes], listens: threading.Event) -> None:
+        with log, (self.folder / "sshd.log").open("ab", buffering=0) as file:
+            for line in log:
+                file.write(line)
+                if line.startswith(b"Server listening"):
+                    listens.set()
 
     def drop(self) -> None:
         """Break every connection, at once; new ones are taken."""
@@ -108,12 +115,12 @@ class SshHost:
 @contextmanager
 def ssh_host(folder: Path) -> Iterator[SshHost]:
     """A host that answers until the block is left."""
-    one = SshHost(folder)
-    one.start()
+    host = SshHost(folder)
+    host.start()
     try:
-        yield one
+        yield host
     finally:
-        one.stop()
+        host.stop()
 
 
 def _free_port() -> int:
@@ -122,14 +129,8 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
 def set_up(host: SshHost, **variables: str | Path) -> None:
-    """Make it a node as `ray up` leaves it, with this interpreter; `variables` are its own."""
+    """Make a host a node as `ray up` leaves it, with this interpreter and environment variables."""
     script = host.home / "quantgrid/scripts/node-env.sh"
     script.parent.mkdir(parents=True, exist_ok=True)
     python = Path(sys.executable).parent

@@ -9,11 +9,11 @@ import msgspec
 import pytest
 from remote_runs import (
     CELLS,
-    Told,
+    RecordedProgress,
     drivers,
-    hanging,
     launch,
-    status,
+    launch_hanging,
+    status_of,
     watch,
 )
 from remote_runs import head as head
@@ -27,7 +27,7 @@ from grid.cluster.remote import client, runs
 from grid.cluster.remote import row_sync as rows
 from grid.cluster.remote.head import Head
 from grid.errors import ClusterLost, InputError, StoreLost
-from grid.sweep.progress import Finished
+from grid.sweep.events import CellDone
 
 pytestmark = pytest.mark.skipif(bool(reason_to_skip()), reason=reason_to_skip())
 SUMMARY = {"sweep_id": "x", "measured": 1, "failed": 0, "skipped": 0, "already": 0, "span_s": 1.0}
@@ -45,12 +45,12 @@ def test_what_stands_behind_the_interactive_guard_of_a_start_file_holds(
     )
     (head.home / ".bash_profile").write_text("echo welcome; echo grumble >&2\n")
     set_up(head)
-    told = Told()
-    ended = watch(head, launch(head, told), told)
+    progress = RecordedProgress()
+    ended = watch(head, launch(head, progress), progress)
     assert (ended.code, ended.summary is not None) == (0, True)
     assert cache.is_dir()
-    assert "welcome" not in told.notes
-    assert len(told.of(Finished)) == CELLS
+    assert "welcome" not in progress.notes
+    assert len(progress.of(CellDone)) == CELLS
     with pytest.raises(InputError, match="ended already"):
         Head(head.host).stop(ended.run.id)
 
@@ -58,11 +58,11 @@ def test_what_stands_behind_the_interactive_guard_of_a_start_file_holds(
 def test_without_an_id_only_this_machines_runs_are_meant(
     head: SshHost, laptop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = hanging(head)
+    run = launch_hanging(head)
     monkeypatch.setenv("HOME", str(laptop / "home of another"))
     with pytest.raises(InputError, match="was started from this machine; name another's run"):
-        client.chosen(head.host, None)
-    assert client.chosen(head.host, run.id).run.id == run.id
+        client.choose_run(head.host, None)
+    assert client.choose_run(head.host, run.id).run.id == run.id
     assert rows.machine_id() != run.machine
     assert launch(head).store != run.store  # the same folder of two machines of one name
 
@@ -70,19 +70,19 @@ def test_without_an_id_only_this_machines_runs_are_meant(
 def test_taking_a_cluster_down_names_the_runs_that_end_with_it(head: SshHost, laptop: Path) -> None:
     rack = Cluster(path=Path("cluster.yaml"), name="rack", provider="local", head=head.host)
     assert _running(rack) == []
-    run = hanging(head)
-    assert [one.id for one in _running(rack)] == [run.id]
+    run = launch_hanging(head)
+    assert [ending.id for ending in _running(rack)] == [run.id]
 
 
 def test_a_driver_whose_process_is_not_found_is_not_said_to_be_stopped(
     head: SshHost, laptop: Path
 ) -> None:
-    run = hanging(head)
+    run = launch_hanging(head)
     noted = head.home / ".local/state/quantgrid/runs" / run.id / "driver.json"
     noted.write_bytes(msgspec.json.encode(runs.Driver(pid=os.getpid())))
     with pytest.raises(ClusterLost, match="process is not found"):
         Head(head.host).stop(run.id)
-    assert status(head, run).state == "running"
+    assert status_of(head, run).state == "running"
 
 
 def test_a_store_that_is_a_file_is_refused_before_anything_starts(
@@ -121,7 +121,7 @@ def test_credentials_in_a_stores_name_are_read_by_their_owner_only(
     assert not any("SECRET" in line for line in lines)
     assert (head.home / ".local/state/quantgrid").stat().st_mode & 0o777 == 0o700
     with pytest.raises(InputError, match=r"s3://bucket/rows itself") as error:
-        client.watch(head.host, run, Told(), "elsewhere")
+        client.watch(head.host, run, RecordedProgress(), "elsewhere")
     assert "SECRET" not in str(error.value)
 
 
@@ -129,10 +129,10 @@ def test_what_the_head_lists_is_shown_without_credentials(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     secret = "s3://KEY:SECRET@bucket/rows?scheme=http"
-    run = runs.Run(id=runs.new_id(), sweep="s", store=secret, machine="me", wanted=secret)
-    ended = client.Outcome(run=run, code=0, summary=SUMMARY, error="", store=secret)
+    run = runs.RemoteRun(id=runs.new_id(), sweep="s", store=secret, machine="me", wanted=secret)
+    ended = client.RunOutcome(run=run, code=0, summary=SUMMARY, error="", store=secret)
     assert show_outcome(ended, as_json=True) == 0
-    shown = _public(runs.Status(run=run, state="ended"))
+    shown = _public(runs.RunStatus(run=run, state="ended"))
     assert shown["run"]["store"] == shown["run"]["wanted"] == "s3://bucket/rows"
     assert "SECRET" not in capsys.readouterr().out
 
@@ -142,8 +142,8 @@ def test_a_store_that_only_the_head_reads_changes_no_exit_code(
 ) -> None:
     place = str(tmp_path / "file")
     Path(place).write_text("no folder")
-    run = runs.Run(id=runs.new_id(), sweep="s", store=place, machine="me", wanted=place)
-    ended = client.Outcome(run=run, code=0, summary=SUMMARY, error="", store=place)
+    run = runs.RemoteRun(id=runs.new_id(), sweep="s", store=place, machine="me", wanted=place)
+    ended = client.RunOutcome(run=run, code=0, summary=SUMMARY, error="", store=place)
     assert show_outcome(ended, as_json=False) == 0
     assert "the sweep itself has ended" in capsys.readouterr().err
 
@@ -151,7 +151,7 @@ def test_a_store_that_only_the_head_reads_changes_no_exit_code(
 def test_a_summary_of_another_version_is_a_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = runs.Run(id=runs.new_id(), sweep="s", store="s", machine="me", wanted="s")
-    ended = client.Outcome(run=run, code=1, summary={"event": "done"}, error="", store="s")
+    run = runs.RemoteRun(id=runs.new_id(), sweep="s", store="s", machine="me", wanted="s")
+    ended = client.RunOutcome(run=run, code=1, summary={"event": "done"}, error="", store="s")
     assert show_outcome(ended, as_json=True) == 1
     assert "unlike that of this version" in capsys.readouterr().err

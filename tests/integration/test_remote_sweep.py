@@ -14,12 +14,13 @@ import pytest
 from remote_runs import (
     CELLS,
     SWEEP,
-    Told,
+    RecordedProgress,
+    ask_until,
     driver_of,
-    hanging,
     launch,
-    status,
-    until,
+    launch_hanging,
+    status_of,
+    wait_until_ended,
     watch,
 )
 from remote_runs import head as head
@@ -30,30 +31,30 @@ import grid as quantgrid
 from grid.cluster.remote import client
 from grid.cluster.remote.head import Head
 from grid.errors import ClusterLost, InputError
-from grid.sweep.progress import Ended, Finished, Planned
+from grid.sweep.events import CellDone, Planned, SweepEnded
 
 pytestmark = pytest.mark.skipif(bool(reason_to_skip()), reason=reason_to_skip())
 
 
 def test_rows_of_a_run_on_the_head_arrive_in_the_store_here(head: SshHost, laptop: Path) -> None:
-    told = Told()
-    run = launch(head, told)
-    ended = watch(head, run, told)
+    progress = RecordedProgress()
+    run = launch(head, progress)
+    ended = watch(head, run, progress)
     assert (ended.code, ended.store) == (0, str(laptop / "rows"))
     assert ended.summary is not None
     assert ended.summary["measured"] == CELLS
     assert quantgrid.open("rows").final().num_rows == CELLS
     assert quantgrid.open("rows").problems == []
-    assert [step.cells for step in told.of(Planned)] == [CELLS]
-    assert len(told.of(Finished)) == CELLS
-    assert told.of(Ended)
+    assert [step.cells for step in progress.of(Planned)] == [CELLS]
+    assert len(progress.of(CellDone)) == CELLS
+    assert progress.of(SweepEnded)
 
 
 def test_the_same_sweep_again_measures_nothing_twice(head: SshHost, laptop: Path) -> None:
     watch(head, launch(head))
-    again = watch(head, launch(head))
-    assert again.summary is not None
-    assert (again.summary["measured"], again.summary["already"]) == (0, CELLS)
+    repeated = watch(head, launch(head))
+    assert repeated.summary is not None
+    assert (repeated.summary["measured"], repeated.summary["already"]) == (0, CELLS)
 
 
 def test_rows_from_before_are_brought_to_the_head(
@@ -68,15 +69,15 @@ def test_rows_from_before_are_brought_to_the_head(
 def test_a_broken_connection_is_made_again_and_no_step_is_lost_or_told_twice(
     head: SshHost, laptop: Path
 ) -> None:
-    told = Told()
-    run = launch(head, told)
-    breaker = threading.Thread(target=lambda: (until(lambda: bool(told.of(Finished))), head.drop()))
+    progress = RecordedProgress()
+    run = launch(head, progress)
+    breaker = threading.Thread(target=lambda: (progress.wait_for(CellDone), head.drop()))
     breaker.start()
-    ended = watch(head, run, told)
+    ended = watch(head, run, progress)
     breaker.join()
     assert ended.code == 0
-    assert "trying again" in told.notes
-    cells = [step.cell for step in told.of(Finished)]
+    assert "trying again" in progress.notes
+    cells = [step.cell_id for step in progress.of(CellDone)]
     assert len(cells) == len(set(cells)) == CELLS
 
 
@@ -84,30 +85,30 @@ def test_attach_finds_the_run_that_goes_on_without_anybody(head: SshHost, laptop
     run = launch(head)
     head.stop()
     head.start()
-    found = client.chosen(head.host, None)
-    assert found.run.id == run.id
-    assert watch(head, found.run).code == 0
+    run_status = client.choose_run(head.host, None)
+    assert run_status.run.id == run.id
+    assert watch(head, run_status.run).code == 0
     assert quantgrid.open("rows").final().num_rows == CELLS
 
 
 def test_pull_fetches_rows_while_the_driver_works(head: SshHost, laptop: Path) -> None:
-    run = hanging(head)
-    until(lambda: client.fetch(head.host, run) > 0)
-    kept = quantgrid.open("rows")
-    assert kept.final().num_rows > 0
-    assert kept.metrics().num_rows > 0
+    run = launch_hanging(head)
+    ask_until(lambda: client.fetch(head.host, run) > 0)
+    results = quantgrid.open("rows")
+    assert results.final().num_rows > 0
+    assert results.metrics().num_rows > 0
     client.fetch(head.host, run, "elsewhere")
     assert quantgrid.open("elsewhere").final().num_rows > 0
 
 
 def test_stop_flushes_the_rows_and_the_code_says_interrupted(head: SshHost, laptop: Path) -> None:
-    run = hanging(head)
+    run = launch_hanging(head)
     assert Head(head.host).stop(run.id).state == "running"
     ended = watch(head, run)
     assert ended.code == 130
     assert "resumes" in ended.error
     assert quantgrid.open("rows").final().num_rows > 0
-    assert status(head, run).state == "ended"
+    assert status_of(head, run).state == "ended"
     with pytest.raises(InputError, match="ended already"):
         Head(head.host).stop(run.id)
 
@@ -115,8 +116,8 @@ def test_stop_flushes_the_rows_and_the_code_says_interrupted(head: SshHost, lapt
 def test_a_driver_killed_outright_is_told_and_the_same_command_resumes(
     head: SshHost, laptop: Path
 ) -> None:
-    run = hanging(head)
-    until(lambda: client.fetch(head.host, run) > 0)
+    run = launch_hanging(head)
+    ask_until(lambda: client.fetch(head.host, run) > 0)
     driver_of(head, run).send_signal(signal.SIGKILL)
     with pytest.raises(ClusterLost, match="ended without a word"):
         watch(head, run)
@@ -130,26 +131,26 @@ def test_a_driver_killed_outright_is_told_and_the_same_command_resumes(
 
 
 def test_a_driver_that_vanished_with_its_watch_is_told(head: SshHost, laptop: Path) -> None:
-    run = hanging(head)
+    run = launch_hanging(head)
     driver = driver_of(head, run)
     parent = driver.parent()
     assert parent is not None
     parent.kill()
-    assert status(head, run).state == "running"
+    assert status_of(head, run).state == "running"
     driver.kill()
     with pytest.raises(ClusterLost, match="ended without a word"):
         watch(head, run)
-    assert status(head, run).state == "vanished"
+    assert status_of(head, run).state == "vanished"
 
 
 def test_a_store_that_a_run_fills_is_refused_with_the_run_to_attach_to(
     head: SshHost, laptop: Path
 ) -> None:
-    run = hanging(head)
+    run = launch_hanging(head)
     with pytest.raises(InputError, match=f"`grid attach {run.id}`"):
         launch(head)
-    other = launch(head, store="others")
-    assert other.store != run.store
+    second = launch(head, store="others")
+    assert second.store != run.store
 
 
 def test_an_error_of_the_driver_comes_back_as_ours(head: SshHost, laptop: Path) -> None:
@@ -160,11 +161,11 @@ def test_an_error_of_the_driver_comes_back_as_ours(head: SshHost, laptop: Path) 
 
 
 def test_ctrl_c_leaves_the_sweep_alone(head: SshHost, laptop: Path) -> None:
-    run = hanging(head)
-    told = Told()
+    run = launch_hanging(head)
+    progress = RecordedProgress()
 
     def press() -> None:
-        until(lambda: bool(told.of(Finished)))
+        progress.wait_for(CellDone)
         os.kill(os.getpid(), signal.SIGINT)
 
     # a shell's background job, which a test run may be, inherits that Ctrl-C is ignored
@@ -172,22 +173,22 @@ def test_ctrl_c_leaves_the_sweep_alone(head: SshHost, laptop: Path) -> None:
     threading.Thread(target=press).start()
     try:
         with pytest.raises(client.Detached, match=f"`grid attach {run.id}` comes back"):
-            watch(head, run, told)
+            watch(head, run, progress)
     finally:
         signal.signal(signal.SIGINT, before)
-    assert status(head, run).state == "running"
+    assert status_of(head, run).state == "running"
 
 
 def test_changed_weights_are_sent_and_unchanged_ones_are_not(head: SshHost, laptop: Path) -> None:
-    run = hanging(head)
+    run = launch_hanging(head)
     Head(head.host).stop(run.id)
     (sent,) = head.home.rglob("toy.fake")
     first = sent.stat().st_ino
-    until(lambda: status(head, run).state == "ended")
+    wait_until_ended(head, run)
     run = launch(head)
     assert sent.stat().st_ino == first
     Head(head.host).stop(run.id)
-    until(lambda: status(head, run).state == "ended")
+    wait_until_ended(head, run)
     os.utime("toy.fake", (1e9, 1e9))
     launch(head)
     assert sent.stat().st_mtime == 1e9
@@ -196,7 +197,7 @@ def test_changed_weights_are_sent_and_unchanged_ones_are_not(head: SshHost, lapt
 def test_a_head_without_quantgrid_says_how_to_set_it_up(head: SshHost, laptop: Path) -> None:
     shutil.rmtree(head.home / "quantgrid")
     with pytest.raises(ClusterLost, match=r"is not set up: .*`grid cluster up`"):
-        client.chosen(head.host, None)
+        client.choose_run(head.host, None)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="a small file system takes root to mount")
@@ -214,9 +215,9 @@ def test_a_full_disk_on_the_head_keeps_the_rows_so_far(head: SshHost, laptop: Pa
         assert ended.code == 3
         assert f"{head.host}:~/.local/state/quantgrid" in ended.error
         assert "No space left" in ended.error
-        kept = quantgrid.open("rows")
-        assert kept.problems == []
-        assert CELLS <= kept.attempts().num_rows < CELLS + 2 * 2 * 59
+        results = quantgrid.open("rows")
+        assert results.problems == []
+        assert CELLS <= results.attempts().num_rows < CELLS + 2 * 2 * 59
         subprocess.run([*mount, "remount,size=8m", str(state)], check=True)
         assert watch(head, launch(head)).code == 0
         assert quantgrid.open("rows").final().num_rows == CELLS + 2 * 2 * 59

@@ -12,7 +12,8 @@ import msgspec
 from grid.cluster.config import ray_folder
 from grid.cluster.remote import driver as drive
 from grid.cluster.remote import runs
-from grid.cluster.remote.head import FOLLOWING, SAYS
+from grid.cluster.remote.head import FOLLOWING
+from grid.cluster.ssh import ERROR_PREFIX
 from grid.errors import ClusterLost, GridError
 
 RAY_ANSWERS_S = 2.0
@@ -26,24 +27,24 @@ def main(words: list[str]) -> int:
         "drive": drive.drive,
         "follow": _follow,
         "list": _list,
-        "stop": lambda run_id: _say(drive.stop(run_id)),
+        "stop": lambda run_id: _print_answer(drive.stop(run_id)),
     }
     try:
         commands[words[0]](*words[1:])
     except GridError as error:
-        sys.stderr.write(f"{SAYS}{error}\n")
+        sys.stderr.write(f"{ERROR_PREFIX}{error}\n")
         return error.exit_code
     except BrokenPipeError:  # whoever followed has gone
         sys.stderr.close()
         return 0
     except OSError as error:
-        sys.stderr.write(f"{SAYS}{socket.gethostname()}: {error}\n")
+        sys.stderr.write(f"{ERROR_PREFIX}{socket.gethostname()}: {error}\n")
         return ClusterLost.exit_code
     return 0
 
 
 def _state() -> None:
-    _say(runs.HeadState(ray=_ray_answers(), quantgrid=version("quantgrid")))
+    _print_answer(runs.HeadState(ray=_ray_answers(), quantgrid=version("quantgrid")))
 
 
 def _ray_answers() -> bool:
@@ -60,7 +61,7 @@ def _ray_answers() -> bool:
 
 def _start() -> None:
     request = msgspec.json.decode(sys.stdin.buffer.read(), type=runs.Request)
-    _say(drive.start(request))
+    _print_answer(drive.start(request))
 
 
 def _follow(run_id: str, first: str) -> None:
@@ -72,11 +73,11 @@ def _follow(run_id: str, first: str) -> None:
 
 
 def _list() -> None:
-    for one in runs.statuses():
-        _say(one)
+    for run_status in runs.run_statuses():
+        _print_answer(run_status)
 
 
-def _say(answer: msgspec.Struct) -> None:
+def _print_answer(answer: msgspec.Struct) -> None:
     sys.stdout.buffer.write(msgspec.json.encode(answer) + b"\n")
     sys.stdout.buffer.flush()
 

@@ -1,5 +1,5 @@
-"""A sweep that another machine can run: the files that it names are brought there, and the sweep
-names them as they are called there. What is bundled or on a hub stays as written."""
+"""A sweep that another machine can run: its files are uploaded, and it names them by their paths
+there. What is bundled or on a hub stays as written."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from grid.cluster.remote.runs import STATE
 from grid.cluster.ssh import Host
 from grid.errors import InputError
 from grid.models.checkpoint.inspection import is_checkpoint
-from grid.models.gguf.inspection import parts_of
 from grid.models.identity import digest
+from grid.models.split_files import part_paths
 from grid.plan.origin import BUNDLED, HUB
 from grid.plan.sweep import ModelEntry, Sweep, SweepTable
 
@@ -27,15 +27,15 @@ the next sweep sends what has changed."""
 
 
 class Bundle(msgspec.Struct, frozen=True, kw_only=True):
-    """The text of a sweep file for another machine, and the paths here that go into folders there,
-    by folder."""
+    """The text of a sweep file for another machine, and by remote folder the local paths that go
+    into it."""
 
     sweep: str
     uploads: dict[str, list[str]]
 
     @property
     def bytes(self) -> int:
-        """Size of all that is brought along, sent before or not."""
+        """Size of all uploads, sent before or not."""
         return sum(_size(Path(path)) for paths in self.uploads.values() for path in paths)
 
     def push(self, host: Host) -> None:
@@ -50,13 +50,13 @@ def bundle(sweep: Sweep, machine: str) -> Bundle:
     `machine` names this one: equal paths of two machines are not the same file.
     """
     packer = _Packer(sweep, machine)
-    models = tuple(packer.entry(entry) for entry in sweep.models)
+    models = tuple(packer.pack_model(entry) for entry in sweep.models)
     moved = msgspec.structs.replace(
         sweep,
         models=models,
-        quality=packer.renamed(sweep.quality, "text", "quality.text"),
-        calibration=packer.renamed(sweep.calibration, "text", "calibration.text"),
-        tasks=packer.renamed(sweep.tasks, "source", "tasks.source"),
+        quality=packer.pack_table(sweep.quality, "text", "quality.text"),
+        calibration=packer.pack_table(sweep.calibration, "text", "calibration.text"),
+        tasks=packer.pack_table(sweep.tasks, "source", "tasks.source"),
     )
     return Bundle(sweep=_toml(moved), uploads=dict(packer.uploads))
 
@@ -67,55 +67,53 @@ class _Packer:
         self._machine = machine
         self.uploads: defaultdict[str, list[str]] = defaultdict(list)
 
-    def entry(self, entry: ModelEntry) -> ModelEntry:
+    def pack_model(self, entry: ModelEntry) -> ModelEntry:
         return msgspec.structs.replace(
             entry,
-            source=self._weights(entry.source),
-            files=tuple(there for one in entry.files for there in self._matching(one)),
-            reference=self._weights(entry.reference),
+            source=self._pack_weights(entry.source),
+            files=tuple(name for pattern in entry.files for name in self._pack_matching(pattern)),
+            reference=self._pack_weights(entry.reference),
         )
 
-    def renamed(self, table: Any, field: str, place: str) -> Any:
-        """A table of the sweep in which a text's or a folder's path is the one there."""
+    def pack_table(self, table: Any, field: str, place: str) -> Any:
+        """A table of the sweep with a text's or a folder's path as it is on the other machine."""
         written = getattr(table, field)
         if not written or written.startswith(BUNDLED):
             return table
-        path = self._here(written)
-        if not path.exists():
-            raise InputError(f"{self._sweep.file}: {place}: no file {path}")
-        return msgspec.structs.replace(table, **{field: self._take(path)})
+        name = self._pack_file(written, f"{self._sweep.file}: {place}")
+        return msgspec.structs.replace(table, **{field: name})
 
-    def _weights(self, written: str) -> str:
+    def _pack_weights(self, written: str) -> str:
         if not written or written.startswith((BUNDLED, HUB)):
             return written
-        path = self._here(written)
-        if not path.exists():
-            raise InputError(f"{self._sweep.file}: no file {path}")
-        return self._take(path)
+        return self._pack_file(written, self._sweep.file)
 
-    def _matching(self, pattern: str) -> list[str]:
+    def _pack_file(self, written: str, place: str) -> str:
+        # not resolved: a hub's cache has links with the files' real names
+        path = Path(os.path.abspath(Path(self._sweep.base, Path(written).expanduser())))
+        if not path.exists():
+            raise InputError(f"{place}: no file {path}")
+        return self._upload(path)
+
+    def _pack_matching(self, pattern: str) -> list[str]:
         if pattern.startswith(HUB):
             return [pattern]
         written = Path(pattern).expanduser()
         rooted = written if written.is_absolute() else Path(escape(self._sweep.base), written)
-        found = [Path(one) for one in sorted(glob(str(rooted), recursive=True))]
-        found = [one for one in found if one.is_file() or is_checkpoint(one)]
-        if not found:
+        paths = [Path(path) for path in sorted(glob(str(rooted), recursive=True))]
+        paths = [path for path in paths if path.is_file() or is_checkpoint(path)]
+        if not paths:
             raise InputError(
                 f"{self._sweep.file}: no file matches {pattern!r} (from {self._sweep.base})"
             )
-        return [escape(self._take(one)) for one in found]
+        return [escape(self._upload(path)) for path in paths]
 
-    def _here(self, written: str) -> Path:
-        # not resolved: a hub's cache has links with the files' real names
-        return Path(os.path.abspath(Path(self._sweep.base, Path(written).expanduser())))
-
-    def _take(self, path: Path) -> str:
-        """Have a path uploaded, with the parts that belong to it; returns its name there."""
+    def _upload(self, path: Path) -> str:
+        """Have a path uploaded, with the parts that belong to it; returns its path there."""
         folder = f"{UPLOADS}/{digest('upload', self._machine, str(path.parent))}"
-        for one in parts_of(path):
-            if one.exists() and str(one) not in self.uploads[folder]:
-                self.uploads[folder].append(str(one))
+        for part in part_paths(path):
+            if part.exists() and str(part) not in self.uploads[folder]:
+                self.uploads[folder].append(str(part))
         return f"{folder}/{path.name}"
 
 
@@ -137,5 +135,5 @@ def _without_none(value: Any) -> Any:
 
 def _size(path: Path) -> int:
     if path.is_dir():
-        return sum(one.stat().st_size for one in path.rglob("*") if one.is_file())
+        return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     return path.stat().st_size

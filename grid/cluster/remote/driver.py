@@ -20,21 +20,21 @@ from grid.cache import write_whole
 from grid.cluster.remote.runs import (
     Driver,
     Exit,
+    RemoteRun,
     Request,
-    Run,
-    Status,
-    alive,
+    RunStatus,
     exit_code,
     folder_of,
+    is_alive,
     keep_exit_code,
-    load,
-    make,
+    load_run,
+    make_run_folder,
     reserve_exit_code,
-    status,
-    statuses,
+    run_status,
+    run_statuses,
 )
 from grid.errors import ClusterLost, InputError
-from grid.results.uris import shown
+from grid.results.uris import without_credentials
 
 SWEEP_MODULE = "grid.cli.driven_sweep"
 """What a driver's process runs: `grid sweep` in the run's folder. Named and not imported, since the
@@ -59,19 +59,19 @@ INTERRUPTS = frozenset({signal.SIGINT})
 """Blocked until the driver listens; it inherits that."""
 
 
-def start(request: Request) -> Status:
+def start(request: Request) -> RunStatus:
     """Start a run's driver in a session of its own; returns when it runs.
 
     Raises InputError where another run writes the same store, ClusterLost where nothing starts.
     """
-    for other in statuses():
-        if other.state == "running" and other.run.store == request.run.store:
+    for status in run_statuses():
+        run = status.run
+        if status.state == "running" and run.store == request.run.store:
             raise InputError(
-                f"{shown(other.run.wanted)} is being filled by the sweep {other.run.sweep}, run "
-                f"{other.run.id}; `grid attach {other.run.id}` follows it, `grid stop "
-                f"{other.run.id}` ends it"
+                f"{without_credentials(run.wanted)} is being filled by the sweep {run.sweep}, run "
+                f"{run.id}; `grid attach {run.id}` follows it, `grid stop {run.id}` ends it"
             )
-    folder = make(request)
+    folder = make_run_folder(request)
     words = [sys.executable, "-m", "grid.cluster.remote", "drive", request.run.id]
     with (folder / "log.jsonl").open("ab") as log:
         subprocess.Popen(
@@ -83,17 +83,17 @@ def start(request: Request) -> Status:
             start_new_session=True,
         )
     deadline = time.monotonic() + START_S
-    while not (alive(folder) or exit_code(folder) is not None):
+    while not (is_alive(folder) or exit_code(folder) is not None):
         if time.monotonic() > deadline:
             raise ClusterLost(f"the driver did not start within {START_S:g} s; see {folder} there")
         time.sleep(0.02)
-    return status(request.run.id)
+    return run_status(request.run.id)
 
 
 def drive(run_id: str) -> None:
     """Run a run's driver to its end and keep its exit code."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored below a shell's background job
-    run, folder = load(run_id), folder_of(run_id)
+    run, folder = load_run(run_id), folder_of(run_id)
     environment = {"RAY_AUTH_MODE": "token", **os.environ}
     with (folder / "alive").open("wb") as lock, (folder / "log.jsonl").open("ab") as log:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -115,9 +115,9 @@ def drive(run_id: str) -> None:
         _withdraw()
 
 
-def command(run: Run) -> list[str]:
-    """What the driver is asked for. None of it stands in the process's own command line, which
-    every user of the machine may read: a store may be named with its credentials."""
+def sweep_arguments(run: RemoteRun) -> list[str]:
+    """Arguments of `grid` for a run. None stands in the process's own command line, which every
+    user of the machine may read: a store may be named with its credentials."""
     words = ["sweep", "sweep.toml", "--json"]
     words += ["--store", run.store]
     words += ["--address", run.address] if run.address else ["--here"]
@@ -129,27 +129,27 @@ def command(run: Run) -> list[str]:
 def follow(run_id: str, first: int) -> Iterator[bytes]:
     """The log's lines from number `first` on, as they come; empty ones meanwhile, `Exit` last."""
     folder = folder_of(run_id)
-    load(run_id)
-    said, number = time.monotonic(), 0
+    load_run(run_id)
+    sent_at, number = time.monotonic(), 0
     for line in _tail(folder):
         number += bool(line)
-        wanted = number > first if line else time.monotonic() - said >= HEARTBEAT_S
+        wanted = number > first if line else time.monotonic() - sent_at >= HEARTBEAT_S
         if wanted:
-            said = time.monotonic()
+            sent_at = time.monotonic()
             yield line
     full = shutil.disk_usage(folder).free < FULL_BYTES
     yield msgspec.json.encode(Exit(code=exit_code(folder), disk_full=full))
 
 
-def stop(run_id: str) -> Status:
+def stop(run_id: str) -> RunStatus:
     """Interrupt a run's driver, as Ctrl-C would: its rows are flushed. It may take a while to end.
 
     Raises InputError where it runs no more, ClusterLost where its process is not found.
     """
-    now = status(run_id)
+    now = run_status(run_id)
     if now.state != "running":
         raise InputError(f"run {run_id} has ended already")
-    driver = _driver(run_id)
+    driver = _driver_process(run_id)
     if driver is None:
         raise ClusterLost(
             f"run {run_id} holds its folder, but the driver's process is not found; look there: "
@@ -164,7 +164,7 @@ def _tail(folder: Path) -> Iterator[bytes]:
     part = b""
     with (folder / "log.jsonl").open("rb") as file:
         while True:
-            living = alive(folder)  # asked first: what is written before the end is still read
+            living = is_alive(folder)  # asked first: what is written before the end is still read
             *lines, part = (part + file.read()).split(b"\n")
             yield from (line for line in lines if line.strip())
             if not living:
@@ -176,8 +176,8 @@ def _tail(folder: Path) -> Iterator[bytes]:
 
 
 def _withdraw() -> None:
-    """Rented machines are not asked for any more by a driver that could not say so itself."""
-    if any(one.state == "running" for one in statuses()):
+    """Ask for no rented machines any more, in place of a driver that was killed."""
+    if any(status.state == "running" for status in run_statuses()):
         return  # what another run asks for takes its place
     with suppress(OSError, subprocess.TimeoutExpired):
         words = [sys.executable, "-m", "grid.cluster.demand"]
@@ -187,14 +187,14 @@ def _withdraw() -> None:
         )
 
 
-def _driver(run_id: str) -> psutil.Process | None:
+def _driver_process(run_id: str) -> psutil.Process | None:
     folder = folder_of(run_id)
     deadline = time.monotonic() + START_S
     while not (folder / "driver.json").exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     try:
-        known = msgspec.json.decode((folder / "driver.json").read_bytes(), type=Driver)
-        process = psutil.Process(known.pid)
+        driver = msgspec.json.decode((folder / "driver.json").read_bytes(), type=Driver)
+        process = psutil.Process(driver.pid)
         same = run_id in process.cmdline()
     except (OSError, psutil.Error, msgspec.MsgspecError):
         return None

@@ -14,10 +14,11 @@ import msgspec
 from grid.cluster.remote.head import Head
 from grid.cluster.remote.mirror import Mirror
 from grid.cluster.remote.row_sync import fetch_rows, mirror_for
-from grid.cluster.remote.runs import Exit, Run
-from grid.cluster.ssh import Host, HostSilent
+from grid.cluster.remote.runs import Exit, RemoteRun
+from grid.cluster.ssh import ERROR_PREFIX, Host, HostSilent
 from grid.errors import ClusterLost, GridError, StoreLost
-from grid.sweep.progress import Ended, Note, Progress, Step, replay
+from grid.sweep.events import Event, Notice, SweepEnded
+from grid.sweep.progress import Progress, replay
 
 FETCH_S = 30.0
 """Seconds between two fetches of new rows while a run is followed."""
@@ -26,9 +27,6 @@ SILENT_S = 300.0
 """Seconds without an answer after which a head is no longer waited for."""
 
 _RETRY_S = (1.0, 2.0, 5.0, 10.0)
-
-_ERROR = "grid: "
-"""Begins the line that the command line ends with where something is wrong."""
 
 _EXIT = msgspec.json.Decoder(Exit)
 
@@ -39,90 +37,90 @@ class Detached(GridError):
     exit_code: ClassVar[int] = 130
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+class RunOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """How a run ended: the driver's exit code, its summary as the `done` line of its JSON has it
     (None where it did not come to that), its error line (empty for none), and the store that has
     its rows."""
 
-    run: Run
+    run: RemoteRun
     code: int
     summary: dict[str, Any] | None
     error: str
     store: str
 
 
-def watch(host: Host, run: Run, progress: Progress, store: str | None = None) -> Outcome:
+def watch(host: Host, run: RemoteRun, progress: Progress, store: str | None = None) -> RunOutcome:
     """Follow a run to its end, fetching its rows as they are made; `store` overrules where to.
 
     Raises Detached on Ctrl-C, HostSilent where the head does not answer for minutes, ClusterLost
     where the driver ended without a word, StoreLost where its rows cannot be fetched.
     """
-    heard = _Heard(progress)
+    output = _FollowedOutput(progress)
     mirror = mirror_for(host, run, store)
     try:
-        with _fetching(mirror):
-            for line in replay(_lines(Head(host), run.id, progress), _UntilEnded(progress)):
-                heard.take(line)
+        with _fetch_meanwhile(mirror):
+            for line in replay(_lines(Head(host), run.id, progress), _WithoutEnd(progress)):
+                output.take(line)
     except KeyboardInterrupt:
         raise Detached(
             f"no longer following; the sweep goes on on {host}: `grid attach {run.id}` comes back, "
             f"`grid stop {run.id}` ends it"
         ) from None
     finally:
-        progress.tell(Ended())
+        progress.tell(SweepEnded())
     fetch_rows(host, run, mirror)
-    if heard.disk_full and heard.summary is None and not heard.error:
+    if output.disk_full and output.summary is None and not output.error:
         raise StoreLost(
             f"the disk of {host} is full; rows so far are fetched. Make room there, and the same "
             "command resumes"
         )
-    if heard.code is None or heard.code < 0:
+    if output.code is None or output.code < 0:
         raise ClusterLost(
             f"the driver on {host} ended without a word (run {run.id}); rows so far are fetched, "
             "and the same command resumes"
         )
-    return Outcome(
+    return RunOutcome(
         run=run,
-        code=heard.code,
-        summary=heard.summary,
-        error=heard.error.replace(run.store, f"{host}:{run.store}") if mirror else heard.error,
-        store=str(mirror.here) if mirror else run.store,
+        code=output.code,
+        summary=output.summary,
+        error=output.error.replace(run.store, f"{host}:{run.store}") if mirror else output.error,
+        store=str(mirror.folder) if mirror else run.store,
     )
 
 
 def _lines(head: Head, run_id: str, progress: Progress) -> Iterator[str]:
     """The lines of a run from its first, over as many connections as it takes."""
-    seen = failures = 0
-    heard = time.monotonic()
+    received = failures = 0
+    heard_at = time.monotonic()
     while True:
         try:
-            with head.follow(run_id, seen) as lines:
+            with head.follow(run_id, received) as lines:
                 for line in lines:
-                    heard, failures = time.monotonic(), 0
+                    heard_at, failures = time.monotonic(), 0
                     if line:
-                        seen += 1
+                        received += 1
                         yield line
             return
         except HostSilent as error:
-            if time.monotonic() - heard > SILENT_S:
+            if time.monotonic() - heard_at > SILENT_S:
                 raise HostSilent(
                     f"{error}; the sweep goes on there, and `grid attach {run_id}` comes back to it"
                 ) from None
             if not failures:
-                progress.tell(Note(text=f"{error}; the sweep goes on there, trying again"))
+                progress.tell(Notice(text=f"{error}; the sweep goes on there, trying again"))
             time.sleep(_RETRY_S[min(failures, len(_RETRY_S) - 1)])
             failures += 1
 
 
 @contextmanager
-def _fetching(mirror: Mirror | None) -> Iterator[None]:
-    """Rows are fetched now and then, beside what the block does."""
+def _fetch_meanwhile(mirror: Mirror | None) -> Iterator[None]:
+    """Fetch new rows every `FETCH_S` seconds while the block runs."""
     done = threading.Event()
 
-    def fetch_often(one: Mirror) -> None:
+    def fetch_often(mirror: Mirror) -> None:
         while not done.wait(FETCH_S):
             with suppress(GridError):  # the next time, or the last, says what is wrong
-                one.pull()
+                mirror.pull()
 
     thread = threading.Thread(target=fetch_often, args=(mirror,), daemon=True) if mirror else None
     if thread:
@@ -135,19 +133,19 @@ def _fetching(mirror: Mirror | None) -> Iterator[None]:
             thread.join()
 
 
-class _UntilEnded:
-    """A progress that hears of the end from whoever follows: the driver may die without a word."""
+class _WithoutEnd:
+    """Passes on every step but the end, which `watch` tells: a driver may die without a word."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
 
-    def tell(self, step: Step) -> None:
-        if not isinstance(step, Ended):
-            self._progress.tell(step)
+    def tell(self, event: Event) -> None:
+        if not isinstance(event, SweepEnded):
+            self._progress.tell(event)
 
 
-class _Heard:
-    """What a followed run says beside its steps: its summary, its error, its end."""
+class _FollowedOutput:
+    """Reads what a followed run says beside its steps: its summary, its error, its end."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -157,21 +155,21 @@ class _Heard:
         self.disk_full = False
 
     def take(self, line: str) -> None:
-        told = _decoded(line)
-        if told.get("event") == "done":
-            self.summary = told
-        elif told.get("event") == "exit":
+        event = _decode_event(line)
+        if event.get("event") == "done":
+            self.summary = event
+        elif event.get("event") == "exit":
             last = _EXIT.decode(line)
             self.code, self.disk_full = last.code, last.disk_full
-        elif line.startswith(_ERROR):
-            self.error = line.removeprefix(_ERROR)
+        elif line.startswith(ERROR_PREFIX):
+            self.error = line.removeprefix(ERROR_PREFIX)
         else:
-            self._progress.tell(Note(text=line))
+            self._progress.tell(Notice(text=line))
 
 
-def _decoded(line: str) -> dict[str, Any]:
+def _decode_event(line: str) -> dict[str, Any]:
     try:
-        told = msgspec.json.decode(line)
+        value = msgspec.json.decode(line)
     except msgspec.MsgspecError:
         return {}
-    return told if isinstance(told, dict) else {}
+    return value if isinstance(value, dict) else {}

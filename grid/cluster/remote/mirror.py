@@ -36,20 +36,20 @@ def mirror_of(machine: str, store: Path) -> str:
 
 
 class Mirror(msgspec.Struct, frozen=True):
-    """`there` is a folder on the host, below its home; `here` the store's folder."""
+    """`remote_folder` is a folder on the host, below its home; `folder` the store's folder here."""
 
     host: Host
-    there: str
-    here: Path
+    remote_folder: str
+    folder: Path
 
     def push(self) -> None:
         """Bring the rows that are here. Raises HostSilent, CommandFailed."""
-        names = [path.name for path in self.here.glob("*.arrow")] if self.here.is_dir() else []
+        names = [path.name for path in self.folder.glob("*.arrow")] if self.folder.is_dir() else []
         children = [name for name in names if _FIRST.match(name)]
-        for some in (children, sorted({*names} - {*children})):
-            if some:
-                with _only(some) as options:
-                    ssh.push(self.host, [f"{self.here}/"], self.there, options=options)
+        for names_of_kind in (children, sorted({*names} - {*children})):
+            if names_of_kind:
+                with _only_files(names_of_kind) as options:
+                    ssh.push(self.host, [f"{self.folder}/"], self.remote_folder, options=options)
 
     def pull(self) -> int:
         """Fetch the rows that are not here; returns the number of files with attempts among them.
@@ -57,31 +57,28 @@ class Mirror(msgspec.Struct, frozen=True):
         Attempts are listed before their children are fetched and come after them, so that a reader
         here never sees an attempt without its figures. Raises HostSilent, CommandFailed.
         """
-        missing = [name for name in self._names() if not (self.here / name).exists()]
+        missing = [name for name in self._row_files() if not (self.folder / name).exists()]
         if not missing:
             return 0
+        source = f"{self.remote_folder}/"
         children = [f"--include={pattern}" for pattern in _CHILDREN]
-        ssh.pull(
-            self.host,
-            f"{self.there}/",
-            self.here,
-            options=[*_ADD_ONLY, *_AS_HERE, *children, "--exclude=*"],
-        )
+        options = [*_ADD_ONLY, *_AS_HERE, *children, "--exclude=*"]
+        ssh.pull(self.host, source, self.folder, options=options)
         last = [name for name in missing if not _FIRST.match(name)]
         if last:
-            with _only(last) as options:
-                ssh.pull(self.host, f"{self.there}/", self.here, options=[*_AS_HERE, *options])
+            with _only_files(last) as options:
+                ssh.pull(self.host, source, self.folder, options=[*_AS_HERE, *options])
         return len(last)
 
-    def _names(self) -> list[str]:
+    def _row_files(self) -> list[str]:
         """Files of rows on the host; none where there is no such folder."""
-        folder = self.there.removeprefix("~/")
+        folder = self.remote_folder.removeprefix("~/")
         done = ssh.run(self.host, ["ls", "-1", folder])
         return [name for name in done.stdout.splitlines() if _ROWS.fullmatch(name)]
 
 
 @contextmanager
-def _only(names: Sequence[str]) -> Iterator[list[str]]:
+def _only_files(names: Sequence[str]) -> Iterator[list[str]]:
     """rsync's options for just these names of a folder."""
     with tempfile.NamedTemporaryFile("w") as file:
         file.write("\n".join(names) + "\n")

@@ -41,8 +41,8 @@ _TAIL_BYTES = 2**16
 State = Literal["running", "ended", "vanished"]
 
 
-class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """One sweep as it was asked for. `store` is where the driver writes, on the head or a URI;
+class RemoteRun(msgspec.Struct, frozen=True, kw_only=True):
+    """One sweep to run on a head. `store` is where the driver writes, on the head or a URI;
     `machine` asked for it, and wants the rows in `wanted`. `address` is the Ray that the driver
     joins; empty: none, it runs the sweep on its own machine."""
 
@@ -60,15 +60,15 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """A run to be started, with the text of its sweep file."""
 
-    run: Run
+    run: RemoteRun
     sweep: str
 
 
-class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """How a run is: `code` is the driver's exit code, None where it left none or still runs;
+class RunStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """The status of a run: `code` is the driver's exit code, None where it left none or still runs;
     `done` of `total` cells have ended."""
 
-    run: Run
+    run: RemoteRun
     state: State
     code: int | None = None
     done: int = 0
@@ -94,8 +94,8 @@ def new_id() -> str:
     return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
 
 
-def checked(run_id: str) -> str:
-    """The same. Raises InputError for a name that is none of a run, such as a path."""
+def valid_run_id(run_id: str) -> str:
+    """The id itself. Raises InputError for a text that is no run's id, such as a path."""
     if not _ID.fullmatch(run_id):
         raise InputError(f"{run_id!r} is not a run; `grid runs` lists them")
     return run_id
@@ -115,10 +115,10 @@ def runs_folder() -> Path:
 
 def folder_of(run_id: str) -> Path:
     """The folder of a run of this machine. Raises InputError for a name that is none."""
-    return runs_folder() / checked(run_id)
+    return runs_folder() / valid_run_id(run_id)
 
 
-def make(request: Request) -> Path:
+def make_run_folder(request: Request) -> Path:
     """Make a run's folder, and forget the oldest ones."""
     folder = folder_of(request.run.id)
     private_folder()
@@ -129,36 +129,36 @@ def make(request: Request) -> Path:
     return folder
 
 
-def load(run_id: str) -> Run:
-    """What was asked. Raises InputError where there is no such run."""
+def load_run(run_id: str) -> RemoteRun:
+    """The run of an id on this machine. Raises InputError where there is no such run."""
     try:
-        return msgspec.json.decode((folder_of(run_id) / "run.json").read_bytes(), type=Run)
+        return msgspec.json.decode((folder_of(run_id) / "run.json").read_bytes(), type=RemoteRun)
     except (OSError, msgspec.MsgspecError):
         raise InputError(f"no run {run_id} on the head; `grid runs` lists them") from None
 
 
-def status(run_id: str) -> Status:
-    """How a run is now. Raises InputError where there is no such run."""
-    run = load(run_id)
+def run_status(run_id: str) -> RunStatus:
+    """The status of a run now. Raises InputError where there is no such run."""
+    run = load_run(run_id)
     folder = folder_of(run_id)
-    done, total = _counted(folder / "log.jsonl")
-    if alive(folder):
-        return Status(run=run, state="running", done=done, total=total)
+    done, total = _cell_counts(folder / "log.jsonl")
+    if is_alive(folder):
+        return RunStatus(run=run, state="running", done=done, total=total)
     code = exit_code(folder)
     state: State = "vanished" if code is None else "ended"
-    return Status(run=run, state=state, code=code, done=done, total=total)
+    return RunStatus(run=run, state=state, code=code, done=done, total=total)
 
 
-def statuses() -> list[Status]:
+def run_statuses() -> list[RunStatus]:
     """Every run of this machine, the newest first."""
-    found = []
+    statuses = []
     for name in sorted(os.listdir(runs_folder()) if runs_folder().is_dir() else (), reverse=True):
         with contextlib.suppress(InputError):
-            found.append(status(name))
-    return found
+            statuses.append(run_status(name))
+    return statuses
 
 
-def alive(folder: Path) -> bool:
+def is_alive(folder: Path) -> bool:
     """Whether the run's driver, or what watches over it, lives."""
     try:
         with (folder / "alive").open("rb") as file:
@@ -181,25 +181,25 @@ def keep_exit_code(folder: Path, code: int) -> None:
 
 
 def exit_code(folder: Path) -> int | None:
-    """The driver's; None where it left none."""
+    """The driver's exit code; None where it left none."""
     try:
         return int((folder / "exit").read_text())
     except (OSError, ValueError):
         return None
 
 
-def _counted(log: Path) -> tuple[int, int]:
-    """Cells done and in all, as the log's last lines say; all of it is read only where they do
-    not."""
-    found = (0, 0)
+def _cell_counts(log: Path) -> tuple[int, int]:
+    """Cells done and in all, by the log's last lines; all of it is read only where they do not say
+    so."""
+    counts = (0, 0)
     for most in (_TAIL_BYTES, None):
         with contextlib.suppress(OSError), log.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - most) if most else 0)
-            found = _counts(file)
-            if found[0]:
-                return found
-    return found
+            counts = _counts(file)
+            if counts[0]:
+                return counts
+    return counts
 
 
 def _counts(lines: Iterable[bytes]) -> tuple[int, int]:
@@ -220,7 +220,7 @@ def _number(line: bytes, key: str, otherwise: int) -> int:
 def _forget_old() -> None:
     names = sorted((n for n in os.listdir(runs_folder()) if _ID.fullmatch(n)), reverse=True)
     for name in names[RUNS_KEPT:]:
-        if not alive(runs_folder() / name):
+        if not is_alive(runs_folder() / name):
             shutil.rmtree(runs_folder() / name, ignore_errors=True)
 
 

@@ -1,4 +1,4 @@
-"""What a model goes on with after a text: its likeliest token, again and again."""
+"""Continues a text by the model's likeliest token, again and again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from grid.errors import Unsupported
 def continuation(engine: Engine, request: wire.Continue, meter: Meter) -> wire.Continued:
     """At most `request.tokens` tokens, fewer where the model ends the text.
 
-    Nothing is drawn by chance, so the same call gives the same again. Raises Unsupported for a
+    Nothing is drawn by chance, so the same call gives the same result. Raises Unsupported for a
     text without a token, or one that does not fit the model's context with what is to come.
     """
     tokenizer, generator = need(engine, Tokenizes), need(engine, Generates)

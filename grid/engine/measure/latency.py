@@ -1,4 +1,4 @@
-"""What one user waits: time to first token, time per output token, gaps between tokens."""
+"""Latency for one user: time to first token, time per output token, gaps between tokens."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from grid.backend import Engine, Generates, Tokenizes
 from grid.cells.workload import Latency
 from grid.engine.measure.meter import Meter
 from grid.engine.measure.prompts import prompt_text
-from grid.engine.measure.result import Outcome, need, series
+from grid.engine.measure.result import WorkloadResult, need, series
 from grid.errors import EngineError
 
 
-def latency(engine: Engine, workload: Latency, meter: Meter) -> Outcome:
+def latency(engine: Engine, workload: Latency, meter: Meter) -> WorkloadResult:
     """One request at a time, from text to tokens; the first request is a warm-up."""
     tokenizer, generator = need(engine, Tokenizes), need(engine, Generates)
     text = prompt_text(tokenizer, workload.prompt)
     with meter.engine():
         engine.resize(len(tokenizer.encode(text)) + workload.generate + 1)
-        request(tokenizer, generator, text, workload.generate)
+        time_request(tokenizer, generator, text, workload.generate)
         requests = [
-            request(tokenizer, generator, text, workload.generate)
+            time_request(tokenizer, generator, text, workload.generate)
             for _ in range(workload.repetitions)
         ]
     gaps = [b - a for times in requests for a, b in pairwise(times)]
-    return Outcome(
+    return WorkloadResult(
         scalars={"prompt_tokens": len(tokenizer.encode(text))},
         series=(
             series("ttft_s", "s", [times[0] for times in requests]),
@@ -36,7 +36,7 @@ def latency(engine: Engine, workload: Latency, meter: Meter) -> Outcome:
     )
 
 
-def request(tokenizer: Tokenizes, generator: Generates, text: str, tokens: int) -> list[float]:
+def time_request(tokenizer: Tokenizes, generator: Generates, text: str, tokens: int) -> list[float]:
     """Seconds from sending the text to each output token, the first being the first with text.
 
     End of text is ignored, so that every request has the same number of tokens.

@@ -9,7 +9,7 @@ from grid.cells.workload import Memory
 from grid.engine.measure.meter import Meter
 from grid.engine.measure.process import peak_resident_bytes
 from grid.engine.measure.prompts import token_ids
-from grid.engine.measure.result import Outcome, need
+from grid.engine.measure.result import WorkloadResult, need
 
 GENERATED = 4
 """Single steps at the end of the context, so that the buffers of decoding are touched too."""
@@ -29,7 +29,7 @@ class Loading(msgspec.Struct, frozen=True, kw_only=True):
 
 def memory(
     engine: Engine, workload: Memory, loading: Loading, kv_bytes: int, meter: Meter
-) -> Outcome:
+) -> WorkloadResult:
     """Fill the context, generate a little, and read the high-water mark."""
     ids = token_ids(need(engine, Tokenizes), workload.context)
     with meter.engine():
@@ -44,7 +44,7 @@ def memory(
     }
     if loading.page_cache_share is not None:
         scalars["page_cache_share"] = loading.page_cache_share
-    return Outcome(scalars=scalars)
+    return WorkloadResult(scalars=scalars)
 
 
 def _fill(engine: Engine, ids: list[int]) -> None:

@@ -58,9 +58,9 @@ def page_cache_share(path: Path) -> float | None:
     files = sorted(path.iterdir()) if path.is_dir() else [path]
     sizes = {file: file.stat().st_size for file in files if file.is_file()}
     shares = {file: _cached_share(file, size) for file, size in sizes.items() if size}
-    known = {file: share for file, share in shares.items() if share is not None}
-    total = sum(sizes[file] for file in known)
-    return sum(share * sizes[file] for file, share in known.items()) / total if total else None
+    cached = {file: share * sizes[file] for file, share in shares.items() if share is not None}
+    total = sum(sizes[file] for file in cached)
+    return sum(cached.values()) / total if total else None
 
 
 def _cached_share(path: Path, size: int) -> float | None:
@@ -75,12 +75,12 @@ def _cached_share(path: Path, size: int) -> float | None:
         return None if failed else sum(page & 1 for page in state) / pages
 
 
-TELLING_S = 0.5
+MIN_CORE_S = 0.5
 """Seconds of core time from which a share of it means something."""
 
 
-class Neighbours:
-    """How much of the machine others used while we measured."""
+class OtherCpuUsage:
+    """How much of the machine's CPU time other processes used during a measurement."""
 
     def __init__(self) -> None:
         self._start = self._read()
@@ -88,10 +88,10 @@ class Neighbours:
     def share(self) -> float | None:
         """Share (0..1) of all cores' time that other processes computed since construction.
 
-        None within `TELLING_S` of it: the system counts in steps of 10 ms.
+        None within `MIN_CORE_S` of it: the system counts in steps of 10 ms.
         """
         total, busy, own = (now - then for now, then in zip(self._read(), self._start, strict=True))
-        if total < TELLING_S:
+        if total < MIN_CORE_S:
             return None
         return max(0.0, min(1.0, (busy - own) / total))
 

@@ -11,14 +11,20 @@ from grid.backend import Engine, Tokenizes
 from grid.cells.workload import Quality
 from grid.engine.measure.chunks import Chunk, chunk_ids, scored_chunks
 from grid.engine.measure.meter import Meter
-from grid.engine.measure.reference import Asked, Reference, log_rest, read_reference, spelling
-from grid.engine.measure.result import Outcome, need, series
+from grid.engine.measure.reference import (
+    Reference,
+    ReferenceTokens,
+    log_mass_outside,
+    read_reference,
+    spelling,
+)
+from grid.engine.measure.result import WorkloadResult, need, series
 from grid.errors import EngineError, Unsupported
 
 Floats = npt.NDArray[np.float64]
 
 
-class Compared(NamedTuple):
+class ChunkComparison(NamedTuple):
     """Per token of a chunk, each [n]: KL divergence in nats and the most that it may lack, the
     difference of the true token's probability, 1 where both prefer the same token, and the
     reference's own nll."""
@@ -30,7 +36,9 @@ class Compared(NamedTuple):
     nll_reference: Floats
 
 
-def quality(engine: Engine, workload: Quality, reference_path: str | None, meter: Meter) -> Outcome:
+def quality(
+    engine: Engine, workload: Quality, reference_path: str | None, meter: Meter
+) -> WorkloadResult:
     """Score every chunk; with a reference file give the engine the same ids as the reference was
     given, and compare the distributions token by token.
 
@@ -38,55 +46,55 @@ def quality(engine: Engine, workload: Quality, reference_path: str | None, meter
     there, the divergence is not, and the environment says why.
     """
     tokenizer = need(engine, Tokenizes)
-    kept = read_reference(reference_path) if reference_path else None
+    reference = read_reference(reference_path) if reference_path else None
     environment: dict[str, str] = {}
-    if kept is not None and (refused := other_vocabulary(tokenizer, kept.asked)):
-        kept, environment["kld_refused"] = None, refused
-    if kept is None:
+    if reference is not None and (refused := vocabulary_difference(tokenizer, reference.tokens)):
+        reference, environment["kld_refused"] = None, refused
+    if reference is None:
         chunks = chunk_ids(tokenizer, workload, meter)
     else:
-        chunks = kept.asked.chunks.tolist()
+        chunks = reference.tokens.chunks.tolist()
         environment |= _own_ids(tokenizer, workload, chunks, meter)
     nll: list[Floats] = []
-    compared: list[Compared] = []
+    compared: list[ChunkComparison] = []
     targets: list[int] = []
     for chunk in scored_chunks(engine, workload, meter, chunks):
         rows = np.arange(len(chunk.targets))
         nll.append(-chunk.log_probs[rows, chunk.targets].astype(np.float64))
-        if kept is not None:
-            part = _part(kept.distribution, len(targets), len(chunk.targets))
+        if reference is not None:
+            part = _part(reference.distribution, len(targets), len(chunk.targets))
             compared.append(compare(chunk, part))
         targets.extend(chunk.targets.tolist())
     scalars = {
         "chunks": float(workload.chunks),
         "scored_bytes": float(sum(len(tokenizer.decode([token])) for token in targets)),
     }
-    found = [series("nll", "nat", np.concatenate(nll))]
-    if kept is not None:
-        scalars["reference_tail_mass_max"] = float(np.exp(kept.distribution.tail.max()))
+    all_series = [series("nll", "nat", np.concatenate(nll))]
+    if reference is not None:
+        scalars["reference_tail_mass_max"] = float(np.exp(reference.distribution.tail.max()))
         scalars["kld_gap_mean"] = float(np.concatenate([part.gap for part in compared]).mean())
         units = {"kld": "nat", "dp": "1", "same_top": "1", "nll_reference": "nat"}
         for name, unit in units.items():
             values = np.concatenate([getattr(part, name) for part in compared])
-            found.append(series(name, unit, values))
-    return Outcome(scalars=scalars, series=tuple(found), environment=environment)
+            all_series.append(series(name, unit, values))
+    return WorkloadResult(scalars=scalars, series=tuple(all_series), environment=environment)
 
 
-def other_vocabulary(tokenizer: Tokenizes, asked: Asked) -> str:
+def vocabulary_difference(tokenizer: Tokenizes, reference: ReferenceTokens) -> str:
     """Why a distribution over the engine's vocabulary cannot be compared with the reference's:
     an id of the text that it does not have, or spells otherwise. Empty if it can."""
-    largest = int(asked.used.max())
+    largest = int(reference.used.max())
     if largest >= tokenizer.vocabulary:
         return (
             f"the tokenizer differs from the reference's: it has {tokenizer.vocabulary} tokens, "
             f"the reference uses id {largest}; compare bits per byte"
         )
-    mine = spelling(tokenizer, asked.used)
-    for one, here, there in zip(asked.used, mine, asked.spelling, strict=True):
-        if here != there:
-            texts = [bytes.fromhex(text.decode()) for text in (here, there)]
+    spellings = spelling(tokenizer, reference.used)
+    for token_id, *pair in zip(reference.used, spellings, reference.spelling, strict=True):
+        if pair[0] != pair[1]:
+            texts = [bytes.fromhex(text.decode()) for text in pair]
             return (
-                f"the tokenizer differs from the reference's: id {one} is {texts[0]!r}, there "
+                f"the tokenizer differs from the reference's: id {token_id} is {texts[0]!r}, there "
                 f"{texts[1]!r}; compare bits per byte"
             )
     return ""
@@ -104,7 +112,7 @@ def _own_ids(
     return {} if same else {"tokenizer": "cuts this text into other tokens than the reference's"}
 
 
-def compare(chunk: Chunk, reference: Reference) -> Compared:
+def compare(chunk: Chunk, reference: Reference) -> ChunkComparison:
     """KL(reference || this) over the kept entries, the rest as one lump.
 
     Engines differ in how many unused entries pad their vocabulary: what only one of the two has is
@@ -119,15 +127,15 @@ def compare(chunk: Chunk, reference: Reference) -> Compared:
     kld = (p * (reference.log_probs.astype(np.float64) - mine)).sum(axis=1)
     gap = np.zeros(len(rows))
     if reference.ids is not None:
-        rest = np.exp(reference.tail)
-        lump = rest * (reference.tail - log_rest(chunk.log_probs, reference.ids))
+        tail_mass = np.exp(reference.tail)
+        lump = tail_mass * (reference.tail - log_mass_outside(chunk.log_probs, reference.ids))
         # Of the rest, p is at most the least p kept and q at least the least q there is.
         least = reference.log_probs.min(axis=1).astype(np.float64)
-        most = rest * (least - chunk.log_probs.min(axis=1))
+        most = tail_mass * (least - chunk.log_probs.min(axis=1))
         gap = np.maximum(0.0, most - lump)
         kld += lump
     nll = -chunk.log_probs[rows, chunk.targets].astype(np.float64)
-    return Compared(
+    return ChunkComparison(
         kld=kld,
         gap=gap,
         dp=np.exp(-nll) - np.exp(-reference.nll),
@@ -159,12 +167,12 @@ def _same_width(chunk: Chunk, reference: Reference) -> Chunk:
             f"the engine's vocabulary ends at {width}, and the reference gives entries beyond it a "
             f"probability of {lost:.2g}"
         )
-    more = np.full((len(chunk.targets), max(0, wanted - width)), ABSENT, dtype=np.float32)
-    return chunk._replace(log_probs=np.hstack((chunk.log_probs, more))[:, :wanted])
+    padding = np.full((len(chunk.targets), max(0, wanted - width)), ABSENT, dtype=np.float32)
+    return chunk._replace(log_probs=np.hstack((chunk.log_probs, padding))[:, :wanted])
 
 
 def _part(reference: Reference, start: int, count: int) -> Reference:
-    """`count` rows of the reference from `start` on."""
+    """`count` rows of a reference from `start` on."""
     rows = slice(start, start + count)
     columns: dict[str, Any] = {
         name: None if column is None else column[rows]

@@ -46,8 +46,8 @@ class Reference(NamedTuple):
     argmax: npt.NDArray[np.int64]
 
 
-class Asked(NamedTuple):
-    """The ids that the reference was given, and that every other engine is given: chunks
+class ReferenceTokens(NamedTuple):
+    """The token ids that the reference model and every other engine are given: chunks
     [chunks, context]. `spelling` [m] is the text of each id that occurs (`used` [m]), by which
     another engine's vocabulary is known to be the same."""
 
@@ -56,10 +56,10 @@ class Asked(NamedTuple):
     spelling: npt.NDArray[np.bytes_]
 
 
-class Kept(NamedTuple):
-    """A reference file."""
+class ReferenceFile(NamedTuple):
+    """What a reference file holds."""
 
-    asked: Asked
+    tokens: ReferenceTokens
     distribution: Reference
 
 
@@ -67,14 +67,15 @@ def write_reference(engine: Engine, workload: Quality, target: Path, meter: Mete
     """Score the text with the loaded engine and write the file whole."""
     tokenizer = need(engine, Tokenizes)
     chunks = chunk_ids(tokenizer, workload, meter)
-    parts = [_keep(chunk) for chunk in scored_chunks(engine, workload, meter, chunks)]
+    parts = [_reference_of(chunk) for chunk in scored_chunks(engine, workload, meter, chunks)]
     columns: dict[str, Any] = {
         name: np.concatenate([getattr(part, name) for part in parts])
         for name in Reference._fields
         if getattr(parts[0], name) is not None
     }
     used = np.unique(np.array(chunks, dtype=np.int64))
-    columns |= Asked(np.array(chunks, dtype=np.int64), used, spelling(tokenizer, used))._asdict()
+    ids = np.array(chunks, dtype=np.int64)
+    columns |= ReferenceTokens(ids, used, spelling(tokenizer, used))._asdict()
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{os.getpid()}.{target.name}")
     with temporary.open("wb") as file:
@@ -84,21 +85,21 @@ def write_reference(engine: Engine, workload: Quality, target: Path, meter: Mete
 
 def spelling(tokenizer: Tokenizes, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.bytes_]:
     """The bytes of each id [n], in hex: numpy's own bytes lose zeros at their end."""
-    return np.array([tokenizer.decode([int(one)]).hex() for one in ids], dtype=np.bytes_)
+    return np.array([tokenizer.decode([int(token_id)]).hex() for token_id in ids], dtype=np.bytes_)
 
 
-def read_reference(path: str) -> Kept:
-    """Raises EngineError where the file is not such a reference."""
+def read_reference(path: str) -> ReferenceFile:
+    """Read a reference file. Raises EngineError where it is none."""
     try:
         with np.load(path, allow_pickle=False) as file:
             columns: dict[str, Any] = {name: file[name] for name in file.files}
-        asked = Asked(**{name: columns.pop(name) for name in Asked._fields})
-        return Kept(asked, Reference(**{"ids": None, **columns}))
+        tokens = ReferenceTokens(**{name: columns.pop(name) for name in ReferenceTokens._fields})
+        return ReferenceFile(tokens, Reference(**{"ids": None, **columns}))
     except (OSError, ValueError, TypeError, KeyError, EOFError, BadZipFile) as error:
         raise EngineError(f"reference file {path} is unreadable ({error}); delete it") from error
 
 
-def _keep(chunk: Chunk) -> Reference:
+def _reference_of(chunk: Chunk) -> Reference:
     rows = np.arange(len(chunk.targets))
     nll = -chunk.log_probs[rows, chunk.targets].astype(np.float64)
     argmax = chunk.log_probs.argmax(axis=1).astype(np.int64)
@@ -107,18 +108,20 @@ def _keep(chunk: Chunk) -> Reference:
         return Reference(chunk.targets, None, chunk.log_probs, none, nll, argmax)
     ids = np.argpartition(-chunk.log_probs, TOP, axis=1)[:, :TOP].astype(np.int32)
     top = np.take_along_axis(chunk.log_probs, ids, axis=1)
-    return Reference(chunk.targets, ids, top, log_rest(chunk.log_probs, ids), nll, argmax)
+    return Reference(chunk.targets, ids, top, log_mass_outside(chunk.log_probs, ids), nll, argmax)
 
 
-def log_rest(
+def log_mass_outside(
     log_probs: npt.NDArray[np.float32], ids: npt.NDArray[np.int32]
 ) -> npt.NDArray[np.float64]:
     """Log of the mass outside `ids`, [n, vocabulary] and [n, k] -> [n].
 
     Summed over the entries themselves: 1 - the sum of the others would be rounding, not mass.
     """
-    rest = log_probs.copy()
-    np.put_along_axis(rest, ids.astype(np.int64), -np.inf, axis=1)
-    most = rest.max(axis=1).astype(np.float64)
-    sums = [np.exp(row.astype(np.float64) - top).sum() for row, top in zip(rest, most, strict=True)]
+    outside = log_probs.copy()
+    np.put_along_axis(outside, ids.astype(np.int64), -np.inf, axis=1)
+    most = outside.max(axis=1).astype(np.float64)
+    sums = [
+        np.exp(row.astype(np.float64) - top).sum() for row, top in zip(outside, most, strict=True)
+    ]
     return np.asarray(most + np.log(sums))

@@ -1,4 +1,4 @@
-"""What a measuring function hands back, before it is put on the wire."""
+"""The result of a measuring function, before it is a message."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from grid.errors import Unsupported
 C = TypeVar("C")
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+class WorkloadResult(msgspec.Struct, frozen=True, kw_only=True):
     """Raw results of one workload; `environment` is added to the engine's."""
 
     scalars: dict[str, float] = {}

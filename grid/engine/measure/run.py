@@ -1,4 +1,4 @@
-"""From a workload to its measuring function."""
+"""Runs a workload by its measuring function."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from grid.engine import messages as wire
 from grid.engine.measure.latency import latency
 from grid.engine.measure.memory import Loading, memory
 from grid.engine.measure.meter import Meter
-from grid.engine.measure.process import Neighbours
+from grid.engine.measure.process import OtherCpuUsage
 from grid.engine.measure.quality import quality
-from grid.engine.measure.result import Outcome
+from grid.engine.measure.result import WorkloadResult
 from grid.engine.measure.speed import decode, prefill
 from grid.engine.measure.tasks import tasks
 
@@ -22,10 +22,10 @@ __all__ = ["Loading", "measure"]
 
 
 def measure(engine: Engine, loading: Loading, request: wire.Measure, meter: Meter) -> wire.Raw:
-    """Run the workload and put down what ran beside it."""
-    neighbours = Neighbours()
-    outcome = _outcome(engine, loading, request, meter)
-    share = neighbours.share()
+    """Run the workload and record how much of the machine other processes used."""
+    other_usage = OtherCpuUsage()
+    outcome = _run(engine, loading, request, meter)
+    share = other_usage.share()
     environment = {
         **engine.environment(),
         **outcome.environment,
@@ -39,7 +39,7 @@ def measure(engine: Engine, loading: Loading, request: wire.Measure, meter: Mete
     )
 
 
-def _outcome(engine: Engine, loading: Loading, request: wire.Measure, meter: Meter) -> Outcome:
+def _run(engine: Engine, loading: Loading, request: wire.Measure, meter: Meter) -> WorkloadResult:
     match request.workload:
         case Memory() as workload:
             return memory(engine, workload, loading, request.kv_bytes, meter)

@@ -8,10 +8,10 @@ from grid.backend import Engine, Steps, Tokenizes
 from grid.cells.workload import Decode, Prefill
 from grid.engine.measure.meter import Meter
 from grid.engine.measure.prompts import token_ids
-from grid.engine.measure.result import Outcome, need, series
+from grid.engine.measure.result import WorkloadResult, need, series
 
 
-def prefill(engine: Engine, workload: Prefill, meter: Meter) -> Outcome:
+def prefill(engine: Engine, workload: Prefill, meter: Meter) -> WorkloadResult:
     """Seconds for a prompt after `depth` tokens of context, per repetition; one warm-up prompt."""
     steps, ids = _at_depth(engine, workload, meter)
     seconds = []
@@ -22,10 +22,10 @@ def prefill(engine: Engine, workload: Prefill, meter: Meter) -> Outcome:
             steps.prefill(ids)
             if repetition:
                 seconds.append(perf_counter() - start)
-    return Outcome(series=(series("prefill_s", "s", seconds),))
+    return WorkloadResult(series=(series("prefill_s", "s", seconds),))
 
 
-def decode(engine: Engine, workload: Decode, meter: Meter) -> Outcome:
+def decode(engine: Engine, workload: Decode, meter: Meter) -> WorkloadResult:
     """Seconds for `tokens` synchronised steps, per repetition; one warm-up token."""
     steps, ids = _at_depth(engine, workload, meter)
     seconds = []
@@ -37,7 +37,7 @@ def decode(engine: Engine, workload: Decode, meter: Meter) -> Outcome:
             for token in ids:
                 steps.step(token)
             seconds.append(perf_counter() - start)
-    return Outcome(series=(series("decode_s", "s", seconds),))
+    return WorkloadResult(series=(series("decode_s", "s", seconds),))
 
 
 def _at_depth(engine: Engine, workload: Prefill | Decode, meter: Meter) -> tuple[Steps, list[int]]:

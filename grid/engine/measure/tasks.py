@@ -9,13 +9,13 @@ from grid.cells.measurement import ItemResult
 from grid.cells.texts import Item, read_items
 from grid.cells.workload import Tasks
 from grid.engine.measure.meter import Meter
-from grid.engine.measure.result import Outcome, need
+from grid.engine.measure.result import WorkloadResult, need
 from grid.errors import Unsupported
 
 Request = tuple[list[int], list[int]]
 
 
-def tasks(engine: Engine, workload: Tasks, meter: Meter) -> Outcome:
+def tasks(engine: Engine, workload: Tasks, meter: Meter) -> WorkloadResult:
     """`choice` items: the choice with the largest summed log-likelihood (acc). `exact` items: right
     where every token of the answer is the most likely one (exact_match of a greedy decode)."""
     scorer, tokenizer = need(engine, Scores), need(engine, Tokenizes)
@@ -23,13 +23,13 @@ def tasks(engine: Engine, workload: Tasks, meter: Meter) -> Outcome:
     with meter.engine():
         requests = [_requests(tokenizer, item) for item in items]
         flat = [request for group in requests for request in group]
-        engine.resize(max(len(context) + len(rest) for context, rest in flat))
+        engine.resize(max(len(context) + len(choice) for context, choice in flat))
         scores = iter(list(scorer.score(flat)))
     results = tuple(
-        _result(workload.task_class, item, [(rest, next(scores)) for _, rest in group])
+        _result(workload.task_class, item, [(choice, next(scores)) for _, choice in group])
         for item, group in zip(items, requests, strict=True)
     )
-    return Outcome(items=results)
+    return WorkloadResult(items=results)
 
 
 def _requests(tokenizer: Tokenizes, item: Item) -> list[Request]:
@@ -51,12 +51,12 @@ def _requests(tokenizer: Tokenizes, item: Item) -> list[Request]:
 
 
 def _result(
-    task_class: str, item: Item, scored: Sequence[tuple[list[int], TokenScores]]
+    task_class: str, item: Item, choices: Sequence[tuple[list[int], TokenScores]]
 ) -> ItemResult:
-    sums = tuple(float(score.log_probs.sum()) for _, score in scored)
+    sums = tuple(float(score.log_probs.sum()) for _, score in choices)
     if item.kind == "exact":
-        rest, score = scored[0]
-        chosen = 0 if score.argmax.tolist() == rest else -1
+        answer, score = choices[0]
+        chosen = 0 if score.argmax.tolist() == answer else -1
     else:
         chosen = max(range(len(sums)), key=sums.__getitem__)
     return ItemResult(

@@ -11,8 +11,8 @@ import msgspec
 import pytest
 from ssh_hosts import SshHost, reason_to_skip, set_up, ssh_host
 
-from grid.cluster.config import forget, load, note
-from grid.cluster.remote.choose_place import At, Here, OnHead, where
+from grid.cluster.config import forget_up, load, note_up
+from grid.cluster.remote.choose_place import OnHead, OnRay, OnThisMachine, choose_place
 from grid.errors import ClusterLost, InputError
 
 CLUSTER = """
@@ -33,29 +33,35 @@ def cluster(folder: Path, head: str, key: str = "~/.ssh/none", proxy: str = "nul
 
 
 def test_without_anything_it_is_here_and_nothing_needs_saying(tmp_path: Path) -> None:
-    assert where(None, False, {}, tmp_path) == Here("")
+    assert choose_place(None, False, {}, tmp_path) == OnThisMachine("")
 
 
 def test_an_address_goes_before_the_variable_and_the_file(tmp_path: Path) -> None:
     cluster(tmp_path, "10.0.0.1")
-    place = where("auto", False, {"RAY_ADDRESS": "other:6379"}, tmp_path)
-    assert isinstance(place, At)
+    place = choose_place("auto", False, {"RAY_ADDRESS": "other:6379"}, tmp_path)
+    assert isinstance(place, OnRay)
     assert place.address == "auto"
     assert "--address" in place.why
 
 
 def test_the_variable_goes_before_the_file(tmp_path: Path) -> None:
     cluster(tmp_path, "10.0.0.1")
-    place = where(None, False, {"RAY_ADDRESS": "10.0.0.9:6379"}, tmp_path)
-    assert isinstance(place, At)
+    place = choose_place(None, False, {"RAY_ADDRESS": "10.0.0.9:6379"}, tmp_path)
+    assert isinstance(place, OnRay)
     assert place.address == "10.0.0.9:6379"
     assert "RAY_ADDRESS" in place.why
 
 
-@pytest.mark.parametrize(("address", "here"), [("local", False), (None, True), ("local", True)])
-def test_this_machine_can_be_asked_for(tmp_path: Path, address: str | None, here: bool) -> None:
+@pytest.mark.parametrize(
+    ("address", "this_machine"), [("local", False), (None, True), ("local", True)]
+)
+def test_this_machine_can_be_asked_for(
+    tmp_path: Path, address: str | None, this_machine: bool
+) -> None:
     cluster(tmp_path, "10.0.0.1")
-    assert isinstance(where(address, here, {"RAY_ADDRESS": "auto"}, tmp_path), Here)
+    assert isinstance(
+        choose_place(address, this_machine, {"RAY_ADDRESS": "auto"}, tmp_path), OnThisMachine
+    )
 
 
 @pytest.mark.parametrize("address", ["ray://10.0.0.1:10001", "http://10.0.0.1:8265", "10.0.0.1"])
@@ -63,33 +69,33 @@ def test_addresses_from_which_no_sweep_is_driven_say_what_to_give(
     tmp_path: Path, address: str
 ) -> None:
     with pytest.raises(InputError, match=f"{address}: .*auto"):
-        where(address, False, {}, tmp_path)
+        choose_place(address, False, {}, tmp_path)
     with pytest.raises(InputError, match=f"RAY_ADDRESS {address}"):
-        where(None, False, {"RAY_ADDRESS": address}, tmp_path)
+        choose_place(None, False, {"RAY_ADDRESS": address}, tmp_path)
 
 
 def test_two_wishes_that_exclude_each_other(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="exclude each other"):
-        where("auto", True, {}, tmp_path)
+        choose_place("auto", True, {}, tmp_path)
 
 
 def test_example_addresses_mean_here_at_once(tmp_path: Path) -> None:
     cluster(tmp_path, "192.0.2.10")
-    place = where(None, False, {}, tmp_path)
-    assert isinstance(place, Here)
+    place = choose_place(None, False, {}, tmp_path)
+    assert isinstance(place, OnThisMachine)
     assert "example addresses" in place.why
 
 
 def test_a_wrong_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "cluster.yaml").write_text("cluster_name: rack\n")
     with pytest.raises(InputError, match=r"cluster\.yaml: provider"):
-        where(None, False, {}, tmp_path)
+        choose_place(None, False, {}, tmp_path)
 
 
 def test_a_head_that_does_not_answer_and_was_never_up_means_here(tmp_path: Path) -> None:
     cluster(tmp_path, "127.0.0.1", proxy="'false'")
-    place = where(None, False, {}, tmp_path)
-    assert isinstance(place, Here)
+    place = choose_place(None, False, {}, tmp_path)
+    assert isinstance(place, OnThisMachine)
     assert "does not answer: " in place.why
     assert "running on this machine, without the cluster of ./cluster.yaml" in place.why
 
@@ -100,7 +106,7 @@ def test_a_head_that_was_brought_up_from_here_must_answer(tmp_path: Path) -> Non
     state = {"127.0.0.1": {"state": "running"}}
     (tmp_path / "tmp/ray/cluster-rack.state").write_text(json.dumps(state))
     with pytest.raises(ClusterLost, match=r"does not answer: .*--address local") as raised:
-        where(None, False, {}, tmp_path)
+        choose_place(None, False, {}, tmp_path)
     assert raised.value.exit_code == 3
 
 
@@ -110,17 +116,17 @@ def test_a_cluster_brought_up_from_here_is_known_after_a_reboot(
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     cluster(tmp_path, "127.0.0.1", proxy="'false'")
     rack = load(tmp_path / "cluster.yaml")
-    note(rack)
+    note_up(rack)
     with pytest.raises(ClusterLost, match="does not answer"):
-        where(None, False, {}, tmp_path)
-    forget(rack)
-    assert isinstance(where(None, False, {}, tmp_path), Here)
+        choose_place(None, False, {}, tmp_path)
+    forget_up(rack)
+    assert isinstance(choose_place(None, False, {}, tmp_path), OnThisMachine)
 
 
 def test_a_head_gets_a_second_chance(tmp_path: Path) -> None:
     (tmp_path / "asked").mkdir()
     cluster(tmp_path, "127.0.0.1", proxy=f"mktemp -p {tmp_path}/asked")
-    where(None, False, {}, tmp_path)
+    choose_place(None, False, {}, tmp_path)
     assert len(list((tmp_path / "asked").iterdir())) == 2
 
 
@@ -129,8 +135,8 @@ needs_ssh = pytest.mark.skipif(bool(reason_to_skip()), reason=reason_to_skip())
 
 @pytest.fixture(scope="module")
 def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshHost]:
-    with ssh_host(tmp_path_factory.mktemp("box")) as one:
-        yield one
+    with ssh_host(tmp_path_factory.mktemp("box")) as host:
+        yield host
 
 
 @pytest.fixture
@@ -144,8 +150,8 @@ def head(box: SshHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SshHo
 
 @needs_ssh
 def test_a_head_that_was_never_set_up_means_here(head: SshHost, tmp_path: Path) -> None:
-    place = where(None, False, {}, tmp_path)
-    assert isinstance(place, Here)
+    place = choose_place(None, False, {}, tmp_path)
+    assert isinstance(place, OnThisMachine)
     assert "is not up (`grid cluster up` brings it up); running on this machine" in place.why
 
 
@@ -156,11 +162,11 @@ def test_a_head_gets_the_driver_as_long_as_its_ray_answers(head: SshHost, tmp_pa
     current.parent.mkdir(parents=True)
     with socket.create_server(("127.0.0.1", 0)) as ray:
         current.write_text(f"127.0.0.1:{ray.getsockname()[1]}")
-        place = where(None, False, {}, tmp_path)
+        place = choose_place(None, False, {}, tmp_path)
     assert isinstance(place, OnHead)
     assert place.cluster.head == head.host
     assert "cluster rack of ./cluster.yaml" in place.why
-    assert isinstance(where(None, False, {}, tmp_path), Here)
+    assert isinstance(choose_place(None, False, {}, tmp_path), OnThisMachine)
 
 
 @needs_ssh
@@ -175,4 +181,4 @@ def test_a_head_of_another_version_is_said_and_not_passed_over(
     script = head.home / "quantgrid/scripts/node-env.sh"
     script.write_text(f"export PATH={programs}:$PATH\n")
     with pytest.raises(ClusterLost, match="answers unlike this version"):
-        where(None, False, {}, tmp_path)
+        choose_place(None, False, {}, tmp_path)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from grid.cluster.commands import ready_to_start
-from grid.cluster.config import Cluster, from_here, is_example, load, ray_folder
-from grid.cluster.demand import kinds
+from grid.cluster.commands import require_filled_in
+from grid.cluster.config import Cluster, is_example, load, ray_folder, was_brought_up_here
+from grid.cluster.demand import machine_kinds
 from grid.errors import InputError
 
 ROOT = Path(__file__).parents[3]
@@ -27,7 +27,7 @@ worker_start_ray_commands: [ray stop, ray start]
 """
 
 
-def written(folder: Path, text: str) -> Path:
+def write_cluster_file(folder: Path, text: str) -> Path:
     path = folder / "cluster.yaml"
     path.write_text(text)
     return path
@@ -35,7 +35,7 @@ def written(folder: Path, text: str) -> Path:
 
 @pytest.fixture
 def good(tmp_path: Path) -> Cluster:
-    return load(written(tmp_path, GOOD))
+    return load(write_cluster_file(tmp_path, GOOD))
 
 
 def test_every_host_is_reached_alike(good: Cluster) -> None:
@@ -50,12 +50,12 @@ def test_start_commands_are_those_of_the_file(good: Cluster) -> None:
 
 def test_ssh_takes_the_outer_address_and_workers_the_inner_one(tmp_path: Path) -> None:
     text = GOOD.replace("head_ip:", "external_head_ip: 8.8.8.8\n  head_ip:")
-    cluster = load(written(tmp_path, text))
+    cluster = load(write_cluster_file(tmp_path, text))
     assert (cluster.head.address, cluster.head_ip) == ("8.8.8.8", "10.1.2.3")
 
 
 @pytest.mark.parametrize(
-    ("wrong", "right", "said"),
+    ("wrong", "right", "message"),
     [
         ("cluster_name: rack", "", "cluster_name is missing"),
         ("head_ip: 10.1.2.3", "head_adress: 10.1.2.3", "provider.head_ip is missing"),
@@ -75,19 +75,19 @@ def test_ssh_takes_the_outer_address_and_workers_the_inner_one(tmp_path: Path) -
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_one_line_with_file_and_key(
-    tmp_path: Path, wrong: str, right: str, said: str
+    tmp_path: Path, wrong: str, right: str, message: str
 ) -> None:
     assert wrong in GOOD
-    path = written(tmp_path, GOOD.replace(wrong, right))
+    path = write_cluster_file(tmp_path, GOOD.replace(wrong, right))
     with pytest.raises(InputError) as error:
         load(path)
     assert str(error.value).startswith(f"{path}: ")
-    assert said in str(error.value)
+    assert message in str(error.value)
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("a: [", "line 2: not YAML"),
         ("- a", "it holds no keys"),
@@ -95,9 +95,9 @@ def test_what_is_wrong_is_one_line_with_file_and_key(
         ("provider: local", "cluster_name is missing"),
     ],
 )
-def test_a_file_of_another_kind_is_refused(tmp_path: Path, text: str, said: str) -> None:
-    with pytest.raises(InputError, match=said):
-        load(written(tmp_path, text + "\n"))
+def test_a_file_of_another_kind_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        load(write_cluster_file(tmp_path, text + "\n"))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
@@ -111,26 +111,28 @@ def test_the_shipped_file_is_an_example_and_a_filled_one_is_none(good: Cluster) 
 
 
 def test_one_example_address_that_is_left_makes_an_example(tmp_path: Path) -> None:
-    assert is_example(load(written(tmp_path, GOOD.replace("mini.local", "203.0.113.9"))))
+    assert is_example(load(write_cluster_file(tmp_path, GOOD.replace("mini.local", "203.0.113.9"))))
 
 
 def test_an_example_is_not_started() -> None:
     with pytest.raises(InputError, match="example addresses; put in those of your machines"):
-        ready_to_start(load(ROOT / "cluster.yaml"))
+        require_filled_in(load(ROOT / "cluster.yaml"))
 
 
 def test_a_missing_key_is_said_before_anything_starts(tmp_path: Path) -> None:
-    cluster = load(written(tmp_path, GOOD.replace("~/.ssh/rack", str(tmp_path / "none"))))
+    cluster = load(
+        write_cluster_file(tmp_path, GOOD.replace("~/.ssh/rack", str(tmp_path / "none")))
+    )
     with pytest.raises(InputError, match=r"auth\.ssh_private_key: there is no"):
-        ready_to_start(cluster)
+        require_filled_in(cluster)
 
 
 def test_the_public_half_of_a_key_is_no_key(tmp_path: Path) -> None:
     half = tmp_path / "key.pub"
     half.write_text("ssh-ed25519 AAAA")
-    cluster = load(written(tmp_path, GOOD.replace("~/.ssh/rack", str(half))))
+    cluster = load(write_cluster_file(tmp_path, GOOD.replace("~/.ssh/rack", str(half))))
     with pytest.raises(InputError, match="public half"):
-        ready_to_start(cluster)
+        require_filled_in(cluster)
 
 
 @pytest.mark.parametrize(("state", "expected"), [("running", True), ("terminated", False)])
@@ -138,11 +140,11 @@ def test_rays_own_note_tells_whether_it_came_up_from_here(
     tmp_path: Path, good: Cluster, monkeypatch: pytest.MonkeyPatch, state: str, expected: bool
 ) -> None:
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
-    assert not from_here(good)
+    assert not was_brought_up_here(good)
     (tmp_path / "ray").mkdir()
     note = {"10.1.2.3": {"tags": {}, "state": state}}
     (tmp_path / "ray" / "cluster-rack.state").write_text(json.dumps(note))
-    assert from_here(good) is expected
+    assert was_brought_up_here(good) is expected
 
 
 @pytest.mark.parametrize("name", ["cluster.yaml", "clusters/aws.yaml"])
@@ -151,37 +153,37 @@ def test_ray_takes_the_shipped_files(name: str) -> None:
 
     config = prepare_config(yaml.safe_load((ROOT / name).read_text()))
     validate_config(config)
-    assert all("pip install" not in one for one in config["head_setup_commands"])
+    assert all("pip install" not in command for command in config["head_setup_commands"])
 
 
 @pytest.mark.parametrize("name", ["cluster.yaml", "clusters/aws.yaml"])
 def test_what_the_shipped_files_copy_is_there(name: str) -> None:
     mounts = load(ROOT / name).mounts
-    assert {there: here for there, here in mounts.items() if not (ROOT / here).exists()} == {}
-    assert all(there == f"~/quantgrid/{here}" for there, here in mounts.items())
+    assert [source for source in mounts.values() if not (ROOT / source).exists()] == []
+    assert all(target == f"~/quantgrid/{source}" for target, source in mounts.items())
 
 
 def test_rented_machines_are_none_until_a_sweep_asks() -> None:
     types = yaml.safe_load((ROOT / "clusters/aws.yaml").read_text())["available_node_types"]
-    assert {one["min_workers"] for one in types.values()} == {0}
-    assert {one["resources"]["bench_slot"] for one in types.values()} == {1}
+    assert {node_type["min_workers"] for node_type in types.values()} == {0}
+    assert {node_type["resources"]["bench_slot"] for node_type in types.values()} == {1}
     assert load(ROOT / "clusters/aws.yaml").head.address == ""
 
 
 def test_a_sweep_asks_for_one_of_each_kind_of_rented_machine(tmp_path: Path) -> None:
-    assert kinds(ROOT / "clusters/aws.yaml") == ("machine-cpu", "machine-l4")
-    assert kinds(ROOT / "cluster.yaml") == ()
-    assert kinds(tmp_path / "none.yaml") == ()
+    assert machine_kinds(ROOT / "clusters/aws.yaml") == ("machine-cpu", "machine-l4")
+    assert machine_kinds(ROOT / "cluster.yaml") == ()
+    assert machine_kinds(tmp_path / "none.yaml") == ()
 
 
-@pytest.mark.parametrize("given", [{}, {"TMPDIR": "/a"}, {"TMPDIR": "/a", "RAY_TMPDIR": "/b"}])
+@pytest.mark.parametrize("variables", [{}, {"TMPDIR": "/a"}, {"TMPDIR": "/a", "RAY_TMPDIR": "/b"}])
 def test_rays_notes_are_where_ray_has_them(
-    given: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from ray._common.utils import get_default_ray_temp_dir
 
     for name in ("TMPDIR", "RAY_TMPDIR"):
         monkeypatch.delenv(name, raising=False)
-    for name, value in given.items():
+    for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert str(ray_folder()) == get_default_ray_temp_dir()

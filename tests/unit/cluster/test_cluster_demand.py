@@ -1,4 +1,4 @@
-"""Rented machines are asked for while a crew is there, and no longer."""
+"""Rented machines are asked for while a executor is there, and no longer."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ from ray.cluster_utils import Cluster
 from grid.cluster.demand import rent
 from grid.errors import ClusterLost
 from grid.sweep.events import Settings
-from grid.sweep.executors.ray_executor import RayCrew
+from grid.sweep.executors.ray_executor import RayExecutor
 
 head = {"num_cpus": 0, "resources": {"machine-cpu": 1}, "include_dashboard": False}
 cluster = Cluster(True, head_node_args=head | {"object_store_memory": 80 * 2**20})
 known = GcsClient(address=cluster.address)
 asked = lambda: json.loads(known.internal_kv_get(b"autoscaler_resource_request", None) or b"null")
-crew = RayCrew(Settings(cell_timeout_s=60), [], cluster.address)
+executor = RayExecutor(Settings(cell_timeout_s=60), [], cluster.address)
 said, seen = [], [asked()]
-rent(crew, said.append, sys.argv[1], patience_s=0)
+rent(executor, said.append, sys.argv[1], patience_s=0)
 seen.append(asked())
-crew.close()
+executor.close()
 seen.append(asked())
-crew.close()  # once more does nothing
+executor.close()  # once more does nothing
 print(json.dumps({"said": said, "seen": seen, "connected": ray.is_initialized()}))
 cluster.shutdown()
 """
@@ -61,10 +61,10 @@ def test_machines_are_asked_for_until_the_crew_closes(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout.splitlines()[-1])
-    assert found["seen"] == [None, [{"machine-cpu": 1}, {"machine-l4": 1}], []]
-    assert found["said"] == [
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert result["seen"] == [None, [{"machine-cpu": 1}, {"machine-l4": 1}], []]
+    assert result["said"] == [
         "waiting for rented machines: l4",
         "going on without l4: not there after 0 min",
     ]
-    assert not found["connected"]
+    assert not result["connected"]

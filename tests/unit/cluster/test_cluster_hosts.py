@@ -11,12 +11,12 @@ import msgspec
 import pytest
 from ssh_hosts import SshHost, reason_to_skip, set_up, ssh_host
 
-from grid.cluster.alive import living_of
-from grid.cluster.commands import ask_all
+from grid.cluster.commands import ask_facts
 from grid.cluster.config import Cluster
 from grid.cluster.facts import facts_of, on_node
+from grid.cluster.ray_state import ask_ray_state
 from grid.cluster.ssh import CommandFailed, Host
-from grid.cluster.start import ensure_workers, hand_over, send_code
+from grid.cluster.start import copy_token_and_python, ensure_workers, send_code
 from grid.errors import ClusterLost
 
 ROOT = Path(__file__).parents[3]
@@ -27,24 +27,24 @@ NODE_FILE = 'name = "mini"\nchip = "Fake"\nmemory = "8GiB"\nbandwidth = "50GB/s"
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshHost]:
     """A machine that is set up, with a node.toml, a token, and no Ray that runs."""
-    with ssh_host(tmp_path_factory.mktemp("node")) as one:
-        node_file = one.home / "node.toml"
+    with ssh_host(tmp_path_factory.mktemp("node")) as host:
+        node_file = host.home / "node.toml"
         node_file.write_text(NODE_FILE)
-        own = {"QUANTGRID_NODE_FILE": node_file, "QUANTGRID_CACHE": one.home / "cache"}
-        set_up(one, **own, RAY_TMPDIR=one.home / "tmp")
-        noted = one.home / "quantgrid/scripts/.head"
-        noted.mkdir()
-        (noted / "auth_token").write_text("head's token")
-        (noted / "python").write_text("3.11.7\n")
-        (one.home / ".ray").mkdir()
-        (one.home / ".ray/auth_token").write_text("head's token")
-        yield one
+        own = {"QUANTGRID_NODE_FILE": node_file, "QUANTGRID_CACHE": host.home / "cache"}
+        set_up(host, **own, RAY_TMPDIR=host.home / "tmp")
+        notes = host.home / "quantgrid/scripts/.head"
+        notes.mkdir()
+        (notes / "auth_token").write_text("head's token")
+        (notes / "python").write_text("3.11.7\n")
+        (host.home / ".ray").mkdir()
+        (host.home / ".ray/auth_token").write_text("head's token")
+        yield host
 
 
 @pytest.fixture
 def bare(tmp_path: Path) -> Iterator[SshHost]:
-    with ssh_host(tmp_path / "bare") as one:
-        yield one
+    with ssh_host(tmp_path / "bare") as host:
+        yield host
 
 
 def cluster_of(head: Host, *workers: Host) -> Cluster:
@@ -86,29 +86,29 @@ def test_a_host_of_another_version_is_one_line(bare: SshHost, answer: str) -> No
 
 def test_all_are_asked_and_the_silent_one_is_named(node: SshHost, tmp_path: Path) -> None:
     silent = msgspec.structs.replace(node.host, address="127.0.0.2")
-    facts, silence = ask_all([node.host, silent])
+    facts, silence = ask_facts([node.host, silent])
     assert list(facts) == ["127.0.0.1"]
     assert "does not answer" in str(silence["127.0.0.2"])
 
 
 def test_a_head_without_ray_says_so(node: SshHost) -> None:
-    assert living_of(node.host, "rack", ["127.0.0.1"]).problem == "no Ray runs there"
+    assert ask_ray_state(node.host, "rack", ["127.0.0.1"]).problem == "no Ray runs there"
     with pytest.raises(ClusterLost, match="no Ray runs there; try: grid cluster up"):
         ensure_workers(cluster_of(node.host, Host(address="127.0.0.2")), print)
 
 
 def test_a_head_whose_ray_is_gone_says_so(node: SshHost) -> None:
-    noted = node.home / "tmp" / "ray" / "ray_current_cluster"
-    noted.parent.mkdir(parents=True)
-    noted.write_text("127.0.0.1:9")  # what a Ray leaves that was killed
+    note = node.home / "tmp" / "ray" / "ray_current_cluster"
+    note.parent.mkdir(parents=True)
+    note.write_text("127.0.0.1:9")  # what a Ray leaves that was killed
     with pytest.raises(ClusterLost, match="its Ray does not answer"):
         ensure_workers(cluster_of(node.host, Host(address="127.0.0.2")), print)
-    noted.unlink()
+    note.unlink()
 
 
 def test_a_head_that_is_not_set_up_is_one_line(bare: SshHost) -> None:
     with pytest.raises(ClusterLost, match="is not set up"):
-        living_of(bare.host, "rack")
+        ask_ray_state(bare.host, "rack")
 
 
 def test_the_environment_of_a_node_is_set(node: SshHost) -> None:
@@ -122,7 +122,7 @@ def test_the_heads_token_replaces_another_and_is_its_owners_only(
     mine.parent.mkdir()
     mine.write_text("another token")
     mine.chmod(0o644)
-    hand_over(cluster_of(node.host, bare.host), bare.host)
+    copy_token_and_python(cluster_of(node.host, bare.host), bare.host)
     assert mine.read_text() == "head's token"
     assert mine.stat().st_mode & 0o777 == 0o600
     assert (bare.home / "quantgrid/scripts/.head/python").read_text() == "3.11.7\n"
@@ -138,11 +138,11 @@ def test_code_that_is_here_no_more_is_there_no_more(bare: SshHost, tmp_path: Pat
         cluster_of(bare.host), path=tmp_path / "checkout" / "cluster.yaml", mounts=mounts
     )
     send_code(cluster, bare.host)
-    there = bare.home / "q" / "scripts"
-    (there / ".head").mkdir()  # the host's own
+    remote = bare.home / "q" / "scripts"
+    (remote / ".head").mkdir()  # the host's own
     (code / "old.py").rename(code / "new.py")
     send_code(cluster, bare.host)
-    assert sorted(one.name for one in there.iterdir()) == [".head", "new.py"]
+    assert sorted(path.name for path in remote.iterdir()) == [".head", "new.py"]
     assert (bare.home / "q" / "README.md").is_file()
 
 

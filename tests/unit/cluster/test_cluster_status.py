@@ -7,12 +7,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from grid.cluster.alive import Living, LivingNode
 from grid.cluster.config import Cluster
 from grid.cluster.facts import Facts
 from grid.cluster.preflight import differences
+from grid.cluster.ray_state import RayNode, RayState
 from grid.cluster.ssh import Host
-from grid.cluster.status import HostStatus, Status, warnings_of
+from grid.cluster.status import ClusterStatus, HostStatus, warnings_of
 from grid.cluster.token import TOKEN_VARIABLE, TokenState
 from grid.units import GIB
 
@@ -27,7 +27,7 @@ FACTS = Facts(
     code="abc",
     clock=1e9,
     free_bytes=100 * GIB,
-    token=TokenState(there=True, fingerprint="f"),
+    token=TokenState(exists=True, fingerprint="f"),
 )
 CLUSTER = Cluster(
     path=Path("cluster.yaml"),
@@ -37,7 +37,7 @@ CLUSTER = Cluster(
     workers=(Host(address=WORKER),),
     head_ip=HEAD,
 )
-BOTH = tuple(LivingNode(address=one, name=one, alive=True) for one in (HEAD, WORKER))
+NODES = tuple(RayNode(address=address, name=address, alive=True) for address in (HEAD, WORKER))
 
 
 @pytest.fixture(autouse=True)
@@ -49,19 +49,21 @@ def against_the_head(**changed: object) -> list[str]:
     return differences({HEAD: FACTS, WORKER: msgspec.structs.replace(FACTS, **changed)}, HEAD)
 
 
-def said(living: Living, worker: Facts | None = FACTS, head: Facts = FACTS) -> list[str]:
+def warnings_for(
+    ray_state: RayState, worker: Facts | None = FACTS, head: Facts = FACTS
+) -> list[str]:
     facts = {HEAD: head} | ({WORKER: worker} if worker else {})
     hosts = [
         HostStatus(
-            address=one,
+            address=address,
             role="worker",
-            answers=one in facts,
-            alive=living.is_alive(one),
-            problem="" if one in facts else "it does not answer",
+            answers=address in facts,
+            alive=ray_state.is_alive(address),
+            problem="" if address in facts else "it does not answer",
         )
-        for one in (HEAD, WORKER)
+        for address in (HEAD, WORKER)
     ]
-    return warnings_of(CLUSTER, hosts, living, facts)
+    return warnings_of(CLUSTER, hosts, ray_state, facts)
 
 
 def test_hosts_that_are_alike_are_not_mentioned() -> None:
@@ -75,7 +77,7 @@ def test_hosts_that_are_alike_are_not_mentioned() -> None:
         ({"ray": "2.59.0"}, "Ray 2.59.0, the head has 2.60.0"),
         ({"quantgrid": "0.2.0", "code": "x"}, "quantgrid 0.2.0, the head has 0.1.0"),
         ({"code": "x"}, "quantgrid's code is not that of the head"),
-        ({"token": TokenState(there=True, fingerprint="g")}, "another token than the head"),
+        ({"token": TokenState(exists=True, fingerprint="g")}, "another token than the head"),
         ({"clock_offset_s": 300.0}, "the clock is 5 min ahead of the head's"),
         ({"clock_offset_s": -240.0}, "the clock is 4 min behind the head's"),
     ],
@@ -96,41 +98,43 @@ def test_clocks_are_compared_with_each_other_not_with_the_asker() -> None:
 
 
 def test_without_the_head_the_first_is_the_measure() -> None:
-    other = msgspec.structs.replace(FACTS, ray="2.59.0")
-    (line,) = differences({"a": FACTS, "b": other}, HEAD)
+    older = msgspec.structs.replace(FACTS, ray="2.59.0")
+    (line,) = differences({"a": FACTS, "b": older}, HEAD)
     assert line.startswith("b: Ray 2.59.0, a has 2.60.0")
 
 
 def test_a_whole_cluster_has_no_warning() -> None:
-    assert said(Living(gcs="x", nodes=BOTH)) == []
+    assert warnings_for(RayState(gcs="x", nodes=NODES)) == []
 
 
 def test_a_worker_that_is_not_alive_is_named_with_the_cure() -> None:
-    (line,) = said(Living(gcs="x", nodes=BOTH[:1]))
+    (line,) = warnings_for(RayState(gcs="x", nodes=NODES[:1]))
     assert line == f"{WORKER}: not alive in Ray; `grid cluster up` starts it"
 
 
 def test_a_dead_node_that_ray_remembers_is_not_alive() -> None:
-    dead = msgspec.structs.replace(BOTH[1], alive=False)
-    assert not Living(nodes=(BOTH[0], dead)).is_alive(WORKER)
+    dead = msgspec.structs.replace(NODES[1], alive=False)
+    assert not RayState(nodes=(NODES[0], dead)).is_alive(WORKER)
 
 
 def test_a_worker_that_is_being_set_up_is_told_so() -> None:
-    living = Living(gcs="x", nodes=BOTH[:1], workers={WORKER: "setting-up"})
-    assert said(living) == [f"{WORKER}: not alive in Ray; it is being set up"]
+    ray_state = RayState(gcs="x", nodes=NODES[:1], workers={WORKER: "setting-up"})
+    assert warnings_for(ray_state) == [f"{WORKER}: not alive in Ray; it is being set up"]
 
 
 def test_a_host_by_name_is_known_by_its_number() -> None:
-    living = Living(nodes=BOTH, resolved={"mini.local": WORKER})
-    assert living.is_alive("mini.local")
+    ray_state = RayState(nodes=NODES, resolved={"mini.local": WORKER})
+    assert ray_state.is_alive("mini.local")
 
 
 def test_a_silent_host_is_named_once() -> None:
-    assert said(Living(gcs="x", nodes=BOTH[:1]), worker=None) == [f"{WORKER}: it does not answer"]
+    warnings = warnings_for(RayState(gcs="x", nodes=NODES[:1]), worker=None)
+    assert warnings == [f"{WORKER}: it does not answer"]
 
 
 def test_an_open_port_is_a_warning() -> None:
-    (line,) = said(Living(gcs="x", nodes=BOTH, open_ports=("10.1.2.3:8265 (dashboard)",)))
+    state = RayState(gcs="x", nodes=NODES, open_ports=("10.1.2.3:8265 (dashboard)",))
+    (line,) = warnings_for(state)
     assert line.startswith("10.1.2.3:8265 (dashboard): answers without a token")
 
 
@@ -142,16 +146,16 @@ def test_a_token_that_others_can_read_is_a_warning_there_and_here(
     mine.chmod(0o640)
     monkeypatch.setenv(TOKEN_VARIABLE, str(mine))
     loose = msgspec.structs.replace(
-        FACTS, token=TokenState(there=True, readable=True, fingerprint="f")
+        FACTS, token=TokenState(exists=True, readable=True, fingerprint="f")
     )
-    there, here = said(Living(gcs="x", nodes=BOTH), worker=loose)
-    assert there.startswith(f"{WORKER}: others can read the token file")
-    assert here.endswith(f"chmod 600 {mine}")
+    worker_warning, own_warning = warnings_for(RayState(gcs="x", nodes=NODES), worker=loose)
+    assert worker_warning.startswith(f"{WORKER}: others can read the token file")
+    assert own_warning.endswith(f"chmod 600 {mine}")
 
 
 def test_little_disk_is_a_warning() -> None:
     full = msgspec.structs.replace(FACTS, free_bytes=GIB)
-    assert said(Living(gcs="x", nodes=BOTH), worker=full) == [
+    assert warnings_for(RayState(gcs="x", nodes=NODES), worker=full) == [
         f"{WORKER}: 1 GiB of disk left for the cache"
     ]
 
@@ -162,5 +166,5 @@ def test_little_disk_is_a_warning() -> None:
 def test_the_exit_code_says_how_it_is(
     head_answers: bool, warnings: tuple[str, ...], code: int
 ) -> None:
-    found = Status(name="rack", head_answers=head_answers, hosts=(), warnings=warnings)
-    assert found.exit_code == code
+    status = ClusterStatus(name="rack", head_answers=head_answers, hosts=(), warnings=warnings)
+    assert status.exit_code == code

@@ -26,11 +26,11 @@ def test_a_file_that_others_may_read_is_seen_and_mended(token: Path) -> None:
 
 
 def test_equal_tokens_have_equal_fingerprints(token: Path, tmp_path: Path) -> None:
-    other = tmp_path / "other"
-    other.write_text("ab" * 32 + "\n")
-    assert token_state(other).fingerprint == token_state(token).fingerprint
-    other.write_text("cd" * 32)
-    assert token_state(other).fingerprint != token_state(token).fingerprint
+    copy = tmp_path / "other"
+    copy.write_text("ab" * 32 + "\n")
+    assert token_state(copy).fingerprint == token_state(token).fingerprint
+    copy.write_text("cd" * 32)
+    assert token_state(copy).fingerprint != token_state(token).fingerprint
 
 
 def test_the_state_does_not_tell_the_token(token: Path) -> None:

@@ -19,7 +19,7 @@ from grid.cluster.node_flags import (
 )
 from grid.errors import InputError
 from grid.hardware.node import Accelerator, Node
-from grid.hardware.node_file import FILE_VARIABLE, overridden, read_node_file
+from grid.hardware.node_file import FILE_VARIABLE, apply_node_file, read_node_file
 from grid.units import GIB
 
 NODE = Node(
@@ -36,11 +36,11 @@ GPU = Accelerator(name="NVIDIA L4", kind="cuda-sm89", memory_bytes=24 * GIB)
 
 def words(flags: str) -> dict[str, str]:
     """Flags as a shell splits them when they are substituted without quotes."""
-    found = subprocess.run(
+    done = subprocess.run(
         ["sh", "-c", 'for word in $1; do printf "%s\\n" "$word"; done', "sh", flags],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    return dict(line.split("=", 1) for line in found.stdout.splitlines())
+    return dict(line.split("=", 1) for line in done.stdout.splitlines())
 
 
 def test_the_flags_say_what_the_probe_found() -> None:
@@ -106,7 +106,7 @@ def test_a_broken_node_file_does_not_keep_ray_from_starting(
 def test_the_node_file_replaces_what_it_names(tmp_path: Path) -> None:
     file = tmp_path / "node.toml"
     file.write_text('name = "rack-3"\nmemory = "16GiB"\nbandwidth = "400GB/s"\ncores = 4\n')
-    node = overridden(NODE, file)
+    node = apply_node_file(NODE, file)
     assert (node.name, node.memory_bytes, node.cores) == ("rack-3", 16 * GIB, 4)
     assert node.bandwidth_bytes_s == 400e9
     assert node.chip == NODE.chip
@@ -117,7 +117,7 @@ def test_without_a_node_file_the_probe_stands(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(FILE_VARIABLE, raising=False)
-    assert overridden(NODE, tmp_path / "none.toml") == NODE
+    assert apply_node_file(NODE, tmp_path / "none.toml") == NODE
 
 
 def test_an_overridden_bandwidth_is_not_measured(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_an_overridden_bandwidth_is_not_measured(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ("nam = 'x'", "unknown key 'nam'. Did you mean 'name'?"),
         ("memory = 'much'", "'much' is not a size"),
@@ -148,14 +148,14 @@ def test_an_overridden_bandwidth_is_not_measured(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_node_file_is_one_line_that_names_it(
-    tmp_path: Path, content: str, said: str
+    tmp_path: Path, content: str, message: str
 ) -> None:
     file = tmp_path / "node.toml"
     file.write_text(content + "\n")
     with pytest.raises(InputError) as error:
-        overridden(NODE, file)
+        apply_node_file(NODE, file)
     assert str(error.value).startswith(f"{file}: ")
-    assert said in str(error.value)
+    assert message in str(error.value)
     assert "\n" not in str(error.value)
 
 

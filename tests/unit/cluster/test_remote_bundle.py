@@ -4,25 +4,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from conftest import FAKE_SWEEP
 
 from grid.cluster.remote.bundle import UPLOADS, Bundle, bundle
 from grid.errors import InputError
 from grid.plan.load import load_sweep, parse_sweep
-from grid.plan.named import asked_sweep
+from grid.plan.named import load_requested_sweep
 from grid.plan.sweep import Sweep
 
 
-def packed(folder: Path, text: str, machine: str = "laptop") -> tuple[Sweep, Bundle]:
+def pack(folder: Path, text: str, machine: str = "laptop") -> tuple[Sweep, Bundle]:
     """The sweep as it arrives, and the bundle."""
     (folder / "my.toml").write_text(text)
-    made = bundle(load_sweep(folder / "my.toml"), machine)
-    return parse_sweep(made.sweep.encode(), "there.toml", folder), made
+    archive = bundle(load_sweep(folder / "my.toml"), machine)
+    return parse_sweep(archive.sweep.encode(), "there.toml", folder), archive
 
 
-def sent(made: Bundle) -> list[str]:
-    return sorted(Path(path).name for paths in made.uploads.values() for path in paths)
+def uploaded_names(archive: Bundle) -> list[str]:
+    return sorted(Path(path).name for paths in archive.uploads.values() for path in paths)
 
 
 def test_a_sweep_without_files_of_the_user_arrives_as_it_was(tmp_path: Path) -> None:
@@ -47,19 +48,18 @@ cell_timeout = 1.5
 [speed]
 depth = [0, 512]
 """
-    arrived, made = packed(tmp_path, text)
-    there = {n: getattr(arrived, n) for n in arrived.__struct_fields__ if n not in ("file", "base")}
-    here = load_sweep(tmp_path / "my.toml")
-    assert there == {name: getattr(here, name) for name in there}
-    assert made.uploads == {}
+    arrived, archive = pack(tmp_path, text)
+    original = load_sweep(tmp_path / "my.toml")
+    assert msgspec.structs.replace(arrived, file=original.file, base=original.base) == original
+    assert archive.uploads == {}
 
 
 def test_bundled_sweeps_and_models_named_by_hand_arrive_too() -> None:
     for written in (None, "quick-formats", "ref:small"):
-        asked = asked_sweep(written)
-        made = bundle(asked, "laptop")
-        arrived = parse_sweep(made.sweep.encode(), "there.toml", Path("/"))
-        assert (arrived.name, arrived.models) == (asked.name, asked.models)
+        sweep = load_requested_sweep(written)
+        archive = bundle(sweep, "laptop")
+        arrived = parse_sweep(archive.sweep.encode(), "there.toml", Path("/"))
+        assert (arrived.name, arrived.models) == (sweep.name, sweep.models)
 
 
 def test_every_file_that_the_sweep_names_is_brought(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_every_file_that_the_sweep_names_is_brought(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"1234")
     (tmp_path / "items").mkdir()
     (tmp_path / "items/math.jsonl").write_bytes(b"{}")
-    arrived, made = packed(
+    arrived, archive = pack(
         tmp_path,
         """
 [[models]]
@@ -84,50 +84,50 @@ source = "items"
 """,
     )
     names = ["a-F16.gguf", "b-F16.gguf", "b-Q4.gguf", "b-Q8.gguf", "cal.txt", "items", "wiki.txt"]
-    assert sent(made) == names
-    (folder,) = made.uploads
+    assert uploaded_names(archive) == names
+    (folder,) = archive.uploads
     assert folder.startswith(f"{UPLOADS}/")
-    one, other = arrived.models
-    assert one.source == f"{folder}/a-F16.gguf"
-    assert other.files == (f"{folder}/b-Q4.gguf", f"{folder}/b-Q8.gguf")
-    assert other.reference == f"{folder}/b-F16.gguf"
+    first, second = arrived.models
+    assert first.source == f"{folder}/a-F16.gguf"
+    assert second.files == (f"{folder}/b-Q4.gguf", f"{folder}/b-Q8.gguf")
+    assert second.reference == f"{folder}/b-F16.gguf"
     assert arrived.quality.text == f"{folder}/wiki.txt"
     assert arrived.calibration.text == f"{folder}/cal.txt"
     assert arrived.tasks.source == f"{folder}/items"
-    assert made.bytes == 6 * 4 + 2
+    assert archive.bytes == 6 * 4 + 2
 
 
 def test_all_parts_of_split_weights_are_brought(tmp_path: Path) -> None:
     for part in (1, 2, 3):
         (tmp_path / f"big-0000{part}-of-00003.gguf").touch()
-    _, made = packed(tmp_path, '[[models]]\nfiles = ["big-00001-of-00003.gguf"]\n')
-    assert len(sent(made)) == 3
+    _, archive = pack(tmp_path, '[[models]]\nfiles = ["big-00001-of-00003.gguf"]\n')
+    assert len(uploaded_names(archive)) == 3
 
 
 def test_a_link_is_brought_under_its_own_name(tmp_path: Path) -> None:
     (tmp_path / "blobs").mkdir()
     (tmp_path / "blobs/0123abcd").touch()
     (tmp_path / "model-F16.gguf").symlink_to(tmp_path / "blobs/0123abcd")
-    arrived, made = packed(tmp_path, '[[models]]\nsource = "model-F16.gguf"\n')
+    arrived, archive = pack(tmp_path, '[[models]]\nsource = "model-F16.gguf"\n')
     assert arrived.models[0].source.endswith("/model-F16.gguf")
-    assert sent(made) == ["model-F16.gguf"]
+    assert uploaded_names(archive) == ["model-F16.gguf"]
 
 
 def test_names_that_are_patterns_there_too_mean_that_file_only(tmp_path: Path) -> None:
     (tmp_path / "odd[1].gguf").touch()
-    arrived, _ = packed(tmp_path, '[[models]]\nfiles = ["odd*.gguf"]\n')
+    arrived, _ = pack(tmp_path, '[[models]]\nfiles = ["odd*.gguf"]\n')
     assert arrived.models[0].files[0].endswith("/odd[[]1].gguf")
 
 
 def test_equal_paths_of_two_machines_are_kept_apart(tmp_path: Path) -> None:
     (tmp_path / "a.gguf").touch()
     text = '[[models]]\nsource = "a.gguf"\n'
-    one, other = (packed(tmp_path, text, machine)[1].uploads for machine in ("laptop", "desk"))
-    assert set(one).isdisjoint(other)
+    first, second = (pack(tmp_path, text, machine)[1].uploads for machine in ("laptop", "desk"))
+    assert set(first).isdisjoint(second)
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "message"),
     [
         ('[[models]]\nsource = "gone.gguf"\n', "no file .*gone.gguf"),
         ('[[models]]\nfiles = ["gone-*.gguf"]\n', "no file matches 'gone-\\*.gguf'"),
@@ -135,12 +135,12 @@ def test_equal_paths_of_two_machines_are_kept_apart(tmp_path: Path) -> None:
         ('[[models]]\nsource = "ref:*"\n[tasks]\nsource = "gone"\n', "tasks.source: no file"),
     ],
 )
-def test_a_missing_file_is_said_with_its_place(tmp_path: Path, wrong: str, said: str) -> None:
-    with pytest.raises(InputError, match=rf"my\.toml: {said}"):
-        packed(tmp_path, wrong)
+def test_a_missing_file_is_said_with_its_place(tmp_path: Path, wrong: str, message: str) -> None:
+    with pytest.raises(InputError, match=rf"my\.toml: {message}"):
+        pack(tmp_path, wrong)
 
 
 def test_the_fake_sweep_survives_the_way(toy: Path) -> None:
-    arrived, _ = packed(toy, FAKE_SWEEP)
+    arrived, _ = pack(toy, FAKE_SWEEP)
     assert arrived.quality.chunks == 4
     assert arrived.models[0].source.endswith("/toy.fake")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import shlex
 import shutil
 import signal
@@ -24,8 +25,8 @@ pytestmark = pytest.mark.skipif(bool(reason_to_skip()), reason=reason_to_skip())
 
 @pytest.fixture(scope="module")
 def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshHost]:
-    with ssh_host(tmp_path_factory.mktemp("box")) as one:
-        yield one
+    with ssh_host(tmp_path_factory.mktemp("box")) as host:
+        yield host
 
 
 def test_words_arrive_as_they_are(box: SshHost) -> None:
@@ -91,23 +92,29 @@ def test_a_port_that_nobody_named_is_left_to_ssh() -> None:
     assert ssh.ssh_command(ssh.Host(address="rack", port=22))[2:4] == ["-p", "22"]
 
 
+def _named_pipe(path: Path) -> int:
+    """A new named pipe, open for reading."""
+    os.mkfifo(path)
+    return os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+
+
 def test_an_interrupt_ends_what_runs_on_all_hosts(box: SshHost) -> None:
-    """In a process of its own, that only hears of Ctrl-C."""
+    """Ctrl-C is sent to a process of its own, and not to the ssh processes below it."""
     code = (
         "import sys, msgspec, signal\n"
         "from grid.cluster import ssh\n"
-        "from grid.cluster.subprocesses import together\n"
+        "from grid.cluster.subprocesses import run_concurrently\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "host = msgspec.json.decode(sys.argv[1], type=ssh.Host)\n"
         "print('asking', flush=True)\n"
-        "together(lambda n: ssh.run(host, f'echo > ~/asked-{n}; exec sleep 60'), [1, 2])\n"
+        "run_concurrently(lambda n: ssh.run(host, f'echo > ~/asked-{n}; exec sleep 60'), [1, 2])\n"
     )
     words = [sys.executable, "-c", code, msgspec.json.encode(box.host).decode()]
+    pipes = [_named_pipe(box.home / f"asked-{n}") for n in (1, 2)]
     asking = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    deadline = time.monotonic() + 30
-    while not all((box.home / f"asked-{n}").exists() for n in (1, 2)):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    for pipe in pipes:
+        assert select.select([pipe], [], [], 30)[0]
+        os.close(pipe)
     children = psutil.Process(asking.pid).children(recursive=True)
     assert [child.name() for child in children] == ["ssh", "ssh"]
     asking.send_signal(signal.SIGINT)

@@ -10,7 +10,7 @@ import pytest
 
 DROPPED = """
 import os, signal
-from grid import interrupts
+from grid.engine import interrupts
 signal.signal(signal.SIGINT, signal.default_int_handler)
 interrupts.listen()
 class Last:

@@ -42,7 +42,7 @@ def worse(tmp_path: Path):
         yield loaded
 
 
-def scored(engine, workload: Quality) -> list[Chunk]:
+def score_chunks(engine, workload: Quality) -> list[Chunk]:
     ids = chunk_ids(engine, workload, Meter())
     return list(scored_chunks(engine, workload, Meter(), ids))
 
@@ -86,7 +86,7 @@ def test_a_short_text_says_how_many_chunks_fit(engine, workload: Quality) -> Non
 def test_kld_against_itself_is_zero(engine, workload: Quality, tmp_path: Path) -> None:
     write_reference(engine, workload, tmp_path / "r.npz", Meter())
     outcome = quality(engine, workload, str(tmp_path / "r.npz"), Meter())
-    series = {one.name: np.array(one.values) for one in outcome.series}
+    series = {column.name: np.array(column.values) for column in outcome.series}
     assert np.abs(series["kld"]).max() < 1e-9
     assert (series["same_top"] == 1).all()
     assert np.array_equal(series["nll"], series["nll_reference"])
@@ -97,17 +97,17 @@ def test_kld_is_the_sum_over_the_vocabulary(
 ) -> None:
     write_reference(engine, workload, tmp_path / "r.npz", Meter())
     outcome = quality(worse, workload, str(tmp_path / "r.npz"), Meter())
-    found = {one.name: np.array(one.values) for one in outcome.series}
-    pairs = zip(scored(engine, workload), scored(worse, workload), strict=True)
+    values = {column.name: np.array(column.values) for column in outcome.series}
+    pairs = zip(score_chunks(engine, workload), score_chunks(worse, workload), strict=True)
     kld, dp = [], []
-    for mine, other in pairs:
-        p, q = mine.log_probs.astype(np.float64), other.log_probs.astype(np.float64)
+    for reference, quantized in pairs:
+        p, q = reference.log_probs.astype(np.float64), quantized.log_probs.astype(np.float64)
         kld += list((np.exp(p) * (p - q)).sum(axis=1))
-        rows = np.arange(len(mine.targets))
-        dp += list(np.exp(q[rows, mine.targets]) - np.exp(p[rows, mine.targets]))
-    assert found["kld"] == pytest.approx(kld, abs=1e-9)
-    assert found["dp"] == pytest.approx(dp, abs=1e-6)
-    assert found["kld"].mean() > 0.01
+        rows = np.arange(len(reference.targets))
+        dp += list(np.exp(q[rows, reference.targets]) - np.exp(p[rows, reference.targets]))
+    assert values["kld"] == pytest.approx(kld, abs=1e-9)
+    assert values["dp"] == pytest.approx(dp, abs=1e-6)
+    assert values["kld"].mean() > 0.01
 
 
 def test_a_truncated_reference_bounds_kld_from_below_and_closely(
@@ -133,33 +133,39 @@ def test_every_engine_is_given_the_ids_that_the_reference_was(
     usual = quality(worse, workload, str(tmp_path / "r.npz"), Meter())
     assert "tokenizer" not in usual.environment
     monkeypatch.setattr(type(worse), "encode", lambda self, text: [32, *text.encode()])
-    found = quality(worse, workload, str(tmp_path / "r.npz"), Meter())
-    assert found.series == usual.series
-    assert found.environment["tokenizer"].startswith("cuts this text into other tokens")
+    outcome = quality(worse, workload, str(tmp_path / "r.npz"), Meter())
+    assert outcome.series == usual.series
+    assert outcome.environment["tokenizer"].startswith("cuts this text into other tokens")
 
 
 @pytest.mark.parametrize(
-    ("name", "other", "said"),
+    ("name", "replacement", "message"),
     [
         ("decode", lambda self, ids: bytes(ids[0:1]).upper(), r"id 97 is b'A', there b'a'"),
         ("vocabulary", 100, "it has 100 tokens, the reference uses id 256"),
     ],
 )
 def test_another_vocabulary_has_bits_per_byte_and_no_divergence(
-    engine, workload: Quality, tmp_path: Path, monkeypatch, name: str, other: object, said: str
+    engine,
+    workload: Quality,
+    tmp_path: Path,
+    monkeypatch,
+    name: str,
+    replacement: object,
+    message: str,
 ) -> None:
     write_reference(engine, workload, tmp_path / "r.npz", Meter())
     if name == "decode":  # BOS has no text
         monkeypatch.setattr(
-            type(engine), name, lambda self, ids: b"" if ids[0] > 255 else other(self, ids)
+            type(engine), name, lambda self, ids: b"" if ids[0] > 255 else replacement(self, ids)
         )
     else:
-        monkeypatch.setattr(type(engine), name, other)
-    found = quality(engine, workload, str(tmp_path / "r.npz"), Meter())
-    assert [one.name for one in found.series] == ["nll"]
-    assert found.scalars["scored_bytes"] > 0
-    assert said in found.environment["kld_refused"]
-    assert found.environment["kld_refused"].endswith("compare bits per byte")
+        monkeypatch.setattr(type(engine), name, replacement)
+    outcome = quality(engine, workload, str(tmp_path / "r.npz"), Meter())
+    assert [column.name for column in outcome.series] == ["nll"]
+    assert outcome.scalars["scored_bytes"] > 0
+    assert message in outcome.environment["kld_refused"]
+    assert outcome.environment["kld_refused"].endswith("compare bits per byte")
 
 
 def chunk_of(log_probs: list[list[float]]) -> Chunk:

@@ -73,16 +73,16 @@ def run(engine, workload: Workload) -> wire.Raw:
 def test_prefill_warms_up_with_one_prompt_and_starts_each_from_the_depth() -> None:
     engine = Recorder()
     raw = run(engine, Prefill(8, depth=4, repetitions=2))
-    one = ["truncate 4", "prefill 8"]
-    assert engine.calls == ["resize 12", "reset", "prefill 4", *one, *one, *one]
+    repetition = ["truncate 4", "prefill 8"]
+    assert engine.calls == ["resize 12", "reset", "prefill 4", *(3 * repetition)]
     assert [len(s.values) for s in raw.series] == [2]
 
 
 def test_decode_warms_up_with_one_token_and_starts_each_from_empty() -> None:
     engine = Recorder()
     raw = run(engine, Decode(3, repetitions=2))
-    one = ["reset", "step", "step", "step"]
-    assert engine.calls == ["resize 3", "reset", "step", *one, *one]
+    repetition = ["reset", "step", "step", "step"]
+    assert engine.calls == ["resize 3", "reset", "step", *(2 * repetition)]
     assert [len(s.values) for s in raw.series] == [2]
 
 
@@ -116,9 +116,9 @@ def test_a_prompt_has_as_many_tokens_as_asked(engine, tokens: int) -> None:
 
 def test_latency_times_every_token(engine) -> None:
     outcome = latency(engine, Latency(16, 8, repetitions=3), Meter())
-    lengths = {one.name: len(one.values) for one in outcome.series}
+    lengths = {column.name: len(column.values) for column in outcome.series}
     assert lengths == {"ttft_s": 3, "tpot_s": 3, "e2e_s": 3, "itl_s": 3 * 7}
-    series = {one.name: one.values for one in outcome.series}
+    series = {column.name: column.values for column in outcome.series}
     for first, each, last in zip(series["ttft_s"], series["tpot_s"], series["e2e_s"], strict=True):
         assert each == pytest.approx((last - first) / 7)
 
@@ -155,8 +155,8 @@ def test_space_before_a_choice_belongs_to_the_choice(engine, tmp_path: Path) -> 
     """A context that ends in a space is scored as the one without, with the space in the choice."""
     row = {"id": "1", "kind": "choice", "context": "cat ", "choices": ["s", "z"], "answer": 0}
     moved = {**row, "id": "2", "context": "cat", "choices": [" s", " z"]}
-    one, other = ask(engine, tmp_path, row, moved)
-    assert one.log_likelihoods == other.log_likelihoods
+    with_space, without_space = ask(engine, tmp_path, row, moved)
+    assert with_space.log_likelihoods == without_space.log_likelihoods
 
 
 def test_a_choice_without_a_token_is_unsupported(engine, tmp_path: Path) -> None:

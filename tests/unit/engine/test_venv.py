@@ -21,7 +21,7 @@ def test_a_file_without_directives_has_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "wanted"),
+    ("variables", "wanted"),
     [
         ({"PIP_INDEX_URL": "http://a/simple"}, {"UV_DEFAULT_INDEX": "http://a/simple"}),
         (
@@ -32,8 +32,10 @@ def test_a_file_without_directives_has_none() -> None:
         ({"PIP_CERT": "/ca.crt"}, {"SSL_CERT_FILE": "/ca.crt"}),
     ],
 )
-def test_settings_of_pip_are_handed_on_to_uv(given: dict[str, str], wanted: dict[str, str]) -> None:
-    assert uv_settings(given) == {**given, **wanted}
+def test_settings_of_pip_are_handed_on_to_uv(
+    variables: dict[str, str], wanted: dict[str, str]
+) -> None:
+    assert uv_settings(variables) == {**variables, **wanted}
 
 
 def test_a_folder_is_handed_on_as_an_absolute_path(
@@ -41,19 +43,19 @@ def test_a_folder_is_handed_on_as_an_absolute_path(
 ) -> None:
     (tmp_path / "wheels").mkdir()
     monkeypatch.chdir(tmp_path)
-    found = uv_settings({"PIP_FIND_LINKS": "./wheels"})
-    assert found["UV_FIND_LINKS"] == str(tmp_path / "wheels")
+    settings = uv_settings({"PIP_FIND_LINKS": "./wheels"})
+    assert settings["UV_FIND_LINKS"] == str(tmp_path / "wheels")
 
 
 @pytest.mark.parametrize("own", ["UV_INDEX_URL", "UV_DEFAULT_INDEX"])
 def test_settings_of_uv_come_before_those_of_pip(own: str) -> None:
-    given = {own: "http://mine", "PIP_INDEX_URL": "http://other"}
-    assert uv_settings(given) == given
+    variables = {own: "http://mine", "PIP_INDEX_URL": "http://other"}
+    assert uv_settings(variables) == variables
 
 
 def test_what_belongs_to_this_interpreter_stays_here() -> None:
-    given = {"VIRTUAL_ENV": "/v", "PYTHONPATH": "/p", "PYTHONHOME": "/h", "HOME": "/home/me"}
-    assert uv_settings(given) == {"HOME": "/home/me"}
+    variables = {"VIRTUAL_ENV": "/v", "PYTHONPATH": "/p", "PYTHONHOME": "/h", "HOME": "/home/me"}
+    assert uv_settings(variables) == {"HOME": "/home/me"}
 
 
 def test_uv_comes_with_the_package() -> None:

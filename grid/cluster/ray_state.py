@@ -1,4 +1,4 @@
-"""Which nodes of a cluster are alive, asked on its head: `python -m grid.cluster.alive` there."""
+"""Ray's state on a cluster's head and the nodes alive in it: `python -m grid.cluster.ray_state`."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ import msgspec
 
 from grid.cluster.config import local_state, ray_folder
 from grid.cluster.facts import on_node
-from grid.cluster.ssh import Host
+from grid.cluster.ssh import Host, last_line
 from grid.cluster.token import token_state
 from grid.errors import ClusterLost
 
-STATUS = "ray-node-status"
-"""Tag under which Ray's autoscaler notes how far it is with a worker."""
+PROGRESS_TAG = "ray-node-status"
+"""Tag in which Ray's autoscaler notes how far it is with a worker."""
 
 SETTING_UP = frozenset({"waiting-for-ssh", "syncing-files", "setting-up"})
-"""Values of it while it works on one. `uninitialized` is none: after a failure it stays so."""
+"""Its values while the autoscaler works on a worker. `uninitialized` is none of them: it stays
+after a failure."""
 
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -35,8 +36,8 @@ HTTP_S = 3.0
 ASK_S = 60.0
 
 
-class LivingNode(msgspec.Struct, frozen=True, kw_only=True):
-    """A node as the head's Ray knows it; dead ones are kept there for a while."""
+class RayNode(msgspec.Struct, frozen=True, kw_only=True):
+    """A node as the head's Ray lists it, which lists dead ones for a while too."""
 
     address: str
     name: str
@@ -45,14 +46,14 @@ class LivingNode(msgspec.Struct, frozen=True, kw_only=True):
     resources: dict[str, float] = {}
 
 
-class Living(msgspec.Struct, frozen=True, kw_only=True):
-    """What the head says. `gcs` is its Ray's address, empty where none runs; `problem` why it does
-    not answer; `workers` how far the autoscaler is with each; `resolved` the hosts asked for, as
-    numbers; `open_ports` what answers without a token, where that was asked."""
+class RayState(msgspec.Struct, frozen=True, kw_only=True):
+    """What a head says of its Ray. `gcs` is Ray's address, empty where none runs; `problem` why it
+    does not answer; `workers` how far the autoscaler is with each; `resolved` the numeric addresses
+    of the hosts asked for; `open_ports` what answers without a token, where that was asked."""
 
     gcs: str = ""
     problem: str = ""
-    nodes: tuple[LivingNode, ...] = ()
+    nodes: tuple[RayNode, ...] = ()
     workers: dict[str, str] = {}
     resolved: dict[str, str] = {}
     open_ports: tuple[str, ...] = ()
@@ -62,57 +63,59 @@ class Living(msgspec.Struct, frozen=True, kw_only=True):
         number = self.resolved.get(address, address)
         return any(node.alive and node.address == number for node in self.nodes)
 
-    def being_set_up(self, address: str) -> bool:
+    def is_being_set_up(self, address: str) -> bool:
         """Whether the autoscaler works on a worker now."""
         return self.workers.get(address, "") in SETTING_UP
 
 
-def living(name: str = "", addresses: Sequence[str] = (), ports: bool = False) -> Living:
-    """Asked on the head itself: its nodes; of the cluster `name` the autoscaler's progress; with
-    `ports` also what answers without a token."""
+def read_ray_state(name: str = "", addresses: Sequence[str] = (), ports: bool = False) -> RayState:
+    """Read the state on the head itself: its nodes, the autoscaler's progress with the cluster
+    `name`, and with `ports` what answers without a token."""
     gcs = _gcs_address()
     if not gcs:
-        return Living(problem="no Ray runs there")
+        return RayState(problem="no Ray runs there")
     if not _listens(gcs):  # Ray's own client would knock for 40 s
-        return Living(problem=f"its Ray does not answer at {gcs}")
-    tags = {host: one.get("tags", {}) for host, one in local_state(name).items()}
-    known = Living(
+        return RayState(problem=f"its Ray does not answer at {gcs}")
+    tags = {host: worker.get("tags", {}) for host, worker in local_state(name).items()}
+    state = RayState(
         gcs=gcs,
-        workers={host: str(tag.get(STATUS, "")) for host, tag in tags.items()},
-        resolved={one: _number(one) for one in addresses},
+        workers={host: str(tag.get(PROGRESS_TAG, "")) for host, tag in tags.items()},
+        resolved={address: _resolve(address) for address in addresses},
         open_ports=_open_ports(gcs) if ports else (),
     )
     try:
-        return msgspec.structs.replace(known, nodes=_nodes(gcs))
+        return msgspec.structs.replace(state, nodes=_nodes(gcs))
     except Exception as error:  # Ray's own kinds, which its releases rename
-        return msgspec.structs.replace(known, problem=_why(error))
+        return msgspec.structs.replace(state, problem=_failure_text(error))
 
 
-def living_of(head: Host, name: str, addresses: Sequence[str] = (), ports: bool = False) -> Living:
-    """Asked from another machine. Raises HostSilent where ssh does not reach the head, ClusterLost
-    where it is not set up."""
-    words = ["python", "-m", "grid.cluster.alive", name, "ports" if ports else "-", *addresses]
+def ask_ray_state(
+    head: Host, name: str, addresses: Sequence[str] = (), ports: bool = False
+) -> RayState:
+    """Read the state from another machine. Raises HostSilent where ssh does not reach the head,
+    ClusterLost where it is not set up."""
+    words = ["python", "-m", "grid.cluster.ray_state", name, "ports" if ports else "-", *addresses]
     done = on_node(head, shlex.join(words), ASK_S)
     last = (done.stdout.splitlines() or [""])[-1]
     try:
-        return msgspec.json.decode(last, type=Living)
+        return msgspec.json.decode(last, type=RayState)
     except msgspec.DecodeError:
-        said = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
+        error = last_line(done.stderr) or "it says nothing"
         raise ClusterLost(
-            f"the head {head} is not set up: {said}; `grid cluster up` does it"
+            f"the head {head} is not set up: {error}; `grid cluster up` does it"
         ) from None
 
 
-def _nodes(gcs: str) -> tuple[LivingNode, ...]:
+def _nodes(gcs: str) -> tuple[RayNode, ...]:
     # Joins nothing and starts nothing, as a driver would.
     from ray._raylet import GcsClient  # type: ignore[attr-defined]
 
-    found = GcsClient(address=gcs).get_all_node_info(timeout=GCS_S).values()
-    return tuple(_living_node(info) for info in found)
+    infos = GcsClient(address=gcs).get_all_node_info(timeout=GCS_S).values()
+    return tuple(_living_node(info) for info in infos)
 
 
-def _living_node(info: Any) -> LivingNode:
-    return LivingNode(
+def _living_node(info: Any) -> RayNode:
+    return RayNode(
         address=info.node_manager_address,
         name=info.node_manager_hostname,
         alive=info.state == 0,  # GcsNodeInfo.ALIVE
@@ -122,8 +125,8 @@ def _living_node(info: Any) -> LivingNode:
 
 
 def _gcs_address() -> str:
-    """Where `ray start` has noted it; empty where none ran since `ray stop`. What a local sweep's
-    Ray has is not noted."""
+    """The address that `ray start` noted; empty where none ran since `ray stop`. The Ray of a local
+    sweep is not noted."""
     try:
         return (ray_folder() / "ray_current_cluster").read_text().strip()
     except OSError:
@@ -139,13 +142,13 @@ def _listens(gcs: str) -> bool:
     return True
 
 
-def _why(error: Exception) -> str:
+def _failure_text(error: Exception) -> str:
     if "Auth" in type(error).__name__:
         return "the token there is not the one that its Ray was started with"
     return f"its Ray does not answer: {str(error).splitlines()[0] if str(error) else error!r}"
 
 
-def _number(address: str) -> str:
+def _resolve(address: str) -> str:
     with suppress(OSError):
         return socket.gethostbyname(address)
     return address
@@ -154,19 +157,19 @@ def _number(address: str) -> str:
 def _open_ports(gcs: str) -> tuple[str, ...]:
     """Ports of this head that answer whoever has no token."""
     host = gcs.rsplit(":", 1)[0]
-    found = []
+    open_ports = []
     if _gcs_is_open(gcs):
-        found.append(f"{gcs} (Ray's own port)")
+        open_ports.append(f"{gcs} (Ray's own port)")
     for address in dict.fromkeys(("127.0.0.1", host)):
         url = f"http://{address}:{DASHBOARD_PORT}/api/jobs/"
         if _answers(url):
-            found.append(f"{address}:{DASHBOARD_PORT} (dashboard and jobs)")
-    return tuple(found)
+            open_ports.append(f"{address}:{DASHBOARD_PORT} (dashboard and jobs)")
+    return tuple(open_ports)
 
 
 def _gcs_is_open(gcs: str) -> bool:
-    """Asked by a process that has no token; Ray reads the mode when it is loaded."""
-    code = "import sys; from grid.cluster.alive import _nodes; _nodes(sys.argv[1])"
+    """Ask in a process without a token; Ray reads the mode when it is loaded."""
+    code = "import sys; from grid.cluster.ray_state import _nodes; _nodes(sys.argv[1])"
     done = subprocess.run(
         [sys.executable, "-c", code, gcs],
         env={**os.environ, "RAY_AUTH_MODE": "disabled"},
@@ -186,13 +189,13 @@ def _answers(url: str) -> bool:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """`NAME ports|- ADDRESS...`: prints a Living as JSON."""
+    """`NAME ports|- ADDRESS...`: print a RayState as JSON."""
     name, ports, *addresses = arguments
-    if not token_state().there:  # Ray would end this process, with a stack trace
-        found = Living(problem="there is no token file; `grid cluster up` makes one")
+    if not token_state().exists:  # Ray would end this process, with a stack trace
+        state = RayState(problem="there is no token file; `grid cluster up` makes one")
     else:
-        found = living(name, addresses, ports == "ports")
-    sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
+        state = read_ray_state(name, addresses, ports == "ports")
+    sys.stdout.write(msgspec.json.encode(state).decode() + "\n")
 
 
 if __name__ == "__main__":
