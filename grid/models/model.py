@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
+MAX_LAYERS = 4096
+MAX_WIDTH = 2**24
+"""Layers, and elements in a row, that no published model comes near: more is a damaged file."""
+
 
 class LayerState(msgspec.Struct, frozen=True):
     """What one layer keeps for the tokens it has seen.

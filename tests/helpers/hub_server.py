@@ -74,6 +74,7 @@ class HubServer:
         self.ignore_ranges = False
         self.answering = threading.Event()
         self.answering.set()
+        self.request_came = threading.Event()
         self.statuses: list[int] = []
         self.cdn: HubServer | None = None
         self.body: bytes | None = None
@@ -169,6 +170,7 @@ class _Handler(BaseHTTPRequestHandler):
         stop = int(match[2]) + 1 if match and match[2] else None
         token = self.headers.get("Authorization", "").removeprefix("Bearer ")
         hub.requests.append(Request(self.command, unquote(path), start, stop, token))
+        hub.request_came.set()
         hub.answering.wait(_TIMEOUT_S)
         if hub.statuses:
             self._send(hub.statuses.pop(0), b"out of order", {"Content-Type": "text/plain"})

@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from grid.errors import InputError
-
-MAX_LAYERS = 4096
-MAX_WIDTH = 2**24
+from grid.models.model import MAX_LAYERS, MAX_WIDTH
 
 _INNER = ("text_config", "llm_config", "language_config", "thinker_config", "decoder")
 _CONTEXT = (

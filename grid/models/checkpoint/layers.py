@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from grid.models.checkpoint.config import MAX_WIDTH, Config
+from grid.models.checkpoint.config import Config
 from grid.models.checkpoint.recurrent import recurrent_elements
-from grid.models.model import LayerState
+from grid.models.model import MAX_WIDTH, LayerState
 
 _WINDOW_PERIOD: Mapping[str, tuple[int, int]] = {
     "cohere2": (4, 3),

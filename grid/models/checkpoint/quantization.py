@@ -93,9 +93,9 @@ def read_quantization(folder: Path, config: Mapping[str, Any]) -> Quantization |
     method = _method_name(fields, config)
     reader = _READERS.get(method)
     if reader is None:
-        methods = ", ".join(sorted(_READERS))
         hint = did_you_mean(method, _READERS)
-        hint = f"{hint} Known: {methods}." if hint.startswith("Did") else hint
+        if hint.startswith("Did"):
+            hint = f"{hint} Known: {', '.join(known_methods())}."
         raise fields.fail(f"unknown quant_method {method[:60]!r}. {hint}")
     return msgspec.structs.replace(reader(fields), where=str(where))
 
@@ -248,9 +248,8 @@ def _read_torchao(fields: _QuantizationFields) -> Quantization:
         kind, data = own.text("_type"), own.section("_data")
     if not isinstance(kind, str) or not kind.replace("_", "").isalnum():
         raise fields.fail("torchao without a readable quant_type")
-    group = data.whole("group_size") or data.section("granularity").section("_data").whole(
-        "group_size"
-    )
+    granularity = data.section("granularity").section("_data")
+    group = data.whole("group_size") or granularity.whole("group_size")
     dtype = data.section("weight_dtype").text("_data")
     return Quantization(
         format="torchao", quant=names.torchao_name(kind, group, dtype), group=group, layout=kind
@@ -261,11 +260,9 @@ def _read_compressed(fields: _QuantizationFields) -> Quantization:
     layout = fields.text("format")
     groups = fields.section("config_groups")
     parts = [groups.section(key) for key in groups.values]
-    weights = parts[0].section("weights") if parts else _QuantizationFields(fields.where, {})
-    inputs = (
-        parts[0].section("input_activations") if parts else _QuantizationFields(fields.where, {})
-    )
-    layout = layout or (parts[0].text("format") if parts else "")
+    first = parts[0] if parts else _QuantizationFields(fields.where, {})
+    weights, inputs = first.section("weights"), first.section("input_activations")
+    layout = layout or first.text("format")
     if not layout:
         raise fields.fail("compressed-tensors without a format")
     bits, group = weights.whole("num_bits"), weights.whole("group_size")

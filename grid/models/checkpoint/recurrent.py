@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from grid.models.checkpoint.config import MAX_WIDTH, Config
+from grid.models.checkpoint.config import Config
+from grid.models.model import MAX_WIDTH
 
 
 def recurrent_elements(config: Config) -> int:

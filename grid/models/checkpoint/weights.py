@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from grid.models.checkpoint.quantization import Quantization
@@ -94,23 +95,45 @@ class Weight(NamedTuple):
         )
 
 
+class _PackedMatrix(NamedTuple):
+    """The codes of one matrix, and the tensors among which its scales and indices are."""
+
+    module: str
+    codes: SafetensorsTensor
+    tensors: TensorsByName
+    quantization: Quantization
+
+    def companion(self, ending: str) -> SafetensorsTensor | None:
+        return self.tensors.get(f"{self.module}.{ending}")
+
+    @property
+    def code_bits(self) -> int:
+        """Bits of all codes as they are stored."""
+        return self.codes.elements * DTYPE_BITS[self.codes.dtype]
+
+    @property
+    def bits(self) -> int:
+        """Bits of one weight; 4 where the configuration does not say."""
+        return self.quantization.bits or 4
+
+
 def unpack_weights(
     tensors: Sequence[SafetensorsTensor], quantization: Quantization | None
 ) -> list[Weight]:
-    """The weights in the order of the tensors."""
+    """The weights in the order of the tensors; without a quantization each tensor is one."""
     if quantization is None:
         return [_plain_weight(tensor) for tensor in tensors]
     by_name = {tensor.name: tensor for tensor in tensors}
-    companion = _COMPANIONS[quantization.format]
-    matches = {name: companion.search(name) for name in by_name}
+    companions = _COMPANIONS[quantization.format]
+    matches = {name: companions.search(name) for name in by_name}
     modules = {_module_name(name, quantization) for name, match in matches.items() if match is None}
     weight_tensors: list[SafetensorsTensor] = []
-    companion_bytes: dict[str, int] = {}
+    companion_bytes: Counter[str] = Counter()
     for tensor in tensors:
         match = matches[tensor.name]
         module = tensor.name[: match.start()] if match else ""
         if match and module in modules:
-            companion_bytes[module] = companion_bytes.get(module, 0) + tensor.bytes
+            companion_bytes[module] += tensor.bytes
         else:
             weight_tensors.append(tensor)
     return [
@@ -121,17 +144,6 @@ def unpack_weights(
 def bits_per_weight(weights: Sequence[Weight]) -> float:
     """Bytes * 8 / elements, scales and indices included in the bytes."""
     return sum(weight.bytes for weight in weights) * 8 / sum(weight.elements for weight in weights)
-
-
-def matrix_elements(
-    module: str,
-    codes: SafetensorsTensor,
-    tensors: TensorsByName,
-    quantization: Quantization,
-) -> int | None:
-    """Elements of the matrix that packed codes stand for; None where they are not packed."""
-    size = _ELEMENTS.get(quantization.format)
-    return None if size is None else size(module, codes, tensors, quantization)
 
 
 def _plain_weight(tensor: SafetensorsTensor) -> Weight:
@@ -147,124 +159,87 @@ def _module_name(name: str, quantization: Quantization) -> str:
 
 def _unpack_weight(
     tensor: SafetensorsTensor,
-    by_name: TensorsByName,
-    companion_bytes: Mapping[str, int],
+    tensors: TensorsByName,
+    companion_bytes: Counter[str],
     quantization: Quantization,
 ) -> Weight:
     module = _module_name(tensor.name, quantization)
     if module == tensor.name:
         return _plain_weight(tensor)
-    elements = matrix_elements(module, tensor, by_name, quantization)
+    size = tensor.bytes + companion_bytes[module]
+    matrix = _PackedMatrix(module, tensor, tensors, quantization)
+    elements = _ELEMENTS[quantization.format](matrix)
     if elements is None:
-        plain = _plain_weight(tensor)
-        return plain._replace(bytes=plain.bytes + companion_bytes.get(module, 0))
-    return Weight(module, elements, tensor.bytes + companion_bytes.get(module, 0), None)
+        return _plain_weight(tensor)._replace(bytes=size)
+    return Weight(module, elements, size, None)
 
 
-def _gptq_elements(
-    module: str,
-    codes: SafetensorsTensor,
-    tensors: TensorsByName,
-    quantization: Quantization,
-) -> int | None:
+def _gptq_elements(matrix: _PackedMatrix) -> int:
     """GPTQ and AWQ: output columns from the scales, inputs from the indices, else by the bits."""
-    scales, index = tensors.get(f"{module}.scales"), tensors.get(f"{module}.g_idx")
+    scales, index = matrix.companion("scales"), matrix.companion("g_idx")
     if scales is not None and len(scales.shape) == 2:
         if index is not None:
             return index.elements * scales.shape[1]
-        if quantization.format == "awq" and quantization.layout == "gemm":
-            return codes.shape[0] * scales.shape[1]
-    return codes.elements * DTYPE_BITS[codes.dtype] // (quantization.bits or 4)
+        if matrix.quantization.format == "awq" and matrix.quantization.layout == "gemm":
+            return matrix.codes.shape[0] * scales.shape[1]
+    return matrix.code_bits // matrix.bits
 
 
-def _bnb_elements(
-    module: str,
-    codes: SafetensorsTensor,
-    tensors: TensorsByName,
-    quantization: Quantization,
-) -> int | None:
+def _bnb_elements(matrix: _PackedMatrix) -> int | None:
+    codes = matrix.codes
     if codes.dtype == "I8":
-        return codes.elements if f"{module}.SCB" in tensors else None
-    packed = f"{module}.weight.absmax" in tensors
+        return codes.elements if matrix.companion("SCB") is not None else None
+    packed = matrix.companion("weight.absmax") is not None
     return codes.elements * (DTYPE_BITS[codes.dtype] // 4) if packed else None
 
 
-def _mlx_elements(
-    module: str,
-    codes: SafetensorsTensor,
-    tensors: TensorsByName,
-    quantization: Quantization,
-) -> int | None:
-    """MLX: rows of 32-bit words beside one scale for each group."""
-    scales = tensors.get(f"{module}.scales")
-    if codes.dtype != "U32" or scales is None:
+def _mlx_elements(matrix: _PackedMatrix) -> int | None:
+    """Rows of 32-bit words beside one scale for each group."""
+    scales, quantization = matrix.companion("scales"), matrix.quantization
+    if matrix.codes.dtype != "U32" or scales is None:
         return None
     if quantization.overrides:
-        return scales.elements * quantization.groups.get(module, quantization.group or 64)
-    return codes.elements * 32 // (quantization.bits or 4)
+        return scales.elements * quantization.groups.get(matrix.module, quantization.group or 64)
+    return matrix.code_bits // matrix.bits
 
 
-def _hqq_elements(
-    module: str,
-    codes: SafetensorsTensor,
-    tensors: TensorsByName,
-    quantization: Quantization,
-) -> int | None:
-    scale, bits = tensors.get(f"{module}.scale"), quantization.bits or 4
-    if bits == 3 and scale is not None and quantization.group and quantization.group > 0:
-        return scale.elements * quantization.group
-    return codes.elements * DTYPE_BITS[codes.dtype] // (4 if bits == 4 else bits)
+def _hqq_elements(matrix: _PackedMatrix) -> int:
+    scale, group = matrix.companion("scale"), matrix.quantization.group or 0
+    if matrix.bits == 3 and scale is not None and group > 0:
+        return scale.elements * group
+    return matrix.code_bits // matrix.bits
 
 
-def _compressed_elements(
-    module: str,
-    codes: SafetensorsTensor,
-    tensors: TensorsByName,
-    quantization: Quantization,
-) -> int | None:
+def _compressed_elements(matrix: _PackedMatrix) -> int | None:
     """By the shape that is stored beside codes whose rows may be padded, else by the bits."""
-    stored = codes.elements * DTYPE_BITS[codes.dtype]
+    codes = matrix.codes
     if codes.name.endswith(".weight"):
         return codes.elements if DTYPE_BITS[codes.dtype] <= 8 else None
-    shape = tensors.get(f"{module}.weight_shape")
+    shape = matrix.companion("weight_shape")
     sides = read_shape(shape) if shape is not None else None
-    if sides is not None and math.prod(sides) <= stored:
+    if sides is not None and math.prod(sides) <= matrix.code_bits:
         return math.prod(sides)
-    return stored // (quantization.bits or 4)
+    return matrix.code_bits // matrix.bits
 
 
-def _fp8_elements(
-    module: str,
-    codes: SafetensorsTensor,
-    tensors: TensorsByName,
-    quantization: Quantization,
-) -> int | None:
-    return codes.elements if DTYPE_BITS[codes.dtype] == 8 else None
+def _fp8_elements(matrix: _PackedMatrix) -> int | None:
+    return matrix.codes.elements if DTYPE_BITS[matrix.codes.dtype] == 8 else None
 
 
-def _aqlm_elements(
-    module: str,
-    codes: SafetensorsTensor,
-    tensors: TensorsByName,
-    quantization: Quantization,
-) -> int | None:
-    return math.prod(codes.shape[:2]) * quantization.block
+def _aqlm_elements(matrix: _PackedMatrix) -> int:
+    return math.prod(matrix.codes.shape[:2]) * matrix.quantization.block
 
 
-def _torchao_elements(
-    module: str,
-    codes: SafetensorsTensor,
-    tensors: TensorsByName,
-    quantization: Quantization,
-) -> int | None:
+def _torchao_elements(matrix: _PackedMatrix) -> int | None:
     """One element a byte, except where 4-bit codes share bytes or words."""
+    codes = matrix.codes
     if codes.name.endswith(".weight"):
         return None
     per_code = DTYPE_BITS[codes.dtype] // 4 if codes.dtype in ("U8", "I32") else 1
     return codes.elements * per_code
 
 
-_ELEMENTS = {
+_ELEMENTS: Mapping[str, Callable[[_PackedMatrix], int | None]] = {
     "gptq": _gptq_elements,
     "awq": _gptq_elements,
     "bnb": _bnb_elements,
@@ -275,3 +250,4 @@ _ELEMENTS = {
     "torchao": _torchao_elements,
     "compressed-tensors": _compressed_elements,
 }
+"""Elements of the matrix that codes stand for, by format; None where they are not packed."""

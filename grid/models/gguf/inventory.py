@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 from grid.errors import InputError
 from grid.models.gguf.ggml_types import llama_cpp_name
-from grid.models.gguf.layers import MAX_LAYERS, MetadataFields
+from grid.models.gguf.layers import MetadataFields
 from grid.models.gguf.reader import GgufHeader
+from grid.models.model import MAX_LAYERS
 
 _STACKED = re.compile(r"_exps\.|\.attn_[kv]_b\.")
 """Tensors of three dimensions: the experts of a mixture, the heads of a latent attention."""

@@ -27,7 +27,7 @@ from grid.models.gguf.config_feed import (
 )
 from grid.models.gguf.config_fields import ConfigFields, family_of
 from grid.models.gguf.inventory import Hyperparameters, UnquantizedTensor
-from grid.models.gguf.layers import MAX_LAYERS
+from grid.models.model import MAX_LAYERS
 
 _KV_HEADS = ("num_key_value_heads", "num_attention_groups")
 _KINDS = {

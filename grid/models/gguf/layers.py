@@ -7,10 +7,7 @@ from typing import NamedTuple
 
 from grid.errors import InputError
 from grid.models.gguf.reader import GgufHeader
-from grid.models.model import LayerState
-
-MAX_LAYERS = 4096
-MAX_WIDTH = 2**24
+from grid.models.model import MAX_LAYERS, MAX_WIDTH, LayerState
 
 _WINDOW_PERIOD: dict[str, tuple[int, bool]] = {
     "afmoe": (4, False),

@@ -35,17 +35,17 @@ def moved(**fields: object) -> Model:
     return Model(**{f: getattr(MODEL, f) for f in MODEL.__struct_fields__} | fields)
 
 
-def test_threads_change_speed_but_not_quality() -> None:
+def test_threads_change_the_id_of_speed_cells_only() -> None:
     eight_threads: Options = {**OPTIONS, "threads": 8}
     assert cell().id == cell(options=eight_threads).id
     assert cell(Decode(4)).id != cell(Decode(4), options=eight_threads).id
 
 
-def test_the_order_of_options_changes_nothing() -> None:
+def test_the_order_of_options_does_not_change_a_cells_id() -> None:
     assert cell().id == cell(options=dict(reversed(OPTIONS.items()))).id
 
 
-def test_moving_a_file_or_a_text_changes_nothing() -> None:
+def test_moving_a_file_or_a_text_does_not_change_a_cells_id() -> None:
     assert cell().id == cell(model=moved(source="/b/m.gguf", name="other")).id
     assert cell().id == cell(Quality("/b/moved.txt", "hash", 64, 2)).id
 
@@ -61,11 +61,11 @@ def test_moving_a_file_or_a_text_changes_nothing() -> None:
         cell(scope="cpu-neon"),
     ],
 )
-def test_what_changes_the_number_changes_the_id(changed: Cell) -> None:
+def test_what_changes_a_cells_number_changes_its_id(changed: Cell) -> None:
     assert cell().id != changed.id
 
 
-def test_ids_stay_the_same_from_version_to_version() -> None:
+def test_cell_ids_stay_the_same_from_version_to_version() -> None:
     """Results of years are found by them: a change here is a new schema, not a refactoring."""
     assert cell().id == "1216ab8f09eb3487"
     assert cell(Decode(4), scope="x").id == "114fcf1f10238df9"

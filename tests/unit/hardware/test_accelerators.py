@@ -23,7 +23,7 @@ def test_each_line_of_nvidia_smi_is_a_gpu() -> None:
 
 
 @pytest.mark.parametrize("table", ["", "No devices were found\n", "a, [N/A], 8.9\n", "a, 1\n"])
-def test_what_tells_of_no_memory_is_no_gpu(table: str) -> None:
+def test_lines_of_nvidia_smi_without_memory_are_no_gpus(table: str) -> None:
     assert parse_nvidia_smi(table) == ()
 
 
@@ -43,7 +43,7 @@ def test_an_apple_gpu_has_the_share_that_budgets_assume(machine: int, share: int
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a script stands for nvidia-smi")
-def test_the_tool_on_the_path_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nvidia_smi_on_the_path_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tool = tmp_path / "nvidia-smi"
     tool.write_text(f"#!/bin/sh\nprintf '{TABLE}'\n".replace("\n'", "\\n'"))
     tool.chmod(0o755)
@@ -52,7 +52,7 @@ def test_the_tool_on_the_path_is_asked(tmp_path: Path, monkeypatch: pytest.Monke
     assert [gpu.kind for gpu in list_accelerators("any", GIB)] == ["cuda-sm89", "cuda-sm86"]
 
 
-def test_a_machine_without_the_tool_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_without_nvidia_smi_has_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setattr("platform.system", lambda: "Linux")
     assert list_accelerators("any", GIB) == ()

@@ -34,7 +34,7 @@ TYPED = {
 
 
 @pytest.mark.parametrize("typed", TYPED)
-def test_what_an_owner_types_finds_the_chip(typed: str) -> None:
+def test_an_owners_name_for_a_chip_finds_it(typed: str) -> None:
     name, gb_s = TYPED[typed]
     chip = find_chip(typed)
     assert chip.name == name
@@ -49,7 +49,7 @@ def test_what_an_owner_types_finds_the_chip(typed: str) -> None:
         ("ddr5-5601", "DDR5-5600, 2 channels"),
     ],
 )
-def test_a_wrong_name_gets_the_nearest_one(typed: str, near: str) -> None:
+def test_a_wrong_chip_name_suggests_the_nearest(typed: str, near: str) -> None:
     with pytest.raises(InputError, match=r"is known\. Did you mean") as caught:
         find_chip(typed)
     assert near in str(caught.value)
@@ -58,7 +58,7 @@ def test_a_wrong_name_gets_the_nearest_one(typed: str, near: str) -> None:
 @pytest.mark.parametrize(
     "typed", ["", "  ", "nothing like a chip", "cuda", "4090 512gb", "one GPU"]
 )
-def test_a_name_of_nothing_is_an_error(typed: str) -> None:
+def test_a_name_of_no_chip_is_an_error(typed: str) -> None:
     with pytest.raises(InputError, match="no chip"):
         find_chip(typed)
 
@@ -74,7 +74,7 @@ def test_a_bandwidth_decides_where_the_name_leaves_it_open() -> None:
     assert find_chip("m4 max", 410e9).name == "Apple M4 Max (32)"
 
 
-def test_every_exact_name_finds_itself() -> None:
+def test_every_chips_full_name_finds_it() -> None:
     assert all(find_chip(name).name == name for name in chips())
 
 
@@ -86,11 +86,11 @@ def test_tensor_cores_count_for_the_rate_at_16_bits() -> None:
         assert flops / 1e12 == pytest.approx(rate, rel=0.06)
 
 
-def test_apples_own_figure_for_the_m1_is_met() -> None:
+def test_the_m1_has_the_flops_that_apple_states() -> None:
     assert find_chip("m1 8").flops_half == pytest.approx(2.6e12, rel=0.01)
 
 
-def test_listing_narrows_by_all_words() -> None:
+def test_search_needs_all_words_in_a_chips_name() -> None:
     assert [chip.name for chip in search_chips("m4 max")] == [
         "Apple M4 Max (32)",
         "Apple M4 Max (40)",
@@ -105,7 +105,7 @@ def test_a_bandwidth_must_be_above_zero(bandwidth: float) -> None:
         budget_chip(None, bandwidth)
 
 
-def test_a_budget_is_a_chip_of_its_own() -> None:
+def test_a_memory_and_bandwidth_budget_is_a_chip() -> None:
     chip = budget_chip(16 * 2**30, 100e9, "cuda")
     assert (chip.memory_bytes, chip.platform, chip.unified) == (16 * 2**30, "cuda", False)
     assert budget_chip(None, 50e9).unified

@@ -25,7 +25,7 @@ def test_a_desktop_takes_some_of_a_card() -> None:
     assert 0.6e9 < taken < 1e9
 
 
-def test_a_headless_card_is_all_there() -> None:
+def test_all_memory_of_a_headless_card_is_usable() -> None:
     assert usable_bytes(find_chip("4090"), headless=True).bytes == 24 * GIB
 
 
@@ -46,13 +46,13 @@ def test_a_cpus_system_takes_two_gib_at_most() -> None:
     assert usable_bytes(memory, 10 * GIB).bytes == 9 * GIB
 
 
-def test_what_is_reserved_replaces_what_is_assumed() -> None:
+def test_reserved_memory_replaces_the_assumed_share() -> None:
     usable = usable_bytes(find_chip("4090"), reserved=4 * GIB)
     assert usable.bytes == 20 * GIB
     assert "4 GiB" in usable.why
 
 
-def test_the_reason_is_one_sentence() -> None:
+def test_the_reason_for_usable_memory_is_one_sentence() -> None:
     for chip in (
         find_chip("4090"),
         find_chip("m1 8"),
@@ -64,12 +64,12 @@ def test_the_reason_is_one_sentence() -> None:
         assert ". " not in why
 
 
-def test_memory_that_nobody_knows_is_asked_for() -> None:
+def test_a_chip_without_a_memory_size_needs_one() -> None:
     with pytest.raises(InputError, match="how much memory"):
         usable_bytes(find_chip("m1 8"))
 
 
 @pytest.mark.parametrize(("memory", "reserved"), [(0, None), (-1, None), (GIB, GIB), (GIB, -1)])
-def test_memory_that_cannot_be_is_refused(memory: int, reserved: int | None) -> None:
+def test_impossible_memory_sizes_are_refused(memory: int, reserved: int | None) -> None:
     with pytest.raises(InputError):
         usable_bytes(find_chip("4090"), memory, reserved)

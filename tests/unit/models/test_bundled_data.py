@@ -48,7 +48,7 @@ def test_training_never_contains_a_held_out_unit() -> None:
 
 
 @pytest.mark.parametrize("task_class", ["recall", "language"])
-def test_a_page_with_an_item_in_it_is_refused(task_class: str) -> None:
+def test_a_training_page_with_a_held_out_item_is_refused(task_class: str) -> None:
     item = bundled.items(task_class)[0]
     sentence = item.context + item.choices[item.answer]
     page = f"The dogs sleep. {sentence if sentence.endswith('.') else sentence + '.'}"
@@ -56,7 +56,7 @@ def test_a_page_with_an_item_in_it_is_refused(task_class: str) -> None:
         assert_disjoint(page, heldout_units())
 
 
-def test_a_held_out_sum_is_refused_in_either_order() -> None:
+def test_a_training_page_with_a_held_out_sum_in_either_order_is_refused() -> None:
     plus = next(i for i in bundled.items("math") if i.context.count("+") == 1)
     first, second = plus.context.removesuffix(" =").split(" + ")
     for left, right in ((first, second), (second, first)):
@@ -65,7 +65,7 @@ def test_a_held_out_sum_is_refused_in_either_order() -> None:
 
 
 @pytest.mark.parametrize("task_class", ["context", "reasoning"])
-def test_held_out_premises_are_refused(task_class: str) -> None:
+def test_a_training_page_with_held_out_premises_is_refused(task_class: str) -> None:
     item = bundled.items(task_class)[0]
     with pytest.raises(AssertionError, match="held-out"):
         assert_disjoint(item.context + item.choices[item.answer] + ".", heldout_units())
@@ -77,7 +77,7 @@ def test_the_split_holds_out_about_one_unit_in_twelve() -> None:
 
 
 @pytest.mark.parametrize("task_class", bundled.TASK_CLASSES)
-def test_items_are_well_formed(task_class: str) -> None:
+def test_bundled_items_are_well_formed(task_class: str) -> None:
     items = bundled.items(task_class)
     assert 200 <= len(items) <= 300
     assert len({item.id for item in items}) == len(items)
@@ -107,7 +107,7 @@ def test_chance_is_one_in_the_number_of_choices_and_zero_for_exact() -> None:
     assert {item.chance for item in bundled.items("context")} == {0.0, 0.25}
 
 
-def test_sums_are_right() -> None:
+def test_math_items_hold_the_right_sum() -> None:
     for item in bundled.items("math"):
         expression = item.context.removesuffix(" =")
         if "*" in expression:
@@ -136,7 +136,7 @@ def test_every_fact_asked_for_can_be_learned_from_another_phrasing() -> None:
             assert not all(is_held_out(sentence) for sentence in phrasings)
 
 
-def test_unknown_names_are_answered_with_the_nearest_one() -> None:
+def test_unknown_task_classes_and_sizes_suggest_the_nearest() -> None:
     with pytest.raises(ValueError, match="Did you mean 'recall'"):
         bundled.items("recal")
     with pytest.raises(ValueError, match="Did you mean 'small'"):

@@ -33,7 +33,7 @@ def fresh() -> Llama:
     return network
 
 
-def test_a_fresh_network_already_copies_different_words(fresh: Llama) -> None:
+def test_a_network_with_the_lookup_circuit_copies_different_words(fresh: Llama) -> None:
     tokenizer = Tokenizer.from_file(str(bundled.tokenizer_path()))
     rng, right, total = Random(3), 0, 0
     for _ in range(20):
@@ -47,7 +47,7 @@ def test_a_fresh_network_already_copies_different_words(fresh: Llama) -> None:
     assert right / total > 0.7
 
 
-def test_growing_changes_nothing_until_training_goes_on(fresh: Llama) -> None:
+def test_a_grown_network_computes_what_the_smaller_did(fresh: Llama) -> None:
     deeper = grow(fresh.state_dict(), 2, Shape(8))
     ids = torch.arange(64)[None]
     positions = rotary(fresh.shape, 64)
@@ -78,7 +78,7 @@ def test_export_writes_float16_under_the_names_transformers_expects(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["config.json", "model.safetensors"]
 
 
-def test_the_rate_warms_up_holds_and_falls_to_zero() -> None:
+def test_the_learning_rate_warms_up_holds_and_falls_to_zero() -> None:
     recipe = Recipe(layers=2, seed=1, short_steps=900, long_steps=100, decay=0.5)
     assert recipe.rate(0) == pytest.approx(1 / 60)
     assert recipe.rate(400) == 1.0
@@ -98,7 +98,7 @@ def test_batches_predict_the_next_token_and_end_in_long_sequences() -> None:
     assert torch.equal(resumed[0][0], pieces[2][0])
 
 
-def test_every_size_has_a_recipe_and_grows_from_one_made_before() -> None:
+def test_every_size_grows_from_a_size_trained_before_it() -> None:
     assert set(bundled.SIZES) <= set(RECIPES)
     names = list(RECIPES)
     for name, recipe in RECIPES.items():

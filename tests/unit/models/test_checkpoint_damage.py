@@ -57,7 +57,7 @@ def one_tensor(**changes: Any) -> bytes:
     return raw(json.dumps({"w": entry}).encode(), 8)
 
 
-def test_a_file_that_ends_in_its_header_is_truncated(tmp_path: Path) -> None:
+def test_a_safetensors_file_that_ends_in_its_header_is_truncated(tmp_path: Path) -> None:
     assert "truncated in the header" in file_complaint(tmp_path, GOOD[:40])
 
 
@@ -65,7 +65,7 @@ def test_an_empty_file_is_truncated(tmp_path: Path) -> None:
     assert "truncated: 0 bytes" in file_complaint(tmp_path, b"")
 
 
-def test_a_file_that_ends_in_its_data_is_truncated(tmp_path: Path) -> None:
+def test_a_safetensors_file_that_ends_in_its_data_is_truncated(tmp_path: Path) -> None:
     message = file_complaint(tmp_path, GOOD[:-3])
     assert f"truncated: {len(GOOD) - 3} bytes of {len(GOOD)}" in message
 
@@ -116,16 +116,16 @@ def test_a_tensor_twice_in_one_file_is_named(tmp_path: Path) -> None:
         {"dtype": 3},
     ],
 )
-def test_impossible_entries_are_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
+def test_impossible_tensor_entries_are_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
     assert "tensor 'w'" in file_complaint(tmp_path, one_tensor(**changes))
 
 
-def test_unknown_types_are_named(tmp_path: Path) -> None:
+def test_unknown_safetensors_types_are_named(tmp_path: Path) -> None:
     assert "'w' has the unknown type 'Q7'" in file_complaint(tmp_path, one_tensor(dtype="Q7"))
 
 
 @pytest.mark.parametrize("start", [2, 8])
-def test_tensors_must_follow_each_other(tmp_path: Path, start: int) -> None:
+def test_gaps_and_overlaps_between_tensors_are_refused(tmp_path: Path, start: int) -> None:
     entries = {
         "a": {"dtype": "I8", "shape": [4], "data_offsets": [0, 4]},
         "b": {"dtype": "I8", "shape": [4], "data_offsets": [start, start + 4]},
@@ -135,7 +135,7 @@ def test_tensors_must_follow_each_other(tmp_path: Path, start: int) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(data=st.data())
-def test_any_change_of_the_header_is_read_or_refused(
+def test_a_header_with_any_bytes_changed_is_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     content = bytearray(GOOD)
@@ -152,11 +152,11 @@ def test_any_change_of_the_header_is_read_or_refused(
     assert peak < MAX_MEMORY
 
 
-def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+def test_a_missing_checkpoint_folder_is_named(tmp_path: Path) -> None:
     assert "no such folder" in complaint(tmp_path / "none")
 
 
-def test_a_file_is_no_folder(tmp_path: Path) -> None:
+def test_a_file_in_place_of_a_checkpoint_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "m").write_text("x")
     assert "a file, not a folder" in complaint(tmp_path / "m")
 
@@ -180,19 +180,19 @@ def test_a_folder_without_weights_says_so(tmp_path: Path) -> None:
     assert "there are no *.safetensors" in complaint(folder)
 
 
-def test_other_kinds_of_weights_are_named(tmp_path: Path) -> None:
+def test_pickled_weights_without_safetensors_are_named(tmp_path: Path) -> None:
     folder = write(tmp_path / "m", plain())
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
     assert "only pytorch_model.bin" in complaint(folder)
 
 
-def test_a_gguf_file_in_a_folder_is_to_be_named_itself(tmp_path: Path) -> None:
+def test_a_checkpoint_folder_with_only_a_gguf_points_to_it(tmp_path: Path) -> None:
     folder = write(tmp_path / "m", plain())
     (folder / "model.safetensors").rename(folder / "model-Q4_K_M.gguf")
     assert "only model-Q4_K_M.gguf; name that file" in complaint(folder)
 
 
-def test_an_adapter_is_no_model(tmp_path: Path) -> None:
+def test_an_adapter_folder_is_no_model(tmp_path: Path) -> None:
     folder = write(tmp_path / "m", plain(), name="adapter_model.safetensors")
     assert "an adapter, not a model" in complaint(folder)
 
@@ -206,7 +206,7 @@ def test_missing_shards_are_named(tmp_path: Path, index: bool) -> None:
     assert f"2 of 4 weight files missing: {names[1]}, {names[3]}" in complaint(folder)
 
 
-def test_an_index_may_not_name_what_no_shard_has(tmp_path: Path) -> None:
+def test_an_index_with_a_tensor_that_no_shard_has_is_refused(tmp_path: Path) -> None:
     folder = write(tmp_path / "m", plain())
     names = shard(folder, plain())
     index = folder / "model.safetensors.index.json"
@@ -216,7 +216,7 @@ def test_an_index_may_not_name_what_no_shard_has(tmp_path: Path) -> None:
     assert f"'model.layers.9.extra' is not in {names[0]}" in complaint(folder)
 
 
-def test_an_index_may_not_lead_out_of_the_folder(tmp_path: Path) -> None:
+def test_an_index_with_a_path_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     folder = write(tmp_path / "m", plain())
     shard(folder, plain())
     places = {"weight_map": {"a": "../other.safetensors"}}
@@ -231,7 +231,7 @@ def test_a_tensor_in_two_shards_is_named(tmp_path: Path) -> None:
     assert f"is in {names[0]} too" in complaint(folder)
 
 
-def test_a_file_without_weights_is_no_model(tmp_path: Path) -> None:
+def test_a_checkpoint_without_tensors_is_no_model(tmp_path: Path) -> None:
     assert "there are no weights" in complaint(write(tmp_path / "m", {}))
 
 
@@ -259,13 +259,13 @@ def test_a_config_without_architecture_is_refused(tmp_path: Path) -> None:
         ("vocab_size", 2**40, "not a number within reason"),
     ],
 )
-def test_weights_of_another_size_are_refused(
+def test_weights_that_differ_from_config_json_are_refused(
     tmp_path: Path, key: str, value: Any, fault: str
 ) -> None:
     assert fault in complaint(write(tmp_path / "m", plain(), {key: value}))
 
 
-def test_packed_weights_of_another_size_are_refused(tmp_path: Path) -> None:
+def test_packed_weights_that_differ_from_config_json_are_refused(tmp_path: Path) -> None:
     declared = {"quant_method": "gptq", "bits": 4, "group_size": 64}
     changes = {"quantization_config": declared, "intermediate_size": 512}
     message = complaint(write(tmp_path / "m", gptq(), changes))
@@ -279,26 +279,26 @@ def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
     assert "h.0.attn.c_attn.weight" in message
 
 
-def test_norms_that_the_architecture_has_not_are_refused(tmp_path: Path) -> None:
+def test_head_norms_in_an_architecture_without_them_are_refused(tmp_path: Path) -> None:
     tensors = plain() | {"model.layers.0.self_attn.q_norm.weight": ("F16", (32,))}
     message = complaint(write(tmp_path / "m", tensors))
     assert "has no model.layers.0.self_attn.q_norm.weight" in message
 
 
-def test_a_layer_left_out_is_named(tmp_path: Path) -> None:
+def test_a_missing_layer_is_named(tmp_path: Path) -> None:
     tensors = {name.replace("layers.1.", "layers.2."): tensor for name, tensor in plain().items()}
     message = complaint(write(tmp_path / "m", tensors, {"num_hidden_layers": 3}))
     assert "the weights have no layers.1.self_attn.q_proj" in message
 
 
-def test_a_lost_matrix_is_named(tmp_path: Path) -> None:
+def test_a_missing_matrix_of_a_layer_is_named(tmp_path: Path) -> None:
     tensors = plain()
     del tensors["model.layers.1.self_attn.v_proj.weight"]
     message = complaint(write(tmp_path / "m", tensors))
     assert "the weights have no layers.1.self_attn.v_proj, which llama needs" in message
 
 
-def test_an_architecture_without_rules_is_not_judged(tmp_path: Path) -> None:
+def test_shapes_of_an_unlisted_architecture_are_not_checked(tmp_path: Path) -> None:
     folder = write(tmp_path / "m", plain(), {"model_type": "novel", "vocab_size": 999})
     assert inspect(folder).model.vocabulary == 999
 
@@ -326,13 +326,13 @@ def test_unsupported_bits_and_groups_are_refused(
     assert fault in complaint(folder)
 
 
-def test_an_unknown_method_is_named_with_those_known(tmp_path: Path) -> None:
+def test_an_unknown_quant_method_lists_the_known_ones(tmp_path: Path) -> None:
     message = complaint(with_quantization(tmp_path, plain(), quant_method="gptqq"))
     assert "unknown quant_method 'gptqq'. Did you mean 'gptq'?" in message
     assert "Known: aqlm, awq, bitsandbytes, compressed-tensors, " in message
 
 
-def test_format_of_asks_the_config_alone(tmp_path: Path) -> None:
+def test_format_of_reads_only_the_config(tmp_path: Path) -> None:
     folder = with_quantization(tmp_path, plain(), quant_method="gptq", bits=4, group_size=64)
     (folder / "model.safetensors").unlink()
     assert format_of(folder) == "gptq"
@@ -348,13 +348,13 @@ def test_format_of_asks_the_config_alone(tmp_path: Path) -> None:
         ({"quant_method": "compressed-tensors", "format": "pack-quantized"}, "no tensor named"),
     ],
 )
-def test_plain_weights_are_not_taken_for_quantized(
+def test_plain_weights_declared_quantized_are_a_contradiction(
     tmp_path: Path, values: dict[str, Any], fault: str
 ) -> None:
     assert fault in complaint(with_quantization(tmp_path, plain(), **values))
 
 
-def test_packed_weights_need_a_config_that_says_how(tmp_path: Path) -> None:
+def test_packed_weights_without_a_quantization_config_are_refused(tmp_path: Path) -> None:
     message = complaint(write(tmp_path / "m", gptq()))
     assert "qweight is quantized, but there is no quantization_config" in message
 
@@ -371,14 +371,14 @@ def test_gptq_of_other_bits_or_groups_is_a_contradiction(
 
 
 @pytest.mark.parametrize("index", [True, False])
-def test_gptq_of_three_bits_is_told_from_four(tmp_path: Path, index: bool) -> None:
+def test_four_bit_gptq_declared_three_bit_is_a_contradiction(tmp_path: Path, index: bool) -> None:
     folder = with_quantization(
         tmp_path, gptq(4, -1, index), quant_method="gptq", bits=3, group_size=-1
     )
     assert "says 3 bits, but model.layers.0.self_attn.q_proj has 4 bits" in complaint(folder)
 
 
-def test_the_contradiction_names_what_the_tensors_hold(tmp_path: Path) -> None:
+def test_a_contradiction_of_bits_names_declared_and_stored(tmp_path: Path) -> None:
     folder = with_quantization(tmp_path, gptq(), quant_method="gptq", bits=8, group_size=64)
     assert "says 8 bits, but model.layers.0.self_attn.q_proj has 4 bits" in complaint(folder)
 
@@ -391,19 +391,19 @@ def test_awq_of_other_bits_or_groups_is_a_contradiction(
     assert fault in complaint(folder)
 
 
-def test_gptq_taken_for_awq_is_a_contradiction(tmp_path: Path) -> None:
+def test_gptq_tensors_declared_awq_are_a_contradiction(tmp_path: Path) -> None:
     folder = with_quantization(tmp_path, gptq(), quant_method="awq", bits=4, group_size=64)
     assert "config and weights are of different quantizations" in complaint(folder)
 
 
-def test_codes_without_scales_are_refused(tmp_path: Path) -> None:
+def test_packed_codes_without_scales_are_refused(tmp_path: Path) -> None:
     tensors = gptq()
     del tensors["model.layers.1.mlp.up_proj.scales"]
     folder = with_quantization(tmp_path, tensors, quant_method="gptq", bits=4, group_size=64)
     assert "model.layers.1.mlp.up_proj.qweight has no scales beside it" in complaint(folder)
 
 
-def test_another_kind_of_four_bits_is_a_contradiction(tmp_path: Path) -> None:
+def test_fp4_tensors_declared_nf4_are_a_contradiction(tmp_path: Path) -> None:
     module = "model.layers.0.self_attn.q_proj"
     tensors = unpacked() | {
         f"{module}.weight": ("U8", (128 * 64, 1)),
@@ -430,7 +430,7 @@ def test_mlx_of_other_bits_is_a_contradiction(tmp_path: Path) -> None:
     assert "says 512 bits a scale, but model.layers.0.self_attn.q_proj has 256" in complaint(folder)
 
 
-def test_the_header_helper_agrees_with_the_reader(tmp_path: Path) -> None:
+def test_headers_written_by_these_tests_are_read_as_meant(tmp_path: Path) -> None:
     path = tmp_path / "good.safetensors"
     path.write_bytes(GOOD)
     text = header({"a": ("F16", (4, 8)), "b": ("F32", (2,))})

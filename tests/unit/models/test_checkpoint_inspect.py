@@ -36,7 +36,7 @@ def digest(path: Path) -> str:
 @pytest.mark.parametrize(
     ("size", "layers", "parameters"), [("small", 2, 2_098_432), ("large", 8, 6_820_096)]
 )
-def test_the_reference_family_is_read(size: str, layers: int, parameters: int) -> None:
+def test_the_bundled_family_is_inspected(size: str, layers: int, parameters: int) -> None:
     folder = size_dir(size)
     assert inspect(folder).model == Model(
         name=size,
@@ -72,7 +72,7 @@ def test_the_model_is_what_config_and_tensors_say(tmp_path: Path) -> None:
     assert model.layers == (LayerState(key=64, value=64),) * 2
 
 
-def test_the_hash_of_one_file_is_its_own(tmp_path: Path) -> None:
+def test_sha256_of_a_single_weight_file_is_that_files(tmp_path: Path) -> None:
     folder = write(tmp_path / "m", plain())
     assert inspect(folder).facts.sha256 == digest(folder / "model.safetensors")
 
@@ -99,7 +99,7 @@ def test_shards_are_read_with_and_without_an_index(tmp_path: Path, index: bool) 
     assert parts.facts.sha256 == hashlib.sha256(joined.encode()).hexdigest()
 
 
-def test_a_file_of_any_name_is_read_as_older_quantizers_wrote_it(tmp_path: Path) -> None:
+def test_gptq_with_a_quantize_config_and_its_own_file_name_is_read(tmp_path: Path) -> None:
     name = "gptq_model-4bit-64g.safetensors"
     folder = write(tmp_path / "m", gptq(), name=name)
     old = {"bits": 4, "group_size": 64, "damp_percent": 0.01, "desc_act": True, "sym": True}
@@ -107,14 +107,14 @@ def test_a_file_of_any_name_is_read_as_older_quantizers_wrote_it(tmp_path: Path)
     assert (format_of(folder), inspect(folder).quant) == ("gptq", "gptq-w4g64-act")
 
 
-def test_autoawq_wrote_its_config_beside_the_weights(tmp_path: Path) -> None:
+def test_awq_with_a_quant_config_beside_the_weights_is_read(tmp_path: Path) -> None:
     folder = write(tmp_path / "m", awq())
     old = {"zero_point": True, "q_group_size": 64, "w_bit": 4, "version": "GEMM"}
     (folder / "quant_config.json").write_text(json.dumps(old))
     assert (format_of(folder), inspect(folder).quant) == ("awq", "awq-w4g64")
 
 
-def test_original_weights_beside_the_converted_are_left_out(tmp_path: Path) -> None:
+def test_consolidated_weights_beside_the_converted_are_left_out(tmp_path: Path) -> None:
     folder = write(tmp_path / "m", plain())
     shutil.copy(folder / "model.safetensors", folder / "consolidated.safetensors")
     assert inspect(folder).facts.elements == LAYER_WEIGHTS + OTHER_WEIGHTS
@@ -147,7 +147,7 @@ def test_gptq_counts_the_matrices_that_its_words_stand_for(
     )
 
 
-def test_gptq_without_indices_is_counted_the_same(tmp_path: Path) -> None:
+def test_gptq_without_group_indices_counts_the_same_elements(tmp_path: Path) -> None:
     folder = write(tmp_path / "m", gptq(3, 32, index=False), gptq_config(3, 32))
     assert inspect(folder).facts.elements == LAYER_WEIGHTS + OTHER_WEIGHTS
 
@@ -165,7 +165,7 @@ def test_biases_and_norms_are_no_matrices_of_a_layer(tmp_path: Path) -> None:
     assert inspect(write(tmp_path / "m", tensors)).facts.bpw_layer == 16
 
 
-def test_the_image_part_is_no_layer_of_the_text_model(tmp_path: Path) -> None:
+def test_vision_layers_are_no_layers_of_the_text_model(tmp_path: Path) -> None:
     tensors = plain() | {"vision_tower.encoder.layers.0.fc.weight": ("F32", (8, 8))}
     facts = inspect(write(tmp_path / "m", tensors)).facts
     assert facts.bpw_layer == 16
@@ -242,7 +242,7 @@ def test_fp8_scales_count_as_bytes_only(tmp_path: Path) -> None:
     assert inspection.facts.bpw_layer == 8 + 32 / (64 * 128)
 
 
-def test_compressed_tensors_pack_like_the_rest(tmp_path: Path) -> None:
+def test_compressed_tensors_count_the_matrices_that_they_stand_for(tmp_path: Path) -> None:
     tensors = unpacked("BF16")
     for module, (outputs, inputs) in modules().items():
         tensors[f"{module}.weight_packed"] = ("I32", (outputs, inputs // 8))
@@ -337,7 +337,7 @@ def test_hqq_codes_are_counted_by_their_bits(tmp_path: Path) -> None:
     assert inspection.facts.bpw_layer == 4.5
 
 
-def test_the_text_part_of_a_larger_model_is_what_counts(tmp_path: Path) -> None:
+def test_the_text_model_of_a_multimodal_checkpoint_is_inspected(tmp_path: Path) -> None:
     inner = {**CONFIG, "model_type": "mistral"}
     tensors = {f"language_model.{name}": tensor for name, tensor in plain().items()}
     folder = write(tmp_path / "m", tensors, {"model_type": "llava"})

@@ -43,7 +43,7 @@ def test_all_heads_count_where_none_are_grouped() -> None:
     assert states(num_key_value_heads=None)[0].key == 64
 
 
-def test_a_head_may_be_wider_than_its_share() -> None:
+def test_head_dim_may_differ_from_hidden_size_by_heads() -> None:
     assert states(head_dim=32)[0] == LayerState(key=64, value=64)
 
 
@@ -55,11 +55,11 @@ def test_a_head_may_be_wider_than_its_share() -> None:
         ({"model_type": "chatglm", "multi_query_attention": True, "multi_query_group_num": 4}, 32),
     ],
 )
-def test_families_that_name_their_key_heads_otherwise(changes: Any, width: int) -> None:
+def test_key_heads_are_read_under_each_familys_keys(changes: Any, width: int) -> None:
     assert states(**changes)[0].key == width
 
 
-def test_gpt2_names_everything_otherwise() -> None:
+def test_gpt2s_config_keys_are_read() -> None:
     old = {"model_type": "gpt2", "n_layer": 3, "n_head": 4, "n_embd": 32, "n_positions": 77}
     read = Config(Path("config.json"), old)
     assert layer_states(read) == (LayerState(key=32, value=32),) * 3
@@ -108,7 +108,9 @@ def test_layer_types_say_which_layers_slide() -> None:
         ({"model_type": "llama4_text", "attention_chunk_size": 8}, [8, 8, 8, None]),
     ],
 )
-def test_windows_by_family(changes: dict[str, Any], expected: list[int | None]) -> None:
+def test_sliding_windows_follow_each_familys_pattern(
+    changes: dict[str, Any], expected: list[int | None]
+) -> None:
     assert windows(**changes) == expected
 
 
@@ -138,13 +140,13 @@ def test_a_mamba_keeps_its_state_and_its_convolution() -> None:
     assert layer_states(read) == (LayerState(key=0, value=0, fixed=3 * 128 + 16 * 128),) * 2
 
 
-def test_mamba_layers_between_attention() -> None:
+def test_jambas_attention_period_marks_its_mamba_layers() -> None:
     changes = {"attn_layer_period": 4, "attn_layer_offset": 2, "mamba_d_state": 16}
     layers = states(model_type="jamba", **changes)
     assert [bool(state.fixed) for state in layers] == [True, True, False, True]
 
 
-def test_hybrid_letters_name_the_layers() -> None:
+def test_nemotrons_pattern_letters_name_its_layers() -> None:
     mamba = {"mamba_num_heads": 4, "mamba_head_dim": 8, "n_groups": 2, "ssm_state_size": 16}
     layers = states(model_type="nemotron_h", hybrid_override_pattern="M-*-", conv_kernel=4, **mamba)
     assert layers[0] == LayerState(key=0, value=0, fixed=3 * (32 + 2 * 2 * 16) + 16 * 32)
@@ -206,12 +208,12 @@ def test_layers_are_unknown_where_the_config_names_no_heads() -> None:
     "changes",
     [{"head_dim": 2**24 - 1}, {"num_attention_heads": 2**40}, {"sliding_window": "wide"}],
 )
-def test_absurd_numbers_are_refused(changes: dict[str, Any]) -> None:
+def test_absurd_numbers_in_a_config_are_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=r"m/config\.json: "):
         states(**{"model_type": "mistral", **changes})
 
 
-def test_the_context_of_the_text_part_counts() -> None:
+def test_context_length_is_that_of_the_text_model() -> None:
     text = {**BASE, "max_position_embeddings": 4096}
     outer = {"model_type": "gemma3", "text_config": text, "max_position_embeddings": 1}
     read = Config(Path("config.json"), outer)

@@ -46,7 +46,7 @@ from grid.models.checkpoint.quantization import Quantization, known_methods, rea
         (names.compressed_name("pack-quantized", 4, 64, sym=False), "ct-pack-quantized-w4g64-asym"),
     ],
 )
-def test_names(name: str, expected: str) -> None:
+def test_quantizations_have_one_name(name: str, expected: str) -> None:
     assert name == expected
 
 
@@ -81,7 +81,7 @@ def declared(**values: Any) -> Quantization:
         ),
     ],
 )
-def test_configurations_lead_to_names(values: dict[str, Any], expected: str) -> None:
+def test_quantization_configs_lead_to_names(values: dict[str, Any], expected: str) -> None:
     assert declared(**values).quant == expected
 
 
@@ -114,18 +114,18 @@ def test_plain_weights_declare_nothing() -> None:
         ({"quant_method": "mlx", "bits": 9, "group_size": 64}, "mlx of 9 bits in groups of 64"),
     ],
 )
-def test_impossible_configurations_are_refused(values: dict[str, Any], fault: str) -> None:
+def test_impossible_quantization_configs_are_refused(values: dict[str, Any], fault: str) -> None:
     with pytest.raises(InputError) as caught:
         declared(**values)
     assert str(caught.value).startswith("m/config.json: quantization_config: ")
     assert fault in str(caught.value)
 
 
-def test_a_configuration_must_be_an_object() -> None:
+def test_a_quantization_config_that_is_no_object_is_refused() -> None:
     with pytest.raises(InputError, match="quantization_config is not a JSON object"):
         read_quantization(Path("m"), {"quantization_config": [1]})
 
 
-def test_every_known_method_is_listed_in_order() -> None:
+def test_known_quant_methods_are_listed_in_order() -> None:
     assert list(known_methods()) == sorted(known_methods())
     assert {"gptq", "awq", "bitsandbytes", "mlx", "torchao"} <= set(known_methods())

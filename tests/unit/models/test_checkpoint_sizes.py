@@ -72,7 +72,7 @@ def test_awq_is_predicted_as_it_is_read(tmp_path: Path) -> None:
     assert (predicted.bpw_file, predicted.bpw_layer) == (facts.bpw_file, facts.bpw_layer)
 
 
-def test_other_tensors_may_be_saved_in_another_type(tmp_path: Path) -> None:
+def test_unpacked_tensors_are_predicted_in_the_type_they_are_saved_in(tmp_path: Path) -> None:
     scheme = Scheme(method="gptq", bits=4, group=64, dtype="F16")
     wide = predict(write(tmp_path / "wide", plain("F32")), scheme)
     assert wide == predict(write(tmp_path / "half", plain("F16")), scheme)
@@ -88,7 +88,7 @@ def test_mlx_leaves_rows_that_groups_do_not_fill(tmp_path: Path) -> None:
     assert extended.tensor_bytes - without.tensor_bytes == 10 * 96 * 2
 
 
-def test_routers_and_embeddings_stay_as_they_are(tmp_path: Path) -> None:
+def test_routers_are_not_packed(tmp_path: Path) -> None:
     tensors = plain() | {"model.layers.0.mlp.gate.weight": ("F16", (8, 128))}
     scheme = Scheme(method="gptq", bits=4, group=64)
     extended = predict(write(tmp_path / "m", tensors), scheme)
@@ -119,7 +119,7 @@ def test_header_bytes_are_those_of_the_reference_implementation(size: str) -> No
 
 
 @given(st.sampled_from([2, 3, 4, 8]), st.sampled_from([-1, 32, 64, 128]), st.booleans())
-def test_names_lead_back_to_schemes(bits: int, group: int, flag: bool) -> None:
+def test_scheme_of_reads_back_gptq_and_awq_names(bits: int, group: int, flag: bool) -> None:
     gptq_scheme = Scheme(method="gptq", bits=bits, group=group)
     assert scheme_of(gptq_name(bits, group, flag, flag)) == gptq_scheme
     awq_scheme = Scheme(method="awq", bits=bits, group=group)
@@ -141,5 +141,7 @@ def test_names_lead_back_to_schemes(bits: int, group: int, flag: bool) -> None:
         ("Q4_K_M", None),
     ],
 )
-def test_schemes_of_names(name: str, scheme: Scheme | None) -> None:
+def test_scheme_of_reads_bnb_and_mlx_names_only_as_far_as_sizes_are_predicted(
+    name: str, scheme: Scheme | None
+) -> None:
     assert scheme_of(name) == scheme

@@ -29,7 +29,7 @@ def complaint(tmp_path: Path, content: bytes) -> str:
     return text
 
 
-def test_wrong_magic_shows_what_is_there(tmp_path: Path) -> None:
+def test_a_wrong_magic_number_is_shown(tmp_path: Path) -> None:
     assert "not a GGUF file (it begins with b'PK" in complaint(tmp_path, b"PK\x03\x04" + GOOD)
 
 
@@ -42,13 +42,13 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         inspect(tmp_path / "none.gguf")
 
 
-def test_a_folder_is_no_file(tmp_path: Path) -> None:
+def test_a_folder_is_no_gguf_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         inspect(tmp_path)
 
 
 @pytest.mark.parametrize("version", [0, 1, 4])
-def test_other_versions_are_refused(tmp_path: Path, version: int) -> None:
+def test_unknown_gguf_versions_are_refused(tmp_path: Path, version: int) -> None:
     assert f"GGUF version {version}" in complaint(tmp_path, gguf(version=version))
 
 
@@ -82,7 +82,7 @@ def test_nested_arrays_are_refused(tmp_path: Path) -> None:
     assert "unknown or nested type 9" in complaint(tmp_path, gguf([*small_with(), entry]))
 
 
-def test_a_key_twice_is_refused(tmp_path: Path) -> None:
+def test_a_duplicate_metadata_key_is_refused(tmp_path: Path) -> None:
     entries = [*small_with(), ("general.name", STRING, "again")]
     assert "'general.name' is there twice" in complaint(tmp_path, gguf(entries))
 
@@ -106,7 +106,7 @@ def test_unknown_tensor_types_are_named(tmp_path: Path) -> None:
     assert "'a' has the unknown type 99" in complaint(tmp_path, gguf(tensors=tensors))
 
 
-def test_rows_must_fill_blocks(tmp_path: Path) -> None:
+def test_rows_that_do_not_fill_blocks_are_refused(tmp_path: Path) -> None:
     tensors = [("a", (33,), 8, 0)]
     assert "'a' of shape [33] cannot be Q8_0" in complaint(tmp_path, gguf(tensors=tensors))
 
@@ -116,17 +116,17 @@ def test_absurd_layer_counts_are_refused(tmp_path: Path) -> None:
     assert "absurd header: 1000000000 layers" in complaint(tmp_path, content)
 
 
-def test_numbers_must_be_whole(tmp_path: Path) -> None:
+def test_a_context_length_beyond_reason_is_refused(tmp_path: Path) -> None:
     content = gguf(small_with(("llama.context_length", U64, 2**63)))
     assert "llama.context_length is not a whole number" in complaint(tmp_path, content)
 
 
-def test_an_architecture_is_needed(tmp_path: Path) -> None:
+def test_a_gguf_without_architecture_is_refused(tmp_path: Path) -> None:
     content = gguf(small_with(without=["general.architecture"]))
     assert "general.architecture is missing" in complaint(tmp_path, content)
 
 
-def test_weights_are_needed(tmp_path: Path) -> None:
+def test_a_gguf_without_tensors_is_refused(tmp_path: Path) -> None:
     assert "no weights" in complaint(tmp_path, gguf(tensors=[]))
 
 
@@ -140,7 +140,7 @@ def test_every_truncation_is_an_input_error(tmp_path: Path) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(changes=st.lists(st.tuples(st.integers(0, HEADER_BYTES - 1), st.integers(0, 255))))
-def test_flipped_bytes_raise_input_errors_or_nothing(
+def test_a_gguf_header_with_any_bytes_changed_is_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[int, int]]
 ) -> None:
     content = bytearray(GOOD)

@@ -71,7 +71,7 @@ def test_without_a_file_type_the_type_of_most_bytes_is_the_quant(tmp_path: Path)
     assert inspect(write(tmp_path / "x.gguf", content)).quant == "Q8_0"
 
 
-def test_without_a_name_the_file_name_is_it_less_the_quantization(tmp_path: Path) -> None:
+def test_a_model_without_a_name_is_named_by_its_file_less_the_quant(tmp_path: Path) -> None:
     content = gguf(small_with(without=["general.name"]))
     assert inspect(write(tmp_path / "Tiny-7B.f16.gguf", content)).model.name == "Tiny-7B"
 
@@ -160,7 +160,7 @@ def test_a_missing_part_is_named(tmp_path: Path) -> None:
         inspect(split(tmp_path, 0, TENSORS[:1]))
 
 
-def test_of_a_split_file_the_first_part_is_wanted(tmp_path: Path) -> None:
+def test_a_later_part_of_a_split_file_points_to_the_first(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"part 2 of 2; name the first, m-00001-of-00002\.gguf"):
         inspect(split(tmp_path, 1, TENSORS[:1]))
 

@@ -31,18 +31,18 @@ def layers_with(kind: str, part: str, preset: str, model: Hyperparameters = DENS
     return [i for i in range(model.n_layer) if types[f"blk.{i}.{part}.weight"] == kind]
 
 
-def test_medium_presets_give_the_ends_and_every_third_layer_more() -> None:
+def test_medium_presets_give_end_and_every_third_layers_more_bits() -> None:
     assert layers_with("q6_K", "ffn_down", "Q4_K_M") == [0, 1, 4, 7, 10, 13, 14, 15]
     assert layers_with("q6_K", "attn_v", "Q5_K_M") == [0, 1, 4, 7, 10, 13, 14, 15]
 
 
-def test_small_presets_give_the_first_layers_more() -> None:
+def test_small_presets_give_the_first_layers_more_bits() -> None:
     assert layers_with("q5_K", "attn_v", "Q4_K_S") == [0, 1, 2, 3]
     assert layers_with("q5_K", "ffn_down", "Q4_K_S") == [0, 1]
     assert layers_with("q5_K", "ffn_down", "Q3_K_M") == [0]
 
 
-def test_values_shared_by_four_heads_get_more() -> None:
+def test_values_shared_by_four_heads_get_more_bits() -> None:
     assert len(layers_with("q3_K", "attn_v", "Q2_K", DENSE)) == 16
     assert len(layers_with("q4_K", "attn_v", "Q2_K", SHARED)) == 16
 
@@ -82,7 +82,7 @@ def test_a_mixtures_layer_is_read_from_the_name() -> None:
     assert [i for i in range(16) if types[f"blk.{i}.ffn_down_exps.weight"] == "q5_K"] == [0, 1]
 
 
-def test_mxfp4_is_for_stacks_of_matrices() -> None:
+def test_mxfp4_is_used_for_stacks_of_experts_only() -> None:
     inventory = [
         UnquantizedTensor("token_embd.weight", (256, 512)),
         UnquantizedTensor("blk.0.ffn_up_exps.weight", (256, 512, 8)),
@@ -111,7 +111,7 @@ def test_a_row_that_no_block_divides_falls_back(preset: str, row: int, kind: str
     assert tensor_types([tensor], DENSE, preset) == {tensor.name: kind}
 
 
-def test_one_bit_has_nothing_to_fall_back_to() -> None:
+def test_one_bit_types_have_no_fallback() -> None:
     with pytest.raises(InputError, match=r"Q1_0 cannot store blk\.0\.attn_q\.weight: its rows of"):
         tensor_types([UnquantizedTensor("blk.0.attn_q.weight", (288, 64))], DENSE, "Q1_0")
 
@@ -136,7 +136,7 @@ def test_rows_are_implied_by_names_where_shapes_are_not_known() -> None:
         ("position_embd.weight", (256, 8)),
     ],
 )
-def test_small_and_delicate_weights_are_kept(name: str, shape: tuple[int, ...]) -> None:
+def test_small_and_delicate_weights_are_not_quantized(name: str, shape: tuple[int, ...]) -> None:
     tensor = UnquantizedTensor(name, shape)
     assert not quantizable(tensor, "llama")
     assert tensor_types([tensor], DENSE, "Q2_K") == {name: "f32"}
@@ -148,7 +148,7 @@ def test_vectors_are_known_by_name(name: str) -> None:
     assert UnquantizedTensor(name).rank == 1
 
 
-def test_roles_are_asked_in_llama_cpps_order() -> None:
+def test_tensor_roles_follow_llama_cpps_order() -> None:
     assert role_of("blk.0.ffn_gate_up_exps.weight") == "gate"
     assert role_of("blk.0.attn_v_b.weight") == "other"
     assert role_of("blk.0.nextn.embed_tokens.weight") == "other"
@@ -170,7 +170,7 @@ def test_a_mixtures_tensor_outside_the_blocks_is_refused_as_by_llama_cpp() -> No
     experts=st.sampled_from([0, 4, 8]),
     matrix=st.booleans(),
 )
-def test_every_row_is_whole_blocks(
+def test_every_row_fills_whole_blocks_of_its_type(
     preset: str, rows: list[int], experts: int, matrix: bool
 ) -> None:
     inventory = [UnquantizedTensor(t.name, (row, 3)) for t, row in zip(names(4), rows, strict=True)]

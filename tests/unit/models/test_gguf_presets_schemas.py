@@ -192,7 +192,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("name", "preset"), CASES)
-def test_every_type_is_llama_cpps(name: str, preset: str) -> None:
+def test_tensor_types_are_llama_cpps(name: str, preset: str) -> None:
     output = True if name in STORES_A_HEAD_ALL_THE_SAME else None
     inventory, model = from_config(CONFIGS[name], output=output)
     default, listed = read_schema(name).presets[preset]
@@ -207,7 +207,7 @@ def test_a_schema_has_every_preset_that_is_checked(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_the_config_gives_the_numbers_of_the_file(name: str) -> None:
+def test_config_gives_the_hyperparameters_of_the_published_file(name: str) -> None:
     _, model = from_config(CONFIGS[name])
     numbers = read_schema(name).numbers
     assert model.n_embd == numbers["n_embd"]
@@ -216,7 +216,7 @@ def test_the_config_gives_the_numbers_of_the_file(name: str) -> None:
     assert model.heads_per_kv == numbers["n_head"] // numbers["n_head_kv"]
 
 
-def test_every_schema_is_checked() -> None:
+def test_every_published_schema_is_checked() -> None:
     assert {path.stem for path in SCHEMAS.glob("*.schema")} == set(CONFIGS)
 
 
@@ -229,7 +229,7 @@ PARTLY_KNOWN: dict[str, dict[str, tuple[int | None, ...]]] = {
 
 
 @pytest.mark.parametrize(("name", "preset"), CASES)
-def test_names_and_the_numbers_of_a_header_are_enough(name: str, preset: str) -> None:
+def test_names_and_header_numbers_are_enough_for_types(name: str, preset: str) -> None:
     schema = read_schema(name)
     numbers = schema.numbers
     model = Hyperparameters(

@@ -34,7 +34,7 @@ LLAMA: dict[str, Any] = {
 }
 
 
-def test_bytes_are_headers_tensors_and_padding() -> None:
+def test_file_bytes_are_header_tensors_and_padding() -> None:
     inventory = [
         UnquantizedTensor("token_embd.weight", (256, 3)),
         UnquantizedTensor("output_norm.weight", (5,)),
@@ -56,7 +56,7 @@ def test_bits_per_weight_of_the_layers_leave_out_norms_and_ends() -> None:
     assert size.bpw_file > 4.5
 
 
-def test_a_header_gives_names_shapes_and_the_types_that_are_kept(tmp_path: Path) -> None:
+def test_a_header_gives_names_shapes_and_types(tmp_path: Path) -> None:
     inventory, model = from_headers([read_header(write(tmp_path / "model.gguf", gguf()))])
     assert inventory == (
         UnquantizedTensor("token_embd.weight", (64, 3), "f16"),
@@ -67,7 +67,7 @@ def test_a_header_gives_names_shapes_and_the_types_that_are_kept(tmp_path: Path)
     assert (model.n_embd, model.n_expert) == (64, 0)
 
 
-def test_a_header_without_blocks_is_one_line(tmp_path: Path) -> None:
+def test_a_header_without_block_count_is_refused_in_one_line(tmp_path: Path) -> None:
     content = gguf(small_with(without=["llama.block_count"]))
     with pytest.raises(InputError, match=r"bad\.gguf: the header lacks the architecture or"):
         from_headers([read_header(write(tmp_path / "bad.gguf", content))])
@@ -82,7 +82,7 @@ def test_what_quantizing_adds_to_the_metadata_is_counted(tmp_path: Path) -> None
     assert having.data_start - without.data_start in (32, 64)
 
 
-def test_a_tokenizer_gives_the_size_of_its_lists() -> None:
+def test_metadata_bytes_count_a_tokenizers_lists() -> None:
     model = {"vocab": {"a": 0, "b": 1, "ab": 2}, "merges": ["a b"]}
     small = metadata_bytes_with({"model": model}, 3)
     assert metadata_bytes_with({"model": {**model, "merges": []}}, 3) == small - 11 + 3 * 4
@@ -90,11 +90,11 @@ def test_a_tokenizer_gives_the_size_of_its_lists() -> None:
     assert metadata_bytes_with({"model": model}, 3, chat_template="é") == small + 2
 
 
-def test_an_estimated_header_counts_every_token() -> None:
+def test_estimated_metadata_bytes_count_every_token() -> None:
     assert estimated_metadata_bytes(1001) - estimated_metadata_bytes(1000) == 40
 
 
-def test_a_shape_that_is_not_known_has_no_size() -> None:
+def test_an_unknown_shape_has_no_size() -> None:
     model = Hyperparameters("llama", n_layer=1, n_head=1, n_head_kv=1)
     with pytest.raises(InputError, match=r"blk\.0\.attn_q\.weight: the shape is not known"):
         predict([UnquantizedTensor("blk.0.attn_q.weight", (256, None))], model, "Q8_0")
@@ -148,7 +148,9 @@ PUBLISHED_WITH_MATRIX = {
         *((preset, bits, True) for preset, bits in PUBLISHED_WITH_MATRIX.items()),
     ],
 )
-def test_bits_per_weight_are_those_published(preset: str, bits: float, matrix: bool) -> None:
+def test_predicted_bits_per_weight_are_those_published(
+    preset: str, bits: float, matrix: bool
+) -> None:
     size = predict(*from_config(LLAMA_3_1_8B), preset, importance_matrix=matrix)
     assert round(size.bpw_file, 4) == bits
 
@@ -169,7 +171,7 @@ def test_a_tied_head_is_left_out_unless_the_checkpoint_stores_it() -> None:
     assert any(t.name == "output.weight" for t in from_config(config, output=True)[0])
 
 
-def test_blocks_that_predict_further_tokens_are_kept_on_demand() -> None:
+def test_further_token_blocks_are_predicted_on_demand() -> None:
     linear = {
         "model_type": "qwen3_5",
         "linear_conv_kernel_dim": 4,
@@ -186,7 +188,7 @@ def test_blocks_that_predict_further_tokens_are_kept_on_demand() -> None:
     assert any(tensor.name == "blk.2.nextn.eh_proj.weight" for tensor in inventory)
 
 
-def test_the_text_model_of_a_multimodal_one_is_meant() -> None:
+def test_the_text_model_of_a_multimodal_config_is_predicted() -> None:
     text = {**LLAMA, "model_type": "gemma3_text", "vocab_size": 400}
     for field in ("num_attention_heads", "num_key_value_heads"):
         del text[field]
@@ -211,7 +213,9 @@ def test_the_text_model_of_a_multimodal_one_is_meant() -> None:
         ),
     ],
 )
-def test_a_config_that_cannot_be_is_one_line(change: dict[str, Any], complaint: str) -> None:
+def test_an_impossible_config_is_refused_in_one_line(
+    change: dict[str, Any], complaint: str
+) -> None:
     with pytest.raises(InputError, match=complaint) as caught:
         from_config({**LLAMA, **change})
     assert "\n" not in str(caught.value)
@@ -251,7 +255,7 @@ NONSENSE: list[Any] = [None, True, -1, 0, 1, 7, 2.5, 10**12, "", "x", "M*E", [],
     model_type=st.sampled_from(sorted(FAMILIES)),
     junk=st.dictionaries(st.sampled_from(FIELDS), st.sampled_from(NONSENSE)),
 )
-def test_nonsense_in_a_config_is_a_clear_line_at_worst(
+def test_nonsense_in_a_config_is_one_clear_line_at_worst(
     model_type: str, junk: dict[str, Any]
 ) -> None:
     complaint = ""

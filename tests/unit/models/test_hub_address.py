@@ -38,7 +38,7 @@ def test_an_address_has_a_repository_a_file_and_a_revision(text: str, address: A
 
 
 @given(owner=NAMES, name=NAMES, file=st.none() | FILES, revision=st.none() | NAMES)
-def test_what_an_address_prints_is_read_back(
+def test_a_printed_address_parses_to_itself(
     owner: str, name: str, file: str | None, revision: str | None
 ) -> None:
     address = Address(f"{owner}/{name}", file, revision)
@@ -64,7 +64,7 @@ def test_what_an_address_prints_is_read_back(
         ("hf://huggingface.co/a/b/resolve/v2/y.gguf?download=true", "write hf:a/b/y.gguf@v2"),
     ],
 )
-def test_a_malformed_address_is_told_in_one_line(text: str, fault: str) -> None:
+def test_a_malformed_address_is_refused_in_one_line(text: str, fault: str) -> None:
     with pytest.raises(InputError) as caught:
         parse(text)
     assert fault in str(caught.value)
@@ -77,6 +77,6 @@ def test_a_commit_pins_an_address_and_a_branch_does_not() -> None:
     assert not parse("hf:a/b").pinned
 
 
-def test_the_package_is_there_without_the_hubs_library() -> None:
+def test_the_hub_package_imports_without_huggingface_hub() -> None:
     script = "import grid.models.hub, sys; assert 'huggingface_hub' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", script], check=False, timeout=60).returncode == 0

@@ -40,14 +40,16 @@ def token(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv("HF_TOKEN", value)
 
 
-def test_no_such_repository(hub: HubServer) -> None:
+def test_a_missing_repository_is_reported(hub: HubServer) -> None:
     assert error_of_listing("hf:owner/absent") == (
         "hf:owner/absent: no such repository, or it is private; check the name, and if it is "
         "private log in with `hf auth login` or set HF_TOKEN"
     )
 
 
-def test_no_such_repository_with_a_token(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_repository_is_reported_to_the_holder_of_a_token(
+    hub: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     token(monkeypatch, HubServer.outsider)
     assert error_of_listing("hf:owner/absent") == (
         "hf:owner/absent: no such repository, or your account may not see it; check the name at "
@@ -64,7 +66,9 @@ def test_a_private_repository_is_there_for_its_members_only(
     assert grid_hub.list_files(Address(REPO)).repo == REPO
 
 
-def test_a_token_that_is_not_accepted(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_token_is_reported_and_not_shown(
+    hub: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     token(monkeypatch, "hf_expired")
     message = error_of_listing(f"hf:{REPO}")
     assert "does not accept the token" in message
@@ -72,7 +76,7 @@ def test_a_token_that_is_not_accepted(hub: HubServer, monkeypatch: pytest.Monkey
     assert "hf_expired" not in message
 
 
-def test_a_gated_repository(hub: HubServer) -> None:
+def test_a_gated_repository_is_reported_with_its_page(hub: HubServer) -> None:
     hub.repositories[REPO].gated = True
     assert error_of_download() == (
         f"hf:{REPO}/{FILE}: hf:{REPO} is gated; accept its terms at {hub.url}/{REPO}, then log in "
@@ -80,7 +84,9 @@ def test_a_gated_repository(hub: HubServer) -> None:
     )
 
 
-def test_a_gated_repository_without_access(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gated_repository_is_reported_to_an_account_without_access(
+    hub: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     hub.repositories[REPO].gated = True
     token(monkeypatch, HubServer.outsider)
     assert error_of_download() == (
@@ -89,20 +95,20 @@ def test_a_gated_repository_without_access(hub: HubServer, monkeypatch: pytest.M
     )
 
 
-def test_a_gated_repository_is_told_by_the_plan_too(hub: HubServer) -> None:
+def test_a_gated_repository_is_reported_when_its_header_is_read(hub: HubServer) -> None:
     hub.repositories[REPO].gated = True
     (weights,) = grid_hub.select(grid_hub.list_files(Address(REPO)), FILE)
     assert "is gated" in error_of(InputError, lambda: grid_hub.stand_in(weights))
 
 
-def test_no_such_revision(hub: HubServer) -> None:
+def test_a_missing_revision_is_reported(hub: HubServer) -> None:
     assert error_of_listing(f"hf:{REPO}@v9") == (
         f"hf:{REPO} has no revision 'v9'; name a branch, a tag or a commit, or leave it out for "
         "the default branch"
     )
 
 
-def test_no_such_file(hub: HubServer) -> None:
+def test_a_missing_file_is_reported_with_the_nearest(hub: HubServer) -> None:
     listing = grid_hub.list_files(Address(REPO))
     message = error_of(InputError, lambda: grid_hub.select(listing, "tiny-Q8_1.gguf"))
     assert message == (
@@ -110,7 +116,7 @@ def test_no_such_file(hub: HubServer) -> None:
     )
 
 
-def test_a_file_that_is_gone_since_it_was_listed(hub: HubServer) -> None:
+def test_a_file_removed_since_it_was_listed_is_reported(hub: HubServer) -> None:
     (weights,) = grid_hub.select(grid_hub.list_files(Address(REPO)), FILE)
     hub.repositories[REPO].revisions.add(weights.commit)
     del hub.repositories[REPO].files[FILE]
@@ -118,7 +124,7 @@ def test_a_file_that_is_gone_since_it_was_listed(hub: HubServer) -> None:
     assert "the file is not there at" in message
 
 
-def test_a_host_that_does_not_listen(
+def test_a_host_that_refuses_connections_is_reported(
     hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.socket() as nobody:
@@ -130,14 +136,16 @@ def test_a_host_that_does_not_listen(
     assert "HF_HUB_OFFLINE=1" in message
 
 
-def test_an_endpoint_that_is_no_address(
+def test_a_malformed_endpoint_is_reported(
     hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use("nonsense", tmp_path, monkeypatch)
     assert "check the network and HF_ENDPOINT" in error_of_listing(f"hf:{REPO}")
 
 
-def test_a_host_that_is_too_slow(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_that_does_not_answer_in_time_is_reported(
+    hub: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from huggingface_hub import constants
 
     hub.answering.clear()
@@ -148,7 +156,7 @@ def test_a_host_that_is_too_slow(hub: HubServer, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("status", [500, 503])
-def test_a_problem_of_the_hubs_own(hub: HubServer, status: int) -> None:
+def test_a_server_error_of_the_hub_is_reported(hub: HubServer, status: int) -> None:
     hub.statuses = [status]
     assert error_of_listing(f"hf:{REPO}") == (
         f"hf:{REPO}: {hub.url.removeprefix('http://')} has a problem of its own "
@@ -156,17 +164,19 @@ def test_a_problem_of_the_hubs_own(hub: HubServer, status: int) -> None:
     )
 
 
-def test_too_many_requests(hub: HubServer) -> None:
+def test_a_rate_limit_is_reported(hub: HubServer) -> None:
     hub.statuses = [429]
     assert "too many requests; wait a few minutes" in error_of_listing(f"hf:{REPO}")
 
 
-def test_a_login_page_that_answers_instead(hub: HubServer) -> None:
+def test_a_login_page_instead_of_the_hub_is_reported(hub: HubServer) -> None:
     hub.body = b"<html>Welcome to the hotel</html>"
     assert "is not a hub's answer" in error_of_listing(f"hf:{REPO}")
 
 
-def test_offline_with_nothing_in_the_cache(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offline_an_empty_cache_is_reported(
+    hub: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     offline(monkeypatch)
     assert error_of_listing(f"hf:{REPO}") == (
         f"hf:{REPO}: HF_HUB_OFFLINE is set and nothing of {REPO} at main is in the cache; unset it "
@@ -175,7 +185,7 @@ def test_offline_with_nothing_in_the_cache(hub: HubServer, monkeypatch: pytest.M
     assert not hub.requests
 
 
-def test_offline_with_a_file_that_was_listed_and_not_downloaded(
+def test_offline_a_file_listed_but_not_downloaded_is_reported(
     hub: HubServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     grid_hub.list_files(Address(REPO))
@@ -185,7 +195,7 @@ def test_offline_with_a_file_that_was_listed_and_not_downloaded(
     assert "KiB" in message
 
 
-def test_offline_before_the_header_was_read(
+def test_offline_a_header_never_read_is_reported(
     hub: HubServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (weights,) = grid_hub.select(grid_hub.list_files(Address(REPO)), FILE)
@@ -194,7 +204,7 @@ def test_offline_before_the_header_was_read(
     assert message == f"hf:{REPO}/{FILE}: HF_HUB_OFFLINE is set; unset it to ask the hub"
 
 
-def test_the_environments_variables_are_obeyed(hub: HubServer, tmp_path: Path) -> None:
+def test_hub_environment_variables_are_obeyed(hub: HubServer, tmp_path: Path) -> None:
     script = f"import grid.models.hub as h; print(h.fetch(h.find_weights('hf:{REPO}/{FILE}')))"
     home = tmp_path / "home"
     environment = os.environ | {"HF_ENDPOINT": hub.url, "HF_HOME": str(home)}

@@ -33,7 +33,7 @@ def obtain(address: str) -> Path:
     return grid_hub.fetch(grid_hub.find_weights(address))
 
 
-def test_a_file_comes_into_the_users_cache_as_it_is_on_the_hub(
+def test_a_downloaded_file_lies_in_the_users_cache_unchanged(
     hub: HubServer, tmp_path: Path
 ) -> None:
     path = obtain(ADDRESS)
@@ -41,7 +41,7 @@ def test_a_file_comes_into_the_users_cache_as_it_is_on_the_hub(
     assert path.is_relative_to(tmp_path / "hub")
 
 
-def test_the_librarys_own_download_finds_what_we_brought(hub: HubServer) -> None:
+def test_huggingface_hub_finds_what_we_downloaded(hub: HubServer) -> None:
     from huggingface_hub import hf_hub_download
 
     path = obtain(ADDRESS)
@@ -49,7 +49,7 @@ def test_the_librarys_own_download_finds_what_we_brought(hub: HubServer) -> None
     assert len(hub.requests_for(FILE)) == 1
 
 
-def test_what_the_library_brought_is_not_downloaded_again(hub: HubServer) -> None:
+def test_what_huggingface_hub_downloaded_is_not_downloaded_again(hub: HubServer) -> None:
     from huggingface_hub import hf_hub_download
 
     path = Path(hf_hub_download(REPO, FILE))
@@ -57,19 +57,19 @@ def test_what_the_library_brought_is_not_downloaded_again(hub: HubServer) -> Non
     assert len(hub.requests_for(FILE)) == 1
 
 
-def test_a_second_time_asks_for_no_content(hub: HubServer) -> None:
+def test_a_downloaded_file_is_not_requested_again(hub: HubServer) -> None:
     obtain(ADDRESS)
     obtain(ADDRESS)
     assert len(hub.requests_for(FILE)) == 1
 
 
-def test_a_broken_connection_is_taken_up_where_it_broke(hub: HubServer) -> None:
+def test_a_broken_download_continues_where_it_broke(hub: HubServer) -> None:
     hub.break_off(FILE, 1000)
     assert obtain(ADDRESS).read_bytes() == CONTENT
     assert [request.start for request in hub.requests_for(FILE)] == [0, 1000]
 
 
-def test_a_later_run_asks_only_for_the_rest(hub: HubServer) -> None:
+def test_a_later_run_requests_only_the_missing_bytes(hub: HubServer) -> None:
     hub.break_off(FILE, 2000, 0, 0, 0, 0)
     with pytest.raises(EngineError, match="cannot reach"):
         obtain(ADDRESS)
@@ -78,43 +78,45 @@ def test_a_later_run_asks_only_for_the_rest(hub: HubServer) -> None:
     assert [request.start for request in hub.requests_for(FILE)[before:]] == [2000]
 
 
-def test_a_server_without_ranges_sends_the_whole_again(hub: HubServer) -> None:
+def test_a_server_without_ranges_restarts_the_download(hub: HubServer) -> None:
     hub.ignore_ranges = True
     hub.break_off(FILE, 1000)
     assert obtain(ADDRESS).read_bytes() == CONTENT
 
 
-def test_a_problem_that_passes_is_waited_for(hub: HubServer) -> None:
+def test_transient_server_errors_are_retried(hub: HubServer) -> None:
     weights = weights_at(ADDRESS)
     hub.statuses = [503, 503]
     assert grid_hub.fetch(weights).read_bytes() == CONTENT
 
 
-def test_a_server_that_sends_nothing_is_not_asked_for_ever(hub: HubServer) -> None:
+def test_a_server_that_sends_nothing_ends_in_an_error(hub: HubServer) -> None:
     weights = weights_at(ADDRESS)
     hub.body = b""
     with pytest.raises(EngineError, match="sends nothing from byte 0 on"):
         grid_hub.fetch(weights)
 
 
-def test_a_connection_may_break_any_number_of_times_as_long_as_bytes_come(hub: HubServer) -> None:
+def test_a_download_survives_any_number_of_breaks_as_long_as_bytes_come(hub: HubServer) -> None:
     hub.break_off(FILE, *[100] * 20)
     assert obtain(ADDRESS).read_bytes() == CONTENT
     assert [request.start for request in hub.requests_for(FILE)] == list(range(0, 2001, 100))
 
 
-def test_two_that_want_the_same_file_bring_it_once(hub: HubServer) -> None:
+def test_two_concurrent_downloads_of_a_file_request_it_once(hub: HubServer) -> None:
     weights = weights_at(ADDRESS)
     hub.answering.clear()
+    hub.request_came.clear()
     with ThreadPoolExecutor(2) as pool:
         downloads = [pool.submit(grid_hub.fetch, weights) for _ in range(2)]
+        assert hub.request_came.wait(20)
         hub.answering.set()
         first, second = (download.result() for download in downloads)
     assert first == second
     assert len(hub.requests_for(FILE)) == 1
 
 
-def test_progress_ends_at_the_size_whatever_happened(hub: HubServer) -> None:
+def test_download_progress_ends_at_the_files_size_after_restarts(hub: HubServer) -> None:
     hub.ignore_ranges = True
     hub.break_off(FILE, 1000, 3000)
     reports: list[tuple[int, int]] = []
@@ -125,7 +127,7 @@ def test_progress_ends_at_the_size_whatever_happened(hub: HubServer) -> None:
     assert max(done for done, _ in reports) == len(CONTENT)
 
 
-def test_a_damaged_byte_is_found_and_nothing_of_it_stays(hub: HubServer, tmp_path: Path) -> None:
+def test_a_damaged_download_is_detected_and_removed(hub: HubServer, tmp_path: Path) -> None:
     hub.corrupt.add(FILE)
     with pytest.raises(EngineError, match="hub lists") as caught:
         obtain(ADDRESS)
@@ -133,7 +135,7 @@ def test_a_damaged_byte_is_found_and_nothing_of_it_stays(hub: HubServer, tmp_pat
     assert not [path for path in (tmp_path / "hub").rglob("blobs/*") if path.is_file()]
 
 
-def test_after_a_damaged_download_the_next_run_gets_it_right(hub: HubServer) -> None:
+def test_a_download_after_a_damaged_one_succeeds(hub: HubServer) -> None:
     hub.corrupt.add(FILE)
     with pytest.raises(EngineError):
         obtain(ADDRESS)
@@ -142,7 +144,7 @@ def test_after_a_damaged_download_the_next_run_gets_it_right(hub: HubServer) -> 
 
 
 @pytest.mark.parametrize("damaged", [bytes(len(CONTENT)), CONTENT[:-1], CONTENT + b"x"])
-def test_content_that_was_damaged_in_the_cache_is_removed(hub: HubServer, damaged: bytes) -> None:
+def test_content_damaged_in_the_cache_is_removed(hub: HubServer, damaged: bytes) -> None:
     path = obtain(ADDRESS)
     path.resolve().write_bytes(damaged)
     with pytest.raises(EngineError, match="run again"):
@@ -151,7 +153,7 @@ def test_content_that_was_damaged_in_the_cache_is_removed(hub: HubServer, damage
     assert obtain(ADDRESS).read_bytes() == CONTENT
 
 
-def test_a_small_file_is_checked_by_what_git_calls_it(hub: HubServer) -> None:
+def test_a_small_file_is_checked_by_its_git_id(hub: HubServer) -> None:
     hub.add("owner/tiny", CHECKPOINT)
     hub.corrupt.add("config.json")
     with pytest.raises(EngineError, match=r"config\.json: the file's hash"):
@@ -164,7 +166,7 @@ def test_a_verified_file_is_not_read_again(hub: HubServer, monkeypatch: pytest.M
     assert obtain(ADDRESS).read_bytes() == CONTENT
 
 
-def test_a_folder_holds_the_checkpoint_and_no_code(hub: HubServer) -> None:
+def test_a_fetched_checkpoint_folder_holds_no_code(hub: HubServer) -> None:
     hub.add("owner/tiny", CHECKPOINT)
     folder = obtain("hf:owner/tiny")
     assert folder.name == "tiny"
@@ -174,7 +176,7 @@ def test_a_folder_holds_the_checkpoint_and_no_code(hub: HubServer) -> None:
     assert not hub.requests_for("modeling_tiny.py") + hub.requests_for("pytorch_model.bin")
 
 
-def test_code_that_others_downloaded_is_not_in_the_folder(hub: HubServer) -> None:
+def test_code_in_the_users_cache_is_not_in_a_fetched_folder(hub: HubServer) -> None:
     from huggingface_hub import hf_hub_download
 
     hub.add("owner/tiny", CHECKPOINT)
@@ -184,7 +186,7 @@ def test_code_that_others_downloaded_is_not_in_the_folder(hub: HubServer) -> Non
     assert names == {"config.json", "model.safetensors", "tokenizer.json"}
 
 
-def test_a_folders_links_are_mended_when_the_cache_was_emptied(
+def test_links_of_a_fetched_folder_are_renewed_after_the_cache_was_emptied(
     hub: HubServer, tmp_path: Path
 ) -> None:
     hub.add("owner/tiny", CHECKPOINT)
@@ -194,7 +196,7 @@ def test_a_folders_links_are_mended_when_the_cache_was_emptied(
     assert (folder / "config.json").read_bytes() == CHECKPOINT["config.json"]
 
 
-def test_parts_come_together_and_the_first_is_the_path(hub: HubServer) -> None:
+def test_a_split_gguf_is_fetched_whole_and_returned_by_its_first_part(hub: HubServer) -> None:
     parts = {f"x-Q4_0-0000{i}-of-00003.gguf": bytes([i]) * 50 for i in (1, 2, 3)}
     hub.add("owner/split", parts)
     path = obtain("hf:owner/split/Q4_0")
@@ -202,7 +204,7 @@ def test_parts_come_together_and_the_first_is_the_path(hub: HubServer) -> None:
     assert {part.name: part.read_bytes() for part in path.parent.iterdir()} == parts
 
 
-def test_no_room_is_told_before_the_download(
+def test_a_full_disk_is_reported_before_the_download(
     hub: HubServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     weights = weights_at(ADDRESS)
@@ -213,9 +215,7 @@ def test_no_room_is_told_before_the_download(
     assert not hub.requests_for(FILE)
 
 
-def test_offline_works_with_what_is_in_the_cache(
-    hub: HubServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_offline_fetch_uses_the_cache(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
     path = obtain(ADDRESS)
     before = len(hub.requests)
     offline(monkeypatch)
@@ -223,7 +223,7 @@ def test_offline_works_with_what_is_in_the_cache(
     assert len(hub.requests) == before
 
 
-def test_offline_finds_what_other_programs_downloaded(
+def test_offline_fetch_uses_what_other_programs_downloaded(
     hub: HubServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from huggingface_hub import hf_hub_download
@@ -233,7 +233,7 @@ def test_offline_finds_what_other_programs_downloaded(
     assert obtain(ADDRESS) == path
 
 
-def test_a_token_goes_to_the_hub_and_not_where_the_hub_redirects(
+def test_a_token_is_not_sent_where_the_hub_redirects(
     hub: HubServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", HubServer.member)
@@ -246,7 +246,7 @@ def test_a_token_goes_to_the_hub_and_not_where_the_hub_redirects(
     assert {request.token for request in hub.requests} == {HubServer.member}
 
 
-def test_the_largest_files_want_the_hubs_own_protocol(
+def test_files_beyond_the_plain_download_limit_need_xet(
     hub: HubServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from huggingface_hub import constants
@@ -256,13 +256,13 @@ def test_the_largest_files_want_the_hubs_own_protocol(
         obtain(ADDRESS)
 
 
-def test_a_cache_that_cannot_be_written_is_told(hub: HubServer, tmp_path: Path) -> None:
+def test_an_unwritable_cache_is_reported(hub: HubServer, tmp_path: Path) -> None:
     (tmp_path / "hub").write_bytes(b"a file where the folder should be")
     with pytest.raises(EngineError, match="HF_HOME"):
         obtain(ADDRESS)
 
 
-def test_the_library_says_nothing_of_its_own(
+def test_huggingface_hub_prints_nothing_of_its_own(
     hub: HubServer, capfd: pytest.CaptureFixture[str]
 ) -> None:
     hub.break_off(FILE, 1000)
@@ -274,9 +274,7 @@ def refuse(*arguments: object) -> None:
     raise AssertionError("the file was read again")
 
 
-def test_a_download_leaves_its_lock_where_the_library_takes_it(
-    hub: HubServer, tmp_path: Path
-) -> None:
+def test_a_download_takes_the_lock_of_huggingface_hub(hub: HubServer, tmp_path: Path) -> None:
     obtain(ADDRESS)
     digest = hashlib.sha256(CONTENT).hexdigest()
     assert (tmp_path / "hub/.locks/models--owner--tiny-GGUF" / f"{digest}.lock").exists()

@@ -40,7 +40,9 @@ def wide(tokens: int, rows: int = 3) -> bytes:
     return gguf(small_with(entry), tensors, norm + 256)
 
 
-def test_a_header_tells_what_the_whole_file_would(hub: HubServer, tmp_path: Path) -> None:
+def test_a_remote_header_gives_the_inspection_of_the_whole_file(
+    hub: HubServer, tmp_path: Path
+) -> None:
     content = hub.repositories[REPO].files[FILE]
     remote, local = inspected(f"hf:{REPO}/{FILE}"), locally(tmp_path, FILE, content)
     assert remote.facts == local.facts
@@ -49,12 +51,12 @@ def test_a_header_tells_what_the_whole_file_would(hub: HubServer, tmp_path: Path
     assert remote.model.layers == local.model.layers
 
 
-def test_the_source_is_the_address_at_its_commit(hub: HubServer) -> None:
+def test_a_remote_models_source_is_its_address_at_a_commit(hub: HubServer) -> None:
     commit = hub.repositories[REPO].commit
     assert inspected(f"hf:{REPO}/Q8_0").model.source == f"hf:{REPO}/{FILE}@{commit}"
 
 
-def test_no_tensors_are_asked_for(hub: HubServer) -> None:
+def test_inspecting_remote_weights_requests_no_tensors(hub: HubServer) -> None:
     content = wide(tokens=10, rows=40_000)
     hub.add(REPO, {FILE: content})
     inspection = inspected(f"hf:{REPO}/{FILE}")
@@ -65,14 +67,14 @@ def test_no_tensors_are_asked_for(hub: HubServer) -> None:
     assert byte_count == header.FIRST_BYTES
 
 
-def test_the_stand_in_takes_no_room_for_tensors(hub: HubServer) -> None:
+def test_a_stand_in_takes_no_disk_space_for_tensors(hub: HubServer) -> None:
     hub.add(REPO, {FILE: wide(tokens=10, rows=400_000)})
     path = grid_hub.stand_in(weights_at(f"hf:{REPO}/{FILE}"))
     assert path.stat().st_size > 50_000_000
     assert path.stat().st_blocks * 512 < 2 * header.FIRST_BYTES
 
 
-def test_a_long_header_is_read_to_its_end_and_no_byte_twice(
+def test_a_long_header_is_requested_to_its_end_and_no_byte_twice(
     hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(header, "FIRST_BYTES", 1000)
@@ -96,18 +98,18 @@ def test_a_header_cut_anywhere_is_never_believed(
     assert remote._replace(path=local.path) == local
 
 
-def test_the_stand_ins_hash_is_the_files(hub: HubServer) -> None:
+def test_a_stand_in_has_the_hash_of_the_remote_file(hub: HubServer) -> None:
     weights = weights_at(f"hf:{REPO}/{FILE}")
     assert file_sha256(grid_hub.stand_in(weights)) == weights.identity
 
 
-def test_a_header_is_asked_for_once(hub: HubServer) -> None:
+def test_a_remote_header_is_requested_once(hub: HubServer) -> None:
     inspected(f"hf:{REPO}/{FILE}")
     inspected(f"hf:{REPO}/{FILE}")
     assert len(hub.requests_for(FILE)) == 1
 
 
-def test_a_header_that_was_read_is_there_offline(
+def test_a_header_read_before_is_available_offline(
     hub: HubServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     online = inspected(f"hf:{REPO}/{FILE}")
@@ -115,14 +117,14 @@ def test_a_header_that_was_read_is_there_offline(
     assert inspected(f"hf:{REPO}/{FILE}") == online
 
 
-def test_a_commit_that_is_known_is_planned_without_a_request(hub: HubServer) -> None:
+def test_a_commit_inspected_before_needs_no_request(hub: HubServer) -> None:
     online = inspected(f"hf:{REPO}/{FILE}")
     before = len(hub.requests)
     assert inspected(online.model.source) == online
     assert len(hub.requests) == before
 
 
-def test_what_is_downloaded_needs_no_stand_in(hub: HubServer) -> None:
+def test_downloaded_weights_are_inspected_themselves(hub: HubServer) -> None:
     planned = inspected(f"hf:{REPO}/{FILE}")
     path = grid_hub.fetch(grid_hub.find_weights(planned.model.source))
     paths: list[Path] = []
@@ -135,14 +137,14 @@ def test_what_is_downloaded_needs_no_stand_in(hub: HubServer) -> None:
     assert paths == [path]
 
 
-def test_the_plan_and_the_downloaded_file_are_the_same_weights(hub: HubServer) -> None:
+def test_remote_and_downloaded_weights_have_the_same_revision(hub: HubServer) -> None:
     planned = inspected(f"hf:{REPO}/{FILE}")
     inspection = inspect_gguf(grid_hub.fetch(grid_hub.find_weights(planned.model.source)))
     assert inspection.model.revision == planned.model.revision
     assert inspection.facts == planned.facts
 
 
-def test_a_commit_in_between_changes_nothing_of_the_plan(hub: HubServer) -> None:
+def test_an_address_with_a_commit_ignores_later_commits(hub: HubServer) -> None:
     weights = weights_at(f"hf:{REPO}/{FILE}")
     old = hub.repositories[REPO]
     hub.add(REPO, {FILE: gguf(data=6000)}, revisions={"main"})
@@ -150,7 +152,7 @@ def test_a_commit_in_between_changes_nothing_of_the_plan(hub: HubServer) -> None
     assert weights_at(str(weights.address)).commit == weights.commit == old.commit
 
 
-def test_split_files_are_one_model(hub: HubServer, tmp_path: Path) -> None:
+def test_a_split_remote_gguf_is_one_model(hub: HubServer, tmp_path: Path) -> None:
     parts = split_model()
     hub.add(REPO, parts)
     for name, content in parts.items():
@@ -173,7 +175,9 @@ def split_model() -> dict[str, bytes]:
     }
 
 
-def test_a_checkpoints_headers_and_configuration_tell_all(hub: HubServer, tmp_path: Path) -> None:
+def test_a_remote_checkpoint_is_inspected_from_headers_and_configuration(
+    hub: HubServer, tmp_path: Path
+) -> None:
     files = small_checkpoint()
     hub.add("owner/small", files)
     local = tmp_path / "small"
@@ -215,14 +219,14 @@ def test_a_long_safetensors_header_is_read_to_its_end(
         assert file.read(length) == content[:length]
 
 
-def test_a_file_that_is_no_gguf_is_told_by_its_address(hub: HubServer) -> None:
+def test_a_remote_file_that_is_no_gguf_is_reported_by_its_address(hub: HubServer) -> None:
     hub.add(REPO, {"x.gguf": b"nothing of the kind" * 100})
     with pytest.raises(InputError) as caught:
         inspected(f"hf:{REPO}/x.gguf")
     assert str(caught.value).startswith(f"hf:{REPO}/x.gguf: not a GGUF file")
 
 
-def test_a_server_that_sends_no_parts_is_told(
+def test_a_server_without_ranges_cannot_give_a_long_header(
     hub: HubServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(header, "FIRST_BYTES", 100)
@@ -231,7 +235,7 @@ def test_a_server_that_sends_no_parts_is_told(
         inspected(f"hf:{REPO}/{FILE}")
 
 
-def test_a_header_that_breaks_off_leaves_nothing_behind(hub: HubServer, tmp_path: Path) -> None:
+def test_a_broken_header_download_leaves_no_stand_in(hub: HubServer, tmp_path: Path) -> None:
     hub.break_off(FILE, 100)
     with pytest.raises(InputError, match="cannot reach"):
         inspected(f"hf:{REPO}/{FILE}")

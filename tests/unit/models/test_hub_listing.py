@@ -16,7 +16,7 @@ from grid.models.hub import Address, RemoteFile
 FILE = "tiny-Q8_0.gguf"
 
 
-def test_files_come_with_their_size_and_hash(hub: HubServer) -> None:
+def test_a_listing_has_the_size_and_hash_of_each_file(hub: HubServer) -> None:
     content = gguf()
     assert grid_hub.list_files(Address(REPO)).files == (
         RemoteFile("README.md", 6, None, git_id(b"# tiny")),
@@ -34,13 +34,13 @@ def test_a_listing_is_one_request(hub: HubServer) -> None:
     assert len(hub.requests) == 1
 
 
-def test_a_branch_is_asked_for_each_time(hub: HubServer) -> None:
+def test_a_branch_is_listed_anew_each_time(hub: HubServer) -> None:
     old = grid_hub.list_files(Address(REPO))
     hub.add(REPO, {FILE: gguf(data=6000)})
     assert grid_hub.list_files(Address(REPO)).commit != old.commit
 
 
-def test_a_commit_is_asked_for_once(hub: HubServer) -> None:
+def test_a_commit_is_listed_once(hub: HubServer) -> None:
     commit = grid_hub.list_files(Address(REPO)).commit
     assert grid_hub.list_files(Address(REPO, None, commit)).commit == commit
     assert len(hub.requests) == 1
@@ -51,12 +51,12 @@ def test_a_bare_name_is_a_repository_too(hub: HubServer) -> None:
     assert grid_hub.list_files(Address("gpt2")).files[0].path == "config.json"
 
 
-def test_paths_that_lead_out_of_a_folder_are_left_out(hub: HubServer) -> None:
+def test_listed_paths_out_of_the_folder_are_left_out(hub: HubServer) -> None:
     hub.add("owner/evil", {"../../x.gguf": b"", "/etc/y.gguf": b"", "a\\b.gguf": b"", "z": b""})
     assert [file.path for file in grid_hub.list_files(Address("owner/evil")).files] == ["z"]
 
 
-def test_offline_the_last_listing_is_known(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offline_the_last_listing_is_used(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
     online = grid_hub.list_files(Address(REPO))
     offline(monkeypatch)
     assert grid_hub.list_files(Address(REPO)) == online
@@ -74,7 +74,7 @@ def test_offline_a_cache_without_links_is_listed_by_content(
     assert file.sha256 == hashlib.sha256(gguf()).hexdigest()
 
 
-def test_offline_what_others_downloaded_is_listed(
+def test_offline_files_of_other_programs_are_listed(
     hub: HubServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from huggingface_hub import hf_hub_download
