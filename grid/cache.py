@@ -1,4 +1,4 @@
-"""Where this node keeps what can be made again: artifacts, references, probes, logs."""
+"""The cache folder of this node, for what can be remade: artifacts, references, probes, logs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def nearest_existing(folder: Path) -> Path:
-    """The folder, or the nearest above it that is there: on the same disk, as far as one knows."""
+    """The folder, or its nearest parent that exists, which is on the same disk."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     return folder

@@ -82,8 +82,8 @@ MOST_LISTED = 40
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """A hint that ends an error line: the nearest known name, or all of them if none is near and
-    they are few."""
+    """A hint that ends an error line: the nearest of the names, or all of them if none is near
+    and they are few."""
     choices = sorted(set(names))
     near = difflib.get_close_matches(name, choices, n=1, cutoff=0.6)
     if near:

@@ -48,8 +48,8 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def engine(self) -> str:
-        """Names what shares a loaded engine, on every node alike: the artifact in a backend with
-        its options, but for those that change its speed only."""
+        """Id of the loaded engine that computes the cell, the same on every node: artifact, backend
+        and options, less those that change its speed only."""
         options = {k: v for k, v in self.options.items() if k not in self.speed_only}
         return digest("engine", self.artifact.id, self.backend, options)
 

@@ -56,7 +56,7 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Measurement(msgspec.Struct, frozen=True, kw_only=True):
-    """What one attempt brought back; raw only, figures are derived from it.
+    """The raw result of one attempt; figures are derived from it.
 
     `scalars` are single observed facts (bytes, seconds), `wall_s` the time of the attempt and
     `engine_s` the part of it spent inside engine calls. `environment` says what it ran on and how.

@@ -152,7 +152,7 @@ def _parse_items(path: Path, content: str) -> list[Item]:
 
 
 def _fault(item: Item) -> str:
-    """What is wrong with an item, empty if nothing is."""
+    """The fault of an item; empty where there is none."""
     if item.kind not in ("choice", "exact"):
         return f"unknown kind {item.kind!r}. {did_you_mean(item.kind, ['choice', 'exact'])}"
     if item.kind == "exact" and len(item.choices) != 1:

@@ -119,11 +119,11 @@ def kind(workload: Workload) -> str:
 
 
 def identity_fields(workload: Workload) -> dict[str, str | int | None]:
-    """The workload's fields without its sources' places: what a cell id hashes.
+    """The fields that a cell id hashes: all but where texts and items lie.
 
     A text or item set counts by its content, so moving a file does not change an id.
     """
     fields = msgspec.structs.asdict(workload)
-    for place in ("text", "source"):
-        fields.pop(place, None)
+    for name in ("text", "source"):
+        fields.pop(name, None)
     return {"kind": kind(workload), **fields}

@@ -1,4 +1,4 @@
-"""Accelerators of this machine, as the system's own tools tell of them."""
+"""Detect the accelerators of this machine by the system's own tools."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _TIMEOUT_S = 20
 
 
 def list_accelerators(chip: str, memory_bytes: int) -> tuple[Accelerator, ...]:
-    """NVIDIA GPUs, or the GPU of an Apple chip; none where no tool tells of one."""
+    """NVIDIA GPUs, or the GPU of an Apple chip; empty where no tool reports one."""
     if platform.system() == "Darwin":
         return apple_gpu(chip, memory_bytes) if platform.machine() == "arm64" else ()
     return parse_nvidia_smi(_tool_output(_NVIDIA))
 
 
 def parse_nvidia_smi(table: str) -> tuple[Accelerator, ...]:
-    """From lines of `name, MiB of memory, compute capability`: `cuda-sm90` is capability 9.0."""
+    """GPUs from lines of `name, MiB of memory, compute capability`; 9.0 is kind `cuda-sm90`."""
     gpus = []
     for line in table.splitlines():
         fields = [field.strip() for field in line.split(",")]
@@ -47,7 +47,7 @@ def apple_gpu(chip: str, memory_bytes: int) -> tuple[Accelerator, ...]:
 
 
 def _tool_output(command: Sequence[str]) -> str:
-    """Standard output; empty where the tool is not there, fails or hangs."""
+    """Standard output of a command; empty where it is missing, fails or hangs."""
     try:
         process = subprocess.run(
             command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False

@@ -30,7 +30,7 @@ LEAST_MEMORY = 128 * MIB
 
 
 class NodeFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The file's keys as they are written."""
+    """The keys of node.toml as written."""
 
     name: str | None = None
     chip: str | None = None
@@ -39,7 +39,7 @@ class NodeFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cores: int | None = None
 
     def node_fields(self) -> dict[str, Any]:
-        """Fields of a Node with their values. Raises InputError on what is no size or rate."""
+        """The fields of a Node that the file sets. Raises InputError on what is no size or rate."""
         fields: dict[str, Any] = {"name": self.name, "chip": self.chip, "cores": self.cores}
         if self.memory is not None:
             fields["memory_bytes"] = _memory_bytes(self.memory)
@@ -48,7 +48,7 @@ class NodeFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return {name: value for name, value in fields.items() if value is not None}
 
     def keys(self) -> tuple[str, ...]:
-        """Those that the file has."""
+        """The keys that are set."""
         return tuple(name for name in self.__struct_fields__ if getattr(self, name) is not None)
 
 
@@ -73,7 +73,7 @@ def node_file_path() -> Path:
 
 
 def read_node_file(path: Path | None = None) -> NodeFile:
-    """What the file says; nothing where there is none and no variable asks for one. Raises
+    """The contents of node.toml; empty where there is none and no variable names one. Raises
     InputError in one line that names the file and the key."""
     path = path or node_file_path()
     try:
@@ -94,7 +94,7 @@ def read_node_file(path: Path | None = None) -> NodeFile:
 
 
 def apply_node_file(node: Node, path: Path | None = None) -> Node:
-    """The probed node with what the file replaces; `overridden` names the keys."""
+    """The probed node with the fields that the file sets; `overridden` names its keys."""
     file = read_node_file(path)
     return msgspec.structs.replace(node, **file.node_fields(), overridden=file.keys())
 
@@ -115,7 +115,7 @@ def _parse_node_file(raw: dict[str, Any], path: Path) -> NodeFile:
 
 
 def _bytes_of_rate(text: str) -> str:
-    """The bytes of `50GB/s`. Raises InputError where it is no rate."""
+    """The size in `50GB/s`: `50GB`. Raises InputError where the text is no rate."""
     if not text.endswith("/s"):
         raise InputError(f"bandwidth: {text!r} is not a rate; write for example 50GB/s")
     return text.removesuffix("/s")

@@ -12,7 +12,7 @@ from grid.models.model import Model
 
 
 class ArtifactFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What is observed of the files once they exist.
+    """Facts of the weight files once they exist.
 
     `bytes`: size of the weight files; `sha256` of the file; `bpw_file`: tensor bytes * 8 /
     elements; `bpw_layer`: the same over weight matrices outside embeddings and head, scales
@@ -27,7 +27,7 @@ class ArtifactFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PredictedSize(NamedTuple):
-    """What `ArtifactFacts` will say of weights that need not exist yet.
+    """The size of weights that need not exist yet.
 
     `file_bytes` counts header, tensors and padding as one file, `tensor_bytes` the tensors alone;
     the other figures are as in `ArtifactFacts`.
@@ -80,7 +80,7 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
 
 class Inspection(NamedTuple):
-    """What a weight file says of itself."""
+    """What a weight file's header says of the model, its quantization and its size."""
 
     model: Model
     quant: str

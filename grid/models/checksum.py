@@ -55,7 +55,7 @@ def git_id(content: bytes) -> str:
 
 
 def remember_sha256(path: Path, digest: str) -> None:
-    """Keep a digest that was computed while the file was written."""
+    """Store a digest that was computed while the file was written."""
     stat = path.stat()
     key = str(path.resolve())
     _write_entry(cache_dir() / _CACHE_FILE, key, [stat.st_size, stat.st_mtime_ns, digest])

@@ -1,4 +1,4 @@
-"""Which format weights are in, and which files hold them, by what lies there."""
+"""Detect the format of weights on disk, and the files that hold them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ def format_of(path: Path) -> str:
     config.json says). Raises InputError for a folder that is none."""
     if not path.is_dir():
         return path.suffix.lstrip(".").lower()
-    from grid.models.checkpoint.inspection import format_of as of_folder
+    from grid.models.checkpoint.inspection import format_of as checkpoint_format
 
-    return of_folder(path)
+    return checkpoint_format(path)
 
 
 def weight_files(path: Path) -> list[Path]:

@@ -10,7 +10,7 @@ MAX_WIDTH = 2**24
 
 
 class LayerState(msgspec.Struct, frozen=True):
-    """What one layer keeps for the tokens it has seen.
+    """The state that one layer keeps of the tokens processed.
 
     `key` and `value` are elements per token; `window` is the number of tokens a sliding-window
     layer keeps (None: all of them); `fixed` is elements whatever the length (recurrent state).

@@ -37,5 +37,5 @@ def part_names(name: str) -> list[str]:
 
 
 def part_paths(path: Path) -> list[Path]:
-    """The same as paths in one folder; they need not exist."""
+    """Paths of all the parts that `path` is one of, in its folder; they need not exist."""
     return [path.with_name(name) for name in part_names(path.name)]

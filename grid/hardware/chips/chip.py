@@ -1,4 +1,4 @@
-"""Chip: what a card, a system on a chip or a kind of memory can do by its data sheet."""
+"""Chip: the data-sheet facts of a card, a system on a chip or a kind of memory."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Chip:
 def budget_chip(
     memory_bytes: int | None, bandwidth_bytes_s: float, platform: str = "cpu", name: str = ""
 ) -> Chip:
-    """A chip known by its budget alone: memory in bytes and bandwidth in bytes/s.
+    """A chip of which only memory (bytes) and bandwidth (bytes/s) are known.
 
     Raises InputError where either is not above zero, or the platform is none.
     """

@@ -30,7 +30,7 @@ _MEMORY_TYPE = re.compile(r"(hbm|gddr)\d+[a-z]*")
 _SAME_BANDWIDTH = 0.06
 """Tables round bandwidths: 800 or 819 GB/s."""
 _SMALL, _VARIANT, _WORD, _RARE = 0.01, 0.1, 1.0, 3.0
-"""How much a word that was not asked for speaks against a chip, by kind of word."""
+"""How much a word that is not in the query speaks against a chip, by kind of word."""
 
 
 @cache
@@ -85,7 +85,7 @@ def _rank(
 
 
 def _is_driver_word(word: str) -> bool:
-    """What drivers add to a name and no chip has in its own: radv, hbm3, navi31."""
+    """Whether drivers add the word to a name and no chip has it in its own: radv, hbm3, navi31."""
     return word not in _vocabulary() and (word.isalpha() or bool(_DRIVER.fullmatch(word)))
 
 
@@ -95,7 +95,7 @@ def _vocabulary() -> frozenset[str]:
 
 
 def _matches(query: frozenset[str], chip: Chip) -> bool:
-    """All words are in the name, or are the memory's size; which of some chips the buyer chose."""
+    """Whether all words are in the name or are the memory's size, which some chips leave open."""
     return all(
         _MEMORY.fullmatch(word) and word == _memory_word(chip, word)
         for word in query - _name_words(chip.name)
@@ -107,7 +107,7 @@ def _memory_word(chip: Chip, word: str) -> str:
 
 
 def _surplus(query: frozenset[str], name_words: frozenset[str]) -> float:
-    """How much more a name says than was asked; the less, the likelier it is meant."""
+    """Weight of the words in a name beyond the query; the less, the likelier it is meant."""
     return math.fsum(map(_weight, name_words - query))  # exact, whatever the order of a set
 
 

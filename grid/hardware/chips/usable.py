@@ -1,4 +1,4 @@
-"""How much of a chip's memory a model and its engine can really have."""
+"""How much of a chip's memory a model and its engine can use."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class UsableMemory:
 
 
 def mac_share(total: int) -> float:
-    """Of a Mac's `total` bytes what macOS lets the GPU keep in its working set, at least about."""
+    """The share of a Mac's `total` bytes that macOS lets the GPU keep, at least about."""
     return 2 / 3 if total < MAC_SMALL_BYTES else 3 / 4
 
 

@@ -1,4 +1,4 @@
-"""Whether a checkpoint's packed tensors are what its quantization_config says."""
+"""Check that a checkpoint's packed tensors are what its quantization_config declares."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a checkpoint's weights are those of the model that its config.json describes.
+"""Check that a checkpoint's weights are those of the model that its config.json describes.
 
 Only architectures whose tensors have the usual names and shapes are checked: a claim that a
 checkpoint is wrong must be sure.
@@ -106,7 +106,7 @@ def _check_layers(config: Config, text_weights: Mapping[str, _TextWeight]) -> No
 
 
 def _expected_shapes(config: Config) -> Iterator[tuple[str, tuple[tuple[int, str], ...]]]:
-    """Part of the model, and its sides with the words that explain each."""
+    """Parts of the model with the shape of each: (length, the words that explain it)."""
     hidden = (config.hidden, "hidden_size")
     width = config.head_width
     heads = (config.heads * width, f"{config.heads} heads of {width}")

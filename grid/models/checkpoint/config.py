@@ -1,4 +1,4 @@
-"""config.json with typed access: its keys have had several names over the years."""
+"""Typed access to config.json, whose keys have had several names over the years."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _HIDDEN = ("hidden_size", "n_embd", "d_model", "model_dim", "dim")
 class Config:
     """The part of config.json that describes the text model.
 
-    Numbers that cannot be are an InputError; absent ones are None or 0 as each property says.
+    Impossible numbers are an InputError; absent ones are None or 0 as each property says.
     """
 
     def __init__(self, where: Path, values: Mapping[str, Any]) -> None:

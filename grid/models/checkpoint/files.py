@@ -1,4 +1,4 @@
-"""Which files of a Hugging Face folder hold its configuration and its weights."""
+"""Find and read the configuration and the weight files of a Hugging Face folder."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def is_checkpoint(path: Path) -> bool:
-    """Whether it is meant as a folder in Hugging Face's layout: there is a config.json in it."""
+    """Whether a folder is meant to be in Hugging Face's layout: it has a config.json."""
     return (path / "config.json").is_file()
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """config.json. Raises InputError saying what is missing where it is no checkpoint folder."""
+    """The values of config.json. Raises InputError saying what is missing where there is none."""
     if not folder.is_dir():
         state = "a file, not a folder" if folder.exists() else "no such folder"
         raise InputError(f"{folder}: {state}; name a folder with config.json and *.safetensors")

@@ -1,4 +1,4 @@
-"""What a folder in Hugging Face's layout holds: the model's shape, its precision, its size."""
+"""Inspect folders in Hugging Face's layout: the model's shape, its precision and its size."""
 
 from __future__ import annotations
 

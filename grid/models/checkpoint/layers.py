@@ -1,4 +1,4 @@
-"""What each layer keeps per token, from config.json."""
+"""The state that each layer keeps per token, from config.json."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WINDOW_PERIOD: Mapping[str, tuple[int, int]] = {
     "gpt_oss": (2, 1),
     "olmo3": (4, 3),
 }
-"""Model types whose older configs leave the pattern out: every n-th layer, from which, is full."""
+"""Model types whose older configs leave the pattern out: (period, index of its full layer)."""
 
 _ALL_WINDOWED = ("mistral", "mixtral", "ministral", "phi3", "phimoe", "starcoder2")
 """Model types whose layers all slide where a window is given."""

@@ -1,4 +1,4 @@
-"""What each quantization method stores in place of a matrix: endings, types and shapes.
+"""The tensors that each quantization method stores for a matrix: endings, types and shapes.
 
 The layouts are those that GPTQModel, AutoAWQ, transformers with bitsandbytes or torchao, and mlx-lm
 write.

@@ -1,4 +1,4 @@
-"""What quantization a checkpoint's configuration declares, for every method that is known."""
+"""Read the quantization that a checkpoint's configuration declares, for every known method."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Quantization(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _QuantizationFields:
-    """A configuration with typed access; a value of the wrong type is an InputError."""
+    """Typed access to a quantization_config; a value of the wrong type is an InputError."""
 
     def __init__(self, where: Path, values: Mapping[str, Any]) -> None:
         self.where, self.values = where, values
@@ -119,7 +119,7 @@ def _declaration(folder: Path, config: Mapping[str, Any]) -> tuple[Path, Any]:
 
 
 def _method_name(fields: _QuantizationFields, config: Mapping[str, Any]) -> str:
-    """The method's name; older files leave it out and are known by their keys."""
+    """The method's name; files that leave it out are recognised by their keys."""
     method = fields.text("quant_method", "method").lower()
     if method:
         return method

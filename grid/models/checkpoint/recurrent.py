@@ -1,4 +1,4 @@
-"""What a recurrent layer keeps whatever the length of the text, from config.json."""
+"""The size of a recurrent layer's state, from config.json."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Safetensors headers: names, types, shapes and places of the tensors, no length trusted.
+"""Read safetensors headers: names, types, shapes and offsets of the tensors, no length trusted.
 
 Format: header length (8 bytes, little-endian), a JSON object, then the tensors' bytes without gaps.
 """
@@ -57,7 +57,7 @@ TensorsByName = Mapping[str, SafetensorsTensor]
 
 
 class SafetensorsHeader(NamedTuple):
-    """What a file says before its data; `metadata` is its free-form text, sizes are bytes."""
+    """The header of one file; `metadata` is its free-form text, `file_bytes` the whole file."""
 
     path: Path
     file_bytes: int
@@ -66,7 +66,7 @@ class SafetensorsHeader(NamedTuple):
 
 
 def read_header(path: Path) -> SafetensorsHeader:
-    """The header of one file. Raises InputError with one line where it cannot be true."""
+    """The header of one file. Raises InputError with one line where it contradicts the file."""
     size, text = _header_text(path)
     try:
         entries = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
@@ -85,7 +85,7 @@ def read_header(path: Path) -> SafetensorsHeader:
 
 
 def read_shape(tensor: SafetensorsTensor) -> tuple[int, ...] | None:
-    """The numbers in a small I64 tensor that holds another's shape; None where they cannot be."""
+    """The shape that a small I64 tensor holds; None where its numbers cannot be one."""
     if tensor.dtype != "I64" or len(tensor.shape) != 1 or tensor.elements > MAX_DIMENSIONS:
         return None
     with tensor.path.open("rb") as file:
@@ -138,7 +138,7 @@ def _header_text(path: Path) -> tuple[int, bytes]:
 
 
 def _duplicate_name(text: bytes) -> str:
-    """The name that is twice in a JSON object; asked once all entries are known to be good."""
+    """The name that stands twice in a JSON object whose entries are all valid."""
     duplicates: list[str] = []
 
     def record_duplicates(pairs: list[tuple[str, object]]) -> None:

@@ -1,7 +1,6 @@
-"""How large a quantized checkpoint will be, from the tensors of the 16-bit one alone.
+"""Predict the size of a quantized checkpoint from the tensors of the 16-bit one alone.
 
-Each method decides which matrices it packs; what it stores in their place is in
-`layouts`.
+Each method decides which matrices it packs; what it stores in their place is in `layouts`.
 """
 
 from __future__ import annotations
@@ -29,7 +28,6 @@ __all__ = ["PredictedSize", "Scheme", "is_packed", "predict", "recipe_bytes", "s
 _UNPACKED_NAME = re.compile(
     r"(?:^|\.)(?:\w*embed\w*|wte|wpe|gate|router|shared_expert_gate|conv1d|A_log)\.weight$"
 )
-
 
 _MLX_MODES = {"mxfp4": (4, 32), "mxfp8": (8, 32), "nvfp4": (4, 16)}
 """Bits and group of each."""
@@ -121,7 +119,7 @@ def _header_metadata(tensors: Sequence[SafetensorsTensor], scheme: Scheme) -> di
 
 
 def _quantization_of(scheme: Scheme) -> Quantization:
-    """How a reader of the finished checkpoint would see it; only what counts elements matters."""
+    """The scheme as a reader of the checkpoint sees it, as far as elements depend on it."""
     return Quantization(
         format=scheme.method,
         quant=scheme.method,

@@ -1,4 +1,4 @@
-"""A checkpoint's tensors as the weights they stand for, packed ones unpacked in thought.
+"""The weights that a checkpoint's tensors stand for, and how many elements packed ones hold.
 
 A packed weight is several tensors: codes, scales, zero points, indices. It counts the elements of
 the matrix it stands for, and the bytes of all of them; so bits per weight mean the same as for

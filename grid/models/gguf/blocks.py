@@ -88,7 +88,8 @@ class LatentAttention:
 
 
 def add_latent_attention(block: Block, sizes: LatentAttention) -> None:
-    """With the key's and value's second projection apart and by head, as converters write them."""
+    """Latent attention with the second projections of key and value split by head, as converters
+    write them."""
     query = sizes.heads * (sizes.nope + sizes.rope)
     if sizes.q_rank:
         block.matrix("attn_q_a", sizes.width, sizes.q_rank)
@@ -158,7 +159,7 @@ def add_mamba(block: Block, sizes: Mamba) -> None:
 
 
 def add_short_convolution(block: Block, width: int, kernel: int) -> None:
-    """A gated convolution over a few tokens."""
+    """Gated convolution over a few tokens."""
     block.matrix("shortconv.conv", kernel, width)
     block.matrix("shortconv.in_proj", width, 3 * width)
     block.matrix("shortconv.out_proj", width, width)
@@ -215,7 +216,7 @@ def add_mixture(block: Block, sizes: MixtureOfExperts) -> None:
 
 
 def add_prediction_head(block: Block, width: int) -> None:
-    """What a block that predicts a further token has besides (NextN, MTP)."""
+    """The further tensors of a block that predicts a further token (NextN, MTP)."""
     block.matrix("nextn.eh_proj", 2 * width, width)
     for name in ("nextn.enorm", "nextn.hnorm", "nextn.shared_head_norm"):
         block.norm(name, width)

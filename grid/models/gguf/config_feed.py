@@ -32,7 +32,7 @@ def expert_width(fields: ConfigFields) -> int:
 
 
 def dense_width(fields: ConfigFields) -> int | None:
-    """The same of a dense feed forward; None where the model has none."""
+    """Elements between the projections of a dense feed forward; None where the model has none."""
     names = (*_DENSE_WIDTH, "block_ff_dim")
     if fields.get(*names) is None:
         return None
@@ -47,7 +47,8 @@ def dense_width(fields: ConfigFields) -> int | None:
 def add_feed_forward(
     block: Block, width: int, fields: ConfigFields, family: Family, *, last: bool
 ) -> None:
-    """Adds the tensors. `last`: the block comes after the model's own, and has experts if any."""
+    """Add the feed forward's tensors. `last`: the block comes after the model's own layers, and has
+    experts if the model has any."""
     if expert_count(fields) and (last or _is_mixture(block.index, fields)):
         add_mixture(block, _mixture(width, fields, family))
         return

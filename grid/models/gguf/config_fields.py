@@ -1,4 +1,4 @@
-"""A config.json of Hugging Face, read field by field; each fault is one clear line."""
+"""Typed access to the fields of a config.json; each fault is one clear line."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ConfigFields(NamedTuple):
     defaults: Mapping[str, int]
 
     def get(self, *names: str) -> Any:
-        """The first of the fields that is there and not null."""
+        """The first of the fields that is present and not null, else the family's default."""
         values = (self.values[name] for name in names if self.values.get(name) is not None)
         return next(values, next((self.defaults[n] for n in names if n in self.defaults), None))
 
@@ -55,7 +55,7 @@ class ConfigFields(NamedTuple):
         return float(value)
 
     def flag(self, flag: Flag) -> bool:
-        """`name=text` compares, a bare name asks whether the field is true."""
+        """Whether a flag holds: `name=text` compares the field, a bare name is true or false."""
         if isinstance(flag, bool):
             return flag
         name, _, text = flag.partition("=")
@@ -63,7 +63,7 @@ class ConfigFields(NamedTuple):
         return value == text if text else bool(value)
 
     def kind(self, kind: str) -> str:
-        """`field:kind` is the kind if the field is true, else nothing."""
+        """The kind: `field:kind` stands for `kind` if the field is true, else for none."""
         name, colon, kind_if_true = kind.partition(":")
         return (kind_if_true if self.flag(name) else "") if colon else kind
 

@@ -1,4 +1,4 @@
-"""What a GGUF file holds: the model's shape, its precision, its size; from the header alone."""
+"""Inspect GGUF files: the model's shape, its precision and its size, from headers alone."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def inspect(path: Path) -> Inspection:
 
 
 def read_all_headers(first: GgufHeader) -> list[GgufHeader]:
-    """The headers of a GGUF's parts, given the first one's; it alone where it is not split.
+    """The headers of all parts of a GGUF, given the first; only that one where it is not split.
 
     Raises InputError where it is not the first, or where a part is missing or cannot be read.
     """

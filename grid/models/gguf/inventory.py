@@ -1,4 +1,4 @@
-"""What a GGUF holds before it is quantized: its tensors, and the numbers that rules look at."""
+"""The inventory of a model to quantize: its tensors, and the numbers that preset rules read."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ _ROWS = (
     ("n_ff", re.compile(r"ffn_down\.")),
     ("n_ff_expert", re.compile(r"ffn_down_exps\.")),
 )
-"""Which number of the model a row is long, by the tensor's name."""
+"""The hyperparameter that is the row's length, by the tensor's name."""
 
 
 class UnquantizedTensor(NamedTuple):
     """One tensor of a model that is still at 16 or 32 bits.
 
     `shape` is in ggml's order, row length first; a length that is not known is None, and the
-    whole shape is None where only the name is known. `kept` is the type it has as long as no
-    preset quantizes it: converters leave vectors, norms and routers at 32 bits.
+    whole shape is None where only the name is known. `plain_type` is its type where no preset
+    quantizes it: converters leave vectors, norms and routers at 32 bits.
     """
 
     name: str

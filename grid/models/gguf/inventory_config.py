@@ -57,7 +57,7 @@ def from_config(
 
 
 class _ConfigModel:
-    """One config, read once."""
+    """The text model of one config.json, and its blocks."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         inner = config.get("text_config") or config.get("llm_config") or {}
@@ -75,7 +75,7 @@ class _ConfigModel:
         self.tied = tied if self.family.tied is None else self.family.tied
 
     def _pattern(self) -> Sequence[str]:
-        """What every block is, where blocks are of one part each; else nothing."""
+        """The kind of every block, where blocks are of one part each; else empty."""
         if not self.family.one_part:
             return ()
         pattern = self.fields.sequence("hybrid_override_pattern", "layers_block_type")
@@ -97,7 +97,7 @@ class _ConfigModel:
         return family.architecture
 
     def ends(self, tied: bool) -> list[UnquantizedTensor]:
-        """What lies outside the blocks."""
+        """The tensors outside the blocks."""
         width, rows = self.width, self.vocabulary
         tensors = [
             UnquantizedTensor("token_embd.weight", (width, rows)),
@@ -156,7 +156,7 @@ class _ConfigModel:
         return block
 
     def _kind(self, index: int) -> str:
-        """mixer, attention or ff: what the block is, its feed forward apart."""
+        """Kind of a block: `mixer`, `attention` or, where blocks are of one part, `ff`."""
         if self.family.one_part:
             return self.pattern[index]
         if not self.family.mixer or index >= self.layers:

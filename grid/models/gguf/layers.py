@@ -1,4 +1,4 @@
-"""What each layer of a GGUF model keeps per token, from its metadata."""
+"""The state that each layer of a GGUF model keeps per token, from its metadata."""
 
 from __future__ import annotations
 
@@ -57,11 +57,11 @@ class MetadataFields(NamedTuple):
         return value
 
     def key(self, name: str) -> str:
-        """The name under the architecture: `context_length` -> `llama.context_length`."""
+        """The metadata key of a name: `context_length` -> `llama.context_length`."""
         return f"{self.text('general.architecture')}.{name}"
 
     def whole(self, name: str) -> int | None:
-        """The same for a key under the architecture's name."""
+        """The whole number under the architecture's name: `whole("context_length")`."""
         return self.whole_key(self.key(name))
 
     def per_layer(self, name: str, layers: int) -> list[int] | None:

@@ -1,4 +1,4 @@
-"""The size of a GGUF before it is made or downloaded: types, bytes and bits per weight."""
+"""Predict the size of a GGUF before it exists: bytes and bits per weight."""
 
 from __future__ import annotations
 

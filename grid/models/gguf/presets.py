@@ -3,7 +3,7 @@
 The rules are those of `llama_model_quantize` in llama.cpp (src/llama-quant.cpp, as pinned by the
 llamacpp backend): a preset has one default type; roles (embedding, output, attention, feed
 forward) raise or lower it by layer, head sharing and number of experts; and a type whose block
-does not divide the rows gives way to one whose block does. The tables are in `gguf_rules`.
+does not divide the rows gives way to one whose block does. The tables are in `rules`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from grid.errors import InputError, did_you_mean
-from grid.models.gguf import rules as rules
+from grid.models.gguf import rules
 from grid.models.gguf.ggml_types import TYPES_BY_NAME
 from grid.models.gguf.inventory import Hyperparameters, UnquantizedTensor
 
@@ -69,13 +69,13 @@ def role_of(name: str) -> str:
 
 
 def _order(tensor: UnquantizedTensor) -> tuple[int, bytes]:
-    """Block by block, then by name: types depend on how many tensors of a role came before."""
+    """Sorts block by block, then by name: types depend on how many tensors of a role precede."""
     match = _BLOCK.match(tensor.name)
     return (int(match[1]) if match else -1, tensor.name.encode())
 
 
 class _TypeChooser:
-    """The rules of one preset for one model; counts the tensors it has seen, role by role."""
+    """Chooses types by the rules of one preset for one model; counts tensors role by role."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class _TypeChooser:
         self.eight_experts = model.n_expert == _MIXTURE_OF_8
 
     def type_of(self, tensor: UnquantizedTensor) -> str:
-        """The type of the next tensor; asked once for each, in the order of the file."""
+        """The type of the next tensor; call it once for each, in the order of the file."""
         if not quantizable(tensor, self.model.architecture):
             return tensor.plain_type
         if self.default in rules.PLAIN:
@@ -126,7 +126,7 @@ class _TypeChooser:
         return "q8_0" if self.default == "q8_0" else "q6_K"
 
     def _two_bit_type(self, tensor: UnquantizedTensor, role: str) -> str | None:
-        """The presets around two bits."""
+        """The type by the rules of the presets around two bits; None: the preset's default."""
         step_up = rules.LOW_STEP_UP[self.preset]
         if role in rules.VALUES:
             shared = self.model.heads_per_kv >= _SHARED_HEADS
@@ -204,7 +204,7 @@ class _TypeChooser:
         return int(match[1])
 
     def _next(self, role: str) -> int:
-        """How many tensors of the role came before this one."""
+        """Counts one more tensor of the role; returns how many preceded it."""
         self.role_counts[role] += 1
         return self.role_counts[role] - 1
 

@@ -1,4 +1,4 @@
-"""GGUF headers, read within bounds: no length, count or offset in the file is believed.
+"""Read GGUF headers within bounds: no length, count or offset in the file is trusted.
 
 Layout (little endian): magic `GGUF`, u32 version, u64 tensor count, u64 metadata count, then the
 metadata (key, u32 type, value) and the tensor infos (name, u32 dimensions, u64 each, u32 type,
@@ -68,7 +68,7 @@ class GgufTensor(NamedTuple):
 
 
 class GgufHeader(NamedTuple):
-    """What a GGUF file says of itself, checked against the file's size."""
+    """The header of a GGUF file, checked against the file's size."""
 
     path: Path
     version: int
@@ -90,7 +90,7 @@ def read_header(path: Path) -> GgufHeader:
 
 
 class _HeaderReader:
-    """A file and how much of it is left."""
+    """Reads a header piece by piece, within the file's size and the bounds above."""
 
     def __init__(self, path: Path, file: IO[bytes], size: int) -> None:
         self.path, self.file, self.size = path, file, size

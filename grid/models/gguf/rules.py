@@ -1,6 +1,6 @@
-"""The tables behind `gguf_presets`: defaults, roles and steps of llama.cpp's presets.
+"""The tables behind `presets`: defaults, roles and steps of llama.cpp's presets.
 
-A ladder is read from its top: the first step whose place holds gives the type; where none does,
+A ladder is read from its top: the first step whose condition holds gives the type; where none does,
 the preset's default stays. Counts divide as in C, rounding down.
 """
 

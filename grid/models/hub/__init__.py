@@ -1,9 +1,9 @@
 """Models of the hub: `hf:REPO[/FILE][@REVISION]`.
 
     address = hub.parse("hf:owner/name/*.gguf")
-    for weights in hub.select(hub.listing(address), address.file):
-        found = hub.inspect(weights, reader)   # from the header alone
-        path = hub.fetch(weights, progress)    # resumed, verified, in the user's own cache
+    for weights in hub.select(hub.list_files(address), address.file):
+        inspection = hub.inspect(weights, reader)   # from the header alone
+        path = hub.fetch(weights, progress)         # resumed, verified, in the user's own cache
 
 huggingface_hub is imported by the first call that needs it, not with this package.
 """

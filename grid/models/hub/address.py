@@ -1,4 +1,4 @@
-"""Where a model is on the hub, as written: `hf:REPO[/FILE][@REVISION]`."""
+"""Addresses of models on the hub: `hf:REPO[/FILE][@REVISION]`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FORM = "write hf:owner/name, hf:owner/name/FILE.gguf or hf:owner/name/FILE.gguf
 
 
 class Address(msgspec.Struct, frozen=True):
-    """A repository and, where given, what in it and which state of it.
+    """A repository and, where given, a file in it and a revision.
 
     `file` is a path in the repository, a pattern (`*Q4_K_M.gguf`), a folder, or the name of a
     quant; `revision` a branch, tag or commit hash, None for the default branch.
@@ -62,7 +62,7 @@ def parse(text: str) -> Address:
 
 
 def _refuse_urls(text: str, location: str) -> None:
-    """Say what to write instead where somebody pasted an address of the web site."""
+    """Raise InputError for a URL of the web site, with the address to write instead."""
     url = _URL.fullmatch(location)
     if url is None and "//" not in location:
         return
@@ -93,7 +93,7 @@ def _is_weight_file(part: str) -> bool:
 
 
 def is_pattern(file: str) -> bool:
-    """Whether it stands for the files it matches rather than for one."""
+    """Whether it is a pattern, which stands for every file that it matches."""
     return any(character in file for character in "*?[")
 
 

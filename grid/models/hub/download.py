@@ -1,4 +1,4 @@
-"""One file of a repository in the user's cache of the hub: resumed, and checked by its hash.
+"""Download one file of a repository into the user's cache: resumed, and checked by its hash.
 
 The cache's layout is huggingface_hub's: contents under `blobs/`, named by their hash, and links to
 them under `snapshots/COMMIT/`. What came of a download that broke off stays at
@@ -23,7 +23,7 @@ from grid.units import format_bytes
 
 
 def cached_path(repo: str, commit: str, file: RemoteFile) -> Path | None:
-    """The file in the user's cache, None where it is not there or not of the right size."""
+    """The file's path in the user's cache; None where it is missing or of the wrong size."""
     from huggingface_hub import try_to_load_from_cache
 
     path = try_to_load_from_cache(repo, file.path, revision=commit)
@@ -33,7 +33,7 @@ def cached_path(repo: str, commit: str, file: RemoteFile) -> Path | None:
 
 
 def present_bytes(repo: str, file: RemoteFile) -> int:
-    """Bytes of the file's content that are there already, whole or in part."""
+    """Bytes of the file's content that the cache holds already, whole or in part."""
     blob = _blob(repo, file)
     for path in (blob, _partial(blob)):
         if path.is_file():
@@ -64,7 +64,7 @@ def download(repo: str, commit: str, file: RemoteFile, advance: Advance) -> Path
 
 @contextmanager
 def silence_library() -> Iterator[None]:
-    """huggingface_hub without its own warnings and progress bars: ours tell."""
+    """Turn off huggingface_hub's own warnings and progress bars: ours replace them."""
     from huggingface_hub import constants
 
     library = utilities()
@@ -117,7 +117,7 @@ def _download_to_cache(repo: str, commit: str, file: RemoteFile, advance: Advanc
 
 
 def _download_through_xet(repo: str, commit: str, file: RemoteFile, advance: Advance) -> Path:
-    """What is too large for a plain download comes by the hub's own protocol, unresumed."""
+    """Download a file too large for plain HTTP by the hub's own protocol, which does not resume."""
     from huggingface_hub import constants, hf_hub_download
 
     place = RemotePath(repo, file.path)
@@ -137,7 +137,7 @@ def _download_through_xet(repo: str, commit: str, file: RemoteFile, advance: Adv
 
 
 def _complete_blob(repo: str, commit: str, file: RemoteFile, blob: Path, advance: Advance) -> None:
-    """Complete the partial file and give it its name, if it is what the hub lists."""
+    """Complete the partial file and rename it to its hash. Raises EngineError where it differs."""
     partial = _partial(blob)
     with partial.open("a+b") as target:
         digest = transfer(repo, commit, file, target, advance)

@@ -1,4 +1,4 @@
-"""What went wrong between here and the hub, in one line that says what to try."""
+"""Errors of the hub and the network as one line that says what went wrong and what to try."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LOG_IN = "log in with `hf auth login` or set HF_TOKEN"
 
 
 class RemotePath(NamedTuple):
-    """What was asked for."""
+    """A repository, or a file in it, as error lines name it: without its revision."""
 
     repo: str
     file: str | None = None
@@ -25,7 +25,7 @@ class RemotePath(NamedTuple):
 
 @contextmanager
 def translate_hub_errors(place: RemotePath, kind: type[GridError]) -> Iterator[None]:
-    """Turn the errors of huggingface_hub and of the network into one line, raised as `kind`."""
+    """Raise errors of huggingface_hub and of the network as `kind`, with one line."""
     import httpx2
     from huggingface_hub import errors
 
@@ -46,7 +46,7 @@ def translate_hub_errors(place: RemotePath, kind: type[GridError]) -> Iterator[N
 
 @contextmanager
 def translate_parse_errors(place: RemotePath) -> Iterator[None]:
-    """Turn what reading an answer raises, where it is not a hub's, into one line."""
+    """Raise InputError, one line, where an answer cannot be read: no hub sent it."""
     try:
         yield
     except (ValueError, KeyError, TypeError, AttributeError) as error:

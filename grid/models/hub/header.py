@@ -1,4 +1,4 @@
-"""What weights on the hub are, from their first bytes, before they are downloaded.
+"""Inspect weights on the hub before they are downloaded, from their first bytes.
 
 The bytes go to a stand-in in our cache: a sparse file of the true name and size, with the header in
 it and holes for the tensors, which every reader of headers takes for the file itself.
@@ -27,7 +27,7 @@ from grid.models.hub.transfer import request_headers, url_of
 from grid.models.hub.weights import HubWeights
 
 FIRST_BYTES = 2 * 2**20
-"""Asked for at first: the header of all but GGUF files with a vocabulary."""
+"""Requested at first: holds the header of all but GGUF files with a vocabulary."""
 MOST_BYTES = 128 * 2**20
 """Longest header that is read; those of the largest published models have about 20 MiB."""
 _GROWTH = 4
@@ -36,7 +36,7 @@ _INDEX = ".index.json"
 
 
 def inspect(weights: HubWeights, reader: Callable[[Path], Inspection]) -> Inspection:
-    """What `reader` finds in the header, the hashes being those that the hub lists.
+    """The inspection of remote weights from their headers, with the hashes that the hub lists.
 
     `reader` inspects a local path; where all is downloaded it gets that. Raises InputError with
     one line that names the address.
@@ -91,7 +91,7 @@ def _configuration_files(weights: HubWeights) -> list[RemoteFile]:
 
 
 def _write_stand_in(weights: HubWeights, file: RemoteFile, path: Path) -> None:
-    """Make the file's stand-in unless it is there; who asks for its hash gets the true one."""
+    """Write the file's stand-in unless it exists, and remember the true file's hash for it."""
     if not (path.is_file() and path.stat().st_size == file.size):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{os.getpid()}{path.suffix}")
@@ -107,7 +107,7 @@ def _write_stand_in(weights: HubWeights, file: RemoteFile, path: Path) -> None:
 
 
 def _write_header(weights: HubWeights, file: RemoteFile, path: Path) -> None:
-    """Write the file's beginning until its header is complete."""
+    """Download the file's beginning until its header is complete."""
     present, end = 0, FIRST_BYTES
     complete = _gguf_is_complete if path.suffix == ".gguf" else _safetensors_is_complete
     while True:
@@ -123,7 +123,7 @@ def _write_header(weights: HubWeights, file: RemoteFile, path: Path) -> None:
 
 
 def _gguf_is_complete(path: Path, present: int) -> bool:
-    """Whether the header can be read, or can never be, from the first `have` bytes.
+    """Whether the header can be read, or can never be, from the first `present` bytes.
 
     A header read past the real bytes into the holes ends past them too, so it is never believed.
     """
@@ -180,7 +180,7 @@ def read_range(weights: HubWeights, file: RemoteFile, start: int, stop: int) -> 
 
 
 def _with_address(message: str, path: Path, weights: HubWeights) -> str:
-    """A reader's message with the address in the place of the stand-in's path."""
+    """A reader's message with the stand-in's path replaced by the address on the hub."""
     address = f"hf:{weights.repo}"
     if weights.folder and weights.name:
         address += f"/{weights.name}"

@@ -1,4 +1,4 @@
-"""The parts of huggingface_hub that it does not export for type checkers."""
+"""Parts of huggingface_hub that are not visible to type checkers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def utilities() -> Any:
-    """`huggingface_hub.utils`, whose names are public and resolved when they are asked for."""
+    """`huggingface_hub.utils`, whose public names are resolved at run time."""
     from huggingface_hub import utils
 
     return utils

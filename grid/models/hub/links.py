@@ -1,4 +1,4 @@
-"""Folders that hold exactly the files they should, without a second copy of the content."""
+"""Folders of links to cached files: no second copy of the content."""
 
 from __future__ import annotations
 

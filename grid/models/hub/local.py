@@ -1,4 +1,4 @@
-"""Weights of the hub on this machine's disk: all their files, or one line why not."""
+"""Weights of the hub on this machine's disk: downloads all their files, or says why it cannot."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from grid.models.hub.weights import HubWeights, select
 from grid.units import format_bytes
 
 Progress = Callable[[int, int], None]
-"""Called with bytes there and bytes in all."""
+"""Called with the bytes downloaded so far and the bytes in all."""
 
 
 def fetch(weights: HubWeights, progress: Progress | None = None) -> Path:
@@ -50,8 +50,8 @@ def fetch(weights: HubWeights, progress: Progress | None = None) -> Path:
 
 
 def find_weights(text: str) -> HubWeights:
-    """The one set of weights at an address. Raises EngineError where it matches several, and what
-    `listing` and `select` raise."""
+    """The only set of weights at an address. Raises EngineError where it matches several, and what
+    `list_files` and `select` raise."""
     address = parse(text)
     matches = select(list_files(address), address.file)
     if len(matches) > 1:
@@ -60,14 +60,14 @@ def find_weights(text: str) -> HubWeights:
 
 
 def missing_files(weights: HubWeights) -> list[RemoteFile]:
-    """The files that are not whole in the user's cache."""
+    """The files that the user's cache does not hold in full."""
     return [
         file for file in weights.files if cached_path(weights.repo, weights.commit, file) is None
     ]
 
 
 def folder_of(weights: HubWeights, kind: str) -> Path:
-    """A folder of our cache for these weights: named like them, below what decides its content."""
+    """A folder of our cache for these weights: named like them, under their commit."""
     top = cache_dir() / "hub" / kind / weights.commit
     return top / basename(weights.repo) / weights.name
 
@@ -99,7 +99,7 @@ def _refuse_full_disk(weights: HubWeights, missing: list[RemoteFile]) -> None:
 
 
 class _ProgressSum:
-    """Sums what the files report."""
+    """Adds up the progress of single files."""
 
     def __init__(self, total: int, progress: Progress | None) -> None:
         self._done, self._total, self._progress = 0, total, progress

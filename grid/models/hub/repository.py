@@ -1,4 +1,4 @@
-"""What is in a repository at one commit: asked for once, kept for offline work."""
+"""The files of a repository at one commit: requested once, cached for offline work."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Listing(msgspec.Struct, frozen=True):
 
 
 def list_files(address: Address) -> Listing:
-    """What is in the repository at the address's revision, resolved to a commit.
+    """The files in the repository at the address's revision, resolved to a commit.
 
     One request; none for a commit that was listed before, whose content cannot change, and none
     in offline mode (`HF_HUB_OFFLINE`), which knows what was listed or downloaded before. Raises
@@ -95,7 +95,7 @@ def _request_listing(address: Address) -> Listing:
 
 
 def _stays_inside(path: str) -> bool:
-    """No path that would lead out of a folder it is put into."""
+    """Whether a path leads nowhere outside the folder that it is put into."""
     return "\\" not in path and not any(part in ("", ".", "..") for part in path.split("/"))
 
 
@@ -112,7 +112,7 @@ def _cached_listing(address: Address) -> Listing | None:
 
 
 def _cache_listing(address: Address, listing: Listing) -> None:
-    """For later, where the cache takes it: without, offline work knows less."""
+    """Store the listing for offline work; a cache that cannot be written is no error."""
     content = msgspec.json.encode(listing)
     for revision in (listing.commit, address.revision or DEFAULT_REVISION):
         try:
@@ -122,7 +122,7 @@ def _cache_listing(address: Address, listing: Listing) -> None:
 
 
 def _offline_listing(address: Address) -> Listing:
-    """What other programs have put into the user's cache of the hub."""
+    """The files that other programs have put into the user's cache of the hub."""
     from huggingface_hub import constants
     from huggingface_hub.file_download import repo_folder_name
 

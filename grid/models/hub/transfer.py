@@ -1,4 +1,4 @@
-"""Bytes from the hub into a file that grows, however often the connection breaks."""
+"""Transfer a file's bytes from the hub, continuing where a connection broke."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from grid.models.hub.library import utilities
 from grid.models.hub.repository import RemoteFile
 
 Advance = Callable[[int], None]
-"""Told the bytes that have come since the last call; fewer than none where a part was dropped."""
+"""Called with the bytes received since the last call; negative where a part was dropped."""
 
 CHUNK_BYTES = 2**20
 MAX_TRIES = 4
 """Connections in a row that bring nothing before giving up."""
 RETRY_WAIT_S = 1.0
-"""Times the number of fruitless tries."""
+"""Multiplied by the number of fruitless tries."""
 _TRANSIENT = (408, 429, 500, 502, 503, 504)
 
 
@@ -42,7 +42,7 @@ def request_headers(start: int, stop: int | None = None) -> dict[str, str]:
 
 
 def transfer(repo: str, commit: str, file: RemoteFile, target: IO[bytes], advance: Advance) -> str:
-    """Bring what is missing at the end of `target`; the hex digest of the whole then.
+    """Append the missing bytes to `target`; returns the hex digest of the whole.
 
     A connection that breaks is taken up where it broke, as long as bytes come. Raises the errors of
     huggingface_hub and of the network, and EngineError where a server sends nothing.
@@ -68,7 +68,7 @@ def transfer(repo: str, commit: str, file: RemoteFile, target: IO[bytes], advanc
 
 
 def _is_transient(error: Exception) -> bool:
-    """Whether the next try may do better."""
+    """Whether a next try may succeed."""
     import httpx2
     from huggingface_hub.errors import HfHubHTTPError
 
@@ -99,11 +99,11 @@ class _GrowingFile:
 
     @property
     def digest(self) -> str:
-        """Hex digest of what is there, of the kind that the file's listing gives."""
+        """Hex digest of the bytes so far, of the kind that the file's listing gives."""
         return str(self._hash.hexdigest())
 
     def receive(self, url: str) -> None:
-        """Ask for what is missing and take it. What came is kept when the connection breaks."""
+        """Request the missing bytes and write those that come before the connection breaks."""
         from huggingface_hub import constants, get_session, hf_raise_for_status
 
         with get_session().stream(

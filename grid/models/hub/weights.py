@@ -1,4 +1,4 @@
-"""Which files of a repository are one set of weights, and which of them an address means."""
+"""Group a repository's files into sets of weights, and select those that an address means."""
 
 from __future__ import annotations
 
@@ -61,19 +61,19 @@ class HubWeights(msgspec.Struct, frozen=True):
 
     @property
     def revision(self) -> str:
-        """What the model is: of a folder its configuration counts too, as on a local disk."""
+        """The model's revision: a folder's configuration counts too, as on a local disk."""
         if not self.folder:
             return self.identity
         return model_revision(self.identity, {basename(f.path): f.blob for f in self.files})
 
     @property
     def address(self) -> Address:
-        """The address of exactly this, whatever is committed later."""
+        """The address of exactly these files, pinned to their commit."""
         return Address(self.repo, self.name or None, self.commit)
 
 
 def select(listing: Listing, file: str | None) -> tuple[HubWeights, ...]:
-    """The weights that `file` of an address means; one set, or those that a pattern matches.
+    """The weights that `file` of an address selects; one set, or those that a pattern matches.
 
     `file` is a path, a pattern, a folder, or a quant's name (`Q4_K_M`); None the only weights that
     are there. A part of a split file brings all its parts. Raises InputError where that is
