@@ -115,8 +115,8 @@ def sweep(folder: Path) -> None:
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True
     ) as running:
         assert running.stdout is not None
-        told = [json.loads(line) for line in running.stdout]
-    done = told[-1]
+        events = [json.loads(line) for line in running.stdout]
+    done = events[-1]
     print(f"exit code {running.returncode}; {done['measured']} cells, {done['failed']} failed")
     print(f"inside the engine: {done['engine_share']:.1%} of {done['span_s']:.0f} s")
     print(f"driver's peak memory: {done['driver_peak_bytes'] / 2**20:.0f} MiB")
@@ -127,11 +127,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--layers", type=int, default=16)
     parser.add_argument("--keep", type=Path, help="folder to work in and keep")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        folder = given.keep or Path(temporary)
+        folder = arguments.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        parameters = write_model(folder / "big-F16.gguf", given.layers)
+        parameters = write_model(folder / "big-F16.gguf", arguments.layers)
         print(f"{parameters / 1e9:.2f}e9 parameters")
         sweep(folder)
 

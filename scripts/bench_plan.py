@@ -41,7 +41,9 @@ def main() -> None:
         sweep = parse_sweep(text.encode(), "bench.toml", Path(folder))
         node = probe_node()
         start = time.perf_counter()
-        plan = plan_for_node(sweep, report(sweep.backends, node=node), StoreSnapshot(store, fresh=True))
+        plan = plan_for_node(
+            sweep, report(sweep.backends, node=node), StoreSnapshot(store, fresh=True)
+        )
         planned = time.perf_counter() - start
         print(f"{len(plan.cells)} cells planned in {planned:.2f} s")
         if len(plan.cells) < CELLS:

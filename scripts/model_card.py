@@ -75,8 +75,8 @@ class Figures:
     def metric(self, size: str, quant: str, name: str) -> float:
         """A quality metric; of the 16-bit model's two runs the larger one."""
         rows = self._metrics
-        found = rows[(rows.model == size) & (rows.quant == quant) & (rows.name == name)]
-        return float(found.value.iloc[0])
+        matching = rows[(rows.model == size) & (rows.quant == quant) & (rows.name == name)]
+        return float(matching.value.iloc[0])
 
     def all_gains(self, size: str, quant: str) -> Scores:
         """(score - chance) / (1 - chance) of all items, each class as long as the others."""
@@ -135,8 +135,8 @@ def _size_row(figures: Figures, size: str) -> list[str]:
     config = json.loads((size_dir(size) / "config.json").read_text())
     accuracies = []
     for task_class in TASK_CLASSES:
-        found = score_mean(figures.scores(size, "F16", task_class))
-        accuracies.append(f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]")
+        score = score_mean(figures.scores(size, "F16", task_class))
+        accuracies.append(f"{score.value:.3f} [{score.low:.3f}, {score.high:.3f}]")
     return [
         size,
         f"{parameters(size) / 1e6:.2f}e6",
@@ -160,8 +160,8 @@ def _quant_row(figures: Figures, size: str, quant: str) -> list[str]:
     ]
 
 
-def _paired(figures: Figures, one: tuple[str, str], other: tuple[str, str], name: str) -> str:
-    test = mcnemar_test(figures.scores(*one, name), figures.scores(*other, name))
+def _paired(figures: Figures, first: tuple[str, str], second: tuple[str, str], name: str) -> str:
+    test = mcnemar_test(figures.scores(*first, name), figures.scores(*second, name))
     return f"{test.difference:+.3f} (p {test.p_value:.2g})"
 
 
@@ -170,8 +170,8 @@ def broken_promises(figures: Figures) -> Iterator[str]:
     for task_class in TASK_CLASSES:
         chance = figures.chance(task_class)
         for size in SIZES:
-            found = score_mean(figures.scores(size, "F16", task_class))
-            if found.low is None or found.low <= chance:
+            score = score_mean(figures.scores(size, "F16", task_class))
+            if score.low is None or score.low <= chance:
                 yield f"{size} is not above chance in {task_class}"
         if figures.scores(SIZES[-1], "F16", task_class).mean() == 1:
             yield f"{SIZES[-1]} is perfect in {task_class}"
@@ -198,9 +198,9 @@ def main() -> None:
     """Sweep into a store (kept where one is named), write the card, and check it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--store", help="keep the rows here; a second run uses them")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        store = given.store or folder
+        store = arguments.store or folder
         sweep = parse_sweep(SWEEP.encode(), "card.toml", Path(folder))
         executor = local_executor(sweep, report(sweep.backends), ExecutorName.inline)
         run_sweep(executor, Planner(sweep, store), store, progress_for(False))

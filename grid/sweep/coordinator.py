@@ -24,8 +24,9 @@ from grid.sweep.executors.executor import (
     NodeEvent,
     NodeIdle,
 )
-from grid.sweep.merged_plan import MergedPlan, pruned
+from grid.sweep.merged_plan import MergedPlan
 from grid.sweep.node_report import Report
+from grid.sweep.not_run import lost, pruned
 from grid.sweep.planner import Planner
 
 POLL_S = 1.0
@@ -110,7 +111,7 @@ class SweepCoordinator:
         """Run the merged plan's cells, whatever happens to the nodes meanwhile."""
         self._executor.offer(self.merged_plan.read_cells())
         self._board = Board((), self.merged_plan.costs())
-        self._queue(self.merged_plan.works())
+        self._queue(self.merged_plan.all_work())
         for place in self._reports:
             self._add_place(place)
         yield from self._drop_infeasible(self._unfinished_cells)
@@ -162,7 +163,7 @@ class SweepCoordinator:
         yield left
         self._assigned_cells.pop(left.place, None)
         for cell_id, reason in self._board.leave(left.place, left.reason).given_up.items():
-            yield self._end_cell(left.place, _lost(cell_id, reason))
+            yield self._end_cell(left.place, lost(cell_id, reason))
 
     def _pass_on(self, place: str, event: Event) -> Iterator[Outcome]:
         if isinstance(event, Observed):
@@ -188,14 +189,14 @@ class SweepCoordinator:
         failed = self.merged_plan.cell(cell_id, profile)
         for larger in self.merged_plan.larger(failed, profile, self._unfinished_cells - running):
             self._board.drop([larger])
-            row = pruned(self.merged_plan.cell(larger, profile), failed, time.time())
+            row = pruned(self.merged_plan.cell(larger, profile), failed.workload.size)
             yield self._end_cell(place, row)
 
     def _end_batch(self, place: str) -> Iterator[Outcome]:
         """A cell of which a node said nothing until its batch's end was not run."""
         self._assigned_cells.pop(place, None)
         for cell_id, reason in self._board.idle(place).given_up.items():
-            yield self._end_cell(place, _lost(cell_id, reason))
+            yield self._end_cell(place, lost(cell_id, reason))
 
     def _end_cell(self, place: str, measurement: Measurement) -> NodeEvent:
         """The end of a cell that its node did not report."""
@@ -291,8 +292,3 @@ def _place(place: str, report: Report) -> Place:
         device_bytes=sum(device.memory_bytes for device in node.accelerators),
         disk=frozenset(report.disk),
     )
-
-
-def _lost(cell_id: str, reason: str) -> Measurement:
-    text = f"{reason}; the same command tries again"
-    return Measurement(cell_id=cell_id, status="lost", reason=text, started_at=time.time())

@@ -8,7 +8,6 @@ from collections.abc import Container, Iterable, Mapping
 from msgspec.structs import replace
 
 from grid.cells.cell import Cell
-from grid.cells.measurement import PRUNED, Measurement
 from grid.cells.workload import Quality, kind
 from grid.plan.estimate import cell_seconds, making_seconds, start_seconds
 from grid.plan.order import Session, sessions
@@ -31,16 +30,16 @@ class MergedPlan:
     def add(self, profile: str, plan: Plan) -> list[Work]:
         """Take the plan of a profile; returns what is new: cells, or further places for them."""
         self.plans[profile] = plan
-        twins = self._twins()
+        twins = self._superseded_ids()
         cells = [cell for cell in plan.cells if cell.id not in twins]
         for cell in cells:
             self._variants.setdefault(cell.id, {})[profile] = cell
             self._order.setdefault(cell.id, len(self._order))
         return [self._work(cell.id) for cell in cells]
 
-    def works(self) -> list[Work]:
+    def all_work(self) -> list[Work]:
         """All cells to run, in the order of the plans."""
-        twins = self._twins()  # a plan that came after may have what is compared
+        twins = self._superseded_ids()  # a plan that came after may have what is compared
         self._variants = {
             cell_id: variants
             for cell_id, variants in self._variants.items()
@@ -48,7 +47,7 @@ class MergedPlan:
         }
         return [self._work(cell_id) for cell_id in self._variants]
 
-    def minus(self, finished: Mapping[str, Container[str]]) -> None:
+    def remove_finished(self, finished: Mapping[str, Container[str]]) -> None:
         """Take out cells that have a result since the plans were made, by profile."""
         done = {
             cell.id
@@ -66,7 +65,7 @@ class MergedPlan:
             cell_id: variants for cell_id, variants in self._variants.items() if variants
         }
 
-    def _twins(self) -> set[str]:
+    def _superseded_ids(self) -> set[str]:
         """Ids of quality cells that are compared with nothing, because their node has no room for
         the 16-bit model, where another node compares or has compared the same."""
         return {
@@ -77,7 +76,7 @@ class MergedPlan:
         }
 
     @property
-    def cells(self) -> int:
+    def cell_count(self) -> int:
         """How many cells there are to run."""
         return len(self._variants)
 
@@ -104,7 +103,7 @@ class MergedPlan:
             for profile in list(variants)[:1]
         )
 
-    def skipped(self) -> list[tuple[Skip, str]]:
+    def unrunnable_skips(self) -> list[tuple[Skip, str]]:
         """What no profile can run, once, with a profile of those that said so."""
         skips: dict[str, tuple[Skip, str]] = {}
         measured = {cell.id for plan in self.plans.values() for cell in plan.measured}
@@ -114,7 +113,7 @@ class MergedPlan:
                     skips.setdefault(skip.cell.id, (skip, profile))
         return list(skips.values())
 
-    def measured(self) -> int:
+    def measured_count(self) -> int:
         """Cells with a result from before."""
         return len({cell.id for plan in self.plans.values() for cell in plan.measured})
 
@@ -131,7 +130,8 @@ class MergedPlan:
         return [
             cell_id
             for cell_id in waiting
-            if profile in self._variants[cell_id] and _alike(self.cell(cell_id, profile), failed)
+            if profile in self._variants[cell_id]
+            and _at_least_as_large(self.cell(cell_id, profile), failed)
         ]
 
     def costs(self) -> Costs:
@@ -161,13 +161,7 @@ class MergedPlan:
         )
 
 
-def pruned(cell: Cell, by: Cell, started_at: float) -> Measurement:
-    """The row of a cell that is not tried because a smaller one ran out of memory."""
-    reason = f"{PRUNED}a {kind(by.workload)} of {by.workload.size} tokens ran out of memory"
-    return Measurement(cell_id=cell.id, status="skipped", reason=reason, started_at=started_at)
-
-
-def _alike(cell: Cell, failed: Cell) -> bool:
+def _at_least_as_large(cell: Cell, failed: Cell) -> bool:
     return (
         cell.exclusive
         and cell.engine == failed.engine

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from grid.cells.cell import Cell
-from grid.cells.measurement import RETRIED, Measurement, Metric, Status
+from grid.cells.measurement import RETRIED, Measurement, Metric
 from grid.cells.workload import kind
 from grid.errors import StoreLost
 from grid.models.artifact import ArtifactFacts
@@ -40,6 +40,7 @@ from grid.sweep.events import (
 from grid.sweep.executors.executor import Joined, Left, NodeEvent
 from grid.sweep.merged_plan import MergedPlan
 from grid.sweep.node_report import Report
+from grid.sweep.not_run import not_run
 from grid.sweep.progress import Progress
 from grid.sweep.progress.pace import Pace
 
@@ -73,28 +74,28 @@ class SweepRecorder:
         self._nodes = nodes
         self._reports = dict(nodes())
         """Every node that took part, by place, those that left included."""
-        self._named = len(self._reports) > 1
+        self._names_nodes = len(self._reports) > 1
         self._first_reports = {report.profile: report for report in self._reports.values()}
         """A node of each profile that was there."""
         self._facts: dict[str, ArtifactFacts] = {}
         self._recorded: Mapping[str, tuple[str, str]] = {}
-        self._skips: set[str] = set()
-        self._writing = threading.Lock()
+        self._skipped_ids: set[str] = set()
+        self._write_lock = threading.Lock()
         self._heartbeat = Heartbeat(writer.location, sweep, sweep_id)
         self._pace = Pace()
-        self._doing = ""
+        self._current_label = ""
         self._node_names: tuple[str, ...] = ()
-        self._before = 0
-        self._first = self._last = time.perf_counter()
-        self._begun = False
-        self.nodes = len(self._reports)
+        self._measured_before = 0
+        self._first_start = self._last_end = time.perf_counter()
+        self._has_started = False
+        self.most_nodes = len(self._reports)
         self.measured = self.failed = self.skipped = 0
         self.engine_s = 0.0
 
     @property
     def span_s(self) -> float:
         """Seconds from the first cell's beginning to the last one's end."""
-        return self._last - self._first
+        return self._last_end - self._first_start
 
     def begin(self, recorded: Mapping[str, tuple[str, str]]) -> None:
         """Tell the plan, and write a row for each skipped cell, unless the store says the same or
@@ -107,15 +108,15 @@ class SweepRecorder:
         self._beat()
 
     def _write_skips(self) -> None:
-        for skip, profile in self._merged_plan.skipped():
-            if skip.cell.id not in self._skips:
-                self._skips.add(skip.cell.id)
+        for skip, profile in self._merged_plan.unrunnable_skips():
+            if skip.cell.id not in self._skipped_ids:
+                self._skipped_ids.add(skip.cell.id)
                 self.skipped += 1
-                if self._is_news(skip.cell.id, skip.reason):
-                    row = _never_ran(skip.cell.id, "skipped", skip.reason)
+                if self._is_unrecorded(skip.cell.id, skip.reason):
+                    row = not_run(skip.cell.id, "skipped", skip.reason)
                     self._write(skip.cell, row, self._first_reports[profile])
 
-    def _is_news(self, cell_id: str, reason: str) -> bool:
+    def _is_unrecorded(self, cell_id: str, reason: str) -> bool:
         """Whether the store does not say yet that a cell is skipped for this reason."""
         status, recorded_reason = self._recorded.get(cell_id, ("", ""))
         return status in ("", *RETRIED) or (status == "skipped" and recorded_reason != reason)
@@ -137,13 +138,13 @@ class SweepRecorder:
                 self._tell_plan()
             case Unrunnable(cell_id, status, reason):
                 report = self._first_reports[self._merged_plan.profile_of(cell_id)]
-                row = _never_ran(cell_id, status, reason)
-                write = status == "lost" or self._is_news(cell_id, reason)
+                row = not_run(cell_id, status, reason)
+                write = status == "lost" or self._is_unrecorded(cell_id, reason)
                 self._end_cell(report, cell_done(self._merged_plan.cell(cell_id), row), write)
 
     def tick(self) -> None:
         """Flush rows that have waited long enough, and say in the store how far the sweep is."""
-        with self._writing:
+        with self._write_lock:
             self._writer.tick()
         self._beat()
 
@@ -158,10 +159,10 @@ class SweepRecorder:
             done=self._pace.done,
             failed=self.failed,
             skipped=self.skipped,
-            measured=self._before,
+            measured=self._measured_before,
             eta_s=self._pace.eta_s,
             nodes=self._node_names,
-            now=self._doing,
+            now=self._current_label,
         )
 
     def _tell(self, event: Event) -> None:
@@ -177,22 +178,22 @@ class SweepRecorder:
                 self._facts[event.artifact_id] = event.facts
                 return
             case Prepared():
-                self._begin(event.wall_s)  # it is told when it is done
+                self._start_clock(event.wall_s)  # it is told when it is done
                 self.engine_s += event.engine_s or 0.0
             case CellStarted():
-                self._begin()
-                self._doing = event.label
+                self._start_clock()
+                self._current_label = event.label
         self._tell(for_progress(event, self._name(report)))
 
-    def _begin(self, ago_s: float = 0.0) -> None:
-        if not self._begun:
-            self._begun = True
-            self._first = time.perf_counter() - ago_s
+    def _start_clock(self, ago_s: float = 0.0) -> None:
+        if not self._has_started:
+            self._has_started = True
+            self._first_start = time.perf_counter() - ago_s
 
     def _end_cell(self, report: Report, event: CellDone, write: bool = True) -> None:
         assert event.measurement
         cell = self._merged_plan.cell(event.cell_id, report.profile)
-        self._last = time.perf_counter()
+        self._last_end = time.perf_counter()
         self.engine_s += event.measurement.engine_s
         status = self._write(cell, event.measurement, report) if write else event.status
         if not event.will_retry:
@@ -204,7 +205,7 @@ class SweepRecorder:
 
     def _name(self, report: Report) -> str:
         """What the progress calls a node; empty where there is one only."""
-        return report.node.name if self._named else ""
+        return report.node.name if self._names_nodes else ""
 
     def _write(self, cell: Cell, measurement: Measurement, report: Report) -> str:
         """Write the attempt and return its status: samples that no figure can be derived from make
@@ -216,7 +217,7 @@ class SweepRecorder:
             reason = f"no figure can be derived: {error}"
             measurement = msgspec.structs.replace(measurement, status="error", reason=reason)
         environment = {**environment_of(report), **measurement.environment}
-        with self._writing:
+        with self._write_lock:
             self._writer.add(
                 cell,
                 msgspec.structs.replace(measurement, environment=environment),
@@ -230,25 +231,25 @@ class SweepRecorder:
 
     def _tell_plan(self) -> None:
         merged_plan = self._merged_plan
-        self._before = merged_plan.measured()
+        self._measured_before = merged_plan.measured_count()
         self._tell(
             Planned(
-                cells=merged_plan.cells,
-                skipped=len(merged_plan.skipped()),
-                measured=self._before,
+                cells=merged_plan.cell_count,
+                skipped=len(merged_plan.unrunnable_skips()),
+                measured=self._measured_before,
                 modelled_s=merged_plan.modelled_s(),
             )
         )
 
     def _change_nodes(self, notice: str) -> None:
-        self._named = True
-        self.nodes = max(self.nodes, len(self._nodes()))
+        self._names_nodes = True
+        self.most_nodes = max(self.most_nodes, len(self._nodes()))
         self._tell(Notice(text=notice))
         self._tell_nodes()
 
     def _tell_nodes(self) -> None:
         self._node_names = tuple(sorted(report.node.name for report in self._nodes().values()))
-        if self._named:
+        if self._names_nodes:
             self._tell(Nodes(names=self._node_names))
 
 
@@ -292,10 +293,6 @@ def environment_of(report: Report) -> dict[str, str]:
         "llc_bytes": str(report.node.llc_bytes),
         **({"node_toml": overridden} if overridden else {}),
     }
-
-
-def _never_ran(cell_id: str, status: Status, reason: str) -> Measurement:
-    return Measurement(cell_id=cell_id, status=status, reason=reason, started_at=time.time())
 
 
 @cache

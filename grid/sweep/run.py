@@ -47,7 +47,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """The most that took part at a time."""
 
 
-class Done(NamedTuple):
+class SweepResult(NamedTuple):
     """A sweep that ended, and what it came to on each profile of nodes."""
 
     summary: Summary
@@ -73,7 +73,7 @@ def cluster_executor(sweep: Sweep, address: str) -> RayExecutor:
     return RayExecutor(settings_of(sweep), sweep.backends, address)
 
 
-def run_sweep(executor: Executor, planner: Planner, store: str, progress: Progress) -> Done:
+def run_sweep(executor: Executor, planner: Planner, store: str, progress: Progress) -> SweepResult:
     """Plan for an executor's nodes, run the cells and write their rows, and close the executor.
 
     Rows are safe as soon as they are flushed: an interrupt, a full disk or a dead cluster leaves a
@@ -89,7 +89,9 @@ def run_sweep(executor: Executor, planner: Planner, store: str, progress: Progre
         with open_for_writing(store).writer() as writer:
             stored = planner.reread_store()  # another sweep may have ended between plan and lock
             reports = coordinator.reports.values()
-            merged_plan.minus({report.profile: stored.finished(report) for report in reports})
+            merged_plan.remove_finished(
+                {report.profile: stored.finished(report) for report in reports}
+            )
             recorder = SweepRecorder(
                 merged_plan,
                 writer,
@@ -113,15 +115,15 @@ def run_sweep(executor: Executor, planner: Planner, store: str, progress: Progre
         measured=recorder.measured,
         failed=recorder.failed,
         skipped=recorder.skipped,
-        already=merged_plan.measured(),
+        already=merged_plan.measured_count(),
         span_s=recorder.span_s,
         engine_s=recorder.engine_s,
         wall_s=time.perf_counter() - started,
         driver_peak_bytes=own_peak_bytes(),
-        nodes=recorder.nodes,
+        nodes=recorder.most_nodes,
     )
     broken = any(report.broken for report in coordinator.reports.values())
-    return Done(summary, tuple(merged_plan.plans.values()), broken)
+    return SweepResult(summary, tuple(merged_plan.plans.values()), broken)
 
 
 def settings_of(sweep: Sweep) -> Settings:

@@ -18,13 +18,13 @@ import grid as quantgrid
 from grid.results.schema import TABLE_KEY, VERSION_KEY, file_schema
 
 
-def refused(done: subprocess.CompletedProcess[str], *said: str) -> None:
-    """One line on standard error that says all of `said`; exit code 2; no traceback."""
+def assert_refused(done: subprocess.CompletedProcess[str], *parts: str) -> None:
+    """One line on standard error that has all `parts`; exit code 2; no traceback."""
     assert done.returncode == 2, done.stderr
     lines = done.stderr.strip().splitlines()
     assert len(lines) == 1, done.stderr
     assert lines[0].startswith("grid: ")
-    for part in said:
+    for part in parts:
         assert part in lines[0]
 
 
@@ -34,7 +34,7 @@ def sweep(grid: Run, text: str, folder: Path) -> subprocess.CompletedProcess[str
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", ("my.toml", "empty")),
         ("models = [", ("my.toml", "not TOML")),
@@ -48,17 +48,19 @@ def sweep(grid: Run, text: str, folder: Path) -> subprocess.CompletedProcess[str
         (FAKE_SWEEP.replace("toy.fake", "ref:huge"), ("ref:huge",)),
     ],
 )
-def test_a_wrong_sweep_file(toy: Path, grid: Run, text: str, said: tuple[str, ...]) -> None:
-    refused(sweep(grid, text, toy), *said)
+def test_a_wrong_sweep_file_is_refused_in_one_line(
+    toy: Path, grid: Run, text: str, message: tuple[str, ...]
+) -> None:
+    assert_refused(sweep(grid, text, toy), *message)
     assert not list(toy.glob("rows/*.arrow"))
 
 
 def test_a_missing_sweep_file_names_a_near_one(toy: Path, grid: Run) -> None:
-    refused(grid("sweep", "tyo.toml"), "tyo.toml", "Did you mean 'toy.toml'?")
+    assert_refused(grid("sweep", "tyo.toml"), "tyo.toml", "Did you mean 'toy.toml'?")
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"GGUF", "truncated"),
         (b"NOPE" + bytes(100), "not a GGUF file"),
@@ -66,21 +68,23 @@ def test_a_missing_sweep_file_names_a_near_one(toy: Path, grid: Run) -> None:
     ],
 )
 @pytest.mark.engine
-def test_a_damaged_gguf(tmp_path: Path, grid: Run, content: bytes, said: str) -> None:
+def test_a_damaged_gguf_is_refused_in_one_line(
+    tmp_path: Path, grid: Run, content: bytes, message: str
+) -> None:
     (tmp_path / "x.gguf").write_bytes(content)
     done = sweep(grid, 'quants = ["Q8_0"]\n[[models]]\nsource = "x.gguf"\n', tmp_path)
-    refused(done, "x.gguf", said)
+    assert_refused(done, "x.gguf", message)
 
 
 @pytest.mark.engine
-def test_a_gguf_of_an_unknown_architecture(tmp_path: Path, grid: Run) -> None:
+def test_a_gguf_of_an_unknown_architecture_is_refused(tmp_path: Path, grid: Run) -> None:
     entries = [
         (name.replace("llama", "nonesuch"), kind, "nonesuch" if value == "llama" else value)
         for name, kind, value in SMALL
     ]
     (tmp_path / "x.gguf").write_bytes(gguf(entries))
     done = sweep(grid, '[[models]]\nfiles = ["x.gguf"]\n', tmp_path)
-    refused(done, "x.gguf", "nonesuch", "unknown")
+    assert_refused(done, "x.gguf", "nonesuch", "unknown")
 
 
 def test_a_store_of_a_newer_schema_is_not_written_to(toy: Path, grid: Run) -> None:
@@ -90,32 +94,32 @@ def test_a_store_of_a_newer_schema_is_not_written_to(toy: Path, grid: Run) -> No
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, newer):
         pass
     before = path.read_bytes()
-    refused(grid("sweep", "toy.toml", "--store", "rows", "--executor", "inline"), "newer")
+    assert_refused(grid("sweep", "toy.toml", "--store", "rows", "--executor", "inline"), "newer")
     assert path.read_bytes() == before
 
 
-def test_a_store_in_use_by_another_sweep(toy: Path, grid: Run) -> None:
+def test_a_store_in_use_by_another_sweep_is_refused(toy: Path, grid: Run) -> None:
     from grid.results import open_for_writing
 
     with open_for_writing(toy / "rows").writer():
         done = grid("sweep", "toy.toml", "--store", "rows", "--executor", "inline")
-    refused(done, "in use", str(os.getpid()))
+    assert_refused(done, "in use", str(os.getpid()))
 
 
-def test_a_read_only_store(toy: Path, grid: Run) -> None:
+def test_a_store_that_cannot_be_written_is_refused(toy: Path, grid: Run) -> None:
     """A file where the folder should be: root may write to folders that say read-only."""
     (toy / "rows").write_text("not a folder")
-    refused(grid("sweep", "toy.toml", "--store", "rows", "--executor", "inline"), "rows")
+    assert_refused(grid("sweep", "toy.toml", "--store", "rows", "--executor", "inline"), "rows")
     assert (toy / "rows").read_text() == "not a folder"
 
 
 @pytest.mark.parametrize("arguments", [["swep"], ["sweep", "--stor", "x"], ["results", "x"]])
-def test_a_wrong_command_line(grid: Run, arguments: list[str]) -> None:
-    refused(grid(*arguments), "grid --help")
+def test_a_wrong_command_line_is_refused_with_help(grid: Run, arguments: list[str]) -> None:
+    assert_refused(grid(*arguments), "grid --help")
 
 
 def test_results_of_an_empty_store_name_the_command_that_fills_it(grid: Run) -> None:
-    refused(grid("results", "--store", "none"), "none", "grid sweep")
+    assert_refused(grid("results", "--store", "none"), "none", "grid sweep")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="a small file system takes root to mount")
@@ -137,11 +141,13 @@ def test_a_full_disk_keeps_the_rows_so_far(toy: Path, grid: Run) -> None:
         done = grid("sweep", "toy.toml", "--store", "rows", "--executor", "inline", "--json")
         assert done.returncode == 3, done.stderr
         assert "resumes" in done.stderr
-        kept = quantgrid.open(rows)
-        assert kept.problems == []
+        results = quantgrid.open(rows)
+        assert results.problems == []
         finished = [json.loads(line) for line in done.stdout.splitlines()]
         assert (
-            0 < kept.attempts().num_rows < sum(one["event"] == "finished" for one in finished) + 1
+            0
+            < results.attempts().num_rows
+            < sum(event["event"] == "finished" for event in finished) + 1
         )
     finally:
         subprocess.run(["umount", str(rows)], check=True)

@@ -24,59 +24,59 @@ def compared(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     return last
 
 
-def by_quant(told: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {one["quant"]: one for one in told["outputs"]}
+def by_quant(comparison: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {output["quant"]: output for output in comparison["outputs"]}
 
 
 def compare(grid: Run, *arguments: str) -> subprocess.CompletedProcess[str]:
     return grid("compare", *arguments, "--prompt", PROMPT, "--tokens", "24", "--json")
 
 
-def test_each_variant_goes_on_and_says_where_it_parts_from_16_bits(toy: Path, grid: Run) -> None:
+def test_each_output_has_its_first_difference_from_16_bits(toy: Path, grid: Run) -> None:
     done = compare(grid, "toy.toml", "--quants", "Q2,Q8,F16")
     assert done.returncode == 0, done.stderr
-    told = compared(done)
-    assert [one["quant"] for one in told["outputs"]] == ["F16", "Q2", "Q8"]
-    found = by_quant(told)
-    assert found["F16"]["is_reference"]
-    assert found["F16"]["prompt_tokens"] == len(PROMPT) + 1
+    comparison = compared(done)
+    assert [output["quant"] for output in comparison["outputs"]] == ["F16", "Q2", "Q8"]
+    outputs = by_quant(comparison)
+    assert outputs["F16"]["is_reference"]
+    assert outputs["F16"]["prompt_tokens"] == len(PROMPT) + 1
     for quant in ("Q2", "Q8"):
-        mine, whole = found[quant]["tokens"], found["F16"]["tokens"]
+        mine, whole = outputs[quant]["tokens"], outputs["F16"]["tokens"]
         differing = [i for i, (a, b) in enumerate(zip(mine, whole, strict=False)) if a != b]
-        parts = found[quant]["parts"]
+        parts = outputs[quant]["parts"]
         if parts is None:
             assert mine == whole
         else:
             assert parts["index"] == differing[0]
             assert parts["token"] == mine[differing[0]]
             assert parts["reference_token"] == whole[differing[0]]
-    assert found["Q2"]["parts"] is not None
-    assert found["Q2"]["decode_tps"] > 0
+    assert outputs["Q2"]["parts"] is not None
+    assert outputs["Q2"]["decode_tps"] > 0
 
 
-def test_the_same_call_again_says_the_same(toy: Path, grid: Run) -> None:
-    first, again = (compared(compare(grid, "toy.toml", "--quants", "Q2,F16")) for _ in range(2))
-    assert [one["tokens"] for one in first["outputs"]] == [
-        one["tokens"] for one in again["outputs"]
+def test_a_repeated_comparison_gives_the_same_tokens(toy: Path, grid: Run) -> None:
+    first, second = (compared(compare(grid, "toy.toml", "--quants", "Q2,F16")) for _ in range(2))
+    assert [output["tokens"] for output in first["outputs"]] == [
+        output["tokens"] for output in second["outputs"]
     ]
 
 
 def test_without_16_bits_the_first_is_the_reference(toy: Path, grid: Run) -> None:
-    told = compared(compare(grid, "toy.toml", "--quants", "Q2,Q8"))
-    assert [one["is_reference"] for one in told["outputs"]] == [True, False]
+    comparison = compared(compare(grid, "toy.toml", "--quants", "Q2,Q8"))
+    assert [output["is_reference"] for output in comparison["outputs"]] == [True, False]
 
 
-def test_one_that_cannot_be_made_or_run_says_why_and_the_others_go_on(toy: Path, grid: Run) -> None:
+def test_a_variant_that_fails_has_a_reason_and_the_others_run(toy: Path, grid: Run) -> None:
     options = '[options.fake]\ncrash_on = "generate"\nfail_quant = "Q8"\n'
     with (toy / "toy.toml").open("a") as file:
         file.write(options)
     done = compare(grid, "toy.toml", "--quants", "F16,Q8,Q2,BROKEN")
     assert done.returncode == 1
-    found = by_quant(compared(done))
-    assert (found["F16"]["status"], found["Q2"]["status"]) == ("ok", "ok")
-    assert "died (signal SIGABRT)" in found["Q8"]["reason"]
-    assert found["BROKEN"]["status"] == "error"
-    assert found["BROKEN"]["reason"]
+    outputs = by_quant(compared(done))
+    assert (outputs["F16"]["status"], outputs["Q2"]["status"]) == ("ok", "ok")
+    assert "died (signal SIGABRT)" in outputs["Q8"]["reason"]
+    assert outputs["BROKEN"]["status"] == "error"
+    assert outputs["BROKEN"]["reason"]
 
 
 def test_a_prompt_that_does_not_fit_the_context_says_so(toy: Path, grid: Run) -> None:
@@ -90,18 +90,18 @@ def test_a_prompt_that_does_not_fit_the_context_says_so(toy: Path, grid: Run) ->
 def test_variants_of_a_store_are_found_by_label_and_by_id(toy: Path, grid: Run) -> None:
     grid("sweep", "toy.toml", "--store", "rows", "--executor", "inline")
     listed = json.loads(grid("compare", "--store", "rows", "--list", "--json").stdout)
-    known = {one["label"]: one for one in listed["variants"]}
-    assert sorted(known) == ["toy F16", "toy Q2", "toy Q4", "toy Q8"]
-    assert {one["reason"] for one in known.values()} == {""}
-    named = ("--variant", "TOY F16", "--variant", known["toy Q2"]["id"])
+    variants = {variant["label"]: variant for variant in listed["variants"]}
+    assert sorted(variants) == ["toy F16", "toy Q2", "toy Q4", "toy Q8"]
+    assert {variant["reason"] for variant in variants.values()} == {""}
+    named = ("--variant", "TOY F16", "--variant", variants["toy Q2"]["id"])
     done = compare(grid, "--store", "rows", *named)
     assert done.returncode == 0, done.stderr
     of_store = by_quant(compared(done))
     of_sweep = by_quant(compared(compare(grid, "toy.toml", "--quants", "F16,Q2")))
-    assert {q: one["tokens"] for q, one in of_store.items()} == {
-        q: one["tokens"] for q, one in of_sweep.items()
+    assert {q: output["tokens"] for q, output in of_store.items()} == {
+        q: output["tokens"] for q, output in of_sweep.items()
     }
-    assert all(one["note"] == "" for one in of_store.values())
+    assert all(output["note"] == "" for output in of_store.values())
 
 
 def test_a_stored_variant_whose_source_is_gone_says_so(toy: Path, grid: Run) -> None:
@@ -113,11 +113,11 @@ def test_a_stored_variant_whose_source_is_gone_says_so(toy: Path, grid: Run) -> 
 
 
 def test_the_prompt_may_come_from_standard_input(toy: Path, grid: Run) -> None:
-    given = grid("compare", "toy.toml", "--quants", "F16", "--prompt", "-", "--json", input=PROMPT)
-    assert compared(given)["prompt"] == PROMPT
+    done = grid("compare", "toy.toml", "--quants", "F16", "--prompt", "-", "--json", input=PROMPT)
+    assert compared(done)["prompt"] == PROMPT
 
 
-def test_in_a_terminal_the_parting_token_is_marked(toy: Path, grid: Run) -> None:
+def test_the_first_differing_token_is_marked_in_the_table(toy: Path, grid: Run) -> None:
     done = grid("compare", "toy.toml", "--quants", "F16,Q2", "--prompt", PROMPT)
     assert done.returncode == 0, done.stderr
     assert "»" in done.stdout
@@ -125,7 +125,7 @@ def test_in_a_terminal_the_parting_token_is_marked(toy: Path, grid: Run) -> None
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("toy.toml", "--prompt", " "), "the prompt is empty"),
         (("toy.toml", "--prompt", "x", "--tokens", "0"), "--tokens 0: give 1 to"),
@@ -137,15 +137,15 @@ def test_in_a_terminal_the_parting_token_is_marked(toy: Path, grid: Run) -> None
     ],
 )
 def test_wrong_input_is_one_line(
-    toy: Path, grid: Run, arguments: tuple[str, ...], said: str
+    toy: Path, grid: Run, arguments: tuple[str, ...], message: str
 ) -> None:
     done = grid("compare", *arguments)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
-    assert said in done.stderr
+    assert message in done.stderr
 
 
-def test_an_unknown_variant_is_told_with_the_nearest(toy: Path, grid: Run) -> None:
+def test_an_unknown_variant_is_refused_with_the_nearest(toy: Path, grid: Run) -> None:
     grid("sweep", "toy.toml", "--store", "rows", "--executor", "inline")
     done = compare(grid, "--store", "rows", "--variant", "toy Q5")
     assert done.returncode == 2
@@ -175,14 +175,18 @@ def test_quants_of_the_bundled_family_in_llama_cpp(grid: Run) -> None:
     arguments = ("ref:small", "--quants", "Q2_K,Q8_0,F16")
     done = compare(grid, *arguments)
     assert done.returncode == 0, done.stderr
-    told = compared(done)
-    found = by_quant(told)
-    assert [one["quant"] for one in told["outputs"]] == ["F16", "Q2_K", "Q8_0"]
-    assert found["F16"]["is_reference"]
-    assert found["Q2_K"]["parts"] is not None
-    assert all(len(one["tokens"]) == 24 and one["decode_tps"] > 0 for one in found.values())
-    again = by_quant(compared(compare(grid, *arguments)))
-    assert {q: one["text"] for q, one in again.items()} == {q: o["text"] for q, o in found.items()}
+    comparison = compared(done)
+    outputs = by_quant(comparison)
+    assert [output["quant"] for output in comparison["outputs"]] == ["F16", "Q2_K", "Q8_0"]
+    assert outputs["F16"]["is_reference"]
+    assert outputs["Q2_K"]["parts"] is not None
+    assert all(
+        len(output["tokens"]) == 24 and output["decode_tps"] > 0 for output in outputs.values()
+    )
+    second = by_quant(compared(compare(grid, *arguments)))
+    assert {q: output["text"] for q, output in second.items()} == {
+        q: o["text"] for q, o in outputs.items()
+    }
 
 
 @pytest.mark.engine
@@ -195,7 +199,7 @@ def test_a_format_whose_engine_is_not_here_says_how_to_get_it_and_the_others_run
     )
     done = grid("compare", "two.toml", "--prompt", PROMPT, "--tokens", "4", "--json")
     assert done.returncode == 1
-    told = {(one["quant"], one["backend"]): one for one in compared(done)["outputs"]}
-    assert told["F16", "llamacpp"]["status"] == "ok"
-    assert len(told["F16", "llamacpp"]["tokens"]) == 4
-    assert "`grid backends install gptq`" in told["gptq-w4g128", "gptq"]["reason"]
+    outputs = {(output["quant"], output["backend"]): output for output in compared(done)["outputs"]}
+    assert outputs["F16", "llamacpp"]["status"] == "ok"
+    assert len(outputs["F16", "llamacpp"]["tokens"]) == 4
+    assert "`grid backends install gptq`" in outputs["gptq-w4g128", "gptq"]["reason"]

@@ -15,14 +15,19 @@ import grid as quantgrid
 from grid.cli.install import install_backends, ready_environments
 from grid.engine import environments
 from grid.engine import messages as wire
-from grid.engine.environments import THIS_INTERPRETER, availability, find_interpreter, ensure_environment
+from grid.engine.environments import (
+    THIS_INTERPRETER,
+    availability,
+    ensure_environment,
+    find_interpreter,
+)
 from grid.engine.process import EngineProcess
 from grid.errors import EngineError
 from grid.hardware.node import Node
 from grid.plan.load import load_sweep
 from grid.sweep.executors.executor_name import ExecutorName
 from grid.sweep.node_report import report
-from grid.sweep.planner import StoreSnapshot, Planner, plan_for_node
+from grid.sweep.planner import Planner, StoreSnapshot, plan_for_node
 from grid.sweep.progress import PlainProgress
 from grid.sweep.run import local_executor, run_sweep
 
@@ -53,12 +58,12 @@ def test_a_runtime_that_this_interpreter_has_needs_no_environment(runtime: Runti
     assert find_interpreter("fake", NODE) == THIS_INTERPRETER
 
 
-def test_an_environment_is_made_once_and_again_where_it_is_half_made(runtime: Runtime) -> None:
+def test_an_environment_is_made_once_and_remade_where_it_is_incomplete(runtime: Runtime) -> None:
     runtime("six==1.16.0\n")
     assert find_interpreter("fake", NODE) is None
-    said = availability("fake", NODE)
-    assert (said.ready, said.reason) == (False, "environment not made yet")
-    assert said.mend == "grid backends install fake"
+    state = availability("fake", NODE)
+    assert (state.ready, state.reason) == (False, "environment not made yet")
+    assert state.mend == "grid backends install fake"
     lines: list[str] = []
     interpreter = ensure_environment("fake", NODE, lines.append)
     assert any("six==1.16.0" in line for line in lines)
@@ -120,7 +125,7 @@ def test_a_probe_in_the_environment_is_asked_once(
     assert availability("fake", NODE).devices == ("cpu",)
 
 
-def test_what_cannot_be_installed_says_the_installers_last_words_and_leaves_nothing(
+def test_a_failed_install_raises_the_last_line_of_the_installer_and_leaves_no_environment(
     runtime: Runtime, tmp_path: Path
 ) -> None:
     runtime("quantgrid-no-such-package==9.9\n")
@@ -130,11 +135,11 @@ def test_what_cannot_be_installed_says_the_installers_last_words_and_leaves_noth
     assert message.startswith("no environment for fake: the installer failed (exit code 1)")
     assert "quantgrid-no-such-package" in message
     assert "\n" not in message
-    kept = [path.name for path in (tmp_path / "cache" / "environments").iterdir()]
-    assert [name for name in kept if not name.startswith(".")] == []
+    names = [path.name for path in (tmp_path / "cache" / "environments").iterdir()]
+    assert [name for name in names if not name.startswith(".")] == []
 
 
-def test_making_anew_keeps_what_works_where_it_fails(
+def test_a_failed_rebuild_keeps_the_working_environment(
     runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runtime("six==1.16.0\n")
@@ -148,56 +153,60 @@ def test_making_anew_keeps_what_works_where_it_fails(
     assert _six_of(interpreter.python) == "1.16.0"
 
 
-def test_a_damaged_answer_of_a_probe_is_asked_again(runtime: Runtime) -> None:
+def test_a_damaged_probe_file_is_probed_again(runtime: Runtime) -> None:
     runtime("six==1.16.0\n")
     interpreter = ensure_environment("fake", NODE)
     availability("fake", NODE)
-    (kept,) = Path(interpreter.python).parents[1].glob("probe-*.json")
-    kept.write_bytes(b"")
+    (answer,) = Path(interpreter.python).parents[1].glob("probe-*.json")
+    answer.write_bytes(b"")
     assert availability("fake", NODE).version == "fake 1"
 
 
-def test_a_probe_that_raises_is_the_state_of_its_backend(
+def test_an_error_of_a_probe_makes_its_backend_unavailable(
     runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(self: object, node: Node) -> None:
         raise RuntimeError("driver too old")
 
     monkeypatch.setattr(type(grid_fake.backend), "probe", broken)
-    said = availability("fake", NODE)
-    assert (said.ready, said.reason) == (False, "its probe failed: driver too old")
+    state = availability("fake", NODE)
+    assert (state.ready, state.reason) == (False, "its probe failed: driver too old")
 
 
-def test_one_of_two_that_want_the_same_environment_waits(runtime: Runtime) -> None:
+def test_two_threads_make_the_same_environment_once(runtime: Runtime) -> None:
     runtime("six==1.16.0\n")
     lines: list[list[str]] = [[], []]
     with ThreadPoolExecutor(2) as pool:
-        both = list(pool.map(lambda said: ensure_environment("fake", NODE, said.append), lines))
-    assert both[0] == both[1]
-    assert sum(bool(said) for said in lines) == 1
-    assert _six_of(both[0].python) == "1.16.0"
+        interpreters = list(
+            pool.map(lambda printed: ensure_environment("fake", NODE, printed.append), lines)
+        )
+    assert interpreters[0] == interpreters[1]
+    assert sum(bool(printed) for printed in lines) == 1
+    assert _six_of(interpreters[0].python) == "1.16.0"
 
 
-def test_installing_goes_on_after_one_that_cannot_be_made(
+def test_installing_continues_after_an_environment_that_cannot_be_made(
     runtime: Runtime, capsys: pytest.CaptureFixture[str]
 ) -> None:
     runtime("quantgrid-no-such-package==9.9\n")
     assert install_backends(["fake", "llamacpp"], NODE) == 1
-    told = capsys.readouterr().out
-    assert "fake: no environment for fake" in told
-    assert "llamacpp: ready, needs no environment of its own" in told
+    printed = capsys.readouterr().out
+    assert "fake: no environment for fake" in printed
+    assert "llamacpp: ready, needs no environment of its own" in printed
 
 
-def test_another_engine_gives_the_reference_where_the_usual_one_cannot(
+def test_another_backend_gives_the_reference_where_the_first_cannot_run(
     runtime: Runtime, tmp_path: Path
 ) -> None:
     runtime("quantgrid-no-such-package==9.9\n")
     path = tmp_path / "two.toml"
     path.write_text(SWEEP.replace('"memory"]', '"quality"]'))
-    asked = load_sweep(path)
-    broken = ready_environments(asked.backends, NODE)
+    sweep = load_sweep(path)
+    broken = ready_environments(sweep.backends, NODE)
     assert list(broken) == ["fake"]
-    plan = plan_for_node(asked, report(asked.backends, broken, NODE), StoreSnapshot(str(tmp_path / "rows")))
+    plan = plan_for_node(
+        sweep, report(sweep.backends, broken, NODE), StoreSnapshot(str(tmp_path / "rows"))
+    )
     assert {cell.backend for cell in plan.cells} == {"llamacpp"}
     assert {cell.backend for cell in plan.references.values()} == {"llamacpp"}
     assert {skip.reason for skip in plan.skipped} == set(broken.values())
@@ -214,30 +223,30 @@ context = 64
 """
 
 
-def _swept(folder: Path, text: str) -> dict[str, tuple[str, str]]:
+def _final_attempts(folder: Path, text: str) -> dict[str, tuple[str, str]]:
     """Status and reason of the newest attempt of each backend's one cell."""
     path = folder / "two.toml"
     path.write_text(text)
-    asked = load_sweep(path)
+    sweep = load_sweep(path)
     store = str(folder / "rows")
-    executor = local_executor(asked, report(asked.backends, node=NODE), ExecutorName.inline)
-    run_sweep(executor, Planner(asked, store), store, PlainProgress())
+    executor = local_executor(sweep, report(sweep.backends, node=NODE), ExecutorName.inline)
+    run_sweep(executor, Planner(sweep, store), store, PlainProgress())
     final = quantgrid.open(store).final().to_pylist()
     return {row["backend"]: (row["status"], row["reason"]) for row in final}
 
 
 @pytest.mark.engine
-def test_a_sweep_goes_on_where_an_environment_cannot_be_made_and_makes_it_when_it_can(
+def test_a_sweep_runs_without_an_environment_that_cannot_be_made_and_makes_it_later(
     runtime: Runtime, tmp_path: Path
 ) -> None:
     if importlib.util.find_spec("llama_cpp") is None:
         pytest.skip("llama-cpp-python is not installed")
     runtime("quantgrid-no-such-package==9.9\n")
-    told = _swept(tmp_path, SWEEP)
-    assert told["llamacpp"][0] == "ok"
-    status, reason = told["fake"]
+    attempts = _final_attempts(tmp_path, SWEEP)
+    assert attempts["llamacpp"][0] == "ok"
+    status, reason = attempts["fake"]
     assert status == "error"
     assert "no environment for fake" in reason
     assert "quantgrid-no-such-package" in reason
     runtime("six==1.16.0\n")
-    assert {status for status, _ in _swept(tmp_path, SWEEP).values()} == {"ok"}
+    assert {status for status, _ in _final_attempts(tmp_path, SWEEP).values()} == {"ok"}

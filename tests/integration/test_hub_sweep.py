@@ -68,11 +68,11 @@ def grid(hub: HubServer, tmp_path: Path) -> Command:
         "QUANTGRID_CACHE": str(tmp_path / "cache"),
     }
 
-    def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "grid", *arguments],
             cwd=tmp_path,
-            env={**environ, **more},
+            env={**environ, **variables},
             capture_output=True,
             text=True,
             timeout=300,
@@ -82,14 +82,14 @@ def grid(hub: HubServer, tmp_path: Path) -> Command:
     return run
 
 
-def measured(folder: Path) -> dict[str, str]:
+def statuses(folder: Path) -> dict[str, str]:
     final = quantgrid.open(folder / "results").final().to_pylist()
     return {row["quant"]: row["status"] for row in final}
 
 
-def swept(folder: Path, grid: Command, model: str, **more: str) -> str:
+def sweep(folder: Path, grid: Command, model: str, **variables: str) -> str:
     (folder / "s.toml").write_text(SWEEP.format(model=model))
-    done = grid("sweep", "s.toml", "--executor", "inline", **more)
+    done = grid("sweep", "s.toml", "--executor", "inline", **variables)
     return done.stdout + done.stderr
 
 
@@ -108,39 +108,39 @@ def test_files_of_a_repository_are_fetched_and_compared_with_its_16_bits(
     grid: Command, tmp_path: Path
 ) -> None:
     model = 'files = ["hf:owner/small-GGUF/*.gguf"]\nreference = "hf:owner/small-GGUF/F16"'
-    said = swept(tmp_path, grid, model)
-    assert measured(tmp_path) == {"F16": "ok", "Q8_0": "ok", "Q4_0": "ok"}, said
+    printed = sweep(tmp_path, grid, model)
+    assert statuses(tmp_path) == {"F16": "ok", "Q8_0": "ok", "Q4_0": "ok"}, printed
     rows = quantgrid.open(tmp_path / "results").frame()
     divergence = {row.quant: row.kld_mean for row in rows.itertuples() if row.kld_mean > 0}
     assert divergence["Q8_0"] < divergence["Q4_0"]
 
 
 def test_16_bit_weights_of_a_repository_are_quantized_here(grid: Command, tmp_path: Path) -> None:
-    said = swept(tmp_path, grid, 'source = "hf:owner/small"')
-    assert measured(tmp_path) == {"F16": "ok", "Q4_0": "ok"}, said
+    printed = sweep(tmp_path, grid, 'source = "hf:owner/small"')
+    assert statuses(tmp_path) == {"F16": "ok", "Q4_0": "ok"}, printed
 
 
-def test_what_was_fetched_once_is_measured_without_the_hub(
+def test_fetched_weights_are_measured_without_the_hub(
     grid: Command, hub: HubServer, tmp_path: Path
 ) -> None:
     model = 'source = "hf:owner/small"'
-    swept(tmp_path, grid, model)
+    sweep(tmp_path, grid, model)
     hub.requests.clear()
-    said = swept(tmp_path, grid, model + '\nquants = ["Q8_0"]', HF_HUB_OFFLINE="1")
-    assert measured(tmp_path)["Q8_0"] == "ok", said
+    printed = sweep(tmp_path, grid, model + '\nquants = ["Q8_0"]', HF_HUB_OFFLINE="1")
+    assert statuses(tmp_path)["Q8_0"] == "ok", printed
     assert hub.requests == []
 
 
-def test_a_file_that_is_not_what_the_hub_lists_is_rows_with_that_reason(
+def test_a_corrupt_file_of_the_hub_is_an_error_row_with_its_name(
     grid: Command, hub: HubServer, tmp_path: Path
 ) -> None:
     model = 'files = ["hf:owner/small-GGUF/Q8_0", "hf:owner/small-GGUF/Q4_0"]'
     (tmp_path / "s.toml").write_text(SWEEP.format(model=model))
     assert grid("plan", "s.toml").returncode == 0  # headers are known from now on
     hub.corrupt.add("small-Q8_0.gguf")
-    said = swept(tmp_path, grid, model)
-    assert measured(tmp_path) == {"Q8_0": "error", "Q4_0": "ok"}, said
-    assert "small-Q8_0.gguf" in said
+    printed = sweep(tmp_path, grid, model)
+    assert statuses(tmp_path) == {"Q8_0": "error", "Q4_0": "ok"}, printed
+    assert "small-Q8_0.gguf" in printed
 
 
 def test_a_projector_is_no_model_and_no_reference(
@@ -159,18 +159,18 @@ def test_a_projector_is_no_model_and_no_reference(
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("hf:owner/nothing", "owner/nothing"),
         ("hf:owner/small-GGUF/Q3_K_M", "Q3_K_M"),
         ("hf:owner/small@v9", "v9"),
     ],
 )
-def test_what_is_not_there_is_one_line_and_nothing_runs(
-    grid: Command, tmp_path: Path, name: str, said: str
+def test_an_unknown_repository_file_or_revision_is_refused_in_one_line(
+    grid: Command, tmp_path: Path, name: str, message: str
 ) -> None:
     done = grid("sweep", name)
     assert done.returncode == 2
-    assert said in done.stderr
+    assert message in done.stderr
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "results").exists()

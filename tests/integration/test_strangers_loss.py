@@ -75,8 +75,8 @@ def test_logits_agree_with_a_pass_in_numpy(tmp_path: Path) -> None:
     exact = {"kv_type_k": "f32", "kv_type_v": "f32", "flash_attention": "off"}
     with backend.load(path, "cpu", backend.options(exact, NODE)) as engine:
         ids = [1, *engine.encode(stories(1)[0])]
-        found = engine.logits(ids)
-    assert np.abs(found - forward(shape, weights, ids)).max() < 1e-3
+        logits = engine.logits(ids)
+    assert np.abs(logits - forward(shape, weights, ids)).max() < 1e-3
 
 
 def test_greedy_text_is_a_story(model: Path) -> None:

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -34,9 +33,9 @@ def edit(folder: Path, old: str, new: str) -> None:
 def test_every_cell_is_measured_once_and_the_frontier_is_printed(toy: Path, grid: Run) -> None:
     done = sweep(grid)
     assert done.returncode == 0, done.stderr
-    found = rows(toy)
-    assert {row["status"] for row in found} == {"ok"}
-    assert len(found) == len({row["cell_id"] for row in found}) == 4 * 10 + 1
+    attempts = rows(toy)
+    assert {row["status"] for row in attempts} == {"ok"}
+    assert len(attempts) == len({row["cell_id"] for row in attempts}) == 4 * 10 + 1
     assert "quality vs size" in done.stdout
     assert "what to run" in done.stdout
 
@@ -50,13 +49,13 @@ def test_fewer_bits_are_measurably_worse(toy: Path, grid: Run) -> None:
     assert by_quant["Q8"] < by_quant["Q4"] < by_quant["Q2"]
 
 
-def test_the_same_command_again_measures_nothing(toy: Path, grid: Run) -> None:
+def test_a_repeated_sweep_measures_nothing(toy: Path, grid: Run) -> None:
     sweep(grid)
     before = rows(toy)
-    again = sweep(grid)
-    assert again.returncode == 0
+    repeated = sweep(grid)
+    assert repeated.returncode == 0
     assert rows(toy) == before
-    assert "41 measured before" in again.stdout
+    assert "41 measured before" in repeated.stdout
 
 
 def test_another_probe_of_the_bandwidth_keeps_the_hardware_class(toy: Path, grid: Run) -> None:
@@ -70,7 +69,7 @@ def test_another_probe_of_the_bandwidth_keeps_the_hardware_class(toy: Path, grid
         probe.write_text(str(measured))
 
 
-def test_fresh_measures_again(toy: Path, grid: Run) -> None:
+def test_fresh_measures_every_cell_anew(toy: Path, grid: Run) -> None:
     sweep(grid)
     sweep(grid, "--fresh")
     assert len(rows(toy)) == 2 * 41
@@ -81,8 +80,8 @@ def test_a_new_quant_adds_only_its_own_cells(toy: Path, grid: Run) -> None:
     sweep(grid)
     edit(toy, '"Q4"]', '"Q4", "Q2"]')
     sweep(grid)
-    found = rows(toy)
-    assert len(found) == len({row["cell_id"] for row in found}) == 41
+    attempts = rows(toy)
+    assert len(attempts) == len({row["cell_id"] for row in attempts}) == 41
 
 
 @pytest.mark.parametrize(
@@ -112,7 +111,7 @@ def test_a_hang_is_a_timeout_and_the_rest_is_measured(toy: Path, grid: Run) -> N
     assert (failed["status"], failed["quant"], failed["measure"]) == ("timeout", "Q4", "latency")
 
 
-def test_a_resume_tries_failures_again_but_not_what_is_final(toy: Path, grid: Run) -> None:
+def test_a_resume_retries_errors_only(toy: Path, grid: Run) -> None:
     edit(toy, '"Q2"]', '"Q2", "BROKEN"]')
     sweep(grid)
     first = len(rows(toy))
@@ -146,14 +145,14 @@ def test_skips_are_recorded_once(toy: Path, grid: Run) -> None:
     assert len(rows(toy)) == before
 
 
-def test_json_tells_each_step(toy: Path, grid: Run) -> None:
+def test_json_lines_have_every_event(toy: Path, grid: Run) -> None:
     done = sweep(grid, "--json")
-    told = [json.loads(line) for line in done.stdout.splitlines()]
-    assert told[0]["event"] == "planned"
-    assert told[0]["cells"] == 41
-    assert sum(one["event"] == "finished" for one in told) == 41
-    assert told[-1]["event"] == "done"
-    assert 0 < told[-1]["engine_share"] <= 1
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert events[0]["event"] == "planned"
+    assert events[0]["cells"] == 41
+    assert sum(event["event"] == "finished" for event in events) == 41
+    assert events[-1]["event"] == "done"
+    assert 0 < events[-1]["engine_share"] <= 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -175,11 +174,11 @@ def test_an_interrupt_keeps_rows_and_the_same_command_resumes(
         if json.loads(line).get("label") == "toy Q4 latency 16+16":
             break
     running.send_signal(number)
-    _, said = running.communicate(timeout=30)
+    _, stderr = running.communicate(timeout=30)
     assert running.returncode == 130
-    assert "resumes" in said
-    kept = {row["cell_id"] for row in rows(toy)}
-    assert kept
+    assert "resumes" in stderr
+    cell_ids = {row["cell_id"] for row in rows(toy)}
+    assert cell_ids
     assert not (toy / "rows" / "writer.lock").exists()
     (toy / "toy.toml").write_text(FAKE_SWEEP)
     assert sweep(grid).returncode == 0
@@ -198,16 +197,19 @@ def test_ray_gives_the_same_rows_as_inline(toy: Path, grid: Run) -> None:
 def test_a_driver_killed_outright_leaves_a_store_that_the_same_command_completes(
     toy: Path, grid: Run
 ) -> None:
-    options = '[options.fake]\nhang_on = "generate"\nfail_quant = "Q2"\n'
-    (toy / "toy.toml").write_text(FAKE_SWEEP + options)
-    command = [sys.executable, "-m", "grid", "sweep", "toy.toml", "--store", "rows"]
-    running = subprocess.Popen([*command, "--executor", "inline"], cwd=toy, env=os.environ.copy())
-    deadline = time.monotonic() + 60
-    while not list((toy / "rows").glob("attempts-*.arrow")):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    (toy / "toy.toml").write_text(FAKE_SWEEP + "[options.fake]\ncell_s = 0.3\n")
+    command = [sys.executable, "-m", "grid", "sweep", "toy.toml", "--store", "rows", "--json"]
+    running = subprocess.Popen(
+        [*command, "--executor", "inline"],
+        cwd=toy, env=os.environ.copy(), stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert running.stdout is not None
+    for _ in running.stdout:
+        if list((toy / "rows").glob("attempts-*.arrow")):
+            break
     running.kill()
-    running.wait()
+    running.communicate(timeout=30)
+    assert running.returncode == -signal.SIGKILL
     (toy / "toy.toml").write_text(FAKE_SWEEP)
     assert sweep(grid).returncode == 0
     assert len({row["cell_id"] for row in rows(toy) if row["status"] == "ok"}) >= 41

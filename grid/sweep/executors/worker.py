@@ -11,7 +11,7 @@ import msgspec
 
 from grid.backend.registry import backend
 from grid.cells.cell import Cell, Options
-from grid.cells.measurement import PRUNED, Measurement, Status
+from grid.cells.measurement import Measurement, Status
 from grid.cells.workload import Memory, Quality, kind
 from grid.engine import messages
 from grid.engine.environments import Interpreter
@@ -22,6 +22,7 @@ from grid.plan.order import Session
 from grid.sweep.artifacts.peers import Peers
 from grid.sweep.artifacts.store import Shelf
 from grid.sweep.events import CellStarted, Event, Settings, cell_done
+from grid.sweep.not_run import pruned
 
 LOADS = 3
 """Times that a session's artifact is loaded; where its process then died or was killed for time as
@@ -149,8 +150,7 @@ class SessionEngine:
         engine_s = 0.0
         limit = self._out_of_memory.get(kind(cell.workload))
         if limit is not None and 0 < limit <= cell.workload.size:
-            reason = f"{PRUNED}a {kind(cell.workload)} of {limit} tokens ran out of memory"
-            return Measurement(cell_id=cell.id, status="skipped", reason=reason, started_at=started)
+            return pruned(cell, limit)
         try:
             process, engine_s = self._ready(fresh=isinstance(cell.workload, Memory))
             raw = self._measure(process, cell, reference)

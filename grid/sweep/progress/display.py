@@ -16,7 +16,7 @@ from grid.sweep.events import (
     Preparing,
     SweepEnded,
 )
-from grid.sweep.progress.pace import Doing, Failures, Pace
+from grid.sweep.progress.pace import CurrentWork, FailureReasons, Pace
 from grid.units import format_seconds
 
 if TYPE_CHECKING:
@@ -38,21 +38,21 @@ class PlainProgress:
     def __init__(self) -> None:
         self._last = 0.0
         self._pace = Pace()
-        self._failures = Failures()
+        self._failures = FailureReasons()
 
     def tell(self, event: Event) -> None:
         self._pace.count(event)
         match event:
             case Preparing():
-                self._say(f"{_doing(event)}: {event.line}", event.line == BEGINS)
+                self._say(f"{_describe_preparing(event)}: {event.line}", event.line == BEGINS)
             case Prepared():
-                took = f"{_done(event)}{_where(event.node)} in {format_seconds(event.wall_s)}"
-                self._say(took, event.what in ("environment", "fetch"))
+                where, took = _on_node(event.node), format_seconds(event.wall_s)
+                self._say(f"{_describe_prepared(event)}{where} in {took}", event.what in ("environment", "fetch"))
             case CellDone(will_retry=False):
                 line = self._failures.line(event)
                 self._say(line, bool(line))
                 last = self._pace.done == self._pace.total
-                self._say(f"{self._pace} - {event.label}{_where(event.node)}", last)
+                self._say(f"{self._pace} - {event.label}{_on_node(event.node)}", last)
             case Notice():
                 self._say(event.text, True)
             case SweepEnded():
@@ -89,22 +89,26 @@ class LiveProgress:
         )
         self._task = self._bar.add_task("", total=None, pace="", visible=False)
         self._pace = Pace()
-        self._doing = Doing()
-        self._doing.at("", "starting")
-        self._failures = Failures()
+        self._current_work = CurrentWork()
+        self._current_work.at("", "starting")
+        self._failures = FailureReasons()
 
     def tell(self, event: Event) -> None:
         self._pace.count(event)
-        self._doing.count(event)
+        self._current_work.count(event)
         match event:
             case Planned():
                 self._bar.start()
             case Preparing() if not self._bar.live.is_started:
-                self._say(f"{_doing(event)}{_where(event.node)}" if event.line == BEGINS else "")
+                self._say(
+                    f"{_describe_preparing(event)}{_on_node(event.node)}"
+                    if event.line == BEGINS
+                    else ""
+                )
             case Preparing():
-                self._doing.at(event.node, f"{_doing(event)}: {event.line}")
+                self._current_work.at(event.node, f"{_describe_preparing(event)}: {event.line}")
             case Prepared():
-                self._doing.at(event.node, _done(event))
+                self._current_work.at(event.node, _describe_prepared(event))
             case CellDone():
                 self._say(self._failures.line(event))
             case Notice():
@@ -115,7 +119,7 @@ class LiveProgress:
                     self._say(line)
         self._bar.update(
             self._task,
-            description=str(self._doing),
+            description=str(self._current_work),
             completed=self._pace.done,
             total=self._pace.total,
             pace=str(self._pace),
@@ -127,17 +131,17 @@ class LiveProgress:
             self._bar.console.print(text, markup=False, highlight=False)
 
 
-def _doing(event: Preparing) -> str:
+def _describe_preparing(event: Preparing) -> str:
     if event.what == "environment":
         return f"making the environment of {event.label}"
     return f"fetching {event.label}"
 
 
-def _done(event: Prepared) -> str:
+def _describe_prepared(event: Prepared) -> str:
     verbs = {"environment": "made the environment of", "fetch": "fetched"}
     verb = verbs.get(event.what)
     return f"{verb} {event.label}" if verb else f"made {event.label} ({event.what})"
 
 
-def _where(node: str) -> str:
+def _on_node(node: str) -> str:
     return f" on {node}" if node else ""

@@ -11,7 +11,7 @@ CELL_S = 0.1
 PRIOR_S = 20.0
 """Seconds of the model's own prediction that count before measured time outweighs it."""
 
-FINE = ("ok", "skipped")
+NO_FAILURE = ("ok", "skipped")
 """Statuses that are no failure."""
 
 
@@ -44,7 +44,7 @@ class Pace:
                 self._nodes = max(1, len(event.names))
             case CellDone(will_retry=False):
                 self.done += 1
-                self.failed += event.status not in FINE
+                self.failed += event.status not in NO_FAILURE
                 self._done_s += event.modelled_s + CELL_S
 
     def _pass(self, at: float) -> None:
@@ -76,7 +76,7 @@ class Pace:
         return ", ".join(parts)
 
 
-class Doing:
+class CurrentWork:
     """Which node is at what, in one line."""
 
     def __init__(self) -> None:
@@ -102,7 +102,7 @@ class Doing:
         return f"{count}: {', '.join(busy)}" if busy else count
 
 
-class Failures:
+class FailureReasons:
     """Says a reason once, and at the end how often it came again: an environment that cannot be
     made fails a hundred cells."""
 
@@ -111,7 +111,7 @@ class Failures:
 
     def line(self, event: CellDone) -> str:
         """What to say of a cell; empty where it did not fail, or its reason was said before."""
-        if event.status in FINE or event.will_retry:
+        if event.status in NO_FAILURE or event.will_retry:
             return ""
         if event.reason in self._repeats:
             self._repeats[event.reason] += 1

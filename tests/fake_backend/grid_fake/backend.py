@@ -47,8 +47,8 @@ class FakeBackend:
     def probe(self, node: Node) -> Availability:
         return Availability(ready=True, version=FakeEngine.version, devices=("cpu",))
 
-    def options(self, given: Mapping[str, Any], node: Node) -> Options:
-        for name, value in given.items():
+    def options(self, requested: Mapping[str, Any], node: Node) -> Options:
+        for name, value in requested.items():
             if name not in DEFAULTS:
                 raise InputError(f"unknown option {name!r}. {did_you_mean(name, DEFAULTS)}")
             default = DEFAULTS[name]
@@ -57,7 +57,7 @@ class FakeBackend:
                 raise InputError(f"{name}: expected {kind}, got {type(value).__name__}")
             if name.endswith("_on"):
                 _check_calls(name, str(value))
-        return {**DEFAULTS, **given}
+        return {**DEFAULTS, **requested}
 
     def noise_options(self, options: Options) -> Options:
         return {**options, "batch": 1 if options["batch"] != 1 else USUAL_BATCH}

@@ -62,11 +62,11 @@ def test_a_list_of_an_option_is_an_axis(tmp_path: Path) -> None:
         + SOURCE
         + "[options.fake]\nthreads = [1, 2]\nbatch = [8, 16, 32]\n",
     )
-    found = [(cell.options["threads"], cell.options["batch"]) for cell in plan.cells]
-    assert sorted(found) == [(t, b) for t in (1, 2) for b in (8, 16, 32)]
+    combinations = [(cell.options["threads"], cell.options["batch"]) for cell in plan.cells]
+    assert sorted(combinations) == [(t, b) for t in (1, 2) for b in (8, 16, 32)]
 
 
-def test_options_are_complete(tmp_path: Path) -> None:
+def test_cells_have_all_options_with_their_defaults(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, 'measures = ["memory"]\nquants = ["Q4"]\n' + SOURCE)
     assert plan.cells[0].options == grid_fake.backend.options({}, NODE)
 
@@ -96,7 +96,7 @@ def test_each_model_has_one_noise_floor(tmp_path: Path) -> None:
     assert [(cell.artifact.quant, cell.options["threads"]) for cell in floors] == [("F16", 1)]
 
 
-def test_a_noise_floor_that_is_also_asked_for_is_there_once(tmp_path: Path) -> None:
+def test_a_noise_floor_equal_to_a_requested_cell_is_planned_once(tmp_path: Path) -> None:
     plan = plan_of(
         tmp_path,
         'measures = ["quality"]\n' + QUANTS + SOURCE + TEXT + "[options.fake]\nbatch = [8, 1]\n",
@@ -104,7 +104,7 @@ def test_a_noise_floor_that_is_also_asked_for_is_there_once(tmp_path: Path) -> N
     assert len({cell.id for cell in plan.cells}) == len(plan.cells) == 3 * 2
 
 
-def test_an_unasked_reference_is_there_for_quality_alone(tmp_path: Path) -> None:
+def test_an_unrequested_reference_has_quality_cells_only(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, 'measures = ["memory", "quality"]\nquants = ["Q4"]\n' + SOURCE + TEXT)
     assert kinds(plan.cells) == [
         ("F16", "quality"),
@@ -114,7 +114,7 @@ def test_an_unasked_reference_is_there_for_quality_alone(tmp_path: Path) -> None
     ]
 
 
-def test_a_reference_that_does_not_fit_leaves_the_others_without(tmp_path: Path) -> None:
+def test_quality_has_no_reference_where_the_reference_does_not_fit(tmp_path: Path) -> None:
     grid_fake.write(tmp_path / "x.fake", parameters=400_000)  # 800 kB at 16 bits, 100 kB at 2
     limit = PROCESS_BYTES + 512 * KIB  # KV of 512 tokens takes 256 KiB of it
     plan = plan_of(
@@ -170,7 +170,7 @@ def test_a_session_starts_with_memory_and_grows(tmp_path: Path) -> None:
     assert [c.workload.tokens for c in session.cells if isinstance(c.workload, Prefill)] == [8, 64]
 
 
-def test_sessions_hold_every_cell_once(tmp_path: Path) -> None:
+def test_every_cell_is_in_one_session(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, QUANTS + SOURCE + TEXT + "[options.fake]\nthreads = [1, 2]\n")
     held = [cell.id for session in plan.sessions for cell in session.cells]
     assert sorted(held) == sorted(cell.id for cell in plan.cells)
@@ -179,7 +179,7 @@ def test_sessions_hold_every_cell_once(tmp_path: Path) -> None:
         assert all(cell.options == session.options for cell in session.cells)
 
 
-def test_artifacts_come_after_what_they_are_made_from(tmp_path: Path) -> None:
+def test_artifacts_come_after_their_sources(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, 'measures = ["memory"]\nquants = ["Q2", "Q4"]\n' + SOURCE)
     assert [artifact.quant for artifact in plan.artifacts] == ["F16", "Q2", "Q4"]
 
@@ -192,14 +192,14 @@ def test_finished_cells_move_to_measured(tmp_path: Path) -> None:
     assert left.minus({cell.id for cell in plan.cells}).cells == ()
 
 
-def test_a_finished_reference_is_still_known_to_the_cells_left(tmp_path: Path) -> None:
+def test_a_finished_reference_stays_in_the_plan_of_the_cells_left(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, 'measures = ["quality"]\n' + QUANTS + SOURCE + TEXT)
     left = plan.minus({cell.id for cell in plan.cells if cell.artifact.quant != "Q4"})
     assert [artifact.quant for artifact in left.artifacts] == ["F16", "Q4"]
     assert left.references == plan.references
 
 
-def test_the_same_sweep_has_the_same_ids_wherever_its_text_lies(tmp_path: Path) -> None:
+def test_cell_ids_do_not_depend_on_the_path_of_the_text(tmp_path: Path) -> None:
     plans = []
     for name in ("a", "b"):
         folder = tmp_path / name
@@ -237,7 +237,7 @@ def _cell(options: Options) -> Cell:
     )
 
 
-def test_each_thing_that_changes_the_number_changes_the_id() -> None:
+def test_every_field_that_changes_the_number_changes_the_cell_id() -> None:
     cell = _cell({"threads": 1})
     others = [
         msgspec.structs.replace(cell, options={"threads": 2}),
@@ -247,10 +247,10 @@ def test_each_thing_that_changes_the_number_changes_the_id() -> None:
         msgspec.structs.replace(cell, scope="gpu"),
         msgspec.structs.replace(cell, artifact=msgspec.structs.replace(cell.artifact, quant="Q4")),
     ]
-    assert len({cell.id, *(other.id for other in others)}) == 1 + len(others)
+    assert len({cell.id, *(changed.id for changed in others)}) == 1 + len(others)
 
 
-def test_what_does_not_fit_is_skipped_with_the_bytes(tmp_path: Path) -> None:
+def test_a_cell_that_does_not_fit_is_skipped_with_its_bytes(tmp_path: Path) -> None:
     grid_fake.write(tmp_path / "x.fake", parameters=10 * GIB)
     plan = plan_of(tmp_path, 'measures = ["memory"]\nquants = ["Q8", "Q2"]\n' + SOURCE)
     assert kinds(plan.cells) == [("Q2", "memory")]
@@ -264,7 +264,7 @@ def test_a_memory_budget_limits_below_the_node(tmp_path: Path) -> None:
     assert plan.skipped[0].reason.endswith("32 MiB available")
 
 
-def test_what_exceeds_the_context_is_skipped(tmp_path: Path) -> None:
+def test_a_cell_beyond_the_context_length_is_skipped(tmp_path: Path) -> None:
     grid_fake.write(tmp_path / "x.fake", context_length=512)
     plan = plan_of(
         tmp_path,
@@ -310,13 +310,13 @@ class _OnAccelerator(grid_fake.FakeBackend):
 
 def test_a_backend_that_is_not_ready_says_how_to_mend_it(tmp_path: Path) -> None:
     path = sweep_file(tmp_path, 'measures = ["memory"]\n' + QUANTS + SOURCE)
-    said = "fake is not ready: no compiler; apt install g++"
-    plan = expand(load_sweep(path), FAKE, NODE, obstacles={"fake": said})
+    reason = "fake is not ready: no compiler; apt install g++"
+    plan = expand(load_sweep(path), FAKE, NODE, obstacles={"fake": reason})
     assert not plan.cells
-    assert {skip.reason for skip in plan.skipped} == {said}
+    assert {skip.reason for skip in plan.skipped} == {reason}
 
 
-def test_a_missing_capability_skips_what_takes_it(tmp_path: Path) -> None:
+def test_workloads_of_a_missing_capability_are_skipped(tmp_path: Path) -> None:
     plan = plan_of(
         tmp_path,
         '[[models]]\nfiles = ["x.fake"]\n' + TEXT,
@@ -327,7 +327,7 @@ def test_a_missing_capability_skips_what_takes_it(tmp_path: Path) -> None:
     assert reasons["quality"] == "fake does not declare logits, which quality takes"
 
 
-def test_an_accelerator_that_is_not_there_skips(tmp_path: Path) -> None:
+def test_cells_of_a_missing_accelerator_are_skipped(tmp_path: Path) -> None:
     text = 'measures = ["memory"]\nquants = ["F16"]\n' + SOURCE
     backends = {"fake": _OnAccelerator()}
     plan = plan_of(tmp_path, text, backends=backends)
@@ -338,7 +338,7 @@ def test_an_accelerator_that_is_not_there_skips(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ('quants = ["Q16"]\n' + SOURCE, r"quants: unknown quant 'Q16'. Did you mean 'F16'"),
         (SOURCE, r"x.fake is to be quantized, but there are no quants"),
@@ -359,8 +359,8 @@ def test_an_accelerator_that_is_not_there_skips(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_wrong_names_are_refused_in_one_line(tmp_path: Path, text: str, said: str) -> None:
-    with pytest.raises(InputError, match=said) as caught:
+def test_wrong_names_are_refused_in_one_line(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
         plan_of(tmp_path, text)
     assert "\n" not in str(caught.value)
     assert "s.toml: " in str(caught.value)
@@ -396,7 +396,7 @@ def test_a_hundred_thousand_cells_are_planned_and_subtracted_in_time(tmp_path: P
     assert time.perf_counter() - start < 20
 
 
-def test_a_session_knows_the_cell_that_its_quality_is_compared_with(tmp_path: Path) -> None:
+def test_a_session_has_the_reference_cell_of_its_quality_cells(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, 'measures = ["memory", "quality"]\n' + QUANTS + SOURCE + TEXT)
     (reference,) = plan.references.values()
     assert len(plan.sessions) == 4

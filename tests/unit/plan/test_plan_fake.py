@@ -32,7 +32,7 @@ def model(tmp_path: Path) -> Path:
     return grid_fake.write(tmp_path / "x.fake")
 
 
-def made(model: Path, recipe: str) -> Path:
+def quantized(model: Path, recipe: str) -> Path:
     target = model.with_name(f"{recipe}.fake")
     grid_fake.backend.quantize(model, recipe, target, 1)
     return target
@@ -44,11 +44,11 @@ def loss(loaded: FakeEngine) -> float:
     return float(-scores.log_probs.mean())
 
 
-def test_it_is_found_as_an_installed_plugin() -> None:
+def test_fake_backend_is_an_installed_plugin() -> None:
     assert backend("fake") is grid_fake.backend
 
 
-def test_it_has_every_capability_that_it_declares(model: Path) -> None:
+def test_fake_engine_has_every_declared_capability(model: Path) -> None:
     for protocol in (Tokenizes, Scores, Logits, Steps, Generates):
         assert isinstance(engine(model), protocol)
     assert isinstance(grid_fake.backend, Quantizes)
@@ -77,14 +77,14 @@ def test_scores_are_the_softmax_of_the_logits(model: Path) -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_fewer_bits_are_worse(tmp_path: Path, seed: int) -> None:
     model = grid_fake.write(tmp_path / "x.fake", seed=seed)
-    losses = [loss(engine(made(model, recipe))) for recipe in ("F16", "Q8", "Q4", "Q2")]
+    losses = [loss(engine(quantized(model, recipe))) for recipe in ("F16", "Q8", "Q4", "Q2")]
     assert losses[0] == loss(engine(model))
     assert losses == sorted(losses)
     assert losses[3] > losses[0] + 0.1
 
 
 def test_fewer_bits_are_smaller(model: Path) -> None:
-    sizes = [made(model, recipe).stat().st_size for recipe in ("F16", "Q8", "Q4", "Q2")]
+    sizes = [quantized(model, recipe).stat().st_size for recipe in ("F16", "Q8", "Q4", "Q2")]
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[0] == pytest.approx(200_000, rel=0.01)
 
@@ -105,7 +105,7 @@ def test_generation_is_greedy_and_as_long_as_asked(model: Path) -> None:
     assert tokens == expected[1:]
 
 
-def test_steps_hold_no_more_than_the_context(model: Path) -> None:
+def test_steps_beyond_the_context_are_refused(model: Path) -> None:
     loaded = engine(model)
     loaded.resize(4)
     loaded.prefill([1, 2, 3, 4])
@@ -116,11 +116,15 @@ def test_steps_hold_no_more_than_the_context(model: Path) -> None:
     loaded.step(6)
 
 
-def test_inspection_says_what_the_file_says(tmp_path: Path) -> None:
+def test_inspection_agrees_with_the_file(tmp_path: Path) -> None:
     path = grid_fake.write(tmp_path / "y.fake", name="y", quant="Q4", bits=4, parameters=800)
-    found = grid_fake.backend.inspect(path)
-    assert (found.model.name, found.model.parameters, found.quant) == ("y", 800, "Q4")
-    assert (found.facts.bytes, found.facts.bpw_layer) == (path.stat().st_size, 4.0)
+    inspection = grid_fake.backend.inspect(path)
+    assert (inspection.model.name, inspection.model.parameters, inspection.quant) == (
+        "y",
+        800,
+        "Q4",
+    )
+    assert (inspection.facts.bytes, inspection.facts.bpw_layer) == (path.stat().st_size, 4.0)
 
 
 def test_a_folder_of_weights_is_converted(tmp_path: Path) -> None:
@@ -128,22 +132,22 @@ def test_a_folder_of_weights_is_converted(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps(config))
     (tmp_path / "model.safetensors").write_bytes(bytes(1000))
     grid_fake.backend.quantize(tmp_path, "F16", tmp_path / "c.fake", 1)
-    found = grid_fake.backend.inspect(tmp_path / "c.fake").model
-    assert (found.parameters, found.context_length, len(found.layers)) == (500, 99, 3)
+    model = grid_fake.backend.inspect(tmp_path / "c.fake").model
+    assert (model.parameters, model.context_length, len(model.layers)) == (500, 99, 3)
 
 
-def test_a_quant_is_not_quantized_again(model: Path) -> None:
+def test_a_quantized_file_is_not_quantized_again(model: Path) -> None:
     with pytest.raises(EngineError, match="16 are needed"):
-        grid_fake.backend.quantize(made(model, "Q4"), "Q2", model.with_name("z.fake"), 1)
+        grid_fake.backend.quantize(quantized(model, "Q4"), "Q2", model.with_name("z.fake"), 1)
 
 
 def test_the_broken_recipe_breaks(model: Path) -> None:
     with pytest.raises(EngineError, match="always fails"):
-        made(model, "BROKEN")
+        quantized(model, "BROKEN")
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("requested", "message"),
     [
         ({"oom_on": "stap"}, "unknown engine call 'stap'. Did you mean 'step'"),
         ({"thread": 1}, "unknown option 'thread'. Did you mean 'threads'"),
@@ -151,12 +155,12 @@ def test_the_broken_recipe_breaks(model: Path) -> None:
         ({"threads": True}, "threads: expected int, got bool"),
     ],
 )
-def test_wrong_options_are_refused(given: dict[str, Any], said: str) -> None:
-    with pytest.raises(InputError, match=said):
-        grid_fake.backend.options(given, NODE)
+def test_wrong_options_are_refused(requested: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        grid_fake.backend.options(requested, NODE)
 
 
-def test_it_runs_out_of_memory_where_asked(model: Path) -> None:
+def test_oom_on_raises_out_of_memory_at_that_call(model: Path) -> None:
     loaded = engine(model, oom_on="step")
     loaded.prefill([1])
     with pytest.raises(OutOfMemory):
@@ -165,7 +169,7 @@ def test_it_runs_out_of_memory_where_asked(model: Path) -> None:
         engine(model, oom_on="load")
 
 
-def test_it_does_not_support_what_it_is_asked_not_to(model: Path) -> None:
+def test_unsupported_on_raises_unsupported_at_that_call(model: Path) -> None:
     with pytest.raises(Unsupported):
         engine(model, unsupported_on="prefill,logits").logits([1])
 
@@ -174,10 +178,10 @@ def test_failures_can_be_confined_to_a_quant(model: Path) -> None:
     confined = {"oom_on": "logits", "fail_quant": "Q4"}
     engine(model, **confined).logits([1])
     with pytest.raises(OutOfMemory):
-        engine(made(model, "Q4"), **confined).logits([1])
+        engine(quantized(model, "Q4"), **confined).logits([1])
 
 
-def test_it_holds_the_memory_it_is_asked_to(model: Path) -> None:
+def test_allocate_mib_is_held_by_the_process(model: Path) -> None:
     import psutil
 
     before = psutil.Process().memory_info().rss

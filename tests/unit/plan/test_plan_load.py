@@ -32,16 +32,16 @@ def test_the_bundled_sweep_has_at_least_twelve_quants_of_every_size() -> None:
     assert quick.backends == ("llamacpp",)
 
 
-def test_a_sweep_measures_everything_unless_it_says_otherwise() -> None:
+def test_the_default_of_measures_is_all_of_them() -> None:
     assert parse(MODEL).measures == MEASURES
 
 
-def test_a_sweep_is_named_after_its_file_unless_it_says_otherwise() -> None:
+def test_the_default_name_of_a_sweep_is_its_file_name() -> None:
     assert parse(MODEL).name == "my"
     assert parse('name = "mine"\n' + MODEL).name == "mine"
 
 
-def test_paths_start_from_the_sweep_file() -> None:
+def test_relative_paths_start_from_the_folder_of_the_sweep_file() -> None:
     assert parse(MODEL).path("a/b.txt") == Path("/data/a/b.txt")
     assert parse(MODEL).path("/x/b.txt") == Path("/x/b.txt")
 
@@ -57,7 +57,7 @@ def test_durations_and_sizes_are_read_with_their_units() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "my.toml: the sweep file is empty"),
         ("# nothing", "my.toml: the sweep file is empty"),
@@ -105,8 +105,8 @@ def test_durations_and_sizes_are_read_with_their_units() -> None:
         ),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line(text: str, said: str) -> None:
-    assert said in refusal(text)
+def test_a_wrong_sweep_file_is_refused_in_one_line(text: str, message: str) -> None:
+    assert message in refusal(text)
 
 
 def test_a_missing_file_names_the_nearest(tmp_path: Path) -> None:

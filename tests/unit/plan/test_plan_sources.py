@@ -30,17 +30,17 @@ def refusal(tmp_path: Path, text: str) -> str:
 
 def test_a_source_is_measured_at_each_quant_made_from_it(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, MEMORY + 'quants = ["F16", "Q4"]\n[[models]]\nsource = "x.fake"\n')
-    base, made = plan.artifacts
+    base, quantized = plan.artifacts
     assert (base.path, base.backend) == (str((tmp_path / "x.fake").resolve()), "")
-    assert (made.made_from, made.path, made.backend, made.quantizer) == (
+    assert (quantized.made_from, quantized.path, quantized.backend, quantized.quantizer) == (
         base, None, "fake", "fake 1",
     )  # fmt: skip
 
 
 def test_weights_not_yet_made_have_nominal_bytes(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, MEMORY + 'quants = ["F16", "Q4"]\n[[models]]\nsource = "x.fake"\n')
-    base, made = plan.artifacts
-    assert plan.weight_bytes[made.id] == 100_000 * 4 / 8
+    base, quantized = plan.artifacts
+    assert plan.weight_bytes[quantized.id] == 100_000 * 4 / 8
     assert plan.weight_bytes[base.id] == (tmp_path / "x.fake").stat().st_size
 
 
@@ -78,10 +78,10 @@ def test_a_folder_with_brackets_in_its_name_is_no_pattern(tmp_path: Path) -> Non
 def test_the_bundled_family_is_converted_then_quantized(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, 'quants = ["F16", "Q4"]\n[[models]]\nsource = "ref:*"\n')
     assert labels(plan) == {f"{size} {q}" for size in reference.SIZES for q in ("F16", "Q4")}
-    origin, base, made = plan.artifacts[:3]
+    origin, base, quantized = plan.artifacts[:3]
     assert (origin.format, origin.path) == ("safetensors", str(reference.size_dir("small")))
     assert (base.quant, base.made_from, base.path, base.backend) == ("F16", origin, None, "fake")
-    assert made.made_from == base
+    assert quantized.made_from == base
     assert {c.workload.label for c in plan.cells} >= {"quality 16x512", "task math"}
     sizes = list(dict.fromkeys(cell.artifact.model.parameters for cell in plan.cells))
     assert sizes == sorted(sizes)
@@ -90,14 +90,14 @@ def test_the_bundled_family_is_converted_then_quantized(tmp_path: Path) -> None:
 GPU = Accelerator(name="GPU", kind="cuda-sm90", memory_bytes=2**36)
 
 
-def test_a_backend_that_leaves_the_accelerator_alone_has_the_cpus_quality(tmp_path: Path) -> None:
+def test_quality_cells_of_a_backend_on_the_cpu_have_the_cpu_as_device_kind(tmp_path: Path) -> None:
     node = msgspec.structs.replace(NODE, accelerators=(GPU,))
     path = sweep_file(tmp_path, FOLDER)
-    both = [
+    plans = [
         expand(load_sweep(path), {"fake": grid_fake.backend}, node, on_cpu=on_cpu)
         for on_cpu in ({"fake"}, set())
     ]
-    assert [{cell.scope for cell in plan.cells} for plan in both] == [
+    assert [{cell.scope for cell in plan.cells} for plan in plans] == [
         {"cpu-avx2"}, {"cuda-sm90"},
     ]  # fmt: skip
 
@@ -110,10 +110,12 @@ class Reader(grid_fake.FakeBackend):
     capabilities = grid_fake.FakeBackend.capabilities - {"quantizes"}
 
 
-def two(tmp_path: Path, text: str, **more: object) -> Plan:
+def plan_of_two_backends(tmp_path: Path, text: str, **options: object) -> Plan:
     path = sweep_file(tmp_path, text)
     path.write_text(path.read_text().replace('["fake"]', '["fake", "reader"]'))
-    return expand(load_sweep(path), {"fake": grid_fake.backend, "reader": Reader()}, NODE, **more)
+    return expand(
+        load_sweep(path), {"fake": grid_fake.backend, "reader": Reader()}, NODE, **options
+    )
 
 
 FOLDER = (
@@ -125,20 +127,20 @@ FOLDER = (
 def test_the_source_as_it_is_gives_the_reference_whatever_the_order_of_backends(
     tmp_path: Path,
 ) -> None:
-    (cell,) = two(tmp_path, FOLDER).references.values()
+    (cell,) = plan_of_two_backends(tmp_path, FOLDER).references.values()
     assert (cell.backend, cell.artifact.format) == ("reader", "safetensors")
 
 
 def test_a_backend_that_cannot_run_gives_no_reference(tmp_path: Path) -> None:
-    plan = two(tmp_path, FOLDER, obstacles={"reader": "no environment for reader"})
+    plan = plan_of_two_backends(tmp_path, FOLDER, obstacles={"reader": "no environment for reader"})
     (cell,) = plan.references.values()
     assert (cell.backend, cell.artifact.quant) == ("fake", "F16")
     assert {skip.reason for skip in plan.skipped} == {"no environment for reader"}
     assert {cell.backend for cell in plan.cells} == {"fake"}
 
 
-def test_engines_are_told_apart_as_references(tmp_path: Path) -> None:
-    plan = two(tmp_path, FOLDER)
+def test_references_of_two_engines_are_distinct(tmp_path: Path) -> None:
+    plan = plan_of_two_backends(tmp_path, FOLDER)
     others = [cell for cell in plan.cells if cell.backend == "fake"]
     (key,) = plan.references
     assert key.endswith("@reader")
@@ -146,7 +148,7 @@ def test_engines_are_told_apart_as_references(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ('source = "ref:smal"', "unknown model 'ref:smal'. Did you mean 'ref:small'?"),
         ('source = "y.fake"', "y.fake. Did you mean 'x.fake'?"),
@@ -161,7 +163,7 @@ def test_engines_are_told_apart_as_references(tmp_path: Path) -> None:
         ('source = "x.fake"\n[[models]]\nsource = "other.fake"', "are both called 'toy'"),
     ],
 )
-def test_a_bad_source_is_refused_in_one_line(tmp_path: Path, text: str, said: str) -> None:
+def test_a_bad_source_is_refused_in_one_line(tmp_path: Path, text: str, message: str) -> None:
     grid_fake.write(tmp_path / "x.fake")
     grid_fake.write(tmp_path / "copy.fake")
     grid_fake.write(tmp_path / "other.fake", seed=1)
@@ -169,18 +171,18 @@ def test_a_bad_source_is_refused_in_one_line(tmp_path: Path, text: str, said: st
     for name in ("z", "z.gguf"):
         (tmp_path / name).write_bytes(b"0")
     (tmp_path / "bad.fake").write_bytes((tmp_path / "x.fake").read_bytes()[:-5])
-    assert said in refusal(tmp_path, f'quants = ["Q4"]\n[[models]]\n{text}\n')
+    assert message in refusal(tmp_path, f'quants = ["Q4"]\n[[models]]\n{text}\n')
 
 
 def test_a_backend_that_does_not_read_a_format_skips_it(tmp_path: Path) -> None:
-    class Other(grid_fake.FakeBackend):
+    class OtherBackend(grid_fake.FakeBackend):
         name = "other"
         formats = frozenset({"oth"})
 
     text = MEMORY + '[[models]]\nfiles = ["x.fake"]\n'
-    both = {"fake": grid_fake.backend, "other": Other()}
+    backends = {"fake": grid_fake.backend, "other": OtherBackend()}
     path = sweep_file(tmp_path, text)
     path.write_text(path.read_text().replace('["fake"]', '["fake", "other"]'))
-    plan = expand(load_sweep(path), both, NODE)
+    plan = expand(load_sweep(path), backends, NODE)
     assert [cell.backend for cell in plan.cells] == ["fake"]
     assert [skip.reason for skip in plan.skipped] == ["other reads oth, not fake"]

@@ -32,17 +32,17 @@ def test_line_ends_of_a_text_are_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (None, "No such file"),
         (b" \n", "is empty"),
         (b"ok \xff", r"not UTF-8 \(byte 3\)"),
     ],
 )
-def test_a_bad_text_is_refused(tmp_path: Path, content: bytes | None, said: str) -> None:
+def test_a_bad_text_is_refused(tmp_path: Path, content: bytes | None, message: str) -> None:
     if content is not None:
         (tmp_path / "t.txt").write_bytes(content)
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         read_text("t.txt", tmp_path)
 
 
@@ -53,8 +53,8 @@ def test_an_unknown_bundled_text_names_the_known_one() -> None:
 
 def test_the_bundled_items_have_all_classes() -> None:
     assert task_classes("ref:items") == reference.TASK_CLASSES
-    found = read_items("ref:items", "math")
-    assert list(found.items) == reference.items("math")
+    items = read_items("ref:items", "math")
+    assert list(items.items) == reference.items("math")
 
 
 def test_items_of_a_folder_hash_by_what_they_say(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_items_of_a_folder_hash_by_what_they_say(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         ("{", "line 2: Input data was truncated"),
         ("{}", "line 2: .* missing required field"),
@@ -81,9 +81,9 @@ def test_items_of_a_folder_hash_by_what_they_say(tmp_path: Path) -> None:
         (GOOD.replace('"1"', '"2"').replace('"a"', '""'), "must not be empty"),
     ],
 )
-def test_a_bad_item_is_refused_with_its_line(tmp_path: Path, line: str, said: str) -> None:
+def test_a_bad_item_is_refused_with_its_line(tmp_path: Path, line: str, message: str) -> None:
     (tmp_path / "mine.jsonl").write_text(GOOD + line)
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         read_items(str(tmp_path), "mine")
 
 
@@ -94,11 +94,11 @@ def test_a_file_without_items_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "said"),
+    ("source", "message"),
     [("nowhere", "not a folder"), (".", "holds no"), ("ref:item", "Did you mean 'ref:items'")],
 )
-def test_bad_sources_of_items_are_refused(tmp_path: Path, source: str, said: str) -> None:
-    with pytest.raises(InputError, match=said):
+def test_bad_sources_of_items_are_refused(tmp_path: Path, source: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
         task_classes(source, tmp_path)
 
 

@@ -150,7 +150,7 @@ def test_speed_runs_on_each_class_and_quality_once(planner: Planner) -> None:
     executor = ScriptedExecutor([report_of("a"), report_of("b", "fast")], {})
     coordinator, outcomes = play(executor, planner)
     assert set(ends(outcomes).values()) == {1}
-    assert len(ends(outcomes)) == coordinator.merged_plan.cells
+    assert len(ends(outcomes)) == coordinator.merged_plan.cell_count
     shared = [cell.id for _, cell in executor.ran if not cell.exclusive]
     assert len(shared) == len(set(shared)) > 0
     classes = {
@@ -178,7 +178,7 @@ def test_cells_of_a_lost_node_run_on_another(planner: Planner) -> None:
     executor = ScriptedExecutor([report_of("a"), report_of("b")], {"a": dies})
     coordinator, outcomes = play(executor, planner)
     assert set(ends(outcomes).values()) == {1}
-    assert len(ends(outcomes)) == coordinator.merged_plan.cells
+    assert len(ends(outcomes)) == coordinator.merged_plan.cell_count
     assert Left("a", "a is gone") in outcomes
 
 
@@ -205,7 +205,7 @@ def test_an_error_is_tried_once_more_on_another_node(planner: Planner) -> None:
 def test_errors_of_a_single_node_are_final(planner: Planner) -> None:
     executor = ScriptedExecutor([report_of("a")], {"a": lambda cell: "error"})
     coordinator, outcomes = play(executor, planner)
-    assert len(executor.ran) == coordinator.merged_plan.cells == len(ends(outcomes))
+    assert len(executor.ran) == coordinator.merged_plan.cell_count == len(ends(outcomes))
 
 
 def test_a_late_node_of_a_new_class_brings_its_speed_cells(planner: Planner) -> None:
@@ -214,7 +214,7 @@ def test_a_late_node_of_a_new_class_brings_its_speed_cells(planner: Planner) -> 
     coordinator, outcomes = play(executor, planner)
     assert CellsAdded() in outcomes
     assert set(ends(outcomes).values()) == {1}
-    assert len(ends(outcomes)) == coordinator.merged_plan.cells
+    assert len(ends(outcomes)) == coordinator.merged_plan.cell_count
     assert any(place == "late" and cell.exclusive for place, cell in executor.ran)
 
 
@@ -266,7 +266,7 @@ def test_out_of_memory_skips_larger_cells_of_later_batches(
     assert [event.status for event in final if event.reason.startswith(PRUNED)] == ["skipped"] * 2
 
 
-def test_quality_without_a_reference_is_left_out_where_another_node_has_one(
+def test_quality_without_a_reference_is_dropped_where_another_node_has_one(
     planner: Planner,
 ) -> None:
     small = msgspec.structs.replace(report_of("small", "little"), free_bytes=67_250_000)
@@ -280,8 +280,8 @@ def test_quality_without_a_reference_is_left_out_where_another_node_has_one(
     list(resumed.gather())
     resumed.plan()
     done = {cell.id for _, cell in executor.ran}
-    resumed.merged_plan.minus({report.profile: done for report in resumed.all_reports})
-    assert resumed.merged_plan.works() == [], "nothing is left for a resume"
+    resumed.merged_plan.remove_finished({report.profile: done for report in resumed.all_reports})
+    assert resumed.merged_plan.all_work() == [], "nothing is left for a resume"
 
 
 def test_unwanted_nodes_get_no_work(planner: Planner) -> None:

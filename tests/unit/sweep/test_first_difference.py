@@ -1,4 +1,4 @@
-"""Where an output parts from another, token by token."""
+"""Where an output differs from its reference, token by token."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grid.engine.messages import Continued
-from grid.sweep.compare import Output, Token
-from grid.sweep.compare.first_difference import with_difference, text_of, token_of
+from grid.sweep.compare import FirstDifference, Output, Token
+from grid.sweep.compare.first_difference import text_of, token_of, with_difference
 
 OUTPUT = Output(label="m Q4", model="m", quant="Q4", backend="b", artifact_id="a")
 
 
-def said(*words: str, prompt: tuple[int, ...] = (1,), vocabulary: int = 0) -> Continued:
+def continuation(*words: str, prompt: tuple[int, ...] = (1,), vocabulary: int = 0) -> Continued:
     """An output of these tokens; a word's id is its bytes as a number, and another
     in another `vocabulary`."""
     return Continued(
@@ -24,46 +24,51 @@ def said(*words: str, prompt: tuple[int, ...] = (1,), vocabulary: int = 0) -> Co
     )
 
 
-def test_the_same_tokens_part_nowhere() -> None:
-    found = with_difference(OUTPUT, said(" a", " b"), said(" a", " b"))
-    assert found.same is True
-    assert found.parts is None
+def difference(output: Continued, reference: Continued) -> FirstDifference | None:
+    compared = with_difference(OUTPUT, output, reference)
+    assert compared.same == (compared.parts is None)
+    return compared.parts
 
 
-def test_the_first_token_that_differs_is_told_with_both_spellings() -> None:
-    found = with_difference(OUTPUT, said(" a", " cat", " x"), said(" a", " dog", " x"))
-    assert found.same is False
-    assert found.parts is not None
-    assert found.parts.index == 1
-    assert found.parts.token is not None
-    assert found.parts.reference_token is not None
-    assert (found.parts.token.text, found.parts.reference_token.text) == (" cat", " dog")
-    assert found.parts.common == 2
+def test_equal_outputs_have_no_first_difference() -> None:
+    assert difference(continuation(" a", " b"), continuation(" a", " b")) is None
 
 
-def test_an_output_that_ends_sooner_parts_where_it_ends() -> None:
-    shorter = with_difference(OUTPUT, said(" a"), said(" a", " b"))
-    longer = with_difference(OUTPUT, said(" a", " b"), said(" a"))
-    assert shorter.parts is not None
-    assert longer.parts is not None
-    assert (shorter.parts.index, shorter.parts.token) == (1, None)
-    assert (longer.parts.index, longer.parts.reference_token) == (1, None)
+def test_first_difference_has_both_tokens_and_the_length_of_the_common_text() -> None:
+    output = continuation(" a", " cat", " x")
+    reference = continuation(" a", " dog", " x")
+    assert difference(output, reference) == FirstDifference(
+        index=1,
+        token=token_of(output.tokens[1], b" cat"),
+        reference_token=token_of(reference.tokens[1], b" dog"),
+        common=2,
+    )
 
 
-def test_other_vocabularies_are_compared_by_what_they_spell() -> None:
-    one = said(" far", "mer", "s", prompt=(5, 6), vocabulary=7)
-    same = with_difference(OUTPUT, one, said(" farmers"))
-    assert same.same is True
-    other = with_difference(OUTPUT, one, said(" farm", "ing"))
-    assert other.parts is not None
-    assert other.parts.index == 1
-    assert other.parts.token == token_of(one.tokens[1], b"mer")
-    assert other.parts.reference_token is not None
-    assert other.parts.reference_token.text == "ing"
-    assert other.parts.common == 4
+def test_a_shorter_output_differs_from_its_end() -> None:
+    short, long = continuation(" a"), continuation(" a", " b")
+    token = token_of(long.tokens[1], b" b")
+    assert difference(short, long) == FirstDifference(
+        index=1, token=None, reference_token=token, common=2
+    )
+    assert difference(long, short) == FirstDifference(
+        index=1, token=token, reference_token=None, common=2
+    )
 
 
-def test_bytes_that_are_no_text_by_themselves_are_spelled_as_such() -> None:
+def test_outputs_of_two_vocabularies_are_compared_by_their_text() -> None:
+    output = continuation(" far", "mer", "s", prompt=(5, 6), vocabulary=7)
+    assert difference(output, continuation(" farmers")) is None
+    reference = continuation(" farm", "ing")
+    assert difference(output, reference) == FirstDifference(
+        index=1,
+        token=token_of(output.tokens[1], b"mer"),
+        reference_token=token_of(reference.tokens[1], b"ing"),
+        common=4,
+    )
+
+
+def test_bytes_that_are_not_utf8_are_spelled_with_backslashes() -> None:
     assert token_of(7, b"\xe2\x82") == Token(7, "\\xe2\\x82")
     assert text_of([b"\xe2\x82", b"\xac"]) == "€"
 
@@ -72,13 +77,13 @@ WORDS = st.lists(st.sampled_from([" a", " b", "c"]), max_size=6)
 
 
 @given(WORDS, WORDS)
-def test_what_is_before_the_parting_is_the_same_and_what_is_there_is_not(
-    one: list[str], other: list[str]
+def test_outputs_are_equal_before_their_first_difference_only(
+    words: list[str], reference_words: list[str]
 ) -> None:
-    found = with_difference(OUTPUT, said(*one), said(*other))
-    assert found.same == (one == other)
-    if found.parts is not None:
-        at = found.parts.index
-        assert one[:at] == other[:at]
-        assert one[at : at + 1] != other[at : at + 1]
-        assert "".join(one)[: found.parts.common] == "".join(one[:at])
+    parts = difference(continuation(*words), continuation(*reference_words))
+    assert (parts is None) == (words == reference_words)
+    if parts is not None:
+        at = parts.index
+        assert words[:at] == reference_words[:at]
+        assert words[at : at + 1] != reference_words[at : at + 1]
+        assert "".join(words)[: parts.common] == "".join(words[:at])

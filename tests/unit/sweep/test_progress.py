@@ -24,7 +24,7 @@ from grid.sweep.events import (
     for_progress,
 )
 from grid.sweep.progress import JsonProgress, LiveProgress, PlainProgress, replay
-from grid.sweep.progress.pace import CELL_S, PRIOR_S, Doing, Pace
+from grid.sweep.progress.pace import CELL_S, PRIOR_S, CurrentWork, Pace
 
 BOX, MAC = "box", "mac"
 
@@ -59,14 +59,14 @@ def test_time_left_is_scaled_by_what_was_measured() -> None:
     assert pace.eta_s == pytest.approx((1 + CELL_S) * (PRIOR_S + 41.1) / (PRIOR_S + 1 + CELL_S))
 
 
-def test_nodes_share_the_time_left() -> None:
+def test_time_left_is_divided_by_the_number_of_nodes() -> None:
     plan = Planned(cells=10, modelled_s=100.0, at=0.0)
     alone = pace_of(plan)
     pair = pace_of(plan, Nodes(names=(BOX, MAC), at=0.0))
     assert pair.eta_s == pytest.approx(alone.eta_s / 2)
 
 
-def test_two_nodes_that_are_as_fast_as_modelled_keep_the_models_time() -> None:
+def test_time_left_of_two_nodes_as_fast_as_modelled_is_the_modelled_time() -> None:
     pace = pace_of(
         Planned(cells=4, modelled_s=4.0 - 4 * CELL_S, at=0.0),
         Nodes(names=(BOX, MAC), at=0.0),
@@ -76,12 +76,12 @@ def test_two_nodes_that_are_as_fast_as_modelled_keep_the_models_time() -> None:
     assert pace.eta_s == pytest.approx(1.0)
 
 
-def test_a_plan_that_grows_changes_the_total() -> None:
+def test_total_follows_a_plan_that_grows() -> None:
     pace = pace_of(Planned(cells=1, at=0.0), done(1, at=1.0), Planned(cells=3, at=2.0))
     assert (pace.done, pace.total) == (1, 3)
 
 
-def test_a_sweep_that_is_replayed_has_the_pace_it_had() -> None:
+def test_rate_of_a_replayed_sweep_is_that_of_the_original() -> None:
     pace = pace_of(
         Notice(text="told here and now, by another clock"),
         Planned(cells=4, modelled_s=4.0, at=100.0),
@@ -96,8 +96,8 @@ def test_a_cell_that_will_be_retried_is_not_done() -> None:
     assert (pace.done, pace.failed) == (0, 0)
 
 
-def test_several_nodes_are_named_with_what_they_are_at() -> None:
-    doing = Doing()
+def test_several_nodes_are_named_with_their_current_cells() -> None:
+    doing = CurrentWork()
     for event in (
         Nodes(names=(BOX, MAC, "pi")),
         CellStarted(cell_id="a", label="large Q4_0 pp512", node=BOX),
@@ -109,8 +109,8 @@ def test_several_nodes_are_named_with_what_they_are_at() -> None:
     assert str(doing) == "2 nodes: box large Q4_0 pp512"
 
 
-def test_one_node_is_not_named() -> None:
-    doing = Doing()
+def test_a_single_node_is_not_named() -> None:
+    doing = CurrentWork()
     doing.count(CellStarted(cell_id="a", label="large Q4_0 pp512"))
     assert str(doing) == "large Q4_0 pp512"
 
@@ -172,7 +172,7 @@ def test_json_line_of_a_cell_has_no_measurement(capsys: pytest.CaptureFixture[st
     )
 
 
-def test_plain_lines_say_a_reason_once_and_how_often_it_came(
+def test_plain_progress_prints_a_repeated_reason_once_with_its_count(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     progress = PlainProgress()
@@ -187,7 +187,7 @@ def test_plain_lines_say_a_reason_once_and_how_often_it_came(
     assert "3/3 cells" in written
 
 
-def test_the_live_line_fits_the_terminal() -> None:
+def test_live_progress_fits_the_width_of_the_terminal() -> None:
     screen = io.StringIO()
     progress = LiveProgress(Console(file=screen, force_terminal=True, width=100))
     progress.tell(Planned(cells=2, modelled_s=10.0))

@@ -53,15 +53,15 @@ def run(plan: Plan) -> list[Event]:
         worker.close()
 
 
-def measured(events: list[Event]) -> list[Measurement]:
+def measurements(events: list[Event]) -> list[Measurement]:
     return [e.measurement for e in events if isinstance(e, CellDone) and e.measurement]
 
 
-def prepared(events: list[Event]) -> Counter[str]:
+def count_prepared(events: list[Event]) -> Counter[str]:
     return Counter(event.what for event in events if isinstance(event, Prepared))
 
 
-def test_the_weights_of_an_open_engine_are_in_use_until_it_ends(tmp_path: Path) -> None:
+def test_weights_are_in_use_until_their_engine_ends(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, SPEED)
     worker = Worker(NODE, Settings(cell_timeout_s=30))
     key = f"artifact/{plan.sessions[-1].artifact.id}"
@@ -72,43 +72,43 @@ def test_the_weights_of_an_open_engine_are_in_use_until_it_ends(tmp_path: Path) 
     assert not in_use(key)
 
 
-def test_a_cache_file_is_whole_or_not_there_at_all(tmp_path: Path) -> None:
+def test_an_interrupted_cache_write_leaves_no_file(tmp_path: Path) -> None:
     with largest_file(1000), pytest.raises(OSError, match="too large"):
         write_whole(tmp_path / "note.json", b"0" * 5000)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_each_cell_is_done_once(tmp_path: Path) -> None:
+def test_each_cell_of_a_plan_gives_one_measurement(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, QUALITY)
-    done = measured(run(plan))
-    assert [one.cell_id for one in done] == [cell.id for cell in plan.cells]
-    assert {one.status for one in done} == {"ok"}
+    done = measurements(run(plan))
+    assert [row.cell_id for row in done] == [cell.id for cell in plan.cells]
+    assert {row.status for row in done} == {"ok"}
 
 
-def test_artifacts_and_the_reference_are_made_once_and_kept(tmp_path: Path) -> None:
+def test_artifacts_and_the_reference_are_prepared_once(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, QUALITY)
-    assert prepared(run(plan)) == {"quantize": 2, "reference": 1}
-    assert prepared(run(plan)) == {}
+    assert count_prepared(run(plan)) == {"quantize": 2, "reference": 1}
+    assert count_prepared(run(plan)) == {}
 
 
 def test_facts_of_every_artifact_are_observed(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, QUALITY)
-    seen = {e.artifact_id: e.facts for e in run(plan) if isinstance(e, Observed)}
-    assert set(seen) == {cell.artifact.id for cell in plan.cells}
-    assert all(facts.bytes > 0 and len(facts.sha256) == 64 for facts in seen.values())
+    observed = {e.artifact_id: e.facts for e in run(plan) if isinstance(e, Observed)}
+    assert set(observed) == {cell.artifact.id for cell in plan.cells}
+    assert all(facts.bytes > 0 and len(facts.sha256) == 64 for facts in observed.values())
 
 
-def test_a_quarter_made_artifact_is_never_taken_for_a_whole_one(tmp_path: Path) -> None:
+def test_a_run_leaves_no_temporary_artifact_files(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, QUALITY)
     run(plan)
     left_over = [p for p in (cache_dir() / "artifacts").rglob("*") if p.name.startswith(".")]
     assert left_over == []
 
 
-def test_what_a_killed_maker_left_is_removed_when_its_artifact_is_made(tmp_path: Path) -> None:
+def test_files_of_a_killed_maker_are_removed_when_its_artifact_is_made(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, QUALITY)
-    made = next(one for one in plan.artifacts if one.made_from is not None)
-    remains = cache_dir() / "artifacts" / made.id / ".weights.fake.12345"
+    quantized = next(artifact for artifact in plan.artifacts if artifact.made_from is not None)
+    remains = cache_dir() / "artifacts" / quantized.id / ".weights.fake.12345"
     shutil.rmtree(remains.parent, ignore_errors=True)
     remains.mkdir(parents=True)
     (remains / "half").write_bytes(b"0" * 1000)
@@ -117,39 +117,39 @@ def test_what_a_killed_maker_left_is_removed_when_its_artifact_is_made(tmp_path:
     assert (remains.parent / "weights.fake").exists()
 
 
-def test_what_is_larger_is_pruned_after_an_out_of_memory(tmp_path: Path) -> None:
+def test_cells_larger_than_one_out_of_memory_are_skipped(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, SPEED + '[options.fake]\noom_on = "step"\n')
     status = {
-        cell.workload.label: one.status
-        for cell, one in zip(plan.cells, measured(run(plan)), strict=True)
+        cell.workload.label: row.status
+        for cell, row in zip(plan.cells, measurements(run(plan)), strict=True)
     }
     assert {status[label] for label in status if label.startswith("pp")} == {"ok"}
     decodes = [status[label] for label in status if label.startswith("tg")]
     assert decodes == ["oom", "skipped", "skipped", "skipped"]
 
 
-def test_a_session_that_keeps_crashing_is_given_up(tmp_path: Path) -> None:
+def test_a_session_whose_engine_keeps_crashing_is_given_up(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, SPEED + '[options.fake]\ncrash_on = "prefill"\n')
-    done = measured(run(plan))
+    done = measurements(run(plan))
     assert len(done) == len(plan.cells) > LOADS
-    crashed = [one for one in done if "died (" in one.reason]
+    crashed = [row for row in done if "died (" in row.reason]
     assert len(crashed) == LOADS
     assert "gave up" in done[-1].reason
 
 
-def test_a_load_that_fails_is_not_tried_for_every_cell(tmp_path: Path) -> None:
+def test_a_failed_load_is_tried_once_for_all_cells(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, SPEED + '[options.fake]\nunsupported_on = "load"\n')
-    done = measured(run(plan))
-    assert {one.status for one in done} == {"unsupported"}
-    assert len({one.reason for one in done}) == 1
+    done = measurements(run(plan))
+    assert {row.status for row in done} == {"unsupported"}
+    assert len({row.reason for row in done}) == 1
     assert done[0].wall_s > 10 * done[1].wall_s
 
 
-def test_an_artifact_that_cannot_be_made_fails_its_cells_alone(tmp_path: Path) -> None:
+def test_an_artifact_that_cannot_be_made_fails_only_its_own_cells(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, QUALITY.replace('"Q4"', '"BROKEN"'))
     status = Counter(
-        (cell.artifact.quant, one.status)
-        for cell, one in zip(plan.cells, measured(run(plan)), strict=True)
+        (cell.artifact.quant, row.status)
+        for cell, row in zip(plan.cells, measurements(run(plan)), strict=True)
     )
     assert status["BROKEN", "error"] == 1
     assert all(state == "ok" for quant, state in status if quant != "BROKEN")
@@ -159,5 +159,5 @@ def test_memory_is_measured_in_a_fresh_process(tmp_path: Path) -> None:
     """Even where another cell ran before: 256 MiB that a second context left would show."""
     text = 'measures = ["memory"]\nquants = ["Q8"]\n[[models]]\nsource = "x.fake"\n'
     plan = plan_of(tmp_path, text + "[options.fake]\nallocate_mib = [0, 256]\n")
-    small, large = (one.scalars["peak_rss_bytes"] for one in measured(run(plan)))
+    small, large = (row.scalars["peak_rss_bytes"] for row in measurements(run(plan)))
     assert large - small == pytest.approx(256 * 2**20, rel=0.1)
