@@ -1,4 +1,4 @@
-"""Which attempts have rows in which batch of which file, so that a reader opens only those."""
+"""Index from attempts to batches of files, so that a reader opens only those with their rows."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 
 
 class BatchIndex:
-    """The attempts of one table's files, as far as they were read.
+    """Attempts in the batches of one table's files, as far as these were read.
 
-    Files are told by name: one that is written is never changed.
+    A file is known by its name: once written it never changes.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class BatchIndex:
         self._place_of_id: list[np.ndarray[Any, np.dtype[np.int64]]] = []
 
     def add(self, name: str, batches: Mapping[int, pa.Array[Any]]) -> None:
-        """Remember the attempts in each batch of a file."""
+        """Take the attempts in each batch of a file."""
         with self._lock:
             if name in self._files:
                 return

@@ -16,7 +16,7 @@ from grid.results.store import Store, write_tables
 
 
 class Compacted(NamedTuple):
-    """`merged` old files became `written` new ones; `problems` were left as they are."""
+    """`merged` old files became `written` new ones; `problems` stayed as they are."""
 
     merged: int
     written: int
@@ -24,9 +24,9 @@ class Compacted(NamedTuple):
 
 
 def compact(store: str | Path) -> Compacted:
-    """Merge the files of each table into one of the present schema.
+    """Merge the files of each table into one file of the present schema.
 
-    Holds the writer's lock. New files are written whole before any old one is removed: breaking off
+    Holds the writer's lock. New files are written whole before any old one is removed: an interrupt
     in between leaves rows twice, which readers see once and the next compaction removes. Torn and
     foreign files stay untouched. Raises StoreError as opening for writing does, StoreLost where the
     store stops taking files.
@@ -54,7 +54,7 @@ def compact(store: str | Path) -> Compacted:
 def _gather(
     location: Location,
 ) -> tuple[dict[str, pa.Table], dict[str, list[str]], list[UnreadableFile]]:
-    """(rows by table, names of the files they came from, files that are not ours or torn)."""
+    """(rows by table, names of their files by table, files that are foreign or torn)."""
     parts: dict[str, list[pa.Table]] = {}
     names: dict[str, list[str]] = {}
     problems = []
@@ -73,7 +73,7 @@ def _gather(
 
 
 def _drop_parts(location: Location) -> None:
-    """Remove unfinished files of writers that were killed: nobody else writes under the lock."""
+    """Remove unfinished files of killed writers: nobody else writes while we hold the lock."""
     for entry in location.entries():
         if entry.is_file and entry.name.endswith(PART) and not entry.name.startswith(LOCK_FILE):
             stem = entry.name.removesuffix(PART).rpartition(".")[0]

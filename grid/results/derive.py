@@ -1,4 +1,4 @@
-"""From the raw samples of a measurement to its metrics; pure."""
+"""Metrics of a measurement, from its raw samples; pure."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _speed(kind: str, workload: Workload, series: Mapping[str, Floats]) -> list[
 
 
 def _steadiness(rates: Floats) -> list[Metric]:
-    """Flags only: a repetition is never left out of a figure."""
+    """Outliers and drift as flags: no repetition is left out of a rate."""
     flags = [
         metric(
             "outliers",

@@ -1,4 +1,4 @@
-"""The wide table for people and other programs: filtered, and written as csv, json, md, parquet."""
+"""The wide table, filtered, as csv, json, md or parquet."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def table(
     sort: str | None = None,
     limit: int | None = None,
 ) -> pa.Table:
-    """What `grid results` shows: of each final attempt what it was and the metrics it has.
+    """The table of `grid results`: each final attempt with its metrics.
 
     `where` is an SQL expression over the wide table (`quant = 'Q4_K_M' AND decode_tps > 20`),
     `sort` a column or `-column`. Without `columns`, metrics that no row shown has are left out.

@@ -1,4 +1,4 @@
-"""One Arrow IPC file of a store: how it is written, and how one that may be anything is read."""
+"""One Arrow IPC file of a store: writing it, and reading one whose content may be anything."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class UnreadableFile(NamedTuple):
 
 
 class UnreadableFileError(Exception):
-    """This file is none of ours, torn, or of a newer schema; the text is the reason."""
+    """The file is foreign, torn, or of a newer schema; the text is the reason."""
 
 
 class TornFileError(UnreadableFileError):
-    """The file says that it is ours, and cannot be read."""
+    """The file says that it is of a store, and cannot be read."""
 
 
 class NewerSchemaError(UnreadableFileError):
@@ -44,7 +44,7 @@ def new_name(table: str) -> str:
 
 
 def table_of_name(name: str) -> str | None:
-    """The table that a file's name promises; None where it promises nothing."""
+    """The table that a file's name promises; None where it names none."""
     match = _NAME.fullmatch(name)
     return match[1] if match else None
 
@@ -60,14 +60,14 @@ def encode(table: str, content: pa.Table) -> pa.Buffer:
 
 
 def table_of_file(location: Location, name: str) -> str:
-    """The table that a file's own metadata names. Raises Skipped, Newer, FileNotFoundError."""
+    """The table that a file's own metadata names. Raises UnreadableFileError, FileNotFoundError."""
     with _OpenFile(location, name) as reader:
         return _identify(reader.schema)[0]
 
 
 def check_header(location: Location, name: str) -> None:
-    """Open a file and read what it says of itself. Raises as `read` does, but sees no damage inside
-    its columns."""
+    """Open a file and check its metadata. Raises as `read` does, except for damage inside its
+    columns."""
     with _OpenFile(location, name) as reader:
         table, version = _identify(reader.schema)
         if version == SCHEMA_VERSION:
@@ -77,10 +77,11 @@ def check_header(location: Location, name: str) -> None:
 def read(
     location: Location, name: str, steps: dict[int, Migration] = MIGRATIONS
 ) -> tuple[str, pa.Table]:
-    """(table, rows in the present schema) of a file that nobody vouches for.
+    """(table, rows in the present schema) of a file whose content may be anything.
 
-    Raises Skipped with the reason where it is not a whole file of ours, Newer where it was written
-    by a newer version, FileNotFoundError where it went away since it was listed.
+    Raises UnreadableFileError with the reason where it is not a whole file of a store,
+    NewerSchemaError where it was written by a newer version, FileNotFoundError where it is gone
+    since it was listed.
     """
     with _OpenFile(location, name) as reader:
         table, version = _identify(reader.schema)
@@ -105,11 +106,10 @@ def scan(
     columns: Sequence[str],
     batches: Collection[int] | None = None,
 ) -> Iterator[tuple[str, int, pa.Table]]:
-    """(table, number, some columns) of the record batches of a file that nobody vouches for, one
-    after the other.
+    """(table, number, some columns) of the record batches of a file whose content may be anything.
 
-    Only what is asked for is read and checked, unless the file is of an older schema: that is read
-    whole and is one batch. `batches` None are all. Raises as `read` does, at any batch.
+    Only these columns are read and checked, unless the file is of an older schema: that is read
+    whole and is one batch. `batches` None means all. Raises as `read` does, at any batch.
     """
     promised = table_of_name(name)
     for table in TABLES if promised is None else (promised,):
@@ -122,7 +122,7 @@ def scan(
         except TornFileError:
             raise
         except UnreadableFileError:
-            continue  # an older one has fewer columns; reading it whole tells what it is
+            continue  # an older one has fewer columns, or none of ours: read it whole
     table, content = read(location, name)
     yield (
         table,
@@ -165,7 +165,7 @@ def _batches(
 
 
 class _OpenFile:
-    """An IPC reader over a file of the store; every failure to get one is `Skipped`."""
+    """An IPC reader over a file of the store; a failure to get one is an UnreadableFileError."""
 
     def __init__(
         self, location: Location, name: str, options: pa.ipc.IpcReadOptions | None = None

@@ -1,8 +1,8 @@
-"""What a running sweep says of itself in its store: `running-<sweep id>.json`, beside the lock.
+"""Status of a running sweep in its store: `running-<sweep id>.json`, beside the lock.
 
 Readers of rows look at `.arrow` files only; merging, compacting and fetching leave it alone. It is
-written whole every few seconds and removed at the end, so that one which is old, or whose writer no
-longer holds the store, is of a sweep that died.
+written whole every few seconds and removed at the end: an old file, or one whose writer no longer
+holds the store, is of a sweep that died.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ EVERY_S = 5.0
 """Seconds between two writings."""
 
 STALE_S = 60.0
-"""Seconds without a word after which a sweep is taken to have died."""
+"""Seconds without a write after which a sweep counts as dead."""
 
 _FILE_NAME = re.compile(r"running-[0-9A-Za-z_-]{1,64}\.json")
 
@@ -49,32 +49,32 @@ class SweepStatus(msgspec.Struct, frozen=True, kw_only=True):
     skipped: int = 0
     measured: int = 0
     eta_s: float | None = None
-    """Seconds until the end, as far as can be told."""
+    """Estimated seconds until the end."""
     nodes: tuple[str, ...] = ()
     now: str = ""
     """Label of the cell that began last."""
 
 
 class RunningSweep(NamedTuple):
-    """A sweep's word, and why it cannot be running any more: empty for one that is."""
+    """A sweep's status, and why it cannot be running any more; empty for one that runs."""
 
     status: SweepStatus
-    dead: str
+    why_dead: str
 
     @property
-    def alive(self) -> bool:
-        return not self.dead
+    def is_alive(self) -> bool:
+        return not self.why_dead
 
 
-def file_name(sweep_id: str) -> str:
-    """The file's name."""
+def heartbeat_file(sweep_id: str) -> str:
+    """Name of a sweep's status file in its store."""
     return f"running-{sweep_id}.json"
 
 
 class Heartbeat:
-    """Written by the one sweep that holds the store's lock.
+    """Writes the status of the one sweep that holds the store's lock.
 
-    A store that takes no file is the rows' concern: here it is passed over in silence.
+    A store that takes no file is an error of the writer of rows; here it is ignored.
     """
 
     def __init__(
@@ -92,15 +92,15 @@ class Heartbeat:
         )
 
     def begin(self) -> None:
-        """Remove what dead sweeps have left; the first `tell` then writes at once."""
+        """Remove the files of dead sweeps; the first `update` then writes at once."""
         with suppress(OSError, pa.ArrowException):
             for entry in self._location.entries():
-                whole = _FILE_NAME.match(entry.name)
-                if entry.is_file and whole and entry.name.endswith((whole[0], PART)):
+                match = _FILE_NAME.match(entry.name)
+                if entry.is_file and match and entry.name.endswith((match[0], PART)):
                     self._location.remove(entry.name)
 
     def update(self, **state: object) -> None:
-        """Write the fields of `Running` that changed, at most every 5 s."""
+        """Write the fields of `SweepStatus` that changed, at most every 5 s."""
         now = self._clock()
         if self._last is not None and 0 <= now - self._last < EVERY_S:
             return
@@ -108,16 +108,16 @@ class Heartbeat:
         self._status = msgspec.structs.replace(self._status, updated=_iso(now), **state)
         with suppress(OSError, pa.ArrowException):
             content = msgspec.json.encode(self._status)
-            self._location.write(file_name(self._status.sweep_id), content)
+            self._location.write(heartbeat_file(self._status.sweep_id), content)
 
     def end(self) -> None:
-        """The sweep is over, however it ended."""
+        """Remove the file: the sweep is over, however it ended."""
         with suppress(OSError, pa.ArrowException):
-            self._location.remove(file_name(self._status.sweep_id))
+            self._location.remove(heartbeat_file(self._status.sweep_id))
 
 
 def running_sweeps(store: str | Path, now: float | None = None) -> list[RunningSweep]:
-    """What sweeps say of themselves in a store, those that run first; `now` is in seconds since the
+    """Sweeps with a status file in a store, those that run first; `now` is in seconds since the
     epoch. Raises InputError where the place cannot be listed."""
     location = Location(store)
     names = [entry.name for entry in location.entries() if entry.is_file]
@@ -131,11 +131,11 @@ def running_sweeps(store: str | Path, now: float | None = None) -> list[RunningS
         RunningSweep(status, _why_dead(status, holder, time.time() if now is None else now))
         for status in statuses
     ]
-    return sorted(sweeps, key=lambda sweep: (bool(sweep.dead), sweep.status.started))
+    return sorted(sweeps, key=lambda sweep: (bool(sweep.why_dead), sweep.status.started))
 
 
 def _read(location: Location, name: str) -> SweepStatus | None:
-    """None where it went away meanwhile, or is none of ours."""
+    """The status in a file; None where it is gone by now, or is not one."""
     try:
         return msgspec.json.decode(location.read(name), type=SweepStatus)
     except (OSError, pa.ArrowException, msgspec.MsgspecError):

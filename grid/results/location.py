@@ -1,4 +1,4 @@
-"""Where a store is: a folder on any pyarrow filesystem, and the few operations a store needs."""
+"""The place of a store: a folder on any pyarrow filesystem, and its few operations."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NO_FOLDERS = frozenset({"s3", "gcs", "abfs"})
 
 
 class StoreEntry:
-    """One name in a store's folder; `is_file` is False for folders and special files, `size` is in
+    """A name in a store's folder; `is_file` is False for folders and special files, `size` is in
     bytes."""
 
     __slots__ = ("is_file", "name", "size")
@@ -36,7 +36,8 @@ class Location:
 
     Options stand in the URI's query as pyarrow has them
     (`s3://bucket/runs?endpoint_override=127.0.0.1:9000&scheme=http`); credentials and the rest
-    come from the environment. `shown` is the place without credentials or query, for messages.
+    come from the environment. `display_name` is the place without credentials or query, for
+    messages.
     """
 
     def __init__(self, uri: str | Path) -> None:
@@ -55,11 +56,11 @@ class Location:
         return f"{self.path.rstrip('/')}/{name}"
 
     def display_path(self, name: str) -> str:
-        """The same for people."""
+        """The same for messages."""
         return f"{self.display_name.rstrip('/')}/{name}"
 
     def create_folder(self) -> None:
-        """Create the folder where the filesystem has such a thing. Raises OSError."""
+        """Create the folder, where the filesystem has folders. Raises OSError."""
         if self.fs.type_name not in _NO_FOLDERS:
             self.fs.create_dir(self.path, recursive=True)
 
@@ -113,7 +114,7 @@ class Location:
 
 
 def write_whole(path: Path, content: bytes | pa.Buffer) -> None:
-    """Write beside `path`, sync, rename onto it; the part is removed if that fails."""
+    """Write a file beside `path`, sync it, rename it to `path`; no part stays if that fails."""
     part = path.with_name(f"{path.name}.{secrets.token_hex(4)}{PART}")
     try:
         with open(part, "xb") as file:
@@ -144,13 +145,15 @@ def _sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
-def _from_uri(text: str, shown: str) -> tuple[fs.FileSystem, str]:
+def _from_uri(text: str, display_name: str) -> tuple[fs.FileSystem, str]:
     try:
         filesystem, path = fs.FileSystem.from_uri(text)
     except (pa.ArrowException, OSError, ValueError) as error:
         # pyarrow's text may repeat the URI with its password
-        reason = one_line(error).replace(text, shown)
-        raise InputError(f"{shown} is not a place for a store: {reason}") from error
+        reason = one_line(error).replace(text, display_name)
+        raise InputError(f"{display_name} is not a place for a store: {reason}") from error
     if not path:
-        raise InputError(f"{shown} is not a place for a store: name a folder or bucket in it")
+        raise InputError(
+            f"{display_name} is not a place for a store: name a folder or bucket in it"
+        )
     return filesystem, path

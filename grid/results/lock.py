@@ -1,10 +1,10 @@
 """The lock that keeps two sweeps from writing one store.
 
-`writer.lock` is a JSON file: host, pid, the process's start time, since when, last refreshed, and
-a random token. On a local file system it is created exclusively, so one of two sweeps that start
-together gets it. Object stores offer no such thing everywhere, so there it is read, written and
-read again: two sweeps that start within the same instant may both believe they have it, until one
-finds the other's token at its next flush. Rows are safe even then: every file's name is unique.
+`writer.lock` is a JSON file: host, pid, the process's start time, when it was made and last
+refreshed, and a random token. On a local file system it is created exclusively, so one of two
+sweeps that start together gets it. Not all object stores can do that, so there it is read, written
+and read again: two sweeps that start within the same instant may both believe they have it, until
+one finds the other's token at its next flush. Rows are safe even then: every file's name is unique.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class Lock:
             raise FileExistsError(LOCK_FILE)
 
     def _holder(self) -> LockOwner | None:
-        """Whose lock is there. Raises StoreError where it cannot be read as one."""
+        """The owner of the store's lock, if any. Raises StoreError where the lock is unreadable."""
         path = self.location.display_path(LOCK_FILE)
         try:
             return msgspec.json.decode(self.location.read(LOCK_FILE), type=LockOwner)
@@ -107,7 +107,7 @@ class Lock:
             raise StoreError(f"cannot read {path}: {one_line(error)}") from error
 
     def _clear(self, stale: LockOwner) -> None:
-        """Take a stale lock away, unless another sweep has just done so and put its own there."""
+        """Remove a stale lock, unless another sweep has just put its own in its place."""
         now = self._holder()
         if now is not None and now.token == stale.token:
             with contextlib.suppress(OSError):  # `_create` then says what is wrong

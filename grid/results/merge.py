@@ -1,4 +1,4 @@
-"""Bring rows of other stores into one: of a machine that swept alone, of a copy, of a bucket."""
+"""Merge rows of other stores into one: of another machine, of a copy, of a bucket."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from grid.results.store import Store, write_tables
 
 
 class MergedSource(NamedTuple):
-    """What came of one source: attempts that were `added`, attempts `known` before, and files that
-    were skipped."""
+    """Result of one source: attempts `added`, attempts `already_present`, and files that were
+    skipped."""
 
     source: str
     added: int
@@ -29,10 +29,10 @@ class MergedSource(NamedTuple):
 
 
 def merge(sources: Sequence[str | Path], store: str | Path) -> list[MergedSource]:
-    """Add the attempts of other stores, with all that belongs to them, unless they are there.
+    """Add the attempts of other stores that this one lacks, with all their rows.
 
-    What is read is checked as any store's files are, and only rows are taken from it: what a row
-    says is never followed. Sources stay as they are. Holds the writer's lock; a merge that breaks
+    Sources are checked as any store's files are, and only their rows are taken: no path or address
+    in a row is followed. Sources stay as they are. Holds the writer's lock; a merge that breaks
     off has added whole attempts only, and the same one again adds the rest. Raises InputError for a
     source without rows or that is the store itself, before anything is written, StoreError as
     opening for writing does, StoreLost where the store stops taking files.

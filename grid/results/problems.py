@@ -1,4 +1,4 @@
-"""What is said of files that could not be read."""
+"""Messages about files that could not be read."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from grid.results.files import UnreadableFile
 
 
-def explain_no_results(shown: str, problems: Sequence[UnreadableFile]) -> str:
-    """Why a store has no rows, and what to do about it, in one line. `shown` is its name."""
+def explain_no_results(store: str, problems: Sequence[UnreadableFile]) -> str:
+    """Why a store has no rows, and what to do about it, in one line. `store` is its name."""
     if not problems:
-        return f"no results in {shown}; `grid sweep` fills it"
+        return f"no results in {store}; `grid sweep` fills it"
     count = len(problems)
     none = f"none of the {count} files" if count > 1 else "the one file"
     verb = "can" if count > 1 else "cannot"
-    return f"{none} of {shown} {verb} be read, {_example(problems)}"
+    return f"{none} of {store} {verb} be read, {_example(problems)}"
 
 
 def missing_rows_note(problems: Sequence[UnreadableFile]) -> str:
-    """A note about files that are missing from what is shown; empty where there is none."""
+    """A note that rows of unreadable files are missing; empty where there are none."""
     if not problems:
         return ""
     count = len(problems)

@@ -1,4 +1,4 @@
-"""SQL over a store, by DuckDB in memory: it sees the tables it is given and nothing else."""
+"""SQL over a store, by DuckDB in memory: it sees these tables and nothing else."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ _UNKNOWN_TABLE = re.compile(r"Table with name (\S+) does not exist")
 
 
 def run_sql(view: Callable[[str], pa.Table], sql: str) -> pa.Table:
-    """The answer to one statement; `table` gives a view of `VIEWS` by name, asked for those that
-    the statement mentions. Raises InputError with what DuckDB says is wrong."""
+    """The answer to one statement; `view` gives a table of `VIEWS` by name, and is called for those
+    that the statement mentions. Raises InputError with what DuckDB says is wrong."""
     import duckdb
 
     connection = _connect({name: view(name) for name in _mentioned_views(sql)})
@@ -103,7 +103,7 @@ def _connect(tables: Mapping[str, pa.Table]) -> duckdb.DuckDBPyConnection:
 
 
 def _mentioned_views(sql: str) -> list[str]:
-    """Tables to load: raw samples are large, so only what the text may mean."""
+    """Tables to load: raw samples are large, so only those that the text mentions."""
     text = sql.lower()
     needed = {name for name in VIEWS if name in text}
     if "results" in needed:

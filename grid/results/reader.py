@@ -1,4 +1,4 @@
-"""A store for reading: Arrow tables of what is there, whoever wrote it and however it ended."""
+"""A store for reading: Arrow tables of its rows, whoever wrote them and however that ended."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _LISTINGS = 5
-"""How often a folder is listed anew when files vanish while they are read (a compaction)."""
+"""Times that a folder is listed anew where files vanish while they are read (a compaction)."""
 _READERS_LOCAL, _READERS_REMOTE = 2, 8
-"""Files read at once: a far store costs waiting, a near one memory."""
+"""Files read at once: more of them hide a far store's latency, and take memory."""
 _DECIDING = ["cell_id", "attempt_id", "status", "started_at"]
 
 
@@ -42,9 +42,9 @@ class Results:
         self._tables: dict[str, pa.Table] = {}
         self._final: pa.Table | None = None
         self._problems: dict[str, str] = {}
-        self._lock = RLock()  # what one thread notes as read, another must not skip half-way
+        self._lock = RLock()  # a table that one thread loads, another must not use half-loaded
         self._indexes = {table: BatchIndex() for table in TABLES}
-        self.location.entries()  # a place that cannot be read is said now
+        self.location.entries()  # raises now where the place cannot be read
 
     def attempts(self) -> pa.Table:
         """All attempts, every status, one row each."""
@@ -90,14 +90,14 @@ class Results:
         return rows.select(wanted)
 
     def visible_problems(self) -> list[UnreadableFile]:
-        """As `problems`, but files that no table was read from yet are only opened: what is damaged
-        inside them is not seen."""
+        """As `problems`, but files that were not read yet are only opened: damage inside their
+        columns does not show."""
         with self._lock:
             for name in self._names():
                 is_indexed = any(index.contains(name) for index in self._indexes.values())
                 if not is_indexed and name not in self._problems:
                     self._check_header(name)
-            return [UnreadableFile(name, reason) for name, reason in sorted(self._problems.items())]
+            return self._sorted_problems()
 
     def frame(self, table: str = "wide") -> pd.DataFrame:
         """A table as a pandas frame: attempts, metrics, samples, items, final or wide."""
@@ -135,26 +135,22 @@ class Results:
         with self._lock:
             for table in TABLES:
                 self._table(table)
-            return [UnreadableFile(name, reason) for name, reason in sorted(self._problems.items())]
+            return self._sorted_problems()
+
+    def _sorted_problems(self) -> list[UnreadableFile]:
+        return [UnreadableFile(name, reason) for name, reason in sorted(self._problems.items())]
 
     def _table(self, table: str) -> pa.Table:
         with self._lock:
-            return self._load_once(table)
+            if table not in self._tables:
+                self._tables[table] = self._load(table)
+            return self._tables[table]
 
-    def _load_once(self, table: str) -> pa.Table:
-        if table not in self._tables:
-            if table != "attempts":
-                self.attempts()  # first: what it lists later holds all children of what it saw
-            content = select.deduplicate(self._load(table), table)
-            if table != "attempts":
-                content = content.filter(
-                    pc.is_in(content["attempt_id"], self.attempts()["attempt_id"].combine_chunks())
-                )
-            self._tables[table] = content
-        return self._tables[table]
-
-    def _load(self, table: str) -> list[pa.Table]:
-        return self._retry(lambda: self._read_all(table))
+    def _load(self, table: str) -> pa.Table:
+        # attempts are listed first: the files listed after them hold all rows of these attempts
+        ids = None if table == "attempts" else self.attempts()["attempt_id"].combine_chunks()
+        rows = select.deduplicate(self._retry(lambda: self._read_all(table)), table)
+        return rows if ids is None else rows.filter(pc.is_in(rows["attempt_id"], ids))
 
     def _retry(self, read: Callable[[], list[pa.Table]]) -> list[pa.Table]:
         for _ in range(_LISTINGS):
@@ -166,21 +162,21 @@ class Results:
 
     def _read_all(self, table: str) -> list[pa.Table]:
         with ThreadPoolExecutor(self._readers) as pool:
-            read = list(pool.map(self._read, self._candidates(table)))
-        return [content[1] for content in read if content is not None and content[0] == table]
+            parts = list(pool.map(lambda name: self._read(name, table), self._candidates(table)))
+        return [part for part in parts if part is not None]
 
     def _read_columns(
         self, table: str, columns: list[str], attempt_ids: pa.Array[Any] | None
     ) -> list[pa.Table]:
-        """The parts by file, in the order of their names."""
+        """Some columns of each file's rows of the attempts, in the order of the files' names."""
         index = self._indexes[table]
         names = self._candidates(table)
         batches = None if attempt_ids is None else index.batches_of(attempt_ids)
         if batches is not None:
             names = [name for name in names if name in batches or not index.contains(name)]
 
-        def read_file(file: str) -> pa.Table | None:
-            return self._columns_of(file, table, columns, (batches or {}).get(file), attempt_ids)
+        def read_file(name: str) -> pa.Table | None:
+            return self._columns_of(name, table, columns, (batches or {}).get(name), attempt_ids)
 
         with ThreadPoolExecutor(self._readers) as pool:
             return [part for part in pool.map(read_file, names) if part is not None]
@@ -207,11 +203,13 @@ class Results:
             return None
 
     def _batches_of(self, name: str, table: str, attempt_ids: pa.Array[Any]) -> list[int]:
-        """Batches of a file not read before with rows of the attempts: ids are small, and what
-        stands beside them need not be read where none is asked for."""
+        """Batches with rows of the attempts, of a file that was not read before.
+
+        Ids are small: the other columns are read only of batches that have such rows.
+        """
         numbers, ids = [], {}
         for file_table, number, content in files.scan(self.location, name, ["attempt_id"]):
-            if not self._is_named_right(name, file_table) or file_table != table:
+            if not self._is_of(table, name, file_table):
                 return []
             ids[number] = pc.unique(content["attempt_id"].combine_chunks())
             if pc.any(pc.is_in(ids[number], value_set=attempt_ids)).as_py():
@@ -226,10 +224,10 @@ class Results:
         batches: Iterable[tuple[str, int, pa.Table]],
         attempt_ids: pa.Array[Any] | None,
     ) -> pa.Table | None:
-        """The batches' rows of the attempts; all batches are remembered where all are read."""
+        """Rows of the attempts in the batches; where all are read, the index takes their ids."""
         parts, ids = [], {}
         for file_table, number, content in batches:
-            if not self._is_named_right(name, file_table) or file_table != table:
+            if not self._is_of(table, name, file_table):
                 return None
             attempts = content["attempt_id"].combine_chunks()
             if attempt_ids is None:
@@ -255,12 +253,12 @@ class Results:
         return _READERS_LOCAL if self.location.local else _READERS_REMOTE
 
     def _candidates(self, table: str) -> list[str]:
-        """Files that may hold rows of the table: a name only saves reading; one that promises
-        nothing is asked for every table."""
+        """Files that may hold rows of the table: those named after it, and those whose name says
+        nothing."""
         return [name for name in self._names() if files.table_of_name(name) in (table, None)]
 
     def _names(self) -> list[str]:
-        """Names of the Arrow files; folders and the like are problems."""
+        """Names of the Arrow files; a folder or special file with such a name is a problem."""
         names = []
         for entry in self.location.entries():
             if entry.name.endswith(files.ENDING):
@@ -270,22 +268,25 @@ class Results:
                     self._problems[entry.name] = "not a file"
         return names
 
-    def _read(self, name: str) -> tuple[str, pa.Table] | None:
+    def _read(self, name: str, table: str) -> pa.Table | None:
+        """A file's rows; None where it is a problem or not of the table."""
         if name in self._problems:
             return None
         try:
-            table, content = files.read(self.location, name)
+            file_table, rows = files.read(self.location, name)
         except files.UnreadableFileError as error:
             self._problems[name] = str(error)
             return None
-        return (table, content) if self._is_named_right(name, table) else None
+        return rows if self._is_of(table, name, file_table) else None
 
-    def _is_named_right(self, name: str, table: str) -> bool:
+    def _is_of(self, table: str, name: str, file_table: str) -> bool:
+        """Whether a file with rows of `file_table` is of the table. One whose name promises another
+        than it holds is a problem."""
         promised = files.table_of_name(name)
-        if promised not in (table, None):
-            self._problems[name] = f"named {promised}, but holds {table}"
+        if promised not in (file_table, None):
+            self._problems[name] = f"named {promised}, but holds {file_table}"
             return False
-        return True
+        return file_table == table
 
 
 def require_rows(results: Results) -> Results:

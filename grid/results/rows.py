@@ -1,4 +1,4 @@
-"""The nouns as rows of the four tables."""
+"""Cells, measurements and metrics as rows of the four tables."""
 
 from __future__ import annotations
 
@@ -149,6 +149,6 @@ def _text(value: str) -> str:
 
 
 def append_rows(target: Rows, rows: Rows) -> None:
-    """Append rows, attempts last: an interrupt in between leaves no attempt without its figures."""
+    """Append rows, attempts last: an interrupt in between leaves no attempt without its metrics."""
     for table in sorted(rows, key=lambda name: name == "attempts"):
         target.setdefault(table, []).extend(rows[table])

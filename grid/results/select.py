@@ -1,4 +1,4 @@
-"""Table -> table: which rows count, and the wide view of them. Pure, no row-wise Python."""
+"""Table -> table: the rows that count, and the wide view of them. Pure, no row-wise Python."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _BOUNDS = ("low", "high")
 def deduplicate(parts: Sequence[pa.Table], table: str) -> pa.Table:
     """One table of the files' rows, each attempt from the first file that holds it.
 
-    A compaction that broke off leaves rows both in its new file and in the old ones; all of an
-    attempt's rows in one table stand in one file, so the first file with it has them whole.
+    An interrupted compaction leaves rows both in its new file and in the old ones; all of an
+    attempt's rows in one table are in one file, so the first file that has it has them all.
     """
     if not parts:
         return TABLES[table].empty_table()

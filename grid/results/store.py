@@ -1,4 +1,4 @@
-"""A store for writing: rows are buffered and written as whole files, one sweep at a time."""
+"""A store for writing: rows are buffered and written as whole files, by one sweep at a time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from grid.results.rows import Rows, append_rows, new_attempt_id, rows_of
 from grid.results.schema import TABLES, file_schema
 
 FLUSH_S = 5.0
-"""Rows are at most this old when they are written, as long as `add` or `tick` is called."""
+"""Seconds after which a buffered row is written, as long as `add` or `tick` is called."""
 FLUSH_CELLS = 256
 
 CHILDREN_FIRST = (*(name for name in TABLES if name != "attempts"), "attempts")
@@ -47,7 +47,7 @@ class Store:
 
 
 class Writer:
-    """Takes attempts and writes them every 5 s or 256 cells, whichever is first, and on leaving.
+    """Buffers attempts and writes them every 5 s or 256 cells, whichever is first, and on leaving.
 
     `note` is a line for the user about a stale lock that was taken over, or empty.
     """
@@ -105,7 +105,7 @@ class Writer:
         attempt_id: str | None = None,
         facts: ArtifactFacts | None = None,
     ) -> str:
-        """Take one attempt and return its id. Raises StoreLost if a flush is due and fails."""
+        """Buffer one attempt and return its id. Raises StoreLost where a flush is due and fails."""
         if self._lost:
             raise StoreLost(self._lost)
         attempt_id = attempt_id or new_attempt_id()
@@ -135,7 +135,7 @@ class Writer:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is waiting. Raises StoreLost, after which the writer takes no more rows."""
+        """Write the buffered rows. Raises StoreLost, after which the writer takes no more rows."""
         if not self.pending:
             return
         tables = self._tables()

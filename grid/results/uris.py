@@ -1,4 +1,4 @@
-"""Places that are named by URIs."""
+"""URIs of stores, as messages may show them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 
 def without_credentials(place: str) -> str:
-    """A store's place for people: a URI without credentials and query, a path as it is."""
+    """A store's place for messages: a URI without credentials and query, a path as it is."""
     if "://" not in place:
         return place
     parts = urlsplit(place)

@@ -17,9 +17,13 @@ from results_cells import MODEL, NODE, cell, measured  # noqa: E402
 
 from grid.cells.measurement import Metric  # noqa: E402
 from grid.models.model import LayerState  # noqa: E402
-from grid.results.imports.attempt import import_report  # noqa: E402
+from grid.results.imports.attempt import (  # noqa: E402
+    FigureOrigin,
+    ImportedAttempt,
+    ImportedWeights,
+    import_report,
+)
 from grid.results.imports.metric import figure  # noqa: E402
-from grid.results.imports.attempt import FigureOrigin, ImportedAttempt, ImportedWeights  # noqa: E402
 from grid.results.imports.writing import add  # noqa: E402
 from grid.results.schema import SCHEMA_VERSION  # noqa: E402
 from grid.results.store import Store  # noqa: E402

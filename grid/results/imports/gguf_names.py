@@ -26,13 +26,12 @@ def quant_of(printed: str) -> str | None:
 
     None where it is no file type that llama.cpp prints.
     """
-    name, _, more = printed.replace("(guessed)", "").removeprefix("mostly ").partition(" - ")
-    name, more = name.strip().upper(), more.strip().lower()
+    name, _, words = printed.replace("(guessed)", "").removeprefix("mostly ").partition(" - ")
+    name, size = name.strip().upper(), _SIZES.get(words.strip().lower().split(" ")[0])
     if name in _NAMES:
         return _NAMES[name]
     if not _NAME.fullmatch(name):
         return None
-    size = _SIZES.get(more.split(" ")[0])
     if size is None or (name == "Q2_K" and size == "M"):  # llama.cpp calls its plain Q2_K medium
         return name
     return f"{name}_{size}"

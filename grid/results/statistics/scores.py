@@ -70,14 +70,10 @@ def wilson_interval(successes: float, n: int) -> Interval:
 def mcnemar_test(first: npt.ArrayLike, second: npt.ArrayLike) -> PairedTest:
     """Exact McNemar test of 0/1 scores over the same items [n]: a fair coin over the discordant
     items (McNemar 1947). The interval of the difference is that of `paired_items`."""
-    from scipy.special import bdtr
-
     a, b = _pair(first, second)
     if not np.isin(np.concatenate([a, b]), (0.0, 1.0)).all():
         raise ValueError("McNemar's test takes scores of 0 and 1")
-    wins, losses = int((a > b).sum()), int((a < b).sum())
-    fewer = min(wins, losses)
-    p_value = min(1.0, 2 * float(bdtr(fewer, wins + losses, 0.5))) if wins + losses else 1.0
+    p_value = _fair_coin_p(int((a > b).sum()), int((a < b).sum()))
     bounds, _ = mean_bounds(a - b)
     low, high = bounds or (None, None)
     return PairedTest(float((a - b).mean()), low, high, p_value, len(a), "exact McNemar")
@@ -86,14 +82,14 @@ def mcnemar_test(first: npt.ArrayLike, second: npt.ArrayLike) -> PairedTest:
 def paired_item_test(first: npt.ArrayLike, second: npt.ArrayLike) -> PairedTest:
     """Mean difference of scores over the same items [n], sign-flip test and interval."""
     a, b = _pair(first, second)
-    return _sign_flip_test(a - b)
+    return _paired_test(a - b)
 
 
 def paired_chunk_test(first: npt.ArrayLike, second: npt.ArrayLike) -> PairedTest:
     """Mean difference over the same chunks, both [chunks, tokens]: a chunk is one observation."""
     a, b = as_chunks(first), as_chunks(second)
     a, b = _pair(a.mean(axis=1), b.mean(axis=1))
-    return _sign_flip_test(a - b)
+    return _paired_test(a - b)
 
 
 def _pair(first: npt.ArrayLike, second: npt.ArrayLike) -> tuple[Floats, Floats]:
@@ -103,7 +99,7 @@ def _pair(first: npt.ArrayLike, second: npt.ArrayLike) -> tuple[Floats, Floats]:
     return a, b
 
 
-def _sign_flip_test(differences: Floats) -> PairedTest:
+def _paired_test(differences: Floats) -> PairedTest:
     p_value, name = _sign_flip_p(differences)
     bounds, method = mean_bounds(differences)
     low, high = bounds or (None, None)
@@ -117,24 +113,28 @@ def sign_flip_test(differences: npt.ArrayLike) -> tuple[float, str]:
     Pairs without a difference decide nothing; where all others differ by as much, flipping signs is
     the exact McNemar test.
     """
-    from scipy.special import bdtr
-
     pairs = require_finite(differences, "differences")
     sizes = np.abs(pairs[pairs != 0])
-    n = sizes.size
-    if n and np.ptp(sizes) > 1e-9 * sizes.max():
+    if sizes.size and np.ptp(sizes) > 1e-9 * sizes.max():
         return _sign_flip_p(pairs)
-    wins = int((pairs > 0).sum())
-    p_value = min(1.0, 2 * float(bdtr(min(wins, n - wins), n, 0.5))) if n else 1.0
-    return p_value, "exact McNemar"
+    return _fair_coin_p(int((pairs > 0).sum()), int((pairs < 0).sum())), "exact McNemar"
+
+
+def _fair_coin_p(wins: int, losses: int) -> float:
+    """Two-sided p of so many wins and losses where either is as likely; 1 without any."""
+    from scipy.special import bdtr
+
+    n = wins + losses
+    return min(1.0, 2 * float(bdtr(min(wins, losses), n, 0.5))) if n else 1.0
 
 
 def _sign_flip_p(differences: Floats) -> tuple[float, str]:
-    """Under no difference each sign is a fair coin: the share of patterns as extreme as seen.
+    """Share of sign patterns as extreme as the observed one (each sign is a fair coin where there
+    is no difference), and the method's name.
 
-    Drawn patterns count the one seen among them (Phipson and Smyth 2010): never 0, and never less
-    than one of `FLIPS`. Where Hoeffding's bound on the share of all patterns (1963) is less than
-    what was drawn it stands instead, so that a table of many tests does not hide the clear ones.
+    Drawn patterns count the observed one among them (Phipson and Smyth 2010): never 0, and never
+    less than one of `FLIPS`. Hoeffding's bound on the share of all patterns (1963) is taken where
+    it is less, so that a table of many tests does not hide the clear ones.
     """
     nonzero = differences[differences != 0]
     observed = abs(float(nonzero.sum()))

@@ -1,9 +1,8 @@
-"""Repetitions that are not alike, by a trend or singly: flagged, never dropped."""
+"""Repetitions that differ, by a trend or as outliers: flagged, never dropped."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +23,7 @@ FAR_SHARE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """`flagged` says that rates have a trend; `change` is its relative size from first to last."""
+    """Trend of `n` rates; `change` is its relative size from the first to the last."""
 
     flagged: bool
     change: float
@@ -41,18 +40,19 @@ def drift(rates: npt.ArrayLike) -> Drift | None:
     values = require_finite(rates, "rates")
     if len(values) < FEWEST:
         return None
-    slopes = [(values[j] - values[i]) / (j - i) for i, j in combinations(range(len(values)), 2)]
-    change = float(np.median(slopes)) * (len(values) - 1) / float(np.median(values))
+    n = len(values)
+    earlier, later = np.triu_indices(n, 1)
+    slope = float(np.median((values[later] - values[earlier]) / (later - earlier)))
+    change = slope * (n - 1) / float(np.median(values))
     p_value = kendall_p(values)
-    flagged = p_value < SIGNIFICANT and abs(change) >= NOTABLE_CHANGE
-    return Drift(flagged, change, p_value, len(values))
+    return Drift(p_value < SIGNIFICANT and abs(change) >= NOTABLE_CHANGE, change, p_value, n)
 
 
 def kendall_p(values: Floats) -> float:
     """Two-sided p-value of S = sum of signs of all later minus earlier values (Kendall 1975)."""
     n = len(values)
-    upper = np.triu_indices(n, 1)
-    s = int(np.sign(values[upper[1]] - values[upper[0]]).sum())
+    earlier, later = np.triu_indices(n, 1)
+    s = int(np.sign(values[later] - values[earlier]).sum())
     _, ties = np.unique(values, return_counts=True)
     if n <= EXACT and (ties == 1).all():
         return _exact_p(n, abs(s))
@@ -65,7 +65,7 @@ def kendall_p(values: Floats) -> float:
 
 
 def _exact_p(n: int, s: int) -> float:
-    """Share of the n! orders with |S| >= s; S = n (n - 1) / 2 - 2 * inversions."""
+    """Share of the n! orders with |S| >= s, where S = n (n - 1) / 2 - 2 * inversions."""
     shares = np.ones(1)
     for k in range(2, n + 1):
         shares = np.convolve(shares, np.full(k, 1 / k))

@@ -22,7 +22,7 @@ def by_name(kind, workload, measurement):
     return {metric.name: metric for metric in metrics_of(kind, workload, measurement)}
 
 
-def test_the_document_is_up_to_date():
+def test_metrics_document_is_up_to_date():
     assert DOCS.read_text(encoding="utf-8") == document()
 
 
@@ -99,7 +99,7 @@ def test_quality_without_a_reference_has_no_divergence():
     assert metrics["bits_per_byte"].value == pytest.approx(1 / math.log(2))
 
 
-def test_quality_with_a_reference_has_the_whole_table():
+def test_quality_with_a_reference_has_all_divergence_metrics():
     metrics = by_name(
         "quality",
         QUALITY,
@@ -152,6 +152,6 @@ def test_an_attempt_that_failed_has_no_metrics(status):
     assert metrics_of("memory", Memory(context=1), measurement) == []
 
 
-def test_a_kind_that_nobody_defined_is_a_defect():
+def test_metrics_of_an_unknown_workload_kind_raise():
     with pytest.raises(ValueError, match="'energy'"):
         metrics_of("energy", Memory(context=1), measured())

@@ -190,7 +190,7 @@ def test_intervals_of_95_percent_cover_93_to_97_percent(quantity):
     assert 0.93 <= np.mean(hits) <= 0.97
 
 
-def test_the_share_that_a_near_perfect_quant_keeps_is_never_more_certain_than_its_items_allow():
+def test_retained_share_of_a_near_perfect_quant_is_never_more_certain_than_its_items_allow():
     """1 answer in 100 differs: too few for exact coverage, so the interval errs on the wide side;
     resampling the items alone covered 63 %."""
     rng = np.random.default_rng(12)
@@ -238,7 +238,7 @@ def test_equal_variants_tie_and_are_almost_never_called_different():
     assert tables / 200 <= 0.05  # Holm's promise: of whole tables of duels
 
 
-def test_a_large_difference_is_called():
+def test_a_large_capability_difference_is_detected():
     rng = np.random.default_rng(14)
     model = {}
     right = answers(rng, np.array([0.8, 0.4]), 200, 0.3)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 import typer
-from conftest import Run
 from imports_files import BENCH_MD, KLD_LOG, bench, put
 from typer.testing import CliRunner
 
+from conftest import Run
 from grid.cli.imports import register
 from grid.errors import InputError
 from grid.results import open_store
@@ -25,7 +25,7 @@ def run(*arguments: str | Path) -> str:
     return done.output
 
 
-def test_it_says_what_came_from_where(tmp_path: Path) -> None:
+def test_import_prints_attempts_and_origin_of_each_file(tmp_path: Path) -> None:
     path, store = put(tmp_path, "b.md", BENCH_MD), tmp_path / "store"
     first = run(path, "--store", store, "--hardware", "M1", "--model", "Llama-3.1-8B")
     assert "2 attempts from b.md (source: llama-bench; licence: not stated)" in first
@@ -36,7 +36,7 @@ def test_it_says_what_came_from_where(tmp_path: Path) -> None:
     assert open_store(store).attempts().num_rows == 2
 
 
-def test_a_dry_run_shows_the_rows_and_writes_nothing(tmp_path: Path) -> None:
+def test_dry_run_of_import_prints_the_rows_and_writes_nothing(tmp_path: Path) -> None:
     path, store = put(tmp_path, "k.log", KLD_LOG), tmp_path / "store"
     shown = run(path, "--store", store, "--dry-run")
     assert "1 attempt would come from k.log" in shown
@@ -45,14 +45,14 @@ def test_a_dry_run_shows_the_rows_and_writes_nothing(tmp_path: Path) -> None:
     assert not store.exists()
 
 
-def test_one_wrong_file_keeps_all_out(tmp_path: Path) -> None:
+def test_one_wrong_file_keeps_all_files_out_of_the_store(tmp_path: Path) -> None:
     good, bad = put(tmp_path, "a.json", [bench()]), put(tmp_path, "b.json", "{")
     with pytest.raises(InputError, match=r"b\.json"):
         run(good, bad, "--store", tmp_path / "store")
     assert not (tmp_path / "store").exists()
 
 
-def test_published_tables_come_by_name_or_all(tmp_path: Path) -> None:
+def test_published_tables_are_imported_by_name_or_all_together(tmp_path: Path) -> None:
     single = run("--published", "mlx-m4max", "--store", tmp_path / "one")
     assert "32 attempts from mlx-m4max (source: mlx-lm mlx_lm/BENCHMARKS.md" in single
     assert "licence: MIT (mlx-lm)" in single
@@ -62,21 +62,21 @@ def test_published_tables_come_by_name_or_all(tmp_path: Path) -> None:
     assert open_store(tmp_path / "all").attempts().num_rows == total
 
 
-def test_the_list_names_formats_tables_and_licences() -> None:
+def test_import_list_names_formats_tables_and_licences() -> None:
     shown = run("--list")
     for name in (*FORMATS, *(table.name for table in published())):
         assert name in shown
     assert "MIT (llama.cpp)" in shown
 
 
-def test_contradictions_are_refused() -> None:
+def test_contradicting_options_of_import_are_refused() -> None:
     with pytest.raises(InputError, match="nothing to import"):
         run()
     with pytest.raises(InputError, match="are for files, not --published"):
         run("--published", "--model", "x")
 
 
-def test_the_document_names_every_format_table_and_task() -> None:
+def test_import_document_names_every_format_table_and_task() -> None:
     from grid.results.imports.formats.lm_eval_tasks import TASKS
 
     text = (Path(__file__).parents[3] / "docs" / "import.md").read_text(encoding="utf-8")
@@ -86,7 +86,7 @@ def test_the_document_names_every_format_table_and_task() -> None:
         assert f"| `{table.name}` | {table.title} | {table.origin} | {table.licence} |" in text
 
 
-def test_a_wrong_file_is_one_line_and_exit_code_2(grid: Run, tmp_path: Path) -> None:
+def test_importing_a_wrong_file_prints_one_line_and_exits_with_2(grid: Run, tmp_path: Path) -> None:
     put(tmp_path, "b.json", [bench(avg_ts=-1)])
     done = grid("import", "b.json", "--store", "store")
     assert done.returncode == 2

@@ -56,7 +56,7 @@ def sensible(report: ImportedReport) -> None:
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_each_format_is_seen_from_its_content(kind: str, tmp_path: Path) -> None:
+def test_each_format_is_detected_from_its_content(kind: str, tmp_path: Path) -> None:
     report = read_or_refuse(tmp_path, WHOLE[kind].encode())
     assert report is not None
     assert report.count > 0
@@ -84,7 +84,7 @@ def test_each_format_is_seen_from_its_content(kind: str, tmp_path: Path) -> None
         (b"hello, world", "no report that is known; known are reports of llama-bench"),
     ],
 )
-def test_what_is_no_report_is_refused_in_one_line(
+def test_a_file_that_is_no_report_is_refused_in_one_line(
     content: bytes, words: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "report"
@@ -94,7 +94,7 @@ def test_what_is_no_report_is_refused_in_one_line(
     assert read_or_refuse(tmp_path, content) is None
 
 
-def test_a_folder_and_a_missing_file_are_told_apart(tmp_path: Path) -> None:
+def test_folder_and_missing_file_have_different_errors(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is a folder; give the files in it"):
         read(tmp_path)
     with pytest.raises(InputError, match=r"there is no file .*nothing"):
@@ -103,14 +103,14 @@ def test_a_folder_and_a_missing_file_are_told_apart(tmp_path: Path) -> None:
         read("a\0b")
 
 
-def test_what_a_windows_shell_writes_is_text(tmp_path: Path) -> None:
+def test_reports_in_utf_16_are_read(tmp_path: Path) -> None:
     for encoding in ("utf-16", "utf-8-sig"):
         report = read_or_refuse(tmp_path, WHOLE["llama-bench-json"].encode(encoding))
         assert report is not None
         assert report.count == 2
 
 
-def test_a_line_with_too_few_fields_is_refused(tmp_path: Path) -> None:
+def test_a_csv_line_with_too_few_fields_is_refused(tmp_path: Path) -> None:
     cut = WHOLE["llama-bench-csv"][:-60]
     with pytest.raises(InputError, match="cut short"):
         read(put(tmp_path, "b.csv", cut))
@@ -118,13 +118,13 @@ def test_a_line_with_too_few_fields_is_refused(tmp_path: Path) -> None:
 
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(content=st.one_of(st.binary(max_size=300), st.text(max_size=300).map(str.encode)))
-def test_anything_at_all_is_refused_or_sensible(content: bytes, tmp_path: Path) -> None:
+def test_any_bytes_are_refused_or_give_sensible_rows(content: bytes, tmp_path: Path) -> None:
     read_or_refuse(tmp_path, content)
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data(), kind=st.sampled_from(sorted(WHOLE)))
-def test_a_damaged_report_is_refused_or_sensible(
+def test_a_damaged_report_is_refused_or_gives_sensible_rows(
     data: st.DataObject, kind: str, tmp_path: Path
 ) -> None:
     content = bytearray(WHOLE[kind].encode())
@@ -163,7 +163,7 @@ def places(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 @settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data(), kind=st.sampled_from(sorted(JSON)))
-def test_any_value_in_any_place_is_refused_or_sensible(
+def test_any_json_value_in_any_field_is_refused_or_gives_sensible_rows(
     data: st.DataObject, kind: str, tmp_path: Path
 ) -> None:
     whole = json.loads(json.dumps(JSON[kind]))
@@ -186,7 +186,7 @@ ESCAPE, TITLE = "\x1b[31m", "\x1b]0;owned\x07"
     ("kind", "name"),
     [("llama-bench-json", "Qwen2.5-7B-Instruct"), ("llama-bench-csv", "Qwen2.5-7B-Instruct")],
 )
-def test_what_a_terminal_would_obey_is_left_out(kind: str, name: str, tmp_path: Path) -> None:
+def test_terminal_control_sequences_are_removed(kind: str, name: str, tmp_path: Path) -> None:
     bad = f"{ESCAPE}{TITLE}\u202e{name}\x07"
     shown = json.dumps(bad)[1:-1] if kind.endswith("json") else bad
     content = WHOLE[kind].replace(name, shown)
@@ -197,7 +197,7 @@ def test_what_a_terminal_would_obey_is_left_out(kind: str, name: str, tmp_path: 
     assert {row["model"] for row in report.rows["attempts"]} == {name}
 
 
-def test_a_null_character_in_json_is_left_out(tmp_path: Path) -> None:
+def test_a_null_character_in_json_is_removed(tmp_path: Path) -> None:
     content = WHOLE["llama-bench-json"].replace("Qwen2.5", "Qwen\\u00002.5")
     report = read(put(tmp_path, "report", content))
     assert {row["model"] for row in report.rows["attempts"]} == {"Qwen2.5-7B-Instruct"}

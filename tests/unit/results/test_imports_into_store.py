@@ -17,7 +17,7 @@ from grid.results.imports.writing import add_all
 from grid.results.location import Location
 
 
-def test_the_same_file_again_adds_nothing_and_writes_no_file(tmp_path: Path) -> None:
+def test_importing_a_file_twice_adds_nothing_and_writes_no_file(tmp_path: Path) -> None:
     store, report = tmp_path / "store", read(put(tmp_path, "b.json", [bench()]))
     assert add(report, store) == 1
     files = sorted(path.name for path in store.iterdir())
@@ -33,7 +33,7 @@ def test_a_row_that_stands_in_two_files_is_added_once(tmp_path: Path) -> None:
     assert open_store(tmp_path / "store").attempts().num_rows == 2
 
 
-def test_all_tables_are_read_back(tmp_path: Path) -> None:
+def test_imported_rows_of_all_tables_are_read_back(tmp_path: Path) -> None:
     add(read(put(tmp_path, "b.json", [bench()])), tmp_path / "store")
     results = open_store(tmp_path / "store")
     (row,) = results.attempts().to_pylist()
@@ -46,7 +46,7 @@ def test_all_tables_are_read_back(tmp_path: Path) -> None:
     assert series["values"][0] == 1.068
 
 
-def test_measured_rows_stay_and_imported_ones_never_join_them(tmp_path: Path) -> None:
+def test_imported_rows_never_join_measured_ones(tmp_path: Path) -> None:
     write(tmp_path / "store", (cell(), measured(cell())))
     add(read(put(tmp_path, "b.json", [bench()])), tmp_path / "store")
     results = open_store(tmp_path / "store")
@@ -57,7 +57,7 @@ def test_measured_rows_stay_and_imported_ones_never_join_them(tmp_path: Path) ->
         assert rows["llama-bench"][name]
 
 
-def test_imports_of_two_tools_make_variants_apart(tmp_path: Path) -> None:
+def test_imports_of_two_tools_are_separate_variants(tmp_path: Path) -> None:
     for name, content in (("b.json", [bench()]), ("p.log", PPL_LOG), ("r.json", LM_EVAL)):
         add(read(put(tmp_path, name, content)), tmp_path / "store")
     results = open_store(tmp_path / "store")
@@ -73,14 +73,16 @@ def test_imports_of_two_tools_make_variants_apart(tmp_path: Path) -> None:
     assert sorted(tasks.classes) == ["commonsense", "math", "reasoning"]
 
 
-def test_a_store_that_a_sweep_writes_is_refused_and_unchanged(tmp_path: Path) -> None:
+def test_import_into_a_store_that_a_sweep_writes_is_refused(tmp_path: Path) -> None:
     report = read(put(tmp_path, "b.json", [bench()]))
     with open_for_writing(tmp_path / "store").writer(), pytest.raises(StoreError, match="in use"):
         add(report, tmp_path / "store")
     assert open_store(tmp_path / "store").attempts().num_rows == 0
 
 
-def test_a_full_disk_leaves_nothing_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_import_on_a_full_disk_leaves_no_visible_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     report = read(put(tmp_path, "b.json", [bench()]))
     write_whole = Location.write
 
@@ -97,7 +99,7 @@ def test_a_full_disk_leaves_nothing_half(tmp_path: Path, monkeypatch: pytest.Mon
     assert add(report, tmp_path / "store") == 1
 
 
-def test_given_names_make_rows_of_their_own(tmp_path: Path) -> None:
+def test_hardware_and_model_options_make_separate_rows(tmp_path: Path) -> None:
     path = put(tmp_path, "b.json", [bench()])
     named = read(path, hardware="my  box", model="mine")
     (row,) = named.rows["attempts"]
@@ -105,7 +107,7 @@ def test_given_names_make_rows_of_their_own(tmp_path: Path) -> None:
     assert row["attempt_id"] != read(path).rows["attempts"][0]["attempt_id"]
 
 
-def test_a_wrong_format_is_told_with_the_nearest_name(tmp_path: Path) -> None:
+def test_unknown_import_format_suggests_the_nearest_name(tmp_path: Path) -> None:
     path = put(tmp_path, "b.json", [bench()])
     with pytest.raises(InputError, match="Did you mean 'llama-bench-json'"):
         read(path, format="llamabench-json")

@@ -75,7 +75,7 @@ def test_csv_has_the_same_figures_without_repetitions(tmp_path: Path) -> None:
     assert only_row(report)["model"] == "Qwen2.5-7B-Instruct"
 
 
-def test_a_table_as_posted_is_read_and_sums_are_left_out_by_name(tmp_path: Path) -> None:
+def test_a_posted_markdown_table_is_read_and_sums_are_skipped_by_name(tmp_path: Path) -> None:
     report = read(put(tmp_path, "b.md", BENCH_MD), hardware="Apple M1 Max", model="Llama-3.1-8B")
     prefill, decode = report.rows["attempts"]
     assert (prefill["label"], decode["label"]) == ("pp512", "tg128 @ d4096")
@@ -114,7 +114,7 @@ def test_without_layers_on_the_card_the_processor_is_the_hardware(tmp_path: Path
     assert row["device_kind"] == "cpu [llama-bench]"
 
 
-def test_a_row_of_prompt_and_generation_is_left_out_and_said(tmp_path: Path) -> None:
+def test_a_row_of_prompt_and_generation_together_is_skipped_with_a_note(tmp_path: Path) -> None:
     report = read(put(tmp_path, "b.json", [bench(), bench(n_prompt=512)]))
     assert report.count == 1
     assert report.skipped == (
@@ -122,7 +122,7 @@ def test_a_row_of_prompt_and_generation_is_left_out_and_said(tmp_path: Path) -> 
     )
 
 
-def test_a_quant_that_nobody_knows_keeps_its_name_and_is_said(tmp_path: Path) -> None:
+def test_an_unknown_quant_keeps_its_name_with_a_note(tmp_path: Path) -> None:
     report = read(put(tmp_path, "b.json", [bench(model_type="qwen2 7B strange thing")]))
     assert only_row(report)["quant"] == "strange thing"
     assert "is not known; it is kept as printed" in report.skipped[0]
@@ -151,7 +151,7 @@ def test_a_quant_that_nobody_knows_keeps_its_name_and_is_said(tmp_path: Path) ->
         ("unknown, may not work", None),
     ],
 )
-def test_quants_are_named_as_everywhere_here(printed: str, quant: str | None) -> None:
+def test_printed_file_types_become_quant_names(printed: str, quant: str | None) -> None:
     assert quant_of(printed) == quant
 
 
@@ -183,7 +183,7 @@ def test_a_model_is_named_by_its_file(file: str, name: str | None) -> None:
         ({"model_type": None}, "entry 1 is no row of llama-bench|no report that is known"),
     ],
 )
-def test_impossible_figures_are_one_line_with_file_and_place(
+def test_impossible_llama_bench_figures_are_refused_with_file_and_place(
     tmp_path: Path, change: dict[str, Any], words: str
 ) -> None:
     path = put(tmp_path, "b.json", [bench(**change)])

@@ -27,7 +27,7 @@ def figures(report: ImportedReport, task_class: str) -> dict[str, dict[str, Any]
     return {m["name"]: m for m in report.rows["metrics"] if m["attempt_id"] == wanted}
 
 
-def test_tasks_go_to_their_classes_and_unknown_ones_are_named(tmp_path: Path) -> None:
+def test_tasks_are_grouped_by_class_and_unknown_tasks_are_named(tmp_path: Path) -> None:
     report = read(put(tmp_path, "results_x.json", LM_EVAL))
     assert sorted(by_class(report)) == ["commonsense", "math", "reasoning"]
     assert report.skipped == (
@@ -59,7 +59,7 @@ def test_generated_answers_have_no_chance(tmp_path: Path) -> None:
     assert (got["chance"]["value"], got["capability"]["value"]) == (0.0, 0.5)
 
 
-def test_the_row_says_model_precision_and_machine(tmp_path: Path) -> None:
+def test_lm_eval_rows_have_model_precision_and_machine(tmp_path: Path) -> None:
     row = by_class(read(put(tmp_path, "results_x.json", LM_EVAL)))["math"]
     assert (row["model"], row["quant"], row["parameters"]) == ("Llama-3.1-8B", "BF16", 8030261248)
     assert row["hardware_class"] == "NVIDIA A100-SXM4-80GB [lm-evaluation-harness]"
@@ -75,7 +75,7 @@ def test_the_row_says_model_precision_and_machine(tmp_path: Path) -> None:
         ({"pretrained": "a/b", "dtype": "float16"}, "F16"),
     ],
 )
-def test_the_quantization_is_where_the_arguments_say_it(
+def test_quantization_is_read_from_the_model_arguments(
     tmp_path: Path, arguments: Any, quant: str
 ) -> None:
     changed = deepcopy(LM_EVAL)
@@ -112,7 +112,7 @@ def run_with_samples(folder: Path, scores: list[int]) -> Path:
     return put(folder, f"results_{TIME}.json", whole)
 
 
-def test_items_of_the_same_run_come_along(tmp_path: Path) -> None:
+def test_items_are_read_from_samples_of_the_same_run(tmp_path: Path) -> None:
     report = read(run_with_samples(tmp_path, [1, 0, 1, 1]))
     items = report.rows["items"]
     assert [(i["item"], i["score"], i["chance"]) for i in items] == [
@@ -160,7 +160,7 @@ def test_damaged_samples_name_their_own_file_and_line(tmp_path: Path) -> None:
         read(results)
 
 
-def test_the_parts_of_mmlu_are_in_its_own_figure(tmp_path: Path) -> None:
+def test_mmlu_subtasks_are_skipped_where_the_group_has_a_figure(tmp_path: Path) -> None:
     whole = deepcopy(LM_EVAL)
     whole["results"] = {
         "mmlu": {"acc,none": 0.65, "acc_stderr,none": 0.0038},
@@ -171,7 +171,7 @@ def test_the_parts_of_mmlu_are_in_its_own_figure(tmp_path: Path) -> None:
     assert got["capability"]["value"] == pytest.approx((0.65 - 0.25) / 0.75)
 
 
-def test_parts_alone_are_averaged(tmp_path: Path) -> None:
+def test_mmlu_subtasks_without_the_group_are_averaged(tmp_path: Path) -> None:
     whole = deepcopy(LM_EVAL)
     whole["results"] = {"mmlu_anatomy": {"acc,none": 0.6}, "mmlu_virology": {"acc,none": 0.4}}
     got = figures(read(put(tmp_path, "r.json", whole)), "recall")
@@ -190,14 +190,16 @@ def test_parts_alone_are_averaged(tmp_path: Path) -> None:
         ("copa", "commonsense", None),
     ],
 )
-def test_names_of_the_harness(name: str, task_class: str, group: str | None) -> None:
+def test_harness_task_names_have_class_and_group(
+    name: str, task_class: str, group: str | None
+) -> None:
     task = task_of(name)
     assert task is not None
     assert (task.task_class, group_of(name)) == (task_class, group)
 
 
 @pytest.mark.parametrize("score", [1.5, -0.1, "N/A", float("inf")])
-def test_a_score_that_is_no_share_is_refused(tmp_path: Path, score: Any) -> None:
+def test_a_score_outside_0_to_1_is_refused(tmp_path: Path, score: Any) -> None:
     whole = deepcopy(LM_EVAL)
     whole["results"]["winogrande"]["acc,none"] = score
     with pytest.raises(InputError, match=r"winogrande: acc,none is .*, not from 0 to 1"):

@@ -77,7 +77,7 @@ def test_a_report_without_configuration_says_what_is_missing(tmp_path: Path) -> 
     assert any("no benchmark_config.json beside it" in line for line in report.skipped)
 
 
-def test_batches_are_left_out_and_said(tmp_path: Path) -> None:
+def test_batches_above_one_are_skipped_with_a_note(tmp_path: Path) -> None:
     changed = deepcopy(OPTIMUM)
     changed["config"]["scenario"]["input_shapes"]["batch_size"] = 8
     report = read(put(tmp_path, "benchmark.json", changed))

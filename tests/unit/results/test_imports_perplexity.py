@@ -30,7 +30,7 @@ def test_perplexity_comes_with_its_error_text_and_model(tmp_path: Path) -> None:
     assert (workload["context"], workload["chunks"], workload["reference"]) == (512, 564, None)
 
 
-def test_divergence_comes_in_our_units(tmp_path: Path) -> None:
+def test_divergence_is_converted_to_our_units(tmp_path: Path) -> None:
     report = read(put(tmp_path, "k.log", KLD_LOG))
     got = figures(report)
     assert got["perplexity"] == (6.407115, 0.039119)
@@ -77,7 +77,7 @@ def test_the_last_line_of_hellaswag_counts(tmp_path: Path) -> None:
     assert got["capability"][0] == pytest.approx(0.71)
 
 
-def test_a_multiple_choice_score_is_left_out_since_nothing_names_the_questions(
+def test_a_multiple_choice_score_is_skipped_since_its_questions_are_unnamed(
     tmp_path: Path,
 ) -> None:
     log = LOG + "multiple_choice_score: done\n Final result: 42.0000 +/- 1.4000\n"
@@ -86,7 +86,7 @@ def test_a_multiple_choice_score_is_left_out_since_nothing_names_the_questions(
     assert "does not say of which questions" in report.skipped[0]
 
 
-def test_what_the_log_does_not_say_can_be_given(tmp_path: Path) -> None:
+def test_hardware_and_model_options_fill_what_the_log_lacks(tmp_path: Path) -> None:
     bare = "Final estimate: PPL = 6.4071 +/- 0.03912\n"
     report = read(put(tmp_path, "p.log", bare), hardware="my box", model="mine")
     (row,) = report.rows["attempts"]
@@ -103,6 +103,6 @@ def test_what_the_log_does_not_say_can_be_given(tmp_path: Path) -> None:
         (LOG + "Final Winogrande score(100 tasks): 173.4 +/- 1.2\n", "not between 0 and 100"),
     ],
 )
-def test_a_failed_run_is_refused(tmp_path: Path, log: str, words: str) -> None:
+def test_a_perplexity_log_of_a_failed_run_is_refused(tmp_path: Path, log: str, words: str) -> None:
     with pytest.raises(InputError, match=words):
         read(put(tmp_path, "p.log", log))

@@ -26,7 +26,7 @@ def frame(name: str) -> list[dict[str, Any]]:
     return list(attempts.values())
 
 
-def test_every_table_has_source_and_licence_in_every_row() -> None:
+def test_published_rows_have_source_and_licence() -> None:
     publications = published()
     assert [table.name for table in publications] == [
         "llama2-7b-speed-by-chip",
@@ -64,7 +64,7 @@ def test_quants_with_other_importance_matrices_are_other_artifacts() -> None:
     assert "llama.cpp, importance matrix WT 10m" in {row["quantizer"] for row in rows}
 
 
-def test_rates_are_as_published() -> None:
+def test_gguf_rates_are_as_published() -> None:
     rows = frame("llama3.1-8b-gguf-speed")
     by_label = {(row["quant"], row["label"]): row for row in rows}
     row = by_label["Q4_K_M", "tg128"]
@@ -74,7 +74,7 @@ def test_rates_are_as_published() -> None:
     assert len(rows) == 2 * len(facts("llama3.1-8b-gguf-speed")["rows"])
 
 
-def test_every_chip_has_the_rates_that_are_given_and_no_others() -> None:
+def test_every_chip_has_exactly_its_published_rates() -> None:
     rows = frame("llama2-7b-speed-by-chip")
     stated = sum(
         value is not None
@@ -118,7 +118,7 @@ def test_a_mean_of_unnamed_tasks_gives_no_capability() -> None:
         assert "not known" in row["figures"]["capability"]["method"]
 
 
-def test_the_demonstration_store_holds_all_and_makes_variants() -> None:
+def test_demonstration_store_has_all_published_rows_as_variants() -> None:
     results = open_store(published_store())
     assert results.problems == []
     assert results.attempts().num_rows == sum(len(p.rows["attempts"]) for p in published())
@@ -134,14 +134,14 @@ def test_the_demonstration_store_holds_all_and_makes_variants() -> None:
     assert len({v.hardware_class for v in stored}) == 10
 
 
-def test_the_demonstration_store_is_made_once() -> None:
+def test_demonstration_store_is_built_once() -> None:
     folder = Path(published_store())
     names = sorted(path.name for path in folder.iterdir())
     assert Path(published_store()) == folder
     assert sorted(path.name for path in folder.iterdir()) == names
 
 
-def test_it_is_made_anew_where_the_facts_are_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_demonstration_store_is_rebuilt_for_another_layout(monkeypatch: pytest.MonkeyPatch) -> None:
     before = published_store()
     monkeypatch.setattr("grid.results.imports.publications._LAYOUT", 2)
     after = published_store()
@@ -153,7 +153,7 @@ def _make(_: int) -> str:
     return published_store()
 
 
-def test_processes_that_make_it_at_once_get_one_whole_store(
+def test_concurrent_builds_of_the_demonstration_store_give_one_whole_store(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("QUANTGRID_CACHE", str(tmp_path))
@@ -163,7 +163,7 @@ def test_processes_that_make_it_at_once_get_one_whole_store(
     assert [path.name for path in (tmp_path / "published").iterdir()] == [Path(folder).name]
 
 
-def test_a_cache_that_cannot_be_written_is_one_line(
+def test_demonstration_store_in_an_unwritable_cache_is_one_line_of_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("")
@@ -172,12 +172,12 @@ def test_a_cache_that_cannot_be_written_is_one_line(
         published_store()
 
 
-def test_an_unknown_table_is_told_with_the_nearest_name() -> None:
+def test_unknown_published_table_suggests_the_nearest_name() -> None:
     with pytest.raises(InputError, match="Did you mean 'mlx-m4max'"):
         publication("mlx-m4")
 
 
-def test_the_rise_of_perplexity_is_kept_as_a_ratio() -> None:
+def test_perplexity_rise_is_imported_as_ln_ppl_ratio() -> None:
     """6.407115 is 0.175482 above the base: ln(6.407115 / 6.231633) is 0.02777, which llama.cpp
     prints as ln(PPL(Q)/PPL(base)) 0.027771."""
     rows = frame("llama3-8b-gguf-quality")

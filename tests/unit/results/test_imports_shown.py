@@ -34,8 +34,8 @@ def words(capsys: pytest.CaptureFixture[str]) -> list[str]:
 
 
 def line_with(lines: list[str], text: str) -> str:
-    (found,) = [line for line in lines if text in line]
-    return found
+    (match,) = [line for line in lines if text in line]
+    return match
 
 
 def test_imported_rows_are_marked_in_the_default_table(
@@ -49,7 +49,7 @@ def test_imported_rows_are_marked_in_the_default_table(
     assert "third-party: llama-bench, licence not stated" in lines
 
 
-def test_the_licence_is_told_under_chosen_columns_too(
+def test_the_licence_note_stands_under_chosen_columns_too(
     mixed: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     show_results(mixed, None, "model,decode_tps", None, 50)

@@ -35,7 +35,7 @@ def arrows(store: Path) -> list[str]:
     return sorted(path.name for path in store.glob("*.arrow"))
 
 
-def test_the_rows_stay_and_each_table_is_one_file(store: Path) -> None:
+def test_compaction_keeps_all_rows_in_one_file_a_table(store: Path) -> None:
     before = content(open_store(store))
     merged, written, problems = compact(store)
     assert (merged, written, problems) == (12, 4, [])
@@ -50,7 +50,7 @@ def test_compacting_twice_changes_nothing(store: Path) -> None:
     assert arrows(store) == files
 
 
-def test_torn_and_foreign_files_are_left_and_reported(store: Path) -> None:
+def test_compaction_leaves_and_reports_torn_and_foreign_files(store: Path) -> None:
     (store / "attempts-torn.arrow").write_bytes(b"ARROW1\0\0torn")
     foreign = pa.table({"x": [1]})
     with pa.ipc.new_file(str(store / "foreign.arrow"), foreign.schema) as writer:
@@ -61,7 +61,7 @@ def test_torn_and_foreign_files_are_left_and_reported(store: Path) -> None:
 
 
 @pytest.mark.parametrize("removed", range(12))
-def test_breaking_off_between_writing_and_removing_shows_no_row_twice(
+def test_interrupted_compaction_shows_no_row_twice(
     store: Path, removed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = content(open_store(store))
@@ -82,7 +82,7 @@ def test_breaking_off_between_writing_and_removing_shows_no_row_twice(
     assert len(arrows(store)) == len(TABLES)
 
 
-def test_unfinished_files_of_a_killed_writer_are_cleared_away(store: Path) -> None:
+def test_compaction_removes_unfinished_files_of_a_killed_writer(store: Path) -> None:
     part = store / "attempts-20260101T000000.000000Z-00000000.arrow.0a0b0c0d.part"
     part.write_bytes(b"half")
     (store / "someone's.part").write_bytes(b"mine")

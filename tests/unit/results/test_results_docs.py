@@ -12,12 +12,12 @@ from grid.results.schema import TABLES
 ROOT = Path(__file__).parents[3]
 
 
-def test_the_document_is_up_to_date() -> None:
+def test_results_document_is_up_to_date() -> None:
     written = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
     assert written == document(), "run: python -m grid.results.fields > docs/results.md"
 
 
-def test_every_field_is_documented() -> None:
+def test_every_schema_field_is_documented() -> None:
     text = document()
     for schema in TABLES.values():
         for field in schema:
@@ -25,7 +25,7 @@ def test_every_field_is_documented() -> None:
             assert field.metadata[b"doc"].decode() in text
 
 
-def test_every_duration_and_size_names_its_unit() -> None:
+def test_every_duration_and_size_field_names_its_unit() -> None:
     for schema in TABLES.values():
         for field in schema:
             doc = field.metadata[b"doc"].decode()

@@ -25,7 +25,7 @@ from grid.results.schema import ATTEMPTS, SCHEMA_VERSION, file_schema
 from grid.results.store import Store
 
 
-def held(store: Path) -> dict[str, Any]:
+def lock_owner(store: Path) -> dict[str, Any]:
     owner: dict[str, Any] = json.loads((store / LOCK_FILE).read_text())
     return owner
 
@@ -33,7 +33,7 @@ def held(store: Path) -> dict[str, Any]:
 def pretend(store: Path, **changes: object) -> None:
     """A lock as another sweep would have left it."""
     with Store(store).writer():
-        owner = held(store)
+        owner = lock_owner(store)
     (store / LOCK_FILE).write_text(json.dumps({**owner, "token": "another", **changes}))
 
 
@@ -45,13 +45,13 @@ def ended_process() -> int:
 
 def test_the_lock_names_its_owner_and_goes_when_the_writer_leaves(tmp_path: Path) -> None:
     with Store(tmp_path).writer():
-        owner = held(tmp_path)
+        owner = lock_owner(tmp_path)
         assert owner["pid"] == os.getpid()
         assert owner["process_start"] == pytest.approx(psutil.Process().create_time(), abs=2)
     assert not (tmp_path / LOCK_FILE).exists()
 
 
-def test_a_second_sweep_is_refused_and_told_who_writes(tmp_path: Path) -> None:
+def test_a_second_sweep_is_refused_with_the_name_of_the_writer(tmp_path: Path) -> None:
     with Store(tmp_path).writer():
         with pytest.raises(StoreError, match=rf"in use by another sweep .*pid {os.getpid()}"):
             Store(tmp_path).writer().__enter__()
@@ -115,7 +115,7 @@ def test_no_note_without_a_stale_lock(tmp_path: Path) -> None:
         assert writer.note == ""
 
 
-def test_a_lock_that_cannot_be_read_is_not_guessed_at(tmp_path: Path) -> None:
+def test_an_unreadable_lock_refuses_the_writer(tmp_path: Path) -> None:
     (tmp_path / LOCK_FILE).write_text("{")
     with pytest.raises(StoreError, match="remove it if no sweep is running"):
         Store(tmp_path).writer().__enter__()
@@ -133,13 +133,13 @@ def test_a_flush_refreshes_the_lock(tmp_path: Path) -> None:
 def test_a_writer_whose_lock_another_took_stops(tmp_path: Path) -> None:
     writer = Store(tmp_path).writer().__enter__()
     (tmp_path / LOCK_FILE).write_text(
-        json.dumps({**held(tmp_path), "token": "x", "host": "elsewhere"})
+        json.dumps({**lock_owner(tmp_path), "token": "x", "host": "elsewhere"})
     )
     writer.add(cell(), measured(cell()), [METRIC], node=NODE, sweep_id="s", sweep="q")
     with pytest.raises(StoreLost, match="taken over by another sweep on elsewhere"):
         writer.flush()
     writer.__exit__(None, None, None)
-    assert held(tmp_path)["token"] == "x"
+    assert lock_owner(tmp_path)["token"] == "x"
 
 
 @pytest.fixture

@@ -28,14 +28,14 @@ def test_each_older_version_has_its_step_and_its_frozen_files() -> None:
 
 
 @pytest.mark.parametrize("version", range(1, SCHEMA_VERSION + 1))
-def test_frozen_files_have_the_columns_of_now(version: int) -> None:
+def test_frozen_files_are_read_with_the_present_columns(version: int) -> None:
     results = open_store(DATA / f"results-v{version}")
     assert results.problems == []
     for name, schema in TABLES.items():
         assert getattr(results, name)().schema.equals(schema)
 
 
-def test_rows_of_version_1_were_measured_here_and_know_no_cache() -> None:
+def test_rows_of_version_1_have_no_origin_and_no_cache_shape() -> None:
     rows = open_store(DATA / "results-v1").attempts().to_pylist()
     assert len(rows) == 2
     for row in rows:

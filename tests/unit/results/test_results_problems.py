@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import Run
 from results_cells import cell, measured, write
 
+from conftest import Run
 from grid.results.files import UnreadableFile
 from grid.results.problems import explain_no_results, missing_rows_note
 
@@ -18,7 +18,7 @@ def test_an_empty_store_is_filled_by_a_sweep() -> None:
     assert explain_no_results("rows", []) == "no results in rows; `grid sweep` fills it"
 
 
-def test_a_store_of_torn_files_alone_says_so_and_names_no_sweep() -> None:
+def test_a_store_of_torn_files_alone_does_not_ask_for_a_sweep() -> None:
     message = explain_no_results("rows", [TORN, TORN])
     assert message.startswith(
         "none of the 2 files of rows can be read, such as attempts-1.arrow: torn"
@@ -26,14 +26,14 @@ def test_a_store_of_torn_files_alone_says_so_and_names_no_sweep() -> None:
     assert "sweep" not in message
 
 
-def test_one_torn_file_is_one_file() -> None:
+def test_a_single_torn_file_is_named_in_the_singular() -> None:
     assert explain_no_results("rows", [TORN]).startswith("the one file of rows cannot be read")
     assert missing_rows_note([TORN]).startswith("a file of the store could not be read")
     assert missing_rows_note([]) == ""
 
 
 @pytest.mark.parametrize("command", ["folklore", "frontier"])
-def test_a_torn_file_among_others_is_a_note(grid: Run, tmp_path: Path, command: str) -> None:
+def test_a_torn_file_among_whole_ones_gives_a_note(grid: Run, tmp_path: Path, command: str) -> None:
     write(tmp_path / "rows", (cell(), measured(cell())))
     (tmp_path / "rows" / "attempts-torn.arrow").write_bytes(b"ARROW1")
     done = grid(command, "--store", "rows")
@@ -42,7 +42,9 @@ def test_a_torn_file_among_others_is_a_note(grid: Run, tmp_path: Path, command: 
 
 
 @pytest.mark.parametrize("command", ["recommend", "folklore", "frontier", "results"])
-def test_a_store_of_a_torn_file_alone_is_one_line(grid: Run, tmp_path: Path, command: str) -> None:
+def test_a_store_of_one_torn_file_gives_one_line_of_error(
+    grid: Run, tmp_path: Path, command: str
+) -> None:
     (tmp_path / "rows").mkdir()
     (tmp_path / "rows" / "attempts-torn.arrow").write_bytes(b"ARROW1")
     done = grid(command, "--store", "rows")

@@ -27,7 +27,7 @@ def store(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_a_part_is_what_the_whole_table_has(store: Path, table: str) -> None:
+def test_projected_rows_equal_those_of_the_whole_table(store: Path, table: str) -> None:
     whole: pa.Table = getattr(Results(store), table)()
     columns = TABLES[table].names[2:5]
     ids = pa.array(["a0001", "a0004"])
@@ -90,13 +90,13 @@ def test_rows_that_stand_in_two_files_count_once(store: Path) -> None:
     assert Results(store).read("attempts", ["quant"]).num_rows == 6
 
 
-def test_rows_of_attempts_that_are_not_there_do_not_count(store: Path) -> None:
+def test_rows_without_their_attempt_are_not_read(store: Path) -> None:
     for path in store.glob("attempts-*"):
         path.unlink()
     assert Results(store).read("items", ["item"]).num_rows == 0
 
 
-def test_files_of_the_first_schema_are_read_too() -> None:
+def test_projection_reads_files_of_schema_version_1() -> None:
     results = Results(Path(__file__).parents[2] / "data" / "results-v1")
     rows = results.read("attempts", ["origin", "quant"])
     assert rows.num_rows == results.attempts().num_rows > 0
@@ -118,7 +118,7 @@ def test_a_damaged_file_is_a_problem_and_the_rest_is_read(store: Path) -> None:
     assert {p.file for p in results.visible_problems()} == {p.file for p in results.problems}
 
 
-def test_seen_problems_opens_what_no_table_was_read_from(store: Path) -> None:
+def test_visible_problems_opens_files_that_were_not_read(store: Path) -> None:
     (store / "notes.arrow").write_text("no Arrow")
     (store / "samples-folder.arrow").mkdir()
     problems = Results(store).visible_problems()

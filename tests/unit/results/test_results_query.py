@@ -101,7 +101,7 @@ def test_of_two_metrics_of_one_name_the_first_stays(tmp_path: Path) -> None:
     assert open_store(tmp_path).wide()["ppl"].to_pylist() == [7.0]
 
 
-def test_a_table_shows_what_was_measured(results: Results) -> None:
+def test_table_has_attempt_columns_and_metrics(results: Results) -> None:
     rows = table(results, sort="-decode_tps")
     assert rows.column_names == [
         "model", "quant", "backend", "label", "scope", "status", "decode_tps",
@@ -109,12 +109,12 @@ def test_a_table_shows_what_was_measured(results: Results) -> None:
     assert rows["quant"].to_pylist() == ["Q2_K", "Q4_K_M", "Q8_0", "F16"]
 
 
-def test_a_table_is_filtered_cut_and_limited(results: Results) -> None:
+def test_table_is_filtered_and_limited_with_chosen_columns(results: Results) -> None:
     rows = table(results, "decode_tps < 25", ["quant", "decode_tps"], "-quant", 1)
     assert rows.to_pylist() == [{"quant": "Q8_0", "decode_tps": 10.0}]
 
 
-def test_a_table_has_a_fixed_order_without_being_asked(results: Results) -> None:
+def test_table_order_is_fixed_without_sort(results: Results) -> None:
     assert table(results)["quant"].to_pylist() == ["F16", "Q2_K", "Q4_K_M", "Q8_0"]
 
 
@@ -135,7 +135,7 @@ def test_a_table_has_a_fixed_order_without_being_asked(results: Results) -> None
         ("decode_tps > 1; SELECT 1", None, None, "filter"),
     ],
 )
-def test_a_wrong_question_is_answered_in_one_line(
+def test_a_wrong_filter_or_column_gives_one_line_of_error(
     results: Results, where: str | None, columns: list[str] | None, sort: str | None, line: str
 ) -> None:
     with pytest.raises(InputError) as wrong:

@@ -29,7 +29,7 @@ def run(store: Path, *outcomes: tuple[Status, float]) -> None:
     write(store, *((cell(), measured(cell(), status, at)) for status, at in outcomes))
 
 
-def test_a_store_that_is_not_there_yet_has_empty_tables(tmp_path: Path) -> None:
+def test_a_store_that_does_not_exist_has_empty_tables(tmp_path: Path) -> None:
     results = open_store(tmp_path / "none")
     assert [results.attempts().num_rows, results.items().num_rows] == [0, 0]
     assert results.attempts().schema.equals(ATTEMPTS)
@@ -39,7 +39,7 @@ def test_a_store_that_is_not_there_yet_has_empty_tables(tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
-def test_asking_for_results_of_an_empty_store_says_what_fills_it(tmp_path: Path) -> None:
+def test_an_empty_store_names_the_command_that_fills_it(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no results in .*; `grid sweep` fills it"):
         require_rows(open_store(tmp_path))
 
@@ -79,7 +79,7 @@ def test_grid_open_reads_a_store(tmp_path: Path) -> None:
         ([("unsupported", 2.0), ("ok", 1.0)], 2.0),
     ],
 )
-def test_the_attempt_that_counts(
+def test_final_attempt_of_a_cell(
     tmp_path: Path, outcomes: list[tuple[Status, float]], counts: float
 ) -> None:
     run(tmp_path, *outcomes)
@@ -88,7 +88,7 @@ def test_the_attempt_that_counts(
 
 
 @given(st.permutations(range(6)))
-def test_the_attempt_that_counts_does_not_depend_on_the_order_of_rows(order: list[int]) -> None:
+def test_final_attempt_does_not_depend_on_row_order(order: list[int]) -> None:
     rows = pa.table(
         {
             "cell_id": ["a", "a", "a", "b", "b", "b"],
@@ -135,7 +135,7 @@ def test_frames_hold_the_tables(tmp_path: Path) -> None:
         results.frame("metric")
 
 
-def test_strange_files_are_reported_skipped_and_kept(tmp_path: Path) -> None:
+def test_foreign_files_are_reported_skipped_and_kept(tmp_path: Path) -> None:
     run(tmp_path, ("ok", 1.0))
     (tmp_path / "attempts-empty.arrow").write_bytes(b"")
     (tmp_path / "metrics-text.arrow").write_text("quant,speed\n")
@@ -221,7 +221,7 @@ def test_a_file_with_damaged_bytes_is_read_whole_or_skipped(
     results.final().validate(full=True)
 
 
-def test_rows_of_schema_version_1_are_read_for_ever() -> None:
+def test_rows_of_schema_version_1_are_read() -> None:
     results = open_store(FROZEN)
     assert results.problems == []
     assert results.attempts().sort_by("quant").select(["attempt_id", "status"]).to_pylist() == [
@@ -259,7 +259,7 @@ def test_older_files_are_brought_to_the_present_step_by_step(
     assert rows["task_class"].to_pylist() == ["items"]
 
 
-def test_a_file_that_vanishes_while_reading_makes_the_folder_be_read_anew(
+def test_a_file_that_vanishes_while_reading_makes_the_reader_list_the_folder_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(tmp_path, ("ok", 1.0))
@@ -276,7 +276,7 @@ def test_a_file_that_vanishes_while_reading_makes_the_folder_be_read_anew(
     assert results.attempts().num_rows == 1
 
 
-def test_a_hundred_thousand_cells_are_subtracted_in_time(tmp_path: Path) -> None:
+def test_finished_ids_of_a_hundred_thousand_cells_are_fast(tmp_path: Path) -> None:
     """Each cell failed once and was then measured; the figure to reach, with planning, is 20 s."""
     cells, parts = 100_000, 10
     row = rows_of(cell(), measured(cell()), (), NODE, attempt_id="", sweep_id="s", sweep="q")[
@@ -286,7 +286,7 @@ def test_a_hundred_thousand_cells_are_subtracted_in_time(tmp_path: Path) -> None
         count = cells // parts
         ids = [f"{number % cells:016x}" for number in range(part * count, (part + 1) * count)]
         rows = pa.Table.from_pylist(row * count, ATTEMPTS)
-        rows = rows.set_column(0, "attempt_id", pa.array([f"{part}-{one}" for one in ids]))
+        rows = rows.set_column(0, "attempt_id", pa.array([f"{part}-{cell_id}" for cell_id in ids]))
         rows = rows.set_column(1, "cell_id", pa.array(ids))
         status = "error" if part < parts else "ok"
         rows = rows.set_column(4, "status", pa.array([status] * count))

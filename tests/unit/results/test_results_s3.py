@@ -45,7 +45,7 @@ def names(uri: str) -> list[str]:
     return sorted(info.base_name for info in infos)
 
 
-def test_rows_come_back(uri: str) -> None:
+def test_rows_are_read_back_from_an_object_store(uri: str) -> None:
     write(uri, (cell("Q4_0"), measured(cell("Q4_0"))), (cell("Q8_0"), measured(cell("Q8_0"))))
     results = open_store(uri)
     assert sorted(results.attempts()["quant"].to_pylist()) == ["Q4_0", "Q8_0"]
@@ -72,7 +72,7 @@ def test_an_empty_prefix_has_empty_tables(uri: str) -> None:
     assert open_store(uri).attempts().num_rows == 0
 
 
-def test_a_second_sweep_is_refused(uri: str) -> None:
+def test_a_second_sweep_on_an_object_store_is_refused(uri: str) -> None:
     with Store(uri).writer():
         assert names(uri) == ["writer.lock"]
         with pytest.raises(StoreError, match="in use by another sweep"):
@@ -93,7 +93,7 @@ def test_of_two_sweeps_that_start_together_the_first_to_flush_after_the_other_st
             first.flush()
 
 
-def test_files_are_merged(uri: str) -> None:
+def test_files_of_an_object_store_are_compacted(uri: str) -> None:
     for quant in ("Q4_0", "Q8_0"):
         write(uri, (cell(quant), measured(cell(quant))))
     assert compact(uri).merged == 8

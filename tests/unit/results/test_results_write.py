@@ -129,7 +129,7 @@ def test_an_attempt_that_ran_nowhere_has_nulls_for_its_node(tmp_path: Path) -> N
     assert [row[name] for name in ("node", "hardware_class", "started_at")] == [None] * 3
 
 
-def test_facts_seen_after_planning_are_stored(tmp_path: Path) -> None:
+def test_artifact_facts_learned_after_planning_are_stored(tmp_path: Path) -> None:
     of = cell()
     facts = ArtifactFacts(bytes=7, sha256="aa", bpw_file=2.0, bpw_layer=1.0, elements=28)
     with Store(tmp_path).writer() as writer:

@@ -15,12 +15,12 @@ from grid.results.statistics import (
 )
 
 
-def test_guessing_is_0_and_knowing_is_1():
+def test_gain_of_guessing_is_0_and_of_a_right_answer_1():
     assert capability([1, 0, 0, 0], [0.25] * 4).value == pytest.approx(0, abs=1e-12)
     assert capability([1, 1], [0.25, 0.5]).value == 1.0
 
 
-def test_worse_than_guessing_is_negative():
+def test_gain_below_chance_is_negative():
     assert capability([0, 0], [0.5, 0.5]).value == -1.0
 
 

@@ -17,7 +17,7 @@ def test_student_t_on_logs_covers_95_percent_of_median_rates_at_5_repetitions():
     assert 0.93 <= coverage(intervals, np.exp(4)) <= 0.97
 
 
-def test_a_bootstrap_of_5_repetitions_would_not_cover():
+def test_a_percentile_bootstrap_of_5_repetitions_covers_too_little():
     rng = np.random.default_rng(0)
     bounds = [percentile_bounds(logs) for logs in rng.normal(4, 0.3, (500, 5))]
     assert np.mean([low <= 4 <= high for low, high in bounds]) < 0.89
@@ -72,6 +72,6 @@ def test_wilson_covers_shares_near_1_where_the_normal_interval_fails():
     assert np.mean(np.abs(share - 0.98) <= half) < 0.90
 
 
-def test_units_that_are_all_alike_give_a_point_and_one_unit_gives_nothing():
+def test_mean_bounds_of_equal_units_are_a_point_and_of_one_unit_none():
     assert mean_bounds(np.full(16, 0.5))[0] == (0.5, 0.5)
     assert mean_bounds([0.5])[0] is None

@@ -19,14 +19,14 @@ def test_five_samples_give_no_interval_of_the_median_and_six_do():
     assert (median_interval(range(6)).low, median_interval(range(6)).high) == (0.0, 5.0)
 
 
-def test_an_end_that_few_samples_cannot_give_is_none():
+def test_a_bound_that_few_samples_cannot_give_is_none():
     assert quantile_interval(range(367), 0.99).high is None
     assert quantile_interval(range(367), 0.99).low is not None
     assert quantile_interval(range(368), 0.99).high == 367.0
 
 
 @pytest.mark.parametrize("q", [0.5, 0.9, 0.99])
-def test_the_interval_covers_at_least_95_percent_whatever_the_distribution(q):
+def test_quantile_interval_covers_95_percent_of_a_skewed_distribution(q):
     rng = np.random.default_rng(3)
     true = -np.log(1 - q)
     intervals = [quantile_interval(rng.exponential(size=400), q) for _ in range(400)]
@@ -40,7 +40,7 @@ def test_a_quantile_outside_0_to_1_is_refused(q):
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=60), st.floats(0.01, 0.99))
-def test_the_interval_encloses_the_value(samples, q):
+def test_quantile_interval_encloses_its_value(samples, q):
     interval = quantile_interval(samples, q)
     assert interval.low is None or min(samples) <= interval.low <= interval.value
     assert interval.high is None or interval.value <= interval.high <= max(samples)

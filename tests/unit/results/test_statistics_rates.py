@@ -12,12 +12,12 @@ from grid.results.statistics import rate_interval, time_interval
 positive = st.floats(1e-3, 1e6)
 
 
-def test_the_value_is_the_mean_of_rates_and_sd_the_sample_sd():
+def test_rate_interval_has_the_mean_and_the_sample_sd():
     interval = rate_interval([10.0, 20.0, 30.0])
     assert (interval.value, interval.sd, interval.n) == (20.0, 10.0, 3)
 
 
-def test_the_interval_is_student_t_on_logs():
+def test_rate_interval_is_student_t_on_logs():
     interval = rate_interval([math.exp(1), math.exp(2), math.exp(3)])
     half = 4.302652729696142 / math.sqrt(3)  # t(2) at 97.5 %
     assert interval.low == pytest.approx(math.exp(2 - half))
@@ -56,14 +56,14 @@ def test_a_time_is_the_median_with_the_interval_of_the_median():
 
 
 @given(st.lists(positive, min_size=2, max_size=30), st.floats(0.1, 10))
-def test_scaling_the_rates_scales_everything(rates, factor):
+def test_rate_interval_scales_with_the_rates(rates, factor):
     plain, scaled = rate_interval(rates), rate_interval([factor * rate for rate in rates])
     for name in ("value", "low", "high"):
         assert getattr(scaled, name) == pytest.approx(factor * getattr(plain, name), rel=1e-6)
 
 
 @given(st.lists(positive, min_size=2, max_size=19), st.randoms())
-def test_the_order_of_repetitions_does_not_matter(rates, random):
+def test_rate_interval_does_not_depend_on_the_order_of_repetitions(rates, random):
     shuffled = random.sample(rates, len(rates))
     plain, reordered = rate_interval(rates), rate_interval(shuffled)
     assert reordered.low == pytest.approx(plain.low)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
 from grid.results.statistics import (
     holm_correction,
@@ -21,7 +22,7 @@ from grid.results.statistics import (
 bits = st.lists(st.tuples(st.sampled_from([0.0, 1.0]), st.sampled_from([0.0, 1.0])), min_size=1)
 
 
-def test_the_stderr_is_that_of_lm_eval():
+def test_score_mean_has_the_stderr_of_lm_eval():
     mean = score_mean([1, 0, 1, 1])
     assert mean.value == 0.75
     assert mean.sd == pytest.approx(math.sqrt(0.75 * 0.25 / 3))
@@ -32,14 +33,23 @@ def test_wilson_matches_the_published_formula():
     assert (interval.low, interval.high) == pytest.approx((0.39677815, 0.89220869), abs=1e-6)
 
 
-def test_none_and_all_right_keep_an_interval():
+@pytest.mark.parametrize(("right", "n"), [(0, 1), (1, 3), (37, 60), (299, 300), (300, 300)])
+def test_wilson_is_that_of_scipy(right, n):
+    interval, library = (
+        wilson_interval(right, n),
+        binomtest(right, n).proportion_ci(method="wilson"),
+    )
+    assert (interval.low, interval.high) == pytest.approx((library.low, library.high), abs=1e-12)
+
+
+def test_wilson_of_none_or_all_right_is_no_point():
     assert wilson_interval(0, 10).low == 0.0
     assert wilson_interval(0, 10).high == pytest.approx(0.27753279, abs=1e-6)
     assert wilson_interval(10, 10).low == pytest.approx(1 - 0.27753279, abs=1e-6)
 
 
 @pytest.mark.parametrize(("right", "n"), [(1, 0), (3, 2), (-1, 2)])
-def test_impossible_shares_are_refused(right, n):
+def test_wilson_of_an_impossible_share_is_refused(right, n):
     with pytest.raises(ValueError, match="not a share"):
         wilson_interval(right, n)
 
@@ -57,12 +67,12 @@ def test_mcnemar_is_a_fair_coin_over_the_items_that_differ():
     assert test.low < test.difference < test.high
 
 
-def test_the_same_answers_give_no_evidence():
+def test_equal_answers_give_a_p_value_of_1():
     test = mcnemar_test([1, 0, 1], [1, 0, 1])
     assert (test.difference, test.p_value) == (0.0, 1.0)
 
 
-def test_runs_of_other_items_do_not_pair():
+def test_scores_of_different_lengths_do_not_pair():
     with pytest.raises(ValueError, match="not of the same items"):
         mcnemar_test([1, 0], [1, 0, 1])
     with pytest.raises(ValueError, match="0 and 1"):
@@ -76,7 +86,7 @@ def test_sign_flips_of_four_chunks_are_all_tried():
     assert test.p_value == 2 / 16
 
 
-def test_with_many_chunks_flips_are_drawn_and_the_one_seen_is_counted():
+def test_sign_flips_of_many_chunks_are_drawn_and_include_the_observed_one():
     rng = np.random.default_rng(0)
     first = rng.normal(size=(40, 8))
     test = paired_chunk_test(first + 5, first)
@@ -87,7 +97,7 @@ def test_with_many_chunks_flips_are_drawn_and_the_one_seen_is_counted():
     assert test.p_value == pytest.approx(2 * np.exp(-(observed**2) / (2 * squares)))
 
 
-def test_drawn_flips_count_the_one_seen():
+def test_drawn_sign_flips_include_the_observed_one():
     rng = np.random.default_rng(3)
     p_value, name = sign_flip_test(rng.normal(0.3, 1, 60))
     assert name == "10000 sign flips"
@@ -110,7 +120,7 @@ def test_a_clear_difference_stays_clear_among_a_thousand_tests():
     assert 0 < holm_correction([p_value, *[0.5] * 999])[0] < 1e-6
 
 
-def test_many_items_take_little_memory():
+def test_sign_flips_of_many_items_take_little_memory():
     differences = np.random.default_rng(5).normal(0.001, 1, 14_000)
     tracemalloc.start()
     sign_flip_test(differences)
@@ -119,7 +129,7 @@ def test_many_items_take_little_memory():
     assert peak < 100e6
 
 
-def test_p_values_are_uniform_where_there_is_no_difference():
+def test_sign_flip_p_values_are_uniform_without_a_difference():
     rng = np.random.default_rng(1)
     p = [paired_item_test(*rng.normal(size=(2, 10))).p_value for _ in range(400)]
     assert np.mean(np.array(p) < 0.05) == pytest.approx(0.05, abs=0.025)

@@ -25,7 +25,7 @@ def test_perplexity_is_exp_of_the_mean_nll_with_the_standard_error_of_llama_cpp(
     assert interval.sd == pytest.approx(math.exp(2) * math.sqrt(0.5 / 3))
 
 
-def test_the_interval_of_few_chunks_is_student_t_over_chunk_means():
+def test_chunk_mean_of_few_chunks_has_student_t_over_chunk_means():
     interval = chunk_mean([[1.0, 1.0], [3.0, 3.0]])
     half = 12.706204736174694  # t(1) * sd sqrt(2) / sqrt(2)
     assert (interval.low, interval.high) == pytest.approx((2 - half, 2 + half))
@@ -90,7 +90,7 @@ def test_dp_table_has_mean_and_root_mean_square_with_its_error():
     assert (intervals["min"].value, intervals["max"].value) == (-0.3, 0.3)
 
 
-def test_no_difference_at_all_has_a_root_mean_square_of_0_without_an_error():
+def test_dp_rms_of_no_difference_is_0_without_an_error():
     interval = dp_table(np.zeros((3, 4)))["rms"]
     assert (interval.value, interval.sd) == (0.0, None)
 
@@ -102,12 +102,12 @@ def test_same_top_has_the_standard_error_of_a_share():
     assert interval.high <= 1
 
 
-def test_full_agreement_is_not_certainty():
+def test_same_top_of_full_agreement_keeps_an_interval():
     interval = same_top(np.ones((4, 100)))
     assert (interval.value, interval.high) == (1.0, 1.0)
     assert 0.98 < interval.low < 1.0
 
 
-def test_values_must_come_by_chunk():
+def test_text_statistics_refuse_values_without_chunks():
     with pytest.raises(ValueError, match=r"\[chunks, tokens\]"):
         perplexity([1.0, 2.0])
