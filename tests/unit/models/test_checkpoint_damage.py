@@ -23,6 +23,7 @@ from checkpoint_folders import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from own_cache import own_cache as own_cache
 
 from grid.errors import InputError
 from grid.models.checkpoint.inspection import format_of, inspect

@@ -23,6 +23,7 @@ from checkpoint_folders import (
     unpacked,
     write,
 )
+from own_cache import own_cache as own_cache
 
 from grid.models.bundled import size_dir
 from grid.models.checkpoint.inspection import format_of, inspect, is_checkpoint

@@ -8,6 +8,7 @@ import pytest
 from checkpoint_folders import LAYER_WEIGHTS, OTHER_WEIGHTS, awq, gptq, plain, write
 from hypothesis import given
 from hypothesis import strategies as st
+from own_cache import own_cache as own_cache
 
 from grid.errors import InputError
 from grid.models.bundled import size_dir

@@ -10,6 +10,7 @@ import pytest
 from gguf_bytes import ARRAY, STRING, TENSORS, U32, U64, gguf, small_with, string, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from own_cache import own_cache as own_cache
 
 from grid.errors import InputError
 from grid.models.gguf.inspection import inspect

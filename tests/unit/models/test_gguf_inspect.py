@@ -18,6 +18,7 @@ from gguf_bytes import (
     small_with,
     write,
 )
+from own_cache import own_cache as own_cache
 
 from grid.errors import InputError
 from grid.models.gguf.inspection import inspect
