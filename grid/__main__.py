@@ -17,14 +17,14 @@ def main() -> None:
     """
     from typer.exceptions import Abort, TyperException
 
-    from grid.cli import app
+    from grid.cli import command_line
     from grid.engine.interrupts import listen
     from grid.errors import ClusterLost, GridError
 
     listen()
     reported = False
     try:
-        code = app(args=sys.argv[1:] or ["--help"], standalone_mode=False)
+        code = command_line(args=sys.argv[1:] or ["--help"], standalone_mode=False)
     except ClusterLost as error:
         _exit_at_once(_report(str(error), error.exit_code))
     except GridError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import msgspec
 
 
@@ -19,36 +21,35 @@ class Memory(msgspec.Struct, frozen=True, tag="memory"):
         return f"memory c{self.context}"
 
 
-class Prefill(msgspec.Struct, frozen=True, tag="prefill"):
+class _Tokens(msgspec.Struct, frozen=True):
+    """Tokens computed after `depth` tokens of untimed context, several times over."""
+
+    abbreviation: ClassVar[str]
+    """llama-bench's name of the test."""
+
+    tokens: int
+    depth: int = 0
+    repetitions: int = 5
+
+    @property
+    def size(self) -> int:
+        return self.tokens + self.depth
+
+    @property
+    def label(self) -> str:
+        return f"{self.abbreviation}{self.tokens}" + (f" @ d{self.depth}" if self.depth else "")
+
+
+class Prefill(_Tokens, frozen=True, tag="prefill"):
     """A prompt of `tokens` tokens after `depth` tokens of untimed context (llama-bench pp)."""
 
-    tokens: int
-    depth: int = 0
-    repetitions: int = 5
-
-    @property
-    def size(self) -> int:
-        return self.tokens + self.depth
-
-    @property
-    def label(self) -> str:
-        return f"pp{self.tokens}" + (f" @ d{self.depth}" if self.depth else "")
+    abbreviation = "pp"
 
 
-class Decode(msgspec.Struct, frozen=True, tag="decode"):
+class Decode(_Tokens, frozen=True, tag="decode"):
     """`tokens` synchronised single-token steps after `depth` tokens of context (llama-bench tg)."""
 
-    tokens: int
-    depth: int = 0
-    repetitions: int = 5
-
-    @property
-    def size(self) -> int:
-        return self.tokens + self.depth
-
-    @property
-    def label(self) -> str:
-        return f"tg{self.tokens}" + (f" @ d{self.depth}" if self.depth else "")
+    abbreviation = "tg"
 
 
 class Latency(msgspec.Struct, frozen=True, tag="latency"):

@@ -52,7 +52,7 @@ OTHER_WEIGHTS = 2 * 64 * 128 + 5 * 128
 """Embedding, head and norms."""
 
 
-def header(tensors: Tensors, metadata: Mapping[str, str] | None = None) -> bytes:
+def header_text(tensors: Tensors, metadata: Mapping[str, str] | None = None) -> bytes:
     entries: dict[str, Any] = {"__metadata__": metadata} if metadata else {}
     place = 0
     for name, (dtype, shape) in tensors.items():
@@ -66,13 +66,13 @@ def header(tensors: Tensors, metadata: Mapping[str, str] | None = None) -> bytes
     return json.dumps(entries).encode()
 
 
-def safetensors(
+def safetensors_file(
     tensors: Tensors,
     metadata: Mapping[str, str] | None = None,
     data: Mapping[str, bytes] | None = None,
 ) -> bytes:
     """A whole file; tensors without `data` hold zeros."""
-    text = header(tensors, metadata)
+    text = header_text(tensors, metadata)
     contents = data or {}
     parts = [
         contents.get(name, bytes(math.prod(shape) * SIZES[dtype]))
@@ -81,20 +81,20 @@ def safetensors(
     return struct.pack("<Q", len(text)) + text + b"".join(parts)
 
 
-def raw(text: bytes, data: int = 0) -> bytes:
+def file_with_header(text: bytes, data: int = 0) -> bytes:
     """A file with any header text."""
     return struct.pack("<Q", len(text)) + text + bytes(data)
 
 
-def plain(dtype: str = "F16") -> dict[str, tuple[str, Sequence[int]]]:
+def plain_tensors(dtype: str = "F16") -> dict[str, tuple[str, Sequence[int]]]:
     """The small Llama of CONFIG."""
-    tensors: dict[str, tuple[str, Sequence[int]]] = dict(unpacked(dtype))
-    for module, shape in modules().items():
+    tensors: dict[str, tuple[str, Sequence[int]]] = dict(unpacked_tensors(dtype))
+    for module, shape in linear_shapes().items():
         tensors[f"{module}.weight"] = (dtype, shape)
     return tensors
 
 
-def unpacked(dtype: str = "F16") -> dict[str, tuple[str, Sequence[int]]]:
+def unpacked_tensors(dtype: str = "F16") -> dict[str, tuple[str, Sequence[int]]]:
     """What no weight-only method packs: embedding, head, norms."""
     tensors: dict[str, tuple[str, Sequence[int]]] = {
         "model.embed_tokens.weight": (dtype, (64, 128)),
@@ -107,7 +107,7 @@ def unpacked(dtype: str = "F16") -> dict[str, tuple[str, Sequence[int]]]:
     return tensors
 
 
-def modules() -> dict[str, tuple[int, int]]:
+def linear_shapes() -> dict[str, tuple[int, int]]:
     return {
         f"model.layers.{layer}.{name}": shape
         for layer in range(2)
@@ -115,12 +115,12 @@ def modules() -> dict[str, tuple[int, int]]:
     }
 
 
-def gptq(
+def gptq_tensors(
     bits: int = 4, group: int = 64, index: bool = True
 ) -> dict[str, tuple[str, Sequence[int]]]:
     """The same model packed by GPTQ; group -1: one for all columns."""
-    tensors = unpacked()
-    for module, (outputs, inputs) in modules().items():
+    tensors = unpacked_tensors()
+    for module, (outputs, inputs) in linear_shapes().items():
         groups = 1 if group == -1 else inputs // group
         tensors[f"{module}.qweight"] = ("I32", (inputs * bits // 32, outputs))
         tensors[f"{module}.qzeros"] = ("I32", (groups, outputs * bits // 32))
@@ -130,16 +130,16 @@ def gptq(
     return tensors
 
 
-def awq(bits: int = 4, group: int = 64) -> dict[str, tuple[str, Sequence[int]]]:
-    tensors = unpacked()
-    for module, (outputs, inputs) in modules().items():
+def awq_tensors(bits: int = 4, group: int = 64) -> dict[str, tuple[str, Sequence[int]]]:
+    tensors = unpacked_tensors()
+    for module, (outputs, inputs) in linear_shapes().items():
         tensors[f"{module}.qweight"] = ("I32", (inputs, outputs * bits // 32))
         tensors[f"{module}.qzeros"] = ("I32", (inputs // group, outputs * bits // 32))
         tensors[f"{module}.scales"] = ("F16", (inputs // group, outputs))
     return tensors
 
 
-def write(
+def write_folder(
     folder: Path,
     tensors: Tensors,
     changes: Mapping[str, Any] | None = None,
@@ -153,18 +153,18 @@ def write(
     for key in without:
         del config[key]
     (folder / "config.json").write_text(json.dumps(config))
-    (folder / name).write_bytes(safetensors(tensors, {"format": "pt"}))
+    (folder / name).write_bytes(safetensors_file(tensors, {"format": "pt"}))
     return folder
 
 
-def shard(folder: Path, tensors: Tensors, parts: int = 2, index: bool = True) -> list[str]:
+def write_shards(folder: Path, tensors: Tensors, parts: int = 2, index: bool = True) -> list[str]:
     """Replace the folder's weight file by shards; their names."""
     (folder / "model.safetensors").unlink(missing_ok=True)
     names = [f"model-{i:05}-of-{parts:05}.safetensors" for i in range(1, parts + 1)]
     places = {tensor: names[i % parts] for i, tensor in enumerate(tensors)}
     for name in names:
         held = {tensor: tensors[tensor] for tensor, place in places.items() if place == name}
-        (folder / name).write_bytes(safetensors(held))
+        (folder / name).write_bytes(safetensors_file(held))
     if index:
         text = json.dumps({"metadata": {}, "weight_map": places})
         (folder / "model.safetensors.index.json").write_text(text)

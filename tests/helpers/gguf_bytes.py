@@ -35,22 +35,22 @@ TENSORS: list[Tensor] = [
 DATA_BYTES = 4736 + 256
 
 
-def string(text: str) -> bytes:
+def gguf_string(text: str) -> bytes:
     raw = text.encode()
     return struct.pack("<Q", len(raw)) + raw
 
 
-def value(kind: int, content: object) -> bytes:
+def gguf_value(kind: int, content: object) -> bytes:
     if kind == STRING:
-        return string(str(content))
+        return gguf_string(str(content))
     if kind == ARRAY:
         inner, items = content  # type: ignore[misc]
-        body = b"".join(value(inner, item) for item in items)
+        body = b"".join(gguf_value(inner, item) for item in items)
         return struct.pack("<IQ", inner, len(items)) + body
     return struct.pack(_FORMS[kind], content)
 
 
-def gguf(
+def gguf_file(
     entries: Iterable[Entry] = SMALL,
     tensors: Iterable[Tensor] = TENSORS,
     data: int = DATA_BYTES,
@@ -60,18 +60,18 @@ def gguf(
     entries, tensors = list(entries), list(tensors)
     out = magic + struct.pack("<IQQ", version, len(tensors), len(entries))
     for key, kind, content in entries:
-        out += string(key) + struct.pack("<I", kind) + value(kind, content)
+        out += gguf_string(key) + struct.pack("<I", kind) + gguf_value(kind, content)
     for name, dims, kind, offset in tensors:
-        out += string(name) + struct.pack(f"<I{len(dims)}QIQ", len(dims), *dims, kind, offset)
+        out += gguf_string(name) + struct.pack(f"<I{len(dims)}QIQ", len(dims), *dims, kind, offset)
     return out + b"\0" * (-len(out) % 32) + b"\0" * data
 
 
-def write(path: Path, content: bytes) -> Path:
+def write_file(path: Path, content: bytes) -> Path:
     path.write_bytes(content)
     return path
 
 
-def small_with(*entries: Entry, without: Iterable[str] = ()) -> list[Entry]:
+def small_entries(*entries: Entry, without: Iterable[str] = ()) -> list[Entry]:
     """SMALL with entries added or replaced, and some left out."""
     new = {entry[0]: entry for entry in [*SMALL, *entries]}
     return [entry for key, entry in new.items() if key not in set(without)]

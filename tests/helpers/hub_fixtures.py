@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from gguf_bytes import gguf
+from gguf_bytes import gguf_file
 from hub_server import HubServer
 
 if TYPE_CHECKING:
@@ -21,12 +21,12 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
     """The server, with `owner/tiny-GGUF` on it."""
     pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed here")
     with HubServer() as server:
-        server.add(REPO, {"tiny-Q8_0.gguf": gguf(), "README.md": b"# tiny"})
-        use(server.url, tmp_path, monkeypatch)
+        server.add(REPO, {"tiny-Q8_0.gguf": gguf_file(), "README.md": b"# tiny"})
+        use_hub(server.url, tmp_path, monkeypatch)
         yield server
 
 
-def use(url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def use_hub(url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Set what huggingface_hub reads from the environment when it is imported."""
     from huggingface_hub import constants
 
@@ -56,7 +56,7 @@ def weights_at(text: str) -> HubWeights:
     return weights
 
 
-def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+def go_offline(monkeypatch: pytest.MonkeyPatch) -> None:
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)

@@ -5,7 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from checkpoint_folders import LAYER_WEIGHTS, OTHER_WEIGHTS, awq, gptq, plain, write
+from checkpoint_folders import (
+    LAYER_WEIGHTS,
+    OTHER_WEIGHTS,
+    awq_tensors,
+    gptq_tensors,
+    plain_tensors,
+    write_folder,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from own_cache import own_cache as own_cache
@@ -57,8 +64,10 @@ def test_tensor_bytes_are_those_that_the_tools_write(size: str, quant: str) -> N
 @pytest.mark.parametrize("group", [32, 64, 128, -1])
 def test_gptq_is_predicted_as_it_is_read(tmp_path: Path, bits: int, group: int) -> None:
     config = {"quant_method": "gptq", "bits": bits, "group_size": group}
-    packed = write(tmp_path / "packed", gptq(bits, group), {"quantization_config": config})
-    source = write(tmp_path / "source", plain())
+    packed = write_folder(
+        tmp_path / "packed", gptq_tensors(bits, group), {"quantization_config": config}
+    )
+    source = write_folder(tmp_path / "source", plain_tensors())
     facts = inspect(packed).facts
     predicted = predict(source, Scheme(method="gptq", bits=bits, group=group))
     assert predicted.elements == facts.elements == LAYER_WEIGHTS + OTHER_WEIGHTS
@@ -68,45 +77,52 @@ def test_gptq_is_predicted_as_it_is_read(tmp_path: Path, bits: int, group: int) 
 
 def test_awq_is_predicted_as_it_is_read(tmp_path: Path) -> None:
     config = {"quant_method": "awq", "bits": 4, "group_size": 64}
-    facts = inspect(write(tmp_path / "m", awq(), {"quantization_config": config})).facts
-    predicted = predict(write(tmp_path / "s", plain()), Scheme(method="awq", bits=4, group=64))
+    facts = inspect(
+        write_folder(tmp_path / "m", awq_tensors(), {"quantization_config": config})
+    ).facts
+    predicted = predict(
+        write_folder(tmp_path / "s", plain_tensors()), Scheme(method="awq", bits=4, group=64)
+    )
     assert (predicted.bpw_file, predicted.bpw_layer) == (facts.bpw_file, facts.bpw_layer)
 
 
 def test_unpacked_tensors_are_predicted_in_the_type_they_are_saved_in(tmp_path: Path) -> None:
     scheme = Scheme(method="gptq", bits=4, group=64, dtype="F16")
-    wide = predict(write(tmp_path / "wide", plain("F32")), scheme)
-    assert wide == predict(write(tmp_path / "half", plain("F16")), scheme)
+    wide = predict(write_folder(tmp_path / "wide", plain_tensors("F32")), scheme)
+    assert wide == predict(write_folder(tmp_path / "half", plain_tensors("F16")), scheme)
 
 
 def test_mlx_leaves_rows_that_groups_do_not_fill(tmp_path: Path) -> None:
-    tensors = plain() | {"model.layers.0.odd.weight": ("F16", (10, 96))}
-    source = write(tmp_path / "m", tensors)
+    tensors = plain_tensors() | {"model.layers.0.odd.weight": ("F16", (10, 96))}
+    source = write_folder(tmp_path / "m", tensors)
     extended = predict(source, Scheme(method="mlx", bits=4, group=64, mode="affine"))
     without = predict(
-        write(tmp_path / "n", plain()), Scheme(method="mlx", bits=4, group=64, mode="affine")
+        write_folder(tmp_path / "n", plain_tensors()),
+        Scheme(method="mlx", bits=4, group=64, mode="affine"),
     )
     assert extended.tensor_bytes - without.tensor_bytes == 10 * 96 * 2
 
 
 def test_routers_are_not_packed(tmp_path: Path) -> None:
-    tensors = plain() | {"model.layers.0.mlp.gate.weight": ("F16", (8, 128))}
+    tensors = plain_tensors() | {"model.layers.0.mlp.gate.weight": ("F16", (8, 128))}
     scheme = Scheme(method="gptq", bits=4, group=64)
-    extended = predict(write(tmp_path / "m", tensors), scheme)
-    without = predict(write(tmp_path / "n", plain()), scheme)
+    extended = predict(write_folder(tmp_path / "m", tensors), scheme)
+    without = predict(write_folder(tmp_path / "n", plain_tensors()), scheme)
     assert extended.tensor_bytes - without.tensor_bytes == 8 * 128 * 2
 
 
 def test_a_head_that_is_the_embedding_is_not_saved_again(tmp_path: Path) -> None:
     scheme = Scheme(method="gptq", bits=4, group=64)
-    tied = predict(write(tmp_path / "m", plain(), {"tie_word_embeddings": True}), scheme)
-    free = predict(write(tmp_path / "n", plain()), scheme)
+    tied = predict(
+        write_folder(tmp_path / "m", plain_tensors(), {"tie_word_embeddings": True}), scheme
+    )
+    free = predict(write_folder(tmp_path / "n", plain_tensors()), scheme)
     assert free.tensor_bytes - tied.tensor_bytes == 64 * 128 * 2
 
 
 def test_quantized_weights_are_not_quantized_again(tmp_path: Path) -> None:
     config = {"quant_method": "gptq", "bits": 4, "group_size": 64}
-    packed = write(tmp_path / "m", gptq(), {"quantization_config": config})
+    packed = write_folder(tmp_path / "m", gptq_tensors(), {"quantization_config": config})
     with pytest.raises(InputError, match="is quantized already; name 16-bit weights"):
         predict(packed, Scheme(method="gptq", bits=4, group=64))
 

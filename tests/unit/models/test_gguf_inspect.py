@@ -14,9 +14,9 @@ from gguf_bytes import (
     STRING,
     TENSORS,
     U32,
-    gguf,
-    small_with,
-    write,
+    gguf_file,
+    small_entries,
+    write_file,
 )
 from own_cache import own_cache as own_cache
 
@@ -26,59 +26,61 @@ from grid.models.model import LayerState
 
 
 def layers(tmp_path: Path, *entries: tuple[str, int, object]) -> tuple[LayerState, ...]:
-    content = gguf(small_with(*entries))
-    return inspect(write(tmp_path / "x.gguf", content)).model.layers
+    content = gguf_file(small_entries(*entries))
+    return inspect(write_file(tmp_path / "x.gguf", content)).model.layers
 
 
 def test_model_is_described_by_its_metadata(tmp_path: Path) -> None:
-    model = inspect(write(tmp_path / "tiny.gguf", gguf())).model
+    model = inspect(write_file(tmp_path / "tiny.gguf", gguf_file())).model
     assert (model.name, model.family, model.architecture) == ("Tiny", "llama", "llama")
     assert (model.context_length, model.vocabulary) == (128, 3)
     assert model.source == str(tmp_path / "tiny.gguf")
 
 
 def test_parameters_are_the_elements_of_all_tensors(tmp_path: Path) -> None:
-    inspection = inspect(write(tmp_path / "x.gguf", gguf()))
+    inspection = inspect(write_file(tmp_path / "x.gguf", gguf_file()))
     assert inspection.model.parameters == inspection.facts.elements == 64 * 3 + 64 * 64 + 64
 
 
 def test_revision_is_the_hash_of_the_file(tmp_path: Path) -> None:
-    inspection = inspect(write(tmp_path / "x.gguf", gguf()))
+    inspection = inspect(write_file(tmp_path / "x.gguf", gguf_file()))
     assert (
-        inspection.model.revision == inspection.facts.sha256 == hashlib.sha256(gguf()).hexdigest()
+        inspection.model.revision
+        == inspection.facts.sha256
+        == hashlib.sha256(gguf_file()).hexdigest()
     )
 
 
 def test_bytes_count_the_whole_file(tmp_path: Path) -> None:
-    assert inspect(write(tmp_path / "x.gguf", gguf())).facts.bytes == len(gguf())
+    assert inspect(write_file(tmp_path / "x.gguf", gguf_file())).facts.bytes == len(gguf_file())
 
 
 def test_bits_per_weight_of_the_file_count_every_tensor(tmp_path: Path) -> None:
-    facts = inspect(write(tmp_path / "x.gguf", gguf())).facts
+    facts = inspect(write_file(tmp_path / "x.gguf", gguf_file())).facts
     assert facts.bpw_file == (192 * 2 + 4096 * 34 / 32 + 64 * 4) * 8 / (192 + 4096 + 64)
 
 
 def test_bits_per_weight_of_layers_leave_out_embeddings_and_norms(tmp_path: Path) -> None:
-    assert inspect(write(tmp_path / "x.gguf", gguf())).facts.bpw_layer == 8.5
+    assert inspect(write_file(tmp_path / "x.gguf", gguf_file())).facts.bpw_layer == 8.5
 
 
 def test_quant_is_the_file_type(tmp_path: Path) -> None:
-    content = gguf(small_with(("general.file_type", U32, 15)))
-    assert inspect(write(tmp_path / "x.gguf", content)).quant == "Q4_K_M"
+    content = gguf_file(small_entries(("general.file_type", U32, 15)))
+    assert inspect(write_file(tmp_path / "x.gguf", content)).quant == "Q4_K_M"
 
 
 def test_without_a_file_type_the_type_of_most_bytes_is_the_quant(tmp_path: Path) -> None:
-    content = gguf(small_with(without=["general.file_type"]))
-    assert inspect(write(tmp_path / "x.gguf", content)).quant == "Q8_0"
+    content = gguf_file(small_entries(without=["general.file_type"]))
+    assert inspect(write_file(tmp_path / "x.gguf", content)).quant == "Q8_0"
 
 
 def test_a_model_without_a_name_is_named_by_its_file_less_the_quant(tmp_path: Path) -> None:
-    content = gguf(small_with(without=["general.name"]))
-    assert inspect(write(tmp_path / "Tiny-7B.f16.gguf", content)).model.name == "Tiny-7B"
+    content = gguf_file(small_entries(without=["general.name"]))
+    assert inspect(write_file(tmp_path / "Tiny-7B.f16.gguf", content)).model.name == "Tiny-7B"
 
 
 def test_version_2_is_read_like_version_3(tmp_path: Path) -> None:
-    assert inspect(write(tmp_path / "x.gguf", gguf(version=2))).model.name == "Tiny"
+    assert inspect(write_file(tmp_path / "x.gguf", gguf_file(version=2))).model.name == "Tiny"
 
 
 def test_grouped_heads_keep_only_their_keys_and_values(tmp_path: Path) -> None:
@@ -110,11 +112,11 @@ def test_a_window_without_a_known_pattern_counts_as_full(tmp_path: Path) -> None
 
 def test_a_known_architecture_brings_its_window_pattern(tmp_path: Path) -> None:
     entries = [
-        (key.replace("llama.", "gemma2."), kind, content) for key, kind, content in small_with()
+        (key.replace("llama.", "gemma2."), kind, content) for key, kind, content in small_entries()
     ]
     entries[0] = ("general.architecture", STRING, "gemma2")
     entries.append(("gemma2.attention.sliding_window", U32, 16))
-    model = inspect(write(tmp_path / "x.gguf", gguf(entries))).model
+    model = inspect(write_file(tmp_path / "x.gguf", gguf_file(entries))).model
     assert [layer.window for layer in model.layers] == [16, None]
 
 
@@ -143,9 +145,11 @@ def test_layers_without_heads_keep_a_recurrent_state(tmp_path: Path) -> None:
 
 
 def split(tmp_path: Path, part: int, tensors: list[tuple[str, tuple[int, ...], int, int]]) -> Path:
-    shape = small_with() if part == 0 else []
+    shape = small_entries() if part == 0 else []
     entries = [*shape, ("split.no", U32, part), ("split.count", U32, 2)]
-    return write(tmp_path / f"m-0000{part + 1}-of-00002.gguf", gguf(entries, tensors, 384))
+    return write_file(
+        tmp_path / f"m-0000{part + 1}-of-00002.gguf", gguf_file(entries, tensors, 384)
+    )
 
 
 def test_parts_of_a_split_file_are_summed(tmp_path: Path) -> None:
@@ -169,21 +173,21 @@ def test_a_later_part_of_a_split_file_points_to_the_first(tmp_path: Path) -> Non
 def test_the_hash_of_an_unchanged_file_is_remembered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = write(tmp_path / "x.gguf", gguf())
+    path = write_file(tmp_path / "x.gguf", gguf_file())
     before = inspect(path).facts.sha256
     monkeypatch.setattr(hashlib, "file_digest", None)
     assert inspect(path).facts.sha256 == before
 
 
 def test_a_changed_file_is_hashed_again(tmp_path: Path) -> None:
-    path = write(tmp_path / "x.gguf", gguf())
+    path = write_file(tmp_path / "x.gguf", gguf_file())
     before = inspect(path).facts.sha256
-    write(path, gguf(data=DATA_BYTES + 32))
+    write_file(path, gguf_file(data=DATA_BYTES + 32))
     assert inspect(path).facts.sha256 != before
 
 
 def test_a_broken_hash_cache_does_no_harm(tmp_path: Path) -> None:
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "sha256.json").write_text("{torn")
-    facts = inspect(write(tmp_path / "x.gguf", gguf())).facts
-    assert facts.sha256 == hashlib.sha256(gguf()).hexdigest()
+    facts = inspect(write_file(tmp_path / "x.gguf", gguf_file())).facts
+    assert facts.sha256 == hashlib.sha256(gguf_file()).hexdigest()

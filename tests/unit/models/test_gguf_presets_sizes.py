@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gguf_bytes import U32, gguf, small_with, write
+from gguf_bytes import U32, gguf_file, small_entries, write_file
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,7 +57,7 @@ def test_bits_per_weight_of_the_layers_leave_out_norms_and_ends() -> None:
 
 
 def test_a_header_gives_names_shapes_and_types(tmp_path: Path) -> None:
-    inventory, model = from_headers([read_header(write(tmp_path / "model.gguf", gguf()))])
+    inventory, model = from_headers([read_header(write_file(tmp_path / "model.gguf", gguf_file()))])
     assert inventory == (
         UnquantizedTensor("token_embd.weight", (64, 3), "f16"),
         UnquantizedTensor("blk.0.attn_q.weight", (64, 64), "q8_0"),
@@ -68,16 +68,16 @@ def test_a_header_gives_names_shapes_and_types(tmp_path: Path) -> None:
 
 
 def test_a_header_without_block_count_is_refused_in_one_line(tmp_path: Path) -> None:
-    content = gguf(small_with(without=["llama.block_count"]))
+    content = gguf_file(small_entries(without=["llama.block_count"]))
     with pytest.raises(InputError, match=r"bad\.gguf: the header lacks the architecture or"):
-        from_headers([read_header(write(tmp_path / "bad.gguf", content))])
+        from_headers([read_header(write_file(tmp_path / "bad.gguf", content))])
 
 
 def test_what_quantizing_adds_to_the_metadata_is_counted(tmp_path: Path) -> None:
     """The key's name, its length, its type, a number; to the alignment of 32 bytes."""
     added = ("general.quantization_version", U32, 2)
-    without = read_header(write(tmp_path / "without.gguf", gguf()))
-    having = read_header(write(tmp_path / "having.gguf", gguf(small_with(added))))
+    without = read_header(write_file(tmp_path / "without.gguf", gguf_file()))
+    having = read_header(write_file(tmp_path / "having.gguf", gguf_file(small_entries(added))))
     assert abs(metadata_bytes_of([without]) - metadata_bytes_of([having])) < 32
     assert having.data_start - without.data_start in (32, 64)
 

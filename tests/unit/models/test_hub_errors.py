@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hub_fixtures import REPO, offline, use
+from hub_fixtures import REPO, go_offline, use_hub
 from hub_fixtures import hub as hub
 from hub_server import HubServer
 
@@ -130,7 +130,7 @@ def test_a_host_that_refuses_connections_is_reported(
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
         host = f"127.0.0.1:{nobody.getsockname()[1]}"
-        use(f"http://{host}", tmp_path, monkeypatch)
+        use_hub(f"http://{host}", tmp_path, monkeypatch)
         message = error_of_listing(f"hf:{REPO}")
     assert message.startswith(f"hf:{REPO}: cannot reach {host} (")
     assert "HF_HUB_OFFLINE=1" in message
@@ -139,7 +139,7 @@ def test_a_host_that_refuses_connections_is_reported(
 def test_a_malformed_endpoint_is_reported(
     hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    use("nonsense", tmp_path, monkeypatch)
+    use_hub("nonsense", tmp_path, monkeypatch)
     assert "check the network and HF_ENDPOINT" in error_of_listing(f"hf:{REPO}")
 
 
@@ -177,7 +177,7 @@ def test_a_login_page_instead_of_the_hub_is_reported(hub: HubServer) -> None:
 def test_offline_an_empty_cache_is_reported(
     hub: HubServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    offline(monkeypatch)
+    go_offline(monkeypatch)
     assert error_of_listing(f"hf:{REPO}") == (
         f"hf:{REPO}: HF_HUB_OFFLINE is set and nothing of {REPO} at main is in the cache; unset it "
         "to ask the hub, or name a revision that is there"
@@ -189,7 +189,7 @@ def test_offline_a_file_listed_but_not_downloaded_is_reported(
     hub: HubServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     grid_hub.list_files(Address(REPO))
-    offline(monkeypatch)
+    go_offline(monkeypatch)
     message = error_of_download()
     assert message.startswith(f"hf:{REPO}/{FILE}: not in the cache, and HF_HUB_OFFLINE is set")
     assert "KiB" in message
@@ -199,7 +199,7 @@ def test_offline_a_header_never_read_is_reported(
     hub: HubServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (weights,) = grid_hub.select(grid_hub.list_files(Address(REPO)), FILE)
-    offline(monkeypatch)
+    go_offline(monkeypatch)
     message = error_of(InputError, lambda: grid_hub.stand_in(weights))
     assert message == f"hf:{REPO}/{FILE}: HF_HUB_OFFLINE is set; unset it to ask the hub"
 

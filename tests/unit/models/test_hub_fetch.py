@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from gguf_bytes import gguf
-from hub_fixtures import REPO, offline, weights_at
+from gguf_bytes import gguf_file
+from hub_fixtures import REPO, go_offline, weights_at
 from hub_fixtures import hub as hub
 from hub_server import HubServer
 
@@ -17,7 +17,7 @@ from grid.errors import EngineError
 from grid.models import hub as grid_hub
 from grid.models.hub import local
 
-CONTENT = gguf()
+CONTENT = gguf_file()
 FILE = "tiny-Q8_0.gguf"
 ADDRESS = f"hf:{REPO}/{FILE}"
 CHECKPOINT = {
@@ -218,7 +218,7 @@ def test_a_full_disk_is_reported_before_the_download(
 def test_offline_fetch_uses_the_cache(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
     path = obtain(ADDRESS)
     before = len(hub.requests)
-    offline(monkeypatch)
+    go_offline(monkeypatch)
     assert obtain(ADDRESS) == path
     assert len(hub.requests) == before
 
@@ -229,7 +229,7 @@ def test_offline_fetch_uses_what_other_programs_downloaded(
     from huggingface_hub import hf_hub_download
 
     path = Path(hf_hub_download(REPO, FILE))
-    offline(monkeypatch)
+    go_offline(monkeypatch)
     assert obtain(ADDRESS) == path
 
 

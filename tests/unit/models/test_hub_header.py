@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from checkpoint_folders import safetensors
-from gguf_bytes import ARRAY, STRING, U32, gguf, small_with
-from hub_fixtures import REPO, offline, weights_at
+from checkpoint_folders import safetensors_file
+from gguf_bytes import ARRAY, STRING, U32, gguf_file, small_entries
+from hub_fixtures import REPO, go_offline, weights_at
 from hub_fixtures import hub as hub
 from hub_server import HubServer
 
@@ -37,7 +37,7 @@ def wide(tokens: int, rows: int = 3) -> bytes:
     entry = ("tokenizer.ggml.tokens", ARRAY, (STRING, [f"token {i}" for i in range(tokens)]))
     norm = rows * 128
     tensors = [("token_embd.weight", (64, rows), 1, 0), ("norm", (64,), 0, norm)]
-    return gguf(small_with(entry), tensors, norm + 256)
+    return gguf_file(small_entries(entry), tensors, norm + 256)
 
 
 def test_a_remote_header_gives_the_inspection_of_the_whole_file(
@@ -113,7 +113,7 @@ def test_a_header_read_before_is_available_offline(
     hub: HubServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     online = inspected(f"hf:{REPO}/{FILE}")
-    offline(monkeypatch)
+    go_offline(monkeypatch)
     assert inspected(f"hf:{REPO}/{FILE}") == online
 
 
@@ -147,7 +147,7 @@ def test_remote_and_downloaded_weights_have_the_same_revision(hub: HubServer) ->
 def test_an_address_with_a_commit_ignores_later_commits(hub: HubServer) -> None:
     weights = weights_at(f"hf:{REPO}/{FILE}")
     old = hub.repositories[REPO]
-    hub.add(REPO, {FILE: gguf(data=6000)}, revisions={"main"})
+    hub.add(REPO, {FILE: gguf_file(data=6000)}, revisions={"main"})
     assert weights_at(f"hf:{REPO}/{FILE}").commit != weights.commit
     assert weights_at(str(weights.address)).commit == weights.commit == old.commit
 
@@ -168,9 +168,11 @@ def split_model() -> dict[str, bytes]:
         [("token_embd.weight", (64, 3), 1, 0)],
         [("blk.0.attn_q.weight", (64, 64), 8, 0)],
     ]
-    entries = [small_with(("split.count", U32, 2), ("split.no", U32, index)) for index in range(2)]
+    entries = [
+        small_entries(("split.count", U32, 2), ("split.no", U32, index)) for index in range(2)
+    ]
     return {
-        f"x-Q8_0-0000{index + 1}-of-00002.gguf": gguf(entries[index], tensors[index], 4352)
+        f"x-Q8_0-0000{index + 1}-of-00002.gguf": gguf_file(entries[index], tensors[index], 4352)
         for index in range(2)
     }
 
@@ -211,7 +213,7 @@ def test_a_long_safetensors_header_is_read_to_its_end(
     hub: HubServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(header, "FIRST_BYTES", 100)
-    content = safetensors({f"tensor {i}": ("F16", (8, 8)) for i in range(100)})
+    content = safetensors_file({f"tensor {i}": ("F16", (8, 8)) for i in range(100)})
     hub.add("owner/long", {"config.json": b"{}", "model.safetensors": content})
     folder = grid_hub.stand_in(weights_at("hf:owner/long"))
     length = 8 + int.from_bytes(content[:8], "little")

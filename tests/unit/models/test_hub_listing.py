@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 
 import pytest
-from gguf_bytes import gguf
-from hub_fixtures import REPO, offline
+from gguf_bytes import gguf_file
+from hub_fixtures import REPO, go_offline
 from hub_fixtures import hub as hub
 from hub_server import HubServer, git_id
 
@@ -17,7 +17,7 @@ FILE = "tiny-Q8_0.gguf"
 
 
 def test_a_listing_has_the_size_and_hash_of_each_file(hub: HubServer) -> None:
-    content = gguf()
+    content = gguf_file()
     assert grid_hub.list_files(Address(REPO)).files == (
         RemoteFile("README.md", 6, None, git_id(b"# tiny")),
         RemoteFile(FILE, len(content), hashlib.sha256(content).hexdigest(), git_id(content)),
@@ -25,7 +25,7 @@ def test_a_listing_has_the_size_and_hash_of_each_file(hub: HubServer) -> None:
 
 
 def test_a_branch_is_resolved_to_a_commit(hub: HubServer) -> None:
-    repository = hub.add(REPO, {FILE: gguf()}, revisions={"main", "refs/pr/1"})
+    repository = hub.add(REPO, {FILE: gguf_file()}, revisions={"main", "refs/pr/1"})
     assert grid_hub.list_files(Address(REPO, None, "refs/pr/1")).commit == repository.commit
 
 
@@ -36,7 +36,7 @@ def test_a_listing_is_one_request(hub: HubServer) -> None:
 
 def test_a_branch_is_listed_anew_each_time(hub: HubServer) -> None:
     old = grid_hub.list_files(Address(REPO))
-    hub.add(REPO, {FILE: gguf(data=6000)})
+    hub.add(REPO, {FILE: gguf_file(data=6000)})
     assert grid_hub.list_files(Address(REPO)).commit != old.commit
 
 
@@ -58,7 +58,7 @@ def test_listed_paths_out_of_the_folder_are_left_out(hub: HubServer) -> None:
 
 def test_offline_the_last_listing_is_used(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
     online = grid_hub.list_files(Address(REPO))
-    offline(monkeypatch)
+    go_offline(monkeypatch)
     assert grid_hub.list_files(Address(REPO)) == online
 
 
@@ -69,9 +69,9 @@ def test_offline_a_cache_without_links_is_listed_by_content(
 
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_SYMLINKS", True)
     hf_hub_download(REPO, FILE)
-    offline(monkeypatch)
+    go_offline(monkeypatch)
     (file,) = grid_hub.list_files(Address(REPO)).files
-    assert file.sha256 == hashlib.sha256(gguf()).hexdigest()
+    assert file.sha256 == hashlib.sha256(gguf_file()).hexdigest()
 
 
 def test_offline_files_of_other_programs_are_listed(
@@ -81,10 +81,10 @@ def test_offline_files_of_other_programs_are_listed(
 
     for name in ("README.md", FILE):
         hf_hub_download(REPO, name)
-    offline(monkeypatch)
+    go_offline(monkeypatch)
     listing = grid_hub.list_files(Address(REPO))
     assert listing.commit == hub.repositories[REPO].commit
     assert [(file.path, file.etag) for file in listing.files] == [
         ("README.md", git_id(b"# tiny")),
-        (FILE, hashlib.sha256(gguf()).hexdigest()),
+        (FILE, hashlib.sha256(gguf_file()).hexdigest()),
     ]
