@@ -1,4 +1,4 @@
-"""Import: what other tools measured, as rows that say where they are from.
+"""Import: figures of other tools, as rows that name their origin.
 
 Every row carries its origin and licence, and its hardware class, artifact and cell ids are made
 with the origin, so that it never joins with a measured row.

@@ -1,4 +1,4 @@
-"""What llama.cpp's tools print about a model, in our names."""
+"""Names and sizes of models as llama.cpp's tools print them, in our terms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Imported figures as rows of `metrics`: value, what is known of its uncertainty, and by whom."""
+"""Imported figures as metrics: value, uncertainty as far as it is known, and origin."""
 
 from __future__ import annotations
 

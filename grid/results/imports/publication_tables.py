@@ -1,4 +1,4 @@
-"""Each bundled table as records. What a table does not say is null, and said in its method."""
+"""Each bundled table as attempts. A figure that a table lacks is null, and its method says so."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The published tables that come with quantgrid: facts of third parties, with source and licence.
 
-They are rows like other imports, and a store of their own for demonstrations; never mixed with
-measured rows.
+They are rows like other imports, and fill a store of their own for demonstrations; they are never
+mixed with measured rows.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PUBLISHED_FOLDER = Path(__file__).parent / "published"
 """The bundled tables, a JSON file each, and `models.json` with the shapes of their models."""
 
 _LAYOUT = 1
-"""Raised where the same facts become other rows, so that the demonstration store is made anew."""
+"""Raised where the same facts become other rows, so that the demonstration store is built anew."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ def _publication(name: str) -> Publication:
 
 
 def published_store() -> str:
-    """The folder, in our cache, of a store that holds all tables; made where it is not there, and
-    anew with a version that knows other facts. Raises InputError where it cannot be written."""
+    """The folder, in our cache, of a store with all tables. It is built where it is missing, and
+    again by a version with other facts. Raises InputError where it cannot be written."""
     from grid.cache import cache_dir
     from grid.results.location import one_line
     from grid.results.schema import SCHEMA_VERSION
@@ -83,7 +83,7 @@ def published_store() -> str:
 
 
 def _make(folder: Path) -> None:
-    """Whole or not at all: two processes may do it at once, and one of them wins."""
+    """Build it, whole or not at all: of two processes that do it at once, one wins."""
     from grid.results.imports.writing import tables
     from grid.results.location import Location
     from grid.results.rows import append_rows

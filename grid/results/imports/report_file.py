@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 from grid.errors import InputError
 
 MOST_BYTES = 2**30
-"""Of a file that is read; task samples of a whole benchmark are well below it."""
+"""Largest file that is read; task samples of a whole benchmark are well below it."""
 
 _MOST = 2**53
 """Counts above this are no counts, and would not survive as JSON numbers."""
@@ -29,7 +29,7 @@ JsonObject = Mapping[str, Any]
 
 @dataclass
 class ReportFile:
-    """A file's text and what the user says of it. `skipped` collects what is left out and why."""
+    """A file's text, and names that the user gives; `skipped` has notes of what is left out."""
 
     path: Path
     text: str
@@ -45,7 +45,7 @@ class ReportFile:
         self.skipped.append(f"{self.name}: {what}")
 
     def error(self, what: str) -> InputError:
-        """The error that ends reading."""
+        """The error that ends reading, with the file's path before the text."""
         return InputError(f"{self.path}: {what}")
 
 
@@ -131,6 +131,11 @@ def text(row: JsonObject, name: str) -> str:
     if value is None or isinstance(value, Mapping | list):
         return ""
     return clean(str(value))
+
+
+def texts(row: JsonObject, names: Iterable[str]) -> dict[str, str]:
+    """The values of some fields as text, without those that are absent or empty."""
+    return {name: value for name in names if (value := text(row, name))}
 
 
 def clean(value: str) -> str:

@@ -1,4 +1,4 @@
-"""Imported rows into a store: all or nothing, and nothing twice."""
+"""Writing imported rows into a store: all or nothing, and nothing twice."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def add(report: ImportedReport, store: str | Path) -> int:
-    """Add the attempts that the store has not; returns how many were new.
+    """Add the attempts that the store lacks; returns how many were new.
 
     Holds the writer's lock. Raises StoreError as opening for writing does (a sweep writes it),
     StoreLost where the store stops taking files.
@@ -24,7 +24,7 @@ def add(report: ImportedReport, store: str | Path) -> int:
 
 
 def add_all(reports: Sequence[ImportedReport], store: str | Path) -> list[int]:
-    """The same for what several files held, in one write; returns how many of each were new."""
+    """The same for several reports in one write; returns how many attempts of each were new."""
     from grid.results.location import one_line
     from grid.results.reader import Results
     from grid.results.store import Store, write_tables
@@ -47,7 +47,7 @@ def add_all(reports: Sequence[ImportedReport], store: str | Path) -> list[int]:
 
 
 def tables(rows: dict[str, list[Row]]) -> dict[str, pa.Table]:
-    """Rows as Arrow tables of the schema, those with any."""
+    """Rows as Arrow tables of the schema, without empty ones."""
     import pyarrow as pa
 
     from grid.results.schema import file_schema

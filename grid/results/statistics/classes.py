@@ -1,4 +1,4 @@
-"""Capability: score above chance, as a share of what there is above chance."""
+"""Capability: score above chance, as a share of the range above chance."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ ABOVE_CHANCE = 2.0
 """Standard errors above chance that the 16-bit score needs for a share of it to mean something."""
 
 PRIOR_ITEMS = 2
-"""Without them a quant that answers all items as its 16 bits do seems to keep exactly 100 %: where
-1 in 100 answers differs the interval covered 63 %, with 2 of them 94 to 98 %
-(tests/unit/test_honest_statistics.py)."""
+"""Items added to a retained share. Without them a quant that answers all items as its 16 bits do
+seems to keep exactly 100 %: where 1 in 100 answers differs the interval covered 63 %, with 2 of
+them 94 to 98 % (tests/unit/results/test_honest_statistics.py)."""
 
 _BLOCK = 2**23
 """Weights of items held at once."""

@@ -1,4 +1,4 @@
-"""What every statistic returns: a value with its 95 % interval."""
+"""A value with its 95 % interval, which every statistic returns; and critical values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Quantiles of samples with intervals that assume nothing of their distribution."""
+"""Quantiles of samples, with intervals that assume no distribution."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rates and times of repetitions: positive numbers, few of them, skewed if anything."""
+"""Intervals of rates and times of repetitions: few positive numbers, often skewed."""
 
 from __future__ import annotations
 

@@ -3,8 +3,9 @@
 Tokens of one chunk are not independent, chunks nearly are; so a chunk's mean is one observation.
 With 16 chunks of correlated, skewed tokens the plain percentile bootstrap covers 86 to 90 % where
 95 % is meant, Student's t 89 to 92 %, the studentized bootstrap 92 to 94 %
-(tests/unit/test_statistics_coverage.py measures it). So the last is used (Efron and Tibshirani
-1993, chapter 12), and Student's t below `FEW` units, where resampling knows too few values.
+(tests/unit/results/test_statistics_coverage.py measures it). So the last is used (Efron and
+Tibshirani 1993, chapter 12), and Student's t below `FEW` units, where resampling knows too few
+values.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ from imports_files import LM_EVAL, bench, put
 from results_cells import NODE, cell, measured
 
 from grid.cells.measurement import Metric
-from grid.cli.views.frontier import show_frontier
-from grid.cli.views.results import show_results
+from grid.cli.frontier import show_frontier
+from grid.cli.results import show_results
 from grid.results.imports import add, read
 from grid.results.store import Store
 

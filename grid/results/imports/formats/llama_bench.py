@@ -28,13 +28,14 @@ from grid.results.imports.report_file import (
     parse_json,
     quote,
     text,
+    texts,
 )
 from grid.results.imports.report_format import ReportFormat
 
 ORIGIN = FigureOrigin("llama-bench")
 
 _DEVICES = ("cuda", "rocm", "hip", "metal", "vulkan", "sycl", "kompute", "opencl", "gpu_blas")
-"""What old builds say with one field each; `backends` replaced them."""
+"""Fields of old builds, one a backend; `backends` replaced them."""
 
 _NO_CARDS = ("", "cpu", "blas", "rpc", "accelerate")
 
@@ -47,12 +48,20 @@ _OPTIONS = {
     "n_gpu_layers": "gpu_layers",
     "flash_attn": "flash_attention",
 }
-"""Its fields that have a name in our rows; the others keep theirs."""
+"""Fields of llama-bench that have another name in our rows."""
 
 _SWITCHES = ("flash_attention", "use_mmap", "embeddings", "no_kv_offload")
 """Options that are on or off: 1 and 0 in csv and tables, truth values in json."""
 
-_ALSO = ("split_mode", "main_gpu", "no_kv_offload", "tensor_split", "use_mmap", "embeddings")
+_KEPT_OPTIONS = (
+    "split_mode",
+    "main_gpu",
+    "no_kv_offload",
+    "tensor_split",
+    "use_mmap",
+    "embeddings",
+)
+_ENVIRONMENT = ("cpu_info", "gpu_info", "backends", "model_filename", "model_type")
 _WHOLE = re.compile(r"-?\d{1,9}")
 _TEST = re.compile(r"(pp|tg) ?(\d{1,9})(?: @ d(\d{1,9}))?")
 _RATE = re.compile(r"(\d+(?:\.\d+)?)(?: (?:±|\+/-) (\d+(?:\.\d+)?))?")
@@ -79,13 +88,13 @@ def _is_table(text: str) -> bool:
 def _read_json(source: ReportFile) -> list[ImportedAttempt]:
     """A list of rows, as `-o json` writes it."""
     whole = parse_json(source, source.text)
-    return _records(source, enumerate(whole if isinstance(whole, list) else [whole], 1), "entry")
+    return _read_rows(source, enumerate(whole if isinstance(whole, list) else [whole], 1), "entry")
 
 
 def _read_jsonl(source: ReportFile) -> list[ImportedAttempt]:
     """A row a line, as `-o jsonl` writes them."""
     lines = [(n, line) for n, line in enumerate(source.text.splitlines(), 1) if line.strip()]
-    return _records(source, ((n, parse_json(source, line, n)) for n, line in lines), "line")
+    return _read_rows(source, ((n, parse_json(source, line, n)) for n, line in lines), "line")
 
 
 def _read_csv(source: ReportFile) -> list[ImportedAttempt]:
@@ -97,24 +106,24 @@ def _read_csv(source: ReportFile) -> list[ImportedAttempt]:
     for line, row in enumerate(rows, 2):
         if None in row or None in row.values():
             raise source.error(f"line {line} has not as many fields as the header; cut short?")
-    return _records(source, enumerate(rows, 2), "line")
+    return _read_rows(source, enumerate(rows, 2), "line")
 
 
-def _records(
+def _read_rows(
     source: ReportFile, rows: Iterable[tuple[int, Any]], what: str
 ) -> list[ImportedAttempt]:
-    records = []
+    attempts = []
     for at, row in rows:
         where = f"{what} {at}"
         if not _is_row(row):
             raise source.error(f"{where} is no row of llama-bench (model_type, n_prompt, n_gen)")
-        record = _record(source, row, where)
-        if record is not None:
-            records.append(record)
-    return records
+        attempt = _attempt(source, row, where)
+        if attempt is not None:
+            attempts.append(attempt)
+    return attempts
 
 
-def _record(source: ReportFile, row: JsonObject, where: str) -> ImportedAttempt | None:
+def _attempt(source: ReportFile, row: JsonObject, where: str) -> ImportedAttempt | None:
     prompt = count(source, row, "n_prompt", where) or 0
     generated = count(source, row, "n_gen", where) or 0
     depth = count(source, row, "n_depth", where) or 0
@@ -141,7 +150,7 @@ def _record(source: ReportFile, row: JsonObject, where: str) -> ImportedAttempt 
         metrics=metric.speed(kind, tokens, rate, sd, series, ORIGIN.name),
         samples=(series,) if series else (),
         started_at=epoch_seconds(row.get("test_time")),
-        environment=_environment(row),
+        environment=texts(row, _ENVIRONMENT),
     )
 
 
@@ -169,8 +178,8 @@ def _weights(source: ReportFile, row: JsonObject, where: str) -> ImportedWeights
 def _printed_weights(
     source: ReportFile, printed: str, file: str, size: int | None, elements: int | None
 ) -> ImportedWeights:
-    """Of a model as llama.cpp prints it: `llama 7B Q4_0`; bits per weight from size and elements.
-    A quant that is not known keeps the printed name, and that is said."""
+    """Weights of a model as llama.cpp prints it, such as `llama 7B Q4_0`; bits per weight from size
+    and elements. An unknown quant keeps the printed name, with a note."""
     family, scale, quant = names.type_of(printed)
     if quant is None:
         source.skip(f"quantization of {quote(printed)} is not known; it is kept as printed")
@@ -207,7 +216,7 @@ def _device_of(backends: str) -> str:
 
 def _options(row: JsonObject) -> dict[str, str | int | float | bool]:
     options: dict[str, str | int | float | bool] = {}
-    for name in (*_OPTIONS, *_ALSO):
+    for name in (*_OPTIONS, *_KEPT_OPTIONS):
         value = row.get(name)
         if isinstance(value, str | int | float | bool) and value != "":
             options[_OPTIONS.get(name, name)] = _option(_OPTIONS.get(name, name), value)
@@ -224,14 +233,9 @@ def _option(name: str, value: str | int | float | bool) -> str | int | float | b
     return value
 
 
-def _environment(row: JsonObject) -> dict[str, str]:
-    fields = ("cpu_info", "gpu_info", "backends", "model_filename", "model_type")
-    return {name: text(row, name) for name in fields if text(row, name)}
-
-
 def _read_md(source: ReportFile) -> list[ImportedAttempt]:
     """A table with the columns model, size, params, backend, test and t/s, and any between."""
-    records: list[ImportedAttempt] = []
+    attempts: list[ImportedAttempt] = []
     head: list[str] = []
     lines = source.text.splitlines()
     build = next((m[1] for m in map(re.compile(r"build: (.+)").match, lines) if m), "")
@@ -242,9 +246,9 @@ def _read_md(source: ReportFile) -> list[ImportedAttempt]:
         elif head and cells and not set("".join(cells)) <= set("-: "):
             if len(cells) != len(head):
                 raise source.error(f"line {at} has not as many cells as the table's head")
-            record = _table_row(source, dict(zip(head, cells, strict=True)), at, build)
-            records += [record] if record else []
-    return records
+            attempt = _table_row(source, dict(zip(head, cells, strict=True)), at, build)
+            attempts += [attempt] if attempt else []
+    return attempts
 
 
 def _cells(line: str) -> list[str]:

@@ -67,7 +67,7 @@ _SIGNED = ("dp_", "ln_", "kld_min")
 
 
 def _read_log(source: ReportFile) -> list[ImportedAttempt]:
-    """Of one run: its text metrics as one record, a task's score as another."""
+    """Attempts of one run: one with its text metrics, one for each task with a score."""
     lines = [" ".join(line[:_LONGEST].split()) for line in source.text.splitlines()]
     facts = {name: _first(pattern, lines) for name, pattern in _FACTS.items()}
     attempts = [*_quality(source, lines, facts), *_tasks(source, lines, facts)]
@@ -104,7 +104,7 @@ def _quality(
 
 
 def _figures(source: ReportFile, lines: list[str]) -> Iterator[Metric]:
-    left_out = []
+    dropped = []
     for line in lines:
         final = _FINAL.search(line)
         if final:
@@ -115,9 +115,9 @@ def _figures(source: ReportFile, lines: list[str]) -> Iterator[Metric]:
             if name:
                 yield _figure(source, name, match[2], match[3], scale)
             elif title.endswith((" KLD", " Δp")):
-                left_out.append(title)
-    if left_out:
-        source.skip(f"left out: {', '.join(left_out)}: rows hold no such percentiles")
+                dropped.append(title)
+    if dropped:
+        source.skip(f"left out: {', '.join(dropped)}: rows hold no such percentiles")
 
 
 def _figure(source: ReportFile, name: str, value: str, error: str | None, scale: float) -> Metric:

@@ -1,6 +1,6 @@
 """lm-evaluation-harness: results_*.json, with the items of samples_*.jsonl beside it.
 
-One record a class of tasks, since a class's figure is the mean over its tasks.
+One attempt a class of tasks, since a class's figure is the mean over its tasks.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from grid.results.imports.report_file import (
     parse_json,
     quote,
     text,
+    texts,
 )
 from grid.results.imports.report_format import ReportFormat
 
@@ -41,13 +42,16 @@ ORIGIN = FigureOrigin("lm-evaluation-harness")
 _NAMED = 20
 """Unknown tasks that are named one by one."""
 
+_ENVIRONMENT = (
+    "lm_eval_version", "git_hash", "transformers_version", "model_source", "chat_template",
+)  # fmt: skip
 _DEVICE = re.compile(r"^\s*GPU 0:\s*(.+?)\s*$", re.MULTILINE)
 _CPU = re.compile(r"^\s*Model name:\s*(.+?)\s*$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class _Score:
-    """One task's figure, as the harness gives it, and its items where they are there."""
+    """One task's figure as the harness gives it, with its items where the samples are there."""
 
     task: str
     about: Task
@@ -70,7 +74,7 @@ def _is_results(value: Any) -> bool:
 
 
 def _read_json(source: ReportFile) -> list[ImportedAttempt]:
-    """One record for each class that one of the tasks belongs to; other tasks are said."""
+    """One attempt for each class of tasks; tasks of no known class are skipped with a note."""
     whole = parse_json(source, source.text)
     if not _is_results(whole):
         raise source.error("no results of lm-evaluation-harness (results, versions, config)")
@@ -82,7 +86,7 @@ def _read_json(source: ReportFile) -> list[ImportedAttempt]:
     _skip_unknown(source, [clean(str(name)) for name in whole["results"]])
     if not classes and not source.skipped:
         raise source.error("its results hold no task; give the file of a whole run")
-    return [_record(source, whole, name, scores) for name, scores in sorted(classes.items())]
+    return [_attempt(source, whole, name, scores) for name, scores in sorted(classes.items())]
 
 
 def _skip_unknown(source: ReportFile, names: Sequence[str]) -> None:
@@ -104,7 +108,7 @@ def _score(source: ReportFile, whole: Mapping[str, Any], name: str, row: Any) ->
     if group is not None and name in mapping(whole.get("groups")):
         return None  # part of a group whose own parts are all here
     figures = mapping(row)
-    metric_name = next((name for name in about.metrics if figures.get(name) is not None), None)
+    metric_name = next((title for title in about.metrics if figures.get(title) is not None), None)
     if metric_name is None:
         source.skip(f"the task {name} is left out: none of {', '.join(about.metrics)} is given")
         return None
@@ -113,10 +117,8 @@ def _score(source: ReportFile, whole: Mapping[str, Any], name: str, row: Any) ->
         raise source.error(
             f"{name}: {metric_name} is {quote(figures[metric_name])}, not from 0 to 1"
         )
-    n = _item_count(whole, name, figures)
-    return _Score(
-        name, about, metric_name, value, error, n, items_beside(source, name, metric_name, about)
-    )
+    n, items = _item_count(whole, name, figures), items_beside(source, name, metric_name, about)
+    return _Score(name, about, metric_name, value, error, n, items)
 
 
 def _error(row: Mapping[str, Any], metric_name: str) -> float | None:
@@ -132,7 +134,7 @@ def _item_count(whole: Mapping[str, Any], name: str, row: Mapping[str, Any]) -> 
     return int(n) if n is not None and 0 < n < 2**31 else None
 
 
-def _record(
+def _attempt(
     source: ReportFile, whole: Mapping[str, Any], task_class: str, scores: Sequence[_Score]
 ) -> ImportedAttempt:
     tasks = ", ".join(sorted(score.task for score in scores))
@@ -155,8 +157,7 @@ def _record(
 
 
 def _items(source: ReportFile, task_class: str, scores: Sequence[_Score]) -> tuple[ItemResult, ...]:
-    """Items of the class where they are of one task: of several, pooled, the longest would
-    decide."""
+    """Items of a class with one task; none of several, whose longest would outweigh the others."""
     parts = [score.items for score in scores if score.items]
     if len(scores) > 1 and parts:
         source.skip(f"items of {task_class} are left out: its figure is the mean over its tasks")
@@ -187,21 +188,21 @@ def _metrics(scores: Sequence[_Score], items: Sequence[ItemResult]) -> tuple[Met
 
 
 def _chance(score: _Score) -> float:
-    """The level of guessing: of the task's own items where they are there."""
+    """Score of guessing: of the task's own items where the samples are there."""
     chances = [item.chance for item in score.items.items] if score.items else []
     return sum(chances) / len(chances) if chances else score.about.chance
 
 
 def _mean_error(errors: Sequence[float | None]) -> float | None:
     """Standard error of the mean of independent figures; None where one has none."""
-    squares = [error for error in errors if error is not None]
-    if len(squares) < len(errors):
+    stated = [error for error in errors if error is not None]
+    if len(stated) < len(errors):
         return None
-    return float(sum(error**2 for error in squares) ** 0.5) / len(squares)
+    return float(sum(error**2 for error in stated) ** 0.5) / len(stated)
 
 
 def _items_digest(whole: Mapping[str, Any], scores: Sequence[_Score]) -> str:
-    """Names the items asked: two runs compare item by item only where this is the same."""
+    """Digest of the questions: two runs compare item by item only where it is the same."""
     versions, shots = mapping(whole.get("versions")), mapping(whole.get("n-shot"))
     parts = [
         (s.task, s.metric, s.n, clean(str(versions.get(s.task))), clean(str(shots.get(s.task))))
@@ -276,16 +277,9 @@ def _version(whole: Mapping[str, Any]) -> str:
 
 
 def _environment(whole: Mapping[str, Any]) -> dict[str, str]:
-    fields = (
-        "lm_eval_version",
-        "git_hash",
-        "transformers_version",
-        "model_source",
-        "chat_template",
-    )
-    named = {name: text(whole, name)[:200] for name in fields if text(whole, name)}
+    facts = {name: value[:200] for name, value in texts(whole, _ENVIRONMENT).items()}
     arguments = mapping(whole.get("config")).get("model_args")
-    return named | ({"model_args": clean(str(arguments))[:400]} if arguments else {})
+    return facts | ({"model_args": clean(str(arguments))[:400]} if arguments else {})
 
 
 def _read_samples(source: ReportFile) -> list[ImportedAttempt]:

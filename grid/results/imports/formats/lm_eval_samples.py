@@ -19,14 +19,14 @@ _SAMPLES = re.compile(r"samples_(.+?)_(\d{4}-\d\d-\d\dT.+)\.jsonl")
 
 @dataclass(frozen=True)
 class Items:
-    """Items of one task, and `content`, a digest of what was asked."""
+    """Items of one task, and `content`, a digest of their questions."""
 
     items: tuple[ItemResult, ...]
     content: str
 
 
 def is_item(value: Any) -> bool:
-    """Whether a parsed object is one item."""
+    """Whether a parsed JSON value is one item."""
     return isinstance(value, dict) and "doc_id" in value and "resps" in value
 
 
@@ -38,7 +38,7 @@ def results_of(samples: Path) -> Path | None:
 
 
 def items_beside(source: ReportFile, task: str, metric_name: str, about: Task) -> Items | None:
-    """Items of a task, from the samples of the same run; None where there are none whole.
+    """Items of a task, from the samples of the same run; None where there are none.
 
     Raises InputError for a samples file that is damaged.
     """
@@ -49,11 +49,10 @@ def items_beside(source: ReportFile, task: str, metric_name: str, about: Task) -
     hashes: list[tuple[str, str]] = []
     for name, path in _files(source.path.parent, match[1]):
         if name == task or group_of(name) == task:
-            part = ReportFile(path, read_text(path))
-            for at, line in enumerate(part.text.splitlines(), 1):
-                if line.strip():
-                    row = parse_json(part, line, at)
-                    _take(part, row, (name, metric_name, about, at), items, hashes)
+            samples = ReportFile(path, read_text(path))
+            for item, question in _read_items(samples, name, metric_name, about):
+                items.append(item)
+                hashes.append((item.item, question))
     if not items:
         return None
     return Items(tuple(items), digest("asked", sorted(hashes)))
@@ -66,26 +65,25 @@ def _files(folder: Path, time: str) -> Iterator[tuple[str, Path]]:
             yield match[1], path
 
 
-def _take(
-    part: ReportFile,
-    row: Any,
-    of: tuple[str, str, Task, int],
-    items: list[ItemResult],
-    hashes: list[tuple[str, str]],
-) -> None:
-    """Add one item, unless it stands for another filter's answer to the same question."""
-    task, metric_name, about, at = of
-    if not is_item(row):
-        raise part.error(f"line {at} is no item of lm-evaluation-harness (doc_id, resps)")
+def _read_items(
+    samples: ReportFile, task: str, metric_name: str, about: Task
+) -> Iterator[tuple[ItemResult, str]]:
+    """Items, each with the hash of its question. Another filter's answers to the same questions are
+    passed over."""
     name, _, filtered = metric_name.partition(",")
-    if filtered and text(row, "filter") not in ("", filtered):
-        return
-    score = finite(_plain(row.get(name)))
-    if score is None or not 0 <= score <= 1:
-        raise part.error(f"line {at}: {name} is {quote(row.get(name))}, not from 0 to 1")
-    item = f"{task}:{text(row, 'doc_id')}"
-    items.append(_item(row, item, score, name, about))
-    hashes.append((item, text(row, "doc_hash")))
+    for at, line in enumerate(samples.text.splitlines(), 1):
+        if not line.strip():
+            continue
+        row = parse_json(samples, line, at)
+        if not is_item(row):
+            raise samples.error(f"line {at} is no item of lm-evaluation-harness (doc_id, resps)")
+        if filtered and text(row, "filter") not in ("", filtered):
+            continue
+        score = finite(_plain(row.get(name)))
+        if score is None or not 0 <= score <= 1:
+            raise samples.error(f"line {at}: {name} is {quote(row.get(name))}, not from 0 to 1")
+        item = f"{task}:{text(row, 'doc_id')}"
+        yield _item(row, item, score, name, about), text(row, "doc_hash")
 
 
 def _plain(value: Any) -> Any:
@@ -111,7 +109,7 @@ def _item(row: Mapping[str, Any], item: str, score: float, name: str, about: Tas
 
 
 def _likelihoods(row: Mapping[str, Any]) -> tuple[float, ...]:
-    """Of the choices, in nats; none where the item was generated."""
+    """Log-likelihoods of the choices, in nats; none where the answer was generated."""
     responses = row.get("filtered_resps")
     pairs = responses if isinstance(responses, list) else []
     first = [pair[0] if isinstance(pair, list) and len(pair) == 2 else None for pair in pairs]

@@ -25,24 +25,25 @@ from grid.results.imports.report_file import (
     quote,
     read_text,
     text,
+    texts,
 )
 from grid.results.imports.report_format import ReportFormat
 
 ORIGIN = FigureOrigin("optimum-benchmark")
 
 PHASES = ("prefill", "decode")
-_KNOWN_PARTS = (
-    *PHASES,
-    "load",
-    "load_model",
-    "load_from_hub",
-    "warmup",
-    "first_generate",
-    "per_token",
-)
+_KNOWN_PHASES = (
+    *PHASES, "load", "load_model", "load_from_hub", "warmup", "first_generate", "per_token",
+)  # fmt: skip
+_OPTIONS = (
+    "device", "torch_dtype", "attn_implementation", "torch_compile", "cache_implementation",
+)  # fmt: skip
+_ENVIRONMENT = (
+    "optimum_benchmark_version", "transformers_version", "torch_version", "platform", "cpu",
+)  # fmt: skip
 _MB = 10**6
 _J_PER_KWH = 3.6e6
-_PARTS = ("cpu", "gpu", "ram")
+_COUNTERS = ("cpu", "gpu", "ram")
 
 _MEMORY = {"max_ram": "peak_rss_bytes", "max_process_vram": "peak_vram_bytes"}
 
@@ -68,14 +69,13 @@ def _read_json(source: ReportFile) -> list[ImportedAttempt]:
     if not config:
         source.skip("no benchmark_config.json beside it: nothing says model, shapes and hardware")
     for name in report:
-        if name not in _KNOWN_PARTS:
+        if name not in _KNOWN_PHASES:
             source.skip(f"{quote(name)} is left out: only prefill, decode, load are known")
-    attempts = [_speed(source, config, phase, report.get(phase)) for phase in PHASES]
-    attempts.append(_memory(source, config, report))
-    records = [attempt for attempt in attempts if attempt is not None]
-    if not records and not source.skipped:
+    speeds = [_speed(source, config, phase, report.get(phase)) for phase in PHASES]
+    attempts = [run for run in (*speeds, _memory(source, config, report)) if run is not None]
+    if not attempts and not source.skipped:
         raise source.error("no prefill, decode or load in the report; give that of a whole run")
-    return records
+    return attempts
 
 
 def _config_beside(source: ReportFile) -> dict[str, Any]:
@@ -135,14 +135,14 @@ def _shapes(
 
 def _values(source: ReportFile, latency: Mapping[str, Any], phase: str) -> tuple[float, ...]:
     """Seconds of each repetition."""
-    values = latency.get("values")
-    if not isinstance(values, list):
+    durations = latency.get("values")
+    if not isinstance(durations, list):
         return ()
     where = f"{phase}.latency"
-    values = [number(source, {"values": duration}, "values", where) for duration in values]
-    if not all(values):
+    seconds = [number(source, {"values": duration}, "values", where) for duration in durations]
+    if not all(seconds):
         raise source.error(f"{where}: a repetition without a duration")
-    return tuple(value for value in values if value)
+    return tuple(value for value in seconds if value)
 
 
 def _energy(
@@ -150,11 +150,11 @@ def _energy(
 ) -> tuple[tuple[Metric, ...], str]:
     """J/token of one pass over the phase's tokens, and the scope: which counters are in it.
 
-    The report's parts are mean kWh of a pass. Nothing where they are all zero: not measured."""
+    The report's counters are mean kWh of a pass. Nothing where they are all zero: not measured."""
     energy = mapping(part.get("energy"))
     unit = text(energy, "unit") or "kWh"
-    parts = {name: number(source, energy, name, f"{phase}.energy") or 0.0 for name in _PARTS}
-    counted = [name for name in _PARTS if parts[name] > 0]
+    parts = {name: number(source, energy, name, f"{phase}.energy") or 0.0 for name in _COUNTERS}
+    counted = [name for name in _COUNTERS if parts[name] > 0]
     if not counted:
         return (), ""
     if unit != "kWh":
@@ -206,36 +206,18 @@ def _attempt(
     cards = about.get("gpu")
     card = clean(str(cards[0])) if isinstance(cards, list) and cards else text(about, "gpu")
     name = card if device != "cpu" and card else text(about, "cpu")
-    fields = (
-        "optimum_benchmark_version",
-        "transformers_version",
-        "torch_version",
-        "platform",
-        "cpu",
-    )
     return ImportedAttempt(
         weights=_weights(source, backend),
         **run,
         backend=text(backend, "name") or "unknown",
         engine_version=text(backend, "version"),
-        options=_options(backend),
+        options=texts(backend, _OPTIONS),
         hardware=source.hardware or name or unnamed_hardware(device),
         device_kind=device,
         metrics=figures,
         samples=samples,
-        environment={key: text(about, key) for key in fields if text(about, key)} | {**environment},
+        environment={**texts(about, _ENVIRONMENT), **environment},
     )
-
-
-def _options(backend: Mapping[str, Any]) -> dict[str, str | int | float | bool]:
-    fields = (
-        "device",
-        "torch_dtype",
-        "attn_implementation",
-        "torch_compile",
-        "cache_implementation",
-    )
-    return {name: text(backend, name) for name in fields if text(backend, name)}
 
 
 _DTYPES = {"bfloat16": "BF16", "float16": "F16", "float32": "F32"}
