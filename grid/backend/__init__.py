@@ -57,7 +57,7 @@ from grid.backend.scoring import token_scores
 from grid.cells.cell import Options
 from grid.cells.workload import Workload
 from grid.errors import EngineError, InputError, OutOfMemory, Unsupported, did_you_mean
-from grid.hardware.node import Node
+from grid.hardware.node import Accelerator, Node
 from grid.models.artifact import Artifact, ArtifactFacts, Inspection
 from grid.models.model import LayerState, Model
 
@@ -87,6 +87,7 @@ def __getattr__(name: str) -> Any:
 
 __all__ = [
     "ENTRY_POINT_GROUP",
+    "Accelerator",
     "Artifact",
     "ArtifactFacts",
     "Availability",

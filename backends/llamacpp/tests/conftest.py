@@ -1,28 +1,15 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import grid_llamacpp
 import pytest
-from grid_llamacpp import backend
-from grid_llamacpp.engine import LlamaEngine
 from llamacpp_random import write_folder
 
-from grid.hardware.node import Node
-
-Opener = Callable[..., AbstractContextManager[LlamaEngine]]
-
-NODE = Node(
-    name="here",
-    system="any",
-    chip="any",
-    cores=2,
-    memory_bytes=2**34,
-    bandwidth_bytes_s=1e10,
-)
+from grid.backend import Backend
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -33,43 +20,35 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("QUANTGRID_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
+def _own_cache(own_cache: Path) -> None:
+    """No test writes into the user's cache."""
 
 
 @pytest.fixture(scope="session")
-def node() -> Node:
-    return NODE
+def backend() -> Backend:
+    return grid_llamacpp.backend
+
+
+@pytest.fixture(scope="session")
+def engine_options() -> Mapping[str, Any]:
+    return {"threads": 1}
 
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny Llama with seeded weights, of which every number can be computed here."""
     return write_folder(tmp_path_factory.mktemp("models") / "tiny")
 
 
 @pytest.fixture(scope="session")
 def f16(folder: Path) -> Path:
     target = folder.parent / "tiny-F16.gguf"
-    backend.quantize(folder, "F16", target, 2)
+    grid_llamacpp.backend.quantize(folder, "F16", target, 2)
     return target
 
 
 @pytest.fixture(scope="session")
 def q8(f16: Path) -> Path:
     target = f16.with_name("tiny-Q8_0.gguf")
-    backend.quantize(f16, "Q8_0", target, 2)
+    grid_llamacpp.backend.quantize(f16, "Q8_0", target, 2)
     return target
-
-
-@pytest.fixture(scope="session")
-def opened() -> Opener:
-    """Opens a model with one thread and the options given."""
-
-    def opener(path: Path, **given: Any) -> AbstractContextManager[LlamaEngine]:
-        options = backend.options({"threads": 1, **given}, NODE)
-        found: Any = backend.load(path, "cpu", options)
-        return found  # type: ignore[no-any-return]
-
-    return opener

@@ -103,7 +103,7 @@ def test_runtime_pins_every_requirement_exactly() -> None:
 
 
 @pytest.mark.engine
-def test_declared_capabilities_are_implemented(f16: Path, opened: Any) -> None:
+def test_declared_capabilities_are_implemented(f16: Path, load_engine: Any) -> None:
     kinds = {
         "tokenizes": Tokenizes,
         "scores": Scores,
@@ -111,7 +111,7 @@ def test_declared_capabilities_are_implemented(f16: Path, opened: Any) -> None:
         "steps": Steps,
         "generates": Generates,
     }
-    with opened(f16) as engine:
+    with load_engine(f16) as engine:
         implemented = {name for name, kind in kinds.items() if isinstance(engine, kind)}
     implemented |= {"quantizes"} if isinstance(backend, Quantizes) else set()
     assert implemented == backend.capabilities

@@ -24,27 +24,27 @@ pytestmark = pytest.mark.engine
 EXACT = {"kv_type_k": "f32", "kv_type_v": "f32", "flash_attention": "off"}
 
 
-def furthest(path: Path, opened: Any, config: dict[str, Any], **options: Any) -> float:
+def furthest(path: Path, load_engine: Any, config: dict[str, Any], **options: Any) -> float:
     """Largest difference of a logit from the numpy pass; logits reach 7."""
-    with opened(path, **options) as engine:
+    with load_engine(path, **options) as engine:
         rows = engine.logits(IDS)
     return float(np.abs(rows - forward(config, weights(config), IDS)).max())
 
 
 @pytest.mark.parametrize(("recipe", "tolerance"), [("F32", 1e-4), ("F16", 0.03), ("BF16", 0.3)])
 def test_logits_agree_with_numpy(
-    folder: Path, tmp_path: Path, opened: Any, recipe: str, tolerance: float
+    folder: Path, tmp_path: Path, load_engine: Any, recipe: str, tolerance: float
 ) -> None:
     """The F16 and BF16 kernels round activations as well, to 11 and 8 bits."""
     backend.quantize(folder, recipe, tmp_path / "m.gguf", 1)
-    assert furthest(tmp_path / "m.gguf", opened, CONFIG, **EXACT) < tolerance
+    assert furthest(tmp_path / "m.gguf", load_engine, CONFIG, **EXACT) < tolerance
 
 
-def test_a_tied_head_is_the_embedding(tmp_path: Path, opened: Any) -> None:
+def test_a_tied_head_is_the_embedding(tmp_path: Path, load_engine: Any) -> None:
     folder = write_folder(tmp_path / "tied", tie_word_embeddings=True)
     backend.quantize(folder, "F32", tmp_path / "m.gguf", 1)
     config = {**CONFIG, "tie_word_embeddings": True}
-    assert furthest(tmp_path / "m.gguf", opened, config, **EXACT) < 1e-4
+    assert furthest(tmp_path / "m.gguf", load_engine, config, **EXACT) < 1e-4
 
 
 def test_header_describes_the_model(folder: Path, f16: Path) -> None:
@@ -56,19 +56,19 @@ def test_header_describes_the_model(folder: Path, f16: Path) -> None:
     assert inspection.model.kv_bytes(10) == 10 * 2 * 2 * 2 * 64 * 2
 
 
-def test_the_tokenizer_of_the_family_is_found_above(tmp_path: Path, opened: Any) -> None:
+def test_the_tokenizer_of_the_family_is_found_above(tmp_path: Path, load_engine: Any) -> None:
     folder = write_folder(tmp_path / "family" / "base")
     (folder / "tokenizer.json").rename(tmp_path / "family" / "tokenizer.json")
     backend.quantize(folder, "F16", tmp_path / "m.gguf", 1)
-    with opened(tmp_path / "m.gguf") as engine:
+    with load_engine(tmp_path / "m.gguf") as engine:
         assert engine.encode("the") == [259]
 
 
-def test_bos_is_kept_out_where_the_tokenizer_says_so(tmp_path: Path, opened: Any) -> None:
+def test_bos_is_kept_out_where_the_tokenizer_says_so(tmp_path: Path, load_engine: Any) -> None:
     folder = write_folder(tmp_path / "m")
     (folder / "tokenizer_config.json").write_text('{"add_bos_token": false}')
     backend.quantize(folder, "F16", tmp_path / "m.gguf", 1)
-    with opened(tmp_path / "m.gguf") as engine:
+    with load_engine(tmp_path / "m.gguf") as engine:
         assert engine.bos is None
 
 
@@ -106,19 +106,21 @@ def test_truncated_safetensors_are_one_line_and_leave_no_file(tmp_path: Path, ke
     assert [p.name for p in tmp_path.iterdir()] == ["m"]
 
 
-def test_the_bundled_tokenizer_agrees_with_its_own_library(tmp_path: Path, opened: Any) -> None:
+def test_the_bundled_tokenizer_agrees_with_its_own_library(
+    tmp_path: Path, load_engine: Any
+) -> None:
     tokenizers = pytest.importorskip("tokenizers")
     bundled = tokenizer_path()
     folder = write_folder(tmp_path / "m", vocab_size=1024, eos_token_id=0)
     (folder / "tokenizer.json").write_bytes(bundled.read_bytes())
     backend.quantize(folder, "F16", tmp_path / "m.gguf", 1)
     text = "It's 12 + 305 = 317!\n\nThe  cat's  hat,\tnaïve — ☃ I'LL go_on.  \n  x"
-    with opened(tmp_path / "m.gguf") as engine:
+    with load_engine(tmp_path / "m.gguf") as engine:
         assert engine.encode(text) == tokenizers.Tokenizer.from_file(str(bundled)).encode(text).ids
 
 
-def test_the_test_tokenizer_covers_every_byte(f16: Path, opened: Any) -> None:
-    with opened(f16) as engine:
+def test_the_test_tokenizer_covers_every_byte(f16: Path, load_engine: Any) -> None:
+    with load_engine(f16) as engine:
         assert len(tokenizer(320)["model"]["vocab"]) == 2 + 256 + 6
         text = "the naïve ☃\n\x00\x7f"
         assert engine.decode(engine.encode(text)).decode() == text

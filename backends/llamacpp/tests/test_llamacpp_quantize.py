@@ -46,8 +46,10 @@ def test_every_recipe_is_made_and_names_itself(checkpoints: dict[str, Path], rec
 
 
 @pytest.mark.parametrize("recipe", DENSE)
-def test_every_recipe_can_be_run(checkpoints: dict[str, Path], recipe: str, opened: Any) -> None:
-    with opened(checkpoints[recipe]) as engine:
+def test_every_recipe_can_be_run(
+    checkpoints: dict[str, Path], recipe: str, load_engine: Any
+) -> None:
+    with load_engine(checkpoints[recipe]) as engine:
         assert np.isfinite(engine.logits([0, 5, 6])).all()
 
 
@@ -59,13 +61,13 @@ def test_every_other_preset_is_refused_by_llama_cpp(f16: Path, tmp_path: Path) -
 
 
 def test_fewer_bits_are_further_from_the_16_bit_model(
-    checkpoints: dict[str, Path], opened: Any
+    checkpoints: dict[str, Path], load_engine: Any
 ) -> None:
     ids = [0, 17, 258, 80, 3, 99, 200, 261]
     true = forward(CONFIG, weights(CONFIG), ids)
 
     def error(recipe: str) -> float:
-        with opened(checkpoints[recipe]) as engine:
+        with load_engine(checkpoints[recipe]) as engine:
             return float(np.sqrt(np.mean((engine.logits(ids) - true) ** 2)))
 
     errors = [error(recipe) for recipe in ("F16", "Q8_0", "Q5_K_M", "Q4_0", "Q2_K", "Q1_0")]
@@ -127,13 +129,13 @@ def test_a_target_that_cannot_be_written_is_one_line(f16: Path, tmp_path: Path) 
         backend.quantize(f16, "Q4_0", tmp_path / "file" / "x.gguf", 1)
 
 
-def test_a_mixture_of_experts_keeps_them_in_mxfp4(tmp_path: Path, opened: Any) -> None:
+def test_a_mixture_of_experts_keeps_them_in_mxfp4(tmp_path: Path, load_engine: Any) -> None:
     source = _mixture(tmp_path / "moe.gguf")
     backend.quantize(source, "MXFP4_MOE", tmp_path / "q.gguf", 1)
     inspection = backend.inspect(tmp_path / "q.gguf")
     assert inspection.quant == "MXFP4_MOE"
     assert 4.25 < inspection.facts.bpw_layer < 8.5
-    with opened(tmp_path / "q.gguf") as engine:
+    with load_engine(tmp_path / "q.gguf") as engine:
         assert np.isfinite(engine.logits([0, 5])).all()
 
 

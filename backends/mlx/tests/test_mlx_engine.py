@@ -15,12 +15,12 @@ from grid_mlx import backend
 from grid_mlx.scoring import token_scores
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mlx_folders import changed
 
 from grid.backend import Generates, Logits, Scores, Steps, Tokenizes
 from grid.errors import EngineError, Unsupported
 from grid.hardware.node import Node
 from grid.testing import CHECKS, Case, Expected, check
+from grid.testing.fixtures import copy_folder
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("mlx_lm") is None, reason="mlx-lm is not installed here"
@@ -32,8 +32,8 @@ NEAR = 1e-3
 
 
 @pytest.fixture(scope="module")
-def engine(folder: Path, opened: Any) -> Iterator[Any]:
-    with opened(folder) as loaded:
+def engine(folder: Path, load_engine: Any) -> Iterator[Any]:
+    with load_engine(folder) as loaded:
         yield loaded
 
 
@@ -86,15 +86,15 @@ def test_logits_are_the_models(engine: Any, folder: Path) -> None:
 
 @pytest.mark.parametrize("bits", [2, 4, 8])
 def test_quantized_logits_are_those_of_the_unpacked_weights(
-    folder: Path, tmp_path: Path, opened: Any, bits: int
+    folder: Path, tmp_path: Path, load_engine: Any, bits: int
 ) -> None:
     backend.quantize(folder, f"mlx-{bits}bit-g64", tmp_path / "m", 1)
-    with opened(tmp_path / "m") as engine:
+    with load_engine(tmp_path / "m") as engine:
         assert np.abs(engine.logits(IDS) - mlx_truth.forward(tmp_path / "m", IDS)).max() < NEAR
 
 
-def test_sixteen_bit_arithmetic_comes_near_the_truth(folder: Path, opened: Any) -> None:
-    with opened(folder, dtype="checkpoint") as engine:
+def test_sixteen_bit_arithmetic_comes_near_the_truth(folder: Path, load_engine: Any) -> None:
+    with load_engine(folder, dtype="checkpoint") as engine:
         environment = engine.environment()
         assert (environment["activations"], environment["weights"]) == ("float16", "float16")
         assert np.abs(engine.logits(IDS) - mlx_truth.forward(folder, IDS)).max() < 0.1
@@ -111,14 +111,14 @@ def test_encoding_parses_no_special_token(engine: Any) -> None:
 
 @pytest.mark.parametrize("batch", [1, 5, 8])
 def test_logits_of_a_text_longer_than_a_piece_are_the_same(
-    engine: Any, folder: Path, opened: Any, batch: int
+    engine: Any, folder: Path, load_engine: Any, batch: int
 ) -> None:
-    with opened(folder, batch=batch) as cut:
+    with load_engine(folder, batch=batch) as cut:
         assert np.abs(cut.logits(IDS, 5) - engine.logits(IDS)[5:]).max() < NEAR
 
 
-def test_a_quantized_cache_is_smaller_and_near(engine: Any, folder: Path, opened: Any) -> None:
-    with opened(folder, kv_bits=8) as small:
+def test_a_quantized_cache_is_smaller_and_near(engine: Any, folder: Path, load_engine: Any) -> None:
+    with load_engine(folder, kv_bits=8) as small:
         assert np.abs(small.logits(IDS) - engine.logits(IDS)).max() < 0.2
         small.prefill(IDS)
         expected = backend.inspect(folder).model.kv_bytes(256, 1 + 8 / 64, 1 + 8 / 64)
@@ -134,14 +134,14 @@ REQUEST = st.tuples(
 @settings(max_examples=10, deadline=None)
 @given(items=st.lists(REQUEST, max_size=4))
 def test_scores_of_choices_together_are_those_of_each_alone(
-    folder: Path, opened: Any, items: list[tuple[list[int], list[list[int]]]]
+    folder: Path, load_engine: Any, items: list[tuple[list[int], list[list[int]]]]
 ) -> None:
     requests = [
         (context, continuation)
         for context, continuations in items
         for continuation in continuations
     ]
-    with opened(folder, batch=16) as engine:
+    with load_engine(folder, batch=16) as engine:
         for (context, continuation), answer in zip(requests, engine.score(requests), strict=True):
             logits = engine.logits([*context, *continuation[:-1]], len(context) - 1)
             assert (
@@ -181,20 +181,20 @@ def windowed(folder: Path, tmp_path: Path) -> Path:
     """The same weights, every second layer with a window of four tokens."""
     layers = json.loads((folder / "config.json").read_text())["num_hidden_layers"]
     kinds = ["full_attention", "sliding_attention"] * (layers // 2)
-    return changed(folder, tmp_path / "windowed", layer_types=kinds, sliding_window=4)
+    return copy_folder(folder, tmp_path / "windowed", layer_types=kinds, sliding_window=4)
 
 
-def test_windows_that_cannot_be_cut_are_filled_again(windowed: Path, opened: Any) -> None:
-    with opened(windowed) as engine:
+def test_windows_that_cannot_be_cut_are_filled_again(windowed: Path, load_engine: Any) -> None:
+    with load_engine(windowed) as engine:
         engine.prefill(IDS)
         engine.truncate(6)
         assert np.abs(_next(engine, IDS[6]) - engine.logits(IDS[:7])[-1]).max() < NEAR
 
 
 def test_choices_are_scored_one_by_one_where_layers_have_windows(
-    windowed: Path, opened: Any
+    windowed: Path, load_engine: Any
 ) -> None:
-    with opened(windowed) as engine:
+    with load_engine(windowed) as engine:
         for continuation, answer in zip(
             ([5, 6], [7]), engine.score([(IDS, [5, 6]), (IDS, [7])]), strict=True
         ):
@@ -204,10 +204,10 @@ def test_choices_are_scored_one_by_one_where_layers_have_windows(
             assert np.abs(answer.log_probs - expected.log_probs).max() < NEAR
 
 
-def test_windows_have_no_quantized_cache(windowed: Path, opened: Any) -> None:
+def test_windows_have_no_quantized_cache(windowed: Path, load_engine: Any) -> None:
     with (
         pytest.raises(Unsupported, match="kv_bits = 8: MLX quantizes"),
-        opened(windowed, kv_bits=8),
+        load_engine(windowed, kv_bits=8),
     ):
         pass
 
@@ -237,10 +237,10 @@ def test_a_seed_decides_what_is_sampled(engine: Any) -> None:
 
 
 def test_generation_ends_with_the_text_unless_that_is_ignored(
-    engine: Any, folder: Path, tmp_path: Path, opened: Any
+    engine: Any, folder: Path, tmp_path: Path, load_engine: Any
 ) -> None:
     first = next(engine.generate([IDS], 1, True, 0))[1]
-    with opened(changed(folder, tmp_path / "m", eos_token_id=[first, 3])) as ending:
+    with load_engine(copy_folder(folder, tmp_path / "m", eos_token_id=[first, 3])) as ending:
         assert list(ending.generate([IDS], 6, False, 0)) == [(0, first)]
         assert len(list(ending.generate([IDS], 6, True, 0))) == 6
 
@@ -253,8 +253,8 @@ def test_the_cache_is_as_large_as_predicted(engine: Any, folder: Path) -> None:
     engine.resize(256)
 
 
-def test_environment_says_what_computed(four_bits: Path, opened: Any) -> None:
-    with opened(four_bits, batch=64) as engine:
+def test_environment_says_what_computed(four_bits: Path, load_engine: Any) -> None:
+    with load_engine(four_bits, batch=64) as engine:
         environment = engine.environment()
     assert environment["weights"] == "4 bits in groups of 64 (affine)"
     assert environment["activations"] == "float32"

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 from grid_mlx import backend
-from mlx_folders import changed
 
 from grid.cells.workload import Memory
 from grid.errors import EngineError, Unsupported
 from grid.hardware.node import Node
 from grid.models.artifact import Artifact
 from grid.models.bundled import tokenizer_path
+from grid.testing.fixtures import copy_folder
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("mlx_lm") is None, reason="mlx-lm is not installed here"
@@ -26,66 +26,73 @@ pytestmark = pytest.mark.skipif(
 IDS = [0, 17, 258, 80, 3]
 
 
-def test_a_tokenizer_a_folder_up_is_not_taken(folder: Path, tmp_path: Path, opened: Any) -> None:
-    bare = changed(folder, tmp_path / "m")
+def test_a_tokenizer_a_folder_up_is_not_taken(
+    folder: Path, tmp_path: Path, load_engine: Any
+) -> None:
+    bare = copy_folder(folder, tmp_path / "m")
     (bare / "tokenizer.json").unlink()
     (tmp_path / "tokenizer.json").write_bytes(tokenizer_path().read_bytes())
-    with pytest.raises(EngineError, match="tokenizer"), opened(bare):
+    with pytest.raises(EngineError, match="tokenizer"), load_engine(bare):
         pass
 
 
 def test_the_engine_prints_nothing(
-    folder: Path, opened: Any, capfd: pytest.CaptureFixture[str]
+    folder: Path, load_engine: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with opened(folder) as engine:
+    with load_engine(folder) as engine:
         engine.logits(IDS)
     assert capfd.readouterr() == ("", "")
 
 
-def test_an_unknown_model_type_is_unsupported(folder: Path, tmp_path: Path, opened: Any) -> None:
-    wrong = changed(folder, tmp_path / "m", model_type="llamb")
-    with pytest.raises(Unsupported, match="model type 'llamb' is unknown to mlx"), opened(wrong):
+def test_an_unknown_model_type_is_unsupported(
+    folder: Path, tmp_path: Path, load_engine: Any
+) -> None:
+    wrong = copy_folder(folder, tmp_path / "m", model_type="llamb")
+    with (
+        pytest.raises(Unsupported, match="model type 'llamb' is unknown to mlx"),
+        load_engine(wrong),
+    ):
         pass
 
 
-def test_a_models_own_code_is_not_run(folder: Path, tmp_path: Path, opened: Any) -> None:
-    wrong = changed(folder, tmp_path / "m", model_file="own.py")
+def test_a_models_own_code_is_not_run(folder: Path, tmp_path: Path, load_engine: Any) -> None:
+    wrong = copy_folder(folder, tmp_path / "m", model_file="own.py")
     (wrong / "own.py").write_text("raise SystemExit('it ran')")
-    with pytest.raises(Unsupported, match="custom module"), opened(wrong):
+    with pytest.raises(Unsupported, match="custom module"), load_engine(wrong):
         pass
 
 
 @pytest.mark.parametrize("field", ["hidden_size", "num_hidden_layers", "vocab_size"])
 def test_weights_of_another_shape_than_the_config_says_are_one_line(
-    folder: Path, tmp_path: Path, opened: Any, field: str
+    folder: Path, tmp_path: Path, load_engine: Any, field: str
 ) -> None:
     value = json.loads((folder / "config.json").read_text())[field]
-    wrong = changed(folder, tmp_path / "m", **{field: 2 * value})
-    with pytest.raises(EngineError, match="m does not load: ") as caught, opened(wrong):
+    wrong = copy_folder(folder, tmp_path / "m", **{field: 2 * value})
+    with pytest.raises(EngineError, match="m does not load: ") as caught, load_engine(wrong):
         pass
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 400
 
 
 def test_a_config_without_a_needed_field_says_which(
-    folder: Path, tmp_path: Path, opened: Any
+    folder: Path, tmp_path: Path, load_engine: Any
 ) -> None:
-    wrong = changed(folder, tmp_path / "m")
+    wrong = copy_folder(folder, tmp_path / "m")
     config = json.loads((wrong / "config.json").read_text())
     del config["hidden_size"]
     (wrong / "config.json").write_text(json.dumps(config))
-    with pytest.raises(EngineError, match="hidden_size"), opened(wrong):
+    with pytest.raises(EngineError, match="hidden_size"), load_engine(wrong):
         pass
 
 
 @pytest.mark.parametrize("length", [0, 40, 100_000])
 def test_damaged_weights_are_an_engine_error(
-    folder: Path, tmp_path: Path, opened: Any, length: int
+    folder: Path, tmp_path: Path, load_engine: Any, length: int
 ) -> None:
-    wrong = changed(folder, tmp_path / "m")
+    wrong = copy_folder(folder, tmp_path / "m")
     content = (wrong / "model.safetensors").read_bytes()
     (wrong / "model.safetensors").write_bytes(content[:length])
-    with pytest.raises(EngineError, match="m does not load: "), opened(wrong):
+    with pytest.raises(EngineError, match="m does not load: "), load_engine(wrong):
         pass
 
 

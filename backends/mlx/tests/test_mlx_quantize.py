@@ -36,15 +36,15 @@ def test_every_recipe_has_the_bits_that_it_says_and_the_size_predicted(
 
 
 def test_more_bits_come_nearer_to_the_16_bit_model(
-    folder: Path, tmp_path: Path, opened: Any
+    folder: Path, tmp_path: Path, load_engine: Any
 ) -> None:
-    with opened(folder) as engine:
+    with load_engine(folder) as engine:
         truth = engine.logits(IDS)
     away = []
     for bits in (2, 4, 8):
         path = tmp_path / str(bits)
         backend.quantize(folder, f"mlx-{bits}bit-g64", path, 1)
-        with opened(path) as engine:
+        with load_engine(path) as engine:
             away.append(float(np.abs(engine.logits(IDS) - truth).mean()))
     assert away[0] > 2 * away[1] > 10 * away[2] > 0
 

@@ -26,8 +26,8 @@ NEAR = 1e-3
 
 
 @pytest.fixture(scope="module")
-def engine(folder: Path, opened: Any) -> Any:
-    with opened(folder) as engine:
+def engine(folder: Path, load_engine: Any) -> Any:
+    with load_engine(folder) as engine:
         yield engine
 
 
@@ -51,13 +51,13 @@ def test_the_16_bit_model_conforms(folder: Path, node: Node, rule: str) -> None:
         pytest.skip(outcome)
 
 
-def test_a_packed_model_computes_what_its_weights_say(nf4: Path, opened: Any) -> None:
+def test_a_packed_model_computes_what_its_weights_say(nf4: Path, load_engine: Any) -> None:
     """The packed layers, unpacked by hand into a plain model, give the same logits."""
     import torch
     from bitsandbytes.functional import dequantize_4bit
     from transformers import AutoModelForCausalLM
 
-    with opened(nf4) as packed:
+    with load_engine(nf4) as packed:
         rows = packed.logits(IDS)
         plain = AutoModelForCausalLM.from_config(packed._forward.model.config).float()
         weights = packed._forward.model.state_dict()
@@ -72,8 +72,8 @@ def test_a_packed_model_computes_what_its_weights_say(nf4: Path, opened: Any) ->
     assert np.abs(rows - true).max() < NEAR
 
 
-def test_packed_weights_are_reported_with_their_scales(nf4: Path, opened: Any) -> None:
-    with opened(nf4) as engine:
+def test_packed_weights_are_reported_with_their_scales(nf4: Path, load_engine: Any) -> None:
+    with load_engine(nf4) as engine:
         environment, report = engine.environment(), engine.memory_report()
     assert "Linear4bit x14 (bitsandbytes" in environment["kernels"]
     assert environment["activations"] == "stay at float32"
@@ -84,7 +84,7 @@ def test_packed_weights_are_reported_with_their_scales(nf4: Path, opened: Any) -
     assert report["model_buffer_bytes"] == pytest.approx(layers * 4.5 / 8 + others * 4, rel=0.01)
 
 
-def test_aqlm_computes_what_its_codes_say(folder: Path, opened: Any, tmp_path: Path) -> None:
+def test_aqlm_computes_what_its_codes_say(folder: Path, load_engine: Any, tmp_path: Path) -> None:
     """Its kernel for CPUs is wrong where several threads share it; here it must not be."""
     import torch
     from safetensors.torch import load_file, save_file
@@ -119,7 +119,7 @@ def test_aqlm_computes_what_its_codes_say(folder: Path, opened: Any, tmp_path: P
         config = json.loads((folder / "config.json").read_text()) | extra
         (tmp_path / name / "config.json").write_text(json.dumps(config))
         save_file(tensors, tmp_path / name / "model.safetensors")
-    with opened(tmp_path / "plain") as plain, opened(tmp_path / "coded") as packed:
+    with load_engine(tmp_path / "plain") as plain, load_engine(tmp_path / "coded") as packed:
         assert np.abs(plain.logits(IDS) - packed.logits(IDS)).max() < NEAR
 
 
@@ -131,9 +131,9 @@ def test_rows_may_begin_later(engine: Any) -> None:
 
 @pytest.mark.parametrize("first", [0, 5, 11])
 def test_a_prompt_cut_in_pieces_has_the_same_logits(
-    folder: Path, opened: Any, engine: Any, first: int
+    folder: Path, load_engine: Any, engine: Any, first: int
 ) -> None:
-    with opened(folder, batch=4) as cut:
+    with load_engine(folder, batch=4) as cut:
         assert np.abs(cut.logits(IDS, first) - engine.logits(IDS, first)).max() < NEAR
 
 
@@ -159,9 +159,9 @@ def test_packed_scores_are_those_of_each_request_alone(
         assert np.abs(scores.log_probs - token_scores(logits, continuation).log_probs).max() < NEAR
 
 
-def test_a_group_larger_than_a_batch_is_cut(folder: Path, opened: Any) -> None:
+def test_a_group_larger_than_a_batch_is_cut(folder: Path, load_engine: Any) -> None:
     requests = [([0, 5, 9], [i]) for i in range(1024)]
-    with opened(folder, batch=64) as engine:
+    with load_engine(folder, batch=64) as engine:
         total = sum(np.exp(scores.log_probs[0]) for scores in engine.score(requests))
     assert total == pytest.approx(1.0, abs=1e-5)
 
@@ -248,13 +248,13 @@ def test_a_seed_decides_what_is_drawn(engine: Any) -> None:
     assert runs[0] == runs[1] != runs[2]
 
 
-def test_a_context_beyond_the_models_is_unsupported(folder: Path, opened: Any) -> None:
-    with opened(folder) as engine, pytest.raises(Unsupported, match="is made for 1024"):
+def test_a_context_beyond_the_models_is_unsupported(folder: Path, load_engine: Any) -> None:
+    with load_engine(folder) as engine, pytest.raises(Unsupported, match="is made for 1024"):
         engine.resize(1025)
 
 
-def test_a_full_context_is_an_error(folder: Path, opened: Any) -> None:
-    with opened(folder) as engine:
+def test_a_full_context_is_an_error(folder: Path, load_engine: Any) -> None:
+    with load_engine(folder) as engine:
         engine.resize(8)
         engine.prefill(IDS[:8])
         with pytest.raises(EngineError, match="9 tokens asked, the context has room for 8"):
@@ -263,44 +263,44 @@ def test_a_full_context_is_an_error(folder: Path, opened: Any) -> None:
             engine.logits(IDS)
 
 
-def test_half_precision_computes_in_it(folder: Path, opened: Any, engine: Any) -> None:
-    with opened(folder, dtype="bfloat16") as narrow:
+def test_half_precision_computes_in_it(folder: Path, load_engine: Any, engine: Any) -> None:
+    with load_engine(folder, dtype="bfloat16") as narrow:
         assert narrow.environment()["dtype"] == "bfloat16"
         difference = np.abs(_log_softmax(narrow.logits(IDS)) - _log_softmax(engine.logits(IDS)))
     assert 0 < np.median(difference) < 0.1
 
 
 def test_weights_that_the_config_asks_for_must_be_there(
-    folder: Path, opened: Any, tmp_path: Path
+    folder: Path, load_engine: Any, tmp_path: Path
 ) -> None:
     wrong = tmp_path / "wrong"
     shutil.copytree(folder, wrong)
     config = json.loads((wrong / "config.json").read_text())
     (wrong / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 3}))
-    with pytest.raises(EngineError, match="lacks 9 of the weights") as caught, opened(wrong):
+    with pytest.raises(EngineError, match="lacks 9 of the weights") as caught, load_engine(wrong):
         pass
     assert "\n" not in str(caught.value)
 
 
 def test_layers_that_the_config_does_not_count_are_an_error(
-    folder: Path, opened: Any, tmp_path: Path
+    folder: Path, load_engine: Any, tmp_path: Path
 ) -> None:
     wrong = tmp_path / "wrong"
     shutil.copytree(folder, wrong)
     config = json.loads((wrong / "config.json").read_text())
     (wrong / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 1}))
-    with pytest.raises(EngineError, match=r"layers\.1\..* says 1 layers"), opened(wrong):
+    with pytest.raises(EngineError, match=r"layers\.1\..* says 1 layers"), load_engine(wrong):
         pass
 
 
 def test_a_folder_without_a_tokenizer_fails_before_it_is_loaded(
-    folder: Path, opened: Any, tmp_path: Path
+    folder: Path, load_engine: Any, tmp_path: Path
 ) -> None:
     bare = tmp_path / "bare"
     shutil.copytree(folder, bare)
     (bare / "tokenizer.json").unlink()
     (bare / "model.safetensors").write_bytes(b"no weights")
-    with pytest.raises(EngineError, match=r"no tokenizer\.json there"), opened(bare):
+    with pytest.raises(EngineError, match=r"no tokenizer\.json there"), load_engine(bare):
         pass
 
 
@@ -323,10 +323,10 @@ def test_the_stored_type_is_that_of_the_weights_where_none_is_named(
     assert compute_type(torch, tmp_path, "cpu", "auto") == torch.float32
 
 
-def test_a_long_context_is_scored_in_pieces(folder: Path, opened: Any, engine: Any) -> None:
+def test_a_long_context_is_scored_in_pieces(folder: Path, load_engine: Any, engine: Any) -> None:
     """No evaluation takes more than `batch` tokens, a single row's neither."""
     widths = []
-    with opened(folder, batch=16) as cut:
+    with load_engine(folder, batch=16) as cut:
         forward = cut._forward
         plain = type(forward).__call__
 
@@ -353,14 +353,14 @@ def test_a_long_context_is_scored_in_pieces(folder: Path, opened: Any, engine: A
     ],
 )
 def test_a_quantization_that_is_not_loaded_is_unsupported(
-    method: dict[str, Any], folder: Path, opened: Any, tmp_path: Path
+    method: dict[str, Any], folder: Path, load_engine: Any, tmp_path: Path
 ) -> None:
     """transformers itself would ignore some of them and compute nonsense."""
     wrong = tmp_path / "wrong"
     shutil.copytree(folder, wrong)
     config = json.loads((wrong / "config.json").read_text())
     (wrong / "config.json").write_text(json.dumps({**config, "quantization_config": method}))
-    with pytest.raises(Unsupported) as caught, opened(wrong):
+    with pytest.raises(Unsupported) as caught, load_engine(wrong):
         pass
     assert "\n" not in str(caught.value)
 

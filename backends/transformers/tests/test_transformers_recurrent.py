@@ -76,15 +76,15 @@ def _true(engine: Any, ids: list[int]) -> Any:
 
 @pytest.mark.parametrize("batch", [3, 512])
 def test_logits_do_not_depend_on_the_batch(
-    recurrent: tuple[str, Path], batch: int, opened: Any
+    recurrent: tuple[str, Path], batch: int, load_engine: Any
 ) -> None:
-    with opened(recurrent[1], attention="eager", batch=batch) as engine:
+    with load_engine(recurrent[1], attention="eager", batch=batch) as engine:
         assert np.abs(engine.logits(IDS, 2) - _true(engine, IDS)[2:]).max() < NEAR
 
 
-def test_scores_are_those_of_the_whole_text(recurrent: tuple[str, Path], opened: Any) -> None:
+def test_scores_are_those_of_the_whole_text(recurrent: tuple[str, Path], load_engine: Any) -> None:
     requests = [(IDS[:8], IDS[8:]), (IDS[:8], [5]), (IDS[:4], IDS[4:])]
-    with opened(recurrent[1], attention="eager", batch=3) as engine:
+    with load_engine(recurrent[1], attention="eager", batch=3) as engine:
         answers = list(engine.score(requests))
         for (context, continuation), scores in zip(requests, answers, strict=True):
             rows = _true(engine, [*context, *continuation])[len(context) - 1 : -1].astype(
@@ -98,9 +98,9 @@ def test_scores_are_those_of_the_whole_text(recurrent: tuple[str, Path], opened:
 
 
 def test_generation_and_steps_go_on_from_the_whole_text(
-    recurrent: tuple[str, Path], opened: Any
+    recurrent: tuple[str, Path], load_engine: Any
 ) -> None:
-    with opened(recurrent[1], attention="eager", batch=3) as engine:
+    with load_engine(recurrent[1], attention="eager", batch=3) as engine:
         tokens = [token for _, token in engine.generate([IDS], 4, True, 0)]
         true = _true(engine, [*IDS, *tokens[:-1]])[len(IDS) - 1 :]
         assert tokens == true.argmax(1).tolist()
@@ -113,8 +113,8 @@ def test_generation_and_steps_go_on_from_the_whole_text(
         assert np.abs(last - _true(engine, IDS[:7])[-1:]).max() < NEAR
 
 
-def test_what_is_evaluated_whole_is_said(recurrent: tuple[str, Path], opened: Any) -> None:
-    with opened(recurrent[1], attention="eager") as engine:
+def test_what_is_evaluated_whole_is_said(recurrent: tuple[str, Path], load_engine: Any) -> None:
+    with load_engine(recurrent[1], attention="eager") as engine:
         whole = engine._forward.piece > engine._forward.batch
         assert ("texts" in engine.environment()) == whole
         if recurrent[0] == "mistral":

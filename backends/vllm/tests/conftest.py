@@ -1,28 +1,16 @@
 from __future__ import annotations
 
 import importlib.util
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import grid_vllm
 import pytest
-from grid_vllm import backend
 
-from grid.hardware.node import Accelerator, Node
-from grid.models.bundled import size_dir, tokenizer_path
+from grid.backend import Accelerator, Backend, Node
+from grid.testing.fixtures import make_node
 
-Opener = Callable[..., AbstractContextManager[Any]]
-
-NODE = Node(
-    name="here",
-    system="any",
-    chip="any",
-    cores=2,
-    memory_bytes=2**34,
-    bandwidth_bytes_s=1e10,
-)
 GPU = Accelerator(name="H200", kind="cuda-sm90", memory_bytes=140 * 2**30)
 
 
@@ -37,43 +25,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("QUANTGRID_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
+def _own_cache(own_cache: Path) -> None:
+    """No test writes into the user's cache."""
 
 
 @pytest.fixture(scope="session")
-def node() -> Node:
-    return NODE
+def backend() -> Backend:
+    return grid_vllm.backend
+
+
+@pytest.fixture(scope="session")
+def engine_options() -> Mapping[str, Any]:
+    return {"threads": 1}
 
 
 @pytest.fixture(scope="session")
 def with_gpu() -> Node:
-    return Node(
-        name="there",
-        system="Linux",
-        chip="any",
-        cores=16,
-        memory_bytes=2**37,
-        bandwidth_bytes_s=1e11,
-        accelerators=(GPU,),
-    )
-
-
-@pytest.fixture(scope="session")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The smallest model of the bundled family as a whole checkpoint folder."""
-    target = tmp_path_factory.mktemp("models") / "small"
-    shutil.copytree(size_dir("small"), target)
-    for name in ("tokenizer.json", "tokenizer_config.json"):
-        shutil.copyfile(tokenizer_path().with_name(name), target / name)
-    return target
-
-
-@pytest.fixture(scope="session")
-def opened() -> Opener:
-    def opener(path: Path, **given: Any) -> AbstractContextManager[Any]:
-        return backend.load(path, "cpu", backend.options({"threads": 1, **given}, NODE))
-
-    return opener
+    return make_node(name="gpu", cores=16, memory_bytes=2**37, accelerators=(GPU,))

@@ -18,9 +18,9 @@ from grid.models.bundled import heldout_text
 
 
 @pytest.fixture(scope="module")
-def engine(folder: Path, opened: Any) -> Iterator[Any]:
+def engine(folder: Path, load_engine: Any) -> Iterator[Any]:
     """The model in 32 bits with room for 600 tokens, prompts cut at 200."""
-    with opened(folder, dtype="float32", max_len=600, batch=200) as loaded:
+    with load_engine(folder, dtype="float32", max_len=600, batch=200) as loaded:
         yield loaded
 
 
@@ -128,7 +128,7 @@ def test_what_computed_is_said(engine: Any) -> None:
     assert "UnquantizedLinearMethod" in environment["kernels"]
 
 
-def test_a_process_holds_one_model_at_a_time(engine: Any, folder: Path, opened: Any) -> None:
-    with pytest.raises(EngineError, match="one model at a time in a process"), opened(folder):
+def test_a_process_holds_one_model_at_a_time(engine: Any, folder: Path, load_engine: Any) -> None:
+    with pytest.raises(EngineError, match="one model at a time in a process"), load_engine(folder):
         pass
     assert engine.logits([0, 1, 2]).shape == (3, 1024)

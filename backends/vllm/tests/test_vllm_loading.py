@@ -41,24 +41,24 @@ def _four_bits(source: Path, target: Path) -> Path:
     return write_gptq(source, target, 4)
 
 
-def test_a_stated_cache_is_made_in_whole_blocks(folder: Path, opened: Any) -> None:
+def test_a_stated_cache_is_made_in_whole_blocks(folder: Path, load_engine: Any) -> None:
     layers = backend.inspect(folder).model.layers
     row = sum(layer.key + layer.value for layer in layers) * 2
-    with opened(folder, kv_bytes=20 * 128 * row + 5) as engine:
+    with load_engine(folder, kv_bytes=20 * 128 * row + 5) as engine:
         assert engine.memory_report() == {"kv_buffer_bytes": 20 * 128 * row}
 
 
-def test_a_cache_of_8_bits_is_half_as_large_and_near(folder: Path, opened: Any) -> None:
-    with opened(folder) as plain:
+def test_a_cache_of_8_bits_is_half_as_large_and_near(folder: Path, load_engine: Any) -> None:
+    with load_engine(folder) as plain:
         before, truth = plain.memory_report(), plain.logits(IDS)
-    with opened(folder, kv_dtype="fp8") as engine:
+    with load_engine(folder, kv_dtype="fp8") as engine:
         after, mine = engine.memory_report(), engine.logits(IDS)
     assert after["kv_buffer_bytes"] * 2 == before["kv_buffer_bytes"]
     assert 1e-7 < divergence(truth, mine) < 0.05
 
 
-def test_the_whole_context_of_the_model_can_be_scored(folder: Path, opened: Any) -> None:
-    with opened(folder) as engine:
+def test_the_whole_context_of_the_model_can_be_scored(folder: Path, load_engine: Any) -> None:
+    with load_engine(folder) as engine:
         whole = [engine.bos, *engine.encode(heldout_text()[:9000])][:1024]
         assert engine.logits(whole).shape == (1024, 1024)
         with pytest.raises(EngineError, match="1025 tokens asked"):
@@ -80,15 +80,18 @@ def _has_kernel(name: str) -> bool:
 
 
 def test_four_bits_compute_as_the_rounded_weights_by_hand(
-    folder: Path, opened: Any, tmp_path: Path
+    folder: Path, load_engine: Any, tmp_path: Path
 ) -> None:
     """Or are refused in one line, where the processor has no kernel for them."""
     path = write_gptq(folder, tmp_path / "w4", 4)
     if not _has_kernel("cpu_gemm_wna16"):
-        with pytest.raises(Unsupported, match="no kernel cpu_gemm_wna16"), opened(path) as engine:
+        with (
+            pytest.raises(Unsupported, match="no kernel cpu_gemm_wna16"),
+            load_engine(path) as engine,
+        ):
             engine.logits(IDS)
         return
-    with opened(path) as engine:
+    with load_engine(path) as engine:
         mine, environment = engine.logits(IDS), engine.environment()
     assert (environment["quantization"], environment["dtype"]) == ("auto_gptq", "float16")
     assert "CPUWNA16LinearKernel" in environment["kernels"]
@@ -98,19 +101,22 @@ def test_four_bits_compute_as_the_rounded_weights_by_hand(
 
 
 def test_bits_without_a_kernel_are_refused_with_the_reason(
-    folder: Path, opened: Any, tmp_path: Path
+    folder: Path, load_engine: Any, tmp_path: Path
 ) -> None:
     path = write_gptq(folder, tmp_path / "w8", 8)
-    with pytest.raises(Unsupported, match=r"w8 does not load: .*uint8b128") as caught, opened(path):
+    with (
+        pytest.raises(Unsupported, match=r"w8 does not load: .*uint8b128") as caught,
+        load_engine(path),
+    ):
         pass
     assert "\n" not in str(caught.value)
 
 
 def test_eight_bits_compute_near_the_weights_they_were_made_of(
-    folder: Path, opened: Any, tmp_path: Path
+    folder: Path, load_engine: Any, tmp_path: Path
 ) -> None:
     path = write_int8(folder, tmp_path / "w8a8")
-    with opened(path) as engine:
+    with load_engine(path) as engine:
         mine, environment = engine.logits(IDS), engine.environment()
     assert (environment["quantization"], environment["dtype"]) == ("compressed-tensors", "bfloat16")
     assert environment["activations"] == "are quantized to 8 bits"
@@ -122,22 +128,22 @@ def test_eight_bits_compute_near_the_weights_they_were_made_of(
     [(write_int8, "float16", "bfloat16"), (_four_bits, "bfloat16", "float16")],
 )
 def test_a_type_that_would_end_the_process_is_refused(
-    folder: Path, opened: Any, tmp_path: Path, write: Any, wrong: str, right: str
+    folder: Path, load_engine: Any, tmp_path: Path, write: Any, wrong: str, right: str
 ) -> None:
     path = write(folder, tmp_path / "quantized")
     with (
         pytest.raises(Unsupported, match=rf'do not compute in {wrong} .* dtype = "{right}"'),
-        opened(path, dtype=wrong),
+        load_engine(path, dtype=wrong),
     ):
         pass
 
 
 def test_a_folder_without_a_tokenizer_is_an_error(
-    folder: Path, opened: Any, tmp_path: Path
+    folder: Path, load_engine: Any, tmp_path: Path
 ) -> None:
     for name in ("config.json", "model.safetensors"):
         (tmp_path / name).write_bytes((folder / name).read_bytes())
-    with pytest.raises(EngineError, match="tokenizer"), opened(tmp_path):
+    with pytest.raises(EngineError, match="tokenizer"), load_engine(tmp_path):
         pass
 
 

@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 
 from grid.errors import InputError
 from grid.hardware.node import Node
+from grid.testing.fixtures import make_node
 
-NODE = Node(
-    name="here", system="any", chip="any", cores=4, memory_bytes=2**34, bandwidth_bytes_s=1e10
-)
+NODE = make_node(cores=4)
 
 
 def test_defaults_are_of_the_node(with_gpu: Node) -> None:

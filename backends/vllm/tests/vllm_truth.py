@@ -48,8 +48,8 @@ def _layer(config: Any, weights: dict[str, Floats], name: str, state: Floats) ->
     state = state + _attention(config, weights, name + "self_attn.", inner)
     inner = _norm(state, weights[name + "post_attention_layernorm.weight"], epsilon)
     gate, up, down = (weights[f"{name}mlp.{part}_proj.weight"] for part in ("gate", "up", "down"))
-    opened = inner @ gate.T
-    return state + (opened / (1 + np.exp(-opened)) * (inner @ up.T)) @ down.T
+    load_engine = inner @ gate.T
+    return state + (load_engine / (1 + np.exp(-load_engine)) * (inner @ up.T)) @ down.T
 
 
 def _norm(state: Floats, weight: Floats, epsilon: float) -> Floats:
