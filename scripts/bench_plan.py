@@ -53,7 +53,7 @@ def main() -> None:
                 done = Measurement(cell_id=cell.id, status="ok", started_at=1.0)
                 writer.add(cell, done, node=node, sweep_id="bench", sweep="bench")
         start = time.perf_counter()
-        left = plan.minus(open_store(store).finished_ids())
+        left = plan.without_finished(open_store(store).finished_ids())
         print(
             f"{len(left.measured)} finished ids subtracted in {time.perf_counter() - start:.2f} s, "
             f"{len(left.cells)} cells left; together {planned + time.perf_counter() - start:.2f} s"

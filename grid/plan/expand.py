@@ -14,7 +14,7 @@ from grid.cells.workload import SPEED_KINDS, Quality, Workload
 from grid.errors import InputError, did_you_mean
 from grid.hardware.node import Node
 from grid.models.identity import digest
-from grid.plan.fits import lacks_capability, lacks_context, lacks_memory
+from grid.plan.fits import capability_obstacle, context_obstacle, memory_obstacle
 from grid.plan.plan import Plan, Skip
 from grid.plan.sources import SweepCandidate, resolve
 from grid.plan.sweep import Sweep
@@ -39,11 +39,11 @@ def expand(
     Raises InputError for what the sweep file says wrongly (unknown backend, option, quant, task
     class, a source that cannot be read) and where it comes to no cell at all.
     """
-    chosen = _choose_backends(sweep, backends)
+    sweep_backends = _choose_backends(sweep, backends)
     _refuse_stray_options(sweep, backends)
-    builder = _PlanBuilder(sweep, chosen, node, free_bytes, obstacles, on_cpu)
+    builder = _PlanBuilder(sweep, sweep_backends, node, free_bytes, obstacles, on_cpu)
     broken = {name for name, reason in obstacles.items() if reason}
-    for candidate in _order_candidates(resolve(sweep, chosen, broken), sweep.backends):
+    for candidate in _order_candidates(resolve(sweep, sweep_backends, broken), sweep.backends):
         builder.add(candidate)
     plan = builder.plan()
     if not plan.cells and not plan.skipped:
@@ -111,22 +111,22 @@ class _PlanBuilder:
     def __init__(
         self,
         sweep: Sweep,
-        chosen: Mapping[str, Backend],
+        backends: Mapping[str, Backend],
         node: Node,
         free_bytes: int | None,
         obstacles: Mapping[str, str],
         on_cpu: Container[str],
     ) -> None:
         self._sweep = sweep
-        self._backends = chosen
+        self._backends = backends
         self._node = node
         self._requested = {bundled: RequestedWorkloads(sweep, bundled) for bundled in (False, True)}
         plain = msgspec.structs.replace(node, accelerators=())
-        self._node_of = {name: plain if name in on_cpu else node for name in chosen}
+        self._node_of = {name: plain if name in on_cpu else node for name in backends}
         """The node as each backend uses it."""
         self._options = {
             name: option_combinations(sweep, backend, self._node_of[name])
-            for name, backend in chosen.items()
+            for name, backend in backends.items()
         }
         self._obstacles = obstacles
         self._device_kinds = {
@@ -149,11 +149,11 @@ class _PlanBuilder:
         workloads = self._workloads(candidate)
         for options in combinations:
             for workload in workloads:
-                self._place(candidate, options, workload)
+                self._add_cell(candidate, options, workload)
         if candidate.is_reference:
             noisy = self._backends[candidate.backend].noise_options(combinations[0])
             for floor in self._quality(candidate):
-                self._place(candidate, noisy, floor)
+                self._add_cell(candidate, noisy, floor)
 
     def plan(self) -> Plan:
         return Plan(
@@ -179,7 +179,7 @@ class _PlanBuilder:
             reference = None
         return self._requested[candidate.bundled].quality(reference)
 
-    def _place(self, candidate: SweepCandidate, options: Options, workload: Workload) -> None:
+    def _add_cell(self, candidate: SweepCandidate, options: Options, workload: Workload) -> None:
         """Among the cells or the skipped, unless it is there: options may come out the same."""
         speed = isinstance(workload, SPEED_KINDS)
         device_kind = self._device_kinds[candidate.backend]
@@ -194,7 +194,7 @@ class _PlanBuilder:
         )
         if cell.id in self._cells or cell.id in self._skipped:
             return
-        reason = self._obstacle(candidate, cell) or self._shortage(candidate, cell)
+        reason = self._obstacle(candidate, cell) or self._memory_obstacle(candidate, cell)
         if reason:
             self._skipped[cell.id] = Skip(cell, reason)
             return
@@ -206,14 +206,14 @@ class _PlanBuilder:
         return (
             candidate.obstacle
             or self._obstacles.get(cell.backend, "")
-            or lacks_capability(self._backends[cell.backend], cell.workload)
-            or lacks_context(cell)
+            or capability_obstacle(self._backends[cell.backend], cell.workload)
+            or context_obstacle(cell)
         )
 
-    def _shortage(self, candidate: SweepCandidate, cell: Cell) -> str:
+    def _memory_obstacle(self, candidate: SweepCandidate, cell: Cell) -> str:
         needs = self._backends[cell.backend].needs(
             cell.artifact, candidate.weight_bytes, cell.options, cell.workload
         )
         self._host_bytes[cell.id] = needs.host_bytes
         self._device_bytes[cell.id] = needs.device_bytes
-        return lacks_memory(needs, self._node_of[cell.backend], self._limit)
+        return memory_obstacle(needs, self._node_of[cell.backend], self._limit)

@@ -57,8 +57,8 @@ def parse_sweep(content: bytes, file: str, base: Path) -> Sweep:
     raw = _parse_toml(content, file)
     try:
         _check_keys(raw)
-        table = _convert(raw)
-        _check(table)
+        table = _convert_table(raw)
+        _check_table(table)
     except InputError as error:
         raise InputError(f"{file}: {error}") from None
     fields = msgspec.structs.asdict(table)
@@ -117,7 +117,7 @@ def _refuse_unknown_keys(raw: Iterable[str], table: type[msgspec.Struct], place:
             raise InputError(f"{place}{key}: unknown key. {did_you_mean(key, fields)}")
 
 
-def _convert(raw: Mapping[str, Any]) -> SweepTable:
+def _convert_table(raw: Mapping[str, Any]) -> SweepTable:
     try:
         return msgspec.convert(raw, SweepTable)
     except msgspec.ValidationError as error:
@@ -128,7 +128,7 @@ def _convert(raw: Mapping[str, Any]) -> SweepTable:
         raise InputError(f"{place.rstrip('`') or 'sweep'}: {text[0].lower()}{text[1:]}") from None
 
 
-def _check(sweep: SweepTable) -> None:
+def _check_table(sweep: SweepTable) -> None:
     if not sweep.models:
         raise InputError('no models; add [[models]] with source = "ref:*" or files = ["*.gguf"]')
     if not sweep.measures or not sweep.backends:

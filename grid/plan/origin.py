@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 BUNDLED = "ref:"
 HUB = "hf:"
 
-_FULL_BITS = 16.0
+FULL_BITS = 16.0
 
 
 class OriginalWeights(NamedTuple):
@@ -60,8 +60,8 @@ class WeightsFinder:
         """The 16 or 32-bit weights to be quantized."""
         written = self._entry.source
         if written.startswith(BUNDLED):
-            return self._bundled(written)
-        weights = self._single(written)
+            return self._bundled_weights(written)
+        weights = self._single_match(written)
         self._refuse_quantized(
             weights,
             f"{written} has {{bits}} bits a weight; quants are made from 16 or 32 bits. To measure "
@@ -83,7 +83,7 @@ class WeightsFinder:
         """The 16-bit weights that the entry's files are compared with."""
         if not self._entry.reference:
             return None
-        weights = self._single(self._entry.reference)
+        weights = self._single_match(self._entry.reference)
         self._refuse_quantized(
             weights,
             f"reference {self._entry.reference} has {{bits}} bits a weight; it must have 16 or 32, "
@@ -91,7 +91,7 @@ class WeightsFinder:
         )
         return weights
 
-    def _bundled(self, source: str) -> OriginalWeights:
+    def _bundled_weights(self, source: str) -> OriginalWeights:
         folder = source_folder(source)
         inspection = inspect(folder)
         model = msgspec.structs.replace(
@@ -106,28 +106,28 @@ class WeightsFinder:
         )
         return OriginalWeights(artifact, source, folder, is_folder=True, bundled=True)
 
-    def _single(self, written: str) -> OriginalWeights:
+    def _single_match(self, written: str) -> OriginalWeights:
         """The file, or the folder, that is written there."""
         if written.startswith(HUB):
-            matches = self._on_hub(written)
+            matches = self._hub_weights(written)
             if len(matches) > 1:
                 names = ", ".join(match.written.rpartition("/")[2] for match in matches[:3])
                 raise InputError(f"{written} matches {len(matches)} files ({names}, ...); name one")
             return matches[0]
-        return self._local(self._sweep.path(written))
+        return self._local_weights(self._sweep.path(written))
 
     def _match(self, pattern: str) -> list[OriginalWeights]:
         if pattern.startswith(HUB):
-            return self._on_hub(pattern)
+            return self._hub_weights(pattern)
         written = Path(pattern).expanduser()
         rooted = str(written if written.is_absolute() else Path(escape(self._sweep.base), written))
         paths = [Path(path).resolve() for path in sorted(glob(rooted, recursive=True))]
         paths = [path for path in dict.fromkeys(paths) if path.is_file() or is_checkpoint(path)]
         if not paths:
             raise InputError(f"no file matches {pattern!r} (from {self._sweep.base})")
-        return [self._local(path) for path in paths]
+        return [self._local_weights(path) for path in paths]
 
-    def _local(self, path: Path) -> OriginalWeights:
+    def _local_weights(self, path: Path) -> OriginalWeights:
         if not path.exists():
             near = did_you_mean(path.name, (p.name for p in path.parent.glob(f"*{path.suffix}")))
             raise InputError(f"no file {path}. {near}".rstrip())
@@ -146,16 +146,17 @@ class WeightsFinder:
             facts=inspection.facts,
         )
 
-    def _on_hub(self, written: str) -> list[OriginalWeights]:
+    def _hub_weights(self, written: str) -> list[OriginalWeights]:
         """What an address of the hub means, known from headers: the weights stay there for now."""
         from grid.models import hub
 
         address = hub.parse(written)
         return [
-            self._remote(weights) for weights in hub.select(hub.list_files(address), address.file)
+            self._inspect_remote(weights)
+            for weights in hub.select(hub.list_files(address), address.file)
         ]
 
-    def _remote(self, weights: HubWeights) -> OriginalWeights:
+    def _inspect_remote(self, weights: HubWeights) -> OriginalWeights:
         from grid.models import hub
 
         inspected: list[tuple[Path, str]] = []
@@ -193,7 +194,7 @@ class WeightsFinder:
 
     def _refuse_quantized(self, weights: OriginalWeights, message: str) -> None:
         facts = weights.artifact.facts
-        if facts is not None and facts.bpw_layer < _FULL_BITS:
+        if facts is not None and facts.bpw_layer < FULL_BITS:
             raise InputError(message.format(bits=f"{facts.bpw_layer:.3g}"))
 
     def _rename(self, model: Model) -> Model:

@@ -42,7 +42,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     references: Mapping[str, Cell]
     environments: Mapping[str, bool] = {}
 
-    def minus(self, finished: Container[str]) -> Plan:
+    def without_finished(self, finished: Container[str]) -> Plan:
         """The plan without the cells whose ids are finished; they move to `measured`."""
         left: list[Cell] = []
         done = list(self.measured)

@@ -12,7 +12,7 @@ from grid.errors import EngineError, InputError, Unsupported, did_you_mean
 from grid.models import bundled as reference
 from grid.models.artifact import Artifact
 from grid.models.identity import digest
-from grid.plan.origin import BUNDLED, OriginalWeights, WeightsFinder, source_folder
+from grid.plan.origin import BUNDLED, FULL_BITS, OriginalWeights, WeightsFinder, source_folder
 from grid.plan.sweep import ALL, ModelEntry, Sweep
 
 __all__ = ["REFERENCE_QUANT", "SweepCandidate", "resolve", "source_folder"]
@@ -22,8 +22,6 @@ REFERENCE_QUANT = "F16"
 
 WHOLE = frozenset({"F32", "F16", "BF16"})
 """Quants of weights as they were trained: what others are compared with."""
-
-_FULL_BITS = 16.0
 
 
 class SweepCandidate(NamedTuple):
@@ -226,7 +224,7 @@ class _ModelEntryCandidates:
         name, recipe = next(self._recipes(quant), (next(iter(self._backends)), None))
         maker = self._backends[name]
         artifact = self._quantized_artifact(
-            origin.artifact, recipe or Recipe(name=quant, bits=16.0), maker
+            origin.artifact, recipe or Recipe(name=quant, bits=FULL_BITS), maker
         )
         form = origin.artifact.format
         reason = f"{name} makes {quant} of folders in Hugging Face's layout, the source is {form}"
@@ -297,7 +295,7 @@ class _ModelEntryCandidates:
             except (InputError, EngineError):
                 pass  # it cannot be told: nominal bits have to do
         recipe = maker.recipes().get(artifact.quant)
-        bits = recipe.bits if recipe else _FULL_BITS
+        bits = recipe.bits if recipe else FULL_BITS
         return round(artifact.model.parameters * bits / 8), obstacle
 
     def _reference_key(self, whole: Iterable[Artifact]) -> str | None:

@@ -11,9 +11,9 @@ from msgspec.structs import replace
 from grid.cells.measurement import Measurement, Status
 from grid.engine import interrupts
 from grid.errors import ClusterLost, InputError
-from grid.sweep.dispatch.board import Board
-from grid.sweep.dispatch.board import Outcome as Ending
-from grid.sweep.dispatch.work import Place, Work
+from grid.sweep.dispatch.scheduler_state import AttemptOutcome as Ending
+from grid.sweep.dispatch.scheduler_state import SchedulerState
+from grid.sweep.dispatch.work import NodeSpec, Work
 from grid.sweep.events import CellDone, Event, Notice, Observed, cell_done, for_progress
 from grid.sweep.executors.executor import (
     Executor,
@@ -66,7 +66,7 @@ class SweepCoordinator:
         self._planner = planner
         self._wait_s = wait_for_nodes_s
         self.merged_plan = MergedPlan()
-        self._board = Board((), self.merged_plan.costs())
+        self._board = SchedulerState((), self.merged_plan.costs())
         self._reports: dict[str, Report] = {}
         self._assigned_cells: dict[str, set[str]] = {}
         self._unfinished_cells: set[str] = set()
@@ -110,7 +110,7 @@ class SweepCoordinator:
     def run(self) -> Iterator[Outcome]:
         """Run the merged plan's cells, whatever happens to the nodes meanwhile."""
         self._executor.offer(self.merged_plan.read_cells())
-        self._board = Board((), self.merged_plan.costs())
+        self._board = SchedulerState((), self.merged_plan.costs())
         self._queue(self.merged_plan.all_work())
         for place in self._reports:
             self._add_place(place)
@@ -167,7 +167,7 @@ class SweepCoordinator:
 
     def _pass_on(self, place: str, event: Event) -> Iterator[Outcome]:
         if isinstance(event, Observed):
-            self._board.observe(place, event.artifact_id)
+            self._board.note_artifact(place, event.artifact_id)
         if not isinstance(event, CellDone):
             yield NodeEvent(place, event)
             return
@@ -175,7 +175,7 @@ class SweepCoordinator:
             return  # it was given to another node since
         self._assigned_cells[place].discard(event.cell_id)
         ending = _ENDINGS.get(event.status, Ending.final)
-        final = self._board.done(place, event.cell_id, ending, event.wall_s)
+        final = self._board.record_end(place, event.cell_id, ending, event.wall_s)
         if final:
             self._unfinished_cells.discard(event.cell_id)
         yield NodeEvent(place, replace(event, will_retry=not final))
@@ -195,7 +195,7 @@ class SweepCoordinator:
     def _end_batch(self, place: str) -> Iterator[Outcome]:
         """A cell of which a node said nothing until its batch's end was not run."""
         self._assigned_cells.pop(place, None)
-        for cell_id, reason in self._board.idle(place).given_up.items():
+        for cell_id, reason in self._board.end_batch(place).given_up.items():
             yield self._end_cell(place, lost(cell_id, reason))
 
     def _end_cell(self, place: str, measurement: Measurement) -> NodeEvent:
@@ -252,7 +252,7 @@ class SweepCoordinator:
             yield Unrunnable(cell_id, "skipped", reason)
 
     def _report_aside(self) -> Iterator[Outcome]:
-        for place, reason in self._board.aside.items():
+        for place, reason in self._board.set_aside.items():
             if place not in self._reported_aside and place in self._reports:
                 self._reported_aside.add(place)
                 yield Notice(text=f"{self._reports[place].node.name} gets no more work: {reason}")
@@ -283,9 +283,9 @@ sweep."""
 LOST = "every node that could run it is gone; the same command tries again"
 
 
-def _place(place: str, report: Report) -> Place:
+def _place(place: str, report: Report) -> NodeSpec:
     node = report.node
-    return Place(
+    return NodeSpec(
         name=place,
         profile=report.profile,
         host_bytes=min(node.memory_bytes, report.free_bytes),

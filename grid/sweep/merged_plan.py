@@ -30,8 +30,8 @@ class MergedPlan:
     def add(self, profile: str, plan: Plan) -> list[Work]:
         """Take the plan of a profile; returns what is new: cells, or further places for them."""
         self.plans[profile] = plan
-        twins = self._superseded_ids()
-        cells = [cell for cell in plan.cells if cell.id not in twins]
+        superseded = self._superseded_ids()
+        cells = [cell for cell in plan.cells if cell.id not in superseded]
         for cell in cells:
             self._variants.setdefault(cell.id, {})[profile] = cell
             self._order.setdefault(cell.id, len(self._order))
@@ -39,11 +39,11 @@ class MergedPlan:
 
     def all_work(self) -> list[Work]:
         """All cells to run, in the order of the plans."""
-        twins = self._superseded_ids()  # a plan that came after may have what is compared
+        superseded = self._superseded_ids()  # a plan that came after may have what is compared
         self._variants = {
             cell_id: variants
             for cell_id, variants in self._variants.items()
-            if cell_id not in twins
+            if cell_id not in superseded
         }
         return [self._work(cell_id) for cell_id in self._variants]
 
@@ -58,7 +58,7 @@ class MergedPlan:
         for profile, plan in self.plans.items():
             ids = {cell.id for cell in plan.cells}
             gone = {cell_id for cell_id in ids if cell_id in done or cell_id in finished[profile]}
-            self.plans[profile] = plan.minus(gone)
+            self.plans[profile] = plan.without_finished(gone)
             for cell_id in gone:
                 self._variants.get(cell_id, {}).pop(profile, None)
         self._variants = {

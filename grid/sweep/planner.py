@@ -55,30 +55,32 @@ class StoreSnapshot:
                 return recorded
         return node
 
-    def finished(self, report: Report) -> set[str]:
+    def finished_ids(self, report: Report) -> set[str]:
         """Cells that need no run: those with a result (of the engines' versions on that node, where
         only those count), and those not tried because a smaller one ran out of memory."""
         if self._fresh:
             return set()
         # Of an environment that is still to be made no row has the version.
         versions = {name: state.version or "not made" for name, state in report.backends.items()}
-        pruned = {c for c, (_, reason) in self.recorded().items() if reason.startswith(PRUNED)}
+        pruned = {
+            c for c, (_, reason) in self.final_statuses().items() if reason.startswith(PRUNED)
+        }
         return pruned | self._results.finished_ids(versions if self._changed else None)
 
-    def recorded(self) -> dict[str, tuple[str, str]]:
+    def final_statuses(self) -> dict[str, tuple[str, str]]:
         """Status and reason of each cell's final attempt."""
         columns = self._results.final().select(["cell_id", "status", "reason"]).to_pydict()
         cells, states, reasons = columns.values()
         return dict(zip(cells, zip(states, reasons, strict=True), strict=True))
 
-    def seconds(self) -> dict[str, float]:
+    def measured_seconds(self) -> dict[str, float]:
         """Wall time by cell id of the final attempts that gave a result."""
         final = self._results.final().select(["cell_id", "status", "wall_s"])
         return {row["cell_id"]: row["wall_s"] for row in final.to_pylist() if row["status"] == "ok"}
 
 
 def plan_for_node(
-    sweep: Sweep, report: Report, stored: StoreSnapshot, free_bytes: int | None = None
+    sweep: Sweep, report: Report, snapshot: StoreSnapshot, free_bytes: int | None = None
 ) -> Plan:
     """What a sweep comes to on a node that reported, minus what is known.
 
@@ -95,7 +97,7 @@ def plan_for_node(
         n: state.environment for n, state in states.items() if state.environment is not None
     }
     plan = msgspec.structs.replace(plan, environments=environments)
-    return plan.minus(stored.finished(report))
+    return plan.without_finished(snapshot.finished_ids(report))
 
 
 class Planner:
@@ -126,7 +128,7 @@ class Planner:
         """For nodes like the one that reports."""
         return plan_for_node(self.sweep, report, self._snapshot, free_bytes)
 
-    def refuse(self, nodes: Iterable[Node]) -> InputError:
+    def refusal(self, nodes: Iterable[Node]) -> InputError:
         """What to say where the sweep wants none of the nodes."""
         listed = "; ".join(dict.fromkeys(f"{node.name} ({node.hardware_class})" for node in nodes))
         patterns = " or ".join(map(repr, self.sweep.nodes))

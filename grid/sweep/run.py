@@ -87,10 +87,10 @@ def run_sweep(executor: Executor, planner: Planner, store: str, progress: Progre
         coordinator = _plan(executor, planner, progress)
         merged_plan = coordinator.merged_plan
         with open_for_writing(store).writer() as writer:
-            stored = planner.reread_store()  # another sweep may have ended between plan and lock
+            snapshot = planner.reread_store()  # another sweep may have ended between plan and lock
             reports = coordinator.reports.values()
             merged_plan.remove_finished(
-                {report.profile: stored.finished(report) for report in reports}
+                {report.profile: snapshot.finished_ids(report) for report in reports}
             )
             recorder = SweepRecorder(
                 merged_plan,
@@ -103,7 +103,7 @@ def run_sweep(executor: Executor, planner: Planner, store: str, progress: Progre
             if writer.note:
                 progress.tell(Notice(text=writer.note))
             try:
-                recorder.begin(stored.recorded())
+                recorder.begin(snapshot.final_statuses())
                 with flush_in_background(recorder):
                     for outcome in coordinator.run():
                         recorder.record(outcome)
@@ -142,5 +142,5 @@ def _plan(executor: Executor, planner: Planner, progress: Progress) -> SweepCoor
         progress.tell(event)
     coordinator.plan()
     if not coordinator.merged_plan.plans:
-        raise planner.refuse(report.node for report in coordinator.all_reports)
+        raise planner.refusal(report.node for report in coordinator.all_reports)
     return coordinator

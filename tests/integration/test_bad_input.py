@@ -11,10 +11,10 @@ from pathlib import Path
 import grid_fake
 import pyarrow as pa
 import pytest
-from conftest import FAKE_SWEEP, Run
-from gguf_bytes import SMALL, gguf
+from gguf_bytes import SMALL, gguf_file
 
 import grid as quantgrid
+from conftest import FAKE_SWEEP, Run
 from grid.results.schema import TABLE_KEY, VERSION_KEY, file_schema
 
 
@@ -82,7 +82,7 @@ def test_a_gguf_of_an_unknown_architecture_is_refused(tmp_path: Path, grid: Run)
         (name.replace("llama", "nonesuch"), kind, "nonesuch" if value == "llama" else value)
         for name, kind, value in SMALL
     ]
-    (tmp_path / "x.gguf").write_bytes(gguf(entries))
+    (tmp_path / "x.gguf").write_bytes(gguf_file(entries))
     done = sweep(grid, '[[models]]\nfiles = ["x.gguf"]\n', tmp_path)
     assert_refused(done, "x.gguf", "nonesuch", "unknown")
 

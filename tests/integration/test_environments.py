@@ -12,7 +12,8 @@ import grid_fake
 import pytest
 
 import grid as quantgrid
-from grid.cli.install import install_backends, ready_environments
+from grid.cli.backends import install_backends
+from grid.cli.sweep import ensure_environments
 from grid.engine import environments
 from grid.engine import messages as wire
 from grid.engine.environments import (
@@ -202,7 +203,7 @@ def test_another_backend_gives_the_reference_where_the_first_cannot_run(
     path = tmp_path / "two.toml"
     path.write_text(SWEEP.replace('"memory"]', '"quality"]'))
     sweep = load_sweep(path)
-    broken = ready_environments(sweep.backends, NODE)
+    broken = ensure_environments(sweep.backends, NODE)
     assert list(broken) == ["fake"]
     plan = plan_for_node(
         sweep, report(sweep.backends, broken, NODE), StoreSnapshot(str(tmp_path / "rows"))

@@ -6,7 +6,7 @@ comparison.outputs[1].parts.index
 """
 
 from grid.sweep.compare.choice import Choice, Unusable, choose_from_sweep
-from grid.sweep.compare.nouns import Comparison, FirstDifference, Output, Token
+from grid.sweep.compare.comparison import Comparison, FirstDifference, Output, Token
 from grid.sweep.compare.run import compare
 
 __all__ = [

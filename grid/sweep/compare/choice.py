@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -31,6 +31,10 @@ class Choice(NamedTuple):
 
     cell: Cell
     note: str = ""
+
+    @property
+    def quant(self) -> str:
+        return self.cell.artifact.quant
 
 
 class Unusable(NamedTuple):
@@ -64,17 +68,12 @@ def choose_from_sweep(
     """
     request = request_of(prompt, tokens)
     plan = plan_request(_restrict_quants(sweep, quants), request, node or probe_node())
-    chosen = [choice for choice in choices_of_plan(plan) if _is_wanted(choice, quants)]
-    quants_found = {
-        choice.cell.artifact.quant if isinstance(choice, Choice) else choice.quant
-        for choice in chosen
-    }
+    chosen = [choice for choice in choices_of_plan(plan) if _is_wanted(choice.quant, quants)]
+    quants_found = {choice.quant for choice in chosen}
     for quant in quants:
         if quant not in quants_found and not (quant in WHOLE and WHOLE & quants_found):
-            sweep_quants = {cell.artifact.quant for cell in (*plan.cells, *_skipped(plan))}
-            raise InputError(
-                f"{sweep.file}: no quant {quant!r}. {did_you_mean(quant, sweep_quants)}"
-            )
+            hint = did_you_mean(quant, {choice.quant for choice in choices_of_plan(plan)})
+            raise InputError(f"{sweep.file}: no quant {quant!r}. {hint}")
     return chosen
 
 
@@ -105,10 +104,8 @@ def hindrance(name: str, node: Node) -> str:
 
 def choices_of_plan(plan: Plan) -> list[Choice | Unusable]:
     """All artifacts of a plan: 16 bits first, then by size."""
-    chosen: list[Choice | Unusable] = [Choice(cell) for cell in plan.cells]
-    chosen += [unusable_choice(skip.cell, skip.reason) for skip in plan.skipped]
-    order = {cell.id: index for index, cell in enumerate(plan.cells)}
-    return sorted(chosen, key=lambda choice: _position(choice, order))
+    unusable = (unusable_choice(skip.cell, skip.reason) for skip in plan.skipped)
+    return [*map(Choice, plan.cells), *unusable]
 
 
 def unusable_choice(cell: Cell, reason: str) -> Unusable:
@@ -116,14 +113,6 @@ def unusable_choice(cell: Cell, reason: str) -> Unusable:
     return Unusable(
         artifact.label, artifact.model.name, artifact.quant, cell.backend, artifact.id, reason
     )
-
-
-def _position(choice: Choice | Unusable, order: dict[str, int]) -> int:
-    return order[choice.cell.id] if isinstance(choice, Choice) else len(order)
-
-
-def _skipped(plan: Plan) -> Iterable[Cell]:
-    return (skip.cell for skip in plan.skipped)
 
 
 def _restrict_quants(sweep: Sweep, quants: Sequence[str]) -> Sweep:
@@ -135,6 +124,5 @@ def _restrict_quants(sweep: Sweep, quants: Sequence[str]) -> Sweep:
     return replace(sweep, models=models)
 
 
-def _is_wanted(choice: Choice | Unusable, quants: Sequence[str]) -> bool:
-    quant = choice.cell.artifact.quant if isinstance(choice, Choice) else choice.quant
+def _is_wanted(quant: str, quants: Sequence[str]) -> bool:
     return not quants or quant in quants or (quant in WHOLE and bool(WHOLE & {*quants}))

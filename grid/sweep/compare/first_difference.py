@@ -8,7 +8,7 @@ from itertools import accumulate
 from msgspec.structs import replace
 
 from grid.engine.messages import Continued
-from grid.sweep.compare.nouns import FirstDifference, Output, Token
+from grid.sweep.compare.comparison import FirstDifference, Output, Token
 
 
 def token_of(number: int, spelling: bytes) -> Token:

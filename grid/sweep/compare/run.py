@@ -7,21 +7,22 @@ from collections.abc import Callable, Sequence
 from msgspec.structs import replace
 
 from grid.cells.cell import Cell
-from grid.engine import messages as wire
+from grid.engine import messages
 from grid.engine.environments import find_interpreter
 from grid.engine.process import EngineProcess
 from grid.errors import EngineError, InputError
 from grid.hardware.node import Node
 from grid.hardware.probe import probe_node
+from grid.models.artifact import Artifact
 from grid.plan.sources import WHOLE
 from grid.sweep.artifacts.store import Shelf
 from grid.sweep.compare.choice import Choice, Unusable
+from grid.sweep.compare.comparison import Comparison, Output
 from grid.sweep.compare.first_difference import text_of, token_of, with_difference
-from grid.sweep.compare.nouns import Comparison, Output
-from grid.sweep.events import Event, Preparing, Settings
+from grid.sweep.events import Preparing, Settings
 
 OnProgress = Callable[[str, str], None]
-"""Hears a variant's label, and what is being done for it."""
+"""Takes a variant's label, and what is being done for it."""
 
 
 def compare(
@@ -30,7 +31,7 @@ def compare(
     tokens: int,
     settings: Settings,
     node: Node | None = None,
-    tell: OnProgress = lambda label, line: None,
+    on_progress: OnProgress = lambda label, line: None,
 ) -> Comparison:
     """What each goes on with after the prompt, and where it parts from its model's 16 bits; where
     those are not among them, from the first of its model that ran; with one of a model only, from
@@ -41,99 +42,102 @@ def compare(
     """
     if not choices:
         raise InputError("there is nothing to compare")
-    node = node or probe_node()
-    shelf = Shelf(node, settings)
+    runner = _RequestRunner(prompt, tokens, settings, node or probe_node(), on_progress)
     outputs: list[Output] = []
-    raw: dict[int, wire.Continued] = {}
+    continuations: dict[int, messages.Continued] = {}
     try:
         for index, choice in enumerate(choices):
             if isinstance(choice, Unusable):
-                outputs.append(_unusable(choice))
+                outputs.append(Output(**choice._asdict(), status="unsupported"))
                 continue
-            output, continuation = _output(shelf, choice, prompt, tokens, settings, node, tell)
-            outputs.append(output)
-            if continuation is not None:
-                raw[index] = continuation
+            try:
+                continuations[index] = runner.run(choice.cell)
+                outputs.append(_output(choice, continuations[index], tokens))
+            except EngineError as error:
+                base = _base_output(choice)
+                outputs.append(replace(base, status=error.status, reason=str(error)))
     finally:
-        shelf.close()
-    return Comparison(prompt=prompt, tokens=tokens, outputs=tuple(_with_differences(outputs, raw)))
+        runner.close()
+    compared = _with_differences(outputs, continuations)
+    return Comparison(prompt=prompt, tokens=tokens, outputs=tuple(compared))
 
 
-def _output(
-    shelf: Shelf,
-    choice: Choice,
-    prompt: str,
-    tokens: int,
-    settings: Settings,
-    node: Node,
-    tell: OnProgress,
-) -> tuple[Output, wire.Continued | None]:
-    cell = choice.cell
-    artifact = cell.artifact
-    base = Output(
+class _RequestRunner:
+    """Runs one request in one engine after the other."""
+
+    def __init__(
+        self, prompt: str, tokens: int, settings: Settings, node: Node, on_progress: OnProgress
+    ) -> None:
+        self._prompt = prompt
+        self._tokens = tokens
+        self._settings = settings
+        self._node = node
+        self._on_progress = on_progress
+        self._store = Shelf(node, settings)
+
+    def run(self, cell: Cell) -> messages.Continued:
+        """Raises EngineError where the artifact cannot be had or the engine fails."""
+        try:
+            self._ensure_artifact(cell.artifact)
+            self._on_progress(cell.artifact.label, "runs")
+            return self._continue_prompt(cell)
+        finally:
+            self._store.done()
+
+    def close(self) -> None:
+        self._store.close()
+
+    def _ensure_artifact(self, artifact: Artifact) -> None:
+        """Find, fetch or make it."""
+        if artifact.backend and not self._store.path(artifact).exists():
+            if find_interpreter(artifact.backend, self._node) is None:
+                raise EngineError(
+                    f"it is made by {artifact.backend}, whose environment is not made here; "
+                    f"`grid backends install {artifact.backend}`"
+                )
+            self._on_progress(artifact.label, "is being made")
+        for event in self._store.artifact(artifact):
+            if isinstance(event, Preparing):
+                self._on_progress(artifact.label, f"{event.what}: {event.line}")
+
+    def _continue_prompt(self, cell: Cell) -> messages.Continued:
+        interpreter = self._store.interpreter(cell.backend)
+        load = messages.Load(
+            backend=cell.backend,
+            path=str(self._store.path(cell.artifact)),
+            device=self._store.device(cell.backend),
+            options=cell.options,
+            memory_limit=self._settings.memory_limit,
+        )
+        request = messages.Continue(
+            prompt=self._prompt,
+            tokens=self._tokens,
+            context_length=cell.artifact.model.context_length,
+        )
+        with EngineProcess(interpreter.python, interpreter.imports) as process:
+            process.ask(load, self._settings.cell_timeout_s)
+            reply = process.ask(request, self._settings.cell_timeout_s)
+        assert isinstance(reply, messages.Continued)
+        return reply
+
+
+def _base_output(choice: Choice) -> Output:
+    artifact = choice.cell.artifact
+    return Output(
         label=artifact.label,
         model=artifact.model.name,
         quant=artifact.quant,
-        backend=cell.backend,
+        backend=choice.cell.backend,
         artifact_id=artifact.id,
         note=choice.note,
     )
-    try:
-        _ensure_artifact(shelf, cell, node, lambda line: tell(artifact.label, line))
-        tell(artifact.label, "runs")
-        continuation = _continue_prompt(shelf, cell, prompt, tokens, settings)
-    except EngineError as error:
-        return replace(base, status=error.status, reason=str(error)), None
-    finally:
-        shelf.done()
-    return _with_continuation(base, continuation, tokens), continuation
 
 
-def _ensure_artifact(shelf: Shelf, cell: Cell, node: Node, say: Callable[[str], None]) -> None:
-    """Find, fetch or make the artifact. Raises EngineError."""
-    artifact = cell.artifact
-    if artifact.backend and not shelf.path(artifact).exists():
-        if find_interpreter(artifact.backend, node) is None:
-            raise EngineError(
-                f"it is made by {artifact.backend}, whose environment is not made here; "
-                f"`grid backends install {artifact.backend}`"
-            )
-        say("is being made")
-    for event in shelf.artifact(artifact):
-        if line := _line(event):
-            say(line)
-
-
-def _line(event: Event) -> str:
-    return f"{event.what}: {event.line}" if isinstance(event, Preparing) else ""
-
-
-def _continue_prompt(
-    shelf: Shelf, cell: Cell, prompt: str, tokens: int, settings: Settings
-) -> wire.Continued:
-    interpreter = shelf.interpreter(cell.backend)
-    load = wire.Load(
-        backend=cell.backend,
-        path=str(shelf.path(cell.artifact)),
-        device=shelf.device(cell.backend),
-        options=cell.options,
-        memory_limit=settings.memory_limit,
-    )
-    go_on = wire.Continue(
-        prompt=prompt, tokens=tokens, context_length=cell.artifact.model.context_length
-    )
-    with EngineProcess(interpreter.python, interpreter.imports) as process:
-        process.ask(load, settings.cell_timeout_s)
-        reply = process.ask(go_on, settings.cell_timeout_s)
-    assert isinstance(reply, wire.Continued)
-    return reply
-
-
-def _with_continuation(base: Output, continuation: wire.Continued, limit: int) -> Output:
+def _output(choice: Choice, continuation: messages.Continued, limit: int) -> Output:
     times = continuation.times_s
     spell_s = times[-1] - times[0] if len(times) > 1 else 0.0
     return replace(
-        base,
+        _base_output(choice),
         prompt_tokens=len(continuation.prompt),
         tokens=tuple(map(token_of, continuation.tokens, continuation.spelling)),
         text=text_of(continuation.spelling),
@@ -143,27 +147,30 @@ def _with_continuation(base: Output, continuation: wire.Continued, limit: int) -
     )
 
 
-def _with_differences(outputs: Sequence[Output], raw: dict[int, wire.Continued]) -> list[Output]:
+def _with_differences(
+    outputs: Sequence[Output], continuations: dict[int, messages.Continued]
+) -> list[Output]:
     """The outputs, each with where it parts from its reference."""
     compared = []
     for index, output in enumerate(outputs):
-        at = _reference(outputs, raw, output.model) if index in raw else None
+        at = (
+            _reference_index(outputs, continuations, output.model)
+            if index in continuations
+            else None
+        )
         if at is None:
             compared.append(output)
         elif at == index:
             compared.append(replace(output, is_reference=True))
         else:
-            compared.append(with_difference(output, raw[index], raw[at]))
+            compared.append(with_difference(output, continuations[index], continuations[at]))
     return compared
 
 
-def _reference(outputs: Sequence[Output], raw: dict[int, wire.Continued], model: str) -> int | None:
-    mine = [index for index in raw if outputs[index].model == model]
-    candidates = mine if len(mine) > 1 else list(raw)
+def _reference_index(
+    outputs: Sequence[Output], continuations: dict[int, messages.Continued], model: str
+) -> int | None:
+    mine = [index for index in continuations if outputs[index].model == model]
+    candidates = mine if len(mine) > 1 else list(continuations)
     whole = [index for index in candidates if outputs[index].quant in WHOLE]
     return next(iter(whole or candidates), None)
-
-
-def _unusable(choice: Unusable) -> Output:
-    fields = choice._asdict()
-    return Output(**fields, status="unsupported")

@@ -28,7 +28,7 @@ this process after 60."""
 
 
 class RayExecutor:
-    """Leads one actor on each node. Nodes that join later are heard of like the first."""
+    """Supervises one actor on each node, also on those that join later."""
 
     def __init__(
         self,
@@ -44,20 +44,20 @@ class RayExecutor:
         self._report = report
         self._events: queue.SimpleQueue[ExecutorEvent | ClusterLost] = queue.SimpleQueue()
         self._supervisors: dict[str, NodeSupervisor] = {}
-        self._gone: set[str] = set()
-        self._answered = time.monotonic()
+        self._lost_nodes: set[str] = set()
+        self._last_answer = time.monotonic()
         self._closing = threading.Event()
-        self._leaving: list[Callable[[], None]] = []
+        self._closing_actions: list[Callable[[], None]] = []
         self._watching = False
         self._ray: Any = None
-        self._peers: ClusterFileSharing | None = None
+        self._file_sharing: ClusterFileSharing | None = None
         if address is None:
             assert report is not None
             self._events.put(Joined(report.node.name, report))
             self._events.put(Gathered())
         else:
             self._ray = ray_connect.connect(address)
-            self._peers = ClusterFileSharing(self._ray)
+            self._file_sharing = ClusterFileSharing(self._ray)
             self._watching = True
             threading.Thread(target=self._watch, daemon=True).start()
 
@@ -69,11 +69,11 @@ class RayExecutor:
     def on_close(self, act: Callable[[], None]) -> None:
         """Have something done first when this closes, while Ray still answers; never where the
         cluster is lost."""
-        self._leaving.append(act)
+        self._closing_actions.append(act)
 
     def offer(self, cells: Iterable[Cell]) -> None:
-        if self._peers is not None:
-            self._peers.offer(cells, self._settings)
+        if self._file_sharing is not None:
+            self._file_sharing.offer(cells, self._settings)
 
     def start(self, place: str, sessions: Sequence[Session]) -> None:
         if self._ray is None:
@@ -82,10 +82,10 @@ class RayExecutor:
             if node.place == place:
                 node.start(sessions)
                 return
-        # it left a moment ago, which is heard next
+        # it left a moment ago, which is the next event
 
     def next_event(self, timeout_s: float) -> ExecutorEvent | None:
-        if self._watching and time.monotonic() - self._answered > SILENCE_S:
+        if self._is_silent:
             raise ClusterLost(
                 "the cluster's head has not answered for "
                 f"{SILENCE_S:.0f} s; rows so far are safe, `grid cluster up` and the same command "
@@ -103,28 +103,38 @@ class RayExecutor:
         if self._closing.is_set():
             return
         self._closing.set()
-        if self._ray is None:
-            return
-        lost = self._watching and time.monotonic() - self._answered > SILENCE_S
-        for act in () if lost else self._leaving:
+        if self._ray is None or self._is_silent:
+            return  # Ray's native code would wait for a head that is gone, or crash
+        for act in self._closing_actions:
             act()
-        for node in () if lost else list(self._supervisors.values()):
+        for node in list(self._supervisors.values()):
             node.close()
-        if self._peers is not None and not lost:
-            self._peers.close()
-        if not lost:  # else Ray's native code would wait for the head, or crash
-            ray_connect.leave(self._ray)
+        if self._file_sharing is not None:
+            self._file_sharing.close()
+        ray_connect.leave(self._ray)
+
+    @property
+    def _is_silent(self) -> bool:
+        return self._watching and time.monotonic() - self._last_answer > SILENCE_S
 
     def _start_ray(self) -> None:
         """The Ray of this machine alone."""
         assert self._report is not None
         self._ray = ray_connect.start_local(self._report.node.cores)
         row = next(row for row in self._ray.nodes() if row["Alive"])
-        self._supervisors[row["NodeID"]] = self._supervise(row, self._report)
+        self._supervisors[row["NodeID"]] = self._start_supervisor(row, self._report)
 
-    def _supervise(self, row: dict[str, Any], report: Report | None = None) -> NodeSupervisor:
+    def _start_supervisor(
+        self, row: dict[str, Any], report: Report | None = None
+    ) -> NodeSupervisor:
         return NodeSupervisor(
-            self._ray, row, self._settings, self._backends, self._events.put, self._peers, report
+            self._ray,
+            row,
+            self._settings,
+            self._backends,
+            self._events.put,
+            self._file_sharing,
+            report,
         )
 
     def _watch(self) -> None:
@@ -134,8 +144,8 @@ class RayExecutor:
         while not self._closing.is_set():
             with suppress(Exception):  # whatever Ray raises here, its silence is what counts
                 rows = self._ray.nodes()
-                self._answered = time.monotonic()
-                self._compare(rows)
+                self._last_answer = time.monotonic()
+                self._update_nodes(rows)
                 answered = True
             if gathering and answered and self._all_settled():
                 gathering = False
@@ -148,16 +158,16 @@ class RayExecutor:
         ready = any(node.place for node in nodes) or not any(node.waiting for node in nodes)
         return ready and all(node.settled for node in nodes)
 
-    def _compare(self, rows: Sequence[dict[str, Any]]) -> None:
+    def _update_nodes(self, rows: Sequence[dict[str, Any]]) -> None:
         alive = {row["NodeID"]: row for row in rows if row["Alive"]}
         slots = any(SLOT in row["Resources"] for row in alive.values())
         for node_id, row in alive.items():
             able = SLOT in row["Resources"] if slots else row["Resources"].get("CPU", 0) > 0
             if able and node_id not in self._supervisors:
-                self._supervisors[node_id] = self._supervise(row)
+                self._supervisors[node_id] = self._start_supervisor(row)
         for node_id, node in self._supervisors.items():
-            if node_id not in alive and node_id not in self._gone:
-                self._gone.add(node_id)
-                node.lost(f"{node.name} is gone from the cluster")
-                if self._peers is not None:
-                    self._peers.forget(node_id)
+            if node_id not in alive and node_id not in self._lost_nodes:
+                self._lost_nodes.add(node_id)
+                node.mark_lost(f"{node.name} is gone from the cluster")
+                if self._file_sharing is not None:
+                    self._file_sharing.forget(node_id)

@@ -64,7 +64,7 @@ class ClusterFileSharing:
         self._introduced.discard(node_id)
         self.directory.forget.remote(node_id)
 
-    def give_up(self, node_id: str) -> None:
+    def abandon_making(self, node_id: str) -> None:
         """What the node was making is nobody's now: its worker died."""
         self.directory.give_up.remote(node_id)
 

@@ -45,7 +45,7 @@ class NodeSupervisor:
         settings: Settings,
         backends: Sequence[str],
         on_event: Callable[[ExecutorEvent | ClusterLost], None],
-        peers: ClusterFileSharing | None = None,
+        file_sharing: ClusterFileSharing | None = None,
         report: Report | None = None,
     ) -> None:
         """`row` is the node's entry of `ray.nodes()`; `peers` is what nodes share, on a cluster;
@@ -55,8 +55,8 @@ class NodeSupervisor:
         self._settings = settings
         self._backends = list(backends)
         self._on_event = on_event
-        self._peers = peers
-        self._given_report = report
+        self._file_sharing = file_sharing
+        self._local_report = report
         self._inbox: queue.SimpleQueue[Sequence[Session] | None] = queue.SimpleQueue()
         self._offset_s = 0.0
         self._actor: Any = None
@@ -65,9 +65,9 @@ class NodeSupervisor:
         self._lock = threading.RLock()
         self.waiting = False
         """Whether something else holds the node's slot."""
-        self.place = self._place(0) if report is not None else ""
+        self.place = self._place_name(0) if report is not None else ""
         """Of the present actor; empty while there is none that is ready."""
-        self._thread = threading.Thread(target=self._live, daemon=True)
+        self._thread = threading.Thread(target=self._supervise, daemon=True)
         self._thread.start()
 
     @property
@@ -78,7 +78,7 @@ class NodeSupervisor:
     def start(self, sessions: Sequence[Session]) -> None:
         self._inbox.put(sessions)
 
-    def lost(self, reason: str) -> None:
+    def mark_lost(self, reason: str) -> None:
         """The node is known to be dead; its thread may hang for long, and is not heard again."""
         with self._lock:
             if self.place:
@@ -93,15 +93,15 @@ class NodeSupervisor:
             with suppress(Exception):  # the head may be gone without being known to be
                 self._ray.kill(self._actor)
 
-    def _live(self) -> None:
+    def _supervise(self) -> None:
         errors = self._ray.exceptions
         life, reason = 0, ""
         while self._deaths < DEATHS and not self._closed:
             try:
-                self._work(life)
+                self._lead_actor(life)
                 return
             except errors.ActorUnschedulableError:
-                self._end(f"{self.name} is gone from the cluster")
+                self._end_actor(f"{self.name} is gone from the cluster")
                 return  # where it comes back, it is another node
             except errors.LocalRayletDiedError as error:
                 self._tell(ClusterLost(f"Ray stopped answering: {_first_line(error)}"))
@@ -114,28 +114,28 @@ class NodeSupervisor:
                 reason = f"leading {self.name} failed: {error!r}"
             life += 1
             self._deaths += 1
-            self._end(reason)
+            self._end_actor(reason)
         died = f"its worker died {DEATHS} times in a row, the last time: {reason}"
         self._tell(Notice(text=f"{self.name} gets no more work: {died}"))
-        if self._given_report is not None:
+        if self._local_report is not None:
             self._tell(ClusterLost(f"{died}; the log is in /tmp/ray"))
 
-    def _work(self, life: int) -> None:
+    def _lead_actor(self, life: int) -> None:
         self._actor = self._start_actor()
-        report = self._given_report or self._survey()
-        if not self._fits(report):
+        report = self._local_report or self._survey()
+        if not self._has_same_code(report):
             return
-        directory = None if self._peers is None else self._peers.directory
+        directory = None if self._file_sharing is None else self._file_sharing.directory
         self._ray.get(
             self._actor.begin.remote(msgspec.json.encode(report), directory, self._row["NodeID"])
         )
         with self._lock:
-            self.place = self._place(life)
-            if life > 0 or self._given_report is None:  # else it is known to have joined
+            self.place = self._place_name(life)
+            if life > 0 or self._local_report is None:  # else it is known to have joined
                 self._tell(Joined(self.place, report))
         while (sessions := self._inbox.get()) is not None:
-            if self._peers is not None:
-                self._peers.enter(self._row["NodeID"])
+            if self._file_sharing is not None:
+                self._file_sharing.enter(self._row["NodeID"])
             stream = self._actor.run.remote(msgspec.json.encode(list(sessions)))
             for event in self._events(stream):
                 if isinstance(event, CellDone) and event.status == "ok":
@@ -143,9 +143,9 @@ class NodeSupervisor:
                 self._tell(NodeEvent(self.place, self._on_our_clock(event)))
             self._tell(NodeIdle(self.place))
 
-    def _place(self, life: int) -> str:
-        if self._given_report is not None and life == 0:
-            return self._given_report.node.name  # as it was told before Ray was started
+    def _place_name(self, life: int) -> str:
+        if self._local_report is not None and life == 0:
+            return self._local_report.node.name  # as it was told before Ray was started
         return f"{self._row['NodeID'][:12]}.{life}"
 
     def _start_actor(self) -> Any:
@@ -153,7 +153,7 @@ class NodeSupervisor:
 
         resources = self._row["Resources"]
         threads = os.environ.get("OMP_NUM_THREADS")
-        cache = self._peers.cache_of(self._row["NodeID"]) if self._peers else None
+        cache = self._file_sharing.cache_of(self._row["NodeID"]) if self._file_sharing else None
         return (
             self._ray.remote(Agent)
             .options(
@@ -194,9 +194,9 @@ class NodeSupervisor:
             )
         return offset
 
-    def _fits(self, report: Report) -> bool:
+    def _has_same_code(self, report: Report) -> bool:
         """Whether the node runs the same program; what it measured would else be another thing."""
-        if self._given_report is not None or report.code == code_digest(self._backends):
+        if self._local_report is not None or report.code == code_digest(self._backends):
             return True
         self._tell(
             Notice(
@@ -217,15 +217,15 @@ class NodeSupervisor:
         for reference in stream:
             yield from decode_events(self._ray.get(reference))
 
-    def _end(self, reason: str) -> None:
+    def _end_actor(self, reason: str) -> None:
         """Kill the actor, so that it measures nothing beside its successor."""
         if self._closed:
             return
         with suppress(Exception):  # Ray may not answer; what counts is that the node has left
             if self._actor is not None:
                 self._ray.kill(self._actor)
-            if self._peers is not None:
-                self._peers.give_up(self._row["NodeID"])
+            if self._file_sharing is not None:
+                self._file_sharing.abandon_making(self._row["NodeID"])
         with self._lock:
             place, self.place = self.place, ""
             self._inbox = queue.SimpleQueue()

@@ -47,7 +47,10 @@ class PlainProgress:
                 self._say(f"{_describe_preparing(event)}: {event.line}", event.line == BEGINS)
             case Prepared():
                 where, took = _on_node(event.node), format_seconds(event.wall_s)
-                self._say(f"{_describe_prepared(event)}{where} in {took}", event.what in ("environment", "fetch"))
+                self._say(
+                    f"{_describe_prepared(event)}{where} in {took}",
+                    event.what in ("environment", "fetch"),
+                )
             case CellDone(will_retry=False):
                 line = self._failures.line(event)
                 self._say(line, bool(line))

@@ -48,7 +48,7 @@ def test_a_plan_adds_starting_loading_and_making(plan: Plan) -> None:
 
 def test_measured_cells_scale_the_rest(plan: Plan) -> None:
     first, second = plan.cells
-    left = plan.minus({first.id})
+    left = plan.without_finished({first.id})
     modelled = estimate(left).seconds
     scaled = estimate(left, {first.id: 3 * cell_seconds(plan, first)})
     assert scaled.from_measured == 1
@@ -60,7 +60,7 @@ def test_memory_is_that_of_the_largest_cell_left(plan: Plan) -> None:
 
 
 def test_nothing_left_takes_no_time_and_no_memory(plan: Plan) -> None:
-    done = estimate(plan.minus({cell.id for cell in plan.cells}))
+    done = estimate(plan.without_finished({cell.id for cell in plan.cells}))
     assert (done.seconds, done.host_bytes) == (0.0, None)
 
 

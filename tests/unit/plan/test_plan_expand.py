@@ -391,7 +391,7 @@ def test_a_hundred_thousand_cells_are_planned_and_subtracted_in_time(tmp_path: P
     assert len(plan.cells) == 2 * 9 * 75 * 75
     finished = {cell.id for cell in plan.cells[:-1]}
     assert len(finished) == len(plan.cells) - 1  # no two ids are the same
-    left = plan.minus(finished)
+    left = plan.without_finished(finished)
     assert left.cells == plan.cells[-1:]
     assert time.perf_counter() - start < 20
 

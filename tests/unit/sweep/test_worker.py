@@ -15,7 +15,8 @@ from grid.cells.measurement import Measurement
 from grid.plan.plan import Plan
 from grid.sweep.artifacts.leases import in_use
 from grid.sweep.events import CellDone, Event, Observed, Prepared, Settings
-from grid.sweep.executors.worker import LOADS, Worker
+from grid.sweep.executors.session_engine import LOADS
+from grid.sweep.executors.worker import Worker
 
 QUALITY = """
 measures = ["quality"]

@@ -1,0 +1,155 @@
+"""The engine of a session: its process, loaded again if it dies, and a measurement for every cell
+whatever happens to it."""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+
+from grid.backend.registry import backend
+from grid.cells.cell import Cell, Options
+from grid.cells.measurement import Measurement
+from grid.cells.workload import Memory, kind
+from grid.engine import messages
+from grid.engine.environments import Interpreter
+from grid.engine.process import EngineProcess
+from grid.errors import EngineError, OutOfMemory
+from grid.plan.order import Session
+from grid.sweep.events import Settings
+from grid.sweep.not_run import failed, pruned
+
+LOADS = 3
+"""Times that a session's artifact is loaded; where its process then died or was killed for time as
+often, the rest of its cells fail."""
+
+
+class SessionEngine:
+    """A session's engine, held open for all its cells and loaded again if it dies."""
+
+    def __init__(
+        self,
+        session: Session,
+        path: str,
+        interpreter: Interpreter,
+        device: str,
+        settings: Settings,
+    ) -> None:
+        self._key = _engine_key(session)
+        self.artifact = session.artifact
+        self.path = path
+        self._settings = settings
+        self._interpreter = interpreter
+        self._load_request = messages.Load(
+            backend=session.backend,
+            path=path,
+            device=device,
+            options=session.options,
+            memory_limit=settings.memory_limit,
+        )
+        self._process: EngineProcess | None = None
+        self._loaded: messages.Loaded | None = None
+        self._loads_left = LOADS
+        self._load_error: EngineError | None = None
+        self._oom_sizes: dict[str, int] = {}
+
+    def is_for(self, session: Session) -> bool:
+        """Whether the session goes on with this engine."""
+        return self._key == _engine_key(session)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its process is there, with the artifact's files mapped into memory perhaps."""
+        return self._process is not None
+
+    def attempt(self, cell: Cell, reference: str | None) -> Measurement:
+        """Run one cell; every failure becomes a measurement with its status and reason."""
+        started, clock = time.time(), time.perf_counter()
+        engine_s = 0.0
+        limit = self._oom_sizes.get(kind(cell.workload))
+        if limit is not None and 0 < limit <= cell.workload.size:
+            return pruned(cell, limit)
+        try:
+            process, engine_s = self._ensure_loaded(fresh=isinstance(cell.workload, Memory))
+            raw = self._measure(process, cell, reference)
+        except EngineError as error:
+            return msgspec.structs.replace(
+                failed(cell, error, started),
+                wall_s=time.perf_counter() - clock,
+                engine_s=engine_s + error.engine_s,
+                engine_version=self._loaded.engine_version if self._loaded else "",
+                environment=self._loaded.environment if self._loaded else {},
+            )
+        assert self._loaded is not None
+        return Measurement(
+            cell_id=cell.id,
+            status="ok",
+            started_at=started,
+            wall_s=time.perf_counter() - clock,
+            engine_s=engine_s + raw.engine_s,
+            engine_version=self._loaded.engine_version,
+            scalars=raw.scalars,
+            series=raw.series,
+            items=raw.items,
+            environment={**self._loaded.environment, **raw.environment},
+        )
+
+    def close(self) -> None:
+        if self._process is not None:
+            self._process.close()
+            self._process = None
+
+    def release_memory(self) -> None:
+        """Give the memory back for now; the next cell loads again."""
+        if self._process is not None and self._process.alive:
+            self._loads_left += 1  # asked for, not a crash
+        self.close()
+
+    def _measure(self, process: EngineProcess, cell: Cell, reference: str | None) -> messages.Raw:
+        request = messages.Measure(
+            workload=cell.workload, kv_bytes=_kv_bytes(cell), reference=reference
+        )
+        try:
+            raw = process.ask(request, self._settings.cell_timeout_s)
+        except OutOfMemory:
+            self._oom_sizes[kind(cell.workload)] = cell.workload.size
+            raise
+        assert isinstance(raw, messages.Raw)
+        return raw
+
+    def _ensure_loaded(self, fresh: bool) -> tuple[EngineProcess, float]:
+        """The process with the artifact loaded, and the engine time that loading took now.
+
+        Raises the error of a load that failed before: it would fail again, and each try costs
+        minutes on a large model.
+        """
+        if self._load_error is not None:
+            raise self._load_error
+        if self._process is not None and self._process.alive:
+            if not fresh or self._process.loaded_only:
+                return self._process, 0.0
+            self.release_memory()
+        if self._loads_left == 0:
+            raise EngineError(f"the engine's process ended {LOADS} times in this session; gave up")
+        self.close()
+        self._loads_left -= 1
+        self._process = EngineProcess(self._interpreter.python, self._interpreter.imports)
+        try:
+            loaded = self._process.ask(self._load_request, self._settings.cell_timeout_s)
+        except EngineError as error:
+            self._load_error = type(error)(f"loading failed: {error}")
+            failure = type(error)(str(self._load_error))
+            failure.engine_s = error.engine_s
+            raise failure from error
+        assert isinstance(loaded, messages.Loaded)
+        self._loaded = loaded
+        return self._process, loaded.engine_s
+
+
+def _engine_key(session: Session) -> tuple[str, str, Options]:
+    return session.artifact.id, session.backend, session.options
+
+
+def _kv_bytes(cell: Cell) -> int:
+    """Predicted bytes of the cell's KV cache, through the backend's own option names."""
+    return backend(cell.backend).needs(cell.artifact, 0, cell.options, cell.workload).kv_bytes
