@@ -20,10 +20,10 @@ import numpy as np
 
 from grid.advice.prediction import Loo, LooRow, leave_one_out, published_observations
 from grid.advice.prediction.fit import FittedRate
-from grid.advice.prediction.predictor import RATES, compared
+from grid.advice.prediction.predictor import RATES, compare_with_prediction
 from grid.advice.prediction.published import chip_table
-from grid.advice.prediction.result import FLAT_SHARE, Rate
-from grid.cli.views.console import number
+from grid.advice.prediction.result import FLAT_SHARE, RateKind
+from grid.analysis.figures import number
 from grid.errors import GridError
 
 CHIPS, ONE_CARD = "Llama-2-7B", "one CUDA GPU, not named"
@@ -34,43 +34,45 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--judge", type=Path, metavar="FILE", help="a table of other chips")
     parser.add_argument("--markdown", action="store_true", help="tables for the documentation")
-    asked = parser.parse_args()
+    args = parser.parse_args()
     try:
-        tables = judged(asked.judge) if asked.judge else left_out()
+        tables = evaluate_table(args.judge) if args.judge else evaluate_bundled()
     except GridError as error:
         sys.stderr.write(f"eval_prediction: {error}\n")
         return error.exit_code
     for title, rows in tables:
-        print("\n".join(lines(title, rows, asked.markdown)) + "\n")
+        print("\n".join(lines(title, rows, args.markdown)) + "\n")
     return 0
 
 
-def left_out() -> list[tuple[str, list[LooRow]]]:
+def evaluate_bundled() -> list[tuple[str, list[LooRow]]]:
     """Chips left out of the chip table, and quants of the table of one card."""
     ours = published_observations()
     chips = [row for row in leave_one_out(ours, "group") if row.model == CHIPS]
     quants = [row for row in leave_one_out(ours, "quant") if row.group == ONE_CARD]
-    found: list[tuple[str, list[LooRow]]] = []
+    tables: list[tuple[str, list[LooRow]]] = []
     for rate in RATES:
-        found.append((f"{rate}, one chip left out", of_rate(chips, rate)))
-        found.append((f"{rate}, one quant left out, card not named", of_rate(quants, rate)))
-    return found
+        tables.append((f"{rate}, one chip left out", of_rate(chips, rate)))
+        tables.append((f"{rate}, one quant left out, card not named", of_rate(quants, rate)))
+    return tables
 
 
-def judged(path: Path) -> list[tuple[str, list[LooRow]]]:
+def evaluate_table(path: Path) -> list[tuple[str, list[LooRow]]]:
     """Chips of another table, predicted from ours; those that ours has too are left out of ours."""
-    asked = chip_table(path)
-    groups = {row.group for row in asked}
+    targets = chip_table(path)
+    groups = {row.group for row in targets}
     ours = [row for row in published_observations() if row.group not in groups]
-    found: list[tuple[str, list[LooRow]]] = []
+    tables: list[tuple[str, list[LooRow]]] = []
     for rate in RATES:
         fitted = FittedRate.of(rate, ours)
-        rows = [row for row in asked if getattr(row, f"{rate}_tps") is not None]
-        found.append((f"{rate}, {path.name}", [compared(rate, fitted, row) for row in rows]))
-    return [(title, rows) for title, rows in found if rows]
+        rows = [row for row in targets if getattr(row, f"{rate}_tps") is not None]
+        tables.append(
+            (f"{rate}, {path.name}", [compare_with_prediction(rate, fitted, row) for row in rows])
+        )
+    return [(title, rows) for title, rows in tables if rows]
 
 
-def of_rate(rows: Sequence[LooRow], rate: Rate) -> list[LooRow]:
+def of_rate(rows: Sequence[LooRow], rate: RateKind) -> list[LooRow]:
     return [row for row in rows if row.rate == rate]
 
 

@@ -29,15 +29,15 @@ def explore(
 
     Serves until it is interrupted. Nothing leaves this machine, and no usage statistics are sent.
     """
-    from grid.results.uris import shown
+    from grid.results.uris import without_credentials
 
-    _free(address, port)
-    typer.echo(f"http://{address}:{port}  over {shown(store)}; stop with Ctrl-C")
+    _require_free(address, port)
+    typer.echo(f"http://{address}:{port}  over {without_credentials(store)}; stop with Ctrl-C")
     _serve(store, port, address, no_browser)
 
 
-def _free(address: str, port: int) -> None:
-    """Raises InputError where nothing can be served there."""
+def _require_free(address: str, port: int) -> None:
+    """Raises InputError where nothing can be served at the address and port."""
     import socket
 
     try:
@@ -58,8 +58,8 @@ def _serve(store: str, port: int, address: str, no_browser: bool) -> None:
 
     from streamlit.web.cli import main
 
-    found = find_spec("grid.app.navigation")
-    if found is None or found.origin is None:
+    page = find_spec("grid.app.navigation")
+    if page is None or page.origin is None:
         raise InputError("the explorer is not installed; install quantgrid again")
     os.environ["QUANTGRID_STORE"] = store
     settings = {
@@ -74,4 +74,4 @@ def _serve(store: str, port: int, address: str, no_browser: bool) -> None:
         "theme.dark.primaryColor": "#56B4E9",
     }
     flags = [f"--{name}={value}" for name, value in settings.items()]
-    main(["run", found.origin, *flags], standalone_mode=False)
+    main(["run", page.origin, *flags], standalone_mode=False)

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from grid.cli.options import Json
+from grid.errors import EngineError, InputError
+from grid.units import format_seconds
+
+if TYPE_CHECKING:
+    from grid.hardware.node import Node
+
+ALL = "all"
 
 backends_app = typer.Typer(
     help="List backends, make their environments, begin your own.",
@@ -16,12 +26,17 @@ backends_app = typer.Typer(
 )
 
 
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    app.add_typer(backends_app, name="backends")
+
+
 @backends_app.callback()
 def backends(context: typer.Context, as_json: Json = False) -> None:
     """List the installed backends: formats, capabilities, version, devices, state, and the command
     that mends what is missing."""
     if context.invoked_subcommand is None:
-        from grid.cli.views.inventory import show_backends
+        from grid.cli.views.backends import show_backends
         from grid.hardware.probe import probe_node
 
         show_backends(probe_node(), as_json=as_json)
@@ -30,15 +45,14 @@ def backends(context: typer.Context, as_json: Json = False) -> None:
 @backends_app.command()
 def install(
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Backends; or: all.")],
-    again: Annotated[
+    rebuild: Annotated[
         bool, typer.Option("--again", help="Make the environment anew, though one is there.")
     ] = False,
 ) -> None:
     """Make the environments that backends run in. A sweep does it by itself when it needs one."""
-    from grid.cli.install import install_backends
     from grid.hardware.probe import probe_node
 
-    raise typer.Exit(install_backends(names, probe_node(), again))
+    raise typer.Exit(install_backends(names, probe_node(), rebuild))
 
 
 @backends_app.command()
@@ -52,3 +66,57 @@ def new(
     from grid.backend.new_backend import new_backend
 
     new_backend(name, folder)
+
+
+def install_backends(wanted: Sequence[str], node: Node, rebuild: bool = False) -> int:
+    """Make the environment of each backend, going on after one that cannot be made; returns the
+    exit code. Raises InputError for an unknown name before anything is made."""
+    from grid.backend.registry import backend, names
+
+    wanted = list(dict.fromkeys(wanted))
+    if wanted == [ALL]:
+        wanted = list(names())
+    else:
+        for name in wanted:
+            backend(name)
+    failed = [name for name in wanted if not _install(name, node, rebuild)]
+    return 1 if failed else 0
+
+
+def _install(name: str, node: Node, rebuild: bool) -> bool:
+    from grid.cli.views.console import console
+    from grid.engine.environments import (
+        THIS_INTERPRETER,
+        availability,
+        ensure_environment,
+        find_interpreter,
+    )
+
+    def report(line: str) -> None:
+        console().print(f"{name}: {line}", markup=False, soft_wrap=True)
+
+    start = time.monotonic()
+    try:
+        missing = rebuild or find_interpreter(name, node) is None
+        if missing:
+            report("making its environment")
+        interpreter = ensure_environment(name, node, _say, rebuild)
+        state = availability(name, node)
+    except (EngineError, InputError) as error:
+        report(str(error))
+        return False
+    if not state.ready:
+        mend = f"; {state.mend}" if state.mend else ""
+        report(f"not ready: {state.reason}{mend}")
+        return False
+    how = "environment ready"
+    if interpreter == THIS_INTERPRETER:
+        how = "ready, needs no environment of its own"
+    took = f", made in {format_seconds(time.monotonic() - start)}" if missing else ""
+    report(f"{how}{took} ({state.version})")
+    return True
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"  {line}\n")
+    sys.stderr.flush()

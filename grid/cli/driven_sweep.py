@@ -7,8 +7,8 @@ import signal
 import sys
 from importlib import import_module
 
-from grid.cluster.remote.driver import INTERRUPTS, command
-from grid.cluster.remote.runs import load
+from grid.cluster.remote.driver import INTERRUPTS, sweep_arguments
+from grid.cluster.remote.runs import load_run
 from grid.engine import interrupts
 from grid.errors import GridError
 
@@ -18,7 +18,7 @@ _INTERRUPTED = 130
 def main(run_id: str) -> None:
     """Be a run's driver: the command line of `grid`, in the run's folder."""
     try:
-        sys.argv = ["grid", *command(load(run_id))]
+        sys.argv = ["grid", *sweep_arguments(load_run(run_id))]
     except GridError as error:
         sys.stderr.write(f"grid: {error}\n")
         sys.exit(error.exit_code)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from grid.cli.options import StoreUri
 from grid.errors import InputError
 
+if TYPE_CHECKING:
+    from grid.results.imports import ImportedReport
+
 
 def register(app: typer.Typer) -> None:
-    """Add the command to `grid`."""
+    """Add the command to the command line."""
     app.command("import")(import_)
 
 
@@ -50,16 +54,36 @@ def import_(
     name their origin and licence and stay apart from measured ones. The same file again adds
     nothing.
     """
-    from grid.cli.views import imports as shown
-
     if listed:
-        shown.list_formats()
+        from grid.cli.views.imports import print_formats
+
+        print_formats()
     elif published:
         if kind or hardware or model:
             raise InputError("--format, --hardware and --model are for files, not --published")
-        shown.import_published(files or [], store, dry_run=dry_run)
+        _add(_published_reports(files or []), store, dry_run)
     elif files:
-        paths = [Path(file) for file in files]
-        shown.import_files(paths, store, kind, hardware, model, dry_run=dry_run)
+        from grid.results.imports import read_report
+
+        _add([read_report(Path(file), kind, hardware, model) for file in files], store, dry_run)
     else:
         raise InputError("nothing to import; give a file, or --published; --list says what can be")
+
+
+def _published_reports(names: Sequence[str]) -> Sequence[ImportedReport]:
+    """Published tables by name; all of them for `all` or none."""
+    from grid.results.imports.publications import publication, all_publications
+
+    if not names or "all" in names:
+        return all_publications()
+    return [publication(name) for name in dict.fromkeys(names)]
+
+
+def _add(reports: Sequence[ImportedReport], store: str, dry_run: bool) -> None:
+    """Add reports to a store and print what is new; all have been read before one is written."""
+    from grid.cli.views.imports import print_report
+    from grid.results.imports.writing import add_reports
+
+    counts = [report.count for report in reports] if dry_run else add_reports(reports, store)
+    for report, count in zip(reports, counts, strict=True):
+        print_report(report, count, dry_run)

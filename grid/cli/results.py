@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from grid.cli.options import Columns, StoreUri, Where
 from grid.errors import InputError
 
+if TYPE_CHECKING:
+    from grid.results.reader import Results
+
+_FORMATS = {".csv": "csv", ".json": "json", ".md": "md", ".parquet": "parquet"}
+
 results_app = typer.Typer(
     help="Look at a store's rows, export, merge and compact them.",
     rich_markup_mode=None,
     invoke_without_command=True,
 )
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    app.add_typer(results_app, name="results")
 
 
 @results_app.callback()
@@ -30,8 +41,6 @@ def results(
 ) -> None:
     """Print a table of the newest final attempts, one row a cell."""
     if context.invoked_subcommand is None:
-        from grid.cli.views.results import show_results
-
         show_results(store, where, columns, sort, limit)
     elif where or columns or sort:
         command = context.invoked_subcommand
@@ -52,17 +61,25 @@ def export(
     columns: Columns = None,
 ) -> None:
     """Write the table of final attempts, with a column for each metric and its interval."""
-    from grid.cli.views.results import export_results
+    from grid.results.export import export as write_rows
 
-    export_results(store, target, kind, where, columns)
+    kind = kind or (_FORMATS.get(target.suffix) if target else "csv")
+    if kind is None:
+        raise InputError(
+            f"{target}: no format for this ending; add --format csv, json, md or parquet"
+        )
+    count = write_rows(_open(store), target, kind, where, _names(columns))
+    sys.stderr.write(f"{count} rows written to {target or 'standard output'}\n")
 
 
 @results_app.command()
 def compact(store: StoreUri = "results") -> None:
     """Merge a store's many small files into one for each table; damaged files stay as they are."""
-    from grid.cli.views.results import compact_store
+    from grid.cli.views.results import print_compaction
+    from grid.results.compact import compact as compact_files
 
-    compact_store(store)
+    _open(store)
+    print_compaction(compact_files(store))
 
 
 @results_app.command()
@@ -77,6 +94,39 @@ def merge(
 
     What is there already is left out, so the same again changes nothing.
     """
-    from grid.cli.views.merge import merge_stores
+    from grid.cli.views.results import print_merge
+    from grid.results.merge import merge as merge_stores
 
-    merge_stores(sources, store)
+    for merged in merge_stores(sources, store):
+        print_merge(merged)
+
+
+def show_results(
+    store: str, where: str | None, columns: str | None, sort: str | None, limit: int
+) -> None:
+    """Print one row a cell: what it was and its main figures, or the columns asked for."""
+    from grid.cli.views.results import SOURCE_COLUMNS, headline_columns, print_rows
+    from grid.results.export import table
+
+    results = _open(store)
+    names = _names(columns)
+    stored = results.wide().column_names
+    optional = [*(() if names else headline_columns()), *SOURCE_COLUMNS]
+    wanted = dict.fromkeys([*(names or ()), *(name for name in optional if name in stored)])
+    rows = table(results, where, list(wanted), sort, limit).to_pylist()
+    print_rows(rows, names, results.final().num_rows)
+
+
+def _open(store: str) -> Results:
+    """A store that has rows; files in it that cannot be read are named on standard error."""
+    from grid.results import open_store
+    from grid.results.reader import require_rows
+
+    results = require_rows(open_store(store))
+    for problem in results.problems:
+        sys.stderr.write(f"skipped {problem.file}: {problem.reason}\n")
+    return results
+
+
+def _names(columns: str | None) -> list[str] | None:
+    return [name.strip() for name in columns.split(",") if name.strip()] if columns else None

@@ -1,96 +1,117 @@
-"""Sweeps on a cluster's head: followed, fetched, listed, ended."""
+"""`grid attach`, `pull`, `stop` and `runs`: sweeps on a cluster's head."""
 
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Annotated
 
-import msgspec
+import typer
 
-from grid.cli.views.console import console, print_json, table
-from grid.cli.views.frontier import show_frontier, show_summary
-from grid.cluster.remote.choose_place import cluster_head
-from grid.cluster.remote.client import Outcome, chosen, fetch, watch
-from grid.cluster.remote.row_sync import DEFAULT_STORE, remembered
-from grid.cluster.remote.runs import Status
-from grid.errors import GridError
-from grid.results.uris import shown
-from grid.sweep.progress import progress_for
-from grid.sweep.run import Summary
+from grid.cli.options import Json
+
+if TYPE_CHECKING:
+    from grid.cluster.remote.client import RunOutcome
 
 INTERRUPTED = 130
 
+RunId = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[RUN]", help="A run, as `grid runs` lists them; default: the newest that runs."
+    ),
+]
+Into = Annotated[
+    str | None,
+    typer.Option("--store", help="Folder for the rows; default: where the sweep was started for."),
+]
 
-def attach_to(run_id: str | None, store: str | None) -> int:
-    """Follow a run to its end and show its answer; returns its exit code."""
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    for command in (attach, pull, stop, runs):
+        app.command()(command)
+
+
+def attach(run: RunId = None, store: Into = None) -> None:
+    """Follow a sweep on the cluster's head again; fetch its rows.
+
+    The head is that of ./cluster.yaml. Ctrl-C only stops following.
+    """
+    from grid.cluster.remote.choose_place import cluster_head
+    from grid.cluster.remote.client import choose_run, watch
+    from grid.sweep.progress import progress_for
+
     host = cluster_head().host
-    run = chosen(host, run_id).run
-    sys.stderr.write(f"following run {run.id}: {run.sweep}\n")
-    return show_outcome(watch(host, run, progress_for(as_json=False), store), as_json=False)
+    remote_run = choose_run(host, run).run
+    sys.stderr.write(f"following run {remote_run.id}: {remote_run.sweep}\n")
+    outcome = watch(host, remote_run, progress_for(as_json=False), store)
+    raise typer.Exit(show_outcome(outcome, as_json=False))
 
 
-def pull_rows(run_id: str | None, store: str | None) -> None:
-    """Fetch the rows so far."""
+def pull(run: RunId = None, store: Into = None) -> None:
+    """Fetch the rows that a sweep on the cluster's head has so far."""
+    from grid.cli.views.console import console
+    from grid.cluster.remote.choose_place import cluster_head
+    from grid.cluster.remote.client import choose_run, fetch
+    from grid.cluster.remote.row_sync import DEFAULT_STORE, remembered_store
+
     host = cluster_head().host
-    run = chosen(host, run_id).run
-    count = fetch(host, run, store)
+    remote_run = choose_run(host, run).run
+    count = fetch(host, remote_run, store)
     files = "file" if count == 1 else "files"
-    where = store or remembered(run.id) or DEFAULT_STORE
-    console().print(f"run {run.id}: {count} new {files} of rows in {where}", markup=False)
+    folder = store or remembered_store(remote_run.id) or DEFAULT_STORE
+    console().print(f"run {remote_run.id}: {count} new {files} of rows in {folder}", markup=False)
 
 
-def stop_run(run_id: str | None) -> None:
-    """Interrupt a run's driver."""
+def stop(run: RunId = None) -> None:
+    """End a sweep on the cluster's head; its rows are kept.
+
+    The same command resumes it.
+    """
+    from grid.cli.views.console import console
+    from grid.cluster.remote.choose_place import cluster_head
+    from grid.cluster.remote.client import choose_run
+
     head = cluster_head()
-    run = chosen(head.host, run_id).run
-    head.stop(run.id)
-    console().print(f"run {run.id} is ending; `grid pull {run.id}` fetches its rows")
+    run_id = choose_run(head.host, run).run.id
+    head.stop(run_id)
+    console().print(f"run {run_id} is ending; `grid pull {run_id}` fetches its rows")
 
 
-def show_runs(as_json: bool) -> None:
-    """The runs that the head knows, the newest first."""
-    found = cluster_head().runs()
-    if as_json:
-        print_json([_public(one) for one in found])
-    elif not found:
-        console().print("no run yet; `grid sweep` starts one")
-    else:
-        heads = ("run", "sweep", "state", "cells", "asked on", "rows")
-        console().print(table(heads, [_row(one) for one in found], right=(3,), wrap=(5,)))
+def runs(as_json: Json = False) -> None:
+    """List the sweeps on the cluster's head."""
+    from grid.cli.views.runs import print_runs
+    from grid.cluster.remote.choose_place import cluster_head
+
+    print_runs(cluster_head().runs(), as_json)
 
 
-def show_outcome(ended: Outcome, as_json: bool) -> int:
-    """What a run came to, as a local sweep would show it; returns its exit code."""
-    if ended.error and ended.code != INTERRUPTED:  # that is said at the end
-        _warn(ended.error)
-    if ended.summary is None:
-        return ended.code
+def show_outcome(outcome: RunOutcome, as_json: bool) -> int:
+    """Print what a run came to, as a local sweep would; returns its exit code."""
+    import msgspec
+
+    from grid.cli.frontier import show_frontier
+    from grid.cli.views.summary import show_summary
+    from grid.errors import GridError
+    from grid.sweep.run import Summary
+
+    if outcome.error and outcome.code != INTERRUPTED:  # that is said at the end
+        _warn(outcome.error)
+    if outcome.summary is None:
+        return outcome.code
     try:
-        summary = msgspec.convert(ended.summary, Summary)
+        summary = msgspec.convert(outcome.summary, Summary)
     except msgspec.ValidationError:
         _warn("the head's summary is unlike that of this version of quantgrid")
-        return ended.code
+        return outcome.code
     if not as_json:
         try:
-            show_frontier(ended.store, sweep=ended.run.sweep)
+            show_frontier(outcome.store, sweep=outcome.run.sweep)
         except GridError as error:  # a bucket that only the head may read, say
             _warn(f"{error}; the sweep itself has ended")
-    show_summary(summary, shown(ended.store), as_json)
-    return ended.code
+    show_summary(summary, outcome.store, as_json)
+    return outcome.code
 
 
 def _warn(line: str) -> None:
     sys.stderr.write(f"grid: {line}\n")
-
-
-def _public(one: Status) -> dict[str, Any]:
-    run = one.run
-    run = msgspec.structs.replace(run, store=shown(run.store), wanted=shown(run.wanted))
-    found: dict[str, Any] = msgspec.to_builtins(msgspec.structs.replace(one, run=run))
-    return found
-
-
-def _row(one: Status) -> tuple[str, ...]:
-    state = one.state if one.code is None else f"{one.state}, exit code {one.code}"
-    run = one.run
-    return run.id, run.sweep, state, f"{one.done}/{one.total}", run.machine, shown(run.wanted)

@@ -1,26 +1,33 @@
-"""`grid sweep`: where it runs, what is said of that, and its answer."""
+"""`grid sweep`: measure on this machine, over the nodes of a Ray, or on a cluster's head."""
 
 from __future__ import annotations
 
 import os
 import sys
+import time
+from collections.abc import Iterable
 from contextlib import closing
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
-from grid.cli.views.frontier import show_frontier, show_summary
-from grid.errors import InputError
-from grid.plan.sweep import Sweep
+import typer
+
+from grid.cli.options import Address, Changed, Fresh, Json, Nodes, StoreUri, SweepFile
+from grid.errors import EngineError, InputError
 from grid.sweep.executors.executor_name import ExecutorName
-from grid.sweep.planner import Planner, backends_of
-from grid.sweep.progress import progress_for
 
 if TYPE_CHECKING:
     from grid.cluster.remote.choose_place import OnHead
-    from grid.sweep.executors.executor import Crew
+    from grid.hardware.node import Node
+    from grid.plan.sweep import Sweep
+    from grid.sweep.executors.executor import Executor
+    from grid.sweep.planner import Planner
+
+INSTALLER_LINE_S = 5.0
+"""Least seconds between two of an installer's lines that are shown."""
 
 
-class Asked(NamedTuple):
-    """A sweep as the command line asks for it."""
+class SweepArgs(NamedTuple):
+    """A sweep and how it is to run, by the command line."""
 
     sweep: Sweep
     store: str
@@ -30,73 +37,156 @@ class Asked(NamedTuple):
     as_json: bool
 
 
-def sweep_somewhere(asked: Asked, address: str | None, here: bool) -> int:
-    """Run a sweep here, over the nodes of a Ray, or on a cluster's head; returns the exit code."""
-    from grid.cluster.remote.choose_place import At, Here, where
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command()(sweep)
 
-    place = where(address, here, os.environ)
-    if not isinstance(place, At | Here):
+
+def sweep(
+    file: SweepFile = None,
+    store: StoreUri = "results",
+    executor: Annotated[
+        ExecutorName, typer.Option(help="Drive engines from a local Ray's actor, or from here.")
+    ] = ExecutorName.ray,
+    address: Address = None,
+    this_machine: Annotated[
+        bool,
+        typer.Option("--here", help="This machine alone and without Ray, whatever is around it."),
+    ] = False,
+    nodes: Nodes = None,
+    fresh: Fresh = False,
+    changed: Changed = False,
+    as_json: Json = False,
+) -> None:
+    """Measure what a sweep file asks for, and print the frontier.
+
+    The same command again goes on where an earlier one stopped. Exit codes: 0 done, 1 done but some
+    cells failed, 2 the input was wrong and nothing ran, 3 the store or the cluster was lost, 130
+    interrupted.
+    """
+    from grid.plan.model_sweep import load_requested_sweep, with_nodes
+
+    if executor is ExecutorName.inline and address not in (None, "local"):
+        raise InputError(f"--executor inline is for this machine alone, not --address {address}")
+    this_machine = this_machine or executor is ExecutorName.inline
+    args = SweepArgs(
+        sweep=with_nodes(load_requested_sweep(file), nodes),
+        store=store,
+        executor=ExecutorName.inline if this_machine else executor,
+        fresh=fresh,
+        changed=changed,
+        as_json=as_json,
+    )
+    raise typer.Exit(sweep_somewhere(args, address, this_machine))
+
+
+def sweep_somewhere(args: SweepArgs, address: str | None, this_machine: bool) -> int:
+    """Run a sweep where its driver belongs; returns the exit code."""
+    from grid.cluster.remote.choose_place import OnHead, OnThisMachine, choose_place
+    from grid.sweep.planner import Planner
+
+    place = choose_place(address, this_machine, os.environ)
+    if isinstance(place, OnHead):
         _say(place.why)
-        return _on_head(asked, place)
-    planner = Planner(asked.sweep, asked.store, asked.fresh, asked.changed)
-    if isinstance(place, Here):
-        return _run(asked, planner, _crew_here(planner, asked.executor, place.why))
+        return _on_head(args, place)
+    planner = Planner(args.sweep, args.store, args.fresh, args.changed)
+    if isinstance(place, OnThisMachine):
+        return _run(args, planner, _local_executor(planner, args.executor, place.why))
     _say(place.why)
-    return _on_nodes(asked, planner, place.address)
+    return _on_nodes(args, planner, place.address)
 
 
-def _on_nodes(asked: Asked, planner: Planner, address: str) -> int:
+def _on_nodes(args: SweepArgs, planner: Planner, address: str) -> int:
     from grid.cluster.demand import rent
-    from grid.sweep.run import crew_at
+    from grid.sweep.run import cluster_executor
 
-    crew = crew_at(asked.sweep, address)
-    with closing(crew):
-        rent(crew, _say)
-        return _run(asked, planner, crew)
+    executor = cluster_executor(args.sweep, address)
+    with closing(executor):
+        rent(executor, _say)
+        return _run(args, planner, executor)
 
 
-def _run(asked: Asked, planner: Planner, crew: Crew) -> int:
+def _run(args: SweepArgs, planner: Planner, executor: Executor) -> int:
+    from grid.cli.frontier import show_frontier
+    from grid.cli.views.summary import show_summary
+    from grid.sweep.progress import progress_for
     from grid.sweep.run import run_sweep
 
-    done = run_sweep(crew, planner, asked.store, progress_for(asked.as_json))
-    if not asked.as_json:
-        show_frontier(asked.store, only=done.plans)
-    show_summary(done.summary, asked.store, as_json=asked.as_json)
+    done = run_sweep(executor, planner, args.store, progress_for(args.as_json))
+    if not args.as_json:
+        show_frontier(args.store, plans=done.plans)
+    show_summary(done.summary, args.store, as_json=args.as_json)
     return 1 if done.summary.failed or done.broken else 0
 
 
-def _crew_here(planner: Planner, executor: ExecutorName, why: str) -> Crew:
+def _local_executor(planner: Planner, executor: ExecutorName, why: str) -> Executor:
     """This machine, with the environments that the sweep takes; `why` it is this one."""
-    from grid.cli.install import ready_environments
     from grid.hardware.probe import probe_node
     from grid.sweep.node_report import report
-    from grid.sweep.run import crew_here
+    from grid.sweep.planner import backends_of
+    from grid.sweep.run import local_executor
 
-    node = planner.settled_node(probe_node())
+    node = planner.recorded_node(probe_node())
     if not planner.wants(node):
-        refused = planner.refuse([node])
+        refused = planner.refusal([node])
         raise InputError(f"{refused}; {why}") if why else refused
     _say(why)  # before environments are made, which takes minutes
-    broken = ready_environments(backends_of(planner.sweep), node)
-    seen = report(backends_of(planner.sweep), broken, node)
-    planner.plan(seen)  # what is wrong with the sweep is said before anything starts
-    return crew_here(planner.sweep, seen, executor)
+    backends = backends_of(planner.sweep)
+    node_report = report(backends, ensure_environments(backends, node), node)
+    planner.plan(node_report)  # what is wrong with the sweep is said before anything starts
+    return local_executor(planner.sweep, node_report, executor)
 
 
-def _on_head(asked: Asked, place: OnHead) -> int:
+def ensure_environments(backends: Iterable[str], node: Node) -> dict[str, str]:
+    """Make the environments that are missing; returns why one could not be made, by backend.
+
+    This comes before planning, since another engine has to give the reference where the usual one's
+    environment cannot be made.
+    """
+    from grid.engine.environments import ensure_environment, find_interpreter
+
+    broken: dict[str, str] = {}
+    for name in backends:
+        if find_interpreter(name, node) is not None:
+            continue
+        sys.stderr.write(f"making the environment of {name}, once\n")
+        try:
+            ensure_environment(name, node, _InstallerLines())
+        except EngineError as error:
+            broken[name] = str(error)
+            sys.stderr.write(f"{error}\n")
+    return broken
+
+
+class _InstallerLines:
+    """Shows an installer's newest line, `INSTALLER_LINE_S` after the one before."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def __call__(self, line: str) -> None:
+        if time.monotonic() - self._last >= INSTALLER_LINE_S:
+            self._last = time.monotonic()
+            _say(f"  {line}")
+
+
+def _on_head(args: SweepArgs, place: OnHead) -> int:
     from grid.cli.runs import show_outcome
     from grid.cluster.remote.client import launch, watch
     from grid.cluster.start import ensure_workers
+    from grid.sweep.planner import backends_of
+    from grid.sweep.progress import progress_for
 
-    backends_of(asked.sweep)  # what is wrong with the sweep is said here
+    backends_of(args.sweep)  # what is wrong with the sweep is said here
     for address, reason in ensure_workers(place.cluster, _say).items():
         _say(f"{address} takes no part: {reason}")
-    progress = progress_for(asked.as_json)
+    progress = progress_for(args.as_json)
     host = place.host
-    run = launch(host, asked.sweep, asked.store, progress, fresh=asked.fresh, changed=asked.changed)
-    return show_outcome(watch(host, run, progress), asked.as_json)
+    run = launch(host, args.sweep, args.store, progress, fresh=args.fresh, changed=args.changed)
+    return show_outcome(watch(host, run, progress), args.as_json)
 
 
 def _say(line: str) -> None:
     if line:
         sys.stderr.write(line + "\n")
+        sys.stderr.flush()

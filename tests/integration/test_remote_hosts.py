@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -20,8 +21,9 @@ from remote_runs import head as head
 from remote_runs import laptop as laptop
 from ssh_hosts import SshHost, reason_to_skip, set_up
 
-from grid.cli.runs import _public, show_outcome
-from grid.cli.views.cluster import _running
+from grid.cli.cluster import running_sweeps
+from grid.cli.runs import show_outcome
+from grid.cli.views.runs import print_runs
 from grid.cluster.config import Cluster
 from grid.cluster.remote import client, runs
 from grid.cluster.remote import row_sync as rows
@@ -69,9 +71,9 @@ def test_without_an_id_only_this_machines_runs_are_meant(
 
 def test_taking_a_cluster_down_names_the_runs_that_end_with_it(head: SshHost, laptop: Path) -> None:
     rack = Cluster(path=Path("cluster.yaml"), name="rack", provider="local", head=head.host)
-    assert _running(rack) == []
+    assert running_sweeps(rack) == []
     run = launch_hanging(head)
-    assert [ending.id for ending in _running(rack)] == [run.id]
+    assert [ending.id for ending in running_sweeps(rack)] == [run.id]
 
 
 def test_a_driver_whose_process_is_not_found_is_not_said_to_be_stopped(
@@ -132,9 +134,10 @@ def test_what_the_head_lists_is_shown_without_credentials(
     run = runs.RemoteRun(id=runs.new_id(), sweep="s", store=secret, machine="me", wanted=secret)
     ended = client.RunOutcome(run=run, code=0, summary=SUMMARY, error="", store=secret)
     assert show_outcome(ended, as_json=True) == 0
-    shown = _public(runs.RunStatus(run=run, state="ended"))
-    assert shown["run"]["store"] == shown["run"]["wanted"] == "s3://bucket/rows"
     assert "SECRET" not in capsys.readouterr().out
+    print_runs([runs.RunStatus(run=run, state="ended")], as_json=True)
+    (listed,) = json.loads(capsys.readouterr().out)
+    assert listed["run"]["store"] == listed["run"]["wanted"] == "s3://bucket/rows"
 
 
 def test_a_store_that_only_the_head_reads_changes_no_exit_code(

@@ -1,9 +1,9 @@
-"""One console for what is shown, and the plain form of values."""
+"""The console, tables and JSON that the views print."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -45,20 +45,30 @@ def table(
     return drawn
 
 
-def differing(options: Sequence[Mapping[str, Any]]) -> list[str]:
-    """For each of several engines its options that are not the same in all: `threads=1`."""
-    names = sorted({name for one in options for name in one})
-    varied = [name for name in names if len({str(one.get(name)) for one in options}) > 1]
-    return [" ".join(f"{name}={one[name]}" for name in varied if name in one) for one in options]
+def differing_options(engines: Sequence[str], options: Sequence[Mapping[str, Any]]) -> list[str]:
+    """For each row its options that differ between the rows of its engine: `threads=1`."""
+    rows = list(zip(engines, options, strict=True))
+    differing: dict[str, set[str]] = {}
+    for engine in dict.fromkeys(engines):
+        own = [row for name, row in rows if name == engine]
+        names = {name for row in own for name in row}
+        differing[engine] = {name for name in names if len({str(r.get(name)) for r in own}) > 1}
+    return [
+        " ".join(f"{name}={row[name]}" for name in sorted(row) if name in differing[engine])
+        for engine, row in rows
+    ]
 
 
-def differing_in(engines: Sequence[str], options: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The same where `engines` names the engine of each: only what one engine has is compared."""
-    told = {
-        name: iter(differing([one for n, one in zip(engines, options, strict=True) if n == name]))
-        for name in dict.fromkeys(engines)
-    }
-    return [next(told[name]) for name in engines]
+def name_some(labels: Sequence[str], most: int) -> str:
+    """The first `most` labels, and how many more there are."""
+    rest_count = len(labels) - most
+    return ", ".join(labels[:most]) + (f" and {rest_count} more" if rest_count > 0 else "")
+
+
+def third_party_lines(rows: Iterable[tuple[str | None, str | None]]) -> list[str]:
+    """A line for each origin among (origin, licence) of rows; none where all were measured here."""
+    sources = {(origin, licence or "not stated") for origin, licence in rows if origin}
+    return [f"third-party: {origin}, licence {licence}" for origin, licence in sorted(sources)]
 
 
 def warn(text: str) -> None:
@@ -71,12 +81,3 @@ def print_json(value: Any) -> None:
     """A value as indented JSON on standard output."""
     text = msgspec.json.format(msgspec.json.encode(value), indent=2)
     sys.stdout.write(text.decode() + "\n")
-
-
-def number(value: float | None, digits: int = 3) -> str:
-    """Three significant digits; a dash for what was not measured."""
-    if value is None:
-        return "-"
-    if abs(value) >= 10**digits:
-        return f"{value:,.0f}"
-    return f"{value:.{digits}g}"

@@ -1,13 +1,12 @@
-"""The answer of a sweep in a terminal: frontiers with how sure they are, and picks."""
+"""A hardware class's frontiers and picks in a terminal, with how sure they are."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 from rich.markup import escape
@@ -23,19 +22,11 @@ from grid.analysis import (
     typical_limits,
 )
 from grid.analysis.dataset import Dataset
-from grid.analysis.labels import told_apart
-from grid.cli.views.console import console, number, print_json, table, warn
-from grid.cli.views.frontier_json import VIEWS, class_data
-from grid.cli.views.sources import third_party
-from grid.errors import InputError
-from grid.results.problems import left_out, nothing_there
-from grid.results.statistics import Interval
-from grid.results.uris import shown
-from grid.units import format_bytes, format_seconds
-
-if TYPE_CHECKING:
-    from grid.plan.plan import Plan
-    from grid.sweep.run import Summary
+from grid.analysis.figures import interval, number
+from grid.analysis.labels import disambiguating_labels
+from grid.cli.views.console import console, name_some, table, third_party_lines
+from grid.cli.views.frontier_json import VIEWS
+from grid.units import format_bytes
 
 PLAUSIBLE = 0.05
 """Least probability at which a point off the frontier is shown beside it."""
@@ -43,150 +34,80 @@ PLAUSIBLE = 0.05
 TIES_SHOWN = 3
 
 BUSY = 0.2
-"""Share of the machine that other programs may use during a speed cell before it is said."""
+"""Share of the machine that other programs may use during a speed cell before a note says so."""
 
 WIDE = 120
 """Columns of a terminal from which all of a frontier's table fits."""
 
 
-def show_frontier(
-    store: str, as_json: bool = False, only: Sequence[Plan] = (), sweep: str = ""
-) -> None:
-    """For each hardware class the frontiers and the picks for typical limits; `only` what plans are
-    about: their artifacts, on their nodes' classes; or of a `sweep` its artifacts, wherever they
-    ran."""
-    data = Dataset(store)
-    if data.empty:
-        raise InputError(nothing_there(data.shown, data.problems))
-    warn(left_out(data.problems))
-    if only:
-        data = data.only(_of_plans(only))
-    if sweep:
-        attempts = data.overview.attempts
-        swept = pc.unique(attempts.filter(pc.field("sweep") == sweep)["artifact_id"])
-        data = data.only(pc.field("artifact_id").isin(swept.to_pylist()))
-    beliefs = {
-        name: data.belief(name)
-        for name in sorted(one.name for one in data.classes)
-        if data.variants(name)
-    }
-    if as_json:
-        print_json({name: class_data(belief) for name, belief in beliefs.items()})
-        return
-    if not beliefs:
-        console().print("no hardware class has a measured variant yet; see `grid results`")
-    for name, belief in beliefs.items():
-        _print_class(name, _named_apart(belief))
-        _print_disturbed(data, name)
-        _print_refused(data, name)
+def print_class(dataset: Dataset, name: str, posterior: Posterior) -> None:
+    """Print one hardware class's frontiers, picks, and notes on its rows."""
+    posterior = _with_distinct_labels(posterior)
+    variants = posterior.variants
+    out = console()
+    out.rule(f"[bold]{escape(name)}", align="left")
+    out.print(_heading(variants), markup=False)
+    for text in third_party_lines((v.origin, v.licence) for v in variants):
+        out.print(text, markup=False, soft_wrap=True)
+    if all(variant.capability is None for variant in variants):
+        _print_without_capability(variants)
+    else:
+        for axis, heading in VIEWS:
+            out.print(f"\n[bold]{heading}[/bold]")
+            _print_frontier(frontier(posterior, axis))
+        out.print("\n[bold]what to run[/bold]")
+        _print_picks(picks(posterior, typical_limits(variants)))
+        _print_notes(variants)
+    for line in (*_disturbed_speed(dataset, name), *_refused_divergences(dataset, name)):
+        out.print(line, markup=False, style="yellow")
 
 
-def _of_plans(plans: Sequence[Plan]) -> pc.Expression:
-    """Of the attempts at the artifacts of plans: on their nodes' classes, and wherever else their
-    engines' arithmetic computed."""
-    wanted: set[str] = set()
-    scopes: set[str] = set()
-    for plan in plans:
-        cells = (*plan.cells, *plan.measured, *(skip.cell for skip in plan.skipped))
-        wanted |= {cell.artifact.id for cell in cells}
-        scopes |= {cell.scope for cell in cells}
-    there = pc.field("scope").isin(sorted(scopes))
-    return there & pc.field("artifact_id").isin(sorted(wanted))
-
-
-def _named_apart(belief: Posterior) -> Posterior:
-    """The same with quants named so that no two variants are called the same."""
-    added = told_apart(belief.variants)
+def _with_distinct_labels(posterior: Posterior) -> Posterior:
+    """The posterior with quants named so that no two variants have the same label."""
+    additions = disambiguating_labels(posterior.variants)
     variants = [
-        replace(v, quant=f"{v.quant} ({added[v.id]})") if added[v.id] else v
-        for v in belief.variants
+        replace(v, quant=f"{v.quant} ({additions[v.id]})") if additions[v.id] else v
+        for v in posterior.variants
     ]
-    return replace(belief, variants=tuple(variants))
+    return replace(posterior, variants=tuple(variants))
 
 
-def _print_disturbed(data: Dataset, hardware_class: str) -> None:
-    """Speed that was measured while other programs computed is said, not hidden."""
+def _disturbed_speed(dataset: Dataset, hardware_class: str) -> list[str]:
+    """A line that names the speed cells during which other programs computed."""
     speed = pc.field("measure").isin(["prefill", "decode", "latency"])
-    here = (pc.field("hardware_class") == hardware_class) & (pc.field("status") == "ok")
+    in_class = (pc.field("hardware_class") == hardware_class) & (pc.field("status") == "ok")
     labels = []
-    for row in _with_environment(data, data.overview.attempts.filter(speed & here)):
+    for row in _with_environment(dataset, dataset.overview.attempts.filter(speed & in_class)):
         share = float(row["environment"].get("other_cpu_share", 0))
         if share > BUSY:
             labels.append(f"{row['model']} {row['quant']} {row['label']} ({share:.0%})")
-    if labels:
-        shown = ", ".join(labels[:TIES_SHOWN])
-        rest = f" and {len(labels) - TIES_SHOWN} more" if len(labels) > TIES_SHOWN else ""
-        text = f"other programs computed during {shown}{rest}: leave the machine alone and --fresh"
-        console().print(text, markup=False, style="yellow")
+    if not labels:
+        return []
+    cells = name_some(labels, TIES_SHOWN)
+    return [f"other programs computed during {cells}: leave the machine alone and --fresh"]
 
 
-def _print_refused(data: Dataset, hardware_class: str) -> None:
-    """Where a divergence from the reference is not there because it would mean nothing."""
+def _refused_divergences(dataset: Dataset, hardware_class: str) -> list[str]:
+    """A line for each reason for which there is no divergence from the reference."""
     quality = (pc.field("measure") == "quality") & (pc.field("status") == "ok")
-    here = pc.field("hardware_class") == hardware_class
-    reasons: defaultdict[str, list[str]] = defaultdict(list)
-    for row in _with_environment(data, data.overview.final.filter(quality & here)):
+    in_class = pc.field("hardware_class") == hardware_class
+    labels: defaultdict[str, list[str]] = defaultdict(list)
+    for row in _with_environment(dataset, dataset.overview.final.filter(quality & in_class)):
         reason = row["environment"].get("kld_refused")
         if reason:
-            reasons[reason].append(f"{row['model']} {row['quant']} in {row['backend']}")
-    for reason, labels in reasons.items():
-        console().print(f"no KLD for {', '.join(labels)}: {reason}", markup=False, style="yellow")
+            labels[reason].append(f"{row['model']} {row['quant']} in {row['backend']}")
+    return [f"no KLD for {', '.join(names)}: {reason}" for reason, names in labels.items()]
 
 
-def _with_environment(data: Dataset, rows: pa.Table) -> list[dict[str, Any]]:
+def _with_environment(dataset: Dataset, rows: pa.Table) -> list[dict[str, Any]]:
     """The rows, each with its environment."""
     ids = rows["attempt_id"].combine_chunks()
-    read = data.results.read("attempts", ["environment"], ids).to_pylist()
-    told = {row["attempt_id"]: dict(row["environment"] or ()) for row in read}
-    return [row | {"environment": told[row["attempt_id"]]} for row in rows.to_pylist()]
+    columns = dataset.results.read("attempts", ["environment"], ids).to_pylist()
+    environments = {row["attempt_id"]: dict(row["environment"] or ()) for row in columns}
+    return [row | {"environment": environments[row["attempt_id"]]} for row in rows.to_pylist()]
 
 
-def show_summary(summary: Summary, store: str, as_json: bool) -> None:
-    """What the sweep did, and where its rows are."""
-    node_s = summary.span_s * summary.nodes
-    inside = summary.engine_s / node_s if node_s > 0 else None
-    if as_json:
-        import json
-        import sys
-
-        told = {"event": "done", **msgspec.structs.asdict(summary)}
-        told["store"] = shown(store)
-        sys.stdout.write(json.dumps({**told, "engine_share": inside}) + "\n")
-        return
-    out = console()
-    parts = [f"{summary.measured} cells measured"]
-    parts += [f"{summary.failed} failed"] if summary.failed else []
-    parts += [f"{summary.skipped} skipped"] if summary.skipped else []
-    parts += [f"{summary.already} measured before"] if summary.already else []
-    where = f" on {summary.nodes} nodes" if summary.nodes > 1 else ""
-    text = f"{', '.join(parts)}{where} in {format_seconds(summary.wall_s)}"
-    if inside is not None:
-        text += f"; {inside:.0%} of the time from first to last cell was inside the engine"
-    out.print(text)
-    place = shown(store)
-    text = f"rows: {place}   (grid results, grid results export, grid.open({place!r}))"
-    out.print(text, markup=False)
-
-
-def _print_class(name: str, belief: Posterior) -> None:
-    out = console()
-    found = belief.variants
-    out.rule(f"[bold]{escape(name)}", align="left")
-    out.print(_heading(found), markup=False)
-    for text in third_party((v.origin, v.licence) for v in found):
-        out.print(text, markup=False, soft_wrap=True)
-    if all(variant.capability is None for variant in found):
-        _print_plain(found)
-        return
-    for axis, heading in VIEWS:
-        out.print(f"\n[bold]{heading}[/bold]")
-        _print_frontier(frontier(belief, axis))
-    out.print("\n[bold]what to run[/bold]")
-    _print_picks(picks(belief, typical_limits(found)))
-    _print_notes(found)
-
-
-def _print_plain(found: Sequence[Variant]) -> None:
+def _print_without_capability(variants: Sequence[Variant]) -> None:
     """Without capability there is no frontier; what was measured is shown as it is."""
     out = console()
     out.print(
@@ -197,33 +118,33 @@ def _print_plain(found: Sequence[Variant]) -> None:
         (
             variant.label,
             _size(variant),
-            _interval(variant.decode_tps),
-            _interval(variant.prefill_tps),
-            _interval(variant.kld_mean),
+            interval(variant.decode_tps),
+            interval(variant.prefill_tps),
+            interval(variant.kld_mean),
             format_bytes(variant.peak_rss_bytes.value) if variant.peak_rss_bytes else "-",
         )
-        for variant in found
+        for variant in variants
     ]
     out.print(table(columns, rows, right=(1, 5), wrap=(2, 3, 4)))
 
 
-def _print_frontier(found: Frontier) -> None:
+def _print_frontier(curve: Frontier) -> None:
     out = console()
-    if not found.points:
-        out.print(f"  nothing to compare: {_lacks(found)}", markup=False)
+    if not curve.points:
+        out.print(f"  nothing to compare: {_left_out(curve)}", markup=False)
         return
-    shown = [point for point in found.points if point.on or point.probability >= PLAUSIBLE]
+    points = [point for point in curve.points if point.on or point.probability >= PLAUSIBLE]
     heads = ("", "model", "size", "bits/w", "capability", "decode token/s", "on it", "ties")
-    lines: list[Sequence[str]] = [heads, *(_row(point) for point in shown)]
+    lines: list[Sequence[str]] = [heads, *(_row(point) for point in points)]
     if out.width < WIDE:
         lines = [_narrow(line) for line in lines]
     right = [lines[0].index(name) for name in ("size", "bits/w", "on it") if name in lines[0]]
     out.print(table(lines[0], lines[1:], right=right))
-    hidden = len(found.points) - len(shown)
+    hidden = len(curve.points) - len(points)
     if hidden:
         out.print(f"  and {hidden} more that something beats, surely (P < {PLAUSIBLE:g})")
-    if found.left_out:
-        out.print(f"  left out: {_lacks(found)}", markup=False)
+    if curve.left_out:
+        out.print(f"  left out: {_left_out(curve)}", markup=False)
 
 
 def _narrow(row: Sequence[str]) -> tuple[str, ...]:
@@ -231,22 +152,22 @@ def _narrow(row: Sequence[str]) -> tuple[str, ...]:
     return (*row[:3], row[4], row[5].partition(" [")[0], row[6])
 
 
-def _print_picks(chosen: Sequence[Pick]) -> None:
+def _print_picks(picked: Sequence[Pick]) -> None:
     out = console()
     columns = ("if you want", "run", "capability", "size", "decode token/s", "")
-    lines: list[Sequence[str]] = [columns, *(_pick_row(pick) for pick in chosen)]
+    lines: list[Sequence[str]] = [columns, *(_pick_row(pick) for pick in picked)]
     if out.width < WIDE:
         lines = [line[:4] for line in lines]
     out.print(table(lines[0], lines[1:], right=(3,), wrap=(0, 2, 5)))
-    for pick in chosen:
+    for pick in picked:
         for step in pick.relax:
             out.print(f"  for {pick.limits.name}: {step.text}", markup=False)
 
 
-def _heading(found: Sequence[Variant]) -> str:
-    models = sorted({variant.model for variant in found})
-    classes = sorted({name for variant in found for name in variant.weights})
-    text = f"{len(found)} variants of {', '.join(models)}"
+def _heading(variants: Sequence[Variant]) -> str:
+    models = sorted({variant.model for variant in variants})
+    classes = sorted({name for variant in variants for name in variant.weights})
+    text = f"{len(variants)} variants of {', '.join(models)}"
     if classes:
         text += f"; quality = capability, the mean over {', '.join(classes)} (0 chance, 1 perfect)"
     return text
@@ -263,18 +184,16 @@ def _row(point: FrontierPoint) -> Sequence[str]:
         variant.label,
         _size(variant),
         number(variant.bpw_file),
-        _interval(variant.capability),
-        _interval(variant.decode_tps),
+        interval(variant.capability),
+        interval(variant.decode_tps),
         f"{point.probability:.0%}",
         _ties(point),
     )
 
 
 def _ties(point: FrontierPoint) -> str:
-    tied = point.ties.get("capability", ())
-    names = [variant.label for variant in tied[:TIES_SHOWN]]
-    rest = len(tied) - len(names)
-    return ", ".join(names) + (f" and {rest} more" if rest else "")
+    labels = [variant.label for variant in point.ties.get("capability", ())]
+    return name_some(labels, TIES_SHOWN)
 
 
 def _pick_row(pick: Pick) -> Sequence[str]:
@@ -288,21 +207,21 @@ def _pick_row(pick: Pick) -> Sequence[str]:
     return (
         pick.limits.name,
         variant.label,
-        _interval(variant.capability),
+        interval(variant.capability),
         _size(variant),
-        _interval(variant.decode_tps),
+        interval(variant.decode_tps),
         note,
     )
 
 
-def _print_notes(found: Sequence[Variant]) -> None:
+def _print_notes(variants: Sequence[Variant]) -> None:
     out = console()
     out.print()
-    same = [variant.label for variant in found if variant.indistinguishable]
+    same = [variant.label for variant in variants if variant.indistinguishable]
     if same:
         text = f"indistinguishable from 16 bits (KLD within the noise floor): {', '.join(same)}"
         out.print(text, markup=False)
-    drifting = [variant.label for variant in found if variant.drifts]
+    drifting = [variant.label for variant in variants if variant.drifts]
     if drifting:
         text = f"speed drifted between repetitions: {', '.join(drifting)}"
         out.print(text, markup=False)
@@ -311,15 +230,7 @@ def _print_notes(found: Sequence[Variant]) -> None:
     )
 
 
-def _lacks(found: Frontier) -> str:
-    reasons = sorted({reason for _, reason in found.left_out})
-    count = len(found.left_out)
+def _left_out(curve: Frontier) -> str:
+    reasons = sorted({reason for _, reason in curve.left_out})
+    count = len(curve.left_out)
     return f"{count} variant{'s' if count > 1 else ''} ({'; '.join(reasons)})"
-
-
-def _interval(interval: Interval | None) -> str:
-    if interval is None:
-        return "-"
-    if interval.low is None or interval.high is None:
-        return number(interval.value)
-    return f"{number(interval.value)} [{number(interval.low)}, {number(interval.high)}]"

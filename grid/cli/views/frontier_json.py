@@ -8,7 +8,6 @@ from grid.analysis import (
     AXES,
     METHOD,
     FrontierPoint,
-    Limits,
     Pick,
     Posterior,
     Variant,
@@ -22,7 +21,7 @@ VIEWS = (("artifact_bytes", "quality vs size"), ("decode_tps", "quality vs speed
 """Frontiers shown: axis beside capability, and heading."""
 
 
-def class_data(belief: Posterior) -> dict[str, Any]:
+def class_json(posterior: Posterior) -> dict[str, Any]:
     """One hardware class: method, frontiers with every point, picks with why each rival lost."""
     return {
         "method": METHOD,
@@ -31,30 +30,31 @@ def class_data(belief: Posterior) -> dict[str, Any]:
                 "x": axis,
                 "y": "capability",
                 "unit": AXES[axis].unit,
-                "points": [_point_data(point) for point in frontier(belief, axis).points],
+                "points": [_point_json(point) for point in frontier(posterior, axis).points],
             }
             for axis, _ in VIEWS
         ],
-        "picks": [_pick_data(pick) for pick in picks(belief, typical_limits(belief.variants))],
+        "picks": [
+            _pick_json(pick) for pick in picks(posterior, typical_limits(posterior.variants))
+        ],
     }
 
 
-def _point_data(point: FrontierPoint) -> dict[str, Any]:
+def _point_json(point: FrontierPoint) -> dict[str, Any]:
     return {
-        **_variant_data(point.variant),
+        **_variant_json(point.variant),
         "x": point.x,
         "y": point.y,
         "on": point.on,
         "probability": point.probability,
-        "ties": {axis: [one.id for one in tied] for axis, tied in point.ties.items()},
+        "ties": {axis: [variant.id for variant in tied] for axis, tied in point.ties.items()},
     }
 
 
-def _pick_data(pick: Pick) -> dict[str, Any]:
-    limits: Limits = pick.limits
+def _pick_json(pick: Pick) -> dict[str, Any]:
     return {
-        "limits": {name: getattr(limits, name) for name in limits.__dataclass_fields__},
-        "pick": _variant_data(pick.variant) if pick.variant else None,
+        "limits": pick.limits,
+        "pick": _variant_json(pick.variant) if pick.variant else None,
         "tied": [variant.label for variant in pick.tied],
         "rejected": [
             {"variant": lost.variant.label, "kind": lost.kind, "reason": lost.reason}
@@ -64,7 +64,7 @@ def _pick_data(pick: Pick) -> dict[str, Any]:
     }
 
 
-def _variant_data(variant: Variant) -> dict[str, Any]:
+def _variant_json(variant: Variant) -> dict[str, Any]:
     return {
         "id": variant.id,
         "model": variant.model,
@@ -73,13 +73,14 @@ def _variant_data(variant: Variant) -> dict[str, Any]:
         "origin": variant.origin,
         "licence": variant.licence,
         "bytes": variant.artifact_bytes,
-        "capability": _interval_data(variant.capability),
-        "decode_tps": _interval_data(variant.decode_tps),
-        "kld_mean": _interval_data(variant.kld_mean),
+        "capability": _interval_json(variant.capability),
+        "decode_tps": _interval_json(variant.decode_tps),
+        "kld_mean": _interval_json(variant.kld_mean),
     }
 
 
-def _interval_data(interval: Interval | None) -> dict[str, float | None] | None:
+def _interval_json(interval: Interval | None) -> dict[str, float | None] | None:
+    """Without its method and number of samples."""
     if interval is None:
         return None
     return {"value": interval.value, "low": interval.low, "high": interval.high}

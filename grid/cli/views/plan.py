@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-import msgspec
-
 from grid.cells.cell import Cell
 from grid.cells.workload import kind
-from grid.cli.views.console import console, differing_in, print_json, table
+from grid.cli.views.console import console, differing_options, print_json, table
 from grid.plan.estimate import Estimate
 from grid.plan.order import Session
 from grid.plan.plan import Plan
@@ -29,12 +27,13 @@ def show_plan(plan: Plan, estimate: Estimate, as_json: bool = False) -> None:
     if plan.cells:
         sessions = plan.sessions
         engines = [session.backend for session in sessions]
-        told = differing_in(engines, [session.options for session in sessions])
-        rows = [(*_row(plan, one), text) for one, text in zip(sessions, told, strict=True)]
-        columns = ("model", "quant", "backend", "size", "memory", "cells", "options")
-        shown = len(columns) if any(told) else len(columns) - 1
-        lines = [row[:shown] for row in rows]
-        out.print(table(columns[:shown], lines, right=(3, 4), wrap=(5, 6)))
+        options = differing_options(engines, [session.options for session in sessions])
+        rows = [_row(plan, session) for session in sessions]
+        columns = ["model", "quant", "backend", "size", "memory", "cells"]
+        if any(options):
+            columns.append("options")
+            rows = [(*row, text) for row, text in zip(rows, options, strict=True)]
+        out.print(table(columns, rows, right=(3, 4), wrap=(5, 6)))
         out.print()
     _print_skipped(plan)
     out.print(
@@ -42,14 +41,16 @@ def show_plan(plan: Plan, estimate: Estimate, as_json: bool = False) -> None:
         f"{len(plan.measured)} measured already, {len(plan.skipped)} skipped"
     )
     used = {cell.backend for cell in plan.cells}
-    unmade = sorted(name for name, made in plan.environments.items() if name in used and not made)
-    if unmade:
-        out.print(f"environments to be made first, up to a few GB each: {', '.join(unmade)}")
+    missing = sorted(
+        name for name, ready in plan.environments.items() if name in used and not ready
+    )
+    if missing:
+        out.print(f"environments to be made first, up to a few GB each: {', '.join(missing)}")
     if plan.cells:
         source = (
             f"from {estimate.from_measured} measured cells"
             if estimate.from_measured
-            else ("a rough model; measured cells sharpen it")
+            else "a rough model; measured cells sharpen it"
         )
         out.print(f"estimated time {format_seconds(estimate.seconds)} ({source})")
         if estimate.host_bytes is not None:
@@ -83,31 +84,32 @@ def _print_skipped(plan: Plan) -> None:
     out.print("[bold]skipped[/bold]")
     for skip in plan.skipped[:SKIPS_SHOWN]:
         out.print(f"  {skip.cell.label}: {skip.reason}", markup=False)
-    rest = Counter(skip.reason for skip in plan.skipped[SKIPS_SHOWN:])
-    for reason, count in rest.most_common(SKIPS_SHOWN):
+    reasons = Counter(skip.reason for skip in plan.skipped[SKIPS_SHOWN:])
+    for reason, count in reasons.most_common(SKIPS_SHOWN):
         out.print(f"  and {count} more: {reason}", markup=False)
     out.print()
 
 
 def _print_json(plan: Plan, estimate: Estimate) -> None:
-    def told(cell: Cell) -> dict[str, object]:
-        return {
-            "cell": cell.id,
-            "label": cell.label,
-            "artifact": cell.artifact.id,
-            "backend": cell.backend,
-            "options": cell.options,
-            "workload": cell.workload,
-            "scope": cell.scope,
-        }
-
     print_json(
         {
             "sweep": plan.sweep,
             "hardware_class": plan.node.hardware_class,
-            "cells": [told(cell) for cell in plan.cells],
-            "skipped": [{**told(skip.cell), "reason": skip.reason} for skip in plan.skipped],
-            "measured": [told(cell) for cell in plan.measured],
-            "estimate": msgspec.structs.asdict(estimate),
+            "cells": [_cell_json(cell) for cell in plan.cells],
+            "skipped": [{**_cell_json(skip.cell), "reason": skip.reason} for skip in plan.skipped],
+            "measured": [_cell_json(cell) for cell in plan.measured],
+            "estimate": estimate,
         }
     )
+
+
+def _cell_json(cell: Cell) -> dict[str, object]:
+    return {
+        "cell": cell.id,
+        "label": cell.label,
+        "artifact": cell.artifact.id,
+        "backend": cell.backend,
+        "options": cell.options,
+        "workload": cell.workload,
+        "scope": cell.scope,
+    }

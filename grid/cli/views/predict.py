@@ -15,9 +15,10 @@ from grid.advice.prediction import (
     published_observations,
 )
 from grid.advice.prediction import quants as kinds
-from grid.cli.views.console import console, number, print_json, table
+from grid.analysis.figures import number
+from grid.cli.views.console import console, print_json, table
 from grid.errors import InputError
-from grid.hardware.chips import Chip, find, matching
+from grid.hardware.chips import Chip, find_chip, search_chips
 from grid.units import format_bytes, parse_bytes
 
 QUANTS = ("F16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q4_0", "Q3_K_M", "Q2_K")
@@ -27,7 +28,7 @@ _SCALE = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
 
 
 @dataclass(frozen=True)
-class Asked:
+class PredictArgs:
     """What a user asked to predict, as typed."""
 
     chip: str | None
@@ -47,31 +48,31 @@ class Line:
     prefill: Prediction
 
 
-def show_prediction(asked: Asked, store: str, as_json: bool = False) -> None:
+def show_prediction(args: PredictArgs, store: str, as_json: bool = False) -> None:
     """Print a table of rates on one chip. Raises InputError for what cannot be meant."""
-    if asked.chip is None:
+    if args.chip is None:
         raise InputError(
             "--chip says what to predict for, such as --chip 4090; --list '' lists all"
         )
-    if asked.params is not None and asked.size is not None:
+    if args.params is not None and args.size is not None:
         raise InputError("--params and --bytes say the same thing: give one of them")
-    chip = find(asked.chip)
-    sizes = _sizes(asked)
-    predictor = Predictor.fit([*published_observations(), *_own(store)])
-    lines = [_line(predictor, chip, asked.engine, quant, *sizes[quant]) for quant in sizes]
+    chip = find_chip(args.chip)
+    sizes = _sizes(args)
+    predictor = Predictor.fit([*published_observations(), *_own_observations(store)])
+    lines = [_line(predictor, chip, args.engine, quant, *sizes[quant]) for quant in sizes]
     if as_json:
-        print_json(to_data(chip, asked.engine, lines))
+        print_json(to_data(chip, args.engine, lines))
     else:
-        _print(chip, asked.engine, lines)
+        _print(chip, args.engine, lines)
 
 
 def list_chips(text: str, as_json: bool = False) -> None:
     """Print the chips whose names hold all words of `text`. Raises InputError where none does."""
-    found = matching(text)
-    if not found:
+    chips = search_chips(text)
+    if not chips:
         raise InputError(f"no chip's name holds {text!r}; --list '' lists all")
     if as_json:
-        print_json([asdict(chip) for chip in found])
+        print_json([asdict(chip) for chip in chips])
         return
     rows = [
         (
@@ -81,7 +82,7 @@ def list_chips(text: str, as_json: bool = False) -> None:
             "-" if chip.memory_bytes is None else format_bytes(chip.memory_bytes),
             "-" if chip.flops_half is None else number(chip.flops_half / 1e12),
         )
-        for chip in found
+        for chip in chips
     ]
     heads = ("chip", "platform", "GB/s", "memory", "TFLOP/s at 16 bits")
     console().print(table(heads, rows, right=(2, 3, 4)))
@@ -105,28 +106,28 @@ def to_data(chip: Chip, engine: str, lines: list[Line]) -> dict[str, Any]:
     }
 
 
-def _data(found: Prediction) -> dict[str, Any]:
+def _data(prediction: Prediction) -> dict[str, Any]:
     return {
-        "value": found.value,
-        "low": found.low,
-        "high": found.high,
-        "level": found.level,
-        "leave_one_out_median_error": found.error.median,
-        "leave_one_out_worst_error": found.error.worst,
-        "leave_one_out_rates": len(found.error.rows),
-        "basis": found.basis,
+        "value": prediction.value,
+        "low": prediction.low,
+        "high": prediction.high,
+        "level": prediction.level,
+        "leave_one_out_median_error": prediction.error.median,
+        "leave_one_out_worst_error": prediction.error.worst,
+        "leave_one_out_rates": len(prediction.error.rows),
+        "basis": prediction.basis,
     }
 
 
-def _sizes(asked: Asked) -> dict[str, tuple[float, float]]:
+def _sizes(args: PredictArgs) -> dict[str, tuple[float, float]]:
     """By quant type: bytes of weights and their number."""
-    quants = asked.quants or (QUANTS if asked.size is None else ("Q4_K_M",))
-    if asked.size is not None:
-        size = parse_bytes(asked.size)
+    quants = args.quants or (QUANTS if args.size is None else ("Q4_K_M",))
+    if args.size is not None:
+        size = parse_bytes(args.size)
         if size <= 0:
-            raise InputError(f"--bytes {asked.size}: a model has more than no bytes")
+            raise InputError(f"--bytes {args.size}: a model has more than no bytes")
         return {quant: (size, size * 8 / kinds.bits(quant)) for quant in quants}
-    count = parse_count(asked.params or PARAMETERS)
+    count = parse_count(args.params or PARAMETERS)
     return {quant: (count * kinds.bits(quant) / 8, count) for quant in quants}
 
 
@@ -138,11 +139,11 @@ def parse_count(text: str) -> float:
     return float(match[1]) * _SCALE[match[2].lower()]
 
 
-def _own(store: str) -> list[Observation]:
+def _own_observations(store: str) -> list[Observation]:
     """The user's rows; a store that is not there yet has none."""
     from grid.analysis.dataset import Dataset
 
-    return observations_of(Dataset(store).everywhere())
+    return observations_of(Dataset(store).all_variants())
 
 
 def _line(
@@ -154,7 +155,7 @@ def _line(
 
 def _print(chip: Chip, engine: str, lines: list[Line]) -> None:
     out = console()
-    out.print(f"predicted for {_described(chip)}, in {engine}\n")
+    out.print(f"predicted for {_describe_chip(chip)}, in {engine}\n")
     heads = ("quant", "weights", "decode token/s", "error", "prefill token/s", "error")
     rows = [
         (
@@ -177,14 +178,14 @@ def _print(chip: Chip, engine: str, lines: list[Line]) -> None:
             out.print(f"{name} is {basis}", markup=False)
 
 
-def _described(chip: Chip) -> str:
+def _describe_chip(chip: Chip) -> str:
     memory = "" if chip.memory_bytes is None else f", {format_bytes(chip.memory_bytes)}"
     return f"{chip.name} ({chip.platform}, {chip.bandwidth_bytes_s / 1e9:.4g} GB/s{memory})"
 
 
-def _rate(found: Prediction) -> str:
-    return f"{number(found.value)} [{number(found.low)}, {number(found.high)}]"
+def _rate(prediction: Prediction) -> str:
+    return f"{number(prediction.value)} [{number(prediction.low)}, {number(prediction.high)}]"
 
 
-def _error(found: Prediction) -> str:
-    return "-" if found.error.median is None else f"{found.error.median:.0%}"
+def _error(prediction: Prediction) -> str:
+    return "-" if prediction.error.median is None else f"{prediction.error.median:.0%}"

@@ -13,7 +13,7 @@ from results_cells import NODE, cell, measured
 from grid.cells.measurement import Metric
 from grid.cli.frontier import show_frontier
 from grid.cli.results import show_results
-from grid.results.imports import add, read
+from grid.results.imports import add_report, read_report
 from grid.results.store import Store
 
 
@@ -25,7 +25,7 @@ def mixed(tmp_path: Path) -> str:
     with Store(store).writer() as writer:
         rate = Metric(name="decode_tps", value=12.0, unit="token/s")
         writer.add(of, measured(of), [rate], node=NODE, sweep_id="s", sweep="q")
-    add(read(put(tmp_path, "b.json", [bench()])), store)
+    add_report(read_report(put(tmp_path, "b.json", [bench()])), store)
     return str(store)
 
 
@@ -71,7 +71,7 @@ def test_a_table_of_own_rows_alone_has_no_source(
 def sizeless(tmp_path: Path) -> str:
     """What lm-evaluation-harness says of a model, which is not its size."""
     whole = deepcopy(LM_EVAL)
-    add(read(put(tmp_path, "r.json", whole)), tmp_path / "store")
+    add_report(read_report(put(tmp_path, "r.json", whole)), tmp_path / "store")
     return str(tmp_path / "store")
 
 

@@ -1,0 +1,37 @@
+"""`grid plan`: what a sweep would do."""
+
+from __future__ import annotations
+
+import typer
+
+from grid.cli.options import Changed, Fresh, Json, StoreUri, SweepFile
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command()(plan)
+
+
+def plan(
+    file: SweepFile = None,
+    store: StoreUri = "results",
+    fresh: Fresh = False,
+    changed: Changed = False,
+    as_json: Json = False,
+) -> None:
+    """Show what a sweep would do; runs nothing.
+
+    Its cells, what is skipped and why, what is measured already, estimated time and memory.
+    """
+    from grid.cli.views.plan import show_plan
+    from grid.hardware.probe import probe_node
+    from grid.plan.estimate import estimate
+    from grid.plan.model_sweep import load_requested_sweep
+    from grid.sweep.node_report import report
+    from grid.sweep.planner import StoreSnapshot, backends_of, plan_for_node
+
+    sweep = load_requested_sweep(file)
+    snapshot = StoreSnapshot(store, fresh, changed)
+    node = snapshot.recorded_node(probe_node())
+    cells = plan_for_node(sweep, report(backends_of(sweep), node=node), snapshot)
+    show_plan(cells, estimate(cells, snapshot.measured_seconds()), as_json=as_json)
