@@ -186,15 +186,15 @@ def test_artifacts_come_after_their_sources(tmp_path: Path) -> None:
 
 def test_finished_cells_move_to_measured(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, 'measures = ["memory"]\n' + QUANTS + SOURCE)
-    left = plan.minus({plan.cells[0].id})
+    left = plan.without_finished({plan.cells[0].id})
     assert left.measured == plan.cells[:1]
     assert left.cells == plan.cells[1:]
-    assert left.minus({cell.id for cell in plan.cells}).cells == ()
+    assert left.without_finished({cell.id for cell in plan.cells}).cells == ()
 
 
 def test_a_finished_reference_stays_in_the_plan_of_the_cells_left(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, 'measures = ["quality"]\n' + QUANTS + SOURCE + TEXT)
-    left = plan.minus({cell.id for cell in plan.cells if cell.artifact.quant != "Q4"})
+    left = plan.without_finished({cell.id for cell in plan.cells if cell.artifact.quant != "Q4"})
     assert [artifact.quant for artifact in left.artifacts] == ["F16", "Q4"]
     assert left.references == plan.references
 
