@@ -7,7 +7,7 @@ from grid.advice.advice import (
     Cost,
     Evidence,
     Figure,
-    Step,
+    FrontierStep,
 )
 from grid.advice.ask import BUDGETS_GB, INTERACTIVE, RATES, Ask, uses
 from grid.advice.recommend import TOLERANCE, recommend
@@ -24,7 +24,7 @@ __all__ = [
     "Cost",
     "Evidence",
     "Figure",
-    "Step",
+    "FrontierStep",
     "recommend",
     "uses",
 ]

@@ -9,11 +9,11 @@ from grid.advice.ask import Ask
 from grid.analysis import Rejection, Relaxation, Variant
 from grid.results.statistics import Interval
 
-HERE = "measured here"
-LIKE = "measured on a like class"
+MEASURED_HERE = "measured here"
+MEASURED_ON_SIMILAR = "measured on a like class"
 PREDICTED = "predicted"
 PUBLISHED = "third-party figure"
-KINDS = (HERE, LIKE, PREDICTED, PUBLISHED)
+KINDS = (MEASURED_HERE, MEASURED_ON_SIMILAR, PREDICTED, PUBLISHED)
 
 CAPABILITY, DECODE, TTFT, MEMORY = "capability", "decode rate", "time to first token", "memory"
 QUANTITIES = (CAPABILITY, DECODE, TTFT, MEMORY)
@@ -21,9 +21,11 @@ QUANTITIES = (CAPABILITY, DECODE, TTFT, MEMORY)
 
 @dataclass(frozen=True)
 class Evidence:
-    """Where a figure is from: `kind` is one of KINDS; `text` is that with the class's name or the
-    prediction's error, as shown; `error` is the median error of predictions with a class left
-    out."""
+    """Where a figure is from.
+
+    `kind` is one of KINDS; `text` is that with the class's name or the prediction's error, as
+    shown; `error` is the median relative error of predictions with a class left out.
+    """
 
     kind: str
     text: str
@@ -32,7 +34,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Figure:
-    """A quantity with its interval (95 %; of predictions 90 %); None where nothing is known."""
+    """A quantity with its interval (95 %; of predictions 90 %); no ends where none is known."""
 
     value: float
     low: float | None
@@ -42,8 +44,11 @@ class Figure:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A variant as it would be on the asked machine. `figures` by QUANTITIES: capability (0 chance,
-    1 perfect), decode rate (token/s), time to first token (s), memory at `context` tokens (B)."""
+    """A variant as it would be on the asked machine.
+
+    `figures` by QUANTITIES: capability (0 chance, 1 perfect), decode rate (token/s), time to first
+    token (s), memory at `context` tokens (bytes).
+    """
 
     variant: Variant
     context: int
@@ -55,7 +60,7 @@ class Candidate:
 
     @property
     def predicted(self) -> bool:
-        """True where its decode rate was measured nowhere like there."""
+        """True where its decode rate was measured on no such hardware."""
         return DECODE in self.figures and self.figures[DECODE].evidence.kind == PREDICTED
 
     @property
@@ -65,9 +70,12 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Cost:
-    """What one limit costs: without it the pick would be `without`, `capability` better (95 %
-    interval of the paired difference), None where the same is picked. `demand` is the limit in
-    words, `text` the sentence."""
+    """What one limit costs.
+
+    Without it the pick would be `without`, `capability` better (95 % interval of the paired
+    difference); both are None where the same is picked. `limit` is a field of Limits, `demand` the
+    limit in words, `text` the sentence.
+    """
 
     limit: str
     demand: str
@@ -86,7 +94,7 @@ class ClassChange:
 
 
 @dataclass(frozen=True)
-class Step:
+class FrontierStep:
     """The next artifact on the frontier of capability and size: `direction` is up or down.
 
     Changes are that artifact minus the pick; `speed` is its decode rate over the pick's. `classes`
@@ -105,9 +113,9 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class Advice:
-    """What to run on `hardware`, or None with what to relax.
+    """What to run on `hardware`: a pick, or None with what to relax.
 
-    `budget_bytes` is what models can have of its memory, `budget_why` how that comes about.
+    `budget_bytes` is what models can have of its memory, `budget_why` the reason.
     `weights` are by task class, summing to 1; `absent` the wanted classes that were not measured.
     `best` is the most capable within the limits, `gap` what it has more of it than the pick, with
     which it ties (None where it is the pick). `sure` is P(no candidate within the limits is more
@@ -132,10 +140,21 @@ class Advice:
     sure: float | None
     tolerance: float
     costs: tuple[Cost, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[FrontierStep, ...]
     rejected: tuple[Rejection, ...]
     relax: tuple[Relaxation, ...]
     contradictory: bool
     replay: str
     notes: tuple[str, ...]
     candidates: tuple[Candidate, ...] = field(default=(), repr=False)
+
+    @property
+    def rivals(self) -> list[Rejection]:
+        """The rejected, the most capable first, then the smallest."""
+        return sorted(
+            self.rejected,
+            key=lambda lost: (
+                -(lost.variant.capability.value if lost.variant.capability else -1.0),
+                lost.variant.artifact_bytes,
+            ),
+        )

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 def engines_on(dataset: Dataset, platform: str) -> set[str]:
     """Backends that were measured on a platform, by anybody."""
-    observed = _observed(dataset, dataset.fingerprint)
-    return {one.engine for one in observed if one.platform == platform}
+    observed = _observations(dataset, dataset.fingerprint)
+    return {observation.engine for observation in observed if observation.platform == platform}
 
 
 def predictor_of(dataset: Dataset) -> Predictor:
@@ -26,11 +26,11 @@ def predictor_of(dataset: Dataset) -> Predictor:
 def _fitted(dataset: Dataset, fingerprint: str) -> Predictor:
     from grid.advice.prediction import Predictor
 
-    return Predictor.fit(_observed(dataset, fingerprint))
+    return Predictor.fit(_observations(dataset, fingerprint))
 
 
 @lru_cache(maxsize=2)
-def _observed(dataset: Dataset, fingerprint: str) -> list[Observation]:
+def _observations(dataset: Dataset, fingerprint: str) -> list[Observation]:
     from grid.advice.prediction import observations_of, published_observations
 
-    return [*observations_of(dataset.speeds()), *published_observations()]
+    return [*observations_of(dataset.speed_sample()), *published_observations()]

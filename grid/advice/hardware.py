@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from grid.advice.ask import Ask
 from grid.analysis.dataset import HardwareClass
 from grid.errors import InputError, did_you_mean
-from grid.hardware.chips import Chip, Usable, find, target, usable_bytes
+from grid.hardware.chips import Chip, UsableMemory, budget_chip, find_chip, usable_bytes
 from grid.units import GIB, parse_bytes
 
 CARD_BANDWIDTH = 200e9
@@ -47,10 +47,15 @@ class Machine:
     notes: tuple[str, ...] = ()
     beside: float | None = None
 
+    @property
+    def class_name(self) -> str | None:
+        """Name of its hardware class in the store; None for a machine that nobody measured."""
+        return self.measured.name if self.measured else None
+
     def budget_of(self, device_kind: str) -> float | None:
         """What models on a kind of device can have, bytes."""
-        same = (device_kind.partition("-")[0] == CPU) == (self.platform == CPU)
-        return self.budget_bytes if same or self.beside is None else self.beside
+        same_device = (device_kind.partition("-")[0] == CPU) == (self.platform == CPU)
+        return self.budget_bytes if same_device or self.beside is None else self.beside
 
 
 @dataclass(frozen=True)
@@ -65,55 +70,55 @@ class ClassFacts:
     cards: int
     card_bytes: int | None
 
-    def like(self, other: ClassFacts) -> bool:
+    def same_speed_as(self, facts: ClassFacts) -> bool:
         """True for the same accelerators, or the same chip, cores and bandwidth: speeds of one are
         those of the other, as far as a name can say, whatever their memory."""
-        if self.card is not None or other.card is not None:
-            return (self.card, self.cards) == (other.card, other.cards)
-        return (self.chip, self.cores, self.bucket) == (other.chip, other.cores, other.bucket)
+        if self.card is not None or facts.card is not None:
+            return (self.card, self.cards) == (facts.card, facts.cards)
+        return (self.chip, self.cores, self.bucket) == (facts.chip, facts.cores, facts.bucket)
 
 
 def class_facts(name: str) -> ClassFacts | None:
     """None for names of another form, such as those of imported rows."""
-    found = _CLASS.fullmatch(name)
-    if found is None:
+    match = _CLASS.fullmatch(name)
+    if match is None:
         return None
     return ClassFacts(
-        found["chip"],
-        int(found["cores"]),
-        int(found["memory"]) * GIB,
-        found["bucket"],
-        found["card"],
-        int(found["count"] or 0),
-        parse_bytes(found["amount"]) if found["amount"] else None,
+        match["chip"],
+        int(match["cores"]),
+        int(match["memory"]) * GIB,
+        match["bucket"],
+        match["card"],
+        int(match["count"] or 0),
+        parse_bytes(match["amount"]) if match["amount"] else None,
     )
 
 
 def machine_of(classes: Sequence[HardwareClass], ask: Ask) -> Machine:
     """The machine of an ask. Raises InputError where it names none, several, or too little."""
     if ask.chip is not None:
-        return _of_chip(find(ask.chip), ask)
+        return _of_chip(find_chip(ask.chip), ask)
     if ask.bandwidth_bytes_s is not None and ask.memory_bytes is not None:
         return _of_budget(ask.memory_bytes, ask.bandwidth_bytes_s, ask)
     return _of_class(_class_of(classes, ask.hardware), ask)
 
 
 def _class_of(classes: Sequence[HardwareClass], wanted: str | None) -> HardwareClass:
-    names = [one.name for one in classes]
+    names = [c.name for c in classes]
     if not names:
         raise InputError("the store has no results yet; `grid sweep` fills it")
     if wanted is None:
-        own = [one for one in classes if "" in one.origins]
+        own = [c for c in classes if "" in c.origins]
         if len(own) == 1:
             return own[0]
         listed = "; ".join(names)
         raise InputError(f"say which machine: --hardware with one of: {listed}; or --chip NAME")
-    exact = [one for one in classes if one.name == wanted]
-    near = exact or [one for one in classes if wanted.casefold() in one.name.casefold()]
+    exact = [c for c in classes if c.name == wanted]
+    near = exact or [c for c in classes if wanted.casefold() in c.name.casefold()]
     if len(near) == 1:
         return near[0]
     if near:
-        listed = "; ".join(one.name for one in near)
+        listed = "; ".join(c.name for c in near)
         raise InputError(f"{wanted!r} is in the name of {len(near)} classes: {listed}")
     hint = did_you_mean(wanted, names)
     raise InputError(f"no hardware class like {wanted!r} was measured. {hint} Or ask with --chip.")
@@ -136,33 +141,27 @@ def _of_chip(chip: Chip, ask: Ask) -> Machine:
 
 def _of_budget(memory: float, bandwidth: float, ask: Ask) -> Machine:
     platform = ask.platform or ("cuda" if bandwidth >= CARD_BANDWIDTH else "cpu")
-    chip = target(round(memory), bandwidth, platform)
-    usable = _usable(chip, memory, ask)
-    said = "as asked" if ask.platform else "taken from its bandwidth; --platform says otherwise"
-    return Machine(
+    basis = "as asked" if ask.platform else "taken from its bandwidth; --platform says otherwise"
+    return replace(
+        _of_chip(budget_chip(round(memory), bandwidth, platform), ask),
         name=f"{memory / GIB:.4g} GiB at {bandwidth / 1e9:.4g} GB/s",
-        measured=None,
-        platform=platform,
-        chip=chip,
-        budget_bytes=usable.bytes,
-        budget_why=usable.why,
-        notes=(f"platform {platform}, {said}",),
+        notes=(f"platform {platform}, {basis}",),
     )
 
 
-def _of_class(found: HardwareClass, ask: Ask) -> Machine:
-    facts = class_facts(found.name)
-    platform = found.device_kind.partition("-")[0]
-    budget = _budget(found.name, facts, platform, ask)
-    other = None
+def _of_class(hardware_class: HardwareClass, ask: Ask) -> Machine:
+    facts = class_facts(hardware_class.name)
+    platform = hardware_class.device_kind.partition("-")[0]
+    budget = _budget(hardware_class.name, facts, platform, ask)
+    beside = None
     if facts is not None and facts.card is not None and platform != "metal":
         card = _chip_of(facts)
-        other = card.platform if card is not None else "cuda"
-        other = other if platform == CPU else CPU
-    beside = _budget(found.name, facts, other, ask) if other is not None else None
+        card_platform = card.platform if card is not None else "cuda"
+        other_platform = card_platform if platform == CPU else CPU
+        beside = _budget(hardware_class.name, facts, other_platform, ask)
     return Machine(
-        name=found.name,
-        measured=found,
+        name=hardware_class.name,
+        measured=hardware_class,
         platform=platform,
         chip=None if platform == CPU else _chip_of(facts),
         budget_bytes=float(budget.bytes) if budget else None,
@@ -171,8 +170,9 @@ def _of_class(found: HardwareClass, ask: Ask) -> Machine:
     )
 
 
-def _budget(name: str, facts: ClassFacts | None, platform: str, ask: Ask) -> Usable | None:
-    """Of a class's own memory for its CPU or where it is unified, else of its cards'."""
+def _budget(name: str, facts: ClassFacts | None, platform: str, ask: Ask) -> UsableMemory | None:
+    """What models can have: of the main memory for a CPU or where it is unified, else of the
+    cards'."""
     memory = ask.memory_bytes
     if memory is None and facts is not None:
         shared = facts.card_bytes is None or platform in {CPU, "metal"}
@@ -180,12 +180,12 @@ def _budget(name: str, facts: ClassFacts | None, platform: str, ask: Ask) -> Usa
     if memory is None:
         return None
     chip = None if platform == CPU else _chip_of(facts)
-    plain = chip or target(round(memory), 1e9, platform)
+    plain = chip or budget_chip(round(memory), 1e9, platform)
     server = facts is not None and bool(_SERVER.match(facts.card or ""))
     return _usable(replace(plain, name=name), memory, ask, server)
 
 
-def _usable(chip: Chip, memory: float, ask: Ask, headless: bool = False) -> Usable:
+def _usable(chip: Chip, memory: float, ask: Ask, headless: bool = False) -> UsableMemory:
     reserved = None if ask.reserved_bytes is None else round(ask.reserved_bytes)
     return usable_bytes(chip, round(memory), reserved, headless)
 
@@ -195,6 +195,6 @@ def _chip_of(facts: ClassFacts | None) -> Chip | None:
     if facts is None or facts.card is None:
         return None
     try:
-        return find(facts.card)
+        return find_chip(facts.card)
     except InputError:
         return None

@@ -1,4 +1,4 @@
-"""Rates after as much context as is asked for, from those that were measured."""
+"""Rates after the asked context, from those that were measured."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ EMPTY = "from an empty context"
 
 
 @dataclass(frozen=True)
-class Deep:
-    """A rate and, in words, after how much context it is."""
+class RateAtDepth:
+    """A rate, and in words after how much context it is."""
 
     speed: Speed
-    told: str
+    depth_text: str
 
 
-def decode_at(variant: Variant, context: int) -> Deep | None:
+def decode_at(variant: Variant, context: int) -> RateAtDepth | None:
     """The decode rate after the greatest measured depth within `context` tokens, else after the
     least one; None where none was measured.
 
@@ -33,14 +33,15 @@ def decode_at(variant: Variant, context: int) -> Deep | None:
     speed = variant.decode[deep]
     weights = variant.artifact_bytes
     if context <= deep or not weights or weights < (variant.llc_bytes or 0):
-        return Deep(speed, after(deep))
+        return RateAtDepth(speed, after_context(deep))
     share = read_bytes_of(variant, deep) / read_bytes_of(variant, context)
     if share == 1:
-        return Deep(speed, after(deep))
-    return Deep(_times(speed, share), f"{after(deep)}, less what a cache of {context} tokens takes")
+        return RateAtDepth(speed, after_context(deep))
+    text = f"{after_context(deep)}, less what a cache of {context} tokens takes"
+    return RateAtDepth(_scaled_speed(speed, share), text)
 
 
-def prefill_at(variant: Variant, prompt: int) -> Deep | None:
+def prefill_at(variant: Variant, prompt: int) -> RateAtDepth | None:
     """The rate of the deepest piece of a prompt that was measured within `prompt` tokens, else of
     the first one; None where none was measured."""
     ends = {depth: depth + speed.tokens for depth, speed in variant.prefill.items()}
@@ -48,11 +49,11 @@ def prefill_at(variant: Variant, prompt: int) -> Deep | None:
     if not ends:
         return None
     deep = max(within, default=min(ends))
-    told = f"prefill measured up to {ends[deep]} tokens only" if prompt > ends[deep] else ""
-    return Deep(variant.prefill[deep], told)
+    depth_text = f"prefill measured up to {ends[deep]} tokens only" if prompt > ends[deep] else ""
+    return RateAtDepth(variant.prefill[deep], depth_text)
 
 
-def sooner(variant: Variant, prompt: int, context: int) -> float:
+def decode_rate_ratio(variant: Variant, prompt: int, context: int) -> float:
     """Decode rate after the prompt over that after the context: 1 or more, if depth slows."""
     from grid.advice.prediction import read_bytes_of
 
@@ -64,7 +65,7 @@ def sooner(variant: Variant, prompt: int, context: int) -> float:
     return read_bytes_of(variant, context) / read_bytes_of(variant, min(prompt, context))
 
 
-def after(tokens: int) -> str:
+def after_context(tokens: int) -> str:
     """`after 300 tokens of context`."""
     return f"after {tokens} tokens of context" if tokens else EMPTY
 
@@ -74,9 +75,9 @@ def _deepest(speeds: Mapping[int, Speed], context: int) -> int | None:
     return max(within, default=min(speeds, default=None))
 
 
-def _times(speed: Speed, share: float) -> Speed:
-    found = speed.interval
-    ends = [None if end is None else share * end for end in (found.low, found.high, found.sd)]
-    low, high, sd = ends
-    interval = replace(found, value=share * found.value, low=low, high=high, sd=sd)
+def _scaled_speed(speed: Speed, share: float) -> Speed:
+    figure = speed.interval
+    ends = (figure.low, figure.high, figure.sd)
+    low, high, sd = (None if end is None else share * end for end in ends)
+    interval = replace(figure, value=share * figure.value, low=low, high=high, sd=sd)
     return replace(speed, interval=interval, rates=share * speed.rates)

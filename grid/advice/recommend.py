@@ -6,19 +6,25 @@ from dataclasses import replace
 from typing import Any
 
 from grid.advice.advice import Advice
-from grid.advice.alternatives import admitted, costs_of, gap_of, runner_up_of, steps_of
+from grid.advice.alternatives import (
+    find_runner_up,
+    frontier_steps,
+    gap_to_best,
+    limit_costs,
+    variants_within_limits,
+)
 from grid.advice.ask import Ask
-from grid.advice.candidates import Scene, scene
+from grid.advice.candidates import CandidateSet, build_candidate_set
 from grid.advice.hardware import Machine, machine_of
 from grid.advice.notes import notes_of
 from grid.advice.replay import replay_of
-from grid.advice.sources import Gathered, gather
-from grid.analysis import Limits, Pick, Relaxation, picks
+from grid.advice.sources import SourceSelection, select_sources
+from grid.analysis import Limits, Pick, Relaxation
 from grid.analysis.dataset import Dataset
-from grid.analysis.limits import demanded, limit_text
-from grid.analysis.memory import room
+from grid.analysis.limits import limit_text, stated_limits
+from grid.analysis.memory import longest_context
 from grid.errors import InputError
-from grid.results.problems import left_out, nothing_there
+from grid.results.problems import explain_no_results, missing_rows_note
 
 TOLERANCE = 0.02
 """Capability by which a rival has to be better to count against the pick: 2 points of 100."""
@@ -32,16 +38,16 @@ def recommend(dataset: Dataset, ask: Ask | None = None) -> Advice:
     pick, and says what to relax.
     """
     ask = ask or Ask()
-    if dataset.empty:
-        raise InputError(nothing_there(dataset.shown, dataset.problems))
+    if dataset.is_empty:
+        raise InputError(explain_no_results(dataset.display_name, dataset.problems))
     machine = machine_of(dataset.classes, ask)
-    gathered = gather(dataset, machine, ask)
-    there = scene(dataset, machine, gathered, ask)
-    return _advice(dataset, machine, gathered, there, ask)
+    selection = select_sources(dataset, machine, ask)
+    candidate_set = build_candidate_set(dataset, machine, selection, ask)
+    return _advice(dataset, machine, selection, candidate_set, ask)
 
 
 def limits_of(machine: Machine, ask: Ask) -> Limits:
-    """The limits that an ask comes to on a machine."""
+    """Limits of an ask on a machine."""
     return Limits(
         name="asked",
         max_bytes=ask.max_bytes,
@@ -54,80 +60,79 @@ def limits_of(machine: Machine, ask: Ask) -> Limits:
 
 
 def _advice(
-    dataset: Dataset, machine: Machine, gathered: Gathered, there: Scene, ask: Ask
+    dataset: Dataset,
+    machine: Machine,
+    selection: SourceSelection,
+    candidate_set: CandidateSet,
+    ask: Ask,
 ) -> Advice:
     limits = limits_of(machine, ask)
-    found = picks(there.belief, [limits], known=there.known)[0]
-    by_id = {one.variant.id: one for one in there.candidates}
-    pick = by_id[found.variant.id] if found.variant else None
-    second, second_why = runner_up_of(there, limits, found)
+    pick = candidate_set.pick(limits)
+    pick_candidate = candidate_set.candidate(pick.variant)
+    unread = filter(None, [missing_rows_note(dataset.problems)])
+    second, second_why = find_runner_up(candidate_set, pick)
     return Advice(
         ask=ask,
         hardware=machine.name,
         budget_bytes=machine.budget_bytes,
         budget_why=machine.budget_why,
-        weights=gathered.weights,
-        absent=gathered.absent,
-        limits=tuple(limit_text(name, value) for name, value in demanded(limits).items()),
-        pick=pick,
-        runner_up=by_id[second.id] if second else None,
+        weights=selection.weights,
+        absent=selection.absent,
+        limits=tuple(limit_text(name, value) for name, value in stated_limits(limits).items()),
+        pick=pick_candidate,
+        runner_up=candidate_set.candidate(second),
         runner_why=second_why,
-        best=by_id[found.best.id] if found.best else None,
-        gap=gap_of(there, found),
-        sure=certainty(there, found),
+        best=candidate_set.candidate(pick.best),
+        gap=gap_to_best(candidate_set, pick),
+        sure=certainty(candidate_set, pick),
         tolerance=TOLERANCE,
-        costs=costs_of(there, limits, found),
-        steps=steps_of(there, found),
-        rejected=found.rejected,
-        relax=(*found.relax, *_shorter(ask, there, limits, found)),
-        contradictory=pick is None and _each_can_be_met(there, limits),
-        replay=replay_of(dataset, pick),
-        notes=(*notes_of(gathered, machine, there, found, ask), *_unread(dataset)),
-        candidates=there.candidates,
+        costs=limit_costs(candidate_set, limits, pick),
+        steps=frontier_steps(candidate_set, pick),
+        rejected=pick.rejected,
+        relax=(*pick.relax, *_shorter_contexts(candidate_set, limits, pick, ask)),
+        contradictory=pick_candidate is None and _each_can_be_met(candidate_set, limits),
+        replay=replay_of(dataset, pick_candidate),
+        notes=(
+            *notes_of(selection, machine, candidate_set, pick, ask),
+            *unread,
+        ),
+        candidates=candidate_set.candidates,
     )
 
 
-def certainty(there: Scene, found: Pick) -> float | None:
+def certainty(candidate_set: CandidateSet, pick: Pick) -> float | None:
     """P(none of those that meet the limits is more than TOLERANCE above the pick in capability).
 
     None without a pick, where nothing else meets them to compare with, and where nothing is known
     of how sure a capability is.
     """
-    fit = admitted(found)
-    if found.variant is None or len(fit) < 2 or any(variant.unsure_unknown for variant in fit):
+    fit = variants_within_limits(pick)
+    if pick.variant is None or len(fit) < 2 or any(variant.lacks_uncertainty for variant in fit):
         return None
-    place = there.belief.place
-    rivals = there.belief.capability[:, [place[variant.id] for variant in fit]]
-    mine = there.belief.capability[:, [place[found.variant.id]]]
+    posterior = candidate_set.posterior
+    rivals = posterior.capability[:, [posterior.index[variant.id] for variant in fit]]
+    mine = posterior.capability[:, [posterior.index[pick.variant.id]]]
     return 1.0 - float((rivals > mine + TOLERANCE).any(axis=1).mean())
 
 
-def _each_can_be_met(there: Scene, limits: Limits) -> bool:
-    alone = [_only(name, value) for name, value in demanded(limits).items()]
-    found = picks(there.belief, alone, known=there.known)
-    return len(alone) > 1 and all(one.variant is not None for one in found)
+def _each_can_be_met(candidate_set: CandidateSet, limits: Limits) -> bool:
+    single_limits: list[dict[str, Any]] = [{name: v} for name, v in stated_limits(limits).items()]
+    return len(single_limits) > 1 and all(
+        candidate_set.pick(Limits(**limit)).variant is not None for limit in single_limits
+    )
 
 
-def _only(name: str, value: float) -> Limits:
-    kept: dict[str, Any] = {name: value}
-    return Limits(**kept)
-
-
-def _shorter(ask: Ask, there: Scene, limits: Limits, found: Pick) -> list[Relaxation]:
+def _shorter_contexts(
+    candidate_set: CandidateSet, limits: Limits, pick: Pick, ask: Ask
+) -> list[Relaxation]:
     """Where memory alone is in the way: the context with which the variant would fit."""
+    posterior = candidate_set.posterior
     steps = []
-    by_id = {one.variant.id: one for one in there.candidates}
-    for step in (one for one in found.relax if one.limit == "max_memory_bytes"):
-        roomy = replace(limits, max_memory_bytes=step.to)
-        alone = picks(there.belief, [roomy], known=there.known)[0].variant is not None
-        asked = by_id[step.variant.id].context
-        longest = room(step.variant, step.now, ask.kv_type, there.belief.variants)
-        if alone and longest and longest < asked:
-            text = f"lower context from {asked} to {longest} tokens for {step.variant.label}"
-            steps.append(Relaxation("min_context", asked, longest, step.variant, text))
+    for step in [relaxation for relaxation in pick.relax if relaxation.limit == "max_memory_bytes"]:
+        with_memory = candidate_set.pick(replace(limits, max_memory_bytes=step.to))
+        wanted = candidate_set.candidates[posterior.index[step.variant.id]].context
+        longest = longest_context(step.variant, step.now, ask.kv_type, posterior.variants)
+        if with_memory.variant is not None and longest and longest < wanted:
+            text = f"lower context from {wanted} to {longest} tokens for {step.variant.label}"
+            steps.append(Relaxation("min_context", wanted, longest, step.variant, text))
     return steps
-
-
-def _unread(dataset: Dataset) -> tuple[str, ...]:
-    told = left_out(dataset.problems)
-    return (told,) if told else ()

@@ -10,10 +10,10 @@ from typing import Any
 from grid.advice.ask import Ask
 from grid.advice.fitted_predictor import engines_on
 from grid.advice.hardware import Machine
-from grid.advice.rates_at_depth import Deep, decode_at, prefill_at, sooner
-from grid.advice.relevant_classes import concerned
-from grid.advice.similar_hardware import is_like, nearest
-from grid.advice.use_weights import weights_of
+from grid.advice.rates_at_depth import RateAtDepth, decode_at, decode_rate_ratio, prefill_at
+from grid.advice.relevant_classes import relevant_classes
+from grid.advice.similar_hardware import nearest_similar, on_similar_hardware
+from grid.advice.use_weights import use_weights
 from grid.analysis import Speed, Variant
 from grid.analysis.dataset import Dataset
 from grid.analysis.memory import stored_kv_types
@@ -21,30 +21,32 @@ from grid.errors import InputError
 
 
 @dataclass(frozen=True)
-class Source:
-    """A variant, said to be on the asked machine, and the hardware classes that its decode rate
-    and its memory were measured on: empty where they were not measured. `measured_as` is the
-    variant of the store that its quality is from; `decode_told` and `prefill_told` say after how
-    much context its rates are; `sooner` is its decode rate after the prompt over that one."""
+class CandidateSource:
+    """A variant as it would be on the asked machine, and where its figures were measured.
+
+    `speed_from` and `memory_from` are the hardware classes that its decode rate and its memory were
+    measured on, empty where they were not. `measured_as` is the variant of the store that its
+    quality is from; the depth texts say after how much context its rates are; `decode_rate_ratio`
+    is its decode rate after the prompt over that after the context.
+    """
 
     variant: Variant
     speed_from: str
     memory_from: str
     measured_as: Variant
-    decode_told: str = ""
-    prefill_told: str = ""
-    sooner: float = 1.0
+    decode_depth_text: str = ""
+    prefill_depth_text: str = ""
+    decode_rate_ratio: float = 1.0
 
 
 @dataclass(frozen=True)
-class Gathered:
-    """`weights` sum to 1; `absent` are classes that the use weighs and nobody measured; `kind` is
-    the device kind whose quality counts."""
+class SourceSelection:
+    """Sources of all candidates. `weights` sum to 1; `absent` are classes that the use weighs and
+    nobody measured."""
 
-    sources: tuple[Source, ...]
+    sources: tuple[CandidateSource, ...]
     weights: Mapping[str, float]
     absent: tuple[str, ...]
-    kind: str
     notes: tuple[str, ...]
 
 
@@ -52,66 +54,70 @@ Key = tuple[str, str]
 """Artifact id and backend: what quality belongs to, on one device kind."""
 
 
-def gather(dataset: Dataset, machine: Machine, ask: Ask) -> Gathered:
+def select_sources(dataset: Dataset, machine: Machine, ask: Ask) -> SourceSelection:
     """The variants whose quality is known for the machine's device kind, or the nearest one.
 
     Raises InputError where the store has none, and for weights of classes that were not measured.
     """
-    plain = _allowed(_found(dataset, machine, ask), machine, ask)
-    if not plain:
-        raise InputError(f"{dataset.shown} has no measured variant to advise on; run `grid sweep`")
-    kind, notes = _kind(plain, machine)
-    able, left_out = _runnable(dataset, machine, plain)
-    chosen = _chosen(able, machine, kind, ask.kv_type)
-    weights, absent = weights_of([one.measured_as for one in chosen], ask)
-    named = {variant.id: variant for variant in _found(dataset, machine, ask, weights)}
-    sources = [_on(machine, named[one.measured_as.id], one, ask) for one in chosen]
-    return Gathered(tuple(sources), weights, absent, kind, notes + left_out)
+    variants = _admissible(_load_variants(dataset, machine, ask), machine, ask)
+    if not variants:
+        raise InputError(
+            f"{dataset.display_name} has no measured variant to advise on; run `grid sweep`"
+        )
+    kind, notes = _quality_kind(variants, machine)
+    runnable, backend_notes = _runnable(dataset, machine, variants)
+    plain_sources = _sources_of(runnable, machine, kind, ask.kv_type)
+    weights, absent = use_weights([source.measured_as for source in plain_sources], ask)
+    weighted = {variant.id: variant for variant in _load_variants(dataset, machine, ask, weights)}
+    sources = [
+        _on_machine(machine, weighted[source.measured_as.id], source, ask)
+        for source in plain_sources
+    ]
+    return SourceSelection(tuple(sources), weights, absent, notes + backend_notes)
 
 
-def _found(
+def _load_variants(
     dataset: Dataset, machine: Machine, ask: Ask, weights: Mapping[str, float] | None = None
 ) -> list[Variant]:
     """The variants of the classes that can matter, sorted by class."""
-    names = sorted(concerned(dataset, machine, ask))
+    names = sorted(relevant_classes(dataset, machine, ask))
     return [variant for name in names for variant in dataset.variants(name, weights)]
 
 
-def _allowed(found: Iterable[Variant], machine: Machine, ask: Ask) -> list[Variant]:
+def _admissible(variants: Iterable[Variant], machine: Machine, ask: Ask) -> list[Variant]:
     """Own measurements; imported ones where asked for, or where the class itself is imported."""
-    name = machine.measured.name if machine.measured else None
     if machine.measured is not None and "" not in machine.measured.origins:
-        return [v for v in found if v.hardware_class == name]
-    return [v for v in found if not v.origin or ask.imported]
+        return [v for v in variants if v.hardware_class == machine.class_name]
+    return [v for v in variants if not v.origin or ask.imported]
 
 
 def _runnable(
-    dataset: Dataset, machine: Machine, found: Sequence[Variant]
+    dataset: Dataset, machine: Machine, variants: Sequence[Variant]
 ) -> tuple[list[Variant], tuple[str, ...]]:
-    """On a machine that nobody measured only backends that somebody measured on its platform."""
+    """Variants whose backend was measured on the platform of a machine that nobody measured."""
     engines = set() if machine.measured else engines_on(dataset, machine.platform)
     if not engines:
-        return list(found), ()
-    lost = sorted({v.backend for v in found} - engines)
-    if not lost or not engines & {v.backend for v in found}:
-        return list(found), ()
+        return list(variants), ()
+    lost = sorted({v.backend for v in variants} - engines)
+    if not lost or not engines & {v.backend for v in variants}:
+        return list(variants), ()
     note = f"left out: variants in {', '.join(lost)}, which nobody measured on {machine.platform}"
-    return [v for v in found if v.backend in engines], (note,)
+    return [v for v in variants if v.backend in engines], (note,)
 
 
-def _kind(found: Sequence[Variant], machine: Machine) -> tuple[str, tuple[str, ...]]:
-    """The device kind whose quality counts: the machine's own, else the nearest that was measured,
-    which is said."""
-    scored = [v for v in found if v.capability is not None]
+def _quality_kind(variants: Sequence[Variant], machine: Machine) -> tuple[str, tuple[str, ...]]:
+    """The device kind whose quality counts, and a note where it is not the machine's own: the
+    nearest that was measured."""
+    scored = [v for v in variants if v.capability is not None]
     own = machine.measured.device_kind if machine.measured else None
     if own is not None and (not scored or any(v.device_kind == own for v in scored)):
         return own, ()
-    able = [v for v in scored if not v.origin] or scored or list(found)
-    alike = [v for v in able if is_like(v, machine)]
+    able = [v for v in scored if not v.origin] or scored or list(variants)
+    similar = [v for v in able if on_similar_hardware(v, machine)]
     near = [v for v in able if v.device_kind.partition("-")[0] == machine.platform]
-    counts = Counter(v.device_kind for v in alike or near or able)
-    kind = min(counts, key=lambda one: (-counts[one], one))
-    if alike:
+    counts = Counter(v.device_kind for v in similar or near or able)
+    kind = min(counts, key=lambda device_kind: (-counts[device_kind], device_kind))
+    if similar:
         return kind, ()
     same = "the same" if near else "another"
     note = (
@@ -121,56 +127,62 @@ def _kind(found: Sequence[Variant], machine: Machine) -> tuple[str, tuple[str, .
     return kind, (note,)
 
 
-def _chosen(found: Sequence[Variant], machine: Machine, kind: str, kv_type: str) -> list[Source]:
-    """On a measured class its own variants, then those of other classes of its device kind; on one
-    that nobody measured one variant of each artifact in each backend. Of those only the ones that
-    were measured with the asked type of cache, where any were."""
-    here = machine.measured.name if machine.measured else None
+def _sources_of(
+    variants: Sequence[Variant], machine: Machine, kind: str, kv_type: str
+) -> list[CandidateSource]:
+    """Sources on a measured class: its own variants, then those of other classes of its device
+    kind; on one that nobody measured: one variant of each artifact in each backend. Of those only
+    the ones that were measured with the asked type of cache, where any were."""
     groups: dict[Key, list[Variant]] = defaultdict(list)
-    for variant in found:
+    for variant in variants:
         groups[variant.artifact_id, variant.backend].append(variant)
     groups = {key: _with_cache(group, kind, kv_type) for key, group in groups.items()}
-    sources: list[Source] = []
+    sources: list[CandidateSource] = []
     for group in groups.values():
-        own = [v for v in group if v.hardware_class == here]
+        own = [v for v in group if v.hardware_class == machine.class_name]
         scored = [v for v in group if v.device_kind == kind or v.origin]
-        sources += [_own(v, scored, group, machine) for v in own]
+        sources += [_own_source(v, scored, group, machine) for v in own]
         if scored and not own:
-            sources.append(_other(scored, group, machine))
-    return sorted(sources, key=lambda one: (one.measured_as.id, one.variant.id))
+            sources.append(_source_elsewhere(scored, group, machine))
+    return sorted(sources, key=lambda source: (source.measured_as.id, source.variant.id))
 
 
 def _with_cache(group: list[Variant], kind: str, kv_type: str) -> list[Variant]:
+    """The variants with this type of cache if any of them has a quality that counts, else all."""
     able = [v for v in group if set(stored_kv_types(v.options)) == {kv_type}]
     scored = any(v.classes and (v.device_kind == kind or v.origin) for v in able)
     return able if scored else group
 
 
-def _own(
+def _own_source(
     variant: Variant, scored: Sequence[Variant], group: Sequence[Variant], machine: Machine
-) -> Source:
+) -> CandidateSource:
     """A variant of the class itself; its quality is another's only where no tasks were run on the
     class's device kind."""
     others = [v for v in group if v.hardware_class != variant.hardware_class]
-    like = None if variant.decode else nearest(others, machine, variant)
-    speed_from = variant if variant.decode else like
-    moved = variant if like is None else _with_speed(variant, like)
-    quality = variant if variant in scored or not scored else _most(scored)
+    similar = None if variant.decode else nearest_similar(others, machine, variant)
+    speed_from = variant if variant.decode else similar
+    timed = variant if similar is None else _with_speed(variant, similar)
+    quality = variant if variant in scored or not scored else _best_known(scored)
     name = speed_from.hardware_class if speed_from else ""
-    return Source(moved, name, _memory_from(variant), quality)
+    return CandidateSource(timed, name, _memory_from(variant), quality)
 
 
-def _most(group: Sequence[Variant]) -> Variant:
-    """The one of which most is known."""
+def _best_known(group: Sequence[Variant]) -> Variant:
+    """The variant of which most is known."""
     return min(group, key=lambda v: (v.capability is None, not v.decode, v.id))
 
 
-def _other(scored: Sequence[Variant], group: Sequence[Variant], machine: Machine) -> Source:
-    most = _most(scored)
-    like = nearest(group, machine, most)
-    if like is None:
-        return Source(replace(most, **_NO_SPEED), "", _memory_from(most), most)
-    return Source(_with_speed(most, like), like.hardware_class, _memory_from(most), most)
+def _source_elsewhere(
+    scored: Sequence[Variant], group: Sequence[Variant], machine: Machine
+) -> CandidateSource:
+    """A variant that was never run on the machine's class; its speed is that of similar hardware,
+    if there is one."""
+    quality = _best_known(scored)
+    similar = nearest_similar(group, machine, quality)
+    timed = replace(quality, **_NO_SPEED) if similar is None else _with_speed(quality, similar)
+    name = similar.hardware_class if similar else ""
+    return CandidateSource(timed, name, _memory_from(quality), quality)
 
 
 _NO_SPEED: dict[str, Any] = {
@@ -181,20 +193,22 @@ _NO_SPEED: dict[str, Any] = {
 
 
 def _with_speed(variant: Variant, source: Variant) -> Variant:
-    known: dict[str, Any] = {name: getattr(source, name) for name in _NO_SPEED}
-    return replace(variant, **known)
+    speeds: dict[str, Any] = {name: getattr(source, name) for name in _NO_SPEED}
+    return replace(variant, **speeds)
 
 
 def _memory_from(variant: Variant) -> str:
     return variant.hardware_class if variant.peak_rss_bytes is not None else ""
 
 
-def _on(machine: Machine, weighted: Variant, source: Source, ask: Ask) -> Source:
-    """The source with the quality under the asked weights, said to be on the machine."""
+def _on_machine(
+    machine: Machine, weighted: Variant, source: CandidateSource, ask: Ask
+) -> CandidateSource:
+    """The source with the quality under the asked weights, placed on the machine."""
     variant = source.variant
     decode = decode_at(variant, ask.context or 0)
     prefill = prefill_at(variant, ask.prompt)
-    moved = replace(
+    placed = replace(
         variant,
         hardware_class=machine.name,
         items=weighted.items,
@@ -202,14 +216,18 @@ def _on(machine: Machine, weighted: Variant, source: Source, ask: Ask) -> Source
         weights=weighted.weights,
         missing=weighted.missing,
         capability=weighted.capability,
-        decode=_first(variant.decode, decode),
-        prefill=_first(variant.prefill, prefill),
+        decode=_at_depth(variant.decode, decode),
+        prefill=_at_depth(variant.prefill, prefill),
     )
-    told = [one.told if one else "" for one in (decode, prefill)]
-    ratio = sooner(variant, ask.prompt, ask.context or 0)
-    return replace(source, variant=moved, decode_told=told[0], prefill_told=told[1], sooner=ratio)
+    return replace(
+        source,
+        variant=placed,
+        decode_depth_text=decode.depth_text if decode else "",
+        prefill_depth_text=prefill.depth_text if prefill else "",
+        decode_rate_ratio=decode_rate_ratio(variant, ask.prompt, ask.context or 0),
+    )
 
 
-def _first(speeds: Mapping[int, Speed], deep: Deep | None) -> Mapping[int, Speed]:
-    """With the rate that counts in the place of that from an empty context."""
-    return speeds if deep is None else {**speeds, 0: deep.speed}
+def _at_depth(speeds: Mapping[int, Speed], rate: RateAtDepth | None) -> Mapping[int, Speed]:
+    """The speeds with the rate at depth in the place of that from an empty context."""
+    return speeds if rate is None else {**speeds, 0: rate.speed}

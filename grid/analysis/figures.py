@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from grid.results.statistics import Interval
-from grid.units import format_seconds
+from grid.units import format_bytes, format_seconds
 
 ABSENT = "-"
 """Stands where nothing was measured."""
@@ -29,17 +29,19 @@ def interval(figure: Interval | None, write: Callable[[float], str] = number) ->
     return f"{write(figure.value)} [{write(figure.low)}, {write(figure.high)}]"
 
 
-def interval_in_words(figure: Interval | None, write: Callable[[float], str] = number) -> str:
-    """`812 (801 to 823)`, for pages and sentences; the value alone where there is no interval."""
+def interval_in_words(
+    figure: Interval | None, write: Callable[[float], str] = number, unit: str = ""
+) -> str:
+    """`812 ms (801 to 823)`, for pages and sentences; the value alone without an interval."""
     if figure is None:
         return ABSENT
     if figure.low is None or figure.high is None:
-        return write(figure.value)
-    return f"{write(figure.value)} ({write(figure.low)} to {write(figure.high)})"
+        return f"{write(figure.value)}{unit}"
+    return f"{write(figure.value)}{unit} ({write(figure.low)} to {write(figure.high)})"
 
 
-def probability(value: float | None) -> str:
-    """`75 %`; never rounded to sure or to impossible: `<1 %`, `>99 %`."""
+def share(value: float | None) -> str:
+    """A share or a probability: `75 %`; never rounded to none or to all: `<1 %`, `>99 %`."""
     if value is None:
         return ABSENT
     if 0 < value < 0.005:
@@ -59,6 +61,28 @@ def probability_in_words(value: float) -> str:
 def percent(value: float) -> str:
     """A share with one decimal: `12.5 %`."""
     return f"{100 * value:.1f} %"
+
+
+def score(value: float) -> str:
+    """A capability, 0 for guessing and 1 for all right: `0.869`."""
+    return f"{value:.3f}"
+
+
+def signed(value: float) -> str:
+    """A difference of capabilities: `+0.012`."""
+    return f"{value:+.3f}"
+
+
+def p_value(value: float | None) -> str:
+    """`0.012`, `<0.001`."""
+    if value is None:
+        return ABSENT
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def size(count: float | None) -> str:
+    """Bytes: `1.5 GiB`; a dash for None."""
+    return ABSENT if count is None else format_bytes(count)
 
 
 def rate(tokens_s: float) -> str:

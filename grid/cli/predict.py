@@ -45,9 +45,9 @@ def predict(
     Decode and prefill, with intervals and how wrong such predictions were. Fitted to the
     bundled published tables and to your own rows; docs/prediction.md says how.
     """
-    from grid.cli.views.predict import Asked, list_chips, show_prediction
+    from grid.cli.views.predict import PredictArgs, list_chips, show_prediction
 
     if list_text is not None:
         list_chips(list_text, as_json)
         return
-    show_prediction(Asked(chip, tuple(quant or ()), params, size, engine), store, as_json)
+    show_prediction(PredictArgs(chip, tuple(quant or ()), params, size, engine), store, as_json)

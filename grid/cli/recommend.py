@@ -2,111 +2,173 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from inspect import Parameter, Signature
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
 
 from grid.cli.options import Json, StoreUri
+from grid.errors import InputError
+from grid.units import parse_bytes, parse_seconds
+
+if TYPE_CHECKING:
+    from grid.advice import Ask
+
+LEAST_BANDWIDTH, MOST_BANDWIDTH = 1e8, 1e14
+"""Bytes/s between which the memory of any machine lies: 0.1 GB/s to 100 TB/s."""
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the command to an application."""
+    """Add the command, with an option for each field of an Ask, to an application."""
+    options = [option.parameter(field) for field, option in OPTIONS.items()]
+    parameters = [
+        Parameter("store", Parameter.KEYWORD_ONLY, default="results", annotation=StoreUri),
+        *options,
+        Parameter("as_json", Parameter.KEYWORD_ONLY, default=False, annotation=Json),
+    ]
+    recommend.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
     app.command()(recommend)
 
 
-def recommend(
-    store: StoreUri = "results",
-    hardware: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TEXT",
-            help="A measured hardware class, or a part of its name. Default: the only one there.",
-        ),
-    ] = None,
-    chip: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="A chip that nobody measured: 'RTX 4090', 'M2 Max'."),
-    ] = None,
-    memory: Annotated[
-        str | None,
-        typer.Option(metavar="SIZE", help="Memory of the machine or card, such as 24GiB."),
-    ] = None,
-    bandwidth: Annotated[
-        str | None,
-        typer.Option(metavar="RATE", help="With --memory, for any machine: such as 1008GB/s."),
-    ] = None,
-    platform: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Of that machine: cuda, metal, vulkan, rocm or cpu."),
-    ] = None,
-    reserved: Annotated[
-        str | None,
-        typer.Option(metavar="SIZE", help="Memory kept for everything else; default: as usual."),
-    ] = None,
-    context: Annotated[
-        int | None, typer.Option(metavar="TOKENS", help="Context that must fit; default 4096.")
-    ] = None,
-    kv: Annotated[
-        str, typer.Option(metavar="TYPE", help="Type of the KV cache: f16, q8_0, q4_0 ...")
-    ] = "f16",
-    prompt: Annotated[
-        int, typer.Option(metavar="TOKENS", help="Prompt that the time to first token is for.")
-    ] = 512,
-    min_decode: Annotated[
-        str | None,
-        typer.Option(
-            metavar="RATE", help="Least token/s: a number, or interactive (10), over-5, fast (30)."
-        ),
-    ] = None,
-    max_ttft: Annotated[
-        str | None,
-        typer.Option(metavar="TIME", help="Longest wait for the first token, such as 2s."),
-    ] = None,
-    use: Annotated[
-        str,
-        typer.Option(
-            metavar="USE", help="balanced, chat, code, math, reasoning or recall: how tasks weigh."
-        ),
-    ] = "balanced",
-    weights: Annotated[
-        str | None,
-        typer.Option(metavar="CLASS=N,...", help="Your own weights instead: math=2,code=1."),
-    ] = None,
-    min_share: Annotated[
-        str | None,
-        typer.Option(metavar="SHARE", help="Least share of the 16-bit capability: 0.95 or 95%."),
-    ] = None,
-    max_size: Annotated[
-        str | None, typer.Option(metavar="SIZE", help="Largest weight files, such as 8GiB.")
-    ] = None,
-    imported: Annotated[
-        bool, typer.Option("--imported", help="Let figures that others measured be picked too.")
-    ] = False,
-    as_json: Json = False,
-) -> None:
+def recommend(store: StoreUri, as_json: Json, **options: Any) -> None:
     """Say what to run on a machine, why, and how sure that is.
 
     Figures are measured there, on a like machine, or predicted, and each says which.
     """
-    from grid.cli.recommend_options import Words
     from grid.cli.views.recommend import show_advice
 
-    words = Words(
-        hardware=hardware,
-        chip=chip,
-        memory=memory,
-        bandwidth=bandwidth,
-        platform=platform,
-        reserved=reserved,
-        context=context,
-        kv=kv,
-        prompt=prompt,
-        min_decode=min_decode,
-        max_ttft=max_ttft,
-        use=use,
-        weights=weights,
-        min_share=min_share,
-        max_size=max_size,
-        imported=imported,
-    )
-    show_advice(store, words, as_json)
+    show_advice(store, read_ask(**options), as_json)
+
+
+def read_ask(**options: Any) -> Ask:
+    """An Ask from options as they were written, by its fields; None leaves its default.
+
+    Raises InputError, one line naming the option, for what cannot be read.
+    """
+    from grid.advice import Ask
+
+    written = {field: value for field, value in options.items() if value is not None}
+    return Ask(**{field: OPTIONS[field].read(value) for field, value in written.items()})
+
+
+class Option(NamedTuple):
+    """An option of the command. `parse` makes the field's value of its text, and may raise
+    InputError or ValueError; without it the text is the value."""
+
+    flag: str
+    metavar: str | None
+    help: str
+    parse: Callable[[str], Any] | None = None
+    default: str | int | bool | None = None
+    type: Any = str | None
+
+    def parameter(self, field: str) -> Parameter:
+        """The parameter of the command that fills a field of an Ask."""
+        option = typer.Option(self.default, self.flag, metavar=self.metavar, help=self.help)
+        return Parameter(field, Parameter.KEYWORD_ONLY, default=option, annotation=self.type)
+
+    def read(self, value: Any) -> Any:
+        """The field's value. Raises InputError that names the option."""
+        if self.parse is None:
+            return value
+        try:
+            return self.parse(value)
+        except InputError as error:
+            raise InputError(f"{self.flag}: {error}") from None
+        except ValueError:
+            raise InputError(f"{self.flag}: {value!r} is not a number") from None
+
+
+def parse_bandwidth(text: str) -> float:
+    """Bytes/s in `400GB/s`. Raises InputError for what no memory has."""
+    rate = float(parse_bytes(text.strip().removesuffix("/s")))
+    if not LEAST_BANDWIDTH <= rate <= MOST_BANDWIDTH:
+        raise InputError(f"{text!r} is no memory's bandwidth; give it with its unit, as 400GB/s")
+    return rate
+
+
+def parse_rate(text: str) -> float:
+    """Token/s in `20` or in the name of a rate. Raises InputError for anything else."""
+    from grid.advice import RATES
+
+    named = {name.replace(" ", "-"): rate for name, rate in RATES.items()}
+    if text in named:
+        return named[text]
+    try:
+        return float(text)
+    except ValueError:
+        names = ", ".join(named)
+        raise InputError(f"{text!r} is neither a rate in token/s nor one of {names}") from None
+
+
+def parse_share(text: str) -> float:
+    """A share of 1 in `0.95` or `95%`. Raises ValueError for anything else."""
+    return float(text.strip().removesuffix("%")) / (100 if text.strip().endswith("%") else 1)
+
+
+def parse_weights(text: str) -> dict[str, float]:
+    """Weights by class in `math=2,code=1`. Raises InputError for anything else."""
+    weights: dict[str, float] = {}
+    for part in text.split(","):
+        name, _, weight = part.partition("=")
+        try:
+            weights[name.strip()] = float(weight)
+        except ValueError:
+            raise InputError(f"{part!r} is not CLASS=NUMBER, such as math=2") from None
+    return weights
+
+
+OPTIONS = {
+    "hardware": Option(
+        "--hardware", "TEXT",
+        "A measured hardware class, or a part of its name. Default: the only one there.",
+    ),
+    "chip": Option("--chip", "NAME", "A chip that nobody measured: 'RTX 4090', 'M2 Max'."),
+    "memory_bytes": Option(
+        "--memory", "SIZE", "Memory of the machine or card, such as 24GiB.", parse_bytes
+    ),
+    "bandwidth_bytes_s": Option(
+        "--bandwidth", "RATE", "With --memory, for any machine: such as 1008GB/s.", parse_bandwidth
+    ),
+    "platform": Option(
+        "--platform", "NAME", "Of that machine: cuda, metal, vulkan, rocm or cpu."
+    ),
+    "reserved_bytes": Option(
+        "--reserved", "SIZE", "Memory kept for everything else; default: as usual.", parse_bytes
+    ),
+    "context": Option(
+        "--context", "TOKENS", "Context that must fit; default 4096.", type=int | None
+    ),
+    "kv_type": Option(
+        "--kv", "TYPE", "Type of the KV cache: f16, q8_0, q4_0 ...", default="f16", type=str
+    ),
+    "prompt": Option(
+        "--prompt", "TOKENS", "Prompt that the time to first token is for.", default=512, type=int
+    ),
+    "min_decode_tps": Option(
+        "--min-decode", "RATE",
+        "Least token/s: a number, or interactive (10), over-5, fast (30).", parse_rate,
+    ),
+    "max_ttft_s": Option(
+        "--max-ttft", "TIME", "Longest wait for the first token, such as 2s.", parse_seconds
+    ),
+    "use": Option(
+        "--use", "USE", "balanced, chat, code, math, reasoning or recall: how tasks weigh.",
+        default="balanced", type=str,
+    ),
+    "weights": Option(
+        "--weights", "CLASS=N,...", "Your own weights instead: math=2,code=1.", parse_weights
+    ),
+    "min_share": Option(
+        "--min-share", "SHARE", "Least share of the 16-bit capability: 0.95 or 95%.", parse_share
+    ),
+    "max_bytes": Option(
+        "--max-size", "SIZE", "Largest weight files, such as 8GiB.", parse_bytes
+    ),
+    "imported": Option(
+        "--imported", None, "Let figures that others measured be picked too.",
+        default=False, type=bool,
+    ),
+}  # fmt: skip
+"""By field of `grid.advice.Ask`: another option is another field there, and a line here."""

@@ -13,15 +13,15 @@ from grid.analysis.dataset import Dataset
 from grid.results.location import Location
 from grid.results.store import write_tables
 
-HERE = "AMD EPYC, 2 cores, 24 GiB, 32-64 GB/s"
+OWN_CLASS = "AMD EPYC, 2 cores, 24 GiB, 32-64 GB/s"
 BIGGER = "AMD EPYC, 2 cores, 64 GiB, 32-64 GB/s"
-OTHER = "Intel Xeon, 8 cores, 24 GiB, 64-128 GB/s"
+FOREIGN_CLASS = "Intel Xeon, 8 cores, 24 GiB, 64-128 GB/s"
 
-RIGHT = {"F16": 95, "Q8_0": 95, "Q4_K_M": 90, "Q2_K": 40}
+RIGHT_ANSWERS = {"F16": 95, "Q8_0": 95, "Q4_K_M": 90, "Q2_K": 40}
 """Right answers of 100, the first of the list: who has more has all that the others have."""
 
 RATES = {"F16": 20.0, "Q8_0": 40.0, "Q4_K_M": 60.0, "Q2_K": 80.0}
-REST = 10_000
+OVERHEAD = 10_000
 """Bytes that the engine takes beside weights and cache."""
 
 KV_TOKEN = 64
@@ -31,11 +31,11 @@ LAYERS = [{"key": 8, "value": 8, "window": None, "fixed": 0}] * 2
 STEADY = (0.999, 1.0, 1.001, 1.0005, 0.9995)
 
 
-def right(count: int, of: int = 100) -> list[float]:
+def answers(count: int, of: int = 100) -> list[float]:
     return [1.0] * count + [0.0] * (of - count)
 
 
-def facts(quant: str, hardware: str = HERE, **fields: object) -> dict[str, object]:
+def facts(quant: str, hardware: str = OWN_CLASS, **fields: object) -> dict[str, object]:
     """Columns of an attempt."""
     return {
         "quant": quant,
@@ -49,7 +49,7 @@ def facts(quant: str, hardware: str = HERE, **fields: object) -> dict[str, objec
     }
 
 
-def add_speed(rows: Rows, quant: str, hardware: str = HERE, **fields: object) -> None:
+def add_speed(rows: Rows, quant: str, hardware: str = OWN_CLASS, **fields: object) -> None:
     """Decode at RATES, prefill at ten times that, and a memory run at 1024 tokens."""
     about = facts(quant, hardware, **fields)
     rows.decode([100 / (RATES[quant] * part) for part in STEADY], **about)
@@ -61,7 +61,7 @@ def add_speed(rows: Rows, quant: str, hardware: str = HERE, **fields: object) ->
         series={"prefill_s": seconds},
         **about,
     )
-    peak = SIZES[quant] + 1024 * KV_TOKEN + REST
+    peak = SIZES[quant] + 1024 * KV_TOKEN + OVERHEAD
     rows.attempt(
         "memory",
         {"type": "memory", "context": 1024},
@@ -73,17 +73,17 @@ def add_speed(rows: Rows, quant: str, hardware: str = HERE, **fields: object) ->
 def add_quality(
     rows: Rows,
     quant: str,
-    hardware: str = HERE,
+    hardware: str = OWN_CLASS,
     classes: Mapping[str, int] | None = None,
     **fields: object,
 ) -> None:
     """Tasks: RIGHT answers in math, or those given by class."""
     about = facts(quant, hardware, **fields)
-    for name, count in (classes or {"math": RIGHT[quant]}).items():
-        rows.tasks(name, right(count), **about)
+    for name, count in (classes or {"math": RIGHT_ANSWERS[quant]}).items():
+        rows.tasks(name, answers(count), **about)
 
 
-def family(hardware: str = HERE, **fields: object) -> Rows:
+def family(hardware: str = OWN_CLASS, **fields: object) -> Rows:
     """Four quants of one model, measured in everything on one class."""
     rows = Rows()
     for quant in SIZES:
@@ -93,7 +93,7 @@ def family(hardware: str = HERE, **fields: object) -> Rows:
     return rows
 
 
-def stored(rows: Rows, folder: Path) -> Dataset:
+def write_store(rows: Rows, folder: Path) -> Dataset:
     """The rows as a store in `folder`, opened."""
     tables = rows.tables()
     content = {name: getattr(tables, name) for name in ("attempts", "metrics", "samples", "items")}
@@ -102,9 +102,9 @@ def stored(rows: Rows, folder: Path) -> Dataset:
     return Dataset(folder)
 
 
-def picked(advice: Advice) -> str | None:
+def picked_quant(advice: Advice) -> str | None:
     return advice.pick.variant.quant if advice.pick else None
 
 
-def reasons(advice: Advice) -> dict[str, str]:
+def reasons_by_quant(advice: Advice) -> dict[str, str]:
     return {lost.variant.quant: lost.reason for lost in advice.rejected}

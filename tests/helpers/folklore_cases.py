@@ -37,7 +37,7 @@ def answers(share: float, items: int = MANY) -> list[float]:
     return [1.0] * right + [0.0] * (items - right)
 
 
-def made(
+def make_variant(
     quant: str,
     gains: float | Mapping[str, float] | None,
     items: int = MANY,
@@ -46,7 +46,7 @@ def made(
     **fields: object,
 ) -> Variant:
     """A variant with these shares of right answers, of a size that its quant gives."""
-    given: Mapping[str, float] = (
+    shares: Mapping[str, float] = (
         {} if gains is None else gains if isinstance(gains, Mapping) else {"math": gains}
     )
     size = round(BITS.get(quant, 4) * parameters / 8)
@@ -55,87 +55,93 @@ def made(
         "artifact_id": f"{model}-{quant}", "quant": quant,
         "bpw_file": BITS.get(quant), **fields,
     }  # fmt: skip
-    scores = {name: answers(share, items) for name, share in given.items()}
+    scores = {name: answers(share, items) for name, share in shares.items()}
     return variant(quant, int(facts.pop("artifact_bytes", size)), scores, **facts)  # type: ignore[arg-type, call-overload]
 
 
-def losing(loss: Mapping[str, float], items: int = MANY, **fields: object) -> list[Variant]:
+def variants_losing(
+    loss: Mapping[str, float], items: int = MANY, **fields: object
+) -> list[Variant]:
     """A model at 16 bits, and at quants that lose such parts of its capability."""
-    whole = made("F16", BASE, items, **fields)  # type: ignore[arg-type]
+    whole = make_variant("F16", BASE, items, **fields)  # type: ignore[arg-type]
     return [
         whole,
-        *(made(q, BASE * (1 - part), items, **fields) for q, part in loss.items()),  # type: ignore[arg-type]
+        *(make_variant(q, BASE * (1 - part), items, **fields) for q, part in loss.items()),  # type: ignore[arg-type]
     ]
 
 
-def loss_cases(name: str, inside: float, outside: float) -> Cases:
-    few = losing({name: max(inside, 1 / 16)}, FEW)
-    return Cases(losing({name: inside}), losing({name: outside}), few)
+def loss_rule_cases(name: str, inside: float, outside: float) -> Cases:
+    few = variants_losing({name: max(inside, 1 / 16)}, FEW)
+    return Cases(variants_losing({name: inside}), variants_losing({name: outside}), few)
 
 
-def three(build: Callable[[float, int], list[Variant]], good: float, bad: float) -> Cases:
+def cases_of_shares(build: Callable[[float, int], list[Variant]], good: float, bad: float) -> Cases:
     """The same scene with a good share, a bad one, and a share that few items cannot tell."""
     return Cases(build(good, MANY), build(bad, MANY), build(good, FEW))
 
 
 def frontier(share: float, items: int) -> list[Variant]:
-    return [made("Q4_K_M", share, items), made("Q3_K_M", 0.75, items)]
+    return [make_variant("Q4_K_M", share, items), make_variant("Q3_K_M", 0.75, items)]
 
 
 def two_bits(share: float, items: int) -> list[Variant]:
     return [
-        made("Q2_K", share, items, "big", 2 * 10**9),
-        made("Q4_K_M", 0.6, items, "small", 10**9),
+        make_variant("Q2_K", share, items, "big", 2 * 10**9),
+        make_variant("Q4_K_M", 0.6, items, "small", 10**9),
     ]
 
 
 def cliff(four: float, items: int) -> list[Variant]:
-    return [made("F16", 0.8, items), made("Q4_K_M", four, items), made("Q3_K_M", 0.6, items)]
+    return [
+        make_variant("F16", 0.8, items),
+        make_variant("Q4_K_M", four, items),
+        make_variant("Q3_K_M", 0.6, items),
+    ]
 
 
-def attention(shared_loss: float, whole_loss: float, models: int) -> list[Variant]:
+def attention_kinds(shared_loss: float, whole_loss: float, models: int) -> list[Variant]:
     """Models of 1e9 parameters in 16 layers are about 2300 wide."""
-    found: list[Variant] = []
+    variants: list[Variant] = []
     for kind, width, loss in (("few", 512, shared_loss), ("all", 2304, whole_loss)):
         for number in range(models):
             layers = (LayerState(key=width, value=width),) * 16
-            found += losing({"Q4_K_M": loss}, model=f"{kind}{number}", layers=layers)
-    return found
+            variants += variants_losing({"Q4_K_M": loss}, model=f"{kind}{number}", layers=layers)
+    return variants
 
 
 def equal_size(share: float, items: int) -> list[Variant]:
     return [
-        made("Q4_K_M", share, items, "small", 10**9, artifact_bytes=600),
-        made("Q2_K", 0.6, items, "big", 2 * 10**9, artifact_bytes=620),
+        make_variant("Q4_K_M", share, items, "small", 10**9, artifact_bytes=600),
+        make_variant("Q2_K", 0.6, items, "big", 2 * 10**9, artifact_bytes=620),
     ]
 
 
-def larger(share: float, items: int) -> list[Variant]:
+def large_over_small(share: float, items: int) -> list[Variant]:
     return [
-        made("Q4_K_M", share, items, "big", 3 * 10**9),
-        made("F16", 0.6, items, "small", 10**9),
+        make_variant("Q4_K_M", share, items, "big", 3 * 10**9),
+        make_variant("F16", 0.6, items, "small", 10**9),
     ]
 
 
-def too_large(share: float, items: int) -> list[Variant]:
+def small_over_large(share: float, items: int) -> list[Variant]:
     return [
-        made("Q4_K_M", 0.8, items, "big", 3 * 10**9),
-        made("Q3_K_M", 0.6, items, "big", 3 * 10**9),
-        made("Q8_0", share, items, "small", 10**9),
+        make_variant("Q4_K_M", 0.8, items, "big", 3 * 10**9),
+        make_variant("Q3_K_M", 0.6, items, "big", 3 * 10**9),
+        make_variant("Q8_0", share, items, "small", 10**9),
     ]
 
 
-def by_class(losses: Mapping[str, float], items: int = MANY) -> list[Variant]:
+def losses_by_class(losses: Mapping[str, float], items: int = MANY) -> list[Variant]:
     whole = dict.fromkeys(losses, BASE)
-    kept = {name: BASE * (1 - loss) for name, loss in losses.items()}
-    return [made("F16", whole, items), made("Q3_K_M", kept, items)]
+    quantized = {name: BASE * (1 - loss) for name, loss in losses.items()}
+    return [make_variant("F16", whole, items), make_variant("Q3_K_M", quantized, items)]
 
 
-def retrieval(loss: float, items: int) -> list[Variant]:
+def retrieval_loss(loss: float, items: int) -> list[Variant]:
     return [
-        made("F16", {"embedding": BASE}, items, "embedder"),
-        made("Q4_K_M", {"embedding": BASE * (1 - loss)}, items, "embedder"),
-        *losing({"Q4_K_M": 0.1}, items),
+        make_variant("F16", {"embedding": BASE}, items, "embedder"),
+        make_variant("Q4_K_M", {"embedding": BASE * (1 - loss)}, items, "embedder"),
+        *variants_losing({"Q4_K_M": 0.1}, items),
     ]
 
 
@@ -143,163 +149,187 @@ def interval(value: float, half: float) -> Interval:
     return Interval(value, value - half, value + half, half / 2, 100)
 
 
-def perplexities(rises: Mapping[str, float], half: float = 1e-4) -> list[Variant]:
+def variants_at_perplexities(rises: Mapping[str, float], half: float = 1e-4) -> list[Variant]:
     """Perplexity 6 at 16 bits; `half` of the interval of the paired ln ratio."""
-    found = [made("F16", None, perplexity=interval(6.0, 0.01))]
+    variants = [make_variant("F16", None, perplexity=interval(6.0, 0.01))]
     for name, rise in rises.items():
         ratio = {"ln_ppl_ratio": interval(float(np.log1p(rise / 6)), half)}
         figures = {"perplexity": interval(6.0 + rise, 0.01), "text_metrics": ratio}
-        found.append(made(name, None, **figures))  # type: ignore[arg-type]
-    return found
+        variants.append(make_variant(name, None, **figures))  # type: ignore[arg-type]
+    return variants
 
 
-def pair(first: str, second: str) -> Cases:
+def format_pair_cases(first: str, second: str) -> Cases:
     def build(share: float, items: int) -> list[Variant]:
         same = {"artifact_bytes": 400}
-        return [made(first, share, items, **same), made(second, 0.6, items, **same)]  # type: ignore[arg-type]
+        return [make_variant(first, share, items, **same), make_variant(second, 0.6, items, **same)]  # type: ignore[arg-type]
 
-    return three(build, 0.7, 0.5)
+    return cases_of_shares(build, 0.7, 0.5)
 
 
-def speeds(rates: Mapping[str, Sequence[float]], **fields: object) -> list[Variant]:
+def variants_at_rates(rates: Mapping[str, Sequence[float]], **fields: object) -> list[Variant]:
     return [
-        made(name, None, decode={0: Speed(rate_interval(of), np.array(of), 100, 0)}, **fields)  # type: ignore[arg-type]
+        make_variant(
+            name, None, decode={0: Speed(rate_interval(of), np.array(of), 100, 0)}, **fields
+        )  # type: ignore[arg-type]
         for name, of in rates.items()
     ]
 
 
-def steady(rate: float) -> list[float]:
+def steady_rates(rate: float) -> list[float]:
     return [rate * part for part in (0.995, 1.0, 1.005, 1.0, 0.998)]
 
 
-def factor(name: str, said: float) -> Cases:
-    whole = steady(100)
+def speed_rule_cases(name: str, claim: float) -> Cases:
+    whole = steady_rates(100)
     return Cases(
-        speeds({"F16": whole, name: steady(100 * said)}),
-        speeds({"F16": whole, name: steady(70 * said)}),
-        speeds({"F16": [60, 160, 90], name: [150, 300, 90]}),
+        variants_at_rates({"F16": whole, name: steady_rates(100 * claim)}),
+        variants_at_rates({"F16": whole, name: steady_rates(70 * claim)}),
+        variants_at_rates({"F16": [60, 160, 90], name: [150, 300, 90]}),
     )
 
 
 def on_cpu(small: Sequence[float], large: Sequence[float] | None) -> list[Variant]:
-    found = speeds({"Q4_K_M": small}, model="small", parameters=1_500_000_000)
+    variants = variants_at_rates({"Q4_K_M": small}, model="small", parameters=1_500_000_000)
     if large is not None:
-        found += speeds({"Q4_K_M": large}, model="big", parameters=8 * 10**9)
-    return found
+        variants += variants_at_rates({"Q4_K_M": large}, model="big", parameters=8 * 10**9)
+    return variants
 
 
-def real(name: str, bits: float) -> list[Variant]:
+def model_of_bits(name: str, bits: float) -> list[Variant]:
     """A model of 8e9 parameters at so many bits per weight, without any figure."""
     size = round(bits * 1e9)
-    return [made(name, None, parameters=8 * 10**9, bpw_file=bits, artifact_bytes=size)]
+    return [make_variant(name, None, parameters=8 * 10**9, bpw_file=bits, artifact_bytes=size)]
 
 
-def takes(parameters: float, name: str, said: float) -> Cases:
+def size_rule_cases(parameters: float, name: str, claim: float) -> Cases:
     """Of bits at which what is said is right, and of twice as many; open without a real model."""
-    right = said * 8e9 / parameters / 1.1
-    return Cases(real(name, right), real(name, 2 * right), [made(name, None, parameters=10**7)])
+    right = claim * 8e9 / parameters / 1.1
+    return Cases(
+        model_of_bits(name, right),
+        model_of_bits(name, 2 * right),
+        [make_variant(name, None, parameters=10**7)],
+    )
 
 
-def runs(name: str) -> Cases:
-    return Cases(real(name, 2.0), real(name, 12.0), [made(name, None, parameters=10**7)])
+def machine_rule_cases(name: str) -> Cases:
+    return Cases(
+        model_of_bits(name, 2.0),
+        model_of_bits(name, 12.0),
+        [make_variant(name, None, parameters=10**7)],
+    )
 
 
-def needing(name: str, parameters: int, rest: float, bits: float) -> list[Variant]:
+def variants_needing(name: str, parameters: int, overhead: float, bits: float) -> list[Variant]:
     """16 bits, and a quant whose cache and engine take `rest` bytes beside the weights."""
     layers = (LayerState(key=1, value=1),)
-    found = []
+    variants = []
     for quant, width in ({"F16": 16.0} | {name: bits}).items():
         size = round(width * parameters / 8)
-        peak = Interval(size + 16384 + rest)
-        found.append(
-            made(
+        peak = Interval(size + 16384 + overhead)
+        variants.append(
+            make_variant(
                 quant, None, parameters=parameters, artifact_bytes=size, layers=layers,
                 peak_rss_bytes=peak, memory_context=4096,
             )
         )  # fmt: skip
-    return found
+    return variants
 
 
-def part(name: str, bits: float) -> Cases:
+def memory_share_cases(name: str, bits: float) -> Cases:
     return Cases(
-        needing(name, 70 * 10**9, 5e8, bits),
-        needing(name, 10**9, 2e9, bits),
-        needing(name, 10**6, 5e7, bits),
+        variants_needing(name, 70 * 10**9, 5e8, bits),
+        variants_needing(name, 10**9, 2e9, bits),
+        variants_needing(name, 10**6, 5e7, bits),
     )
 
 
 CASES: dict[str, Cases] = {
-    "q4km-frontier": three(frontier, 0.78, 0.6),
-    "loss-q8_0": loss_cases("Q8_0", 0.005, 0.03),
-    "loss-q6_k": loss_cases("Q6_K", 0.015, 0.001),
-    "loss-q5_k_m": loss_cases("Q5_K_M", 0.025, 0.05),
-    "loss-q4_k_m": loss_cases("Q4_K_M", 0.04, 0.01),
-    "loss-q3_k_m": loss_cases("Q3_K_M", 0.085, 0.2),
-    "loss-q2_k": loss_cases("Q2_K", 0.2, 0.5),
-    "never-q2_k": three(two_bits, 0.5, 0.7),
-    "cliff": three(cliff, 0.78, 0.62),
-    "gqa": Cases(attention(0.01, 0.1, 4), attention(0.1, 0.01, 4), attention(0.01, 0.1, 2)),
-    "small-4-large-2": three(equal_size, 0.7, 0.5),
-    "large-q4-small-16": three(larger, 0.7, 0.5),
-    "below-q4-smaller": three(too_large, 0.7, 0.5),
+    "q4km-frontier": cases_of_shares(frontier, 0.78, 0.6),
+    "loss-q8_0": loss_rule_cases("Q8_0", 0.005, 0.03),
+    "loss-q6_k": loss_rule_cases("Q6_K", 0.015, 0.001),
+    "loss-q5_k_m": loss_rule_cases("Q5_K_M", 0.025, 0.05),
+    "loss-q4_k_m": loss_rule_cases("Q4_K_M", 0.04, 0.01),
+    "loss-q3_k_m": loss_rule_cases("Q3_K_M", 0.085, 0.2),
+    "loss-q2_k": loss_rule_cases("Q2_K", 0.2, 0.5),
+    "never-q2_k": cases_of_shares(two_bits, 0.5, 0.7),
+    "cliff": cases_of_shares(cliff, 0.78, 0.62),
+    "gqa": Cases(
+        attention_kinds(0.01, 0.1, 4), attention_kinds(0.1, 0.01, 4), attention_kinds(0.01, 0.1, 2)
+    ),
+    "small-4-large-2": cases_of_shares(equal_size, 0.7, 0.5),
+    "large-q4-small-16": cases_of_shares(large_over_small, 0.7, 0.5),
+    "below-q4-smaller": cases_of_shares(small_over_large, 0.7, 0.5),
     "hard-tasks-first": Cases(
-        by_class({"reasoning": 0.3, "math": 0.2, "language": 0.1, "code": 0.02}),
-        by_class({"reasoning": 0.05, "code": 0.3}),
-        by_class({"reasoning": 0.2, "math": 0.2, "code": 0.15}, FEW),
+        losses_by_class({"reasoning": 0.3, "math": 0.2, "language": 0.1, "code": 0.02}),
+        losses_by_class({"reasoning": 0.05, "code": 0.3}),
+        losses_by_class({"reasoning": 0.2, "math": 0.2, "code": 0.15}, FEW),
     ),
     "knowledge-first": Cases(
-        by_class({"recall": 0.3, "math": 0.2, "language": 0.05}),
-        by_class({"recall": 0.05, "math": 0.3, "language": 0.05}),
-        by_class({"recall": 0.2, "math": 0.2, "language": 0.1}, FEW),
+        losses_by_class({"recall": 0.3, "math": 0.2, "language": 0.05}),
+        losses_by_class({"recall": 0.05, "math": 0.3, "language": 0.05}),
+        losses_by_class({"recall": 0.2, "math": 0.2, "language": 0.1}, FEW),
     ),
-    "embedding": three(retrieval, 0.3, 0.02),
+    "embedding": cases_of_shares(retrieval_loss, 0.3, 0.02),
     "ppl-q8_0": Cases(
-        perplexities({"Q8_0": 0.02}), perplexities({"Q8_0": 0.1}), perplexities({"Q8_0": 0.02}, 0.1)
+        variants_at_perplexities({"Q8_0": 0.02}),
+        variants_at_perplexities({"Q8_0": 0.1}),
+        variants_at_perplexities({"Q8_0": 0.02}, 0.1),
     ),
     "ppl-q2_k": Cases(
-        perplexities({"Q2_K": 1.5}), perplexities({"Q2_K": 3.5}), perplexities({"Q2_K": 1.5}, 1.0)
+        variants_at_perplexities({"Q2_K": 1.5}),
+        variants_at_perplexities({"Q2_K": 3.5}),
+        variants_at_perplexities({"Q2_K": 1.5}, 1.0),
     ),
     "ppl-each-step": Cases(
-        perplexities({"Q8_0": 0.01, "Q6_K": 0.03, "Q2_K": 1.0}),
-        perplexities({"Q8_0": 0.1, "Q6_K": 0.03}),
-        perplexities({"Q8_0": 0.01, "Q6_K": 0.03}, 0.1),
+        variants_at_perplexities({"Q8_0": 0.01, "Q6_K": 0.03, "Q2_K": 1.0}),
+        variants_at_perplexities({"Q8_0": 0.1, "Q6_K": 0.03}),
+        variants_at_perplexities({"Q8_0": 0.01, "Q6_K": 0.03}, 0.1),
     ),
-    "awq-gptq": pair("awq-w4g128", "gptq-w4g128"),
-    "k-legacy": pair("Q4_K_S", "Q4_0"),
-    "imatrix": pair("Q3_K_M (imatrix)", "Q3_K_M"),
+    "awq-gptq": format_pair_cases("awq-w4g128", "gptq-w4g128"),
+    "k-legacy": format_pair_cases("Q4_K_S", "Q4_0"),
+    "imatrix": format_pair_cases("Q3_K_M (imatrix)", "Q3_K_M"),
     "fewer-bits-faster": Cases(
-        speeds({"F16": steady(20), "Q8_0": steady(30), "Q4_K_M": steady(40)}),
-        speeds({"F16": steady(20), "Q8_0": steady(30), "Q4_K_M": steady(25)}),
-        speeds({"F16": [10, 40], "Q8_0": [20, 45]}),
+        variants_at_rates(
+            {"F16": steady_rates(20), "Q8_0": steady_rates(30), "Q4_K_M": steady_rates(40)}
+        ),
+        variants_at_rates(
+            {"F16": steady_rates(20), "Q8_0": steady_rates(30), "Q4_K_M": steady_rates(25)}
+        ),
+        variants_at_rates({"F16": [10, 40], "Q8_0": [20, 45]}),
     ),
-    "speed-q8_0": factor("Q8_0", 1.2),
-    "speed-q6_k": factor("Q6_K", 1.4),
-    "speed-q4_k_m": factor("Q4_K_M", 1.6),
-    "speed-q3_k_m": factor("Q3_K_M", 1.8),
-    "speed-q2_k": factor("Q2_K", 2.0),
+    "speed-q8_0": speed_rule_cases("Q8_0", 1.2),
+    "speed-q6_k": speed_rule_cases("Q6_K", 1.4),
+    "speed-q4_k_m": speed_rule_cases("Q4_K_M", 1.6),
+    "speed-q3_k_m": speed_rule_cases("Q3_K_M", 1.8),
+    "speed-q2_k": speed_rule_cases("Q2_K", 2.0),
     "cpu-5-tps": Cases(
-        on_cpu(steady(12), steady(3)), on_cpu(steady(12), steady(9)), on_cpu(steady(12), None)
+        on_cpu(steady_rates(12), steady_rates(3)),
+        on_cpu(steady_rates(12), steady_rates(9)),
+        on_cpu(steady_rates(12), None),
     ),
     "size-formula": Cases(
-        [made("Q8_0", None)], [made("Q2_K", None)], [made("odd", None, bpw_file=4.0)]
+        [make_variant("Q8_0", None)],
+        [make_variant("Q2_K", None)],
+        [make_variant("odd", None, bpw_file=4.0)],
     ),
-    "size-128-70b-q4_k_m": takes(70e9, "Q4_K_M", 43),
-    "size-128-70b-q5_k_m": takes(70e9, "Q5_K_M", 48),
-    "size-128-70b-q6_k": takes(70e9, "Q6_K", 57),
-    "size-128-405b-q2_k": takes(405e9, "Q2_K", 95),
-    "size-64-70b-q3_k_m": takes(70e9, "Q3_K_M", 35),
-    "size-64-34b-q5_k_m": takes(34e9, "Q5_K_M", 25),
-    "size-64-34b-q6_k": takes(34e9, "Q6_K", 30),
-    "size-32-8b-q8_0": takes(8e9, "Q8_0", 10),
-    "size-32-13b-q5_k_m": takes(13e9, "Q5_K_M", 12),
-    "size-32-34b-q3_k_m": takes(34e9, "Q3_K_M", 18),
-    "vram-16bit": part("F16", 16.0),
-    "vram-half": part("Q8_0", 8.0),
-    "vram-third": part("Q4_K_M", 4.85),
-    "card-24": runs("Q4_K_M"),
-    "card-16": runs("Q4_K_M"),
-    "card-12": runs("Q4_K_M"),
-    "card-8": runs("Q4_K_S"),
-    "mac-24": runs("Q4_K_M"),
-    "mac-48": runs("Q4_K_M"),
+    "size-128-70b-q4_k_m": size_rule_cases(70e9, "Q4_K_M", 43),
+    "size-128-70b-q5_k_m": size_rule_cases(70e9, "Q5_K_M", 48),
+    "size-128-70b-q6_k": size_rule_cases(70e9, "Q6_K", 57),
+    "size-128-405b-q2_k": size_rule_cases(405e9, "Q2_K", 95),
+    "size-64-70b-q3_k_m": size_rule_cases(70e9, "Q3_K_M", 35),
+    "size-64-34b-q5_k_m": size_rule_cases(34e9, "Q5_K_M", 25),
+    "size-64-34b-q6_k": size_rule_cases(34e9, "Q6_K", 30),
+    "size-32-8b-q8_0": size_rule_cases(8e9, "Q8_0", 10),
+    "size-32-13b-q5_k_m": size_rule_cases(13e9, "Q5_K_M", 12),
+    "size-32-34b-q3_k_m": size_rule_cases(34e9, "Q3_K_M", 18),
+    "vram-16bit": memory_share_cases("F16", 16.0),
+    "vram-half": memory_share_cases("Q8_0", 8.0),
+    "vram-third": memory_share_cases("Q4_K_M", 4.85),
+    "card-24": machine_rule_cases("Q4_K_M"),
+    "card-16": machine_rule_cases("Q4_K_M"),
+    "card-12": machine_rule_cases("Q4_K_M"),
+    "card-8": machine_rule_cases("Q4_K_S"),
+    "mac-24": machine_rule_cases("Q4_K_M"),
+    "mac-48": machine_rule_cases("Q4_K_M"),
 }

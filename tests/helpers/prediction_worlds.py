@@ -55,7 +55,7 @@ class World:
         self.misspecified = misspecified
         self.scale = float(np.exp(0.5 * self.rng.standard_normal()))
         self.noise = float(np.exp(np.log(0.04) + 0.6 * self.rng.standard_normal()))
-        self.known: dict[str, float] = {}
+        self.true_effects: dict[str, float] = {}
 
     def measured(self, row: Observation) -> Observation:
         """The row with rates as this world would measure them."""
@@ -72,7 +72,9 @@ class World:
     def seconds(self, rate: str, row: Observation) -> float:
         """A token's true time, without noise."""
         parts = [
-            np.exp(term.offset + sum(one.weight * self.effect(one) for one in term.effects))
+            np.exp(
+                term.offset + sum(effect.weight * self.effect(effect) for effect in term.effects)
+            )
             for term in terms(rate, row)  # type: ignore[arg-type]
         ]
         if self.misspecified and len(parts) == 3:
@@ -80,21 +82,21 @@ class World:
         return float(sum(parts))
 
     def effect(self, effect: Effect) -> float:
-        if effect.name not in self.known:
+        if effect.name not in self.true_effects:
             spread = effect.sd * (self.scale if effect.pooled else 1.0)
             draw = (
                 self.rng.standard_t(4) / np.sqrt(2)
                 if self.misspecified
                 else self.rng.standard_normal()
             )
-            self.known[effect.name] = effect.mean + spread * float(draw)
-        return self.known[effect.name]
+            self.true_effects[effect.name] = effect.mean + spread * float(draw)
+        return self.true_effects[effect.name]
 
     def _own(self, name: str, sd: float) -> float:
         """A factor of its own for each name."""
-        if name not in self.known:
-            self.known[name] = float(np.exp(sd * self.rng.standard_normal()))
-        return self.known[name]
+        if name not in self.true_effects:
+            self.true_effects[name] = float(np.exp(sd * self.rng.standard_normal()))
+        return self.true_effects[name]
 
 
 def worlds(count: int, misspecified: bool) -> Iterator[tuple[World, list[Observation]]]:

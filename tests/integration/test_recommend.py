@@ -35,26 +35,26 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "rows"
 
 
-Asked = Callable[..., "subprocess.CompletedProcess[str]"]
+RunRecommend = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture
-def asked(grid: Run, swept: Path) -> Asked:
-    """`asked(...)` is `grid recommend` on the swept store."""
+def run_recommend(grid: Run, swept: Path) -> RunRecommend:
+    """`run_recommend(...)` is `grid recommend` on the swept store."""
     return lambda *arguments: grid("recommend", "--store", str(swept), *arguments)
 
 
-def refused(done: subprocess.CompletedProcess[str], *said: str) -> None:
+def refused(done: subprocess.CompletedProcess[str], *parts: str) -> None:
     """One line on standard error that says all of `said`; exit code 2; no traceback."""
     assert done.returncode == 2, done.stdout + done.stderr
     lines = done.stderr.strip().splitlines()
     assert len(lines) == 1, done.stderr
-    for part in said:
+    for part in parts:
         assert part in lines[0]
 
 
-def test_the_answer_comes_first_and_says_how_sure_and_why(asked: Asked) -> None:
-    done = asked()
+def test_the_answer_comes_first_and_says_how_sure_and_why(run_recommend: RunRecommend) -> None:
+    done = run_recommend()
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0].startswith("run toy ")
@@ -62,31 +62,31 @@ def test_the_answer_comes_first_and_says_how_sure_and_why(asked: Asked) -> None:
         assert part in done.stdout
 
 
-def test_the_data_is_what_python_says(asked: Asked, swept: Path) -> None:
-    found = json.loads(asked("--json", "--min-decode", "20").stdout)
+def test_the_data_is_what_python_says(run_recommend: RunRecommend, swept: Path) -> None:
+    data = json.loads(run_recommend("--json", "--min-decode", "20").stdout)
     advice = recommend(Dataset(swept), Ask(min_decode_tps=20.0))
     assert advice.pick is not None
-    assert found["pick"]["artifact_id"] == advice.pick.variant.artifact_id
-    assert found["weights"] == advice.weights
-    assert found["sure"] == advice.sure
+    assert data["pick"]["artifact_id"] == advice.pick.variant.artifact_id
+    assert data["weights"] == advice.weights
+    assert data["sure"] == advice.sure
 
 
-def test_limits_that_nothing_meets_say_what_to_relax(asked: Asked) -> None:
-    done = asked("--max-size", "1", "--min-decode", "1000000000")
+def test_limits_that_nothing_meets_say_what_to_relax(run_recommend: RunRecommend) -> None:
+    done = run_recommend("--max-size", "1", "--min-decode", "1000000000")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("nothing meets the limits")
     assert "raise size from 1 B" in done.stdout
     assert "lower decode rate from" in done.stdout
 
 
-def test_a_budget_below_everything_is_a_sentence(asked: Asked) -> None:
-    done = asked("--memory", "1kB")
+def test_a_budget_below_everything_is_a_sentence(run_recommend: RunRecommend) -> None:
+    done = run_recommend("--memory", "1kB")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("nothing fits: models can have")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "parts"),
     [
         (("--hardware", "nowhere"), ("no hardware class like 'nowhere'",)),
         (("--chip", "RTX 4091 Hyper"), ("no chip",)),
@@ -101,8 +101,10 @@ def test_a_budget_below_everything_is_a_sentence(asked: Asked) -> None:
         (("--min-dekode", "3"), ("--min-dekode",)),
     ],
 )
-def test_a_bad_ask_is_one_line(asked: Asked, arguments: tuple[str, ...], said: tuple[str]) -> None:
-    refused(asked(*arguments), *said)
+def test_a_bad_ask_is_one_line(
+    run_recommend: RunRecommend, arguments: tuple[str, ...], parts: tuple[str]
+) -> None:
+    refused(run_recommend(*arguments), *parts)
 
 
 def test_an_empty_store_names_the_command_that_fills_it(grid: Run, tmp_path: Path) -> None:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from grid.advice.folklore.evidence import Evidence, items_of, of_bits, same_size, sure_of
-from grid.advice.folklore.quants import nominal_bits, preset
+from grid.advice.folklore.evidence import (
+    RuleEvidence,
+    errors_known,
+    largest_below_four,
+    least_items,
+    same_size,
+    with_bits,
+)
+from grid.advice.folklore.quants import nominal_bits, preset_of
 from grid.advice.folklore.rule import Finding, Rule
-from grid.advice.folklore.verdict import MORE, Case, points, within
+from grid.advice.folklore.verdict import FIRST_LARGER, Quantity, judge_within
+from grid.analysis.figures import signed
 from grid.analysis.variant import Variant
 
 GROUP = "same size"
@@ -14,76 +22,72 @@ SAME_SIZE = 0.1
 """Part of the size by which two variants may differ and still count as equally large."""
 
 
-def _over(evidence: Evidence, one: Variant, other: Variant) -> Case:
-    name = f"{evidence.name(one)} over {evidence.name(other)}"
-    gain = evidence.capability(one) - evidence.capability(other)
-    count = items_of(one, other)
-    return Case(name, gain, points, sure_of(one, other), count)
+def capability_gain(evidence: RuleEvidence, variant: Variant, rival: Variant) -> Quantity:
+    """Capability of a variant minus that of a rival."""
+    name = f"{evidence.label(variant)} over {evidence.label(rival)}"
+    gain = evidence.capability(variant) - evidence.capability(rival)
+    count = least_items(variant, rival)
+    return Quantity(name, gain, signed, errors_known(variant, rival), count)
 
 
 def _pairs(small: list[Variant], large: list[Variant]) -> list[tuple[Variant, Variant]]:
-    """A smaller and a larger model of one family."""
+    """Pairs of a smaller and a larger model of one family."""
     return [
-        (one, other)
-        for one in small
-        for other in large
-        if one.family == other.family and (one.parameters or 0) < (other.parameters or 0)
+        (smaller, larger)
+        for smaller in small
+        for larger in large
+        if smaller.family == larger.family and (smaller.parameters or 0) < (larger.parameters or 0)
     ]
 
 
-def four_over_two(evidence: Evidence) -> Finding:
-    four, two = (of_bits(evidence.subjects, bits) for bits in (4, 2))
-    return within(
+def judge_four_over_two(evidence: RuleEvidence) -> Finding:
+    four, two = (with_bits(evidence.subjects, bits) for bits in (4, 2))
+    return judge_within(
         [
-            _over(evidence, small, large)
+            capability_gain(evidence, small, large)
             for small, large in _pairs(four, two)
             if same_size(small, large, SAME_SIZE)
         ],
-        MORE,
+        FIRST_LARGER,
     )
 
 
-def large_four_over_whole(evidence: Evidence) -> Finding:
+def judge_large_four_over_whole(evidence: RuleEvidence) -> Finding:
     """For each smaller model at 16 bits, the largest model whose Q4_K_M needs no more memory."""
-    cases = []
+    quantities = []
     for small in evidence.where(lambda v: v.sixteen_bit):
         fitting = [
             large
-            for _, large in _pairs([small], evidence.of("Q4_K_M"))
+            for _, large in _pairs([small], evidence.of_preset("Q4_K_M"))
             if 0 < large.artifact_bytes <= small.artifact_bytes * (1 + SAME_SIZE)
         ]
         if fitting:
             largest = max(fitting, key=lambda v: (v.parameters or 0, v.id))
-            cases.append(_over(evidence, largest, small))
-    return within(cases, MORE)
+            quantities.append(capability_gain(evidence, largest, small))
+    return judge_within(quantities, FIRST_LARGER)
 
 
-def smaller_below_four(evidence: Evidence) -> Finding:
-    """Where a model is too large at Q4_K_M: the best that is as small, of a smaller model, over the
-    largest quant below 4 bits of the model itself."""
-    cases = []
-    for model in dict.fromkeys(v.model for v in evidence.of("Q4_K_M")):
-        under = [
-            v
-            for v in evidence.subjects
-            if v.model == model and (nominal_bits(v.quant) or 16) < 4 and v.capability is not None
-        ]
-        cut = max(under, key=lambda v: (v.artifact_bytes, v.id), default=None)
+def judge_smaller_below_four(evidence: RuleEvidence) -> Finding:
+    """For each model that was measured at Q4_K_M: the best smaller model that needs no more bytes
+    than its largest quant below 4 bits, over that quant."""
+    quantities = []
+    for model in dict.fromkeys(v.model for v in evidence.of_preset("Q4_K_M")):
+        cut = largest_below_four([v for v in evidence.subjects if v.model == model])
         rivals = [] if cut is None else _rivals(evidence, cut)
         if cut is not None and rivals:
             best = max(rivals, key=lambda v: (v.capability.value if v.capability else 0, v.id))
-            cases.append(_over(evidence, best, cut))
-    return within(cases, MORE)
+            quantities.append(capability_gain(evidence, best, cut))
+    return judge_within(quantities, FIRST_LARGER)
 
 
-def _rivals(evidence: Evidence, cut: Variant) -> list[Variant]:
+def _rivals(evidence: RuleEvidence, cut: Variant) -> list[Variant]:
     """Smaller models of the family at Q4_K_M or more bits, no larger in bytes."""
     able = [
         v
         for v in evidence.subjects
         if v.capability is not None
         and 0 < v.artifact_bytes <= cut.artifact_bytes
-        and ((nominal_bits(v.quant) or 16) > 4 or preset(v.quant) == "Q4_K_M")
+        and ((nominal_bits(v.quant) or 16) > 4 or preset_of(v.quant) == "Q4_K_M")
     ]
     return [small for small, _ in _pairs(able, [cut])]
 
@@ -95,14 +99,14 @@ RULES = (
         f"pairs of one family whose files differ by {100 * SAME_SIZE:g} % at most: difference of "
         "capability, every pair",
         "tasks at 4 bits of a model and at 2 bits of a larger one, of about one size",
-        four_over_two,
+        judge_four_over_two,
     ),
     Rule(
         "large-q4-small-16", GROUP,
         "the largest model that fits at Q4_K_M beats a smaller one at 16 bits",
         "the larger file is at most 10 % larger than the 16-bit one: difference of capability",
         "tasks at Q4_K_M of a model and at 16 bits of a smaller one of its family, as large",
-        large_four_over_whole,
+        judge_large_four_over_whole,
     ),
     Rule(
         "below-q4-smaller", GROUP,
@@ -110,6 +114,6 @@ RULES = (
         "the most capable smaller model at Q4_K_M or more, no larger in bytes, beats the largest "
         "quant below 4 bits of the larger one",
         "tasks at 3 or 2 bits of a model and at 4 or more of a smaller one, as small",
-        smaller_below_four,
+        judge_smaller_below_four,
     ),
 )  # fmt: skip

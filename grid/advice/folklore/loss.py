@@ -6,10 +6,17 @@ import math
 
 import numpy as np
 
-from grid.advice.folklore.evidence import Evidence, items_of, of_bits, sure_of
-from grid.advice.folklore.quants import nominal_bits, preset
+from grid.advice.folklore.evidence import (
+    RuleEvidence,
+    errors_known,
+    largest_below_four,
+    least_items,
+    with_bits,
+)
+from grid.advice.folklore.quants import preset_of
 from grid.advice.folklore.rule import OPEN, Finding, Rule
-from grid.advice.folklore.verdict import ABOVE_ZERO, Band, Case, points, within
+from grid.advice.folklore.verdict import ABOVE_ZERO, Band, Quantity, judge_within
+from grid.analysis.figures import signed
 from grid.analysis.posterior import SEED
 from grid.analysis.variant import Variant
 from grid.results.statistics.interval import Floats
@@ -28,90 +35,85 @@ is taken from its parameters (12 * layers * width ** 2), good to about a quarter
 a half at most, whole ones 1."""
 
 
-def loss_case(evidence: Evidence, variant: Variant) -> Case:
+def loss_quantity(evidence: RuleEvidence, variant: Variant) -> Quantity:
     """What a variant loses of its model's 16-bit capability."""
-    known = sure_of(variant, evidence.whole(variant))
-    count = items_of(variant)
-    return Case(evidence.name(variant), evidence.loss(variant), known=known, samples=count)
+    return Quantity(
+        evidence.label(variant),
+        evidence.loss(variant),
+        error_known=errors_known(variant, evidence.sixteen_bit(variant)),
+        samples=least_items(variant),
+    )
 
 
-def loses(rule: str, name: str, said: str, low: float, high: float) -> Rule:
+def loss_rule(rule: str, preset: str, claim: str, low: float, high: float) -> Rule:
     """The rule that a preset loses between `low` and `high`."""
-    band = Band(low, high, said)
+    band = Band(low, high, claim)
 
-    def judge(evidence: Evidence) -> Finding:
-        found = [variant for variant in evidence.of(name) if not variant.sixteen_bit]
-        return within([loss_case(evidence, variant) for variant in found], band)
+    def judge(evidence: RuleEvidence) -> Finding:
+        variants = [variant for variant in evidence.of_preset(preset) if not variant.sixteen_bit]
+        return judge_within([loss_quantity(evidence, variant) for variant in variants], band)
 
-    text = f"{name} loses {said}"
+    text = f"{preset} loses {claim}"
     reading = "loss = 1 - composite capability / that of the same model at 16 bits, every model"
-    return Rule(rule, GROUP, text, reading, f"tasks at {name} and at 16 bits", judge)
+    return Rule(rule, GROUP, text, reading, f"tasks at {preset} and at 16 bits", judge)
 
 
-def below(evidence: Evidence, variant: Variant) -> Floats | None:
-    """Draws of the best capability that needs at most the bytes of `variant`; None without a
-    rival."""
+def best_as_small(evidence: RuleEvidence, variant: Variant) -> Floats | None:
+    """Draws of the best capability of others that need at most the bytes of `variant` [draws];
+    None without any."""
     size = variant.artifact_bytes
-    rivals = [
-        evidence.capability(one)
-        for one in evidence.subjects
-        if one.id != variant.id and 0 < one.artifact_bytes <= size and one.capability is not None
-    ]
-    return np.asarray(np.max(rivals, axis=0)) if rivals else None
+    rivals = evidence.where(
+        lambda v: v.id != variant.id and 0 < v.artifact_bytes <= size and v.capability is not None
+    )
+    capabilities = [evidence.capability(rival) for rival in rivals]
+    return np.asarray(np.max(capabilities, axis=0)) if capabilities else None
 
 
-def _lead_cases(evidence: Evidence, name: str, sign: float, words: str) -> list[Case]:
-    cases = []
+def _lead_quantities(evidence: RuleEvidence, name: str, sign: float, words: str) -> list[Quantity]:
+    quantities = []
     measured = [v for v in evidence.subjects if v.capability is not None]
-    for variant in [v for v in measured if preset(v.quant) == name]:
-        best = below(evidence, variant)
+    for variant in [v for v in measured if preset_of(v.quant) == name]:
+        best = best_as_small(evidence, variant)
         if best is not None:
             lead = sign * (evidence.capability(variant) - best)
-            known = sure_of(*measured)
-            count = items_of(variant)
-            told = f"{evidence.name(variant)} {words}"
-            cases.append(Case(told, lead, points, known, count))
-    return cases
+            error_known = errors_known(*measured)
+            count = least_items(variant)
+            subject = f"{evidence.label(variant)} {words}"
+            quantities.append(Quantity(subject, lead, signed, error_known, count))
+    return quantities
 
 
-def on_frontier(evidence: Evidence) -> Finding:
+def judge_frontier(evidence: RuleEvidence) -> Finding:
     band = Band(-math.inf, NEXT_TO, f"at most {NEXT_TO:g} behind the best as small")
-    return within(_lead_cases(evidence, "Q4_K_M", -1.0, "is behind by"), band)
+    return judge_within(_lead_quantities(evidence, "Q4_K_M", -1.0, "is behind by"), band)
 
 
-def never_q2k(evidence: Evidence) -> Finding:
+def judge_never_q2k(evidence: RuleEvidence) -> Finding:
     band = Band(-math.inf, 0.0, "never ahead of all as small")
-    return within(_lead_cases(evidence, "Q2_K", 1.0, "leads by"), band)
+    return judge_within(_lead_quantities(evidence, "Q2_K", 1.0, "leads by"), band)
 
 
-def cliff(evidence: Evidence) -> Finding:
+def judge_cliff(evidence: RuleEvidence) -> Finding:
     """The fall from 4 bits to the next below less that from 16 bits to 4, in each model."""
-    cases = []
-    for four in evidence.of("Q4_K_M"):
-        whole, under = evidence.whole(four), _next_below(evidence, four)
-        if whole is not None and under is not None:
-            kept = evidence.capability(four)
-            first, second = evidence.capability(whole) - kept, kept - evidence.capability(under)
-            name = f"{four.model}: fall from Q4_K_M to {under.quant} less that from {whole.quant}"
-            known = sure_of(whole, four, under)
-            count = items_of(four)
-            cases.append(Case(name, second - first, points, known, count))
-    return within(cases, ABOVE_ZERO)
+    quantities = []
+    for four in evidence.of_preset("Q4_K_M"):
+        reference = evidence.sixteen_bit(four)
+        place = (four.model, four.backend)
+        under = largest_below_four([v for v in evidence.subjects if (v.model, v.backend) == place])
+        if reference is not None and under is not None:
+            four_bit = evidence.capability(four)
+            first = evidence.capability(reference) - four_bit
+            second = four_bit - evidence.capability(under)
+            name = (
+                f"{four.model}: fall from Q4_K_M to {under.quant} less that from {reference.quant}"
+            )
+            error_known = errors_known(reference, four, under)
+            count = least_items(four)
+            quantities.append(Quantity(name, second - first, signed, error_known, count))
+    return judge_within(quantities, ABOVE_ZERO)
 
 
-def _next_below(evidence: Evidence, four: Variant) -> Variant | None:
-    """The largest quant of the same model and engine below 4 bits."""
-    under = [
-        v
-        for v in evidence.subjects
-        if (v.model, v.backend) == (four.model, four.backend)
-        and (nominal_bits(v.quant) or 16) < 4
-        and v.capability is not None
-    ]
-    return max(under, key=lambda v: (v.artifact_bytes, v.id), default=None)
-
-
-def grouped_query(variant: Variant) -> bool | None:
+def uses_grouped_query(variant: Variant) -> bool | None:
     """Whether query heads share keys; None where the rows do not have the layers."""
     widths = [layer.key for layer in variant.layers if layer.key]
     if not widths or not variant.parameters:
@@ -120,27 +122,29 @@ def grouped_query(variant: Variant) -> bool | None:
     return float(np.median(widths)) < NARROW * model_width
 
 
-def grouped_better(evidence: Evidence) -> Finding:
+def judge_grouped_query(evidence: RuleEvidence) -> Finding:
     """Mean loss at 4 bits of models without shared heads less that of models with them.
 
     Models are resampled too (Bayesian bootstrap): a kind is not its single models."""
     kinds: dict[bool, dict[str, Floats]] = {True: {}, False: {}}
-    for variant in evidence.of("Q4_K_M") or of_bits(evidence.subjects, 4):
-        kind, loss = grouped_query(variant), evidence.loss(variant)
-        known = sure_of(variant, evidence.whole(variant))
-        if kind is not None and known and not np.isnan(loss).any():
+    for variant in evidence.of_preset("Q4_K_M") or with_bits(evidence.subjects, 4):
+        kind, loss = uses_grouped_query(variant), evidence.loss(variant)
+        error_known = errors_known(variant, evidence.sixteen_bit(variant))
+        if kind is not None and error_known and not np.isnan(loss).any():
             kinds[kind].setdefault(variant.model, loss)
-    shared, whole = kinds[True], kinds[False]
-    if min(len(shared), len(whole)) < OF_EACH:
-        seen = f"{len(shared)} models with shared heads and {len(whole)} without were measured"
-        return Finding(OPEN, f"{seen}; it takes {OF_EACH} of each" if shared or whole else "")
+    shared, unshared = kinds[True], kinds[False]
+    if min(len(shared), len(unshared)) < OF_EACH:
+        counts = f"{len(shared)} models with shared heads and {len(unshared)} without were measured"
+        return Finding(OPEN, f"{counts}; it takes {OF_EACH} of each" if shared or unshared else "")
     rng = np.random.default_rng(SEED)
-    gain = _mean_of(list(whole.values()), rng) - _mean_of(list(shared.values()), rng)
-    name = f"loss of {len(whole)} models without shared heads less that of {len(shared)} with"
-    return within([Case(name, gain)], ABOVE_ZERO)
+    gain = _resampled_mean(list(unshared.values()), rng) - _resampled_mean(
+        list(shared.values()), rng
+    )
+    name = f"loss of {len(unshared)} models without shared heads less that of {len(shared)} with"
+    return judge_within([Quantity(name, gain)], ABOVE_ZERO)
 
 
-def _mean_of(losses: list[Floats], rng: np.random.Generator) -> Floats:
+def _resampled_mean(losses: list[Floats], rng: np.random.Generator) -> Floats:
     weights = rng.dirichlet(np.ones(len(losses)), size=len(losses[0]))
     return np.asarray((weights * np.array(losses).T).sum(axis=1))
 
@@ -149,31 +153,31 @@ RULES = (
     Rule(
         "q4km-frontier", GROUP, "Q4_K_M is on or next to the frontier",
         f"no variant of its size or less is more capable by more than {NEXT_TO:g}",
-        "tasks at Q4_K_M and at something as small", on_frontier,
+        "tasks at Q4_K_M and at something as small", judge_frontier,
     ),
-    loses("loss-q8_0", "Q8_0", "under 1 %", -math.inf, 0.01),
-    loses("loss-q6_k", "Q6_K", "1 to 2 %", 0.01, 0.02),
-    loses("loss-q5_k_m", "Q5_K_M", "2 to 3 %", 0.02, 0.03),
-    loses("loss-q4_k_m", "Q4_K_M", "3 to 5 %", 0.03, 0.05),
-    loses("loss-q3_k_m", "Q3_K_M", "7 to 10 %", 0.07, 0.10),
-    loses("loss-q2_k", "Q2_K", "15 to 25 %", 0.15, 0.25),
+    loss_rule("loss-q8_0", "Q8_0", "under 1 %", -math.inf, 0.01),
+    loss_rule("loss-q6_k", "Q6_K", "1 to 2 %", 0.01, 0.02),
+    loss_rule("loss-q5_k_m", "Q5_K_M", "2 to 3 %", 0.02, 0.03),
+    loss_rule("loss-q4_k_m", "Q4_K_M", "3 to 5 %", 0.03, 0.05),
+    loss_rule("loss-q3_k_m", "Q3_K_M", "7 to 10 %", 0.07, 0.10),
+    loss_rule("loss-q2_k", "Q2_K", "15 to 25 %", 0.15, 0.25),
     Rule(
         "never-q2_k", GROUP, "never use Q2_K",
         "contradicted where a Q2_K is more capable than all that is as small; the smallest variant "
         "of all has no such rival and says nothing",
-        "tasks at Q2_K and at something as small", never_q2k,
+        "tasks at Q2_K and at something as small", judge_never_q2k,
     ),
     Rule(
         "cliff", GROUP, "the cliff starts below Q4",
         "capability falls more from Q4_K_M to the largest quant below 4 bits than from 16 bits to "
         "Q4_K_M, in every model",
-        "tasks at 16 bits, at Q4_K_M and below 4 bits", cliff,
+        "tasks at 16 bits, at Q4_K_M and below 4 bits", judge_cliff,
     ),
     Rule(
         "gqa", GROUP, "models with grouped-query attention quantize better",
         "mean loss at 4 bits is smaller in models whose query heads share keys (read from the "
         "width of the KV cache); models are resampled too",
         f"tasks at 16 and 4 bits in {OF_EACH} models of either kind, with their KV layers",
-        grouped_better,
+        judge_grouped_query,
     ),
 )  # fmt: skip

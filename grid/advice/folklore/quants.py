@@ -16,11 +16,11 @@ _GROUP = re.compile(r"w\d+g(\d+|col)", re.IGNORECASE)
 _MATRIX = re.compile(r"imat|importance matrix|(?<![a-z0-9])i1-|\bWT \d+", re.IGNORECASE)
 
 
-def preset(quant: str) -> str:
+def preset_of(quant: str) -> str:
     """llama.cpp's name inside another: `i1-Q4_K_M` and `q4_K_M (imatrix)` are both `Q4_K_M`; a
     name without one is kept, in capitals."""
-    found = _GGUF.search(quant)
-    return (found[0] if found else quant).upper()
+    match = _GGUF.search(quant)
+    return (match[0] if match else quant).upper()
 
 
 def nominal_bits(quant: str) -> int | None:
@@ -28,9 +28,9 @@ def nominal_bits(quant: str) -> int | None:
     if quant.upper() in _WHOLE:
         return _WHOLE[quant.upper()]
     for pattern in _BITS:
-        found = pattern.search(quant)
-        if found:
-            return int(found[1])
+        match = pattern.search(quant)
+        if match:
+            return int(match[1])
     return None
 
 
@@ -41,14 +41,14 @@ def has_matrix(quant: str) -> bool:
 
 def group_of(quant: str) -> str:
     """Weights that share a scale, as the name says it: `128` in `awq-w4g128`; empty without."""
-    found = _GROUP.search(quant)
-    return found[1].lower() if found else ""
+    match = _GROUP.search(quant)
+    return match[1].lower() if match else ""
 
 
 def is_k_quant(quant: str) -> bool:
-    return "_K" in preset(quant)
+    return "_K" in preset_of(quant)
 
 
 def is_legacy(quant: str) -> bool:
     """llama.cpp's first block formats below 8 bits: `Q4_0`, `Q4_1`, `Q5_0`, `Q5_1`."""
-    return preset(quant) in ("Q4_0", "Q4_1", "Q5_0", "Q5_1")
+    return preset_of(quant) in ("Q4_0", "Q4_1", "Q5_0", "Q5_1")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from grid.advice.folklore.evidence import Evidence
+from grid.advice.folklore.evidence import RuleEvidence
 
 Verdict = Literal["holds", "contradicted", "not enough data"]
 
@@ -33,7 +33,7 @@ class Finding:
     scope: str = ""
     origin: str = ""
     licence: str = ""
-    seen: bool = True
+    has_rows: bool = True
     doubt: float = 1.0
 
 
@@ -46,7 +46,7 @@ class Rule:
     text: str
     reading: str
     needs: str
-    judge: Callable[[Evidence], Finding]
+    judge: Callable[[RuleEvidence], Finding]
     source: str = SOURCE
 
 

@@ -6,10 +6,11 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from grid.advice.folklore.evidence import Evidence
-from grid.advice.folklore.quants import nominal_bits, preset
+from grid.advice.folklore.evidence import RuleEvidence
+from grid.advice.folklore.quants import nominal_bits, preset_of
 from grid.advice.folklore.rule import OPEN, Finding, Rule
-from grid.advice.folklore.verdict import ABOVE_ZERO, Case, percent, within
+from grid.advice.folklore.verdict import ABOVE_ZERO, Quantity, judge_within
+from grid.analysis.figures import percent
 from grid.analysis.variant import Variant
 from grid.results.statistics.interval import Floats
 
@@ -26,107 +27,107 @@ KNOWLEDGE = "recall"
 EMBEDDING = "embedding"
 
 
-def _low(evidence: Evidence) -> dict[str, list[Variant]]:
+def _low_bit_subjects(evidence: RuleEvidence) -> dict[str, list[Variant]]:
     """Subjects of 4 nominal bits and fewer, by model."""
-    found: dict[str, list[Variant]] = {}
+    by_model: dict[str, list[Variant]] = {}
     for variant in evidence.subjects:
         if (nominal_bits(variant.quant) or 16) <= LOW_BITS:
-            found.setdefault(variant.model, []).append(variant)
-    return found
+            by_model.setdefault(variant.model, []).append(variant)
+    return by_model
 
 
-def class_losses(evidence: Evidence, variants: Sequence[Variant]) -> dict[str, Floats]:
+def class_losses(evidence: RuleEvidence, variants: Sequence[Variant]) -> dict[str, Floats]:
     """Mean loss over the variants, by class [draws]: of the classes that all of them have."""
-    found = {}
-    for name in evidence.classes:
+    losses = {}
+    for name in evidence.task_classes:
         parts = [evidence.class_loss(variant, name) for variant in variants]
-        known = [part for part in parts if part is not None and not np.isnan(part).any()]
-        if parts and len(known) == len(parts):
-            found[name] = np.asarray(np.mean(known, axis=0))
-    return found
+        measured = [part for part in parts if part is not None and not np.isnan(part).any()]
+        if parts and len(measured) == len(parts):
+            losses[name] = np.asarray(np.mean(measured, axis=0))
+    return losses
 
 
-def _known(variants: Sequence[Variant], names: Collection[str]) -> bool:
-    return all(v.classes[name].sd is not None for v in variants for name in names)
-
-
-def _items(variants: Sequence[Variant], names: Collection[str]) -> int:
+def _least_items(variants: Sequence[Variant], names: Collection[str]) -> int:
     return min((v.classes[name].n for v in variants for name in names), default=0)
 
 
-def _mean(losses: dict[str, Floats], names: Collection[str]) -> Floats:
+def _mean_loss(losses: dict[str, Floats], names: Collection[str]) -> Floats:
     return np.asarray(np.mean([losses[name] for name in names], axis=0))
 
 
-def _case(
+def _loss_gap(
     model: str, variants: Sequence[Variant], losses: dict[str, Floats], first: list[str],
-    other: Floats, words: str,
-) -> Case:  # fmt: skip
-    gap = np.asarray(_mean(losses, first) - other)
+    baseline: Floats, words: str,
+) -> Quantity:  # fmt: skip
+    gap = np.asarray(_mean_loss(losses, first) - baseline)
     name = f"{model}: loss in {' and '.join(first)} less {words}"
-    return Case(
-        name, gap, percent, _known(variants, losses), _items(variants, losses), "items a class"
-    )
+    error_known = all(v.classes[task].sd is not None for v in variants for task in losses)
+    count = _least_items(variants, losses)
+    return Quantity(name, gap, percent, error_known, count, "items a class")
 
 
-def hard_first(evidence: Evidence) -> Finding:
+def judge_hard_first(evidence: RuleEvidence) -> Finding:
     """Reasoning and math against all other classes, and all other classes against code and chat:
     one comparison where there are no others."""
-    cases: list[Case] = []
-    seen: set[str] = set()
-    for model, variants in _low(evidence).items():
+    quantities: list[Quantity] = []
+    measured_classes: set[str] = set()
+    for model, variants in _low_bit_subjects(evidence).items():
         losses = class_losses(evidence, variants)
-        seen |= set(losses)
-        first, last = ([name for name in of if name in losses] for of in (FIRST, LAST))
+        measured_classes |= set(losses)
+        first = [name for name in FIRST if name in losses]
+        last = [name for name in LAST if name in losses]
         if first and last:
-            rest = [name for name in losses if name not in (*first, *last)]
-            pairs = [(first, [*rest, *last]), ([*first, *rest], last)]
-            for more, less in pairs if rest else pairs[:1]:
-                words = f"that in {' and '.join(less)}"
-                cases.append(_case(model, variants, losses, more, _mean(losses, less), words))
-    if seen and not cases:
-        lacking = [" nor ".join(of) for of in (FIRST, LAST) if not seen & set(of)]
-        return Finding(OPEN, f"{', '.join(sorted(seen))} alone: {_lacks(lacking)}")
-    return within(cases, ABOVE_ZERO)
+            between = [name for name in losses if name not in (*first, *last)]
+            pairs = [(first, [*between, *last]), ([*first, *between], last)]
+            for harder, easier in pairs if between else pairs[:1]:
+                words = f"that in {' and '.join(easier)}"
+                baseline = _mean_loss(losses, easier)
+                quantities.append(_loss_gap(model, variants, losses, harder, baseline, words))
+    if measured_classes and not quantities:
+        kinds = (FIRST, LAST)
+        lacking = [" nor ".join(kind) for kind in kinds if not measured_classes & set(kind)]
+        listing = ", ".join(sorted(measured_classes))
+        return Finding(OPEN, f"{listing} alone: {_lacking_text(lacking)}")
+    return judge_within(quantities, ABOVE_ZERO)
 
 
-def _lacks(kinds: Sequence[str]) -> str:
+def _lacking_text(kinds: Sequence[str]) -> str:
     if not kinds:
         return "no model was asked both kinds"
     return f"neither {'; neither '.join(kinds)} was asked"
 
 
-def knowledge_first(evidence: Evidence) -> Finding:
-    cases = []
-    for model, variants in _low(evidence).items():
+def judge_knowledge_first(evidence: RuleEvidence) -> Finding:
+    quantities = []
+    for model, variants in _low_bit_subjects(evidence).items():
         losses = class_losses(evidence, variants)
         others = [name for name in losses if name != KNOWLEDGE]
         if KNOWLEDGE in losses and len(others) >= 2:
             worst = np.asarray(np.max([losses[name] for name in others], axis=0))
             words = f"the largest of {', '.join(others)}"
-            cases.append(_case(model, variants, losses, [KNOWLEDGE], worst, words))
-    return within(cases, ABOVE_ZERO)
+            quantities.append(_loss_gap(model, variants, losses, [KNOWLEDGE], worst, words))
+    return judge_within(quantities, ABOVE_ZERO)
 
 
-def embedding_more(evidence: Evidence) -> Finding:
+def judge_embedding(evidence: RuleEvidence) -> Finding:
     """Mean loss in retrieval of embedding models less that of the others in what they were asked,
     for each quant that both were measured at."""
-    cases = []
-    quants = dict.fromkeys(preset(v.quant) for v in evidence.subjects if not v.sixteen_bit)
+    quantities = []
+    quants = dict.fromkeys(preset_of(v.quant) for v in evidence.subjects if not v.sixteen_bit)
     for quant in quants:
-        variants = evidence.of(quant)
-        retrieval, rest = [], []
+        variants = evidence.of_preset(quant)
+        retrieval, generation = [], []
         for variant in variants:
             losses = class_losses(evidence, [variant])
             retrieval += [losses.pop(EMBEDDING)] if EMBEDDING in losses else []
-            rest += [np.mean(list(losses.values()), axis=0)] if losses else []
-        if retrieval and rest:
-            gap = np.asarray(np.mean(retrieval, axis=0) - np.mean(rest, axis=0))
-            known = all(c.sd is not None for v in variants for c in v.classes.values())
+            generation += [np.mean(list(losses.values()), axis=0)] if losses else []
+        if retrieval and generation:
+            gap = np.asarray(np.mean(retrieval, axis=0) - np.mean(generation, axis=0))
+            error_known = all(c.sd is not None for v in variants for c in v.classes.values())
             name = f"{quant}: loss in retrieval less that in generation"
-            count = _items([v for v in variants if EMBEDDING in v.classes], [EMBEDDING])
-            cases.append(Case(name, gap, percent, known, count))
-    return within(cases, ABOVE_ZERO)
+            count = _least_items([v for v in variants if EMBEDDING in v.classes], [EMBEDDING])
+            quantities.append(Quantity(name, gap, percent, error_known, count))
+    return judge_within(quantities, ABOVE_ZERO)
 
 
 RULES = (
@@ -136,13 +137,13 @@ RULES = (
         f"than all other classes, {' and '.join(LAST)} less than all others (those that were "
         "asked), in every model",
         "reasoning or math, and instruction or code, at 16 bits and at 4 or fewer",
-        hard_first,
+        judge_hard_first,
     ),
     Rule(
         "knowledge-first", GROUP, "knowledge loses first",
         f"mean loss over a model's quants of {LOW_BITS} bits and fewer: recall more than every "
         "other class, in every model",
-        "recall and two other classes at 16 bits and at 4 or fewer", knowledge_first,
+        "recall and two other classes at 16 bits and at 4 or fewer", judge_knowledge_first,
     ),
     Rule(
         "embedding", GROUP,
@@ -150,6 +151,6 @@ RULES = (
         "loss in the class embedding less that of other models in theirs, at each quant that both "
         "have",
         "the class embedding of an embedding model, tasks of another, at 16 bits and at one quant",
-        embedding_more,
+        judge_embedding,
     ),
 )  # fmt: skip

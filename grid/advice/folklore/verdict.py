@@ -14,8 +14,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from grid.advice.folklore.rule import CONTRADICTED, HOLDS, OPEN, Finding
+from grid.analysis.figures import percent
 from grid.results.statistics.interval import Floats
 
 SURE = 0.95
@@ -29,160 +31,159 @@ _MANY = 1000
 """Times the samples from which more of them are no advice."""
 
 
-def percent(value: float) -> str:
-    return f"{100 * value:.1f} %"
-
-
-def points(value: float) -> str:
-    """Of a capability, which is 0 for guessing and 1 for all right."""
-    return f"{value:+.3f}"
-
-
 def times(value: float) -> str:
+    """A factor: `1.20x`."""
     return f"{value:.2f}x"
 
 
-def plain(value: float) -> str:
+def significant(value: float) -> str:
+    """Three significant digits: `0.0123`."""
     return f"{value:.3g}"
 
 
-def _bare(shown: str) -> str:
-    """Without its unit, which is said once."""
-    return shown.removesuffix(" %").removesuffix("x")
+def span(values: Floats, write: Callable[[float], str] = significant) -> str:
+    """`4.5 to 4.89`: least and most, once where they are written alike."""
+    low, high = write(values.min()), write(values.max())
+    return low if low == high else f"{low} to {high}"
+
+
+def _without_unit(text: str) -> str:
+    return text.removesuffix(" %").removesuffix("x")
 
 
 @dataclass(frozen=True)
 class Band:
-    """The range that a rule states, ends included; `shown` as people say it."""
+    """The range that a rule states, ends included; `text` as people say it."""
 
     low: float
     high: float
-    shown: str
+    text: str
 
 
 ABOVE_ZERO = Band(0.0, math.inf, "above 0")
-MORE = Band(0.0, math.inf, "more")
+FIRST_LARGER = Band(0.0, math.inf, "more")
 """Of a difference: the first of the two has more."""
 
 
 @dataclass(frozen=True)
-class Case:
+class Quantity:
     """One quantity that a rule is about: draws [draws], NaN where it was not measured.
 
-    `known` is False where nothing says how sure the figure is. `samples` of `kind` it rests on, 0
-    where more would change nothing. `text` replaces name, value and interval in the sentence.
+    `error_known` is False where nothing says how sure the figure is. It rests on `samples` of
+    `sample_kind`, 0 where more would change nothing. `text` replaces name, value and interval in
+    the sentence.
     """
 
     name: str
     draws: Floats
-    show: Callable[[float], str] = percent
-    known: bool = True
+    write: Callable[[float], str] = percent
+    error_known: bool = True
     samples: int = 0
-    kind: str = "items"
+    sample_kind: str = "items"
     text: str = ""
+
+    @property
+    def measured(self) -> bool:
+        return not np.isnan(self.draws).any()
 
     @property
     def mean(self) -> float:
         return float(self.draws.mean())
 
     @property
-    def ends(self) -> tuple[float, float]:
+    def interval(self) -> tuple[float, float]:
+        """The central 95 %."""
         low, high = np.quantile(self.draws, [0.025, 0.975])
         return float(low), float(high)
 
+    def inside(self, band: Band) -> npt.NDArray[np.bool_]:
+        """Which draws lie in the band [draws]."""
+        return (self.draws >= band.low) & (self.draws <= band.high)
+
+    def chance_outside(self, band: Band) -> float:
+        """Probability of being off the band on the likelier side."""
+        return float(max((self.draws < band.low).mean(), (self.draws > band.high).mean()))
+
     def sentence(self) -> str:
+        """Name, value and interval, the unit once."""
         if self.text:
             return self.text
-        low, high = self.ends
-        value = f"{self.name} {self.show(self.mean)}"
+        low, high = self.interval
+        value = f"{self.name} {self.write(self.mean)}"
         if high - low <= 1e-9 * max(1.0, abs(high)):
             return value
-        return f"{value} [{_bare(self.show(low))}, {_bare(self.show(high))}]"
+        return f"{value} [{_without_unit(self.write(low))}, {_without_unit(self.write(high))}]"
 
 
-def within(cases: Sequence[Case], band: Band) -> Finding:
-    """The finding on cases that all should lie in the band; `why` is empty where none was
+def judge_within(quantities: Sequence[Quantity], band: Band) -> Finding:
+    """The finding on quantities that all should lie in the band; `why` is empty where none was
     measured."""
-    measured = [case for case in cases if not np.isnan(case.draws).any()]
-    sure = [case for case in measured if case.known]
+    measured = [q for q in quantities if q.measured]
+    sure = [q for q in measured if q.error_known]
     if not sure:
-        seen = _listed(measured)
-        why = f"{seen}; how sure these figures are is not known" if seen else ""
+        listing = _list_text(measured)
+        why = f"{listing}; how sure these figures are is not known" if listing else ""
         return Finding(OPEN, why, _numbers(measured))
     enough = 1 - (1 - SURE) / len(sure)
-    against = [case for case in sure if _outside(case, band) >= enough]
-    together = float(np.logical_and.reduce([_inside(case, band) for case in sure]).mean())
-    numbers = {**_numbers(sure), "probability": together}
+    against = [q for q in sure if q.chance_outside(band) >= enough]
+    probability = float(np.logical_and.reduce([q.inside(band) for q in sure]).mean())
+    numbers = {**_numbers(sure), "probability": probability}
+    claim = f"said: {band.text}, P {_chance_text(probability)}"
     if against:
-        others = [case for case in sure if case not in against]
-        said = f"said: {band.shown}, P {_chance(together)}"
-        why = f"{_listed(against)}; {said}{_apart(others, band)}"
-        return Finding(CONTRADICTED, why, numbers, doubt=_doubt(sure, band))
-    if together >= SURE:
-        why = f"{_listed(sure)}; said: {band.shown}, P {_chance(together)}"
-        return Finding(HOLDS, why, numbers)
-    unsure = sorted(sure, key=lambda case: _inside(case, band).mean())
-    chance = f", P {_chance(together)}"
-    if together <= 1 - SURE:  # not for being off the range: none is, surely
-        chance = ", which such wide intervals cannot tell"
-    why = f"{_listed(unsure)}; said: {band.shown}{chance}{_wanted(unsure, band)}"
+        others = [q for q in sure if q.chance_outside(band) < enough]
+        why = f"{_list_text(against)}; {claim}{_others_text(others, band)}"
+        # Of the quantity that is off the most, corrected for how many were looked at.
+        doubt = len(sure) * (1 - max(q.chance_outside(band) for q in sure))
+        return Finding(CONTRADICTED, why, numbers, doubt=doubt)
+    if probability >= SURE:
+        return Finding(HOLDS, f"{_list_text(sure)}; {claim}", numbers)
+    if probability <= 1 - SURE:  # not for being off the range: none is, surely
+        claim = f"said: {band.text}, which such wide intervals cannot tell"
+    unsure = sorted(sure, key=lambda q: q.inside(band).mean())
+    why = f"{_list_text(unsure)}; {claim}{_samples_text(unsure, band)}"
     return Finding(OPEN, why, numbers)
 
 
-def _inside(case: Case, band: Band) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    return (case.draws >= band.low) & (case.draws <= band.high)
-
-
-def _outside(case: Case, band: Band) -> float:
-    """Probability of being off the band on the likelier side."""
-    return float(max((case.draws < band.low).mean(), (case.draws > band.high).mean()))
-
-
-def _doubt(cases: Sequence[Case], band: Band) -> float:
-    """Probability that the case which is off the most is not, times how many were looked at."""
-    return len(cases) * (1 - max(_outside(case, band) for case in cases))
-
-
-def _apart(others: Sequence[Case], band: Band) -> str:
-    inside = [case for case in others if _inside(case, band).mean() >= SURE]
+def _others_text(others: Sequence[Quantity], band: Band) -> str:
+    """What the quantities that are not against a rule say of it."""
     if not others:
         return ""
-    return f"; as said: {_listed(inside)}" if inside else f"; undecided: {_listed(others)}"
+    inside = [q for q in others if q.inside(band).mean() >= SURE]
+    return f"; as said: {_list_text(inside)}" if inside else f"; undecided: {_list_text(others)}"
 
 
-def _wanted(unsure: Sequence[Case], band: Band) -> str:
-    """What would decide the least sure of the cases, if its value stays as it is."""
-    for place, case in zip(_PLACES, unsure, strict=False):
-        edges = [abs(case.mean - edge) for edge in (band.low, band.high) if math.isfinite(edge)]
+def _samples_text(unsure: Sequence[Quantity], band: Band) -> str:
+    """How many samples would decide the least sure quantity, if its value stays as it is."""
+    for place, quantity in zip(_PLACES, unsure, strict=False):
+        edges = [abs(quantity.mean - edge) for edge in (band.low, band.high) if math.isfinite(edge)]
         near = min(edges, default=0.0)
-        if case.samples and near and _outside(case, band) < SURE:
-            factor = (_TWO_SIDED * float(case.draws.std()) / near) ** 2
+        if quantity.samples and near and quantity.chance_outside(band) < SURE:
+            factor = (_TWO_SIDED * float(quantity.draws.std()) / near) ** 2
             if 1 < factor <= _MANY:
                 which = place if len(unsure) > 1 else "it"
-                count = float(f"{case.samples * factor:.1g}")
+                count = float(f"{quantity.samples * factor:.1g}")
                 return (
-                    f"; about {count:,.0f} {case.kind} in place of {case.samples:,} would decide "
-                    f"{which}, if its value stays"
+                    f"; about {count:,.0f} {quantity.sample_kind} in place of {quantity.samples:,} "
+                    f"would decide {which}, if its value stays"
                 )
     return ""
 
 
-def _listed(cases: Sequence[Case]) -> str:
-    rest = len(cases) - SHOWN
-    return "; ".join(case.sentence() for case in cases[:SHOWN]) + (
-        f" and {rest} more" if rest > 0 else ""
-    )
+def _list_text(quantities: Sequence[Quantity]) -> str:
+    hidden = len(quantities) - SHOWN
+    listing = "; ".join(quantity.sentence() for quantity in quantities[:SHOWN])
+    return f"{listing} and {hidden} more" if hidden > 0 else listing
 
 
-def _numbers(cases: Sequence[Case]) -> dict[str, float]:
-    found = {}
-    for case in cases:
-        found[case.name] = case.mean
-        found[f"{case.name}, low"], found[f"{case.name}, high"] = case.ends
-    return found
+def _numbers(quantities: Sequence[Quantity]) -> dict[str, float]:
+    numbers = {}
+    for quantity in quantities:
+        numbers[quantity.name] = quantity.mean
+        numbers[f"{quantity.name}, low"], numbers[f"{quantity.name}, high"] = quantity.interval
+    return numbers
 
 
-def _chance(probability: float) -> str:
+def _chance_text(probability: float) -> str:
     if probability > 0.995:
         return "> 0.99"
     return "< 0.01" if probability < 0.005 else f"{probability:.2f}"

@@ -12,7 +12,7 @@ import numpy as np
 from grid.advice.prediction import laplace
 from grid.advice.prediction.model import Effect, Term, terms
 from grid.advice.prediction.observation import Observation
-from grid.advice.prediction.result import Rate
+from grid.advice.prediction.result import RateKind
 from grid.results.statistics.interval import Floats
 
 DRAWS = 2000
@@ -38,41 +38,41 @@ class FittedRate:
     "", of all: bytes read for a token, for prefill parameters.
     """
 
-    rate: Rate
+    rate: RateKind
     effects: dict[str, Floats]
     noise: Floats
     scale: Floats
-    restless: dict[str, float]
-    seen: frozenset[tuple[str, str]]
+    group_scatter: dict[str, float]
+    measured_quants: frozenset[tuple[str, str]]
     spans: dict[str, tuple[float, float]]
-    _imagined: dict[str, Floats] = field(default_factory=dict, repr=False)
+    _prior_draws: dict[str, Floats] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, rate: Rate, rows: Sequence[Observation], draws: int = DRAWS) -> Self:
+    def of(cls, rate: RateKind, rows: Sequence[Observation], draws: int = DRAWS) -> Self:
         """Fit to the rows that have this rate; without any, the priors remain."""
-        used = [row for row in rows if measured(rate, row) is not None]
-        times = np.array([-np.log(measured(rate, row) or 1.0) for row in used])
+        used = [row for row in rows if measured_rate(rate, row) is not None]
+        times = np.array([-np.log(measured_rate(rate, row) or 1.0) for row in used])
         parts = [terms(rate, row) for row in used]
-        known = {effect.name: effect for row in parts for term in row for effect in term.effects}
-        order = {name: index for index, name in enumerate(known)}
-        prior = laplace.Problem(
-            parts=tuple(_part([row[k] for row in parts], order) for k in range(_parts_of(rate))),
-            observed=times,
+        effects = {effect.name: effect for row in parts for term in row for effect in term.effects}
+        order = {name: index for index, name in enumerate(effects)}
+        prior = laplace.Regression(
+            parts=tuple(_part([row[k] for row in parts], order) for k in range(_part_count(rate))),
+            log_times=times,
             extra=np.zeros(len(used)),
-            mean=np.array([effect.mean for effect in known.values()]),
-            sd=np.array([effect.sd for effect in known.values()]),
-            pooled=np.array([effect.pooled for effect in known.values()], dtype=bool),
+            mean=np.array([effect.mean for effect in effects.values()]),
+            sd=np.array([effect.sd for effect in effects.values()]),
+            pooled=np.array([effect.pooled for effect in effects.values()], dtype=bool),
         )
         devices = [row.device for row in used]
-        extra = laplace.restless(prior, devices, _USUAL_NOISE)
-        found = laplace.posterior_draws(replace(prior, extra=extra), draws, SEED)
+        extra = laplace.group_scatter(prior, devices, _USUAL_NOISE)
+        posterior = laplace.posterior_draws(replace(prior, extra=extra), draws, SEED)
         return cls(
             rate=rate,
-            effects={name: found.effects[:, index] for name, index in order.items()},
-            noise=found.noise,
-            scale=found.scale,
-            restless=dict(zip(devices, extra.tolist(), strict=True)),
-            seen=frozenset((row.device, row.quant) for row in used),
+            effects={name: posterior.effects[:, index] for name, index in order.items()},
+            noise=posterior.noise,
+            scale=posterior.scale,
+            group_scatter=dict(zip(devices, extra.tolist(), strict=True)),
+            measured_quants=frozenset((row.device, row.quant) for row in used),
             spans=_spans(rate, used),
         )
 
@@ -84,21 +84,21 @@ class FittedRate:
         """
         logs = [self._log_time(term) for term in terms(self.rate, row)]
         total = np.logaddexp.reduce(np.stack(logs), axis=0)
-        if (row.device, row.quant) not in self.seen:
-            total = total + _OWN * self._wide(f"own {row.device} {row.quant}")
+        if (row.device, row.quant) not in self.measured_quants:
+            total = total + _OWN * self._t_draws(f"own {row.device} {row.quant}")
         own = f"noise {row.device} {row.engine} {row.quant} {row.model} {row.read_bytes:.0f}"
-        spread = np.hypot(self.noise, self.restless.get(row.device, 0.0))
-        total = total + spread * self._wide(own)
-        off = self.outside(row)
+        spread = np.hypot(self.noise, self.group_scatter.get(row.device, 0.0))
+        total = total + spread * self._t_draws(own)
+        off = self.factor_outside(row)
         if off > FAR:
-            total = total + _FAR_OWN * np.log(off) * self._wide(f"far {row.device}")
+            total = total + _FAR_OWN * np.log(off) * self._t_draws(f"far {row.device}")
         return np.asarray(np.exp(-total))
 
     def span(self, row: Observation) -> tuple[float, float] | None:
         """Sizes of the models measured on the row's platform, of all where there is none there."""
         return self.spans.get(row.platform, self.spans.get(""))
 
-    def outside(self, row: Observation) -> float:
+    def factor_outside(self, row: Observation) -> float:
         """By which factor the row's model is smaller or larger than the measured ones; 1 within."""
         least, most = self.span(row) or (0.0, np.inf)
         size = size_of(self.rate, row)
@@ -112,12 +112,12 @@ class FittedRate:
     def _draws(self, effect: Effect) -> Floats:
         if effect.name in self.effects:
             return self.effects[effect.name]
-        if effect.name not in self._imagined:
+        if effect.name not in self._prior_draws:
             spread = effect.sd * (self.scale if effect.pooled else 1.0)
-            self._imagined[effect.name] = effect.mean + spread * self._wide(effect.name)
-        return self._imagined[effect.name]
+            self._prior_draws[effect.name] = effect.mean + spread * self._t_draws(effect.name)
+        return self._prior_draws[effect.name]
 
-    def _wide(self, name: str) -> Floats:
+    def _t_draws(self, name: str) -> Floats:
         """Student's t [n] for what was never seen: classes differ in how much they scatter, and now
         and then one is unlike the rest. The same draws for the same name."""
         key = hashlib.sha256(f"{SEED} {self.rate} {name}".encode()).digest()[:8]
@@ -125,31 +125,31 @@ class FittedRate:
         return rng.standard_t(_TAILS, self.noise.size)
 
 
-def size_of(rate: Rate, row: Observation) -> float:
+def size_of(rate: RateKind, row: Observation) -> float:
     """What most of the time goes with: bytes read for a token, for prefill parameters."""
     return row.read_bytes if rate == "decode" else row.parameters
 
 
-def _spans(rate: Rate, used: Sequence[Observation]) -> dict[str, tuple[float, float]]:
+def _spans(rate: RateKind, used: Sequence[Observation]) -> dict[str, tuple[float, float]]:
     sizes: dict[str, list[float]] = {}
     for row in used:
         for name in (row.platform, ""):
             sizes.setdefault(name, []).append(size_of(rate, row))
-    return {name: (min(found), max(found)) for name, found in sizes.items()}
+    return {name: (min(values), max(values)) for name, values in sizes.items()}
 
 
-def measured(rate: Rate, row: Observation) -> float | None:
+def measured_rate(rate: RateKind, row: Observation) -> float | None:
     """The row's rate in token/s, None where it was not measured."""
     return row.decode_tps if rate == "decode" else row.prefill_tps
 
 
-def _parts_of(rate: Rate) -> int:
+def _part_count(rate: RateKind) -> int:
     return 3 if rate == "decode" else 1
 
 
-def _part(found: Sequence[Term], order: dict[str, int]) -> laplace.Part:
-    design = np.zeros((len(found), len(order)))
-    for index, term in enumerate(found):
+def _part(row_terms: Sequence[Term], order: dict[str, int]) -> laplace.Part:
+    design = np.zeros((len(row_terms), len(order)))
+    for index, term in enumerate(row_terms):
         for effect in term.effects:
             design[index, order[effect.name]] = effect.weight
-    return laplace.Part(np.array([term.offset for term in found]), design)
+    return laplace.Part(np.array([term.offset for term in row_terms]), design)

@@ -38,12 +38,12 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Problem:
+class Regression:
     """Rows to fit. `observed` are log times [n], `extra` the standard deviations by which some are
     noisier than the rest [n]; priors of the p effects are [p] each."""
 
     parts: tuple[Part, ...]
-    observed: Floats
+    log_times: Floats
     extra: Floats
     mean: Floats
     sd: Floats
@@ -68,13 +68,13 @@ class _Fit:
     scale: float
 
 
-def posterior_draws(problem: Problem, count: int, seed: int) -> Draws:
+def posterior_draws(problem: Regression, count: int, seed: int) -> Draws:
     """`count` draws; the same ones for the same problem and seed."""
     with one_thread():
         return _draws(_grid(problem), problem, count, np.random.default_rng(seed))
 
 
-def restless(problem: Problem, groups: Sequence[str], usual: float) -> Floats:
+def group_scatter(problem: Regression, groups: Sequence[str], usual: float) -> Floats:
     """By how much the rows of each group scatter more than `usual` around the model [n].
 
     Squared residuals over 1 - leverage are unbiased for a row's variance; a group's mean of them is
@@ -99,15 +99,17 @@ def one_thread() -> AbstractContextManager[object]:
     return cast(AbstractContextManager[object], threadpool_limits(limits=1))
 
 
-def _variances(problem: Problem, fit: _Fit) -> Floats:
+def _variances(problem: Regression, fit: _Fit) -> Floats:
     """An estimate of each row's variance [n]."""
     predicted, jacobian = log_time(problem.parts, fit.mode)
     whitened = np.linalg.solve(fit.factor.T, jacobian.T)
     leverage = (whitened**2).sum(axis=0) / (fit.noise**2 + problem.extra**2)
-    return np.asarray((problem.observed - predicted) ** 2 / np.maximum(1 - leverage, 0.05))
+    return np.asarray((problem.log_times - predicted) ** 2 / np.maximum(1 - leverage, 0.05))
 
 
-def _draws(fits: Sequence[_Fit], problem: Problem, count: int, rng: np.random.Generator) -> Draws:
+def _draws(
+    fits: Sequence[_Fit], problem: Regression, count: int, rng: np.random.Generator
+) -> Draws:
     logs = np.array([fit.evidence for fit in fits])
     weights = np.exp(logs - logs.max())
     picked = np.sort(rng.choice(len(fits), size=count, p=weights / weights.sum()))
@@ -124,7 +126,7 @@ def _draws(fits: Sequence[_Fit], problem: Problem, count: int, rng: np.random.Ge
     )
 
 
-def _grid(problem: Problem) -> list[_Fit]:
+def _grid(problem: Regression) -> list[_Fit]:
     """A fit at each point of the grid that may matter: scales only where the noise is likely."""
     fits: dict[tuple[float, float], _Fit] = {}
     start = problem.mean
@@ -142,7 +144,7 @@ def _grid(problem: Problem) -> list[_Fit]:
     return list(fits.values())
 
 
-def _fit(problem: Problem, noise: float, scale: float, start: Floats) -> _Fit:
+def _fit(problem: Regression, noise: float, scale: float, start: Floats) -> _Fit:
     spread = np.hypot(noise, problem.extra)
     sd = np.where(problem.pooled, scale * problem.sd, problem.sd)
     effects = start.copy()
@@ -151,7 +153,7 @@ def _fit(problem: Problem, noise: float, scale: float, start: Floats) -> _Fit:
         predicted, jacobian = log_time(problem.parts, effects)
         weighted = jacobian / spread[:, None] ** 2
         precision = jacobian.T @ weighted + np.diag(sd**-2.0)
-        pull = weighted.T @ (problem.observed - predicted)
+        pull = weighted.T @ (problem.log_times - predicted)
         pull -= (effects - problem.mean) / sd**2
         step = np.linalg.solve(precision, pull)
         step *= min(1.0, _LONGEST_STEP / max(float(np.abs(step).max(initial=0.0)), 1e-300))
@@ -168,7 +170,7 @@ def _fit(problem: Problem, noise: float, scale: float, start: Floats) -> _Fit:
 
 
 def _descend(
-    problem: Problem, effects: Floats, step: Floats, loss: float, spread: Floats, sd: Floats
+    problem: Regression, effects: Floats, step: Floats, loss: float, spread: Floats, sd: Floats
 ) -> tuple[Floats, float, float]:
     """The step, halved until it does not lead uphill; and how much the loss fell."""
     for _ in range(12):
@@ -180,9 +182,9 @@ def _descend(
     return effects, loss, 0.0
 
 
-def _loss(problem: Problem, effects: Floats, spread: Floats, sd: Floats) -> float:
+def _loss(problem: Regression, effects: Floats, spread: Floats, sd: Floats) -> float:
     predicted, _ = log_time(problem.parts, effects)
-    misfit = (problem.observed - predicted) / spread
+    misfit = (problem.log_times - predicted) / spread
     return float(misfit @ misfit + (((effects - problem.mean) / sd) ** 2).sum()) / 2
 
 

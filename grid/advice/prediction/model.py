@@ -15,7 +15,7 @@ from math import log
 
 from grid.advice.prediction import quants
 from grid.advice.prediction.observation import Observation
-from grid.advice.prediction.result import Rate
+from grid.advice.prediction.result import RateKind
 
 LAYERS, LAYER_PARAMETERS = 32, 6.7e9
 """Layers of a model of that size; where they are not known, layers grow as the cube root."""
@@ -56,7 +56,7 @@ class Term:
     effects: tuple[Effect, ...]
 
 
-def terms(rate: Rate, row: Observation) -> tuple[Term, ...]:
+def terms(rate: RateKind, row: Observation) -> tuple[Term, ...]:
     """The parts of the seconds that a token of `row` takes."""
     if rate == "prefill":
         return (_compute(row),)
@@ -75,7 +75,7 @@ def _memory(row: Observation) -> Term:
     ]
     if row.bandwidth_bytes_s is None:
         effects.append(Effect(f"memory unknown {row.device}", 1.0))
-    if row.copied:
+    if row.bandwidth_copied:
         effects.append(Effect(f"memory copied {row.platform}", 0.3))
     if row.cached:
         effects.append(Effect(f"memory cached {row.device}", 0.7, mean=-log(3)))

@@ -37,7 +37,7 @@ class Observation:
     layers: int | None = None
     decode_tps: float | None = None
     prefill_tps: float | None = None
-    copied: bool = False
+    bandwidth_copied: bool = False
     cached: bool = False
     origin: str = ""
     model: str = ""

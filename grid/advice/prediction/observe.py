@@ -12,7 +12,7 @@ from grid.advice.prediction.observation import Observation
 from grid.advice.prediction.published import published_origins
 from grid.analysis.variant import Variant
 from grid.errors import InputError
-from grid.hardware.chips import PLATFORMS, Chip, find
+from grid.hardware.chips import PLATFORMS, Chip, find_chip
 
 _TOKENS = 64
 """Tokens of context while a rate from an empty context is measured, where rows do not say."""
@@ -28,7 +28,7 @@ def observations_of(variants: Sequence[Variant]) -> list[Observation]:
         for variant in variants
         if variant.origin not in published_origins() and not mixture_of_experts(variant)
     ]
-    return [found for variant in own if (found := _observation(variant)) is not None]
+    return [observation for variant in own if (observation := _observation(variant)) is not None]
 
 
 def chip_of(variant: Variant) -> Chip:
@@ -40,15 +40,15 @@ def chip_of(variant: Variant) -> Chip:
     """
     platform = platform_of(variant)
     published = variant.origin in published_origins()
-    for known in _known(variant.hardware_class):
-        if (known.platform == "cpu") == (platform == "cpu"):
-            name = known.name if published else variant.hardware_class
-            return replace(known, name=name, platform=platform)
+    for chip in _catalogue_chips(variant.hardware_class):
+        if (chip.platform == "cpu") == (platform == "cpu"):
+            name = chip.name if published else variant.hardware_class
+            return replace(chip, name=name, platform=platform)
     return Chip(
-        name=_plain(variant.hardware_class) if published else variant.hardware_class,
+        name=_without_origin(variant.hardware_class) if published else variant.hardware_class,
         vendor="",
         platform=platform,
-        bandwidth_bytes_s=_copied(variant, platform) or BANDWIDTH_BYTES_S,
+        bandwidth_bytes_s=_copy_rate(variant, platform) or BANDWIDTH_BYTES_S,
         unified=platform in {"cpu", "metal"},
         source="measured copy rate",
     )
@@ -65,11 +65,11 @@ def read_bytes_of(variant: Variant, depth: int = 0) -> float:
 def platform_of(variant: Variant) -> str:
     """The platform of a device kind, such as `cuda` of `cuda-sm90`; cpu for kinds unheard of."""
     kind = variant.device_kind.lower()
-    shown = next((one for one in PLATFORMS if kind.startswith(one)), None)
+    shown = next((platform for platform in PLATFORMS if kind.startswith(platform)), None)
     if shown is not None and not (variant.origin and shown == "cpu"):
         return shown
-    for known in _known(variant.hardware_class):
-        return known.platform
+    for chip in _catalogue_chips(variant.hardware_class):
+        return chip.platform
     return shown or ("cuda" if "cuda" in variant.hardware_class.lower() else "cpu")
 
 
@@ -79,8 +79,8 @@ def _observation(variant: Variant) -> Observation | None:
         return None
     platform = platform_of(variant)
     chip = chip_of(variant)
-    copied = _copied(variant, platform) is not None and chip.source == "measured copy rate"
-    known = copied or chip.source != "measured copy rate"
+    copied = _copy_rate(variant, platform) is not None and chip.source == "measured copy rate"
+    bandwidth_known = copied or chip.source != "measured copy rate"
     tokens = variant.decode[0].tokens // 2 if 0 in variant.decode else _TOKENS
     return Observation(
         group=variant.hardware_class,
@@ -91,20 +91,20 @@ def _observation(variant: Variant) -> Observation | None:
         read_bytes=read_bytes_of(variant, tokens),
         parameters=variant.parameters,
         layers=len(variant.layers) or None,
-        bandwidth_bytes_s=chip.bandwidth_bytes_s if known else None,
+        bandwidth_bytes_s=chip.bandwidth_bytes_s if bandwidth_known else None,
         flops_half=chip.flops_half,
         flops_single=chip.flops_single,
         clock_hz=chip.clock_hz,
         decode_tps=decode.value if decode and decode.value > 0 else None,
         prefill_tps=prefill.value if prefill and prefill.value > 0 else None,
-        copied=copied,
+        bandwidth_copied=copied,
         cached=bool(platform == "cpu" and variant.artifact_bytes < (variant.llc_bytes or 0)),
         origin=variant.origin,
         model=variant.model,
     )
 
 
-def _copied(variant: Variant, platform: str) -> float | None:
+def _copy_rate(variant: Variant, platform: str) -> float | None:
     """The copy rate says something of the CPU's memory alone, not of a card's."""
     rate = variant.bandwidth_bytes_s
     return rate if platform == "cpu" and rate is not None and rate > 0 else None
@@ -118,23 +118,23 @@ def _kv_bytes_per_token(variant: Variant) -> float:
     return 0.0
 
 
-def _known(hardware_class: str) -> Iterator[Chip]:
+def _catalogue_chips(hardware_class: str) -> Iterator[Chip]:
     """The catalogue's chips that the parts of a class's name may mean, the likeliest first."""
-    for name in _names(hardware_class):
+    for name in _chip_names(hardware_class):
         try:
-            yield find(name)
+            yield find_chip(name)
         except InputError:
             continue
 
 
-def _plain(hardware_class: str) -> str:
+def _without_origin(hardware_class: str) -> str:
     """Without the origin that imported classes have in brackets."""
     return re.sub(r"\s*\[[^]]*\]$", "", hardware_class)
 
 
-def _names(hardware_class: str) -> list[str]:
+def _chip_names(hardware_class: str) -> list[str]:
     """What in a class's name may be a chip: `2x NVIDIA GeForce RTX 4090 24 GiB`, then the rest."""
-    plain = _plain(hardware_class)
+    plain = _without_origin(hardware_class)
     parts = [part.strip() for part in plain.split(",")]
     cards = [re.sub(r"^\d+x ", "", part) for part in parts if re.match(r"\d+x ", part)]
     without = [re.sub(r"\s+[\d.]+ [KMGT]iB$", "", card) for card in cards]

@@ -10,18 +10,18 @@ from typing import Literal, Self
 import numpy as np
 
 from grid.advice.prediction import quants
-from grid.advice.prediction.fit import FAR, FittedRate, measured
+from grid.advice.prediction.fit import FAR, FittedRate, measured_rate
 from grid.advice.prediction.observation import Observation, require_positive
-from grid.advice.prediction.result import FLAT_SHARE, Loo, LooRow, Prediction, Rate, summary
+from grid.advice.prediction.result import FLAT_SHARE, Loo, LooRow, Prediction, RateKind, summarize
 from grid.hardware.chips import Chip
 from grid.results.statistics.interval import Floats
 from grid.units import format_bytes
 
-Key = Literal["group", "quant", "platform"]
+LeftOutBy = Literal["group", "quant", "platform"]
 _FEW = 2
 PROMPT = 512
 """Tokens of a prompt where nobody says: those that most published rates are of."""
-RATES: tuple[Rate, ...] = ("decode", "prefill")
+RATES: tuple[RateKind, ...] = ("decode", "prefill")
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,13 @@ class Predictor:
     """Fitted decode and prefill. The same observations give the same predictions, draw by draw."""
 
     observations: tuple[Observation, ...]
-    fitted: dict[Rate, FittedRate]
+    fitted: dict[RateKind, FittedRate]
 
     @classmethod
     def fit(cls, observations: Sequence[Observation]) -> Self:
         """Fit both rates; the order of observations does not matter. Of a published rate that was
         imported into a store too, the one with more facts counts."""
-        rows = _once(observations)
+        rows = _deduplicate(observations)
         return cls(rows, {rate: FittedRate.of(rate, rows) for rate in RATES})
 
     def decode(
@@ -100,15 +100,15 @@ class Predictor:
     ) -> Observation:
         """The chip's row. Where its class was measured the bandwidth is meant as it was there."""
         device = [
-            one
-            for one in self.observations
-            if (one.group, one.platform) == (chip.name, chip.platform)
+            observation
+            for observation in self.observations
+            if (observation.group, observation.platform) == (chip.name, chip.platform)
         ]
-        here = next(iter(device), None)
+        own = next(iter(device), None)
         if copied is None:
-            copied = here.copied if here is not None else False
+            copied = own.bandwidth_copied if own is not None else False
         if cached is None:
-            held = [one.read_bytes for one in device if one.cached]
+            held = [observation.read_bytes for observation in device if observation.cached]
             cached = read_bytes <= max(held, default=0.0)
         return Observation(
             group=chip.name,
@@ -118,66 +118,74 @@ class Predictor:
             weight_bytes=read_bytes,
             read_bytes=read_bytes,
             parameters=parameters,
-            bandwidth_bytes_s=here.bandwidth_bytes_s if here else chip.bandwidth_bytes_s,
-            flops_half=here.flops_half if here else chip.flops_half,
-            flops_single=here.flops_single if here else chip.flops_single,
-            clock_hz=here.clock_hz if here else chip.clock_hz,
+            bandwidth_bytes_s=own.bandwidth_bytes_s if own else chip.bandwidth_bytes_s,
+            flops_half=own.flops_half if own else chip.flops_half,
+            flops_single=own.flops_single if own else chip.flops_single,
+            clock_hz=own.clock_hz if own else chip.clock_hz,
             layers=layers,
-            copied=copied,
+            bandwidth_copied=copied,
             cached=cached,
         )
 
-    def _predict(self, rate: Rate, row: Observation, most: Floats | None = None) -> Prediction:
+    def _predict(self, rate: RateKind, row: Observation, most: Floats | None = None) -> Prediction:
         draws = self.fitted[rate].rates(row)
         if most is not None:
             draws = np.minimum(draws, most)
-        value, low, high = summary(draws)
+        value, low, high = summarize(draws)
         error = self._errors(rate, row)
         far = self._far(rate, row)
         return Prediction(value, low, high, draws, error, self._basis(rate, row, error, far), far)
 
-    def _errors(self, rate: Rate, row: Observation) -> Loo:
+    def _errors(self, rate: RateKind, row: Observation) -> Loo:
         """On the same platform in the same engine where there are a few, else on the platform; on
         one that nobody measured, the errors of leaving out each platform whole."""
-        like = [one for one in self.loo.rows if (one.rate, one.platform) == (rate, row.platform)]
-        same = [one for one in like if one.engine == row.engine]
+        like = [
+            loo_row
+            for loo_row in self.loo.rows
+            if (loo_row.rate, loo_row.platform) == (rate, row.platform)
+        ]
+        same = [loo_row for loo_row in like if loo_row.engine == row.engine]
         if like:
             return Loo(tuple(same if len(same) >= _FEW else like))
-        strange = [one for one in self.loo_platforms.rows if one.rate == rate]
-        same = [one for one in strange if one.engine == row.engine]
+        strange = [loo_row for loo_row in self.loo_platforms.rows if loo_row.rate == rate]
+        same = [loo_row for loo_row in strange if loo_row.engine == row.engine]
         return Loo(tuple(same if len(same) >= _FEW else strange))
 
-    def _basis(self, rate: Rate, row: Observation, error: Loo, far: str) -> str:
-        used = [one for one in self.observations if measured(rate, one) is not None]
+    def _basis(self, rate: RateKind, row: Observation, error: Loo, far: str) -> str:
+        used = [
+            observation
+            for observation in self.observations
+            if measured_rate(rate, observation) is not None
+        ]
         if not used:
             return "predicted: from data sheets and round figures alone, nothing was measured"
-        groups = {one.group for one in used}
-        like = {one.group for one in used if one.platform == row.platform}
-        told = "not known" if error.median is None else f"{error.median:.0%}"
+        groups = {observation.group for observation in used}
+        like = {observation.group for observation in used if observation.platform == row.platform}
+        error_text = "not known" if error.median is None else f"{error.median:.0%}"
         sizes = f", {far}" if far else ""
         if row.group in like:
             return (
                 f"predicted: from other {rate} rates of this hardware class{sizes}; "
-                f"median error {told} with a class left out"
+                f"median error {error_text} with a class left out"
             )
         if like:
             return (
                 f"predicted: from {_classes(like)} on {row.platform}{sizes}; "
-                f"median error {told} with a class left out"
+                f"median error {error_text} with a class left out"
             )
         return (
             f"predicted: from {_classes(groups)}, none of them on {row.platform}{sizes}; "
-            f"median error {told} with a platform left out"
+            f"median error {error_text} with a platform left out"
         )
 
-    def _far(self, rate: Rate, row: Observation) -> str:
+    def _far(self, rate: RateKind, row: Observation) -> str:
         """Of what models the measured rates are, where this one is far from them."""
         fitted = self.fitted[rate]
         span = fitted.span(row)
-        if span is None or fitted.outside(row) <= FAR:
+        if span is None or fitted.factor_outside(row) <= FAR:
             return ""
         least, most = (
-            format_bytes(one) if rate == "decode" else f"{one / 1e9:.2g}B" for one in span
+            format_bytes(size) if rate == "decode" else f"{size / 1e9:.2g}B" for size in span
         )
         range_ = least if least == most else f"{least} to {most}"
         what = "read for each token" if rate == "decode" else "weights"
@@ -189,32 +197,36 @@ def _classes(groups: set[str]) -> str:
 
 
 def leave_one_out(
-    observations: Sequence[Observation], key: Key = "group", rates: Sequence[Rate] = RATES
+    observations: Sequence[Observation], key: LeftOutBy = "group", rates: Sequence[RateKind] = RATES
 ) -> tuple[LooRow, ...]:
     """Every measured rate beside what is predicted without its group, its platform, or its group's
     rows of the same quant. Where nothing is known of a group's chip (its bandwidth, for prefill its
     rate of operations), leaving it out whole leaves nothing to predict from: it is not listed."""
     rows = sorted(observations, key=repr)
-    found: list[LooRow] = []
+    results: list[LooRow] = []
     for rate in rates:
-        used = [row for row in rows if measured(rate, row) is not None]
-        asked = [row for row in used if key == "quant" or _chip_known(rate, row)]
-        for left in dict.fromkeys(_left(row, key) for row in asked):
-            fitted = FittedRate.of(rate, [row for row in used if _left(row, key) != left])
-            found += [compared(rate, fitted, row) for row in asked if _left(row, key) == left]
-    return tuple(found)
+        used = [row for row in rows if measured_rate(rate, row) is not None]
+        targets = [row for row in used if key == "quant" or _chip_known(rate, row)]
+        for left in dict.fromkeys(_left_out_key(row, key) for row in targets):
+            fitted = FittedRate.of(rate, [row for row in used if _left_out_key(row, key) != left])
+            results += [
+                compare_with_prediction(rate, fitted, row)
+                for row in targets
+                if _left_out_key(row, key) == left
+            ]
+    return tuple(results)
 
 
-def _chip_known(rate: Rate, row: Observation) -> bool:
+def _chip_known(rate: RateKind, row: Observation) -> bool:
     return (row.bandwidth_bytes_s if rate == "decode" else row.flops_half) is not None
 
 
-def compared(rate: Rate, fitted: FittedRate, row: Observation) -> LooRow:
+def compare_with_prediction(rate: RateKind, fitted: FittedRate, row: Observation) -> LooRow:
     """A measured row beside its prediction. Raises ValueError where its rate was not measured."""
-    truth = measured(rate, row)
+    truth = measured_rate(rate, row)
     if truth is None:
         raise ValueError(f"{row.group} {row.quant} has no {rate} rate")
-    value, low, high = summary(fitted.rates(row))
+    value, low, high = summarize(fitted.rates(row))
     flat = None
     if rate == "decode" and row.bandwidth_bytes_s is not None:
         flat = FLAT_SHARE * row.bandwidth_bytes_s / row.weight_bytes
@@ -233,14 +245,17 @@ def compared(rate: Rate, fitted: FittedRate, row: Observation) -> LooRow:
     )
 
 
-def _once(observations: Sequence[Observation]) -> tuple[Observation, ...]:
-    known: dict[object, Observation] = {}
-    for row in sorted(observations, key=lambda one: (one.bandwidth_bytes_s is None, repr(one))):
-        known.setdefault((row.quant.lower(), row.decode_tps, row.prefill_tps), row)
-    return tuple(sorted(known.values(), key=repr))
+def _deduplicate(observations: Sequence[Observation]) -> tuple[Observation, ...]:
+    unique: dict[object, Observation] = {}
+    for row in sorted(
+        observations,
+        key=lambda observation: (observation.bandwidth_bytes_s is None, repr(observation)),
+    ):
+        unique.setdefault((row.quant.lower(), row.decode_tps, row.prefill_tps), row)
+    return tuple(sorted(unique.values(), key=repr))
 
 
-def _left(row: Observation, key: Key) -> tuple[str, ...]:
+def _left_out_key(row: Observation, key: LeftOutBy) -> tuple[str, ...]:
     if key == "platform":
         return (row.platform,)
     return (row.device,) if key == "group" else (row.device, row.quant)

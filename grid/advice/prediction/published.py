@@ -10,10 +10,10 @@ from typing import Any
 from grid.advice.prediction import quants
 from grid.advice.prediction.observation import Observation
 from grid.errors import InputError
-from grid.hardware.chips import Chip, find
+from grid.hardware.chips import Chip, find_chip
+from grid.results.imports.publications import PUBLISHED_FOLDER
 from grid.units import GIB
 
-FOLDER = Path(__file__).parents[2] / "results" / "imports" / "published"
 LLAMA_CPP, MLX, TRANSFORMERS = "llamacpp", "mlx", "transformers"
 _CHIP_COLUMNS = {"f16": "F16", "q8_0": "Q8_0", "q4_0": "Q4_0"}
 _DEPTH = 64
@@ -43,10 +43,10 @@ QWEN3_30B_A3B = _Shape(30.53e9, 151936 * 2048, 48, 48 * 2 * 512 * 2, active=3.35
 def published_observations() -> tuple[Observation, ...]:
     """All of them, from every bundled table that has rates."""
     return (
-        *chip_table(FOLDER / "llama2-7b-speed-by-chip.json"),
-        *gguf_table(FOLDER / "llama3.1-8b-gguf-speed.json"),
-        *_mlx_table(FOLDER / "mlx-m4max.json"),
-        *_methods_table(FOLDER / "llama3.1-8b-gpu-methods.json"),
+        *chip_table(PUBLISHED_FOLDER / "llama2-7b-speed-by-chip.json"),
+        *gguf_table(PUBLISHED_FOLDER / "llama3.1-8b-gguf-speed.json"),
+        *_mlx_table(PUBLISHED_FOLDER / "mlx-m4max.json"),
+        *_methods_table(PUBLISHED_FOLDER / "llama3.1-8b-gpu-methods.json"),
     )
 
 
@@ -63,13 +63,13 @@ def chip_table(path: Path) -> list[Observation]:
     Raises InputError where the file is not such a table.
     """
     data = _read(path)
-    found: list[Observation] = []
+    observations: list[Observation] = []
     for row in data["rows"]:
         try:
-            found += _of_chip(row, str(data.get("source", path.name)))
+            observations += _chip_rows(row, str(data.get("source", path.name)))
         except (KeyError, TypeError) as error:
             raise InputError(f"{path}: a row lacks {error}; see docs/prediction.md") from error
-    return found
+    return observations
 
 
 def gguf_table(path: Path) -> list[Observation]:
@@ -99,12 +99,12 @@ def gguf_table(path: Path) -> list[Observation]:
 def known_chip(name: str, bandwidth_bytes_s: float | None = None) -> Chip | None:
     """The catalogue's chip; where it has several of that name, the one nearest in bandwidth."""
     try:
-        return find(name, bandwidth_bytes_s)
+        return find_chip(name, bandwidth_bytes_s)
     except InputError:
         return None
 
 
-def _of_chip(row: dict[str, Any], source: str) -> list[Observation]:
+def _chip_rows(row: dict[str, Any], source: str) -> list[Observation]:
     bandwidth = row["bandwidth_gb_s"] * 1e9
     chip = known_chip(row["chip"], bandwidth)
     return [
@@ -140,15 +140,17 @@ def _platform(name: str) -> str:
     words = name.lower()
     if "apple" in words:
         return "metal"
-    return "cuda" if any(one in words for one in ("nvidia", "rtx", "gtx", "tesla")) else "vulkan"
+    return (
+        "cuda" if any(maker in words for maker in ("nvidia", "rtx", "gtx", "tesla")) else "vulkan"
+    )
 
 
 def _mlx_table(path: Path) -> list[Observation]:
     data = _read(path)
-    chip = find("M4 Max 40")
+    chip = find_chip("M4 Max 40")
     shapes = {"Qwen3-4B-2507": QWEN3_4B, "Qwen3-30B-A3B": QWEN3_30B_A3B}
     return [
-        _on(
+        _row_on_chip(
             chip,
             MLX,
             row["format"],
@@ -163,17 +165,19 @@ def _mlx_table(path: Path) -> list[Observation]:
 
 def _methods_table(path: Path) -> list[Observation]:
     data = _read(path)
-    chip = find("A100 SXM4 80GB")
+    chip = find_chip("A100 SXM4 80GB")
     head = 2 * LLAMA3_8B.unread  # the output matrix stays in 16 bits
-    found = []
+    observations = []
     for row in data["rows"]:
         bits = quants.bits(row["method"])
         mean = (bits * (LLAMA3_8B.active - LLAMA3_8B.unread) + 8 * head) / LLAMA3_8B.active
-        found.append(_on(chip, TRANSFORMERS, row["method"], mean, LLAMA3_8B, row, data))
-    return found
+        observations.append(
+            _row_on_chip(chip, TRANSFORMERS, row["method"], mean, LLAMA3_8B, row, data)
+        )
+    return observations
 
 
-def _on(
+def _row_on_chip(
     chip: Chip,
     engine: str,
     quant: str,

@@ -15,7 +15,7 @@ LEVEL = 0.9
 FLAT_SHARE = 0.55
 """The rule that others use: decoding reaches this share of the memory's nominal bandwidth."""
 
-Rate = Literal["decode", "prefill"]
+RateKind = Literal["decode", "prefill"]
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class LooRow:
     bytes at 0.55 of the bandwidth) is None where no bandwidth is known, and for prefill.
     """
 
-    rate: Rate
+    rate: RateKind
     group: str
     engine: str
     quant: str
@@ -93,7 +93,7 @@ class Prediction:
     level: float = LEVEL
 
 
-def summary(draws: Floats, level: float = LEVEL) -> tuple[float, float, float]:
+def summarize(draws: Floats, level: float = LEVEL) -> tuple[float, float, float]:
     """Median and the ends of the central interval of draws [n]."""
     tail = (1 - level) / 2
     low, value, high = np.quantile(draws, (tail, 0.5, 1 - tail))

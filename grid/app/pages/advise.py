@@ -18,7 +18,7 @@ from grid.advice.sentences import (
     weights_text,
 )
 from grid.analysis.dataset import Dataset
-from grid.app.advise_form import asked
+from grid.app.advise_form import ask_form
 from grid.app.page_parts import heading, show_table, warn_third_party
 from grid.app.pages import Page
 from grid.app.store import open_dataset
@@ -32,18 +32,18 @@ def draw() -> None:
     dataset = open_dataset()
     if dataset is None:
         return
-    ask = asked(dataset)
+    ask = ask_form(dataset)
     advice = _advice((dataset.display_name, dataset.fingerprint, repr(ask)), dataset, ask)
     if advice.pick is not None:
         warn_third_party([advice.pick.variant])
     st.subheader(_capital(headline(advice)), anchor=False)
     if advice.pick is not None:
-        _figures(advice.pick)
-        _told(advice)
+        _show_figures(advice.pick)
+        _show_reasons(advice)
     else:
-        _relax(advice)
-    _machine(advice)
-    _rivals(advice)
+        _show_relaxations(advice)
+    _show_machine(advice)
+    _show_rivals(advice)
     for note in advice.notes:
         st.caption(f"Note: {note}")
 
@@ -53,7 +53,7 @@ def _advice(key: Hashable, _dataset: Dataset, _ask: Ask) -> Advice:
     return recommend(_dataset, _ask)
 
 
-def _figures(pick: Candidate) -> None:
+def _show_figures(pick: Candidate) -> None:
     """The pick's four quantities, each with where it is from."""
     for place, quantity in zip(st.columns(len(QUANTITIES)), QUANTITIES, strict=True):
         figure = pick.figures.get(quantity)
@@ -69,7 +69,7 @@ def _figures(pick: Candidate) -> None:
     st.caption(f"Memory: {parts_text(pick)}, with {pick.context:,} tokens of context.")
 
 
-def _told(advice: Advice) -> None:
+def _show_reasons(advice: Advice) -> None:
     st.markdown(f"**How sure:** {certainty_text(advice)}.")
     second = advice.runner_up
     if second is not None:
@@ -86,7 +86,7 @@ def _told(advice: Advice) -> None:
     st.code(advice.replay, language="bash")
 
 
-def _relax(advice: Advice) -> None:
+def _show_relaxations(advice: Advice) -> None:
     if not advice.relax:
         return
     together = any(step.together for step in advice.relax)
@@ -95,7 +95,7 @@ def _relax(advice: Advice) -> None:
         st.markdown(f"- {step.text}")
 
 
-def _machine(advice: Advice) -> None:
+def _show_machine(advice: Advice) -> None:
     lines = [f"Machine: {advice.hardware}."]
     if advice.budget_bytes is not None:
         lines.append(f"{format_bytes(advice.budget_bytes)} for models: {advice.budget_why}")
@@ -105,7 +105,7 @@ def _machine(advice: Advice) -> None:
     st.caption("  \n".join(lines))
 
 
-def _rivals(advice: Advice) -> None:
+def _show_rivals(advice: Advice) -> None:
     if not advice.rejected:
         return
     st.subheader("Why each of the others lost", anchor=False)
@@ -114,20 +114,18 @@ def _rivals(advice: Advice) -> None:
 
 def rivals_table(advice: Advice) -> dict[str, list[str]]:
     """One row a rival, the most capable first."""
-    known = {one.variant.id: one for one in advice.candidates}
-    order = sorted(
-        advice.rejected,
-        key=lambda lost: (
-            -(lost.variant.capability.value if lost.variant.capability else -1.0),
-            lost.variant.artifact_bytes,
-        ),
-    )
+    candidates = {candidate.variant.id: candidate for candidate in advice.candidates}
+    rejections = advice.rivals
     return {
-        "variant": [one.variant.label for one in order],
-        "why not": [one.reason for one in order],
-        "capability": [_figure(known.get(one.variant.id), CAPABILITY) for one in order],
-        "decode token/s": [_figure(known.get(one.variant.id), DECODE) for one in order],
-        "size": [format_bytes(one.variant.artifact_bytes) for one in order],
+        "variant": [rejection.variant.label for rejection in rejections],
+        "why not": [rejection.reason for rejection in rejections],
+        "capability": [
+            _figure(candidates.get(rejection.variant.id), CAPABILITY) for rejection in rejections
+        ],
+        "decode token/s": [
+            _figure(candidates.get(rejection.variant.id), DECODE) for rejection in rejections
+        ],
+        "size": [format_bytes(rejection.variant.artifact_bytes) for rejection in rejections],
     }
 
 

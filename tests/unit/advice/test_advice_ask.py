@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from grid.advice import Ask, uses
 from grid.advice.hardware import class_facts, machine_of
 from grid.analysis.dataset import HardwareClass
-from grid.cli.recommend_options import Words, ask_of
+from grid.cli.recommend import OPTIONS, read_ask
 from grid.errors import InputError
 from grid.units import GIB
 
@@ -35,7 +36,7 @@ CLASSES = [measured(CPU, "cpu-avx2"), measured(CARD, "cuda-sm89"), measured(MAC,
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("fields", "message"),
     [
         ({"context": 0}, "context is 0; give a number above 0"),
         ({"prompt": -5}, "prompt is -5; give a number above 0"),
@@ -51,35 +52,42 @@ CLASSES = [measured(CPU, "cpu-avx2"), measured(CARD, "cuda-sm89"), measured(MAC,
         ({"bandwidth_bytes_s": 1e9}, "a bandwidth alone is no machine"),
     ],
 )
-def test_an_ask_that_makes_no_sense_is_refused(asked: dict[str, object], told: str) -> None:
+def test_an_ask_that_makes_no_sense_is_refused(fields: dict[str, object], message: str) -> None:
     with pytest.raises(InputError) as error:
-        Ask(**asked)  # type: ignore[arg-type]
-    assert told in str(error.value)
+        Ask(**fields)  # type: ignore[arg-type]
+    assert message in str(error.value)
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("options", "message"),
     [
-        (Words(memory="lots"), "--memory: 'lots' is not a size"),
-        (Words(bandwidth="fast", memory="1GB"), "--bandwidth: 'fast' is not a size"),
-        (Words(max_ttft="soon"), "--max-ttft: 'soon' is not a duration"),
-        (Words(min_decode="quick"), "--min-decode: 'quick' is neither a rate in token/s nor one"),
-        (Words(min_share="most"), "--min-share: 'most' is not a number"),
-        (Words(weights="math"), "--weights: 'math' is not CLASS=NUMBER"),
-        (Words(max_size="-1"), "--max-size: '-1' is not a size"),
+        ({"memory_bytes": "lots"}, "--memory: 'lots' is not a size"),
+        ({"bandwidth_bytes_s": "fast", "memory_bytes": "1GB"}, "--bandwidth: 'fast' is not a size"),
+        ({"max_ttft_s": "soon"}, "--max-ttft: 'soon' is not a duration"),
+        ({"min_decode_tps": "quick"}, "--min-decode: 'quick' is neither a rate in token/s nor one"),
+        ({"min_share": "most"}, "--min-share: 'most' is not a number"),
+        ({"weights": "math"}, "--weights: 'math' is not CLASS=NUMBER"),
+        ({"max_bytes": "-1"}, "--max-size: '-1' is not a size"),
     ],
 )
-def test_an_option_that_cannot_be_read_is_named(words: Words, told: str) -> None:
+def test_an_option_that_cannot_be_read_is_named(options: dict[str, str], message: str) -> None:
     with pytest.raises(InputError) as error:
-        ask_of(words)
-    assert str(error.value).startswith(told)
+        read_ask(**options)
+    assert str(error.value).startswith(message)
+
+
+def test_every_field_of_an_ask_has_an_option_with_its_default() -> None:
+    fields = {field.name for field in dataclasses.fields(Ask)}
+    assert set(OPTIONS) == fields
+    defaults = {name: option.default for name, option in OPTIONS.items()}
+    assert read_ask(**defaults) == Ask()
 
 
 def test_options_are_read_in_the_units_that_people_write() -> None:
-    ask = ask_of(
-        Words(memory="24GiB", bandwidth="1008GB/s", max_ttft="500ms", min_share="95%",
-              min_decode="interactive", weights="math=2, code=1", max_size="8GB")
+    ask = read_ask(
+        memory_bytes="24GiB", bandwidth_bytes_s="1008GB/s", max_ttft_s="500ms", min_share="95%",
+        min_decode_tps="interactive", weights="math=2, code=1", max_bytes="8GB",
     )  # fmt: skip
     assert ask.memory_bytes == 24 * GIB
     assert ask.bandwidth_bytes_s == 1008e9
@@ -110,7 +118,7 @@ def test_a_name_of_another_form_says_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "alike"),
+    ("name", "other_name", "alike"),
     [
         (CPU, CPU.replace("24 GiB", "64 GiB"), True),
         (CPU, CPU.replace("32-64", "64-128"), False),
@@ -120,11 +128,13 @@ def test_a_name_of_another_form_says_nothing() -> None:
         (CARD, CPU, False),
     ],
 )
-def test_classes_are_alike_where_their_speed_must_be(one: str, other: str, alike: bool) -> None:
-    first, second = class_facts(one), class_facts(other)
+def test_classes_are_alike_where_their_speed_must_be(
+    name: str, other_name: str, alike: bool
+) -> None:
+    first, second = class_facts(name), class_facts(other_name)
     assert first is not None
     assert second is not None
-    assert first.like(second) is alike
+    assert first.same_speed_as(second) is alike
 
 
 def test_a_part_of_a_name_that_no_other_has_is_enough() -> None:
@@ -134,7 +144,7 @@ def test_a_part_of_a_name_that_no_other_has_is_enough() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("fields", "message"),
     [
         ({"hardware": "cores"}, "'cores' is in the name of 3 classes"),
         ({"hardware": "EPYX, 2 cores, 24 GiB, 32-64 GB/s"}, "Did you mean"),
@@ -143,10 +153,10 @@ def test_a_part_of_a_name_that_no_other_has_is_enough() -> None:
         ({"chip": "M2 Max"}, "say which, --memory 32GiB"),
     ],
 )
-def test_a_machine_that_is_not_one_is_asked_for(asked: dict[str, object], told: str) -> None:
+def test_a_machine_that_is_not_one_is_asked_for(fields: dict[str, object], message: str) -> None:
     with pytest.raises(InputError) as error:
-        machine_of(CLASSES, Ask(**asked))  # type: ignore[arg-type]
-    assert told in str(error.value)
+        machine_of(CLASSES, Ask(**fields))  # type: ignore[arg-type]
+    assert message in str(error.value)
     assert "\n" not in str(error.value)
 
 
@@ -156,8 +166,8 @@ def test_an_empty_store_says_what_fills_it() -> None:
 
 
 def test_of_one_measured_and_one_imported_class_the_measured_one_is_meant() -> None:
-    known = [measured(CPU, "cpu-avx2"), measured("box [a table]", "", "a table")]
-    assert machine_of(known, Ask()).name == CPU
+    classes = [measured(CPU, "cpu-avx2"), measured("box [a table]", "", "a table")]
+    assert machine_of(classes, Ask()).name == CPU
 
 
 def test_a_desktop_takes_a_part_of_the_card_that_was_measured() -> None:
@@ -190,5 +200,5 @@ def test_a_bare_budget_says_which_platform_it_is_taken_for(bandwidth: float, pla
 def test_the_document_has_the_weights_of_every_use() -> None:
     text = (Path(__file__).parents[3] / "docs" / "advice.md").read_text()
     for name, weights in uses().items():
-        told = ", ".join(f"{task} {weight:g}" for task, weight in weights.items()) or "all alike"
-        assert f"| {name} | {told} |" in text
+        cell = ", ".join(f"{task} {weight:g}" for task, weight in weights.items()) or "all alike"
+        assert f"| {name} | {cell} |" in text

@@ -8,21 +8,29 @@ from pathlib import Path
 import pytest
 from advice_cases import (
     BIGGER,
-    HERE,
-    OTHER,
+    FOREIGN_CLASS,
+    OWN_CLASS,
     add_quality,
     add_speed,
     facts,
     family,
-    picked,
-    reasons,
-    stored,
+    picked_quant,
+    reasons_by_quant,
+    write_store,
 )
 from analysis_cases import SIZES, Rows
 
 from grid.advice import Ask, recommend
-from grid.advice.advice import CAPABILITY, DECODE, LIKE, MEMORY, PREDICTED, PUBLISHED, TTFT
-from grid.advice.advice import HERE as MEASURED
+from grid.advice.advice import (
+    CAPABILITY,
+    DECODE,
+    MEASURED_HERE,
+    MEASURED_ON_SIMILAR,
+    MEMORY,
+    PREDICTED,
+    PUBLISHED,
+    TTFT,
+)
 from grid.analysis.dataset import Dataset
 from grid.results.imports import published_store
 from grid.units import GIB
@@ -30,14 +38,14 @@ from grid.units import GIB
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    return stored(family(), tmp_path_factory.mktemp("family"))
+    return write_store(family(), tmp_path_factory.mktemp("family"))
 
 
 def test_measured_here_is_said_of_each_figure(measured: Dataset) -> None:
     pick = recommend(measured).pick
     assert pick is not None
-    assert {name: one.evidence.kind for name, one in pick.figures.items()} == dict.fromkeys(
-        (CAPABILITY, DECODE, TTFT, MEMORY), MEASURED
+    assert {name: figure.evidence.kind for name, figure in pick.figures.items()} == dict.fromkeys(
+        (CAPABILITY, DECODE, TTFT, MEMORY), MEASURED_HERE
     )
 
 
@@ -45,13 +53,13 @@ def test_quality_of_the_same_device_kind_is_exact_and_says_where_it_is_from(tmp_
     rows = Rows()
     for quant in SIZES:
         add_speed(rows, quant)
-        add_quality(rows, quant, hardware=OTHER)
-    pick = recommend(stored(rows, tmp_path), Ask(hardware="EPYC")).pick
+        add_quality(rows, quant, hardware=FOREIGN_CLASS)
+    pick = recommend(write_store(rows, tmp_path), Ask(hardware="EPYC")).pick
     assert pick is not None
-    assert pick.figures[DECODE].evidence.kind == MEASURED
+    assert pick.figures[DECODE].evidence.kind == MEASURED_HERE
     evidence = pick.figures[CAPABILITY].evidence
-    assert evidence.kind == LIKE
-    assert OTHER in evidence.text
+    assert evidence.kind == MEASURED_ON_SIMILAR
+    assert FOREIGN_CLASS in evidence.text
     assert "same device kind" in evidence.text
 
 
@@ -67,16 +75,18 @@ def quality_here_and_speed_on_a_card() -> Rows:
     return rows
 
 
-@pytest.mark.parametrize("asked", [Ask(hardware="4090"), Ask(chip="RTX 4090")])
+@pytest.mark.parametrize("ask", [Ask(hardware="4090"), Ask(chip="RTX 4090")])
 def test_where_no_tasks_were_run_quality_is_that_of_the_nearest_kind(
-    tmp_path: Path, asked: Ask
+    tmp_path: Path, ask: Ask
 ) -> None:
-    advice = recommend(stored(quality_here_and_speed_on_a_card(), tmp_path), asked)
-    assert picked(advice) == "Q8_0"
+    advice = recommend(write_store(quality_here_and_speed_on_a_card(), tmp_path), ask)
+    assert picked_quant(advice) == "Q8_0"
     assert advice.pick is not None
     assert advice.pick.figures[DECODE].value == pytest.approx(40, rel=0.01)
-    assert advice.pick.figures[DECODE].evidence.kind == (MEASURED if asked.hardware else LIKE)
-    assert advice.pick.figures[CAPABILITY].evidence.text == f"measured on {HERE} (cpu-avx2)"
+    assert advice.pick.figures[DECODE].evidence.kind == (
+        MEASURED_HERE if ask.hardware else MEASURED_ON_SIMILAR
+    )
+    assert advice.pick.figures[CAPABILITY].evidence.text == f"measured on {OWN_CLASS} (cpu-avx2)"
     assert any("quality was measured on cpu-avx2, not on" in note for note in advice.notes)
 
 
@@ -86,10 +96,10 @@ def test_speed_of_a_class_that_differs_in_memory_only_is_taken(tmp_path: Path) -
     add_quality(rows, "Q4_K_M")
     add_speed(rows, "Q4_K_M")
     add_speed(rows, "Q8_0", hardware=BIGGER)
-    pick = recommend(stored(rows, tmp_path), Ask(hardware=HERE)).pick
+    pick = recommend(write_store(rows, tmp_path), Ask(hardware=OWN_CLASS)).pick
     assert pick is not None
     assert pick.variant.quant == "Q8_0"
-    assert pick.figures[DECODE].evidence.kind == LIKE
+    assert pick.figures[DECODE].evidence.kind == MEASURED_ON_SIMILAR
     assert BIGGER in pick.figures[DECODE].evidence.text
     assert pick.figures[DECODE].value == pytest.approx(40, rel=0.01)
 
@@ -109,10 +119,10 @@ def test_a_chip_that_nobody_measured_gets_predictions_marked_as_such(measured: D
 
 def test_a_named_card_that_a_measured_class_has_is_measured_on_a_like_class(tmp_path: Path) -> None:
     rows = family(hardware=CARD, device_kind="cuda-sm89")
-    dataset = stored(rows, tmp_path)
+    dataset = write_store(rows, tmp_path)
     same = recommend(dataset, Ask(chip="RTX 4090")).pick
     assert same is not None
-    assert same.figures[DECODE].evidence.kind == LIKE
+    assert same.figures[DECODE].evidence.kind == MEASURED_ON_SIMILAR
     assert CARD in same.figures[DECODE].evidence.text
     laptop = recommend(dataset, Ask(chip="RTX 4090 Mobile")).pick
     assert laptop is not None
@@ -129,7 +139,7 @@ def test_a_predicted_rate_meets_a_limit_only_where_most_of_its_draws_do(measured
         memory_bytes=8 * GIB, bandwidth_bytes_s=50e9, min_decode_tps=figure.value, max_bytes=9_000
     )
     limited = recommend(measured, demanding)
-    lost = reasons(limited)["Q8_0"]
+    lost = reasons_by_quant(limited)["Q8_0"]
     assert "holds with probability 0." in lost
 
 
@@ -138,10 +148,10 @@ def test_imported_figures_are_no_candidates_unless_asked_for(tmp_path: Path) -> 
     about = {"artifact_id": "theirs", "model": "theirs", "origin": "a table"}
     add_speed(rows, "Q8_0", hardware="box [a table]", **about)
     add_quality(rows, "Q8_0", hardware="box [a table]", classes={"math": 100}, **about)
-    dataset = stored(rows, tmp_path)
-    own = recommend(dataset, Ask(hardware=HERE))
-    assert all(not one.variant.origin for one in own.candidates)
-    also = recommend(dataset, Ask(hardware=HERE, imported=True))
+    dataset = write_store(rows, tmp_path)
+    own = recommend(dataset, Ask(hardware=OWN_CLASS))
+    assert all(not candidate.variant.origin for candidate in own.candidates)
+    also = recommend(dataset, Ask(hardware=OWN_CLASS, imported=True))
     assert also.pick is not None
     assert also.pick.variant.model == "theirs"
     assert also.pick.figures[CAPABILITY].evidence.kind == PUBLISHED
@@ -152,7 +162,7 @@ def test_a_rate_at_depth_stands_in_for_one_from_an_empty_context(tmp_path: Path)
     rows = Rows()
     rows.decode([2.0, 2.02], depth=300, **facts("Q8_0"))
     add_quality(rows, "Q8_0")
-    pick = recommend(stored(rows, tmp_path)).pick
+    pick = recommend(write_store(rows, tmp_path)).pick
     assert pick is not None
     assert pick.figures[DECODE].value == pytest.approx(50, rel=0.01)
     assert pick.figures[DECODE].evidence.text == "measured here, after 300 tokens of context"
@@ -173,7 +183,7 @@ def test_the_published_tables_get_an_answer_that_is_marked(
 
 def test_an_imported_class_is_advised_on_from_its_own_rows(tmp_path: Path) -> None:
     rows = family(hardware="box [a table]", origin="a table")
-    advice = recommend(stored(rows, tmp_path), Ask(hardware="box"))
+    advice = recommend(write_store(rows, tmp_path), Ask(hardware="box"))
     assert advice.pick is not None
     assert advice.pick.figures[DECODE].evidence.kind == PUBLISHED
     assert any("memory is no limit here" in note for note in advice.notes)
@@ -182,9 +192,9 @@ def test_an_imported_class_is_advised_on_from_its_own_rows(tmp_path: Path) -> No
 def test_the_most_capable_of_a_device_kind_is_told_even_if_never_run_here(tmp_path: Path) -> None:
     rows = family()
     add_quality(
-        rows, "F16", hardware=OTHER, classes={"math": 100}, model="rare", artifact_id="rare"
+        rows, "F16", hardware=FOREIGN_CLASS, classes={"math": 100}, model="rare", artifact_id="rare"
     )
-    advice = recommend(stored(rows, tmp_path), Ask(hardware=HERE))
+    advice = recommend(write_store(rows, tmp_path), Ask(hardware=OWN_CLASS))
     assert advice.pick is not None
     assert advice.pick.variant.model == "rare"
     assert advice.pick.figures[DECODE].evidence.kind == PREDICTED

@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 from advice_cases import (
-    HERE,
+    OVERHEAD,
+    OWN_CLASS,
     RATES,
-    REST,
-    RIGHT,
+    RIGHT_ANSWERS,
     STEADY,
     add_quality,
     add_speed,
+    answers,
     facts,
     family,
-    picked,
-    right,
-    stored,
+    picked_quant,
+    write_store,
 )
 from analysis_cases import SIZES, Rows
 
@@ -31,13 +31,13 @@ from grid.cli.views.recommend import print_advice
 from grid.errors import InputError
 from grid.units import GIB, MIB
 
-BOTH = "Intel Core i9, 24 cores, 1x NVIDIA GeForce RTX 4090 24 GiB, 64 GiB, 64-128 GB/s"
+CPU_AND_CARD = "Intel Core i9, 24 cores, 1x NVIDIA GeForce RTX 4090 24 GiB, 64 GiB, 64-128 GB/s"
 SERVER = "AMD EPYC, 64 cores, 1x NVIDIA H100 80GB HBM3 80 GiB, 512 GiB, 256-512 GB/s"
 
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    return stored(family(), tmp_path_factory.mktemp("family"))
+    return write_store(family(), tmp_path_factory.mktemp("family"))
 
 
 def deep(folder: Path) -> Dataset:
@@ -46,12 +46,12 @@ def deep(folder: Path) -> Dataset:
     for quant in SIZES:
         about: dict[str, Any] = facts(quant)
         rows.decode([100 / (RATES[quant] / 10 * part) for part in STEADY], depth=4096, **about)
-    return stored(rows, folder)
+    return write_store(rows, folder)
 
 
 def test_a_decode_limit_is_held_against_the_rate_after_the_asked_context(tmp_path: Path) -> None:
     dataset = deep(tmp_path)
-    assert picked(recommend(dataset, Ask(min_decode_tps=30))) == "Q8_0"
+    assert picked_quant(recommend(dataset, Ask(min_decode_tps=30))) == "Q8_0"
     assert recommend(dataset, Ask(context=4096, min_decode_tps=30)).pick is None
     pick = recommend(dataset, Ask(context=4096)).pick
     assert pick is not None
@@ -76,7 +76,7 @@ def test_beyond_the_measured_depth_the_cache_takes_its_share(measured: Dataset) 
 
 
 def test_weights_in_the_processors_cache_are_not_slowed_by_bytes(tmp_path: Path) -> None:
-    dataset = stored(family(environment=[("llc_bytes", "33554432")]), tmp_path)
+    dataset = write_store(family(environment=[("llc_bytes", "33554432")]), tmp_path)
     pick = recommend(dataset, Ask(context=1000)).pick
     assert pick is not None
     assert pick.figures[DECODE].value == pytest.approx(40, rel=0.01)
@@ -105,14 +105,14 @@ def test_a_short_prompt_takes_as_long_as_one_decoded_token(measured: Dataset) ->
 @pytest.mark.parametrize(("kind", "score"), [("f16", 95), ("q4_0", 60)])
 def test_figures_are_those_of_the_asked_cache(tmp_path: Path, kind: str, score: int) -> None:
     rows = Rows()
-    for quant, count in RIGHT.items():
-        for one, lost in (("f16", 0), ("q4_0", 30)):
-            about = {"options": json.dumps({"kv_type_k": one, "kv_type_v": one})}
+    for quant, count in RIGHT_ANSWERS.items():
+        for cache_type, lost in (("f16", 0), ("q4_0", 30)):
+            about = {"options": json.dumps({"kv_type_k": cache_type, "kv_type_v": cache_type})}
             add_speed(rows, quant, **about)
-            rows.tasks("math", right(count - lost), **facts(quant, **about))
-    advice = recommend(stored(rows, tmp_path), Ask(kv_type=kind))
+            rows.tasks("math", answers(count - lost), **facts(quant, **about))
+    advice = recommend(write_store(rows, tmp_path), Ask(kv_type=kind))
     assert len(advice.candidates) == len(SIZES)
-    assert all(kind in one.variant.options for one in advice.candidates)
+    assert all(kind in candidate.variant.options for candidate in advice.candidates)
     assert not any("KV cache of" in note for note in advice.notes)
     assert advice.pick is not None
     assert advice.pick.variant.capability is not None
@@ -126,7 +126,7 @@ def test_what_was_measured_with_another_cache_is_named(measured: Dataset) -> Non
 
 
 def test_a_longest_context_that_is_not_known_passes_and_is_said(tmp_path: Path) -> None:
-    advice = recommend(stored(family(context_length=None), tmp_path), Ask(context=100_000))
+    advice = recommend(write_store(family(context_length=None), tmp_path), Ask(context=100_000))
     assert advice.pick is not None
     assert any("longest context of base" in note for note in advice.notes)
 
@@ -135,7 +135,7 @@ def test_a_memory_limit_that_is_met_without_the_cache_is_said(tmp_path: Path) ->
     rows = Rows()
     add_quality(rows, "Q8_0", kv_cache=None)
     rows.decode([1.0, 1.01], **facts("Q8_0", kv_cache=None))
-    notes = recommend(stored(rows, tmp_path)).notes
+    notes = recommend(write_store(rows, tmp_path)).notes
     assert any("without its KV cache, which is not known" in note for note in notes)
 
 
@@ -164,23 +164,23 @@ def both_kinds(
         card |= {"parameters": 4_000_000_000, "environment": [("bandwidth_bytes_s", "6e10")]}
         cpu: dict[str, Any] = {**card, "device_kind": "cpu-avx2", "backend": "transformers"}
         cpu["artifact_bytes"] = size * 500_000
-        add_quality(rows, quant, BOTH, **card)
-        add_quality(rows, quant, BOTH, **cpu)
+        add_quality(rows, quant, CPU_AND_CARD, **card)
+        add_quality(rows, quant, CPU_AND_CARD, **cpu)
         if quant in timed:
             rows.decode([100 / (5 * RATES[quant] * part) for part in STEADY],
-                        **facts(quant, BOTH, **card))  # fmt: skip
+                        **facts(quant, CPU_AND_CARD, **card))  # fmt: skip
         for _ in range(2):
             rows.decode([100 / (RATES[quant] / 4 * part) for part in STEADY],
-                        **facts(quant, BOTH, **cpu))  # fmt: skip
-    return stored(rows, folder)
+                        **facts(quant, CPU_AND_CARD, **cpu))  # fmt: skip
+    return write_store(rows, folder)
 
 
 def test_a_card_is_predicted_by_its_own_rows_though_its_cpu_has_more(tmp_path: Path) -> None:
     advice = recommend(both_kinds(tmp_path, ("F16", "Q8_0", "Q2_K")))
     (card,) = (
-        one.figures[DECODE]
-        for one in advice.candidates
-        if (one.variant.quant, one.variant.backend) == ("Q4_K_M", "llamacpp")
+        candidate.figures[DECODE]
+        for candidate in advice.candidates
+        if (candidate.variant.quant, candidate.variant.backend) == ("Q4_K_M", "llamacpp")
     )
     assert card.evidence.kind == PREDICTED
     assert card.value > 3 * RATES["Q4_K_M"]
@@ -191,19 +191,22 @@ def test_each_kind_of_device_has_its_own_budget(tmp_path: Path) -> None:
     dataset = both_kinds(tmp_path, card_bytes=3.5)
     advice = recommend(dataset)
     assert advice.budget_bytes == 62 * GIB
-    lost = {(one.variant.quant, one.variant.backend): one for one in advice.rejected}
+    lost = {
+        (rejection.variant.quant, rejection.variant.backend): rejection
+        for rejection in advice.rejected
+    }
     assert lost["F16", "llamacpp"].kind == "limit"
     assert lost["F16", "transformers"].kind == "tied"
     assert any("cpu-avx2" in note and "cuda-sm89" in note for note in advice.notes)
 
 
 def test_cpu_rows_on_a_machine_with_a_card_have_the_machines_memory(tmp_path: Path) -> None:
-    advice = recommend(stored(family(BOTH), tmp_path))
+    advice = recommend(write_store(family(CPU_AND_CARD), tmp_path))
     assert advice.budget_bytes == 62 * GIB
 
 
 def test_a_server_card_draws_no_desktop(tmp_path: Path, measured: Dataset) -> None:
-    advice = recommend(stored(family(SERVER, device_kind="cuda-sm90"), tmp_path))
+    advice = recommend(write_store(family(SERVER, device_kind="cuda-sm90"), tmp_path))
     assert advice.budget_bytes == 80 * GIB
     assert recommend(measured, Ask(chip="A100 SXM4 80 GB")).budget_bytes == 80 * GIB
     assert recommend(measured, Ask(chip="RTX 4090")).budget_bytes == 24 * GIB - 800 * MIB
@@ -223,17 +226,21 @@ def test_the_only_one_that_fits_is_compared_with_nothing(measured: Dataset) -> N
 def test_few_items_are_said(tmp_path: Path) -> None:
     rows = Rows()
     rows.tasks("math", [1.0], **facts("Q8_0"))
-    notes = recommend(stored(rows, tmp_path)).notes
+    notes = recommend(write_store(rows, tmp_path)).notes
     assert any(note.startswith("math was asked with 1 item only") for note in notes)
 
 
 def test_other_items_of_a_class_are_said_to_be_not_comparable(tmp_path: Path) -> None:
     rows = family()
-    other: dict[str, Any] = {"artifact_id": "other", "model": "other", "artifact_bytes": 9_000}
-    rows.tasks("math", right(90), **facts("Q8_0", **other))
+    other_model: dict[str, Any] = {
+        "artifact_id": "other",
+        "model": "other",
+        "artifact_bytes": 9_000,
+    }
+    rows.tasks("math", answers(90), **facts("Q8_0", **other_model))
     for item in rows.rows["items"][-100:]:
         item["item"] = f"else{item['item']}"
-    notes = recommend(stored(rows, tmp_path)).notes
+    notes = recommend(write_store(rows, tmp_path)).notes
     assert "math was asked with other items of other Q8_0: not comparable" in notes
 
 
@@ -248,18 +255,18 @@ def test_a_model_far_from_those_measured_is_said_to_be(measured: Dataset) -> Non
 
 
 def test_without_a_parameter_count_there_is_an_answer_without_a_wait(tmp_path: Path) -> None:
-    dataset = stored(family(parameters=0), tmp_path)
+    dataset = write_store(family(parameters=0), tmp_path)
     pick = recommend(dataset, Ask(chip="RTX 4090")).pick
     assert pick is not None
     assert pick.figures[DECODE].evidence.kind == PREDICTED
     assert TTFT not in pick.figures
-    assert pick.figures[MEMORY].value == SIZES["Q8_0"] + 4096 * 64 + REST
+    assert pick.figures[MEMORY].value == SIZES["Q8_0"] + 4096 * 64 + OVERHEAD
 
 
 def test_alternatives_are_not_printed_as_all_of_these_together(
     measured: Dataset, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    either = recommend(measured, Ask(hardware=HERE, max_bytes=4_000, min_share=0.9))
+    either = recommend(measured, Ask(hardware=OWN_CLASS, max_bytes=4_000, min_share=0.9))
     assert len(either.relax) > 1
     print_advice(either)
     assert "together" not in capsys.readouterr().out

@@ -6,22 +6,21 @@ from pathlib import Path
 
 import pytest
 from advice_cases import (
-    HERE,
     KV_TOKEN,
-    REST,
+    OVERHEAD,
+    OWN_CLASS,
     add_quality,
     add_speed,
     facts,
     family,
-    picked,
-    reasons,
-    stored,
+    picked_quant,
+    reasons_by_quant,
+    write_store,
 )
 from analysis_cases import SIZES, Rows
 
 from grid.advice import Ask, recommend
-from grid.advice.advice import DECODE, MEMORY, TTFT
-from grid.advice.advice import HERE as MEASURED
+from grid.advice.advice import DECODE, MEASURED_HERE, MEMORY, TTFT
 from grid.advice.sentences import headline
 from grid.advice.to_json import to_data
 from grid.analysis.dataset import Dataset
@@ -32,17 +31,17 @@ from grid.units import GIB
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    return stored(family(), tmp_path_factory.mktemp("family"))
+    return write_store(family(), tmp_path_factory.mktemp("family"))
 
 
 def test_the_only_measured_class_is_the_machine(measured: Dataset) -> None:
-    assert recommend(measured).hardware == HERE
+    assert recommend(measured).hardware == OWN_CLASS
 
 
 def test_a_tie_goes_to_the_smaller(measured: Dataset) -> None:
     advice = recommend(measured)
-    assert picked(advice) == "Q8_0"  # the same answers as F16
-    assert reasons(advice)["F16"].startswith("tied in capability, but 7.32 KiB larger")
+    assert picked_quant(advice) == "Q8_0"  # the same answers as F16
+    assert reasons_by_quant(advice)["F16"].startswith("tied in capability, but 7.32 KiB larger")
 
 
 def test_the_runner_up_is_what_would_be_run_without_the_pick(measured: Dataset) -> None:
@@ -55,8 +54,8 @@ def test_the_runner_up_is_what_would_be_run_without_the_pick(measured: Dataset) 
 def test_other_options_of_the_pick_are_no_runner_up(tmp_path: Path) -> None:
     rows = family()
     add_speed(rows, "Q8_0", options='{"threads": 1, "batch": 512}')
-    advice = recommend(stored(rows, tmp_path))
-    assert picked(advice) == "Q8_0"
+    advice = recommend(write_store(rows, tmp_path))
+    assert picked_quant(advice) == "Q8_0"
     assert advice.runner_up is not None
     assert advice.runner_up.variant.quant == "F16"
 
@@ -67,7 +66,7 @@ def test_memory_is_weights_and_cache_and_the_rest(measured: Dataset) -> None:
     cache = 2000 * KV_TOKEN / 2 * 34 / 32
     assert pick.weights_bytes == SIZES["Q8_0"]
     assert pick.kv_bytes == cache
-    assert pick.figures[MEMORY].value == SIZES["Q8_0"] + cache + REST
+    assert pick.figures[MEMORY].value == SIZES["Q8_0"] + cache + OVERHEAD
 
 
 def test_the_budget_is_what_the_system_leaves(measured: Dataset) -> None:
@@ -77,11 +76,11 @@ def test_the_budget_is_what_the_system_leaves(measured: Dataset) -> None:
 
 
 def test_a_budget_in_bytes_admits_what_fits_exactly(measured: Dataset) -> None:
-    need = SIZES["Q4_K_M"] + 1000 * KV_TOKEN + REST
+    need = SIZES["Q4_K_M"] + 1000 * KV_TOKEN + OVERHEAD
     fits = recommend(measured, Ask(memory_bytes=need, reserved_bytes=0, context=1000))
-    assert picked(fits) == "Q4_K_M"
+    assert picked_quant(fits) == "Q4_K_M"
     short = recommend(measured, Ask(memory_bytes=need - 1, reserved_bytes=0, context=1000))
-    assert picked(short) == "Q2_K"
+    assert picked_quant(short) == "Q2_K"
 
 
 def test_a_cache_that_is_not_known_is_left_out_and_said(tmp_path: Path) -> None:
@@ -90,7 +89,7 @@ def test_a_cache_that_is_not_known_is_left_out_and_said(tmp_path: Path) -> None:
         rows.decode([1.0, 1.01], **facts(quant, kv_cache=None))
         add_quality(rows, quant, kv_cache=None)
     rows.quality(0.0, **facts("Q8_0", kv_cache=None))
-    pick = recommend(stored(rows, tmp_path)).pick
+    pick = recommend(write_store(rows, tmp_path)).pick
     assert pick is not None
     assert pick.kv_bytes is None
     assert pick.figures[MEMORY].value == SIZES["Q8_0"] + ASSUMED_OVERHEAD
@@ -109,7 +108,7 @@ def test_a_measured_latency_counts_where_its_prompt_is_near(tmp_path: Path) -> N
     rows = family()
     workload = {"type": "latency", "prompt": 500, "generate": 32}
     rows.attempt("latency", workload, metrics={"ttft_s": 7.0}, **facts("Q8_0"))
-    dataset = stored(rows, tmp_path)
+    dataset = write_store(rows, tmp_path)
     near, far = (recommend(dataset, Ask(prompt=tokens)).pick for tokens in (512, 2000))
     assert near is not None
     assert far is not None
@@ -120,26 +119,26 @@ def test_a_measured_latency_counts_where_its_prompt_is_near(tmp_path: Path) -> N
 
 def test_a_wait_that_is_too_long_is_a_limit(measured: Dataset) -> None:
     advice = recommend(measured, Ask(max_ttft_s=1.0))
-    assert picked(advice) == "Q4_K_M"
-    assert reasons(advice)["Q8_0"] == "time to first token at most 1.0 s is not met"
+    assert picked_quant(advice) == "Q4_K_M"
+    assert reasons_by_quant(advice)["Q8_0"] == "time to first token at most 1.0 s is not met"
 
 
 def test_a_context_beyond_what_a_model_is_made_for_is_not_met(measured: Dataset) -> None:
     advice = recommend(measured, Ask(context=10_000))
     assert advice.pick is None
-    assert "context at least 10000 tokens is not met" in reasons(advice)["Q8_0"]
+    assert "context at least 10000 tokens is not met" in reasons_by_quant(advice)["Q8_0"]
     assert any(step.text.startswith("lower context from 10000 tokens") for step in advice.relax)
 
 
 def test_without_a_context_a_short_model_is_taken_as_it_is(tmp_path: Path) -> None:
-    advice = recommend(stored(family(context_length=1024), tmp_path))
+    advice = recommend(write_store(family(context_length=1024), tmp_path))
     assert advice.pick is not None
     assert advice.pick.context == 1024
 
 
 def test_what_a_limit_costs_is_the_capability_without_it(measured: Dataset) -> None:
     advice = recommend(measured, Ask(min_decode_tps=50.0, max_bytes=20_000))
-    assert picked(advice) == "Q4_K_M"
+    assert picked_quant(advice) == "Q4_K_M"
     costs = {cost.limit: cost for cost in advice.costs}
     assert costs["max_bytes"].without is None
     rate = costs["min_decode_tps"]
@@ -155,10 +154,10 @@ def test_a_step_says_which_task_pays(tmp_path: Path) -> None:
     rows = family()
     for quant, count in {"F16": 90, "Q8_0": 90, "Q4_K_M": 90, "Q2_K": 90}.items():
         add_quality(rows, quant, classes={"recall": count})
-    advice = recommend(stored(rows, tmp_path))
+    advice = recommend(write_store(rows, tmp_path))
     down = next(step for step in advice.steps if step.direction == "down")
     assert down.candidate.variant.quant == "Q4_K_M"
-    assert [(one.task_class, one.sure) for one in down.classes] == [
+    assert [(class_change.task_class, class_change.sure) for class_change in down.classes] == [
         ("math", True),
         ("recall", False),
     ]
@@ -185,11 +184,11 @@ def test_the_pick_is_sure_where_no_rival_is_near(measured: Dataset) -> None:
 
 def test_a_pick_that_ties_with_a_better_one_says_how_far_below_it_may_be(tmp_path: Path) -> None:
     rows = family()
-    more = {"artifact_id": "more", "model": "more", "artifact_bytes": 17_000}
-    add_speed(rows, "F16", **more)
-    rows.tasks("math", [0.0] * 3 + [1.0] * 97, **facts("F16", **more))
-    advice = recommend(stored(rows, tmp_path))
-    assert picked(advice) == "Q8_0"
+    rival = {"artifact_id": "more", "model": "more", "artifact_bytes": 17_000}
+    add_speed(rows, "F16", **rival)
+    rows.tasks("math", [0.0] * 3 + [1.0] * 97, **facts("F16", **rival))
+    advice = recommend(write_store(rows, tmp_path))
+    assert picked_quant(advice) == "Q8_0"
     assert advice.best is not None
     assert advice.best.variant.model == "more"
     assert advice.gap is not None
@@ -202,7 +201,7 @@ def test_weights_are_shown_and_what_a_use_lacks_is_said(tmp_path: Path) -> None:
     rows = family()
     for quant in SIZES:
         add_quality(rows, quant, classes={"reasoning": 80})
-    advice = recommend(stored(rows, tmp_path), Ask(use="code"))
+    advice = recommend(write_store(rows, tmp_path), Ask(use="code"))
     assert advice.weights == {"reasoning": 1.0}
     assert advice.absent == ("code", "context")
     assert any("code, context, which nobody measured" in note for note in advice.notes)
@@ -212,14 +211,14 @@ def test_own_weights_go_before_the_use(tmp_path: Path) -> None:
     rows = family()
     for quant in SIZES:
         add_quality(rows, quant, classes={"recall": 80})
-    asked = Ask(use="code", weights={"math": 3, "recall": 1})
-    assert recommend(stored(rows, tmp_path), asked).weights == {"math": 0.75, "recall": 0.25}
+    ask = Ask(use="code", weights={"math": 3, "recall": 1})
+    assert recommend(write_store(rows, tmp_path), ask).weights == {"math": 0.75, "recall": 0.25}
 
 
 def test_a_budget_below_everything_is_a_plain_sentence(measured: Dataset) -> None:
     advice = recommend(measured, Ask(memory_bytes=1000, reserved_bytes=0, context=100))
     assert advice.pick is None
-    need = SIZES["Q2_K"] + 100 * KV_TOKEN + REST
+    need = SIZES["Q2_K"] + 100 * KV_TOKEN + OVERHEAD
     assert headline(advice) == (
         "nothing fits: models can have 1000 B, and the least, base Q2_K, needs "
         f"{need / 1024:.3g} KiB with 100 tokens of context"
@@ -228,12 +227,12 @@ def test_a_budget_below_everything_is_a_plain_sentence(measured: Dataset) -> Non
 
 
 def test_a_shorter_context_is_offered_where_memory_alone_is_in_the_way(measured: Dataset) -> None:
-    memory = SIZES["Q2_K"] + 50 * KV_TOKEN + REST
+    memory = SIZES["Q2_K"] + 50 * KV_TOKEN + OVERHEAD
     advice = recommend(measured, Ask(memory_bytes=memory, reserved_bytes=0, context=1000))
     assert advice.pick is None
     assert "lower context from 1000 to 50 tokens for base Q2_K" in [s.text for s in advice.relax]
-    again = recommend(measured, Ask(memory_bytes=memory, reserved_bytes=0, context=50))
-    assert picked(again) == "Q2_K"
+    shorter = recommend(measured, Ask(memory_bytes=memory, reserved_bytes=0, context=50))
+    assert picked_quant(shorter) == "Q2_K"
 
 
 def test_limits_that_contradict_each_other_are_named_as_such(measured: Dataset) -> None:
@@ -251,7 +250,7 @@ def test_one_row_is_not_enough_and_is_told(tmp_path: Path) -> None:
     rows = Rows()
     rows.decode([1.0, 1.01], **facts("Q8_0"))
     with pytest.raises(InputError, match="has a capability"):
-        recommend(stored(rows, tmp_path))
+        recommend(write_store(rows, tmp_path))
 
 
 def test_without_a_reference_a_share_is_unknown_and_the_rest_works(tmp_path: Path) -> None:
@@ -259,16 +258,16 @@ def test_without_a_reference_a_share_is_unknown_and_the_rest_works(tmp_path: Pat
     for quant in ("Q8_0", "Q4_K_M"):
         add_speed(rows, quant)
         add_quality(rows, quant)
-    dataset = stored(rows, tmp_path)
-    assert picked(recommend(dataset)) == "Q8_0"
+    dataset = write_store(rows, tmp_path)
+    assert picked_quant(recommend(dataset)) == "Q8_0"
     shared = recommend(dataset, Ask(min_share=0.9))
     assert shared.pick is None
     assert headline(shared).startswith("nothing can be said")
 
 
 def test_the_data_has_all_of_the_answer(measured: Dataset) -> None:
-    found = to_data(recommend(measured, Ask(min_decode_tps=50.0)))
-    assert found["pick"]["quant"] == "Q4_K_M"
-    assert found["pick"]["figures"][DECODE]["evidence"]["kind"] == MEASURED
-    assert found["costs"][0]["without"]["quant"] == "Q8_0"
-    assert {one["quant"] for one in found["rejected"]} == {"F16", "Q8_0", "Q2_K"}
+    data = to_data(recommend(measured, Ask(min_decode_tps=50.0)))
+    assert data["pick"]["quant"] == "Q4_K_M"
+    assert data["pick"]["figures"][DECODE]["evidence"]["kind"] == MEASURED_HERE
+    assert data["costs"][0]["without"]["quant"] == "Q8_0"
+    assert {rejection["quant"] for rejection in data["rejected"]} == {"F16", "Q8_0", "Q2_K"}

@@ -10,14 +10,14 @@ from folklore_cases import CASES
 
 from grid.advice.folklore import CONTRADICTED, HOLDS, OPEN, RULES, Finding, judge_all, rules_of
 from grid.advice.folklore.document import document
-from grid.advice.folklore.evidence import weighed
-from grid.analysis import Variant, posterior
+from grid.advice.folklore.evidence import used_importance_matrix
+from grid.analysis import Variant, draw_posterior
 
 DOCS = Path(__file__).parents[3] / "docs" / "folklore.md"
 
 
 def verdict(rule: str, variants: list[Variant]) -> Finding:
-    judged = judge_all({"box": posterior(variants, draws=500)}, rules_of([rule]))
+    judged = judge_all({"box": draw_posterior(variants, draws=500)}, rules_of([rule]))
     assert len(judged) == 1
     assert len(judged[0].findings) == 1
     return judged[0].findings[0]
@@ -32,17 +32,17 @@ def test_every_rule_has_its_cases() -> None:
 def test_a_rule_reaches_each_verdict(rule: str, wanted: str) -> None:
     cases = CASES[rule]
     variants = {HOLDS: cases.holds, CONTRADICTED: cases.contradicted, OPEN: cases.open}[wanted]  # type: ignore[index]
-    found = verdict(rule, variants)
-    assert found.verdict == wanted, found.why
-    assert found.numbers or wanted == OPEN
-    assert found.why
+    finding = verdict(rule, variants)
+    assert finding.verdict == wanted, finding.why
+    assert finding.numbers or wanted == OPEN
+    assert finding.why
 
 
 @pytest.mark.parametrize("rule", sorted(CASES))
 def test_without_rows_a_rule_says_what_it_needs(rule: str) -> None:
-    found = verdict(rule, CASES["size-formula"].open)
-    assert found.verdict == OPEN
-    assert found.why == f"no rows for it: needs {rules_of([rule])[0].needs}"
+    finding = verdict(rule, CASES["size-formula"].open)
+    assert finding.verdict == OPEN
+    assert finding.why == f"no rows for it: needs {rules_of([rule])[0].needs}"
 
 
 def test_the_documentation_is_the_registry() -> None:
@@ -55,7 +55,7 @@ def test_ids_and_sources() -> None:
 
 
 @pytest.mark.parametrize(
-    ("quant", "quantizer", "told"),
+    ("quant", "quantizer", "expected"),
     [
         ("Q4_K_M", "llama.cpp, importance matrix WT 10m", True),
         ("Q4_K_M (imatrix)", "", True),
@@ -63,6 +63,6 @@ def test_ids_and_sources() -> None:
     ],
 )
 def test_an_importance_matrix_is_told_by_the_name_or_by_what_made_the_file(
-    quant: str, quantizer: str, told: bool
+    quant: str, quantizer: str, expected: bool
 ) -> None:
-    assert weighed(variant(quant, 100, [1.0], quantizer=quantizer)) is told
+    assert used_importance_matrix(variant(quant, 100, [1.0], quantizer=quantizer)) is expected

@@ -41,17 +41,21 @@ def test_json_has_every_rule_with_a_finding_for_each_class(
     store: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folklore("--store", store, "--json")
-    told = json.loads(capsys.readouterr().out)
-    assert [one["id"] for one in told] == [rule.id for rule in RULES]
-    assert {one["source"] for one in told} == {"common rule"}
-    classes = {tuple(f["hardware_class"] for f in one["findings"]) for one in told}
+    judgements = json.loads(capsys.readouterr().out)
+    assert [judgement["id"] for judgement in judgements] == [rule.id for rule in RULES]
+    assert {judgement["source"] for judgement in judgements} == {"common rule"}
+    classes = {
+        tuple(f["hardware_class"] for f in judgement["findings"]) for judgement in judgements
+    }
     assert len(classes) == 1
-    assert all(f["why"] and f["origin"] == "" for one in told for f in one["findings"])
+    assert all(
+        f["why"] and f["origin"] == "" for judgement in judgements for f in judgement["findings"]
+    )
 
 
 def test_the_counts_are_those_of_the_rules(store: str, capsys: pytest.CaptureFixture[str]) -> None:
     folklore("--store", store, "--json")
-    verdicts = [one["verdict"] for one in json.loads(capsys.readouterr().out)]
+    verdicts = [judgement["verdict"] for judgement in json.loads(capsys.readouterr().out)]
     folklore("--store", store)
     out = capsys.readouterr().out
     assert (
@@ -86,20 +90,20 @@ def test_published_figures_give_the_known_answers(
     """Llama-3.1-8B on one GPU: 50.93 over 29.17 token/s is 1.75; 70B at 4.5 to 4.89 bits is 39 to
     43 GB, which no Mac of 48 GB lets its GPU have."""
     folklore("--store", published, "--json")
-    told = {one["id"]: one for one in json.loads(capsys.readouterr().out)}
-    assert told["speed-q8_0"]["verdict"] == "contradicted"
+    by_id = {judgement["id"]: judgement for judgement in json.loads(capsys.readouterr().out)}
+    assert by_id["speed-q8_0"]["verdict"] == "contradicted"
     numbers = {
         name: value
-        for one in told["speed-q8_0"]["findings"]
-        for name, value in one["numbers"].items()
+        for finding in by_id["speed-q8_0"]["findings"]
+        for name, value in finding["numbers"].items()
     }
     assert numbers["Llama-3.1-8B Q8_0 over F16"] == pytest.approx(50.93 / 29.17, rel=0.01)
-    assert told["size-128-70b-q4_k_m"]["verdict"] == "holds"
-    assert told["size-128-405b-q2_k"]["verdict"] == "contradicted"
-    assert told["mac-48"]["verdict"] == "contradicted"
-    assert told["card-24"]["verdict"] == "holds"
-    assert told["awq-gptq"]["verdict"] == "not enough data"
-    (awq,) = [f for f in told["awq-gptq"]["findings"] if "derekl35" in f["origin"]]
+    assert by_id["size-128-70b-q4_k_m"]["verdict"] == "holds"
+    assert by_id["size-128-405b-q2_k"]["verdict"] == "contradicted"
+    assert by_id["mac-48"]["verdict"] == "contradicted"
+    assert by_id["card-24"]["verdict"] == "holds"
+    assert by_id["awq-gptq"]["verdict"] == "not enough data"
+    (awq,) = [f for f in by_id["awq-gptq"]["findings"] if "derekl35" in f["origin"]]
     assert awq["why"].startswith("AWQ and GPTQ are there, without a capability: the level of")
 
 
@@ -113,16 +117,18 @@ def test_the_licence_is_told_beside_the_origin(
     out = " ".join(capsys.readouterr().out.split())
     assert "(third-party: llama.cpp tools/perplexity/README.md, licence MIT (llama.cpp))" in out
     folklore("--store", published, "--json")
-    found = [f for one in json.loads(capsys.readouterr().out) for f in one["findings"]]
-    assert {f["licence"] for f in found} == {"MIT (llama.cpp)", "MIT (mlx-lm)", "not stated"}
+    findings = [
+        f for judgement in json.loads(capsys.readouterr().out) for f in judgement["findings"]
+    ]
+    assert {f["licence"] for f in findings} == {"MIT (llama.cpp)", "MIT (mlx-lm)", "not stated"}
 
 
 def test_what_was_seen_without_a_figure_is_not_called_missing(
     published: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folklore("--store", published)
-    seen, _, missing = " ".join(capsys.readouterr().out.split()).partition("no rows for these")
-    assert "AWQ and GPTQ are there, without a capability" in seen
+    with_rows, _, missing = " ".join(capsys.readouterr().out.split()).partition("no rows for these")
+    assert "AWQ and GPTQ are there, without a capability" in with_rows
     assert "AWQ beats GPTQ" not in missing
 
 
@@ -130,8 +136,8 @@ def test_a_part_of_a_name_chooses_the_hardware(
     published: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folklore("--store", published, "--hardware", "m4 max", "--json")
-    told = json.loads(capsys.readouterr().out)
-    assert {f["hardware_class"] for one in told for f in one["findings"]} == {
+    judgements = json.loads(capsys.readouterr().out)
+    assert {f["hardware_class"] for judgement in judgements for f in judgement["findings"]} == {
         "Apple M4 Max 64 GB [mlx-lm mlx_lm/BENCHMARKS.md]"
     }
 

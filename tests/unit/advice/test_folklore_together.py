@@ -5,12 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from folklore_cases import losing
+from folklore_cases import variants_losing
 
-from grid.advice.folklore import CONTRADICTED, OPEN, Judgement, judge_all, rules_of, together
-from grid.advice.folklore.registry import beyond_chance
-from grid.advice.folklore.verdict import Band, Case, within
-from grid.analysis import Variant, posterior
+from grid.advice.folklore import (
+    CONTRADICTED,
+    OPEN,
+    Judgement,
+    combine_findings,
+    judge_all,
+    rules_of,
+)
+from grid.advice.folklore.registry import bonferroni
+from grid.advice.folklore.verdict import Band, Quantity, judge_within
+from grid.analysis import Variant, draw_posterior
 
 RATIO = Band(1.1, 1.3, "about 1.2x")
 
@@ -20,8 +27,8 @@ def normal(mean: float, sd: float) -> np.ndarray:
 
 
 def judged(*classes: list[Variant]) -> Judgement:
-    beliefs = {str(place): posterior(variants) for place, variants in enumerate(classes)}
-    return judge_all(beliefs, rules_of(["loss-q4_k_m"]))[0]
+    posteriors = {str(place): draw_posterior(variants) for place, variants in enumerate(classes)}
+    return judge_all(posteriors, rules_of(["loss-q4_k_m"]))[0]
 
 
 def test_hardware_classes_that_all_agree_are_seldom_contradicted_together() -> None:
@@ -30,30 +37,33 @@ def test_hardware_classes_that_all_agree_are_seldom_contradicted_together() -> N
     rng = np.random.default_rng(5)
     wrong = 0
     for _ in range(40):
-        seen = [within([Case("a", normal(rng.normal(1.2, 0.06), 0.06))], RATIO) for _ in range(20)]
-        assert all("probability" in finding.numbers for finding in seen)
-        wrong += together(beyond_chance(seen)) == CONTRADICTED
+        findings = [
+            judge_within([Quantity("a", normal(rng.normal(1.2, 0.06), 0.06))], RATIO)
+            for _ in range(20)
+        ]
+        assert all("probability" in finding.numbers for finding in findings)
+        wrong += combine_findings(bonferroni(findings)) == CONTRADICTED
     assert wrong <= 5
 
 
 def test_a_sure_contradiction_stands_among_many_classes() -> None:
-    seen = [within([Case("a", normal(1.2, 0.01))], RATIO) for _ in range(19)]
-    off = within([Case("b", normal(2.0, 0.01))], RATIO)
-    found = beyond_chance([*seen, off])
-    assert found[-1] == off
-    assert together(found) == CONTRADICTED
-    weak = within([Case("c", np.r_[np.full(970, 2.0), np.full(30, 1.2)])], RATIO)
+    agreeing = [judge_within([Quantity("a", normal(1.2, 0.01))], RATIO) for _ in range(19)]
+    off = judge_within([Quantity("b", normal(2.0, 0.01))], RATIO)
+    corrected = bonferroni([*agreeing, off])
+    assert corrected[-1] == off
+    assert combine_findings(corrected) == CONTRADICTED
+    weak = judge_within([Quantity("c", np.r_[np.full(970, 2.0), np.full(30, 1.2)])], RATIO)
     assert weak.verdict == CONTRADICTED
-    found = beyond_chance([*seen, weak])
-    assert found[-1].verdict == OPEN
-    assert "as one of 20 this may be chance" in found[-1].why
+    corrected = bonferroni([*agreeing, weak])
+    assert corrected[-1].verdict == OPEN
+    assert "as one of 20 this may be chance" in corrected[-1].why
 
 
 def test_quality_is_judged_once_for_the_machines_of_a_device_kind() -> None:
     def on(machine: str) -> list[Variant]:
-        return [replace(v, hardware_class=machine) for v in losing({"Q4_K_M": 0.2})]
+        return [replace(v, hardware_class=machine) for v in variants_losing({"Q4_K_M": 0.2})]
 
-    found = judged(on("one"), on("two"))
-    assert [f.scope for f in found.findings] == ["one", "two"]
-    assert found.findings[0].why == found.findings[1].why
-    assert list(found.findings[0].numbers) == list(judged(on("one")).findings[0].numbers)
+    judgement = judged(on("one"), on("two"))
+    assert [f.scope for f in judgement.findings] == ["one", "two"]
+    assert judgement.findings[0].why == judgement.findings[1].why
+    assert list(judgement.findings[0].numbers) == list(judged(on("one")).findings[0].numbers)

@@ -7,23 +7,40 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from analysis_cases import variant
-from folklore_cases import losing, made, perplexities, real, speeds, steady
+from folklore_cases import (
+    make_variant,
+    model_of_bits,
+    steady_rates,
+    variants_at_perplexities,
+    variants_at_rates,
+    variants_losing,
+)
 
-from grid.advice.folklore import CONTRADICTED, HOLDS, OPEN, Judgement, judge_all, rules_of, together
-from grid.advice.folklore.evidence import Evidence
-from grid.advice.folklore.loss import grouped_query
-from grid.advice.folklore.quants import group_of, has_matrix, is_k_quant, nominal_bits, preset
+from grid.advice.folklore import (
+    CONTRADICTED,
+    HOLDS,
+    OPEN,
+    Judgement,
+    combine_findings,
+    judge_all,
+    rules_of,
+)
+from grid.advice.folklore.evidence import RuleEvidence
+from grid.advice.folklore.loss import uses_grouped_query
+from grid.advice.folklore.quants import group_of, has_matrix, is_k_quant, nominal_bits, preset_of
 from grid.advice.folklore.rule import Finding
-from grid.advice.folklore.verdict import Band, Case, within
-from grid.analysis import Variant, posterior
+from grid.advice.folklore.verdict import Band, Quantity, judge_within
+from grid.analysis import Variant, draw_posterior
 from grid.errors import InputError
 from grid.models.model import LayerState
 from grid.results.statistics import Interval
 
 
 def judged(rule: str, *classes: list[Variant]) -> Judgement:
-    beliefs = {f"box {i}": posterior(one, draws=500) for i, one in enumerate(classes)}
-    return judge_all(beliefs, rules_of([rule]))[0]
+    posteriors = {
+        f"box {i}": draw_posterior(variants, draws=500) for i, variants in enumerate(classes)
+    }
+    return judge_all(posteriors, rules_of([rule]))[0]
 
 
 def normal(mean: float, sd: float) -> np.ndarray:
@@ -34,44 +51,44 @@ NARROW = Band(0.02, 0.03, "2 to 3 %")
 
 
 def test_a_quantity_inside_the_range_holds() -> None:
-    found = within([Case("a", normal(0.025, 0.002))], NARROW)
-    assert found.verdict == HOLDS
-    assert found.numbers["a"] == pytest.approx(0.025, abs=1e-3)
-    assert found.numbers["probability"] > 0.95
+    finding = judge_within([Quantity("a", normal(0.025, 0.002))], NARROW)
+    assert finding.verdict == HOLDS
+    assert finding.numbers["a"] == pytest.approx(0.025, abs=1e-3)
+    assert finding.numbers["probability"] > 0.95
 
 
 @pytest.mark.parametrize("mean", [0.01, 0.04])
 def test_a_quantity_surely_on_one_side_contradicts(mean: float) -> None:
-    assert within([Case("a", normal(mean, 0.002))], NARROW).verdict == CONTRADICTED
+    assert judge_within([Quantity("a", normal(mean, 0.002))], NARROW).verdict == CONTRADICTED
 
 
 def test_ignorance_contradicts_no_narrow_range() -> None:
-    found = within([Case("a", normal(0.025, 0.5), samples=50)], NARROW)
-    assert found.numbers["probability"] < 0.05
-    assert found.verdict == OPEN
-    assert "said: 2 to 3 %, which such wide intervals cannot tell" in found.why
+    finding = judge_within([Quantity("a", normal(0.025, 0.5), samples=50)], NARROW)
+    assert finding.numbers["probability"] < 0.05
+    assert finding.verdict == OPEN
+    assert "said: 2 to 3 %, which such wide intervals cannot tell" in finding.why
 
 
 def test_it_says_how_many_samples_would_decide() -> None:
-    found = within([Case("a", normal(0.05, 0.02), samples=100)], NARROW)
-    assert found.verdict == OPEN
+    finding = judge_within([Quantity("a", normal(0.05, 0.02), samples=100)], NARROW)
+    assert finding.verdict == OPEN
     # 1.96 * 0.02 / (0.05 - 0.03) = 1.96, squared 3.8: 400 items in place of 100
-    assert "about 400 items in place of 100 would decide it" in found.why
+    assert "about 400 items in place of 100 would decide it" in finding.why
 
 
 def test_one_counterexample_among_many_is_enough_and_is_named() -> None:
-    cases = [Case("good", normal(0.025, 0.001)), Case("bad", normal(0.08, 0.001))]
-    found = within(cases, NARROW)
-    assert found.verdict == CONTRADICTED
-    assert found.why.startswith("bad 8.0 %")
-    assert "as said: good 2.5 %" in found.why
+    cases = [Quantity("good", normal(0.025, 0.001)), Quantity("bad", normal(0.08, 0.001))]
+    finding = judge_within(cases, NARROW)
+    assert finding.verdict == CONTRADICTED
+    assert finding.why.startswith("bad 8.0 %")
+    assert "as said: good 2.5 %" in finding.why
 
 
 def test_of_many_quantities_each_must_be_surer() -> None:
     draws = np.r_[np.full(970, 0.05), np.full(30, 0.025)]  # outside with P 0.97
-    assert within([Case("a", draws)], NARROW).verdict == CONTRADICTED
-    rest = [Case(str(i), np.full(1000, 0.025)) for i in range(9)]
-    assert within([Case("a", draws), *rest], NARROW).verdict == OPEN
+    assert judge_within([Quantity("a", draws)], NARROW).verdict == CONTRADICTED
+    inside = [Quantity(str(i), np.full(1000, 0.025)) for i in range(9)]
+    assert judge_within([Quantity("a", draws), *inside], NARROW).verdict == OPEN
 
 
 def test_false_contradictions_are_rare() -> None:
@@ -80,9 +97,9 @@ def test_false_contradictions_are_rare() -> None:
     rng = np.random.default_rng(3)
     wrong = 0
     for _ in range(400):
-        seen = 0.025 + 0.01 * rng.standard_normal()
-        found = within([Case("a", seen + 0.01 * rng.standard_normal(500))], NARROW)
-        wrong += found.verdict == CONTRADICTED
+        estimate = 0.025 + 0.01 * rng.standard_normal()
+        finding = judge_within([Quantity("a", estimate + 0.01 * rng.standard_normal(500))], NARROW)
+        wrong += finding.verdict == CONTRADICTED
     assert wrong <= 0.1 * 400
 
 
@@ -93,40 +110,40 @@ def test_items_of_a_true_rule_seldom_contradict_it() -> None:
         whole = rng.random(1000) < 0.8
         lot = rng.random(1000)
         lost, won = whole & (lot < (0.049 * 0.8 + 0.02) / 0.8), ~whole & (lot < 0.02 / 0.2)
-        kept = (whole & ~lost) | won
+        quantized = (whole & ~lost) | won
         rows = [
             variant("F16", 16_000, whole.astype(float).tolist(), quant="F16", sixteen_bit=True),
-            variant("Q4_K_M", 4_900, kept.astype(float).tolist(), quant="Q4_K_M"),
+            variant("Q4_K_M", 4_900, quantized.astype(float).tolist(), quant="Q4_K_M"),
         ]
         wrong += judged("loss-q4_k_m", rows).verdict == CONTRADICTED
     assert wrong <= 10
 
 
 def test_a_figure_of_unknown_error_decides_nothing() -> None:
-    found = within([Case("a", np.full(100, 0.5), known=False)], NARROW)
-    assert found.verdict == OPEN
-    assert "a 50.0 %" in found.why
-    assert "how sure these figures are is not known" in found.why
+    finding = judge_within([Quantity("a", np.full(100, 0.5), error_known=False)], NARROW)
+    assert finding.verdict == OPEN
+    assert "a 50.0 %" in finding.why
+    assert "how sure these figures are is not known" in finding.why
 
 
 def test_an_imported_capability_without_error_decides_nothing() -> None:
     exact = Interval(0.6, n=1)
     imported = [
-        replace(made(quant, None), classes={"math": Interval(value)}, weights={"math": 1.0},
+        replace(make_variant(quant, None), classes={"math": Interval(value)}, weights={"math": 1.0},
                 capability=exact if value == 0.6 else Interval(value), origin="a table")
         for quant, value in (("awq-w4g128", 0.6), ("gptq-w4g128", 0.5))
     ]  # fmt: skip
-    assert all(one.unsure_unknown for one in imported)
-    found = judged("awq-gptq", imported).findings[0]
-    assert (found.verdict, found.origin) == (OPEN, "a table")
-    assert "not known" in found.why
+    assert all(v.lacks_uncertainty for v in imported)
+    finding = judged("awq-gptq", imported).findings[0]
+    assert (finding.verdict, finding.origin) == (OPEN, "a table")
+    assert "not known" in finding.why
 
 
 def test_origins_are_never_mixed_in_a_finding() -> None:
-    mine = losing({"Q8_0": 0.005})
+    mine = variants_losing({"Q8_0": 0.005})
     theirs = [
-        replace(one, origin="a table", artifact_id=f"{one.artifact_id}!")
-        for one in losing({"Q8_0": 0.2})
+        replace(v, origin="a table", artifact_id=f"{v.artifact_id}!")
+        for v in variants_losing({"Q8_0": 0.2})
     ]
     result = judged("loss-q8_0", [*mine, *theirs])
     assert [(f.origin, f.verdict) for f in result.findings] == [
@@ -138,14 +155,16 @@ def test_origins_are_never_mixed_in_a_finding() -> None:
 
 def test_imported_rows_decide_where_measured_ones_do_not() -> None:
     open_here = Finding(OPEN, "")
-    assert together([open_here, Finding(CONTRADICTED, "", origin="t")]) == CONTRADICTED
-    assert together([open_here]) == OPEN
-    assert together([]) == OPEN
+    assert combine_findings([open_here, Finding(CONTRADICTED, "", origin="t")]) == CONTRADICTED
+    assert combine_findings([open_here]) == OPEN
+    assert combine_findings([]) == OPEN
 
 
 def test_hardware_that_contradicts_outweighs_hardware_that_agrees() -> None:
-    good = speeds({"F16": steady(100), "Q8_0": steady(120)})
-    bad = speeds({"F16": steady(100), "Q8_0": steady(80)}, hardware_class="other box")
+    good = variants_at_rates({"F16": steady_rates(100), "Q8_0": steady_rates(120)})
+    bad = variants_at_rates(
+        {"F16": steady_rates(100), "Q8_0": steady_rates(80)}, hardware_class="other box"
+    )
     result = judged("speed-q8_0", good, bad)
     assert [f.verdict for f in result.findings] == [HOLDS, CONTRADICTED]
     assert [f.scope for f in result.findings] == ["box", "other box"]
@@ -153,25 +172,27 @@ def test_hardware_that_contradicts_outweighs_hardware_that_agrees() -> None:
 
 
 def test_the_smallest_variant_of_all_says_nothing_of_never_use_q2_k() -> None:
-    found = judged("never-q2_k", [made("Q2_K", 0.7), made("Q4_K_M", 0.6)]).findings[0]
-    assert found.verdict == OPEN
-    assert not found.numbers
+    finding = judged(
+        "never-q2_k", [make_variant("Q2_K", 0.7), make_variant("Q4_K_M", 0.6)]
+    ).findings[0]
+    assert finding.verdict == OPEN
+    assert not finding.numbers
 
 
 def test_other_options_are_not_another_subject() -> None:
     twice = [
-        replace(one, options=options)
-        for one in losing({"Q8_0": 0.005})
+        replace(v, options=options)
+        for v in variants_losing({"Q8_0": 0.005})
         for options in ("{}", '{"threads": 1}')
     ]
-    found = judged("loss-q8_0", twice).findings[0]
-    assert len(found.numbers) == 4  # value, low, high of one case, and the probability
+    finding = judged("loss-q8_0", twice).findings[0]
+    assert len(finding.numbers) == 4  # value, low, high of one case, and the probability
 
 
 def test_a_single_speed_without_error_decides_nothing() -> None:
-    found = judged("speed-q8_0", speeds({"F16": [100.0], "Q8_0": [120.0]})).findings[0]
-    assert found.verdict == OPEN
-    assert "not known" in found.why
+    finding = judged("speed-q8_0", variants_at_rates({"F16": [100.0], "Q8_0": [120.0]})).findings[0]
+    assert finding.verdict == OPEN
+    assert "not known" in finding.why
 
 
 def test_rows_that_lack_sizes_and_parameters_break_no_rule() -> None:
@@ -179,26 +200,26 @@ def test_rows_that_lack_sizes_and_parameters_break_no_rule() -> None:
         variant("Q4_K_M", 0, {}, parameters=None, quant="Q4_K_M"),
         variant("F16", 0, {}, parameters=None, quant="F16", sixteen_bit=True),
     ]
-    results = judge_all({"box": posterior(bare, draws=50)})
-    assert {one.verdict for one in results} == {OPEN}
+    results = judge_all({"box": draw_posterior(bare, draws=50)})
+    assert {judgement.verdict for judgement in results} == {OPEN}
 
 
 def test_no_rows_at_all() -> None:
-    assert {one.verdict for one in judge_all({})} == {OPEN}
-    assert {one.verdict for one in judge_all({"box": posterior([])})} == {OPEN}
+    assert {judgement.verdict for judgement in judge_all({})} == {OPEN}
+    assert {judgement.verdict for judgement in judge_all({"box": draw_posterior([])})} == {OPEN}
 
 
 def test_verdicts_do_not_depend_on_the_order_of_rows() -> None:
-    rows = losing({"Q8_0": 0.01, "Q4_K_M": 0.04}, 200)
+    rows = variants_losing({"Q8_0": 0.01, "Q4_K_M": 0.04}, 200)
     first, second = judged("loss-q4_k_m", rows), judged("loss-q4_k_m", rows[::-1])
     assert first.findings == second.findings
 
 
 def test_bits_of_a_much_larger_model_may_be_fewer() -> None:
     """8B at 3.16 bits says 2.91 to 3.16 of 405B: 147 to 160 GB, not 95."""
-    found = judged("size-128-405b-q2_k", real("Q2_K", 3.16)).findings[0]
-    assert found.verdict == CONTRADICTED
-    assert "weights 147 to 160 GB" in found.why
+    finding = judged("size-128-405b-q2_k", model_of_bits("Q2_K", 3.16)).findings[0]
+    assert finding.verdict == CONTRADICTED
+    assert "weights 147 to 160 GB" in finding.why
 
 
 def test_an_unknown_rule_names_the_nearest() -> None:
@@ -220,7 +241,7 @@ def test_bits_in_a_name(quant: str, bits: int | None) -> None:
 
 
 def test_what_else_a_name_says() -> None:
-    assert preset("i1-q4_K_M (imatrix)") == "Q4_K_M"
+    assert preset_of("i1-q4_K_M (imatrix)") == "Q4_K_M"
     assert has_matrix("i1-Q4_K_M")
     assert has_matrix("q4_K_M (WT 10m)")
     assert not has_matrix("Q4_K_M")
@@ -245,48 +266,52 @@ def test_shared_heads_are_seen_in_the_cache_of_known_models(
     model: str, parameters: int, layers: int, width: int, shared: bool
 ) -> None:
     states = (LayerState(key=width, value=width),) * layers
-    one = made("F16", None, model=model, parameters=parameters, layers=states)
-    assert grouped_query(one) is shared
+    subject = make_variant("F16", None, model=model, parameters=parameters, layers=states)
+    assert uses_grouped_query(subject) is shared
 
 
 def test_without_layers_the_kind_of_attention_is_unknown() -> None:
-    assert grouped_query(made("F16", None)) is None
+    assert uses_grouped_query(make_variant("F16", None)) is None
 
 
 def test_code_and_chat_must_have_been_asked_to_lose_last() -> None:
     whole = {"reasoning": 0.8, "language": 0.8}
-    kept = {"reasoning": 0.5, "language": 0.78}
-    found = judged("hard-tasks-first", [made("F16", whole), made("Q3_K_M", kept)])
-    assert found.verdict == OPEN
-    assert "language, reasoning alone: neither code nor instruction" in found.findings[0].why
+    quantized = {"reasoning": 0.5, "language": 0.78}
+    judgement = judged(
+        "hard-tasks-first", [make_variant("F16", whole), make_variant("Q3_K_M", quantized)]
+    )
+    assert judgement.verdict == OPEN
+    assert "language, reasoning alone: neither code nor instruction" in judgement.findings[0].why
 
 
 def test_code_that_loses_more_than_language_contradicts_that_it_loses_last() -> None:
     whole = dict.fromkeys(("reasoning", "language", "code"), 0.8)
-    kept = {"reasoning": 0.3, "language": 0.78, "code": 0.4}
-    found = judged("hard-tasks-first", [made("F16", whole), made("Q3_K_M", kept)])
+    quantized = {"reasoning": 0.3, "language": 0.78, "code": 0.4}
+    judgement = judged(
+        "hard-tasks-first", [make_variant("F16", whole), make_variant("Q3_K_M", quantized)]
+    )
     # reasoning loses more than both; reasoning and language lose 0.325 in the mean, code 0.5
-    assert found.verdict == CONTRADICTED
-    assert "loss in reasoning and language less that in code -1" in found.findings[0].why
+    assert judgement.verdict == CONTRADICTED
+    assert "loss in reasoning and language less that in code -1" in judgement.findings[0].why
 
 
 def test_a_skewed_interval_has_skewed_draws() -> None:
-    evidence = Evidence(posterior([made("F16", None)], draws=4000))
-    draws = evidence.normal(Interval(1.0, 0.9, 3.0), "skewed")
+    evidence = RuleEvidence(draw_posterior([make_variant("F16", None)], draws=4000))
+    draws = evidence.normal_draws(Interval(1.0, 0.9, 3.0), "skewed")
     assert np.quantile(draws, [0.025, 0.5, 0.975]) == pytest.approx([0.9, 1.0, 3.0], abs=0.1)
 
 
 @pytest.mark.parametrize(("rule", "name"), [("vram-half", "Q8_0"), ("size-formula", "Q2_K")])
 def test_small_models_decide_no_rule_on_sizes(rule: str, name: str) -> None:
-    small = [made(quant, None, parameters=7 * 10**6) for quant in ("F16", name)]
+    small = [make_variant(quant, None, parameters=7 * 10**6) for quant in ("F16", name)]
     (finding,) = judged(rule, small).findings
-    assert (finding.verdict, finding.seen) == (OPEN, False)
+    assert (finding.verdict, finding.has_rows) == (OPEN, False)
     assert "a model of 1B parameters or more" in finding.why
 
 
 def test_a_ratio_without_its_error_gives_way_to_perplexities_with_theirs() -> None:
-    found = perplexities({"Q8_0": 0.5})
+    variants = variants_at_perplexities({"Q8_0": 0.5})
     bare = {"ln_ppl_ratio": Interval(float(np.log1p(0.5 / 6)))}
-    (finding,) = judged("ppl-q8_0", [found[0], replace(found[1], text_metrics=bare)]).findings
+    (finding,) = judged("ppl-q8_0", [variants[0], replace(variants[1], text_metrics=bare)]).findings
     assert finding.verdict == CONTRADICTED
     assert "(unpaired)" in finding.why

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from grid.cli.views.predict import Asked, list_chips, parse_count, show_prediction
+from grid.cli.views.predict import PredictArgs, list_chips, parse_count, show_prediction
 from grid.errors import InputError
 
 
 def test_the_table_says_predicted_with_interval_error_and_basis(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    show_prediction(Asked("4090", ("Q4_0", "Q8_0"), "7B"), str(tmp_path))
+    show_prediction(PredictArgs("4090", ("Q4_0", "Q8_0"), "7B"), str(tmp_path))
     out = capsys.readouterr().out
     assert out.startswith("predicted for NVIDIA GeForce RTX 4090 (cuda, 1010 GB/s, 24 GiB)")
     assert "Q4_0" in out
@@ -27,7 +27,7 @@ def test_the_table_says_predicted_with_interval_error_and_basis(
 def test_json_holds_what_the_table_shows(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    show_prediction(Asked("m3 max 40", ("Q4_0",), "7B"), str(tmp_path), as_json=True)
+    show_prediction(PredictArgs("m3 max 40", ("Q4_0",), "7B"), str(tmp_path), as_json=True)
     data = json.loads(capsys.readouterr().out)
     assert data["predicted"] is True
     assert data["chip"]["name"] == "Apple M3 Max (40)"
@@ -39,26 +39,26 @@ def test_json_holds_what_the_table_shows(
 
 
 def test_a_size_in_bytes_is_a_model_too(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    asked = Asked("4090", ("Q4_K_M",), size="4.9GB")
-    show_prediction(asked, str(tmp_path), as_json=True)
+    args = PredictArgs("4090", ("Q4_K_M",), size="4.9GB")
+    show_prediction(args, str(tmp_path), as_json=True)
     assert json.loads(capsys.readouterr().out)["rows"][0]["read_bytes"] == 4.9e9
 
 
 @pytest.mark.parametrize(
-    ("asked", "words"),
+    ("args", "words"),
     [
-        (Asked(None), "--chip"),
-        (Asked("rtx 4091"), "Did you mean"),
-        (Asked("4090", params="many"), "not a number of weights"),
-        (Asked("4090", params="0B"), "not a number of weights"),
-        (Asked("4090", size="0"), "--bytes"),
-        (Asked("4090", size="-4GB"), "not a size"),
-        (Asked("4090", params="7B", size="4GB"), "one of them"),
+        (PredictArgs(None), "--chip"),
+        (PredictArgs("rtx 4091"), "Did you mean"),
+        (PredictArgs("4090", params="many"), "not a number of weights"),
+        (PredictArgs("4090", params="0B"), "not a number of weights"),
+        (PredictArgs("4090", size="0"), "--bytes"),
+        (PredictArgs("4090", size="-4GB"), "not a size"),
+        (PredictArgs("4090", params="7B", size="4GB"), "one of them"),
     ],
 )
-def test_a_slip_is_one_line(asked: Asked, words: str, tmp_path: Path) -> None:
+def test_a_slip_is_one_line(args: PredictArgs, words: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=words) as caught:
-        show_prediction(asked, str(tmp_path))
+        show_prediction(args, str(tmp_path))
     assert "\n" not in str(caught.value)
 
 

@@ -21,7 +21,7 @@ from grid.advice.prediction.quants import (
     family,
 )
 from grid.errors import InputError
-from grid.hardware.chips import find, target
+from grid.hardware.chips import budget_chip, find_chip
 
 
 def exact_rows() -> list[Observation]:
@@ -61,7 +61,7 @@ def test_rates_without_noise_are_recovered_on_the_same_chip() -> None:
 def test_the_same_observations_give_the_same_draws_in_any_order() -> None:
     world = World(1)
     rows = [world.measured(row) for row in shapes()]
-    chip = find("m3 max 40")
+    chip = find_chip("m3 max 40")
     first = Predictor.fit(rows).decode(chip, "llamacpp", "Q4_0", 4e9)
     second = Predictor.fit(rows[::-1]).decode(chip, "llamacpp", "Q4_0", 4e9)
     assert np.array_equal(first.draws, second.draws)
@@ -71,7 +71,7 @@ def test_the_same_observations_give_the_same_draws_in_any_order() -> None:
 def test_draws_of_two_models_share_what_is_unknown_of_a_chip() -> None:
     world = World(2)
     predictor = Predictor.fit([world.measured(row) for row in shapes()])
-    chip = target(None, 300e9, "vulkan", "a new card")
+    chip = budget_chip(None, 300e9, "vulkan", "a new card")
     small = predictor.decode(chip, "llamacpp", "Q8_0", 7e9).draws
     large = predictor.decode(chip, "llamacpp", "Q8_0", 14e9).draws
     assert np.corrcoef(np.log(small), np.log(large))[0, 1] > 0.5
@@ -79,7 +79,7 @@ def test_draws_of_two_models_share_what_is_unknown_of_a_chip() -> None:
 
 def test_more_bytes_are_slower_and_more_bandwidth_is_faster() -> None:
     predictor = Predictor.fit(exact_rows())
-    slow, fast = target(None, 100e9, "cuda", "a"), target(None, 200e9, "cuda", "b")
+    slow, fast = budget_chip(None, 100e9, "cuda", "a"), budget_chip(None, 200e9, "cuda", "b")
     assert (
         predictor.decode(slow, "llamacpp", "Q8_0", 14e9).value
         < predictor.decode(slow, "llamacpp", "Q8_0", 7e9).value
@@ -89,9 +89,9 @@ def test_more_bytes_are_slower_and_more_bandwidth_is_faster() -> None:
 
 def test_a_platform_that_nobody_measured_is_less_sure() -> None:
     predictor = Predictor.fit(exact_rows())
-    known = predictor.decode(find("3080"), "llamacpp", "Q4_0", 4e9)
-    strange = predictor.decode(find("3080 vulkan"), "llamacpp", "Q4_0", 4e9)
-    assert strange.high / strange.low > known.high / known.low
+    measured = predictor.decode(find_chip("3080"), "llamacpp", "Q4_0", 4e9)
+    strange = predictor.decode(find_chip("3080 vulkan"), "llamacpp", "Q4_0", 4e9)
+    assert strange.high / strange.low > measured.high / measured.low
     assert "none of them on vulkan" in strange.basis
 
 
@@ -105,13 +105,15 @@ def test_one_restless_machine_does_not_blur_the_others() -> None:
         for row in rows
     ]
     fitted = FittedRate.of("decode", noisy)
-    assert fitted.restless["metal metal 0"] > 0.15
-    assert all(extra < 0.05 for group, extra in fitted.restless.items() if group != "metal metal 0")
+    assert fitted.group_scatter["metal metal 0"] > 0.15
+    assert all(
+        extra < 0.05 for group, extra in fitted.group_scatter.items() if group != "metal metal 0"
+    )
 
 
 def test_a_machines_cpu_and_its_card_are_two_devices() -> None:
     group = "one machine"
-    card, cpu = target(None, 1e12, "cuda", group), target(None, 60e9, "cpu", group)
+    card, cpu = budget_chip(None, 1e12, "cuda", group), budget_chip(None, 60e9, "cpu", group)
     rows = [
         Observation(
             group=group,
@@ -123,17 +125,17 @@ def test_a_machines_cpu_and_its_card_are_two_devices() -> None:
             parameters=7e9,
             bandwidth_bytes_s=chip.bandwidth_bytes_s,
             decode_tps=0.8 * chip.bandwidth_bytes_s / (7e9 * bits(quant) / 8),
-            copied=chip is cpu,
+            bandwidth_copied=chip is cpu,
         )
         for quant in ("F16", "Q8_0", "Q5_0")
         for chip in (cpu, card)
     ]
     predictor = Predictor.fit(rows)
     for chip in (card, cpu):
-        found = predictor.decode(chip, "llamacpp", "Q4_0", 4e9, parameters=7e9)
-        assert found.value == pytest.approx(0.8 * chip.bandwidth_bytes_s / 4e9, rel=0.2)
-        assert found.high / found.low < 2
-        assert "decode rates of this hardware class" in found.basis
+        prediction = predictor.decode(chip, "llamacpp", "Q4_0", 4e9, parameters=7e9)
+        assert prediction.value == pytest.approx(0.8 * chip.bandwidth_bytes_s / 4e9, rel=0.2)
+        assert prediction.high / prediction.low < 2
+        assert "decode rates of this hardware class" in prediction.basis
 
 
 def test_leaving_out_a_machines_card_keeps_its_cpu() -> None:
@@ -144,7 +146,7 @@ def test_leaving_out_a_machines_card_keeps_its_cpu() -> None:
 
 def test_a_model_far_from_the_measured_ones_is_less_sure_and_it_is_said() -> None:
     rows = [row for row in exact_rows() if row.model == "6.7e+09"]
-    predictor, chip = Predictor.fit(rows), find("4090")
+    predictor, chip = Predictor.fit(rows), find_chip("4090")
     near = predictor.decode(chip, "llamacpp", "Q4_0", 4e9)
     huge = predictor.decode(chip, "llamacpp", "Q4_0", 400e9)
     assert near.far == ""
@@ -157,7 +159,7 @@ def test_a_model_far_from_the_measured_ones_is_less_sure_and_it_is_said() -> Non
 
 @pytest.mark.parametrize("tokens", [1, 10, 512])
 def test_a_prompt_takes_at_least_as_long_as_a_decoded_token(tokens: int) -> None:
-    predictor, chip = Predictor.fit(exact_rows()), find("4090")
+    predictor, chip = Predictor.fit(exact_rows()), find_chip("4090")
     step = predictor.decode(chip, "llamacpp", "Q4_0", 1.9e6 * bits("Q4_0") / 8, parameters=1.9e6)
     prompt = predictor.prefill(chip, "llamacpp", "Q4_0", 1.9e6, tokens)
     assert (tokens / prompt.draws >= (1 - 1e-9) / step.draws).all()
@@ -165,19 +167,23 @@ def test_a_prompt_takes_at_least_as_long_as_a_decoded_token(tokens: int) -> None
 
 def test_a_prompt_has_tokens() -> None:
     with pytest.raises(InputError, match="tokens of the prompt 0"):
-        Predictor.fit([]).prefill(find("4090"), "llamacpp", "Q4_0", 7e9, 0)
+        Predictor.fit([]).prefill(find_chip("4090"), "llamacpp", "Q4_0", 7e9, 0)
 
 
 def test_without_observations_data_sheets_remain_and_it_is_said() -> None:
-    found = Predictor.fit([]).decode(find("4090"), "llamacpp", "Q4_0", 4e9)
-    assert 50 < found.low < found.value < found.high < 400
-    assert found.error.median is None
-    assert "nothing was measured" in found.basis
+    prediction = Predictor.fit([]).decode(find_chip("4090"), "llamacpp", "Q4_0", 4e9)
+    assert 50 < prediction.low < prediction.value < prediction.high < 400
+    assert prediction.error.median is None
+    assert "nothing was measured" in prediction.basis
 
 
 def test_every_prediction_says_that_it_is_one() -> None:
     predictor = Predictor.fit(exact_rows())
-    for chip in (find("4090"), find("arc a770"), target(None, 1e11, "cuda", "cuda 0")):
+    for chip in (
+        find_chip("4090"),
+        find_chip("arc a770"),
+        budget_chip(None, 1e11, "cuda", "cuda 0"),
+    ):
         assert predictor.decode(chip, "llamacpp", "Q4_0", 4e9).basis.startswith("predicted: ")
         assert predictor.prefill(chip, "llamacpp", "Q4_0", 7e9).basis.startswith("predicted: ")
 
@@ -186,9 +192,9 @@ def test_every_prediction_says_that_it_is_one() -> None:
 def test_sizes_must_be_above_zero(wrong: float) -> None:
     predictor = Predictor.fit([])
     with pytest.raises(InputError, match="bytes read for each token"):
-        predictor.decode(find("4090"), "llamacpp", "Q4_0", wrong)
+        predictor.decode(find_chip("4090"), "llamacpp", "Q4_0", wrong)
     with pytest.raises(InputError, match="parameters"):
-        predictor.prefill(find("4090"), "llamacpp", "Q4_0", wrong)
+        predictor.prefill(find_chip("4090"), "llamacpp", "Q4_0", wrong)
     with pytest.raises(InputError, match="decode tps"):
         replace(shapes()[0], decode_tps=wrong)
 

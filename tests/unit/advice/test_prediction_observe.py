@@ -29,7 +29,7 @@ CARD = "AMD Ryzen 9, 16 cores, 2x NVIDIA GeForce RTX 3090 24 GiB, 64 GiB, 32-64 
 def variant(quant: str = "Q4_0", parameters: int = 10**9, **changes: object) -> Variant:
     size = int(parameters * bits(quant) / 8)
     rate = 40e9 * 0.7 / size
-    made = Variant(
+    base = Variant(
         model=f"m{parameters}",
         family="llama",
         parameters=parameters,
@@ -48,7 +48,7 @@ def variant(quant: str = "Q4_0", parameters: int = 10**9, **changes: object) -> 
         bandwidth_bytes_s=40e9,
         llc_bytes=32e6,
     )
-    return replace(made, **changes)  # type: ignore[arg-type]
+    return replace(base, **changes)  # type: ignore[arg-type]
 
 
 def speed(rate: float) -> Speed:
@@ -58,7 +58,7 @@ def speed(rate: float) -> Speed:
 def test_a_variant_with_a_rate_is_an_observation() -> None:
     row = observations_of([variant()])[0]
     assert (row.group, row.platform, row.engine, row.quant) == (CPU, "cpu", "llamacpp", "Q4_0")
-    assert (row.bandwidth_bytes_s, row.copied, row.cached) == (40e9, True, False)
+    assert (row.bandwidth_bytes_s, row.bandwidth_copied, row.cached) == (40e9, True, False)
     assert row.decode_tps == pytest.approx(40e9 * 0.7 / variant().artifact_bytes)
 
 
@@ -78,7 +78,7 @@ def test_a_cards_bandwidth_is_the_catalogues_not_that_of_the_main_memory() -> No
     row = observations_of([variant(hardware_class=CARD, device_kind="cuda-sm86")])[0]
     assert row.platform == "cuda"
     assert row.bandwidth_bytes_s == pytest.approx(936e9, rel=0.01)
-    assert not row.copied
+    assert not row.bandwidth_copied
 
 
 def test_a_mac_is_found_by_its_class() -> None:
@@ -181,6 +181,8 @@ def test_a_quant_left_out_of_ones_own_rows_is_predicted_from_the_others() -> Non
 
 def test_a_measured_class_is_predicted_as_that_class() -> None:
     own = [variant(quant) for quant in ("F16", "Q8_0", "Q4_0")]
-    found = Predictor.fit(observations_of(own)).decode(chip_of(own[0]), "llamacpp", "Q5_0", 6.9e8)
-    assert found.low < 40e9 * 0.7 / 6.9e8 < found.high
-    assert "of this hardware class" in found.basis
+    prediction = Predictor.fit(observations_of(own)).decode(
+        chip_of(own[0]), "llamacpp", "Q5_0", 6.9e8
+    )
+    assert prediction.low < 40e9 * 0.7 / 6.9e8 < prediction.high
+    assert "of this hardware class" in prediction.basis

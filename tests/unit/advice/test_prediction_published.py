@@ -112,10 +112,14 @@ def test_the_documented_errors_are_those_of_the_script() -> None:
     document = (SCRIPT.parents[1] / "docs" / "prediction.md").read_text()
     done = evaluate("--markdown")
     assert done.returncode == 0, done.stderr
-    told, found = medians(document), medians(done.stdout)
-    assert len(told) == 4
-    assert told == pytest.approx(found, abs=0.3)  # percent: arithmetic differs a little by CPU
+    documented, computed = medians(document), medians(done.stdout)
+    assert len(documented) == 4
+    assert documented == pytest.approx(
+        computed, abs=0.3
+    )  # percent: arithmetic differs a little by CPU
 
 
 def medians(text: str) -> list[float]:
-    return [float(one) for one in re.findall(r"^median error ([\d.]+)%", text, re.MULTILINE)]
+    return [
+        float(percent) for percent in re.findall(r"^median error ([\d.]+)%", text, re.MULTILINE)
+    ]

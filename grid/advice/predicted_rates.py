@@ -11,8 +11,8 @@ import numpy as np
 from grid.advice.advice import PREDICTED, Evidence
 from grid.advice.fitted_predictor import predictor_of
 from grid.advice.hardware import Machine
-from grid.advice.rates_at_depth import after
-from grid.advice.sources import Source
+from grid.advice.rates_at_depth import after_context
+from grid.advice.sources import CandidateSource
 from grid.analysis.dataset import Dataset
 from grid.hardware.chips import Chip
 from grid.results.statistics.interval import Floats
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Rate:
+class PredictedRate:
     """A predicted rate, token/s, with its 90 % interval; `draws` [draws] are all above 0."""
 
     value: float
@@ -33,31 +33,31 @@ class Rate:
 
 
 @dataclass(frozen=True)
-class Rates:
+class PredictedRates:
     """Predicted rates by index of the source; nothing for those that were measured."""
 
-    decode: Mapping[int, Rate] = field(default_factory=dict)
-    prefill: Mapping[int, Rate] = field(default_factory=dict)
+    decode: Mapping[int, PredictedRate] = field(default_factory=dict)
+    prefill: Mapping[int, PredictedRate] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
-def predicted_rates(
+def predict_rates(
     dataset: Dataset,
     machine: Machine,
-    sources: Sequence[Source],
+    sources: Sequence[CandidateSource],
     draws: int,
     context: int = 0,
     prompt: int = 512,
-) -> Rates:
-    """Rates of the sources whose speed was measured neither here nor on a like class; of decode
-    after `context` tokens, of prefill for `prompt` tokens."""
+) -> PredictedRates:
+    """Rates of the sources whose speed was measured neither on the machine's class nor on similar
+    hardware: decode after `context` tokens, prefill for `prompt` tokens."""
     lacking = [
         i
-        for i, one in enumerate(sources)
-        if not one.variant.decode and one.variant.artifact_bytes > 0
+        for i, source in enumerate(sources)
+        if not source.variant.decode and source.variant.artifact_bytes > 0
     ]
     if not lacking:
-        return Rates()
+        return PredictedRates()
     from grid.advice.prediction import read_bytes_of
     from grid.advice.prediction.mixture import MIXTURE_UNKNOWN, mixture_of_experts
 
@@ -71,8 +71,8 @@ def predicted_rates(
     notes += sorted({f"{sources[i].variant.model}: {MIXTURE_UNKNOWN}" for i in mixed})
     able = {i: chip for i, chip in chips.items() if chip is not None and i not in mixed}
     predictor = predictor_of(dataset)
-    decode: dict[int, Rate] = {}
-    prefill: dict[int, Rate] = {}
+    decode: dict[int, PredictedRate] = {}
+    prefill: dict[int, PredictedRate] = {}
     for i, chip in able.items():
         variant = sources[i].measured_as
         what = (chip, variant.backend, variant.quant)
@@ -83,36 +83,44 @@ def predicted_rates(
             parameters=variant.parameters or None,
             layers=len(variant.layers) or None,
         )
-        decode[i] = _rate(first, draws, after(context))
+        decode[i] = _predicted_rate(first, draws, after_context(context))
         if variant.parameters:
-            found = predictor.prefill(*what, variant.parameters, tokens=prompt)
-            prefill[i] = _rate(found, draws)
-    return Rates(decode, prefill, tuple(notes))
+            prediction = predictor.prefill(*what, variant.parameters, tokens=prompt)
+            prefill[i] = _predicted_rate(prediction, draws)
+    return PredictedRates(decode, prefill, tuple(notes))
 
 
-def _chip(machine: Machine, source: Source, sources: Sequence[Source]) -> Chip | None:
-    """Of a measured class as its rows on this kind of device have it, by whose name predictions
-    know it: a class may have rows of a CPU and of a card."""
+def _chip(
+    machine: Machine, source: CandidateSource, sources: Sequence[CandidateSource]
+) -> Chip | None:
+    """The chip to predict for: of a measured class as its rows on this kind of device have it,
+    since a class may have rows of a CPU and of a card."""
     from grid.advice.prediction import chip_of
 
     kind = source.variant.device_kind
     if machine.measured is None:
         return machine.chip
-    timed = (one.variant for one in sources if one.variant.decode)
-    for one in timed:
-        if (one.hardware_class, one.device_kind) == (machine.measured.name, kind):
-            return chip_of(one)
-    known = machine.chip
-    return known if known is not None and kind.startswith(known.platform) else None
+    for variant in [s.variant for s in sources]:
+        place = (variant.hardware_class, variant.device_kind)
+        if variant.decode and place == (machine.class_name, kind):
+            return chip_of(variant)
+    chip = machine.chip
+    return chip if chip is not None and kind.startswith(chip.platform) else None
 
 
-def _rate(found: Prediction, draws: int, told: str = "") -> Rate:
-    """The n-th draws of all predictions go together: they share what is unknown of the chip."""
-    error = found.error.median
-    shown = PREDICTED if not told else f"{PREDICTED}, {told}"
+def _predicted_rate(prediction: Prediction, draws: int, depth_text: str = "") -> PredictedRate:
+    """A prediction as evidence, its draws repeated to `draws`: the n-th draws of all predictions go
+    together, since they share what is unknown of the chip."""
+    error = prediction.error.median
+    text = PREDICTED if not depth_text else f"{PREDICTED}, {depth_text}"
     if error is not None:
-        shown += f"; median error {100 * error:.0f} % with a class left out"
-    if found.far:
-        shown += f", {found.far}"
-    drawn = np.resize(found.draws, draws)
-    return Rate(found.value, found.low, found.high, drawn, Evidence(PREDICTED, shown, error))
+        text += f"; median error {100 * error:.0f} % with a class left out"
+    if prediction.far:
+        text += f", {prediction.far}"
+    return PredictedRate(
+        prediction.value,
+        prediction.low,
+        prediction.high,
+        np.resize(prediction.draws, draws),
+        Evidence(PREDICTED, text, error),
+    )
