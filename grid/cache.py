@@ -22,7 +22,7 @@ def cache_dir() -> Path:
     return Path(platformdirs.user_cache_dir("quantgrid"))
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes) -> None:
     """Write a file so that no reader ever sees a part of it. Raises OSError; then nothing is left
     of it, which matters most on a full disk."""
     path.parent.mkdir(parents=True, exist_ok=True)

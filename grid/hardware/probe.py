@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from grid.cache import cache_dir, write_whole
+from grid.cache import cache_dir, write_atomically
 from grid.hardware.accelerators import list_accelerators
 from grid.hardware.node import Node
 from grid.hardware.node_file import apply_node_file
@@ -146,7 +146,7 @@ def _cached_bandwidth(node: Node, fresh: bool) -> float:
     measured = float(process.stdout) if process.returncode == 0 else 0.0
     if measured > 0:
         with suppress(OSError):  # a cache that takes nothing costs a probe each time, no more
-            write_whole(path, msgspec.json.encode(measured))
+            write_atomically(path, msgspec.json.encode(measured))
     return measured
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from grid.cache import cache_dir, write_whole
+from grid.cache import cache_dir, write_atomically
 
 _CACHE_FILE = "sha256.json"
 _MAX_ENTRIES = 10_000
@@ -76,4 +76,4 @@ def _write_entry(cache_file: Path, key: str, entry: list[object]) -> None:
     entries[key] = entry
     recent = dict(list(entries.items())[-_MAX_ENTRIES:])
     with contextlib.suppress(OSError):
-        write_whole(cache_file, json.dumps(recent).encode())
+        write_atomically(cache_file, json.dumps(recent).encode())

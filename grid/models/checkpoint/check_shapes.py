@@ -76,13 +76,13 @@ def _check_names(
 ) -> None:
     if "layers.0.self_attn.q_proj" not in text_weights:
         examples = ", ".join(weight.name[:60] for weight in weights[:3])
-        raise config.fail(
+        raise config.error(
             f"model_type is {config.architecture}, but the weights are of another architecture: "
             f"there is no model.layers.0.self_attn.q_proj, only {examples}, ..."
         )
     norm = text_weights.get("layers.0.self_attn.q_norm")
     if norm is not None and config.architecture in _NO_HEAD_NORMS:
-        raise config.fail(
+        raise config.error(
             f"model_type is {config.architecture}, which has no {norm.tensor_name}: the weights "
             "are of another architecture; put the config.json beside them that they came with"
         )
@@ -92,14 +92,14 @@ def _check_layers(config: Config, text_weights: Mapping[str, _TextWeight]) -> No
     indices = {weight.layer for weight in text_weights.values() if weight.layer is not None}
     count, declared = max(indices) + 1, config.layers
     if count != declared:
-        raise config.fail(
+        raise config.error(
             f"num_hidden_layers is {declared}, the weights have {count} layers; config.json and "
             "weights are of different models"
         )
     for layer in range(declared):
         for part in ("q_proj", "k_proj", "v_proj", "o_proj"):
             if f"layers.{layer}.self_attn.{part}" not in text_weights:
-                raise config.fail(
+                raise config.error(
                     f"the weights have no layers.{layer}.self_attn.{part}, which "
                     f"{config.architecture} needs; get the checkpoint again, with all its shards"
                 )
@@ -112,7 +112,7 @@ def _expected_shapes(config: Config) -> Iterator[tuple[str, tuple[tuple[int, str
     heads = (config.heads * width, f"{config.heads} heads of {width}")
     kv_heads = (config.kv_heads * width, f"{config.kv_heads} key-value heads of {width}")
     vocabulary = (config.vocabulary, "vocab_size")
-    inner = (config.whole("intermediate_size") or 0, "intermediate_size")
+    inner = (config.integer("intermediate_size") or 0, "intermediate_size")
     yield "embed_tokens", (vocabulary, hidden)
     yield "lm_head", (vocabulary, hidden)
     yield "norm", (hidden,)
@@ -142,7 +142,7 @@ def _check_weight(
 
 
 def _contradiction(config: Config, name: str, actual: str, expected: str) -> InputError:
-    return config.fail(
+    return config.error(
         f"{name} {actual}, but the config says {expected}; config.json and weights are of "
         "different models"
     )

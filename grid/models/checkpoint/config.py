@@ -41,10 +41,10 @@ class Config:
         self.values = _text_values(values)
         self.architecture = self._architecture()
 
-    def fail(self, what: str) -> InputError:
+    def error(self, what: str) -> InputError:
         return InputError(f"{self.where}: {what}")
 
-    def whole(self, *names: str, limit: int = 2**31) -> int | None:
+    def integer(self, *names: str, limit: int = 2**31) -> int | None:
         """The first of these keys that is a whole number; None if none is there."""
         for name in names:
             value = self.values.get(name)
@@ -53,7 +53,7 @@ class Config:
             if isinstance(value, float) and value.is_integer():
                 value = int(value)
             if type(value) is not int or not -1 <= value < limit:
-                raise self.fail(f"{name} is {str(value)[:60]!r}, not a number within reason")
+                raise self.error(f"{name} is {str(value)[:60]!r}, not a number within reason")
             return value if value >= 0 else None
         return None
 
@@ -72,40 +72,40 @@ class Config:
         value = self.values.get(name)
         return value if isinstance(value, dict) else {}
 
-    def section_number(self, name: str, key: str) -> int:
+    def section_integer(self, name: str, key: str) -> int:
         """A whole number in a nested object, 0 where there is none."""
         value = self.section(name).get(key)
         if value is None:
             return 0
         if type(value) is not int or not 0 <= value < MAX_WIDTH:
-            raise self.fail(f"{name}.{key} is {str(value)[:60]!r}, not a number within reason")
+            raise self.error(f"{name}.{key} is {str(value)[:60]!r}, not a number within reason")
         return value
 
     @property
     def context_length(self) -> int:
         """Tokens; 0 where the config does not say."""
-        return self.whole(*_CONTEXT) or 0
+        return self.integer(*_CONTEXT) or 0
 
     @property
     def vocabulary(self) -> int:
         """Token ids; 0 where the config does not say."""
-        return self.whole(*_VOCABULARY) or 0
+        return self.integer(*_VOCABULARY) or 0
 
     @property
     def layers(self) -> int:
-        count = self.whole(*_LAYERS) or 0
+        count = self.integer(*_LAYERS) or 0
         if count > MAX_LAYERS:
-            raise self.fail(f"absurd: {count} layers")
+            raise self.error(f"absurd: {count} layers")
         return count
 
     @property
     def heads(self) -> int:
         """Attention heads, 0 without attention."""
-        return self.whole(*_HEADS, limit=MAX_WIDTH) or 0
+        return self.integer(*_HEADS, limit=MAX_WIDTH) or 0
 
     @property
     def hidden(self) -> int:
-        return self.whole(*_HIDDEN, limit=MAX_WIDTH) or 0
+        return self.integer(*_HIDDEN, limit=MAX_WIDTH) or 0
 
     @property
     def kv_heads(self) -> int:
@@ -113,20 +113,20 @@ class Config:
         if self.flag("multi_query") and not self.flag("new_decoder_architecture"):
             return 1
         if self.flag("multi_query_attention"):
-            return self.whole("multi_query_group_num", limit=MAX_WIDTH) or 1
-        count = self.whole("num_key_value_heads", "num_kv_heads", "n_head_kv", limit=MAX_WIDTH)
+            return self.integer("multi_query_group_num", limit=MAX_WIDTH) or 1
+        count = self.integer("num_key_value_heads", "num_kv_heads", "n_head_kv", limit=MAX_WIDTH)
         return count or self.heads
 
     @property
     def head_width(self) -> int:
         """Elements of one head."""
-        width = self.whole("head_dim", "kv_channels", "attention_head_dim", limit=MAX_WIDTH)
+        width = self.integer("head_dim", "kv_channels", "attention_head_dim", limit=MAX_WIDTH)
         return width or (self.hidden // self.heads if self.heads else 0)
 
     def _architecture(self) -> str:
         name = self.values.get("model_type") or self.outer.get("model_type")
         if not isinstance(name, str) or not name.strip():
-            raise self.fail("model_type is missing; it names the architecture")
+            raise self.error("model_type is missing; it names the architecture")
         return "".join(c for c in name if c.isprintable()).strip()[:100]
 
 

@@ -39,7 +39,7 @@ def layer_states(config: Config) -> tuple[LayerState, ...]:
     if not count or not has_state:
         return ()
     states = {kind: _layer_state(config, kind) for kind in set(kinds)}
-    cacheless = min(config.whole("num_kv_shared_layers") or 0, count)
+    cacheless = min(config.integer("num_kv_shared_layers") or 0, count)
     return (*(states[kind] for kind in kinds[: count - cacheless]), *(_STATELESS,) * cacheless)
 
 
@@ -68,28 +68,28 @@ def _attention_state(config: Config, prefix: str = "") -> LayerState | None:
 
     Sliding (`swa_`) and full (`global_`) layers may have heads of their own.
     """
-    rank = config.whole("kv_lora_rank", limit=MAX_WIDTH)
+    rank = config.integer("kv_lora_rank", limit=MAX_WIDTH)
     if rank:
-        rotary = config.whole("qk_rope_head_dim", limit=MAX_WIDTH) or 0
+        rotary = config.integer("qk_rope_head_dim", limit=MAX_WIDTH) or 0
         return LayerState(key=rank + rotary, value=0)
     names = (f"{prefix}num_key_value_heads", f"num_{prefix}key_value_heads")
-    heads = (config.whole(*names, limit=MAX_WIDTH) if prefix else 0) or config.kv_heads
+    heads = (config.integer(*names, limit=MAX_WIDTH) if prefix else 0) or config.kv_heads
     width = (
-        config.whole(f"{prefix}head_dim", limit=MAX_WIDTH) if prefix else 0
+        config.integer(f"{prefix}head_dim", limit=MAX_WIDTH) if prefix else 0
     ) or config.head_width
     if not config.heads or not width:
         return None
     if heads * width > MAX_WIDTH:
-        raise config.fail("absurd: the attention heads are too wide")
-    value = config.whole(f"{prefix}v_head_dim", "v_head_dim", limit=MAX_WIDTH) or width
+        raise config.error("absurd: the attention heads are too wide")
+    value = config.integer(f"{prefix}v_head_dim", "v_head_dim", limit=MAX_WIDTH) or width
     return LayerState(key=heads * width, value=heads * value)
 
 
 def _window(config: Config, kind: str) -> int | None:
     names = ("sliding_window", "sliding_window_size", "attention_window_size", "local_attention")
     if kind == "chunked_attention":
-        return config.whole("attention_chunk_size") or config.whole(*names)
-    return config.whole(*names) or None
+        return config.integer("attention_chunk_size") or config.integer(*names)
+    return config.integer(*names) or None
 
 
 def _layer_kinds(config: Config, layers: int) -> list[str]:
@@ -122,12 +122,12 @@ def _named_kinds(config: Config) -> list[str]:
 
 def _hybrid_kinds(config: Config, layers: int) -> list[str]:
     """Layers of a model that mixes attention with recurrence, by the older keys."""
-    interval = config.whole("full_attention_interval")
+    interval = config.integer("full_attention_interval")
     if interval:
         return _full_every(layers, interval, interval - 1, "linear_attention")
-    period = config.whole("attn_layer_period")
+    period = config.integer("attn_layer_period")
     if period:
-        return _full_every(layers, period, config.whole("attn_layer_offset") or 0, "mamba")
+        return _full_every(layers, period, config.integer("attn_layer_offset") or 0, "mamba")
     indices = config.sequence("attn_layer_indices", "full_attn_idxs")
     if indices is not None:
         return ["full_attention" if i in indices else "mamba" for i in range(layers)]
@@ -143,19 +143,19 @@ def _hybrid_kinds(config: Config, layers: int) -> list[str]:
 
 def _sliding_kinds(config: Config, layers: int) -> list[str]:
     """Layers with a sliding or chunked window, by the pattern or the model type."""
-    if config.whole("attention_chunk_size"):
+    if config.integer("attention_chunk_size"):
         return _chunked_kinds(config, layers)
     if not _window(config, "sliding_attention") or config.flag("use_sliding_window") is False:
         return []
     kind = config.architecture
     if kind in _OFF_BY_DEFAULT:
-        start = config.whole("max_window_layers") or 0
+        start = config.integer("max_window_layers") or 0
         used = config.flag("use_sliding_window")
         return [_attention_kind(bool(used) and i >= start) for i in range(layers)]
     letters = config.values.get("sliding_window_pattern")
     if isinstance(letters, str) and letters:
         return [_attention_kind(letters[i % len(letters)] == "L") for i in range(layers)]
-    period = config.whole("sliding_window_pattern", "_sliding_window_pattern")
+    period = config.integer("sliding_window_pattern", "_sliding_window_pattern")
     if period:
         return _full_every(layers, period, period - 1, "sliding_attention")
     if kind in _WINDOW_PERIOD:
@@ -168,7 +168,7 @@ def _chunked_kinds(config: Config, layers: int) -> list[str]:
     rotary = config.sequence("no_rope_layers")
     if rotary and len(rotary) >= layers:
         return ["chunked_attention" if flag else "full_attention" for flag in rotary[:layers]]
-    period = config.whole("no_rope_layer_interval") or 4
+    period = config.integer("no_rope_layer_interval") or 4
     return _full_every(layers, period, period - 1, "chunked_attention")
 
 

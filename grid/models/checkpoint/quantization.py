@@ -46,22 +46,22 @@ class _QuantizationFields:
     def __init__(self, where: Path, values: Mapping[str, Any]) -> None:
         self.where, self.values = where, values
 
-    def fail(self, what: str) -> InputError:
+    def error(self, what: str) -> InputError:
         return InputError(f"{self.where}: quantization_config: {what}")
 
-    def whole(self, *keys: str, default: int | None = None) -> int | None:
+    def integer(self, *keys: str, default: int | None = None) -> int | None:
         for key in keys:
             value = self.values.get(key)
             if value is not None:
                 if type(value) is not int or not -1 <= value < 2**20:
-                    raise self.fail(f"{key} is {str(value)[:60]!r}, not a whole number")
+                    raise self.error(f"{key} is {str(value)[:60]!r}, not a whole number")
                 return value
         return default
 
     def require(self, *keys: str) -> int:
-        value = self.whole(*keys)
+        value = self.integer(*keys)
         if value is None:
-            raise self.fail(f"{keys[0]} is missing")
+            raise self.error(f"{keys[0]} is missing")
         return value
 
     def flag(self, key: str, default: bool) -> bool:
@@ -69,7 +69,7 @@ class _QuantizationFields:
         if value is None:
             return default
         if type(value) is not bool:
-            raise self.fail(f"{key} is {str(value)[:60]!r}, not true or false")
+            raise self.error(f"{key} is {str(value)[:60]!r}, not true or false")
         return value
 
     def text(self, *keys: str) -> str:
@@ -96,7 +96,7 @@ def read_quantization(folder: Path, config: Mapping[str, Any]) -> Quantization |
         hint = did_you_mean(method, _READERS)
         if hint.startswith("Did"):
             hint = f"{hint} Known: {', '.join(known_methods())}."
-        raise fields.fail(f"unknown quant_method {method[:60]!r}. {hint}")
+        raise fields.error(f"unknown quant_method {method[:60]!r}. {hint}")
     return msgspec.structs.replace(reader(fields), where=str(where))
 
 
@@ -131,7 +131,7 @@ def _method_name(fields: _QuantizationFields, config: Mapping[str, Any]) -> str:
         return "bitsandbytes"
     if "desc_act" in fields.values or "damp_percent" in fields.values:
         return "gptq"
-    raise fields.fail("quant_method is missing; known: " + ", ".join(known_methods()))
+    raise fields.error("quant_method is missing; known: " + ", ".join(known_methods()))
 
 
 def _bits_and_group(
@@ -139,9 +139,9 @@ def _bits_and_group(
 ) -> tuple[int, int]:
     bits, group = fields.require("bits", "w_bit"), fields.require("group_size", "q_group_size")
     if bits not in _BITS:
-        raise fields.fail(f"{method} of {bits} bits; there are {_enumerate_numbers(_BITS)}")
+        raise fields.error(f"{method} of {bits} bits; there are {_enumerate_numbers(_BITS)}")
     if group not in groups:
-        raise fields.fail(
+        raise fields.error(
             f"{method} with groups of {group}; there are {_enumerate_numbers(groups)}"
         )
     return bits, group
@@ -181,10 +181,10 @@ def _read_bitsandbytes(fields: _QuantizationFields) -> Quantization:
     if fields.flag("load_in_8bit", False) or fields.flag("_load_in_8bit", False):
         return Quantization(format="bnb", quant=names.bnb_name("int8"), bits=8, layout="int8")
     if not (fields.flag("load_in_4bit", False) or fields.flag("_load_in_4bit", False)):
-        raise fields.fail("neither load_in_4bit nor load_in_8bit is true")
+        raise fields.error("neither load_in_4bit nor load_in_8bit is true")
     kind = fields.text("bnb_4bit_quant_type") or "fp4"
     if kind not in ("nf4", "fp4"):
-        raise fields.fail(f"bnb_4bit_quant_type is {kind[:60]!r}; there are nf4 and fp4")
+        raise fields.error(f"bnb_4bit_quant_type is {kind[:60]!r}; there are nf4 and fp4")
     double = fields.flag("bnb_4bit_use_double_quant", False)
     return Quantization(format="bnb", quant=names.bnb_name(kind, double), bits=4, layout=kind)
 
@@ -193,11 +193,13 @@ def _read_mlx(fields: _QuantizationFields) -> Quantization:
     bits, group = fields.require("bits"), fields.require("group_size")
     mode = fields.text("mode") or "affine"
     if not 1 < bits <= 8 or not 8 <= group <= 1024:
-        raise fields.fail(f"mlx of {bits} bits in groups of {group}")
+        raise fields.error(f"mlx of {bits} bits in groups of {group}")
     own = {name: fields.section(name) for name in fields.values if fields.section(name).values}
-    groups = {name: part.whole("group_size", default=group) or group for name, part in own.items()}
+    groups = {
+        name: part.integer("group_size", default=group) or group for name, part in own.items()
+    }
     mixed = any(
-        (part.whole("bits", default=bits), groups[name]) != (bits, group)
+        (part.integer("bits", default=bits), groups[name]) != (bits, group)
         for name, part in own.items()
     )
     quant = names.mlx_name(bits, group, mode, mixed)
@@ -216,9 +218,9 @@ def _read_hqq(fields: _QuantizationFields) -> Quantization:
     weights = fields.section("quant_config").section("weight_quant_params")
     weights = weights if weights.values else fields.section("weight_quant_params")
     weights = weights if weights.values else fields
-    bits, group = weights.require("nbits", "bits"), weights.whole("group_size")
+    bits, group = weights.require("nbits", "bits"), weights.integer("group_size")
     if bits not in (1, 2, 3, 4, 5, 6, 8):
-        raise fields.fail(f"hqq of {bits} bits; there are 1, 2, 3, 4, 5, 6 and 8")
+        raise fields.error(f"hqq of {bits} bits; there are 1, 2, 3, 4, 5, 6 and 8")
     return Quantization(
         format="hqq", quant=names.hqq_name(bits, group), bits=bits, group=group or -1
     )
@@ -230,9 +232,9 @@ def _read_fp8(_fields: _QuantizationFields) -> Quantization:
 
 def _read_aqlm(fields: _QuantizationFields) -> Quantization:
     books, bits = fields.require("num_codebooks"), fields.require("nbits_per_codebook")
-    block = fields.require("in_group_size") * (fields.whole("out_group_size", default=1) or 1)
+    block = fields.require("in_group_size") * (fields.integer("out_group_size", default=1) or 1)
     if not (0 < books <= 64 and 0 < bits <= 32 and 0 < block <= 4096):
-        raise fields.fail(f"aqlm of {books} codebooks of {bits} bits for {block} weights")
+        raise fields.error(f"aqlm of {books} codebooks of {bits} bits for {block} weights")
     return Quantization(
         format="aqlm", quant=names.aqlm_name(books, bits, block), bits=bits, block=block
     )
@@ -247,9 +249,9 @@ def _read_torchao(fields: _QuantizationFields) -> Quantization:
         own = own if own.values else fields.section("quant_type")
         kind, data = own.text("_type"), own.section("_data")
     if not isinstance(kind, str) or not kind.replace("_", "").isalnum():
-        raise fields.fail("torchao without a readable quant_type")
+        raise fields.error("torchao without a readable quant_type")
     granularity = data.section("granularity").section("_data")
-    group = data.whole("group_size") or granularity.whole("group_size")
+    group = data.integer("group_size") or granularity.integer("group_size")
     dtype = data.section("weight_dtype").text("_data")
     return Quantization(
         format="torchao", quant=names.torchao_name(kind, group, dtype), group=group, layout=kind
@@ -264,12 +266,12 @@ def _read_compressed(fields: _QuantizationFields) -> Quantization:
     weights, inputs = first.section("weights"), first.section("input_activations")
     layout = layout or first.text("format")
     if not layout:
-        raise fields.fail("compressed-tensors without a format")
-    bits, group = weights.whole("num_bits"), weights.whole("group_size")
+        raise fields.error("compressed-tensors without a format")
+    bits, group = weights.integer("num_bits"), weights.integer("group_size")
     return Quantization(
         format="compressed-tensors",
         quant=names.compressed_name(
-            layout, bits, group, weights.flag("symmetric", True), inputs.whole("num_bits")
+            layout, bits, group, weights.flag("symmetric", True), inputs.integer("num_bits")
         ),
         bits=bits,
         group=group,

@@ -16,7 +16,7 @@ def recurrent_elements(config: Config) -> int:
 
 
 def _sizes(config: Config, *names: str) -> list[int]:
-    return [config.whole(name, limit=MAX_WIDTH) or 0 for name in names]
+    return [config.integer(name, limit=MAX_WIDTH) or 0 for name in names]
 
 
 def _delta_net(config: Config) -> int:
@@ -28,7 +28,7 @@ def _delta_net(config: Config) -> int:
 
 
 def _rwkv(config: Config) -> int:
-    head = config.whole("head_size", limit=MAX_WIDTH) or 0
+    head = config.integer("head_size", limit=MAX_WIDTH) or 0
     is_rwkv = config.architecture.startswith("rwkv")
     return config.hidden * ((head or 64) + 2) if is_rwkv else 0
 
@@ -39,9 +39,9 @@ def _kimi(config: Config) -> int:
     heads, width, kernel = _sizes(
         config, "linear_num_heads", "linear_head_dim", "linear_conv_kernel_dim"
     )
-    heads = heads or config.section_number(part, "num_heads")
-    width = width or config.section_number(part, "head_dim")
-    kernel = kernel or config.section_number(part, "short_conv_kernel_size")
+    heads = heads or config.section_integer(part, "num_heads")
+    width = width or config.section_integer(part, "head_dim")
+    kernel = kernel or config.section_integer(part, "short_conv_kernel_size")
     return heads * width * width + max(kernel - 1, 0) * 3 * heads * width
 
 
@@ -53,14 +53,14 @@ def _lightning(config: Config) -> int:
 
 def _mamba2(config: Config) -> int:
     own = config.architecture == "mamba2"
-    heads = config.whole("mamba_n_heads", "n_mamba_heads", "mamba_num_heads", limit=MAX_WIDTH)
-    width = config.whole("mamba_d_head", "mamba_headdim", "mamba_head_dim", limit=MAX_WIDTH)
+    heads = config.integer("mamba_n_heads", "n_mamba_heads", "mamba_num_heads", limit=MAX_WIDTH)
+    width = config.integer("mamba_d_head", "mamba_headdim", "mamba_head_dim", limit=MAX_WIDTH)
     if own:
-        heads, width = config.heads, config.whole("head_dim", limit=MAX_WIDTH)
+        heads, width = config.heads, config.integer("head_dim", limit=MAX_WIDTH)
     if not heads:
         return 0
     inner = heads * width if width else _expanded(config)
-    groups = config.whole("mamba_n_groups", "mamba_ngroups", "n_groups", limit=MAX_WIDTH) or 1
+    groups = config.integer("mamba_n_groups", "mamba_ngroups", "n_groups", limit=MAX_WIDTH) or 1
     return _state_space(config, inner, groups)
 
 
@@ -69,21 +69,21 @@ def _mamba(config: Config) -> int:
 
 
 def _expanded(config: Config) -> int:
-    return (config.whole("mamba_expand", "expand", limit=1024) or 2) * config.hidden
+    return (config.integer("mamba_expand", "expand", limit=1024) or 2) * config.hidden
 
 
 def _state_space(config: Config, inner: int, groups: int) -> int:
     """As llama.cpp counts it: the convolution's window of inputs, and the state itself."""
-    state = config.whole("mamba_d_state", "ssm_state_size", "state_size", limit=MAX_WIDTH) or 0
+    state = config.integer("mamba_d_state", "ssm_state_size", "state_size", limit=MAX_WIDTH) or 0
     names = ("mamba_d_conv", "conv_kernel", "ssm_conv_kernel", "mamba_conv_kernel")
-    kernel = config.whole(*names, limit=MAX_WIDTH) or 4
+    kernel = config.integer(*names, limit=MAX_WIDTH) or 4
     if not inner or not state:
         return 0
     return (kernel - 1) * (inner + 2 * groups * state) + state * inner
 
 
 def _short_convolution(config: Config) -> int:
-    kernel = config.whole("conv_L_cache", limit=MAX_WIDTH) or 0
+    kernel = config.integer("conv_L_cache", limit=MAX_WIDTH) or 0
     return max(kernel - 1, 0) * config.hidden
 
 

@@ -75,11 +75,11 @@ def read_header(path: Path) -> SafetensorsHeader:
             msgspec.json.decode(raw_metadata, type=dict[str, str] | None) if raw_metadata else None
         )
     except (ValueError, RecursionError) as error:
-        raise _fail(path, f"its header is not JSON as it should be ({error})") from None
+        raise _damaged(path, f"its header is not JSON as it should be ({error})") from None
     data_start = 8 + len(text)
     tensors = tuple(_parse_tensor(path, data_start, name, entry) for name, entry in entries.items())
     if text.count(b'"data_offsets"') > len(tensors):
-        raise _fail(path, f"{_duplicate_name(text)} is there twice")
+        raise _damaged(path, f"{_duplicate_name(text)} is there twice")
     _check_offsets(path, data_start, size, tensors)
     return SafetensorsHeader(path, size, metadata or {}, tensors)
 
@@ -123,15 +123,17 @@ def _header_text(path: Path) -> tuple[int, bytes]:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
             if size < 8:
-                raise _fail(path, f"truncated: {size} bytes")
+                raise _damaged(path, f"truncated: {size} bytes")
             if length == _POINTER:
                 raise InputError(
                     f"{path}: a Git LFS pointer, not the weights; run git lfs pull there"
                 )
             if length > MAX_HEADER or length < 2:
-                raise _fail(path, f"not a safetensors file (a header of {length} bytes)")
+                raise _damaged(path, f"not a safetensors file (a header of {length} bytes)")
             if length > size - 8:
-                raise _fail(path, f"truncated in the header: {size} bytes of {length + 8} or more")
+                raise _damaged(
+                    path, f"truncated in the header: {size} bytes of {length + 8} or more"
+                )
             return size, file.read(length)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
@@ -163,15 +165,15 @@ def _parse_tensor(path: Path, data_start: int, name: str, text: msgspec.Raw) -> 
     try:
         entry = msgspec.json.decode(text, type=_Entry)
     except (ValueError, RecursionError):
-        raise _fail(path, f"{what} has no readable type, shape and place") from None
+        raise _damaged(path, f"{what} has no readable type, shape and place") from None
     dtype, shape, (start, end) = entry.dtype, entry.shape, entry.data_offsets
     if dtype not in DTYPE_BITS:
-        raise _fail(path, f"{what} has the unknown type {dtype[:40]!r}")
+        raise _damaged(path, f"{what} has the unknown type {dtype[:40]!r}")
     if len(shape) > MAX_DIMENSIONS or not all(0 <= n < 2**48 for n in shape):
-        raise _fail(path, f"{what} has a shape that cannot be")
+        raise _damaged(path, f"{what} has a shape that cannot be")
     bits = math.prod(shape) * DTYPE_BITS[dtype]
     if math.prod(shape) > MAX_ELEMENTS or not 0 <= start <= end or bits != 8 * (end - start):
-        raise _fail(path, f"{what} of shape {shape} in {dtype} does not fill its place")
+        raise _damaged(path, f"{what} of shape {shape} in {dtype} does not fill its place")
     return SafetensorsTensor(name, dtype, tuple(shape), data_start + start, data_start + end, path)
 
 
@@ -181,13 +183,15 @@ def _check_offsets(
     expected = data_start
     for tensor in sorted(tensors, key=lambda tensor: (tensor.start, tensor.end)):
         if tensor.start != expected:
-            raise _fail(path, f"tensor {tensor.name[:200]!r} at byte {tensor.start} is misplaced")
+            raise _damaged(
+                path, f"tensor {tensor.name[:200]!r} at byte {tensor.start} is misplaced"
+            )
         expected = tensor.end
     if expected > size:
-        raise _fail(path, f"truncated: {size} bytes of {expected}")
+        raise _damaged(path, f"truncated: {size} bytes of {expected}")
     if expected < size:
-        raise _fail(path, f"{size - expected} bytes at its end belong to no tensor")
+        raise _damaged(path, f"{size - expected} bytes at its end belong to no tensor")
 
 
-def _fail(path: Path, what: str) -> InputError:
+def _damaged(path: Path, what: str) -> InputError:
     return InputError(f"{path}: {what}; the file is damaged, get or convert it again")

@@ -23,7 +23,7 @@ _DENSE_WIDTH = ("intermediate_size_mlp", "shared_intermediate_size", "intermedia
 
 def expert_count(fields: ConfigFields) -> int:
     """Experts to choose from; 0 for a dense model."""
-    return fields.number(*_EXPERTS, default=0)
+    return fields.integer(*_EXPERTS, default=0)
 
 
 def expert_width(fields: ConfigFields) -> int:
@@ -36,7 +36,7 @@ def dense_width(fields: ConfigFields) -> int | None:
     names = (*_DENSE_WIDTH, "block_ff_dim")
     if fields.get(*names) is None:
         return None
-    width = fields.number(*names)
+    width = fields.integer(*names)
     if not fields.get("block_auto_adjust_ff_dim"):
         return width
     multiple = fields.length("block_multiple_of")
@@ -63,7 +63,7 @@ def _is_mixture(index: int, fields: ConfigFields) -> bool:
     if layers:
         numbers = layers.split(",") if isinstance(layers, str) else layers
         return str(index) in {str(number).strip() for number in numbers}
-    if index < fields.number(*_DENSE_FIRST, default=0):
+    if index < fields.integer(*_DENSE_FIRST, default=0):
         return False
     if index in list(fields.sequence("mlp_only_layers")):
         return False
@@ -80,7 +80,7 @@ def _mixture(width: int, fields: ConfigFields, family: Family) -> MixtureOfExper
         selection_bias=fields.flag(family.selection_bias),
         bias=family.mixture_bias,
         gated=family.ff == "gated",
-        latent=fields.number("moe_latent_size", default=0),
+        latent=fields.integer("moe_latent_size", default=0),
     )
 
 
@@ -88,5 +88,5 @@ def _shared_width(fields: ConfigFields) -> int:
     """Width of the experts that every token passes, taken as one; 0 where there are none."""
     if fields.get("intermediate_size_mlp") is not None:
         return expert_width(fields)
-    count = fields.number(*_SHARED_COUNT, default=0)
-    return fields.number(*_SHARED_WIDTH, default=count * expert_width(fields))
+    count = fields.integer(*_SHARED_COUNT, default=0)
+    return fields.integer(*_SHARED_WIDTH, default=count * expert_width(fields))

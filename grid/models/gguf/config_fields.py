@@ -26,7 +26,7 @@ class ConfigFields(NamedTuple):
         values = (self.values[name] for name in names if self.values.get(name) is not None)
         return next(values, next((self.defaults[n] for n in names if n in self.defaults), None))
 
-    def number(self, *names: str, default: int | None = None, least: int = 0) -> int:
+    def integer(self, *names: str, default: int | None = None, least: int = 0) -> int:
         """The first of the fields, as a whole number from `least` to 2^31."""
         value = self.get(*names)
         value = default if value is None else value
@@ -43,7 +43,7 @@ class ConfigFields(NamedTuple):
 
     def length(self, *names: str, default: int | None = None) -> int:
         """The same, at least 1."""
-        return self.number(*names, default=default, least=1)
+        return self.integer(*names, default=default, least=1)
 
     def factor(self, name: str) -> float:
         """A number that multiplies; 1 where there is none."""

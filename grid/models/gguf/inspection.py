@@ -29,7 +29,7 @@ def inspect(path: Path) -> Inspection:
     facts = _facts(headers, tensors)
     architecture = fields.text("general.architecture")
     if not architecture:
-        raise fields.fail("general.architecture is missing")
+        raise fields.error("general.architecture is missing")
     model = Model(
         name=fields.text("general.name") or _name_without_quant(path, quant),
         family=fields.text("general.basename") or architecture,
@@ -37,7 +37,7 @@ def inspect(path: Path) -> Inspection:
         revision=facts.sha256,
         architecture=architecture,
         parameters=facts.elements,
-        context_length=fields.whole("context_length") or 0,
+        context_length=fields.integer("context_length") or 0,
         vocabulary=_vocabulary(fields, tensors),
         layers=layer_states(fields),
     )
@@ -50,18 +50,18 @@ def read_all_headers(first: GgufHeader) -> list[GgufHeader]:
     Raises InputError where it is not the first, or where a part is missing or cannot be read.
     """
     fields = MetadataFields(first)
-    count = fields.whole_key("split.count") or 1
+    count = fields.integer_at("split.count") or 1
     if count == 1:
         return [first]
     part = parse_split_name(first.path.name)
     if part is None or part.parts != count:
-        raise fields.fail(f"one of {count} parts, but not named …-00001-of-{count:05}.gguf")
+        raise fields.error(f"one of {count} parts, but not named …-00001-of-{count:05}.gguf")
     paths = part_paths(first.path)
-    if fields.whole_key("split.no") or part.number != 1:
-        raise fields.fail(f"part {part.number} of {count}", f"name the first, {paths[0].name}")
+    if fields.integer_at("split.no") or part.number != 1:
+        raise fields.error(f"part {part.number} of {count}", f"name the first, {paths[0].name}")
     missing = [path.name for path in paths if not path.is_file()]
     if missing:
-        raise fields.fail(
+        raise fields.error(
             f"part {missing[0]} of {count} is missing", "put all parts into one folder"
         )
     return [first, *(read_header(path) for path in paths[1:])]
@@ -70,7 +70,7 @@ def read_all_headers(first: GgufHeader) -> list[GgufHeader]:
 def _facts(headers: Sequence[GgufHeader], tensors: Sequence[GgufTensor]) -> ArtifactFacts:
     elements = sum(tensor.elements for tensor in tensors)
     if not elements:
-        raise MetadataFields(headers[0]).fail(
+        raise MetadataFields(headers[0]).error(
             "there are no weights in it", "name a file with tensors"
         )
     matrices = [
@@ -92,7 +92,7 @@ def bits_per_weight(tensors: Sequence[GgufTensor]) -> float:
 
 def quant_of(headers: Sequence[GgufHeader]) -> str:
     """The preset that the file names, else the type that most of its bytes are stored in."""
-    number = MetadataFields(headers[0]).whole_key("general.file_type")
+    number = MetadataFields(headers[0]).integer_at("general.file_type")
     if number in FILE_TYPES:
         return FILE_TYPES[number]
     sizes: Counter[str] = Counter()
@@ -107,7 +107,7 @@ def _vocabulary(fields: MetadataFields, tensors: Sequence[GgufTensor]) -> int:
     if isinstance(tokens, SkippedValue):
         return tokens.length
     embedding = next((tensor for tensor in tensors if tensor.name == "token_embd.weight"), None)
-    return fields.whole("vocab_size") or (embedding.dims[-1] if embedding else 0)
+    return fields.integer("vocab_size") or (embedding.dims[-1] if embedding else 0)
 
 
 def _name_without_quant(path: Path, quant: str) -> str:

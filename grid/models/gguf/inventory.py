@@ -129,9 +129,9 @@ def from_headers(
 
 def _hyperparameters(fields: MetadataFields) -> Hyperparameters:
     architecture = fields.text("general.architecture")
-    layers = fields.whole("block_count")
+    layers = fields.integer("block_count")
     if not architecture or not layers or layers > MAX_LAYERS:
-        raise fields.fail("the header lacks the architecture or the number of blocks")
+        raise fields.error("the header lacks the architecture or the number of blocks")
     heads = fields.per_layer("attention.head_count", layers) or [0] * layers
     shared = fields.per_layer("attention.head_count_kv", layers) or heads
     inner = fields.per_layer("feed_forward_length", layers) or [0]
@@ -140,9 +140,9 @@ def _hyperparameters(fields: MetadataFields) -> Hyperparameters:
         n_layer=layers,
         n_head=tuple(heads),
         n_head_kv=tuple(shared),
-        n_expert=fields.whole("expert_count") or 0,
-        n_embd=fields.whole("embedding_length"),
+        n_expert=fields.integer("expert_count") or 0,
+        n_embd=fields.integer("embedding_length"),
         n_ff=max(inner) or None,
-        n_vocab=fields.whole("vocab_size"),
-        n_layer_nextn=fields.whole("nextn_predict_layers") or 0,
+        n_vocab=fields.integer("vocab_size"),
+        n_layer_nextn=fields.integer("nextn_predict_layers") or 0,
     )

@@ -65,7 +65,7 @@ class _ConfigModel:
         self.family = family_of(values)
         self.fields = fields = ConfigFields(values, self.family.defaults)
         self.pattern = self._pattern()
-        self.layers = len(self.pattern) or fields.number("num_hidden_layers")
+        self.layers = len(self.pattern) or fields.integer("num_hidden_layers")
         if not 0 < self.layers <= MAX_LAYERS:
             raise InputError(f"config.json: {self.layers} layers cannot be; check the file")
         self.width = fields.length("hidden_size")
@@ -140,7 +140,7 @@ class _ConfigModel:
     def prediction_blocks(self) -> list[Block]:
         """The blocks after the last that predict further tokens."""
         names = ("num_nextn_predict_layers", "mtp_num_hidden_layers")
-        count = self.fields.number(*names, default=0)
+        count = self.fields.integer(*names, default=0)
         if count > MAX_LAYERS or (count and self.family.prediction is None):
             raise InputError(
                 f"config.json: the further-token blocks of {self.architecture} are not known "
@@ -200,7 +200,7 @@ class _ConfigModel:
             latent = LatentAttention(
                 width=self.width,
                 heads=heads,
-                q_rank=self.fields.number("q_lora_rank", default=0),
+                q_rank=self.fields.integer("q_lora_rank", default=0),
                 kv_rank=length("kv_lora_rank"),
                 nope=length("qk_nope_head_dim"),
                 rope=length("qk_rope_head_dim"),

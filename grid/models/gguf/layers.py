@@ -35,7 +35,7 @@ class MetadataFields(NamedTuple):
 
     header: GgufHeader
 
-    def fail(
+    def error(
         self, what: str, hint: str = "the file is damaged, get or convert it again"
     ) -> InputError:
         return InputError(f"{self.header.path}: {what}; {hint}")
@@ -44,37 +44,37 @@ class MetadataFields(NamedTuple):
         """A short printable string, empty where there is none."""
         value = self.header.metadata.get(key, "")
         if not isinstance(value, str):
-            raise self.fail(f"{key} is not a string")
+            raise self.error(f"{key} is not a string")
         return "".join(c for c in value if c.isprintable()).strip()[:200]
 
-    def whole_key(self, key: str) -> int | None:
+    def integer_at(self, key: str) -> int | None:
         """A whole number from 0 to 2^31, None where there is none."""
         value = self.header.metadata.get(key)
         if value is None:
             return None
         if type(value) is not int or not 0 <= value < 2**31:
-            raise self.fail(f"{key} is not a whole number within reason")
+            raise self.error(f"{key} is not a whole number within reason")
         return value
 
     def key(self, name: str) -> str:
         """The metadata key of a name: `context_length` -> `llama.context_length`."""
         return f"{self.text('general.architecture')}.{name}"
 
-    def whole(self, name: str) -> int | None:
+    def integer(self, name: str) -> int | None:
         """The whole number under the architecture's name: `whole("context_length")`."""
-        return self.whole_key(self.key(name))
+        return self.integer_at(self.key(name))
 
     def per_layer(self, name: str, layers: int) -> list[int] | None:
         """One number a layer, where the file has a number or an array of them."""
         value = self.header.metadata.get(self.key(name))
         if not isinstance(value, tuple):
-            number = self.whole(name)
+            number = self.integer(name)
             return None if number is None else [number] * layers
         if len(value) < layers:
-            raise self.fail(f"{self.key(name)} has {len(value)} numbers for {layers} layers")
+            raise self.error(f"{self.key(name)} has {len(value)} numbers for {layers} layers")
         numbers = [int(v) for v in value[:layers] if type(v) in (int, bool) and 0 <= v <= MAX_WIDTH]
         if len(numbers) < layers:
-            raise self.fail(f"{self.key(name)} has numbers that cannot be")
+            raise self.error(f"{self.key(name)} has numbers that cannot be")
         return numbers
 
 
@@ -84,9 +84,9 @@ def layer_states(fields: MetadataFields) -> tuple[LayerState, ...]:
     Attention keeps key and value heads; a latent (MLA) layer one compressed row and no values; a
     sliding-window layer at most `window` tokens; a recurrent layer a fixed state.
     """
-    layers = fields.whole("block_count") or 0
+    layers = fields.integer("block_count") or 0
     if layers > MAX_LAYERS:
-        raise fields.fail(f"absurd header: {layers} layers")
+        raise fields.error(f"absurd header: {layers} layers")
     heads = fields.per_layer("attention.head_count", layers)
     if not layers or heads is None:
         return ()
@@ -96,8 +96,8 @@ def layer_states(fields: MetadataFields) -> tuple[LayerState, ...]:
     recurrent = _recurrent_layers(fields, keys, fixed)
     return tuple(
         LayerState(
-            key=0 if recurrent[i] and fields.whole("full_attention_interval") else keys[i],
-            value=0 if recurrent[i] and fields.whole("full_attention_interval") else values[i],
+            key=0 if recurrent[i] and fields.integer("full_attention_interval") else keys[i],
+            value=0 if recurrent[i] and fields.integer("full_attention_interval") else values[i],
             window=windows[i],
             fixed=fixed if recurrent[i] else 0,
         )
@@ -108,18 +108,18 @@ def layer_states(fields: MetadataFields) -> tuple[LayerState, ...]:
 def _widths(fields: MetadataFields, heads: Sequence[int]) -> tuple[list[int], list[int]]:
     """Key and value elements per token and layer."""
     kv_heads = fields.per_layer("attention.head_count_kv", len(heads)) or list(heads)
-    embedding = fields.whole("embedding_length") or 0
+    embedding = fields.integer("embedding_length") or 0
     shared = embedding // max(*heads, 1)
-    key = fields.whole("attention.key_length")
-    value = fields.whole("attention.value_length")
+    key = fields.integer("attention.key_length")
+    value = fields.integer("attention.value_length")
     key, value = shared if key is None else key, shared if value is None else value
-    if fields.whole("attention.key_length_mla"):
-        latent = (fields.whole("attention.kv_lora_rank") or 0) + (
-            fields.whole("rope.dimension_count") or 0
+    if fields.integer("attention.key_length_mla"):
+        latent = (fields.integer("attention.kv_lora_rank") or 0) + (
+            fields.integer("rope.dimension_count") or 0
         )
         return [latent] * len(heads), [0] * len(heads)
     if max(key, value) * max(kv_heads) > MAX_WIDTH:
-        raise fields.fail("absurd header: the attention heads are too wide")
+        raise fields.error("absurd header: the attention heads are too wide")
     return [key * n for n in kv_heads], [value * n for n in kv_heads]
 
 
@@ -129,7 +129,7 @@ def _windows(fields: MetadataFields, layers: int) -> list[int | None]:
     Without a pattern in the file, and none known for the architecture, every layer counts as
     full: the estimate then is too high, never too low.
     """
-    window = fields.whole("attention.sliding_window")
+    window = fields.integer("attention.sliding_window")
     name = "attention.sliding_window_pattern"
     pattern = fields.header.metadata.get(fields.key(name))
     if not window:
@@ -139,7 +139,7 @@ def _windows(fields: MetadataFields, layers: int) -> list[int | None]:
         return [window if flag else None for flag in flags]
     architecture = fields.text("general.architecture")
     usual_period, full_first = _WINDOW_PERIOD.get(architecture, (None, False))
-    period = fields.whole(name) or usual_period
+    period = fields.integer(name) or usual_period
     if period is None:
         return [None] * layers
     full = 0 if full_first else period - 1
@@ -148,14 +148,14 @@ def _windows(fields: MetadataFields, layers: int) -> list[int | None]:
 
 def _recurrent_elements(fields: MetadataFields) -> int:
     """Elements of a recurrent layer's state: convolution and state-space, or RWKV's; 0 if none."""
-    embedding = fields.whole("embedding_length") or 0
-    head = fields.whole("wkv.head_size") or 0
+    embedding = fields.integer("embedding_length") or 0
+    head = fields.integer("wkv.head_size") or 0
     if head:
-        return embedding * (head + (fields.whole("token_shift_count") or 2))
-    inner, state = fields.whole("ssm.inner_size") or 0, fields.whole("ssm.state_size") or 0
-    groups, kernel = fields.whole("ssm.group_count") or 0, fields.whole("ssm.conv_kernel") or 0
+        return embedding * (head + (fields.integer("token_shift_count") or 2))
+    inner, state = fields.integer("ssm.inner_size") or 0, fields.integer("ssm.state_size") or 0
+    groups, kernel = fields.integer("ssm.group_count") or 0, fields.integer("ssm.conv_kernel") or 0
     if max(inner, state, groups, kernel, embedding) > MAX_WIDTH:
-        raise fields.fail("absurd header: the recurrent state is too wide")
+        raise fields.error("absurd header: the recurrent state is too wide")
     return max(kernel - 1, 0) * (inner + 2 * groups * state) + state * inner
 
 
@@ -165,7 +165,7 @@ def _recurrent_layers(fields: MetadataFields, keys: Sequence[int], fixed: int) -
     Where the file names an interval of full attention, those between; else the layers without
     attention heads; else (both in one layer) all of them.
     """
-    interval = fields.whole("full_attention_interval")
+    interval = fields.integer("full_attention_interval")
     if not fixed:
         return [False] * len(keys)
     if interval:

@@ -97,42 +97,42 @@ class _HeaderReader:
         self.offset = 0
         self.metadata_bytes = 0
 
-    def fail(
+    def error(
         self, what: str, hint: str = "the file is damaged, get or convert it again"
     ) -> InputError:
         return InputError(f"{self.path}: {what}; {hint}")
 
-    def need(self, count: int, what: str) -> None:
+    def require(self, count: int, what: str) -> None:
         if count > self.size - self.offset:
-            raise self.fail(
+            raise self.error(
                 f"truncated in the header: {what} at byte {self.offset} takes {count} bytes, "
                 f"{self.size - self.offset} are left"
             )
 
     def take(self, count: int, what: str) -> bytes:
-        self.need(count, what)
+        self.require(count, what)
         data = self.file.read(count)
         if len(data) != count:
-            raise self.fail(f"shrank while it was read, at byte {self.offset}", "try again")
+            raise self.error(f"shrank while it was read, at byte {self.offset}", "try again")
         self.offset += count
         return data
 
     def skip(self, count: int, what: str) -> None:
-        self.need(count, what)
+        self.require(count, what)
         self.offset += count
         self.file.seek(self.offset)
 
-    def number(self, form: str, what: str) -> int:
+    def integer(self, form: str, what: str) -> int:
         return int(struct.unpack(form, self.take(struct.calcsize(form), what))[0])
 
     def count_metadata(self, count: int) -> None:
         self.metadata_bytes += count
         if self.metadata_bytes > MAX_METADATA_BYTES:
-            raise self.fail(f"more than {MAX_METADATA_BYTES} bytes of metadata")
+            raise self.error(f"more than {MAX_METADATA_BYTES} bytes of metadata")
 
     def text(self, what: str, limit: int) -> str | SkippedValue:
         """A string; past `limit` bytes only its length."""
-        length = self.number("<Q", f"the length of {what}")
+        length = self.integer("<Q", f"the length of {what}")
         if length > limit:
             self.skip(length, what)
             return SkippedValue(length)
@@ -142,13 +142,13 @@ class _HeaderReader:
     def name(self, what: str) -> str:
         name = self.text(what, MAX_NAME)
         if isinstance(name, SkippedValue):
-            raise self.fail(f"{what} is {name.length} bytes long, the limit is {MAX_NAME}")
+            raise self.error(f"{what} is {name.length} bytes long, the limit is {MAX_NAME}")
         return name
 
     def count(self, what: str, least_bytes: int) -> int:
-        count = self.number("<Q", f"the number of {what}")
+        count = self.integer("<Q", f"the number of {what}")
         if count > MAX_COUNT or count * least_bytes > self.size - self.offset:
-            raise self.fail(f"absurd header: {count} {what} in {self.size} bytes")
+            raise self.error(f"absurd header: {count} {what} in {self.size} bytes")
         return count
 
     def header(self) -> GgufHeader:
@@ -164,15 +164,15 @@ class _HeaderReader:
     def _version(self) -> int:
         magic = self.file.read(4)
         if len(magic) < 4:
-            raise self.fail(f"truncated: {self.size} bytes are no GGUF file")
+            raise self.error(f"truncated: {self.size} bytes are no GGUF file")
         if magic != MAGIC:
-            raise self.fail(f"not a GGUF file (it begins with {magic!r})", "name a .gguf file")
+            raise self.error(f"not a GGUF file (it begins with {magic!r})", "name a .gguf file")
         self.offset = 4
-        version = self.number("<I", "the version")
+        version = self.integer("<I", "the version")
         if version and version & 0xFFFF == 0:
-            raise self.fail("a big-endian GGUF file", "convert it to little endian")
+            raise self.error("a big-endian GGUF file", "convert it to little endian")
         if version not in VERSIONS:
-            raise self.fail(
+            raise self.error(
                 f"GGUF version {version}", "versions 2 and 3 are read, convert it again"
             )
         return version
@@ -182,8 +182,8 @@ class _HeaderReader:
         for index in range(count):
             key = self.name(f"metadata key {index}")
             if key in metadata:
-                raise self.fail(f"metadata key {key!r} is there twice")
-            metadata[key] = self._value(key, self.number("<I", f"the type of {key!r}"))
+                raise self.error(f"metadata key {key!r} is there twice")
+            metadata[key] = self._value(key, self.integer("<I", f"the type of {key!r}"))
         return metadata
 
     def _value(self, key: str, kind: int) -> Value:
@@ -193,19 +193,19 @@ class _HeaderReader:
             return self._array(key)
         form = _SCALARS.get(kind)
         if form is None:
-            raise self.fail(f"metadata {key!r} has the unknown type {kind}")
+            raise self.error(f"metadata {key!r} has the unknown type {kind}")
         value: Scalar = struct.unpack(form, self.take(struct.calcsize(form), repr(key)))[0]
         return value
 
     def _array(self, key: str) -> Value:
-        kind = self.number("<I", f"the element type of {key!r}")
-        count = self.number("<Q", f"the length of {key!r}")
+        kind = self.integer("<I", f"the element type of {key!r}")
+        count = self.integer("<Q", f"the length of {key!r}")
         if kind == _STRING:
             self._skip_strings(key, count)
             return SkippedValue(count)
         form = _SCALARS.get(kind)
         if form is None:
-            raise self.fail(f"metadata {key!r} is an array of the unknown or nested type {kind}")
+            raise self.error(f"metadata {key!r} is an array of the unknown or nested type {kind}")
         size = struct.calcsize(form)
         if count > MAX_NUMBERS:
             self.skip(count * size, repr(key))
@@ -216,14 +216,14 @@ class _HeaderReader:
     def _skip_strings(self, key: str, count: int) -> None:
         """Pass over `count` strings a block at a time: vocabularies have hundreds of thousands."""
         if count * 8 > self.size - self.offset:
-            self.need(count * 8, f"{key!r} with {count} strings")
+            self.require(count * 8, f"{key!r} with {count} strings")
         block, at = b"", 0
         for _ in range(count):
             if at + 8 > len(block):
                 self.skip(at, repr(key))
                 block, at = self._peek(), 0
                 if len(block) < 8:
-                    self.need(8, repr(key))
+                    self.require(8, repr(key))
             at += 8 + int.from_bytes(block[at : at + 8], "little")
         self.skip(at, repr(key))
 
@@ -234,36 +234,36 @@ class _HeaderReader:
 
     def _tensor(self, index: int) -> GgufTensor:
         name = self.name(f"the name of tensor {index}")
-        rank = self.number("<I", f"the rank of {name!r}")
+        rank = self.integer("<I", f"the rank of {name!r}")
         if not 1 <= rank <= MAX_DIMS:
-            raise self.fail(f"tensor {name!r} has {rank} dimensions, 1 to {MAX_DIMS} are possible")
+            raise self.error(f"tensor {name!r} has {rank} dimensions, 1 to {MAX_DIMS} are possible")
         dims = struct.unpack(f"<{rank}Q", self.take(8 * rank, f"the shape of {name!r}"))
-        number = self.number("<I", f"the type of {name!r}")
-        offset = self.number("<Q", f"the offset of {name!r}")
+        number = self.integer("<I", f"the type of {name!r}")
+        offset = self.integer("<Q", f"the offset of {name!r}")
         kind = GGML_TYPES.get(number)
         if kind is None:
-            raise self.fail(f"tensor {name!r} has the unknown type {number}")
+            raise self.error(f"tensor {name!r} has the unknown type {number}")
         if 0 in dims or dims[0] % kind.block:
-            raise self.fail(f"tensor {name!r} of shape {list(dims)} cannot be {kind.name}")
+            raise self.error(f"tensor {name!r} of shape {list(dims)} cannot be {kind.name}")
         return GgufTensor(name, dims, kind, offset)
 
     def _alignment(self, metadata: dict[str, Value]) -> int:
         value = metadata.get("general.alignment", DEFAULT_ALIGNMENT)
         if type(value) is not int or not 1 <= value <= MAX_ALIGNMENT or value & (value - 1):
-            raise self.fail("general.alignment is not a power of two within reason")
+            raise self.error("general.alignment is not a power of two within reason")
         return value
 
     def _check_tensors(self, tensors: tuple[GgufTensor, ...], alignment: int, start: int) -> None:
         """Every tensor lies in the file, aligned, and no two share a name or a byte."""
         if len({tensor.name for tensor in tensors}) != len(tensors):
-            raise self.fail("two tensors have the same name")
+            raise self.error("two tensors have the same name")
         end = 0
         for tensor in sorted(tensors, key=lambda tensor: tensor.offset):
             if tensor.offset % alignment or tensor.offset < end:
-                raise self.fail(f"tensor {tensor.name!r} at offset {tensor.offset} is misplaced")
+                raise self.error(f"tensor {tensor.name!r} at offset {tensor.offset} is misplaced")
             end = tensor.offset + tensor.bytes
             if start + end > self.size:
-                raise self.fail(
+                raise self.error(
                     f"truncated: tensor {tensor.name!r} ends at byte {start + end}, "
                     f"the file at {self.size}"
                 )

@@ -47,18 +47,18 @@ def download(repo: str, commit: str, file: RemoteFile, advance: Advance) -> Path
     Raises EngineError with one line where it does not come, or not as listed; then what is wrong
     is removed and what is right so far is kept for the next time.
     """
-    place = RemotePath(repo, file.path, commit)
+    remote = RemotePath(repo, file.path, commit)
     path = cached_path(repo, commit, file)
     if path is not None:
         advance(file.size)
     else:
         with (
-            translate_hub_errors(place, EngineError),
+            translate_hub_errors(remote, EngineError),
             silence_library(),
-            _translate_disk_errors(place),
+            _translate_disk_errors(remote),
         ):
             path = _download_to_cache(repo, commit, file, advance)
-    _verify(place, path, file)
+    _verify(remote, path, file)
     return path
 
 
@@ -120,10 +120,10 @@ def _download_through_xet(repo: str, commit: str, file: RemoteFile, advance: Adv
     """Download a file too large for plain HTTP by the hub's own protocol, which does not resume."""
     from huggingface_hub import constants, hf_hub_download
 
-    place = RemotePath(repo, file.path)
+    remote = RemotePath(repo, file.path)
     if constants.HF_HUB_DISABLE_XET or find_spec("hf_xet") is None:
         raise EngineError(
-            f"{place}: the hub sends {format_bytes(file.size)} through Xet only; install hf-xet "
+            f"{remote}: the hub sends {format_bytes(file.size)} through Xet only; install hf-xet "
             "and leave HF_HUB_DISABLE_XET unset"
         )
     try:
@@ -131,7 +131,7 @@ def _download_through_xet(repo: str, commit: str, file: RemoteFile, advance: Adv
     except (OSError, RuntimeError) as error:
         if type(error).__module__ not in ("builtins", "hf_xet"):
             raise
-        raise EngineError(f"{place}: Xet brought no file ({error}); run again") from error
+        raise EngineError(f"{remote}: Xet brought no file ({error}); run again") from error
     advance(file.size)
     return Path(path)
 
@@ -149,7 +149,7 @@ def _complete_blob(repo: str, commit: str, file: RemoteFile, blob: Path, advance
         remember_sha256(blob, digest)
 
 
-def _verify(place: RemotePath, path: Path, file: RemoteFile) -> None:
+def _verify(remote: RemotePath, path: Path, file: RemoteFile) -> None:
     """Raises EngineError, and removes the content, where it is not what the hub lists. A large
     file is read once: its digest is remembered."""
     digest = file_sha256(path) if file.sha256 else git_id(path.read_bytes())
@@ -157,18 +157,18 @@ def _verify(place: RemotePath, path: Path, file: RemoteFile) -> None:
         return
     for bad in (path.resolve(), path):
         bad.unlink(missing_ok=True)
-    raise _hash_mismatch(place, digest, file.etag)
+    raise _hash_mismatch(remote, digest, file.etag)
 
 
-def _hash_mismatch(place: RemotePath, digest: str, listed: str) -> EngineError:
+def _hash_mismatch(remote: RemotePath, digest: str, listed: str) -> EngineError:
     return EngineError(
-        f"{place}: the file's hash is {digest[:16]}…, the hub lists {listed[:16]}…; it was damaged "
-        "on its way or on the disk and is removed, run again to download it anew"
+        f"{remote}: the file's hash is {digest[:16]}…, the hub lists {listed[:16]}…; it was "
+        "damaged on its way or on the disk and is removed, run again to download it anew"
     )
 
 
 @contextmanager
-def _translate_disk_errors(place: RemotePath) -> Iterator[None]:
+def _translate_disk_errors(remote: RemotePath) -> Iterator[None]:
     import httpx2
 
     try:
@@ -179,6 +179,6 @@ def _translate_disk_errors(place: RemotePath) -> Iterator[None]:
         if type(error).__module__ != "builtins":
             raise
         raise EngineError(
-            f"{place}: cannot be written to the cache ({error.strerror or error}); make room, or "
+            f"{remote}: cannot be written to the cache ({error.strerror or error}); make room, or "
             "set HF_HOME to another disk"
         ) from error

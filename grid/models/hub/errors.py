@@ -24,7 +24,7 @@ class RemotePath(NamedTuple):
 
 
 @contextmanager
-def translate_hub_errors(place: RemotePath, kind: type[GridError]) -> Iterator[None]:
+def translate_hub_errors(remote: RemotePath, kind: type[GridError]) -> Iterator[None]:
     """Raise errors of huggingface_hub and of the network as `kind`, with one line."""
     import httpx2
     from huggingface_hub import errors
@@ -41,94 +41,94 @@ def translate_hub_errors(place: RemotePath, kind: type[GridError]) -> Iterator[N
     try:
         yield
     except errors_of_hub as error:
-        raise kind(describe_error(place, error)) from error
+        raise kind(describe_error(remote, error)) from error
 
 
 @contextmanager
-def translate_parse_errors(place: RemotePath) -> Iterator[None]:
+def translate_parse_errors(remote: RemotePath) -> Iterator[None]:
     """Raise InputError, one line, where an answer cannot be read: no hub sent it."""
     try:
         yield
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
-            f"{place}: what {_host()} answers is not a hub's answer ({_one_line(error)}); check "
+            f"{remote}: what {_host()} answers is not a hub's answer ({_one_line(error)}); check "
             "HF_ENDPOINT, and that no proxy or login page answers instead"
         ) from error
 
 
-def describe_error(place: RemotePath, error: Exception) -> str:
+def describe_error(remote: RemotePath, error: Exception) -> str:
     """The message for an error of huggingface_hub or of its HTTP client."""
     import httpx2
     from huggingface_hub import errors
 
     match error:
         case errors.OfflineModeIsEnabled():
-            return f"{place}: HF_HUB_OFFLINE is set; unset it to ask the hub"
+            return f"{remote}: HF_HUB_OFFLINE is set; unset it to ask the hub"
         case errors.GatedRepoError():
-            return _describe_gated(place)
+            return _describe_gated(remote)
         case errors.DisabledRepoError():
-            return f"{place}: the hub has disabled this repository; choose another"
+            return f"{remote}: the hub has disabled this repository; choose another"
         case errors.RevisionNotFoundError():
             return (
-                f"hf:{place.repo} has no revision {place.revision!r}; name a branch, a tag or a "
+                f"hf:{remote.repo} has no revision {remote.revision!r}; name a branch, a tag or a "
                 "commit, or leave it out for the default branch"
             )
         case errors.RemoteEntryNotFoundError():
-            return f"{place}: the file is not there at {place.revision}; look into the repository"
+            return f"{remote}: the file is not there at {remote.revision}; look into the repository"
         case errors.RepositoryNotFoundError():
-            return _describe_not_found(place)
+            return _describe_not_found(remote)
         case errors.HfHubHTTPError():
-            return _describe_status(place, error)
+            return _describe_status(remote, error)
         case httpx2.TimeoutException():
             return (
-                f"{place}: {_host()} does not answer in time; try again with a higher "
+                f"{remote}: {_host()} does not answer in time; try again with a higher "
                 "HF_HUB_DOWNLOAD_TIMEOUT, or set HF_HUB_OFFLINE=1 to use what is in the cache"
             )
         case httpx2.TransportError():
             return (
-                f"{place}: cannot reach {_host()} ({_one_line(error)}); check the network and "
+                f"{remote}: cannot reach {_host()} ({_one_line(error)}); check the network and "
                 "HF_ENDPOINT, or set HF_HUB_OFFLINE=1 to use what is in the cache"
             )
         case errors.LocalEntryNotFoundError() if isinstance(error.__cause__, Exception):
-            return describe_error(place, error.__cause__)
-    return f"{place}: {_one_line(error)}; try again, or check HF_ENDPOINT"
+            return describe_error(remote, error.__cause__)
+    return f"{remote}: {_one_line(error)}; try again, or check HF_ENDPOINT"
 
 
-def _describe_gated(place: RemotePath) -> str:
-    page = f"{_endpoint()}/{place.repo}"
+def _describe_gated(remote: RemotePath) -> str:
+    page = f"{_endpoint()}/{remote.repo}"
     if _has_token():
         return (
-            f"{place}: hf:{place.repo} is gated, and your account has no access; accept its terms "
-            f"at {page} and wait until it is granted"
+            f"{remote}: hf:{remote.repo} is gated, and your account has no access; accept its "
+            f"terms at {page} and wait until it is granted"
         )
-    return f"{place}: hf:{place.repo} is gated; accept its terms at {page}, then {_LOG_IN}"
+    return f"{remote}: hf:{remote.repo} is gated; accept its terms at {page}, then {_LOG_IN}"
 
 
-def _describe_not_found(place: RemotePath) -> str:
+def _describe_not_found(remote: RemotePath) -> str:
     """The hub answers the same for what is private and for what does not exist."""
     if _has_token():
         return (
-            f"hf:{place.repo}: no such repository, or your account may not see it; check the name "
-            f"at {_endpoint()}/{place.repo}"
+            f"hf:{remote.repo}: no such repository, or your account may not see it; check the name "
+            f"at {_endpoint()}/{remote.repo}"
         )
     return (
-        f"hf:{place.repo}: no such repository, or it is private; check the name, and if it is "
+        f"hf:{remote.repo}: no such repository, or it is private; check the name, and if it is "
         f"private {_LOG_IN}"
     )
 
 
-def _describe_status(place: RemotePath, error: Any) -> str:
+def _describe_status(remote: RemotePath, error: Any) -> str:
     code = int(error.response.status_code)
     reason = _one_line(error.server_message or error.response.reason_phrase)
     if code == 401:
-        return f"{place}: {_host()} does not accept the token ({reason}); {_LOG_IN} again"
+        return f"{remote}: {_host()} does not accept the token ({reason}); {_LOG_IN} again"
     if code == 403:
-        return f"{place}: {_host()} refuses ({reason}); {_LOG_IN} of an account with access"
+        return f"{remote}: {_host()} refuses ({reason}); {_LOG_IN} of an account with access"
     if code == 429:
-        return f"{place}: too many requests; wait a few minutes, or {_LOG_IN}"
+        return f"{remote}: too many requests; wait a few minutes, or {_LOG_IN}"
     if code >= 500:
-        return f"{place}: {_host()} has a problem of its own ({code} {reason}); try again later"
-    return f"{place}: {_host()} answers {code} {reason}; check the name and HF_ENDPOINT"
+        return f"{remote}: {_host()} has a problem of its own ({code} {reason}); try again later"
+    return f"{remote}: {_host()} answers {code} {reason}; check the name and HF_ENDPOINT"
 
 
 def _has_token() -> bool:

@@ -149,10 +149,10 @@ def read_range(weights: HubWeights, file: RemoteFile, start: int, stop: int) -> 
     """
     from huggingface_hub import constants, get_session, hf_raise_for_status
 
-    place = RemotePath(weights.repo, file.path, weights.commit)
+    remote = RemotePath(weights.repo, file.path, weights.commit)
     content = bytearray()
     with (
-        translate_hub_errors(place, InputError),
+        translate_hub_errors(remote, InputError),
         silence_library(),
         get_session().stream(
             "GET",
@@ -164,7 +164,7 @@ def read_range(weights: HubWeights, file: RemoteFile, start: int, stop: int) -> 
         hf_raise_for_status(response)
         if response.status_code != 206 and start:
             raise InputError(
-                f"{place}: the server sends no parts of files, so that the header cannot be read "
+                f"{remote}: the server sends no parts of files, so that the header cannot be read "
                 "before the download; download the file and name its path"
             )
         for chunk in response.iter_raw():
@@ -173,7 +173,7 @@ def read_range(weights: HubWeights, file: RemoteFile, start: int, stop: int) -> 
                 break
     if len(content) < stop - start:
         raise InputError(
-            f"{place}: {len(content)} bytes came of {stop - start}; try again, or name another "
+            f"{remote}: {len(content)} bytes came of {stop - start}; try again, or name another "
             "revision"
         )
     return bytes(content[: stop - start])

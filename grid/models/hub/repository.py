@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from grid.cache import cache_dir, write_whole
+from grid.cache import cache_dir, write_atomically
 from grid.errors import InputError
 from grid.models.checksum import file_sha256
 from grid.models.hub.address import Address
@@ -72,8 +72,8 @@ def repo_folder(repo: str) -> str:
 def _request_listing(address: Address) -> Listing:
     from huggingface_hub import HfApi, constants
 
-    place = RemotePath(address.repo, None, address.revision)
-    with translate_hub_errors(place, InputError), translate_parse_errors(place):
+    remote = RemotePath(address.repo, None, address.revision)
+    with translate_hub_errors(remote, InputError), translate_parse_errors(remote):
         info = HfApi(library_name="quantgrid").model_info(
             address.repo,
             revision=address.revision,
@@ -116,7 +116,7 @@ def _cache_listing(address: Address, listing: Listing) -> None:
     content = msgspec.json.encode(listing)
     for revision in (listing.commit, address.revision or DEFAULT_REVISION):
         try:
-            write_whole(_listing_path(address.repo, revision), content)
+            write_atomically(_listing_path(address.repo, revision), content)
         except OSError:
             return
 
