@@ -1,4 +1,4 @@
-"""Expand: sweep x backends x node -> Plan."""
+"""Expands a sweep into a plan: sweep x backends x node -> Plan."""
 
 from __future__ import annotations
 

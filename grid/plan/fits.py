@@ -1,4 +1,4 @@
-"""Fits: why a cell cannot run on a node, told before anything is started."""
+"""Why a cell cannot run on a node, known before anything is started."""
 
 from __future__ import annotations
 

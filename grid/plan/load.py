@@ -1,4 +1,4 @@
-"""Read a sweep file, refusing anything unclear with one line that says where and what."""
+"""Reads a sweep file; refuses anything unclear in one line with the place and the problem."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plan: the cells to run in their order, the skipped ones with their reason, and what is done."""
+"""The plan of a sweep on a node: ordered cells to run, skipped ones with reasons, measured ones."""
 
 from __future__ import annotations
 

@@ -58,8 +58,8 @@ def resolve(
     """The artifacts of a sweep, each with the backends that measure it.
 
     `backends` are the sweep's own, in its order; `broken` are those that cannot run here and so
-    give no reference. Raises InputError for a source that cannot be
-    read, a quant that no backend makes, and models that are there twice.
+    give no reference. Raises InputError for a source that cannot be read, a quant that no backend
+    makes, and models that are there twice.
     """
     candidates: list[SweepCandidate] = []
     owners: dict[str, tuple[int, str]] = {}
@@ -129,7 +129,7 @@ class _ModelEntryCandidates:
             used.add(candidate.backend)
             yield candidate
         for name in self._backends:
-            if name not in used:  # it is in the sweep, and is told why it has no part
+            if name not in used:  # its cells are skipped with the reason
                 yield self._unreadable_candidate(origin, self._backends[name])
 
     def _files_candidates(self) -> Iterator[SweepCandidate]:
@@ -293,7 +293,7 @@ class _ModelEntryCandidates:
             except Unsupported as error:
                 obstacle = str(error)
             except (InputError, EngineError):
-                pass  # it cannot be told: nominal bits have to do
+                pass  # not known: nominal bits have to do
         recipe = maker.recipes().get(artifact.quant)
         bits = recipe.bits if recipe else FULL_BITS
         return round(artifact.model.parameters * bits / 8), obstacle

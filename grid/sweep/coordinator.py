@@ -87,7 +87,7 @@ class SweepCoordinator:
         return {place: report for place, report in self._reports.items() if wants(report.node)}
 
     def gather(self) -> Iterator[Event]:
-        """Wait for all nodes that are there at the start; yields what is to be shown meanwhile.
+        """Wait for all nodes that are there at the start; yields events for the progress.
         Raises ClusterLost where there is none."""
         while not isinstance(event := self._executor.next_event(POLL_S), Gathered):
             match event:
@@ -108,7 +108,7 @@ class SweepCoordinator:
             self._add_plan(report)
 
     def run(self) -> Iterator[Outcome]:
-        """Run the merged plan's cells, whatever happens to the nodes meanwhile."""
+        """Run the merged plan's cells while nodes join and leave."""
         self._executor.offer(self.merged_plan.read_cells())
         self._board = SchedulerState((), self.merged_plan.costs())
         self._queue(self.merged_plan.all_work())
@@ -183,7 +183,7 @@ class SweepCoordinator:
             yield from self._prune(place, event.cell_id)
 
     def _prune(self, place: str, cell_id: str) -> Iterator[Outcome]:
-        """What is larger than a cell that ran out of memory is not tried."""
+        """Cells larger than one that ran out of memory are not tried."""
         running = set().union(*self._assigned_cells.values())
         profile = self._reports[place].profile
         failed = self.merged_plan.cell(cell_id, profile)
@@ -193,7 +193,7 @@ class SweepCoordinator:
             yield self._end_cell(place, row)
 
     def _end_batch(self, place: str) -> Iterator[Outcome]:
-        """A cell of which a node said nothing until its batch's end was not run."""
+        """Cells that the node did not report before its batch ended were not run."""
         self._assigned_cells.pop(place, None)
         for cell_id, reason in self._board.end_batch(place).given_up.items():
             yield self._end_cell(place, lost(cell_id, reason))
@@ -213,7 +213,7 @@ class SweepCoordinator:
         return self.merged_plan.add(report.profile, plan)
 
     def _queue(self, works: Sequence[Work]) -> None:
-        """New cells are open; of others, which may run in more places now, those that still are."""
+        """Queue new cells, and unfinished ones that may now run in more places."""
         wanted = [
             work for work in works if work.cell_id in self._unfinished_cells or self._is_new(work)
         ]
@@ -243,7 +243,7 @@ class SweepCoordinator:
                 self._executor.start(place, self.merged_plan.sessions(report.profile, chosen.cells))
 
     def _drop_infeasible(self, among: Container[str]) -> Iterator[Outcome]:
-        """Cells that no node can run are not waited for."""
+        """Drop cells that no node can run."""
         for cell_id, reason in self._board.infeasible().items():
             if cell_id not in among:
                 continue
@@ -258,7 +258,7 @@ class SweepCoordinator:
                 yield Notice(text=f"{self._reports[place].node.name} gets no more work: {reason}")
 
     def _give_up_waiting(self) -> Iterator[Outcome]:
-        """Cells that no node can run any longer wait for one to come back, but not for ever."""
+        """Drop cells that no node can run any longer, after waiting for one to come back."""
         if self._assigned_cells or not self._unfinished_cells:
             self._stuck_since = None
             return

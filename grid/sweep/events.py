@@ -1,6 +1,6 @@
 """The events of a sweep, from a node's worker to the progress: plain data that crosses processes.
 
-A JSON line of a sweep is one of them; there they are told apart by `event`.
+Each JSON line of a sweep is one of them; the field `event` has its type.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class Notice(_Timed, frozen=True, kw_only=True, tag="note"):
 
 
 class Preparing(_Timed, frozen=True, kw_only=True):
-    """Something that takes minutes goes on: an environment is made, weights are fetched. `line` is
-    the newest of what its tool says."""
+    """Something that takes minutes is in progress: an environment is made, weights are fetched.
+    `line` is the newest output of its tool."""
 
     what: str
     label: str
@@ -80,7 +80,7 @@ class CellDone(
     tag="finished",
     rename={"cell_id": "cell", "will_retry": "again"},
 ):
-    """A cell's attempt ended, in whatever status."""
+    """A cell's attempt ended, with any status."""
 
     cell_id: str
     label: str
@@ -97,7 +97,7 @@ class CellDone(
 
 
 class Planned(_Timed, frozen=True, kw_only=True):
-    """What the sweep comes to. Told again when it grows: a node of another class joined."""
+    """The size of the sweep; sent again when a node of another class adds cells."""
 
     cells: int
     """To run, those done since the start included."""
@@ -109,7 +109,7 @@ class Planned(_Timed, frozen=True, kw_only=True):
 
 
 class Nodes(_Timed, frozen=True, kw_only=True):
-    """The nodes that take part now; told where it is a cluster, and when one joins or leaves."""
+    """The nodes that take part now, on a cluster; sent again when one joins or leaves."""
 
     names: tuple[str, ...]
 
@@ -137,8 +137,8 @@ def cell_done(cell: Cell, measurement: Measurement) -> CellDone:
 
 
 def for_progress(event: _AnyEvent, node: str, **changes: Any) -> _AnyEvent:
-    """An event as the progress is told it: by this machine's clock, with the node's name, and
-    without what only the store takes."""
+    """The event for the progress: by this machine's clock, with the node's name, and without what
+    only the store takes."""
     changes |= {"at": time.time(), "node": node, "engine_s": UNSET, "measurement": UNSET}
     fields = event.__struct_fields__
     return replace(event, **{name: value for name, value in changes.items() if name in fields})

@@ -1,5 +1,5 @@
-"""A sweep over unlike nodes: the plans of its profiles as one set of cells, each with the places
-that may run it. Pure."""
+"""The plans of all profiles of nodes as one set of cells, each with the profiles that may run it.
+Pure."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class MergedPlan:
         )
 
     def unrunnable_skips(self) -> list[tuple[Skip, str]]:
-        """What no profile can run, once, with a profile of those that said so."""
+        """Cells that no profile can run, each once, with a profile that skipped it."""
         skips: dict[str, tuple[Skip, str]] = {}
         measured = {cell.id for plan in self.plans.values() for cell in plan.measured}
         for profile, plan in self.plans.items():
@@ -114,7 +114,7 @@ class MergedPlan:
         return list(skips.values())
 
     def measured_count(self) -> int:
-        """Cells with a result from before."""
+        """How many cells have a result from before."""
         return len({cell.id for plan in self.plans.values() for cell in plan.measured})
 
     def sessions(self, profile: str, cell_ids: Iterable[str]) -> tuple[Session, ...]:

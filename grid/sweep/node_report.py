@@ -1,4 +1,4 @@
-"""What a node says of itself before anything is planned for it."""
+"""A node's report of itself, which planning for it takes."""
 
 from __future__ import annotations
 
@@ -74,7 +74,8 @@ def report(
     broken: Mapping[str, str] = MappingProxyType({}),
     node: Node | None = None,
 ) -> Report:
-    """Of this machine; `broken` says of backends whose environment could not be made, why."""
+    """This machine's report; `broken` has the reason for each backend whose environment could not
+    be made."""
     backends, node = list(backends), node or probe_node()
     return Report(
         node=node,

@@ -34,7 +34,7 @@ def backends_of(sweep: Sweep) -> dict[str, Backend]:
 
 
 class StoreSnapshot:
-    """What a store held when this was made."""
+    """The contents of a store when this was made."""
 
     def __init__(self, store: str, fresh: bool = False, changed: bool = False) -> None:
         """`fresh` forgets what is measured, `changed` what another version of its engine
@@ -44,8 +44,8 @@ class StoreSnapshot:
         self._changed = changed
 
     def recorded_node(self, node: Node) -> Node:
-        """The node with the bandwidth that its rows in the store say: another probe, on a busy day,
-        must not make it another hardware class whose cells are all measured again."""
+        """The node with the bandwidth of its rows in the store: a second probe, on a busy day, must
+        not give it another hardware class, whose cells would all be measured again."""
         rows = self._results.final()
         mine = rows.filter((pc.field("node") == node.name) & (pc.field("status") == "ok"))
         for row in mine.select(["hardware_class", "environment"]).slice(0, 1).to_pylist():
@@ -82,7 +82,7 @@ class StoreSnapshot:
 def plan_for_node(
     sweep: Sweep, report: Report, snapshot: StoreSnapshot, free_bytes: int | None = None
 ) -> Plan:
-    """What a sweep comes to on a node that reported, minus what is known.
+    """What a sweep comes to on a node that reported, minus what the store has.
 
     `free_bytes`: memory that is free on the roomiest node like it, if it is not this one.
     """
@@ -111,11 +111,11 @@ class Planner:
         self._snapshot = self._read()
 
     def with_recorded_bandwidth(self, report: Report) -> Report:
-        """The report with the node as its rows know it."""
+        """The report with the node as its rows have it."""
         return msgspec.structs.replace(report, node=self.recorded_node(report.node))
 
     def recorded_node(self, node: Node) -> Node:
-        """A node as its rows know it."""
+        """A node with the bandwidth that its rows have."""
         return self._snapshot.recorded_node(node)
 
     def wants(self, node: Node) -> bool:
@@ -129,13 +129,13 @@ class Planner:
         return plan_for_node(self.sweep, report, self._snapshot, free_bytes)
 
     def refusal(self, nodes: Iterable[Node]) -> InputError:
-        """What to say where the sweep wants none of the nodes."""
+        """The error where the sweep wants none of the nodes."""
         listed = "; ".join(dict.fromkeys(f"{node.name} ({node.hardware_class})" for node in nodes))
         patterns = " or ".join(map(repr, self.sweep.nodes))
         text = f"{self.sweep.file}: nodes: no node is like {patterns}; there are {listed}"
         return InputError(text)
 
     def reread_store(self) -> StoreSnapshot:
-        """Read the store anew, when nobody else can write it any longer."""
+        """Read the store again, now that nobody else can write to it."""
         self._snapshot = self._read()
         return self._snapshot

@@ -1,4 +1,4 @@
-"""Records a sweep: each attempt becomes rows, is counted, and is told to the progress."""
+"""Records a sweep: writes each attempt as rows, counts it, and shows it in the progress."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ TICK_S = 1.0
 
 
 class SweepRecorder:
-    """Takes the outcomes of a sweep: writes rows, counts, and tells the progress."""
+    """Writes rows for the outcomes of a sweep, counts them, and passes them to the progress."""
 
     def __init__(
         self,
@@ -98,8 +98,8 @@ class SweepRecorder:
         return self._last_end - self._first_start
 
     def begin(self, recorded: Mapping[str, tuple[str, str]]) -> None:
-        """Tell the plan, and write a row for each skipped cell, unless the store says the same or
-        has a final result; `recorded` has status and reason by cell id."""
+        """Show the plan, and write a row for each skipped cell, unless the store has the same row
+        or a final result; `recorded` has status and reason by cell id."""
         self._recorded = recorded
         self._heartbeat.begin()
         self._write_skips()
@@ -117,7 +117,7 @@ class SweepRecorder:
                     self._write(skip.cell, row, self._first_reports[profile])
 
     def _is_unrecorded(self, cell_id: str, reason: str) -> bool:
-        """Whether the store does not say yet that a cell is skipped for this reason."""
+        """Whether the store has no row yet that a cell is skipped for this reason."""
         status, recorded_reason = self._recorded.get(cell_id, ("", ""))
         return status in ("", *RETRIED) or (status == "skipped" and recorded_reason != reason)
 
@@ -143,13 +143,13 @@ class SweepRecorder:
                 self._end_cell(report, cell_done(self._merged_plan.cell(cell_id), row), write)
 
     def tick(self) -> None:
-        """Flush rows that have waited long enough, and say in the store how far the sweep is."""
+        """Flush rows that have waited long enough, and update the heartbeat in the store."""
         with self._write_lock:
             self._writer.tick()
         self._beat()
 
     def end(self) -> None:
-        """Nothing more comes: no sign of a running sweep stays in the store."""
+        """Remove the heartbeat: the sweep runs no longer."""
         self._heartbeat.end()
 
     def _beat(self) -> None:
@@ -178,7 +178,7 @@ class SweepRecorder:
                 self._facts[event.artifact_id] = event.facts
                 return
             case Prepared():
-                self._start_clock(event.wall_s)  # it is told when it is done
+                self._start_clock(event.wall_s)  # the event comes at its end
                 self.engine_s += event.engine_s or 0.0
             case CellStarted():
                 self._start_clock()
@@ -282,7 +282,7 @@ def flush_in_background(recorder: SweepRecorder) -> Iterator[None]:
 
 
 def environment_of(report: Report) -> dict[str, str]:
-    """What every row says of the installation and the system that it comes from."""
+    """The installation and the system that a row comes from."""
     overridden = ", ".join(report.node.overridden)
     return {
         "quantgrid": report.quantgrid or version("quantgrid"),

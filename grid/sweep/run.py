@@ -1,5 +1,5 @@
-"""A sweep from start to end: gather nodes, plan, run what is not measured yet, write each row as it
-comes."""
+"""A sweep from start to end: gather nodes, plan, run the cells that the store lacks, write each row
+as it comes."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def run_sweep(executor: Executor, planner: Planner, store: str, progress: Progre
     started = time.perf_counter()
     sweep_id = uuid4().hex
     with closing(executor):
-        cache_limit()  # a wrong one is said before anything starts
+        cache_limit()  # refuse a wrong one before anything starts
         coordinator = _plan(executor, planner, progress)
         merged_plan = coordinator.merged_plan
         with open_for_writing(store).writer() as writer:

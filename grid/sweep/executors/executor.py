@@ -1,4 +1,5 @@
-"""Executors: the nodes that run sessions, and what happens on them. One runs in this process."""
+"""The executor of a sweep, which runs sessions on nodes and reports their events; one runs them in
+this process."""
 
 from __future__ import annotations
 
@@ -61,7 +62,7 @@ class Executor(Protocol):
         ...
 
     def next_event(self, timeout_s: float) -> ExecutorEvent | None:
-        """What happened next; None where nothing did in that time."""
+        """The next event; None where there was none in that time."""
         ...
 
     def close(self) -> None:

@@ -26,20 +26,20 @@ BATCH_S = 0.05
 """Seconds for which events are gathered before they are sent: a message costs a millisecond."""
 
 
-class Surveyed(msgspec.Struct, frozen=True, tag_field="event", tag="surveyed"):
+class SurveyEnded(msgspec.Struct, frozen=True, tag_field="event", tag="surveyed"):
     """The end of a survey."""
 
     report: Report
 
 
-AgentEvent = Event | Surveyed
+ActorEvent = Event | SurveyEnded
 
 _encode = msgspec.json.Encoder().encode
-decode_events = msgspec.json.Decoder(list[AgentEvent]).decode
+decode_events = msgspec.json.Decoder(list[ActorEvent]).decode
 
 
-class Agent:
-    """One node's end of a sweep."""
+class NodeActor:
+    """Runs sessions on its node, for the driver."""
 
     def __init__(self, settings: bytes, threads: str | None, cache: str | None) -> None:
         """`threads` is the driver's OMP_NUM_THREADS, `cache` the cache folder where it is not what
@@ -52,21 +52,21 @@ class Agent:
         self._worker: Worker | None = None
 
     def clock(self) -> float:
-        """Seconds since the epoch, as this node has it."""
+        """Seconds since the epoch by this node's clock."""
         return time.time()
 
     def survey(self, backends: list[str]) -> Iterator[bytes]:
         """Make the backends' environments where they are missing, then report."""
         yield from _in_batches(self._survey(backends))
 
-    def begin(self, report: bytes, directory: Any, me: str) -> None:
-        """Get ready to run sessions on the node as it was reported, or as it is known to be;
-        `directory` is its peers', None where it has none, and `me` its name there."""
+    def begin(self, report_json: bytes, directory: Any, node_id: str) -> None:
+        """Get ready to run sessions on the node of a report; `directory` is its peers', None where
+        it has none, and `node_id` its name there."""
         from grid.sweep.artifacts.ray_peers import RayPeers
         from grid.sweep.executors.worker import Worker
 
-        peers = None if directory is None else RayPeers(directory, me)
-        node = msgspec.json.decode(report, type=Report).node
+        peers = None if directory is None else RayPeers(directory, node_id)
+        node = msgspec.json.decode(report_json, type=Report).node
         self._worker = Worker(node, self._settings, peers)
 
     def run(self, sessions: bytes) -> Iterator[bytes]:
@@ -76,7 +76,7 @@ class Agent:
         worker = self._worker
         yield from _in_batches(event for session in batch for event in worker.run(session))
 
-    def _survey(self, backends: list[str]) -> Iterator[AgentEvent]:
+    def _survey(self, backends: list[str]) -> Iterator[ActorEvent]:
         node = probe_node()
         broken: dict[str, str] = {}
         for name in backends:
@@ -88,12 +88,12 @@ class Agent:
             except EngineError as error:
                 broken[name] = str(error)
                 yield Notice(text=f"{node.name}: {error}")
-        yield Surveyed(report(backends, broken, node))
+        yield SurveyEnded(report(backends, broken, node))
 
 
-def _in_batches(events: Iterable[AgentEvent]) -> Iterator[bytes]:
+def _in_batches(events: Iterable[ActorEvent]) -> Iterator[bytes]:
     """The events of a short time as one JSON list. An error of `events` is raised here."""
-    pending: queue.SimpleQueue[AgentEvent | BaseException | None] = queue.SimpleQueue()
+    pending: queue.SimpleQueue[ActorEvent | BaseException | None] = queue.SimpleQueue()
 
     def collect() -> None:
         try:
@@ -105,7 +105,7 @@ def _in_batches(events: Iterable[AgentEvent]) -> Iterator[bytes]:
 
     threading.Thread(target=collect, daemon=True).start()
     while True:
-        batch: list[AgentEvent] = []
+        batch: list[ActorEvent] = []
         last = _fill(batch, pending)
         if batch:
             yield _encode(batch)
@@ -116,8 +116,8 @@ def _in_batches(events: Iterable[AgentEvent]) -> Iterator[bytes]:
 
 
 def _fill(
-    batch: list[AgentEvent], pending: queue.SimpleQueue[AgentEvent | BaseException | None]
-) -> AgentEvent | BaseException | None:
+    batch: list[ActorEvent], pending: queue.SimpleQueue[ActorEvent | BaseException | None]
+) -> ActorEvent | BaseException | None:
     """Wait for an event, then take what follows soon; returns the last, None at the end."""
     event = pending.get()
     until = time.monotonic() + BATCH_S

@@ -170,4 +170,4 @@ class RayExecutor:
                 self._lost_nodes.add(node_id)
                 node.mark_lost(f"{node.name} is gone from the cluster")
                 if self._file_sharing is not None:
-                    self._file_sharing.forget(node_id)
+                    self._file_sharing.forget_node(node_id)

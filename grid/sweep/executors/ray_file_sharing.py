@@ -1,5 +1,5 @@
-"""What the nodes of a cluster share: the directory of who has which artifact, and each node's
-porter."""
+"""What the nodes of a cluster share: the directory of which node has which artifact, and a file
+server on each node."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from grid.sweep.events import Settings
 
 
 class ClusterFileSharing:
-    """Lives as long as a sweep on a cluster. Nodes are named by their Ray ids. Calls may come from
-    several threads; one node that is slow to answer holds up nobody but itself."""
+    """Shares artifacts between the nodes of a cluster during a sweep. Nodes are named by their Ray
+    ids. Calls may come from several threads; a node that is slow to answer delays only itself."""
 
     def __init__(self, ray: Any) -> None:
         self._ray = ray
         self._driver_node = str(ray.get_runtime_context().get_node_id())
         self.directory = start_directory(ray)
-        self._porters: dict[str, Any] = {}
+        self._file_servers: dict[str, Any] = {}
         self._introduced: set[str] = set()
         self._locks: dict[str, threading.Lock] = {}
         self._leases = Leases()
 
     def cache_of(self, node_id: str) -> str | None:
-        """The cache folder that a node's actors must be told: the driver's, on its own node, where
-        Ray may have been started without it."""
+        """The cache folder for a node's actors: the driver's own on its node, where Ray may have
+        been started without it; None elsewhere."""
         return str(cache_dir()) if node_id == self._driver_node else None
 
     def offer(self, cells: Iterable[Cell], settings: Settings) -> None:
-        """Files of the driver's own machine become known to all; it is introduced first, so that
-        its bytes are the ones that count. Raises InputError where one is gone, ClusterLost where
+        """Announce files of the driver's machine to all nodes; it is introduced first, so that its
+        bytes are the ones that count. Raises InputError where one is gone, ClusterLost where
         Ray does not answer."""
         offer_inputs(cells, settings, self._leases.take)
-        with suppress(self._ray.exceptions.RayError):  # a porter that died is started anew
+        with suppress(self._ray.exceptions.RayError):  # a file server that died is started again
             self._introduce(self._driver_node, force=True)
             return
         try:
@@ -51,42 +51,42 @@ class ClusterFileSharing:
                 "overloaded? The same command resumes"
             ) from error
 
-    def enter(self, node_id: str) -> None:
-        """A node's porter is there, and known to its peers. Where it does not start or is slow, the
-        node works without being asked for anything, and the next call tries again."""
+    def ensure_file_server(self, node_id: str) -> None:
+        """Start a node's file server and make it known to its peers. Where it does not start or is
+        slow, the node works without serving files, and the next call tries again."""
         with suppress(self._ray.exceptions.RayError):
             self._introduce(node_id, force=False)
 
-    def forget(self, node_id: str) -> None:
-        """The node is gone, with all that it had."""
-        self._porters.pop(node_id, None)
+    def forget_node(self, node_id: str) -> None:
+        """Remove a node that is gone, with all that it had."""
+        self._file_servers.pop(node_id, None)
         self._locks.pop(node_id, None)
         self._introduced.discard(node_id)
         self.directory.forget.remote(node_id)
 
-    def abandon_making(self, node_id: str) -> None:
-        """What the node was making is nobody's now: its worker died."""
+    def release_claims(self, node_id: str) -> None:
+        """Let others make what the node was making: its worker died."""
         self.directory.give_up.remote(node_id)
 
     def close(self) -> None:
-        """End the porters; what the driver has offered may be evicted."""
+        """End the file servers; what the driver has offered may be evicted."""
         self._leases.give_back()
-        for porter in list(self._porters.values()):
+        for server in list(self._file_servers.values()):
             with suppress(Exception):  # the cluster may be gone already
-                self._ray.kill(porter)
+                self._ray.kill(server)
 
     def _introduce(self, node_id: str, force: bool) -> None:
-        """Raises Ray's errors. A porter that is only slow is kept, and found ready next time."""
+        """Raises Ray's errors. A file server that is only slow is kept, and is ready next time."""
         with self._locks.setdefault(node_id, threading.Lock()):
             if node_id in self._introduced and not force:
                 return
-            porter = self._porters.get(node_id)
-            if porter is None:
-                porter = start_porter(self._ray, node_id, self.cache_of(node_id))
-                self._porters[node_id] = porter
+            server = self._file_servers.get(node_id)
+            if server is None:
+                server = start_porter(self._ray, node_id, self.cache_of(node_id))
+                self._file_servers[node_id] = server
             try:
-                introduce(self._ray, self.directory, node_id, porter)
+                introduce(self._ray, self.directory, node_id, server)
             except self._ray.exceptions.ActorDiedError:
-                self._porters.pop(node_id, None)
+                self._file_servers.pop(node_id, None)
                 raise
             self._introduced.add(node_id)

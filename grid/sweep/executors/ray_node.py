@@ -1,4 +1,4 @@
-"""One node of a Ray cluster as the driver sees it: a thread that leads the node's actor."""
+"""One node of a Ray cluster as the driver sees it: a thread that supervises the node's actor."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from grid.errors import ClusterLost
 from grid.plan.order import Session
 from grid.sweep.events import CellDone, Event, Notice, Settings
 from grid.sweep.executors.executor import ExecutorEvent, Joined, Left, NodeEvent, NodeIdle
-from grid.sweep.executors.ray_actor import Agent, Surveyed, decode_events
+from grid.sweep.executors.ray_actor import NodeActor, SurveyEnded, decode_events
 from grid.sweep.executors.ray_file_sharing import ClusterFileSharing
 from grid.sweep.node_report import Report, code_digest
 
@@ -28,15 +28,15 @@ SLOT = "bench_slot"
 """The Ray resource of which a node has one: whoever holds it measures there, alone."""
 
 SLOT_S = 15.0
-"""Seconds after which it is said that a node's slot is not free."""
+"""Seconds after which the user is told that a node's slot is not free."""
 
 CLOCK_S = 60.0
-"""Seconds that a node's clock may be off before it is said."""
+"""Seconds that a node's clock may be off before the user is told."""
 
 
 class NodeSupervisor:
-    """Leads the actor of one node: starts it, has it surveyed, runs what is given, and starts it
-    again when it dies. All that happens goes to `on_event`."""
+    """Supervises the actor of one node: starts it, surveys the node, runs sessions, and starts it
+    again when it dies. Events go to `on_event`."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class NodeSupervisor:
         self._inbox.put(sessions)
 
     def mark_lost(self, reason: str) -> None:
-        """The node is known to be dead; its thread may hang for long, and is not heard again."""
+        """The node is dead; its thread may hang for long, and its events no longer count."""
         with self._lock:
             if self.place:
                 self._tell(Left(self.place, reason))
@@ -135,7 +135,7 @@ class NodeSupervisor:
                 self._tell(Joined(self.place, report))
         while (sessions := self._inbox.get()) is not None:
             if self._file_sharing is not None:
-                self._file_sharing.enter(self._row["NodeID"])
+                self._file_sharing.ensure_file_server(self._row["NodeID"])
             stream = self._actor.run.remote(msgspec.json.encode(list(sessions)))
             for event in self._events(stream):
                 if isinstance(event, CellDone) and event.status == "ok":
@@ -145,7 +145,7 @@ class NodeSupervisor:
 
     def _place_name(self, life: int) -> str:
         if self._local_report is not None and life == 0:
-            return self._local_report.node.name  # as it was told before Ray was started
+            return self._local_report.node.name  # as it joined before Ray was started
         return f"{self._row['NodeID'][:12]}.{life}"
 
     def _start_actor(self) -> Any:
@@ -155,7 +155,7 @@ class NodeSupervisor:
         threads = os.environ.get("OMP_NUM_THREADS")
         cache = self._file_sharing.cache_of(self._row["NodeID"]) if self._file_sharing else None
         return (
-            self._ray.remote(Agent)
+            self._ray.remote(NodeActor)
             .options(
                 num_cpus=0,  # the slot keeps others away
                 num_gpus=resources.get("GPU", 0),
@@ -168,13 +168,13 @@ class NodeSupervisor:
     def _survey(self) -> Report:
         self._offset_s = self._clock_offset()
         for event in self._events(self._actor.survey.remote(self._backends)):
-            if isinstance(event, Surveyed):
+            if isinstance(event, SurveyEnded):
                 return event.report
             self._tell(NodeEvent(self.name, event))
         raise RuntimeError("a survey ended without a report")
 
     def _clock_offset(self) -> float:
-        """Seconds that the node's clock is ahead of ours; says so where it is far off."""
+        """Seconds that the node's clock is ahead of ours; sends a notice where it is far off."""
         answer = self._actor.clock.remote()
         if not self._ray.wait([answer], timeout=SLOT_S)[0]:
             self._tell(Notice(text=f"waiting for {self.name}: something else holds its slot"))
@@ -225,7 +225,7 @@ class NodeSupervisor:
             if self._actor is not None:
                 self._ray.kill(self._actor)
             if self._file_sharing is not None:
-                self._file_sharing.abandon_making(self._row["NodeID"])
+                self._file_sharing.release_claims(self._row["NodeID"])
         with self._lock:
             place, self.place = self.place, ""
             self._inbox = queue.SimpleQueue()

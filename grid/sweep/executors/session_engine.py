@@ -1,5 +1,5 @@
-"""The engine of a session: its process, loaded again if it dies, and a measurement for every cell
-whatever happens to it."""
+"""The engine of a session in its process, loaded again if it dies; every failure becomes a
+measurement."""
 
 from __future__ import annotations
 

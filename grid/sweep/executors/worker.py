@@ -1,5 +1,5 @@
-"""Runs sessions on one node: an engine's process for each, and a row for every cell whatever
-happens to it."""
+"""Runs sessions on one node, each in an engine's process; every cell gives a row, also where the
+engine fails."""
 
 from __future__ import annotations
 

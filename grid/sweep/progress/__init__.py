@@ -1,7 +1,7 @@
-"""Progress of a sweep, told three ways: a live line, plain lines, or JSON for machines.
+"""Progress of a sweep, shown in three ways: a live line, plain lines, or JSON for machines.
 
-The driver tells `events`, plain data; as JSON lines they cross machines, and `replay` shows them
-far away as the driver itself would show them:
+It is made of `grid.sweep.events`. As JSON lines they cross machines, and `replay` shows them there
+as the driver itself would:
 
     progress = progress_for(as_json)
     progress.tell(Planned(cells=12, modelled_s=60.0))

@@ -27,7 +27,7 @@ PLAIN_EVERY_S = 10.0
 
 
 class Progress(Protocol):
-    """Is told a sweep's events in order; the last is `SweepEnded`."""
+    """Takes a sweep's events in order; the last is `SweepEnded`."""
 
     def tell(self, event: Event) -> None: ...
 

@@ -32,8 +32,8 @@ class JsonProgress:
 
 
 def replay(lines: Iterable[str], progress: Progress) -> Iterator[str]:
-    """Tell a progress what JSON lines say, as they come, and give back those that are no event: a
-    sweep's summary, and what was said on standard error."""
+    """Pass the events of JSON lines to a progress as they come, and yield the lines that are no
+    event: a sweep's summary, and standard error."""
     for line in lines:
         try:
             event = _EVENT.decode(line)

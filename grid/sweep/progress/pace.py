@@ -1,4 +1,4 @@
-"""What progress remembers: how far a sweep is, who computes what, which reasons were said."""
+"""What progress remembers: how far a sweep is, which node runs what, which failures were shown."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ class Pace:
 
     def count(self, event: Event) -> None:
         """Take any event into account."""
-        if not isinstance(event, Notice | SweepEnded):  # which whoever follows from afar tells too
+        if not isinstance(
+            event, Notice | SweepEnded
+        ):  # those also come from whoever follows a sweep from another machine
             self._pass(event.at)
         match event:
             case Planned():
@@ -77,7 +79,7 @@ class Pace:
 
 
 class CurrentWork:
-    """Which node is at what, in one line."""
+    """What each node is running, in one line."""
 
     def __init__(self) -> None:
         self._names: tuple[str, ...] = ()
@@ -103,14 +105,14 @@ class CurrentWork:
 
 
 class FailureReasons:
-    """Says a reason once, and at the end how often it came again: an environment that cannot be
-    made fails a hundred cells."""
+    """Shows a reason once, and its further count at the end: an environment that cannot be made
+    fails a hundred cells."""
 
     def __init__(self) -> None:
         self._repeats: dict[str, int] = {}
 
     def line(self, event: CellDone) -> str:
-        """What to say of a cell; empty where it did not fail, or its reason was said before."""
+        """The line of a failed cell; empty where it did not fail or its reason was shown before."""
         if event.status in NO_FAILURE or event.will_retry:
             return ""
         if event.reason in self._repeats:
@@ -121,7 +123,7 @@ class FailureReasons:
         return f"{event.status}: {event.label}{where}: {event.reason}"
 
     def repeated(self) -> list[str]:
-        """The reasons that came again, and how often; they are forgotten then."""
+        """A line for each reason that came more than once; the counts start again from zero."""
         repeats, self._repeats = self._repeats, {}
         return [
             f"{count} more cell{'s' if count > 1 else ''} failed so: {reason}"

@@ -139,7 +139,7 @@ def test_a_backend_that_cannot_run_gives_no_reference(tmp_path: Path) -> None:
     assert {cell.backend for cell in plan.cells} == {"fake"}
 
 
-def test_references_of_two_engines_are_distinct(tmp_path: Path) -> None:
+def test_a_reference_key_names_its_engine(tmp_path: Path) -> None:
     plan = plan_of_two_backends(tmp_path, FOLDER)
     others = [cell for cell in plan.cells if cell.backend == "fake"]
     (key,) = plan.references

@@ -10,7 +10,7 @@ import pytest
 from artifacts_helpers import largest_file
 from plan_helpers import NODE, plan_of
 
-from grid.cache import cache_dir, write_whole
+from grid.cache import cache_dir, write_atomically
 from grid.cells.measurement import Measurement
 from grid.plan.plan import Plan
 from grid.sweep.artifacts.leases import in_use
@@ -75,7 +75,7 @@ def test_weights_are_in_use_until_their_engine_ends(tmp_path: Path) -> None:
 
 def test_an_interrupted_cache_write_leaves_no_file(tmp_path: Path) -> None:
     with largest_file(1000), pytest.raises(OSError, match="too large"):
-        write_whole(tmp_path / "note.json", b"0" * 5000)
+        write_atomically(tmp_path / "note.json", b"0" * 5000)
     assert list(tmp_path.iterdir()) == []
 
 
