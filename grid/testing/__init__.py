@@ -1,7 +1,7 @@
 """Conformance: what every backend has to keep to, as checks that run against a real one.
 
-    from grid.testing import CHECKS, Case, check, here
-    case = Case(backend, path, here())
+    from grid.testing import CHECKS, Case, check, local_node
+    case = Case(backend, path, local_node())
     for name in CHECKS:
         check(name, case)            # "ran", or "skipped: ..." and why
 
@@ -13,13 +13,27 @@ one loaded engine; so does the command, in the interpreter that has the engine:
 
 Rules take up to `Case.tokens` tokens, so that a slow engine can be tried too. Those that need more
 than a weight file (another engine's figures, a recipe to make) say so where they are skipped.
+
+`grid.testing.fixtures` is a pytest plugin for the rest of a backend's tests.
 """
+
+from typing import Any
 
 from grid.testing import computes, declared, loads, makes  # noqa: F401  (each adds its rules)
 from grid.testing.case import NEAR, TEXT, Case, Expected, local_node
 from grid.testing.computes import expectation
 from grid.testing.rules import CHECKS, Check, NonConforming, check
 from grid.testing.runner import capabilities, report
+
+_FORMER_NAMES = {"here": local_node}
+"""Names that the tests of plugins made before still import."""
+
+
+def __getattr__(name: str) -> Any:
+    if name in _FORMER_NAMES:
+        return _FORMER_NAMES[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "CHECKS",

@@ -2,13 +2,13 @@
 
     # conftest.py, beside the tests
     import pytest
-    from grid_mine import backend as mine
+    from grid_myengine import backend as myengine
 
     pytest_plugins = ["grid.testing.fixtures"]
 
     @pytest.fixture(scope="session")
     def backend():
-        return mine
+        return myengine
 
 Then a test takes `load_engine`, `node`, `folder` or `calibration` as an argument:
 

@@ -3,10 +3,6 @@
 What stands here is complete and works: a toy whose model is a table of byte pairs. Replace it part
 by part with your engine; each part says what belongs there. `pytest` says whether it still keeps to
 the contract, which is `grid.backend`; `docs/plugins.md` of quantgrid goes through it step by step.
-
-1. the weight file      4. the declaration: what can be asked without the engine
-2. the engine           5. making weights (only for backends that quantize)
-3. the options
 """
 
 from __future__ import annotations
@@ -22,20 +18,27 @@ import numpy as np
 import numpy.typing as npt
 
 from grid.backend import (
+    Artifact,
+    ArtifactFacts,
     Availability,
     Calibration,
     Capability,
+    EngineError,
+    InputError,
     Inspection,
+    Model,
     Needs,
+    Node,
+    Options,
     Recipe,
     TokenScores,
+    Unsupported,
+    Workload,
+    complete_options,
+    token_scores,
+    whole_number,
+    write_whole,
 )
-from grid.cells.cell import Options
-from grid.cells.workload import Workload
-from grid.errors import EngineError, InputError, Unsupported, did_you_mean
-from grid.hardware.node import Node
-from grid.models.artifact import Artifact, ArtifactFacts
-from grid.models.model import Model
 
 VERSION = "0.1.0"
 BOS, VOCABULARY = 256, 257  # the bytes, and a token that starts a text
@@ -44,9 +47,8 @@ Table = npt.NDArray[np.float32]
 
 # --- 1. The weight file -----------------------------------------------------------------------
 # The toy has a format of its own, whose suffix is `.myengine`: a line of JSON, then the tensor.
-# If your engine reads GGUF, use grid.models.gguf.inspection.inspect; if it reads folders in
-# Hugging Face's layout, grid.models.checkpoint.inspection.inspect; then most of this part falls
-# away.
+# If your engine reads GGUF, use grid.backend.inspect_gguf; if it reads folders in Hugging Face's
+# layout, grid.backend.inspect_checkpoint; then most of this part falls away.
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -63,7 +65,6 @@ class Weights(NamedTuple):
 
     header: Header
     table: Table
-    tensor_bytes: int
 
 
 def read(path: Path) -> Weights:
@@ -80,18 +81,13 @@ def read(path: Path) -> Weights:
             f"{path}: {len(tensor)} bytes of weights, {header.quant} has "
             f"{tensor_bytes(header.quant)}; the file was cut off or changed, make it again"
         )
-    return Weights(header, unpack(tensor, header.quant), len(tensor))
+    return Weights(header, unpack(tensor, header.quant))
 
 
 def write(path: Path, header: Header, table: Table) -> None:
-    """Under another name first, so that the file appears whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    try:
+    """The file appears whole or not at all."""
+    with write_whole(path) as part:
         part.write_bytes(msgspec.json.encode(header) + b"\n" + pack(table, header.quant))
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise EngineError(f"{path}: {error.strerror}") from error
 
 
 def train(path: Path | str, text: str, name: str = "toy", context: int = 4096) -> None:
@@ -153,10 +149,8 @@ class ToyEngine:
     def logits(self, ids: Sequence[int], first: int = 0) -> Table:
         """[len(ids) - first, vocabulary], unnormalised: row i is after ids[: first + i + 1]."""
         self._room(len(ids))
-        tokens = np.asarray(ids[first:], dtype=np.int64)
-        parts = [
-            self._table[tokens[n : n + self._batch]] for n in range(0, len(tokens), self._batch)
-        ]
+        rows = np.asarray(ids[first:], dtype=np.int64)
+        parts = [self._table[rows[n : n + self._batch]] for n in range(0, len(rows), self._batch)]
         return np.concatenate(parts)
 
     # Capability "scores"
@@ -166,10 +160,8 @@ class ToyEngine:
     ) -> Iterator[TokenScores]:
         """For each (context, continuation): log-probabilities of the continuation's tokens."""
         for context, continuation in requests:
-            rows = self.logits([*context, *continuation[:-1]], len(context) - 1).astype(np.float64)
-            rows -= np.log(np.exp(rows).sum(axis=1, keepdims=True))
-            picked = rows[np.arange(len(continuation)), list(continuation)]
-            yield TokenScores(log_probs=picked, argmax=rows.argmax(axis=1))
+            rows = self.logits([*context, *continuation[:-1]], len(context) - 1)
+            yield token_scores(rows, continuation)
 
     # Capability "steps"
 
@@ -208,7 +200,6 @@ class ToyEngine:
                 yield index, last
 
     def _room(self, tokens: int) -> None:
-        # Errors are one line. OutOfMemory is the one for memory that the engine did not get.
         if tokens > self._context:
             raise EngineError(f"{tokens} tokens do not fit the context of {self._context}")
 
@@ -217,6 +208,7 @@ class ToyEngine:
 # What a user may write under [options.myengine] in a sweep file, with its default.
 
 DEFAULTS: Options = {"batch": 512, "threads": 1}
+CHECKS = {"batch": whole_number(1, 65_536), "threads": whole_number(1, 4096)}
 
 
 # --- 4. The declaration -----------------------------------------------------------------------
@@ -240,13 +232,8 @@ class ToyBackend:
         `ready=False` with the reason and the one command that mends it."""
         return Availability(ready=True, version=ToyEngine.version, devices=("cpu",))
 
-    def options(self, given: Mapping[str, Any], node: Node) -> Options:
-        for option, value in given.items():
-            if option not in DEFAULTS:
-                raise InputError(f"unknown option {option!r}. {did_you_mean(option, DEFAULTS)}")
-            if type(value) is not int or value < 1:
-                raise InputError(f"{option}: expected a number from 1 on, got {value!r}")
-        return {**DEFAULTS, **given}
+    def options(self, requested: Mapping[str, Any], node: Node) -> Options:
+        return complete_options(self.name, requested, CHECKS, DEFAULTS)
 
     def noise_options(self, options: Options) -> Options:
         """The same computed another way: how far results move by it is the engine's noise. A table
@@ -258,7 +245,9 @@ class ToyBackend:
         weights = read(path)
         elements = VOCABULARY * VOCABULARY
         digest = sha256(path.read_bytes()).hexdigest()
-        bits = weights.tensor_bytes * 8 / elements  # scales included: that is what is stored
+        bits = (
+            tensor_bytes(weights.header.quant) * 8 / elements
+        )  # scales included: that is what is stored
         model = Model(
             name=weights.header.name,
             family="myengine",
@@ -282,16 +271,14 @@ class ToyBackend:
     def needs(
         self, artifact: Artifact, weight_bytes: int, options: Options, workload: Workload
     ) -> Needs:
-        """Memory for one cell, from sizes alone: the plan skips what does not fit. The toy keeps
-        its table in 32 bits, whatever the file has."""
+        """Memory for one cell, from sizes alone: the plan skips what does not fit."""
         cache = artifact.model.kv_bytes(workload.size)
-        held = 4 * artifact.model.parameters + cache
-        return Needs(host_bytes=INTERPRETER_BYTES + held, kv_bytes=cache)
+        weights = 4 * artifact.model.parameters
+        return Needs(host_bytes=INTERPRETER_BYTES + weights + cache, kv_bytes=cache)
 
     @contextmanager
     def load(self, path: Path, device: str, options: Options) -> Iterator[ToyEngine]:
-        """`device` is "cpu" or an accelerator. What was taken is given back at the end: close
-        native handles in a `finally` after the yield."""
+        """`device` is "cpu" or an accelerator; close native handles in a `finally` at the end."""
         yield ToyEngine(read(path), options)
 
     # --- 5. Making weights --------------------------------------------------------------------
@@ -318,8 +305,7 @@ class ToyBackend:
         weights = read(source)
         if weights.header.quant != "F16":
             raise EngineError(f"{source} is {weights.header.quant}; F16 is needed to make others")
-        header = msgspec.structs.replace(weights.header, quant=recipe)
-        write(target, header, weights.table)
+        write(target, msgspec.structs.replace(weights.header, quant=recipe), weights.table)
 
 
 INTERPRETER_BYTES = 64 * 2**20
@@ -331,12 +317,8 @@ RECIPES = {"F16": 16.0, "Q8": 8.0 + 16 / VOCABULARY, "Q4": 4.0 + 20 / VOCABULARY
 
 def tensor_bytes(quant: str) -> int:
     """Bytes of a packed table: a scale for each row where there are fewer than 16 bits."""
-    scales = 2 * VOCABULARY
-    return {
-        "F16": 2 * VOCABULARY * VOCABULARY,
-        "Q8": scales + VOCABULARY * VOCABULARY,
-        "Q4": scales + VOCABULARY * ((VOCABULARY + 1) // 2),
-    }[quant]
+    row = {"F16": 2 * VOCABULARY, "Q8": 2 + VOCABULARY, "Q4": 2 + (VOCABULARY + 1) // 2}
+    return VOCABULARY * row[quant]
 
 
 def pack(table: Table, quant: str) -> bytes:
@@ -353,8 +335,7 @@ def pack(table: Table, quant: str) -> bytes:
 
 def unpack(tensor: bytes, quant: str) -> Table:
     if quant == "F16":
-        values = np.frombuffer(tensor, dtype="<f2").astype(np.float32)
-        return values.reshape(VOCABULARY, VOCABULARY)
+        return np.frombuffer(tensor, dtype="<f2").astype(np.float32).reshape(VOCABULARY, -1)
     start = 2 * VOCABULARY
     scales = np.frombuffer(tensor[:start], dtype="<f2").astype(np.float32)[:, None]
     if quant == "Q8":
