@@ -93,7 +93,7 @@ def test_a_clock_minutes_off_is_named_and_rows_have_the_drivers_time(
     assert driver.began_at < min(times) <= max(times) < time.time()
 
 
-def test_a_class_that_no_node_has_is_said_with_those_that_are_there(cluster: Cluster) -> None:
+def test_class_that_no_node_has_is_refused_with_the_classes_of_the_nodes(cluster: Cluster) -> None:
     (cluster.file.parent / "toy.toml").write_text(QUICK)
     done = cluster.grid("sweep toy.toml --store none --nodes '*RTX 4090*'", check=False)
     assert done.returncode == 2

@@ -107,7 +107,7 @@ def test_a_host_cut_off_for_40_s_costs_no_cell(cluster: Cluster, rack: Rack) -> 
     exactly_once(driver.results(), expected_cells(cluster, driver))
 
 
-def test_a_driver_killed_outright_goes_on_when_started_again(cluster: Cluster) -> None:
+def test_killed_driver_goes_on_when_started_again(cluster: Cluster) -> None:
     driver = begin(cluster, "driver", cell_s=1.0)
     wait_for(lambda: driver.results().attempts().num_rows > 0, "rows on the disk", 20)
     driver.kill()

@@ -36,9 +36,7 @@ SUMMARY = {"sweep_id": "x", "measured": 1, "failed": 0, "skipped": 0, "already":
 SUMMARY |= {"engine_s": 1.0, "wall_s": 1.0, "driver_peak_bytes": 1}
 
 
-def test_what_stands_behind_the_interactive_guard_of_a_start_file_holds(
-    head: SshHost, laptop: Path
-) -> None:
+def test_variables_behind_the_interactive_guard_of_bashrc_hold(head: SshHost, laptop: Path) -> None:
     """As Debian's .bashrc has it. What the start files print confuses nobody."""
     cache = head.home / "cache of its owner"
     (head.home / ".bashrc").write_text(
@@ -57,7 +55,7 @@ def test_what_stands_behind_the_interactive_guard_of_a_start_file_holds(
         Head(head.host).stop(ended.run.id)
 
 
-def test_without_an_id_only_this_machines_runs_are_meant(
+def test_run_without_an_id_is_one_of_this_machine(
     head: SshHost, laptop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = launch_hanging(head)
@@ -76,9 +74,7 @@ def test_taking_a_cluster_down_names_the_runs_that_end_with_it(head: SshHost, la
     assert [ending.id for ending in running_sweeps(rack)] == [run.id]
 
 
-def test_a_driver_whose_process_is_not_found_is_not_said_to_be_stopped(
-    head: SshHost, laptop: Path
-) -> None:
+def test_driver_whose_process_is_not_found_is_not_stopped(head: SshHost, laptop: Path) -> None:
     run = launch_hanging(head)
     noted = head.home / ".local/state/quantgrid/runs" / run.id / "driver.json"
     noted.write_bytes(msgspec.json.encode(runs.Driver(pid=os.getpid())))
@@ -107,7 +103,7 @@ def test_a_store_that_became_a_file_leaves_the_rows_on_the_head(
     assert client.fetch(head.host, run, "elsewhere") > 0
 
 
-def test_the_stores_folder_stays_as_its_owner_has_it(head: SshHost, laptop: Path) -> None:
+def test_store_folder_keeps_its_permissions(head: SshHost, laptop: Path) -> None:
     Path("rows").mkdir(mode=0o750)
     watch(head, launch(head))
     assert Path("rows").stat().st_mode & 0o777 == 0o750
@@ -127,7 +123,7 @@ def test_credentials_in_a_stores_name_are_read_by_their_owner_only(
     assert "SECRET" not in str(error.value)
 
 
-def test_what_the_head_lists_is_shown_without_credentials(
+def test_listed_runs_are_shown_without_credentials(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     secret = "s3://KEY:SECRET@bucket/rows?scheme=http"

@@ -36,7 +36,7 @@ from grid.sweep.events import CellDone, Planned, SweepEnded
 pytestmark = pytest.mark.skipif(bool(reason_to_skip()), reason=reason_to_skip())
 
 
-def test_rows_of_a_run_on_the_head_arrive_in_the_store_here(head: SshHost, laptop: Path) -> None:
+def test_rows_of_a_run_on_the_head_arrive_in_the_local_store(head: SshHost, laptop: Path) -> None:
     progress = RecordedProgress()
     run = launch(head, progress)
     ended = watch(head, run, progress)
@@ -57,7 +57,7 @@ def test_the_same_sweep_again_measures_nothing_twice(head: SshHost, laptop: Path
     assert (repeated.summary["measured"], repeated.summary["already"]) == (0, CELLS)
 
 
-def test_rows_from_before_are_brought_to_the_head(
+def test_rows_of_earlier_sweeps_are_brought_to_the_head(
     head: SshHost, laptop: Path, grid: Callable[..., object]
 ) -> None:
     grid("sweep", "toy.toml", "--store", "rows", "--here")
@@ -66,7 +66,7 @@ def test_rows_from_before_are_brought_to_the_head(
     assert (ended.summary["measured"], ended.summary["already"]) == (0, CELLS)
 
 
-def test_a_broken_connection_is_made_again_and_no_step_is_lost_or_told_twice(
+def test_broken_connection_is_renewed_and_each_event_arrives_once(
     head: SshHost, laptop: Path
 ) -> None:
     progress = RecordedProgress()
@@ -81,7 +81,7 @@ def test_a_broken_connection_is_made_again_and_no_step_is_lost_or_told_twice(
     assert len(cells) == len(set(cells)) == CELLS
 
 
-def test_attach_finds_the_run_that_goes_on_without_anybody(head: SshHost, laptop: Path) -> None:
+def test_attach_finds_the_run_that_nobody_follows(head: SshHost, laptop: Path) -> None:
     run = launch(head)
     head.stop()
     head.start()
@@ -113,7 +113,7 @@ def test_stop_flushes_the_rows_and_the_code_says_interrupted(head: SshHost, lapt
         Head(head.host).stop(run.id)
 
 
-def test_a_driver_killed_outright_is_told_and_the_same_command_resumes(
+def test_killed_driver_is_an_error_and_the_same_command_resumes(
     head: SshHost, laptop: Path
 ) -> None:
     run = launch_hanging(head)
@@ -130,7 +130,7 @@ def test_a_driver_killed_outright_is_told_and_the_same_command_resumes(
     assert {row["status"] for row in final if row["cell_id"] not in before} == {"ok"}
 
 
-def test_a_driver_that_vanished_with_its_watch_is_told(head: SshHost, laptop: Path) -> None:
+def test_driver_that_vanished_with_its_watcher_is_an_error(head: SshHost, laptop: Path) -> None:
     run = launch_hanging(head)
     driver = driver_of(head, run)
     parent = driver.parent()
@@ -153,7 +153,7 @@ def test_a_store_that_a_run_fills_is_refused_with_the_run_to_attach_to(
     assert second.store != run.store
 
 
-def test_an_error_of_the_driver_comes_back_as_ours(head: SshHost, laptop: Path) -> None:
+def test_drivers_error_and_exit_code_come_back(head: SshHost, laptop: Path) -> None:
     Path("toy.toml").write_text(SWEEP.replace('"Q4"', '"Q99"'))
     ended = watch(head, launch(head))
     assert (ended.code, ended.summary) == (2, None)

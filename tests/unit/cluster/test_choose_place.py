@@ -32,11 +32,11 @@ def cluster(folder: Path, head: str, key: str = "~/.ssh/none", proxy: str = "nul
     (folder / "cluster.yaml").write_text(text)
 
 
-def test_without_anything_it_is_here_and_nothing_needs_saying(tmp_path: Path) -> None:
+def test_sweep_runs_on_this_machine_by_default_without_a_word(tmp_path: Path) -> None:
     assert choose_place(None, False, {}, tmp_path) == OnThisMachine("")
 
 
-def test_an_address_goes_before_the_variable_and_the_file(tmp_path: Path) -> None:
+def test_address_option_goes_before_the_variable_and_the_cluster_file(tmp_path: Path) -> None:
     cluster(tmp_path, "10.0.0.1")
     place = choose_place("auto", False, {"RAY_ADDRESS": "other:6379"}, tmp_path)
     assert isinstance(place, OnRay)
@@ -44,7 +44,7 @@ def test_an_address_goes_before_the_variable_and_the_file(tmp_path: Path) -> Non
     assert "--address" in place.why
 
 
-def test_the_variable_goes_before_the_file(tmp_path: Path) -> None:
+def test_address_variable_goes_before_the_cluster_file(tmp_path: Path) -> None:
     cluster(tmp_path, "10.0.0.1")
     place = choose_place(None, False, {"RAY_ADDRESS": "10.0.0.9:6379"}, tmp_path)
     assert isinstance(place, OnRay)
@@ -55,7 +55,7 @@ def test_the_variable_goes_before_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("address", "this_machine"), [("local", False), (None, True), ("local", True)]
 )
-def test_this_machine_can_be_asked_for(
+def test_this_machine_can_be_chosen_despite_variable_and_cluster_file(
     tmp_path: Path, address: str | None, this_machine: bool
 ) -> None:
     cluster(tmp_path, "10.0.0.1")
@@ -65,7 +65,7 @@ def test_this_machine_can_be_asked_for(
 
 
 @pytest.mark.parametrize("address", ["ray://10.0.0.1:10001", "http://10.0.0.1:8265", "10.0.0.1"])
-def test_addresses_from_which_no_sweep_is_driven_say_what_to_give(
+def test_address_that_drives_no_sweep_is_refused_with_what_to_give(
     tmp_path: Path, address: str
 ) -> None:
     with pytest.raises(InputError, match=f"{address}: .*auto"):
@@ -74,25 +74,25 @@ def test_addresses_from_which_no_sweep_is_driven_say_what_to_give(
         choose_place(None, False, {"RAY_ADDRESS": address}, tmp_path)
 
 
-def test_two_wishes_that_exclude_each_other(tmp_path: Path) -> None:
+def test_here_and_an_address_exclude_each_other(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="exclude each other"):
         choose_place("auto", True, {}, tmp_path)
 
 
-def test_example_addresses_mean_here_at_once(tmp_path: Path) -> None:
+def test_cluster_file_with_example_addresses_means_this_machine(tmp_path: Path) -> None:
     cluster(tmp_path, "192.0.2.10")
     place = choose_place(None, False, {}, tmp_path)
     assert isinstance(place, OnThisMachine)
     assert "example addresses" in place.why
 
 
-def test_a_wrong_file_is_refused(tmp_path: Path) -> None:
+def test_wrong_cluster_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "cluster.yaml").write_text("cluster_name: rack\n")
     with pytest.raises(InputError, match=r"cluster\.yaml: provider"):
         choose_place(None, False, {}, tmp_path)
 
 
-def test_a_head_that_does_not_answer_and_was_never_up_means_here(tmp_path: Path) -> None:
+def test_silent_head_that_was_never_up_means_this_machine(tmp_path: Path) -> None:
     cluster(tmp_path, "127.0.0.1", proxy="'false'")
     place = choose_place(None, False, {}, tmp_path)
     assert isinstance(place, OnThisMachine)
@@ -100,7 +100,7 @@ def test_a_head_that_does_not_answer_and_was_never_up_means_here(tmp_path: Path)
     assert "running on this machine, without the cluster of ./cluster.yaml" in place.why
 
 
-def test_a_head_that_was_brought_up_from_here_must_answer(tmp_path: Path) -> None:
+def test_head_that_this_machine_brought_up_must_answer(tmp_path: Path) -> None:
     cluster(tmp_path, "127.0.0.1", proxy="'false'")
     (tmp_path / "tmp/ray").mkdir(parents=True)
     state = {"127.0.0.1": {"state": "running"}}
@@ -110,7 +110,7 @@ def test_a_head_that_was_brought_up_from_here_must_answer(tmp_path: Path) -> Non
     assert raised.value.exit_code == 3
 
 
-def test_a_cluster_brought_up_from_here_is_known_after_a_reboot(
+def test_cluster_brought_up_is_remembered_after_a_reboot(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
@@ -123,7 +123,7 @@ def test_a_cluster_brought_up_from_here_is_known_after_a_reboot(
     assert isinstance(choose_place(None, False, {}, tmp_path), OnThisMachine)
 
 
-def test_a_head_gets_a_second_chance(tmp_path: Path) -> None:
+def test_silent_head_is_asked_twice(tmp_path: Path) -> None:
     (tmp_path / "asked").mkdir()
     cluster(tmp_path, "127.0.0.1", proxy=f"mktemp -p {tmp_path}/asked")
     choose_place(None, False, {}, tmp_path)
@@ -149,14 +149,14 @@ def head(box: SshHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SshHo
 
 
 @needs_ssh
-def test_a_head_that_was_never_set_up_means_here(head: SshHost, tmp_path: Path) -> None:
+def test_head_that_was_never_set_up_means_this_machine(head: SshHost, tmp_path: Path) -> None:
     place = choose_place(None, False, {}, tmp_path)
     assert isinstance(place, OnThisMachine)
     assert "is not up (`grid cluster up` brings it up); running on this machine" in place.why
 
 
 @needs_ssh
-def test_a_head_gets_the_driver_as_long_as_its_ray_answers(head: SshHost, tmp_path: Path) -> None:
+def test_driver_runs_on_the_head_while_its_ray_answers(head: SshHost, tmp_path: Path) -> None:
     set_up(head, RAY_TMPDIR=head.home / "tmp")
     current = head.home / "tmp/ray/ray_current_cluster"
     current.parent.mkdir(parents=True)
@@ -170,9 +170,7 @@ def test_a_head_gets_the_driver_as_long_as_its_ray_answers(head: SshHost, tmp_pa
 
 
 @needs_ssh
-def test_a_head_of_another_version_is_said_and_not_passed_over(
-    head: SshHost, tmp_path: Path
-) -> None:
+def test_head_of_another_version_is_an_error(head: SshHost, tmp_path: Path) -> None:
     set_up(head)
     programs = head.home / "bin"
     programs.mkdir()

@@ -70,39 +70,39 @@ def cluster(folder: Path, heads: str) -> Cluster:
     return load(path)
 
 
-def test_the_head_is_reached_by_the_key_that_ray_made(tmp_path: Path) -> None:
+def test_head_on_a_cloud_is_reached_by_the_key_that_ray_made(tmp_path: Path) -> None:
     head = commands.locate_head(cluster(tmp_path, "one")).head
     assert head.address == "203.0.114.5"
     assert head.key == str(tmp_path / "home/.ssh/ray-autoscaler_here.pem")
     assert head.user == "ubuntu"
 
 
-def test_without_a_head_it_is_not_up_and_a_sweep_runs_here(tmp_path: Path) -> None:
+def test_cloud_without_a_head_means_this_machine(tmp_path: Path) -> None:
     with pytest.raises(NotUp, match="no head is found; try: grid cluster up"):
         commands.locate_head(cluster(tmp_path, "none"))
     assert isinstance(choose_place(None, False, {}, tmp_path), OnThisMachine)
 
 
-def test_a_cloud_that_cannot_be_asked_is_no_reason_to_sweep_here(tmp_path: Path) -> None:
+def test_cloud_that_cannot_be_asked_is_an_error_of_the_sweep(tmp_path: Path) -> None:
     cluster(tmp_path, "broken")
     with pytest.raises(InputError, match=r"cannot be asked: .*no credentials are found"):
         choose_place(None, False, {}, tmp_path)
 
 
-def test_a_cloud_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hanging_cloud_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(commands, "LOCATE_S", 5.0)
     with pytest.raises(InputError, match="did not say within 5 s"):
         commands.locate_head(cluster(tmp_path, "slow"))
 
 
-def test_a_ray_that_hangs_is_ended_with_a_line(tmp_path: Path) -> None:
+def test_hanging_ray_command_is_ended_with_a_line(tmp_path: Path) -> None:
     begun = time.monotonic()
     with pytest.raises(CommandFailed, match=r"ray down: not done after .* min; all that it said"):
         commands.run_ray(cluster(tmp_path, "slow"), ["down", "-y"], print, limit_s=6.0)
     assert time.monotonic() - begun < 40
 
 
-def test_what_is_rented_is_given_back_without_asking_the_head(tmp_path: Path) -> None:
+def test_rented_machines_are_given_back_without_asking_the_head(tmp_path: Path) -> None:
     lines: list[str] = []
     assert commands.down(cluster(tmp_path, "none"), lines.append) == {}
     assert lines[0].startswith("ray down ")

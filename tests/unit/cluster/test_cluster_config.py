@@ -38,7 +38,7 @@ def good(tmp_path: Path) -> Cluster:
     return load(write_cluster_file(tmp_path, GOOD))
 
 
-def test_every_host_is_reached_alike(good: Cluster) -> None:
+def test_every_host_is_reached_by_the_files_user_and_key(good: Cluster) -> None:
     assert [host.address for host in good.hosts] == ["10.1.2.3", "10.1.2.4", "mini.local"]
     assert {host.user for host in good.hosts} == {"ada"}
     assert {host.key for host in good.hosts} == {str(Path.home() / ".ssh" / "rack")}
@@ -74,7 +74,7 @@ def test_ssh_takes_the_outer_address_and_workers_the_inner_one(tmp_path: Path) -
         ("provider:", "provider: local\nx:", "x is no key"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_one_line_with_file_and_key(
+def test_error_in_a_cluster_file_is_one_line_with_file_and_key(
     tmp_path: Path, wrong: str, right: str, message: str
 ) -> None:
     assert wrong in GOOD
@@ -95,12 +95,12 @@ def test_what_is_wrong_is_one_line_with_file_and_key(
         ("provider: local", "cluster_name is missing"),
     ],
 )
-def test_a_file_of_another_kind_is_refused(tmp_path: Path, text: str, message: str) -> None:
+def test_file_that_is_no_cluster_file_is_refused(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         load(write_cluster_file(tmp_path, text + "\n"))
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
+def test_missing_cluster_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none\.yaml: No such file"):
         load(tmp_path / "none.yaml")
 
@@ -114,7 +114,7 @@ def test_one_example_address_that_is_left_makes_an_example(tmp_path: Path) -> No
     assert is_example(load(write_cluster_file(tmp_path, GOOD.replace("mini.local", "203.0.113.9"))))
 
 
-def test_an_example_is_not_started() -> None:
+def test_cluster_with_example_addresses_is_not_started() -> None:
     with pytest.raises(InputError, match="example addresses; put in those of your machines"):
         require_filled_in(load(ROOT / "cluster.yaml"))
 
@@ -136,7 +136,7 @@ def test_the_public_half_of_a_key_is_no_key(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("state", "expected"), [("running", True), ("terminated", False)])
-def test_rays_own_note_tells_whether_it_came_up_from_here(
+def test_rays_own_note_says_whether_this_machine_brought_the_cluster_up(
     tmp_path: Path, good: Cluster, monkeypatch: pytest.MonkeyPatch, state: str, expected: bool
 ) -> None:
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
@@ -157,27 +157,27 @@ def test_ray_takes_the_shipped_files(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["cluster.yaml", "clusters/aws.yaml"])
-def test_what_the_shipped_files_copy_is_there(name: str) -> None:
+def test_shipped_cluster_files_copy_files_that_exist(name: str) -> None:
     mounts = load(ROOT / name).mounts
     assert [source for source in mounts.values() if not (ROOT / source).exists()] == []
     assert all(target == f"~/quantgrid/{source}" for target, source in mounts.items())
 
 
-def test_rented_machines_are_none_until_a_sweep_asks() -> None:
+def test_no_machine_is_rented_until_a_sweep_needs_it() -> None:
     types = yaml.safe_load((ROOT / "clusters/aws.yaml").read_text())["available_node_types"]
     assert {node_type["min_workers"] for node_type in types.values()} == {0}
     assert {node_type["resources"]["bench_slot"] for node_type in types.values()} == {1}
     assert load(ROOT / "clusters/aws.yaml").head.address == ""
 
 
-def test_a_sweep_asks_for_one_of_each_kind_of_rented_machine(tmp_path: Path) -> None:
+def test_sweep_rents_one_machine_of_each_kind(tmp_path: Path) -> None:
     assert machine_kinds(ROOT / "clusters/aws.yaml") == ("machine-cpu", "machine-l4")
     assert machine_kinds(ROOT / "cluster.yaml") == ()
     assert machine_kinds(tmp_path / "none.yaml") == ()
 
 
 @pytest.mark.parametrize("variables", [{}, {"TMPDIR": "/a"}, {"TMPDIR": "/a", "RAY_TMPDIR": "/b"}])
-def test_rays_notes_are_where_ray_has_them(
+def test_ray_folder_follows_rays_own_rule(
     variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from ray._common.utils import get_default_ray_temp_dir

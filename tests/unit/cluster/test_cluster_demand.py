@@ -1,4 +1,4 @@
-"""Rented machines are asked for while a executor is there, and no longer."""
+"""Machines are rented while an executor runs, and no longer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ VARIABLES = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_memory_monitor_refresh_ms": "0",
 }
-CREW = """
+PROGRAM = """
 import json, sys
 import ray
 from ray._raylet import GcsClient
@@ -35,25 +35,26 @@ from grid.sweep.executors.ray_executor import RayExecutor
 
 head = {"num_cpus": 0, "resources": {"machine-cpu": 1}, "include_dashboard": False}
 cluster = Cluster(True, head_node_args=head | {"object_store_memory": 80 * 2**20})
-known = GcsClient(address=cluster.address)
-asked = lambda: json.loads(known.internal_kv_get(b"autoscaler_resource_request", None) or b"null")
+store = GcsClient(address=cluster.address)
+key = b"autoscaler_resource_request"
+requested = lambda: json.loads(store.internal_kv_get(key, None) or b"null")
 executor = RayExecutor(Settings(cell_timeout_s=60), [], cluster.address)
-said, seen = [], [asked()]
-rent(executor, said.append, sys.argv[1], patience_s=0)
-seen.append(asked())
+lines, requests = [], [requested()]
+rent(executor, lines.append, sys.argv[1], patience_s=0)
+requests.append(requested())
 executor.close()
-seen.append(asked())
+requests.append(requested())
 executor.close()  # once more does nothing
-print(json.dumps({"said": said, "seen": seen, "connected": ray.is_initialized()}))
+print(json.dumps({"lines": lines, "requests": requests, "connected": ray.is_initialized()}))
 cluster.shutdown()
 """
 
 
-def test_machines_are_asked_for_until_the_crew_closes(tmp_path: Path) -> None:
+def test_machines_are_rented_until_the_executor_closes(tmp_path: Path) -> None:
     file = tmp_path / "bootstrap.yaml"
     file.write_text(FILE)
     done = subprocess.run(
-        [sys.executable, "-c", CREW, str(file)],
+        [sys.executable, "-c", PROGRAM, str(file)],
         env=os.environ | VARIABLES | {"QUANTGRID_CACHE": str(tmp_path / "cache")},
         capture_output=True,
         text=True,
@@ -62,8 +63,8 @@ def test_machines_are_asked_for_until_the_crew_closes(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout.splitlines()[-1])
-    assert result["seen"] == [None, [{"machine-cpu": 1}, {"machine-l4": 1}], []]
-    assert result["said"] == [
+    assert result["requests"] == [None, [{"machine-cpu": 1}, {"machine-l4": 1}], []]
+    assert result["lines"] == [
         "waiting for rented machines: l4",
         "going on without l4: not there after 0 min",
     ]

@@ -84,7 +84,7 @@ def test_a_host_of_another_version_is_one_line(bare: SshHost, answer: str) -> No
         facts_of(bare.host)
 
 
-def test_all_are_asked_and_the_silent_one_is_named(node: SshHost, tmp_path: Path) -> None:
+def test_facts_of_all_hosts_and_the_error_of_the_silent_one(node: SshHost, tmp_path: Path) -> None:
     silent = msgspec.structs.replace(node.host, address="127.0.0.2")
     facts, silence = ask_facts([node.host, silent])
     assert list(facts) == ["127.0.0.1"]
@@ -128,7 +128,9 @@ def test_the_heads_token_replaces_another_and_is_its_owners_only(
     assert (bare.home / "quantgrid/scripts/.head/python").read_text() == "3.11.7\n"
 
 
-def test_code_that_is_here_no_more_is_there_no_more(bare: SshHost, tmp_path: Path) -> None:
+def test_sent_code_loses_files_that_are_gone_from_the_checkout(
+    bare: SshHost, tmp_path: Path
+) -> None:
     code = tmp_path / "checkout" / "scripts"
     code.mkdir(parents=True)
     (code / "old.py").write_text("")

@@ -97,7 +97,7 @@ def test_clocks_are_compared_with_each_other_not_with_the_asker() -> None:
     assert differences({HEAD: off, WORKER: off}, HEAD) == []
 
 
-def test_without_the_head_the_first_is_the_measure() -> None:
+def test_hosts_are_compared_with_the_first_where_the_head_is_missing() -> None:
     older = msgspec.structs.replace(FACTS, ray="2.59.0")
     (line,) = differences({"a": FACTS, "b": older}, HEAD)
     assert line.startswith("b: Ray 2.59.0, a has 2.60.0")
@@ -107,7 +107,7 @@ def test_a_whole_cluster_has_no_warning() -> None:
     assert warnings_for(RayState(gcs="x", nodes=NODES)) == []
 
 
-def test_a_worker_that_is_not_alive_is_named_with_the_cure() -> None:
+def test_dead_worker_is_named_with_the_command_that_starts_it() -> None:
     (line,) = warnings_for(RayState(gcs="x", nodes=NODES[:1]))
     assert line == f"{WORKER}: not alive in Ray; `grid cluster up` starts it"
 
@@ -117,12 +117,12 @@ def test_a_dead_node_that_ray_remembers_is_not_alive() -> None:
     assert not RayState(nodes=(NODES[0], dead)).is_alive(WORKER)
 
 
-def test_a_worker_that_is_being_set_up_is_told_so() -> None:
+def test_worker_that_is_being_set_up_is_said_to_be() -> None:
     ray_state = RayState(gcs="x", nodes=NODES[:1], workers={WORKER: "setting-up"})
     assert warnings_for(ray_state) == [f"{WORKER}: not alive in Ray; it is being set up"]
 
 
-def test_a_host_by_name_is_known_by_its_number() -> None:
+def test_host_named_by_name_is_alive_by_its_number() -> None:
     ray_state = RayState(nodes=NODES, resolved={"mini.local": WORKER})
     assert ray_state.is_alive("mini.local")
 
@@ -138,7 +138,7 @@ def test_an_open_port_is_a_warning() -> None:
     assert line.startswith("10.1.2.3:8265 (dashboard): answers without a token")
 
 
-def test_a_token_that_others_can_read_is_a_warning_there_and_here(
+def test_token_that_others_can_read_is_a_warning_on_each_machine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mine = tmp_path / "mine"
@@ -163,7 +163,7 @@ def test_little_disk_is_a_warning() -> None:
 @pytest.mark.parametrize(
     ("head_answers", "warnings", "code"), [(True, (), 0), (True, ("w",), 1), (False, ("w",), 3)]
 )
-def test_the_exit_code_says_how_it_is(
+def test_exit_code_of_a_cluster_status(
     head_answers: bool, warnings: tuple[str, ...], code: int
 ) -> None:
     status = ClusterStatus(name="rack", head_answers=head_answers, hosts=(), warnings=warnings)

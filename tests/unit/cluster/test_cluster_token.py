@@ -17,7 +17,7 @@ def token(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_file_that_others_may_read_is_seen_and_mended(token: Path) -> None:
+def test_token_file_that_others_may_read_is_tightened(token: Path) -> None:
     assert token_state(token).readable
     assert tighten(token)
     assert token.stat().st_mode & 0o777 == 0o600
@@ -33,15 +33,15 @@ def test_equal_tokens_have_equal_fingerprints(token: Path, tmp_path: Path) -> No
     assert token_state(copy).fingerprint != token_state(token).fingerprint
 
 
-def test_the_state_does_not_tell_the_token(token: Path) -> None:
+def test_token_state_does_not_reveal_the_token(token: Path) -> None:
     assert token.read_text() not in repr(token_state(token))
 
 
-def test_no_file_is_no_token(tmp_path: Path) -> None:
+def test_missing_token_file_is_an_empty_state(tmp_path: Path) -> None:
     assert token_state(tmp_path / "none") == TokenState()
     assert not tighten(tmp_path / "none")
 
 
-def test_rays_variable_says_where_it_is(token: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_token_path_follows_rays_variable(token: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(TOKEN_VARIABLE, str(token))
     assert token_path() == token

@@ -86,7 +86,7 @@ def test_any_text_becomes_a_label_that_ray_takes(text: str, value: str) -> None:
     parse_node_labels_string(f"key={value}")
 
 
-def test_the_head_is_where_the_cluster_file_says(tmp_path: Path) -> None:
+def test_head_address_is_that_of_the_cluster_file(tmp_path: Path) -> None:
     file = tmp_path / "ray_bootstrap_config.yaml"
     file.write_text(json.dumps({"provider": {"type": "local", "head_ip": "127.0.0.1"}}))
     assert head_address(str(file)) == "127.0.0.1"
@@ -159,7 +159,7 @@ def test_a_wrong_node_file_is_one_line_that_names_it(
     assert "\n" not in str(error.value)
 
 
-def test_a_node_file_that_is_asked_for_must_be_there(
+def test_node_file_named_by_the_variable_must_exist(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(FILE_VARIABLE, str(tmp_path / "gone.toml"))

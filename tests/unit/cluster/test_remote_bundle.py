@@ -6,12 +6,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from conftest import FAKE_SWEEP
 
+from conftest import FAKE_SWEEP
 from grid.cluster.remote.bundle import UPLOADS, Bundle, bundle
 from grid.errors import InputError
 from grid.plan.load import load_sweep, parse_sweep
-from grid.plan.named import load_requested_sweep
+from grid.plan.model_sweep import load_requested_sweep
 from grid.plan.sweep import Sweep
 
 
@@ -113,7 +113,7 @@ def test_a_link_is_brought_under_its_own_name(tmp_path: Path) -> None:
     assert uploaded_names(archive) == ["model-F16.gguf"]
 
 
-def test_names_that_are_patterns_there_too_mean_that_file_only(tmp_path: Path) -> None:
+def test_uploaded_name_with_pattern_signs_means_that_file_only(tmp_path: Path) -> None:
     (tmp_path / "odd[1].gguf").touch()
     arrived, _ = pack(tmp_path, '[[models]]\nfiles = ["odd*.gguf"]\n')
     assert arrived.models[0].files[0].endswith("/odd[[]1].gguf")
@@ -135,12 +135,14 @@ def test_equal_paths_of_two_machines_are_kept_apart(tmp_path: Path) -> None:
         ('[[models]]\nsource = "ref:*"\n[tasks]\nsource = "gone"\n', "tasks.source: no file"),
     ],
 )
-def test_a_missing_file_is_said_with_its_place(tmp_path: Path, wrong: str, message: str) -> None:
+def test_missing_file_of_a_sweep_is_named_with_its_place(
+    tmp_path: Path, wrong: str, message: str
+) -> None:
     with pytest.raises(InputError, match=rf"my\.toml: {message}"):
         pack(tmp_path, wrong)
 
 
-def test_the_fake_sweep_survives_the_way(toy: Path) -> None:
+def test_packed_fake_sweep_equals_the_original(toy: Path) -> None:
     arrived, _ = pack(toy, FAKE_SWEEP)
     assert arrived.quality.chunks == 4
     assert arrived.models[0].source.endswith("/toy.fake")

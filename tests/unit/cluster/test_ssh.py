@@ -29,12 +29,12 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshHost]:
         yield host
 
 
-def test_words_arrive_as_they_are(box: SshHost) -> None:
+def test_words_of_a_command_arrive_unchanged(box: SshHost) -> None:
     done = ssh.run(box.host, ["printf", "%s|", "two words", "$HOME", "it's"])
     assert (done.code, done.stdout) == (0, "two words|$HOME|it's|")
 
 
-def test_a_text_is_for_the_shell(box: SshHost) -> None:
+def test_text_command_is_run_by_the_shell(box: SshHost) -> None:
     assert ssh.run(box.host, "echo $HOME").stdout.strip() == str(box.home)
 
 
@@ -129,7 +129,7 @@ def test_lines_come_while_the_command_runs(box: SshHost) -> None:
     assert time.monotonic() - begun < 30
 
 
-def test_the_code_is_known_after_the_last_line(box: SshHost) -> None:
+def test_exit_code_of_a_stream_is_set_after_its_last_line(box: SshHost) -> None:
     with ssh.stream(box.host, "echo one; echo two; exit 5") as lines:
         assert (list(lines), lines.code) == (["one", "two"], 5)
 
@@ -152,7 +152,7 @@ def test_a_folder_is_pushed_into_the_home_and_pulled_back(box: SshHost, tmp_path
     assert (tmp_path / "back/rows.txt").read_text() == "rows"
 
 
-def test_only_a_path_there_that_a_shell_would_split_takes_rsyncs_own_quoting(
+def test_only_a_remote_path_that_a_shell_would_split_takes_rsyncs_quoting(
     box: SshHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """macOS's own rsync does not know the option."""

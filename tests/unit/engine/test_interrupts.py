@@ -31,7 +31,7 @@ print("once")
 
 
 @pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
-def test_an_interrupt_that_python_drops_is_raised_at_the_next_look(number: str) -> None:
+def test_interrupt_that_python_drops_is_raised_at_the_next_check(number: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", DROPPED.format(number=number)],
         env=os.environ.copy(),

@@ -53,7 +53,7 @@ def test_settings_of_uv_come_before_those_of_pip(own: str) -> None:
     assert uv_settings(variables) == variables
 
 
-def test_what_belongs_to_this_interpreter_stays_here() -> None:
+def test_variables_of_this_interpreter_do_not_reach_uv() -> None:
     variables = {"VIRTUAL_ENV": "/v", "PYTHONPATH": "/p", "PYTHONHOME": "/h", "HOME": "/home/me"}
     assert uv_settings(variables) == {"HOME": "/home/me"}
 
