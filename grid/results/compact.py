@@ -15,7 +15,7 @@ from grid.results.lock import LOCK_FILE
 from grid.results.store import Store, write_tables
 
 
-class Compacted(NamedTuple):
+class Compaction(NamedTuple):
     """`merged` old files became `written` new ones; `problems` stayed as they are."""
 
     merged: int
@@ -23,7 +23,7 @@ class Compacted(NamedTuple):
     problems: list[UnreadableFile]
 
 
-def compact(store: str | Path) -> Compacted:
+def compact(store: str | Path) -> Compaction:
     """Merge the files of each table into one file of the present schema.
 
     Holds the writer's lock. New files are written whole before any old one is removed: an interrupt
@@ -34,8 +34,8 @@ def compact(store: str | Path) -> Compacted:
     opened = Store(store)
     with opened.writer():
         location = opened.location
-        _drop_parts(location)
-        tables, olds, problems = _gather(location)
+        _remove_parts(location)
+        tables, olds, problems = _read_tables(location)
         crowded = {name: table for name, table in tables.items() if len(olds[name]) > 1}
         try:
             write_tables(location, crowded)
@@ -48,10 +48,10 @@ def compact(store: str | Path) -> Compacted:
                 "no row is lost, and the same command goes on"
             ) from error
     merged = sum(len(olds[name]) for name in crowded)
-    return Compacted(merged, len(crowded), problems)
+    return Compaction(merged, len(crowded), problems)
 
 
-def _gather(
+def _read_tables(
     location: Location,
 ) -> tuple[dict[str, pa.Table], dict[str, list[str]], list[UnreadableFile]]:
     """(rows by table, names of their files by table, files that are foreign or torn)."""
@@ -72,7 +72,7 @@ def _gather(
     return tables, names, problems
 
 
-def _drop_parts(location: Location) -> None:
+def _remove_parts(location: Location) -> None:
     """Remove unfinished files of killed writers: nobody else writes while we hold the lock."""
     for entry in location.entries():
         if entry.is_file and entry.name.endswith(PART) and not entry.name.startswith(LOCK_FILE):

@@ -30,7 +30,7 @@ def new_attempt_id() -> str:
     return uuid4().hex
 
 
-def rows_of(
+def attempt_rows(
     cell: Cell,
     measurement: Measurement,
     metrics: Iterable[Metric],

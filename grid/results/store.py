@@ -19,7 +19,7 @@ from grid.models.artifact import ArtifactFacts
 from grid.results import files
 from grid.results.location import Location, one_line
 from grid.results.lock import Lock
-from grid.results.rows import Rows, append_rows, new_attempt_id, rows_of
+from grid.results.rows import Rows, append_rows, attempt_rows, new_attempt_id
 from grid.results.schema import TABLES, file_schema
 
 FLUSH_S = 5.0
@@ -68,7 +68,7 @@ class Writer:
                 f"cannot make the store {self.location.display_name}: {one_line(error)}; "
                 "choose another store"
             ) from error
-        refuse_newer(self.location)
+        refuse_newer_schema(self.location)
         self.lock.acquire()
         return self
 
@@ -111,7 +111,7 @@ class Writer:
         attempt_id = attempt_id or new_attempt_id()
         append_rows(
             self._rows,
-            rows_of(
+            attempt_rows(
                 cell,
                 measurement,
                 metrics,
@@ -182,7 +182,7 @@ def write_tables(location: Location, tables: dict[str, pa.Table]) -> dict[str, s
     return written
 
 
-def refuse_newer(location: Location) -> None:
+def refuse_newer_schema(location: Location) -> None:
     """Raises StoreError where a file is of a newer schema: an older program must not add to it."""
     for entry in location.entries():
         if not (entry.is_file and entry.name.endswith(files.ENDING)):

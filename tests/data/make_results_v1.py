@@ -11,7 +11,7 @@ from pathlib import Path
 FOLDER = Path(__file__).parent
 sys.path.insert(0, str(FOLDER.parent / "helpers"))
 
-from results_cells import NODE, cell, measured  # noqa: E402
+from results_cells import NODE, cell, measurement_of  # noqa: E402
 
 from grid.cells.measurement import Metric  # noqa: E402
 from grid.results.schema import SCHEMA_VERSION  # noqa: E402
@@ -27,7 +27,7 @@ def main() -> None:
             written_cell = cell(quant)
             writer.add(
                 written_cell,
-                measured(written_cell, status),
+                measurement_of(written_cell, status),
                 [value] if status == "ok" else [],
                 node=NODE,
                 sweep_id="s1",

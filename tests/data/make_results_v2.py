@@ -13,7 +13,7 @@ import msgspec
 FOLDER = Path(__file__).parent
 sys.path.insert(0, str(FOLDER.parent / "helpers"))
 
-from results_cells import MODEL, NODE, cell, measured  # noqa: E402
+from results_cells import MODEL, NODE, cell, measurement_of  # noqa: E402
 
 from grid.cells.measurement import Metric  # noqa: E402
 from grid.models.model import LayerState  # noqa: E402
@@ -24,7 +24,7 @@ from grid.results.imports.attempt import (  # noqa: E402
     import_report,
 )
 from grid.results.imports.metric import figure  # noqa: E402
-from grid.results.imports.writing import add  # noqa: E402
+from grid.results.imports.writing import add_report  # noqa: E402
 from grid.results.schema import SCHEMA_VERSION  # noqa: E402
 from grid.results.store import Store  # noqa: E402
 
@@ -54,7 +54,7 @@ def main() -> None:
     with Store(FOLDER / "results-v2").writer() as writer:
         writer.add(
             written_cell,
-            measured(written_cell),
+            measurement_of(written_cell),
             [value],
             node=NODE,
             sweep_id="s1",
@@ -64,7 +64,7 @@ def main() -> None:
     report = import_report(
         [FOREIGN], (), FigureOrigin("a table", "MIT (somebody)"), "table.md", "table"
     )
-    add(report, FOLDER / "results-v2")
+    add_report(report, FOLDER / "results-v2")
 
 
 if __name__ == "__main__":

@@ -47,12 +47,12 @@ def cell(quant: str = "Q4_K_M", workload: Workload | None = None) -> Cell:
     )
 
 
-def measured(
-    of: Cell, status: Status = "ok", at: float = 1_800_000_000.0, version: str = "1.0"
+def measurement_of(
+    planned: Cell, status: Status = "ok", at: float = 1_800_000_000.0, version: str = "1.0"
 ) -> Measurement:
     ok = status == "ok"
     return Measurement(
-        cell_id=of.id,
+        cell_id=planned.id,
         status=status,
         reason="" if ok else f"it was {status}",
         started_at=at,
@@ -87,7 +87,7 @@ METRIC = Metric(
 )
 
 
-def write(
+def write_attempts(
     store: str | Path,
     *attempts: tuple[Cell, Measurement],
     metrics: tuple[Metric, ...] = (METRIC,),
@@ -95,6 +95,6 @@ def write(
     """Write attempts in one flush; returns their ids."""
     with Store(store).writer() as writer:
         return [
-            writer.add(of, what, metrics, node=NODE, sweep_id="s1", sweep="quick")
-            for of, what in attempts
+            writer.add(planned, what, metrics, node=NODE, sweep_id="s1", sweep="quick")
+            for planned, what in attempts
         ]

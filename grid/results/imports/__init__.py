@@ -7,17 +7,17 @@ with the origin, so that it never joins with a measured row.
 from __future__ import annotations
 
 from grid.results.imports.attempt import ImportedReport
-from grid.results.imports.publications import Publication, published, published_store
-from grid.results.imports.reading import FORMATS, detect, read
-from grid.results.imports.writing import add
+from grid.results.imports.publications import Publication, all_publications, published_store
+from grid.results.imports.reading import FORMATS, detect_format, read_report
+from grid.results.imports.writing import add_report
 
 __all__ = [
     "FORMATS",
     "ImportedReport",
     "Publication",
-    "add",
-    "detect",
-    "published",
+    "add_report",
+    "all_publications",
+    "detect_format",
     "published_store",
-    "read",
+    "read_report",
 ]

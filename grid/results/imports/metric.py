@@ -36,7 +36,7 @@ def figure(
     )
 
 
-def with_error(
+def figure_with_error(
     name: str,
     value: float,
     error: float | None,
@@ -74,10 +74,10 @@ def accuracy(
     """Accuracy, the level of guessing, and capability, (score - chance) / (1 - chance)."""
     spread = None if error is None else error / (1 - chance)
     gain = (score - chance) / (1 - chance)
-    return scores((score, error), chance, (gain, spread), n, origin, how)
+    return task_scores((score, error), chance, (gain, spread), n, origin, how)
 
 
-def scores(
+def task_scores(
     accuracy: tuple[float, float | None],
     chance: float,
     capability: tuple[float, float | None],
@@ -88,13 +88,13 @@ def scores(
     """The three metrics of a task run; accuracy and capability each with a standard error."""
     wrong = -chance / (1 - chance)
     return (
-        with_error("accuracy", *accuracy, origin, n=n, how=how, ends=(0.0, 1.0)),
+        figure_with_error("accuracy", *accuracy, origin, n=n, how=how, ends=(0.0, 1.0)),
         figure("chance", chance, origin, n=n, how=how),
-        with_error("capability", *capability, origin, n=n, how=how, ends=(wrong, 1.0)),
+        figure_with_error("capability", *capability, origin, n=n, how=how, ends=(wrong, 1.0)),
     )
 
 
-def of_items(items: Sequence[ItemResult], origin: str, how: str) -> tuple[Metric, ...]:
+def item_scores(items: Sequence[ItemResult], origin: str, how: str) -> tuple[Metric, ...]:
     """The same three from single items, as for measured ones."""
     scores, chances = [item.score for item in items], [item.chance for item in items]
     score, gain = statistics.score_mean(scores), statistics.capability(scores, chances)

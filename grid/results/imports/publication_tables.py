@@ -24,7 +24,7 @@ from grid.units import GIB
 _GB = 10**9
 
 
-def quality(about: JsonObject, models: JsonObject) -> Iterator[ImportedAttempt]:
+def gguf_quality(about: JsonObject, models: JsonObject) -> Iterator[ImportedAttempt]:
     """Perplexity and divergence of GGUF quants: size, PPL with its error, KLD, dp."""
     origin = about["source"]
     reference = _gguf(about, models, next(r for r in about["rows"] if r["quant"] == "f16"))
@@ -71,8 +71,8 @@ def _quality(
 
 def _quality_metrics(row: JsonObject, origin: str) -> Iterator[Metric]:
     how = "standard error as given, tokens taken as independent"
-    yield metric.with_error("perplexity", row["ppl"], row["ppl_se"], origin, how=how)
-    yield metric.with_error("kld_mean", row["kld"], row["kld_se"], origin, how=how)
+    yield metric.figure_with_error("perplexity", row["ppl"], row["ppl_se"], origin, how=how)
+    yield metric.figure_with_error("kld_mean", row["kld"], row["kld_se"], origin, how=how)
     rise = math.log(row["ppl"] / (row["ppl"] - row["delta_ppl"]))
     yield metric.figure("ln_ppl_ratio", rise, origin, how="from delta PPL as given")
     yield metric.figure("dp_mean", row["mean_dp_pct"] / 100, origin)
@@ -147,7 +147,7 @@ def _speed(
     )
 
 
-def chips(about: JsonObject, models: JsonObject) -> Iterator[ImportedAttempt]:
+def speed_by_chip(about: JsonObject, models: JsonObject) -> Iterator[ImportedAttempt]:
     """Rates of one model at three quants, chip by chip, with each chip's memory bandwidth."""
     for row in about["rows"]:
         for quant, size in about["size_gib"].items():
@@ -171,7 +171,7 @@ def chips(about: JsonObject, models: JsonObject) -> Iterator[ImportedAttempt]:
                     )
 
 
-def mlx(about: JsonObject, models: JsonObject) -> Iterator[ImportedAttempt]:
+def mlx_quants(about: JsonObject, models: JsonObject) -> Iterator[ImportedAttempt]:
     """MMLU-Pro, rates after and into a prompt, and peak memory, of MLX quants."""
     source, prompt = about["source"], about["prompt_tokens"]
     for row in about["rows"]:
@@ -204,7 +204,7 @@ def mlx(about: JsonObject, models: JsonObject) -> Iterator[ImportedAttempt]:
         yield _tasks(weights, about, "mlx-lm", ("recall", "MMLU-Pro"), accuracy)
 
 
-def methods(about: JsonObject, models: JsonObject) -> Iterator[ImportedAttempt]:
+def gpu_methods(about: JsonObject, models: JsonObject) -> Iterator[ImportedAttempt]:
     """Quantization methods of one model on one card: rate, peak memory and a mean of 4 tasks."""
     model = models[about["model"]]
     for row in about["rows"]:
@@ -275,10 +275,10 @@ def _stated(row: JsonObject, *names: str) -> dict[str, str]:
 
 
 TABLES: dict[str, Callable[[JsonObject, JsonObject], Iterator[ImportedAttempt]]] = {
-    "llama2-7b-speed-by-chip": chips,
-    "llama3-8b-gguf-quality": quality,
+    "llama2-7b-speed-by-chip": speed_by_chip,
+    "llama3-8b-gguf-quality": gguf_quality,
     "llama3.1-8b-gguf-speed": gguf_speed,
-    "llama3.1-8b-gpu-methods": methods,
-    "mlx-m4max": mlx,
+    "llama3.1-8b-gpu-methods": gpu_methods,
+    "mlx-m4max": mlx_quants,
 }
 """By the name of the bundled file."""

@@ -35,7 +35,7 @@ class Publication(ImportedReport):
     title: str
 
 
-def published() -> tuple[Publication, ...]:
+def all_publications() -> tuple[Publication, ...]:
     """All tables, by name."""
     return tuple(_publication(name) for name in sorted(TABLES))
 
@@ -71,7 +71,7 @@ def published_store() -> str:
     from grid.results.location import one_line
     from grid.results.schema import SCHEMA_VERSION
 
-    ids = [[row["attempt_id"] for row in table.rows["attempts"]] for table in published()]
+    ids = [[row["attempt_id"] for row in table.rows["attempts"]] for table in all_publications()]
     version = digest("published", _LAYOUT, SCHEMA_VERSION, ids)
     folder = cache_dir() / "published" / version
     if not folder.is_dir():
@@ -84,18 +84,18 @@ def published_store() -> str:
 
 def _make(folder: Path) -> None:
     """Build it, whole or not at all: of two processes that do it at once, one wins."""
-    from grid.results.imports.writing import tables
+    from grid.results.imports.writing import arrow_tables
     from grid.results.location import Location
     from grid.results.rows import append_rows
     from grid.results.store import write_tables
 
     together: Rows = {}
-    for publication in published():
+    for publication in all_publications():
         append_rows(together, publication.rows)
     part = folder.with_name(f".{folder.name}.{os.getpid()}")
     try:
         part.mkdir(parents=True, exist_ok=True)
-        write_tables(Location(part), tables(together))
+        write_tables(Location(part), arrow_tables(together))
         try:
             part.rename(folder)
         except OSError:

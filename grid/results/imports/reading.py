@@ -26,7 +26,7 @@ FORMATS = {name: format for name, format in _RECOGNISED.items() if format.select
 """Formats that can be asked for, by name."""
 
 
-def read(
+def read_report(
     path: str | Path,
     format: str | None = None,
     hardware: str | None = None,
@@ -42,7 +42,7 @@ def read(
     if format is not None and format not in FORMATS:
         raise InputError(f"unknown format {format!r}. {did_you_mean(format, FORMATS)}")
     text = read_text(path)
-    report_format = _RECOGNISED[format or detect(str(path), text)]
+    report_format = _RECOGNISED[format or detect_format(str(path), text)]
     source = ReportFile(path, text, hardware=_one_line(hardware), model=_one_line(model))
     try:
         attempts = report_format.read(source)
@@ -57,7 +57,7 @@ def _one_line(name: str | None) -> str | None:
     return " ".join(name.split()) or None if name else None
 
 
-def detect(name: str, text: str) -> str:
+def detect_format(name: str, text: str) -> str:
     """The name of the format, from the content. Raises InputError where it is none that is known,
     with `name` as the file's name."""
     start = text.lstrip()[:200].lower()

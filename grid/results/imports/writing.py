@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def add(report: ImportedReport, store: str | Path) -> int:
+def add_report(report: ImportedReport, store: str | Path) -> int:
     """Add the attempts that the store lacks; returns how many were new.
 
     Holds the writer's lock. Raises StoreError as opening for writing does (a sweep writes it),
     StoreLost where the store stops taking files.
     """
-    return add_all([report], store)[0]
+    return add_reports([report], store)[0]
 
 
-def add_all(reports: Sequence[ImportedReport], store: str | Path) -> list[int]:
+def add_reports(reports: Sequence[ImportedReport], store: str | Path) -> list[int]:
     """The same for several reports in one write; returns how many attempts of each were new."""
     from grid.results.location import one_line
     from grid.results.reader import Results
@@ -35,9 +35,9 @@ def add_all(reports: Sequence[ImportedReport], store: str | Path) -> list[int]:
             str(attempt_id) for attempt_id in Results(store).attempts()["attempt_id"].to_pylist()
         }
         rows: dict[str, list[Row]] = {}
-        added = [_take(report, present_ids, rows) for report in reports]
+        added = [_take_new(report, present_ids, rows) for report in reports]
         try:
-            write_tables(opened.location, tables(rows))
+            write_tables(opened.location, arrow_tables(rows))
         except OSError as error:
             raise StoreLost(
                 f"importing into {opened.location.display_name} broke off: {one_line(error)}; "
@@ -46,7 +46,7 @@ def add_all(reports: Sequence[ImportedReport], store: str | Path) -> list[int]:
     return added
 
 
-def tables(rows: dict[str, list[Row]]) -> dict[str, pa.Table]:
+def arrow_tables(rows: dict[str, list[Row]]) -> dict[str, pa.Table]:
     """Rows as Arrow tables of the schema, without empty ones."""
     import pyarrow as pa
 
@@ -59,7 +59,7 @@ def tables(rows: dict[str, list[Row]]) -> dict[str, pa.Table]:
     }
 
 
-def _take(report: ImportedReport, present_ids: set[str], rows: dict[str, list[Row]]) -> int:
+def _take_new(report: ImportedReport, present_ids: set[str], rows: dict[str, list[Row]]) -> int:
     new = {row["attempt_id"] for row in report.rows.get("attempts", ())} - present_ids
     present_ids |= new
     for table, content in report.rows.items():

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from grid.analysis import Tables, Variant, draw_posterior, frontier, retained_of, variants
+from grid.analysis import Tables, Variant, draw_posterior, frontier, retained_quality, variants
 from grid.analysis.duels import bang, duels
 from grid.analysis.speeds import speeds
 from grid.results.schema import TABLES
@@ -43,7 +43,9 @@ class Run:
 Model = Mapping[str, Run]
 
 
-def answers(rng: np.random.Generator, ability: np.ndarray, n: int, own: float) -> list[np.ndarray]:
+def simulated_answers(
+    rng: np.random.Generator, ability: np.ndarray, n: int, own: float
+) -> list[np.ndarray]:
     """0/1 answers of variants of these abilities to the same n items; a share `own` of items each
     answers by itself, the others are as hard for all."""
     right = CHANCE + (1 - CHANCE) * ability
@@ -52,7 +54,7 @@ def answers(rng: np.random.Generator, ability: np.ndarray, n: int, own: float) -
     return [(u < p).astype(float) for u, p in zip(draws, right, strict=True)]
 
 
-def quants(rng: np.random.Generator, n: int, classes: Sequence[str]) -> Model:
+def simulated_quants(rng: np.random.Generator, n: int, classes: Sequence[str]) -> Model:
     """A model at 16 bits and two quants that lose about 5 % and 30 %."""
     names = ("F16", "Q5_K_M", "Q2_K")
     shares = np.array([[1.0, 1 - rng.exponential(0.05), 1 - rng.exponential(0.3)] for _ in classes])
@@ -60,7 +62,7 @@ def quants(rng: np.random.Generator, n: int, classes: Sequence[str]) -> Model:
         name: rng.uniform(0.35, 0.95) * row.clip(0.1)
         for name, row in zip(classes, shares, strict=True)
     }
-    scores = {name: answers(rng, row, n, 0.1) for name, row in ability.items()}
+    scores = {name: simulated_answers(rng, row, n, 0.1) for name, row in ability.items()}
     rates = rng.lognormal(3, 0.3, 3)
     return {
         quant: Run(
@@ -130,18 +132,18 @@ Hits = dict[str, list[bool]]
 
 
 @cache
-def covered() -> Hits:
+def interval_hits() -> Hits:
     """By quantity: whether each 95 % interval of 250 simulated models held the truth."""
     rng = np.random.default_rng(11)
     classes = ("math", "recall")
     hits: defaultdict[str, list[bool]] = defaultdict(list)
-    for model, mine in by_model([quants(rng, 150, classes) for _ in range(250)]):
+    for model, mine in by_model([simulated_quants(rng, 150, classes) for _ in range(250)]):
         belief = draw_posterior(mine, draws=600)
         for variant in mine:
             run = model[variant.quant]
             _own(hits, variant, run)
             for name in classes if variant.quant != "F16" else ():
-                share = retained_of(variant, mine, name)
+                share = retained_quality(variant, mine, name).share
                 truth = run.ability[name] / model["F16"].ability[name]
                 if share is not None:
                     hits["retained"].append(share.low <= truth <= share.high)
@@ -185,7 +187,7 @@ def _own(hits: Hits, variant: Variant, run: Run) -> None:
     ],
 )
 def test_intervals_of_95_percent_cover_93_to_97_percent(quantity):
-    hits = covered()[quantity]
+    hits = interval_hits()[quantity]
     assert len(hits) >= 500
     assert 0.93 <= np.mean(hits) <= 0.97
 
@@ -197,7 +199,7 @@ def test_retained_share_of_a_near_perfect_quant_is_never_more_certain_than_its_i
     models = []
     for _ in range(150):
         ability = rng.uniform(0.4, 0.9) * np.array([1.0, 1 - rng.exponential(0.01)])
-        right = answers(rng, ability, 100, 0.01)
+        right = simulated_answers(rng, ability, 100, 0.01)
         rates = np.array([10.0, 11.0])
         models.append(
             {
@@ -208,16 +210,16 @@ def test_retained_share_of_a_near_perfect_quant_is_never_more_certain_than_its_i
     hits = []
     for model, mine in by_model(models):
         (quant,) = (variant for variant in mine if variant.quant == "Q8_0")
-        share = retained_of(quant, mine, "math")
+        share = retained_quality(quant, mine, "math").share
         truth = model["Q8_0"].composite / model["F16"].composite
         hits.append(share.low <= truth <= share.high)
     assert np.mean(hits) >= 0.93
 
 
-def equals(rng: np.random.Generator) -> Model:
+def equal_variants(rng: np.random.Generator) -> Model:
     """Five quants of five sizes whose true capability is the same."""
     ability = rng.uniform(0.3, 0.9)
-    right = answers(rng, np.full(5, ability), 150, rng.uniform(0.05, 0.5))
+    right = simulated_answers(rng, np.full(5, ability), 150, rng.uniform(0.05, 0.5))
     return {
         quant: Run({"math": right[i]}, np.array([9.0, 10.0]), {"math": ability}, 9.5, GIB + i)
         for i, quant in enumerate(("Q4_K_M", "Q4_0", "IQ4_NL", "AWQ", "F16"))
@@ -227,7 +229,7 @@ def equals(rng: np.random.Generator) -> Model:
 def test_equal_variants_tie_and_are_almost_never_called_different():
     rng = np.random.default_rng(13)
     different, won, tables = [], [], 0
-    for _, mine in by_model([equals(rng) for _ in range(200)]):
+    for _, mine in by_model([equal_variants(rng) for _ in range(200)]):
         belief = draw_posterior(mine, draws=600)
         different += [1 - len(point.ties["capability"]) / 4 for point in frontier(belief).points]
         judged = duels(belief)
@@ -241,7 +243,7 @@ def test_equal_variants_tie_and_are_almost_never_called_different():
 def test_a_large_capability_difference_is_detected():
     rng = np.random.default_rng(14)
     model = {}
-    right = answers(rng, np.array([0.8, 0.4]), 200, 0.3)
+    right = simulated_answers(rng, np.array([0.8, 0.4]), 200, 0.3)
     for i, quant in enumerate(("Q4_K_M", "Q4_0")):
         model[quant] = Run({"math": right[i]}, np.array([9.0, 10.0]), {"math": 0.0}, 9.5)
     ((_, mine),) = by_model([model])
@@ -250,10 +252,10 @@ def test_a_large_capability_difference_is_detected():
     assert duel.winner.quant == "Q4_K_M"
 
 
-def rivals(rng: np.random.Generator) -> Model:
+def similar_variants(rng: np.random.Generator) -> Model:
     """Six variants that differ a little in ability and speed."""
     ability, rate = rng.uniform(0.3, 0.8, 6), np.exp(3 + rng.normal(0, 0.05, 6))
-    right = answers(rng, ability, 120, 0.3)
+    right = simulated_answers(rng, ability, 120, 0.3)
     return {
         f"Q{i}": Run(
             {"math": right[i]},
@@ -268,7 +270,7 @@ def rivals(rng: np.random.Generator) -> Model:
 def test_the_probability_of_frontier_membership_is_reliable_within_5_points():
     rng = np.random.default_rng(15)
     stated, truth = [], []
-    for model, mine in by_model([rivals(rng) for _ in range(600)]):
+    for model, mine in by_model([similar_variants(rng) for _ in range(600)]):
         for point in frontier(draw_posterior(mine, draws=300), x="decode_tps").points:
             own = model[point.variant.quant]
             stated.append(point.probability)

@@ -13,7 +13,7 @@ from conftest import Run
 from grid.cli.imports import register
 from grid.errors import InputError
 from grid.results import open_store
-from grid.results.imports import FORMATS, published
+from grid.results.imports import FORMATS, all_publications
 
 
 def run(*arguments: str | Path) -> str:
@@ -58,13 +58,13 @@ def test_published_tables_are_imported_by_name_or_all_together(tmp_path: Path) -
     assert "licence: MIT (mlx-lm)" in single
     run("--published", "all", "--store", tmp_path / "all")
     run("--published", "--store", tmp_path / "all")
-    total = sum(len(table.rows["attempts"]) for table in published())
+    total = sum(len(table.rows["attempts"]) for table in all_publications())
     assert open_store(tmp_path / "all").attempts().num_rows == total
 
 
 def test_import_list_names_formats_tables_and_licences() -> None:
     shown = run("--list")
-    for name in (*FORMATS, *(table.name for table in published())):
+    for name in (*FORMATS, *(table.name for table in all_publications())):
         assert name in shown
     assert "MIT (llama.cpp)" in shown
 
@@ -82,7 +82,7 @@ def test_import_document_names_every_format_table_and_task() -> None:
     text = (Path(__file__).parents[3] / "docs" / "import.md").read_text(encoding="utf-8")
     for name in (*FORMATS, *TASKS):
         assert f"`{name}`" in text
-    for table in published():
+    for table in all_publications():
         assert f"| `{table.name}` | {table.title} | {table.origin} | {table.licence} |" in text
 
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from imports_files import BENCH_MD, KLD_LOG, LM_EVAL, OPTIMUM, bench, bench_csv, put
 
 from grid.errors import InputError
-from grid.results.imports import FORMATS, ImportedReport, read
-from grid.results.imports.writing import tables
+from grid.results.imports import FORMATS, ImportedReport, read_report
+from grid.results.imports.writing import arrow_tables
 
 WHOLE = {
     "llama-bench-json": json.dumps([bench(), bench(n_prompt=512, n_gen=0)]),
@@ -33,21 +33,21 @@ def read_or_refuse(folder: Path, content: bytes, kind: str | None = None) -> Imp
     path = folder / "report"
     path.write_bytes(content)
     try:
-        report = read(path, kind)
+        report = read_report(path, kind)
     except InputError as refused:
         text = str(refused)
         assert str(path) in text
         assert "\n" not in text
         assert len(text) < len(str(path)) + 400
         return None
-    sensible(report)
+    assert_sensible(report)
     return report
 
 
-def sensible(report: ImportedReport) -> None:
+def assert_sensible(report: ImportedReport) -> None:
     """Rows fit the schema, and figures are finite and of the sign that they must have."""
-    arrow_tables = tables(report.rows)
-    assert ("attempts" in arrow_tables) == (report.count > 0)
+    written = arrow_tables(report.rows)
+    assert ("attempts" in written) == (report.count > 0)
     assert report.count or report.skipped
     for metric in report.rows.get("metrics", []):
         assert metric["value"] is None or math.isfinite(metric["value"])
@@ -61,7 +61,7 @@ def test_each_format_is_detected_from_its_content(kind: str, tmp_path: Path) -> 
     assert report is not None
     assert report.count > 0
     assert report.origin == FORMATS[kind].origin.name
-    named = read(tmp_path / "report", kind)
+    named = read_report(tmp_path / "report", kind)
     assert named.rows == report.rows
 
 
@@ -90,17 +90,17 @@ def test_a_file_that_is_no_report_is_refused_in_one_line(
     path = tmp_path / "report"
     path.write_bytes(content)
     with pytest.raises(InputError, match=words):
-        read(path)
+        read_report(path)
     assert read_or_refuse(tmp_path, content) is None
 
 
 def test_folder_and_missing_file_have_different_errors(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is a folder; give the files in it"):
-        read(tmp_path)
+        read_report(tmp_path)
     with pytest.raises(InputError, match=r"there is no file .*nothing"):
-        read(tmp_path / "nothing")
+        read_report(tmp_path / "nothing")
     with pytest.raises(InputError, match=r"there is no file|cannot read"):
-        read("a\0b")
+        read_report("a\0b")
 
 
 def test_reports_in_utf_16_are_read(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_reports_in_utf_16_are_read(tmp_path: Path) -> None:
 def test_a_csv_line_with_too_few_fields_is_refused(tmp_path: Path) -> None:
     cut = WHOLE["llama-bench-csv"][:-60]
     with pytest.raises(InputError, match="cut short"):
-        read(put(tmp_path, "b.csv", cut))
+        read_report(put(tmp_path, "b.csv", cut))
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
@@ -152,12 +152,14 @@ VALUES = st.recursive(
 )
 
 
-def places(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+def field_paths(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     inner = value.items() if isinstance(value, dict) else enumerate(value)
     paths = [at] if at else []
     if isinstance(value, dict | list):
         for key, child in inner:
-            paths += places(child, (*at, key)) if isinstance(child, dict | list) else [(*at, key)]
+            paths += (
+                field_paths(child, (*at, key)) if isinstance(child, dict | list) else [(*at, key)]
+            )
     return paths
 
 
@@ -168,7 +170,7 @@ def test_any_json_value_in_any_field_is_refused_or_gives_sensible_rows(
 ) -> None:
     whole = json.loads(json.dumps(JSON[kind]))
     for _ in range(data.draw(st.integers(1, 3))):
-        *path, last = data.draw(st.sampled_from(places(whole)))
+        *path, last = data.draw(st.sampled_from(field_paths(whole)))
         inner = whole
         try:
             for key in path:
@@ -190,7 +192,7 @@ def test_terminal_control_sequences_are_removed(kind: str, name: str, tmp_path: 
     bad = f"{ESCAPE}{TITLE}\u202e{name}\x07"
     shown = json.dumps(bad)[1:-1] if kind.endswith("json") else bad
     content = WHOLE[kind].replace(name, shown)
-    report = read(put(tmp_path, "report", content), kind)
+    report = read_report(put(tmp_path, "report", content), kind)
     texts = [str(value) for row in report.rows["attempts"] for value in row.values()]
     texts += [text for row in report.rows["attempts"] for text in row["environment"].values()]
     assert all(char.isprintable() for text in texts for char in text)
@@ -199,5 +201,5 @@ def test_terminal_control_sequences_are_removed(kind: str, name: str, tmp_path: 
 
 def test_a_null_character_in_json_is_removed(tmp_path: Path) -> None:
     content = WHOLE["llama-bench-json"].replace("Qwen2.5", "Qwen\\u00002.5")
-    report = read(put(tmp_path, "report", content))
+    report = read_report(put(tmp_path, "report", content))
     assert {row["model"] for row in report.rows["attempts"]} == {"Qwen2.5-7B-Instruct"}

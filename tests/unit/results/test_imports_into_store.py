@@ -6,35 +6,35 @@ from pathlib import Path
 
 import pytest
 from imports_files import LM_EVAL, PPL_LOG, bench, put
-from results_cells import cell, measured, write
+from results_cells import cell, measurement_of, write_attempts
 
 from grid.analysis.tables import Tables
 from grid.analysis.variants import variants
 from grid.errors import InputError, StoreError, StoreLost
 from grid.results import open_for_writing, open_store
-from grid.results.imports import add, read
-from grid.results.imports.writing import add_all
+from grid.results.imports import add_report, read_report
+from grid.results.imports.writing import add_reports
 from grid.results.location import Location
 
 
 def test_importing_a_file_twice_adds_nothing_and_writes_no_file(tmp_path: Path) -> None:
-    store, report = tmp_path / "store", read(put(tmp_path, "b.json", [bench()]))
-    assert add(report, store) == 1
+    store, report = tmp_path / "store", read_report(put(tmp_path, "b.json", [bench()]))
+    assert add_report(report, store) == 1
     files = sorted(path.name for path in store.iterdir())
-    assert add(read(tmp_path / "b.json"), store) == 0
+    assert add_report(read_report(tmp_path / "b.json"), store) == 0
     assert sorted(path.name for path in store.iterdir()) == files
 
 
 def test_a_row_that_stands_in_two_files_is_added_once(tmp_path: Path) -> None:
-    first = read(put(tmp_path, "a.json", [bench(), bench()]))
-    second = read(put(tmp_path, "b.json", [bench(), bench(n_gen=64)]))
+    first = read_report(put(tmp_path, "a.json", [bench(), bench()]))
+    second = read_report(put(tmp_path, "b.json", [bench(), bench(n_gen=64)]))
     assert first.count == 1
-    assert add_all([first, second], tmp_path / "store") == [1, 1]
+    assert add_reports([first, second], tmp_path / "store") == [1, 1]
     assert open_store(tmp_path / "store").attempts().num_rows == 2
 
 
 def test_imported_rows_of_all_tables_are_read_back(tmp_path: Path) -> None:
-    add(read(put(tmp_path, "b.json", [bench()])), tmp_path / "store")
+    add_report(read_report(put(tmp_path, "b.json", [bench()])), tmp_path / "store")
     results = open_store(tmp_path / "store")
     (row,) = results.attempts().to_pylist()
     (metric,) = results.metrics().to_pylist()
@@ -47,8 +47,8 @@ def test_imported_rows_of_all_tables_are_read_back(tmp_path: Path) -> None:
 
 
 def test_imported_rows_never_join_measured_ones(tmp_path: Path) -> None:
-    write(tmp_path / "store", (cell(), measured(cell())))
-    add(read(put(tmp_path, "b.json", [bench()])), tmp_path / "store")
+    write_attempts(tmp_path / "store", (cell(), measurement_of(cell())))
+    add_report(read_report(put(tmp_path, "b.json", [bench()])), tmp_path / "store")
     results = open_store(tmp_path / "store")
     rows = {row["origin"]: row for row in results.attempts().to_pylist()}
     assert set(rows) == {"", "llama-bench"}
@@ -59,7 +59,7 @@ def test_imported_rows_never_join_measured_ones(tmp_path: Path) -> None:
 
 def test_imports_of_two_tools_are_separate_variants(tmp_path: Path) -> None:
     for name, content in (("b.json", [bench()]), ("p.log", PPL_LOG), ("r.json", LM_EVAL)):
-        add(read(put(tmp_path, name, content)), tmp_path / "store")
+        add_report(read_report(put(tmp_path, name, content)), tmp_path / "store")
     results = open_store(tmp_path / "store")
     tables = Tables(results.attempts(), results.metrics(), results.samples(), results.items())
     by_tool = {variant.hardware_class.partition(" [")[2]: variant for variant in variants(tables)}
@@ -74,42 +74,42 @@ def test_imports_of_two_tools_are_separate_variants(tmp_path: Path) -> None:
 
 
 def test_import_into_a_store_that_a_sweep_writes_is_refused(tmp_path: Path) -> None:
-    report = read(put(tmp_path, "b.json", [bench()]))
+    report = read_report(put(tmp_path, "b.json", [bench()]))
     with open_for_writing(tmp_path / "store").writer(), pytest.raises(StoreError, match="in use"):
-        add(report, tmp_path / "store")
+        add_report(report, tmp_path / "store")
     assert open_store(tmp_path / "store").attempts().num_rows == 0
 
 
 def test_import_on_a_full_disk_leaves_no_visible_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    report = read(put(tmp_path, "b.json", [bench()]))
+    report = read_report(put(tmp_path, "b.json", [bench()]))
     write_whole = Location.write
 
-    def full(self: Location, name: str, content: bytes) -> None:
+    def raise_disk_full(self: Location, name: str, content: bytes) -> None:
         if name.startswith("attempts-"):
             raise OSError("No space left on device")
         write_whole(self, name, content)
 
     with monkeypatch.context() as broken:
-        broken.setattr(Location, "write", full)
+        broken.setattr(Location, "write", raise_disk_full)
         with pytest.raises(StoreLost, match=r"No space left on device; .*the same command again"):
-            add(report, tmp_path / "store")
+            add_report(report, tmp_path / "store")
     assert open_store(tmp_path / "store").metrics().num_rows == 0
-    assert add(report, tmp_path / "store") == 1
+    assert add_report(report, tmp_path / "store") == 1
 
 
 def test_hardware_and_model_options_make_separate_rows(tmp_path: Path) -> None:
     path = put(tmp_path, "b.json", [bench()])
-    named = read(path, hardware="my  box", model="mine")
+    named = read_report(path, hardware="my  box", model="mine")
     (row,) = named.rows["attempts"]
     assert (row["hardware_class"], row["model"]) == ("my box [llama-bench]", "mine")
-    assert row["attempt_id"] != read(path).rows["attempts"][0]["attempt_id"]
+    assert row["attempt_id"] != read_report(path).rows["attempts"][0]["attempt_id"]
 
 
 def test_unknown_import_format_suggests_the_nearest_name(tmp_path: Path) -> None:
     path = put(tmp_path, "b.json", [bench()])
     with pytest.raises(InputError, match="Did you mean 'llama-bench-json'"):
-        read(path, format="llamabench-json")
+        read_report(path, format="llamabench-json")
     with pytest.raises(InputError, match="no results of lm-evaluation-harness"):
-        read(path, format="lm-eval")
+        read_report(path, format="lm-eval")

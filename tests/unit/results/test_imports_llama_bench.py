@@ -10,7 +10,7 @@ import pytest
 from imports_files import BENCH_MD, bench, bench_csv, put
 
 from grid.errors import InputError
-from grid.results.imports import ImportedReport, read
+from grid.results.imports import ImportedReport, read_report
 from grid.results.imports.gguf_names import name_of, quant_of
 
 
@@ -20,7 +20,7 @@ def only_row(report: ImportedReport, table: str = "attempts") -> dict[str, Any]:
 
 
 def test_a_decode_row_has_rate_repetitions_and_options(tmp_path: Path) -> None:
-    report = read(put(tmp_path, "b.json", [bench()]))
+    report = read_report(put(tmp_path, "b.json", [bench()]))
     row, metric, series = only_row(report), only_row(report, "metrics"), only_row(report, "samples")
     assert (row["measure"], row["label"], row["status"]) == ("decode", "tg128", "ok")
     assert json.loads(row["workload"]) == {
@@ -39,7 +39,7 @@ def test_a_decode_row_has_rate_repetitions_and_options(tmp_path: Path) -> None:
 
 
 def test_model_quant_and_bits_per_weight_are_read_from_the_row(tmp_path: Path) -> None:
-    row = only_row(read(put(tmp_path, "b.json", [bench()])))
+    row = only_row(read_report(put(tmp_path, "b.json", [bench()])))
     assert (row["model"], row["family"], row["quant"]) == ("Qwen2.5-7B-Instruct", "qwen2", "Q4_K_M")
     assert (row["artifact_bytes"], row["parameters"]) == (4677120000, 7615616512)
     assert row["bpw_file"] == pytest.approx(4.9132, abs=1e-4)
@@ -48,7 +48,7 @@ def test_model_quant_and_bits_per_weight_are_read_from_the_row(tmp_path: Path) -
 
 
 def test_rows_name_their_origin_in_every_place_that_could_join(tmp_path: Path) -> None:
-    report = read(put(tmp_path, "b.json", [bench()]))
+    report = read_report(put(tmp_path, "b.json", [bench()]))
     row = only_row(report)
     assert (row["origin"], row["licence"]) == ("llama-bench", "not stated")
     assert row["hardware_class"] == "NVIDIA GeForce RTX 4080 [llama-bench]"
@@ -59,8 +59,8 @@ def test_rows_name_their_origin_in_every_place_that_could_join(tmp_path: Path) -
 
 def test_jsonl_and_json_give_the_same_attempts(tmp_path: Path) -> None:
     rows = [bench(), bench(n_prompt=512, n_gen=0, avg_ts=7285.7)]
-    listed = read(put(tmp_path, "b.json", rows))
-    lines = read(put(tmp_path, "b.jsonl", "\n".join(map(json.dumps, rows)) + "\n"))
+    listed = read_report(put(tmp_path, "b.json", rows))
+    lines = read_report(put(tmp_path, "b.jsonl", "\n".join(map(json.dumps, rows)) + "\n"))
     assert [r["attempt_id"] for r in listed.rows["attempts"]] == [
         r["attempt_id"] for r in lines.rows["attempts"]
     ]
@@ -68,7 +68,7 @@ def test_jsonl_and_json_give_the_same_attempts(tmp_path: Path) -> None:
 
 
 def test_csv_has_the_same_figures_without_repetitions(tmp_path: Path) -> None:
-    report = read(put(tmp_path, "b.csv", bench_csv(bench())))
+    report = read_report(put(tmp_path, "b.csv", bench_csv(bench())))
     metric = only_row(report, "metrics")
     assert (metric["value"], metric["sd"], metric["low"], metric["n"]) == (119.81, 0.21, None, 1)
     assert report.rows["samples"] == []
@@ -76,7 +76,9 @@ def test_csv_has_the_same_figures_without_repetitions(tmp_path: Path) -> None:
 
 
 def test_a_posted_markdown_table_is_read_and_sums_are_skipped_by_name(tmp_path: Path) -> None:
-    report = read(put(tmp_path, "b.md", BENCH_MD), hardware="Apple M1 Max", model="Llama-3.1-8B")
+    report = read_report(
+        put(tmp_path, "b.md", BENCH_MD), hardware="Apple M1 Max", model="Llama-3.1-8B"
+    )
     prefill, decode = report.rows["attempts"]
     assert (prefill["label"], decode["label"]) == ("pp512", "tg128 @ d4096")
     assert json.loads(decode["workload"])["depth"] == 4096
@@ -95,7 +97,7 @@ def test_old_tables_with_a_space_in_the_test_are_read(tmp_path: Path) -> None:
     old = BENCH_MD.replace("pp512 |", "pp 512 |").replace(
         "llama 8B Q4_K - Medium", "llama 7B mostly Q4_0"
     )
-    report = read(put(tmp_path, "b.md", old))
+    report = read_report(put(tmp_path, "b.md", old))
     assert report.rows["attempts"][0]["label"] == "pp512"
     assert report.rows["attempts"][0]["quant"] == "Q4_0"
     assert report.rows["attempts"][0]["node"] == "unnamed metal hardware"
@@ -103,19 +105,19 @@ def test_old_tables_with_a_space_in_the_test_are_read(tmp_path: Path) -> None:
 
 def test_old_builds_say_their_backend_with_a_field_each(tmp_path: Path) -> None:
     old = bench(backends=None, n_depth=None, flash_attn=None, samples_ns=None, cuda=True)
-    row = only_row(read(put(tmp_path, "b.json", [old])))
+    row = only_row(read_report(put(tmp_path, "b.json", [old])))
     assert row["device_kind"] == "cuda [llama-bench]"
     assert json.loads(row["workload"])["depth"] == 0
 
 
 def test_without_layers_on_the_card_the_processor_is_the_hardware(tmp_path: Path) -> None:
-    row = only_row(read(put(tmp_path, "b.json", [bench(n_gpu_layers=0)])))
+    row = only_row(read_report(put(tmp_path, "b.json", [bench(n_gpu_layers=0)])))
     assert row["hardware_class"] == "AMD Ryzen 7 7800X3D 8-Core Processor [llama-bench]"
     assert row["device_kind"] == "cpu [llama-bench]"
 
 
 def test_a_row_of_prompt_and_generation_together_is_skipped_with_a_note(tmp_path: Path) -> None:
-    report = read(put(tmp_path, "b.json", [bench(), bench(n_prompt=512)]))
+    report = read_report(put(tmp_path, "b.json", [bench(), bench(n_prompt=512)]))
     assert report.count == 1
     assert report.skipped == (
         "b.json: entry 2: pp512+tg128 is left out: prompt and generation in one figure",
@@ -123,7 +125,7 @@ def test_a_row_of_prompt_and_generation_together_is_skipped_with_a_note(tmp_path
 
 
 def test_an_unknown_quant_keeps_its_name_with_a_note(tmp_path: Path) -> None:
-    report = read(put(tmp_path, "b.json", [bench(model_type="qwen2 7B strange thing")]))
+    report = read_report(put(tmp_path, "b.json", [bench(model_type="qwen2 7B strange thing")]))
     assert only_row(report)["quant"] == "strange thing"
     assert "is not known; it is kept as printed" in report.skipped[0]
 
@@ -188,7 +190,7 @@ def test_impossible_llama_bench_figures_are_refused_with_file_and_place(
 ) -> None:
     path = put(tmp_path, "b.json", [bench(**change)])
     with pytest.raises(InputError, match=words) as refused:
-        read(path)
+        read_report(path)
     assert str(refused.value).startswith(str(path))
     assert "\n" not in str(refused.value)
 
@@ -196,8 +198,8 @@ def test_impossible_llama_bench_figures_are_refused_with_file_and_place(
 def test_csv_json_and_a_table_of_one_run_are_one_variant(tmp_path: Path) -> None:
     row = bench(flash_attn=True, use_mmap=True, embeddings=False, no_kv_offload=False, main_gpu=0)
     rows = [
-        only_row(read(put(tmp_path, "b.json", [row]))),
-        only_row(read(put(tmp_path, "b.csv", bench_csv(row)))),
+        only_row(read_report(put(tmp_path, "b.json", [row]))),
+        only_row(read_report(put(tmp_path, "b.csv", bench_csv(row)))),
     ]
     assert len({row["cell_id"] for row in rows}) == 1
     options = json.loads(rows[1]["options"])

@@ -14,7 +14,7 @@ from grid.analysis.tables import Tables
 from grid.analysis.variants import variants
 from grid.errors import InputError
 from grid.results import open_store
-from grid.results.imports import ImportedReport, add, read
+from grid.results.imports import ImportedReport, add_report, read_report
 from grid.results.imports.formats.lm_eval_tasks import group_of, task_of
 
 
@@ -28,7 +28,7 @@ def figures(report: ImportedReport, task_class: str) -> dict[str, dict[str, Any]
 
 
 def test_tasks_are_grouped_by_class_and_unknown_tasks_are_named(tmp_path: Path) -> None:
-    report = read(put(tmp_path, "results_x.json", LM_EVAL))
+    report = read_report(put(tmp_path, "results_x.json", LM_EVAL))
     assert sorted(by_class(report)) == ["commonsense", "math", "reasoning"]
     assert report.skipped == (
         "results_x.json: left out: 'toxigen': class of tasks and chance not known",
@@ -36,7 +36,7 @@ def test_tasks_are_grouped_by_class_and_unknown_tasks_are_named(tmp_path: Path) 
 
 
 def test_capability_is_accuracy_above_chance_with_the_error_carried_over(tmp_path: Path) -> None:
-    got = figures(read(put(tmp_path, "results_x.json", LM_EVAL)), "reasoning")
+    got = figures(read_report(put(tmp_path, "results_x.json", LM_EVAL)), "reasoning")
     assert (got["accuracy"]["value"], got["accuracy"]["sd"]) == (0.55, 0.0145)
     assert got["chance"]["value"] == 0.25
     assert got["capability"]["value"] == pytest.approx((0.55 - 0.25) / 0.75)
@@ -45,7 +45,7 @@ def test_capability_is_accuracy_above_chance_with_the_error_carried_over(tmp_pat
 
 
 def test_a_class_of_two_tasks_is_their_mean(tmp_path: Path) -> None:
-    report = read(put(tmp_path, "results_x.json", LM_EVAL))
+    report = read_report(put(tmp_path, "results_x.json", LM_EVAL))
     got = figures(report, "commonsense")
     hellaswag, winogrande = (0.79 - 0.25) / 0.75, (0.74 - 0.5) / 0.5
     assert got["capability"]["value"] == pytest.approx((hellaswag + winogrande) / 2)
@@ -55,12 +55,12 @@ def test_a_class_of_two_tasks_is_their_mean(tmp_path: Path) -> None:
 
 
 def test_generated_answers_have_no_chance(tmp_path: Path) -> None:
-    got = figures(read(put(tmp_path, "results_x.json", LM_EVAL)), "math")
+    got = figures(read_report(put(tmp_path, "results_x.json", LM_EVAL)), "math")
     assert (got["chance"]["value"], got["capability"]["value"]) == (0.0, 0.5)
 
 
 def test_lm_eval_rows_have_model_precision_and_machine(tmp_path: Path) -> None:
-    row = by_class(read(put(tmp_path, "results_x.json", LM_EVAL)))["math"]
+    row = by_class(read_report(put(tmp_path, "results_x.json", LM_EVAL)))["math"]
     assert (row["model"], row["quant"], row["parameters"]) == ("Llama-3.1-8B", "BF16", 8030261248)
     assert row["hardware_class"] == "NVIDIA A100-SXM4-80GB [lm-evaluation-harness]"
     assert (row["backend"], row["device_kind"]) == ("hf", "cuda [lm-evaluation-harness]")
@@ -80,7 +80,7 @@ def test_quantization_is_read_from_the_model_arguments(
 ) -> None:
     changed = deepcopy(LM_EVAL)
     changed["config"]["model_args"] = arguments
-    assert by_class(read(put(tmp_path, "r.json", changed)))["math"]["quant"] == quant
+    assert by_class(read_report(put(tmp_path, "r.json", changed)))["math"]["quant"] == quant
 
 
 def samples(task: str, scores: list[int]) -> str:
@@ -113,7 +113,7 @@ def run_with_samples(folder: Path, scores: list[int]) -> Path:
 
 
 def test_items_are_read_from_samples_of_the_same_run(tmp_path: Path) -> None:
-    report = read(run_with_samples(tmp_path, [1, 0, 1, 1]))
+    report = read_report(run_with_samples(tmp_path, [1, 0, 1, 1]))
     items = report.rows["items"]
     assert [(i["item"], i["score"], i["chance"]) for i in items] == [
         ("arc_challenge:0", 1.0, 0.25),
@@ -132,14 +132,14 @@ def test_two_runs_over_the_same_items_name_the_same_set(tmp_path: Path) -> None:
     sets = []
     for name, scores in (("a", [1, 0, 1, 1]), ("b", [0, 0, 1, 1]), ("c", [1, 0, 1])):
         (tmp_path / name).mkdir()
-        row = by_class(read(run_with_samples(tmp_path / name, scores)))["reasoning"]
+        row = by_class(read_report(run_with_samples(tmp_path / name, scores)))["reasoning"]
         sets.append(json.loads(row["workload"])["items_sha256"])
     assert sets[0] == sets[1] != sets[2]
 
 
 def test_samples_by_themselves_are_read_with_their_results(tmp_path: Path) -> None:
     run_with_samples(tmp_path, [1, 0])
-    report = read(tmp_path / f"samples_arc_challenge_{TIME}.jsonl")
+    report = read_report(tmp_path / f"samples_arc_challenge_{TIME}.jsonl")
     assert report.count == 0
     assert f"read with results_{TIME}.json" in report.skipped[0]
 
@@ -147,17 +147,17 @@ def test_samples_by_themselves_are_read_with_their_results(tmp_path: Path) -> No
 def test_samples_without_results_are_refused(tmp_path: Path) -> None:
     alone = put(tmp_path, f"samples_arc_challenge_{TIME}.jsonl", samples("arc", [1]))
     with pytest.raises(InputError, match=r"give the results_\*\.json of the same run beside it"):
-        read(alone)
+        read_report(alone)
 
 
 def test_damaged_samples_name_their_own_file_and_line(tmp_path: Path) -> None:
     results = run_with_samples(tmp_path, [1, 0])
     path = put(tmp_path, f"samples_arc_challenge_{TIME}.jsonl", samples("arc", [1, 0])[:-40])
     with pytest.raises(InputError, match=r"samples_arc_challenge.*line 2"):
-        read(results)
+        read_report(results)
     path.write_text(samples("arc", [7]))
     with pytest.raises(InputError, match=r"acc_norm is 7\.0, not from 0 to 1"):
-        read(results)
+        read_report(results)
 
 
 def test_mmlu_subtasks_are_skipped_where_the_group_has_a_figure(tmp_path: Path) -> None:
@@ -167,14 +167,14 @@ def test_mmlu_subtasks_are_skipped_where_the_group_has_a_figure(tmp_path: Path) 
         "mmlu_stem": {"acc,none": 0.55},
         "mmlu_anatomy": {"acc,none": 0.6},
     }
-    got = figures(read(put(tmp_path, "r.json", whole)), "recall")
+    got = figures(read_report(put(tmp_path, "r.json", whole)), "recall")
     assert got["capability"]["value"] == pytest.approx((0.65 - 0.25) / 0.75)
 
 
 def test_mmlu_subtasks_without_the_group_are_averaged(tmp_path: Path) -> None:
     whole = deepcopy(LM_EVAL)
     whole["results"] = {"mmlu_anatomy": {"acc,none": 0.6}, "mmlu_virology": {"acc,none": 0.4}}
-    got = figures(read(put(tmp_path, "r.json", whole)), "recall")
+    got = figures(read_report(put(tmp_path, "r.json", whole)), "recall")
     assert got["accuracy"]["value"] == pytest.approx(0.5)
     assert got["accuracy"]["sd"] is None
 
@@ -203,10 +203,10 @@ def test_a_score_outside_0_to_1_is_refused(tmp_path: Path, score: Any) -> None:
     whole = deepcopy(LM_EVAL)
     whole["results"]["winogrande"]["acc,none"] = score
     with pytest.raises(InputError, match=r"winogrande: acc,none is .*, not from 0 to 1"):
-        read(put(tmp_path, "r.json", whole))
+        read_report(put(tmp_path, "r.json", whole))
 
 
-def run_of(tmp_path: Path, model: str, tasks: dict[str, float]) -> Path:
+def results_file(tmp_path: Path, model: str, tasks: dict[str, float]) -> Path:
     whole = deepcopy(LM_EVAL)
     whole["config"]["model_args"] = f"pretrained=org/{model},dtype=bfloat16"
     whole["results"] = {
@@ -225,7 +225,7 @@ def test_figures_of_other_tasks_of_a_class_are_not_one_quality(tmp_path: Path) -
         "M-C": {"winogrande": 0.9},
     }
     for model, tasks in digests.items():
-        add(read(run_of(tmp_path, model, tasks)), store)
+        add_report(read_report(results_file(tmp_path, model, tasks)), store)
     rows = open_store(store)
     tables = Tables(rows.attempts(), rows.metrics(), rows.samples(), rows.items())
     by_model = {v.model: v for v in variants(tables)}
@@ -246,7 +246,7 @@ def test_items_of_several_tasks_are_not_pooled(tmp_path: Path) -> None:
     results = put(tmp_path, f"results_{TIME}.json", whole)
     for task, right in (("hellaswag", [1] * 9 + [0]), ("piqa", [1, 0])):
         put(tmp_path, f"samples_{task}_{TIME}.jsonl", samples(task, right))
-    report = read(results)
+    report = read_report(results)
     assert figures(report, "commonsense")["accuracy"]["value"] == pytest.approx(0.7)
     assert report.rows["items"] == []
     assert any("items of commonsense are left out" in line for line in report.skipped)

@@ -11,7 +11,7 @@ import pytest
 from imports_files import OPTIMUM, put
 
 from grid.errors import InputError
-from grid.results.imports import ImportedReport, read
+from grid.results.imports import ImportedReport, read_report
 
 
 def parts(report: ImportedReport) -> dict[str, tuple[dict[str, Any], dict[str, dict[str, Any]]]]:
@@ -25,7 +25,7 @@ def parts(report: ImportedReport) -> dict[str, tuple[dict[str, Any], dict[str, d
 
 
 def test_prefill_and_decode_have_rates_and_repetitions(tmp_path: Path) -> None:
-    got = parts(read(put(tmp_path, "benchmark.json", OPTIMUM)))
+    got = parts(read_report(put(tmp_path, "benchmark.json", OPTIMUM)))
     (prefill, rates), (decode, decode_metrics) = got["prefill"], got["decode"]
     assert (prefill["label"], rates["prefill_tps"]["value"]) == ("pp256", 2560.0)
     assert (decode["label"], decode_metrics["decode_tps"]["value"]) == ("tg64 @ d256", 32.0)
@@ -35,7 +35,7 @@ def test_prefill_and_decode_have_rates_and_repetitions(tmp_path: Path) -> None:
 
 
 def test_energy_is_joule_a_token_with_what_it_counts(tmp_path: Path) -> None:
-    got = parts(read(put(tmp_path, "benchmark.json", OPTIMUM)))
+    got = parts(read_report(put(tmp_path, "benchmark.json", OPTIMUM)))
     (prefill, rates), (decode, decode_metrics) = got["prefill"], got["decode"]
     assert rates["prefill_j_per_token"]["value"] == pytest.approx(1e-5 * 3.6e6 / 256)
     assert prefill["environment"]["energy_scope"] == "cpu+gpu+ram"
@@ -48,13 +48,13 @@ def test_energy_that_was_not_measured_is_no_figure(tmp_path: Path) -> None:
     changed = deepcopy(OPTIMUM)
     changed["report"]["decode"]["energy"] = {"unit": "kWh", "cpu": 0, "gpu": 0, "ram": 0}
     changed["report"]["prefill"]["energy"] = None
-    got = parts(read(put(tmp_path, "benchmark.json", changed)))
+    got = parts(read_report(put(tmp_path, "benchmark.json", changed)))
     assert list(got["decode"][1]) == ["decode_tps"]
     assert "energy_scope" not in got["prefill"][0]["environment"]
 
 
 def test_peak_memory_is_the_largest_of_all_phases_and_load_time_is_kept(tmp_path: Path) -> None:
-    row, figures = parts(read(put(tmp_path, "benchmark.json", OPTIMUM)))["memory"]
+    row, figures = parts(read_report(put(tmp_path, "benchmark.json", OPTIMUM)))["memory"]
     assert row["label"] == "memory c321"
     assert figures["peak_rss_bytes"]["value"] == 1e9
     assert figures["peak_vram_bytes"]["value"] == 6.2e9
@@ -64,14 +64,14 @@ def test_peak_memory_is_the_largest_of_all_phases_and_load_time_is_kept(tmp_path
 def test_a_report_alone_takes_its_configuration_from_beside_it(tmp_path: Path) -> None:
     put(tmp_path, "benchmark_config.json", OPTIMUM["config"])
     path = put(tmp_path, "benchmark_report.json", OPTIMUM["report"])
-    whole = read(put(tmp_path, "benchmark.json", OPTIMUM))
-    assert [r["attempt_id"] for r in read(path).rows["attempts"]] == [
+    whole = read_report(put(tmp_path, "benchmark.json", OPTIMUM))
+    assert [r["attempt_id"] for r in read_report(path).rows["attempts"]] == [
         r["attempt_id"] for r in whole.rows["attempts"]
     ]
 
 
 def test_a_report_without_configuration_says_what_is_missing(tmp_path: Path) -> None:
-    report = read(put(tmp_path, "benchmark_report.json", OPTIMUM["report"]), model="m")
+    report = read_report(put(tmp_path, "benchmark_report.json", OPTIMUM["report"]), model="m")
     assert [row["measure"] for row in report.rows["attempts"]] == ["memory"]
     assert any("does not say how many tokens" in line for line in report.skipped)
     assert any("no benchmark_config.json beside it" in line for line in report.skipped)
@@ -80,7 +80,7 @@ def test_a_report_without_configuration_says_what_is_missing(tmp_path: Path) -> 
 def test_batches_above_one_are_skipped_with_a_note(tmp_path: Path) -> None:
     changed = deepcopy(OPTIMUM)
     changed["config"]["scenario"]["input_shapes"]["batch_size"] = 8
-    report = read(put(tmp_path, "benchmark.json", changed))
+    report = read_report(put(tmp_path, "benchmark.json", changed))
     assert [json.loads(row["workload"])["type"] for row in report.rows["attempts"]] == ["memory"]
     assert any("prefill of a batch of 8 is left out" in line for line in report.skipped)
 
@@ -89,4 +89,4 @@ def test_a_negative_energy_is_refused(tmp_path: Path) -> None:
     changed = deepcopy(OPTIMUM)
     changed["report"]["decode"]["energy"]["gpu"] = -1.0
     with pytest.raises(InputError, match=r"decode\.energy: gpu is -1\.0, not a number from 0 on"):
-        read(put(tmp_path, "benchmark.json", changed))
+        read_report(put(tmp_path, "benchmark.json", changed))

@@ -9,7 +9,7 @@ import pytest
 from imports_files import KLD_LOG, LOG, PPL_LOG, put
 
 from grid.errors import InputError
-from grid.results.imports import ImportedReport, read
+from grid.results.imports import ImportedReport, read_report
 from grid.results.metrics import METRICS
 
 
@@ -18,7 +18,7 @@ def figures(report: ImportedReport) -> dict[str, tuple[float, float | None]]:
 
 
 def test_perplexity_comes_with_its_error_text_and_model(tmp_path: Path) -> None:
-    report = read(put(tmp_path, "p.log", PPL_LOG))
+    report = read_report(put(tmp_path, "p.log", PPL_LOG))
     (row,), (metric,) = report.rows["attempts"], report.rows["metrics"]
     assert (metric["name"], metric["value"], metric["sd"]) == ("perplexity", 6.4071, 0.03912)
     assert metric["high"] - metric["value"] == pytest.approx(1.95996 * 0.03912, rel=1e-5)
@@ -31,7 +31,7 @@ def test_perplexity_comes_with_its_error_text_and_model(tmp_path: Path) -> None:
 
 
 def test_divergence_is_converted_to_our_units(tmp_path: Path) -> None:
-    report = read(put(tmp_path, "k.log", KLD_LOG))
+    report = read_report(put(tmp_path, "k.log", KLD_LOG))
     got = figures(report)
     assert got["perplexity"] == (6.407115, 0.039119)
     assert got["ln_ppl_ratio"] == (0.027771, 0.000706)
@@ -46,7 +46,7 @@ def test_divergence_is_converted_to_our_units(tmp_path: Path) -> None:
 
 
 def test_all_metrics_of_the_summary_are_kept_or_named(tmp_path: Path) -> None:
-    report = read(put(tmp_path, "k.log", KLD_LOG))
+    report = read_report(put(tmp_path, "k.log", KLD_LOG))
     assert report.skipped == (
         "k.log: left out: 10.0% KLD, 5.0% KLD, 1.0% KLD, 0.1% KLD: rows hold no such percentiles",
     )
@@ -55,7 +55,7 @@ def test_all_metrics_of_the_summary_are_kept_or_named(tmp_path: Path) -> None:
 
 def test_winogrande_is_accuracy_over_chance(tmp_path: Path) -> None:
     log = LOG + "Final Winogrande score(1267 tasks): 73.4017 +/- 1.2418\n"
-    report = read(put(tmp_path, "w.log", log))
+    report = read_report(put(tmp_path, "w.log", log))
     (row,) = report.rows["attempts"]
     got = figures(report)
     assert row["label"] == "task commonsense (winogrande)"
@@ -72,7 +72,7 @@ def test_the_last_line_of_hellaswag_counts(tmp_path: Path) -> None:
         "1\t100.00000000%\t[20.6543%, 100.0000%]\n"
         "400\t78.25000000%\t[73.9459%, 82.0237%]\n"
     )
-    got = figures(read(put(tmp_path, "h.log", log)))
+    got = figures(read_report(put(tmp_path, "h.log", log)))
     assert got["accuracy"] == pytest.approx((0.7825, (0.7825 * 0.2175 / 399) ** 0.5))
     assert got["capability"][0] == pytest.approx(0.71)
 
@@ -81,14 +81,14 @@ def test_a_multiple_choice_score_is_skipped_since_its_questions_are_unnamed(
     tmp_path: Path,
 ) -> None:
     log = LOG + "multiple_choice_score: done\n Final result: 42.0000 +/- 1.4000\n"
-    report = read(put(tmp_path, "m.log", log))
+    report = read_report(put(tmp_path, "m.log", log))
     assert report.count == 0
     assert "does not say of which questions" in report.skipped[0]
 
 
 def test_hardware_and_model_options_fill_what_the_log_lacks(tmp_path: Path) -> None:
     bare = "Final estimate: PPL = 6.4071 +/- 0.03912\n"
-    report = read(put(tmp_path, "p.log", bare), hardware="my box", model="mine")
+    report = read_report(put(tmp_path, "p.log", bare), hardware="my box", model="mine")
     (row,) = report.rows["attempts"]
     assert (row["model"], row["node"], row["quant"]) == ("mine", "my box", "unknown")
     assert "does not say the quantization" in report.skipped[0]
@@ -105,4 +105,4 @@ def test_hardware_and_model_options_fill_what_the_log_lacks(tmp_path: Path) -> N
 )
 def test_a_perplexity_log_of_a_failed_run_is_refused(tmp_path: Path, log: str, words: str) -> None:
     with pytest.raises(InputError, match=words):
-        read(put(tmp_path, "p.log", log))
+        read_report(put(tmp_path, "p.log", log))

@@ -13,7 +13,7 @@ from grid.analysis.tables import Tables
 from grid.analysis.variants import variants
 from grid.errors import InputError
 from grid.results import open_store
-from grid.results.imports import published, published_store
+from grid.results.imports import all_publications, published_store
 from grid.results.imports.publications import facts, publication
 
 
@@ -27,7 +27,7 @@ def frame(name: str) -> list[dict[str, Any]]:
 
 
 def test_published_rows_have_source_and_licence() -> None:
-    publications = published()
+    publications = all_publications()
     assert [table.name for table in publications] == [
         "llama2-7b-speed-by-chip",
         "llama3-8b-gguf-quality",
@@ -121,7 +121,7 @@ def test_a_mean_of_unnamed_tasks_gives_no_capability() -> None:
 def test_demonstration_store_has_all_published_rows_as_variants() -> None:
     results = open_store(published_store())
     assert results.problems == []
-    assert results.attempts().num_rows == sum(len(p.rows["attempts"]) for p in published())
+    assert results.attempts().num_rows == sum(len(p.rows["attempts"]) for p in all_publications())
     tables = Tables(results.attempts(), results.metrics(), results.samples(), results.items())
     stored = variants(tables)
     (f16,) = [v for v in stored if v.model == "Llama-3-8B" and v.quant == "F16"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from imports_files import LM_EVAL, bench, put
-from results_cells import NODE, cell, measured
+from results_cells import NODE, cell, measurement_of
 
 from grid.cells.measurement import Metric
 from grid.cli.frontier import show_frontier
@@ -18,18 +18,18 @@ from grid.results.store import Store
 
 
 @pytest.fixture
-def mixed(tmp_path: Path) -> str:
+def mixed_store(tmp_path: Path) -> str:
     """One decode rate measured here, one of llama-bench."""
     store = tmp_path / "store"
-    of = cell("Q8_0")
+    planned = cell("Q8_0")
     with Store(store).writer() as writer:
         rate = Metric(name="decode_tps", value=12.0, unit="token/s")
-        writer.add(of, measured(of), [rate], node=NODE, sweep_id="s", sweep="q")
+        writer.add(planned, measurement_of(planned), [rate], node=NODE, sweep_id="s", sweep="q")
     add_report(read_report(put(tmp_path, "b.json", [bench()])), store)
     return str(store)
 
 
-def words(capsys: pytest.CaptureFixture[str]) -> list[str]:
+def output_lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
     return [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
 
 
@@ -39,10 +39,10 @@ def line_with(lines: list[str], text: str) -> str:
 
 
 def test_imported_rows_are_marked_in_the_default_table(
-    mixed: str, capsys: pytest.CaptureFixture[str]
+    mixed_store: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    show_results(mixed, None, None, None, 50)
-    lines = words(capsys)
+    show_results(mixed_store, None, None, None, 50)
+    lines = output_lines(capsys)
     assert "source" in lines[0]
     assert " measured" in line_with(lines, "tiny Q8_0")
     assert " llama-bench" in line_with(lines, "Qwen2.5-7B-Instruct")
@@ -50,25 +50,25 @@ def test_imported_rows_are_marked_in_the_default_table(
 
 
 def test_the_licence_note_stands_under_chosen_columns_too(
-    mixed: str, capsys: pytest.CaptureFixture[str]
+    mixed_store: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    show_results(mixed, None, "model,decode_tps", None, 50)
-    lines = words(capsys)
+    show_results(mixed_store, None, "model,decode_tps", None, 50)
+    lines = output_lines(capsys)
     assert lines[0] == "model decode_tps"
     assert "third-party: llama-bench, licence not stated" in lines
 
 
 def test_a_table_of_own_rows_alone_has_no_source(
-    mixed: str, capsys: pytest.CaptureFixture[str]
+    mixed_store: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    show_results(mixed, "origin = ''", None, None, 50)
+    show_results(mixed_store, "origin = ''", None, None, 50)
     out = capsys.readouterr().out
     assert "source" not in out
     assert "third-party" not in out
 
 
 @pytest.fixture
-def sizeless(tmp_path: Path) -> str:
+def sizeless_store(tmp_path: Path) -> str:
     """What lm-evaluation-harness says of a model, which is not its size."""
     whole = deepcopy(LM_EVAL)
     add_report(read_report(put(tmp_path, "r.json", whole)), tmp_path / "store")
@@ -76,10 +76,10 @@ def sizeless(tmp_path: Path) -> str:
 
 
 def test_imports_of_unknown_size_have_a_pick_and_no_limits_on_size(
-    sizeless: str, capsys: pytest.CaptureFixture[str]
+    sizeless_store: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    show_frontier(sizeless)
-    out = "\n".join(words(capsys))
+    show_frontier(sizeless_store)
+    out = "\n".join(output_lines(capsys))
     assert "third-party: lm-evaluation-harness, licence not stated" in out
     assert "no size" in out
     assert "not known" in line_with(out.splitlines(), "best quality")
@@ -87,8 +87,8 @@ def test_imports_of_unknown_size_have_a_pick_and_no_limits_on_size(
 
 
 def test_imports_of_unknown_size_are_data_for_machines(
-    sizeless: str, capsys: pytest.CaptureFixture[str]
+    sizeless_store: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    show_frontier(sizeless, as_json=True)
+    show_frontier(sizeless_store, as_json=True)
     (message,) = json.loads(capsys.readouterr().out).values()
     assert [pick["limits"]["name"] for pick in message["picks"]] == ["best quality"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from results_cells import cell, measured, write
+from results_cells import cell, measurement_of, write_attempts
 
 from grid.errors import StoreError, StoreLost
 from grid.results import open_store
@@ -23,31 +23,31 @@ QUANTS = ("Q2_K", "Q4_K_M", "Q8_0")
 def store(tmp_path: Path) -> Path:
     """Three flushes: three files a table."""
     for quant in QUANTS:
-        write(tmp_path, (cell(quant), measured(cell(quant))))
+        write_attempts(tmp_path, (cell(quant), measurement_of(cell(quant))))
     return tmp_path
 
 
-def content(results: Results) -> dict[str, list[dict[str, object]]]:
+def sorted_rows(results: Results) -> dict[str, list[dict[str, object]]]:
     return {table: sorted(getattr(results, table)().to_pylist(), key=repr) for table in TABLES}
 
 
-def arrows(store: Path) -> list[str]:
+def arrow_files(store: Path) -> list[str]:
     return sorted(path.name for path in store.glob("*.arrow"))
 
 
 def test_compaction_keeps_all_rows_in_one_file_a_table(store: Path) -> None:
-    before = content(open_store(store))
+    before = sorted_rows(open_store(store))
     merged, written, problems = compact(store)
     assert (merged, written, problems) == (12, 4, [])
-    assert [name.split("-")[0] for name in arrows(store)] == sorted(TABLES)
-    assert content(open_store(store)) == before
+    assert [name.split("-")[0] for name in arrow_files(store)] == sorted(TABLES)
+    assert sorted_rows(open_store(store)) == before
 
 
 def test_compacting_twice_changes_nothing(store: Path) -> None:
     compact(store)
-    files = arrows(store)
+    files = arrow_files(store)
     assert compact(store).written == 0
-    assert arrows(store) == files
+    assert arrow_files(store) == files
 
 
 def test_compaction_leaves_and_reports_torn_and_foreign_files(store: Path) -> None:
@@ -57,29 +57,29 @@ def test_compaction_leaves_and_reports_torn_and_foreign_files(store: Path) -> No
         writer.write_table(foreign)
     problems = compact(store).problems
     assert [problem.file for problem in problems] == ["attempts-torn.arrow", "foreign.arrow"]
-    assert {"attempts-torn.arrow", "foreign.arrow"} <= set(arrows(store))
+    assert {"attempts-torn.arrow", "foreign.arrow"} <= set(arrow_files(store))
 
 
 @pytest.mark.parametrize("removed", range(12))
 def test_interrupted_compaction_shows_no_row_twice(
     store: Path, removed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = content(open_store(store))
+    before = sorted_rows(open_store(store))
     remove, left = Location.remove, iter(range(removed))
 
-    def breaks(self: Location, name: str) -> None:
+    def fail_after_first(self: Location, name: str) -> None:
         if name.endswith(".arrow") and next(left, None) is None:
             raise OSError(5, "Input/output error")
         remove(self, name)
 
-    monkeypatch.setattr(Location, "remove", breaks)
+    monkeypatch.setattr(Location, "remove", fail_after_first)
     with pytest.raises(StoreLost, match="no row is lost"):
         compact(store)
     monkeypatch.undo()
-    assert content(open_store(store)) == before
+    assert sorted_rows(open_store(store)) == before
     compact(store)
-    assert content(open_store(store)) == before
-    assert len(arrows(store)) == len(TABLES)
+    assert sorted_rows(open_store(store)) == before
+    assert len(arrow_files(store)) == len(TABLES)
 
 
 def test_compaction_removes_unfinished_files_of_a_killed_writer(store: Path) -> None:
@@ -93,17 +93,17 @@ def test_compaction_removes_unfinished_files_of_a_killed_writer(store: Path) -> 
 
 
 def test_a_store_in_use_is_not_compacted(store: Path) -> None:
-    before = arrows(store)
+    before = arrow_files(store)
     with Store(store).writer(), pytest.raises(StoreError, match="in use"):
         compact(store)
-    assert arrows(store) == before
+    assert arrow_files(store) == before
 
 
 def test_rows_whose_attempts_file_is_torn_are_kept(store: Path) -> None:
     torn = next(store.glob("attempts-*.arrow"))
     whole = torn.read_bytes()
-    before = content(open_store(store))
+    before = sorted_rows(open_store(store))
     torn.write_bytes(whole[:100])
     compact(store)
     torn.write_bytes(whole)
-    assert content(open_store(store)) == before
+    assert sorted_rows(open_store(store)) == before

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from results_cells import cell, measured
+from results_cells import cell, measurement_of
 from test_results_s3 import endpoint, uri  # noqa: F401  (fixtures)
 
 from conftest import FAKE_SWEEP, Run
@@ -137,7 +137,7 @@ def test_readers_compaction_and_merging_leave_heartbeats_alone(
     for quant in ("Q4_0", "Q8_0"):
         with Store(tmp_path / "a").writer() as writer:
             planned = cell(quant)
-            writer.add(planned, measured(planned), (), node=None, sweep_id="s", sweep="q")
+            writer.add(planned, measurement_of(planned), (), node=None, sweep_id="s", sweep="q")
     make_heartbeat(tmp_path / "a", clock).update(done=1)
     assert open_store(tmp_path / "a").problems == []
     assert compact(tmp_path / "a").problems == []

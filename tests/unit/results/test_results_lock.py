@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import pyarrow as pa
 import pytest
-from results_cells import METRIC, NODE, cell, measured, write
+from results_cells import METRIC, NODE, cell, measurement_of, write_attempts
 
 from grid.errors import StoreError, StoreLost
 from grid.results import open_store
@@ -30,7 +30,7 @@ def lock_owner(store: Path) -> dict[str, Any]:
     return owner
 
 
-def pretend(store: Path, **changes: object) -> None:
+def leave_foreign_lock(store: Path, **changes: object) -> None:
     """A lock as another sweep would have left it."""
     with Store(store).writer():
         owner = lock_owner(store)
@@ -59,36 +59,36 @@ def test_a_second_sweep_is_refused_with_the_name_of_the_writer(tmp_path: Path) -
 
 
 def test_a_lock_of_another_machine_is_never_taken_over(tmp_path: Path) -> None:
-    pretend(tmp_path, host="elsewhere", pid=ended_process())
+    leave_foreign_lock(tmp_path, host="elsewhere", pid=ended_process())
     with pytest.raises(StoreError, match=r"on elsewhere .* remove .*writer\.lock if that machine"):
         Store(tmp_path).writer().__enter__()
 
 
 def test_a_lock_of_a_process_that_ended_is_taken_over_with_a_note(tmp_path: Path) -> None:
     pid = ended_process()
-    pretend(tmp_path, pid=pid)
+    leave_foreign_lock(tmp_path, pid=pid)
     with Store(tmp_path).writer() as writer:
         assert f"pid {pid}" in writer.note
 
 
 def test_a_lock_of_a_process_whose_number_was_given_away_is_taken_over(tmp_path: Path) -> None:
-    pretend(tmp_path, process_start=held_start() - 1000)
+    leave_foreign_lock(tmp_path, process_start=own_start_time() - 1000)
     with Store(tmp_path).writer() as writer:
         assert "took over" in writer.note
 
 
-def held_start() -> float:
+def own_start_time() -> float:
     return psutil.Process().create_time()
 
 
 KILLED = """
 import sys
 sys.path.insert(0, {helpers!r})
-from results_cells import NODE, Store, cell, measured
+from results_cells import NODE, Store, cell, measurement_of
 
 with Store({store!r}).writer() as writer:
     for quant in ("Q4_0", "Q8_0"):
-        writer.add(cell(quant), measured(cell(quant)), node=NODE, sweep_id="s", sweep="q")
+        writer.add(cell(quant), measurement_of(cell(quant)), node=NODE, sweep_id="s", sweep="q")
         writer.flush()
         print("flushed", flush=True)
     sys.stdin.read()
@@ -105,7 +105,7 @@ def test_a_sweep_that_was_killed_leaves_its_rows_and_the_next_one_goes_on(tmp_pa
         with pytest.raises(StoreError, match=f"pid {sweep.pid}"):
             Store(tmp_path).writer().__enter__()
         sweep.kill()
-    write(tmp_path, (cell("F16"), measured(cell("F16"))))
+    write_attempts(tmp_path, (cell("F16"), measurement_of(cell("F16"))))
     quants = open_store(tmp_path).attempts()["quant"].to_pylist()
     assert sorted(quants) == ["F16", "Q4_0", "Q8_0"]
 
@@ -125,7 +125,7 @@ def test_an_unreadable_lock_refuses_the_writer(tmp_path: Path) -> None:
 def test_a_flush_refreshes_the_lock(tmp_path: Path) -> None:
     with Store(tmp_path).writer() as writer:
         os.utime(tmp_path / LOCK_FILE, (0, 0))
-        writer.add(cell(), measured(cell()), node=NODE, sweep_id="s", sweep="q")
+        writer.add(cell(), measurement_of(cell()), node=NODE, sweep_id="s", sweep="q")
         writer.flush()
         assert (tmp_path / LOCK_FILE).stat().st_mtime > 0
 
@@ -135,7 +135,7 @@ def test_a_writer_whose_lock_another_took_stops(tmp_path: Path) -> None:
     (tmp_path / LOCK_FILE).write_text(
         json.dumps({**lock_owner(tmp_path), "token": "x", "host": "elsewhere"})
     )
-    writer.add(cell(), measured(cell()), [METRIC], node=NODE, sweep_id="s", sweep="q")
+    writer.add(cell(), measurement_of(cell()), [METRIC], node=NODE, sweep_id="s", sweep="q")
     with pytest.raises(StoreLost, match="taken over by another sweep on elsewhere"):
         writer.flush()
     writer.__exit__(None, None, None)
@@ -195,5 +195,5 @@ def test_a_store_of_a_newer_schema_is_not_compacted(newer_store: Path) -> None:
 
 def test_writing_goes_on_beside_torn_files(tmp_path: Path) -> None:
     (tmp_path / "attempts-x.arrow").write_text("torn")
-    write(tmp_path, (cell(), measured(cell())))
+    write_attempts(tmp_path, (cell(), measurement_of(cell())))
     assert (tmp_path / "attempts-x.arrow").read_text() == "torn"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from results_cells import cell, measured, write
+from results_cells import cell, measurement_of, write_attempts
 
 from grid.results import open_store
 from grid.results.migrations import MIGRATIONS
@@ -71,7 +71,7 @@ def test_rows_of_version_2_name_who_measured_them() -> None:
 def test_a_store_of_both_versions_is_one_table(tmp_path: Path) -> None:
     for path in (DATA / "results-v1").iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    write(tmp_path, (cell(), measured(cell())))
+    write_attempts(tmp_path, (cell(), measurement_of(cell())))
     results = open_store(tmp_path)
     assert results.problems == []
     assert results.attempts().num_rows == 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from results_cells import cell, measured, write
+from results_cells import cell, measurement_of, write_attempts
 
 from conftest import Run
 from grid.results.files import UnreadableFile
@@ -34,7 +34,7 @@ def test_a_single_torn_file_is_named_in_the_singular() -> None:
 
 @pytest.mark.parametrize("command", ["folklore", "frontier"])
 def test_a_torn_file_among_whole_ones_gives_a_note(grid: Run, tmp_path: Path, command: str) -> None:
-    write(tmp_path / "rows", (cell(), measured(cell())))
+    write_attempts(tmp_path / "rows", (cell(), measurement_of(cell())))
     (tmp_path / "rows" / "attempts-torn.arrow").write_bytes(b"ARROW1")
     done = grid(command, "--store", "rows")
     assert "note: a file of the store could not be read, such as attempts-torn" in done.stderr

@@ -42,22 +42,22 @@ def test_no_attempts_give_an_empty_table_with_the_columns(store: Path) -> None:
     assert (rows.num_rows, rows.column_names) == (0, ["attempt_id", "score"])
 
 
-def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def scanned_names(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     scan = files.scan
 
-    def noting(location, name, *arguments):
+    def scan_and_note(location, name, *arguments):
         names.append(name)
         return scan(location, name, *arguments)
 
-    monkeypatch.setattr(files, "scan", noting)
+    monkeypatch.setattr(files, "scan", scan_and_note)
     return names
 
 
 def test_files_without_rows_of_the_attempts_are_not_opened_again(
     store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names = opened(monkeypatch)
+    names = scanned_names(monkeypatch)
     results = Results(store)
     first = results.read("metrics", ["value"], pa.array(["a0000"]))
     assert len(set(names)) == 3

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from pyarrow import csv, parquet
-from results_cells import NODE, cell, measured
+from results_cells import NODE, cell, measurement_of
 
 from grid.cells.measurement import Metric
 from grid.errors import InputError
@@ -29,10 +29,12 @@ def results(tmp_path: Path) -> Results:
                 Metric(name="decode_tps", value=rate, unit="token/s", low=rate - 1, high=rate + 1),
                 Metric(name="kld_mean", value=None, unit="nat"),
             ]
-            of = cell(quant)
-            writer.add(of, measured(of), metrics, node=NODE, sweep_id="s", sweep="q")
-        of = cell("F16")
-        writer.add(of, measured(of, "oom"), node=NODE, sweep_id="s", sweep="q")
+            planned = cell(quant)
+            writer.add(
+                planned, measurement_of(planned), metrics, node=NODE, sweep_id="s", sweep="q"
+            )
+        planned = cell("F16")
+        writer.add(planned, measurement_of(planned, "oom"), node=NODE, sweep_id="s", sweep="q")
     return open_store(tmp_path / "store")
 
 
@@ -89,7 +91,7 @@ def test_the_wide_table_has_a_column_a_metric_and_null_where_absent(results: Res
 def test_a_metric_named_like_a_field_of_attempts_hides_nothing(tmp_path: Path) -> None:
     same = Metric(name="Artifact_Bytes", value=5.0, unit="bytes")
     with Store(tmp_path).writer() as writer:
-        writer.add(cell(), measured(cell()), [same], node=NODE, sweep_id="s", sweep="q")
+        writer.add(cell(), measurement_of(cell()), [same], node=NODE, sweep_id="s", sweep="q")
     (row,) = open_store(tmp_path).wide().to_pylist()
     assert (row["artifact_bytes"], row["Artifact_Bytes_metric"]) == (900_000, 5.0)
 
@@ -97,7 +99,7 @@ def test_a_metric_named_like_a_field_of_attempts_hides_nothing(tmp_path: Path) -
 def test_of_two_metrics_of_one_name_the_first_stays(tmp_path: Path) -> None:
     twice = [Metric(name="ppl", value=value, unit="1") for value in (7.0, 8.0)]
     with Store(tmp_path).writer() as writer:
-        writer.add(cell(), measured(cell()), twice, node=NODE, sweep_id="s", sweep="q")
+        writer.add(cell(), measurement_of(cell()), twice, node=NODE, sweep_id="s", sweep="q")
     assert open_store(tmp_path).wide()["ppl"].to_pylist() == [7.0]
 
 
@@ -169,7 +171,7 @@ def test_times_are_iso_8601_in_json(results: Results, tmp_path: Path) -> None:
 def test_json_of_a_figure_that_is_no_number_is_null(tmp_path: Path) -> None:
     bad = Metric(name="ppl", value=float("nan"), unit="1")
     with Store(tmp_path / "s").writer() as writer:
-        writer.add(cell(), measured(cell()), [bad], node=NODE, sweep_id="s", sweep="q")
+        writer.add(cell(), measurement_of(cell()), [bad], node=NODE, sweep_id="s", sweep="q")
     export(open_store(tmp_path / "s"), tmp_path / "out.json", "json", None, ["ppl"])
     assert json.loads((tmp_path / "out.json").read_text()) == [{"ppl": None}]
 

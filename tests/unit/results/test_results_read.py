@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from results_cells import NODE, cell, measured, write
+from results_cells import NODE, cell, measurement_of, write_attempts
 
 import grid
 from grid.cells.measurement import Status
@@ -17,16 +17,18 @@ from grid.errors import InputError
 from grid.results import files, open_store
 from grid.results.location import Location
 from grid.results.reader import require_rows
-from grid.results.rows import rows_of
+from grid.results.rows import attempt_rows
 from grid.results.schema import ATTEMPTS, SCHEMA_VERSION, TABLES, file_schema
 from grid.results.select import final
 
 FROZEN = Path(__file__).parents[2] / "data" / "results-v1"
 
 
-def run(store: Path, *outcomes: tuple[Status, float]) -> None:
+def write_runs(store: Path, *outcomes: tuple[Status, float]) -> None:
     """One cell's attempts, each with its status and time."""
-    write(store, *((cell(), measured(cell(), status, at)) for status, at in outcomes))
+    write_attempts(
+        store, *((cell(), measurement_of(cell(), status, at)) for status, at in outcomes)
+    )
 
 
 def test_a_store_that_does_not_exist_has_empty_tables(tmp_path: Path) -> None:
@@ -58,12 +60,12 @@ def test_an_unknown_kind_of_place_is_refused_without_its_password() -> None:
 
 
 def test_a_file_uri_is_the_folder(tmp_path: Path) -> None:
-    run(tmp_path, ("ok", 1.0))
+    write_runs(tmp_path, ("ok", 1.0))
     assert open_store(tmp_path.as_uri()).attempts().num_rows == 1
 
 
 def test_grid_open_reads_a_store(tmp_path: Path) -> None:
-    run(tmp_path, ("ok", 1.0))
+    write_runs(tmp_path, ("ok", 1.0))
     assert grid.open(tmp_path).attempts()["status"].to_pylist() == ["ok"]
 
 
@@ -82,7 +84,7 @@ def test_grid_open_reads_a_store(tmp_path: Path) -> None:
 def test_final_attempt_of_a_cell(
     tmp_path: Path, outcomes: list[tuple[Status, float]], counts: float
 ) -> None:
-    run(tmp_path, *outcomes)
+    write_runs(tmp_path, *outcomes)
     (row,) = open_store(tmp_path).final().to_pylist()
     assert row["started_at"].timestamp() == counts
 
@@ -113,12 +115,12 @@ def test_final_attempt_does_not_depend_on_row_order(order: list[int]) -> None:
     ],
 )
 def test_which_statuses_finish_a_cell(tmp_path: Path, status: Status, finished: bool) -> None:
-    run(tmp_path, (status, 1.0))
+    write_runs(tmp_path, (status, 1.0))
     assert open_store(tmp_path).finished_ids() == ({cell().id} if finished else set())
 
 
 def test_a_cell_is_finished_for_a_version_that_measured_it(tmp_path: Path) -> None:
-    write(tmp_path, (cell(), measured(cell(), version="1.0")))
+    write_attempts(tmp_path, (cell(), measurement_of(cell(), version="1.0")))
     results = open_store(tmp_path)
     assert results.finished_ids("1.0") == {cell().id}
     assert results.finished_ids("2.0") == set()
@@ -127,7 +129,7 @@ def test_a_cell_is_finished_for_a_version_that_measured_it(tmp_path: Path) -> No
 
 
 def test_frames_hold_the_tables(tmp_path: Path) -> None:
-    run(tmp_path, ("ok", 1.0))
+    write_runs(tmp_path, ("ok", 1.0))
     results = open_store(tmp_path)
     assert results.frame("attempts")["environment"].tolist() == [{"python": "3.11"}]
     assert results.frame()["decode_tps"].tolist() == [11.0]
@@ -136,7 +138,7 @@ def test_frames_hold_the_tables(tmp_path: Path) -> None:
 
 
 def test_foreign_files_are_reported_skipped_and_kept(tmp_path: Path) -> None:
-    run(tmp_path, ("ok", 1.0))
+    write_runs(tmp_path, ("ok", 1.0))
     (tmp_path / "attempts-empty.arrow").write_bytes(b"")
     (tmp_path / "metrics-text.arrow").write_text("quant,speed\n")
     (tmp_path / "items-folder.arrow").mkdir()
@@ -166,7 +168,7 @@ def test_foreign_files_are_reported_skipped_and_kept(tmp_path: Path) -> None:
 
 
 def test_a_file_of_a_newer_schema_is_reported_and_skipped(tmp_path: Path) -> None:
-    run(tmp_path, ("ok", 1.0))
+    write_runs(tmp_path, ("ok", 1.0))
     newer = {**file_schema("attempts").metadata, b"quantgrid.schema": b"%d" % (SCHEMA_VERSION + 1)}
     schema = ATTEMPTS.with_metadata(newer)
     with pa.ipc.new_file(str(tmp_path / "attempts-new.arrow"), schema) as writer:
@@ -179,16 +181,16 @@ def test_a_file_of_a_newer_schema_is_reported_and_skipped(tmp_path: Path) -> Non
 
 
 def test_a_file_renamed_by_its_owner_is_still_read(tmp_path: Path) -> None:
-    run(tmp_path, ("ok", 1.0))
+    write_runs(tmp_path, ("ok", 1.0))
     (file,) = tmp_path.glob("attempts-*.arrow")
     file.rename(tmp_path / "from the other machine.arrow")
     assert open_store(tmp_path).attempts().num_rows == 1
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+def file_bytes(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     store = tmp_path_factory.mktemp("whole")
-    run(store, ("ok", 1.0), ("error", 2.0))
+    write_runs(store, ("ok", 1.0), ("error", 2.0))
     (file,) = store.glob("attempts-*.arrow")
     return file.read_bytes()
 
@@ -196,11 +198,11 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_a_file_cut_anywhere_is_skipped(
-    data: st.DataObject, whole: bytes, tmp_path_factory: pytest.TempPathFactory
+    data: st.DataObject, file_bytes: bytes, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    length = data.draw(st.integers(0, len(whole) - 1))
+    length = data.draw(st.integers(0, len(file_bytes) - 1))
     store = tmp_path_factory.mktemp("cut")
-    (store / "attempts-cut.arrow").write_bytes(whole[:length])
+    (store / "attempts-cut.arrow").write_bytes(file_bytes[:length])
     with pytest.raises(files.UnreadableFileError):
         files.read(Location(store), "attempts-cut.arrow")
 
@@ -208,10 +210,10 @@ def test_a_file_cut_anywhere_is_skipped(
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_a_file_with_damaged_bytes_is_read_whole_or_skipped(
-    data: st.DataObject, whole: bytes, tmp_path_factory: pytest.TempPathFactory
+    data: st.DataObject, file_bytes: bytes, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    damaged = bytearray(whole)
-    for at in data.draw(st.lists(st.integers(0, len(whole) - 1), min_size=1, max_size=20)):
+    damaged = bytearray(file_bytes)
+    for at in data.draw(st.lists(st.integers(0, len(file_bytes) - 1), min_size=1, max_size=20)):
         damaged[at] = data.draw(st.integers(0, 255))
     store = tmp_path_factory.mktemp("damaged")
     (store / "attempts-damaged.arrow").write_bytes(bytes(damaged))
@@ -262,7 +264,7 @@ def test_older_files_are_brought_to_the_present_step_by_step(
 def test_a_file_that_vanishes_while_reading_makes_the_reader_list_the_folder_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run(tmp_path, ("ok", 1.0))
+    write_runs(tmp_path, ("ok", 1.0))
     results = open_store(tmp_path)
     (old,) = tmp_path.glob("attempts-*.arrow")
     read, gone = files.read, iter([True])
@@ -279,9 +281,9 @@ def test_a_file_that_vanishes_while_reading_makes_the_reader_list_the_folder_ane
 def test_finished_ids_of_a_hundred_thousand_cells_are_fast(tmp_path: Path) -> None:
     """Each cell failed once and was then measured; the figure to reach, with planning, is 20 s."""
     cells, parts = 100_000, 10
-    row = rows_of(cell(), measured(cell()), (), NODE, attempt_id="", sweep_id="s", sweep="q")[
-        "attempts"
-    ]
+    row = attempt_rows(
+        cell(), measurement_of(cell()), (), NODE, attempt_id="", sweep_id="s", sweep="q"
+    )["attempts"]
     for part in range(2 * parts):
         count = cells // parts
         ids = [f"{number % cells:016x}" for number in range(part * count, (part + 1) * count)]

@@ -9,7 +9,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 from pyarrow import fs
-from results_cells import cell, measured, write
+from results_cells import cell, measurement_of, write_attempts
 
 from grid.errors import InputError, StoreError, StoreLost
 from grid.results import open_store
@@ -46,7 +46,11 @@ def names(uri: str) -> list[str]:
 
 
 def test_rows_are_read_back_from_an_object_store(uri: str) -> None:
-    write(uri, (cell("Q4_0"), measured(cell("Q4_0"))), (cell("Q8_0"), measured(cell("Q8_0"))))
+    write_attempts(
+        uri,
+        (cell("Q4_0"), measurement_of(cell("Q4_0"))),
+        (cell("Q8_0"), measurement_of(cell("Q8_0"))),
+    )
     results = open_store(uri)
     assert sorted(results.attempts()["quant"].to_pylist()) == ["Q4_0", "Q8_0"]
     assert results.finished_ids() == {cell("Q4_0").id, cell("Q8_0").id}
@@ -55,7 +59,7 @@ def test_rows_are_read_back_from_an_object_store(uri: str) -> None:
 
 
 def test_each_flush_is_one_object_a_table_and_the_lock_goes(uri: str) -> None:
-    write(uri, (cell(), measured(cell())))
+    write_attempts(uri, (cell(), measurement_of(cell())))
     assert [name.split("-")[0] for name in names(uri)] == sorted(TABLES)
 
 
@@ -64,7 +68,7 @@ def test_the_endpoint_may_stand_in_the_environment(
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{endpoint}")
     bare = uri.partition("?")[0]
-    write(bare, (cell(), measured(cell())))
+    write_attempts(bare, (cell(), measurement_of(cell())))
     assert open_store(uri).attempts().num_rows == 1
 
 
@@ -88,21 +92,21 @@ def test_of_two_sweeps_that_start_together_the_first_to_flush_after_the_other_st
         location = first.location
         owner = json.loads(location.read("writer.lock"))
         location.write("writer.lock", json.dumps({**owner, "token": "other"}).encode())
-        first.add(cell(), measured(cell()), node=None, sweep_id="s", sweep="q")
+        first.add(cell(), measurement_of(cell()), node=None, sweep_id="s", sweep="q")
         with pytest.raises(StoreLost, match="taken over"):
             first.flush()
 
 
 def test_files_of_an_object_store_are_compacted(uri: str) -> None:
     for quant in ("Q4_0", "Q8_0"):
-        write(uri, (cell(quant), measured(cell(quant))))
+        write_attempts(uri, (cell(quant), measurement_of(cell(quant))))
     assert compact(uri).merged == 8
     assert len(names(uri)) == len(TABLES)
     assert open_store(uri).metrics().num_rows == 2
 
 
 def test_torn_objects_are_reported(uri: str) -> None:
-    write(uri, (cell(), measured(cell())))
+    write_attempts(uri, (cell(), measurement_of(cell())))
     Store(uri).location.write("attempts-torn.arrow", b"ARROW1")
     results = open_store(uri)
     assert [problem.file for problem in results.problems] == ["attempts-torn.arrow"]

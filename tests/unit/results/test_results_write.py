@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from results_cells import ITEM, METRIC, NODE, cell, measured, write
+from results_cells import ITEM, METRIC, NODE, cell, measurement_of, write_attempts
 
 from grid.cells.measurement import Measurement
 from grid.errors import StoreLost
@@ -30,21 +30,23 @@ class Clock:
 
 
 def add(writer: Writer, quant: str = "Q4_K_M") -> str:
-    of = cell(quant)
-    return writer.add(of, measured(of), [METRIC], node=NODE, sweep_id="s1", sweep="quick")
+    planned = cell(quant)
+    return writer.add(
+        planned, measurement_of(planned), [METRIC], node=NODE, sweep_id="s1", sweep="quick"
+    )
 
 
-def arrows(folder: Path) -> list[str]:
+def arrow_files(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.glob("*.arrow"))
 
 
 def test_an_attempt_becomes_one_row_with_all_its_fields(tmp_path: Path) -> None:
-    of = cell()
-    (attempt_id,) = write(tmp_path, (of, measured(of)))
+    planned = cell()
+    (attempt_id,) = write_attempts(tmp_path, (planned, measurement_of(planned)))
     (row,) = open_store(tmp_path).attempts().to_pylist(maps_as_pydicts="strict")
     assert row == {
         "attempt_id": attempt_id,
-        "cell_id": of.id,
+        "cell_id": planned.id,
         "sweep_id": "s1",
         "sweep": "quick",
         "status": "ok",
@@ -55,7 +57,7 @@ def test_an_attempt_becomes_one_row_with_all_its_fields(tmp_path: Path) -> None:
         "measure": "decode",
         "label": "tg128",
         "workload": '{"type":"decode","tokens":128,"depth":0,"repetitions":5}',
-        "artifact_id": of.artifact.id,
+        "artifact_id": planned.artifact.id,
         "model": "tiny",
         "family": "toy",
         "model_source": "ref:tiny",
@@ -84,12 +86,12 @@ def test_an_attempt_becomes_one_row_with_all_its_fields(tmp_path: Path) -> None:
 
 
 def test_metrics_keep_value_interval_and_method(tmp_path: Path) -> None:
-    of = cell()
-    (attempt_id,) = write(tmp_path, (of, measured(of)))
+    planned = cell()
+    (attempt_id,) = write_attempts(tmp_path, (planned, measurement_of(planned)))
     assert open_store(tmp_path).metrics().to_pylist() == [
         {
             "attempt_id": attempt_id,
-            "cell_id": of.id,
+            "cell_id": planned.id,
             "name": "decode_tps",
             "value": 11.0,
             "unit": "token/s",
@@ -103,8 +105,8 @@ def test_metrics_keep_value_interval_and_method(tmp_path: Path) -> None:
 
 
 def test_samples_keep_series_in_order_and_scalars_as_single_values(tmp_path: Path) -> None:
-    of = cell()
-    write(tmp_path, (of, measured(of)))
+    planned = cell()
+    write_attempts(tmp_path, (planned, measurement_of(planned)))
     samples = open_store(tmp_path).samples().to_pylist()
     assert [(s["name"], s["unit"], s["values"]) for s in samples] == [
         ("decode_tps", "token/s", [10.0, 11.0, 12.0]),
@@ -113,42 +115,44 @@ def test_samples_keep_series_in_order_and_scalars_as_single_values(tmp_path: Pat
 
 
 def test_items_keep_choice_and_log_likelihoods(tmp_path: Path) -> None:
-    of = cell()
-    write(tmp_path, (of, measured(of)))
+    planned = cell()
+    write_attempts(tmp_path, (planned, measurement_of(planned)))
     (item,) = open_store(tmp_path).items().to_pylist()
     assert (item["chosen"], item["answer"], item["score"]) == (2, 2, 1.0)
     assert item["log_likelihoods"] == list(ITEM.log_likelihoods)
 
 
 def test_an_attempt_that_ran_nowhere_has_nulls_for_its_node(tmp_path: Path) -> None:
-    of = cell()
-    what = Measurement(cell_id=of.id, status="skipped", reason="needs 9 GiB, there are 4")
+    planned = cell()
+    what = Measurement(cell_id=planned.id, status="skipped", reason="needs 9 GiB, there are 4")
     with Store(tmp_path).writer() as writer:
-        writer.add(of, what, node=None, sweep_id="s1", sweep="quick")
+        writer.add(planned, what, node=None, sweep_id="s1", sweep="quick")
     (row,) = open_store(tmp_path).attempts().to_pylist()
     assert [row[name] for name in ("node", "hardware_class", "started_at")] == [None] * 3
 
 
 def test_artifact_facts_learned_after_planning_are_stored(tmp_path: Path) -> None:
-    of = cell()
+    planned = cell()
     facts = ArtifactFacts(bytes=7, sha256="aa", bpw_file=2.0, bpw_layer=1.0, elements=28)
     with Store(tmp_path).writer() as writer:
-        writer.add(of, measured(of), node=NODE, sweep_id="s", sweep="q", facts=facts)
+        writer.add(
+            planned, measurement_of(planned), node=NODE, sweep_id="s", sweep="q", facts=facts
+        )
     assert open_store(tmp_path).attempts()["artifact_bytes"].to_pylist() == [7]
 
 
 def test_text_that_is_not_unicode_does_not_lose_the_attempt(tmp_path: Path) -> None:
-    of = cell()
-    what = Measurement(cell_id=of.id, status="error", reason="bad path \udcff\nsecond line")
+    planned = cell()
+    what = Measurement(cell_id=planned.id, status="error", reason="bad path \udcff\nsecond line")
     with Store(tmp_path).writer() as writer:
-        writer.add(of, what, node=NODE, sweep_id="s", sweep="q")
+        writer.add(planned, what, node=NODE, sweep_id="s", sweep="q")
     reason = open_store(tmp_path).attempts()["reason"].to_pylist()
     assert reason == ["bad path \\udcff second line"]
 
 
 def test_files_say_their_table_and_schema_version(tmp_path: Path) -> None:
-    write(tmp_path, (cell(), measured(cell())))
-    for name in arrows(tmp_path):
+    write_attempts(tmp_path, (cell(), measurement_of(cell())))
+    for name in arrow_files(tmp_path):
         with pa.memory_map(str(tmp_path / name)) as source:
             schema = pa.ipc.open_file(source).schema
         table = name.split("-")[0]
@@ -157,8 +161,12 @@ def test_files_say_their_table_and_schema_version(tmp_path: Path) -> None:
 
 
 def test_one_file_a_table_and_flush_and_nothing_else_is_left(tmp_path: Path) -> None:
-    write(tmp_path, (cell("Q4_0"), measured(cell("Q4_0"))), (cell("Q8_0"), measured(cell("Q8_0"))))
-    assert [name.split("-")[0] for name in arrows(tmp_path)] == sorted(TABLES)
+    write_attempts(
+        tmp_path,
+        (cell("Q4_0"), measurement_of(cell("Q4_0"))),
+        (cell("Q8_0"), measurement_of(cell("Q8_0"))),
+    )
+    assert [name.split("-")[0] for name in arrow_files(tmp_path)] == sorted(TABLES)
     assert len(list(tmp_path.iterdir())) == len(TABLES)
 
 
@@ -168,7 +176,7 @@ def test_rows_are_written_five_seconds_after_the_first(tmp_path: Path) -> None:
         add(writer, "Q4_0")
         clock.now = 4.9
         writer.tick()
-        assert arrows(tmp_path) == []
+        assert arrow_files(tmp_path) == []
         clock.now = 5.0
         writer.tick()
         assert open_store(tmp_path).attempts().num_rows == 1
@@ -177,7 +185,7 @@ def test_rows_are_written_five_seconds_after_the_first(tmp_path: Path) -> None:
 def test_a_full_buffer_is_written_at_once(tmp_path: Path) -> None:
     with Store(tmp_path).writer(Clock()) as writer:
         for _ in range(FLUSH_CELLS):
-            assert arrows(tmp_path) == []
+            assert arrow_files(tmp_path) == []
             add(writer)
         assert open_store(tmp_path).attempts().num_rows == FLUSH_CELLS
         assert writer.pending == 0
@@ -243,10 +251,10 @@ def test_a_writer_that_lost_its_store_takes_no_more_rows(tmp_path: Path) -> None
 
 
 def test_children_without_their_attempt_are_not_seen(tmp_path: Path) -> None:
-    write(tmp_path, (cell("Q4_0"), measured(cell("Q4_0"))))
-    first = set(arrows(tmp_path))
-    write(tmp_path, (cell("Q8_0"), measured(cell("Q8_0"))))
-    (attempts,) = (n for n in set(arrows(tmp_path)) - first if n.startswith("attempts"))
+    write_attempts(tmp_path, (cell("Q4_0"), measurement_of(cell("Q4_0"))))
+    first = set(arrow_files(tmp_path))
+    write_attempts(tmp_path, (cell("Q8_0"), measurement_of(cell("Q8_0"))))
+    (attempts,) = (n for n in set(arrow_files(tmp_path)) - first if n.startswith("attempts"))
     (tmp_path / attempts).unlink()
     results = open_store(tmp_path)
     assert [results.metrics().num_rows, results.samples().num_rows] == [1, 2]

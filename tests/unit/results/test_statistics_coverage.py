@@ -29,7 +29,9 @@ def test_the_bootstrap_covers_at_20_repetitions():
     assert 0.90 <= coverage(intervals, np.exp(4)) <= 0.97
 
 
-def correlated(rng: np.random.Generator, shape: tuple[int, int, int], spread: float) -> np.ndarray:
+def correlated_tokens(
+    rng: np.random.Generator, shape: tuple[int, int, int], spread: float
+) -> np.ndarray:
     """Log-normal tokens: autocorrelated by 0.6, with a part common to a chunk."""
     noise = rng.standard_normal(shape)
     tokens = np.empty(shape)
@@ -45,13 +47,13 @@ NLL_LIKE, KLD_LIKE = 0.6, 1.5
 
 @pytest.mark.parametrize(("spread", "least"), [(NLL_LIKE, 0.92), (KLD_LIKE, 0.89)])
 def test_the_chunk_interval_covers_correlated_tokens_of_16_chunks(spread, least):
-    values = correlated(np.random.default_rng(2), (500, 16, 127), spread)
+    values = correlated_tokens(np.random.default_rng(2), (500, 16, 127), spread)
     true = np.exp(spread**2 * 1.25 / 2)
     assert least <= coverage([chunk_mean(text) for text in values], true) <= 0.98
 
 
 def test_the_standard_error_over_tokens_and_the_percentile_bootstrap_cover_less():
-    values = correlated(np.random.default_rng(2), (500, 16, 127), KLD_LIKE)
+    values = correlated_tokens(np.random.default_rng(2), (500, 16, 127), KLD_LIKE)
     true = np.exp(KLD_LIKE**2 * 1.25 / 2)
     intervals = [chunk_mean(text) for text in values]
     tokens = np.mean([abs(interval.value - true) < 1.96 * interval.sd for interval in intervals])

@@ -126,7 +126,7 @@ def _figure(source: ReportFile, name: str, value: str, error: str | None, scale:
         raise source.error(f"{name} is {value}, which cannot be negative")
     sd = None if error is None else _finite(source, name, error) * scale
     how = "llama.cpp's standard error, tokens taken as independent" if sd is not None else ""
-    return metric.with_error(name, number * scale, sd, ORIGIN.name, how=how)
+    return metric.figure_with_error(name, number * scale, sd, ORIGIN.name, how=how)
 
 
 def _finite(source: ReportFile, name: str, value: str) -> float:

@@ -167,7 +167,7 @@ def _items(source: ReportFile, task_class: str, scores: Sequence[_Score]) -> tup
 def _metrics(scores: Sequence[_Score], items: Sequence[ItemResult]) -> tuple[Metric, ...]:
     names = ", ".join(f"{score.task} {score.metric}" for score in scores)
     if items:
-        return metric.of_items(items, ORIGIN.name, f"items of {names}")
+        return metric.item_scores(items, ORIGIN.name, f"items of {names}")
     k = len(scores)
     chance = [_chance(score) for score in scores]
     gains = [(s.value - c) / (1 - c) for s, c in zip(scores, chance, strict=True)]
@@ -177,7 +177,7 @@ def _metrics(scores: Sequence[_Score], items: Sequence[ItemResult]) -> tuple[Met
     how = f"mean over {names}" if k > 1 else names
     spread = [None if e is None else e / (1 - c) for e, c in zip(errors, chance, strict=True)]
     score = sum(task_score.value for task_score in scores) / k
-    return metric.scores(
+    return metric.task_scores(
         (score, _mean_error(errors)),
         sum(chance) / k,
         (sum(gains) / k, _mean_error(spread)),
