@@ -2,162 +2,57 @@
 
 from __future__ import annotations
 
-import importlib.util
-import json
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from grid_autoawq import backend
+from retired_backends import RetiredBackendTests, layer_outputs
 
-from grid.backend import Quantizes
-from grid.errors import InputError, Unsupported
-from grid.hardware.node import Node
-from grid.models.bundled import size_dir, tokenizer_path
-from grid.testing import CHECKS, Case, check
-
-NODE = Node(
-    name="here",
-    system="any",
-    chip="any",
-    cores=2,
-    memory_bytes=2**34,
-    bandwidth_bytes_s=1e10,
-)
-CHECKPOINT = "QUANTGRID_TEST_AWQ"
-"""Environment variable with the folder of a AWQ checkpoint of a small model: AutoAWQ makes none
-on a CPU, and what makes them lives in another environment."""
+from grid.backend import Node
 
 
-@pytest.fixture
-def checkpoint() -> Path:
-    if importlib.util.find_spec("awq") is None:
-        pytest.skip("autoawq is not installed in this interpreter")
-    if CHECKPOINT not in os.environ:
-        pytest.skip(f"{CHECKPOINT} names no AWQ checkpoint to run")
-    return Path(os.environ[CHECKPOINT])
+class TestAutoAwq(RetiredBackendTests):
+    backend = backend
+    variable = "QUANTGRID_TEST_AWQ"
+    pins = {"autoawq==0.2.9", "torch==2.13.0", "transformers==4.51.3"}  # noqa: RUF012
 
+    def test_layouts_whose_kernels_want_cuda_are_refused(
+        self, folder: Path, tmp_path: Path, node: Node
+    ) -> None:
+        path = self.declare(folder, tmp_path / "small", version="gemv")
+        self.refuse(path, node, "small is packed as gemv, which needs CUDA")
 
-@pytest.fixture
-def declaring(tmp_path: Path) -> Path:
-    """A folder whose config.json declares AWQ; its weights are plain."""
-    shutil.copytree(size_dir("small"), tmp_path / "small")
-    shutil.copyfile(tokenizer_path(), tmp_path / "small" / "tokenizer.json")
-    path = tmp_path / "small" / "config.json"
-    config = json.loads(path.read_text())
-    config["quantization_config"] = {"quant_method": "awq", "bits": 4, "group_size": 128}
-    path.write_text(json.dumps(config))
-    return path.parent
+    def test_other_widths_are_refused(self, folder: Path, tmp_path: Path, node: Node) -> None:
+        path = self.declare(folder, tmp_path / "small", bits=3)
+        self.refuse(path, node, "small is awq-w3g128; autoawq runs 4 bits")
 
+    def test_it_runs_a_checkpoint_of_gptqmodel(self, checkpoint: Path, node: Node) -> None:
+        with backend.load(checkpoint, "cpu", backend.options({}, node)) as engine:
+            environment = engine.environment()
+            assert environment["kernel"] == "WQLinear_GEMM"
+            assert environment["activations"] == "are rounded in quantized layers to float16"
+            assert engine.version.startswith("autoawq 0.2.9, transformers 4.51.3, torch 2.13.0")
 
-def declare(folder: Path, **fields: object) -> None:
-    path = folder / "config.json"
-    config = json.loads(path.read_text())
-    config["quantization_config"] |= fields
-    path.write_text(json.dumps(config))
+    def test_its_layers_are_the_checkpoints(self, checkpoint: Path, node: Node) -> None:
+        """The same weights unpacked here by the format's definition give the same layer."""
+        import torch
+        from safetensors.torch import load_file
 
+        tensors = load_file(next(checkpoint.glob("*.safetensors")))
+        name = "model.layers.0.mlp.down_proj"
+        packed, scales, zeros = (
+            tensors[f"{name}.{part}"] for part in ("qweight", "scales", "qzeros")
+        )
+        # A word holds eight outputs, the even ones in its low half.
+        shifts = torch.tensor([0, 4, 1, 5, 2, 6, 3, 7]) * 4
 
-def load(folder: Path) -> None:
-    with backend.load(folder, "cpu", backend.options({}, NODE)):
-        pass
+        def codes(words: Any) -> Any:
+            return (words[:, :, None] >> shifts & 15).reshape(words.shape[0], -1)
 
-
-def test_importing_it_loads_no_engine() -> None:
-    code = "import grid_autoawq, json, sys; print(json.dumps(sorted(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
-    assert not {"awq", "transformers", "torch"} & set(json.loads(done.stdout))
-
-
-def test_it_runs_awq_and_makes_nothing() -> None:
-    assert backend.formats == {"awq"}
-    assert not isinstance(backend, Quantizes)
-    assert backend.recipes() == {}
-
-
-def test_where_it_is_missing_probe_says_how_to_mend_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    availability = backend.probe(NODE)
-    assert (availability.ready, availability.reason) == (False, "autoawq is not installed")
-    assert availability.mend == f"uv pip install -r {backend.runtime}"
-
-
-def test_runtime_pins_everything_exactly_and_in_order() -> None:
-    assert backend.runtime is not None
-    lines = backend.runtime.read_text().splitlines()
-    pins = [line for line in lines if not line.startswith("#")]
-    assert all(pin.count("==") == 1 and "+" not in pin for pin in pins)
-    assert pins == sorted(pins)
-    assert {"autoawq==0.2.9", "torch==2.13.0", "transformers==4.51.3"} <= set(pins)
-
-
-def test_options_are_checked() -> None:
-    options = backend.options({"batch": 64}, NODE)
-    assert options == {"threads": 2, "batch": 64, "device": "cpu"}
-    with pytest.raises(InputError, match=r"'bach' is unknown to autoawq. Did you mean 'batch'\?"):
-        backend.options({"bach": 64}, NODE)
-
-
-def test_another_methods_checkpoint_is_refused(declaring: Path) -> None:
-    declare(declaring, quant_method="gptq")
-    with pytest.raises(Unsupported, match="small is gptq-w4g128; autoawq runs awq checkpoints"):
-        load(declaring)
-
-
-def test_layouts_whose_kernels_want_cuda_are_refused(declaring: Path) -> None:
-    declare(declaring, version="gemv")
-    with pytest.raises(Unsupported, match="small is packed as gemv, which needs CUDA"):
-        load(declaring)
-
-
-def test_other_widths_are_refused(declaring: Path) -> None:
-    declare(declaring, bits=3)
-    with pytest.raises(Unsupported, match="small is awq-w3g128; autoawq runs 4 bits"):
-        load(declaring)
-
-
-def test_it_runs_a_checkpoint_of_gptqmodel(checkpoint: Path) -> None:
-    with backend.load(checkpoint, "cpu", backend.options({}, NODE)) as engine:
-        environment = engine.environment()
-        assert environment["kernel"] == "WQLinear_GEMM"
-        assert environment["activations"] == "are rounded in quantized layers to float16"
-        assert engine.version.startswith("autoawq 0.2.9, transformers 4.51.3, torch 2.13.0")
-
-
-def test_its_layers_are_the_checkpoints(checkpoint: Path) -> None:
-    """The same weights unpacked here by the format's definition give the same layer."""
-    import torch
-    from safetensors.torch import load_file
-
-    tensors = load_file(next(checkpoint.glob("*.safetensors")))
-    name = "model.layers.0.mlp.down_proj"
-    packed, scales, zeros = (tensors[f"{name}.{part}"] for part in ("qweight", "scales", "qzeros"))
-    # A word holds eight outputs, the even ones in its low half.
-    shifts = torch.tensor([0, 4, 1, 5, 2, 6, 3, 7]) * 4
-
-    def codes(words: Any) -> Any:
-        return (words[:, :, None] >> shifts & 15).reshape(words.shape[0], -1)
-
-    group = packed.shape[0] // scales.shape[0]
-    centres = codes(zeros).repeat_interleave(group, dim=0)
-    weights = (codes(packed) - centres) * scales.float().repeat_interleave(group, dim=0)
-    with backend.load(checkpoint, "cpu", backend.options({}, NODE)) as engine:
-        loaded: Any = engine
-        layer = loaded._forward.model.get_submodule(name)
+        group = packed.shape[0] // scales.shape[0]
+        centres = codes(zeros).repeat_interleave(group, dim=0)
+        weights = (codes(packed) - centres) * scales.float().repeat_interleave(group, dim=0)
         inputs = torch.linspace(-1, 1, weights.shape[0])[None]
-        with torch.inference_mode():
-            outputs = layer(inputs).numpy().reshape(1, -1)
-    assert np.allclose(outputs, (inputs @ weights).numpy(), atol=0.02)
-
-
-@pytest.mark.parametrize("name", sorted(CHECKS))
-def test_conformance(
-    checkpoint: Path, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("QUANTGRID_CACHE", str(tmp_path))
-    outcome = check(name, Case(backend, checkpoint, NODE, tokens=16, loads=2))
-    assert outcome == "ran" or "quantizes" in outcome or "Case.expected" in outcome
+        outputs = layer_outputs(backend, checkpoint, node, name, inputs)
+        assert np.allclose(outputs, (inputs @ weights).numpy(), atol=0.02)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +12,10 @@ from grid_transformers.scoring import Row, packs, token_scores
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grid.errors import EngineError, OutOfMemory, Unsupported
+from grid.errors import EngineError, Unsupported
 from grid.hardware.node import Node
 from grid.testing import CHECKS, Case, check
+from grid.testing.fixtures import copy_folder
 
 pytestmark = pytest.mark.usefixtures("stack")
 
@@ -115,9 +114,7 @@ def test_aqlm_computes_what_its_codes_say(folder: Path, load_engine: Any, tmp_pa
         ("plain", weights, {}),
         ("coded", unquantized | coded, {"quantization_config": method}),
     ):
-        shutil.copytree(folder, tmp_path / name)
-        config = json.loads((folder / "config.json").read_text()) | extra
-        (tmp_path / name / "config.json").write_text(json.dumps(config))
+        copy_folder(folder, tmp_path / name, **extra)
         save_file(tensors, tmp_path / name / "model.safetensors")
     with load_engine(tmp_path / "plain") as plain, load_engine(tmp_path / "coded") as packed:
         assert np.abs(plain.logits(IDS) - packed.logits(IDS)).max() < NEAR
@@ -270,57 +267,8 @@ def test_half_precision_computes_in_it(folder: Path, load_engine: Any, engine: A
     assert 0 < np.median(difference) < 0.1
 
 
-def test_weights_that_the_config_asks_for_must_be_there(
-    folder: Path, load_engine: Any, tmp_path: Path
-) -> None:
-    wrong = tmp_path / "wrong"
-    shutil.copytree(folder, wrong)
-    config = json.loads((wrong / "config.json").read_text())
-    (wrong / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 3}))
-    with pytest.raises(EngineError, match="lacks 9 of the weights") as caught, load_engine(wrong):
-        pass
-    assert "\n" not in str(caught.value)
-
-
-def test_layers_that_the_config_does_not_count_are_an_error(
-    folder: Path, load_engine: Any, tmp_path: Path
-) -> None:
-    wrong = tmp_path / "wrong"
-    shutil.copytree(folder, wrong)
-    config = json.loads((wrong / "config.json").read_text())
-    (wrong / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 1}))
-    with pytest.raises(EngineError, match=r"layers\.1\..* says 1 layers"), load_engine(wrong):
-        pass
-
-
-def test_a_folder_without_a_tokenizer_fails_before_it_is_loaded(
-    folder: Path, load_engine: Any, tmp_path: Path
-) -> None:
-    bare = tmp_path / "bare"
-    shutil.copytree(folder, bare)
-    (bare / "tokenizer.json").unlink()
-    (bare / "model.safetensors").write_bytes(b"no weights")
-    with pytest.raises(EngineError, match=r"no tokenizer\.json there"), load_engine(bare):
-        pass
-
-
 def test_an_engine_says_the_version_that_probing_said(engine: Any, node: Node) -> None:
     assert engine.version == backend.probe(node).version
-
-
-@pytest.mark.parametrize("stored", ["bfloat16", "float16"])
-def test_the_stored_type_is_that_of_the_weights_where_none_is_named(
-    stored: str, folder: Path, tmp_path: Path
-) -> None:
-    import torch
-    from grid_transformers.loading import compute_type
-    from safetensors.torch import save_file
-
-    (tmp_path / "config.json").write_text("{}")
-    weights = {"a": torch.zeros(9, dtype=getattr(torch, stored)), "b": torch.zeros(2)}
-    save_file(weights, tmp_path / "model.safetensors")
-    assert compute_type(torch, tmp_path, "cuda", "auto") == getattr(torch, stored)
-    assert compute_type(torch, tmp_path, "cpu", "auto") == torch.float32
 
 
 def test_a_long_context_is_scored_in_pieces(folder: Path, load_engine: Any, engine: Any) -> None:
@@ -340,48 +288,3 @@ def test_a_long_context_is_scored_in_pieces(folder: Path, load_engine: Any, engi
     true = list(engine.score([(list(range(1, 60)), [3, 4, 5])]))
     assert np.abs(pieces[0].log_probs - true[0].log_probs).max() < NEAR
     assert max(widths) <= 16
-
-
-@pytest.mark.parametrize(
-    "method",
-    [
-        {"quant_method": "no_such"},
-        {"bits": 4},
-        {"bits": 4, "group_size": 64},
-        {"quant_method": "gptq", "bits": 5, "group_size": 128},
-        {"quant_method": "hqq", "nbits": 4, "group_size": 64},
-    ],
-)
-def test_a_quantization_that_is_not_loaded_is_unsupported(
-    method: dict[str, Any], folder: Path, load_engine: Any, tmp_path: Path
-) -> None:
-    """transformers itself would ignore some of them and compute nonsense."""
-    wrong = tmp_path / "wrong"
-    shutil.copytree(folder, wrong)
-    config = json.loads((wrong / "config.json").read_text())
-    (wrong / "config.json").write_text(json.dumps({**config, "quantization_config": method}))
-    with pytest.raises(Unsupported) as caught, load_engine(wrong):
-        pass
-    assert "\n" not in str(caught.value)
-
-
-def test_a_device_that_is_not_there_is_unsupported(folder: Path, with_gpu: Node) -> None:
-    options = backend.options({}, with_gpu)
-    with (
-        pytest.raises(Unsupported, match="device cuda:99"),
-        backend.load(folder, "cuda:99", options),
-    ):
-        pass
-
-
-@pytest.mark.parametrize(
-    "message", ["DefaultCPUAllocator: can't allocate memory", "CUDA error: out of memory"]
-)
-def test_no_memory_is_told_apart(message: str) -> None:
-    from grid_transformers.failures import computing, loading
-
-    for guard in (computing, loading):
-        with pytest.raises(OutOfMemory), guard("x"):
-            raise RuntimeError(f"{message}\nand more")
-    with pytest.raises(EngineError, match="x: RuntimeError: other"), computing("x"):
-        raise RuntimeError("other\ntrace")
