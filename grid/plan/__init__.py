@@ -4,8 +4,8 @@ from grid.plan.estimate import Estimate, estimate
 from grid.plan.expand import expand
 from grid.plan.load import load_sweep
 from grid.plan.order import Session
+from grid.plan.origin import source_folder
 from grid.plan.plan import Plan, Skip
-from grid.plan.sources import source_folder
 from grid.plan.sweep import Sweep
 
 __all__ = [

@@ -7,21 +7,13 @@ from typing import NamedTuple
 
 import msgspec
 
-from grid.backend import Backend, Predicts, Recipe
-from grid.errors import EngineError, InputError, Unsupported, did_you_mean
+from grid.backend import Backend, Recipe
+from grid.errors import InputError
 from grid.models import bundled as reference
 from grid.models.artifact import Artifact
-from grid.models.identity import digest
-from grid.plan.origin import BUNDLED, FULL_BITS, OriginalWeights, WeightsFinder, source_folder
-from grid.plan.sweep import ALL, ModelEntry, Sweep
-
-__all__ = ["REFERENCE_QUANT", "SweepCandidate", "resolve", "source_folder"]
-
-REFERENCE_QUANT = "F16"
-"""Recipe that converts a source folder to 16 bits for a backend that does not read the folder."""
-
-WHOLE = frozenset({"F32", "F16", "BF16"})
-"""Quants of weights as they were trained: what others are compared with."""
+from grid.plan.origin import BUNDLED, FULL_BITS, OriginalWeights, WeightsFinder
+from grid.plan.quantizers import WHOLE, Quantizers
+from grid.plan.sweep import ModelEntry, Sweep
 
 
 class SweepCandidate(NamedTuple):
@@ -111,10 +103,9 @@ class _ModelEntryCandidates:
         broken: Container[str],
     ) -> None:
         self._broken = broken
-        self._unmakeable: set[str] = set()
         self._sweep = sweep
         self._backends = backends
-        self._makers = {name: maker for name, maker in backends.items() if _quantizes(maker)}
+        self._quantizers = Quantizers(sweep, backends)
         self._entry = entry
         self._index = index
         self._finder = WeightsFinder(sweep, backends, entry)
@@ -156,54 +147,31 @@ class _ModelEntryCandidates:
     def _quantized_candidates(self, origin: OriginalWeights) -> Iterator[SweepCandidate]:
         """The source at 16 bits in each engine, and what the makers make of it in each engine that
         reads that."""
-        wanted = self._quants(origin)
-        bases = self._whole_artifacts(origin)
+        wanted = self._quantizers.requested_quants(self._entry, origin)
+        bases = self._quantizers.whole_artifacts(origin)
         whole = list({artifact.id: artifact for artifact in bases.values()}.values())
-        self._unmakeable = {artifact.id for artifact in whole if self._size(artifact, origin)[1]}
-        whole.sort(
-            key=lambda artifact: artifact.id != origin.artifact.id
-        )  # the source itself first
-        key = self._reference_key(whole)
+        whole.sort(key=lambda base: base.id != origin.artifact.id)  # the source itself first
+        key = self._reference_key(
+            base for base in whole if not self._quantizers.size(base, origin)[1]
+        )
         for base in whole:
             requested = base.quant in wanted or (
                 base == origin.artifact and bool(WHOLE & {*wanted})
             )
             yield from self._candidates_of(base, origin, key, requested=requested)
         for quant in wanted:
-            for name, recipe in self._recipes(quant):
+            for name, recipe in self._quantizers.recipes(quant):
                 start = bases.get(name)
                 if start is not None and quant != start.quant:
-                    quantized = self._quantized_artifact(start, recipe, self._backends[name])
+                    quantized = self._quantizers.artifact(start, recipe, self._backends[name])
                     yield from self._candidates_of(quantized, origin, key, requested=True)
-            if not self._can_be_made(quant, bases):
+            if not self._quantizers.can_make(quant, bases):
                 yield self._unmakeable_candidate(origin, quant, key)
-
-    def _whole_artifacts(self, origin: OriginalWeights) -> dict[str, Artifact]:
-        """The 16-bit artifact of each backend that can have one, by backend: the source itself
-        where it reads that, else what its quantizer converts of a folder."""
-        bases: dict[str, Artifact] = {}
-        for name, backend in self._backends.items():
-            if origin.artifact.format in backend.formats:
-                bases[name] = origin.artifact
-            elif name in self._makers and origin.is_folder:
-                recipes = backend.recipes()
-                quant = origin.artifact.quant if origin.artifact.quant in recipes else None
-                recipe = recipes.get(quant or REFERENCE_QUANT)
-                if recipe is not None:
-                    bases[name] = Artifact(
-                        model=origin.artifact.model,
-                        format=recipe.format or min(backend.formats),
-                        quant=recipe.name,
-                        backend=name,
-                        quantizer=backend.quantizer(),
-                        made_from=origin.artifact,
-                    )
-        return bases
 
     def _candidates_of(
         self, artifact: Artifact, origin: OriginalWeights, key: str | None, *, requested: bool
     ) -> Iterator[SweepCandidate]:
-        weight_bytes, obstacle = self._size(artifact, origin)
+        weight_bytes, obstacle = self._quantizers.size(artifact, origin)
         for user in self._backends.values():
             if artifact.format in user.formats:
                 yield SweepCandidate(
@@ -221,9 +189,9 @@ class _ModelEntryCandidates:
         self, origin: OriginalWeights, quant: str, key: str | None
     ) -> SweepCandidate:
         """A quant that a backend of the sweep has, but cannot make of this source."""
-        name, recipe = next(self._recipes(quant), (next(iter(self._backends)), None))
+        name, recipe = next(self._quantizers.recipes(quant), (next(iter(self._backends)), None))
         maker = self._backends[name]
-        artifact = self._quantized_artifact(
+        artifact = self._quantizers.artifact(
             origin.artifact, recipe or Recipe(name=quant, bits=FULL_BITS), maker
         )
         form = origin.artifact.format
@@ -234,7 +202,7 @@ class _ModelEntryCandidates:
             artifact=artifact,
             backend=name,
             group=self._index,
-            weight_bytes=self._size(artifact, origin)[0],
+            weight_bytes=self._quantizers.size(artifact, origin)[0],
             reference=key,
             bundled=origin.bundled,
             obstacle=reason,
@@ -251,98 +219,15 @@ class _ModelEntryCandidates:
             obstacle=_cannot_read(user, origin.artifact),
         )
 
-    def _can_be_made(self, quant: str, bases: Mapping[str, Artifact]) -> bool:
-        if any(quant == base.quant for base in bases.values()) or quant in WHOLE:
-            return True
-        return any(name in bases for name, _ in self._recipes(quant))
-
-    def _recipes(self, quant: str) -> Iterator[tuple[str, Recipe]]:
-        """The backends that make a quant, each only its own: of several of one quantizer (the same
-        name, format and version) the first."""
-        yielded: set[tuple[str, str]] = set()
-        for name, maker in self._makers.items():
-            recipe = maker.recipes().get(quant)
-            if recipe is not None and (maker.quantizer(), recipe.format) not in yielded:
-                yielded.add((maker.quantizer(), recipe.format))
-                yield name, recipe
-
-    def _quantized_artifact(self, base: Artifact, recipe: Recipe, maker: Backend) -> Artifact:
-        return Artifact(
-            model=base.model,
-            format=recipe.format or min(maker.formats),
-            quant=recipe.name,
-            backend=maker.name,
-            quantizer=maker.quantizer() if _quantizes(maker) else "",
-            calibration=self._calibration if recipe.calibrated else "",
-            made_from=base,
-        )
-
-    @property
-    def _calibration(self) -> str:
-        calibration = self._sweep.calibration_set
-        return digest("calibration", calibration.sha256, calibration.samples, calibration.tokens)
-
-    def _size(self, artifact: Artifact, origin: OriginalWeights) -> tuple[int, str]:
-        """Bytes of the weights, observed or predicted, and why they cannot be made."""
-        if artifact.facts is not None:
-            return artifact.facts.bytes, ""
-        maker, obstacle = self._backends[artifact.backend], ""
-        if isinstance(maker, Predicts):
-            try:
-                return maker.predicted_bytes(origin.headers, artifact.quant), ""
-            except Unsupported as error:
-                obstacle = str(error)
-            except (InputError, EngineError):
-                pass  # not known: nominal bits have to do
-        recipe = maker.recipes().get(artifact.quant)
-        bits = recipe.bits if recipe else FULL_BITS
-        return round(artifact.model.parameters * bits / 8), obstacle
-
     def _reference_key(self, whole: Iterable[Artifact]) -> str | None:
         """The first of the 16-bit artifacts that a backend gives whole distributions of, and the
         first such backend; one that cannot run here is left out."""
         for artifact in whole:
-            if artifact.id in self._unmakeable:
-                continue
             for backend in self._backends.values():
                 able = artifact.format in backend.formats and "logits" in backend.capabilities
                 if able and backend.name not in self._broken:
                     return f"{artifact.id}@{backend.name}"
         return None
-
-    def _quants(self, origin: OriginalWeights) -> tuple[str, ...]:
-        wanted = self._entry.quants or self._sweep.quants
-        if not wanted:
-            raise InputError(
-                f"{self._entry.source} is to be quantized, but there are no quants; add quants = "
-                '["Q8_0", "Q4_K_M"] or quants = "all"'
-            )
-        recipes = dict.fromkeys(name for maker in self._makers.values() for name in maker.recipes())
-        if isinstance(wanted, str):
-            return tuple(recipes) if wanted == ALL else (wanted,)
-        names = {*recipes, origin.artifact.quant, *WHOLE}
-        for quant in wanted:
-            if quant not in names:
-                whose = "quants" if self._entry.quants else "the sweep's quants"
-                raise InputError(f"{whose}: unknown quant {quant!r}. {_hint(quant, names)}")
-        return wanted
-
-
-def _hint(quant: str, recipes: set[str]) -> str:
-    """The nearest name; where an installed backend that is not in the sweep makes it, that."""
-    from grid.backend.registry import backend, names
-
-    for name in names():
-        try:
-            if quant in backend(name).recipes():
-                return f"{name} makes it: add {name!r} to backends"
-        except InputError:
-            continue
-    return did_you_mean(quant, recipes)
-
-
-def _quantizes(backend: Backend) -> bool:
-    return "quantizes" in backend.capabilities
 
 
 def _cannot_read(user: Backend, artifact: Artifact) -> str:

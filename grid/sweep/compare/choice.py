@@ -14,7 +14,7 @@ from grid.hardware.node import Node
 from grid.hardware.probe import available_memory, probe_node
 from grid.plan.expand import expand
 from grid.plan.plan import Plan
-from grid.plan.sources import WHOLE
+from grid.plan.quantizers import WHOLE
 from grid.plan.sweep import LatencyTable, Sweep
 from grid.sweep.planner import backends_of
 

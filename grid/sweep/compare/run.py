@@ -14,8 +14,8 @@ from grid.errors import EngineError, InputError
 from grid.hardware.node import Node
 from grid.hardware.probe import probe_node
 from grid.models.artifact import Artifact
-from grid.plan.sources import WHOLE
-from grid.sweep.artifacts.store import Shelf
+from grid.plan.quantizers import WHOLE
+from grid.sweep.artifacts.store import ArtifactStore
 from grid.sweep.compare.choice import Choice, Unusable
 from grid.sweep.compare.comparison import Comparison, Output
 from grid.sweep.compare.first_difference import text_of, token_of, with_difference
@@ -73,7 +73,7 @@ class _RequestRunner:
         self._settings = settings
         self._node = node
         self._on_progress = on_progress
-        self._store = Shelf(node, settings)
+        self._store = ArtifactStore(node, settings)
 
     def run(self, cell: Cell) -> messages.Continued:
         """Raises EngineError where the artifact cannot be had or the engine fails."""

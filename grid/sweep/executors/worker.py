@@ -12,7 +12,7 @@ from grid.errors import EngineError
 from grid.hardware.node import Node
 from grid.plan.order import Session
 from grid.sweep.artifacts.peers import Peers
-from grid.sweep.artifacts.store import Shelf
+from grid.sweep.artifacts.store import ArtifactStore
 from grid.sweep.events import CellStarted, Event, Settings, cell_done
 from grid.sweep.executors.session_engine import SessionEngine
 from grid.sweep.not_run import failed
@@ -27,7 +27,7 @@ class Worker:
     def __init__(self, node: Node, settings: Settings, peers: Peers | None = None) -> None:
         self._node = node
         self._settings = settings
-        self._shelf = Shelf(node, settings, peers)
+        self._shelf = ArtifactStore(node, settings, peers)
         self._engine: SessionEngine | None = None
 
     def run(self, session: Session) -> Iterator[Event]:
@@ -75,7 +75,7 @@ class Worker:
         self, engine: SessionEngine, cell: Cell, reference: Cell | None
     ) -> Iterator[Event]:
         if not cell.exclusive:
-            self._shelf.quiet(False)  # else two nodes could wait for what the other has
+            self._shelf.pause_transfers_if(False)  # else two nodes could wait for what the other has
         yield CellStarted(cell_id=cell.id, label=cell.label)
         started = time.time()
         path = None
@@ -93,5 +93,5 @@ class Worker:
                 reason = type(error)(f"the reference pass failed: {error}")
                 yield cell_done(cell, failed(cell, reason, started))
                 return
-        self._shelf.quiet(cell.exclusive)
+        self._shelf.pause_transfers_if(cell.exclusive)
         yield cell_done(cell, engine.attempt(local, path))

@@ -44,13 +44,10 @@ class PlainProgress:
         self._pace.count(event)
         match event:
             case Preparing():
-                self._say(f"{_describe_preparing(event)}: {event.line}", event.line == BEGINS)
+                self._say(f"{_title(event)}: {event.line}", event.line == BEGINS)
             case Prepared():
-                where, took = _on_node(event.node), format_seconds(event.wall_s)
-                self._say(
-                    f"{_describe_prepared(event)}{where} in {took}",
-                    event.what in ("environment", "fetch"),
-                )
+                took = f"{_title(event)}{_on_node(event.node)} in {format_seconds(event.wall_s)}"
+                self._say(took, event.what in ("environment", "fetch"))
             case CellDone(will_retry=False):
                 line = self._failures.line(event)
                 self._say(line, bool(line))
@@ -103,15 +100,11 @@ class LiveProgress:
             case Planned():
                 self._bar.start()
             case Preparing() if not self._bar.live.is_started:
-                self._say(
-                    f"{_describe_preparing(event)}{_on_node(event.node)}"
-                    if event.line == BEGINS
-                    else ""
-                )
+                self._say(f"{_title(event)}{_on_node(event.node)}" if event.line == BEGINS else "")
             case Preparing():
-                self._current_work.at(event.node, f"{_describe_preparing(event)}: {event.line}")
+                self._current_work.at(event.node, f"{_title(event)}: {event.line}")
             case Prepared():
-                self._current_work.at(event.node, _describe_prepared(event))
+                self._current_work.at(event.node, _title(event))
             case CellDone():
                 self._say(self._failures.line(event))
             case Notice():
@@ -134,16 +127,14 @@ class LiveProgress:
             self._bar.console.print(text, markup=False, highlight=False)
 
 
-def _describe_preparing(event: Preparing) -> str:
-    if event.what == "environment":
-        return f"making the environment of {event.label}"
-    return f"fetching {event.label}"
-
-
-def _describe_prepared(event: Prepared) -> str:
+def _title(event: Preparing | Prepared) -> str:
+    if isinstance(event, Preparing):
+        verb = "making the environment of" if event.what == "environment" else "fetching"
+        return f"{verb} {event.label}"
     verbs = {"environment": "made the environment of", "fetch": "fetched"}
-    verb = verbs.get(event.what)
-    return f"{verb} {event.label}" if verb else f"made {event.label} ({event.what})"
+    if event.what in verbs:
+        return f"{verbs[event.what]} {event.label}"
+    return f"made {event.label} ({event.what})"
 
 
 def _on_node(node: str) -> str:

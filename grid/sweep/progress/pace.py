@@ -34,10 +34,9 @@ class Pace:
 
     def count(self, event: Event) -> None:
         """Take any event into account."""
-        if not isinstance(
-            event, Notice | SweepEnded
-        ):  # those also come from whoever follows a sweep from another machine
-            self._pass(event.at)
+        # notices and the end also come from whoever follows a sweep, by another clock
+        if not isinstance(event, Notice | SweepEnded):
+            self._advance_clock(event.at)
         match event:
             case Planned():
                 self.total = event.cells
@@ -49,7 +48,7 @@ class Pace:
                 self.failed += event.status not in NO_FAILURE
                 self._done_s += event.modelled_s + CELL_S
 
-    def _pass(self, at: float) -> None:
+    def _advance_clock(self, at: float) -> None:
         if self._start is None:
             self._start = self._now = at
         passed = max(0.0, at - self._now)  # clocks may be set back
