@@ -25,7 +25,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dispatch_simulation.simulation import Scenario
-
 from grid.sweep.dispatch.balance import balance
 from grid.sweep.dispatch.work import Work
 
@@ -41,7 +40,7 @@ def lower_bound_s(scenario: Scenario) -> float:
 
 
 def _by_load(scenario: Scenario) -> float:
-    pools, fixed = _pools(scenario), _fixed(scenario)
+    pools, fixed = _shared_pools(scenario), _unshared_s(scenario)
     presence = _presence(scenario)
     low, high = 0.0, 1.0
     while not _enough(pools, fixed, _capacity(scenario, presence, high)):
@@ -64,11 +63,11 @@ def _enough(
 def _presence(scenario: Scenario) -> list[tuple[str, str, float, float]]:
     """Name, profile, first and last second of every stay."""
     left = sorted(scenario.leaves)
-    came = [(0.0, place) for place in scenario.places] + list(scenario.joins)
+    came = [(0.0, spec) for spec in scenario.nodes] + list(scenario.joins)
     stays = []
-    for start, place in came:
-        end = next((t for t, name in left if name == place.name and t > start), float("inf"))
-        stays.append((place.name, place.profile, start, end))
+    for start, spec in came:
+        end = next((t for t, name in left if name == spec.name and t > start), float("inf"))
+        stays.append((spec.name, spec.profile, start, end))
     return stays
 
 
@@ -76,11 +75,11 @@ def _capacity(
     scenario: Scenario, presence: list[tuple[str, str, float, float]], end_s: float
 ) -> dict[str, float]:
     """Seconds of work that each class can do until then."""
-    found: dict[str, float] = {}
+    capacity: dict[str, float] = {}
     for name, profile, start, stop in presence:
-        there = max(0.0, min(stop, end_s) - start)
-        found[profile] = found.get(profile, 1e-9) + there / scenario.pace[name]
-    return found
+        present_s = max(0.0, min(stop, end_s) - start)
+        capacity[profile] = capacity.get(profile, 1e-9) + present_s / scenario.pace[name]
+    return capacity
 
 
 def _attempts_s(scenario: Scenario, work: Work, profile: str) -> float:
@@ -90,44 +89,44 @@ def _attempts_s(scenario: Scenario, work: Work, profile: str) -> float:
     return (failures * scenario.failed_part + whole) * scenario.cell_s(work, profile)
 
 
-def _pools(scenario: Scenario) -> list[dict[str, float]]:
+def _shared_pools(scenario: Scenario) -> list[dict[str, float]]:
     """Sums over the cells that several classes can run, by the ratios of their durations."""
-    found: dict[tuple[tuple[str, float], ...], dict[str, float]] = {}
+    pools: dict[tuple[tuple[str, float], ...], dict[str, float]] = {}
     for work in scenario.works:
         if len(work.seconds) > 1:
             total = sum(work.seconds.values()) or 1.0
             ratios = tuple((p, round(s / total, 9)) for p, s in sorted(work.seconds.items()))
-            pool = found.setdefault(ratios, dict.fromkeys(work.seconds, 0.0))
+            pool = pools.setdefault(ratios, dict.fromkeys(work.seconds, 0.0))
             for profile in pool:
                 pool[profile] += _attempts_s(scenario, work, profile)
-    return list(found.values())
+    return list(pools.values())
 
 
-def _fixed(scenario: Scenario) -> dict[str, float]:
+def _unshared_s(scenario: Scenario) -> dict[str, float]:
     """What only one class can do, and the openings and artifacts that it needs for that."""
-    found: dict[str, float] = {}
+    fixed: dict[str, float] = {}
     engines: dict[tuple[str, str], None] = {}
     artifacts: dict[tuple[str, str], None] = {}
     for work in scenario.works:
         if len(work.seconds) == 1:
             (profile,) = work.seconds
-            found[profile] = found.get(profile, 0.0) + _attempts_s(scenario, work, profile)
+            fixed[profile] = fixed.get(profile, 0.0) + _attempts_s(scenario, work, profile)
             engines[work.engine, profile] = None
             artifacts[work.artifact, profile] = None
     for engine, profile in engines:
-        found[profile] += scenario.bias[profile] * scenario.costs.load_s(engine, profile)
+        fixed[profile] += scenario.bias[profile] * scenario.costs.load_s(engine, profile)
     for artifact, profile in artifacts:
         make_s = scenario.bias[profile] * scenario.costs.make_s(artifact, profile)
-        found[profile] += min(make_s, scenario.peer_s[artifact])
-    return found
+        fixed[profile] += min(make_s, scenario.peer_s[artifact])
+    return fixed
 
 
 def _by_chain(scenario: Scenario) -> float:
     """The longest of: make somewhere, open and run somewhere."""
     fastest: dict[str, float] = {}
-    for place in (*scenario.places, *(place for _, place in scenario.joins)):
-        pace = scenario.pace[place.name]
-        fastest[place.profile] = min(fastest.get(place.profile, pace), pace)
+    for spec in (*scenario.nodes, *(spec for _, spec in scenario.joins)):
+        pace = scenario.pace[spec.name]
+        fastest[spec.profile] = min(fastest.get(spec.profile, pace), pace)
     longest = 0.0
     for work in scenario.works:
         made_s = min(

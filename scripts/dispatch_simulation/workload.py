@@ -16,8 +16,7 @@ from itertools import count, islice
 from typing import NamedTuple
 
 from dispatch_simulation.simulation import Scenario
-
-from grid.sweep.dispatch.work import Costs, Place, Work
+from grid.sweep.dispatch.work import Costs, NodeSpec, Work
 from grid.units import GIB
 
 SEED = 20_26
@@ -98,18 +97,18 @@ def scenario(
     engines = _engines(rng, models)
     bias = {chip.name: rng.lognormvariate(0.0, 0.15) for chip in CHIPS}
     works, end_s = _works(rng, engines, counts, bias, cells, hardest)
-    places = [
-        _place(chip, f"{chip.name}-{number}")
+    specs = [
+        _node_spec(chip, f"{chip.name}-{number}")
         for chip in CHIPS
         for number in range(counts[chip.name])
     ]
-    later = _late(rng, counts, end_s) if failures else []
-    names = [place.name for place in places] + [place.name for _, place in later]
-    leaves, back = _left(rng, counts, end_s) if failures else ([], [])
+    later = _late_joins(rng, counts, end_s) if failures else []
+    names = [spec.name for spec in specs] + [spec.name for _, spec in later]
+    leaves, back = _departures(rng, counts, end_s) if failures else ([], [])
     return Scenario(
         works=tuple(works),
         costs=_costs(engines),
-        places=tuple(places),
+        nodes=tuple(specs),
         pace={name: rng.lognormvariate(0.0, 0.04) for name in names},
         truth={work.cell_id: _truth(rng) for work in works},
         bias=bias,
@@ -120,8 +119,8 @@ def scenario(
     )
 
 
-def _place(chip: Chip, name: str) -> Place:
-    return Place(
+def _node_spec(chip: Chip, name: str) -> NodeSpec:
+    return NodeSpec(
         name=name,
         profile=chip.name,
         host_bytes=chip.host * GIB,
@@ -129,32 +128,34 @@ def _place(chip: Chip, name: str) -> Place:
     )
 
 
-def _late(rng: random.Random, counts: Mapping[str, int], end_s: float) -> list[tuple[float, Place]]:
+def _late_joins(
+    rng: random.Random, counts: Mapping[str, int], end_s: float
+) -> list[tuple[float, NodeSpec]]:
     """Nodes that come while the sweep runs, as many of each class as a twentieth of it."""
     return [
-        (rng.uniform(0.1, 0.7) * end_s, _place(chip, f"{chip.name}-late-{number}"))
+        (rng.uniform(0.1, 0.7) * end_s, _node_spec(chip, f"{chip.name}-late-{number}"))
         for chip in CHIPS
-        for number in range(_moving(counts[chip.name]))
+        for number in range(_moving_count(counts[chip.name]))
     ]
 
 
-def _moving(count: int) -> int:
+def _moving_count(count: int) -> int:
     """A twentieth of a class; of a small one, a node if two stay."""
     return max(round(count / 20), int(count > 2))
 
 
-def _left(
+def _departures(
     rng: random.Random, counts: Mapping[str, int], end_s: float
-) -> tuple[list[tuple[float, str]], list[tuple[float, Place]]]:
+) -> tuple[list[tuple[float, str]], list[tuple[float, NodeSpec]]]:
     """Nodes that leave, a twentieth of each class, and those of them that come back."""
     leaves: list[tuple[float, str]] = []
-    back: list[tuple[float, Place]] = []
+    back: list[tuple[float, NodeSpec]] = []
     for chip in CHIPS:
-        for number in range(_moving(counts[chip.name])):
-            place, time = _place(chip, f"{chip.name}-{number}"), rng.uniform(0.1, 0.8) * end_s
-            leaves.append((time, place.name))
+        for number in range(_moving_count(counts[chip.name])):
+            spec, time = _node_spec(chip, f"{chip.name}-{number}"), rng.uniform(0.1, 0.8) * end_s
+            leaves.append((time, spec.name))
             if rng.random() < 0.5:
-                back.append((time + AWAY_S, place))
+                back.append((time + AWAY_S, spec))
     return leaves, back
 
 
@@ -248,7 +249,7 @@ def _speed_cells(rng: random.Random, engines: list[Engine], chip: Chip) -> Itera
     fitting = [engine for engine in engines if _fits(engine, chip)]
     for turn in count():
         for engine in rng.sample(fitting, len(fitting)):
-            for rank, (kind, size, seconds) in enumerate(_asked(engine, chip, turn)):
+            for rank, (kind, size, seconds) in enumerate(_speed_workloads(engine, chip, turn)):
                 if seconds <= LONGEST_S:
                     host, device = _memory(engine, chip, size)
                     yield Work(
@@ -263,7 +264,7 @@ def _speed_cells(rng: random.Random, engines: list[Engine], chip: Chip) -> Itera
                     )
 
 
-def _asked(engine: Engine, chip: Chip, turn: int) -> Iterator[tuple[str, int, float]]:
+def _speed_workloads(engine: Engine, chip: Chip, turn: int) -> Iterator[tuple[str, int, float]]:
     """Speed cells of a turn: kind, tokens of context, seconds on the class."""
     read_s = 2 * engine.parameters / chip.flops
     step_s = max(engine.size / chip.bandwidth, STEP_S)
@@ -273,9 +274,9 @@ def _asked(engine: Engine, chip: Chip, turn: int) -> Iterator[tuple[str, int, fl
     for tokens in (128, 512, 2048):
         all_s = max(6 * tokens * read_s, READING_S)
         yield "prefill", depth + tokens, BESIDE_S + depth * read_s + all_s
-    for more in (0, 512, 2048, 8192):
+    for context in (0, 512, 2048, 8192):
         all_s = max(6 * 64 * step_s, WRITING_S)
-        yield "decode", depth + more, BESIDE_S + (depth + more) * read_s + all_s
+        yield "decode", depth + context, BESIDE_S + (depth + context) * read_s + all_s
     all_s = max(6 * (256 * read_s + 32 * step_s), WRITING_S)
     yield "latency", depth + 256, BESIDE_S + depth * read_s + all_s
 
@@ -285,7 +286,7 @@ def _shared_cells(rng: random.Random, engines: list[Engine], kind: str) -> Itera
     chips = [chip for chip in CHIPS if chip.kind == kind]
     for turn in count():
         for engine in rng.sample(engines, len(engines)):
-            for rank, (asked, tokens) in enumerate(SHARED_TOKENS.items()):
+            for rank, (source, tokens) in enumerate(SHARED_TOKENS.items()):
                 seconds = {
                     chip.name: BESIDE_S + tokens * 2 * engine.parameters / chip.flops
                     for chip in chips
@@ -295,7 +296,7 @@ def _shared_cells(rng: random.Random, engines: list[Engine], kind: str) -> Itera
                 if len(seconds) >= min(2, len(chips)):
                     host, device = _memory(engine, chips[0], 2048)
                     yield Work(
-                        cell_id=f"{engine.name} {asked} {turn} {kind}",
+                        cell_id=f"{engine.name} {source} {turn} {kind}",
                         engine=engine.name,
                         artifact=engine.artifact,
                         exclusive=False,

@@ -1,8 +1,15 @@
-"""Cells and places for the tests of dispatch."""
+"""Cells and nodes for the tests of dispatch."""
 
 from __future__ import annotations
 
-from grid.sweep.dispatch.board import Assignment, Board, Costs, Outcome, Place, Work
+from grid.sweep.dispatch.scheduler_state import (
+    Assignment,
+    AttemptOutcome,
+    Costs,
+    NodeSpec,
+    SchedulerState,
+    Work,
+)
 
 COSTS = Costs()
 
@@ -30,7 +37,7 @@ def cell(
     )
 
 
-def place(
+def node(
     name: str,
     profile: str = "p",
     *,
@@ -38,37 +45,39 @@ def place(
     device: int = 0,
     slots: int = 1,
     disk: frozenset[str] = frozenset(),
-) -> Place:
-    return Place(
+) -> NodeSpec:
+    return NodeSpec(
         name=name, profile=profile, host_bytes=host, device_bytes=device, slots=slots, disk=disk
     )
 
 
-def begin(board: Board, name: str) -> Assignment:
-    """The place takes what the board chooses for it."""
-    assignment = board.choose(name)
+def begin(state: SchedulerState, name: str) -> Assignment:
+    """The node takes what the state chooses for it."""
+    assignment = state.choose(name)
     assert assignment is not None, f"nothing for {name}"
-    board.start(assignment)
+    state.start(assignment)
     return assignment
 
 
-def finish(board: Board, assignment: Assignment, outcome: Outcome = Outcome.ok) -> None:
+def finish(
+    state: SchedulerState, assignment: Assignment, outcome: AttemptOutcome = AttemptOutcome.ok
+) -> None:
     """Every cell of the batch ends so."""
     for cell_id in assignment.cells:
-        board.done(assignment.place, cell_id, outcome)
-    board.idle(assignment.place, assignment.engine)
+        state.record_end(assignment.node, cell_id, outcome)
+    state.end_batch(assignment.node, assignment.engine)
 
 
-def run_all(board: Board, names: list[str]) -> list[Assignment]:
-    """Places in turn take a batch and finish it, until nothing is left; the batches in order."""
+def run_all(state: SchedulerState, names: list[str]) -> list[Assignment]:
+    """Nodes in turn take a batch and finish it, until nothing is left; the batches in order."""
     batches: list[Assignment] = []
-    while board.left:
+    while state.left:
         before = len(batches)
         for name in names:
-            assignment = board.choose(name)
+            assignment = state.choose(name)
             if assignment is not None:
-                board.start(assignment)
-                finish(board, assignment)
+                state.start(assignment)
+                finish(state, assignment)
                 batches.append(assignment)
-        assert len(batches) > before, f"{board.left} cells wait and nobody takes them"
+        assert len(batches) > before, f"{state.left} cells wait and nobody takes them"
     return batches

@@ -48,10 +48,10 @@ def balance(
     """
     end_s = max((fixed.get(p, 0.0) / count for p, count in capacity.items()), default=0.0)
     shares: list[dict[str, float]] = [{} for _ in seconds]
-    for part in _parts(seconds):
+    for part in _independent_parts(seconds):
         pairs = [(g, p, s) for g in part for p, s in sorted(seconds[g].items())]
         costs = [thrift * s * (prices[g][p] if prices else 1.0) for g, p, s in pairs]
-        values, part_end_s = _solved(pairs, costs, fixed, capacity)
+        values, part_end_s = _solve_program(pairs, costs, fixed, capacity)
         end_s = max(end_s, part_end_s)
         for (group, profile, _), value in zip(pairs, values, strict=True):
             if value > 1e-6:  # the solver's own tolerance is 1e-7
@@ -59,20 +59,20 @@ def balance(
     return Balance(end_s=end_s, shares=tuple(shares))
 
 
-def _parts(seconds: Sequence[Mapping[str, float]]) -> list[list[int]]:
+def _independent_parts(seconds: Sequence[Mapping[str, float]]) -> list[list[int]]:
     """Groups that have to do with each other, through the profiles that they share."""
-    found: list[tuple[set[str], list[int]]] = []
+    parts: list[tuple[set[str], list[int]]] = []
     for profiles in dict.fromkeys(tuple(sorted(of)) for of in seconds):
-        touching = [part for part in found if not part[0].isdisjoint(profiles)]
-        found = [part for part in found if part not in touching]
-        found.append((set(profiles).union(*(part[0] for part in touching)), []))
-    of_profile = {profile: part for part in found for profile in part[0]}
+        touching = [part for part in parts if not part[0].isdisjoint(profiles)]
+        parts = [part for part in parts if part not in touching]
+        parts.append((set(profiles).union(*(part[0] for part in touching)), []))
+    of_profile = {profile: part for part in parts for profile in part[0]}
     for group, of in enumerate(seconds):
         of_profile[next(iter(of))][1].append(group)
-    return [groups for _, groups in found]
+    return [groups for _, groups in parts]
 
 
-def _solved(
+def _solve_program(
     pairs: Sequence[tuple[int, str, float]],
     costs: Sequence[float],
     fixed: Mapping[str, float],
@@ -101,7 +101,7 @@ def _solved(
         shape=(rows, n + 1),
     )
     whole: Any = csr_matrix((np.ones(n), (of, columns)), shape=(groups, n + 1))
-    found = linprog(
+    solution = linprog(
         c=np.append(np.array(costs) / unit / nodes.sum(), 1.0),
         A_ub=within,
         b_ub=(-load / unit).astype(np.float64),
@@ -110,6 +110,6 @@ def _solved(
         bounds=(0.0, None),
         method="highs-ds",  # the simplex: a vertex, as the docstring says
     )
-    if found.x is None:  # bounded and feasible by construction
-        raise AssertionError(f"the balance has no solution: {found.message}")
-    return [float(value) for value in found.x[:n]], float(found.x[n]) * unit
+    if solution.x is None:  # bounded and feasible by construction
+        raise AssertionError(f"the balance has no solution: {solution.message}")
+    return [float(value) for value in solution.x[:n]], float(solution.x[n]) * unit

@@ -1,4 +1,4 @@
-"""The nouns of dispatch: cells as work, nodes as places, what comes beside the cells, batches.
+"""The nouns of dispatch: cells as work, nodes as nodes, what comes beside the cells, batches.
 
 Seconds and bytes are estimates. A *profile* is the key of a time estimate: a hardware class, or
 something finer. A cell may run at the profiles that it has seconds for, and nowhere else.
@@ -26,7 +26,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Cells of one engine share a loaded engine: artifact, backend and options."""
     artifact: str
     exclusive: bool
-    """Needs the place for itself."""
+    """Needs the node for itself."""
     seconds: Mapping[str, float]
     """Estimated duration at each profile that may run it, the engine being loaded."""
     host_bytes: int = 0
@@ -35,7 +35,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Order within the engine, smaller first; equal ranks keep the order in which they came."""
 
 
-class Place(msgspec.Struct, frozen=True, kw_only=True):
+class NodeSpec(msgspec.Struct, frozen=True, kw_only=True):
     """A node that takes work."""
 
     name: str
@@ -64,15 +64,15 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Assignment(msgspec.Struct, frozen=True, kw_only=True):
-    """Cells of one engine for one place, in the order to run them."""
+    """Cells of one engine for one node, in the order to run them."""
 
-    place: str
+    node: str
     engine: str
     cells: tuple[str, ...]
     exclusive: bool
 
 
-class Outcome(StrEnum):
+class AttemptOutcome(StrEnum):
     """How an attempt ended, as far as dispatch cares."""
 
     ok = "ok"
@@ -83,7 +83,7 @@ class Outcome(StrEnum):
 
 
 class Returned(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of the cells that a place had and did not end."""
+    """What became of the cells that a node had and did not end."""
 
     requeued: tuple[str, ...] = ()
     given_up: Mapping[str, str] = msgspec.field(default_factory=dict)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dispatch_cells import cell, place
+from dispatch_cells import cell, node
 from dispatch_simulation.lower_bound import lower_bound_s
 from dispatch_simulation.simulation import Outcomes, Scenario, Simulation
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grid.sweep.dispatch.board import Costs, Place, Work
+from grid.sweep.dispatch.scheduler_state import Costs, NodeSpec, Work
 
 PROFILES = ("p", "q", "r")
 
-_places = st.builds(
-    place,
+_nodes = st.builds(
+    node,
     name=st.just(""),
     profile=st.sampled_from(PROFILES),
     host=st.integers(50, 100),
@@ -47,37 +47,37 @@ def _cells(draw: st.DrawFn) -> list[Work]:
     return cells
 
 
-def _named(places: list[Place], prefix: str) -> list[Place]:
+def _renumbered(nodes: list[NodeSpec], prefix: str) -> list[NodeSpec]:
     return [
-        place(f"{prefix}{n}", one.profile, host=one.host_bytes, slots=one.slots)
-        for n, one in enumerate(places)
+        node(f"{prefix}{n}", spec.profile, host=spec.host_bytes, slots=spec.slots)
+        for n, spec in enumerate(nodes)
     ]
 
 
 @st.composite
 def scenarios(draw: st.DrawFn) -> Scenario:
-    """A place of each class that stays; others that leave, come back and come late."""
+    """A node of each class that stays; others that leave, come back and come late."""
     cells = draw(_cells())
-    staying = [place(name, name) for name in PROFILES]
-    leaving = _named(draw(st.lists(_places, max_size=3)), "leaving")
-    coming = _named(draw(st.lists(_places, max_size=3)), "coming")
+    staying = [node(name, name) for name in PROFILES]
+    leaving = _renumbered(draw(st.lists(_nodes, max_size=3)), "leaving")
+    coming = _renumbered(draw(st.lists(_nodes, max_size=3)), "coming")
     times = st.floats(0.0, 2000.0)
-    leaves = [(draw(times), one.name) for one in leaving]
-    joins = [(draw(times), one) for one in coming]
+    leaves = [(draw(times), spec.name) for spec in leaving]
+    joins = [(draw(times), spec) for spec in coming]
     joins += [
         (t + 100.0, p) for (t, _), p in zip(leaves, leaving, strict=True) if draw(st.booleans())
     ]
-    names = [one.name for one in (*staying, *leaving, *coming)]
+    names = [spec.name for spec in (*staying, *leaving, *coming)]
     return Scenario(
         works=tuple(cells),
         costs=Costs(),
-        places=(*staying, *leaving),
+        nodes=(*staying, *leaving),
         pace={name: draw(st.floats(0.9, 1.1)) for name in names},
-        truth={one.cell_id: draw(st.floats(0.5, 5.0)) for one in cells},
+        truth={work.cell_id: draw(st.floats(0.5, 5.0)) for work in cells},
         bias={name: draw(st.floats(0.7, 1.4)) for name in PROFILES},
-        peer_s={one.artifact: 3.0 for one in cells},
+        peer_s={work.artifact: 3.0 for work in cells},
         failing=draw(
-            st.dictionaries(st.sampled_from([one.cell_id for one in cells]), st.integers(1, 2))
+            st.dictionaries(st.sampled_from([work.cell_id for work in cells]), st.integers(1, 2))
         ),
         leaves=tuple(leaves),
         joins=tuple(joins),
@@ -85,19 +85,19 @@ def scenarios(draw: st.DrawFn) -> Scenario:
 
 
 @settings(max_examples=60, deadline=None)
-@given(made=scenarios())
-def test_every_cell_ends_once_and_no_schedule_beats_the_bound(made: Scenario) -> None:
-    found = Simulation(made).run()
-    assert set(found.ended) == {work.cell_id for work in made.works}
-    _check_failures(made, found)
-    if not made.failing:  # a failed cell is not tried twice where one place alone could
-        assert found.makespan_s >= lower_bound_s(made) * 0.999
+@given(scenario=scenarios())
+def test_every_cell_ends_once_and_no_schedule_beats_the_bound(scenario: Scenario) -> None:
+    outcomes = Simulation(scenario).run()
+    assert set(outcomes.ended) == {work.cell_id for work in scenario.works}
+    _check_failures(scenario, outcomes)
+    if not scenario.failing:  # a failed cell is not tried twice where one node alone could
+        assert outcomes.makespan_s >= lower_bound_s(scenario) * 0.999
 
 
-def _check_failures(made: Scenario, found: Outcomes) -> None:
+def _check_failures(scenario: Scenario, outcomes: Outcomes) -> None:
     """Cells that fail at no try, or at every one, end as they must."""
-    for cell_id, how in found.ended.items():
-        failures = made.failing.get(cell_id, 0)
+    for cell_id, how in outcomes.ended.items():
+        failures = scenario.failing.get(cell_id, 0)
         if failures == 0:
             assert how in ("ok", "given up")
         if failures > 1:
@@ -105,6 +105,6 @@ def _check_failures(made: Scenario, found: Outcomes) -> None:
 
 
 @settings(max_examples=15, deadline=None)
-@given(made=scenarios())
-def test_the_same_scenario_gives_the_same_schedule(made: Scenario) -> None:
-    assert Simulation(made).run() == Simulation(made).run()
+@given(scenario=scenarios())
+def test_the_same_scenario_gives_the_same_schedule(scenario: Scenario) -> None:
+    assert Simulation(scenario).run() == Simulation(scenario).run()

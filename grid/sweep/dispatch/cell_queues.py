@@ -10,7 +10,7 @@ from grid.sweep.dispatch.work import Work
 _Row = tuple[tuple[int, ...], int, Work]
 
 
-class Group:
+class CellGroup:
     """Waiting cells of an engine that may run at the same profiles, all exclusive or all shared."""
 
     __slots__ = (
@@ -44,33 +44,33 @@ class Group:
 
     def longest_s(self, profile: str) -> float:
         """Seconds of the longest cell that waits."""
-        found = self._longest.get(profile)
-        if found is None:
-            found = max((row[2].seconds[profile] for row in self._rows), default=0.0)
-            self._longest[profile] = found
-        return found
+        seconds = self._longest.get(profile)
+        if seconds is None:
+            seconds = max((row[2].seconds[profile] for row in self._rows), default=0.0)
+            self._longest[profile] = seconds
+        return seconds
 
     def shortest_s(self, profile: str) -> float:
         """Seconds of the shortest cell that waits."""
-        found = self._shortest.get(profile)
-        if found is None:
-            found = min((row[2].seconds[profile] for row in self._rows), default=0.0)
-            self._shortest[profile] = found
-        return found
+        seconds = self._shortest.get(profile)
+        if seconds is None:
+            seconds = min((row[2].seconds[profile] for row in self._rows), default=0.0)
+            self._shortest[profile] = seconds
+        return seconds
 
     @property
     def head(self) -> tuple[tuple[int, ...], int]:
         """What sorts this group's first cell among other groups'."""
         return self._rows[0][:2]
 
-    def put(self, work: Work, number: int) -> None:
+    def insert(self, work: Work, number: int) -> None:
         insort(self._rows, (work.rank, number, work))
         for profile, seconds in work.seconds.items():
             self.seconds[profile] += seconds
         self._longest.clear()
         self._shortest.clear()
 
-    def take(self, work: Work, number: int) -> None:
+    def remove(self, work: Work, number: int) -> None:
         at = bisect_left(self._rows, (work.rank, number))
         del self._rows[at]
         for profile, seconds in work.seconds.items():
@@ -86,43 +86,43 @@ class Group:
 class EngineQueue:
     """All that waits for one engine."""
 
-    __slots__ = ("_of", "artifact", "groups", "key", "order")
+    __slots__ = ("_by_profile", "artifact", "groups", "key", "order")
 
     def __init__(self, key: str, artifact: str, order: int) -> None:
         self.key = key
         self.artifact = artifact
         self.order = order
-        self.groups: dict[tuple[bool, tuple[str, ...]], Group] = {}
-        self._of: dict[str, list[Group]] = {}
+        self.groups: dict[tuple[bool, tuple[str, ...]], CellGroup] = {}
+        self._by_profile: dict[str, list[CellGroup]] = {}
 
-    def at(self, profile: str) -> Sequence[Group]:
+    def groups_at(self, profile: str) -> Sequence[CellGroup]:
         """Groups, perhaps empty ones, that may run at the profile."""
-        return self._of.get(profile, ())
+        return self._by_profile.get(profile, ())
 
     @property
     def profiles(self) -> Iterable[str]:
-        return self._of
+        return self._by_profile
 
-    def add(self, group: Group) -> None:
+    def add(self, group: CellGroup) -> None:
         self.groups[group.exclusive, group.profiles] = group
         for profile in group.profiles:
-            self._of.setdefault(profile, []).append(group)
+            self._by_profile.setdefault(profile, []).append(group)
 
 
-class Queues:
+class CellQueues:
     """Every waiting cell, and for each unfinished cell its work."""
 
     def __init__(self) -> None:
         self.engines: dict[str, EngineQueue] = {}
         self.works: dict[str, Work] = {}
         """All cells that were ever added."""
-        self.waiting: dict[str, Group] = {}
+        self.waiting: dict[str, CellGroup] = {}
         """The group that each waiting cell is in."""
-        self.groups: list[Group] = []
+        self.groups: list[CellGroup] = []
         self._number: dict[str, int] = {}
 
-    def put(self, work: Work) -> Group:
-        """Queue the cell, in the place that it has among its engine's cells."""
+    def insert(self, work: Work) -> CellGroup:
+        """Queue the cell, where it stands among its engine's cells."""
         number = self._number.setdefault(work.cell_id, len(self._number))
         self.works[work.cell_id] = work
         engine = self.engines.get(work.engine)
@@ -132,21 +132,21 @@ class Queues:
         kind = (work.exclusive, tuple(sorted(work.seconds)))
         group = engine.groups.get(kind)
         if group is None:
-            group = Group(work.engine, *kind, order=len(self.groups))
+            group = CellGroup(work.engine, *kind, order=len(self.groups))
             engine.add(group)
             self.groups.append(group)
-        group.put(work, number)
+        group.insert(work, number)
         self.waiting[work.cell_id] = group
         return group
 
-    def take(self, cell_id: str) -> Group:
+    def remove(self, cell_id: str) -> CellGroup:
         """Take the cell out of its queue. Raises KeyError where it does not wait."""
         group = self.waiting.pop(cell_id)
-        group.take(self.works[cell_id], self._number[cell_id])
+        group.remove(self.works[cell_id], self._number[cell_id])
         return group
 
 
-class Longest:
+class Ranking:
     """Names by weight, the heaviest first; equal weights by the order given."""
 
     def __init__(self) -> None:

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from grid.sweep.dispatch.balance import balance
-from grid.sweep.dispatch.policy import View, opening_s
-from grid.sweep.dispatch.queue import EngineQueue, Group
+from grid.sweep.dispatch.cell_queues import CellGroup, EngineQueue
+from grid.sweep.dispatch.policy import PolicyView, opening_s
 from grid.sweep.dispatch.work import Work
 
 RESOLVED_AFTER = 0.1
-"""Part of the waiting work, or of a profile's places, that changes before it is divided anew: often
+"""Part of the waiting work, or of a profile's nodes, that changes before it is divided anew: often
 enough to follow what really happens, and some fifty times in a long sweep."""
 
 PRICE = 10.0
 """How much dearer a second of a group gets for a profile with the length of its longest cell there,
-in units of the mean time to the end: of groups that cost the same, slow places get short cells. It
+in units of the mean time to the end: of groups that cost the same, slow nodes get short cells. It
 stays so small that the sum of all work never decides against the end time (`THRIFT`)."""
 
 LATEST = 4.0
-"""A profile gets no cell that takes more than so many times what each place still has to do, where
+"""A profile gets no cell that takes more than so many times what each node still has to do, where
 another is faster. Less would leave the last work to the fast ones alone, more makes all wait for
 a slow one (tried with `scripts/bench_dispatch.py`)."""
 
@@ -27,80 +27,83 @@ PRIOR_S = 300.0
 """Seconds for which a profile's estimates are believed as they are, when observed ones come in."""
 
 
-class Shares:
+class SharedWork:
     """The division of the shared work that holds now."""
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: PolicyView) -> None:
         self._view = view
         self._left_s = -1.0
-        self._places: dict[str, int] = {}
-        self._engines = 0
+        self._node_counts: dict[str, int] = {}
+        self._engine_count = 0
         self._estimated: dict[str, float] = {}
         self._observed: dict[str, float] = {}
 
-    def learn(self, profile: str, work: Work, seconds: float) -> None:
+    def observe_duration(self, profile: str, work: Work, seconds: float) -> None:
         """A cell took so many seconds there."""
         if seconds > 0:
             estimated = work.seconds[profile]
             self._estimated[profile] = self._estimated.get(profile, PRIOR_S) + estimated
             self._observed[profile] = self._observed.get(profile, PRIOR_S) + seconds
 
-    def stale(self) -> bool:
+    def is_stale(self) -> bool:
         """Whether enough has changed since the last division."""
-        places = self._view.places.count()
-        if places.keys() != self._places.keys() or len(self._view.queues.engines) != self._engines:
+        nodes = self._view.nodes.count()
+        if (
+            nodes.keys() != self._node_counts.keys()
+            or len(self._view.queues.engines) != self._engine_count
+        ):
             return True
-        if any(abs(n - self._places[p]) > RESOLVED_AFTER * n for p, n in places.items()):
+        if any(abs(n - self._node_counts[p]) > RESOLVED_AFTER * n for p, n in nodes.items()):
             return True
         return self._waiting_s() < (1 - RESOLVED_AFTER) * self._left_s
 
     def divide(self) -> None:
-        """Divide what waits now among the profiles that have places."""
+        """Divide what waits now among the profiles that have nodes."""
         view = self._view
-        self._places = view.places.count()
-        self._engines = len(view.queues.engines)
-        view.agenda.longest_first = sum(self._places.values()) > 1
-        groups: list[Group] = []
+        self._node_counts = view.nodes.count()
+        self._engine_count = len(view.queues.engines)
+        view.waiting.longest_first = sum(self._node_counts.values()) > 1
+        groups: list[CellGroup] = []
         seconds: list[Mapping[str, float]] = []
         fixed: dict[str, float] = {}
         for engine in view.queues.engines.values():
-            self._count(engine, groups, seconds, fixed)
-        view.agenda.allow(self._allowed(groups, seconds, fixed) if groups else {})
+            self._collect(engine, groups, seconds, fixed)
+        view.waiting.set_quotas(self._quotas(groups, seconds, fixed) if groups else {})
         self._left_s = self._waiting_s()
 
-    def _allowed(
+    def _quotas(
         self,
-        groups: list[Group],
+        groups: list[CellGroup],
         seconds: list[Mapping[str, float]],
         fixed: Mapping[str, float],
     ) -> dict[int, dict[str, float]]:
         """Seconds that each profile is to take of each group."""
         total_s = sum(fixed.values()) + sum(min(at.values()) for at in seconds)
-        mean_s = max(total_s / sum(self._places.values()), 1e-9)
+        mean_s = max(total_s / sum(self._node_counts.values()), 1e-9)
         pairs = list(zip(groups, seconds, strict=True))
-        offered = [self._in_time(group, at, mean_s) for group, at in pairs]
+        offered = [self._without_late_profiles(group, at, mean_s) for group, at in pairs]
         prices = [
             {p: 1.0 + PRICE * min(group.longest_s(p) / mean_s, 1.0) for p in at}
             for group, at in pairs
         ]
-        shares = balance(offered, fixed, self._places, prices=prices).shares
-        return {g.order: _seconds(g, share) for g, share in zip(groups, shares, strict=True)}
+        shares = balance(offered, fixed, self._node_counts, prices=prices).shares
+        return {g.order: _quota_s(g, share) for g, share in zip(groups, shares, strict=True)}
 
     def _waiting_s(self) -> float:
-        return sum(self._view.agenda.left_s.values())
+        return sum(self._view.waiting.left_s.values())
 
-    def _count(
+    def _collect(
         self,
         engine: EngineQueue,
-        groups: list[Group],
+        groups: list[CellGroup],
         seconds: list[Mapping[str, float]],
         fixed: dict[str, float],
     ) -> None:
         """Add the engine's groups to those to divide, or to what only one profile can do."""
         opened: set[str] = set()
-        shared: list[tuple[Group, list[str]]] = []
+        shared: list[tuple[CellGroup, list[str]]] = []
         for group in engine.groups.values():
-            present = [p for p in group.profiles if p in self._places] if group else []
+            present = [p for p in group.profiles if p in self._node_counts] if group else []
             if len(present) > 1:
                 shared.append((group, present))
             elif present:
@@ -113,8 +116,8 @@ class Shares:
             groups.append(group)
             seconds.append({p: self._seconds_at(engine, group, p, opened) for p in present})
 
-    def _in_time(
-        self, group: Group, seconds: Mapping[str, float], mean_s: float
+    def _without_late_profiles(
+        self, group: CellGroup, seconds: Mapping[str, float], mean_s: float
     ) -> Mapping[str, float]:
         """The group's seconds at the profiles where no cell of it would end late."""
         longest = {p: group.longest_s(p) * self._scale(p) for p in seconds}
@@ -122,13 +125,13 @@ class Shares:
         return {p: s for p, s in seconds.items() if longest[p] <= most}
 
     def _seconds_at(
-        self, engine: EngineQueue, group: Group, profile: str, opened: set[str]
+        self, engine: EngineQueue, group: CellGroup, profile: str, opened: set[str]
     ) -> float:
         beside = 0.0 if profile in opened else self._opening_s(engine, profile)
         return group.seconds[profile] * self._scale(profile) + beside
 
     def _opening_s(self, engine: EngineQueue, profile: str) -> float:
-        if self._view.agenda.running.get((engine.key, profile)):
+        if self._view.waiting.batches_running.get((engine.key, profile)):
             return 0.0
         return opening_s(self._view, engine, profile)
 
@@ -137,7 +140,7 @@ class Shares:
         return self._observed.get(profile, 1.0) / self._estimated.get(profile, 1.0)
 
 
-def _seconds(group: Group, share: Mapping[str, float]) -> dict[str, float]:
+def _quota_s(group: CellGroup, share: Mapping[str, float]) -> dict[str, float]:
     """What each profile may take of the group; all of it where the group is one profile's."""
     if len(share) == 1:
         return dict.fromkeys(share, float("inf"))
