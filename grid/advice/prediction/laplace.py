@@ -24,7 +24,7 @@ SCALES = (0.75, 1.0, 1.5, 2.25)
 """Factors on the standard deviations of pooled effects."""
 _NOISE_PRIOR, _SCALE_PRIOR = (np.log(0.04), 0.6), (0.0, 0.5)
 _STEPS, _TOLERANCE, _LONGEST_STEP = 60, 1e-5, 2.0
-_RESTLESS_FITS = 3
+_SCATTER_FITS = 3
 _UNLIKELY = 6.0
 """Log evidence below the best one at which a noise is not looked at further."""
 
@@ -39,7 +39,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Regression:
-    """Rows to fit. `observed` are log times [n], `extra` the standard deviations by which some are
+    """Rows to fit. `log_times` are observed [n], `extra` the standard deviations by which some are
     noisier than the rest [n]; priors of the p effects are [p] each."""
 
     parts: tuple[Part, ...]
@@ -68,28 +68,28 @@ class _Fit:
     scale: float
 
 
-def posterior_draws(problem: Regression, count: int, seed: int) -> Draws:
-    """`count` draws; the same ones for the same problem and seed."""
+def posterior_draws(regression: Regression, count: int, seed: int) -> Draws:
+    """`count` draws; the same ones for the same regression and seed."""
     with one_thread():
-        return _draws(_grid(problem), problem, count, np.random.default_rng(seed))
+        return _draws(_grid(regression), regression, count, np.random.default_rng(seed))
 
 
-def group_scatter(problem: Regression, groups: Sequence[str], usual: float) -> Floats:
-    """By how much the rows of each group scatter more than `usual` around the model [n].
+def group_scatter(regression: Regression, groups: Sequence[str], usual: float) -> Floats:
+    """Standard deviation by which the rows of each group scatter more than `usual` [n].
 
     Squared residuals over 1 - leverage are unbiased for a row's variance; a group's mean of them is
-    shrunk where there are few. What is found widens the next fit, three times over.
+    shrunk where there are few. The result widens the next fit, three times over.
     """
     if not groups:
-        return problem.extra
+        return regression.extra
     place = np.unique(np.array(groups), return_inverse=True)[1]
     counts = np.bincount(place)
     with one_thread():
-        for _ in range(_RESTLESS_FITS):
-            fit = _fit(problem, usual, 1.0, problem.mean)
-            excess = np.bincount(place, _variances(problem, fit) - usual**2) / (counts + 1)
-            problem = replace(problem, extra=np.sqrt(np.maximum(excess, 0.0))[place])
-    return problem.extra
+        for _ in range(_SCATTER_FITS):
+            fit = _fit(regression, usual, 1.0, regression.mean)
+            excess = np.bincount(place, _variances(regression, fit) - usual**2) / (counts + 1)
+            regression = replace(regression, extra=np.sqrt(np.maximum(excess, 0.0))[place])
+    return regression.extra
 
 
 def one_thread() -> AbstractContextManager[object]:
@@ -99,21 +99,21 @@ def one_thread() -> AbstractContextManager[object]:
     return cast(AbstractContextManager[object], threadpool_limits(limits=1))
 
 
-def _variances(problem: Regression, fit: _Fit) -> Floats:
+def _variances(regression: Regression, fit: _Fit) -> Floats:
     """An estimate of each row's variance [n]."""
-    predicted, jacobian = log_time(problem.parts, fit.mode)
+    predicted, jacobian = log_time(regression.parts, fit.mode)
     whitened = np.linalg.solve(fit.factor.T, jacobian.T)
-    leverage = (whitened**2).sum(axis=0) / (fit.noise**2 + problem.extra**2)
-    return np.asarray((problem.log_times - predicted) ** 2 / np.maximum(1 - leverage, 0.05))
+    leverage = (whitened**2).sum(axis=0) / (fit.noise**2 + regression.extra**2)
+    return np.asarray((regression.log_times - predicted) ** 2 / np.maximum(1 - leverage, 0.05))
 
 
 def _draws(
-    fits: Sequence[_Fit], problem: Regression, count: int, rng: np.random.Generator
+    fits: Sequence[_Fit], regression: Regression, count: int, rng: np.random.Generator
 ) -> Draws:
     logs = np.array([fit.evidence for fit in fits])
     weights = np.exp(logs - logs.max())
     picked = np.sort(rng.choice(len(fits), size=count, p=weights / weights.sum()))
-    normal = rng.standard_normal((count, problem.mean.size))
+    normal = rng.standard_normal((count, regression.mean.size))
     effects = np.empty_like(normal)
     for index in np.unique(picked):
         mine = picked == index
@@ -126,12 +126,12 @@ def _draws(
     )
 
 
-def _grid(problem: Regression) -> list[_Fit]:
+def _grid(regression: Regression) -> list[_Fit]:
     """A fit at each point of the grid that may matter: scales only where the noise is likely."""
     fits: dict[tuple[float, float], _Fit] = {}
-    start = problem.mean
+    start = regression.mean
     for noise in reversed(NOISES):  # the smoothest first; each starts where the last one ended
-        fits[noise, 1.0] = _fit(problem, noise, 1.0, start)
+        fits[noise, 1.0] = _fit(regression, noise, 1.0, start)
         start = fits[noise, 1.0].mode
     best = max(fit.evidence for fit in fits.values())
     for noise in NOISES:
@@ -140,27 +140,27 @@ def _grid(problem: Regression) -> list[_Fit]:
             continue
         for scale in SCALES:
             if scale != 1.0:
-                fits[noise, scale] = _fit(problem, noise, scale, middle.mode)
+                fits[noise, scale] = _fit(regression, noise, scale, middle.mode)
     return list(fits.values())
 
 
-def _fit(problem: Regression, noise: float, scale: float, start: Floats) -> _Fit:
-    spread = np.hypot(noise, problem.extra)
-    sd = np.where(problem.pooled, scale * problem.sd, problem.sd)
+def _fit(regression: Regression, noise: float, scale: float, start: Floats) -> _Fit:
+    spread = np.hypot(noise, regression.extra)
+    sd = np.where(regression.pooled, scale * regression.sd, regression.sd)
     effects = start.copy()
-    loss = _loss(problem, effects, spread, sd)
+    loss = _loss(regression, effects, spread, sd)
     for _ in range(_STEPS):
-        predicted, jacobian = log_time(problem.parts, effects)
+        predicted, jacobian = log_time(regression.parts, effects)
         weighted = jacobian / spread[:, None] ** 2
         precision = jacobian.T @ weighted + np.diag(sd**-2.0)
-        pull = weighted.T @ (problem.log_times - predicted)
-        pull -= (effects - problem.mean) / sd**2
+        pull = weighted.T @ (regression.log_times - predicted)
+        pull -= (effects - regression.mean) / sd**2
         step = np.linalg.solve(precision, pull)
         step *= min(1.0, _LONGEST_STEP / max(float(np.abs(step).max(initial=0.0)), 1e-300))
-        effects, loss, moved = _descend(problem, effects, step, loss, spread, sd)
+        effects, loss, moved = _descend(regression, effects, step, loss, spread, sd)
         if moved < _TOLERANCE:
             break
-    _, jacobian = log_time(problem.parts, effects)
+    _, jacobian = log_time(regression.parts, effects)
     precision = jacobian.T @ (jacobian / spread[:, None] ** 2) + np.diag(sd**-2.0)
     factor = np.linalg.cholesky(precision).T
     evidence = -loss - float(np.log(np.diag(factor)).sum() + np.log(sd).sum())
@@ -170,22 +170,22 @@ def _fit(problem: Regression, noise: float, scale: float, start: Floats) -> _Fit
 
 
 def _descend(
-    problem: Regression, effects: Floats, step: Floats, loss: float, spread: Floats, sd: Floats
+    regression: Regression, effects: Floats, step: Floats, loss: float, spread: Floats, sd: Floats
 ) -> tuple[Floats, float, float]:
-    """The step, halved until it does not lead uphill; and how much the loss fell."""
+    """Effects after the step, halved until it does not lead uphill; the loss, and its fall."""
     for _ in range(12):
         reached = effects + step
-        new = _loss(problem, reached, spread, sd)
+        new = _loss(regression, reached, spread, sd)
         if new <= loss:
             return reached, new, loss - new
         step = step / 2
     return effects, loss, 0.0
 
 
-def _loss(problem: Regression, effects: Floats, spread: Floats, sd: Floats) -> float:
-    predicted, _ = log_time(problem.parts, effects)
-    misfit = (problem.log_times - predicted) / spread
-    return float(misfit @ misfit + (((effects - problem.mean) / sd) ** 2).sum()) / 2
+def _loss(regression: Regression, effects: Floats, spread: Floats, sd: Floats) -> float:
+    predicted, _ = log_time(regression.parts, effects)
+    misfit = (regression.log_times - predicted) / spread
+    return float(misfit @ misfit + (((effects - regression.mean) / sd) ** 2).sum()) / 2
 
 
 def _prior(value: float, prior: tuple[float, float]) -> float:

@@ -47,19 +47,17 @@ class Predictor:
         *,
         parameters: float | None = None,
         layers: int | None = None,
-        copied: bool | None = None,
-        cached: bool | None = None,
     ) -> Prediction:
         """Token/s when a token reads `read_bytes`: weights less unread embeddings, and KV cache.
 
         `parameters` (those that a token uses) default to what so many bytes hold in this quant.
         A chip with the name of a measured hardware class is that class, and weights as small as
-        those that its cache held are `cached`. Raises InputError for figures not above zero.
+        those that its cache held are read from the cache. Raises InputError for figures not above zero.
         """
         require_positive(chip.name, "bytes read for each token", read_bytes)
         if parameters is None:
             parameters = read_bytes * 8 / quants.bits(quant)
-        row = self._row(chip, engine, quant, read_bytes, parameters, layers, copied, cached)
+        row = self._row(chip, engine, quant, read_bytes, parameters, layers)
         return self._predict("decode", row)
 
     def prefill(
@@ -73,7 +71,7 @@ class Predictor:
         require_positive(chip.name, "parameters", parameters)
         require_positive(chip.name, "tokens of the prompt", tokens)
         read_bytes = parameters * quants.bits(quant) / 8
-        row = self._row(chip, engine, quant, read_bytes, parameters, None, None, None)
+        row = self._row(chip, engine, quant, read_bytes, parameters)
         steps = tokens * self.fitted["decode"].rates(row)
         return self._predict("prefill", row, most=steps)
 
@@ -94,22 +92,14 @@ class Predictor:
         quant: str,
         read_bytes: float,
         parameters: float,
-        layers: int | None,
-        copied: bool | None,
-        cached: bool | None,
+        layers: int | None = None,
     ) -> Observation:
-        """The chip's row. Where its class was measured the bandwidth is meant as it was there."""
-        device = [
-            observation
-            for observation in self.observations
-            if (observation.group, observation.platform) == (chip.name, chip.platform)
-        ]
-        own = next(iter(device), None)
-        if copied is None:
-            copied = own.bandwidth_copied if own is not None else False
-        if cached is None:
-            held = [observation.read_bytes for observation in device if observation.cached]
-            cached = read_bytes <= max(held, default=0.0)
+        """The chip as an observation without a rate: of a measured class with the facts that its
+        rows have, since the bandwidth is meant as it was measured there."""
+        device = (chip.platform, chip.name)
+        rows = [row for row in self.observations if (row.platform, row.group) == device]
+        facts = rows[0] if rows else chip
+        cached_bytes = max((row.read_bytes for row in rows if row.cached), default=0.0)
         return Observation(
             group=chip.name,
             platform=chip.platform,
@@ -118,13 +108,13 @@ class Predictor:
             weight_bytes=read_bytes,
             read_bytes=read_bytes,
             parameters=parameters,
-            bandwidth_bytes_s=own.bandwidth_bytes_s if own else chip.bandwidth_bytes_s,
-            flops_half=own.flops_half if own else chip.flops_half,
-            flops_single=own.flops_single if own else chip.flops_single,
-            clock_hz=own.clock_hz if own else chip.clock_hz,
+            bandwidth_bytes_s=facts.bandwidth_bytes_s,
+            flops_half=facts.flops_half,
+            flops_single=facts.flops_single,
+            clock_hz=facts.clock_hz,
             layers=layers,
-            bandwidth_copied=copied,
-            cached=cached,
+            bandwidth_copied=bool(rows) and rows[0].bandwidth_copied,
+            cached=read_bytes <= cached_bytes,
         )
 
     def _predict(self, rate: RateKind, row: Observation, most: Floats | None = None) -> Prediction:
@@ -137,59 +127,41 @@ class Predictor:
         return Prediction(value, low, high, draws, error, self._basis(rate, row, error, far), far)
 
     def _errors(self, rate: RateKind, row: Observation) -> Loo:
-        """On the same platform in the same engine where there are a few, else on the platform; on
-        one that nobody measured, the errors of leaving out each platform whole."""
-        like = [
-            loo_row
-            for loo_row in self.loo.rows
-            if (loo_row.rate, loo_row.platform) == (rate, row.platform)
-        ]
-        same = [loo_row for loo_row in like if loo_row.engine == row.engine]
-        if like:
-            return Loo(tuple(same if len(same) >= _FEW else like))
-        strange = [loo_row for loo_row in self.loo_platforms.rows if loo_row.rate == rate]
-        same = [loo_row for loo_row in strange if loo_row.engine == row.engine]
-        return Loo(tuple(same if len(same) >= _FEW else strange))
+        """Errors on the same platform in the same engine where there are a few, else on the
+        platform; on one that nobody measured, those of leaving out each platform whole."""
+        errors = [e for e in self.loo.rows if (e.rate, e.platform) == (rate, row.platform)]
+        errors = errors or [e for e in self.loo_platforms.rows if e.rate == rate]
+        same_engine = [e for e in errors if e.engine == row.engine]
+        return Loo(tuple(same_engine if len(same_engine) >= _FEW else errors))
 
     def _basis(self, rate: RateKind, row: Observation, error: Loo, far: str) -> str:
-        used = [
-            observation
-            for observation in self.observations
-            if measured_rate(rate, observation) is not None
-        ]
+        """What a prediction rests on, in words, and how wrong such predictions were."""
+        used = [o for o in self.observations if measured_rate(rate, o) is not None]
         if not used:
             return "predicted: from data sheets and round figures alone, nothing was measured"
-        groups = {observation.group for observation in used}
-        like = {observation.group for observation in used if observation.platform == row.platform}
+        groups = {o.group for o in used}
+        on_platform = {o.group for o in used if o.platform == row.platform}
         error_text = "not known" if error.median is None else f"{error.median:.0%}"
         sizes = f", {far}" if far else ""
-        if row.group in like:
-            return (
-                f"predicted: from other {rate} rates of this hardware class{sizes}; "
-                f"median error {error_text} with a class left out"
-            )
-        if like:
-            return (
-                f"predicted: from {_classes(like)} on {row.platform}{sizes}; "
-                f"median error {error_text} with a class left out"
-            )
-        return (
-            f"predicted: from {_classes(groups)}, none of them on {row.platform}{sizes}; "
-            f"median error {error_text} with a platform left out"
-        )
+        source, unit = f"{_classes(groups)}, none of them on {row.platform}", "platform"
+        if on_platform:
+            source, unit = f"{_classes(on_platform)} on {row.platform}", "class"
+        if row.group in on_platform:
+            source = f"other {rate} rates of this hardware class"
+        return f"predicted: from {source}{sizes}; median error {error_text} with a {unit} left out"
 
     def _far(self, rate: RateKind, row: Observation) -> str:
-        """Of what models the measured rates are, where this one is far from them."""
+        """Sizes of the models that were measured, where this one is far from them, else empty."""
         fitted = self.fitted[rate]
         span = fitted.span(row)
         if span is None or fitted.factor_outside(row) <= FAR:
             return ""
-        least, most = (
-            format_bytes(size) if rate == "decode" else f"{size / 1e9:.2g}B" for size in span
-        )
-        range_ = least if least == most else f"{least} to {most}"
-        what = "read for each token" if rate == "decode" else "weights"
-        return f"of models of {range_} {what} (this one is far from them)"
+        if rate == "decode":
+            ends, what = [format_bytes(size) for size in span], "read for each token"
+        else:
+            ends, what = [f"{size / 1e9:.2g}B" for size in span], "weights"
+        sizes = " to ".join(dict.fromkeys(ends))
+        return f"of models of {sizes} {what} (this one is far from them)"
 
 
 def _classes(groups: set[str]) -> str:
@@ -246,11 +218,9 @@ def compare_with_prediction(rate: RateKind, fitted: FittedRate, row: Observation
 
 
 def _deduplicate(observations: Sequence[Observation]) -> tuple[Observation, ...]:
+    """Each rate once, that with a bandwidth first; in an order of their own."""
     unique: dict[object, Observation] = {}
-    for row in sorted(
-        observations,
-        key=lambda observation: (observation.bandwidth_bytes_s is None, repr(observation)),
-    ):
+    for row in sorted(observations, key=lambda o: (o.bandwidth_bytes_s is None, repr(o))):
         unique.setdefault((row.quant.lower(), row.decode_tps, row.prefill_tps), row)
     return tuple(sorted(unique.values(), key=repr))
 

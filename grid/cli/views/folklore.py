@@ -25,18 +25,13 @@ from grid.cli.views.console import console, print_json, third_party_lines, warn
 from grid.errors import InputError, did_you_mean
 from grid.results.problems import explain_no_results, missing_rows_note
 
-HEADINGS: dict[Verdict, str] = {
-    HOLDS: "holds",
-    CONTRADICTED: "contradicted",
-    OPEN: "not enough data",
-}
 COLOURS: dict[Verdict, str] = {HOLDS: "green", CONTRADICTED: "red", OPEN: "yellow"}
 
 
 def show_folklore(
     store: str, hardware: str | None = None, rules: Sequence[str] = (), as_json: bool = False
 ) -> None:
-    """Each rule's verdict with its numbers; with `rules` those alone, told at length.
+    """Print each rule's verdict with its numbers; of named `rules` all there is to say.
 
     Raises InputError for an empty store, an unknown rule, or a class that is not there.
     """
@@ -46,10 +41,7 @@ def show_folklore(
         raise InputError(explain_no_results(dataset.display_name, dataset.problems))
     warn(missing_rows_note(dataset.problems))
     posteriors = {name: dataset.posterior(name) for name in _classes(dataset, hardware)}
-    judgements = judge_all(
-        {name: posterior for name, posterior in posteriors.items() if posterior.variants},
-        chosen_rules,
-    )
+    judgements = judge_all({n: p for n, p in posteriors.items() if p.variants}, chosen_rules)
     if as_json:
         print_json([judgement_data(judgement) for judgement in judgements])
         return
@@ -59,33 +51,33 @@ def show_folklore(
             _print_at_length(judgement)
         return
     _print_counts(judgements)
-    for verdict in HEADINGS:
+    for verdict in COLOURS:
         with_rows = [j for j in judgements if j.verdict == verdict and _findings_with_rows(j)]
         _print_section(verdict, with_rows, numbered)
     _print_missing([j for j in judgements if not _findings_with_rows(j)])
 
 
 def judgement_data(judgement: Judgement) -> dict[str, Any]:
-    """A judgement as plain data."""
+    """A judgement as plain data: `judged_by` is the rule's reading, `hardware_class` the finding's
+    scope."""
     rule = judgement.rule
-    facts = {name: getattr(rule, name) for name in ("id", "group", "text", "source")}
     return {
-        **facts,
+        **_fields(rule, "id group text source"),
         "judged_by": rule.reading,
         "needs": rule.needs,
         "verdict": judgement.verdict,
         "findings": [
             {
                 "hardware_class": finding.scope,
-                "origin": finding.origin,
-                "licence": finding.licence,
-                "verdict": finding.verdict,
-                "why": finding.why,
-                "numbers": dict(finding.numbers),
+                **_fields(finding, "origin licence verdict why numbers"),
             }
             for finding in judgement.findings
         ],
     }
+
+
+def _fields(value: object, names: str) -> dict[str, Any]:
+    return {name: getattr(value, name) for name in names.split()}
 
 
 def _classes(dataset: Dataset, hardware: str | None) -> list[str]:
@@ -109,7 +101,7 @@ def _findings_with_rows(judgement: Judgement) -> list[Finding]:
 
 
 def _print_heading(posteriors: dict[str, Posterior]) -> dict[str, str]:
-    """Prints the hardware classes; returns the short sign of each, empty where there is one."""
+    """Print the hardware classes; return the short sign of each, empty where there is one."""
     out, signs = console(), {}
     for place, (name, posterior) in enumerate(posteriors.items(), 1):
         signs[name] = str(place) if len(posteriors) > 1 else ""
@@ -156,13 +148,12 @@ def _print_section(
 ) -> None:
     if not judgements:
         return
-    out = console()
-    out.print(Text(f"\n{HEADINGS[verdict]}", style=f"bold {COLOURS[verdict]}"))
+    console().print(Text(f"\n{verdict}", style=f"bold {COLOURS[verdict]}"))
     for judgement in judgements:
         rule = judgement.rule
-        out.print(Padding(Text.assemble((rule.text, "bold"), f"  ({rule.id})"), (0, 0, 0, 2)))
+        _print_indented(Text.assemble((rule.text, "bold"), f"  ({rule.id})"), 2)
         for line in _lines(judgement, signs):
-            out.print(Padding(Text(line), (0, 0, 0, 6)))
+            _print_indented(Text(line), 6)
 
 
 def _lines(judgement: Judgement, signs: Mapping[str, str]) -> list[str]:
@@ -184,14 +175,17 @@ def _print_missing(judgements: Sequence[Judgement]) -> None:
     """Rules without a row, by what they need."""
     if not judgements:
         return
-    out = console()
-    out.print(Text("\nno rows for these", style="bold yellow"))
+    console().print(Text("\nno rows for these", style="bold yellow"))
     needs: dict[str, list[str]] = {}
     for judgement in judgements:
         needs.setdefault(judgement.rule.needs, []).append(judgement.rule.text)
     for need, texts in needs.items():
-        out.print(Padding(Text("; ".join(texts), style="bold"), (0, 0, 0, 2)))
-        out.print(Padding(Text(f"needs {need}"), (0, 0, 0, 6)))
+        _print_indented(Text("; ".join(texts), style="bold"), 2)
+        _print_indented(Text(f"needs {need}"), 6)
+
+
+def _print_indented(text: Text, columns: int) -> None:
+    console().print(Padding(text, (0, 0, 0, columns)))
 
 
 def _finding_line(finding: Finding) -> str:
@@ -207,8 +201,8 @@ def _print_at_length(judgement: Judgement) -> None:
     out.print()
     out.print(Text.assemble((rule.text, "bold"), ": ", (judgement.verdict, style)))
     for line in (f"judged by: {rule.reading}", f"needs: {rule.needs}", f"source: {rule.source}"):
-        out.print(Padding(Text(line), (0, 0, 0, 2)))
+        _print_indented(Text(line), 2)
     for finding in judgement.findings:
-        out.print(Padding(Text(_finding_line(finding)), (0, 0, 0, 2)))
+        _print_indented(Text(_finding_line(finding)), 2)
         for name, value in finding.numbers.items():
-            out.print(Padding(Text(f"{name}: {number(value)}"), (0, 0, 0, 6)))
+            _print_indented(Text(f"{name}: {number(value)}"), 6)

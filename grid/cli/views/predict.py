@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from grid.advice.prediction import (
@@ -15,10 +15,11 @@ from grid.advice.prediction import (
     published_observations,
 )
 from grid.advice.prediction import quants as kinds
-from grid.analysis.figures import number
+from grid.analysis.figures import ABSENT, interval, number
 from grid.cli.views.console import console, print_json, table
 from grid.errors import InputError
 from grid.hardware.chips import Chip, find_chip, search_chips
+from grid.results.statistics import Interval
 from grid.units import format_bytes, parse_bytes
 
 QUANTS = ("F16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q4_0", "Q3_K_M", "Q2_K")
@@ -29,7 +30,7 @@ _SCALE = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
 
 @dataclass(frozen=True)
 class PredictArgs:
-    """What a user asked to predict, as typed."""
+    """The options of `grid predict`, as typed."""
 
     chip: str | None
     quants: tuple[str, ...] = ()
@@ -39,8 +40,8 @@ class PredictArgs:
 
 
 @dataclass(frozen=True)
-class Line:
-    """Predictions for one quant type."""
+class QuantRates:
+    """Predictions for one quant type; `read_bytes` are what a decoded token reads."""
 
     quant: str
     read_bytes: float
@@ -59,11 +60,12 @@ def show_prediction(args: PredictArgs, store: str, as_json: bool = False) -> Non
     chip = find_chip(args.chip)
     sizes = _sizes(args)
     predictor = Predictor.fit([*published_observations(), *_own_observations(store)])
-    lines = [_line(predictor, chip, args.engine, quant, *sizes[quant]) for quant in sizes]
+    rates = [_predict(predictor, chip, args.engine, quant, *sizes[quant]) for quant in sizes]
     if as_json:
-        print_json(to_data(chip, args.engine, lines))
+        rows = [_row_data(row) for row in rates]
+        print_json({"predicted": True, "chip": chip, "engine": args.engine, "rows": rows})
     else:
-        _print(chip, args.engine, lines)
+        _print_rates(chip, args.engine, rates)
 
 
 def list_chips(text: str, as_json: bool = False) -> None:
@@ -72,15 +74,15 @@ def list_chips(text: str, as_json: bool = False) -> None:
     if not chips:
         raise InputError(f"no chip's name holds {text!r}; --list '' lists all")
     if as_json:
-        print_json([asdict(chip) for chip in chips])
+        print_json(chips)
         return
     rows = [
         (
             chip.name,
             chip.platform,
             f"{chip.bandwidth_bytes_s / 1e9:.0f}",
-            "-" if chip.memory_bytes is None else format_bytes(chip.memory_bytes),
-            "-" if chip.flops_half is None else number(chip.flops_half / 1e12),
+            ABSENT if chip.memory_bytes is None else format_bytes(chip.memory_bytes),
+            ABSENT if chip.flops_half is None else number(chip.flops_half / 1e12),
         )
         for chip in chips
     ]
@@ -88,30 +90,18 @@ def list_chips(text: str, as_json: bool = False) -> None:
     console().print(table(heads, rows, right=(2, 3, 4)))
 
 
-def to_data(chip: Chip, engine: str, lines: list[Line]) -> dict[str, Any]:
-    """Everything as plain data, for `--json`."""
+def _row_data(rates: QuantRates) -> dict[str, Any]:
     return {
-        "predicted": True,
-        "chip": asdict(chip),
-        "engine": engine,
-        "rows": [
-            {
-                "quant": line.quant,
-                "read_bytes": line.read_bytes,
-                "decode_tps": _data(line.decode),
-                "prefill_tps": _data(line.prefill),
-            }
-            for line in lines
-        ],
+        "quant": rates.quant,
+        "read_bytes": rates.read_bytes,
+        "decode_tps": _prediction_data(rates.decode),
+        "prefill_tps": _prediction_data(rates.prefill),
     }
 
 
-def _data(prediction: Prediction) -> dict[str, Any]:
+def _prediction_data(prediction: Prediction) -> dict[str, Any]:
     return {
-        "value": prediction.value,
-        "low": prediction.low,
-        "high": prediction.high,
-        "level": prediction.level,
+        **{name: getattr(prediction, name) for name in ("value", "low", "high", "level")},
         "leave_one_out_median_error": prediction.error.median,
         "leave_one_out_worst_error": prediction.error.worst,
         "leave_one_out_rates": len(prediction.error.rows),
@@ -120,7 +110,7 @@ def _data(prediction: Prediction) -> dict[str, Any]:
 
 
 def _sizes(args: PredictArgs) -> dict[str, tuple[float, float]]:
-    """By quant type: bytes of weights and their number."""
+    """Bytes of the weights, and their number, by quant type."""
     quants = args.quants or (QUANTS if args.size is None else ("Q4_K_M",))
     if args.size is not None:
         size = parse_bytes(args.size)
@@ -140,33 +130,33 @@ def parse_count(text: str) -> float:
 
 
 def _own_observations(store: str) -> list[Observation]:
-    """The user's rows; a store that is not there yet has none."""
+    """Rates of the user's own store; one that is not there yet has none."""
     from grid.analysis.dataset import Dataset
 
     return observations_of(Dataset(store).all_variants())
 
 
-def _line(
+def _predict(
     predictor: Predictor, chip: Chip, engine: str, quant: str, size: float, parameters: float
-) -> Line:
+) -> QuantRates:
     decode = predictor.decode(chip, engine, quant, size, parameters=parameters)
-    return Line(quant, size, decode, predictor.prefill(chip, engine, quant, parameters))
+    return QuantRates(quant, size, decode, predictor.prefill(chip, engine, quant, parameters))
 
 
-def _print(chip: Chip, engine: str, lines: list[Line]) -> None:
+def _print_rates(chip: Chip, engine: str, rates: list[QuantRates]) -> None:
     out = console()
     out.print(f"predicted for {_describe_chip(chip)}, in {engine}\n")
     heads = ("quant", "weights", "decode token/s", "error", "prefill token/s", "error")
     rows = [
         (
-            line.quant,
-            format_bytes(line.read_bytes),
-            _rate(line.decode),
-            _error(line.decode),
-            _rate(line.prefill),
-            _error(line.prefill),
+            row.quant,
+            format_bytes(row.read_bytes),
+            _rate_text(row.decode),
+            _error_text(row.decode),
+            _rate_text(row.prefill),
+            _error_text(row.prefill),
         )
-        for line in lines
+        for row in rates
     ]
     out.print(table(heads, rows, right=(1, 3, 5)))
     out.print(
@@ -174,7 +164,7 @@ def _print(chip: Chip, engine: str, lines: list[Line]) -> None:
         "error: median of rates like these, with their class left out"
     )
     for name in ("decode", "prefill"):
-        for basis in dict.fromkeys(getattr(line, name).basis for line in lines):
+        for basis in dict.fromkeys(getattr(row, name).basis for row in rates):
             out.print(f"{name} is {basis}", markup=False)
 
 
@@ -183,9 +173,9 @@ def _describe_chip(chip: Chip) -> str:
     return f"{chip.name} ({chip.platform}, {chip.bandwidth_bytes_s / 1e9:.4g} GB/s{memory})"
 
 
-def _rate(prediction: Prediction) -> str:
-    return f"{number(prediction.value)} [{number(prediction.low)}, {number(prediction.high)}]"
+def _rate_text(prediction: Prediction) -> str:
+    return interval(Interval(prediction.value, prediction.low, prediction.high))
 
 
-def _error(prediction: Prediction) -> str:
-    return "-" if prediction.error.median is None else f"{prediction.error.median:.0%}"
+def _error_text(prediction: Prediction) -> str:
+    return ABSENT if prediction.error.median is None else f"{prediction.error.median:.0%}"
