@@ -11,8 +11,7 @@ from msgspec.structs import replace
 from grid.cells.measurement import Measurement, Status
 from grid.engine import interrupts
 from grid.errors import ClusterLost, InputError
-from grid.sweep.dispatch.scheduler_state import AttemptOutcome as Ending
-from grid.sweep.dispatch.scheduler_state import SchedulerState
+from grid.sweep.dispatch.scheduler_state import AttemptOutcome, SchedulerState
 from grid.sweep.dispatch.work import NodeSpec, Work
 from grid.sweep.events import CellDone, Event, Notice, Observed, cell_done, for_progress
 from grid.sweep.executors.executor import (
@@ -66,13 +65,13 @@ class SweepCoordinator:
         self._planner = planner
         self._wait_s = wait_for_nodes_s
         self.merged_plan = MergedPlan()
-        self._board = SchedulerState((), self.merged_plan.costs())
+        self._scheduler = SchedulerState((), self.merged_plan.costs())
         self._reports: dict[str, Report] = {}
         self._assigned_cells: dict[str, set[str]] = {}
         self._unfinished_cells: set[str] = set()
         self._queued_cells: set[str] = set()
         self._stuck_since: float | None = None
-        self._news = -1
+        self._assigned_at_news = -1
         self._reported_aside: set[str] = set()
 
     @property
@@ -110,7 +109,7 @@ class SweepCoordinator:
     def run(self) -> Iterator[Outcome]:
         """Run the merged plan's cells while nodes join and leave."""
         self._executor.offer(self.merged_plan.read_cells())
-        self._board = SchedulerState((), self.merged_plan.costs())
+        self._scheduler = SchedulerState((), self.merged_plan.costs())
         self._queue(self.merged_plan.all_work())
         for place in self._reports:
             self._add_place(place)
@@ -121,7 +120,7 @@ class SweepCoordinator:
             event = self._executor.next_event(POLL_S)
             if event is not None:
                 yield from self._handle(event)
-            if not isinstance(event, NodeEvent) or self._board.news != self._news:
+            if not isinstance(event, NodeEvent) or self._scheduler.news != self._assigned_at_news:
                 self._assign()
                 yield from self._report_aside()
                 yield from self._give_up_waiting()
@@ -162,20 +161,20 @@ class SweepCoordinator:
         del self._reports[left.place]
         yield left
         self._assigned_cells.pop(left.place, None)
-        for cell_id, reason in self._board.leave(left.place, left.reason).given_up.items():
+        for cell_id, reason in self._scheduler.leave(left.place, left.reason).given_up.items():
             yield self._end_cell(left.place, lost(cell_id, reason))
 
     def _pass_on(self, place: str, event: Event) -> Iterator[Outcome]:
         if isinstance(event, Observed):
-            self._board.note_artifact(place, event.artifact_id)
+            self._scheduler.note_artifact(place, event.artifact_id)
         if not isinstance(event, CellDone):
             yield NodeEvent(place, event)
             return
         if event.cell_id not in self._assigned_cells.get(place, ()):
             return  # it was given to another node since
         self._assigned_cells[place].discard(event.cell_id)
-        ending = _ENDINGS.get(event.status, Ending.final)
-        final = self._board.record_end(place, event.cell_id, ending, event.wall_s)
+        outcome = _OUTCOMES.get(event.status, AttemptOutcome.final)
+        final = self._scheduler.record_end(place, event.cell_id, outcome, event.wall_s)
         if final:
             self._unfinished_cells.discard(event.cell_id)
         yield NodeEvent(place, replace(event, will_retry=not final))
@@ -188,14 +187,14 @@ class SweepCoordinator:
         profile = self._reports[place].profile
         failed = self.merged_plan.cell(cell_id, profile)
         for larger in self.merged_plan.larger(failed, profile, self._unfinished_cells - running):
-            self._board.drop([larger])
+            self._scheduler.drop([larger])
             row = pruned(self.merged_plan.cell(larger, profile), failed.workload.size)
             yield self._end_cell(place, row)
 
     def _end_batch(self, place: str) -> Iterator[Outcome]:
-        """Cells that the node did not report before its batch ended were not run."""
+        """Cells that the node did not report before its assignment ended were not run."""
         self._assigned_cells.pop(place, None)
-        for cell_id, reason in self._board.end_batch(place).given_up.items():
+        for cell_id, reason in self._scheduler.end_batch(place).given_up.items():
             yield self._end_cell(place, lost(cell_id, reason))
 
     def _end_cell(self, place: str, measurement: Measurement) -> NodeEvent:
@@ -217,7 +216,7 @@ class SweepCoordinator:
         wanted = [
             work for work in works if work.cell_id in self._unfinished_cells or self._is_new(work)
         ]
-        self._board.add(wanted, self.merged_plan.costs())
+        self._scheduler.add(wanted, self.merged_plan.costs())
 
     def _is_new(self, work: Work) -> bool:
         if work.cell_id in self._queued_cells:
@@ -229,30 +228,32 @@ class SweepCoordinator:
     def _add_place(self, place: str) -> None:
         report = self._reports[place]
         if self._planner.wants(report.node):
-            self._board.join(_place(place, report))
+            self._scheduler.join(_node_spec(place, report))
 
     def _assign(self) -> None:
-        self._news = self._board.news
+        self._assigned_at_news = self._scheduler.news
         for place, report in self._reports.items():
             if place in self._assigned_cells:
                 continue
-            chosen = self._board.choose(place)
-            if chosen is not None:
-                self._board.start(chosen)
-                self._assigned_cells[place] = set(chosen.cells)
-                self._executor.start(place, self.merged_plan.sessions(report.profile, chosen.cells))
+            assignment = self._scheduler.choose(place)
+            if assignment is not None:
+                self._scheduler.start(assignment)
+                self._assigned_cells[place] = set(assignment.cells)
+                self._executor.start(
+                    place, self.merged_plan.sessions(report.profile, assignment.cells)
+                )
 
     def _drop_infeasible(self, among: Container[str]) -> Iterator[Outcome]:
         """Drop cells that no node can run."""
-        for cell_id, reason in self._board.infeasible().items():
+        for cell_id, reason in self._scheduler.infeasible().items():
             if cell_id not in among:
                 continue
-            self._board.drop([cell_id])
+            self._scheduler.drop([cell_id])
             self._unfinished_cells.discard(cell_id)
             yield Unrunnable(cell_id, "skipped", reason)
 
     def _report_aside(self) -> Iterator[Outcome]:
-        for place, reason in self._board.set_aside.items():
+        for place, reason in self._scheduler.set_aside.items():
             if place not in self._reported_aside and place in self._reports:
                 self._reported_aside.add(place)
                 yield Notice(text=f"{self._reports[place].node.name} gets no more work: {reason}")
@@ -271,19 +272,19 @@ class SweepCoordinator:
         if now - self._stuck_since < self._wait_s:
             return
         for cell_id in sorted(self._unfinished_cells):
-            self._board.drop([cell_id])
+            self._scheduler.drop([cell_id])
             self._unfinished_cells.discard(cell_id)
             yield Unrunnable(cell_id, "lost", LOST)
 
 
-_ENDINGS = {"ok": Ending.ok, "error": Ending.failed}
+_OUTCOMES = {"ok": AttemptOutcome.ok, "error": AttemptOutcome.failed}
 """Another node may do better than an error; a timeout costs too much to be tried twice in one
 sweep."""
 
 LOST = "every node that could run it is gone; the same command tries again"
 
 
-def _place(place: str, report: Report) -> NodeSpec:
+def _node_spec(place: str, report: Report) -> NodeSpec:
     node = report.node
     return NodeSpec(
         name=place,

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import platform
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
-from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -43,6 +37,7 @@ from grid.sweep.node_report import Report
 from grid.sweep.not_run import not_run
 from grid.sweep.progress import Progress
 from grid.sweep.progress.pace import Pace
+from grid.sweep.row_environment import environment_of
 
 if TYPE_CHECKING:
     from grid.results.store import Writer
@@ -279,31 +274,3 @@ def flush_in_background(recorder: SweepRecorder) -> Iterator[None]:
         thread.join()
     if errors:
         raise errors[0]
-
-
-def environment_of(report: Report) -> dict[str, str]:
-    """The installation and the system that a row comes from."""
-    overridden = ", ".join(report.node.overridden)
-    return {
-        "quantgrid": report.quantgrid or version("quantgrid"),
-        "python": report.python or platform.python_version(),
-        "system": report.system or platform.platform(),
-        "git_revision": _git_revision(),
-        "bandwidth_bytes_s": f"{report.node.bandwidth_bytes_s:.4g}",
-        "llc_bytes": str(report.node.llc_bytes),
-        **({"node_toml": overridden} if overridden else {}),
-    }
-
-
-@cache
-def _git_revision() -> str:
-    """Revision of the checkout that the driver runs from; empty for an installed one."""
-    root = Path(__file__).resolve().parents[2]
-    if not (root / ".git").exists():
-        return ""
-    command = ["git", "-C", os.fspath(root), "describe", "--always", "--dirty", "--abbrev=12"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip()

@@ -82,7 +82,7 @@ class _RequestRunner:
             self._on_progress(cell.artifact.label, "runs")
             return self._continue_prompt(cell)
         finally:
-            self._store.done()
+            self._store.end_session()
 
     def close(self) -> None:
         self._store.close()

@@ -13,7 +13,7 @@ from grid.cells.cell import Cell
 from grid.errors import ClusterLost
 from grid.sweep.artifacts.inputs import offer_inputs
 from grid.sweep.artifacts.leases import Leases
-from grid.sweep.artifacts.ray_peers import introduce, start_directory, start_porter
+from grid.sweep.artifacts.ray_peers import introduce, start_directory, start_file_server
 from grid.sweep.events import Settings
 
 
@@ -70,7 +70,7 @@ class ClusterFileSharing:
 
     def close(self) -> None:
         """End the file servers; what the driver has offered may be evicted."""
-        self._leases.give_back()
+        self._leases.release()
         for server in list(self._file_servers.values()):
             with suppress(Exception):  # the cluster may be gone already
                 self._ray.kill(server)
@@ -82,7 +82,7 @@ class ClusterFileSharing:
                 return
             server = self._file_servers.get(node_id)
             if server is None:
-                server = start_porter(self._ray, node_id, self.cache_of(node_id))
+                server = start_file_server(self._ray, node_id, self.cache_of(node_id))
                 self._file_servers[node_id] = server
             try:
                 introduce(self._ray, self.directory, node_id, server)

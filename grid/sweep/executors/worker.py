@@ -51,7 +51,7 @@ class Worker:
     def _release_artifacts(self) -> None:
         """What is used no longer may be evicted; the artifact of an open engine still is."""
         engine = self._engine
-        self._shelf.done(engine.artifact if engine is not None and engine.is_open else None)
+        self._shelf.end_session(engine.artifact if engine is not None and engine.is_open else None)
 
     def _engine_for(self, session: Session) -> SessionEngine:
         """The engine of a session, the one that is open where that is it."""
