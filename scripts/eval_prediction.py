@@ -4,9 +4,9 @@
     python scripts/eval_prediction.py --markdown        the same as the tables of docs/prediction.md
     python scripts/eval_prediction.py --judge FILE      chips of another table, fitted on ours
 
-FILE has the layout of grid/published/llama2-7b-speed-by-chip.json: a list `rows`, each with `chip`,
-`bandwidth_gb_s`, and any of {f16,q8_0,q4_0}_{decode,prefill}_tps (null where not measured); a
-`platform` (metal, cuda, vulkan, rocm) where it is not the usual one of the chip's maker.
+FILE has the layout of grid/results/imports/published/llama2-7b-speed-by-chip.json: a list `rows`,
+each with `chip`, `bandwidth_gb_s`, and any of {f16,q8_0,q4_0}_{decode,prefill}_tps (null where not
+measured); a `platform` (metal, cuda, vulkan, rocm) where it is not the usual one of its maker.
 """
 
 from __future__ import annotations

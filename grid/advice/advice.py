@@ -44,7 +44,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A variant as it would be on the asked machine.
+    """A variant as it would be on the requested machine.
 
     `figures` by QUANTITIES: capability (0 chance, 1 perfect), decode rate (token/s), time to first
     token (s), memory at `context` tokens (bytes).

@@ -10,10 +10,10 @@ from grid.analysis.memory import element_bytes
 from grid.errors import InputError, did_you_mean
 
 CONTEXT = 4096
-"""Tokens of context that memory is kept for where none are asked for."""
+"""Tokens of context that memory is kept for by default."""
 
 PROMPT = 512
-"""Tokens of the prompt that the time to first token is for, where none are asked for."""
+"""Tokens of the prompt that the time to first token is for by default."""
 
 INTERACTIVE = 10.0
 """Decode rate in token/s from which text appears faster than most people read."""
@@ -27,17 +27,18 @@ BUDGETS_GB: tuple[int, ...] = (8, 12, 16, 24, 32, 48, 64, 128)
 
 @dataclass(frozen=True, kw_only=True)
 class Ask:
-    """What is asked. The machine is one of three, or none where the store has just one class:
+    """A request for advice: a machine, limits and a use.
 
-    `hardware`, a measured hardware class or a part of its name that no other has; `chip`, a name of
-    the catalogue; or `memory_bytes` with `bandwidth_bytes_s`. `memory_bytes` beside one of the
-    others says how much memory that machine has; `reserved_bytes` is what of it is left to
-    everything else (None: what its system usually takes). `platform` (cuda, metal, vulkan, rocm,
-    cpu) is that of a bare budget. `context` and `prompt` are in tokens; without a `context` it is
-    4096, or what a model is made for where that is less, or the prompt and its first token where
-    these are more. `kv_type` is the type of the KV cache.
-    `min_share` is of the 16-bit capability, 0 to 1.
-    `weights` by task class go before `use`. `imported`: figures that others measured may be picked.
+    The machine is one of three, or none where the store has just one class: `hardware`, a measured
+    hardware class or a part of its name that no other has; `chip`, a name of the catalogue; or
+    `memory_bytes` with `bandwidth_bytes_s`. `memory_bytes` beside one of the others says how much
+    memory that machine has; `reserved_bytes` is what of it is left to everything else (None: what
+    its system usually takes). `platform` (cuda, metal, vulkan, rocm, cpu) is that of a bare budget.
+    `context` and `prompt` are in tokens; without a `context` it is 4096, or what a model is made
+    for where that is less, or the prompt and its first token where these are more. `kv_type` is the
+    type of the KV cache. `min_share` is of the 16-bit capability, 0 to 1. `weights` by task class
+    go before `use`. `imported`: figures that others measured may be picked.
+    Raises InputError for values out of range and fields that contradict each other.
     """
 
     hardware: str | None = None
@@ -92,7 +93,7 @@ class Ask:
 
     @property
     def least_context(self) -> int | None:
-        """The context that a model must be made for: the asked one, or what a long prompt takes."""
+        """Context that a model must be made for: the requested one, or what a long prompt takes."""
         if self.context is None and self.prompt > PROMPT:
             return self.prompt + 1
         return self.context

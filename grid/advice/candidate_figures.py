@@ -1,4 +1,4 @@
-"""Figures of a candidate on the asked machine, each with the evidence it rests on."""
+"""Figures of a candidate on the requested machine, each with the evidence it rests on."""
 
 from __future__ import annotations
 

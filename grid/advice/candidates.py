@@ -1,4 +1,4 @@
-"""The candidates on the asked machine: joint draws of what decides, and figures with evidence."""
+"""Candidates on the requested machine: joint draws of what decides, and figures with evidence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The machine that is asked about: a measured class, a chip of the catalogue, or a budget."""
+"""The requested machine: a measured class, a chip of the catalogue, or a budget."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a reader of advice has to know beside its figures."""
+"""Notes on advice: what a reader has to know beside its figures."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _budget_notes(machine: Machine, variants: Sequence[Variant]) -> list[str]:
 
 
 def _context_notes(fit: Sequence[Variant], ask: Ask) -> list[str]:
-    """Variants whose longest context is not known, where a context was asked for."""
+    """Variants whose longest context is not known, where a context was requested."""
     lacking = [v for v in fit if v.context_length is None]
     if not lacking or ask.least_context is None:
         return []
@@ -114,5 +114,5 @@ def _cache_notes(variants: Iterable[Variant], ask: Ask) -> list[str]:
 def _label_list(variants: Sequence[Variant]) -> str:
     labels = sorted({variant.label for variant in variants})
     hidden = len(labels) - NAMED
-    shown = ", ".join(labels[:NAMED])
-    return f"{shown} and {hidden} more" if hidden > 0 else shown
+    listing = ", ".join(labels[:NAMED])
+    return f"{listing} and {hidden} more" if hidden > 0 else listing

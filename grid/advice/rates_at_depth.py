@@ -1,4 +1,4 @@
-"""Rates after the asked context, from those that were measured."""
+"""Rates after the requested context, from those that were measured."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ TOLERANCE = 0.02
 
 
 def recommend(dataset: Dataset, ask: Ask | None = None) -> Advice:
-    """What to run on the asked machine under the ask's limits, with evidence.
+    """What to run on the requested machine under the ask's limits, with evidence.
 
     Raises InputError where the store has nothing to advise on, for a machine that is not known, and
     for weights of classes that were not measured. Where nothing meets the limits the advice has no

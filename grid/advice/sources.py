@@ -1,4 +1,4 @@
-"""Which variants could run on the asked machine, and where their quality and speed are from."""
+"""Which variants could run on the requested machine, and where their quality and speed are from."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from grid.errors import InputError
 
 @dataclass(frozen=True)
 class CandidateSource:
-    """A variant as it would be on the asked machine, and where its figures were measured.
+    """A variant as it would be on the requested machine, and where its figures were measured.
 
     `speed_from` and `memory_from` are the hardware classes that its decode rate and its memory were
     measured on, empty where they were not. `measured_as` is the variant of the store that its
@@ -132,7 +132,7 @@ def _sources_of(
 ) -> list[CandidateSource]:
     """Sources on a measured class: its own variants, then those of other classes of its device
     kind; on one that nobody measured: one variant of each artifact in each backend. Of those only
-    the ones that were measured with the asked type of cache, where any were."""
+    the ones that were measured with the requested type of cache, where any were."""
     groups: dict[Key, list[Variant]] = defaultdict(list)
     for variant in variants:
         groups[variant.artifact_id, variant.backend].append(variant)
@@ -204,7 +204,7 @@ def _memory_from(variant: Variant) -> str:
 def _on_machine(
     machine: Machine, weighted: Variant, source: CandidateSource, ask: Ask
 ) -> CandidateSource:
-    """The source with the quality under the asked weights, placed on the machine."""
+    """The source with the quality under the requested weights, placed on the machine."""
     variant = source.variant
     decode = decode_at(variant, ask.context or 0)
     prefill = prefill_at(variant, ask.prompt)

@@ -13,7 +13,7 @@ from grid.models.identity import digest
 from grid.results.statistics.interval import Floats, z_quantile
 
 NEAR = 1.25
-"""A measured latency counts where its prompt is within this factor of the asked one."""
+"""A measured latency counts where its prompt is within this factor of the requested one."""
 
 
 @dataclass(frozen=True)

@@ -203,7 +203,7 @@ def model_of_bits(name: str, bits: float) -> list[Variant]:
 
 
 def size_rule_cases(parameters: float, name: str, claim: float) -> Cases:
-    """Of bits at which what is said is right, and of twice as many; open without a real model."""
+    """Cases of bits at which the claim is right, and twice as many; open without a real model."""
     right = claim * 8e9 / parameters / 1.1
     return Cases(
         model_of_bits(name, right),

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from conftest import FAKE_SWEEP, Run
 
+from conftest import FAKE_SWEEP, Run
 from grid.advice import Ask, recommend
 from grid.analysis.dataset import Dataset
 from grid.results.schema import TABLE_KEY, VERSION_KEY, file_schema
@@ -53,7 +53,9 @@ def refused(done: subprocess.CompletedProcess[str], *parts: str) -> None:
         assert part in lines[0]
 
 
-def test_the_answer_comes_first_and_says_how_sure_and_why(run_recommend: RunRecommend) -> None:
+def test_printed_advice_starts_with_the_answer_and_its_certainty(
+    run_recommend: RunRecommend,
+) -> None:
     done = run_recommend()
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
@@ -62,7 +64,7 @@ def test_the_answer_comes_first_and_says_how_sure_and_why(run_recommend: RunReco
         assert part in done.stdout
 
 
-def test_the_data_is_what_python_says(run_recommend: RunRecommend, swept: Path) -> None:
+def test_json_equals_the_python_result(run_recommend: RunRecommend, swept: Path) -> None:
     data = json.loads(run_recommend("--json", "--min-decode", "20").stdout)
     advice = recommend(Dataset(swept), Ask(min_decode_tps=20.0))
     assert advice.pick is not None
@@ -101,7 +103,7 @@ def test_a_budget_below_everything_is_a_sentence(run_recommend: RunRecommend) ->
         (("--min-dekode", "3"), ("--min-dekode",)),
     ],
 )
-def test_a_bad_ask_is_one_line(
+def test_bad_option_is_one_line(
     run_recommend: RunRecommend, arguments: tuple[str, ...], parts: tuple[str]
 ) -> None:
     refused(run_recommend(*arguments), *parts)
@@ -113,7 +115,7 @@ def test_an_empty_store_names_the_command_that_fills_it(grid: Run, tmp_path: Pat
     refused(grid("recommend", "--store", "nowhere"))
 
 
-def test_a_torn_file_costs_no_answer(grid: Run, swept: Path, tmp_path: Path) -> None:
+def test_torn_file_does_not_prevent_an_answer(grid: Run, swept: Path, tmp_path: Path) -> None:
     store = tmp_path / "rows"
     shutil.copytree(swept, store)
     first = sorted(store.glob("attempts-*.arrow"))[0]
@@ -123,7 +125,7 @@ def test_a_torn_file_costs_no_answer(grid: Run, swept: Path, tmp_path: Path) -> 
     assert done.stdout.startswith("run toy ")
 
 
-def test_rows_of_a_newer_schema_are_no_traceback(grid: Run, tmp_path: Path) -> None:
+def test_rows_of_a_newer_schema_are_refused_without_traceback(grid: Run, tmp_path: Path) -> None:
     newer = file_schema("attempts").with_metadata({VERSION_KEY: b"999", TABLE_KEY: b"attempts"})
     (tmp_path / "rows").mkdir()
     path = tmp_path / "rows" / "attempts-20300101T000000.000000Z-00000000.arrow"

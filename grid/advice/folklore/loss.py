@@ -27,7 +27,7 @@ NEXT_TO = 0.02
 """Capability below the best of its size at which a variant is still next to the frontier."""
 
 OF_EACH = 3
-"""Models of each kind of attention below which kinds are not told from single models."""
+"""Models of each kind of attention below which a kind cannot be distinguished from its models."""
 
 NARROW = 0.6
 """Width of a layer's keys over that of the model below which query heads share keys. The model's

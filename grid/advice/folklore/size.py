@@ -18,7 +18,7 @@ from grid.results.statistics.interval import Floats
 GROUP = "size"
 
 ABOUT = 0.1
-"""Part by which a size may differ from one that is said with "about"."""
+"""Part by which a size may differ from one that a rule calls "about"."""
 
 OVERHEAD_SHARE = (0.1, 0.2)
 """What a KV cache of a few thousand tokens and the engine's buffers take beside the weights, as a

@@ -17,7 +17,7 @@ from grid.results.statistics.interval import Floats
 GROUP = "tasks"
 
 LOW_BITS = 4
-"""Nominal bits up to which a quant's losses are told from none."""
+"""Nominal bits up to which a quant loses enough to compare its classes."""
 
 FIRST = ("reasoning", "math")
 LAST = ("code", "instruction")
@@ -110,7 +110,7 @@ def judge_knowledge_first(evidence: RuleEvidence) -> Finding:
 
 
 def judge_embedding(evidence: RuleEvidence) -> Finding:
-    """Mean loss in retrieval of embedding models less that of the others in what they were asked,
+    """Mean loss in retrieval of embedding models minus that of the others in their own classes,
     for each quant that both were measured at."""
     quantities = []
     quants = dict.fromkeys(preset_of(v.quant) for v in evidence.subjects if not v.sixteen_bit)

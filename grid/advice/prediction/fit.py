@@ -18,11 +18,11 @@ from grid.results.statistics.interval import Floats
 DRAWS = 2000
 _USUAL_NOISE = 0.06
 _TAILS = 5
-"""Degrees of freedom of what was not seen."""
+"""Degrees of freedom of the t distribution of what was not measured."""
 _OWN = 0.02
 """Log units by which a quant type on a chip differs from what the two are elsewhere."""
 FAR = 4.0
-"""By this factor outside of the measured models' sizes a model is far from them."""
+"""Factor outside of the measured models' sizes from which a model is far from them."""
 _FAR_OWN = 0.1
 """Log units of a rate that are not sure, for each factor of e by which a far model is outside."""
 SEED = 20_241
@@ -32,9 +32,9 @@ SEED = 20_241
 class FittedRate:
     """Posterior of one rate: effects by name, each with draws [n] that belong together.
 
-    `restless` are groups whose rows scatter more than others, such as a machine that was busy, with
-    the standard deviation of a log rate that this adds, by device; `seen` are the devices' measured
-    quants. `spans` are the least and the greatest size of a measured model, by platform and, under
+    `group_scatter` is the standard deviation of a log rate by which a device's rows scatter more
+    than others, such as those of a busy machine; `measured_quants` are pairs of device and quant.
+    `spans` are the least and the greatest size of a measured model, by platform and, under
     "", of all: bytes read for a token, for prefill parameters.
     """
 
@@ -79,7 +79,7 @@ class FittedRate:
     def rates(self, row: Observation) -> Floats:
         """Draws [n] of what would be measured on `row`.
 
-        Effects that no row had are imagined from their priors, the same ones for the same name, so
+        Effects that no row had are drawn from their priors, the same draws for the same name, so
         that the draws of two models on one new chip share what is not known of the chip.
         """
         logs = [self._log_time(term) for term in terms(self.rate, row)]
@@ -99,7 +99,7 @@ class FittedRate:
         return self.spans.get(row.platform, self.spans.get(""))
 
     def factor_outside(self, row: Observation) -> float:
-        """By which factor the row's model is smaller or larger than the measured ones; 1 within."""
+        """Factor by which the row's model is smaller or larger than the measured ones; 1 within."""
         least, most = self.span(row) or (0.0, np.inf)
         size = size_of(self.rate, row)
         return max(1.0, least / size, size / most)
@@ -118,15 +118,15 @@ class FittedRate:
         return self._prior_draws[effect.name]
 
     def _t_draws(self, name: str) -> Floats:
-        """Student's t [n] for what was never seen: classes differ in how much they scatter, and now
-        and then one is unlike the rest. The same draws for the same name."""
+        """Draws of Student's t [n] for what was never measured: now and then a class is unlike the
+        others. The same draws for the same name."""
         key = hashlib.sha256(f"{SEED} {self.rate} {name}".encode()).digest()[:8]
         rng = np.random.default_rng(int.from_bytes(key, "big"))
         return rng.standard_t(_TAILS, self.noise.size)
 
 
 def size_of(rate: RateKind, row: Observation) -> float:
-    """What most of the time goes with: bytes read for a token, for prefill parameters."""
+    """The size that decides a rate: bytes read for a token, for prefill parameters."""
     return row.read_bytes if rate == "decode" else row.parameters
 
 

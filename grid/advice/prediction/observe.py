@@ -1,4 +1,4 @@
-"""Observations in the user's own rows."""
+"""Observations from the user's own rows."""
 
 from __future__ import annotations
 
@@ -9,26 +9,27 @@ from dataclasses import replace
 from grid.advice.prediction.mixture import mixture_of_experts
 from grid.advice.prediction.model import BANDWIDTH_BYTES_S
 from grid.advice.prediction.observation import Observation
-from grid.advice.prediction.published import published_origins
+from grid.advice.prediction.published import known_chip, published_origins
 from grid.analysis.variant import Variant
-from grid.errors import InputError
-from grid.hardware.chips import PLATFORMS, Chip, find_chip
+from grid.hardware.chips import PLATFORMS, Chip
 
 _TOKENS = 64
 """Tokens of context while a rate from an empty context is measured, where rows do not say."""
+COPY_RATE = "measured copy rate"
+"""Source of a chip's bandwidth that is not of a catalogue."""
 
 
 def observations_of(variants: Sequence[Variant]) -> list[Observation]:
-    """One for each variant with a rate from an empty context; rates at depth are not fitted, since
-    attention's arithmetic, not bytes, decides them on small models. Rows of the bundled published
-    tables are left out: `published_observations` has them, with more facts. Mixtures of experts are
-    left out too, as rows do not tell how many of their weights a token reads."""
-    own = [
-        variant
-        for variant in variants
-        if variant.origin not in published_origins() and not mixture_of_experts(variant)
-    ]
-    return [observation for variant in own if (observation := _observation(variant)) is not None]
+    """An observation for each variant with a rate from an empty context.
+
+    Rates at depth are not fitted, since attention's arithmetic, not bytes, decides them on small
+    models. Rows of the bundled published tables are left out: `published_observations` has them,
+    with more facts. Mixtures of experts are left out too, as rows do not say how many of their
+    weights a token reads.
+    """
+    own = [v for v in variants if v.origin not in published_origins() and not mixture_of_experts(v)]
+    observations = (_observation(variant) for variant in own)
+    return [observation for observation in observations if observation is not None]
 
 
 def chip_of(variant: Variant) -> Chip:
@@ -50,7 +51,7 @@ def chip_of(variant: Variant) -> Chip:
         platform=platform,
         bandwidth_bytes_s=_copy_rate(variant, platform) or BANDWIDTH_BYTES_S,
         unified=platform in {"cpu", "metal"},
-        source="measured copy rate",
+        source=COPY_RATE,
     )
 
 
@@ -65,12 +66,12 @@ def read_bytes_of(variant: Variant, depth: int = 0) -> float:
 def platform_of(variant: Variant) -> str:
     """The platform of a device kind, such as `cuda` of `cuda-sm90`; cpu for kinds unheard of."""
     kind = variant.device_kind.lower()
-    shown = next((platform for platform in PLATFORMS if kind.startswith(platform)), None)
-    if shown is not None and not (variant.origin and shown == "cpu"):
-        return shown
+    named = next((platform for platform in PLATFORMS if kind.startswith(platform)), None)
+    if named is not None and not (variant.origin and named == "cpu"):
+        return named
     for chip in _catalogue_chips(variant.hardware_class):
         return chip.platform
-    return shown or ("cuda" if "cuda" in variant.hardware_class.lower() else "cpu")
+    return named or ("cuda" if "cuda" in variant.hardware_class.lower() else "cpu")
 
 
 def _observation(variant: Variant) -> Observation | None:
@@ -79,8 +80,8 @@ def _observation(variant: Variant) -> Observation | None:
         return None
     platform = platform_of(variant)
     chip = chip_of(variant)
-    copied = _copy_rate(variant, platform) is not None and chip.source == "measured copy rate"
-    bandwidth_known = copied or chip.source != "measured copy rate"
+    copied = _copy_rate(variant, platform) is not None and chip.source == COPY_RATE
+    bandwidth_known = copied or chip.source != COPY_RATE
     tokens = variant.decode[0].tokens // 2 if 0 in variant.decode else _TOKENS
     return Observation(
         group=variant.hardware_class,
@@ -105,7 +106,7 @@ def _observation(variant: Variant) -> Observation | None:
 
 
 def _copy_rate(variant: Variant, platform: str) -> float | None:
-    """The copy rate says something of the CPU's memory alone, not of a card's."""
+    """Measured copy rate of the main memory, bytes/s; None for a card, of which it says nothing."""
     rate = variant.bandwidth_bytes_s
     return rate if platform == "cpu" and rate is not None and rate > 0 else None
 
@@ -120,20 +121,18 @@ def _kv_bytes_per_token(variant: Variant) -> float:
 
 def _catalogue_chips(hardware_class: str) -> Iterator[Chip]:
     """The catalogue's chips that the parts of a class's name may mean, the likeliest first."""
-    for name in _chip_names(hardware_class):
-        try:
-            yield find_chip(name)
-        except InputError:
-            continue
+    chips = (known_chip(name) for name in _chip_names(hardware_class))
+    return (chip for chip in chips if chip is not None)
 
 
 def _without_origin(hardware_class: str) -> str:
-    """Without the origin that imported classes have in brackets."""
+    """A class's name without the origin that imported ones have in brackets."""
     return re.sub(r"\s*\[[^]]*\]$", "", hardware_class)
 
 
 def _chip_names(hardware_class: str) -> list[str]:
-    """What in a class's name may be a chip: `2x NVIDIA GeForce RTX 4090 24 GiB`, then the rest."""
+    """Parts of a class's name that may be a chip: of `2x NVIDIA GeForce RTX 4090 24 GiB` the card
+    with and without its memory, then the whole name and its first part."""
     plain = _without_origin(hardware_class)
     parts = [part.strip() for part in plain.split(",")]
     cards = [re.sub(r"^\d+x ", "", part) for part in parts if re.match(r"\d+x ", part)]

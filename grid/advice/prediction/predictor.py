@@ -52,7 +52,8 @@ class Predictor:
 
         `parameters` (those that a token uses) default to what so many bytes hold in this quant.
         A chip with the name of a measured hardware class is that class, and weights as small as
-        those that its cache held are read from the cache. Raises InputError for figures not above zero.
+        those that its cache held are read from the cache.
+        Raises InputError for figures not above zero.
         """
         require_positive(chip.name, "bytes read for each token", read_bytes)
         if parameters is None:

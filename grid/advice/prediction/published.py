@@ -73,7 +73,7 @@ def chip_table(path: Path) -> list[Observation]:
 
 
 def gguf_table(path: Path) -> list[Observation]:
-    """Rates of Llama-3.1-8B by quant on a card whose name and bandwidth are not told."""
+    """Rates of Llama-3.1-8B by quant on a card whose name and bandwidth are not published."""
     data = _read(path)
     return [
         Observation(

@@ -1,4 +1,4 @@
-"""What can be asked, and of which machine: bad asks are one sentence."""
+"""Asks and the machines they mean: a bad ask is one sentence."""
 
 from __future__ import annotations
 
@@ -52,7 +52,9 @@ CLASSES = [measured(CPU, "cpu-avx2"), measured(CARD, "cuda-sm89"), measured(MAC,
         ({"bandwidth_bytes_s": 1e9}, "a bandwidth alone is no machine"),
     ],
 )
-def test_an_ask_that_makes_no_sense_is_refused(fields: dict[str, object], message: str) -> None:
+def test_ask_rejects_contradicting_or_impossible_fields(
+    fields: dict[str, object], message: str
+) -> None:
     with pytest.raises(InputError) as error:
         Ask(**fields)  # type: ignore[arg-type]
     assert message in str(error.value)
@@ -113,7 +115,7 @@ def test_a_class_name_says_chip_cards_and_memory() -> None:
     assert (plain.card, plain.chip, plain.bucket) == (None, "AMD EPYC", "32-64 GB/s")
 
 
-def test_a_name_of_another_form_says_nothing() -> None:
+def test_class_facts_are_none_for_a_name_of_another_form() -> None:
     assert class_facts("RTX 4090 [llama-bench]") is None
 
 
@@ -128,7 +130,7 @@ def test_a_name_of_another_form_says_nothing() -> None:
         (CARD, CPU, False),
     ],
 )
-def test_classes_are_alike_where_their_speed_must_be(
+def test_classes_share_speed_where_cards_or_chip_cores_and_bandwidth_agree(
     name: str, other_name: str, alike: bool
 ) -> None:
     first, second = class_facts(name), class_facts(other_name)
@@ -137,7 +139,7 @@ def test_classes_are_alike_where_their_speed_must_be(
     assert first.same_speed_as(second) is alike
 
 
-def test_a_part_of_a_name_that_no_other_has_is_enough() -> None:
+def test_part_of_a_class_name_selects_the_machine() -> None:
     machine = machine_of(CLASSES, Ask(hardware="rtx 4090"))
     assert machine.name == CARD
     assert machine.platform == "cuda"
@@ -153,24 +155,24 @@ def test_a_part_of_a_name_that_no_other_has_is_enough() -> None:
         ({"chip": "M2 Max"}, "say which, --memory 32GiB"),
     ],
 )
-def test_a_machine_that_is_not_one_is_asked_for(fields: dict[str, object], message: str) -> None:
+def test_ambiguous_or_unknown_machine_is_one_line(fields: dict[str, object], message: str) -> None:
     with pytest.raises(InputError) as error:
         machine_of(CLASSES, Ask(**fields))  # type: ignore[arg-type]
     assert message in str(error.value)
     assert "\n" not in str(error.value)
 
 
-def test_an_empty_store_says_what_fills_it() -> None:
+def test_empty_store_names_the_command_that_fills_it() -> None:
     with pytest.raises(InputError, match="`grid sweep` fills it"):
         machine_of([], Ask())
 
 
-def test_of_one_measured_and_one_imported_class_the_measured_one_is_meant() -> None:
+def test_measured_class_is_preferred_to_an_imported_one() -> None:
     classes = [measured(CPU, "cpu-avx2"), measured("box [a table]", "", "a table")]
     assert machine_of(classes, Ask()).name == CPU
 
 
-def test_a_desktop_takes_a_part_of_the_card_that_was_measured() -> None:
+def test_desktop_reserves_part_of_a_cards_memory() -> None:
     machine = machine_of(CLASSES, Ask(hardware="4090"))
     assert machine.budget_bytes is not None
     assert 23 * GIB < machine.budget_bytes < 24 * GIB
@@ -183,7 +185,7 @@ def test_a_macs_memory_is_its_own_less_what_the_system_keeps() -> None:
     assert "macOS" in machine.budget_why
 
 
-def test_what_is_reserved_replaces_what_is_assumed() -> None:
+def test_reserved_bytes_replace_the_assumed_reserve() -> None:
     machine = machine_of(CLASSES, Ask(hardware="EPYC", reserved_bytes=10 * GIB))
     assert machine.budget_bytes == 14 * GIB
 

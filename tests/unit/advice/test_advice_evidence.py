@@ -41,7 +41,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     return write_store(family(), tmp_path_factory.mktemp("family"))
 
 
-def test_measured_here_is_said_of_each_figure(measured: Dataset) -> None:
+def test_each_figure_of_a_measured_pick_says_measured_here(measured: Dataset) -> None:
     pick = recommend(measured).pick
     assert pick is not None
     assert {name: figure.evidence.kind for name, figure in pick.figures.items()} == dict.fromkeys(
@@ -168,7 +168,7 @@ def test_a_rate_at_depth_stands_in_for_one_from_an_empty_context(tmp_path: Path)
     assert pick.figures[DECODE].evidence.text == "measured here, after 300 tokens of context"
 
 
-def test_the_published_tables_get_an_answer_that_is_marked(
+def test_advice_on_published_tables_is_marked_third_party(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("QUANTGRID_CACHE", str(tmp_path))
@@ -189,7 +189,9 @@ def test_an_imported_class_is_advised_on_from_its_own_rows(tmp_path: Path) -> No
     assert any("memory is no limit here" in note for note in advice.notes)
 
 
-def test_the_most_capable_of_a_device_kind_is_told_even_if_never_run_here(tmp_path: Path) -> None:
+def test_most_capable_variant_of_a_device_kind_is_picked_even_if_never_run_on_the_class(
+    tmp_path: Path,
+) -> None:
     rows = family()
     add_quality(
         rows, "F16", hardware=FOREIGN_CLASS, classes={"math": 100}, model="rare", artifact_id="rare"

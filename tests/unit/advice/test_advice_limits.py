@@ -82,7 +82,7 @@ def test_weights_in_the_processors_cache_are_not_slowed_by_bytes(tmp_path: Path)
     assert pick.figures[DECODE].value == pytest.approx(40, rel=0.01)
 
 
-def test_a_prompt_longer_than_the_measured_one_is_said(measured: Dataset) -> None:
+def test_prompt_longer_than_the_measured_one_is_noted(measured: Dataset) -> None:
     near, far = (recommend(measured, Ask(prompt=tokens)).pick for tokens in (512, 2000))
     assert near is not None
     assert far is not None
@@ -103,7 +103,9 @@ def test_a_short_prompt_takes_as_long_as_one_decoded_token(measured: Dataset) ->
 
 
 @pytest.mark.parametrize(("kind", "score"), [("f16", 95), ("q4_0", 60)])
-def test_figures_are_those_of_the_asked_cache(tmp_path: Path, kind: str, score: int) -> None:
+def test_figures_are_those_of_the_asked_kv_cache_type(
+    tmp_path: Path, kind: str, score: int
+) -> None:
     rows = Rows()
     for quant, count in RIGHT_ANSWERS.items():
         for cache_type, lost in (("f16", 0), ("q4_0", 30)):
@@ -119,19 +121,19 @@ def test_figures_are_those_of_the_asked_cache(tmp_path: Path, kind: str, score: 
     assert advice.pick.variant.capability.value == pytest.approx((score / 100 - 0.25) / 0.75)
 
 
-def test_what_was_measured_with_another_cache_is_named(measured: Dataset) -> None:
+def test_variants_measured_with_another_kv_cache_are_named(measured: Dataset) -> None:
     (note,) = (n for n in recommend(measured, Ask(kv_type="q8_0")).notes if "KV cache of" in n)
     assert note.startswith("base F16, base Q2_K, base Q4_K_M and 1 more were measured with")
     assert "of f16; with q8_0 " in note
 
 
-def test_a_longest_context_that_is_not_known_passes_and_is_said(tmp_path: Path) -> None:
+def test_unknown_longest_context_passes_and_is_noted(tmp_path: Path) -> None:
     advice = recommend(write_store(family(context_length=None), tmp_path), Ask(context=100_000))
     assert advice.pick is not None
     assert any("longest context of base" in note for note in advice.notes)
 
 
-def test_a_memory_limit_that_is_met_without_the_cache_is_said(tmp_path: Path) -> None:
+def test_memory_limit_met_without_the_kv_cache_is_noted(tmp_path: Path) -> None:
     rows = Rows()
     add_quality(rows, "Q8_0", kv_cache=None)
     rows.decode([1.0, 1.01], **facts("Q8_0", kv_cache=None))
@@ -205,25 +207,27 @@ def test_cpu_rows_on_a_machine_with_a_card_have_the_machines_memory(tmp_path: Pa
     assert advice.budget_bytes == 62 * GIB
 
 
-def test_a_server_card_draws_no_desktop(tmp_path: Path, measured: Dataset) -> None:
+def test_server_card_has_no_memory_reserved_for_a_desktop(
+    tmp_path: Path, measured: Dataset
+) -> None:
     advice = recommend(write_store(family(SERVER, device_kind="cuda-sm90"), tmp_path))
     assert advice.budget_bytes == 80 * GIB
     assert recommend(measured, Ask(chip="A100 SXM4 80 GB")).budget_bytes == 80 * GIB
     assert recommend(measured, Ask(chip="RTX 4090")).budget_bytes == 24 * GIB - 800 * MIB
 
 
-def test_memory_all_reserved_is_refused_by_the_machines_name(measured: Dataset) -> None:
+def test_reserving_all_memory_is_refused_with_the_machines_name(measured: Dataset) -> None:
     with pytest.raises(InputError, match=r"^AMD EPYC.* reserved of 24 GiB leave nothing"):
         recommend(measured, Ask(memory_bytes=24 * GIB, reserved_bytes=24 * GIB))
 
 
-def test_the_only_one_that_fits_is_compared_with_nothing(measured: Dataset) -> None:
+def test_only_variant_within_limits_has_no_certainty(measured: Dataset) -> None:
     advice = recommend(measured, Ask(max_bytes=3_000))
     assert advice.sure is None
     assert certainty_text(advice) == "the only one that fits: nothing to compare with"
 
 
-def test_few_items_are_said(tmp_path: Path) -> None:
+def test_few_items_of_a_class_are_noted(tmp_path: Path) -> None:
     rows = Rows()
     rows.tasks("math", [1.0], **facts("Q8_0"))
     notes = recommend(write_store(rows, tmp_path)).notes
@@ -244,7 +248,7 @@ def test_other_items_of_a_class_are_said_to_be_not_comparable(tmp_path: Path) ->
     assert "math was asked with other items of other Q8_0: not comparable" in notes
 
 
-def test_a_model_far_from_those_measured_is_said_to_be(measured: Dataset) -> None:
+def test_prediction_for_a_model_of_distant_size_says_so(measured: Dataset) -> None:
     pick = recommend(measured, Ask(chip="RTX 4090")).pick
     assert pick is not None
     figure = pick.figures[DECODE]

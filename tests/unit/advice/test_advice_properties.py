@@ -150,7 +150,7 @@ def test_the_pick_is_surely_beaten_by_none_that_fit_and_the_smallest_such(
 
 @settings(max_examples=40, deadline=None)
 @given(families(), limits, st.integers(0, 99))
-def test_relaxing_one_limit_as_told_gives_a_pick(
+def test_relaxing_one_limit_as_suggested_gives_a_pick(
     variants: list[Variant], demands: Limits, seed: int
 ) -> None:
     posterior, extra_draws = draw_posterior(variants, draws=200), known_of(variants, seed)
@@ -191,7 +191,7 @@ def without_error(name: str, size: int, value: float, **fields: object) -> Varia
     )
 
 
-def test_nobody_surely_beats_what_it_is_not_known_how_sure_it_is() -> None:
+def test_variant_of_unknown_uncertainty_is_never_surely_beaten() -> None:
     own = variant("own", 2, [1.0] * 90 + [0.0] * 10)
     theirs = without_error("theirs", 1, 0.3)
     pick = picks([own, theirs], [Limits()])[0]
@@ -214,7 +214,7 @@ def test_of_a_tie_in_size_a_predicted_rate_decides_where_none_was_measured() -> 
         assert picks(replace(measured, rates=rates), [Limits()])[0].variant == fast
 
 
-def test_a_quantity_without_draws_is_no_silent_zero() -> None:
+def test_limit_on_a_quantity_without_draws_raises() -> None:
     single = variant("one", 1, [1.0, 0.0], capability=Interval(0.5))
     with pytest.raises(ValueError, match="max_ttft_s"):
         picks([single], [Limits(max_ttft_s=1.0)])

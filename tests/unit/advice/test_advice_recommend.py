@@ -34,11 +34,11 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     return write_store(family(), tmp_path_factory.mktemp("family"))
 
 
-def test_the_only_measured_class_is_the_machine(measured: Dataset) -> None:
+def test_only_measured_class_is_the_default_machine(measured: Dataset) -> None:
     assert recommend(measured).hardware == OWN_CLASS
 
 
-def test_a_tie_goes_to_the_smaller(measured: Dataset) -> None:
+def test_tie_in_capability_goes_to_the_smaller_artifact(measured: Dataset) -> None:
     advice = recommend(measured)
     assert picked_quant(advice) == "Q8_0"  # the same answers as F16
     assert reasons_by_quant(advice)["F16"].startswith("tied in capability, but 7.32 KiB larger")
@@ -60,7 +60,7 @@ def test_other_options_of_the_pick_are_no_runner_up(tmp_path: Path) -> None:
     assert advice.runner_up.variant.quant == "F16"
 
 
-def test_memory_is_weights_and_cache_and_the_rest(measured: Dataset) -> None:
+def test_memory_is_weights_plus_cache_plus_overhead(measured: Dataset) -> None:
     pick = recommend(measured, Ask(context=2000, kv_type="q8_0")).pick
     assert pick is not None
     cache = 2000 * KV_TOKEN / 2 * 34 / 32
@@ -69,7 +69,7 @@ def test_memory_is_weights_and_cache_and_the_rest(measured: Dataset) -> None:
     assert pick.figures[MEMORY].value == SIZES["Q8_0"] + cache + OVERHEAD
 
 
-def test_the_budget_is_what_the_system_leaves(measured: Dataset) -> None:
+def test_budget_is_memory_less_what_the_system_takes(measured: Dataset) -> None:
     advice = recommend(measured)
     assert advice.budget_bytes == 22 * GIB
     assert "2 GiB of 24 GiB" in advice.budget_why
@@ -83,7 +83,7 @@ def test_a_budget_in_bytes_admits_what_fits_exactly(measured: Dataset) -> None:
     assert picked_quant(short) == "Q2_K"
 
 
-def test_a_cache_that_is_not_known_is_left_out_and_said(tmp_path: Path) -> None:
+def test_unknown_kv_cache_is_left_out_of_memory_and_noted(tmp_path: Path) -> None:
     rows = Rows()
     for quant in ("Q8_0", "Q4_K_M"):
         rows.decode([1.0, 1.01], **facts(quant, kv_cache=None))
@@ -117,7 +117,7 @@ def test_a_measured_latency_counts_where_its_prompt_is_near(tmp_path: Path) -> N
     assert far.figures[TTFT].value == pytest.approx(2000 / 400 + 1 / 40, rel=0.01)
 
 
-def test_a_wait_that_is_too_long_is_a_limit(measured: Dataset) -> None:
+def test_ttft_limit_excludes_slow_variants(measured: Dataset) -> None:
     advice = recommend(measured, Ask(max_ttft_s=1.0))
     assert picked_quant(advice) == "Q4_K_M"
     assert reasons_by_quant(advice)["Q8_0"] == "time to first token at most 1.0 s is not met"
@@ -130,7 +130,7 @@ def test_a_context_beyond_what_a_model_is_made_for_is_not_met(measured: Dataset)
     assert any(step.text.startswith("lower context from 10000 tokens") for step in advice.relax)
 
 
-def test_without_a_context_a_short_model_is_taken_as_it_is(tmp_path: Path) -> None:
+def test_default_context_is_at_most_what_a_model_is_made_for(tmp_path: Path) -> None:
     advice = recommend(write_store(family(context_length=1024), tmp_path))
     assert advice.pick is not None
     assert advice.pick.context == 1024
@@ -173,7 +173,7 @@ def test_a_step_up_that_breaks_a_limit_says_so(measured: Dataset) -> None:
     assert up.capability.value == pytest.approx(0.05 / 0.75)
 
 
-def test_nothing_smaller_than_the_smallest_is_a_step(measured: Dataset) -> None:
+def test_smallest_variant_has_no_step_down(measured: Dataset) -> None:
     advice = recommend(measured, Ask(max_bytes=3_000))
     assert [step.direction for step in advice.steps] == ["up"]
 
@@ -197,7 +197,7 @@ def test_a_pick_that_ties_with_a_better_one_says_how_far_below_it_may_be(tmp_pat
     assert 0.05 < advice.sure < 0.95
 
 
-def test_weights_are_shown_and_what_a_use_lacks_is_said(tmp_path: Path) -> None:
+def test_classes_that_a_use_lacks_are_noted(tmp_path: Path) -> None:
     rows = family()
     for quant in SIZES:
         add_quality(rows, quant, classes={"reasoning": 80})
@@ -207,7 +207,7 @@ def test_weights_are_shown_and_what_a_use_lacks_is_said(tmp_path: Path) -> None:
     assert any("code, context, which nobody measured" in note for note in advice.notes)
 
 
-def test_own_weights_go_before_the_use(tmp_path: Path) -> None:
+def test_own_weights_override_the_use(tmp_path: Path) -> None:
     rows = family()
     for quant in SIZES:
         add_quality(rows, quant, classes={"recall": 80})
@@ -246,14 +246,14 @@ def test_the_pick_says_how_to_measure_it_again(measured: Dataset) -> None:
     assert recommend(measured).replay == "grid sweep --fresh"
 
 
-def test_one_row_is_not_enough_and_is_told(tmp_path: Path) -> None:
+def test_store_without_a_capability_is_refused(tmp_path: Path) -> None:
     rows = Rows()
     rows.decode([1.0, 1.01], **facts("Q8_0"))
     with pytest.raises(InputError, match="has a capability"):
         recommend(write_store(rows, tmp_path))
 
 
-def test_without_a_reference_a_share_is_unknown_and_the_rest_works(tmp_path: Path) -> None:
+def test_share_limit_without_a_16_bit_reference_gives_no_pick(tmp_path: Path) -> None:
     rows = Rows()
     for quant in ("Q8_0", "Q4_K_M"):
         add_speed(rows, quant)
@@ -265,7 +265,7 @@ def test_without_a_reference_a_share_is_unknown_and_the_rest_works(tmp_path: Pat
     assert headline(shared).startswith("nothing can be said")
 
 
-def test_the_data_has_all_of_the_answer(measured: Dataset) -> None:
+def test_json_has_pick_costs_and_rejected(measured: Dataset) -> None:
     data = to_data(recommend(measured, Ask(min_decode_tps=50.0)))
     assert data["pick"]["quant"] == "Q4_K_M"
     assert data["pick"]["figures"][DECODE]["evidence"]["kind"] == MEASURED_HERE

@@ -49,7 +49,7 @@ def test_the_documentation_is_the_registry() -> None:
     assert DOCS.read_text() == document()
 
 
-def test_ids_and_sources() -> None:
+def test_rule_ids_are_unique_and_sources_are_common_rules() -> None:
     assert len({rule.id for rule in RULES}) == len(RULES)
     assert {rule.source for rule in RULES} == {"common rule"}
 
@@ -62,7 +62,7 @@ def test_ids_and_sources() -> None:
         ("Q4_K_M", "llama.cpp", False),
     ],
 )
-def test_an_importance_matrix_is_told_by_the_name_or_by_what_made_the_file(
+def test_importance_matrix_is_read_from_quant_name_or_quantizer(
     quant: str, quantizer: str, expected: bool
 ) -> None:
     assert used_importance_matrix(variant(quant, 100, [1.0], quantizer=quantizer)) is expected

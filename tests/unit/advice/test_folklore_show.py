@@ -53,7 +53,9 @@ def test_json_has_every_rule_with_a_finding_for_each_class(
     )
 
 
-def test_the_counts_are_those_of_the_rules(store: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_printed_counts_are_those_of_the_verdicts(
+    store: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     folklore("--store", store, "--json")
     verdicts = [judgement["verdict"] for judgement in json.loads(capsys.readouterr().out)]
     folklore("--store", store)
@@ -66,7 +68,7 @@ def test_the_counts_are_those_of_the_rules(store: str, capsys: pytest.CaptureFix
     assert all(rule.text in " ".join(out.split()) for rule in RULES)
 
 
-def test_one_rule_is_told_at_length(store: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_named_rule_is_printed_at_length(store: str, capsys: pytest.CaptureFixture[str]) -> None:
     folklore("--store", store, "--rule", "size-formula")
     out = " ".join(capsys.readouterr().out.split())
     assert "file size = parameters x bits / 8" in out
@@ -107,7 +109,7 @@ def test_published_figures_give_the_known_answers(
     assert awq["why"].startswith("AWQ and GPTQ are there, without a capability: the level of")
 
 
-def test_the_licence_is_told_beside_the_origin(
+def test_licence_is_printed_beside_the_origin(
     published: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folklore("--store", published)
@@ -123,7 +125,7 @@ def test_the_licence_is_told_beside_the_origin(
     assert {f["licence"] for f in findings} == {"MIT (llama.cpp)", "MIT (mlx-lm)", "not stated"}
 
 
-def test_what_was_seen_without_a_figure_is_not_called_missing(
+def test_rule_with_rows_but_no_figure_is_not_listed_as_missing(
     published: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folklore("--store", published)
@@ -132,7 +134,7 @@ def test_what_was_seen_without_a_figure_is_not_called_missing(
     assert "AWQ beats GPTQ" not in missing
 
 
-def test_a_part_of_a_name_chooses_the_hardware(
+def test_part_of_a_name_selects_the_hardware_class(
     published: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folklore("--store", published, "--hardware", "m4 max", "--json")
@@ -149,13 +151,15 @@ def test_a_part_of_a_name_chooses_the_hardware(
         (("--hardware", "pdp-11"), "no hardware class 'pdp-11' in"),
     ],
 )
-def test_a_wrong_name_is_one_line(store: str, arguments: tuple[str, ...], message: str) -> None:
+def test_unknown_rule_or_class_is_one_line(
+    store: str, arguments: tuple[str, ...], message: str
+) -> None:
     with pytest.raises(InputError) as error:
         folklore("--store", store, *arguments)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
 
 
-def test_an_empty_store_says_what_fills_it(tmp_path: Path) -> None:
+def test_empty_store_names_the_command_that_fills_it(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="`grid sweep` fills it"):
         folklore("--store", str(tmp_path))

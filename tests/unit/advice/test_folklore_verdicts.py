@@ -62,14 +62,14 @@ def test_a_quantity_surely_on_one_side_contradicts(mean: float) -> None:
     assert judge_within([Quantity("a", normal(mean, 0.002))], NARROW).verdict == CONTRADICTED
 
 
-def test_ignorance_contradicts_no_narrow_range() -> None:
+def test_wide_posterior_does_not_contradict_a_narrow_range() -> None:
     finding = judge_within([Quantity("a", normal(0.025, 0.5), samples=50)], NARROW)
     assert finding.numbers["probability"] < 0.05
     assert finding.verdict == OPEN
     assert "said: 2 to 3 %, which such wide intervals cannot tell" in finding.why
 
 
-def test_it_says_how_many_samples_would_decide() -> None:
+def test_open_finding_says_how_many_samples_would_decide() -> None:
     finding = judge_within([Quantity("a", normal(0.05, 0.02), samples=100)], NARROW)
     assert finding.verdict == OPEN
     # 1.96 * 0.02 / (0.05 - 0.03) = 1.96, squared 3.8: 400 items in place of 100
@@ -84,7 +84,7 @@ def test_one_counterexample_among_many_is_enough_and_is_named() -> None:
     assert "as said: good 2.5 %" in finding.why
 
 
-def test_of_many_quantities_each_must_be_surer() -> None:
+def test_contradiction_among_many_quantities_needs_more_certainty() -> None:
     draws = np.r_[np.full(970, 0.05), np.full(30, 0.025)]  # outside with P 0.97
     assert judge_within([Quantity("a", draws)], NARROW).verdict == CONTRADICTED
     inside = [Quantity(str(i), np.full(1000, 0.025)) for i in range(9)]
@@ -179,7 +179,7 @@ def test_the_smallest_variant_of_all_says_nothing_of_never_use_q2_k() -> None:
     assert not finding.numbers
 
 
-def test_other_options_are_not_another_subject() -> None:
+def test_other_engine_options_are_not_another_subject() -> None:
     twice = [
         replace(v, options=options)
         for v in variants_losing({"Q8_0": 0.005})
@@ -204,7 +204,7 @@ def test_rows_that_lack_sizes_and_parameters_break_no_rule() -> None:
     assert {judgement.verdict for judgement in results} == {OPEN}
 
 
-def test_no_rows_at_all() -> None:
+def test_every_rule_is_open_without_rows() -> None:
     assert {judgement.verdict for judgement in judge_all({})} == {OPEN}
     assert {judgement.verdict for judgement in judge_all({"box": draw_posterior([])})} == {OPEN}
 
@@ -236,11 +236,11 @@ def test_an_unknown_rule_names_the_nearest() -> None:
         ("ct-pack-quantized-w4g128", 4), ("TQ1_0", 1), ("gptq", None),
     ],
 )  # fmt: skip
-def test_bits_in_a_name(quant: str, bits: int | None) -> None:
+def test_nominal_bits_are_read_from_quant_names(quant: str, bits: int | None) -> None:
     assert nominal_bits(quant) == bits
 
 
-def test_what_else_a_name_says() -> None:
+def test_preset_matrix_and_group_are_read_from_quant_names() -> None:
     assert preset_of("i1-q4_K_M (imatrix)") == "Q4_K_M"
     assert has_matrix("i1-Q4_K_M")
     assert has_matrix("q4_K_M (WT 10m)")

@@ -38,7 +38,9 @@ def test_json_holds_what_the_table_shows(
     assert decode["basis"].startswith("predicted: ")
 
 
-def test_a_size_in_bytes_is_a_model_too(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_size_in_bytes_replaces_the_parameter_count(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     args = PredictArgs("4090", ("Q4_K_M",), size="4.9GB")
     show_prediction(args, str(tmp_path), as_json=True)
     assert json.loads(capsys.readouterr().out)["rows"][0]["read_bytes"] == 4.9e9
@@ -56,13 +58,13 @@ def test_a_size_in_bytes_is_a_model_too(capsys: pytest.CaptureFixture[str], tmp_
         (PredictArgs("4090", params="7B", size="4GB"), "one of them"),
     ],
 )
-def test_a_slip_is_one_line(args: PredictArgs, words: str, tmp_path: Path) -> None:
+def test_wrong_predict_option_is_one_line(args: PredictArgs, words: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=words) as caught:
         show_prediction(args, str(tmp_path))
     assert "\n" not in str(caught.value)
 
 
-def test_counts_are_read() -> None:
+def test_parse_count_reads_units() -> None:
     assert [parse_count(text) for text in ("8B", "1.5b", "350M", "1000")] == [
         8e9,
         1.5e9,

@@ -95,7 +95,7 @@ def test_a_platform_that_nobody_measured_is_less_sure() -> None:
     assert "none of them on vulkan" in strange.basis
 
 
-def test_one_restless_machine_does_not_blur_the_others() -> None:
+def test_one_noisy_machine_does_not_widen_the_others() -> None:
     rows = exact_rows()
     rng = np.random.default_rng(5)
     noisy = [
@@ -165,12 +165,12 @@ def test_a_prompt_takes_at_least_as_long_as_a_decoded_token(tokens: int) -> None
     assert (tokens / prompt.draws >= (1 - 1e-9) / step.draws).all()
 
 
-def test_a_prompt_has_tokens() -> None:
+def test_prefill_of_an_empty_prompt_is_refused() -> None:
     with pytest.raises(InputError, match="tokens of the prompt 0"):
         Predictor.fit([]).prefill(find_chip("4090"), "llamacpp", "Q4_0", 7e9, 0)
 
 
-def test_without_observations_data_sheets_remain_and_it_is_said() -> None:
+def test_prediction_without_observations_rests_on_data_sheets_and_says_so() -> None:
     prediction = Predictor.fit([]).decode(find_chip("4090"), "llamacpp", "Q4_0", 4e9)
     assert 50 < prediction.low < prediction.value < prediction.high < 400
     assert prediction.error.median is None

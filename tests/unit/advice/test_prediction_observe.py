@@ -62,7 +62,7 @@ def test_a_variant_with_a_rate_is_an_observation() -> None:
     assert row.decode_tps == pytest.approx(40e9 * 0.7 / variant().artifact_bytes)
 
 
-def test_weights_within_the_cache_are_told_apart() -> None:
+def test_weights_within_the_last_level_cache_are_marked_cached() -> None:
     assert observations_of([variant(parameters=10**7)])[0].cached
 
 
@@ -70,7 +70,7 @@ def test_weights_within_the_cache_are_told_apart() -> None:
     "without",
     [{"decode": {}, "prefill": {}}, {"artifact_bytes": 0}, {"parameters": 0}],
 )
-def test_a_variant_without_a_rate_or_a_size_is_none(without: dict[str, object]) -> None:
+def test_variant_without_a_rate_or_a_size_is_no_observation(without: dict[str, object]) -> None:
     assert observations_of([replace(variant(), **without)]) == []  # type: ignore[arg-type]
 
 
@@ -99,7 +99,7 @@ def test_an_imported_class_is_found_without_its_origin() -> None:
     assert chip.bandwidth_bytes_s == pytest.approx(1008e9, rel=0.01)
 
 
-def test_an_engine_is_one_under_other_tools_names() -> None:
+def test_other_tools_names_of_an_engine_are_one_engine() -> None:
     rows = observations_of([variant(), variant(backend="llama.cpp")])
     assert {row.engine for row in rows} == {"llamacpp"}
 
@@ -146,12 +146,12 @@ def test_a_mixture_of_experts_is_known_by_its_name_and_left_out(name: str) -> No
         "deepseek-coder-33b",
     ],
 )
-def test_a_dense_model_is_none(name: str) -> None:
+def test_dense_model_is_no_mixture_of_experts(name: str) -> None:
     assert not mixture_of_experts(variant(model=name))
 
 
 @pytest.mark.parametrize("family", ["qwen3moe", "qwen2_moe", "mixtral", "granitemoehybrid"])
-def test_a_family_may_tell_it_too(family: str) -> None:
+def test_mixture_of_experts_is_known_by_its_family(family: str) -> None:
     assert mixture_of_experts(variant(family=family))
 
 

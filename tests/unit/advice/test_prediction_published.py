@@ -73,7 +73,7 @@ def evaluate(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_judge_predicts_the_chips_of_another_table(tmp_path: Path) -> None:
+def test_evaluation_predicts_the_chips_of_another_table(tmp_path: Path) -> None:
     rows = [
         {"chip": "Apple M3 Max (40)", "bandwidth_gb_s": 400, "q4_0_decode_tps": 60.0},
         {"chip": "Card of Tomorrow", "bandwidth_gb_s": 2000, "q4_0_decode_tps": 300.0},
