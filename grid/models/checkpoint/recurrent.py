@@ -59,16 +59,16 @@ def _mamba2(config: Config) -> int:
         heads, width = config.heads, config.integer("head_dim", limit=MAX_WIDTH)
     if not heads:
         return 0
-    inner = heads * width if width else _expanded(config)
+    inner = heads * width if width else _expanded_width(config)
     groups = config.integer("mamba_n_groups", "mamba_ngroups", "n_groups", limit=MAX_WIDTH) or 1
     return _state_space(config, inner, groups)
 
 
 def _mamba(config: Config) -> int:
-    return _state_space(config, _expanded(config), 0)
+    return _state_space(config, _expanded_width(config), 0)
 
 
-def _expanded(config: Config) -> int:
+def _expanded_width(config: Config) -> int:
     return (config.integer("mamba_expand", "expand", limit=1024) or 2) * config.hidden
 
 

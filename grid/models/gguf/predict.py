@@ -52,7 +52,7 @@ def predict(
         if tensor.name.startswith("blk.") and len(tensor.shape or ()) > 1
     ]
     return PredictedSize(
-        file_bytes=_padded(metadata_bytes + entries) + sum(_padded(size) for size in sizes),
+        file_bytes=_align(metadata_bytes + entries) + sum(_align(size) for size in sizes),
         tensor_bytes=sum(sizes),
         elements=sum(tensor.elements for tensor in tensors),
         bpw_file=_bits_per_weight(stored),
@@ -112,7 +112,7 @@ def _entry_bytes(name: str, rank: int) -> int:
     return 8 + len(name.encode()) + 4 + 8 * rank + 4 + 8
 
 
-def _padded(size: int) -> int:
+def _align(size: int) -> int:
     return -(-size // DEFAULT_ALIGNMENT) * DEFAULT_ALIGNMENT
 
 

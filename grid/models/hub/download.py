@@ -34,8 +34,8 @@ def cached_path(repo: str, commit: str, file: RemoteFile) -> Path | None:
 
 def present_bytes(repo: str, file: RemoteFile) -> int:
     """Bytes of the file's content that the cache holds already, whole or in part."""
-    blob = _blob(repo, file)
-    for path in (blob, _partial(blob)):
+    blob = _blob_path(repo, file)
+    for path in (blob, _partial_path(blob)):
         if path.is_file():
             return min(path.stat().st_size, file.size)
     return 0
@@ -83,26 +83,31 @@ def silence_library() -> Iterator[None]:
             library.enable_progress_bars()
 
 
-def _storage(repo: str) -> Path:
+def _repository_folder(repo: str) -> Path:
     from huggingface_hub import constants
     from huggingface_hub.file_download import repo_folder_name
 
     return Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=repo, repo_type="model")
 
 
-def _blob(repo: str, file: RemoteFile) -> Path:
-    return _storage(repo) / "blobs" / file.etag
+def _blob_path(repo: str, file: RemoteFile) -> Path:
+    return _repository_folder(repo) / "blobs" / file.etag
 
 
-def _partial(blob: Path) -> Path:
+def _partial_path(blob: Path) -> Path:
     return blob.with_name(f"{blob.name}.incomplete")
 
 
 def _download_to_cache(repo: str, commit: str, file: RemoteFile, advance: Advance) -> Path:
     from huggingface_hub import constants, hf_hub_download
 
-    blob = _blob(repo, file)
-    lock = _storage(repo).parent / ".locks" / _storage(repo).name / f"{file.etag}.lock"
+    blob = _blob_path(repo, file)
+    lock = (
+        _repository_folder(repo).parent
+        / ".locks"
+        / _repository_folder(repo).name
+        / f"{file.etag}.lock"
+    )
     lock.parent.mkdir(parents=True, exist_ok=True)
     blob.parent.mkdir(parents=True, exist_ok=True)
     with utilities().WeakFileLock(lock):  # the lock that huggingface_hub takes for the same content
@@ -138,7 +143,7 @@ def _download_through_xet(repo: str, commit: str, file: RemoteFile, advance: Adv
 
 def _complete_blob(repo: str, commit: str, file: RemoteFile, blob: Path, advance: Advance) -> None:
     """Complete the partial file and rename it to its hash. Raises EngineError where it differs."""
-    partial = _partial(blob)
+    partial = _partial_path(blob)
     with partial.open("a+b") as target:
         digest = transfer(repo, commit, file, target, advance)
     if digest != file.etag:

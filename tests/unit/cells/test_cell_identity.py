@@ -31,7 +31,7 @@ def cell(
     )  # fmt: skip
 
 
-def moved(**fields: object) -> Model:
+def model_with(**fields: object) -> Model:
     return Model(**{f: getattr(MODEL, f) for f in MODEL.__struct_fields__} | fields)
 
 
@@ -46,7 +46,7 @@ def test_the_order_of_options_does_not_change_a_cells_id() -> None:
 
 
 def test_moving_a_file_or_a_text_does_not_change_a_cells_id() -> None:
-    assert cell().id == cell(model=moved(source="/b/m.gguf", name="other")).id
+    assert cell().id == cell(model=model_with(source="/b/m.gguf", name="other")).id
     assert cell().id == cell(Quality("/b/moved.txt", "hash", 64, 2)).id
 
 
@@ -54,7 +54,7 @@ def test_moving_a_file_or_a_text_does_not_change_a_cells_id() -> None:
     "changed",
     [
         cell(quant="Q8_0"),
-        cell(model=moved(revision="r2")),
+        cell(model=model_with(revision="r2")),
         cell(Quality("/a/text.txt", "another", 64, 2)),
         cell(Quality("/a/text.txt", "hash", 64, 3)),
         cell(options={**OPTIONS, "ubatch": 64}),

@@ -312,7 +312,7 @@ def test_shapes_of_an_unlisted_architecture_are_not_checked(tmp_path: Path) -> N
     assert inspect(folder).model.vocabulary == 999
 
 
-def with_quantization(tmp_path: Path, tensors: Any, **values: Any) -> Path:
+def write_quantized(tmp_path: Path, tensors: Any, **values: Any) -> Path:
     return write_folder(tmp_path / "m", tensors, {"quantization_config": values})
 
 
@@ -331,22 +331,20 @@ def with_quantization(tmp_path: Path, tensors: Any, **values: Any) -> Path:
 def test_unsupported_bits_and_groups_are_refused(
     tmp_path: Path, method: str, bits: Any, group: int, fault: str
 ) -> None:
-    folder = with_quantization(
+    folder = write_quantized(
         tmp_path, gptq_tensors(), quant_method=method, bits=bits, group_size=group
     )
     assert fault in complaint(folder)
 
 
 def test_an_unknown_quant_method_lists_the_known_ones(tmp_path: Path) -> None:
-    message = complaint(with_quantization(tmp_path, plain_tensors(), quant_method="gptqq"))
+    message = complaint(write_quantized(tmp_path, plain_tensors(), quant_method="gptqq"))
     assert "unknown quant_method 'gptqq'. Did you mean 'gptq'?" in message
     assert "Known: aqlm, awq, bitsandbytes, compressed-tensors, " in message
 
 
 def test_format_of_reads_only_the_config(tmp_path: Path) -> None:
-    folder = with_quantization(
-        tmp_path, plain_tensors(), quant_method="gptq", bits=4, group_size=64
-    )
+    folder = write_quantized(tmp_path, plain_tensors(), quant_method="gptq", bits=4, group_size=64)
     (folder / "model.safetensors").unlink()
     assert format_of(folder) == "gptq"
 
@@ -364,7 +362,7 @@ def test_format_of_reads_only_the_config(tmp_path: Path) -> None:
 def test_plain_weights_declared_quantized_are_a_contradiction(
     tmp_path: Path, values: dict[str, Any], fault: str
 ) -> None:
-    assert fault in complaint(with_quantization(tmp_path, plain_tensors(), **values))
+    assert fault in complaint(write_quantized(tmp_path, plain_tensors(), **values))
 
 
 def test_packed_weights_without_a_quantization_config_are_refused(tmp_path: Path) -> None:
@@ -377,7 +375,7 @@ def test_packed_weights_without_a_quantization_config_are_refused(tmp_path: Path
 def test_gptq_of_other_bits_or_groups_is_a_contradiction(
     tmp_path: Path, bits: int, group: int, index: bool
 ) -> None:
-    folder = with_quantization(
+    folder = write_quantized(
         tmp_path, gptq_tensors(4, 64, index), quant_method="gptq", bits=bits, group_size=group
     )
     assert "config and weights are of different quantizations" in complaint(folder)
@@ -385,14 +383,14 @@ def test_gptq_of_other_bits_or_groups_is_a_contradiction(
 
 @pytest.mark.parametrize("index", [True, False])
 def test_four_bit_gptq_declared_three_bit_is_a_contradiction(tmp_path: Path, index: bool) -> None:
-    folder = with_quantization(
+    folder = write_quantized(
         tmp_path, gptq_tensors(4, -1, index), quant_method="gptq", bits=3, group_size=-1
     )
     assert "says 3 bits, but model.layers.0.self_attn.q_proj has 4 bits" in complaint(folder)
 
 
 def test_a_contradiction_of_bits_names_declared_and_stored(tmp_path: Path) -> None:
-    folder = with_quantization(tmp_path, gptq_tensors(), quant_method="gptq", bits=8, group_size=64)
+    folder = write_quantized(tmp_path, gptq_tensors(), quant_method="gptq", bits=8, group_size=64)
     assert "says 8 bits, but model.layers.0.self_attn.q_proj has 4 bits" in complaint(folder)
 
 
@@ -400,21 +398,21 @@ def test_a_contradiction_of_bits_names_declared_and_stored(tmp_path: Path) -> No
 def test_awq_of_other_bits_or_groups_is_a_contradiction(
     tmp_path: Path, bits: int, group: int, fault: str
 ) -> None:
-    folder = with_quantization(
+    folder = write_quantized(
         tmp_path, awq_tensors(), quant_method="awq", bits=bits, group_size=group
     )
     assert fault in complaint(folder)
 
 
 def test_gptq_tensors_declared_awq_are_a_contradiction(tmp_path: Path) -> None:
-    folder = with_quantization(tmp_path, gptq_tensors(), quant_method="awq", bits=4, group_size=64)
+    folder = write_quantized(tmp_path, gptq_tensors(), quant_method="awq", bits=4, group_size=64)
     assert "config and weights are of different quantizations" in complaint(folder)
 
 
 def test_packed_codes_without_scales_are_refused(tmp_path: Path) -> None:
     tensors = gptq_tensors()
     del tensors["model.layers.1.mlp.up_proj.scales"]
-    folder = with_quantization(tmp_path, tensors, quant_method="gptq", bits=4, group_size=64)
+    folder = write_quantized(tmp_path, tensors, quant_method="gptq", bits=4, group_size=64)
     assert "model.layers.1.mlp.up_proj.qweight has no scales beside it" in complaint(folder)
 
 
@@ -425,7 +423,7 @@ def test_fp4_tensors_declared_nf4_are_a_contradiction(tmp_path: Path) -> None:
         f"{module}.weight.absmax": ("F32", (256,)),
         f"{module}.weight.quant_state.bitsandbytes__fp4": ("U8", (80,)),
     }
-    folder = with_quantization(
+    folder = write_quantized(
         tmp_path,
         tensors,
         quant_method="bitsandbytes",

@@ -30,7 +30,7 @@ from grid.models.checkpoint.inspection import format_of, inspect, is_checkpoint
 from grid.models.model import LayerState, Model
 
 
-def digest(path: Path) -> str:
+def sha256_of(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
@@ -75,7 +75,7 @@ def test_the_model_is_what_config_and_tensors_say(tmp_path: Path) -> None:
 
 def test_sha256_of_a_single_weight_file_is_that_files(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "m", plain_tensors())
-    assert inspect(folder).facts.sha256 == digest(folder / "model.safetensors")
+    assert inspect(folder).facts.sha256 == sha256_of(folder / "model.safetensors")
 
 
 def test_the_same_weights_under_another_configuration_are_another_model(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_shards_are_read_with_and_without_an_index(tmp_path: Path, index: bool) 
     parts = inspect(folder)
     assert parts.facts.elements == whole.facts.elements
     assert parts.facts.bytes == sum((folder / name).stat().st_size for name in names)
-    joined = "".join(digest(folder / name) for name in names)
+    joined = "".join(sha256_of(folder / name) for name in names)
     assert parts.facts.sha256 == hashlib.sha256(joined.encode()).hexdigest()
 
 

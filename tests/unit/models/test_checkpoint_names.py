@@ -50,7 +50,7 @@ def test_quantizations_have_one_name(name: str, expected: str) -> None:
     assert name == expected
 
 
-def declared(**values: Any) -> Quantization:
+def read_config(**values: Any) -> Quantization:
     quantization = read_quantization(Path("m"), {"quantization_config": values})
     assert quantization is not None
     return quantization
@@ -82,7 +82,7 @@ def declared(**values: Any) -> Quantization:
     ],
 )
 def test_quantization_configs_lead_to_names(values: dict[str, Any], expected: str) -> None:
-    assert declared(**values).quant == expected
+    assert read_config(**values).quant == expected
 
 
 def test_layers_of_their_own_bits_make_mlx_weights_mixed() -> None:
@@ -116,7 +116,7 @@ def test_plain_weights_declare_nothing() -> None:
 )
 def test_impossible_quantization_configs_are_refused(values: dict[str, Any], fault: str) -> None:
     with pytest.raises(InputError) as caught:
-        declared(**values)
+        read_config(**values)
     assert str(caught.value).startswith("m/config.json: quantization_config: ")
     assert fault in str(caught.value)
 

@@ -144,7 +144,9 @@ def test_layers_without_heads_keep_a_recurrent_state(tmp_path: Path) -> None:
     )
 
 
-def split(tmp_path: Path, part: int, tensors: list[tuple[str, tuple[int, ...], int, int]]) -> Path:
+def write_part(
+    tmp_path: Path, part: int, tensors: list[tuple[str, tuple[int, ...], int, int]]
+) -> Path:
     shape = small_entries() if part == 0 else []
     entries = [*shape, ("split.no", U32, part), ("split.count", U32, 2)]
     return write_file(
@@ -153,8 +155,8 @@ def split(tmp_path: Path, part: int, tensors: list[tuple[str, tuple[int, ...], i
 
 
 def test_parts_of_a_split_file_are_summed(tmp_path: Path) -> None:
-    first = split(tmp_path, 0, TENSORS[:1])
-    second = split(tmp_path, 1, [("blk.0.x.weight", (64,), 0, 0)])
+    first = write_part(tmp_path, 0, TENSORS[:1])
+    second = write_part(tmp_path, 1, [("blk.0.x.weight", (64,), 0, 0)])
     facts = inspect(first).facts
     assert facts.elements == 192 + 64
     assert facts.bytes == first.stat().st_size + second.stat().st_size
@@ -162,12 +164,12 @@ def test_parts_of_a_split_file_are_summed(tmp_path: Path) -> None:
 
 def test_a_missing_part_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"part m-00002-of-00002\.gguf of 2 is missing"):
-        inspect(split(tmp_path, 0, TENSORS[:1]))
+        inspect(write_part(tmp_path, 0, TENSORS[:1]))
 
 
 def test_a_later_part_of_a_split_file_points_to_the_first(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"part 2 of 2; name the first, m-00001-of-00002\.gguf"):
-        inspect(split(tmp_path, 1, TENSORS[:1]))
+        inspect(write_part(tmp_path, 1, TENSORS[:1]))
 
 
 def test_the_hash_of_an_unchanged_file_is_remembered(

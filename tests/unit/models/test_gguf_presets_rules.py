@@ -19,7 +19,7 @@ SHARED = replace(DENSE, n_head_kv=2)
 PARTS = ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down")
 
 
-def names(layers: int = 16, *, output: bool = True) -> list[UnquantizedTensor]:
+def tensors_by_name(layers: int = 16, *, output: bool = True) -> list[UnquantizedTensor]:
     """Tensors of which only the names are known."""
     ends = ["token_embd.weight", *(["output.weight"] if output else [])]
     blocks = [f"blk.{i}.{part}.weight" for i in range(layers) for part in PARTS]
@@ -27,7 +27,7 @@ def names(layers: int = 16, *, output: bool = True) -> list[UnquantizedTensor]:
 
 
 def layers_with(kind: str, part: str, preset: str, model: Hyperparameters = DENSE) -> list[int]:
-    types = tensor_types(names(model.n_layer), model, preset)
+    types = tensor_types(tensors_by_name(model.n_layer), model, preset)
     return [i for i in range(model.n_layer) if types[f"blk.{i}.{part}.weight"] == kind]
 
 
@@ -61,14 +61,14 @@ def test_a_70b_has_better_values_than_a_65b() -> None:
 
 
 def test_a_tied_embedding_is_stored_as_an_output_would_be() -> None:
-    tied = tensor_types(names(output=False), DENSE, "Q4_K_M")
-    own = tensor_types(names(), DENSE, "Q4_K_M")
+    tied = tensor_types(tensors_by_name(output=False), DENSE, "Q4_K_M")
+    own = tensor_types(tensors_by_name(), DENSE, "Q4_K_M")
     assert tied["token_embd.weight"] == own["output.weight"] == "q6_K"
     assert own["token_embd.weight"] == "q4_K"
 
 
 def test_eight_experts_have_better_attention() -> None:
-    types = tensor_types(names(), replace(SHARED, n_expert=8), "Q4_K_M")
+    types = tensor_types(tensors_by_name(), replace(SHARED, n_expert=8), "Q4_K_M")
     assert types["blk.5.attn_k.weight"] == types["blk.5.attn_v.weight"] == "q8_0"
     assert types["blk.5.attn_output.weight"] == "q5_K"
 
@@ -118,7 +118,7 @@ def test_one_bit_types_have_no_fallback() -> None:
 
 def test_rows_are_implied_by_names_where_shapes_are_not_known() -> None:
     model = replace(DENSE, n_embd=288, n_ff=512)
-    types = tensor_types(names(), model, "Q4_K_S")
+    types = tensor_types(tensors_by_name(), model, "Q4_K_S")
     assert types["blk.9.attn_q.weight"] == "q5_0"
     assert types["blk.9.ffn_down.weight"] == "q4_K"
     assert types["output.weight"] == "q8_0"
@@ -161,19 +161,23 @@ def test_an_unknown_preset_is_one_line_with_a_hint() -> None:
 
 def test_a_mixtures_tensor_outside_the_blocks_is_refused_as_by_llama_cpp() -> None:
     with pytest.raises(InputError, match=r"blk\.16\.ffn_down\.weight: no block of a model with 16"):
-        tensor_types(names(17), replace(DENSE, n_expert=4), "Q4_K_M")
+        tensor_types(tensors_by_name(17), replace(DENSE, n_expert=4), "Q4_K_M")
 
 
 @given(
     preset=st.sampled_from([preset for preset in PRESETS if preset != "Q1_0"]),
-    rows=st.lists(st.integers(1, 1024), min_size=len(names(4)), max_size=len(names(4))),
+    rows=st.lists(
+        st.integers(1, 1024), min_size=len(tensors_by_name(4)), max_size=len(tensors_by_name(4))
+    ),
     experts=st.sampled_from([0, 4, 8]),
     matrix=st.booleans(),
 )
 def test_every_row_fills_whole_blocks_of_its_type(
     preset: str, rows: list[int], experts: int, matrix: bool
 ) -> None:
-    inventory = [UnquantizedTensor(t.name, (row, 3)) for t, row in zip(names(4), rows, strict=True)]
+    inventory = [
+        UnquantizedTensor(t.name, (row, 3)) for t, row in zip(tensors_by_name(4), rows, strict=True)
+    ]
     model = replace(DENSE, n_layer=4, n_expert=experts)
     types = tensor_types(inventory, model, preset, importance_matrix=matrix)
     for tensor, row in zip(inventory, rows, strict=True):
@@ -182,8 +186,8 @@ def test_every_row_fills_whole_blocks_of_its_type(
 
 @given(preset=st.sampled_from(PRESETS), seed=st.integers())
 def test_the_order_of_an_inventory_does_not_matter(preset: str, seed: int) -> None:
-    shuffled = names(12)
+    shuffled = tensors_by_name(12)
     random.Random(seed).shuffle(shuffled)
     model = replace(SHARED, n_layer=12)
-    expected = tensor_types(names(12), model, preset)
+    expected = tensor_types(tensors_by_name(12), model, preset)
     assert list(tensor_types(shuffled, model, preset).items()) == list(expected.items())

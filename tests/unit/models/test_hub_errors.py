@@ -36,7 +36,7 @@ def error_of_download() -> str:
     return error_of(EngineError, lambda: grid_hub.fetch(grid_hub.find_weights(f"hf:{REPO}/{FILE}")))
 
 
-def token(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+def use_token(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv("HF_TOKEN", value)
 
 
@@ -50,7 +50,7 @@ def test_a_missing_repository_is_reported(hub: HubServer) -> None:
 def test_a_missing_repository_is_reported_to_the_holder_of_a_token(
     hub: HubServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    token(monkeypatch, HubServer.outsider)
+    use_token(monkeypatch, HubServer.outsider)
     assert error_of_listing("hf:owner/absent") == (
         "hf:owner/absent: no such repository, or your account may not see it; check the name at "
         f"{hub.url}/owner/absent"
@@ -62,14 +62,14 @@ def test_a_private_repository_is_there_for_its_members_only(
 ) -> None:
     hub.repositories[REPO].private = True
     assert "or it is private" in error_of_listing(f"hf:{REPO}")
-    token(monkeypatch, HubServer.member)
+    use_token(monkeypatch, HubServer.member)
     assert grid_hub.list_files(Address(REPO)).repo == REPO
 
 
 def test_a_refused_token_is_reported_and_not_shown(
     hub: HubServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    token(monkeypatch, "hf_expired")
+    use_token(monkeypatch, "hf_expired")
     message = error_of_listing(f"hf:{REPO}")
     assert "does not accept the token" in message
     assert "hf auth login" in message
@@ -88,7 +88,7 @@ def test_a_gated_repository_is_reported_to_an_account_without_access(
     hub: HubServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub.repositories[REPO].gated = True
-    token(monkeypatch, HubServer.outsider)
+    use_token(monkeypatch, HubServer.outsider)
     assert error_of_download() == (
         f"hf:{REPO}/{FILE}: hf:{REPO} is gated, and your account has no access; accept its terms "
         f"at {hub.url}/{REPO} and wait until it is granted"

@@ -29,14 +29,14 @@ CHECKPOINT = {
 }
 
 
-def obtain(address: str) -> Path:
+def fetch_address(address: str) -> Path:
     return grid_hub.fetch(grid_hub.find_weights(address))
 
 
 def test_a_downloaded_file_lies_in_the_users_cache_unchanged(
     hub: HubServer, tmp_path: Path
 ) -> None:
-    path = obtain(ADDRESS)
+    path = fetch_address(ADDRESS)
     assert path.read_bytes() == CONTENT
     assert path.is_relative_to(tmp_path / "hub")
 
@@ -44,7 +44,7 @@ def test_a_downloaded_file_lies_in_the_users_cache_unchanged(
 def test_huggingface_hub_finds_what_we_downloaded(hub: HubServer) -> None:
     from huggingface_hub import hf_hub_download
 
-    path = obtain(ADDRESS)
+    path = fetch_address(ADDRESS)
     assert Path(hf_hub_download(REPO, FILE)) == path
     assert len(hub.requests_for(FILE)) == 1
 
@@ -53,35 +53,35 @@ def test_what_huggingface_hub_downloaded_is_not_downloaded_again(hub: HubServer)
     from huggingface_hub import hf_hub_download
 
     path = Path(hf_hub_download(REPO, FILE))
-    assert obtain(ADDRESS) == path
+    assert fetch_address(ADDRESS) == path
     assert len(hub.requests_for(FILE)) == 1
 
 
 def test_a_downloaded_file_is_not_requested_again(hub: HubServer) -> None:
-    obtain(ADDRESS)
-    obtain(ADDRESS)
+    fetch_address(ADDRESS)
+    fetch_address(ADDRESS)
     assert len(hub.requests_for(FILE)) == 1
 
 
 def test_a_broken_download_continues_where_it_broke(hub: HubServer) -> None:
     hub.break_off(FILE, 1000)
-    assert obtain(ADDRESS).read_bytes() == CONTENT
+    assert fetch_address(ADDRESS).read_bytes() == CONTENT
     assert [request.start for request in hub.requests_for(FILE)] == [0, 1000]
 
 
 def test_a_later_run_requests_only_the_missing_bytes(hub: HubServer) -> None:
     hub.break_off(FILE, 2000, 0, 0, 0, 0)
     with pytest.raises(EngineError, match="cannot reach"):
-        obtain(ADDRESS)
+        fetch_address(ADDRESS)
     before = len(hub.requests_for(FILE))
-    assert obtain(ADDRESS).read_bytes() == CONTENT
+    assert fetch_address(ADDRESS).read_bytes() == CONTENT
     assert [request.start for request in hub.requests_for(FILE)[before:]] == [2000]
 
 
 def test_a_server_without_ranges_restarts_the_download(hub: HubServer) -> None:
     hub.ignore_ranges = True
     hub.break_off(FILE, 1000)
-    assert obtain(ADDRESS).read_bytes() == CONTENT
+    assert fetch_address(ADDRESS).read_bytes() == CONTENT
 
 
 def test_transient_server_errors_are_retried(hub: HubServer) -> None:
@@ -99,7 +99,7 @@ def test_a_server_that_sends_nothing_ends_in_an_error(hub: HubServer) -> None:
 
 def test_a_download_survives_any_number_of_breaks_as_long_as_bytes_come(hub: HubServer) -> None:
     hub.break_off(FILE, *[100] * 20)
-    assert obtain(ADDRESS).read_bytes() == CONTENT
+    assert fetch_address(ADDRESS).read_bytes() == CONTENT
     assert [request.start for request in hub.requests_for(FILE)] == list(range(0, 2001, 100))
 
 
@@ -130,7 +130,7 @@ def test_download_progress_ends_at_the_files_size_after_restarts(hub: HubServer)
 def test_a_damaged_download_is_detected_and_removed(hub: HubServer, tmp_path: Path) -> None:
     hub.corrupt.add(FILE)
     with pytest.raises(EngineError, match="hub lists") as caught:
-        obtain(ADDRESS)
+        fetch_address(ADDRESS)
     assert "\n" not in str(caught.value)
     assert not [path for path in (tmp_path / "hub").rglob("blobs/*") if path.is_file()]
 
@@ -138,37 +138,37 @@ def test_a_damaged_download_is_detected_and_removed(hub: HubServer, tmp_path: Pa
 def test_a_download_after_a_damaged_one_succeeds(hub: HubServer) -> None:
     hub.corrupt.add(FILE)
     with pytest.raises(EngineError):
-        obtain(ADDRESS)
+        fetch_address(ADDRESS)
     hub.corrupt.clear()
-    assert obtain(ADDRESS).read_bytes() == CONTENT
+    assert fetch_address(ADDRESS).read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize("damaged", [bytes(len(CONTENT)), CONTENT[:-1], CONTENT + b"x"])
 def test_content_damaged_in_the_cache_is_removed(hub: HubServer, damaged: bytes) -> None:
-    path = obtain(ADDRESS)
+    path = fetch_address(ADDRESS)
     path.resolve().write_bytes(damaged)
     with pytest.raises(EngineError, match="run again"):
-        obtain(ADDRESS)
+        fetch_address(ADDRESS)
     assert not path.exists()
-    assert obtain(ADDRESS).read_bytes() == CONTENT
+    assert fetch_address(ADDRESS).read_bytes() == CONTENT
 
 
 def test_a_small_file_is_checked_by_its_git_id(hub: HubServer) -> None:
     hub.add("owner/tiny", CHECKPOINT)
     hub.corrupt.add("config.json")
     with pytest.raises(EngineError, match=r"config\.json: the file's hash"):
-        obtain("hf:owner/tiny")
+        fetch_address("hf:owner/tiny")
 
 
 def test_a_verified_file_is_not_read_again(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    obtain(ADDRESS)
-    monkeypatch.setattr(hashlib, "file_digest", refuse)
-    assert obtain(ADDRESS).read_bytes() == CONTENT
+    fetch_address(ADDRESS)
+    monkeypatch.setattr(hashlib, "file_digest", fail_if_read)
+    assert fetch_address(ADDRESS).read_bytes() == CONTENT
 
 
 def test_a_fetched_checkpoint_folder_holds_no_code(hub: HubServer) -> None:
     hub.add("owner/tiny", CHECKPOINT)
-    folder = obtain("hf:owner/tiny")
+    folder = fetch_address("hf:owner/tiny")
     assert folder.name == "tiny"
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
         name: CHECKPOINT[name] for name in ("config.json", "model.safetensors", "tokenizer.json")
@@ -182,7 +182,7 @@ def test_code_in_the_users_cache_is_not_in_a_fetched_folder(hub: HubServer) -> N
     hub.add("owner/tiny", CHECKPOINT)
     for name in CHECKPOINT:
         hf_hub_download("owner/tiny", name)
-    names = {path.name for path in obtain("hf:owner/tiny").iterdir()}
+    names = {path.name for path in fetch_address("hf:owner/tiny").iterdir()}
     assert names == {"config.json", "model.safetensors", "tokenizer.json"}
 
 
@@ -190,16 +190,16 @@ def test_links_of_a_fetched_folder_are_renewed_after_the_cache_was_emptied(
     hub: HubServer, tmp_path: Path
 ) -> None:
     hub.add("owner/tiny", CHECKPOINT)
-    obtain("hf:owner/tiny")
+    fetch_address("hf:owner/tiny")
     shutil.rmtree(tmp_path / "hub")
-    folder = obtain("hf:owner/tiny")
+    folder = fetch_address("hf:owner/tiny")
     assert (folder / "config.json").read_bytes() == CHECKPOINT["config.json"]
 
 
 def test_a_split_gguf_is_fetched_whole_and_returned_by_its_first_part(hub: HubServer) -> None:
     parts = {f"x-Q4_0-0000{i}-of-00003.gguf": bytes([i]) * 50 for i in (1, 2, 3)}
     hub.add("owner/split", parts)
-    path = obtain("hf:owner/split/Q4_0")
+    path = fetch_address("hf:owner/split/Q4_0")
     assert path.name == "x-Q4_0-00001-of-00003.gguf"
     assert {part.name: part.read_bytes() for part in path.parent.iterdir()} == parts
 
@@ -216,10 +216,10 @@ def test_a_full_disk_is_reported_before_the_download(
 
 
 def test_offline_fetch_uses_the_cache(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = obtain(ADDRESS)
+    path = fetch_address(ADDRESS)
     before = len(hub.requests)
     go_offline(monkeypatch)
-    assert obtain(ADDRESS) == path
+    assert fetch_address(ADDRESS) == path
     assert len(hub.requests) == before
 
 
@@ -230,7 +230,7 @@ def test_offline_fetch_uses_what_other_programs_downloaded(
 
     path = Path(hf_hub_download(REPO, FILE))
     go_offline(monkeypatch)
-    assert obtain(ADDRESS) == path
+    assert fetch_address(ADDRESS) == path
 
 
 def test_a_token_is_not_sent_where_the_hub_redirects(
@@ -241,7 +241,7 @@ def test_a_token_is_not_sent_where_the_hub_redirects(
     with HubServer() as elsewhere:
         elsewhere.add(REPO, hub.repositories[REPO].files)
         hub.cdn = elsewhere
-        assert obtain(ADDRESS).read_bytes() == CONTENT
+        assert fetch_address(ADDRESS).read_bytes() == CONTENT
         assert {request.token for request in elsewhere.requests} == {""}
     assert {request.token for request in hub.requests} == {HubServer.member}
 
@@ -253,28 +253,28 @@ def test_files_beyond_the_plain_download_limit_need_xet(
 
     monkeypatch.setattr(constants, "MAX_HTTP_DOWNLOAD_SIZE", 100)
     with pytest.raises(EngineError, match="install hf-xet"):
-        obtain(ADDRESS)
+        fetch_address(ADDRESS)
 
 
 def test_an_unwritable_cache_is_reported(hub: HubServer, tmp_path: Path) -> None:
     (tmp_path / "hub").write_bytes(b"a file where the folder should be")
     with pytest.raises(EngineError, match="HF_HOME"):
-        obtain(ADDRESS)
+        fetch_address(ADDRESS)
 
 
 def test_huggingface_hub_prints_nothing_of_its_own(
     hub: HubServer, capfd: pytest.CaptureFixture[str]
 ) -> None:
     hub.break_off(FILE, 1000)
-    obtain(ADDRESS)
+    fetch_address(ADDRESS)
     assert capfd.readouterr() == ("", "")
 
 
-def refuse(*arguments: object) -> None:
+def fail_if_read(*arguments: object) -> None:
     raise AssertionError("the file was read again")
 
 
 def test_a_download_takes_the_lock_of_huggingface_hub(hub: HubServer, tmp_path: Path) -> None:
-    obtain(ADDRESS)
+    fetch_address(ADDRESS)
     digest = hashlib.sha256(CONTENT).hexdigest()
     assert (tmp_path / "hub/.locks/models--owner--tiny-GGUF" / f"{digest}.lock").exists()

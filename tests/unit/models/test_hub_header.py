@@ -23,16 +23,16 @@ from grid.models.hub import header
 FILE = "tiny-Q8_0.gguf"
 
 
-def inspected(text: str) -> Inspection:
+def inspect_remote(text: str) -> Inspection:
     return grid_hub.inspect(weights_at(text), inspect_gguf)
 
 
-def locally(tmp_path: Path, name: str, content: bytes) -> Inspection:
+def inspect_local(tmp_path: Path, name: str, content: bytes) -> Inspection:
     (tmp_path / name).write_bytes(content)
     return inspect_gguf(tmp_path / name)
 
 
-def wide(tokens: int, rows: int = 3) -> bytes:
+def gguf_of(tokens: int, rows: int = 3) -> bytes:
     """A model with so many tokens in its header and so many rows of embeddings of 128 bytes."""
     entry = ("tokenizer.ggml.tokens", ARRAY, (STRING, [f"token {i}" for i in range(tokens)]))
     norm = rows * 128
@@ -44,7 +44,7 @@ def test_a_remote_header_gives_the_inspection_of_the_whole_file(
     hub: HubServer, tmp_path: Path
 ) -> None:
     content = hub.repositories[REPO].files[FILE]
-    remote, local = inspected(f"hf:{REPO}/{FILE}"), locally(tmp_path, FILE, content)
+    remote, local = inspect_remote(f"hf:{REPO}/{FILE}"), inspect_local(tmp_path, FILE, content)
     assert remote.facts == local.facts
     assert remote.quant == local.quant
     assert remote.model.revision == local.model.revision
@@ -53,13 +53,13 @@ def test_a_remote_header_gives_the_inspection_of_the_whole_file(
 
 def test_a_remote_models_source_is_its_address_at_a_commit(hub: HubServer) -> None:
     commit = hub.repositories[REPO].commit
-    assert inspected(f"hf:{REPO}/Q8_0").model.source == f"hf:{REPO}/{FILE}@{commit}"
+    assert inspect_remote(f"hf:{REPO}/Q8_0").model.source == f"hf:{REPO}/{FILE}@{commit}"
 
 
 def test_inspecting_remote_weights_requests_no_tensors(hub: HubServer) -> None:
-    content = wide(tokens=10, rows=40_000)
+    content = gguf_of(tokens=10, rows=40_000)
     hub.add(REPO, {FILE: content})
-    inspection = inspected(f"hf:{REPO}/{FILE}")
+    inspection = inspect_remote(f"hf:{REPO}/{FILE}")
     byte_count = sum(
         (request.stop or 0) - (request.start or 0) for request in hub.requests_for(FILE)
     )
@@ -68,7 +68,7 @@ def test_inspecting_remote_weights_requests_no_tensors(hub: HubServer) -> None:
 
 
 def test_a_stand_in_takes_no_disk_space_for_tensors(hub: HubServer) -> None:
-    hub.add(REPO, {FILE: wide(tokens=10, rows=400_000)})
+    hub.add(REPO, {FILE: gguf_of(tokens=10, rows=400_000)})
     path = grid_hub.stand_in(weights_at(f"hf:{REPO}/{FILE}"))
     assert path.stat().st_size > 50_000_000
     assert path.stat().st_blocks * 512 < 2 * header.FIRST_BYTES
@@ -78,9 +78,9 @@ def test_a_long_header_is_requested_to_its_end_and_no_byte_twice(
     hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(header, "FIRST_BYTES", 1000)
-    content = wide(tokens=5000)
+    content = gguf_of(tokens=5000)
     hub.add(REPO, {FILE: content})
-    assert inspected(f"hf:{REPO}/{FILE}").facts == locally(tmp_path, FILE, content).facts
+    assert inspect_remote(f"hf:{REPO}/{FILE}").facts == inspect_local(tmp_path, FILE, content).facts
     ranges = [(request.start, request.stop) for request in hub.requests_for(FILE)]
     assert ranges == [(0, 1000), (1000, 4000), (4000, 16000), (16000, 64000), (64000, len(content))]
 
@@ -104,28 +104,28 @@ def test_a_stand_in_has_the_hash_of_the_remote_file(hub: HubServer) -> None:
 
 
 def test_a_remote_header_is_requested_once(hub: HubServer) -> None:
-    inspected(f"hf:{REPO}/{FILE}")
-    inspected(f"hf:{REPO}/{FILE}")
+    inspect_remote(f"hf:{REPO}/{FILE}")
+    inspect_remote(f"hf:{REPO}/{FILE}")
     assert len(hub.requests_for(FILE)) == 1
 
 
 def test_a_header_read_before_is_available_offline(
     hub: HubServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    online = inspected(f"hf:{REPO}/{FILE}")
+    online = inspect_remote(f"hf:{REPO}/{FILE}")
     go_offline(monkeypatch)
-    assert inspected(f"hf:{REPO}/{FILE}") == online
+    assert inspect_remote(f"hf:{REPO}/{FILE}") == online
 
 
 def test_a_commit_inspected_before_needs_no_request(hub: HubServer) -> None:
-    online = inspected(f"hf:{REPO}/{FILE}")
+    online = inspect_remote(f"hf:{REPO}/{FILE}")
     before = len(hub.requests)
-    assert inspected(online.model.source) == online
+    assert inspect_remote(online.model.source) == online
     assert len(hub.requests) == before
 
 
 def test_downloaded_weights_are_inspected_themselves(hub: HubServer) -> None:
-    planned = inspected(f"hf:{REPO}/{FILE}")
+    planned = inspect_remote(f"hf:{REPO}/{FILE}")
     path = grid_hub.fetch(grid_hub.find_weights(planned.model.source))
     paths: list[Path] = []
 
@@ -138,7 +138,7 @@ def test_downloaded_weights_are_inspected_themselves(hub: HubServer) -> None:
 
 
 def test_remote_and_downloaded_weights_have_the_same_revision(hub: HubServer) -> None:
-    planned = inspected(f"hf:{REPO}/{FILE}")
+    planned = inspect_remote(f"hf:{REPO}/{FILE}")
     inspection = inspect_gguf(grid_hub.fetch(grid_hub.find_weights(planned.model.source)))
     assert inspection.model.revision == planned.model.revision
     assert inspection.facts == planned.facts
@@ -157,7 +157,7 @@ def test_a_split_remote_gguf_is_one_model(hub: HubServer, tmp_path: Path) -> Non
     hub.add(REPO, parts)
     for name, content in parts.items():
         (tmp_path / name).write_bytes(content)
-    remote = inspected(f"hf:{REPO}/Q8_0")
+    remote = inspect_remote(f"hf:{REPO}/Q8_0")
     local = inspect_gguf(tmp_path / min(parts))
     assert remote.facts == local.facts
     assert remote.model.revision == local.model.revision
@@ -224,7 +224,7 @@ def test_a_long_safetensors_header_is_read_to_its_end(
 def test_a_remote_file_that_is_no_gguf_is_reported_by_its_address(hub: HubServer) -> None:
     hub.add(REPO, {"x.gguf": b"nothing of the kind" * 100})
     with pytest.raises(InputError) as caught:
-        inspected(f"hf:{REPO}/x.gguf")
+        inspect_remote(f"hf:{REPO}/x.gguf")
     assert str(caught.value).startswith(f"hf:{REPO}/x.gguf: not a GGUF file")
 
 
@@ -234,12 +234,12 @@ def test_a_server_without_ranges_cannot_give_a_long_header(
     monkeypatch.setattr(header, "FIRST_BYTES", 100)
     hub.ignore_ranges = True
     with pytest.raises(InputError, match="sends no parts of files"):
-        inspected(f"hf:{REPO}/{FILE}")
+        inspect_remote(f"hf:{REPO}/{FILE}")
 
 
 def test_a_broken_header_download_leaves_no_stand_in(hub: HubServer, tmp_path: Path) -> None:
     hub.break_off(FILE, 100)
     with pytest.raises(InputError, match="cannot reach"):
-        inspected(f"hf:{REPO}/{FILE}")
+        inspect_remote(f"hf:{REPO}/{FILE}")
     assert not list((tmp_path / "cache").rglob("*.gguf"))
-    assert inspected(f"hf:{REPO}/{FILE}").quant == "F16"
+    assert inspect_remote(f"hf:{REPO}/{FILE}").quant == "F16"
