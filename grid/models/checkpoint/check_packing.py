@@ -9,6 +9,7 @@ from pathlib import Path
 from grid.errors import InputError
 from grid.models.checkpoint.quantization import Quantization
 from grid.models.checkpoint.safetensors import DTYPE_BITS, SafetensorsTensor, TensorsByName
+from grid.models.checkpoint.weights import PackedMatrix, module_name
 
 _MARKERS: Mapping[str, tuple[re.Pattern[str], str]] = {
     "gptq": (re.compile(r"\.qweight$"), "no tensor named *.qweight"),
@@ -46,43 +47,37 @@ def check_packing(
             f"{quantization.where}: quantization_config says {quantization.quant}, but there is "
             f"{marker[1]} in the weights; they are not quantized that way"
         )
-    check = _CHECKS.get(quantization.format)
-    if check and not quantization.overrides:
-        by_name = {tensor.name: tensor for tensor in tensors}
-        for tensor in tensors:
-            check(tensor, by_name, quantization)
-
-
-def _check_gptq(
-    codes: SafetensorsTensor, tensors: TensorsByName, quantization: Quantization
-) -> None:
-    """qweight [in * bits / word, out], scales [groups, out], g_idx [in]."""
-    if not codes.name.endswith(".qweight") or quantization.layout not in ("gptq", "gptq_v2"):
+    if quantization.overrides:
         return
-    module = codes.name.removesuffix(".qweight")
-    scales, index = _scales(codes, tensors, f"{module}.scales"), tensors.get(f"{module}.g_idx")
-    stored, bits = codes.shape[0] * DTYPE_BITS[codes.dtype], quantization.bits or 4
-    actual_bits = _gptq_bits(codes, stored, index, tensors.get(f"{module}.qzeros"))
+    check, by_name = _CHECKS.get(quantization.format), {tensor.name: tensor for tensor in tensors}
+    for tensor in tensors:
+        module = module_name(tensor.name, quantization)
+        if quantization.format == "bnb":
+            _check_bnb(tensor, by_name, quantization)
+        elif check and module != tensor.name:
+            check(PackedMatrix(module, tensor, by_name, quantization))
+
+
+def _check_gptq(matrix: PackedMatrix) -> None:
+    """qweight [in * bits / word, out], scales [groups, out], g_idx [in]."""
+    if matrix.quantization.layout not in ("gptq", "gptq_v2"):
+        return
+    codes, bits, scales = matrix.codes, matrix.bits, _scales(matrix, "scales")
+    stored = codes.shape[0] * DTYPE_BITS[codes.dtype]
+    actual_bits = _gptq_bits(matrix, stored)
     if (actual_bits is not None and actual_bits != bits) or stored % bits:
-        actual = (
-            f"{codes.shape[0]} rows of words" if actual_bits is None else f"{actual_bits:g} bits"
-        )
-        raise _contradiction(quantization, module, f"{bits} bits", actual)
-    inputs = stored // bits
+        rows = f"{codes.shape[0]} rows of words"
+        actual = rows if actual_bits is None else f"{actual_bits:g} bits"
+        raise _contradiction(matrix.quantization, matrix.module, f"{bits} bits", actual)
     if scales.shape[1] != codes.shape[1]:
-        raise _contradiction(
-            quantization, module, f"{codes.shape[1]} columns", f"{scales.shape[1]} of scales"
-        )
-    _check_groups(quantization, module, inputs, scales.shape[0])
+        columns = f"{codes.shape[1]} columns", f"{scales.shape[1]} of scales"
+        raise _contradiction(matrix.quantization, matrix.module, *columns)
+    _check_groups(matrix, stored // bits, scales.shape[0])
 
 
-def _gptq_bits(
-    codes: SafetensorsTensor,
-    stored: int,
-    index: SafetensorsTensor | None,
-    zeros: SafetensorsTensor | None,
-) -> float | None:
+def _gptq_bits(matrix: PackedMatrix, stored: int) -> float | None:
     """Bits a weight has, by the number of inputs or else by the zero points; None: unknown."""
+    codes, index, zeros = matrix.codes, matrix.companion("g_idx"), matrix.companion("qzeros")
     if index is not None and index.elements:
         return stored / index.elements
     if zeros is not None and len(zeros.shape) == 2 and codes.shape[1]:
@@ -90,36 +85,58 @@ def _gptq_bits(
     return None
 
 
-def _check_awq(
-    codes: SafetensorsTensor, tensors: TensorsByName, quantization: Quantization
-) -> None:
+def _check_awq(matrix: PackedMatrix) -> None:
     """qweight [in, out * bits / 32], scales [groups, out]; the `gemm` layout only."""
-    if not codes.name.endswith(".qweight") or quantization.layout != "gemm":
+    if matrix.quantization.layout != "gemm":
         return
-    module = codes.name.removesuffix(".qweight")
-    scales, bits = _scales(codes, tensors, f"{module}.scales"), quantization.bits or 4
+    codes, bits, scales = matrix.codes, matrix.bits, _scales(matrix, "scales")
     stored = codes.shape[1] * DTYPE_BITS[codes.dtype]
     if stored != scales.shape[1] * bits:
-        actual_bits = stored / max(scales.shape[1], 1)
-        raise _contradiction(quantization, module, f"{bits} bits", f"{actual_bits:g} bits")
-    _check_groups(quantization, module, codes.shape[0], scales.shape[0])
+        actual = f"{stored / max(scales.shape[1], 1):g} bits"
+        raise _contradiction(matrix.quantization, matrix.module, f"{bits} bits", actual)
+    _check_groups(matrix, codes.shape[0], scales.shape[0])
 
 
-def _check_mlx(
-    codes: SafetensorsTensor, tensors: TensorsByName, quantization: Quantization
-) -> None:
+def _check_mlx(matrix: PackedMatrix) -> None:
     """weight [.., in * bits / 32], scales [.., in / group]."""
-    if codes.dtype != "U32" or not codes.name.endswith(".weight"):
+    if matrix.codes.dtype != "U32":
         return
-    module = codes.name.removesuffix(".weight")
-    scales = _scales(codes, tensors, f"{module}.scales")
-    bits, group = quantization.bits or 4, quantization.group or 64
-    stored = codes.shape[-1] * 32
-    if stored != scales.shape[-1] * group * bits:
-        actual_bits = stored / max(scales.shape[-1], 1)
-        raise _contradiction(
-            quantization, module, f"{bits * group} bits a scale", f"{actual_bits:g}"
-        )
+    scales, group_bits = _scales(matrix, "scales"), matrix.bits * (matrix.quantization.group or 64)
+    stored = matrix.codes.shape[-1] * 32
+    if stored != scales.shape[-1] * group_bits:
+        actual = f"{stored / max(scales.shape[-1], 1):g}"
+        declared = f"{group_bits} bits a scale"
+        raise _contradiction(matrix.quantization, matrix.module, declared, actual)
+
+
+def _check_compressed(matrix: PackedMatrix) -> None:
+    """weight_packed [out, in * bits / 32], weight_scale [out, groups]."""
+    codes, quantization = matrix.codes, matrix.quantization
+    if quantization.layout != "pack-quantized" or not codes.name.endswith(".weight_packed"):
+        return
+    scales = _scales(matrix, "weight_scale")
+    if quantization.group and quantization.group > 0 and quantization.bits:
+        padded = codes.shape[-1] * (DTYPE_BITS[codes.dtype] // quantization.bits)
+        _check_groups(matrix, padded, scales.shape[-1])
+
+
+def _scales(matrix: PackedMatrix, ending: str) -> SafetensorsTensor:
+    """The scales beside codes. Raises InputError where there are none, or no matrices."""
+    codes, scales = matrix.codes, matrix.companion(ending)
+    if scales is None:
+        raise InputError(f"{codes.path}: {codes.name} has no scales beside it; get it again")
+    if len(codes.shape) < 2 or len(scales.shape) < 2:
+        raise InputError(f"{codes.path}: {codes.name} and its scales are no matrices")
+    return scales
+
+
+def _check_groups(matrix: PackedMatrix, inputs: int, groups: int) -> None:
+    size = matrix.quantization.group or -1
+    expected = 1 if size == -1 else -(-inputs // size)
+    if groups != expected:
+        declared = "one group" if size == -1 else f"groups of {size}"
+        actual = f"{groups} groups of {inputs / groups:g}" if groups else "none"
+        raise _contradiction(matrix.quantization, matrix.module, declared, actual)
 
 
 def _check_bnb(
@@ -129,9 +146,8 @@ def _check_bnb(
     module, _, kind = state.name.partition(".weight.quant_state.bitsandbytes__")
     if not kind:
         if quantization.layout != "int8" and state.name.endswith(".SCB"):
-            raise _contradiction(
-                quantization, state.name.removesuffix(".SCB"), quantization.layout, "int8"
-            )
+            module = state.name.removesuffix(".SCB")
+            raise _contradiction(quantization, module, quantization.layout, "int8")
         return
     if kind != quantization.layout:
         raise _contradiction(quantization, module, quantization.layout, kind)
@@ -140,38 +156,6 @@ def _check_bnb(
     if scales is not None and (scales.dtype == "U8") != double:
         declared = "quantized scales" if double else "plain scales"
         raise _contradiction(quantization, module, declared, f"scales in {scales.dtype}")
-
-
-def _check_compressed(
-    codes: SafetensorsTensor, tensors: TensorsByName, quantization: Quantization
-) -> None:
-    """weight_packed [out, in * bits / 32], weight_scale [out, groups]."""
-    if quantization.layout != "pack-quantized" or not codes.name.endswith(".weight_packed"):
-        return
-    module = codes.name.removesuffix(".weight_packed")
-    scales = _scales(codes, tensors, f"{module}.weight_scale")
-    if quantization.group and quantization.group > 0 and quantization.bits:
-        padded = codes.shape[-1] * (DTYPE_BITS[codes.dtype] // quantization.bits)
-        _check_groups(quantization, module, padded, scales.shape[-1])
-
-
-def _scales(codes: SafetensorsTensor, tensors: TensorsByName, name: str) -> SafetensorsTensor:
-    """The scales beside codes. Raises InputError where there are none, or no matrices."""
-    scales = tensors.get(name)
-    if scales is None:
-        raise InputError(f"{codes.path}: {codes.name} has no scales beside it; get it again")
-    if len(codes.shape) < 2 or len(scales.shape) < 2:
-        raise InputError(f"{codes.path}: {codes.name} and its scales are no matrices")
-    return scales
-
-
-def _check_groups(quantization: Quantization, module: str, inputs: int, groups: int) -> None:
-    size = quantization.group or -1
-    expected = 1 if size == -1 else -(-inputs // size)
-    if groups != expected:
-        declared = "one group" if size == -1 else f"groups of {size}"
-        actual = f"{groups} groups of {inputs / groups:g}" if groups else "none"
-        raise _contradiction(quantization, module, declared, actual)
 
 
 def _contradiction(
@@ -183,10 +167,9 @@ def _contradiction(
     )
 
 
-_CHECKS: Mapping[str, Callable[[SafetensorsTensor, TensorsByName, Quantization], None]] = {
+_CHECKS: Mapping[str, Callable[[PackedMatrix], None]] = {
     "gptq": _check_gptq,
     "awq": _check_awq,
     "mlx": _check_mlx,
-    "bnb": _check_bnb,
     "compressed-tensors": _check_compressed,
 }

@@ -95,7 +95,7 @@ class Weight(NamedTuple):
         )
 
 
-class _PackedMatrix(NamedTuple):
+class PackedMatrix(NamedTuple):
     """The codes of one matrix, and the tensors among which its scales and indices are."""
 
     module: str
@@ -126,7 +126,7 @@ def unpack_weights(
     by_name = {tensor.name: tensor for tensor in tensors}
     companions = _COMPANIONS[quantization.format]
     matches = {name: companions.search(name) for name in by_name}
-    modules = {_module_name(name, quantization) for name, match in matches.items() if match is None}
+    modules = {module_name(name, quantization) for name, match in matches.items() if match is None}
     weight_tensors: list[SafetensorsTensor] = []
     companion_bytes: Counter[str] = Counter()
     for tensor in tensors:
@@ -150,7 +150,8 @@ def _plain_weight(tensor: SafetensorsTensor) -> Weight:
     return Weight(tensor.name, tensor.elements, tensor.bytes, tensor.shape)
 
 
-def _module_name(name: str, quantization: Quantization) -> str:
+def module_name(name: str, quantization: Quantization) -> str:
+    """The module whose codes a tensor holds; the tensor's own name where it holds none."""
     for ending in _CODES[quantization.format]:
         if name.endswith(ending):
             return name.removesuffix(ending)
@@ -163,18 +164,18 @@ def _unpack_weight(
     companion_bytes: Counter[str],
     quantization: Quantization,
 ) -> Weight:
-    module = _module_name(tensor.name, quantization)
+    module = module_name(tensor.name, quantization)
     if module == tensor.name:
         return _plain_weight(tensor)
     size = tensor.bytes + companion_bytes[module]
-    matrix = _PackedMatrix(module, tensor, tensors, quantization)
+    matrix = PackedMatrix(module, tensor, tensors, quantization)
     elements = _ELEMENTS[quantization.format](matrix)
     if elements is None:
         return _plain_weight(tensor)._replace(bytes=size)
     return Weight(module, elements, size, None)
 
 
-def _gptq_elements(matrix: _PackedMatrix) -> int:
+def _gptq_elements(matrix: PackedMatrix) -> int:
     """GPTQ and AWQ: output columns from the scales, inputs from the indices, else by the bits."""
     scales, index = matrix.companion("scales"), matrix.companion("g_idx")
     if scales is not None and len(scales.shape) == 2:
@@ -185,7 +186,7 @@ def _gptq_elements(matrix: _PackedMatrix) -> int:
     return matrix.code_bits // matrix.bits
 
 
-def _bnb_elements(matrix: _PackedMatrix) -> int | None:
+def _bnb_elements(matrix: PackedMatrix) -> int | None:
     codes = matrix.codes
     if codes.dtype == "I8":
         return codes.elements if matrix.companion("SCB") is not None else None
@@ -193,7 +194,7 @@ def _bnb_elements(matrix: _PackedMatrix) -> int | None:
     return codes.elements * (DTYPE_BITS[codes.dtype] // 4) if packed else None
 
 
-def _mlx_elements(matrix: _PackedMatrix) -> int | None:
+def _mlx_elements(matrix: PackedMatrix) -> int | None:
     """Rows of 32-bit words beside one scale for each group."""
     scales, quantization = matrix.companion("scales"), matrix.quantization
     if matrix.codes.dtype != "U32" or scales is None:
@@ -203,14 +204,14 @@ def _mlx_elements(matrix: _PackedMatrix) -> int | None:
     return matrix.code_bits // matrix.bits
 
 
-def _hqq_elements(matrix: _PackedMatrix) -> int:
+def _hqq_elements(matrix: PackedMatrix) -> int:
     scale, group = matrix.companion("scale"), matrix.quantization.group or 0
     if matrix.bits == 3 and scale is not None and group > 0:
         return scale.elements * group
     return matrix.code_bits // matrix.bits
 
 
-def _compressed_elements(matrix: _PackedMatrix) -> int | None:
+def _compressed_elements(matrix: PackedMatrix) -> int | None:
     """By the shape that is stored beside codes whose rows may be padded, else by the bits."""
     codes = matrix.codes
     if codes.name.endswith(".weight"):
@@ -222,15 +223,15 @@ def _compressed_elements(matrix: _PackedMatrix) -> int | None:
     return matrix.code_bits // matrix.bits
 
 
-def _fp8_elements(matrix: _PackedMatrix) -> int | None:
+def _fp8_elements(matrix: PackedMatrix) -> int | None:
     return matrix.codes.elements if DTYPE_BITS[matrix.codes.dtype] == 8 else None
 
 
-def _aqlm_elements(matrix: _PackedMatrix) -> int:
+def _aqlm_elements(matrix: PackedMatrix) -> int:
     return math.prod(matrix.codes.shape[:2]) * matrix.quantization.block
 
 
-def _torchao_elements(matrix: _PackedMatrix) -> int | None:
+def _torchao_elements(matrix: PackedMatrix) -> int | None:
     """One element a byte, except where 4-bit codes share bytes or words."""
     codes = matrix.codes
     if codes.name.endswith(".weight"):
@@ -239,7 +240,7 @@ def _torchao_elements(matrix: _PackedMatrix) -> int | None:
     return codes.elements * per_code
 
 
-_ELEMENTS: Mapping[str, Callable[[_PackedMatrix], int | None]] = {
+_ELEMENTS: Mapping[str, Callable[[PackedMatrix], int | None]] = {
     "gptq": _gptq_elements,
     "awq": _gptq_elements,
     "bnb": _bnb_elements,
