@@ -64,7 +64,9 @@ class Server:
 
     def peak_bytes(self) -> int:
         """Peaks of resident memory, summed over the processes that are there."""
-        lines = (text for one in tree(self.pid) for text in read(one / "status").splitlines())
+        lines = (
+            line for process in tree(self.pid) for line in read(process / "status").splitlines()
+        )
         return sum(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 
     def processor_s(self) -> float:
@@ -73,10 +75,10 @@ class Server:
     def timed(self, name: str, limit: float | None, act: Callable[[], float | None]) -> None:
         """Print what a step took: by the clock (or as the step itself says), of processors in the
         server, and in the browser."""
-        start, busy, seen = time.perf_counter(), self.processor_s(), processor_s(os.getpid())
-        told = act()
-        spent = time.perf_counter() - start if told is None else told
-        served, drawn = self.processor_s() - busy, processor_s(os.getpid()) - seen
+        start, busy, own_s = time.perf_counter(), self.processor_s(), processor_s(os.getpid())
+        result = act()
+        spent = time.perf_counter() - start if result is None else result
+        served, drawn = self.processor_s() - busy, processor_s(os.getpid()) - own_s
         late = limit is not None and spent > limit
         self.late += [name] * late
         mark = "  TOO MUCH" if late else ""
@@ -103,7 +105,7 @@ def read(file: Path) -> str:
 
 def processor_s(pid: int) -> float:
     """Seconds of processors of a process and those it started, as far as they run still."""
-    stats = [read(one / "stat").rpartition(")")[2].split() for one in tree(pid)]
+    stats = [read(process / "stat").rpartition(")")[2].split() for process in tree(pid)]
     return sum(int(f[11]) + int(f[12]) for f in stats if f) / os.sysconf("SC_CLK_TCK")
 
 
@@ -148,13 +150,13 @@ def walk(server: Server, app: App) -> None:
     server.timed("cold: first frontier", None, window)
     server.timed("warm: another browser", PAGE_S, window)
     page = windows[0]
-    again = page.context.new_page()
+    second = page.context.new_page()
 
     def anew() -> None:
-        turn_to(again, app, "Frontier")
+        turn_to(second, app, "Frontier")
 
     server.timed("warm: the same browser", PAGE_S, anew)
-    again.close()
+    second.close()
     server.timed("another class", PAGE_S, lambda: chosen(page, "Hardware class", 1))
     server.timed("back to the first", PAGE_S, lambda: chosen(page, "Hardware class", 0))
     _filters(server, page, "Frontier", 0)
@@ -162,8 +164,8 @@ def walk(server: Server, app: App) -> None:
         server.timed(f"{title}: open", PAGE_S, partial(opened, page, title))
         if title not in UNFILTERED:
             _filters(server, page, title, i)
-    for one in windows:
-        one.context.close()
+    for page in windows:
+        page.context.close()
 
 
 def _filters(server: Server, page: Page, title: str, at: int) -> None:
@@ -176,9 +178,9 @@ def _filters(server: Server, page: Page, title: str, at: int) -> None:
 
 
 @contextmanager
-def store(given: str | None, classes: int, artifacts: int) -> Iterator[Path]:
-    if given:
-        yield Path(given)
+def open_store(address: str | None, classes: int, artifacts: int) -> Iterator[Path]:
+    if address:
+        yield Path(address)
         return
     from bench_store import make
 
@@ -192,8 +194,8 @@ def main() -> None:
     parser.add_argument("store", nargs="?")
     parser.add_argument("--classes", type=int, default=40)
     parser.add_argument("--artifacts", type=int, default=500)
-    asked = parser.parse_args()
-    with store(asked.store, asked.classes, asked.artifacts) as rows:
+    args = parser.parse_args()
+    with open_store(args.store, args.classes, args.artifacts) as rows:
         late = measure(rows)
     sys.exit(1 if late else 0)
 

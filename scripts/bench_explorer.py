@@ -42,12 +42,12 @@ def steps(store: str, everywhere: bool) -> Iterator[Step]:
         return kind, name, time.perf_counter() - start, time.process_time() - busy
 
     def page(name: str, x: str = "artifact_bytes") -> None:
-        found = frontier(data.belief(name), x)
-        _ = [point.ties["capability"] for point in found.members]
+        front = frontier(data.posterior(name), x)
+        _ = [point.ties["capability"] for point in front.members]
 
     def filtered(keep: Callable[[Any], bool]) -> None:
-        belief = data.belief(first.name)
-        frontier(subset(belief, {v.id for v in belief.variants if keep(v)}))
+        posterior = data.posterior(first.name)
+        frontier(subset(posterior, {v.id for v in posterior.variants if keep(v)}))
 
     start, busy = time.perf_counter(), time.process_time()
     data = Dataset(store)
@@ -55,10 +55,10 @@ def steps(store: str, everywhere: bool) -> Iterator[Step]:
     page(first.name)
     spent = time.perf_counter() - start, time.process_time() - busy
     yield "cold", "open and first frontier", *spent
-    like = next(one for one in others if one.device_kind == first.device_kind)
-    other = next(one for one in others if one.device_kind != first.device_kind)
+    like = next(place for place in others if place.device_kind == first.device_kind)
+    unlike = next(place for place in others if place.device_kind != first.device_kind)
     yield timed("page", "the same frontier, another page", lambda: page(first.name))
-    yield timed("page", "class of another device kind", lambda: page(other.name))
+    yield timed("page", "class of another device kind", lambda: page(unlike.name))
     yield timed("filter", "class of the same device kind", lambda: page(like.name))
     for axis in ("decode_tps", "peak_rss_bytes"):
         yield timed("filter", f"axis {axis}", partial(page, first.name, axis))
@@ -66,12 +66,12 @@ def steps(store: str, everywhere: bool) -> Iterator[Step]:
     yield timed("filter", "quants", lambda: filtered(lambda v: v.quant != "Q2_K"))
     yield timed("filter", "status", lambda: data.overview.final.group_by("status").aggregate([]))
     weights = {"math": 2.0, "code": 1.0}
-    yield timed("filter", "weights", lambda: data.belief(first.name, weights))
+    yield timed("filter", "weights", lambda: data.posterior(first.name, weights))
     some = data.variants(first.name)[0].attempt_ids["decode"][0]
     yield timed("filter", "a click on a point", lambda: data.attempt(some))
     yield timed("filter", "problems", lambda: data.problems)
     if everywhere:
-        yield timed("page", "variants of all classes", data.everywhere)
+        yield timed("page", "variants of all classes", data.all_variants)
 
 
 def child(store: str, everywhere: bool) -> None:
@@ -83,20 +83,20 @@ def child(store: str, everywhere: bool) -> None:
 
 def measure(store: Path, everywhere: bool) -> bool:
     """Prints each step; True where all are within their limits."""
-    asked = [sys.executable, __file__, str(store), "--child", *(["--everywhere"] * everywhere)]
-    told = subprocess.run(asked, check=True, capture_output=True, text=True).stdout
-    kept = True
-    for kind, name, value, busy in map(json.loads, told.splitlines()):
+    command = [sys.executable, __file__, str(store), "--child", *(["--everywhere"] * everywhere)]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    ok = True
+    for kind, name, value, busy in map(json.loads, output.splitlines()):
         limit = MEMORY if kind == "memory" else LIMITS.get(kind)
         late = limit is not None and value > limit
-        kept = kept and not late
+        ok = ok and not late
         text = f"{value:7.2f} s {busy:7.2f} s"
         text = f"{value / 1e6:7.0f} MB         " if kind == "memory" else text
         print(f"  {text}  {kind:7} {name}{'  TOO MUCH' if late else ''}")
-    return kept
+    return ok
 
 
-def made(folder: Path) -> tuple[Path, Path]:
+def make_stores(folder: Path) -> tuple[Path, Path]:
     """The store as flushes left it, and the compacted one."""
     import shutil
 
@@ -118,16 +118,16 @@ def main() -> None:
     parser.add_argument("folder", nargs="?")
     parser.add_argument("--everywhere", action="store_true", help="Also all classes at once.")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    if asked.child:
-        child(asked.folder, asked.everywhere)
+    args = parser.parse_args()
+    if args.child:
+        child(args.folder, args.everywhere)
         return
     with tempfile.TemporaryDirectory() as temporary:
-        kept = True
-        for store in made(Path(asked.folder or temporary)):
+        ok = True
+        for store in make_stores(Path(args.folder or temporary)):
             print(store.name)
-            kept = measure(store, asked.everywhere) and kept
-    sys.exit(0 if kept else 1)
+            ok = measure(store, args.everywhere) and ok
+    sys.exit(0 if ok else 1)
 
 
 if __name__ == "__main__":

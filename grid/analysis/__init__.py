@@ -4,9 +4,10 @@ from grid.analysis.axes import AXES, Axis
 from grid.analysis.export import variants_table
 from grid.analysis.limits import Limits, typical_limits
 from grid.analysis.pareto import Frontier, FrontierPoint, frontier
-from grid.analysis.picks import Pick, Rejection, Relaxation, picks
+from grid.analysis.picks import Pick, Rejection, picks
 from grid.analysis.posterior import METHOD, Posterior, draw_posterior, subset
-from grid.analysis.retained import retained_of
+from grid.analysis.relaxations import Relaxation
+from grid.analysis.retained import RetainedQuality, retained_quality
 from grid.analysis.tables import Tables
 from grid.analysis.variant import ClassItems, Speed, Variant
 from grid.analysis.variants import by_hardware_class, variants
@@ -23,6 +24,7 @@ __all__ = [
     "Posterior",
     "Rejection",
     "Relaxation",
+    "RetainedQuality",
     "Speed",
     "Tables",
     "Variant",
@@ -30,7 +32,7 @@ __all__ = [
     "draw_posterior",
     "frontier",
     "picks",
-    "retained_of",
+    "retained_quality",
     "subset",
     "typical_limits",
     "variants",

@@ -48,7 +48,7 @@ def estimate(variant: Variant, axis: Axis) -> float | None:
     """The measured value in the axis's unit, None where there is none."""
     match axis.name:
         case "artifact_bytes":
-            return float(variant.artifact_bytes) or None  # 0 is a size that nobody told
+            return float(variant.artifact_bytes) or None  # 0 is an unknown size
         case "capability":
             figure = variant.capability
         case "decode_tps":

@@ -23,9 +23,8 @@ def class_weights(
     """
     for name, weight in (weights or {}).items():
         if name not in measured_classes:
-            raise InputError(
-                f"no results for task class {name!r}. {did_you_mean(name, measured_classes)}".strip()
-            )
+            hint = did_you_mean(name, measured_classes)
+            raise InputError(f"no results for task class {name!r}. {hint}".strip())
         if not math.isfinite(weight) or weight < 0:
             raise InputError(f"weight {weight:g} of {name!r} is unusable; give a number from 0 up")
     raw = dict(weights) if weights else dict.fromkeys(measured_classes, 1.0)
@@ -36,8 +35,8 @@ def class_weights(
 
 
 def shared_classes(group: Sequence[Variant]) -> set[str]:
-    """Classes that every model with any has in one of its variants at least: models are compared
-    on what all of them were asked. All classes where that leaves none."""
+    """Task classes that every model with any has in at least one variant, so that models are
+    compared on what all of them were asked; all classes where they share none."""
     of_model: defaultdict[str, set[str]] = defaultdict(set)
     for variant in group:
         of_model[variant.model] |= set(variant.classes)

@@ -63,7 +63,7 @@ class Bang:
 
 
 def quant_family(variant: Variant) -> str:
-    """What kind of quantization it is: "16 bits", K-quants, I-quants, ggml's legacy blocks, or the
+    """The kind of quantization: "16 bits", K-quants, I-quants, ggml's legacy blocks, or the
     format's name (awq, gptq, ...)."""
     name = variant.quant.upper()
     if name in SIXTEEN_BIT:
@@ -117,7 +117,7 @@ def bang(posterior: Posterior) -> list[Bang]:
 
 
 def interval_of_draws(value: float, draws: Floats, n: int, is_known: bool = True) -> Interval:
-    """A measured value with the central 95 % of its draws [draws]; no interval where its
+    """A measured value with the central 95 % of its draws [draws]; without an interval where its
     uncertainty is not known."""
     if not is_known:
         return Interval(value, n=n, method="no uncertainty known")
@@ -153,8 +153,8 @@ def _duel(posterior: Posterior, left: Variant, right: Variant) -> Duel:
 
 
 def uncertainty_is_known(*variants: Variant) -> bool:
-    """True where the uncertainty of each one's capability is known: not of imported figures without
-    items and without a standard error."""
+    """True where each variant's capability has a known uncertainty: not for imported figures
+    without items and without a standard error."""
     return not any(variant.lacks_uncertainty for variant in variants)
 
 

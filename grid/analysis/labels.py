@@ -1,4 +1,4 @@
-"""What tells variants of one model and quant apart: engine, what made the file, options."""
+"""Labels for variants of one model and quant: engine, quantizer, options, artifact id."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ HASH = 6
 
 
 def disambiguating_labels(variants: Sequence[Variant]) -> dict[str, str]:
-    """By variant id what is added to its quant's name: nothing where no other has the same model
-    and quant; else the engine and what quantized it, as far as they differ, then the options in
-    which those of one engine and quantizer differ, and the artifact's id where all that is the
-    same."""
+    """By variant id the words to add to its quant's name.
+
+    Empty where no other has the same model and quant; else engine and quantizer where they differ,
+    then the options in which variants of one engine and quantizer differ, and the artifact's id
+    where all of that is the same.
+    """
     alike: defaultdict[str, list[Variant]] = defaultdict(list)
     for variant in variants:
         alike[variant.label].append(variant)

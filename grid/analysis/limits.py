@@ -1,4 +1,4 @@
-"""What a user can demand of a pick, and how surely each variant meets it."""
+"""Limits that a user sets on a pick, and the probability that each variant meets them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from grid.analysis.figures import number
 from grid.analysis.posterior import Posterior
 from grid.analysis.variant import Variant
 from grid.errors import InputError
@@ -26,7 +27,8 @@ class Limits:
     `min_share` is the least share of the 16-bit capability of the same model, 0 to 1.
     `max_peak_bytes` is of the peak that was measured; `max_memory_bytes` and `max_ttft_s` are of
     what weights, cache and the rest need at a context, and of the wait for the first token after a
-    prompt, `min_context` of the longest context in tokens; whoever asks gives these (`Known`).
+    prompt, `min_context` of the longest context in tokens; the caller gives the draws of these
+    (`ExtraDraws`).
     """
 
     name: str = "best quality"
@@ -59,16 +61,12 @@ class LimitKind:
     text: Callable[[float], str]
 
 
-def _rate(rate: float) -> str:
-    return f"{rate:,.0f} token/s" if rate >= 1000 else f"{rate:.3g} token/s"
-
-
 LIMIT_KINDS: dict[str, LimitKind] = {
     "max_bytes": LimitKind("size", True, format_bytes),
     "max_peak_bytes": LimitKind("peak memory", True, format_bytes),
-    "min_decode_tps": LimitKind("decode rate", False, _rate),
+    "min_decode_tps": LimitKind("decode rate", False, lambda rate: f"{number(rate)} token/s"),
     "min_share": LimitKind(
-        "share of 16-bit capability", False, lambda share: f"{100 * share:.3g} %"
+        "share of 16-bit capability", False, lambda share: f"{number(100 * share)} %"
     ),
     "max_memory_bytes": LimitKind("memory", True, format_bytes),
     "max_ttft_s": LimitKind("time to first token", True, format_seconds),
@@ -166,7 +164,7 @@ def typical_limits(variants: Sequence[Variant]) -> list[Limits]:
     """
     if not variants:
         return []
-    sized = [v for v in variants if v.artifact_bytes]  # imported rows may not say a size
+    sized = [v for v in variants if v.artifact_bytes]  # imported rows may lack a size
     whole = [v.artifact_bytes for v in sized if v.sixteen_bit]
     largest = max(whole or [v.artifact_bytes for v in sized], default=0)
     demands = [Limits()]

@@ -1,5 +1,5 @@
-"""Of several texts that quality was measured on, the one by which a model's variants compare; and
-of imported figures of a class of tasks, the tasks by which models do."""
+"""The text by which a model's variants are compared where quality was measured on several, and the
+tasks by which models are compared where imported figures are of several."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Text = tuple[str, int, int]
 
 
 def on_main_text(attempts: Sequence[Attempt]) -> list[Attempt]:
-    """The attempts less the quality runs on another text than their model's main one.
+    """The attempts without the quality runs on another text than their model's main one.
 
     The main text of a model on a device kind is the one that most of its artifacts were scored on,
     then the one that most of all artifacts were, then the newest: perplexities of different texts
@@ -42,9 +42,11 @@ def _main(mine: Sequence[Attempt], overall: Mapping[Text, set[str]]) -> Text:
 
 
 def main_tasks(attempts: Sequence[Attempt]) -> dict[tuple[str, str], str]:
-    """By device kind and class of tasks the tasks that its imported figures are taken of: those
-    that most artifacts were asked, of equal ones the newest. A figure of hellaswag and one of
-    winogrande are not one quality. What is measured here has the tasks of its class."""
+    """The tasks that imported figures are taken of, by (device kind, task class).
+
+    Those that most artifacts were asked, of equal ones the newest: a figure of hellaswag and one of
+    winogrande are not one quality. What is measured here always has the tasks of its class.
+    """
     groups: defaultdict[tuple[str, str], list[Attempt]] = defaultdict(list)
     artifacts: defaultdict[tuple[tuple[str, str], str], set[str]] = defaultdict(set)
     for attempt in attempts:

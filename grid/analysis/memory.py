@@ -28,7 +28,7 @@ KV_TYPES: dict[str, float] = {
 """Bytes per element: ggml's blocks of 32 elements with their scales, and plain types."""
 
 LONGEST = 2**20
-"""Room in tokens is looked for up to here where the model names no longest context."""
+"""Longest context searched, tokens, where the model names none."""
 
 ASSUMED_OVERHEAD = 512 * MIB
 """Runtime, compute and output buffers where nothing was measured: llama.cpp's for an 8B model of
@@ -67,8 +67,8 @@ class Footprint:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """A footprint beside a budget: `free` bytes are left (negative: lacking), `room` is the longest
-    context that fits. `fits`, `free` and `room` are None where the footprint is not known."""
+    """A footprint against a budget: `free` bytes are left (negative: lacking), `room` is the
+    longest context that fits. All three are None where the footprint is not known."""
 
     footprint: Footprint
     fits: bool | None
@@ -130,7 +130,7 @@ def _kv_type_of(option: object, default: str) -> str:
 
 
 def overhead_bytes(variant: Variant, others: Sequence[Variant] = ()) -> tuple[int, str]:
-    """Bytes beside weights and cache, and how they are known.
+    """Bytes besides weights and cache, and how they are known.
 
     Measured: peak memory less weights and cache. Else the median over `others` in the same engine,
     else `ASSUMED_OVERHEAD`. What a process takes of the host's memory says nothing of a card's, nor
@@ -218,7 +218,7 @@ def longest_context(
 def fits(
     variants: Sequence[Variant], budget_bytes: float, context: int, kv_type: str = "f16"
 ) -> list[Fit]:
-    """Each variant beside the budget, largest footprint first, unknown ones last.
+    """Each variant's fit, largest footprint first, unknown ones last.
 
     Raises InputError for a budget that is not positive, and as `kv_bytes` does.
     """

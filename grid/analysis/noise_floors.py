@@ -32,7 +32,7 @@ def _sort_json(options: str) -> str:
 
 
 def reference_of(attempt: Attempt) -> tuple[str, str]:
-    """Artifact id and backend of what a quality run compared with: rows of before engines were
+    """Artifact id and backend that a quality run compared with. Rows from before engines were
     compared with each other name no backend, and mean their own."""
     artifact, _, backend = attempt.workload["reference"].partition("@")
     return artifact, backend or attempt.row["backend"]

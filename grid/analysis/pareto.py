@@ -1,4 +1,4 @@
-"""The frontier of two axes: the variants that nothing beats, and how sure that is."""
+"""The frontier of two axes: the variants that nothing beats, and with what probability."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from grid.analysis.axes import Axis, axis_of, estimate, goodness
-from grid.analysis.posterior import DRAWS, METHOD, SEED, Posterior, draw_posterior
+from grid.analysis.posterior import DRAWS, METHOD, SEED, Posterior, as_posterior
 from grid.analysis.variant import Variant
 from grid.results.statistics.interval import LEVEL, Floats
 
@@ -21,7 +21,7 @@ _BLOCK = 2**21
 
 
 class Ties(Mapping[str, tuple[Variant, ...]]):
-    """By axis the variants that the data cannot tell from one; worked out when asked for."""
+    """By axis the variants that the data cannot tell from one; computed on access."""
 
     def __init__(self, row: int, variants: Sequence[Variant], draws: Mapping[str, Floats]) -> None:
         self._row, self._variants, self._draws = row, variants, draws
@@ -48,7 +48,7 @@ class FrontierPoint:
     variant: Variant
     x: float
     y: float
-    on: bool
+    on_frontier: bool
     probability: float
     ties: Mapping[str, tuple[Variant, ...]]
 
@@ -66,7 +66,7 @@ class Frontier:
     @property
     def members(self) -> tuple[FrontierPoint, ...]:
         """The points that nothing beats at the measured values."""
-        return tuple(point for point in self.points if point.on)
+        return tuple(point for point in self.points if point.on_frontier)
 
 
 def frontier(
@@ -78,13 +78,11 @@ def frontier(
 ) -> Frontier:
     """Pareto set of one hardware class, with each point's probability of being on it.
 
-    Prior and method are belief.METHOD. A Posterior made before spares drawing again. Raises
+    Prior and method are `posterior.METHOD`. A Posterior made before spares drawing again. Raises
     InputError for an unknown axis or for variants of several hardware classes.
     """
     first, second = axis_of(x), axis_of(y)
-    posterior = (
-        variants if isinstance(variants, Posterior) else draw_posterior(variants, draws, seed)
-    )
+    posterior = as_posterior(variants, draws, seed)
     scope = _main_energy_scope(posterior.variants) if ENERGY in (first.name, second.name) else None
     left_out = tuple(
         (variant, lack)
@@ -202,7 +200,7 @@ def ties_of(rows: Floats, row: int) -> npt.NDArray[np.bool_]:
 
 
 def _main_energy_scope(variants: Sequence[Variant]) -> str | None:
-    """What most of the energies count; None without any."""
+    """The scope of most energies; None where none was measured."""
     counts = Counter(v.energy_scope for v in variants if v.decode_j_per_token is not None)
     return min(counts, key=lambda scope: (-counts[scope], scope)) if counts else None
 

@@ -1,26 +1,19 @@
-"""The pick under stated limits, why each rival lost, and what to relax where nothing is left."""
+"""The pick under stated limits, why each rival lost, and what to relax where none is left."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from grid.analysis.limits import (
-    LIMIT_KINDS,
-    REQUIRED_PROBABILITY,
-    ExtraDraws,
-    Limits,
-    limit_text,
-    probability_met,
-    quantity_draws,
-    stated_limits,
-    tightest_limits,
-)
-from grid.analysis.posterior import DRAWS, SEED, Posterior, draw_posterior
+from grid.analysis.figures import interval_in_words, score
+from grid.analysis.limit_check import LimitCheck, check_limits
+from grid.analysis.limits import LIMIT_KINDS, ExtraDraws, Limits, limit_text
+from grid.analysis.posterior import DRAWS, SEED, Posterior, as_posterior
+from grid.analysis.relaxations import Relaxation, relaxations
 from grid.analysis.variant import Variant
-from grid.results.statistics.interval import LEVEL, Floats
+from grid.results.statistics.interval import LEVEL, Interval
 from grid.units import format_bytes
 
 
@@ -31,19 +24,6 @@ class Rejection:
     variant: Variant
     kind: str
     reason: str
-
-
-@dataclass(frozen=True)
-class Relaxation:
-    """Loosening the limit from `now` to `to` lets `variant` in: one alone is enough, but of those
-    that are `together` it takes all."""
-
-    limit: str
-    now: float
-    to: float
-    variant: Variant
-    text: str
-    together: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,105 +56,74 @@ def picks(
     capability is higher in at most 97.5 % of the joint draws) are taken as equal, and the smallest
     of them wins, then the fastest. Of a pair of which it is not known how sure one is neither
     surely beats the other, and the one that measured less does not win for its size either.
-    `known` has draws of what a posterior does not hold.
+    `extra_draws` has draws of what a posterior does not hold.
     """
-    posterior = (
-        variants if isinstance(variants, Posterior) else draw_posterior(variants, draws, seed)
-    )
-    return [_pick(posterior, limits, extra_draws or {}) for limits in demands]
+    posterior = as_posterior(variants, draws, seed)
+    return [_pick(limits, check_limits(posterior, limits, extra_draws or {})) for limits in demands]
 
 
-def _pick(posterior: Posterior, limits: Limits, extra_draws: ExtraDraws) -> Pick:
-    measured = np.array([variant.capability is not None for variant in posterior.variants], bool)
-    wanted = stated_limits(limits)
-    drawn = {field: quantity_draws(posterior, field, extra_draws) for field in wanted}
-    chances = {f: probability_met(drawn[f], v, LIMIT_KINDS[f].upper) for f, v in wanted.items()}
-    admitted = measured & _all_met(chances, len(measured))
-    failed = [
-        _limit_rejection(variant, i, wanted, chances)
-        for i, variant in enumerate(posterior.variants)
-        if not admitted[i]
-    ]
+def _pick(limits: Limits, check: LimitCheck) -> Pick:
+    variants = check.posterior.variants
+    admitted = check.admitted()
+    failed = [_limit_rejection(check, i) for i in np.flatnonzero(~admitted).tolist()]
     if not admitted.any():
-        relax = _relaxations(posterior, measured, wanted, chances, drawn)
-        return Pick(limits, None, None, (), tuple(failed), relax)
-    at = np.flatnonzero(admitted).tolist()
-    best = min(at, key=lambda i: (-_capability(posterior.variants[i]), _rank(posterior, i)))
-    better = _surely_better(posterior, at, best)
-    equal = [i for i in at if better[i] is None]
-    able = [i for i in equal if i == best or not _lack_uncertainty(posterior, i, best)]
-    chosen = min(able, key=lambda i: _rank(posterior, i))
-    lost = [_rejection(posterior, i, chosen, better[i]) for i in at if i != chosen]
+        return Pick(limits, None, None, (), tuple(failed), relaxations(check))
+    indices = np.flatnonzero(admitted).tolist()
+    best = min(indices, key=lambda i: (-check.capability(i), check.rank(i)))
+    better = _surely_better(check.posterior, indices, best)
+    equal = [i for i in indices if better[i] is None]
+    eligible = [i for i in equal if i == best or not _lack_uncertainty(check, i, best)]
+    chosen = min(eligible, key=check.rank)
+    lost = [_rejection(check, i, chosen, better[i]) for i in indices if i != chosen]
     return Pick(
         limits,
-        posterior.variants[chosen],
-        posterior.variants[best],
-        tuple(posterior.variants[i] for i in equal if i != chosen),
+        variants[chosen],
+        variants[best],
+        tuple(variants[i] for i in equal if i != chosen),
         tuple(lost + failed),
         (),
     )
 
 
-def _surely_better(posterior: Posterior, at: list[int], best: int) -> dict[int, int | None]:
-    """For each of `at` who of them is surely more capable: the best if it is, else the surest; None
-    where nobody is. So loosening a limit never leads to a pick that the former one surely beats."""
-    drawn = posterior.capability[:, at]
+def _surely_better(
+    posterior: Posterior, indices: Sequence[int], best: int
+) -> dict[int, int | None]:
+    """By index of each variant the one that is surely more capable: the best if it is, else the
+    surest; None where none is. So loosening a limit never leads to a pick that the former one
+    surely beats."""
+    drawn = posterior.capability[:, indices]
     sure = 1 - (1 - LEVEL) / 2
-    unknown = np.array([posterior.variants[i].lacks_uncertainty for i in at], dtype=bool)
+    unknown = np.array([posterior.variants[i].lacks_uncertainty for i in indices], dtype=bool)
     by_best = (posterior.capability[:, [best]] > drawn).mean(axis=0)
     by_best[unknown | posterior.variants[best].lacks_uncertainty] = 0.0
     superior: dict[int, int | None] = {}
-    for place, i in enumerate(at):
+    for place, i in enumerate(indices):
         if by_best[place] > sure:
             superior[i] = best
             continue
         better = (drawn > drawn[:, [place]]).mean(axis=0)
         better[unknown | unknown[place]] = 0.0
         surest = int(np.argmax(better))
-        superior[i] = at[surest] if better[surest] > sure and i != best else None
+        superior[i] = indices[surest] if better[surest] > sure and i != best else None
     return superior
 
 
-def _all_met(chances: dict[str, Floats], size: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    met = np.ones(size, dtype=bool)
-    for chance in chances.values():
-        met &= np.nan_to_num(chance, nan=0.0) >= REQUIRED_PROBABILITY
-    return met
+def _lack_uncertainty(check: LimitCheck, *pair: int) -> bool:
+    """True where the uncertainty of one of the pair's capabilities is unknown."""
+    return any(check.posterior.variants[i].lacks_uncertainty for i in pair)
 
 
-def _capability(variant: Variant) -> float:
-    return -np.inf if variant.capability is None else variant.capability.value
-
-
-def _lack_uncertainty(posterior: Posterior, *pair: int) -> bool:
-    """True where it is not known how sure the capability of one of them is."""
-    return any(posterior.variants[i].lacks_uncertainty for i in pair)
-
-
-def _rank(posterior: Posterior, i: int) -> tuple[float, float, str]:
-    """Smaller first, then faster, by a predicted rate where none was measured; the id keeps the
-    choice from depending on the order of rows."""
-    variant = posterior.variants[i]
-    rate = variant.decode_tps.value if variant.decode_tps else 0.0
-    if not rate:
-        drawn = float(np.median(posterior.rates["decode_tps"][:, i]))
-        rate = 0.0 if np.isnan(drawn) else float(np.exp(drawn))
-    return variant.artifact_bytes or float("inf"), -rate, variant.id
-
-
-def _limit_rejection(
-    variant: Variant, i: int, wanted: dict[str, float], chances: dict[str, Floats]
-) -> Rejection:
+def _limit_rejection(check: LimitCheck, i: int) -> Rejection:
+    """A variant that was not admitted: unmeasured, or beyond a limit."""
+    variant = check.posterior.variants[i]
     if variant.capability is None:
         what = ", ".join(variant.missing)
         return Rejection(variant, "unmeasured", f"no capability{f' (no {what})' if what else ''}")
-    unknown = [LIMIT_KINDS[name].title for name, chance in chances.items() if np.isnan(chance[i])]
-    if unknown:
+    if unknown := [LIMIT_KINDS[field].title for field in check.unknown(i)]:
         return Rejection(variant, "unmeasured", "no " + ", ".join(unknown))
     parts = [
-        limit_text(name, limit) + _probability_text(float(chances[name][i]))
-        for name, limit in wanted.items()
-        if chances[name][i] < REQUIRED_PROBABILITY
+        limit_text(field, check.bounds[field]) + _probability_text(float(check.chances[field][i]))
+        for field in check.failing(i)
     ]
     return Rejection(variant, "limit", "; ".join(parts))
 
@@ -183,16 +132,15 @@ def _probability_text(chance: float) -> str:
     return " is not met" if chance == 0 else f" holds with probability {chance:.2f} only"
 
 
-def _rejection(posterior: Posterior, i: int, chosen: int, better: int | None) -> Rejection:
+def _rejection(check: LimitCheck, i: int, chosen: int, better: int | None) -> Rejection:
     """A variant that meets the limits and lost: to a surely better one, or in the tie."""
-    variant, pick = posterior.variants[i], posterior.variants[chosen]
+    variant, pick = check.posterior.variants[i], check.posterior.variants[chosen]
     if better is not None:
-        return Rejection(variant, "less capable", _less_capable(posterior, i, better))
-    if _lack_uncertainty(posterior, i, chosen) and (
-        gap := _capability(pick) - _capability(variant)
-    ):
+        return Rejection(variant, "less capable", _less_capable(check, i, better))
+    gap = check.capability(chosen) - check.capability(i)
+    if gap and _lack_uncertainty(check, i, chosen):
         side = "below" if gap > 0 else "above"
-        text = f"capability {abs(gap):.3f} {side} {pick.label}, but how sure is not known"
+        text = f"capability {score(abs(gap))} {side} {pick.label}, but how sure is not known"
         return Rejection(variant, "tied", text)
     if variant.artifact_bytes > pick.artifact_bytes:
         excess = format_bytes(variant.artifact_bytes - pick.artifact_bytes)
@@ -200,80 +148,20 @@ def _rejection(posterior: Posterior, i: int, chosen: int, better: int | None) ->
     return Rejection(variant, "tied", "tied in capability and size, but not faster")
 
 
-def _less_capable(posterior: Posterior, i: int, best: int) -> str:
-    loss = posterior.capability[:, best] - posterior.capability[:, i]
-    low, high = np.quantile(loss, [0.025, 0.975])
-    most, variant = posterior.variants[best], posterior.variants[i]
-    mean = _capability(most) - _capability(variant)
-    text = f"capability {mean:.3f} ({low:.3f} to {high:.3f}) below {most.label}"
-    if variant.artifact_bytes >= most.artifact_bytes and _slower(variant, most):
+def _less_capable(check: LimitCheck, i: int, better: int) -> str:
+    posterior = check.posterior
+    low, high = np.quantile(
+        posterior.capability[:, better] - posterior.capability[:, i], [0.025, 0.975]
+    )
+    mean = check.capability(better) - check.capability(i)
+    loss = interval_in_words(Interval(mean, float(low), float(high)), score)
+    variant, rival = posterior.variants[i], posterior.variants[better]
+    text = f"capability {loss} below {rival.label}"
+    if variant.artifact_bytes >= rival.artifact_bytes and _not_faster(variant, rival):
         return "dominated: " + text + ", and neither smaller nor faster"
     return text
 
 
-def _slower(variant: Variant, rival: Variant) -> bool:
-    mine, theirs = variant.decode_tps, rival.decode_tps
-    return mine is None or theirs is None or mine.value <= theirs.value
-
-
-def _relaxations(
-    posterior: Posterior,
-    measured: np.ndarray[tuple[int], np.dtype[np.bool_]],
-    wanted: dict[str, float],
-    chances: dict[str, Floats],
-    drawn: dict[str, Floats],
-) -> tuple[Relaxation, ...]:
-    """For each limit, the least change that lets a variant in that meets all the others; where no
-    single change is enough, all changes for the variant with the fewest limits in its way."""
-    relaxations = []
-    for name, limit in wanted.items():
-        others = {field: chance for field, chance in chances.items() if field != name}
-        able = measured & _all_met(others, len(measured))
-        step = _smallest_relaxation(posterior, name, limit, able, drawn[name])
-        if step is not None:
-            relaxations.append(step)
-    return tuple(relaxations) or _joint_relaxations(posterior, measured, wanted, chances, drawn)
-
-
-def _smallest_relaxation(
-    posterior: Posterior,
-    name: str,
-    limit: float,
-    able: np.ndarray[tuple[int], np.dtype[np.bool_]],
-    draws: Floats,
-) -> Relaxation | None:
-    reach = tightest_limits(draws, LIMIT_KINDS[name].upper)
-    at = np.flatnonzero(able & np.isfinite(reach))
-    if not at.size:
-        return None
-    sign = 1.0 if LIMIT_KINDS[name].upper else -1.0
-    variants = posterior.variants
-    nearest = min(
-        at.tolist(), key=lambda i: (sign * reach[i], -_capability(variants[i]), _rank(posterior, i))
-    )
-    variant, to = variants[nearest], float(reach[nearest])
-    kind = LIMIT_KINDS[name]
-    verb = "raise" if kind.upper else "lower"
-    text = f"{verb} {kind.title} from {kind.text(limit)} to {kind.text(to)} for {variant.label}"
-    return Relaxation(name, limit, to, variant, text)
-
-
-def _joint_relaxations(
-    posterior: Posterior,
-    measured: np.ndarray[tuple[int], np.dtype[np.bool_]],
-    wanted: dict[str, float],
-    chances: dict[str, Floats],
-    drawn: dict[str, Floats],
-) -> tuple[Relaxation, ...]:
-    measurable = measured & ~np.isnan(np.array(list(chances.values()))).any(axis=0)
-    at = np.flatnonzero(measurable)
-    if not wanted or not at.size:
-        return ()
-    failing = {i: [n for n in wanted if chances[n][i] < REQUIRED_PROBABILITY] for i in at}
-    nearest = min(at, key=lambda i: (len(failing[i]), -_capability(posterior.variants[i])))
-    only = np.arange(len(posterior.variants)) == nearest
-    steps = [
-        _smallest_relaxation(posterior, name, wanted[name], only, drawn[name])
-        for name in failing[nearest]
-    ]
-    return tuple(replace(step, together=len(steps) > 1) for step in steps if step is not None)
+def _not_faster(variant: Variant, rival: Variant) -> bool:
+    rate, rival_rate = variant.decode_tps, rival.decode_tps
+    return rate is None or rival_rate is None or rate.value <= rival_rate.value

@@ -1,4 +1,4 @@
-"""What is believed of the variants of one hardware class after the measurements, as joint draws.
+"""The posterior of the variants of one hardware class, as joint draws.
 
 METHOD says prior and method; docs/frontier.md holds the same text.
 """
@@ -39,14 +39,15 @@ METHOD = (
 
 PRIOR_ITEMS = 4
 """Tried on simulated pairs of close quants: with 0 a stated 100 % came true in 85 %, with 2 a
-stated 93 % in 89 %, with 4 stated and true shares agree (tests/unit/test_analysis_frontier.py)."""
+stated 93 % in 89 %, with 4 stated and true shares agree
+(tests/unit/analysis/test_analysis_frontier.py)."""
 
 _BLOCK_BYTES = 2**26
 """Item weights are drawn in blocks of draws of about this size."""
 
 
 class LazyDraws(Mapping[str, Floats]):
-    """Draws by axis, made when they are first asked for."""
+    """Draws by axis, made on first access."""
 
     def __init__(self, makers: Mapping[str, Callable[[], Floats]]) -> None:
         self._makers = makers
@@ -114,10 +115,17 @@ def draw_posterior(
     )
 
 
+def as_posterior(
+    variants: Sequence[Variant] | Posterior, draws: int = DRAWS, seed: int = SEED
+) -> Posterior:
+    """A posterior as it is; of variants the one that `draw_posterior` makes."""
+    return variants if isinstance(variants, Posterior) else draw_posterior(variants, draws, seed)
+
+
 def composite_draws(variants: Sequence[Variant], draws: int = DRAWS, seed: int = SEED) -> Floats:
     """Draws of capability, weighted over classes; NaN where a variant lacks one. [draws, variants].
 
-    They hang on the variants' answers and weights, not on the hardware class.
+    They depend on the variants' answers and weights, not on the hardware class.
     """
     total = np.zeros((draws, len(variants)))
     weights: dict[str, float] = {}
@@ -160,7 +168,7 @@ def class_draws(variants: Sequence[Variant], task_class: str, draws: int, seed: 
 
 
 def _with_means(draws: Floats, variants: Sequence[Variant], task_class: str, seed: int) -> Floats:
-    """The same with draws for those of whom a mean is known and no items."""
+    """The same with normal draws for the variants of which only a mean is known."""
     for i, variant in enumerate(variants):
         mean = variant.classes.get(task_class)
         if mean is not None and task_class not in variant.items:
@@ -190,7 +198,7 @@ def _prior_gains(
 
 
 def subset(posterior: Posterior, keep: Container[str]) -> Posterior:
-    """The same draws of the variants whose ids are kept."""
+    """The same draws of the variants whose ids are in `keep`."""
     at = [i for i, variant in enumerate(posterior.variants) if variant.id in keep]
     return Posterior(
         tuple(posterior.variants[i] for i in at),
@@ -207,7 +215,7 @@ def _rates(variants: Sequence[Variant], kind: str, draws: int, seed: int) -> Flo
     """Logs of the median rate from an empty context. [draws, variants]."""
     logs = np.full((draws, len(variants)), np.nan)
     for i, variant in enumerate(variants):
-        speed = variant.decode.get(0) if kind == "decode" else variant.prefill.get(0)
+        speed = variant.speeds(kind).get(0)
         if speed is not None:
             rng = np.random.default_rng(_stream(seed, kind, variant.id))
             logs[:, i] = median_rate_draws(np.log(speed.rates), draws, rng)
@@ -224,5 +232,5 @@ def median_rate_draws(logs: Floats, draws: int, rng: np.random.Generator) -> Flo
 
 
 def _stream(seed: int, *name: object) -> list[int]:
-    """A random stream of its own for each name, so that adding a variant moves no other's draws."""
+    """Seed of a random stream for each name, so that adding a variant moves no other's draws."""
     return [seed, int(digest(*name), 16)]

@@ -1,4 +1,4 @@
-"""What the variants of a device kind share, whatever machine they run on: quality, noise floors."""
+"""Quality runs and noise floors, which the variants of a device kind share on every machine."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ ModelOrigin = tuple[str, str]
 
 
 class QualityRuns:
-    """Of attempts that count: which of the quality runs do, by place; by model and origin the
-    references (artifact id, backend) that they are compared with; and the noise floors."""
+    """Quality runs by (artifact, backend, device kind), with references and noise floors.
+
+    References are (artifact id, backend) by model and origin; `items` are by attempt id.
+    """
 
     def __init__(self, attempts: Sequence[Attempt], items: Mapping[str, ItemRows]) -> None:
         main = on_main_text(attempts)
@@ -48,11 +50,11 @@ class QualityRuns:
         return self.references.get(model_and_origin(row), set())
 
     def is_usable(self, attempt: Attempt) -> bool:
-        """Whether a variant may be made of the attempt: no noise floor, no other text."""
+        """False for noise runs and for quality runs on another text than the main one."""
         return attempt.measure not in QUALITY_MEASURES or attempt.id in self._counted
 
     def other_tasks(self, attempt: Attempt) -> str:
-        """The tasks by which an attempt's class is compared, where it asked others; else empty."""
+        """The tasks by which the attempt's class is compared, if it asked others; else empty."""
         if not attempt.row["origin"]:
             return ""
         main = self._tasks.get(of_class(attempt), "")

@@ -1,4 +1,4 @@
-"""What a variant's rows say beside its figures: origin, model's shape, node, energy."""
+"""Facts of a variant's rows besides its figures: origin, model's shape, node, energy."""
 
 from __future__ import annotations
 

@@ -9,10 +9,10 @@ import numpy as np
 
 from grid.analysis.duels import interval_of_draws, uncertainty_is_known
 from grid.analysis.limits import sixteen_bit_of
-from grid.analysis.posterior import Posterior, draw_posterior
-from grid.analysis.variant import Variant, gains_of
+from grid.analysis.posterior import Posterior, as_posterior
+from grid.analysis.retained import RetainedQuality, retained_quality
+from grid.analysis.variant import Variant
 from grid.errors import InputError
-from grid.results import statistics
 from grid.results.statistics import Interval
 from grid.results.statistics.interval import LEVEL
 
@@ -21,18 +21,6 @@ DP_NAMES = (
     "mean", "rms", "min", "p001", "p01", "p05", "p10", "p25", "median",
     "p75", "p90", "p95", "p99", "p999", "max",
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class RetainedQuality:
-    """Retained quality of a variant in a task class over `n` common items; None with the reason.
-    The 16-bit variant itself has 1 and no interval."""
-
-    variant: Variant
-    task_class: str
-    share: Interval | None
-    n: int
-    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +39,8 @@ class TextRow:
 
 @dataclass(frozen=True, slots=True)
 class Sensitivity:
-    """`cells` by (task class, variant id) for every class and variant; `texts` in the variants'
-    order: by model, from most to fewest bytes."""
+    """`retained` quality by (task class, variant id) for every class and variant; `texts` in the
+    order of `variants`: by model, from most to fewest bytes."""
 
     classes: tuple[str, ...]
     variants: tuple[Variant, ...]
@@ -90,33 +78,12 @@ def sensitivity(variants: Sequence[Variant]) -> Sensitivity:
     """Heatmap of retained quality, and the text metrics, of variants of any models."""
     ordered = sorted(variants, key=lambda v: (v.model, -v.artifact_bytes, v.id))
     classes = tuple(sorted({name for v in ordered for name in v.classes}))
-    cells = {(name, v.id): _retained_quality(v, ordered, name) for name in classes for v in ordered}
+    cells = {(name, v.id): retained_quality(v, ordered, name) for name in classes for v in ordered}
     return Sensitivity(classes, tuple(ordered), cells, tuple(text_row(v) for v in ordered))
 
 
-def _retained_quality(variant: Variant, variants: Sequence[Variant], name: str) -> RetainedQuality:
-    if name not in variant.classes:
-        return RetainedQuality(variant, name, None, 0, f"{name} was not measured")
-    whole = sixteen_bit_of(variants, variant)
-    if whole is None:
-        return RetainedQuality(variant, name, None, 0, f"no 16-bit variant of {variant.model}")
-    if name not in variant.items or name not in whole.items:
-        return RetainedQuality(variant, name, None, 0, "no items, only a figure")
-    if whole.id == variant.id:
-        itself = Interval(1.0, n=len(variant.items[name].ids), method="the 16-bit variant itself")
-        return RetainedQuality(variant, name, itself, itself.n)
-    ids = variant.items[name].ids
-    mine, reference = gains_of(variant, name, ids), gains_of(whole, name, ids)
-    common = np.isfinite(reference)
-    if not common.any():
-        return RetainedQuality(variant, name, None, 0, "no items in common with the 16-bit variant")
-    share = statistics.retained_share(mine[common], reference[common])
-    reason = "" if share else "the 16-bit score is less than 2 SE above chance"
-    return RetainedQuality(variant, name, share, int(common.sum()), reason)
-
-
 def text_row(variant: Variant) -> TextRow:
-    """The text metrics of one variant, sorted out."""
+    """The text metrics of one variant, by percentile."""
     metrics = variant.text_metrics
     kld = {n: metrics[f"kld_{n}"] for n in KLD_NAMES if f"kld_{n}" in metrics}
     dp = {n: metrics[f"dp_{n}"] for n in DP_NAMES if f"dp_{n}" in metrics}
@@ -148,7 +115,7 @@ def cliff(variants: Sequence[Variant] | Posterior, loss: float = 0.0) -> Cliff:
     """
     if not 0 <= loss < 1:
         raise InputError(f"loss {loss:g} is not a share; give one from 0 up to 1")
-    posterior = variants if isinstance(variants, Posterior) else draw_posterior(variants)
+    posterior = as_posterior(variants)
     models = sorted({v.model for v in posterior.variants})
     if len(models) != 1:
         raise InputError(f"a cliff is one model's, not that of {len(models)}; choose one")

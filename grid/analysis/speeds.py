@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -56,7 +56,7 @@ def speeds(variants: Sequence[Variant]) -> list[SpeedRow]:
     for kind in ("prefill", "decode"):
         for variant in sorted(variants, key=lambda v: (v.model, -v.artifact_bytes, v.id)):
             whole = _whole(variant, variants)
-            for depth, speed in sorted(_rates(variant, kind).items()):
+            for depth, speed in sorted(variant.speeds(kind).items()):
                 rows.append(_row(variant, kind, depth, speed, whole))
     return rows
 
@@ -106,7 +106,7 @@ def utilisation(variant: Variant, depth: int) -> float | None:
 
 
 def _row(variant: Variant, kind: str, depth: int, speed: Speed, whole: Variant | None) -> SpeedRow:
-    base = None if whole is None else _rates(whole, kind).get(depth)
+    base = None if whole is None else whole.speeds(kind).get(depth)
     same = base is not None and base.tokens == speed.tokens
     return SpeedRow(
         variant,
@@ -125,10 +125,6 @@ def _relative(speed: Speed, base: Speed) -> Interval:
     if base is speed:
         return Interval(1.0, n=len(base.rates), method="the 16-bit variant itself")
     return rate_ratio(speed.rates, base.rates)
-
-
-def _rates(variant: Variant, kind: str) -> Mapping[int, Speed]:
-    return variant.decode if kind == "decode" else variant.prefill
 
 
 def _whole(variant: Variant, variants: Sequence[Variant]) -> Variant | None:

@@ -1,4 +1,4 @@
-"""Variant: one artifact in one engine on one hardware class, with all that is known of it."""
+"""Variant: one artifact in one engine on one hardware class, with all that was measured of it."""
 
 from __future__ import annotations
 
@@ -133,6 +133,10 @@ class Variant:
         """Prefill rate into an empty context."""
         return self.prefill[0].interval if 0 in self.prefill else None
 
+    def speeds(self, kind: str) -> Mapping[int, Speed]:
+        """Rates by depth; `kind` is decode or prefill."""
+        return self.decode if kind == "decode" else self.prefill
+
     @property
     def indistinguishable(self) -> bool | None:
         """None without a divergence or a floor, and for whole weights, whose own it is."""
@@ -147,8 +151,8 @@ class Variant:
 
     @property
     def lacks_uncertainty(self) -> bool:
-        """True where nothing is known of how sure its capability is: imported figures without items
-        and without a standard error."""
+        """True where its capability has no known uncertainty: imported figures without items and
+        without a standard error."""
         used = [name for name, weight in self.weights.items() if weight > 0]
         return self.capability is not None and any(
             name not in self.items and self.classes[name].sd is None for name in used
@@ -163,7 +167,7 @@ class Variant:
 
 
 def gains_of(variant: Variant, task_class: str, ids: tuple[str, ...]) -> Floats:
-    """Gains of the given items [n], NaN for those that the variant was not asked."""
+    """Gains of the items [n], NaN for those that the variant was not asked."""
     answers = variant.items.get(task_class)
     if answers is not None and answers.ids == ids:
         return answers.gains

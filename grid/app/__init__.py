@@ -1,4 +1,4 @@
 """The explorer in a browser: pages of widgets over what `grid.analysis` and `grid.advice` compute.
 
-Each page is a module with `page()`; `entry` lists them, `shell` has what they share.
+`navigation` draws what is around a page, `pages` holds one module for each, `charts` their figures.
 """

@@ -19,10 +19,10 @@ CONTEXTS = (512, 1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072)
 PROMPT = 512
 USUAL = f"{CONTEXT:,}, or the model's longest"
 CUSTOM = "custom"
-NONE, OTHER = "any", "other"
+ANY, TYPED = "any", "other"
 
 
-def asked(dataset: Dataset) -> Ask:
+def ask_form(dataset: Dataset) -> Ask:
     """What the widgets say. Raises InputError where it makes no sense."""
     kinds = [MEASURED, CHIP, BUDGET]
     kind = st.segmented_control(
@@ -31,7 +31,7 @@ def asked(dataset: Dataset) -> Ask:
     machine = _machine(kind or MEASURED, dataset)
     left, middle, right = st.columns(3)
     with left:
-        wanted = _use(dataset, machine.get("hardware"))
+        use = _use(dataset, machine.get("hardware"))
     with middle:
         context = st.selectbox(
             "Context, tokens", [None, *CONTEXTS], key="advise_context", persist_state="session",
@@ -40,20 +40,21 @@ def asked(dataset: Dataset) -> Ask:
     with right:
         rate = _rate()
     with st.expander("More limits"):
-        more = _more()
+        limits = _more_limits()
     return Ask(
         **machine,
-        **wanted,
-        **more,
+        **use,
+        **limits,
         context=context,
         min_decode_tps=rate,
-        imported=any(any(one.origins) for one in dataset.classes) and _imported(dataset),
+        imported=any(hardware_class.has_imports for hardware_class in dataset.classes)
+        and _imported(dataset),
     )
 
 
 def _machine(kind: str, dataset: Dataset) -> dict[str, Any]:
     if kind == MEASURED:
-        names = [one.name for one in dataset.classes]
+        names = [hardware_class.name for hardware_class in dataset.classes]
         name = st.selectbox("Hardware class", names, key="advise_class", persist_state="session")
         return {"hardware": name}
     if kind == CHIP:
@@ -105,13 +106,13 @@ def _use(dataset: Dataset, hardware: str | None) -> dict[str, Any]:
     use = st.selectbox("Use", [*uses(), CUSTOM], key="advise_use", persist_state="session")
     if use != CUSTOM:
         return {"use": use}
-    given = _weights(_classes(dataset, hardware))
-    return {"weights": given} if any(given.values()) else {}
+    weights = _weights(_classes(dataset, hardware))
+    return {"weights": weights} if any(weights.values()) else {}
 
 
 def _classes(dataset: Dataset, hardware: str | None) -> Sequence[str]:
     """Task classes that were measured, on the machine or anywhere."""
-    names = [hardware] if hardware else [one.name for one in dataset.classes]
+    names = [hardware] if hardware else [hardware_class.name for hardware_class in dataset.classes]
     return sorted({task for n in names for v in dataset.variants(n) for task in v.classes})
 
 
@@ -126,16 +127,16 @@ def _weights(names: Sequence[str]) -> Mapping[str, float]:
 
 
 def _rate() -> float | None:
-    def told(name: str) -> str:
+    def rate_label(name: str) -> str:
         return f"{name} ({RATES[name]:g} token/s)" if name in RATES else name
 
     chosen = st.selectbox(
-        "Least decode rate", [NONE, *RATES, OTHER], key="advise_rate", format_func=told,
+        "Least decode rate", [ANY, *RATES, TYPED], key="advise_rate", format_func=rate_label,
         persist_state="session",
     )  # fmt: skip
     if chosen in RATES:
         return RATES[chosen]
-    if chosen == NONE:
+    if chosen == ANY:
         return None
     return float(
         st.number_input(
@@ -144,11 +145,11 @@ def _rate() -> float | None:
     )
 
 
-def _more() -> dict[str, Any]:
+def _more_limits() -> dict[str, Any]:
     left, right = st.columns(2)
-    more: dict[str, Any] = {}
+    limits: dict[str, Any] = {}
     with left:
-        more["kv_type"] = st.selectbox(
+        limits["kv_type"] = st.selectbox(
             "KV cache", list(KV_TYPES), list(KV_TYPES).index("f16"), key="advise_kv",
             persist_state="session",
         )  # fmt: skip
@@ -157,30 +158,30 @@ def _more() -> dict[str, Any]:
             "for a prompt of, tokens", 1, 1_000_000, PROMPT, key="advise_prompt",
             persist_state="session",
         )  # fmt: skip
-        more |= {"max_ttft_s": wait, "prompt": int(prompt)}
+        limits |= {"max_ttft_s": wait, "prompt": int(prompt)}
     with right:
-        kept = _optional("Memory left to others, GiB", "advise_reserved", 0.0)
-        size = _optional("Largest file, GiB", "advise_size", 0.0001)
-        share = _optional("Least share of 16-bit quality, %", "advise_share", 1.0, 100.0)
-        more["reserved_bytes"] = None if kept is None else kept * GIB
-        more["max_bytes"] = None if size is None else size * GIB
-        more["min_share"] = None if share is None else share / 100
-    return more
+        reserved_gib = _optional("Memory left to others, GiB", "advise_reserved", 0.0)
+        size_gib = _optional("Largest file, GiB", "advise_size", 0.0001)
+        share_percent = _optional("Least share of 16-bit quality, %", "advise_share", 1.0, 100.0)
+        limits["reserved_bytes"] = None if reserved_gib is None else reserved_gib * GIB
+        limits["max_bytes"] = None if size_gib is None else size_gib * GIB
+        limits["min_share"] = None if share_percent is None else share_percent / 100
+    return limits
 
 
 def _optional(title: str, key: str, least: float, most: float = 1e6) -> float | None:
-    found = st.number_input(
+    limit = st.number_input(
         title, least, most, None, key=key, placeholder="no limit", persist_state="session",
         format="%.6g",
     )  # fmt: skip
-    return None if found is None else float(found)
+    return None if limit is None else float(limit)
 
 
 def _imported(dataset: Dataset) -> bool:
-    alone = all(any(one.origins) for one in dataset.classes)
+    only_imports = all(hardware_class.has_imports for hardware_class in dataset.classes)
     return bool(
         st.checkbox(
-            "Third-party figures may be picked", alone, key="advise_imported",
+            "Third-party figures may be picked", only_imports, key="advise_imported",
             persist_state="session",
         )
     )  # fmt: skip

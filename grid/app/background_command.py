@@ -1,4 +1,4 @@
-"""A command of ours in a process of its own, which a page starts, watches and ends."""
+"""A quantgrid command in a process of its own, which a page starts, watches and ends."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class BackgroundCommand:
     def __init__(
         self, arguments: Sequence[str], standard_input: str = "", limit_s: float = 600.0
     ) -> None:
-        """`said` is what the command reads from standard input. Raises OSError."""
+        """Start it. Raises OSError."""
         self.limit_s = limit_s
         self.lines: list[str] = []
         self.why_ended = ""

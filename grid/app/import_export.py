@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from grid.analysis.dataset import Dataset
+from grid.analysis.figures import count_of
 from grid.app.page_parts import note
 from grid.errors import GridError
 
@@ -26,16 +27,11 @@ EXPORTS = {
 }
 """Formats of `grid results export`, and what browsers call them."""
 
-DETECTED = "as its content says"
-
-
-def count_text(count: int, noun: str) -> str:
-    """`1 cell`, `2 cells`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+DETECT = "as its content says"
 
 
 def export_buttons(fingerprint: str, place: str) -> None:
-    """A button for each format; a file is made when its button is pressed."""
+    """Draw a button for each format; a file is made when its button is pressed."""
     st.subheader("Export", anchor=False)
     st.caption("One row a cell, a column for each metric and its interval.")
     with st.container(horizontal=True):
@@ -51,7 +47,7 @@ def export_buttons(fingerprint: str, place: str) -> None:
 
 
 def exporter(place: str, format: str) -> Callable[[], bytes]:
-    """What makes the bytes of an export of the store as it is then."""
+    """A function that exports the store as it is when called."""
 
     def content() -> bytes:
         from grid.results import open_store
@@ -66,13 +62,13 @@ def exporter(place: str, format: str) -> Callable[[], bytes]:
 
 
 def import_form(place: str, dataset: Dataset | None) -> None:
-    """Read reports of other tools, say what is in them, and add them when that is asked for."""
+    """Read reports of other tools, say what is in them, and add them on request."""
     from grid.results.imports import FORMATS
 
     st.subheader("Import", anchor=False)
-    if told := st.session_state.pop("import_done", ""):
-        st.success(told)
-    if dataset is not None and _published(place, dataset):
+    if message := st.session_state.pop("import_done", ""):
+        st.success(message)
+    if dataset is not None and _is_published_store(place, dataset):
         note("These are the published tables. Open a store of your own to import into.")
         return
     st.caption("Reports of llama-bench, llama-perplexity, lm-evaluation-harness and others.")
@@ -80,8 +76,8 @@ def import_form(place: str, dataset: Dataset | None) -> None:
     files = st.file_uploader("Files", accept_multiple_files=True, key=f"import_files_{turn}")
     format = st.selectbox(
         "Format",
-        [DETECTED, *FORMATS],
-        format_func=lambda name: FORMATS[name][0] if name in FORMATS else name,
+        [DETECT, *FORMATS],
+        format_func=lambda name: FORMATS[name].description if name in FORMATS else name,
         key="import_format",
     )
     left, right = st.columns(2)
@@ -89,65 +85,66 @@ def import_form(place: str, dataset: Dataset | None) -> None:
     model = right.text_input("Model, where the file does not say", key="import_model")
     if not files:
         return
-    found = read_all(files, None if format == DETECTED else format, hardware, model)
-    _offer(found, place)
+    reports = read_reports(files, None if format == DETECT else format, hardware, model)
+    _offer_to_add(reports, place)
 
 
-def read_all(
+def read_reports(
     files: Sequence[UploadedFile], format: str | None, hardware: str, model: str
 ) -> list[ImportedReport]:
-    """What the files hold; a file that is no report is a sentence on the page. Files of one run
-    are read together, since one may need the other."""
-    from grid.results.imports import read
+    """The reports in the files; of a file that is no report the page says why. Files of one run are
+    read together, since one may need the other."""
+    from grid.results.imports import read_report
 
-    found = []
+    reports = []
     with tempfile.TemporaryDirectory(prefix="quantgrid-") as folder:
         paths = [Path(folder) / (Path(file.name).name or "file") for file in files]
         for path, file in zip(paths, files, strict=True):
             path.write_bytes(file.getvalue())
         for path in dict.fromkeys(paths):
             try:
-                found.append(read(path, format, hardware or None, model or None))
+                reports.append(read_report(path, format, hardware or None, model or None))
             except GridError as error:
                 st.error(str(error).replace(f"{folder}/", ""))
-    return found
+    return reports
 
 
-def _offer(found: Sequence[ImportedReport], place: str) -> None:
-    for one in found:
+def _offer_to_add(reports: Sequence[ImportedReport], place: str) -> None:
+    for report in reports:
         st.markdown(
-            f"**{one.name}**: {count_text(one.count, 'attempt')} of {one.origin}, "
-            f"licence {one.licence or 'not stated'}"
+            f"**{report.name}**: {count_of(report.count, 'attempt')} of {report.origin}, "
+            f"licence {report.licence or 'not stated'}"
         )
-        if one.skipped:
-            with st.expander(f"{len(one.skipped)} left out"):
-                for line in one.skipped:
+        if report.skipped:
+            with st.expander(f"{len(report.skipped)} left out"):
+                for line in report.skipped:
                     st.text(line)
-    total = sum(one.count for one in found)
-    told = f"Add {count_text(total, 'attempt')} to {place}"
-    if total and st.button(told, type="primary", key="import_add"):
-        _add(found, place)
+    total = sum(report.count for report in reports)
+    label = f"Add {count_of(total, 'attempt')} to {place}"
+    if total and st.button(label, type="primary", key="import_add"):
+        _add(reports, place)
 
 
-def _add(found: Sequence[ImportedReport], place: str) -> None:
-    from grid.results.imports import add
+def _add(reports: Sequence[ImportedReport], place: str) -> None:
+    from grid.results.imports import add_report
 
     try:
-        new = sum(add(one, place) for one in found)
+        new = sum(add_report(report, place) for report in reports)
     except GridError as error:
         st.error(str(error))
         return
-    before = sum(one.count for one in found) - new
+    before = sum(report.count for report in reports) - new
     st.session_state["import_done"] = (
-        f"{count_text(new, 'attempt')} added" + (f"; {before} there before" if before else "") + "."
+        f"{count_of(new, 'attempt')} added" + (f"; {before} there before" if before else "") + "."
     )
     st.session_state["import_turn"] = st.session_state.get("import_turn", 0) + 1
     st.cache_data.clear()  # what the store held is no longer so
     st.rerun()
 
 
-def _published(place: str, dataset: Dataset) -> bool:
-    if not dataset.classes or not all(any(one.origins) for one in dataset.classes):
+def _is_published_store(place: str, dataset: Dataset) -> bool:
+    classes = dataset.classes
+    if not classes or not all(hardware_class.has_imports for hardware_class in classes):
         return False
     from grid.results.imports import published_store
 

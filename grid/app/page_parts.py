@@ -30,23 +30,23 @@ STYLE = """
 
 
 def heading(text: str) -> None:
-    """The page's heading."""
+    """Write the page's question as its heading."""
     st.header(text, anchor=False)
 
 
 def answer(text: str) -> None:
-    """What the figures say, above the chart."""
+    """Write what the figures say, above the chart."""
     st.markdown(f"**{text}**")
 
 
 def note(text: str) -> None:
-    """A plain sentence where there is nothing to draw."""
+    """Write a plain sentence where there is nothing to draw."""
     st.info(text)
 
 
 def show_table(rows: Mapping[str, Sequence[object]] | pd.DataFrame, key: str) -> None:
-    """A table as wide as the page: of more than `LONG` rows the first, until all are asked for. Its
-    box carries the key, as a chart's does."""
+    """Draw a table as wide as the page, its first `LONG` rows until the user asks for all. Its box
+    carries the key, as a chart's does."""
     import pandas as pd
 
     frame = pd.DataFrame(rows)
@@ -57,7 +57,7 @@ def show_table(rows: Mapping[str, Sequence[object]] | pd.DataFrame, key: str) ->
 
 
 def warn_third_party(variants: Iterable[Variant]) -> None:
-    """Says so where figures are not quantgrid's."""
+    """Warn where figures are not quantgrid's."""
     sources = sorted({(v.origin, v.licence) for v in variants if v.origin})
     if sources:
         named = "; ".join(

@@ -1,4 +1,4 @@
-"""Memory that was freed goes back to the system.
+"""Give freed memory back to the system.
 
 Streamlit draws each page in a thread, and glibc gives threads memory of their own, of which it
 keeps what was freed: a store of a million rows read in several threads would be held several times.
@@ -21,7 +21,7 @@ _ARENA_MAX = -8
 
 @cache
 def limit_arenas() -> None:
-    """Let all threads allocate from two pools, once; only where the C library is glibc."""
+    """Let all threads allocate from two arenas, once; only where the C library is glibc."""
     atexit.register(gc.unfreeze)  # else what a library counts at its end looks leaked
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):

@@ -19,9 +19,9 @@ from grid.errors import InputError
 
 @dataclass(frozen=True)
 class Selection:
-    """What the sidebar asks for: a hardware class, seen through the filters.
+    """What the sidebar selects: a hardware class, seen through the filters.
 
-    `belief` holds the variants that pass; `whole` all of the class.
+    `posterior` holds the variants that pass, `whole_posterior` all of the class.
     """
 
     dataset: Dataset
@@ -32,13 +32,8 @@ class Selection:
     labels: Labels
 
     @property
-    def key(self) -> Hashable:
-        """Equal for equal contents: what pages cache their tables by."""
-        return (*self.whole_key, frozenset(variant.id for variant in self.variants))
-
-    @property
     def whole_key(self) -> tuple[Hashable, ...]:
-        """The same of what is there without filters."""
+        """Equal for equal contents without filters: what pages cache their tables by."""
         weights = tuple(sorted((self.weights or {}).items()))
         return (self.dataset.display_name, self.dataset.fingerprint, self.hardware.name, weights)
 
@@ -87,9 +82,9 @@ def choose_class(dataset: Dataset, key: str = "hardware") -> HardwareClass:
     return dataset.classes[names.index(name)]
 
 
-def choose_model(view: Selection, key: str) -> str:
+def choose_model(selection: Selection, key: str) -> str:
     """A box with the models that pass the filters; none is drawn where there is one."""
-    names = sorted({variant.model for variant in view.variants})
+    names = sorted({variant.model for variant in selection.variants})
     if len(names) == 1:
         return names[0]
     if st.session_state.get(key) not in names:
@@ -99,8 +94,8 @@ def choose_model(view: Selection, key: str) -> str:
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _keep_in_memory(key: Hashable) -> None:
-    """Spare what was read the search for garbage that Streamlit makes after every run of a page:
-    over the variants of a large store it takes longer than the page. What only the reading took
+    """Take what was read out of the garbage collection that Streamlit runs after every page: over
+    the variants of a large store it takes longer than the page. Memory that only the reading used
     goes back to the system."""
     release()
 

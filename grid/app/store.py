@@ -8,6 +8,7 @@ import streamlit as st
 
 from grid.analysis.dataset import Dataset, fingerprint
 from grid.app.page_parts import heading
+from grid.results.problems import explain_no_results
 
 STORE = "QUANTGRID_STORE"
 """Names the store that the app opens; without it ./results."""
@@ -17,12 +18,12 @@ FRESH_S = 2.0
 
 
 def store_address() -> str:
-    """Where the rows are: what the box in the sidebar says."""
+    """The folder or URI of the open store."""
     return str(st.session_state.get("store_now") or os.environ.get(STORE) or "results")
 
 
 def store_box() -> None:
-    """The last thing in the sidebar: which store is open, and another."""
+    """Draw the sidebar's last box: which store is open, and a field for another."""
     with st.sidebar, st.expander("Store"), st.form("store_form", border=False):
         place = st.text_input(
             "Folder or URI", store_address(), help="What `grid sweep --store` was given."
@@ -38,7 +39,7 @@ def switch_store(place: str) -> None:
 
 
 def open_dataset() -> Dataset | None:
-    """The store's rows; None where there are none, with what to do said on the page.
+    """The store's rows; None where there are none, and then the page says what to do.
 
     Raises InputError where the place cannot be read.
     """

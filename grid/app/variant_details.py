@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from grid.analysis.dataset import repeat_command
-from grid.app.charts.quantities import short
+from grid.analysis.figures import number
 from grid.app.charts.samples import samples_figure
 from grid.app.page_parts import CHART, current_look, note, show_table
 from grid.units import format_bytes, format_seconds
@@ -81,9 +81,9 @@ def _figures(detail: AttemptDetail) -> dict[str, list[str]]:
     rows = sorted(detail.metrics.to_pylist(), key=lambda metric: str(metric["name"]))
     return {
         "figure": [str(m["name"]) for m in rows],
-        "value": [short(m["value"], 5) for m in rows],
-        "95 % from": [short(m["low"], 5) for m in rows],
-        "to": [short(m["high"], 5) for m in rows],
+        "value": [number(m["value"], 5) for m in rows],
+        "95 % from": [number(m["low"], 5) for m in rows],
+        "to": [number(m["high"], 5) for m in rows],
         "unit": [str(m["unit"] or "") for m in rows],
         "n": [str(m["n"]) for m in rows],
         "how": [str(m["method"] or "") for m in rows],
@@ -105,8 +105,8 @@ def _samples(detail: AttemptDetail, key: str) -> None:
         if len(lists) > 1:
             name = st.selectbox("Series", lists, key=f"{key}_series")
         row = series[name]
-        drawn = samples_figure(name, str(row["unit"] or ""), row["values"], current_look())
-        st.plotly_chart(drawn, key=f"{key}_chart", config=CHART)
+        chart = samples_figure(name, str(row["unit"] or ""), row["values"], current_look())
+        st.plotly_chart(chart, key=f"{key}_chart", config=CHART)
     with st.expander("As a table", expanded=not lists):
         frame: dict[str, list[object]] = {"series": [], "unit": [], "no.": [], "value": []}
         for name, row in series.items():

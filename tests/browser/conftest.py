@@ -58,9 +58,9 @@ def browser() -> Iterator[object]:
 @pytest.fixture(scope="session")
 def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The store of a real sweep over the bundled family; $QUANTGRID_BROWSER_STORE spares it."""
-    given = os.environ.get("QUANTGRID_BROWSER_STORE")
-    if given:
-        return Path(given)
+    store = os.environ.get("QUANTGRID_BROWSER_STORE")
+    if store:
+        return Path(store)
     folder = tmp_path_factory.mktemp("swept")
     (folder / "pages.toml").write_text(SWEEP)
     done = subprocess.run(

@@ -92,8 +92,8 @@ def wait_for(url: str, server: subprocess.Popen[bytes], limit_s: float = START_S
     deadline = time.monotonic() + limit_s
     while time.monotonic() < deadline:
         if server.poll() is not None:
-            said = server.stdout.read().decode() if server.stdout else ""
-            raise RuntimeError(f"the app ended with {server.returncode}: {said}")
+            output = server.stdout.read().decode() if server.stdout else ""
+            raise RuntimeError(f"the app ended with {server.returncode}: {output}")
         try:
             with urllib.request.urlopen(f"{url}/_stcore/health", timeout=2):
                 return
@@ -122,10 +122,10 @@ def turn_to(page: Page, app: App, title: str) -> Page:
 
 
 def path_of(title: str) -> str:
-    """The first page is at the root; the others at their module's name."""
-    from grid.app.navigation import PAGES
+    """The first page is at the root; the others at their path."""
+    from grid.app.pages import find_pages
 
-    paths = {entry.title: "" if i == 0 else entry.module for i, entry in enumerate(PAGES)}
+    paths = {page.title: "" if i == 0 else page.path for i, page in enumerate(find_pages())}
     return paths[title]
 
 
@@ -185,7 +185,7 @@ def unfold(page: Page, name: str) -> None:
 
 def traces(page: Page, key: str) -> list[dict[str, Any]]:
     """The data of a chart as the browser has it, by the key of its widget."""
-    found = page.evaluate(
+    charts = page.evaluate(
         """key => {
             const plot = document.querySelector('.st-key-' + key + ' .js-plotly-plot');
             return plot.data.map(trace => ({
@@ -198,7 +198,7 @@ def traces(page: Page, key: str) -> list[dict[str, Any]]:
         }""",
         key,
     )
-    return list(found)
+    return list(charts)
 
 
 def click_point(page: Page, key: str, trace: int, point: int) -> None:

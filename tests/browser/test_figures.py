@@ -19,14 +19,14 @@ def truth(swept: Path) -> Truth:
 
 def by_name(drawn: list[dict[str, Any]], field: str) -> dict[tuple[str, str], float]:
     """A coordinate of a chart's points by the model and quant that their hover names."""
-    found = {}
+    by_label = {}
     for trace in drawn:
         for value, text in zip(trace[field], trace["hovertext"] or [], strict=False):
             name = re.search(r"<b>(.*?)</b>", text)
             assert name
             model, _, quant = name[1].partition(" ")
-            found[model, quant] = value
-    return found
+            by_label[model, quant] = value
+    return by_label
 
 
 def test_quality_per_gib(app: App, truth: Truth) -> None:
@@ -89,15 +89,15 @@ def test_another_model_has_another_heatmap_and_its_intervals_are_in_the_table(
     unfold(page, "As a table, with 95 % intervals")
     head, *body = rows_of(page, "sensitivity_table")
     for row in body:
-        quant, task_class, kept = (
+        quant, task_class, retained = (
             row[head.index(n)] for n in ("quant", "task", "kept (95 % interval)")
         )
-        if kept != "-":
-            shown = float(kept.split()[0].removeprefix(">"))
+        if retained != "-":
+            shown = float(retained.split()[0].removeprefix(">"))
             assert shown == pytest.approx(
                 100 * truth.retained(("small", quant), task_class), abs=0.51
             )
-            assert "to" in kept or shown == 100
+            assert "to" in retained or shown == 100
 
 
 def test_divergences_and_perplexity_ratios(app: App, truth: Truth) -> None:
@@ -133,7 +133,7 @@ def test_rates_by_depth_and_relative_to_16_bits(app: App, truth: Truth) -> None:
     press(page, "relative to 16 bits")
     drawn = {trace["name"]: trace for trace in traces(page, "speed_prefill_relative")}
     seconds = {key: truth.samples("prefill", "prefill_s", key, depth=0) for key in truth.capability}
-    rates = {key: mean([1 / one for one in series]) for key, series in seconds.items()}
+    rates = {key: mean([1 / time_s for time_s in series]) for key, series in seconds.items()}
     expected = {key: rate / rates[key[0], "F16"] for key, rate in rates.items()}
     assert by_name([drawn[empty]], "x") == pytest.approx(expected)
 
@@ -149,7 +149,7 @@ def test_time_to_the_first_token_against_size(app: App, truth: Truth) -> None:
     assert waits == pytest.approx({key: value / scale for key, value in seconds.items()})
 
 
-def test_a_model_of_its_own(app: App) -> None:
+def test_the_model_filter_narrows_the_speed_chart(app: App) -> None:
     page = page_of(app, "Speed")
     select(page, "Model", "small")
     page.keyboard.press("Escape")

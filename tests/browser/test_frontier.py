@@ -36,13 +36,13 @@ def truth(swept: Path) -> Truth:
 
 def points(page: Page, truth: Truth, key: str) -> dict[tuple[str, str], tuple[float, float]]:
     """The chart's points by model and quant, as their hover says."""
-    found = {}
+    by_name = {}
     for trace in traces(page, key):
         for x, y, text in zip(trace["x"], trace["y"], trace["hovertext"] or [], strict=False):
             model, _, quant = re.search(r"<b>(.*?)</b>", text)[1].partition(" ")  # type: ignore[index]
-            found[model, quant] = (x, y)
-    assert set(found) == set(truth.capability)
-    return found
+            by_name[model, quant] = (x, y)
+    assert set(by_name) == set(truth.capability)
+    return by_name
 
 
 def test_sizes_and_qualities_are_those_of_the_rows(page: Page, truth: Truth) -> None:

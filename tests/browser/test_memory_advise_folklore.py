@@ -34,19 +34,19 @@ def truth(swept: Path) -> Truth:
 
 def cache_bytes(truth: Truth, tokens: int) -> dict[Key, int]:
     """KV cache at 16 bits from the layers that the rows keep."""
-    found = {}
+    sizes = {}
     for row in truth.attempts.values():
         layers = json.loads(row["kv_cache"])
         each = sum(layer["key"] + layer["value"] for layer in layers)
-        found[row["model"], row["quant"]] = 2 * tokens * each
-    return found
+        sizes[row["model"], row["quant"]] = 2 * tokens * each
+    return sizes
 
 
 def total_bytes(truth: Truth, tokens: int) -> dict[Key, float]:
     """Weights, cache, and what the process took beside both when 512 tokens were measured."""
     peaks = truth.metric("memory", "peak_rss_bytes")
-    measured, asked = cache_bytes(truth, 512), cache_bytes(truth, tokens)
-    return {key: peaks[key] - measured[key] + asked[key] for key in peaks}
+    measured, wanted = cache_bytes(truth, 512), cache_bytes(truth, tokens)
+    return {key: peaks[key] - measured[key] + wanted[key] for key in peaks}
 
 
 def test_memory_adds_weights_cache_and_the_rest(app: App, truth: Truth) -> None:
@@ -92,14 +92,14 @@ def test_advice_is_that_of_the_terminal_with_the_figures_of_the_rows(
     app: App, swept: Path, truth: Truth
 ) -> None:
     page = page_of(app, "Advise")
-    said, told = words(page), recommended(swept)
-    assert told["answer"].lower() in said.lower()
-    pick = told["pick"]
+    shown, advice = words(page), recommended(swept)
+    assert advice["answer"].lower() in shown.lower()
+    pick = advice["pick"]
     key = (pick["model"], pick["quant"])
-    assert f"{truth.capability[key]:.3f}" in said
+    assert f"{truth.capability[key]:.3f}" in shown
     rate = truth.metric("decode", "decode_tps", depth=0)[key]
-    assert f"{rate:,.0f} token/s" in said
-    assert "measured here" in said
+    assert f"{rate:,.0f} token/s" in shown
+    assert "measured here" in shown
     head, *rivals = rows_of(page, "advise_rivals")
     assert head[1:3] == ["variant", "why not"] or head[:2] == ["variant", "why not"]
     assert len(rivals) == len(truth.sizes) - 1
@@ -109,10 +109,10 @@ def test_a_card_that_nobody_measured_gets_a_prediction_marked_as_one(app: App) -
     page = page_of(app, "Advise")
     page.get_by_role("radio", name="A card, Mac or memory").click()
     rerun(page)
-    said = words(page)
-    assert "RTX 4090" in said
-    assert "predicted" in said
-    assert "with a class left out" in said
+    shown = words(page)
+    assert "RTX 4090" in shown
+    assert "predicted" in shown
+    assert "with a class left out" in shown
     shot(page, "advise-card-1280-light")
 
 
@@ -126,9 +126,9 @@ def test_a_limit_that_nothing_meets_says_what_to_relax(app: App) -> None:
     box.fill("0.0001")
     box.press("Enter")
     rerun(page)
-    said = words(page)
-    assert "To get an answer" in said
-    assert re.search(r"raise size from \S+ KiB to \S+ [KM]iB for", said)
+    shown = words(page)
+    assert "To get an answer" in shown
+    assert re.search(r"raise size from \S+ KiB to \S+ [KM]iB for", shown)
     shot(page, "advise-nothing-1280-light")
 
 
@@ -136,11 +136,11 @@ def test_every_rule_of_thumb_has_one_verdict_and_its_numbers(
     app: App, swept: Path, truth: Truth
 ) -> None:
     page = page_of(app, "Folklore")
-    said = words(page)
-    found = re.search(r"Of (\d+) common rules (\d+) hold here, (\d+) are contradicted, and for "
-                      r"(\d+) there is not enough data", said)  # fmt: skip
-    assert found is not None
-    total, *parts = map(int, found.groups())
+    shown = words(page)
+    sentence = re.search(r"Of (\d+) common rules (\d+) hold here, (\d+) are contradicted, and for "
+                      r"(\d+) there is not enough data", shown)  # fmt: skip
+    assert sentence is not None
+    total, *parts = map(int, sentence.groups())
     assert sum(parts) == total > 30
     head, whole = truth.capability["large", "Q2_K"], truth.capability["large", "F16"]
     page.get_by_role("tab", name=re.compile("Not enough data")).click()
@@ -148,7 +148,7 @@ def test_every_rule_of_thumb_has_one_verdict_and_its_numbers(
     loss = re.search(r"large Q2_K ([0-9.]+) %", words(page))
     assert loss is not None
     assert float(loss[1]) == pytest.approx(100 * (1 - head / whole), abs=0.5)  # mean of the draws
-    told = json.loads(
+    judged = json.loads(
         subprocess.run(
             [sys.executable, "-m", "grid", "folklore", "--store", str(swept), "--json"],
             capture_output=True,
@@ -157,7 +157,7 @@ def test_every_rule_of_thumb_has_one_verdict_and_its_numbers(
             check=True,
         ).stdout
     )
-    no = [rule["text"] for rule in told if rule["verdict"] == "contradicted"]
+    no = [rule["text"] for rule in judged if rule["verdict"] == "contradicted"]
     assert len(no) == parts[1]
     page.get_by_role("tab", name=re.compile("Contradicted")).click()
     rerun(page)

@@ -27,7 +27,7 @@ from browser.harness import (
     unfold,
     words,
 )
-from grid.results.heartbeat import Sign
+from grid.results.heartbeat import Heartbeat
 from grid.results.location import Location
 from grid.results.store import Store
 
@@ -63,8 +63,8 @@ def test_runs_counts_what_the_files_hold(runs: Page, swept: Path) -> None:
     counts = Counter(row["status"] for row in rows)
     names = {row["sweep_id"] for row in rows}
     nodes = {row["node"] for row in rows}
-    said = f"{plural(len(names), 'sweep')} measured {plural(counts['ok'], 'cell')} on "
-    assert said + plural(len(nodes), "node") in words(runs)
+    sentence = f"{plural(len(names), 'sweep')} measured {plural(counts['ok'], 'cell')} on "
+    assert sentence + plural(len(nodes), "node") in words(runs)
     head, *lines = rows_of(runs, "runs_sweeps")
     first = dict(zip(head, lines[0], strict=True))
     assert first["ok"] == str(counts["ok"])
@@ -108,12 +108,12 @@ def test_a_report_is_imported_and_a_running_sweep_watched(
 def watched(page: Page, store: Path) -> None:
     """The page shows a sweep's progress by itself, and that it stopped when its lock is gone."""
     with Store(store).writer():
-        one = Sign(Location(store), "evening", "run1")
-        one.tell(cells=40, done=10, nodes=("box",), now="small F16 tg64")
+        heartbeat = Heartbeat(Location(store), "evening", "run1")
+        heartbeat.update(cells=40, done=10, nodes=("box",), now="small F16 tg64")
         expect(page.get_by_text("10 of 40 cells")).to_be_visible(timeout=WAIT_MS)
         shot(page, "runs-live")
         time.sleep(5.1)  # it is written every five seconds
-        one.tell(done=30)
+        heartbeat.update(done=30)
         expect(page.get_by_text("30 of 40 cells")).to_be_visible(timeout=WAIT_MS)
     expect(page.get_by_text("stopped after 30 of 40 cells")).to_be_visible(timeout=WAIT_MS)
     assert broken(page) == []
@@ -138,8 +138,8 @@ def run(page: Page, prompt: str, tokens: int) -> Page:
 
 def test_outputs_stand_side_by_side_and_the_parting_token_is_framed(compare: Page) -> None:
     run(compare, "The farmer went to", 8)
-    said = words(compare)
-    assert "parts at token" in said or "No difference in" in said
+    shown = words(compare)
+    assert "parts at token" in shown or "No difference in" in shown
     unfold(compare, "Token by token")
     cells = compare.locator(".st-key-compare_tokens_table canvas tr")
     expect(cells).to_have_count(1 + 8, timeout=WAIT_MS)
@@ -150,7 +150,7 @@ def test_outputs_stand_side_by_side_and_the_parting_token_is_framed(compare: Pag
         reference, mine = ([line[k] for line in lines] for k in (1, column))
         differing = [i for i, (a, b) in enumerate(zip(reference, mine, strict=True)) if a != b]
         if differing:
-            assert f"at token {differing[0]}," in said
+            assert f"at token {differing[0]}," in shown
             assert repr(marks.pop(0)) == mine[differing[0]]
     assert marks == []
     assert fits(compare)
@@ -161,13 +161,13 @@ def test_on_a_phone_outputs_stack(app: App) -> None:
     page = page_of(app, "Compare outputs", width=390, dark=True)
     run(page, "The farmer went to", 12)
     assert fits(page)
-    tops = [box["y"] for one in page.locator("mark").all() if (box := one.bounding_box())]
+    tops = [box["y"] for mark in page.locator("mark").all() if (box := mark.bounding_box())]
     assert tops == sorted(tops)
     shot(page, "compare-result-390-dark")
     page.context.close()
 
 
-def test_an_empty_prompt_is_a_sentence(compare: Page) -> None:
+def test_an_empty_prompt_is_explained(compare: Page) -> None:
     compare.get_by_label("Prompt").fill("   ")
     press(compare, "Compare")
     assert "the prompt is empty" in words(compare)
@@ -182,7 +182,7 @@ def test_a_comparison_can_be_cancelled(compare: Page) -> None:
     assert broken(compare) == []
 
 
-def test_variants_that_cannot_run_here_are_told(
+def test_variants_that_cannot_run_here_are_listed_with_why(
     browser: object, swept: Path, tmp_path: Path
 ) -> None:
     """A store whose weights are gone."""

@@ -42,12 +42,12 @@ class Truth:
     @cached_property
     def gains(self) -> dict[Key, dict[str, dict[str, float]]]:
         """(score - chance) / (1 - chance) by variant, task class and item."""
-        found: dict[Key, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
+        by_key: dict[Key, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
         for row in self.table("items"):
             attempt = self.attempts[row["attempt_id"]]
             gain = (row["score"] - row["chance"]) / (1 - row["chance"])
-            found[_key(attempt)][row["task_class"]][row["item"]] = gain
-        return found
+            by_key[_key(attempt)][row["task_class"]][row["item"]] = gain
+        return by_key
 
     @cached_property
     def capability(self) -> dict[Key, float]:
@@ -65,13 +65,13 @@ class Truth:
 
     def metric(self, measure: str, name: str, **workload: object) -> dict[Key, float]:
         """A metric by variant, of the attempts of a measure whose workload has these fields."""
-        asked = {one: json.loads(row["workload"]) for one, row in self.attempts.items()}
+        workloads = {key: json.loads(row["workload"]) for key, row in self.attempts.items()}
         return {
-            _key(row): self.values[one, name]
-            for one, row in self.attempts.items()
+            _key(row): self.values[attempt_id, name]
+            for attempt_id, row in self.attempts.items()
             if row["measure"] == measure
-            and all(asked[one].get(field) == value for field, value in workload.items())
-            and (one, name) in self.values
+            and all(workloads[attempt_id].get(field) == value for field, value in workload.items())
+            and (attempt_id, name) in self.values
         }
 
     @cached_property
@@ -83,8 +83,8 @@ class Truth:
         for row in self.table("samples"):
             attempt = self.attempts.get(row["attempt_id"])
             if attempt and row["name"] == name and attempt["measure"] == measure:
-                asked = json.loads(attempt["workload"])
-                same = all(asked.get(k) == v for k, v in workload.items())
+                fields = json.loads(attempt["workload"])
+                same = all(fields.get(k) == v for k, v in workload.items())
                 if _key(attempt) == key and same:
                     return list(row["values"])
         raise AssertionError(f"no {name} of {key}")

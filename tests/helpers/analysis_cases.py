@@ -93,10 +93,10 @@ class Rows:
         self.attempt("quality", workload, metrics=metrics, **fields)
 
     def tables(self) -> Tables:
-        made = {}
+        by_table = {}
         for name, schema in TABLES.items():
-            made[name] = pa.Table.from_pylist(self.rows[name], schema=schema)
-        return Tables(**made)
+            by_table[name] = pa.Table.from_pylist(self.rows[name], schema=schema)
+        return Tables(**by_table)
 
 
 def variant(
@@ -107,12 +107,12 @@ def variant(
     **fields: object,
 ) -> Variant:
     """A variant of model `base` with these item gains and decode rates."""
-    given = gains if isinstance(gains, Mapping) else {"math": gains}
+    by_task = gains if isinstance(gains, Mapping) else {"math": gains}
     items = {
         task: ClassItems(tuple(f"i{i:05}" for i in range(len(of))), np.array(of, dtype=float))
-        for task, of in given.items()
+        for task, of in by_task.items()
     }
-    classes = {task: _mean(one.gains) for task, one in items.items()}
+    classes = {task: _mean(answers.gains) for task, answers in items.items()}
     weights = {task: 1 / len(items) for task in items}
     speed = {0: Speed(rate_interval(rates), np.array(rates), 100, 0)} if len(rates) else {}
     facts: dict[str, object] = {

@@ -23,21 +23,24 @@ def write(rows: Rows, store: Path, files: int = 1) -> Path:
     ids = tables["attempts"]["attempt_id"].to_pylist()
     for part in range(files):
         mine = pa.array(ids[part::files], pa.string())
-        kept = {name: of.filter(pc.is_in(of["attempt_id"], mine)) for name, of in tables.items()}
-        write_tables(Location(store), {name: of for name, of in kept.items() if of.num_rows})
+        own = {name: of.filter(pc.is_in(of["attempt_id"], mine)) for name, of in tables.items()}
+        write_tables(Location(store), {name: of for name, of in own.items() if of.num_rows})
     return store
 
 
-def same(one: object, other: object) -> bool:
+def same(actual: object, expected: object) -> bool:
     """Equal in every field, arrays by value and NaN equal to NaN."""
-    if isinstance(one, np.ndarray):
-        return np.array_equal(one, other, equal_nan=True)
-    if is_dataclass(one):
-        return type(one) is type(other) and all(
-            same(getattr(one, field.name), getattr(other, field.name)) for field in fields(one)
+    if isinstance(actual, np.ndarray):
+        return np.array_equal(actual, expected, equal_nan=True)
+    if is_dataclass(actual):
+        return type(actual) is type(expected) and all(
+            same(getattr(actual, field.name), getattr(expected, field.name))
+            for field in fields(actual)
         )
-    if isinstance(one, Mapping):
-        return set(one) == set(other) and all(same(one[key], other[key]) for key in one)
-    if isinstance(one, tuple | list):
-        return len(one) == len(other) and all(map(same, one, other))
-    return one == other
+    if isinstance(actual, Mapping):
+        return set(actual) == set(expected) and all(
+            same(actual[key], expected[key]) for key in actual
+        )
+    if isinstance(actual, tuple | list):
+        return len(actual) == len(expected) and all(map(same, actual, expected))
+    return actual == expected

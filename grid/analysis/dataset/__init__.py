@@ -1,4 +1,4 @@
-"""A store as pages and commands ask of it: classes, variants, beliefs, single attempts."""
+"""A store read piece by piece: hardware classes, variants, posteriors, single attempts."""
 
 from grid.analysis.dataset.dataset import Dataset, fingerprint
 from grid.analysis.dataset.detail import AttemptDetail

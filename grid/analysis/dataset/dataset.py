@@ -1,4 +1,4 @@
-"""What pages and commands ask of a store, with no more read and kept than what is shown."""
+"""A store for pages and commands, which reads and keeps no more than what they show."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _SHAPES = "kv_cache"
 
 
 def fingerprint(uri: str | Path) -> str:
-    """Of the names and sizes of a store's files: another one when rows were added.
+    """A hash of the names and sizes of a store's files: another one when rows were added.
 
     Raises InputError where the place cannot be read.
     """
@@ -101,7 +101,7 @@ class Dataset:
     @cached_property
     def overview(self) -> Overview:
         """All attempts, those that count, and those with figures, with the columns that cost little
-        to read: what lists and counts should ask."""
+        to read: enough for lists and counts."""
         with self._lock:
             return overview(self.results, self._condition)
 
@@ -127,7 +127,7 @@ class Dataset:
         return attempts.filter(pc.is_in(attempts["attempt_id"], value_set=ids))
 
     def variants(self, hardware_class: str, weights: Weights = None) -> list[Variant]:
-        """Those of one hardware class, as `grid.analysis.variants` over the whole store gives them.
+        """Those of one hardware class, as `grid.analysis.variants` gives them of the whole store.
 
         Raises InputError for a task class that nothing was asked, or an unusable weight.
         """
@@ -151,8 +151,8 @@ class Dataset:
             )
 
     def tables(self, hardware_class: str) -> Tables:
-        """The rows that the class's variants hang on, and its attempts that count, of any status;
-        of samples the repetitions of speed runs only."""
+        """The rows that the class's variants are made of, and its attempts that count, of any
+        status; of samples the repetitions of speed runs only."""
         with self._lock:
             final = self.overview.final
             class_final = final.filter(equal(final, "hardware_class", hardware_class))
@@ -164,14 +164,14 @@ class Dataset:
             return Tables(samples=samples.filter(speed), **tables)
 
     def attempt(self, attempt_id: str) -> AttemptDetail:
-        """All that the store has of an attempt. Raises InputError where it has no such one."""
+        """An attempt with its rows of all tables. Raises InputError where there is no such one."""
         with self._lock:
             return attempt_detail(self.results, attempt_id)
 
     def speed_sample(self) -> list[Variant]:
         """Rates from an empty context of all hardware classes, as variants of which nothing is
         known but what speed hangs on: weights, model, memory and node. Of many a few of each class
-        are taken, as `grid.analysis.dataset.speeds.sample` says."""
+        are taken, as `grid.analysis.dataset.speeds.sample_rates` says."""
         with self._lock:
             return self._loader.speed_sample()
 

@@ -1,4 +1,4 @@
-"""A bounded memory of what was worked out last."""
+"""A bounded cache of the values computed last."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ V = TypeVar("V")
 
 
 class Lru(Generic[K, V]):
-    """Keeps the values of the `size` keys that were asked for last."""
+    """Keeps the values of the `size` keys used last."""
 
     def __init__(self, size: int) -> None:
         self._size = size

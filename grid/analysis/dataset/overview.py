@@ -1,4 +1,4 @@
-"""The attempts of a store at a glance: what all pages need of every attempt, and no more."""
+"""The attempts of a store with the columns that all pages need, and no more."""
 
 from __future__ import annotations
 
@@ -43,6 +43,11 @@ class HardwareClass:
     models: tuple[str, ...]
     origins: tuple[str, ...]
     newest: datetime | None
+
+    @property
+    def has_imports(self) -> bool:
+        """True where some of its figures were measured by others."""
+        return any(self.origins)
 
 
 class Overview:

@@ -1,4 +1,4 @@
-"""The command that repeats what a row is from."""
+"""The command that repeats the measurement of a row."""
 
 from __future__ import annotations
 

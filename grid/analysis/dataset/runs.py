@@ -1,4 +1,4 @@
-"""What was run: sweeps, failures with their reasons, and the nodes that took part."""
+"""Summaries of what was run: sweeps, failures with their reasons, and nodes."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class NodeSummary:
 
 @dataclass(frozen=True)
 class RunsReport:
-    """What a store says of its runs."""
+    """A store's sweeps, failures and nodes."""
 
     sweeps: list[SweepSummary]
     failures: list[FailureGroup]
@@ -76,7 +76,7 @@ class RunsReport:
 
 
 def runs_report(dataset: Dataset) -> RunsReport:
-    """Reads the environments of no more attempts than say what nodes are."""
+    """The report, for which only the newest environment of each node and sweep is read."""
     attempts = dataset.overview.attempts
     ids = pa.array(_newest_by_node(attempts), pa.string())
     rows = dataset.results.read("attempts", ["environment"], ids).to_pylist()
@@ -112,8 +112,8 @@ def sweep_summaries(attempts: pa.Table) -> list[SweepSummary]:
 
 
 def failure_groups(final: pa.Table) -> list[FailureGroup]:
-    """Of the attempts that count those without a figure, by status and reason: what failed before
-    what was skipped, the most frequent first."""
+    """Attempts that count but have no figure, by status and reason: failures before skips, the
+    most frequent first."""
     missing = final.filter(pc.field("status") != "ok")
     status, reason = (text_of(missing, name) for name in ("status", "reason"))
     key = pc.binary_join_element_wise(status, reason, pa.scalar("\0"))
@@ -146,7 +146,7 @@ def node_summaries(
 
 
 def _newest_by_node(attempts: pa.Table) -> list[str]:
-    """Of each node in each sweep the last attempt."""
+    """Id of the last attempt of each node in each sweep."""
     return [
         by_time(rows)[-1:]["attempt_id"][0].as_py()
         for sweep in groups(attempts, "sweep_id")

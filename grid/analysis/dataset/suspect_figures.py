@@ -38,7 +38,7 @@ class SuspectFigure:
 
 
 def suspect_figures_on(dataset: Dataset, hardware_class: str) -> list[SuspectFigure]:
-    """The doubts on one hardware class's figures."""
+    """The suspect figures of one hardware class."""
     class_final = dataset.overview.final.filter(pc.field("hardware_class") == hardware_class)
     ids = class_final["attempt_id"].combine_chunks()
     final = dataset.results.read("attempts", _COLUMNS, ids)

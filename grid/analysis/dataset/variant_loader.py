@@ -1,7 +1,7 @@
-"""The attempts that a hardware class's variants are made of, read from a store as they are needed.
+"""Loads the attempts that a hardware class's variants are made of, as they are needed.
 
-Figures of one class hang on attempts elsewhere: quality is shared by the machines of a device kind,
-and references, noise floors and the main text are looked for among all.
+Figures of one class depend on attempts elsewhere: quality is shared by the machines of a device
+kind, and references, noise floors and the main text are taken from all attempts.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Shared(NamedTuple):
 
 
 class VariantLoader:
-    """Reads and keeps what the classes looked at last are made of."""
+    """Reads the variants of hardware classes and keeps what the last ones are made of."""
 
     def __init__(self, results: Results, overview: Overview) -> None:
         self._results, self._ok = results, overview.ok
@@ -74,7 +74,7 @@ class VariantLoader:
         return build_variants(runs, self._own_attempts(mine))
 
     def speed_sample(self) -> list[Variant]:
-        """As `Dataset.speeds` says; read in one go, since no class is looked at closer."""
+        """As `Dataset.speed_sample` says; read in one go, since no class is looked at closer."""
         rows = sample_rates(self._ok)
         attempts = self._read_attempts(
             rows, self._figures(rows["attempt_id"].combine_chunks(), _NO_IDS)
@@ -82,8 +82,8 @@ class VariantLoader:
         return build_variants(QualityRuns((), {}), attempts)
 
     def named_variants(self) -> list[Variant]:
-        """As `Dataset.bare` says. One attempt at speed is enough to name a variant; noise floors
-        are told by their figures."""
+        """As `Dataset.named_variants` says. One attempt at speed is enough to name a variant; noise
+        floors are recognised by their figures."""
         speed = self._ok.filter(_is_any_of(self._ok, "measure", SPEED_MEASURES)).group_by(_KEY)
         ids = speed.aggregate([("attempt_id", "min")])["attempt_id_min"].combine_chunks()
         tests = _is_any_of(self._ok, "measure", QUALITY_MEASURES)
@@ -95,7 +95,7 @@ class VariantLoader:
         return build_variants(QualityRuns(attempts, {}), attempts)
 
     def ids(self, hardware_class: str) -> pa.Array[Any]:
-        """Attempts that the class's variants hang on."""
+        """Ids of the attempts that the class's variants are made of."""
         mine = self._of_class(hardware_class)
         shared = [attempt.id for attempt in self._shared_attempts(_kinds(mine))]
         own = mine["attempt_id"].combine_chunks()
@@ -112,7 +112,7 @@ class VariantLoader:
         )
 
     def _shared_attempts(self, kinds: Kinds) -> list[Attempt]:
-        """What the variants of the device kinds hang on, wherever it was measured."""
+        """Attempts that the variants of the device kinds share, wherever they were measured."""
         by_id = {
             attempt.id: attempt for attempt in (*self._computations(kinds), *self._all_texts())
         }

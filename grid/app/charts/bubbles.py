@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from grid.analysis import AXES, Variant
 from grid.app.charts.labels import Labels
 from grid.app.charts.placing import place
-from grid.app.charts.quantities import ranged, series_by
+from grid.app.charts.quantities import axis_text, interval_of, series_by
 from grid.app.charts.theme import SMALL, WEBGL_FROM, Look, figure, log_axis, wide
 from grid.units import format_bytes
 
@@ -30,15 +30,15 @@ def bubble_figure(variants: Sequence[Variant], labels: Labels, look: Look) -> go
         (v for v in variants if v.decode_tps is not None and v.capability is not None),
         key=lambda v: -v.artifact_bytes,
     )
-    drawn = figure(look, "decode rate, token/s", "quality (capability)", height=480)
+    chart = figure(look, "decode rate, token/s", "quality (capability)", height=480)
     if not shown:
-        return drawn
+        return chart
     most = max(v.artifact_bytes for v in shown)
     series = series_by(shown)
     for name, (colour, symbol) in look.marks(sorted({series(v) for v in shown})).items():
         mine = [v for v in shown if series(v) == name]
         kind = go.Scattergl if len(shown) > WEBGL_FROM else go.Scatter
-        drawn.add_trace(
+        chart.add_trace(
             kind(
                 x=[_rate(v) for v in mine],
                 y=[_quality(v) for v in mine],
@@ -58,19 +58,19 @@ def bubble_figure(variants: Sequence[Variant], labels: Labels, look: Look) -> go
                 },
             )
         )
-    _names(drawn, shown, labels, look)
+    _names(chart, shown, labels, look)
     if wide(_rate(v) for v in shown):
         rates = [_rate(v) for v in shown]
-        log_axis(drawn, "x", [min(rates) / ROOM, max(rates) * ROOM])
-    return drawn
+        log_axis(chart, "x", [min(rates) / ROOM, max(rates) * ROOM])
+    return chart
 
 
-def _names(drawn: go.Figure, shown: Sequence[Variant], labels: Labels, look: Look) -> None:
+def _names(chart: go.Figure, shown: Sequence[Variant], labels: Labels, look: Look) -> None:
     x, y = [_rate(v) for v in shown], [_quality(v) for v in shown]
     names = [labels.short(v) for v in shown]
     across = [math.log(rate) for rate in x] if wide(x) else x
     sides = place(names, _spread(across), _spread(y), range(min(NAMED, len(shown))))
-    drawn.add_scatter(
+    chart.add_scatter(
         x=[x[i] for i in sides],
         y=[y[i] for i in sides],
         mode="markers+text",
@@ -99,6 +99,6 @@ def _quality(variant: Variant) -> float:
 def _hover(variant: Variant, labels: Labels) -> str:
     lines = [f"<b>{labels.full(variant)}</b>", format_bytes(variant.artifact_bytes)]
     for name in ("decode_tps", "capability"):
-        found = getattr(variant, name)
-        lines.append(f"{AXES[name].title} {ranged(found.value, found.low, found.high, AXES[name])}")
+        axis = AXES[name]
+        lines.append(f"{axis.title} {axis_text(interval_of(variant, axis), axis)}")
     return "<br>".join(lines)

@@ -45,32 +45,32 @@ def dots_figure(
     series = list(dict.fromkeys(dot.series for dot in dots))
     beside = max((len(name) for name in names), default=0) <= BESIDE
     row = ROW if beside else HEAD_ROW
-    drawn = figure(look, title, height=int(110 + row * len(names) + 24 * (len(series) > 1)))
+    chart = figure(look, title, height=int(110 + row * len(names) + 24 * (len(series) > 1)))
     marks = look.marks(sorted(series))
     apart = min(0.24, 0.7 / len(series)) if len(dots) > len(names) else 0.0
     for i, name in enumerate(series):
         shift = (i - (len(series) - 1) / 2) * apart
         mine = [dot for dot in dots if dot.series == name]
-        _series(drawn, mine, [names.index(dot.name) + shift for dot in mine], (name, *marks[name]))
-    _rows(drawn, names, look, beside)
-    _lines(drawn, line or {}, look)
+        _series(chart, mine, [names.index(dot.name) + shift for dot in mine], (name, *marks[name]))
+    _rows(chart, names, look, beside)
+    _lines(chart, line or {}, look)
     values = [dot.value for dot in dots]
     if wide(values) if log is None else log:
         ends = [v for dot in dots for v in (dot.low, dot.value, dot.high) if v]
         bounds = min(values) / BEYOND, max(values) * BEYOND
-        log_axis(drawn, "x", [min(max(end, bounds[0]), bounds[1]) for end in ends])
+        log_axis(chart, "x", [min(max(end, bounds[0]), bounds[1]) for end in ends])
     else:
-        drawn.update_xaxes(rangemode="tozero")
-    return drawn
+        chart.update_xaxes(rangemode="tozero")
+    return chart
 
 
 def _series(
-    drawn: go.Figure, mine: Sequence[Dot], at: Sequence[float], mark: tuple[str, str, str]
+    chart: go.Figure, dots: Sequence[Dot], rows: Sequence[float], mark: tuple[str, str, str]
 ) -> None:
     name, colour, symbol = mark
-    drawn.add_scatter(
-        x=[dot.value for dot in mine],
-        y=list(at),
+    chart.add_scatter(
+        x=[dot.value for dot in dots],
+        y=list(rows),
         mode="markers",
         name=name,
         showlegend=bool(name),
@@ -78,35 +78,35 @@ def _series(
         error_x={
             "type": "data",
             "symmetric": False,
-            "array": [0.0 if d.high is None else max(0.0, d.high - d.value) for d in mine],
-            "arrayminus": [0.0 if d.low is None else max(0.0, d.value - d.low) for d in mine],
+            "array": [0.0 if d.high is None else max(0.0, d.high - d.value) for d in dots],
+            "arrayminus": [0.0 if d.low is None else max(0.0, d.value - d.low) for d in dots],
             "color": colour,
             "thickness": 1.5,
             "width": 0,
         },
-        customdata=[dot.id for dot in mine],
-        hovertext=[dot.hover or f"{dot.name}: {dot.value:.4g}" for dot in mine],
+        customdata=[dot.id for dot in dots],
+        hovertext=[dot.hover or f"{dot.name}: {dot.value:.4g}" for dot in dots],
         hoverinfo="text",
     )
 
 
-def _rows(drawn: go.Figure, names: Sequence[str], look: Look, beside: bool) -> None:
+def _rows(chart: go.Figure, names: Sequence[str], look: Look, beside: bool) -> None:
     low, high = (-0.6, len(names) - 0.4) if beside else (-0.85, len(names) - 0.5)
-    drawn.update_yaxes(range=[high, low], showgrid=beside, tickvals=list(range(len(names))))
-    drawn.update_yaxes(ticktext=list(names) if beside else [""] * len(names))
-    drawn.update_layout(showlegend=len(drawn.data) > 1)
+    chart.update_yaxes(range=[high, low], showgrid=beside, tickvals=list(range(len(names))))
+    chart.update_yaxes(ticktext=list(names) if beside else [""] * len(names))
+    chart.update_layout(showlegend=len(chart.data) > 1)
     if beside:
         return
     place = {"x": 0, "xref": "paper", "xanchor": "left", "yshift": 13, "align": "left"}
-    write_at(drawn, [{"y": i, "text": name, **place} for i, name in enumerate(names)], look)
+    write_at(chart, [{"y": i, "text": name, **place} for i, name in enumerate(names)], look)
 
 
-def _lines(drawn: go.Figure, lines: Mapping[float, str], look: Look) -> None:
+def _lines(chart: go.Figure, lines: Mapping[float, str], look: Look) -> None:
     for value, name in lines.items():
-        drawn.add_vline(x=value, line={"color": look.muted, "width": 1.5, "dash": "dash"})
-        drawn.add_annotation(
+        chart.add_vline(x=value, line={"color": look.muted, "width": 1.5, "dash": "dash"})
+        chart.add_annotation(
             x=value, y=1, yref="paper", yanchor="bottom", text=name, showarrow=False,
             font={"size": SMALL, "color": look.ink},
         )  # fmt: skip
     if lines:
-        drawn.update_layout(margin={"t": 30})
+        chart.update_layout(margin={"t": 30})

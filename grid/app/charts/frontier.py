@@ -8,15 +8,15 @@ from collections.abc import Container, Sequence
 import plotly.graph_objects as go
 
 from grid.analysis import Axis, Frontier, FrontierPoint
+from grid.analysis.figures import share
 from grid.app.charts.labels import Labels
 from grid.app.charts.placing import place
 from grid.app.charts.quantities import (
+    axis_text,
     bars,
     interval_of,
-    ranged,
     scale_of,
     series_by,
-    share,
     title_of,
 )
 from grid.app.charts.theme import SMALL, WEBGL_FROM, Look, figure, log_axis, wide
@@ -33,7 +33,7 @@ def with_ties(front: Frontier) -> frozenset[str]:
     """Ids of the points whose ties are worth the time it takes to find them."""
     points = front.points
     if len(points) > POINTS_WITH_TIES:
-        likely = sorted(points, key=lambda p: (not p.on, -p.probability, p.variant.id))
+        likely = sorted(points, key=lambda p: (not p.on_frontier, -p.probability, p.variant.id))
         points = tuple(likely[:LIKELY])
     return frozenset(point.variant.id for point in points)
 
@@ -44,27 +44,27 @@ def frontier_figure(front: Frontier, labels: Labels, look: Look, chosen: str = "
     Each point's `customdata` is its variant's id.
     """
     scale = scale_of(front.x, [point.x for point in front.points])
-    drawn = figure(look, title_of(front.x, scale), title_of(front.y, scale_of(front.y, [])))
-    _step(drawn, front, scale.factor, look)
-    near = with_ties(front)
+    chart = figure(look, title_of(front.x, scale), title_of(front.y, scale_of(front.y, [])))
+    _step(chart, front, scale.factor, look)
+    detailed = with_ties(front)
     series = series_by(point.variant for point in front.points)
     named = sorted({series(point.variant) for point in front.points})
     for name, (colour, symbol) in look.marks(named).items():
         mine = [point for point in front.points if series(point.variant) == name]
-        _points(drawn, front, mine, labels, (name, colour, symbol), scale.factor, near)
-    _names(drawn, front, labels, scale.factor, look)
-    _ring(drawn, [p for p in front.points if p.variant.id == chosen], scale.factor, look)
+        _points(chart, front, mine, labels, (name, colour, symbol), scale.factor, detailed)
+    _names(chart, front, labels, scale.factor, look)
+    _ring(chart, [p for p in front.points if p.variant.id == chosen], scale.factor, look)
     if wide(point.x for point in front.points):
-        log_axis(drawn, "x", [point.x / scale.factor for point in front.points])
-    return drawn
+        log_axis(chart, "x", [point.x / scale.factor for point in front.points])
+    return chart
 
 
-def _step(drawn: go.Figure, front: Frontier, factor: float, look: Look) -> None:
+def _step(chart: go.Figure, front: Frontier, factor: float, look: Look) -> None:
     """Between two points of the frontier the better of what either alone would give: the x of the
     costlier is needed for its y."""
     line = sorted(front.members, key=lambda point: point.x)
     shape = "hv" if front.x.better == "lower" else "vh"
-    drawn.add_scatter(
+    chart.add_scatter(
         x=[point.x / factor for point in line],
         y=[point.y for point in line],
         mode="lines",
@@ -75,31 +75,31 @@ def _step(drawn: go.Figure, front: Frontier, factor: float, look: Look) -> None:
 
 
 def _points(
-    drawn: go.Figure,
+    chart: go.Figure,
     front: Frontier,
-    mine: Sequence[FrontierPoint],
+    points: Sequence[FrontierPoint],
     labels: Labels,
     mark: tuple[str, str, str],
     factor: float,
-    near: Container[str],
+    detailed: Container[str],
 ) -> None:
     name, colour, symbol = mark
-    across = bars([_barred(point, front.x, near) for point in mine], factor)
-    along = bars([_barred(point, front.y, near) for point in mine], 1.0)
+    across = bars([_barred(point, front.x, detailed) for point in points], factor)
+    along = bars([_barred(point, front.y, detailed) for point in points], 1.0)
     kind = go.Scattergl if len(front.points) > WEBGL_FROM else go.Scatter
     trace = kind(
-        x=[point.x / factor for point in mine],
-        y=[point.y for point in mine],
+        x=[point.x / factor for point in points],
+        y=[point.y for point in points],
         mode="markers",
         name=name,
-        customdata=[point.variant.id for point in mine],
-        hovertext=[hover(front, p, labels, p.variant.id in near) for p in mine],
+        customdata=[point.variant.id for point in points],
+        hovertext=[hover(front, p, labels, p.variant.id in detailed) for p in points],
         hoverinfo="text",
         marker={
             "color": colour,
             "opacity": 1,
-            "size": [12 if point.on else 9 for point in mine],
-            "symbol": [symbol if point.on else f"{symbol}-open" for point in mine],
+            "size": [12 if point.on_frontier else 9 for point in points],
+            "symbol": [symbol if point.on_frontier else f"{symbol}-open" for point in points],
             "line": {"width": 1.5, "color": colour},
         },
         error_x=_bar(across.plus, across.minus, colour) if across.any else None,
@@ -107,7 +107,7 @@ def _points(
         selected={"marker": {"opacity": 1}},
         unselected={"marker": {"opacity": 1}},
     )
-    drawn.add_trace(trace)
+    chart.add_trace(trace)
 
 
 def _bar(plus: list[float], minus: list[float], colour: str) -> dict[str, object]:
@@ -118,46 +118,46 @@ def _bar(plus: list[float], minus: list[float], colour: str) -> dict[str, object
     }  # fmt: skip
 
 
-def _barred(point: FrontierPoint, axis: Axis, near: Container[str]) -> Interval:
+def _barred(point: FrontierPoint, axis: Axis, detailed: Container[str]) -> Interval:
     """Of many points only those near the frontier have bars: all bars would hide one another."""
-    return _interval(point, axis) if point.variant.id in near else Interval(math.nan)
-
-
-def _interval(point: FrontierPoint, axis: Axis) -> Interval:
-    return interval_of(point.variant, axis) or Interval(math.nan)
+    interval = interval_of(point.variant, axis) if point.variant.id in detailed else None
+    return interval or Interval(math.nan)
 
 
 def hover(front: Frontier, point: FrontierPoint, labels: Labels, ties_too: bool = True) -> str:
     """Name, both values with intervals, probability and ties of a point."""
-    lines = [f"<b>{labels.full(point.variant)}</b>"]
-    for axis, value in ((front.x, point.x), (front.y, point.y)):
-        found = _interval(point, axis)
-        lines.append(f"{axis.title} {ranged(value, found.low, found.high, axis)}")
-    lines.append(probability(point) + (", on the frontier" if point.on else ", beaten"))
+    variant = point.variant
+    lines = [
+        f"<b>{labels.full(variant)}</b>",
+        *(f"{a.title} {axis_text(interval_of(variant, a), a)}" for a in (front.x, front.y)),
+    ]
+    lines.append(
+        probability_text(point) + (", on the frontier" if point.on_frontier else ", beaten")
+    )
     ties = point.ties.get(front.y.name, ()) if ties_too else ()
     if ties:
         named = ", ".join(labels.full(variant) for variant in ties[:TIES_NAMED])
-        more = f" and {len(ties) - TIES_NAMED} more" if len(ties) > TIES_NAMED else ""
-        lines.append(f"ties in {front.y.title} with {named}{more}")
+        unnamed = f" and {len(ties) - TIES_NAMED} more" if len(ties) > TIES_NAMED else ""
+        lines.append(f"ties in {front.y.title} with {named}{unnamed}")
     return "<br>".join(lines)
 
 
-def probability(point: FrontierPoint) -> str:
+def probability_text(point: FrontierPoint) -> str:
     if point.variant.lacks_uncertainty:
         return "probability - (no uncertainty is known)"
     return f"probability {share(point.probability)}"
 
 
-def _names(drawn: go.Figure, front: Frontier, labels: Labels, factor: float, look: Look) -> None:
+def _names(chart: go.Figure, front: Frontier, labels: Labels, factor: float, look: Look) -> None:
     """Names of those on the frontier, as far as they do not overlap."""
     points = front.points
     if not points:
         return
     x, y = _along([p.x for p in points]), _along([p.y for p in points], linear=True)
     names = [labels.short(point.variant) for point in points]
-    wanted = sorted((i for i, p in enumerate(points) if p.on), key=lambda i: -points[i].y)
+    wanted = sorted((i for i, p in enumerate(points) if p.on_frontier), key=lambda i: -points[i].y)
     sides = place(names, x, y, wanted)
-    drawn.add_scatter(
+    chart.add_scatter(
         x=[points[i].x / factor for i in sides],
         y=[points[i].y for i in sides],
         mode="markers+text",
@@ -172,14 +172,14 @@ def _names(drawn: go.Figure, front: Frontier, labels: Labels, factor: float, loo
 
 def _along(values: Sequence[float], linear: bool = False) -> list[float]:
     """Places from 0 to 1 on the axis, with its margins."""
-    shown = [math.log(v) for v in values] if not linear and wide(values) else list(values)
-    low, high = min(shown), max(shown)
-    return [0.06 + 0.88 * ((v - low) / (high - low) if high > low else 0.5) for v in shown]
+    scaled = [math.log(v) for v in values] if not linear and wide(values) else list(values)
+    low, high = min(scaled), max(scaled)
+    return [0.06 + 0.88 * ((v - low) / (high - low) if high > low else 0.5) for v in scaled]
 
 
-def _ring(drawn: go.Figure, found: Sequence[FrontierPoint], factor: float, look: Look) -> None:
-    for point in found:
-        drawn.add_scatter(
+def _ring(chart: go.Figure, points: Sequence[FrontierPoint], factor: float, look: Look) -> None:
+    for point in points:
+        chart.add_scatter(
             x=[point.x / factor],
             y=[point.y],
             mode="markers",

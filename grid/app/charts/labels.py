@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 from grid.analysis import Variant
 from grid.analysis.labels import disambiguating_labels
@@ -15,17 +16,17 @@ class Labels:
     the options where another variant would be called the same."""
 
     variants: Sequence[Variant]
-    _added: Mapping[str, str] = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_added", disambiguating_labels(self.variants))
+    @cached_property
+    def _additions(self) -> Mapping[str, str]:
+        return disambiguating_labels(self.variants)
 
     def full(self, variant: Variant) -> str:
         return f"{variant.model} {self.short(variant)}"
 
     def short(self, variant: Variant) -> str:
-        more = self._added.get(variant.id, "")
-        return f"{variant.quant} ({more})" if more else variant.quant
+        addition = self._additions.get(variant.id, "")
+        return f"{variant.quant} ({addition})" if addition else variant.quant
 
     def by_text(self) -> dict[str, Variant]:
         """Variants by their full name, in the order given."""

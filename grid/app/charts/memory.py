@@ -19,19 +19,19 @@ PARTS = (("weights", ""), ("KV cache", "/"), ("overhead", "."))
 """Parts from the axis outwards, each with the pattern of its bar: colour is never alone."""
 
 
-def memory_figure(found: Sequence[Fit], labels: Labels, budget: float, look: Look) -> go.Figure:
+def memory_figure(rows: Sequence[Fit], labels: Labels, budget: float, look: Look) -> go.Figure:
     """One bar a variant, the smallest on top; an upright line is the budget in bytes, where it is
     not far beyond them all."""
-    totals = [float(one.footprint.total or 0) for one in found]
+    totals = [float(row.footprint.total or 0) for row in rows]
     near = budget < FAR * max(totals)
     most = max(*totals, budget) if near else max(totals)
     scale = byte_scale([most])
-    drawn = figure(look, f"memory, {scale.unit}", height=int(120 + ROW * len(found)))
-    names = [labels.full(one.footprint.variant) for one in found]
+    chart = figure(look, f"memory, {scale.unit}", height=int(120 + ROW * len(rows)))
+    names = [labels.full(row.footprint.variant) for row in rows]
     for (part, pattern), colour in zip(PARTS, look.colours(len(PARTS)), strict=True):
-        drawn.add_bar(
-            x=[_bytes(one, part) / scale.factor for one in found],
-            y=list(range(len(found))),
+        chart.add_bar(
+            x=[_bytes(row, part) / scale.factor for row in rows],
+            y=list(range(len(rows))),
             name=part,
             orientation="h",
             marker={
@@ -44,30 +44,34 @@ def memory_figure(found: Sequence[Fit], labels: Labels, budget: float, look: Loo
                 },
             },
             hovertext=[
-                f"<b>{name}</b><br>{part} {format_bytes(_bytes(one, part))}"
-                for name, one in zip(names, found, strict=True)
+                f"<b>{name}</b><br>{part} {format_bytes(_bytes(row, part))}"
+                for name, row in zip(names, rows, strict=True)
             ],
             hoverinfo="text",
         )
     if near:
-        drawn.add_vline(
+        chart.add_vline(
             x=budget / scale.factor, line={"color": look.ink, "dash": "dash", "width": 2}
         )
-    drawn.update_layout(barmode="stack", bargap=0.55)
-    drawn.update_xaxes(rangemode="tozero", range=[0, 1.08 * most / scale.factor])
+    chart.update_layout(barmode="stack", bargap=0.55)
+    chart.update_xaxes(rangemode="tozero", range=[0, 1.08 * most / scale.factor])
     # Names stand above their bars: beside the axis they would leave a phone no room.
-    drawn.update_yaxes(showticklabels=False, range=[len(found) - 0.4, -0.9], showgrid=False)
-    marks = ["" if one.fits else " (does not fit)" for one in found]
+    chart.update_yaxes(showticklabels=False, range=[len(rows) - 0.4, -0.9], showgrid=False)
+    marks = ["" if row.fits else " (does not fit)" for row in rows]
     place = {"x": 0, "xref": "paper", "xanchor": "left"}
     texts = [
         {"y": i - 0.46, "text": name + mark, **place}
         for i, (name, mark) in enumerate(zip(names, marks, strict=True))
     ]
-    write_at(drawn, texts, look)
-    return drawn
+    write_at(chart, texts, look)
+    return chart
 
 
-def _bytes(one: Fit, part: str) -> float:
-    made = one.footprint
-    values = {"weights": made.weights, "KV cache": made.kv or 0, "overhead": made.overhead}
+def _bytes(row: Fit, part: str) -> float:
+    footprint = row.footprint
+    values = {
+        "weights": footprint.weights,
+        "KV cache": footprint.kv or 0,
+        "overhead": footprint.overhead,
+    }
     return float(values[part])

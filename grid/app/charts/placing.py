@@ -30,9 +30,9 @@ class _Box:
     right: float
     top: float
 
-    def meets(self, other: _Box) -> bool:
-        apart = self.left >= other.right or other.left >= self.right
-        return not (apart or self.bottom >= other.top or other.bottom >= self.top)
+    def meets(self, box: _Box) -> bool:
+        apart = self.left >= box.right or box.left >= self.right
+        return not (apart or self.bottom >= box.top or box.bottom >= self.top)
 
 
 def place(
@@ -48,16 +48,16 @@ def place(
         for a, b in zip(x, y, strict=True)
     ]  # fmt: skip
     taken: list[_Box] = []
-    found: dict[int, str] = {}
+    sides: dict[int, str] = {}
     for i in wanted:
-        others = [*points[:i], *points[i + 1 :], *taken]
+        obstacles = [*points[:i], *points[i + 1 :], *taken]
         for side, (dx, dy) in SIDES.items():
             box = _text(x[i] * WIDTH, y[i] * HEIGHT, len(names[i]) * LETTER, dx, dy)
-            if _inside(box) and not any(box.meets(other) for other in others):
-                found[i] = side
+            if _inside(box) and not any(box.meets(obstacle) for obstacle in obstacles):
+                sides[i] = side
                 taken.append(box)
                 break
-    return found
+    return sides
 
 
 def _text(x: float, y: float, width: float, dx: float, dy: float) -> _Box:

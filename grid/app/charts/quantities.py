@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from grid.analysis import Axis, Variant
+from grid.analysis.figures import interval_in_words, score
 from grid.app.charts.theme import Scale, byte_scale
 from grid.results.statistics import Interval
 from grid.units import format_bytes
@@ -15,8 +16,8 @@ def interval_of(variant: Variant, axis: Axis) -> Interval | None:
     """Value and 95 % interval in the axis's unit; without one where the figure is exact."""
     if axis.name == "artifact_bytes":
         return Interval(float(variant.artifact_bytes)) if variant.artifact_bytes else None
-    found: Interval | None = getattr(variant, axis.name)
-    return found
+    figure: Interval | None = getattr(variant, axis.name)
+    return figure
 
 
 MOST_SERIES = 12
@@ -26,9 +27,9 @@ MOST_SERIES = 12
 def series_by(variants: Iterable[Variant]) -> Callable[[Variant], str]:
     """The name of what shares a colour on a chart: a model; of too many models a family; of too
     many families all."""
-    given = list(variants)
+    group = list(variants)
     for field in ("model", "family"):
-        if len({getattr(variant, field) for variant in given}) <= MOST_SERIES:
+        if len({getattr(variant, field) for variant in group}) <= MOST_SERIES:
             return lambda variant: str(getattr(variant, field))
     return lambda variant: "variants"
 
@@ -46,43 +47,13 @@ def title_of(axis: Axis, scale: Scale) -> str:
     return f"{name}, {scale.unit}" if scale.unit else name
 
 
-def written(value: float | None, axis: Axis) -> str:
-    """A value for people, with its unit; a dash for what was not measured."""
-    if value is None:
-        return "-"
+def axis_text(figure: Interval | None, axis: Axis) -> str:
+    """`0.869 (0.826 to 0.898)`: value, unit, and the interval where it has one."""
     if axis.unit == "B":
-        return format_bytes(value)
-    unit = "" if axis.unit == "1" else f" {axis.unit}"
-    return f"{value:.3f}{unit}" if axis.unit == "1" else f"{short(value)}{unit}"
-
-
-def short(value: float | None, digits: int = 3) -> str:
-    """Three significant digits; a dash for None."""
-    if value is None:
-        return "-"
-    if abs(value) >= 10**digits:
-        return f"{value:,.0f}"
-    return f"{value:.{digits}g}"
-
-
-def ranged(value: float, low: float | None, high: float | None, axis: Axis) -> str:
-    """`0.869 (0.826 to 0.898)`; only the value where no interval is known."""
-    if low is None or high is None:
-        return written(value, axis)
+        return interval_in_words(figure, format_bytes)
     if axis.unit == "1":
-        return f"{value:.3f} ({low:.3f} to {high:.3f})"
-    return f"{written(value, axis)} ({short(low)} to {short(high)})"
-
-
-def share(value: float | None) -> str:
-    """A share as per cent, without ever rounding to sure."""
-    if value is None:
-        return "-"
-    if 0 < value < 0.005:
-        return "<1 %"
-    if 0.995 < value < 1:
-        return ">99 %"
-    return f"{value:.0%}".replace("%", " %")
+        return interval_in_words(figure, score)
+    return interval_in_words(figure, unit=f" {axis.unit}")
 
 
 @dataclass(frozen=True)
@@ -97,8 +68,8 @@ class Bars:
         return any(self.plus) or any(self.minus)
 
 
-def bars(found: Sequence[Interval], factor: float) -> Bars:
+def bars(intervals: Sequence[Interval], factor: float) -> Bars:
     """A value outside its interval (a mean beside a median's) has an arm to one side only."""
-    plus = [max(0.0, (i.high - i.value)) / factor if i.high is not None else 0.0 for i in found]
-    minus = [max(0.0, (i.value - i.low)) / factor if i.low is not None else 0.0 for i in found]
+    plus = [max(0.0, (i.high - i.value)) / factor if i.high is not None else 0.0 for i in intervals]
+    minus = [max(0.0, (i.value - i.low)) / factor if i.low is not None else 0.0 for i in intervals]
     return Bars(plus, minus)

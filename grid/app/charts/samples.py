@@ -19,12 +19,12 @@ def samples_figure(name: str, unit: str, values: Sequence[float], look: Look) ->
     """One series of an attempt, in its unit."""
     title = f"{name}, {unit}" if unit not in ("", "1") else name
     if len(values) > MANY:
-        drawn = figure(look, title, "samples", height=280)
-        drawn.add_histogram(x=list(values), nbinsx=80, marker={"color": look.accent})
-        drawn.update_yaxes(type="log")
-        return drawn
-    drawn = figure(look, "in the order measured", title, height=280)
-    drawn.add_scatter(
+        chart = figure(look, title, "samples", height=280)
+        chart.add_histogram(x=list(values), nbinsx=80, marker={"color": look.accent})
+        chart.update_yaxes(type="log")
+        return chart
+    chart = figure(look, "in the order measured", title, height=280)
+    chart.add_scatter(
         x=list(range(1, len(values) + 1)),
         y=list(values),
         mode="lines+markers" if len(values) < MANY // 4 else "markers",
@@ -32,7 +32,7 @@ def samples_figure(name: str, unit: str, values: Sequence[float], look: Look) ->
         marker={"color": look.accent, "size": 8},
         hovertemplate="%{x}: %{y:.6g} " + (unit if unit != "1" else "") + "<extra></extra>",
     )
-    drawn.update_yaxes(rangemode="tozero")
+    chart.update_yaxes(rangemode="tozero")
     if len(values) <= FEW:
-        drawn.update_xaxes(dtick=1)
-    return drawn
+        chart.update_xaxes(dtick=1)
+    return chart

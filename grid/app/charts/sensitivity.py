@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 import plotly.graph_objects as go
 
-from grid.analysis.sensitivity import RetainedQuality, Sensitivity, TextRow
+from grid.analysis.figures import number, share
+from grid.analysis.retained import RetainedQuality
+from grid.analysis.sensitivity import Sensitivity, TextRow
 from grid.app.charts.labels import Labels
-from grid.app.charts.quantities import share, short
 from grid.app.charts.theme import SMALL, Look, figure, write_at
 
 ROW = 30
@@ -19,19 +20,19 @@ DIFFERENCES = {
 }  # fmt: skip
 
 
-def heatmap_figure(found: Sensitivity, labels: Labels, look: Look) -> go.Figure:
+def heatmap_figure(result: Sensitivity, labels: Labels, look: Look) -> go.Figure:
     """Rows are quants from most to fewest bytes, columns task classes; text is the share kept.
 
     The colour's scale ends at the worst cell, so it is a scale of this chart alone.
     """
-    drawn = figure(look, height=int(90 + ROW * len(found.variants)))
-    cells = [[found.retained[name, v.id] for name in found.classes] for v in found.variants]
+    chart = figure(look, height=int(90 + ROW * len(result.variants)))
+    cells = [[result.retained[name, v.id] for name in result.classes] for v in result.variants]
     values = [[c.share.value if c.share else None for c in row] for row in cells]
-    known = [value for row in values for value in row if value is not None]
-    low = min([*known, 0.9])
-    drawn.add_heatmap(
-        x=list(found.classes),
-        y=[labels.short(variant) for variant in found.variants],
+    measured = [value for row in values for value in row if value is not None]
+    low = min([*measured, 0.9])
+    chart.add_heatmap(
+        x=list(result.classes),
+        y=[labels.short(variant) for variant in result.variants],
         z=values,
         zmin=max(0.0, low),
         zmax=1.0,
@@ -42,23 +43,23 @@ def heatmap_figure(found: Sensitivity, labels: Labels, look: Look) -> go.Figure:
         hovertext=[[cell_hover(cell, labels) for cell in row] for row in cells],
         hoverinfo="text",
     )
-    _texts(drawn, cells, found, labels, max(0.0, low), look)
-    drawn.update_xaxes(side="top", showgrid=False)
-    drawn.update_yaxes(autorange="reversed", showgrid=False, type="category")
-    return drawn
+    _texts(chart, cells, result, labels, max(0.0, low), look)
+    chart.update_xaxes(side="top", showgrid=False)
+    chart.update_yaxes(autorange="reversed", showgrid=False, type="category")
+    return chart
 
 
 def _texts(
-    drawn: go.Figure,
+    chart: go.Figure,
     cells: Sequence[Sequence[RetainedQuality]],
-    found: Sensitivity,
+    result: Sensitivity,
     labels: Labels,
     low: float,
     look: Look,
 ) -> None:
     """Shares in the cells, in ink that can be read on the cell's colour."""
     texts = []
-    for row, variant in zip(cells, found.variants, strict=True):
+    for row, variant in zip(cells, result.variants, strict=True):
         for cell in row:
             value = cell.share.value if cell.share else None
             along = 0.5 if value is None else (value - low) / (1 - low)
@@ -66,44 +67,42 @@ def _texts(
             font = {"size": SMALL, "color": ink}
             place = {"x": cell.task_class, "y": labels.short(variant)}
             texts.append({"text": share(value), "font": font, **place})
-    write_at(drawn, texts, look)
+    write_at(chart, texts, look)
 
 
 def cell_hover(cell: RetainedQuality, labels: Labels) -> str:
     head = f"<b>{labels.full(cell.variant)}, {cell.task_class}</b>"
     if cell.share is None:
         return f"{head}<br>not known: {cell.reason}"
-    return f"{head}<br>keeps {kept(cell)}<br>{cell.n} items"
+    return f"{head}<br>keeps {retained_text(cell)}<br>{cell.n} items"
 
 
-def kept(cell: RetainedQuality) -> str:
+def retained_text(cell: RetainedQuality) -> str:
     """`97 % (93 to 101)`."""
-    found = cell.share
-    if found is None:
-        return "-"
-    if found.low is None or found.high is None:
-        return share(found.value)
-    return f"{share(found.value)} ({100 * found.low:.0f} to {100 * found.high:.0f})"
+    interval = cell.share
+    if interval is None or interval.low is None or interval.high is None:
+        return share(None if interval is None else interval.value)
+    return f"{share(interval.value)} ({100 * interval.low:.0f} to {100 * interval.high:.0f})"
 
 
 def divergence_figure(rows: Sequence[TextRow], labels: Labels, look: Look) -> go.Figure:
     """KL divergence from the 16 bits by quant, one line a percentile; what is not above zero is
     left out, for the axis is logarithmic."""
-    drawn = figure(look, "", "KL divergence from 16 bits, nat")
-    _lines(drawn, rows, labels, look, DIVERGENCES, lambda row: row.kld, positive=True)
-    drawn.update_yaxes(type="log", exponentformat="power", dtick=1)
-    return drawn
+    chart = figure(look, "", "KL divergence from 16 bits, nat")
+    _lines(chart, rows, labels, look, DIVERGENCES, lambda row: row.kld, positive=True)
+    chart.update_yaxes(type="log", exponentformat="power", dtick=1)
+    return chart
 
 
 def difference_figure(rows: Sequence[TextRow], labels: Labels, look: Look) -> go.Figure:
     """Difference of the true token's probability from the 16 bits, by quant and percentile."""
-    drawn = figure(look, "", "p of the true token - p at 16 bits")
-    _lines(drawn, rows, labels, look, DIFFERENCES, lambda row: row.dp, positive=False)
-    return drawn
+    chart = figure(look, "", "p of the true token - p at 16 bits")
+    _lines(chart, rows, labels, look, DIFFERENCES, lambda row: row.dp, positive=False)
+    return chart
 
 
 def _lines(
-    drawn: go.Figure,
+    chart: go.Figure,
     rows: Sequence[TextRow],
     labels: Labels,
     look: Look,
@@ -114,11 +113,11 @@ def _lines(
     for (name, title), (colour, symbol) in zip(
         names.items(), look.marks(list(names)).values(), strict=True
     ):
-        shown = [(row, _value(of(row).get(name))) for row in rows]
+        shown = [(row, getattr(of(row).get(name), "value", None)) for row in rows]
         kept_rows = [(r, v) for r, v in shown if v is not None and (v > 0 or not positive)]
         if not kept_rows:
             continue
-        drawn.add_scatter(
+        chart.add_scatter(
             x=[labels.short(row.variant) for row, _ in kept_rows],
             y=[value for _, value in kept_rows],
             mode="lines+markers",
@@ -126,16 +125,12 @@ def _lines(
             line={"color": colour, "width": 1.5},
             marker={"symbol": symbol, "size": 9, "color": colour},
             hovertext=[
-                f"<b>{labels.full(row.variant)}</b><br>{title}: {short(value)}"
+                f"<b>{labels.full(row.variant)}</b><br>{title}: {number(value)}"
                 for row, value in kept_rows
             ],
             hoverinfo="text",
         )
-    drawn.update_xaxes(
+    chart.update_xaxes(
         type="category", categoryorder="array",
         categoryarray=[labels.short(row.variant) for row in rows], tickangle=-60,
     )  # fmt: skip
-
-
-def _value(found: object) -> float | None:
-    return getattr(found, "value", None)

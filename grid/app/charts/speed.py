@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
+from grid.analysis.figures import number
 from grid.analysis.speeds import LatencyRow
 from grid.app.charts.labels import Labels
-from grid.app.charts.quantities import bars, series_by, short
+from grid.app.charts.quantities import bars, series_by
 from grid.app.charts.theme import Look, byte_scale, figure, log_axis, time_scale, wide
 from grid.units import format_bytes
 
@@ -17,13 +18,13 @@ def latency_figure(rows: Sequence[LatencyRow], labels: Labels, look: Look) -> go
     """One point a variant, one colour and symbol a model, or of many models a family."""
     sizes = byte_scale(row.bytes for row in rows)
     times = time_scale(row.ttft_s.value for row in rows)
-    drawn = figure(look, f"size, {sizes.unit}", f"time to first token, {times.unit}", height=420)
+    chart = figure(look, f"size, {sizes.unit}", f"time to first token, {times.unit}", height=420)
     series = series_by(row.variant for row in rows)
     names = sorted({series(row.variant) for row in rows})
     for name, (colour, symbol) in look.marks(names).items():
         mine = [row for row in rows if series(row.variant) == name]
         arms = bars([row.ttft_s for row in mine], times.factor)
-        drawn.add_scatter(
+        chart.add_scatter(
             x=[row.bytes / sizes.factor for row in mine],
             y=[row.ttft_s.value / times.factor for row in mine],
             mode="markers",
@@ -34,18 +35,18 @@ def latency_figure(rows: Sequence[LatencyRow], labels: Labels, look: Look) -> go
                 "color": colour, "thickness": 1.2, "width": 0,
             },
             hovertext=[
-                f"<b>{labels.full(row.variant)}</b><br>{short(row.ttft_s.value / times.factor)} "
+                f"<b>{labels.full(row.variant)}</b><br>{number(row.ttft_s.value / times.factor)} "
                 f"{times.unit}, {format_bytes(row.bytes)}"
                 for row in mine
             ],
             hoverinfo="text",
         )  # fmt: skip
     if wide(row.bytes for row in rows):
-        log_axis(drawn, "x", [row.bytes / sizes.factor for row in rows])
+        log_axis(chart, "x", [row.bytes / sizes.factor for row in rows])
     values = [row.ttft_s.value / times.factor for row in rows]
     if wide(values):
         ends = [end / times.factor for r in rows for end in (r.ttft_s.low, r.ttft_s.high) if end]
-        log_axis(drawn, "y", [*values, *ends])
+        log_axis(chart, "y", [*values, *ends])
     else:
-        drawn.update_yaxes(rangemode="tozero")
-    return drawn
+        chart.update_yaxes(rangemode="tozero")
+    return chart

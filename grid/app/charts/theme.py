@@ -88,8 +88,8 @@ class Look:
 
 def figure(look: Look, x: str = "", y: str = "", height: int = 460) -> go.Figure:
     """An empty figure with axis titles; transparent, with its legend below."""
-    drawn = go.Figure()
-    drawn.update_layout(
+    chart = go.Figure()
+    chart.update_layout(
         height=height,
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
@@ -105,11 +105,11 @@ def figure(look: Look, x: str = "", y: str = "", height: int = 460) -> go.Figure
         },
         dragmode=False,
     )  # fmt: skip
-    style_axes(drawn, look, x, y)
-    return drawn
+    style_axes(chart, look, x, y)
+    return chart
 
 
-def style_axes(drawn: go.Figure, look: Look, x: str, y: str) -> None:
+def style_axes(chart: go.Figure, look: Look, x: str, y: str) -> None:
     """Titles and lines of the axes."""
     common: dict[str, Any] = {
         "gridcolor": look.lines,
@@ -117,21 +117,21 @@ def style_axes(drawn: go.Figure, look: Look, x: str, y: str) -> None:
         "automargin": True,
         "tickfont": {"size": SMALL, "color": look.ink},
     }
-    for update, title in ((drawn.update_xaxes, x), (drawn.update_yaxes, y)):
+    for update, title in ((chart.update_xaxes, x), (chart.update_yaxes, y)):
         update(title={"text": title, "font": {"size": FONT, "color": look.ink}}, **common)
 
 
-def write_at(drawn: go.Figure, texts: Iterable[Mapping[str, Any]], look: Look) -> None:
+def write_at(chart: go.Figure, texts: Iterable[Mapping[str, Any]], look: Look) -> None:
     """Small texts on a chart, each placed as Plotly's annotations are: all at once, for one by one
     Plotly would check each again with every later one."""
     font = {"size": SMALL, "color": look.ink}
-    drawn.layout.annotations = [{"showarrow": False, "font": font, **text} for text in texts]
+    chart.layout.annotations = [{"showarrow": False, "font": font, **text} for text in texts]
 
 
 def wide(values: Iterable[float]) -> bool:
     """True where values, all above 0, span so much that a logarithmic axis reads better."""
-    known = list(values)
-    return bool(known) and min(known) > 0 and max(known) / min(known) >= LOG_FROM
+    numbers = list(values)
+    return bool(numbers) and min(numbers) > 0 and max(numbers) / min(numbers) >= LOG_FROM
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +170,7 @@ def tick_text(value: float) -> str:
     return f"{value:.10g}"
 
 
-def log_axis(drawn: go.Figure, which: str, values: Sequence[float]) -> None:
+def log_axis(chart: go.Figure, which: str, values: Sequence[float]) -> None:
     """Make an axis logarithmic with ticks at round numbers; `which` is x or y."""
     import math
 
@@ -179,7 +179,7 @@ def log_axis(drawn: go.Figure, which: str, values: Sequence[float]) -> None:
     if len(ticks) > MOST_TICKS:
         tens = [tick for tick in ticks if f"{tick:e}"[0] == "1"]
         ticks = tens[:: 1 + len(tens) // (MOST_TICKS + 1)]
-    drawn.update_layout(
+    chart.update_layout(
         {
             f"{which}axis": {
                 "type": "log",

@@ -1,4 +1,4 @@
-"""Compare outputs: the same prompt through several variants, and where their words part."""
+"""Compare outputs: the same prompt through several variants, and where their words differ."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Any
 import msgspec
 import streamlit as st
 
+from grid.analysis.figures import number
+from grid.analysis.noise_floors import SIXTEEN_BIT
 from grid.app.background_command import BackgroundCommand
-from grid.app.charts.quantities import short
 from grid.app.page_parts import answer, current_look, heading, note
 from grid.app.pages import Page
 from grid.app.store import open_dataset, store_address
@@ -22,16 +23,14 @@ PAGE = Page("Compare outputs", path="compare", rank=80)
 
 PROMPT = "The farmer went to the market and"
 
-WHOLE = ("F32", "F16", "BF16")
-
 LIST_S = 120.0
 """Most seconds for finding out what runs here."""
 
 FRESH_S = 300.0
-"""Seconds after which it is looked at again what runs here: an engine may have been installed."""
+"""Seconds after which the list is made anew: an engine may have been installed."""
 
 LIMIT_S = 900.0
-"""Most seconds for a comparison, making what is not there yet included."""
+"""Most seconds for a comparison, with making the quants that it lacks."""
 
 BESIDE = 3
 """Columns in a row."""
@@ -50,55 +49,55 @@ def draw() -> None:
     dataset = open_dataset()
     if dataset is None:
         return
-    if all(any(one.origins) for one in dataset.classes):
+    if all(hardware_class.has_imports for hardware_class in dataset.classes):
         note(
             "These figures are others'; only what was measured here can be run. "
             "`grid sweep` measures models of your own."
         )
         return
-    known = _listed(dataset.fingerprint, place)
-    usable = [one for one in known if not one["reason"]]
-    _unusable([one for one in known if one["reason"]])
+    variants = _list_variants(dataset.fingerprint, place)
+    usable = [variant for variant in variants if not variant["reason"]]
+    _show_unusable([variant for variant in variants if variant["reason"]])
     if not usable:
         note("None of the store's variants can be run on this machine.")
         return
     _form(usable, place)
-    _watched()
-    told = st.session_state.get("compare_result")
-    if told:
-        _show(told)
+    _show_progress()
+    comparison = st.session_state.get("compare_result")
+    if comparison:
+        _show(comparison)
 
 
 @st.cache_data(
     max_entries=3, ttl=FRESH_S, show_spinner="Looking at what can be run on this machine"
 )
-def _listed(fingerprint: str, place: str) -> list[dict[str, Any]]:
+def _list_variants(fingerprint: str, place: str) -> list[dict[str, Any]]:
     """The store's variants, with the reason for each that cannot be run here. Raises InputError."""
-    job = BackgroundCommand(["compare", "--list", "--json", "--store", place], limit_s=LIST_S)
-    job.wait()
-    for told in _events(job):
-        if told["event"] == "variants":
-            return list(told["variants"])
-    raise InputError(_failure(job, "what can be run here cannot be told"))
+    command = BackgroundCommand(["compare", "--list", "--json", "--store", place], limit_s=LIST_S)
+    command.wait()
+    for event in _events(command):
+        if event["event"] == "variants":
+            return list(event["variants"])
+    raise InputError(_failure(command, "what can be run here cannot be told"))
 
 
-def _events(job: BackgroundCommand) -> list[dict[str, Any]]:
-    return [msgspec.json.decode(line) for line in job.lines if line.startswith("{")]
+def _events(command: BackgroundCommand) -> list[dict[str, Any]]:
+    return [msgspec.json.decode(line) for line in command.lines if line.startswith("{")]
 
 
-def _failure(job: BackgroundCommand, what: str) -> str:
-    return f"{what}: {job.why_ended or job.error() or f'exit code {job.code}'}"
+def _failure(command: BackgroundCommand, what: str) -> str:
+    return f"{what}: {command.why_ended or command.error() or f'exit code {command.code}'}"
 
 
-def _unusable(found: Sequence[dict[str, Any]]) -> None:
-    if found:
-        with st.expander(f"{len(found)} of the store's variants cannot be run here"):
-            for one in found:
-                st.text(f"{one['label']} ({one['backend']}): {one['reason']}")
+def _show_unusable(unusable: Sequence[dict[str, Any]]) -> None:
+    if unusable:
+        with st.expander(f"{len(unusable)} of the store's variants cannot be run here"):
+            for variant in unusable:
+                st.text(f"{variant['label']} ({variant['backend']}): {variant['reason']}")
 
 
 def _form(usable: Sequence[dict[str, Any]], place: str) -> None:
-    titles = titled(usable)
+    titles = titles_of(usable)
     with st.form("compare_form", border=False):
         chosen = st.multiselect(
             "Variants", list(titles), default=first_choice(usable), max_selections=MOST,
@@ -115,28 +114,28 @@ def _form(usable: Sequence[dict[str, Any]], place: str) -> None:
         _start(place, chosen, prompt, int(tokens))
 
 
-def titled(usable: Sequence[dict[str, Any]]) -> dict[str, str]:
+def titles_of(usable: Sequence[dict[str, Any]]) -> dict[str, str]:
     """By id what a variant is called, with its engine where that tells it from another."""
-    labels = [one["label"] for one in usable]
-    found = {}
-    for one in usable:
-        twice = labels.count(one["label"]) > 1
-        engine = f", {one['backend']}" if twice else ""
-        found[one["id"]] = f"{one['label']} ({format_bytes(one['bytes'])}{engine})"
-    return found
+    labels = [variant["label"] for variant in usable]
+    titles = {}
+    for variant in usable:
+        twice = labels.count(variant["label"]) > 1
+        engine = f", {variant['backend']}" if twice else ""
+        titles[variant["id"]] = f"{variant['label']} ({format_bytes(variant['bytes'])}{engine})"
+    return titles
 
 
 def first_choice(usable: Sequence[dict[str, Any]]) -> list[str]:
-    """Of the first model 16 bits, the middle and the smallest: what a first look wants."""
-    mine = [one for one in usable if one["model"] == usable[0]["model"]]
-    mine.sort(key=lambda one: (one["quant"] not in WHOLE, -one["bytes"]))
+    """Ids of the first model's 16 bits, middle and smallest variant: what a first look wants."""
+    mine = [variant for variant in usable if variant["model"] == usable[0]["model"]]
+    mine.sort(key=lambda variant: (variant["quant"] not in SIXTEEN_BIT, -variant["bytes"]))
     picks = [mine[0], mine[len(mine) // 2], mine[-1]]
-    return list(dict.fromkeys(one["id"] for one in picks))
+    return list(dict.fromkeys(variant["id"] for variant in picks))
 
 
 def _busy() -> bool:
-    job = st.session_state.get("compare_job")
-    return isinstance(job, BackgroundCommand) and job.running
+    command = st.session_state.get("compare_job")
+    return isinstance(command, BackgroundCommand) and command.running
 
 
 def _start(place: str, chosen: Sequence[str], prompt: str, tokens: int) -> None:
@@ -145,7 +144,7 @@ def _start(place: str, chosen: Sequence[str], prompt: str, tokens: int) -> None:
         raise InputError("choose at least one variant")
     if not prompt.strip():
         raise InputError("the prompt is empty; give a text to go on with")
-    wanted = [part for one in chosen for part in ("--variant", one)]
+    wanted = [part for variant_id in chosen for part in ("--variant", variant_id)]
     st.session_state["compare_job"] = BackgroundCommand(
         ["compare", "--store", place, *wanted, "--tokens", str(tokens), "--json", "--prompt", "-"],
         prompt,
@@ -154,39 +153,39 @@ def _start(place: str, chosen: Sequence[str], prompt: str, tokens: int) -> None:
     st.rerun()
 
 
-def _watched() -> None:
-    job = st.session_state.get("compare_job")
-    if not isinstance(job, BackgroundCommand):
+def _show_progress() -> None:
+    command = st.session_state.get("compare_job")
+    if not isinstance(command, BackgroundCommand):
         return
-    if job.running:
+    if command.running:
         _watch()
         return
     st.session_state.pop("compare_job")
-    for told in _events(job):
-        if told["event"] == "compared":
-            st.session_state["compare_result"] = told
+    for event in _events(command):
+        if event["event"] == "compared":
+            st.session_state["compare_result"] = event
             return
-    st.error(_failure(job, "nothing was compared"))
+    st.error(_failure(command, "nothing was compared"))
 
 
 @st.fragment(run_every=POLL_S)
 def _watch() -> None:
-    """What the job is at, and a button that ends it; the page is drawn again when it has ended."""
-    job = st.session_state.get("compare_job")
-    if not isinstance(job, BackgroundCommand) or not job.running:
+    """Show the command's progress and a button that ends it; draw the page again at its end."""
+    command = st.session_state.get("compare_job")
+    if not isinstance(command, BackgroundCommand) or not command.running:
         st.rerun()
-    doing = [told for told in _events(job) if told["event"] == "doing"]
+    doing = [event for event in _events(command) if event["event"] == "doing"]
     text = f"{doing[-1]['label']}: {doing[-1]['line']}" if doing else "starting"
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"Running: {text}")
         if st.button("Cancel", key="compare_cancel"):
-            job.cancel()
+            command.cancel()
 
 
-def _show(told: dict[str, Any]) -> None:
-    outputs = told["outputs"]
-    answer(plain(sentence(outputs)))
-    st.text(f"After: {told['prompt']}")
+def _show(comparison: dict[str, Any]) -> None:
+    outputs = comparison["outputs"]
+    answer(escape_markdown(sentence(outputs)))
+    st.text(f"After: {comparison['prompt']}")
     st.caption(
         "Always the likeliest token, so the same again gives the same. "
         "Grey is what an output has in common with its reference; the framed token is the first "
@@ -194,95 +193,97 @@ def _show(told: dict[str, Any]) -> None:
     )
     for start in range(0, len(outputs), BESIDE):
         row = outputs[start : start + BESIDE]
-        for column, one in zip(st.columns(len(row)), row, strict=True):
+        for column, output in zip(st.columns(len(row)), row, strict=True):
             with column:
-                _output(one)
+                _show_output(output)
     with st.expander("Token by token"), st.container(key="compare_tokens_table"):
         st.dataframe(token_rows(outputs), hide_index=True)
 
 
 def sentence(outputs: Sequence[dict[str, Any]]) -> str:
     """Who goes with the reference, who parts from it first, and who gave nothing."""
-    ran = [one for one in outputs if one["status"] == "ok"]
-    same = [one["label"] for one in ran if one["same"]]
-    parted = sorted((one for one in ran if one["parts"]), key=lambda one: one["parts"]["index"])
+    ran = [output for output in outputs if output["status"] == "ok"]
+    same = [output["label"] for output in ran if output["same"]]
+    diverging = sorted(
+        (output for output in ran if output["parts"]), key=lambda output: output["parts"]["index"]
+    )
     parts = []
     if same:
         parts.append(f"No difference in {', '.join(same)}")
-    for one in parted:
-        told = one["parts"]
+    for output in diverging:
+        place = output["parts"]
         parts.append(
-            f"{one['label']} parts at token {told['index']}, with {spelled(told['token'])} instead "
-            f"of {spelled(told['reference_token'])}"
+            f"{output['label']} parts at token {place['index']}, with {token_text(place['token'])} "
+            f"instead of {token_text(place['reference_token'])}"
         )
-    if failed := [one["label"] for one in outputs if one["status"] != "ok"]:
+    if failed := [output["label"] for output in outputs if output["status"] != "ok"]:
         parts.append(f"{', '.join(failed)} gave nothing")
-    if not same and not parted and ran:
+    if not same and not diverging and ran:
         parts.insert(0, "One output, and nothing to compare it with")
     return f"{'; '.join(parts) or 'Nothing was compared'}."
 
 
-def spelled(token: dict[str, Any] | None) -> str:
+def token_text(token: dict[str, Any] | None) -> str:
     """A token as people read it: its spaces are seen."""
     if token is None:
         return "the end of the text"
-    seen = str(token["text"]).replace(" ", "␣").replace("\n", "⏎")
-    return f"“{seen}”"
+    text = str(token["text"]).replace(" ", "␣").replace("\n", "⏎")
+    return f"“{text}”"
 
 
-def plain(text: str) -> str:
+def escape_markdown(text: str) -> str:
     """Text that Markdown shows as it is: models write anything."""
     return _MARKS.sub(r"\\\1", text)
 
 
-def _output(one: dict[str, Any]) -> None:
-    st.markdown(f"**{plain(one['label'])}** · {one['backend']}")
-    if one["status"] != "ok":
-        st.warning(f"{one['status']}: {one['reason']}")
+def _show_output(output: dict[str, Any]) -> None:
+    st.markdown(f"**{escape_markdown(output['label'])}** · {output['backend']}")
+    if output["status"] != "ok":
+        st.warning(f"{output['status']}: {output['reason']}")
         return
-    if one["note"]:
-        st.caption(one["note"])
-    st.html(body(one, current_look().muted))
-    st.caption(figures(one))
+    if output["note"]:
+        st.caption(output["note"])
+    st.html(output_html(output, current_look().muted))
+    st.caption(run_facts(output))
 
 
-def figures(one: dict[str, Any]) -> str:
+def run_facts(output: dict[str, Any]) -> str:
     """What was seen of its speed, in this one run."""
-    told = ["the reference" if one["is_reference"] else f"{len(one['tokens'])} tokens"]
-    if one["decode_tps"]:
-        told.append(f"{short(one['decode_tps'])} token/s")
-    if one["ttft_s"] is not None:
-        told.append(f"first after {format_seconds(one['ttft_s'])}")
-    if one["ended"]:
-        told.append("ended the text itself")
-    return ", ".join(told)
+    facts = ["the reference" if output["is_reference"] else f"{len(output['tokens'])} tokens"]
+    if output["decode_tps"]:
+        facts.append(f"{number(output['decode_tps'])} token/s")
+    if output["ttft_s"] is not None:
+        facts.append(f"first after {format_seconds(output['ttft_s'])}")
+    if output["ended"]:
+        facts.append("ended the text itself")
+    return ", ".join(facts)
 
 
-def body(one: dict[str, Any], muted: str) -> str:
+def output_html(output: dict[str, Any], muted: str) -> str:
     """The output as HTML: what is common muted, the parting token in a frame."""
-    parts, text = one["parts"], one["text"]
+    parts, text = output["parts"], output["text"]
     token = (parts["token"] or {"text": ""})["text"] if parts else ""
-    at = parts["common"] if parts else len(text) if one["same"] else 0
-    rest = text[at + len(token) :] if text[at:].startswith(token) else text[at:]
+    at = parts["common"] if parts else len(text) if output["same"] else 0
+    remainder = text[at + len(token) :] if text[at:].startswith(token) else text[at:]
     mark = ""
     if parts:
-        seen = escape(token).replace("\n", "⏎\n") if token else "(end)"
+        shown_token = escape(token).replace("\n", "⏎\n") if token else "(end)"
         mark = (
             '<mark style="background:transparent;color:inherit;font-weight:700;'
-            f'border:2px solid;border-radius:3px;padding:0 2px">{seen}</mark>'
+            f'border:2px solid;border-radius:3px;padding:0 2px">{shown_token}</mark>'
         )
     return (
         '<div style="white-space:pre-wrap;overflow-wrap:anywhere;line-height:1.7">'
-        f'<span style="color:{muted}">{escape(text[:at])}</span>{mark}{escape(rest)}</div>'
+        f'<span style="color:{muted}">{escape(text[:at])}</span>{mark}{escape(remainder)}</div>'
     )
 
 
 def token_rows(outputs: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
     """A column for each output, a row for each place."""
-    ran = [one for one in outputs if one["status"] == "ok"]
-    most = max((len(one["tokens"]) for one in ran), default=0)
+    ran = [output for output in outputs if output["status"] == "ok"]
+    most = max((len(output["tokens"]) for output in ran), default=0)
     table: dict[str, list[Any]] = {"token": list(range(most))}
-    for one in ran:
-        texts = [repr(token["text"]) for token in one["tokens"]]
-        table[f"{one['label']} · {one['backend']}"] = texts + [""] * (most - len(texts))
+    for output in ran:
+        texts = [repr(token["text"]) for token in output["tokens"]]
+        table[f"{output['label']} · {output['backend']}"] = texts + [""] * (most - len(texts))
     return table

@@ -1,4 +1,4 @@
-"""Runs: what was measured where, what runs now, what failed and why, which figures to doubt."""
+"""Runs: what was measured where, what runs now, what failed and why, which figures are suspect."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ from grid.analysis.dataset.suspect_figures import (
     SuspectFigure,
     suspect_figures_on,
 )
-from grid.app.import_export import count_text, export_buttons, import_form
+from grid.analysis.figures import ABSENT, count_of
+from grid.app.import_export import export_buttons, import_form
 from grid.app.page_parts import answer, heading, note
 from grid.app.pages import Page
 from grid.app.sidebar import choose_class
@@ -42,7 +43,7 @@ KINDS = {
     OUTLIERS: ("stray repetitions", "had repetitions far from the others"),
     OTHERS: ("other programs", "ran while other programs computed"),
 }
-"""By kind of doubt: its name, and what such cells did."""
+"""By kind of suspect figure: its name, and what such cells did."""
 
 EXAMPLES = 3
 """Cells that a failure names."""
@@ -51,105 +52,105 @@ EXAMPLES = 3
 def draw() -> None:
     heading("What was run, and what went wrong?")
     place = store_address()
-    _live(place)
+    _show_running(place)
     dataset = open_dataset()
     if dataset is not None:
-        told = _account(dataset.fingerprint, dataset)
-        answer(sentence(told))
-        _sweeps(told.sweeps)
-        _failures(told.failures)
-        _nodes(told.nodes)
-        _doubts(dataset)
+        report = _runs_report(dataset.fingerprint, dataset)
+        answer(sentence(report))
+        _show_sweeps(report.sweeps)
+        _show_failures(report.failures)
+        _show_nodes(report.nodes)
+        _show_suspects(dataset)
         export_buttons(dataset.fingerprint, place)
     import_form(place, dataset)
 
 
-def sentence(told: RunsReport) -> str:
+def sentence(report: RunsReport) -> str:
     """`1 sweep measured 314 cells on 1 node; nothing failed.`"""
-    measured = [run for run in told.sweeps if not run.origin]
-    ok = sum(run.cells.get("ok", 0) for run in measured)
-    failed = sum(len(one.labels) for one in told.failures if one.status != "skipped")
-    skipped = sum(len(one.labels) for one in told.failures if one.status == "skipped")
+    measured = [sweep for sweep in report.sweeps if not sweep.origin]
+    ok = sum(sweep.cells.get("ok", 0) for sweep in measured)
+    failed = sum(len(group.labels) for group in report.failures if group.status != "skipped")
+    skipped = sum(len(group.labels) for group in report.failures if group.status == "skipped")
     parts = []
     if measured:
-        where = count_text(len(told.nodes), "node")
+        where = count_of(len(report.nodes), "node")
         parts.append(
-            f"{count_text(len(measured), 'sweep')} measured {count_text(ok, 'cell')} on {where}"
+            f"{count_of(len(measured), 'sweep')} measured {count_of(ok, 'cell')} on {where}"
         )
-    if imported := len(told.sweeps) - len(measured):
-        parts.append(f"{count_text(imported, 'import')} brought figures of others")
-    parts.append(f"{count_text(failed, 'cell')} failed" if failed else "nothing failed")
+    if imported := len(report.sweeps) - len(measured):
+        parts.append(f"{count_of(imported, 'import')} brought figures of others")
+    parts.append(f"{count_of(failed, 'cell')} failed" if failed else "nothing failed")
     if skipped:
-        parts.append(f"{count_text(skipped, 'cell')} could not be tried")
+        parts.append(f"{count_of(skipped, 'cell')} could not be tried")
     return "; ".join(parts) + "."
 
 
 @st.fragment(run_every=EVERY_S)
-def _live(place: str) -> None:
+def _show_running(place: str) -> None:
     """Sweeps that run now. Their rows are read when the last of them has ended."""
     try:
-        seen = running_sweeps(place)
+        sweeps = running_sweeps(place)
     except GridError:
         return  # the page itself says what is wrong with the store
-    for one in seen:
-        _progress(one)
-    alive = any(one.alive for one in seen)
+    for sweep in sweeps:
+        _show_progress(sweep)
+    alive = any(sweep.is_alive for sweep in sweeps)
     if st.session_state.get("runs_alive") and not alive:
         st.session_state["runs_alive"] = False
         st.rerun()
     st.session_state["runs_alive"] = alive
 
 
-def _progress(seen: RunningSweep) -> None:
-    told = seen.status
-    if not seen.alive:
+def _show_progress(sweep: RunningSweep) -> None:
+    status = sweep.status
+    if not sweep.is_alive:
         st.warning(
-            f"{told.sweep} on {told.host} stopped after {told.done} of {told.cells} cells: "
-            f"{seen.dead}. Its rows are kept; the same command goes on."
+            f"{status.sweep} on {status.host} stopped after {status.done} of {status.cells} cells: "
+            f"{sweep.why_dead}. Its rows are kept; the same command goes on."
         )
         return
-    done = min(1.0, told.done / told.cells) if told.cells else 0.0
-    st.progress(done, text=f"{told.sweep} runs: {far(told)}")
-    places = ", ".join(told.nodes) or told.host
-    at = f", at {told.now}" if told.now else ""
-    st.caption(f"On {places}{at}; started {told.started}, last heard of {told.updated}.")
+    done = min(1.0, status.done / status.cells) if status.cells else 0.0
+    st.progress(done, text=f"{status.sweep} runs: {progress_text(status)}")
+    places = ", ".join(status.nodes) or status.host
+    at = f", at {status.now}" if status.now else ""
+    st.caption(f"On {places}{at}; started {status.started}, last heard of {status.updated}.")
 
 
-def far(told: SweepStatus) -> str:
+def progress_text(status: SweepStatus) -> str:
     """How far a sweep is: `120 of 314 cells, 2 failed, about 3 min left`."""
-    parts = [f"{told.done} of {count_text(told.cells, 'cell')}"]
-    if told.failed:
-        parts.append(f"{told.failed} failed")
-    if told.measured:
-        parts.append(f"{told.measured} measured before")
-    if told.eta_s is not None and told.done < told.cells:
-        parts.append(f"about {format_seconds(told.eta_s)} left")
+    parts = [f"{status.done} of {count_of(status.cells, 'cell')}"]
+    if status.failed:
+        parts.append(f"{status.failed} failed")
+    if status.measured:
+        parts.append(f"{status.measured} measured before")
+    if status.eta_s is not None and status.done < status.cells:
+        parts.append(f"about {format_seconds(status.eta_s)} left")
     return ", ".join(parts)
 
 
 @st.cache_data(max_entries=3, show_spinner=False)
-def _account(fingerprint: str, _dataset: Dataset) -> RunsReport:
+def _runs_report(fingerprint: str, _dataset: Dataset) -> RunsReport:
     return runs_report(_dataset)
 
 
-def _sweeps(found: Sequence[SweepSummary]) -> None:
+def _show_sweeps(sweeps: Sequence[SweepSummary]) -> None:
     st.subheader("Sweeps", anchor=False)
     _table(
         [
             {
-                "sweep": one.name,
-                "began (UTC)": _time(one.first),
-                "took": took(one),
-                "ok": one.cells.get("ok", 0),
-                "failed": sum(n for status, n in one.cells.items() if status not in FINE),
-                "skipped": one.cells.get("skipped", 0),
-                "in the engine": "-" if one.engine_share is None else f"{one.engine_share:.0%}",
-                "nodes": ", ".join(one.nodes),
-                "hardware": ", ".join(one.hardware_classes),
-                "from": one.origin or "measured",
-                "id": one.id,
+                "sweep": sweep.name,
+                "began (UTC)": _time_text(sweep.first),
+                "took": duration_text(sweep),
+                "ok": sweep.cells.get("ok", 0),
+                "failed": sum(n for status, n in sweep.cells.items() if status not in FINE),
+                "skipped": sweep.cells.get("skipped", 0),
+                "in the engine": _engine_share_text(sweep),
+                "nodes": ", ".join(sweep.nodes),
+                "hardware": ", ".join(sweep.hardware_classes),
+                "from": sweep.origin or "measured",
+                "id": sweep.id,
             }
-            for one in found
+            for sweep in sweeps
         ],
         "runs_sweeps",
     )
@@ -159,85 +160,94 @@ def _sweeps(found: Sequence[SweepSummary]) -> None:
     )
 
 
-def _failures(found: Sequence[FailureGroup]) -> None:
+def _engine_share_text(sweep: SweepSummary) -> str:
+    return ABSENT if sweep.engine_share is None else f"{sweep.engine_share:.0%}"
+
+
+def _show_failures(failures: Sequence[FailureGroup]) -> None:
     st.subheader("Failures", anchor=False)
-    if not found:
+    if not failures:
         note("Every cell has a figure: nothing failed and nothing was skipped.")
         return
     _table(
         [
             {
-                "status": one.status,
-                "cells": len(one.labels),
-                "reason": one.reason,
-                "for example": ", ".join(one.labels[:EXAMPLES]),
-                "nodes": ", ".join(one.nodes),
-                "last (UTC)": _time(one.last),
+                "status": group.status,
+                "cells": len(group.labels),
+                "reason": group.reason,
+                "for example": ", ".join(group.labels[:EXAMPLES]),
+                "nodes": ", ".join(group.nodes),
+                "last (UTC)": _time_text(group.last),
             }
-            for one in found
+            for group in failures
         ],
         "runs_failures",
     )
 
 
-def _nodes(found: Sequence[NodeSummary]) -> None:
+def _show_nodes(nodes: Sequence[NodeSummary]) -> None:
     st.subheader("Nodes", anchor=False)
-    if not found:
+    if not nodes:
         note("No node of yours has measured anything here.")
         return
     _table(
         [
             {
-                "node": one.name,
-                "hardware": ", ".join(one.hardware_classes),
-                "arithmetic": ", ".join(one.device_kinds),
-                "bandwidth": f"{one.bandwidth_bytes_s / 1e9:.3g} GB/s"
-                if one.bandwidth_bytes_s
-                else "-",
-                "attempts": one.attempts,
-                "last (UTC)": _time(one.last),
-                "set by hand": one.overridden or "nothing",
+                "node": node.name,
+                "hardware": ", ".join(node.hardware_classes),
+                "arithmetic": ", ".join(node.device_kinds),
+                "bandwidth": f"{node.bandwidth_bytes_s / 1e9:.3g} GB/s"
+                if node.bandwidth_bytes_s
+                else ABSENT,
+                "attempts": node.attempts,
+                "last (UTC)": _time_text(node.last),
+                "set by hand": node.overridden or "nothing",
                 "versions": "; ".join(
-                    f"{name} {' and '.join(known)}" for name, known in one.versions.items()
+                    f"{name} {' and '.join(values)}" for name, values in node.versions.items()
                 ),
-                "system": one.system,
+                "system": node.system,
             }
-            for one in found
+            for node in nodes
         ],
         "runs_nodes",
     )
 
 
-def _doubts(dataset: Dataset) -> None:
+def _show_suspects(dataset: Dataset) -> None:
     st.subheader("Figures to look at twice", anchor=False)
     if not dataset.classes:
         return
     hardware = choose_class(dataset, "runs_hardware")
-    found = _doubts_of(dataset.fingerprint, hardware.name, dataset)
-    answer(doubt_sentence(found, hardware))
-    if found:
+    suspects = _suspects_on(dataset.fingerprint, hardware.name, dataset)
+    answer(suspects_sentence(suspects, hardware))
+    if suspects:
         _table(
             [
-                {"what": KINDS[one.kind][0], "cell": one.label, "how": one.text, "node": one.node}
-                for one in found
+                {
+                    "what": KINDS[suspect.kind][0],
+                    "cell": suspect.label,
+                    "how": suspect.text,
+                    "node": suspect.node,
+                }
+                for suspect in suspects
             ],
             "runs_doubts",
         )
 
 
-def doubt_sentence(found: Sequence[SuspectFigure], hardware: HardwareClass) -> str:
-    """How many figures of a class are to be doubted, by kind."""
-    if not found:
+def suspects_sentence(suspects: Sequence[SuspectFigure], hardware: HardwareClass) -> str:
+    """How many figures of a class are suspect, by kind."""
+    if not suspects:
         return f"Nothing on {hardware.name} drifted, strayed or was disturbed."
-    counts = Counter(one.kind for one in found)
-    told = ", ".join(
-        f"{count_text(counts[kind], 'cell')} {KINDS[kind][1]}" for kind in KINDS if counts[kind]
+    counts = Counter(suspect.kind for suspect in suspects)
+    causes = ", ".join(
+        f"{count_of(counts[kind], 'cell')} {KINDS[kind][1]}" for kind in KINDS if counts[kind]
     )
-    return f"On {hardware.name}, {told}. `grid sweep --fresh` on a quiet machine measures again."
+    return f"On {hardware.name}, {causes}. `grid sweep --fresh` on a quiet machine measures again."
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
-def _doubts_of(fingerprint: str, hardware_class: str, _dataset: Dataset) -> list[SuspectFigure]:
+def _suspects_on(fingerprint: str, hardware_class: str, _dataset: Dataset) -> list[SuspectFigure]:
     return suspect_figures_on(_dataset, hardware_class)
 
 
@@ -246,12 +256,12 @@ def _table(rows: Sequence[dict[str, Any]], key: str) -> None:
         st.dataframe(list(rows), hide_index=True)
 
 
-def took(run: SweepSummary) -> str:
+def duration_text(run: SweepSummary) -> str:
     """From the first attempt's beginning to the last one's end."""
     if run.first is None or run.last is None:
-        return "-"
+        return ABSENT
     return format_seconds((run.last - run.first).total_seconds())
 
 
-def _time(at: datetime | None) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S") if at else "-"
+def _time_text(at: datetime | None) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S") if at else ABSENT

@@ -8,12 +8,17 @@ from dataclasses import replace
 import streamlit as st
 
 from grid.analysis import Variant
+from grid.analysis.figures import ABSENT, interval_in_words, number, percent, share
 from grid.analysis.posterior import subset
 from grid.analysis.sensitivity import Cliff, Sensitivity, TextRow, cliff, sensitivity
 from grid.app.charts.dots import Dot, dots_figure
 from grid.app.charts.labels import Labels
-from grid.app.charts.quantities import share, short
-from grid.app.charts.sensitivity import difference_figure, divergence_figure, heatmap_figure, kept
+from grid.app.charts.sensitivity import (
+    difference_figure,
+    divergence_figure,
+    heatmap_figure,
+    retained_text,
+)
 from grid.app.page_parts import CHART, answer, current_look, heading, note, show_table
 from grid.app.pages import Page
 from grid.app.sidebar import choose_model, select_variants
@@ -32,35 +37,36 @@ DP_COLUMNS = ("mean", "rms", "p01", "p10", "median", "p90", "p99")
 
 def draw() -> None:
     heading("What does quantization cost, and which task pays?")
-    view = select_variants()
-    if view is None:
+    selection = select_variants()
+    if selection is None:
         return
-    model = choose_model(view, "sensitivity_model")
-    mine = [variant for variant in view.variants if variant.model == model]
-    whole = [variant for variant in view.whole_posterior.variants if variant.model == model]
-    found = shown(_found((view.whole_key, model), whole), mine)
-    edge = cliff(subset(view.posterior, {variant.id for variant in mine}))
-    answer(sentence(edge, found, view.labels))
+    model = choose_model(selection, "sensitivity_model")
+    mine = [variant for variant in selection.variants if variant.model == model]
+    whole = [variant for variant in selection.whole_posterior.variants if variant.model == model]
+    result = only_passing(_sensitivity((selection.whole_key, model), whole), mine)
+    edge = cliff(subset(selection.posterior, {variant.id for variant in mine}))
+    answer(sentence(edge, result, selection.labels))
     for line in notes(mine, model):
         st.caption(line)
-    _heatmap(found, view.labels)
-    _texts(found.texts, view.labels)
+    _show_heatmap(result, selection.labels)
+    _show_texts(result.texts, selection.labels)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _found(key: Hashable, _whole: Sequence[Variant]) -> Sensitivity:
+def _sensitivity(key: Hashable, _whole: Sequence[Variant]) -> Sensitivity:
     return sensitivity(_whole)
 
 
-def shown(found: Sensitivity, mine: Sequence[Variant]) -> Sensitivity:
-    """Of all of a model the variants that pass the filters: filters take no reference away."""
+def only_passing(result: Sensitivity, mine: Sequence[Variant]) -> Sensitivity:
+    """The result without the variants that the filters hide. It was computed with all of the
+    model's, so that no filter takes a reference away."""
     ids = {variant.id for variant in mine}
-    variants = tuple(variant for variant in found.variants if variant.id in ids)
-    texts = tuple(row for row in found.texts if row.variant.id in ids)
-    return replace(found, variants=variants, texts=texts)
+    variants = tuple(variant for variant in result.variants if variant.id in ids)
+    texts = tuple(row for row in result.texts if row.variant.id in ids)
+    return replace(result, variants=variants, texts=texts)
 
 
-def sentence(edge: Cliff, found: Sensitivity, labels: Labels) -> str:
+def sentence(edge: Cliff, result: Sensitivity, labels: Labels) -> str:
     """Where loss begins to be sure, and the task that loses most there."""
     if not edge.steps:
         return f"{edge.model}: no cliff can be seen, for {edge.reason}."
@@ -72,7 +78,7 @@ def sentence(edge: Cliff, found: Sensitivity, labels: Labels) -> str:
         f"{edge.model}: the cliff begins at {labels.short(first.variant)} "
         f"({edge.bpw:.2f} bits per weight). From there down every quant surely loses quality."
     )
-    worst = worst_class(found, first.variant)
+    worst = worst_class(result, first.variant)
     if worst:
         text += f" What it keeps least of is {worst}."
     if safe:
@@ -83,13 +89,13 @@ def sentence(edge: Cliff, found: Sensitivity, labels: Labels) -> str:
     return text
 
 
-def worst_class(found: Sensitivity, variant: Variant) -> str:
+def worst_class(result: Sensitivity, variant: Variant) -> str:
     """`math (81 %)`, of the classes whose retained quality is known."""
-    cells = [found.retained[name, variant.id] for name in found.classes]
-    known = [(cell.share.value, cell.task_class) for cell in cells if cell.share]
-    if not known:
+    cells = [result.retained[name, variant.id] for name in result.classes]
+    shares = [(cell.share.value, cell.task_class) for cell in cells if cell.share]
+    if not shares:
         return ""
-    value, name = min(known)
+    value, name = min(shares)
     return f"{name} ({share(value)})"
 
 
@@ -109,13 +115,13 @@ def notes(variants: Sequence[Variant], model: str) -> list[str]:
     return []
 
 
-def _heatmap(found: Sensitivity, labels: Labels) -> None:
+def _show_heatmap(result: Sensitivity, labels: Labels) -> None:
     st.subheader("Kept of the 16-bit quality", anchor=False)
-    if not found.classes:
+    if not result.classes:
         note("No task was measured of this model, so nothing is known to be kept or lost.")
         return
-    reasons = sorted({cell.reason for cell in found.retained.values()})
-    if all(cell.share is None for cell in found.retained.values()):
+    reasons = sorted({cell.reason for cell in result.retained.values()})
+    if all(cell.share is None for cell in result.retained.values()):
         note(f"Nothing is known to be kept or lost: {'; '.join(reasons)}.")
         return
     st.caption(
@@ -123,28 +129,28 @@ def _heatmap(found: Sensitivity, labels: Labels) -> None:
         "not known; its reason is in the table. Over 100 % is better than 16 bits."
     )
     st.plotly_chart(
-        heatmap_figure(found, labels, current_look()), key="sensitivity_map", config=CHART
+        heatmap_figure(result, labels, current_look()), key="sensitivity_map", config=CHART
     )
     with st.expander("As a table, with 95 % intervals"):
-        show_table(heat_table(found, labels), "sensitivity_table")
+        show_table(heat_table(result, labels), "sensitivity_table")
 
 
-def heat_table(found: Sensitivity, labels: Labels) -> dict[str, list[str]]:
+def heat_table(result: Sensitivity, labels: Labels) -> dict[str, list[str]]:
     """One row a cell."""
-    cells = [found.retained[name, v.id] for v in found.variants for name in found.classes]
+    cells = [result.retained[name, v.id] for v in result.variants for name in result.classes]
     return {
         "quant": [labels.short(cell.variant) for cell in cells],
         "task": [cell.task_class for cell in cells],
-        "kept (95 % interval)": [kept(cell) for cell in cells],
+        "kept (95 % interval)": [retained_text(cell) for cell in cells],
         "items": [str(cell.n) for cell in cells],
         "note": [cell.reason for cell in cells],
     }
 
 
-def _texts(rows: Sequence[TextRow], labels: Labels) -> None:
+def _show_texts(rows: Sequence[TextRow], labels: Labels) -> None:
     st.subheader("On running text", anchor=False)
-    known = [row for row in rows if row.kld or row.dp or row.perplexity_ratio]
-    if not known:
+    measured = [row for row in rows if row.kld or row.dp or row.perplexity_ratio]
+    if not measured:
         note("No text was scored against 16 bits, so there is no divergence to show.")
         return
     what = st.segmented_control(
@@ -153,17 +159,17 @@ def _texts(rows: Sequence[TextRow], labels: Labels) -> None:
     )  # fmt: skip
     look = current_look()
     if what == "ppl":
-        _ratio(known, labels)
+        _show_perplexity(measured, labels)
         return
     draw = divergence_figure if what == "kld" else difference_figure
-    st.plotly_chart(draw(known, labels, look), key=f"sensitivity_{what}", config=CHART)
-    below = [labels.short(row.variant) for row in known if row.indistinguishable]
+    st.plotly_chart(draw(measured, labels, look), key=f"sensitivity_{what}", config=CHART)
+    below = [labels.short(row.variant) for row in measured if row.indistinguishable]
     if what == "kld" and below:
         st.caption(
             f"Not above the noise floor, so indistinguishable from 16 bits: {', '.join(below)}."
         )
     with st.expander("As a table"):
-        frame = text_table(known, labels, str(what))
+        frame = text_table(measured, labels, str(what))
         show_table(frame, "sensitivity_texts")
 
 
@@ -172,44 +178,41 @@ def text_table(rows: Sequence[TextRow], labels: Labels, what: str) -> dict[str, 
     columns = TEXT_COLUMNS if what == "kld" else DP_COLUMNS
     frame = {"quant": [labels.short(row.variant) for row in rows]}
     for name in columns:
-        frame[name] = [_figure((row.kld if what == "kld" else row.dp).get(name)) for row in rows]
+        frame[name] = [
+            _four_digits((row.kld if what == "kld" else row.dp).get(name)) for row in rows
+        ]
     frame["same top token"] = [
-        "-" if row.same_top1 is None else f"{row.same_top1.value:.1%}".replace("%", " %")
-        for row in rows
+        ABSENT if row.same_top1 is None else percent(row.same_top1.value) for row in rows
     ]
     return frame
 
 
-def _ratio(rows: Sequence[TextRow], labels: Labels) -> None:
-    shown = [(row, row.perplexity_ratio) for row in rows if row.perplexity_ratio is not None]
-    if not shown:
+def _show_perplexity(rows: Sequence[TextRow], labels: Labels) -> None:
+    ratios = [(row, row.perplexity_ratio) for row in rows if row.perplexity_ratio is not None]
+    if not ratios:
         note("No perplexity beside that of the 16 bits was measured.")
         return
     dots = [
         Dot(
             labels.short(row.variant), ratio.value, ratio.low, ratio.high,
-            hover=f"<b>{labels.full(row.variant)}</b><br>{_figure(ratio)} times the perplexity of "
-            "16 bits",
+            hover=f"<b>{labels.full(row.variant)}</b><br>{_four_digits(ratio)} times the "
+            "perplexity of 16 bits",
         )
-        for row, ratio in shown
+        for row, ratio in ratios
     ]  # fmt: skip
-    drawn = dots_figure(
+    chart = dots_figure(
         dots, "perplexity / perplexity at 16 bits", current_look(), {1.0: "16 bits"}
     )
-    drawn.update_xaxes(rangemode="normal")
-    st.plotly_chart(drawn, key="sensitivity_ppl", config=CHART)
+    chart.update_xaxes(rangemode="normal")
+    st.plotly_chart(chart, key="sensitivity_ppl", config=CHART)
     with st.expander("As a table"):
         frame = {
-            "quant": [labels.short(row.variant) for row, _ in shown],
-            "perplexity ratio": [_figure(ratio) for _, ratio in shown],
-            "perplexity": [_figure(row.variant.perplexity) for row, _ in shown],
+            "quant": [labels.short(row.variant) for row, _ in ratios],
+            "perplexity ratio": [_four_digits(ratio) for _, ratio in ratios],
+            "perplexity": [_four_digits(row.variant.perplexity) for row, _ in ratios],
         }
         show_table(frame, "sensitivity_ratios")
 
 
-def _figure(found: Interval | None) -> str:
-    if found is None:
-        return "-"
-    if found.low is None or found.high is None:
-        return short(found.value, 4)
-    return f"{short(found.value, 4)} ({short(found.low, 4)} to {short(found.high, 4)})"
+def _four_digits(figure: Interval | None) -> str:
+    return interval_in_words(figure, lambda value: number(value, 4))

@@ -7,10 +7,10 @@ from collections.abc import Hashable, Sequence
 import streamlit as st
 
 from grid.analysis import Variant
+from grid.analysis.figures import ABSENT, interval_in_words, number, share
 from grid.analysis.speeds import LatencyRow, SpeedRow, latencies, speeds
 from grid.app.charts.dots import Dot, dots_figure
 from grid.app.charts.labels import Labels
-from grid.app.charts.quantities import share, short
 from grid.app.charts.speed import latency_figure
 from grid.app.page_parts import CHART, answer, current_look, heading, note, show_table
 from grid.app.pages import Page
@@ -28,26 +28,28 @@ MOST_ROWS = 20
 
 def draw() -> None:
     heading("How fast is it, and what sets the limit?")
-    view = select_variants()
-    if view is None:
+    selection = select_variants()
+    if selection is None:
         return
-    mine = view.variants
+    mine = selection.variants
     ids = {variant.id for variant in mine}
-    rates, latency = _found(view.whole_key, view.whole_posterior.variants)
+    rates, latency = _rates_and_waits(selection.whole_key, selection.whole_posterior.variants)
     rows = [row for row in rates if row.variant.id in ids]
     waits = [row for row in latency if row.variant.id in ids]
     if not rows and not waits:
-        note(f"No speed was measured of these on {view.hardware.name}.")
+        note(f"No speed was measured of these on {selection.hardware.name}.")
         return
-    answer(sentence(rows, view.labels, view.hardware.name))
-    _rates(rows, view.labels)
-    _ceiling(rows, mine, view.labels)
-    _caches(rows, view.labels)
-    _first_token(waits, view.labels)
+    answer(sentence(rows, selection.labels, selection.hardware.name))
+    _show_rates(rows, selection.labels)
+    _show_ceiling(rows, mine, selection.labels)
+    _show_kv_precision(rows, selection.labels)
+    _show_first_token(waits, selection.labels)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _found(key: Hashable, _whole: Sequence[Variant]) -> tuple[list[SpeedRow], list[LatencyRow]]:
+def _rates_and_waits(
+    key: Hashable, _whole: Sequence[Variant]
+) -> tuple[list[SpeedRow], list[LatencyRow]]:
     return speeds(_whole), latencies(_whole)
 
 
@@ -57,11 +59,10 @@ def sentence(rows: Sequence[SpeedRow], labels: Labels, where: str) -> str:
     if not start:
         return f"On {where}, no decode rate from an empty context was measured."
     first = max(start, key=lambda row: row.rate.value)
-    text = (
-        f"On {where}, {labels.full(first.variant)} decodes fastest: {_figure(first.rate)} token/s"
-    )
+    fastest = interval_in_words(first.rate)
+    text = f"On {where}, {labels.full(first.variant)} decodes fastest: {fastest} token/s"
     if first.relative is not None and not first.variant.sixteen_bit:
-        text += f", {_figure(first.relative)} times its 16 bits"
+        text += f", {interval_in_words(first.relative)} times its 16 bits"
     deep = [r for r in rows if r.kind == "decode" and r.variant is first.variant and r.depth]
     if deep:
         last = max(deep, key=lambda row: row.depth)
@@ -72,7 +73,7 @@ def sentence(rows: Sequence[SpeedRow], labels: Labels, where: str) -> str:
     return text + "."
 
 
-def _rates(rows: Sequence[SpeedRow], labels: Labels) -> None:
+def _show_rates(rows: Sequence[SpeedRow], labels: Labels) -> None:
     left, right = st.columns(2)
     with left:
         kind = st.segmented_control(
@@ -86,15 +87,15 @@ def _rates(rows: Sequence[SpeedRow], labels: Labels) -> None:
         )  # fmt: skip
     shown = [row for row in rows if row.kind == kind]
     dots = [_dot(row, labels, unit == "relative") for row in shown]
-    known = _first([dot for dot in dots if dot is not None])
-    if not known:
+    drawn_dots = _first_names([dot for dot in dots if dot is not None])
+    if not drawn_dots:
         why = "16 bits of the same model were not measured" if shown else "it was not measured"
         note(f"Nothing to draw of {kind}: {why}.")
         return
     title = f"{kind} rate, {UNITS['rate']}" if unit == "rate" else f"{kind} rate / rate of 16 bits"
     line = {1.0: "16 bits"} if unit == "relative" else None
     st.plotly_chart(
-        dots_figure(known, title, current_look(), line),
+        dots_figure(drawn_dots, title, current_look(), line),
         key=f"speed_{kind}_{unit}",
         config=CHART,
     )
@@ -112,19 +113,19 @@ def _rates(rows: Sequence[SpeedRow], labels: Labels) -> None:
 
 
 def _dot(row: SpeedRow, labels: Labels, relative: bool) -> Dot | None:
-    found = row.relative if relative else row.rate
-    if found is None:
+    interval = row.relative if relative else row.rate
+    if interval is None:
         return None
     unit = "times 16 bits" if relative else "token/s"
     text = (
-        f"<b>{labels.full(row.variant)}</b><br>{_figure(found)} {unit}<br>{row.tokens} tokens "
-        f"after {row.depth} of context"
+        f"<b>{labels.full(row.variant)}</b><br>{interval_in_words(interval)} {unit}<br>"
+        f"{row.tokens} tokens after {row.depth} of context"
     )
     series = f"{row.depth:,} tokens of context" if row.depth else "empty context"
-    return Dot(labels.full(row.variant), found.value, found.low, found.high, series, text)
+    return Dot(labels.full(row.variant), interval.value, interval.low, interval.high, series, text)
 
 
-def _first(dots: Sequence[Dot]) -> list[Dot]:
+def _first_names(dots: Sequence[Dot]) -> list[Dot]:
     """Those of the first `MOST_ROWS` names."""
     names = list(dict.fromkeys(dot.name for dot in dots))[:MOST_ROWS]
     return [dot for dot in dots if dot.name in names]
@@ -136,20 +137,20 @@ def rate_table(rows: Sequence[SpeedRow], labels: Labels) -> dict[str, list[str]]
         "variant": [labels.full(row.variant) for row in rows],
         "context": [f"{row.depth:,}" for row in rows],
         "tokens": [str(row.tokens) for row in rows],
-        "token/s": [_figure(row.rate) for row in rows],
-        "of 16 bits": ["-" if r.relative is None else _figure(r.relative) for r in rows],
+        "token/s": [interval_in_words(row.rate) for row in rows],
+        "of 16 bits": [interval_in_words(r.relative) for r in rows],
         "of bandwidth": [share(row.utilisation) for row in rows],
         "KV cache": [row.kv_type for row in rows],
-        "drifts": ["-" if row.drifts is None else "yes" if row.drifts else "no" for row in rows],
+        "drifts": [ABSENT if row.drifts is None else "yes" if row.drifts else "no" for row in rows],
     }
 
 
-def _ceiling(rows: Sequence[SpeedRow], variants: Sequence[Variant], labels: Labels) -> None:
+def _show_ceiling(rows: Sequence[SpeedRow], variants: Sequence[Variant], labels: Labels) -> None:
     """Decode reads every weight once a token, so the memory's bandwidth is its ceiling."""
     st.subheader("How near to the memory's ceiling", anchor=False)
-    known = [row for row in rows if row.utilisation is not None]
-    if not known:
-        note(no_ceiling(variants))
+    measured = [row for row in rows if row.utilisation is not None]
+    if not measured:
+        note(why_no_ceiling(variants))
         return
     bandwidth = next((v.bandwidth_bytes_s for v in variants if v.bandwidth_bytes_s), None)
     if bandwidth:
@@ -163,15 +164,19 @@ def _ceiling(rows: Sequence[SpeedRow], variants: Sequence[Variant], labels: Labe
             series=f"{row.depth:,} tokens of context" if row.depth else "empty context",
             hover=f"<b>{labels.full(row.variant)}</b><br>{share(row.utilisation)} of the bandwidth",
         )
-        for row in known
+        for row in measured
     ]  # fmt: skip
-    drawn = dots_figure(
-        _first(dots), "% of the memory's bandwidth", current_look(), {100.0: "ceiling"}, log=False
+    chart = dots_figure(
+        _first_names(dots),
+        "% of the memory's bandwidth",
+        current_look(),
+        {100.0: "ceiling"},
+        log=False,
     )
-    st.plotly_chart(drawn, key="speed_ceiling", config=CHART)
+    st.plotly_chart(chart, key="speed_ceiling", config=CHART)
 
 
-def no_ceiling(variants: Sequence[Variant]) -> str:
+def why_no_ceiling(variants: Sequence[Variant]) -> str:
     """Why no share of the bandwidth can be given."""
     if not any(v.device_kind.startswith("cpu") for v in variants):
         return "The bandwidth that nodes measure is that of the CPU's memory, not of accelerators."
@@ -187,15 +192,15 @@ def no_ceiling(variants: Sequence[Variant]) -> str:
     )
 
 
-def _caches(rows: Sequence[SpeedRow], labels: Labels) -> None:
+def _show_kv_precision(rows: Sequence[SpeedRow], labels: Labels) -> None:
     """Speed by the precision of the KV cache, where several were measured."""
     st.subheader("Precision of the KV cache", anchor=False)
     decode = [row for row in rows if row.kind == "decode"]
     types = sorted({row.kv_type for row in decode})
     if len(types) < 2:
-        kept = f"with a KV cache of type {types[0]}" if types else "without a decode rate"
+        how = f"with a KV cache of type {types[0]}" if types else "without a decode rate"
         note(
-            f"All were measured {kept}. Another type is an engine option of the sweep file, such "
+            f"All were measured {how}. Another type is an engine option of the sweep file, such "
             "as kv_type_k and kv_type_v."
         )
         return
@@ -203,15 +208,15 @@ def _caches(rows: Sequence[SpeedRow], labels: Labels) -> None:
         Dot(
             f"{row.variant.label} @ {row.depth}", row.rate.value, row.rate.low, row.rate.high,
             series=row.kv_type,
-            hover=f"<b>{labels.full(row.variant)}</b><br>{_figure(row.rate)} token/s",
+            hover=f"<b>{labels.full(row.variant)}</b><br>{interval_in_words(row.rate)} token/s",
         )
         for row in decode
     ]  # fmt: skip
-    drawn = dots_figure(_first(dots), "decode rate, token/s", current_look())
-    st.plotly_chart(drawn, key="speed_kv", config=CHART)
+    chart = dots_figure(_first_names(dots), "decode rate, token/s", current_look())
+    st.plotly_chart(chart, key="speed_kv", config=CHART)
 
 
-def _first_token(rows: Sequence[LatencyRow], labels: Labels) -> None:
+def _show_first_token(rows: Sequence[LatencyRow], labels: Labels) -> None:
     st.subheader("Time to the first token", anchor=False)
     if not rows:
         note("No latency was measured of these.")
@@ -231,21 +236,13 @@ def _first_token(rows: Sequence[LatencyRow], labels: Labels) -> None:
             "size": [format_bytes(row.bytes) for row in rows],
             "first token": [_seconds(row.ttft_s) for row in rows],
             "per token after": [_seconds(row.tpot_s) for row in rows],
-            "of 16 bits": ["-" if r.relative is None else short(r.relative.value) for r in rows],
+            "of 16 bits": [number(None if r.relative is None else r.relative.value) for r in rows],
         }
         show_table(frame, "speed_waits")
 
 
-def _seconds(found: Interval | None) -> str:
-    if found is None:
-        return "-"
-    if found.low is None or found.high is None:
-        return f"{short(1e3 * found.value)} ms" if found.value < 1 else format_seconds(found.value)
-    value, low, high = (short(1e3 * part) for part in (found.value, found.low, found.high))
-    return f"{value} ms ({low} to {high})"
-
-
-def _figure(found: Interval) -> str:
-    if found.low is None or found.high is None:
-        return short(found.value)
-    return f"{short(found.value)} ({short(found.low)} to {short(found.high)})"
+def _seconds(figure: Interval | None) -> str:
+    """An interval in milliseconds; a value from 1 s up without one as a duration."""
+    if figure is not None and figure.value >= 1 and None in (figure.low, figure.high):
+        return format_seconds(figure.value)
+    return interval_in_words(figure, lambda seconds: number(1e3 * seconds), " ms")

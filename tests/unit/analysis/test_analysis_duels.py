@@ -13,17 +13,17 @@ from grid.results.statistics import Interval, holm_correction, sign_flip_test
 from grid.units import GIB
 
 
-def paired(wins, losses, both, n=100):
+def paired(wins, losses, shared, n=100):
     """Scores [n] of two runs with these counts of items right in the first only, the second only
     and both."""
-    first = [1.0] * wins + [0.0] * losses + [1.0] * both
-    second = [0.0] * wins + [1.0] * losses + [1.0] * both
-    rest = [0.0] * (n - wins - losses - both)
-    return first + rest, second + rest
+    first = [1.0] * wins + [0.0] * losses + [1.0] * shared
+    second = [0.0] * wins + [1.0] * losses + [1.0] * shared
+    neither = [0.0] * (n - wins - losses - shared)
+    return first + neither, second + neither
 
 
-def two(wins, losses, both, sizes=(1000, 1000), names=("IQ4_NL", "Q4_K_S"), **fields):
-    gains = paired(wins, losses, both)
+def two(wins, losses, shared, sizes=(1000, 1000), names=("IQ4_NL", "Q4_K_S"), **fields):
+    gains = paired(wins, losses, shared)
     return [variant(names[i], sizes[i], gains[i], **fields) for i in (0, 1)]
 
 
@@ -84,8 +84,8 @@ def test_pairs_are_of_about_equal_bytes():
 
 
 def test_the_same_model_in_the_same_kind_of_quant_is_no_duel_but_another_model_is():
-    given = two(0, 18, 72, names=("Q4_K_M", "Q4_K_S"))
-    assert duels(draw_posterior(given)) == []
+    variants = two(0, 18, 72, names=("Q4_K_M", "Q4_K_S"))
+    assert duels(draw_posterior(variants)) == []
     small, large = paired(3, 3, 78)
     ones = [
         variant("Q2_K", 1000, large, model="large", parameters=9),
@@ -99,10 +99,12 @@ def test_the_same_model_in_the_same_kind_of_quant_is_no_duel_but_another_model_i
 def test_p_values_are_corrected_for_all_duels_of_the_table():
     rng = np.random.default_rng(0)
     names = ("Q4_0", "Q4_K_M", "IQ4_NL")
-    given = [variant(name, 1000, (rng.random(200) < 0.5).astype(float)) for name in names]
-    found = duels(draw_posterior(given))
-    assert [duel.p_holm for duel in found] == pytest.approx(holm_correction([d.p_value for d in found]))
-    assert all(duel.p_holm >= duel.p_value for duel in found)
+    variants = [variant(name, 1000, (rng.random(200) < 0.5).astype(float)) for name in names]
+    results = duels(draw_posterior(variants))
+    assert [duel.p_holm for duel in results] == pytest.approx(
+        holm_correction([d.p_value for d in results])
+    )
+    assert all(duel.p_holm >= duel.p_value for duel in results)
     # A p of 0.039 alone would win; among several it does not.
     (alone,) = duels(draw_posterior(two(1, 8, 50)))
     third = variant("AWQ", 1000, paired(1, 8, 50)[0], format="awq")
@@ -127,19 +129,19 @@ def test_sign_flips_of_unequal_differences_by_hand():
 
 def test_bang_per_bit_is_capability_per_gib():
     half, most = [1.0] * 50 + [0.0] * 50, [1.0] * 80 + [0.0] * 20
-    given = [variant("F16", 4 * GIB, most), variant("Q4_0", GIB, half), variant("Q2_K", 0, half)]
-    best, worst = bang(draw_posterior(given))
+    variants = [variant("F16", 4 * GIB, most), variant("Q4_0", GIB, half), variant("Q2_K", 0, half)]
+    best, worst = bang(draw_posterior(variants))
     assert (best.variant.quant, best.gib, best.per_gib.value) == ("Q4_0", 1.0, 0.5)
     assert worst.per_gib.value == pytest.approx(0.2)
     # sd of a share of 100: 0.05
     assert best.per_gib.high - best.per_gib.low == pytest.approx(2 * 1.96 * 0.05, abs=0.03)
 
 
-def test_what_has_no_capability_is_left_out():
+def test_variants_without_capability_have_no_duel():
     blank = variant("Q4_0", 1000, [1.0, 0.0], capability=None, missing=("math",))
-    other = variant("Q4_K_M", 1000, [1.0, 0.0])
-    assert duels(draw_posterior([blank, other])) == []
-    assert [row.variant for row in bang(draw_posterior([blank, other]))] == [other]
+    rival = variant("Q4_K_M", 1000, [1.0, 0.0])
+    assert duels(draw_posterior([blank, rival])) == []
+    assert [row.variant for row in bang(draw_posterior([blank, rival]))] == [rival]
 
 
 @pytest.mark.parametrize(
@@ -150,13 +152,13 @@ def test_what_has_no_capability_is_left_out():
         ("W4A16-g128", "awq"),
     ],
 )  # fmt: skip
-def test_families_of_quants(quant, family):
+def test_quants_belong_to_their_family(quant, family):
     form = "awq" if family == "awq" else "gguf"
     assert quant_family(variant(quant, 1, [1.0, 0.0], format=form)) == family
 
 
 @pytest.mark.parametrize("tolerance", [-0.1, 1.0, float("nan")])
-def test_a_tolerance_is_a_share(tolerance):
+def test_a_tolerance_that_is_no_share_is_refused(tolerance):
     with pytest.raises(InputError, match="is not a share"):
         duels(draw_posterior([]), tolerance)
 
@@ -164,8 +166,8 @@ def test_a_tolerance_is_a_share(tolerance):
 def test_where_no_uncertainty_is_known_nothing_is_called_a_winner():
     figure = {"math": Interval(0.9)}
     bare = variant("AWQ", 1000, [1.0, 0.0], items={}, classes=figure, capability=figure["math"])
-    given = [variant("Q4_0", 1000, [1.0] * 10 + [0.0] * 90), bare]
-    (duel,) = duels(draw_posterior(given))
+    variants = [variant("Q4_0", 1000, [1.0] * 10 + [0.0] * 90), bare]
+    (duel,) = duels(draw_posterior(variants))
     assert duel.difference.value == pytest.approx(0.8)
     assert (duel.difference.low, duel.verdict) == (None, "tie")
-    assert bang(draw_posterior(given))[0].per_gib.low is None
+    assert bang(draw_posterior(variants))[0].per_gib.low is None

@@ -22,52 +22,52 @@ class Engines(Rows):
 @pytest.fixture
 def rows() -> Engines:
     """The reference in engine `one`, with a noise of 1e-6; engine `two` is 1e-4 from it."""
-    made = Engines()
-    made.compared("one", "F16", 0.0)
-    made.decode([1.0, 1.1], quant="F16", backend="one")
-    made.compared("one", "F16", 1e-6, options='{"threads": 1, "batch": 48}')
-    made.compared("two", "F16", 1e-4)
-    return made
+    rows = Engines()
+    rows.compared("one", "F16", 0.0)
+    rows.decode([1.0, 1.1], quant="F16", backend="one")
+    rows.compared("one", "F16", 1e-6, options='{"threads": 1, "batch": 48}')
+    rows.compared("two", "F16", 1e-4)
+    return rows
 
 
-def found(rows: Engines, backend: str, quant: str) -> Variant:
+def variant_of(rows: Engines, backend: str, quant: str) -> Variant:
     of = [v for v in variants(rows.tables()) if (v.backend, v.quant) == (backend, quant)]
-    (one,) = of
-    return one
+    (only,) = of
+    return only
 
 
 def test_another_engine_has_the_floor_of_its_own_16_bits(rows: Engines) -> None:
     rows.compared("one", "Q8_0", 5e-5)
     rows.compared("two", "Q8_0", 5e-5)
-    assert found(rows, "one", "Q8_0").noise_floor_nat == 1e-6
-    assert found(rows, "two", "Q8_0").noise_floor_nat == 1e-4
-    assert found(rows, "one", "Q8_0").indistinguishable is False
-    assert found(rows, "two", "Q8_0").indistinguishable is True
+    assert variant_of(rows, "one", "Q8_0").noise_floor_nat == 1e-6
+    assert variant_of(rows, "two", "Q8_0").noise_floor_nat == 1e-4
+    assert variant_of(rows, "one", "Q8_0").indistinguishable is False
+    assert variant_of(rows, "two", "Q8_0").indistinguishable is True
 
 
 def test_an_engine_without_16_bits_has_no_floor(rows: Engines) -> None:
     rows.compared("three", "Q8_0", 1e-9)
-    assert found(rows, "three", "Q8_0").noise_floor_nat is None
-    assert found(rows, "three", "Q8_0").indistinguishable is None
+    assert variant_of(rows, "three", "Q8_0").noise_floor_nat is None
+    assert variant_of(rows, "three", "Q8_0").indistinguishable is None
 
 
 def test_options_have_the_floor_of_the_same_options(rows: Engines) -> None:
     short = '{"dtype": "bfloat16"}'
     rows.compared("two", "F16", 3e-3, options=short)
     rows.compared("two", "Q8_0", 3e-3, options=short)
-    assert found(rows, "two", "Q8_0").noise_floor_nat == 3e-3
+    assert variant_of(rows, "two", "Q8_0").noise_floor_nat == 3e-3
 
 
 def test_other_whole_weights_in_the_references_engine_are_no_floor(rows: Engines) -> None:
     rows.compared("one", "F16", 4e-4, artifact_id="base-F16-of-BF16")
     rows.compared("one", "Q8_0", 3e-4)
-    assert found(rows, "one", "Q8_0").noise_floor_nat == 1e-6
+    assert variant_of(rows, "one", "Q8_0").noise_floor_nat == 1e-6
 
 
 def test_whole_weights_are_not_called_indistinguishable_from_themselves(rows: Engines) -> None:
-    assert found(rows, "two", "F16").indistinguishable is None
+    assert variant_of(rows, "two", "F16").indistinguishable is None
 
 
 def test_the_reference_is_one_engines_16_bits(rows: Engines) -> None:
-    assert found(rows, "one", "F16").sixteen_bit
-    assert not found(rows, "two", "F16").sixteen_bit
+    assert variant_of(rows, "one", "F16").sixteen_bit
+    assert not variant_of(rows, "two", "F16").sixteen_bit

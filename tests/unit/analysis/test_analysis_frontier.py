@@ -10,7 +10,7 @@ from analysis_cases import variant
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grid.analysis import METHOD, frontier, draw_posterior
+from grid.analysis import METHOD, draw_posterior, frontier
 from grid.analysis.pareto import membership, ties, undominated
 from grid.analysis.posterior import class_draws, median_rate_draws
 from grid.errors import InputError
@@ -23,7 +23,7 @@ def labels(points):
 
 
 def test_nothing_beats_the_smallest_and_the_most_capable():
-    found = frontier(
+    front = frontier(
         [
             variant("big", 16, [1.0] * 90 + [0.0] * 10),
             variant("middle", 8, [1.0] * 70 + [0.0] * 30),
@@ -31,28 +31,28 @@ def test_nothing_beats_the_smallest_and_the_most_capable():
             variant("small", 4, [1.0] * 30 + [0.0] * 70),
         ]
     )
-    assert labels(found.points) == ["small", "middle", "worse", "big"]
-    assert labels(found.members) == ["small", "middle", "big"]
+    assert labels(front.points) == ["small", "middle", "worse", "big"]
+    assert labels(front.members) == ["small", "middle", "big"]
 
 
 def test_points_carry_the_measured_values():
     (point,) = frontier([variant("one", 4, HALF, [10.0, 30.0])], x="decode_tps").points
-    assert (point.x, point.y, point.probability, point.on) == (20.0, 0.5, 1.0, True)
+    assert (point.x, point.y, point.probability, point.on_frontier) == (20.0, 0.5, 1.0, True)
 
 
 def test_the_same_answers_in_more_bytes_are_beaten_but_not_surely():
-    found = frontier([variant("small", 4, HALF), variant("big", 5, HALF)], draws=20_000)
-    assert [p.on for p in found.points] == [True, False]
+    front = frontier([variant("small", 4, HALF), variant("big", 5, HALF)], draws=20_000)
+    assert [p.on_frontier for p in front.points] == [True, False]
     # The four prior items, fair coins here, are in the big one's favour as often as not, and
     # decide nothing in (1/2)^4 of the draws.
-    assert found.points[0].probability == 1.0
-    assert found.points[1].probability == pytest.approx((1 - 1 / 16) / 2, abs=0.015)
-    assert found.points[1].ties["capability"] == (found.points[0].variant,)
+    assert front.points[0].probability == 1.0
+    assert front.points[1].probability == pytest.approx((1 - 1 / 16) / 2, abs=0.015)
+    assert front.points[1].ties["capability"] == (front.points[0].variant,)
 
 
 def test_equal_size_and_equal_answers_are_both_on_the_frontier():
-    found = frontier([variant("a", 4, HALF), variant("b", 4, HALF)])
-    assert [p.on for p in found.points] == [True, True]
+    front = frontier([variant("a", 4, HALF), variant("b", 4, HALF)])
+    assert [p.on_frontier for p in front.points] == [True, True]
 
 
 def test_options_that_change_no_answer_leave_one_artifact_as_good_as_itself():
@@ -67,24 +67,24 @@ def test_a_close_call_has_a_probability_between():
     from scipy.special import betainc
 
     big, small = [1.0] * 10 + [0.0] * 8 + HALF, [0.0] * 10 + [1.0] * 8 + HALF
-    found = frontier([variant("small", 4, small), variant("big", 5, big)], draws=20_000)
+    front = frontier([variant("small", 4, small), variant("big", 5, big)], draws=20_000)
     for_big, for_small = 60 / 118 * 60 / 118, 58 / 118 * 58 / 118
     expected = 0.0
     for kinds in product(range(3), repeat=4):
         i, j = kinds.count(0), kinds.count(1)
         chance = for_big**i * for_small**j * (1 - for_big - for_small) ** (4 - i - j)
         expected += chance * float(1 - betainc(10 + i, 8 + j, 0.5))
-    assert labels(found.points) == ["small", "big"]
-    assert found.points[0].probability == 1.0
-    assert found.points[1].probability == pytest.approx(expected, abs=0.015)
+    assert labels(front.points) == ["small", "big"]
+    assert front.points[0].probability == 1.0
+    assert front.points[1].probability == pytest.approx(expected, abs=0.015)
 
 
 def test_ties_are_named_per_axis():
     big, small = [1.0] * 10 + [0.0] * 8 + HALF, [0.0] * 10 + [1.0] * 8 + HALF
     none = [0.0] * 118
-    found = frontier([variant("a", 4, small), variant("b", 5, big), variant("c", 5, none)])
+    front = frontier([variant("a", 4, small), variant("b", 5, big), variant("c", 5, none)])
     tied = {
-        p.variant.quant: {k: [v.quant for v in t] for k, t in p.ties.items()} for p in found.points
+        p.variant.quant: {k: [v.quant for v in t] for k, t in p.ties.items()} for p in front.points
     }
     assert tied["a"] == {"capability": ["b"], "artifact_bytes": []}
     assert tied["b"] == {"capability": ["a"], "artifact_bytes": ["c"]}
@@ -95,9 +95,9 @@ def test_the_comparison_is_paired_over_items():
     """8 of 400 items make a difference though single intervals overlap by far."""
     small = [1.0] * 200 + [0.0] * 200
     big = [1.0] * 208 + [0.0] * 192
-    found = frontier([variant("small", 4, small), variant("big", 5, big)])
-    assert all(point.probability > 0.99 for point in found.points)
-    assert found.points[0].ties["capability"] == ()
+    front = frontier([variant("small", 4, small), variant("big", 5, big)])
+    assert all(point.probability > 0.99 for point in front.points)
+    assert front.points[0].ties["capability"] == ()
 
 
 def test_draws_of_a_rate_are_a_shifted_student_t():
@@ -109,7 +109,7 @@ def test_draws_of_a_rate_are_a_shifted_student_t():
 
 
 def test_variants_that_lack_an_axis_are_left_out_with_the_reason():
-    found = frontier(
+    front = frontier(
         [
             variant("whole", 4, HALF, [10.0]),
             variant("slow", 4, HALF),
@@ -117,8 +117,8 @@ def test_variants_that_lack_an_axis_are_left_out_with_the_reason():
         ],
         x="decode_tps",
     )
-    assert labels(found.points) == ["whole"]
-    assert [(v.quant, why) for v, why in found.left_out] == [
+    assert labels(front.points) == ["whole"]
+    assert [(v.quant, why) for v, why in front.left_out] == [
         ("slow", "no decode rate"),
         ("blank", "no capability (no recall)"),
     ]
@@ -134,9 +134,9 @@ def test_an_unknown_axis_gets_the_nearest_name():
 
 
 def test_hardware_classes_do_not_mix():
-    other = variant("b", 5, HALF, hardware_class="other box")
+    elsewhere = variant("b", 5, HALF, hardware_class="other box")
     with pytest.raises(InputError, match="2 hardware classes"):
-        frontier([variant("a", 4, HALF), other])
+        frontier([variant("a", 4, HALF), elsewhere])
 
 
 def test_the_documentation_holds_the_method_as_printed():
@@ -165,31 +165,31 @@ def test_members_do_not_dominate_each_other_and_each_other_point_is_beaten_by_on
 @given(st.integers(1, 6), st.integers(1, 30), st.integers(0, 1000))
 def test_probabilities_are_shares_and_some_point_is_always_on(size, draws, seed):
     a, b = np.random.default_rng(seed).integers(0, 4, (2, draws, size)).astype(float)
-    found = membership(a, b)
-    assert ((found >= 0) & (found <= 1)).all()
-    assert found.sum() >= 1
+    shares = membership(a, b)
+    assert ((shares >= 0) & (shares <= 1)).all()
+    assert shares.sum() >= 1
 
 
 @given(st.integers(0, 1000))
 def test_ties_are_mutual_and_never_with_itself(seed):
-    found = ties(np.random.default_rng(seed).normal(size=(100, 5)) + np.arange(5))
-    assert (found == found.T).all()
-    assert not found.diagonal().any()
+    tied = ties(np.random.default_rng(seed).normal(size=(100, 5)) + np.arange(5))
+    assert (tied == tied.T).all()
+    assert not tied.diagonal().any()
 
 
 @settings(max_examples=25, deadline=None)
 @given(st.permutations(range(5)))
-def test_the_order_of_variants_does_not_matter(order):
+def test_the_frontier_does_not_depend_on_the_order_of_variants(order):
     rng = np.random.default_rng(0)
-    given = [
+    group = [
         variant(f"q{i}", 4 + i, rng.random(60) < 0.4 + i / 10, rng.lognormal(3, 0.1, 5))
         for i in range(5)
     ]
-    plain = frontier(given, x="decode_tps", draws=300)
-    turned = frontier([given[i] for i in order], x="decode_tps", draws=300)
+    plain = frontier(group, x="decode_tps", draws=300)
+    turned = frontier([group[i] for i in order], x="decode_tps", draws=300)
     assert labels(turned.points) == labels(plain.points)
-    for one, other in zip(turned.points, plain.points, strict=True):
-        assert one.probability == pytest.approx(other.probability)
+    for point, expected in zip(turned.points, plain.points, strict=True):
+        assert point.probability == pytest.approx(expected.probability)
 
 
 def test_probabilities_of_membership_are_calibrated():
@@ -204,11 +204,11 @@ def test_probabilities_of_membership_are_calibrated():
         common, own = rng.random((150, 1)), rng.random((150, 6))
         score = np.where(rng.random((150, 6)) < 0.7, common, own) < ability
         rates = np.exp(3 + speed + 0.05 * rng.standard_normal((5, 6)))
-        found = draw_posterior(
+        posterior = draw_posterior(
             [variant(f"q{i}", 1, score[:, i].astype(float), rates[:, i]) for i in range(6)],
             draws=300,
         )
-        stated.append(membership(found.capability, found.rates["decode_tps"]))
+        stated.append(membership(posterior.capability, posterior.rates["decode_tps"]))
         truth.append(undominated(ability[None], speed[None])[0])
     p, on = np.concatenate(stated), np.concatenate(truth)
     for low, high in ((0, 0.15), (0.15, 0.4), (0.4, 0.65), (0.65, 0.9), (0.9, 1.01)):
@@ -227,11 +227,11 @@ def test_probabilities_of_close_quants_are_calibrated():
     for _ in range(400):
         only_big, only_small = rng.exponential(0.003, 2)
         u = rng.random(300)
-        both = u < 0.7
-        big = np.where(u > 1 - only_big, True, both)
-        small = np.where((u > 1 - only_big - only_small) & (u <= 1 - only_big), True, both)
-        given = [variant("s", 4, small.astype(float)), variant("b", 5, big.astype(float))]
-        drawn = class_draws(given, "math", 400, seed=1)
+        shared = u < 0.7
+        big = np.where(u > 1 - only_big, True, shared)
+        small = np.where((u > 1 - only_big - only_small) & (u <= 1 - only_big), True, shared)
+        group = [variant("s", 4, small.astype(float)), variant("b", 5, big.astype(float))]
+        drawn = class_draws(group, "math", 400, seed=1)
         stated.append(float((drawn[:, 1] > drawn[:, 0]).mean()))
         stated[-1] += float((drawn[:, 1] == drawn[:, 0]).mean()) / 2
         truth.append(only_big > only_small)
@@ -244,17 +244,17 @@ def test_probabilities_of_close_quants_are_calibrated():
 
 def test_50_variants_and_1200_items_take_less_than_2_seconds():
     rng = np.random.default_rng(0)
-    given = [
+    group = [
         variant(f"q{i}", 100 + i, rng.random(1200) < 0.3 + i / 100, [9.0, 9.5, 10.0])
         for i in range(50)
     ]
     start = time.process_time()
-    frontier(given, draws=2000)
+    frontier(group, draws=2000)
     assert time.process_time() - start < 2
 
 
-def test_a_size_that_nobody_told_is_not_the_smallest():
+def test_an_unknown_size_is_not_the_smallest():
     unknown, small = variant("unknown", 0, [1, 0, 1]), variant("small", 100, [1, 0, 0])
-    found = frontier([unknown, small])
-    assert labels(found.points) == labels(found.members)
-    assert [(v.quant, why) for v, why in found.left_out] == [("unknown", "no size")]
+    front = frontier([unknown, small])
+    assert labels(front.points) == labels(front.members)
+    assert [(v.quant, why) for v, why in front.left_out] == [("unknown", "no size")]

@@ -10,8 +10,8 @@ from grid.analysis.memory import (
     fits,
     footprint,
     kv_bytes,
-    overhead_bytes,
     longest_context,
+    overhead_bytes,
     stored_kv_types,
 )
 from grid.errors import InputError
@@ -29,8 +29,8 @@ def shaped(**fields):
 
 def test_the_cache_follows_from_what_each_layer_keeps():
     # 4 layers * 100 tokens * 256 elements * 2 bytes
-    found = kv_bytes(shaped(), 100)
-    assert (found.bytes, found.exact) == (204_800, True)
+    cache = kv_bytes(shaped(), 100)
+    assert (cache.bytes, cache.exact) == (204_800, True)
 
 
 def test_keys_and_values_may_have_different_types():
@@ -38,7 +38,7 @@ def test_keys_and_values_may_have_different_types():
     assert kv_bytes(shaped(), 100, "q8_0", "q4_0").bytes == 83_200
 
 
-def test_windows_keep_no_more_than_they_slide_over_and_recurrent_state_does_not_grow():
+def test_sliding_windows_bound_the_cache_and_recurrent_state_does_not_grow():
     layers = (LayerState(key=10, value=10, window=50), LayerState(key=0, value=0, fixed=7))
     mixed = shaped(layers=layers)
     assert kv_bytes(mixed, 20).bytes == 20 * 20 * 2 + 28
@@ -46,35 +46,35 @@ def test_windows_keep_no_more_than_they_slide_over_and_recurrent_state_does_not_
 
 
 def test_without_a_shape_the_measured_cache_is_scaled_and_says_so():
-    known = variant(
+    measured = variant(
         "Q4_0", 9, HALF, kv_bytes=Interval(4096.0), memory_context=1024,
         options='{"kv_type_k": "q8_0", "kv_type_v": "q8_0"}',
     )  # fmt: skip
-    found = kv_bytes(known, 2048)
-    assert found.bytes == round(4096 * 2 * 2 / (34 / 32))
-    assert not found.exact
-    assert "scaled from 4 KiB at 1024 tokens" in found.note
+    cache = kv_bytes(measured, 2048)
+    assert cache.bytes == round(4096 * 2 * 2 / (34 / 32))
+    assert not cache.exact
+    assert "scaled from 4 KiB at 1024 tokens" in cache.note
 
 
-def test_without_either_the_cache_is_not_known_and_nothing_is_promised():
+def test_without_shape_and_measured_cache_the_footprint_is_unknown():
     blank = variant("Q4_0", 1_000_000, HALF)
-    made = footprint(blank, 100)
-    assert (kv_bytes(blank, 100), made.kv, made.total) == (None, None, None)
-    assert made.notes[0].startswith("KV cache unknown")
+    needed = footprint(blank, 100)
+    assert (kv_bytes(blank, 100), needed.kv, needed.total) == (None, None, None)
+    assert needed.notes[0].startswith("KV cache unknown")
     assert longest_context(blank, 2e9) is None
 
 
 def test_overhead_is_the_peak_less_weights_and_cache():
-    known = shaped(
+    measured = shaped(
         peak_rss_bytes=Interval(5_000_000.0), kv_bytes=Interval(1_500_000.0), memory_context=512
     )
-    assert overhead_bytes(known)[0] == 2_500_000
+    assert overhead_bytes(measured)[0] == 2_500_000
     # 4 * 512 * 256 * 2 = 1,048,576 where the cache was not stored
     shape = shaped(peak_rss_bytes=Interval(5_000_000.0), memory_context=512)
     assert overhead_bytes(shape)[0] == 2_951_424
 
 
-def test_overhead_that_was_not_measured_is_that_of_others_in_the_same_engine_or_assumed():
+def test_unmeasured_overhead_is_the_engines_median_or_assumed():
     def measured(name, peak, **fields):
         facts = {"kv_bytes": Interval(0.0), "memory_context": 8, "peak_rss_bytes": Interval(peak)}
         return variant(name, 100, HALF, **facts, **fields)
@@ -90,26 +90,26 @@ def test_overhead_that_was_not_measured_is_that_of_others_in_the_same_engine_or_
     assert overhead_bytes(shaped())[0] == ASSUMED_OVERHEAD
 
 
-def test_a_peak_below_the_weights_tells_nothing_of_the_overhead():
-    known = shaped(peak_rss_bytes=Interval(1000.0), memory_context=8)
-    assert overhead_bytes(known)[0] == ASSUMED_OVERHEAD
+def test_a_peak_below_the_weights_gives_no_overhead():
+    measured = shaped(peak_rss_bytes=Interval(1000.0), memory_context=8)
+    assert overhead_bytes(measured)[0] == ASSUMED_OVERHEAD
 
 
 @pytest.mark.parametrize("kind", ["cuda-sm89", "rocm-gfx1100", "vulkan"])
-def test_the_hosts_memory_tells_nothing_of_a_cards_overhead(kind):
-    known = shaped(
+def test_host_memory_gives_no_overhead_of_a_card(kind):
+    measured = shaped(
         peak_rss_bytes=Interval(5e9), kv_bytes=Interval(1e6), memory_context=512, device_kind=kind
     )
-    assert overhead_bytes(known, [known]) == (
+    assert overhead_bytes(measured, [measured]) == (
         ASSUMED_OVERHEAD,
         "assumed: 512 MiB, not measured",
     )
 
 
 def test_the_footprint_is_the_sum_of_its_parts():
-    made = footprint(shaped(), 100, "f32")
-    assert (made.weights, made.kv, made.overhead) == (1_000_000, 409_600, ASSUMED_OVERHEAD)
-    assert made.total == 1_409_600 + ASSUMED_OVERHEAD
+    needed = footprint(shaped(), 100, "f32")
+    assert (needed.weights, needed.kv, needed.overhead) == (1_000_000, 409_600, ASSUMED_OVERHEAD)
+    assert needed.total == 1_409_600 + ASSUMED_OVERHEAD
 
 
 def test_a_context_longer_than_the_model_is_made_for_is_noted():
@@ -119,13 +119,13 @@ def test_a_context_longer_than_the_model_is_made_for_is_noted():
 
 
 @pytest.mark.parametrize("spare", [0, 1, 2047, 2048, 2049, 10 * 2048])
-def test_room_is_the_longest_context_that_fits(spare):
+def test_the_longest_context_is_the_last_that_fits(spare):
     # 2048 bytes a token
     budget = 1_000_000 + ASSUMED_OVERHEAD + spare
     assert longest_context(shaped(), budget) == spare // 2048
 
 
-def test_room_ends_where_the_model_does():
+def test_the_longest_context_never_exceeds_the_models():
     assert longest_context(shaped(context_length=4096), 2**40) == 4096
     assert longest_context(shaped(), 2**50) == LONGEST
     assert longest_context(shaped(), 10) == 0
@@ -135,10 +135,10 @@ def test_fits_lists_the_largest_first_and_unknown_ones_last():
     small, large = shaped(), shaped(artifact_id="large", artifact_bytes=2_000_000)
     blank = variant("blank", 5, HALF)
     budget = 1_500_000 + ASSUMED_OVERHEAD
-    found = fits([small, blank, large], budget, 100)
-    assert [f.footprint.variant for f in found] == [large, small, blank]
-    assert [(f.fits, f.free) for f in found] == [(False, -704_800), (True, 295_200), (None, None)]
-    assert [f.room for f in found] == [0, 244, None]
+    rows = fits([small, blank, large], budget, 100)
+    assert [f.footprint.variant for f in rows] == [large, small, blank]
+    assert [(f.fits, f.free) for f in rows] == [(False, -704_800), (True, 295_200), (None, None)]
+    assert [f.room for f in rows] == [0, 244, None]
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_blocks_of_32_carry_their_scales():
         (lambda: fits([shaped()], float("nan"), 10), "give one above 0"),
     ],
 )
-def test_bad_questions_get_one_sentence(call, words):
+def test_unknown_kv_types_contexts_and_budgets_are_refused(call, words):
     with pytest.raises(InputError, match=words):
         call()
 

@@ -1,4 +1,4 @@
-"""The fast frontier against its definition, ties one by one, and subsets of a belief."""
+"""The fast frontier against its definition, ties one by one, and subsets of a posterior."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from analysis_cases import variant
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grid.analysis import frontier, draw_posterior, subset
+from grid.analysis import draw_posterior, frontier, subset
 from grid.analysis.pareto import membership, ties, undominated
 from grid.analysis.posterior import class_draws
 from grid.results.statistics import Interval
@@ -32,16 +32,16 @@ def axes(draw):
     size = draw(st.integers(0, 8))
     rng = np.random.default_rng(draw(st.integers(0, 10_000)))
     levels = draw(st.sampled_from((2, 4, 1000)))
-    found = []
+    columns = []
     for draws in draw(st.sampled_from(((1, 1), (1, 7), (7, 1), (7, 7)))):
         values = rng.integers(-levels, levels, (draws, size)).astype(float)
-        found.append(np.where(rng.random(size) < 0.1, np.nan, values))
-    return found
+        columns.append(np.where(rng.random(size) < 0.1, np.nan, values))
+    return columns
 
 
 @given(axes())
-def test_the_frontier_is_that_of_the_definition(given):
-    a, b = given
+def test_the_frontier_is_that_of_the_definition(points):
+    a, b = points
     assert (undominated(a, b) == by_definition(a, b)).all()
     assert np.allclose(membership(a, b), by_definition(a, b).mean(axis=0))
 
@@ -55,21 +55,23 @@ def test_ties_are_where_neither_is_better_in_nearly_all_draws(seed, levels):
 
 
 def test_a_subset_has_the_draws_of_the_whole():
-    given = [variant(f"q{i}", i, HALF[i:] + HALF[:i], [9.0, 10.0 + i]) for i in range(1, 5)]
-    whole = draw_posterior(given)
-    part = subset(whole, {given[2].id, given[0].id})
-    assert part.variants == (given[0], given[2])
+    group = [variant(f"q{i}", i, HALF[i:] + HALF[:i], [9.0, 10.0 + i]) for i in range(1, 5)]
+    whole = draw_posterior(group)
+    part = subset(whole, {group[2].id, group[0].id})
+    assert part.variants == (group[0], group[2])
     assert (part.capability == whole.capability[:, [0, 2]]).all()
     assert (part.rates["decode_tps"] == whole.rates["decode_tps"][:, [0, 2]]).all()
     assert set(part.rates) == {"prefill_tps", "decode_tps"}
     assert subset(whole, ()).variants == ()
 
 
-def test_a_belief_and_a_frontier_can_be_kept_elsewhere():
-    belief = draw_posterior([variant("a", 4, HALF, [9.0, 10.0]), variant("b", 5, HALF)])
-    again = pickle.loads(pickle.dumps(frontier(pickle.loads(pickle.dumps(belief)))))
-    assert [p.probability for p in again.points] == [p.probability for p in frontier(belief).points]
-    assert [v.quant for v in again.points[0].ties["capability"]] == ["b"]
+def test_a_posterior_and_a_frontier_can_be_pickled():
+    posterior = draw_posterior([variant("a", 4, HALF, [9.0, 10.0]), variant("b", 5, HALF)])
+    restored = pickle.loads(pickle.dumps(frontier(pickle.loads(pickle.dumps(posterior)))))
+    assert [p.probability for p in restored.points] == [
+        p.probability for p in frontier(posterior).points
+    ]
+    assert [v.quant for v in restored.points[0].ties["capability"]] == ["b"]
 
 
 class TestEnergy:
@@ -78,21 +80,21 @@ class TestEnergy:
         wasteful = variant(
             "wasteful", 4, HALF, decode_j_per_token=Interval(2.0), energy_scope="gpu"
         )
-        found = frontier([wasteful, frugal], x="decode_j_per_token")
-        assert [(p.variant.quant, p.x, p.on) for p in found.points] == [
+        front = frontier([wasteful, frugal], x="decode_j_per_token")
+        assert [(p.variant.quant, p.x, p.on_frontier) for p in front.points] == [
             ("frugal", 1.0, True),
             ("wasteful", 2.0, False),
         ]
 
     def test_figures_of_unlike_scopes_never_share_the_axis(self):
         scopes = {"a": "gpu", "b": "gpu", "c": "cpu"}
-        given = [
+        group = [
             variant(name, 4, HALF, decode_j_per_token=Interval(1.0), energy_scope=scope)
             for name, scope in scopes.items()
         ]
-        found = frontier([*given, variant("d", 4, HALF)], x="decode_j_per_token")
-        assert {p.variant.quant for p in found.points} == {"a", "b"}
-        assert {v.quant: why for v, why in found.left_out} == {
+        front = frontier([*group, variant("d", 4, HALF)], x="decode_j_per_token")
+        assert {p.variant.quant for p in front.points} == {"a", "b"}
+        assert {v.quant: why for v, why in front.left_out} == {
             "c": "its energy counts cpu, that of most gpu",
             "d": "no energy per token",
         }
@@ -100,9 +102,15 @@ class TestEnergy:
 
 class TestMeansWithoutItems:
     def mean(self, name, value, sd, **fields):
-        known = Interval(value, sd=sd)
+        interval = Interval(value, sd=sd)
         return variant(
-            name, 4, {}, classes={"math": known}, weights={"math": 1.0}, capability=known, **fields
+            name,
+            4,
+            {},
+            classes={"math": interval},
+            weights={"math": 1.0},
+            capability=interval,
+            **fields,
         )
 
     def test_draws_are_normal_with_the_standard_error(self):
@@ -110,27 +118,27 @@ class TestMeansWithoutItems:
         assert abs(drawn.mean() - 0.4) < 0.002
         assert abs(drawn.std() - 0.05) < 0.002
 
-    def test_without_one_they_are_constant_and_said_to_be_of_unknown_certainty(self):
-        exact, known = self.mean("q", 0.4, None), self.mean("q", 0.4, 0.05)
+    def test_draws_without_a_standard_error_are_constant_and_lack_uncertainty(self):
+        exact, uncertain = self.mean("q", 0.4, None), self.mean("q", 0.4, 0.05)
         assert (class_draws([exact], "math", 9, 1) == 0.4).all()
-        assert (exact.lacks_uncertainty, known.lacks_uncertainty) == (True, False)
+        assert (exact.lacks_uncertainty, uncertain.lacks_uncertainty) == (True, False)
         assert not variant("items", 4, HALF).lacks_uncertainty
 
-    def test_they_stand_beside_variants_with_items(self):
-        belief = draw_posterior([self.mean("mean", 0.4, 0.01), variant("items", 4, HALF)])
-        assert np.isfinite(belief.capability).all()
+    def test_means_are_compared_with_variants_that_have_items(self):
+        posterior = draw_posterior([self.mean("mean", 0.4, 0.01), variant("items", 4, HALF)])
+        assert np.isfinite(posterior.capability).all()
         alone = draw_posterior([variant("items", 4, HALF)])
-        assert (belief.capability[:, 1] == alone.capability[:, 0]).all()
+        assert (posterior.capability[:, 1] == alone.capability[:, 0]).all()
 
-    def test_they_do_not_hang_on_the_order(self):
-        one, other = self.mean("a", 0.4, 0.01), self.mean("b", 0.5, 0.02)
-        plain, turned = draw_posterior([one, other]), draw_posterior([other, one])
+    def test_draws_of_means_do_not_depend_on_the_order_of_variants(self):
+        low, high = self.mean("a", 0.4, 0.01), self.mean("b", 0.5, 0.02)
+        plain, turned = draw_posterior([low, high]), draw_posterior([high, low])
         assert (plain.capability == turned.capability[:, ::-1]).all()
 
 
 def test_500_variants_and_1500_items_take_less_than_3_cpu_seconds():
     rng = np.random.default_rng(0)
-    given = [
+    group = [
         variant(
             f"q{i}",
             100 + i % 100,
@@ -140,8 +148,8 @@ def test_500_variants_and_1500_items_take_less_than_3_cpu_seconds():
         for i in range(500)
     ]
     start = time.process_time()
-    belief = draw_posterior(given)
-    found = [frontier(belief, axis) for axis in ("artifact_bytes", "decode_tps")]
-    tied = [point.ties["capability"] for point in found[0].members]
+    posterior = draw_posterior(group)
+    fronts = [frontier(posterior, axis) for axis in ("artifact_bytes", "decode_tps")]
+    tied = [point.ties["capability"] for point in fronts[0].members]
     assert time.process_time() - start < 3
     assert any(tied)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grid.analysis import Limits, picks, typical_limits
-from grid.analysis.limits import tightest_limits, probability_met
+from grid.analysis.limits import probability_met, tightest_limits
 from grid.errors import InputError
 from grid.results.statistics import Interval
 
@@ -36,20 +36,22 @@ def pick(limits: Limits, of=FAMILY):
     return picks(of, [limits])[0]
 
 
-def reasons(found):
-    return {one.variant.quant: (one.kind, one.reason) for one in found.rejected}
+def reasons(result):
+    return {
+        rejection.variant.quant: (rejection.kind, rejection.reason) for rejection in result.rejected
+    }
 
 
 def test_a_tie_in_capability_goes_to_the_smaller():
     # Two more right answers of 400, both in the larger one's favour, are no proof.
-    found = pick(Limits())
-    assert found.variant.quant == "Q8_0"
-    assert found.best.quant == "F16"
-    assert [one.quant for one in found.tied] == ["F16"]
-    assert reasons(found)["F16"] == ("tied", "tied in capability, but 8 MiB larger")
+    result = pick(Limits())
+    assert result.variant.quant == "Q8_0"
+    assert result.best.quant == "F16"
+    assert [tie.quant for tie in result.tied] == ["F16"]
+    assert reasons(result)["F16"] == ("tied", "tied in capability, but 8 MiB larger")
 
 
-def test_the_less_capable_are_told_by_how_much():
+def test_rejections_say_how_much_less_capable_a_variant_is():
     kind, reason = reasons(pick(Limits()))["Q4_K_M"]
     assert kind == "less capable"
     assert reason.startswith("capability 0.050 (0.0")
@@ -66,30 +68,30 @@ def test_a_tie_in_size_too_goes_to_the_faster():
         variant("slow", MIB, right(200), steady(10)),
         variant("fast", MIB, right(200), steady(11)),
     ]
-    found = pick(Limits(), twins)
-    assert found.variant.quant == "fast"
-    assert reasons(found)["slow"] == ("tied", "tied in capability and size, but not faster")
+    result = pick(Limits(), twins)
+    assert result.variant.quant == "fast"
+    assert reasons(result)["slow"] == ("tied", "tied in capability and size, but not faster")
 
 
 def test_a_size_limit_must_hold_as_measured():
-    found = pick(Limits(max_bytes=5 * MIB))
-    assert found.variant.quant == "Q4_K_M"
-    assert reasons(found)["Q8_0"] == ("limit", "size at most 5 MiB is not met")
+    result = pick(Limits(max_bytes=5 * MIB))
+    assert result.variant.quant == "Q4_K_M"
+    assert reasons(result)["Q8_0"] == ("limit", "size at most 5 MiB is not met")
 
 
 def test_a_rate_limit_must_hold_with_probability_0_9():
     shaky = variant("shaky", MIB, right(399), [30.0, 80.0, 45.0, 60.0, 52.0])
-    found = pick(Limits(min_decode_tps=50), [*FAMILY, shaky])
-    assert found.variant.quant == "Q4_K_M"
-    kind, reason = reasons(found)["shaky"]
+    result = pick(Limits(min_decode_tps=50), [*FAMILY, shaky])
+    assert result.variant.quant == "Q4_K_M"
+    kind, reason = reasons(result)["shaky"]
     assert kind == "limit"
     assert "decode rate at least 50 token/s holds with probability 0." in reason
 
 
 def test_a_share_of_the_16_bit_capability_is_paired():
-    found = pick(Limits(min_share=0.9, max_bytes=9 * MIB))
-    assert found.variant.quant == "Q8_0"
-    assert reasons(found)["Q2_K"][1].startswith("share of 16-bit capability at least 90 %")
+    result = pick(Limits(min_share=0.9, max_bytes=9 * MIB))
+    assert result.variant.quant == "Q8_0"
+    assert reasons(result)["Q2_K"][1].startswith("share of 16-bit capability at least 90 %")
 
 
 def test_the_16_bit_model_keeps_all_of_itself():
@@ -97,9 +99,9 @@ def test_the_16_bit_model_keeps_all_of_itself():
 
 
 def test_without_a_16_bit_variant_its_share_is_unknown():
-    found = pick(Limits(min_share=0.5), FAMILY[1:])
-    assert found.variant is None
-    assert reasons(found)["Q8_0"] == ("unmeasured", "no share of 16-bit capability")
+    result = pick(Limits(min_share=0.5), FAMILY[1:])
+    assert result.variant is None
+    assert reasons(result)["Q8_0"] == ("unmeasured", "no share of 16-bit capability")
 
 
 def test_a_share_of_a_model_at_chance_is_unknown():
@@ -108,10 +110,10 @@ def test_a_share_of_a_model_at_chance_is_unknown():
 
 
 def test_unmeasured_memory_does_not_meet_a_limit():
-    known = variant("known", MIB, right(10), peak_rss_bytes=Interval(5.0 * MIB))
-    found = pick(Limits(max_peak_bytes=6 * MIB), [*FAMILY, known])
-    assert found.variant.quant == "known"
-    assert reasons(found)["F16"] == ("unmeasured", "no peak memory")
+    measured = variant("known", MIB, right(10), peak_rss_bytes=Interval(5.0 * MIB))
+    result = pick(Limits(max_peak_bytes=6 * MIB), [*FAMILY, measured])
+    assert result.variant.quant == "known"
+    assert reasons(result)["F16"] == ("unmeasured", "no peak memory")
 
 
 def test_a_variant_without_capability_is_no_candidate():
@@ -123,65 +125,69 @@ def test_a_variant_without_capability_is_no_candidate():
 
 
 def test_where_nothing_fits_the_limit_to_relax_is_named_with_the_amount():
-    found = pick(Limits(max_bytes=2 * MIB))
-    assert found.variant is None
-    (step,) = found.relax
+    result = pick(Limits(max_bytes=2 * MIB))
+    assert result.variant is None
+    (step,) = result.relax
     assert (step.limit, step.to, step.variant.quant) == ("max_bytes", 3 * MIB, "Q2_K")
     assert step.text == "raise size from 2 MiB to 3 MiB for base Q2_K"
 
 
 def test_each_single_limit_that_would_be_enough_is_listed():
-    found = pick(Limits(max_bytes=4 * MIB, min_share=0.9))
-    assert {step.limit: step.variant.quant for step in found.relax} == {
+    result = pick(Limits(max_bytes=4 * MIB, min_share=0.9))
+    assert {step.limit: step.variant.quant for step in result.relax} == {
         "max_bytes": "Q4_K_M",
         "min_share": "Q2_K",
     }
 
 
-def test_relaxing_as_told_gives_a_pick():
+def test_the_named_relaxation_gives_a_pick():
     limits = Limits(max_bytes=4 * MIB, min_decode_tps=100)
     for step in pick(limits).relax:
-        again = Limits(**{**{f: getattr(limits, f) for f in ("max_bytes", "min_decode_tps")},
+        relaxed = Limits(**{**{f: getattr(limits, f) for f in ("max_bytes", "min_decode_tps")},
                           step.limit: step.to})  # fmt: skip
-        assert pick(again).variant == step.variant
+        assert pick(relaxed).variant == step.variant
 
 
-def test_where_no_single_change_is_enough_all_are_told():
-    found = pick(Limits(max_bytes=MIB, min_decode_tps=100))
-    assert {step.limit for step in found.relax} == {"max_bytes", "min_decode_tps"}
-    assert len({step.variant.quant for step in found.relax}) == 1
+def test_where_no_single_change_is_enough_all_changes_are_listed():
+    result = pick(Limits(max_bytes=MIB, min_decode_tps=100))
+    assert {step.limit for step in result.relax} == {"max_bytes", "min_decode_tps"}
+    assert len({step.variant.quant for step in result.relax}) == 1
 
 
 def test_no_variants_give_no_pick_and_nothing_to_relax():
-    found = pick(Limits(max_bytes=1), [])
-    assert (found.variant, found.rejected, found.relax) == (None, (), ())
+    result = pick(Limits(max_bytes=1), [])
+    assert (result.variant, result.rejected, result.relax) == (None, (), ())
 
 
 @pytest.mark.parametrize(
     "limits", [{"max_bytes": 0}, {"min_decode_tps": -1}, {"min_share": 95}, {"max_bytes": math.nan}]
 )
-def test_limits_that_make_no_sense_are_refused(limits):
+def test_non_positive_limits_and_shares_above_one_are_refused(limits):
     with pytest.raises(InputError, match=next(iter(limits))):
         Limits(**limits)
 
 
 def test_typical_limits_come_from_the_data():
-    found = typical_limits(FAMILY)
-    assert [one.name for one in found] == [
+    demands = typical_limits(FAMILY)
+    assert [limits.name for limits in demands] == [
         "best quality",
         "half of the 16-bit size (8 MiB)",
         "a quarter of the 16-bit size (4 MiB)",
         "half of the fastest decode (40 token/s)",
         "95 % of the 16-bit capability in half its size",
     ]
-    assert [one.variant.quant for one in picks(FAMILY, found)][:3] == ["Q8_0", "Q8_0", "Q2_K"]
+    assert [result.variant.quant for result in picks(FAMILY, demands)][:3] == [
+        "Q8_0",
+        "Q8_0",
+        "Q2_K",
+    ]
 
 
-def test_nothing_measured_has_no_typical_limits():
+def test_typical_limits_of_no_variants_are_empty():
     assert typical_limits([]) == []
 
 
-def test_the_attainable_limit_is_met_and_nothing_tighter_is():
+def test_the_tightest_limit_is_met_and_nothing_tighter_is():
     draws = np.random.default_rng(0).normal(10, 1, (777, 1))
     low, high = tightest_limits(draws, upper=False), tightest_limits(draws, upper=True)
     assert probability_met(draws, float(low[0]), upper=False)[0] >= 0.9
@@ -193,15 +199,15 @@ def test_the_attainable_limit_is_met_and_nothing_tighter_is():
 @settings(max_examples=30, deadline=None)
 @given(st.permutations(range(4)), st.sampled_from([2, 4, 6, 9, 20]))
 def test_the_pick_meets_its_limit_whatever_the_order(order, size):
-    found = picks([FAMILY[i] for i in order], [Limits(max_bytes=size * MIB)], draws=200)[0]
+    result = picks([FAMILY[i] for i in order], [Limits(max_bytes=size * MIB)], draws=200)[0]
     plain = picks(FAMILY, [Limits(max_bytes=size * MIB)], draws=200)[0]
-    assert found.variant == plain.variant
-    assert found.variant is None or found.variant.artifact_bytes <= size * MIB
-    assert len(found.rejected) == (4 if found.variant is None else 3)
+    assert result.variant == plain.variant
+    assert result.variant is None or result.variant.artifact_bytes <= size * MIB
+    assert len(result.rejected) == (4 if result.variant is None else 3)
 
 
-def test_of_several_that_one_change_lets_in_the_most_capable_is_named():
-    known = {"min_context": np.array([[4096.0, 4096.0, 4096.0, 2048.0]])}
-    found = picks(FAMILY, [Limits(min_context=8192)], extra_draws=known)[0]
-    (step,) = found.relax
+def test_a_relaxation_that_admits_several_names_the_most_capable():
+    contexts = {"min_context": np.array([[4096.0, 4096.0, 4096.0, 2048.0]])}
+    result = picks(FAMILY, [Limits(min_context=8192)], extra_draws=contexts)[0]
+    (step,) = result.relax
     assert step.text == "lower context from 8192 tokens to 4096 tokens for base F16"

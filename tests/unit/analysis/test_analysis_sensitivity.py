@@ -21,40 +21,42 @@ def whole(gains=None, **fields):
     return variant("F16", 1600, gains or right(80), **facts)
 
 
-def test_a_cell_is_the_ratio_of_paired_means():
+def test_retained_quality_is_the_ratio_of_paired_means():
     # A real sweep's math: 6 right in the quant only, 16 in F16 only, 5 in both: 11 of 21.
     quant = [1.0] * 6 + [0.0] * 16 + [1.0] * 5 + [0.0] * 73
     full = [0.0] * 6 + [1.0] * 16 + [1.0] * 5 + [0.0] * 73
-    found = sensitivity([whole(full), variant("Q4_K_M", 500, quant)])
-    (cell,) = [c for (_, key), c in found.retained.items() if c.variant.quant == "Q4_K_M"]
+    result = sensitivity([whole(full), variant("Q4_K_M", 500, quant)])
+    (cell,) = [c for (_, key), c in result.retained.items() if c.variant.quant == "Q4_K_M"]
     assert cell.share.value == pytest.approx(11 / 21)
     assert 0.2 < cell.share.low < 11 / 21 < cell.share.high < 1.0
     assert (cell.n, cell.reason) == (100, "")
 
 
 def test_the_16_bit_variant_keeps_all_of_itself():
-    one = whole()
-    cell = sensitivity([one]).retained["math", one.id]
+    reference = whole()
+    cell = sensitivity([reference]).retained["math", reference.id]
     assert (cell.share.value, cell.share.low, cell.n) == (1.0, None, 100)
 
 
-def test_every_class_and_variant_has_a_cell_and_the_largest_come_first():
-    both = {"math": right(80), "recall": right(60)}
-    given = [variant("Q4_0", 400, {"math": right(70)}), whole(both), variant("Q8_0", 800, both)]
-    found = sensitivity(given)
-    assert found.classes == ("math", "recall")
-    assert [v.quant for v in found.variants] == ["F16", "Q8_0", "Q4_0"]
-    assert set(found.retained) == {(name, v.id) for name in found.classes for v in given}
+def test_the_heatmap_has_every_class_and_variant_largest_first():
+    scores = {"math": right(80), "recall": right(60)}
+    group = [variant("Q4_0", 400, {"math": right(70)}), whole(scores), variant("Q8_0", 800, scores)]
+    result = sensitivity(group)
+    assert result.classes == ("math", "recall")
+    assert [v.quant for v in result.variants] == ["F16", "Q8_0", "Q4_0"]
+    assert set(result.retained) == {(name, v.id) for name in result.classes for v in group}
 
 
-def cell_of(given, name="math"):
-    found = sensitivity(given)
-    (cell,) = [c for (of, _), c in found.retained.items() if of == name and c.variant.quant == "Q4_0"]
+def cell_of(group, name="math"):
+    result = sensitivity(group)
+    (cell,) = [
+        c for (of, _), c in result.retained.items() if of == name and c.variant.quant == "Q4_0"
+    ]
     return cell
 
 
 @pytest.mark.parametrize(
-    ("given", "reason"),
+    ("group", "reason"),
     [
         ([variant("Q4_0", 4, right(70))], "no 16-bit variant of base"),
         ([variant("Q4_0", 4, right(70)), whole(model="other")], "no 16-bit variant of base"),
@@ -66,12 +68,12 @@ def cell_of(given, name="math"):
         ),
     ],
 )
-def test_an_empty_cell_says_why(given, reason):
-    cell = cell_of(given)
+def test_unknown_retained_quality_says_why(group, reason):
+    cell = cell_of(group)
     assert (cell.share, cell.reason) == (None, reason)
 
 
-def test_text_metrics_are_sorted_out_and_the_ratio_is_that_of_perplexities():
+def test_a_text_row_holds_percentiles_and_the_perplexity_ratio():
     metrics = {
         "kld_mean": Interval(0.02), "kld_p99": Interval(0.069), "dp_p01": Interval(-0.1),
         "ln_ppl_ratio": Interval(0.00785, 0.002, 0.014, 0.003), "perplexity": Interval(5.0),
@@ -102,12 +104,12 @@ def ladder(*counts):
 
 
 def test_the_cliff_is_where_all_that_is_smaller_loses_surely():
-    found = cliff(ladder(80, 79, 77, 60, 40))
-    assert found.bpw == 3.4
-    assert [step.sure for step in found.steps] == [False, False, False, True, True]
-    assert [step.bpw for step in found.steps] == [8.5, 6.5, 4.8, 3.4, 2.6]
-    assert found.steps[3].difference.value == pytest.approx(-0.2)
-    assert found.steps[3].difference.high < 0 < found.steps[1].difference.high
+    edge = cliff(ladder(80, 79, 77, 60, 40))
+    assert edge.bpw == 3.4
+    assert [step.sure for step in edge.steps] == [False, False, False, True, True]
+    assert [step.bpw for step in edge.steps] == [8.5, 6.5, 4.8, 3.4, 2.6]
+    assert edge.steps[3].difference.value == pytest.approx(-0.2)
+    assert edge.steps[3].difference.high < 0 < edge.steps[1].difference.high
 
 
 def test_a_loss_that_is_tolerated_moves_the_cliff():
@@ -115,39 +117,39 @@ def test_a_loss_that_is_tolerated_moves_the_cliff():
 
 
 def test_a_sure_loss_above_a_quant_that_may_lose_nothing_is_no_cliff():
-    found = cliff(ladder(80, 60, 79))
-    assert found.bpw is None
-    assert found.reason == "some lose surely, but not the one of the fewest bits"
+    edge = cliff(ladder(80, 60, 79))
+    assert edge.bpw is None
+    assert edge.reason == "some lose surely, but not the one of the fewest bits"
 
 
 @pytest.mark.parametrize(
-    ("given", "reason"),
+    ("group", "reason"),
     [
         (ladder(80, 79), "no loss is sure"),
         (ladder(), "no quant and its 16 bits have capability"),
         (ladder(60)[1:], "no quant and its 16 bits have capability"),
     ],
 )
-def test_no_cliff_says_why(given, reason):
-    found = cliff(given)
-    assert (found.bpw, found.reason) == (None, reason)
+def test_no_cliff_says_why(group, reason):
+    edge = cliff(group)
+    assert (edge.bpw, edge.reason) == (None, reason)
 
 
 def test_a_figure_of_unknown_uncertainty_is_never_a_sure_loss():
     figure = {"math": Interval(0.1)}
     facts = {"items": {}, "classes": figure, "capability": figure["math"], "bpw_file": 4.5}
-    found = cliff([whole(), variant("Q4_0", 500, right(10), **facts)])
-    (step,) = found.steps
-    assert (step.probability, step.sure, found.bpw) == (None, False, None)
+    edge = cliff([whole(), variant("Q4_0", 500, right(10), **facts)])
+    (step,) = edge.steps
+    assert (step.probability, step.sure, edge.bpw) == (None, False, None)
     assert step.difference == Interval(pytest.approx(-0.7), n=1, method="no uncertainty known")
 
 
 def test_draws_made_before_give_the_same_cliff():
-    given = ladder(80, 79, 77, 60, 40)
-    assert cliff(draw_posterior(given)) == cliff(given)
+    group = ladder(80, 79, 77, 60, 40)
+    assert cliff(draw_posterior(group)) == cliff(group)
 
 
-def test_a_cliff_is_one_models():
+def test_a_cliff_of_several_models_is_refused():
     with pytest.raises(InputError, match="not that of 2"):
         cliff([*ladder(80), whole(model="other")])
     with pytest.raises(InputError, match="is not a share"):
@@ -160,8 +162,8 @@ def test_bits_per_weight_come_from_the_file_or_from_its_size():
     assert bits_per_weight(variant("Q4_0", 600, right(1), parameters=0)) is None
 
 
-def test_the_order_of_variants_changes_no_cell():
-    given = ladder(80, 79, 77)
-    plain, turned = sensitivity(given), sensitivity(given[::-1])
+def test_the_heatmap_does_not_depend_on_the_order_of_variants():
+    group = ladder(80, 79, 77)
+    plain, turned = sensitivity(group), sensitivity(group[::-1])
     assert plain == turned
     assert np.isfinite([c.share.value for c in plain.retained.values()]).all()

@@ -3,7 +3,7 @@
 import pytest
 from analysis_cases import SIZES, Rows
 
-from grid.analysis import Tables, by_hardware_class, retained_of, variants, variants_table
+from grid.analysis import Tables, by_hardware_class, retained_quality, variants, variants_table
 from grid.errors import InputError
 
 
@@ -17,8 +17,8 @@ def full() -> Rows:
     return rows
 
 
-def by_quant(tables: Tables, **given):
-    return {variant.quant: variant for variant in variants(tables, **given)}
+def by_quant(tables: Tables, **options):
+    return {variant.quant: variant for variant in variants(tables, **options)}
 
 
 def test_no_rows_give_no_variants():
@@ -26,21 +26,21 @@ def test_no_rows_give_no_variants():
 
 
 def test_a_variant_joins_speed_and_quality():
-    found = by_quant(full().tables())["Q8_0"]
-    assert found.decode_tps.value == 100.0
-    assert found.decode[0].rates.tolist() == [100.0, 100.0]
-    assert found.capability.value == pytest.approx((0.75 - 0.25) / 0.75)
-    assert found.kld_mean.value == 0.001
-    assert found.perplexity.value == 5.0
-    assert (found.artifact_bytes, found.bpw_file) == (SIZES["Q8_0"], 8.5)
+    variant = by_quant(full().tables())["Q8_0"]
+    assert variant.decode_tps.value == 100.0
+    assert variant.decode[0].rates.tolist() == [100.0, 100.0]
+    assert variant.capability.value == pytest.approx((0.75 - 0.25) / 0.75)
+    assert variant.kld_mean.value == 0.001
+    assert variant.perplexity.value == 5.0
+    assert (variant.artifact_bytes, variant.bpw_file) == (SIZES["Q8_0"], 8.5)
 
 
 def test_what_was_not_measured_is_none():
-    found = by_quant(full().tables())["F16"]
-    assert found.kld_mean is None
-    assert found.peak_rss_bytes is None
-    assert found.prefill_tps is None
-    assert found.indistinguishable is None
+    variant = by_quant(full().tables())["F16"]
+    assert variant.kld_mean is None
+    assert variant.peak_rss_bytes is None
+    assert variant.prefill_tps is None
+    assert variant.indistinguishable is None
 
 
 def test_the_reference_of_quality_runs_is_the_16_bit_variant():
@@ -62,20 +62,20 @@ def test_the_noise_floor_marks_what_is_indistinguishable_and_is_no_variant():
     rows = full()
     for kld in (0.002, 0.0005):
         rows.quality(kld, quant="F16", options='{"threads": 1}')
-    found = by_quant(rows.tables())
-    assert len(found) == 3
-    assert found["Q8_0"].noise_floor_nat == 0.002
-    assert found["Q8_0"].indistinguishable is True
-    assert found["Q4_K_M"].indistinguishable is False
-    assert found["F16"].kld_mean is None
+    by_name = by_quant(rows.tables())
+    assert len(by_name) == 3
+    assert by_name["Q8_0"].noise_floor_nat == 0.002
+    assert by_name["Q8_0"].indistinguishable is True
+    assert by_name["Q4_K_M"].indistinguishable is False
+    assert by_name["F16"].kld_mean is None
 
 
 def test_options_that_speed_was_measured_with_are_a_variant_and_no_floor():
     rows = full()
     rows.quality(0.3, quant="F16", options='{"kv": "q4_0"}')
     rows.decode([1.0], quant="F16", options='{"kv": "q4_0"}')
-    found = [v for v in variants(rows.tables()) if v.quant == "F16"]
-    assert sorted((v.options, v.noise_floor_nat) for v in found) == [
+    f16 = [v for v in variants(rows.tables()) if v.quant == "F16"]
+    assert sorted((v.options, v.noise_floor_nat) for v in f16) == [
         ('{"batch": 512, "threads": 2}', None),
         ('{"kv": "q4_0"}', None),
     ]
@@ -85,17 +85,17 @@ def test_the_reference_against_itself_is_not_called_indistinguishable():
     rows = full()
     rows.quality(0.0, quant="F16")
     rows.quality(0.002, quant="F16", options="{}")
-    found = by_quant(rows.tables())["F16"]
-    assert (found.kld_mean.value, found.indistinguishable) == (0.0, None)
+    variant = by_quant(rows.tables())["F16"]
+    assert (variant.kld_mean.value, variant.indistinguishable) == (0.0, None)
 
 
-def test_perplexities_of_different_texts_never_meet():
+def test_perplexities_of_different_texts_are_never_compared():
     rows = full()
     rows.quality(0.5, text="other", perplexity=9.0, quant="Q8_0")
     rows.quality(0.1, text="other", quant="F16", options="{}")
-    found = by_quant(rows.tables())
-    assert (found["Q8_0"].perplexity.value, found["Q8_0"].kld_mean.value) == (5.0, 0.001)
-    assert found["Q8_0"].noise_floor_nat is None
+    by_name = by_quant(rows.tables())
+    assert (by_name["Q8_0"].perplexity.value, by_name["Q8_0"].kld_mean.value) == (5.0, 0.001)
+    assert by_name["Q8_0"].noise_floor_nat is None
 
 
 def test_the_floor_of_another_model_or_device_kind_does_not_count():
@@ -108,10 +108,10 @@ def test_quality_joins_every_hardware_class_of_its_device_kind():
     rows = full()
     rows.decode([0.1], quant="Q8_0", hardware_class="big box")
     rows.decode([0.1], quant="Q8_0", hardware_class="gpu", device_kind="cuda-sm90")
-    found = {v.hardware_class: v for v in variants(rows.tables()) if v.quant == "Q8_0"}
-    assert found["big box"].capability == found["box"].capability
-    assert found["big box"].decode_tps.value == 1000.0
-    assert found["gpu"].capability is None
+    by_class = {v.hardware_class: v for v in variants(rows.tables()) if v.quant == "Q8_0"}
+    assert by_class["big box"].capability == by_class["box"].capability
+    assert by_class["big box"].decode_tps.value == 1000.0
+    assert by_class["gpu"].capability is None
     assert list(by_hardware_class(variants(rows.tables()))) == ["big box", "box", "gpu"]
 
 
@@ -119,23 +119,23 @@ def test_quality_of_the_same_options_goes_before_newer_of_others():
     rows = full()
     rows.quality(0.4, quant="Q8_0", options='{"kv": "q4_0"}')
     rows.decode([1.0], quant="Q8_0", options='{"kv": "q4_0"}')
-    found = {v.options: v.kld_mean.value for v in variants(rows.tables()) if v.quant == "Q8_0"}
-    assert found == {'{"batch": 512, "threads": 2}': 0.001, '{"kv": "q4_0"}': 0.4}
+    by_options = {v.options: v.kld_mean.value for v in variants(rows.tables()) if v.quant == "Q8_0"}
+    assert by_options == {'{"batch": 512, "threads": 2}': 0.001, '{"kv": "q4_0"}': 0.4}
 
 
 def test_options_written_in_another_order_are_the_same():
     rows = full()
     rows.decode([1.0], quant="Q8_0", options='{"batch": 512, "threads": 2}', depth=64)
-    found = by_quant(rows.tables())["Q8_0"]
-    assert list(found.decode) == [0, 64]
+    variant = by_quant(rows.tables())["Q8_0"]
+    assert list(variant.decode) == [0, 64]
 
 
 def test_quality_alone_makes_a_variant_on_the_class_it_ran_on():
     rows = Rows()
     rows.tasks("math", [1.0, 0.0, 1.0])
-    (found,) = variants(rows.tables())
-    assert (found.hardware_class, found.decode_tps) == ("box", None)
-    assert found.capability is not None
+    (variant,) = variants(rows.tables())
+    assert (variant.hardware_class, variant.decode_tps) == ("box", None)
+    assert variant.capability is not None
 
 
 def test_a_noise_run_without_any_noise_makes_no_second_16_bit_variant():
@@ -157,8 +157,8 @@ def test_failed_attempts_and_older_ones_of_a_cell_do_not_count():
     rows.decode([1.0, 1.0], cell_id="same")
     rows.decode([2.0, 2.0], cell_id="same")
     rows.decode([4.0, 4.0], cell_id="same", status="timeout")
-    (found,) = variants(rows.tables())
-    assert found.decode_tps.value == 50.0
+    (variant,) = variants(rows.tables())
+    assert variant.decode_tps.value == 50.0
 
 
 def test_a_newer_oom_takes_an_older_result_back():
@@ -171,29 +171,29 @@ def test_a_newer_oom_takes_an_older_result_back():
 def test_a_missing_class_leaves_no_capability_and_is_named():
     rows = full()
     rows.tasks("recall", [1.0] * 4, quant="F16")
-    found = by_quant(rows.tables())
-    assert found["Q8_0"].capability is None
-    assert found["Q8_0"].missing == ("recall",)
-    assert found["F16"].capability.value == pytest.approx((2 / 3 + 1) / 2)
+    by_name = by_quant(rows.tables())
+    assert by_name["Q8_0"].capability is None
+    assert by_name["Q8_0"].missing == ("recall",)
+    assert by_name["F16"].capability.value == pytest.approx((2 / 3 + 1) / 2)
 
 
 def test_models_are_compared_on_the_classes_that_all_of_them_have():
     rows = full()
     rows.tasks("recall", [0.0] * 4, quant="F16")
     rows.tasks("recall", [0.0] * 4, quant="Q8_0")
-    other = {"model": "other", "artifact_id": "other-F16", "quant": "F16"}
-    rows.decode([1.0], **other)
-    rows.tasks("math", [1.0] * 4, **other)
-    found = variants(rows.tables())
-    assert {tuple(variant.weights) for variant in found} == {("math",)}
-    assert all(variant.capability is not None for variant in found)
+    second_model = {"model": "other", "artifact_id": "other-F16", "quant": "F16"}
+    rows.decode([1.0], **second_model)
+    rows.tasks("math", [1.0] * 4, **second_model)
+    group = variants(rows.tables())
+    assert {tuple(variant.weights) for variant in group} == {("math",)}
+    assert all(variant.capability is not None for variant in group)
 
 
 def test_weights_change_the_composite_and_may_leave_classes_out():
     rows = full()
     rows.tasks("recall", [1.0] * 4, quant="F16")
-    found = by_quant(rows.tables(), weights={"math": 1, "recall": 3})
-    assert found["F16"].capability.value == pytest.approx(0.25 * 2 / 3 + 0.75)
+    by_name = by_quant(rows.tables(), weights={"math": 1, "recall": 3})
+    assert by_name["F16"].capability.value == pytest.approx(0.25 * 2 / 3 + 0.75)
     assert by_quant(rows.tables(), weights={"math": 1})["Q8_0"].capability is not None
 
 
@@ -206,7 +206,7 @@ def test_weights_change_the_composite_and_may_leave_classes_out():
         ({"math": 0}, "all class weights are 0"),
     ],
 )
-def test_weights_that_make_no_sense_are_refused(weights, message):
+def test_negative_infinite_and_unknown_weights_are_refused(weights, message):
     with pytest.raises(InputError, match=message):
         variants(full().tables(), weights=weights)
 
@@ -216,15 +216,15 @@ def test_memory_is_read_at_the_longest_context():
     for context, peak in ((512, 1e6), (4096, 3e6), (1024, 2e6)):
         workload = {"type": "memory", "context": context}
         rows.attempt("memory", workload, metrics={"peak_rss_bytes": peak, "load_s": 0.5})
-    found = by_quant(rows.tables())["F16"]
-    assert (found.peak_rss_bytes.value, found.memory_context) == (3e6, 4096)
+    variant = by_quant(rows.tables())["F16"]
+    assert (variant.peak_rss_bytes.value, variant.memory_context) == (3e6, 4096)
 
 
-def test_drift_of_any_rate_is_told():
+def test_a_variant_drifts_where_any_of_its_rates_does():
     rows = full()
     rows.decode([1.0], depth=64, quant="Q8_0", metrics={"drift": 1.0})
-    found = by_quant(rows.tables())
-    assert (found["Q8_0"].drifts, found["F16"].drifts) == (True, False)
+    by_name = by_quant(rows.tables())
+    assert (by_name["Q8_0"].drifts, by_name["F16"].drifts) == (True, False)
 
 
 @pytest.mark.parametrize(("cache", "expected"), [("1000", 0.5), ("2000", None), ("0", None)])
@@ -232,24 +232,24 @@ def test_bandwidth_utilisation_is_null_for_weights_that_fit_the_cache(cache, exp
     facts = {"bandwidth_bytes_s": str(100 * SIZES["Q4_K_M"] / 0.5), "llc_bytes": cache}
     rows = Rows()
     rows.decode([1.0], quant="Q4_K_M", environment=list(facts.items()))
-    (found,) = variants(rows.tables())
-    assert found.bandwidth_utilisation == (None if expected is None else pytest.approx(expected))
+    (variant,) = variants(rows.tables())
+    assert variant.bandwidth_utilisation == (None if expected is None else pytest.approx(expected))
 
 
-def test_retained_is_within_a_model_over_the_items_both_were_asked():
+def test_retained_quality_is_over_the_common_items_of_one_model():
     rows = Rows()
     for quant, right in (("F16", 80), ("Q4_K_M", 50)):
         rows.tasks("math", [1.0] * right + [0.0] * (100 - right), quant=quant)
         rows.quality(None if quant == "F16" else 0.1, quant=quant)
-    found = by_quant(rows.tables())
-    kept = retained_of(found["Q4_K_M"], list(found.values()), "math")
-    assert kept.value == pytest.approx((0.5 - 0.25) / (0.8 - 0.25))
-    assert retained_of(found["Q4_K_M"], [found["Q4_K_M"]], "math") is None
+    by_name = by_quant(rows.tables())
+    retained = retained_quality(by_name["Q4_K_M"], list(by_name.values()), "math").share
+    assert retained.value == pytest.approx((0.5 - 0.25) / (0.8 - 0.25))
+    assert retained_quality(by_name["Q4_K_M"], [by_name["Q4_K_M"]], "math").share is None
 
 
 def test_bang_per_bit_is_capability_per_gib():
-    found = by_quant(full().tables())["Q8_0"]
-    assert found.bang_per_bit == pytest.approx(found.capability.value / (8_500 / 2**30))
+    variant = by_quant(full().tables())["Q8_0"]
+    assert variant.bang_per_bit == pytest.approx(variant.capability.value / (8_500 / 2**30))
 
 
 def test_the_table_has_a_row_per_variant_and_null_for_the_unmeasured():
@@ -263,7 +263,7 @@ def test_the_table_has_a_row_per_variant_and_null_for_the_unmeasured():
     assert table["peak_rss_bytes"].null_count == 3
 
 
-def test_the_order_of_rows_does_not_matter():
+def test_variants_do_not_depend_on_the_order_of_rows():
     tables = full().tables()
     turned = Tables(*(table.take(list(range(len(table)))[::-1]) for table in vars(tables).values()))
     assert variants_table(variants(turned)) == variants_table(variants(tables))
@@ -278,21 +278,21 @@ def test_an_imported_reference_of_the_same_name_takes_no_16_bits_away():
         metrics={"perplexity": 5.0, "kld_mean": 0.0},
         **foreign,
     )
-    found = variants(rows.tables())
-    assert {(v.origin, v.quant) for v in found if v.sixteen_bit} == {("", "F16"), ("tool", "F16")}
-    assert {v.origin for v in found if v.kld_mean is not None} == {"", "tool"}
+    group = variants(rows.tables())
+    assert {(v.origin, v.quant) for v in group if v.sixteen_bit} == {("", "F16"), ("tool", "F16")}
+    assert {v.origin for v in group if v.kld_mean is not None} == {"", "tool"}
 
 
-def test_what_nobody_told_of_a_model_is_zero_or_empty():
+def test_unknown_model_facts_are_zero_or_empty():
     rows = Rows()
     rows.decode([1.0], parameters=None, family=None, quant="F16", artifact_bytes=None)
-    (found,) = variants(rows.tables())
-    assert (found.parameters, found.family, found.artifact_bytes) == (0, "", 0)
-    assert found.bang_per_bit is None
+    (variant,) = variants(rows.tables())
+    assert (variant.parameters, variant.family, variant.artifact_bytes) == (0, "", 0)
+    assert variant.bang_per_bit is None
 
 
 def test_a_variant_says_what_made_its_file():
     rows = Rows()
     rows.decode([1.0], quantizer="llama.cpp b1, imatrix of wiki")
-    (found,) = variants(rows.tables())
-    assert found.quantizer == "llama.cpp b1, imatrix of wiki"
+    (variant,) = variants(rows.tables())
+    assert variant.quantizer == "llama.cpp b1, imatrix of wiki"

@@ -29,11 +29,13 @@ OPTIONS = ('{"threads": 2, "batch": 512}', '{"kv": "q4_0"}')
 
 def full(place: tuple[str, str] = PLACES[0]) -> Rows:
     rows = Rows()
-    there = {"hardware_class": place[0], "device_kind": place[1]}
+    place_fields = {"hardware_class": place[0], "device_kind": place[1]}
     for quant, seconds, right in (("F16", 2.0, 9), ("Q8_0", 1.0, 9), ("Q4_K_M", 0.5, 6)):
-        rows.decode([seconds, 1.1 * seconds], quant=quant, **there)
-        rows.tasks("math", [1.0] * right + [0.0] * (12 - right), quant=quant, **there)
-        rows.quality({"F16": 0.0, "Q8_0": 0.001, "Q4_K_M": 0.05}[quant], quant=quant, **there)
+        rows.decode([seconds, 1.1 * seconds], quant=quant, **place_fields)
+        rows.tasks("math", [1.0] * right + [0.0] * (12 - right), quant=quant, **place_fields)
+        rows.quality(
+            {"F16": 0.0, "Q8_0": 0.001, "Q4_K_M": 0.05}[quant], quant=quant, **place_fields
+        )
     return rows
 
 
@@ -43,7 +45,7 @@ def stores(draw: st.DrawFn) -> Rows:
     rows = Rows()
     for _ in range(draw(st.integers(1, 14))):
         place, kind = draw(st.sampled_from(PLACES))
-        given = {
+        fields = {
             "quant": draw(st.sampled_from(QUANTS)),
             "options": draw(st.sampled_from(OPTIONS)),
             "hardware_class": place,
@@ -55,16 +57,16 @@ def stores(draw: st.DrawFn) -> Rows:
         }
         match draw(st.sampled_from(("decode", "tasks", "quality", "memory"))):
             case "decode":
-                rows.decode(draw(st.lists(st.floats(0.5, 2), min_size=1, max_size=3)), **given)
+                rows.decode(draw(st.lists(st.floats(0.5, 2), min_size=1, max_size=3)), **fields)
             case "tasks":
                 name = draw(st.sampled_from(("math", "code")))
                 scores = draw(st.lists(st.sampled_from((0.0, 1.0)), max_size=5))
-                rows.tasks(name, scores, metrics={"capability": 0.4}, **given)
+                rows.tasks(name, scores, metrics={"capability": 0.4}, **fields)
             case "quality":
                 kld = draw(st.sampled_from((None, 0.0, 0.001, 0.05)))
-                rows.quality(kld, draw(st.sampled_from(("t", "u"))), **given)
+                rows.quality(kld, draw(st.sampled_from(("t", "u"))), **fields)
             case "memory":
-                rows.attempt("memory", {"context": 64}, metrics={"peak_rss_bytes": 1e6}, **given)
+                rows.attempt("memory", {"context": 64}, metrics={"peak_rss_bytes": 1e6}, **fields)
     return rows
 
 
@@ -75,10 +77,10 @@ def test_variants_are_those_of_the_whole_store(rows: Rows, files: int) -> None:
         data = Dataset(write(rows, Path(folder) / "store", files))
         wanted = variants(rows.tables())
         assert same(data.all_variants(), wanted)
-        for name, found in by_hardware_class(wanted).items():
-            assert same(data.variants(name), found)
+        for name, group in by_hardware_class(wanted).items():
+            assert same(data.variants(name), group)
             of_class = by_hardware_class(variants(data.tables(name)))
-            assert same(of_class[name], found)
+            assert same(of_class[name], group)
 
 
 def test_weights_are_those_of_the_analysis(tmp_path: Path) -> None:
@@ -92,13 +94,13 @@ def test_weights_are_those_of_the_analysis(tmp_path: Path) -> None:
         data.variants("box", {"maths": 1.0})
 
 
-def test_a_belief_is_that_of_the_class_and_is_kept(tmp_path: Path) -> None:
+def test_a_posterior_is_of_its_class_and_computed_once(tmp_path: Path) -> None:
     data = Dataset(write(full(), tmp_path))
-    belief = data.posterior("box")
+    posterior = data.posterior("box")
     wanted = draw_posterior(data.variants("box"))
-    assert np.array_equal(belief.capability, wanted.capability)
-    assert np.array_equal(belief.rates["decode_tps"], wanted.rates["decode_tps"])
-    assert data.posterior("box") is belief
+    assert np.array_equal(posterior.capability, wanted.capability)
+    assert np.array_equal(posterior.rates["decode_tps"], wanted.rates["decode_tps"])
+    assert data.posterior("box") is posterior
 
 
 def test_classes_of_one_device_kind_share_quality_but_no_speed(tmp_path: Path) -> None:
@@ -106,9 +108,9 @@ def test_classes_of_one_device_kind_share_quality_but_no_speed(tmp_path: Path) -
     for quant in ("F16", "Q8_0", "Q4_K_M"):
         rows.decode([0.25], quant=quant, hardware_class="other box")
     data = Dataset(write(rows, tmp_path, files=3))
-    here, there = data.posterior("box"), data.posterior("other box")
-    assert np.array_equal(here.capability, there.capability)
-    assert {v.decode_tps.value for v in there.variants} == {400.0}
+    box, other_box = data.posterior("box"), data.posterior("other box")
+    assert np.array_equal(box.capability, other_box.capability)
+    assert {v.decode_tps.value for v in other_box.variants} == {400.0}
 
 
 def test_measured_classes_come_first_then_those_with_more_results(tmp_path: Path) -> None:
@@ -118,14 +120,14 @@ def test_measured_classes_come_first_then_those_with_more_results(tmp_path: Path
             rows.decode([1.0], hardware_class=name, origin=origin)
     rows.decode([1.0], hardware_class="many", status="oom")
     rows.attempt("decode", {}, status="skipped", hardware_class=None, device_kind=None)
-    found = Dataset(write(rows, tmp_path)).classes
-    assert [one.name for one in found] == ["many", "few", "foreign"]
-    assert (found[0].attempts, found[0].ok, found[0].failed) == (4, 3, 1)
-    assert (found[0].models, found[0].device_kind) == (("base",), "cpu-avx2")
-    assert found[2].origins == ("llama-bench",)
+    classes = Dataset(write(rows, tmp_path)).classes
+    assert [hardware_class.name for hardware_class in classes] == ["many", "few", "foreign"]
+    assert (classes[0].attempts, classes[0].ok, classes[0].failed) == (4, 3, 1)
+    assert (classes[0].models, classes[0].device_kind) == (("base",), "cpu-avx2")
+    assert classes[2].origins == ("llama-bench",)
 
 
-def test_of_measured_classes_those_with_a_capability_come_first(tmp_path: Path) -> None:
+def test_measured_classes_with_a_capability_come_first(tmp_path: Path) -> None:
     rows = Rows()
     for _ in range(3):
         rows.decode([1.0], hardware_class="fast", device_kind="cuda")
@@ -133,8 +135,14 @@ def test_of_measured_classes_those_with_a_capability_come_first(tmp_path: Path) 
     rows.tasks("math", [1.0], hardware_class="able", device_kind="cpu")
     rows.decode([1.0], hardware_class="shares", device_kind="cpu")
     rows.tasks("math", [1.0], hardware_class="scored", device_kind="cpu", origin="tool")
-    found = Dataset(write(rows, tmp_path)).classes
-    assert [one.name for one in found] == ["able", "shares", "fast", "foreign", "scored"]
+    classes = Dataset(write(rows, tmp_path)).classes
+    assert [hardware_class.name for hardware_class in classes] == [
+        "able",
+        "shares",
+        "fast",
+        "foreign",
+        "scored",
+    ]
 
 
 def test_a_store_without_a_reference_has_variants(tmp_path: Path) -> None:
@@ -142,11 +150,11 @@ def test_a_store_without_a_reference_has_variants(tmp_path: Path) -> None:
     rows.decode([1.0])
     rows.tasks("math", [1.0, 0.0])
     data = Dataset(write(rows, tmp_path))
-    assert [one.quant for one in data.variants("box")] == ["F16"]
+    assert [variant.quant for variant in data.variants("box")] == ["F16"]
     assert same(data.all_variants(), variants(rows.tables()))
 
 
-def test_attempts_are_all_and_final_those_that_count(tmp_path: Path) -> None:
+def test_attempts_are_all_rows_and_final_only_those_that_count(tmp_path: Path) -> None:
     rows = Rows()
     rows.decode([1.0], cell_id="c")
     rows.decode([1.0], cell_id="c", status="error")
@@ -179,7 +187,7 @@ def test_an_attempt_is_shown_with_all_that_belongs_to_it(tmp_path: Path) -> None
         data.attempt("nothing")
 
 
-def test_only_is_as_if_the_store_held_nothing_else(tmp_path: Path) -> None:
+def test_a_filtered_dataset_equals_a_store_of_only_those_rows(tmp_path: Path) -> None:
     data = Dataset(write(full(), tmp_path))
     part = data.filter(pc.field("quant") != "F16").filter(pc.field("measure") != "tasks")
     assert [v.quant for v in part.variants("box")] == ["Q4_K_M", "Q8_0"]
@@ -216,7 +224,7 @@ class TestBadStores:
         assert data.attempts().num_rows == data.final().num_rows == 0
         assert data.tables("box").metrics.num_rows == 0
 
-    def test_a_file_instead_of_a_store_is_said(self, tmp_path: Path) -> None:
+    def test_a_file_instead_of_a_store_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
         with pytest.raises(InputError, match="is a file"):
             Dataset(tmp_path / "file")
@@ -247,15 +255,15 @@ class TestBadStores:
         rows = Rows()
         rows.quality(None)
         rows.quality(None, quant="Q8_0")
-        found = Dataset(write(rows, tmp_path)).variants("box")
-        assert [(v.quant, v.sixteen_bit) for v in found] == [("Q8_0", False), ("F16", True)]
+        group = Dataset(write(rows, tmp_path)).variants("box")
+        assert [(v.quant, v.sixteen_bit) for v in group] == [("Q8_0", False), ("F16", True)]
 
     def test_two_references_are_both_16_bits(self, tmp_path: Path) -> None:
         rows = full()
         workload = {"type": "quality", "text_sha256": "t", "reference": "base-Q8_0"}
         rows.attempt("quality", workload, quant="Q4_K_M", metrics={"perplexity": 6.0})
-        found = Dataset(write(rows, tmp_path)).variants("box")
-        assert {v.quant for v in found if v.sixteen_bit} == {"F16", "Q8_0"}
+        group = Dataset(write(rows, tmp_path)).variants("box")
+        assert {v.quant for v in group if v.sixteen_bit} == {"F16", "Q8_0"}
 
     def test_what_is_no_json_and_figures_that_cannot_be_are_left_out(self, tmp_path: Path) -> None:
         rows = full()
@@ -264,10 +272,10 @@ class TestBadStores:
         rows.decode([1.0], quant="Q2_K", options="{", environment=[("llc_bytes", "much")])
         rows.decode([0.0], quant="Q2_K", metrics={"decode_tps": float("inf")})
         rows.tasks("math", [float("nan"), 1.0], quant="Q2_K")
-        found = {v.quant: v for v in Dataset(write(rows, tmp_path)).variants("box")}
-        assert found["Q2_K"].capability is None
-        assert found["Q2_K"].options == "{"
-        assert found["Q4_K_M"].capability is not None
+        by_quant = {v.quant: v for v in Dataset(write(rows, tmp_path)).variants("box")}
+        assert by_quant["Q2_K"].capability is None
+        assert by_quant["Q2_K"].options == "{"
+        assert by_quant["Q4_K_M"].capability is not None
 
 
 @pytest.mark.parametrize(
@@ -297,7 +305,7 @@ def test_layers_and_origin_are_those_of_the_rows(tmp_path: Path) -> None:
     )
     rows.decode([1.0], quant="Q8_0", kv_cache="broken")
     broken, whole = Dataset(write(rows, tmp_path)).variants("box")
-    assert [(one.key, one.value, one.window) for one in whole.layers] == [
+    assert [(layer.key, layer.value, layer.window) for layer in whole.layers] == [
         (64, 32, None),
         (64, 32, 512),
     ]

@@ -1,4 +1,4 @@
-"""What a store says of its runs: sweeps, failures, nodes, figures to doubt."""
+"""What a store says of its runs: sweeps, failures, nodes, suspect figures."""
 
 from __future__ import annotations
 

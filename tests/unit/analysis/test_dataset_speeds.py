@@ -22,17 +22,17 @@ from grid.analysis.dataset.speeds import LEAST, RATES
 
 @settings(max_examples=40, deadline=None)
 @given(stores())
-def test_of_few_rates_predictions_learn_all(rows: Rows) -> None:
+def test_a_sample_of_few_rates_has_them_all(rows: Rows) -> None:
     with TemporaryDirectory() as folder:
         data = Dataset(write(rows, Path(folder) / "store", 2))
-        every = [one for one in data.all_variants() if one.decode or one.prefill]
+        every = [member for member in data.all_variants() if member.decode or member.prefill]
         learned, wanted = observations_of(data.speed_sample()), observations_of(every)
         assert sorted(learned, key=repr) == sorted(wanted, key=repr)
 
 
 @settings(max_examples=40, deadline=None)
 @given(stores())
-def test_bare_variants_are_those_with_figures(rows: Rows) -> None:
+def test_named_variants_are_those_with_figures(rows: Rows) -> None:
     with TemporaryDirectory() as folder:
         data = Dataset(write(rows, Path(folder) / "store", 2))
         named = {(v.id, v.model, v.quant, v.device_kind) for v in data.named_variants()}
@@ -53,19 +53,19 @@ def crowded(classes: int, each: int) -> Rows:
     return rows
 
 
-def test_of_many_rates_each_class_has_a_share(tmp_path: Path) -> None:
-    found = Dataset(write(crowded(2, RATES), tmp_path)).speed_sample()
-    assert len(found) == RATES
+def test_a_sample_of_many_rates_has_a_share_of_each_class(tmp_path: Path) -> None:
+    sample = Dataset(write(crowded(2, RATES), tmp_path)).speed_sample()
+    assert len(sample) == RATES
     for name in ("class 00", "class 01"):
-        quants = [one.quant for one in found if one.hardware_class == name]
+        quants = [member.quant for member in sample if member.hardware_class == name]
         assert len(quants) == RATES // 2
         assert {quants.count(quant) for quant in quants} == {RATES // 6}
 
 
-def test_of_many_classes_each_device_kind_has_some(tmp_path: Path) -> None:
-    found = Dataset(write(crowded(2 * RATES // LEAST, LEAST), tmp_path)).speed_sample()
-    assert len(found) == RATES
-    kinds = [one.device_kind for one in found]
+def test_a_sample_of_many_classes_has_some_of_each_device_kind(tmp_path: Path) -> None:
+    sample = Dataset(write(crowded(2 * RATES // LEAST, LEAST), tmp_path)).speed_sample()
+    assert len(sample) == RATES
+    kinds = [member.device_kind for member in sample]
     assert kinds.count("cpu-avx2") == kinds.count("cuda-sm89") == RATES // 2
 
 
@@ -76,10 +76,10 @@ def fleet(tmp_path: Path) -> Dataset:
     for i, (place, kind) in enumerate(
         (("a", "cpu-avx2"), ("b", "cpu-avx2"), ("c", "cpu-avx2"), ("d", "cuda-sm89"))
     ):
-        there = {"hardware_class": place, "device_kind": kind}
+        location = {"hardware_class": place, "device_kind": kind}
         for quant in ("F16", "Q8_0")[: 2 if i < 2 else 1]:
-            rows.decode([1.0], quant=quant, **there)
-        rows.tasks("math", [1.0, 0.0], **there)
+            rows.decode([1.0], quant=quant, **location)
+        rows.tasks("math", [1.0, 0.0], **location)
     rows.decode([1.0], quant="Q2_K", hardware_class="c", device_kind="cpu-avx2")
     return Dataset(write(rows, tmp_path))
 
@@ -119,14 +119,16 @@ def test_several_threads_read_the_same_rows(tmp_path: Path) -> None:
                 (name, pool.submit(data.results.read, "metrics", ("name", "value"), ids))
                 for name, ids in [*classes.items()] * 3
             ]
-            assert {(name, one.result().num_rows) for name, one in read} == set(wanted.items())
+            assert {(name, future.result().num_rows) for name, future in read} == set(
+                wanted.items()
+            )
 
 
 def _by_class(data: Dataset) -> dict[str, object]:
     rows = data.overview.attempts
     return {
-        one.name: rows.filter([name == one.name for name in rows["hardware_class"].to_pylist()])[
-            "attempt_id"
-        ].combine_chunks()
-        for one in data.classes
+        hardware_class.name: rows.filter(
+            [name == hardware_class.name for name in rows["hardware_class"].to_pylist()]
+        )["attempt_id"].combine_chunks()
+        for hardware_class in data.classes
     }

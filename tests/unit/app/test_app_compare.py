@@ -12,11 +12,19 @@ from typing import Any
 
 import grid_fake
 import pytest
-from conftest import FAKE_SWEEP
 from streamlit.testing.v1 import AppTest
 
+from conftest import FAKE_SWEEP
 from grid.app.background_command import BackgroundCommand
-from grid.app.pages.compare import body, first_choice, plain, sentence, spelled, titled, token_rows
+from grid.app.pages.compare import (
+    escape_markdown,
+    first_choice,
+    output_html,
+    sentence,
+    titles_of,
+    token_rows,
+    token_text,
+)
 
 PAGE = 'from grid.app.navigation import draw_page\ndraw_page("compare")\n'
 
@@ -25,7 +33,7 @@ def output(quant: str, *tokens: str, **fields: Any) -> dict[str, Any]:
     return {
         "label": f"m {quant}", "model": "m", "quant": quant, "backend": "fake", "status": "ok",
         "reason": "", "note": "", "is_reference": False, "text": "".join(tokens), "ended": False,
-        "tokens": [{"id": n, "text": one} for n, one in enumerate(tokens)], "same": None,
+        "tokens": [{"id": n, "text": token} for n, token in enumerate(tokens)], "same": None,
         "parts": None, "ttft_s": 0.1, "decode_tps": 10.0, **fields,
     }  # fmt: skip
 
@@ -74,37 +82,37 @@ def test_one_output_is_compared_with_nothing() -> None:
 
 
 def test_the_parting_token_is_framed_and_the_whole_text_is_there() -> None:
-    shown = Marked(body(PARTED, "#888"))
+    shown = Marked(output_html(PARTED, "#888"))
     assert shown.marked == " dog"
     assert shown.all == " a dog"
 
 
 def test_an_output_that_ended_sooner_is_marked_at_its_end() -> None:
     parts = {"index": 1, "common": 2, "token": None, "reference_token": {"id": 1, "text": " b"}}
-    shown = Marked(body(output("Q2", " a", same=False, parts=parts), "#888"))
+    shown = Marked(output_html(output("Q2", " a", same=False, parts=parts), "#888"))
     assert (shown.marked, shown.all) == ("(end)", " a(end)")
 
 
-def test_what_a_model_writes_is_no_markup() -> None:
+def test_model_output_is_escaped() -> None:
     nasty = output("Q2", "<script>alert(1)</script>", " &amp;")
-    assert Marked(body(nasty, "#888")).all == "<script>alert(1)</script> &amp;"
-    assert plain("*a* [b](c) :red[d]") == r"\*a\* \[b\]\(c\) \:red\[d\]"
+    assert Marked(output_html(nasty, "#888")).all == "<script>alert(1)</script> &amp;"
+    assert escape_markdown("*a* [b](c) :red[d]") == r"\*a\* \[b\]\(c\) \:red\[d\]"
 
 
 def test_spaces_and_ends_of_lines_are_seen() -> None:
-    assert spelled({"id": 1, "text": " a\n"}) == "“␣a⏎”"
-    assert spelled(None) == "the end of the text"
+    assert token_text({"id": 1, "text": " a\n"}) == "“␣a⏎”"
+    assert token_text(None) == "the end of the text"
 
 
 def test_the_first_choice_is_16_bits_a_middle_and_the_smallest_of_one_model() -> None:
-    known = [
+    variants = [
         {"id": str(n), "model": "m", "quant": quant, "bytes": size, "label": quant, "backend": "b"}
         for n, (quant, size) in enumerate([("Q8", 8), ("F16", 16), ("Q2", 2), ("Q4", 4)])
     ]
-    other = {**known[0], "id": "9", "model": "n", "label": "Q8"}
-    assert first_choice([*known, other]) == ["1", "3", "2"]
-    assert titled([*known, other])["0"] == "Q8 (8 B, b)"
-    assert titled(known)["1"] == "F16 (16 B)"
+    elsewhere = {**variants[0], "id": "9", "model": "n", "label": "Q8"}
+    assert first_choice([*variants, elsewhere]) == ["1", "3", "2"]
+    assert titles_of([*variants, elsewhere])["0"] == "Q8 (8 B, b)"
+    assert titles_of(variants)["1"] == "F16 (16 B)"
 
 
 def test_tokens_stand_beside_each_other() -> None:
@@ -140,9 +148,9 @@ def page(swept: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
 
 def done(page: AppTest) -> AppTest:
     """The page when the comparison that it began has ended."""
-    job = page.session_state["compare_job"]
-    assert isinstance(job, BackgroundCommand)
-    job.wait()
+    command = page.session_state["compare_job"]
+    assert isinstance(command, BackgroundCommand)
+    command.wait()
     page.run()
     assert not page.exception
     return page
@@ -150,7 +158,7 @@ def done(page: AppTest) -> AppTest:
 
 def words(page: AppTest) -> str:
     parts = (*page.markdown, *page.warning, *page.error, *page.info, *page.get("html"))
-    return " ".join(str(getattr(one, "value", None) or one.proto.body) for one in parts)
+    return " ".join(str(getattr(part, "value", None) or part.proto.body) for part in parts)
 
 
 def test_a_comparison_is_shown_side_by_side(page: AppTest) -> None:
@@ -159,22 +167,22 @@ def test_a_comparison_is_shown_side_by_side(page: AppTest) -> None:
     page.number_input(key="compare_tokens").set_value(16)
     page.button[0].click().run()
     done(page)
-    said = words(page)
+    text = words(page)
     for quant in ("F16", "Q2"):
-        assert f"toy {quant}" in said
-    assert "<mark" in said
+        assert f"toy {quant}" in text
+    assert "<mark" in text
     tokens = page.dataframe[-1].value
     assert len(tokens) == 16
 
 
-def test_nothing_chosen_is_a_sentence(page: AppTest) -> None:
+def test_comparing_no_variants_is_explained(page: AppTest) -> None:
     page.multiselect(key="compare_variants").set_value([])
     page.button[0].click().run()
     assert page.error[0].value == "choose at least one variant"
     assert not page.exception
 
 
-def test_an_empty_prompt_is_a_sentence(page: AppTest) -> None:
+def test_an_empty_prompt_is_explained(page: AppTest) -> None:
     page.text_area(key="compare_prompt").set_value("  ")
     page.button[0].click().run()
     assert page.error[0].value == "the prompt is empty; give a text to go on with"
@@ -185,13 +193,13 @@ def test_a_comparison_can_be_cancelled(page: AppTest) -> None:
     page.session_state["compare_job"] = BackgroundCommand(
         ["compare", "--store", "none", "--prompt", "-"], limit_s=60
     )
-    job = page.session_state["compare_job"]
-    job.cancel()
+    command = page.session_state["compare_job"]
+    command.cancel()
     done(page)
     assert "nothing was compared: cancelled" in page.error[0].value
 
 
-def test_imported_figures_only_are_a_sentence(
+def test_a_store_of_imports_cannot_be_compared_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from grid.results.imports import published_store
@@ -202,12 +210,14 @@ def test_imported_figures_only_are_a_sentence(
     assert "only what was measured here can be run" in words(drawn)
 
 
-def test_a_job_is_ended_at_its_limit(swept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_command_is_ended_at_its_time_limit(swept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(swept)
     (swept / "slow.toml").write_text(FAKE_SWEEP + '[options.fake]\nhang_on = "generate"\n')
     started = time.monotonic()
-    job = BackgroundCommand(["compare", "slow.toml", "--quants", "F16", "--prompt", "-"], "x", limit_s=3)
-    job.wait()
-    assert job.why_ended == "it took longer than 3.0 s"
-    assert job.code != 0
+    command = BackgroundCommand(
+        ["compare", "slow.toml", "--quants", "F16", "--prompt", "-"], "x", limit_s=3
+    )
+    command.wait()
+    assert command.why_ended == "it took longer than 3.0 s"
+    assert command.code != 0
     assert time.monotonic() - started < 20

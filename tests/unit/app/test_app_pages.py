@@ -53,7 +53,7 @@ def four_quants() -> Rows:
     return rows
 
 
-def said(at: AppTest) -> str:
+def page_text(at: AppTest) -> str:
     """All words of the page."""
     boxes = (*at.markdown, *at.info, *at.warning, *at.error, *at.caption, *at.header, *at.text)
     return " ".join(str(box.value) for box in boxes)
@@ -68,24 +68,24 @@ def test_an_empty_store_names_the_command_and_offers_the_published_tables(
     assert f"grid sweep --store {tmp_path / 'none'}" in at.code[0].value
     at.button[0].click().run()
     assert not at.exception
-    assert "Third-party figures" in said(at)
-    assert "licence" in said(at)
+    assert "Third-party figures" in page_text(at)
+    assert "licence" in page_text(at)
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_one_row_is_enough_for_a_sentence(drawn: Open, page: str, tmp_path: Path) -> None:
+def test_every_page_answers_from_one_row(drawn: Open, page: str, tmp_path: Path) -> None:
     rows = Rows()
     rows.decode([1.0])
     at = drawn(page, stored(rows, tmp_path / "rows"))
     assert not at.exception
-    assert said(at)
+    assert page_text(at)
 
 
 def test_one_variant_has_nothing_to_be_compared_with(drawn: Open, tmp_path: Path) -> None:
     rows = Rows()
     rows.tasks("math", RIGHT)
     at = drawn("frontier", stored(rows, tmp_path / "rows"))
-    assert "base F16 is the only variant" in said(at)
+    assert "base F16 is the only variant" in page_text(at)
 
 
 def test_without_quality_the_frontier_says_so_and_shows_what_there_is(
@@ -94,16 +94,16 @@ def test_without_quality_the_frontier_says_so_and_shows_what_there_is(
     rows = Rows()
     rows.decode([1.0, 1.1])
     at = drawn("frontier", stored(rows, tmp_path / "rows"))
-    assert "No quality was measured on box" in said(at)
+    assert "No quality was measured on box" in page_text(at)
     assert at.dataframe[0].value["decode rate"][0].startswith("95.5")
 
 
-def test_without_a_reference_nothing_is_said_to_be_kept(drawn: Open, tmp_path: Path) -> None:
+def test_without_a_reference_no_retained_quality_is_shown(drawn: Open, tmp_path: Path) -> None:
     rows = Rows()
     rows.tasks("math", RIGHT, quant="Q4_K_M")
     at = drawn("sensitivity", stored(rows, tmp_path / "rows"))
     assert not at.exception
-    assert "No 16-bit variant of base" in said(at)
+    assert "No 16-bit variant of base" in page_text(at)
 
 
 def test_two_references_are_both_named(drawn: Open, tmp_path: Path) -> None:
@@ -119,7 +119,9 @@ def test_two_references_are_both_named(drawn: Open, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_torn_and_newer_files_are_one_quiet_line(drawn: Open, page: str, tmp_path: Path) -> None:
+def test_torn_and_newer_files_are_reported_in_one_line(
+    drawn: Open, page: str, tmp_path: Path
+) -> None:
     store = stored(four_quants(), tmp_path / "rows")
     (store / files.new_name("metrics")).write_bytes(b"ARROW1 and then nothing")
     newer = pa.Table.from_pylist([], schema=TABLES["attempts"])
@@ -131,10 +133,10 @@ def test_torn_and_newer_files_are_one_quiet_line(drawn: Open, page: str, tmp_pat
     at = drawn(page, store)
     assert not at.exception
     assert "2 files of the store left out" in [box.label for box in at.expander]
-    assert "schema" in said(at)
+    assert "schema" in page_text(at)
 
 
-def test_a_store_that_cannot_be_read_is_a_sentence(drawn: Open, tmp_path: Path) -> None:
+def test_an_unreadable_store_is_explained(drawn: Open, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     at = drawn("frontier", tmp_path / "file")
     assert not at.exception
@@ -146,7 +148,7 @@ def test_another_store_opens_in_place(drawn: Open, tmp_path: Path) -> None:
     at = drawn("frontier", tmp_path / "none")
     at.text_input[0].input(str(stored(four_quants(), tmp_path / "rows")))
     next(button for button in at.button if button.label == "Open").click().run()
-    assert "of 4 in quality against size" in said(at)
+    assert "of 4 in quality against size" in page_text(at)
 
 
 def test_cells_that_gave_no_figure_are_listed_with_why(drawn: Open, tmp_path: Path) -> None:
@@ -156,7 +158,7 @@ def test_cells_that_gave_no_figure_are_listed_with_why(drawn: Open, tmp_path: Pa
     statuses = next(box for box in at.multiselect if box.label == "Status of cells")
     assert statuses.value == ["ok"]
     statuses.set_value(["oom"]).run()
-    assert "1 cell without a figure" in said(at)
+    assert "1 cell without a figure" in page_text(at)
     assert at.dataframe[0].value["reason"][0] == "9 GiB of 8 GiB"
 
 
@@ -176,7 +178,7 @@ def test_weights_change_quality(drawn: Open, tmp_path: Path) -> None:
     assert old != new
 
 
-def test_all_weights_zero_is_a_sentence(drawn: Open, tmp_path: Path) -> None:
+def test_all_weights_zero_is_explained(drawn: Open, tmp_path: Path) -> None:
     at = drawn("bang", stored(four_quants(), tmp_path / "rows"))
     for name in ("math", "recall"):
         next(box for box in at.number_input if box.label == name).set_value(0.0)
@@ -185,12 +187,12 @@ def test_all_weights_zero_is_a_sentence(drawn: Open, tmp_path: Path) -> None:
     assert "all weights are 0" in at.error[0].value
 
 
-def test_the_cliff_is_a_sentence(drawn: Open, tmp_path: Path) -> None:
+def test_the_sensitivity_page_states_the_cliff(drawn: Open, tmp_path: Path) -> None:
     at = drawn("sensitivity", stored(four_quants(), tmp_path / "rows"))
-    assert "base: the cliff begins at" in said(at)
+    assert "base: the cliff begins at" in page_text(at)
 
 
-def test_no_bandwidth_in_the_rows_is_a_sentence(drawn: Open, tmp_path: Path) -> None:
+def test_missing_bandwidth_is_explained(drawn: Open, tmp_path: Path) -> None:
     at = drawn("speed", stored(four_quants(), tmp_path / "rows"))
-    assert "The rows do not say the memory's bandwidth" in said(at)
-    assert "All were measured with a KV cache of type f16" in said(at)
+    assert "The rows do not say the memory's bandwidth" in page_text(at)
+    assert "All were measured with a KV cache of type f16" in page_text(at)

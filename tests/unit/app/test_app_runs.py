@@ -9,14 +9,14 @@ from pathlib import Path
 import msgspec
 import pandas as pd
 import pytest
-from results_cells import NODE, cell, measured
+from results_cells import NODE, cell, measurement_of
 from streamlit.testing.v1 import AppTest
 
 from grid.app.import_export import exporter
 from grid.cells.measurement import Metric
 from grid.cells.workload import Decode
 from grid.results import open_store
-from grid.results.heartbeat import SweepStatus, Heartbeat, file_name
+from grid.results.heartbeat import Heartbeat, SweepStatus, heartbeat_file
 from grid.results.location import Location
 from grid.results.lock import LockOwner
 from grid.results.store import Store
@@ -49,9 +49,9 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             ("Q8_0", "ok", drift),
             ("F16", "oom", ()),
         ):
-            one = cell(quant, Decode(tokens=64))
-            row = measured(one, status, at=START)  # type: ignore[arg-type]
-            writer.add(one, row, metrics, node=NODE, sweep_id="s1", sweep="night")
+            decode = cell(quant, Decode(tokens=64))
+            row = measurement_of(decode, status, at=START)  # type: ignore[arg-type]
+            writer.add(decode, row, metrics, node=NODE, sweep_id="s1", sweep="night")
     return place
 
 
@@ -63,32 +63,34 @@ def drawn() -> AppTest:
 
 def text(page: AppTest) -> str:
     parts = (*page.markdown, *page.info, *page.warning, *page.error, *page.caption, *page.success)
-    return " ".join(str(one.value) for one in parts)
+    return " ".join(str(part.value) for part in parts)
 
 
 def tables(page: AppTest) -> list[pd.DataFrame]:
-    return [one.value for one in page.dataframe]
+    return [frame.value for frame in page.dataframe]
 
 
-def test_it_says_in_words_what_was_run(store: Path) -> None:
+def test_the_runs_page_says_what_was_run(store: Path) -> None:
     assert "1 sweep measured 2 cells on 1 node; 1 cell failed." in text(drawn())
 
 
-def test_its_tables_are_the_sweeps_failures_nodes_and_doubts(store: Path) -> None:
-    sweeps, failed, seen, doubted = tables(drawn())
+def test_the_runs_page_lists_sweeps_failures_nodes_and_suspects(store: Path) -> None:
+    sweeps, failed, nodes, doubted = tables(drawn())
     assert sweeps.loc[0, ["sweep", "ok", "failed", "nodes"]].tolist() == ["night", 2, 1, "node-a"]
     assert failed.loc[0, ["status", "reason"]].tolist() == ["oom", "it was oom"]
     assert failed.loc[0, "for example"] == "tiny F16 tg64"
-    assert seen.loc[0, "hardware"] == NODE.hardware_class
+    assert nodes.loc[0, "hardware"] == NODE.hardware_class
     assert doubted["cell"].tolist() == ["tiny Q8_0 tg64"]
 
 
 def test_a_running_sweep_shows_how_far_it_is(store: Path) -> None:
     with Store(store).writer():
-        one = Heartbeat(Location(store), "evening", "run1")
-        one.update(cells=40, done=10, failed=2, eta_s=90.0, nodes=("a", "b"), now="small F16 tg64")
-        said = text(drawn())
-    assert "a, b, at small F16 tg64" in said
+        heartbeat = Heartbeat(Location(store), "evening", "run1")
+        heartbeat.update(
+            cells=40, done=10, failed=2, eta_s=90.0, nodes=("a", "b"), now="small F16 tg64"
+        )
+        shown = text(drawn())
+    assert "a, b, at small F16 tg64" in shown
     page = drawn()  # its lock is gone now
     assert "evening" in page.warning[0].value
     assert "stopped after 10 of 40 cells" in page.warning[0].value
@@ -100,12 +102,12 @@ def test_a_sweep_that_just_began_is_shown_over_an_empty_store(
     monkeypatch.setenv("QUANTGRID_STORE", str(tmp_path))
     with Store(tmp_path).writer():
         Heartbeat(Location(tmp_path), "first", "run1").update(cells=3, nodes=("a",))
-        said = text(drawn())
-    assert "On a; started" in said
-    assert "grid sweep" in " ".join(one.value for one in drawn().code)
+        shown = text(drawn())
+    assert "On a; started" in shown
+    assert "grid sweep" in " ".join(code.value for code in drawn().code)
 
 
-def test_a_store_that_is_a_file_is_a_sentence(
+def test_a_file_instead_of_a_store_is_explained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("x")
@@ -121,7 +123,7 @@ def uploaded(name: str, content: bytes) -> AppTest:
     return page
 
 
-def test_a_report_is_told_and_added_when_asked(store: Path) -> None:
+def test_a_report_is_described_and_added_on_request(store: Path) -> None:
     before = open_store(store).attempts().num_rows
     page = uploaded("bench.json", json.dumps(BENCH).encode())
     assert "1 attempt of llama-bench" in text(page)
@@ -132,7 +134,7 @@ def test_a_report_is_told_and_added_when_asked(store: Path) -> None:
     assert open_store(store).attempts().num_rows == before + 1
 
 
-def test_a_file_that_is_no_report_is_a_sentence_with_its_own_name(store: Path) -> None:
+def test_a_file_that_is_no_report_is_named_and_explained(store: Path) -> None:
     page = uploaded("notes.txt", b"hello")
     assert page.error[0].value.startswith("notes.txt ")
     assert "/tmp" not in page.error[0].value
@@ -141,10 +143,10 @@ def test_a_file_that_is_no_report_is_a_sentence_with_its_own_name(store: Path) -
 def test_nothing_is_imported_while_a_sweep_writes(store: Path) -> None:
     page = uploaded("bench.json", json.dumps(BENCH).encode())
     lock = store / "writer.lock"
-    other = LockOwner(
+    owner = LockOwner(
         host="elsewhere", pid=1, process_start=0.0, since="now", refreshed="now", token="t"
     )
-    lock.write_bytes(msgspec.json.encode(other))
+    lock.write_bytes(msgspec.json.encode(owner))
     page.button(key="import_add").click().run()
     assert "in use by another sweep on elsewhere" in page.error[0].value
 
@@ -160,8 +162,10 @@ def test_exports_hold_every_cell(store: Path, format: str, tmp_path: Path) -> No
     assert not (store / f"rows.{format}").exists()
 
 
-def test_a_sign_is_json_that_people_can_read(store: Path) -> None:
+def test_a_heartbeat_is_readable_json(store: Path) -> None:
     with Store(store).writer():
         Heartbeat(Location(store), "evening", "run1").update(cells=40)
-        told = msgspec.json.decode((store / file_name("run1")).read_bytes(), type=SweepStatus)
-    assert (told.pid, told.cells) == (os.getpid(), 40)
+        status = msgspec.json.decode(
+            (store / heartbeat_file("run1")).read_bytes(), type=SweepStatus
+        )
+    assert (status.pid, status.cells) == (os.getpid(), 40)
