@@ -30,7 +30,7 @@ from typing import Any
 
 import pytest
 
-from grid.backend import Backend, Calibration, Node
+from grid.backend import Backend, Calibration, LayerState, Model, Node
 from grid.cache import CACHE_VARIABLE
 from grid.models.bundled import heldout_text, size_dir
 
@@ -41,6 +41,15 @@ def make_node(**fields: Any) -> Node:
     """A made-up machine of two cores without an accelerator, with other fields where named."""
     usual = {"name": "node", "system": "any", "chip": "any", "cores": 2}
     return Node(**{**usual, "memory_bytes": 2**34, "bandwidth_bytes_s": 1e10, **fields})
+
+
+def make_model(**fields: Any) -> Model:
+    """A made-up Llama of eight billion parameters, with other fields where named: enough for the
+    estimates of a declaration."""
+    names = {"name": "m", "family": "f", "source": "s", "revision": "r", "architecture": "llama"}
+    shape = {"parameters": 8_000_000_000, "context_length": 8192, "vocabulary": 128_000}
+    layers = (LayerState(key=1024, value=1024),) * 32
+    return Model(**{**names, **shape, "layers": layers, **fields})
 
 
 def copy_folder(folder: Path, target: Path, **config: Any) -> Path:

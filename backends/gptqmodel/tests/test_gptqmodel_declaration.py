@@ -18,19 +18,9 @@ from grid.errors import InputError, Unsupported
 from grid.hardware.node import Node
 from grid.models.artifact import Artifact
 from grid.models.checkpoint.quantization import Quantization
-from grid.models.model import LayerState, Model
+from grid.testing.fixtures import make_model
 
-MODEL = Model(
-    name="m",
-    family="f",
-    source="s",
-    revision="r",
-    architecture="llama",
-    parameters=8_000_000_000,
-    context_length=131_072,
-    vocabulary=128_000,
-    layers=(LayerState(key=1024, value=1024),) * 32,
-)
+MODEL = make_model()
 FOUR_BITS = Artifact(model=MODEL, format="gptq", quant="gptq-w4g128")
 THREE_BITS = Artifact(model=MODEL, format="gptq", quant="gptq-w3g128")
 GIB = 2**30

@@ -17,7 +17,7 @@ from grid.cells.workload import Memory, Quality, Tasks
 from grid.errors import InputError
 from grid.hardware.node import Node
 from grid.models.artifact import Artifact
-from grid.models.model import LayerState, Model
+from grid.testing.fixtures import make_model
 
 PEAK = """
 import json, sys
@@ -156,17 +156,7 @@ def _larger(factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-MODEL = Model(
-    name="m",
-    family="f",
-    source="s",
-    revision="r",
-    architecture="llama",
-    parameters=8_000_000_000,
-    context_length=8192,
-    vocabulary=128_000,
-    layers=(LayerState(key=1024, value=1024),) * 32,
-)
+MODEL = make_model()
 EIGHT_BILLION = Artifact(model=MODEL, format="gguf", quant="Q4_K_M")
 GIB = 2**30
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from grid_llamacpp import backend
 from grid_llamacpp.scoring import token_scores
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from limited_memory import resize_beyond_memory
 from llamacpp_random import CONFIG, forward, weights, write_folder
 
 from grid.errors import EngineError, Unsupported
@@ -261,34 +261,11 @@ def test_a_file_that_is_no_model_says_why(tmp_path: Path, load_engine: Any) -> N
         pass
 
 
-LIMITED = """
-import resource, sys
-from pathlib import Path
-from grid_llamacpp import backend
-from grid.errors import OutOfMemory
-from grid.hardware.node import Node
-node = Node(name="n", system="s", chip="c", cores=1, memory_bytes=1, bandwidth_bytes_s=1)
-with backend.load(Path(sys.argv[1]), "cpu", backend.options({}, node)) as engine:
-    engine.resize(64)
-    resource.setrlimit(resource.RLIMIT_DATA, (512 * 2**20, 512 * 2**20))
-    try:
-        engine.resize(800_000)
-    except OutOfMemory as error:
-        print(error)
-    engine.resize(64)
-    print(len(engine.logits([0, 5, 6])))
-"""
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of private memory are Linux's")
 def test_a_cache_that_does_not_fit_is_out_of_memory_and_a_smaller_one_still_works(
     f16: Path,
 ) -> None:
-    """800,000 tokens take 780 MiB of cache where 512 MiB of private memory are allowed."""
-    done = subprocess.run(
-        [sys.executable, "-c", LIMITED, str(f16)], capture_output=True, text=True, timeout=60
-    )
-    first, second = done.stdout.splitlines()
+    first, second = resize_beyond_memory("grid_llamacpp", f16)
     assert first.startswith("no context of 800000 tokens: ")
     assert second == "3"
 

@@ -19,19 +19,10 @@ from grid.cells.workload import Memory, Quality, Tasks
 from grid.errors import InputError, OutOfMemory, Unsupported
 from grid.hardware.node import Node
 from grid.models.artifact import Artifact
-from grid.models.model import LayerState, Model
+from grid.models.model import LayerState
+from grid.testing.fixtures import make_model
 
-MODEL = Model(
-    name="m",
-    family="f",
-    source="s",
-    revision="r",
-    architecture="llama",
-    parameters=8_000_000_000,
-    context_length=131_072,
-    vocabulary=128_000,
-    layers=(LayerState(key=1024, value=1024),) * 32,
-)
+MODEL = make_model()
 FOUR_BITS = Artifact(model=MODEL, format="mlx", quant="mlx-4bit-g64")
 SIXTEEN = Artifact(model=MODEL, format="safetensors", quant="F16")
 GIB = 2**30

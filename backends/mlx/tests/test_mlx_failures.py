@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from grid_mlx import backend
+from limited_memory import resize_beyond_memory
 
 from grid.cells.workload import Memory
 from grid.errors import EngineError, Unsupported
@@ -113,33 +114,11 @@ def test_options_of_an_accelerator_are_not_computed_on_the_cpu(folder: Path, app
         pass
 
 
-LIMITED = """
-import resource, sys
-from pathlib import Path
-from grid_mlx import backend
-from grid.errors import OutOfMemory
-from grid.hardware.node import Node
-node = Node(name="n", system="s", chip="c", cores=1, memory_bytes=1, bandwidth_bytes_s=1)
-with backend.load(Path(sys.argv[1]), "cpu", backend.options({}, node)) as engine:
-    engine.resize(64)
-    resource.setrlimit(resource.RLIMIT_DATA, (512 * 2**20, 512 * 2**20))
-    try:
-        engine.resize(800_000)
-    except OutOfMemory as error:
-        print(error)
-    engine.resize(64)
-    print(len(engine.logits([0, 5, 6])))
-"""
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of private memory are Linux's")
 def test_a_cache_that_does_not_fit_is_out_of_memory_and_a_smaller_one_still_works(
     folder: Path,
 ) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", LIMITED, str(folder)], capture_output=True, text=True, timeout=60
-    )
-    first, second = done.stdout.splitlines()
+    first, second = resize_beyond_memory("grid_mlx", folder)
     assert first.startswith("no context of 800000 tokens: ")
     assert second == "3"
 

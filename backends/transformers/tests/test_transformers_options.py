@@ -13,14 +13,10 @@ from grid.cells.workload import Memory, Prefill, Quality, Tasks
 from grid.errors import InputError
 from grid.hardware.node import Node
 from grid.models.artifact import Artifact
-from grid.models.model import LayerState, Model
+from grid.models.model import LayerState
+from grid.testing.fixtures import make_model
 
-MODEL = Model(
-    name="m",
-    family="m",
-    source="m",
-    revision="r",
-    architecture="llama",
+MODEL = make_model(
     parameters=10**9,
     context_length=4096,
     vocabulary=32_000,

@@ -16,20 +16,10 @@ from grid.cells.workload import Latency, Quality
 from grid.errors import EngineError, InputError
 from grid.hardware.node import Node
 from grid.models.artifact import Artifact
-from grid.models.model import LayerState, Model
+from grid.testing.fixtures import make_model
 
 GIB = 2**30
-MODEL = Model(
-    name="m",
-    family="f",
-    source="s",
-    revision="r",
-    architecture="llama",
-    parameters=8_000_000_000,
-    context_length=8192,
-    vocabulary=128_000,
-    layers=(LayerState(key=1024, value=1024),) * 32,
-)
+MODEL = make_model()
 EIGHT_BILLION = Artifact(model=MODEL, format="safetensors", quant="BF16")
 LATENCY = Latency(prompt=128, generate=64)
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -16,7 +17,6 @@ from grid.backend import (
     Declaration,
     EngineError,
     InputError,
-    Model,
     OutOfMemory,
     Unsupported,
     ask_child,
@@ -38,19 +38,11 @@ from grid.backend import (
     write_whole,
 )
 from grid.cells.workload import Memory, Quality
+from grid.testing.fixtures import make_model
 
 CHECKS = {"threads": whole_number(0, 64), "kind": one_of("fast", "exact"), "mmap": flag}
 DEFAULTS = {"threads": 1, "kind": "fast", "mmap": True}
-MODEL = Model(
-    name="m",
-    family="f",
-    source="s",
-    revision="r",
-    architecture="llama",
-    parameters=1000,
-    context_length=128,
-    vocabulary=10,
-)
+MODEL = make_model(vocabulary=10)
 
 
 def test_importing_the_contract_is_light() -> None:
@@ -207,11 +199,11 @@ def test_logits_are_kept_for_a_text_and_not_for_a_prompt() -> None:
 
 @given(st.integers(1, 10**12), st.integers(1, 10**6))
 def test_the_guessed_width_gives_the_parameters_back(parameters: int, vocabulary: int) -> None:
-    import msgspec
-
     model = msgspec.structs.replace(MODEL, parameters=parameters, vocabulary=vocabulary)
     width = embedding_width(model)
-    assert 12 * width**2 + 2 * width * vocabulary == pytest.approx(parameters, rel=1e-3)
+    assert 12 * len(MODEL.layers) * width**2 + 2 * width * vocabulary == pytest.approx(
+        parameters, rel=1e-3
+    )
 
 
 def test_scores_are_log_probabilities_of_the_logits() -> None:
