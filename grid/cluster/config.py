@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from grid.cache import write_whole
+from grid.cache import write_atomically
 from grid.cluster.ssh import Host
 from grid.errors import InputError, did_you_mean
 from grid.models.identity import digest
@@ -135,7 +135,7 @@ def note_up(cluster: Cluster) -> None:
     """Note on this machine that it brought the cluster up."""
     path = _note_path(cluster)
     path.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_whole(path, f"{cluster.name} {cluster.head_ip}\n".encode())
+    write_atomically(path, f"{cluster.name} {cluster.head_ip}\n".encode())
 
 
 def forget_up(cluster: Cluster) -> None:

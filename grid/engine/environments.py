@@ -22,7 +22,7 @@ import msgspec
 
 from grid.backend import ENTRY_POINT_GROUP, Availability, Backend
 from grid.backend.registry import backend
-from grid.cache import cache_dir, write_whole
+from grid.cache import cache_dir, write_atomically
 from grid.engine import messages as wire
 from grid.engine.process import EngineProcess
 from grid.engine.venv import make_venv
@@ -234,7 +234,7 @@ def _build(name: str, folder: Path, requirements: Path, say: Callable[[str], Non
             made_s=time.monotonic() - start,
             bytes=_size(folder),
         )
-        write_whole(folder / _MARKER, msgspec.json.encode(marker))
+        write_atomically(folder / _MARKER, msgspec.json.encode(marker))
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
         if older.exists():
@@ -274,9 +274,9 @@ def _imports() -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         for place in places.values():
             _link(folder / place.name, place)
-        write_whole(declared / "METADATA", b"Metadata-Version: 2.1\nName: quantgrid-plugins\n")
+        write_atomically(declared / "METADATA", b"Metadata-Version: 2.1\nName: quantgrid-plugins\n")
         content = f"[{ENTRY_POINT_GROUP}]\n{listed}".encode()
-        write_whole(declared / "entry_points.txt", content)
+        write_atomically(declared / "entry_points.txt", content)
     return folder
 
 
@@ -313,7 +313,7 @@ def _probe_in_environment(name: str, node: Node, interpreter: Interpreter) -> Av
     assert isinstance(reply, wire.Probed)
     if reply.availability.ready:
         with suppress(OSError):  # a cache that takes nothing costs a question each time, no more
-            write_whole(answer_file, msgspec.json.encode(reply.availability))
+            write_atomically(answer_file, msgspec.json.encode(reply.availability))
     return reply.availability
 
 

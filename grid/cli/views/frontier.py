@@ -133,7 +133,9 @@ def _print_frontier(curve: Frontier) -> None:
     if not curve.points:
         out.print(f"  nothing to compare: {_left_out(curve)}", markup=False)
         return
-    points = [point for point in curve.points if point.on or point.probability >= PLAUSIBLE]
+    points = [
+        point for point in curve.points if point.on_frontier or point.probability >= PLAUSIBLE
+    ]
     heads = ("", "model", "size", "bits/w", "capability", "decode token/s", "on it", "ties")
     lines: list[Sequence[str]] = [heads, *(_row(point) for point in points)]
     if out.width < WIDE:
@@ -180,7 +182,7 @@ def _size(variant: Variant) -> str:
 def _row(point: FrontierPoint) -> Sequence[str]:
     variant = point.variant
     return (
-        "*" if point.on else " ",
+        "*" if point.on_frontier else " ",
         variant.label,
         _size(variant),
         number(variant.bpw_file),

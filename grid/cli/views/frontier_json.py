@@ -45,7 +45,7 @@ def _point_json(point: FrontierPoint) -> dict[str, Any]:
         **_variant_json(point.variant),
         "x": point.x,
         "y": point.y,
-        "on": point.on,
+        "on": point.on_frontier,
         "probability": point.probability,
         "ties": {axis: [variant.id for variant in tied] for axis, tied in point.ties.items()},
     }

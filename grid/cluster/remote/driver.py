@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from grid.cache import write_whole
+from grid.cache import write_atomically
 from grid.cluster.remote.runs import (
     Driver,
     Exit,
@@ -109,7 +109,7 @@ def drive(run_id: str) -> None:
             pass_fds=[lock.fileno()],  # the lock lasts as long as either of us
         )
         signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTS)
-        write_whole(folder / "driver.json", msgspec.json.encode(Driver(pid=driver.pid)))
+        write_atomically(folder / "driver.json", msgspec.json.encode(Driver(pid=driver.pid)))
         keep_exit_code(folder, driver.wait())
     if driver.returncode < 0 and run.address:
         _withdraw()

@@ -7,7 +7,7 @@ import platform
 import secrets
 from pathlib import Path
 
-from grid.cache import write_whole
+from grid.cache import write_atomically
 from grid.cluster.remote.mirror import Mirror
 from grid.cluster.remote.runs import STATE, RemoteRun, private_folder, valid_run_id
 from grid.cluster.ssh import CommandFailed, Host, HostSilent
@@ -22,7 +22,7 @@ def remember_store(run: RemoteRun) -> None:
     """Keep on this machine where a run's rows are wanted: a head is not to say what is written
     here."""
     private_folder()
-    write_whole(_started_folder() / run.id, run.wanted.encode())
+    write_atomically(_started_folder() / run.id, run.wanted.encode())
 
 
 def remembered_store(run_id: str) -> str | None:
@@ -44,7 +44,7 @@ def machine_id() -> str:
     try:
         return path.read_text()
     except FileNotFoundError:
-        write_whole(path, secrets.token_hex(8).encode())
+        write_atomically(path, secrets.token_hex(8).encode())
         return path.read_text()
 
 
@@ -87,7 +87,7 @@ def absolute_store(store: str) -> str:
     from grid.results.location import Location
 
     location = Location(store)
-    return location.path if location.local else store
+    return location.path if location.is_local else store
 
 
 def prepare_store(store: str) -> str:

@@ -23,7 +23,7 @@ from typing import Literal
 
 import msgspec
 
-from grid.cache import write_whole
+from grid.cache import write_atomically
 from grid.errors import InputError
 
 STATE = "~/.local/state/quantgrid"
@@ -123,8 +123,8 @@ def make_run_folder(request: Request) -> Path:
     folder = folder_of(request.run.id)
     private_folder()
     folder.mkdir(parents=True)
-    write_whole(folder / "sweep.toml", request.sweep.encode())
-    write_whole(folder / "run.json", msgspec.json.encode(request.run))
+    write_atomically(folder / "sweep.toml", request.sweep.encode())
+    write_atomically(folder / "run.json", msgspec.json.encode(request.run))
     _forget_old()
     return folder
 
