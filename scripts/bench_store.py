@@ -19,11 +19,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import pyarrow as pa
 
 from grid.results.location import Location
 from grid.results.schema import TABLES
-from grid.results.store import FLUSH_CELLS, write_tables
+from grid.results.store import FLUSH_CELLS, arrow_tables, write_tables
 
 KINDS = ("cpu-avx2", "cpu-avx512-vnni", "cuda-sm89", "metal-apple9")
 QUANTS = {"F16": 16.0, "Q8_0": 8.5, "Q6_K": 6.6, "Q5_K_M": 5.7, "Q4_K_M": 4.85, "Q3_K_M": 3.9,
@@ -251,8 +250,7 @@ def make(folder: Path, classes: int = 40, count: int = 500) -> None:
 
 
 def _flush(location: Location, rows: Rows) -> Rows:
-    tables = {n: pa.Table.from_pylist(of, schema=TABLES[n]) for n, of in rows.items() if of}
-    write_tables(location, tables)
+    write_tables(location, arrow_tables(rows))
     return {name: [] for name in TABLES}
 
 

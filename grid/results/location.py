@@ -49,7 +49,7 @@ class Location:
             self.fs, self.path = _from_uri(text, self.display_name)
         else:
             self.fs, self.path = fs.LocalFileSystem(), str(Path(text).expanduser().absolute())
-        self.local = isinstance(self.fs, fs.LocalFileSystem)
+        self.is_local = isinstance(self.fs, fs.LocalFileSystem)
 
     def child(self, name: str) -> str:
         """The path of a name in the folder, as the filesystem wants it."""
@@ -94,7 +94,7 @@ class Location:
     def write(self, name: str, content: bytes | pa.Buffer) -> None:
         """Write a file whole or not at all: temporary name, fsync and rename on a local file
         system, one put on an object store. Raises OSError; no part stays under `name`."""
-        if self.local:
+        if self.is_local:
             write_whole(Path(self.child(name)), content)
             return
         with self.fs.open_output_stream(self.child(name)) as stream:

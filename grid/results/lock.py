@@ -85,7 +85,7 @@ class Lock:
 
     def _create(self) -> None:
         content = msgspec.json.encode(self.owner)
-        if self.location.local:
+        if self.location.is_local:
             self.location.create(LOCK_FILE, content)
             return
         self.location.write(LOCK_FILE, content)

@@ -38,13 +38,13 @@ def merge(sources: Sequence[str | Path], store: str | Path) -> list[MergedSource
     opening for writing does, StoreLost where the store stops taking files.
     """
     opened = Store(store)
-    readable = [_open_source(source, opened.location) for source in sources]
+    readers = [_open_source(source, opened.location) for source in sources]
     with opened.writer():
         ids = Results(store).attempts()["attempt_id"]
         done = []
-        for store_rows in readable:
-            done.append(_add(store_rows, opened.location, ids))
-            ids = pa.chunked_array([*ids.chunks, *store_rows.attempts()["attempt_id"].chunks])
+        for reader in readers:
+            done.append(_add(reader, opened.location, ids))
+            ids = pa.chunked_array([*ids.chunks, *reader.attempts()["attempt_id"].chunks])
         return done
 
 
@@ -54,7 +54,7 @@ def _open_source(source: str | Path, target: Location) -> Results:
         raise InputError(
             f"{target.display_name} is the store itself; name the one to bring rows from"
         )
-    if results.location.local and not os.path.exists(results.location.path):
+    if results.location.is_local and not os.path.exists(results.location.path):
         raise InputError(
             f"there is no {results.location.display_name}; "
             "copy the other machine's folder here first"
@@ -92,6 +92,6 @@ def _rows_of(rows: pa.Table, ids: pa.Array[pa.StringScalar]) -> pa.Table:
 
 
 def _is_same_place(first: Location, second: Location) -> bool:
-    if first.local and second.local:
+    if first.is_local and second.is_local:
         return os.path.realpath(first.path) == os.path.realpath(second.path)
     return first.fs == second.fs and first.path.rstrip("/") == second.path.rstrip("/")

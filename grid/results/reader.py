@@ -250,7 +250,7 @@ class Results:
 
     @property
     def _readers(self) -> int:
-        return _READERS_LOCAL if self.location.local else _READERS_REMOTE
+        return _READERS_LOCAL if self.location.is_local else _READERS_REMOTE
 
     def _candidates(self, table: str) -> list[str]:
         """Files that may hold rows of the table: those named after it, and those whose name says

@@ -138,7 +138,7 @@ class Writer:
         """Write the buffered rows. Raises StoreLost, after which the writer takes no more rows."""
         if not self.pending:
             return
-        tables = self._tables()
+        tables = arrow_tables(self._rows)
         try:
             self.lock.refresh()
             write_tables(self.location, tables)
@@ -153,12 +153,14 @@ class Writer:
             raise StoreLost(self._lost) from error
         self._rows, self._oldest = {}, None
 
-    def _tables(self) -> dict[str, pa.Table]:
-        return {
-            name: pa.Table.from_pylist(rows, schema=file_schema(name))
-            for name, rows in self._rows.items()
-            if rows
-        }
+
+def arrow_tables(rows: Rows) -> dict[str, pa.Table]:
+    """Rows as Arrow tables of the present schema, without empty ones."""
+    return {
+        name: pa.Table.from_pylist(of_table, schema=file_schema(name))
+        for name, of_table in rows.items()
+        if of_table
+    }
 
 
 def write_tables(location: Location, tables: dict[str, pa.Table]) -> dict[str, str]:
@@ -175,7 +177,7 @@ def write_tables(location: Location, tables: dict[str, pa.Table]) -> dict[str, s
                 location.write(name, files.encode(table, tables[table]))
                 written[table] = name
     except OSError:
-        for name in written.values() if location.local else ():
+        for name in written.values() if location.is_local else ():
             with contextlib.suppress(OSError):  # nobody sees them anyway
                 location.remove(name)
         raise

@@ -76,18 +76,17 @@ def published_store() -> str:
     folder = cache_dir() / "published" / version
     if not folder.is_dir():
         try:
-            _make(folder)
+            _build(folder)
         except OSError as error:
             raise InputError(f"cannot make {folder}: {one_line(error)}; free some disk") from error
     return str(folder)
 
 
-def _make(folder: Path) -> None:
+def _build(folder: Path) -> None:
     """Build it, whole or not at all: of two processes that do it at once, one wins."""
-    from grid.results.imports.writing import arrow_tables
     from grid.results.location import Location
     from grid.results.rows import append_rows
-    from grid.results.store import write_tables
+    from grid.results.store import arrow_tables, write_tables
 
     together: Rows = {}
     for publication in all_publications():

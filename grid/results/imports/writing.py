@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from grid.errors import StoreLost
 from grid.results.imports.attempt import ImportedReport
-from grid.results.rows import Row
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from grid.results.rows import Rows
 
 
 def add_report(report: ImportedReport, store: str | Path) -> int:
@@ -27,14 +23,14 @@ def add_reports(reports: Sequence[ImportedReport], store: str | Path) -> list[in
     """The same for several reports in one write; returns how many attempts of each were new."""
     from grid.results.location import one_line
     from grid.results.reader import Results
-    from grid.results.store import Store, write_tables
+    from grid.results.store import Store, arrow_tables, write_tables
 
     opened = Store(store)
     with opened.writer():
         present_ids = {
             str(attempt_id) for attempt_id in Results(store).attempts()["attempt_id"].to_pylist()
         }
-        rows: dict[str, list[Row]] = {}
+        rows: Rows = {}
         added = [_take_new(report, present_ids, rows) for report in reports]
         try:
             write_tables(opened.location, arrow_tables(rows))
@@ -46,20 +42,7 @@ def add_reports(reports: Sequence[ImportedReport], store: str | Path) -> list[in
     return added
 
 
-def arrow_tables(rows: dict[str, list[Row]]) -> dict[str, pa.Table]:
-    """Rows as Arrow tables of the schema, without empty ones."""
-    import pyarrow as pa
-
-    from grid.results.schema import file_schema
-
-    return {
-        name: pa.Table.from_pylist(content, schema=file_schema(name))
-        for name, content in rows.items()
-        if content
-    }
-
-
-def _take_new(report: ImportedReport, present_ids: set[str], rows: dict[str, list[Row]]) -> int:
+def _take_new(report: ImportedReport, present_ids: set[str], rows: Rows) -> int:
     new = {row["attempt_id"] for row in report.rows.get("attempts", ())} - present_ids
     present_ids |= new
     for table, content in report.rows.items():

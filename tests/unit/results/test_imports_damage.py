@@ -14,7 +14,7 @@ from imports_files import BENCH_MD, KLD_LOG, LM_EVAL, OPTIMUM, bench, bench_csv,
 
 from grid.errors import InputError
 from grid.results.imports import FORMATS, ImportedReport, read_report
-from grid.results.imports.writing import arrow_tables
+from grid.results.store import arrow_tables
 
 WHOLE = {
     "llama-bench-json": json.dumps([bench(), bench(n_prompt=512, n_gen=0)]),
