@@ -134,7 +134,7 @@ def _run(case: Case, out: TextIO, *, as_json: bool) -> int:
     return 1 if any(outcome.startswith(BROKEN) for outcome in outcomes.values()) else 0
 
 
-def _own_output() -> TextIO:
+def _separate_output() -> TextIO:
     """Standard output for the report alone: what engines print there goes to standard error."""
     own = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
@@ -142,6 +142,6 @@ def _own_output() -> TextIO:
 
 
 if __name__ == "__main__":
-    with _own_output() as own:
+    with _separate_output() as own:
         code = main(sys.argv[1:], own)
     sys.exit(code)

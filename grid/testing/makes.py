@@ -56,10 +56,10 @@ def a_recipe_makes_what_it_says(case: Case) -> None:
             inspection.quant == case.recipe, f"{case.recipe} was asked, {inspection.quant} was made"
         )
         if form in case.backend.formats:
-            _computes(case.of(target))
+            _check_computes(case.of(target))
 
 
-def _computes(case: Case) -> None:
+def _check_computes(case: Case) -> None:
     with case.fresh() as engine:
         if {"tokenizes", "logits"} <= case.backend.capabilities:
             rows = engine.logits(case.ids(engine))

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from grid_transformers.engine import HfEngine, running
+from grid_transformers.engine import HfEngine, open_engine
 from grid_transformers.environment import describe
 from grid_transformers.library import stack_version
 from grid_transformers.loading import Loaded, choose_device
@@ -40,7 +40,7 @@ def load(method: str, path: Path, device: str, options: Options) -> Iterator[HfE
         )
         return Loaded(model, _version(), {**describe(model, options), **numerics})
 
-    with running(path, place, options, make) as engine:
+    with open_engine(path, place, options, make) as engine:
         yield engine
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from grid_transformers.library import import_stack as import_transformers
-from grid_transformers.library import quiet
+from grid_transformers.library import prepare_process
 
 
 class _Nowhere(io.TextIOBase):
@@ -24,7 +24,7 @@ _NOWHERE = _Nowhere()
 
 
 @contextlib.contextmanager
-def silent() -> Iterator[None]:
+def silence_output() -> Iterator[None]:
     """The library draws tables and bars on standard output; a reader of ours wants none."""
     with contextlib.redirect_stdout(_NOWHERE), contextlib.redirect_stderr(_NOWHERE):
         yield
@@ -32,13 +32,13 @@ def silent() -> Iterator[None]:
 
 def library() -> Any:
     """The module `gptqmodel`. Raises what its import raises."""
-    quiet()
+    prepare_process()
     # The pools of a CPU without these are too small: "requests 2 workers".
     os.environ.setdefault("GPTQMODEL_CPU_WORKERS", "2")
     # Else C++ is compiled for half a minute to save a second of packing.
     os.environ.setdefault("GPTQMODEL_DISABLE_PACK_EXT", "1")
     os.environ.setdefault("GPTQMODEL_DISABLE_GIL_WARNING", "1")
-    with silent():
+    with silence_output():
         import gptqmodel
     for name in ("tokenicer", "torch.distributed", "torchao"):
         logging.getLogger(name).setLevel(logging.ERROR)

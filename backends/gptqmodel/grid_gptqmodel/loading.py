@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from grid_transformers.failures import loading
-from grid_transformers.library import check_device, quiet
+from grid_transformers.library import check_device, prepare_process
 from grid_transformers.loading import compute_type, from_folder
 
 from grid.backend import EngineError, Options
@@ -20,7 +20,7 @@ from grid.models.checkpoint.files import read_weights
 from grid.models.checkpoint.quantization import Quantization
 from grid_gptqmodel import kernels
 from grid_gptqmodel.failures import loading_with_kernel
-from grid_gptqmodel.library import library, silent
+from grid_gptqmodel.library import library, silence_output
 
 _PACKED = frozenset({"qweight", "qzeros", "scales"})
 _STORED = _PACKED | {"g_idx", "bias", "weight"}
@@ -38,14 +38,14 @@ def load_quantized(
     path: Path, device: str, options: Options, quantization: Quantization, sym: bool
 ) -> tuple[Any, dict[str, str]]:
     kernel = kernels.choose(quantization, str(options["kernel"]), device, sym)
-    quiet()
+    prepare_process()
     with loading(path.name):
         import torch
 
         torch.set_num_threads(max(1, int(options["threads"])))
         check_device(torch, device)
     dtype = compute_type(torch, path, device, str(options["dtype"]))
-    with loading_with_kernel(path.name, str(options["kernel"])), _as_written(torch, device):
+    with loading_with_kernel(path.name, str(options["kernel"])), _without_compiling(torch, device):
         model = _from_quantized(path, device, kernel, dtype, str(options["attention"]))
         _first_evaluation(torch, model)
     name = str(dtype).removeprefix("torch.")
@@ -59,7 +59,7 @@ def _from_quantized(path: Path, device: str, kernel: str, dtype: Any, attention:
     import torch
 
     narrow = dtype if dtype != torch.float32 else _stored_type(torch, path, device)
-    with silent():
+    with silence_output():
         wrapper = gptqmodel.GPTQModel.load(
             str(path),
             device=device,
@@ -85,7 +85,7 @@ def _stored_type(torch: Any, path: Path, device: str) -> Any:
     return torch.bfloat16 if stored == torch.bfloat16 else torch.float16
 
 
-def _as_written(torch: Any, device: str) -> AbstractContextManager[Any]:
+def _without_compiling(torch: Any, device: str) -> AbstractContextManager[Any]:
     """GPTQModel has the unpacking of weights compiled, which on a CPU takes a C++ compiler and up
     to a minute, and is done once."""
     if device.partition(":")[0] != "cpu":
@@ -110,7 +110,7 @@ def check_complete(path: Path, model: Any, zero_biases: bool = False) -> None:
         tied = set(getattr(model, "_tied_weights_keys", None) or ())
     if zero_biases:
         names |= {name for name, _ in model.named_buffers() if name.endswith(".bias")}
-    missing = sorted(set(_stored(model.state_dict())) - names - tied)
+    missing = sorted(set(_stored_names(model.state_dict())) - names - tied)
     if missing:
         raise EngineError(
             f"{path}: the checkpoint lacks {len(missing)} of the tensors that config.json asks "
@@ -118,7 +118,7 @@ def check_complete(path: Path, model: Any, zero_biases: bool = False) -> None:
         )
 
 
-def _stored(names: Collection[str]) -> Iterator[str]:
+def _stored_names(names: Collection[str]) -> Iterator[str]:
     """Tensors of a model that a checkpoint has: all but those that kernels of packed layers make
     for themselves, such as an order of inputs."""
     packed = {module for module, _, own in _split(names) if own in _PACKED}

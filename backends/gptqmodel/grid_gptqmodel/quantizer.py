@@ -13,7 +13,7 @@ from grid_transformers.tokenizer import copy_tokenizer
 from grid.backend import Calibration, Unsupported, package_version, write_whole
 from grid_gptqmodel.calibration import pieces
 from grid_gptqmodel.failures import quantizing
-from grid_gptqmodel.library import library, silent
+from grid_gptqmodel.library import library, silence_output
 from grid_gptqmodel.recipes import Form
 from grid_gptqmodel.source import Source
 
@@ -72,7 +72,7 @@ def _make(
     torch.manual_seed(_SEED)
     try:
         with quantizing(form.name, source.folder.name):
-            with silent():
+            with silence_output():
                 _run(gptqmodel, source, form, folder, texts, device)
             tidy(source, folder)
     finally:
@@ -136,10 +136,10 @@ def tidy(source: Source, folder: Path) -> None:
         path = folder / name
         if path.is_file():
             values = json.loads(path.read_text(encoding="utf-8"))
-            path.write_text(json.dumps(_placeless(values), indent=2) + "\n", encoding="utf-8")
+            path.write_text(json.dumps(_without_places(values), indent=2) + "\n", encoding="utf-8")
 
 
-def _placeless(values: Any) -> Any:
+def _without_places(values: Any) -> Any:
     if not isinstance(values, dict):
         return values
-    return {name: _placeless(value) for name, value in values.items() if name not in _PLACES}
+    return {name: _without_places(value) for name, value in values.items() if name not in _PLACES}

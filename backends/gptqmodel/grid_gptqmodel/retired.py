@@ -16,9 +16,9 @@ from typing import Any
 import msgspec
 from grid_transformers import memory
 from grid_transformers import options as transformers
-from grid_transformers.engine import HfEngine, running
+from grid_transformers.engine import HfEngine, open_engine
 from grid_transformers.environment import describe
-from grid_transformers.library import check_device, import_stack, quiet, stack_version
+from grid_transformers.library import check_device, import_stack, prepare_process, stack_version
 from grid_transformers.loading import Loaded, choose_device
 from grid_transformers.probe import probe
 
@@ -36,7 +36,7 @@ from grid.backend import (
 from grid.models.checkpoint.quantization import Quantization
 from grid_gptqmodel.engine import read_folder
 from grid_gptqmodel.failures import loading_retired
-from grid_gptqmodel.library import silent
+from grid_gptqmodel.library import silence_output
 from grid_gptqmodel.older_cache import add_cache_layers
 
 _CHECKS = {name: transformers.CHECKS[name] for name in ("threads", "batch", "device")}
@@ -97,7 +97,10 @@ class Retired(Declaration):
 
     def import_engine(self, device: str, options: Options) -> None:
         import_stack()
-        with contextlib.suppress(ImportError, OSError), silent():  # `load` says it in one line
+        with (
+            contextlib.suppress(ImportError, OSError),
+            silence_output(),
+        ):  # `load` says it in one line
             importlib.import_module(self.module)
 
     @contextlib.contextmanager
@@ -107,11 +110,13 @@ class Retired(Declaration):
         `device` is `cpu`, `cuda` or `cuda:1`. Raises OutOfMemory, Unsupported or EngineError.
         """
         place = choose_device(device, options)
-        self.check_layout(path.name, self._declared(path), place)
-        with running(path, place, options, lambda: self._loaded(path, place, options)) as engine:
+        self.check_layout(path.name, self._read_quantization(path), place)
+        with open_engine(
+            path, place, options, lambda: self._load_model(path, place, options)
+        ) as engine:
             yield engine
 
-    def _declared(self, path: Path) -> Quantization:
+    def _read_quantization(self, path: Path) -> Quantization:
         """The quantization of a folder. Raises Unsupported where it is of another format."""
         _, quantization = read_folder(path)
         if quantization is None or quantization.format != self.format:
@@ -119,9 +124,9 @@ class Retired(Declaration):
             raise Unsupported(f"{path.name} is {kind}; {self.name} runs {self.format} checkpoints")
         return quantization
 
-    def _loaded(self, path: Path, device: str, options: Options) -> Loaded:
-        quiet()
-        with loading_retired(path.name), silent():
+    def _load_model(self, path: Path, device: str, options: Options) -> Loaded:
+        prepare_process()
+        with loading_retired(path.name), silence_output():
             import torch
 
             torch.set_num_threads(max(1, int(options["threads"])))

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from grid.backend import EngineError, Options, Unsupported
 from grid_llamacpp.batch import Batch
 from grid_llamacpp.library import Library
-from grid_llamacpp.memory import buffers, padded
+from grid_llamacpp.memory import buffers, padded_tokens
 from grid_llamacpp.options import KV_TYPES
 
 _FLASH = {"auto": -1, "off": 0, "on": 1}
@@ -27,7 +27,7 @@ class Context:
         self, library: Library, model: Any, options: Options, tokens: int, sequences: int
     ) -> None:
         self._library, self._api = library, library.api
-        self.cells = padded(tokens)
+        self.cells = padded_tokens(tokens)
         self.sequences = sequences
         mark = library.log.mark()
         parameters = self._parameters(options)
@@ -36,7 +36,7 @@ class Context:
             raise library.error(f"no context of {tokens} tokens", mark)
         lines = library.log.since(mark)
         self.buffers = buffers(lines)
-        self.flash_attention = _flash_used(lines, str(options["flash_attention"]))
+        self.flash_attention = _flash_attention_in_use(lines, str(options["flash_attention"]))
         self._memory = self._api.llama_get_memory(self._pointer)
         self.vocabulary = self._api.llama_vocab_n_tokens(self._api.llama_model_get_vocab(model))
         size = int(self._api.llama_n_batch(self._pointer))
@@ -108,7 +108,7 @@ class Context:
         return rows
 
 
-def _flash_used(lines: Sequence[str], option: str) -> str:
+def _flash_attention_in_use(lines: Sequence[str], option: str) -> str:
     """Whether flash attention is in use, as the engine says when the choice was left to it."""
     for line in lines:
         if "Flash Attention enabled" in line or "enabling flash_attn" in line:

@@ -147,8 +147,8 @@ def _tensors(source: Path, config: Config) -> list[tuple[str, str, Array]]:
         raise EngineError(f"{source}: no .safetensors file in it")
     heads, kv_heads, _ = _heads(config)
     turns: dict[str, Callable[[Array], Array]] = {
-        "attn_q": lambda array: _interleaved(array, heads),
-        "attn_k": lambda array: _interleaved(array, kv_heads),
+        "attn_q": lambda array: _interleave(array, heads),
+        "attn_k": lambda array: _interleave(array, kv_heads),
     }
     tensors = []
     for file in files:
@@ -172,7 +172,7 @@ def _gguf_name(source: Path, name: str) -> str:
     return _NAMES[name]
 
 
-def _interleaved(array: Array, heads: int) -> Array:
+def _interleave(array: Array, heads: int) -> Array:
     """Rows of each head from (first half, second half) to neighbouring pairs."""
     rows = array.shape[0] // heads // 2
     return array.reshape(heads, 2, rows, -1).swapaxes(1, 2).reshape(array.shape)

@@ -114,17 +114,17 @@ class LlamaEngine:
             self._context.close()
         self._context, self._position = None, 0
 
-    def _ready(self, tokens: int, sequences: int) -> Context:
+    def _context_for(self, tokens: int, sequences: int) -> Context:
         """The context, made anew if the one at hand is of another kind or too short."""
-        held = self._context
-        if held and held.sequences == sequences and held.cells >= tokens:
-            return held
+        current = self._context
+        if current and current.sequences == sequences and current.cells >= tokens:
+            return current
         self._drop()
         self._context = Context(self._library, self._model, self._options, tokens, sequences)
         return self._context
 
     def _single(self) -> Context:
-        return self._ready(self._tokens, 1)
+        return self._context_for(self._tokens, 1)
 
     def encode(self, text: str) -> list[int]:
         raw = text.encode()
@@ -167,7 +167,7 @@ class LlamaEngine:
         shared = not self._keeps_state()
         sequences = _SEQUENCES if shared else 1
         needed = max(self._tokens, SCORED_TOKENS if shared else 0)
-        context = self._ready(needed, sequences)
+        context = self._context_for(needed, sequences)
         at_once = min(int(self._options["ubatch"]), context.batch.size)
         for pack in packs(groups(requests, context.cells, sequences), at_once, sequences):
             yield from score_pack(context, pack)
@@ -214,7 +214,7 @@ class LlamaEngine:
         context = self._single()
         if len(prompts) > 1:
             total = sum(len(prompt) + max_tokens for prompt in prompts)
-            context = self._ready(max(total, self._tokens), len(prompts))
+            context = self._context_for(max(total, self._tokens), len(prompts))
         else:
             self._check_room(len(prompts[0]) + max_tokens, context)
         self._position = 0

@@ -46,7 +46,7 @@ _BUFFER_NAMES = {
 }
 
 
-def padded(tokens: int) -> int:
+def padded_tokens(tokens: int) -> int:
     """Tokens of cache that llama.cpp makes for a context of `tokens`."""
     return max(CELL_STEP, -(-tokens // CELL_STEP) * CELL_STEP)
 
@@ -70,7 +70,7 @@ def needs(artifact: Artifact, weight_bytes: int, options: Options, workload: Wor
     tokens = workload.size
     if isinstance(workload, Tasks):
         tokens = max(SCORED_TOKENS, int(options["batch"]))
-    cells = padded(tokens)
+    cells = padded_tokens(tokens)
     cache = kv_bytes(artifact.model, cells, options)
     compute = _compute_bytes(artifact.model, cells, options)
     logits = logits_bytes(artifact.model, workload, int(options["ubatch"]))
@@ -98,7 +98,7 @@ def kv_bytes(model: Model, cells: int, options: Options) -> int:
 def _padded_window(layer: LayerState, ubatch: int) -> LayerState:
     if layer.window is None:
         return layer
-    return msgspec.structs.replace(layer, window=padded(layer.window + ubatch))
+    return msgspec.structs.replace(layer, window=padded_tokens(layer.window + ubatch))
 
 
 def _element_bytes(name: object) -> float:

@@ -75,7 +75,7 @@ def _convert(source: Path, recipe: str, target: Path) -> None:
 
 
 def _requantize(source: Path, recipe: str, target: Path, threads: int) -> None:
-    header = _readable(source)
+    header = _read_source(source)
     quant = quant_of([header])
     if quant not in PLAIN:
         raise Unsupported(
@@ -95,7 +95,7 @@ def _requantize(source: Path, recipe: str, target: Path, threads: int) -> None:
         raise engine.error(f"{recipe} of {source.name} cannot be made", mark)
 
 
-def _readable(source: Path) -> GgufHeader:
+def _read_source(source: Path) -> GgufHeader:
     try:
         return read_header(source)
     except InputError as error:

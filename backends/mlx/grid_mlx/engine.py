@@ -18,7 +18,7 @@ from grid_mlx.context import Cache, Forward, cache_bytes
 from grid_mlx.failures import evaluating
 from grid_mlx.generation import generate
 from grid_mlx.loading import Loaded, read
-from grid_mlx.memory import padded, reserve
+from grid_mlx.memory import padded_tokens, reserve
 from grid_mlx.scoring import score, to_host
 
 _DEFAULT_CONTEXT = 256
@@ -31,7 +31,7 @@ def load(path: Path, device: str, options: Options) -> Iterator[MlxEngine]:
     `device` is `cpu`, or Apple's GPU under `metal` or `gpu`. Raises OutOfMemory, Unsupported or
     EngineError with mlx-lm's own reason.
     """
-    used = library.use(device)
+    used = library.use_device(device)
     if used == "cpu" and options["device"] != "cpu":
         raise Unsupported("the options ask for an accelerator, the node gave the CPU")
     engine = MlxEngine(path, used, options)
@@ -81,8 +81,8 @@ class MlxEngine:
             "device": self._device,
             "kernels": library.kernels(self._device),
             "activations": self._dtype,
-            "weights": self._held.weights,
-            "model": self._held.kind,
+            "weights": self._loaded_model.weights,
+            "model": self._loaded_model.kind,
             "prefill": "all tokens but the last without logits, then the last one with them",
         }
 
@@ -91,7 +91,9 @@ class MlxEngine:
         self._tokens = max(context, 1)
         with evaluating(f"no context of {context} tokens"):
             self.reset()
-            reserve(self._cache_size(padded(self._tokens)), f"no context of {context} tokens")
+            reserve(
+                self._cache_size(padded_tokens(self._tokens)), f"no context of {context} tokens"
+            )
 
     def memory_report(self) -> Mapping[str, int]:
         """Bytes of the steps' cache, and MLX's own count of what it holds and held at most since
@@ -162,12 +164,12 @@ class MlxEngine:
         self, prompts: Sequence[Sequence[int]], max_tokens: int, ignore_eos: bool, seed: int
     ) -> Iterator[tuple[int, int]]:
         self._check_room(max(map(len, prompts)) + max_tokens)
-        ends: Collection[int] = () if ignore_eos else self._held.ends
+        ends: Collection[int] = () if ignore_eos else self._loaded_model.ends
         with self._evaluating():
             yield from generate(self._model, prompts, max_tokens, ends, seed)
 
     @property
-    def _held(self) -> Loaded:
+    def _loaded_model(self) -> Loaded:
         if self._loaded is None:
             raise EngineError("the model was closed")
         return self._loaded
@@ -185,7 +187,7 @@ class MlxEngine:
         model([[0] * piece], cache)
         growing = [layer for layer in cache if model.grows(layer)]
         fixed = cache_bytes(cache) - cache_bytes(growing)
-        return fixed + cache_bytes(growing) * cells // padded(piece)
+        return fixed + cache_bytes(growing) * cells // padded_tokens(piece)
 
     def _check_room(self, tokens: int) -> None:
         if tokens > self._tokens:

@@ -68,7 +68,7 @@ def devices() -> tuple[str, ...]:
     return ("metal", "cpu") if core().metal.is_available() else ("cpu",)
 
 
-def use(device: str) -> str:
+def use_device(device: str) -> str:
     """Make `device` the one that computes: `cpu`, or Apple's GPU under `metal` or `gpu`, whose
     number may follow a colon. Returns `cpu` or `metal`. Raises Unsupported without that GPU."""
     mx, kind = core(), device.partition(":")[0]

@@ -25,7 +25,7 @@ def read(folder: Path, dtype: str) -> Loaded:
     packed. What mlx-lm raises goes through; see `failures.evaluating`."""
     stored = _stored_bytes(folder)
     reserve(stored, f"{folder.name} does not load")
-    model, config = lazily(folder)
+    model, config = load_lazily(folder)
     mx, weights = library.core(), _weights(config, model)
     if dtype != "checkpoint":
         model.set_dtype(getattr(mx, dtype))
@@ -35,7 +35,7 @@ def read(folder: Path, dtype: str) -> Loaded:
     return Loaded(model, str(config["model_type"]), weights, _ends(config))
 
 
-def lazily(folder: Path) -> tuple[Any, dict[str, Any]]:
+def load_lazily(folder: Path) -> tuple[Any, dict[str, Any]]:
     """The model with weights that are read when they are asked for, and its configuration.
 
     Raises Unsupported where mlx-lm has no class for the model's type.

@@ -36,7 +36,7 @@ _ITEM_TOKENS = 2048
 _GROUP_IN_NAME = re.compile(r"g(\d+)")
 
 
-def padded(tokens: int) -> int:
+def padded_tokens(tokens: int) -> int:
     """Tokens of cache that MLX makes for a context of `tokens`."""
     return max(1, -(-tokens // CELL_STEP)) * CELL_STEP
 
@@ -44,7 +44,7 @@ def padded(tokens: int) -> int:
 def needs(artifact: Artifact, weight_bytes: int, options: Options, workload: Workload) -> Needs:
     """Bytes for a cell, all of them the host's, wherever it is to be computed; pure."""
     tokens = _ITEM_TOKENS if isinstance(workload, Tasks) else workload.size
-    cells = padded(tokens)
+    cells = padded_tokens(tokens)
     plain = artifact.format != FORMAT
     wide = options["dtype"] == "float32" or (plain and weight_bytes > 3 * artifact.model.parameters)
     cache = kv_bytes(artifact.model, cells, wide, int(options["kv_bits"]))

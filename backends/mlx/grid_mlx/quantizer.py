@@ -12,7 +12,7 @@ from typing import Any
 from grid.backend import Calibration, EngineError, Unsupported, did_you_mean, write_whole
 from grid_mlx import library
 from grid_mlx.failures import evaluating
-from grid_mlx.loading import lazily
+from grid_mlx.loading import load_lazily
 from grid_mlx.recipes import SCHEMES, Scheme
 
 WRITER_VERSION = 1
@@ -46,7 +46,7 @@ def quantize(
         raise Unsupported(f"{recipe!r} is no recipe of mlx. {did_you_mean(recipe, SCHEMES)}")
     if not source.is_dir():
         raise Unsupported(f"{recipe} is made of a checkpoint folder; {source.name} is none")
-    library.use(device)
+    library.use_device(device)
     if target.exists():
         raise EngineError(f"{target.name} is there already; remove it to make it again")
     with write_whole(target) as folder, evaluating(f"{recipe} of {source.name} cannot be made"):
@@ -59,7 +59,7 @@ def _write(source: Path, scheme: Scheme, recipe: str, folder: Path) -> None:
     utils = library.language_models()
     if any(utils.load_config(source).get(name) for name in _QUANTIZED):
         raise Unsupported(f"{source.name} is already quantized; start from its 16-bit weights")
-    model, config = lazily(source)
+    model, config = load_lazily(source)
     _check_layers(model, scheme, recipe)
     with contextlib.redirect_stdout(io.StringIO()):  # mlx-lm prints what it reached
         model, config = utils.quantize_model(

@@ -23,7 +23,7 @@ class Scheme(NamedTuple):
     mode: str = "affine"
 
     @property
-    def effective(self) -> float:
+    def effective_bits(self) -> float:
         """Bits per weight with the group's scale and bias."""
         return self.bits + (8 if self.mode == "mxfp4" else 32) / self.group
 
@@ -34,6 +34,6 @@ SCHEMES: dict[str, Scheme] = {
 }
 
 RECIPES: dict[str, Recipe] = {
-    name: Recipe(name=name, bits=scheme.effective, format=FORMAT)
+    name: Recipe(name=name, bits=scheme.effective_bits, format=FORMAT)
     for name, scheme in SCHEMES.items()
 }

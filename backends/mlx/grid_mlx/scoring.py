@@ -24,13 +24,13 @@ def score(forward: Forward, requests: Sequence[Request]) -> Iterator[TokenScores
     for context, members in groupby(requests, key=lambda request: tuple(request[0])):
         continuations = [tuple(continuation) for _, continuation in members]
         if shares:
-            yield from _together(forward, context, continuations)
+            yield from _score_together(forward, context, continuations)
         else:
             for continuation in continuations:
-                yield token_scores(_alone(forward, context, continuation), continuation)
+                yield token_scores(_logits_alone(forward, context, continuation), continuation)
 
 
-def _together(
+def _score_together(
     forward: Forward, context: Sequence[int], continuations: Sequence[Sequence[int]]
 ) -> Iterator[TokenScores]:
     """Each row begins with the context's last token, whose logits score the first of `rest`."""
@@ -46,7 +46,7 @@ def _together(
             yield token_scores(row[: len(continuation)], continuation)
 
 
-def _alone(
+def _logits_alone(
     forward: Forward, context: Sequence[int], continuation: Sequence[int]
 ) -> npt.NDArray[np.float32]:
     cache = forward.cache()

@@ -37,7 +37,7 @@ class Forward:
         self.torch, self.model, self.batch = torch, model, batch
         self.device = model_device(model)
         names = inspect.signature(model.forward).parameters
-        self._keeps, self._places = _keeping(names), "position_ids" in names
+        self._keeps, self._places = _logits_parameter(names), "position_ids" in names
         # Mamba's kind of models take their state by another name, and swallow this one unread.
         recurrent = "cache_params" in names and "past_key_values" not in names
         self._cache_name = "cache_params" if recurrent else "past_key_values"
@@ -133,7 +133,7 @@ def model_device(model: Any) -> Any:
     return next(itertools.chain(model.parameters(), model.buffers())).device
 
 
-def _keeping(names: Mapping[str, inspect.Parameter]) -> str:
+def _logits_parameter(names: Mapping[str, inspect.Parameter]) -> str:
     """What the model calls the number of positions whose logits it makes; `` where it makes all of
     them. transformers before 4.50 has the second name, and would swallow the first unread."""
     for name in ("logits_to_keep", "num_logits_to_keep"):
@@ -185,10 +185,10 @@ class Context:
 
 def can_be_cut(cache: Any) -> bool:
     """Whether every layer holds all its tokens' keys and values, and nothing else."""
-    return bool(cache.layers) and all(map(_whole, cache.layers))
+    return bool(cache.layers) and all(map(_holds_all_tokens, cache.layers))
 
 
-def _whole(layer: Any) -> bool:
+def _holds_all_tokens(layer: Any) -> bool:
     if not getattr(layer, "is_croppable", False) or not hasattr(layer, "keys"):
         return False
     window = getattr(layer, "sliding_window", None)
@@ -207,12 +207,12 @@ def is_plain(cache: Any) -> bool:
 
 def cache_bytes(cache: Any) -> int:
     """Bytes of the tensors that a cache's layers hold."""
-    return sum(_held(value) for layer in cache.layers for value in vars(layer).values())
+    return sum(_value_bytes(value) for layer in cache.layers for value in vars(layer).values())
 
 
-def _held(value: Any) -> int:
+def _value_bytes(value: Any) -> int:
     if isinstance(value, dict):
-        return sum(map(_held, value.values()))
+        return sum(map(_value_bytes, value.values()))
     if not hasattr(value, "element_size") or value.ndim < 3:
         return 0  # a layer's own constants, such as the length of its window
     return int(value.numel()) * int(value.element_size())

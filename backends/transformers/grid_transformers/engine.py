@@ -16,7 +16,7 @@ from grid.backend.scoring import Request
 from grid_transformers.context import Context, Forward, cache_bytes
 from grid_transformers.failures import computing
 from grid_transformers.generation import generate
-from grid_transformers.library import quiet, release
+from grid_transformers.library import prepare_process, release
 from grid_transformers.loading import Loaded, choose_device, load_model
 from grid_transformers.memory import tensor_bytes
 from grid_transformers.scoring import score
@@ -34,17 +34,17 @@ def load(path: Path, device: str, options: Options) -> Iterator[HfEngine]:
     with one line.
     """
     place = choose_device(device, options)
-    with running(path, place, options, lambda: load_model(path, place, options)) as engine:
+    with open_engine(path, place, options, lambda: load_model(path, place, options)) as engine:
         yield engine
 
 
 @contextmanager
-def running(
+def open_engine(
     path: Path, device: str, options: Options, make: Callable[[], Loaded]
 ) -> Iterator[HfEngine]:
     """An engine over the model that `make` loads from a folder; leaving gives its memory back, also
     where something fails on the way. A folder without a tokenizer fails before it is loaded."""
-    quiet()
+    prepare_process()
     tokenizer = FolderTokenizer(path)
     engine = None
     try:

@@ -115,7 +115,7 @@ def quantized_activations(quantization_config: Mapping[str, Any], device: str) -
     method = str(quantization_config.get("quant_method") or "").replace("_", "-")
     bits: set[int] = set()
     if method in ("compressed-tensors", "sparseml"):
-        bits = set(_of_groups(quantization_config.get("config_groups")))
+        bits = set(_activation_widths(quantization_config.get("config_groups")))
     elif method == "torchao":
         bits = {int(width) for width in _TORCHAO.findall(str(quantization_config))}
     elif method.replace("-", "_") in _FP8 and device.partition(":")[0] != "cpu":
@@ -125,7 +125,7 @@ def quantized_activations(quantization_config: Mapping[str, Any], device: str) -
     return f"are quantized to {' and '.join(map(str, sorted(bits)))} bits"
 
 
-def _of_groups(groups: Any) -> list[int]:
+def _activation_widths(groups: Any) -> list[int]:
     """Bits of the activations of each group of layers that quantizes them."""
     schemes = [
         group.get("input_activations")

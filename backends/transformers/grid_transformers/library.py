@@ -11,7 +11,7 @@ from typing import Any
 from grid.backend import Unsupported
 
 
-def quiet() -> None:
+def prepare_process() -> None:
     """Before torch and transformers are imported: nothing is looked up on a hub, no bars are drawn,
     and threads that wait for others sleep soon. Left to spin, they take the time of whatever else
     the machine does, and an evaluation of a small model has been seen to take fifty times as long.
@@ -29,7 +29,7 @@ def quiet() -> None:
 
 def import_stack() -> None:
     """Import torch and transformers, where they are there."""
-    quiet()
+    prepare_process()
     with contextlib.suppress(ImportError, OSError):  # said again, in one line, by what loads
         import transformers.modeling_utils  # noqa: F401  (brings what loading a model imports)
 
@@ -43,7 +43,7 @@ def stack_version() -> str:
     return f"transformers {transformers.__version__}, torch {torch.__version__}"
 
 
-def silence(transformers: Any) -> None:
+def silence_logs(transformers: Any) -> None:
     """Packages of quantized kinds raise the loudness of everybody's log."""
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from grid.backend import EngineError, InputError, Options, Unsupported
 from grid_transformers.environment import describe
 from grid_transformers.failures import loading
-from grid_transformers.library import check_device, quiet, silence, stack_version
+from grid_transformers.library import check_device, prepare_process, silence_logs, stack_version
 
 
 class Loaded(NamedTuple):
@@ -63,11 +63,11 @@ def from_folder(
 
     Raises OutOfMemory, Unsupported or EngineError, one line.
     """
-    quiet()
+    prepare_process()
     with loading(path.name):
         import torch
         import transformers
-    silence(transformers)
+    silence_logs(transformers)
     torch.set_num_threads(max(1, threads))
     check_device(torch, device)
     check_format(path)
@@ -91,7 +91,7 @@ def from_folder(
     _check_weights(path, info, model.config)
     model.eval()
     model.requires_grad_(False)
-    exact_kernels(model, wanted)
+    force_exact_kernels(model, wanted)
     return model
 
 
@@ -114,7 +114,7 @@ def check_format(path: Path) -> None:
         raise Unsupported(f"{path}: transformers does not load {quantization.format} weights")
 
 
-def exact_kernels(model: Any, dtype: Any) -> None:
+def force_exact_kernels(model: Any, dtype: Any) -> None:
     """Asked for 32 bits, a quantized model shall compute in 32 bits: then a checkpoint has one
     quality on all CPUs.
 

@@ -6,7 +6,7 @@ import importlib.util
 from typing import Any
 
 from grid.backend import Availability, Declaration, Node, first_line
-from grid_transformers.library import quiet, stack_version
+from grid_transformers.library import prepare_process, stack_version
 
 _PACKAGES = ("torch", "transformers", "accelerate", "safetensors", "tokenizers")
 """Without these no checkpoint loads. The packages of quantized kinds are looked for when one is."""
@@ -17,7 +17,7 @@ def probe(declaration: Declaration, node: Node) -> Availability:
     missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
         return declaration.unavailable(f"{missing[0]} is not installed")
-    quiet()
+    prepare_process()
     try:
         import torch
         import transformers  # noqa: F401  (whether it imports)

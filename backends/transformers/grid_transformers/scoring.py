@@ -69,28 +69,31 @@ def packs(rows: Sequence[Row], tokens: int) -> Iterator[list[Row]]:
         yield pack
 
 
-def _shared(pack: Sequence[Row]) -> int:
+def _shared_tokens(pack: Sequence[Row]) -> int:
     """Tokens that are evaluated once per context: all but the last of the shortest one."""
     return min(len(row.context) for row in pack) - 1
 
 
 def _fits(pack: Sequence[Row], tokens: int) -> bool:
     longest = max(len(row.ids) for row in pack)
-    return len(pack) * (longest - _shared(pack)) <= tokens and len(pack) * longest <= SCORED_TOKENS
+    return (
+        len(pack) * (longest - _shared_tokens(pack)) <= tokens
+        and len(pack) * longest <= SCORED_TOKENS
+    )
 
 
 def _score_pack(
     forward: Forward, pack: Sequence[Row], shares: bool
 ) -> Iterator[tuple[int, TokenScores]]:
     groups = list(dict.fromkeys(row.group for row in pack))
-    cut = _shared(pack) if shares and len(groups) < len(pack) else 0
+    cut = _shared_tokens(pack) if shares and len(groups) < len(pack) else 0
     cache = _prefix(forward, pack, cut) if cut else None
     width = max(len(row.ids) for row in pack) - cut
     at_once = max(1, min(forward.batch // width, SCORED_TOKENS // (cut + width)))
     for start in range(0, len(pack), at_once):
         part = pack[start : start + at_once]
         last = start + at_once >= len(pack)
-        chosen = _selected(forward, cache, [groups.index(row.group) for row in part], last)
+        chosen = _select_rows(forward, cache, [groups.index(row.group) for row in part], last)
         yield from _score_rows(forward, part, cut, chosen)
 
 
@@ -104,7 +107,7 @@ def _prefix(forward: Forward, pack: Sequence[Row], cut: int) -> Any:
     return cache
 
 
-def _selected(forward: Forward, cache: Any, rows: Sequence[int], last: bool) -> Any:
+def _select_rows(forward: Forward, cache: Any, rows: Sequence[int], last: bool) -> Any:
     """The cache with a row for each of `rows`; the original is used up by the last part."""
     if cache is None:
         return None

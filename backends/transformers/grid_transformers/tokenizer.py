@@ -70,7 +70,7 @@ def _open(folder: Path) -> tuple[Any, Path]:
     """The `tokenizers` object, and the file or folder to name in errors."""
     path = folder / "tokenizer.json"
     if not path.is_file():
-        return _converted(folder), folder
+        return _convert_tokenizer(folder), folder
     from tokenizers import Tokenizer
 
     try:
@@ -79,7 +79,7 @@ def _open(folder: Path) -> tuple[Any, Path]:
         raise EngineError(f"{path}: no tokenizer that can be read ({error})") from error
 
 
-def _converted(folder: Path) -> Any:
+def _convert_tokenizer(folder: Path) -> Any:
     from transformers import AutoTokenizer
 
     try:

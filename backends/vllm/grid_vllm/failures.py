@@ -41,7 +41,7 @@ def first_line(error: BaseException) -> str:
     return shorten(text)
 
 
-def lacking(error: BaseException) -> str:
+def missing_kernel(error: BaseException) -> str:
     """What the build lacks on this machine; empty where the error is of another kind."""
     kernel = _KERNEL.search(str(error)) or _EMPTY_KERNEL.search(str(error))
     if isinstance(error, AttributeError | RuntimeError) and kernel:
@@ -72,6 +72,6 @@ def _loading_error(what: str, error: Exception) -> EngineError:
 def _computing_error(what: str, error: Exception) -> EngineError:
     if is_out_of_memory(error, _MEMORY, (Exception,)):
         return OutOfMemory(f"{what}: {first_line(error)}")
-    if reason := lacking(error):
+    if reason := missing_kernel(error):
         return Unsupported(f"{what}: {reason}")
     return EngineError(f"{what}: {type(error).__name__}: {first_line(error)}")

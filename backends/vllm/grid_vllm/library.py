@@ -42,14 +42,14 @@ def _choose_device(device: str) -> None:
     kind, _, number = device.partition(":")
     if kind == "cpu" or not number.isdigit():
         return
-    visible = _visible()
+    visible = _visible_devices()
     if visible and int(number) >= len(visible):
         raise EngineError(f"device {device}: only {len(visible)} devices are visible")
     os.environ["CUDA_VISIBLE_DEVICES"] = visible[int(number)] if visible else number
 
 
 @cache
-def _visible() -> tuple[str, ...]:
+def _visible_devices() -> tuple[str, ...]:
     """Devices that the process was given: what is narrowed to one stays that one when it is
     prepared again."""
     return tuple(

@@ -35,7 +35,7 @@ def new_backend(name: str, folder: Path | None = None) -> None:
     holds something or cannot be written.
     """
     _check_name(name)
-    target = Path(f"quantgrid-{_dashed(name)}") if folder is None else folder.expanduser()
+    target = Path(f"quantgrid-{_dashed_name(name)}") if folder is None else folder.expanduser()
     paths = _write_files(name, target)
     sys.stdout.write(
         "\n".join([f"made {path}" for path in paths] + ["", *_next_steps(name, target)])
@@ -48,13 +48,13 @@ def contents(name: str) -> dict[str, str]:
     texts = {}
     for source, path in _FILES.items():
         text = (template / source).read_text(encoding="utf-8")
-        texts[path.format(module=_module(name))] = _rename(text, name)
+        texts[path.format(module=_module_name(name))] = _rename(text, name)
     return texts
 
 
 def _rename(text: str, name: str) -> str:
-    text = text.replace(f"quantgrid-{_TEMPLATE}", f"quantgrid-{_dashed(name)}")
-    text = text.replace(f"grid_{_TEMPLATE}", f"grid_{_module(name)}")
+    text = text.replace(f"quantgrid-{_TEMPLATE}", f"quantgrid-{_dashed_name(name)}")
+    text = text.replace(f"grid_{_TEMPLATE}", f"grid_{_module_name(name)}")
     return text.replace(_TEMPLATE, name)
 
 
@@ -67,7 +67,7 @@ def _check_name(name: str) -> None:
             f"between them, and begins with a letter.{hint}"
         )
     for installed in names():
-        if _module(installed) == _module(name):
+        if _module_name(installed) == _module_name(name):
             raise InputError(f"a backend {installed!r} is installed already; choose another name")
         if name in _formats(installed):
             raise InputError(f"{name!r} is a format that {installed!r} reads; choose another name")
@@ -114,14 +114,14 @@ def _next_steps(name: str, target: Path) -> list[str]:
         "    uv pip install -e .      # or: pip install -e .",
         "    pytest                   # the toy keeps to the contract; so must what replaces it",
         "    grid backends            # it is there",
-        f"then fill in grid_{_module(name)}/__init__.py; docs/plugins.md of quantgrid shows how",
+        f"then fill in grid_{_module_name(name)}/__init__.py; docs/plugins.md of quantgrid shows how",
         "",
     ]
 
 
-def _module(name: str) -> str:
+def _module_name(name: str) -> str:
     return name.replace("-", "_")
 
 
-def _dashed(name: str) -> str:
+def _dashed_name(name: str) -> str:
     return name.replace("_", "-")
