@@ -107,7 +107,7 @@ def _ssh_settings(auth: _Section) -> Host:
 def _with_addresses(cluster: Cluster, provider: _Section) -> Cluster:
     provider.refuse_unknown(_PROVIDER_KEYS, close=True)
     head_ip, workers = provider.text("head_ip"), provider.texts("worker_ips", required=True)
-    provider.distinct((head_ip, *workers))
+    provider.require_distinct((head_ip, *workers))
     reached, replace = cluster.head, msgspec.structs.replace
     return replace(
         cluster,
@@ -180,12 +180,12 @@ class _Section(msgspec.Struct, frozen=True):
             hint = did_you_mean(key, keys)
             if key not in keys and (not close or hint.startswith("Did")):
                 hint = hint if hint.startswith("Did") else "Ray's documentation lists the keys."
-                raise self._wrong(key, f"is no key of a cluster's file. {hint}")
+                raise self._error(key, f"is no key of a cluster's file. {hint}")
 
     def section(self, key: str) -> _Section:
         value = self._value(key)
         if not isinstance(value, Mapping):
-            raise self._wrong(key, "must hold keys of its own, indented under it")
+            raise self._error(key, "must hold keys of its own, indented under it")
         return _Section(self.path, f"{self.prefix}{key}.", value)
 
     def text(self, key: str, default: str | None = None) -> str:
@@ -193,7 +193,7 @@ class _Section(msgspec.Struct, frozen=True):
             return default
         value = self._value(key)
         if not isinstance(value, str) or not value.strip():
-            raise self._wrong(key, f"must be a text, and is {value!r}")
+            raise self._error(key, f"must be a text, and is {value!r}")
         return value
 
     def texts(self, key: str, required: bool = False) -> tuple[str, ...]:
@@ -201,7 +201,7 @@ class _Section(msgspec.Struct, frozen=True):
             return ()
         value = self._value(key)
         if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
-            raise self._wrong(key, f"must be a list of texts, and is {value!r}")
+            raise self._error(key, f"must be a list of texts, and is {value!r}")
         return tuple(value)
 
     def mapping(self, key: str) -> dict[str, str]:
@@ -209,13 +209,13 @@ class _Section(msgspec.Struct, frozen=True):
             return {}
         value = self.section(key).values
         if not all(isinstance(text, str) for pair in value.items() for text in pair):
-            raise self._wrong(key, "must lead from paths on a node to paths here")
+            raise self._error(key, "must lead from paths on a node to paths here")
         return dict(value)
 
-    def distinct(self, addresses: Sequence[str]) -> None:
+    def require_distinct(self, addresses: Sequence[str]) -> None:
         twice = {address for address in addresses if addresses.count(address) > 1}
         if twice:
-            raise self._wrong("worker_ips", f"and head_ip name {twice.pop()} twice")
+            raise self._error("worker_ips", f"and head_ip name {twice.pop()} twice")
         for address in addresses:
             strange = (
                 not address.isprintable() or set("@/ ") & set(address) or address.startswith("-")
@@ -231,7 +231,7 @@ class _Section(msgspec.Struct, frozen=True):
             raise InputError(f"{self.path}: {self.prefix}{key} is missing; docs/cluster.md has it")
         return self.values[key]
 
-    def _wrong(self, key: str, what: str) -> InputError:
+    def _error(self, key: str, what: str) -> InputError:
         return InputError(f"{self.path}: {self.prefix}{key} {what}")
 
 

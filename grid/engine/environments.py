@@ -79,7 +79,7 @@ def requirements_of(plugin: Backend, node: Node) -> Path | None:
 def find_interpreter(name: str, node: Node) -> Interpreter | None:
     """The interpreter of a backend's environment; None where that is still to be made."""
     requirements = requirements_of(backend(name), node)
-    if requirements is None or _satisfied_here(requirements):
+    if requirements is None or _is_satisfied_here(requirements):
         return THIS_INTERPRETER
     folder = _folder(requirements, node)
     if _marker(folder) is None:
@@ -99,11 +99,11 @@ def ensure_environment(
     if present is not None:
         return present
     requirements = requirements_of(backend(name), node)
-    if requirements is None or (rebuild and _satisfied_here(requirements)):
+    if requirements is None or (rebuild and _is_satisfied_here(requirements)):
         return THIS_INTERPRETER
     folder = _folder(requirements, node)
     try:
-        with _locked(folder):
+        with _lock(folder):
             if rebuild or _marker(folder) is None:
                 _build(name, folder, requirements, say)
     except OSError as error:
@@ -118,7 +118,11 @@ def availability(name: str, node: Node) -> Availability:
     plugin = backend(name)
     interpreter = find_interpreter(name, node)
     if interpreter is None:
-        whole = "half made" if _folder(_required(plugin, node), node).exists() else "not made yet"
+        whole = (
+            "half made"
+            if _folder(_require_requirements(plugin, node), node).exists()
+            else "not made yet"
+        )
         return Availability(
             ready=False, reason=f"environment {whole}", mend=f"grid backends install {name}"
         )
@@ -162,13 +166,13 @@ def engine_version(name: str, node: Node) -> str:
     return "" if find_interpreter(name, node) is None else availability(name, node).version
 
 
-def _required(plugin: Backend, node: Node) -> Path:
+def _require_requirements(plugin: Backend, node: Node) -> Path:
     requirements = requirements_of(plugin, node)
     assert requirements is not None
     return requirements
 
 
-def _satisfied_here(requirements: Path) -> bool:
+def _is_satisfied_here(requirements: Path) -> bool:
     """True where this interpreter has each pinned package at its pinned version."""
     from packaging.requirements import InvalidRequirement, Requirement
 
@@ -252,7 +256,7 @@ def _size(folder: Path) -> int:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def _lock(folder: Path) -> Iterator[None]:
     from filelock import FileLock
 
     folder.parent.mkdir(parents=True, exist_ok=True)

@@ -80,19 +80,19 @@ class EngineHost:
         )
 
     def _measure(self, request: wire.Measure, meter: Meter) -> wire.Raw:
-        engine, loading = self._loaded()
+        engine, loading = self._require_loaded()
         return measure(engine, loading, request, meter)
 
     def _continue(self, request: wire.Continue, meter: Meter) -> wire.Continued:
         from grid.engine.measure.continuation import continuation
 
-        engine, _ = self._loaded()
+        engine, _ = self._require_loaded()
         return continuation(engine, request, meter)
 
     def _make_reference(self, request: wire.MakeReference, meter: Meter) -> wire.FileMade:
         from grid.engine.measure.reference import write_reference
 
-        engine, _ = self._loaded()
+        engine, _ = self._require_loaded()
         write_reference(engine, request.workload, Path(request.target), meter)
         return wire.FileMade(engine_s=meter.engine_s)
 
@@ -111,7 +111,7 @@ class EngineHost:
             )
         return wire.FileMade(engine_s=meter.engine_s)
 
-    def _loaded(self) -> tuple[Engine, Loading]:
+    def _require_loaded(self) -> tuple[Engine, Loading]:
         if self._engine is None or self._loading is None:
             raise EngineError("no artifact is loaded in this process")
         return self._engine, self._loading

@@ -88,10 +88,10 @@ class EngineProcess:
         try:
             os.write(self._requests, wire.encode(request))
         except BrokenPipeError:
-            raise self._died() from None
+            raise self._death_error() from None
         started = time.perf_counter()
         try:
-            line = self._line(timeout_s)
+            line = self._read_line(timeout_s)
         except EngineError as error:
             error.engine_s = time.perf_counter() - started  # it died or hung in an engine call
             raise
@@ -129,7 +129,7 @@ class EngineProcess:
     ) -> None:
         self.close()
 
-    def _line(self, timeout_s: float) -> bytes:
+    def _read_line(self, timeout_s: float) -> bytes:
         deadline = time.monotonic() + timeout_s
         with selectors.DefaultSelector() as selector:
             selector.register(self._replies, selectors.EVENT_READ)
@@ -146,12 +146,12 @@ class EngineProcess:
                     )
                 received = os.read(self._replies, 1 << 20)
                 if not received:
-                    raise self._died()
+                    raise self._death_error()
                 self._buffer += received
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line
 
-    def _died(self) -> EngineError:
+    def _death_error(self) -> EngineError:
         code = self._process.wait()
         if code == -signal.SIGKILL:
             return OutOfMemory("the system killed the engine's process, most likely for its memory")

@@ -39,7 +39,7 @@ def print_status(status: ClusterStatus, as_json: bool) -> None:
 
 
 def _row(host: HostStatus) -> tuple[str, ...]:
-    state = (host.address, host.role, _yes(host.answers), _yes(host.alive))
+    state = (host.address, host.role, _yes_or_no(host.answers), _yes_or_no(host.alive))
     facts = host.facts
     if facts is None:
         return (*state, *("-",) * 3)
@@ -47,5 +47,5 @@ def _row(host: HostStatus) -> tuple[str, ...]:
     return (*state, facts.name, f"{facts.clock_offset_s:+.1f} s", free)
 
 
-def _yes(value: bool) -> str:
+def _yes_or_no(value: bool) -> str:
     return "yes" if value else "no"

@@ -91,14 +91,14 @@ def _row(output: Output) -> tuple[str, ...]:
         output.label,
         output.backend,
         at,
-        _spelled(parts.token) if parts else "",
-        _spelled(parts.reference_token) if parts else "",
+        _token_text(parts.token) if parts else "",
+        _token_text(parts.reference_token) if parts else "",
         number(output.decode_tps),
         format_seconds(output.ttft_s) if output.ttft_s is not None else "-",
     )
 
 
-def _spelled(token: Token | None) -> str:
+def _token_text(token: Token | None) -> str:
     return "(end)" if token is None else repr(token.text)
 
 

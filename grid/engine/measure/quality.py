@@ -62,7 +62,7 @@ def quality(
         rows = np.arange(len(chunk.targets))
         nll.append(-chunk.log_probs[rows, chunk.targets].astype(np.float64))
         if reference is not None:
-            part = _part(reference.distribution, len(targets), len(chunk.targets))
+            part = _slice_reference(reference.distribution, len(targets), len(chunk.targets))
             compared.append(compare(chunk, part))
         targets.extend(chunk.targets.tolist())
     scalars = {
@@ -119,7 +119,7 @@ def compare(chunk: Chunk, reference: Reference) -> ChunkComparison:
     left out. Raises EngineError where the reference has mass there.
     """
     rows = np.arange(len(chunk.targets))
-    chunk = _same_width(chunk, reference)
+    chunk = _pad_to_reference(chunk, reference)
     mine = chunk.log_probs
     if reference.ids is not None:
         mine = np.take_along_axis(mine, reference.ids.astype(np.int64), axis=1)
@@ -152,7 +152,7 @@ ABSENT = -50.0
 most 5e-5 nats to a token's divergence."""
 
 
-def _same_width(chunk: Chunk, reference: Reference) -> Chunk:
+def _pad_to_reference(chunk: Chunk, reference: Reference) -> Chunk:
     """The chunk over as many entries as the reference refers to."""
     width = chunk.log_probs.shape[1]
     if reference.ids is None:
@@ -171,7 +171,7 @@ def _same_width(chunk: Chunk, reference: Reference) -> Chunk:
     return chunk._replace(log_probs=np.hstack((chunk.log_probs, padding))[:, :wanted])
 
 
-def _part(reference: Reference, start: int, count: int) -> Reference:
+def _slice_reference(reference: Reference, start: int, count: int) -> Reference:
     """`count` rows of a reference from `start` on."""
     rows = slice(start, start + count)
     columns: dict[str, Any] = {

@@ -13,11 +13,11 @@ from grid.engine.measure.result import WorkloadResult, need, series
 
 def prefill(engine: Engine, workload: Prefill, meter: Meter) -> WorkloadResult:
     """Seconds for a prompt after `depth` tokens of context, per repetition; one warm-up prompt."""
-    steps, ids = _at_depth(engine, workload, meter)
+    steps, ids = _fill_to_depth(engine, workload, meter)
     seconds = []
     with meter.engine():
         for repetition in range(workload.repetitions + 1):
-            _back_to(steps, workload.depth)
+            _return_to_depth(steps, workload.depth)
             start = perf_counter()
             steps.prefill(ids)
             if repetition:
@@ -27,12 +27,12 @@ def prefill(engine: Engine, workload: Prefill, meter: Meter) -> WorkloadResult:
 
 def decode(engine: Engine, workload: Decode, meter: Meter) -> WorkloadResult:
     """Seconds for `tokens` synchronised steps, per repetition; one warm-up token."""
-    steps, ids = _at_depth(engine, workload, meter)
+    steps, ids = _fill_to_depth(engine, workload, meter)
     seconds = []
     with meter.engine():
         steps.step(ids[0])
         for _ in range(workload.repetitions):
-            _back_to(steps, workload.depth)
+            _return_to_depth(steps, workload.depth)
             start = perf_counter()
             for token in ids:
                 steps.step(token)
@@ -40,7 +40,9 @@ def decode(engine: Engine, workload: Decode, meter: Meter) -> WorkloadResult:
     return WorkloadResult(series=(series("decode_s", "s", seconds),))
 
 
-def _at_depth(engine: Engine, workload: Prefill | Decode, meter: Meter) -> tuple[Steps, list[int]]:
+def _fill_to_depth(
+    engine: Engine, workload: Prefill | Decode, meter: Meter
+) -> tuple[Steps, list[int]]:
     """The engine with the untimed context filled, and the ids that come after it."""
     steps, tokenizer = need(engine, Steps), need(engine, Tokenizes)
     ids = token_ids(tokenizer, workload.depth + workload.tokens)
@@ -52,7 +54,7 @@ def _at_depth(engine: Engine, workload: Prefill | Decode, meter: Meter) -> tuple
     return steps, ids[workload.depth :]
 
 
-def _back_to(steps: Steps, depth: int) -> None:
+def _return_to_depth(steps: Steps, depth: int) -> None:
     if depth:
         steps.truncate(depth)
     else:
