@@ -75,17 +75,16 @@ def predict_rates(
     prefill: dict[int, PredictedRate] = {}
     for i, chip in able.items():
         variant = sources[i].measured_as
-        what = (chip, variant.backend, variant.quant)
-        read = read_bytes_of(variant, context)
-        first = predictor.decode(
-            *what,
-            read,
+        target = (chip, variant.backend, variant.quant)
+        prediction = predictor.decode(
+            *target,
+            read_bytes_of(variant, context),
             parameters=variant.parameters or None,
             layers=len(variant.layers) or None,
         )
-        decode[i] = _predicted_rate(first, draws, after_context(context))
+        decode[i] = _predicted_rate(prediction, draws, after_context(context))
         if variant.parameters:
-            prediction = predictor.prefill(*what, variant.parameters, tokens=prompt)
+            prediction = predictor.prefill(*target, variant.parameters, tokens=prompt)
             prefill[i] = _predicted_rate(prediction, draws)
     return PredictedRates(decode, prefill, tuple(notes))
 

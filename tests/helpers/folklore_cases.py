@@ -221,7 +221,7 @@ def machine_rule_cases(name: str) -> Cases:
 
 
 def variants_needing(name: str, parameters: int, overhead: float, bits: float) -> list[Variant]:
-    """16 bits, and a quant whose cache and engine take `rest` bytes beside the weights."""
+    """16 bits, and a quant whose cache and engine take `overhead` bytes beside the weights."""
     layers = (LayerState(key=1, value=1),)
     variants = []
     for quant, width in ({"F16": 16.0} | {name: bits}).items():

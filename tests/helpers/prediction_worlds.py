@@ -57,7 +57,7 @@ class World:
         self.noise = float(np.exp(np.log(0.04) + 0.6 * self.rng.standard_normal()))
         self.true_effects: dict[str, float] = {}
 
-    def measured(self, row: Observation) -> Observation:
+    def measure(self, row: Observation) -> Observation:
         """The row with rates as this world would measure them."""
         noise = self.noise * (self._own(f"noise {row.group}", 0.5) if self.misspecified else 1.0)
         off = noise * self.rng.standard_normal(2)
@@ -102,4 +102,4 @@ class World:
 def worlds(count: int, misspecified: bool) -> Iterator[tuple[World, list[Observation]]]:
     for seed in range(count):
         world = World(seed, misspecified)
-        yield world, [world.measured(row) for row in shapes()]
+        yield world, [world.measure(row) for row in shapes()]

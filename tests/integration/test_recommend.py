@@ -44,8 +44,8 @@ def run_recommend(grid: Run, swept: Path) -> RunRecommend:
     return lambda *arguments: grid("recommend", "--store", str(swept), *arguments)
 
 
-def refused(done: subprocess.CompletedProcess[str], *parts: str) -> None:
-    """One line on standard error that says all of `said`; exit code 2; no traceback."""
+def assert_refused(done: subprocess.CompletedProcess[str], *parts: str) -> None:
+    """One line on standard error that says all of `parts`; exit code 2; no traceback."""
     assert done.returncode == 2, done.stdout + done.stderr
     lines = done.stderr.strip().splitlines()
     assert len(lines) == 1, done.stderr
@@ -106,13 +106,13 @@ def test_a_budget_below_everything_is_a_sentence(run_recommend: RunRecommend) ->
 def test_bad_option_is_one_line(
     run_recommend: RunRecommend, arguments: tuple[str, ...], parts: tuple[str]
 ) -> None:
-    refused(run_recommend(*arguments), *parts)
+    assert_refused(run_recommend(*arguments), *parts)
 
 
 def test_an_empty_store_names_the_command_that_fills_it(grid: Run, tmp_path: Path) -> None:
     (tmp_path / "rows").mkdir()
-    refused(grid("recommend", "--store", "rows"), "grid sweep")
-    refused(grid("recommend", "--store", "nowhere"))
+    assert_refused(grid("recommend", "--store", "rows"), "grid sweep")
+    assert_refused(grid("recommend", "--store", "nowhere"))
 
 
 def test_torn_file_does_not_prevent_an_answer(grid: Run, swept: Path, tmp_path: Path) -> None:

@@ -132,19 +132,13 @@ class RuleEvidence:
         """1 - retained quality of one class [draws]; None without both runs, or where the 16-bit
         score is less than 2 SE above chance."""
         reference = self.sixteen_bit(variant)
-        if (
-            reference is None
-            or task_class not in variant.classes
-            or task_class not in reference.classes
-        ):
+        score = reference.classes.get(task_class) if reference else None
+        if reference is None or score is None or task_class not in variant.classes:
             return None
-        score = reference.classes[task_class]
         if score.value <= 0 or score.value < ABOVE_CHANCE * (score.sd or 0):
             return None
-        base, mine = (
-            self._draws_by_class[task_class][:, self.index_of(scored)]
-            for scored in (reference, variant)
-        )
+        draws = self._draws_by_class[task_class]
+        base, mine = draws[:, self.index_of(reference)], draws[:, self.index_of(variant)]
         above = base > 0
         return np.asarray(1 - np.where(above, mine / np.where(above, base, 1), 0))
 
@@ -168,12 +162,9 @@ class RuleEvidence:
         return np.asarray(interval.value + np.where(z > 0, above, below) * z)
 
     def sized_subjects(self, name: str) -> list[Variant]:
-        """Subjects of a preset in models of `REAL` parameters or more whose bits are known."""
-        return [
-            v
-            for v in self.of_preset(name)
-            if (v.parameters or 0) >= REAL_PARAMETERS and bits_per_weight(v)
-        ]
+        """Subjects of a preset in models of REAL_PARAMETERS or more whose bits are known."""
+        large = [v for v in self.of_preset(name) if (v.parameters or 0) >= REAL_PARAMETERS]
+        return [v for v in large if bits_per_weight(v)]
 
 
 def bits_per_weight(variant: Variant) -> float | None:

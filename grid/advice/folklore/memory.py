@@ -60,7 +60,7 @@ def _share_of(evidence: RuleEvidence, name: str, need: float, memory: float, how
 def memory_share_rule(
     rule: str, text: str, presets: tuple[str, ...], share: float, words: str
 ) -> Rule:
-    """The rule to run one of `names` in memory of `share` of the 16-bit size."""
+    """The rule to run one of `presets` in memory of `share` of the 16-bit size."""
 
     def judge(evidence: RuleEvidence) -> Finding:
         quantities = []

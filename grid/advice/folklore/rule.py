@@ -23,7 +23,7 @@ class Finding:
 
     `why` is a sentence with the numbers; `numbers` are the same for machines, by subject.
     `origin` is empty for rows measured here, else who published or exported them, under `licence`.
-    `seen` is False where there was no row for the rule. `doubt` is the probability, times the
+    `has_rows` is False where there was no row for the rule. `doubt` is the probability, times the
     number of quantities, that the one which is off the most is not off.
     """
 

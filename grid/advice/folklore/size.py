@@ -67,7 +67,7 @@ def overhead_draws(evidence: RuleEvidence) -> Floats:
 
 def judge_size_formula(evidence: RuleEvidence) -> Finding:
     """Bits per weight of the file over those in the quant's name, less 1, in every variant of a
-    model of `REAL` parameters or more."""
+    model of REAL_PARAMETERS or more."""
     quantities = []
     for variant in evidence.where(lambda v: (v.parameters or 0) >= REAL_PARAMETERS):
         bits, nominal = bits_per_weight(variant), nominal_bits(variant.quant)

@@ -18,8 +18,8 @@ class Observation:
 
     `group` is the hardware class or the chip; `read_bytes` is what a decoded token reads (weights
     less the rows of the embedding table that it does not need, and the KV cache at its depth);
-    `bandwidth_bytes_s` is nominal, or a measured copy rate where `copied`; `cached` says that the
-    weights fit the last-level cache, so that memory does not decide; rates are in token/s.
+    `bandwidth_bytes_s` is nominal, or a measured copy rate where `bandwidth_copied`; `cached` says
+    that the weights fit the last-level cache, so that memory does not decide; rates are in token/s.
     Raises InputError where a figure is not above zero.
     """
 

@@ -40,7 +40,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     return write_store(family(), tmp_path_factory.mktemp("family"))
 
 
-def deep(folder: Path) -> Dataset:
+def store_slow_at_depth(folder: Path) -> Dataset:
     """Ten times slower after 4096 tokens."""
     rows = family()
     for quant in SIZES:
@@ -50,7 +50,7 @@ def deep(folder: Path) -> Dataset:
 
 
 def test_a_decode_limit_is_held_against_the_rate_after_the_asked_context(tmp_path: Path) -> None:
-    dataset = deep(tmp_path)
+    dataset = store_slow_at_depth(tmp_path)
     assert picked_quant(recommend(dataset, Ask(min_decode_tps=30))) == "Q8_0"
     assert recommend(dataset, Ask(context=4096, min_decode_tps=30)).pick is None
     pick = recommend(dataset, Ask(context=4096)).pick
@@ -61,7 +61,7 @@ def test_a_decode_limit_is_held_against_the_rate_after_the_asked_context(tmp_pat
 
 
 def test_without_an_asked_context_a_rate_is_that_from_an_empty_one(tmp_path: Path) -> None:
-    pick = recommend(deep(tmp_path)).pick
+    pick = recommend(store_slow_at_depth(tmp_path)).pick
     assert pick is not None
     assert pick.figures[DECODE].evidence.text == "measured here, from an empty context"
 
@@ -91,7 +91,7 @@ def test_prompt_longer_than_the_measured_one_is_noted(measured: Dataset) -> None
 
 
 def test_the_first_token_comes_after_the_prompt_whatever_context_is_kept(tmp_path: Path) -> None:
-    pick = recommend(deep(tmp_path), Ask(context=4096, prompt=1)).pick
+    pick = recommend(store_slow_at_depth(tmp_path), Ask(context=4096, prompt=1)).pick
     assert pick is not None
     assert pick.figures[TTFT].value < 4 / 40
 
@@ -153,7 +153,7 @@ def test_a_long_prompt_asks_for_a_context_that_holds_it(measured: Dataset) -> No
     assert recommend(measured, Ask(prompt=9000)).pick is None
 
 
-def both_kinds(
+def store_of_cpu_and_card(
     folder: Path, timed: tuple[str, ...] = tuple(SIZES), card_bytes: float = 1
 ) -> Dataset:
     """One class with rows of its card and, more of them, of its CPU at a tenth of the rate."""
@@ -178,7 +178,7 @@ def both_kinds(
 
 
 def test_a_card_is_predicted_by_its_own_rows_though_its_cpu_has_more(tmp_path: Path) -> None:
-    advice = recommend(both_kinds(tmp_path, ("F16", "Q8_0", "Q2_K")))
+    advice = recommend(store_of_cpu_and_card(tmp_path, ("F16", "Q8_0", "Q2_K")))
     (card,) = (
         candidate.figures[DECODE]
         for candidate in advice.candidates
@@ -190,7 +190,7 @@ def test_a_card_is_predicted_by_its_own_rows_though_its_cpu_has_more(tmp_path: P
 
 def test_each_kind_of_device_has_its_own_budget(tmp_path: Path) -> None:
     """8 GB of weights take 20 GB more on the card, which has 24 GiB, than on the CPU with 64."""
-    dataset = both_kinds(tmp_path, card_bytes=3.5)
+    dataset = store_of_cpu_and_card(tmp_path, card_bytes=3.5)
     advice = recommend(dataset)
     assert advice.budget_bytes == 62 * GIB
     lost = {

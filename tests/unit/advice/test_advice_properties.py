@@ -34,7 +34,7 @@ def families(draw: st.DrawFn) -> list[Variant]:
     return variants
 
 
-def known_of(variants: list[Variant], seed: int) -> ExtraDraws:
+def random_extra_draws(variants: list[Variant], seed: int) -> ExtraDraws:
     """Random waits, and memory of twice the size."""
     rng = np.random.default_rng(seed)
     return {
@@ -52,7 +52,7 @@ limits = st.builds(
 )
 
 
-def looser(demands: Limits, by: float) -> Limits:
+def loosen(demands: Limits, by: float) -> Limits:
     def scaled(value: float | None, factor: float) -> float | None:
         return None if value is None else value * factor
 
@@ -74,9 +74,9 @@ def pick_of(posterior: Posterior, demands: Limits, extra_draws: ExtraDraws) -> P
 def test_loosening_a_limit_never_gives_a_surely_less_capable_pick(
     variants: list[Variant], demands: Limits, by: float, seed: int
 ) -> None:
-    posterior, extra_draws = draw_posterior(variants, draws=200), known_of(variants, seed)
+    posterior, extra_draws = draw_posterior(variants, draws=200), random_extra_draws(variants, seed)
     before, after = (
-        pick_of(posterior, wanted, extra_draws) for wanted in (demands, looser(demands, by))
+        pick_of(posterior, wanted, extra_draws) for wanted in (demands, loosen(demands, by))
     )
     if before.variant is None or before.best is None:
         return
@@ -95,7 +95,7 @@ def test_loosening_a_limit_never_gives_a_surely_less_capable_pick(
 def test_a_variant_that_the_limits_reject_changes_nothing_by_being_there(
     variants: list[Variant], demands: Limits, seed: int
 ) -> None:
-    extra_draws = known_of(variants, seed)
+    extra_draws = random_extra_draws(variants, seed)
     whole = pick_of(draw_posterior(variants, draws=200), demands, extra_draws)
     lost = {
         rejection.variant.id
@@ -117,7 +117,7 @@ def test_a_variant_that_the_limits_reject_changes_nothing_by_being_there(
 def test_the_order_of_the_variants_changes_nothing(
     variants: list[Variant], demands: Limits, random: object, seed: int
 ) -> None:
-    extra_draws = known_of(variants, seed)
+    extra_draws = random_extra_draws(variants, seed)
     order = list(range(len(variants)))
     random.shuffle(order)  # type: ignore[attr-defined]
     turned = [variants[i] for i in order]
@@ -135,7 +135,7 @@ def test_the_order_of_the_variants_changes_nothing(
 def test_the_pick_is_surely_beaten_by_none_that_fit_and_the_smallest_such(
     variants: list[Variant], demands: Limits, seed: int
 ) -> None:
-    posterior, extra_draws = draw_posterior(variants, draws=200), known_of(variants, seed)
+    posterior, extra_draws = draw_posterior(variants, draws=200), random_extra_draws(variants, seed)
     pick = pick_of(posterior, demands, extra_draws)
     if pick.variant is None:
         return
@@ -153,7 +153,7 @@ def test_the_pick_is_surely_beaten_by_none_that_fit_and_the_smallest_such(
 def test_relaxing_one_limit_as_suggested_gives_a_pick(
     variants: list[Variant], demands: Limits, seed: int
 ) -> None:
-    posterior, extra_draws = draw_posterior(variants, draws=200), known_of(variants, seed)
+    posterior, extra_draws = draw_posterior(variants, draws=200), random_extra_draws(variants, seed)
     relaxations = pick_of(posterior, demands, extra_draws).relax
     for step in (
         relaxations if len({relaxation.variant.id for relaxation in relaxations}) > 1 else ()

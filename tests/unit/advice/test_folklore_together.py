@@ -26,7 +26,7 @@ def normal(mean: float, sd: float) -> np.ndarray:
     return mean + sd * np.random.default_rng(0).standard_normal(4000)
 
 
-def judged(*classes: list[Variant]) -> Judgement:
+def judge(*classes: list[Variant]) -> Judgement:
     posteriors = {str(place): draw_posterior(variants) for place, variants in enumerate(classes)}
     return judge_all(posteriors, rules_of(["loss-q4_k_m"]))[0]
 
@@ -63,7 +63,7 @@ def test_quality_is_judged_once_for_the_machines_of_a_device_kind() -> None:
     def on(machine: str) -> list[Variant]:
         return [replace(v, hardware_class=machine) for v in variants_losing({"Q4_K_M": 0.2})]
 
-    judgement = judged(on("one"), on("two"))
+    judgement = judge(on("one"), on("two"))
     assert [f.scope for f in judgement.findings] == ["one", "two"]
     assert judgement.findings[0].why == judgement.findings[1].why
-    assert list(judgement.findings[0].numbers) == list(judged(on("one")).findings[0].numbers)
+    assert list(judgement.findings[0].numbers) == list(judge(on("one")).findings[0].numbers)

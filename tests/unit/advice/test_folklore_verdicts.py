@@ -36,7 +36,7 @@ from grid.models.model import LayerState
 from grid.results.statistics import Interval
 
 
-def judged(rule: str, *classes: list[Variant]) -> Judgement:
+def judge(rule: str, *classes: list[Variant]) -> Judgement:
     posteriors = {
         f"box {i}": draw_posterior(variants, draws=500) for i, variants in enumerate(classes)
     }
@@ -115,7 +115,7 @@ def test_items_of_a_true_rule_seldom_contradict_it() -> None:
             variant("F16", 16_000, whole.astype(float).tolist(), quant="F16", sixteen_bit=True),
             variant("Q4_K_M", 4_900, quantized.astype(float).tolist(), quant="Q4_K_M"),
         ]
-        wrong += judged("loss-q4_k_m", rows).verdict == CONTRADICTED
+        wrong += judge("loss-q4_k_m", rows).verdict == CONTRADICTED
     assert wrong <= 10
 
 
@@ -134,7 +134,7 @@ def test_an_imported_capability_without_error_decides_nothing() -> None:
         for quant, value in (("awq-w4g128", 0.6), ("gptq-w4g128", 0.5))
     ]  # fmt: skip
     assert all(v.lacks_uncertainty for v in imported)
-    finding = judged("awq-gptq", imported).findings[0]
+    finding = judge("awq-gptq", imported).findings[0]
     assert (finding.verdict, finding.origin) == (OPEN, "a table")
     assert "not known" in finding.why
 
@@ -145,7 +145,7 @@ def test_origins_are_never_mixed_in_a_finding() -> None:
         replace(v, origin="a table", artifact_id=f"{v.artifact_id}!")
         for v in variants_losing({"Q8_0": 0.2})
     ]
-    result = judged("loss-q8_0", [*mine, *theirs])
+    result = judge("loss-q8_0", [*mine, *theirs])
     assert [(f.origin, f.verdict) for f in result.findings] == [
         ("", HOLDS),
         ("a table", CONTRADICTED),
@@ -165,14 +165,14 @@ def test_hardware_that_contradicts_outweighs_hardware_that_agrees() -> None:
     bad = variants_at_rates(
         {"F16": steady_rates(100), "Q8_0": steady_rates(80)}, hardware_class="other box"
     )
-    result = judged("speed-q8_0", good, bad)
+    result = judge("speed-q8_0", good, bad)
     assert [f.verdict for f in result.findings] == [HOLDS, CONTRADICTED]
     assert [f.scope for f in result.findings] == ["box", "other box"]
     assert result.verdict == CONTRADICTED
 
 
 def test_the_smallest_variant_of_all_says_nothing_of_never_use_q2_k() -> None:
-    finding = judged(
+    finding = judge(
         "never-q2_k", [make_variant("Q2_K", 0.7), make_variant("Q4_K_M", 0.6)]
     ).findings[0]
     assert finding.verdict == OPEN
@@ -185,12 +185,12 @@ def test_other_engine_options_are_not_another_subject() -> None:
         for v in variants_losing({"Q8_0": 0.005})
         for options in ("{}", '{"threads": 1}')
     ]
-    finding = judged("loss-q8_0", twice).findings[0]
+    finding = judge("loss-q8_0", twice).findings[0]
     assert len(finding.numbers) == 4  # value, low, high of one case, and the probability
 
 
 def test_a_single_speed_without_error_decides_nothing() -> None:
-    finding = judged("speed-q8_0", variants_at_rates({"F16": [100.0], "Q8_0": [120.0]})).findings[0]
+    finding = judge("speed-q8_0", variants_at_rates({"F16": [100.0], "Q8_0": [120.0]})).findings[0]
     assert finding.verdict == OPEN
     assert "not known" in finding.why
 
@@ -211,13 +211,13 @@ def test_every_rule_is_open_without_rows() -> None:
 
 def test_verdicts_do_not_depend_on_the_order_of_rows() -> None:
     rows = variants_losing({"Q8_0": 0.01, "Q4_K_M": 0.04}, 200)
-    first, second = judged("loss-q4_k_m", rows), judged("loss-q4_k_m", rows[::-1])
+    first, second = judge("loss-q4_k_m", rows), judge("loss-q4_k_m", rows[::-1])
     assert first.findings == second.findings
 
 
 def test_bits_of_a_much_larger_model_may_be_fewer() -> None:
     """8B at 3.16 bits says 2.91 to 3.16 of 405B: 147 to 160 GB, not 95."""
-    finding = judged("size-128-405b-q2_k", model_of_bits("Q2_K", 3.16)).findings[0]
+    finding = judge("size-128-405b-q2_k", model_of_bits("Q2_K", 3.16)).findings[0]
     assert finding.verdict == CONTRADICTED
     assert "weights 147 to 160 GB" in finding.why
 
@@ -277,7 +277,7 @@ def test_without_layers_the_kind_of_attention_is_unknown() -> None:
 def test_code_and_chat_must_have_been_asked_to_lose_last() -> None:
     whole = {"reasoning": 0.8, "language": 0.8}
     quantized = {"reasoning": 0.5, "language": 0.78}
-    judgement = judged(
+    judgement = judge(
         "hard-tasks-first", [make_variant("F16", whole), make_variant("Q3_K_M", quantized)]
     )
     assert judgement.verdict == OPEN
@@ -287,7 +287,7 @@ def test_code_and_chat_must_have_been_asked_to_lose_last() -> None:
 def test_code_that_loses_more_than_language_contradicts_that_it_loses_last() -> None:
     whole = dict.fromkeys(("reasoning", "language", "code"), 0.8)
     quantized = {"reasoning": 0.3, "language": 0.78, "code": 0.4}
-    judgement = judged(
+    judgement = judge(
         "hard-tasks-first", [make_variant("F16", whole), make_variant("Q3_K_M", quantized)]
     )
     # reasoning loses more than both; reasoning and language lose 0.325 in the mean, code 0.5
@@ -304,7 +304,7 @@ def test_a_skewed_interval_has_skewed_draws() -> None:
 @pytest.mark.parametrize(("rule", "name"), [("vram-half", "Q8_0"), ("size-formula", "Q2_K")])
 def test_small_models_decide_no_rule_on_sizes(rule: str, name: str) -> None:
     small = [make_variant(quant, None, parameters=7 * 10**6) for quant in ("F16", name)]
-    (finding,) = judged(rule, small).findings
+    (finding,) = judge(rule, small).findings
     assert (finding.verdict, finding.has_rows) == (OPEN, False)
     assert "a model of 1B parameters or more" in finding.why
 
@@ -312,6 +312,6 @@ def test_small_models_decide_no_rule_on_sizes(rule: str, name: str) -> None:
 def test_a_ratio_without_its_error_gives_way_to_perplexities_with_theirs() -> None:
     variants = variants_at_perplexities({"Q8_0": 0.5})
     bare = {"ln_ppl_ratio": Interval(float(np.log1p(0.5 / 6)))}
-    (finding,) = judged("ppl-q8_0", [variants[0], replace(variants[1], text_metrics=bare)]).findings
+    (finding,) = judge("ppl-q8_0", [variants[0], replace(variants[1], text_metrics=bare)]).findings
     assert finding.verdict == CONTRADICTED
     assert "(unpaired)" in finding.why

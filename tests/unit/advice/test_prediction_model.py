@@ -60,7 +60,7 @@ def test_rates_without_noise_are_recovered_on_the_same_chip() -> None:
 
 def test_the_same_observations_give_the_same_draws_in_any_order() -> None:
     world = World(1)
-    rows = [world.measured(row) for row in shapes()]
+    rows = [world.measure(row) for row in shapes()]
     chip = find_chip("m3 max 40")
     first = Predictor.fit(rows).decode(chip, "llamacpp", "Q4_0", 4e9)
     second = Predictor.fit(rows[::-1]).decode(chip, "llamacpp", "Q4_0", 4e9)
@@ -70,7 +70,7 @@ def test_the_same_observations_give_the_same_draws_in_any_order() -> None:
 
 def test_draws_of_two_models_share_what_is_unknown_of_a_chip() -> None:
     world = World(2)
-    predictor = Predictor.fit([world.measured(row) for row in shapes()])
+    predictor = Predictor.fit([world.measure(row) for row in shapes()])
     chip = budget_chip(None, 300e9, "vulkan", "a new card")
     small = predictor.decode(chip, "llamacpp", "Q8_0", 7e9).draws
     large = predictor.decode(chip, "llamacpp", "Q8_0", 14e9).draws
