@@ -10,6 +10,7 @@ import pytest
 from analysis_cases import Rows
 from streamlit.testing.v1 import AppTest
 
+from grid.app.pages import find_pages
 from grid.results import files
 from grid.results.location import Location
 from grid.results.schema import SCHEMA_VERSION, TABLES, VERSION_KEY, file_schema
@@ -196,3 +197,10 @@ def test_missing_bandwidth_is_explained(drawn: Open, tmp_path: Path) -> None:
     at = drawn("speed", stored(four_quants(), tmp_path / "rows"))
     assert "The rows do not say the memory's bandwidth" in page_text(at)
     assert "All were measured with a KV cache of type f16" in page_text(at)
+
+
+def test_every_page_has_its_own_path_title_and_rank() -> None:
+    pages = list(find_pages())
+    for field in ("path", "title", "rank"):
+        assert len({getattr(page, field) for page in pages}) == len(pages)
+    assert pages[0].path == "frontier", "the first page is at the root of the address"
