@@ -75,7 +75,7 @@ class Worker:
         self, engine: SessionEngine, cell: Cell, reference: Cell | None
     ) -> Iterator[Event]:
         if not cell.exclusive:
-            self._shelf.pause_transfers_if(False)  # else two nodes could wait for what the other has
+            self._shelf.pause_transfers(False)  # else two nodes could wait for what the other has
         yield CellStarted(cell_id=cell.id, label=cell.label)
         started = time.time()
         path = None
@@ -93,5 +93,5 @@ class Worker:
                 reason = type(error)(f"the reference pass failed: {error}")
                 yield cell_done(cell, failed(cell, reason, started))
                 return
-        self._shelf.pause_transfers_if(cell.exclusive)
+        self._shelf.pause_transfers(cell.exclusive)
         yield cell_done(cell, engine.attempt(local, path))
