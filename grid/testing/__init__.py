@@ -19,9 +19,14 @@ than a weight file (another engine's figures, a recipe to make) say so where the
 
 from typing import Any
 
-from grid.testing import computes, declared, loads, makes  # noqa: F401  (each adds its rules)
+from grid.testing import (  # noqa: F401  (each adds its rules)
+    computing_rules,
+    declaration_rules,
+    loading_rules,
+    quantizing_rules,
+)
 from grid.testing.case import NEAR, TEXT, Case, Expected, local_node
-from grid.testing.computes import expectation
+from grid.testing.computing_rules import expectation
 from grid.testing.rules import CHECKS, Check, NonConforming, check
 from grid.testing.runner import capabilities, report
 

@@ -64,12 +64,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _case(flags: argparse.Namespace, folder: Path) -> Case:
-    declared = backend(flags.backend)
+    declaration = backend(flags.backend)
     for path in (flags.path, flags.source):
         if path is not None and not path.exists():
             raise InputError(f"no file {path}")
     return Case(
-        declared,
+        declaration,
         flags.path,
         local_node(),
         options=dict(_option(text) for text in flags.option),

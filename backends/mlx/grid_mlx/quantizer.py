@@ -49,9 +49,10 @@ def quantize(
     library.use_device(device)
     if target.exists():
         raise EngineError(f"{target.name} is there already; remove it to make it again")
-    with write_whole(target) as folder, evaluating(f"{recipe} of {source.name} cannot be made"):
+    with write_whole(target) as folder:
         folder.mkdir()
-        _write(source, scheme, recipe, folder)
+        with evaluating(f"{recipe} of {source.name} cannot be made"):
+            _write(source, scheme, recipe, folder)
     library.core().clear_cache()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -33,7 +33,7 @@ class Scorer:
         """
         rows: list[Rows] = []
         done = 0
-        with self._requests.open([ids], prompt_logprobs=0, **GREEDY) as names, computing("logits"):
+        with self._requests.open([ids], prompt_logprobs=0, **GREEDY), computing("logits"):
             while done < len(ids):
                 tokens = min(self._batch, len(ids) - done)
                 with self._tap.open() as calls:
@@ -41,10 +41,10 @@ class Scorer:
                 step_rows = rows_of_step(calls, tokens)
                 rows.append(step_rows[max(first - done, 0) :])
                 done += tokens
-            self._finish(names)
+            self._check_finished()
         return np.concatenate(rows)
 
-    def _finish(self, names: Mapping[str, int]) -> None:
+    def _check_finished(self) -> None:
         """The request has to be done with its last piece, else the pieces were others."""
         if self._requests.engine.has_unfinished_requests():
             raise EngineError(f"vLLM cut a prompt at another length than {self._batch} tokens")

@@ -108,13 +108,14 @@ def _remove(target: Path, *, keep: bool) -> None:
 
 
 def _next_steps(name: str, target: Path) -> list[str]:
+    module = f"grid_{_module_name(name)}/__init__.py"
     return [
         "next:",
         f"    cd {os.fspath(target)}",
         "    uv pip install -e .      # or: pip install -e .",
         "    pytest                   # the toy keeps to the contract; so must what replaces it",
         "    grid backends            # it is there",
-        f"then fill in grid_{_module_name(name)}/__init__.py; docs/plugins.md of quantgrid shows how",
+        f"then fill in {module}; docs/plugins.md of quantgrid shows how",
         "",
     ]
 
