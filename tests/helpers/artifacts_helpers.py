@@ -31,16 +31,16 @@ class Faults:
     silent: dict[str, int] = field(default_factory=dict)
 
 
-class HerePeers:
+class LocalPeers:
     """`caches` are the cache folders of all nodes, by name."""
 
     def __init__(
         self, directory: Directory, me: str, caches: Mapping[str, Path], faults: Faults
     ) -> None:
         self.directory, self.me, self._caches, self._faults = directory, me, caches, faults
-        self.asked: list[tuple[str, int]] = []
+        self.reads: list[tuple[str, int]] = []
         """Holder and offset of each read."""
-        self.quieted: list[float] = []
+        self.pauses: list[float] = []
 
     def title(self, node: str) -> str:
         return node
@@ -57,11 +57,11 @@ class HerePeers:
     def missing(self, key: str, holder: str) -> None:
         self.directory.missing(holder, key)
 
-    def quiet(self, seconds: float) -> None:
-        self.quieted.append(seconds)
+    def pause_transfers(self, seconds: float) -> None:
+        self.pauses.append(seconds)
 
     def read(self, holder: str, key: str, file: FileEntry, offset: int) -> Iterator[bytes]:
-        self.asked.append((holder, offset))
+        self.reads.append((holder, offset))
         if self._faults.busy.get(holder, 0) > 0:
             self._faults.busy[holder] -= 1
             raise PeerBusy

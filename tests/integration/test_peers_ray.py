@@ -26,14 +26,14 @@ VARIABLES = {
 
 
 class Getter:
-    """A node's worker, as far as it obtains things."""
+    """A node's worker, as far as it obtains items."""
 
     def __init__(self, cache: str, directory: Any, me: str) -> None:
         from grid.sweep.artifacts.obtain import Sharing
         from grid.sweep.artifacts.ray_peers import RayPeers
 
         os.environ["QUANTGRID_CACHE"] = cache
-        self.made = 0
+        self.times_made = 0
         self._peers = RayPeers(directory, me)
         self._sharing = Sharing(self._peers)
 
@@ -41,31 +41,31 @@ class Getter:
         """Times that it was made here, and from whom it came."""
         from grid.sweep.events import Event, Prepared
 
-        thing = _thing(key, name)
+        item = _item(key, name)
 
         def make() -> Iterator[Event]:
-            self.made += 1
+            self.times_made += 1
             time.sleep(0.5)  # as long as others may ask meanwhile
-            thing.home.mkdir(parents=True)
-            thing.path.write_bytes(os.urandom(size))
+            item.home.mkdir(parents=True)
+            item.path.write_bytes(os.urandom(size))
             yield Prepared(what="quantize", label=name, wall_s=0.0, engine_s=0.0)
-            return thing.path
+            return item.path
 
-        find = lambda: thing.path if thing.path.exists() else None  # noqa: E731
-        events = list(self._sharing.obtain(thing, find, make))
-        return self.made, [e.label for e in events if isinstance(e, Prepared)]
+        find = lambda: item.path if item.path.exists() else None  # noqa: E731
+        events = list(self._sharing.obtain(item, find, make))
+        return self.times_made, [e.label for e in events if isinstance(e, Prepared)]
 
     def fetch(self, key: str, name: str, pause: str) -> str:
         """Takes it from a peer; waits for the file `pause` when part of it has come."""
         from grid.sweep.artifacts.transfer import fetch
 
-        thing = _thing(key, name)
+        item = _item(key, name)
         claim = self._peers.claim(key)
         assert claim.manifest is not None
-        there = thing.stage / "files" / name
+        part = item.stage / "files" / name
 
-        def say(line: str) -> None:
-            if pause and there.stat().st_size >= PAUSE_AT:
+        def on_line(line: str) -> None:
+            if pause and part.stat().st_size >= PAUSE_AT:
                 reached = Path(pause + ".reached")
                 if not reached.exists():
                     reached.with_suffix(".new").write_text(claim.holders[0])
@@ -73,27 +73,27 @@ class Getter:
                 while not Path(pause).exists():
                     time.sleep(0.01)
 
-        return fetch(self._peers, key, claim.holders, claim.manifest, name, thing.stage, say)
+        return fetch(self._peers, key, claim.holders, claim.manifest, name, item.stage, on_line)
 
-    def quiet(self, seconds: float) -> None:
-        self._peers.quiet(seconds)
+    def pause_transfers(self, seconds: float) -> None:
+        self._peers.pause_transfers(seconds)
 
 
-def _thing(key: str, name: str) -> Any:
+def _item(key: str, name: str) -> Any:
     from grid.cache import cache_dir
-    from grid.sweep.artifacts.obtain import Thing
+    from grid.sweep.artifacts.obtain import CachedItem
 
-    return Thing(key, name, cache_dir() / "artifacts" / key.partition("/")[2], name)
+    return CachedItem(key, name, cache_dir() / "artifacts" / key.partition("/")[2], name)
 
 
 class Nodes:
-    """Three raylets, each with a porter and a getter: `a`, `b`, and the head `c`."""
+    """Three raylets, each with a file server and a getter: `a`, `b`, and the head `c`."""
 
     def __init__(self, top: Path) -> None:
         import ray
         from ray.cluster_utils import Cluster
 
-        from grid.sweep.artifacts.ray_peers import introduce, start_directory, start_porter
+        from grid.sweep.artifacts.ray_peers import introduce, start_directory, start_file_server
 
         self.ray, self.top = ray, top
         store = {"object_store_memory": 80 * 2**20, "num_cpus": 2}
@@ -105,10 +105,10 @@ class Nodes:
         self.raylets["c"] = self.cluster.head_node
         ray.init(address=self.cluster.address, log_to_driver=False)
         self.directory = start_directory(ray)
-        self.porters = {}
+        self.file_servers = {}
         for name, raylet in self.raylets.items():
-            self.porters[name] = start_porter(ray, raylet.node_id, str(self.cache(name)))
-            introduce(ray, self.directory, name, self.porters[name])
+            self.file_servers[name] = start_file_server(ray, raylet.node_id, str(self.cache(name)))
+            introduce(ray, self.directory, name, self.file_servers[name])
         self.getters = {name: self.getter(name) for name in self.raylets}
 
     def cache(self, name: str) -> Path:
@@ -134,9 +134,9 @@ def nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Nodes]:
     for name, value in VARIABLES.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))  # workers import Getter
-    found = Nodes(tmp_path)
-    yield found
-    found.close()
+    cluster = Nodes(tmp_path)
+    yield cluster
+    cluster.close()
 
 
 def _wait_for(path: Path, seconds: float = 60) -> None:
@@ -150,11 +150,11 @@ def test_one_makes_the_others_take_it_and_a_dead_holder_is_replaced(nodes: Nodes
     """One cluster for all of it: it takes ten seconds to come up."""
     get, getters = nodes.ray.get, nodes.getters
 
-    both = [getters[name].obtain.remote(KEY, "weights.x", SIZE) for name in ("a", "b")]
-    made, givers = zip(*get(both, timeout=120), strict=True)
-    assert sorted(made) == [0, 1]
-    maker, taker = ("a", "b") if made[0] else ("b", "a")
-    assert givers[made.index(0)] == [f"weights.x from {socket.gethostname()}"]
+    answers = [getters[name].obtain.remote(KEY, "weights.x", SIZE) for name in ("a", "b")]
+    times_made, givers = zip(*get(answers, timeout=120), strict=True)
+    assert sorted(times_made) == [0, 1]
+    maker, taker = ("a", "b") if times_made[0] else ("b", "a")
+    assert givers[times_made.index(0)] == [f"weights.x from {socket.gethostname()}"]
     paths = {n: nodes.cache(n) / "artifacts" / "big" / "weights.x" for n in ("a", "b")}
     assert paths[maker].read_bytes() == paths[taker].read_bytes()
 
@@ -162,22 +162,22 @@ def test_one_makes_the_others_take_it_and_a_dead_holder_is_replaced(nodes: Nodes
     fetching = getters["c"].fetch.remote(KEY, "weights.x", str(go))
     _wait_for(nodes.top / "go.reached")
     giver = (nodes.top / "go.reached").read_text()
-    other = {"a": "b", "b": "a"}[giver]
+    other_node = {"a": "b", "b": "a"}[giver]
     part = nodes.cache("c") / "incoming" / "artifact-big" / "files" / "weights.x"
     assert PAUSE_AT <= part.stat().st_size < SIZE
     nodes.cluster.remove_node(nodes.raylets[giver], allow_graceful=False)
     go.touch()
-    assert get(fetching, timeout=120) == other
-    assert part.read_bytes() == paths[other].read_bytes()
+    assert get(fetching, timeout=120) == other_node
+    assert part.read_bytes() == paths[other_node].read_bytes()
     get(nodes.directory.forget.remote(giver))  # as the driver does when a node leaves
-    assert get(nodes.directory.claim.remote("nobody", KEY)).holders == (other,)
+    assert get(nodes.directory.claim.remote("nobody", KEY)).holders == (other_node,)
 
-    assert get(getters[other].obtain.remote("artifact/small", "weights.x", 1000)) == (
-        made["ab".index(other)] + 1,
+    assert get(getters[other_node].obtain.remote("artifact/small", "weights.x", 1000)) == (
+        times_made["ab".index(other_node)] + 1,
         ["weights.x"],
     )
-    get(getters[other].quiet.remote(600.0))
+    get(getters[other_node].pause_transfers.remote(600.0))
     waiting = getters["c"].fetch.remote("artifact/small", "weights.x", "")
     assert nodes.ray.wait([waiting], timeout=2)[0] == []
-    get(getters[other].quiet.remote(0.0))
-    assert get(waiting, timeout=60) == other
+    get(getters[other_node].pause_transfers.remote(0.0))
+    assert get(waiting, timeout=60) == other_node

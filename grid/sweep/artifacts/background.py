@@ -9,27 +9,27 @@ from collections.abc import Callable, Iterator
 
 from grid.sweep.events import BEGINS, Event, Preparing
 
-TOLD_EVERY_S = 1.0
+LINE_EVERY_S = 1.0
 """Seconds between two lines of what an installer or a download says."""
 
-Say = Callable[[str], None]
+OnLine = Callable[[str], None]
 
 
-def told(what: str, label: str, work: Callable[[Say], object]) -> Iterator[Event]:
+def run_in_background(what: str, label: str, work: Callable[[OnLine], object]) -> Iterator[Event]:
     """Runs `work` in a thread and yields what it says, at most once a second; its error is raised
-    here. Where nobody listens any longer, the next thing that it says ends it."""
+    here. Where nobody listens any longer, the next item that it says ends it."""
     lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
     failed: list[BaseException] = []
     left = threading.Event()
 
-    def say(line: str) -> None:
+    def on_line(line: str) -> None:
         if left.is_set():
             raise _NobodyListens
         lines.put(line)
 
     def run() -> None:
         try:
-            work(say)
+            work(on_line)
         except BaseException as error:
             failed.append(error)
         lines.put(None)
@@ -40,7 +40,7 @@ def told(what: str, label: str, work: Callable[[Say], object]) -> Iterator[Event
     try:
         yield Preparing(what=what, label=label, line=BEGINS)
         while (line := lines.get()) is not None:
-            if time.monotonic() - last >= TOLD_EVERY_S:
+            if time.monotonic() - last >= LINE_EVERY_S:
                 last = time.monotonic()
                 yield Preparing(what=what, label=label, line=line)
     finally:

@@ -1,4 +1,4 @@
-"""The directory: which node has which thing, and who makes one now. One for each sweep."""
+"""The directory: which node has which item, and who makes one now. One for each sweep."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Directory:
         self._manifests: dict[str, Manifest] = {}
         self._holders: dict[str, list[str]] = {}
         self._makers: dict[str, str] = {}
-        self._given: Counter[str] = Counter()
+        self._times_first: Counter[str] = Counter()
 
     def claim(self, node: str, key: str) -> Claim:
         """What `node` is to do for `key`; holders come least asked first. A node that claims what
@@ -30,8 +30,8 @@ class Directory:
         with self._lock:
             holders = [name for name in self._holders.get(key, ()) if name != node]
             if holders:
-                holders.sort(key=self._given.__getitem__)
-                self._given[holders[0]] += 1
+                holders.sort(key=self._times_first.__getitem__)
+                self._times_first[holders[0]] += 1
                 return Claim(holders=tuple(holders), manifest=self._manifests[key])
             maker = self._makers.setdefault(key, node)
             return Claim(make=True) if maker == node else Claim(maker=maker)
@@ -40,8 +40,8 @@ class Directory:
         """`node` has `key`; returns the manifest that counts."""
         with self._lock:
             self._unmake(node, key)
-            known = self._manifests.get(key)
-            if known is not None and known.identity != manifest.identity:
+            current = self._manifests.get(key)
+            if current is not None and current.identity != manifest.identity:
                 self._drop(node, key)  # it has other bytes than it had
             first = self._manifests.setdefault(key, manifest)
             holders = self._holders.setdefault(key, [])

@@ -8,53 +8,55 @@ from typing import TYPE_CHECKING
 
 from grid.errors import EngineError, InputError
 from grid.models.artifact import Artifact
-from grid.sweep.artifacts.background import Say
+from grid.sweep.artifacts.background import OnLine
 from grid.sweep.artifacts.eviction import note_download
 from grid.sweep.artifacts.obtain import Sharing
 from grid.units import MIB, format_bytes
 
 if TYPE_CHECKING:
-    from grid.models.hub import RemoteFile, Weights
+    from grid.models.hub import HubWeights, RemoteFile
 
 WORTH_BYTES = 64 * MIB
 """Weights from this size on are downloaded by one node and given to the others by it: what is
 smaller is quicker asked for at the hub than agreed about."""
 
 
-def downloaded(artifact: Artifact) -> Path | None:
+def find_download(artifact: Artifact) -> Path | None:
     """Where the user's cache of the hub has all of it, checked; None where it does not."""
     from grid.models import hub
 
     try:
-        weights = hub.weights_of(artifact.model.source)
+        weights = hub.find_weights(artifact.model.source)
         return None if hub.missing_files(weights) else hub.fetch(weights)
     except (EngineError, InputError):
         return None  # the hub may be out of reach of this node, and a peer have it
 
 
-def download(artifact: Artifact, sharing: Sharing, say: Say) -> Path:
+def download(artifact: Artifact, sharing: Sharing, on_line: OnLine) -> Path:
     """Fetch what is missing, and note it as ours to evict. Raises EngineError and InputError."""
     from huggingface_hub import constants
 
     from grid.models import hub
 
     def progress(done: int, total: int) -> None:
-        say(f"{format_bytes(done)} of {format_bytes(total)}")
+        on_line(f"{format_bytes(done)} of {format_bytes(total)}")
 
-    weights = hub.weights_of(artifact.model.source)
+    weights = hub.find_weights(artifact.model.source)
     missing = hub.missing_files(weights)
-    needed = sum(file.size - hub.have_bytes(weights.repo, file) for file in missing)
+    needed = sum(file.size - hub.present_bytes(weights.repo, file) for file in missing)
     sharing.room(needed, f"a download of {artifact.label}", Path(constants.HF_HUB_CACHE))
     try:
         return hub.fetch(weights, progress)
     finally:  # also of one that broke off; without a note they stay, which is no error
         with suppress(OSError):
-            note_download(artifact.id, [one for file in missing for one in _places(weights, file)])
+            note_download(
+                artifact.id, [place for file in missing for place in _places(weights, file)]
+            )
 
 
-def _places(weights: Weights, file: RemoteFile) -> list[Path]:
+def _places(weights: HubWeights, file: RemoteFile) -> list[Path]:
     """The link to a file's content, and the content."""
-    from grid.models.hub.download import cached
+    from grid.models.hub.download import cached_path
 
-    link = cached(weights.repo, weights.commit, file)
+    link = cached_path(weights.repo, weights.commit, file)
     return [] if link is None else [link, link.resolve()]

@@ -1,7 +1,7 @@
 """Room in the node's cache: what was used longest ago goes first.
 
 The limit is `$QUANTGRID_CACHE_LIMIT` (such as 200GiB), which nothing is put beyond, else 70 % of
-what the cache holds and the disk has free, beyond which things are evicted as far as that helps. It
+what the cache holds and the disk has free, beyond which items are evicted as far as that helps. It
 counts artifacts, reference distributions, texts and task items of sweeps, half-fetched files, and
 what sweeps have downloaded from a hub. Never evicted are a user's own files, what the user's cache
 of the hub held already, and what a living process uses.
@@ -20,7 +20,7 @@ from uuid import uuid4
 
 import msgspec
 
-from grid.cache import SPARE_BYTES, cache_dir, existing, free_bytes, write_whole
+from grid.cache import SPARE_BYTES, cache_dir, free_bytes, nearest_existing, write_atomically
 from grid.errors import EngineError, InputError
 from grid.sweep.artifacts.leases import cache_lock, forget, in_use, last_use
 from grid.sweep.artifacts.offers import slug, withdraw
@@ -33,9 +33,9 @@ SHARE = 0.7
 disk stays the user's."""
 
 
-class Entry(NamedTuple):
+class EvictableItem(NamedTuple):
     """Something that can be evicted: the key by which it is used, what is removed with it, bytes,
-    and the time of its last use in seconds since the epoch. `part`: of a thing on its way here."""
+    and the time of its last use in seconds since the epoch. `part`: of an item on its way here."""
 
     key: str
     part: bool
@@ -47,30 +47,30 @@ class Entry(NamedTuple):
 
 def cache_limit() -> int | None:
     """Bytes that the cache may hold, None where nobody has set it. Raises InputError."""
-    given = os.environ.get(LIMIT_VARIABLE)
-    if not given:
+    setting = os.environ.get(LIMIT_VARIABLE)
+    if not setting:
         return None
     try:
-        limit = parse_bytes(given)
+        limit = parse_bytes(setting)
         if limit <= 0:
-            raise InputError(f"{given!r} leaves no room; write for example 200GiB")
+            raise InputError(f"{setting!r} leaves no room; write for example 200GiB")
         return limit
     except InputError as error:
         raise InputError(f"{LIMIT_VARIABLE}: {error}") from None
 
 
-def entries() -> list[Entry]:
+def evictable_items() -> list[EvictableItem]:
     """Everything that the limit counts, used longest ago first."""
     top = cache_dir()
-    found = [_entry(key, [path]) for key, path in _things(top)]
-    found += [
-        _entry(path.name.replace("-", "/", 1), [path], part=True)
+    items = [_item_at(key, [path]) for key, path in _cached_paths(top)]
+    items += [
+        _item_at(path.name.replace("-", "/", 1), [path], part=True)
         for path in _listing(top / "incoming")
     ]
     for note in _listing(top / "hub" / "downloads"):
         key = f"artifact/{note.stem}"
-        found.append(_entry(key, [*_noted(note), note]))
-    return sorted(found, key=lambda entry: (entry.used, not entry.part))
+        items.append(_item_at(key, [*_read_note(note), note]))
+    return sorted(items, key=lambda item: (item.used, not item.part))
 
 
 def make_room(needed: int, label: str, where: Path | None = None) -> list[str]:
@@ -79,26 +79,26 @@ def make_room(needed: int, label: str, where: Path | None = None) -> list[str]:
     never will."""
     if needed <= 0:
         return []
-    folder = existing(where or cache_dir())
+    folder = nearest_existing(where or cache_dir())
     variable = "QUANTGRID_CACHE" if where is None else "HF_HOME"
     try:
         with cache_lock():
             _empty_waste()
-            doomed = _doomed(needed, label, folder, variable)
-            for entry in doomed:
-                _remove(entry)
+            doomed = _choose_evicted(needed, label, folder, variable)
+            for item in doomed:
+                _remove(item)
             _empty_waste()
     except OSError as error:
         raise EngineError(f"the cache takes no {label}: {error.strerror or error}") from error
-    return [entry.key for entry in doomed if not entry.part]
+    return [item.key for item in doomed if not item.part]
 
 
 def note_download(artifact_id: str, paths: list[Path]) -> None:
     """These files of the user's cache of the hub came for a sweep, and may go again: contents and
     the links to them. Raises OSError."""
     note = cache_dir() / "hub" / "downloads" / f"{artifact_id}.json"
-    kept = {*_noted(note), *paths}
-    write_whole(note, msgspec.json.encode(sorted(map(str, kept))))
+    noted_paths = {*_read_note(note), *paths}
+    write_atomically(note, msgspec.json.encode(sorted(map(str, noted_paths))))
 
 
 def full_disk(folder: Path) -> str:
@@ -109,38 +109,38 @@ def full_disk(folder: Path) -> str:
     return f" ({format_bytes(free)} free in {folder}; make room, or set QUANTGRID_CACHE)"
 
 
-def _doomed(needed: int, label: str, folder: Path, variable: str) -> list[Entry]:
+def _choose_evicted(needed: int, label: str, folder: Path, variable: str) -> list[EvictableItem]:
     """What is to go. `variable` is the one that sets where the folder is."""
-    counted, device = entries(), folder.stat().st_dev
-    free, given = free_bytes(folder), cache_limit()
-    if given is None:
-        counted = [entry for entry in counted if entry.device == device]
-    held = sum(entry.bytes for entry in counted)
-    limit = round(SHARE * (free + held)) if given is None else given
+    counted, device = evictable_items(), folder.stat().st_dev
+    free, set_limit = free_bytes(folder), cache_limit()
+    if set_limit is None:
+        counted = [item for item in counted if item.device == device]
+    held = sum(item.bytes for item in counted)
+    limit = round(SHARE * (free + held)) if set_limit is None else set_limit
     over, short = held + needed - limit, needed + SPARE_BYTES - free
-    doomed: list[Entry] = []
-    for entry in counted:
+    doomed: list[EvictableItem] = []
+    for item in counted:
         if over <= 0 and short <= 0:
             break
-        if (over > 0 or entry.device == device) and not in_use(entry.key):
-            doomed.append(entry)
-            over -= entry.bytes
-            short -= entry.bytes if entry.device == device else 0
+        if (over > 0 or item.device == device) and not in_use(item.key):
+            doomed.append(item)
+            over -= item.bytes
+            short -= item.bytes if item.device == device else 0
     lacking = f"no room for {label}: {format_bytes(needed)} needed, {format_bytes(free)} free in "
     if short > 0:
         raise EngineError(
             f"{lacking}{folder}, the cache holds {format_bytes(held)}; make room, or set "
             f"{variable} to a larger disk"
         )
-    if over > 0 and given is not None:
+    if over > 0 and set_limit is not None:
         raise EngineError(
             f"{lacking}{folder}, the cache holds {format_bytes(held)} of at most "
-            f"{format_bytes(given)}; set {LIMIT_VARIABLE} higher"
+            f"{format_bytes(set_limit)}; set {LIMIT_VARIABLE} higher"
         )
     return doomed
 
 
-def _things(top: Path) -> Iterator[tuple[str, Path]]:
+def _cached_paths(top: Path) -> Iterator[tuple[str, Path]]:
     for path in _listing(top / "artifacts"):
         yield f"artifact/{path.name}", path
     for path in _listing(top / "references"):
@@ -152,41 +152,41 @@ def _things(top: Path) -> Iterator[tuple[str, Path]]:
         )
 
 
-def _entry(key: str, paths: list[Path], part: bool = False) -> Entry:
+def _item_at(key: str, paths: list[Path], part: bool = False) -> EvictableItem:
     sizes, changed, device = 0, 0.0, 0
-    for path in [one for top in paths for one in (top, *top.rglob("*"))]:
+    for path in [path_inside for top in paths for path_inside in (top, *top.rglob("*"))]:
         try:
             stat = path.lstat()
         except OSError:
             continue
         sizes += 0 if path.is_dir() else stat.st_size
         changed, device = max(changed, stat.st_mtime), device or stat.st_dev
-    return Entry(key, part, tuple(paths), sizes, last_use(key) or changed, device)
+    return EvictableItem(key, part, tuple(paths), sizes, last_use(key) or changed, device)
 
 
-def _remove(entry: Entry) -> None:
+def _remove(item: EvictableItem) -> None:
     """Whole or not at all: what lies in the cache goes by a rename, and is deleted then."""
-    if not entry.part:
-        withdraw(entry.key)
+    if not item.part:
+        withdraw(item.key)
     waste = cache_dir() / "evicted"
-    for path in entry.paths:
+    for path in item.paths:
         with suppress(FileNotFoundError):
             if path.is_relative_to(cache_dir()):
                 waste.mkdir(exist_ok=True)
-                path.rename(waste / f"{slug(entry.key)}-{uuid4().hex[:8]}")
+                path.rename(waste / f"{slug(item.key)}-{uuid4().hex[:8]}")
             else:
                 path.unlink()
-    if not entry.part:
-        forget(entry.key)
+    if not item.part:
+        forget(item.key)
 
 
 def _empty_waste() -> None:
     shutil.rmtree(cache_dir() / "evicted", ignore_errors=True)
 
 
-def _noted(note: Path) -> list[Path]:
+def _read_note(note: Path) -> list[Path]:
     try:
-        paths = [Path(one) for one in msgspec.json.decode(note.read_bytes(), type=list[str])]
+        paths = [Path(name) for name in msgspec.json.decode(note.read_bytes(), type=list[str])]
     except (OSError, msgspec.MsgspecError):
         return []
     return [path for path in paths if path.is_symlink() or path.is_file()]
@@ -194,11 +194,11 @@ def _noted(note: Path) -> list[Path]:
 
 def _listing(folder: Path) -> list[Path]:
     try:
-        return sorted(path for path in folder.iterdir() if not _fresh_part(path))
+        return sorted(path for path in folder.iterdir() if not _is_being_written(path))
     except OSError:
         return []
 
 
-def _fresh_part(path: Path) -> bool:
+def _is_being_written(path: Path) -> bool:
     """A file that somebody writes just now, under a name that is none yet."""
     return path.name.startswith(".") and time.time() - path.lstat().st_mtime < 3600

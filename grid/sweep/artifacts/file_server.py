@@ -1,4 +1,4 @@
-"""The porter: gives a node's peers the files that it offers, chunk by chunk, and keeps still while
+"""The file server gives a node's peers the files that it offers, chunk by chunk. It pauses while
 speed is measured on the node."""
 
 from __future__ import annotations
@@ -11,26 +11,26 @@ import time
 from grid.cache import CACHE_VARIABLE
 from grid.sweep.artifacts.leases import touch
 from grid.sweep.artifacts.manifest import Manifest
-from grid.sweep.artifacts.offers import Offer, offered, offers
+from grid.sweep.artifacts.offers import Offer, find_offer, standing_offers
 
 CHUNK_BYTES = 8 * 2**20
 """Bytes of one answer: large enough that calls cost nothing, small enough for Ray's least store."""
 
 PATIENCE_S = 5.0
-"""How long an asker waits for a porter that keeps still before it is sent elsewhere."""
+"""How long an asker waits for a file server that keeps still before it is sent elsewhere."""
 
 GIVE_FIRST_S = 60.0
-"""How long a porter that has sent askers away gives, at most, before it keeps still again: else a
+"""Most seconds that a server which has sent peers away gives files before it pauses again: else a
 row of measurements would starve them."""
 
 GONE_S = 2.0
 """Seconds without a question after which nobody asks any longer."""
 
-_KNOWN_S = 10.0
+RECHECK_S = 10.0
 """Seconds between two looks at whether an offer still stands."""
 
 
-class Porter:
+class FileServer:
     """One for each node, in a process of its own. Calls may come from several threads.
 
     `cache` is the node's cache folder where its environment does not say it.
@@ -44,15 +44,15 @@ class Porter:
         self._reading = 0
         self._sent_away = False
         self._asked_last = 0.0
-        self._known: dict[str, tuple[float, Offer]] = {}
+        self._checked_offers: dict[str, tuple[float, Offer]] = {}
 
-    def host(self) -> str:
+    def host_name(self) -> str:
         """What people call this node."""
         return socket.gethostname()
 
-    def held(self) -> dict[str, Manifest]:
+    def offered_manifests(self) -> dict[str, Manifest]:
         """What this node has for others, by key."""
-        return {one.key: one.manifest for one in offers()}
+        return {offer.key: offer.manifest for offer in standing_offers()}
 
     def read(self, key: str, name: str, offset: int) -> bytes | None:
         """Up to `CHUNK_BYTES` of a file from `offset` on; empty where it has no such file (any
@@ -71,7 +71,7 @@ class Porter:
                 self._asked_last = time.monotonic()
                 self._state.notify_all()
 
-    def quiet(self, seconds: float) -> None:
+    def pause_transfers(self, seconds: float) -> None:
         """Give nothing for so long; 0: give again. Returns when no answer is being read any more.
         Whoever was sent away since is given to before. The time is a limit for the case that the
         one who asked for it dies."""
@@ -101,8 +101,8 @@ class Porter:
         return time.monotonic() >= self._quiet_until
 
     def _bytes(self, key: str, name: str, offset: int) -> bytes:
-        one = self._offer(key)
-        place = None if one is None else one.place(name)
+        offer = self._offer(key)
+        place = None if offer is None else offer.place(name)
         if place is None:
             return b""
         try:
@@ -110,16 +110,16 @@ class Porter:
                 file.seek(offset)
                 return file.read(CHUNK_BYTES)
         except OSError:
-            self._known.pop(key, None)
+            self._checked_offers.pop(key, None)
             return b""
 
     def _offer(self, key: str) -> Offer | None:
-        seen, one = self._known.get(key, (0.0, None))
-        if one is None or time.monotonic() - seen > _KNOWN_S:
-            one = offered(key)
-            if one is None:
-                self._known.pop(key, None)
+        checked_s, offer = self._checked_offers.get(key, (0.0, None))
+        if offer is None or time.monotonic() - checked_s > RECHECK_S:
+            offer = find_offer(key)
+            if offer is None:
+                self._checked_offers.pop(key, None)
                 return None
-            self._known[key] = (time.monotonic(), one)
+            self._checked_offers[key] = (time.monotonic(), offer)
             touch(key)  # what peers fetch is in use too
-        return one
+        return offer

@@ -14,7 +14,7 @@ import msgspec
 
 from grid.backend import Calibration
 from grid.backend.registry import backend, names
-from grid.cache import cache_dir, write_whole
+from grid.cache import cache_dir, write_atomically
 from grid.cells.cell import Cell
 from grid.cells.texts import read_items, read_text
 from grid.cells.workload import Quality, Tasks, Workload
@@ -23,7 +23,7 @@ from grid.models.artifact import Artifact
 from grid.models.checkpoint import inspection as checkpoint
 from grid.plan.origin import BUNDLED, HUB
 from grid.sweep.artifacts.manifest import main_name, manifest_of, named_files
-from grid.sweep.artifacts.obtain import Sharing, Thing
+from grid.sweep.artifacts.obtain import CachedItem, Sharing
 from grid.sweep.artifacts.offers import offer
 from grid.sweep.events import Event, Settings
 
@@ -35,26 +35,26 @@ def is_bundled(artifact: Artifact) -> bool:
 
 def is_remote(artifact: Artifact) -> bool:
     """True for weights of a hub."""
-    given = artifact.path is None and artifact.made_from is None
-    return given and artifact.model.source.startswith(HUB)
+    by_source = artifact.path is None and artifact.made_from is None
+    return by_source and artifact.model.source.startswith(HUB)
 
 
-def artifact_thing(artifact: Artifact) -> Thing:
+def cached_artifact(artifact: Artifact) -> CachedItem:
     """An artifact as what nodes give each other."""
-    given = ""
+    file_name = ""
     if artifact.path is not None:
-        given = Path(artifact.path).name
+        file_name = Path(artifact.path).name
     elif is_remote(artifact):
-        given = artifact.model.source.rpartition("@")[0].rpartition("/")[2]
+        file_name = artifact.model.source.rpartition("@")[0].rpartition("/")[2]
     home = cache_dir() / "artifacts" / artifact.id
-    main = main_name("weights", given, artifact.format)  # a model's name may hold anything
-    return Thing(
+    main = main_name("weights", file_name, artifact.format)  # a model's name may hold anything
+    return CachedItem(
         f"artifact/{artifact.id}",
         artifact.label,
         home,
         main,
         sha256=artifact.facts.sha256 if artifact.facts is not None else "",
-        given=artifact.path or "",
+        source=artifact.path or "",
     )
 
 
@@ -64,10 +64,10 @@ def is_as_planned(artifact: Artifact, path: Path) -> bool:
     try:
         if path.is_dir():
             return artifact.model.revision in _revisions(path, artifact.format)
-        found = manifest_of(named_files(path, path.name))
+        manifest = manifest_of(named_files(path, path.name))
     except OSError:
         return False
-    return artifact.facts is None or found.sha256 == artifact.facts.sha256
+    return artifact.facts is None or manifest.sha256 == artifact.facts.sha256
 
 
 class Inputs:
@@ -79,62 +79,66 @@ class Inputs:
 
     def cell(self, cell: Cell) -> Generator[Event, None, Cell]:
         """The same cell, with sources that this node can read. Raises EngineError."""
-        local: Workload = cell.workload
+        local_workload: Workload = cell.workload
         match cell.workload:
-            case Quality() as asked:
-                source = yield from self.text(asked.text, asked.text_sha256)
-                local = msgspec.structs.replace(asked, text=source)
-            case Tasks() as asked:
-                source = yield from self._items(asked)
-                local = msgspec.structs.replace(asked, source=source)
-        return cell if local == cell.workload else msgspec.structs.replace(cell, workload=local)
+            case Quality() as workload:
+                source = yield from self.text(workload.text, workload.text_sha256)
+                local_workload = msgspec.structs.replace(workload, text=source)
+            case Tasks() as workload:
+                source = yield from self._items(workload)
+                local_workload = msgspec.structs.replace(workload, source=source)
+        return (
+            cell
+            if local_workload == cell.workload
+            else msgspec.structs.replace(cell, workload=local_workload)
+        )
 
-    def calibration(self, given: Calibration) -> Generator[Event, None, Calibration]:
+    def calibration(self, calibration: Calibration) -> Generator[Event, None, Calibration]:
         """The calibration set with its text as a file of this node. Raises EngineError."""
-        source = yield from self.text(given.path, given.sha256)
+        source = yield from self.text(calibration.path, calibration.sha256)
         path = Path(source)
         if source.startswith(BUNDLED):  # a quantizer opens files only
-            path = _text_thing(given.sha256, source).path
+            path = _cached_text(calibration.sha256, source).path
             if not path.exists():
-                write_whole(path, read_text(source).text.encode())
-        return msgspec.structs.replace(given, path=str(path))
+                write_atomically(path, read_text(source).text.encode())
+        return msgspec.structs.replace(calibration, path=str(path))
 
     def text(self, source: str, sha256: str) -> Generator[Event, None, str]:
         """A name or path under which this node reads the text. Raises EngineError."""
         if source.startswith(BUNDLED):
             return source
-        thing = _text_thing(sha256, source)
-        if self._known(thing, sha256) is None:
+        item = _cached_text(sha256, source)
+        if self._find_local(item, sha256) is None:
             if _has_text(source, sha256):
                 self._local[sha256] = source
             else:
-                yield from self._bring(thing, lambda: _has_text(str(thing.path), sha256))
-                self._local[sha256] = str(thing.path)
+                yield from self._bring(item, lambda: _has_text(str(item.path), sha256))
+                self._local[sha256] = str(item.path)
         return self._local[sha256]
 
-    def _items(self, asked: Tasks) -> Generator[Event, None, str]:
-        if asked.source.startswith(BUNDLED):
-            return asked.source
-        thing = _items_thing(asked)
-        if self._known(thing, asked.items_sha256) is None:
-            if _has_items(asked.source, asked):
-                self._local[asked.items_sha256] = asked.source
+    def _items(self, tasks: Tasks) -> Generator[Event, None, str]:
+        if tasks.source.startswith(BUNDLED):
+            return tasks.source
+        item = _cached_items(tasks)
+        if self._find_local(item, tasks.items_sha256) is None:
+            if _has_items(tasks.source, tasks):
+                self._local[tasks.items_sha256] = tasks.source
             else:
-                yield from self._bring(thing, lambda: _has_items(str(thing.path), asked))
-                self._local[asked.items_sha256] = str(thing.path)
-        return self._local[asked.items_sha256]
+                yield from self._bring(item, lambda: _has_items(str(item.path), tasks))
+                self._local[tasks.items_sha256] = str(item.path)
+        return self._local[tasks.items_sha256]
 
-    def _known(self, thing: Thing, sha256: str) -> str | None:
+    def _find_local(self, item: CachedItem, sha256: str) -> str | None:
         """Where it was found before, unless it was a copy that was evicted since."""
-        self._sharing.keep(thing.key)
-        if self._local.get(sha256) == str(thing.path) and not thing.path.exists():
+        self._sharing.keep(item.key)
+        if self._local.get(sha256) == str(item.path) and not item.path.exists():
             del self._local[sha256]
         return self._local.get(sha256)
 
-    def _bring(self, thing: Thing, right: Callable[[], bool]) -> Iterator[Event]:
-        yield from self._sharing.obtain(thing, lambda: thing.path if right() else None, None)
-        if not right():
-            raise EngineError(f"{thing.label} came with another content; run the sweep again")
+    def _bring(self, item: CachedItem, is_right: Callable[[], bool]) -> Iterator[Event]:
+        yield from self._sharing.obtain(item, lambda: item.path if is_right() else None, None)
+        if not is_right():
+            raise EngineError(f"{item.label} came with another content; run the sweep again")
 
 
 def offer_inputs(
@@ -145,22 +149,22 @@ def offer_inputs(
     artifacts: dict[str, Artifact] = {}
     workloads: set[Workload] = set()
     for cell in cells:
-        artifact: Artifact | None = cell.artifact
-        while artifact is not None and artifact.id not in artifacts:
-            artifacts[artifact.id] = artifact
-            artifact = artifact.made_from
+        source: Artifact | None = cell.artifact
+        while source is not None and source.id not in artifacts:
+            artifacts[source.id] = source
+            source = source.made_from
         workloads.add(cell.workload)
     try:
-        for one in artifacts.values():
-            if one.path is not None and not is_bundled(one):
-                _offer_artifact(one, Path(one.path), keep)
+        for artifact in artifacts.values():
+            if artifact.path is not None and not is_bundled(artifact):
+                _offer_artifact(artifact, Path(artifact.path), keep)
         if settings.calibration is not None:
             _offer_text(settings.calibration.path, settings.calibration.sha256, keep)
-        for asked in workloads:
-            if isinstance(asked, Quality):
-                _offer_text(asked.text, asked.text_sha256, keep)
-            elif isinstance(asked, Tasks):
-                _offer_items(asked, keep)
+        for workload in workloads:
+            if isinstance(workload, Quality):
+                _offer_text(workload.text, workload.text_sha256, keep)
+            elif isinstance(workload, Tasks):
+                _offer_items(workload, keep)
     except OSError as error:
         raise InputError(f"{error.filename}: {error.strerror}; peers cannot be given it") from error
 
@@ -170,14 +174,14 @@ def _offer_artifact(artifact: Artifact, path: Path, keep: Callable[[str], None])
         raise InputError(f"{path} is gone since the plan was made")
     if not is_as_planned(artifact, path):
         raise InputError(f"{path} changed since the plan was made; run the sweep again")
-    _offer(artifact_thing(artifact), path, keep)
+    _offer(cached_artifact(artifact), path, keep)
 
 
-def _offer(thing: Thing, path: Path, keep: Callable[[str], None]) -> None:
-    keep(thing.key)
-    if offer(thing.key, named_files(path, thing.main)) is None:
+def _offer(item: CachedItem, path: Path, keep: Callable[[str], None]) -> None:
+    keep(item.key)
+    if offer(item.key, named_files(path, item.main)) is None:
         raise InputError(
-            f"the cache {cache_dir()} takes no file, so that peers cannot be given {thing.label}; "
+            f"the cache {cache_dir()} takes no file, so that peers cannot be given {item.label}; "
             "make room, or set QUANTGRID_CACHE"
         )
 
@@ -188,39 +192,42 @@ def _offer_text(source: str, sha256: str, keep: Callable[[str], None]) -> None:
     text = read_text(source)
     if text.sha256 != sha256:
         raise InputError(f"text {source} changed since the plan was made; run the sweep again")
-    thing = _text_thing(sha256, source)
-    write_whole(thing.path, text.text.encode())  # by content: without a byte order mark
-    _offer(thing, thing.path, keep)
+    item = _cached_text(sha256, source)
+    write_atomically(item.path, text.text.encode())  # by content: without a byte order mark
+    _offer(item, item.path, keep)
 
 
-def _offer_items(asked: Tasks, keep: Callable[[str], None]) -> None:
-    if asked.source.startswith(BUNDLED):
+def _offer_items(tasks: Tasks, keep: Callable[[str], None]) -> None:
+    if tasks.source.startswith(BUNDLED):
         return
-    found = read_items(asked.source, asked.task_class)
-    if found.sha256 != asked.items_sha256:
-        raise InputError(f"task items {asked.source} changed since the plan was made; run again")
-    thing = _items_thing(asked)
-    lines = b"".join(msgspec.json.encode(item) + b"\n" for item in found.items)
-    write_whole(thing.path / f"{asked.task_class}.jsonl", lines)
-    _offer(thing, thing.path, keep)
+    items = read_items(tasks.source, tasks.task_class)
+    if items.sha256 != tasks.items_sha256:
+        raise InputError(f"task items {tasks.source} changed since the plan was made; run again")
+    item = _cached_items(tasks)
+    lines = b"".join(msgspec.json.encode(item) + b"\n" for item in items.items)
+    write_atomically(item.path / f"{tasks.task_class}.jsonl", lines)
+    _offer(item, item.path, keep)
 
 
-def _text_thing(sha256: str, source: str) -> Thing:
+def _cached_text(sha256: str, source: str) -> CachedItem:
     name, label = f"{sha256}.txt", f"text {source}"
-    return Thing(f"text/{sha256}", label, cache_dir() / "texts", name, given=source)
+    return CachedItem(f"text/{sha256}", label, cache_dir() / "texts", name, source=source)
 
 
-def _items_thing(asked: Tasks) -> Thing:
-    main = f"items-{asked.items_sha256}"
-    label = f"task items {asked.source}"
-    key = f"items/{asked.items_sha256}"
-    return Thing(key, label, cache_dir() / "texts", main, given=asked.source)
+def _cached_items(tasks: Tasks) -> CachedItem:
+    main = f"items-{tasks.items_sha256}"
+    label = f"task items {tasks.source}"
+    key = f"items/{tasks.items_sha256}"
+    return CachedItem(key, label, cache_dir() / "texts", main, source=tasks.source)
 
 
 def _revisions(folder: Path, form: str) -> Iterator[str]:
     """What a checkpoint is, as each that reads its format sees it."""
     readers = [backend(name) for name in names()]
-    inspects = [checkpoint.inspect, *(one.inspect for one in readers if form in one.formats)]
+    inspects = [
+        checkpoint.inspect,
+        *(reader.inspect for reader in readers if form in reader.formats),
+    ]
     for inspect in inspects:
         with suppress(InputError):
             yield inspect(folder).model.revision
@@ -233,8 +240,8 @@ def _has_text(source: str, sha256: str) -> bool:
         return False
 
 
-def _has_items(source: str, asked: Tasks) -> bool:
+def _has_items(source: str, tasks: Tasks) -> bool:
     try:
-        return read_items(source, asked.task_class).sha256 == asked.items_sha256
+        return read_items(source, tasks.task_class).sha256 == tasks.items_sha256
     except InputError:
         return False

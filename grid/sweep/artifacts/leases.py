@@ -1,6 +1,6 @@
-"""Leases: what living processes of this node use now, and when each thing was last used.
+"""Leases: what living processes of this node use now, and when each item was last used.
 
-A lease is an empty file in `uses/<thing>/` of the cache, named by its process and the second after
+A lease is an empty file in `uses/<item>/` of the cache, named by its process and the second after
 the machine's start in which it began, which stays when the clock is set; the folder's time of
 change is the last use. A process that was killed leaves its leases, which the next one to look
 removes.
@@ -45,9 +45,9 @@ class Leases:
             lease.touch()
             self._held[key] = lease
 
-    def give_back(self, but: Collection[str] = ()) -> None:
+    def release(self, keep: Collection[str] = ()) -> None:
         """Everything, as used just now, but for what is used further."""
-        for key in [key for key in self._held if key not in but]:
+        for key in [key for key in self._held if key not in keep]:
             with suppress(OSError):
                 self._held.pop(key).unlink(missing_ok=True)
                 touch(key)
@@ -92,7 +92,7 @@ def in_use(key: str) -> bool:
 
 
 def forget(key: str) -> None:
-    """The thing is gone."""
+    """The item is gone."""
     with suppress(OSError):
         _folder(key).rmdir()
 

@@ -58,7 +58,7 @@ class Maker:
             self._process = None
             self._backend = ""
 
-    def _ask(self, backend: str, request: Request) -> wire.Loaded | wire.Made:
+    def _ask(self, backend: str, request: Request) -> wire.Loaded | wire.FileMade:
         if self._process is None or not self._process.alive or self._backend != backend:
             self.close()
             interpreter = self._interpreter(backend)
@@ -69,7 +69,7 @@ class Maker:
         except (EngineTimeout, EngineDied, OutOfMemory):
             self.close()
             raise
-        assert isinstance(reply, wire.Loaded | wire.Made)
+        assert isinstance(reply, wire.Loaded | wire.FileMade)
         return reply
 
 

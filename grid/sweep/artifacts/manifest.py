@@ -33,7 +33,7 @@ class FileEntry(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """Files that are one thing, in the order of their names."""
+    """Files that are one item, in the order of their names."""
 
     files: tuple[FileEntry, ...]
 
@@ -56,10 +56,10 @@ class Manifest(msgspec.Struct, frozen=True):
         return digests[0] if len(digests) == 1 else sha256("".join(digests).encode()).hexdigest()
 
 
-def main_name(stem: str, given: str, form: str) -> str:
-    """Name of the file or folder by which a thing is opened: `stem` and its format; of a file that
+def main_name(stem: str, file_name: str, form: str) -> str:
+    """Name of the file or folder by which an item is opened: `stem` and its format; of a file that
     is split (`given` ends in -00001-of-00003.gguf) with the numbers that its reader looks for."""
-    split = _SPLIT.fullmatch(given)
+    split = _SPLIT.fullmatch(file_name)
     return f"{stem}-{split[1]}-of-{split[2]}.{split[3]}" if split else f"{stem}.{form}"
 
 
@@ -91,13 +91,13 @@ def manifest_of(files: Mapping[str, Path]) -> Manifest:
 def check_names(manifest: Manifest, main: str) -> None:
     """Raises EngineError where a file would lie anywhere but at `main`, below it, or beside it as
     another part of a split file; or where a size or a hash is none."""
-    seen: set[str] = set()
+    names: set[str] = set()
     for file in manifest.files:
-        if not _belongs(file.name, main) or file.name in seen:
+        if not _belongs(file.name, main) or file.name in names:
             raise EngineError(f"a peer offers a file under a name that is refused: {file.name!r}")
         if file.size < 0 or _SHA256.fullmatch(file.sha256) is None:
             raise EngineError(f"a peer offers a file without size or hash: {file.name!r}")
-        seen.add(file.name)
+        names.add(file.name)
     if not manifest.files:
         raise EngineError(f"a peer offers {main!r} without any file")
 
@@ -108,18 +108,18 @@ def _belongs(name: str, main: str) -> bool:
         return False
     if parts[0] == main:
         return len(parts) == 1 or Path(name).suffix.lower() not in _NEVER
-    mine, other = _SPLIT.fullmatch(main), _SPLIT.fullmatch(name)
-    if mine is None or other is None or len(parts) > 1:
+    main_part, named_part = _SPLIT.fullmatch(main), _SPLIT.fullmatch(name)
+    if main_part is None or named_part is None or len(parts) > 1:
         return False
-    return main.replace(f"-{mine[1]}-of-", f"-{other[1]}-of-") == name
+    return main.replace(f"-{main_part[1]}-of-", f"-{named_part[1]}-of-") == name
 
 
 def _inside(folder: Path) -> dict[str, Path]:
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     for top, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
             path = Path(top, name)
             if path.is_file():
-                found[path.relative_to(folder).as_posix()] = path
-    return found
+                files[path.relative_to(folder).as_posix()] = path
+    return files

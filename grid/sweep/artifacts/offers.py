@@ -11,12 +11,12 @@ from pathlib import Path
 
 import msgspec
 
-from grid.cache import cache_dir, write_whole
+from grid.cache import cache_dir, write_atomically
 from grid.sweep.artifacts.manifest import Manifest, manifest_of
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
-    """A thing and the absolute places of its files, in the order of the manifest."""
+    """An item and the absolute places of its files, in the order of the manifest."""
 
     key: str
     manifest: Manifest
@@ -44,31 +44,31 @@ def offer(key: str, files: Mapping[str, Path]) -> Manifest | None:
     of it: they are here, but nobody can be given them. Raises OSError where they cannot be read."""
     manifest = manifest_of(files)
     places = tuple(str(path.absolute()) for path in files.values())
-    found = Offer(key=key, manifest=manifest, places=places)
+    new_offer = Offer(key=key, manifest=manifest, places=places)
     try:
-        write_whole(_file(key), msgspec.json.encode(found))
+        write_atomically(_file(key), msgspec.json.encode(new_offer))
     except OSError:
         with suppress(OSError):
-            withdraw(key)  # what was offered before may be another thing
+            withdraw(key)  # what was offered before may be something else
         return None
     return manifest
 
 
-def offered(key: str) -> Offer | None:
+def find_offer(key: str) -> Offer | None:
     """The offer of a key, None where there is none or its files are gone."""
     return _read(_file(key))
 
 
-def offers() -> list[Offer]:
+def standing_offers() -> list[Offer]:
     """All that stand; the others are taken back."""
-    found: list[Offer] = []
+    standing: list[Offer] = []
     for path in sorted(_folder().glob("*.json")):
-        one = _read(path)
-        if one is None:
+        offer = _read(path)
+        if offer is None:
             path.unlink(missing_ok=True)
         else:
-            found.append(one)
-    return found
+            standing.append(offer)
+    return standing
 
 
 def withdraw(key: str) -> None:
@@ -91,7 +91,7 @@ def _file(key: str) -> Path:
 
 def _read(path: Path) -> Offer | None:
     try:
-        one = msgspec.json.decode(path.read_bytes(), type=Offer)
+        offer = msgspec.json.decode(path.read_bytes(), type=Offer)
     except (OSError, msgspec.MsgspecError):
         return None
-    return one if len(one.places) == len(one.manifest.files) and one.stands else None
+    return offer if len(offer.places) == len(offer.manifest.files) and offer.stands else None

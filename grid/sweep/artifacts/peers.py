@@ -1,6 +1,6 @@
 """Peers: nodes that give each other what one of them has, and agree on who makes what is missing.
 
-A thing has a key of kind and name: `artifact/<id>`, `reference/<digest>`, `text/<sha256>`,
+An item has a key of kind and name: `artifact/<id>`, `reference/<digest>`, `text/<sha256>`,
 `items/<sha256>`. Nothing here knows of Ray: `ray_peers` is one way to reach peers.
 """
 
@@ -28,7 +28,7 @@ class PeerBusy(GridError):
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
-    """What one who wants a thing is to do: take it from one of `holders` (then `manifest` says what
+    """What one who wants an item is to do: take it from one of `holders` (then `manifest` says what
     it is), `make` it, or ask again later, since `maker` makes it now."""
 
     make: bool = False
@@ -50,12 +50,12 @@ class Peers(Protocol):
         ...
 
     def claim(self, key: str) -> Claim:
-        """What to do for a thing that this node lacks. After `make` all others wait until this
+        """What to do for an item that this node lacks. After `make` all others wait until this
         node announces or releases it."""
         ...
 
     def announce(self, key: str, manifest: Manifest) -> Manifest:
-        """This node has the thing whole. Returns the manifest that counts, that of the first who
+        """This node has the item whole. Returns the manifest that counts, that of the first who
         announced it: where it is another one, this node is to take the first one's bytes."""
         ...
 
@@ -72,6 +72,6 @@ class Peers(Protocol):
         PeerBusy; what came until then is right as far as it goes."""
         ...
 
-    def quiet(self, seconds: float) -> None:
+    def pause_transfers(self, seconds: float) -> None:
         """For so long, or until the next call, this node gives nothing; 0 ends it."""
         ...

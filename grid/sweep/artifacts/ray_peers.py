@@ -1,4 +1,4 @@
-"""Peers through Ray: the directory and each node's porter as actors, bytes by its object store.
+"""Peers through Ray: the directory and each node's file server are actors, chunks are objects.
 
 Chunks are asked for, not streamed: an asker holds at most `AHEAD` of them, whichever node dies no
 generator is left waiting, and any holder can give the next one.
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from grid.sweep.artifacts.directory import Directory
-from grid.sweep.artifacts.file_server import CHUNK_BYTES, GIVE_FIRST_S, Porter
+from grid.sweep.artifacts.file_server import CHUNK_BYTES, GIVE_FIRST_S, FileServer
 from grid.sweep.artifacts.manifest import FileEntry, Manifest
 from grid.sweep.artifacts.peers import Claim, PeerBusy, PeerLost, PeerSilent
 
@@ -23,56 +23,63 @@ ANSWER_S = 45.0
 is known earlier, by Ray."""
 
 READERS = 4
-"""Answers that a porter makes at once."""
+"""Answers that a file server makes at once."""
 
 
 class RayDirectory(Directory):
-    """The directory that also knows how to reach each node's porter."""
+    """The directory that also knows how to reach each node's file server."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._porters: dict[str, Any] = {}
+        self._file_servers: dict[str, Any] = {}
         self._titles: dict[str, str] = {}
 
-    def introduce(self, node: str, porter: Any, title: str, held: Mapping[str, Manifest]) -> None:
-        """A node with its porter's handle, its name for people, and what is on its disk from
+    def introduce(
+        self, node: str, file_server: Any, title: str, held: Mapping[str, Manifest]
+    ) -> None:
+        """A node with its file server's handle, its name for people, and what is on its disk from
         before."""
-        self._porters[node], self._titles[node] = porter, title
+        self._file_servers[node], self._titles[node] = file_server, title
         self.enlist(node, held)
 
     def forget(self, node: str) -> None:
         super().forget(node)
-        self._porters.pop(node, None)
+        self._file_servers.pop(node, None)
 
     def title(self, node: str) -> str:
         """The name for people, also of a node that left."""
         return self._titles.get(node, node)
 
-    def porter(self, node: str) -> Any:
+    def file_server(self, node: str) -> Any:
         """The handle; None for a node that is not there (any longer)."""
-        return self._porters.get(node)
+        return self._file_servers.get(node)
 
 
 def start_directory(ray: Any) -> Any:
     """The directory's actor, on the caller's node: it lives as long as the sweep."""
-    here = ray.get_runtime_context().get_node_id()
-    return ray.remote(RayDirectory).options(**_on(ray, here)).remote()
+    node_id = ray.get_runtime_context().get_node_id()
+    return ray.remote(RayDirectory).options(**_on(ray, node_id)).remote()
 
 
-def start_porter(ray: Any, node_id: str, cache: str | None = None) -> Any:
-    """The porter's actor on a node; `cache` is its cache folder where its environment does not say
-    it. `introduce` makes it known."""
+def start_file_server(ray: Any, node_id: str, cache: str | None = None) -> Any:
+    """Start a node's file server; `cache` is its cache folder where its environment does not name
+    one. `introduce` makes it known."""
     options = {**_on(ray, node_id), "max_concurrency": READERS, "max_restarts": 3}
     groups = {"control": 2}  # heard while all readers wait
-    return ray.remote(concurrency_groups=groups, **options)(Porter).remote(cache)
+    return ray.remote(concurrency_groups=groups, **options)(FileServer).remote(cache)
 
 
-def introduce(ray: Any, directory: Any, name: str, porter: Any, timeout_s: float = 60.0) -> None:
+def introduce(
+    ray: Any, directory: Any, name: str, file_server: Any, timeout_s: float = 60.0
+) -> None:
     """Make a node known to its peers, with what is on its disk. Raises Ray's errors where the
-    porter does not start."""
-    asked = [_control(porter.host).remote(), _control(porter.held).remote()]
-    title, held = ray.get(asked, timeout=timeout_s)
-    ray.get(directory.introduce.remote(name, porter, title, held), timeout=timeout_s)
+    file server does not start."""
+    answers = [
+        _control(file_server.host_name).remote(),
+        _control(file_server.offered_manifests).remote(),
+    ]
+    title, held = ray.get(answers, timeout=timeout_s)
+    ray.get(directory.introduce.remote(name, file_server, title, held), timeout=timeout_s)
 
 
 class RayPeers:
@@ -87,9 +94,9 @@ class RayPeers:
         self._ray: Any = ray
         self._directory = directory
         self._me = me
-        self._porters: dict[str, Any] = {}
+        self._file_servers: dict[str, Any] = {}
         self._titles: dict[str, str] = {}
-        self.quiet(0.0)  # a worker that died may have left it quiet
+        self.pause_transfers(0.0)  # a worker that died may have left it quiet
 
     @property
     def me(self) -> str:
@@ -101,42 +108,44 @@ class RayPeers:
         return self._titles[node]
 
     def claim(self, key: str) -> Claim:
-        found = self._ask(self._directory.claim.remote(self._me, key))
-        return found if isinstance(found, Claim) else Claim(make=True)
+        claim = self._ask(self._directory.claim.remote(self._me, key))
+        return claim if isinstance(claim, Claim) else Claim(make=True)
 
     def announce(self, key: str, manifest: Manifest) -> Manifest:
-        found = self._ask(self._directory.announce.remote(self._me, key, manifest))
-        return found if isinstance(found, Manifest) else manifest
+        counting = self._ask(self._directory.announce.remote(self._me, key, manifest))
+        return counting if isinstance(counting, Manifest) else manifest
 
     def release(self, key: str) -> None:
         self._ask(self._directory.release.remote(self._me, key))
 
     def missing(self, key: str, holder: str) -> None:
-        self._porters.pop(holder, None)
+        self._file_servers.pop(holder, None)
         self._ask(self._directory.missing.remote(holder, key))
 
     def read(self, holder: str, key: str, file: FileEntry, offset: int) -> Iterator[bytes]:
-        porter = self._porter(holder)
-        if porter is None:
+        file_server = self._file_server(holder)
+        if file_server is None:
             raise PeerLost("it left the grid")
-        asked: deque[tuple[Any, int]] = deque()
-        while offset < file.size or asked:
-            while offset < file.size and len(asked) < AHEAD:
-                answer = porter.read.remote(key, file.name, offset)
-                asked.append((answer, min(CHUNK_BYTES, file.size - offset)))
+        pending: deque[tuple[Any, int]] = deque()
+        while offset < file.size or pending:
+            while offset < file.size and len(pending) < AHEAD:
+                answer = file_server.read.remote(key, file.name, offset)
+                pending.append((answer, min(CHUNK_BYTES, file.size - offset)))
                 offset += CHUNK_BYTES
-            yield self._chunk(holder, *asked.popleft())
+            yield self._chunk(holder, *pending.popleft())
 
-    def quiet(self, seconds: float) -> None:
-        porter = self._porter(self._me)
-        if porter is not None:
-            self._ask(_control(porter.quiet).remote(seconds), ANSWER_S + GIVE_FIRST_S)
+    def pause_transfers(self, seconds: float) -> None:
+        file_server = self._file_server(self._me)
+        if file_server is not None:
+            self._ask(
+                _control(file_server.pause_transfers).remote(seconds), ANSWER_S + GIVE_FIRST_S
+            )
 
     def _chunk(self, holder: str, answer: Any, size: int) -> bytes:
         try:
             chunk = self._ray.get(answer, timeout=ANSWER_S)
         except self._ray.exceptions.RayError as error:
-            self._porters.pop(holder, None)  # asked for again: the node may have left
+            self._file_servers.pop(holder, None)  # asked for again: the node may have left
             raise PeerSilent(f"it does not answer ({type(error).__name__})") from error
         if chunk is None:
             raise PeerBusy
@@ -144,13 +153,13 @@ class RayPeers:
             raise PeerLost("it does not have it any longer")
         return bytes(chunk)
 
-    def _porter(self, node: str) -> Any:
-        if node not in self._porters:
-            self._porters[node] = self._ask(self._directory.porter.remote(node))
-        if self._porters[node] is None:
-            del self._porters[node]
+    def _file_server(self, node: str) -> Any:
+        if node not in self._file_servers:
+            self._file_servers[node] = self._ask(self._directory.file_server.remote(node))
+        if self._file_servers[node] is None:
+            del self._file_servers[node]
             return None
-        return self._porters[node]
+        return self._file_servers[node]
 
     def _ask(self, answer: Any, timeout_s: float = ANSWER_S) -> Any:
         """An answer, None where nobody is there to give it."""

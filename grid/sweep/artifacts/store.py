@@ -1,4 +1,4 @@
-"""The node's shelf of artifacts and reference distributions: found, fetched or made."""
+"""The node's store of artifacts and reference distributions: found, fetched or made."""
 
 from __future__ import annotations
 
@@ -10,24 +10,36 @@ import msgspec
 
 from grid.backend import Calibration
 from grid.backend.registry import backend
-from grid.cache import cache_dir, write_whole
+from grid.cache import cache_dir, write_atomically
 from grid.cells.cell import Cell
 from grid.cells.workload import Quality
 from grid.engine import messages as wire
-from grid.engine.environments import Interpreter, device_of, engine_version, found, made
+from grid.engine.environments import (
+    Interpreter,
+    device_of,
+    engine_version,
+    ensure_environment,
+    find_interpreter,
+)
 from grid.engine.measure.reference import REFERENCE_FORMAT, TOP, WHOLE
 from grid.errors import EngineError, InputError
 from grid.hardware.node import Node
 from grid.models.artifact import Artifact, ArtifactFacts
 from grid.models.identity import digest
 from grid.plan.origin import source_folder
-from grid.sweep.artifacts.background import told
-from grid.sweep.artifacts.downloads import WORTH_BYTES, download, downloaded
+from grid.sweep.artifacts.background import run_in_background
+from grid.sweep.artifacts.downloads import WORTH_BYTES, download, find_download
 from grid.sweep.artifacts.eviction import cache_limit
-from grid.sweep.artifacts.inputs import Inputs, artifact_thing, is_as_planned, is_bundled, is_remote
+from grid.sweep.artifacts.inputs import (
+    Inputs,
+    cached_artifact,
+    is_as_planned,
+    is_bundled,
+    is_remote,
+)
 from grid.sweep.artifacts.maker import Maker
 from grid.sweep.artifacts.manifest import manifest_of, named_files
-from grid.sweep.artifacts.obtain import Sharing, Thing, alone
+from grid.sweep.artifacts.obtain import CachedItem, Sharing, lock_item
 from grid.sweep.artifacts.offers import slug
 from grid.sweep.artifacts.peers import Peers
 from grid.sweep.events import Event, Observed, Prepared, Settings
@@ -39,7 +51,7 @@ QUIET_SPARE_S = 60.0
 """Seconds beside a cell's time limit after which peers are given files again in any case."""
 
 
-class Shelf:
+class ArtifactStore:
     """Finds what a session needs on this node's disk, takes it from `peers`, or makes it.
 
     Making happens in a process of its own, so that the process that is measured has done nothing
@@ -60,14 +72,16 @@ class Shelf:
     def environment(self, name: str) -> Iterator[Event]:
         """Make the backend's environment unless it is there. Raises EngineError, and again without
         another try in this sweep."""
-        if found(name, self._node) is not None:
+        if find_interpreter(name, self._node) is not None:
             return
         key = f"environment {name}"
         if key in self._failed:
             raise self._failed[key]
         start = time.perf_counter()
         try:
-            yield from told("environment", name, lambda say: made(name, self._node, say))
+            yield from run_in_background(
+                "environment", name, lambda say: ensure_environment(name, self._node, say)
+            )
         except EngineError as error:
             self._failed[key] = error
             raise
@@ -76,7 +90,7 @@ class Shelf:
 
     def interpreter(self, name: str) -> Interpreter:
         """Of a backend's environment, which is there."""
-        return made(name, self._node)
+        return ensure_environment(name, self._node)
 
     def device(self, name: str) -> str:
         """Where a backend computes on this node."""
@@ -84,38 +98,38 @@ class Shelf:
 
     def artifact(self, artifact: Artifact) -> Iterator[Event]:
         """Find, fetch or make the artifact. Raises EngineError where it cannot be had."""
-        thing = artifact_thing(artifact)
+        item = cached_artifact(artifact)
         if is_bundled(artifact):
             if not self.path(artifact).exists():
                 raise EngineError(f"{self.path(artifact)} is gone since the plan was made")
         elif is_remote(artifact):
-            yield from self._remote(thing, artifact)
+            yield from self._obtain_remote(item, artifact)
         elif artifact.path is not None:
-            find = lambda: self._user_s(thing, artifact)  # noqa: E731
-            yield from self._sharing.obtain(thing, find, None)
+            find = lambda: self._find_users_own(item, artifact)  # noqa: E731
+            yield from self._sharing.obtain(item, find, None)
         else:
-            make = lambda: self._make(artifact, thing)  # noqa: E731
-            yield from self._sharing.obtain(thing, lambda: _existing(thing.path), make)
+            make = lambda: self._make(artifact, item)  # noqa: E731
+            yield from self._sharing.obtain(item, lambda: _existing(item.path), make)
         yield Observed(artifact_id=artifact.id, facts=self.facts(artifact))
 
     def path(self, artifact: Artifact) -> Path:
         """Where the artifact's file or folder is, or will be."""
         if is_bundled(artifact):
             return source_folder(artifact.model.source)  # wherever this node has the package
-        thing = artifact_thing(artifact)
-        place = self._sharing.place(thing.key) or self._unshared.place(thing.key)
-        return place or Path(artifact.path or thing.path)
+        item = cached_artifact(artifact)
+        place = self._sharing.place(item.key) or self._unshared.place(item.key)
+        return place or Path(artifact.path or item.path)
 
     def facts(self, artifact: Artifact) -> ArtifactFacts:
         """What is observed of the file; read once and kept beside it."""
         if artifact.facts is not None:
             return artifact.facts
-        kept = self.path(artifact).with_name(f"facts-{FACTS_FORMAT}.json")
-        if kept.exists():
-            return msgspec.json.decode(kept.read_bytes(), type=ArtifactFacts)
+        facts_file = self.path(artifact).with_name(f"facts-{FACTS_FORMAT}.json")
+        if facts_file.exists():
+            return msgspec.json.decode(facts_file.read_bytes(), type=ArtifactFacts)
         try:
             facts = backend(artifact.backend).inspect(self.path(artifact)).facts
-            write_whole(kept, msgspec.json.encode(facts))
+            write_atomically(facts_file, msgspec.json.encode(facts))
         except (InputError, OSError) as error:
             raise EngineError(f"the artifact in the cache cannot be used: {error}") from error
         return facts
@@ -125,20 +139,20 @@ class Shelf:
         return (yield from self._inputs.cell(cell))
 
     def reference(
-        self, cell: Cell, reference: Cell, rest: Callable[[], None] | None = None
+        self, cell: Cell, reference: Cell, close_engine: Callable[[], None] | None = None
     ) -> Iterator[Event]:
         """Have the distribution that a quality cell compares with; `reference` is the cell of the
         16-bit artifact that says by which engine and options. `rest` is called before a model is
         loaded for it. Raises EngineError."""
         target = self.reference_path(cell, reference)
-        thing = Thing(
+        item = CachedItem(
             f"reference/{target.stem}",
             f"reference of {reference.artifact.label}",
             target.parent,
             target.name,
         )
-        make = lambda: self._make_reference(cell, reference, thing, rest)  # noqa: E731
-        yield from self._sharing.obtain(thing, lambda: _existing(target), make)
+        make = lambda: self._make_reference(cell, reference, item, close_engine)  # noqa: E731
+        yield from self._sharing.obtain(item, lambda: _existing(target), make)
 
     def reference_path(self, cell: Cell, reference: Cell) -> Path:
         """Named by all that decides its content, the engine's version included."""
@@ -157,44 +171,46 @@ class Shelf:
         )
         return cache_dir() / "references" / f"{name}.npz"
 
-    def quiet(self, exclusive: bool) -> None:
+    def pause_transfers(self, exclusive: bool) -> None:
         """Before a cell: peers are given nothing while an exclusive one is measured."""
-        self._sharing.quiet(self._settings.cell_timeout_s + QUIET_SPARE_S if exclusive else 0.0)
+        self._sharing.pause_transfers(
+            self._settings.cell_timeout_s + QUIET_SPARE_S if exclusive else 0.0
+        )
 
-    def done(self, but: Artifact | None = None) -> None:
+    def end_session(self, still_open: Artifact | None = None) -> None:
         """The session is over: what it used may be evicted, except for the artifact of an engine
         that stays open, and peers are given files again."""
-        self._sharing.quiet(0.0)
-        kept = () if but is None else (artifact_thing(but).key,)
-        self._sharing.done(kept)
-        self._unshared.done(kept)
+        self._sharing.pause_transfers(0.0)
+        in_use = () if still_open is None else (cached_artifact(still_open).key,)
+        self._sharing.release_unused(in_use)
+        self._unshared.release_unused(in_use)
 
     def close(self) -> None:
         """End the making process."""
-        self.done()
+        self.end_session()
         self._maker.close()
 
-    def _user_s(self, thing: Thing, artifact: Artifact) -> Path | None:
+    def _find_users_own(self, item: CachedItem, artifact: Artifact) -> Path | None:
         """The user's own file or the copy of it. On another node than the one that planned the
         same path may lead to anything."""
-        found = (path for path in (Path(thing.given), thing.path) if path.exists())
+        candidates = (path for path in (Path(item.source), item.path) if path.exists())
         if self._sharing.shared:
-            found = (path for path in found if is_as_planned(artifact, path))
-        return next(found, None)
+            candidates = (path for path in candidates if is_as_planned(artifact, path))
+        return next(candidates, None)
 
-    def _remote(self, thing: Thing, artifact: Artifact) -> Iterator[Event]:
+    def _obtain_remote(self, item: CachedItem, artifact: Artifact) -> Iterator[Event]:
         """Weights of the hub; small ones each node fetches for itself."""
         size = artifact.facts.bytes if artifact.facts else 0
         sharing = self._sharing if size >= WORTH_BYTES else self._unshared
 
         def find() -> Path | None:
-            place = sharing.place(thing.key)
-            known = _existing(*([place] if place else []), thing.path)
-            if known is None or (sharing.shared and _damaged(known, thing)):
-                return downloaded(artifact) if sharing.shared else None
-            return known
+            place = sharing.place(item.key)
+            present = _existing(*([place] if place else []), item.path)
+            if present is None or (sharing.shared and _is_damaged(present, item)):
+                return find_download(artifact) if sharing.shared else None
+            return present
 
-        yield from sharing.obtain(thing, find, lambda: self._download(artifact))
+        yield from sharing.obtain(item, find, lambda: self._download(artifact))
 
     def _download(self, artifact: Artifact) -> Generator[Event, None, Path]:
         key = f"fetch {artifact.id}"
@@ -204,7 +220,7 @@ class Shelf:
         paths: list[Path] = []
         work = lambda say: paths.append(download(artifact, self._sharing, say))  # noqa: E731
         try:
-            yield from told("fetch", artifact.label, work)
+            yield from run_in_background("fetch", artifact.label, work)
         except (EngineError, InputError) as error:
             self._failed[key] = EngineError(str(error))
             raise self._failed[key] from error
@@ -212,7 +228,7 @@ class Shelf:
         yield Prepared(what="fetch", label=artifact.label, wall_s=wall_s, engine_s=0.0)
         return paths[0]
 
-    def _make(self, artifact: Artifact, thing: Thing) -> Generator[Event, None, Path]:
+    def _make(self, artifact: Artifact, item: CachedItem) -> Generator[Event, None, Path]:
         source = artifact.made_from
         if source is None:
             raise EngineError(f"{artifact.label} has no source that it is made from")
@@ -224,25 +240,25 @@ class Shelf:
             backend=artifact.backend,
             source=str(self.path(source)),
             recipe=artifact.quant,
-            target=str(thing.path),
+            target=str(item.path),
             threads=self._node.cores,
             calibration=(yield from self._calibration()) if artifact.calibration else None,
             device=self.device(artifact.backend),
         )
-        with alone(slug(thing.key)):  # another sweep on this node may be making it
-            if not thing.path.exists():
+        with lock_item(slug(item.key)):  # another sweep on this node may be making it
+            if not item.path.exists():
                 self._sharing.room(size, artifact.label)
                 yield self._maker.make(
-                    "quantize", artifact.label, artifact.backend, thing.path, [request]
+                    "quantize", artifact.label, artifact.backend, item.path, [request]
                 )
-        return thing.path
+        return item.path
 
     def _calibration(self) -> Generator[Event, None, Calibration | None]:
-        given = self._settings.calibration
-        return None if given is None else (yield from self._inputs.calibration(given))
+        calibration = self._settings.calibration
+        return None if calibration is None else (yield from self._inputs.calibration(calibration))
 
     def _make_reference(
-        self, cell: Cell, reference: Cell, thing: Thing, rest: Callable[[], None] | None
+        self, cell: Cell, reference: Cell, item: CachedItem, close_engine: Callable[[], None] | None
     ) -> Generator[Event, None, Path]:
         yield from self.environment(reference.backend)
         yield from self.artifact(reference.artifact)
@@ -254,30 +270,30 @@ class Shelf:
             options=reference.options,
             memory_limit=self._settings.memory_limit,
         )
-        make = wire.MakeReference(workload=_quality(local), target=str(thing.path))
+        make = wire.MakeReference(workload=_quality(local), target=str(item.path))
         label = reference.artifact.label
-        with alone(slug(thing.key)):
-            if not thing.path.exists():
+        with lock_item(slug(item.key)):
+            if not item.path.exists():
                 self._sharing.room(_reference_bytes(cell, reference), f"the reference of {label}")
-                if rest is not None:
-                    rest()  # never two models in memory at once
+                if close_engine is not None:
+                    close_engine()  # never two models in memory at once
                 try:
                     yield self._maker.make(
-                        "reference", label, reference.backend, thing.path, [load, make]
+                        "reference", label, reference.backend, item.path, [load, make]
                     )
                 finally:
                     self._maker.close()  # its memory goes back before anything is measured
-        return thing.path
+        return item.path
 
 
 def _existing(*paths: Path) -> Path | None:
     return next((path for path in paths if path.exists()), None)
 
 
-def _damaged(path: Path, thing: Thing) -> bool:
-    """Whether what lies there is known not to be the thing."""
+def _is_damaged(path: Path, item: CachedItem) -> bool:
+    """Whether what lies there is known not to be the item."""
     try:
-        return not path.is_dir() and thing.differs(manifest_of(named_files(path, thing.main)))
+        return not path.is_dir() and item.differs(manifest_of(named_files(path, item.main)))
     except OSError:
         return True
 

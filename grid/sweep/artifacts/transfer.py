@@ -14,9 +14,9 @@ from typing import IO, Any
 
 import msgspec
 
-from grid.cache import write_whole
+from grid.cache import write_atomically
 from grid.errors import EngineError
-from grid.sweep.artifacts.background import Say
+from grid.sweep.artifacts.background import OnLine
 from grid.sweep.artifacts.eviction import full_disk
 from grid.sweep.artifacts.manifest import FileEntry, Manifest, check_names
 from grid.sweep.artifacts.peers import PeerBusy, PeerLost, Peers, PeerSilent
@@ -24,7 +24,7 @@ from grid.units import format_bytes
 
 _READ_BYTES = 2**20
 SILENCE_S = 60.0
-"""Seconds after which a holder that gives nothing is as if it did not have the thing, counted from
+"""Seconds after which a holder that gives nothing is as if it did not have the item, counted from
 its last byte or the first question: as long as Ray takes to know that a node is dead, and as a
 short cut of the network lasts. Looked at when a question ends, which may take as long as a peer's
 answer."""
@@ -36,7 +36,7 @@ ROUNDS = 2
 
 
 class NoPeer(EngineError):
-    """None of the holders gave the thing."""
+    """None of the holders gave the item."""
 
 
 class AllBusy(NoPeer):
@@ -50,7 +50,7 @@ def fetch(
     manifest: Manifest,
     main: str,
     stage: Path,
-    say: Say,
+    on_line: OnLine,
 ) -> str:
     """Bring all files of `manifest` to `stage`/files, and return the last holder's name.
 
@@ -62,7 +62,7 @@ def fetch(
     check_names(manifest, main)
     try:
         _open_stage(stage, manifest)
-        return _Fetching(peers, key, manifest, stage / "files", say).run(list(holders))
+        return _Fetching(peers, key, manifest, stage / "files", on_line).run(list(holders))
     except OSError as error:
         shutil.rmtree(stage, ignore_errors=True)
         hint = full_disk(stage) if error.errno == errno.ENOSPC else ""
@@ -75,16 +75,18 @@ def _open_stage(stage: Path, manifest: Manifest) -> None:
     encoded = msgspec.json.encode(manifest)
     if not note.is_file() or note.read_bytes() != encoded:
         shutil.rmtree(stage, ignore_errors=True)
-        write_whole(note, encoded)
+        write_atomically(note, encoded)
     for file in manifest.files:
         (stage / "files" / file.name).parent.mkdir(parents=True, exist_ok=True)
 
 
 class _Fetching:
-    """One thing on its way."""
+    """One item on its way."""
 
-    def __init__(self, peers: Peers, key: str, manifest: Manifest, folder: Path, say: Say) -> None:
-        self._peers, self._key, self._folder, self._say = peers, key, folder, say
+    def __init__(
+        self, peers: Peers, key: str, manifest: Manifest, folder: Path, on_line: OnLine
+    ) -> None:
+        self._peers, self._key, self._folder, self._on_line = peers, key, folder, on_line
         self._title = peers.title
         self._manifest = manifest
         self._before = 0
@@ -93,73 +95,75 @@ class _Fetching:
         self._why: dict[str, str] = {}
         self._busy: set[str] = set()
         self._wrong: Counter[str] = Counter()
-        self._heard: dict[str, float] = {}  # when a holder was first asked, or gave bytes last
+        self._last_answer: dict[
+            str, float
+        ] = {}  # when a holder was first asked, or gave bytes last
         self._silent: set[str] = set()
 
     def run(self, holders: list[str]) -> str:
         """The holder that gave the last byte. Raises NoPeer."""
-        asked = deque(holders)
-        while asked:
-            holder = asked.popleft()
-            self._heard.setdefault(holder, time.monotonic())
+        queue = deque(holders)
+        while queue:
+            holder = queue.popleft()
+            self._last_answer.setdefault(holder, time.monotonic())
             try:
-                self._all(holder)
+                self._fetch_all(holder)
             except PeerBusy:
-                if self._waits(holder):
-                    asked.append(holder)
+                if self._may_wait(holder):
+                    queue.append(holder)
             except PeerSilent as error:
-                if self._asks_again(holder, error, set(asked)):
-                    asked.append(holder)
+                if self._may_ask_again(holder, error, set(queue)):
+                    queue.append(holder)
             except PeerLost as error:
-                self._refused(holder, error)
+                self._drop_holder(holder, error)
             except _Damaged as error:
                 self._wrong[holder] += 1
                 if self._wrong[holder] < ROUNDS:
-                    asked.appendleft(holder)
+                    queue.appendleft(holder)
                 else:
-                    self._refused(holder, error)
+                    self._drop_holder(holder, error)
             else:
                 return holder
-        told = "; ".join(f"{self._title(name)}: {text}" for name, text in self._why.items())
+        reasons = "; ".join(f"{self._title(name)}: {text}" for name, text in self._why.items())
         kind = AllBusy if self._busy else NoPeer
-        raise kind(f"no node gives {self._key} ({told}); the same command tries again")
+        raise kind(f"no node gives {self._key} ({reasons}); the same command tries again")
 
-    def _refused(self, holder: str, error: Exception) -> None:
+    def _drop_holder(self, holder: str, error: Exception) -> None:
         self._why[holder] = str(error)
         self._peers.missing(self._key, holder)
 
-    def _waits(self, holder: str) -> bool:
+    def _may_wait(self, holder: str) -> bool:
         """Whether to ask one again that measures; it keeps what it has."""
-        if time.monotonic() - self._heard[holder] >= BUSY_S:
+        if time.monotonic() - self._last_answer[holder] >= BUSY_S:
             self._why[holder] = "it measures speed"
             self._busy.add(holder)
             return False
-        self._say(f"waits for {self._title(holder)}, which measures speed")
+        self._on_line(f"waits for {self._title(holder)}, which measures speed")
         return True
 
-    def _asks_again(self, holder: str, error: Exception, others: set[str]) -> bool:
+    def _may_ask_again(self, holder: str, error: Exception, others: set[str]) -> bool:
         """Whether to ask it again, after a moment where there is nobody else to ask."""
-        if time.monotonic() - self._heard[holder] >= SILENCE_S:
-            self._refused(holder, error)
+        if time.monotonic() - self._last_answer[holder] >= SILENCE_S:
+            self._drop_holder(holder, error)
             return False
         self._silent.add(holder)
         if others <= self._silent:
-            self._say(f"waits for {self._title(holder)}, which does not answer")
+            self._on_line(f"waits for {self._title(holder)}, which does not answer")
             time.sleep(ASK_AGAIN_S)
         return True
 
-    def _all(self, holder: str) -> None:
+    def _fetch_all(self, holder: str) -> None:
         self._before = 0
         for file in self._manifest.files:
             if file.name not in self._whole:
                 with (self._folder / file.name).open("a+b") as target:
-                    self._one(holder, file, target)
+                    self._fetch_file(holder, file, target)
                 self._whole.add(file.name)
             self._before += file.size
 
-    def _one(self, holder: str, file: FileEntry, target: IO[bytes]) -> None:
+    def _fetch_file(self, holder: str, file: FileEntry, target: IO[bytes]) -> None:
         title = self._title(holder)
-        begun = self._begun.pop(file.name) if file.name in self._begun else _hashed(target)
+        begun = self._begun.pop(file.name) if file.name in self._begun else _hash_part(target)
         have, hasher = begun
         if have != os.fstat(target.fileno()).st_size or have > file.size:
             target.truncate(0)
@@ -167,13 +171,13 @@ class _Fetching:
         chunks = self._peers.read(holder, self._key, file, have) if have < file.size else ()
         try:
             for chunk in chunks:
-                self._heard[holder] = time.monotonic()
+                self._last_answer[holder] = time.monotonic()
                 self._silent.discard(holder)
                 target.write(chunk)
                 hasher.update(chunk)
                 have += len(chunk)
                 done, total = self._before + have, self._manifest.bytes
-                self._say(f"{format_bytes(done)} of {format_bytes(total)} from {title}")
+                self._on_line(f"{format_bytes(done)} of {format_bytes(total)} from {title}")
         finally:
             target.flush()
             self._begun[file.name] = have, hasher
@@ -190,7 +194,7 @@ class _Damaged(Exception):
     """The bytes of a file have another hash; they are removed."""
 
 
-def _hashed(target: IO[bytes]) -> tuple[int, Any]:
+def _hash_part(target: IO[bytes]) -> tuple[int, Any]:
     """Length and hash of what is there; the file is then at its end."""
     size, hasher = 0, hashlib.sha256()
     target.seek(0)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from grid.sweep.artifacts.background import told
+from grid.sweep.artifacts.background import run_in_background
 from grid.sweep.events import BEGINS, Preparing
 
 
@@ -18,7 +18,11 @@ def test_it_begins_and_ends_with_the_work() -> None:
         say("half")
         done.append("all")
 
-    lines = [event.line for event in told("fetch", "x", work) if isinstance(event, Preparing)]
+    lines = [
+        event.line
+        for event in run_in_background("fetch", "x", work)
+        if isinstance(event, Preparing)
+    ]
     assert lines == [BEGINS, "half"]
     assert done == ["all"]
 
@@ -28,7 +32,7 @@ def test_an_error_of_the_work_is_raised_to_who_listens() -> None:
         raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):
-        list(told("fetch", "x", work))
+        list(run_in_background("fetch", "x", work))
 
 
 def test_work_that_nobody_listens_to_ends_at_its_next_word() -> None:
@@ -42,8 +46,10 @@ def test_work_that_nobody_listens_to_ends_at_its_next_word() -> None:
             ended.set()
             raise
 
-    events = told("fetch", "x", work)
-    assert next(iter(events)) == Preparing(what="fetch", label="x", line=BEGINS)
+    events = run_in_background("fetch", "x", work)
+    first = next(iter(events))
+    assert isinstance(first, Preparing)
+    assert first.line == BEGINS
     events.close()  # type: ignore[attr-defined]
     go.set()
     assert ended.wait(30)

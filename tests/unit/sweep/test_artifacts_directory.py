@@ -9,8 +9,8 @@ from grid.sweep.artifacts.manifest import FileEntry, Manifest
 from grid.sweep.artifacts.peers import Claim
 
 KEY = "artifact/1"
-ONE = Manifest((FileEntry("weights.x", 3, "1" * 64),))
-OTHER = Manifest((FileEntry("weights.x", 3, "2" * 64),))
+FIRST_BYTES = Manifest((FileEntry("weights.x", 3, "1" * 64),))
+OTHER_BYTES = Manifest((FileEntry("weights.x", 3, "2" * 64),))
 
 
 def test_one_of_many_who_ask_at_once_makes() -> None:
@@ -26,8 +26,8 @@ def test_one_of_many_who_ask_at_once_makes() -> None:
 def test_others_take_it_when_it_is_made() -> None:
     directory = Directory()
     directory.claim("a", KEY)
-    assert directory.announce("a", KEY, ONE) == ONE
-    assert directory.claim("b", KEY) == Claim(holders=("a",), manifest=ONE)
+    assert directory.announce("a", KEY, FIRST_BYTES) == FIRST_BYTES
+    assert directory.claim("b", KEY) == Claim(holders=("a",), manifest=FIRST_BYTES)
 
 
 def test_a_maker_that_gives_up_is_followed_by_the_next_who_asks() -> None:
@@ -47,7 +47,7 @@ def test_a_worker_that_was_started_anew_makes_again_what_it_made() -> None:
 def test_a_dead_worker_s_makings_are_free_but_its_node_still_gives() -> None:
     directory = Directory()
     directory.claim("a", KEY)
-    directory.announce("a", "artifact/2", ONE)
+    directory.announce("a", "artifact/2", FIRST_BYTES)
     directory.give_up("a")
     assert directory.claim("b", KEY).make
     assert directory.claim("b", "artifact/2").holders == ("a",)
@@ -56,7 +56,7 @@ def test_a_dead_worker_s_makings_are_free_but_its_node_still_gives() -> None:
 def test_a_node_that_left_neither_gives_nor_makes() -> None:
     directory = Directory()
     directory.claim("a", KEY)
-    directory.announce("a", "artifact/2", ONE)
+    directory.announce("a", "artifact/2", FIRST_BYTES)
     directory.forget("a")
     assert directory.claim("b", KEY).make
     assert directory.claim("b", "artifact/2").make
@@ -64,35 +64,35 @@ def test_a_node_that_left_neither_gives_nor_makes() -> None:
 
 def test_the_first_bytes_win_and_the_others_are_given_to_nobody() -> None:
     directory = Directory()
-    directory.announce("a", KEY, ONE)
-    assert directory.announce("b", KEY, OTHER) == ONE
+    directory.announce("a", KEY, FIRST_BYTES)
+    assert directory.announce("b", KEY, OTHER_BYTES) == FIRST_BYTES
     assert directory.claim("c", KEY).holders == ("a",)
-    assert directory.claim("b", KEY) == Claim(holders=("a",), manifest=ONE)
+    assert directory.claim("b", KEY) == Claim(holders=("a",), manifest=FIRST_BYTES)
 
 
 def test_where_nobody_has_the_first_bytes_any_longer_the_next_ones_count() -> None:
     directory = Directory()
-    directory.announce("a", KEY, ONE)
+    directory.announce("a", KEY, FIRST_BYTES)
     directory.missing("a", KEY)
-    assert directory.announce("b", KEY, OTHER) == OTHER
+    assert directory.announce("b", KEY, OTHER_BYTES) == OTHER_BYTES
 
 
 def test_the_only_holder_may_come_to_have_other_bytes() -> None:
     """The user's own file, exchanged: nobody else has the old ones."""
     directory = Directory()
-    directory.announce("a", KEY, ONE)
-    assert directory.announce("a", KEY, OTHER) == OTHER
-    assert directory.claim("b", KEY) == Claim(holders=("a",), manifest=OTHER)
+    directory.announce("a", KEY, FIRST_BYTES)
+    assert directory.announce("a", KEY, OTHER_BYTES) == OTHER_BYTES
+    assert directory.claim("b", KEY) == Claim(holders=("a",), manifest=OTHER_BYTES)
 
 
 def test_holders_are_asked_in_turn() -> None:
     directory = Directory()
     for name in ("a", "b", "c"):
-        directory.announce(name, KEY, ONE)
+        directory.announce(name, KEY, FIRST_BYTES)
     assert {directory.claim("d", KEY).holders[0] for _ in range(3)} == {"a", "b", "c"}
 
 
 def test_what_a_node_brings_from_before_is_known_at_once() -> None:
     directory = Directory()
-    directory.enlist("a", {KEY: ONE})
+    directory.enlist("a", {KEY: FIRST_BYTES})
     assert directory.claim("b", KEY).holders == ("a",)

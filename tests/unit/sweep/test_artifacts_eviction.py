@@ -12,10 +12,16 @@ from pathlib import Path
 import pytest
 
 from grid.errors import EngineError, InputError
-from grid.sweep.artifacts.eviction import SHARE, cache_limit, entries, make_room, note_download
+from grid.sweep.artifacts.eviction import (
+    SHARE,
+    cache_limit,
+    evictable_items,
+    make_room,
+    note_download,
+)
 from grid.sweep.artifacts.leases import Leases, in_use, last_use, touch
 from grid.sweep.artifacts.manifest import named_files
-from grid.sweep.artifacts.offers import offer, offered
+from grid.sweep.artifacts.offers import find_offer, offer
 
 KIB = 1024
 
@@ -66,7 +72,7 @@ def test_references_go_too(cache: Path) -> None:
 def test_a_use_makes_it_young_again(cache: Path) -> None:
     leases = Leases()
     leases.take("artifact/a")
-    leases.give_back()
+    leases.release()
     assert make_room(10 * KIB, "x") == ["artifact/b"]
 
 
@@ -84,14 +90,14 @@ def test_what_another_living_process_uses_stays_until_it_dies(cache: Path) -> No
     )
     with subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as other:
-        assert other.stdout is not None
-        assert other.stdout.readline() == b"taken\n"
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"taken\n"
         _age(cache, "artifact/a", 9)
         assert make_room(10 * KIB, "x") == ["artifact/b"]
         _write(cache / "artifacts" / "b" / "weights.x")
-        other.send_signal(signal.SIGKILL)
-        other.wait()
+        process.send_signal(signal.SIGKILL)
+        process.wait()
     assert not in_use("artifact/a")  # which tidies up
     assert list((cache / "uses" / "artifact-a").iterdir()) == []
     for key in ("artifact/b", "artifact/c", "reference/r"):
@@ -106,7 +112,7 @@ def test_where_it_never_fits_nothing_goes_and_one_line_says_what_to_set(cache: P
         make_room(50 * KIB, "x")
     assert "QUANTGRID_CACHE_LIMIT" in str(e.value)
     assert "\n" not in str(e.value)
-    assert len(entries()) == 4
+    assert len(evictable_items()) == 4
 
 
 def test_a_disk_that_is_too_small_counts_whatever_the_limit(
@@ -154,7 +160,7 @@ def test_a_limit_that_is_no_size_is_named(monkeypatch: pytest.MonkeyPatch) -> No
 def test_what_is_evicted_is_offered_no_longer(cache: Path) -> None:
     offer("artifact/a", named_files(cache / "artifacts" / "a" / "weights.x", "weights.x"))
     make_room(10 * KIB, "x")
-    assert offered("artifact/a") is None
+    assert find_offer("artifact/a") is None
 
 
 def test_a_user_s_own_file_never_goes(cache: Path, tmp_path: Path) -> None:
@@ -162,7 +168,7 @@ def test_a_user_s_own_file_never_goes(cache: Path, tmp_path: Path) -> None:
     offer("artifact/mine", named_files(tmp_path / "mine.x", "weights.x"))
     make_room(45 * KIB, "x")
     assert (tmp_path / "mine.x").exists()
-    assert entries() == []
+    assert evictable_items() == []
 
 
 def test_half_fetched_files_count_and_go(cache: Path) -> None:
@@ -173,12 +179,12 @@ def test_half_fetched_files_count_and_go(cache: Path) -> None:
 
 
 def test_a_part_that_goes_takes_no_offer_of_the_whole_with_it(cache: Path) -> None:
-    """As after a copy that broke off, when the node has made the thing itself."""
+    """As after a copy that broke off, when the node has made the item itself."""
     offer("artifact/a", named_files(cache / "artifacts" / "a" / "weights.x", "weights.x"))
     _write(cache / "incoming" / "artifact-a" / "files" / "weights.x")
     assert make_room(5 * KIB, "x") == []
     assert list((cache / "incoming").iterdir()) == []
-    assert offered("artifact/a") is not None
+    assert find_offer("artifact/a") is not None
 
 
 def test_texts_and_items_of_sweeps_count_and_go(cache: Path) -> None:
@@ -208,9 +214,9 @@ def test_what_is_used_further_is_not_given_back(cache: Path) -> None:
     leases = Leases()
     leases.take("artifact/a")
     leases.take("artifact/b")
-    leases.give_back(but=["artifact/a"])
+    leases.release(keep=["artifact/a"])
     assert (in_use("artifact/a"), in_use("artifact/b")) == (True, False)
-    leases.give_back()
+    leases.release()
     assert not in_use("artifact/a")
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from artifacts_helpers import Faults, HerePeers
-from gguf_bytes import gguf
+from artifacts_helpers import Faults, LocalPeers
+from gguf_bytes import gguf_file
 from hub_fixtures import REPO
 from hub_fixtures import hub as hub
 from hub_server import HubServer
@@ -18,8 +18,8 @@ from grid.models.artifact import Artifact, ArtifactFacts
 from grid.models.model import Model
 from grid.sweep.artifacts import downloads
 from grid.sweep.artifacts.directory import Directory
-from grid.sweep.artifacts.eviction import entries
-from grid.sweep.artifacts.store import Shelf
+from grid.sweep.artifacts.eviction import evictable_items
+from grid.sweep.artifacts.store import ArtifactStore
 from grid.sweep.events import Prepared, Settings
 
 FILE = "tiny-Q8_0.gguf"
@@ -33,13 +33,13 @@ class Grid:
         self.caches = {name: top / f"cache-{name}" for name in ("a", "b")}
         self._directory, self._patch = Directory(), monkeypatch
 
-    def shelf(self, name: str, *, alone: bool = False) -> Shelf:
+    def store(self, name: str, *, alone: bool = False) -> ArtifactStore:
         from huggingface_hub import constants
 
         self._patch.setenv("QUANTGRID_CACHE", str(self.caches[name]))
         self._patch.setattr(constants, "HF_HUB_CACHE", str(self.caches[name] / "hf"))
-        peers = HerePeers(self._directory, name, self.caches, Faults())
-        return Shelf(NODE, SETTINGS, None if alone else peers)
+        peers = LocalPeers(self._directory, name, self.caches, Faults())
+        return ArtifactStore(NODE, SETTINGS, None if alone else peers)
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Grid:
 
 @pytest.fixture
 def artifact(hub: HubServer) -> Artifact:
-    (weights,) = grid_hub.select(grid_hub.listing(grid_hub.parse(f"hf:{REPO}")), FILE)
+    (weights,) = grid_hub.select(grid_hub.list_files(grid_hub.parse(f"hf:{REPO}")), FILE)
     model = Model(
         name="tiny",
         family="tiny",
@@ -62,52 +62,52 @@ def artifact(hub: HubServer) -> Artifact:
         vocabulary=1,
     )
     facts = ArtifactFacts(
-        bytes=len(gguf()), sha256=weights.identity, bpw_file=8, bpw_layer=8, elements=1
+        bytes=len(gguf_file()), sha256=weights.identity, bpw_file=8, bpw_layer=8, elements=1
     )
     return Artifact(model=model, format="gguf", quant="Q8_0", facts=facts)
 
 
-def obtained(shelf: Shelf, artifact: Artifact) -> list[str]:
-    events = list(shelf.artifact(artifact))
-    assert shelf.path(artifact).read_bytes() == gguf()
-    shelf.close()
+def obtained(store: ArtifactStore, artifact: Artifact) -> list[str]:
+    events = list(store.artifact(artifact))
+    assert store.path(artifact).read_bytes() == gguf_file()
+    store.close()
     return [event.label for event in events if isinstance(event, Prepared)]
 
 
 def test_one_node_downloads_and_the_other_takes_it_from_there(
     hub: HubServer, nodes: Grid, artifact: Artifact
 ) -> None:
-    assert obtained(nodes.shelf("a"), artifact) == ["tiny Q8_0"]
-    assert obtained(nodes.shelf("b"), artifact) == ["tiny Q8_0 from a"]
-    assert len(hub.asked(FILE)) == 1
+    assert obtained(nodes.store("a"), artifact) == ["tiny Q8_0"]
+    assert obtained(nodes.store("b"), artifact) == ["tiny Q8_0 from a"]
+    assert len(hub.requests_for(FILE)) == 1
 
 
 def test_what_was_taken_from_a_peer_is_there_next_time(
     hub: HubServer, nodes: Grid, artifact: Artifact
 ) -> None:
-    obtained(nodes.shelf("a"), artifact)
-    obtained(nodes.shelf("b"), artifact)
-    assert obtained(nodes.shelf("b", alone=True), artifact) == []
-    assert len(hub.asked(FILE)) == 1
+    obtained(nodes.store("a"), artifact)
+    obtained(nodes.store("b"), artifact)
+    assert obtained(nodes.store("b", alone=True), artifact) == []
+    assert len(hub.requests_for(FILE)) == 1
 
 
 def test_what_the_user_has_downloaded_is_given_to_peers(
     hub: HubServer, nodes: Grid, artifact: Artifact
 ) -> None:
-    nodes.shelf("a").close()
-    grid_hub.fetch(grid_hub.weights_of(artifact.model.source))
-    assert obtained(nodes.shelf("a"), artifact) == []
-    assert entries() == []
-    assert obtained(nodes.shelf("b"), artifact) == ["tiny Q8_0 from a"]
+    nodes.store("a").close()
+    grid_hub.fetch(grid_hub.find_weights(artifact.model.source))
+    assert obtained(nodes.store("a"), artifact) == []
+    assert evictable_items() == []
+    assert obtained(nodes.store("b"), artifact) == ["tiny Q8_0 from a"]
 
 
 def test_small_weights_each_node_downloads_for_itself(
     hub: HubServer, nodes: Grid, artifact: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("grid.sweep.artifacts.store.WORTH_BYTES", downloads.WORTH_BYTES)
-    assert obtained(nodes.shelf("a"), artifact) == ["tiny Q8_0"]
-    assert obtained(nodes.shelf("b"), artifact) == ["tiny Q8_0"]
-    assert len(hub.asked(FILE)) == 2
+    assert obtained(nodes.store("a"), artifact) == ["tiny Q8_0"]
+    assert obtained(nodes.store("b"), artifact) == ["tiny Q8_0"]
+    assert len(hub.requests_for(FILE)) == 2
 
 
 def test_a_download_can_be_evicted_and_comes_again(
@@ -115,14 +115,14 @@ def test_a_download_can_be_evicted_and_comes_again(
 ) -> None:
     from grid.sweep.artifacts.eviction import make_room
 
-    obtained(nodes.shelf("a"), artifact)
-    (entry,) = entries()
-    assert entry.bytes >= len(gguf())
-    monkeypatch.setenv("QUANTGRID_CACHE_LIMIT", str(entry.bytes))
+    obtained(nodes.store("a"), artifact)
+    (item,) = evictable_items()
+    assert item.bytes >= len(gguf_file())
+    monkeypatch.setenv("QUANTGRID_CACHE_LIMIT", str(item.bytes))
     assert make_room(1, "x") == [f"artifact/{artifact.id}"]
     monkeypatch.delenv("QUANTGRID_CACHE_LIMIT")
-    assert obtained(nodes.shelf("a", alone=True), artifact) == ["tiny Q8_0"]
-    assert len(hub.asked(FILE)) == 2
+    assert obtained(nodes.store("a", alone=True), artifact) == ["tiny Q8_0"]
+    assert len(hub.requests_for(FILE)) == 2
 
 
 def test_a_download_that_fits_nowhere_is_one_line(
@@ -130,6 +130,6 @@ def test_a_download_that_fits_nowhere_is_one_line(
 ) -> None:
     monkeypatch.setenv("QUANTGRID_CACHE_LIMIT", "1KiB")
     with pytest.raises(EngineError, match="no room for a download of tiny Q8_0") as caught:
-        list(nodes.shelf("a").artifact(artifact))
+        list(nodes.store("a").artifact(artifact))
     assert "\n" not in str(caught.value)
-    assert hub.asked(FILE) == []
+    assert hub.requests_for(FILE) == []

@@ -22,29 +22,29 @@ def test_a_file_travels_under_the_name_of_its_kind(tmp_path: Path) -> None:
     path = tmp_path / "ü model\n.gguf"
     path.write_bytes(b"abc")
     main = main_name("weights", path.name, "gguf")
-    found = manifest_of(named_files(path, main))
-    assert found.files == (FileEntry("weights.gguf", 3, sha256(b"abc").hexdigest()),)
+    manifest = manifest_of(named_files(path, main))
+    assert manifest.files == (FileEntry("weights.gguf", 3, sha256(b"abc").hexdigest()),)
 
 
 def test_all_parts_of_a_split_file_travel_with_their_numbers(tmp_path: Path) -> None:
     for number in (1, 2, 3):
         (tmp_path / f"m-0000{number}-of-00003.gguf").write_bytes(b"x" * number)
     main = main_name("weights", "m-00001-of-00003.gguf", "gguf")
-    found = manifest_of(named_files(tmp_path / "m-00001-of-00003.gguf", main))
-    assert [(file.name, file.size) for file in found.files] == [
+    manifest = manifest_of(named_files(tmp_path / "m-00001-of-00003.gguf", main))
+    assert [(file.name, file.size) for file in manifest.files] == [
         ("weights-00001-of-00003.gguf", 1),
         ("weights-00002-of-00003.gguf", 2),
         ("weights-00003-of-00003.gguf", 3),
     ]
-    check_names(found, main)
+    check_names(manifest, main)
 
 
 def test_a_folder_travels_without_code_and_hidden_files(tmp_path: Path) -> None:
     folder = tmp_path / "model"
     (folder / "sub").mkdir(parents=True)
     (folder / ".git").mkdir()
-    kept = ("config.json", "sub/a.safetensors")
-    for name in (*kept, "x.py", "optimizer.pt", "m.bin", "x.so", "a\\b", ".git/x", ".hidden"):
+    travelling = ("config.json", "sub/a.safetensors")
+    for name in (*travelling, "x.py", "optimizer.pt", "m.bin", "x.so", "a\\b", ".git/x", ".hidden"):
         (folder / name).write_bytes(b"1")
     (folder / "linked.safetensors").symlink_to(folder / "config.json")
     files = named_files(folder, "weights.st")
@@ -77,6 +77,6 @@ def test_a_file_without_size_or_hash_is_refused(file: tuple[str, int, str]) -> N
 
 
 def test_one_name_twice_is_refused() -> None:
-    one = FileEntry("weights.x", 1, "0" * 64)
+    entry = FileEntry("weights.x", 1, "0" * 64)
     with pytest.raises(EngineError, match="refused"):
-        check_names(Manifest((one, one)), "weights.x")
+        check_names(Manifest((entry, entry)), "weights.x")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from artifacts_helpers import Faults, HerePeers, largest_file, on_node
+from artifacts_helpers import Faults, LocalPeers, largest_file, on_node
 from plan_helpers import NODE, plan_of
 
 from grid.cells.cell import Cell
@@ -21,10 +21,10 @@ from grid.models.checksum import file_sha256
 from grid.plan.plan import Plan
 from grid.sweep.artifacts import transfer
 from grid.sweep.artifacts.directory import Directory
-from grid.sweep.artifacts.inputs import artifact_thing, offer_inputs
+from grid.sweep.artifacts.inputs import cached_artifact, offer_inputs
 from grid.sweep.artifacts.manifest import FileEntry, Manifest, named_files
-from grid.sweep.artifacts.offers import offer, offers
-from grid.sweep.artifacts.store import Shelf
+from grid.sweep.artifacts.offers import offer, standing_offers
+from grid.sweep.artifacts.store import ArtifactStore
 from grid.sweep.events import (
     CellDone,
     CellStarted,
@@ -65,8 +65,8 @@ class Grid:
         self.faults = Faults()
         self.caches = {name: top / f"cache-{name}" for name in ("a", "b")}
 
-    def peers(self, name: str) -> HerePeers:
-        return HerePeers(self.directory, name, self.caches, self.faults)
+    def peers(self, name: str) -> LocalPeers:
+        return LocalPeers(self.directory, name, self.caches, self.faults)
 
     def run(self, name: str, plan: Plan) -> list[Event]:
         return list(self.running(name, plan))
@@ -84,7 +84,7 @@ class Grid:
         """As the driver does on its node."""
         with on_node(self.caches["a"]):
             offer_inputs(plan.cells, SETTINGS)
-            self.directory.enlist("a", {one.key: one.manifest for one in offers()})
+            self.directory.enlist("a", {offer.key: offer.manifest for offer in standing_offers()})
 
 
 @pytest.fixture
@@ -97,7 +97,10 @@ def measured(events: list[Event]) -> dict[str, Measurement]:
 
 
 def statuses(events: list[Event]) -> set[str]:
-    return {f"{one.status} {one.reason}".strip() for one in measured(events).values()}
+    return {
+        f"{measurement.status} {measurement.reason}".strip()
+        for measurement in measured(events).values()
+    }
 
 
 def prepared(events: list[Event]) -> Counter[str]:
@@ -108,7 +111,7 @@ def quantized(plan: Plan) -> Cell:
     return next(cell for cell in plan.cells if cell.artifact.quant == "Q4")
 
 
-def user_s(plan: Plan) -> Artifact:
+def users_own_artifact(plan: Plan) -> Artifact:
     return next(cell.artifact for cell in plan.cells if cell.artifact.path is not None)
 
 
@@ -120,8 +123,8 @@ def test_the_second_node_takes_what_the_first_has_made(nodes: Grid, tmp_path: Pa
     labels = {event.label for event in second if isinstance(event, Prepared)}
     assert all(label.endswith(" from a") for label in labels)
     assert statuses(second) == {"ok"}
-    for cell_id, one in measured(first).items():
-        assert measured(second)[cell_id].series == one.series
+    for cell_id, measurement in measured(first).items():
+        assert measured(second)[cell_id].series == measurement.series
 
 
 def test_a_copy_is_taken_once(nodes: Grid, tmp_path: Path) -> None:
@@ -136,16 +139,16 @@ def test_where_two_nodes_have_made_differing_bytes_the_first_ones_win(
 ) -> None:
     plan = plan_of(tmp_path, QUALITY)
     with on_node(nodes.caches["b"]):
-        thing = artifact_thing(quantized(plan).artifact)
+        item = cached_artifact(quantized(plan).artifact)
     for name in ("a", "b"):  # each by itself, as in sweeps of their own
         Grid.run(Grid(tmp_path), name, plan)
-    thing.path.write_bytes(thing.path.read_bytes().replace(b'"padding":"0', b'"padding":"1'))
+    item.path.write_bytes(item.path.read_bytes().replace(b'"padding":"0', b'"padding":"1'))
     nodes.run("a", plan)
-    seen = {e.artifact_id: e.facts for e in nodes.run("b", plan) if isinstance(e, Observed)}
+    observed = {e.artifact_id: e.facts for e in nodes.run("b", plan) if isinstance(e, Observed)}
     with on_node(nodes.caches["a"]):
-        there = artifact_thing(quantized(plan).artifact)
-    assert thing.path.read_bytes() == there.path.read_bytes()
-    assert seen[quantized(plan).artifact.id].sha256 == file_sha256(there.path)
+        first = cached_artifact(quantized(plan).artifact)
+    assert item.path.read_bytes() == first.path.read_bytes()
+    assert observed[quantized(plan).artifact.id].sha256 == file_sha256(first.path)
 
 
 def test_a_node_makes_what_no_peer_gives(nodes: Grid, tmp_path: Path) -> None:
@@ -168,18 +171,18 @@ def test_who_wants_what_another_makes_waits_and_then_takes_it(nodes: Grid, tmp_p
     plan = plan_of(tmp_path, QUALITY)
     key = f"artifact/{quantized(plan).artifact.id}"
     nodes.run("a", plan)
-    made = nodes.directory.claim("b", key).manifest
-    assert made is not None
+    manifest = nodes.directory.claim("b", key).manifest
+    assert manifest is not None
     nodes.directory.missing("a", key)
     assert nodes.directory.claim("a", key).make
-    told: list[str] = []
+    waiting_for: list[str] = []
     events = nodes.running("b", plan)
     for event in events:
         if isinstance(event, Preparing) and event.line == "waits for a, which makes it":
-            told.append(event.label)
-            nodes.directory.announce("a", key, made)
+            waiting_for.append(event.label)
+            nodes.directory.announce("a", key, manifest)
             break
-    assert told == [quantized(plan).artifact.label]
+    assert waiting_for == [quantized(plan).artifact.label]
     taken = {event.label for event in events if isinstance(event, Prepared)}
     assert f"{quantized(plan).artifact.label} from a" in taken
 
@@ -191,8 +194,8 @@ def test_a_user_s_own_file_reaches_a_node_that_lacks_it(nodes: Grid, tmp_path: P
     elsewhere = tmp_path / "seen-by-a-only.fake"
     Path(str(own.path)).rename(elsewhere)
     with on_node(nodes.caches["a"]):
-        thing = artifact_thing(own)
-        offer(thing.key, named_files(elsewhere, thing.main))
+        item = cached_artifact(own)
+        offer(item.key, named_files(elsewhere, item.main))
     events = nodes.run("b", plan)
     assert statuses(events) == {"ok"}
     assert prepared(events) == {"fetch": 1, "quantize": 1, "reference": 1}
@@ -203,28 +206,28 @@ def test_another_file_under_the_same_path_is_not_taken_for_it(nodes: Grid, tmp_p
 
     plan = plan_of(tmp_path, QUALITY)
     nodes.offer_inputs(plan)
-    own = user_s(plan)
+    own = users_own_artifact(plan)
     assert own.facts is not None
     path = Path(str(own.path))
     path.rename(tmp_path / "seen-by-a-only.fake")
     with on_node(nodes.caches["a"]):
-        thing = artifact_thing(own)
-        offer(thing.key, named_files(tmp_path / "seen-by-a-only.fake", thing.main))
+        item = cached_artifact(own)
+        offer(item.key, named_files(tmp_path / "seen-by-a-only.fake", item.main))
     grid_fake.write(path, seed=7)
-    other = path.read_bytes()
+    replacement = path.read_bytes()
     events = nodes.run("b", plan)
     assert statuses(events) == {"ok"}
     assert prepared(events)["fetch"] == 1
-    assert path.read_bytes() == other
+    assert path.read_bytes() == replacement
     for _ in range(2):  # in another worker too, and in its next session
         with on_node(nodes.caches["b"]):
-            shelf = Shelf(NODE, SETTINGS, nodes.peers("b"))
+            store = ArtifactStore(NODE, SETTINGS, nodes.peers("b"))
             for _ in range(2):
-                list(shelf.artifact(own))
-                assert file_sha256(shelf.path(own)) == own.facts.sha256
-                shelf.done()
-            shelf.close()
-    assert set(nodes.directory.claim("c", thing.key).holders) == {"a", "b"}
+                list(store.artifact(own))
+                assert file_sha256(store.path(own)) == own.facts.sha256
+                store.end_session()
+            store.close()
+    assert set(nodes.directory.claim("c", item.key).holders) == {"a", "b"}
 
 
 def test_a_file_that_changed_since_the_plan_is_offered_to_nobody(
@@ -233,7 +236,7 @@ def test_a_file_that_changed_since_the_plan_is_offered_to_nobody(
     import grid_fake
 
     plan = plan_of(tmp_path, QUALITY)
-    grid_fake.write(Path(str(user_s(plan).path)), seed=7)
+    grid_fake.write(Path(str(users_own_artifact(plan).path)), seed=7)
     with pytest.raises(InputError, match="changed since the plan was made"):
         nodes.offer_inputs(plan)
     assert not (nodes.caches["a"] / "offers").exists()
@@ -250,9 +253,9 @@ def test_what_a_peer_offers_wrongly_is_taken_by_nobody_and_stands_in_nobody_s_wa
     nodes: Grid, tmp_path: Path, offered: FileEntry
 ) -> None:
     plan = plan_of(tmp_path, QUALITY)
-    key = artifact_thing(user_s(plan)).key
+    key = cached_artifact(users_own_artifact(plan)).key
     nodes.directory.announce("z", key, Manifest((offered,)))
-    Path(str(user_s(plan).path)).rename(tmp_path / "seen-by-a-only.fake")
+    Path(str(users_own_artifact(plan).path)).rename(tmp_path / "seen-by-a-only.fake")
     (reason,) = statuses(nodes.run("b", plan))
     assert "no other node has it as it was" in reason
     assert nodes.directory.claim("c", key).holders == ()
@@ -260,7 +263,7 @@ def test_what_a_peer_offers_wrongly_is_taken_by_nobody_and_stands_in_nobody_s_wa
 
 def test_a_refused_offer_of_what_can_be_made_is_made_here(nodes: Grid, tmp_path: Path) -> None:
     plan = plan_of(tmp_path, QUALITY)
-    key = artifact_thing(quantized(plan).artifact).key
+    key = cached_artifact(quantized(plan).artifact).key
     nodes.directory.announce("z", key, Manifest((FileEntry(".hidden", 3, "1" * 64),)))
     events = nodes.run("b", plan)
     assert statuses(events) == {"ok"}
@@ -278,7 +281,7 @@ def test_what_a_peer_has_that_measures_for_long_is_made_here(
     events = nodes.run("b", plan)
     assert statuses(events) == {"ok"}
     assert prepared(events) == {"quantize": 1, "reference": 1}
-    key = artifact_thing(quantized(plan).artifact).key
+    key = cached_artifact(quantized(plan).artifact).key
     assert set(nodes.directory.claim("c", key).holders) == {"a", "b"}
 
 
@@ -309,29 +312,29 @@ def test_a_copy_of_a_text_that_was_evicted_comes_again(nodes: Grid, tmp_path: Pa
     (tmp_path / "t.txt").unlink()
     cell = plan.cells[0]
     with on_node(nodes.caches["b"]):
-        shelf = Shelf(NODE, SETTINGS, nodes.peers("b"))
-        first = prepared(list(shelf.localised(cell)))
-        shelf.done()
+        store = ArtifactStore(NODE, SETTINGS, nodes.peers("b"))
+        first = prepared(list(store.localised(cell)))
+        store.end_session()
         shutil.rmtree(nodes.caches["b"] / "texts")
-        again = prepared(list(shelf.localised(cell)))
-        shelf.close()
-    assert first == again == {"fetch": 1}
+        second = prepared(list(store.localised(cell)))
+        store.close()
+    assert first == second == {"fetch": 1}
 
 
-@pytest.mark.parametrize("there", [None, "another text " * 400])
+@pytest.mark.parametrize("present_text", [None, "another text " * 400])
 def test_a_text_reaches_a_node_that_has_none_or_another(
-    nodes: Grid, tmp_path: Path, there: str | None
+    nodes: Grid, tmp_path: Path, present_text: str | None
 ) -> None:
     plan = plan_of(tmp_path, QUALITY)
     alone = nodes.run("a", plan)
     nodes.offer_inputs(plan)
     (tmp_path / "t.txt").unlink()
-    if there is not None:
-        (tmp_path / "t.txt").write_text(there)
+    if present_text is not None:
+        (tmp_path / "t.txt").write_text(present_text)
     events = nodes.run("b", plan)
     assert statuses(events) == {"ok"}
-    for cell_id, one in measured(alone).items():
-        assert measured(events)[cell_id].series == one.series
+    for cell_id, measurement in measured(alone).items():
+        assert measured(events)[cell_id].series == measurement.series
 
 
 def test_task_items_reach_a_node_that_has_none(nodes: Grid, tmp_path: Path) -> None:
@@ -344,7 +347,7 @@ def test_task_items_reach_a_node_that_has_none(nodes: Grid, tmp_path: Path) -> N
     (items / "toy.jsonl").unlink()
     events = nodes.run("b", plan)
     assert statuses(events) == {"ok"}
-    assert {len(one.items) for one in measured(events).values()} == {1}
+    assert {len(measurement.items) for measurement in measured(events).values()} == {1}
 
 
 def test_what_nobody_has_is_one_line_in_each_row(nodes: Grid, tmp_path: Path) -> None:
@@ -359,35 +362,41 @@ def test_what_nobody_has_is_one_line_in_each_row(nodes: Grid, tmp_path: Path) ->
 
 def test_the_user_s_own_file_that_is_gone_is_named_by_its_path(nodes: Grid, tmp_path: Path) -> None:
     plan = plan_of(tmp_path, QUALITY)
-    path = Path(str(user_s(plan).path))
+    path = Path(str(users_own_artifact(plan).path))
     path.unlink()
     with on_node(nodes.caches["a"]):
-        shelf = Shelf(NODE, SETTINGS)
+        store = ArtifactStore(NODE, SETTINGS)
         with pytest.raises(EngineError, match=r"is gone since the plan was made$") as caught:
-            list(shelf.artifact(user_s(plan)))
-        shelf.close()
+            list(store.artifact(users_own_artifact(plan)))
+        store.close()
     assert str(caught.value).startswith(f"{path} is gone")
 
 
 def test_peers_are_given_nothing_while_speed_is_measured(nodes: Grid, tmp_path: Path) -> None:
-    both = QUALITY.replace('["quality"]', '["speed", "quality"]').replace('"F16", ', "")
-    plan = plan_of(tmp_path, both + "[speed]\nprompt = [8]\ngenerate = [8]\nrepetitions = 1\n")
-    session = next(one for one in plan.sessions if one.artifact.quant == "Q4")
+    sweep_file = QUALITY.replace('["quality"]', '["speed", "quality"]').replace('"F16", ', "")
+    plan = plan_of(
+        tmp_path, sweep_file + "[speed]\nprompt = [8]\ngenerate = [8]\nrepetitions = 1\n"
+    )
+    session = next(
+        session_of_plan
+        for session_of_plan in plan.sessions
+        if session_of_plan.artifact.quant == "Q4"
+    )
     assert [cell.exclusive for cell in session.cells] == [True, True, False]
     peers = nodes.peers("a")
-    quiet: list[bool] = []
+    paused: list[bool] = []
     starts: list[float] = []
     with on_node(nodes.caches["a"]):
         worker = Worker(NODE, SETTINGS, peers)
         for event in worker.run(session):
             if isinstance(event, CellStarted):
-                starts.extend(peers.quieted[-1:])
+                starts.extend(peers.pauses[-1:])
             elif isinstance(event, CellDone):
-                quiet.append(peers.quieted[-1] > SETTINGS.cell_timeout_s)
+                paused.append(peers.pauses[-1] > SETTINGS.cell_timeout_s)
         worker.close()
-    assert quiet == [True, True, False]
+    assert paused == [True, True, False]
     assert starts[-1] == 0.0  # before its reference, which may be a peer's, is asked for
-    assert len(peers.quieted) == 2
+    assert len(peers.pauses) == 2
 
 
 def test_two_workers_of_one_node_make_one_artifact_once(nodes: Grid, tmp_path: Path) -> None:
@@ -425,9 +434,9 @@ def test_a_full_cache_is_a_row_with_what_to_set(
 def test_a_disk_that_fills_up_leaves_no_half_made_artifact(nodes: Grid, tmp_path: Path) -> None:
     plan = plan_of(tmp_path, QUALITY)
     with on_node(nodes.caches["a"]):
-        made = artifact_thing(quantized(plan).artifact).path
+        path = cached_artifact(quantized(plan).artifact).path
     with largest_file(20_000):
         reasons = statuses(nodes.run("a", plan))
     assert any("File too large" in reason for reason in reasons)
-    assert not made.exists()
+    assert not path.exists()
     assert statuses(nodes.run("a", plan)) == {"ok"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from artifacts_helpers import CHUNK, Faults, HerePeers, largest_file, manifest_at, on_node
+from artifacts_helpers import CHUNK, Faults, LocalPeers, largest_file, manifest_at, on_node
 
 from grid.errors import EngineError
 from grid.sweep.artifacts import transfer
@@ -34,20 +34,20 @@ class Grid:
                 self.manifest = offer(KEY, named_files(folder, "weights.x"))
             self.directory.announce(name, KEY, self.manifest)
         self.stage = self.caches["me"] / "incoming" / "1"
-        self.peers = HerePeers(self.directory, "me", self.caches, self.faults)
-        self.said: list[str] = []
+        self.peers = LocalPeers(self.directory, "me", self.caches, self.faults)
+        self.lines: list[str] = []
 
     def fetch(self, *holders: str, manifest: Manifest | None = None) -> str:
         wanted = manifest or self.manifest
         with on_node(self.caches["me"]):
             return fetch(
-                self.peers, KEY, holders, wanted, "weights.x", self.stage, self.said.append
+                self.peers, KEY, holders, wanted, "weights.x", self.stage, self.lines.append
             )
 
     @property
     def arrived(self) -> bool:
-        found = self.stage / "files" / "weights.x"
-        return found.exists() and manifest_at(found, "weights.x") == self.manifest
+        folder = self.stage / "files" / "weights.x"
+        return folder.exists() and manifest_at(folder, "weights.x") == self.manifest
 
 
 @pytest.fixture
@@ -58,23 +58,23 @@ def nodes(tmp_path: Path) -> Grid:
 def test_a_folder_arrives_whole(nodes: Grid) -> None:
     assert nodes.fetch("a") == "a"
     assert nodes.arrived
-    assert nodes.said[-1] == "10 KiB of 10 KiB from a"
+    assert nodes.lines[-1] == "10 KiB of 10 KiB from a"
 
 
 def test_what_broke_off_is_taken_up_where_it_broke(nodes: Grid) -> None:
     nodes.faults.dies_after["a"] = 4 * CHUNK
     with pytest.raises(NoPeer, match="a: it died"):
         nodes.fetch("a")
-    nodes.peers.asked.clear()
+    nodes.peers.reads.clear()
     assert nodes.fetch("b") == "b"
-    assert nodes.peers.asked[0] == ("b", 4 * CHUNK)
+    assert nodes.peers.reads[0] == ("b", 4 * CHUNK)
     assert nodes.arrived
 
 
 def test_the_next_holder_goes_on_where_a_dead_one_stopped(nodes: Grid) -> None:
     nodes.faults.dies_after["a"] = 7 * CHUNK
     assert nodes.fetch("a", "b") == "b"
-    assert nodes.peers.asked[:2] == [("a", 0), ("b", 7 * CHUNK)]
+    assert nodes.peers.reads[:2] == [("a", 0), ("b", 7 * CHUNK)]
     assert nodes.arrived
     assert nodes.directory.claim("me", KEY).holders == ("b",)
 
@@ -84,9 +84,9 @@ def test_what_is_there_of_another_manifest_is_not_mixed_in(nodes: Grid) -> None:
     nodes.faults.dies_after["a"] = 4 * CHUNK
     with pytest.raises(NoPeer):
         nodes.fetch("a", manifest=old)
-    nodes.peers.asked.clear()
+    nodes.peers.reads.clear()
     nodes.fetch("b")
-    assert nodes.peers.asked[0] == ("b", 0)
+    assert nodes.peers.reads[0] == ("b", 0)
     assert nodes.arrived
 
 
@@ -101,7 +101,7 @@ def test_a_good_holder_is_not_blamed_for_bytes_that_a_bad_one_began(nodes: Grid)
     nodes.faults.corrupts.add("a")
     nodes.faults.dies_after["a"] = 3 * CHUNK
     assert nodes.fetch("a", "b") == "b"
-    assert [offset for holder, offset in nodes.peers.asked if holder == "b"][:2] == [3 * CHUNK, 0]
+    assert [offset for holder, offset in nodes.peers.reads if holder == "b"][:2] == [3 * CHUNK, 0]
     assert nodes.arrived
 
 
@@ -116,7 +116,7 @@ def test_where_all_bytes_are_damaged_one_line_says_so(nodes: Grid) -> None:
 def test_a_holder_that_measures_is_waited_for(nodes: Grid) -> None:
     nodes.faults.busy["a"] = 3
     assert nodes.fetch("a") == "a"
-    assert nodes.said.count("waits for a, which measures speed") == 3
+    assert nodes.lines.count("waits for a, which measures speed") == 3
     assert nodes.arrived
 
 
@@ -139,9 +139,9 @@ def test_what_came_is_hashed_as_it_comes_and_not_again_at_each_try(
     nodes: Grid, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[str] = []
-    hashed = transfer._hashed
+    hashed = transfer._hash_part
     monkeypatch.setattr(
-        transfer, "_hashed", lambda target: read.append(target.name) or hashed(target)
+        transfer, "_hash_part", lambda target: read.append(target.name) or hashed(target)
     )
     monkeypatch.setattr(transfer, "ASK_AGAIN_S", 0.0)
     nodes.faults.silent["a"] = 5
@@ -157,7 +157,7 @@ def test_the_only_holder_is_waited_for_while_a_network_may_be_cut(
     monkeypatch.setattr(transfer, "ASK_AGAIN_S", 0.0)
     nodes.faults.silent["a"] = 3
     assert nodes.fetch("a") == "a"
-    assert nodes.said.count("waits for a, which does not answer") == 3
+    assert nodes.lines.count("waits for a, which does not answer") == 3
     assert nodes.arrived
 
 
