@@ -103,16 +103,7 @@ def hardware_classes(attempts: pa.Table, ok: pa.Table) -> tuple[HardwareClass, .
         if row["hardware_class"]:
             groups[row["hardware_class"]].append(row)
     classes = (_hardware_class(name, rows) for name, rows in groups.items())
-    return tuple(
-        sorted(
-            classes,
-            key=lambda hardware_class: (
-                *_rank(hardware_class, scored),
-                -hardware_class.ok,
-                hardware_class.name,
-            ),
-        )
-    )
+    return tuple(sorted(classes, key=lambda hardware_class: _rank(hardware_class, scored)))
 
 
 def _places_with_tasks(ok: pa.Table) -> set[tuple[str, str]]:
@@ -122,11 +113,12 @@ def _places_with_tasks(ok: pa.Table) -> set[tuple[str, str]]:
     return {(row["device_kind"] or "", row["origin"] or "") for row in tasks.to_pylist()}
 
 
-def _rank(hardware_class: HardwareClass, scored: set[tuple[str, str]]) -> tuple[bool, bool]:
-    has_tasks = any(
-        (hardware_class.device_kind, origin) in scored for origin in hardware_class.origins
-    )
-    return "" not in hardware_class.origins, not has_tasks
+def _rank(
+    hardware_class: HardwareClass, scored: set[tuple[str, str]]
+) -> tuple[bool, bool, int, str]:
+    imported = "" not in hardware_class.origins
+    has_tasks = any((hardware_class.device_kind, name) in scored for name in hardware_class.origins)
+    return imported, not has_tasks, -hardware_class.ok, hardware_class.name
 
 
 def _hardware_class(name: str, rows: list[dict[str, Any]]) -> HardwareClass:
