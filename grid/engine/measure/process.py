@@ -51,7 +51,7 @@ def _rusage_peak() -> int:
 
 def page_cache_share(path: Path) -> float | None:
     """Share (0..1) of the pages of a weight file, or of a folder's files, that are in the page
-    cache; None where it cannot be told.
+    cache; None where the system does not show it.
 
     0 means that loading reads the disk (cold), 1 that it reads memory (warm).
     """
