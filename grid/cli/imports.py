@@ -72,7 +72,7 @@ def import_(
 
 def _published_reports(names: Sequence[str]) -> Sequence[ImportedReport]:
     """Published tables by name; all of them for `all` or none."""
-    from grid.results.imports.publications import publication, all_publications
+    from grid.results.imports.publications import all_publications, publication
 
     if not names or "all" in names:
         return all_publications()
