@@ -21,21 +21,17 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from grid.backend import Calibration
+from engine_weights import LIMIT_S, make_weights
+
 from grid.backend.registry import backend
-from grid.cells.texts import CALIBRATION, read_text
-from grid.engine import messages as wire
 from grid.engine.environments import engine_version, ensure_environment, find_interpreter
-from grid.engine.process import EngineProcess
 from grid.errors import EngineError
 from grid.hardware.node import Node
 from grid.hardware.probe import probe_node
-from grid.models import bundled as reference
+from grid.models.bundled import size_dir
 
 REQUIRED = ("llamacpp", "gptq", "awq", "transformers", "mlx", "vllm", "fake")
 """Backends that must run here: 16 bits at least."""
-
-LIMIT_S = 1500
 
 
 class Trial(NamedTuple):
@@ -77,29 +73,12 @@ class Weights:
     def of(self, trial: Trial) -> Path:
         """Raises EngineError where they cannot be made."""
         if trial.weights == "small":
-            return reference.size_dir("small")
+            return size_dir("small")
         suffix = min(backend(trial.weights).formats) if not trial.quant.count("-") else "folder"
         target = self._folder / f"{trial.weights}-{trial.quant}.{suffix}"
         if not target.exists():
-            text = read_text(CALIBRATION)
-            path = self._folder / "calibration.txt"
-            path.write_text(text.text)
-            request = wire.Quantize(
-                backend=trial.weights,
-                source=str(reference.size_dir("small")),
-                recipe=trial.quant,
-                target=str(target),
-                threads=self._node.cores,
-                calibration=Calibration(path=str(path), sha256=text.sha256, samples=16, tokens=128),
-            )
-            with _process(trial.weights, self._node) as process:
-                process.ask(request, LIMIT_S)
+            make_weights(trial.weights, trial.quant, target, self._node)
         return target
-
-
-def _process(name: str, node: Node) -> EngineProcess:
-    interpreter = ensure_environment(name, node)
-    return EngineProcess(interpreter.python, interpreter.imports)
 
 
 def run(name: str, trial: Trial, path: Path, expected: Path, node: Node) -> dict[str, Any]:

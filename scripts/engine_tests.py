@@ -19,15 +19,12 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from grid.backend import Calibration
-from grid.cells.texts import CALIBRATION, read_text
-from grid.engine import messages as wire
+from engine_weights import make_weights
+
 from grid.engine.environments import Interpreter, ensure_environment
-from grid.engine.process import EngineProcess
 from grid.engine.venv import find_uv, uv_settings
 from grid.hardware.node import Node
 from grid.hardware.probe import probe_node
-from grid.models import bundled as reference
 
 ROOT = Path(__file__).resolve().parent.parent
 TESTS = {
@@ -52,26 +49,13 @@ _WANT = re.compile(r"\bnot installed\b|\bnot ready\b|\bQUANTGRID_TEST_\w+ names\
 
 
 def checkpoints(folder: Path, node: Node) -> dict[str, str]:
-    """The checkpoints of `CHECKPOINTS`, made by their backends."""
-    text = read_text(CALIBRATION)
-    path = folder / "calibration.txt"
-    path.write_text(text.text)
-    calibration = Calibration(path=str(path), sha256=text.sha256, samples=16, tokens=128)
-    for name, quant in CHECKPOINTS.values():
-        interpreter = ensure_environment(name, node)
-        request = wire.Quantize(
-            backend=name,
-            source=str(reference.size_dir("small")),
-            recipe=quant,
-            target=str(folder / f"small-{quant}"),
-            threads=node.cores,
-            calibration=calibration,
-        )
-        with EngineProcess(interpreter.python, interpreter.imports) as process:
-            process.ask(request, 900)
-    return {
-        variable: str(folder / f"small-{quant}") for variable, (_, quant) in CHECKPOINTS.items()
-    }
+    """The checkpoints of `CHECKPOINTS`, made by their backends: variable -> path."""
+    paths = {}
+    for variable, (backend, quant) in CHECKPOINTS.items():
+        target = folder / f"small-{quant}"
+        make_weights(backend, quant, target, node)
+        paths[variable] = str(target)
+    return paths
 
 
 def run(name: str, interpreter: Interpreter, folder: Path, variables: dict[str, str]) -> bool:

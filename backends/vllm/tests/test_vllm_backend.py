@@ -149,13 +149,13 @@ def test_on_an_accelerator_weights_and_cache_are_its_own(with_gpu: Node) -> None
 def test_what_is_narrowed_to_one_device_stays_that_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Importing the engine and loading each prepare the process."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,6")
-    library._visible.cache_clear()
+    library._visible_devices.cache_clear()
     for _ in range(2):
         library._choose_device("cuda:1")
         assert os.environ["CUDA_VISIBLE_DEVICES"] == "5"
     with pytest.raises(EngineError, match="device cuda:3: only 3 devices are visible"):
         library._choose_device("cuda:3")
-    library._visible.cache_clear()
+    library._visible_devices.cache_clear()
 
 
 def test_a_stated_cache_asks_for_little_free_memory(folder: Path, node: Node) -> None:

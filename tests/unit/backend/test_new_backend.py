@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grid.backend.new_backend import contents, new_backend
@@ -56,6 +56,7 @@ def test_what_was_made_and_what_comes_next_is_said(
     assert any("pip install -e ." in line for line in lines)
 
 
+@settings(deadline=None)
 @given(NAMES)
 def test_a_name_goes_to_the_distribution_the_module_and_the_entry_point(name: str) -> None:
     texts = contents(name)
@@ -67,6 +68,7 @@ def test_a_name_goes_to_the_distribution_the_module_and_the_entry_point(name: st
     assert f"{module}/__init__.py" in texts
 
 
+@settings(deadline=None)
 @given(NAMES)
 def test_no_trace_of_the_template_is_left_and_python_can_read_it(name: str) -> None:
     for path, text in contents(name).items():
@@ -155,6 +157,7 @@ def test_the_command_makes_it_and_refuses_in_one_line(working_folder: Path) -> N
 # The toy itself
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.booleans())
 def test_the_toy_takes_no_file_that_is_none(
     tmp_path_factory: pytest.TempPathFactory, data: bytes, with_header: bool
