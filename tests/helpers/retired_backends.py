@@ -56,7 +56,7 @@ class RetiredBackendTests:
         engine = {self.backend.module, "transformers", "torch"}
         assert not engine & set(json.loads(done.stdout))
 
-    def test_it_runs_one_format_and_makes_nothing(self) -> None:
+    def test_a_retired_backend_runs_one_format_and_makes_nothing(self) -> None:
         assert self.backend.formats == {self.backend.format}
         assert not isinstance(self.backend, Quantizes)
         assert self.backend.recipes() == {}
@@ -93,7 +93,9 @@ class RetiredBackendTests:
         self.refuse(path, node, f"small is {another}-w4g128; {name} runs {method} checkpoints")
 
     @pytest.mark.parametrize("rule", sorted(CHECKS))
-    def test_it_keeps_to_the_contract(self, checkpoint: Path, rule: str, node: Node) -> None:
+    def test_the_engine_keeps_to_the_contract(
+        self, checkpoint: Path, rule: str, node: Node
+    ) -> None:
         outcome = check(rule, Case(self.backend, checkpoint, node, tokens=16, loads=2))
         assert outcome == "ran" or "quantizes" in outcome or "Case.expected" in outcome
 

@@ -147,7 +147,7 @@ def test_a_backend_is_at_most_four_files(stranger: Stranger) -> None:
     assert all(path.name in done.stdout for path in files)
 
 
-def test_it_passes_its_own_tests_at_once_and_skips_none(stranger: Stranger) -> None:
+def test_a_new_backend_passes_its_own_tests_and_skips_none(stranger: Stranger) -> None:
     first = next(
         output for command, output in stranger.printed.items() if "backends new" in command
     )

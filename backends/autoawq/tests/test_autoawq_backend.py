@@ -27,14 +27,14 @@ class TestAutoAwq(RetiredBackendTests):
         path = self.declare(folder, tmp_path / "small", bits=3)
         self.refuse(path, node, "small is awq-w3g128; autoawq runs 4 bits")
 
-    def test_it_runs_a_checkpoint_of_gptqmodel(self, checkpoint: Path, node: Node) -> None:
+    def test_a_checkpoint_of_gptqmodel_runs(self, checkpoint: Path, node: Node) -> None:
         with backend.load(checkpoint, "cpu", backend.options({}, node)) as engine:
             environment = engine.environment()
             assert environment["kernel"] == "WQLinear_GEMM"
             assert environment["activations"] == "are rounded in quantized layers to float16"
             assert engine.version.startswith("autoawq 0.2.9, transformers 4.51.3, torch 2.13.0")
 
-    def test_its_layers_are_the_checkpoints(self, checkpoint: Path, node: Node) -> None:
+    def test_layers_compute_as_the_checkpoint_says(self, checkpoint: Path, node: Node) -> None:
         """The same weights unpacked here by the format's definition give the same layer."""
         import torch
         from safetensors.torch import load_file

@@ -23,14 +23,14 @@ class TestAutoGptq(RetiredBackendTests):
         path = self.declare(folder, tmp_path / "small", checkpoint_format="gptq_v2")
         self.refuse(path, node, "small is packed as gptq_v2; autogptq reads gptq")
 
-    def test_it_runs_a_checkpoint_of_gptqmodel(self, checkpoint: Path, node: Node) -> None:
+    def test_a_checkpoint_of_gptqmodel_runs(self, checkpoint: Path, node: Node) -> None:
         with backend.load(checkpoint, "cpu", backend.options({}, node)) as engine:
             environment = engine.environment()
             assert environment["kernel"] in ("qlinear_cuda_old", "qlinear_cuda")
             assert environment["activations"] == "stay at float32"
             assert engine.version.startswith("auto-gptq 0.7.1, transformers 4.46.3, torch 2.13.0")
 
-    def test_its_layers_are_the_checkpoints(self, checkpoint: Path, node: Node) -> None:
+    def test_layers_compute_as_the_checkpoint_says(self, checkpoint: Path, node: Node) -> None:
         """The same weights unpacked here by the format's definition give the same layer."""
         import torch
         from safetensors.torch import load_file

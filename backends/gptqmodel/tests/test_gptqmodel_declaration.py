@@ -124,7 +124,7 @@ def test_the_fused_kernel_is_refused_for_weights_with_zero_points() -> None:
         choose(four(), "fused", "cpu", False)
 
 
-def test_what_a_kernel_does_to_activations_is_said() -> None:
+def test_environment_says_what_a_kernel_does_to_activations() -> None:
     aten, fp8, plain = (
         type(name, (), {})() for name in ("TorchAtenLinear", "W4AFP8Linear", "TorchLinear")
     )

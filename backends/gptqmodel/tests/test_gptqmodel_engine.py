@@ -60,7 +60,7 @@ def sixteen(folder: Path, node: Node) -> Logits:
 
 
 @pytest.mark.parametrize("recipe", METHODS)
-def test_what_a_recipe_makes_is_what_it_says(checkpoints: dict[str, Path], recipe: str) -> None:
+def test_a_recipe_makes_the_quant_that_it_names(checkpoints: dict[str, Path], recipe: str) -> None:
     inspection = backend_of(recipe).inspect(checkpoints[recipe])
     assert inspection.quant == recipe
     # Beside the nominal bits stands GPTQ's index of groups: 32 bits an input column.
@@ -166,6 +166,6 @@ def test_conformance(
     assert outcome == "ran" or "Case.expected" in outcome
 
 
-def test_both_run_sixteen_bits_alike(folder: Path, sixteen: Logits, node: Node) -> None:
+def test_gptq_and_awq_run_sixteen_bits_alike(folder: Path, sixteen: Logits, node: Node) -> None:
     rows, _ = logits(awq, folder, node)
     assert np.array_equal(rows, sixteen)

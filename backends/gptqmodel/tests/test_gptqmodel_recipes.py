@@ -44,7 +44,7 @@ def test_every_recipe_names_its_format_and_is_calibrated() -> None:
 
 
 @given(st.sampled_from(sorted(FORMS["gptq"])))
-def test_what_a_gptq_recipe_makes_is_read_by_the_same_name(recipe: str) -> None:
+def test_checkpoints_of_a_gptq_recipe_are_read_by_its_name(recipe: str) -> None:
     form = form_of("gptq", recipe)
     declared = {
         "quant_method": "gptq",

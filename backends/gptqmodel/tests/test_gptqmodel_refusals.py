@@ -70,7 +70,7 @@ def test_pieces_longer_than_the_model_knows_are_refused(
         gptq.quantize(folder, "gptq-w4g128", tmp_path / "x", 1, long)
 
 
-def test_what_is_quantized_is_not_quantized_again(
+def test_a_quantized_folder_is_not_quantized_again(
     declaring: Path, calibration: Calibration, tmp_path: Path
 ) -> None:
     with pytest.raises(Unsupported, match="16-bit safetensors; declaring is gptq"):
@@ -159,7 +159,7 @@ class _Layers:
         return dict.fromkeys(self._names)
 
 
-def test_what_kernels_make_for_themselves_is_not_missed(tmp_path: Path) -> None:
+def test_tensors_that_kernels_make_are_not_missed_in_a_checkpoint(tmp_path: Path) -> None:
     layer = "model.layers.0.mlp.up_proj"
     write_matrix(tmp_path / "model.safetensors", f"{layer}.qweight", 32, 32)
     check_complete(tmp_path, _Layers(f"{layer}.qweight", f"{layer}.input_perm"))

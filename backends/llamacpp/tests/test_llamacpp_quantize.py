@@ -107,7 +107,7 @@ def test_quantizing_twice_is_unsupported(q8: Path, tmp_path: Path) -> None:
     ("recipe", "complaint"),
     [("IQ2_XS", "importance matrix"), ("Q4_K_X", "Did you mean"), ("MXFP4_MOE", "mixtures")],
 )
-def test_what_cannot_be_made_is_unsupported(
+def test_a_recipe_that_cannot_be_made_is_unsupported(
     f16: Path, tmp_path: Path, recipe: str, complaint: str
 ) -> None:
     with pytest.raises(Unsupported, match=complaint):

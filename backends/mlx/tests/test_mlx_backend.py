@@ -80,7 +80,7 @@ def test_the_quantizer_is_named_with_its_versions() -> None:
     assert backend.quantizer() == "mlx 0.32.4, mlx-lm 0.32.2, writer 1"
 
 
-def test_it_quantizes() -> None:
+def test_mlx_quantizes() -> None:
     assert isinstance(backend, Quantizes)
 
 

@@ -126,7 +126,7 @@ def test_a_quantized_source_is_refused(four_bits: Path, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_what_is_there_is_not_overwritten(folder: Path, tmp_path: Path) -> None:
+def test_an_existing_target_is_not_overwritten(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("kept")
     with pytest.raises(EngineError, match="mine is there already"):
         backend.quantize(folder, "mlx-4bit-g64", tmp_path / "mine", 1)

@@ -81,7 +81,7 @@ def test_an_unknown_recipe_has_a_hint(folder: Path, tmp_path: Path) -> None:
     assert not any(tmp_path.iterdir())
 
 
-def test_what_is_no_checkpoint_is_not_quantized(tmp_path: Path) -> None:
+def test_a_folder_without_a_checkpoint_is_not_quantized(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(EngineError) as caught:
         backend.quantize(tmp_path / "empty", "bnb-nf4", tmp_path / "x", 1)

@@ -39,7 +39,7 @@ def _log_softmax(logits: Any) -> Any:
     )
 
 
-def test_it_is_the_vocabulary_of_the_folder(engine: Any) -> None:
+def test_bos_and_vocabulary_are_the_folders(engine: Any) -> None:
     assert (engine.bos, engine.vocabulary) == (0, 1024)
 
 

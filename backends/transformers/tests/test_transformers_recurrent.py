@@ -113,7 +113,9 @@ def test_generation_and_steps_go_on_from_the_whole_text(
         assert np.abs(last - _true(engine, IDS[:7])[-1:]).max() < NEAR
 
 
-def test_what_is_evaluated_whole_is_said(recurrent: tuple[str, Path], load_engine: Any) -> None:
+def test_environment_says_which_texts_run_whole(
+    recurrent: tuple[str, Path], load_engine: Any
+) -> None:
     with load_engine(recurrent[1], attention="eager") as engine:
         whole = engine._forward.piece > engine._forward.batch
         assert ("texts" in engine.environment()) == whole

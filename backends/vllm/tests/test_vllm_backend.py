@@ -74,7 +74,7 @@ def test_runtimes_pin_everything_exactly(name: str) -> None:
     assert "torch==2.13.0" in pins
 
 
-def test_both_runtimes_are_of_one_version() -> None:
+def test_cpu_and_gpu_runtimes_are_of_one_version() -> None:
     assert backend.runtime is not None
     accelerated = backend.runtime.read_text().splitlines()
     plain = backend.runtime.with_name("runtime-cpu.txt").read_text().splitlines()
@@ -146,7 +146,9 @@ def test_on_an_accelerator_weights_and_cache_are_its_own(with_gpu: Node) -> None
     assert 16 * GIB < needs.device_bytes < 19 * GIB
 
 
-def test_what_is_narrowed_to_one_device_stays_that_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_keeps_the_device_that_was_chosen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Importing the engine and loading each prepare the process."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,6")
     library._visible_devices.cache_clear()

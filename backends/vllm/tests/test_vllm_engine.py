@@ -116,7 +116,7 @@ def test_the_cache_holds_the_longest_sequence(engine: Any, folder: Path) -> None
     assert engine.memory_report() == {"kv_buffer_bytes": 7 * 128 * row}
 
 
-def test_what_computed_is_said(engine: Any) -> None:
+def test_environment_says_what_computed(engine: Any) -> None:
     environment = engine.environment()
     assert environment["engine"] == engine.version == probe.package_version()
     assert (environment["dtype"], environment["quantization"], environment["threads"]) == (

@@ -177,6 +177,6 @@ def by_hand(folder: Path) -> Expected:
 
 
 @pytest.mark.parametrize("rule", CHECKS)
-def test_it_keeps_to_the_contract(rule: str, folder: Path, node: Node, by_hand: Expected) -> None:
+def test_vllm_keeps_to_the_contract(rule: str, folder: Path, node: Node, by_hand: Expected) -> None:
     outcome = check(rule, Case(backend, folder, node, {"threads": 1}, expected=by_hand))
     assert outcome == "ran" or "does not declare" in outcome

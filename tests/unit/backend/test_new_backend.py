@@ -46,7 +46,7 @@ def test_a_folder_can_be_named(working_folder: Path) -> None:
     assert len(files(working_folder / "deep" / "down")) == 4
 
 
-def test_what_was_made_and_what_comes_next_is_said(
+def test_the_files_made_and_the_next_steps_are_printed(
     working_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     new_backend("mine")

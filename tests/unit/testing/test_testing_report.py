@@ -31,7 +31,7 @@ def case(path: Path) -> Case:
     return Case(FakeBackend(), path, local_node(), recipe="Q4", expected=expectation(whole))
 
 
-def test_everything_runs_on_a_whole_case(case: Case) -> None:
+def test_every_rule_runs_on_a_whole_case(case: Case) -> None:
     outcomes = report(case)
     assert outcomes == dict.fromkeys(CHECKS, "ran")
     assert {*capabilities(case, outcomes).values()} == {"ran"}

@@ -332,7 +332,7 @@ def test_a_recipe_that_there_is_not_is_no_skip(path: Path) -> None:
 # Case
 
 
-def test_what_a_case_lacks_is_said(path: Path) -> None:
+def test_a_skipped_rule_says_what_the_case_lacks(path: Path) -> None:
     skipped = "skipped: the case has no figures of another engine (Case.expected)"
     assert check("scores_agree_with_the_reference", case(path)) == skipped
 
@@ -372,7 +372,7 @@ def test_a_case_that_leaves_nothing_to_try_is_an_input_error(
         case(path, **fields)
 
 
-def test_this_machine_is_described_without_measuring_it() -> None:
+def test_the_local_node_is_described_without_measuring_it() -> None:
     assert local_node().cores >= 1
     assert local_node().memory_bytes > 0
     assert local_node().bandwidth_bytes_s == 0
