@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ pytestmark = pytest.mark.ray
 KEY = "artifact/big"
 SIZE = 200_000_000
 PAUSE_AT = 60_000_000
+PATIENCE_S = 120.0
 VARIABLES = {
     "RAY_health_check_period_ms": "1000",
     "RAY_health_check_timeout_ms": "1000",
@@ -45,7 +46,6 @@ class Getter:
 
         def make() -> Iterator[Event]:
             self.times_made += 1
-            time.sleep(0.5)  # as long as others may ask meanwhile
             item.home.mkdir(parents=True)
             item.path.write_bytes(os.urandom(size))
             yield Prepared(what="quantize", label=name, wall_s=0.0, engine_s=0.0)
@@ -55,8 +55,10 @@ class Getter:
         events = list(self._sharing.obtain(item, find, make))
         return self.times_made, [e.label for e in events if isinstance(e, Prepared)]
 
-    def fetch(self, key: str, name: str, pause: str) -> str:
-        """Takes it from a peer; waits for the file `pause` when part of it has come."""
+    def fetch(self, key: str, name: str, gate: Any = None) -> str:
+        """Takes it from a peer; passes the gate whenever more than `PAUSE_AT` bytes have come."""
+        import ray
+
         from grid.sweep.artifacts.transfer import fetch
 
         item = _item(key, name)
@@ -65,18 +67,35 @@ class Getter:
         part = item.stage / "files" / name
 
         def on_line(line: str) -> None:
-            if pause and part.stat().st_size >= PAUSE_AT:
-                reached = Path(pause + ".reached")
-                if not reached.exists():
-                    reached.with_suffix(".new").write_text(claim.holders[0])
-                    reached.with_suffix(".new").rename(reached)
-                while not Path(pause).exists():
-                    time.sleep(0.01)
+            if gate is not None and part.stat().st_size >= PAUSE_AT:
+                ray.get(gate.enter.remote(claim.holders[0]), timeout=PATIENCE_S)
 
         return fetch(self._peers, key, claim.holders, claim.manifest, name, item.stage, on_line)
 
     def pause_transfers(self, seconds: float) -> None:
         self._peers.pause_transfers(seconds)
+
+
+class Gate:
+    """Holds whoever enters until it is opened."""
+
+    def __init__(self) -> None:
+        self._entered = asyncio.Event()
+        self._opened = asyncio.Event()
+        self._giver = ""
+
+    async def enter(self, giver: str) -> None:
+        self._giver = self._giver or giver
+        self._entered.set()
+        await self._opened.wait()
+
+    async def first_giver(self) -> str:
+        """From whom the first to enter takes its files."""
+        await self._entered.wait()
+        return self._giver
+
+    async def open(self) -> None:
+        self._opened.set()
 
 
 def _item(key: str, name: str) -> Any:
@@ -115,14 +134,19 @@ class Nodes:
         return self.top / name
 
     def getter(self, name: str) -> Any:
+        cache = str(self.cache(name))
+        return self.ray.remote(Getter).options(**self._on(name)).remote(cache, self.directory, name)
+
+    def _on(self, name: str) -> dict[str, Any]:
+        """Options of an actor that runs on the node."""
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        pinned = NodeAffinitySchedulingStrategy(self.raylets[name].node_id, soft=False)
-        return (
-            self.ray.remote(Getter)
-            .options(num_cpus=0, scheduling_strategy=pinned)
-            .remote(str(self.cache(name)), self.directory, name)
-        )
+        node_id = self.raylets[name].node_id
+        strategy = NodeAffinitySchedulingStrategy(node_id, soft=False)
+        return {"num_cpus": 0, "scheduling_strategy": strategy}
+
+    def gate(self) -> Any:
+        return self.ray.remote(Gate).options(**self._on("c")).remote()
 
     def close(self) -> None:
         self.ray.shutdown()
@@ -139,15 +163,8 @@ def nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Nodes]:
     cluster.close()
 
 
-def _wait_for(path: Path, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not path.exists():
-        assert time.monotonic() < deadline, f"{path} did not appear"
-        time.sleep(0.01)
-
-
-def test_one_makes_the_others_take_it_and_a_dead_holder_is_replaced(nodes: Nodes) -> None:
-    """One cluster for all of it: it takes ten seconds to come up."""
+def test_one_node_makes_the_others_fetch_and_a_dead_holder_is_replaced(nodes: Nodes) -> None:
+    """One cluster for all of it, since it takes ten seconds to come up."""
     get, getters = nodes.ray.get, nodes.getters
 
     answers = [getters[name].obtain.remote(KEY, "weights.x", SIZE) for name in ("a", "b")]
@@ -158,15 +175,14 @@ def test_one_makes_the_others_take_it_and_a_dead_holder_is_replaced(nodes: Nodes
     paths = {n: nodes.cache(n) / "artifacts" / "big" / "weights.x" for n in ("a", "b")}
     assert paths[maker].read_bytes() == paths[taker].read_bytes()
 
-    go = nodes.top / "go"
-    fetching = getters["c"].fetch.remote(KEY, "weights.x", str(go))
-    _wait_for(nodes.top / "go.reached")
-    giver = (nodes.top / "go.reached").read_text()
+    gate = nodes.gate()
+    fetching = getters["c"].fetch.remote(KEY, "weights.x", gate)
+    giver = get(gate.first_giver.remote(), timeout=PATIENCE_S)
     other_node = {"a": "b", "b": "a"}[giver]
     part = nodes.cache("c") / "incoming" / "artifact-big" / "files" / "weights.x"
     assert PAUSE_AT <= part.stat().st_size < SIZE
     nodes.cluster.remove_node(nodes.raylets[giver], allow_graceful=False)
-    go.touch()
+    get(gate.open.remote(), timeout=PATIENCE_S)
     assert get(fetching, timeout=120) == other_node
     assert part.read_bytes() == paths[other_node].read_bytes()
     get(nodes.directory.forget.remote(giver))  # as the driver does when a node leaves
@@ -177,7 +193,7 @@ def test_one_makes_the_others_take_it_and_a_dead_holder_is_replaced(nodes: Nodes
         ["weights.x"],
     )
     get(getters[other_node].pause_transfers.remote(600.0))
-    waiting = getters["c"].fetch.remote("artifact/small", "weights.x", "")
+    waiting = getters["c"].fetch.remote("artifact/small", "weights.x")
     assert nodes.ray.wait([waiting], timeout=2)[0] == []
     get(getters[other_node].pause_transfers.remote(0.0))
     assert get(waiting, timeout=60) == other_node

@@ -1,4 +1,4 @@
-"""Work of minutes in a thread, and what it says meanwhile as events."""
+"""Runs work that takes minutes in a thread and turns its output into events."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from collections.abc import Callable, Iterator
 from grid.sweep.events import BEGINS, Event, Preparing
 
 LINE_EVERY_S = 1.0
-"""Seconds between two lines of what an installer or a download says."""
+"""Seconds between two lines of an installer or a download."""
 
 OnLine = Callable[[str], None]
 
 
 def run_in_background(what: str, label: str, work: Callable[[OnLine], object]) -> Iterator[Event]:
-    """Runs `work` in a thread and yields what it says, at most once a second; its error is raised
-    here. Where nobody listens any longer, the next item that it says ends it."""
+    """Run `work` in a thread and yield its lines as events, at most one a second; its error is
+    raised here. Once the iterator is closed, the next line that `work` reports ends it."""
     lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
     failed: list[BaseException] = []
-    left = threading.Event()
+    closed = threading.Event()
 
     def on_line(line: str) -> None:
-        if left.is_set():
-            raise _NobodyListens
+        if closed.is_set():
+            raise _IteratorClosed
         lines.put(line)
 
     def run() -> None:
@@ -44,11 +44,11 @@ def run_in_background(what: str, label: str, work: Callable[[OnLine], object]) -
                 last = time.monotonic()
                 yield Preparing(what=what, label=label, line=line)
     finally:
-        left.set()
+        closed.set()
     thread.join()
     if failed:
         raise failed[0]
 
 
-class _NobodyListens(Exception):
-    """The events were closed before their end."""
+class _IteratorClosed(Exception):
+    """Raised in the work when nobody reads its events any longer."""

@@ -44,7 +44,7 @@ def download(artifact: Artifact, sharing: Sharing, on_line: OnLine) -> Path:
     weights = hub.find_weights(artifact.model.source)
     missing = hub.missing_files(weights)
     needed = sum(file.size - hub.present_bytes(weights.repo, file) for file in missing)
-    sharing.room(needed, f"a download of {artifact.label}", Path(constants.HF_HUB_CACHE))
+    sharing.make_room(needed, f"a download of {artifact.label}", Path(constants.HF_HUB_CACHE))
     try:
         return hub.fetch(weights, progress)
     finally:  # also of one that broke off; without a note they stay, which is no error

@@ -101,7 +101,7 @@ def note_download(artifact_id: str, paths: list[Path]) -> None:
     write_atomically(note, msgspec.json.encode(sorted(map(str, noted_paths))))
 
 
-def full_disk(folder: Path) -> str:
+def full_disk_hint(folder: Path) -> str:
     """What to add to an error where the disk has run full; else empty."""
     free = free_bytes(folder)
     if free >= SPARE_BYTES:
@@ -110,7 +110,7 @@ def full_disk(folder: Path) -> str:
 
 
 def _choose_evicted(needed: int, label: str, folder: Path, variable: str) -> list[EvictableItem]:
-    """What is to go. `variable` is the one that sets where the folder is."""
+    """The items to evict. `variable` is the environment variable that sets the folder."""
     counted, device = evictable_items(), folder.stat().st_dev
     free, set_limit = free_bytes(folder), cache_limit()
     if set_limit is None:
@@ -154,7 +154,7 @@ def _cached_paths(top: Path) -> Iterator[tuple[str, Path]]:
 
 def _item_at(key: str, paths: list[Path], part: bool = False) -> EvictableItem:
     sizes, changed, device = 0, 0.0, 0
-    for path in [path_inside for top in paths for path_inside in (top, *top.rglob("*"))]:
+    for path in [inner for top in paths for inner in (top, *top.rglob("*"))]:
         try:
             stat = path.lstat()
         except OSError:

@@ -17,21 +17,21 @@ CHUNK_BYTES = 8 * 2**20
 """Bytes of one answer: large enough that calls cost nothing, small enough for Ray's least store."""
 
 PATIENCE_S = 5.0
-"""How long an asker waits for a file server that keeps still before it is sent elsewhere."""
+"""Seconds that a reader waits for a paused server before it is turned away."""
 
 GIVE_FIRST_S = 60.0
-"""Most seconds that a server which has sent peers away gives files before it pauses again: else a
-row of measurements would starve them."""
+"""Most seconds that a server which has turned readers away serves them before it pauses again: else
+a row of measurements would starve them."""
 
 GONE_S = 2.0
-"""Seconds without a question after which nobody asks any longer."""
+"""Seconds without a read after which no reader is waiting any longer."""
 
 RECHECK_S = 10.0
-"""Seconds between two looks at whether an offer still stands."""
+"""Seconds between two checks whether an offer still stands."""
 
 
 class FileServer:
-    """One for each node, in a process of its own. Calls may come from several threads.
+    """Serves one node's files, in a process of its own. Calls may come from several threads.
 
     `cache` is the node's cache folder where its environment does not say it.
     """
@@ -40,10 +40,10 @@ class FileServer:
         if cache is not None:
             os.environ[CACHE_VARIABLE] = cache
         self._state = threading.Condition()
-        self._quiet_until = 0.0
+        self._paused_until = 0.0
         self._reading = 0
-        self._sent_away = False
-        self._asked_last = 0.0
+        self._turned_away = False
+        self._last_read_s = 0.0
         self._checked_offers: dict[str, tuple[float, Offer]] = {}
 
     def host_name(self) -> str:
@@ -56,11 +56,11 @@ class FileServer:
 
     def read(self, key: str, name: str, offset: int) -> bytes | None:
         """Up to `CHUNK_BYTES` of a file from `offset` on; empty where it has no such file (any
-        longer), None while the node keeps still."""
+        longer), None while the node is paused."""
         with self._state:
-            left = self._quiet_until - time.monotonic()
-            if not self._state.wait_for(self._loud, timeout=min(PATIENCE_S, left)):
-                self._sent_away = True
+            left = self._paused_until - time.monotonic()
+            if not self._state.wait_for(self._may_serve, timeout=min(PATIENCE_S, left)):
+                self._turned_away = True
                 return None
             self._reading += 1
         try:
@@ -68,37 +68,36 @@ class FileServer:
         finally:
             with self._state:
                 self._reading -= 1
-                self._asked_last = time.monotonic()
+                self._last_read_s = time.monotonic()
                 self._state.notify_all()
 
     def pause_transfers(self, seconds: float) -> None:
-        """Give nothing for so long; 0: give again. Returns when no answer is being read any more.
-        Whoever was sent away since is given to before. The time is a limit for the case that the
-        one who asked for it dies."""
+        """Serve nothing for so many seconds; 0 ends the pause. Returns when no answer is being read
+        any more. Readers turned away before are served first. The time is a limit for the case that
+        the caller dies."""
         with self._state:
-            if seconds and self._sent_away:
-                self._give_first()
+            if seconds and self._turned_away:
+                self._serve_waiting_first()
             now = time.monotonic()
-            self._quiet_until = now + seconds if seconds else min(self._quiet_until, now)
+            self._paused_until = now + seconds if seconds else min(self._paused_until, now)
             self._state.notify_all()
             if seconds:
                 self._state.wait_for(lambda: self._reading == 0, timeout=PATIENCE_S)
 
-    def _give_first(self) -> None:
-        self._sent_away = False
-        since = self._quiet_until = min(self._quiet_until, time.monotonic())
+    def _serve_waiting_first(self) -> None:
+        """End the pause until the readers that were turned away have been served."""
+        self._turned_away = False
+        since = self._paused_until = min(self._paused_until, time.monotonic())
         self._state.notify_all()
-        end, gone = (
-            since + GIVE_FIRST_S,
-            since + PATIENCE_S + GONE_S,
-        )  # who was sent away comes back
-        while self._reading or time.monotonic() < max(gone, self._asked_last + GONE_S):
+        end = since + GIVE_FIRST_S
+        gone = since + PATIENCE_S + GONE_S  # a reader that was turned away comes back
+        while self._reading or time.monotonic() < max(gone, self._last_read_s + GONE_S):
             if time.monotonic() >= end:
                 return
             self._state.wait(timeout=GONE_S / 10)
 
-    def _loud(self) -> bool:
-        return time.monotonic() >= self._quiet_until
+    def _may_serve(self) -> bool:
+        return time.monotonic() >= self._paused_until
 
     def _bytes(self, key: str, name: str, offset: int) -> bytes:
         offer = self._offer(key)

@@ -40,7 +40,7 @@ def is_remote(artifact: Artifact) -> bool:
 
 
 def cached_artifact(artifact: Artifact) -> CachedItem:
-    """An artifact as what nodes give each other."""
+    """The item under which nodes share an artifact."""
     file_name = ""
     if artifact.path is not None:
         file_name = Path(artifact.path).name
@@ -79,19 +79,15 @@ class Inputs:
 
     def cell(self, cell: Cell) -> Generator[Event, None, Cell]:
         """The same cell, with sources that this node can read. Raises EngineError."""
-        local_workload: Workload = cell.workload
+        local: Workload = cell.workload
         match cell.workload:
             case Quality() as workload:
                 source = yield from self.text(workload.text, workload.text_sha256)
-                local_workload = msgspec.structs.replace(workload, text=source)
+                local = msgspec.structs.replace(workload, text=source)
             case Tasks() as workload:
                 source = yield from self._items(workload)
-                local_workload = msgspec.structs.replace(workload, source=source)
-        return (
-            cell
-            if local_workload == cell.workload
-            else msgspec.structs.replace(cell, workload=local_workload)
-        )
+                local = msgspec.structs.replace(workload, source=source)
+        return cell if local == cell.workload else msgspec.structs.replace(cell, workload=local)
 
     def calibration(self, calibration: Calibration) -> Generator[Event, None, Calibration]:
         """The calibration set with its text as a file of this node. Raises EngineError."""
@@ -130,7 +126,7 @@ class Inputs:
 
     def _find_local(self, item: CachedItem, sha256: str) -> str | None:
         """Where it was found before, unless it was a copy that was evicted since."""
-        self._sharing.keep(item.key)
+        self._sharing.protect(item.key)
         if self._local.get(sha256) == str(item.path) and not item.path.exists():
             del self._local[sha256]
         return self._local.get(sha256)
@@ -204,7 +200,7 @@ def _offer_items(tasks: Tasks, keep: Callable[[str], None]) -> None:
     if items.sha256 != tasks.items_sha256:
         raise InputError(f"task items {tasks.source} changed since the plan was made; run again")
     item = _cached_items(tasks)
-    lines = b"".join(msgspec.json.encode(item) + b"\n" for item in items.items)
+    lines = b"".join(msgspec.json.encode(entry) + b"\n" for entry in items.items)
     write_atomically(item.path / f"{tasks.task_class}.jsonl", lines)
     _offer(item, item.path, keep)
 

@@ -35,7 +35,7 @@ class Leases:
         self._held: dict[str, Path] = {}
 
     def take(self, key: str) -> None:
-        """From now on nobody evicts it."""
+        """Protect the item from eviction."""
         if key in self._held:
             return
         folder = _folder(key)
@@ -46,7 +46,7 @@ class Leases:
             self._held[key] = lease
 
     def release(self, keep: Collection[str] = ()) -> None:
-        """Everything, as used just now, but for what is used further."""
+        """End all leases but those to keep; the items count as used now."""
         for key in [key for key in self._held if key not in keep]:
             with suppress(OSError):
                 self._held.pop(key).unlink(missing_ok=True)

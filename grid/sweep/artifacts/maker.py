@@ -12,7 +12,7 @@ from grid.engine import messages as wire
 from grid.engine.environments import Interpreter
 from grid.engine.process import EngineProcess
 from grid.errors import EngineDied, EngineError, EngineTimeout, OutOfMemory
-from grid.sweep.artifacts.eviction import full_disk
+from grid.sweep.artifacts.eviction import full_disk_hint
 from grid.sweep.events import Prepared
 
 Request = wire.Load | wire.MakeReference | wire.Quantize
@@ -46,7 +46,7 @@ class Maker:
             raise EngineError(f"the cache takes no {what}: {error}") from error
         except EngineError as error:
             _clear(target)
-            self._failed[target] = type(error)(f"{error}{full_disk(target.parent)}")
+            self._failed[target] = type(error)(f"{error}{full_disk_hint(target.parent)}")
             raise self._failed[target] from error
         wall_s = time.perf_counter() - start
         return Prepared(what=what, label=label, wall_s=wall_s, engine_s=engine_s)

@@ -1,5 +1,5 @@
-"""One order for all that cells need on a node's disk: there already, from a peer that has it, from
-a peer that makes it now, made here."""
+"""Obtains what cells need on a node's disk, in this order: it is there already, a peer has it, a
+peer is making it, it is made here."""
 
 from __future__ import annotations
 
@@ -26,17 +26,20 @@ from grid.sweep.artifacts.transfer import AllBusy, NoPeer, fetch
 from grid.sweep.events import Event, Prepared, Preparing
 
 ASK_FIRST_S, ASK_LAST_S = 0.05, 1.0
-"""Seconds between two questions whether a peer has finished making: double each time, up to the
-last."""
+"""Seconds between two questions whether a peer has finished making; doubled each time, up to
+`ASK_LAST_S`."""
 
 Making = Callable[[], Generator[Event, None, Path]]
-"""Makes an item, tells about it, and returns where it is."""
+"""Makes an item, yields events meanwhile, and returns its path."""
 
 
 class CachedItem(NamedTuple):
-    """What a cell needs: its key among peers, what people call it, and where a copy of it lies when
-    it is fetched: the file or folder `main` in the folder `home`. `sha256` is that of its content
-    as the plan knows it (`Manifest.sha256`), `given` where the user has it; empty where unknown."""
+    """A file or folder that a cell needs.
+
+    `key` names it among peers, `label` for people. A fetched copy lies at `main` in the folder
+    `home`. `sha256` is that of its content as the plan knows it (`Manifest.sha256`), `source` the
+    path at which the user has it; both are empty where unknown.
+    """
 
     key: str
     label: str
@@ -54,7 +57,7 @@ class CachedItem(NamedTuple):
         return cache_dir() / "incoming" / slug(self.key)
 
     def differs(self, manifest: Manifest) -> bool:
-        """Whether that is known to be another content."""
+        """Whether the manifest is known to be of another content."""
         return bool(self.sha256 and manifest.sha256) and manifest.sha256 != self.sha256
 
 
@@ -66,7 +69,7 @@ class Sharing:
         self._leases = Leases()
         self._agreed: dict[str, Path] = {}
         self._places: dict[str, Path] = {}
-        self._quiet_until = 0.0
+        self._paused_until = 0.0
 
     @property
     def shared(self) -> bool:
@@ -80,25 +83,20 @@ class Sharing:
     def obtain(
         self, item: CachedItem, find: Callable[[], Path | None], make: Making | None
     ) -> Iterator[Event]:
-        """Have it on this disk. `find` says where it is already, with the right content; without
-        `make` it can only come from a peer. Raises EngineError."""
+        """Have the item on this disk. `find` returns its path where it is here with the right
+        content; without `make` it can only come from a peer. Raises EngineError."""
         self._leases.take(item.key)
-        present = find()
-        if present is None:
+        place = find()
+        if place is None:
             self._agreed.pop(item.key, None)  # another process may have evicted it
         if self._peers is None:
-            place = (
-                present
-                if present is not None
-                else (yield from _make_or_fail(item, make, self.shared))
-            )
-        elif present is not None and self._agree(self._peers, item, present):
-            place = present
-        else:
-            place = yield from self._among(self._peers, item, find, make)
+            if place is None:
+                place = yield from _make_or_fail(item, make, self.shared)
+        elif place is None or not self._agree(self._peers, item, place):
+            place = yield from self._obtain_among_peers(self._peers, item, find, make)
         self._places[item.key] = place
 
-    def room(self, needed: int, label: str, where: Path | None = None) -> None:
+    def make_room(self, needed: int, label: str, where: Path | None = None) -> None:
         """Evict what was used longest ago until so many bytes fit. Raises EngineError."""
         for key in make_room(needed, label, where):
             self._agreed.pop(key, None)
@@ -107,31 +105,32 @@ class Sharing:
                 self._peers.missing(key, self._peers.me)
 
     def pause_transfers(self, seconds: float) -> None:
-        """Give peers nothing for so many seconds at least, since speed is measured; 0: give again.
-        Asked for twice as long at once, so that a row of short cells asks once."""
-        left = self._quiet_until - time.monotonic()
-        if self._peers is None or left >= seconds > 0 or (seconds == 0 and self._quiet_until == 0):
+        """Serve peers nothing for at least so many seconds, since speed is measured; 0 ends the
+        pause. It asks for twice as long, so that a row of short cells asks once."""
+        left = self._paused_until - time.monotonic()
+        if self._peers is None or left >= seconds > 0 or (seconds == 0 and self._paused_until == 0):
             return
         self._peers.pause_transfers(2 * seconds)
-        self._quiet_until = time.monotonic() + 2 * seconds if seconds else 0.0
+        self._paused_until = time.monotonic() + 2 * seconds if seconds else 0.0
 
-    def keep(self, key: str) -> None:
-        """It is in use until `done`."""
+    def protect(self, key: str) -> None:
+        """Protect the item from eviction until `release_unused`."""
         self._leases.take(key)
 
     def release_unused(self, keep: Collection[str] = ()) -> None:
-        """What was obtained until now is not in use any longer, except for these keys."""
+        """End the use of everything obtained so far, except for the keys to keep."""
         self._leases.release(keep)
 
-    def _among(
+    def _obtain_among_peers(
         self, peers: Peers, item: CachedItem, find: Callable[[], Path | None], make: Making | None
     ) -> Generator[Event, None, Path]:
+        place: Path | None
         pause_s = ASK_FIRST_S
         while True:
             claim = peers.claim(item.key)
             if claim.holders and claim.manifest is not None:
                 try:
-                    if (yield from self._fetched(peers, item, claim, claim.manifest)):
+                    if (yield from self._fetch_from_peers(peers, item, claim, claim.manifest)):
                         return item.path
                 except AllBusy:
                     if make is not None:
@@ -140,12 +139,9 @@ class Sharing:
                             return place
             elif claim.make:
                 try:
-                    present = find()
-                    place = (
-                        present
-                        if present is not None
-                        else (yield from _make_or_fail(item, make, True))
-                    )
+                    place = find()
+                    if place is None:
+                        place = yield from _make_or_fail(item, make, True)
                     if self._agree(peers, item, place):
                         return place
                 except BaseException:
@@ -158,8 +154,8 @@ class Sharing:
                 pause_s = min(2 * pause_s, ASK_LAST_S)
 
     def _agree(self, peers: Peers, item: CachedItem, place: Path) -> bool:
-        """Offer what is here; False where it is not what the plan says, or the first who had it has
-        other bytes."""
+        """Offer what is here to peers; False where its content differs from the plan's or from that
+        of the first node that announced it."""
         if self._agreed.get(item.key) == place:
             return True
         try:
@@ -174,11 +170,11 @@ class Sharing:
         self._agreed[item.key] = place
         return True
 
-    def _fetched(
+    def _fetch_from_peers(
         self, peers: Peers, item: CachedItem, claim: Claim, manifest: Manifest
     ) -> Generator[Event, None, bool]:
-        """Bring it from a holder; False where none gives it. Raises AllBusy where those that might
-        measure for long."""
+        """Fetch the item from a holder; False where none gives it. Raises AllBusy where those that
+        could give it are measuring."""
         if (refused := _refusal(item, manifest)) is not None:
             yield Preparing(what="fetch", label=item.label, line=refused)
             for holder in claim.holders:
@@ -194,14 +190,14 @@ class Sharing:
         with lock_item(slug(item.key)):
             if item.path.exists() and self._agree(peers, item, item.path):
                 return True  # another process of this node has fetched it meanwhile
-            self.room(manifest.bytes - _size(item.stage), f"a copy of {item.label}")
+            self.make_room(manifest.bytes - _size(item.stage), f"a copy of {item.label}")
             try:
                 yield from run_in_background("fetch", item.label, work)
             except AllBusy:
                 raise
             except NoPeer:
                 return False
-            _put(item, manifest)
+            _move_into_place(item, manifest)
         wall_s = time.perf_counter() - start
         label = f"{item.label} from {peers.title(givers[0])}"
         self._agree(peers, item, item.path)
@@ -211,8 +207,8 @@ class Sharing:
 
 @contextmanager
 def lock_item(name: str) -> Iterator[None]:
-    """While no other process of this node is here for the same item. Raises EngineError where the
-    cache cannot be written."""
+    """Hold the item's lock among the processes of this node. Raises EngineError where the cache
+    cannot be written."""
     folder = cache_dir() / "locks"
     lock = FileLock(folder / f"{name}.lock")
     try:
@@ -239,7 +235,8 @@ def _make_or_fail(
 
 
 def _refusal(item: CachedItem, manifest: Manifest) -> str | None:
-    """Why what peers offer under an item's key is not taken; None where it is."""
+    """Why the content that peers offer under an item's key is refused; None where it is
+    accepted."""
     try:
         check_names(manifest, item.main)
     except EngineError as error:
@@ -247,9 +244,9 @@ def _refusal(item: CachedItem, manifest: Manifest) -> str | None:
     return "a peer offers another content than the plan's" if item.differs(manifest) else None
 
 
-def _put(item: CachedItem, manifest: Manifest) -> None:
-    """What was staged takes its place, the file or folder that it is opened by last; what was there
-    goes, with what was noted about it."""
+def _move_into_place(item: CachedItem, manifest: Manifest) -> None:
+    """Move the staged files to the item's home, the one by which it is opened last. What was there
+    is replaced, and notes about it are removed."""
     staged = item.stage / "files"
     try:
         item.home.mkdir(parents=True, exist_ok=True)

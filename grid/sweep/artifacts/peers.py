@@ -73,5 +73,6 @@ class Peers(Protocol):
         ...
 
     def pause_transfers(self, seconds: float) -> None:
-        """For so long, or until the next call, this node gives nothing; 0 ends it."""
+        """This node serves nothing for so many seconds, or until the next call; 0 ends the
+        pause."""
         ...

@@ -96,7 +96,7 @@ class RayPeers:
         self._me = me
         self._file_servers: dict[str, Any] = {}
         self._titles: dict[str, str] = {}
-        self.pause_transfers(0.0)  # a worker that died may have left it quiet
+        self.pause_transfers(0.0)  # a worker that died may have left it paused
 
     @property
     def me(self) -> str:
@@ -112,8 +112,8 @@ class RayPeers:
         return claim if isinstance(claim, Claim) else Claim(make=True)
 
     def announce(self, key: str, manifest: Manifest) -> Manifest:
-        counting = self._ask(self._directory.announce.remote(self._me, key, manifest))
-        return counting if isinstance(counting, Manifest) else manifest
+        first = self._ask(self._directory.announce.remote(self._me, key, manifest))
+        return first if isinstance(first, Manifest) else manifest
 
     def release(self, key: str) -> None:
         self._ask(self._directory.release.remote(self._me, key))

@@ -47,7 +47,7 @@ from grid.sweep.events import Event, Observed, Prepared, Settings
 FACTS_FORMAT = 2
 """Raised whenever the same weights would be described otherwise: kept facts are then read anew."""
 
-QUIET_SPARE_S = 60.0
+PAUSE_SPARE_S = 60.0
 """Seconds beside a cell's time limit after which peers are given files again in any case."""
 
 
@@ -174,7 +174,7 @@ class ArtifactStore:
     def pause_transfers(self, exclusive: bool) -> None:
         """Before a cell: peers are given nothing while an exclusive one is measured."""
         self._sharing.pause_transfers(
-            self._settings.cell_timeout_s + QUIET_SPARE_S if exclusive else 0.0
+            self._settings.cell_timeout_s + PAUSE_SPARE_S if exclusive else 0.0
         )
 
     def end_session(self, still_open: Artifact | None = None) -> None:
@@ -247,7 +247,7 @@ class ArtifactStore:
         )
         with lock_item(slug(item.key)):  # another sweep on this node may be making it
             if not item.path.exists():
-                self._sharing.room(size, artifact.label)
+                self._sharing.make_room(size, artifact.label)
                 yield self._maker.make(
                     "quantize", artifact.label, artifact.backend, item.path, [request]
                 )
@@ -274,7 +274,9 @@ class ArtifactStore:
         label = reference.artifact.label
         with lock_item(slug(item.key)):
             if not item.path.exists():
-                self._sharing.room(_reference_bytes(cell, reference), f"the reference of {label}")
+                self._sharing.make_room(
+                    _reference_bytes(cell, reference), f"the reference of {label}"
+                )
                 if close_engine is not None:
                     close_engine()  # never two models in memory at once
                 try:

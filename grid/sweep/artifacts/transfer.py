@@ -1,4 +1,4 @@
-"""Files from peers: resumed where they broke off, checked, from whoever has them."""
+"""Fetches files from peers: resumes where a transfer broke off, checks hashes, changes holders."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import msgspec
 from grid.cache import write_atomically
 from grid.errors import EngineError
 from grid.sweep.artifacts.background import OnLine
-from grid.sweep.artifacts.eviction import full_disk
+from grid.sweep.artifacts.eviction import full_disk_hint
 from grid.sweep.artifacts.manifest import FileEntry, Manifest, check_names
 from grid.sweep.artifacts.peers import PeerBusy, PeerLost, Peers, PeerSilent
 from grid.units import format_bytes
@@ -52,9 +52,9 @@ def fetch(
     stage: Path,
     on_line: OnLine,
 ) -> str:
-    """Bring all files of `manifest` to `stage`/files, and return the last holder's name.
+    """Fetch all files of `manifest` to `stage`/files, and return the last holder's name.
 
-    What an earlier try left there is taken up. Each holder is asked until one gives everything;
+    It goes on from what an earlier try left there. Each holder is asked until one gives everything;
     those that fail are reported as `missing`. Raises NoPeer when none does (AllBusy where some have
     it and measure), EngineError where names are refused or the disk takes no more; then what came
     is removed.
@@ -65,12 +65,12 @@ def fetch(
         return _Fetching(peers, key, manifest, stage / "files", on_line).run(list(holders))
     except OSError as error:
         shutil.rmtree(stage, ignore_errors=True)
-        hint = full_disk(stage) if error.errno == errno.ENOSPC else ""
+        hint = full_disk_hint(stage) if error.errno == errno.ENOSPC else ""
         raise EngineError(f"the cache takes no file: {error.strerror or error}{hint}") from error
 
 
 def _open_stage(stage: Path, manifest: Manifest) -> None:
-    """Keeps what is there of the same manifest, and nothing of another."""
+    """Keep staged files of the same manifest, and remove those of another."""
     note = stage / "manifest.json"
     encoded = msgspec.json.encode(manifest)
     if not note.is_file() or note.read_bytes() != encoded:
@@ -81,7 +81,7 @@ def _open_stage(stage: Path, manifest: Manifest) -> None:
 
 
 class _Fetching:
-    """One item on its way."""
+    """The transfer of one item."""
 
     def __init__(
         self, peers: Peers, key: str, manifest: Manifest, folder: Path, on_line: OnLine
@@ -92,12 +92,10 @@ class _Fetching:
         self._before = 0
         self._whole: set[str] = set()
         self._begun: dict[str, tuple[int, Any]] = {}  # bytes of a file that came, and their hash
-        self._why: dict[str, str] = {}
+        self._failures: dict[str, str] = {}
         self._busy: set[str] = set()
         self._wrong: Counter[str] = Counter()
-        self._last_answer: dict[
-            str, float
-        ] = {}  # when a holder was first asked, or gave bytes last
+        self._last_answer: dict[str, float] = {}  # when a holder was first asked or last gave bytes
         self._silent: set[str] = set()
 
     def run(self, holders: list[str]) -> str:
@@ -124,25 +122,25 @@ class _Fetching:
                     self._drop_holder(holder, error)
             else:
                 return holder
-        reasons = "; ".join(f"{self._title(name)}: {text}" for name, text in self._why.items())
+        reasons = "; ".join(f"{self._title(name)}: {text}" for name, text in self._failures.items())
         kind = AllBusy if self._busy else NoPeer
         raise kind(f"no node gives {self._key} ({reasons}); the same command tries again")
 
     def _drop_holder(self, holder: str, error: Exception) -> None:
-        self._why[holder] = str(error)
+        self._failures[holder] = str(error)
         self._peers.missing(self._key, holder)
 
     def _may_wait(self, holder: str) -> bool:
-        """Whether to ask one again that measures; it keeps what it has."""
+        """Whether to ask a holder again that is measuring; it stays a holder."""
         if time.monotonic() - self._last_answer[holder] >= BUSY_S:
-            self._why[holder] = "it measures speed"
+            self._failures[holder] = "it measures speed"
             self._busy.add(holder)
             return False
         self._on_line(f"waits for {self._title(holder)}, which measures speed")
         return True
 
     def _may_ask_again(self, holder: str, error: Exception, others: set[str]) -> bool:
-        """Whether to ask it again, after a moment where there is nobody else to ask."""
+        """Whether to ask a silent holder again, after a pause where no other holder is left."""
         if time.monotonic() - self._last_answer[holder] >= SILENCE_S:
             self._drop_holder(holder, error)
             return False
@@ -195,7 +193,7 @@ class _Damaged(Exception):
 
 
 def _hash_part(target: IO[bytes]) -> tuple[int, Any]:
-    """Length and hash of what is there; the file is then at its end."""
+    """Length and hash of what the file holds; leaves it at its end."""
     size, hasher = 0, hashlib.sha256()
     target.seek(0)
     while chunk := target.read(_READ_BYTES):

@@ -11,7 +11,7 @@ from grid.sweep.artifacts.background import run_in_background
 from grid.sweep.events import BEGINS, Preparing
 
 
-def test_it_begins_and_ends_with_the_work() -> None:
+def test_background_events_begin_with_the_work_and_end_with_it() -> None:
     done: list[str] = []
 
     def work(say: Callable[[str], None]) -> None:
@@ -27,7 +27,7 @@ def test_it_begins_and_ends_with_the_work() -> None:
     assert done == ["all"]
 
 
-def test_an_error_of_the_work_is_raised_to_who_listens() -> None:
+def test_an_error_of_background_work_is_raised_to_the_reader() -> None:
     def work(say: Callable[[str], None]) -> None:
         raise ValueError("no")
 
@@ -35,7 +35,7 @@ def test_an_error_of_the_work_is_raised_to_who_listens() -> None:
         list(run_in_background("fetch", "x", work))
 
 
-def test_work_that_nobody_listens_to_ends_at_its_next_word() -> None:
+def test_background_work_ends_at_its_next_line_once_its_events_are_closed() -> None:
     go, ended = threading.Event(), threading.Event()
 
     def work(say: Callable[[str], None]) -> None:

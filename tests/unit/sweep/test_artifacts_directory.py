@@ -13,7 +13,7 @@ FIRST_BYTES = Manifest((FileEntry("weights.x", 3, "1" * 64),))
 OTHER_BYTES = Manifest((FileEntry("weights.x", 3, "2" * 64),))
 
 
-def test_one_of_many_who_ask_at_once_makes() -> None:
+def test_of_many_nodes_that_claim_at_once_one_makes() -> None:
     directory = Directory()
     names = [f"n{i}" for i in range(32)]
     with ThreadPoolExecutor(8) as pool:
@@ -23,14 +23,14 @@ def test_one_of_many_who_ask_at_once_makes() -> None:
     assert {claim.maker for claim in claims if not claim.make} == {makers[0]}
 
 
-def test_others_take_it_when_it_is_made() -> None:
+def test_other_nodes_take_an_artifact_from_its_maker() -> None:
     directory = Directory()
     directory.claim("a", KEY)
     assert directory.announce("a", KEY, FIRST_BYTES) == FIRST_BYTES
     assert directory.claim("b", KEY) == Claim(holders=("a",), manifest=FIRST_BYTES)
 
 
-def test_a_maker_that_gives_up_is_followed_by_the_next_who_asks() -> None:
+def test_after_a_release_the_next_claim_makes() -> None:
     directory = Directory()
     directory.claim("a", KEY)
     directory.release("a", KEY)
@@ -38,13 +38,13 @@ def test_a_maker_that_gives_up_is_followed_by_the_next_who_asks() -> None:
     assert directory.claim("a", KEY) == Claim(maker="b")
 
 
-def test_a_worker_that_was_started_anew_makes_again_what_it_made() -> None:
+def test_a_restarted_worker_makes_its_artifact_again() -> None:
     directory = Directory()
     assert directory.claim("a", KEY).make
     assert directory.claim("a", KEY).make
 
 
-def test_a_dead_worker_s_makings_are_free_but_its_node_still_gives() -> None:
+def test_a_dead_workers_claims_are_free_and_its_node_still_serves() -> None:
     directory = Directory()
     directory.claim("a", KEY)
     directory.announce("a", "artifact/2", FIRST_BYTES)
@@ -53,7 +53,7 @@ def test_a_dead_worker_s_makings_are_free_but_its_node_still_gives() -> None:
     assert directory.claim("b", "artifact/2").holders == ("a",)
 
 
-def test_a_node_that_left_neither_gives_nor_makes() -> None:
+def test_a_node_that_left_neither_serves_nor_makes() -> None:
     directory = Directory()
     directory.claim("a", KEY)
     directory.announce("a", "artifact/2", FIRST_BYTES)
@@ -62,7 +62,7 @@ def test_a_node_that_left_neither_gives_nor_makes() -> None:
     assert directory.claim("b", "artifact/2").make
 
 
-def test_the_first_bytes_win_and_the_others_are_given_to_nobody() -> None:
+def test_the_first_announced_bytes_win_and_others_are_not_served() -> None:
     directory = Directory()
     directory.announce("a", KEY, FIRST_BYTES)
     assert directory.announce("b", KEY, OTHER_BYTES) == FIRST_BYTES
@@ -70,14 +70,14 @@ def test_the_first_bytes_win_and_the_others_are_given_to_nobody() -> None:
     assert directory.claim("b", KEY) == Claim(holders=("a",), manifest=FIRST_BYTES)
 
 
-def test_where_nobody_has_the_first_bytes_any_longer_the_next_ones_count() -> None:
+def test_the_next_announced_bytes_count_once_nobody_has_the_first() -> None:
     directory = Directory()
     directory.announce("a", KEY, FIRST_BYTES)
     directory.missing("a", KEY)
     assert directory.announce("b", KEY, OTHER_BYTES) == OTHER_BYTES
 
 
-def test_the_only_holder_may_come_to_have_other_bytes() -> None:
+def test_the_only_holder_may_announce_other_bytes() -> None:
     """The user's own file, exchanged: nobody else has the old ones."""
     directory = Directory()
     directory.announce("a", KEY, FIRST_BYTES)
@@ -85,14 +85,14 @@ def test_the_only_holder_may_come_to_have_other_bytes() -> None:
     assert directory.claim("b", KEY) == Claim(holders=("a",), manifest=OTHER_BYTES)
 
 
-def test_holders_are_asked_in_turn() -> None:
+def test_holders_serve_in_turn() -> None:
     directory = Directory()
     for name in ("a", "b", "c"):
         directory.announce(name, KEY, FIRST_BYTES)
     assert {directory.claim("d", KEY).holders[0] for _ in range(3)} == {"a", "b", "c"}
 
 
-def test_what_a_node_brings_from_before_is_known_at_once() -> None:
+def test_artifacts_of_an_earlier_sweep_are_known_when_a_node_joins() -> None:
     directory = Directory()
     directory.enlist("a", {KEY: FIRST_BYTES})
     assert directory.claim("b", KEY).holders == ("a",)

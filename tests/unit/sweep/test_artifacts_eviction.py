@@ -52,38 +52,38 @@ def _age(cache: Path, key: str, hours: int) -> None:
     os.utime(cache / "uses" / key.replace("/", "-"), (used - 3600 * hours,) * 2)
 
 
-def test_nothing_goes_while_there_is_room(cache: Path) -> None:
+def test_nothing_is_evicted_while_there_is_room(cache: Path) -> None:
     assert make_room(5 * KIB, "x") == []
 
 
-def test_what_was_used_longest_ago_goes_first(cache: Path) -> None:
+def test_least_recently_used_artifacts_are_evicted_first(cache: Path) -> None:
     assert make_room(20 * KIB, "x") == ["artifact/a", "artifact/b"]
     assert {path.name for path in (cache / "artifacts").iterdir()} == {"c"}
     assert (cache / "references" / "r.npz").exists()
 
 
-def test_references_go_too(cache: Path) -> None:
+def test_references_are_evicted_too(cache: Path) -> None:
     touch("artifact/a")
     touch("artifact/b")
     touch("artifact/c")
     assert make_room(10 * KIB, "x") == ["reference/r"]
 
 
-def test_a_use_makes_it_young_again(cache: Path) -> None:
+def test_a_lease_renews_the_last_use(cache: Path) -> None:
     leases = Leases()
     leases.take("artifact/a")
     leases.release()
     assert make_room(10 * KIB, "x") == ["artifact/b"]
 
 
-def test_what_is_in_use_stays(cache: Path) -> None:
+def test_leased_artifacts_are_not_evicted(cache: Path) -> None:
     leases = Leases()
     leases.take("artifact/a")
     assert make_room(10 * KIB, "x") == ["artifact/b"]
     assert (cache / "artifacts" / "a" / "weights.x").exists()
 
 
-def test_what_another_living_process_uses_stays_until_it_dies(cache: Path) -> None:
+def test_artifacts_of_another_living_process_are_not_evicted_until_it_dies(cache: Path) -> None:
     code = (
         "import sys; from grid.sweep.artifacts.leases import Leases; "
         "Leases().take('artifact/a'); print('taken', flush=True); sys.stdin.read()"
@@ -105,7 +105,7 @@ def test_what_another_living_process_uses_stays_until_it_dies(cache: Path) -> No
     assert make_room(10 * KIB, "x") == ["artifact/a"]
 
 
-def test_where_it_never_fits_nothing_goes_and_one_line_says_what_to_set(cache: Path) -> None:
+def test_what_never_fits_evicts_nothing_and_one_line_names_the_setting(cache: Path) -> None:
     with pytest.raises(
         EngineError, match=r"no room for x: 50 KiB needed, .* free in .*45 KiB"
     ) as e:
@@ -123,7 +123,7 @@ def test_a_disk_that_is_too_small_counts_whatever_the_limit(
         make_room(shutil.disk_usage(cache).free, "x")
 
 
-def test_without_a_limit_a_share_of_the_disk_decides_what_goes(
+def test_without_a_limit_a_share_of_the_disk_decides_what_is_evicted(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("QUANTGRID_CACHE_LIMIT")
@@ -157,13 +157,13 @@ def test_a_limit_that_is_no_size_is_named(monkeypatch: pytest.MonkeyPatch) -> No
         cache_limit()
 
 
-def test_what_is_evicted_is_offered_no_longer(cache: Path) -> None:
+def test_evicted_artifacts_are_no_longer_offered(cache: Path) -> None:
     offer("artifact/a", named_files(cache / "artifacts" / "a" / "weights.x", "weights.x"))
     make_room(10 * KIB, "x")
     assert find_offer("artifact/a") is None
 
 
-def test_a_user_s_own_file_never_goes(cache: Path, tmp_path: Path) -> None:
+def test_a_users_own_file_is_never_evicted(cache: Path, tmp_path: Path) -> None:
     _write(tmp_path / "mine.x", 40 * KIB)
     offer("artifact/mine", named_files(tmp_path / "mine.x", "weights.x"))
     make_room(45 * KIB, "x")
@@ -171,14 +171,14 @@ def test_a_user_s_own_file_never_goes(cache: Path, tmp_path: Path) -> None:
     assert evictable_items() == []
 
 
-def test_half_fetched_files_count_and_go(cache: Path) -> None:
+def test_half_fetched_files_count_and_are_evicted(cache: Path) -> None:
     _write(cache / "incoming" / "artifact-d" / "files" / "weights.x")
     _age(cache, "artifact/d", 9)
     assert make_room(10 * KIB, "x") == ["artifact/a"]
     assert list((cache / "incoming").iterdir()) == []
 
 
-def test_a_part_that_goes_takes_no_offer_of_the_whole_with_it(cache: Path) -> None:
+def test_evicting_a_partial_copy_keeps_the_offer_of_the_whole(cache: Path) -> None:
     """As after a copy that broke off, when the node has made the item itself."""
     offer("artifact/a", named_files(cache / "artifacts" / "a" / "weights.x", "weights.x"))
     _write(cache / "incoming" / "artifact-a" / "files" / "weights.x")
@@ -187,7 +187,7 @@ def test_a_part_that_goes_takes_no_offer_of_the_whole_with_it(cache: Path) -> No
     assert find_offer("artifact/a") is not None
 
 
-def test_texts_and_items_of_sweeps_count_and_go(cache: Path) -> None:
+def test_texts_and_items_of_sweeps_count_and_are_evicted(cache: Path) -> None:
     _write(cache / "texts" / "1f.txt")
     _write(cache / "texts" / "items-2e" / "toy.jsonl")
     _age(cache, "text/1f", 9)
@@ -197,7 +197,7 @@ def test_texts_and_items_of_sweeps_count_and_go(cache: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the clock is stood in for as Linux tells it")
-def test_a_lease_lives_on_when_the_clock_is_set(
+def test_a_lease_outlives_a_change_of_the_clock(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import psutil
@@ -210,7 +210,7 @@ def test_a_lease_lives_on_when_the_clock_is_set(
     assert in_use("artifact/a")
 
 
-def test_what_is_used_further_is_not_given_back(cache: Path) -> None:
+def test_release_keeps_the_leases_that_are_named(cache: Path) -> None:
     leases = Leases()
     leases.take("artifact/a")
     leases.take("artifact/b")
@@ -220,7 +220,9 @@ def test_what_is_used_further_is_not_given_back(cache: Path) -> None:
     assert not in_use("artifact/a")
 
 
-def test_of_the_hub_s_cache_only_what_a_sweep_downloaded_goes(cache: Path, tmp_path: Path) -> None:
+def test_of_the_hub_cache_only_downloads_of_a_sweep_are_evicted(
+    cache: Path, tmp_path: Path
+) -> None:
     hub = tmp_path / "hub"
     for name in ("ours", "theirs"):
         _write(hub / "blobs" / name)

@@ -26,33 +26,33 @@ def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def test_a_file_is_given_from_any_offset(weights: Path) -> None:
+def test_a_file_is_served_from_any_offset(weights: Path) -> None:
     assert FileServer().read(KEY, "weights.x", 4) == b"456789"
 
 
-def test_what_is_on_the_disk_is_known_after_a_restart(weights: Path) -> None:
+def test_offers_are_known_after_a_restart(weights: Path) -> None:
     manifests = FileServer().offered_manifests()
     assert [file.name for file in manifests[KEY].files] == ["weights.x"]
 
 
 @pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "mine.x", ""])
-def test_nothing_else_is_given(weights: Path, name: str) -> None:
+def test_files_that_are_not_offered_are_not_served(weights: Path, name: str) -> None:
     assert FileServer().read(KEY, name, 0) == b""
 
 
 @pytest.mark.parametrize("key", ["artifact/2", "../../secret", ""])
-def test_no_other_key_is_given(weights: Path, key: str) -> None:
+def test_unknown_keys_are_not_served(weights: Path, key: str) -> None:
     assert FileServer().read(key, "weights.x", 0) == b""
 
 
-def test_a_file_that_changed_is_offered_no_longer(weights: Path) -> None:
+def test_a_changed_file_is_no_longer_offered(weights: Path) -> None:
     weights.write_bytes(b"another length")
     server = FileServer()
     assert server.offered_manifests() == {}
     assert server.read(KEY, "weights.x", 0) == b""
 
 
-def test_what_was_evicted_is_given_no_longer(weights: Path) -> None:
+def test_an_evicted_file_is_no_longer_served(weights: Path) -> None:
     server = FileServer()
     assert server.read(KEY, "weights.x", 0)
     withdraw(KEY)
@@ -60,7 +60,9 @@ def test_what_was_evicted_is_given_no_longer(weights: Path) -> None:
     assert server.read(KEY, "weights.x", 0) == b""
 
 
-def test_a_quiet_porter_gives_nothing(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_paused_file_server_serves_nothing(
+    weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(file_server, "PATIENCE_S", 0.05)
     server = FileServer()
     server.pause_transfers(60)
@@ -69,7 +71,7 @@ def test_a_quiet_porter_gives_nothing(weights: Path, monkeypatch: pytest.MonkeyP
     assert server.read(KEY, "weights.x", 0) == b"0123456789"
 
 
-def test_who_waits_is_answered_when_the_quiet_ends(weights: Path) -> None:
+def test_a_waiting_reader_is_served_when_the_pause_ends(weights: Path) -> None:
     server = FileServer()
     server.pause_transfers(60)
     answers: list[bytes | None] = []
@@ -80,16 +82,12 @@ def test_who_waits_is_answered_when_the_quiet_ends(weights: Path) -> None:
     assert answers == [b"0123456789"]
 
 
-def test_who_was_sent_away_is_given_to_before_it_is_quiet_again(
+def test_a_reader_that_was_turned_away_is_served_before_the_next_pause(
     weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(file_server, "PATIENCE_S", 0.1)
     monkeypatch.setattr(file_server, "GONE_S", 0.5)
-    server = FileServer()
-    server.pause_transfers(60)
-    assert server.read(KEY, "weights.x", 0) is None
-    next_pause = threading.Thread(target=lambda: server.pause_transfers(60))
-    next_pause.start()
+    server, next_pause = _pausing_again_after_turning_away()
     deadline = time.monotonic() + 20
     while server.read(KEY, "weights.x", 0) is None:
         assert time.monotonic() < deadline
@@ -98,16 +96,12 @@ def test_who_was_sent_away_is_given_to_before_it_is_quiet_again(
     assert server.read(KEY, "weights.x", 0) is None
 
 
-def test_askers_do_not_put_off_the_quiet_for_ever(
+def test_readers_do_not_delay_a_pause_for_ever(
     weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(file_server, "PATIENCE_S", 0.05)
     monkeypatch.setattr(file_server, "GIVE_FIRST_S", 0.5)
-    server = FileServer()
-    server.pause_transfers(60)
-    assert server.read(KEY, "weights.x", 0) is None
-    next_pause = threading.Thread(target=lambda: server.pause_transfers(60))
-    next_pause.start()
+    server, next_pause = _pausing_again_after_turning_away()
     deadline = time.monotonic() + 20
     while next_pause.is_alive():
         server.read(KEY, "weights.x", 0)
@@ -115,9 +109,19 @@ def test_askers_do_not_put_off_the_quiet_for_ever(
     assert server.read(KEY, "weights.x", 0) is None
 
 
-def test_quiet_ends_by_itself_where_its_asker_died(weights: Path) -> None:
+def test_a_pause_ends_by_itself_when_its_caller_died(weights: Path) -> None:
     server = FileServer()
     server.pause_transfers(0.2)
     start = time.monotonic()
     while server.read(KEY, "weights.x", 0) is None:
         assert time.monotonic() - start < 20
+
+
+def _pausing_again_after_turning_away() -> tuple[FileServer, threading.Thread]:
+    """A server that has turned a reader away, and the thread that pauses it again."""
+    server = FileServer()
+    server.pause_transfers(60)
+    assert server.read(KEY, "weights.x", 0) is None
+    next_pause = threading.Thread(target=lambda: server.pause_transfers(60))
+    next_pause.start()
+    return server, next_pause

@@ -74,7 +74,7 @@ def obtained(store: ArtifactStore, artifact: Artifact) -> list[str]:
     return [event.label for event in events if isinstance(event, Prepared)]
 
 
-def test_one_node_downloads_and_the_other_takes_it_from_there(
+def test_one_node_downloads_weights_and_the_other_takes_them_from_it(
     hub: HubServer, nodes: Grid, artifact: Artifact
 ) -> None:
     assert obtained(nodes.store("a"), artifact) == ["tiny Q8_0"]
@@ -82,7 +82,7 @@ def test_one_node_downloads_and_the_other_takes_it_from_there(
     assert len(hub.requests_for(FILE)) == 1
 
 
-def test_what_was_taken_from_a_peer_is_there_next_time(
+def test_weights_from_a_peer_are_present_next_time(
     hub: HubServer, nodes: Grid, artifact: Artifact
 ) -> None:
     obtained(nodes.store("a"), artifact)
@@ -91,7 +91,7 @@ def test_what_was_taken_from_a_peer_is_there_next_time(
     assert len(hub.requests_for(FILE)) == 1
 
 
-def test_what_the_user_has_downloaded_is_given_to_peers(
+def test_the_users_own_downloads_are_given_to_peers(
     hub: HubServer, nodes: Grid, artifact: Artifact
 ) -> None:
     nodes.store("a").close()
@@ -110,7 +110,7 @@ def test_small_weights_each_node_downloads_for_itself(
     assert len(hub.requests_for(FILE)) == 2
 
 
-def test_a_download_can_be_evicted_and_comes_again(
+def test_a_download_can_be_evicted_and_fetched_again(
     hub: HubServer, nodes: Grid, artifact: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from grid.sweep.artifacts.eviction import make_room

@@ -65,7 +65,7 @@ def test_a_folder_travels_without_code_and_hidden_files(tmp_path: Path) -> None:
         "weights.x/m.bin", "weights.x/.hidden", "weights.x/.git/config",
     ],
 )  # fmt: skip
-def test_a_name_outside_of_the_thing_is_refused(name: str) -> None:
+def test_a_file_name_outside_of_its_item_is_refused(name: str) -> None:
     with pytest.raises(EngineError, match="refused"):
         check_names(Manifest((FileEntry(name, 1, "0" * 64),)), "weights.x")
 
@@ -76,7 +76,7 @@ def test_a_file_without_size_or_hash_is_refused(file: tuple[str, int, str]) -> N
         check_names(Manifest((FileEntry(*file),)), "weights.x")
 
 
-def test_one_name_twice_is_refused() -> None:
+def test_a_repeated_file_name_is_refused() -> None:
     entry = FileEntry("weights.x", 1, "0" * 64)
     with pytest.raises(EngineError, match="refused"):
         check_names(Manifest((entry, entry)), "weights.x")

@@ -115,7 +115,7 @@ def users_own_artifact(plan: Plan) -> Artifact:
     return next(cell.artifact for cell in plan.cells if cell.artifact.path is not None)
 
 
-def test_the_second_node_takes_what_the_first_has_made(nodes: Grid, tmp_path: Path) -> None:
+def test_the_second_node_fetches_what_the_first_has_made(nodes: Grid, tmp_path: Path) -> None:
     plan = plan_of(tmp_path, QUALITY)
     first, second = nodes.run("a", plan), nodes.run("b", plan)
     assert prepared(first) == {"quantize": 1, "reference": 1}
@@ -127,14 +127,14 @@ def test_the_second_node_takes_what_the_first_has_made(nodes: Grid, tmp_path: Pa
         assert measured(second)[cell_id].series == measurement.series
 
 
-def test_a_copy_is_taken_once(nodes: Grid, tmp_path: Path) -> None:
+def test_a_copy_is_fetched_once(nodes: Grid, tmp_path: Path) -> None:
     plan = plan_of(tmp_path, QUALITY)
     nodes.run("a", plan)
     nodes.run("b", plan)
     assert prepared(nodes.run("b", plan)) == {}
 
 
-def test_where_two_nodes_have_made_differing_bytes_the_first_ones_win(
+def test_of_two_nodes_with_differing_bytes_the_first_announced_win(
     nodes: Grid, tmp_path: Path
 ) -> None:
     plan = plan_of(tmp_path, QUALITY)
@@ -167,7 +167,7 @@ def test_a_failed_maker_leaves_the_making_to_the_next(nodes: Grid, tmp_path: Pat
     assert nodes.directory.claim("b", f"artifact/{plan.cells[-1].artifact.id}").make
 
 
-def test_who_wants_what_another_makes_waits_and_then_takes_it(nodes: Grid, tmp_path: Path) -> None:
+def test_a_node_waits_for_the_maker_and_then_fetches(nodes: Grid, tmp_path: Path) -> None:
     plan = plan_of(tmp_path, QUALITY)
     key = f"artifact/{quantized(plan).artifact.id}"
     nodes.run("a", plan)
@@ -187,7 +187,7 @@ def test_who_wants_what_another_makes_waits_and_then_takes_it(nodes: Grid, tmp_p
     assert f"{quantized(plan).artifact.label} from a" in taken
 
 
-def test_a_user_s_own_file_reaches_a_node_that_lacks_it(nodes: Grid, tmp_path: Path) -> None:
+def test_a_users_own_file_reaches_a_node_that_lacks_it(nodes: Grid, tmp_path: Path) -> None:
     plan = plan_of(tmp_path, QUALITY)
     nodes.offer_inputs(plan)
     own = next(cell.artifact for cell in plan.cells if cell.artifact.path is not None)
@@ -249,7 +249,7 @@ def test_a_file_that_changed_since_the_plan_is_offered_to_nobody(
         FileEntry("../weights.fake", 3, "1" * 64),  # a name that is refused
     ],
 )
-def test_what_a_peer_offers_wrongly_is_taken_by_nobody_and_stands_in_nobody_s_way(
+def test_a_wrong_offer_of_a_peer_is_refused_and_forgotten(
     nodes: Grid, tmp_path: Path, offered: FileEntry
 ) -> None:
     plan = plan_of(tmp_path, QUALITY)
@@ -261,7 +261,7 @@ def test_what_a_peer_offers_wrongly_is_taken_by_nobody_and_stands_in_nobody_s_wa
     assert nodes.directory.claim("c", key).holders == ()
 
 
-def test_a_refused_offer_of_what_can_be_made_is_made_here(nodes: Grid, tmp_path: Path) -> None:
+def test_an_artifact_whose_offer_is_refused_is_made_here(nodes: Grid, tmp_path: Path) -> None:
     plan = plan_of(tmp_path, QUALITY)
     key = cached_artifact(quantized(plan).artifact).key
     nodes.directory.announce("z", key, Manifest((FileEntry(".hidden", 3, "1" * 64),)))
@@ -271,7 +271,7 @@ def test_a_refused_offer_of_what_can_be_made_is_made_here(nodes: Grid, tmp_path:
     assert nodes.directory.claim("c", key).holders == ("b",)
 
 
-def test_what_a_peer_has_that_measures_for_long_is_made_here(
+def test_an_artifact_of_a_peer_that_measures_for_long_is_made_here(
     nodes: Grid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = plan_of(tmp_path, QUALITY)
@@ -285,7 +285,9 @@ def test_what_a_peer_has_that_measures_for_long_is_made_here(
     assert set(nodes.directory.claim("c", key).holders) == {"a", "b"}
 
 
-def test_what_cannot_be_offered_is_used_all_the_same(nodes: Grid, tmp_path: Path) -> None:
+def test_an_artifact_that_cannot_be_offered_is_used_nevertheless(
+    nodes: Grid, tmp_path: Path
+) -> None:
     plan = plan_of(tmp_path, QUALITY)
     nodes.caches["a"].mkdir()
     (nodes.caches["a"] / "offers").write_text("no folder")
@@ -306,7 +308,7 @@ def test_a_cache_that_takes_no_file_is_one_line(nodes: Grid, tmp_path: Path) -> 
     assert not any("\n" in reason for reason in reasons)
 
 
-def test_a_copy_of_a_text_that_was_evicted_comes_again(nodes: Grid, tmp_path: Path) -> None:
+def test_an_evicted_copy_of_a_text_is_fetched_again(nodes: Grid, tmp_path: Path) -> None:
     plan = plan_of(tmp_path, QUALITY)
     nodes.offer_inputs(plan)
     (tmp_path / "t.txt").unlink()
@@ -350,7 +352,7 @@ def test_task_items_reach_a_node_that_has_none(nodes: Grid, tmp_path: Path) -> N
     assert {len(measurement.items) for measurement in measured(events).values()} == {1}
 
 
-def test_what_nobody_has_is_one_line_in_each_row(nodes: Grid, tmp_path: Path) -> None:
+def test_a_text_that_nobody_has_is_one_line_in_each_row(nodes: Grid, tmp_path: Path) -> None:
     plan = plan_of(tmp_path, QUALITY)
     (tmp_path / "t.txt").unlink()
     (reason,) = statuses(nodes.run("b", plan))
@@ -360,7 +362,7 @@ def test_what_nobody_has_is_one_line_in_each_row(nodes: Grid, tmp_path: Path) ->
     )
 
 
-def test_the_user_s_own_file_that_is_gone_is_named_by_its_path(nodes: Grid, tmp_path: Path) -> None:
+def test_a_missing_file_of_the_user_is_named_by_its_path(nodes: Grid, tmp_path: Path) -> None:
     plan = plan_of(tmp_path, QUALITY)
     path = Path(str(users_own_artifact(plan).path))
     path.unlink()

@@ -61,7 +61,7 @@ def test_a_folder_arrives_whole(nodes: Grid) -> None:
     assert nodes.lines[-1] == "10 KiB of 10 KiB from a"
 
 
-def test_what_broke_off_is_taken_up_where_it_broke(nodes: Grid) -> None:
+def test_a_broken_transfer_resumes_where_it_stopped(nodes: Grid) -> None:
     nodes.faults.dies_after["a"] = 4 * CHUNK
     with pytest.raises(NoPeer, match="a: it died"):
         nodes.fetch("a")
@@ -79,7 +79,7 @@ def test_the_next_holder_goes_on_where_a_dead_one_stopped(nodes: Grid) -> None:
     assert nodes.directory.claim("me", KEY).holders == ("b",)
 
 
-def test_what_is_there_of_another_manifest_is_not_mixed_in(nodes: Grid) -> None:
+def test_a_partial_copy_of_another_manifest_is_not_mixed_in(nodes: Grid) -> None:
     old = Manifest(tuple(FileEntry(f.name, f.size, "0" * 64) for f in nodes.manifest.files))
     nodes.faults.dies_after["a"] = 4 * CHUNK
     with pytest.raises(NoPeer):
@@ -105,7 +105,7 @@ def test_a_good_holder_is_not_blamed_for_bytes_that_a_bad_one_began(nodes: Grid)
     assert nodes.arrived
 
 
-def test_where_all_bytes_are_damaged_one_line_says_so(nodes: Grid) -> None:
+def test_damaged_bytes_from_every_holder_are_one_line(nodes: Grid) -> None:
     nodes.faults.corrupts |= {"a", "b"}
     with pytest.raises(NoPeer, match="no node gives artifact/1") as caught:
         nodes.fetch("a", "b")
@@ -125,7 +125,7 @@ def test_a_holder_that_measures_is_passed_over_for_another(nodes: Grid) -> None:
     assert nodes.fetch("a", "b") == "b"
 
 
-def test_one_that_measures_for_long_is_left_and_keeps_what_it_has(
+def test_a_holder_that_measures_for_long_is_left_and_stays_a_holder(
     nodes: Grid, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transfer, "BUSY_S", 0.05)
@@ -135,7 +135,7 @@ def test_one_that_measures_for_long_is_left_and_keeps_what_it_has(
     assert set(nodes.directory.claim("me", KEY).holders) == {"a", "b"}
 
 
-def test_what_came_is_hashed_as_it_comes_and_not_again_at_each_try(
+def test_chunks_are_hashed_on_arrival_and_not_again_at_each_try(
     nodes: Grid, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[str] = []

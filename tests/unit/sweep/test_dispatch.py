@@ -31,7 +31,7 @@ def test_every_hardware_class_runs_its_speed_cells() -> None:
     }
 
 
-def test_a_place_goes_on_with_its_engine() -> None:
+def test_a_node_goes_on_with_its_open_engine() -> None:
     cells = [cell(f"{e}{n}", e, at={"p": 40.0}) for n in range(4) for e in ("e", "f")]
     state = SchedulerState(cells, nodes=[node("n"), node("m")])
     first = begin(state, "n")
@@ -39,7 +39,7 @@ def test_a_place_goes_on_with_its_engine() -> None:
     assert begin(state, "n").engine == first.engine
 
 
-def test_two_places_open_two_engines() -> None:
+def test_two_nodes_open_two_engines() -> None:
     cells = [cell(f"{e}{n}", e, at={"p": 40.0}) for e in ("e", "f") for n in range(4)]
     state = SchedulerState(cells, nodes=[node("n"), node("m")])
     assert begin(state, "n").engine != begin(state, "m").engine
@@ -58,7 +58,7 @@ def test_a_batch_is_exclusive_or_shared() -> None:
         assert {int(c[1:]) % 2 == 0 for c in batch.cells} == {batch.exclusive}
 
 
-def test_an_exclusive_batch_waits_for_the_place_to_be_empty() -> None:
+def test_an_exclusive_batch_waits_for_the_node_to_be_empty() -> None:
     cells = [cell("shared", "e"), cell("alone", "f", exclusive=True, at={"p": 5.0})]
     state = SchedulerState(cells, nodes=[node("n", slots=2), node("other", "q")])
     first = begin(state, "n")
@@ -106,7 +106,7 @@ def test_a_long_cell_goes_before_its_rank() -> None:
     assert begin(state, "n").cells == ("long",)
 
 
-def test_a_single_place_keeps_the_order_given() -> None:
+def test_a_single_node_keeps_the_order_of_the_cells() -> None:
     cells = [
         cell("a2", "a", rank=2, at={"p": 1.0}),
         cell("a1", "a", rank=1, at={"p": 70.0}),
@@ -124,21 +124,21 @@ def test_of_engines_alike_the_one_whose_artifact_is_on_the_disk_is_opened() -> N
     assert begin(state, "n").engine == "e2"
 
 
-def test_what_was_observed_is_on_the_disk() -> None:
+def test_an_observed_artifact_is_preferred_like_one_on_the_disk() -> None:
     cells = [cell(f"c{n}", f"e{n}") for n in range(4)]
     state = SchedulerState(cells, nodes=[node("n"), node("m")])
     state.note_artifact("m", "e3")
     assert begin(state, "m").engine == "e3"
 
 
-def test_an_artifact_that_another_place_makes_is_not_waited_for() -> None:
+def test_an_artifact_that_another_node_makes_is_not_waited_for() -> None:
     cells = [cell("x", "a/1", at={"p": 50.0}), cell("y", "a/2", at={"p": 49.0}), cell("z", "b")]
     state = SchedulerState(cells, nodes=[node("n"), node("m")])
     assert begin(state, "n").engine == "a/1"
     assert begin(state, "m").engine == "b"
 
 
-def test_once_it_is_made_it_is() -> None:
+def test_an_artifact_that_another_node_has_made_is_used() -> None:
     cells = [cell("x", "a/1", at={"p": 50.0}), cell("y", "a/2", at={"p": 49.0}), cell("z", "b")]
     state = SchedulerState(cells, nodes=[node("n"), node("m")])
     begin(state, "n")
@@ -146,7 +146,7 @@ def test_once_it_is_made_it_is() -> None:
     assert begin(state, "m").engine == "a/2"
 
 
-def test_a_free_place_helps_where_much_is_left() -> None:
+def test_a_free_node_helps_where_much_is_left() -> None:
     cells = [cell(f"c{n}", at={"p": 50.0}) for n in range(10)]
     state = SchedulerState(cells, nodes=[node("n"), node("m")])
     assert begin(state, "n").engine == begin(state, "m").engine
@@ -159,7 +159,7 @@ def test_help_that_comes_too_late_is_not_given() -> None:
     assert state.choose("m") is None
 
 
-def test_a_batch_is_short_where_many_places_wait_and_long_where_cells_are_nothing() -> None:
+def test_a_batch_is_a_part_of_the_remaining_time_and_at_most_256_cells() -> None:
     state = SchedulerState([cell(f"c{n}", at={"p": 1.0}) for n in range(100)], nodes=[node("n")])
     assert len(begin(state, "n").cells) == 25  # a quarter of what is left
     state = SchedulerState([cell(f"c{n}", at={"p": 0.0}) for n in range(1000)], nodes=[node("n")])
@@ -199,7 +199,7 @@ def test_dropped_cells_are_run_by_nobody() -> None:
     assert [b.cells for b in run_all(state, ["n"])] == [("a",)]
 
 
-def test_infeasible_cells_are_told_with_the_reason() -> None:
+def test_infeasible_cells_come_with_the_reason() -> None:
     cells = [
         cell("class", at={"x86": 1.0}),
         cell("host", host=2**31),

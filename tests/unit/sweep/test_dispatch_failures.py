@@ -8,7 +8,7 @@ from dispatch_cells import begin, cell, finish, node, run_all
 from grid.sweep.dispatch.scheduler_state import AttemptOutcome, SchedulerState
 
 
-def test_a_failed_cell_is_tried_once_more_at_another_place() -> None:
+def test_a_failed_cell_is_tried_once_more_at_another_node() -> None:
     state = SchedulerState([cell("a")], nodes=[node("n"), node("m")])
     assert not state.record_end(*_only(state, "n"), AttemptOutcome.failed)
     state.end_batch("n")
@@ -17,7 +17,7 @@ def test_a_failed_cell_is_tried_once_more_at_another_place() -> None:
     assert state.left == 0
 
 
-def test_where_there_is_no_other_place_a_failure_is_the_end() -> None:
+def test_without_another_node_a_failure_is_the_end() -> None:
     state = SchedulerState([cell("a", host=90)], nodes=[node("n"), node("little", host=50)])
     assert state.record_end(*_only(state, "n"), AttemptOutcome.failed)
     assert state.left == 0
@@ -28,7 +28,7 @@ def test_out_of_memory_is_not_tried_again() -> None:
     assert state.record_end(*_only(state, "n"), AttemptOutcome.final)
 
 
-def test_a_failed_cell_may_return_where_every_other_place_is_gone() -> None:
+def test_a_failed_cell_may_return_when_every_other_node_is_gone() -> None:
     state = SchedulerState([cell("a")], nodes=[node("n"), node("m")])
     state.record_end(*_only(state, "n"), AttemptOutcome.failed)
     state.end_batch("n")
@@ -36,13 +36,13 @@ def test_a_failed_cell_may_return_where_every_other_place_is_gone() -> None:
     assert begin(state, "n").cells == ("a",)
 
 
-def test_cells_of_a_place_that_left_are_queued_again() -> None:
+def test_cells_of_a_node_that_left_are_queued_again() -> None:
     state = SchedulerState([cell("a"), cell("b")], nodes=[node("n"), node("m")])
     assert set(begin(state, "n").cells) == set(state.leave("n", "it left").requeued)
     assert {c for batch in run_all(state, ["m"]) for c in batch.cells} == {"a", "b"}
 
 
-def test_a_cell_that_takes_three_places_with_it_is_given_up() -> None:
+def test_a_cell_that_takes_three_nodes_with_it_is_given_up() -> None:
     cells = [cell("bad", at={"p": 0.0}), *(cell(f"c{n}", at={"p": 0.0}) for n in range(4))]
     state = SchedulerState(cells, nodes=[node("n")])
     for turn in range(3):
@@ -56,7 +56,7 @@ def test_a_cell_that_takes_three_places_with_it_is_given_up() -> None:
     assert begin(state, "n").cells == ("c3",)
 
 
-def test_an_engine_that_takes_three_places_with_it_is_given_up() -> None:
+def test_an_engine_that_takes_three_nodes_with_it_is_given_up() -> None:
     cells = [cell(f"c{n}", at={"p": 20.0}, exclusive=True) for n in range(9)]
     cells.append(cell("other", "f", at={"p": 1.0}))
     state = SchedulerState(cells, nodes=[node(f"n{n}") for n in range(4)])
@@ -92,7 +92,7 @@ def test_a_cell_that_a_batch_forgot_is_queued_again() -> None:
     assert begin(state, "n").cells == ("a",)
 
 
-def test_a_place_where_three_engines_fail_that_work_elsewhere_is_set_aside() -> None:
+def test_a_node_where_three_engines_fail_that_work_elsewhere_is_set_aside() -> None:
     state = SchedulerState([cell(e, e) for e in "efghij"], nodes=[node("good"), node("bad")])
     for _ in range(3):
         finish(state, begin(state, "bad"), AttemptOutcome.failed)
@@ -105,7 +105,7 @@ def test_a_place_where_three_engines_fail_that_work_elsewhere_is_set_aside() -> 
     assert state.left == 0
 
 
-def test_an_engine_that_fails_everywhere_is_not_the_places_fault() -> None:
+def test_an_engine_that_fails_everywhere_is_not_the_nodes_fault() -> None:
     cells = [cell(f"{e}", e) for e in "abcdefgh"]
     state = SchedulerState(cells, nodes=[node("n"), node("m")])
     while state.left:
@@ -116,14 +116,14 @@ def test_an_engine_that_fails_everywhere_is_not_the_places_fault() -> None:
     assert state.set_aside == {}
 
 
-def test_a_single_place_is_not_set_aside_for_failing_cells() -> None:
+def test_a_single_node_is_not_set_aside_for_failing_cells() -> None:
     state = SchedulerState([cell(f"c{n}", f"e{n}") for n in range(6)], nodes=[node("n")])
     while state.left:
         finish(state, begin(state, "n"), AttemptOutcome.failed)
     assert state.set_aside == {}
 
 
-def test_a_place_that_dies_three_times_without_a_result_is_set_aside() -> None:
+def test_a_node_that_dies_three_times_without_a_result_is_set_aside() -> None:
     state = SchedulerState([cell(f"c{n}", f"e{n}") for n in range(6)], nodes=[node("n")])
     for _ in range(3):
         begin(state, "n")
@@ -137,7 +137,7 @@ def test_a_place_that_dies_three_times_without_a_result_is_set_aside() -> None:
     }
 
 
-def test_a_place_that_comes_back_and_works_is_welcome() -> None:
+def test_a_node_that_comes_back_and_works_is_welcome() -> None:
     state = SchedulerState([cell(f"c{n}", f"e{n}") for n in range(8)], nodes=[node("n")])
     for _ in range(4):
         finish(state, begin(state, "n"))
@@ -146,7 +146,7 @@ def test_a_place_that_comes_back_and_works_is_welcome() -> None:
         assert state.join(node("n"))
 
 
-def test_a_place_joins_once() -> None:
+def test_a_node_joins_once() -> None:
     state = SchedulerState([cell("a")], nodes=[node("n")])
     with pytest.raises(ValueError, match="n is there"):
         state.join(node("n"))

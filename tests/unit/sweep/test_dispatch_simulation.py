@@ -41,7 +41,7 @@ def test_the_bound_of_one_cell_is_its_chain() -> None:
     assert lower_bound_s(_one_cell()) == pytest.approx(20 + 5 + 2 * 10)
 
 
-def test_what_is_on_the_disk_is_not_made() -> None:
+def test_an_artifact_on_the_disk_is_not_made() -> None:
     on_disk = _one_cell(nodes=(node("n", disk=frozenset({"e"})),))
     assert Simulation(on_disk).run().makespan_s == pytest.approx(5 + 2 * 10)
 
