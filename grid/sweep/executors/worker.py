@@ -27,15 +27,15 @@ class Worker:
     def __init__(self, node: Node, settings: Settings, peers: Peers | None = None) -> None:
         self._node = node
         self._settings = settings
-        self._shelf = ArtifactStore(node, settings, peers)
+        self._store = ArtifactStore(node, settings, peers)
         self._engine: SessionEngine | None = None
 
     def run(self, session: Session) -> Iterator[Event]:
         try:
             if self._engine is not None and not self._engine.is_for(session):
                 self._engine.close()  # never two models in memory at once
-            yield from self._shelf.environment(session.backend)
-            yield from self._shelf.artifact(session.artifact)
+            yield from self._store.environment(session.backend)
+            yield from self._store.artifact(session.artifact)
             engine = self._engine_for(session)
         except EngineError as error:
             self._release_artifacts()
@@ -51,17 +51,17 @@ class Worker:
     def _release_artifacts(self) -> None:
         """What is used no longer may be evicted; the artifact of an open engine still is."""
         engine = self._engine
-        self._shelf.end_session(engine.artifact if engine is not None and engine.is_open else None)
+        self._store.end_session(engine.artifact if engine is not None and engine.is_open else None)
 
     def _engine_for(self, session: Session) -> SessionEngine:
         """The engine of a session, the one that is open where that is it."""
-        path = str(self._shelf.path(session.artifact))
+        path = str(self._store.path(session.artifact))
         if self._engine is not None and self._engine.path != path:
             self._engine.close()  # another copy of the same took its place
             self._engine = None
         if self._engine is None or not self._engine.is_for(session):
-            interpreter = self._shelf.interpreter(session.backend)
-            device = self._shelf.device(session.backend)
+            interpreter = self._store.interpreter(session.backend)
+            device = self._store.device(session.backend)
             self._engine = SessionEngine(session, path, interpreter, device, self._settings)
         return self._engine
 
@@ -69,29 +69,29 @@ class Worker:
         """End both processes."""
         if self._engine is not None:
             self._engine.close()
-        self._shelf.close()
+        self._store.close()
 
     def _run_cell(
         self, engine: SessionEngine, cell: Cell, reference: Cell | None
     ) -> Iterator[Event]:
         if not cell.exclusive:
-            self._shelf.pause_transfers(False)  # else two nodes could wait for what the other has
+            self._store.pause_transfers(False)  # else two nodes could wait for what the other has
         yield CellStarted(cell_id=cell.id, label=cell.label)
         started = time.time()
         path = None
         try:
-            local = yield from self._shelf.localised(cell)
+            local = yield from self._store.localised(cell)
         except EngineError as error:
             yield cell_done(cell, failed(cell, error, started))
             return
         if isinstance(cell.workload, Quality) and reference is not None:
             try:
-                yield from self._shelf.environment(reference.backend)
-                path = str(self._shelf.reference_path(cell, reference))
-                yield from self._shelf.reference(cell, reference, engine.release_memory)
+                yield from self._store.environment(reference.backend)
+                path = str(self._store.reference_path(cell, reference))
+                yield from self._store.reference(cell, reference, engine.release_memory)
             except EngineError as error:
                 reason = type(error)(f"the reference pass failed: {error}")
                 yield cell_done(cell, failed(cell, reason, started))
                 return
-        self._shelf.pause_transfers(cell.exclusive)
+        self._store.pause_transfers(cell.exclusive)
         yield cell_done(cell, engine.attempt(local, path))
