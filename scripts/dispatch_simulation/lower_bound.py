@@ -1,4 +1,4 @@
-"""How soon the best of all schedules could end: what the policy's makespan is compared with.
+"""A lower bound on when any schedule ends; the policy's makespan is compared with it.
 
 Let T be when a schedule ends, with everything known beforehand: durations, stragglers, failures,
 who leaves. A node of pace f (all takes f times as long) that is there for t seconds until T does

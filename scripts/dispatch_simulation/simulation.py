@@ -1,4 +1,4 @@
-"""The executor in virtual time: the policy against machines that are only described.
+"""Runs the dispatch policy in virtual time on described machines.
 
 It drives a `SchedulerState` as every executor does, by its public interface, with durations that
 the state does not know. It checks the state as it goes: an exclusive batch is alone on its node,
@@ -49,7 +49,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcomes(msgspec.Struct, frozen=True, kw_only=True):
-    """How a simulation went."""
+    """The results of a simulation."""
 
     makespan_s: float
     ended: Mapping[str, str]

@@ -1,5 +1,4 @@
-"""A grid of twelve classes and a sweep over it, made from a seed, as alike to measured ones as a
-page of formulas gets.
+"""Generates a grid of twelve classes and a sweep over it from a seed, close to measured ones.
 
 Speeds: decoding reads the weights once a token at the memory's bandwidth, reading a prompt computes
 two operations a parameter and token. Sizes and speeds are of machines on the market. The number of

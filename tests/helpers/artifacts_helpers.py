@@ -22,8 +22,8 @@ CHUNK = 1000
 
 @dataclass
 class Faults:
-    """What goes wrong, by holder: bytes after which it dies, whether it turns bytes over, how often
-    it is busy or silent before it gives."""
+    """Faults by holder: bytes after which it dies, whether it corrupts bytes, how often it is busy
+    or silent before it serves."""
 
     dies_after: dict[str, int] = field(default_factory=dict)
     corrupts: set[str] = field(default_factory=set)
@@ -32,7 +32,7 @@ class Faults:
 
 
 class LocalPeers:
-    """`caches` are the cache folders of all nodes, by name."""
+    """One node's view of its peers; `caches` are the cache folders of all nodes, by name."""
 
     def __init__(
         self, directory: Directory, me: str, caches: Mapping[str, Path], faults: Faults
@@ -87,7 +87,7 @@ class LocalPeers:
 
 @contextmanager
 def on_node(cache: Path) -> Iterator[None]:
-    """What is run here runs on the node with that cache."""
+    """Run the block as on the node with that cache."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("QUANTGRID_CACHE", str(cache))
         yield

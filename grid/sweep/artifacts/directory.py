@@ -1,4 +1,4 @@
-"""The directory: which node has which item, and who makes one now. One for each sweep."""
+"""The directory knows which node has which item and which node makes one now. One a sweep."""
 
 from __future__ import annotations
 
@@ -60,13 +60,13 @@ class Directory:
             self._drop(node, key)
 
     def give_up(self, node: str) -> None:
-        """The worker of `node` died: what it made, others make. What it has, it still gives."""
+        """Free what the dead worker of `node` was making. What the node has, it still serves."""
         with self._lock:
             for key in [key for key, maker in self._makers.items() if maker == node]:
                 del self._makers[key]
 
     def forget(self, node: str) -> None:
-        """The node is gone, with what it had and what it made."""
+        """Remove a node that is gone, with what it had and what it was making."""
         self.give_up(node)
         with self._lock:
             for key in [key for key, names in self._holders.items() if node in names]:

@@ -1,4 +1,4 @@
-"""Weights of a hub on this node's disk: found, or downloaded where there is room."""
+"""Finds weights of a hub on this node's disk, or downloads them where there is room."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ smaller is quicker asked for at the hub than agreed about."""
 
 
 def find_download(artifact: Artifact) -> Path | None:
-    """Where the user's cache of the hub has all of it, checked; None where it does not."""
+    """The path of the weights in the user's cache of the hub; None where they are not complete."""
     from grid.models import hub
 
     try:

@@ -1,4 +1,4 @@
-"""Leases: what living processes of this node use now, and when each item was last used.
+"""Leases record which items living processes of this node use, and when each was last used.
 
 A lease is an empty file in `uses/<item>/` of the cache, named by its process and the second after
 the machine's start in which it began, which stays when the clock is set; the folder's time of
@@ -28,8 +28,8 @@ cannot be seen from here."""
 
 
 class Leases:
-    """What one worker uses. A cache that cannot be written loses nothing by eviction either, so
-    that failing to write a lease is no error."""
+    """The items that one worker uses. A cache that cannot be written loses nothing by eviction
+    either, so that failing to write a lease is no error."""
 
     def __init__(self) -> None:
         self._held: dict[str, Path] = {}
@@ -54,14 +54,14 @@ class Leases:
 
 
 def cache_lock() -> FileLock:
-    """Held while something is evicted, or taken in use: never both at once."""
+    """The lock held while items are evicted or leased, so that these never overlap."""
     path = cache_dir() / "locks" / "eviction.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     return FileLock(path)
 
 
 def touch(key: str) -> None:
-    """It is used now."""
+    """Set the last use of the item to now."""
     with suppress(OSError):
         _folder(key).mkdir(parents=True, exist_ok=True)
         os.utime(_folder(key))
@@ -92,7 +92,7 @@ def in_use(key: str) -> bool:
 
 
 def forget(key: str) -> None:
-    """The item is gone."""
+    """Remove the notes about an evicted item."""
     with suppress(OSError):
         _folder(key).rmdir()
 

@@ -1,4 +1,4 @@
-"""What a set of files is, by names, sizes and hashes: what peers agree on before bytes travel."""
+"""Describes a set of files by names, sizes and hashes: peers agree on it before bytes travel."""
 
 from __future__ import annotations
 
@@ -58,7 +58,8 @@ class Manifest(msgspec.Struct, frozen=True):
 
 def main_name(stem: str, file_name: str, form: str) -> str:
     """Name of the file or folder by which an item is opened: `stem` and its format; of a file that
-    is split (`given` ends in -00001-of-00003.gguf) with the numbers that its reader looks for."""
+    is split (`file_name` ends in -00001-of-00003.gguf) with the numbers that its reader looks
+    for."""
     split = _SPLIT.fullmatch(file_name)
     return f"{stem}-{split[1]}-of-{split[2]}.{split[3]}" if split else f"{stem}.{form}"
 

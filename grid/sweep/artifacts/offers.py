@@ -16,7 +16,7 @@ from grid.sweep.artifacts.manifest import Manifest, manifest_of
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
-    """An item and the absolute places of its files, in the order of the manifest."""
+    """An item with the absolute paths of its files, in the order of the manifest."""
 
     key: str
     manifest: Manifest
@@ -60,7 +60,7 @@ def find_offer(key: str) -> Offer | None:
 
 
 def standing_offers() -> list[Offer]:
-    """All that stand; the others are taken back."""
+    """All offers whose files are still there; the others are withdrawn."""
     standing: list[Offer] = []
     for path in sorted(_folder().glob("*.json")):
         offer = _read(path)

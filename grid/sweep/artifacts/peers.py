@@ -28,8 +28,8 @@ class PeerBusy(GridError):
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
-    """What one who wants an item is to do: take it from one of `holders` (then `manifest` says what
-    it is), `make` it, or ask again later, since `maker` makes it now."""
+    """What a node that lacks an item is to do: fetch it from one of `holders` (`manifest` describes
+    it), `make` it, or ask again later, since `maker` makes it now."""
 
     make: bool = False
     holders: tuple[str, ...] = ()

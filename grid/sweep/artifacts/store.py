@@ -1,4 +1,4 @@
-"""The node's store of artifacts and reference distributions: found, fetched or made."""
+"""The node's store of artifacts and reference distributions, which it finds, fetches or makes."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class ArtifactStore:
         yield Prepared(what="environment", label=name, wall_s=wall_s, engine_s=0.0)
 
     def interpreter(self, name: str) -> Interpreter:
-        """Of a backend's environment, which is there."""
+        """The interpreter of a backend's environment, which exists."""
         return ensure_environment(name, self._node)
 
     def device(self, name: str) -> str:
@@ -155,7 +155,8 @@ class ArtifactStore:
         yield from self._sharing.obtain(item, lambda: _existing(target), make)
 
     def reference_path(self, cell: Cell, reference: Cell) -> Path:
-        """Named by all that decides its content, the engine's version included."""
+        """Path of the distribution; its name depends on all that decides its content, the engine's
+        version included."""
         workload = _quality(cell)
         name = digest(
             "reference",
@@ -172,7 +173,7 @@ class ArtifactStore:
         return cache_dir() / "references" / f"{name}.npz"
 
     def pause_transfers(self, exclusive: bool) -> None:
-        """Before a cell: peers are given nothing while an exclusive one is measured."""
+        """Call before each cell: peers are served nothing while an exclusive one is measured."""
         self._sharing.pause_transfers(
             self._settings.cell_timeout_s + PAUSE_SPARE_S if exclusive else 0.0
         )
@@ -293,7 +294,7 @@ def _existing(*paths: Path) -> Path | None:
 
 
 def _is_damaged(path: Path, item: CachedItem) -> bool:
-    """Whether what lies there is known not to be the item."""
+    """Whether the content at the path is known not to be the item's."""
     try:
         return not path.is_dir() and item.differs(manifest_of(named_files(path, item.main)))
     except OSError:

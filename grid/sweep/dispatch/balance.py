@@ -1,4 +1,4 @@
-"""Who does the work that several profiles could do: a small linear program.
+"""Divides work that several profiles could do among them: a small linear program.
 
 With x[g, p] the fraction of group g that profile p takes, `fixed[p]` the seconds that only p can
 do, `capacity[p]` how many nodes it has:
@@ -25,8 +25,8 @@ not, small enough not to lengthen it by more than a thousandth of the mean load.
 
 
 class Balance(msgspec.Struct, frozen=True, kw_only=True):
-    """`end_s` is when all is done if nothing is lost; `shares[g]` the fraction by profile, of those
-    profiles that have any."""
+    """A division. `end_s` is when all work ends if nothing is lost; `shares[g]` is the fraction of
+    group g by profile, without zeros."""
 
     end_s: float
     shares: tuple[Mapping[str, float], ...]
@@ -60,7 +60,7 @@ def balance(
 
 
 def _independent_parts(seconds: Sequence[Mapping[str, float]]) -> list[list[int]]:
-    """Groups that have to do with each other, through the profiles that they share."""
+    """Indices of groups, split into parts that share no profile."""
     parts: list[tuple[set[str], list[int]]] = []
     for profiles in dict.fromkeys(tuple(sorted(of)) for of in seconds):
         touching = [part for part in parts if not part[0].isdisjoint(profiles)]
@@ -78,7 +78,7 @@ def _solve_program(
     fixed: Mapping[str, float],
     capacity: Mapping[str, float],
 ) -> tuple[list[float], float]:
-    """The program's x in the order of `pairs`, and its T."""
+    """Solve one part: x in the order of `pairs`, and T in seconds."""
     import numpy as np
     from scipy.optimize import linprog
     from scipy.sparse import csr_matrix

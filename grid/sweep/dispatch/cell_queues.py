@@ -1,4 +1,4 @@
-"""Cells that wait, by engine and by where they may run."""
+"""Queues of waiting cells, by engine and by the profiles that may run them."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class CellGroup:
 
     @property
     def head(self) -> tuple[tuple[int, ...], int]:
-        """What sorts this group's first cell among other groups'."""
+        """The sort key of the first cell."""
         return self._rows[0][:2]
 
     def insert(self, work: Work, number: int) -> None:
@@ -84,7 +84,7 @@ class CellGroup:
 
 
 class EngineQueue:
-    """All that waits for one engine."""
+    """The waiting cells of one engine."""
 
     __slots__ = ("_by_profile", "artifact", "groups", "key", "order")
 
@@ -110,7 +110,7 @@ class EngineQueue:
 
 
 class CellQueues:
-    """Every waiting cell, and for each unfinished cell its work."""
+    """The queues of all engines."""
 
     def __init__(self) -> None:
         self.engines: dict[str, EngineQueue] = {}
@@ -122,7 +122,7 @@ class CellQueues:
         self._number: dict[str, int] = {}
 
     def insert(self, work: Work) -> CellGroup:
-        """Queue the cell, where it stands among its engine's cells."""
+        """Queue the cell by its rank among its engine's cells."""
         number = self._number.setdefault(work.cell_id, len(self._number))
         self.works[work.cell_id] = work
         engine = self.engines.get(work.engine)

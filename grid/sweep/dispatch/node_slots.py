@@ -1,4 +1,4 @@
-"""Nodes as the state knows them: what runs there, what they hold, and whether to trust them."""
+"""The present nodes: what runs there, what is on their disks, and whether to trust them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_DEATHS = 3
 
 
 class Batch:
-    """An assignment that runs. `pending` are its cells without an end, in their order."""
+    """A running assignment. `pending` are its unfinished cells, in their order."""
 
     __slots__ = ("assignment", "device_bytes", "host_bytes", "pending")
 
@@ -28,7 +28,7 @@ class Batch:
 
 
 class NodeSlot:
-    """A node that is present. `engine` is the one that it opened last."""
+    """A present node with its running batches. `engine` is the one that it opened last."""
 
     __slots__ = ("batches", "disk", "engine", "failed", "spec")
 
@@ -55,7 +55,7 @@ class NodeSlot:
 
 
 class NodeSlots:
-    """Who is present, and who was set aside."""
+    """The nodes that are present, and those that were set aside."""
 
     def __init__(self) -> None:
         self.present: dict[str, NodeSlot] = {}
@@ -81,7 +81,7 @@ class NodeSlots:
         return artifact in self._available
 
     def note_need(self, name: str, artifact: str) -> None:
-        """The node begins what needs the artifact."""
+        """The node begins a batch that needs the artifact."""
         if artifact not in self._available:
             self._makers.setdefault(artifact, name)
 
@@ -97,7 +97,7 @@ class NodeSlots:
         return {profile: len(slots) for profile, slots in self.usable.items() if slots}
 
     def can_run(self, work: Work, except_node: str = "") -> bool:
-        """Whether some usable node, other than `but`, could run the cell."""
+        """Whether some usable node, other than `except_node`, could run the cell."""
         return any(
             name != except_node and fits(work, node.spec)
             for profile in work.seconds
@@ -105,7 +105,8 @@ class NodeSlots:
         )
 
     def join(self, spec: NodeSpec) -> bool:
-        """False where the node was set aside before. Raises ValueError where it is there."""
+        """Add the node; False where it was set aside before. Raises ValueError where it is
+        present."""
         if spec.name in self.present:
             raise ValueError(f"{spec.name} is there; it has to leave before it can join")
         node = NodeSlot(spec)
@@ -118,7 +119,7 @@ class NodeSlots:
         return True
 
     def leave(self, name: str, reason: str) -> list[Batch]:
-        """The batches that ran there."""
+        """Remove the node; returns the batches that ran there."""
         node = self.present.pop(name, None)
         if node is None:
             return []
@@ -132,7 +133,7 @@ class NodeSlots:
         return list(node.batches.values())
 
     def note_end(self, node: NodeSlot, engine: str, ok: bool) -> None:
-        """Learn from a cell that ended well, or failed, whether the node works."""
+        """Record whether a cell of the engine ended well on the node."""
         name = node.spec.name
         at = self._works_at.setdefault(engine, {})
         if ok:
@@ -146,13 +147,13 @@ class NodeSlots:
                 self._suspects[name] = node
 
     def forgive(self, name: str, engine: str) -> None:
-        """What failed of the engine there fails elsewhere too."""
+        """Do not hold the engine's failures against the node: it fails elsewhere too."""
         if name in self.present:
             self.present[name].failed.pop(engine, None)
 
     def set_suspects_aside(self) -> list[str]:
-        """Set aside the nodes where too many engines failed that work elsewhere, as far as another
-        node can do all that they could; the names of those."""
+        """Set aside nodes where too many engines failed that work elsewhere, as far as another node
+        can run all that they could. Returns their names."""
         names = []
         for name, node in list(self._suspects.items()):
             engines = [engine for engine in node.failed if self._works_at[engine]]
@@ -175,5 +176,5 @@ class NodeSlots:
 
 
 def fits(work: Work, spec: NodeSpec) -> bool:
-    """Whether the node, empty, has the memory."""
+    """Whether the empty node has enough memory."""
     return work.host_bytes <= spec.host_bytes and work.device_bytes <= spec.device_bytes

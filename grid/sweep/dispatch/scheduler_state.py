@@ -40,7 +40,7 @@ cell done: once is chance, twice bad luck, three times is the cell, or the engin
 
 
 class SchedulerState:
-    """Cells, nodes and what happened so far."""
+    """The cells, the nodes and what happened so far; all that dispatch decides by."""
 
     def __init__(
         self, works: Iterable[Work], costs: Costs | None = None, nodes: Iterable[NodeSpec] = ()

@@ -1,4 +1,4 @@
-"""When and how the work that several profiles could do is divided among them anew."""
+"""Decides when and how to divide anew the work that several profiles could do."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PRIOR_S = 300.0
 
 
 class SharedWork:
-    """The division of the shared work that holds now."""
+    """The current division of the shared work."""
 
     def __init__(self, view: PolicyView) -> None:
         self._view = view
@@ -39,7 +39,7 @@ class SharedWork:
         self._observed: dict[str, float] = {}
 
     def observe_duration(self, profile: str, work: Work, seconds: float) -> None:
-        """A cell took so many seconds there."""
+        """Record the real duration of a cell, by which estimates of the profile are scaled."""
         if seconds > 0:
             estimated = work.seconds[profile]
             self._estimated[profile] = self._estimated.get(profile, PRIOR_S) + estimated

@@ -1,4 +1,4 @@
-"""The waiting engines of each profile, in the order in which a free node should look at them."""
+"""Engines with waiting cells, ordered for each profile as a free node should consider them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NOTHING = -2.0
 
 
 class WaitingQueues:
-    """What waits, seen from each profile.
+    """The waiting cells as each profile sees them.
 
     An engine is *fresh* where no batch of it runs, *open* where one does, and *spare* where what
     waits was given to other profiles.
@@ -81,7 +81,7 @@ class WaitingQueues:
             self._list(engine, profile, demand)
 
     def _measure(self, engine: EngineQueue, profile: str) -> float:
-        """Seconds that are wanted; `_UNWANTED` or `_NOTHING` where there are no such cells."""
+        """Seconds that wait for the profile; `_UNWANTED` or `_NOTHING` where no such cells do."""
         total, kind = 0.0, _NOTHING
         for group in engine.groups_at(profile):
             if self.is_for(group, profile):

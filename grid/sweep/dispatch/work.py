@@ -1,4 +1,4 @@
-"""The nouns of dispatch: cells as work, nodes as nodes, what comes beside the cells, batches.
+"""The nouns of dispatch: a cell as work, a node that takes work, costs, assignments.
 
 Seconds and bytes are estimates. A *profile* is the key of a time estimate: a hardware class, or
 something finer. A cell may run at the profiles that it has seconds for, and nowhere else.
@@ -49,7 +49,7 @@ class NodeSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Costs(msgspec.Struct, frozen=True, kw_only=True):
-    """What is beside the cells themselves, in seconds."""
+    """Seconds spent beside the cells themselves."""
 
     loads: Mapping[tuple[str, str], float] = msgspec.field(default_factory=dict)
     """Until the engine is open, by engine and profile."""
@@ -73,7 +73,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AttemptOutcome(StrEnum):
-    """How an attempt ended, as far as dispatch cares."""
+    """How an attempt ended, for dispatch."""
 
     ok = "ok"
     failed = "failed"
@@ -83,7 +83,7 @@ class AttemptOutcome(StrEnum):
 
 
 class Returned(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of the cells that a node had and did not end."""
+    """The unfinished cells of a batch that is over: queued again, or given up."""
 
     requeued: tuple[str, ...] = ()
     given_up: Mapping[str, str] = msgspec.field(default_factory=dict)
