@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-# Plugins made before the rooms import `grid.artifact`, `grid.model` and the like: these names are
-# looked up there after everything that is here.
+# Older plugins import `grid.artifact`, `grid.model` and the like. Python looks for these names in
+# that folder after everything that is here.
 __path__.append(f"{__path__[0]}/backend/former_modules")
 
 
@@ -30,8 +30,8 @@ def open(uri: str | Path = "results") -> Results:
 def recommend(uri: str | Path = "results", **ask: Any) -> Advice:
     """What to run: `grid.recommend("results", chip="RTX 4090", use="code")`.
 
-    The names are those of `grid.advice.Ask`. Raises InputError where the store or what is asked
-    allows no answer.
+    The keyword arguments are the fields of `grid.advice.Ask`. Raises InputError if the store or
+    the question allows no answer.
     """
     from grid.advice import Ask
     from grid.advice import recommend as advise

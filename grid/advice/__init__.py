@@ -1,4 +1,4 @@
-"""What to run on a machine under stated limits, with the evidence and how sure it is."""
+"""Advice: says what to run on a machine under given limits, how sure that is, and why."""
 
 from grid.advice.advice import (
     Advice,

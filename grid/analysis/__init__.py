@@ -1,4 +1,4 @@
-"""From result tables to variants, frontiers and picks: table -> table steps, no engine, no Ray."""
+"""Analysis: turns result tables into variants, frontiers and picks, without an engine or Ray."""
 
 from grid.analysis.axes import AXES, Axis
 from grid.analysis.export import variants_table

@@ -1,4 +1,4 @@
-"""The explorer in a browser: pages of widgets over what `grid.analysis` and `grid.advice` compute.
+"""The explorer in a browser; `grid.analysis` and `grid.advice` compute what its pages show.
 
-`navigation` draws what is around a page, `pages` holds one module for each, `charts` their figures.
+`navigation` lists the pages, `pages` has one module each, `charts` draws their figures.
 """

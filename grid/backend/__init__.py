@@ -1,13 +1,13 @@
-"""All that a plugin imports: the contract, the nouns that it uses, and bases that save lines.
+"""Everything that a plugin imports: the contract, its types, and bases that save lines.
 
 A backend is an ordinary distribution with an entry point in the group `quantgrid.backends` that
 names an object satisfying `Backend`. It declares the small protocols its engine implements
 (`capabilities`); the core asks for capabilities, never for names. The core owns the clock, memory
 readings and statistics: an engine computes when called and returns when the result is there.
 
-The contract is `grid.backend.contract`; any object with its members is a backend. What repeats from
-engine to engine stands in `Declaration`, `complete_options`, `translate_errors`, `token_scores` and
-the others, for whoever wants it.
+The contract is `grid.backend.contract`; any object with its members is a backend. `Declaration`,
+`complete_options`, `translate_errors`, `token_scores` and the others hold what engines have in
+common; using them is optional.
 
 Errors: raise `OutOfMemory`, `Unsupported` or `EngineError` (grid.errors) with one clear line;
 anything else, a crash or a hang, is caught by the process boundary and becomes a row as well.

@@ -1,1 +1,1 @@
-"""Cells: what is asked of an engine, and what came back."""
+"""Cells: what an engine is asked to measure, and the measurement that came back."""

@@ -1,6 +1,6 @@
-"""The command line: a module for each command, and `views/` that prints what they give.
+"""The command line: one module per command; `views/` prints their results.
 
-Imports stay inside the commands, so that `grid --help` answers at once.
+Commands import what they need when they run, so that `grid --help` answers at once.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Clusters of other machines: their file, ssh to them, bringing them up, and how they are."""
+"""Clusters: reads cluster.yaml, starts and stops its machines over ssh, and checks their state."""

@@ -1,1 +1,1 @@
-"""Engine: the process that an engine lives in, its environment, and what is measured there."""
+"""Engine: the process that runs an engine, its environment, and the measuring in it."""

@@ -1,1 +1,1 @@
-"""Hardware: machines as probed, corrected by their owner, and known from data sheets."""
+"""Hardware: probes a machine, applies its owner's corrections, and knows chips' data sheets."""

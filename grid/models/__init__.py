@@ -1,1 +1,1 @@
-"""Models: what weights are, in files, in a hub, and in the family that is bundled."""
+"""Models: describes weights in files, on a hub, and of the bundled family."""

@@ -17,19 +17,19 @@ _ABOUT = {
 
 _INTRO = f"""# Results: the four tables
 
-A store is a folder (or any place that a pyarrow filesystem URI names) of Arrow IPC files, one per
-table and flush, named `<table>-<UTC time>-<random>.arrow`. Each file says in its metadata which
-table it holds (`quantgrid.table`) and in which version of the schema (`quantgrid.schema`, now
-{SCHEMA_VERSION}). Older versions stay readable; files that are torn, foreign or of a newer version
-are reported and skipped, never deleted. `writer.lock` exists while a sweep writes.
+A store is a folder (or any pyarrow filesystem URI) of Arrow IPC files, one per table and flush,
+named `<table>-<UTC time>-<random>.arrow`. Each file's metadata names its table (`quantgrid.table`)
+and its version of the schema (`quantgrid.schema`, now {SCHEMA_VERSION}). Older versions stay
+readable. Files that are torn, foreign or of a newer version are reported and skipped, never
+deleted. `writer.lock` exists while a sweep writes.
 
 Read them with `grid results`, with `grid.open("results/")` in Python (`attempts()`, `metrics()`,
 `samples()`, `items()`, `final()`, `wide()` as Arrow tables, `frame(table)` as pandas frames,
 `query(sql)`), or with anything that reads Arrow.
 
 * A row of metrics, samples or items counts only if its attempt is in `attempts`.
-* The **final** attempt of a cell, the one that counts, is the newest that is `ok`, `oom` or
-  `unsupported`; without one the newest `skipped`; without either the newest of all.
+* The **final** attempt of a cell is the one that counts: the newest that is `ok`, `oom` or
+  `unsupported`; if there is none, the newest `skipped`; otherwise the newest of all.
 * The **wide** table has one row per final attempt and its metrics as columns `<name>`,
   `<name>_low` and `<name>_high`; a metric named like a column of attempts is `<name>_metric`.
 * Absent values are null, never zero.

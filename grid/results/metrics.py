@@ -75,13 +75,13 @@ _ENERGY = _group(
         "prefill_j_per_token",
         "J/token",
         "lower",
-        "energy / prompt tokens, of what `energy_scope` in the environment names; imported only",
+        "energy / prompt tokens; the row's `energy_scope` names the counters; imported only",
     ),
     (
         "decode_j_per_token",
         "J/token",
         "lower",
-        "energy / generated tokens, of what `energy_scope` in the environment names; imported only",
+        "energy / generated tokens; the row's `energy_scope` names the counters; imported only",
     ),
 )
 
@@ -136,13 +136,13 @@ _QUALITY = _group(
         "reference_tail_mass_max",
         "1",
         None,
-        "largest probability mass at a token that the reference keeps as one lump",
+        "largest probability mass, over tokens, that the reference keeps only as a sum",
     ),
     (
         "kld_gap_mean",
         "nat",
         None,
-        "bound on what kld_mean may lack for the lumps; 0 where the vocabulary is kept whole",
+        "bound on what kld_mean lacks because of these sums; 0 where the vocabulary is kept whole",
     ),
 )
 
@@ -176,11 +176,11 @@ given. Percentile names read as decimals: `p01` is 1 %, `p99` 99 %, `p999` 99.9 
 
 ## How intervals are made
 
-* Rates and times: Student's t on logs below 20 repetitions, bootstrap of the mean log from 20 on;
-  either is an interval of the median, the value beside it is the mean (rates) or median (times).
+* Rates and times: Student's t on logs below 20 repetitions, bootstrap of the mean log from 20 on.
+  Both are intervals of the median; the value beside them is the mean (rates) or the median (times).
 * Inter-token gaps: order statistics.
-* Text metrics: tokens are not independent, so chunks are resampled: studentized bootstrap of chunk
-  means, Student's t below 6 chunks; percentiles by the percentile bootstrap of whole chunks.
+* Text metrics: tokens are not independent, so whole chunks are resampled. Means have a studentized
+  bootstrap of chunk means (Student's t below 6 chunks), percentiles the percentile bootstrap.
   `sd` is llama.cpp's standard error, which takes tokens as independent.
 * Shares of items: Wilson. Metrics of the group `analysis` are computed on reading, never stored.
 """

@@ -1,1 +1,1 @@
-"""Sweep: runs a plan over nodes, and records what every cell gave."""
+"""Sweep: runs a plan on nodes and records the result of every cell."""

@@ -1,4 +1,4 @@
-"""Conformance: what every backend has to keep to, as checks that run against a real one.
+"""Conformance: checks that a real backend keeps every rule of the contract.
 
     from grid.testing import CHECKS, Case, check, local_node
     case = Case(backend, path, local_node())
@@ -11,8 +11,8 @@ one loaded engine; so does the command, in the interpreter that has the engine:
 
     python -m grid.testing BACKEND PATH --recipe Q8_0
 
-Rules take up to `Case.tokens` tokens, so that a slow engine can be tried too. Those that need more
-than a weight file (another engine's figures, a recipe to make) say so where they are skipped.
+Rules use up to `Case.tokens` tokens, so that slow engines can be tested too. Rules that need more
+than a weight file (another engine's figures, a recipe to make) are skipped with that reason.
 
 `grid.testing.fixtures` is a pytest plugin for the rest of a backend's tests.
 """

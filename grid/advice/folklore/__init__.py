@@ -1,4 +1,4 @@
-"""Rules of thumb that guides repeat, tested against the rows at hand."""
+"""Folklore: tests rules of thumb that guides repeat against measured rows."""
 
 from grid.advice.folklore.registry import RULES, combine_findings, judge_all, rules_of
 from grid.advice.folklore.rule import CONTRADICTED, HOLDS, OPEN, Finding, Judgement, Rule, Verdict

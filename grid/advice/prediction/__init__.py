@@ -1,4 +1,4 @@
-"""Rates on hardware nobody measured, predicted with intervals; always marked as predicted."""
+"""Predicts rates on hardware that nobody measured, with intervals."""
 
 from grid.advice.prediction.mixture import MIXTURE_UNKNOWN, mixture_of_experts
 from grid.advice.prediction.observation import Observation

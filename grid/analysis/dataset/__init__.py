@@ -1,4 +1,4 @@
-"""A store read piece by piece: hardware classes, variants, posteriors, single attempts."""
+"""Reads a store one piece at a time: hardware classes, variants, posteriors, single attempts."""
 
 from grid.analysis.dataset.dataset import Dataset, fingerprint
 from grid.analysis.dataset.detail import AttemptDetail

@@ -1,7 +1,7 @@
-"""Begins a backend: a folder with a complete toy, to be filled in part by part.
+"""Starts a new backend: writes a folder with a complete toy, whose parts the author replaces.
 
-The files of `template` are those of a backend called `myengine`; a new one is the same under
-another name. `docs/plugins.md` goes through them.
+`template` holds a backend called `myengine`; a new one is a copy under another name.
+`docs/plugins.md` explains its files.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Tables and lines for the terminal; every figure comes from elsewhere."""
+"""Prints tables and lines to the terminal; computes no figures."""

@@ -1,8 +1,8 @@
 """A sweep whose driver runs on a cluster's head: started there, followed and fetched from here.
 
-`where` says where the driver is to run. A run is a folder on the head (`runs`); `drive` keeps its
-driver there, and `python -m grid.cluster.remote` is how it is asked over ssh (`head`). Here
-`bundle` has the files that the sweep names brought along, `mirror` copies rows there and back,
-`follow` tells what the driver says, and `client` has what the commands do.
-Closing this machine harms no driver.
+`choose_place` decides where the driver runs. On the head a run is a folder (`runs`), `driver` keeps
+its process, and `python -m grid.cluster.remote` answers over ssh. On this machine `head` asks it,
+`bundle` uploads the files that the sweep names, `mirror` and `row_sync` copy rows, `follow` shows
+the driver's progress, and `client` is what the commands call. A driver outlives this machine's
+connection.
 """

@@ -1,5 +1,5 @@
-"""Run one workload on a loaded engine. The only owner of the clock; runs in the engine's process.
+"""Measures one workload on a loaded engine, in the engine's process; nothing else reads the clock.
 
-Imports nothing but the standard library, numpy, msgspec and psutil, so that it works in any
+It imports nothing but the standard library, numpy, msgspec and psutil, so that it works in any
 backend's own environment.
 """

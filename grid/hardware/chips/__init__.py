@@ -1,4 +1,4 @@
-"""Chips and kinds of memory: facts of data sheets, nothing measured."""
+"""Chips and kinds of memory: facts from data sheets, nothing measured."""
 
 from grid.hardware.chips.chip import PLATFORMS, Chip, Platform, budget_chip
 from grid.hardware.chips.find import chips, find_chip, search_chips

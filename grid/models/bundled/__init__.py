@@ -1,8 +1,8 @@
 """The bundled reference family: small Llama models with one tokenizer, held-out text and items.
 
-They exist to measure what quantization costs: each task class can be learned by a small model,
-and the larger sizes do better. Only the standard library is needed here; see `train` for how the
-weights were made.
+They exist to measure what quantization costs: a small model can learn each task class, and the
+larger size does better. This module needs only the standard library; README.md says how the weights
+were made.
 """
 
 from __future__ import annotations

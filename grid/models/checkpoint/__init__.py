@@ -1,1 +1,1 @@
-"""Checkpoint folders in Hugging Face's layout: what they are, and how their weights are packed."""
+"""Checkpoint folders in Hugging Face's layout: their format, model, quant and packed weights."""

@@ -1,1 +1,1 @@
-"""GGUF files: what a header says, the types of a preset, the size before it is made."""
+"""GGUF files: reads headers, lists the tensor types of a preset, predicts its size."""

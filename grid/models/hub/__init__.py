@@ -1,4 +1,4 @@
-"""Models of the hub: `hf:REPO[/FILE][@REVISION]`.
+"""Models from a hub: lists, inspects and fetches `hf:REPO[/FILE][@REVISION]`.
 
     address = hub.parse("hf:owner/name/*.gguf")
     for weights in hub.select(hub.list_files(address), address.file):

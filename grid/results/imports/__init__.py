@@ -1,7 +1,7 @@
-"""Import: figures of other tools, as rows that name their origin.
+"""Import: turns other tools' figures into rows that name their origin.
 
-Every row carries its origin and licence, and its hardware class, artifact and cell ids are made
-with the origin, so that it never joins with a measured row.
+Every row carries its origin and licence. The origin is part of its hardware class and of its
+artifact and cell ids, so that it never joins with a measured row.
 """
 
 from __future__ import annotations

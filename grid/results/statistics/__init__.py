@@ -1,9 +1,9 @@
 """Statistics of benchmark samples: pure functions on arrays, numpy alone at import.
 
 Every function returns an `Interval` (or a small record) and says its method; raw samples are never
-dropped or altered. Distributions are those of `scipy.special`, imported when they are first needed:
-`scipy.stats` takes 1.2 s more CPU to import, which a sweep would spend beside a measurement and
-every table before its first line; its Wilson interval takes 290 us a call, ours 2 us.
+dropped or altered. Distributions come from `scipy.special`, imported at first use: `scipy.stats`
+takes 1.2 s more CPU to import, which would disturb measurements and delay every table. Its Wilson
+interval takes 290 us a call, ours 2 us.
 """
 
 from grid.results.statistics.classes import (

@@ -1,1 +1,1 @@
-"""What a node keeps on its disk, and how it gets what it lacks: from peers, a hub, or made."""
+"""Each node's cache of artifacts; what it lacks comes from a peer or a hub, or is made."""

@@ -1,7 +1,7 @@
-"""The same prompt through several variants, side by side: where does each part from 16 bits?
+"""Runs one prompt through several variants and finds where each output leaves that at 16 bits.
 
-choices = chosen_of_sweep(sweep, ("F16", "Q4_K_M"), prompt, tokens=64)
-comparison = compare(choices, prompt, tokens=64)
+choices = choose_from_sweep(sweep, ("F16", "Q4_K_M"), prompt, tokens=64)
+comparison = compare(choices, prompt, 64, settings)
 comparison.outputs[1].parts.index
 """
 

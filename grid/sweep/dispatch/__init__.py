@@ -1,1 +1,1 @@
-"""Which node runs which cells next: one pure policy, and a simulation that drives it."""
+"""Decides which node runs which cells next: a pure policy, also driven by a simulation."""

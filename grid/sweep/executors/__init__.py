@@ -1,1 +1,1 @@
-"""Run a plan's sessions on nodes: the executors, and the worker that each of them drives."""
+"""Executors, which run a plan's sessions on nodes, and the worker that each of them drives."""

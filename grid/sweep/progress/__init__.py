@@ -1,7 +1,7 @@
-"""Progress of a sweep, shown in three ways: a live line, plain lines, or JSON for machines.
+"""Shows a sweep's progress as a live line, plain lines, or JSON lines for programs.
 
-It is made of `grid.sweep.events`. As JSON lines they cross machines, and `replay` shows them there
-as the driver itself would:
+It takes the events of `grid.sweep.events`. JSON lines carry them to another machine, where `replay`
+shows them as the driver itself would:
 
     progress = progress_for(as_json)
     progress.tell(Planned(cells=12, modelled_s=60.0))

@@ -1,1 +1,1 @@
-"""`grid.formats` before the rooms; see `grid.models`."""
+"""The former `grid.formats`, for plugins that still import it; now `grid.models`."""

@@ -1,1 +1,1 @@
-"""One module a tool, each with the reports it reads as `FORMATS`; `imports.reading` finds them."""
+"""One module per tool, which lists its report formats in `FORMATS`; `imports.reading` finds them."""
