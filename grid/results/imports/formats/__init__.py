@@ -1,1 +1,1 @@
-"""One module per tool, which lists its report formats in `FORMATS`; `imports.reading` finds them."""
+"""One module per tool, which lists its report formats in `FORMATS`; `reading` finds them."""
