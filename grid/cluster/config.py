@@ -50,7 +50,7 @@ class NotUp(InputError):
 
 class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     """A cluster's file. On a cloud `head` has no address until Ray is asked, and no worker is
-    named; `grid.cluster.commands.located` fills the head in."""
+    named; `grid.cluster.commands.locate_head` fills the head in."""
 
     path: Path
     name: str

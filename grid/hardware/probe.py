@@ -131,8 +131,8 @@ def _cached_bandwidth(node: Node, fresh: bool) -> float:
     """Copy bandwidth (bytes read plus written per second), best of five, kept per machine."""
     from hashlib import blake2b
 
-    machine = (node.name, node.chip, node.cores, node.memory_bytes)
-    key = blake2b(repr(machine).encode(), digest_size=8).hexdigest()
+    machine = ("bandwidth", node.name, node.chip, node.cores, node.memory_bytes)
+    key = blake2b(msgspec.json.encode(machine), digest_size=8).hexdigest()
     path = cache_dir() / "nodes" / f"{key}.json"
     if path.exists() and not fresh:
         return float(msgspec.json.decode(path.read_bytes(), type=float))

@@ -137,8 +137,8 @@ class SweepCoordinator:
                 yield from self._pass_on(place, node_event)
             case NodeIdle(place) if place in self._reports:
                 yield from self._end_batch(place)
-            case NodeEvent(_, Notice() as notice):  # of a node that has not joined yet
-                yield notice
+            case NodeEvent(place, Notice() as notice):  # of a node that has not joined yet
+                yield for_progress(notice, node=place)
 
     def _add_node(self, place: str, report: Report) -> Iterator[Outcome]:
         report = self._reports[place] = self._planner.with_recorded_bandwidth(report)
