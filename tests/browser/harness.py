@@ -123,9 +123,9 @@ def turn_to(page: Page, app: App, title: str) -> Page:
 
 def path_of(title: str) -> str:
     """The first page is at the root; the others at their path."""
-    from grid.app.pages import find_pages
+    from grid.app.navigation import PAGES
 
-    paths = {page.title: "" if i == 0 else page.path for i, page in enumerate(find_pages())}
+    paths = {page.title: "" if i == 0 else page.path for i, page in enumerate(PAGES)}
     return paths[title]
 
 

@@ -20,11 +20,8 @@ from grid.advice.sentences import (
 from grid.analysis.dataset import Dataset
 from grid.app.advise_form import ask_form
 from grid.app.page_parts import heading, show_table, warn_third_party
-from grid.app.pages import Page
 from grid.app.store import open_dataset
 from grid.units import format_bytes
-
-PAGE = Page("Advise", path="advise", rank=60)
 
 
 def draw() -> None:

@@ -14,11 +14,8 @@ from grid.app.charts.dots import Dot, dots_figure
 from grid.app.charts.labels import Labels
 from grid.app.charts.quantities import series_by
 from grid.app.page_parts import CHART, answer, current_look, heading, note, show_table
-from grid.app.pages import Page
 from grid.app.sidebar import Selection, select_variants
 from grid.units import format_bytes
-
-PAGE = Page("Bang per bit", path="bang", rank=20)
 
 MOST_ROWS = 20
 """Variants in the chart; the table has all."""

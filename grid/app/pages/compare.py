@@ -14,12 +14,9 @@ from grid.analysis.figures import number
 from grid.analysis.noise_floors import SIXTEEN_BIT
 from grid.app.background_command import BackgroundCommand
 from grid.app.page_parts import answer, current_look, heading, note
-from grid.app.pages import Page
 from grid.app.store import open_dataset, store_address
 from grid.errors import InputError
 from grid.units import format_bytes, format_seconds
-
-PAGE = Page("Compare outputs", path="compare", rank=80)
 
 PROMPT = "The farmer went to the market and"
 

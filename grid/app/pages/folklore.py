@@ -19,10 +19,7 @@ from grid.advice.folklore import (
 from grid.analysis.dataset import Dataset
 from grid.analysis.figures import number
 from grid.app.page_parts import answer, heading, note, show_table, warn_third_party
-from grid.app.pages import Page
 from grid.app.store import open_dataset
-
-PAGE = Page("Folklore", path="folklore", rank=70)
 
 WORDS: dict[Verdict, str] = {
     HOLDS: "Holds",

@@ -13,15 +13,12 @@ from grid.app.charts.frontier import frontier_figure, with_ties
 from grid.app.charts.labels import Labels
 from grid.app.charts.quantities import axis_text, interval_of
 from grid.app.page_parts import CHART, answer, current_look, heading, note, show_table
-from grid.app.pages import Page
 from grid.app.sidebar import Selection, select_variants
 from grid.app.variant_details import show_variant
 from grid.results.statistics import Interval
 
 if TYPE_CHECKING:
     import pyarrow.compute as pc
-
-PAGE = Page("Frontier", path="frontier", rank=10)
 
 COSTS = {
     "artifact_bytes": "Size",

@@ -12,11 +12,8 @@ from grid.analysis.memory import KV_TYPES, Fit, fits
 from grid.app.charts.labels import Labels
 from grid.app.charts.memory import FAR, memory_figure
 from grid.app.page_parts import CHART, answer, current_look, heading, show_table
-from grid.app.pages import Page
 from grid.app.sidebar import Selection, select_variants
 from grid.units import GIB, format_bytes
-
-PAGE = Page("Memory", path="memory", rank=50)
 
 CONTEXTS = (512, 1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072)
 CONTEXT = 4096

@@ -27,14 +27,11 @@ from grid.analysis.dataset.suspect_figures import (
 from grid.analysis.figures import ABSENT, count_of
 from grid.app.import_export import export_buttons, import_form
 from grid.app.page_parts import answer, heading, note
-from grid.app.pages import Page
 from grid.app.sidebar import choose_class
 from grid.app.store import open_dataset, store_address
 from grid.errors import GridError
 from grid.results.heartbeat import EVERY_S, RunningSweep, SweepStatus, running_sweeps
 from grid.units import format_seconds
-
-PAGE = Page("Runs", path="runs", rank=90)
 
 FINE = ("ok", "skipped")
 

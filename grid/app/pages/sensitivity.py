@@ -20,11 +20,8 @@ from grid.app.charts.sensitivity import (
     retained_text,
 )
 from grid.app.page_parts import CHART, answer, current_look, heading, note, show_table
-from grid.app.pages import Page
 from grid.app.sidebar import choose_model, select_variants
 from grid.results.statistics import Interval
-
-PAGE = Page("Sensitivity", path="sensitivity", rank=30)
 
 TEXTS = {
     "kld": "KL divergence",

@@ -13,12 +13,9 @@ from grid.app.charts.dots import Dot, dots_figure
 from grid.app.charts.labels import Labels
 from grid.app.charts.speed import latency_figure
 from grid.app.page_parts import CHART, answer, current_look, heading, note, show_table
-from grid.app.pages import Page
 from grid.app.sidebar import select_variants
 from grid.results.statistics import Interval
 from grid.units import format_bytes, format_seconds
-
-PAGE = Page("Speed", path="speed", rank=40)
 
 KINDS = {"decode": "Decode", "prefill": "Prefill"}
 UNITS = {"rate": "token/s", "relative": "relative to 16 bits"}

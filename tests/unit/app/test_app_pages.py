@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from pkgutil import iter_modules
 
 import pyarrow as pa
 import pytest
 from analysis_cases import Rows
 from streamlit.testing.v1 import AppTest
 
-from grid.app.pages import find_pages
+from grid.app import pages
+from grid.app.navigation import PAGES as ALL_PAGES
 from grid.results import files
 from grid.results.location import Location
 from grid.results.schema import SCHEMA_VERSION, TABLES, VERSION_KEY, file_schema
@@ -199,8 +201,7 @@ def test_missing_bandwidth_is_explained(drawn: Open, tmp_path: Path) -> None:
     assert "All were measured with a KV cache of type f16" in page_text(at)
 
 
-def test_every_page_has_its_own_path_title_and_rank() -> None:
-    pages = list(find_pages())
-    for field in ("path", "title", "rank"):
-        assert len({getattr(page, field) for page in pages}) == len(pages)
-    assert pages[0].path == "frontier", "the first page is at the root of the address"
+def test_the_navigation_lists_every_module_of_the_pages_folder_once() -> None:
+    modules = sorted(module.name for module in iter_modules(pages.__path__))
+    assert sorted(page.module for page in ALL_PAGES) == modules
+    assert len({page.path for page in ALL_PAGES}) == len({page.title for page in ALL_PAGES})
