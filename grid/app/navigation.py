@@ -18,8 +18,7 @@ from grid.errors import GridError
 class Page:
     """A page: its module in grid.app.pages, its title, and its path in the address (`/frontier`).
 
-    Modules are imported only when drawn: the browser must hear of all paths at once, else it calls
-    the one that it asked for unknown.
+    The module is imported when it is first drawn.
     """
 
     module: str
@@ -60,7 +59,3 @@ def draw_page(path: str) -> None:
     except GridError as error:
         st.error(str(error))
     store_box()
-
-
-if __name__ == "__main__":  # `streamlit run` of this file, as `grid app` does
-    main()

@@ -58,7 +58,7 @@ def _serve(store: str, port: int, address: str, no_browser: bool) -> None:
 
     from streamlit.web.cli import main
 
-    page = find_spec("grid.app.navigation")
+    page = find_spec("grid.app.script.run")
     if page is None or page.origin is None:
         raise InputError("the explorer is not installed; install quantgrid again")
     os.environ["QUANTGRID_STORE"] = store

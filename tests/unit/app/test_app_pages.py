@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import iter_modules
 
@@ -205,3 +206,9 @@ def test_the_navigation_lists_every_module_of_the_pages_folder_once() -> None:
     modules = sorted(module.name for module in iter_modules(pages.__path__))
     assert sorted(page.module for page in ALL_PAGES) == modules
     assert len({page.path for page in ALL_PAGES}) == len({page.title for page in ALL_PAGES})
+
+
+def test_the_script_that_streamlit_runs_has_no_pages_folder_beside_it() -> None:
+    script = find_spec("grid.app.script.run")
+    assert script is not None
+    assert not Path(str(script.origin)).with_name("pages").exists()

@@ -1,0 +1,5 @@
+"""What `grid app` lets Streamlit run."""
+
+from grid.app.navigation import main
+
+main()
