@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 
 from grid.backend.registry import names
-from grid.engine import messages as wire
+from grid.engine import messages
 from grid.engine.environments import Interpreter, find_interpreter
 from grid.engine.process import EngineProcess
 from grid.errors import EngineError
@@ -36,7 +36,7 @@ def first_line(interpreter: Interpreter) -> None:
 def first_reply(interpreter: Interpreter) -> None:
     with EngineProcess(interpreter.python, interpreter.imports) as process:
         try:
-            process.ask(wire.Load(backend="none", path="", device="cpu", options={}), 60)
+            process.ask(messages.Load(backend="none", path="", device="cpu", options={}), 60)
         except EngineError:
             return  # there is no such backend: it has read the request and answered
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from grid.backend import Calibration
 from grid.cells.texts import CALIBRATION, read_text
-from grid.engine import messages as wire
+from grid.engine import messages
 from grid.engine.environments import ensure_environment
 from grid.engine.process import EngineProcess
 from grid.hardware.node import Node
@@ -24,7 +24,7 @@ def make_weights(backend: str, recipe: str, target: Path, node: Node) -> None:
     text = read_text(CALIBRATION)
     path = target.with_name("calibration.txt")
     path.write_text(text.text)
-    request = wire.Quantize(
+    request = messages.Quantize(
         backend=backend,
         source=str(bundled.size_dir("small")),
         recipe=recipe,

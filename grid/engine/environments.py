@@ -23,7 +23,7 @@ import msgspec
 from grid.backend import ENTRY_POINT_GROUP, Availability, Backend
 from grid.backend.registry import backend
 from grid.cache import cache_dir, write_atomically
-from grid.engine import messages as wire
+from grid.engine import messages
 from grid.engine.process import EngineProcess
 from grid.engine.venv import make_venv
 from grid.errors import EngineError, InputError
@@ -310,11 +310,11 @@ def _probe_in_environment(name: str, node: Node, interpreter: Interpreter) -> Av
         return msgspec.json.decode(answer_file.read_bytes(), type=Availability)
     try:
         with EngineProcess(interpreter.python, interpreter.imports) as process:
-            reply = process.ask(wire.Probe(backend=name, node=node), PROBE_TIMEOUT_S)
+            reply = process.ask(messages.Probe(backend=name, node=node), PROBE_TIMEOUT_S)
     except EngineError as error:
         mend = f"grid backends install --again {name}"
         return Availability(ready=False, reason=f"its engine does not import: {error}", mend=mend)
-    assert isinstance(reply, wire.Probed)
+    assert isinstance(reply, messages.Probed)
     if reply.availability.ready:
         with suppress(OSError):  # a cache that takes nothing costs a question each time, no more
             write_atomically(answer_file, msgspec.json.encode(reply.availability))

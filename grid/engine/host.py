@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 from grid.backend import Engine, Imports, Quantizes
 from grid.backend.registry import backend
-from grid.engine import messages as wire
+from grid.engine import messages
 from grid.engine.measure.meter import Meter
 from grid.engine.measure.process import page_cache_share, resident_bytes
 from grid.engine.measure.run import Loading, measure
@@ -34,31 +34,33 @@ class EngineHost:
         self._engine: Engine | None = None
         self._loading: Loading | None = None
 
-    def serve(self, request: wire.Request) -> wire.Reply:
+    def serve(self, request: messages.Request) -> messages.Reply:
         """The reply to one request; an error of the engine is a reply, never an end."""
         meter = Meter()
         try:
             match request:
-                case wire.Load():
+                case messages.Load():
                     return self._load(request, meter)
-                case wire.Measure():
+                case messages.Measure():
                     return self._measure(request, meter)
-                case wire.MakeReference():
+                case messages.MakeReference():
                     return self._make_reference(request, meter)
-                case wire.Continue():
+                case messages.Continue():
                     return self._continue(request, meter)
-                case wire.Quantize():
+                case messages.Quantize():
                     return self._quantize(request, meter)
-                case wire.Probe():
-                    return wire.Probed(availability=backend(request.backend).probe(request.node))
+                case messages.Probe():
+                    return messages.Probed(
+                        availability=backend(request.backend).probe(request.node)
+                    )
         except MemoryError as error:
             failure: Exception = OutOfMemory(f"out of memory in Python: {error}")
         except Exception as error:
             failure = error
         status = failure.status if isinstance(failure, EngineError) else "error"
-        return wire.Failed(status=status, reason=_one_line(failure), engine_s=meter.engine_s)
+        return messages.Failed(status=status, reason=_one_line(failure), engine_s=meter.engine_s)
 
-    def _load(self, request: wire.Load, meter: Meter) -> wire.Loaded:
+    def _load(self, request: messages.Load, meter: Meter) -> messages.Loaded:
         self._resources.close()
         _limit_memory(request.memory_limit)
         plugin, path = backend(request.backend), Path(request.path)
@@ -73,30 +75,30 @@ class EngineHost:
         self._loading = Loading(
             load_s=meter.engine_s - imported_s, baseline_rss_bytes=baseline, page_cache_share=share
         )
-        return wire.Loaded(
+        return messages.Loaded(
             engine_version=engine.version,
             environment=dict(engine.environment()),
             engine_s=meter.engine_s,
         )
 
-    def _measure(self, request: wire.Measure, meter: Meter) -> wire.Raw:
+    def _measure(self, request: messages.Measure, meter: Meter) -> messages.Raw:
         engine, loading = self._require_loaded()
         return measure(engine, loading, request, meter)
 
-    def _continue(self, request: wire.Continue, meter: Meter) -> wire.Continued:
+    def _continue(self, request: messages.Continue, meter: Meter) -> messages.Continued:
         from grid.engine.measure.continuation import continuation
 
         engine, _ = self._require_loaded()
         return continuation(engine, request, meter)
 
-    def _make_reference(self, request: wire.MakeReference, meter: Meter) -> wire.FileMade:
+    def _make_reference(self, request: messages.MakeReference, meter: Meter) -> messages.FileMade:
         from grid.engine.measure.reference import write_reference
 
         engine, _ = self._require_loaded()
         write_reference(engine, request.workload, Path(request.target), meter)
-        return wire.FileMade(engine_s=meter.engine_s)
+        return messages.FileMade(engine_s=meter.engine_s)
 
-    def _quantize(self, request: wire.Quantize, meter: Meter) -> wire.FileMade:
+    def _quantize(self, request: messages.Quantize, meter: Meter) -> messages.FileMade:
         maker = backend(request.backend)
         if not isinstance(maker, Quantizes):
             raise Unsupported(f"backend {request.backend} does not quantize")
@@ -109,7 +111,7 @@ class EngineHost:
                 request.calibration,
                 request.device,
             )
-        return wire.FileMade(engine_s=meter.engine_s)
+        return messages.FileMade(engine_s=meter.engine_s)
 
     def _require_loaded(self) -> tuple[Engine, Loading]:
         if self._engine is None or self._loading is None:
@@ -153,9 +155,9 @@ def main(arguments: list[str]) -> None:
     threading.Thread(target=_read, args=(requests, inbox), daemon=True).start()
     host = EngineHost()
     while True:
-        reply = host.serve(wire.decode_request(inbox.get()))
+        reply = host.serve(messages.decode_request(inbox.get()))
         with contextlib.suppress(BrokenPipeError):
-            replies.write(wire.encode(reply))
+            replies.write(messages.encode(reply))
 
 
 if __name__ == "__main__":

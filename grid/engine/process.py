@@ -16,8 +16,7 @@ from types import TracebackType
 import msgspec
 
 from grid.cache import CACHE_VARIABLE, cache_dir
-from grid.engine import interrupts
-from grid.engine import messages as wire
+from grid.engine import interrupts, messages
 from grid.errors import (
     EngineDied,
     EngineError,
@@ -78,15 +77,15 @@ class EngineProcess:
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    def ask(self, request: wire.Request, timeout_s: float) -> wire.Reply:
+    def ask(self, request: messages.Request, timeout_s: float) -> messages.Reply:
         """The reply, which is never Failed: that is raised as the EngineError it names.
 
         Raises EngineTimeout after killing a process that does not answer, EngineDied where it ended
         by itself, OutOfMemory where the system killed it.
         """
-        self.loaded_only = isinstance(request, wire.Load)
+        self.loaded_only = isinstance(request, messages.Load)
         try:
-            os.write(self._requests, wire.encode(request))
+            os.write(self._requests, messages.encode(request))
         except BrokenPipeError:
             raise self._death_error() from None
         started = time.perf_counter()
@@ -96,10 +95,10 @@ class EngineProcess:
             error.engine_s = time.perf_counter() - started  # it died or hung in an engine call
             raise
         try:
-            reply = wire.decode_reply(line)
+            reply = messages.decode_reply(line)
         except msgspec.MsgspecError as error:
             raise EngineError(f"the engine gave values that are no numbers: {error}") from error
-        if isinstance(reply, wire.Failed):
+        if isinstance(reply, messages.Failed):
             failure = _FAILURES.get(reply.status, EngineError)(reply.reason)
             failure.engine_s = reply.engine_s
             raise failure

@@ -11,8 +11,8 @@ import msgspec
 
 from grid.backend import Backend, Inspection
 from grid.errors import InputError, did_you_mean
-from grid.models import bundled as reference
 from grid.models.artifact import Artifact
+from grid.models.bundled import SIZES, size_dir
 from grid.models.checkpoint.inspection import inspect, is_checkpoint
 from grid.models.detect import format_of
 from grid.models.model import Model
@@ -42,10 +42,10 @@ class OriginalWeights(NamedTuple):
 def source_folder(source: str) -> Path:
     """Folder of the weights that a `ref:` source names. Raises InputError for an unknown size."""
     size = source.removeprefix(BUNDLED)
-    if size not in reference.SIZES:
-        names = [BUNDLED + name for name in (*reference.SIZES, "*")]
+    if size not in SIZES:
+        names = [BUNDLED + name for name in (*SIZES, "*")]
         raise InputError(f"unknown model {source!r}. {did_you_mean(source, names)}")
-    return reference.size_dir(size)
+    return size_dir(size)
 
 
 class WeightsFinder:

@@ -9,8 +9,8 @@ import msgspec
 
 from grid.backend import Backend, Recipe
 from grid.errors import InputError
-from grid.models import bundled as reference
 from grid.models.artifact import Artifact
+from grid.models.bundled import SIZES
 from grid.plan.origin import BUNDLED, FULL_BITS, OriginalWeights, WeightsFinder
 from grid.plan.quantizers import WHOLE, Quantizers
 from grid.plan.sweep import ModelEntry, Sweep
@@ -69,7 +69,7 @@ def _expand_families(entries: tuple[ModelEntry, ...]) -> Iterator[tuple[int, Mod
     """Entries with their index in the file; `ref:*` becomes one for each size."""
     for index, entry in enumerate(entries):
         if entry.source == f"{BUNDLED}*":
-            for size in reference.SIZES:
+            for size in SIZES:
                 yield index, msgspec.structs.replace(entry, source=BUNDLED + size)
         else:
             yield index, entry

@@ -8,7 +8,7 @@ from pathlib import Path
 from grid.cells.texts import HELDOUT, ITEMS, Text, read_items, read_text, task_classes
 from grid.cells.workload import Decode, Latency, Memory, Prefill, Quality, Tasks, Workload
 from grid.errors import InputError, did_you_mean
-from grid.models import bundled as reference
+from grid.models.bundled import TAUGHT_CLASSES
 from grid.plan.order import workload_rank
 from grid.plan.sweep import Sweep
 
@@ -26,7 +26,7 @@ class RequestedWorkloads:
         self._base = Path(sweep.base)
         self._text_source = sweep.quality.text or HELDOUT
         self._item_source = sweep.tasks.source or ITEMS
-        self._taught = () if bundled or sweep.tasks.source else reference.TAUGHT_CLASSES
+        self._taught = () if bundled or sweep.tasks.source else TAUGHT_CLASSES
 
     @cached_property
     def speed(self) -> tuple[Workload, ...]:

@@ -14,8 +14,7 @@ import pytest
 import grid as quantgrid
 from grid.cli.backends import install_backends
 from grid.cli.sweep import ensure_environments
-from grid.engine import environments
-from grid.engine import messages as wire
+from grid.engine import environments, messages
 from grid.engine.environments import (
     THIS_INTERPRETER,
     availability,
@@ -93,9 +92,9 @@ def test_the_engine_runs_in_its_environment_and_sees_no_package_of_ours(
     path = grid_fake.write(tmp_path / "toy.fake")
     options = grid_fake.backend.options({}, NODE)
     with EngineProcess(interpreter.python, interpreter.imports) as process:
-        load = wire.Load(backend="fake", path=str(path), device="cpu", options=options)
+        load = messages.Load(backend="fake", path=str(path), device="cpu", options=options)
         reply = process.ask(load, 60)
-    assert isinstance(reply, wire.Loaded)
+    assert isinstance(reply, messages.Loaded)
     assert reply.engine_version == "fake 1"
     code = "import grid.engine.host, grid_fake, importlib.util as u; print(u.find_spec('rich'))"
     done = subprocess.run(

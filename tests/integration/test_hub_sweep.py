@@ -13,7 +13,7 @@ import pytest
 from hub_server import HubServer
 
 import grid as quantgrid
-from grid.models import bundled as reference
+from grid.models import bundled
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -42,7 +42,7 @@ def ladder(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
     folder = tmp_path_factory.mktemp("ladder")
     whole = folder / "small-F16.gguf"
-    backend.quantize(reference.size_dir("small"), "F16", whole, 2)
+    backend.quantize(bundled.size_dir("small"), "F16", whole, 2)
     for quant in ("Q8_0", "Q4_0"):
         backend.quantize(whole, quant, folder / f"small-{quant}.gguf", 2)
     return {path.name: path.read_bytes() for path in sorted(folder.glob("*.gguf"))}
@@ -50,7 +50,7 @@ def ladder(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 @pytest.fixture
 def hub(ladder: dict[str, bytes]) -> Iterator[HubServer]:
-    folder = reference.size_dir("small")
+    folder = bundled.size_dir("small")
     with HubServer() as server:
         server.add("owner/small-GGUF", ladder)
         server.add("owner/small", {path.name: path.read_bytes() for path in folder.iterdir()})

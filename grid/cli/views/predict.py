@@ -14,7 +14,7 @@ from grid.advice.prediction import (
     observations_of,
     published_observations,
 )
-from grid.advice.prediction import quants as kinds
+from grid.advice.prediction.quants import bits
 from grid.analysis.figures import ABSENT, interval, number
 from grid.cli.views.console import console, print_json, table
 from grid.errors import InputError
@@ -116,9 +116,9 @@ def _sizes(args: PredictArgs) -> dict[str, tuple[float, float]]:
         size = parse_bytes(args.size)
         if size <= 0:
             raise InputError(f"--bytes {args.size}: a model has more than no bytes")
-        return {quant: (size, size * 8 / kinds.bits(quant)) for quant in quants}
+        return {quant: (size, size * 8 / bits(quant)) for quant in quants}
     count = parse_count(args.params or PARAMETERS)
-    return {quant: (count * kinds.bits(quant) / 8, count) for quant in quants}
+    return {quant: (count * bits(quant) / 8, count) for quant in quants}
 
 
 def parse_count(text: str) -> float:

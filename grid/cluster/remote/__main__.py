@@ -10,8 +10,7 @@ from importlib.metadata import version
 import msgspec
 
 from grid.cluster.config import ray_folder
-from grid.cluster.remote import driver as drive
-from grid.cluster.remote import runs
+from grid.cluster.remote import driver, runs
 from grid.cluster.remote.head import FOLLOWING
 from grid.cluster.ssh import ERROR_PREFIX
 from grid.errors import ClusterLost, GridError
@@ -24,10 +23,10 @@ def main(words: list[str]) -> int:
     commands: dict[str, Callable[..., None]] = {
         "state": _state,
         "start": _start,
-        "drive": drive.drive,
+        "drive": driver.drive,
         "follow": _follow,
         "list": _list,
-        "stop": lambda run_id: _print_answer(drive.stop(run_id)),
+        "stop": lambda run_id: _print_answer(driver.stop(run_id)),
     }
     try:
         commands[words[0]](*words[1:])
@@ -61,13 +60,13 @@ def _ray_answers() -> bool:
 
 def _start() -> None:
     request = msgspec.json.decode(sys.stdin.buffer.read(), type=runs.Request)
-    _print_answer(drive.start(request))
+    _print_answer(driver.start(request))
 
 
 def _follow(run_id: str, first: str) -> None:
     sys.stdout.write(FOLLOWING + "\n")
     sys.stdout.flush()
-    for line in drive.follow(run_id, int(first)):
+    for line in driver.follow(run_id, int(first)):
         sys.stdout.buffer.write(line + b"\n")
         sys.stdout.buffer.flush()
 

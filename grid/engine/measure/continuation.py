@@ -5,13 +5,13 @@ from __future__ import annotations
 from time import perf_counter
 
 from grid.backend import Engine, Generates, Tokenizes
-from grid.engine import messages as wire
+from grid.engine import messages
 from grid.engine.measure.meter import Meter
 from grid.engine.measure.result import need
 from grid.errors import Unsupported
 
 
-def continuation(engine: Engine, request: wire.Continue, meter: Meter) -> wire.Continued:
+def continuation(engine: Engine, request: messages.Continue, meter: Meter) -> messages.Continued:
     """At most `request.tokens` tokens, fewer where the model ends the text.
 
     Nothing is drawn by chance, so the same call gives the same result. Raises Unsupported for a
@@ -37,7 +37,7 @@ def continuation(engine: Engine, request: wire.Continue, meter: Meter) -> wire.C
         for _, token in generator.generate([ids], request.tokens, ignore_eos=False, seed=0):
             tokens.append(int(token))
             times.append(perf_counter() - start)
-    return wire.Continued(
+    return messages.Continued(
         prompt=tuple(ids),
         tokens=tuple(tokens),
         spelling=tuple(tokenizer.decode([token]) for token in tokens),

@@ -8,7 +8,7 @@ import msgspec
 
 from grid.backend import Engine
 from grid.cells.workload import Decode, Latency, Memory, Prefill, Quality, Tasks
-from grid.engine import messages as wire
+from grid.engine import messages
 from grid.engine.measure.latency import latency
 from grid.engine.measure.memory import Loading, memory
 from grid.engine.measure.meter import Meter
@@ -21,7 +21,9 @@ from grid.engine.measure.tasks import tasks
 __all__ = ["Loading", "measure"]
 
 
-def measure(engine: Engine, loading: Loading, request: wire.Measure, meter: Meter) -> wire.Raw:
+def measure(
+    engine: Engine, loading: Loading, request: messages.Measure, meter: Meter
+) -> messages.Raw:
     """Run the workload and record how much of the machine other processes used."""
     other_usage = OtherCpuUsage()
     outcome = _run(engine, loading, request, meter)
@@ -33,13 +35,15 @@ def measure(engine: Engine, loading: Loading, request: wire.Measure, meter: Mete
         "load_average_1m": f"{os.getloadavg()[0]:.2f}",
         **_clock(),
     }
-    return wire.Raw(
+    return messages.Raw(
         **msgspec.structs.asdict(msgspec.structs.replace(outcome, environment=environment)),
         engine_s=meter.engine_s,
     )
 
 
-def _run(engine: Engine, loading: Loading, request: wire.Measure, meter: Meter) -> WorkloadResult:
+def _run(
+    engine: Engine, loading: Loading, request: messages.Measure, meter: Meter
+) -> WorkloadResult:
     match request.workload:
         case Memory() as workload:
             return memory(engine, workload, loading, request.kv_bytes, meter)

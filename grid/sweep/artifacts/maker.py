@@ -8,14 +8,14 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from grid.engine import messages as wire
+from grid.engine import messages
 from grid.engine.environments import Interpreter
 from grid.engine.process import EngineProcess
 from grid.errors import EngineDied, EngineError, EngineTimeout, OutOfMemory
 from grid.sweep.artifacts.eviction import full_disk_hint
 from grid.sweep.events import Prepared
 
-Request = wire.Load | wire.MakeReference | wire.Quantize
+Request = messages.Load | messages.MakeReference | messages.Quantize
 
 
 class Maker:
@@ -58,7 +58,7 @@ class Maker:
             self._process = None
             self._backend = ""
 
-    def _ask(self, backend: str, request: Request) -> wire.Loaded | wire.FileMade:
+    def _ask(self, backend: str, request: Request) -> messages.Loaded | messages.FileMade:
         if self._process is None or not self._process.alive or self._backend != backend:
             self.close()
             interpreter = self._interpreter(backend)
@@ -69,7 +69,7 @@ class Maker:
         except (EngineTimeout, EngineDied, OutOfMemory):
             self.close()
             raise
-        assert isinstance(reply, wire.Loaded | wire.FileMade)
+        assert isinstance(reply, messages.Loaded | messages.FileMade)
         return reply
 
 

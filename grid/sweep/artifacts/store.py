@@ -13,7 +13,7 @@ from grid.backend.registry import backend
 from grid.cache import cache_dir, write_atomically
 from grid.cells.cell import Cell
 from grid.cells.workload import Quality
-from grid.engine import messages as wire
+from grid.engine import messages
 from grid.engine.environments import (
     Interpreter,
     device_of,
@@ -237,7 +237,7 @@ class ArtifactStore:
         yield from self.environment(artifact.backend)
         recipe = backend(artifact.backend).recipes()[artifact.quant]
         size = round(artifact.model.parameters * recipe.bits / 8)
-        request = wire.Quantize(
+        request = messages.Quantize(
             backend=artifact.backend,
             source=str(self.path(source)),
             recipe=artifact.quant,
@@ -264,14 +264,14 @@ class ArtifactStore:
         yield from self.environment(reference.backend)
         yield from self.artifact(reference.artifact)
         local = yield from self.localised(cell)
-        load = wire.Load(
+        load = messages.Load(
             backend=reference.backend,
             path=str(self.path(reference.artifact)),
             device=self.device(reference.backend),
             options=reference.options,
             memory_limit=self._settings.memory_limit,
         )
-        make = wire.MakeReference(workload=_quality(local), target=str(item.path))
+        make = messages.MakeReference(workload=_quality(local), target=str(item.path))
         label = reference.artifact.label
         with lock_item(slug(item.key)):
             if not item.path.exists():

@@ -10,7 +10,7 @@ import pytest
 
 from grid.cells.texts import read_items
 from grid.cells.workload import Decode, Latency, Memory, Prefill, Tasks, Workload
-from grid.engine import messages as wire
+from grid.engine import messages
 from grid.engine.measure.latency import latency
 from grid.engine.measure.meter import Meter
 from grid.engine.measure.prompts import prompt_text, token_ids
@@ -66,8 +66,8 @@ class Recorder:
         self.calls.append("step")
 
 
-def run(engine, workload: Workload) -> wire.Raw:
-    return measure(engine, LOADING, wire.Measure(workload=workload, kv_bytes=42), Meter())
+def run(engine, workload: Workload) -> messages.Raw:
+    return measure(engine, LOADING, messages.Measure(workload=workload, kv_bytes=42), Meter())
 
 
 def test_prefill_warms_up_with_one_prompt_and_starts_each_from_the_depth() -> None:

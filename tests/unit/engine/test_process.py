@@ -15,15 +15,15 @@ import pytest
 from grid.backend import Backend
 from grid.backend.registry import backend
 from grid.cells.workload import Decode, Prefill
-from grid.engine import messages as wire
+from grid.engine import messages
 from grid.engine.process import EngineProcess
 from grid.errors import EngineDied, EngineTimeout, OutOfMemory, Unsupported
 
 
-def load(path: Path, **options: str | int) -> wire.Load:
+def load(path: Path, **options: str | int) -> messages.Load:
     fake: Backend = backend("fake")
     complete = fake.options(options, None)  # type: ignore[arg-type]
-    return wire.Load(backend="fake", path=str(path), device="cpu", options=complete)
+    return messages.Load(backend="fake", path=str(path), device="cpu", options=complete)
 
 
 @pytest.fixture
@@ -34,9 +34,9 @@ def model(tmp_path: Path) -> Path:
 def test_a_loaded_engine_measures(model: Path) -> None:
     with EngineProcess() as process:
         loaded = process.ask(load(model), 30)
-        raw = process.ask(wire.Measure(workload=Decode(16, repetitions=3)), 30)
-    assert isinstance(loaded, wire.Loaded)
-    assert isinstance(raw, wire.Raw)
+        raw = process.ask(messages.Measure(workload=Decode(16, repetitions=3)), 30)
+    assert isinstance(loaded, messages.Loaded)
+    assert isinstance(raw, messages.Raw)
     (seconds,) = raw.series
     assert (seconds.name, seconds.unit, len(seconds.values)) == ("decode_s", "s", 3)
     assert raw.engine_s >= sum(seconds.values)
@@ -51,16 +51,16 @@ def test_an_engines_refusal_keeps_its_kind_and_its_process(
     with EngineProcess() as process:
         process.ask(load(model, **{option: "step"}), 30)
         with pytest.raises(error):
-            process.ask(wire.Measure(workload=Decode(16)), 30)
+            process.ask(messages.Measure(workload=Decode(16)), 30)
         assert process.alive
-        process.ask(wire.Measure(workload=Prefill(16)), 30)
+        process.ask(messages.Measure(workload=Prefill(16)), 30)
 
 
 def test_a_crash_names_its_signal(model: Path) -> None:
     with EngineProcess() as process:
         process.ask(load(model, crash_on="step"), 30)
         with pytest.raises(EngineDied, match="SIG"):
-            process.ask(wire.Measure(workload=Decode(16)), 30)
+            process.ask(messages.Measure(workload=Decode(16)), 30)
         assert not process.alive
 
 
@@ -69,7 +69,7 @@ def test_a_hang_ends_at_the_timeout(model: Path) -> None:
         process.ask(load(model, hang_on="step"), 30)
         started = time.monotonic()
         with pytest.raises(EngineTimeout, match="within 1"):
-            process.ask(wire.Measure(workload=Decode(16)), 1.0)
+            process.ask(messages.Measure(workload=Decode(16)), 1.0)
         assert time.monotonic() - started < 5
         assert not process.alive
 
@@ -80,12 +80,12 @@ def test_a_kill_by_the_system_counts_as_out_of_memory(model: Path) -> None:
         pid = process._process.pid
         os.kill(pid, signal.SIGKILL)
         with pytest.raises(OutOfMemory):
-            process.ask(wire.Measure(workload=Decode(16)), 30)
+            process.ask(messages.Measure(workload=Decode(16)), 30)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_DATA does not bind elsewhere")
 def test_memory_beyond_the_limit_is_refused(model: Path) -> None:
-    request = wire.Load(
+    request = messages.Load(
         backend="fake",
         path=str(model),
         device="cpu",
@@ -99,7 +99,7 @@ def test_memory_beyond_the_limit_is_refused(model: Path) -> None:
 def test_the_process_leaves_when_its_driver_does(model: Path) -> None:
     process = EngineProcess()
     process.ask(load(model, hang_on="step"), 30)
-    os.write(process._requests, wire.encode(wire.Measure(workload=Decode(16))))
+    os.write(process._requests, messages.encode(messages.Measure(workload=Decode(16))))
     child = psutil.Process(process._process.pid)
     os.close(process._requests)  # what the system does for a driver that was killed
     process._requests = os.open(os.devnull, os.O_WRONLY)

@@ -11,7 +11,7 @@ from plan_helpers import NODE, plan_of, sweep_file
 
 from grid.errors import InputError
 from grid.hardware.node import Accelerator
-from grid.models import bundled as reference
+from grid.models import bundled
 from grid.plan import Plan, expand, load_sweep
 
 MEMORY = 'measures = ["memory"]\n'
@@ -77,9 +77,9 @@ def test_a_folder_with_brackets_in_its_name_is_no_pattern(tmp_path: Path) -> Non
 
 def test_the_bundled_family_is_converted_then_quantized(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, 'quants = ["F16", "Q4"]\n[[models]]\nsource = "ref:*"\n')
-    assert labels(plan) == {f"{size} {q}" for size in reference.SIZES for q in ("F16", "Q4")}
+    assert labels(plan) == {f"{size} {q}" for size in bundled.SIZES for q in ("F16", "Q4")}
     origin, base, quantized = plan.artifacts[:3]
-    assert (origin.format, origin.path) == ("safetensors", str(reference.size_dir("small")))
+    assert (origin.format, origin.path) == ("safetensors", str(bundled.size_dir("small")))
     assert (base.quant, base.made_from, base.path, base.backend) == ("F16", origin, None, "fake")
     assert quantized.made_from == base
     assert {c.workload.label for c in plan.cells} >= {"quality 16x512", "task math"}

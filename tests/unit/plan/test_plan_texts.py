@@ -9,14 +9,14 @@ import pytest
 
 from grid.cells.texts import read_items, read_text, task_classes
 from grid.errors import InputError
-from grid.models import bundled as reference
+from grid.models import bundled
 
 GOOD = '{"id": "1", "kind": "choice", "context": "a", "choices": ["b", "c"], "answer": 1}\n'
 
 
 def test_the_held_out_text_is_read_by_name() -> None:
     text = read_text("ref:heldout")
-    assert text.text == reference.heldout_text()
+    assert text.text == bundled.heldout_text()
     assert text.sha256 == sha256(text.text.encode()).hexdigest()
 
 
@@ -52,9 +52,9 @@ def test_an_unknown_bundled_text_names_the_known_one() -> None:
 
 
 def test_the_bundled_items_have_all_classes() -> None:
-    assert task_classes("ref:items") == reference.TASK_CLASSES
+    assert task_classes("ref:items") == bundled.TASK_CLASSES
     items = read_items("ref:items", "math")
-    assert list(items.items) == reference.items("math")
+    assert list(items.items) == bundled.items("math")
 
 
 def test_items_of_a_folder_hash_by_what_they_say(tmp_path: Path) -> None:
