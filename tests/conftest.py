@@ -5,33 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
-
-FAKE_SWEEP = """
-name = "toy"
-backends = ["fake"]
-quants = ["F16", "Q8", "Q4", "Q2"]
-[[models]]
-source = "toy.fake"
-[speed]
-prompt = [64]
-generate = [16]
-[latency]
-prompt = 16
-generate = 16
-[quality]
-text = "ref:heldout"
-context = 64
-chunks = 4
-[tasks]
-source = "ref:items"
-items = 20
-"""
+from fake_sweep import FAKE_SWEEP, Run
 
 
 @pytest.fixture(autouse=True)

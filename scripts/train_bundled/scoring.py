@@ -10,9 +10,9 @@ import math
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor
-from train_bundled.network import Llama, rotary
 
 from grid.models.bundled import TASK_CLASSES, Item, heldout_text, items
+from train_bundled.network import Llama, rotary
 
 _BATCH = 64
 

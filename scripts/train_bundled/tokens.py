@@ -11,9 +11,9 @@ from itertools import islice
 from pathlib import Path
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
-from train_bundled.corpus import training_pages
 
 from grid.models.bundled import SIZES, size_dir
+from train_bundled.corpus import training_pages
 
 VOCABULARY = 1024
 END = "<|endoftext|>"

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import psutil
 import pytest
-from conftest import FAKE_SWEEP
+from fake_sweep import FAKE_SWEEP
 from ssh_hosts import SshHost, set_up, ssh_host
 
 from grid.cluster.remote import client, runs

@@ -11,10 +11,10 @@ from pathlib import Path
 import grid_fake
 import pyarrow as pa
 import pytest
+from fake_sweep import FAKE_SWEEP, Run
 from gguf_bytes import SMALL, gguf_file
 
 import grid as quantgrid
-from conftest import FAKE_SWEEP, Run
 from grid.results.schema import TABLE_KEY, VERSION_KEY, file_schema
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import grid_fake
 import pytest
-from conftest import Run
+from fake_sweep import Run
 
 PROMPT = "The cat sat on"
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from fake_sweep import FAKE_SWEEP, Run
 
-from conftest import FAKE_SWEEP, Run
 from grid.advice import Ask, recommend
 from grid.analysis.dataset import Dataset
 from grid.results.schema import TABLE_KEY, VERSION_KEY, file_schema

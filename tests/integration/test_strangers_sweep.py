@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import Run
+from fake_sweep import Run
 from llama2c import convert
 
 import grid as quantgrid

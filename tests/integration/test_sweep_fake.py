@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import FAKE_SWEEP, Run
+from fake_sweep import FAKE_SWEEP, Run
 
 import grid as quantgrid
 from grid.cache import cache_dir

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,16 @@ def test_help_loads_neither_arrow_nor_ray_nor_an_engine() -> None:
     code = f"import grid.cli, sys; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("page", ["ARCHITECTURE.md", "CONTRIBUTING.md"])
+def test_every_file_on_the_map_is_there(page: str) -> None:
+    paths = re.findall(r"`((?:[a-z_]+/)+[a-z_]+\.py)`", (ROOT / page).read_text())
+    assert len(paths) > 3
+    assert [path for path in paths if not {ROOT / path, ROOT / "grid" / path} & _files()] == []
+
+
+@cache
+def _files() -> frozenset[Path]:
+    folders = ("grid", "scripts", "tests", "backends")
+    return frozenset(path for folder in folders for path in (ROOT / folder).rglob("*.py"))

@@ -12,9 +12,9 @@ from typing import Any
 
 import grid_fake
 import pytest
+from fake_sweep import FAKE_SWEEP
 from streamlit.testing.v1 import AppTest
 
-from conftest import FAKE_SWEEP
 from grid.app.background_command import BackgroundCommand
 from grid.app.pages.compare import (
     escape_markdown,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from fake_sweep import FAKE_SWEEP
 
-from conftest import FAKE_SWEEP
 from grid.cluster.remote.bundle import UPLOADS, Bundle, bundle
 from grid.errors import InputError
 from grid.plan.load import load_sweep, parse_sweep

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 import typer
+from fake_sweep import Run
 from imports_files import BENCH_MD, KLD_LOG, bench, put
 from typer.testing import CliRunner
 
-from conftest import Run
 from grid.cli.imports import register
 from grid.errors import InputError
 from grid.results import open_store

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from fake_sweep import FAKE_SWEEP, Run
 from results_cells import cell, measurement_of
 from test_results_s3 import endpoint, uri  # noqa: F401  (fixtures)
 
-from conftest import FAKE_SWEEP, Run
 from grid.results import open_store
 from grid.results.compact import compact
 from grid.results.heartbeat import (

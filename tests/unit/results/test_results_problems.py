@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from fake_sweep import Run
 from results_cells import cell, measurement_of, write_attempts
 
-from conftest import Run
 from grid.results.files import UnreadableFile
 from grid.results.problems import explain_no_results, missing_rows_note
 
