@@ -10,6 +10,10 @@ from pathlib import Path
 import pytest
 from fake_sweep import FAKE_SWEEP, Run
 
+# Ray reads it once, at its import. Under `uv run pytest` its workers would start through uv, in an
+# environment without Ray.
+os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"
+
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:

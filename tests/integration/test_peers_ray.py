@@ -19,7 +19,7 @@ PAUSE_AT = 60_000_000
 PATIENCE_S = 120.0
 VARIABLES = {
     "RAY_health_check_period_ms": "1000",
-    "RAY_health_check_timeout_ms": "1000",
+    "RAY_health_check_timeout_ms": "10000",  # a busy machine is not taken for a dead node
     "RAY_health_check_failure_threshold": "3",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_memory_monitor_refresh_ms": "0",
