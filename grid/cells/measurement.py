@@ -27,7 +27,9 @@ class Series(msgspec.Struct, frozen=True):
 class ItemResult(msgspec.Struct, frozen=True, kw_only=True):
     """One task item: `score` 0 or 1, `chosen` the index picked (-1: none), log-likelihoods in nats.
 
-    `chance` is the score that guessing would get on this item.
+    `chance` is the score that guessing would get on this item. `response` is the text that the
+    model wrote, of `tokens` tokens; `finish` says what ended it: `stop`, `length`, or
+    `unanswered` with the reason in `note`.
     """
 
     task_class: str
@@ -37,6 +39,11 @@ class ItemResult(msgspec.Struct, frozen=True, kw_only=True):
     chosen: int
     answer: int
     log_likelihoods: tuple[float, ...]
+    task: str = ""
+    response: str = ""
+    tokens: int = 0
+    finish: str = ""
+    note: str = ""
 
 
 class Metric(msgspec.Struct, frozen=True, kw_only=True):

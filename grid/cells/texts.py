@@ -11,15 +11,14 @@ from pathlib import Path
 
 import msgspec
 
+from grid.cells.items import Item, item_fault
 from grid.errors import InputError, did_you_mean
 from grid.models import bundled
-from grid.models.bundled import Item
 
 __all__ = [
     "CALIBRATION",
     "HELDOUT",
     "ITEMS",
-    "Item",
     "ItemSet",
     "Text",
     "read_items",
@@ -94,8 +93,7 @@ def task_classes(source: str, base: Path | None = None) -> tuple[str, ...]:
 def read_items(source: str, task_class: str, base: Path | None = None) -> ItemSet:
     """The items of one class: `ref:items`, or `<class>.jsonl` in a folder relative to `base`.
 
-    A line is a JSON object: id, kind (`choice` or `exact`), context, choices, answer (the index of
-    the right choice). Raises InputError with file and line number.
+    A line is a JSON object with the fields of `Item`. Raises InputError with file and line number.
     """
     classes = task_classes(source, base)
     if task_class not in classes:
@@ -103,7 +101,8 @@ def read_items(source: str, task_class: str, base: Path | None = None) -> ItemSe
             f"{source}: unknown task class {task_class!r}. {did_you_mean(task_class, classes)}"
         )
     if source == ITEMS:
-        return _item_set(source, bundled.items(task_class))
+        rows = bundled.items(task_class)
+        return _item_set(source, [Item(i.id, i.kind, i.context, i.choices, i.answer) for i in rows])
     folder = _absolute(source, base)
     path = folder / f"{task_class}.jsonl"
     return _item_set(str(folder), _parse_items(path, _read_utf8(path, "task items")))
@@ -141,7 +140,7 @@ def _parse_items(path: Path, content: str) -> list[Item]:
             item = _decode_item(line)
         except msgspec.MsgspecError as error:
             raise InputError(f"{path}, line {number}: {error}") from None
-        fault = "a second item with this id" if item.id in ids else _fault(item)
+        fault = "a second item with this id" if item.id in ids else item_fault(item)
         if fault:
             raise InputError(f"{path}, line {number}: item {item.id!r}: {fault}")
         ids.add(item.id)
@@ -149,18 +148,3 @@ def _parse_items(path: Path, content: str) -> list[Item]:
     if not items:
         raise InputError(f"{path}: no items")
     return items
-
-
-def _fault(item: Item) -> str:
-    """The fault of an item; empty where there is none."""
-    if item.kind not in ("choice", "exact"):
-        return f"unknown kind {item.kind!r}. {did_you_mean(item.kind, ['choice', 'exact'])}"
-    if item.kind == "exact" and len(item.choices) != 1:
-        return f"kind exact takes one choice, got {len(item.choices)}"
-    if item.kind == "choice" and len(item.choices) < 2:
-        return f"kind choice takes at least two choices, got {len(item.choices)}"
-    if not 0 <= item.answer < len(item.choices):
-        return f"answer {item.answer} is no index of its {len(item.choices)} choices"
-    if not item.context or not all(item.choices):
-        return "context and choices must not be empty"
-    return ""

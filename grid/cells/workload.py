@@ -92,12 +92,23 @@ class Quality(msgspec.Struct, frozen=True, tag="quality"):
 
 
 class Tasks(msgspec.Struct, frozen=True, tag="tasks"):
-    """The items of one task class; `items_sha256` is their content, `limit` how many are asked."""
+    """The items of one task; `items_sha256` is their content, `limit` how many are asked.
+
+    `source` is `ref:items` or a folder that holds `<task or task_class>.jsonl`. `task` is the
+    task's own name, such as `hellaswag`, empty where the class is the task; `chat`: its items are
+    put to the model through its chat template.
+    """
 
     task_class: str
     source: str
     items_sha256: str
     limit: int
+    task: str = ""
+    chat: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.task or self.task_class
 
     @property
     def size(self) -> int:
@@ -105,7 +116,7 @@ class Tasks(msgspec.Struct, frozen=True, tag="tasks"):
 
     @property
     def label(self) -> str:
-        return f"task {self.task_class}"
+        return f"task {self.name}"
 
 
 Workload = Memory | Prefill | Decode | Latency | Quality | Tasks
@@ -127,4 +138,7 @@ def identity_fields(workload: Workload) -> dict[str, str | int | None]:
     fields = msgspec.structs.asdict(workload)
     for name in ("text", "source"):
         fields.pop(name, None)
+    for name in ("task", "chat"):  # not hashed where they say nothing, as before they were there
+        if not fields.get(name):
+            fields.pop(name, None)
     return {"kind": kind(workload), **fields}

@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from grid.results.schema import ATTEMPTS
+from grid.results.schema import ATTEMPTS, ITEMS
 
 Migration = Callable[[str, pa.Table], pa.Table]
 """(table name, rows of version n) -> rows of version n + 1."""
@@ -28,10 +28,30 @@ def _origins(table: str, content: pa.Table) -> pa.Table:
         "origin": pa.array([""] * rows, pa.string()),
         "licence": pa.array([""] * rows, pa.string()),
     }
-    for name, column in added.items():
-        content = content.append_column(ATTEMPTS.field(name), column)
+    return _append(content, ATTEMPTS, added)
+
+
+def _responses(table: str, content: pa.Table) -> pa.Table:
+    """2 -> 3: items before were answered by choice, or compared token by token."""
+    if table != "items":
+        return content
+    rows = content.num_rows
+    texts = {name: pa.array([""] * rows, pa.string()) for name in ("response", "finish", "note")}
+    added: dict[str, pa.Array[Any]] = {
+        "task": pa.array([""] * rows, pa.string()),
+        "response": texts["response"],
+        "tokens": pa.array([0] * rows, pa.int32()),
+        "finish": texts["finish"],
+        "note": texts["note"],
+    }
+    return _append(content, ITEMS, added)
+
+
+def _append(content: pa.Table, schema: pa.Schema, columns: dict[str, pa.Array[Any]]) -> pa.Table:
+    for name, column in columns.items():
+        content = content.append_column(schema.field(name), column)
     return content
 
 
-MIGRATIONS: dict[int, Migration] = {1: _origins}
+MIGRATIONS: dict[int, Migration] = {1: _origins, 2: _responses}
 """By the version n that a step starts from."""

@@ -5,6 +5,8 @@ Version history (`SCHEMA_VERSION`, written into every file's metadata as `quantg
 1. First version: attempts, metrics, samples, items.
 2. Attempts say who measured them (`origin`, `licence`), and what decides room for context
    (`context_length`, `kv_cache`).
+3. Items name their task and keep what the model wrote (`task`, `response`, `tokens`, `finish`,
+   `note`).
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 VERSION_KEY = b"quantgrid.schema"
 TABLE_KEY = b"quantgrid.table"
 
@@ -120,6 +122,11 @@ ITEMS = pa.schema(
         _field("chosen", pa.int32(), "index of the choice picked; -1 for none"),
         _field("answer", pa.int32(), "index of the right choice"),
         _field("log_likelihoods", pa.list_(pa.float64()), "per choice, nats"),
+        _field("task", pa.string(), "name of the task; empty where the class is the task"),
+        _field("response", pa.string(), "text that the model wrote; empty for choices"),
+        _field("tokens", pa.int32(), "tokens of the response"),
+        _field("finish", pa.string(), "what ended the response: stop, length or unanswered"),
+        _field("note", pa.string(), "why an item is unanswered; empty otherwise"),
     ]
 )
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from grid.backend import Engine, Scores, Tokenizes, TokenScores
+from grid.cells.items import Item
 from grid.cells.measurement import ItemResult
-from grid.cells.texts import Item, read_items
+from grid.cells.texts import read_items
 from grid.cells.workload import Tasks
 from grid.engine.measure.meter import Meter
 from grid.engine.measure.result import WorkloadResult, need
@@ -19,7 +20,7 @@ def tasks(engine: Engine, workload: Tasks, meter: Meter) -> WorkloadResult:
     """`choice` items: the choice with the largest summed log-likelihood (acc). `exact` items: right
     where every token of the answer is the most likely one (exact_match of a greedy decode)."""
     scorer, tokenizer = need(engine, Scores), need(engine, Tokenizes)
-    items = read_items(workload.source, workload.task_class).items[: workload.limit]
+    items = read_items(workload.source, workload.name).items[: workload.limit]
     with meter.engine():
         requests = [_requests(tokenizer, item) for item in items]
         flat = [request for group in requests for request in group]

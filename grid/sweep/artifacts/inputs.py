@@ -196,12 +196,12 @@ def _offer_text(source: str, sha256: str, keep: Callable[[str], None]) -> None:
 def _offer_items(tasks: Tasks, keep: Callable[[str], None]) -> None:
     if tasks.source.startswith(BUNDLED):
         return
-    items = read_items(tasks.source, tasks.task_class)
+    items = read_items(tasks.source, tasks.name)
     if items.sha256 != tasks.items_sha256:
         raise InputError(f"task items {tasks.source} changed since the plan was made; run again")
     item = _cached_items(tasks)
     lines = b"".join(msgspec.json.encode(entry) + b"\n" for entry in items.items)
-    write_atomically(item.path / f"{tasks.task_class}.jsonl", lines)
+    write_atomically(item.path / f"{tasks.name}.jsonl", lines)
     _offer(item, item.path, keep)
 
 
@@ -238,6 +238,6 @@ def _has_text(source: str, sha256: str) -> bool:
 
 def _has_items(source: str, tasks: Tasks) -> bool:
     try:
-        return read_items(source, tasks.task_class).sha256 == tasks.items_sha256
+        return read_items(source, tasks.name).sha256 == tasks.items_sha256
     except InputError:
         return False

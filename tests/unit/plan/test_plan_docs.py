@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from grid.cells.texts import Item
+from grid.cells.items import Item
 from grid.plan import sweep as tables
 from grid.plan.load import parse_sweep
 

@@ -88,3 +88,17 @@ def test_some_columns_of_a_store_of_both_versions_are_one_table(tmp_path: Path) 
     assert results.problems == []
     assert sorted(rows["origin"].to_pylist())[-1] == "a table"
     assert rows.num_rows == results.attempts().num_rows
+
+
+def test_items_of_version_2_have_no_response() -> None:
+    rows = open_store(DATA / "results-v2").items().to_pylist()
+    assert rows
+    for row in rows:
+        assert (row["task"], row["response"], row["finish"], row["note"]) == ("", "", "", "")
+        assert row["tokens"] == 0
+
+
+def test_items_of_version_3_keep_what_the_model_wrote() -> None:
+    (row,) = open_store(DATA / "results-v3").items().to_pylist()
+    assert (row["task"], row["response"]) == ("gsm8k", "The answer is 18.")
+    assert (row["tokens"], row["finish"], row["note"]) == (6, "stop", "")

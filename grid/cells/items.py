@@ -1,0 +1,88 @@
+"""Items of a task: what a model is asked, and which answer is right."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import msgspec
+
+from grid.errors import did_you_mean
+
+ItemKind = Literal["choice", "exact", "rolling", "generate"]
+
+Normalization = Literal["none", "characters", "bytes"]
+
+Scoring = Literal["", "exact", "contains", "regex", "number", "choice", "json", "code", "harness"]
+
+
+class Message(msgspec.Struct, frozen=True):
+    """A turn of a conversation; `role` is system, user or assistant."""
+
+    role: str
+    content: str
+
+
+class Item(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One item of a task.
+
+    `choice`: right if the log-probability of `choices[answer]` after `context` is the highest,
+    divided by the choice's length where `normalization` names one. `exact`: `choices` has one
+    element; right if each of its tokens is the greedy prediction. `rolling`: the log-probability of
+    all of `context`. `generate`: the model continues until one of `until` or `max_tokens`;
+    `scoring` says how its text is compared with `answers`.
+
+    `messages` is the context as a conversation, for models with a chat template; `reply` begins the
+    assistant's turn. `contexts` holds a context for each choice where they differ.
+    """
+
+    id: str
+    kind: str
+    context: str
+    choices: tuple[str, ...]
+    answer: int
+    contexts: tuple[str, ...] = ()
+    messages: tuple[Message, ...] = ()
+    reply: str = ""
+    normalization: Normalization = "none"
+    until: tuple[str, ...] = ()
+    max_tokens: int = 0
+    scoring: Scoring = ""
+    answers: tuple[str, ...] = ()
+    pattern: str = ""
+    """Of scoring `regex`: a match anywhere in the text is right."""
+    group: str = ""
+    """Passage or subject that items share: intervals resample groups."""
+    document: str = ""
+    """JSON of the harness's own document, by which it scores; empty for others."""
+
+    @property
+    def chance(self) -> float:
+        """Expected score of a guess: 1 / number of choices, 0 where an answer is written."""
+        return 1.0 / len(self.choices) if self.kind == "choice" else 0.0
+
+
+def item_fault(item: Item) -> str:
+    """What is wrong with an item; empty where nothing is."""
+    if item.kind not in get_args(ItemKind):
+        return f"unknown kind {item.kind!r}. {did_you_mean(item.kind, get_args(ItemKind))}"
+    if not item.context and not item.messages and not item.contexts:
+        return "the context is empty"
+    if item.kind in ("choice", "exact"):
+        return _choice_fault(item)
+    if item.kind == "generate" and item.max_tokens < 1:
+        return "kind generate takes max_tokens of at least 1"
+    return ""
+
+
+def _choice_fault(item: Item) -> str:
+    if item.kind == "exact" and len(item.choices) != 1:
+        return f"kind exact takes one choice, got {len(item.choices)}"
+    if item.kind == "choice" and len(item.choices) < 2:
+        return f"kind choice takes at least two choices, got {len(item.choices)}"
+    if not 0 <= item.answer < len(item.choices):
+        return f"answer {item.answer} is no index of its {len(item.choices)} choices"
+    if not all(item.choices):
+        return "choices must not be empty"
+    if item.contexts and len(item.contexts) != len(item.choices):
+        return f"{len(item.contexts)} contexts for {len(item.choices)} choices"
+    return ""
