@@ -66,7 +66,7 @@ def item_fault(item: Item) -> str:
     if item.kind not in get_args(ItemKind):
         return f"unknown kind {item.kind!r}. {did_you_mean(item.kind, get_args(ItemKind))}"
     if not item.context and not item.messages and not item.contexts:
-        return "the context is empty"
+        return "the context must not be empty"
     if item.kind in ("choice", "exact"):
         return _choice_fault(item)
     if item.kind == "generate" and item.max_tokens < 1:

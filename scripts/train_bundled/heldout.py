@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
-from grid.models.bundled import FOLDER, TASK_CLASSES, Item
+from grid.models.bundled import FOLDER, TASK_CLASSES, BundledItem
 from train_bundled.corpus import make_calibration_text, make_heldout_text
 from train_bundled.language import nested_pair, pair
 from train_bundled.puzzles import Puzzle, chain, copying, equation, lookup
@@ -96,10 +96,10 @@ def _drafts(task_class: str) -> list[Draft]:
     return list(drafts.values())
 
 
-def make_items(task_class: str) -> list[Item]:
+def make_items(task_class: str) -> list[BundledItem]:
     """The items of one class, always the same."""
     return [
-        Item(
+        BundledItem(
             id=f"{task_class}-{number:03d}",
             kind="exact" if len(choices) == 1 else "choice",
             context=context,

@@ -11,7 +11,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from grid.models.bundled import TASK_CLASSES, Item, heldout_text, items
+from grid.models.bundled import TASK_CLASSES, BundledItem, heldout_text, items
 from train_bundled.network import Llama, rotary
 
 _BATCH = 64
@@ -31,7 +31,7 @@ def _log_probs(network: Llama, rows: list[list[int]]) -> list[Tensor]:
     return out
 
 
-def _right(item: Item, spans: list[tuple[Tensor, list[int], int]]) -> bool:
+def _right(item: BundledItem, spans: list[tuple[Tensor, list[int], int]]) -> bool:
     """Whether the item is answered rightly; a span is log-probs, choice ids, first position."""
     sums = []
     for table, ids, first in spans:

@@ -26,7 +26,7 @@ TAUGHT_CLASSES: tuple[str, ...] = ("recall",)
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class BundledItem:
     """One test item.
 
     `choice`: right if the summed log-probability of `choices[answer]` after `context` is highest.
@@ -75,11 +75,11 @@ def text(name: str) -> str:
     return (FOLDER / name).read_text(encoding="utf-8")
 
 
-def items(task_class: str) -> list[Item]:
+def items(task_class: str) -> list[BundledItem]:
     """The held-out items of one task class."""
     path = FOLDER / "items" / f"{_check_name('task class', task_class, TASK_CLASSES)}.jsonl"
     rows = map(json.loads, path.read_text(encoding="utf-8").splitlines())
     return [
-        Item(row["id"], row["kind"], row["context"], tuple(row["choices"]), row["answer"])
+        BundledItem(row["id"], row["kind"], row["context"], tuple(row["choices"]), row["answer"])
         for row in rows
     ]
