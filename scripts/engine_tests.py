@@ -22,9 +22,9 @@ from pathlib import Path
 from engine_weights import make_weights
 
 from grid.engine.environments import Interpreter, ensure_environment
-from grid.engine.venv import find_uv, uv_settings
 from grid.hardware.node import Node
 from grid.hardware.probe import probe_node
+from grid.models.packages.uv import find_uv, uv_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 TESTS = {

@@ -19,6 +19,7 @@ __all__ = [
     "CALIBRATION",
     "HELDOUT",
     "ITEMS",
+    "PROSE",
     "ItemSet",
     "Text",
     "read_items",
@@ -31,6 +32,9 @@ HELDOUT = "ref:heldout"
 
 CALIBRATION = "ref:calibration"
 """Text like the held-out one that shares nothing with it, for quantizers to weigh errors by."""
+
+PROSE = "ref:prose"
+"""Prose of this project's documentation as it once was: English that no older model has read."""
 
 ITEMS = "ref:items"
 """Held-out task items of the bundled family."""
@@ -55,13 +59,13 @@ class ItemSet(msgspec.Struct, frozen=True):
 
 
 def read_text(source: str, base: Path | None = None) -> Text:
-    """The text that `source` names: `ref:heldout`, `ref:calibration`, or a file in UTF-8, relative
-    to `base`.
+    """The text that `source` names: `ref:heldout`, `ref:calibration`, `ref:prose`, or a file in
+    UTF-8, relative to `base`.
 
     Raises InputError where it is missing, unreadable, empty or not UTF-8.
     """
     if source.startswith("ref:"):
-        file_names = {HELDOUT: "heldout.txt", CALIBRATION: "calibration.txt"}
+        file_names = {f"ref:{stem}": f"{stem}.txt" for stem in ("heldout", "calibration", "prose")}
         if source not in file_names:
             raise InputError(f"unknown text {source!r}. {did_you_mean(source, file_names)}")
         content = _bundled_text(file_names[source])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import typer
 
 from grid.cli.options import Changed, Fresh, Json, StoreUri, SweepFile
@@ -27,10 +29,12 @@ def plan(
     from grid.hardware.probe import probe_node
     from grid.plan.estimate import estimate
     from grid.plan.model_sweep import load_requested_sweep
+    from grid.plan.origin import fetch_packages
     from grid.sweep.node_report import report
     from grid.sweep.planner import StoreSnapshot, backends_of, plan_for_node
 
     sweep = load_requested_sweep(file)
+    fetch_packages(sweep, lambda line: print(line, file=sys.stderr))
     snapshot = StoreSnapshot(store, fresh, changed)
     node = snapshot.recorded_node(probe_node())
     cells = plan_for_node(sweep, report(backends_of(sweep), node=node), snapshot)

@@ -152,6 +152,7 @@ def _sweep_of(variant: StoredVariant, node: Node) -> Sweep:
         quants=(variant.quant,) if from_source else (),
         files=() if from_source else (variant.source,),
         name=variant.model,
+        dequantize=from_source,  # as the rows' own sweep allowed, where it is quantized
     )
     speed_only = backend(variant.backend).speed_only
     options = {k: v for k, v in variant.options.items() if k not in speed_only}

@@ -83,12 +83,14 @@ def sweep(
 def sweep_somewhere(args: SweepArgs, address: str | None, this_machine: bool) -> int:
     """Run a sweep where its driver belongs; returns the exit code."""
     from grid.cluster.remote.choose_place import OnHead, OnThisMachine, choose_place
+    from grid.plan.origin import fetch_packages
     from grid.sweep.planner import Planner
 
     place = choose_place(address, this_machine, os.environ)
     if isinstance(place, OnHead):
         _say(place.why)
         return _on_head(args, place)
+    fetch_packages(args.sweep, _say)
     planner = Planner(args.sweep, args.store, args.fresh, args.changed)
     if isinstance(place, OnThisMachine):
         return _run(args, planner, _local_executor(planner, args.executor, place.why))

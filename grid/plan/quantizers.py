@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 
 from grid.backend import Backend, Predicts, Recipe
 from grid.errors import EngineError, InputError, Unsupported, did_you_mean
-from grid.models.artifact import Artifact
+from grid.models.artifact import DEQUANTIZED, FULL_BITS, Artifact
 from grid.models.identity import digest
-from grid.plan.origin import FULL_BITS, OriginalWeights
+from grid.plan.origin import OriginalWeights
 from grid.plan.sweep import ALL, ModelEntry, Sweep
 
 REFERENCE_QUANT = "F16"
@@ -56,10 +56,15 @@ class Quantizers:
 
     def whole_artifacts(self, origin: OriginalWeights) -> dict[str, Artifact]:
         """The 16-bit artifact of each backend that can have one, by backend: the source itself
-        where it reads that, else what its quantizer converts of a folder."""
+        where it reads that, else what its quantizer converts of a folder or dequantizes."""
         bases: dict[str, Artifact] = {}
         for name, backend in self._backends.items():
-            if origin.artifact.format in backend.formats:
+            reads = origin.artifact.format in backend.formats
+            if origin.artifact.is_quantized:
+                if reads and name in self._makers and REFERENCE_QUANT in backend.recipes():
+                    whole = backend.recipes()[REFERENCE_QUANT]
+                    bases[name] = self.artifact(origin.artifact, whole, backend)
+            elif reads:
                 bases[name] = origin.artifact
             elif name in self._makers and origin.is_folder:
                 recipes = backend.recipes()
@@ -77,12 +82,15 @@ class Quantizers:
 
     def artifact(self, base: Artifact, recipe: Recipe, maker: Backend) -> Artifact:
         """What a backend makes of another artifact."""
+        quantizer = maker.quantizer() if _quantizes(maker) else ""
+        if source_quant := base.dequantized_from or (base.quant if base.is_quantized else ""):
+            quantizer += f"{DEQUANTIZED}{source_quant}"
         return Artifact(
             model=base.model,
             format=recipe.format or min(maker.formats),
             quant=recipe.name,
             backend=maker.name,
-            quantizer=maker.quantizer() if _quantizes(maker) else "",
+            quantizer=quantizer,
             calibration=self._calibration if recipe.calibrated else "",
             made_from=base,
         )

@@ -9,9 +9,9 @@ import msgspec
 
 from grid.backend import Backend, Recipe
 from grid.errors import InputError
-from grid.models.artifact import Artifact
+from grid.models.artifact import FULL_BITS, Artifact
 from grid.models.bundled import SIZES
-from grid.plan.origin import BUNDLED, FULL_BITS, OriginalWeights, WeightsFinder
+from grid.plan.origin import BUNDLED, OriginalWeights, WeightsFinder
 from grid.plan.quantizers import WHOLE, Quantizers
 from grid.plan.sweep import ModelEntry, Sweep
 

@@ -27,9 +27,11 @@ Names = tuple[str, ...]
 class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One `[[models]]`: either `source`, to be quantized, or `files`, measured as they are.
 
-    `source` is `ref:<size>`, `ref:*` or the path of a file with 16 or 32 bits a weight; `quants`
-    replaces the sweep's. `files` are globs; `reference` is the 16-bit file that their outputs are
-    compared with. `name` replaces the name that the weights carry.
+    `source` is `ref:<size>`, `ref:*`, a hub's or a package's address, or the path of a file with 16
+    or 32 bits a weight; `quants` replaces the sweep's. `files` are globs; `reference` is the 16-bit
+    file that their outputs are compared with. `name` replaces the name that the weights carry.
+    `dequantize` allows a quantized GGUF as source: its 16-bit weights are made of it, and quants of
+    these.
     """
 
     source: str = ""
@@ -37,6 +39,7 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     files: Names = ()
     reference: str = ""
     name: str = ""
+    dequantize: bool = False
 
 
 class SpeedTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

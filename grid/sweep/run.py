@@ -102,6 +102,8 @@ def run_sweep(executor: Executor, planner: Planner, store: str, progress: Progre
             )
             if writer.note:
                 progress.tell(Notice(text=writer.note))
+            for note in dict.fromkeys(n for plan in merged_plan.plans.values() for n in plan.notes):
+                progress.tell(Notice(text=note))
             try:
                 recorder.begin(snapshot.final_statuses())
                 with flush_in_background(recorder):

@@ -20,8 +20,8 @@ from filelock import FileLock
 from grid_llamacpp.library import library, package_version
 from grid_llamacpp.recipes import FILE_TYPE_NUMBERS
 
-from grid.engine.venv import find_uv, uv_settings
 from grid.models.checksum import file_sha256
+from grid.models.packages.uv import find_uv, uv_settings
 
 _SMOLLM2 = (
     "SmolLM2-135M-Instruct.Q4_1.gguf",

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import pytest
 
 import grid as quantgrid
-from grid.engine.venv import find_uv
+from grid.models.packages.uv import find_uv
 
 PAGE = Path(__file__).parents[2] / "docs" / "plugins.md"
 CORE = Path(quantgrid.__file__).parent

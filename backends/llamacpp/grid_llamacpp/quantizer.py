@@ -44,7 +44,7 @@ def quantize(
     device: str = "cpu",
 ) -> None:
     """Write `source` (GGUF of 16 or 32 bits, or a Llama's safetensors folder) at `recipe`; no
-    recipe here takes a calibration set.
+    recipe here takes a calibration set. A quantized GGUF is dequantized to 16 or 32 bits.
 
     The target appears whole or not at all. Raises Unsupported for what cannot be made, EngineError
     where llama.cpp or the disk fails.
@@ -77,7 +77,7 @@ def _convert(source: Path, recipe: str, target: Path) -> None:
 def _requantize(source: Path, recipe: str, target: Path, threads: int) -> None:
     header = _read_source(source)
     quant = quant_of([header])
-    if quant not in PLAIN:
+    if quant not in PLAIN and recipe not in PLAIN:
         raise Unsupported(
             f"{source.name} is already quantized ({quant}); start from its 16-bit weights"
         )
@@ -87,6 +87,7 @@ def _requantize(source: Path, recipe: str, target: Path, threads: int) -> None:
     parameters = engine.api.llama_model_quantize_default_params()
     parameters.ftype = FILE_TYPE_NUMBERS[recipe]
     parameters.nthread = threads
+    parameters.allow_requantize = quant not in PLAIN  # to 16 or 32 bits: nothing is lost twice
     mark = engine.log.mark()
     code = engine.api.llama_model_quantize(
         str(source).encode(), str(target).encode(), ctypes.byref(parameters)

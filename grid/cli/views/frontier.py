@@ -26,6 +26,7 @@ from grid.analysis.figures import interval, number
 from grid.analysis.labels import disambiguating_labels
 from grid.cli.views.console import console, name_some, table, third_party_lines
 from grid.cli.views.frontier_json import VIEWS
+from grid.models.artifact import dequantized_from, dequantized_note
 from grid.units import format_bytes
 
 PLAUSIBLE = 0.05
@@ -49,6 +50,12 @@ def print_class(dataset: Dataset, name: str, posterior: Posterior) -> None:
     out.print(_heading(variants), markup=False)
     for text in third_party_lines((v.origin, v.licence) for v in variants):
         out.print(text, markup=False, soft_wrap=True)
+    for text in dict.fromkeys(
+        dequantized_note(v.model, quant)
+        for v in variants
+        if (quant := dequantized_from(v.quantizer))
+    ):
+        out.print(text, markup=False, style="yellow")
     if all(variant.capability is None for variant in variants):
         _print_without_capability(variants)
     else:

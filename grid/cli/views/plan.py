@@ -36,6 +36,8 @@ def show_plan(plan: Plan, estimate: Estimate, as_json: bool = False) -> None:
         out.print(table(columns, rows, right=(3, 4), wrap=(5, 6)))
         out.print()
     _print_skipped(plan)
+    for note in plan.notes:
+        out.print(note, markup=False, style="yellow")
     out.print(
         f"{len(plan.cells)} cells to measure in {len(plan.sessions)} sessions, "
         f"{len(plan.measured)} measured already, {len(plan.skipped)} skipped"
@@ -99,6 +101,7 @@ def _print_json(plan: Plan, estimate: Estimate) -> None:
             "skipped": [{**_cell_json(skip.cell), "reason": skip.reason} for skip in plan.skipped],
             "measured": [_cell_json(cell) for cell in plan.measured],
             "estimate": estimate,
+            "notes": list(plan.notes),
         }
     )
 

@@ -1,5 +1,5 @@
 """A sweep that another machine can run: its files are uploaded, and it names them by their paths
-there. What is bundled or on a hub stays as written."""
+there. What is bundled, on a hub or in a package stays as written."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from grid.errors import InputError
 from grid.models.checkpoint.inspection import is_checkpoint
 from grid.models.identity import digest
 from grid.models.split_files import part_paths
-from grid.plan.origin import BUNDLED, HUB
+from grid.plan.origin import BUNDLED, ELSEWHERE
 from grid.plan.sweep import ModelEntry, Sweep, SweepTable
 
 UPLOADS = f"{STATE}/uploads"
@@ -84,7 +84,7 @@ class _Packer:
         return msgspec.structs.replace(table, **{field: name})
 
     def _pack_weights(self, written: str) -> str:
-        if not written or written.startswith((BUNDLED, HUB)):
+        if not written or written.startswith((BUNDLED, *ELSEWHERE)):
             return written
         return self._pack_file(written, self._sweep.file)
 
@@ -96,7 +96,7 @@ class _Packer:
         return self._upload(path)
 
     def _pack_matching(self, pattern: str) -> list[str]:
-        if pattern.startswith(HUB):
+        if pattern.startswith(ELSEWHERE):
             return [pattern]
         written = Path(pattern).expanduser()
         rooted = written if written.is_absolute() else Path(escape(self._sweep.base), written)

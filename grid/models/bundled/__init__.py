@@ -70,8 +70,8 @@ def heldout_text() -> str:
 
 
 def text(name: str) -> str:
-    """A bundled text by its file's name: `heldout.txt`, or `calibration.txt` by which quantizers
-    weigh their errors."""
+    """A bundled text by its file's name: `heldout.txt`, `calibration.txt` by which quantizers weigh
+    their errors, or `prose.txt` for models of ordinary English."""
     return (FOLDER / name).read_text(encoding="utf-8")
 
 

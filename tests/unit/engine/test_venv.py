@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from grid.engine.venv import Directives, directives, find_uv, uv_settings
+from grid.engine.venv import Directives, directives
+from grid.models.packages.uv import find_uv, uv_settings
 
 
 def test_leading_comments_may_hold_directives() -> None:
