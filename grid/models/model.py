@@ -38,6 +38,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     context_length: int
     vocabulary: int
     layers: tuple[LayerState, ...] = ()
+    chat: bool = False
+    """Whether it comes with a chat template."""
 
     def kv_bytes(self, tokens: int, key_bytes: float = 2.0, value_bytes: float = 2.0) -> int:
         """Bytes of the KV cache for `tokens` tokens at the given bytes per key and value element.

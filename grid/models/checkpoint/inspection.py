@@ -7,7 +7,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from grid.errors import InputError
 from grid.models.artifact import ArtifactFacts, Inspection
+from grid.models.chat import read_chat_template
 from grid.models.checkpoint.check_packing import check_packing
 from grid.models.checkpoint.check_shapes import check_shapes
 from grid.models.checkpoint.config import Config
@@ -49,6 +51,7 @@ def inspect(path: Path) -> Inspection:
         context_length=config.context_length,
         vocabulary=config.vocabulary,
         layers=layer_states(config),
+        chat=_has_chat_template(path),
     )
     quant = quantization.quant if quantization else plain_name(weights.tensors)
     return Inspection(model, quant, facts)
@@ -99,6 +102,14 @@ def model_revision(weights: str, git_ids: Mapping[str, str]) -> str:
         *(f"{name} {git_ids[name]}" for name in CONFIGURATION_FILES if name in git_ids),
     ]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _has_chat_template(folder: Path) -> bool:
+    """True also for one that is damaged: rendering by it says so."""
+    try:
+        return read_chat_template(folder) is not None
+    except InputError:
+        return True
 
 
 def _configuration_ids(folder: Path) -> dict[str, str]:

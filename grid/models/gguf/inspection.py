@@ -15,6 +15,9 @@ from grid.models.gguf.reader import GgufHeader, GgufTensor, SkippedValue, read_h
 from grid.models.model import Model
 from grid.models.split_files import parse_split_name, part_paths
 
+CHAT_TEMPLATE = "tokenizer.chat_template"
+"""Metadata of the chat template; named ones have a dot and their name after it."""
+
 
 def inspect(path: Path) -> Inspection:
     """Model, quantization and size of a GGUF file, or of all parts where it is the first part.
@@ -40,6 +43,7 @@ def inspect(path: Path) -> Inspection:
         context_length=fields.integer("context_length") or 0,
         vocabulary=_vocabulary(fields, tensors),
         layers=layer_states(fields),
+        chat=any(key.startswith(CHAT_TEMPLATE) for key in first.metadata),
     )
     return Inspection(model, quant, facts)
 

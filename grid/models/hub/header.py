@@ -82,11 +82,12 @@ def stand_in(weights: HubWeights) -> Path:
 
 
 def _configuration_files(weights: HubWeights) -> list[RemoteFile]:
-    """The JSON files that say what the weights are, and no large vocabulary."""
+    """The JSON files and templates that say what the weights are, and no large vocabulary."""
     return [
         file
         for file in weights.files
-        if file.path.endswith(_INDEX) or (file.path.endswith(".json") and file.size <= _SMALL_BYTES)
+        if file.path.endswith(_INDEX)
+        or (file.path.endswith((".json", ".jinja")) and file.size <= _SMALL_BYTES)
     ]
 
 
