@@ -169,3 +169,16 @@ def _mixture(path: Path) -> Path:
 
 def test_identity_names_the_quantizer_and_its_version() -> None:
     assert backend.quantizer() == "llama-cpp-python 0.3.36, converter 1"
+
+
+@pytest.mark.parametrize("recipe", ["Q8_0", "Q4_0", "Q5_1"])
+def test_dequantized_weights_are_those_that_the_quant_stands_for(
+    checkpoints: dict[str, Path], tmp_path: Path, recipe: str
+) -> None:
+    backend.quantize(checkpoints[recipe], "F16", tmp_path / "x.gguf", 1)
+    assert backend.inspect(tmp_path / "x.gguf").quant == "F16"
+    made = {tensor.name: tensor for tensor in gguf.GGUFReader(tmp_path / "x.gguf").tensors}
+    for tensor in gguf.GGUFReader(checkpoints[recipe]).tensors:
+        meant = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
+        whole = made[tensor.name].data
+        np.testing.assert_array_equal(whole, meant.astype(whole.dtype), tensor.name)
