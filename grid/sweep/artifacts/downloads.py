@@ -28,7 +28,7 @@ def find_download(artifact: Artifact) -> Path | None:
 
     try:
         if artifact.model.source.startswith(packages.PREFIX):
-            return packages.find(packages.parse(artifact.model.source))
+            return _note_package(artifact, packages.find(packages.parse(artifact.model.source)))
         weights = hub.find_weights(artifact.model.source)
         return None if hub.missing_files(weights) else hub.fetch(weights)
     except (EngineError, InputError):
@@ -64,8 +64,15 @@ def _fetch_package(artifact: Artifact, sharing: Sharing, on_line: OnLine) -> Pat
     if packages.find(address) is None and artifact.facts is not None:
         sharing.make_room(artifact.facts.bytes, f"a copy of {artifact.label}")
     path = packages.fetch(address, on_line)
-    with suppress(OSError):
-        note_download(artifact.id, [path])
+    _note_package(artifact, path)
+    return path
+
+
+def _note_package(artifact: Artifact, path: Path | None) -> Path | None:
+    """The same path, noted as ours to evict: it lies in our own cache, whoever fetched it."""
+    if path is not None:
+        with suppress(OSError):
+            note_download(artifact.id, [path])
     return path
 
 

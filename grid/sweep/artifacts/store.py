@@ -24,6 +24,7 @@ from grid.engine.environments import (
 from grid.engine.measure.reference import REFERENCE_FORMAT, TOP, WHOLE
 from grid.errors import EngineError, InputError
 from grid.hardware.node import Node
+from grid.models import packages
 from grid.models.artifact import Artifact, ArtifactFacts
 from grid.models.identity import digest
 from grid.plan.origin import source_folder
@@ -200,7 +201,7 @@ class ArtifactStore:
         return next(candidates, None)
 
     def _obtain_remote(self, item: CachedItem, artifact: Artifact) -> Iterator[Event]:
-        """Weights of the hub; small ones each node fetches for itself."""
+        """Weights of a hub or a package; small ones each node fetches for itself."""
         size = artifact.facts.bytes if artifact.facts else 0
         sharing = self._sharing if size >= WORTH_BYTES else self._unshared
 
@@ -208,7 +209,8 @@ class ArtifactStore:
             place = sharing.place(item.key)
             present = _existing(*([place] if place else []), item.path)
             if present is None or (sharing.shared and _is_damaged(present, item)):
-                return find_download(artifact) if sharing.shared else None
+                quick = artifact.model.source.startswith(packages.PREFIX)  # a look at the disk
+                return find_download(artifact) if sharing.shared or quick else None
             return present
 
         yield from sharing.obtain(item, find, lambda: self._download(artifact))

@@ -38,6 +38,9 @@ source = "ref:*"
 files = ["hf:owner/name/*.gguf"]
 reference = "hf:owner/name/f16.gguf"
 name = "other"
+[[models]]
+source = "package:tiny==1.0/tiny/tiny.gguf#sha256=%s"
+dequantize = true
 [options.llamacpp]
 threads = [1, 2]
 flash = true
@@ -47,7 +50,7 @@ memory = "4GiB"
 cell_timeout = 1.5
 [speed]
 depth = [0, 512]
-"""
+""" % ("0" * 64)
     arrived, archive = pack(tmp_path, text)
     original = load_sweep(tmp_path / "my.toml")
     assert msgspec.structs.replace(arrived, file=original.file, base=original.base) == original
@@ -55,7 +58,7 @@ depth = [0, 512]
 
 
 def test_bundled_sweeps_and_models_named_by_hand_arrive_too() -> None:
-    for written in (None, "quick-formats", "ref:small"):
+    for written in (None, "quick-formats", "smollm2", "ref:small"):
         sweep = load_requested_sweep(written)
         archive = bundle(sweep, "laptop")
         arrived = parse_sweep(archive.sweep.encode(), "there.toml", Path("/"))
