@@ -177,8 +177,8 @@ def test_dequantized_weights_are_those_that_the_quant_stands_for(
 ) -> None:
     backend.quantize(checkpoints[recipe], "F16", tmp_path / "x.gguf", 1)
     assert backend.inspect(tmp_path / "x.gguf").quant == "F16"
-    made = {tensor.name: tensor for tensor in gguf.GGUFReader(tmp_path / "x.gguf").tensors}
+    whole = {tensor.name: tensor for tensor in gguf.GGUFReader(tmp_path / "x.gguf").tensors}
     for tensor in gguf.GGUFReader(checkpoints[recipe]).tensors:
         meant = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
-        whole = made[tensor.name].data
-        np.testing.assert_array_equal(whole, meant.astype(whole.dtype), tensor.name)
+        values = whole[tensor.name].data
+        np.testing.assert_array_equal(values, meant.astype(values.dtype), tensor.name)

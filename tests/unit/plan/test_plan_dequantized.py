@@ -26,14 +26,14 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_quantized_weights_are_no_source_unless_that_is_allowed(folder: Path) -> None:
-    with pytest.raises(InputError, match="has 8 bits a weight.*dequantize = true"):
+    with pytest.raises(InputError, match=r"has 8 bits a weight.*dequantize = true"):
         plan_of(folder, MEMORY + LADDER)
 
 
 def test_sixteen_bits_are_made_of_the_quant_and_the_ladder_of_them(folder: Path) -> None:
-    given, whole, low = plan_of(folder, MEMORY + ALLOWED).artifacts
-    assert (given.quant, whole.quant, low.quant) == ("Q8", "F16", "Q2")
-    assert (low.made_from, whole.made_from, given.made_from) == (whole, given, None)
+    source, whole, low = plan_of(folder, MEMORY + ALLOWED).artifacts
+    assert (source.quant, whole.quant, low.quant) == ("Q8", "F16", "Q2")
+    assert (low.made_from, whole.made_from, source.made_from) == (whole, source, None)
 
 
 def test_the_quantizer_says_what_the_weights_were_made_of(folder: Path) -> None:
