@@ -32,10 +32,13 @@ def plan(
     from grid.plan.origin import fetch_packages
     from grid.sweep.node_report import report
     from grid.sweep.planner import StoreSnapshot, backends_of, plan_for_node
+    from grid.sweep.task_sets import prepare_tasks
 
     sweep = load_requested_sweep(file)
     fetch_packages(sweep, lambda line: print(line, file=sys.stderr))
+    prepared = prepare_tasks(sweep, lambda line: print(line, file=sys.stderr))
     snapshot = StoreSnapshot(store, fresh, changed)
     node = snapshot.recorded_node(probe_node())
-    cells = plan_for_node(sweep, report(backends_of(sweep), node=node), snapshot)
+    node_report = report(backends_of(sweep), node=node)
+    cells = plan_for_node(sweep, node_report, snapshot, prepared=prepared)
     show_plan(cells, estimate(cells, snapshot.measured_seconds()), as_json=as_json)

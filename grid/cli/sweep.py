@@ -85,13 +85,15 @@ def sweep_somewhere(args: SweepArgs, address: str | None, this_machine: bool) ->
     from grid.cluster.remote.choose_place import OnHead, OnThisMachine, choose_place
     from grid.plan.origin import fetch_packages
     from grid.sweep.planner import Planner
+    from grid.sweep.task_sets import prepare_tasks
 
     place = choose_place(address, this_machine, os.environ)
     if isinstance(place, OnHead):
         _say(place.why)
         return _on_head(args, place)
     fetch_packages(args.sweep, _say)
-    planner = Planner(args.sweep, args.store, args.fresh, args.changed)
+    prepared = prepare_tasks(args.sweep, _say)
+    planner = Planner(args.sweep, args.store, args.fresh, args.changed, prepared)
     if isinstance(place, OnThisMachine):
         return _run(args, planner, _local_executor(planner, args.executor, place.why))
     _say(place.why)
@@ -178,8 +180,10 @@ def _on_head(args: SweepArgs, place: OnHead) -> int:
     from grid.cluster.start import ensure_workers
     from grid.sweep.planner import backends_of
     from grid.sweep.progress import progress_for
+    from grid.sweep.task_sets import own_tasks
 
     backends_of(args.sweep)  # what is wrong with the sweep is said here
+    own_tasks(args.sweep)
     for address, reason in ensure_workers(place.cluster, _say).items():
         _say(f"{address} takes no part: {reason}")
     progress = progress_for(args.as_json)

@@ -39,7 +39,7 @@ ENVIRONMENT_S = 60.0
 MEMORY_STEPS = 4
 """Tokens that a memory cell generates after filling its context."""
 ITEM_TOKENS = 45
-"""Tokens computed for a task item, its context once for all its choices: bundled items' mean."""
+"""Tokens computed for a task item of which no facts are at hand: the bundled items' mean."""
 _UNKNOWN_BANDWIDTH = 10e9
 
 
@@ -73,7 +73,7 @@ def estimate(plan: Plan, wall_s: Mapping[str, float] | None = None) -> Estimate:
 
 def cell_seconds(plan: Plan, cell: Cell) -> float:
     """Modelled seconds of one cell in an engine that is loaded."""
-    read, written = _tokens(cell)
+    read, written = _tokens(plan, cell)
     node = plan.node
     prefill_s = 2 * cell.artifact.model.parameters / (FLOPS_PER_CORE * max(1, node.cores))
     bandwidth = node.bandwidth_bytes_s if node.bandwidth_bytes_s > 0 else _UNKNOWN_BANDWIDTH
@@ -82,7 +82,7 @@ def cell_seconds(plan: Plan, cell: Cell) -> float:
     return read * prefill_s + written * step_s
 
 
-def _tokens(cell: Cell) -> tuple[int, int]:
+def _tokens(plan: Plan, cell: Cell) -> tuple[int, int]:
     """Tokens that a cell reads in batches and writes one by one, the warm-up included."""
     match cell.workload:
         case Memory(context=context):
@@ -95,8 +95,9 @@ def _tokens(cell: Cell) -> tuple[int, int]:
             return prompt * (times + 1), generate * (times + 1)
         case Quality(context=context, chunks=chunks):
             return context * chunks, 0
-        case Tasks(limit=limit):
-            return limit * ITEM_TOKENS, 0
+        case Tasks(items_sha256=sha256, limit=limit):
+            facts = plan.item_facts.get(sha256)
+            return (facts.read, facts.written) if facts else (limit * ITEM_TOKENS, 0)
 
 
 def _set_up_seconds(plan: Plan) -> float:

@@ -14,11 +14,20 @@ from grid.cells.workload import SPEED_KINDS, Quality, Workload
 from grid.errors import InputError, did_you_mean
 from grid.hardware.node import Node
 from grid.models.identity import digest
-from grid.plan.fits import capability_obstacle, context_obstacle, memory_obstacle
+from grid.plan.fits import (
+    capability_obstacle,
+    context_obstacle,
+    memory_obstacle,
+    template_obstacle,
+)
 from grid.plan.plan import Plan, Skip
 from grid.plan.sources import SweepCandidate, resolve
 from grid.plan.sweep import Sweep
+from grid.plan.task_requests import NO_PREPARED_TASKS, PreparedTasks
+from grid.plan.task_workloads import TaskWorkloads
 from grid.plan.workloads import RequestedWorkloads
+
+NO_TASKS = 'no tasks are asked of it; name some, such as tasks = ["quick"]'
 
 
 def expand(
@@ -28,12 +37,13 @@ def expand(
     free_bytes: int | None = None,
     obstacles: Mapping[str, str] = MappingProxyType({}),
     on_cpu: Container[str] = (),
+    prepared: PreparedTasks = NO_PREPARED_TASKS,
 ) -> Plan:
     """The plan of a sweep on a node; `backends` are those of the sweep by name.
 
     `free_bytes` is the memory that is free there now; without it, all of the node's counts.
     `obstacles` says of backends that cannot run there, why; `on_cpu` are those that leave the
-    node's accelerators alone.
+    node's accelerators alone. `prepared` are the item sets of the tasks that the sweep names.
 
     Every cell that the sweep asks for is in the plan once, to be run or skipped with a reason.
     Raises InputError for what the sweep file says wrongly (unknown backend, option, quant, task
@@ -41,7 +51,7 @@ def expand(
     """
     sweep_backends = _choose_backends(sweep, backends)
     _refuse_stray_options(sweep, backends)
-    builder = _PlanBuilder(sweep, sweep_backends, node, free_bytes, obstacles, on_cpu)
+    builder = _PlanBuilder(sweep, sweep_backends, node, free_bytes, obstacles, on_cpu, prepared)
     broken = {name for name, reason in obstacles.items() if reason}
     for candidate in _order_candidates(resolve(sweep, sweep_backends, broken), sweep.backends):
         builder.add(candidate)
@@ -116,11 +126,14 @@ class _PlanBuilder:
         free_bytes: int | None,
         obstacles: Mapping[str, str],
         on_cpu: Container[str],
+        prepared: PreparedTasks,
     ) -> None:
         self._sweep = sweep
         self._backends = backends
         self._node = node
-        self._requested = {bundled: RequestedWorkloads(sweep, bundled) for bundled in (False, True)}
+        self._requested = RequestedWorkloads(sweep)
+        self._tasks = TaskWorkloads(sweep, prepared)
+        self._notes = list(prepared.notes)
         plain = msgspec.structs.replace(node, accelerators=())
         self._node_of = {name: plain if name in on_cpu else node for name in backends}
         """The node as each backend uses it."""
@@ -165,19 +178,23 @@ class _PlanBuilder:
             host_bytes=self._host_bytes,
             device_bytes=self._device_bytes,
             references=self._references,
+            item_facts=self._tasks.facts,
+            task_notes=tuple(dict.fromkeys(self._notes)),
         )
 
     def _workloads(self, candidate: SweepCandidate) -> tuple[Workload, ...]:
-        requested = self._requested[candidate.bundled]
-        speed = requested.speed if candidate.requested else ()
-        return (*speed, *self._quality(candidate), *requested.tasks)
+        speed = self._requested.speed if candidate.requested else ()
+        tasks = self._tasks.of_model(candidate.bundled, candidate.artifact.model.chat)
+        if not tasks and "tasks" in self._sweep.measures:
+            self._notes.append(f"{candidate.artifact.model.name}: {NO_TASKS}")
+        return (*speed, *self._quality(candidate), *tasks)
 
     def _quality(self, candidate: SweepCandidate) -> tuple[Quality, ...]:
         """Compared with the reference, unless that cannot be run here."""
         reference = candidate.reference
         if not candidate.is_reference and reference not in self._references:
             reference = None
-        return self._requested[candidate.bundled].quality(reference)
+        return self._requested.quality(reference)
 
     def _add_cell(self, candidate: SweepCandidate, options: Options, workload: Workload) -> None:
         """Among the cells or the skipped, unless it is there: options may come out the same."""
@@ -206,8 +223,9 @@ class _PlanBuilder:
         return (
             candidate.obstacle
             or self._obstacles.get(cell.backend, "")
-            or capability_obstacle(self._backends[cell.backend], cell.workload)
+            or capability_obstacle(self._backends[cell.backend], cell.workload, self._tasks.facts)
             or context_obstacle(cell)
+            or template_obstacle(cell)
         )
 
     def _memory_obstacle(self, candidate: SweepCandidate, cell: Cell) -> str:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from grid.backend import Backend, Capability, Needs
 from grid.cells.cell import Cell
-from grid.cells.workload import Memory, Workload, kind
+from grid.cells.workload import Memory, Tasks, Workload, kind
 from grid.hardware.node import Node
+from grid.plan.item_facts import ItemFacts
 from grid.units import format_bytes
 
 _REQUIRED_CAPABILITIES: dict[str, tuple[tuple[Capability, ...], ...]] = {
@@ -14,16 +18,36 @@ _REQUIRED_CAPABILITIES: dict[str, tuple[tuple[Capability, ...], ...]] = {
     "decode": (("tokenizes",), ("steps",)),
     "latency": (("tokenizes",), ("generates",)),
     "quality": (("tokenizes",), ("logits",)),
-    "tasks": (("tokenizes",), ("scores",)),
+    "tasks": (("tokenizes",),),
 }
 """What measuring each kind of workload asks of an engine: one of each group."""
 
 
-def capability_obstacle(backend: Backend, workload: Workload) -> str:
-    """Why a backend cannot be asked a workload; empty if it can."""
-    for group in _REQUIRED_CAPABILITIES[kind(workload)]:
+def capability_obstacle(
+    backend: Backend, workload: Workload, facts: Mapping[str, ItemFacts] = MappingProxyType({})
+) -> str:
+    """Why a backend cannot be asked a workload; empty if it can. `facts` are those of item sets."""
+    groups = _REQUIRED_CAPABILITIES[kind(workload)]
+    if isinstance(workload, Tasks):
+        groups += _answering(facts.get(workload.items_sha256))
+    for group in groups:
         if not backend.capabilities.intersection(group):
             return f"{backend.name} does not declare {group[0]}, which {kind(workload)} takes"
+    return ""
+
+
+def _answering(facts: ItemFacts | None) -> tuple[tuple[Capability, ...], ...]:
+    """What items take: scores of their choices, written answers, or both."""
+    scores = facts is None or facts.scores
+    writes = facts is not None and facts.writes
+    return (*((("scores",),) if scores else ()), *((("generates",),) if writes else ()))
+
+
+def template_obstacle(cell: Cell) -> str:
+    """Why items cannot be put to the model by its chat template; empty if they can, or need not."""
+    by_template = isinstance(cell.workload, Tasks) and cell.workload.chat
+    if by_template and not cell.artifact.model.chat:
+        return "chat is wanted, the model has no chat template"
     return ""
 
 

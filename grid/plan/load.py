@@ -55,6 +55,9 @@ def bundled_sweeps() -> tuple[str, ...]:
 def parse_sweep(content: bytes, file: str, base: Path) -> Sweep:
     """The sweep in the bytes of a TOML file called `file`, whose paths are relative to `base`."""
     raw = _parse_toml(content, file)
+    if isinstance(raw.get("tasks"), list | str):  # the names alone
+        names = raw["tasks"]
+        raw["tasks"] = {"names": [names] if isinstance(names, str) else names}
     try:
         _check_keys(raw)
         table = _convert_table(raw)
@@ -154,7 +157,8 @@ def _list_values(sweep: SweepTable) -> Iterator[tuple[str, Sequence[Any]]]:
     yield "speed.prompt", sweep.speed.prompt
     yield "speed.generate", sweep.speed.generate
     yield "speed.depth", sweep.speed.depth
-    yield "tasks.classes", sweep.tasks.classes
+    for name in ("classes", "names", "files"):
+        yield f"tasks.{name}", getattr(sweep.tasks, name)
     for backend, options in sweep.options.items():
         for name, value in options.items():
             if isinstance(value, list) and not value:

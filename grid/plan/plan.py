@@ -10,6 +10,7 @@ from grid.cells.cell import Cell
 from grid.cells.workload import Quality
 from grid.hardware.node import Node
 from grid.models.artifact import Artifact, dequantized_note
+from grid.plan.item_facts import ItemFacts
 from grid.plan.order import Session, dependency_order, sessions
 
 
@@ -28,7 +29,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     and `device_bytes` the memory that each cell to run needs, by cell id; `references` maps the key
     of 16 bits in an engine to the cell whose options and text give the distribution for the others,
     also where that cell is measured already; `environments` has the backends whose engine lives in
-    an environment of its own, True where that is made already.
+    an environment of its own, True where that is made already; `item_facts` are those of the item
+    sets by hash; `task_notes` say which tasks are not among the cells, and why.
     """
 
     sweep: str
@@ -41,6 +43,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     device_bytes: Mapping[str, int] = {}
     references: Mapping[str, Cell]
     environments: Mapping[str, bool] = {}
+    item_facts: Mapping[str, ItemFacts] = {}
+    task_notes: tuple[str, ...] = ()
 
     def without_finished(self, finished: Container[str]) -> Plan:
         """The plan without the cells whose ids are finished; they move to `measured`."""
@@ -77,7 +81,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             for artifact in artifacts
             if artifact.dequantized_from
         )
-        return tuple(dict.fromkeys(lines))
+        return (*self.task_notes, *dict.fromkeys(lines))
 
     @property
     def peak_host_bytes(self) -> int | None:

@@ -18,6 +18,9 @@ MEASURES = ("memory", "speed", "latency", "quality", "tasks")
 ALL = "all"
 """In place of a list of quants: every recipe that the backend has."""
 
+DEFAULT_ITEMS = 200
+"""Items of a task where neither the sweep nor a ready set says how many."""
+
 _LARGEST = 2**31 - 1
 Count = Annotated[int, msgspec.Meta(ge=1, le=_LARGEST)]
 Depth = Annotated[int, msgspec.Meta(ge=0, le=_LARGEST)]
@@ -77,15 +80,27 @@ class QualityTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class TasksTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Task items: `items` of each of `classes` (default: every class that `source` has).
+    """Tasks: `names` of lm-evaluation-harness or of ready sets, `files` of the user's own, and the
+    `classes` (default: all) of `source`, which is `ref:items` or a folder of `<class>.jsonl`.
 
-    `source` is `ref:items` or a folder of `<class>.jsonl`. Without one it is `ref:items`, and other
-    models than the bundled family are spared the classes of what only the family was taught.
+    Without any of them the bundled family is asked its own items and other models none. `items` is
+    the most of each task; None leaves it to the set, to the file, or is `DEFAULT_ITEMS`. `data` is
+    a folder with the harness's data; `fewshot` examples, `seed` draws them; `chat` None applies a
+    model's chat template where it has one. `class_by_task` says a task's class; `run_code` allows
+    tasks that run what a model wrote.
     """
 
+    names: Names = ()
+    files: Names = ()
     source: str = ""
     classes: Names = ()
-    items: Count = 200
+    items: Count | None = None
+    data: str = ""
+    fewshot: Depth | None = None
+    seed: Depth = 1234
+    chat: bool | None = None
+    class_by_task: dict[str, str] = {}
+    run_code: bool = False
 
 
 class CalibrationTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

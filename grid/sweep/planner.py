@@ -18,6 +18,7 @@ from grid.errors import InputError
 from grid.hardware.node import Node
 from grid.plan.plan import Plan
 from grid.plan.sweep import Sweep
+from grid.plan.task_requests import NO_PREPARED_TASKS, PreparedTasks
 from grid.results import open_store
 from grid.sweep.node_report import Report
 
@@ -80,11 +81,16 @@ class StoreSnapshot:
 
 
 def plan_for_node(
-    sweep: Sweep, report: Report, snapshot: StoreSnapshot, free_bytes: int | None = None
+    sweep: Sweep,
+    report: Report,
+    snapshot: StoreSnapshot,
+    free_bytes: int | None = None,
+    prepared: PreparedTasks = NO_PREPARED_TASKS,
 ) -> Plan:
     """What a sweep comes to on a node that reported, minus what the store has.
 
-    `free_bytes`: memory that is free on the roomiest node like it, if it is not this one.
+    `free_bytes`: memory that is free on the roomiest node like it, if it is not this one;
+    `prepared`: the item sets of the tasks that it names.
     """
     from grid.plan.expand import expand
 
@@ -92,7 +98,8 @@ def plan_for_node(
     states = report.backends
     obstacles = {name: state.obstacle for name, state in states.items()}
     on_cpu = {name for name, state in states.items() if state.device == CPU}
-    plan = expand(sweep, backends, report.node, free_bytes or report.free_bytes, obstacles, on_cpu)
+    free_bytes = free_bytes or report.free_bytes
+    plan = expand(sweep, backends, report.node, free_bytes, obstacles, on_cpu, prepared)
     environments = {
         n: state.environment for n, state in states.items() if state.environment is not None
     }
@@ -104,9 +111,15 @@ class Planner:
     """Plans a sweep for one node after the other, over what its store holds."""
 
     def __init__(
-        self, sweep: Sweep, store: str, fresh: bool = False, changed: bool = False
+        self,
+        sweep: Sweep,
+        store: str,
+        fresh: bool = False,
+        changed: bool = False,
+        prepared: PreparedTasks = NO_PREPARED_TASKS,
     ) -> None:
         self.sweep = sweep
+        self._prepared = prepared
         self._read = partial(StoreSnapshot, store, fresh, changed)
         self._snapshot = self._read()
 
@@ -126,7 +139,7 @@ class Planner:
 
     def plan(self, report: Report, free_bytes: int | None = None) -> Plan:
         """For nodes like the one that reports."""
-        return plan_for_node(self.sweep, report, self._snapshot, free_bytes)
+        return plan_for_node(self.sweep, report, self._snapshot, free_bytes, self._prepared)
 
     def refusal(self, nodes: Iterable[Node]) -> InputError:
         """The error where the sweep wants none of the nodes."""

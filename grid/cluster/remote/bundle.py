@@ -19,7 +19,7 @@ from grid.models.checkpoint.inspection import is_checkpoint
 from grid.models.identity import digest
 from grid.models.split_files import part_paths
 from grid.plan.origin import BUNDLED, ELSEWHERE
-from grid.plan.sweep import ModelEntry, Sweep, SweepTable
+from grid.plan.sweep import ModelEntry, Sweep, SweepTable, TasksTable
 
 UPLOADS = f"{STATE}/uploads"
 """A folder for each folder of each machine that files were brought from; they stay there, so that
@@ -56,7 +56,7 @@ def bundle(sweep: Sweep, machine: str) -> Bundle:
         models=models,
         quality=packer.pack_table(sweep.quality, "text", "quality.text"),
         calibration=packer.pack_table(sweep.calibration, "text", "calibration.text"),
-        tasks=packer.pack_table(sweep.tasks, "source", "tasks.source"),
+        tasks=packer.pack_tasks(sweep.tasks),
     )
     return Bundle(sweep=_toml(moved), uploads=dict(packer.uploads))
 
@@ -82,6 +82,14 @@ class _Packer:
             return table
         name = self._pack_file(written, f"{self._sweep.file}: {place}")
         return msgspec.structs.replace(table, **{field: name})
+
+    def pack_tasks(self, table: TasksTable) -> TasksTable:
+        """The table of tasks with its files and folders as they are on the other machine."""
+        for field in ("source", "data"):
+            table = self.pack_table(table, field, f"tasks.{field}")
+        place = f"{self._sweep.file}: tasks.files"
+        files = tuple(self._pack_file(written, place) for written in table.files)
+        return msgspec.structs.replace(table, files=files)
 
     def _pack_weights(self, written: str) -> str:
         if not written or written.startswith((BUNDLED, *ELSEWHERE)):

@@ -21,9 +21,6 @@ SIZES: tuple[str, ...] = ("small", "large")
 TASK_CLASSES: tuple[str, ...] = ("recall", "reasoning", "math", "context", "language")
 """What the items measure, in the order of the task-class table."""
 
-TAUGHT_CLASSES: tuple[str, ...] = ("recall",)
-"""Classes that ask for what only this family was taught: no other model can know it."""
-
 
 @dataclass(frozen=True, slots=True)
 class BundledItem:

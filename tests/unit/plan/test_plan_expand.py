@@ -18,7 +18,6 @@ from grid.cells.workload import Decode, Prefill, Quality, Tasks, kind
 from grid.errors import InputError
 from grid.hardware.node import Accelerator
 from grid.models.artifact import Artifact
-from grid.models.bundled import TASK_CLASSES, TAUGHT_CLASSES
 from grid.models.model import Model
 from grid.plan import Plan, expand, load_sweep
 from grid.units import GIB, KIB
@@ -276,14 +275,21 @@ def test_a_cell_beyond_the_context_length_is_skipped(tmp_path: Path) -> None:
     assert plan.skipped[0].reason == "needs 513 tokens of context, the model has 512"
 
 
-def test_other_models_get_the_bundled_text_and_the_items_that_need_no_teaching(
-    tmp_path: Path,
-) -> None:
+def test_other_models_get_the_bundled_text_and_no_tasks_of_their_own(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, 'measures = ["quality", "tasks"]\nquants = ["F16"]\n' + SOURCE)
     workloads = [cell.workload for cell in plan.cells]
     assert {w.text for w in workloads if isinstance(w, Quality)} == {"ref:heldout"}
-    classes = {w.task_class for w in workloads if isinstance(w, Tasks)}
-    assert classes == set(TASK_CLASSES) - set(TAUGHT_CLASSES)
+    assert not any(isinstance(w, Tasks) for w in workloads)
+    assert [note for note in plan.notes if "no tasks are asked" in note]
+
+
+@pytest.mark.parametrize("line", ['source = "ref:items"', 'classes = ["recall", "math"]'])
+def test_other_models_get_the_bundled_items_that_a_sweep_names(tmp_path: Path, line: str) -> None:
+    text = f'measures = ["tasks"]\nquants = ["F16"]\n{SOURCE}[tasks]\n{line}\n'
+    plan = plan_of(tmp_path, text)
+    classes = {cell.workload.task_class for cell in plan.cells if isinstance(cell.workload, Tasks)}
+    assert classes >= {"recall", "math"}
+    assert not plan.notes
 
 
 def test_tasks_ask_as_many_items_as_there_are(tmp_path: Path) -> None:

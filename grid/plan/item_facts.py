@@ -1,0 +1,51 @@
+"""What an item set asks of an engine: tokens to read and to write, and how it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os.path import commonprefix
+
+import msgspec
+
+from grid.cells.items import Item
+
+CHARACTERS_PER_TOKEN = 4.0
+"""Of English in a vocabulary of 50,000 tokens or more."""
+
+WRITTEN_SHARE = 0.5
+"""Share of their token limit that written answers take."""
+
+
+class ItemFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """Estimated tokens read and written for all items of a set, a beginning that all share counted
+    once; whether it has items whose choices are scored, and items whose answers are written."""
+
+    read: int
+    written: int
+    scores: bool
+    writes: bool
+
+
+def item_facts(items: Sequence[Item]) -> ItemFacts:
+    """The facts of these items."""
+    contexts = [_context(item) for item in items]
+    shared = len(commonprefix(contexts)) if len(contexts) > 1 else 0  # noqa: RUF071  (no paths)
+    characters = shared + sum(
+        len(context) - shared + sum(map(len, item.choices))
+        for context, item in zip(contexts, items, strict=True)
+    )
+    return ItemFacts(
+        read=round(characters / CHARACTERS_PER_TOKEN),
+        written=round(WRITTEN_SHARE * sum(item.max_tokens for item in items if _writes(item))),
+        scores=any(not _writes(item) for item in items),
+        writes=any(map(_writes, items)),
+    )
+
+
+def _writes(item: Item) -> bool:
+    return item.kind == "generate"
+
+
+def _context(item: Item) -> str:
+    text = item.context or "".join(message.content for message in item.messages)
+    return text + "".join(item.contexts)
