@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal, get_args
 
 import msgspec
@@ -32,7 +33,10 @@ class Item(msgspec.Struct, frozen=True, omit_defaults=True):
     `scoring` says how its text is compared with `answers`.
 
     `messages` is the context as a conversation, for models with a chat template; `reply` begins the
-    assistant's turn. `contexts` holds a context for each choice where they differ.
+    assistant's turn. `contexts` holds a context for each choice where they differ; each is then the
+    user's last turn, after `messages`. A space that a choice begins with separates it from the
+    context: a choice's length does not count it, and an assistant's turn without `reply` begins
+    after it.
     """
 
     id: str
@@ -57,8 +61,9 @@ class Item(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def chance(self) -> float:
-        """Expected score of a guess: 1 / number of choices, 0 where an answer is written."""
-        return 1.0 / len(self.choices) if self.kind == "choice" else 0.0
+        """Expected score of a guess: 1 / number of choices, 0 where there are none."""
+        chooses = self.kind == "choice" or self.scoring == "choice"
+        return 1.0 / len(self.choices) if chooses and self.choices else 0.0
 
 
 def item_fault(item: Item) -> str:
@@ -69,9 +74,28 @@ def item_fault(item: Item) -> str:
         return "the context must not be empty"
     if item.kind in ("choice", "exact"):
         return _choice_fault(item)
-    if item.kind == "generate" and item.max_tokens < 1:
+    return _written_fault(item) if item.kind == "generate" else ""
+
+
+def _written_fault(item: Item) -> str:
+    if item.max_tokens < 1:
         return "kind generate takes max_tokens of at least 1"
+    match item.scoring:
+        case "exact" | "contains" | "number" if not item.answers:
+            return f"scoring {item.scoring} takes answers"
+        case "choice" if not 0 <= item.answer < len(item.choices):
+            return f"answer {item.answer} is no index of its {len(item.choices)} choices"
+        case "regex":
+            return _pattern_fault(item.pattern)
     return ""
+
+
+def _pattern_fault(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        return f"the pattern {pattern!r} is no regular expression ({error})"
+    return "" if pattern else "scoring regex takes a pattern"
 
 
 def _choice_fault(item: Item) -> str:

@@ -11,7 +11,8 @@ COLUMNS: dict[str, str] = {
     "answer": "what is right; of choices the text, the letter (A the first) or the index (from 0)",
     "answers": "several right answers: a list, in CSV with `|` between them",
     "choices": "a list, in CSV with `|` between them or as columns A, B, C, ...",
-    "scoring": "choice, exact, contains, regex, number; default: choice with choices, else exact",
+    "scoring": "choice, written_choice, exact, contains, regex, number or json; default: choice "
+    "where there are choices, else exact",
     "max_tokens": "most tokens of a written answer; default 256",
     "until": "texts that end a written answer: a list, in CSV with `|` between them; default of "
     "`exact`: a line's end",
@@ -28,7 +29,10 @@ SETTINGS: dict[str, str] = {
 DEFAULT_COLUMNS = ("system", "choices", "scoring", "max_tokens", "until", "group")
 """Columns that a first line of JSONL may set for the whole file."""
 
-SCORINGS = ("choice", "exact", "contains", "regex", "number")
+SCORINGS = ("choice", "written_choice", "exact", "contains", "regex", "number", "json")
+"""How an answer counts. `choice`: the choice of the highest log-probability. The others are
+written: `written_choice` names the letter or text of a choice, which the prompt is given with
+letters; `json` is one JSON value, equal to the answer if there is any."""
 
 DEFAULTS = "defaults"
 """The key of a first line of JSONL that holds settings and defaults."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import json
 import re
 from collections.abc import Mapping
 from string import ascii_uppercase
@@ -11,6 +11,7 @@ from typing import Any, cast
 import msgspec
 
 from grid.cells.items import Item, Message, Scoring
+from grid.cells.scoring import last_number, parse_json
 from grid.cells.task_files.columns import SCORINGS
 from grid.errors import did_you_mean
 
@@ -41,8 +42,10 @@ def to_item(values: Mapping[str, Any], name: str) -> Item:
     )
     if scoring == "choice":
         return _with_choices(item, values, choices)
+    if scoring == "written_choice":
+        return _with_written_choice(item, values, choices)
     if choices:
-        raise RowFault(f"choices go with scoring choice, not {scoring}")
+        raise RowFault(f"choices go with scoring choice or written_choice, not {scoring}")
     return _with_written_answer(item, values, scoring)
 
 
@@ -88,20 +91,47 @@ def _messages(value: Any) -> tuple[Message, ...]:
 
 def _with_choices(item: Item, values: Mapping[str, Any], choices: tuple[str, ...]) -> Item:
     """An item whose answer is the choice of the highest log-probability."""
+    answer = _right_choice(values, choices)
+    gap = "" if item.context[-1].isspace() else " "
+    spaced = tuple(choice if choice[0].isspace() else gap + choice for choice in choices)
+    return msgspec.structs.replace(item, choices=spaced, answer=answer)
+
+
+def _with_written_choice(item: Item, values: Mapping[str, Any], choices: tuple[str, ...]) -> Item:
+    """An item that shows its choices with letters, of which the model writes one."""
+    answer = _right_choice(values, choices)
+    letters = ascii_uppercase[: len(choices)]
+    shown = "\n".join(f"{letter}. {text}" for letter, text in zip(letters, choices, strict=True))
+    shown = f"\n{shown}\nAnswer with the letter of the right choice."
+    *before, last = item.messages
+    return msgspec.structs.replace(
+        item,
+        kind="generate",
+        scoring="choice",
+        choices=choices,
+        answer=answer,
+        context=f"{item.context}{shown}\nAnswer:",
+        messages=(*before, Message(last.role, last.content + shown)),
+        until=_texts(values, "until"),
+        max_tokens=_count(values, "max_tokens", MAX_TOKENS),
+    )
+
+
+def _right_choice(values: Mapping[str, Any], choices: tuple[str, ...]) -> int:
+    """The index of the right choice, of choices that can be asked."""
     if not choices:
-        raise RowFault("scoring choice takes choices")
+        raise RowFault("no choices")
     if len(choices) < 2:
         raise RowFault("one choice; at least two are needed")
     if not all(choice.strip() for choice in choices):
         raise RowFault("a choice is empty")
     if len({*choices}) < len(choices):
         raise RowFault("two choices are equal")
+    if len(choices) > len(ascii_uppercase):
+        raise RowFault(f"{len(choices)} choices; at most {len(ascii_uppercase)} have letters")
     if "answers" in values:
         raise RowFault("answers: of choices one is right; name it as answer")
-    gap = "" if item.context[-1].isspace() else " "
-    spaced = tuple(choice if choice[0].isspace() else gap + choice for choice in choices)
-    answer = _choice_index(values.get("answer"), choices)
-    return msgspec.structs.replace(item, choices=spaced, answer=answer)
+    return _choice_index(values.get("answer"), choices)
 
 
 def _choice_index(answer: Any, choices: tuple[str, ...]) -> int:
@@ -124,17 +154,18 @@ def _choice_index(answer: Any, choices: tuple[str, ...]) -> int:
 
 def _with_written_answer(item: Item, values: Mapping[str, Any], scoring: str) -> Item:
     """An item whose answer the model writes."""
+    if scoring == "json" and isinstance(values.get("answer"), dict | list):
+        values = {**values, "answer": json.dumps(values["answer"])}
     answers = _texts(values, "answers") or _texts(values, "answer")
-    if not answers or not all(answer.strip() for answer in answers):
-        raise RowFault("no answer")
     if "answer" in values and "answers" in values:
         raise RowFault("answer and answers: one of them")
+    if not all(answer.strip() for answer in answers) or (not answers and scoring != "json"):
+        raise RowFault("no answer")
     pattern = ""
     if scoring == "regex":
         pattern, answers = _pattern(answers), ()
-    if scoring == "number":
-        for answer in answers:
-            _require_number(answer)
+    for answer in answers:
+        _check_answer(answer, scoring)
     until = _texts(values, "until") or (("\n",) if scoring == "exact" else ())
     return msgspec.structs.replace(
         item,
@@ -157,13 +188,16 @@ def _pattern(answers: tuple[str, ...]) -> str:
     return answers[0]
 
 
-def _require_number(answer: str) -> None:
-    try:
-        number = float(answer.replace(",", ""))
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
+def _check_answer(answer: str, scoring: str) -> None:
+    """Raises RowFault for one that no response could equal."""
+    if scoring == "number" and last_number(answer) is None:
         raise RowFault(f"answer {answer!r} is no number, which scoring number takes")
+
+    try:
+        if scoring == "json":
+            parse_json(answer)
+    except ValueError:
+        raise RowFault(f"answer {answer!r} is no JSON, which scoring json takes") from None
 
 
 def _text(values: Mapping[str, Any], name: str) -> str:
