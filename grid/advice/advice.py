@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from grid.advice.advice_quality import AdviceQuality
 from grid.advice.ask import Ask
 from grid.analysis import Rejection, Relaxation, Variant
+from grid.analysis.axes import axis_of, estimate
 from grid.results.statistics import Interval
 
 MEASURED_HERE = "measured here"
@@ -15,8 +18,9 @@ PREDICTED = "predicted"
 PUBLISHED = "third-party figure"
 KINDS = (MEASURED_HERE, MEASURED_ON_SIMILAR, PREDICTED, PUBLISHED)
 
-CAPABILITY, DECODE, TTFT, MEMORY = "capability", "decode rate", "time to first token", "memory"
-QUANTITIES = (CAPABILITY, DECODE, TTFT, MEMORY)
+CAPABILITY, KLD, PERPLEXITY = "capability", "KLD from 16 bits", "perplexity"
+DECODE, TTFT, MEMORY = "decode rate", "time to first token", "memory"
+QUANTITIES = (CAPABILITY, KLD, PERPLEXITY, DECODE, TTFT, MEMORY)
 
 
 @dataclass(frozen=True)
@@ -46,8 +50,8 @@ class Figure:
 class Candidate:
     """A variant as it would be on the requested machine.
 
-    `figures` by QUANTITIES: capability (0 chance, 1 perfect), decode rate (token/s), time to first
-    token (s), memory at `context` tokens (bytes).
+    `figures` by QUANTITIES: capability (0 chance, 1 perfect), KLD from 16 bits (nat), perplexity,
+    decode rate (token/s), time to first token (s), memory at `context` tokens (bytes).
     """
 
     variant: Variant
@@ -72,9 +76,10 @@ class Candidate:
 class Cost:
     """What one limit costs.
 
-    Without it the pick would be `without`, `capability` better (95 % interval of the paired
-    difference); both are None where the same is picked. `limit` is a field of Limits, `demand` the
-    limit in words, `text` the sentence.
+    Without it the pick would be `without`, `capability` better and `kld` nearer to or further from
+    16 bits (95 % intervals of the paired differences, None where there is no such figure); None
+    where the same is picked. `limit` is a field of Limits, `demand` the limit in words, `text` the
+    sentence.
     """
 
     limit: str
@@ -82,6 +87,7 @@ class Cost:
     without: Variant | None
     capability: Interval | None
     text: str
+    kld: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -95,7 +101,7 @@ class ClassChange:
 
 @dataclass(frozen=True)
 class FrontierStep:
-    """The next artifact on the frontier of capability and size: `direction` is up or down.
+    """The next artifact on the frontier of quality and size: `direction` is up or down.
 
     Changes are that artifact minus the pick; `speed` is its decode rate over the pick's. `classes`
     are sorted by what they gain or lose. `blocked` says which limit it breaks, empty if none.
@@ -104,11 +110,12 @@ class FrontierStep:
     direction: str
     candidate: Candidate
     bytes_more: float
-    capability: Interval
+    capability: Interval | None
     classes: tuple[ClassChange, ...]
     speed: float | None
     blocked: str
     text: str
+    kld: Interval | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,10 +124,12 @@ class Advice:
 
     `budget_bytes` is what models can have of its memory, `budget_why` the reason.
     `weights` are by task class, summing to 1; `absent` the wanted classes that were not measured.
-    `best` is the most capable within the limits, `gap` what it has more of it than the pick, with
-    which it ties (None where it is the pick). `sure` is P(no candidate within the limits is more
-    than `tolerance` in capability above the pick), None where the uncertainty is not known and
-    where no other is within the limits.
+    `quality` says what ranks the candidates; without tasks there are no weights.
+    `best` measured best within the limits, `gap` is what it has more of it than the pick, with
+    which it ties (None where it is the pick); `smallest` is the smallest that ties with it there,
+    which is not the pick where KL divergence is less of that. `sure` is P(no candidate within the
+    limits is more than `tolerance` in capability above the pick; of KLD or perplexity, that share
+    below it), None where the uncertainty is not known and where no other is within the limits.
     `contradictory`: each limit can be met, but not all at once.
     `rejected` are all the others, with why; `limits` are the demands in words.
     """
@@ -147,14 +156,18 @@ class Advice:
     replay: str
     notes: tuple[str, ...]
     candidates: tuple[Candidate, ...] = field(default=(), repr=False)
+    quality: AdviceQuality = field(default_factory=AdviceQuality)
+    smallest: Candidate | None = None
 
     @property
     def rivals(self) -> list[Rejection]:
-        """The rejected, the most capable first, then the smallest."""
-        return sorted(
-            self.rejected,
-            key=lambda lost: (
-                -(lost.variant.capability.value if lost.variant.capability else -1.0),
-                lost.variant.artifact_bytes,
-            ),
-        )
+        """The rejected, the best first, then the smallest."""
+        axis = axis_of(self.quality.axis)
+
+        def rank(lost: Rejection) -> tuple[float, int]:
+            figure = estimate(lost.variant, axis)
+            sign = -1.0 if axis.better == "higher" else 1.0
+            worst = 1.0 if axis.better == "higher" else math.inf
+            return worst if figure is None else sign * figure, lost.variant.artifact_bytes
+
+        return sorted(self.rejected, key=rank)

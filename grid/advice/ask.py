@@ -37,7 +37,8 @@ class Ask:
     `context` and `prompt` are in tokens; without a `context` it is 4096, or what a model is made
     for where that is less, or the prompt and its first token where these are more. `kv_type` is the
     type of the KV cache. `min_share` is of the 16-bit capability, 0 to 1. `weights` by task class
-    go before `use`. `imported`: figures that others measured may be picked.
+    go before `use`. `model` names the one to advise on: without tasks models do not compare.
+    `imported`: figures that others measured may be picked.
     Raises InputError for values out of range and fields that contradict each other.
     """
 
@@ -57,6 +58,7 @@ class Ask:
     use: str = "balanced"
     weights: Mapping[str, float] = field(default_factory=dict)
     imported: bool = False
+    model: str | None = None
 
     def __post_init__(self) -> None:
         if self.hardware is not None and self.chip is not None:

@@ -10,9 +10,11 @@ import numpy as np
 from grid.advice.advice import (
     CAPABILITY,
     DECODE,
+    KLD,
     MEASURED_HERE,
     MEASURED_ON_SIMILAR,
     MEMORY,
+    PERPLEXITY,
     PREDICTED,
     PUBLISHED,
     TTFT,
@@ -42,8 +44,12 @@ def figures_of(
     variant = source.variant
     figures: dict[str, Figure] = {}
     if variant.capability is not None:
-        evidence = _quality_evidence(machine, source, class_by_attempt)
+        evidence = _quality_evidence(machine, source, class_by_attempt, "tasks")
         figures[CAPABILITY] = _figure(variant.capability, evidence)
+    for name, figure in ((KLD, variant.kld_mean), (PERPLEXITY, variant.perplexity)):
+        if figure is not None:
+            evidence = _quality_evidence(machine, source, class_by_attempt, "quality")
+            figures[name] = _figure(figure, evidence)
     if decode is not None:
         figures[DECODE] = _figure(decode, decode.evidence)
     elif variant.decode_tps is not None:
@@ -70,14 +76,14 @@ def _figure(measured: Interval | PredictedRate, evidence: Evidence) -> Figure:
 
 
 def _quality_evidence(
-    machine: Machine, source: CandidateSource, class_by_attempt: Mapping[str, str]
+    machine: Machine, source: CandidateSource, class_by_attempt: Mapping[str, str], measure: str
 ) -> Evidence:
     """Quality belongs to artifact, engine and device kind, so that another class of the same kind
     says it exactly."""
     variant = source.measured_as
     if variant.origin:
         return Evidence(PUBLISHED, f"third-party figure, {variant.origin}")
-    attempts = variant.attempt_ids.get("tasks", ())
+    attempts = variant.attempt_ids.get(measure, ())
     classes = {class_by_attempt.get(attempt_id, "") for attempt_id in attempts} - {""}
     where = sorted(classes or {variant.hardware_class})
     if machine.class_name in where:

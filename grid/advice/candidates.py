@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -17,6 +18,8 @@ from grid.advice.time_to_first_token import times_to_first_token
 from grid.analysis import Limits, Pick, Posterior, Variant, draw_posterior, picks
 from grid.analysis.dataset import Dataset
 from grid.analysis.memory import Footprint, footprint
+from grid.analysis.quality_order import CAPABILITY, QualityOrder
+from grid.analysis.quality_runs import QUALITY_MEASURES
 from grid.results.statistics.interval import Floats
 
 
@@ -25,17 +28,23 @@ class CandidateSet:
     """Candidates in the order of the posterior's variants, with the draws that limits are about.
 
     `posterior` holds predicted rates beside measured ones; `extra_draws` are of memory, time to
-    first token and longest context, by field of Limits.
+    first token and longest context, by field of Limits; `axis` is the quality that ranks.
     """
 
     posterior: Posterior
     extra_draws: Mapping[str, Floats]
     candidates: tuple[Candidate, ...]
     notes: tuple[str, ...]
+    axis: str = CAPABILITY
 
     def pick(self, limits: Limits) -> Pick:
         """The pick within limits."""
-        return picks(self.posterior, [limits], extra_draws=self.extra_draws)[0]
+        return picks(self.posterior, [limits], extra_draws=self.extra_draws, axis=self.axis)[0]
+
+    @cached_property
+    def order(self) -> QualityOrder:
+        """The order of the candidates in quality."""
+        return QualityOrder(self.posterior, self.axis)
 
     def candidate(self, variant: Variant | None) -> Candidate | None:
         """The candidate of a variant; None for None."""
@@ -90,7 +99,8 @@ def build_candidate_set(
         "max_ttft_s": _columns([ttft.draws for ttft in first_tokens], posterior.draws),
         "min_context": _constant_draws([v.context_length or np.inf for v in variants]),
     }
-    return CandidateSet(posterior, extra_draws, tuple(candidates), rates.notes)
+    axis = selection.quality.axis
+    return CandidateSet(posterior, extra_draws, tuple(candidates), rates.notes, axis)
 
 
 def _fill_in_predictions(
@@ -125,11 +135,16 @@ def _needed_on(machine: Machine, variant: Variant, memory: Footprint) -> float:
 
 
 def _class_by_attempt(dataset: Dataset, variants: Sequence[Variant]) -> dict[str, str]:
-    """Hardware class on which an attempt at tasks ran, by attempt id."""
+    """Hardware class on which an attempt at tasks or text quality ran, by attempt id."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    wanted = {attempt for v in variants for attempt in v.attempt_ids.get("tasks", ())}
+    wanted = {
+        attempt
+        for v in variants
+        for measure in QUALITY_MEASURES
+        for attempt in v.attempt_ids.get(measure, ())
+    }
     table = dataset.overview.attempts.select(["attempt_id", "hardware_class"])
     attempts = table.filter(pc.is_in(table["attempt_id"], value_set=pa.array(wanted, pa.string())))
     return dict(zip(*(attempts[name].to_pylist() for name in attempts.column_names), strict=True))

@@ -11,7 +11,9 @@ from grid.advice.candidates import CandidateSet
 from grid.advice.hardware import Machine
 from grid.advice.sources import SourceSelection
 from grid.analysis import Pick, Variant
+from grid.analysis.axes import axis_of
 from grid.analysis.memory import stored_kv_types
+from grid.analysis.quality_views import HOW_TO_MEASURE_TASKS, QualityView
 from grid.units import format_bytes
 
 FEW = 30
@@ -25,6 +27,8 @@ def notes_of(
 ) -> tuple[str, ...]:
     """One sentence each, on the machine and the use, then on what meets the limits."""
     notes = [*machine.notes, *selection.notes, *candidate_set.notes]
+    if selection.quality.model:
+        notes += _text_notes(selection, candidate_set, ask)
     if selection.absent:
         notes.append(
             f"{ask.use} also weighs {', '.join(selection.absent)}, which nobody measured: "
@@ -44,6 +48,21 @@ def notes_of(
         *_item_notes(fit),
         *_cache_notes(variants, ask),
     )
+
+
+def _text_notes(selection: SourceSelection, candidate_set: CandidateSet, ask: Ask) -> list[str]:
+    """Where no tasks were run: what the quality is, what it cannot say, and how unsure it is."""
+    quality = selection.quality
+    view = QualityView(axis_of(quality.axis), candidate_set.posterior, quality.model)
+    notes = [
+        f"task scores were not measured: {view.title} ranks variants of {quality.model} and says "
+        f"nothing of other models ({HOW_TO_MEASURE_TASKS})"
+    ]
+    if ask.use != "balanced":
+        notes.append(f"the use {ask.use} weighs tasks, and so changes nothing")
+    if ask.min_share is not None:
+        notes.append("a share of the 16-bit capability is not known without tasks")
+    return notes + ([view.doubt.rstrip(".")] if view.doubt else [])
 
 
 def _budget_notes(machine: Machine, variants: Sequence[Variant]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -20,14 +21,19 @@ from grid.advice.notes import notes_of
 from grid.advice.replay import replay_of
 from grid.advice.sources import SourceSelection, select_sources
 from grid.analysis import Limits, Pick, Relaxation
+from grid.analysis.axes import goodness
 from grid.analysis.dataset import Dataset
 from grid.analysis.limits import limit_text, stated_limits
 from grid.analysis.memory import longest_context
+from grid.analysis.quality_order import KLD, PERPLEXITY
 from grid.errors import InputError
 from grid.results.problems import explain_no_results, missing_rows_note
 
 TOLERANCE = 0.02
 """Capability by which a rival has to be better to count against the pick: 2 points of 100."""
+
+TEXT_TOLERANCE = {KLD: 0.1, PERPLEXITY: 0.001}
+"""Share by which a rival's KLD or perplexity has to be less to count against the pick."""
 
 
 def recommend(dataset: Dataset, ask: Ask | None = None) -> Advice:
@@ -85,7 +91,7 @@ def _advice(
         best=candidate_set.candidate(pick.best),
         gap=gap_to_best(candidate_set, pick),
         sure=certainty(candidate_set, pick),
-        tolerance=TOLERANCE,
+        tolerance=TEXT_TOLERANCE.get(candidate_set.axis, TOLERANCE),
         costs=limit_costs(candidate_set, limits, pick),
         steps=frontier_steps(candidate_set, pick),
         rejected=pick.rejected,
@@ -97,22 +103,29 @@ def _advice(
             *unread,
         ),
         candidates=candidate_set.candidates,
+        quality=selection.quality,
+        smallest=candidate_set.candidate(pick.smallest),
     )
 
 
 def certainty(candidate_set: CandidateSet, pick: Pick) -> float | None:
-    """P(none of those that meet the limits is more than TOLERANCE above the pick in capability).
+    """P(none of those that meet the limits is more than TOLERANCE above the pick in capability, or
+    of a text axis more than that share of TEXT_TOLERANCE below it).
 
     None without a pick, where nothing else meets them to compare with, and where nothing is known
     of how sure a capability is.
     """
     fit = variants_within_limits(pick)
-    if pick.variant is None or len(fit) < 2 or any(variant.lacks_uncertainty for variant in fit):
+    posterior, order = candidate_set.posterior, candidate_set.order
+    indices = [posterior.index[variant.id] for variant in fit]
+    if pick.variant is None or len(fit) < 2 or order.lack_uncertainty(*indices):
         return None
-    posterior = candidate_set.posterior
-    rivals = posterior.capability[:, [posterior.index[variant.id] for variant in fit]]
-    mine = posterior.capability[:, [posterior.index[pick.variant.id]]]
-    return 1.0 - float((rivals > mine + TOLERANCE).any(axis=1).mean())
+    drawn = goodness(posterior, order.axis)
+    margin = TOLERANCE
+    if candidate_set.axis in TEXT_TOLERANCE:
+        margin = -math.log1p(-TEXT_TOLERANCE[candidate_set.axis])
+    mine = drawn[:, [posterior.index[pick.variant.id]]]
+    return 1.0 - float((drawn[:, indices] > mine + margin).any(axis=1).mean())
 
 
 def _each_can_be_met(candidate_set: CandidateSet, limits: Limits) -> bool:

@@ -4,9 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from grid.advice.advice import CAPABILITY, DECODE, MEMORY, TTFT, Advice, Candidate, Figure
-from grid.advice.alternatives import KINDS_WITHIN_LIMITS
-from grid.analysis.figures import interval_in_words, probability_in_words, rate, wait
+from grid.advice.advice import (
+    CAPABILITY,
+    DECODE,
+    KLD,
+    MEMORY,
+    PERPLEXITY,
+    QUANTITIES,
+    TTFT,
+    Advice,
+    Candidate,
+    Figure,
+)
+from grid.analysis import quality_order
+from grid.analysis.axes import axis_of, estimate
+from grid.analysis.figures import (
+    divergence,
+    interval_in_words,
+    number,
+    probability_in_words,
+    rate,
+    wait,
+)
+from grid.analysis.rejections import WITHIN_LIMITS
 from grid.results.statistics import Interval
 from grid.units import format_bytes
 
@@ -36,23 +56,73 @@ def certainty_text(advice: Advice) -> str:
     """How sure the pick is, in one sentence; empty without a pick."""
     if advice.pick is None:
         return ""
-    if not any(lost.kind in KINDS_WITHIN_LIMITS for lost in advice.rejected):
+    if not any(lost.kind in WITHIN_LIMITS for lost in advice.rejected):
         text = "the only one that fits: nothing to compare with"
     elif advice.sure is None:
         text = "not known: some figures came without their uncertainty"
     else:
-        text = (
-            f"{probability_in_words(advice.sure)} that it is the most capable of what fits, give "
-            f"or take {advice.tolerance:g}"
-        )
+        text = f"{probability_in_words(advice.sure)} that it is {_superlative(advice)}"
     if advice.best is not None and advice.gap is not None:
-        low, high = advice.gap.low, advice.gap.high
-        ends = f" ({low:.3f} to {high:.3f})" if low is not None and high is not None else ""
-        text += (
-            f"; {advice.best.label} measures {advice.gap.value:.3f} more{ends}: a tie, which goes "
-            "to the smaller"
-        )
+        text += f"; {advice.best.label} measures {_gap_text(advice)}: a tie, {_winner_text(advice)}"
     return text
+
+
+def _superlative(advice: Advice) -> str:
+    if advice.quality.axis == quality_order.CAPABILITY:
+        return f"the most capable of what fits, give or take {advice.tolerance:g}"
+    what = "the closest to 16 bits"
+    if advice.quality.axis == quality_order.PERPLEXITY:
+        what = "of the least perplexity"
+    return f"{what} of what fits, give or take {100 * advice.tolerance:g} %"
+
+
+def _gap_text(advice: Advice) -> str:
+    """`0.023 more (-0.007 to 0.053)`."""
+    gap = advice.gap
+    if gap is None:
+        return ""
+    if advice.quality.axis != quality_order.CAPABILITY:
+        name = "KLD" if advice.quality.axis == quality_order.KLD else "perplexity"
+        return f"{number(abs(gap.value))} less {name}"
+    low, high = gap.low, gap.high
+    ends = f" ({low:.3f} to {high:.3f})" if low is not None and high is not None else ""
+    return f"{gap.value:.3f} more{ends}"
+
+
+def _winner_text(advice: Advice) -> str:
+    """What decides a tie."""
+    if advice.smallest is advice.pick:
+        return "which goes to the smaller"
+    return "in which the pick is surely closer to 16 bits (KLD)"
+
+
+def smallest_text(advice: Advice) -> str:
+    """The smallest that tasks cannot tell from the best, where that is not the pick; else empty."""
+    pick, smallest = advice.pick, advice.smallest
+    if pick is None or smallest is None or smallest is pick:
+        return ""
+    less = format_bytes(pick.variant.artifact_bytes - smallest.variant.artifact_bytes)
+    axis = axis_of(quality_order.KLD)
+    mine, theirs = (divergence(estimate(c.variant, axis)) for c in (smallest, pick))
+    text = f"{smallest.label}, {less} less: tasks cannot tell it from the pick"
+    return f"{text}, but KLD {mine} against {theirs}"
+
+
+def quality_text(advice: Advice) -> str:
+    """What ranks the candidates, and why."""
+    if advice.quality.axis != quality_order.CAPABILITY:
+        return advice.quality.why
+    return f"capability, 0 chance to 1 perfect: {weights_text(advice)}"
+
+
+def shown_quantities(advice: Advice) -> list[str]:
+    """The quantities of the pick that are shown: those that are always asked for, and of the text
+    those that rank or stand beside capability."""
+    known = advice.pick.figures if advice.pick else {}
+    hidden = {CAPABILITY} if advice.quality.axis != quality_order.CAPABILITY else {PERPLEXITY}
+    hidden |= {PERPLEXITY} if advice.quality.axis == quality_order.KLD else set()
+    hidden |= {name for name in (KLD, PERPLEXITY) if name not in known}
+    return [quantity for quantity in QUANTITIES if quantity not in hidden]
 
 
 def costs_text(advice: Advice) -> list[str]:
@@ -80,7 +150,8 @@ def weights_text(advice: Advice) -> str:
 
 def figure_text(quantity: str, figure: Figure) -> str:
     """A figure with its unit and, where there is one, its interval."""
-    return interval_in_words(Interval(figure.value, figure.low, figure.high), _WRITERS[quantity])
+    low, high = (None, None) if figure.low == figure.high else (figure.low, figure.high)
+    return interval_in_words(Interval(figure.value, low, high), _WRITERS[quantity])
 
 
 def parts_text(candidate: Candidate) -> str:
@@ -99,9 +170,11 @@ def _capability(value: float) -> str:
 
 _WRITERS: dict[str, Callable[[float], str]] = {
     CAPABILITY: _capability,
+    KLD: number,
+    PERPLEXITY: lambda value: number(value, 5),
     DECODE: rate,
     TTFT: wait,
     MEMORY: format_bytes,
 }
 
-UNITS = {CAPABILITY: "0 to 1", DECODE: "token/s", TTFT: "", MEMORY: ""}
+UNITS = {CAPABILITY: "", KLD: "nat", PERPLEXITY: "", DECODE: "token/s", TTFT: "", MEMORY: ""}

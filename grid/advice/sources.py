@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from grid.advice.advice_quality import AdviceQuality, of_model, quality_of
 from grid.advice.ask import Ask
 from grid.advice.fitted_predictor import engines_on
 from grid.advice.hardware import Machine
@@ -17,6 +18,7 @@ from grid.advice.use_weights import use_weights
 from grid.analysis import Speed, Variant
 from grid.analysis.dataset import Dataset
 from grid.analysis.memory import stored_kv_types
+from grid.analysis.quality_order import CAPABILITY
 from grid.errors import InputError
 
 
@@ -41,10 +43,11 @@ class CandidateSource:
 
 @dataclass(frozen=True)
 class SourceSelection:
-    """Sources of all candidates. `weights` sum to 1; `absent` are classes that the use weighs and
-    nobody measured."""
+    """Sources of all candidates, and the quality that ranks them. `weights` sum to 1, none where no
+    tasks were run; `absent` are classes that the use weighs and nobody measured."""
 
     sources: tuple[CandidateSource, ...]
+    quality: AdviceQuality
     weights: Mapping[str, float]
     absent: tuple[str, ...]
     notes: tuple[str, ...]
@@ -64,16 +67,21 @@ def select_sources(dataset: Dataset, machine: Machine, ask: Ask) -> SourceSelect
         raise InputError(
             f"{dataset.display_name} has no measured variant to advise on; run `grid sweep`"
         )
+    variants = of_model(variants, ask.model)
     kind, notes = _quality_kind(variants, machine)
     runnable, backend_notes = _runnable(dataset, machine, variants)
     plain_sources = _sources_of(runnable, machine, kind, ask.kv_type)
-    weights, absent = use_weights([source.measured_as for source in plain_sources], ask)
-    weighted = {variant.id: variant for variant in _load_variants(dataset, machine, ask, weights)}
+    scored = [source.measured_as for source in plain_sources]
+    quality = quality_of(scored, ask)
+    weights, absent = ({}, ()) if quality.axis != CAPABILITY else use_weights(scored, ask)
+    weighted = {
+        variant.id: variant for variant in _load_variants(dataset, machine, ask, weights or None)
+    }
     sources = [
         _on_machine(machine, weighted[source.measured_as.id], source, ask)
         for source in plain_sources
     ]
-    return SourceSelection(tuple(sources), weights, absent, notes + backend_notes)
+    return SourceSelection(tuple(sources), quality, weights, absent, notes + backend_notes)
 
 
 def _load_variants(
@@ -150,7 +158,7 @@ def _sources_of(
 def _with_cache(group: list[Variant], kind: str, kv_type: str) -> list[Variant]:
     """The variants with this type of cache if any of them has a quality that counts, else all."""
     able = [v for v in group if set(stored_kv_types(v.options)) == {kv_type}]
-    scored = any(v.classes and (v.device_kind == kind or v.origin) for v in able)
+    scored = any((v.classes or v.kld_mean) and (v.device_kind == kind or v.origin) for v in able)
     return able if scored else group
 
 
@@ -170,7 +178,14 @@ def _own_source(
 
 def _best_known(group: Sequence[Variant]) -> Variant:
     """The variant of which most is known."""
-    return min(group, key=lambda v: (v.capability is None, not v.decode, v.id))
+    return min(
+        group,
+        key=lambda v: (
+            *(figure is None for figure in (v.capability, v.kld_mean, v.perplexity)),
+            not v.decode,
+            v.id,
+        ),
+    )
 
 
 def _source_elsewhere(
@@ -211,6 +226,7 @@ def _on_machine(
     placed = replace(
         variant,
         hardware_class=machine.name,
+        **_text_of(weighted if weighted.perplexity is not None else variant),
         items=weighted.items,
         classes=weighted.classes,
         weights=weighted.weights,
@@ -226,6 +242,17 @@ def _on_machine(
         prefill_depth_text=prefill.depth_text if prefill else "",
         decode_rate_ratio=decode_rate_ratio(variant, ask.prompt, ask.context or 0),
     )
+
+
+def _text_of(variant: Variant) -> dict[str, Any]:
+    """What was measured of the variant on a text."""
+    return {name: getattr(variant, name) for name in _TEXT}
+
+
+_TEXT = (
+    "perplexity", "bits_per_byte", "kld_mean", "same_top1", "noise_floor_nat", "text_metrics",
+    "scored_text",
+)  # fmt: skip
 
 
 def _at_depth(speeds: Mapping[int, Speed], rate: RateAtDepth | None) -> Mapping[int, Speed]:

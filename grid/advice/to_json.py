@@ -16,7 +16,7 @@ def to_data(advice: Advice) -> dict[str, Any]:
     """JSON-ready; bytes, seconds, token/s and shares of 1 throughout. None is not known."""
     data = {
         "answer": headline(advice),
-        **_fields(advice, "ask hardware budget_bytes budget_why weights"),
+        **_fields(advice, "ask hardware budget_bytes budget_why quality weights"),
         "classes_not_measured": advice.absent,
         **_fields(advice, "limits"),
         "pick": _candidate(advice.pick),
@@ -24,6 +24,7 @@ def to_data(advice: Advice) -> dict[str, Any]:
         "runner_up_why": advice.runner_why,
         "best": _variant(advice.best.variant) if advice.best else None,
         "gap": _interval(advice.gap),
+        "smallest_tied": _variant(advice.smallest.variant) if advice.smallest else None,
         **_fields(advice, "sure tolerance"),
         "how_sure": certainty_text(advice),
         "costs": [_cost(cost) for cost in advice.costs],
@@ -69,6 +70,7 @@ def _cost(cost: Cost) -> dict[str, Any]:
         **_fields(cost, "limit demand"),
         "without": _variant(cost.without),
         "capability": _interval(cost.capability),
+        "kld": _interval(cost.kld),
         "text": cost.text,
     }
 
@@ -79,6 +81,7 @@ def _step(step: FrontierStep) -> dict[str, Any]:
         "to": _candidate(step.candidate),
         "bytes_more": step.bytes_more,
         "capability": _interval(step.capability),
+        "kld": _interval(step.kld),
         "classes": [
             {**_fields(change, "task_class sure"), **_fields(change.change, "value low high")}
             for change in step.classes

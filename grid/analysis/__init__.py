@@ -4,8 +4,9 @@ from grid.analysis.axes import AXES, Axis
 from grid.analysis.export import variants_table
 from grid.analysis.limits import Limits, typical_limits
 from grid.analysis.pareto import Frontier, FrontierPoint, frontier
-from grid.analysis.picks import Pick, Rejection, picks
+from grid.analysis.picks import Pick, picks
 from grid.analysis.posterior import METHOD, Posterior, draw_posterior, subset
+from grid.analysis.rejections import Rejection
 from grid.analysis.relaxations import Relaxation
 from grid.analysis.retained import RetainedQuality, retained_quality
 from grid.analysis.tables import Tables

@@ -73,9 +73,21 @@ def score(value: float) -> str:
     return f"{value:.3f}"
 
 
+def divergence(value: float | None) -> str:
+    """A KL divergence: `0.0039 nat`; `0 (as 16 bits)` where it is not above the noise floor."""
+    if value is None:
+        return ABSENT
+    return f"{value:.3g} nat" if value else "0 (as 16 bits)"
+
+
 def signed(value: float) -> str:
     """A difference of capabilities: `+0.012`."""
     return f"{value:+.3f}"
+
+
+def signed_number(value: float) -> str:
+    """A difference in significant digits: `+0.00421`."""
+    return f"{value:+.3g}"
 
 
 def p_value(value: float | None) -> str:

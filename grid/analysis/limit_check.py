@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +18,7 @@ from grid.analysis.limits import (
     stated_limits,
 )
 from grid.analysis.posterior import Posterior
+from grid.analysis.quality_order import QualityOrder
 from grid.results.statistics.interval import Floats
 
 Mask = npt.NDArray[np.bool_]
@@ -29,21 +29,20 @@ Mask = npt.NDArray[np.bool_]
 class LimitCheck:
     """Limits on a posterior, by field of `Limits`: the stated `bounds`, the `draws` of what they
     are about [draws, variants], and the `chances` that each variant meets them [variants], NaN for
-    unknown. Methods take a variant's index in the posterior."""
+    unknown. `order` is that of quality. Methods take a variant's index in the posterior."""
 
-    posterior: Posterior
+    order: QualityOrder
     bounds: Mapping[str, float]
     draws: Mapping[str, Floats]
     chances: Mapping[str, Floats]
 
-    @cached_property
-    def measured(self) -> Mask:
-        """Variants with a capability."""
-        return np.array([v.capability is not None for v in self.posterior.variants], dtype=bool)
+    @property
+    def posterior(self) -> Posterior:
+        return self.order.posterior
 
     def admitted(self, except_for: str = "") -> Mask:
         """Measured variants that surely meet every limit, but for one that is named."""
-        met = self.measured.copy()
+        met = self.order.measured.copy()
         for field, chance in self.chances.items():
             if field != except_for:
                 met &= np.nan_to_num(chance, nan=0.0) >= REQUIRED_PROBABILITY
@@ -57,10 +56,6 @@ class LimitCheck:
         """The limits on something that is not known of a variant."""
         return [field for field, chance in self.chances.items() if np.isnan(chance[i])]
 
-    def capability(self, i: int) -> float:
-        figure = self.posterior.variants[i].capability
-        return -np.inf if figure is None else figure.value
-
     def rank(self, i: int) -> tuple[float, float, str]:
         """Smaller first, then faster, by a predicted rate where none was measured; the id keeps the
         choice from depending on the order of rows."""
@@ -72,12 +67,13 @@ class LimitCheck:
         return variant.artifact_bytes or float("inf"), -rate, variant.id
 
 
-def check_limits(posterior: Posterior, limits: Limits, extra_draws: ExtraDraws) -> LimitCheck:
+def check_limits(order: QualityOrder, limits: Limits, extra_draws: ExtraDraws) -> LimitCheck:
     """The check of the limits that are set; `extra_draws` as in `picks`."""
+    posterior = order.posterior
     bounds = stated_limits(limits)
     draws = {field: quantity_draws(posterior, field, extra_draws) for field in bounds}
     chances = {
         field: probability_met(draws[field], bound, LIMIT_KINDS[field].upper)
         for field, bound in bounds.items()
     }
-    return LimitCheck(posterior, bounds, draws, chances)
+    return LimitCheck(order, bounds, draws, chances)

@@ -156,11 +156,12 @@ def tightest_limits(draws: Floats, upper: bool) -> Floats:
     return np.where(np.isnan(draws).any(axis=0), np.nan, reach)
 
 
-def typical_limits(variants: Sequence[Variant]) -> list[Limits]:
+def typical_limits(variants: Sequence[Variant], axis: str = "capability") -> list[Limits]:
     """A few demands that make sense for the data at hand.
 
     Sizes are relative to the largest 16-bit artifact (or the largest of all), the decode rate to
-    the fastest; limits on something unmeasured are left out.
+    the fastest; limits on something unmeasured are left out, and a share of capability where the
+    variants are ranked on another `axis`.
     """
     if not variants:
         return []
@@ -178,7 +179,7 @@ def typical_limits(variants: Sequence[Variant]) -> list[Limits]:
         rate = float(f"{max(rates) / 2:.2g}")
         name = f"half of the fastest decode ({rate:g} token/s)"
         demands.append(Limits(name=name, min_decode_tps=rate))
-    if whole:
+    if whole and axis == "capability":
         name = "95 % of the 16-bit capability in half its size"
         demands.append(replace(Limits(max_bytes=largest // 2, min_share=0.95), name=name))
     return demands

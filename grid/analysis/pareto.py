@@ -9,9 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from grid.analysis.axes import Axis, axis_of, estimate, goodness
+from grid.analysis.axes import AXES, Axis, axis_of, estimate, goodness
 from grid.analysis.posterior import DRAWS, METHOD, SEED, Posterior, as_posterior
+from grid.analysis.text_draws import TEXT_AXES, Scope, main_scope, text_scope
 from grid.analysis.variant import Variant
+from grid.errors import InputError
 from grid.results.statistics.interval import LEVEL, Floats
 
 ENERGY = "decode_j_per_token"
@@ -78,16 +80,23 @@ def frontier(
 ) -> Frontier:
     """Pareto set of one hardware class, with each point's probability of being on it.
 
-    Prior and method are `posterior.METHOD`. A Posterior made before spares drawing again. Raises
-    InputError for an unknown axis or for variants of several hardware classes.
+    Prior and method are `posterior.METHOD`. A Posterior made before spares drawing again. On KLD or
+    perplexity only variants of one model compare, scored on one text against one reference: that of
+    most. Raises InputError for an unknown axis, for variants of several hardware classes, and for
+    several models on such an axis.
     """
     first, second = axis_of(x), axis_of(y)
     posterior = as_posterior(variants, draws, seed)
+    texts = {axis.name: _one_text(posterior.variants, axis) for axis in (first, second)}
     scope = _main_energy_scope(posterior.variants) if ENERGY in (first.name, second.name) else None
     left_out = tuple(
         (variant, lack)
         for variant in posterior.variants
-        if (lack := _missing_figures(variant, first, second) or _scope_mismatch(variant, scope))
+        if (
+            lack := _missing_figures(variant, first, second)
+            or _scope_mismatch(variant, scope)
+            or _text_mismatch(variant, texts)
+        )
     )
     without = {variant.id for variant, _ in left_out}
     columns = [i for i, variant in enumerate(posterior.variants) if variant.id not in without]
@@ -210,6 +219,26 @@ def _scope_mismatch(variant: Variant, scope: str | None) -> str:
         return ""
     mine, most = (name or "something unnamed" for name in (variant.energy_scope, scope))
     return f"its energy counts {mine}, that of most {most}"
+
+
+def _one_text(variants: Sequence[Variant], axis: Axis) -> Scope | None:
+    """The text by which most variants compare; None for an axis that is not of texts."""
+    if axis.name not in TEXT_AXES:
+        return None
+    models = sorted({v.model for v in variants if text_scope(v, axis.name) is not None})
+    if len(models) > 1:
+        raise InputError(
+            f"{axis.title} compares variants of one model, not of {len(models)} "
+            f"({', '.join(models)}); choose one, or measure tasks"
+        )
+    return main_scope(variants, axis.name)
+
+
+def _text_mismatch(variant: Variant, texts: Mapping[str, Scope | None]) -> str:
+    for name, scope in texts.items():
+        if scope is not None and text_scope(variant, name) != scope:
+            return f"its {AXES[name].title} is of another text or reference than that of most"
+    return ""
 
 
 def _missing_figures(variant: Variant, *axes: Axis) -> str:

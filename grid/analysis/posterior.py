@@ -6,14 +6,15 @@ METHOD says prior and method; docs/frontier.md holds the same text.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 
 import numpy as np
 
+from grid.analysis.random_streams import stream_of
+from grid.analysis.text_draws import TEXT_AXES, text_draws
 from grid.analysis.variant import Variant, gains_table
 from grid.errors import InputError
-from grid.models.identity import digest
 from grid.results.statistics.interval import Floats
 
 DRAWS = 2000
@@ -72,12 +73,14 @@ class LazyDraws(Mapping[str, Floats]):
 class Posterior:
     """Joint draws for variants of one hardware class: each [draws, variants], NaN for unmeasured.
 
-    `rates` are natural logs of token/s by axis. Draws of a variant do not depend on the order.
+    `rates` are natural logs of token/s by axis, `texts` minus the logs of `kld_mean` and
+    `perplexity`. Draws of a variant do not depend on the order.
     """
 
     variants: tuple[Variant, ...]
     capability: Floats
     rates: Mapping[str, Floats]
+    texts: Mapping[str, Floats] = field(default_factory=dict)
 
     @cached_property
     def index(self) -> dict[str, int]:
@@ -111,6 +114,9 @@ def draw_posterior(
                 f"{kind}_tps": partial(_rates, tuple(variants), kind, draws, seed)
                 for kind in ("prefill", "decode")
             }
+        ),
+        LazyDraws(
+            {axis: partial(text_draws, tuple(variants), axis, draws, seed) for axis in TEXT_AXES}
         ),
     )
 
@@ -152,7 +158,7 @@ def class_draws(variants: Sequence[Variant], task_class: str, draws: int, seed: 
     of_set = [place.setdefault(row.tobytes(), len(place)) for row in answered]
     sets = np.array([np.frombuffer(row, dtype=bool) for row in place]).reshape(len(place), size)
     values, masks = np.where(answered, gains, 0.0).T, sets.T.astype(float)
-    rng = np.random.default_rng(_stream(seed, "items", task_class))
+    rng = np.random.default_rng(stream_of(seed, "items", task_class))
     prior = rng.standard_exponential((draws, PRIOR_ITEMS))
     total = _prior_gains(variants, task_class, prior, seed)
     mass = np.repeat(prior.sum(axis=1, keepdims=True), len(sets), axis=1)
@@ -175,7 +181,7 @@ def _with_means(draws: Floats, variants: Sequence[Variant], task_class: str, see
             draws[:, i] = mean.value
             if mean.sd is not None:
                 about = (variant.artifact_id, variant.backend, mean.value, mean.sd)
-                rng = np.random.default_rng(_stream(seed, "mean", task_class, *about))
+                rng = np.random.default_rng(stream_of(seed, "mean", task_class, *about))
                 draws[:, i] += mean.sd * rng.standard_normal(len(draws))
     return draws
 
@@ -192,7 +198,7 @@ def _prior_gains(
         own = variant.items.get(task_class)
         if own is not None:
             answers = (variant.artifact_id, variant.backend, own.gains.tolist())
-            rng = np.random.default_rng(_stream(seed, "prior", task_class, *answers))
+            rng = np.random.default_rng(stream_of(seed, "prior", task_class, *answers))
             sums[:, i] = np.einsum("ij,ij->i", weights, rng.choice(own.gains, weights.shape))
     return sums
 
@@ -203,12 +209,15 @@ def subset(posterior: Posterior, keep: Container[str]) -> Posterior:
     return Posterior(
         tuple(posterior.variants[i] for i in at),
         posterior.capability[:, at],
-        LazyDraws({name: partial(_columns, posterior.rates, name, at) for name in posterior.rates}),
+        *(
+            LazyDraws({name: partial(_columns, of_axis, name, at) for name in of_axis})
+            for of_axis in (posterior.rates, posterior.texts)
+        ),
     )
 
 
-def _columns(rates: Mapping[str, Floats], name: str, at: list[int]) -> Floats:
-    return rates[name][:, at]
+def _columns(draws: Mapping[str, Floats], name: str, at: list[int]) -> Floats:
+    return draws[name][:, at]
 
 
 def _rates(variants: Sequence[Variant], kind: str, draws: int, seed: int) -> Floats:
@@ -217,7 +226,7 @@ def _rates(variants: Sequence[Variant], kind: str, draws: int, seed: int) -> Flo
     for i, variant in enumerate(variants):
         speed = variant.speeds(kind).get(0)
         if speed is not None:
-            rng = np.random.default_rng(_stream(seed, kind, variant.id))
+            rng = np.random.default_rng(stream_of(seed, kind, variant.id))
             logs[:, i] = median_rate_draws(np.log(speed.rates), draws, rng)
     return logs
 
@@ -229,8 +238,3 @@ def median_rate_draws(logs: Floats, draws: int, rng: np.random.Generator) -> Flo
         return np.full(draws, logs[0])
     error = logs.std(ddof=1) / np.sqrt(n)
     return np.asarray(logs.mean() + error * rng.standard_t(n - 1, draws))
-
-
-def _stream(seed: int, *name: object) -> list[int]:
-    """Seed of a random stream for each name, so that adding a variant moves no other's draws."""
-    return [seed, int(digest(*name), 16)]

@@ -39,7 +39,7 @@ def _smallest(check: LimitCheck, field: str, candidates: Mask) -> Relaxation | N
     if not indices:
         return None
     sign = 1.0 if kind.upper else -1.0
-    nearest = min(indices, key=lambda i: (sign * reach[i], -check.capability(i), check.rank(i)))
+    nearest = min(indices, key=lambda i: (sign * reach[i], -check.order.value(i), check.rank(i)))
     variant, to = check.posterior.variants[nearest], float(reach[nearest])
     verb = "raise" if kind.upper else "lower"
     text = f"{verb} {kind.title} from {kind.text(bound)} to {kind.text(to)} for {variant.label}"
@@ -48,10 +48,10 @@ def _smallest(check: LimitCheck, field: str, candidates: Mask) -> Relaxation | N
 
 def _joint(check: LimitCheck) -> tuple[Relaxation, ...]:
     """All changes for the variant with the fewest limits in its way."""
-    indices = [i for i in np.flatnonzero(check.measured).tolist() if not check.unknown(i)]
+    indices = [i for i in np.flatnonzero(check.order.measured).tolist() if not check.unknown(i)]
     if not check.bounds or not indices:
         return ()
-    nearest = min(indices, key=lambda i: (len(check.failing(i)), -check.capability(i)))
+    nearest = min(indices, key=lambda i: (len(check.failing(i)), -check.order.value(i)))
     only = np.arange(len(check.posterior.variants)) == nearest
     fields = check.failing(nearest)
     steps = [_smallest(check, field, only) for field in fields]

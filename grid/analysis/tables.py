@@ -6,13 +6,14 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from grid.analysis.scored_text import chunk_means
 from grid.results import statistics
 from grid.results.statistics import Interval
 from grid.results.statistics.interval import Floats
@@ -33,12 +34,14 @@ class Tables:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One attempt that counts: its row, its workload's fields, its metrics and raw series."""
+    """One attempt that counts: its row, its workload's fields, its metrics, raw series of speed,
+    and of text quality the means by chunk."""
 
     row: Mapping[str, Any]
     workload: Mapping[str, Any]
     metrics: Mapping[str, Interval]
     series: Mapping[str, Floats]
+    chunk_means: Mapping[str, Floats] = field(default_factory=dict)
 
     @cached_property
     def id(self) -> str:
@@ -81,10 +84,14 @@ def attempts_of(
     rows: Iterable[Mapping[str, Any]], metrics: pa.Table, samples: pa.Table
 ) -> list[Attempt]:
     """Attempts from their rows, with what the other tables say of them."""
-    figures, series = _metrics(metrics), _series(samples)
+    figures, series, means = _metrics(metrics), _series(samples), chunk_means(samples)
     return [
         Attempt(
-            row, workload_of(row["workload"]), figures[row["attempt_id"]], series[row["attempt_id"]]
+            row,
+            workload_of(row["workload"]),
+            figures[row["attempt_id"]],
+            series[row["attempt_id"]],
+            means.get(row["attempt_id"], {}),
         )
         for row in rows
     ]
@@ -119,7 +126,7 @@ def _metrics(table: pa.Table) -> defaultdict[str, dict[str, Interval]]:
 
 
 SPEED_SERIES = ("prefill_s", "decode_s")
-"""The samples that analysis reads: repetitions of speed runs, and no per-token values."""
+"""Repetitions of speed runs; of quality runs analysis reads `scored_text.TEXT_SERIES`."""
 
 
 def _series(table: pa.Table) -> defaultdict[str, dict[str, Floats]]:

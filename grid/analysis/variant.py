@@ -8,11 +8,15 @@ from functools import cached_property
 
 import numpy as np
 
+from grid.analysis.scored_text import ScoredText
 from grid.models.identity import digest
 from grid.models.model import LayerState
 from grid.results.statistics import Interval
 from grid.results.statistics.interval import Floats
 from grid.units import GIB
+
+KLD_RESOLUTION = 1e-7
+"""nat: a divergence not above it is the rounding of 32-bit logits."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,8 @@ class Variant:
     """KV cache at `memory_context`, as stored."""
     text_metrics: Mapping[str, Interval] = field(default_factory=dict)
     """All metrics of the quality run that perplexity and divergence are from, by name."""
+    scored_text: ScoredText | None = None
+    """The text of that run."""
     latency_metrics: Mapping[str, Interval] = field(default_factory=dict)
     latency_prompt: int | None = None
     latency_generate: int | None = None
@@ -143,6 +149,13 @@ class Variant:
         if self.kld_mean is None or self.noise_floor_nat is None or self.defines_floor:
             return None
         return self.kld_mean.value <= self.noise_floor_nat
+
+    @property
+    def matches_16_bits(self) -> bool:
+        """True where its divergence is not above its engine's noise floor: of the 16 bits
+        themselves, and of what cannot be told from them."""
+        floor = max(KLD_RESOLUTION, self.noise_floor_nat or 0.0)
+        return self.kld_mean is not None and self.kld_mean.value <= floor
 
     @property
     def drifts(self) -> bool:

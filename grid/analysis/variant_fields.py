@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from grid.analysis.main_text import of_class, tasks_of
-from grid.analysis.noise_floors import SIXTEEN_BIT, canonical_options
+from grid.analysis.noise_floors import SIXTEEN_BIT, canonical_options, reference_of
 from grid.analysis.quality_runs import QualityRuns
 from grid.analysis.row_facts import positive_number
+from grid.analysis.scored_text import ScoredText, scored_text
 from grid.analysis.tables import Attempt, ItemRows
 from grid.analysis.variant import ClassItems, Speed
 from grid.results.statistics.interval import require_finite
@@ -61,7 +62,18 @@ def text_fields(run: Attempt | None) -> Fields:
     if run is None:
         return {}
     names = ("perplexity", "bits_per_byte", "kld_mean", "same_top1")
-    return {**_metrics(run, names), "text_metrics": run.metrics}
+    return {
+        **_metrics(run, names),
+        "text_metrics": run.metrics,
+        "scored_text": _scored_text(run),
+    }
+
+
+def _scored_text(run: Attempt) -> ScoredText:
+    reference = "@".join(reference_of(run)) if run.workload.get("reference") else ""
+    perplexity = run.metrics.get("perplexity")
+    tokens = perplexity.n if perplexity else 0
+    return scored_text(run.workload, reference, tokens, run.chunk_means)
 
 
 def memory_fields(run: Attempt | None) -> Fields:

@@ -166,6 +166,9 @@ OPTIONS = {
     "max_bytes": Option(
         "--max-size", "SIZE", "Largest weight files, such as 8GiB.", parse_bytes
     ),
+    "model": Option(
+        "--model", "NAME", "Only this model: needed where several have a KLD and none has tasks."
+    ),
     "imported": Option(
         "--imported", None, "Let figures that others measured be picked too.",
         default=False, type=bool,

@@ -23,6 +23,7 @@ from grid.analysis.dataset.overview import (
 )
 from grid.analysis.dataset.variant_loader import VariantLoader
 from grid.analysis.posterior import Posterior, composite_draws, draw_posterior
+from grid.analysis.scored_text import TEXT_SERIES
 from grid.analysis.tables import SPEED_SERIES, Tables
 from grid.analysis.variant import Variant
 from grid.analysis.variants import with_capability
@@ -152,7 +153,7 @@ class Dataset:
 
     def tables(self, hardware_class: str) -> Tables:
         """The rows that the class's variants are made of, and its attempts that count, of any
-        status; of samples the repetitions of speed runs only."""
+        status; of samples the repetitions of speed runs, and what text quality was scored by."""
         with self._lock:
             final = self.overview.final
             class_final = final.filter(equal(final, "hardware_class", hardware_class))
@@ -160,8 +161,8 @@ class Dataset:
             ids = pc.unique(pa.concat_arrays([needed, class_final["attempt_id"].combine_chunks()]))
             tables = {name: self._rows(name, ids) for name in TABLES if name != "samples"}
             samples = self._rows("samples", ids)
-            speed = pc.is_in(samples["name"], value_set=pa.array(SPEED_SERIES))
-            return Tables(samples=samples.filter(speed), **tables)
+            read = pc.is_in(samples["name"], value_set=pa.array((*SPEED_SERIES, *TEXT_SERIES)))
+            return Tables(samples=samples.filter(read), **tables)
 
     def attempt(self, attempt_id: str) -> AttemptDetail:
         """An attempt with its rows of all tables. Raises InputError where there is no such one."""

@@ -7,6 +7,7 @@ kind, and references, noise floors and the main text are taken from all attempts
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -18,10 +19,12 @@ from grid.analysis.dataset.overview import DEFERRED, Overview, equal
 from grid.analysis.dataset.speeds import sample_rates
 from grid.analysis.quality_runs import QUALITY_MEASURES, QualityRuns
 from grid.analysis.row_facts import SCOPE
+from grid.analysis.scored_text import chunk_means
 from grid.analysis.tables import Attempt, ItemRows, attempts_of, item_rows
 from grid.analysis.variant import Variant
 from grid.analysis.variants import SPEED_MEASURES, build_variants
 from grid.results.schema import TABLES
+from grid.results.statistics.interval import Floats
 
 if TYPE_CHECKING:
     from grid.results.reader import Results
@@ -40,6 +43,9 @@ ROWS = [
 FACTS = (
     "environment", "kv_cache", "context_length", "licence", "bpw_file", "bpw_layer", "quantizer",
 )  # fmt: skip
+TEXTS_AT_ONCE = 256
+"""Quality runs whose samples are held at once."""
+
 USED = ("bandwidth_bytes_s", "llc_bytes", SCOPE)
 METRICS = ("name", "value", "low", "high", "sd", "n", "method")
 
@@ -154,10 +160,22 @@ class VariantLoader:
         attempts = attempts_of(
             _rows_without_deferred(rows), self._figures(ids, texts), _empty_table("samples")
         )
+        means = self._chunk_means(rows.filter(equal(rows, "measure", "quality")))
+        attempts = [replace(a, chunk_means=means.get(a.id, {})) for a in attempts]
         tasks = [attempt for attempt in attempts if attempt.measure == "tasks"]
         task_ids = pa.array([attempt.id for attempt in tasks], pa.string())
         items = self._results.read("items", ("item", "score", "chance"), task_ids)
         return Shared(attempts, item_rows(items, tasks))
+
+    def _chunk_means(self, rows: pa.Table) -> dict[str, dict[str, Floats]]:
+        """Means by chunk of quality runs, read a few attempts at a time: their samples have a value
+        for each token, and those of one time stand in the same files."""
+        ids = rows.sort_by("started_at")["attempt_id"].combine_chunks()
+        means: dict[str, dict[str, Floats]] = {}
+        for start in range(0, len(ids), TEXTS_AT_ONCE):
+            part = ids.slice(start, TEXTS_AT_ONCE)
+            means |= chunk_means(self._results.read("samples", ("name", "values"), part))
+        return means
 
     def _figures(self, ids: pa.Array[Any], whole: pa.Array[Any]) -> pa.Table:
         """Metrics of the attempts: all of those in `whole`."""

@@ -15,46 +15,84 @@ from grid.analysis import (
     picks,
     typical_limits,
 )
+from grid.analysis.axes import Axis, lacks_uncertainty
+from grid.analysis.quality_order import CAPABILITY
+from grid.analysis.quality_views import QualityView, quality_views
+from grid.analysis.text_draws import TEXT_METHOD
 from grid.results.statistics import Interval
 
-VIEWS = (("artifact_bytes", "quality vs size"), ("decode_tps", "quality vs speed"))
-"""Frontiers shown: axis beside capability, and heading."""
+VIEWS = (("artifact_bytes", "size"), ("decode_tps", "speed"))
+"""Frontiers shown: axis beside quality, and its name in headings."""
 
 
 def class_json(posterior: Posterior) -> dict[str, Any]:
-    """One hardware class: method, frontiers with every point, picks with why each rival lost."""
+    """One hardware class: method, what ranks the variants and why (`quality`), frontiers with every
+    point, picks with why each rival lost. What KLD or perplexity ranks names its `model`, for these
+    never compare models."""
+    views = quality_views(posterior) or (QualityView(AXES[CAPABILITY], posterior),)
     return {
         "method": METHOD,
+        "quality": [
+            {
+                "axis": view.axis.name,
+                **_model_json(view),
+                "variants": len(view.ranked),
+                "why": view.reason if view.ranked else "",
+                "doubt": view.doubt,
+                "method": METHOD if view.axis.name == CAPABILITY else TEXT_METHOD,
+            }
+            for view in views
+        ],
         "frontiers": [
             {
-                "x": axis,
-                "y": "capability",
-                "unit": AXES[axis].unit,
-                "points": [_point_json(point) for point in frontier(posterior, axis).points],
+                "x": cost,
+                "y": view.axis.name,
+                **_model_json(view),
+                "unit": AXES[cost].unit,
+                "points": _points_json(view, cost),
             }
-            for axis, _ in VIEWS
+            for view in views
+            for cost, _ in VIEWS
         ],
-        "picks": [
-            _pick_json(pick) for pick in picks(posterior, typical_limits(posterior.variants))
-        ],
+        "picks": [pick for view in views for pick in _picks_json(view)],
     }
 
 
-def _point_json(point: FrontierPoint) -> dict[str, Any]:
+def _model_json(view: QualityView) -> dict[str, str]:
+    """Whose variants they are; nothing where all models are."""
+    return {"model": view.model, "origin": view.origin} if view.model else {}
+
+
+def _points_json(view: QualityView, cost: str) -> list[dict[str, Any]]:
+    points = frontier(view.posterior, cost, view.axis.name).points
+    return [_point_json(point, view.axis) for point in points]
+
+
+def _picks_json(view: QualityView) -> list[dict[str, Any]]:
+    axis = view.axis.name
+    picked = picks(view.posterior, typical_limits(view.variants, axis), axis=axis)
+    return [
+        {"limits": pick.limits, "axis": axis, **_model_json(view), **_pick_json(pick)}
+        for pick in picked
+    ]
+
+
+def _point_json(point: FrontierPoint, axis: Axis) -> dict[str, Any]:
     return {
         **_variant_json(point.variant),
         "x": point.x,
         "y": point.y,
         "on": point.on_frontier,
         "probability": point.probability,
+        "how_sure_is_known": not lacks_uncertainty(point.variant, axis),
         "ties": {axis: [variant.id for variant in tied] for axis, tied in point.ties.items()},
     }
 
 
 def _pick_json(pick: Pick) -> dict[str, Any]:
     return {
-        "limits": pick.limits,
         "pick": _variant_json(pick.variant) if pick.variant else None,
+        "smallest_tied": pick.smallest.label if pick.smallest else None,
         "tied": [variant.label for variant in pick.tied],
         "rejected": [
             {"variant": lost.variant.label, "kind": lost.kind, "reason": lost.reason}
@@ -76,6 +114,7 @@ def _variant_json(variant: Variant) -> dict[str, Any]:
         "capability": _interval_json(variant.capability),
         "decode_tps": _interval_json(variant.decode_tps),
         "kld_mean": _interval_json(variant.kld_mean),
+        "perplexity": _interval_json(variant.perplexity),
     }
 
 

@@ -11,7 +11,6 @@ from rich.table import Table
 from rich.text import Text
 
 from grid.advice import Advice, Ask, recommend
-from grid.advice.advice import CAPABILITY, QUANTITIES
 from grid.advice.sentences import (
     UNITS,
     certainty_text,
@@ -19,8 +18,10 @@ from grid.advice.sentences import (
     figure_text,
     headline,
     parts_text,
+    quality_text,
     replay_text,
-    weights_text,
+    shown_quantities,
+    smallest_text,
 )
 from grid.advice.to_json import to_data
 from grid.analysis.dataset import Dataset
@@ -74,7 +75,7 @@ def _two_columns(rows: Sequence[tuple[str, str]]) -> Table:
 def _question_rows(advice: Advice) -> list[tuple[str, str]]:
     rows = [
         ("machine", advice.hardware),
-        ("quality", f"capability, 0 chance to 1 perfect: {weights_text(advice)}"),
+        ("quality", quality_text(advice)),
     ]
     if advice.budget_bytes is not None:
         why = f"{format_bytes(advice.budget_bytes)} for models. {advice.budget_why}"
@@ -87,14 +88,15 @@ def _answer_rows(advice: Advice) -> list[tuple[str, str]]:
     if advice.pick is None:
         return []
     rows = [("", "")]
-    for quantity in QUANTITIES:
+    for quantity in shown_quantities(advice):
         figure = advice.pick.figures.get(quantity)
         if figure is None:
             rows.append((quantity, "not known"))
             continue
-        unit = f" {UNITS[quantity]}" if UNITS[quantity] and quantity != CAPABILITY else ""
+        unit = f" {UNITS[quantity]}" if UNITS[quantity] else ""
         rows.append((quantity, f"{figure_text(quantity, figure)}{unit}; {figure.evidence.text}"))
     rows += [("", parts_text(advice.pick)), ("how sure", certainty_text(advice))]
+    rows += [("smallest tied", text)] if (text := smallest_text(advice)) else []
     second = advice.runner_up
     rows.append(("runner-up", f"{second.label}: {advice.runner_why}" if second else "none"))
     rows += [(f"one step {step.direction}", step.text) for step in advice.steps]

@@ -1,0 +1,130 @@
+"""Why each rival of a pick lost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from grid.analysis.axes import axis_of, estimate, lacks_uncertainty
+from grid.analysis.figures import divergence, interval_in_words, number, score
+from grid.analysis.limit_check import LimitCheck
+from grid.analysis.limits import LIMIT_KINDS, limit_text
+from grid.analysis.quality_order import CAPABILITY, KLD, Superior
+from grid.analysis.text_draws import text_scope
+from grid.analysis.variant import Variant
+from grid.results.statistics import Interval
+from grid.units import format_bytes
+
+WITHIN_LIMITS = ("tied", "less capable", "less close")
+"""Kinds of rejection of those that meet all limits."""
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """Why a rival is not the pick. `kind`: `limit`, `unmeasured`, `tied`, `less capable`, or `less
+    close` to 16 bits, by KL divergence or perplexity."""
+
+    variant: Variant
+    kind: str
+    reason: str
+
+
+def limit_rejection(check: LimitCheck, i: int) -> Rejection:
+    """A variant that was not admitted: unmeasured, or beyond a limit."""
+    variant = check.posterior.variants[i]
+    if not check.order.measured[i]:
+        what = ", ".join(variant.missing) if check.order.axis.name == CAPABILITY else ""
+        lack = f"no {check.order.axis.title}"
+        if estimate(variant, check.order.axis) is not None:
+            lack = f"its {check.order.axis.title} is of another model, text or reference"
+        return Rejection(variant, "unmeasured", f"{lack} (no {what})" if what else lack)
+    if unknown := [LIMIT_KINDS[field].title for field in check.unknown(i)]:
+        return Rejection(variant, "unmeasured", "no " + ", ".join(unknown))
+    parts = [
+        limit_text(field, check.bounds[field]) + _probability_text(float(check.chances[field][i]))
+        for field in check.failing(i)
+    ]
+    return Rejection(variant, "limit", "; ".join(parts))
+
+
+def rejection(check: LimitCheck, i: int, chosen: int, superior: Superior | None) -> Rejection:
+    """A variant that meets the limits and lost: to a surely better one, or in the tie."""
+    variant, pick = check.posterior.variants[i], check.posterior.variants[chosen]
+    if superior is not None:
+        if superior.axis == CAPABILITY:
+            return Rejection(variant, "less capable", _less_capable(check, i, superior.place))
+        return Rejection(variant, "less close", _less_close(check, i, superior))
+    if text := _unsure_text(check, i, chosen):
+        return Rejection(variant, "tied", text)
+    title = "capability" if check.order.axis.name == CAPABILITY else check.order.axis.title
+    if variant.artifact_bytes > pick.artifact_bytes:
+        excess = format_bytes(variant.artifact_bytes - pick.artifact_bytes)
+        return Rejection(variant, "tied", f"tied in {title}, but {excess} larger")
+    return Rejection(variant, "tied", f"tied in {title} and size, but not faster")
+
+
+def _probability_text(chance: float) -> str:
+    return " is not met" if chance == 0 else f" holds with probability {chance:.2f} only"
+
+
+def _unsure_text(check: LimitCheck, i: int, chosen: int) -> str:
+    """A difference of which it is not known how sure it is; empty where there is none."""
+    variant, pick = (check.posterior.variants[index] for index in (i, chosen))
+    gap = check.order.value(chosen) - check.order.value(i)
+    if gap and check.order.lack_uncertainty(i, chosen):
+        if check.order.axis.name != CAPABILITY:
+            return f"{_figures_text(check, i, chosen)}, but how sure is not known"
+        side = "below" if gap > 0 else "above"
+        return f"capability {score(abs(gap))} {side} {pick.label}, but how sure is not known"
+    same = text_scope(variant, KLD) is not None
+    same = same and text_scope(variant, KLD) == text_scope(pick, KLD)
+    axis = axis_of(KLD)
+    if same and any(lacks_uncertainty(v, axis) for v in (variant, pick)):
+        mine, other = (estimate(v, axis) or 0.0 for v in (variant, pick))
+        if mine > other:
+            return (
+                f"tied in capability; KLD {divergence(mine)} against {divergence(other)} of "
+                f"{pick.label}, but how sure is not known"
+            )
+    return ""
+
+
+def _less_capable(check: LimitCheck, i: int, better: int) -> str:
+    posterior = check.posterior
+    low, high = np.quantile(
+        posterior.capability[:, better] - posterior.capability[:, i], [0.025, 0.975]
+    )
+    mean = check.order.value(better) - check.order.value(i)
+    loss = interval_in_words(Interval(mean, float(low), float(high)), score)
+    variant, rival = posterior.variants[i], posterior.variants[better]
+    return _dominated(f"capability {loss} below {rival.label}", variant, rival)
+
+
+def _less_close(check: LimitCheck, i: int, superior: Superior) -> str:
+    variant, rival = (check.posterior.variants[index] for index in (i, superior.place))
+    if superior.axis == check.order.axis.name:
+        return _dominated(_figures_text(check, i, superior.place), variant, rival)
+    mine, other = (estimate(v, axis_of(KLD)) for v in (variant, rival))
+    text = f"KLD {divergence(mine)} against {divergence(other)} of {rival.label}"
+    return f"tied in capability, but further from 16 bits: {text}"
+
+
+def _figures_text(check: LimitCheck, i: int, better: int) -> str:
+    """`KLD 0.0554 nat against 0.0039 nat of base Q8_0`."""
+    variant, rival = (check.posterior.variants[index] for index in (i, better))
+    mine, other = (estimate(v, check.order.axis) for v in (variant, rival))
+    if check.order.axis.name == KLD:
+        return f"KLD {divergence(mine)} against {divergence(other)} of {rival.label}"
+    return f"perplexity {number(mine, 5)} against {number(other, 5)} of {rival.label}"
+
+
+def _dominated(text: str, variant: Variant, rival: Variant) -> str:
+    if variant.artifact_bytes >= rival.artifact_bytes and _not_faster(variant, rival):
+        return "dominated: " + text + ", and neither smaller nor faster"
+    return text
+
+
+def _not_faster(variant: Variant, rival: Variant) -> bool:
+    rate, rival_rate = variant.decode_tps, rival.decode_tps
+    return rate is None or rival_rate is None or rate.value <= rival_rate.value

@@ -1,0 +1,152 @@
+"""A frontier and its picks as tables of a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from grid.analysis import Frontier, FrontierPoint, Pick, Variant
+from grid.analysis.axes import Axis, lacks_uncertainty
+from grid.analysis.figures import ABSENT, interval, number
+from grid.analysis.quality_order import CAPABILITY, KLD
+from grid.cli.views.console import console, name_some, table
+from grid.units import format_bytes
+
+PLAUSIBLE = 0.05
+"""Least probability at which a point off the frontier is shown beside it."""
+
+TIES_SHOWN = 3
+
+WIDE = 120
+"""Columns of a terminal from which all of a frontier's table fits."""
+
+TITLES = {CAPABILITY: "capability", KLD: "KLD", "perplexity": "perplexity"}
+"""Heads of columns of quality."""
+
+WIDE_ONLY = ("bits/w", "ties")
+"""Columns that a narrow terminal has no room for."""
+
+
+def print_frontier(curve: Frontier) -> None:
+    """Print what is on a frontier or may be."""
+    out = console()
+    if not curve.points:
+        out.print(f"  nothing to compare: {_left_out(curve)}", markup=False)
+        return
+    points = [
+        point for point in curve.points if point.on_frontier or point.probability >= PLAUSIBLE
+    ]
+    columns = _columns(curve, points)
+    if out.width < WIDE:
+        columns = {name: _narrow(name, cells) for name, cells in columns.items()}
+        columns = {name: cells for name, cells in columns.items() if name not in WIDE_ONLY}
+    heads = list(columns)
+    right = [heads.index(name) for name in ("size", "bits/w", "on it") if name in columns]
+    out.print(table(heads, list(zip(*columns.values(), strict=True)), right=right))
+    hidden = len(curve.points) - len(points)
+    if hidden:
+        out.print(f"  and {hidden} more that something beats, surely (P < {PLAUSIBLE:g})")
+    if curve.left_out:
+        out.print(f"  left out: {_left_out(curve)}", markup=False)
+
+
+def _columns(curve: Frontier, points: Sequence[FrontierPoint]) -> dict[str, list[str]]:
+    """Cells by column: quality on the frontier's own axis, and KLD beside capability."""
+    variants = [point.variant for point in points]
+    columns = {
+        "": ["*" if point.on_frontier else " " for point in points],
+        "model": [variant.label for variant in variants],
+        "size": [format_size(variant) for variant in variants],
+        "bits/w": [number(variant.bpw_file) for variant in variants],
+        TITLES[curve.y.name]: [quality_cell(variant, curve.y) for variant in variants],
+    }
+    if curve.y.name == CAPABILITY and has_divergence([p.variant for p in curve.points]):
+        columns["KLD"] = [number(_value(variant)) for variant in variants]
+    return {
+        **columns,
+        "decode token/s": [interval(variant.decode_tps) for variant in variants],
+        "on it": [_probability(point, curve.y) for point in points],
+        "ties": [_ties(point, curve.y) for point in points],
+    }
+
+
+def _narrow(name: str, cells: list[str]) -> list[str]:
+    """Decode rates without their intervals: for 80 columns."""
+    return [cell.partition(" [")[0] for cell in cells] if name == "decode token/s" else cells
+
+
+def has_divergence(variants: Sequence[Variant]) -> bool:
+    """True where any was compared with the 16 bits, besides these themselves."""
+    return any(v.kld_mean is not None and v.kld_mean.value > 0 for v in variants)
+
+
+def quality_cell(variant: Variant, axis: Axis) -> str:
+    """A figure with its interval."""
+    return interval(getattr(variant, axis.name))
+
+
+def _value(variant: Variant) -> float | None:
+    return None if variant.kld_mean is None else variant.kld_mean.value
+
+
+def print_picks(picked: Sequence[Pick], axis: Axis, with_divergence: bool = False) -> None:
+    """Print what to run under typical limits; `with_divergence` has KLD beside capability."""
+    out = console()
+    columns = ["if you want", "run", TITLES[axis.name], "size", "decode token/s", ""]
+    lines = [_pick_row(pick, axis) for pick in picked]
+    if out.width < WIDE:
+        columns, lines = columns[:4], [line[:4] for line in lines]
+    if with_divergence:
+        columns.insert(3, "KLD")
+        for line, pick in zip(lines, picked, strict=True):
+            line.insert(3, number(_value(pick.variant)) if pick.variant else ABSENT)
+    wrap = [place for place, name in enumerate(columns) if name in (columns[0], columns[2], "")]
+    out.print(table(columns, lines, right=(columns.index("size"),), wrap=wrap))
+    for pick in picked:
+        for step in pick.relax:
+            out.print(f"  for {pick.limits.name}: {step.text}", markup=False)
+
+
+def _pick_row(pick: Pick, axis: Axis) -> list[str]:
+    if pick.variant is None:
+        why = pick.rejected[0].reason if pick.rejected and not pick.relax else "see below"
+        return [pick.limits.name, "nothing", "-", "-", "-", why]
+    variant = pick.variant
+    return [
+        pick.limits.name,
+        variant.label,
+        quality_cell(variant, axis),
+        format_size(variant),
+        interval(variant.decode_tps),
+        _tie_note(pick),
+    ]
+
+
+def _tie_note(pick: Pick) -> str:
+    """With what the pick ties, and why it goes before it."""
+    if pick.smallest is not None and pick.smallest is not pick.variant:
+        return f"ties with {pick.smallest.label}, less KLD"
+    if pick.best is not None and pick.best is not pick.variant:
+        return f"ties with {pick.best.label}, smaller"
+    return ""
+
+
+def format_size(variant: Variant) -> str:
+    """Of the weight files."""
+    return format_bytes(variant.artifact_bytes) if variant.artifact_bytes else "not known"
+
+
+def _probability(point: FrontierPoint, axis: Axis) -> str:
+    if axis.name != CAPABILITY and lacks_uncertainty(point.variant, axis):
+        return ABSENT
+    return f"{point.probability:.0%}"
+
+
+def _ties(point: FrontierPoint, axis: Axis) -> str:
+    labels = [variant.label for variant in point.ties.get(axis.name, ())]
+    return name_some(labels, TIES_SHOWN)
+
+
+def _left_out(curve: Frontier) -> str:
+    reasons = sorted({reason for _, reason in curve.left_out})
+    count = len(curve.left_out)
+    return f"{count} variant{'s' if count > 1 else ''} ({'; '.join(reasons)})"
