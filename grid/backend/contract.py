@@ -81,6 +81,30 @@ class Tokenizes(Protocol):
 
 
 @runtime_checkable
+class SpecialTokens(Protocol):
+    """Beside `Tokenizes`, where special tokens can be read from a text: what chat takes.
+
+    `prefix` is the id that stands before an empty context: BOS, also where texts do not begin with
+    it, else the end of a text; None: the vocabulary has neither.
+    """
+
+    prefix: int | None
+
+    def encode_special(self, text: str) -> list[int]:
+        """Ids of a text in which special tokens are written, as a chat template renders it: each
+        becomes its own id. None is added, not even BOS."""
+        ...
+
+
+@runtime_checkable
+class CountsTokens(Protocol):
+    """Beside any capability: how many tokens the model has evaluated since it was loaded, padding
+    left out. A measurement takes the difference."""
+
+    evaluated_tokens: int
+
+
+@runtime_checkable
 class Scores(Protocol):
     """Log-probabilities of given continuations."""
 
@@ -182,6 +206,43 @@ class Predicts(Protocol):
         """Bytes of the weight files that `quantize` would make of `source`, of which only headers
         need be there. Raises Unsupported where it would not make them, which the plan then says,
         InputError where their size cannot be told."""
+        ...
+
+
+@runtime_checkable
+class HasConverter(Protocol):
+    """Implemented by the backend itself, beside `Predicts`, where another backend converts the
+    folders that its own `quantize` refuses.
+
+    `converter` is that backend's name: it makes the 16-bit weights of a folder in a format that
+    this one reads, in an environment of its own, and need not be in a sweep's list.
+    """
+
+    converter: str
+
+
+class PredictedTypes(NamedTuple):
+    """What a recipe makes of one model: the type of each tensor by its name.
+
+    `fallbacks` counts matrices that are stored otherwise than the recipe means, because their
+    shapes do not fit; `note` says in one line what they are stored in, `cause` why, in words that
+    a sentence can end with. Both are empty where there are none.
+    """
+
+    tensor_types: Mapping[str, str]
+    fallbacks: int = 0
+    note: str = ""
+    cause: str = ""
+
+
+@runtime_checkable
+class PredictsTypes(Protocol):
+    """Beside `Predicts`, where a recipe's types depend on the model's shapes: the plan says what a
+    recipe falls back to, and of several that come to the same tensors makes one."""
+
+    def predicted_types(self, source: Path, recipe: str) -> PredictedTypes:
+        """The types that `quantize` would write for `source`, of which only headers need be there.
+        Raises as `predicted_bytes` does."""
         ...
 
 

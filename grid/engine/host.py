@@ -21,6 +21,7 @@ from grid.backend import Engine, Imports, Quantizes
 from grid.backend.registry import backend
 from grid.engine import messages
 from grid.engine.measure.meter import Meter
+from grid.engine.measure.model_facts import ModelFacts
 from grid.engine.measure.process import page_cache_share, resident_bytes
 from grid.engine.measure.run import Loading, measure
 from grid.errors import EngineError, GridError, OutOfMemory, Unsupported
@@ -33,6 +34,7 @@ class EngineHost:
         self._resources = ExitStack()
         self._engine: Engine | None = None
         self._loading: Loading | None = None
+        self._path = Path()
 
     def serve(self, request: messages.Request) -> messages.Reply:
         """The reply to one request; an error of the engine is a reply, never an end."""
@@ -71,7 +73,7 @@ class EngineHost:
         with meter.engine():
             loader = plugin.load(path, request.device, request.options)
             engine = self._resources.enter_context(loader)
-        self._engine = engine
+        self._engine, self._path = engine, path
         self._loading = Loading(
             load_s=meter.engine_s - imported_s, baseline_rss_bytes=baseline, page_cache_share=share
         )
@@ -83,13 +85,15 @@ class EngineHost:
 
     def _measure(self, request: messages.Measure, meter: Meter) -> messages.Raw:
         engine, loading = self._require_loaded()
-        return measure(engine, loading, request, meter)
+        facts = ModelFacts(path=self._path, context_length=request.context_length)
+        return measure(engine, loading, request, meter, facts)
 
     def _continue(self, request: messages.Continue, meter: Meter) -> messages.Continued:
         from grid.engine.measure.continuation import continuation
 
         engine, _ = self._require_loaded()
-        return continuation(engine, request, meter)
+        facts = ModelFacts(path=self._path, context_length=request.context_length)
+        return continuation(engine, request, meter, facts)
 
     def _make_reference(self, request: messages.MakeReference, meter: Meter) -> messages.FileMade:
         from grid.engine.measure.reference import write_reference

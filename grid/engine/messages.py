@@ -5,7 +5,7 @@ Only data crosses, no pickles and no code: either side decodes into the types be
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -31,12 +31,14 @@ class Measure(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     """Run one workload on the loaded engine; the reply is Raw.
 
     `kv_bytes` is the predicted size of the KV cache, `reference` the file with the 16-bit model's
-    distribution, where the workload compares with one.
+    distribution, where the workload compares with one. `context_length` is the model's, in tokens;
+    0 where it is not known.
     """
 
     workload: Workload
     kv_bytes: int = 0
     reference: str | None = None
+    context_length: int = 0
 
 
 class MakeReference(msgspec.Struct, tag=True, frozen=True, kw_only=True):
@@ -49,12 +51,14 @@ class MakeReference(msgspec.Struct, tag=True, frozen=True, kw_only=True):
 class Continue(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     """Continue a text on the loaded engine, always by the likeliest token; the reply is Continued.
 
-    `context_length` is the model's, in tokens; 0 where it is not known.
+    `context_length` is the model's, in tokens; 0 where it is not known. `chat`: the text is a
+    user's message, put to the model through its chat template; `auto` where it has one.
     """
 
     prompt: str
     tokens: int
     context_length: int = 0
+    chat: Literal["plain", "auto"] = "plain"
 
 
 class Quantize(msgspec.Struct, tag=True, frozen=True, kw_only=True):
@@ -106,6 +110,8 @@ class Continued(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     spelling: tuple[bytes, ...]
     times_s: tuple[float, ...]
     engine_s: float
+    templated: bool = False
+    """The prompt went through the model's chat template."""
 
 
 class FileMade(msgspec.Struct, tag=True, frozen=True, kw_only=True):

@@ -60,6 +60,8 @@ class LlamaEngine:
         self._vocabulary = self._api.llama_model_get_vocab(self._model)
         self.vocabulary = int(self._api.llama_vocab_n_tokens(self._vocabulary))
         self.bos = self._bos()
+        self.prefix = self._prefix()
+        self.evaluated_tokens = 0
         self.version = linked.version
 
     def _model_parameters(self, device: str) -> Any:
@@ -73,6 +75,11 @@ class LlamaEngine:
     def _bos(self) -> int | None:
         token = int(self._api.llama_vocab_bos(self._vocabulary))
         return token if token >= 0 and self._api.llama_vocab_get_add_bos(self._vocabulary) else None
+
+    def _prefix(self) -> int | None:
+        api = self._api
+        tokens = (api.llama_vocab_bos(self._vocabulary), api.llama_vocab_eos(self._vocabulary))
+        return next((int(token) for token in tokens if token >= 0), None)
 
     def close(self) -> None:
         self._drop()
@@ -127,12 +134,18 @@ class LlamaEngine:
         return self._context_for(self._tokens, 1)
 
     def encode(self, text: str) -> list[int]:
+        return self._tokenize(text, special=False)
+
+    def encode_special(self, text: str) -> list[int]:
+        return self._tokenize(text, special=True)
+
+    def _tokenize(self, text: str, special: bool) -> list[int]:
         raw = text.encode()
         room = len(raw) + 8
         while True:
             out = (ctypes.c_int32 * room)()
             count = self._api.llama_tokenize(
-                self._vocabulary, raw, len(raw), out, room, False, False
+                self._vocabulary, raw, len(raw), out, room, False, special
             )
             if count >= 0:
                 return list(out[:count])

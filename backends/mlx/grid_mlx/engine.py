@@ -52,6 +52,7 @@ class MlxEngine:
         self._device, self._options, self._tokens = device, options, _DEFAULT_CONTEXT
         self._tokenizer = FolderTokenizer(path)
         self.bos = self._tokenizer.bos
+        self.prefix = self._tokenizer.prefix
         self.version = library.versions()
         with evaluating(f"{path.name} does not load"):
             self._mx = library.core()
@@ -106,6 +107,9 @@ class MlxEngine:
 
     def encode(self, text: str) -> list[int]:
         return self._tokenizer.encode(text)
+
+    def encode_special(self, text: str) -> list[int]:
+        return self._tokenizer.encode_special(text)
 
     def decode(self, ids: Sequence[int]) -> bytes:
         """The tokens' own bytes, one after the other; control tokens have none."""

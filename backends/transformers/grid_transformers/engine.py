@@ -80,6 +80,7 @@ class HfEngine:
         self._tokenizer = tokenizer
         self._config = _text_config(model)
         self.bos = self._tokenizer.bos
+        self.prefix = self._tokenizer.prefix
         self.vocabulary = _vocabulary(model, self._config)
         self._ends = _ends(folder, model)
         self._limit = getattr(self._config, "max_position_embeddings", None)
@@ -112,6 +113,9 @@ class HfEngine:
 
     def encode(self, text: str) -> list[int]:
         return self._tokenizer.encode(text)
+
+    def encode_special(self, text: str) -> list[int]:
+        return self._tokenizer.encode_special(text)
 
     def decode(self, ids: Sequence[int]) -> bytes:
         """The tokens' own bytes; control tokens and ids that name no token have none."""

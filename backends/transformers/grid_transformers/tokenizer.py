@@ -22,6 +22,7 @@ FILES = (
     "vocab.json",
     "merges.txt",
     "chat_template.jinja",
+    "chat_template.json",
     "generation_config.json",
 )
 """Files of a folder that are its tokenizer's, and how it generates."""
@@ -44,11 +45,20 @@ class FolderTokenizer:
         content = json.loads(self._tokenizer.to_str())
         self._pieces = _pieces(content, self._tokenizer, where)
         self.bos = _bos(folder, content)
+        self.prefix = _prefix(folder, content, self.bos)
 
     def encode(self, text: str) -> list[int]:
         """Ids of the text; no special token is added, and none is parsed out of the text."""
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
         return ids
+
+    def encode_special(self, text: str) -> list[int]:
+        """Ids of a text in which special tokens are written; none is added."""
+        self._tokenizer.encode_special_tokens = False
+        try:
+            return self.encode(text)
+        finally:
+            self._tokenizer.encode_special_tokens = True
 
     def decode(self, ids: Sequence[int]) -> bytes:
         """The tokens' own bytes, one after the other; control tokens have none.
@@ -185,12 +195,23 @@ def _bos_id(
     config: dict[str, Any], settings: dict[str, Any], content: dict[str, Any]
 ) -> int | None:
     declared = (config.get("text_config") or config).get("bos_token_id", config.get("bos_token_id"))
-    if type(declared) is int:
-        return declared
-    token = settings.get("bos_token")
+    return declared if type(declared) is int else _configured_id("bos_token", settings, content)
+
+
+def _configured_id(name: str, settings: dict[str, Any], content: dict[str, Any]) -> int | None:
+    """The id of a special token whose text tokenizer_config.json says."""
+    token = settings.get(name)
     text = token.get("content") if isinstance(token, dict) else token
     added = {entry["content"]: entry["id"] for entry in content.get("added_tokens") or []}
     return added.get(text)
+
+
+def _prefix(folder: Path, content: dict[str, Any], bos: int | None) -> int | None:
+    """What stands before an empty context: BOS, else EOS, as the tokenizer names them."""
+    settings = _json(folder / "tokenizer_config.json")
+    named = (_configured_id(name, settings, content) for name in ("bos_token", "eos_token"))
+    ids = (number for number in (*named, bos) if number is not None)
+    return next(ids, None)
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -79,6 +79,7 @@ class VllmEngine:
         self.version = package_version() or "vllm"
         self.vocabulary = int(self._engine.model_config.get_vocab_size())
         self.bos = self._tokenizer.bos
+        self.prefix = self._tokenizer.prefix
 
     def close(self) -> None:
         self._engine.engine_core.shutdown()
@@ -127,6 +128,9 @@ class VllmEngine:
 
     def encode(self, text: str) -> list[int]:
         return self._tokenizer.encode(text)
+
+    def encode_special(self, text: str) -> list[int]:
+        return self._tokenizer.encode_special(text)
 
     def decode(self, ids: Sequence[int]) -> bytes:
         return self._tokenizer.decode(ids)

@@ -12,6 +12,7 @@ from grid.engine import messages
 from grid.engine.measure.latency import latency
 from grid.engine.measure.memory import Loading, memory
 from grid.engine.measure.meter import Meter
+from grid.engine.measure.model_facts import UNKNOWN, ModelFacts
 from grid.engine.measure.process import OtherCpuUsage
 from grid.engine.measure.quality import quality
 from grid.engine.measure.result import WorkloadResult
@@ -22,11 +23,15 @@ __all__ = ["Loading", "measure"]
 
 
 def measure(
-    engine: Engine, loading: Loading, request: messages.Measure, meter: Meter
+    engine: Engine,
+    loading: Loading,
+    request: messages.Measure,
+    meter: Meter,
+    model: ModelFacts = UNKNOWN,
 ) -> messages.Raw:
     """Run the workload and record how much of the machine other processes used."""
     other_usage = OtherCpuUsage()
-    outcome = _run(engine, loading, request, meter)
+    outcome = _run(engine, loading, request, meter, model)
     share = other_usage.share()
     environment = {
         **engine.environment(),
@@ -42,7 +47,11 @@ def measure(
 
 
 def _run(
-    engine: Engine, loading: Loading, request: messages.Measure, meter: Meter
+    engine: Engine,
+    loading: Loading,
+    request: messages.Measure,
+    meter: Meter,
+    model: ModelFacts,
 ) -> WorkloadResult:
     match request.workload:
         case Memory() as workload:
@@ -56,7 +65,7 @@ def _run(
         case Quality() as workload:
             return quality(engine, workload, request.reference, meter)
         case Tasks() as workload:
-            return tasks(engine, workload, meter)
+            return tasks(engine, workload, meter, model)
 
 
 def _clock() -> dict[str, str]:

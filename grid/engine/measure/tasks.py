@@ -1,71 +1,50 @@
-"""Task items scored by log-likelihood, as lm-evaluation-harness scores them."""
+"""The items of a task, asked of an engine as lm-evaluation-harness asks them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from grid.backend import Engine, Scores, Tokenizes, TokenScores
-from grid.cells.items import Item
+from grid.backend import CountsTokens, Engine
 from grid.cells.measurement import ItemResult
 from grid.cells.texts import read_items
 from grid.cells.workload import Tasks
+from grid.engine.measure.conversation import PromptTokenizer
+from grid.engine.measure.likelihood_items import likelihood_items
 from grid.engine.measure.meter import Meter
-from grid.engine.measure.result import WorkloadResult, need
-from grid.errors import Unsupported
-
-Request = tuple[list[int], list[int]]
-
-
-def tasks(engine: Engine, workload: Tasks, meter: Meter) -> WorkloadResult:
-    """`choice` items: the choice with the largest summed log-likelihood (acc). `exact` items: right
-    where every token of the answer is the most likely one (exact_match of a greedy decode)."""
-    scorer, tokenizer = need(engine, Scores), need(engine, Tokenizes)
-    items = read_items(workload.source, workload.name).items[: workload.limit]
-    with meter.engine():
-        requests = [_requests(tokenizer, item) for item in items]
-        flat = [request for group in requests for request in group]
-        engine.resize(max(len(context) + len(choice) for context, choice in flat))
-        scores = iter(list(scorer.score(flat)))
-    results = tuple(
-        _result(workload.task_class, item, [(choice, next(scores)) for _, choice in group])
-        for item, group in zip(items, requests, strict=True)
-    )
-    return WorkloadResult(items=results)
+from grid.engine.measure.model_facts import UNKNOWN, ModelFacts
+from grid.engine.measure.result import WorkloadResult
+from grid.engine.measure.task_prompts import TaskPrompts
+from grid.engine.measure.written_items import written_items
 
 
-def _requests(tokenizer: Tokenizes, item: Item) -> list[Request]:
-    """(context ids, choice ids) per choice: both are cut from the ids of the whole text, so that a
-    choice is tokenized as the text it is part of. White space between the two goes to the choice,
-    as lm-evaluation-harness has it, since tokenizers join it to the word that follows.
+def tasks(
+    engine: Engine, workload: Tasks, meter: Meter, model: ModelFacts = UNKNOWN
+) -> WorkloadResult:
+    """Results in the order of the items.
 
-    Raises Unsupported where a side is left without a token.
+    `choice`: the choice with the largest log-probability (acc, or acc_norm by the item's
+    normalization). `exact`: right where every token of the answer is the likeliest one. `rolling`:
+    the log-probability of a whole text. `generate`: greedy, up to a stop string, then scored. Where
+    the workload says `chat`, contexts go through the model's chat template. An item longer than the
+    model's context is unanswered. The scalar `evaluated_tokens` is what the engine has computed.
     """
-    start = [] if tokenizer.bos is None else [tokenizer.bos]
-    context = item.context.rstrip()
-    gap = item.context[len(context) :]
-    split = len(tokenizer.encode(context))
-    wholes = [tokenizer.encode(context + gap + choice) for choice in item.choices]
-    requests = [(start + whole[:split], whole[split:]) for whole in wholes]
-    if not all(before and after for before, after in requests):
-        raise Unsupported(f"item {item.id}: its context or a choice has no token of its own here")
-    return requests
+    items = read_items(workload.source, workload.name).items[: workload.limit]
+    template = model.require_chat_template() if workload.chat else None
+    prompts = TaskPrompts(workload, PromptTokenizer(engine), template, model.context_length)
+    before = _evaluated(engine)
+    results: dict[str, ItemResult] = {}
+    for measure, part in (
+        (likelihood_items, [item for item in items if item.kind != "generate"]),
+        (written_items, [item for item in items if item.kind == "generate"]),
+    ):
+        if part:
+            results.update(_by_id(measure(engine, prompts, part, meter)))
+    after = _evaluated(engine)
+    scalars = {} if before is None or after is None else {"evaluated_tokens": float(after - before)}
+    return WorkloadResult(scalars=scalars, items=tuple(results[item.id] for item in items))
 
 
-def _result(
-    task_class: str, item: Item, choices: Sequence[tuple[list[int], TokenScores]]
-) -> ItemResult:
-    sums = tuple(float(score.log_probs.sum()) for _, score in choices)
-    if item.kind == "exact":
-        answer, score = choices[0]
-        chosen = 0 if score.argmax.tolist() == answer else -1
-    else:
-        chosen = max(range(len(sums)), key=sums.__getitem__)
-    return ItemResult(
-        task_class=task_class,
-        item=item.id,
-        score=float(chosen == item.answer),
-        chance=item.chance,
-        chosen=chosen,
-        answer=item.answer,
-        log_likelihoods=sums,
-    )
+def _by_id(results: list[ItemResult]) -> dict[str, ItemResult]:
+    return {result.item: result for result in results}
+
+
+def _evaluated(engine: Engine) -> int | None:
+    return engine.evaluated_tokens if isinstance(engine, CountsTokens) else None

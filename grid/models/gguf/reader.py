@@ -83,13 +83,13 @@ def read_header(path: Path) -> GgufHeader:
     try:
         size = path.stat().st_size
         with path.open("rb", buffering=2**18) as file:
-            return _HeaderReader(path, file, size).header()
+            return HeaderReader(path, file, size).header()
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise InputError(f"{path}: cannot be read ({reason}); check the path") from error
 
 
-class _HeaderReader:
+class HeaderReader:
     """Reads a header piece by piece, within the file's size and the bounds above."""
 
     def __init__(self, path: Path, file: IO[bytes], size: int) -> None:

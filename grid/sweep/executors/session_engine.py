@@ -107,7 +107,10 @@ class SessionEngine:
 
     def _measure(self, process: EngineProcess, cell: Cell, reference: str | None) -> messages.Raw:
         request = messages.Measure(
-            workload=cell.workload, kv_bytes=_kv_bytes(cell), reference=reference
+            workload=cell.workload,
+            kv_bytes=_kv_bytes(cell),
+            reference=reference,
+            context_length=cell.artifact.model.context_length,
         )
         try:
             raw = process.ask(request, self._settings.cell_timeout_s)

@@ -17,6 +17,8 @@ from grid.units import MIB
 from grid_fake.file import FakeFile
 
 BOS = 256
+BOS_TEXT = "<|bos|>"
+"""How a text spells BOS where special tokens are read."""
 VOCABULARY = 257
 USUAL_BATCH = 8
 
@@ -32,6 +34,7 @@ class FakeEngine:
 
     version = "fake 1"
     bos: int | None = BOS
+    prefix: int | None = BOS
     vocabulary = VOCABULARY
 
     def __init__(self, content: FakeFile, options: Options) -> None:
@@ -39,6 +42,7 @@ class FakeEngine:
         self._options = options
         self._context = content.context_length
         self._held: list[int] = []
+        self.evaluated_tokens = 0
         self._fail("load")
         self._ballast = np.ones(int(options["allocate_mib"]) * MIB, dtype=np.uint8)
         self._table = _table(content, int(options["batch"]))
@@ -64,6 +68,10 @@ class FakeEngine:
         self._fail("encode")
         return list(text.encode())
 
+    def encode_special(self, text: str) -> list[int]:
+        parts = [list(part.encode()) for part in text.split(BOS_TEXT)]
+        return [token for part in parts for token in (BOS, *part)][1:]
+
     def decode(self, ids: Sequence[int]) -> bytes:
         return bytes(token for token in ids if token < BOS)
 
@@ -79,6 +87,7 @@ class FakeEngine:
         for context, continuation in requests:
             self._fail("score")
             self._room(len(context) + len(continuation))
+            self.evaluated_tokens += len(context) + len(continuation) - 1
             before = [*context, *continuation][len(context) - 1 : -1]
             rows = self._table[before].astype(np.float64)
             rows -= np.log(np.exp(rows).sum(axis=1, keepdims=True))
