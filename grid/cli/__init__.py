@@ -22,6 +22,7 @@ from grid.cli import (
     results,
     runs,
     sweep,
+    tasks,
 )
 
 command_line = typer.Typer(
@@ -34,6 +35,6 @@ command_line = typer.Typer(
 
 for command in (
     *(sweep, plan, frontier, node, app, recommend, folklore, predict, compare, imports, runs),
-    *(cluster, results, backends),
+    *(cluster, results, backends, tasks),
 ):
     command.register(command_line)

@@ -112,6 +112,7 @@ def _on_nodes(args: SweepArgs, planner: Planner, address: str) -> int:
 
 def _run(args: SweepArgs, planner: Planner, executor: Executor) -> int:
     from grid.cli.frontier import show_frontier
+    from grid.cli.views.resolution import show_resolution
     from grid.cli.views.summary import show_summary
     from grid.sweep.progress import progress_for
     from grid.sweep.run import run_sweep
@@ -119,6 +120,7 @@ def _run(args: SweepArgs, planner: Planner, executor: Executor) -> int:
     done = run_sweep(executor, planner, args.store, progress_for(args.as_json))
     if not args.as_json:
         show_frontier(args.store, plans=done.plans)
+        show_resolution(done.plans)
     show_summary(done.summary, args.store, as_json=args.as_json)
     return 1 if done.summary.failed or done.broken else 0
 

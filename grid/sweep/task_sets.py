@@ -38,6 +38,9 @@ def prepare_tasks(sweep: Sweep, say: Say = lambda line: None) -> PreparedTasks:
     if "tasks" not in sweep.measures:
         return NO_PREPARED_TASKS
     own = own_tasks(sweep)
+    data = sweep.tasks.data
+    if data and not sweep.path(data).is_dir():
+        raise InputError(f"{sweep.file}: tasks.data: {sweep.path(data)} is no folder")
     try:
         prepared = _harness_tasks(sweep, say)
     except InputError as error:
@@ -95,14 +98,13 @@ def _harness_tasks(sweep: Sweep, say: Say) -> PreparedTasks:
     for (ready_set, items), names in _grouped(requests).items():
         try:
             _make(sweep, names, items, say, made)
-        except GridError:
+        except GridError as error:
             if not ready_set:
                 raise
-            for name in names:  # which of them it was, and why
-                try:
-                    _make(sweep, [name], items, say, made)
-                except GridError as error:
-                    refused[name] = str(error)
+            if isinstance(error, InputError):  # of one of them
+                refused |= _make_each(sweep, names, items, say, made)
+            else:
+                refused |= dict.fromkeys(names, str(error))
     in_order = tuple(task for request in requests for task in made.get(request.name, ()))
     notes = [f"{task.name}: {task.note}" for task in in_order if task.note]
     return PreparedTasks(in_order, (*notes, *_left_out(requests, refused)))
@@ -134,6 +136,19 @@ def _make(
         raise _with_sets(error, names) from None
     for task in tasks:
         made.setdefault(task.requested, []).append(_task_set(sweep, task))
+
+
+def _make_each(
+    sweep: Sweep, names: Sequence[str], items: int, say: Say, made: dict[str, list[TaskSet]]
+) -> dict[str, str]:
+    """Make one after the other; returns why each that could not be made was refused."""
+    reasons: dict[str, str] = {}
+    for name in names:
+        try:
+            _make(sweep, [name], items, say, made)
+        except GridError as error:
+            reasons[name] = str(error)
+    return reasons
 
 
 def _task_set(sweep: Sweep, task: PreparedTask) -> TaskSet:

@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from grid.cells.items import Item
+from grid.cells.task_catalog import UNCLASSIFIED
 from grid.cells.task_files.columns import DEFAULTS
 from grid.cells.task_files.convert import RowFault, to_item
 from grid.cells.task_files.rows import Fault, Rows, parse_rows
 from grid.errors import InputError, did_you_mean
-
-UNCLASSIFIED = "unclassified"
-"""Class of tasks of which nobody says it."""
 
 FORMS = ("jsonl", "csv")
 

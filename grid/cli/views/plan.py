@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from grid.cells.cell import Cell
 from grid.cells.workload import kind
 from grid.cli.views.console import console, differing_options, print_json, table
+from grid.cli.views.resolution import resolution_line, resolutions, task_items
 from grid.plan.estimate import Estimate
 from grid.plan.order import Session
 from grid.plan.plan import Plan
@@ -38,6 +39,8 @@ def show_plan(plan: Plan, estimate: Estimate, as_json: bool = False) -> None:
     _print_skipped(plan)
     for note in plan.notes:
         out.print(note, markup=False, style="yellow")
+    if line := resolution_line(task_items((*plan.cells, *plan.measured))):
+        out.print(line, markup=False)
     out.print(
         f"{len(plan.cells)} cells to measure in {len(plan.sessions)} sessions, "
         f"{len(plan.measured)} measured already, {len(plan.skipped)} skipped"
@@ -76,7 +79,7 @@ def workloads(cells: Sequence[Cell]) -> str:
     """The cells' workloads in one line: speed by label, tasks by count."""
     labels = [cell.workload.label for cell in cells if kind(cell.workload) != "tasks"]
     tasks = sum(kind(cell.workload) == "tasks" for cell in cells)
-    return ", ".join([*labels, *([f"{tasks} task classes"] if tasks else [])])
+    return ", ".join([*labels, *([f"{tasks} task{'s' if tasks > 1 else ''}"] if tasks else [])])
 
 
 def _print_skipped(plan: Plan) -> None:
@@ -102,6 +105,7 @@ def _print_json(plan: Plan, estimate: Estimate) -> None:
             "measured": [_cell_json(cell) for cell in plan.measured],
             "estimate": estimate,
             "notes": list(plan.notes),
+            "tasks": resolutions(task_items((*plan.cells, *plan.measured))),
         }
     )
 

@@ -17,6 +17,7 @@ from grid.results.statistics.divergence import dp_table, kld_table, ln_ppl_ratio
 from grid.results.statistics.interval import Interval
 from grid.results.statistics.quantiles import median_interval, quantile_interval
 from grid.results.statistics.rates import rate_interval, rate_ratio, time_interval
+from grid.results.statistics.resolution import DISCORDANT, resolvable_difference
 from grid.results.statistics.scores import (
     PairedTest,
     holm_correction,
@@ -31,6 +32,7 @@ from grid.results.statistics.text import bits_per_byte, chunk_mean, perplexity
 from grid.results.statistics.trend import Drift, drift, outliers
 
 __all__ = [
+    "DISCORDANT",
     "Drift",
     "Interval",
     "PairedTest",
@@ -54,6 +56,7 @@ __all__ = [
     "quantile_interval",
     "rate_interval",
     "rate_ratio",
+    "resolvable_difference",
     "retained_share",
     "same_top",
     "score_mean",

@@ -73,7 +73,7 @@ def mcnemar_test(first: npt.ArrayLike, second: npt.ArrayLike) -> PairedTest:
     a, b = _pair(first, second)
     if not np.isin(np.concatenate([a, b]), (0.0, 1.0)).all():
         raise ValueError("McNemar's test takes scores of 0 and 1")
-    p_value = _fair_coin_p(int((a > b).sum()), int((a < b).sum()))
+    p_value = exact_mcnemar_p(int((a > b).sum()), int((a < b).sum()))
     bounds, _ = mean_bounds(a - b)
     low, high = bounds or (None, None)
     return PairedTest(float((a - b).mean()), low, high, p_value, len(a), "exact McNemar")
@@ -117,10 +117,10 @@ def sign_flip_test(differences: npt.ArrayLike) -> tuple[float, str]:
     sizes = np.abs(pairs[pairs != 0])
     if sizes.size and np.ptp(sizes) > 1e-9 * sizes.max():
         return _sign_flip_p(pairs)
-    return _fair_coin_p(int((pairs > 0).sum()), int((pairs < 0).sum())), "exact McNemar"
+    return exact_mcnemar_p(int((pairs > 0).sum()), int((pairs < 0).sum())), "exact McNemar"
 
 
-def _fair_coin_p(wins: int, losses: int) -> float:
+def exact_mcnemar_p(wins: int, losses: int) -> float:
     """Two-sided p of so many wins and losses where either is as likely; 1 without any."""
     from scipy.special import bdtr
 

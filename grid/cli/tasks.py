@@ -1,0 +1,108 @@
+"""`grid tasks`: what can be asked, and the user's own tasks."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from grid.cli.options import Json
+from grid.errors import InputError
+
+if TYPE_CHECKING:
+    from grid.cells.items import Item
+
+tasks_app = typer.Typer(
+    help="List tasks, check task files of your own, show items.",
+    rich_markup_mode=None,
+    no_args_is_help=True,
+)
+
+Data = Annotated[
+    str,
+    typer.Option("--data", metavar="FOLDER", help="The harness's data, where no hub is reached."),
+]
+Every = Annotated[
+    bool, typer.Option("--all", help="Also every other name that lm-evaluation-harness has.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    app.add_typer(tasks_app, name="tasks")
+
+
+@tasks_app.command("list")
+def list_tasks(every: Every = False, as_json: Json = False) -> None:
+    """List the ready sets and the tasks: class, items, cost, and what they can tell."""
+    from grid.cli.views.tasks import show_tasks
+
+    names: tuple[str, ...] = ()
+    if every:
+        from grid.engine.harness import HarnessProcess, task_names
+
+        with HarnessProcess(_say) as process:
+            names = tuple(task.name for task in task_names(process))
+    show_tasks(names, as_json=as_json)
+
+
+@tasks_app.command()
+def check(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A .jsonl or .csv of your own.")],
+    as_json: Json = False,
+) -> None:
+    """Check a task file: every line that is wrong, or what its items can tell.
+
+    Exit codes: 0 all of it is right, 1 some lines are wrong, 2 it cannot be read.
+    """
+    from grid.cells.task_files import check_task_file
+    from grid.cli.views.task_file import show_task_file
+
+    task_file = check_task_file(file)
+    show_task_file(task_file, as_json=as_json)
+    raise typer.Exit(1 if task_file.faults else 0)
+
+
+@tasks_app.command()
+def show(
+    name: Annotated[
+        str, typer.Argument(metavar="TASK | FILE", help="A task's name, or a file of your own.")
+    ],
+    items: Annotated[int, typer.Option(min=1, help="How many items.")] = 1,
+    model: Annotated[
+        str, typer.Option(metavar="GGUF | FOLDER", help="Show it by this model's chat template.")
+    ] = "",
+    data: Data = "",
+    as_json: Json = False,
+) -> None:
+    """Show items as a model sees them: the prompt, the choices, and what is right."""
+    from grid.cli.views.task_items import show_items
+    from grid.models.chat import read_chat_template
+
+    chosen = _items(name, items, data)[:items]
+    template = None
+    if model:
+        template = read_chat_template(Path(model).expanduser())
+        if template is None:
+            raise InputError(f"{model} has no chat template")
+    show_items(chosen, template, as_json=as_json)
+
+
+def _items(name: str, items: int, data: str) -> tuple[Item, ...]:
+    """Of a file, or of the first task of that name in the harness."""
+    from grid.cells.task_files import FORMS, read_task_file
+    from grid.cells.texts import read_items
+    from grid.engine.harness import prepare
+
+    if Path(name).suffix.lower().removeprefix(".") in FORMS:
+        return read_task_file(Path(name)).items
+    folder = Path(data) if data else None
+    task = prepare([name], data=folder, limit=items, run_code=True, say=_say)[0]
+    return read_items(str(task.folder), task.name).items
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()

@@ -1,0 +1,72 @@
+"""`grid tasks check`: what is wrong with a task file, or what it is."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from grid.cells.task_files import TaskFile
+from grid.cli.views.console import console, print_json
+from grid.cli.views.resolution import METHOD, points
+from grid.plan.item_facts import item_facts
+from grid.results.statistics import resolvable_difference
+
+FAULTS_SHOWN = 50
+
+
+def show_task_file(file: TaskFile, as_json: bool = False) -> None:
+    """Every wrong line, up to `FAULTS_SHOWN`; of a right file its items and what they can tell."""
+    if as_json:
+        _print_json(file)
+        return
+    out = console()
+    for line, text in file.faults[:FAULTS_SHOWN]:
+        place = f"{file.path}, line {line}" if line else str(file.path)
+        out.print(f"{place}: {text}", markup=False, soft_wrap=True)
+    if file.faults:
+        beyond = len(file.faults) - FAULTS_SHOWN
+        hidden = f", {beyond} of them not shown" if beyond > 0 else ""
+        out.print(f"{_count(file.faults, 'fault')}{hidden}; {_count(file.items, 'item')} right")
+        return
+    ways = {True: "by the chat template only", False: "without a chat template"}
+    how = ways.get(bool(file.chat), "") if file.chat is not None else ""
+    facts = item_facts(file.items)
+    scorings = ", ".join(f"{name} {count}" for name, count in _scorings(file).items())
+    out.print(f"{file.name}: {_count(file.items, 'item')} of class {file.task_class}", markup=False)
+    out.print(f"scoring: {scorings}; chance {_chance(file):.2f}")
+    if how:
+        out.print(f"asked {how}")
+    out.print(f"about {facts.read} tokens to read, {facts.written} to write, for each variant")
+    out.print(f"{METHOD}: {points(len(file.items))} points")
+
+
+def _count(entries: tuple[object, ...], noun: str) -> str:
+    return f"{len(entries)} {noun}" + ("s" if len(entries) != 1 else "")
+
+
+def _scorings(file: TaskFile) -> Counter[str]:
+    written = {"choice": "written_choice"}
+    return Counter(
+        "choice" if item.kind == "choice" else written.get(item.scoring, item.scoring)
+        for item in file.items
+    )
+
+
+def _chance(file: TaskFile) -> float:
+    return sum(item.chance for item in file.items) / len(file.items)
+
+
+def _print_json(file: TaskFile) -> None:
+    right = bool(file.items) and not file.faults
+    print_json(
+        {
+            "file": str(file.path),
+            "task": file.name,
+            "class": file.task_class,
+            "chat": file.chat,
+            "items": len(file.items),
+            "scoring": _scorings(file),
+            "chance": _chance(file) if right else None,
+            "resolves": resolvable_difference(len(file.items)) if right else None,
+            "faults": [{"line": line, "text": text} for line, text in file.faults],
+        }
+    )
