@@ -81,6 +81,11 @@ def find_interpreter(name: str, node: Node) -> Interpreter | None:
     requirements = requirements_of(backend(name), node)
     if requirements is None or _is_satisfied_here(requirements):
         return THIS_INTERPRETER
+    return find_tool(requirements, node)
+
+
+def find_tool(requirements: Path, node: Node | None = None) -> Interpreter | None:
+    """The interpreter of an environment of just these requirements; None where it is not made."""
     folder = _folder(requirements, node)
     if _marker(folder) is None:
         return None
@@ -101,6 +106,21 @@ def ensure_environment(
     requirements = requirements_of(backend(name), node)
     if requirements is None or (rebuild and _is_satisfied_here(requirements)):
         return THIS_INTERPRETER
+    return ensure_tool(name, requirements, say, node, rebuild)
+
+
+def ensure_tool(
+    name: str,
+    requirements: Path,
+    say: Callable[[str], None] = lambda line: None,
+    node: Node | None = None,
+    rebuild: bool = False,
+) -> Interpreter:
+    """The interpreter of an environment of just these requirements, for a tool that is no backend
+    too; `node` where its accelerators decide the packages. As `ensure_environment` else."""
+    present = None if rebuild else find_tool(requirements, node)
+    if present is not None:
+        return present
     folder = _folder(requirements, node)
     try:
         with _lock(folder):
@@ -191,9 +211,10 @@ def _is_satisfied_here(requirements: Path) -> bool:
     return True
 
 
-def _folder(requirements: Path, node: Node) -> Path:
+def _folder(requirements: Path, node: Node | None) -> Path:
     """The environment's folder: the plugin's package, for people, and a hash of all that decides
     the content."""
+    accelerators = () if node is None else node.accelerators
     key = digest(
         "environment",
         requirements.read_text(),
@@ -201,7 +222,7 @@ def _folder(requirements: Path, node: Node) -> Path:
         platform.system(),
         platform.machine(),
         platform.python_version_tuple()[:2],
-        sorted({device.kind.partition("-")[0] for device in node.accelerators}),  # builds differ
+        sorted({device.kind.partition("-")[0] for device in accelerators}),  # builds differ
     )
     return cache_dir() / "environments" / f"{requirements.parent.name}-{key[:16]}"
 

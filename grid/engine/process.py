@@ -36,11 +36,16 @@ class EngineProcess:
     """A child that speaks grid.engine.messages over two pipes. One request at a time.
 
     `python` is the interpreter of the backend's environment, `imports` the folder in which it finds
-    this package and the plugins (None: they are importable there as they are here). Its standard
-    output and error go to a log file, whose end is quoted when it dies.
+    this package and the plugins (None: they are importable there as they are here), `module` what
+    it runs. Its standard output and error go to a log file, whose end is quoted when it dies.
     """
 
-    def __init__(self, python: str = sys.executable, imports: str | None = None) -> None:
+    def __init__(
+        self,
+        python: str = sys.executable,
+        imports: str | None = None,
+        module: str = "grid.engine.host",
+    ) -> None:
         self.loaded_only = True
         """True until a workload has run: peak memory is a fresh process's."""
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  (open as long as the process)
@@ -54,7 +59,7 @@ class EngineProcess:
         self._buffer = b""
         try:
             self._process = subprocess.Popen(
-                [python, "-m", "grid.engine.host", str(request_out), str(reply_in)],
+                [python, "-m", module, str(request_out), str(reply_in)],
                 stdin=subprocess.DEVNULL,
                 stdout=self._log,
                 stderr=self._log,
@@ -84,16 +89,7 @@ class EngineProcess:
         by itself, OutOfMemory where the system killed it.
         """
         self.loaded_only = isinstance(request, messages.Load)
-        try:
-            os.write(self._requests, messages.encode(request))
-        except BrokenPipeError:
-            raise self._death_error() from None
-        started = time.perf_counter()
-        try:
-            line = self._read_line(timeout_s)
-        except EngineError as error:
-            error.engine_s = time.perf_counter() - started  # it died or hung in an engine call
-            raise
+        line = self.exchange(messages.encode(request), timeout_s)
         try:
             reply = messages.decode_reply(line)
         except msgspec.MsgspecError as error:
@@ -103,6 +99,19 @@ class EngineProcess:
             failure.engine_s = reply.engine_s
             raise failure
         return reply
+
+    def exchange(self, request: bytes, timeout_s: float) -> bytes:
+        """The line that answers a line; both end with a newline."""
+        try:
+            _write_all(self._requests, request)
+        except BrokenPipeError:
+            raise self._death_error() from None
+        started = time.perf_counter()
+        try:
+            return self._read_line(timeout_s)
+        except EngineError as error:
+            error.engine_s = time.perf_counter() - started  # it died or hung in an engine call
+            raise
 
     def close(self) -> None:
         """End the process and everything that it started."""
@@ -172,6 +181,13 @@ class EngineProcess:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+
+
+def _write_all(pipe: int, data: bytes) -> None:
+    """A pipe takes what it has room for, which is less than many answers of a model."""
+    unwritten = memoryview(data)
+    while unwritten:
+        unwritten = unwritten[os.write(pipe, unwritten) :]
 
 
 def _environment(imports: str | None) -> dict[str, str]:

@@ -4,6 +4,16 @@ The harness runs in an environment of its own, driven by `python -m grid.engine.
 engine's process never imports it.
 """
 
-from grid.engine.harness.tasks import HARNESS_VERSION, PreparedTask, TaskName, prepare, task_names
+from grid.engine.harness.messages import TaskName
+from grid.engine.harness.names import task_names
+from grid.engine.harness.process import HARNESS_VERSION, HarnessProcess
+from grid.engine.harness.tasks import PreparedTask, prepare
 
-__all__ = ["HARNESS_VERSION", "PreparedTask", "TaskName", "prepare", "task_names"]
+__all__ = [
+    "HARNESS_VERSION",
+    "HarnessProcess",
+    "PreparedTask",
+    "TaskName",
+    "prepare",
+    "task_names",
+]

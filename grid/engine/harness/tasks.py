@@ -1,25 +1,30 @@
-"""What the harness offers: its tasks by name, and item sets made of them."""
+"""Item sets of the harness's tasks, kept in the cache."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
-HARNESS_VERSION = "0.4.13"
+from grid.cache import cache_dir, write_atomically
+from grid.engine.harness import messages
+from grid.engine.harness.local_data import find_local_data
+from grid.engine.harness.messages import LocalData, TaskName
+from grid.engine.harness.names import expand, task_names
+from grid.engine.harness.process import HARNESS_VERSION, HarnessProcess
+from grid.errors import EngineError, InputError
+from grid.models.identity import digest
 
+ITEMS_FORMAT = 1
+"""Raised whenever the same documents would be rendered otherwise."""
 
-class TaskName(msgspec.Struct, frozen=True, kw_only=True):
-    """A name that `prepare` takes: a task, or a group of tasks (`members`).
+RENDER_TIMEOUT_S = 6 * 3600.0
+"""A large data set comes over a slow line."""
 
-    `kind` is the harness's output type: multiple_choice, loglikelihood, loglikelihood_rolling or
-    generate_until; of a group that of its first task.
-    """
-
-    name: str
-    kind: str
-    members: tuple[str, ...] = ()
+Say = Callable[[str], None]
 
 
 class PreparedTask(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,10 +52,7 @@ class PreparedTask(msgspec.Struct, frozen=True, kw_only=True):
     """Scoring runs what the model wrote (HumanEval, MBPP)."""
 
 
-def task_names(say: Callable[[str], None] = lambda line: None) -> tuple[TaskName, ...]:
-    """All names that the harness knows, sorted; kept in the cache, so that only the first call
-    makes the harness's environment and imports it. Raises EngineError where it cannot be made."""
-    raise NotImplementedError
+_decode = msgspec.json.Decoder(PreparedTask, dec_hook=lambda kind, text: kind(text)).decode
 
 
 def prepare(
@@ -61,18 +63,120 @@ def prepare(
     limit: int | None = None,
     seed: int = 1234,
     run_code: bool = False,
-    say: Callable[[str], None] = lambda line: None,
+    say: Say = lambda line: None,
 ) -> tuple[PreparedTask, ...]:
     """The item sets of tasks by their harness names, in the order asked for, groups expanded.
 
     A group with a figure of its own over all items (`mmlu`) stays one task, whose items carry their
     subject as `group`; any other group becomes its tasks. `data` is a folder of local files, which
     come before the hub; `shots` None is each task's own number; `limit` takes the first items of
-    each task (of a group: in turn from each subject), as `lm_eval --limit` does; `seed` draws the
-    few-shot examples. An item set that was made before costs no more than reading a small file.
+    each task (of a group: of its subjects in proportion), as `lm_eval --limit` does; `seed` draws
+    the few-shot examples. An item set that was made before costs no more than reading small files.
 
     Raises InputError for a name that the harness does not know (with the nearest), a task that runs
     code unless `run_code`, or data that neither `data` nor the hub has; EngineError where the
     harness's environment cannot be made. `say` hears lines of progress.
     """
-    raise NotImplementedError
+    if data is not None and not data.is_dir():
+        raise InputError(f"tasks.data {data}: not a folder; it should hold files of the tasks")
+    with HarnessProcess(say) as process:
+        by_name = {task.name: task for task in task_names(process)}
+        expanded = [(task, requested) for requested in names for task in expand(requested, by_name)]
+        _check_code([task for task, _ in expanded], by_name, run_code)
+        makers = {
+            task.name: _ItemSet(task, by_name, data, shots, limit, seed) for task, _ in expanded
+        }
+        return tuple(
+            makers[task.name].prepare(process, requested, say) for task, requested in expanded
+        )
+
+
+class _ItemSet:
+    """The item set of one task under given settings: its place in the cache, and its making."""
+
+    def __init__(
+        self,
+        task: TaskName,
+        by_name: dict[str, TaskName],
+        data: Path | None,
+        shots: int | None,
+        limit: int | None,
+        seed: int,
+    ) -> None:
+        self._task = task
+        leaves = expand(task.name, by_name, leaves=True)
+        local = [_local(leaf, data) for leaf in leaves]
+        self._request = messages.Render(
+            name=task.name,
+            leaves=tuple(
+                messages.Leaf(name=leaf.name, path=leaf.path, subset=leaf.subset, data=place)
+                for leaf, place in zip(leaves, local, strict=True)
+            ),
+            target="",
+            shots=shots,
+            limit=limit,
+            seed=seed,
+            metric=task.metric,
+        )
+        content = [place.sha256 if place is not None else "hub" for place in local]
+        key = digest("task items", ITEMS_FORMAT, HARNESS_VERSION, content, shots, limit, seed)
+        self.folder = cache_dir() / "tasks" / f"{task.name}-{key[:16]}"
+        self._data = "hub" if None in local else "file"
+        self._folder_of_user = data
+
+    def prepare(self, process: HarnessProcess, requested: str, say: Say) -> PreparedTask:
+        """The item set, made unless it is there."""
+        info = self.folder / f"{self._task.name}.json"
+        with suppress(OSError, msgspec.MsgspecError):
+            present = _decode(info.read_bytes())
+            if (self.folder / f"{present.name}.jsonl").exists():
+                return msgspec.structs.replace(present, requested=requested, folder=self.folder)
+        say(f"tasks: items of {self._task.name}")
+        prepared = self._make(process, requested)
+        write_atomically(info, msgspec.json.encode(prepared, enc_hook=str))
+        return prepared
+
+    def _make(self, process: HarnessProcess, requested: str) -> PreparedTask:
+        begun = self.folder.with_name(f".{self.folder.name}.begun")
+        request = msgspec.structs.replace(self._request, target=str(begun))
+        try:
+            reply = process.ask(request, RENDER_TIMEOUT_S)
+            shutil.rmtree(self.folder, ignore_errors=True)
+            begun.rename(self.folder)
+        except InputError as error:
+            looked = f"; nothing in {self._folder_of_user} looks like them"
+            ours = self._folder_of_user is not None and self._data == "hub"
+            raise InputError(f"{error}{looked if ours else ''}") from error
+        except OSError as error:
+            raise EngineError(f"{error.filename}: {error.strerror}; set QUANTGRID_CACHE") from error
+        finally:
+            shutil.rmtree(begun, ignore_errors=True)
+        assert isinstance(reply, messages.Rendered)
+        return PreparedTask(
+            name=self._task.name,
+            requested=requested,
+            folder=self.folder,
+            items=reply.items,
+            kind=reply.kind,
+            metric=reply.metric,
+            version=reply.version,
+            shots=reply.shots,
+            data=self._data,
+            data_sha256=reply.data_sha256,
+            note="; ".join(reply.notes),
+            runs_code=reply.runs_code,
+        )
+
+
+def _local(task: TaskName, data: Path | None) -> LocalData | None:
+    return None if data is None else find_local_data(task, data)
+
+
+def _check_code(tasks: list[TaskName], by_name: dict[str, TaskName], run_code: bool) -> None:
+    for task in tasks:
+        runs_code = any(leaf.runs_code for leaf in expand(task.name, by_name, leaves=True))
+        if runs_code and not run_code:
+            raise InputError(
+                f"task {task.name} runs programs that the model writes; say run_code = true under "
+                "[tasks] to run them in a sandbox, or leave it out"
+            )
