@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import signal
 import subprocess
@@ -21,7 +22,7 @@ from typing import Any
 
 from grid.engine.sandbox.program import MIB, Outcome, Program, SandboxLimits, Status
 from grid.engine.sandbox.syscalls import filter_here, why_no_filter
-from grid.engine.sandbox.tree import PYTHON, interpreter, plan_tree
+from grid.engine.sandbox.tree import PYTHON, interpreter, linker_environment, plan_tree
 
 OLDEST_LINUX = 5, 14
 """From here on the kernel counts a user's processes in each user namespace by itself, and can make
@@ -31,7 +32,8 @@ ENVIRONMENT = {
     "PATH": "/python/bin",
     "HOME": "/tmp",
     "LANG": "C.UTF-8",
-    "LD_LIBRARY_PATH": "/python/lib",
+    "LD_LIBRARY_PATH": "/lib:/python/lib",
+    "LD_ORIGIN_PATH": "/python/bin",  # what the linker would read in /proc, which is not mounted
     "PYTHONHASHSEED": "0",  # the same program has the same outcome each time
 }
 GRACE_S = 30.0
@@ -75,26 +77,27 @@ def sandbox_obstacle() -> str:
 
     It runs a program of ours in a sandbox, once a process, and believes nothing else.
     """
-    elsewhere = (
-        "leave out the tasks that run code, or run them on Linux (a virtual machine will do)"
-    )
     if sys.platform != "linux":
-        return f"generated code runs only in a sandbox of Linux namespaces; {elsewhere}"
+        return (
+            "generated code runs only in a sandbox of Linux namespaces: leave out the tasks that "
+            "run code, or run them on Linux (a virtual machine will do)"
+        )
     release = os.uname().release
-    if tuple(int(part) for part in release.split("-")[0].split(".")[:2]) < OLDEST_LINUX:
+    if tuple(int(part) for part in re.findall(r"\d+", release)[:2]) < OLDEST_LINUX:
         return f"the sandbox for generated code takes Linux 5.14 or newer, this is {release}"
     if reason := why_no_filter():
         return f"no sandbox for generated code: {reason}"
-    outcome = _run(Program(_SELF_TEST), SandboxLimits())
+    try:
+        outcome = _run(Program(_SELF_TEST), SandboxLimits())
+    except (OSError, subprocess.SubprocessError) as error:
+        return f"no sandbox for generated code: {interpreter()}: {_one_line(str(error))}"
     return "" if outcome.status == "passed" else f"no sandbox for generated code: {outcome.reason}"
 
 
 _SELF_TEST = """
 import os, socket
 assert os.getpid() == 1 and os.getuid() == os.getgid() == 65534, "it is not alone"
-assert set(os.listdir("/")) <= {
-    "dev", "lib", "lib64", "program.py", "python", "runner.py", "tmp", "usr"
-}, "it sees other files"
+assert set(os.listdir("/dev")) == {"null", "zero", "random", "urandom"}, "it sees other files"
 try:
     socket.socket()
 except PermissionError:
@@ -110,6 +113,7 @@ def _run(program: Program, limits: SandboxLimits) -> Outcome:
     token = secrets.token_hex(32).encode()
     with _pipe() as token_pipe, _pipe() as report_pipe, _pipe() as lifeline_pipe:
         token_pipe[1].write(token)
+        token_pipe[1].close()
         given_away = token_pipe[0], report_pipe[1], lifeline_pipe[0]
         numbers = [file.fileno() for file in given_away]
         job = {
@@ -142,7 +146,8 @@ def _pipe() -> Iterator[tuple[FileIO, FileIO]]:
 
 
 def _start(numbers: Sequence[int]) -> subprocess.Popen[bytes]:
-    """The sandbox's outer process: without environment, terminal or files but these."""
+    """The sandbox's outer process: no terminal, no files but these, and of the environment nothing
+    but where this Python's own libraries are."""
     with as_file(files("grid.engine.sandbox") / "jail.py") as script:
         return subprocess.Popen(
             [str(interpreter()), "-I", "-S", "-B", str(script)],
@@ -150,7 +155,7 @@ def _start(numbers: Sequence[int]) -> subprocess.Popen[bytes]:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             pass_fds=numbers,
-            env={},
+            env=linker_environment(),
             cwd="/",
             start_new_session=True,
         )
@@ -161,7 +166,7 @@ def _surroundings() -> dict[str, Any]:
     """What is the same in every job of this process."""
     runner = (files("grid.engine.sandbox") / "runner.py").read_text(encoding="utf-8")
     return {
-        **plan_tree(),
+        **plan_tree()._asdict(),
         "python": PYTHON,
         "environment": ENVIRONMENT,
         "filter": filter_here().hex(),

@@ -4,8 +4,8 @@ alone; what it writes is not trusted.
 The proof that the tests ended is a random token. Half of it is a local variable, half waits unread
 in a pipe until the program has run to its last line, so neither an exit code nor printed words
 nor a guess pass a program that left early. The tests run in the program's own interpreter, as in
-every harness of HumanEval and MBPP: a program that goes through frames and open files on purpose,
-or changes what its tests compare with, can still cheat about its score. It cannot leave the sandbox.
+every harness of HumanEval and MBPP: a program that searches frames and open files on purpose, or
+changes what its tests compare with, can still cheat about its score. It cannot leave the sandbox.
 """
 
 import sys
