@@ -156,3 +156,5 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Where engines compute; empty: each backend's own device on the node."""
     calibration: Calibration | None = None
     """What quantizers weigh their errors by; its `path` is a text's source, as in a sweep file."""
+    run_code: bool = False
+    """Whether programs that a model wrote may run, in a sandbox."""

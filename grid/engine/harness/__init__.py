@@ -7,13 +7,17 @@ engine's process never imports it.
 from grid.engine.harness.messages import TaskName
 from grid.engine.harness.names import task_names
 from grid.engine.harness.process import HARNESS_VERSION, HarnessProcess
-from grid.engine.harness.tasks import PreparedTask, prepare
+from grid.engine.harness.scorer import AnswerScorer, takes_scoring
+from grid.engine.harness.tasks import PreparedTask, prepare, task_facts
 
 __all__ = [
     "HARNESS_VERSION",
+    "AnswerScorer",
     "HarnessProcess",
     "PreparedTask",
     "TaskName",
     "prepare",
+    "takes_scoring",
+    "task_facts",
     "task_names",
 ]

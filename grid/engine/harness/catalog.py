@@ -95,4 +95,6 @@ def _obstacle(entry: Entry) -> str:
         return "it is written in Python, with requests of its own"
     if config.get("doc_to_image") or config.get("doc_to_audio"):
         return "it asks about pictures or sound"
+    if config.get("output_type") == "loglikelihood_rolling":
+        return "it is the perplexity of a text; name the text under [quality] instead"
     return ""

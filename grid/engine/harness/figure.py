@@ -34,8 +34,6 @@ def primary_figure(task: ConfigurableTask, wanted: str) -> ScoreFigure:
     metric, _, chosen = wanted.partition(",")
     filters = [ensemble.name for ensemble in task._filters]
     preferred = next((name for name in PREFERRED_FILTERS if name in filters), filters[0])
-    if task.OUTPUT_TYPE == "loglikelihood_rolling":
-        return ScoreFigure("bits_per_byte", preferred)
     mean = get_aggregation("mean")
     means = [name for name, function in task.aggregation().items() if function is mean]
     if metric in means:

@@ -106,19 +106,19 @@ def _local_overrides(
     """Settings that give the harness the documents of local files under its own split names."""
     shape = shape_named(data.shape)
     documents = {split: _documents(Path(p), shape, leaf) for split, p in data.paths.items()}
-    asked = str(config.get("test_split") or config.get("validation_split"))
+    eval_split = str(config.get("test_split") or config.get("validation_split"))
     training, examples = config.get("training_split"), config.get("fewshot_split")
     examples = examples or training
-    splits = {asked: documents["eval"]}
+    splits = {eval_split: documents["eval"]}
     overrides: dict[str, Any] = {}
-    for split in {str(name) for name in (training, examples) if name} - {asked}:
+    for split in {str(name) for name in (training, examples) if name} - {eval_split}:
         source = documents.get("train" if split == training else "dev") or documents.get("train")
         if source is not None:
             splits[split] = source
     if training not in splits:
         overrides["training_split"] = None
     if examples and examples not in splits:
-        overrides["fewshot_split"] = asked
+        overrides["fewshot_split"] = eval_split
         if few_shot:
             notes.append("few-shot examples are other items of the same file")
     if data.note:

@@ -73,12 +73,12 @@ def _splits(task: TaskName, shape: Shape, folder: Path) -> dict[str, Path]:
     for path, row in _tables(folder):
         if _is_shaped(row, shape) and _is_of_subset(task, path, shape):
             candidates.setdefault(_split(path), []).append(path)
-    asked = next(
+    eval_split = next(
         (s for s in (task.split, "", "test", "validation") if s in candidates and s != "dev"), None
     )
-    if asked is None:
+    if eval_split is None:
         return {}
-    wanted = {"eval": asked, "train": "train", "dev": "dev"}
+    wanted = {"eval": eval_split, "train": "train", "dev": "dev"}
     return {
         split: _best(task, candidates[name], folder)
         for split, name in wanted.items()

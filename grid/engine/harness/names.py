@@ -12,7 +12,7 @@ from grid.engine.harness.messages import TaskName
 from grid.engine.harness.process import HARNESS_VERSION, HarnessProcess
 from grid.errors import InputError, did_you_mean
 
-NAMES_FORMAT = 1
+NAMES_FORMAT = 2
 """Raised whenever more is kept of a task."""
 
 LIST_TIMEOUT_S = 900.0

@@ -81,8 +81,6 @@ def _item(requests: TaskRequests, prompt: Prompt, name: str, group: str) -> Item
             item = requests.choice_item(prompt)
         case "loglikelihood":
             item = requests.exact_item(prompt)
-        case "loglikelihood_rolling":
-            item = requests.rolling_item(prompt)
         case _:
             item = requests.generate_item(prompt)
     return msgspec.structs.replace(item, id=name, group=group)

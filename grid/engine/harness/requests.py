@@ -47,9 +47,6 @@ class TaskRequests:
         """The prompts of the first documents. Few-shot examples are drawn once for each context, so
         that plain and chat contexts are made in a pass of their own, from the same seed."""
         docs = [self.task.eval_docs[number] for number in range(count)]
-        if self.task.OUTPUT_TYPE == "loglikelihood_rolling":
-            yield from (Prompt(doc, "", (), "") for doc in docs)
-            return
         self.task.set_fewshot_seed(self._seed)
         contexts = [self._context(doc) for doc in docs]
         self.task.set_fewshot_seed(self._seed)
@@ -98,11 +95,6 @@ class TaskRequests:
             messages=prompt.messages,
             reply=prompt.reply,
         )
-
-    def rolling_item(self, prompt: Prompt) -> Item:
-        """An item of which all of the text is predicted."""
-        text = self.task.doc_to_target(prompt.doc)
-        return Item(id="", kind="rolling", context=str(text), choices=(), answer=0)
 
     def generate_item(self, prompt: Prompt) -> Item:
         """An item whose answer is written."""
@@ -161,7 +153,8 @@ class TaskRequests:
         """In a chat the choices lack the space that they begin with, unless a reply begins the
         turn: hold that the harness's do."""
         chat = self._arguments(prompt.doc, prompt.context, chat=True)[: len(continuations)]
-        ours = [c if prompt.reply else c.removeprefix(" ") for c in continuations]
+        goes_on = prompt.reply and not prompt.reply[-1].isspace()
+        ours = [c if goes_on else c.removeprefix(" ") for c in continuations]
         if [continuation for _, continuation in chat] != ours:
             raise InputError(
                 f"task {self._leaf.name}: it joins its choices to a conversation in a way of its "

@@ -91,6 +91,22 @@ def prepare(
         )
 
 
+def task_facts(folder: Path, name: str) -> dict[str, str]:
+    """What a row's environment says of a prepared task; nothing of items from elsewhere."""
+    try:
+        task = _decode((folder / f"{name}.json").read_bytes())
+    except (OSError, msgspec.MsgspecError):
+        return {}
+    return {
+        "task_harness": f"lm_eval {HARNESS_VERSION}",
+        "task_version": task.version,
+        "task_metric": task.metric,
+        "task_fewshot": str(task.shots),
+        "task_data": f"{task.data} {task.data_sha256[:16]}",
+        **({"task_note": task.note} if task.note else {}),
+    }
+
+
 class _ItemSet:
     """The item set of one task under given settings: its place in the cache, and its making."""
 

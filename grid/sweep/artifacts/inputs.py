@@ -202,6 +202,9 @@ def _offer_items(tasks: Tasks, keep: Callable[[str], None]) -> None:
     item = _cached_items(tasks)
     lines = b"".join(msgspec.json.encode(entry) + b"\n" for entry in items.items)
     write_atomically(item.path / f"{tasks.name}.jsonl", lines)
+    with suppress(FileNotFoundError):  # what is known of them, of tasks of the harness only
+        facts = (Path(tasks.source) / f"{tasks.name}.json").read_bytes()
+        write_atomically(item.path / f"{tasks.name}.json", facts)
     _offer(item, item.path, keep)
 
 

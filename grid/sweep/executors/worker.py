@@ -15,6 +15,7 @@ from grid.sweep.artifacts.peers import Peers
 from grid.sweep.artifacts.store import ArtifactStore
 from grid.sweep.events import CellStarted, Event, Settings, cell_done
 from grid.sweep.executors.session_engine import SessionEngine
+from grid.sweep.executors.task_scoring import TaskScoring
 from grid.sweep.not_run import failed
 
 
@@ -29,6 +30,7 @@ class Worker:
         self._settings = settings
         self._store = ArtifactStore(node, settings, peers)
         self._engine: SessionEngine | None = None
+        self._scoring = TaskScoring(settings)
 
     def run(self, session: Session) -> Iterator[Event]:
         try:
@@ -66,9 +68,10 @@ class Worker:
         return self._engine
 
     def close(self) -> None:
-        """End both processes."""
+        """End all processes."""
         if self._engine is not None:
             self._engine.close()
+        self._scoring.close()
         self._store.close()
 
     def _run_cell(
@@ -81,6 +84,7 @@ class Worker:
         path = None
         try:
             local = yield from self._store.localised(cell)
+            yield from self._scoring.begin(local)
         except EngineError as error:
             yield cell_done(cell, failed(cell, error, started))
             return
@@ -94,4 +98,4 @@ class Worker:
                 yield cell_done(cell, failed(cell, reason, started))
                 return
         self._store.pause_transfers(cell.exclusive)
-        yield cell_done(cell, engine.attempt(local, path))
+        yield cell_done(cell, self._scoring.score(local, engine.attempt(local, path)))
