@@ -134,6 +134,7 @@ class _PlanBuilder:
         self._requested = RequestedWorkloads(sweep)
         self._tasks = TaskWorkloads(sweep, prepared)
         self._notes = list(prepared.notes)
+        self._shape_notes: list[str] = []
         plain = msgspec.structs.replace(node, accelerators=())
         self._node_of = {name: plain if name in on_cpu else node for name in backends}
         """The node as each backend uses it."""
@@ -158,6 +159,8 @@ class _PlanBuilder:
     def add(self, candidate: SweepCandidate) -> None:
         """The candidate's cells for each combination of options, and its noise floor."""
         self._weight_bytes[candidate.artifact.id] = candidate.weight_bytes
+        if candidate.note and not candidate.obstacle:
+            self._shape_notes.append(f"{candidate.artifact.label}: {candidate.note}")
         combinations = self._options[candidate.backend]
         workloads = self._workloads(candidate)
         for options in combinations:
@@ -180,6 +183,7 @@ class _PlanBuilder:
             references=self._references,
             item_facts=self._tasks.facts,
             task_notes=tuple(dict.fromkeys(self._notes)),
+            shape_notes=tuple(dict.fromkeys(self._shape_notes)),
         )
 
     def _workloads(self, candidate: SweepCandidate) -> tuple[Workload, ...]:

@@ -30,7 +30,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     of 16 bits in an engine to the cell whose options and text give the distribution for the others,
     also where that cell is measured already; `environments` has the backends whose engine lives in
     an environment of its own, True where that is made already; `item_facts` are those of the item
-    sets by hash; `task_notes` say which tasks are not among the cells, and why.
+    sets by hash; `task_notes` say which tasks are not among the cells, and why; `shape_notes` what
+    quants fall back to where the model's rows do not fit them.
     """
 
     sweep: str
@@ -45,6 +46,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     environments: Mapping[str, bool] = {}
     item_facts: Mapping[str, ItemFacts] = {}
     task_notes: tuple[str, ...] = ()
+    shape_notes: tuple[str, ...] = ()
 
     def without_finished(self, finished: Container[str]) -> Plan:
         """The plan without the cells whose ids are finished; they move to `measured`."""
@@ -81,7 +83,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             for artifact in artifacts
             if artifact.dequantized_from
         )
-        return (*self.task_notes, *dict.fromkeys(lines))
+        return (*self.task_notes, *self.shape_notes, *dict.fromkeys(lines))
 
     @property
     def peak_host_bytes(self) -> int | None:

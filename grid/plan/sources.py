@@ -13,6 +13,7 @@ from grid.models.artifact import FULL_BITS, Artifact
 from grid.models.bundled import SIZES
 from grid.plan.origin import BUNDLED, OriginalWeights, WeightsFinder
 from grid.plan.quantizers import WHOLE, Quantizers
+from grid.plan.same_tensors import recipe_outcomes
 from grid.plan.sweep import ModelEntry, Sweep
 
 
@@ -33,6 +34,8 @@ class SweepCandidate(NamedTuple):
     """False for 16 bits that are there only to be compared with."""
     obstacle: str = ""
     """Why none of its cells can run; empty if nothing is known to be in the way."""
+    note: str = ""
+    """What its quant falls back to for this model's shapes, if it does."""
 
     @property
     def key(self) -> str:
@@ -159,12 +162,21 @@ class _ModelEntryCandidates:
                 base == origin.artifact and bool(WHOLE & {*wanted})
             )
             yield from self._candidates_of(base, origin, key, requested=requested)
+        outcomes = {
+            name: recipe_outcomes(self._backends[name], origin.headers, base.quant, wanted)
+            for name, base in bases.items()
+        }
         for quant in wanted:
             for name, recipe in self._quantizers.recipes(quant):
                 start = bases.get(name)
                 if start is not None and quant != start.quant:
                     quantized = self._quantizers.artifact(start, recipe, self._backends[name])
-                    yield from self._candidates_of(quantized, origin, key, requested=True)
+                    obstacle = outcomes[name].duplicates.get(quant, "")
+                    for candidate in self._candidates_of(quantized, origin, key, requested=True):
+                        yield candidate._replace(
+                            obstacle=candidate.obstacle or obstacle,
+                            note=outcomes[name].notes.get(quant, ""),
+                        )
             if not self._quantizers.can_make(quant, bases):
                 yield self._unmakeable_candidate(origin, quant, key)
 

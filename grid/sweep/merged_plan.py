@@ -113,6 +113,23 @@ class MergedPlan:
                     skips.setdefault(skip.cell.id, (skip, profile))
         return list(skips.values())
 
+    def notes(self) -> list[str]:
+        """What to know before it runs, one line each: of the figures, and of the artifacts that are
+        not measured at all, where one reason holds for all of their cells."""
+        lines = [note for plan in self.plans.values() for note in plan.notes]
+        present = {self.cell(cell_id).artifact.id for cell_id in self._variants}
+        present |= {cell.artifact.id for plan in self.plans.values() for cell in plan.measured}
+        reasons: dict[str, set[str]] = {}
+        for skip, _ in self.unrunnable_skips():
+            if skip.cell.artifact.id not in present:
+                reasons.setdefault(skip.cell.artifact.label, set()).add(skip.reason)
+        lines += [
+            f"{label} is not measured: {'; '.join(causes)}"
+            for label, causes in reasons.items()
+            if len(causes) == 1
+        ]
+        return list(dict.fromkeys(lines))
+
     def measured_count(self) -> int:
         """How many cells have a result from before."""
         return len({cell.id for plan in self.plans.values() for cell in plan.measured})

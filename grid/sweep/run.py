@@ -102,7 +102,7 @@ def run_sweep(executor: Executor, planner: Planner, store: str, progress: Progre
             )
             if writer.note:
                 progress.tell(Notice(text=writer.note))
-            for note in dict.fromkeys(n for plan in merged_plan.plans.values() for n in plan.notes):
+            for note in merged_plan.notes():
                 progress.tell(Notice(text=note))
             try:
                 recorder.begin(snapshot.final_statuses())
@@ -134,6 +134,7 @@ def settings_of(sweep: Sweep) -> Settings:
         cell_timeout_s=sweep.budget.cell_timeout_s,
         memory_limit=sweep.budget.memory_bytes,
         calibration=sweep.calibration_set,
+        run_code=sweep.tasks.run_code,
     )
 
 

@@ -19,12 +19,13 @@ from grid.backend import (
     Options,
     Recipe,
 )
-from grid.models.checkpoint.sizes import recipe_bytes
+from grid.models.checkpoint.recipe_fit import refuse_misfit
+from grid.models.checkpoint.sizes import folder_tensors, recipe_bytes
 from grid_gptqmodel import engine, memory, options
 from grid_gptqmodel.library import import_stack
 from grid_gptqmodel.probe import probe
 from grid_gptqmodel.quantizer import identity, quantize
-from grid_gptqmodel.recipes import form_of, recipes
+from grid_gptqmodel.recipes import MULTIPLES, form_of, recipes
 
 
 class GptqModel(Declaration):
@@ -39,7 +40,6 @@ class GptqModel(Declaration):
     noise_options = staticmethod(noise_options)
     needs = staticmethod(memory.needs)
     quantizer = staticmethod(identity)
-    predicted_bytes = staticmethod(recipe_bytes)
 
     def __init__(self, method: str) -> None:
         self.name = method
@@ -54,6 +54,12 @@ class GptqModel(Declaration):
 
     def recipes(self) -> Mapping[str, Recipe]:
         return self._recipes
+
+    def predicted_bytes(self, source: Path, recipe: str) -> int:
+        """From the headers of the 16-bit checkpoint. Raises Unsupported where its shapes do not fit
+        the recipe."""
+        refuse_misfit(folder_tensors(source), recipe, self._recipes, MULTIPLES[self.name])
+        return recipe_bytes(source, recipe)
 
     def quantize(
         self,

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from grid.backend import Recipe, Unsupported, did_you_mean
 from grid.models.checkpoint.quantization_names import awq_name, gptq_name
+from grid.models.checkpoint.recipe_fit import Multiples
 
 COLUMN = -1
 """Group of a whole column: one scale for all weights of an output."""
@@ -16,6 +17,16 @@ _GROUPS = (32, 64, 128)
 _COLUMN_BITS = (4, 8)
 """Below 4 bits one scale a column leaves nothing of a model."""
 _SCALE_BITS = 16
+
+MULTIPLES: Mapping[str, Multiples] = {
+    "gptq": Multiples(inputs=32, outputs=32),
+    "awq": Multiples(inputs=32, outputs=64),
+}
+"""What the sides of a matrix must be multiples of, by method. GPTQ packs both in words of 32 bits
+(3 bits: in blocks of 32 weights, else an index out of bounds), and the kernel for packed 4-bit
+weights takes 16 outputs at a time. GPTQModel's AWQ looks for the best clipping of 64 outputs at a
+time (`awq_processor`), and where that does not come out its assertion ends the process. A last
+group that is cut short it does make, but the kernels refuse it."""
 
 
 class Form(NamedTuple):

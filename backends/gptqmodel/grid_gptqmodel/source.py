@@ -7,12 +7,11 @@ from pathlib import Path
 from grid.backend import EngineError, InputError, Unsupported
 from grid.models.checkpoint.files import read_config, read_weights
 from grid.models.checkpoint.inspection import format_of
+from grid.models.checkpoint.recipe_fit import refuse_misfit
 from grid.models.checkpoint.safetensors import SafetensorsTensor
 from grid.models.checkpoint.sizes import is_packed, scheme_of
-from grid_gptqmodel.recipes import COLUMN, Form
+from grid_gptqmodel.recipes import FORMS, MULTIPLES, Form
 
-_PACKED_WORD = 32
-"""Weights that are packed together: the formats store 32-bit words."""
 _WIDTHS = {"F16": "float16", "BF16": "bfloat16", "F32": "float32"}
 
 
@@ -31,26 +30,11 @@ class Source:
             raise Unsupported(
                 f"{form.name} is made of a folder of 16-bit safetensors; {folder.name} is {kind}"
             )
+        refuse_misfit(tensors, form.name, FORMS[form.method], MULTIPLES[form.method])
         scheme = scheme_of(form.name)
         matrices = [t for t in tensors if scheme is not None and is_packed(t, scheme)]
-        _check_groups(matrices or [t for t in tensors if len(t.shape) == 2], form)
         self.dtype = _common_type(matrices or list(tensors))
         self.context_length = config.get("max_position_embeddings")
-
-
-def _check_groups(matrices: list[SafetensorsTensor], form: Form) -> None:
-    group = _PACKED_WORD if form.group == COLUMN else form.group
-    for tensor in matrices:
-        height, width = tensor.shape
-        if width % group:
-            raise Unsupported(
-                f"{form.name}: {tensor.name} has {width} inputs, which groups of {group} do not "
-                "divide; take a recipe with smaller groups"
-            )
-        if height % _PACKED_WORD:
-            raise Unsupported(
-                f"{form.name}: {tensor.name} has {height} outputs, no multiple of {_PACKED_WORD}"
-            )
 
 
 def _common_type(tensors: list[SafetensorsTensor]) -> str:

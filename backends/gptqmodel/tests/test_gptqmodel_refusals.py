@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from grid_gptqmodel import awq, gptq
 from grid_gptqmodel.calibration import pieces
+from grid_gptqmodel.declaration import GptqModel
 from grid_gptqmodel.loading import check_complete
 from grid_gptqmodel.recipes import form_of
 from grid_gptqmodel.source import Source
@@ -81,10 +82,32 @@ def test_groups_that_do_not_divide_a_layer_are_refused(folder: Path, tmp_path: P
     narrow = tmp_path / "narrow"
     shutil.copytree(folder, narrow)
     write_matrix(narrow / "model.safetensors", "model.layers.0.mlp.down_proj.weight", 256, 736)
-    message = r"gptq-w4g128: .*down_proj.weight has 736 inputs, which groups of 128 do not divide"
+    message = "736 columns are no multiple of the group of 128; gptq-w4g32 works"
     with pytest.raises(Unsupported, match=message):
         Source(narrow, form_of("gptq", "gptq-w4g128"))
     assert Source(narrow, form_of("gptq", "gptq-w4g32")).dtype == "float16"
+
+
+@pytest.mark.parametrize(("backend", "fitting"), [(gptq, "gptq-w4g64"), (awq, "awq-w4g64")])
+def test_groups_that_do_not_divide_a_layer_are_known_from_headers(
+    folder: Path, tmp_path: Path, backend: GptqModel, fitting: str
+) -> None:
+    narrow = tmp_path / "narrow"
+    shutil.copytree(folder, narrow)
+    write_matrix(narrow / "model.safetensors", "model.layers.0.self_attn.q_proj.weight", 576, 576)
+    with pytest.raises(Unsupported, match=f"the group of 128; {fitting} works"):
+        backend.predicted_bytes(narrow, fitting.replace("g64", "g128"))
+    assert backend.predicted_bytes(narrow, fitting) < 576 * 576 * 2
+
+
+def test_awq_takes_multiples_of_64_outputs(folder: Path, tmp_path: Path) -> None:
+    """GPTQModel ends its process by an assertion where they are not."""
+    narrow = tmp_path / "narrow"
+    shutil.copytree(folder, narrow)
+    write_matrix(narrow / "model.safetensors", "model.layers.0.mlp.down_proj.weight", 160, 320)
+    with pytest.raises(Unsupported, match=r"160 rows of .*down_proj\.weight are no multiple of 64"):
+        awq.predicted_bytes(narrow, "awq-w4g64")
+    assert gptq.predicted_bytes(narrow, "gptq-w4g64") > 0
 
 
 def test_a_folder_without_weights_is_an_engine_error(tmp_path: Path) -> None:

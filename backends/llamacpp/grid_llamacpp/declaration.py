@@ -19,7 +19,7 @@ from grid_llamacpp import engine, library, memory, probe
 from grid_llamacpp.options import complete, noise_options
 from grid_llamacpp.quantizer import identity, quantize
 from grid_llamacpp.recipes import RECIPES
-from grid_llamacpp.sizes import predicted_bytes
+from grid_llamacpp.sizes import predicted_bytes, predicted_types
 
 
 class LlamaCpp(Declaration):
@@ -32,6 +32,7 @@ class LlamaCpp(Declaration):
     )
     speed_only = frozenset({"threads", "threads_batch", "mmap"})
     runtime = Path(__file__).with_name("runtime.txt")
+    converter = "llamacpp-converter"
 
     options = staticmethod(complete)
     noise_options = staticmethod(noise_options)
@@ -40,6 +41,7 @@ class LlamaCpp(Declaration):
     quantizer = staticmethod(identity)
     quantize = staticmethod(quantize)
     predicted_bytes = staticmethod(predicted_bytes)
+    predicted_types = staticmethod(predicted_types)
 
     def probe(self, node: Node) -> Availability:
         return probe.probe(self, node)

@@ -18,7 +18,7 @@ from grid_llamacpp.recipes import FILE_TYPE_NUMBERS, NEEDS_MATRIX, RECIPES
 from llamacpp_families import CONFIGS, config_of
 from llamacpp_synthetic import write_model
 
-from grid.errors import InputError
+from grid.errors import InputError, Unsupported
 from grid.models.bundled import size_dir
 from grid.models.gguf.families import FAMILIES
 from grid.models.gguf.ggml_types import llama_cpp_name
@@ -92,7 +92,7 @@ def predicted(
     """The same of the prediction."""
     try:
         return tensor_types(inventory, model, preset, **fields)
-    except InputError:
+    except (InputError, Unsupported):
         return {}
 
 

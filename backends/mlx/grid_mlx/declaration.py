@@ -18,7 +18,8 @@ from grid.backend import (
     did_you_mean,
 )
 from grid.models.checkpoint.inspection import format_of
-from grid.models.checkpoint.sizes import recipe_bytes
+from grid.models.checkpoint.recipe_fit import refuse_misfit
+from grid.models.checkpoint.sizes import folder_tensors, recipe_bytes
 from grid_mlx import engine, library, memory
 from grid_mlx.options import complete, noise_options
 from grid_mlx.probe import probe
@@ -60,9 +61,11 @@ class Mlx(Declaration):
         return RECIPES
 
     def predicted_bytes(self, source: Path, recipe: str) -> int:
-        """From the headers of the 16-bit checkpoint. Raises Unsupported for an unknown recipe."""
+        """From the headers of the 16-bit checkpoint. Raises Unsupported for an unknown recipe, and
+        where its rows do not fit the group."""
         if recipe not in RECIPES:
             raise Unsupported(f"{recipe!r} is no recipe of mlx. {did_you_mean(recipe, RECIPES)}")
+        refuse_misfit(folder_tensors(source), recipe, RECIPES)
         return recipe_bytes(source, recipe)
 
     def import_engine(self, device: str, options: Options) -> None:

@@ -23,11 +23,22 @@ from grid.models.checkpoint.weights import (
     unpack_weights,
 )
 
-__all__ = ["PredictedSize", "Scheme", "is_packed", "predict", "recipe_bytes", "scheme_of"]
+__all__ = [
+    "PredictedSize",
+    "Scheme",
+    "folder_tensors",
+    "is_packed",
+    "predict",
+    "recipe_bytes",
+    "scheme_of",
+    "wants_packed",
+]
 
 _UNPACKED_NAME = re.compile(
     r"(?:^|\.)(?:\w*embed\w*|wte|wpe|gate|router|shared_expert_gate|conv1d|A_log)\.weight$"
 )
+
+_TOKENS_NAME = re.compile(r"(?:^|\.)(?:embed_tokens|wte|lm_head)\.weight$")
 
 _MLX_MODES = {"mxfp4": (4, 32), "mxfp8": (8, 32), "nvfp4": (4, 16)}
 """Bits and group of each."""
@@ -62,7 +73,7 @@ def scheme_of(quant: str) -> Scheme | None:
 def predict(source: Path | Sequence[SafetensorsTensor], scheme: Scheme) -> PredictedSize:
     """Size and bits per weight of the 16-bit checkpoint `source`, a folder or its tensors, under
     a scheme. Raises InputError where the folder cannot be read or is quantized already."""
-    tensors = _folder_tensors(source) if isinstance(source, Path) else tuple(source)
+    tensors = folder_tensors(source) if isinstance(source, Path) else tuple(source)
     stored = [part for tensor in tensors for part in _stored_tensors(tensor, scheme)]
     weights = unpack_weights(stored, _quantization_of(scheme))
     matrices = [weight for weight in weights if weight.in_layer]
@@ -90,19 +101,31 @@ def recipe_bytes(source: Path, recipe: str) -> int:
 def is_packed(tensor: SafetensorsTensor, scheme: Scheme) -> bool:
     """Whether a method packs this tensor: linear layers of the text model's blocks; MLX also the
     embeddings and the head, and only rows that its groups fill."""
-    if len(tensor.shape) != 2 or not tensor.name.endswith(".weight"):
-        return False
     if scheme.method == "mlx":
-        return tensor.shape[1] % scheme.group == 0 and not NON_TEXT_NAME.search(tensor.name)
+        return _is_text_matrix(tensor) and tensor.shape[1] % scheme.group == 0
+    return wants_packed(tensor, scheme)
+
+
+def wants_packed(tensor: SafetensorsTensor, scheme: Scheme) -> bool:
+    """Whether a method is to pack this tensor, whatever its shape: linear layers of the text
+    model's blocks; for MLX also the embedding of tokens and the head."""
+    if not _is_text_matrix(tensor):
+        return False
+    if scheme.method == "mlx" and _TOKENS_NAME.search(tensor.name):
+        return True
+    return bool(LAYER_NAME.search(tensor.name)) and not _UNPACKED_NAME.search(tensor.name)
+
+
+def _is_text_matrix(tensor: SafetensorsTensor) -> bool:
     return (
-        bool(LAYER_NAME.search(tensor.name))
-        and not _UNPACKED_NAME.search(tensor.name)
+        len(tensor.shape) == 2
+        and tensor.name.endswith(".weight")
         and not NON_TEXT_NAME.search(tensor.name)
     )
 
 
-def _folder_tensors(folder: Path) -> tuple[SafetensorsTensor, ...]:
-    """The folder's tensors, less a head that is the embedding over again: no tool saves it."""
+def folder_tensors(folder: Path) -> tuple[SafetensorsTensor, ...]:
+    """A folder's tensors, less a head that is the embedding over again: no tool saves it."""
     tensors = read_weights(folder).tensors
     tied = read_config(folder).get("tie_word_embeddings") is True
     names = {tensor.name for tensor in tensors}

@@ -36,8 +36,8 @@ def predict(
 
     `metadata_bytes` is the header without the list of tensors: of the source's own header
     (`metadata_bytes_of`) or its tokenizer (`metadata_bytes_with`); None estimates it from the
-    size of the vocabulary, which matters for small models only. Raises InputError as
-    `tensor_types` does, and where a shape is not known.
+    size of the vocabulary, which matters for small models only. Raises as
+    `tensor_types` does, and InputError where a shape is not known.
     """
     tensors = tuple(inventory)
     types = tensor_types(tensors, hyperparameters, preset, importance_matrix=importance_matrix)

@@ -11,8 +11,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
-from grid.errors import InputError, did_you_mean
+from grid.errors import InputError, Unsupported, did_you_mean
 from grid.models.gguf import rules
 from grid.models.gguf.ggml_types import TYPES_BY_NAME
 from grid.models.gguf.inventory import Hyperparameters, UnquantizedTensor
@@ -26,6 +27,18 @@ _MANY_EXPERTS = 4
 _MIXTURE_OF_8 = 8
 
 
+class TypeChoice(NamedTuple):
+    """The type that a preset means for a tensor, and the one it is stored in, which is another
+    where the row is no multiple of the block."""
+
+    meant: str
+    stored: str
+
+    @property
+    def falls_back(self) -> bool:
+        return self.meant != self.stored
+
+
 def tensor_types(
     inventory: Iterable[UnquantizedTensor],
     hyperparameters: Hyperparameters,
@@ -37,15 +50,27 @@ def tensor_types(
 
     Types are named as llama.cpp prints them (`q4_K`, `iq4_nl`, `f32`). Where shapes are not
     known, names and hyperparameters imply them as far as they can; a row that stays unknown counts
-    as a multiple of 256. Raises InputError for an unknown preset, or one that
+    as a multiple of 256. Raises InputError for an unknown preset, Unsupported for one that
     cannot store these rows.
     """
+    choices = type_choices(inventory, hyperparameters, preset, importance_matrix=importance_matrix)
+    return {name: choice.stored for name, choice in choices.items()}
+
+
+def type_choices(
+    inventory: Iterable[UnquantizedTensor],
+    hyperparameters: Hyperparameters,
+    preset: str,
+    *,
+    importance_matrix: bool = False,
+) -> dict[str, TypeChoice]:
+    """As `tensor_types`, with the types that the preset means beside those that are stored."""
     if preset not in rules.DEFAULTS:
         hint = did_you_mean(preset, rules.DEFAULTS)
         raise InputError(f"{preset!r} is no preset that llama.cpp makes. {hint}")
     tensors = sorted(inventory, key=_order)
     chooser = _TypeChooser(tensors, hyperparameters, preset, importance_matrix)
-    return {tensor.name: chooser.type_of(tensor) for tensor in tensors}
+    return {tensor.name: chooser.choose(tensor) for tensor in tensors}
 
 
 def quantizable(tensor: UnquantizedTensor, architecture: str) -> bool:
@@ -92,13 +117,15 @@ class _TypeChooser:
         self.falcon = model.architecture == "falcon"
         self.eight_experts = model.n_expert == _MIXTURE_OF_8
 
-    def type_of(self, tensor: UnquantizedTensor) -> str:
+    def choose(self, tensor: UnquantizedTensor) -> TypeChoice:
         """The type of the next tensor; call it once for each, in the order of the file."""
         if not quantizable(tensor, self.model.architecture):
-            return tensor.plain_type
+            return TypeChoice(tensor.plain_type, tensor.plain_type)
         if self.default in rules.PLAIN:
-            return self.default
-        return self._fitting_type(tensor, self._preset_type(tensor))
+            return TypeChoice(self.default, self.default)
+        kind = self._preset_type(tensor)
+        meant = self._whole_output_type() if self._is_output(tensor) else kind
+        return TypeChoice(meant, self._fitting_type(tensor, kind))
 
     def _preset_type(self, tensor: UnquantizedTensor) -> str:
         """The type by the preset's rules, whatever the row's length."""
@@ -106,7 +133,7 @@ class _TypeChooser:
         floor = rules.AT_LEAST_8_BITS_IN.get(self.model.architecture)
         if floor and floor.search(tensor.name):
             return "q8_0"
-        if role == "output" or (self.tied and role == "embedding"):
+        if self._is_output(tensor):
             return self._output_type(tensor)
         if self.preset == rules.EXPERTS_ONLY:
             roles = rules.EXPERT_ROLES_IN.get(self.model.architecture)
@@ -117,9 +144,17 @@ class _TypeChooser:
             return self._two_bit_type(tensor, role) or self.default
         return self._role_type(tensor, role) or self.default
 
+    def _is_output(self, tensor: UnquantizedTensor) -> bool:
+        role = role_of(tensor.name)
+        return role == "output" or (self.tied and role == "embedding")
+
     def _output_type(self, tensor: UnquantizedTensor) -> str:
         whole = _divides(self.default, self.model.row(tensor))
-        if self.preset == rules.EXPERTS_ONLY or self.falcon or not whole:
+        return self._whole_output_type() if whole else "q8_0"
+
+    def _whole_output_type(self) -> str:
+        """Where the block of the preset's default divides the row."""
+        if self.preset == rules.EXPERTS_ONLY or self.falcon:
             return "q8_0"
         if self.preset in rules.OUTPUT_AT_5_BITS:
             return "q5_K"
@@ -214,9 +249,9 @@ class _TypeChooser:
         if _divides(kind, row):
             return kind
         if TYPES_BY_NAME[kind].block > 32 and kind not in rules.FALLBACK:
-            raise InputError(
+            raise Unsupported(
                 f"{self.preset} cannot store {tensor.name}: its rows of {row} are no "
-                f"multiple of {TYPES_BY_NAME[kind].block}; choose another preset"
+                f"multiple of {TYPES_BY_NAME[kind].block}"
             )
         kind = rules.FALLBACK.get(kind, kind)
         return kind if _divides(kind, row) else "f16"

@@ -9,10 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grid.errors import InputError
+from grid.errors import InputError, Unsupported
 from grid.models.gguf.ggml_types import TYPES_BY_NAME
 from grid.models.gguf.inventory import Hyperparameters, UnquantizedTensor
-from grid.models.gguf.presets import PRESETS, quantizable, role_of, tensor_types
+from grid.models.gguf.presets import (
+    PRESETS,
+    quantizable,
+    role_of,
+    tensor_types,
+    type_choices,
+)
 
 DENSE = Hyperparameters("llama", n_layer=16, n_head=8, n_head_kv=8)
 SHARED = replace(DENSE, n_head_kv=2)
@@ -112,7 +118,7 @@ def test_a_row_that_no_block_divides_falls_back(preset: str, row: int, kind: str
 
 
 def test_one_bit_types_have_no_fallback() -> None:
-    with pytest.raises(InputError, match=r"Q1_0 cannot store blk\.0\.attn_q\.weight: its rows of"):
+    with pytest.raises(Unsupported, match=r"Q1_0 cannot store blk\.0\.attn_q\.weight: its rows of"):
         tensor_types([UnquantizedTensor("blk.0.attn_q.weight", (288, 64))], DENSE, "Q1_0")
 
 
@@ -191,3 +197,19 @@ def test_the_order_of_an_inventory_does_not_matter(preset: str, seed: int) -> No
     model = replace(SHARED, n_layer=12)
     expected = tensor_types(tensors_by_name(12), model, preset)
     assert list(tensor_types(shuffled, model, preset).items()) == list(expected.items())
+
+
+def test_a_type_that_is_meant_stands_beside_the_one_that_is_stored() -> None:
+    tensors = [
+        UnquantizedTensor("token_embd.weight", (576, 64)),
+        UnquantizedTensor("blk.0.attn_q.weight", (576, 576)),
+        UnquantizedTensor("blk.0.ffn_down.weight", (1536, 576)),
+        UnquantizedTensor("blk.0.attn_norm.weight", (576,)),
+    ]
+    choices = type_choices(tensors, DENSE, "Q4_K_M")
+    assert {name: (*choice, choice.falls_back) for name, choice in choices.items()} == {
+        "token_embd.weight": ("q6_K", "q8_0", True),
+        "blk.0.attn_q.weight": ("q4_K", "q5_0", True),
+        "blk.0.ffn_down.weight": ("q6_K", "q6_K", False),
+        "blk.0.attn_norm.weight": ("f32", "f32", False),
+    }
