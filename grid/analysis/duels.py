@@ -11,7 +11,7 @@ import numpy as np
 
 from grid.analysis.noise_floors import SIXTEEN_BIT
 from grid.analysis.posterior import Posterior
-from grid.analysis.variant import Variant, gains_of
+from grid.analysis.variant import Variant, gains_of, task_places
 from grid.errors import InputError
 from grid.results.statistics import Interval, holm_correction, sign_flip_test
 from grid.results.statistics.interval import LEVEL, Floats
@@ -166,8 +166,8 @@ def _capability(variant: Variant) -> float:
 
 def paired_differences(left: Variant, right: Variant) -> Floats | None:
     """Differences of gains left - right over the items that both were asked [n], each scaled with
-    its class's weight over its class's items: their sum is the difference of capability. None where
-    a weighted class has no common item."""
+    its task's weight over its task's items: their sum is the difference of capability. None where a
+    task of a weighted class has no common item."""
     parts = []
     for name, weight in sorted(left.weights.items()):
         if weight <= 0:
@@ -176,10 +176,12 @@ def paired_differences(left: Variant, right: Variant) -> Floats | None:
             return None
         ids = left.items[name].ids
         differences = gains_of(left, name, ids) - gains_of(right, name, ids)
-        differences = differences[np.isfinite(differences)]
-        if not differences.size:
-            return None
-        parts.append(weight / differences.size * differences)
+        tasks = task_places(ids).values()
+        for of_task in (differences[places] for places in tasks):
+            common = of_task[np.isfinite(of_task)]
+            if not common.size:
+                return None
+            parts.append(weight / len(tasks) / common.size * common)
     return np.concatenate(parts) if parts else None
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from grid.analysis.random_streams import stream_of
 from grid.analysis.text_draws import TEXT_AXES, text_draws
-from grid.analysis.variant import Variant, gains_table
+from grid.analysis.variant import Variant, gains_table, task_places
 from grid.errors import InputError
 from grid.results.statistics.interval import Floats
 
@@ -26,7 +26,7 @@ METHOD = (
     "draw of weights, so they are compared on the same items. The prior is 4 more items of weight "
     "1 in each class, which every variant answers by itself, at its own rate: without them two "
     "answers of difference and none the other way would count as proof. A draw of capability is "
-    "the weighted mean of its classes.\n"
+    "the weighted mean of its classes, that of a class the mean of its tasks.\n"
     "Speed: repetitions are log-normal with Jeffreys' prior p(mu, sigma) ~ 1 / sigma, so the log "
     "of the median rate is mean + sd / sqrt(n) * t, t of Student with n - 1 degrees of freedom. A "
     "single repetition is taken as exact.\n"
@@ -145,12 +145,27 @@ def composite_draws(variants: Sequence[Variant], draws: int = DRAWS, seed: int =
 
 
 def class_draws(variants: Sequence[Variant], task_class: str, draws: int, seed: int) -> Floats:
-    """Capability of one class under shared Dirichlet weights of its items. [draws, variants].
+    """Capability of one class, the mean over its tasks. [draws, variants]."""
+    ids, gains = gains_table(variants, task_class)
+    total, tasks = np.zeros((draws, len(variants))), np.zeros(len(variants))
+    for task, places in task_places(ids).items():
+        name = (task_class, task) if task else (task_class,)
+        of_task = _task_draws(variants, gains[:, places], name, draws, seed)
+        answered = np.isfinite(of_task[0])
+        total[:, answered] += of_task[:, answered]
+        tasks += answered
+    total = np.divide(total, tasks, out=np.full_like(total, np.nan), where=tasks > 0)
+    return _with_means(total, variants, task_class, seed)
+
+
+def _task_draws(
+    variants: Sequence[Variant], gains: Floats, name: tuple[str, ...], draws: int, seed: int
+) -> Floats:
+    """Capability of one task under shared Dirichlet weights of its items. [draws, variants].
 
     A Dirichlet(1, ..., 1) is a row of unit exponentials over their sum; a variant that was asked a
     part of the items has the weights of that part, one that was asked none has NaN.
     """
-    gains = gains_table(variants, task_class)
     size = gains.shape[1]
     answered = np.isfinite(gains)
     # Nearly all variants were asked the same: one sum of weights for each set of items.
@@ -158,9 +173,9 @@ def class_draws(variants: Sequence[Variant], task_class: str, draws: int, seed: 
     of_set = [place.setdefault(row.tobytes(), len(place)) for row in answered]
     sets = np.array([np.frombuffer(row, dtype=bool) for row in place]).reshape(len(place), size)
     values, masks = np.where(answered, gains, 0.0).T, sets.T.astype(float)
-    rng = np.random.default_rng(stream_of(seed, "items", task_class))
+    rng = np.random.default_rng(stream_of(seed, "items", *name))
     prior = rng.standard_exponential((draws, PRIOR_ITEMS))
-    total = _prior_gains(variants, task_class, prior, seed)
+    total = _prior_gains(variants, gains, name, prior, seed)
     mass = np.repeat(prior.sum(axis=1, keepdims=True), len(sets), axis=1)
     rows = max(1, _BLOCK_BYTES // (8 * max(1, size)))
     for start in range(0, draws, rows):
@@ -170,7 +185,7 @@ def class_draws(variants: Sequence[Variant], task_class: str, draws: int, seed: 
         mass[block] += weights @ masks
     total /= mass[:, of_set]
     total[:, ~answered.any(axis=1)] = np.nan
-    return _with_means(total, variants, task_class, seed)
+    return total
 
 
 def _with_means(draws: Floats, variants: Sequence[Variant], task_class: str, seed: int) -> Floats:
@@ -187,7 +202,7 @@ def _with_means(draws: Floats, variants: Sequence[Variant], task_class: str, see
 
 
 def _prior_gains(
-    variants: Sequence[Variant], task_class: str, weights: Floats, seed: int
+    variants: Sequence[Variant], gains: Floats, name: tuple[str, ...], weights: Floats, seed: int
 ) -> Floats:
     """Weighted sum of the gains on the prior's items, drawn from each variant's own. [draws, v].
 
@@ -195,11 +210,11 @@ def _prior_gains(
     """
     sums = np.zeros((len(weights), len(variants)))
     for i, variant in enumerate(variants):
-        own = variant.items.get(task_class)
-        if own is not None:
-            answers = (variant.artifact_id, variant.backend, own.gains.tolist())
-            rng = np.random.default_rng(stream_of(seed, "prior", task_class, *answers))
-            sums[:, i] = np.einsum("ij,ij->i", weights, rng.choice(own.gains, weights.shape))
+        own = gains[i][np.isfinite(gains[i])]
+        if own.size:
+            answers = (variant.artifact_id, variant.backend, own.tolist())
+            rng = np.random.default_rng(stream_of(seed, "prior", *name, *answers))
+            sums[:, i] = np.einsum("ij,ij->i", weights, rng.choice(own, weights.shape))
     return sums
 
 

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from grid.analysis.main_items import item_set, main_item_sets, task_group
 from grid.analysis.main_text import main_tasks, of_class, on_main_text, tasks_of
 from grid.analysis.noise_floors import NoiseFloors, noise_runs, reference_of
 from grid.analysis.tables import Attempt, ItemRows
@@ -31,6 +32,7 @@ class QualityRuns:
         noise_ids = {floor.id for floor in noise}
         self.items = items
         self._tasks = main_tasks(attempts)
+        self._items = main_item_sets(attempts)
         self.floors = NoiseFloors(main, noise)
         self.references: defaultdict[ModelOrigin, set[tuple[str, str]]] = defaultdict(set)
         self._quality: defaultdict[Place, list[Attempt]] = defaultdict(list)
@@ -59,6 +61,10 @@ class QualityRuns:
             return ""
         main = self._tasks.get(of_class(attempt), "")
         return "" if main == tasks_of(attempt) else main
+
+    def is_on_main_items(self, attempt: Attempt) -> bool:
+        """False where most of the model's artifacts were asked other items of the same task."""
+        return self._items.get(task_group(attempt), item_set(attempt)) == item_set(attempt)
 
     def attempts_at(self, place: Place) -> Sequence[Attempt]:
         """Attempts at text quality and tasks."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from grid.analysis.limits import sixteen_bit_of
-from grid.analysis.variant import Variant, gains_of
+from grid.analysis.variant import Variant, gains_of, task_weights
 from grid.results.statistics import Interval, retained_share
 
 
@@ -52,7 +52,8 @@ def retained_quality(
     if not common.any():
         return unknown("no items in common with the 16-bit variant")
     n = int(common.sum())
-    share = retained_share(gains[common], reference[common])
+    weights = task_weights(tuple(ids[place] for place in np.flatnonzero(common)))
+    share = retained_share(weights * gains[common], weights * reference[common])
     if share is None:
         return unknown("the 16-bit score is less than 2 SE above chance", n)
     return RetainedQuality(variant, task_class, share, n)

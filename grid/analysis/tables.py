@@ -177,7 +177,7 @@ def item_rows(table: pa.Table, attempts: Iterable[Attempt]) -> dict[str, ItemRow
     have none."""
     import pyarrow as pa
 
-    sources = {attempt.id: str(attempt.workload.get("items_sha256") or "") for attempt in attempts}
+    sources = {attempt.id: _item_set(attempt) for attempt in attempts}
     table = _of_attempts(table, pa.array(list(sources), pa.string()))
     names, of_row = _rank_values(table["attempt_id"])
     items, item = _rank_values(table["item"])
@@ -194,6 +194,12 @@ def item_rows(table: pa.Table, attempts: Iterable[Attempt]) -> dict[str, ItemRow
                 shared_ids[same] = tuple(f"{sources[name]}/{items[i]}" for i in mine.tolist())
             rows[name] = ItemRows(shared_ids[same], score, chance)
     return rows
+
+
+def _item_set(attempt: Attempt) -> str:
+    """`task@hash`, or the hash alone where the class is the task."""
+    task, sha256 = (attempt.workload.get(name) or "" for name in ("task", "items_sha256"))
+    return f"{task}@{sha256}" if task else str(sha256)
 
 
 def _rank_values(column: pa.ChunkedArray[Any]) -> tuple[list[str], npt.NDArray[np.int64]]:

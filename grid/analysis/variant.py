@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
 from grid.analysis.scored_text import ScoredText
 from grid.models.identity import digest
@@ -21,10 +22,21 @@ KLD_RESOLUTION = 1e-7
 
 @dataclass(frozen=True)
 class ClassItems:
-    """Items of one task class: their ids and gains, (score - chance) / (1 - chance), both [n]."""
+    """Items of one task class: their ids and gains, (score - chance) / (1 - chance), both [n].
+
+    An id is `[task@]hash of the item set/item`; sorted.
+    """
 
     ids: tuple[str, ...]
     gains: Floats
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """One task of a class: its capability, and its items unless only a figure is known."""
+
+    capability: Interval
+    items: ClassItems | None = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +86,8 @@ class Variant:
     """True for whole weights, whose divergence is that of their engine and so the floor itself."""
     items: Mapping[str, ClassItems] = field(default_factory=dict)
     classes: Mapping[str, Interval] = field(default_factory=dict)
+    tasks: Mapping[str, Mapping[str, TaskResult]] = field(default_factory=dict)
+    """By class and task all that was asked; `classes` and `items` are over the tasks compared."""
     weights: Mapping[str, float] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
     other_tasks: Mapping[str, str] = field(default_factory=dict)
@@ -179,6 +193,26 @@ class Variant:
         return self.capability.value / (self.artifact_bytes / GIB)
 
 
+@lru_cache(maxsize=256)
+def task_places(ids: tuple[str, ...]) -> dict[str, npt.NDArray[np.int64]]:
+    """By task where its items stand among the ids; those that name no task are one, called ``."""
+    places: dict[str, list[int]] = {}
+    for place, item in enumerate(ids):
+        task, marked, _ = item.partition("/")[0].partition("@")
+        places.setdefault(task if marked else "", []).append(place)
+    return {task: np.array(at, dtype=np.int64) for task, at in sorted(places.items())}
+
+
+def task_weights(ids: tuple[str, ...]) -> Floats:
+    """Weights of items, of mean 1, under which each task counts alike [n]."""
+    places = task_places(ids)
+    weights = np.ones(len(ids))
+    if len(places) > 1:
+        for at in places.values():
+            weights[at] = len(ids) / (len(places) * len(at))
+    return weights
+
+
 def gains_of(variant: Variant, task_class: str, ids: tuple[str, ...]) -> Floats:
     """Gains of the items [n], NaN for those that the variant was not asked."""
     answers = variant.items.get(task_class)
@@ -188,9 +222,9 @@ def gains_of(variant: Variant, task_class: str, ids: tuple[str, ...]) -> Floats:
     return np.array([place.get(item, np.nan) for item in ids], dtype=np.float64)
 
 
-def gains_table(variants: Sequence[Variant], task_class: str) -> Floats:
-    """Gains of all items that any of the variants was asked, by id: [variants, items], NaN where
-    it was not asked."""
+def gains_table(variants: Sequence[Variant], task_class: str) -> tuple[tuple[str, ...], Floats]:
+    """Ids of all items that any of the variants was asked, and their gains: [variants, items], NaN
+    where it was not asked."""
     sets = {v.items[task_class].ids for v in variants if task_class in v.items}
     place = {item: i for i, item in enumerate(sorted(set().union(*sets)))}
     columns = {ids: np.array([place[item] for item in ids], dtype=np.int64) for ids in sets}
@@ -199,4 +233,4 @@ def gains_table(variants: Sequence[Variant], task_class: str) -> Floats:
         if task_class in variant.items:
             mine = variant.items[task_class]
             row[columns[mine.ids]] = mine.gains
-    return table
+    return tuple(place), table

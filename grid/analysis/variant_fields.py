@@ -6,13 +6,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from grid.analysis.class_tasks import class_capability, class_items
 from grid.analysis.main_text import of_class, tasks_of
 from grid.analysis.noise_floors import SIXTEEN_BIT, canonical_options, reference_of
 from grid.analysis.quality_runs import QualityRuns
 from grid.analysis.row_facts import positive_number
 from grid.analysis.scored_text import ScoredText, scored_text
 from grid.analysis.tables import Attempt, ItemRows
-from grid.analysis.variant import ClassItems, Speed
+from grid.analysis.variant import ClassItems, Speed, TaskResult
 from grid.results.statistics.interval import require_finite
 
 LLC_FACTOR = 4
@@ -96,39 +97,49 @@ def latency_fields(run: Attempt | None) -> Fields:
     }
 
 
-def task_fields(tasks: Mapping[str, Attempt], rows: Mapping[str, ItemRows]) -> Fields:
-    """From task runs by task class. Figures without items, as imports have them, are a class
-    without items."""
-    items, classes = {}, {}
-    for name, attempt in tasks.items():
+def task_fields(runs: Mapping[tuple[str, str], Attempt], rows: Mapping[str, ItemRows]) -> Fields:
+    """From task runs by class and task: the figures of classes, and their items unless some task
+    has only a figure, as imports have it."""
+    tasks: defaultdict[str, dict[str, TaskResult]] = defaultdict(dict)
+    for (task_class, task), attempt in runs.items():
         answers = rows.get(attempt.id)
-        if answers is None:
-            classes[name] = attempt.metrics["capability"]
-        else:
-            items[name] = ClassItems(answers.ids, answers.gains)
-            classes[name] = answers.capability
-    return {"items": items, "classes": classes}
+        tasks[task_class][task] = (
+            TaskResult(attempt.metrics["capability"])
+            if answers is None
+            else TaskResult(answers.capability, ClassItems(answers.ids, answers.gains))
+        )
+    items = {name: class_items(of_class) for name, of_class in tasks.items()}
+    return {
+        "items": {name: of_class for name, of_class in items.items() if of_class is not None},
+        "classes": {name: class_capability(of_class) for name, of_class in tasks.items()},
+        "tasks": dict(tasks),
+    }
 
 
 def task_runs(
     attempts: Iterable[Attempt], key: VariantKey, runs: QualityRuns
-) -> tuple[dict[str, Attempt], dict[str, str]]:
-    """By task class the run that counts: one with items, else one with a capability to show; and
-    of the classes without such a run, that only other tasks were asked."""
-    by_class: defaultdict[str, list[Attempt]] = defaultdict(list)
+) -> tuple[dict[tuple[str, str], Attempt], dict[str, str]]:
+    """By class and task the run that counts: one with items, else one with a capability to show, on
+    the items that most of the model's artifacts were asked; and of the classes without such a run,
+    that only other tasks were asked. A task without a name is called as its class."""
+    by_task: defaultdict[tuple[str, str], list[Attempt]] = defaultdict(list)
     unlike: dict[str, str] = {}
     for attempt in attempts:
         if main := runs.other_tasks(attempt):
             unlike[of_class(attempt)[1]] = f"by {main}, only by {tasks_of(attempt)}"
         elif "task_class" in attempt.workload:
-            by_class[str(attempt.workload["task_class"])].append(attempt)
+            task_class = str(attempt.workload["task_class"])
+            task = str(attempt.workload.get("task") or task_class)
+            by_task[task_class, task].append(attempt)
     tasks = {}
-    for name, candidates in sorted(by_class.items()):
+    for name, candidates in sorted(by_task.items()):
         with_items = [a for a in candidates if a.id in runs.items]
         usable = with_items or [a for a in candidates if "capability" in a.metrics]
-        if run := newest(usable, key):
+        usual = [a for a in usable if runs.is_on_main_items(a)]
+        if run := newest(usual or usable, key):
             tasks[name] = run
-    return tasks, {name: text for name, text in unlike.items() if name not in tasks}
+    classes = {task_class for task_class, _ in tasks}
+    return tasks, {name: text for name, text in unlike.items() if name not in classes}
 
 
 def newest(attempts: Sequence[Attempt], key: VariantKey) -> Attempt | None:

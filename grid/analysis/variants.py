@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from grid.analysis.class_tasks import share_tasks
 from grid.analysis.class_weights import class_weights, shared_classes
 from grid.analysis.quality_runs import QualityRuns
 from grid.analysis.row_facts import energy, node_facts, row_facts
@@ -65,7 +66,7 @@ def with_capability(
     names = {n for v in variants for n in v.classes} if task_classes is None else task_classes
     shared_weights = class_weights(names, weights) if weights else None
     done = []
-    for group in by_hardware_class(variants).values():
+    for group in map(share_tasks, by_hardware_class(variants).values()):
         used = shared_weights or class_weights(shared_classes(group))
         done += [_add_capability(variant, used) for variant in group]
     return sorted(done, key=lambda v: (v.hardware_class, v.model, v.artifact_bytes, v.id))
