@@ -11,6 +11,7 @@ from grid.backend import Backend, Recipe
 from grid.errors import InputError
 from grid.models.artifact import FULL_BITS, Artifact
 from grid.models.bundled import SIZES
+from grid.models.names import spelling_key
 from grid.plan.origin import BUNDLED, OriginalWeights, WeightsFinder
 from grid.plan.quantizers import WHOLE, Quantizers
 from grid.plan.same_tensors import recipe_outcomes
@@ -133,8 +134,10 @@ class _ModelEntryCandidates:
         base = None if whole is None else whole.artifact
         artifacts = {file.artifact.id: file.artifact for file in files}
         everything = [*([base] if base and base.id not in artifacts else []), *artifacts.values()]
+        names: dict[str, str] = {}
         key = None if base is None else self._reference_key([base])
         for artifact in everything:
+            artifact = _in_one_spelling(artifact, names)
             for user in self._backends.values():
                 yield SweepCandidate(
                     artifact=artifact,
@@ -240,6 +243,19 @@ class _ModelEntryCandidates:
                 if able and backend.name not in self._broken:
                     return f"{artifact.id}@{backend.name}"
         return None
+
+
+def _in_one_spelling(artifact: Artifact, names: dict[str, str]) -> Artifact:
+    """The artifact under the first spelling of its model's name; `names` has those by key.
+
+    Files of one model may be called `Llama-3.1-8B` and `llama-3.1-8b`; results are grouped by name.
+    """
+    name = artifact.model.name
+    spelling = names.setdefault(spelling_key(name), name)
+    if spelling == name:
+        return artifact
+    model = msgspec.structs.replace(artifact.model, name=spelling)
+    return msgspec.structs.replace(artifact, model=model)
 
 
 def _cannot_read(user: Backend, artifact: Artifact) -> str:

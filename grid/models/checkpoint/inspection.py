@@ -20,6 +20,7 @@ from grid.models.checkpoint.safetensors import SafetensorsTensor
 from grid.models.checkpoint.weights import Weight, bits_per_weight, unpack_weights
 from grid.models.checksum import files_sha256, git_id
 from grid.models.model import Model
+from grid.models.names import checkpoint_name
 
 __all__ = ["format_of", "inspect", "is_checkpoint"]
 
@@ -42,7 +43,7 @@ def inspect(path: Path) -> Inspection:
     check_shapes(config, unpacked, quantization)
     facts = _facts(weights, unpacked)
     model = Model(
-        name=path.name or path.resolve().name,
+        name=checkpoint_name(path.absolute()),
         family=config.architecture,
         source=str(path),
         revision=model_revision(facts.sha256, _configuration_ids(path)),

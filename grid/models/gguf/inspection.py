@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from grid.models.gguf.ggml_types import FILE_TYPES
 from grid.models.gguf.layers import MetadataFields, layer_states
 from grid.models.gguf.reader import GgufHeader, GgufTensor, SkippedValue, read_header
 from grid.models.model import Model
+from grid.models.names import gguf_name
 from grid.models.split_files import parse_split_name, part_paths
 
 CHAT_TEMPLATE = "tokenizer.chat_template"
@@ -34,7 +34,7 @@ def inspect(path: Path) -> Inspection:
     if not architecture:
         raise fields.error("general.architecture is missing")
     model = Model(
-        name=fields.text("general.name") or _name_without_quant(path, quant),
+        name=gguf_name(path.absolute(), fields.text("general.name") or "", quant),
         family=fields.text("general.basename") or architecture,
         source=str(path),
         revision=facts.sha256,
@@ -112,11 +112,3 @@ def _vocabulary(fields: MetadataFields, tensors: Sequence[GgufTensor]) -> int:
         return tokens.length
     embedding = next((tensor for tensor in tensors if tensor.name == "token_embd.weight"), None)
     return fields.integer("vocab_size") or (embedding.dims[-1] if embedding else 0)
-
-
-def _name_without_quant(path: Path, quant: str) -> str:
-    """The file's name without ending, part number and quantization."""
-    part = parse_split_name(path.name)
-    stem = part.stem if part else path.stem
-    plain = re.sub(rf"[-_.]{re.escape(quant)}$", "", stem, flags=re.IGNORECASE)
-    return plain or stem

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import PurePosixPath
 
 from grid.units import GIB, KIB, MIB
 
@@ -16,7 +15,6 @@ _ENDING = re.compile(
 )
 _SHARD = re.compile(r"-\d{5}-of-\d{5}$")
 _TYPE = re.compile(r"(\S+) (\S+)(?: (.+))?")
-_GENERIC = frozenset({"", "ggml-model", "model", "gguf", "models"})
 _UNITS = {"KiB": KIB, "MiB": MIB, "GiB": GIB, "TiB": 1024 * GIB}
 _COUNTS = {"K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
 
@@ -43,17 +41,6 @@ def type_of(model_type: str) -> tuple[str, str, str | None]:
     if match is None:
         return model_type.strip(), "", None
     return match[1], match[2], quant_of(match[3] or "")
-
-
-def name_of(filename: str) -> str | None:
-    """`models/Llama-3.1-8B-Q4_K_M.gguf` -> `Llama-3.1-8B`: of a file that is only called model, its
-    folder's name. None where neither names one."""
-    path = PurePosixPath(filename.replace("\\", "/"))
-    own = _ENDING.sub("", _SHARD.sub("", re.sub(r"\.gguf$", "", path.name, flags=re.IGNORECASE)))
-    for name in (own, _ENDING.sub("", path.parent.name)):
-        if name.lower() not in _GENERIC and name not in (".", ".."):
-            return name
-    return None
 
 
 def quant_in(filename: str) -> str | None:

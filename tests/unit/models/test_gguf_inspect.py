@@ -32,7 +32,7 @@ def layers(tmp_path: Path, *entries: tuple[str, int, object]) -> tuple[LayerStat
 
 def test_model_is_described_by_its_metadata(tmp_path: Path) -> None:
     model = inspect(write_file(tmp_path / "tiny.gguf", gguf_file())).model
-    assert (model.name, model.family, model.architecture) == ("Tiny", "llama", "llama")
+    assert (model.name, model.family, model.architecture) == ("tiny", "llama", "llama")
     assert (model.context_length, model.vocabulary) == (128, 3)
     assert model.source == str(tmp_path / "tiny.gguf")
 

@@ -69,6 +69,14 @@ def test_files_are_measured_as_they_are(tmp_path: Path) -> None:
     assert [cell.artifact.quant for cell in plan.references.values()] == ["F16"]
 
 
+def test_files_of_one_model_in_several_spellings_have_the_references_name(tmp_path: Path) -> None:
+    for name, quant, bits in (("My-7B", "F16", 16), ("my-7b", "Q8", 8), ("MY 7b", "Q4", 4)):
+        grid_fake.write(tmp_path / f"m-{quant}.fake", quant=quant, bits=bits, name=name)
+    text = '[[models]]\nfiles = ["m-Q*.fake"]\nreference = "m-F16.fake"\n'
+    plan = plan_of(tmp_path, MEMORY + text + '[quality]\ntext = "t.txt"\n')
+    assert labels(plan) == {"My-7B Q8", "My-7B Q4"}
+
+
 def test_a_folder_with_brackets_in_its_name_is_no_pattern(tmp_path: Path) -> None:
     inner = tmp_path / "a[1]"
     inner.mkdir()

@@ -10,8 +10,9 @@ import pytest
 from imports_files import BENCH_MD, bench, bench_csv, put
 
 from grid.errors import InputError
+from grid.models.names import printed_name
 from grid.results.imports import ImportedReport, read_report
-from grid.results.imports.gguf_names import name_of, quant_of
+from grid.results.imports.gguf_names import quant_of
 
 
 def only_row(report: ImportedReport, table: str = "attempts") -> dict[str, Any]:
@@ -168,7 +169,7 @@ def test_printed_file_types_become_quant_names(printed: str, quant: str | None) 
     ],
 )
 def test_a_model_is_named_by_its_file(file: str, name: str | None) -> None:
-    assert name_of(file) == name
+    assert printed_name(file) == name
 
 
 @pytest.mark.parametrize(

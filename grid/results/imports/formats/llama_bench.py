@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from grid.cells.measurement import Series
+from grid.models.names import printed_name
 from grid.results.imports import gguf_names as names
 from grid.results.imports import metric
 from grid.results.imports.attempt import (
@@ -185,7 +186,7 @@ def _printed_weights(
         source.skip(f"quantization of {quote(printed)} is not known; it is kept as printed")
         quant = printed.removeprefix(f"{family} {scale}").strip() or "unknown"
     return ImportedWeights(
-        model=source.model or names.name_of(file) or f"{family} {scale}".strip() or "unnamed",
+        model=source.model or printed_name(file) or f"{family} {scale}".strip() or "unnamed",
         family=family,
         quant=quant,
         format="gguf",

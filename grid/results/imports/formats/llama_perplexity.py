@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from grid.cells.measurement import Metric
+from grid.models.names import printed_name
 from grid.results.imports import gguf_names as names
 from grid.results.imports import metric
 from grid.results.imports.attempt import (
@@ -34,6 +35,7 @@ _FIGURES = re.compile(
 )
 _FACTS = {
     "file": re.compile(r"loaded meta data with .* from (.+?) \(version"),
+    "header_name": re.compile(r"general\.name(?: str)? = (.+)"),
     "type": re.compile(r"(?:model ftype|file type)\s*=\s*(.+)"),
     "params": re.compile(r"model params\s*=\s*([\d.]+ [KMBT])"),
     "size": re.compile(r"(?:model size|file size)\s*=\s*([\d.]+ [KMGT]iB)"),
@@ -45,6 +47,7 @@ _FACTS = {
     "metal": re.compile(r"ggml_metal_\w+: (?:found device|GPU name):\s*(.+)"),
     "vulkan": re.compile(r"ggml_vulkan: 0 = (.+?) \("),
 }
+_HEADER_NAME = re.compile(r"general\.name(?: str)? = (.+)")
 _METRICS = {
     "Mean PPL(Q)": ("perplexity", 1.0), "Mean ln(PPL(Q)/PPL(base))": ("ln_ppl_ratio", 1.0),
     "Mean KLD": ("kld_mean", 1.0), "Maximum KLD": ("kld_max", 1.0), "99.9% KLD": ("kld_p999", 1.0),
@@ -192,7 +195,7 @@ def _weights(source: ReportFile, facts: dict[str, str]) -> ImportedWeights:
     quant = names.quant_of(facts["type"]) if facts["type"] else None
     if quant is None:
         source.skip("the log does not say the quantization in words that are known")
-    name = source.model or names.name_of(facts["file"])
+    name = source.model or printed_name(facts["file"], facts["header_name"])
     if name is None:
         source.skip("the log does not name the model; give it with --model")
     size, elements = names.bytes_of(facts["size"]), names.parameters_of(facts["params"])

@@ -13,6 +13,7 @@ from typing import Any
 
 from grid.cells.measurement import ItemResult, Metric
 from grid.models.identity import digest
+from grid.models.names import printed_name
 from grid.results.imports import metric
 from grid.results.imports.attempt import (
     FigureOrigin,
@@ -224,10 +225,12 @@ def _weights(source: ReportFile, whole: Mapping[str, Any]) -> ImportedWeights:
     quant, is_stated = _quant(arguments, config, name)
     if not is_stated:
         source.skip(f"no precision is said of {name or 'the model'}; it is called {quant}")
+    is_gguf = "gguf" in path.lower()
+    own_name = printed_name(path) if is_gguf else None
     return ImportedWeights(
-        model=source.model or name or "unnamed",
+        model=source.model or own_name or name or "unnamed",
         quant=quant,
-        format="gguf" if "gguf" in path.lower() else "safetensors",
+        format="gguf" if is_gguf else "safetensors",
         parameters=int(parameters) if parameters and 0 < parameters < 2**53 else None,
     )
 
