@@ -16,7 +16,7 @@ from grid.cells.workload import Workload
 from grid.hardware.node import Node
 from grid.models.artifact import Artifact, Inspection
 
-Capability = Literal["tokenizes", "scores", "logits", "steps", "generates", "quantizes"]
+Capability = Literal["tokenizes", "scores", "logits", "steps", "generates", "embeds", "quantizes"]
 
 ENTRY_POINT_GROUP = "quantgrid.backends"
 
@@ -152,7 +152,24 @@ class Generates(Protocol):
     def generate(
         self, prompts: Sequence[Sequence[int]], max_tokens: int, ignore_eos: bool, seed: int
     ) -> Iterator[tuple[int, int]]:
-        """Yields (index of the prompt, token id) as each is sampled; greedy where seed is 0."""
+        """Yields (index of the prompt, token id) as each is sampled; greedy where seed is 0.
+
+        A consumer may send true for a token that completes its prompt's answer: an engine that
+        heeds it spends no more on that prompt, others go on.
+        """
+        ...
+
+
+@runtime_checkable
+class Embeds(Protocol):
+    """Vectors of whole texts. `pooling` says how a text's tokens become one vector: `mean`, `cls`,
+    `last`; as the model declares it, else their mean."""
+
+    pooling: str
+
+    def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """[len(texts), width], each row of length 1. Special tokens are added as the model wants
+        them. Raises Unsupported for a text that is longer than the model reads."""
         ...
 
 

@@ -20,17 +20,29 @@ _FLASH = {"auto": -1, "off": 0, "on": 1}
 class Context:
     """A cache of `tokens` tokens (rounded up as llama.cpp does) shared by `sequences` sequences.
 
-    Raises OutOfMemory, Unsupported or EngineError when it cannot be made. `close` frees it.
+    With `pooling`, one of llama.cpp's numbers, it gives vectors of texts in place of logits, and
+    takes all its tokens in one batch. Raises OutOfMemory, Unsupported or EngineError when it cannot
+    be made. `close` frees it.
     """
 
     def __init__(
-        self, library: Library, model: Any, options: Options, tokens: int, sequences: int
+        self,
+        library: Library,
+        model: Any,
+        options: Options,
+        tokens: int,
+        sequences: int,
+        pooling: int | None = None,
     ) -> None:
         self._library, self._api = library, library.api
         self.cells = padded_tokens(tokens)
         self.sequences = sequences
+        self.evaluated = 0
         mark = library.log.mark()
         parameters = self._parameters(options)
+        if pooling is not None:
+            parameters.embeddings, parameters.pooling_type = True, pooling
+            parameters.n_batch = parameters.n_ubatch = self.cells
         self._pointer = self._api.llama_init_from_model(model, parameters)
         if not self._pointer:
             raise library.error(f"no context of {tokens} tokens", mark)
@@ -77,20 +89,29 @@ class Context:
         if not self._api.llama_memory_seq_rm(self._memory, sequence, first, -1):
             raise Unsupported("this model's state cannot be cut back to an earlier token")
 
+    def copy(self, source: int, target: int) -> None:
+        """Let a sequence begin with all that another one holds."""
+        self._api.llama_memory_seq_cp(self._memory, source, target, -1, -1)
+
     def evaluate(self) -> npt.NDArray[np.float32]:
         """Decode what the batch holds; logits [outputs, vocabulary], valid until the next call."""
+        self.decode()
+        outputs = self.batch.outputs
+        if not outputs:
+            return np.empty((0, self.vocabulary), np.float32)
+        address = self._api.llama_get_logits(self._pointer)
+        return np.ctypeslib.as_array(address, shape=(outputs, self.vocabulary))
+
+    def decode(self) -> None:
+        """Evaluate what the batch holds, and wait for it."""
         mark = self._library.log.mark()
         code = self._api.llama_decode(self._pointer, self.batch.native())
         if code == 1:
             raise EngineError(f"the context of {self.cells} tokens is full")
         if code:
             raise self._library.error(f"evaluation failed (code {code})", mark)
-        outputs = self.batch.outputs
+        self.evaluated += self.batch.length
         self._api.llama_synchronize(self._pointer)
-        if not outputs:
-            return np.empty((0, self.vocabulary), np.float32)
-        address = self._api.llama_get_logits(self._pointer)
-        return np.ctypeslib.as_array(address, shape=(outputs, self.vocabulary))
 
     def append(self, ids: Sequence[int], position: int, wanted_from: int) -> list[Any]:
         """Evaluate tokens of sequence 0 from `position` on, in batches of the context's size.

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from grid.backend import EngineError, Options, TokenScores
+from grid.backend import EngineError, Options, TokenScores, Unsupported
 from grid.backend.scoring import Request
 from grid_llamacpp.context import Context
+from grid_llamacpp.embedding import TextEmbedder
 from grid_llamacpp.generation import generate
 from grid_llamacpp.library import Library, library
 from grid_llamacpp.memory import SCORED_TOKENS, buffers
-from grid_llamacpp.scoring import groups, packs, score_pack
+from grid_llamacpp.scoring import score
 
 _SEQUENCES = 64
 _DEFAULT_CONTEXT = 256
@@ -39,7 +40,7 @@ def load(path: Path, device: str, options: Options) -> Iterator[LlamaEngine]:
 
 
 class LlamaEngine:
-    """Tokenizes, Scores, Logits, Steps and Generates of `grid.backend`.
+    """Tokenizes, Scores, Logits, Steps, Generates and Embeds of `grid.backend`.
 
     Holds one context at a time: a single sequence for logits and steps, or a packed one of many
     sequences for scoring and for several prompts; asking for the other kind replaces it.
@@ -61,7 +62,8 @@ class LlamaEngine:
         self.vocabulary = int(self._api.llama_vocab_n_tokens(self._vocabulary))
         self.bos = self._bos()
         self.prefix = self._prefix()
-        self.evaluated_tokens = 0
+        self._evaluated = 0
+        self.pooling = ""
         self.version = linked.version
 
     def _model_parameters(self, device: str) -> Any:
@@ -116,8 +118,14 @@ class LlamaEngine:
         """Bytes of the engine's buffers, each as its log rounds it, to 0.01 MiB."""
         return {**self._model_buffers, **(self._context.buffers if self._context else {})}
 
+    @property
+    def evaluated_tokens(self) -> int:
+        """Tokens that the model has evaluated since it was loaded."""
+        return self._evaluated + (self._context.evaluated if self._context else 0)
+
     def _drop(self) -> None:
         if self._context:
+            self._evaluated += self._context.evaluated
             self._context.close()
         self._context, self._position = None, 0
 
@@ -133,19 +141,34 @@ class LlamaEngine:
     def _single(self) -> Context:
         return self._context_for(self._tokens, 1)
 
+    def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        self._drop()
+        ids = [self._tokenize(text, special=False, whole=True) for text in texts]
+        longest, limit = max(map(len, ids)), self._api.llama_model_n_ctx_train(self._model)
+        if longest > limit:
+            raise Unsupported(f"a text of {longest} tokens; the model reads {limit}")
+        embedder = TextEmbedder(self._library, self._model, self._options, longest)
+        try:
+            self.pooling = embedder.pooling
+            return embedder.embed(ids)
+        finally:
+            self._evaluated += embedder.evaluated
+            embedder.close()
+
     def encode(self, text: str) -> list[int]:
         return self._tokenize(text, special=False)
 
     def encode_special(self, text: str) -> list[int]:
         return self._tokenize(text, special=True)
 
-    def _tokenize(self, text: str, special: bool) -> list[int]:
+    def _tokenize(self, text: str, special: bool, whole: bool = False) -> list[int]:
+        """Ids; `special` parses special tokens, `whole` adds those around a text."""
         raw = text.encode()
         room = len(raw) + 8
         while True:
             out = (ctypes.c_int32 * room)()
             count = self._api.llama_tokenize(
-                self._vocabulary, raw, len(raw), out, room, False, special
+                self._vocabulary, raw, len(raw), out, room, whole, special
             )
             if count >= 0:
                 return list(out[:count])
@@ -177,13 +200,12 @@ class LlamaEngine:
         return rows[0] if len(rows) == 1 else np.concatenate(rows)
 
     def score(self, requests: Sequence[Request]) -> Iterator[TokenScores]:
-        shared = not self._keeps_state()
-        sequences = _SEQUENCES if shared else 1
-        needed = max(self._tokens, SCORED_TOKENS if shared else 0)
+        shares = not self._keeps_state()
+        sequences = _SEQUENCES if shares else 1
+        needed = max(self._tokens, SCORED_TOKENS if shares else 0)
         context = self._context_for(needed, sequences)
         at_once = min(int(self._options["ubatch"]), context.batch.size)
-        for pack in packs(groups(requests, context.cells, sequences), at_once, sequences):
-            yield from score_pack(context, pack)
+        yield from score(context, requests, at_once, shares)
         self._position = 0
 
     def _keeps_state(self) -> bool:

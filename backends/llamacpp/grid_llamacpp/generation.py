@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,19 +20,21 @@ def generate(
     max_tokens: int,
     ignore_eos: bool,
     seed: int,
-) -> Iterator[tuple[int, int]]:
+) -> Generator[tuple[int, int], bool | None, None]:
     """Yield (index of the prompt, token) as each is sampled; every prompt is its own sequence.
 
     All running sequences take their next step in one evaluation. A sequence ends after
-    `max_tokens`, or at an end-of-generation token (yielded as well) unless that is ignored.
+    `max_tokens`, at an end-of-generation token (yielded as well) unless that is ignored, or where
+    true is sent for its token.
     """
     context.clear()
     with _samplers(api, len(prompts), seed) as samplers:
         running: dict[int, int] = {}
         for index, prompt in enumerate(prompts):
             token = _prefill(api, context, samplers[index], index, prompt)
-            yield index, token
-            if max_tokens > 1 and (ignore_eos or not api.llama_vocab_is_eog(vocabulary, token)):
+            stopped = yield index, token
+            ended = stopped or (not ignore_eos and api.llama_vocab_is_eog(vocabulary, token))
+            if max_tokens > 1 and not ended:
                 running[index] = token
         done = 1
         while running:
@@ -43,8 +45,8 @@ def generate(
             done += 1
             for row, index in enumerate(list(running)):
                 token = int(api.llama_sampler_sample(samplers[index], context.pointer, row))
-                yield index, token
-                ended = not ignore_eos and api.llama_vocab_is_eog(vocabulary, token)
+                stopped = yield index, token
+                ended = stopped or (not ignore_eos and api.llama_vocab_is_eog(vocabulary, token))
                 running[index] = token
                 if ended or done == max_tokens:
                     del running[index]

@@ -1,90 +1,86 @@
 """Log-probabilities of continuations, several short requests in one evaluation.
 
-Requests that follow each other with the same context (the choices of one item) share its tokens:
-each context token is evaluated once, in all their sequences.
+The choices of an item share the tokens of its context, which are evaluated once, in all their
+sequences. What the contexts of a task begin with is evaluated once and stays in a sequence of its
+own, from which the others are copied; that takes no memory.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
 
 import numpy as np
 import numpy.typing as npt
 
 from grid.backend import EngineError, TokenScores, token_scores
 from grid.backend.scoring import Request
+from grid.backend.shared_contexts import Group, Run, group_requests, packs, shared_runs
 from grid_llamacpp.context import Context
 
+PREFIX = 0
+"""The sequence that holds a run's prefix, if it has one."""
 
-class Group:
-    """Requests with one context, packed together; `tokens` is what they take in the cache."""
-
-    def __init__(self, context: Sequence[int], continuations: Sequence[Sequence[int]]) -> None:
-        self.context, self.continuations = context, continuations
-        self.tokens = len(context) + sum(len(c) - 1 for c in continuations)
-
-    @property
-    def sequences(self) -> int:
-        return len(self.continuations)
-
-    def halves(self) -> tuple[Group, Group]:
-        middle = self.sequences // 2
-        return (
-            Group(self.context, self.continuations[:middle]),
-            Group(self.context, self.continuations[middle:]),
-        )
+Placed = Iterator[tuple[int, TokenScores]]
 
 
-def groups(requests: Sequence[Request], cells: int, sequences: int) -> Iterator[Group]:
-    """Neighbours of equal context, split where they exceed the cache or the sequences.
+def score(
+    context: Context, requests: Sequence[Request], at_once: int, shares: bool
+) -> Iterator[TokenScores]:
+    """Scores in the order of the requests. `at_once` is how many tokens are packed together;
+    without `shares` (recurrent states) each request is evaluated alone.
 
-    Raises EngineError if a single request is longer than the cache.
+    Raises EngineError if a single request is longer than the context.
     """
-    for context, members in groupby(requests, key=lambda request: tuple(request[0])):
-        waiting = [Group(context, [tuple(member[1]) for member in members])]
-        while waiting:
-            group = waiting.pop()
-            if group.sequences > 1 and (group.tokens > cells or group.sequences > sequences):
-                first, second = group.halves()
-                waiting += [second, first]
-                continue
-            if group.tokens > cells:
-                raise EngineError(f"a request of {group.tokens} tokens, the context has {cells}")
-            yield group
+    longest = max((len(c) + len(ids) - 1 for c, ids in requests), default=0)
+    if longest > context.cells:
+        raise EngineError(f"a request of {longest} tokens, the context has {context.cells}")
+    runs = shared_runs(requests) if shares else [Run((), group_requests(requests))]
+    scores: dict[int, TokenScores] = {}
+    for run in runs:
+        scores.update(_score_run(context, run, at_once))
+    yield from (scores[place] for place in range(len(requests)))
 
 
-def packs(waiting: Iterator[Group], tokens: int, sequences: int) -> Iterator[list[Group]]:
-    """Groups put together up to `tokens` and `sequences`; a larger group stands alone."""
-    pack: list[Group] = []
-    for group in waiting:
-        full = sum(g.tokens for g in pack) + group.tokens > tokens
-        if pack and (full or sum(g.sequences for g in pack) + group.sequences > sequences):
-            yield pack
-            pack = []
-        pack.append(group)
-    if pack:
-        yield pack
-
-
-def score_pack(context: Context, pack: Sequence[Group]) -> Iterator[TokenScores]:
-    """Scores of a pack's requests, in order; what the context held is forgotten."""
+def _score_run(context: Context, run: Run, at_once: int) -> Placed:
     context.clear()
+    first = 0
+    if run.prefix:
+        context.append(run.prefix, 0, len(run.prefix))
+        first = PREFIX + 1
+    room = context.cells - len(run.prefix)
+    for pack in packs(run.groups, min(at_once, room), room, context.sequences - first):
+        members = range(first, first + sum(len(group.places) for group in pack))
+        for member in members:
+            if run.prefix:
+                context.copy(PREFIX, member)
+        yield from _score_pack(context, pack, len(run.prefix), members)
+        if run.prefix:
+            for member in members:
+                context.forget(member, 0)
+        else:
+            context.clear()
+
+
+def _score_pack(
+    context: Context, pack: Sequence[Group], start: int, members: Sequence[int]
+) -> Placed:
+    """Scores of a pack's requests, whose sequences hold `start` tokens already."""
     logits = _Collector(context)
-    sequence = 0
+    at = 0
     for group in pack:
-        members = range(sequence, sequence + group.sequences)
-        logits.add(group.context, 0, members, len(group.context) - 1)
-        for member, continuation in zip(members, group.continuations, strict=True):
-            logits.add(continuation[:-1], len(group.context), (member,), 0)
-        sequence += group.sequences
+        sequences = members[at : at + len(group.places)]
+        logits.add(group.context, start, sequences, len(group.context) - 1)
+        for member, continuation in zip(sequences, group.continuations, strict=True):
+            logits.add(continuation[:-1], start + len(group.context), (member,), 0)
+        at += len(group.places)
     rows = logits.rows()
     at = 0
     for group in pack:
         after_context, at = rows[at : at + 1], at + 1
-        for continuation in group.continuations:
+        for place, continuation in zip(group.places, group.continuations, strict=True):
             count = len(continuation) - 1
-            yield token_scores(np.vstack((after_context, rows[at : at + count])), continuation)
+            mine = np.vstack((after_context, rows[at : at + count])) if count else after_context
+            yield place, token_scores(mine, continuation)
             at += count
 
 

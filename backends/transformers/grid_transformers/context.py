@@ -28,7 +28,8 @@ class Forward:
     is one of keys and values alone, of which rows can be taken, and which pieces of a text continue
     at will. Some models with a recurrent state lose it where several tokens, or any, continue on a
     cache: their texts are evaluated whole (`piece` is then beyond all texts, and `continues` is 1
-    or 0, the tokens that may follow on a cache at once).
+    or 0, the tokens that may follow on a cache at once). `places`: it takes positions of tokens.
+    `evaluated` counts tokens since it was made; who adds padding takes it off again.
     """
 
     def __init__(self, model: Any, batch: int) -> None:
@@ -37,7 +38,8 @@ class Forward:
         self.torch, self.model, self.batch = torch, model, batch
         self.device = model_device(model)
         names = inspect.signature(model.forward).parameters
-        self._keeps, self._places = _logits_parameter(names), "position_ids" in names
+        self._keeps, self.places = _logits_parameter(names), "position_ids" in names
+        self.evaluated = 0
         # Mamba's kind of models take their state by another name, and swallow this one unread.
         recurrent = "cache_params" in names and "past_key_values" not in names
         self._cache_name = "cache_params" if recurrent else "past_key_values"
@@ -65,10 +67,14 @@ class Forward:
             cut = self(ids[:, first:], cache, _PROBED - first).double()
         except EngineError:
             return False  # nor can it be continued where that fails
+        return bool((cut - whole).abs().max() <= self.near * whole.std().clamp(min=1e-6))
+
+    @property
+    def near(self) -> float:
+        """How far two evaluations of the same may lie apart, as a part of the logits' spread."""
         config = getattr(self.model.config, "quantization_config", None)
         exact = self.model.dtype == self.torch.float32 and config is None
-        near = _NEAR if exact else _NEAR_ROUNDED
-        return bool((cut - whole).abs().max() <= near * whole.std().clamp(min=1e-6))
+        return _NEAR if exact else _NEAR_ROUNDED
 
     def cache(self) -> Any:
         """An empty cache of the kind that the model's layers want."""
@@ -86,13 +92,31 @@ class Forward:
         """
         wanted: dict[str, Any] = {self._keeps: keep} if self._keeps else {}
         wanted[self._cache_name] = cache
-        if cache is not None and not self.plain and self._places:
+        if cache is not None and not self.plain and self.places:
             # Some of them count every continuation from 0 unless told.
             held = int(cache.get_seq_length())
             wanted["position_ids"] = self.ids([range(held, held + ids.shape[1])] * len(ids))
+        self.evaluated += int(ids.numel())
         with computing("evaluation"), self.torch.inference_mode():
             out = self.model(input_ids=ids, use_cache=cache is not None, **(wanted | named))
             return out.logits[:, -keep:]
+
+    def rows(self, ids: Sequence[int], cache: Any, wanted: Sequence[int], **named: Any) -> Any:
+        """Logits after the tokens at the indices `wanted` of one row, [len(wanted), vocabulary]:
+        the head computes no other, where the model can be told."""
+        index = self.ids(wanted)
+        named = {self._cache_name: cache, "use_cache": cache is not None} | named
+        if self._keeps == "logits_to_keep":
+            named[self._keeps] = index
+        self.evaluated += len(ids)
+        with computing("evaluation"), self.torch.inference_mode():
+            logits = self.model(input_ids=self.ids([ids]), **named).logits[0]
+            return logits if len(logits) == len(wanted) < len(ids) else logits[index]
+
+    def fill(self, ids: Sequence[int], cache: Any) -> None:
+        """Append tokens of one sequence to a cache, for their keys and values alone."""
+        for start in range(0, len(ids), self.batch):
+            self(self.ids([ids[start : start + self.batch]]), cache, 1)
 
     def check_continued(self, tokens: int) -> None:
         """Raises Unsupported where so many tokens cannot follow on a cache at once."""

@@ -14,11 +14,13 @@ import numpy.typing as npt
 from grid.backend import EngineError, Options, TokenScores, Unsupported
 from grid.backend.scoring import Request
 from grid_transformers.context import Context, Forward, cache_bytes
+from grid_transformers.embedding import HfEncoder, embed_texts, read_pooling
 from grid_transformers.failures import computing
 from grid_transformers.generation import generate
 from grid_transformers.library import prepare_process, release
-from grid_transformers.loading import Loaded, choose_device, load_model
+from grid_transformers.loading import Loaded, choose_device, is_encoder, load_model
 from grid_transformers.memory import tensor_bytes
+from grid_transformers.packing import Packer
 from grid_transformers.scoring import score
 from grid_transformers.tokenizer import FolderTokenizer
 
@@ -27,13 +29,21 @@ _DEFAULT_BATCH = 512
 
 
 @contextmanager
-def load(path: Path, device: str, options: Options) -> Iterator[HfEngine]:
+def load(path: Path, device: str, options: Options) -> Iterator[HfEngine | HfEncoder]:
     """Load a model folder; leaving gives its memory back.
 
     `device` is `cpu`, `cuda`, `cuda:1` or `mps`. Raises OutOfMemory, Unsupported or EngineError
     with one line.
     """
     place = choose_device(device, options)
+    if is_encoder(path):
+        encoder = HfEncoder(load_model(path, place, options), path)
+        try:
+            yield encoder
+        finally:
+            encoder.close()
+            release(place)
+        return
     with open_engine(path, place, options, lambda: load_model(path, place, options)) as engine:
         yield engine
 
@@ -57,7 +67,7 @@ def open_engine(
 
 
 class HfEngine:
-    """Tokenizes, Scores, Logits, Steps and Generates of `grid.backend` over a causal language model
+    """Tokenizes, Scores, Logits, Steps, Generates and Embeds of `grid.backend` over a causal language model
     with transformers' interface, on the device where its weights are.
 
     `folder` holds config.json. The environment is handed out as it is, and says it where texts are
@@ -77,7 +87,7 @@ class HfEngine:
         self._environment = dict(loaded.environment)
         if self._forward.piece != self._forward.batch:
             self._environment["texts"] = "evaluated whole, not in pieces of batch tokens"
-        self._tokenizer = tokenizer
+        self._tokenizer, self._folder = tokenizer, folder
         self._config = _text_config(model)
         self.bos = self._tokenizer.bos
         self.prefix = self._tokenizer.prefix
@@ -86,11 +96,17 @@ class HfEngine:
         self._limit = getattr(self._config, "max_position_embeddings", None)
         self._room = min(_DEFAULT_CONTEXT, self._limit or _DEFAULT_CONTEXT)
         self._context = Context(self._forward)
+        self._packer: Packer | None = None
+
+    @property
+    def evaluated_tokens(self) -> int:
+        """Tokens that the model has evaluated since it was loaded, padding left out."""
+        return int(self._forward.evaluated)
 
     def close(self) -> None:
         """Let go of the model and its cache; the engine is of no use afterwards."""
         del self._context
-        self._forward = None
+        self._forward = self._packer = None
 
     def environment(self) -> Mapping[str, str]:
         return self._environment
@@ -117,6 +133,15 @@ class HfEngine:
     def encode_special(self, text: str) -> list[int]:
         return self._tokenizer.encode_special(text)
 
+    @property
+    def pooling(self) -> str:
+        return read_pooling(self._folder)
+
+    def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        headless, tokenizer = self._forward.model.base_model, self._tokenizer.library
+        self.reset()
+        return embed_texts(headless, tokenizer, texts, self.pooling, self._limit)
+
     def decode(self, ids: Sequence[int]) -> bytes:
         """The tokens' own bytes; control tokens and ids that name no token have none."""
         return self._tokenizer.decode(ids)
@@ -132,7 +157,9 @@ class HfEngine:
             self._check_room(len(context) + len(continuation) - 1)
         self.reset()
         with computing("scoring"):
-            yield from score(self._forward, requests)
+            if self._packer is None:
+                self._packer = Packer(self._forward)
+            yield from score(self._forward, self._packer, requests)
 
     def reset(self) -> None:
         self._context = Context(self._forward)

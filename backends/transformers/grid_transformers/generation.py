@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from typing import Any
 
 from grid_transformers.context import Forward
@@ -10,7 +10,7 @@ from grid_transformers.context import Forward
 TEMPERATURE = 0.8
 """Used with a seed; without one (0) the most likely token is taken."""
 
-Stream = Iterator[tuple[int, int]]
+Stream = Generator[tuple[int, int], bool | None, None]
 
 
 class Sampler:
@@ -39,8 +39,9 @@ def generate(
 ) -> Stream:
     """Yield (index of the prompt, token) as each is sampled.
 
-    A sequence ends after `max_tokens`, or at one of `ends` (yielded as well). Prompts of one length
-    run as the rows of one evaluation; so do others where the model's layers can mask padding.
+    A sequence ends after `max_tokens`, at one of `ends` (yielded as well), or where true is sent
+    for its token. Prompts of one length run as the rows of one evaluation; so do others where the
+    model's layers can mask padding.
     """
     samplers = [Sampler(forward.torch, seed, index) for index in range(len(prompts))]
     if max_tokens > 1:
@@ -80,12 +81,13 @@ class _Rows:
         if not self._running:
             return
         logits = self._evaluate()
-        tokens = []
+        tokens, running = list[int](), list[bool]()
         for row, index in enumerate(self._running):
             token = self._samplers[index](logits[row])
             tokens.append(token)
-            yield index, token
-        staying = [row for row, token in enumerate(tokens) if token not in ends and not last]
+            stopped = yield index, token
+            running.append(token not in ends and not last and not stopped)
+        staying = [row for row, runs in enumerate(running) if runs]
         if staying and len(staying) < len(tokens):
             self._cache.batch_select_indices(self._forward.ids(staying))
         self._running = [self._running[row] for row in staying]
@@ -100,6 +102,8 @@ class _Rows:
             piece = self._ids[:, start : start + step]
             logits = self._forward(piece, self._cache, 1, **self._mask(piece.shape[1]))
             self._evaluated += piece.shape[1]
+        if width > 1:
+            self._forward.evaluated -= sum(self._pads)
         return logits[:, -1]
 
     def _mask(self, tokens: int) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """Log-probabilities of continuations, many short requests in one evaluation.
 
-A row is one context with one continuation. Rows are padded on the right: what follows a token does
-not change it under causal attention, so no mask is wanted and the result is the model's own.
-Contexts that several rows share (the choices of one item) are evaluated once, as far as the
-shortest context of the pack goes; the rest of each row is evaluated on top of that cache.
+In packs (`packing`) where the model computes them. Else in rows: one context with one continuation,
+padded on the right. What follows a token does not change it under causal attention, so no mask is
+wanted and the result is the model's own. Contexts that several rows share (the choices of one item)
+are evaluated once, as far as the shortest context of the rows goes.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from typing import Any, NamedTuple
 
 from grid.backend import TokenScores, token_scores
 from grid.backend.scoring import Request
+from grid.backend.shared_contexts import shared_runs
 from grid_transformers.context import Forward, to_host
 from grid_transformers.memory import SCORED_TOKENS
+from grid_transformers.packing import Packer
 
 
 class Row(NamedTuple):
@@ -33,14 +35,17 @@ class Row(NamedTuple):
         return self.context + self.continuation[:-1]
 
 
-def score(forward: Forward, requests: Sequence[Request]) -> Iterator[TokenScores]:
-    """Scores in the order of the requests; packs are made of contexts of like length."""
-    rows = _rows(requests)
-    shares = forward.plain
+def score(forward: Forward, packer: Packer, requests: Sequence[Request]) -> Iterator[TokenScores]:
+    """Scores in the order of the requests: in packs where the model computes them, else in rows, of
+    contexts of like length."""
     scores: dict[int, TokenScores] = {}
-    for pack in packs(rows, forward.batch):
-        scores.update(_score_pack(forward, pack, shares))
-    yield from (scores[place] for place in range(len(rows)))
+    runs = shared_runs(requests) if packer.works else []
+    if runs and packer.fits(runs):
+        scores.update(packer.score(runs))
+    else:
+        for pack in packs(_rows(requests), forward.batch):
+            scores.update(_score_pack(forward, pack, forward.plain))
+    yield from (scores[place] for place in range(len(requests)))
 
 
 def _rows(requests: Sequence[Request]) -> list[Row]:
@@ -127,6 +132,7 @@ def _score_rows(
     keep = width - min(len(row.context) - 1 for row in part) + cut
     padded = [_pad(row.ids[cut:], width) for row in part]
     logits = forward(forward.ids(padded), cache, keep)
+    forward.evaluated -= sum(width + cut - len(row.ids) for row in part)
     for index, row in enumerate(part):
         first = len(row.context) - 1 - cut - (width - keep)
         wanted = to_host(logits[index, first : first + len(row.continuation)])
