@@ -187,6 +187,7 @@ class _ModelEntryCandidates:
         self, artifact: Artifact, origin: OriginalWeights, key: str | None, *, requested: bool
     ) -> Iterator[SweepCandidate]:
         weight_bytes, obstacle = self._quantizers.size(artifact, origin)
+        obstacle = obstacle or self._calibration_obstacle(artifact)
         for user in self._backends.values():
             if artifact.format in user.formats:
                 yield SweepCandidate(
@@ -199,6 +200,15 @@ class _ModelEntryCandidates:
                     requested=requested,
                     obstacle=obstacle,
                 )
+
+    def _calibration_obstacle(self, artifact: Artifact) -> str:
+        limit = artifact.model.context_length
+        if not artifact.calibration or not 0 < limit < self._sweep.calibration.tokens:
+            return ""
+        return (
+            f"calibration pieces of {self._sweep.calibration.tokens} tokens are longer than the "
+            f"{limit} that the model is made for; set tokens = {limit} in [calibration]"
+        )
 
     def _unmakeable_candidate(
         self, origin: OriginalWeights, quant: str, key: str | None

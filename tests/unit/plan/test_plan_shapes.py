@@ -55,17 +55,17 @@ TENSORS: dict[str, tuple[str, tuple[int, ...]]] = {
 """Two layers of the shapes of SmolLM2-135M."""
 
 
-def write_odd(folder: Path) -> Path:
-    write_folder(folder, TENSORS, CONFIG)
+def write_odd(folder: Path, **changes: Any) -> Path:
+    write_folder(folder, TENSORS, {**CONFIG, **changes})
     (folder / "tokenizer.json").write_text("{}")
     return folder
 
 
-def plan_of(tmp_path: Path, source: str, quants: list[str]) -> Plan:
+def plan_of(tmp_path: Path, source: str, quants: list[str], tables: str = "") -> Plan:
     path = tmp_path / "s.toml"
     path.write_text(
         f'backends = {json.dumps(list(BACKENDS))}\nmeasures = ["memory"]\n'
-        f"quants = {json.dumps(quants)}\n[[models]]\nsource = {json.dumps(source)}\n"
+        f"quants = {json.dumps(quants)}\n[[models]]\nsource = {json.dumps(source)}\n{tables}"
     )
     return expand(load_sweep(path), {name: backend(name) for name in BACKENDS}, NODE)
 
@@ -99,6 +99,15 @@ def test_shapes_of_a_repository_are_known_from_its_headers(hub: HubServer, tmp_p
     files = {"config.json": config.read_bytes(), "model.safetensors": weights}
     hub.add("owner/odd", {**files, "tokenizer.json": b"{}"})
     assert reasons(plan_of(tmp_path, "hf:owner/odd", ["F16", *GROUPS, "gptq-w4g64"])) == GROUPS
+
+
+def test_calibration_pieces_longer_than_the_model_knows_are_skipped(tmp_path: Path) -> None:
+    folder = write_odd(tmp_path / "odd", max_position_embeddings=192)
+    causes = reasons(plan_of(tmp_path, str(folder), ["gptq-w4g64"], "[memory]\ncontext = 128\n"))
+    assert causes == {
+        "gptq-w4g64": "calibration pieces of 256 tokens are longer than the 192 that the model is "
+        "made for; set tokens = 192 in [calibration]"
+    }
 
 
 @pytest.mark.parametrize("quants", [["Q2_K", "Q3_K_S", "Q4_K_M"], ["Q4_K_M", "Q3_K_S", "Q2_K"]])
