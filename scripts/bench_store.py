@@ -40,7 +40,8 @@ QUALITY = (
     "perplexity", "nll_mean", "bits_per_byte", "ln_ppl_ratio", "kld_mean", "kld_median", "kld_p90",
     "kld_p95", "kld_p99", "kld_p999", "kld_max", "kld_min", "same_top1", "dp_mean", "dp_rms",
     "dp_min", "dp_p001", "dp_p01", "dp_p05", "dp_p10", "dp_p25", "dp_median", "dp_p75", "dp_p90",
-    "dp_p95", "dp_p99", "dp_p999", "dp_max", "reference_tail_mass_max", "kld_gap_mean",
+    "dp_p95", "dp_p99", "dp_p999", "dp_max", "reference_tail_mass_max", "kld_sampling_se",
+    "kld_reverse_mean",
 )  # fmt: skip
 SPEED = ("tps", "tps_median")
 SHAPE = json.dumps([{"key": 1024, "value": 1024, "window": None, "fixed": 0}] * 32)

@@ -12,6 +12,7 @@ from grid.cells.workload import Decode, Prefill, Workload
 from grid.results import statistics
 from grid.results.metrics import METRICS
 from grid.results.statistics import Interval
+from grid.results.written_answers import answer_intervals
 
 Floats = npt.NDArray[np.float64]
 
@@ -51,7 +52,7 @@ def metrics_of(kind: str, workload: Workload, measurement: Measurement) -> list[
         case "quality":
             return _quality(present, measurement.scalars)
         case "tasks":
-            return _tasks(measurement.items)
+            return _tasks(measurement.items, ranked="documents" in measurement.scalars)
     raise ValueError(f"no metrics are defined for a workload of kind {kind!r}")
 
 
@@ -139,11 +140,16 @@ def _quality(series: Mapping[str, Floats], scalars: Mapping[str, float]) -> list
         intervals["ln_ppl_ratio"] = statistics.ln_ppl_ratio(nll, chunked["nll_reference"])
     if "kld" in chunked:
         intervals |= {f"kld_{name}": x for name, x in statistics.kld_table(chunked["kld"]).items()}
+    if "kld_reverse" in chunked:
+        intervals["kld_reverse_mean"] = statistics.divergence_mean(chunked["kld_reverse"])
+    if "kld" in chunked and "top1_reference" in chunked:
+        bands = statistics.kld_by_confidence(chunked["kld"], chunked["top1_reference"])
+        intervals |= {f"kld_top1_{name}": band for name, band in bands.items()}
     if "same_top" in chunked:
         intervals["same_top1"] = statistics.same_top(chunked["same_top"])
     if "dp" in chunked:
         intervals |= {f"dp_{name}": x for name, x in statistics.dp_table(chunked["dp"]).items()}
-    for name in ("reference_tail_mass_max", "kld_gap_mean"):
+    for name in ("reference_tail_mass_max", "kld_sampling_se", "kld_gap_mean"):
         if name in scalars:
             intervals[name] = Interval(scalars[name], method="observed")
     return [metric(name, interval) for name, interval in intervals.items()]
@@ -156,14 +162,15 @@ def _chunks(name: str, values: Floats, chunks: float) -> Floats:
     return values.reshape(int(chunks), -1)
 
 
-def _tasks(items: Sequence[ItemResult]) -> list[Metric]:
+def _tasks(items: Sequence[ItemResult], ranked: bool) -> list[Metric]:
     scores = np.array([item.score for item in items])
     chances = np.array([item.chance for item in items])
     if not scores.size:
         return []
     guess = Interval(float(chances.mean()), n=len(chances), method="mean over items")
     return [
-        metric("accuracy", statistics.score_mean(scores)),
+        metric("ndcg_at_10" if ranked else "accuracy", statistics.score_mean(scores)),
         metric("chance", guess),
         metric("capability", statistics.capability(scores, chances)),
+        *(metric(name, interval) for name, interval in answer_intervals(items).items()),
     ]

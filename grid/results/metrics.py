@@ -97,6 +97,14 @@ _LATENCY = _group(
 
 _DP = "difference of the true token's probability, p_q - p_ref: "
 
+_BAND = "kld_mean over tokens (n counts them) whose most likely token has, at 16 bits, "
+_BANDS = {
+    "below_25": "a probability below 0.25",
+    "25_to_50": "0.25 or more and below 0.5",
+    "50_to_90": "0.5 or more and below 0.9",
+    "from_90": "0.9 or more",
+}
+
 _QUALITY = _group(
     "quality",
     (
@@ -115,7 +123,20 @@ _QUALITY = _group(
     ("kld_p99", "nat", "lower", "the same, 99th percentile"),
     ("kld_p999", "nat", "lower", "the same, 99.9th percentile"),
     ("kld_max", "nat", "lower", "the same, largest"),
-    ("kld_min", "nat", None, "the same, smallest; below 0 by rounding only"),
+    ("kld_min", "nat", None, "the same, smallest; below 0 by rounding or sampling only"),
+    (
+        "kld_sampling_se",
+        "nat",
+        None,
+        "standard error of kld_mean by the reference's draws; 0 where it keeps all entries",
+    ),
+    (
+        "kld_reverse_mean",
+        "nat",
+        "lower",
+        "KLD with the two distributions swapped, mean; large where a model says what 16 bits never do",
+    ),
+    *((f"kld_top1_{name}", "nat", "lower", _BAND + band) for name, band in _BANDS.items()),
     ("same_top1", "1", "higher", "share of tokens whose most likely token is the reference's"),
     ("dp_mean", "1", "higher", _DP + "mean"),
     ("dp_rms", "1", "lower", _DP + "root of the mean square"),
@@ -136,21 +157,36 @@ _QUALITY = _group(
         "reference_tail_mass_max",
         "1",
         None,
-        "largest probability mass, over tokens, that the reference keeps only as a sum",
+        "largest probability mass, over tokens, of which the reference keeps only draws",
     ),
     (
         "kld_gap_mean",
         "nat",
         None,
-        "bound on what kld_mean lacks because of these sums; 0 where the vocabulary is kept whole",
+        "former: bound on what kld_mean lacks, in rows of before kld_sampling_se",
     ),
 )
 
 _TASKS = _group(
     "tasks",
     ("accuracy", "1", "higher", "mean score of the items; sd is the stderr of lm-eval"),
+    ("ndcg_at_10", "1", "higher", "retrieval: mean over queries of nDCG@10, linear gains"),
     ("chance", "1", None, "mean score that guessing would get"),
     ("capability", "1", "higher", "mean of (score - chance) / (1 - chance) over items"),
+    ("tokens_per_answer", "token", None, "tokens of a written answer, mean over items"),
+    (
+        "repetition_share",
+        "1",
+        "lower",
+        "share of written answers that reach their limit of tokens in a unit of at most 400"
+        " characters repeated 3 times or more, over 48 characters or more",
+    ),
+    (
+        "invalid_json_share",
+        "1",
+        "lower",
+        "share of answers that are not valid where JSON was asked",
+    ),
 )
 
 _ANALYSIS = _group(

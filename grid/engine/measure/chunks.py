@@ -13,10 +13,7 @@ from grid.cells.texts import read_text
 from grid.cells.workload import Quality
 from grid.engine.measure.meter import Meter
 from grid.engine.measure.result import need
-from grid.errors import Unsupported
-
-ROWS_AT_ONCE = 2**22
-"""Elements whose softmax is taken at once in double precision: 32 MiB."""
+from grid.errors import EngineError, Unsupported
 
 
 class Chunk(NamedTuple):
@@ -53,24 +50,38 @@ def scored_chunks(
     engine: Engine, workload: Quality, meter: Meter, chunks: Iterable[list[int]]
 ) -> Iterator[Chunk]:
     """Log-probabilities at positions context/2 .. context-2, which predict the token after each,
-    for each of `chunks`, ids [context]."""
+    for each of `chunks`, ids [context].
+
+    Raises EngineError where a logit is not finite: no figure can be made of it.
+    """
     model = need(engine, Logits)
     first = workload.context // 2
     with meter.engine():
         engine.resize(workload.context)
-    for ids in chunks:
+    for number, ids in enumerate(chunks):
         with meter.engine():
             logits = model.logits(ids, first)[:-1]
+        _refuse_broken(logits, number, first)
         yield Chunk(np.array(ids[first + 1 :], dtype=np.int64), log_softmax(logits))
 
 
 def log_softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Row-wise, summed in double precision; [n, vocabulary] -> the same shape."""
     out = np.empty_like(logits)
-    rows = max(1, ROWS_AT_ONCE // logits.shape[1])
-    for at in range(0, len(logits), rows):
-        block = logits[at : at + rows].astype(np.float64)
-        block -= block.max(axis=1, keepdims=True)
-        block -= np.log(np.exp(block).sum(axis=1, keepdims=True))
-        out[at : at + rows] = block
+    for number, row in enumerate(logits):  # by row: a large vocabulary's block outgrows the cache
+        exact = row.astype(np.float64)
+        exact -= exact.max()
+        exact -= np.log(np.exp(exact).sum())
+        out[number] = exact
     return out
+
+
+def _refuse_broken(logits: npt.NDArray[np.float32], chunk: int, first: int) -> None:
+    finite = np.isfinite(logits)
+    if not finite.all():
+        row, token_id = (int(index) for index in np.argwhere(~finite)[0])
+        raise EngineError(
+            f"the engine gave a logit of {logits[row, token_id]} (chunk {chunk + 1}, position "
+            f"{first + row}, id {token_id}): its weights or kernels are broken at this precision; "
+            "try another quant, engine or device"
+        )

@@ -13,7 +13,14 @@ from grid.results.statistics.classes import (
     is_above_chance,
     retained_share,
 )
-from grid.results.statistics.divergence import dp_table, kld_table, ln_ppl_ratio, same_top
+from grid.results.statistics.divergence import (
+    divergence_mean,
+    dp_table,
+    kld_by_confidence,
+    kld_table,
+    ln_ppl_ratio,
+    same_top,
+)
 from grid.results.statistics.interval import Interval
 from grid.results.statistics.quantiles import median_interval, quantile_interval
 from grid.results.statistics.rates import rate_interval, rate_ratio, time_interval
@@ -40,11 +47,13 @@ __all__ = [
     "capability",
     "chunk_mean",
     "composite",
+    "divergence_mean",
     "dp_table",
     "drift",
     "gains",
     "holm_correction",
     "is_above_chance",
+    "kld_by_confidence",
     "kld_table",
     "ln_ppl_ratio",
     "mcnemar_test",

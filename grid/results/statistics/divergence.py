@@ -8,15 +8,28 @@ import numpy as np
 import numpy.typing as npt
 
 from grid.results.statistics.interval import Floats, Interval
-from grid.results.statistics.resample import multiplicities
+from grid.results.statistics.resample import mean_bounds, multiplicities
 from grid.results.statistics.scores import wilson_interval
-from grid.results.statistics.text import as_chunks, chunk_mean, transform_interval
+from grid.results.statistics.text import (
+    as_chunks,
+    chunk_mean,
+    standard_error,
+    transform_interval,
+)
 
 KLD_QUANTILES = {"median": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 DP_QUANTILES = {
     "p001": 0.001, "p01": 0.01, "p05": 0.05, "p10": 0.1, "p25": 0.25, "median": 0.5,
     "p75": 0.75, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999,
 }  # fmt: skip
+
+CONFIDENCE_BANDS = {
+    "below_25": (0.0, 0.25),
+    "25_to_50": (0.25, 0.5),
+    "50_to_90": (0.5, 0.9),
+    "from_90": (0.9, np.inf),
+}
+"""Bands of the probability that the reference gives its most likely token: name -> from, below."""
 
 WITH_INTERVAL = (0.01, 0.99)
 """Quantiles further out rest on a handful of tokens; resampling chunks says nothing of them."""
@@ -27,11 +40,44 @@ QUANTILE_DRAWS = 500
 def kld_table(kld: npt.ArrayLike) -> dict[str, Interval]:
     """mean, quantiles and extremes of KL divergences in nats [chunks, tokens]."""
     chunks = as_chunks(kld, "kld")
-    mean = chunk_mean(chunks)
-    if mean.low is not None:
-        # A divergence is never negative; rounding in the engine makes single values so.
-        mean = replace(mean, low=max(0.0, mean.low))
+    mean = divergence_mean(chunks)
     return {"mean": mean, **_quantiles(chunks, KLD_QUANTILES), **_extremes(chunks)}
+
+
+def divergence_mean(kld: npt.ArrayLike) -> Interval:
+    """Mean of divergences in nats [chunks, tokens]."""
+    return _not_negative(chunk_mean(kld, "kld"))
+
+
+def kld_by_confidence(kld: npt.ArrayLike, top1: npt.ArrayLike) -> dict[str, Interval]:
+    """Mean KL divergence of the tokens in each band of the reference's confidence, `top1`; both
+    [chunks, tokens]. `n` counts the band's tokens; a band without any is left out.
+
+    A chunk has as many tokens of a band as it happens to have: the interval is that of a ratio of
+    sums over chunks, linearised (Cochran 1977, 6.3).
+    """
+    chunks, confidence = as_chunks(kld, "kld"), as_chunks(top1, "top1")
+    table = {}
+    for name, (low, high) in CONFIDENCE_BANDS.items():
+        inside = (confidence >= low) & (confidence < high)
+        if inside.any():
+            table[name] = _band_mean(chunks, inside)
+    return table
+
+
+def _band_mean(chunks: Floats, inside: npt.NDArray[np.bool_]) -> Interval:
+    values, counts = chunks[inside], inside.sum(axis=1)
+    mean = float(values.mean())
+    excess = (np.where(inside, chunks, 0.0).sum(axis=1) - mean * counts) / counts.mean()
+    bounds, method = mean_bounds(mean + excess)
+    low, high = bounds or (None, None)
+    text = f"mean over the band, SE over tokens; {method} over {len(chunks)} chunks"
+    return _not_negative(Interval(mean, low, high, standard_error(values), values.size, text))
+
+
+def _not_negative(mean: Interval) -> Interval:
+    """A mean divergence is never negative; rounding in the engine makes single values so."""
+    return mean if mean.low is None else replace(mean, low=max(0.0, mean.low))
 
 
 def dp_table(dp: npt.ArrayLike) -> dict[str, Interval]:

@@ -21,7 +21,7 @@ from grid.engine.environments import (
     ensure_environment,
     find_interpreter,
 )
-from grid.engine.measure.reference import REFERENCE_FORMAT, TOP, WHOLE
+from grid.engine.measure.reference import REFERENCE_FORMAT, reference_row_bytes
 from grid.errors import EngineError, InputError
 from grid.hardware.node import Node
 from grid.models import packages
@@ -310,8 +310,6 @@ def _quality(cell: Cell) -> Quality:
 
 
 def _reference_bytes(cell: Cell, reference: Cell) -> int:
-    """Most that the file takes: half of each chunk, whole rows in float32 or the top of them with
-    their ids."""
+    """Most that the file takes: a row for each token of the second half of each chunk."""
     workload, vocabulary = _quality(cell), reference.artifact.model.vocabulary
-    row = 4 * vocabulary if vocabulary <= WHOLE else 8 * TOP
-    return workload.chunks * workload.context // 2 * (row + 64)
+    return workload.chunks * workload.context // 2 * (reference_row_bytes(vocabulary) + 64)

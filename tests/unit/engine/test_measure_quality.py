@@ -11,9 +11,11 @@ import pytest
 from grid.cells.texts import read_text
 from grid.cells.workload import Quality
 from grid.engine.measure import reference as reference_module
+from grid.engine.measure import sampling
 from grid.engine.measure.chunks import Chunk, chunk_ids, log_softmax, scored_chunks
+from grid.engine.measure.comparison import compare
 from grid.engine.measure.meter import Meter
-from grid.engine.measure.quality import compare, quality
+from grid.engine.measure.quality import quality
 from grid.engine.measure.reference import Reference, read_reference, write_reference
 from grid.errors import EngineError, Unsupported
 
@@ -99,31 +101,62 @@ def test_kld_is_the_sum_over_the_vocabulary(
     outcome = quality(worse, workload, str(tmp_path / "r.npz"), Meter())
     values = {column.name: np.array(column.values) for column in outcome.series}
     pairs = zip(score_chunks(engine, workload), score_chunks(worse, workload), strict=True)
-    kld, dp = [], []
+    kld, reverse, dp = [], [], []
     for reference, quantized in pairs:
         p, q = reference.log_probs.astype(np.float64), quantized.log_probs.astype(np.float64)
         kld += list((np.exp(p) * (p - q)).sum(axis=1))
+        reverse += list((np.exp(q) * (q - p)).sum(axis=1))
         rows = np.arange(len(reference.targets))
         dp += list(np.exp(q[rows, reference.targets]) - np.exp(p[rows, reference.targets]))
     assert values["kld"] == pytest.approx(kld, abs=1e-9)
+    assert values["kld_reverse"] == pytest.approx(reverse, abs=1e-9)
     assert values["dp"] == pytest.approx(dp, abs=1e-6)
     assert values["kld"].mean() > 0.01
 
 
-def test_a_truncated_reference_bounds_kld_from_below_and_closely(
+def test_a_sampled_reference_gives_the_same_figures_within_its_error(
     engine, worse, workload: Quality, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_reference(engine, workload, tmp_path / "whole.npz", Meter())
     monkeypatch.setattr(reference_module, "WHOLE", 100)
-    monkeypatch.setattr(reference_module, "TOP", 64)
-    write_reference(engine, workload, tmp_path / "top.npz", Meter())
-    runs = [quality(worse, workload, str(tmp_path / f"{n}.npz"), Meter()) for n in ("whole", "top")]
-    whole, top = (np.array({s.name: s.values for s in run.series}["kld"]) for run in runs)
-    assert (top <= whole + 1e-6).all()
-    assert whole.mean() <= top.mean() + runs[1].scalars["kld_gap_mean"]
-    assert top.mean() > 0.5 * whole.mean()
-    assert runs[0].scalars["kld_gap_mean"] == 0
+    monkeypatch.setattr(sampling, "TOP", 64)
+    write_reference(engine, workload, tmp_path / "drawn.npz", Meter())
+    runs = [
+        quality(worse, workload, str(tmp_path / f"{n}.npz"), Meter()) for n in ("whole", "drawn")
+    ]
+    whole, drawn = ({s.name: np.mean(s.values) for s in run.series} for run in runs)
+    error = runs[1].scalars["kld_sampling_se"]
+    assert 0 < error < 0.01 * whole["kld"]
+    assert abs(drawn["kld"] - whole["kld"]) < 4 * error + 1e-6
+    assert drawn["kld_reverse"] == pytest.approx(whole["kld_reverse"], rel=0.02)
+    for name in ("nll", "dp", "same_top", "nll_reference", "top1_reference"):
+        assert drawn[name] == pytest.approx(whole[name], abs=1e-12)
+    assert runs[0].scalars["kld_sampling_se"] == 0
+    assert runs[0].scalars["reference_tail_mass_max"] == 0
     assert 0 < runs[1].scalars["reference_tail_mass_max"] < 1
+
+
+@pytest.mark.parametrize("broken", [np.nan, -np.inf, np.inf])
+def test_a_logit_that_is_no_number_ends_the_measurement(
+    engine, workload: Quality, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: float
+) -> None:
+    write_reference(engine, workload, tmp_path / "r.npz", Meter())
+    whole = type(engine).logits
+    calls = []
+
+    def logits(self, ids, first=0):
+        rows = whole(self, ids, first).copy()
+        calls.append(ids)
+        if len(calls) == 2:
+            rows[3, 7] = broken
+        return rows
+
+    monkeypatch.setattr(type(engine), "logits", logits)
+    place = rf"a logit of {broken} \(chunk 2, position {CONTEXT // 2 + 3}, id 7\)"
+    for reference in (None, str(tmp_path / "r.npz")):
+        calls.clear()
+        with pytest.raises(EngineError, match=place):
+            quality(engine, workload, reference, Meter())
 
 
 def test_every_engine_is_given_the_ids_that_the_reference_was(
@@ -173,25 +206,27 @@ def chunk_of(log_probs: list[list[float]]) -> Chunk:
     return Chunk(np.zeros(len(rows), dtype=np.int64), rows)
 
 
-def reference_of(log_probs: list[list[float]], ids: list[list[int]] | None = None) -> Reference:
+def reference_of(log_probs: list[list[float]]) -> Reference:
     rows = np.array(log_probs, dtype=np.float32)
     return Reference(
         targets=np.zeros(len(rows), dtype=np.int64),
-        ids=None if ids is None else np.array(ids, dtype=np.int32),
+        ids=None,
         log_probs=rows,
-        tail=np.full(len(rows), -30.0 if ids else -np.inf),
+        tail_mass=np.zeros(len(rows)),
         nll=-rows[:, 0].astype(np.float64),
         argmax=rows.argmax(axis=1),
+        top1=np.exp(rows.max(axis=1)),
+        top=rows.shape[1],
+        vocabulary=rows.shape[1],
     )
 
 
 HALF = float(np.log(0.5))
 
 
-@pytest.mark.parametrize("ids", [None, [[0, 1]]])
-def test_unused_entries_at_the_end_of_a_vocabulary_change_nothing(ids) -> None:
+def test_unused_entries_at_the_end_of_a_vocabulary_change_nothing() -> None:
     padded = chunk_of([[HALF, HALF, -40.0, -40.0]])
-    assert compare(padded, reference_of([[HALF, HALF]], ids)).kld == pytest.approx([0.0], abs=1e-6)
+    assert compare(padded, reference_of([[HALF, HALF]])).kld == pytest.approx([0.0], abs=1e-6)
 
 
 def test_an_engine_may_lack_entries_that_the_reference_never_expects() -> None:

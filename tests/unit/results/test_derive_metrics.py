@@ -107,19 +107,25 @@ def test_quality_with_a_reference_has_all_divergence_metrics():
             Series("nll", "nat", (1.0, 3.0, 2.0, 2.0)),
             Series("nll_reference", "nat", (1.0, 2.0, 2.0, 2.0)),
             Series("kld", "nat", (0.0, 0.2, 0.1, 0.1)),
+            Series("kld_reverse", "nat", (0.0, 0.4, 0.1, 0.3)),
+            Series("top1_reference", "1", (0.95, 0.2, 0.3, 0.7)),
             Series("dp", "1", (0.0, -0.1, 0.0, 0.0)),
             Series("same_top", "1", (1.0, 0.0, 1.0, 1.0)),
             scalars={
                 "chunks": 2.0,
                 "scored_bytes": 8.0,
                 "reference_tail_mass_max": 1e-6,
-                "kld_gap_mean": 1e-7,
+                "kld_sampling_se": 1e-5,
+                "kld_gap_mean": 1e-7,  # of rows measured before draws
             },
         ),
     )
     quality = {name for name, info in METRICS.items() if info.group == "quality"}
     assert set(metrics) == quality
     assert metrics["kld_mean"].value == pytest.approx(0.1)
+    assert metrics["kld_reverse_mean"].value == pytest.approx(0.2)
+    assert metrics["kld_sampling_se"].value == 1e-5
+    assert (metrics["kld_top1_below_25"].value, metrics["kld_top1_below_25"].n) == (0.2, 1)
     assert metrics["ln_ppl_ratio"].value == pytest.approx(0.25)
     assert metrics["same_top1"].value == 0.75
     assert metrics["dp_rms"].value == pytest.approx(0.05)

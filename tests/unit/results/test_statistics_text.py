@@ -9,6 +9,7 @@ from grid.results.statistics import (
     bits_per_byte,
     chunk_mean,
     dp_table,
+    kld_by_confidence,
     kld_table,
     ln_ppl_ratio,
     perplexity,
@@ -111,3 +112,36 @@ def test_same_top_of_full_agreement_keeps_an_interval():
 def test_text_statistics_refuse_values_without_chunks():
     with pytest.raises(ValueError, match=r"\[chunks, tokens\]"):
         perplexity([1.0, 2.0])
+
+
+def test_kld_by_confidence_splits_the_mean_by_the_references_top_probability():
+    top1 = np.tile([0.1, 0.25, 0.4, 0.5, 0.8, 0.9, 0.99, 1.0], (8, 1))
+    kld = np.tile([8.0, 3.0, 5.0, 1.0, 2.0, 0.1, 0.2, 0.3], (8, 1)) + np.arange(8)[:, None] / 100
+    bands = kld_by_confidence(kld, top1)
+    means = {name: band.value - 0.035 for name, band in bands.items()}
+    assert means == pytest.approx(
+        {"below_25": 8.0, "25_to_50": 4.0, "50_to_90": 1.5, "from_90": 0.2}
+    )
+    assert [band.n for band in bands.values()] == [8, 16, 16, 24]
+    whole = sum(band.value * band.n for band in bands.values()) / kld.size
+    assert whole == pytest.approx(kld.mean())
+    for band in bands.values():
+        assert band.low < band.value < band.high
+
+
+def test_a_band_without_tokens_is_left_out_and_of_one_chunk_has_no_interval():
+    bands = kld_by_confidence([[0.1, 0.2]], [[0.95, 0.3]])
+    assert set(bands) == {"25_to_50", "from_90"}
+    assert bands["from_90"].low is None
+
+
+def test_the_interval_of_a_band_covers_its_mean_where_chunks_differ_in_tokens_and_level():
+    rng = np.random.default_rng(5)
+    covered = []
+    for _ in range(300):
+        share = rng.uniform(0.1, 0.9, (20, 1))
+        top1 = np.where(rng.random((20, 60)) < share, 0.95, 0.3)
+        kld = rng.exponential(0.1, (20, 60)) * np.exp(rng.normal(0, 0.3, (20, 1)))
+        band = kld_by_confidence(kld, top1)["from_90"]
+        covered.append(band.low < 0.1 * np.exp(0.3**2 / 2) < band.high)
+    assert np.mean(covered) > 0.9
