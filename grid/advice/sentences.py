@@ -118,10 +118,10 @@ def quality_text(advice: Advice) -> str:
 def shown_quantities(advice: Advice) -> list[str]:
     """The quantities of the pick that are shown: those that are always asked for, and of the text
     those that rank or stand beside capability."""
-    known = advice.pick.figures if advice.pick else {}
+    figures = advice.pick.figures if advice.pick else {}
     hidden = {CAPABILITY} if advice.quality.axis != quality_order.CAPABILITY else {PERPLEXITY}
     hidden |= {PERPLEXITY} if advice.quality.axis == quality_order.KLD else set()
-    hidden |= {name for name in (KLD, PERPLEXITY) if name not in known}
+    hidden |= {name for name in (KLD, PERPLEXITY) if name not in figures}
     return [quantity for quantity in QUANTITIES if quantity not in hidden]
 
 

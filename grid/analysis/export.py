@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from grid.analysis.axes import AXES, estimate
+from grid.analysis.text_draws import Scope, text_scope
 from grid.analysis.variant import Variant
 from grid.results.statistics import Interval
 
@@ -26,12 +29,30 @@ _FIGURES = (
 
 def variants_table(variants: Sequence[Variant]) -> pa.Table:
     """One row per variant; a figure has columns `name`, `name_low` and `name_high`, a class
-    `capability_<class>`, a rate after context `decode_tps_d<depth>`; null means not measured."""
+    `capability_<class>`, a rate after context `decode_tps_d<depth>`; null means not measured.
+    `kld_rank` is the place among the variants of one model on one text by KL divergence, 1 for the
+    closest to 16 bits and for all that cannot be told from these."""
     import pyarrow as pa
 
-    rows = [_row(variant) for variant in variants]
+    ranks = _ranks(variants)
+    rows = [{**_row(variant), "kld_rank": ranks.get(variant.id)} for variant in variants]
     names = list(dict.fromkeys(name for row in rows for name in row))
     return pa.table({name: [row.get(name) for row in rows] for name in names})
+
+
+def _ranks(variants: Sequence[Variant]) -> dict[str, int]:
+    """By variant id, 1 + how many of the same scope are closer."""
+    axis = AXES["kld_mean"]
+    figures: defaultdict[Scope, dict[str, float]] = defaultdict(dict)
+    for variant in variants:
+        scope, figure = text_scope(variant, axis.name), estimate(variant, axis)
+        if scope is not None and figure is not None:
+            figures[variant.hardware_class, scope][variant.id] = figure
+    return {
+        name: 1 + sum(value < own for value in of_scope.values())
+        for of_scope in figures.values()
+        for name, own in of_scope.items()
+    }
 
 
 def _row(variant: Variant) -> dict[str, Any]:

@@ -76,8 +76,10 @@ class QualityOrder:
         if self.axis.name in TEXT_AXES:
             return on_axis
         result = self._beaten_in_divergence(indices, on_axis)
-        if None not in result.values():  # each beats another in a circle: the axis alone decides
-            result = {i: result[i] if on_axis[i] is not None else None for i in indices}
+        if None not in result.values():
+            # They beat each other in a circle: those that the axis leaves unbeaten compare alone.
+            unbeaten = [i for i in indices if on_axis[i] is None]
+            result = on_axis | self._beaten_in_divergence(unbeaten, on_axis)
         return result
 
     def held_back(self, indices: Sequence[int]) -> set[int]:
@@ -131,7 +133,7 @@ class QualityOrder:
             scope = text_scope(variants[i], KLD)
             if scope is not None and not lacks_uncertainty(variants[i], axis_of(KLD)):
                 groups[scope].append(i)
-        result = dict(on_axis)
+        result = {i: on_axis[i] for i in indices}
         for group in [group for group in groups.values() if len(group) > 1]:
             closeness = self.posterior.texts[KLD][:, group]
             from_closest = np.argsort(-closeness.mean(axis=0), kind="stable").tolist()

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
 
 from grid.analysis.axes import Axis, axis_of, estimate
 from grid.analysis.figures import count_of
 from grid.analysis.posterior import Posterior, subset
-from grid.analysis.quality_order import CAPABILITY, KLD, PERPLEXITY
+from grid.analysis.quality_order import CAPABILITY, KLD, PERPLEXITY, SURE
 from grid.analysis.text_draws import (
     FEW_CHUNKS,
     chunk_count,
@@ -24,8 +27,15 @@ from grid.analysis.text_draws import (
     text_scope,
 )
 from grid.analysis.variant import Variant
+from grid.results.statistics.interval import Floats
 
 TITLES = {CAPABILITY: "quality", KLD: "closeness to 16 bits", PERPLEXITY: "perplexity"}
+
+MOST_UNRESOLVED = 0.5
+"""Share of a model's pairs that tasks may leave open before KLD is shown as a view of its own."""
+
+MOST_VARIANTS = 100
+"""Variants of a model whose pairs are counted."""
 
 HOW_TO_MEASURE_TASKS = 'measures = [..., "tasks"]'
 
@@ -33,13 +43,15 @@ HOW_TO_MEASURE_TASKS = 'measures = [..., "tasks"]'
 @dataclass(frozen=True)
 class QualityView:
     """Variants that one axis ranks: all of a class by capability, or those of one `model` by KLD or
-    perplexity. `model` is empty for all; `origin` says who measured them, empty for quantgrid."""
+    perplexity. `model` is empty for all; `origin` says who measured them, empty for quantgrid.
+    `unresolved`: how many pairs tasks cannot tell apart, of how many that KLD does."""
 
     axis: Axis
     posterior: Posterior
     model: str = ""
     origin: str = ""
     alone: bool = True
+    unresolved: tuple[int, int] | None = None
 
     @property
     def variants(self) -> tuple[Variant, ...]:
@@ -61,6 +73,12 @@ class QualityView:
         if self.axis.name == CAPABILITY:
             return "Tasks were run, so capability ranks the variants, of all models alike."
         scored = sum(v.capability is not None for v in self.variants)
+        if self.unresolved:
+            tied, pairs = self.unresolved
+            return (
+                f"Of {pairs} pairs of variants of {self.model} that closeness to 16 bits (KL "
+                f"divergence) tells apart, tasks leave {tied} open, so it is shown as well."
+            )
         what = "No tasks were run on"
         if scored:
             what = f"Tasks were run on {scored} of {len(self.variants)} variants of"
@@ -99,11 +117,39 @@ def quality_views(posterior: Posterior) -> tuple[QualityView, ...]:
     if any(v.capability is not None for v in posterior.variants):
         views.append(QualityView(axis_of(CAPABILITY), posterior))
     for (model, origin), group in sorted(groups.items()):
+        part = subset(posterior, {v.id for v in group})
+        view = QualityView(axis_of(KLD), part, model, origin, len(groups) == 1)
         axis = text_axis(group)
         if axis is not None:
-            part = subset(posterior, {v.id for v in group})
-            views.append(QualityView(axis_of(axis), part, model, origin, len(groups) == 1))
+            views.append(replace(view, axis=axis_of(axis)))
+        elif (pairs := unresolved_pairs(part)) and pairs[0] > MOST_UNRESOLVED * pairs[1]:
+            views.append(replace(view, unresolved=pairs))
     return tuple(views)
+
+
+def unresolved_pairs(posterior: Posterior) -> tuple[int, int] | None:
+    """Of the pairs of one model's variants of which one is surely closer to 16 bits, how many tie
+    in capability: (these, all). None where there are none, or too many variants to try."""
+    scope = main_scope(posterior.variants, KLD)
+    columns = [
+        i
+        for i, v in enumerate(posterior.variants)
+        if scope is not None and text_scope(v, KLD) == scope and v.capability is not None
+        if not (lacks_text_uncertainty(v, KLD) or v.lacks_uncertainty)
+    ]
+    if not 1 < len(columns) <= MOST_VARIANTS:
+        return None
+    closer, better = (
+        _surely_above(draws[:, columns]) for draws in (posterior.texts[KLD], posterior.capability)
+    )
+    resolved = np.triu(closer | closer.T, 1)
+    return int((resolved & ~(better | better.T)).sum()), int(resolved.sum())
+
+
+def _surely_above(drawn: Floats) -> npt.NDArray[np.bool_]:
+    """[draws, v] -> [v, v]: in over 97.5 % of the draws the first of a pair is above the second."""
+    rows = np.ascontiguousarray(drawn.T)
+    return np.array([np.count_nonzero(row > rows, axis=1) > SURE * rows.shape[1] for row in rows])
 
 
 def text_axis(group: Sequence[Variant]) -> str | None:

@@ -104,7 +104,7 @@ def _less_capable(check: LimitCheck, i: int, better: int) -> str:
 def _less_close(check: LimitCheck, i: int, superior: Superior) -> str:
     variant, rival = (check.posterior.variants[index] for index in (i, superior.place))
     if superior.axis == check.order.axis.name:
-        return _dominated(_figures_text(check, i, superior.place), variant, rival)
+        return _dominated(f"surely {_figures_text(check, i, superior.place)}", variant, rival)
     mine, other = (estimate(v, axis_of(KLD)) for v in (variant, rival))
     text = f"KLD {divergence(mine)} against {divergence(other)} of {rival.label}"
     return f"tied in capability, but further from 16 bits: {text}"

@@ -18,10 +18,11 @@ TEXT_AXES = ("kld_mean", "perplexity")
 
 TEXT_METHOD = (
     "KLD: mean KL divergence from the same model at 16 bits over the tokens of one text. Bayesian "
-    "bootstrap (Rubin 1981) of the chunks of that text, on the log scale, widened to Student's t "
-    "with n - 1 degrees of freedom; below 8 chunks their logs are taken as normal. All variants of "
-    "a model share each draw of weights, so they are compared on the same chunks. A divergence not "
-    "above its engine's noise floor counts as 0: it cannot be told from 16 bits.\n"
+    "bootstrap (Rubin 1981) of the chunks of that text, on the log scale, widened to Student's t; "
+    "below 8 chunks their logs are taken as normal. Where a few chunks make most of the mean, only "
+    "as many count as make it (Kish 1965). All variants of a model share each draw of weights, so "
+    "they are compared on the same chunks. A divergence not above its engine's noise floor counts "
+    "as 0: it cannot be told from 16 bits.\n"
     "Perplexity: the same over the mean negative log likelihood of the chunks.\n"
     "A figure without chunks (imported) is log-normal with its standard error; without one, and of "
     "a single chunk, it is taken as exact, and no probability can be given."
@@ -30,7 +31,7 @@ TEXT_METHOD = (
 FEW_CHUNKS = 8
 """Below this many chunks resampling knows too few values: their logs are taken as normal."""
 
-CLOSEST = -math.log(KLD_RESOLUTION)
+CLOSEST = round(-math.log(KLD_RESOLUTION), 12)
 """Draw of what cannot be told from 16 bits."""
 
 Scope = tuple[object, ...]
@@ -117,13 +118,18 @@ def _log_draws(variant: Variant, axis: str, draws: int, seed: int) -> Floats:
 def mean_deviations(values: Floats, log: bool, draws: int, rng: np.random.Generator) -> Floats:
     """Draws [draws] of how far the mean of chunks [n >= 2], or its log, is from what was measured.
 
-    A Bayesian bootstrap of chunks (Rubin 1981), widened to Student's t with n - 1 degrees of
-    freedom: alone it is too narrow by sqrt((n - 1) / (n + 1)) and has the normal's tails. Below
-    `FEW_CHUNKS` the values, or their logs, are taken as normal. Everything random is shared by
-    variants with the same chunks, so a difference has the paired interval.
+    A Bayesian bootstrap of chunks (Rubin 1981), widened to Student's t: alone it is too narrow by
+    sqrt((n - 1) / (n + 1)) and has the normal's tails. Below `FEW_CHUNKS` the values, or their
+    logs, are taken as normal. Of logs n is the effective number of chunks (Kish 1965), 1 / sum of
+    squared shares: where a few hard chunks make most of the mean, of two variants of equal mean 15
+    in 100 pairs seemed surely apart without it, and at most 6 with it (the module's test tries
+    it). Everything random is shared by variants with the same chunks, so a difference has the
+    paired interval.
     """
     n = len(values)
-    stretch = np.sqrt((n - 1) / rng.chisquare(n - 1, draws))
+    shares = values / values.sum() if log else np.full(n, 1 / n)
+    effective = max(2.0, 1 / float((shares**2).sum()))
+    stretch = _student_over_normal(effective - 1, rng.random(draws))
     if n < FEW_CHUNKS:
         scaled = np.log(values) if log else values
         normal = rng.standard_normal((draws, n)) @ (scaled - scaled.mean())
@@ -131,7 +137,14 @@ def mean_deviations(values: Floats, log: bool, draws: int, rng: np.random.Genera
     weights = rng.standard_exponential((draws, n))
     means = weights @ values / weights.sum(axis=1)
     deviations = np.log(means / values.mean()) if log else means - values.mean()
-    return np.asarray(stretch * math.sqrt((n + 1) / (n - 1)) * deviations)
+    return np.asarray(stretch * math.sqrt((effective + 1) / (effective - 1)) * deviations)
+
+
+def _student_over_normal(degrees: float, uniform: Floats) -> Floats:
+    """sqrt(degrees / chi-square) at quantiles [draws]: a normal times it is Student's t."""
+    from scipy.special import chdtri
+
+    return np.asarray(np.sqrt(degrees / chdtri(degrees, uniform)))
 
 
 def _chunks(variant: Variant, axis: str) -> Floats | None:

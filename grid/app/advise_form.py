@@ -29,6 +29,7 @@ def ask_form(dataset: Dataset) -> Ask:
         "For", kinds, default=MEASURED, key="advise_kind", persist_state="session"
     )
     machine = _machine(kind or MEASURED, dataset)
+    model = _model(dataset, machine.get("hardware"))
     left, middle, right = st.columns(3)
     with left:
         use = _use(dataset, machine.get("hardware"))
@@ -43,6 +44,7 @@ def ask_form(dataset: Dataset) -> Ask:
         limits = _more_limits()
     return Ask(
         **machine,
+        **model,
         **use,
         **limits,
         context=context,
@@ -100,6 +102,23 @@ def _chip() -> dict[str, Any]:
         format_func=lambda size: f"{size} GiB", persist_state="session",
     )  # fmt: skip
     return {"chip": name, "memory_bytes": memory * GIB}
+
+
+def _model(dataset: Dataset, hardware: str | None) -> dict[str, Any]:
+    """A box with the models where they do not compare, because no tasks were run."""
+    if hardware:
+        variants = dataset.variants(hardware)
+        has_tasks = any(variant.classes for variant in variants)
+        names = {v.model for v in variants if v.kld_mean is not None or v.perplexity is not None}
+    else:
+        has_tasks = bool(dataset.task_classes)
+        names = {name for hardware_class in dataset.classes for name in hardware_class.models}
+    if has_tasks or len(names) < 2:
+        return {}
+    if st.session_state.get("advise_model") not in names:
+        st.session_state.pop("advise_model", None)
+    model = st.selectbox("Model", sorted(names), key="advise_model", persist_state="session")
+    return {"model": model}
 
 
 def _use(dataset: Dataset, hardware: str | None) -> dict[str, Any]:

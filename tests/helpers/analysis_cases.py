@@ -85,12 +85,29 @@ class Rows:
         self.attempt("tasks", workload, scores=scores, **fields)
 
     def quality(
-        self, kld: float | None, text: str = "t", perplexity: float = 5.0, **fields: object
+        self,
+        kld: float | Sequence[float] | None,
+        text: str = "t",
+        perplexity: float = 5.0,
+        reference: str = "base-F16",
+        **fields: object,
     ) -> None:
-        reference = None if kld is None else "base-F16"
-        workload = {"type": "quality", "text_sha256": text, "reference": reference}
-        metrics = {"perplexity": perplexity} | ({} if kld is None else {"kld_mean": kld})
-        self.attempt("quality", workload, metrics=metrics, **fields)
+        """A divergence, or those of chunks of two tokens each, which differ."""
+        workload = {
+            "type": "quality",
+            "text_sha256": text,
+            "reference": None if kld is None else reference,
+        }
+        metrics = {"perplexity": perplexity} | ({} if kld is None else {"kld_mean": np.mean(kld)})
+        series: dict[str, Sequence[float]] = {}
+        if isinstance(kld, Sequence):
+            workload["chunks"] = len(kld)
+            series = {
+                "kld": [value for mean in kld for value in (0.5 * mean, 1.5 * mean)],
+                "nll": [np.log(perplexity)] * 2 * len(kld),
+                "chunks": [len(kld)],
+            }
+        self.attempt("quality", workload, metrics=metrics, series=series, **fields)
 
     def tables(self) -> Tables:
         by_table = {}

@@ -8,7 +8,9 @@ from collections.abc import Container, Sequence
 import plotly.graph_objects as go
 
 from grid.analysis import Axis, Frontier, FrontierPoint
+from grid.analysis.axes import lacks_uncertainty
 from grid.analysis.figures import share
+from grid.app.charts.heights import Heights
 from grid.app.charts.labels import Labels
 from grid.app.charts.placing import place
 from grid.app.charts.quantities import (
@@ -45,28 +47,31 @@ def frontier_figure(front: Frontier, labels: Labels, look: Look, chosen: str = "
     """
     scale = scale_of(front.x, [point.x for point in front.points])
     chart = figure(look, title_of(front.x, scale), title_of(front.y, scale_of(front.y, [])))
-    _step(chart, front, scale.factor, look)
+    heights = Heights(front.y, [point.y for point in front.points])
+    _step(chart, front, scale.factor, heights, look)
     detailed = with_ties(front)
     series = series_by(point.variant for point in front.points)
     named = sorted({series(point.variant) for point in front.points})
     for name, (colour, symbol) in look.marks(named).items():
         mine = [point for point in front.points if series(point.variant) == name]
-        _points(chart, front, mine, labels, (name, colour, symbol), scale.factor, detailed)
-    _names(chart, front, labels, scale.factor, look)
-    _ring(chart, [p for p in front.points if p.variant.id == chosen], scale.factor, look)
+        mark = (name, colour, symbol)
+        _points(chart, front, mine, labels, mark, scale.factor, heights, detailed)
+    _names(chart, front, labels, scale.factor, heights, look)
+    _ring(chart, [p for p in front.points if p.variant.id == chosen], scale.factor, heights, look)
+    heights.style(chart)
     if wide(point.x for point in front.points):
         log_axis(chart, "x", [point.x / scale.factor for point in front.points])
     return chart
 
 
-def _step(chart: go.Figure, front: Frontier, factor: float, look: Look) -> None:
+def _step(chart: go.Figure, front: Frontier, factor: float, heights: Heights, look: Look) -> None:
     """Between two points of the frontier the better of what either alone would give: the x of the
     costlier is needed for its y."""
     line = sorted(front.members, key=lambda point: point.x)
     shape = "hv" if front.x.better == "lower" else "vh"
     chart.add_scatter(
         x=[point.x / factor for point in line],
-        y=[point.y for point in line],
+        y=[heights.place(point.y) for point in line],
         mode="lines",
         line={"shape": shape, "color": look.muted, "width": 2, "dash": "dot"},
         name="frontier",
@@ -81,6 +86,7 @@ def _points(
     labels: Labels,
     mark: tuple[str, str, str],
     factor: float,
+    heights: Heights,
     detailed: Container[str],
 ) -> None:
     name, colour, symbol = mark
@@ -89,7 +95,7 @@ def _points(
     kind = go.Scattergl if len(front.points) > WEBGL_FROM else go.Scatter
     trace = kind(
         x=[point.x / factor for point in points],
-        y=[point.y for point in points],
+        y=[heights.place(point.y) for point in points],
         mode="markers",
         name=name,
         customdata=[point.variant.id for point in points],
@@ -132,7 +138,8 @@ def hover(front: Frontier, point: FrontierPoint, labels: Labels, ties_too: bool 
         *(f"{a.title} {axis_text(interval_of(variant, a), a)}" for a in (front.x, front.y)),
     ]
     lines.append(
-        probability_text(point) + (", on the frontier" if point.on_frontier else ", beaten")
+        probability_text(point, front.y)
+        + (", on the frontier" if point.on_frontier else ", beaten")
     )
     ties = point.ties.get(front.y.name, ()) if ties_too else ()
     if ties:
@@ -142,24 +149,27 @@ def hover(front: Frontier, point: FrontierPoint, labels: Labels, ties_too: bool 
     return "<br>".join(lines)
 
 
-def probability_text(point: FrontierPoint) -> str:
-    if point.variant.lacks_uncertainty:
+def probability_text(point: FrontierPoint, axis: Axis) -> str:
+    if lacks_uncertainty(point.variant, axis):
         return "probability - (no uncertainty is known)"
     return f"probability {share(point.probability)}"
 
 
-def _names(chart: go.Figure, front: Frontier, labels: Labels, factor: float, look: Look) -> None:
+def _names(
+    chart: go.Figure, front: Frontier, labels: Labels, factor: float, heights: Heights, look: Look
+) -> None:
     """Names of those on the frontier, as far as they do not overlap."""
     points = front.points
     if not points:
         return
-    x, y = _along([p.x for p in points]), _along([p.y for p in points], linear=True)
+    x = _along([p.x for p in points])
+    y = [0.06 + 0.88 * heights.fraction(p.y) for p in points]
     names = [labels.short(point.variant) for point in points]
-    wanted = sorted((i for i, p in enumerate(points) if p.on_frontier), key=lambda i: -points[i].y)
+    wanted = sorted((i for i, p in enumerate(points) if p.on_frontier), key=lambda i: -y[i])
     sides = place(names, x, y, wanted)
     chart.add_scatter(
         x=[points[i].x / factor for i in sides],
-        y=[points[i].y for i in sides],
+        y=[heights.place(points[i].y) for i in sides],
         mode="markers+text",
         marker={"size": 15, "opacity": 0},  # it keeps the text off the point
         text=[names[i] for i in sides],
@@ -170,18 +180,24 @@ def _names(chart: go.Figure, front: Frontier, labels: Labels, factor: float, loo
     )
 
 
-def _along(values: Sequence[float], linear: bool = False) -> list[float]:
+def _along(values: Sequence[float]) -> list[float]:
     """Places from 0 to 1 on the axis, with its margins."""
-    scaled = [math.log(v) for v in values] if not linear and wide(values) else list(values)
+    scaled = [math.log(v) for v in values] if wide(values) else list(values)
     low, high = min(scaled), max(scaled)
     return [0.06 + 0.88 * ((v - low) / (high - low) if high > low else 0.5) for v in scaled]
 
 
-def _ring(chart: go.Figure, points: Sequence[FrontierPoint], factor: float, look: Look) -> None:
+def _ring(
+    chart: go.Figure,
+    points: Sequence[FrontierPoint],
+    factor: float,
+    heights: Heights,
+    look: Look,
+) -> None:
     for point in points:
         chart.add_scatter(
             x=[point.x / factor],
-            y=[point.y],
+            y=[heights.place(point.y)],
             mode="markers",
             marker={
                 "symbol": "circle-open",

@@ -6,14 +6,17 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from grid.analysis import Axis, Variant
-from grid.analysis.figures import interval_in_words, score
+from grid.analysis.figures import interval_in_words, number, score
 from grid.app.charts.theme import Scale, byte_scale
 from grid.results.statistics import Interval
 from grid.units import format_bytes
 
 
 def interval_of(variant: Variant, axis: Axis) -> Interval | None:
-    """Value and 95 % interval in the axis's unit; without one where the figure is exact."""
+    """Value and 95 % interval in the axis's unit; without one where the figure is exact. A KL
+    divergence that cannot be told from 16 bits is 0."""
+    if axis.name == "kld_mean" and variant.matches_16_bits:
+        return Interval(0.0)
     if axis.name == "artifact_bytes":
         return Interval(float(variant.artifact_bytes)) if variant.artifact_bytes else None
     figure: Interval | None = getattr(variant, axis.name)
@@ -41,9 +44,16 @@ def scale_of(axis: Axis, values: Iterable[float]) -> Scale:
     return Scale("" if axis.unit == "1" else axis.unit, 1.0)
 
 
+_TITLES = {
+    "capability": "quality (capability)",
+    "kld_mean": "KLD from 16 bits (up is closer)",
+    "perplexity": "perplexity (up is less)",
+}
+
+
 def title_of(axis: Axis, scale: Scale) -> str:
     """`decode rate, token/s`."""
-    name = "quality (capability)" if axis.name == "capability" else axis.title
+    name = _TITLES.get(axis.name, axis.title)
     return f"{name}, {scale.unit}" if scale.unit else name
 
 
@@ -51,6 +61,10 @@ def axis_text(figure: Interval | None, axis: Axis) -> str:
     """`0.869 (0.826 to 0.898)`: value, unit, and the interval where it has one."""
     if axis.unit == "B":
         return interval_in_words(figure, format_bytes)
+    if axis.name == "kld_mean" and figure is not None and not figure.value:
+        return "0 (as 16 bits)"
+    if axis.name == "perplexity":
+        return interval_in_words(figure, lambda value: number(value, 5))
     if axis.unit == "1":
         return interval_in_words(figure, score)
     return interval_in_words(figure, unit=f" {axis.unit}")

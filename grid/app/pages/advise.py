@@ -7,7 +7,7 @@ from collections.abc import Hashable
 import streamlit as st
 
 from grid.advice import Advice, Ask, Candidate, recommend
-from grid.advice.advice import CAPABILITY, DECODE, QUANTITIES
+from grid.advice.advice import CAPABILITY, DECODE, KLD, PERPLEXITY
 from grid.advice.sentences import (
     UNITS,
     certainty_text,
@@ -15,7 +15,9 @@ from grid.advice.sentences import (
     figure_text,
     headline,
     parts_text,
-    weights_text,
+    quality_text,
+    shown_quantities,
+    smallest_text,
 )
 from grid.analysis.dataset import Dataset
 from grid.app.advise_form import ask_form
@@ -35,7 +37,7 @@ def draw() -> None:
         warn_third_party([advice.pick.variant])
     st.subheader(_capital(headline(advice)), anchor=False)
     if advice.pick is not None:
-        _show_figures(advice.pick)
+        _show_figures(advice, advice.pick)
         _show_reasons(advice)
     else:
         _show_relaxations(advice)
@@ -50,9 +52,10 @@ def _advice(key: Hashable, _dataset: Dataset, _ask: Ask) -> Advice:
     return recommend(_dataset, _ask)
 
 
-def _show_figures(pick: Candidate) -> None:
-    """The pick's four quantities, each with where it is from."""
-    for place, quantity in zip(st.columns(len(QUANTITIES)), QUANTITIES, strict=True):
+def _show_figures(advice: Advice, pick: Candidate) -> None:
+    """The pick's quantities, each with where it is from."""
+    quantities = shown_quantities(advice)
+    for place, quantity in zip(st.columns(len(quantities)), quantities, strict=True):
         figure = pick.figures.get(quantity)
         with place.container(border=True):
             st.caption(_capital(quantity))
@@ -60,7 +63,7 @@ def _show_figures(pick: Candidate) -> None:
                 st.markdown("**not known**")
                 continue
             value, _, ends = figure_text(quantity, figure).partition(" (")
-            unit = f" {UNITS[quantity]}" if quantity == DECODE else ""
+            unit = f" {UNITS[quantity]}" if UNITS[quantity] else ""
             st.markdown(f"**{value}{unit}**" + (f"  \n{ends.rstrip(')')}" if ends else ""))
             st.caption(figure.evidence.text)
     st.caption(f"Memory: {parts_text(pick)}, with {pick.context:,} tokens of context.")
@@ -68,6 +71,8 @@ def _show_figures(pick: Candidate) -> None:
 
 def _show_reasons(advice: Advice) -> None:
     st.markdown(f"**How sure:** {certainty_text(advice)}.")
+    if text := smallest_text(advice):
+        st.markdown(f"**Smallest that ties in tasks:** {text}.")
     second = advice.runner_up
     if second is not None:
         st.markdown(f"**Runner-up:** {second.label}: {advice.runner_why}.")
@@ -96,7 +101,7 @@ def _show_machine(advice: Advice) -> None:
     lines = [f"Machine: {advice.hardware}."]
     if advice.budget_bytes is not None:
         lines.append(f"{format_bytes(advice.budget_bytes)} for models: {advice.budget_why}")
-    lines.append(f"Quality is capability, 0 chance to 1 perfect: {weights_text(advice)}.")
+    lines.append(f"Quality is {quality_text(advice)}.")
     if advice.limits:
         lines.append(f"Limits: {'; '.join(advice.limits)}.")
     st.caption("  \n".join(lines))
@@ -110,20 +115,35 @@ def _show_rivals(advice: Advice) -> None:
 
 
 def rivals_table(advice: Advice) -> dict[str, list[str]]:
-    """One row a rival, the most capable first."""
+    """One row a rival, the best first."""
     candidates = {candidate.variant.id: candidate for candidate in advice.candidates}
     rejections = advice.rivals
+    shown = _QUALITIES[advice.quality.axis]
+    qualities = {
+        quantity: [_figure(candidates.get(lost.variant.id), quantity) for lost in rejections]
+        for quantity in shown
+    }
     return {
         "variant": [rejection.variant.label for rejection in rejections],
         "why not": [rejection.reason for rejection in rejections],
-        "capability": [
-            _figure(candidates.get(rejection.variant.id), CAPABILITY) for rejection in rejections
-        ],
+        **{
+            name: cells
+            for name, cells in qualities.items()
+            if name == shown[0] or set(cells) != {"-"}
+        },
         "decode token/s": [
             _figure(candidates.get(rejection.variant.id), DECODE) for rejection in rejections
         ],
         "size": [format_bytes(rejection.variant.artifact_bytes) for rejection in rejections],
     }
+
+
+_QUALITIES = {
+    "capability": (CAPABILITY, KLD),
+    "kld_mean": (KLD, CAPABILITY),
+    "perplexity": (PERPLEXITY, CAPABILITY),
+}
+"""Columns of quality by what ranks the candidates."""
 
 
 def _figure(candidate: Candidate | None, quantity: str) -> str:

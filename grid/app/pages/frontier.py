@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from grid.analysis import AXES, Axis, Frontier, FrontierPoint, Variant, frontier
+from grid.analysis.axes import lacks_uncertainty
 from grid.analysis.figures import ABSENT, share
+from grid.analysis.quality_order import CAPABILITY, KLD
+from grid.analysis.quality_views import TITLES, QualityView, quality_views
+from grid.analysis.text_draws import TEXT_METHOD
 from grid.app.charts.frontier import frontier_figure, with_ties
 from grid.app.charts.labels import Labels
 from grid.app.charts.quantities import axis_text, interval_of
@@ -50,15 +54,20 @@ def draw() -> None:
 
 
 def _show_frontier(selection: Selection, cost: str) -> None:
-    lack = _why_no_frontier(selection, cost)
-    if lack:
-        note(lack)
-        if selection.measured:
-            return
+    view = _choose_view(quality_views(selection.posterior))
+    if view is None:
+        note(_why_no_quality(selection))
         _show_without_quality(selection)
         return
-    front = frontier(selection.posterior, cost)
+    if all(interval_of(variant, AXES[cost]) is None for variant in view.ranked):
+        note(_why_no_cost(selection, cost))
+        return
+    front = frontier(view.posterior, cost, view.axis.name)
     answer(sentence(front, selection.hardware.name, selection.labels))
+    if view.axis.name != CAPABILITY:
+        st.markdown(view.reason)
+    if view.doubt:
+        st.warning(view.doubt)
     chart = frontier_figure(front, selection.labels, current_look(), _chosen_id(selection))
     st.plotly_chart(
         chart,
@@ -72,13 +81,33 @@ def _show_frontier(selection: Selection, cost: str) -> None:
         "Filled: on the frontier. Open: something is at least as good in both and better in one. "
         f"Bars: 95 % intervals{bars}. Click a point, or choose it below, for what is behind it."
     )
+    if any(point.y == 0 and front.y.name == KLD for point in front.points):
+        st.caption("At the top: what cannot be told from 16 bits, at a KLD of 0.")
     _show_left_out(front, selection.labels)
     with st.expander("All of them as a table"):
         show_table(table(front, selection.labels), "frontier_table")
     with st.expander("What quality and probability mean"):
-        _show_meaning(selection, front)
+        _show_meaning(view, front)
     st.divider()
     _show_details(selection)
+
+
+def _choose_view(views: Sequence[QualityView]) -> QualityView | None:
+    """A box with what ranks the variants; none is drawn where there is one answer, or nothing."""
+    by_name = {_view_name(view): view for view in views}
+    if len(by_name) < 2:
+        return next(iter(by_name.values()), None)
+    if st.session_state.get("frontier_view") not in by_name:
+        st.session_state.pop("frontier_view", None)
+    name = st.selectbox("Ranked by", list(by_name), key="frontier_view", persist_state="session")
+    return by_name[name]
+
+
+def _view_name(view: QualityView) -> str:
+    if not view.model:
+        return "capability, all models"
+    origin = f" ({view.origin})" if view.origin else ""
+    return f"{view.title}, {view.model}{origin}"
 
 
 def sentence(front: Frontier, where: str, labels: Labels) -> str:
@@ -97,11 +126,12 @@ def sentence(front: Frontier, where: str, labels: Labels) -> str:
     beaten = [
         point
         for point in front.points
-        if not point.on_frontier and not point.variant.lacks_uncertainty
+        if not point.on_frontier and not lacks_uncertainty(point.variant, front.y)
     ]
     close = sum(point.probability >= 0.05 for point in beaten)
     verb = "this 1" if len(members) == 1 else f"these {len(members)}"
-    text = f"On {where}, nothing beats {verb} of {total} in quality against {front.x.title}: "
+    quality = TITLES[front.y.name]
+    text = f"On {where}, nothing beats {verb} of {total} in {quality} against {front.x.title}: "
     sure = f" {close} more could be on it, as far as the data can tell." if close else ""
     return f"{text}{named}.{sure}"
 
@@ -109,15 +139,22 @@ def sentence(front: Frontier, where: str, labels: Labels) -> str:
 def table(front: Frontier, labels: Labels) -> dict[str, list[str]]:
     """Every point with intervals, probability and the ones it ties with."""
     points, tied = front.points, with_ties(front)
-    return {
+    quality = "quality" if front.y.name == CAPABILITY else front.y.title
+    columns = {
         "variant": [labels.full(p.variant) for p in points],
         front.x.title: [axis_text(interval_of(p.variant, front.x), front.x) for p in points],
-        "quality": [axis_text(interval_of(p.variant, front.y), front.y) for p in points],
+        quality: [axis_text(interval_of(p.variant, front.y), front.y) for p in points],
+    }
+    if front.y.name == CAPABILITY and any(p.variant.kld_mean is not None for p in points):
+        kld = AXES[KLD]
+        columns[kld.title] = [axis_text(interval_of(p.variant, kld), kld) for p in points]
+    return columns | {
         "on it": ["yes" if p.on_frontier else "no" for p in points],
         "probability": [
-            ABSENT if p.variant.lacks_uncertainty else share(p.probability) for p in points
+            ABSENT if lacks_uncertainty(p.variant, front.y) else share(p.probability)
+            for p in points
         ],
-        "ties in quality": [_ties(p, front.y.name, labels, tied) for p in points],
+        f"ties in {quality}": [_ties(p, front.y.name, labels, tied) for p in points],
         f"ties in {front.x.title}": [_ties(p, front.x.name, labels, tied) for p in points],
         "engine": [p.variant.backend for p in points],
         "format": [p.variant.format for p in points],
@@ -132,20 +169,21 @@ def _ties(point: FrontierPoint, axis: str, labels: Labels, tied: Container[str])
     return ", ".join(labels.full(variant) for variant in point.ties.get(axis, ())) or "none"
 
 
-def _why_no_frontier(selection: Selection, cost: str) -> str:
-    """Why there is no frontier to draw, in a sentence; empty where there is one."""
-    if not selection.measured:
-        missing = sorted({name for variant in selection.variants for name in variant.missing})
-        why = f" (no variant has all of them: {', '.join(missing)})" if missing else ""
-        return (
-            f"No quality was measured on {selection.hardware.name}{why}, so there is no frontier. "
-            "Tasks are measured where a sweep's measures have `tasks`."
-        )
-    if all(interval_of(variant, AXES[cost]) is None for variant in selection.measured):
-        if cost == "decode_j_per_token":
-            return f"No energy was measured on {selection.hardware.name}. It is never estimated."
-        return f"No {AXES[cost].title} was measured on {selection.hardware.name}."
-    return ""
+def _why_no_quality(selection: Selection) -> str:
+    """Why nothing ranks the variants, in a sentence."""
+    missing = sorted({name for variant in selection.variants for name in variant.missing})
+    why = f" (no variant has all of them: {', '.join(missing)})" if missing else ""
+    return (
+        f"No quality was measured on {selection.hardware.name}{why}, so there is no frontier. "
+        "Tasks are measured where a sweep's measures have `tasks`."
+    )
+
+
+def _why_no_cost(selection: Selection, cost: str) -> str:
+    """Why there is nothing to set against quality, in a sentence."""
+    if cost == "decode_j_per_token":
+        return f"No energy was measured on {selection.hardware.name}. It is never estimated."
+    return f"No {AXES[cost].title} was measured on {selection.hardware.name}."
 
 
 def _chosen_id(selection: Selection) -> str:
@@ -195,14 +233,19 @@ def _show_left_out(front: Frontier, labels: Labels) -> None:
             show_table(frame, "frontier_left_out")
 
 
-def _show_meaning(selection: Selection, front: Frontier) -> None:
-    weights = next(iter(selection.measured)).weights
-    shares = ", ".join(f"{name} {share(weight)}" for name, weight in weights.items())
-    st.markdown(
-        "Quality is capability: the mean over tasks of (score - chance) / (1 - chance), weighted: "
-        f"{shares}."
-    )
-    for line in front.method.split("\n"):
+def _show_meaning(view: QualityView, front: Frontier) -> None:
+    lines = front.method.split("\n")
+    if view.axis.name == CAPABILITY:
+        weights = next(iter(view.ranked)).weights
+        shares = ", ".join(f"{name} {share(weight)}" for name, weight in weights.items())
+        st.markdown(
+            "Quality is capability: the mean over tasks of (score - chance) / (1 - chance), "
+            f"weighted: {shares}."
+        )
+    else:
+        st.markdown(f"Quality is {view.title}, of variants of one model: lower is better.")
+        lines = [*TEXT_METHOD.split("\n"), *lines[1:]]
+    for line in lines:
         st.caption(line)
 
 
