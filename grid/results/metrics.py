@@ -134,7 +134,7 @@ _QUALITY = _group(
         "kld_reverse_mean",
         "nat",
         "lower",
-        "KLD with the two distributions swapped, mean; large where a model says what 16 bits never do",
+        "mean KLD with the distributions swapped; large where a model says what 16 bits never do",
     ),
     *((f"kld_top1_{name}", "nat", "lower", _BAND + band) for name, band in _BANDS.items()),
     ("same_top1", "1", "higher", "share of tokens whose most likely token is the reference's"),

@@ -79,7 +79,7 @@ def write_reference(engine: Engine, workload: Quality, target: Path, meter: Mete
         _packed(reference_of(chunk, number))
         for number, chunk in enumerate(scored_chunks(engine, workload, meter, chunks))
     ]
-    columns = {
+    columns: dict[str, Any] = {
         name: column if name in SCALARS else np.concatenate([part[name] for part in parts])
         for name, column in parts[0].items()
     }
