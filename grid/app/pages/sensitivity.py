@@ -9,6 +9,7 @@ import streamlit as st
 
 from grid.analysis import Variant
 from grid.analysis.figures import ABSENT, interval_in_words, number, percent, share
+from grid.analysis.flips import Flips, flips
 from grid.analysis.posterior import subset
 from grid.analysis.sensitivity import Cliff, Sensitivity, TextRow, cliff, sensitivity
 from grid.app.charts.dots import Dot, dots_figure
@@ -130,6 +131,25 @@ def _show_heatmap(result: Sensitivity, labels: Labels) -> None:
     )
     with st.expander("As a table, with 95 % intervals"):
         show_table(heat_table(result, labels), "sensitivity_table")
+    turned = [row for row in flips(result.variants) if row.n]
+    if turned:
+        with st.expander("Answers that turn, item by item"):
+            show_table(flip_table(turned, labels), "sensitivity_flips")
+
+
+def flip_table(rows: Sequence[Flips], labels: Labels) -> dict[str, list[str]]:
+    """One row a quant, against the 16 bits of its model."""
+    return {
+        "quant": [labels.short(row.variant) for row in rows],
+        "turned (95 % interval)": [_share_text(row.turned) for row in rows],
+        "right to wrong": [_share_text(row.to_wrong) for row in rows],
+        "wrong to right": [_share_text(row.to_right) for row in rows],
+        "items": [str(row.n) for row in rows],
+    }
+
+
+def _share_text(interval: Interval | None) -> str:
+    return interval_in_words(interval, percent)
 
 
 def heat_table(result: Sensitivity, labels: Labels) -> dict[str, list[str]]:

@@ -16,6 +16,7 @@ from grid.analysis import (
     typical_limits,
 )
 from grid.analysis.axes import Axis, lacks_uncertainty
+from grid.analysis.flips import Flips, flips
 from grid.analysis.quality_order import CAPABILITY
 from grid.analysis.quality_views import QualityView, quality_views
 from grid.analysis.text_draws import TEXT_METHOD
@@ -55,6 +56,20 @@ def class_json(posterior: Posterior) -> dict[str, Any]:
             for cost, _ in VIEWS
         ],
         "picks": [pick for view in views for pick in _picks_json(view)],
+        "flips": [_flips_json(row) for row in flips(posterior.variants) if row.n],
+    }
+
+
+def _flips_json(row: Flips) -> dict[str, Any]:
+    """Answers that turned from those of 16 bits, of `items` that both were asked."""
+    return {
+        "id": row.variant.id,
+        "label": row.variant.label,
+        "reference": row.reference.id if row.reference else None,
+        "items": row.n,
+        "turned": _interval_json(row.turned),
+        "to_wrong": _interval_json(row.to_wrong),
+        "to_right": _interval_json(row.to_right),
     }
 
 
@@ -112,9 +127,23 @@ def _variant_json(variant: Variant) -> dict[str, Any]:
         "licence": variant.licence,
         "bytes": variant.artifact_bytes,
         "capability": _interval_json(variant.capability),
+        "tasks": _tasks_json(variant),
         "decode_tps": _interval_json(variant.decode_tps),
         "kld_mean": _interval_json(variant.kld_mean),
         "perplexity": _interval_json(variant.perplexity),
+    }
+
+
+def _tasks_json(variant: Variant) -> dict[str, dict[str, Any]]:
+    """Each task with its class, capability and number of items."""
+    return {
+        task: {
+            "class": name,
+            **(_interval_json(result.capability) or {}),
+            "items": result.capability.n,
+        }
+        for name, tasks in variant.tasks.items()
+        for task, result in tasks.items()
     }
 
 
