@@ -28,12 +28,13 @@ from grid.models.packages.uv import find_uv, uv_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 TESTS = {
-    "transformers": "transformers",
-    "gptq": "gptqmodel",
-    "mlx": "mlx",
-    "vllm": "vllm",
-    "autogptq": "autogptq",
-    "autoawq": "autoawq",
+    "transformers": "transformers/tests",
+    "gptq": "gptqmodel/tests",
+    "mlx": "mlx/tests",
+    "vllm": "vllm/tests",
+    "autogptq": "autogptq/tests",
+    "autoawq": "autoawq/tests",
+    "llamacpp-converter": "llamacpp/tests/converter",
 }
 """Backends whose engine is not in this project's environment, and the folder of their tests."""
 
@@ -69,10 +70,11 @@ def run(name: str, interpreter: Interpreter, folder: Path, variables: dict[str, 
         check=True,
     )
     path = os.pathsep.join([str(interpreter.imports or ROOT), str(tools)])
+    tests = str(ROOT / "backends" / TESTS[name])
     command = [interpreter.python, "-m", "pytest", "-p", "no:cacheprovider", "-rs"]
     start = time.monotonic()
     done = subprocess.run(
-        [*command, str(ROOT / "backends" / TESTS[name] / "tests")],
+        [*command, "--confcutdir", tests, tests],
         cwd=folder,  # some engines write logs where they run
         env={
             **os.environ,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
-from grid.backend import Backend, Predicts, Recipe
+from grid.backend import Backend, HasConverter, Predicts, Recipe
+from grid.backend.registry import backend as installed_backend
 from grid.errors import EngineError, InputError, Unsupported, did_you_mean
 from grid.models.artifact import DEQUANTIZED, FULL_BITS, Artifact
 from grid.models.identity import digest
@@ -71,7 +73,9 @@ class Quantizers:
                 quant = origin.artifact.quant
                 recipe = recipes.get(quant if quant in recipes else REFERENCE_QUANT)
                 if recipe is not None:
-                    bases[name] = self.artifact(origin.artifact, recipe, backend)
+                    maker = _converter_of(backend, origin.headers, recipe.name)
+                    recipe = maker.recipes()[recipe.name]
+                    bases[name] = self.artifact(origin.artifact, recipe, maker)
         return bases
 
     def can_make(self, quant: str, bases: Mapping[str, Artifact]) -> bool:
@@ -85,6 +89,8 @@ class Quantizers:
         quantizer = maker.quantizer() if _quantizes(maker) else ""
         if source_quant := base.dequantized_from or (base.quant if base.is_quantized else ""):
             quantizer += f"{DEQUANTIZED}{source_quant}"
+        if base.backend and base.backend != maker.name:
+            quantizer += f", of weights by {base.quantizer}"
         return Artifact(
             model=base.model,
             format=recipe.format or min(maker.formats),
@@ -99,7 +105,7 @@ class Quantizers:
         """Bytes of the weights, observed or predicted, and why they cannot be made."""
         if artifact.facts is not None:
             return artifact.facts.bytes, ""
-        maker, obstacle = self._backends[artifact.backend], ""
+        maker, obstacle = self._first_maker(artifact), ""
         if isinstance(maker, Predicts):
             try:
                 return maker.predicted_bytes(origin.headers, artifact.quant), ""
@@ -107,9 +113,19 @@ class Quantizers:
                 obstacle = str(error)
             except (InputError, EngineError):
                 pass  # not known: nominal bits have to do
-        recipe = maker.recipes().get(artifact.quant)
+        recipe = self._maker(artifact.backend).recipes().get(artifact.quant)
         bits = recipe.bits if recipe else FULL_BITS
         return round(artifact.model.parameters * bits / 8), obstacle
+
+    def _maker(self, name: str) -> Backend:
+        """A backend of the sweep, or the converter of one."""
+        return self._backends.get(name) or installed_backend(name)
+
+    def _first_maker(self, artifact: Artifact) -> Backend:
+        """The backend that reads the source: it knows what comes of it, also by those after it."""
+        while artifact.made_from is not None and artifact.made_from.backend:
+            artifact = artifact.made_from
+        return self._maker(artifact.backend)
 
     @property
     def _calibration(self) -> str:
@@ -117,13 +133,26 @@ class Quantizers:
         return digest("calibration", calibration.sha256, calibration.samples, calibration.tokens)
 
 
+def _converter_of(backend: Backend, folder: Path, quant: str) -> Backend:
+    """The backend that makes 16-bit weights of a folder for a backend: itself, or its converter
+    where it refuses the folder."""
+    if isinstance(backend, Predicts) and isinstance(backend, HasConverter):
+        try:
+            backend.predicted_bytes(folder, quant)
+        except Unsupported:
+            return installed_backend(backend.converter)
+        except (InputError, EngineError):
+            pass  # it says so itself when it makes them
+    return backend
+
+
 def _hint(quant: str, recipes: set[str]) -> str:
     """The nearest name; where an installed backend that is not in the sweep makes it, that."""
-    from grid.backend.registry import backend, names
+    from grid.backend.registry import names
 
     for name in names():
         try:
-            if quant in backend(name).recipes():
+            if quant in installed_backend(name).recipes():
                 return f"{name} makes it: add {name!r} to backends"
         except InputError:
             continue

@@ -50,6 +50,7 @@ def convert(source: Path, recipe: str, target: Path) -> None:
     Raises Unsupported for another architecture than a plain Llama, EngineError for damaged input.
     """
     config = _config(source)
+    vocabulary.refuse_unknown(source)
     writer = gguf.GGUFWriter(str(target), "llama")
     _write_shape(writer, source, config, recipe)
     _write_vocabulary(writer, source, config)
@@ -63,8 +64,9 @@ def convert(source: Path, recipe: str, target: Path) -> None:
 
 def refuse_unknown(source: Path) -> None:
     """Raises Unsupported, one line, for a folder that is not converted here, EngineError for one
-    that cannot be read; its config.json is enough to tell, and a tokenizer.json has to be there."""
+    that cannot be read; config.json and the tokenizer's files are enough to tell."""
     _config(source)
+    vocabulary.refuse_unknown(source)
     if vocabulary.find_file(source, "tokenizer.json") is None:
         raise Unsupported(
             f"{source}: there is no tokenizer.json, which the conversion to GGUF takes; save it "
@@ -81,8 +83,8 @@ def _config(source: Path) -> Config:
     kind = config.get("model_type")
     if kind != "llama":
         raise Unsupported(
-            f"{path}: model type {kind!r}; only llama is converted to GGUF here: convert it with "
-            "llama.cpp's convert_hf_to_gguf.py and name the .gguf"
+            f"{path}: model type {kind!r}; only llama is converted to GGUF here; "
+            "llamacpp-converter, which comes with it, converts others"
         )
     for name in ("attention_bias", "mlp_bias"):
         if config.get(name):

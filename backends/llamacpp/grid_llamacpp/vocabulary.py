@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -49,6 +50,29 @@ def read(folder: Path) -> Vocabulary:
     return Vocabulary(tokens, types, merges, _pre(path, content), _adds_bos(folder, content))
 
 
+def refuse_unknown(folder: Path) -> None:
+    """Raises Unsupported where the tokenizer, or what else llama.cpp keeps beside it, would not be
+    written as llama.cpp's own converter writes it. A tokenizer.json of which only the place is
+    there, as before a download, passes."""
+    path = find_file(folder, "tokenizer.json")
+    if path is not None:
+        _refuse_splitting(path, path.stat().st_mtime_ns)
+    config = find_file(folder, "tokenizer_config.json")
+    in_config = config is not None and '"chat_template"' in config.read_text(errors="replace")
+    if in_config or any((folder / f"chat_template.{end}").exists() for end in ("jinja", "json")):
+        raise Unsupported(f"{folder}: has a chat template, which is not written here")
+
+
+@lru_cache(maxsize=8)
+def _refuse_splitting(path: Path, changed_ns: int) -> None:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return
+    if isinstance(content, dict):
+        _pre(path, content)
+
+
 def find_file(folder: Path, name: str) -> Path | None:
     """A file of the folder, or of the one above; None where neither has it."""
     return next((p for p in (folder / name, folder.parent / name) if p.is_file()), None)
@@ -71,10 +95,12 @@ def _pre(path: Path, content: dict[str, Any]) -> str:
     """llama.cpp knows ways of splitting text by name; the pattern decides which it is."""
     splitter = content.get("pre_tokenizer") or {}
     parts = splitter.get("pretokenizers") or [splitter]
+    plain = {part.get("type") for part in parts} <= {"Split", "ByteLevel"}
     patterns = [p["pattern"].get("Regex") for p in parts if p.get("type") == "Split"]
-    if len(patterns) == 1 and patterns[0] in _SPLITS:
+    if plain and len(patterns) == 1 and patterns[0] in _SPLITS:
         return _SPLITS[patterns[0]]
-    if not patterns and any(p.get("type") == "ByteLevel" and p.get("use_regex") for p in parts):
+    byte_level = any(p.get("type") == "ByteLevel" and p.get("use_regex") for p in parts)
+    if plain and not patterns and byte_level:
         return "gpt-2"
     raise Unsupported(f"{path}: splits text in a way not known here; convert with llama.cpp's own")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -134,3 +135,25 @@ def test_bfloat16_rounds_to_the_nearest(value: float) -> None:
         assert np.isnan(back[0])
     elif abs(value) < 3.38e38:
         assert abs(back[0] - single[0]) <= max(abs(value) * 2**-8, 2**-133)
+
+
+def test_a_chat_template_is_left_to_the_converter_that_writes_it(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "m")
+    (folder / "chat_template.jinja").write_text("{{ messages }}")
+    with pytest.raises(Unsupported, match="has a chat template"):
+        backend.predicted_bytes(folder, "F16")
+    with pytest.raises(Unsupported, match="has a chat template"):
+        backend.quantize(folder, "F16", tmp_path / "m.gguf", 1)
+
+
+def test_splitting_of_more_steps_is_left_to_the_converter(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "m")
+    path = folder / "tokenizer.json"
+    content = json.loads(path.read_text())
+    splitter = content["pre_tokenizer"]
+    steps = splitter.get("pretokenizers") or [splitter]
+    digits = {"type": "Digits", "individual_digits": True}
+    content["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [digits, *steps]}
+    path.write_text(json.dumps(content))
+    with pytest.raises(Unsupported, match="splits text in a way not known"):
+        backend.predicted_bytes(folder, "F16")
