@@ -27,7 +27,8 @@ def types_of(inventory: Inventory, model: Hyperparameters, recipe: str) -> Predi
         return PredictedTypes(types)
     cause = _cause([tensor for tensor in inventory if tensor.name in fallbacks], model, fallbacks)
     matrices = sum(quantizable(tensor, model.architecture) for tensor in inventory)
-    note = f"{len(fallbacks)} of {matrices} matrices fall back {_targets(fallbacks)}; {cause}"
+    verb = "falls" if len(fallbacks) == 1 else "fall"
+    note = f"{len(fallbacks)} of {matrices} matrices {verb} back {_targets(fallbacks)}; {cause}"
     return PredictedTypes(types, len(fallbacks), note, cause)
 
 

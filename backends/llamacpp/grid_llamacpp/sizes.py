@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from grid.backend import PredictedTypes
 from grid.models.gguf.inspection import read_all_headers
@@ -37,8 +37,9 @@ def predicted_bytes(source: Path, recipe: str) -> int:
 
 def bytes_of_folder(source: Path, recipe: str) -> int:
     """As `predicted_bytes`, of a folder whoever converts it."""
-    inventory, model, metadata = _of_folder(source)
+    inventory, model = _of_folder(source)
     refuse_misfit(inventory, model, recipe)
+    metadata = _metadata_bytes(source, model.n_vocab)
     return predict(inventory, model, recipe, metadata_bytes=metadata).file_bytes
 
 
@@ -46,30 +47,34 @@ def predicted_types(source: Path, recipe: str) -> PredictedTypes:
     """The types of the tensors that `quantize` writes; of a folder whoever converts it. Raises as
     `predicted_bytes` does."""
     if source.is_dir():
-        inventory, model, _ = _of_folder(source)
+        inventory, model = _of_folder(source)
     else:
         inventory, model = from_headers(read_all_headers(read_header(source)))
     return types_of(inventory, model, recipe)
 
 
-def _of_folder(folder: Path) -> tuple[tuple[UnquantizedTensor, ...], Hyperparameters, int | None]:
+def _of_folder(folder: Path) -> tuple[tuple[UnquantizedTensor, ...], Hyperparameters]:
     """From config.json; the head is there where the weights have one, whatever the config ties."""
     from grid.models.checkpoint.files import read_config, read_weights
 
     output = any(tensor.name.startswith("lm_head.") for tensor in read_weights(folder).tensors)
-    inventory, model = from_config(read_config(folder), output=output)
-    tokenizer = _tokenizer(folder)
-    if tokenizer is None or model.n_vocab is None:
-        return inventory, model, None
-    return inventory, model, metadata_bytes_with(tokenizer, model.n_vocab)
+    return from_config(read_config(folder), output=output)
 
 
-def _tokenizer(folder: Path) -> dict[str, Any] | None:
-    """tokenizer.json, from where the conversion takes it; None where it is not there, which makes
-    the header's size an estimate."""
+def _metadata_bytes(folder: Path, vocabulary: int | None) -> int | None:
+    """By tokenizer.json, from where the conversion takes it; None where it is not there, which
+    makes the header's size an estimate."""
     path = find_file(folder, "tokenizer.json")
+    if path is None or vocabulary is None:
+        return None
+    return _metadata_bytes_of(path, path.stat().st_mtime_ns, vocabulary)
+
+
+@lru_cache(maxsize=4)
+def _metadata_bytes_of(tokenizer: Path, changed_ns: int, vocabulary: int) -> int | None:
+    """Kept, because a plan asks for each of its quants, and a tokenizer takes a while to read."""
     try:
-        content = json.loads(path.read_bytes()) if path else None
+        content = json.loads(tokenizer.read_bytes())
     except (OSError, ValueError):
         return None
-    return content if isinstance(content, dict) else None
+    return metadata_bytes_with(content, vocabulary) if isinstance(content, dict) else None
