@@ -1,4 +1,5 @@
-"""A stand-in of the model hub on the loopback: the routes that huggingface_hub asks, and failures.
+"""A stand-in of the hub on the loopback: the routes that huggingface_hub and datasets ask of models
+and data sets, and failures.
 
     with HubServer() as hub:
         hub.add("owner/name", {"model.gguf": content})
@@ -26,8 +27,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 LARGE = (".gguf", ".safetensors", ".bin")
 _TIMEOUT_S = 20.0
-_INFO = re.compile(r"/api/models/(.+?)(?:/revision/([^/]+))?")
-_FILE = re.compile(r"/(.+?)/resolve/([^/]+)/(.+)")
+_INFO = re.compile(r"/api/(?:models|datasets)/([^/]+/[^/]+)(?:/revision/([^/]+))?")
+_TREE = re.compile(r"/api/(?:models|datasets)/([^/]+/[^/]+)/(tree|paths-info)/([^/]+)/?(.*)")
+_FILE = re.compile(r"/(?:datasets/)?([^/]+/[^/]+)/resolve/([^/]+)/(.+)")
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 
 
@@ -152,6 +154,7 @@ class _Handler(BaseHTTPRequestHandler):
     server_hub: HubServer
     protocol_version = "HTTP/1.1"
     timeout = _TIMEOUT_S
+    _form: Mapping[str, list[str]] = {}
 
     def log_message(self, format: str, *args: object) -> None:
         """Silent: the tests look at `requests`."""
@@ -160,6 +163,11 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer()
 
     def do_GET(self) -> None:
+        self._answer()
+
+    def do_POST(self) -> None:
+        length = int(self.headers.get("Content-Length", "0"))
+        self._form = parse_qs(self.rfile.read(length).decode()) if length else {}
         self._answer()
 
     def _answer(self) -> None:
@@ -178,6 +186,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(200, hub.body, {"Content-Type": "text/html"})
         elif info := _INFO.fullmatch(path):
             self._info(info[1], unquote(info[2] or "main"), token)
+        elif tree := _TREE.fullmatch(path):
+            self._tree(tree[1], tree[2], unquote(tree[3]), unquote(tree[4]), token)
         elif file := _FILE.fullmatch(path):
             self._file(file[1], unquote(file[2]), unquote(file[3]), token)
         else:
@@ -213,6 +223,19 @@ class _Handler(BaseHTTPRequestHandler):
             "siblings": siblings,
         }
         self._send(200, json.dumps(info).encode(), {"Content-Type": "application/json"})
+
+    def _tree(self, name: str, route: str, revision: str, folder: str, token: str) -> None:
+        """Files below a folder, or those that the request names."""
+        repository = self._repository(name, revision, token)
+        if repository is None:
+            return
+        wanted = set(self._form.get("paths", ())) if route == "paths-info" else None
+        entries = [
+            _entry(path, content)
+            for path, content in repository.files.items()
+            if (path in wanted if wanted is not None else path.startswith(folder))
+        ]
+        self._send(200, json.dumps(entries).encode(), {"Content-Type": "application/json"})
 
     def _file(self, name: str, revision: str, path: str, token: str) -> None:
         hub = self.server_hub
@@ -267,7 +290,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         try:
-            if self.command == "GET":
+            if self.command != "HEAD":
                 self.wfile.write(content if broken is None else content[:broken])
             if broken is not None:
                 self.wfile.flush()
@@ -275,6 +298,10 @@ class _Handler(BaseHTTPRequestHandler):
                 self.close_connection = True
         except OSError:
             self.close_connection = True
+
+
+def _entry(path: str, content: bytes) -> dict[str, Any]:
+    return {"type": "file", "path": path, "size": len(content), "oid": git_id(content)}
 
 
 def _sibling(path: str, content: bytes, with_blobs: bool) -> dict[str, Any]:

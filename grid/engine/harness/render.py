@@ -60,19 +60,33 @@ def _leaf_items(request: Render, leaf: Leaf, task: ConfigurableTask, count: int)
     figure = primary_figure(task, request.metric)
     group = leaf.name.removeprefix(f"{request.name}_") if leaf.name != request.name else ""
     requests = TaskRequests(task, figure, leaf, request.seed)
+    place = _place(leaf)
     try:
-        for number, prompt in enumerate(requests.prompts(count)):
-            item = _item(requests, prompt, f"{leaf.name}/{number}", group)
-            fault = item_fault(item)
-            if fault:
-                raise InputError(f"task {leaf.name}, document {number}: {fault}")
-            yield item
-    except GridError:
-        raise
+        prompts = list(requests.prompts(count))
     except Exception as error:  # a column is missing, or has another type
-        text = " ".join(str(error).split())[:200]
-        reason = f"the documents are not what it reads: {type(error).__name__}: {text}"
-        raise InputError(f"task {leaf.name}: {reason}") from error
+        raise InputError(f"{place}: {_reason(error)}") from error
+    for number, prompt in enumerate(prompts):
+        try:
+            item = _item(requests, prompt, f"{leaf.name}/{number}", group)
+        except Exception as error:
+            raise InputError(f"{place}, document {number + 1}: {_reason(error)}") from error
+        fault = item_fault(item)
+        if fault:
+            raise InputError(f"{place}, document {number + 1}: {fault}")
+        yield item
+
+
+def _place(leaf: Leaf) -> str:
+    if leaf.data is None:
+        return f"task {leaf.name}, data of the hub"
+    return f"task {leaf.name}, {leaf.data.folder or leaf.data.paths['eval']}"
+
+
+def _reason(error: Exception) -> str:
+    text = " ".join(str(error).split())[:200]
+    if isinstance(error, GridError):
+        return text
+    return f"the documents are not what the task reads: {type(error).__name__}: {text}"
 
 
 def _item(requests: TaskRequests, prompt: Prompt, name: str, group: str) -> Item:

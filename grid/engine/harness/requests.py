@@ -83,8 +83,7 @@ class TaskRequests:
     def exact_item(self, prompt: Prompt) -> Item:
         """An item whose one continuation must be the greedy one."""
         if self._figure.metric != "acc":
-            reason = f"its figure {self._figure.metric} is not scored"
-            raise InputError(f"task {self._leaf.name}: {reason}")
+            raise InputError(f"its figure {self._figure.metric} is not scored")
         ((context, continuation),) = self._arguments(prompt.doc, prompt.context)
         return Item(
             id="",
@@ -157,8 +156,7 @@ class TaskRequests:
         ours = [c if goes_on else c.removeprefix(" ") for c in continuations]
         if [continuation for _, continuation in chat] != ours:
             raise InputError(
-                f"task {self._leaf.name}: it joins its choices to a conversation in a way of its "
-                "own, which is not supported"
+                "the task joins choices to a conversation in a way of its own; not supported"
             )
 
     def _answer(self, doc: Any, choices: list[str]) -> tuple[int, bool]:
@@ -171,10 +169,11 @@ class TaskRequests:
         )
         if isinstance(gold, list):
             return (int(gold[0]) if gold and isinstance(gold[0], int) else 0), False
+        written = gold
         if isinstance(gold, str):
             gold = choices.index(gold) if gold in choices else -1
         if not 0 <= gold < len(choices):
-            raise InputError(f"task {self._leaf.name}: an answer is none of its choices: {doc}")
+            raise InputError(f"its answer {written!r} is none of its choices")
         return int(gold), native
 
     def _document(self, doc: Any) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -64,6 +65,7 @@ def prepare(
     seed: int = 1234,
     run_code: bool = False,
     say: Say = lambda line: None,
+    process: HarnessProcess | None = None,
 ) -> tuple[PreparedTask, ...]:
     """The item sets of tasks by their harness names, in the order asked for, groups expanded.
 
@@ -75,11 +77,12 @@ def prepare(
 
     Raises InputError for a name that the harness does not know (with the nearest), a task that runs
     code unless `run_code`, or data that neither `data` nor the hub has; EngineError where the
-    harness's environment cannot be made. `say` hears lines of progress.
+    harness's environment cannot be made. `say` hears lines of progress; `process` is one that
+    serves several calls.
     """
     if data is not None and not data.is_dir():
         raise InputError(f"tasks.data {data}: not a folder; it should hold files of the tasks")
-    with HarnessProcess(say) as process:
+    with nullcontext(process) if process is not None else HarnessProcess(say) as process:
         by_name = {task.name: task for task in task_names(process)}
         expanded = [(task, requested) for requested in names for task in expand(requested, by_name)]
         _check_code([task for task, _ in expanded], by_name, run_code)
@@ -107,6 +110,17 @@ def task_facts(folder: Path, name: str) -> dict[str, str]:
     }
 
 
+def render_request(
+    name: str, data: Path | None, shots: int | None = None, seed: int = 1234
+) -> dict[str, Any]:
+    """What lm-evaluation-harness is to load for a task and its data, as plain data: `leaves`,
+    `shots` and `seed`; for checks against its own evaluator."""
+    by_name = {task.name: task for task in task_names()}
+    item_set = _ItemSet(by_name[name], by_name, data, shots, None, seed)
+    fields = msgspec.to_builtins(item_set.request)
+    return {key: fields[key] for key in ("leaves", "shots", "seed")}
+
+
 class _ItemSet:
     """The item set of one task under given settings: its place in the cache, and its making."""
 
@@ -122,7 +136,7 @@ class _ItemSet:
         self._task = task
         leaves = expand(task.name, by_name, leaves=True)
         local = [_local(leaf, data) for leaf in leaves]
-        self._request = messages.Render(
+        self.request = messages.Render(
             name=task.name,
             leaves=tuple(
                 messages.Leaf(name=leaf.name, path=leaf.path, subset=leaf.subset, data=place)
@@ -154,7 +168,7 @@ class _ItemSet:
 
     def _make(self, process: HarnessProcess, requested: str) -> PreparedTask:
         begun = self.folder.with_name(f".{self.folder.name}.begun")
-        request = msgspec.structs.replace(self._request, target=str(begun))
+        request = msgspec.structs.replace(self.request, target=str(begun))
         try:
             reply = process.ask(request, RENDER_TIMEOUT_S)
             shutil.rmtree(self.folder, ignore_errors=True)
