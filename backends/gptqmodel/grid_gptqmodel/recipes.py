@@ -22,11 +22,13 @@ MULTIPLES: Mapping[str, Multiples] = {
     "gptq": Multiples(inputs=32, outputs=32),
     "awq": Multiples(inputs=32, outputs=64),
 }
-"""What the sides of a matrix must be multiples of, by method. GPTQ packs both in words of 32 bits
-(3 bits: in blocks of 32 weights, else an index out of bounds), and the kernel for packed 4-bit
-weights takes 16 outputs at a time. GPTQModel's AWQ looks for the best clipping of 64 outputs at a
-time (`awq_processor`), and where that does not come out its assertion ends the process. A last
-group that is cut short it does make, but the kernels refuse it."""
+"""What the sides of a matrix must be multiples of, by method, beside the group.
+
+GPTQ packs both in words of 32 bits (3 bits: in blocks of 32 weights, else an index out of bounds),
+and the kernel for packed 4-bit weights takes 16 outputs at a time. GPTQModel's AWQ looks for the
+best clipping of 64 outputs at a time (`awq_processor`), and where that does not come out its
+assertion ends the process. A last group that is cut short is made by its GPTQ alone: the kernels
+for packed 4-bit weights refuse it, and other engines read no such checkpoint; so none is made."""
 
 
 class Form(NamedTuple):
