@@ -48,6 +48,7 @@ class CompareArgs(NamedTuple):
     tokens: int
     store: str | None
     variants: tuple[str, ...]
+    plain: bool
     as_json: bool
 
 
@@ -67,10 +68,15 @@ def compare(
         bool,
         typer.Option("--list", help="Only list a store's variants, and which of them run here."),
     ] = False,
+    plain: Annotated[
+        bool,
+        typer.Option("--plain", help="Give the prompt as it is, without a chat template."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Run one prompt through several variants: where do they part?
 
+    A model with a chat template is given the prompt as a user's message, which its output says.
     Every token is the likeliest one, so the same call gives the same again. One engine runs at a
     time. Exit codes: 0 done, 1 some variant gave nothing and its line says why, 2 wrong input.
     """
@@ -84,6 +90,7 @@ def compare(
         tokens=tokens,
         store=store or ("results" if variant else None),
         variants=tuple(variant or ()),
+        plain=plain,
         as_json=as_json,
     )
     raise typer.Exit(run_comparison(args))
@@ -99,7 +106,7 @@ def run_comparison(args: CompareArgs) -> int:
     sweep, choices = _choose(args, prompt)
     tell = progress_printer(args.as_json)
     comparison = compare_variants(
-        choices, prompt, args.tokens, settings_of(sweep), on_progress=tell
+        choices, prompt, args.tokens, settings_of(sweep), on_progress=tell, plain=args.plain
     )
     print_comparison(comparison, args.as_json)
     return 1 if comparison.failed else 0

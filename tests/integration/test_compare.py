@@ -13,6 +13,7 @@ from typing import Any
 import grid_fake
 import pytest
 from fake_sweep import Run
+from real_models import smollm2
 
 PROMPT = "The cat sat on"
 
@@ -187,6 +188,22 @@ def test_quants_of_the_bundled_family_in_llama_cpp(grid: Run) -> None:
     assert {q: output["text"] for q, output in second.items()} == {
         q: o["text"] for q, o in outputs.items()
     }
+
+
+@pytest.mark.engine
+def test_a_chat_template_is_applied_unless_plain_is_asked(grid: Run, tmp_path: Path) -> None:
+    (tmp_path / "chat.toml").write_text(
+        f'backends = ["llamacpp"]\n[[models]]\nfiles = ["{smollm2()}"]\n'
+    )
+    arguments = ("compare", "chat.toml", "--prompt", "What is 2 + 2?", "--tokens", "12")
+    templated, plain = (
+        compared(grid(*arguments, "--json", *more))["outputs"][0] for more in ([], ["--plain"])
+    )
+    assert (templated["templated"], plain["templated"]) == (True, False)
+    assert "4" in templated["text"]
+    assert templated["prompt_tokens"] > plain["prompt_tokens"] + 20
+    assert templated["text"] != plain["text"]
+    assert "chat template" in grid(*arguments).stdout
 
 
 @pytest.mark.engine

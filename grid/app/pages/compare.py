@@ -213,6 +213,8 @@ def sentence(outputs: Sequence[dict[str, Any]]) -> str:
             f"{output['label']} parts at token {place['index']}, with {token_text(place['token'])} "
             f"instead of {token_text(place['reference_token'])}"
         )
+    if templated := [output["label"] for output in ran if output.get("templated")]:
+        parts.append(f"The prompt went through the chat template of {', '.join(templated)}")
     if failed := [output["label"] for output in outputs if output["status"] != "ok"]:
         parts.append(f"{', '.join(failed)} gave nothing")
     if not same and not diverging and ran:

@@ -106,6 +106,8 @@ def _head(output: Output) -> Text:
     head = Text(f"{output.label} ({output.backend})", style="bold")
     if not output.ok:
         head.append(f"  {output.status}: {output.reason}", style="not bold")
+    if output.templated:
+        head.append("  chat template", style="not bold")
     if output.note:
         head.append(f"  {output.note}", style="not bold")
     return head

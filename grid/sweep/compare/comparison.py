@@ -43,6 +43,8 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
     is_reference: bool = False
     prompt_tokens: int = 0
+    templated: bool = False
+    """The prompt was a user's message, put to the model through its chat template."""
     tokens: tuple[Token, ...] = ()
     text: str = ""
     ended: bool = False

@@ -32,17 +32,19 @@ def compare(
     settings: Settings,
     node: Node | None = None,
     on_progress: OnProgress = lambda label, line: None,
+    plain: bool = False,
 ) -> Comparison:
     """What each goes on with after the prompt, and where it parts from its model's 16 bits; where
     those are not among them, from the first of its model that ran; with one of a model only, from
     the first of all.
 
-    Never two models in memory at once. A variant that cannot be made, loaded or run is an output
-    with its reason. Raises InputError where there is nothing to compare.
+    The prompt goes through the chat template of a model that has one, unless `plain`. Never two
+    models in memory at once. A variant that cannot be made, loaded or run is an output with its
+    reason. Raises InputError where there is nothing to compare.
     """
     if not choices:
         raise InputError("there is nothing to compare")
-    runner = _RequestRunner(prompt, tokens, settings, node or probe_node(), on_progress)
+    runner = _RequestRunner(prompt, tokens, settings, node or probe_node(), on_progress, plain)
     outputs: list[Output] = []
     continuations: dict[int, messages.Continued] = {}
     try:
@@ -66,8 +68,15 @@ class _RequestRunner:
     """Runs one request in one engine after the other."""
 
     def __init__(
-        self, prompt: str, tokens: int, settings: Settings, node: Node, on_progress: OnProgress
+        self,
+        prompt: str,
+        tokens: int,
+        settings: Settings,
+        node: Node,
+        on_progress: OnProgress,
+        plain: bool,
     ) -> None:
+        self._plain = plain
         self._prompt = prompt
         self._tokens = tokens
         self._settings = settings
@@ -113,6 +122,7 @@ class _RequestRunner:
             prompt=self._prompt,
             tokens=self._tokens,
             context_length=cell.artifact.model.context_length,
+            chat="plain" if self._plain else "auto",
         )
         with EngineProcess(interpreter.python, interpreter.imports) as process:
             process.ask(load, self._settings.cell_timeout_s)
@@ -139,6 +149,7 @@ def _output(choice: Choice, continuation: messages.Continued, limit: int) -> Out
     return replace(
         _base_output(choice),
         prompt_tokens=len(continuation.prompt),
+        templated=continuation.templated,
         tokens=tuple(map(token_of, continuation.tokens, continuation.spelling)),
         text=text_of(continuation.spelling),
         ended=len(continuation.tokens) < limit,
