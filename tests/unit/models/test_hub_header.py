@@ -243,3 +243,13 @@ def test_a_broken_header_download_leaves_no_stand_in(hub: HubServer, tmp_path: P
         inspect_remote(f"hf:{REPO}/{FILE}")
     assert not list((tmp_path / "cache").rglob("*.gguf"))
     assert inspect_remote(f"hf:{REPO}/{FILE}").quant == "F16"
+
+
+def test_a_generic_file_is_called_by_its_repository_before_and_after_the_download(
+    hub: HubServer,
+) -> None:
+    odd = small_entries(("general.name", STRING, "Small 8k Lc100K Mix1 Ep2"))
+    hub.add("owner/Small-1B-GGUF", {"model-Q8_0.gguf": gguf_file(odd)})
+    remote = inspect_remote("hf:owner/Small-1B-GGUF")
+    path = grid_hub.fetch(weights_at("hf:owner/Small-1B-GGUF"))
+    assert (remote.model.name, inspect_gguf(path).model.name) == ("Small-1B", "Small-1B")
