@@ -17,6 +17,7 @@ from grid.models.identity import digest
 from grid.plan.fits import (
     capability_obstacle,
     context_obstacle,
+    encoder_obstacle,
     memory_obstacle,
     template_obstacle,
 )
@@ -189,7 +190,8 @@ class _PlanBuilder:
     def _workloads(self, candidate: SweepCandidate) -> tuple[Workload, ...]:
         speed = self._requested.speed if candidate.requested else ()
         tasks = self._tasks.of_model(candidate.bundled, candidate.artifact.model.chat)
-        if not tasks and "tasks" in self._sweep.measures:
+        table = self._sweep.tasks
+        if not tasks and "tasks" in self._sweep.measures and not table.names and not table.files:
             self._notes.append(f"{candidate.artifact.model.name}: {NO_TASKS}")
         return (*speed, *self._quality(candidate), *tasks)
 
@@ -228,6 +230,7 @@ class _PlanBuilder:
             candidate.obstacle
             or self._obstacles.get(cell.backend, "")
             or capability_obstacle(self._backends[cell.backend], cell.workload, self._tasks.facts)
+            or encoder_obstacle(cell, self._tasks.facts)
             or context_obstacle(cell)
             or template_obstacle(cell)
         )

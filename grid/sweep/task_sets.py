@@ -3,8 +3,9 @@ those of the harness rendered by it."""
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -13,7 +14,8 @@ import msgspec
 from grid.cache import cache_dir, write_atomically
 from grid.cells.task_catalog import task_sets
 from grid.cells.task_files import read_task_file
-from grid.engine.harness import PreparedTask, prepare
+from grid.cells.texts import RETRIEVAL, RETRIEVAL_TASK, read_items
+from grid.engine.harness import HarnessProcess, PreparedTask, prepare
 from grid.errors import EngineError, GridError, InputError, did_you_mean, name_some
 from grid.plan.sweep import Sweep
 from grid.plan.task_requests import (
@@ -37,7 +39,7 @@ def prepare_tasks(sweep: Sweep, say: Say = lambda line: None) -> PreparedTasks:
     """
     if "tasks" not in sweep.measures:
         return NO_PREPARED_TASKS
-    own = own_tasks(sweep)
+    own = (*own_tasks(sweep), *_bundled_tasks(sweep))
     data = sweep.tasks.data
     if data and not sweep.path(data).is_dir():
         raise InputError(f"{sweep.file}: tasks.data: {sweep.path(data)} is no folder")
@@ -72,6 +74,21 @@ def own_tasks(sweep: Sweep) -> tuple[TaskSet, ...]:
     return tuple(made.values())
 
 
+def _bundled_tasks(sweep: Sweep) -> tuple[TaskSet, ...]:
+    """The set of retrieval, which no harness has, where the sweep names it."""
+    if RETRIEVAL_TASK not in sweep.tasks.names:
+        return ()
+    return (
+        TaskSet(
+            name=RETRIEVAL_TASK,
+            task_class=task_class(sweep.tasks, [RETRIEVAL_TASK], "embedding"),
+            folder=RETRIEVAL,
+            limit=sweep.tasks.items or len(read_items(RETRIEVAL, RETRIEVAL_TASK).items),
+            chat=False,
+        ),
+    )
+
+
 def _own_task(sweep: Sweep, path: Path) -> TaskSet:
     file = read_task_file(path)
     lines = b"".join(msgspec.json.encode(item) + b"\n" for item in file.items)
@@ -92,63 +109,43 @@ def _own_task(sweep: Sweep, path: Path) -> TaskSet:
 
 
 def _harness_tasks(sweep: Sweep, say: Say) -> PreparedTasks:
+    made: list[TaskSet] = []
+    refused: dict[TaskRequest, str] = {}
     requests = requested_tasks(sweep.tasks)
-    made: dict[str, list[TaskSet]] = {}
-    refused: dict[str, str] = {}
-    for (ready_set, items), names in _grouped(requests).items():
-        try:
-            _make(sweep, names, items, say, made)
-        except GridError as error:
-            if not ready_set:
-                raise
-            if isinstance(error, InputError):  # of one of them
-                refused |= _make_each(sweep, names, items, say, made)
-            else:
-                refused |= dict.fromkeys(names, str(error))
-    in_order = tuple(task for request in requests for task in made.get(request.name, ()))
-    notes = [f"{task.name}: {task.note}" for task in in_order if task.note]
-    return PreparedTasks(in_order, (*notes, *_left_out(requests, refused)))
-
-
-def _grouped(requests: Sequence[TaskRequest]) -> dict[tuple[str, int], list[str]]:
-    """Names that one call can prepare: of one ready set, with as many items."""
-    groups: defaultdict[tuple[str, int], list[str]] = defaultdict(list)
-    for request in requests:
-        groups[request.ready_set, request.items].append(request.name)
-    return groups
+    with HarnessProcess(say) as process:
+        for place, request in enumerate(requests):
+            try:
+                made += _make(sweep, request, say, process)
+            except GridError as error:
+                if not request.ready_set:
+                    raise
+                refused[request] = str(error)
+                if not isinstance(error, InputError):  # nor would another task be made
+                    refused |= dict.fromkeys(requests[place:], str(error))
+                    break
+    return PreparedTasks(tuple(made), (*_notes(made), *_left_out(refused)))
 
 
 def _make(
-    sweep: Sweep, names: Sequence[str], items: int, say: Say, made: dict[str, list[TaskSet]]
-) -> None:
+    sweep: Sweep, request: TaskRequest, say: Say, process: HarnessProcess
+) -> Iterator[TaskSet]:
     table = sweep.tasks
     try:
         tasks = prepare(
-            names,
+            [request.name],
             data=sweep.path(table.data) if table.data else None,
             shots=table.fewshot,
-            limit=items,
+            limit=request.items,
             seed=table.seed,
             run_code=table.run_code,
             say=say,
+            process=process,
         )
     except InputError as error:
-        raise _with_sets(error, names) from None
-    for task in tasks:
-        made.setdefault(task.requested, []).append(_task_set(sweep, task))
-
-
-def _make_each(
-    sweep: Sweep, names: Sequence[str], items: int, say: Say, made: dict[str, list[TaskSet]]
-) -> dict[str, str]:
-    """Make one after the other; returns why each that could not be made was refused."""
-    reasons: dict[str, str] = {}
-    for name in names:
-        try:
-            _make(sweep, [name], items, say, made)
-        except GridError as error:
-            reasons[name] = str(error)
-    return reasons
+        hint = did_you_mean(request.name, task_sets())  # a ready set may be what is meant
+        unknown = f"{request.name!r}" in str(error) and "Did you mean" in hint
+        raise InputError(f"{error} {hint}" if unknown else str(error)) from None
+    return (_task_set(sweep, task) for task in tasks)
 
 
 def _task_set(sweep: Sweep, task: PreparedTask) -> TaskSet:
@@ -161,20 +158,20 @@ def _task_set(sweep: Sweep, task: PreparedTask) -> TaskSet:
     )
 
 
-def _with_sets(error: InputError, names: Sequence[str]) -> InputError:
-    """The error of an unknown name with the ready set that is nearest, if that is what it means."""
-    for name in names:
-        hint = did_you_mean(name, task_sets())
-        if f"{name!r}" in str(error) and "Did you mean" in hint:
-            return InputError(f"{error} {hint}")
-    return error
+def _notes(task_sets: Sequence[TaskSet]) -> Iterator[str]:
+    """A line for each note, with the tasks that it is of."""
+    by_note: defaultdict[str, list[str]] = defaultdict(list)
+    for task_set in task_sets:
+        by_note[task_set.note].append(task_set.name)
+    yield from (f"{name_some(names, 8)}: {note}" for note, names in by_note.items() if note)
 
 
-def _left_out(requests: Sequence[TaskRequest], refused: dict[str, str]) -> Iterator[str]:
-    """A line for each reason, with the tasks of a set that it leaves out."""
-    ready_sets = {request.name: request.ready_set for request in requests}
-    by_reason: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-    for name, reason in refused.items():
-        by_reason[ready_sets[name], reason].append(name)
-    for (ready_set, reason), names in by_reason.items():
-        yield f"{ready_set} without {name_some(names, 8)}: {reason}"
+def _left_out(refused: Mapping[TaskRequest, str]) -> Iterator[str]:
+    """A line for each set and kind of reason, with the tasks that are left out of it."""
+    alike: defaultdict[tuple[str, str], list[TaskRequest]] = defaultdict(list)
+    for request, reason in refused.items():
+        kind = re.sub(r"task \S+|its data .*? cannot", "", reason)
+        alike[request.ready_set, kind].append(request)
+    for (ready_set, _), requests in alike.items():
+        names = name_some([request.name for request in requests], 8)
+        yield f"{ready_set} without {names}: {refused[requests[0]]}"
