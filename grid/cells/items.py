@@ -7,9 +7,10 @@ from typing import Literal, get_args
 
 import msgspec
 
+from grid.cells.retrieval import expected_ndcg
 from grid.errors import did_you_mean
 
-ItemKind = Literal["choice", "exact", "rolling", "generate"]
+ItemKind = Literal["choice", "exact", "rolling", "generate", "retrieval"]
 
 Normalization = Literal["none", "characters", "bytes"]
 
@@ -30,7 +31,9 @@ class Item(msgspec.Struct, frozen=True, omit_defaults=True):
     divided by the choice's length where `normalization` names one. `exact`: `choices` has one
     element; right if each of its tokens is the greedy prediction. `rolling`: the log-probability of
     all of `context`. `generate`: the model continues until one of `until` or `max_tokens`;
-    `scoring` says how its text is compared with `answers`.
+    `scoring` says how its text is compared with `answers`. `retrieval`: all `choices`, documents,
+    are ranked by how near they are to `context`, a query; `relevance` has a grade for each, 0 for
+    none, and `answer` is one of the highest.
 
     `messages` is the context as a conversation, for models with a chat template; `reply` begins the
     assistant's turn. `contexts` holds a context for each choice where they differ; each is then the
@@ -56,12 +59,16 @@ class Item(msgspec.Struct, frozen=True, omit_defaults=True):
     """Of scoring `regex`: a match anywhere in the text is right."""
     group: str = ""
     """Passage or subject that items share: intervals resample groups."""
+    relevance: tuple[int, ...] = ()
     document: str = ""
     """JSON of the harness's own document, by which it scores; empty for others."""
 
     @property
     def chance(self) -> float:
-        """Expected score of a guess: 1 / number of choices, 0 where there are none."""
+        """Expected score of a guess: 1 / number of choices, 0 where there are none; of a ranking,
+        the mean over all."""
+        if self.kind == "retrieval":
+            return expected_ndcg(self.relevance)
         chooses = self.kind == "choice" or self.scoring == "choice"
         return 1.0 / len(self.choices) if chooses and self.choices else 0.0
 
@@ -74,6 +81,8 @@ def item_fault(item: Item) -> str:
         return "the context must not be empty"
     if item.kind in ("choice", "exact"):
         return _choice_fault(item)
+    if item.kind == "retrieval":
+        return _retrieval_fault(item)
     return _written_fault(item) if item.kind == "generate" else ""
 
 
@@ -96,6 +105,20 @@ def _pattern_fault(pattern: str) -> str:
     except (re.error, OverflowError, RecursionError) as error:
         return f"the pattern {pattern!r} is no regular expression ({error})"
     return "" if pattern else "scoring regex takes a pattern"
+
+
+def _retrieval_fault(item: Item) -> str:
+    if len(item.choices) < 2 or not all(item.choices):
+        return f"kind retrieval takes two documents or more as choices, got {len(item.choices)}"
+    if len(item.relevance) != len(item.choices):
+        return f"relevance has {len(item.relevance)} grades for {len(item.choices)} documents"
+    if min(item.relevance) < 0 or max(item.relevance) == 0:
+        return "relevance takes grades of 0 or more, one of them above 0"
+    if not 0 <= item.answer < len(item.choices):
+        return f"answer {item.answer} is no index of its {len(item.choices)} documents"
+    if item.relevance[item.answer] != max(item.relevance):
+        return f"answer {item.answer} is not its most relevant document"
+    return ""
 
 
 def _choice_fault(item: Item) -> str:

@@ -20,6 +20,8 @@ __all__ = [
     "HELDOUT",
     "ITEMS",
     "PROSE",
+    "RETRIEVAL",
+    "RETRIEVAL_TASK",
     "ItemSet",
     "Text",
     "read_items",
@@ -38,6 +40,12 @@ PROSE = "ref:prose"
 
 ITEMS = "ref:items"
 """Held-out task items of the bundled family."""
+
+RETRIEVAL = "ref:retrieval"
+"""Queries and documents of this project's own, for embedding models."""
+
+RETRIEVAL_TASK = "retrieval"
+"""The task that they are, in a sweep's list and in results."""
 
 _decode_item = msgspec.json.Decoder(Item).decode
 
@@ -82,9 +90,10 @@ def read_text(source: str, base: Path | None = None) -> Text:
 def task_classes(source: str, base: Path | None = None) -> tuple[str, ...]:
     """Names of the task classes that `source` has: `ref:items` or a folder of `<class>.jsonl`."""
     if source.startswith("ref:"):
-        if source != ITEMS:
-            raise InputError(f"unknown task items {source!r}. {did_you_mean(source, [ITEMS])}")
-        return bundled.TASK_CLASSES
+        sets = {ITEMS: bundled.TASK_CLASSES, RETRIEVAL: (RETRIEVAL_TASK,)}
+        if source not in sets:
+            raise InputError(f"unknown task items {source!r}. {did_you_mean(source, sets)}")
+        return sets[source]
     folder = _absolute(source, base)
     if not folder.is_dir():
         raise InputError(f"task items {folder}: not a folder; it should hold <class>.jsonl files")
@@ -107,6 +116,8 @@ def read_items(source: str, task_class: str, base: Path | None = None) -> ItemSe
     if source == ITEMS:
         rows = bundled.items(task_class)
         return _item_set(source, [Item(i.id, i.kind, i.context, i.choices, i.answer) for i in rows])
+    if source == RETRIEVAL:
+        return _item_set(source, _retrieval_items())
     folder = _absolute(source, base)
     path = folder / f"{task_class}.jsonl"
     return _item_set(str(folder), _parse_items(path, _read_utf8(path, "task items")))
@@ -115,6 +126,22 @@ def read_items(source: str, task_class: str, base: Path | None = None) -> ItemSe
 @cache
 def _bundled_text(name: str) -> str:
     return bundled.text(name)
+
+
+def _retrieval_items() -> list[Item]:
+    documents, queries = bundled.retrieval()
+    grades = [tuple(query.relevant.get(name, 0) for name in documents) for query in queries]
+    return [
+        Item(
+            id=query.id,
+            kind="retrieval",
+            context=query.text,
+            choices=tuple(documents.values()),
+            answer=relevance.index(max(relevance)),
+            relevance=relevance,
+        )
+        for query, relevance in zip(queries, grades, strict=True)
+    ]
 
 
 def _absolute(source: str, base: Path | None) -> Path:

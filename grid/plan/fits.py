@@ -37,10 +37,26 @@ def capability_obstacle(
 
 
 def _answering(facts: ItemFacts | None) -> tuple[tuple[Capability, ...], ...]:
-    """What items take: scores of their choices, written answers, or both."""
+    """What items take: scores of their choices, written answers, or both; or vectors."""
+    if facts is not None and facts.ranks:
+        return (("embeds",),)
     scores = facts is None or facts.scores
     writes = facts is not None and facts.writes
     return (*((("scores",),) if scores else ()), *((("generates",),) if writes else ()))
+
+
+def encoder_obstacle(cell: Cell, facts: Mapping[str, ItemFacts]) -> str:
+    """Why a model that only reads cannot do what a workload asks; empty if it can, or writes too.
+
+    Encoders of BERT's kind have no next token: retrieval is what they are measured by.
+    """
+    if "bert" not in cell.artifact.model.architecture.lower():
+        return ""
+    workload = cell.workload
+    read = facts.get(workload.items_sha256) if isinstance(workload, Tasks) else None
+    if read is not None and read.ranks:
+        return ""
+    return f'{cell.artifact.model.architecture} writes no text; measure tasks = ["retrieval"]'
 
 
 def template_obstacle(cell: Cell) -> str:

@@ -18,16 +18,22 @@ WRITTEN_SHARE = 0.5
 
 class ItemFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Estimated tokens read and written for all items of a set, a beginning that all share counted
-    once; whether it has items whose choices are scored, and items whose answers are written."""
+    once; whether it has items whose choices are scored, items whose answers are written, and
+    items whose documents are ranked."""
 
     read: int
     written: int
     scores: bool
     writes: bool
+    ranks: bool = False
 
 
 def item_facts(items: Sequence[Item]) -> ItemFacts:
     """The facts of these items."""
+    if any(map(_ranks, items)):
+        texts = {text for item in items for text in (item.context, *item.choices)}
+        read = round(sum(map(len, texts)) / CHARACTERS_PER_TOKEN)
+        return ItemFacts(read=read, written=0, scores=False, writes=False, ranks=True)
     contexts = [_context(item) for item in items]
     shared = len(commonprefix(contexts)) if len(contexts) > 1 else 0  # noqa: RUF071  (no paths)
     characters = shared + sum(
@@ -44,6 +50,10 @@ def item_facts(items: Sequence[Item]) -> ItemFacts:
 
 def _writes(item: Item) -> bool:
     return item.kind == "generate"
+
+
+def _ranks(item: Item) -> bool:
+    return item.kind == "retrieval"
 
 
 def _context(item: Item) -> str:

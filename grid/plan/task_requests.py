@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from grid.cells.task_catalog import TASKS, class_of, task_sets
+from grid.cells.texts import RETRIEVAL_TASK
 from grid.plan.sweep import DEFAULT_ITEMS, TasksTable
 
 
@@ -52,7 +53,7 @@ def requested_tasks(table: TasksTable) -> list[TaskRequest]:
     requests = {
         name: TaskRequest(name, table.items or DEFAULT_ITEMS)
         for name in table.names
-        if name not in sets
+        if name not in sets and name != RETRIEVAL_TASK
     }
     for ready_set in table.names:
         for name, items in sets.get(ready_set, {}).items():

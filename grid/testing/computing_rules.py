@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from grid.backend import Generates, Logits, Scores, Steps, Tokenizes
+from grid.backend import Embeds, Generates, Logits, Scores, Steps, Tokenizes
 from grid.errors import EngineError
 from grid.testing.case import TEXT, Case, Expected
 from grid.testing.rules import NotTried, near, raises, require, rule
@@ -144,6 +144,22 @@ def _log_probs(logits: npt.NDArray[np.float32], ids: Sequence[int]) -> Floats:
     rows -= np.log(np.exp(rows).sum(axis=1, keepdims=True))
     picked: Floats = rows[np.arange(len(ids)), list(ids)]
     return picked
+
+
+@rule("embeds")
+def texts_become_vectors_of_length_one(case: Case) -> None:
+    with case.engine() as engine:
+        embedder: Embeds = engine
+        half = TEXT[: len(TEXT) // 2]
+        vectors = embedder.embed([TEXT, half, TEXT])
+        require(vectors.ndim == 2 and len(vectors) == 3, "one row a text")
+        require(vectors.dtype == np.float32, "vectors are float32")
+        near(np.linalg.norm(vectors, axis=1), np.ones(3), "rows have length 1")
+        near(vectors[0], vectors[2], "the same text has the same vector")
+        near(vectors[1], embedder.embed([half])[0], "a vector depends on its own text alone")
+        apart = float(np.abs(vectors[0] - vectors[1]).max())
+        require(apart > 1e-4, "another text has another vector")
+        require(bool(embedder.pooling), "the engine says how it pools")
 
 
 @rule("tokenizes", "steps")

@@ -28,7 +28,7 @@ class LlamaCpp(Declaration):
     name = "llamacpp"
     formats = frozenset({"gguf"})
     capabilities: frozenset[Capability] = frozenset(
-        {"tokenizes", "scores", "logits", "steps", "generates", "quantizes"}
+        {"tokenizes", "scores", "logits", "steps", "generates", "embeds", "quantizes"}
     )
     speed_only = frozenset({"threads", "threads_batch", "mmap"})
     runtime = Path(__file__).with_name("runtime.txt")

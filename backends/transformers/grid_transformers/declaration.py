@@ -23,7 +23,7 @@ class Transformers(Declaration):
     name = "transformers"
     formats = FORMATS
     capabilities: frozenset[Capability] = frozenset(
-        {"tokenizes", "scores", "logits", "steps", "generates", "quantizes"}
+        {"tokenizes", "scores", "logits", "steps", "generates", "embeds", "quantizes"}
     )
     runtime = Path(__file__).with_name("runtime.txt")
 

@@ -77,7 +77,8 @@ def from_folder(
         os.environ["HF_DEACTIVATE_ASYNC_LOAD"] = "1"
     wanted = compute_type(torch, path, device, dtype)
     with loading(path.name):
-        model, info = transformers.AutoModelForCausalLM.from_pretrained(
+        kind = transformers.AutoModel if is_encoder(path) else transformers.AutoModelForCausalLM
+        model, info = kind.from_pretrained(
             path,
             dtype=wanted,
             device_map={"": device},
@@ -93,6 +94,14 @@ def from_folder(
     model.requires_grad_(False)
     force_exact_kernels(model, wanted)
     return model
+
+
+def is_encoder(path: Path) -> bool:
+    """Whether config.json names a model without a head that predicts tokens: `BertModel`."""
+    names = [str(name) for name in _config(path).get("architectures") or []]
+    return bool(names) and all(
+        name.endswith("Model") and not name.endswith("LMHeadModel") for name in names
+    )
 
 
 FORMATS = frozenset(
@@ -201,7 +210,9 @@ def _check_weights(path: Path, info: Mapping[str, Any], config: Any) -> None:
                 f"{path}: the checkpoint has {name}, config.json says {layers} layers; is it the "
                 "config.json of these weights?"
             )
-    missing = sorted(info.get("missing_keys") or ())
+    # What makes a classifier's input of the first token; no vector of a text goes through it.
+    keys = info.get("missing_keys") or ()
+    missing = sorted(key for key in keys if not str(key).startswith("pooler."))
     shapes = sorted(str(key) for key in info.get("mismatched_keys") or ())
     for what, names in (("lacks", missing), ("has in another shape", shapes)):
         if names:

@@ -38,14 +38,16 @@ class FolderTokenizer:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._tokenizer, where = _open(folder)
-        self._tokenizer.encode_special_tokens = True
-        self._tokenizer.no_truncation()
-        self._tokenizer.no_padding()
+        self._tokenizer, where = _open_plain(folder)
         content = json.loads(self._tokenizer.to_str())
         self._pieces = _pieces(content, self._tokenizer, where)
         self.bos = _bos(folder, content)
         self.prefix = _prefix(folder, content, self.bos)
+
+    @property
+    def library(self) -> Any:
+        """The tokenizer of the `tokenizers` library, which adds the model's own special tokens."""
+        return self._tokenizer
 
     def encode(self, text: str) -> list[int]:
         """Ids of the text; no special token is added, and none is parsed out of the text."""
@@ -69,11 +71,25 @@ class FolderTokenizer:
         return b"".join(self._pieces.get(token, b"") for token in ids)
 
 
+def open_tokenizer(folder: Path) -> Any:
+    """The folder's tokenizer of the `tokenizers` library, which cuts and pads nothing and parses
+    no special token out of a text. Raises EngineError or Unsupported."""
+    return _open_plain(folder)[0]
+
+
 def copy_tokenizer(source: Path, target: Path) -> None:
     """Copy the tokenizer's files of one folder to another."""
     for name in FILES:
         if (source / name).is_file():
             shutil.copyfile(source / name, target / name)
+
+
+def _open_plain(folder: Path) -> tuple[Any, Path]:
+    tokenizer, where = _open(folder)
+    tokenizer.encode_special_tokens = True
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer, where
 
 
 def _open(folder: Path) -> tuple[Any, Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from grid.cells.cell import Cell
+from grid.cells.texts import RETRIEVAL
 from grid.cells.workload import Tasks
 from grid.cli.views.console import console
 from grid.plan.plan import Plan
@@ -25,10 +26,10 @@ def points(items: int) -> str:
 
 
 def task_items(cells: Iterable[Cell]) -> dict[str, int]:
-    """Items by task, in the order of the cells."""
+    """Items by task, in the order of the cells; not of retrieval, whose scores do not turn."""
     items: dict[str, int] = {}
     for cell in cells:
-        if isinstance(cell.workload, Tasks):
+        if isinstance(cell.workload, Tasks) and cell.workload.source != RETRIEVAL:
             items.setdefault(cell.workload.name, cell.workload.limit)
     return items
 

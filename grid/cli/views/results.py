@@ -20,7 +20,7 @@ HEADLINES = {
     "decode": ("decode_tps",),
     "latency": ("ttft_s", "tpot_s"),
     "quality": ("perplexity", "kld_mean"),
-    "tasks": ("accuracy", "capability"),
+    "tasks": ("accuracy", "ndcg_at_10", "capability"),
 }
 """Metrics shown for each measure where no columns are chosen."""
 

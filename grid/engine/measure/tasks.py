@@ -11,6 +11,7 @@ from grid.engine.measure.likelihood_items import likelihood_items
 from grid.engine.measure.meter import Meter
 from grid.engine.measure.model_facts import UNKNOWN, ModelFacts
 from grid.engine.measure.result import WorkloadResult
+from grid.engine.measure.retrieval_items import retrieval_items
 from grid.engine.measure.task_prompts import TaskPrompts
 from grid.engine.measure.written_items import written_items
 
@@ -22,11 +23,14 @@ def tasks(
 
     `choice`: the choice with the largest log-probability (acc, or acc_norm by the item's
     normalization). `exact`: right where every token of the answer is the likeliest one. `rolling`:
-    the log-probability of a whole text. `generate`: greedy, up to a stop string, then scored. Where
-    the workload says `chat`, contexts go through the model's chat template. An item longer than the
-    model's context is unanswered. The scalar `evaluated_tokens` is what the engine has computed.
+    the log-probability of a whole text. `generate`: greedy, up to a stop string, then scored.
+    `retrieval`: nDCG@10 of documents ranked by their vectors. Where the workload says `chat`,
+    contexts go through the model's chat template. An item longer than the model's context is
+    unanswered. The scalar `evaluated_tokens` is what the engine has computed.
     """
     items = read_items(workload.source, workload.name).items[: workload.limit]
+    if any(item.kind == "retrieval" for item in items):
+        return retrieval_items(engine, workload, items, meter)
     template = model.require_chat_template() if workload.chat else None
     prompts = TaskPrompts(workload, PromptTokenizer(engine), template, model.context_length)
     before = _evaluated(engine)

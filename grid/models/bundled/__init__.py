@@ -42,6 +42,15 @@ class BundledItem:
         return 0.0 if self.kind == "exact" else 1.0 / len(self.choices)
 
 
+@dataclass(frozen=True, slots=True)
+class RetrievalQuery:
+    """A query, and the grade of each relevant document by its name: 2 answers it, 1 is about it."""
+
+    id: str
+    text: str
+    relevant: dict[str, int]
+
+
 def _check_name(what: str, name: str, names: tuple[str, ...]) -> str:
     """`name` if it is one of `names`; otherwise a ValueError that suggests the nearest."""
     if name in names:
@@ -80,3 +89,13 @@ def items(task_class: str) -> list[BundledItem]:
         BundledItem(row["id"], row["kind"], row["context"], tuple(row["choices"]), row["answer"])
         for row in rows
     ]
+
+
+def retrieval() -> tuple[dict[str, str], list[RetrievalQuery]]:
+    """Documents by name, and queries about them: what embedding models are tried on."""
+    folder = FOLDER / "retrieval"
+    lines = (folder / "documents.jsonl").read_text(encoding="utf-8").splitlines()
+    documents = {row["id"]: row["text"] for row in map(json.loads, lines)}
+    lines = (folder / "queries.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = map(json.loads, lines)
+    return documents, [RetrievalQuery(row["id"], row["query"], row["relevant"]) for row in rows]

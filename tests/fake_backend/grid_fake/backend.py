@@ -39,7 +39,7 @@ class FakeBackend:
     name = "fake"
     formats = frozenset({"fake"})
     capabilities: frozenset[Capability] = frozenset(
-        {"tokenizes", "scores", "logits", "steps", "generates", "quantizes"}
+        {"tokenizes", "scores", "logits", "steps", "generates", "embeds", "quantizes"}
     )
     speed_only = frozenset({"threads", "cell_s"})
     runtime: Path | None = None

@@ -112,6 +112,15 @@ class FakeEngine:
         self._room(len(self._held) + 1)
         self._held.append(token)
 
+    pooling = "mean"
+
+    def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """How often each byte is in a text, as a vector of length 1."""
+        self._fail("embed")
+        counts = np.array([np.bincount([*text.encode()], minlength=256) for text in texts])
+        unit = counts / np.linalg.norm(counts, axis=1, keepdims=True)
+        return unit.astype(np.float32)
+
     def generate(
         self, prompts: Sequence[Sequence[int]], max_tokens: int, ignore_eos: bool, seed: int
     ) -> Iterator[tuple[int, int]]:

@@ -8,13 +8,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from grid_fake import FakeBackend, write
 from grid_fake.engine import FakeEngine
 
-from grid.backend import Availability
+from grid.backend import Availability, Capability
 from grid.hardware.node import Node
 from grid.testing import CHECKS, Case, capabilities, expectation, local_node, report
 from grid.testing.__main__ import main
@@ -129,10 +129,7 @@ def test_the_command_prints_a_line_for_each_check_and_capability(path: Path) -> 
     assert (done.returncode, done.stderr) == (0, "")
     lines = [line.split("  ", 1)[0].strip() for line in done.stdout.splitlines()]
     assert lines[: len(CHECKS)] == list(CHECKS)
-    assert lines[len(CHECKS) :] == [
-        f"capability {name}"
-        for name in ("tokenizes", "scores", "logits", "steps", "generates", "quantizes")
-    ]
+    assert lines[len(CHECKS) :] == [f"capability {name}" for name in get_args(Capability)]
 
 
 def test_the_command_exits_with_1_where_something_is_broken(

@@ -151,6 +151,18 @@ def test_code_that_lies_in_the_folder_is_never_run(small: Path, tmp_path: Path) 
     assert not witness.exists()
 
 
+def test_the_converter_sees_how_an_embedding_model_pools_and_no_code(tmp_path: Path) -> None:
+    from grid_llamacpp.converter.conversion_run import _without_code
+
+    source, target = tmp_path / "source", tmp_path / "target"
+    (source / "1_Pooling").mkdir(parents=True)
+    for name in ("config.json", "modeling.py", "1_Pooling/config.json", "1_Pooling/pooling.py"):
+        (source / name).write_text("{}")
+    _without_code(source, target)
+    files = {str(path.relative_to(target)) for path in target.rglob("*") if path.is_file()}
+    assert files == {"config.json", "1_Pooling/config.json"}
+
+
 @runs
 def test_what_fails_is_the_converters_own_reason_in_one_line(pieces: Path, tmp_path: Path) -> None:
     weights = pieces / "model.safetensors"
