@@ -9,7 +9,7 @@ import os
 import sys
 
 from grid.engine.harness import messages
-from grid.errors import InputError
+from grid.errors import GridError, InputError
 
 REACH_S = 5.0
 
@@ -34,6 +34,8 @@ def serve(request: messages.Request) -> messages.Reply:
                 return score_answers(request)
     except InputError as error:
         return messages.Refused(reason=str(error), input=True)
+    except GridError as error:
+        return messages.Refused(reason=str(error))
     except Exception as error:  # the harness's tasks run code of their own, and raise anything
         text = " ".join(str(error).split())[:300]
         return messages.Refused(reason=f"lm-evaluation-harness: {type(error).__name__}: {text}")

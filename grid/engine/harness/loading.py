@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import datasets
 import evaluate
+from lm_eval import utils
 from lm_eval.api.task import ConfigurableTask
 from lm_eval.tasks._factory import TaskFactory
 from lm_eval.tasks._index import Entry, Kind
@@ -49,6 +51,9 @@ def _load(name: str, *arguments: Any, **keywords: Any) -> Any:
 
 
 evaluate.load = _load  # nothing that a model wrote runs in this process
+
+# The harness compiles a prompt's template for each document, which takes most of the time.
+utils.env.from_string = lru_cache(maxsize=256)(utils.env.from_string)
 
 
 def load_task(leaf: Leaf, notes: list[str], shots: int | None) -> ConfigurableTask:

@@ -249,7 +249,12 @@ SHAPES: dict[str, tuple[Shape, ...]] = {
     "google/IFEval": (Shape("ifeval", ("key", "prompt", "instruction_id_list", "kwargs")),),
     "cais/mmlu": (
         Shape("mmlu", ("question", "subject", "choices", "answer"), subject="subject"),
-        Shape("mmlu csv", tuple("012345"), convert=_mmlu),
+        Shape(
+            "mmlu csv",
+            tuple("012345"),
+            convert=_mmlu,
+            note="the original files, of 14,079 questions where the hub has 14,042",
+        ),
     ),
 }
 """Shapes by the hub's repository, with the subset where that matters."""
