@@ -21,6 +21,7 @@ from typing import Any
 
 from grid.testing import (  # noqa: F401  (each adds its rules)
     computing_rules,
+    computing_token_rules,
     declaration_rules,
     loading_rules,
     quantizing_rules,
