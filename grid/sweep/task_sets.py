@@ -62,16 +62,16 @@ def prepare_tasks(sweep: Sweep, say: Say = lambda line: None) -> PreparedTasks:
 def own_tasks(sweep: Sweep) -> tuple[TaskSet, ...]:
     """The user's own files as item sets in the cache. Raises InputError with file and line."""
     place = f"{sweep.file}: tasks.files"
-    made: dict[str, TaskSet] = {}
+    prepared: dict[str, TaskSet] = {}
     for written in sweep.tasks.files:
         try:
             task_set = _own_task(sweep, sweep.path(written))
         except InputError as error:
             raise InputError(f"{place}: {error}") from None
-        if task_set.name in made:
+        if task_set.name in prepared:
             raise InputError(f"{place}: two files are called {task_set.name}; rename one")
-        made[task_set.name] = task_set
-    return tuple(made.values())
+        prepared[task_set.name] = task_set
+    return tuple(prepared.values())
 
 
 def _bundled_tasks(sweep: Sweep) -> tuple[TaskSet, ...]:
@@ -109,21 +109,21 @@ def _own_task(sweep: Sweep, path: Path) -> TaskSet:
 
 
 def _harness_tasks(sweep: Sweep, say: Say) -> PreparedTasks:
-    made: list[TaskSet] = []
+    prepared: list[TaskSet] = []
     refused: dict[TaskRequest, str] = {}
     requests = requested_tasks(sweep.tasks)
     with HarnessProcess(say) as process:
         for place, request in enumerate(requests):
             try:
-                made += _make(sweep, request, say, process)
+                prepared += _make(sweep, request, say, process)
             except GridError as error:
                 if not request.ready_set:
                     raise
                 refused[request] = str(error)
-                if not isinstance(error, InputError):  # nor would another task be made
+                if not isinstance(error, InputError):  # nor can another task be made
                     refused |= dict.fromkeys(requests[place:], str(error))
                     break
-    return PreparedTasks(tuple(made), (*_notes(made), *_left_out(refused)))
+    return PreparedTasks(tuple(prepared), (*_notes(prepared), *_left_out(refused)))
 
 
 def _make(

@@ -100,6 +100,31 @@ source = "items"
     assert archive.bytes == 6 * 4 + 2
 
 
+def test_task_files_and_data_of_the_harness_are_brought(tmp_path: Path) -> None:
+    (tmp_path / "mine.jsonl").write_text('{"prompt": "q", "answer": "a"}')
+    (tmp_path / "eval").mkdir()
+    (tmp_path / "eval/piqa.jsonl").write_text("{}")
+    arrived, archive = pack(
+        tmp_path,
+        """
+[[models]]
+source = "ref:small"
+[tasks]
+names = ["quick"]
+files = ["mine.jsonl"]
+data = "eval"
+chat = true
+class_by_task = { mine = "math" }
+""",
+    )
+    (folder,) = archive.uploads
+    assert uploaded_names(archive) == ["eval", "mine.jsonl"]
+    assert arrived.tasks.files == (f"{folder}/mine.jsonl",)
+    assert arrived.tasks.data == f"{folder}/eval"
+    assert (arrived.tasks.names, arrived.tasks.chat) == (("quick",), True)
+    assert arrived.tasks.class_by_task == {"mine": "math"}
+
+
 def test_all_parts_of_split_weights_are_brought(tmp_path: Path) -> None:
     for part in (1, 2, 3):
         (tmp_path / f"big-0000{part}-of-00003.gguf").touch()
