@@ -38,7 +38,8 @@ def reference_of(attempt: Attempt) -> tuple[str, str]:
     return artifact, backend or attempt.row["backend"]
 
 
-def _is_reference(attempt: Attempt) -> bool:
+def is_reference(attempt: Attempt) -> bool:
+    """True for a quality run of the very weights and engine that it was compared with."""
     if attempt.measure != "quality" or not attempt.workload.get("reference"):
         return False
     row = attempt.row
@@ -64,10 +65,7 @@ def noise_runs(attempts: Sequence[Attempt]) -> list[Attempt]:
 def _differs_from_itself(attempt: Attempt) -> bool:
     kld = attempt.metrics.get("kld_mean")
     return (
-        attempt.measure == "quality"
-        and _is_reference(attempt)
-        and kld is not None
-        and kld.value > 0
+        attempt.measure == "quality" and is_reference(attempt) and kld is not None and kld.value > 0
     )
 
 
@@ -85,7 +83,7 @@ class NoiseFloors:
             self._noise[place] = max(_kld(attempt), self._noise.get(place, 0.0))
         for attempt in attempts:
             row, place = attempt.row, _place(attempt)
-            if _is_reference(attempt):
+            if is_reference(attempt):
                 self._references.add((*place, row["backend"]))
             elif _is_engine_run(attempt):
                 by_options = self._engines.setdefault((*place, row["backend"]), {})

@@ -104,19 +104,20 @@ def _less_capable(check: LimitCheck, i: int, better: int) -> str:
 def _less_close(check: LimitCheck, i: int, superior: Superior) -> str:
     variant, rival = (check.posterior.variants[index] for index in (i, superior.place))
     if superior.axis == check.order.axis.name:
-        return _dominated(f"surely {_figures_text(check, i, superior.place)}", variant, rival)
+        text = _figures_text(check, i, superior.place, ", surely more than")
+        return _dominated(text, variant, rival)
     mine, other = (estimate(v, axis_of(KLD)) for v in (variant, rival))
     text = f"KLD {divergence(mine)} against {divergence(other)} of {rival.label}"
     return f"tied in capability, but further from 16 bits: {text}"
 
 
-def _figures_text(check: LimitCheck, i: int, better: int) -> str:
+def _figures_text(check: LimitCheck, i: int, better: int, than: str = " against") -> str:
     """`KLD 0.0554 nat against 0.0039 nat of base Q8_0`."""
     variant, rival = (check.posterior.variants[index] for index in (i, better))
     mine, other = (estimate(v, check.order.axis) for v in (variant, rival))
     if check.order.axis.name == KLD:
-        return f"KLD {divergence(mine)} against {divergence(other)} of {rival.label}"
-    return f"perplexity {number(mine, 5)} against {number(other, 5)} of {rival.label}"
+        return f"KLD {divergence(mine)}{than} {divergence(other)} of {rival.label}"
+    return f"perplexity {number(mine, 5)}{than} {number(other, 5)} of {rival.label}"
 
 
 def _dominated(text: str, variant: Variant, rival: Variant) -> str:

@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 
 from grid.analysis.class_tasks import class_capability, class_items
 from grid.analysis.main_text import of_class, tasks_of
-from grid.analysis.noise_floors import SIXTEEN_BIT, canonical_options, reference_of
+from grid.analysis.noise_floors import SIXTEEN_BIT, canonical_options, is_reference, reference_of
 from grid.analysis.quality_runs import QualityRuns
 from grid.analysis.row_facts import positive_number
 from grid.analysis.scored_text import ScoredText, scored_text
 from grid.analysis.tables import Attempt, ItemRows
 from grid.analysis.variant import ClassItems, Speed, TaskResult
+from grid.results.statistics import Interval
 from grid.results.statistics.interval import require_finite
 
 LLC_FACTOR = 4
@@ -59,12 +60,14 @@ def identity_fields(
 
 
 def text_fields(run: Attempt | None) -> Fields:
-    """From a quality run."""
+    """From a quality run. The reference has no divergence from itself, stated or not."""
     if run is None:
         return {}
-    names = ("perplexity", "bits_per_byte", "kld_mean", "same_top1")
+    figures = _metrics(run, ("perplexity", "bits_per_byte", "kld_mean", "same_top1"))
+    if figures["kld_mean"] is None and is_reference(run):
+        figures["kld_mean"] = Interval(0.0, n=0, method="the reference itself")
     return {
-        **_metrics(run, names),
+        **figures,
         "text_metrics": run.metrics,
         "scored_text": _scored_text(run),
     }

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from analysis_cases import SIZES, Rows
+from kld_cases import KLD, spread
 
 from grid.advice import Advice
 from grid.analysis.dataset import Dataset
@@ -91,6 +92,16 @@ def family(hardware: str = OWN_CLASS, **fields: object) -> Rows:
         add_quality(rows, quant, hardware, **fields)
     rows.quality(0.0, **facts("F16", hardware, **fields))
     return rows
+
+
+def add_ladder(rows: Rows, chunks: int = 8, hardware: str = OWN_CLASS, **fields: object) -> None:
+    """Speed, memory and KLD of four quants."""
+    model = fields.get("model", "base")
+    for i, quant in enumerate(SIZES):
+        about = {"artifact_id": f"{model}-{quant}", **fields}
+        add_speed(rows, quant, hardware, **about)
+        kld = spread(KLD[quant], chunks, noise=i)
+        rows.quality(kld, reference=f"{model}-F16", **facts(quant, hardware, **about))
 
 
 def write_store(rows: Rows, folder: Path) -> Dataset:

@@ -9,6 +9,7 @@ from grid.analysis.axes import Axis, lacks_uncertainty
 from grid.analysis.figures import ABSENT, interval, number
 from grid.analysis.quality_order import CAPABILITY, KLD
 from grid.cli.views.console import console, name_some, table
+from grid.results.statistics import Interval
 from grid.units import format_bytes
 
 PLAUSIBLE = 0.05
@@ -80,8 +81,11 @@ def has_divergence(variants: Sequence[Variant]) -> bool:
 
 
 def quality_cell(variant: Variant, axis: Axis) -> str:
-    """A figure with its interval."""
-    return interval(getattr(variant, axis.name))
+    """A figure with its interval; the 0 of the reference itself has none."""
+    figure: Interval | None = getattr(variant, axis.name)
+    if figure is not None and figure.low == figure.high:
+        return number(figure.value)
+    return interval(figure)
 
 
 def _value(variant: Variant) -> float | None:

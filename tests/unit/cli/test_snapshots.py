@@ -14,7 +14,8 @@ from pathlib import Path
 import click
 import pytest
 import typer
-from advice_cases import OWN_CLASS, family, write_store
+from advice_cases import OWN_CLASS, add_ladder, family, write_store
+from analysis_cases import Rows
 from typer.testing import CliRunner
 
 from grid.cli import command_line
@@ -37,6 +38,13 @@ FAMILY_COMMANDS = {
     "folklore": ("folklore",),
 }
 """Over four quants of one model, measured in everything."""
+
+
+LADDER_COMMANDS = {
+    "frontier-kld": ("frontier",),
+    "recommend-kld": ("recommend", "--hardware", OWN_CLASS, "--max-size", "9KB"),
+}
+"""Over four quants of one model that no tasks were run on."""
 
 
 def _commands(
@@ -96,6 +104,17 @@ def test_output_over_a_measured_family(
     monkeypatch.chdir(tmp_path)
     write_store(family(), tmp_path / "family")
     assert_snapshot(name, output_of(*FAMILY_COMMANDS[name], "--store", "family"))
+
+
+@pytest.mark.parametrize("name", LADDER_COMMANDS)
+def test_output_over_a_ladder_without_tasks(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = Rows()
+    add_ladder(rows)
+    write_store(rows, tmp_path / "ladder")
+    assert_snapshot(name, output_of(*LADDER_COMMANDS[name], "--store", "ladder"))
 
 
 def test_plan_of_a_sweep(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
