@@ -197,7 +197,7 @@ def test_a_chat_template_is_applied_unless_plain_is_asked(grid: Run, tmp_path: P
     )
     arguments = ("compare", "chat.toml", "--prompt", "What is 2 + 2?", "--tokens", "12")
     templated, plain = (
-        compared(grid(*arguments, "--json", *more))["outputs"][0] for more in ([], ["--plain"])
+        compared(grid(*arguments, "--json", *flags))["outputs"][0] for flags in ([], ["--plain"])
     )
     assert (templated["templated"], plain["templated"]) == (True, False)
     assert "4" in templated["text"]

@@ -19,6 +19,8 @@ class Forward:
     def __init__(self, model: Any, options: Options) -> None:
         self.mx, self._caches = library.core(), library.caches()
         self._model = model
+        self.evaluated = 0
+        """Tokens evaluated so far; who adds padding takes it off again."""
         self.batch, self._kv_bits = int(options["batch"]), int(options["kv_bits"])
 
     def cache(self) -> Cache:
@@ -44,6 +46,7 @@ class Forward:
 
     def __call__(self, rows: Sequence[Sequence[int]], cache: Cache) -> Any:
         """Logits [rows, tokens, vocabulary] after ids [rows, tokens], appended to the cache."""
+        self.evaluated += len(rows) * len(rows[0])
         return self._model(self.mx.array(rows, self.mx.int32), cache=cache)
 
     def evaluate(self, cache: Cache, *arrays: Any) -> None:

@@ -65,6 +65,11 @@ class MlxEngine:
         self.vocabulary, self._dtype = int(logits.shape[-1]), library.type_name(logits)
         self._wired = self._wire()
 
+    @property
+    def evaluated_tokens(self) -> int:
+        """Tokens that the model has evaluated since it was loaded, padding left out."""
+        return self._model.evaluated
+
     def close(self) -> None:
         self._forward = self._loaded = None
         self._cache, self._ids = [], []

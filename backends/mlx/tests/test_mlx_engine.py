@@ -263,3 +263,17 @@ def test_environment_says_what_computed(four_bits: Path, load_engine: Any) -> No
         "64",
         "llama",
     )
+
+
+def test_few_shot_examples_are_evaluated_once(engine: Any) -> None:
+    """Each choice evaluates the last token of its context again."""
+    shots = [10 + place % 200 for place in range(150)]
+    requests = [
+        ([*shots, 3 + n, 7, 8], choice) for n in range(5) for choice in ([9, 5, 4], [11], [6, 12])
+    ]
+    before = engine.evaluated_tokens
+    scores = list(engine.score(requests))
+    assert engine.evaluated_tokens - before == 150 + 5 * (2 + 3 + 1 + 2)
+    for (context, continuation), shared in zip(requests, scores, strict=True):
+        logits = engine.logits([*context, *continuation[:-1]], len(context) - 1)
+        assert np.abs(shared.log_probs - token_scores(logits, continuation).log_probs).max() < NEAR
