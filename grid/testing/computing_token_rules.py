@@ -11,7 +11,8 @@ from grid.testing.rules import require, rule
 def special_tokens_are_read_only_where_asked(case: Case) -> None:
     """Of engines with `encode_special`; nothing to hold the others to."""
     with case.engine() as engine:
-        if not isinstance(engine, SpecialTokens):
+        reads_special = isinstance(engine, SpecialTokens)
+        if not reads_special:
             return
         plain = engine.encode(TEXT)
         require(
@@ -27,7 +28,8 @@ def special_tokens_are_read_only_where_asked(case: Case) -> None:
 def evaluated_tokens_are_counted(case: Case) -> None:
     """Of engines with `evaluated_tokens`: never more than each request by itself would take."""
     with case.engine() as engine:
-        if not isinstance(engine, CountsTokens):
+        counts = isinstance(engine, CountsTokens)
+        if not counts:
             return
         ids = case.ids(engine)
         requests = [(ids[:4], ids[4:8]), (ids[:4], ids[5:7]), (ids[:1], ids)]
