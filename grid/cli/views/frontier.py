@@ -125,8 +125,7 @@ def _print_without_quality(variants: Sequence[Variant]) -> None:
     """Without a quality there is no frontier; what was measured is shown as it is."""
     out = console()
     out.print(
-        '\nneither tasks nor KLD were measured (measures = [..., "quality", "tasks"]), so no frontier',
-        markup=False,
+        '\nno tasks and no KLD (measures = [..., "quality", "tasks"]), so no frontier', markup=False
     )
     columns = ("model", "size", "decode token/s", "prefill token/s", "KLD", "peak memory")
     rows = [
