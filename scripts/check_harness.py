@@ -1,14 +1,15 @@
 """Choices and scores equal lm-evaluation-harness's own, on the same weights and items.
 
     python scripts/check_harness.py MODEL DATA [--tasks arc_easy piqa hellaswag] [--limit N]
-        [--written gsm8k humaneval] [--written-limit 20] [--out FOLDER] [--threads 2]
+        [--written gsm8k humaneval] [--written-limit 20] [--out FOLDER] [--threads 2] [--gguf FILE]
 
 MODEL is a folder with 16-bit weights, DATA one with the tasks' data. Choice tasks are asked by the
 harness's own `hf` backend in float32 and by a sweep in the `transformers` backend; the choice of
 each item must be equal, and the time inside the engines is compared. Written tasks are asked by the
 sweep, through the model's chat template; the same answers go through the harness's evaluator, whose
 figure must equal ours. All that is measured stays in the out folder, and a second run goes on from
-there. Exits 1 where something differs.
+there. Exits 1 where something differs. FILE has the same weights for llama.cpp, whose arithmetic is
+its own: choices that differ there are counted and no fault.
 """
 
 from __future__ import annotations
@@ -40,13 +41,13 @@ peft
 SWEEP = """\
 name = "check-{name}"
 measures = ["tasks"]
-backends = ["transformers"]
+backends = ["{backend}"]
 
 [[models]]
 files = [{model}]
 name = "model"
 
-[options.transformers]
+[options.{backend}]
 threads = {threads}
 
 [tasks]
@@ -69,6 +70,7 @@ class Check:
         self.data = arguments.data.resolve()
         self.out: Path = arguments.out.resolve()
         self.threads = arguments.threads
+        self.gguf = str(arguments.gguf.resolve()) if arguments.gguf else ""
         self.out.mkdir(parents=True, exist_ok=True)
 
     def peer(self) -> Interpreter:
@@ -78,13 +80,20 @@ class Check:
         requirements.write_text(REQUIREMENTS)
         return ensure_tool("lm_eval with torch", requirements, lambda line: print(f"  {line}"))
 
-    def sweep(self, name: str, tasks: list[str], items: int, chat: bool) -> Path:
+    def sweep(self, name: str, tasks: list[str], items: int, chat: bool, gguf: str = "") -> Path:
         """Our own measurement of the tasks; returns the store."""
         file = self.out / f"{name}.toml"
-        fields = {"model": self.model, "data": self.data, "names": tasks, "items": items}
+        model = gguf or self.model
+        fields = {"model": model, "data": self.data, "names": tasks, "items": items}
         written = {key: json.dumps(value, default=str) for key, value in fields.items()}
         file.write_text(
-            SWEEP.format(name=name, threads=self.threads, chat=str(chat).lower(), **written)
+            SWEEP.format(
+                name=name,
+                backend="llamacpp" if gguf else "transformers",
+                threads=self.threads,
+                chat=str(chat).lower(),
+                **written,
+            )
         )
         store = self.out / f"{name}-store"
         command = [
@@ -129,6 +138,7 @@ def choice_faults(check: Check, tasks: list[str], limit: int, batch: int) -> Ite
     """Items whose choice differs, in lines; prints figures as they come."""
     interpreter = check.peer()
     store = check.sweep("choices", tasks, limit, chat=False)
+    gguf_store = check.sweep("gguf", tasks, limit, False, check.gguf) if check.gguf else None
     ours_s, theirs_s = [], []
     for prepared in prepare(tasks, data=check.data, limit=limit):
         rows, accuracy, engine_s = rows_of(store, prepared.name)
@@ -150,7 +160,11 @@ def choice_faults(check: Check, tasks: list[str], limit: int, batch: int) -> Ite
             f"{len(different)} differ; log-likelihoods within {gap:.2g} nats",
             flush=True,
         )
-        yield from (f"{item}: another score than lm_eval's" for item in different)
+        yield from (f"{item}: another choice than lm_eval's" for item in different)
+        if gguf_store is not None:
+            rows, accuracy, _ = rows_of(gguf_store, prepared.name)
+            different, gap = compare(rows, peer["samples"][prepared.name], prepared.name, metric)
+            print(f"  llama.cpp: {accuracy:.4f}, {len(different)} differ; within {gap:.2g} nats")
     ratio = sum(ours_s) / sum(theirs_s)
     print(f"engine seconds, loading once: {sum(ours_s):.1f} and {sum(theirs_s):.1f}: {ratio:.2f}")
 
@@ -216,6 +230,7 @@ def main() -> None:
     parser.add_argument("--written-limit", type=int, default=20)
     parser.add_argument("--batch", type=int, default=8, help="of the hf backend")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--gguf", type=Path)
     parser.add_argument("--out", type=Path, default=Path("check-harness"))
     arguments = parser.parse_args()
     check = Check(arguments)

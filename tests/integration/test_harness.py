@@ -285,7 +285,7 @@ def test_a_perplexity_is_no_task(data: Path) -> None:
 
 def test_documents_without_what_the_task_reads_are_named(cache: Path, tmp_path: Path) -> None:
     write_jsonl(tmp_path / "boolq.jsonl", [{"passage": "p", "question": "q"}])
-    with pytest.raises(InputError, match=r"task boolq, .*boolq.jsonl, document 1: its answer 'label'"):
+    with pytest.raises(InputError, match=r"task boolq, .*boolq.jsonl, document 1: its answer 'lab"):
         prepare(["boolq"], data=tmp_path)
     rows = [{"query": "Question: a\n", "choices": ["x", "y"], "gold": gold} for gold in (0, 2)]
     write_jsonl(tmp_path / "goals.jsonl", rows)
@@ -338,9 +338,10 @@ def test_a_hub_out_of_reach_names_what_to_do(
 ) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+    write_task_data(tmp_path)
     reason = "from the hub, which is out of reach; name a folder that holds them in tasks.data; no"
     with pytest.raises(InputError, match=reason):
-        prepare(["boolq"], data=tmp_path)
+        prepare(["piqa", "boolq"], data=tmp_path, limit=1)
 
 
 def test_a_copy_of_the_hub_s_folder_is_read(tmp_path: Path) -> None:

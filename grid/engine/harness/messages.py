@@ -39,7 +39,8 @@ class ListTasks(msgspec.Struct, tag=True, frozen=True):
 class Render(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     """Write the items of a task (of a group: its leaves) to `target`; the reply is Rendered.
 
-    `metric` names the figure where a group says which.
+    `metric` names the figure where a group says which; `hub` says that this or a later task of the
+    process comes from the hub.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Render(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     limit: int | None
     seed: int
     metric: str = ""
+    hub: bool = False
 
 
 class Score(msgspec.Struct, tag=True, frozen=True, kw_only=True):

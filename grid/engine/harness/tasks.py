@@ -89,8 +89,9 @@ def prepare(
         makers = {
             task.name: _ItemSet(task, by_name, data, shots, limit, seed) for task, _ in expanded
         }
+        hub = any(maker.from_hub for maker in makers.values())
         return tuple(
-            makers[task.name].prepare(process, requested, say) for task, requested in expanded
+            makers[task.name].prepare(process, requested, say, hub) for task, requested in expanded
         )
 
 
@@ -151,31 +152,31 @@ class _ItemSet:
         content = [place.sha256 if place is not None else "hub" for place in local]
         key = digest("task items", ITEMS_FORMAT, HARNESS_VERSION, content, shots, limit, seed)
         self.folder = cache_dir() / "tasks" / f"{task.name}-{key[:16]}"
-        self._data = "hub" if None in local else "file"
+        self.from_hub = None in local
         self._folder_of_user = data
 
-    def prepare(self, process: HarnessProcess, requested: str, say: Say) -> PreparedTask:
-        """The item set, made unless it is there."""
+    def prepare(self, process: HarnessProcess, requested: str, say: Say, hub: bool) -> PreparedTask:
+        """The item set, made unless it is there; `hub`: some set of this process takes the hub."""
         info = self.folder / f"{self._task.name}.json"
         with suppress(OSError, msgspec.MsgspecError):
             present = _decode(info.read_bytes())
             if (self.folder / f"{present.name}.jsonl").exists():
                 return msgspec.structs.replace(present, requested=requested, folder=self.folder)
         say(f"tasks: items of {self._task.name}")
-        prepared = self._make(process, requested)
+        prepared = self._make(process, requested, hub)
         write_atomically(info, msgspec.json.encode(prepared, enc_hook=str))
         return prepared
 
-    def _make(self, process: HarnessProcess, requested: str) -> PreparedTask:
+    def _make(self, process: HarnessProcess, requested: str, hub: bool) -> PreparedTask:
         begun = self.folder.with_name(f".{self.folder.name}.begun")
-        request = msgspec.structs.replace(self.request, target=str(begun))
+        request = msgspec.structs.replace(self.request, target=str(begun), hub=hub)
         try:
             reply = process.ask(request, RENDER_TIMEOUT_S)
             shutil.rmtree(self.folder, ignore_errors=True)
             begun.rename(self.folder)
         except InputError as error:
             looked = f"; nothing in {self._folder_of_user} looks like them"
-            ours = self._folder_of_user is not None and self._data == "hub"
+            ours = self._folder_of_user is not None and self.from_hub
             raise InputError(f"{error}{looked if ours else ''}") from error
         except OSError as error:
             raise EngineError(f"{error.filename}: {error.strerror}; set QUANTGRID_CACHE") from error
@@ -191,7 +192,7 @@ class _ItemSet:
             metric=reply.metric,
             version=reply.version,
             shots=reply.shots,
-            data=self._data,
+            data="hub" if self.from_hub else "file",
             data_sha256=reply.data_sha256,
             note="; ".join(reply.notes),
             runs_code=reply.runs_code,
