@@ -81,10 +81,10 @@ def _unsure_text(check: LimitCheck, i: int, chosen: int) -> str:
     same = same and text_scope(variant, KLD) == text_scope(pick, KLD)
     axis = axis_of(KLD)
     if same and any(lacks_uncertainty(v, axis) for v in (variant, pick)):
-        mine, other = (estimate(v, axis) or 0.0 for v in (variant, pick))
-        if mine > other:
+        mine, rivals = (estimate(v, axis) or 0.0 for v in (variant, pick))
+        if mine > rivals:
             return (
-                f"tied in capability; KLD {divergence(mine)} against {divergence(other)} of "
+                f"tied in capability; KLD {divergence(mine)} against {divergence(rivals)} of "
                 f"{pick.label}, but how sure is not known"
             )
     return ""
@@ -106,18 +106,18 @@ def _less_close(check: LimitCheck, i: int, superior: Superior) -> str:
     if superior.axis == check.order.axis.name:
         text = _figures_text(check, i, superior.place, ", surely more than")
         return _dominated(text, variant, rival)
-    mine, other = (estimate(v, axis_of(KLD)) for v in (variant, rival))
-    text = f"KLD {divergence(mine)} against {divergence(other)} of {rival.label}"
+    mine, rivals = (estimate(v, axis_of(KLD)) for v in (variant, rival))
+    text = f"KLD {divergence(mine)} against {divergence(rivals)} of {rival.label}"
     return f"tied in capability, but further from 16 bits: {text}"
 
 
 def _figures_text(check: LimitCheck, i: int, better: int, than: str = " against") -> str:
     """`KLD 0.0554 nat against 0.0039 nat of base Q8_0`."""
     variant, rival = (check.posterior.variants[index] for index in (i, better))
-    mine, other = (estimate(v, check.order.axis) for v in (variant, rival))
+    mine, rivals = (estimate(v, check.order.axis) for v in (variant, rival))
     if check.order.axis.name == KLD:
-        return f"KLD {divergence(mine)}{than} {divergence(other)} of {rival.label}"
-    return f"perplexity {number(mine, 5)}{than} {number(other, 5)} of {rival.label}"
+        return f"KLD {divergence(mine)}{than} {divergence(rivals)} of {rival.label}"
+    return f"perplexity {number(mine, 5)}{than} {number(rivals, 5)} of {rival.label}"
 
 
 def _dominated(text: str, variant: Variant, rival: Variant) -> str:

@@ -27,7 +27,7 @@ from grid.advice.to_json import to_data
 from grid.analysis.dataset import Dataset
 from grid.errors import InputError
 
-HERE = Ask(hardware=OWN_CLASS)
+OWN = Ask(hardware=OWN_CLASS)
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def two_models(tmp_path: Path) -> Dataset:
 
 class TestDivergenceAlone:
     def test_the_closest_within_the_limits_is_advised(self, ladder: Dataset) -> None:
-        assert picked_quant(recommend(ladder, HERE)) == "F16"
+        assert picked_quant(recommend(ladder, OWN)) == "F16"
         small = Ask(hardware=OWN_CLASS, max_bytes=9000)
         assert picked_quant(recommend(ladder, small)) == "Q8_0"
         fast = Ask(hardware=OWN_CLASS, min_decode_tps=RATES["Q4_K_M"] * 0.95)
@@ -81,7 +81,7 @@ class TestDivergenceAlone:
         assert [lost.variant.quant for lost in advice.rivals] == ["F16", "Q4_K_M", "Q2_K"]
 
     def test_json_has_the_axis_and_no_weights(self, ladder: Dataset) -> None:
-        data = to_data(recommend(ladder, HERE))
+        data = to_data(recommend(ladder, OWN))
         assert data["quality"]["axis"] == "kld_mean"
         assert data["quality"]["model"] == "base"
         assert data["weights"] == {}
@@ -121,7 +121,7 @@ class TestModels:
         with pytest.raises(
             InputError, match=r"choose one of one, two with --model, or measure tasks"
         ):
-            recommend(two_models, HERE)
+            recommend(two_models, OWN)
 
     def test_a_chosen_model_is_advised_on(self, two_models: Dataset) -> None:
         advice = recommend(two_models, Ask(hardware=OWN_CLASS, model="two", max_bytes=9000))
@@ -164,7 +164,7 @@ class TestDivergenceBesideTasks:
         for quant in SIZES:
             add_speed(rows, quant)
             add_quality(rows, quant)
-        advice = recommend(write_store(rows, tmp_path / "mixed"), HERE)
+        advice = recommend(write_store(rows, tmp_path / "mixed"), OWN)
         assert advice.pick is not None
         assert advice.pick.variant.model == "base"
         unmeasured = [lost for lost in advice.rejected if lost.kind == "unmeasured"]
