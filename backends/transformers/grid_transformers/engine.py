@@ -67,8 +67,8 @@ def open_engine(
 
 
 class HfEngine:
-    """Tokenizes, Scores, Logits, Steps, Generates and Embeds of `grid.backend` over a causal language model
-    with transformers' interface, on the device where its weights are.
+    """Tokenizes, Scores, Logits, Steps, Generates and Embeds of `grid.backend` over a causal
+    language model with transformers' interface, on the device where its weights are.
 
     `folder` holds config.json. The environment is handed out as it is, and says it where texts are
     evaluated whole. Of `options` only `batch` is read: tokens that are evaluated at once. The cache
