@@ -53,7 +53,7 @@ def score_documents(documents: Sequence[Document], answers: Sequence[Answer]) ->
     programs = [""] * len(documents)
     for (name, path), indices in groups.items():
         task = scoring_task(name, path, [documents[index].doc for index in indices])
-        docs = list(task.eval_docs)
+        docs = list(task.task_docs)
         for index, doc in zip(indices, docs, strict=True):
             document, answer = documents[index], answers[index]
             if answer.log_likelihoods:

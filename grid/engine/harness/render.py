@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -24,7 +25,7 @@ def render(request: Render) -> Rendered:
     """Write `<name>.jsonl` into the target folder. Raises InputError where data are at fault."""
     notes: list[str] = []
     tasks = [load_task(leaf, notes, request.shots) for leaf in request.leaves]
-    order = interleave([len(task.eval_docs) for task in tasks])[: request.limit]
+    order = interleave([len(task.task_docs) for task in tasks])[: request.limit]
     items: list[list[Item]] = []
     for index, (leaf, task) in enumerate(zip(request.leaves, tasks, strict=True)):
         count = sum(position == index for position in order)
@@ -120,8 +121,9 @@ def _try_scoring(name: str, items: list[Item]) -> None:
 def _documents_sha256(tasks: list[ConfigurableTask], order: list[int]) -> str:
     content = sha256()
     for index, task in enumerate(tasks):
-        for number in range(sum(position == index for position in order)):
-            content.update(repr(sorted(task.eval_docs[number].items())).encode())
+        count = sum(position == index for position in order)
+        for doc in islice(task.task_docs, count):
+            content.update(repr(sorted(doc.items())).encode())
     return content.hexdigest()
 
 

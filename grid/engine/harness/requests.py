@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
@@ -46,7 +47,7 @@ class TaskRequests:
     def prompts(self, count: int) -> Iterator[Prompt]:
         """The prompts of the first documents. Few-shot examples are drawn once for each context, so
         that plain and chat contexts are made in a pass of their own, from the same seed."""
-        docs = [self.task.eval_docs[number] for number in range(count)]
+        docs = list(islice(self.task.task_docs, count))
         self.task.set_fewshot_seed(self._seed)
         contexts = [self._context(doc) for doc in docs]
         self.task.set_fewshot_seed(self._seed)
