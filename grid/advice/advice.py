@@ -128,8 +128,9 @@ class Advice:
     `best` measured best within the limits, `gap` is what it has more of it than the pick, with
     which it ties (None where it is the pick); `smallest` is the smallest that ties with it there,
     which is not the pick where KL divergence is less of that. `sure` is P(no candidate within the
-    limits is more than `tolerance` in capability above the pick; of KLD or perplexity, that share
-    below it), None where the uncertainty is not known and where no other is within the limits.
+    limits is more than `tolerance` in capability above the pick; of KLD that many nats, of
+    perplexity that share below it), None where the uncertainty is not known and where no other is
+    within the limits.
     `contradictory`: each limit can be met, but not all at once.
     `rejected` are all the others, with why; `limits` are the demands in words.
     """

@@ -21,19 +21,18 @@ from grid.advice.notes import notes_of
 from grid.advice.replay import replay_of
 from grid.advice.sources import SourceSelection, select_sources
 from grid.analysis import Limits, Pick, Relaxation
-from grid.analysis.axes import goodness
 from grid.analysis.dataset import Dataset
 from grid.analysis.limits import limit_text, stated_limits
 from grid.analysis.memory import longest_context
-from grid.analysis.quality_order import KLD, PERPLEXITY
+from grid.analysis.quality_order import KLD, MATERIAL_NAT, PERPLEXITY
 from grid.errors import InputError
 from grid.results.problems import explain_no_results, missing_rows_note
 
 TOLERANCE = 0.02
 """Capability by which a rival has to be better to count against the pick: 2 points of 100."""
 
-TEXT_TOLERANCE = {KLD: 0.1, PERPLEXITY: 0.001}
-"""Share by which a rival's KLD or perplexity has to be less to count against the pick."""
+TEXT_TOLERANCE = {KLD: MATERIAL_NAT, PERPLEXITY: 0.001}
+"""By how much less a rival's KLD (nats) or perplexity (a share) counts against the pick."""
 
 
 def recommend(dataset: Dataset, ask: Ask | None = None) -> Advice:
@@ -109,8 +108,8 @@ def _advice(
 
 
 def certainty(candidate_set: CandidateSet, pick: Pick) -> float | None:
-    """P(none of those that meet the limits is more than TOLERANCE above the pick in capability, or
-    of a text axis more than that share of TEXT_TOLERANCE below it).
+    """P(none of those that meet the limits is more than TOLERANCE above the pick in capability; in
+    KLD more than that many nats below it, in perplexity more than that share).
 
     None without a pick, where nothing else meets them to compare with, and where nothing is known
     of how sure a capability is.
@@ -120,10 +119,10 @@ def certainty(candidate_set: CandidateSet, pick: Pick) -> float | None:
     indices = [posterior.index[variant.id] for variant in fit]
     if pick.variant is None or len(fit) < 2 or order.lack_uncertainty(*indices):
         return None
-    drawn = goodness(posterior, order.axis)
-    margin = TOLERANCE
-    if candidate_set.axis in TEXT_TOLERANCE:
-        margin = -math.log1p(-TEXT_TOLERANCE[candidate_set.axis])
+    drawn = order.draws
+    margin = TEXT_TOLERANCE.get(candidate_set.axis, TOLERANCE)
+    if candidate_set.axis == PERPLEXITY:
+        margin = -math.log1p(-margin)  # its draws are logs
     mine = drawn[:, [posterior.index[pick.variant.id]]]
     return 1.0 - float((drawn[:, indices] > mine + margin).any(axis=1).mean())
 

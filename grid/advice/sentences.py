@@ -70,10 +70,9 @@ def certainty_text(advice: Advice) -> str:
 def _superlative(advice: Advice) -> str:
     if advice.quality.axis == quality_order.CAPABILITY:
         return f"the most capable of what fits, give or take {advice.tolerance:g}"
-    what = "the closest to 16 bits"
     if advice.quality.axis == quality_order.PERPLEXITY:
-        what = "of the least perplexity"
-    return f"{what} of what fits, give or take {100 * advice.tolerance:g} %"
+        return f"of the least perplexity of what fits, give or take {100 * advice.tolerance:g} %"
+    return f"the closest to 16 bits of what fits, give or take {advice.tolerance:g} nat"
 
 
 def _gap_text(advice: Advice) -> str:

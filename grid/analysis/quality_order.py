@@ -1,10 +1,11 @@
 """Which of the variants of one hardware class are surely of better quality.
 
 THE ORDER. Of two variants that with surely more capability is better. Where that is not sure, and
-both are of one model and were scored on one text against one reference, that with surely less KL
-divergence from 16 bits is better. Else they tie. "Surely" is in over 97.5 % of the joint draws, in
-which variants are paired over the same items and the same chunks of text. A divergence not above
-its engine's noise floor counts as none. Divergences of different models never compare.
+both are of one model and were scored on one text against one reference, that is better whose KL
+divergence from 16 bits is surely less by more than `MATERIAL_NAT`. Else they tie. "Surely" is in
+over 97.5 % of the joint draws, in which variants are paired over the same items and the same chunks
+of text. A divergence not above its engine's noise floor counts as none. Divergences of different
+models never compare.
 
 Without tasks KLD alone is the order of one model's variants, and without KLD the perplexity of one
 text.
@@ -28,6 +29,11 @@ from grid.results.statistics.interval import LEVEL, Floats
 CAPABILITY, KLD, PERPLEXITY = "capability", "kld_mean", "perplexity"
 
 SURE = 1 - (1 - LEVEL) / 2
+
+MATERIAL_NAT = 0.01
+"""KL divergence, nats a token, below which a difference is too small to choose by: about what Q6_K
+costs a model of 7B. By Pinsker's inequality the probabilities of tokens then differ by at most
+sqrt(0.01 / 2) = 7 % in total. Measured differences below it stay visible in the figures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,13 @@ class QualityOrder:
             able = [estimate(variant, axis) is not None for variant in variants]
         return np.array(able, dtype=bool)
 
+    @cached_property
+    def draws(self) -> Floats:
+        """Draws on the axis in which more is better, [draws, variants]; KLD in nats, since what is
+        material is a number of nats."""
+        drawn = goodness(self.posterior, self.axis)
+        return -np.exp(-drawn) if self.axis.name == KLD else drawn
+
     def value(self, i: int) -> float:
         """The figure as measured, turned so that more is better; least without one."""
         figure = estimate(self.posterior.variants[i], self.axis)
@@ -72,7 +85,7 @@ class QualityOrder:
     def superiors(self, indices: Sequence[int], best: int) -> dict[int, Superior | None]:
         """By index of each variant one that surely beats it; None where none does. `best` is the
         one that measured best on the axis, which none beats on it."""
-        on_axis = self._beaten(goodness(self.posterior, self.axis)[:, indices], indices, best)
+        on_axis = self._beaten(self.draws[:, indices], indices, best)
         if self.axis.name in TEXT_AXES:
             return on_axis
         result = self._beaten_in_divergence(indices, on_axis)
@@ -95,7 +108,9 @@ class QualityOrder:
             i
             for i in indices
             for j in indices
-            if {i, j} & unsure and self._same_text(i, j) and (figures[i] or 0) > (figures[j] or 0)
+            if {i, j} & unsure
+            and self._same_text(i, j)
+            and (figures[i] or 0) - (figures[j] or 0) > MATERIAL_NAT
         }
 
     def _same_text(self, i: int, j: int) -> bool:
@@ -106,16 +121,17 @@ class QualityOrder:
         self, drawn: Floats, indices: Sequence[int], best: int
     ) -> dict[int, Superior | None]:
         """On the axis: by the best if that is surely better, else by the surest."""
+        margin = MATERIAL_NAT if self.axis.name == KLD else 0.0
         unknown = np.array([self.lack_uncertainty(i) for i in indices], dtype=bool)
         place_of_best = list(indices).index(best)
-        by_best = (drawn[:, [place_of_best]] > drawn).mean(axis=0)
+        by_best = (drawn[:, [place_of_best]] > drawn + margin).mean(axis=0)
         by_best[unknown | unknown[place_of_best]] = 0.0
         result: dict[int, Superior | None] = {}
         for place, i in enumerate(indices):
             if by_best[place] > SURE:
                 result[i] = Superior(best, self.axis.name)
                 continue
-            better = (drawn > drawn[:, [place]]).mean(axis=0)
+            better = (drawn > drawn[:, [place]] + margin).mean(axis=0)
             better[unknown | unknown[place]] = 0.0
             surest = int(np.argmax(better))
             beaten = better[surest] > SURE and i != best
@@ -135,11 +151,11 @@ class QualityOrder:
                 groups[scope].append(i)
         result = {i: on_axis[i] for i in indices}
         for group in [group for group in groups.values() if len(group) > 1]:
-            closeness = self.posterior.texts[KLD][:, group]
-            from_closest = np.argsort(-closeness.mean(axis=0), kind="stable").tolist()
+            nats = np.exp(-self.posterior.texts[KLD][:, group])
+            from_closest = np.argsort(np.log(nats).mean(axis=0), kind="stable").tolist()
             for place, i in enumerate(group):
                 if result[i] is None:
-                    closer = (closeness > closeness[:, [place]]).mean(axis=0) > SURE
+                    closer = (nats + MATERIAL_NAT < nats[:, [place]]).mean(axis=0) > SURE
                     rivals = (group[j] for j in from_closest if closer[j])
                     rival = next((j for j in rivals if not self._surely_better(i, j)), None)
                     result[i] = None if rival is None else Superior(rival, KLD)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from grid.analysis.axes import Axis, axis_of, estimate
 from grid.analysis.figures import count_of
 from grid.analysis.posterior import Posterior, subset
-from grid.analysis.quality_order import CAPABILITY, KLD, PERPLEXITY, SURE
+from grid.analysis.quality_order import CAPABILITY, KLD, MATERIAL_NAT, PERPLEXITY, SURE
 from grid.analysis.text_draws import (
     FEW_CHUNKS,
     chunk_count,
@@ -128,8 +128,9 @@ def quality_views(posterior: Posterior) -> tuple[QualityView, ...]:
 
 
 def unresolved_pairs(posterior: Posterior) -> tuple[int, int] | None:
-    """Of the pairs of one model's variants of which one is surely closer to 16 bits, how many tie
-    in capability: (these, all). None where there are none, or too many variants to try."""
+    """Of the pairs of one model's variants of which one is surely closer to 16 bits, by a material
+    difference, how many tie in capability: (these, all). None where there are none, or too many
+    variants to try."""
     scope = main_scope(posterior.variants, KLD)
     columns = [
         i
@@ -139,17 +140,18 @@ def unresolved_pairs(posterior: Posterior) -> tuple[int, int] | None:
     ]
     if not 1 < len(columns) <= MOST_VARIANTS:
         return None
-    closer, better = (
-        _surely_above(draws[:, columns]) for draws in (posterior.texts[KLD], posterior.capability)
-    )
+    closer = _surely_above(-np.exp(-posterior.texts[KLD][:, columns]), MATERIAL_NAT)
+    better = _surely_above(posterior.capability[:, columns])
     resolved = np.triu(closer | closer.T, 1)
     return int((resolved & ~(better | better.T)).sum()), int(resolved.sum())
 
 
-def _surely_above(drawn: Floats) -> npt.NDArray[np.bool_]:
-    """[draws, v] -> [v, v]: in over 97.5 % of the draws the first of a pair is above the second."""
+def _surely_above(drawn: Floats, margin: float = 0.0) -> npt.NDArray[np.bool_]:
+    """[draws, v] -> [v, v]: in over 97.5 % of the draws the first of a pair is above the second, by
+    more than `margin`."""
     rows = np.ascontiguousarray(drawn.T)
-    return np.array([np.count_nonzero(row > rows, axis=1) > SURE * rows.shape[1] for row in rows])
+    least = SURE * rows.shape[1]
+    return np.array([np.count_nonzero(row > rows + margin, axis=1) > least for row in rows])
 
 
 def text_axis(group: Sequence[Variant]) -> str | None:

@@ -47,7 +47,9 @@ def two_models(tmp_path: Path) -> Dataset:
 
 class TestDivergenceAlone:
     def test_the_closest_within_the_limits_is_advised(self, ladder: Dataset) -> None:
-        assert picked_quant(recommend(ladder, OWN)) == "F16"
+        assert (
+            picked_quant(recommend(ladder, OWN)) == "Q8_0"
+        )  # 0.004 nat is too little to choose by
         small = Ask(hardware=OWN_CLASS, max_bytes=9000)
         assert picked_quant(recommend(ladder, small)) == "Q8_0"
         fast = Ask(hardware=OWN_CLASS, min_decode_tps=RATES["Q4_K_M"] * 0.95)
@@ -75,7 +77,7 @@ class TestDivergenceAlone:
         assert up.kld.value == pytest.approx(-0.004)
         assert "KLD +0.051" in down.text
         size = next(cost for cost in advice.costs if cost.limit == "max_bytes")
-        assert "without it base F16, KLD -0.004" in size.text
+        assert "base F16" not in size.text
         assert advice.runner_up is not None
         assert advice.runner_up.variant.quant == "Q4_K_M"
         assert [lost.variant.quant for lost in advice.rivals] == ["F16", "Q4_K_M", "Q2_K"]
@@ -85,14 +87,14 @@ class TestDivergenceAlone:
         assert data["quality"]["axis"] == "kld_mean"
         assert data["quality"]["model"] == "base"
         assert data["weights"] == {}
-        assert data["pick"]["figures"]["KLD from 16 bits"]["value"] == 0.0
+        assert data["pick"]["figures"]["KLD from 16 bits"]["value"] == pytest.approx(0.004)
         assert "capability" not in data["pick"]["figures"]
-        assert data["smallest_tied"]["quant"] == "F16"
+        assert data["smallest_tied"]["quant"] == "Q8_0"
         msgspec.json.encode(data)
 
     def test_another_machine_gets_the_same_order(self, ladder: Dataset) -> None:
         ask = Ask(memory_bytes=80_000, bandwidth_bytes_s=1e9, reserved_bytes=0, context=100)
-        assert picked_quant(recommend(ladder, ask)) == "F16"
+        assert picked_quant(recommend(ladder, ask)) == "Q8_0"
         near = Ask(memory_bytes=30_000, bandwidth_bytes_s=1e9, reserved_bytes=0, context=100)
         assert picked_quant(recommend(ladder, near)) == "Q8_0"
 

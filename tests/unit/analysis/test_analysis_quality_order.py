@@ -36,7 +36,7 @@ def reasons(pick):
 class TestDivergenceAlone:
     def test_the_closest_within_the_limits_is_picked(self):
         ladder = kld_ladder()
-        assert pick_of(ladder, "kld_mean").variant.quant == "F16"
+        assert pick_of(ladder[1:], "kld_mean").variant.quant == "Q8_0"
         assert pick_of(ladder, "kld_mean", max_bytes=9000).variant.quant == "Q8_0"
         assert pick_of(ladder, "kld_mean", max_bytes=5000).variant.quant == "Q4_K_M"
 
@@ -47,6 +47,17 @@ class TestDivergenceAlone:
             "KLD 0.4 nat, surely more than 0.004 nat of base Q8_0",
         )
         assert lost["F16"][0] == "limit"
+
+    def test_a_difference_too_small_to_choose_by_goes_to_the_smaller(self):
+        pick = pick_of(kld_ladder(), "kld_mean")
+        assert pick.variant.quant == "Q8_0"  # 0.004 nat
+        assert [v.quant for v in pick.tied] == ["F16"]
+
+    @pytest.mark.parametrize(("distance", "quant"), [(0.008, "Q4_K_M"), (0.013, "Q8_0")])
+    def test_what_is_material_decides_if_it_is_sure(self, distance, quant):
+        near, far = spread(0.05, 8), (np.array(spread(0.05, 8)) + distance).tolist()
+        pick = pick_of([scored("Q8_0", near), scored("Q4_K_M", far)], "kld_mean")
+        assert pick.variant.quant == quant
 
     def test_what_ties_goes_to_the_smaller(self):
         same = spread(0.05, 8)
@@ -89,7 +100,8 @@ class TestDivergenceAlone:
 class TestDivergenceBesideTasks:
     def test_twenty_items_do_not_make_the_worst_quant_the_best(self):
         pick = pick_of(kld_ladder(gains=FEW_ITEMS))
-        assert pick.variant.quant == "F16"
+        assert pick.variant.quant == "Q8_0"
+        assert [v.quant for v in pick.tied] == ["F16"]
         assert pick.smallest.quant == "Q2_K"
         assert reasons(pick)["Q2_K"][0] == "less close"
         limited = pick_of(kld_ladder(gains=FEW_ITEMS), max_bytes=9000)
