@@ -27,9 +27,10 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 LARGE = (".gguf", ".safetensors", ".bin")
 _TIMEOUT_S = 20.0
-_INFO = re.compile(r"/api/(?:models|datasets)/([^/]+/[^/]+)(?:/revision/([^/]+))?")
-_TREE = re.compile(r"/api/(?:models|datasets)/([^/]+/[^/]+)/(tree|paths-info)/([^/]+)/?(.*)")
-_FILE = re.compile(r"/(?:datasets/)?([^/]+/[^/]+)/resolve/([^/]+)/(.+)")
+_NAME = r"([^/]+(?:/[^/]+)?)"
+_INFO = re.compile(rf"/api/(?:models|datasets)/{_NAME}(?:/revision/([^/]+))?")
+_TREE = re.compile(rf"/api/(?:models|datasets)/{_NAME}/(tree|paths-info)/([^/]+)/?(.*)")
+_FILE = re.compile(rf"/(?:datasets/)?{_NAME}/resolve/([^/]+)/(.+)")
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 
 
