@@ -14,7 +14,12 @@ ItemKind = Literal["choice", "exact", "rolling", "generate", "retrieval"]
 
 Normalization = Literal["none", "characters", "bytes"]
 
-Scoring = Literal["", "exact", "contains", "regex", "number", "choice", "json", "code", "harness"]
+Scoring = Literal[
+    "", "exact", "contains", "regex", "number", "choice", "json", "code", "harness", "judge"
+]
+
+TURN_BREAK = "\n\x1e\n"
+"""Stands in a response between the answers of a conversation's turns: a record separator."""
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -61,7 +66,11 @@ class Item(msgspec.Struct, frozen=True, omit_defaults=True):
     """Passage or subject that items share: intervals resample groups."""
     relevance: tuple[int, ...] = ()
     document: str = ""
-    """JSON of the harness's own document, by which it scores; empty for others."""
+    """JSON of the harness's own document, by which it scores, or of what a judge is told; empty for
+    others."""
+    turns: tuple[str, ...] = ()
+    """What the user says next, after each answer of the model; of scoring `judge` only. The
+    response is then all answers, with `TURN_BREAK` between them."""
 
     @property
     def chance(self) -> float:
@@ -73,12 +82,27 @@ class Item(msgspec.Struct, frozen=True, omit_defaults=True):
         return 1.0 / len(self.choices) if chooses and self.choices else 0.0
 
 
+def after_answer(item: Item, answer: str) -> Item:
+    """The item one turn on: the model's answer stands in the conversation, and the first of `turns`
+    is asked."""
+    turn, *later = item.turns
+    messages = item.messages or (Message("user", item.context),)
+    return msgspec.structs.replace(
+        item,
+        context=f"{item.context}{answer}\n\n{turn}",
+        messages=(*messages, Message("assistant", answer), Message("user", turn)),
+        turns=tuple(later),
+    )
+
+
 def item_fault(item: Item) -> str:
     """What is wrong with an item; empty where nothing is."""
     if item.kind not in get_args(ItemKind):
         return f"unknown kind {item.kind!r}. {did_you_mean(item.kind, get_args(ItemKind))}"
     if not item.context and not item.messages and not item.contexts:
         return "the context must not be empty"
+    if item.turns and (item.kind != "generate" or item.scoring != "judge"):
+        return "turns go with kind generate and scoring judge"
     if item.kind in ("choice", "exact"):
         return _choice_fault(item)
     if item.kind == "retrieval":
@@ -96,6 +120,8 @@ def _written_fault(item: Item) -> str:
             return f"answer {item.answer} is no index of its {len(item.choices)} choices"
         case "regex":
             return _pattern_fault(item.pattern)
+        case "judge" if not item.document:
+            return "scoring judge takes a document, which names the judge"
     return ""
 
 

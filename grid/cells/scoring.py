@@ -41,8 +41,8 @@ def score_response(item: Item, response: str) -> Verdict:
     answers stands in it, not as a part of a longer word, in either case. `regex`: the pattern
     matches somewhere. `number`: its last number is an answer's, within 1e-6 of it. `choice`: it
     names the right choice, by letter or text. `json`: it is one JSON value, a code fence around it
-    aside, and equals an answer where there are any. Others (`harness`, `code`) are scored elsewhere
-    and get 0 for now.
+    aside, and equals an answer where there are any. Others (`harness`, `code`, `judge`) are scored
+    elsewhere and get 0 for now.
     """
     rule = _RULES.get(item.scoring)
     return rule(item, response) if rule else Verdict(0.0)

@@ -10,6 +10,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+MT_BENCH = "mt_bench"
+"""The task whose answers a judge rates; only asked where the sweep names it, and a judge."""
+
 UNCLASSIFIED = "unclassified"
 """Class of tasks of which nobody says it."""
 
@@ -58,8 +61,10 @@ TASKS: dict[str, CatalogTask] = {
     "lambada_openai": CatalogTask("context", "choice", 5153, 0.0, 83),
     "lambada_standard": CatalogTask("context", "choice", 5153, 0.0, 88),
     "ifeval": CatalogTask("instruction", "written", 541, 0.0, 60, written=350),
+    MT_BENCH: CatalogTask("instruction", "written", 80, 0.0, 500, written=600),
 }
-"""By the harness's names. Chance of TruthfulQA MC1, whose questions have 2 to 13 choices, is that
+"""By the harness's names; MT-Bench, which it does not have, is ours: its figures are estimates, of
+two answers to a question. Chance of TruthfulQA MC1, whose questions have 2 to 13 choices, is that
 of its paper (Lin et al. 2022)."""
 
 _FAMILIES = {
@@ -88,7 +93,7 @@ would make a class of chance."""
 
 STANDARD = {
     name: min(task.items, 200 if task.kind == "written" else 1000) for name, task in TASKS.items()
-    if name not in ("truthfulqa_mc2", "lambada_standard")
+    if name not in ("truthfulqa_mc2", "lambada_standard", MT_BENCH)
 }  # fmt: skip
 """Every task of the catalog once, 1,000 choices or 200 written answers each, if it has as many."""
 

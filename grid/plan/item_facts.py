@@ -41,8 +41,8 @@ def item_facts(items: Sequence[Item]) -> ItemFacts:
         for context, item in zip(contexts, items, strict=True)
     )
     return ItemFacts(
-        read=round(characters / CHARACTERS_PER_TOKEN),
-        written=round(WRITTEN_SHARE * sum(item.max_tokens for item in items if _writes(item))),
+        read=round(characters / CHARACTERS_PER_TOKEN + sum(map(_later_turns, items))),
+        written=round(WRITTEN_SHARE * sum(map(_most_written, items))),
         scores=any(not _writes(item) for item in items),
         writes=any(map(_writes, items)),
     )
@@ -54,6 +54,19 @@ def _writes(item: Item) -> bool:
 
 def _ranks(item: Item) -> bool:
     return item.kind == "retrieval"
+
+
+def _most_written(item: Item) -> int:
+    return item.max_tokens * (1 + len(item.turns)) if _writes(item) else 0
+
+
+def _later_turns(item: Item) -> float:
+    """Tokens read for the turns after the first: each reads the conversation before it anew."""
+    before, read = len(_context(item)) / CHARACTERS_PER_TOKEN, 0.0
+    for turn in item.turns:
+        before += WRITTEN_SHARE * item.max_tokens + len(turn) / CHARACTERS_PER_TOKEN
+        read += before
+    return read
 
 
 def _context(item: Item) -> str:

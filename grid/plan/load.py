@@ -107,6 +107,8 @@ def _check_keys(raw: Mapping[str, Any]) -> None:
     for name, table in _TABLES.items():
         if isinstance(raw.get(name), dict):
             _refuse_unknown_keys(raw[name], table, f"{name}.")
+            if isinstance(raw[name].get("judge"), dict):
+                _refuse_unknown_keys(raw[name]["judge"], tables.JudgeTable, f"{name}.judge.")
     models = raw.get("models")
     for index, entry in enumerate(models if isinstance(models, list) else []):
         if isinstance(entry, dict):

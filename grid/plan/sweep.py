@@ -79,6 +79,16 @@ class QualityTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     chunks: Count = 16
 
 
+class JudgeTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A model that rates answers: `url` is an OpenAI-compatible endpoint up to `/v1`, `model` its
+    name there, `key_variable` the environment variable of the key on each machine that scores;
+    empty: none is sent. The key itself is nowhere in a sweep."""
+
+    url: str = ""
+    model: str = ""
+    key_variable: str = ""
+
+
 class TasksTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Tasks: `names` of lm-evaluation-harness or of ready sets, `files` of the user's own, and the
     `classes` (default: all) of `source`, which is `ref:items` or a folder of `<class>.jsonl`.
@@ -87,7 +97,7 @@ class TasksTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     the most of each task; None leaves it to the set, to the file, or is `DEFAULT_ITEMS`. `data` is
     a folder with the harness's data; `fewshot` examples, `seed` draws them; `chat` None applies a
     model's chat template where it has one. `class_by_task` says a task's class; `run_code` allows
-    tasks that run what a model wrote.
+    tasks that run what a model wrote; `judge` rates the answers of tasks that have no right ones.
     """
 
     names: Names = ()
@@ -101,6 +111,7 @@ class TasksTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     chat: bool | None = None
     class_by_task: dict[str, str] = {}
     run_code: bool = False
+    judge: JudgeTable | None = None
 
 
 class CalibrationTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -7,9 +7,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from grid.cells.task_catalog import TASKS, class_of, task_sets
+from grid.cells.task_catalog import MT_BENCH, TASKS, class_of, task_sets
 from grid.cells.texts import RETRIEVAL_TASK
 from grid.plan.sweep import DEFAULT_ITEMS, TasksTable
+
+OWN_TASKS = (RETRIEVAL_TASK, MT_BENCH)
+"""Names of tasks that the harness does not have."""
 
 
 class TaskRequest(NamedTuple):
@@ -53,7 +56,7 @@ def requested_tasks(table: TasksTable) -> list[TaskRequest]:
     requests = {
         name: TaskRequest(name, table.items or DEFAULT_ITEMS)
         for name in table.names
-        if name not in sets and name != RETRIEVAL_TASK
+        if name not in sets and name not in OWN_TASKS
     }
     for ready_set in table.names:
         for name, items in sets.get(ready_set, {}).items():

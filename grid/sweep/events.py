@@ -16,6 +16,7 @@ from grid.backend import Calibration
 from grid.cells.cell import Cell
 from grid.cells.measurement import Measurement, Status
 from grid.models.artifact import ArtifactFacts
+from grid.plan.sweep import JudgeTable
 
 BEGINS = "begins"
 """The first line of every preparation."""
@@ -158,3 +159,5 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What quantizers weigh their errors by; its `path` is a text's source, as in a sweep file."""
     run_code: bool = False
     """Whether programs that a model wrote may run, in a sandbox."""
+    judge: JudgeTable | None = None
+    """Who rates answers that have no right ones."""

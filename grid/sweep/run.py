@@ -135,6 +135,7 @@ def settings_of(sweep: Sweep) -> Settings:
         memory_limit=sweep.budget.memory_bytes,
         calibration=sweep.calibration_set,
         run_code=sweep.tasks.run_code,
+        judge=sweep.tasks.judge,
     )
 
 

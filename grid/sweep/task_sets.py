@@ -26,6 +26,7 @@ from grid.plan.task_requests import (
     requested_tasks,
     task_class,
 )
+from grid.sweep.judge import judged_tasks
 
 Say = Callable[[str], None]
 
@@ -39,10 +40,10 @@ def prepare_tasks(sweep: Sweep, say: Say = lambda line: None) -> PreparedTasks:
     """
     if "tasks" not in sweep.measures:
         return NO_PREPARED_TASKS
-    own = (*own_tasks(sweep), *_bundled_tasks(sweep))
     data = sweep.tasks.data
     if data and not sweep.path(data).is_dir():
         raise InputError(f"{sweep.file}: tasks.data: {sweep.path(data)} is no folder")
+    own = (*own_tasks(sweep), *_bundled_tasks(sweep), *judged_tasks(sweep))
     try:
         prepared = _harness_tasks(sweep, say)
     except InputError as error:
@@ -56,7 +57,7 @@ def prepare_tasks(sweep: Sweep, say: Say = lambda line: None) -> PreparedTasks:
                 f"{sweep.file}: tasks.files: the sweep has a task {task_set.name} of the harness "
                 "too; give the file another name"
             )
-    return PreparedTasks((*own, *prepared.task_sets), prepared.notes)
+    return PreparedTasks((*own, *prepared.task_sets), (*_notes(own), *prepared.notes))
 
 
 def own_tasks(sweep: Sweep) -> tuple[TaskSet, ...]:

@@ -16,6 +16,7 @@ NOTES = (
     "time: a model of 1B parameters on a desktop CPU, one variant (estimated)",
     f"tells: {METHOD}, in points",
     "data: the folder tasks.data of the sweep file, else the hub; code runs with tasks.run_code",
+    "mt_bench is no task of the harness: a judge rates its answers, see tasks.judge",
 )
 
 

@@ -48,7 +48,7 @@ def find_local_data(task: TaskName, folder: Path) -> LocalData | None:
             return _local_data(shape.name, paths, shape.note)
     paths = {
         split: path
-        for path, _ in _tables(folder)
+        for path, _ in tables(folder)
         for split in ("eval", "train", "dev")
         if stem(path) == (task.name if split == "eval" else f"{task.name}_{split}")
     }
@@ -70,7 +70,7 @@ def _hub_copy(task: TaskName, folder: Path) -> LocalData | None:
 def _splits(task: TaskName, shape: Shape, folder: Path) -> dict[str, Path]:
     """Files of the shape by split, the one that fits the task's name best where several do."""
     candidates: dict[str, list[Path]] = {}
-    for path, row in _tables(folder):
+    for path, row in tables(folder):
         if _is_shaped(row, shape) and _is_of_subset(task, path, shape):
             candidates.setdefault(_split(path), []).append(path)
     eval_split = next(
@@ -125,7 +125,8 @@ def _best(task: TaskName, paths: list[Path], folder: Path) -> Path:
     return best[0]
 
 
-def _tables(folder: Path) -> tuple[tuple[Path, Row], ...]:
+def tables(folder: Path) -> tuple[tuple[Path, Row], ...]:
+    """The files that hold rows, each with its first one, in the order of their paths."""
     try:
         paths = tuple(sorted(_walk(folder, DEPTH)))
     except OSError as error:

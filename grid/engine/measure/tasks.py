@@ -7,6 +7,7 @@ from grid.cells.measurement import ItemResult
 from grid.cells.texts import read_items
 from grid.cells.workload import Tasks
 from grid.engine.measure.conversation import PromptTokenizer
+from grid.engine.measure.conversation_items import conversation_items
 from grid.engine.measure.likelihood_items import likelihood_items
 from grid.engine.measure.meter import Meter
 from grid.engine.measure.model_facts import UNKNOWN, ModelFacts
@@ -23,7 +24,8 @@ def tasks(
 
     `choice`: the choice with the largest log-probability (acc, or acc_norm by the item's
     normalization). `exact`: right where every token of the answer is the likeliest one. `rolling`:
-    the log-probability of a whole text. `generate`: greedy, up to a stop string, then scored.
+    the log-probability of a whole text. `generate`: greedy, up to a stop string, then scored;
+    with `turns` the conversation goes on after each answer.
     `retrieval`: nDCG@10 of documents ranked by their vectors. Where the workload says `chat`,
     contexts go through the model's chat template. An item longer than the model's context is
     unanswered. The scalar `evaluated_tokens` is what the engine has computed.
@@ -37,7 +39,8 @@ def tasks(
     results: dict[str, ItemResult] = {}
     for measure, part in (
         (likelihood_items, [item for item in items if item.kind != "generate"]),
-        (written_items, [item for item in items if item.kind == "generate"]),
+        (written_items, [item for item in items if item.kind == "generate" and not item.turns]),
+        (conversation_items, [item for item in items if item.turns]),
     ):
         if part:
             results.update(_by_id(measure(engine, prompts, part, meter)))

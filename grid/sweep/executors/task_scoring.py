@@ -19,14 +19,16 @@ from grid.engine.sandbox import sandbox_obstacle
 from grid.errors import EngineError, Unsupported
 from grid.sweep.artifacts.background import run_in_background
 from grid.sweep.events import Event, Prepared, Settings
+from grid.sweep.judge import JudgeScorer, is_judged
 
 
 class TaskScoring:
-    """Scoring by the harness or in a sandbox, after an engine's reply."""
+    """Scoring by the harness, in a sandbox or by a judge, after an engine's reply."""
 
     def __init__(self, settings: Settings) -> None:
         self._run_code = settings.run_code
         self._scorer = AnswerScorer(settings.run_code)
+        self._judge = JudgeScorer(settings.judge)
 
     def begin(self, cell: Cell) -> Iterator[Event]:
         """Have what scoring takes before a model writes for hours; call before each cell.
@@ -36,7 +38,9 @@ class TaskScoring:
         if cell.exclusive:
             self.close()  # nothing beside what is measured
         items = _scored_items(cell)
-        if not items:
+        if is_judged(items):
+            self._judge.check(items)
+        if not takes_scoring(items):
             return
         if any(item.scoring == "code" for item in items):
             if not self._run_code:
@@ -63,6 +67,9 @@ class TaskScoring:
         started = time.perf_counter()
         try:
             results = self._scorer.score(items, measurement.items)
+            if is_judged(items):
+                results, judge_facts = self._judge.score(items, results)
+                environment |= judge_facts
         except EngineError as error:
             return msgspec.structs.replace(
                 measurement, status=error.status, reason=f"scoring failed: {error}", items=()
@@ -83,4 +90,4 @@ def _scored_items(cell: Cell) -> tuple[Item, ...]:
     if not isinstance(workload, Tasks):
         return ()
     items = read_items(workload.source, workload.name).items[: workload.limit]
-    return items if takes_scoring(items) else ()
+    return items if takes_scoring(items) or is_judged(items) else ()
