@@ -15,6 +15,8 @@ ROLES = ("system", "user", "assistant")
 SUFFIX = ".jsonl"
 """Files so called hold conversations."""
 
+_EXAMPLE = '{"messages": [{"role": "user", "content": "Hello"}, ...]}'
+
 
 class _Line(msgspec.Struct, frozen=True):
     messages: Conversation
@@ -24,9 +26,10 @@ _decode_line = msgspec.json.Decoder(_Line).decode
 
 
 def parse_conversations(content: str, source: str) -> list[Conversation]:
-    """One conversation a line: `{"messages": [{"role": "user", "content": "Hello"}, ...]}`.
+    """One conversation a line: `{"messages": [{"role": "user", "content": "Hello"}, ...]}`, where
+    other keys are ignored.
 
-    Other keys are ignored. Raises InputError with `source` and the line.
+    Raises InputError with `source` and the line.
     """
     conversations: list[Conversation] = []
     for number, line in enumerate(content.split("\n"), start=1):
@@ -36,9 +39,7 @@ def parse_conversations(content: str, source: str) -> list[Conversation]:
         try:
             messages = _decode_line(line).messages
         except msgspec.MsgspecError as error:
-            raise InputError(
-                f'{place}: {error}; a line is {{"messages": [{{"role": "user", "content": "..."}}]}}'
-            ) from None
+            raise InputError(f"{place}: {error}; a line is {_EXAMPLE}") from None
         if fault := _fault(messages):
             raise InputError(f"{place}: {fault}")
         conversations.append(messages)

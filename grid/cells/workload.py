@@ -142,7 +142,7 @@ def identity_fields(workload: Workload) -> dict[str, str | int | None]:
     fields = msgspec.structs.asdict(workload)
     for name in ("text", "source"):
         fields.pop(name, None)
-    for name in ("task", "category", "chat"):  # not hashed where they say nothing, as before they were there
+    for name in ("task", "category", "chat"):  # not hashed where empty: as before they were there
         if not fields.get(name):
             fields.pop(name, None)
     return {"kind": kind(workload), **fields}
