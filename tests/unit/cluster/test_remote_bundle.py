@@ -142,7 +142,7 @@ texts = { prose = "ref:prose", chat = "talk/mine.jsonl", "my code" = "code.py" }
     assert list(arrived.quality.texts) == ["prose", "chat", "my code"]
     prose, chat, code = arrived.quality.texts.values()
     assert prose == "ref:prose"
-    sent = {
+    names = {
         folder: [Path(path).name for path in paths] for folder, paths in archive.uploads.items()
     }
     assert names == {

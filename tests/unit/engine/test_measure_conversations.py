@@ -76,11 +76,11 @@ def test_the_same_file_as_plain_text_is_another_text(
 def test_the_reference_and_its_quants_score_the_same_rendered_ids(
     engine, model: ModelFacts, tmp_path: Path
 ) -> None:
-    asked = workload(tmp_path, 2)
-    write_reference(engine, asked, tmp_path / "r.npz", Meter(), model)
+    scored = workload(tmp_path, 2)
+    write_reference(engine, scored, tmp_path / "r.npz", Meter(), model)
     chunks = read_reference(str(tmp_path / "r.npz")).tokens.chunks.tolist()
-    assert chunks == chunk_ids(engine, asked, Meter(), model)
-    outcome = quality(engine, asked, str(tmp_path / "r.npz"), Meter(), model)
+    assert chunks == chunk_ids(engine, scored, Meter(), model)
+    outcome = quality(engine, scored, str(tmp_path / "r.npz"), Meter(), model)
     assert "tokenizer" not in outcome.environment
     (kld,) = [series for series in outcome.series if series.name == "kld"]
     assert len(kld.values) == 2 * (CONTEXT // 2 - 1)

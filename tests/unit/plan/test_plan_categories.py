@@ -38,8 +38,8 @@ def test_each_category_is_measured_of_each_variant(tmp_path: Path) -> None:
 
 def test_a_text_is_measured_beside_categories_and_the_default_is_not(tmp_path: Path) -> None:
     (tmp_path / "other.txt").write_text("a dog " * 100)
-    both = qualities(tmp_path, 'text = "t.txt"\ntexts = { other = "other.txt" }')
-    assert {text.category for text in both} == {"", "other"}
+    texts = qualities(tmp_path, 'text = "t.txt"\ntexts = { other = "other.txt" }')
+    assert {text.category for text in texts} == {"", "other"}
     assert {text.category for text in qualities(tmp_path, 'texts = { a = "other.txt" }')} == {"a"}
     assert {text.text for text in qualities(tmp_path, "")} == {"ref:heldout"}
 
