@@ -92,6 +92,21 @@ def test_a_noise_floor_is_no_figure_of_a_category() -> None:
     assert group["Q8_0"].noise_floor_nat == 1e-4
 
 
+def test_the_frontier_shows_the_divergence_on_each_text(tmp_path: Path) -> None:
+    rows = measured(("prose", "p", 1), ("chat", "h", 3), quants=("F16", "Q8_0"))
+    rows.quality(0.4, "p", category="prose", quant="Q2_K")
+    write_store(rows, tmp_path)
+    result = CliRunner().invoke(command_line, ["frontier", "--store", str(tmp_path)])
+    _, _, shown = result.stdout.partition("base: KLD by text; prose ranks\n")
+    heading, *lines = [line.split() for line in shown.splitlines()[:4]]
+    assert heading == ["model", "prose", "chat"]
+    assert lines == [
+        ["base", "Q2_K", "0.4", "-"],
+        ["base", "Q8_0", "0.01", "0.03"],
+        ["base", "F16", "0", "0"],
+    ]
+
+
 def test_the_json_of_frontiers_has_the_categories_and_else_no_such_key(tmp_path: Path) -> None:
     plain, named = Rows(), Rows()
     for rows in (plain, named):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import grid_fake
+import msgspec
 import pytest
 from grid_fake.engine import BOS, BOS_TEXT
 
@@ -64,6 +66,17 @@ def test_conversations_stand_one_after_the_other_as_rendered(
     assert [chunk[0] for chunk in whole] == [BOS, BOS]
     assert [token for chunk in whole for token in chunk][1:CONTEXT] == expected[1:CONTEXT]
     assert whole[1][1:] == expected[CONTEXT + 1 : 2 * CONTEXT]
+
+
+def test_a_copy_of_the_file_under_another_name_is_conversations_too(
+    engine, model: ModelFacts, tmp_path: Path
+) -> None:
+    """Nodes get texts under the name of their content."""
+    original = workload(tmp_path, 2)
+    copy = shutil.copy(original.text, tmp_path / "0123.txt")
+    moved = msgspec.structs.replace(original, text=str(copy))
+    ids = chunk_ids(engine, original, Meter(), model)
+    assert chunk_ids(engine, moved, Meter(), model) == ids
 
 
 def test_the_same_file_as_plain_text_is_another_text(
