@@ -8,16 +8,17 @@ from collections.abc import Mapping, Sequence
 
 from grid.analysis.tables import Attempt
 
-Text = tuple[str, int, int]
-"""sha256 of the text, chunk length in tokens, chunks."""
+Text = tuple[str, int, int, bool]
+"""sha256 of the text, chunk length in tokens, chunks, whether a chat template renders it."""
 
 
 def on_main_text(attempts: Sequence[Attempt]) -> list[Attempt]:
     """The attempts without the quality runs on another text than their model's main one.
 
     The main text of a model on a device kind is the one that most of its artifacts were scored on,
-    then the one that most of all artifacts were, then the newest: perplexities of different texts
-    never share an axis. Imported runs have a main text of their own.
+    then the one that most of all artifacts were, then one without a category, then the newest; of
+    categories the first measured, which is the first of the sweep file. Perplexities of different
+    texts never share an axis. Imported runs have a main text of their own.
     """
     quality = [attempt for attempt in attempts if attempt.measure == "quality"]
     overall: defaultdict[Text, set[str]] = defaultdict(set)
@@ -37,8 +38,26 @@ def _main(mine: Sequence[Attempt], overall: Mapping[Text, set[str]]) -> Text:
     scored: defaultdict[Text, set[str]] = defaultdict(set)
     for attempt in mine:
         scored[_text(attempt)].add(attempt.row["artifact_id"])
-    best = max(mine, key=lambda a: (len(scored[_text(a)]), len(overall[_text(a)]), a.newness))
-    return _text(best)
+    counts = {text: (len(artifacts), len(overall[text])) for text, artifacts in scored.items()}
+    most = max(counts.values())
+    usual = sorted((a for a in mine if counts[_text(a)] == most), key=lambda a: a.newness)
+    category = "" if not all(map(category_of, usual)) else category_of(usual[0])
+    return _text([attempt for attempt in usual if category_of(attempt) == category][-1])
+
+
+def runs_by_category(attempts: Sequence[Attempt]) -> dict[str, list[Attempt]]:
+    """Quality runs by the category of their text, each on its model's main text of that category.
+    Runs without a category are left out."""
+    groups: defaultdict[str, list[Attempt]] = defaultdict(list)
+    for attempt in attempts:
+        if category := category_of(attempt):
+            groups[category].append(attempt)
+    return {category: on_main_text(runs) for category, runs in groups.items()}
+
+
+def category_of(attempt: Attempt) -> str:
+    """The use that a quality run's text stands for; empty where it has none."""
+    return str(attempt.workload.get("category") or "") if attempt.measure == "quality" else ""
 
 
 def main_tasks(attempts: Sequence[Attempt]) -> dict[tuple[str, str], str]:
@@ -75,6 +94,7 @@ def _text(attempt: Attempt) -> Text:
         str(workload.get("text_sha256", "")),
         workload.get("context", 0),
         workload.get("chunks", 0),
+        bool(workload.get("chat")),
     )
 
 

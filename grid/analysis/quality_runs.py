@@ -7,7 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from grid.analysis.main_items import item_set, main_item_sets, task_group
-from grid.analysis.main_text import main_tasks, of_class, on_main_text, tasks_of
+from grid.analysis.main_text import (
+    main_tasks,
+    of_class,
+    on_main_text,
+    runs_by_category,
+    tasks_of,
+)
 from grid.analysis.noise_floors import NoiseFloors, noise_runs, reference_of
 from grid.analysis.tables import Attempt, ItemRows
 
@@ -29,7 +35,7 @@ class QualityRuns:
     def __init__(self, attempts: Sequence[Attempt], items: Mapping[str, ItemRows]) -> None:
         main = on_main_text(attempts)
         noise = noise_runs(main)
-        noise_ids = {floor.id for floor in noise}
+        noise_ids = {floor.id for floor in noise_runs(attempts)}
         self.items = items
         self._tasks = main_tasks(attempts)
         self._items = main_item_sets(attempts)
@@ -41,11 +47,15 @@ class QualityRuns:
             if attempt.workload.get("reference"):
                 self.references[model_and_origin(attempt.row)].add(reference_of(attempt))
             if attempt.measure in QUALITY_MEASURES and attempt.id not in noise_ids:
-                row = attempt.row
-                self._quality[row["artifact_id"], row["backend"], row["device_kind"]].append(
-                    attempt
-                )
+                self._quality[_place(attempt)].append(attempt)
                 self._counted.add(attempt.id)
+
+        self._categories: defaultdict[Place, dict[str, list[Attempt]]] = defaultdict(dict)
+        for category, runs in runs_by_category(attempts).items():
+            for attempt in runs:
+                if attempt.id not in noise_ids:
+                    by_category = self._categories[_place(attempt)]
+                    by_category.setdefault(category, []).append(attempt)
 
     def references_of(self, row: Mapping[str, Any]) -> set[tuple[str, str]]:
         """Those of a row's model, measured by whoever measured the row."""
@@ -69,6 +79,15 @@ class QualityRuns:
     def attempts_at(self, place: Place) -> Sequence[Attempt]:
         """Attempts at text quality and tasks."""
         return self._quality.get(place, ())
+
+    def categories_at(self, place: Place) -> Mapping[str, Sequence[Attempt]]:
+        """Quality runs by the category of their text, other texts than the main one among them."""
+        return self._categories.get(place, {})
+
+
+def _place(attempt: Attempt) -> Place:
+    row = attempt.row
+    return row["artifact_id"], row["backend"], row["device_kind"]
 
 
 def model_and_origin(row: Mapping[str, Any]) -> ModelOrigin:

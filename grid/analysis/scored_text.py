@@ -26,7 +26,8 @@ TEXT_SERIES = (*CHUNK_SERIES, "chunks")
 class ScoredText:
     """A text as scored: `tokens` in all, in `chunks` of `context` tokens.
 
-    `text` is the hash of its content, or its name where that is all that a row says. `reference`
+    `text` is the hash of its content, or its name where that is all that a row says; `category` is
+    the use that it stands for, empty where it is named by nothing else. `reference`
     is artifact@backend of the 16 bits that it was compared with, empty for none. `kld` and `nll`
     are means by chunk in nats, [chunks], NaN for a chunk with a value that is none; None where only
     a figure is known.
@@ -39,6 +40,7 @@ class ScoredText:
     reference: str
     kld: Floats | None = None
     nll: Floats | None = None
+    category: str = ""
 
 
 def scored_text(
@@ -51,6 +53,7 @@ def scored_text(
         chunks=int(workload.get("chunks") or 0),
         tokens=tokens,
         reference=reference,
+        category=str(workload.get("category") or ""),
         **{name: means.get(name) for name in CHUNK_SERIES},
     )
 

@@ -121,6 +121,8 @@ class Variant:
     """All metrics of the quality run that perplexity and divergence are from, by name."""
     scored_text: ScoredText | None = None
     """The text of that run."""
+    kld_by_text: Mapping[str, Interval] = field(default_factory=dict)
+    """Mean KL divergence by the category of the text, nat; `kld_mean` alone ranks."""
     latency_metrics: Mapping[str, Interval] = field(default_factory=dict)
     latency_prompt: int | None = None
     latency_generate: int | None = None

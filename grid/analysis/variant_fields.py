@@ -63,14 +63,26 @@ def text_fields(run: Attempt | None) -> Fields:
     """From a quality run. The reference has no divergence from itself, stated or not."""
     if run is None:
         return {}
-    figures = _metrics(run, ("perplexity", "bits_per_byte", "kld_mean", "same_top1"))
-    if figures["kld_mean"] is None and is_reference(run):
-        figures["kld_mean"] = Interval(0.0, n=0, method="the reference itself")
     return {
-        **figures,
+        **_metrics(run, ("perplexity", "bits_per_byte", "same_top1")),
+        "kld_mean": _divergence(run),
         "text_metrics": run.metrics,
         "scored_text": _scored_text(run),
     }
+
+
+def divergences(runs: Mapping[str, Sequence[Attempt]], key: VariantKey) -> dict[str, Interval]:
+    """Mean KL divergence by the category of the text, of those that have one."""
+    counting = {category: newest(of_text, key) for category, of_text in sorted(runs.items())}
+    figures = {name: _divergence(run) for name, run in counting.items() if run is not None}
+    return {name: figure for name, figure in figures.items() if figure is not None}
+
+
+def _divergence(run: Attempt) -> Interval | None:
+    figure = run.metrics.get("kld_mean")
+    if figure is None and is_reference(run):
+        return Interval(0.0, n=0, method="the reference itself")
+    return figure
 
 
 def _scored_text(run: Attempt) -> ScoredText:

@@ -16,6 +16,7 @@ from grid.analysis.variant_fields import (
     VariantKey,
     attempt_ids,
     bandwidth_utilisation,
+    divergences,
     identity_fields,
     key_of,
     latency_fields,
@@ -97,7 +98,8 @@ def _by_key(attempts: Sequence[Attempt]) -> dict[VariantKey, list[Attempt]]:
 def _variant(key: VariantKey, own: Sequence[Attempt], runs: QualityRuns) -> Variant:
     """One variant from its own attempts and the quality runs of its device kind."""
     row = max(own, key=lambda a: a.newness).row
-    quality = runs.attempts_at((key.artifact_id, key.backend, row["device_kind"]))
+    place = (key.artifact_id, key.backend, row["device_kind"])
+    quality = runs.attempts_at(place)
     text = newest(_of_measure(quality, "quality"), key)
     tasks, other_tasks = task_runs(_of_measure(quality, "tasks"), key, runs)
     memory = longest_memory_run(_of_measure(own, "memory"))
@@ -113,6 +115,7 @@ def _variant(key: VariantKey, own: Sequence[Attempt], runs: QualityRuns) -> Vari
         **memory_fields(memory),
         **latency_fields(latency),
         **text_fields(text),
+        kld_by_text=divergences(runs.categories_at(place), key),
         noise_floor_nat=runs.floors.of(row["model"], row["device_kind"], key.backend, key.options),
         bandwidth_utilisation=bandwidth_utilisation(own, decode, row["artifact_bytes"]),
         **row_facts(row),

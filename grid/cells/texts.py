@@ -11,12 +11,15 @@ from pathlib import Path
 
 import msgspec
 
+from grid.cells.conversations import SUFFIX
 from grid.cells.items import Item, item_fault
 from grid.errors import InputError, did_you_mean
 from grid.models import bundled
 
 __all__ = [
     "CALIBRATION",
+    "CHAT",
+    "CODE",
     "HELDOUT",
     "ITEMS",
     "PROSE",
@@ -38,6 +41,12 @@ CALIBRATION = "ref:calibration"
 PROSE = "ref:prose"
 """Prose of this project's documentation as it once was: English that no older model has read."""
 
+CODE = "ref:code"
+"""Python source of this project as it once was."""
+
+CHAT = "ref:chat"
+"""Short conversations of this project's own, for models with a chat template."""
+
 ITEMS = "ref:items"
 """Held-out task items of the bundled family."""
 
@@ -47,15 +56,26 @@ RETRIEVAL = "ref:retrieval"
 RETRIEVAL_TASK = "retrieval"
 """The task that they are, in a sweep's list and in results."""
 
+_BUNDLED_TEXTS = {
+    HELDOUT: "heldout.txt",
+    CALIBRATION: "calibration.txt",
+    PROSE: "prose.txt",
+    CODE: "code.txt",
+    CHAT: "chat.jsonl",
+}
+"""The file of each text."""
+
 _decode_item = msgspec.json.Decoder(Item).decode
 
 
 class Text(msgspec.Struct, frozen=True):
-    """A text; `source` is its name or absolute path, `sha256` that of its UTF-8 bytes."""
+    """A text; `source` is its name or absolute path, `sha256` that of its UTF-8 bytes; `chat`: it
+    is JSON lines of conversations."""
 
     source: str
     sha256: str
     text: str
+    chat: bool = False
 
 
 class ItemSet(msgspec.Struct, frozen=True):
@@ -67,24 +87,25 @@ class ItemSet(msgspec.Struct, frozen=True):
 
 
 def read_text(source: str, base: Path | None = None) -> Text:
-    """The text that `source` names: `ref:heldout`, `ref:calibration`, `ref:prose`, or a file in
-    UTF-8, relative to `base`.
+    """The text that `source` names: `ref:prose` and the like, or a file in UTF-8, relative to
+    `base`. What conversations say is not looked at.
 
     Raises InputError where it is missing, unreadable, empty or not UTF-8.
     """
     if source.startswith("ref:"):
-        file_names = {f"ref:{stem}": f"{stem}.txt" for stem in ("heldout", "calibration", "prose")}
-        if source not in file_names:
-            raise InputError(f"unknown text {source!r}. {did_you_mean(source, file_names)}")
-        content = _bundled_text(file_names[source])
+        if source not in _BUNDLED_TEXTS:
+            raise InputError(f"unknown text {source!r}. {did_you_mean(source, _BUNDLED_TEXTS)}")
+        file_name = _BUNDLED_TEXTS[source]
+        content = _bundled_text(file_name)
         place = source
     else:
         path = _absolute(source, base)
         content = _read_utf8(path, "text")
-        place = str(path)
+        place = file_name = str(path)
     if not content.strip():
         raise InputError(f"text {place} is empty")
-    return Text(place, sha256(content.encode()).hexdigest(), content)
+    chat = file_name.lower().endswith(SUFFIX)
+    return Text(place, sha256(content.encode()).hexdigest(), content, chat)
 
 
 def task_classes(source: str, base: Path | None = None) -> tuple[str, ...]:

@@ -73,7 +73,9 @@ class Quality(msgspec.Struct, frozen=True, tag="quality"):
 
     `text` names it (`ref:heldout` or a path), `text_sha256` is its content; `context` is the chunk
     length in tokens and `chunks` how many are scored; `reference` is the id of the 16-bit artifact
-    whose distribution is compared with, None where there is none.
+    whose distribution is compared with, None where there is none. `category` is the use that the
+    text stands for, such as `code`, empty where it is named by nothing else; `chat`: the text is
+    conversations, which each model's chat template renders.
     """
 
     text: str
@@ -81,6 +83,8 @@ class Quality(msgspec.Struct, frozen=True, tag="quality"):
     context: int
     chunks: int
     reference: str | None = None
+    category: str = ""
+    chat: bool = False
 
     @property
     def size(self) -> int:
@@ -88,7 +92,7 @@ class Quality(msgspec.Struct, frozen=True, tag="quality"):
 
     @property
     def label(self) -> str:
-        return f"quality {self.chunks}x{self.context}"
+        return " ".join(filter(None, ("quality", self.category, f"{self.chunks}x{self.context}")))
 
 
 class Tasks(msgspec.Struct, frozen=True, tag="tasks"):
@@ -138,7 +142,7 @@ def identity_fields(workload: Workload) -> dict[str, str | int | None]:
     fields = msgspec.structs.asdict(workload)
     for name in ("text", "source"):
         fields.pop(name, None)
-    for name in ("task", "chat"):  # not hashed where they say nothing, as before they were there
+    for name in ("task", "category", "chat"):  # not hashed where empty: as before they were there
         if not fields.get(name):
             fields.pop(name, None)
     return {"kind": kind(workload), **fields}

@@ -99,7 +99,8 @@ class EngineHost:
         from grid.engine.measure.reference import write_reference
 
         engine, _ = self._require_loaded()
-        write_reference(engine, request.workload, Path(request.target), meter)
+        facts = ModelFacts(path=self._path)
+        write_reference(engine, request.workload, Path(request.target), meter, facts)
         return messages.FileMade(engine_s=meter.engine_s)
 
     def _quantize(self, request: messages.Quantize, meter: Meter) -> messages.FileMade:

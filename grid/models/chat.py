@@ -32,27 +32,30 @@ class ChatTemplate(msgspec.Struct, frozen=True):
     source: str
     special: Mapping[str, str] = {}
 
-    def render(self, messages: Sequence[Mapping[str, str]], reply: str = "") -> str:
+    def render(
+        self, messages: Sequence[Mapping[str, str]], reply: str = "", complete: bool = False
+    ) -> str:
         """The conversation as text, up to where the assistant's next turn begins, and `reply`, the
-        beginning of that turn. Messages have `role` (system, user, assistant) and `content`.
+        beginning of that turn; of a `complete` one the turns alone. Messages have `role` (system,
+        user, assistant) and `content`.
 
         A template that refuses a system message gets it at the head of the user's first message.
         Raises InputError where the template does not take the conversation, or is broken.
         """
         try:
-            return self._render(messages) + reply
+            return self._render(messages, complete) + reply
         except InputError:
             merged = _without_system(messages)
             if merged is None:
                 raise
-            return self._render(merged) + reply
+            return self._render(merged, complete) + reply
 
-    def _render(self, messages: Sequence[Mapping[str, str]]) -> str:
+    def _render(self, messages: Sequence[Mapping[str, str]], complete: bool) -> str:
         try:
             template = _environment().from_string(self.text)
             text: str = template.render(
                 messages=[dict(message) for message in messages],
-                add_generation_prompt=True,
+                add_generation_prompt=not complete,
                 tools=None,
                 documents=None,
                 **self.special,

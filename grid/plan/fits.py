@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 
 from grid.backend import Backend, Capability, Needs
 from grid.cells.cell import Cell
-from grid.cells.workload import Memory, Tasks, Workload, kind
+from grid.cells.workload import Memory, Quality, Tasks, Workload, kind
 from grid.hardware.node import Node
 from grid.plan.item_facts import ItemFacts
 from grid.units import format_bytes
@@ -60,11 +61,14 @@ def encoder_obstacle(cell: Cell, facts: Mapping[str, ItemFacts]) -> str:
 
 
 def template_obstacle(cell: Cell) -> str:
-    """Why items cannot be put to the model by its chat template; empty if they can, or need not."""
-    by_template = isinstance(cell.workload, Tasks) and cell.workload.chat
-    if by_template and not cell.artifact.model.chat:
-        return "chat is wanted, the model has no chat template"
-    return ""
+    """Why items or conversations cannot be put to the model by its chat template; empty if they
+    can, or need not."""
+    workload = cell.workload
+    if cell.artifact.model.chat or not isinstance(workload, Tasks | Quality) or not workload.chat:
+        return ""
+    if isinstance(workload, Quality):
+        return f"{Path(workload.text).name} is conversations, the model has no chat template"
+    return "chat is wanted, the model has no chat template"
 
 
 def context_obstacle(cell: Cell) -> str:

@@ -145,6 +145,8 @@ def _check_table(sweep: SweepTable) -> None:
             raise InputError(f"measures: unknown measure {measure!r}. {hint}")
     for place, values in _list_values(sweep):
         _refuse_duplicates(place, values)
+    if not all(name.strip() for name in sweep.quality.texts):
+        raise InputError("quality.texts: a category without a name")
     for index, entry in enumerate(sweep.models):
         _check_entry(entry, f"models[{index}]")
     _check_quants("quants", sweep.quants)
@@ -159,6 +161,7 @@ def _list_values(sweep: SweepTable) -> Iterator[tuple[str, Sequence[Any]]]:
     yield "speed.prompt", sweep.speed.prompt
     yield "speed.generate", sweep.speed.generate
     yield "speed.depth", sweep.speed.depth
+    yield "quality.texts", (*filter(None, (sweep.quality.text,)), *sweep.quality.texts.values())
     for name in ("classes", "names", "files"):
         yield f"tasks.{name}", getattr(sweep.tasks, name)
     for backend, options in sweep.options.items():

@@ -69,12 +69,14 @@ class MemoryTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class QualityTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Perplexity and KL divergence: `chunks` pieces of `context` tokens of `text`.
+    """Perplexity and KL divergence: `chunks` pieces of `context` tokens of `text`, and of each of
+    `texts`, which are by category, such as `code`.
 
-    Without a `text` it is `ref:heldout`, the bundled family's held-out text.
+    Without both it is `ref:heldout`, the bundled family's held-out text.
     """
 
     text: str = ""
+    texts: dict[str, str] = {}
     context: Annotated[int, msgspec.Meta(ge=4, le=_LARGEST)] = 512
     chunks: Count = 16
 

@@ -90,6 +90,7 @@ class Rows:
         text: str = "t",
         perplexity: float = 5.0,
         reference: str = "base-F16",
+        category: str = "",
         **fields: object,
     ) -> None:
         """A divergence, or those of chunks of two tokens each, which differ."""
@@ -97,6 +98,7 @@ class Rows:
             "type": "quality",
             "text_sha256": text,
             "reference": None if kld is None else reference,
+            **({"category": category} if category else {}),
         }
         metrics = {"perplexity": perplexity} | ({} if kld is None else {"kld_mean": np.mean(kld)})
         series: dict[str, Sequence[float]] = {}

@@ -26,6 +26,7 @@ from grid.cli.views.frontier_tables import (
     print_frontier,
     print_picks,
 )
+from grid.cli.views.text_table import print_divergences_by_text
 from grid.models.artifact import dequantized_from, dequantized_note
 from grid.units import format_bytes
 
@@ -53,6 +54,7 @@ def print_class(dataset: Dataset, name: str, posterior: Posterior) -> None:
         _print_without_quality(variants)
     for view in views:
         _print_view(view)
+    print_divergences_by_text(variants)
     if views:
         _print_notes(variants)
     for line in (*_disturbed_speed(dataset, name), *_refused_divergences(dataset, name)):

@@ -131,7 +131,14 @@ def _variant_json(variant: Variant) -> dict[str, Any]:
         "decode_tps": _interval_json(variant.decode_tps),
         "kld_mean": _interval_json(variant.kld_mean),
         "perplexity": _interval_json(variant.perplexity),
+        **_categories_json(variant),
     }
+
+
+def _categories_json(variant: Variant) -> dict[str, Any]:
+    """KL divergence by the category of the text, of texts that have one."""
+    figures = {name: _interval_json(kld) for name, kld in variant.kld_by_text.items()}
+    return {"kld_by_text": figures} if figures else {}
 
 
 def _tasks_json(variant: Variant) -> dict[str, dict[str, Any]]:

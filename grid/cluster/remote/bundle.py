@@ -19,7 +19,7 @@ from grid.models.checkpoint.inspection import is_checkpoint
 from grid.models.identity import digest
 from grid.models.split_files import part_paths
 from grid.plan.origin import BUNDLED, ELSEWHERE
-from grid.plan.sweep import ModelEntry, Sweep, SweepTable, TasksTable
+from grid.plan.sweep import ModelEntry, QualityTable, Sweep, SweepTable, TasksTable
 
 UPLOADS = f"{STATE}/uploads"
 """A folder for each folder of each machine that files were brought from; they stay there, so that
@@ -54,7 +54,7 @@ def bundle(sweep: Sweep, machine: str) -> Bundle:
     moved = msgspec.structs.replace(
         sweep,
         models=models,
-        quality=packer.pack_table(sweep.quality, "text", "quality.text"),
+        quality=packer.pack_quality(sweep.quality),
         calibration=packer.pack_table(sweep.calibration, "text", "calibration.text"),
         tasks=packer.pack_tasks(sweep.tasks),
     )
@@ -82,6 +82,17 @@ class _Packer:
             return table
         name = self._pack_file(written, f"{self._sweep.file}: {place}")
         return msgspec.structs.replace(table, **{field: name})
+
+    def pack_quality(self, table: QualityTable) -> QualityTable:
+        """The table of quality with its texts as they are on the other machine."""
+        packed: QualityTable = self.pack_table(table, "text", "quality.text")
+        texts = {
+            category: written
+            if written.startswith(BUNDLED)
+            else self._pack_file(written, f"{self._sweep.file}: quality.texts.{category}")
+            for category, written in table.texts.items()
+        }
+        return msgspec.structs.replace(packed, texts=texts)
 
     def pack_tasks(self, table: TasksTable) -> TasksTable:
         """The table of tasks with its files and folders as they are on the other machine."""

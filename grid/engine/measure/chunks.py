@@ -9,9 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from grid.backend import Engine, Logits, Tokenizes
+from grid.cells.conversations import parse_conversations
 from grid.cells.texts import read_text
 from grid.cells.workload import Quality
+from grid.engine.measure.conversation import PromptTokenizer
 from grid.engine.measure.meter import Meter
+from grid.engine.measure.model_facts import UNKNOWN, ModelFacts
 from grid.engine.measure.result import need
 from grid.errors import EngineError, Unsupported
 
@@ -23,16 +26,24 @@ class Chunk(NamedTuple):
     log_probs: npt.NDArray[np.float32]
 
 
-def chunk_ids(tokenizer: Tokenizes, workload: Quality, meter: Meter) -> list[list[int]]:
+def chunk_ids(
+    engine: Engine, workload: Quality, meter: Meter, model: ModelFacts = UNKNOWN
+) -> list[list[int]]:
     """Non-overlapping chunks of the text's ids, with BOS before them where there is one; it also
-    takes the place of the first token of each chunk, as llama-perplexity has it.
+    takes the place of the first token of each chunk, as llama-perplexity has it. Conversations are
+    rendered by the model's chat template, one after the other.
 
-    Raises Unsupported if the text has fewer tokens than the chunks that were asked for.
+    Raises Unsupported if the text has fewer tokens than the chunks that were asked for, or the
+    template is missing or refuses a conversation.
     """
+    tokenizer = need(engine, Tokenizes)
     text = read_text(workload.text).text
     with meter.engine():
-        ids = [] if tokenizer.bos is None else [tokenizer.bos]
-        ids += tokenizer.encode(text)
+        if workload.chat:
+            ids = _conversation_ids(engine, text, workload.text, model)
+        else:
+            ids = [] if tokenizer.bos is None else [tokenizer.bos]
+            ids += tokenizer.encode(text)
     wanted = workload.chunks * workload.context
     if len(ids) < wanted:
         raise Unsupported(
@@ -44,6 +55,17 @@ def chunk_ids(tokenizer: Tokenizes, workload: Quality, meter: Meter) -> list[lis
         for chunk in chunks:
             chunk[0] = tokenizer.bos
     return chunks
+
+
+def _conversation_ids(engine: Engine, text: str, source: str, model: ModelFacts) -> list[int]:
+    template, tokenizer = model.require_chat_template(), PromptTokenizer(engine)
+    ids: list[int] = []
+    for number, turns in enumerate(parse_conversations(text, source), start=1):
+        try:
+            ids += tokenizer.ids(tokenizer.render(template, turns, complete=True))
+        except Unsupported as error:
+            raise Unsupported(f"{source}, conversation {number}: {error}") from error
+    return ids
 
 
 def scored_chunks(

@@ -48,16 +48,21 @@ class PromptTokenizer:
         return self.plain.bos if self._special is None else self._special.prefix
 
     def render(
-        self, template: ChatTemplate, messages: Sequence[Message], reply: str = ""
+        self,
+        template: ChatTemplate,
+        messages: Sequence[Message],
+        reply: str = "",
+        complete: bool = False,
     ) -> PromptText:
-        """A conversation up to the assistant's next turn, which begins with `reply`.
+        """A conversation up to the assistant's next turn, which begins with `reply`; where it is
+        `complete` no turn is begun.
 
         Raises Unsupported where the template refuses it, or the engine reads no special tokens.
         """
         self._require_special()
         turns = [{"role": turn.role, "content": turn.content} for turn in messages]
         try:
-            text = template.render(turns, reply)
+            text = template.render(turns, reply, complete)
         except InputError as error:
             raise Unsupported(str(error)) from error
         return PromptText(text, tuple(turn.content for turn in messages))

@@ -10,6 +10,7 @@ from grid.cells.workload import Quality
 from grid.engine.measure.chunks import chunk_ids, scored_chunks
 from grid.engine.measure.comparison import ChunkComparison, compare
 from grid.engine.measure.meter import Meter
+from grid.engine.measure.model_facts import UNKNOWN, ModelFacts
 from grid.engine.measure.reference import (
     ReferenceTokens,
     read_reference,
@@ -34,7 +35,11 @@ COMPARED = {
 
 
 def quality(
-    engine: Engine, workload: Quality, reference_path: str | None, meter: Meter
+    engine: Engine,
+    workload: Quality,
+    reference_path: str | None,
+    meter: Meter,
+    model: ModelFacts = UNKNOWN,
 ) -> WorkloadResult:
     """Score every chunk; with a reference file give the engine the same ids as the reference was
     given, and compare the distributions token by token.
@@ -48,10 +53,10 @@ def quality(
     if reference is not None and (refused := vocabulary_difference(tokenizer, reference.tokens)):
         reference, environment["kld_refused"] = None, refused
     if reference is None:
-        chunks = chunk_ids(tokenizer, workload, meter)
+        chunks = chunk_ids(engine, workload, meter, model)
     else:
         chunks = reference.tokens.chunks.tolist()
-        environment |= _own_ids(tokenizer, workload, chunks, meter)
+        environment |= _own_ids(engine, workload, chunks, meter, model)
     nll: list[Floats] = []
     compared: list[ChunkComparison] = []
     targets: list[int] = []
@@ -98,12 +103,12 @@ def vocabulary_difference(tokenizer: Tokenizes, reference: ReferenceTokens) -> s
 
 
 def _own_ids(
-    tokenizer: Tokenizes, workload: Quality, chunks: list[list[int]], meter: Meter
+    engine: Engine, workload: Quality, chunks: list[list[int]], meter: Meter, model: ModelFacts
 ) -> dict[str, str]:
     """A note where the engine itself would cut the text into other tokens of the same vocabulary:
     it is given the reference's, so that the comparison holds, but its users' prompts are not."""
     try:
-        same = chunk_ids(tokenizer, workload, meter) == chunks
+        same = chunk_ids(engine, workload, meter, model) == chunks
     except Unsupported:  # fewer tokens than were asked for
         same = False
     return {} if same else {"tokenizer": "cuts this text into other tokens than the reference's"}

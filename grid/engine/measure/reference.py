@@ -21,6 +21,7 @@ from grid.cells.workload import Quality
 from grid.engine.measure import sampling
 from grid.engine.measure.chunks import Chunk, chunk_ids, scored_chunks
 from grid.engine.measure.meter import Meter
+from grid.engine.measure.model_facts import UNKNOWN, ModelFacts
 from grid.engine.measure.result import need
 from grid.errors import EngineError
 
@@ -71,10 +72,12 @@ class ReferenceFile(NamedTuple):
     distribution: Reference
 
 
-def write_reference(engine: Engine, workload: Quality, target: Path, meter: Meter) -> None:
+def write_reference(
+    engine: Engine, workload: Quality, target: Path, meter: Meter, model: ModelFacts = UNKNOWN
+) -> None:
     """Score the text with the loaded engine and write the file whole."""
     tokenizer = need(engine, Tokenizes)
-    chunks = chunk_ids(tokenizer, workload, meter)
+    chunks = chunk_ids(engine, workload, meter, model)
     parts = [
         _packed(reference_of(chunk, number))
         for number, chunk in enumerate(scored_chunks(engine, workload, meter, chunks))

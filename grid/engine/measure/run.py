@@ -63,7 +63,7 @@ def _run(
         case Latency() as workload:
             return latency(engine, workload, meter)
         case Quality() as workload:
-            return quality(engine, workload, request.reference, meter)
+            return quality(engine, workload, request.reference, meter, model)
         case Tasks() as workload:
             return tasks(engine, workload, meter, model)
 

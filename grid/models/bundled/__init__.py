@@ -77,7 +77,7 @@ def heldout_text() -> str:
 
 def text(name: str) -> str:
     """A bundled text by its file's name: `heldout.txt`, `calibration.txt` by which quantizers weigh
-    their errors, or `prose.txt` for models of ordinary English."""
+    their errors, or `prose.txt`, `code.txt` and `chat.jsonl` for models of ordinary English."""
     return (FOLDER / name).read_text(encoding="utf-8")
 
 

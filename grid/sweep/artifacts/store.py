@@ -170,6 +170,7 @@ class ArtifactStore:
             workload.text_sha256,
             workload.context,
             workload.chunks,
+            *(("chat",) if workload.chat else ()),  # else the name is as before there was any
         )
         return cache_dir() / "references" / f"{name}.npz"
 

@@ -50,6 +50,13 @@ def test_moving_a_file_or_a_text_does_not_change_a_cells_id() -> None:
     assert cell().id == cell(Quality("/b/moved.txt", "hash", 64, 2)).id
 
 
+def test_a_category_and_a_template_are_hashed_where_there_are_any() -> None:
+    named = cell(Quality("/a/text.txt", "hash", 64, 2, category="chat"))
+    rendered = cell(Quality("/a/text.txt", "hash", 64, 2, category="chat", chat=True))
+    assert len({cell().id, named.id, rendered.id}) == 3
+    assert [c.workload.label for c in (cell(), rendered)] == ["quality 2x64", "quality chat 2x64"]
+
+
 @pytest.mark.parametrize(
     "changed",
     [

@@ -125,6 +125,38 @@ class_by_task = { mine = "math" }
     assert arrived.tasks.class_by_task == {"mine": "math"}
 
 
+def test_texts_by_category_are_brought(tmp_path: Path) -> None:
+    (tmp_path / "talk").mkdir()
+    (tmp_path / "talk/mine.jsonl").write_text("{}")
+    (tmp_path / "code.py").write_text("pass")
+    arrived, archive = pack(
+        tmp_path,
+        """
+[[models]]
+source = "ref:small"
+[quality]
+texts = { prose = "ref:prose", chat = "talk/mine.jsonl", "my code" = "code.py" }
+""",
+    )
+    assert arrived.quality.text == ""
+    assert list(arrived.quality.texts) == ["prose", "chat", "my code"]
+    prose, chat, code = arrived.quality.texts.values()
+    assert prose == "ref:prose"
+    names = {
+        folder: [Path(path).name for path in paths] for folder, paths in archive.uploads.items()
+    }
+    assert names == {
+        chat.removesuffix("/mine.jsonl"): ["mine.jsonl"],
+        code.removesuffix("/code.py"): ["code.py"],
+    }
+
+
+def test_a_missing_text_of_a_category_is_named(tmp_path: Path) -> None:
+    text = '[[models]]\nsource = "ref:*"\n[quality]\ntexts = { chat = "gone.jsonl" }\n'
+    with pytest.raises(InputError, match=r"quality\.texts\.chat: no file .*gone\.jsonl"):
+        pack(tmp_path, text)
+
+
 def test_all_parts_of_split_weights_are_brought(tmp_path: Path) -> None:
     for part in (1, 2, 3):
         (tmp_path / f"big-0000{part}-of-00003.gguf").touch()

@@ -56,6 +56,11 @@ def test_an_id_beyond_the_vocabulary_is_no_token(tmp_path: Path) -> None:
     assert template.render(HELLO) == "<user>Hello"
 
 
+def test_a_complete_conversation_begins_no_turn() -> None:
+    turns = [*HELLO, {"role": "assistant", "content": "Hi"}]
+    assert ChatTemplate(PROMPTED, "test").render(turns, complete=True) == "<user>Hello<assistant>Hi"
+
+
 def test_of_named_gguf_templates_the_default_counts(tmp_path: Path) -> None:
     names = ("tokenizer.chat_templates", ARRAY, (STRING, ["default", "tool_use"]))
     path = gguf(
