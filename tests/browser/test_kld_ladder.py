@@ -36,7 +36,7 @@ def test_the_frontier_has_16_bits_at_its_top(app: App, width: int) -> None:
 @pytest.mark.parametrize("width", [1280, 390])
 def test_advice_says_that_tasks_are_missing(app: App, width: int) -> None:
     page = page_of(app, "Advise", width)
-    assert "Run base F16 in llamacpp" in words(page)
+    assert "Run base Q8_0 in llamacpp" in words(page)
     assert "task scores of base were not measured" in words(page)
     assert fits(page)
     shot(page, f"kld-advise-{width}")

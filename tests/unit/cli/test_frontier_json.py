@@ -41,7 +41,7 @@ def test_a_ladder_without_tasks_is_ranked_by_divergence(tmp_path: Path) -> None:
     assert points["F16"]["y"] == 0.0
     assert points["Q2_K"]["y"] == pytest.approx(0.4)
     best, *_ = data["picks"]
-    assert (best["axis"], best["model"], best["pick"]["quant"]) == ("kld_mean", "base", "F16")
+    assert (best["axis"], best["model"], best["pick"]["quant"]) == ("kld_mean", "base", "Q8_0")
 
 
 def test_two_models_have_frontiers_of_their_own(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_few_items_leave_the_ladder_to_divergence(tmp_path: Path) -> None:
     data = stored(rows, tmp_path / "few")
     assert [quality["axis"] for quality in data["quality"]] == ["capability", "kld_mean"]
     best, *_ = data["picks"]
-    assert (best["axis"], best["pick"]["quant"]) == ("capability", "F16")
+    assert (best["axis"], best["pick"]["quant"]) == ("capability", "Q8_0")
     assert best["smallest_tied"] == "base Q2_K"
 
 
