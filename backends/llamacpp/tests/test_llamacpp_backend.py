@@ -12,7 +12,7 @@ import pytest
 from grid_llamacpp import backend, probe
 from llamacpp_random import write_folder
 
-from grid.backend import Generates, Logits, Quantizes, Scores, Steps, Tokenizes
+from grid.backend import Embeds, Generates, Logits, Quantizes, Scores, Steps, Tokenizes
 from grid.cells.workload import Memory, Quality, Tasks
 from grid.errors import InputError
 from grid.hardware.node import Node
@@ -110,6 +110,7 @@ def test_declared_capabilities_are_implemented(f16: Path, load_engine: Any) -> N
         "logits": Logits,
         "steps": Steps,
         "generates": Generates,
+        "embeds": Embeds,
     }
     with load_engine(f16) as engine:
         implemented = {name for name, kind in kinds.items() if isinstance(engine, kind)}
