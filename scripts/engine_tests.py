@@ -71,7 +71,9 @@ def run(name: str, interpreter: Interpreter, folder: Path, variables: dict[str, 
     )
     path = os.pathsep.join([str(interpreter.imports or ROOT), str(tools)])
     tests = str(ROOT / "backends" / TESTS[name])
-    command = [interpreter.python, "-m", "pytest", "-p", "no:cacheprovider", "-rs"]
+    # The fixtures by name: conftest.py of the folders above is for this project's environment.
+    plugins = ["-p", "no:cacheprovider", "-p", "grid.testing.fixtures"]
+    command = [interpreter.python, "-m", "pytest", *plugins, "-rs"]
     start = time.monotonic()
     done = subprocess.run(
         [*command, "--confcutdir", tests, tests],
