@@ -28,7 +28,7 @@ from grid.testing import (  # noqa: F401  (each adds its rules)
 )
 from grid.testing.case import NEAR, TEXT, Case, Expected, local_node
 from grid.testing.computing_rules import expectation
-from grid.testing.rules import CHECKS, Check, NonConforming, check
+from grid.testing.rules import CHECKS, Check, NonConforming, check, declared_rules
 from grid.testing.runner import capabilities, report
 
 _FORMER_NAMES = {"here": local_node}
@@ -51,6 +51,7 @@ __all__ = [
     "NonConforming",
     "capabilities",
     "check",
+    "declared_rules",
     "expectation",
     "local_node",
     "report",

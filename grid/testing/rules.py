@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from grid.backend import Capability
+from grid.backend import Backend, Capability
 from grid.testing.case import NEAR, Case
 
 RAN = "ran"
@@ -52,6 +52,12 @@ def check(name: str, case: Case) -> str:
     except NotTried as why:
         return f"{SKIPPED}{why}"
     return RAN
+
+
+def declared_rules(backend: Backend) -> list[str]:
+    """Names of the checks of what a backend declares, in order: none is skipped for want of a
+    capability, also as rules of new ones are added."""
+    return [name for name, rule in CHECKS.items() if rule.needs <= backend.capabilities]
 
 
 def rule(

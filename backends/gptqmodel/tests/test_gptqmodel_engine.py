@@ -18,7 +18,7 @@ from grid.backend import Calibration
 from grid.errors import EngineError, Unsupported
 from grid.hardware.node import Node
 from grid.models.bundled import heldout_text
-from grid.testing import CHECKS, Case, check
+from grid.testing import Case, check, declared_rules
 
 pytestmark = pytest.mark.usefixtures("gptqmodel_needed")
 METHODS = ("gptq-w4g128", "awq-w4g128")
@@ -142,7 +142,7 @@ def test_a_kernel_that_wants_a_gpu_is_unsupported(checkpoints: dict[str, Path], 
 
 
 @pytest.mark.parametrize("recipe", METHODS)
-@pytest.mark.parametrize("name", sorted(CHECKS))
+@pytest.mark.parametrize("name", declared_rules(gptq))
 def test_conformance(
     checkpoints: dict[str, Path],
     folder: Path,

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from grid.backend import Generates, Logits, Scores, Steps, Tokenizes
 from grid.errors import EngineError, Unsupported
 from grid.hardware.node import Node
-from grid.testing import CHECKS, Case, Expected, check
+from grid.testing import Case, Expected, check, declared_rules
 from grid.testing.fixtures import copy_folder
 
 pytestmark = pytest.mark.skipif(
@@ -45,7 +45,7 @@ def expected(path: Path) -> Expected:
     return Expected(ids=tuple(IDS), log_probs=tuple(taken.tolist()), source="numpy", near=NEAR)
 
 
-RULES = sorted(set(CHECKS) - {"text_becomes_the_tokens_of_the_reference"})
+RULES = sorted({*declared_rules(backend)} - {"text_becomes_the_tokens_of_the_reference"})
 
 
 @pytest.mark.parametrize("name", RULES)
