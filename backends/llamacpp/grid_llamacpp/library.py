@@ -43,9 +43,15 @@ _UNSUPPORTED_WORDS = (
 class Log:
     """The engine's last lines, oldest first; `mark` and `since` cut out those of one call."""
 
-    def __init__(self) -> None:
+    def __init__(self, api: Any) -> None:
         self._lines: deque[str] = deque(maxlen=2000)
         self._count = 0
+        self._api = api
+        self._callback = api.llama_log_callback(lambda level, text, _: self.write(level, text))
+        self._listen()
+
+    def _listen(self) -> None:
+        self._api.llama_log_set(self._callback, ctypes.c_void_p(0))
 
     def write(self, level: int, text: bytes) -> None:
         line = text.decode("utf-8", errors="replace")
@@ -56,6 +62,8 @@ class Log:
         self._count += 1
 
     def mark(self) -> int:
+        # The engine has one listener in a process; importing the whole package takes its place.
+        self._listen()
         return self._count
 
     def since(self, mark: int) -> list[str]:
@@ -68,9 +76,7 @@ class Library:
 
     def __init__(self, api: Any) -> None:
         self.api = api
-        self.log = Log()
-        self._callback = api.llama_log_callback(lambda level, text, _: self.log.write(level, text))
-        api.llama_log_set(self._callback, ctypes.c_void_p(0))
+        self.log = Log(api)
         api.llama_backend_init()
         self.cdll = api._lib
         self.cdll.llama_version.restype = ctypes.c_char_p

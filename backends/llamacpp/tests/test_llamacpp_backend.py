@@ -68,6 +68,18 @@ def test_the_whole_package_can_still_be_imported_afterwards() -> None:
 
 
 @pytest.mark.engine
+def test_the_log_is_heard_again_after_the_whole_package_took_it() -> None:
+    code = (
+        "from grid_llamacpp.library import library; log = library().log; import llama_cpp; "
+        "mark = log.mark(); "
+        "library().api.llama_model_load_from_file("
+        "b'/no/such.gguf', library().api.llama_model_default_params()); "
+        "print(log.since(mark))"
+    )
+    assert "/no/such.gguf" in child("-c", code)
+
+
+@pytest.mark.engine
 def test_probe_names_version_and_devices(node: Node) -> None:
     availability = backend.probe(node)
     assert availability.ready

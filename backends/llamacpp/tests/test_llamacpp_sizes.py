@@ -82,8 +82,13 @@ def dry_run(
     code = engine.api.llama_model_quantize(
         str(source).encode(), str(target).encode(), ctypes.byref(parameters)
     )
-    matches = _LINE.findall(" ".join(engine.log.since(mark)))
-    return {} if code else {name: new or old for name, old, new in matches}
+    lines = engine.log.since(mark)
+    if code:
+        assert "failed to quantize" in " ".join(lines), (code, lines)
+        return {}
+    matches = _LINE.findall(" ".join(lines))
+    assert matches, lines
+    return {name: new or old for name, old, new in matches}
 
 
 def predicted(
