@@ -49,6 +49,7 @@ def apple_chips() -> list[Chip]:
             unified=True,
             clock_hz=None if clock is None else clock * 1e9,
             source=SOURCE,
+            generation=f"Apple {name[:2]}",
         )
         for name, cores, bandwidth, clock in _TABLE
         for count in cores

@@ -28,6 +28,8 @@ _TENSOR = {
     "Blackwell 2.0": 64,
 }
 """Multiply-adds a tensor core does a cycle at 16 bits, without sparsity, summing in 32 bits."""
+_GENERATION = re.compile(r"(Ada|Blackwell|Maxwell|Kepler|Fermi)\b.*|(.+?)(?:\.0)?")
+"""An architecture as its users write it: Ada, Blackwell, RDNA 3, Xe-HPG."""
 _TENSOR_GA100 = 256
 """The A100's chip; other Ampere chips have half the cores' rate for 32-bit sums, counted above."""
 
@@ -65,11 +67,17 @@ def _chip(spec: GPUSpecification) -> Chip:
         memory_type=spec.memory_type or "",
         headless=_SERVER.match(spec.name) is not None,
         source=SOURCE,
+        generation=_generation(spec.architecture),
     )
 
 
 def _full_name(spec: GPUSpecification) -> str:
     return f"{spec.manufacturer} {spec.name}"
+
+
+def _generation(architecture: str | None) -> str | None:
+    match = _GENERATION.fullmatch(architecture or "")
+    return (match[1] or match[2]) if match else None
 
 
 def _flops_half(spec: GPUSpecification) -> float | None:

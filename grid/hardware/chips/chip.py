@@ -10,6 +10,15 @@ from grid.errors import InputError
 
 Platform = Literal["metal", "cuda", "vulkan", "rocm", "cpu"]
 PLATFORMS: tuple[str, ...] = get_args(Platform)
+_POSITIVE = (
+    "memory_bytes",
+    "flops_half",
+    "flops_single",
+    "clock_hz",
+    "ops_byte",
+    "flops_quarter",
+    "count",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,8 +28,12 @@ class Chip:
     `bandwidth_bytes_s` is the memory's nominal bandwidth; `flops_half` is the 16-bit matrix rate
     and `flops_single` the 32-bit rate outside of matrix units, both in operations/s (a multiply-add
     is two); `clock_hz` is the boost clock of the part that computes.
+    `flops_quarter` is the dense 4-bit float rate where the chip has one, `ops_byte` the 8-bit one.
     `unified` says that the system shares this memory, `memory_type` its kind (`HBM3`), `headless`
-    that it is a server's card, which draws no desktop. `source` says where the facts are from.
+    that it is a server's card, which draws no desktop. `generation` is the maker's architecture
+    (`Ampere`, `RDNA 3`, `Apple M4`). Of `count` chips alike, the memory is that of all together and
+    bandwidth and rates are one chip's, since layers shared out among them compute in turn.
+    `source` says where the facts are from, `notes` what its owner should know of them.
     Raises InputError for a bandwidth, memory or rate that is not above zero.
     """
 
@@ -36,16 +49,31 @@ class Chip:
     memory_type: str = ""
     headless: bool = False
     source: str = ""
+    generation: str | None = None
+    ops_byte: float | None = None
+    flops_quarter: float | None = None
+    count: int = 1
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _require_positive(self.name, "bandwidth", self.bandwidth_bytes_s)
-        for what in ("memory_bytes", "flops_half", "flops_single", "clock_hz"):
+        for what in _POSITIVE:
             value = getattr(self, what)
             if value is not None:
                 _require_positive(self.name, what, value)
         if self.platform not in PLATFORMS:
             platforms = ", ".join(PLATFORMS)
             raise InputError(f"{self.name}: no platform {self.platform!r}; known: {platforms}")
+
+    @property
+    def unified_memory(self) -> bool:
+        """Whether the system has its own data in this memory too."""
+        return self.unified
+
+    @property
+    def fp16_tflops(self) -> float | None:
+        """Peak dense 16-bit rate in TFLOP/s, by matrix units where the chip has some."""
+        return None if self.flops_half is None else self.flops_half / 1e12
 
 
 def budget_chip(
