@@ -9,6 +9,7 @@ import msgspec
 
 from grid.models.identity import digest
 from grid.models.model import Model
+from grid.models.weight_parts import WeightParts
 
 FULL_BITS = 16.0
 """Bits a weight from which weights count as whole, not quantized."""
@@ -22,7 +23,7 @@ class ArtifactFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     `bytes`: size of the weight files; `sha256` of the file; `bpw_file`: tensor bytes * 8 /
     elements; `bpw_layer`: the same over weight matrices outside embeddings and head, scales
-    included.
+    included; `parts`: bytes by what reads them, None where nothing says it.
     """
 
     bytes: int
@@ -30,6 +31,7 @@ class ArtifactFacts(msgspec.Struct, frozen=True, kw_only=True):
     bpw_file: float
     bpw_layer: float
     elements: int
+    parts: WeightParts | None = None
 
 
 class PredictedSize(NamedTuple):

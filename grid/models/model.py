@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from grid.models.weight_parts import Experts
+
 MAX_LAYERS = 4096
 MAX_WIDTH = 2**24
 """Layers, and elements in a row, that no published model comes near: more is a damaged file."""
@@ -40,6 +42,11 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     layers: tuple[LayerState, ...] = ()
     chat: bool = False
     """Whether it comes with a chat template."""
+    active_parameters: int | None = None
+    """Weight elements that a token uses: no looked-up embeddings, and of routed experts its share;
+    None where the used experts are not known."""
+    experts: Experts | None = None
+    """None for a dense model."""
 
     def kv_bytes(self, tokens: int, key_bytes: float = 2.0, value_bytes: float = 2.0) -> int:
         """Bytes of the KV cache for `tokens` tokens at the given bytes per key and value element.

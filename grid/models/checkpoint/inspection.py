@@ -17,10 +17,12 @@ from grid.models.checkpoint.files import CheckpointWeights, is_checkpoint, read_
 from grid.models.checkpoint.layers import layer_states
 from grid.models.checkpoint.quantization import read_quantization
 from grid.models.checkpoint.safetensors import SafetensorsTensor
+from grid.models.checkpoint.weight_roles import summary_of_checkpoint
 from grid.models.checkpoint.weights import Weight, bits_per_weight, unpack_weights
 from grid.models.checksum import files_sha256, git_id
 from grid.models.model import Model
 from grid.models.names import checkpoint_name
+from grid.models.weight_parts import WeightParts
 
 __all__ = ["format_of", "inspect", "is_checkpoint"]
 
@@ -41,7 +43,8 @@ def inspect(path: Path) -> Inspection:
     check_packing(path, weights.tensors, quantization)
     unpacked = unpack_weights(weights.tensors, quantization)
     check_shapes(config, unpacked, quantization)
-    facts = _facts(weights, unpacked)
+    summary = summary_of_checkpoint(config, unpacked)
+    facts = _facts(weights, unpacked, summary.parts)
     model = Model(
         name=checkpoint_name(path.absolute()),
         family=config.architecture,
@@ -53,6 +56,8 @@ def inspect(path: Path) -> Inspection:
         vocabulary=config.vocabulary,
         layers=layer_states(config),
         chat=_has_chat_template(path),
+        active_parameters=summary.active_parameters,
+        experts=summary.experts,
     )
     quant = quantization.quant if quantization else plain_name(weights.tensors)
     return Inspection(model, quant, facts)
@@ -84,7 +89,9 @@ CONFIGURATION_FILES = (
 """Files beside the weights that change what is computed: rotary scaling, say, or a BOS."""
 
 
-def _facts(weights: CheckpointWeights, unpacked: Sequence[Weight]) -> ArtifactFacts:
+def _facts(
+    weights: CheckpointWeights, unpacked: Sequence[Weight], parts: WeightParts
+) -> ArtifactFacts:
     matrices = [weight for weight in unpacked if weight.in_layer]
     return ArtifactFacts(
         bytes=weights.file_bytes,
@@ -92,6 +99,7 @@ def _facts(weights: CheckpointWeights, unpacked: Sequence[Weight]) -> ArtifactFa
         bpw_file=bits_per_weight(unpacked),
         bpw_layer=bits_per_weight(matrices or unpacked),
         elements=sum(weight.elements for weight in unpacked),
+        parts=parts,
     )
 
 

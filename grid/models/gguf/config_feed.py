@@ -7,6 +7,15 @@ from grid.models.gguf.config_fields import ConfigFields
 from grid.models.gguf.families import Family
 
 _EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
+USED_EXPERTS = (
+    "num_experts_per_tok",
+    "num_experts_per_token",
+    "experts_per_token",
+    "moe_k",
+    "moe_top_k",
+    "moe_topk",
+    "top_k_experts",
+)
 _EXPERT_WIDTH = ("moe_intermediate_size", "intermediate_size")
 _DENSE_FIRST = ("first_k_dense_replace", "num_dense_layers", "moe_layer_start_index")
 _EVERY = ("decoder_sparse_step", "interleave_moe_layer_step", "moe_layer_interval")
@@ -29,6 +38,16 @@ def expert_count(fields: ConfigFields) -> int:
 def expert_width(fields: ConfigFields) -> int:
     """Elements between the two projections of one expert."""
     return fields.length(*_EXPERT_WIDTH)
+
+
+def used_experts(fields: ConfigFields) -> int | None:
+    """Experts of a layer that a token uses; None where no field says it."""
+    return fields.integer(*USED_EXPERTS, default=0) or None
+
+
+def shared_experts(fields: ConfigFields) -> int:
+    """Experts that every token passes; 0 where the config counts none."""
+    return fields.integer(*_SHARED_COUNT, default=0)
 
 
 def dense_width(fields: ConfigFields) -> int | None:

@@ -11,9 +11,11 @@ from grid.models.checksum import files_sha256
 from grid.models.gguf.ggml_types import FILE_TYPES
 from grid.models.gguf.layers import MetadataFields, layer_states
 from grid.models.gguf.reader import GgufHeader, GgufTensor, SkippedValue, read_header
+from grid.models.gguf.weight_roles import summary_of_file
 from grid.models.model import Model
 from grid.models.names import gguf_name
 from grid.models.split_files import parse_split_name, part_paths
+from grid.models.weight_parts import WeightParts
 
 CHAT_TEMPLATE = "tokenizer.chat_template"
 """Metadata of the chat template; named ones have a dot and their name after it."""
@@ -29,7 +31,8 @@ def inspect(path: Path) -> Inspection:
     fields = MetadataFields(first)
     tensors = [tensor for header in headers for tensor in header.tensors]
     quant = quant_of(headers)
-    facts = _facts(headers, tensors)
+    summary = summary_of_file(fields, tensors)
+    facts = _facts(headers, tensors, summary.parts)
     architecture = fields.text("general.architecture")
     if not architecture:
         raise fields.error("general.architecture is missing")
@@ -44,6 +47,8 @@ def inspect(path: Path) -> Inspection:
         vocabulary=_vocabulary(fields, tensors),
         layers=layer_states(fields),
         chat=any(key.startswith(CHAT_TEMPLATE) for key in first.metadata),
+        active_parameters=summary.active_parameters,
+        experts=summary.experts,
     )
     return Inspection(model, quant, facts)
 
@@ -71,7 +76,9 @@ def read_all_headers(first: GgufHeader) -> list[GgufHeader]:
     return [first, *(read_header(path) for path in paths[1:])]
 
 
-def _facts(headers: Sequence[GgufHeader], tensors: Sequence[GgufTensor]) -> ArtifactFacts:
+def _facts(
+    headers: Sequence[GgufHeader], tensors: Sequence[GgufTensor], parts: WeightParts
+) -> ArtifactFacts:
     elements = sum(tensor.elements for tensor in tensors)
     if not elements:
         raise MetadataFields(headers[0]).error(
@@ -86,6 +93,7 @@ def _facts(headers: Sequence[GgufHeader], tensors: Sequence[GgufTensor]) -> Arti
         bpw_file=bits_per_weight(tensors),
         bpw_layer=bits_per_weight(matrices or tensors),
         elements=elements,
+        parts=parts,
     )
 
 

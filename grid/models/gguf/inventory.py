@@ -75,8 +75,8 @@ class Hyperparameters:
     """The numbers of a model that decide types, named as llama.cpp names them.
 
     `n_layer` counts every block, those that predict further tokens (MTP) included. Head counts
-    are one number, or one per block. `n_expert` is 0 for a dense model. The lengths are needed
-    only where an inventory lacks shapes; None where unknown.
+    are one number, or one per block. `n_expert` is 0 for a dense model; `n_expert_used` None where
+    unknown. The lengths are needed only where an inventory lacks shapes; None where unknown.
     """
 
     architecture: str
@@ -84,6 +84,8 @@ class Hyperparameters:
     n_head: int | tuple[int, ...]
     n_head_kv: int | tuple[int, ...]
     n_expert: int = 0
+    n_expert_used: int | None = None
+    n_expert_shared: int = 0
     n_embd: int | None = None
     n_ff: int | None = None
     n_ff_expert: int | None = None
@@ -141,6 +143,8 @@ def _hyperparameters(fields: MetadataFields) -> Hyperparameters:
         n_head=tuple(heads),
         n_head_kv=tuple(shared),
         n_expert=fields.integer("expert_count") or 0,
+        n_expert_used=fields.integer("expert_used_count"),
+        n_expert_shared=fields.integer("expert_shared_count") or 0,
         n_embd=fields.integer("embedding_length"),
         n_ff=max(inner) or None,
         n_vocab=fields.integer("vocab_size"),

@@ -24,6 +24,8 @@ from grid.models.gguf.config_feed import (
     dense_width,
     expert_count,
     expert_width,
+    shared_experts,
+    used_experts,
 )
 from grid.models.gguf.config_fields import ConfigFields, family_of
 from grid.models.gguf.inventory import Hyperparameters, UnquantizedTensor
@@ -259,6 +261,8 @@ class _ConfigModel:
             n_head=tuple(self._heads(min(i, self.layers - 1)) for i in indices),
             n_head_kv=tuple(self._kv_heads(min(i, self.layers - 1)) for i in indices),
             n_expert=self.experts,
+            n_expert_used=used_experts(self.fields) if self.experts else None,
+            n_expert_shared=shared_experts(self.fields) if self.experts else 0,
             n_embd=self.width,
             n_ff=dense_width(self.fields),
             n_ff_expert=expert_width(self.fields) if self.experts else None,

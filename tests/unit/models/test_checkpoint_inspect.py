@@ -49,6 +49,7 @@ def test_the_bundled_family_is_inspected(size: str, layers: int, parameters: int
         context_length=1024,
         vocabulary=1024,
         layers=(LayerState(key=128, value=128),) * layers,
+        active_parameters=parameters - 1024 * 256,
     )
 
 
