@@ -47,11 +47,22 @@ def _responses(table: str, content: pa.Table) -> pa.Table:
     return _append(content, ITEMS, added)
 
 
+def _mixtures(table: str, content: pa.Table) -> pa.Table:
+    """3 -> 4: nothing was kept of experts, nor of what a token uses."""
+    if table != "attempts":
+        return content
+    names = ATTEMPTS.names[ATTEMPTS.get_field_index("active_parameters") :]
+    rows = content.num_rows
+    return _append(
+        content, ATTEMPTS, {name: pa.nulls(rows, ATTEMPTS.field(name).type) for name in names}
+    )
+
+
 def _append(content: pa.Table, schema: pa.Schema, columns: dict[str, pa.Array[Any]]) -> pa.Table:
     for name, column in columns.items():
         content = content.append_column(schema.field(name), column)
     return content
 
 
-MIGRATIONS: dict[int, Migration] = {1: _origins, 2: _responses}
+MIGRATIONS: dict[int, Migration] = {1: _origins, 2: _responses, 3: _mixtures}
 """By the version n that a step starts from."""

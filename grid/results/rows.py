@@ -14,10 +14,15 @@ from grid.cells.measurement import Measurement, Metric
 from grid.cells.workload import kind
 from grid.hardware.node import Node
 from grid.models.artifact import Artifact, ArtifactFacts
+from grid.models.model import Model
+from grid.models.weight_parts import Experts
 
 Row = dict[str, Any]
 Rows = dict[str, list[Row]]
 """Rows by table name."""
+
+FROM_HEADER, FROM_NAME = "header", "name"
+"""What a row's active parameters are from."""
 
 _UNITS = {"_bytes": "bytes", "_s": "s", "_tps": "token/s"}
 """Unit of a scalar, from the ending of its name."""
@@ -105,6 +110,31 @@ def _artifact(artifact: Artifact, facts: ArtifactFacts | None) -> Row:
         "bpw_layer": facts.bpw_layer if facts else None,
         "context_length": model.context_length or None,
         "kv_cache": _json(model.layers) if model.layers else None,
+        **_token_use(model, facts),
+    }
+
+
+def _token_use(model: Model, facts: ArtifactFacts | None) -> Row:
+    """What a token uses of the model, and where its bytes are."""
+    parts, experts = facts.parts if facts else None, model.experts
+    return {
+        "active_parameters": model.active_parameters,
+        "parameters_from": FROM_HEADER if model.active_parameters or experts else "",
+        "layers": (len(parts.layers) if parts else len(model.layers)) or None,
+        **expert_columns(experts),
+        "weight_parts": _json(parts) if parts else None,
+    }
+
+
+def expert_columns(experts: Experts | None) -> Row:
+    """The columns of a row about experts; all null for a dense model."""
+    return {
+        "experts": experts and experts.count,
+        "experts_used": experts and experts.used,
+        "shared_experts": experts and experts.shared,
+        "expert_layers": experts and experts.layers,
+        "leading_dense_layers": experts and experts.leading_dense,
+        "expert_parameters": experts and experts.parameters,
     }
 
 

@@ -7,6 +7,8 @@ Version history (`SCHEMA_VERSION`, written into every file's metadata as `quantg
    (`context_length`, `kv_cache`).
 3. Items name their task and keep what the model wrote (`task`, `response`, `tokens`, `finish`,
    `note`).
+4. Attempts say what a token uses of the model and where its bytes are (`active_parameters`,
+   `parameters_from`, `layers`, `experts` and what follows it, `weight_parts`).
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 VERSION_KEY = b"quantgrid.schema"
 TABLE_KEY = b"quantgrid.table"
 
@@ -86,6 +88,31 @@ ATTEMPTS = pa.schema(
             "imported from",
         ),
         _field("licence", pa.string(), "of imported figures, as far as it is stated"),
+        _field(
+            "active_parameters",
+            pa.int64(),
+            "weight elements that a token uses: no looked-up embeddings, and of routed experts its "
+            "share; null where it is not known",
+        ),
+        _field(
+            "parameters_from",
+            pa.string(),
+            "where active_parameters is from, and parameters where the source states none: header, "
+            "or name of a mixture without a header; empty where nobody says it",
+        ),
+        _field("layers", pa.int32(), "layers of the model"),
+        _field("experts", pa.int32(), "routed experts of a layer; null for a dense model"),
+        _field("experts_used", pa.int32(), "routed experts that a token uses in a layer"),
+        _field("shared_experts", pa.int32(), "experts of a layer that every token uses"),
+        _field("expert_layers", pa.int32(), "layers that have experts"),
+        _field("leading_dense_layers", pa.int32(), "layers before the first that has experts"),
+        _field("expert_parameters", pa.int64(), "weight elements of all routed experts"),
+        _field(
+            "weight_parts",
+            pa.string(),
+            "bytes of the weights by what reads them, JSON: layers [[dense, experts], ...], output, "
+            "lookup, unused, tied; null where nothing says it",
+        ),
     ]
 )
 

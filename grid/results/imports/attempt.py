@@ -12,7 +12,8 @@ import msgspec
 from grid.cells.measurement import ItemResult, Metric, Series
 from grid.models.identity import digest
 from grid.models.model import LayerState
-from grid.results.rows import Row, Rows, append_rows
+from grid.models.named_sizes import mixture_size
+from grid.results.rows import FROM_NAME, Row, Rows, append_rows
 
 _JSON = msgspec.json.Encoder(order="deterministic")
 
@@ -182,12 +183,16 @@ def _attempt(attempt: ImportedAttempt, origin: FigureOrigin) -> Row:
 
 
 def _weights(weights: ImportedWeights, origin: FigureOrigin) -> Row:
+    named = mixture_size(weights.model, weights.family)
     return {
         "model": weights.model,
         "family": weights.family or weights.model,
         "model_source": f"as named by {origin.name}",
         "model_revision": "",
-        "parameters": weights.parameters,
+        "parameters": weights.parameters or (named.total if named else None),
+        "active_parameters": named.active if named else None,
+        "parameters_from": FROM_NAME if named else "",
+        "layers": len(weights.layers) or None,
         "format": weights.format,
         "quant": weights.quant,
         "quantizer": weights.quantizer,

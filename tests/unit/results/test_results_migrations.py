@@ -102,3 +102,25 @@ def test_items_of_version_3_keep_what_the_model_wrote() -> None:
     (row,) = open_store(DATA / "results-v3").items().to_pylist()
     assert (row["task"], row["response"]) == ("gsm8k", "The answer is 18.")
     assert (row["tokens"], row["finish"], row["note"]) == (6, "stop", "")
+
+
+def test_rows_of_version_4_say_what_a_token_uses() -> None:
+    (row,) = open_store(DATA / "results-v4").attempts().to_pylist()
+    names = ("experts", "experts_used", "shared_experts", "expert_layers", "leading_dense_layers")
+    assert [row[name] for name in names] == [8, 2, 1, 1, 1]
+    assert (row["parameters"], row["active_parameters"]) == (1_500_000, 700_000)
+    assert (row["expert_parameters"], row["layers"]) == (800_000, 2)
+    assert row["parameters_from"] == "header"
+    assert json.loads(row["weight_parts"]) == {
+        "layers": [[90_000, 0], [60_000, 450_000]],
+        "output": 150_000,
+        "lookup": 150_000,
+        "unused": 0,
+        "tied": False,
+    }
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_rows_before_version_4_do_not_say_what_a_token_uses(version: int) -> None:
+    for row in open_store(DATA / f"results-v{version}").attempts().to_pylist():
+        assert [row["active_parameters"], row["experts"], row["weight_parts"]] == [None] * 3

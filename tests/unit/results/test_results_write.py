@@ -29,6 +29,13 @@ class Clock:
         return self.now
 
 
+TOKEN_USE = (
+    "active_parameters", "layers", "experts", "experts_used", "shared_experts", "expert_layers",
+    "leading_dense_layers", "expert_parameters", "weight_parts",
+)  # fmt: skip
+"""Not known of a model without a header."""
+
+
 def add(writer: Writer, quant: str = "Q4_K_M") -> str:
     planned = cell(quant)
     return writer.add(
@@ -82,6 +89,8 @@ def test_an_attempt_becomes_one_row_with_all_its_fields(tmp_path: Path) -> None:
         "kv_cache": None,
         "origin": "",
         "licence": "",
+        "parameters_from": "",
+        **dict.fromkeys(TOKEN_USE),
     }
 
 
