@@ -15,11 +15,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _FACTS = (
-    "hardware_class", "device_kind", "model", "family", "parameters", "quant", "format",
+    "hardware_class", "device_kind", "model", "family", "parameters", "active_parameters",
+    "parameters_from", "quant", "format",
     "artifact_id", "artifact_bytes", "bpw_file", "bpw_layer", "backend", "options", "sixteen_bit",
     "memory_context", "noise_floor_nat", "indistinguishable", "drifts", "bandwidth_utilisation",
     "bang_per_bit",
 )  # fmt: skip
+
+_EXPERTS = {"experts": "count", "experts_used": "used", "shared_experts": "shared"}
+"""Columns, null for dense models -> fields of `Experts`."""
 
 _FIGURES = (
     "capability", "decode_tps", "prefill_tps", "peak_rss_bytes", "load_s", "ttft_s", "tpot_s",
@@ -57,6 +61,7 @@ def _ranks(variants: Sequence[Variant]) -> dict[str, int]:
 
 def _row(variant: Variant) -> dict[str, Any]:
     row: dict[str, Any] = {name: getattr(variant, name) for name in _FACTS}
+    row |= {name: getattr(variant.experts, of, None) for name, of in _EXPERTS.items()}
     for name in _FIGURES:
         row |= _columns(name, getattr(variant, name))
     for name, interval in variant.classes.items():

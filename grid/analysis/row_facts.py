@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from grid.analysis.tables import Attempt
+from grid.analysis.token_use import token_use
 from grid.models.model import LayerState
 
 ENERGY = ("decode", "prefill")
@@ -18,13 +19,14 @@ SCOPE = "energy_scope"
 
 
 def row_facts(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Origin, licence, quantizer and the model's shape, as a variant has them."""
+    """Origin, licence, quantizer, the model's shape and what a token uses, as a variant has."""
     return {
         "origin": row.get("origin") or "",
         "licence": row.get("licence") or "",
         "quantizer": row.get("quantizer") or "",
         "context_length": row.get("context_length"),
         "layers": _layers(row.get("kv_cache") or ""),
+        **token_use(row),
     }
 
 

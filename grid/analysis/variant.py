@@ -12,6 +12,8 @@ import numpy.typing as npt
 from grid.analysis.scored_text import ScoredText
 from grid.models.identity import digest
 from grid.models.model import LayerState
+from grid.models.named_sizes import names_mixture
+from grid.models.weight_parts import Experts, WeightParts
 from grid.results.statistics import Interval
 from grid.results.statistics.interval import Floats
 from grid.units import GIB
@@ -74,6 +76,8 @@ class Variant:
     artifact_id: str
     artifact_bytes: int
     """0 where it is not known."""
+    size_text: str = ""
+    """How the bytes were computed, empty where they are those of files: such a size judges none."""
     bpw_file: float | None
     bpw_layer: float | None
     backend: str
@@ -115,6 +119,14 @@ class Variant:
     """Longest context that the model is made for, tokens."""
     layers: tuple[LayerState, ...] = ()
     """What each layer keeps of the tokens; empty where the rows do not say."""
+    active_parameters: int | None = None
+    """Weights that a token uses; None where it is not known."""
+    parameters_from: str = ""
+    """What the active parameters are from: `header`, or `name` where a name alone tells them."""
+    experts: Experts | None = None
+    """None for a dense model, and where only a name tells of a mixture."""
+    weight_parts: WeightParts | None = None
+    """Bytes by what reads them; None where no header was read."""
     kv_bytes: Interval | None = None
     """KV cache at `memory_context`, as stored."""
     text_metrics: Mapping[str, Interval] = field(default_factory=dict)
@@ -144,6 +156,24 @@ class Variant:
     @property
     def label(self) -> str:
         return f"{self.model} {self.quant}"
+
+    @property
+    def is_mixture(self) -> bool:
+        """Whether it is a mixture of experts, as its header or its name says."""
+        return self.experts is not None or names_mixture(self.model, self.family)
+
+    @property
+    def read_weight_bytes(self) -> float | None:
+        """Bytes of weights that a token reads: to the byte from a header; else a mixture's share of
+        the file by its parameters, and all of a dense one. None where it is not known."""
+        share = 1.0 if self.experts is None else self.experts.share
+        if self.weight_parts is not None and share is not None:
+            return self.weight_parts.read_bytes(share)
+        if not self.is_mixture:
+            return self.artifact_bytes or None
+        if self.active_parameters is None or not self.parameters:
+            return None
+        return self.artifact_bytes * min(1.0, self.active_parameters / self.parameters) or None
 
     @property
     def decode_tps(self) -> Interval | None:

@@ -13,7 +13,9 @@ from grid.analysis.quality_runs import QualityRuns
 from grid.analysis.row_facts import positive_number
 from grid.analysis.scored_text import ScoredText, scored_text
 from grid.analysis.tables import Attempt, ItemRows
-from grid.analysis.variant import ClassItems, Speed, TaskResult
+from grid.analysis.token_use import named_size
+from grid.analysis.variant import ClassItems, Speed, TaskResult, Variant
+from grid.models.public import computed_size
 from grid.results.statistics import Interval
 from grid.results.statistics.interval import require_finite
 
@@ -49,14 +51,32 @@ def identity_fields(
     return {
         **key._asdict(),
         **names,
-        "parameters": row["parameters"] or 0,
-        "artifact_bytes": row["artifact_bytes"] or 0,
+        "parameters": row["parameters"] or _named_parameters(row),
+        **_size(row),
         "bpw_file": row["bpw_file"],
         "bpw_layer": row["bpw_layer"],
         "device_kind": row["device_kind"],
         "sixteen_bit": key[:2] in references if references else whole_weights,
         "defines_floor": whole_weights,
     }
+
+
+def _size(row: Mapping[str, Any]) -> Fields:
+    """Bytes of the files; of rows of others that do not say them, parameters times bits."""
+    size = row["artifact_bytes"] or 0
+    if size or not row.get("origin"):
+        return {"artifact_bytes": size}
+    model, quant, kind = (row[name] or "" for name in ("model", "quant", "format"))
+    computed = computed_size(model, row["parameters"], quant, kind)
+    if computed is None:
+        return {"artifact_bytes": 0}
+    return {"artifact_bytes": computed.bytes, "size_text": computed.text}
+
+
+def _named_parameters(row: Mapping[str, Any]) -> int:
+    """Parameters that a mixture's name tells; 0 where it tells none."""
+    named = named_size(row)
+    return named.total if named else 0
 
 
 def text_fields(run: Attempt | None) -> Fields:
@@ -181,21 +201,20 @@ def speeds_by_depth(by_depth: Mapping[int, Attempt], kind: str) -> dict[int, Spe
     return {depth: _speed(attempt, kind, depth) for depth, attempt in by_depth.items()}
 
 
-def bandwidth_utilisation(
-    attempts: Sequence[Attempt], decode: Mapping[int, Speed], weight_bytes: int | None
-) -> float | None:
-    """Decode rate * weight bytes / bandwidth; None where the node's facts are not in the row, the
-    weights are smaller than four last-level caches, or an accelerator computes: the bandwidth that
-    nodes measure is that of the CPU's memory."""
+def bandwidth_utilisation(attempts: Sequence[Attempt], variant: Variant) -> float | None:
+    """Decode rate * weight bytes that a token reads / bandwidth; None where the node's facts are
+    not in the row, the weights are smaller than four last-level caches, or an accelerator computes:
+    the bandwidth that nodes measure is that of the CPU's memory."""
+    read_bytes, decode = variant.read_weight_bytes, variant.decode
     for attempt in attempts:
         if not str(attempt.row["device_kind"] or "").startswith("cpu"):
             return None
         facts = attempt.environment
-        if attempt.measure == "decode" and 0 in decode and weight_bytes:
+        if attempt.measure == "decode" and 0 in decode and read_bytes:
             bandwidth = positive_number(facts.get("bandwidth_bytes_s"))
             cache = positive_number(facts.get("llc_bytes"))
-            if bandwidth and cache and weight_bytes >= LLC_FACTOR * cache:
-                return decode[0].interval.value * weight_bytes / bandwidth
+            if bandwidth and cache and variant.artifact_bytes >= LLC_FACTOR * cache:
+                return decode[0].interval.value * read_bytes / bandwidth
     return None
 
 

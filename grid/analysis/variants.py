@@ -106,7 +106,7 @@ def _variant(key: VariantKey, own: Sequence[Attempt], runs: QualityRuns) -> Vari
     latency = newest(_of_measure(own, "latency"), key)
     decode_runs, prefill_runs = (runs_by_depth(own, kind) for kind in ("decode", "prefill"))
     decode = speeds_by_depth(decode_runs, "decode")
-    return Variant(
+    variant = Variant(
         **identity_fields(key, row, runs.references_of(row)),
         **task_fields(tasks, runs.items),
         other_tasks=other_tasks,
@@ -117,7 +117,6 @@ def _variant(key: VariantKey, own: Sequence[Attempt], runs: QualityRuns) -> Vari
         **text_fields(text),
         kld_by_text=divergences(runs.categories_at(place), key),
         noise_floor_nat=runs.floors.of(row["model"], row["device_kind"], key.backend, key.options),
-        bandwidth_utilisation=bandwidth_utilisation(own, decode, row["artifact_bytes"]),
         **row_facts(row),
         **energy(own),
         **node_facts(own),
@@ -132,6 +131,7 @@ def _variant(key: VariantKey, own: Sequence[Attempt], runs: QualityRuns) -> Vari
             }
         ),
     )
+    return replace(variant, bandwidth_utilisation=bandwidth_utilisation(own, variant))
 
 
 def _of_measure(attempts: Sequence[Attempt], measure: str) -> list[Attempt]:

@@ -193,8 +193,9 @@ _ANALYSIS = _group(
     "analysis",
     ("retained", "1", "higher", "(score - chance) / (16-bit score - chance), within one model;"
      " null where the 16-bit score is less than 2 SE above chance"),
-    ("bandwidth_utilisation", "1", "higher", "decode_tps * weight bytes / memory bandwidth; null"
-     " on accelerators, and where the weights are smaller than four times the last-level cache"),
+    ("bandwidth_utilisation", "1", "higher", "decode_tps * weight bytes that a token reads /"
+     " memory bandwidth; null on accelerators, and where the weights are smaller than four times"
+     " the last-level cache"),
     ("bang_per_bit", "1/GiB", "higher", "capability / GiB of weights"),
 )  # fmt: skip
 

@@ -8,7 +8,8 @@ Version history (`SCHEMA_VERSION`, written into every file's metadata as `quantg
 3. Items name their task and keep what the model wrote (`task`, `response`, `tokens`, `finish`,
    `note`).
 4. Attempts say what a token uses of the model and where its bytes are (`active_parameters`,
-   `parameters_from`, `layers`, `experts` and what follows it, `weight_parts`).
+   `parameters_from`, `layers`, `experts` and what follows it, `weight_parts`), and items the
+   passage or subject that they share (`group`).
 """
 
 from __future__ import annotations
@@ -110,8 +111,8 @@ ATTEMPTS = pa.schema(
         _field(
             "weight_parts",
             pa.string(),
-            "bytes of the weights by what reads them, JSON: layers [[dense, experts], ...], output, "
-            "lookup, unused, tied; null where nothing says it",
+            "bytes of the weights by what reads them, JSON: layers [[dense, experts], ...], output,"
+            " lookup, unused, tied; null where nothing says it",
         ),
     ]
 )
@@ -154,6 +155,12 @@ ITEMS = pa.schema(
         _field("tokens", pa.int32(), "tokens of the response"),
         _field("finish", pa.string(), "what ended the response: stop, length or unanswered"),
         _field("note", pa.string(), "why an item is unanswered; empty otherwise"),
+        _field(
+            "group",
+            pa.string(),
+            "passage or subject that the item shares with others, by which intervals are made; "
+            "empty for an item by itself",
+        ),
     ]
 )
 

@@ -22,6 +22,7 @@ from grid.analysis.dataset.overview import (
     task_classes,
 )
 from grid.analysis.dataset.variant_loader import VariantLoader
+from grid.analysis.ladder_names import with_ladder_names
 from grid.analysis.posterior import Posterior, composite_draws, draw_posterior
 from grid.analysis.scored_text import TEXT_SERIES
 from grid.analysis.tables import SPEED_SERIES, Tables
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 Weights = Mapping[str, float] | None
 Key = tuple[tuple[str, float], ...]
 
-_SHAPES = "kv_cache"
+_SHAPES = ("kv_cache", "weight_parts")
 
 
 def fingerprint(uri: str | Path) -> str:
@@ -112,13 +113,15 @@ class Dataset:
         return hardware_classes(self.overview.attempts, self.overview.ok)
 
     def attempts(self) -> pa.Table:
-        """All attempts of every status, with every column but `kv_cache`. `overview.attempts` is
-        the same in a tenth of the time and memory, without the environment."""
+        """All attempts of every status, with every column but `kv_cache` and `weight_parts`, which
+        are long. `overview.attempts` is the same in a tenth of the time and memory, without the
+        environment."""
         with self._lock:
             if self._attempts is None:
-                columns = [name for name in ATTEMPTS.names if name != _SHAPES]
+                columns = [name for name in ATTEMPTS.names if name not in _SHAPES]
                 ids = self.overview.attempts["attempt_id"].combine_chunks()
-                self._attempts = self.results.read("attempts", columns, ids).select(columns)
+                rows = self.results.read("attempts", columns, ids).select(columns)
+                self._attempts = with_ladder_names(rows)
             return self._attempts
 
     def final(self) -> pa.Table:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from grid.analysis.ladder_names import with_ladder_names
 from grid.analysis.tables import workload_of
 from grid.results import select
 from grid.results.schema import ATTEMPTS
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 
 DEFERRED = (
     "environment", "kv_cache", "context_length", "licence", "bpw_file", "bpw_layer",
-    "artifact_sha256", "model_source", "model_revision", "quantizer",
+    "artifact_sha256", "model_source", "model_revision", "quantizer", "active_parameters",
+    "parameters_from", "layers", "experts", "experts_used", "shared_experts", "expert_layers",
+    "leading_dense_layers", "expert_parameters", "weight_parts",
 )  # fmt: skip
 """Columns of attempts that are read only for the attempts that are looked at: most of the bytes."""
 
@@ -73,7 +76,7 @@ class Overview:
 
 def overview(results: Results, condition: pc.Expression | None = None) -> Overview:
     """Of the attempts for which a condition holds."""
-    attempts = results.read("attempts", OVERVIEW).select(list(OVERVIEW))
+    attempts = with_ladder_names(results.read("attempts", OVERVIEW).select(list(OVERVIEW)))
     return Overview(attempts if condition is None else attempts.filter(condition))
 
 

@@ -42,6 +42,8 @@ ROWS = [
 ]  # fmt: skip
 FACTS = (
     "environment", "kv_cache", "context_length", "licence", "bpw_file", "bpw_layer", "quantizer",
+    "active_parameters", "parameters_from", "experts", "experts_used", "shared_experts",
+    "expert_layers", "leading_dense_layers", "expert_parameters", "weight_parts",
 )  # fmt: skip
 TEXTS_AT_ONCE = 256
 """Quality runs whose samples are held at once."""
