@@ -177,6 +177,8 @@ def footprint(
     overhead, how = overhead_bytes(variant, others)
     weights = variant.artifact_bytes
     notes = [f"overhead {how}"]
+    if variant.size_text:
+        notes.insert(0, f"weights {variant.size_text}; no file's size is known")
     if cache is None:
         notes.insert(0, "KV cache unknown: neither the model's shape nor a measured cache")
     elif not cache.exact:

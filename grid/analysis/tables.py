@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from grid.analysis.ladder_names import with_ladder_names
 from grid.analysis.scored_text import chunk_means
 from grid.results import statistics
 from grid.results.statistics import Interval
@@ -73,7 +74,7 @@ def final_attempts(tables: Tables) -> list[Attempt]:
 
     from grid.results import select
 
-    final = select.final(tables.attempts)
+    final = select.final(with_ladder_names(tables.attempts))
     final = final.filter(pc.field("status") == "ok").sort_by("attempt_id")
     ids = final["attempt_id"].combine_chunks()
     metrics, samples = (_of_attempts(table, ids) for table in (tables.metrics, tables.samples))

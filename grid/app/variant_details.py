@@ -26,6 +26,7 @@ def show_variant(dataset: Dataset, variant: Variant, name: str, key: str) -> Non
     """All that was measured of a variant, one attempt at a time."""
     st.subheader(name, anchor=False)
     bits = f", {variant.bpw_file:.2f} bits per weight" if variant.bpw_file else ""
+    bits = f" ({variant.size_text})" if variant.size_text else bits
     st.caption(
         f"{variant.format} in {variant.backend} on {variant.hardware_class}: "
         f"{format_bytes(variant.artifact_bytes)}{bits}"

@@ -26,6 +26,25 @@ _ENDING = re.compile(
     r"(?:I?Q\d(?:_[0-9A-Z]+)*|TQ\d_\d|BF16|FP?16|FP?32|MXFP4(?:_MOE)?|NVFP4)$",
     re.IGNORECASE,
 )
+_METHOD_WORDS = (
+    r"(?:bnb|mlx|hqq\+?|torchao|AutoRound|AQLM|VPTQ|QuIP|EXL[23]|DWQ|AWQ|GPTQ|SmoothQuant|FP8"
+    r"|INT[348]|NF4|MXFP[48]|NVFP4|W\d+A\d+|\d(?:\.\d+)?[-_]?b(?:its?|pw))"
+)
+_METHOD = re.compile(rf"[-._](?:i1|{_METHOD_WORDS})$", re.IGNORECASE)
+"""How a repository's name says its quantization: `-AWQ`, `-GPTQ-Int4`, `-4bit`, `-W4A16`."""
+_NAMES_METHOD = re.compile(rf"[-._]{_METHOD_WORDS}(?=$|[-._])", re.IGNORECASE)
+_DETAIL = re.compile(
+    r"[-._](?:unsloth|quantized|hf|pv|marlin|dynamic|block|mixed|a?sym|\d+x\d+(?:g\d+)?|gs?\d+"
+    r"|\d+g|h\d+)$",
+    re.IGNORECASE,
+)
+"""What stands beside a method's name, and alone says nothing of one: `-128g`, `-dynamic`."""
+_PUBLISHER = re.compile(
+    r"^(?:Qwen|google|meta-llama|mistralai|microsoft|nvidia|ibm-granite|deepseek-ai|LiquidAI|zai-org"
+    r"|THUDM|HuggingFaceTB|moonshotai|baidu|allenai|ai21labs|arcee-ai|openai|CohereLabs|tiiuae"
+    r"|01-ai|NousResearch|upstage|internlm|stabilityai|bigcode|TinyLlama)_(?=[A-Za-z])"
+)
+"""Who made a model, where a file's name puts it before the model's: `Qwen_Qwen3-4B`."""
 _SUFFIX = re.compile(r"(?:-\d{5}-of-\d{5})?\.(?:gguf|safetensors)$", re.IGNORECASE)
 _PACKAGING = re.compile(r"[-_.]gguf$", re.IGNORECASE)
 _SIZE = re.compile(r"(?:^|[-_. ])(?:\d+x)?\d+(?:\.\d+)?[bm](?=$|[-_. ])", re.IGNORECASE)
@@ -81,6 +100,36 @@ def printed_name(filename: str, header: str = "") -> str | None:
     separators; None where nothing names the model."""
     name = gguf_name(PurePosixPath(filename.replace("\\", "/")), header)
     return None if is_generic(name) else name
+
+
+def ladder_name(name: str) -> str:
+    """The model's name without what says how it was quantized or who published it, for rows whose
+    source knows one name only: `qwen2.5-7b-instruct-q4_0-00001-of-00002.gguf`,
+    `Qwen2.5-7B-Instruct-GPTQ-Int4` and `Qwen_Qwen2.5-7B-Instruct-4bit` are of one model. Weights
+    trained for few bits (QAT) are another model's. The name as it is where nothing would be left.
+    """
+    plain = _PACKAGING.sub("", _SUFFIX.sub("", name.strip().rsplit("/", 1)[-1]))
+    quantized, last = False, ""
+    while plain != last:
+        last = plain
+        quantized |= _NAMES_METHOD.search(plain) is not None
+        plain = _METHOD.sub("", _without_quant(plain))
+        plain = _DETAIL.sub("", plain) if quantized else plain
+    plain = _PUBLISHER.sub("", plain)
+    return name.strip() if is_generic(plain) else plain
+
+
+def says_quantized(name: str) -> bool:
+    """Whether a name says a quantization to less than 16 bits."""
+    ending = _ENDING.search(_SUFFIX.sub("", name))
+    whole = ending is not None and ending[0].upper().endswith(("F16", "FP16", "F32", "FP32"))
+    return bool(method_in(name)) or (ending is not None and not whole)
+
+
+def method_in(name: str) -> str:
+    """The methods that a name says quantized the weights, `gptq-int4`; empty where it says none."""
+    words = (match[0].lstrip("-._").lower() for match in _NAMES_METHOD.finditer(name))
+    return "-".join(dict.fromkeys(words))
 
 
 def spelling_key(name: str) -> str:

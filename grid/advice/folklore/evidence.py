@@ -168,10 +168,11 @@ class RuleEvidence:
 
 
 def bits_per_weight(variant: Variant) -> float | None:
-    """Bits per weight of the whole file: as they were read, else from its bytes."""
+    """Bits per weight of the whole file: as they were read, else from its bytes; None where these
+    were computed from bits."""
     if variant.bpw_file:
         return variant.bpw_file
-    if variant.artifact_bytes and variant.parameters:
+    if variant.artifact_bytes and not variant.size_text and variant.parameters:
         return 8 * variant.artifact_bytes / variant.parameters
     return None
 

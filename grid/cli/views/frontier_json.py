@@ -126,6 +126,7 @@ def _variant_json(variant: Variant) -> dict[str, Any]:
         "origin": variant.origin,
         "licence": variant.licence,
         "bytes": variant.artifact_bytes,
+        "size": variant.size_text,
         "capability": _interval_json(variant.capability),
         "tasks": _tasks_json(variant),
         "decode_tps": _interval_json(variant.decode_tps),

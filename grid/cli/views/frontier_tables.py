@@ -135,8 +135,11 @@ def _tie_note(pick: Pick) -> str:
 
 
 def format_size(variant: Variant) -> str:
-    """Of the weight files."""
-    return format_bytes(variant.artifact_bytes) if variant.artifact_bytes else "not known"
+    """Of the weight files; "about" where it was computed, since no file is at hand."""
+    if not variant.artifact_bytes:
+        return "not known"
+    about = "about " if variant.size_text else ""
+    return f"{about}{format_bytes(variant.artifact_bytes)}"
 
 
 def _probability(point: FrontierPoint, axis: Axis) -> str:

@@ -10,7 +10,15 @@ from gguf_bytes import STRING, gguf_file, small_entries, write_file
 
 from grid.models.checkpoint.inspection import inspect as inspect_checkpoint
 from grid.models.gguf.inspection import inspect as inspect_gguf
-from grid.models.names import checkpoint_name, gguf_name, printed_name, spelling_key
+from grid.models.names import (
+    checkpoint_name,
+    gguf_name,
+    ladder_name,
+    method_in,
+    printed_name,
+    says_quantized,
+    spelling_key,
+)
 
 RUN = "Smollm2 135M 8k Lc100K Mix1 Ep2"
 LLAMA = "Meta Llama 3.1 8B Instruct"
@@ -102,3 +110,60 @@ def test_a_models_files_and_its_folder_have_one_name(tmp_path: Path) -> None:
 def test_spellings_differ_in_case_and_separators_only() -> None:
     assert spelling_key("Meta-Llama-3.1-8B") == spelling_key("meta llama 3_1 8b")
     assert spelling_key("Llama-3.1-8B") != spelling_key("Llama-3.2-8B")
+
+
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [
+        ("Llama-3.2-1B-Instruct-Q4_K_M.gguf", "Llama-3.2-1B-Instruct"),
+        ("Meta-Llama-3-8B-Instruct.Q5_K_S", "Meta-Llama-3-8B-Instruct"),
+        ("qwen2.5-7b-instruct-q4_0-00001-of-00002.gguf", "qwen2.5-7b-instruct"),
+        ("Some-7B-AWQ", "Some-7B"),
+        ("Some-7B-GPTQ-Int4", "Some-7B"),
+        ("Some-7B-GPTQ-4bit-128g", "Some-7B"),
+        ("Some-7B-4bit", "Some-7B"),
+        ("Some-7B-mlx-4bit", "Some-7B"),
+        ("Some-7B-4bit-DWQ", "Some-7B"),
+        ("Some-7B-unsloth-bnb-4bit", "Some-7B"),
+        ("Some-7B-UD-Q4_K_XL", "Some-7B"),
+        ("Some-7B.i1-IQ3_XXS", "Some-7B"),
+        ("Some-7B-i1-GGUF", "Some-7B"),
+        ("Some-7B-bf16", "Some-7B"),
+        ("Some-8B-AQLM-PV-2Bit-1x16-hf", "Some-8B"),
+        ("Some-8B-quantized.w4a16", "Some-8B"),
+        ("Some-8B-FP8-dynamic", "Some-8B"),
+        ("Some-8B-4.65bpw-h6-exl2", "Some-8B"),
+        ("gpt-oss-20b-MXFP4-Q4", "gpt-oss-20b"),
+        ("gemma-2-9b-it-Q4_K_M-fp16.gguf", "gemma-2-9b-it"),
+        ("Qwen_Qwen3.5-4B-Q4_K_M.gguf", "Qwen3.5-4B"),
+        ("google/gemma-3-4b-it", "gemma-3-4b-it"),
+        # no quantization, however alike
+        ("gemma-4-12B-it-QAT-Q4_0.gguf", "gemma-4-12B-it-QAT"),
+        ("internlm2_5-20b-chat", "internlm2_5-20b-chat"),
+        ("Phi-3-medium-4k-instruct", "Phi-3-medium-4k-instruct"),
+        ("Mistral-7B-g32", "Mistral-7B-g32"),
+        ("gemma-2-2b-it", "gemma-2-2b-it"),
+        ("LFM2-8B-A1B", "LFM2-8B-A1B"),
+        ("model-Q4_0.gguf", "model-Q4_0.gguf"),
+        ("Q4_K_M", "Q4_K_M"),
+    ],
+)
+def test_a_ladder_has_the_models_name(name: str, model: str) -> None:
+    assert ladder_name(name) == model
+    assert ladder_name(model) == model
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "quantized"),
+    [
+        ("Some-8B-AQLM-PV-2Bit-1x16-hf", "aqlm-2bit", True),
+        ("Some-7B-GPTQ-Int4", "gptq-int4", True),
+        ("Some-7B-AWQ", "awq", True),
+        ("Some-7B-Q4_K_M.gguf", "", True),
+        ("Some-7B-bf16", "", False),
+        ("Some-7B-Instruct", "", False),
+    ],
+)
+def test_a_name_says_the_method(name: str, method: str, quantized: bool) -> None:
+    assert method_in(name) == method
+    assert says_quantized(name) is quantized

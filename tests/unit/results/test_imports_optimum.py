@@ -90,3 +90,25 @@ def test_a_negative_energy_is_refused(tmp_path: Path) -> None:
     changed["report"]["decode"]["energy"]["gpu"] = -1.0
     with pytest.raises(InputError, match=r"decode\.energy: gpu is -1\.0, not a number from 0 on"):
         read_report(put(tmp_path, "benchmark.json", changed))
+
+
+@pytest.mark.parametrize(
+    ("model", "scheme", "config", "quant"),
+    [
+        ("org/Some-8B-AQLM-PV-2Bit-1x16-hf", None, {}, "aqlm-2bit"),
+        ("org/Some-8B", "torchao", {"quant_type": "int4_weight_only"}, "torchao-int4_weight_only"),
+        ("org/Some-8B", "torchao", {"quant_type": "int8_weight_only"}, "torchao-int8_weight_only"),
+        ("org/Some-8B-GPTQ", "gptq", {"bits": 4}, "gptq-4bit"),
+        ("org/Some-8B", None, {}, "BF16"),
+    ],
+)
+def test_quantization_is_read_from_scheme_type_or_name(
+    tmp_path: Path, model: str, scheme: str | None, config: dict[str, Any], quant: str
+) -> None:
+    whole = deepcopy(OPTIMUM)
+    whole["config"]["backend"] |= {
+        "model": model, "quantization_scheme": scheme, "quantization_config": config,
+        "torch_dtype": "bfloat16",
+    }  # fmt: skip
+    report = read_report(put(tmp_path, "benchmark.json", whole))
+    assert {row["quant"] for row in report.rows["attempts"]} == {quant}

@@ -67,12 +67,20 @@ def test_a_table_of_own_rows_alone_has_no_source(
     assert "third-party" not in out
 
 
-@pytest.fixture
-def sizeless_store(tmp_path: Path) -> str:
+def store_of(tmp_path: Path, model: str, parameters: int | None) -> str:
     """What lm-evaluation-harness says of a model, which is not its size."""
     whole = deepcopy(LM_EVAL)
+    whole["config"] |= {
+        "model_args": f"pretrained={model},dtype=bfloat16", "model_num_parameters": parameters
+    }  # fmt: skip
     add_report(read_report(put(tmp_path, "r.json", whole)), tmp_path / "store")
     return str(tmp_path / "store")
+
+
+@pytest.fixture
+def sizeless_store(tmp_path: Path) -> str:
+    """Of a model whose parameters nobody says."""
+    return store_of(tmp_path, "org/a-model", None)
 
 
 def test_imports_of_unknown_size_have_a_pick_and_no_limits_on_size(
@@ -92,3 +100,16 @@ def test_imports_of_unknown_size_are_data_for_machines(
     show_frontier(sizeless_store, as_json=True)
     (message,) = json.loads(capsys.readouterr().out).values()
     assert [pick["limits"]["name"] for pick in message["picks"]] == ["best quality"]
+
+
+def test_a_size_that_no_file_has_is_computed_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = store_of(tmp_path, "meta-llama/Llama-3.1-8B", 8030261248)
+    show_frontier(store)
+    assert "about 15 GiB" in line_with(output_lines(capsys), "best quality")
+    show_frontier(store, as_json=True)
+    (message,) = json.loads(capsys.readouterr().out).values()
+    variant = message["picks"][0]["pick"]
+    assert variant["bytes"] == 2 * 8030261248
+    assert variant["size"] == "computed: 8.03B parameters x 16 bits"

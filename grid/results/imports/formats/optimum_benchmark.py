@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from grid.cells.measurement import Metric, Series
+from grid.models.names import method_in
 from grid.results.imports import metric
 from grid.results.imports.attempt import (
     FigureOrigin,
@@ -228,14 +229,23 @@ def _weights(source: ReportFile, backend: Mapping[str, Any]) -> ImportedWeights:
     name = source.model or clean(path.rstrip("/").rsplit("/", 1)[-1])
     if not name:
         source.skip("the report does not name the model; give it with --model")
-    scheme, kind = text(backend, "quantization_scheme"), text(backend, "torch_dtype")
-    bits = text(mapping(backend.get("quantization_config")), "bits")
-    quant = f"{scheme}-{bits}bit" if scheme and bits else scheme or _DTYPES.get(kind, kind)
+    quant = _quant(backend, name)
     if not quant:
         source.skip("the report does not say the precision; it is called as published")
     return ImportedWeights(
         model=name or "unnamed", quant=quant or "as published", format="safetensors"
     )
+
+
+def _quant(backend: Mapping[str, Any], name: str) -> str:
+    """The quantization: its scheme with bits or type, else what the name says of weights that were
+    quantized before, else the type that the rest is computed in."""
+    scheme, kind = text(backend, "quantization_scheme"), text(backend, "torch_dtype")
+    about = mapping(backend.get("quantization_config"))
+    if scheme:
+        bits, variety = text(about, "bits"), text(about, "quant_type")
+        return f"{scheme}-{bits}bit" if bits else "-".join(filter(None, (scheme, variety)))
+    return method_in(name) or _DTYPES.get(kind, kind)
 
 
 FORMATS = (
