@@ -30,6 +30,10 @@ _WINDOW_PERIOD: dict[str, tuple[int, bool]] = {
 """Architectures whose files leave the pattern out: every n-th layer is full; True: the first is."""
 
 
+_WITHOUT_CACHE = ("attention.shared_kv_layers", "nextn_predict_layers")
+"""Numbers of last layers that keep no keys and values of their own."""
+
+
 class MetadataFields(NamedTuple):
     """Typed access to a header's metadata; a value of the wrong type or size is an InputError."""
 
@@ -82,7 +86,9 @@ def layer_states(fields: MetadataFields) -> tuple[LayerState, ...]:
     """The state of every layer as llama.cpp keeps it; empty where the file does not say.
 
     Attention keeps key and value heads; a latent (MLA) layer one compressed row and no values; a
-    sliding-window layer at most `window` tokens; a recurrent layer a fixed state.
+    sliding-window layer at most `window` tokens, with heads of a width of its own in some models; a
+    recurrent layer a fixed state. The last layers keep nothing where they share the cache of
+    earlier ones, or only predict further tokens.
     """
     layers = fields.integer("block_count") or 0
     if layers > MAX_LAYERS:
@@ -90,22 +96,26 @@ def layer_states(fields: MetadataFields) -> tuple[LayerState, ...]:
     heads = fields.per_layer("attention.head_count", layers)
     if not layers or heads is None:
         return ()
-    keys, values = _widths(fields, heads)
     windows = _windows(fields, layers)
+    keys, values = _widths(fields, heads, windows)
     fixed = _recurrent_elements(fields)
     recurrent = _recurrent_layers(fields, keys, fixed)
-    return tuple(
+    keeping = layers - min(layers, sum(fields.integer(name) or 0 for name in _WITHOUT_CACHE))
+    states = tuple(
         LayerState(
             key=0 if recurrent[i] and fields.integer("full_attention_interval") else keys[i],
             value=0 if recurrent[i] and fields.integer("full_attention_interval") else values[i],
             window=windows[i],
             fixed=fixed if recurrent[i] else 0,
         )
-        for i in range(layers)
+        for i in range(keeping)
     )
+    return states + (LayerState(key=0, value=0),) * (layers - keeping)
 
 
-def _widths(fields: MetadataFields, heads: Sequence[int]) -> tuple[list[int], list[int]]:
+def _widths(
+    fields: MetadataFields, heads: Sequence[int], windows: Sequence[int | None]
+) -> tuple[list[int], list[int]]:
     """Key and value elements per token and layer."""
     kv_heads = fields.per_layer("attention.head_count_kv", len(heads)) or list(heads)
     embedding = fields.integer("embedding_length") or 0
@@ -118,9 +128,15 @@ def _widths(fields: MetadataFields, heads: Sequence[int]) -> tuple[list[int], li
             fields.integer("rope.dimension_count") or 0
         )
         return [latent] * len(heads), [0] * len(heads)
-    if max(key, value) * max(kv_heads) > MAX_WIDTH:
+    sliding_key = fields.integer("attention.key_length_swa") or key
+    sliding_value = fields.integer("attention.value_length_swa") or value
+    if max(key, value, sliding_key, sliding_value) * max(kv_heads) > MAX_WIDTH:
         raise fields.error("absurd header: the attention heads are too wide")
-    return [key * n for n in kv_heads], [value * n for n in kv_heads]
+    slides = [window is not None for window in windows]
+    return (
+        [n * (sliding_key if s else key) for n, s in zip(kv_heads, slides, strict=True)],
+        [n * (sliding_value if s else value) for n, s in zip(kv_heads, slides, strict=True)],
+    )
 
 
 def _windows(fields: MetadataFields, layers: int) -> list[int | None]:

@@ -110,6 +110,38 @@ def test_a_window_without_a_known_pattern_counts_as_full(tmp_path: Path) -> None
     assert [layer.window for layer in layers(tmp_path, window)] == [None, None]
 
 
+def test_layers_that_slide_may_have_heads_of_their_own_width(tmp_path: Path) -> None:
+    entries = (
+        ("llama.attention.key_length", U32, 32),
+        ("llama.attention.value_length", U32, 16),
+        ("llama.attention.key_length_swa", U32, 8),
+        ("llama.attention.value_length_swa", U32, 4),
+        ("llama.attention.sliding_window", U32, 32),
+        ("llama.attention.sliding_window_pattern", ARRAY, (BOOL, [True, False])),
+    )
+    sliding, full = layers(tmp_path, *entries)
+    assert sliding == LayerState(key=2 * 8, value=2 * 4, window=32)
+    assert full == LayerState(key=2 * 32, value=2 * 16)
+
+
+@pytest.mark.parametrize("name", ["attention.shared_kv_layers", "nextn_predict_layers"])
+def test_last_layers_without_a_cache_of_their_own_keep_nothing(tmp_path: Path, name: str) -> None:
+    first, last = layers(tmp_path, (f"llama.{name}", U32, 1))
+    assert (first.key, last) == (32, LayerState(key=0, value=0))
+
+
+CASE = Path(__file__).parents[4] / "shared/cases/21-gemma4-kv"
+
+
+@pytest.mark.skipif(not CASE.is_dir(), reason="needs ../shared/cases/21-gemma4-kv")
+def test_gemma_4_keeps_what_its_header_says() -> None:
+    """An eighth of the 12B's layers: 384 MiB at 4096 tokens; two of six keep their own."""
+    of_twelve = inspect(CASE / "gemma4-6-layers.gguf").model
+    assert 8 * of_twelve.kv_bytes(4096) == 384 * 2**20
+    shared = inspect(CASE / "gemma4-shared-kv.gguf").model
+    assert [layer.key > 0 for layer in shared.layers] == [True] * 2 + [False] * 4
+
+
 def test_a_known_architecture_brings_its_window_pattern(tmp_path: Path) -> None:
     entries = [
         (key.replace("llama.", "gemma2."), kind, content) for key, kind, content in small_entries()
