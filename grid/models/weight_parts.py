@@ -45,6 +45,20 @@ class WeightParts(msgspec.Struct, frozen=True, kw_only=True):
         dense = sum(layer.dense for layer in self.layers)
         return dense + self.output + share * self.expert_bytes
 
+    def scaled(self, factor: float) -> WeightParts:
+        """The same model stored in so many times the bytes."""
+
+        def times(size: int) -> int:
+            return round(factor * size)
+
+        return WeightParts(
+            layers=tuple(LayerBytes(times(of.dense), times(of.experts)) for of in self.layers),
+            output=times(self.output),
+            lookup=times(self.lookup),
+            unused=times(self.unused),
+            tied=self.tied,
+        )
+
 
 class Experts(msgspec.Struct, frozen=True, kw_only=True):
     """The experts of a mixture: in each of `layers` layers a token uses `used` of `count` and
