@@ -18,6 +18,9 @@ PROMPT = 512
 INTERACTIVE = 10.0
 """Decode rate in token/s from which text appears faster than most people read."""
 
+MOST_SESSIONS = 1024
+"""Sessions at once, from which no single machine is asked about."""
+
 RATES: Mapping[str, float] = {"over 5": 5.0, "interactive": INTERACTIVE, "fast": 30.0}
 """Named decode rates, token/s."""
 
@@ -38,7 +41,10 @@ class Ask:
     for where that is less, or the prompt and its first token where these are more. `kv_type` is the
     type of the KV cache. `min_share` is of the 16-bit capability, 0 to 1. `weights` by task class
     go before `use`. `model` names the one to advise on: without tasks models do not compare.
-    `imported`: figures that others measured may be picked.
+    `imported`: figures that others measured may be picked. `quant` names the only one that may be.
+    `sessions` run at once, each with a cache of `context` tokens and at `min_decode_tps`.
+    `more_memory_bytes` asks what so much more memory would change.
+    `serve` names the program that is to run it, such as ollama, where a pick has several.
     Raises InputError for values out of range and fields that contradict each other.
     """
 
@@ -59,6 +65,10 @@ class Ask:
     weights: Mapping[str, float] = field(default_factory=dict)
     imported: bool = False
     model: str | None = None
+    quant: str | None = None
+    sessions: int = 1
+    more_memory_bytes: float | None = None
+    serve: str | None = None
 
     def __post_init__(self) -> None:
         if self.hardware is not None and self.chip is not None:
@@ -69,6 +79,8 @@ class Ask:
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise InputError(f"{title} is {value:g}; give a number above 0")
+        if self.sessions > MOST_SESSIONS:
+            raise InputError(f"sessions are {self.sessions:,}; give at most {MOST_SESSIONS:,}")
         if self.reserved_bytes is not None and not self.reserved_bytes >= 0:
             raise InputError("the memory left to others is below 0; give a size such as 2GiB")
         if self.min_share is not None and self.min_share > 1:
@@ -114,6 +126,8 @@ _POSITIVE = {
     "max_ttft_s": "greatest time to first token",
     "min_share": "least share",
     "max_bytes": "greatest size",
+    "sessions": "sessions at once",
+    "more_memory_bytes": "further memory",
 }
 
 USES: Mapping[str, Mapping[str, float]] = {

@@ -13,6 +13,8 @@ from grid.advice.ask import Ask
 from grid.advice.candidate_figures import figures_of, least_memory
 from grid.advice.hardware import Machine
 from grid.advice.predicted_rates import PredictedRates, predict_rates
+from grid.advice.sessions import for_sessions
+from grid.advice.shared_rates import share_rates
 from grid.advice.sources import SourceSelection
 from grid.advice.time_to_first_token import times_to_first_token
 from grid.analysis import Limits, Pick, Posterior, Variant, draw_posterior, picks
@@ -66,7 +68,10 @@ def build_candidate_set(
         [source.decode_rate_ratio for source in sources],
     )
     footprints = [
-        footprint(variant, ask.context_for(variant.context_length), ask.kv_type, variants)
+        for_sessions(
+            footprint(variant, ask.context_for(variant.context_length), ask.kv_type, variants),
+            ask.sessions,
+        )
         for variant in variants
     ]
     class_by_attempt = _class_by_attempt(dataset, variants)
@@ -100,6 +105,7 @@ def build_candidate_set(
         "min_context": _constant_draws([v.context_length or np.inf for v in variants]),
     }
     axis = selection.quality.axis
+    posterior, candidates = share_rates(posterior, candidates, machine, ask)
     return CandidateSet(posterior, extra_draws, tuple(candidates), rates.notes, axis)
 
 

@@ -11,6 +11,7 @@ from grid.advice.advice_quality import AdviceQuality, of_model, quality_of
 from grid.advice.ask import Ask
 from grid.advice.fitted_predictor import engines_on
 from grid.advice.hardware import Machine
+from grid.advice.quant_names import of_quant
 from grid.advice.rates_at_depth import RateAtDepth, decode_at, decode_rate_ratio, prefill_at
 from grid.advice.relevant_classes import relevant_classes
 from grid.advice.similar_hardware import nearest_similar, on_similar_hardware
@@ -67,7 +68,7 @@ def select_sources(dataset: Dataset, machine: Machine, ask: Ask) -> SourceSelect
         raise InputError(
             f"{dataset.display_name} has no measured variant to advise on; run `grid sweep`"
         )
-    variants = of_model(variants, ask.model)
+    variants = of_quant(of_model(variants, ask.model), ask.quant)
     kind, notes = _quality_kind(variants, machine)
     runnable, backend_notes = _runnable(dataset, machine, variants)
     plain_sources = _sources_of(runnable, machine, kind, ask.kv_type)

@@ -25,20 +25,34 @@ def register(app: typer.Typer) -> None:
     parameters = [
         Parameter("store", Parameter.KEYWORD_ONLY, default="results", annotation=StoreUri),
         *options,
+        *(option.parameter(name) for name, option in DIRECTIONS.items()),
         Parameter("as_json", Parameter.KEYWORD_ONLY, default=False, annotation=Json),
     ]
     recommend.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
     app.command()(recommend)
 
 
-def recommend(store: StoreUri, as_json: Json, **options: Any) -> None:
+def recommend(
+    store: StoreUri, as_json: Json, for_model: str | None, rack: list[str] | None, **options: Any
+) -> None:
     """Say what to run on a machine, why, and how sure that is.
 
-    Figures are measured there, on a like machine, or predicted, and each says which.
+    With --for the other way round: which hardware runs a model. Figures are measured there, on a
+    like machine, or predicted, and each says which.
     """
-    from grid.cli.views.recommend import show_advice
+    ask = read_ask(**options)
+    if rack:
+        from grid.cli.views.rack import show_rack
 
-    show_advice(store, read_ask(**options), as_json)
+        show_rack(store, rack, for_model, ask, as_json)
+    elif for_model is not None:
+        from grid.cli.views.for_model import show_hardware
+
+        show_hardware(store, for_model, ask, as_json)
+    else:
+        from grid.cli.views.recommend import show_advice
+
+        show_advice(store, ask, as_json)
 
 
 def read_ask(**options: Any) -> Ask:
@@ -169,9 +183,34 @@ OPTIONS = {
     "model": Option(
         "--model", "NAME", "Only this model: needed where several have a KLD and none has tasks."
     ),
+    "quant": Option("--quant", "TYPE", "Only this quant, such as Q4_K_M."),
+    "sessions": Option(
+        "--sessions", "COUNT", "Sessions at once, each with its own context and rate.",
+        default=1, type=int,
+    ),
+    "more_memory_bytes": Option(
+        "--more-memory", "SIZE", "What this much more memory would change.", parse_bytes
+    ),
+    "serve": Option(
+        "--serve", "PROGRAM",
+        "The command to show for the pick: llama-server, ollama, vllm ...; default: the usual.",
+    ),
     "imported": Option(
         "--imported", None, "Let figures that others measured be picked too.",
         default=False, type=bool,
     ),
 }  # fmt: skip
 """By field of `grid.advice.Ask`: another option is another field there, and a line here."""
+
+DIRECTIONS = {
+    "for_model": Option(
+        "--for", "MODEL",
+        "Which hardware runs this model: a name, a file or folder, or a size such as 8B.",
+    ),
+    "rack": Option(
+        "--rack", "WHERE",
+        "Ask for each of several machines: `store`, a cluster.yaml, a node.toml; repeatable.",
+        type=list[str] | None,
+    ),
+}  # fmt: skip
+"""Options that turn the question round; the rest of it is an Ask all the same."""

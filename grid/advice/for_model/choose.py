@@ -1,0 +1,151 @@
+"""Which hardware runs a model at a rate: every chip of the catalogue, and what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from grid.advice.advice import Figure
+from grid.advice.ask import INTERACTIVE, Ask
+from grid.advice.fitted_predictor import predictor_of
+from grid.advice.for_model.places import Place, catalogue_places, machine_place, measured_places
+from grid.advice.for_model.rates import RateFinder
+from grid.advice.for_model.target import TargetModel
+from grid.advice.hardware import machine_of
+from grid.advice.sessions import for_sessions
+from grid.advice.several_cards import further_cards_bytes
+from grid.analysis.dataset import Dataset
+from grid.analysis.limits import REQUIRED_PROBABILITY
+from grid.analysis.memory import Footprint, footprint
+from grid.errors import InputError
+
+RUNS, SLOWER, TOO_SMALL, UNKNOWN = "runs it", "runs it slower", "does not hold it", "not known"
+VERDICTS = (RUNS, SLOWER, TOO_SMALL, UNKNOWN)
+MOST_CARDS = 8
+"""Cards that a machine may hold."""
+
+
+@dataclass(frozen=True)
+class PlaceVerdict:
+    """A place, and whether it runs the model: one of VERDICTS.
+
+    `decode` is the rate of each session in token/s, None where it holds too little or nobody knows
+    its chip; `sure` is P(at least the wanted rate). `chip_measured`: rates of this chip with other
+    models were measured, so that less is guessed. `cards` of it hold the model together, where one
+    does not and no more than MOST_CARDS do.
+    """
+
+    place: Place
+    verdict: str
+    decode: Figure | None = None
+    sure: float | None = None
+    chip_measured: bool = False
+    cards: int | None = None
+
+
+@dataclass(frozen=True)
+class HardwareChoice:
+    """Where a model runs at `min_decode_tps` for each of the ask's sessions. `memory` is its need
+    with the cache of all sessions; verdicts are those with the least memory first."""
+
+    target: TargetModel
+    ask: Ask
+    min_decode_tps: float
+    memory: Footprint
+    verdicts: tuple[PlaceVerdict, ...]
+    notes: tuple[str, ...] = ()
+
+    def of(self, verdict: str) -> list[PlaceVerdict]:
+        """Places with this verdict."""
+        return [entry for entry in self.verdicts if entry.verdict == verdict]
+
+
+def choose_hardware(
+    dataset: Dataset, target: TargetModel, ask: Ask, places: Sequence[Place] | None = None
+) -> HardwareChoice:
+    """Every chip of the catalogue and every class that the store measured itself, or the machine
+    that the ask names, or `places`.
+
+    Raises InputError where the model is made for less context than is asked for, and for machines
+    that nobody knows.
+    """
+    variant = target.variant
+    longest = variant.context_length
+    if ask.least_context and longest and ask.least_context > longest:
+        raise InputError(
+            f"{variant.model} is made for {longest:,} tokens, not {ask.least_context:,}; "
+            f"ask for at most --context {longest}"
+        )
+    context = ask.context_for(longest)
+    memory = needed_memory(target, context, ask)
+    need = float(memory.total or memory.weights + memory.overhead)
+    if places is None:
+        places = _places(dataset, ask, need)
+    wanted = INTERACTIVE if ask.min_decode_tps is None else ask.min_decode_tps
+    predictor = predictor_of(dataset)
+    judge = _Judge(
+        wanted,
+        need,
+        RateFinder(target, context, ask.sessions, predictor),
+        frozenset(row.group for row in predictor.observations),
+    )
+    verdicts = [judge.verdict(place) for place in places]
+    return HardwareChoice(
+        target, ask, wanted, memory, tuple(sorted(verdicts, key=_cheapest_first)), target.notes
+    )
+
+
+def needed_memory(target: TargetModel, context: int, ask: Ask) -> Footprint:
+    """Weights, a cache of `context` tokens for each session, and what the engine takes besides."""
+    memory = footprint(target.variant, context, ask.kv_type, target.measured)
+    return for_sessions(memory, ask.sessions)
+
+
+def _places(dataset: Dataset, ask: Ask, need: float) -> list[Place]:
+    machine_named = ask.hardware or ask.chip or ask.bandwidth_bytes_s
+    if machine_named:
+        return [machine_place(dataset, machine_of(dataset.classes, ask))]
+    measured = [] if dataset.is_empty else measured_places(dataset)
+    return [*measured, *catalogue_places(lambda platform: need, ask.reserved_bytes)]
+
+
+def _cheapest_first(entry: PlaceVerdict) -> tuple[bool, float, float, str]:
+    place = entry.place
+    bandwidth = place.chip.bandwidth_bytes_s if place.chip else 0.0
+    return place.memory_bytes is not None, place.memory_bytes or 0.0, bandwidth, place.name
+
+
+@dataclass(frozen=True)
+class _Judge:
+    """Verdicts on places for one model that needs `need` bytes."""
+
+    wanted: float
+    need: float
+    rates: RateFinder
+    measured_chips: frozenset[str]
+
+    def verdict(self, place: Place) -> PlaceVerdict:
+        budget = place.budget_bytes
+        measured_chip = place.chip is not None and place.chip.name in self.measured_chips
+        if budget is not None and self.need + further_cards_bytes(place.chip) > budget:
+            return PlaceVerdict(
+                place, TOO_SMALL, chip_measured=measured_chip, cards=self._cards(place)
+            )
+        rate = self.rates.rate(place)
+        if rate is None or budget is None:
+            figure = None if rate is None else rate.figure
+            return PlaceVerdict(place, UNKNOWN, figure, chip_measured=measured_chip)
+        sure = float((rate.draws >= self.wanted).mean())
+        verdict = RUNS if sure >= REQUIRED_PROBABILITY else SLOWER
+        return PlaceVerdict(place, verdict, rate.figure, sure, measured_chip)
+
+    def _cards(self, place: Place) -> int | None:
+        """How many of a card hold the model together."""
+        chip, budget = place.chip, place.budget_bytes
+        if chip is None or budget is None or chip.unified or chip.count > 1:
+            return None
+        for count in range(2, MOST_CARDS + 1):
+            shared = replace(chip, count=count)
+            if self.need + further_cards_bytes(shared) <= count * budget:
+                return count
+        return None

@@ -1,0 +1,103 @@
+"""The decode rate of a model at a place: measured there, else predicted; for several sessions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from grid.advice.advice import MEASURED_HERE, PREDICTED, PUBLISHED, Evidence, Figure
+from grid.advice.for_model.places import Place
+from grid.advice.for_model.target import TargetModel
+from grid.advice.rates_at_depth import decode_at, prefill_at
+from grid.advice.sessions import StepParts, session_figure, session_rates
+from grid.advice.several_cards import split_factor
+from grid.analysis import Variant, draw_posterior
+from grid.results.statistics.interval import Floats
+
+if TYPE_CHECKING:
+    from grid.advice.prediction import Predictor
+
+PROMPT = 512
+_TAIL = 0.05
+
+
+class PlaceRate(NamedTuple):
+    """A rate in token/s as a figure, and its draws [n]."""
+
+    figure: Figure
+    draws: Floats
+
+
+@dataclass(frozen=True)
+class RateFinder:
+    """Rates of one model after `context` tokens, for each of `sessions` sessions at once."""
+
+    target: TargetModel
+    context: int
+    sessions: int
+    predictor: Predictor
+
+    def rate(self, place: Place) -> PlaceRate | None:
+        """None where neither the model was measured there nor the chip is known."""
+        own = [
+            v for v in self.target.measured if v.hardware_class == place.hardware_class and v.decode
+        ]
+        if own:
+            return self._shared(self._measured(own[0]), self._measured_prefill(own[0]))
+        if place.chip is None:
+            return None
+        return self._shared(self._predicted(place), self._predicted_prefill(place))
+
+    def _shared(self, alone: PlaceRate, prefill: Floats | None) -> PlaceRate:
+        if self.sessions == 1:
+            return alone
+        weights, all_bytes = (self.target.read_bytes(n) for n in (0, self.context))
+        parts = StepParts(1.0 - weights / all_bytes, self.target.expert_share)
+        each = session_rates(alone.draws, prefill, self.sessions, parts)
+        return PlaceRate(session_figure(alone.figure, each, self.sessions), each)
+
+    def _measured(self, variant: Variant) -> PlaceRate:
+        deep = decode_at(variant, self.context)
+        assert deep is not None  # its decode rates are not empty
+        figure = deep.speed.interval
+        kind = PUBLISHED if variant.origin else MEASURED_HERE
+        source = f"{PUBLISHED}, {variant.origin}" if variant.origin else MEASURED_HERE
+        evidence = Evidence(kind, f"{source}, {deep.depth_text}")
+        plain = replace(variant, items={}, classes={}, tasks={}, decode={0: deep.speed})
+        draws = np.exp(draw_posterior([plain]).rates["decode_tps"][:, 0])
+        return PlaceRate(Figure(figure.value, figure.low, figure.high, evidence), draws)
+
+    def _measured_prefill(self, variant: Variant) -> Floats | None:
+        speed = prefill_at(variant, PROMPT)
+        return None if speed is None else np.array([speed.speed.interval.value])
+
+    def _predicted(self, place: Place) -> PlaceRate:
+        variant = self.target.variant
+        assert place.chip is not None
+        prediction = self.predictor.decode(
+            place.chip,
+            variant.backend,
+            variant.quant,
+            self.target.read_bytes(self.context),
+            parameters=self.target.active_parameters or None,
+            layers=len(variant.layers) or None,
+        )
+        draws = prediction.draws * split_factor(place.chip, variant.backend, prediction.draws.size)
+        low, value, high = np.quantile(draws, (_TAIL, 0.5, 1 - _TAIL)).tolist()
+        error = prediction.error.median
+        text = PREDICTED
+        if error is not None:
+            text += f"; median error {100 * error:.0f} % with a class left out"
+        if prediction.far:
+            text += f", {prediction.far}"
+        return PlaceRate(Figure(value, low, high, Evidence(PREDICTED, text, error)), draws)
+
+    def _predicted_prefill(self, place: Place) -> Floats | None:
+        if self.sessions == 1 or place.chip is None or not self.target.active_parameters:
+            return None
+        variant = self.target.variant
+        return self.predictor.prefill(
+            place.chip, variant.backend, variant.quant, self.target.active_parameters
+        ).draws

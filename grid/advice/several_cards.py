@@ -1,0 +1,62 @@
+"""Several cards alike in one machine: what they hold together, and how fast a token is there.
+
+Layers shared out among cards (llama.cpp's default, Transformers' device map) compute in turn: a
+token takes as long as on one card that held everything, and a little for each hand-over. Matrices
+shared out (vLLM's tensor parallel) are read by all cards at once, and the cards then wait for each
+other in every layer: of what N cards could gain, single requests gain a tenth (PCIe without peer
+access) to most of it (NVLink).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from grid.analysis.random_streams import stream_of
+from grid.hardware.chips import Chip
+from grid.results.statistics.interval import Floats
+from grid.units import MIB
+
+CARD_OVERHEAD = 512 * MIB
+"""What each further card keeps for its own context and compute buffers."""
+
+TENSOR_PARALLEL = frozenset({"vllm"})
+"""Backends that share out matrices, not layers."""
+
+_HAND_OVER = (0.0, 0.05)
+"""Least and greatest share of a token's time that each further card adds with layers shared out."""
+_GAIN = (0.1, 0.9)
+"""The same of what each further card could gain with matrices shared out."""
+_SEED = 17
+
+
+def further_cards_bytes(chip: Chip | None) -> int:
+    """Bytes that cards beyond the first keep for themselves."""
+    return 0 if chip is None else (chip.count - 1) * CARD_OVERHEAD
+
+
+def split_factor(chip: Chip | None, engine: str, draws: int) -> Floats:
+    """Rate on all cards over that of one card which held the whole model, draws [n]."""
+    further = 0 if chip is None else chip.count - 1
+    if not further:
+        return np.ones(draws)
+    parallel = engine in TENSOR_PARALLEL
+    low, high = _GAIN if parallel else _HAND_OVER
+    rng = np.random.default_rng(stream_of(_SEED, "cards", engine))
+    share = rng.uniform(low, high, draws)
+    return 1.0 + further * share if parallel else 1.0 / (1.0 + further * share)
+
+
+def split_text(chip: Chip | None, engine: str) -> str:
+    """How several cards share the model, in a sentence; empty for one."""
+    if chip is None or chip.count == 1:
+        return ""
+    if engine in TENSOR_PARALLEL:
+        return (
+            f"{chip.count} cards share each matrix (tensor parallel, where the attention heads "
+            f"divide by {chip.count}): predicted as one card's rate x "
+            f"{1 + (chip.count - 1) * _GAIN[0]:.2g} to {1 + (chip.count - 1) * _GAIN[1]:.2g}"
+        )
+    return (
+        f"{chip.count} cards take the layers in turn: their memory adds up, less "
+        f"{CARD_OVERHEAD // MIB} MiB for each further card, but a token is as fast as on one"
+    )

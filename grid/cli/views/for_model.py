@@ -1,0 +1,76 @@
+"""`grid recommend --for` in a terminal: which hardware runs a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.table import Table
+from rich.text import Text
+
+from grid.advice import Ask
+from grid.advice.for_model import (
+    VERDICTS,
+    HardwareChoice,
+    PlaceVerdict,
+    choose_hardware,
+    find_target,
+)
+from grid.advice.for_model.sentences import (
+    MARK,
+    MARK_TEXT,
+    examples,
+    group_title,
+    headline,
+    need_text,
+    rate_text,
+)
+from grid.advice.for_model.to_json import choice_data
+from grid.analysis.dataset import Dataset
+from grid.cli.views.console import console, print_json, table
+from grid.cli.views.recommend import two_columns
+from grid.units import format_bytes
+
+
+def show_hardware(store: str, model: str, ask: Ask, as_json: bool = False) -> None:
+    """Print where the model runs. Raises InputError for a model or a machine nobody knows."""
+    dataset = Dataset(store)
+    choice = choose_hardware(dataset, find_target(model, ask.quant, dataset), ask)
+    if as_json:
+        print_json(choice_data(choice))
+    else:
+        print_hardware(choice)
+
+
+def print_hardware(choice: HardwareChoice) -> None:
+    """Print the answer first, then machines by what they make of the model."""
+    out = console()
+    out.print(Text(headline(choice), style="bold"))
+    rows = [("needs", need_text(choice)), ("model", f"from {choice.target.source}")]
+    rows += [("", note) for note in choice.notes]
+    out.print(two_columns(rows))
+    marked = False
+    for verdict in VERDICTS:
+        shown = examples(choice, verdict)
+        if not shown:
+            continue
+        marked = marked or any(entry.chip_measured and entry.decode for entry in shown)
+        out.print()
+        out.print(Text(group_title(choice, verdict), style="bold"))
+        out.print(_table(shown))
+    if len(choice.verdicts) > 1:
+        out.print(Text("\nrates are predicted unless measured; --json lists every machine"))
+    if marked:
+        out.print(Text(MARK_TEXT, style="dim"))
+
+
+def _table(entries: Sequence[PlaceVerdict]) -> Table:
+    rows = [
+        (
+            format_bytes(entry.place.memory_bytes) if entry.place.memory_bytes else "",
+            entry.place.name,
+            rate_text(entry),
+            MARK if entry.chip_measured and entry.decode else "",
+        )
+        for entry in entries
+    ]
+    return table(("memory", "machine", "token/s", ""), rows, right=(0,), wrap=(1,))
