@@ -37,6 +37,7 @@ from grid.backend.contract import (
     Quantizes,
     Recipe,
     Scores,
+    Serves,
     SpecialTokens,
     Steps,
     Tokenizes,
@@ -61,6 +62,7 @@ from grid.backend.options import (
 )
 from grid.backend.scoring import token_scores
 from grid.cells.cell import Options
+from grid.cells.serving import ServeCommand, ServeRequest, ShellCommand
 from grid.cells.workload import Workload
 from grid.errors import EngineError, InputError, OutOfMemory, Unsupported, did_you_mean
 from grid.hardware.node import Accelerator, Node
@@ -124,6 +126,10 @@ __all__ = [
     "Quantizes",
     "Recipe",
     "Scores",
+    "ServeCommand",
+    "ServeRequest",
+    "Serves",
+    "ShellCommand",
     "SpecialTokens",
     "Steps",
     "TokenScores",

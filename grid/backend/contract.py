@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from grid.cells.cell import Options
+from grid.cells.serving import ServeCommand, ServeRequest
 from grid.cells.workload import Workload
 from grid.hardware.node import Node
 from grid.models.artifact import Artifact, Inspection
@@ -260,6 +261,20 @@ class PredictsTypes(Protocol):
     def predicted_types(self, source: Path, recipe: str) -> PredictedTypes:
         """The types that `quantize` would write for `source`, of which only headers need be there.
         Raises as `predicted_bytes` does."""
+        ...
+
+
+@runtime_checkable
+class Serves(Protocol):
+    """Implemented by the backend itself, where people can run its artifacts by themselves."""
+
+    def serve_command(self, artifact: Artifact, request: ServeRequest) -> Sequence[ServeCommand]:
+        """The ways to run an artifact with what was requested, the usual first.
+
+        `artifact.path` is where its file or folder is, or will be; its model's shape and its facts
+        may be lacking. Starts nothing, and needs neither the engine nor the file. Raises
+        Unsupported, one line, where the engine's programs cannot be set as requested.
+        """
         ...
 
 

@@ -25,6 +25,7 @@ from grid.testing import (  # noqa: F401  (each adds its rules)
     declaration_rules,
     loading_rules,
     quantizing_rules,
+    serving_rules,
 )
 from grid.testing.case import NEAR, TEXT, Case, Expected, local_node
 from grid.testing.computing_rules import expectation

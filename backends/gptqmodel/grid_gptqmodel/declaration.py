@@ -26,6 +26,7 @@ from grid_gptqmodel.library import import_stack
 from grid_gptqmodel.probe import probe
 from grid_gptqmodel.quantizer import identity, quantize
 from grid_gptqmodel.recipes import MULTIPLES, form_of, recipes
+from grid_gptqmodel.serving import serve_command
 
 
 class GptqModel(Declaration):
@@ -40,6 +41,7 @@ class GptqModel(Declaration):
     noise_options = staticmethod(noise_options)
     needs = staticmethod(memory.needs)
     quantizer = staticmethod(identity)
+    serve_command = staticmethod(serve_command)
 
     def __init__(self, method: str) -> None:
         self.name = method

@@ -19,6 +19,7 @@ from grid_llamacpp import engine, library, memory, probe
 from grid_llamacpp.options import complete, noise_options
 from grid_llamacpp.quantizer import identity, quantize
 from grid_llamacpp.recipes import RECIPES
+from grid_llamacpp.serving import serve_command
 from grid_llamacpp.sizes import predicted_bytes, predicted_types
 
 
@@ -42,6 +43,7 @@ class LlamaCpp(Declaration):
     quantize = staticmethod(quantize)
     predicted_bytes = staticmethod(predicted_bytes)
     predicted_types = staticmethod(predicted_types)
+    serve_command = staticmethod(serve_command)
 
     def probe(self, node: Node) -> Availability:
         return probe.probe(self, node)

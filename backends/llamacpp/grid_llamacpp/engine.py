@@ -17,7 +17,13 @@ from grid_llamacpp.context import Context
 from grid_llamacpp.embedding import TextEmbedder
 from grid_llamacpp.generation import generate
 from grid_llamacpp.library import Library, library
-from grid_llamacpp.memory import SCORED_TOKENS, buffers
+from grid_llamacpp.memory import SCORED_TOKENS, buffers, weight_buffers
+from grid_llamacpp.overrides import (
+    TensorOverride,
+    native_overrides,
+    overrides_of,
+    refuse_unused,
+)
 from grid_llamacpp.scoring import score
 
 _SEQUENCES = 64
@@ -52,12 +58,17 @@ class LlamaEngine:
         self._context: Context | None = None
         self._position = 0
         mark = linked.log.mark()
+        overrides = overrides_of(options)
+        self._overrides = native_overrides(linked, overrides)
         self._model = self._api.llama_model_load_from_file(
             str(path).encode(), self._model_parameters(device)
         )
         if not self._model:
             raise linked.error(f"{path.name} does not load", mark)
-        self._model_buffers = buffers(linked.log.since(mark))
+        lines = linked.log.since(mark)
+        self._model_buffers, self._places = buffers(lines), weight_buffers(lines)
+        if overrides:
+            self._refuse_unused(overrides, lines)
         self._vocabulary = self._api.llama_model_get_vocab(self._model)
         self.vocabulary = int(self._api.llama_vocab_n_tokens(self._vocabulary))
         self.bos = self._bos()
@@ -72,7 +83,16 @@ class LlamaEngine:
         parameters.n_gpu_layers = 0 if kind == "cpu" else int(self._options["gpu_layers"])
         parameters.main_gpu = int(number) if number.isdigit() else 0
         parameters.load_mode = _MMAP if self._options["mmap"] else _READ
+        if self._overrides is not None:
+            parameters.tensor_buft_overrides = ctypes.addressof(self._overrides)
         return parameters
+
+    def _refuse_unused(self, overrides: Sequence[TensorOverride], lines: Sequence[str]) -> None:
+        try:
+            refuse_unused(overrides, lines)
+        except Unsupported:
+            self.close()
+            raise
 
     def _bos(self) -> int | None:
         token = int(self._api.llama_vocab_bos(self._vocabulary))
@@ -101,6 +121,7 @@ class LlamaEngine:
             "kernels": "CPU kernels quantize activations to 8 bits for quantized weights",
             "flash_attention": single.flash_attention,
             "context_cells": str(single.cells),
+            "weight_buffers": ", ".join(f"{name} {size}" for name, size in self._places.items()),
             **{
                 name: str(value)
                 for name, value in self._options.items()

@@ -26,6 +26,8 @@ from grid.backend import (
 )
 from grid.cells.workload import Tasks
 from grid.models.gguf.ggml_types import GGML_TYPES
+from grid.models.placement import Placement, place
+from grid.models.weight_parts import WeightParts
 from grid.units import MIB
 from grid_llamacpp.options import KV_TYPES
 
@@ -37,6 +39,7 @@ SCORED_TOKENS = 2048
 """Cache of the packed context that task items are scored in, tokens at least."""
 
 _BUFFER = re.compile(r"(KV|RS|model|compute|output) buffer size\s*=\s*([0-9.]+) MiB")
+_WEIGHTS = re.compile(r"(\S+) model buffer size\s*=\s*([0-9.]+) MiB")
 _BUFFER_NAMES = {
     "KV": "kv_buffer_bytes",
     "RS": "kv_buffer_bytes",
@@ -62,10 +65,21 @@ def buffers(lines: Iterable[str]) -> dict[str, int]:
     return sizes
 
 
+def weight_buffers(lines: Iterable[str]) -> dict[str, int]:
+    """Bytes of weights by buffer, such as `CPU_Mapped` or `CUDA0`; rounded as in `buffers`."""
+    sizes: dict[str, int] = {}
+    for line in lines:
+        match = _WEIGHTS.search(line)
+        if match:
+            sizes[match[1]] = sizes.get(match[1], 0) + round(float(match[2]) * MIB)
+    return sizes
+
+
 def needs(artifact: Artifact, weight_bytes: int, options: Options, workload: Workload) -> Needs:
     """Bytes on host and device for a cell; pure.
 
-    Layers given to an accelerator take their share of weights and cache with them.
+    Layers given to an accelerator take weights and cache with them, to the byte where the file's
+    parts are known, else their share. What `tensor_overrides` move is not counted.
     """
     tokens = workload.size
     if isinstance(workload, Tasks):
@@ -74,15 +88,41 @@ def needs(artifact: Artifact, weight_bytes: int, options: Options, workload: Wor
     cache = kv_bytes(artifact.model, cells, options)
     compute = _compute_bytes(artifact.model, cells, options)
     logits = logits_bytes(artifact.model, workload, int(options["ubatch"]))
-    share = _device_share(artifact.model, int(options["gpu_layers"]))
-    host = PROCESS_BYTES + logits + (weight_bytes + cache + compute) * (1 - share)
-    device = (weight_bytes + cache) * share + (compute if share else 0)
-    return Needs(
-        host_bytes=math.ceil(host),
-        device_bytes=math.ceil(device),
-        kv_bytes=round(cache),
-        accelerator="gpu" if share else None,
+    placement = Placement(
+        gpu_layers=int(options["gpu_layers"]),
+        cpu_expert_layers=int(options.get("cpu_expert_layers", 0)),
     )
+    parts = _parts(artifact, weight_bytes)
+    if placement.on_cpu_alone:
+        host, device = float(weight_bytes + cache), 0.0
+    elif parts is None:
+        share = _device_share(artifact.model, placement.gpu_layers)
+        host, device = (weight_bytes + cache) * (1 - share), (weight_bytes + cache) * share
+    else:
+        placed = place(parts, _cache_by_layer(artifact.model, cells, options), placement)
+        host, device = placed.host, placed.device
+    some_on_host = 0 if placement.on_card_alone else compute
+    return Needs(
+        host_bytes=math.ceil(PROCESS_BYTES + logits + host + some_on_host),
+        device_bytes=0 if placement.on_cpu_alone else math.ceil(device + compute),
+        kv_bytes=round(cache),
+        accelerator=None if placement.on_cpu_alone else "gpu",
+    )
+
+
+def _parts(artifact: Artifact, weight_bytes: int) -> WeightParts | None:
+    """Bytes of the file by part; of one that is still to be made as in what it is made from."""
+    facts = artifact.facts
+    if facts is None and artifact.made_from is not None:
+        facts = artifact.made_from.facts
+    if facts is None or facts.parts is None or not facts.bytes:
+        return None
+    return facts.parts.scaled(weight_bytes / facts.bytes)
+
+
+def _cache_by_layer(model: Model, cells: int, options: Options) -> list[int]:
+    one_layer = (msgspec.structs.replace(model, layers=(layer,)) for layer in model.layers)
+    return [kv_bytes(single, cells, options) for single in one_layer]
 
 
 def kv_bytes(model: Model, cells: int, options: Options) -> int:

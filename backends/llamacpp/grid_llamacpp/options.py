@@ -16,6 +16,7 @@ from grid.backend import (
     one_of,
     whole_number,
 )
+from grid_llamacpp.overrides import parse_overrides
 
 KV_TYPES: dict[str, int] = {
     "f32": 0,
@@ -30,7 +31,7 @@ KV_TYPES: dict[str, int] = {
 }
 """Types that a key or value cache can be kept in -> ggml's number."""
 
-_QUANTIZED_KV = frozenset(KV_TYPES) - {"f32", "f16", "bf16"}
+QUANTIZED_KV = frozenset(KV_TYPES) - {"f32", "f16", "bf16"}
 _FLASH = one_of("auto", "on", "off")
 _MAX_BATCH = 65_536
 
@@ -51,8 +52,13 @@ CHECKS: Mapping[str, Check] = {
     "kv_type_k": one_of(*KV_TYPES),
     "kv_type_v": one_of(*KV_TYPES),
     "mmap": flag,
+    "cpu_expert_layers": whole_number(0, 10_000),
+    "tensor_overrides": parse_overrides,
 }
 """Every option; 0 threads means as many as the node has cores, -1 GPU layers means all."""
+
+_ABSENT_WHERE_UNUSED = ("cpu_expert_layers", "tensor_overrides")
+"""Options without a default, so that runs without them are called as before there were any."""
 
 
 def complete(requested: Mapping[str, Any], node: Node) -> Options:
@@ -71,6 +77,9 @@ def complete(requested: Mapping[str, Any], node: Node) -> Options:
     options = complete_options("llamacpp", requested, CHECKS, defaults)
     options["threads"] = options["threads"] or node.cores
     options["threads_batch"] = options["threads_batch"] or options["threads"]
+    for name in _ABSENT_WHERE_UNUSED:
+        if not options.get(name, True):
+            del options[name]
     _check_together(options)
     return options
 
@@ -81,7 +90,7 @@ def _check_together(options: Options) -> None:
             f"option ubatch = {options['ubatch']} is larger than batch = {options['batch']}; "
             "make it at most batch"
         )
-    if options["kv_type_v"] in _QUANTIZED_KV and options["flash_attention"] == "off":
+    if options["kv_type_v"] in QUANTIZED_KV and options["flash_attention"] == "off":
         raise InputError(
             f"option kv_type_v = {options['kv_type_v']!r} needs flash attention; "
             'set flash_attention = "on" or kv_type_v = "f16"'

@@ -25,6 +25,7 @@ from grid_mlx.options import complete, noise_options
 from grid_mlx.probe import probe
 from grid_mlx.quantizer import identity, quantize
 from grid_mlx.recipes import FORMAT, RECIPES
+from grid_mlx.serving import serve_command
 
 
 class Mlx(Declaration):
@@ -44,6 +45,7 @@ class Mlx(Declaration):
     load = staticmethod(engine.load)
     quantizer = staticmethod(identity)
     quantize = staticmethod(quantize)
+    serve_command = staticmethod(serve_command)
 
     def probe(self, node: Node) -> Availability:
         return probe(self, node)

@@ -14,6 +14,7 @@ from grid_transformers.options import complete, noise_options
 from grid_transformers.probe import probe
 from grid_transformers.quantizer import identity, quantize
 from grid_transformers.recipes import RECIPES
+from grid_transformers.serving import serve_command
 
 
 class Transformers(Declaration):
@@ -34,6 +35,7 @@ class Transformers(Declaration):
     quantizer = staticmethod(identity)
     quantize = staticmethod(quantize)
     predicted_bytes = staticmethod(recipe_bytes)
+    serve_command = staticmethod(serve_command)
 
     def probe(self, node: Node) -> Availability:
         return probe(self, node)

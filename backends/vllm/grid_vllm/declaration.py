@@ -9,6 +9,7 @@ from grid_vllm import engine, memory
 from grid_vllm.library import import_stack
 from grid_vllm.options import complete, noise_options
 from grid_vllm.probe import probe
+from grid_vllm.serving import serve_command
 
 
 class Vllm(Declaration):
@@ -30,6 +31,7 @@ class Vllm(Declaration):
     needs = staticmethod(memory.needs)
     import_engine = staticmethod(import_stack)
     load = staticmethod(engine.load)
+    serve_command = staticmethod(serve_command)
 
     def probe(self, node: Node) -> Availability:
         return probe(self, node)

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from grid.backend import Availability, Calibration, Capability, Inspection, Needs, Recipe
+from grid.backend import (
+    Availability,
+    Calibration,
+    Capability,
+    Inspection,
+    Needs,
+    Recipe,
+    ServeCommand,
+    ServeRequest,
+    ShellCommand,
+)
 from grid.cells.cell import Options
 from grid.cells.workload import Workload
 from grid.errors import InputError, did_you_mean
@@ -91,6 +101,11 @@ class FakeBackend:
         device: str = "cpu",
     ) -> None:
         file.quantize(source, recipe, target)
+
+    def serve_command(self, artifact: Artifact, request: ServeRequest) -> Sequence[ServeCommand]:
+        words = ("python", "-m", "grid_fake", str(artifact.path))
+        argv = (*words, "--context", str(request.context), "--sessions", str(request.sessions))
+        return [ServeCommand(program="fake", commands=(ShellCommand(argv=argv),))]
 
 
 def _check_calls(option: str, value: str) -> None:

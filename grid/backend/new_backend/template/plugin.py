@@ -7,6 +7,8 @@ the contract, which is `grid.backend`; `docs/plugins.md` of quantgrid goes throu
 
 from __future__ import annotations
 
+import argparse
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
@@ -31,6 +33,9 @@ from grid.backend import (
     Node,
     Options,
     Recipe,
+    ServeCommand,
+    ServeRequest,
+    ShellCommand,
     TokenScores,
     Unsupported,
     Workload,
@@ -307,6 +312,16 @@ class ToyBackend:
             raise EngineError(f"{source} is {weights.header.quant}; F16 is needed to make others")
         write(target, msgspec.structs.replace(weights.header, quant=recipe), weights.table)
 
+    # --- 6. Running weights for use (optional) ------------------------------------------------
+
+    def serve_command(self, artifact: Artifact, request: ServeRequest) -> Sequence[ServeCommand]:
+        """The commands by which people run weights with what advice assumed: `grid recommend`
+        shows them beside a pick. Raises Unsupported for what the program cannot be set to."""
+        if request.sessions > 1:
+            raise Unsupported("myengine serves one session at a time")
+        argv = ("myengine-serve", str(artifact.path), "--context", str(request.context))
+        return [ServeCommand(program="myengine", commands=(ShellCommand(argv=argv),))]
+
 
 INTERPRETER_BYTES = 64 * 2**20
 """What a Python with numpy takes by itself, about."""
@@ -344,6 +359,25 @@ def unpack(tensor: bytes, quant: str) -> Table:
     packed = np.frombuffer(tensor[start:], dtype=np.uint8).reshape(VOCABULARY, -1)
     pairs = np.stack([packed & 15, packed >> 4], axis=2).reshape(VOCABULARY, -1)[:, :VOCABULARY]
     return scales * (pairs.astype(np.float32) - 8)
+
+
+# --- 7. The program that it names -------------------------------------------------------------
+# Engines have one of their own: then this falls away, and its line in pyproject.toml.
+
+
+def serve() -> None:
+    """`myengine-serve FILE`: continues each line that is typed."""
+    parser = argparse.ArgumentParser(prog="myengine-serve")
+    parser.add_argument("weights", type=Path)
+    parser.add_argument("--context", type=int, default=4096, help="most tokens of a line")
+    parser.add_argument("--tokens", type=int, default=32, help="tokens to go on with")
+    flags = parser.parse_args()
+    engine = ToyEngine(read(flags.weights), DEFAULTS)
+    engine.resize(flags.context)
+    for line in sys.stdin:
+        prompt = engine.encode(line.rstrip("\n"))
+        answer = [token for _, token in engine.generate([prompt], flags.tokens, True, 0)]
+        print(engine.decode(answer).decode(errors="replace"), flush=True)
 
 
 backend = ToyBackend()
