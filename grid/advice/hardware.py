@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from grid.advice.ask import Ask
+from grid.advice.several_cards import cards_notes, further_cards_bytes
 from grid.analysis.dataset import HardwareClass
 from grid.errors import InputError, did_you_mean
 from grid.hardware.chips import Chip, UsableMemory, budget_chip, find_chip, usable_bytes
@@ -134,8 +135,9 @@ def _of_chip(chip: Chip, ask: Ask) -> Machine:
         measured=None,
         platform=chip.platform,
         chip=chip,
-        budget_bytes=usable.bytes,
+        budget_bytes=usable.bytes - further_cards_bytes(chip),
         budget_why=usable.why,
+        notes=cards_notes(chip),
     )
 
 

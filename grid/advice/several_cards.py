@@ -9,6 +9,8 @@ access) to most of it (NVLink).
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from grid.analysis.random_streams import stream_of
@@ -46,17 +48,22 @@ def split_factor(chip: Chip | None, engine: str, draws: int) -> Floats:
     return 1.0 + further * share if parallel else 1.0 / (1.0 + further * share)
 
 
-def split_text(chip: Chip | None, engine: str) -> str:
-    """How several cards share the model, in a sentence; empty for one."""
-    if chip is None or chip.count == 1:
-        return ""
-    if engine in TENSOR_PARALLEL:
-        return (
-            f"{chip.count} cards share each matrix (tensor parallel, where the attention heads "
-            f"divide by {chip.count}): predicted as one card's rate x "
-            f"{1 + (chip.count - 1) * _GAIN[0]:.2g} to {1 + (chip.count - 1) * _GAIN[1]:.2g}"
-        )
+def cards_notes(chip: Chip | None) -> tuple[str, ...]:
+    """How several cards share a model, in a sentence; none for one."""
+    further = 0 if chip is None else chip.count - 1
+    if chip is None or not further:
+        return ()
+    low, high = (1 + further * gain for gain in _GAIN)
     return (
-        f"{chip.count} cards take the layers in turn: their memory adds up, less "
-        f"{CARD_OVERHEAD // MIB} MiB for each further card, but a token is as fast as on one"
+        f"{chip.count} cards: their memory adds up, less {CARD_OVERHEAD // MIB} MiB for each "
+        "further one. Layers are shared out (llama.cpp, Transformers): a token is as fast as on one card. "
+        f"vLLM shares out matrices (--tensor-parallel-size {chip.count}, where the attention heads "
+        f"divide by it): x{low:.2g} to x{high:.2g}, predicted",
     )
+
+
+def one_card(chip: Chip) -> Chip:
+    """A card of several alike, under the name that rates are known by."""
+    if chip.count == 1:
+        return chip
+    return replace(chip, name=chip.name.removeprefix(f"{chip.count}x "), count=1)

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from grid.advice import BUDGETS_GB, INTERACTIVE, RATES, Ask, uses
-from grid.advice.ask import CONTEXT
+from grid.advice.ask import CONTEXT, MOST_SESSIONS
 from grid.analysis.dataset import Dataset
 from grid.analysis.memory import KV_TYPES
 from grid.hardware.chips import PLATFORMS, chips
@@ -39,7 +39,7 @@ def ask_form(dataset: Dataset) -> Ask:
             format_func=lambda tokens: f"{tokens:,}" if tokens else USUAL,
         )  # fmt: skip
     with right:
-        rate = _rate()
+        rate = least_rate()
     with st.expander("More limits"):
         limits = _more_limits()
     return Ask(
@@ -145,7 +145,7 @@ def _weights(names: Sequence[str]) -> Mapping[str, float]:
     }  # fmt: skip
 
 
-def _rate() -> float | None:
+def least_rate() -> float | None:
     def rate_label(name: str) -> str:
         return f"{name} ({RATES[name]:g} token/s)" if name in RATES else name
 
@@ -177,7 +177,7 @@ def _more_limits() -> dict[str, Any]:
             "for a prompt of, tokens", 1, 1_000_000, PROMPT, key="advise_prompt",
             persist_state="session",
         )  # fmt: skip
-        limits |= {"max_ttft_s": wait, "prompt": int(prompt)}
+        limits |= {"max_ttft_s": wait, "prompt": int(prompt), "sessions": sessions_at_once()}
     with right:
         reserved_gib = _optional("Memory left to others, GiB", "advise_reserved", 0.0)
         size_gib = _optional("Largest file, GiB", "advise_size", 0.0001)
@@ -186,6 +186,14 @@ def _more_limits() -> dict[str, Any]:
         limits["max_bytes"] = None if size_gib is None else size_gib * GIB
         limits["min_share"] = None if share_percent is None else share_percent / 100
     return limits
+
+
+def sessions_at_once() -> int:
+    """How many sessions run at once, each with its own context."""
+    count = st.number_input(
+        "Sessions at once", 1, MOST_SESSIONS, 1, key="advise_sessions", persist_state="session"
+    )
+    return int(count)
 
 
 def _optional(title: str, key: str, least: float, most: float = 1e6) -> float | None:

@@ -13,7 +13,7 @@ from grid.advice.for_model.rates import RateFinder
 from grid.advice.for_model.target import TargetModel
 from grid.advice.hardware import machine_of
 from grid.advice.sessions import for_sessions
-from grid.advice.several_cards import further_cards_bytes
+from grid.advice.several_cards import cards_notes, further_cards_bytes, one_card
 from grid.analysis.dataset import Dataset
 from grid.analysis.limits import REQUIRED_PROBABILITY
 from grid.analysis.memory import Footprint, footprint
@@ -46,7 +46,8 @@ class PlaceVerdict:
 @dataclass(frozen=True)
 class HardwareChoice:
     """Where a model runs at `min_decode_tps` for each of the ask's sessions. `memory` is its need
-    with the cache of all sessions; verdicts are those with the least memory first."""
+    with the cache of all sessions; verdicts are those of measured classes, then the others, the
+    least memory first. `named`: the question was about these machines, not about all."""
 
     target: TargetModel
     ask: Ask
@@ -54,6 +55,7 @@ class HardwareChoice:
     memory: Footprint
     verdicts: tuple[PlaceVerdict, ...]
     notes: tuple[str, ...] = ()
+    named: bool = False
 
     def of(self, verdict: str) -> list[PlaceVerdict]:
         """Places with this verdict."""
@@ -79,8 +81,9 @@ def choose_hardware(
     context = ask.context_for(longest)
     memory = needed_memory(target, context, ask)
     need = float(memory.total or memory.weights + memory.overhead)
+    named = places is not None or bool(ask.hardware or ask.chip or ask.bandwidth_bytes_s)
     if places is None:
-        places = _places(dataset, ask, need)
+        places = _places(dataset, ask, need, named)
     wanted = INTERACTIVE if ask.min_decode_tps is None else ask.min_decode_tps
     predictor = predictor_of(dataset)
     judge = _Judge(
@@ -89,10 +92,10 @@ def choose_hardware(
         RateFinder(target, context, ask.sessions, predictor),
         frozenset(row.group for row in predictor.observations),
     )
-    verdicts = [judge.verdict(place) for place in places]
-    return HardwareChoice(
-        target, ask, wanted, memory, tuple(sorted(verdicts, key=_cheapest_first)), target.notes
-    )
+    verdicts = sorted((judge.verdict(place) for place in places), key=_cheapest_first)
+    several = [note for place in places if named for note in cards_notes(place.chip)]
+    notes = (*target.notes, *dict.fromkeys(several))
+    return HardwareChoice(target, ask, wanted, memory, tuple(verdicts), notes, named)
 
 
 def needed_memory(target: TargetModel, context: int, ask: Ask) -> Footprint:
@@ -101,9 +104,8 @@ def needed_memory(target: TargetModel, context: int, ask: Ask) -> Footprint:
     return for_sessions(memory, ask.sessions)
 
 
-def _places(dataset: Dataset, ask: Ask, need: float) -> list[Place]:
-    machine_named = ask.hardware or ask.chip or ask.bandwidth_bytes_s
-    if machine_named:
+def _places(dataset: Dataset, ask: Ask, need: float, named: bool) -> list[Place]:
+    if named:
         return [machine_place(dataset, machine_of(dataset.classes, ask))]
     measured = [] if dataset.is_empty else measured_places(dataset)
     return [*measured, *catalogue_places(lambda platform: need, ask.reserved_bytes)]
@@ -112,7 +114,7 @@ def _places(dataset: Dataset, ask: Ask, need: float) -> list[Place]:
 def _cheapest_first(entry: PlaceVerdict) -> tuple[bool, float, float, str]:
     place = entry.place
     bandwidth = place.chip.bandwidth_bytes_s if place.chip else 0.0
-    return place.memory_bytes is not None, place.memory_bytes or 0.0, bandwidth, place.name
+    return place.hardware_class is None, place.memory_bytes or 0.0, bandwidth, place.name
 
 
 @dataclass(frozen=True)
@@ -126,8 +128,8 @@ class _Judge:
 
     def verdict(self, place: Place) -> PlaceVerdict:
         budget = place.budget_bytes
-        measured_chip = place.chip is not None and place.chip.name in self.measured_chips
-        if budget is not None and self.need + further_cards_bytes(place.chip) > budget:
+        measured_chip = place.chip is not None and one_card(place.chip).name in self.measured_chips
+        if budget is not None and self.need > budget:
             return PlaceVerdict(
                 place, TOO_SMALL, chip_measured=measured_chip, cards=self._cards(place)
             )

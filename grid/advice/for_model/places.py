@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from grid.advice.ask import Ask
 from grid.advice.for_model.memory_sizes import memory_sizes
-from grid.advice.hardware import Machine, machine_of
+from grid.advice.hardware import Machine, class_facts, machine_of
+from grid.advice.several_cards import further_cards_bytes
 from grid.analysis.dataset import Dataset
 from grid.errors import InputError
 from grid.hardware.chips import Chip, chips, usable_bytes
@@ -47,6 +48,7 @@ def _smallest_that_holds(chip: Chip, need: Need, reserved_bytes: float | None) -
             usable = usable_bytes(chip, size, reserved, chip.headless).bytes
         except InputError:  # less memory than is kept back
             continue
+        usable -= further_cards_bytes(chip)
         place = Place(chip.name, chip.platform, chip, float(size), float(usable))
         if need(chip.platform) <= usable:
             return place
@@ -68,6 +70,7 @@ def machine_place(dataset: Dataset, machine: Machine, nodes: Sequence[str] = ())
     if machine.measured is not None:
         rows = [v for v in dataset.variants(machine.measured.name) if v.decode]
         chip = chip_of(rows[0]) if rows else chip
+        memory = _class_memory(machine)
     elif chip is not None:
         memory = chip.memory_bytes
     return Place(
@@ -81,6 +84,11 @@ def machine_place(dataset: Dataset, machine: Machine, nodes: Sequence[str] = ())
     )
 
 
-def with_nodes(place: Place, nodes: Sequence[str]) -> Place:
-    """The place with names of the machines that are like it."""
-    return replace(place, nodes=tuple(nodes))
+def _class_memory(machine: Machine) -> float | None:
+    """The memory in the name of a measured class that its device computes in."""
+    facts = class_facts(machine.name)
+    if facts is None:
+        return None
+    if facts.card_bytes is None or machine.platform in {"cpu", "metal"}:
+        return float(facts.memory_bytes)
+    return float(facts.cards * facts.card_bytes)

@@ -12,7 +12,7 @@ from grid.advice.for_model.places import Place
 from grid.advice.for_model.target import TargetModel
 from grid.advice.rates_at_depth import decode_at, prefill_at
 from grid.advice.sessions import StepParts, session_figure, session_rates
-from grid.advice.several_cards import split_factor
+from grid.advice.several_cards import one_card, split_factor
 from grid.analysis import Variant, draw_posterior
 from grid.results.statistics.interval import Floats
 
@@ -77,11 +77,12 @@ class RateFinder:
         variant = self.target.variant
         assert place.chip is not None
         prediction = self.predictor.decode(
-            place.chip,
+            one_card(place.chip),
             variant.backend,
             variant.quant,
             self.target.read_bytes(self.context),
             parameters=self.target.active_parameters or None,
+            total_parameters=variant.parameters or None,
             layers=len(variant.layers) or None,
         )
         draws = prediction.draws * split_factor(place.chip, variant.backend, prediction.draws.size)
@@ -89,7 +90,10 @@ class RateFinder:
         error = prediction.error.median
         text = PREDICTED
         if error is not None:
-            text += f"; median error {100 * error:.0f} % with a class left out"
+            text += (
+                f"; median error {100 * error:.0f} % with a class left out "
+                f"({prediction.error.split})"
+            )
         if prediction.far:
             text += f", {prediction.far}"
         return PlaceRate(Figure(value, low, high, Evidence(PREDICTED, text, error)), draws)
@@ -99,5 +103,10 @@ class RateFinder:
             return None
         variant = self.target.variant
         return self.predictor.prefill(
-            place.chip, variant.backend, variant.quant, self.target.active_parameters
+            one_card(place.chip),
+            variant.backend,
+            variant.quant,
+            self.target.active_parameters,
+            total_parameters=variant.parameters or None,
+            layers=len(variant.layers) or None,
         ).draws

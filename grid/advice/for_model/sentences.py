@@ -45,8 +45,11 @@ def headline(choice: HardwareChoice) -> str:
     if total == 1:
         (only,) = choice.verdicts
         return f"{label} at {speed}: {only.place.name} {_verdict_text(only)}"
+    if able and choice.named:
+        best = max(able, key=lambda entry: entry.decode.value if entry.decode else 0.0)
+        return f"{label} at {speed}: run it on {', '.join(best.place.nodes) or best.place.name}"
     if not able:
-        return f"{label} at {speed}: no machine that is known runs it"
+        return f"{label} at {speed}: none of {count_of(total, 'machine')} surely runs it"
     least = min((e.place.memory_bytes for e in able if e.place.memory_bytes), default=None)
     start = f", from {format_bytes(least)} on" if least else ""
     return f"{label} at {speed}: {count_of(len(able), 'machine')} of {total:,}{start}"
@@ -71,6 +74,12 @@ def need_text(choice: HardwareChoice) -> str:
         f"weights {format_bytes(memory.weights)} + {cache} + "
         f"the rest {format_bytes(memory.overhead)}"
     )
+
+
+def place_text(entry: PlaceVerdict) -> str:
+    """The machine's name, and those of a rack's nodes like it."""
+    nodes = entry.place.nodes
+    return f"{entry.place.name} ({', '.join(nodes)})" if nodes else entry.place.name
 
 
 def rate_text(entry: PlaceVerdict) -> str:

@@ -21,6 +21,7 @@ from grid.advice.sentences import (
 )
 from grid.analysis.dataset import Dataset
 from grid.app.advise_form import ask_form
+from grid.app.hardware_question import asks_for_hardware, draw_hardware
 from grid.app.page_parts import heading, show_table, warn_third_party
 from grid.app.store import open_dataset
 from grid.units import format_bytes
@@ -31,16 +32,22 @@ def draw() -> None:
     dataset = open_dataset()
     if dataset is None:
         return
+    if asks_for_hardware():
+        draw_hardware(dataset)
+        return
     ask = ask_form(dataset)
     advice = _advice((dataset.display_name, dataset.fingerprint, repr(ask)), dataset, ask)
     if advice.pick is not None:
         warn_third_party([advice.pick.variant])
     st.subheader(_capital(headline(advice)), anchor=False)
     if advice.pick is not None:
+        _show_serving(advice)
         _show_figures(advice, advice.pick)
         _show_reasons(advice)
     else:
         _show_relaxations(advice)
+    for step in advice.upgrades:
+        st.markdown(f"**Upgrade:** {step.text}.")
     _show_machine(advice)
     _show_rivals(advice)
     for note in advice.notes:
@@ -50,6 +57,23 @@ def draw() -> None:
 @st.cache_resource(max_entries=16, show_spinner="Weighing the candidates")
 def _advice(key: Hashable, _dataset: Dataset, _ask: Ask) -> Advice:
     return recommend(_dataset, _ask)
+
+
+def _show_serving(advice: Advice) -> None:
+    """The commands that run the pick, each ready to be copied."""
+    serving = advice.serving
+    if serving is None:
+        return
+    if not serving.commands:
+        st.caption(f"No command: {serving.why_not}. Weights: {serving.weights.how}.")
+        return
+    st.markdown(f"**Run it** ({serving.assumed}):")
+    programs = [command.program for command in serving.commands]
+    for place, command in zip(st.tabs(programs), serving.commands, strict=True):
+        with place:
+            st.code(serving.script(command), language="bash")
+            for remark in serving.remarks(command):
+                st.caption(_capital(remark))
 
 
 def _show_figures(advice: Advice, pick: Candidate) -> None:

@@ -22,6 +22,7 @@ from grid.advice.for_model.sentences import (
     group_title,
     headline,
     need_text,
+    place_text,
     rate_text,
 )
 from grid.advice.for_model.to_json import choice_data
@@ -67,7 +68,7 @@ def _table(entries: Sequence[PlaceVerdict]) -> Table:
     rows = [
         (
             format_bytes(entry.place.memory_bytes) if entry.place.memory_bytes else "",
-            entry.place.name,
+            place_text(entry),
             rate_text(entry),
             MARK if entry.chip_measured and entry.decode else "",
         )

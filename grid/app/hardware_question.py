@@ -1,0 +1,89 @@
+"""The question the other way round on the Advise page: which hardware runs a model."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+import streamlit as st
+
+from grid.advice import Ask
+from grid.advice.for_model import VERDICTS, HardwareChoice, choose_hardware, find_target
+from grid.advice.for_model.sentences import (
+    MARK,
+    MARK_TEXT,
+    group_title,
+    headline,
+    need_text,
+    place_text,
+    rate_text,
+)
+from grid.advice.for_model.target import USUAL_QUANT
+from grid.analysis.dataset import Dataset
+from grid.app.advise_form import CONTEXTS, USUAL, least_rate, sessions_at_once
+from grid.app.page_parts import show_table
+from grid.units import format_bytes
+
+WHAT, WHICH = "What to run", "Which hardware for a model"
+
+
+def asks_for_hardware() -> bool:
+    """Which way round the question is."""
+    chosen = st.segmented_control(
+        "Question", [WHAT, WHICH], default=WHAT, key="advise_direction", persist_state="session"
+    )
+    return chosen == WHICH
+
+
+def draw_hardware(dataset: Dataset) -> None:
+    """The form and the answer. Raises InputError for a model that nobody knows."""
+    left, middle, right = st.columns(3)
+    models = sorted({name for group in dataset.classes for name in group.models})
+    model = left.text_input(
+        "Model: a name, a file, or a size such as 8B", models[0] if models else "8B",
+        key="advise_target", persist_state="session",
+    )  # fmt: skip
+    quant = left.text_input(
+        "Quant", "", key="advise_quant", placeholder=USUAL_QUANT, persist_state="session"
+    )
+    with middle:
+        context = st.selectbox(
+            "Context, tokens", [None, *CONTEXTS], key="advise_context", persist_state="session",
+            format_func=lambda tokens: f"{tokens:,}" if tokens else USUAL,
+        )  # fmt: skip
+        sessions = sessions_at_once()
+    with right:
+        rate = least_rate()
+    ask = Ask(quant=quant or None, context=context, min_decode_tps=rate, sessions=sessions)
+    choice = _choice(
+        (dataset.display_name, dataset.fingerprint, model, repr(ask)), dataset, model, ask
+    )
+    st.subheader(headline(choice), anchor=False)
+    st.caption(f"Needs {need_text(choice)}. Model: from {choice.target.source}.")
+    for text in choice.notes:
+        st.caption(f"Note: {text}")
+    for verdict in VERDICTS:
+        entries = choice.of(verdict)
+        if entries:
+            st.markdown(f"**{group_title(choice, verdict)}**")
+            show_table(hardware_table(choice, verdict), f"hardware_{VERDICTS.index(verdict)}")
+    st.caption(f"Rates are predicted unless measured. {MARK_TEXT}")
+
+
+@st.cache_resource(max_entries=8, show_spinner="Trying every chip")
+def _choice(key: Hashable, _dataset: Dataset, model: str, _ask: Ask) -> HardwareChoice:
+    return choose_hardware(_dataset, find_target(model, _ask.quant, _dataset), _ask)
+
+
+def hardware_table(choice: HardwareChoice, verdict: str) -> dict[str, list[str]]:
+    """One row a machine, the least memory first."""
+    entries = choice.of(verdict)
+    return {
+        "memory": [
+            format_bytes(entry.place.memory_bytes) if entry.place.memory_bytes else "-"
+            for entry in entries
+        ],
+        "machine": [place_text(entry) for entry in entries],
+        "token/s": [rate_text(entry) for entry in entries],
+        "chip measured": [MARK if entry.chip_measured else "" for entry in entries],
+        "source": [entry.decode.evidence.text if entry.decode else "" for entry in entries],
+    }
