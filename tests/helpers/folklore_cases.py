@@ -2,249 +2,106 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-
-import numpy as np
-from analysis_cases import variant
-
-from grid.analysis import Speed, Variant
-from grid.models.model import LayerState
-from grid.results.statistics import Interval, rate_interval
-
-MANY, FEW = 8000, 20
-"""Items that decide, and items that do not."""
-
-BASE = 0.8
-"""Capability at 16 bits."""
-
-BITS = {"F16": 16, "Q8_0": 8.5, "Q6_K": 6.6, "Q5_K_M": 5.7, "Q4_K_M": 4.85, "Q4_K_S": 4.6,
-        "Q4_0": 4.6, "Q3_K_M": 3.9, "Q2_K": 3.1}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Cases:
-    """Variants for each of the three verdicts."""
-
-    holds: list[Variant]
-    contradicted: list[Variant]
-    open: list[Variant]
-
-
-def answers(share: float, items: int = MANY) -> list[float]:
-    """Gains of items, the first `share` of them right: runs differ in as few items as they can."""
-    right = round(share * items)
-    return [1.0] * right + [0.0] * (items - right)
-
-
-def make_variant(
-    quant: str,
-    gains: float | Mapping[str, float] | None,
-    items: int = MANY,
-    model: str = "base",
-    parameters: int = 10**9,
-    **fields: object,
-) -> Variant:
-    """A variant with these shares of right answers, of a size that its quant gives."""
-    shares: Mapping[str, float] = (
-        {} if gains is None else gains if isinstance(gains, Mapping) else {"math": gains}
-    )
-    size = round(BITS.get(quant, 4) * parameters / 8)
-    facts: dict[str, object] = {
-        "model": model, "parameters": parameters, "sixteen_bit": quant == "F16",
-        "artifact_id": f"{model}-{quant}", "quant": quant,
-        "bpw_file": BITS.get(quant), **fields,
-    }  # fmt: skip
-    scores = {name: answers(share, items) for name, share in shares.items()}
-    return variant(quant, int(facts.pop("artifact_bytes", size)), scores, **facts)  # type: ignore[arg-type, call-overload]
-
-
-def variants_losing(
-    loss: Mapping[str, float], items: int = MANY, **fields: object
-) -> list[Variant]:
-    """A model at 16 bits, and at quants that lose such parts of its capability."""
-    whole = make_variant("F16", BASE, items, **fields)  # type: ignore[arg-type]
-    return [
-        whole,
-        *(make_variant(q, BASE * (1 - part), items, **fields) for q, part in loss.items()),  # type: ignore[arg-type]
-    ]
-
-
-def loss_rule_cases(name: str, inside: float, outside: float) -> Cases:
-    few = variants_losing({name: max(inside, 1 / 16)}, FEW)
-    return Cases(variants_losing({name: inside}), variants_losing({name: outside}), few)
-
-
-def cases_of_shares(build: Callable[[float, int], list[Variant]], good: float, bad: float) -> Cases:
-    """The same scene with a good share, a bad one, and a share that few items cannot tell."""
-    return Cases(build(good, MANY), build(bad, MANY), build(good, FEW))
-
-
-def frontier(share: float, items: int) -> list[Variant]:
-    return [make_variant("Q4_K_M", share, items), make_variant("Q3_K_M", 0.75, items)]
-
-
-def two_bits(share: float, items: int) -> list[Variant]:
-    return [
-        make_variant("Q2_K", share, items, "big", 2 * 10**9),
-        make_variant("Q4_K_M", 0.6, items, "small", 10**9),
-    ]
-
-
-def cliff(four: float, items: int) -> list[Variant]:
-    return [
-        make_variant("F16", 0.8, items),
-        make_variant("Q4_K_M", four, items),
-        make_variant("Q3_K_M", 0.6, items),
-    ]
-
-
-def attention_kinds(shared_loss: float, whole_loss: float, models: int) -> list[Variant]:
-    """Models of 1e9 parameters in 16 layers are about 2300 wide."""
-    variants: list[Variant] = []
-    for kind, width, loss in (("few", 512, shared_loss), ("all", 2304, whole_loss)):
-        for number in range(models):
-            layers = (LayerState(key=width, value=width),) * 16
-            variants += variants_losing({"Q4_K_M": loss}, model=f"{kind}{number}", layers=layers)
-    return variants
-
-
-def equal_size(share: float, items: int) -> list[Variant]:
-    return [
-        make_variant("Q4_K_M", share, items, "small", 10**9, artifact_bytes=600),
-        make_variant("Q2_K", 0.6, items, "big", 2 * 10**9, artifact_bytes=620),
-    ]
-
-
-def large_over_small(share: float, items: int) -> list[Variant]:
-    return [
-        make_variant("Q4_K_M", share, items, "big", 3 * 10**9),
-        make_variant("F16", 0.6, items, "small", 10**9),
-    ]
-
-
-def small_over_large(share: float, items: int) -> list[Variant]:
-    return [
-        make_variant("Q4_K_M", 0.8, items, "big", 3 * 10**9),
-        make_variant("Q3_K_M", 0.6, items, "big", 3 * 10**9),
-        make_variant("Q8_0", share, items, "small", 10**9),
-    ]
-
-
-def losses_by_class(losses: Mapping[str, float], items: int = MANY) -> list[Variant]:
-    whole = dict.fromkeys(losses, BASE)
-    quantized = {name: BASE * (1 - loss) for name, loss in losses.items()}
-    return [make_variant("F16", whole, items), make_variant("Q3_K_M", quantized, items)]
-
-
-def retrieval_loss(loss: float, items: int) -> list[Variant]:
-    return [
-        make_variant("F16", {"embedding": BASE}, items, "embedder"),
-        make_variant("Q4_K_M", {"embedding": BASE * (1 - loss)}, items, "embedder"),
-        *variants_losing({"Q4_K_M": 0.1}, items),
-    ]
-
-
-def interval(value: float, half: float) -> Interval:
-    return Interval(value, value - half, value + half, half / 2, 100)
-
-
-def variants_at_perplexities(rises: Mapping[str, float], half: float = 1e-4) -> list[Variant]:
-    """Perplexity 6 at 16 bits; `half` of the interval of the paired ln ratio."""
-    variants = [make_variant("F16", None, perplexity=interval(6.0, 0.01))]
-    for name, rise in rises.items():
-        ratio = {"ln_ppl_ratio": interval(float(np.log1p(rise / 6)), half)}
-        figures = {"perplexity": interval(6.0 + rise, 0.01), "text_metrics": ratio}
-        variants.append(make_variant(name, None, **figures))  # type: ignore[arg-type]
-    return variants
-
-
-def format_pair_cases(first: str, second: str) -> Cases:
-    def build(share: float, items: int) -> list[Variant]:
-        same = {"artifact_bytes": 400}
-        return [make_variant(first, share, items, **same), make_variant(second, 0.6, items, **same)]  # type: ignore[arg-type]
-
-    return cases_of_shares(build, 0.7, 0.5)
-
-
-def variants_at_rates(rates: Mapping[str, Sequence[float]], **fields: object) -> list[Variant]:
-    return [
-        make_variant(
-            name, None, decode={0: Speed(rate_interval(of), np.array(of), 100, 0)}, **fields
-        )  # type: ignore[arg-type]
-        for name, of in rates.items()
-    ]
-
-
-def steady_rates(rate: float) -> list[float]:
-    return [rate * part for part in (0.995, 1.0, 1.005, 1.0, 0.998)]
-
-
-def speed_rule_cases(name: str, claim: float) -> Cases:
-    whole = steady_rates(100)
-    return Cases(
-        variants_at_rates({"F16": whole, name: steady_rates(100 * claim)}),
-        variants_at_rates({"F16": whole, name: steady_rates(70 * claim)}),
-        variants_at_rates({"F16": [60, 160, 90], name: [150, 300, 90]}),
-    )
-
-
-def on_cpu(small: Sequence[float], large: Sequence[float] | None) -> list[Variant]:
-    variants = variants_at_rates({"Q4_K_M": small}, model="small", parameters=1_500_000_000)
-    if large is not None:
-        variants += variants_at_rates({"Q4_K_M": large}, model="big", parameters=8 * 10**9)
-    return variants
-
-
-def model_of_bits(name: str, bits: float) -> list[Variant]:
-    """A model of 8e9 parameters at so many bits per weight, without any figure."""
-    size = round(bits * 1e9)
-    return [make_variant(name, None, parameters=8 * 10**9, bpw_file=bits, artifact_bytes=size)]
-
-
-def size_rule_cases(parameters: float, name: str, claim: float) -> Cases:
-    """Cases of bits at which the claim is right, and twice as many; open without a real model."""
-    right = claim * 8e9 / parameters / 1.1
-    return Cases(
-        model_of_bits(name, right),
-        model_of_bits(name, 2 * right),
-        [make_variant(name, None, parameters=10**7)],
-    )
-
-
-def machine_rule_cases(name: str) -> Cases:
-    return Cases(
-        model_of_bits(name, 2.0),
-        model_of_bits(name, 12.0),
-        [make_variant(name, None, parameters=10**7)],
-    )
-
-
-def variants_needing(name: str, parameters: int, overhead: float, bits: float) -> list[Variant]:
-    """16 bits, and a quant whose cache and engine take `overhead` bytes beside the weights."""
-    layers = (LayerState(key=1, value=1),)
-    variants = []
-    for quant, width in ({"F16": 16.0} | {name: bits}).items():
-        size = round(width * parameters / 8)
-        peak = Interval(size + 16384 + overhead)
-        variants.append(
-            make_variant(
-                quant, None, parameters=parameters, artifact_bytes=size, layers=layers,
-                peak_rss_bytes=peak, memory_context=4096,
-            )
-        )  # fmt: skip
-    return variants
-
-
-def memory_share_cases(name: str, bits: float) -> Cases:
-    return Cases(
-        variants_needing(name, 70 * 10**9, 5e8, bits),
-        variants_needing(name, 10**9, 2e9, bits),
-        variants_needing(name, 10**6, 5e7, bits),
-    )
-
+from folklore_scenes import (
+    FEW,
+    MANY,
+    Cases,
+    attention_kinds,
+    cases_of_shares,
+    class_at,
+    cliff,
+    equal_size,
+    format_pair_cases,
+    fp8,
+    frontier,
+    large_over_small,
+    letters,
+    levels,
+    long_cache,
+    loss_rule_cases,
+    losses_by_class,
+    machine_rule_cases,
+    make_variant,
+    memory_share_cases,
+    of_math,
+    on_card,
+    on_cpu,
+    retrieval_loss,
+    size_rule_cases,
+    small_over_large,
+    speed_rule_cases,
+    steady_rates,
+    tier_cases,
+    two_bits,
+    variants_at_perplexities,
+    variants_at_rates,
+)
 
 CASES: dict[str, Cases] = {
+    "loss-q4_0": loss_rule_cases("Q4_0", 0.06, 0.15),
+    "code-q4_k_m": Cases(
+        class_at("Q4_K_M", "code", 0.005),
+        class_at("Q4_K_M", "code", 0.1),
+        class_at("Q4_K_M", "code", 0.05, FEW),
+    ),
+    "precise-q5": Cases(
+        class_at("Q4_K_M", "math", 0.1),
+        class_at("Q4_K_M", "math", 0.005),
+        class_at("Q4_K_M", "math", 0.05, FEW),
+    ),
+    "math-larger": cases_of_shares(of_math, 0.7, 0.5),
+    "smaller-more-bits": cases_of_shares(of_math, 0.5, 0.7),
+    "level-up": cases_of_shares(levels, 0.64, 0.6),
+    "ppl-q6_k": Cases(
+        variants_at_perplexities({"Q6_K": 0.03}),
+        variants_at_perplexities({"Q6_K": 0.2}),
+        variants_at_perplexities({"Q6_K": 0.03}, 0.1),
+    ),
+    "ppl-q5_k_m": Cases(
+        variants_at_perplexities({"Q5_K_M": 0.07}),
+        variants_at_perplexities({"Q5_K_M": 0.01}),
+        variants_at_perplexities({"Q5_K_M": 0.07}, 0.1),
+    ),
+    "ppl-q4_k_m": Cases(
+        variants_at_perplexities({"Q4_K_M": 0.2}),
+        variants_at_perplexities({"Q4_K_M": 0.6}),
+        variants_at_perplexities({"Q4_K_M": 0.2}, 0.1),
+    ),
+    "ppl-q3_k_m": Cases(
+        variants_at_perplexities({"Q3_K_M": 0.7}),
+        variants_at_perplexities({"Q3_K_M": 2.0}),
+        variants_at_perplexities({"Q3_K_M": 0.7}, 0.5),
+    ),
+    "s-m-l": cases_of_shares(letters, 0.7, 0.5),
+    "iq2_xxs-q2": format_pair_cases("IQ2_XXS", "Q2_K"),
+    "iq3_xs-q3": format_pair_cases("IQ3_XS", "Q3_K_M"),
+    "aqlm-2": format_pair_cases("aqlm-2bit", "IQ2_XXS"),
+    "gptq-speed": Cases(
+        on_card({"F16": steady_rates(100), "gptq-4bit": steady_rates(180)}),
+        on_card({"F16": steady_rates(100), "gptq-4bit": steady_rates(70)}),
+        on_card({"F16": [60, 160, 90], "gptq-4bit": [90, 150, 120]}),
+    ),
+    "bnb-speed": Cases(
+        on_card({"bnb-nf4": steady_rates(50), "gptq-4bit": steady_rates(100)}),
+        on_card({"bnb-nf4": steady_rates(150), "gptq-4bit": steady_rates(100)}),
+        on_card({"bnb-nf4": [60, 160, 90], "gptq-4bit": [90, 150, 120]}),
+    ),
+    "fp8-h100": Cases(fp8(0.001, 150, MANY), fp8(0.1, 150, MANY), fp8(1 / 16, 150, FEW)),
+    "size-percent": Cases(
+        [make_variant("Q8_0", None, parameters=70 * 10**9)],
+        [make_variant("Q2_K", None, parameters=70 * 10**9, bpw_file=5.0)],
+        [make_variant("odd", None, parameters=70 * 10**9)],
+    ),
+    "size-70b-q2_k": size_rule_cases(70e9, "Q2_K", 22),
+    "size-70b-q8_0": size_rule_cases(70e9, "Q8_0", 70),
+    "ram-2-4b": tier_cases("Q4_K_M", 3.0),
+    "ram-1.5-1.7b": tier_cases("Q4_K_M", 5.0),
+    "card-12-22b": tier_cases("Q4_K_M", 3.66),
+    "mac-70b-q6-q8": tier_cases("Q6_K", 3.0),
+    "room-70b-q4_k_m": tier_cases("Q4_K_M", 5.5, 12.0),
+    "room-70b-q5_k_m": tier_cases("Q5_K_M", 6.0, 12.0),
+    "room-70b-q6_k": tier_cases("Q6_K", 7.2, 12.0),
+    "cache-long": Cases(long_cache(1024), long_cache(128), long_cache(1024, 32_768)),
     "q4km-frontier": cases_of_shares(frontier, 0.78, 0.6),
     "loss-q8_0": loss_rule_cases("Q8_0", 0.005, 0.03),
     "loss-q6_k": loss_rule_cases("Q6_K", 0.015, 0.001),

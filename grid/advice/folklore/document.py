@@ -30,6 +30,11 @@ large models need not do what small ones do. Rules on quality are judged once fo
 classes of a device kind, which share these rows; rules on speed and memory for each class. Figures
 without an uncertainty, as imported ones may be, decide nothing. A finding never mixes measured and
 imported rows; where they disagree, those measured here decide.
+
+Sizes need no measurement: where no row is of a model of the size that a rule names, the shapes of
+public models and llama.cpp's presets give the bytes, and the finding is marked `arithmetic`. A rule
+without rows names what it needs; `grid folklore --rule ID` adds the lines of a sweep file that
+measure it. Guides differ in their figures; a rule states one that is often repeated.
 """
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from itertools import pairwise
+
 from grid.advice.folklore.evidence import (
     RuleEvidence,
     errors_known,
@@ -12,11 +15,19 @@ from grid.advice.folklore.evidence import (
 )
 from grid.advice.folklore.quants import nominal_bits, preset_of
 from grid.advice.folklore.rule import Finding, Rule
-from grid.advice.folklore.verdict import FIRST_LARGER, Quantity, judge_within
+from grid.advice.folklore.verdict import FIRST_LARGER, Band, Quantity, judge_within
 from grid.analysis.figures import signed
 from grid.analysis.variant import Variant
 
 GROUP = "same size"
+
+MATH = "math"
+
+LEVELS = ("Q4_K_M", "Q5_K_M", "Q6_K")
+"""Levels that guides go up by where memory allows."""
+
+WORTH = 0.01
+"""Capability from which a difference is worth its bytes."""
 
 SAME_SIZE = 0.1
 """Part of the size by which two variants may differ and still count as equally large."""
@@ -92,7 +103,68 @@ def _rivals(evidence: RuleEvidence, cut: Variant) -> list[Variant]:
     return [small for small, _ in _pairs(able, [cut])]
 
 
+def judge_larger_for_math(evidence: RuleEvidence) -> Finding:
+    """Pairs as large in bytes: the larger model at fewer bits over the smaller at more, in math."""
+    quantities = []
+    scored = [v for v in evidence.subjects if MATH in v.classes]
+    for small, large in _pairs(scored, scored):
+        fewer = (nominal_bits(large.quant) or 16) < (nominal_bits(small.quant) or 16)
+        if fewer and same_size(large, small, SAME_SIZE):
+            gain = evidence.class_capability(large, MATH) - evidence.class_capability(small, MATH)
+            name = f"{evidence.label(large)} over {evidence.label(small)} in {MATH}"
+            items = [v.classes[MATH] for v in (large, small)]
+            error_known = all(figure.sd is not None for figure in items)
+            count = min(figure.n for figure in items)
+            quantities.append(Quantity(name, gain, signed, error_known, count))
+    return judge_within(quantities, FIRST_LARGER)
+
+
+def judge_smaller_at_more(evidence: RuleEvidence) -> Finding:
+    """Pairs as large in bytes: the smaller model at 6 bits or more over the larger at 3 to 5."""
+    more = evidence.where(lambda v: (nominal_bits(v.quant) or 16) >= 6)
+    fewer = evidence.where(lambda v: 3 <= (nominal_bits(v.quant) or 16) <= 5)
+    return judge_within(
+        [
+            capability_gain(evidence, small, large)
+            for small, large in _pairs(more, fewer)
+            if same_size(large, small, SAME_SIZE)
+        ],
+        FIRST_LARGER,
+    )
+
+
+def judge_level_up(evidence: RuleEvidence) -> Finding:
+    """What each level up in bits gains, from Q4_K_M on, in each model and engine."""
+    ladders = evidence.ladder(LEVELS, lambda v: v.capability is not None)
+    quantities = [
+        capability_gain(evidence, above, below)
+        for rungs in ladders
+        for below, above in pairwise(rungs)
+    ]
+    return judge_within(quantities, Band(WORTH, math.inf, f"{WORTH:g} more or better"))
+
+
 RULES = (
+    Rule(
+        "math-larger", GROUP, "for math take the larger model at fewer bits",
+        f"pairs of one family whose files differ by {100 * SAME_SIZE:g} % at most: difference of "
+        "capability in math, every pair",
+        "math of a model and of a larger one at fewer bits, of about one size",
+        judge_larger_for_math,
+    ),
+    Rule(
+        "smaller-more-bits", GROUP,
+        "where quality is critical, a smaller model at more bits beats a larger one as large",
+        f"pairs of one family whose files differ by {100 * SAME_SIZE:g} % at most, 6 bits or more "
+        "against 3 to 5: difference of capability, every pair",
+        "tasks at 6 bits or more of a model and at 3 to 5 of a larger one, of about one size",
+        judge_smaller_at_more,
+    ),
+    Rule(
+        "level-up", GROUP, "with memory to spare, one level up in bits is worth it",
+        f"capability gained from each of {', '.join(LEVELS)} to the next: {WORTH:g} or more",
+        f"tasks at two of {', '.join(LEVELS)}", judge_level_up,
+    ),
     Rule(
         "small-4-large-2", GROUP,
         "at equal size a smaller model at 4 bits beats a larger one at 2",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -13,6 +13,7 @@ from grid.analysis.limits import quantity_draws, sixteen_bit_of
 from grid.analysis.posterior import SEED, Posterior, class_draws
 from grid.analysis.variant import Variant
 from grid.models.identity import digest
+from grid.models.public import PublicModel, public_models
 from grid.results.statistics import Interval
 from grid.results.statistics.classes import ABOVE_CHANCE
 from grid.results.statistics.interval import Floats
@@ -26,9 +27,11 @@ _HALF_WIDTH = 1.96
 
 @dataclass(frozen=True)
 class RuleEvidence:
-    """Joint draws of the variants of one hardware class, all of one origin."""
+    """Joint draws of the variants of one hardware class, all of one origin; `shapes` are models
+    whose configuration is public, for what is arithmetic."""
 
     posterior: Posterior
+    shapes: tuple[PublicModel, ...] = field(default_factory=public_models)
 
     @property
     def variants(self) -> tuple[Variant, ...]:
@@ -127,6 +130,10 @@ class RuleEvidence:
     def _draws_by_class(self) -> dict[str, Floats]:
         draws = self.posterior.draws
         return {name: class_draws(self.variants, name, draws, SEED) for name in self.task_classes}
+
+    def class_capability(self, variant: Variant, task_class: str) -> Floats:
+        """Draws of the capability in one class [draws], NaN where it was not asked."""
+        return np.asarray(self._draws_by_class[task_class][:, self.index_of(variant)])
 
     def class_loss(self, variant: Variant, task_class: str) -> Floats | None:
         """1 - retained quality of one class [draws]; None without both runs, or where the 16-bit

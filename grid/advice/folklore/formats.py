@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
+from itertools import pairwise
 
 from grid.advice.folklore.equal import capability_gain
 from grid.advice.folklore.evidence import (
@@ -17,6 +19,8 @@ from grid.advice.folklore.verdict import FIRST_LARGER, Quantity, judge_within, s
 from grid.analysis.variant import Variant
 
 GROUP = "formats"
+
+LETTERS = (("Q3_K_S", "Q3_K_M", "Q3_K_L"), ("Q4_K_S", "Q4_K_M"), ("Q5_K_S", "Q5_K_M"))
 
 SAME_SIZE = 0.05
 """Part of the size by which two files may differ and still count as of the same size."""
@@ -91,9 +95,72 @@ def judge_importance_matrix(evidence: RuleEvidence) -> Finding:
     return judge_within(_advantages(evidence, pairs), FIRST_LARGER)
 
 
+def judge_letters(evidence: RuleEvidence) -> Finding:
+    """S, M and L of one K-quant: each keeps more than the one before."""
+    pairs = []
+    for letters in LETTERS:
+        for rungs in evidence.ladder(letters, _is_scored):
+            pairs += [(more, less) for less, more in pairwise(rungs)]
+    return judge_within(_advantages(evidence, pairs), FIRST_LARGER)
+
+
+def _is_scored(variant: Variant) -> bool:
+    return variant.capability is not None or variant.kld_mean is not None
+
+
+def newer_rule(rule: str, newer: str, plain: str, words: str) -> Rule:
+    """The rule that an I-quant keeps more than a K-quant of as many bits by name."""
+
+    def judge(evidence: RuleEvidence) -> Finding:
+        quantities = []
+        for new in evidence.of_preset(newer):
+            for old in evidence.of_preset(plain):
+                if (new.model, new.backend) == (old.model, old.backend):
+                    gain = advantage(evidence, new, old)
+                    quantities += [_with_size(gain, new, old)] if gain is not None else []
+        return judge_within(quantities, FIRST_LARGER)
+
+    reading = f"{newer} against {plain} of one model: {KEEPS}, every model"
+    return Rule(rule, GROUP, f"{newer} is better than {words}", reading,
+                f"tasks or texts at {newer} and at {plain}", judge)  # fmt: skip
+
+
+def _with_size(gain: Quantity, variant: Variant, rival: Variant) -> Quantity:
+    """The same, with the part of the rival's bytes that the variant takes."""
+    if not variant.artifact_bytes or not rival.artifact_bytes:
+        return gain
+    share = variant.artifact_bytes / rival.artifact_bytes
+    return replace(gain, name=f"{gain.name} at {100 * share:.0f} % of its size")
+
+
+def judge_aqlm(evidence: RuleEvidence) -> Finding:
+    """AQLM against every other way to about 2 bits, of one model."""
+    two = evidence.where(lambda v: (nominal_bits(v.quant) or 16) <= 2)
+    pairs = [
+        (best, rival)
+        for best in evidence.where(lambda v: "aqlm" in v.quant.lower())
+        for rival in two
+        if best.model == rival.model and "aqlm" not in rival.quant.lower()
+    ]
+    return judge_within(_advantages(evidence, pairs), FIRST_LARGER)
+
+
 KEEPS = "difference of capability, or of KL divergence from 16 bits where tasks were not asked"
 
 RULES = (
+    Rule(
+        "s-m-l", GROUP, "of one K-quant S keeps less than M, and M less than L",
+        f"neighbours among {'; '.join(', '.join(names) for names in LETTERS)}: {KEEPS}, every pair",
+        "tasks or texts at two letters of one K-quant", judge_letters,
+    ),
+    newer_rule("iq2_xxs-q2", "IQ2_XXS", "Q2_K", "Q2"),
+    newer_rule("iq3_xs-q3", "IQ3_XS", "Q3_K_M", "Q3"),
+    Rule(
+        "aqlm-2", GROUP, "AQLM is best at 2 bits",
+        f"AQLM against every other quant of 2 bits and fewer of the model: {KEEPS}, every pair",
+        "tasks or texts with AQLM weights and with another quant of 2 bits of one model",
+        judge_aqlm,
+    ),
     Rule(
         "awq-gptq", GROUP, "AWQ beats GPTQ at 4 bits",
         f"pairs of one model and group size: {KEEPS}",

@@ -159,6 +159,7 @@ RULES = (
     loss_rule("loss-q6_k", "Q6_K", "1 to 2 %", 0.01, 0.02),
     loss_rule("loss-q5_k_m", "Q5_K_M", "2 to 3 %", 0.02, 0.03),
     loss_rule("loss-q4_k_m", "Q4_K_M", "3 to 5 %", 0.03, 0.05),
+    loss_rule("loss-q4_0", "Q4_0", "5 to 7 %", 0.05, 0.07),
     loss_rule("loss-q3_k_m", "Q3_K_M", "7 to 10 %", 0.07, 0.10),
     loss_rule("loss-q2_k", "Q2_K", "15 to 25 %", 0.15, 0.25),
     Rule(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
 from grid.advice.folklore.evidence import REAL_PARAMETERS, RuleEvidence
 from grid.advice.folklore.rule import Finding, Rule
-from grid.advice.folklore.size import bits_draws, overhead_draws, uniform_draws
+from grid.advice.folklore.shapes import needed_bits, uniform_draws
+from grid.advice.folklore.size import overhead_draws
 from grid.advice.folklore.verdict import Band, Quantity, judge_within, span, times
 from grid.analysis.memory import ASSUMED_OVERHEAD, Footprint, footprint
 from grid.analysis.variant import Variant
@@ -80,9 +82,10 @@ def memory_share_rule(
     return Rule(rule, GROUP, text, reading, f"{needs}, and its 16-bit size", judge)
 
 
-def _usable(memory: int, mac: bool) -> UsableMemory:
-    chip = budget_chip(memory * GIB, 1e11, "metal" if mac else "cuda", f"{memory} GB")
-    return usable_bytes(chip)
+def usable_memory(memory: int, mac: bool, *, unified: bool = False) -> UsableMemory:
+    """What models can have of a card, a Mac or a `unified` memory of so many GB."""
+    platform = "metal" if mac else "cpu" if unified else "cuda"
+    return usable_bytes(budget_chip(memory * GIB, 1e11, platform, f"{memory} GB"))
 
 
 def machine_rule(
@@ -93,25 +96,27 @@ def machine_rule(
     machine = f"a {memory} GB Mac" if mac else f"a card of {memory} GB"
 
     def judge(evidence: RuleEvidence) -> Finding:
-        bits = bits_draws(evidence, parameters, preset)
+        bits = needed_bits(evidence, parameters, preset)
         if bits is None:
             return judge_within([], Band(0, 0, ""))
-        usable = _usable(memory, mac)
-        weights = parameters * bits / 8
+        usable = usable_memory(memory, mac)
+        weights = parameters * bits.draws / 8
         need = weights * (1 + overhead_draws(evidence))
         text = (
             f"{parameters / 1e9:g}B at {preset}: weights {span(weights, format_bytes)}, with cache "
             f"and buffers {span(need, format_bytes)}, of {format_bytes(usable.bytes)} that are "
-            "usable"
+            f"usable; {bits.source}"
         )
         quantity = Quantity(
             f"{parameters / 1e9:g}B {preset}, needed / usable", need / usable.bytes, text=text
         )
-        return judge_within([quantity], Band(-math.inf, 1.0, "fits"))
+        finding = judge_within([quantity], Band(-math.inf, 1.0, "fits"))
+        return replace(finding, arithmetic=bits.arithmetic)
 
     reading = (
-        "parameters * bits per weight of the rows / 8, and 10 to 20 % for cache and buffers, in "
-        "what " + ("macOS lets the GPU have" if mac else "a desktop leaves of the card")
+        "parameters * bits per weight / 8, by the rows of a model of that size, else by the shape "
+        "of a public one, and 10 to 20 % for cache and buffers, in what "
+        + ("macOS lets the GPU have" if mac else "a desktop leaves of the card")
     )
     needs = f"a model of 1B parameters or more at {preset}, measured in any way"
     text = f"{machine} runs {claim} at {preset}"

@@ -71,6 +71,10 @@ def judge_each_step(evidence: RuleEvidence) -> Finding:
 
 RULES = (
     rise_rule("ppl-q8_0", "Q8_0", 0.01, 0.03),
+    rise_rule("ppl-q6_k", "Q6_K", 0.02, 0.05),
+    rise_rule("ppl-q5_k_m", "Q5_K_M", 0.05, 0.1),
+    rise_rule("ppl-q4_k_m", "Q4_K_M", 0.1, 0.3),
+    rise_rule("ppl-q3_k_m", "Q3_K_M", 0.5, 1.0),
     rise_rule("ppl-q2_k", "Q2_K", 1.0, 2.0),
     Rule(
         "ppl-each-step", GROUP, "perplexity rises with every step down in bits",

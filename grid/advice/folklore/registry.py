@@ -6,13 +6,25 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from grid.advice.folklore import equal, formats, loss, memory, perplexity, size, speed, tasks
+from grid.advice.folklore import (
+    equal,
+    formats,
+    loss,
+    memory,
+    methods,
+    perplexity,
+    room,
+    size,
+    speed,
+    tasks,
+)
 from grid.advice.folklore.evidence import RuleEvidence
 from grid.advice.folklore.rule import CONTRADICTED, HOLDS, OPEN, Finding, Judgement, Rule, Verdict
 from grid.advice.folklore.verdict import SURE
 from grid.analysis.posterior import Posterior, draw_posterior
 from grid.analysis.variant import Variant
 from grid.errors import InputError, did_you_mean
+from grid.models.public import PublicModel, public_models
 
 RULES: tuple[Rule, ...] = (
     *loss.RULES,
@@ -21,8 +33,10 @@ RULES: tuple[Rule, ...] = (
     *perplexity.RULES,
     *formats.RULES,
     *speed.RULES,
+    *methods.RULES,
     *size.RULES,
     *memory.RULES,
+    *room.RULES,
 )
 
 
@@ -43,11 +57,19 @@ def rules_of(ids: Sequence[str]) -> tuple[Rule, ...]:
 
 
 def judge_all(
-    posteriors: Mapping[str, Posterior], rules: Sequence[Rule] = RULES
+    posteriors: Mapping[str, Posterior],
+    rules: Sequence[Rule] = RULES,
+    shapes: tuple[PublicModel, ...] | None = None,
 ) -> list[Judgement]:
     """Each rule judged on the rows of each hardware class, measured and imported ones apart; rules
-    on quality once for all classes of a device kind, which share their rows."""
-    places = [place for posterior in posteriors.values() for place in evidence_by_origin(posterior)]
+    on quality once for all classes of a device kind, which share their rows. `shapes` are the
+    public models that arithmetic takes, by default all."""
+    known_shapes = public_models() if shapes is None else shapes
+    places = [
+        replace(place, shapes=known_shapes)
+        for posterior in posteriors.values()
+        for place in evidence_by_origin(posterior)
+    ]
     kinds = _merge_by_device_kind(places)
     single = [([place], place) for place in places]
     judgements = []
@@ -82,7 +104,8 @@ def _merge(several: Sequence[RuleEvidence]) -> RuleEvidence:
     for variant in (variant for evidence in several for variant in evidence.variants):
         key = (variant.artifact_id, variant.backend, variant.options)
         variants.setdefault(key, replace(variant, hardware_class=several[0].scope))
-    return RuleEvidence(draw_posterior(list(variants.values()), several[0].posterior.draws))
+    posterior = draw_posterior(list(variants.values()), several[0].posterior.draws)
+    return RuleEvidence(posterior, several[0].shapes)
 
 
 def bonferroni(findings: Sequence[Finding]) -> list[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
@@ -16,6 +17,21 @@ OPEN: Verdict = "not enough data"
 
 SOURCE = "common rule"
 
+_PRESET = re.compile(r"\b(?:IQ|Q)\d(?:_[A-Z0-9]+)+\b")
+_TASKS = 'measures = ["tasks"]; tasks = ["mmlu", "gsm8k", "humaneval", "ifeval"]'
+_MEASURES = {
+    "loss": _TASKS,
+    "same size": _TASKS,
+    "tasks": _TASKS,
+    "perplexity": 'measures = ["quality"]; quality = { text = "text.txt" }',
+    "formats": f'{_TASKS}; quality = {{ text = "text.txt" }}',
+    "speed": 'measures = ["speed"]',
+    "speed of formats": 'measures = ["speed"]',
+    "size": 'measures = ["memory"]',
+    "memory": 'measures = ["memory"]',
+}
+"""What of a sweep file measures the rules of a group."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -23,6 +39,7 @@ class Finding:
 
     `why` is a sentence with the numbers; `numbers` are the same for machines, by subject.
     `origin` is empty for rows measured here, else who published or exported them, under `licence`.
+    `arithmetic` says that it follows from public shapes, whatever the rows hold.
     `has_rows` is False where there was no row for the rule. `doubt` is the probability, times the
     number of quantities, that the one which is off the most is not off.
     """
@@ -34,6 +51,7 @@ class Finding:
     origin: str = ""
     licence: str = ""
     has_rows: bool = True
+    arithmetic: bool = False
     doubt: float = 1.0
 
 
@@ -48,6 +66,13 @@ class Rule:
     needs: str
     judge: Callable[[RuleEvidence], Finding]
     source: str = SOURCE
+
+    @property
+    def sweep(self) -> str:
+        """Lines of a sweep file that would measure it."""
+        named = dict.fromkeys(_PRESET.findall(f"{self.text} {self.needs}"))
+        quants = ", ".join(f'"{name}"' for name in dict.fromkeys(["F16", *named]))
+        return f"quants = [{quants}]; {_MEASURES[self.group]}"
 
 
 class Judgement(NamedTuple):

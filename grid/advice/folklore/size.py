@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import math
+from dataclasses import replace
 
 import numpy as np
 
 from grid.advice.folklore.evidence import REAL_PARAMETERS, RuleEvidence, bits_per_weight
-from grid.advice.folklore.quants import nominal_bits
+from grid.advice.folklore.quants import nominal_bits, preset_of
 from grid.advice.folklore.rule import Finding, Rule
+from grid.advice.folklore.shapes import needed_bits, shapes_near, uniform_draws
 from grid.advice.folklore.verdict import Band, Quantity, judge_within, span
-from grid.analysis.posterior import SEED
-from grid.analysis.variant import Variant
-from grid.models.identity import digest
 from grid.results.statistics.interval import Floats
 
 GROUP = "size"
+
+PERCENT_OF = 70e9
+"""Parameters of the model that the columns of percent are told for."""
 
 ABOUT = 0.1
 """Part by which a size may differ from one that a rule calls "about"."""
@@ -24,40 +25,17 @@ OVERHEAD_SHARE = (0.1, 0.2)
 """What a KV cache of a few thousand tokens and the engine's buffers take beside the weights, as a
 part of them: people allow 10 to 20 %."""
 
-LARGER = 1.5
-"""Times the parameters from which a model's bits per weight differ from those of a measured one:
-its embedding table, which is kept at more bits, is a smaller part."""
+STATED_BITS = {
+    "Q2_K": 2.5, "Q3_K_S": 3.0, "Q3_K_M": 3.5, "Q4_K_S": 4.25, "Q4_K_M": 4.5, "Q5_K_S": 5.0,
+    "Q5_K_M": 5.5, "Q6_K": 6.5, "Q8_0": 8.0,
+}  # fmt: skip
+"""Bits per weight that guides put into the formula; of other quants those in the name."""
 
-EMBEDDING_SHARE = 0.08
-"""By how much at most they are fewer then, where the rows do not say the bits of the layers."""
-
-
-def bits_draws(evidence: RuleEvidence, parameters: float, preset: str) -> Floats | None:
-    """Bits per weight that a model of so many parameters may have at a preset [draws].
-
-    Uniform between the least and the most of the models of 1e9 parameters and more in the rows;
-    None without one. For a model much larger than a measured one, the least is that of its layers.
-    """
-    variants = evidence.sized_subjects(preset)
-    if not variants:
-        return None
-    low = min(_least_bits(variant, parameters) for variant in variants)
-    high = max(bits_per_weight(variant) or 0.0 for variant in variants)
-    return uniform_draws(evidence, low, high, "bits", preset)
-
-
-def _least_bits(variant: Variant, parameters: float) -> float:
-    bits = bits_per_weight(variant) or math.inf
-    if parameters < LARGER * (variant.parameters or 0):
-        return bits
-    return min(bits, variant.bpw_layer or (1 - EMBEDDING_SHARE) * bits)
-
-
-def uniform_draws(evidence: RuleEvidence, low: float, high: float, *stream: object) -> Floats:
-    """Draws of a uniform distribution between two ends [draws]."""
-    draws = evidence.posterior.draws
-    rng = np.random.default_rng([SEED, int(digest(*map(str, stream)), 16)])
-    return rng.uniform(low, high, draws) if high > low else np.full(draws, low)
+STATED_PERCENT = {
+    "Q2_K": 18, "Q3_K_S": 22, "Q3_K_M": 25, "Q4_K_S": 30, "Q4_K_M": 32, "Q5_K_S": 36,
+    "Q5_K_M": 38, "Q6_K": 45, "Q8_0": 55,
+}  # fmt: skip
+"""Percent of the 16-bit size in the columns of guides."""
 
 
 def overhead_draws(evidence: RuleEvidence) -> Floats:
@@ -66,61 +44,107 @@ def overhead_draws(evidence: RuleEvidence) -> Floats:
 
 
 def judge_size_formula(evidence: RuleEvidence) -> Finding:
-    """Bits per weight of the file over those in the quant's name, less 1, in every variant of a
+    """Bits per weight of the file over those that guides state, less 1, in every variant of a
     model of REAL_PARAMETERS or more."""
     quantities = []
     for variant in evidence.where(lambda v: (v.parameters or 0) >= REAL_PARAMETERS):
-        bits, nominal = bits_per_weight(variant), nominal_bits(variant.quant)
-        if bits and nominal and nominal < 16:
-            gap = np.full(evidence.posterior.draws, bits / nominal - 1)
-            text = (
-                f"{evidence.label(variant)} {bits:.3g} bits ({100 * (bits / nominal - 1):+.0f} %)"
-            )
-            quantities.append(Quantity(evidence.label(variant), gap, text=text))
+        bits, name = bits_per_weight(variant), preset_of(variant.quant)
+        stated = STATED_BITS.get(name) or nominal_bits(variant.quant)
+        if bits and stated and stated < 16:
+            quantities.append(_gap(evidence, evidence.label(variant), bits, stated))
+    if quantities:
+        return _judge_gaps(quantities, "the stated bits")
+    return replace(_judge_gaps(_formula_by_shapes(evidence), "the stated bits"), arithmetic=True)
+
+
+def _formula_by_shapes(evidence: RuleEvidence) -> list[Quantity]:
+    """The same of a public model of 7 to 9 billion, the size that guides take as their example."""
+    return [
+        _gap(evidence, f"{model.name} {preset}", size.bpw_file, stated)
+        for model in shapes_near(evidence, 8e9)[:1]
+        for preset, stated in STATED_BITS.items()
+        if (size := model.size(preset)) is not None
+    ]
+
+
+def _gap(evidence: RuleEvidence, name: str, bits: float, stated: float) -> Quantity:
+    gap = bits / stated - 1
+    text = f"{name} {bits:.3g} bits, said {stated:g} ({100 * gap:+.0f} %)"
+    return Quantity(name, np.full(evidence.posterior.draws, gap), text=text)
+
+
+def _judge_gaps(quantities: list[Quantity], of: str) -> Finding:
     quantities.sort(key=lambda quantity: (-abs(quantity.mean), quantity.name))
-    return judge_within(
-        quantities, Band(-ABOUT, ABOUT, f"within {100 * ABOUT:g} % of the bits in the name")
-    )
+    return judge_within(quantities, Band(-ABOUT, ABOUT, f"within {100 * ABOUT:g} % of {of}"))
+
+
+def judge_percent(evidence: RuleEvidence) -> Finding:
+    """Part of the 16-bit size over that in the columns of guides, less 1."""
+    quantities, arithmetic = [], True
+    for preset, percent in STATED_PERCENT.items():
+        bits = needed_bits(evidence, PERCENT_OF, preset)
+        if bits is not None:
+            share = 100 * bits.draws / 16
+            arithmetic &= bits.arithmetic
+            text = f"{preset} {span(share)} %, said {percent} % ({bits.source})"
+            quantities.append(Quantity(preset, np.asarray(share / percent - 1), text=text))
+    return replace(_judge_gaps(quantities, "the stated percent"), arithmetic=arithmetic)
 
 
 def size_rule(rule: str, memory: int, parameters: float, preset: str, claimed_gb: float) -> Rule:
     """The rule that a model of so many parameters at a preset takes about so many GB, as told to
-    owners of `memory` GB."""
+    owners of `memory` GB (0: to everybody)."""
     billions = f"{parameters / 1e9:g}B"
 
     def judge(evidence: RuleEvidence) -> Finding:
-        bits = bits_draws(evidence, parameters, preset)
+        bits = needed_bits(evidence, parameters, preset)
         if bits is None:
             return judge_within([], Band(0, 0, ""))
-        weights = parameters * bits / 8
+        weights = parameters * bits.draws / 8
         ends = np.array([weights.min(), weights.max()])
         text = (
             f"{billions} at {preset}: weights {span(weights / 1e9)} GB "
-            f"({span(bits)} bits), with cache and buffers "
-            f"{span(ends * np.array([1 + OVERHEAD_SHARE[0], 1 + OVERHEAD_SHARE[1]]) / 1e9)} GB"
+            f"({span(bits.draws)} bits), with cache and buffers "
+            f"{span(ends * np.array([1 + OVERHEAD_SHARE[0], 1 + OVERHEAD_SHARE[1]]) / 1e9)} GB, "
+            f"{bits.source}"
         )
         low, high = 1 - ABOUT, (1 + OVERHEAD_SHARE[1]) * (1 + ABOUT)
         quantity = Quantity(
             f"{billions} {preset}, said / weights", claimed_gb * 1e9 / weights, text=text
         )
-        return judge_within([quantity], Band(low, high, f"about {claimed_gb:g} GB"))
+        finding = judge_within([quantity], Band(low, high, f"about {claimed_gb:g} GB"))
+        return replace(finding, arithmetic=bits.arithmetic)
 
-    text = f"{memory} GB: {billions} at {preset} takes about {claimed_gb:g} GB"
+    place = f"{memory} GB: " if memory else ""
+    text = f"{place}{billions} at {preset} takes about {claimed_gb:g} GB"
     reading = (
         "what is said lies between the weights alone and the weights with 20 % for cache and "
-        "buffers, 10 % either way; parameters * bits per weight of the rows / 8"
+        "buffers, 10 % either way; parameters * bits per weight / 8, by the rows of a model of "
+        "that size, else by the shape of a public one"
     )
     needs = f"a model of 1B parameters or more at {preset}, measured in any way"
     return Rule(rule, GROUP, text, reading, needs, judge)
 
 
+_STATED = ", ".join(f"{name} {bits:g}" for name, bits in STATED_BITS.items())
+_PERCENT = ", ".join(f"{name} {percent} %" for name, percent in STATED_PERCENT.items())
+
 RULES = (
     Rule(
         "size-formula", GROUP, "file size = parameters x bits / 8",
-        f"with the bits in the quant's name, within {100 * ABOUT:g} %, every variant below 16 bits "
-        "of a model of 1B parameters or more",
+        f"with the bits that guides state ({_STATED}; else those in the quant's name), within "
+        f"{100 * ABOUT:g} %, every variant below 16 bits of a model of 1B parameters or more; "
+        "without such rows the shape of a public 8B model",
         "a model of 1B parameters or more at any quant whose name has its bits", judge_size_formula,
     ),
+    Rule(
+        "size-percent", GROUP, f"a quant takes so much of the 16-bit size: {_PERCENT}",
+        f"parts of 16 bits per weight, within {100 * ABOUT:g} % of what is said, every quant; by "
+        "the rows of a model of 70B, else by the shape of a public one",
+        "a model of 1B parameters or more at any of these", judge_percent,
+    ),
+    size_rule("size-70b-q2_k", 0, 70e9, "Q2_K", 22),
+    size_rule("size-70b-q8_0", 0, 70e9, "Q8_0", 70),
     size_rule("size-128-70b-q4_k_m", 128, 70e9, "Q4_K_M", 43),
     size_rule("size-128-70b-q5_k_m", 128, 70e9, "Q5_K_M", 48),
     size_rule("size-128-70b-q6_k", 128, 70e9, "Q6_K", 57),

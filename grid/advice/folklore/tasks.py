@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from grid.advice.folklore.evidence import RuleEvidence
 from grid.advice.folklore.quants import nominal_bits, preset_of
 from grid.advice.folklore.rule import OPEN, Finding, Rule
-from grid.advice.folklore.verdict import ABOVE_ZERO, Quantity, judge_within
+from grid.advice.folklore.verdict import ABOVE_ZERO, Band, Quantity, judge_within
 from grid.analysis.figures import percent
 from grid.analysis.variant import Variant
 from grid.results.statistics.interval import Floats
@@ -22,6 +23,11 @@ LOW_BITS = 4
 FIRST = ("reasoning", "math")
 LAST = ("code", "instruction")
 """Classes of code and chat: metrics.md has what each is made of."""
+
+CODE, CODE_LOSS = "code", 0.02
+
+PRECISE_LOSS = 0.02
+"""Part of the capability from which a loss is felt where answers must be exact."""
 
 KNOWLEDGE = "recall"
 EMBEDDING = "embedding"
@@ -130,7 +136,48 @@ def judge_embedding(evidence: RuleEvidence) -> Finding:
     return judge_within(quantities, ABOVE_ZERO)
 
 
+def judge_code(evidence: RuleEvidence) -> Finding:
+    quantities = [
+        _class_quantity(evidence, variant, CODE, loss)
+        for variant in evidence.of_preset("Q4_K_M")
+        if (loss := evidence.class_loss(variant, CODE)) is not None
+    ]
+    return judge_within(quantities, Band(-math.inf, CODE_LOSS, f"under {100 * CODE_LOSS:g} %"))
+
+
+def _class_quantity(evidence: RuleEvidence, variant: Variant, name: str, loss: Floats) -> Quantity:
+    figure = variant.classes[name]
+    label = f"{evidence.label(variant)} in {name}"
+    return Quantity(label, loss, percent, figure.sd is not None, figure.n)
+
+
+def judge_precise_from_five(evidence: RuleEvidence) -> Finding:
+    """In each model, what Q4_K_M loses of reasoning and math more than Q5_K_M does."""
+    quantities = []
+    for rungs in evidence.ladder(("Q5_K_M", "Q4_K_M"), lambda v: bool(v.classes)):
+        losses = class_losses(evidence, rungs[-1:]) if len(rungs) > 1 else {}
+        names = [n for n in FIRST if n in losses and n in class_losses(evidence, rungs[:1])]
+        if names:
+            five = _mean_loss(class_losses(evidence, rungs[:1]), names)
+            words = "what Q5_K_M loses"
+            shown = {name: losses[name] for name in names}
+            quantities.append(_loss_gap(rungs[0].model, rungs, shown, names, five, words))
+    band = Band(PRECISE_LOSS, math.inf, f"{100 * PRECISE_LOSS:g} % more or worse")
+    return judge_within(quantities, band)
+
+
 RULES = (
+    Rule(
+        "code-q4_k_m", GROUP, "code loses under 2 % at Q4_K_M",
+        "loss = 1 - capability in code / that of the same model at 16 bits, every model",
+        "code at Q4_K_M and at 16 bits", judge_code,
+    ),
+    Rule(
+        "precise-q5", GROUP, "precise reasoning needs Q5 or more",
+        f"what Q4_K_M loses of {' and '.join(FIRST)} more than Q5_K_M does: "
+        f"{100 * PRECISE_LOSS:g} % or more, in every model",
+        "reasoning or math at 16 bits, at Q5_K_M and at Q4_K_M", judge_precise_from_five,
+    ),
     Rule(
         "hard-tasks-first", GROUP, "reasoning and math lose first, chat and code last",
         f"mean loss over a model's quants of {LOW_BITS} bits and fewer: {' and '.join(FIRST)} more "

@@ -87,10 +87,10 @@ def _show_judgement(judgement: Judgement, several_classes: bool) -> None:
     ]
     with st.container(border=True):
         st.markdown(f"**{rule.text[:1].upper()}{rule.text[1:]}**")
-        for finding in findings:
-            st.text(_finding_text(finding, several_classes))
+        for text in dict.fromkeys(_finding_text(f, several_classes) for f in findings):
+            st.text(text)
         if not findings:
-            st.text(f"No rows for it. It needs {rule.needs}.")
+            st.text(f"No rows for it. It needs {rule.needs}: a sweep with {rule.sweep}.")
         with st.expander("How it is judged"):
             st.text(f"{rule.reading}\nNeeds {rule.needs}.\nSource: {rule.source}.")
             if numbers := _numbers(findings, several_classes):
@@ -98,6 +98,8 @@ def _show_judgement(judgement: Judgement, several_classes: bool) -> None:
 
 
 def _finding_text(finding: Finding, several_classes: bool) -> str:
+    if finding.arithmetic:
+        return f"{finding.why} (by arithmetic on public shapes)"
     where = f"{finding.scope}: " if several_classes else ""
     licence = finding.licence or "not stated"
     mark = f" (third-party: {finding.origin}, licence {licence})" if finding.origin else ""

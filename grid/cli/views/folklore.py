@@ -65,11 +65,12 @@ def judgement_data(judgement: Judgement) -> dict[str, Any]:
         **_fields(rule, "id group text source"),
         "judged_by": rule.reading,
         "needs": rule.needs,
+        "sweep": rule.sweep,
         "verdict": judgement.verdict,
         "findings": [
             {
                 "hardware_class": finding.scope,
-                **_fields(finding, "origin licence verdict why numbers"),
+                **_fields(finding, "origin licence arithmetic verdict why numbers"),
             }
             for finding in judgement.findings
         ],
@@ -133,14 +134,25 @@ def _print_counts(judgements: Sequence[Judgement]) -> None:
     words = ((HOLDS, "hold"), (CONTRADICTED, "contradicted"), (OPEN, OPEN))
     parts = [f"{sum(j.verdict == verdict for j in judgements)} {word}" for verdict, word in words]
     text = f"\n{len(judgements)} common rules: {', '.join(parts)}"
-    foreign = sum(j.verdict != OPEN and not _measured_here(j) for j in judgements)
+    decided = [j for j in judgements if j.verdict != OPEN and not _measured_here(j)]
+    computed = sum(_by_arithmetic(judgement) for judgement in decided)
+    foreign = len(decided) - computed
+    text += f"; {computed} of these verdicts by arithmetic on public shapes" if computed else ""
     text += f"; {foreign} of these verdicts by third-party figures alone" if foreign else ""
     console().print(text, markup=False)
 
 
 def _measured_here(judgement: Judgement) -> bool:
     """Whether rows measured here say what the verdict says."""
-    return any(f.verdict == judgement.verdict and not f.origin for f in judgement.findings)
+    return any(
+        f.verdict == judgement.verdict and not f.origin and not f.arithmetic
+        for f in judgement.findings
+    )
+
+
+def _by_arithmetic(judgement: Judgement) -> bool:
+    """Whether public shapes alone say what the verdict says."""
+    return all(f.arithmetic for f in judgement.findings if f.verdict == judgement.verdict)
 
 
 def _print_section(
@@ -159,14 +171,14 @@ def _print_section(
 def _lines(judgement: Judgement, signs: Mapping[str, str]) -> list[str]:
     """One line for each finding, with the signs of its classes where there are several; classes
     that say the same word for word share one."""
-    same: dict[tuple[str, str, bool], list[str]] = {}
+    same: dict[tuple[str, str, str], list[str]] = {}
     for finding in _findings_with_rows(judgement):
-        key = (finding.verdict, finding.why, bool(finding.origin))
-        same.setdefault(key, []).append(signs[finding.scope])
+        basis = "arithmetic" if finding.arithmetic else "third-party" if finding.origin else ""
+        key = (finding.verdict, finding.why, basis)
+        same.setdefault(key, []).append("" if finding.arithmetic else signs[finding.scope])
     lines = []
-    for (verdict, why, foreign), marks in same.items():
-        where = [", ".join(marks)] if any(marks) else []
-        mark = ", ".join([*where, *(["third-party"] if foreign else [])])
+    for (verdict, why, basis), marks in same.items():
+        mark = ", ".join(filter(None, [", ".join(filter(None, marks)), basis]))
         lines.append(f"[{mark}] {verdict}: {why}" if mark else why)
     return lines
 
@@ -182,6 +194,7 @@ def _print_missing(judgements: Sequence[Judgement]) -> None:
     for need, texts in needs.items():
         _print_indented(Text("; ".join(texts), style="bold"), 2)
         _print_indented(Text(f"needs {need}"), 6)
+    _print_indented(Text("grid folklore --rule ID says which sweep measures it"), 2)
 
 
 def _print_indented(text: Text, columns: int) -> None:
@@ -189,9 +202,8 @@ def _print_indented(text: Text, columns: int) -> None:
 
 
 def _finding_line(finding: Finding) -> str:
-    source = "".join(
-        f" ({text})" for text in third_party_lines([(finding.origin, finding.licence)])
-    )
+    origins = [] if finding.arithmetic else [(finding.origin, finding.licence)]
+    source = "".join(f" ({text})" for text in third_party_lines(origins))
     return f"{finding.scope}: {finding.verdict}: {finding.why}{source}"
 
 
@@ -200,7 +212,12 @@ def _print_at_length(judgement: Judgement) -> None:
     style = f"bold {COLOURS[judgement.verdict]}"
     out.print()
     out.print(Text.assemble((rule.text, "bold"), ": ", (judgement.verdict, style)))
-    for line in (f"judged by: {rule.reading}", f"needs: {rule.needs}", f"source: {rule.source}"):
+    for line in (
+        f"judged by: {rule.reading}",
+        f"needs: {rule.needs}",
+        f"measured by: grid sweep FILE, with the model and {rule.sweep}",
+        f"source: {rule.source}",
+    ):
         _print_indented(Text(line), 2)
     for finding in judgement.findings:
         _print_indented(Text(_finding_line(finding)), 2)

@@ -17,7 +17,7 @@ DOCS = Path(__file__).parents[3] / "docs" / "folklore.md"
 
 
 def verdict(rule: str, variants: list[Variant]) -> Finding:
-    judged = judge_all({"box": draw_posterior(variants, draws=500)}, rules_of([rule]))
+    judged = judge_all({"box": draw_posterior(variants, draws=500)}, rules_of([rule]), ())
     assert len(judged) == 1
     assert len(judged[0].findings) == 1
     return judged[0].findings[0]

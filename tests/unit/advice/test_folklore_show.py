@@ -72,7 +72,8 @@ def test_named_rule_is_printed_at_length(store: str, capsys: pytest.CaptureFixtu
     folklore("--store", store, "--rule", "size-formula")
     out = " ".join(capsys.readouterr().out.split())
     assert "file size = parameters x bits / 8" in out
-    assert "judged by: with the bits in the quant's name" in out
+    assert "judged by: with the bits that guides state" in out
+    assert "measured by: grid sweep FILE, with the model and quants" in out
     assert "source: common rule" in out
     assert "never use Q2_K" not in out
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from folklore_cases import variants_losing
+from folklore_scenes import variants_losing
 
 from grid.advice.folklore import (
     CONTRADICTED,

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from analysis_cases import variant
-from folklore_cases import (
+from folklore_scenes import (
     make_variant,
     model_of_bits,
     steady_rates,
@@ -40,7 +40,7 @@ def judge(rule: str, *classes: list[Variant]) -> Judgement:
     posteriors = {
         f"box {i}": draw_posterior(variants, draws=500) for i, variants in enumerate(classes)
     }
-    return judge_all(posteriors, rules_of([rule]))[0]
+    return judge_all(posteriors, rules_of([rule]), ())[0]
 
 
 def normal(mean: float, sd: float) -> np.ndarray:
@@ -200,13 +200,14 @@ def test_rows_that_lack_sizes_and_parameters_break_no_rule() -> None:
         variant("Q4_K_M", 0, {}, parameters=None, quant="Q4_K_M"),
         variant("F16", 0, {}, parameters=None, quant="F16", sixteen_bit=True),
     ]
-    results = judge_all({"box": draw_posterior(bare, draws=50)})
+    results = judge_all({"box": draw_posterior(bare, draws=50)}, shapes=())
     assert {judgement.verdict for judgement in results} == {OPEN}
 
 
 def test_every_rule_is_open_without_rows() -> None:
     assert {judgement.verdict for judgement in judge_all({})} == {OPEN}
-    assert {judgement.verdict for judgement in judge_all({"box": draw_posterior([])})} == {OPEN}
+    empty = judge_all({"box": draw_posterior([])}, shapes=())
+    assert {judgement.verdict for judgement in empty} == {OPEN}
 
 
 def test_verdicts_do_not_depend_on_the_order_of_rows() -> None:
