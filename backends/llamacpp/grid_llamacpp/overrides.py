@@ -72,7 +72,9 @@ def native_overrides(library: Library, overrides: Sequence[TensorOverride]) -> A
         return None
     most = int(library.api.llama_max_tensor_buft_overrides()) - 1
     if len(overrides) > most:
-        raise Unsupported(f"{len(overrides)} tensor overrides; this build of llama.cpp takes {most}")
+        raise Unsupported(
+            f"{len(overrides)} tensor overrides; this build of llama.cpp takes {most}"
+        )
     types = _buffer_types(library.cdll)
     entries = (_Native * (len(overrides) + 1))()
     for entry, override in zip(entries, overrides, strict=False):

@@ -8,6 +8,7 @@ from typing import Any
 
 import gguf
 import numpy as np
+from grid_llamacpp.vocabulary import read as read_vocabulary
 
 from grid.models.gguf.inventory import Hyperparameters, UnquantizedTensor
 from grid.models.gguf.presets import quantizable
@@ -19,13 +20,15 @@ def write_model(
     inventory: tuple[UnquantizedTensor, ...],
     model: Hyperparameters,
     parts_of: int = 0,
+    vocabulary: Path | None = None,
 ) -> Path:
     """A GGUF of the inventory as a converter writes it: what presets quantize in F16, the rest
-    in F32; without a vocabulary's texts. With `parts_of` tensors to a part, the first part."""
+    in F32; without a vocabulary's texts, unless a folder has a tokenizer. With `parts_of` tensors
+    to a part, the first part."""
     writer = gguf.GGUFWriter(str(path), model.architecture, split_max_tensors=parts_of)
     writer.add_file_type(1)
     writer.add_quantization_version(2)
-    writer.add_tokenizer_model("none")
+    _add_vocabulary(writer, vocabulary, config["vocab_size"])
     for key, value in _metadata(config, inventory, model).items():
         _add(writer, f"{model.architecture}.{key}", value)
     random = np.random.default_rng(3)
@@ -38,6 +41,21 @@ def write_model(
     writer.write_tensors_to_file()
     writer.close()
     return next(path.parent.glob(f"{path.stem}-00001-of-*")) if parts_of else path
+
+
+def _add_vocabulary(writer: gguf.GGUFWriter, folder: Path | None, size: int) -> None:
+    if folder is None:
+        writer.add_tokenizer_model("none")
+        return
+    words = read_vocabulary(folder)
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre(words.pre)
+    unused = range(len(words.tokens), size)
+    writer.add_token_list([*words.tokens, *(f"[PAD{number}]" for number in unused)])
+    writer.add_token_types([*words.types, *(gguf.TokenType.UNUSED for _ in unused)])
+    writer.add_token_merges(words.merges)
+    writer.add_bos_token_id(0)
+    writer.add_eos_token_id(1)
 
 
 def _add(writer: gguf.GGUFWriter, key: str, value: Any) -> None:
