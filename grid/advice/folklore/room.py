@@ -12,7 +12,7 @@ import numpy as np
 from grid.advice.folklore.evidence import REAL_PARAMETERS, RuleEvidence
 from grid.advice.folklore.memory import CONTEXT, GROUP, usable_memory
 from grid.advice.folklore.rule import Finding, Rule
-from grid.advice.folklore.shapes import needed_bits, shapes_near
+from grid.advice.folklore.shapes import needed_bits, shapes_near, with_sources
 from grid.advice.folklore.size import ABOUT, overhead_draws
 from grid.advice.folklore.verdict import Band, Quantity, judge_within, span, times
 from grid.analysis.memory import kv_bytes
@@ -40,7 +40,7 @@ def _judge_fits(
     evidence: RuleEvidence, parameters: float, tiers: Sequence[tuple[Tier, float]], band: Band
 ) -> Finding:
     """Weights with 10 to 20 % for cache and buffers, over the bytes that each tier leaves."""
-    quantities, arithmetic = [], True
+    quantities, sources, arithmetic = [], set(), True
     for tier, usable in tiers:
         bits = needed_bits(evidence, parameters, tier.preset)
         if bits is None:
@@ -50,10 +50,11 @@ def _judge_fits(
         name = f"{parameters / 1e9:g}B {tier.preset} in {tier.memory_gb:g} GB"
         text = (
             f"{name}: needs {span(need, format_bytes)} of {format_bytes(round(usable))} that are "
-            f"usable ({bits.source})"
+            "usable"
         )
+        sources.add(bits.source)
         quantities.append(Quantity(name, np.asarray(need / usable), text=text))
-    return replace(judge_within(quantities, band), arithmetic=arithmetic)
+    return with_sources(judge_within(quantities, band), sources, arithmetic=arithmetic)
 
 
 def tier_rule(rule: str, text: str, parameters: float, tiers: tuple[Tier, ...], mac: bool) -> Rule:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from grid.advice.folklore.evidence import RuleEvidence, bits_per_weight
+from grid.advice.folklore.rule import Finding
 from grid.analysis.posterior import SEED
 from grid.analysis.variant import Variant
 from grid.models.identity import digest
@@ -29,9 +31,11 @@ EMBEDDING_SHARE = 0.08
 @dataclass(frozen=True)
 class NeededBits:
     """Bits of a file for each parameter that a rule names [draws], and where they are from;
-    `arithmetic` where that is a public shape, and no row."""
+    `arithmetic` where that is a public shape, and no row. `per_weight` are the bits of each weight
+    that the models have [draws]: 68.98 billion are called 70."""
 
     draws: Floats
+    per_weight: Floats
     source: str
     arithmetic: bool
 
@@ -67,9 +71,11 @@ def _bits_of_shapes(
 ) -> NeededBits:
     by_size = {size.tensor_bytes: m.name for m in reversed(shapes) if (size := m.size(preset))}
     low, high = (8 * size / parameters for size in (min(by_size), max(by_size)))
+    own = [size.bpw_file for model in shapes if (size := model.size(preset))]
     names = " and ".join(sorted(by_size.values()))
     draws = uniform_draws(evidence, low, high, "bits", preset)
-    return NeededBits(draws, f"by the shape of {names}", arithmetic=True)
+    own_draws = uniform_draws(evidence, min(own), max(own), "bits", preset)
+    return NeededBits(draws, own_draws, f"by the shape of {names}", arithmetic=True)
 
 
 def _bits_of_rows(
@@ -81,7 +87,7 @@ def _bits_of_rows(
     high = max(bits_per_weight(variant) or 0.0 for variant in variants)
     names = ", ".join(dict.fromkeys(variant.model for variant in variants[:3]))
     draws = uniform_draws(evidence, low, high, "bits", preset)
-    return NeededBits(draws, f"as {names} has", arithmetic=False)
+    return NeededBits(draws, draws, f"as {names} has", arithmetic=False)
 
 
 def _least_bits(variant: Variant, parameters: float) -> float:
@@ -89,6 +95,12 @@ def _least_bits(variant: Variant, parameters: float) -> float:
     if parameters < LARGER * (variant.parameters or 0):
         return bits
     return min(bits, variant.bpw_layer or (1 - EMBEDDING_SHARE) * bits)
+
+
+def with_sources(finding: Finding, sources: Collection[str], *, arithmetic: bool) -> Finding:
+    """The finding with what its bits are from, once for all quantities."""
+    why = f"{finding.why} ({'; '.join(sorted(sources))})" if sources else finding.why
+    return replace(finding, why=why, arithmetic=arithmetic)
 
 
 def uniform_draws(evidence: RuleEvidence, low: float, high: float, *stream: object) -> Floats:

@@ -9,7 +9,7 @@ import numpy as np
 from grid.advice.folklore.evidence import REAL_PARAMETERS, RuleEvidence, bits_per_weight
 from grid.advice.folklore.quants import nominal_bits, preset_of
 from grid.advice.folklore.rule import Finding, Rule
-from grid.advice.folklore.shapes import needed_bits, shapes_near, uniform_draws
+from grid.advice.folklore.shapes import needed_bits, shapes_near, uniform_draws, with_sources
 from grid.advice.folklore.verdict import Band, Quantity, judge_within, span
 from grid.results.statistics.interval import Floats
 
@@ -80,15 +80,17 @@ def _judge_gaps(quantities: list[Quantity], of: str) -> Finding:
 
 def judge_percent(evidence: RuleEvidence) -> Finding:
     """Part of the 16-bit size over that in the columns of guides, less 1."""
-    quantities, arithmetic = [], True
+    quantities, sources, arithmetic = [], set(), True
     for preset, percent in STATED_PERCENT.items():
         bits = needed_bits(evidence, PERCENT_OF, preset)
         if bits is not None:
-            share = 100 * bits.draws / 16
+            share = 100 * bits.per_weight / 16
             arithmetic &= bits.arithmetic
-            text = f"{preset} {span(share)} %, said {percent} % ({bits.source})"
+            sources.add(bits.source)
+            text = f"{preset} {span(share)} %, said {percent} %"
             quantities.append(Quantity(preset, np.asarray(share / percent - 1), text=text))
-    return replace(_judge_gaps(quantities, "the stated percent"), arithmetic=arithmetic)
+    finding = _judge_gaps(quantities, "the stated percent")
+    return with_sources(finding, sources, arithmetic=arithmetic)
 
 
 def size_rule(rule: str, memory: int, parameters: float, preset: str, claimed_gb: float) -> Rule:

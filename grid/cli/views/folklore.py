@@ -204,7 +204,8 @@ def _print_indented(text: Text, columns: int) -> None:
 def _finding_line(finding: Finding) -> str:
     origins = [] if finding.arithmetic else [(finding.origin, finding.licence)]
     source = "".join(f" ({text})" for text in third_party_lines(origins))
-    return f"{finding.scope}: {finding.verdict}: {finding.why}{source}"
+    where = "by arithmetic" if finding.arithmetic else finding.scope
+    return f"{where}: {finding.verdict}: {finding.why}{source}"
 
 
 def _print_at_length(judgement: Judgement) -> None:
@@ -219,7 +220,12 @@ def _print_at_length(judgement: Judgement) -> None:
         f"source: {rule.source}",
     ):
         _print_indented(Text(line), 2)
+    printed: set[str] = set()
     for finding in judgement.findings:
-        _print_indented(Text(_finding_line(finding)), 2)
+        line = _finding_line(finding)
+        if line in printed:
+            continue
+        printed.add(line)
+        _print_indented(Text(line), 2)
         for name, value in finding.numbers.items():
             _print_indented(Text(f"{name}: {number(value)}"), 6)
