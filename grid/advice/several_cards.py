@@ -56,7 +56,8 @@ def cards_notes(chip: Chip | None) -> tuple[str, ...]:
     low, high = (1 + further * gain for gain in _GAIN)
     return (
         f"{chip.count} cards: their memory adds up, less {CARD_OVERHEAD // MIB} MiB for each "
-        "further one. Layers are shared out (llama.cpp, Transformers): a token is as fast as on one card. "
+        "further one. Layers are shared out (llama.cpp, Transformers): a token is as fast as on "
+        "one card. "
         f"vLLM shares out matrices (--tensor-parallel-size {chip.count}, where the attention heads "
         f"divide by it): x{low:.2g} to x{high:.2g}, predicted",
     )
@@ -66,4 +67,6 @@ def one_card(chip: Chip) -> Chip:
     """A card of several alike, under the name that rates are known by."""
     if chip.count == 1:
         return chip
-    return replace(chip, name=chip.name.removeprefix(f"{chip.count}x "), count=1)
+    memory = None if chip.memory_bytes is None else chip.memory_bytes // chip.count
+    name = chip.name.removeprefix(f"{chip.count}x ")
+    return replace(chip, name=name, count=1, memory_bytes=memory)

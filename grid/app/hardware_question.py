@@ -16,6 +16,7 @@ from grid.advice.for_model.sentences import (
     need_text,
     place_text,
     rate_text,
+    rates_note,
 )
 from grid.advice.for_model.target import USUAL_QUANT
 from grid.analysis.dataset import Dataset
@@ -66,7 +67,7 @@ def draw_hardware(dataset: Dataset) -> None:
         if entries:
             st.markdown(f"**{group_title(choice, verdict)}**")
             show_table(hardware_table(choice, verdict), f"hardware_{VERDICTS.index(verdict)}")
-    st.caption(f"Rates are predicted unless measured. {MARK_TEXT}")
+    st.caption(f"{rates_note(choice)}. {MARK_TEXT}")
 
 
 @st.cache_resource(max_entries=8, show_spinner="Trying every chip")

@@ -89,7 +89,7 @@ def choose_hardware(
     judge = _Judge(
         wanted,
         need,
-        RateFinder(target, context, ask.sessions, predictor),
+        RateFinder(target, ask.context or 0, ask.sessions, predictor),
         frozenset(row.group for row in predictor.observations),
     )
     verdicts = sorted((judge.verdict(place) for place in places), key=_cheapest_first)
@@ -107,7 +107,7 @@ def needed_memory(target: TargetModel, context: int, ask: Ask) -> Footprint:
 def _places(dataset: Dataset, ask: Ask, need: float, named: bool) -> list[Place]:
     if named:
         return [machine_place(dataset, machine_of(dataset.classes, ask))]
-    measured = [] if dataset.is_empty else measured_places(dataset)
+    measured = [] if dataset.is_empty else measured_places(dataset, ask.imported)
     return [*measured, *catalogue_places(lambda platform: need, ask.reserved_bytes)]
 
 

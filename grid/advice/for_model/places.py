@@ -55,9 +55,9 @@ def _smallest_that_holds(chip: Chip, need: Need, reserved_bytes: float | None) -
     return place
 
 
-def measured_places(dataset: Dataset) -> list[Place]:
-    """Own hardware classes of a store, as their machines are."""
-    own = [c for c in dataset.classes if "" in c.origins]
+def measured_places(dataset: Dataset, imported: bool = False) -> list[Place]:
+    """Own hardware classes of a store, as their machines are; with `imported` those of others."""
+    own = [c for c in dataset.classes if imported or "" in c.origins]
     return [machine_place(dataset, machine_of([c], Ask(hardware=c.name))) for c in own]
 
 

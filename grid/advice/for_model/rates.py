@@ -10,7 +10,7 @@ import numpy as np
 from grid.advice.advice import MEASURED_HERE, PREDICTED, PUBLISHED, Evidence, Figure
 from grid.advice.for_model.places import Place
 from grid.advice.for_model.target import TargetModel
-from grid.advice.rates_at_depth import decode_at, prefill_at
+from grid.advice.rates_at_depth import after_context, decode_at, prefill_at
 from grid.advice.sessions import StepParts, session_figure, session_rates
 from grid.advice.several_cards import one_card, split_factor
 from grid.analysis import Variant, draw_posterior
@@ -88,7 +88,7 @@ class RateFinder:
         draws = prediction.draws * split_factor(place.chip, variant.backend, prediction.draws.size)
         low, value, high = np.quantile(draws, (_TAIL, 0.5, 1 - _TAIL)).tolist()
         error = prediction.error.median
-        text = PREDICTED
+        text = f"{PREDICTED}, {after_context(self.context)}"
         if error is not None:
             text += (
                 f"; median error {100 * error:.0f} % with a class left out "

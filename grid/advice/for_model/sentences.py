@@ -14,6 +14,7 @@ from grid.advice.for_model.choose import (
     HardwareChoice,
     PlaceVerdict,
 )
+from grid.advice.rates_at_depth import after_context
 from grid.analysis.figures import count_of, rate
 from grid.hardware.chips import chips
 from grid.units import format_bytes
@@ -82,6 +83,13 @@ def place_text(entry: PlaceVerdict) -> str:
     return f"{entry.place.name} ({', '.join(nodes)})" if nodes else entry.place.name
 
 
+def rates_note(choice: HardwareChoice) -> str:
+    """What the rates are of."""
+    depth = after_context(choice.ask.context or 0)
+    each = "of each session, " if choice.ask.sessions > 1 else ""
+    return f"rates are {each}{depth}, predicted unless they were measured there"
+
+
 def rate_text(entry: PlaceVerdict) -> str:
     """`62 (55 to 70)`, or what is lacking."""
     if entry.decode is not None:
@@ -95,7 +103,10 @@ def rate_text(entry: PlaceVerdict) -> str:
 
 def group_title(choice: HardwareChoice, verdict: str) -> str:
     """`runs it: 469 machines`."""
-    titles = {SLOWER: "runs it slower, or not surely so fast"}
+    titles = {
+        SLOWER: "runs it slower, or not surely so fast",
+        UNKNOWN: "memory or speed not known",
+    }
     return f"{titles.get(verdict, verdict)}: {count_of(len(choice.of(verdict)), 'machine')}"
 
 

@@ -122,15 +122,22 @@ def _of_store(variants: Sequence[Variant], quant: str | None) -> TargetModel:
     own = [v for v in variants if v.quant.casefold() == wanted.casefold() and v.artifact_bytes]
     if own:
         best = max(own, key=lambda v: (bool(v.layers), len(v.decode), v.id))
-        return TargetModel(best, "measured rows of the store", tuple(own))
+        return TargetModel(best, _source(own), tuple(own))
     largest = max(variants, key=lambda v: (bool(v.layers), v.parameters, v.artifact_bytes, v.id))
     if not largest.parameters:
         raise InputError(
             f"{largest.model} has no {wanted} in the store, which knows {', '.join(names)}; "
             "without its number of weights no other size can be computed"
         )
-    target = TargetModel(largest, "measured rows of the store")
+    target = TargetModel(largest, _source(variants))
     return _at_quant(target, wanted)
+
+
+def _source(variants: Sequence[Variant]) -> str:
+    origins = sorted({variant.origin for variant in variants})
+    if "" in origins:
+        return "measured rows of the store"
+    return f"third-party figures in the store ({', '.join(origins)})"
 
 
 def _of_public(model: PublicModel, name: str, quant: str) -> TargetModel:

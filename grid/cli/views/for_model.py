@@ -24,6 +24,7 @@ from grid.advice.for_model.sentences import (
     need_text,
     place_text,
     rate_text,
+    rates_note,
 )
 from grid.advice.for_model.to_json import choice_data
 from grid.analysis.dataset import Dataset
@@ -58,8 +59,8 @@ def print_hardware(choice: HardwareChoice) -> None:
         out.print()
         out.print(Text(group_title(choice, verdict), style="bold"))
         out.print(_table(shown))
-    if len(choice.verdicts) > 1:
-        out.print(Text("\nrates are predicted unless measured; --json lists every machine"))
+    every = "" if choice.named else "; --json lists every machine"
+    out.print(Text(f"\n{rates_note(choice)}{every}"))
     if marked:
         out.print(Text(MARK_TEXT, style="dim"))
 
