@@ -10,7 +10,8 @@ from grid.advice.advice import (
     FrontierStep,
 )
 from grid.advice.ask import BUDGETS_GB, INTERACTIVE, RATES, Ask, uses
-from grid.advice.recommend import TOLERANCE, recommend
+from grid.advice.recommend import recommend
+from grid.analysis.quality_order import TOLERANCE
 
 __all__ = [
     "BUDGETS_GB",

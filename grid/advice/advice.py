@@ -5,12 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from grid.advice.advice_quality import AdviceQuality
 from grid.advice.ask import Ask
 from grid.analysis import Rejection, Relaxation, Variant
 from grid.analysis.axes import axis_of, estimate
 from grid.results.statistics import Interval
+
+if TYPE_CHECKING:
+    from grid.advice.measure_more import MeasureMore
+    from grid.advice.more_memory import Upgrade
+    from grid.advice.serving import Serving
 
 MEASURED_HERE = "measured here"
 MEASURED_ON_SIMILAR = "measured on a like class"
@@ -125,14 +131,15 @@ class Advice:
     `budget_bytes` is what models can have of its memory, `budget_why` the reason.
     `weights` are by task class, summing to 1; `absent` the wanted classes that were not measured.
     `quality` says what ranks the candidates; without tasks there are no weights.
-    `best` measured best within the limits, `gap` is what it has more of it than the pick, with
-    which it ties (None where it is the pick); `smallest` is the smallest that ties with it there,
-    which is not the pick where KL divergence is less of that. `sure` is P(no candidate within the
-    limits is more than `tolerance` in capability above the pick; of KLD that many nats, of
-    perplexity that share below it), None where the uncertainty is not known and where no other is
-    within the limits.
+    `best` measured best within the limits, `gap` is what it has more of it than the pick (None
+    where it is the pick); `smallest` is the smallest that what was measured cannot surely tell from
+    it.
+    `sure` is P(no candidate within the limits is more than `tolerance` better than the pick: in
+    capability, else in nats of KLD or a share of perplexity), None where the uncertainty is not
+    known and where no other is within the limits.
     `contradictory`: each limit can be met, but not all at once.
-    `rejected` are all the others, with why; `limits` are the demands in words.
+    `serving` is how the pick is run. `rejected` are all the others, with why; `limits` are the
+    demands in words.
     """
 
     ask: Ask
@@ -159,6 +166,14 @@ class Advice:
     candidates: tuple[Candidate, ...] = field(default=(), repr=False)
     quality: AdviceQuality = field(default_factory=AdviceQuality)
     smallest: Candidate | None = None
+    serving: Serving | None = None
+    upgrades: tuple[Upgrade, ...] = ()
+    """What more memory, or a faster one, would change."""
+    expected_loss: float | None = None
+    """What the pick is expected to lose of the best that fits; in the unit of `tolerance`, and not
+    above it. None without a pick."""
+    measure_more: MeasureMore | None = None
+    """What would make the answer sure, where it is less sure than not."""
 
     @property
     def rivals(self) -> list[Rejection]:

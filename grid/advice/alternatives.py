@@ -17,7 +17,7 @@ from grid.advice.quality_change import (
     quality_change,
     text_difference,
 )
-from grid.analysis import Limits, Pick, Variant, picks, subset
+from grid.analysis import Limits, Pick, Variant, subset
 from grid.analysis.figures import interval_in_words, signed
 from grid.analysis.limits import limit_text, stated_limits
 from grid.analysis.pareto import undominated
@@ -43,7 +43,7 @@ def find_runner_up(candidate_set: CandidateSet, pick: Pick) -> tuple[Variant | N
     fit = variants_within_limits(pick)
     rivals = {v.id for v in fit if (v.artifact_id, v.backend) != first}
     others = subset(candidate_set.posterior, rivals)
-    second = picks(others, [Limits()], axis=candidate_set.axis)[0].variant
+    second = candidate_set.pick_of(others, Limits()).variant
     if second is None:
         return None, ""
     return second, next(lost.reason for lost in pick.rejected if lost.variant.id == second.id)

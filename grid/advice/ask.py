@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from grid.analysis.memory import element_bytes
+from grid.analysis.quality_order import TOLERANCE
 from grid.errors import InputError, did_you_mean
 
 CONTEXT = 4096
@@ -42,6 +43,8 @@ class Ask:
     type of the KV cache. `min_share` is of the 16-bit capability, 0 to 1. `weights` by task class
     go before `use`. `model` names the one to advise on: without tasks models do not compare.
     `imported`: figures that others measured may be picked. `quant` names the only one that may be.
+    `tolerance` is what a smaller variant may be expected to lose of the best that fits: of
+    capability, else nats of KLD or a share of perplexity.
     `sessions` run at once, each with a cache of `context` tokens and at `min_decode_tps`.
     `more_memory_bytes` asks what so much more memory would change.
     `serve` names the program that is to run it, such as ollama, where a pick has several.
@@ -58,6 +61,7 @@ class Ask:
     kv_type: str = "f16"
     prompt: int = PROMPT
     min_decode_tps: float | None = None
+    tolerance: float = TOLERANCE
     max_ttft_s: float | None = None
     min_share: float | None = None
     max_bytes: float | None = None
@@ -81,6 +85,11 @@ class Ask:
                 raise InputError(f"{title} is {value:g}; give a number above 0")
         if self.sessions > MOST_SESSIONS:
             raise InputError(f"sessions are {self.sessions:,}; give at most {MOST_SESSIONS:,}")
+        if not 0 <= self.tolerance < 1:
+            raise InputError(
+                f"tolerance is {self.tolerance:g}; give the capability that a smaller variant may "
+                "be expected to lose, from 0 up to 1, such as 0.01"
+            )
         if self.reserved_bytes is not None and not self.reserved_bytes >= 0:
             raise InputError("the memory left to others is below 0; give a size such as 2GiB")
         if self.min_share is not None and self.min_share > 1:

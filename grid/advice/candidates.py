@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -19,8 +20,9 @@ from grid.advice.sources import SourceSelection
 from grid.advice.time_to_first_token import times_to_first_token
 from grid.analysis import Limits, Pick, Posterior, Variant, draw_posterior, picks
 from grid.analysis.dataset import Dataset
+from grid.analysis.limits import ExtraDraws
 from grid.analysis.memory import Footprint, footprint
-from grid.analysis.quality_order import CAPABILITY, QualityOrder
+from grid.analysis.quality_order import CAPABILITY, TOLERANCE, QualityOrder
 from grid.analysis.quality_runs import QUALITY_MEASURES
 from grid.results.statistics.interval import Floats
 
@@ -38,15 +40,24 @@ class CandidateSet:
     candidates: tuple[Candidate, ...]
     notes: tuple[str, ...]
     axis: str = CAPABILITY
+    tolerance: float = TOLERANCE
+    """What a smaller variant may be expected to lose of the best, on the axis."""
 
     def pick(self, limits: Limits) -> Pick:
         """The pick within limits."""
-        return picks(self.posterior, [limits], extra_draws=self.extra_draws, axis=self.axis)[0]
+        return self.pick_of(self.posterior, limits, self.extra_draws)
+
+    def pick_of(
+        self, posterior: Posterior, limits: Limits, extra_draws: ExtraDraws | None = None
+    ) -> Pick:
+        """The pick of a posterior by the same quality and tolerance."""
+        ways: dict[str, Any] = {"axis": self.axis, "tolerance": self.tolerance}
+        return picks(posterior, [limits], extra_draws=extra_draws, **ways)[0]
 
     @cached_property
     def order(self) -> QualityOrder:
         """The order of the candidates in quality."""
-        return QualityOrder(self.posterior, self.axis)
+        return QualityOrder(self.posterior, self.axis, self.tolerance)
 
     def candidate(self, variant: Variant | None) -> Candidate | None:
         """The candidate of a variant; None for None."""
@@ -106,7 +117,7 @@ def build_candidate_set(
     }
     axis = selection.quality.axis
     posterior, candidates = share_rates(posterior, candidates, machine, ask)
-    return CandidateSet(posterior, extra_draws, tuple(candidates), rates.notes, axis)
+    return CandidateSet(posterior, extra_draws, tuple(candidates), rates.notes, axis, ask.tolerance)
 
 
 def _fill_in_predictions(

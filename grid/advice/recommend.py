@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import Any
 
@@ -17,22 +16,19 @@ from grid.advice.alternatives import (
 from grid.advice.ask import Ask
 from grid.advice.candidates import CandidateSet, build_candidate_set
 from grid.advice.hardware import Machine, machine_of
+from grid.advice.measure_more import measure_more
+from grid.advice.more_memory import upgrades
 from grid.advice.notes import notes_of
 from grid.advice.replay import replay_of
+from grid.advice.serving import serving_of
+from grid.advice.shared_rates import fewer_sessions
 from grid.advice.sources import SourceSelection, select_sources
 from grid.analysis import Limits, Pick, Relaxation
 from grid.analysis.dataset import Dataset
 from grid.analysis.limits import limit_text, stated_limits
 from grid.analysis.memory import longest_context
-from grid.analysis.quality_order import KLD, MATERIAL_NAT, PERPLEXITY
 from grid.errors import InputError
 from grid.results.problems import explain_no_results, missing_rows_note
-
-TOLERANCE = 0.02
-"""Capability by which a rival has to be better to count against the pick: 2 points of 100."""
-
-TEXT_TOLERANCE = {KLD: MATERIAL_NAT, PERPLEXITY: 0.001}
-"""By how much less a rival's KLD (nats) or perplexity (a share) counts against the pick."""
 
 
 def recommend(dataset: Dataset, ask: Ask | None = None) -> Advice:
@@ -75,6 +71,7 @@ def _advice(
     pick = candidate_set.pick(limits)
     pick_candidate = candidate_set.candidate(pick.variant)
     unread = filter(None, [missing_rows_note(dataset.problems)])
+    sure = certainty(candidate_set, pick)
     second, second_why = find_runner_up(candidate_set, pick)
     return Advice(
         ask=ask,
@@ -89,8 +86,10 @@ def _advice(
         runner_why=second_why,
         best=candidate_set.candidate(pick.best),
         gap=gap_to_best(candidate_set, pick),
-        sure=certainty(candidate_set, pick),
-        tolerance=TEXT_TOLERANCE.get(candidate_set.axis, TOLERANCE),
+        sure=sure,
+        tolerance=ask.tolerance,
+        expected_loss=pick.expected_loss if pick_candidate else None,
+        measure_more=measure_more(dataset, candidate_set, pick, sure),
         costs=limit_costs(candidate_set, limits, pick),
         steps=frontier_steps(candidate_set, pick),
         rejected=pick.rejected,
@@ -104,12 +103,13 @@ def _advice(
         candidates=candidate_set.candidates,
         quality=selection.quality,
         smallest=candidate_set.candidate(pick.smallest),
+        serving=serving_of(dataset, machine, ask, pick_candidate),
+        upgrades=upgrades(candidate_set, machine, limits, pick, ask.more_memory_bytes),
     )
 
 
 def certainty(candidate_set: CandidateSet, pick: Pick) -> float | None:
-    """P(none of those that meet the limits is more than TOLERANCE above the pick in capability; in
-    KLD more than that many nats below it, in perplexity more than that share).
+    """P(none of those that meet the limits is more than the tolerance better than the pick).
 
     None without a pick, where nothing else meets them to compare with, and where nothing is known
     of how sure a capability is.
@@ -119,12 +119,8 @@ def certainty(candidate_set: CandidateSet, pick: Pick) -> float | None:
     indices = [posterior.index[variant.id] for variant in fit]
     if pick.variant is None or len(fit) < 2 or order.lack_uncertainty(*indices):
         return None
-    drawn = order.draws
-    margin = TEXT_TOLERANCE.get(candidate_set.axis, TOLERANCE)
-    if candidate_set.axis == PERPLEXITY:
-        margin = -math.log1p(-margin)  # its draws are logs
-    mine = drawn[:, [posterior.index[pick.variant.id]]]
-    return 1.0 - float((drawn[:, indices] > mine + margin).any(axis=1).mean())
+    drawn, mine = order.expected, order.expected[:, [posterior.index[pick.variant.id]]]
+    return 1.0 - float((drawn[:, indices] > mine + order.tolerance).any(axis=1).mean())
 
 
 def _each_can_be_met(candidate_set: CandidateSet, limits: Limits) -> bool:
@@ -137,7 +133,10 @@ def _each_can_be_met(candidate_set: CandidateSet, limits: Limits) -> bool:
 def _shorter_contexts(
     candidate_set: CandidateSet, limits: Limits, pick: Pick, ask: Ask
 ) -> list[Relaxation]:
-    """Where memory alone is in the way: the context with which the variant would fit."""
+    """Where memory alone is in the way: the context with which the variant would fit, or how many
+    of several sessions would."""
+    if ask.sessions > 1:
+        return fewer_sessions(candidate_set, limits, pick, ask)
     posterior = candidate_set.posterior
     steps = []
     for step in [relaxation for relaxation in pick.relax if relaxation.limit == "max_memory_bytes"]:

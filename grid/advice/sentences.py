@@ -17,9 +17,7 @@ from grid.advice.advice import (
     Figure,
 )
 from grid.analysis import quality_order
-from grid.analysis.axes import axis_of, estimate
 from grid.analysis.figures import (
-    divergence,
     interval_in_words,
     number,
     probability_in_words,
@@ -53,7 +51,8 @@ def headline(advice: Advice) -> str:
 
 
 def certainty_text(advice: Advice) -> str:
-    """How sure the pick is, in one sentence; empty without a pick."""
+    """How sure the pick is and what it is expected to lose, in one sentence; empty without a
+    pick."""
     if advice.pick is None:
         return ""
     if not any(lost.kind in WITHIN_LIMITS for lost in advice.rejected):
@@ -62,9 +61,18 @@ def certainty_text(advice: Advice) -> str:
         text = "not known: some figures came without their uncertainty"
     else:
         text = f"{probability_in_words(advice.sure)} that it is {_superlative(advice)}"
+        text += f"; {_loss_text(advice)}"
     if advice.best is not None and advice.gap is not None:
-        text += f"; {advice.best.label} measures {_gap_text(advice)}: a tie, {_winner_text(advice)}"
+        text += f"; {advice.best.label} measures {_gap_text(advice)}"
     return text
+
+
+def _loss_text(advice: Advice) -> str:
+    """`expected to lose 0.004 of the best that fits (for its size 0.01 is tolerated)`."""
+    tolerated = f"{advice.tolerance:g} is tolerated for a smaller one"
+    if not advice.expected_loss:
+        return f"nothing that fits is expected to be better ({tolerated})"
+    return f"expected to lose {number(advice.expected_loss)} of the best that fits ({tolerated})"
 
 
 def _superlative(advice: Advice) -> str:
@@ -88,23 +96,17 @@ def _gap_text(advice: Advice) -> str:
     return f"{gap.value:.3f} more{ends}"
 
 
-def _winner_text(advice: Advice) -> str:
-    """What decides a tie."""
-    if advice.smallest is advice.pick:
-        return "which goes to the smaller"
-    return "in which the pick is surely closer to 16 bits (KLD)"
-
-
 def smallest_text(advice: Advice) -> str:
-    """The smallest that tasks cannot tell from the best, where that is not the pick; else empty."""
+    """The smallest that the measurements cannot surely tell from the best, where that is smaller
+    than the pick, and why it is not the pick; else empty."""
     pick, smallest = advice.pick, advice.smallest
     if pick is None or smallest is None or smallest is pick:
         return ""
-    less = format_bytes(pick.variant.artifact_bytes - smallest.variant.artifact_bytes)
-    axis = axis_of(quality_order.KLD)
-    mine, theirs = (divergence(estimate(c.variant, axis)) for c in (smallest, pick))
-    text = f"{smallest.label}, {less} less: tasks cannot tell it from the pick"
-    return f"{text}, but KLD {mine} against {theirs}"
+    less = pick.variant.artifact_bytes - smallest.variant.artifact_bytes
+    if less <= 0:
+        return ""
+    why = next((r.reason for r in advice.rejected if r.variant is smallest.variant), "")
+    return f"{smallest.label}, {format_bytes(less)} less: {why}"
 
 
 def quality_text(advice: Advice) -> str:

@@ -7,7 +7,10 @@ from typing import Any
 import msgspec
 
 from grid.advice.advice import Advice, Candidate, Cost, FrontierStep
+from grid.advice.measure_more import MeasureMore
+from grid.advice.more_memory import Upgrade
 from grid.advice.sentences import certainty_text, headline
+from grid.advice.serving import Serving
 from grid.analysis import Rejection, Variant
 from grid.results.statistics import Interval
 
@@ -25,12 +28,15 @@ def to_data(advice: Advice) -> dict[str, Any]:
         "best": _variant(advice.best.variant) if advice.best else None,
         "gap": _interval(advice.gap),
         "smallest_tied": _variant(advice.smallest.variant) if advice.smallest else None,
-        **_fields(advice, "sure tolerance"),
+        **_fields(advice, "sure tolerance expected_loss"),
         "how_sure": certainty_text(advice),
+        "measure_more": _measure_more(advice.measure_more),
         "costs": [_cost(cost) for cost in advice.costs],
         "steps": [_step(step) for step in advice.steps],
         "rejected": [_rejection(rejection) for rejection in advice.rejected],
         "relax": [_fields(step, "limit now to together text") for step in advice.relax],
+        "serving": _serving(advice.serving),
+        "upgrades": [_upgrade(step) for step in advice.upgrades],
         **_fields(advice, "contradictory replay notes"),
     }
     return dict(msgspec.to_builtins(data))
@@ -75,6 +81,24 @@ def _cost(cost: Cost) -> dict[str, Any]:
     }
 
 
+def _measure_more(more: MeasureMore | None) -> dict[str, Any] | None:
+    if more is None:
+        return None
+    return {
+        "variants": [_variant(variant) for variant in more.variants],
+        **_fields(more, "unit have need seconds setting command text"),
+    }
+
+
+def _upgrade(step: Upgrade) -> dict[str, Any]:
+    return {
+        **_fields(step, "more_bytes bandwidth changes text"),
+        "pick": _candidate(step.pick),
+        "capability": _interval(step.capability),
+        "kld": _interval(step.kld),
+    }
+
+
 def _step(step: FrontierStep) -> dict[str, Any]:
     return {
         "direction": step.direction,
@@ -88,3 +112,19 @@ def _step(step: FrontierStep) -> dict[str, Any]:
         ],
         **_fields(step, "speed blocked text"),
     }
+
+
+def _serving(serving: Serving | None) -> dict[str, Any] | None:
+    """With each way as text for a shell, and apart: arguments, variables, files."""
+    if serving is None:
+        return None
+    commands = [
+        {
+            **_fields(command, "program url notes"),
+            "text": command.text(),
+            "files": command.files,
+            "commands": [_fields(line, "argv environment background") for line in command.commands],
+        }
+        for command in serving.commands
+    ]
+    return {**_fields(serving, "weights assumed why_not"), "commands": commands}

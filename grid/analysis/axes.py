@@ -86,6 +86,11 @@ def goodness(posterior: Posterior, axis: Axis) -> Floats:
     return np.array([[np.nan if value is None else -value for value in values]])
 
 
+def informed_goodness(posterior: Posterior, axis: Axis) -> Floats:
+    """The same, of capability with what a model's own ladder says: what choices are made by."""
+    return posterior.informed if axis.name == "capability" else goodness(posterior, axis)
+
+
 def lacks_uncertainty(variant: Variant, axis: Axis) -> bool:
     """True where it is not known how sure the variant's quality on an axis is."""
     if axis.name in TEXT_AXES:

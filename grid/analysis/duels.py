@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
-from grid.analysis.noise_floors import SIXTEEN_BIT
 from grid.analysis.posterior import Posterior
-from grid.analysis.variant import Variant, gains_of, task_places
+from grid.analysis.quant_families import quant_family
+from grid.analysis.variant import Variant, gains_of, groups_of, task_places
 from grid.errors import InputError
-from grid.results.statistics import Interval, holm_correction, sign_flip_test
+from grid.results.statistics import Interval, group_codes, holm_correction, sign_flip_test
+from grid.results.statistics.groups import group_totals
 from grid.results.statistics.interval import LEVEL, Floats
 from grid.units import GIB
 
@@ -27,10 +27,10 @@ class Duel:
     """Two variants of about equal weight bytes; `left` is of the model with fewer parameters.
 
     `difference` is capability left - right, its interval from the joint draws; `p_value` is that of
-    the paired test `test` over the `n` items both were asked, `p_holm` the same corrected for all
-    duels of the table (Holm 1979); both are None without common items in every class. The verdict
-    names a winner where the interval excludes 0 and `p_holm`, if there is one, is at most 5 %;
-    never where the uncertainty of a side is unknown, for then there is no interval.
+    the paired test `test` over the `n` items both were asked, or their groups; `p_holm` the same
+    corrected for all duels of the table (Holm 1979); both are None without common items in every
+    class. The verdict names a winner where the interval excludes 0 and `p_holm`, if there is one,
+    is at most 5 %; never where the uncertainty of a side is unknown, for then there is no interval.
     """
 
     left: Variant
@@ -60,21 +60,6 @@ class Bang:
     variant: Variant
     gib: float
     per_gib: Interval
-
-
-def quant_family(variant: Variant) -> str:
-    """The kind of quantization: "16 bits", K-quants, I-quants, ggml's legacy blocks, or the
-    format's name (awq, gptq, ...)."""
-    name = variant.quant.upper()
-    if name in SIXTEEN_BIT:
-        return "16 bits"
-    if re.match(r"I?Q\d+_K", name):
-        return "K-quant"
-    if re.match(r"(IQ|TQ)\d", name):
-        return "I-quant"
-    if re.match(r"Q\d_[01]", name):
-        return "legacy"
-    return variant.format
 
 
 def duels(posterior: Posterior, tolerance: float = 0.1) -> list[Duel]:
@@ -145,9 +130,9 @@ def _duel(posterior: Posterior, left: Variant, right: Variant) -> Duel:
     left_column, right_column = posterior.index[left.id], posterior.index[right.id]
     value = _capability(left) - _capability(right)
     draws = posterior.capability[:, left_column] - posterior.capability[:, right_column]
-    pairs = paired_differences(left, right)
-    n = 0 if pairs is None else len(pairs)
-    p_value, test = (None, "no items in common") if pairs is None else sign_flip_test(pairs)
+    pairs = _pairs(left, right)
+    n = 0 if pairs is None else len(pairs.differences)
+    p_value, test = (None, "no items in common") if pairs is None else _paired_test(pairs)
     difference = interval_of_draws(value, draws, n, uncertainty_is_known(left, right))
     return Duel(left, right, difference, p_value, None, n, test, "tie")
 
@@ -168,7 +153,29 @@ def paired_differences(left: Variant, right: Variant) -> Floats | None:
     """Differences of gains left - right over the items that both were asked [n], each scaled with
     its task's weight over its task's items: their sum is the difference of capability. None where a
     task of a weighted class has no common item."""
-    parts = []
+    pairs = _pairs(left, right)
+    return None if pairs is None else pairs.differences
+
+
+class _Pairs(NamedTuple):
+    """Items that both were asked: their scaled differences [n], and their groups [n]."""
+
+    differences: Floats
+    groups: tuple[str, ...]
+
+
+def _paired_test(pairs: _Pairs) -> tuple[float, str]:
+    """p and the test's name; of items in groups a group is one pair."""
+    codes = group_codes(pairs.groups)
+    if codes is None:
+        return sign_flip_test(pairs.differences)
+    totals = group_totals(pairs.differences, codes)
+    p_value, test = sign_flip_test(totals)
+    return p_value, f"{test} of {len(totals)} groups"
+
+
+def _pairs(left: Variant, right: Variant) -> _Pairs | None:
+    parts, groups = [], []
     for name, weight in sorted(left.weights.items()):
         if weight <= 0:
             continue
@@ -176,13 +183,15 @@ def paired_differences(left: Variant, right: Variant) -> Floats | None:
             return None
         ids = left.items[name].ids
         differences = gains_of(left, name, ids) - gains_of(right, name, ids)
+        named = groups_of((left, right), name, ids) or ("",) * len(ids)
         tasks = task_places(ids).values()
-        for of_task in (differences[places] for places in tasks):
-            common = of_task[np.isfinite(of_task)]
+        for places in tasks:
+            common = places[np.isfinite(differences[places])]
             if not common.size:
                 return None
-            parts.append(weight / len(tasks) / common.size * common)
-    return np.concatenate(parts) if parts else None
+            parts.append(weight / len(tasks) / common.size * differences[common])
+            groups += [named[place] for place in common.tolist()]
+    return _Pairs(np.concatenate(parts), tuple(groups)) if parts else None
 
 
 def _verdict(duel: Duel) -> Verdict:

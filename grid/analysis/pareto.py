@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from grid.analysis.axes import AXES, Axis, axis_of, estimate, goodness
+from grid.analysis.axes import AXES, Axis, axis_of, estimate, goodness, informed_goodness
 from grid.analysis.posterior import DRAWS, METHOD, SEED, Posterior, as_posterior
 from grid.analysis.text_draws import TEXT_AXES, Scope, main_scope, text_scope
 from grid.analysis.variant import Variant
@@ -101,26 +101,26 @@ def frontier(
     without = {variant.id for variant, _ in left_out}
     columns = [i for i, variant in enumerate(posterior.variants) if variant.id not in without]
     comparable = [posterior.variants[i] for i in columns]
-    points = _points(
-        comparable,
-        first,
-        second,
-        goodness(posterior, first)[:, columns],
-        goodness(posterior, second)[:, columns],
+    informed, drawn = (
+        [draws_of(posterior, axis)[:, columns] for axis in (first, second)]
+        for draws_of in (informed_goodness, goodness)
     )
+    points = _points(comparable, (first, second), membership(*informed), drawn)
     order = -1.0 if first.better == "higher" else 1.0
     ranked = sorted(points, key=lambda p: (order * p.x, -p.y, p.variant.id))
     return Frontier(first, second, tuple(ranked), left_out)
 
 
 def _points(
-    variants: Sequence[Variant], first: Axis, second: Axis, a: Floats, b: Floats
+    variants: Sequence[Variant],
+    axes: tuple[Axis, Axis],
+    probability: Floats,
+    drawn: Sequence[Floats],
 ) -> list[FrontierPoint]:
-    xs, ys = ([_require(estimate(v, axis)) for v in variants] for axis in (first, second))
-    on = undominated(_higher_better(xs, first)[None, :], _higher_better(ys, second)[None, :])[0]
-    probability = membership(a, b)
+    xs, ys = ([_require(estimate(v, axis)) for v in variants] for axis in axes)
+    on = undominated(*(_higher_better(v, a)[None] for v, a in zip((xs, ys), axes, strict=True)))[0]
     # one row a variant, so that comparing one with all others reads in order
-    rows = {first.name: np.ascontiguousarray(a.T), second.name: np.ascontiguousarray(b.T)}
+    rows = {a.name: np.ascontiguousarray(d.T) for a, d in zip(axes, drawn, strict=True)}
     return [
         FrontierPoint(
             variant, xs[i], ys[i], bool(on[i]), float(probability[i]), Ties(i, variants, rows)

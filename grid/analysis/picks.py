@@ -10,8 +10,8 @@ import numpy as np
 from grid.analysis.limit_check import LimitCheck, check_limits
 from grid.analysis.limits import ExtraDraws, Limits
 from grid.analysis.posterior import DRAWS, SEED, Posterior, as_posterior
-from grid.analysis.quality_order import CAPABILITY, QualityOrder
-from grid.analysis.rejections import Rejection, limit_rejection, rejection
+from grid.analysis.quality_order import CAPABILITY, TOLERANCE, QualityOrder
+from grid.analysis.rejections import Outcome, Rejection, limit_rejection, rejection
 from grid.analysis.relaxations import Relaxation, relaxations
 from grid.analysis.variant import Variant
 
@@ -20,9 +20,11 @@ from grid.analysis.variant import Variant
 class Pick:
     """The variant to run under the limits, or None with the relaxations that would give one.
 
-    `tied` are those that nothing surely beats either, like the pick; `best` is the one that
-    measured most on the axis within the limits. `smallest` is the smallest of those that tie with
-    it on that axis: the pick itself, unless KL divergence shows that the pick is closer to 16 bits.
+    `expected_loss` is what it is expected to lose of the best that fits, at most the tolerance.
+    `tied` are the others of which that holds, or of which it is not known how sure a figure is.
+    `best` is the one that measured most within the limits, `smallest` the smallest that what was
+    measured cannot surely tell from it: the pick itself, or one that is expected to lose more or is
+    surely further from 16 bits.
     """
 
     limits: Limits
@@ -32,6 +34,7 @@ class Pick:
     rejected: tuple[Rejection, ...]
     relax: tuple[Relaxation, ...]
     smallest: Variant | None = None
+    expected_loss: float = 0.0
 
 
 def picks(
@@ -41,18 +44,19 @@ def picks(
     seed: int = SEED,
     extra_draws: ExtraDraws | None = None,
     axis: str = CAPABILITY,
+    tolerance: float = TOLERANCE,
 ) -> list[Pick]:
     """A pick for each of the demands, on one hardware class.
 
     The rule: a limit on something uncertain must hold with probability 0.9. Of those that meet all
-    limits the ones that none of the others surely beats, by the order of `quality_order`, are taken
-    as equal: in capability, and where that is a tie, within one model, in KL divergence from 16
-    bits. The smallest of them wins, then the fastest. Of a pair of which it is not known how sure
-    one is neither surely beats the other, and the one that measured less does not win for its size
-    either. `axis` is capability, or where no tasks were run kld_mean or perplexity, of one model.
-    `extra_draws` has draws of what a posterior does not hold.
+    limits, a variant may be chosen that is expected to lose at most `tolerance` of the best, by
+    `quality_order`: in capability, and within one model no variant that is surely further from 16
+    bits than another that may be chosen. The smallest of them wins, then the fastest. Of a pair of
+    which it is not known how sure one is, the one that measured less does not win for its size.
+    `axis` is capability, or where no tasks were run kld_mean or perplexity, of one model; the
+    tolerance is in its unit. `extra_draws` has draws of what a posterior does not hold.
     """
-    order = QualityOrder(as_posterior(variants, draws, seed), axis)
+    order = QualityOrder(as_posterior(variants, draws, seed), axis, tolerance)
     return [_pick(limits, check_limits(order, limits, extra_draws or {})) for limits in demands]
 
 
@@ -63,21 +67,28 @@ def _pick(limits: Limits, check: LimitCheck) -> Pick:
     if not admitted.any():
         return Pick(limits, None, None, (), tuple(failed), relaxations(check))
     indices = np.flatnonzero(admitted).tolist()
-    best = _best(check, indices)
+    best, losses = _best(check, indices), order.losses(indices)
+    # Sums in another order differ in the last bits.
+    equal = [i for i in indices if losses[i] <= order.tolerance + 1e-12]
+    closer = order.closer(equal) if order.axis.name == CAPABILITY else {}
+    open_to_choice = [i for i in equal if i not in closer]
+    held_back = order.held_back(open_to_choice)
+    chosen = _smallest(check, [i for i in open_to_choice if i not in held_back])
     superiors = order.superiors(indices, best)
-    equal = [i for i in indices if superiors[i] is None]
-    held_back = order.held_back(equal)
-    chosen = _smallest(check, [i for i in equal if i not in held_back])
-    tied_on_axis = [i for i in indices if (s := superiors[i]) is None or s.axis != order.axis.name]
-    lost = [rejection(check, i, chosen, superiors[i]) for i in indices if i != chosen]
+    unbeaten = [i for i in indices if superiors[i] is None]
+    if order.axis.name == CAPABILITY:
+        closer = order.closer(unbeaten) | closer
+    outcome = Outcome(chosen, losses, superiors, closer)
+    lost = [rejection(check, i, outcome) for i in indices if i != chosen]
     return Pick(
         limits,
         variants[chosen],
         variants[best],
-        tuple(variants[i] for i in equal if i != chosen),
+        tuple(loser.variant for loser in lost if loser.kind == "tied"),
         tuple(lost + failed),
         (),
-        variants[_smallest(check, tied_on_axis)],
+        variants[_smallest(check, unbeaten)],
+        max(0.0, losses[chosen]),
     )
 
 

@@ -11,10 +11,13 @@ from functools import cached_property, partial
 
 import numpy as np
 
+from grid.analysis.group_draws import GROUPED_PRIOR_ITEMS, grouped_means
+from grid.analysis.ladder_prior import with_ladder_prior
 from grid.analysis.random_streams import stream_of
 from grid.analysis.text_draws import TEXT_AXES, text_draws
-from grid.analysis.variant import Variant, gains_table, task_places
+from grid.analysis.variant import Variant, gains_table, groups_of, task_places
 from grid.errors import InputError
+from grid.results.statistics.groups import Codes, group_codes
 from grid.results.statistics.interval import Floats
 
 DRAWS = 2000
@@ -26,7 +29,10 @@ METHOD = (
     "draw of weights, so they are compared on the same items. The prior is 4 more items of weight "
     "1 in each class, which every variant answers by itself, at its own rate: without them two "
     "answers of difference and none the other way would count as proof. A draw of capability is "
-    "the weighted mean of its classes, that of a class the mean of its tasks.\n"
+    "the weighted mean of its classes, that of a class the mean of its tasks. Where items come in "
+    "groups (a passage, a subject) the groups are the sample: the items of one share its weight, "
+    "draws are widened to Student's t of as many groups (on the log-odds scale), and the prior is "
+    "2 items.\n"
     "Speed: repetitions are log-normal with Jeffreys' prior p(mu, sigma) ~ 1 / sigma, so the log "
     "of the median rate is mean + sd / sqrt(n) * t, t of Student with n - 1 degrees of freedom. A "
     "single repetition is taken as exact.\n"
@@ -81,6 +87,13 @@ class Posterior:
     capability: Floats
     rates: Mapping[str, Floats]
     texts: Mapping[str, Floats] = field(default_factory=dict)
+    seed: int = SEED
+
+    @cached_property
+    def informed(self) -> Floats:
+        """Draws of capability that also know that more bits of one model do not hurt: what choices
+        are made by. `capability` is of the answers alone: what claims are made by."""
+        return with_ladder_prior(self.variants, self.capability, self.seed)
 
     @cached_property
     def index(self) -> dict[str, int]:
@@ -118,6 +131,7 @@ def draw_posterior(
         LazyDraws(
             {axis: partial(text_draws, tuple(variants), axis, draws, seed) for axis in TEXT_AXES}
         ),
+        seed,
     )
 
 
@@ -147,10 +161,16 @@ def composite_draws(variants: Sequence[Variant], draws: int = DRAWS, seed: int =
 def class_draws(variants: Sequence[Variant], task_class: str, draws: int, seed: int) -> Floats:
     """Capability of one class, the mean over its tasks. [draws, variants]."""
     ids, gains = gains_table(variants, task_class)
+    groups = groups_of(variants, task_class, ids)
     total, tasks = np.zeros((draws, len(variants))), np.zeros(len(variants))
     for task, places in task_places(ids).items():
         name = (task_class, task) if task else (task_class,)
-        of_task = _task_draws(variants, gains[:, places], name, draws, seed)
+        codes = group_codes([groups[place] for place in places]) if groups else None
+        of_task = (
+            _task_draws(variants, gains[:, places], name, draws, seed)
+            if codes is None
+            else _grouped_draws(variants, gains[:, places], codes, name, draws, seed)
+        )
         answered = np.isfinite(of_task[0])
         total[:, answered] += of_task[:, answered]
         tasks += answered
@@ -188,6 +208,24 @@ def _task_draws(
     return total
 
 
+def _grouped_draws(
+    variants: Sequence[Variant],
+    gains: Floats,
+    codes: Codes,
+    name: tuple[str, ...],
+    draws: int,
+    seed: int,
+) -> Floats:
+    """The same of a task whose items come in groups. [draws, variants]."""
+    rng = np.random.default_rng(stream_of(seed, "groups", *name))
+    prior = rng.standard_exponential((draws, GROUPED_PRIOR_ITEMS))
+    means, mass = grouped_means(gains, codes, draws, rng)
+    total = means * mass + _prior_gains(variants, gains, name, prior, seed)
+    total /= mass + prior.sum(axis=1, keepdims=True)
+    total[:, ~np.isfinite(gains).any(axis=1)] = np.nan
+    return total
+
+
 def _with_means(draws: Floats, variants: Sequence[Variant], task_class: str, seed: int) -> Floats:
     """The same with normal draws for the variants of which only a mean is known."""
     for i, variant in enumerate(variants):
@@ -221,14 +259,18 @@ def _prior_gains(
 def subset(posterior: Posterior, keep: Container[str]) -> Posterior:
     """The same draws of the variants whose ids are in `keep`."""
     at = [i for i, variant in enumerate(posterior.variants) if variant.id in keep]
-    return Posterior(
+    part = Posterior(
         tuple(posterior.variants[i] for i in at),
         posterior.capability[:, at],
         *(
             LazyDraws({name: partial(_columns, of_axis, name, at) for name in of_axis})
             for of_axis in (posterior.rates, posterior.texts)
         ),
+        seed=posterior.seed,
     )
+    # What the whole ladder says of a quant stays true of it where the others are left out.
+    part.__dict__["informed"] = posterior.informed[:, at]
+    return part
 
 
 def _columns(draws: Mapping[str, Floats], name: str, at: list[int]) -> Floats:

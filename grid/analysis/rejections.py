@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,24 +11,37 @@ from grid.analysis.axes import axis_of, estimate, lacks_uncertainty
 from grid.analysis.figures import divergence, interval_in_words, number, score
 from grid.analysis.limit_check import LimitCheck
 from grid.analysis.limits import LIMIT_KINDS, limit_text
-from grid.analysis.quality_order import CAPABILITY, KLD, Superior
+from grid.analysis.quality_order import CAPABILITY, KLD
 from grid.analysis.text_draws import text_scope
 from grid.analysis.variant import Variant
 from grid.results.statistics import Interval
 from grid.units import format_bytes
 
-WITHIN_LIMITS = ("tied", "less capable", "less close")
+WITHIN_LIMITS = ("tied", "less capable", "less close", "expected loss")
 """Kinds of rejection of those that meet all limits."""
 
 
 @dataclass(frozen=True)
 class Rejection:
-    """Why a rival is not the pick. `kind`: `limit`, `unmeasured`, `tied`, `less capable`, or `less
-    close` to 16 bits, by KL divergence or perplexity."""
+    """Why a rival is not the pick. `kind`: `limit`, `unmeasured`, `tied`, surely `less capable` or
+    `less close` to 16 bits (by KL divergence or perplexity), or an `expected loss` that is over the
+    tolerance, but not sure."""
 
     variant: Variant
     kind: str
     reason: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The choice among those that meet all limits, by their places in the posterior: the `chosen`,
+    what each is expected to lose, a surely better one of each, and one surely `closer` to 16 bits
+    of those that are not surely less capable."""
+
+    chosen: int
+    losses: Mapping[int, float]
+    superiors: Mapping[int, int | None]
+    closer: Mapping[int, int]
 
 
 def limit_rejection(check: LimitCheck, i: int) -> Rejection:
@@ -48,16 +62,22 @@ def limit_rejection(check: LimitCheck, i: int) -> Rejection:
     return Rejection(variant, "limit", "; ".join(parts))
 
 
-def rejection(check: LimitCheck, i: int, chosen: int, superior: Superior | None) -> Rejection:
-    """A variant that meets the limits and lost: to a surely better one, or in the tie."""
-    variant, pick = check.posterior.variants[i], check.posterior.variants[chosen]
-    if superior is not None:
-        if superior.axis == CAPABILITY:
-            return Rejection(variant, "less capable", _less_capable(check, i, superior.place))
-        return Rejection(variant, "less close", _less_close(check, i, superior))
-    if text := _unsure_text(check, i, chosen):
+def rejection(check: LimitCheck, i: int, outcome: Outcome) -> Rejection:
+    """A variant that meets the limits and lost."""
+    variant, pick = check.posterior.variants[i], check.posterior.variants[outcome.chosen]
+    capability = check.order.axis.name == CAPABILITY
+    if i in outcome.closer:
+        return Rejection(variant, "less close", _further(check, i, outcome.closer[i]))
+    if text := _unsure_text(check, i, outcome.chosen):
         return Rejection(variant, "tied", text)
-    title = "capability" if check.order.axis.name == CAPABILITY else check.order.axis.title
+    if outcome.losses[i] > check.order.tolerance:
+        better = outcome.superiors[i]
+        if better is None:
+            return Rejection(variant, "expected loss", _expected_loss(check, i, outcome))
+        if capability:
+            return Rejection(variant, "less capable", _less_capable(check, i, better))
+        return Rejection(variant, "less close", _less_close(check, i, better))
+    title = "capability" if capability else check.order.axis.title
     if variant.artifact_bytes > pick.artifact_bytes:
         excess = format_bytes(variant.artifact_bytes - pick.artifact_bytes)
         return Rejection(variant, "tied", f"tied in {title}, but {excess} larger")
@@ -101,14 +121,30 @@ def _less_capable(check: LimitCheck, i: int, better: int) -> str:
     return _dominated(f"capability {loss} below {rival.label}", variant, rival)
 
 
-def _less_close(check: LimitCheck, i: int, superior: Superior) -> str:
-    variant, rival = (check.posterior.variants[index] for index in (i, superior.place))
-    if superior.axis == check.order.axis.name:
-        text = _figures_text(check, i, superior.place, ", surely more than")
-        return _dominated(text, variant, rival)
+def _less_close(check: LimitCheck, i: int, better: int) -> str:
+    variant, rival = (check.posterior.variants[index] for index in (i, better))
+    return _dominated(_figures_text(check, i, better, ", surely more than"), variant, rival)
+
+
+def _further(check: LimitCheck, i: int, closer: int) -> str:
+    variant, rival = (check.posterior.variants[index] for index in (i, closer))
     mine, rivals = (estimate(v, axis_of(KLD)) for v in (variant, rival))
     text = f"KLD {divergence(mine)} against {divergence(rivals)} of {rival.label}"
     return f"tied in capability, but further from 16 bits: {text}"
+
+
+def _expected_loss(check: LimitCheck, i: int, outcome: Outcome) -> str:
+    """`expected to lose 0.023 of capability, over the 0.01 that is tolerated; not sure`."""
+    order = check.order
+    loss, limit = outcome.losses[i], order.tolerance
+    if order.axis.name == CAPABILITY:
+        what = f"{score(loss)} of capability"
+    elif order.axis.name == KLD:
+        what = f"{divergence(loss)} of KLD"
+    else:
+        what = f"{number(100 * loss)} % of perplexity"
+        limit *= 100
+    return f"expected to lose {what}, over the {limit:g} tolerated, though not surely"
 
 
 def _figures_text(check: LimitCheck, i: int, better: int, than: str = " against") -> str:

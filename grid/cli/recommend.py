@@ -10,7 +10,7 @@ import typer
 
 from grid.cli.options import Json, StoreUri
 from grid.errors import InputError
-from grid.units import parse_bytes, parse_seconds
+from grid.units import parse_bytes, parse_file_size, parse_memory, parse_seconds
 
 if TYPE_CHECKING:
     from grid.advice import Ask
@@ -140,7 +140,7 @@ OPTIONS = {
     ),
     "chip": Option("--chip", "NAME", "A chip that nobody measured: 'RTX 4090', 'M2 Max'."),
     "memory_bytes": Option(
-        "--memory", "SIZE", "Memory of the machine or card, such as 24GiB.", parse_bytes
+        "--memory", "SIZE", "Memory of the machine or card: 24, 24GB or 24GiB.", parse_memory
     ),
     "bandwidth_bytes_s": Option(
         "--bandwidth", "RATE", "With --memory, for any machine: such as 1008GB/s.", parse_bandwidth
@@ -149,7 +149,7 @@ OPTIONS = {
         "--platform", "NAME", "Of that machine: cuda, metal, vulkan, rocm or cpu."
     ),
     "reserved_bytes": Option(
-        "--reserved", "SIZE", "Memory kept for everything else; default: as usual.", parse_bytes
+        "--reserved", "SIZE", "Memory kept for everything else, such as 2 (GiB).", parse_memory
     ),
     "context": Option(
         "--context", "TOKENS", "Context that must fit; default 4096.", type=int | None
@@ -163,6 +163,11 @@ OPTIONS = {
     "min_decode_tps": Option(
         "--min-decode", "RATE",
         "Least token/s: a number, or interactive (10), over-5, fast (30).", parse_rate,
+    ),
+    "tolerance": Option(
+        "--tolerance", "LOSS",
+        "Capability that a smaller variant may be expected to lose of the best that fits.",
+        parse_share, default="0.01", type=str,
     ),
     "max_ttft_s": Option(
         "--max-ttft", "TIME", "Longest wait for the first token, such as 2s.", parse_seconds
@@ -178,7 +183,7 @@ OPTIONS = {
         "--min-share", "SHARE", "Least share of the 16-bit capability: 0.95 or 95%.", parse_share
     ),
     "max_bytes": Option(
-        "--max-size", "SIZE", "Largest weight files, such as 8GiB.", parse_bytes
+        "--max-size", "SIZE", "Largest weight files, such as 8GiB.", parse_file_size
     ),
     "model": Option(
         "--model", "NAME", "Only this model: needed where several have a KLD and none has tasks."
@@ -189,7 +194,7 @@ OPTIONS = {
         default=1, type=int,
     ),
     "more_memory_bytes": Option(
-        "--more-memory", "SIZE", "What this much more memory would change.", parse_bytes
+        "--more-memory", "SIZE", "What this much more memory would change.", parse_memory
     ),
     "serve": Option(
         "--serve", "PROGRAM",

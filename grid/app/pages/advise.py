@@ -95,6 +95,8 @@ def _show_figures(advice: Advice, pick: Candidate) -> None:
 
 def _show_reasons(advice: Advice) -> None:
     st.markdown(f"**How sure:** {certainty_text(advice)}.")
+    if advice.measure_more is not None:
+        st.markdown(f"**Measure more:** {advice.measure_more.text}.")
     if text := smallest_text(advice):
         st.markdown(f"**Smallest that ties in tasks:** {text}.")
     second = advice.runner_up

@@ -26,6 +26,7 @@ from grid.advice.sentences import (
 from grid.advice.to_json import to_data
 from grid.analysis.dataset import Dataset
 from grid.cli.views.console import console, print_json
+from grid.cli.views.serving import print_serving
 from grid.units import format_bytes
 
 RIVALS_SHOWN = 5
@@ -55,13 +56,15 @@ def print_advice(advice: Advice) -> None:
     """Print the answer first, then how it comes about."""
     out = console()
     out.print(Text(headline(advice), style="bold"))
+    print_serving(out, advice)
     rows = _answer_rows(advice) if advice.pick else _relax_rows(advice)
-    out.print(_two_columns(_question_rows(advice) + rows))
+    out.print(two_columns(_question_rows(advice) + rows))
     for note in advice.notes:
         out.print(Text(f"note: {note}", style="yellow"))
 
 
-def _two_columns(rows: Sequence[tuple[str, str]]) -> Table:
+def two_columns(rows: Sequence[tuple[str, str]]) -> Table:
+    """Names beside texts; a name that repeats the one above is left out."""
     drawn = Table.grid(padding=(0, 2, 0, 0))
     drawn.add_column(no_wrap=True)
     drawn.add_column(overflow="fold")
@@ -96,11 +99,13 @@ def _answer_rows(advice: Advice) -> list[tuple[str, str]]:
         unit = f" {UNITS[quantity]}" if UNITS[quantity] else ""
         rows.append((quantity, f"{figure_text(quantity, figure)}{unit}; {figure.evidence.text}"))
     rows += [("", parts_text(advice.pick)), ("how sure", certainty_text(advice))]
+    rows += [("measure more", advice.measure_more.text)] if advice.measure_more else []
     rows += [("smallest tied", text)] if (text := smallest_text(advice)) else []
     second = advice.runner_up
     rows.append(("runner-up", f"{second.label}: {advice.runner_why}" if second else "none"))
     rows += [(f"one step {step.direction}", step.text) for step in advice.steps]
     rows += [("limits cost", text) for text in costs_text(advice)]
+    rows += [("upgrade", step.text) for step in advice.upgrades]
     return [*rows, *_rival_rows(advice), ("measure it", replay_text(advice))]
 
 
@@ -108,7 +113,7 @@ def _relax_rows(advice: Advice) -> list[tuple[str, str]]:
     rows = [("to get an answer", step.text) for step in advice.relax]
     if any(step.together for step in advice.relax):
         rows.append(("", "all of these together"))
-    return rows
+    return rows + [("upgrade", step.text) for step in advice.upgrades]
 
 
 def _rival_rows(advice: Advice) -> list[tuple[str, str]]:

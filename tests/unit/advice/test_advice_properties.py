@@ -172,7 +172,7 @@ def test_a_surely_better_rival_counts_even_where_the_best_proves_nothing() -> No
     posterior = Posterior(
         (small, sure, variant("noisy", 3, [1.0] * 86 + [0.0] * 14)),
         np.column_stack(
-            [np.full(draws, 0.75), np.full(draws, 0.85), 0.86 + 0.1 * rng.standard_normal(draws)]
+            [np.full(draws, 0.75), np.full(draws, 0.855), 0.86 + 0.1 * rng.standard_normal(draws)]
         ),
         {"decode_tps": np.full((draws, 3), np.nan), "prefill_tps": np.full((draws, 3), np.nan)},
     )

@@ -182,13 +182,19 @@ def test_the_pick_is_sure_where_no_rival_is_near(measured: Dataset) -> None:
     assert recommend(measured, Ask(max_bytes=5_000)).sure == pytest.approx(1.0, abs=0.01)
 
 
-def test_a_pick_that_ties_with_a_better_one_says_how_far_below_it_may_be(tmp_path: Path) -> None:
+def test_a_smaller_pick_says_how_far_below_the_best_it_may_be(tmp_path: Path) -> None:
     rows = family()
     rival = {"artifact_id": "more", "model": "more", "artifact_bytes": 17_000}
     add_speed(rows, "F16", **rival)
     rows.tasks("math", [0.0] * 3 + [1.0] * 97, **facts("F16", **rival))
-    advice = recommend(write_store(rows, tmp_path))
+    dataset = write_store(rows, tmp_path)
+    larger = recommend(dataset)
+    assert larger.pick is not None
+    assert larger.pick.variant.model == "more", "0.027 of capability is more than is tolerated"
+    advice = recommend(dataset, Ask(tolerance=0.05))
     assert picked_quant(advice) == "Q8_0"
+    assert advice.tolerance == 0.05
+    assert advice.expected_loss == pytest.approx(0.027, abs=0.01)
     assert advice.best is not None
     assert advice.best.variant.model == "more"
     assert advice.gap is not None

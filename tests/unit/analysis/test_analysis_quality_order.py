@@ -25,8 +25,7 @@ def pick_of(variants, axis="capability", draws=2000, **limits):
 def beats(order, i, j):
     """Of the two alone."""
     best = max((i, j), key=order.value)
-    superior = order.superiors([i, j], best)[j]
-    return superior is not None
+    return order.superiors([i, j], best)[j] is not None or j in order.closer([i, j])
 
 
 def reasons(pick):
@@ -138,14 +137,15 @@ class TestDivergenceBesideTasks:
         theirs = scored("Q2_K", spread(0.4, 8), FEW_ITEMS, origin="a table")
         assert pick_of([ours, theirs]).variant is theirs
 
-    def test_quants_without_a_divergence_tie_as_before(self):
+    def test_quants_without_a_divergence_lose_what_their_bits_usually_cost(self):
         ladder = [
             v if v.quant == "F16" else replace(v, kld_mean=None, scored_text=None)
             for v in kld_ladder(gains=FEW_ITEMS)
         ]
         pick = pick_of(ladder)
-        assert pick.variant.quant == "Q2_K"
-        assert pick.smallest is pick.variant
+        assert pick.variant.quant == "Q4_K_M"
+        assert pick.smallest.quant == "Q2_K", "which the items cannot tell from the best"
+        assert reasons(pick)["Q2_K"][0] == "expected loss"
 
     def test_a_share_of_16_bits_still_limits(self):
         answers = [1.0] * 300 + [0.0] * 100
@@ -196,11 +196,10 @@ def test_the_pick_is_never_surely_worse_than_what_ties_with_it(variants):
     superiors = order.superiors(range(len(variants)), best)
     assert superiors[posterior.index[pick.variant.id]] is None
     tight = picks(posterior, [Limits(max_bytes=3000)])[0].variant
-    everything = range(len(variants))
-    circle = all(any(beats(order, i, j) for i in everything if i != j) for j in everything)
-    if tight is not None and tight is not pick.variant and not circle:
+    if tight is not None:
         former, chosen = (posterior.index[v.id] for v in (tight, pick.variant))
-        assert not beats(order, former, chosen), "loosening a limit never leads to what it beats"
+        lost = order.expected[:, former].mean() - order.expected[:, chosen].mean()
+        assert lost <= order.tolerance + 1e-9, "loosening a limit never costs more than tolerated"
 
 
 @pytest.mark.parametrize("axis", ["capability", "kld_mean"])
