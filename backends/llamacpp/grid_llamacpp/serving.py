@@ -28,7 +28,7 @@ def serve_command(artifact: Artifact, request: ServeRequest) -> Sequence[ServeCo
             f"llama.cpp keeps no cache of {request.kv_type}; it takes {', '.join(KV_TYPES)}"
         )
     commands = [_llama_server(artifact, request)]
-    if request.sessions == 1 and not request.cpu_expert_layers:
+    if request.sessions == 1 and not _moves_tensors(request):
         commands.append(_python_server(artifact, request))
     if _ollama_can(artifact, request):
         commands.append(_ollama(artifact, request))
@@ -43,7 +43,8 @@ def _llama_server(artifact: Artifact, request: ServeRequest) -> ServeCommand:
         "-c": request.context * request.sessions,
         "-np": request.sessions,
         "-ngl": _gpu_layers(request, ALL_LAYERS),
-        "--n-cpu-moe": request.cpu_expert_layers or None,
+        "--n-cpu-moe": _cpu_expert_layers(request) or None,
+        "-ot": _measured(request, "tensor_overrides") or None,
         "-fa": None if flash == "auto" else flash,
         **({} if request.kv_type == "f16" else {"-ctk": request.kv_type, "-ctv": request.kv_type}),
         "-t": _threads(request, "threads"),
@@ -87,7 +88,7 @@ def _python_server(artifact: Artifact, request: ServeRequest) -> ServeCommand:
 def _ollama_can(artifact: Artifact, request: ServeRequest) -> bool:
     """It places whole layers only, and imports files of one part."""
     parts = parse_split_name(Path(artifact.path or "").name)
-    return request.kv_type in OLLAMA_KV and not request.cpu_expert_layers and parts is None
+    return request.kv_type in OLLAMA_KV and not _moves_tensors(request) and parts is None
 
 
 def _ollama(artifact: Artifact, request: ServeRequest) -> ServeCommand:
@@ -112,7 +113,7 @@ def _ollama(artifact: Artifact, request: ServeRequest) -> ServeCommand:
         program="ollama",
         files={file: "\n".join(lines) + "\n"},
         commands=(
-            *([server] if settings else []),
+            *([server, ShellCommand(argv=("sleep", "3"))] if settings else []),
             ShellCommand(argv=("ollama", "create", name, "-f", file)),
             ShellCommand(argv=("ollama", "run", name)),
         ),
@@ -126,18 +127,36 @@ def _ollama(artifact: Artifact, request: ServeRequest) -> ServeCommand:
 def _gpu_layers(request: ServeRequest, every: int) -> int:
     """Layers on the accelerator; `every` is how a program says all of them."""
     layers = request.gpu_layers
-    if layers is None and request.same_hardware:
-        layers = request.options.get("gpu_layers")
+    if layers is None:
+        layers = _measured(request, "gpu_layers")
     if request.on_cpu:
         return 0
     return every if layers is None or layers < 0 else int(layers)
+
+
+def _cpu_expert_layers(request: ServeRequest) -> int:
+    """Layers whose experts stay in main memory while the rest lies on an accelerator."""
+    if request.on_cpu:
+        return 0
+    return request.cpu_expert_layers or int(_measured(request, "cpu_expert_layers") or 0)
+
+
+def _moves_tensors(request: ServeRequest) -> bool:
+    """Whether parts of layers lie elsewhere than the rest, which llama-server alone can do."""
+    overrides = _measured(request, "tensor_overrides")
+    return bool(_cpu_expert_layers(request) or overrides) and not request.on_cpu
+
+
+def _measured(request: ServeRequest, option: str) -> Any:
+    """An option of placement as it was measured; None where that was on other hardware."""
+    return request.options.get(option) if request.same_hardware else None
 
 
 def _threads(request: ServeRequest, option: str) -> int | None:
     """As measured; None leaves it to the program: on other hardware, for a batch that takes the
     threads of the rest, and where no layer is computed on the CPU."""
     threads: int | None = request.options.get(option)
-    all_on_card = not request.on_cpu and not request.cpu_expert_layers
+    all_on_card = not request.on_cpu and not _moves_tensors(request)
     all_on_card &= _gpu_layers(request, ALL_LAYERS) == ALL_LAYERS
     if not request.same_hardware or all_on_card:
         return None

@@ -12,7 +12,16 @@ import pytest
 from grid_fake import FakeBackend, write
 from grid_fake.engine import FakeEngine
 
-from grid.backend import Availability, Calibration, Needs, Recipe
+from grid.backend import (
+    Artifact,
+    Availability,
+    Calibration,
+    Needs,
+    Recipe,
+    ServeCommand,
+    ServeRequest,
+    ShellCommand,
+)
 from grid.errors import InputError
 from grid.hardware.node import Node
 from grid.testing import CHECKS, Case, Expected, NonConforming, check, expectation, local_node
@@ -376,3 +385,44 @@ def test_the_local_node_is_described_without_measuring_it() -> None:
     assert local_node().cores >= 1
     assert local_node().memory_bytes > 0
     assert local_node().bandwidth_bytes_s == 0
+
+
+# Serving
+
+
+class Serving(FakeBackend):
+    """Serves by other words than the fake backend."""
+
+    def __init__(self, *argv: str) -> None:
+        self._argv = argv
+
+    def serve_command(self, artifact: Artifact, request: ServeRequest) -> list[ServeCommand]:
+        argv = tuple(str(artifact.path) if word == "PATH" else word for word in self._argv)
+        return [ServeCommand(program="fake", commands=(ShellCommand(argv=argv),))]
+
+
+def test_a_command_that_its_program_refuses_is_broken(path: Path) -> None:
+    tried = case(path, Serving("python", "-m", "grid_fake", "PATH", "--context", "many"))
+    complaint = break_message("the_engine_accepts_its_serve_commands", tried)
+    assert complaint.startswith("python refuses python -m grid_fake")
+    assert "invalid int value: 'many'" in complaint
+
+
+def test_an_option_that_its_program_does_not_list_is_broken(path: Path) -> None:
+    tried = case(path, Serving("python", "-m", "grid_fake", "PATH", "--ctx", "64"))
+    complaint = break_message("the_engine_accepts_its_serve_commands", tried)
+    assert complaint == "python lists no option --ctx"
+
+
+def test_a_command_without_the_weights_is_broken(path: Path) -> None:
+    tried = case(path, Serving("python", "-m", "grid_fake", "--context", "64"))
+    complaint = break_message("serve_commands_are_shell_lines", tried)
+    assert complaint.startswith("fake: no command names the weights")
+
+
+def test_a_program_that_is_not_there_is_not_tried(path: Path) -> None:
+    tried = case(path, Serving("no-such-server", "PATH"))
+    assert check("serve_commands_are_shell_lines", tried) == "ran"
+    assert check("the_engine_accepts_its_serve_commands", tried) == (
+        "skipped: none of the programs that serve it is installed"
+    )
