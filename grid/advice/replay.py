@@ -13,7 +13,13 @@ def replay_of(dataset: Dataset, pick: Candidate | None) -> str:
     for it afresh, where it is predicted. Empty without a pick."""
     if pick is None:
         return ""
-    ids = pick.variant.attempt_ids
-    named = next((ids[measure][0] for measure in _ORDER if ids.get(measure)), None)
+    named = telling_attempt(pick)
     command = repeat_command(dataset.attempt(named).row) if named else "grid sweep"
     return command.removesuffix(" --fresh") if pick.predicted else command
+
+
+def telling_attempt(pick: Candidate) -> str | None:
+    """Id of the attempt whose row tells of a pick: of its speed if there is one, None where it has
+    none at all."""
+    ids = pick.variant.attempt_ids
+    return next((ids[measure][0] for measure in _ORDER if ids.get(measure)), None)

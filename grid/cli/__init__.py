@@ -23,6 +23,7 @@ from grid.cli import (
     runs,
     sweep,
     tasks,
+    weights,
 )
 
 command_line = typer.Typer(
@@ -35,6 +36,6 @@ command_line = typer.Typer(
 
 for command in (
     *(sweep, plan, frontier, node, app, recommend, folklore, predict, compare, imports, runs),
-    *(cluster, results, backends, tasks),
+    *(cluster, results, weights, backends, tasks),
 ):
     command.register(command_line)
