@@ -7,6 +7,8 @@ import re
 from grid.errors import InputError
 
 KIB, MIB, GIB = 2**10, 2**20, 2**30
+MOST_GIB = 65536
+"""Above this a bare number is no memory in GiB."""
 
 _SCALE = {
     "": 1, "b": 1,
@@ -28,6 +30,31 @@ def parse_bytes(text: str | int) -> int:
     if match is None or match[2].lower() not in _SCALE:
         raise InputError(f"{text!r} is not a size; write for example 8GiB or 500MB")
     return int(float(match[1]) * _SCALE[match[2].lower()])
+
+
+def parse_memory(text: str | int) -> int:
+    """Bytes of a machine's or card's memory: `24`, `24GB` and `24GiB` are all 24 GiB, as memory is
+    sold; a bare number from a MiB on is bytes. Raises InputError on anything else."""
+    size = str(text).strip()
+    match = _SIZE.fullmatch(size)
+    if match is None or match[2].lower() not in _SCALE:
+        raise InputError(f"{text!r} is not a size; write for example 24GiB")
+    unit = match[2].lower()
+    if unit in {"", "b"} and float(match[1]) >= MIB:
+        return int(float(match[1]))
+    if unit == "b" or (unit == "" and float(match[1]) > MOST_GIB):
+        raise InputError(f"{text!r} is no memory's size; write it with its unit, as 24GiB")
+    scale = _SCALE[f"{unit[:1] or 'g'}ib"]
+    return round(float(match[1]) * scale)
+
+
+def parse_file_size(text: str) -> int:
+    """Bytes of a file in `4.9GB` or `4.9GiB`. Raises InputError where the unit is missing."""
+    match = _SIZE.fullmatch(text)
+    if match is not None and not match[2] and float(match[1]) < MIB:
+        number = match[1]
+        raise InputError(f"{number} of what? write it with its unit, as {number}GB or {number}GiB")
+    return parse_bytes(text)
 
 
 def parse_seconds(text: str | float) -> float:

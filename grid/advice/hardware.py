@@ -7,14 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from grid.advice.ask import Ask
+from grid.advice.main_memory import with_main_memory
 from grid.advice.several_cards import cards_notes, further_cards_bytes
 from grid.analysis.dataset import HardwareClass
 from grid.errors import InputError, did_you_mean
-from grid.hardware.chips import Chip, UsableMemory, budget_chip, find_chip, usable_bytes
+from grid.hardware.chips import (
+    Chip,
+    UsableMemory,
+    budget_chip,
+    chip_of_budget,
+    find_chip,
+    usable_bytes,
+)
 from grid.units import GIB, parse_bytes
-
-CARD_BANDWIDTH = 200e9
-"""Bytes/s from which a bare budget is taken to be a card: desktops and laptops are below."""
 
 CPU = "cpu"
 
@@ -47,6 +52,10 @@ class Machine:
     budget_why: str
     notes: tuple[str, ...] = ()
     beside: float | None = None
+    main_memory: Chip | None = None
+    """The processor and main memory beside a card, where what the card lacks may lie there."""
+    main_memory_bytes: float | None = None
+    """What models can have of it."""
 
     @property
     def class_name(self) -> str | None:
@@ -97,16 +106,23 @@ def class_facts(name: str) -> ClassFacts | None:
 
 def machine_of(classes: Sequence[HardwareClass], ask: Ask) -> Machine:
     """The machine of an ask. Raises InputError where it names none, several, or too little."""
+    return with_main_memory(_machine_of(classes, ask), ask)
+
+
+def _machine_of(classes: Sequence[HardwareClass], ask: Ask) -> Machine:
     if ask.chip is not None:
-        return _of_chip(find_chip(ask.chip), ask)
+        return _of_chip(find_chip(ask.chip, memory_bytes=ask.memory_bytes), ask)
     if ask.bandwidth_bytes_s is not None and ask.memory_bytes is not None:
         return _of_budget(ask.memory_bytes, ask.bandwidth_bytes_s, ask)
-    return _of_class(_class_of(classes, ask.hardware), ask)
+    place = _class_of(classes, ask)
+    return _of_chip(place, ask) if isinstance(place, Chip) else _of_class(place, ask)
 
 
-def _class_of(classes: Sequence[HardwareClass], wanted: str | None) -> HardwareClass:
+def _class_of(classes: Sequence[HardwareClass], ask: Ask) -> HardwareClass | Chip:
+    """The measured class that is meant, or the chip that a name of no class means."""
+    wanted = ask.hardware
     names = [c.name for c in classes]
-    if not names:
+    if not names and wanted is None:
         raise InputError("the store has no results yet; `grid sweep` fills it")
     if wanted is None:
         own = [c for c in classes if "" in c.origins]
@@ -121,6 +137,11 @@ def _class_of(classes: Sequence[HardwareClass], wanted: str | None) -> HardwareC
     if near:
         listed = "; ".join(c.name for c in near)
         raise InputError(f"{wanted!r} is in the name of {len(near)} classes: {listed}")
+    try:
+        return find_chip(wanted, memory_bytes=ask.memory_bytes)
+    except InputError as error:
+        if not str(error).startswith("no chip"):
+            raise
     hint = did_you_mean(wanted, names)
     raise InputError(f"no hardware class like {wanted!r} was measured. {hint} Or ask with --chip.")
 
@@ -128,7 +149,11 @@ def _class_of(classes: Sequence[HardwareClass], wanted: str | None) -> HardwareC
 def _of_chip(chip: Chip, ask: Ask) -> Machine:
     memory = ask.memory_bytes or chip.memory_bytes
     if memory is None:
-        raise InputError(f"{chip.name} comes with several memories; say which, --memory 32GiB")
+        sizes = ", ".join(f"{size / GIB:g}" for size in chip.memory_options)
+        sold = f" ({sizes} GiB)" if sizes else ""
+        raise InputError(
+            f"{chip.name} comes with several memories{sold}; say which, --memory 32GiB"
+        )
     usable = _usable(chip, memory, ask, bool(_SERVER.match(chip.name)))
     return Machine(
         name=chip.name,
@@ -137,17 +162,14 @@ def _of_chip(chip: Chip, ask: Ask) -> Machine:
         chip=chip,
         budget_bytes=usable.bytes - further_cards_bytes(chip),
         budget_why=usable.why,
-        notes=cards_notes(chip),
+        notes=(*chip.notes, *cards_notes(chip)),
     )
 
 
 def _of_budget(memory: float, bandwidth: float, ask: Ask) -> Machine:
-    platform = ask.platform or ("cuda" if bandwidth >= CARD_BANDWIDTH else "cpu")
-    basis = "as asked" if ask.platform else "taken from its bandwidth; --platform says otherwise"
+    chip = chip_of_budget(round(memory), bandwidth, ask.platform)
     return replace(
-        _of_chip(budget_chip(round(memory), bandwidth, platform), ask),
-        name=f"{memory / GIB:.4g} GiB at {bandwidth / 1e9:.4g} GB/s",
-        notes=(f"platform {platform}, {basis}",),
+        _of_chip(chip, ask), name=f"{memory / GIB:.4g} GiB at {bandwidth / 1e9:.4g} GB/s"
     )
 
 
@@ -157,7 +179,7 @@ def _of_class(hardware_class: HardwareClass, ask: Ask) -> Machine:
     budget = _budget(hardware_class.name, facts, platform, ask)
     beside = None
     if facts is not None and facts.card is not None and platform != "metal":
-        card = _chip_of(facts)
+        card = accelerator_of(facts)
         card_platform = card.platform if card is not None else "cuda"
         other_platform = card_platform if platform == CPU else CPU
         beside = _budget(hardware_class.name, facts, other_platform, ask)
@@ -165,7 +187,7 @@ def _of_class(hardware_class: HardwareClass, ask: Ask) -> Machine:
         name=hardware_class.name,
         measured=hardware_class,
         platform=platform,
-        chip=None if platform == CPU else _chip_of(facts),
+        chip=None if platform == CPU else accelerator_of(facts),
         budget_bytes=float(budget.bytes) if budget else None,
         budget_why=budget.why if budget else "memory of this class is not known; --memory says",
         beside=float(beside.bytes) if beside else None,
@@ -177,11 +199,11 @@ def _budget(name: str, facts: ClassFacts | None, platform: str, ask: Ask) -> Usa
     cards'."""
     memory = ask.memory_bytes
     if memory is None and facts is not None:
-        shared = facts.card_bytes is None or platform in {CPU, "metal"}
+        shared = facts.card_bytes is None or platform in {CPU, "metal"} or _is_unified(facts)
         memory = facts.memory_bytes if shared else facts.cards * (facts.card_bytes or 0)
     if memory is None:
         return None
-    chip = None if platform == CPU else _chip_of(facts)
+    chip = None if platform == CPU else accelerator_of(facts)
     plain = chip or budget_chip(round(memory), 1e9, platform)
     server = facts is not None and bool(_SERVER.match(facts.card or ""))
     return _usable(replace(plain, name=name), memory, ask, server)
@@ -192,11 +214,17 @@ def _usable(chip: Chip, memory: float, ask: Ask, headless: bool = False) -> Usab
     return usable_bytes(chip, round(memory), reserved, headless)
 
 
-def _chip_of(facts: ClassFacts | None) -> Chip | None:
+def _is_unified(facts: ClassFacts) -> bool:
+    chip = accelerator_of(facts)
+    return chip is not None and chip.unified
+
+
+def accelerator_of(facts: ClassFacts | None) -> Chip | None:
     """The catalogue's facts of a class's accelerator."""
     if facts is None or facts.card is None:
         return None
+    apple = facts.card.startswith("Apple")
     try:
-        return find_chip(facts.card)
+        return find_chip(facts.card, memory_bytes=facts.memory_bytes if apple else facts.card_bytes)
     except InputError:
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from grid.advice.hardware import Machine, class_facts
+from grid.advice.hardware import Machine, accelerator_of, class_facts
 from grid.analysis import Variant
 
 
@@ -32,12 +32,17 @@ def is_similar_class(hardware_class: str, machine: Machine) -> bool:
         return own is not None and facts.same_speed_as(own)
     if machine.chip is None or not machine.chip.vendor:
         return False
+    if max(facts.cards, 1) != machine.chip.count:
+        return False
     words = _name_words(facts.card or facts.chip)
-    return words == _name_words(machine.chip.name) and facts.cards <= 1
+    if words == _name_words(machine.chip.name):
+        return True
+    card = accelerator_of(facts)
+    return card is not None and card.name == re.sub(r"^\d+x ", "", machine.chip.name)
 
 
 def _name_words(name: str) -> set[str]:
     """Words of a chip's name without its maker, its memory and its count of GPU cores."""
     idle = {"nvidia", "amd", "intel", "apple", "geforce", "radeon", "tesla", "gpu"}
-    bare = re.sub(r"\(\w+\)|\b\d+ ?gi?b\b", " ", name.lower())
+    bare = re.sub(r"^\d+x |\(\w+\)|\b\d+ ?gi?b\b", " ", name.lower())
     return set(re.findall(r"[a-z0-9]+", bare)) - idle

@@ -196,6 +196,12 @@ OPTIONS = {
     "more_memory_bytes": Option(
         "--more-memory", "SIZE", "What this much more memory would change.", parse_memory
     ),
+    "ram_bytes": Option(
+        "--ram", "SIZE", "Main memory beside a card: what the card lacks lies there.", parse_memory
+    ),
+    "cpu": Option(
+        "--cpu", "NAME", "Its processor or kind: 'Ryzen 9 7950X', DDR5-5600; default DDR4-3200.",
+    ),
     "serve": Option(
         "--serve", "PROGRAM",
         "The command to show for the pick: llama-server, ollama, vllm ...; default: the usual.",

@@ -8,6 +8,7 @@ from typing import Any
 
 from grid.advice.prediction import (
     LEVEL,
+    ModelSize,
     Observation,
     Prediction,
     Predictor,
@@ -19,8 +20,9 @@ from grid.analysis.figures import ABSENT, interval, number
 from grid.cli.views.console import console, print_json, table
 from grid.errors import InputError
 from grid.hardware.chips import Chip, find_chip, search_chips
+from grid.models.named_sizes import mixture_size
 from grid.results.statistics import Interval
-from grid.units import format_bytes, parse_bytes
+from grid.units import format_bytes, parse_file_size
 
 QUANTS = ("F16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q4_0", "Q3_K_M", "Q2_K")
 PARAMETERS = "7B"
@@ -41,10 +43,10 @@ class PredictArgs:
 
 @dataclass(frozen=True)
 class QuantRates:
-    """Predictions for one quant type; `read_bytes` are what a decoded token reads."""
+    """Predictions for one quant type of a model of some size."""
 
     quant: str
-    read_bytes: float
+    size: ModelSize
     decode: Prediction
     prefill: Prediction
 
@@ -60,7 +62,7 @@ def show_prediction(args: PredictArgs, store: str, as_json: bool = False) -> Non
     chip = find_chip(args.chip)
     sizes = _sizes(args)
     predictor = Predictor.fit([*published_observations(), *_own_observations(store)])
-    rates = [_predict(predictor, chip, args.engine, quant, *sizes[quant]) for quant in sizes]
+    rates = [_predict(predictor, chip, args.engine, quant, sizes[quant]) for quant in sizes]
     if as_json:
         rows = [_row_data(row) for row in rates]
         print_json({"predicted": True, "chip": chip, "engine": args.engine, "rows": rows})
@@ -93,7 +95,9 @@ def list_chips(text: str, as_json: bool = False) -> None:
 def _row_data(rates: QuantRates) -> dict[str, Any]:
     return {
         "quant": rates.quant,
-        "read_bytes": rates.read_bytes,
+        "read_bytes": rates.size.read_bytes,
+        "parameters": rates.size.parameters,
+        "total_parameters": rates.size.total_parameters or rates.size.parameters,
         "decode_tps": _prediction_data(rates.decode),
         "prefill_tps": _prediction_data(rates.prefill),
     }
@@ -105,27 +109,47 @@ def _prediction_data(prediction: Prediction) -> dict[str, Any]:
         "leave_one_out_median_error": prediction.error.median,
         "leave_one_out_worst_error": prediction.error.worst,
         "leave_one_out_rates": len(prediction.error.rows),
+        "leave_one_out_split": prediction.error.split,
         "basis": prediction.basis,
     }
 
 
-def _sizes(args: PredictArgs) -> dict[str, tuple[float, float]]:
-    """Bytes of the weights, and their number, by quant type."""
+def _sizes(args: PredictArgs) -> dict[str, ModelSize]:
+    """The model's size by quant type."""
     quants = args.quants or (QUANTS if args.size is None else ("Q4_K_M",))
     if args.size is not None:
-        size = parse_bytes(args.size)
+        size = _file_size(args.size)
         if size <= 0:
             raise InputError(f"--bytes {args.size}: a model has more than no bytes")
-        return {quant: (size, size * 8 / bits(quant)) for quant in quants}
-    count = parse_count(args.params or PARAMETERS)
-    return {quant: (count * bits(quant) / 8, count) for quant in quants}
+        return {quant: ModelSize(size, size * 8 / bits(quant)) for quant in quants}
+    used, total = parse_parameters(args.params or PARAMETERS)
+    return {quant: ModelSize(used * bits(quant) / 8, used, total) for quant in quants}
+
+
+def parse_parameters(text: str) -> tuple[float, float]:
+    """Weights that a token uses, and all: `8B` uses all; of a mixture, `30B-A3B` or `8x7B`, it uses
+    a part. Raises InputError for what is no count above zero."""
+    mixture = mixture_size(text.strip())
+    if mixture is not None:
+        return float(mixture.active), float(mixture.total)
+    count = parse_count(text)
+    return count, count
+
+
+def _file_size(text: str) -> int:
+    try:
+        return parse_file_size(text)
+    except InputError as error:
+        raise InputError(f"--bytes: {error}") from None
 
 
 def parse_count(text: str) -> float:
     """`8B -> 8e9`. Raises InputError for what is no count above zero."""
     match = _COUNT.fullmatch(text)
     if match is None or float(match[1]) <= 0:
-        raise InputError(f"--params {text}: not a number of weights; write for example 8B or 350M")
+        raise InputError(
+            f"--params {text}: not a number of weights; write for example 8B, 350M or 30B-A3B"
+        )
     return float(match[1]) * _SCALE[match[2].lower()]
 
 
@@ -137,20 +161,25 @@ def _own_observations(store: str) -> list[Observation]:
 
 
 def _predict(
-    predictor: Predictor, chip: Chip, engine: str, quant: str, size: float, parameters: float
+    predictor: Predictor, chip: Chip, engine: str, quant: str, size: ModelSize
 ) -> QuantRates:
-    decode = predictor.decode(chip, engine, quant, size, parameters=parameters)
-    return QuantRates(quant, size, decode, predictor.prefill(chip, engine, quant, parameters))
+    decode = predictor.decode_size(chip, engine, quant, size)
+    total = size.total_parameters
+    prefill = predictor.prefill(chip, engine, quant, size.parameters, total_parameters=total)
+    return QuantRates(quant, size, decode, prefill)
 
 
 def _print_rates(chip: Chip, engine: str, rates: list[QuantRates]) -> None:
     out = console()
-    out.print(f"predicted for {_describe_chip(chip)}, in {engine}\n")
-    heads = ("quant", "weights", "decode token/s", "error", "prefill token/s", "error")
+    out.print(f"predicted for {_describe_chip(chip)}, in {engine}")
+    for note in chip.notes:
+        out.print(f"note: {note}", markup=False)
+    out.print()
+    heads = ("quant", "read", "decode token/s", "error", "prefill token/s", "error")
     rows = [
         (
             row.quant,
-            format_bytes(row.read_bytes),
+            format_bytes(row.size.read_bytes),
             _rate_text(row.decode),
             _error_text(row.decode),
             _rate_text(row.prefill),
@@ -170,7 +199,8 @@ def _print_rates(chip: Chip, engine: str, rates: list[QuantRates]) -> None:
 
 def _describe_chip(chip: Chip) -> str:
     memory = "" if chip.memory_bytes is None else f", {format_bytes(chip.memory_bytes)}"
-    return f"{chip.name} ({chip.platform}, {chip.bandwidth_bytes_s / 1e9:.4g} GB/s{memory})"
+    each = f", {chip.count} devices of" if chip.count > 1 else ","
+    return f"{chip.name} ({chip.platform}{each} {chip.bandwidth_bytes_s / 1e9:.4g} GB/s{memory})"
 
 
 def _rate_text(prediction: Prediction) -> str:

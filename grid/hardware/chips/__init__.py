@@ -1,16 +1,21 @@
 """Chips and kinds of memory: facts from data sheets, nothing measured."""
 
+from grid.hardware.chips.budget import CARD_BANDWIDTH, chip_of_budget
 from grid.hardware.chips.chip import PLATFORMS, Chip, Platform, budget_chip
-from grid.hardware.chips.find import chips, find_chip, search_chips
+from grid.hardware.chips.find import describe, find_chip
+from grid.hardware.chips.match import chips, search_chips
 from grid.hardware.chips.usable import UsableMemory, mac_share, usable_bytes
 
 __all__ = [
+    "CARD_BANDWIDTH",
     "PLATFORMS",
     "Chip",
     "Platform",
     "UsableMemory",
     "budget_chip",
+    "chip_of_budget",
     "chips",
+    "describe",
     "find_chip",
     "mac_share",
     "search_chips",

@@ -33,7 +33,9 @@ class Chip:
     that it is a server's card, which draws no desktop. `generation` is the maker's architecture
     (`Ampere`, `RDNA 3`, `Apple M4`). Of `count` chips alike, the memory is that of all together and
     bandwidth and rates are one chip's, since layers shared out among them compute in turn.
-    `source` says where the facts are from, `notes` what its owner should know of them.
+    `source` says where the facts are from, `notes` what its owner should know of them, `aliases`
+    by which other words people and drivers name it, `memory_options` with how many bytes it is
+    sold where that is no single number.
     Raises InputError for a bandwidth, memory or rate that is not above zero.
     """
 
@@ -54,6 +56,8 @@ class Chip:
     flops_quarter: float | None = None
     count: int = 1
     notes: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    memory_options: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         _require_positive(self.name, "bandwidth", self.bandwidth_bytes_s)

@@ -14,6 +14,12 @@ DESKTOP_BYTES = 800 * MIB
 """What a desktop with a browser takes of a card: 0.6 to 1 GB."""
 SYSTEM_BYTES, SYSTEM_SHARE = 2 * GIB, 0.1
 """What a system without a desktop takes: the lesser of 2 GiB and a tenth of the memory."""
+FIRMWARE_SHARE = 1 / 16
+"""What firmware keeps of the memory of an NVIDIA system on a chip: `free` reports 119.7 of the 128
+GiB of a DGX Spark, 61.4 of 64 GiB of an AGX Orin, 7.4 of 8 GiB of an Orin Nano."""
+GRAPHICS_SHARE, LARGE_GRAPHICS_SHARE = 1 / 2, 3 / 4
+"""Part of the main memory that drivers let integrated graphics have: half (the default of Linux'
+amdgpu and xe and of Windows), three quarters with AMD's Variable Graphics Memory (RDNA 3.5)."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,16 @@ def _without_system_share(chip: Chip, total: int, headless: bool) -> UsableMemor
             "`sysctl iogpu.wired_limit_mb` raises that."
         )
         return UsableMemory(round(total * share), why)
+    if chip.unified and chip.platform not in {"cpu", "cuda"} and not chip.headless:
+        return _integrated(chip, total)
+    if chip.unified and chip.platform == "cuda":
+        firmware = round(total * FIRMWARE_SHARE)
+        system_bytes = firmware + min(SYSTEM_BYTES, round(total * SYSTEM_SHARE))
+        return UsableMemory(
+            total - system_bytes,
+            f"The system shares the memory: it and its firmware take about "
+            f"{format_bytes(system_bytes)} of {size}.",
+        )
     if chip.platform == "cpu" or chip.unified:
         system_bytes = min(SYSTEM_BYTES, round(total * SYSTEM_SHARE))
         return UsableMemory(
@@ -81,3 +97,16 @@ def _without_system_share(chip: Chip, total: int, headless: bool) -> UsableMemor
         total - system_bytes,
         f"A desktop takes about {format_bytes(system_bytes)} of the card's {size}.",
     )
+
+
+def _integrated(chip: Chip, total: int) -> UsableMemory:
+    """Graphics of AMD, Intel or Qualcomm that share the main memory."""
+    large = chip.generation in {"RDNA 3.5", None}
+    share = LARGE_GRAPHICS_SHARE if large else GRAPHICS_SHARE
+    words = "three quarters" if large else "half"
+    how = "the BIOS, or `ttm.pages_limit` on Linux, sets that" if large else "settings may raise it"
+    why = (
+        f"The system shares the memory: drivers let the GPU have about {words} of "
+        f"{format_bytes(total)}; {how}."
+    )
+    return UsableMemory(round(total * share), why)

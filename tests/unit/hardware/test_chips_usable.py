@@ -29,13 +29,13 @@ def test_all_memory_of_a_headless_card_is_usable() -> None:
     assert usable_bytes(find_chip("4090"), headless=True).bytes == 24 * GIB
 
 
-@pytest.mark.parametrize("name", ["H100", "a100 sxm 80gb", "Tesla T4", "L40S", "MI300X"])
+@pytest.mark.parametrize("name", ["H100 PCIe", "a100 sxm 80gb", "Tesla T4", "L40S", "MI300X"])
 def test_a_servers_card_draws_no_desktop(name: str) -> None:
     chip = find_chip(name)
     assert usable_bytes(chip).bytes == chip.memory_bytes
 
 
-@pytest.mark.parametrize("name", ["Radeon VII", "rtx a4000", "arc a770", "4090 mobile"])
+@pytest.mark.parametrize("name", ["Radeon VII", "rtx a4000", "arc b580", "4090 mobile"])
 def test_a_desktops_or_laptops_card_is_no_servers(name: str) -> None:
     assert not find_chip(name).headless
 
@@ -44,6 +44,28 @@ def test_a_cpus_system_takes_two_gib_at_most() -> None:
     memory = find_chip("ddr5-5600")
     assert usable_bytes(memory, 64 * GIB).bytes == 62 * GIB
     assert usable_bytes(memory, 10 * GIB).bytes == 9 * GIB
+
+
+@pytest.mark.parametrize(
+    ("name", "memory", "least", "most"),
+    [
+        ("Jetson Orin NX 16GB", None, 13, 14),
+        ("Jetson Orin Nano 8GB Super", None, 6, 7),
+        ("Jetson AGX Orin 64GB", None, 57, 59),
+        ("DGX Spark", None, 116, 119),
+        ("Strix Halo", 128, 96, 96),
+        ("780M", 32, 16, 16),
+        ("UHD 770", 64, 32, 32),
+        ("Steam Deck OLED", None, 8, 8),
+        ("MI300A", None, 126, 126),
+    ],
+)
+def test_what_graphics_have_of_the_systems_memory(
+    name: str, memory: int | None, least: float, most: float
+) -> None:
+    usable = usable_bytes(find_chip(name), None if memory is None else memory * GIB)
+    assert least * GIB <= usable.bytes <= most * GIB
+    assert "desktop" not in usable.why
 
 
 def test_reserved_memory_replaces_the_assumed_share() -> None:
