@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from grid.advice.advice import DECODE, MEMORY, Candidate, Figure
+from grid.advice.advice import DECODE, MEMORY, TTFT, Candidate, Figure
 from grid.advice.ask import Ask
 from grid.advice.hardware import Machine
 from grid.advice.sessions import StepParts, session_figure, session_rates
@@ -49,8 +49,8 @@ def share_rates(
             figure = session_figure(figure, draws, ask.sessions)
         decode[:, i] = np.log(draws)
         figures = {**candidate.figures, DECODE: figure}
-        if ask.sessions > 1 and MEMORY in figures:
-            figures[MEMORY] = _of_sessions(figures[MEMORY], ask.sessions)
+        if ask.sessions > 1:
+            figures |= _texts_of_sessions(figures, ask.sessions)
         shared.append(replace(candidate, figures=figures))
     return replace(posterior, rates={**posterior.rates, "decode_tps": decode}), shared
 
@@ -89,9 +89,19 @@ def _expert_share(variant: Variant) -> float:
     return 1.0 if not read or not variant.artifact_bytes else read / variant.artifact_bytes
 
 
-def _of_sessions(memory: Figure, sessions: int) -> Figure:
-    text = f"for {sessions} sessions, each: {memory.evidence.text}"
-    return replace(memory, evidence=replace(memory.evidence, text=text))
+def _texts_of_sessions(figures: Mapping[str, Figure], sessions: int) -> dict[str, Figure]:
+    """Memory and time to first token with what they are of."""
+    starts = {
+        MEMORY: f"for {sessions} sessions, each: ",
+        TTFT: "while no other prompt is read: ",
+    }
+    return {
+        name: replace(
+            figure, evidence=replace(figure.evidence, text=f"{start}{figure.evidence.text}")
+        )
+        for name, start in starts.items()
+        if (figure := figures.get(name)) is not None
+    }
 
 
 def _figure(figure: Figure, draws: Floats) -> Figure:

@@ -9,10 +9,10 @@ import streamlit as st
 from grid.advice import Ask
 from grid.advice.for_model import VERDICTS, HardwareChoice, choose_hardware, find_target
 from grid.advice.for_model.sentences import (
-    MARK,
     MARK_TEXT,
     group_title,
     headline,
+    mark_text,
     need_text,
     place_text,
     rate_text,
@@ -85,6 +85,6 @@ def hardware_table(choice: HardwareChoice, verdict: str) -> dict[str, list[str]]
         ],
         "machine": [place_text(entry) for entry in entries],
         "token/s": [rate_text(entry) for entry in entries],
-        "chip measured": [MARK if entry.chip_measured else "" for entry in entries],
+        "": [mark_text(entry) for entry in entries],
         "source": [entry.decode.evidence.text if entry.decode else "" for entry in entries],
     }

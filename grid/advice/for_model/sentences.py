@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 
+from grid.advice.advice import PREDICTED
 from grid.advice.for_model.choose import (
     RUNS,
     SLOWER,
@@ -108,6 +109,13 @@ def group_title(choice: HardwareChoice, verdict: str) -> str:
         UNKNOWN: "memory or speed not known",
     }
     return f"{titles.get(verdict, verdict)}: {count_of(len(choice.of(verdict)), 'machine')}"
+
+
+def mark_text(entry: PlaceVerdict) -> str:
+    """Whether the rate was measured there, or the chip with other models."""
+    if entry.decode is not None and entry.decode.evidence.kind != PREDICTED:
+        return "measured"
+    return MARK if entry.chip_measured and entry.decode else ""
 
 
 def kind_of(entry: PlaceVerdict) -> str:

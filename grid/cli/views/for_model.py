@@ -21,6 +21,7 @@ from grid.advice.for_model.sentences import (
     examples,
     group_title,
     headline,
+    mark_text,
     need_text,
     place_text,
     rate_text,
@@ -55,7 +56,7 @@ def print_hardware(choice: HardwareChoice) -> None:
         shown = examples(choice, verdict)
         if not shown:
             continue
-        marked = marked or any(entry.chip_measured and entry.decode for entry in shown)
+        marked = marked or MARK in map(mark_text, shown)
         out.print()
         out.print(Text(group_title(choice, verdict), style="bold"))
         out.print(_table(shown))
@@ -71,7 +72,7 @@ def _table(entries: Sequence[PlaceVerdict]) -> Table:
             format_bytes(entry.place.memory_bytes) if entry.place.memory_bytes else "",
             place_text(entry),
             rate_text(entry),
-            MARK if entry.chip_measured and entry.decode else "",
+            mark_text(entry),
         )
         for entry in entries
     ]

@@ -21,7 +21,6 @@ from grid.advice.rack import (
 )
 from grid.advice.to_json import to_data
 from grid.analysis.dataset import Dataset
-from grid.analysis.figures import count_of
 from grid.cli.views.console import console, print_json
 from grid.cli.views.for_model import print_hardware
 from grid.errors import InputError
@@ -88,7 +87,7 @@ def _described_node(ask: Ask, path: Path) -> RackNode:
 def print_rack(answers: Sequence[NodeAdvice]) -> None:
     """Print each machine with what it should run below it."""
     out = console()
-    out.print(Text(f"what each of {count_of(len(answers), 'machine')} should run", style="bold"))
+    out.print(Text(f"what to run on each of {len(answers)} kinds of machine", style="bold"))
     for answer in answers:
         ask = answer.node.ask
         machine = answer.advice.hardware if answer.advice else (ask.hardware or ask.chip or "")

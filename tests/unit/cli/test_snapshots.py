@@ -35,6 +35,9 @@ FAMILY_COMMANDS = {
     "frontier": ("frontier",),
     "recommend": ("recommend", "--hardware", OWN_CLASS),
     "recommend-nothing": ("recommend", "--hardware", OWN_CLASS, "--min-decode", "1000"),
+    "recommend-sessions": ("recommend", "--hardware", OWN_CLASS, "--sessions", "4"),
+    "recommend-for": ("recommend", "--for", "base", "--quant", "Q8_0", "--hardware", OWN_CLASS),
+    "recommend-rack": ("recommend", "--rack", "store"),
     "folklore": ("folklore",),
 }
 """Over four quants of one model, measured in everything."""
