@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from grid.advice.measure_more import MeasureMore
     from grid.advice.more_memory import Upgrade
     from grid.advice.serving import Serving
+    from grid.advice.split_placement import Split
 
 MEASURED_HERE = "measured here"
 MEASURED_ON_SIMILAR = "measured on a like class"
@@ -67,6 +68,8 @@ class Candidate:
     kv_bytes: float | None
     overhead_bytes: float | None
     notes: tuple[str, ...] = ()
+    split: Split | None = None
+    """What of it lies in main memory; None where all of it is on one device."""
 
     @property
     def predicted(self) -> bool:

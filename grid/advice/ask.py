@@ -47,6 +47,8 @@ class Ask:
     capability, else nats of KLD or a share of perplexity.
     `sessions` run at once, each with a cache of `context` tokens and at `min_decode_tps`.
     `more_memory_bytes` asks what so much more memory would change.
+    `ram_bytes` is main memory beside a card: what the card has no room for may lie there, read at
+    the rate of `cpu`, a processor or memory of the catalogue.
     `serve` names the program that is to run it, such as ollama, where a pick has several.
     Raises InputError for values out of range and fields that contradict each other.
     """
@@ -72,6 +74,8 @@ class Ask:
     quant: str | None = None
     sessions: int = 1
     more_memory_bytes: float | None = None
+    ram_bytes: float | None = None
+    cpu: str | None = None
     serve: str | None = None
 
     def __post_init__(self) -> None:
@@ -137,6 +141,7 @@ _POSITIVE = {
     "max_bytes": "greatest size",
     "sessions": "sessions at once",
     "more_memory_bytes": "further memory",
+    "ram_bytes": "main memory beside the card",
 }
 
 USES: Mapping[str, Mapping[str, float]] = {

@@ -24,6 +24,7 @@ from grid.advice.advice import (
 from grid.advice.hardware import Machine
 from grid.advice.predicted_rates import PredictedRate
 from grid.advice.sources import CandidateSource
+from grid.advice.split_placement import Split
 from grid.advice.time_to_first_token import TimeToFirstToken
 from grid.analysis.memory import Footprint
 from grid.results.statistics import Interval
@@ -38,9 +39,10 @@ def figures_of(
     first_token: TimeToFirstToken,
     memory: Footprint,
     class_by_attempt: Mapping[str, str],
+    split: Split | None = None,
 ) -> dict[str, Figure]:
     """Figures by QUANTITIES, those that are known; `decode` and `prefill` are the rates that were
-    predicted because nobody measured them."""
+    predicted because nobody measured them. Of a `split` variant memory is that of the card."""
     variant = source.variant
     figures: dict[str, Figure] = {}
     if variant.capability is not None:
@@ -59,7 +61,10 @@ def figures_of(
         figures[TTFT] = _ttft_figure(machine, source, prefill, first_token, first_token.draws)
     if memory.weights:
         evidence = _memory_evidence(machine, source, memory)
-        figures[MEMORY] = Figure(least_memory(memory), None, None, evidence)
+        need = least_memory(memory) if split is None else split.card_bytes
+        if split is not None:
+            evidence = replace(evidence, text=f"of the card; {evidence.text}")
+        figures[MEMORY] = Figure(need, None, None, evidence)
     return figures
 
 

@@ -17,6 +17,7 @@ from grid.advice.predicted_rates import PredictedRates, predict_rates
 from grid.advice.sessions import for_sessions
 from grid.advice.shared_rates import share_rates
 from grid.advice.sources import SourceSelection
+from grid.advice.split_placement import splits_of
 from grid.advice.time_to_first_token import times_to_first_token
 from grid.analysis import Limits, Pick, Posterior, Variant, draw_posterior, picks
 from grid.analysis.dataset import Dataset
@@ -71,13 +72,6 @@ def build_candidate_set(
     sources = selection.sources
     variants = [source.variant for source in sources]
     measured = draw_posterior(variants)
-    rates = predict_rates(dataset, machine, sources, measured.draws, ask.context or 0, ask.prompt)
-    posterior = replace(measured, rates=_fill_in_predictions(measured.rates, rates))
-    first_tokens = times_to_first_token(
-        posterior,
-        min(ask.prompt, ask.context or ask.prompt),
-        [source.decode_rate_ratio for source in sources],
-    )
     footprints = [
         for_sessions(
             footprint(variant, ask.context_for(variant.context_length), ask.kv_type, variants),
@@ -85,6 +79,16 @@ def build_candidate_set(
         )
         for variant in variants
     ]
+    splits = splits_of(machine, variants, footprints, ask)
+    rates = predict_rates(
+        dataset, machine, sources, measured.draws, ask.context or 0, ask.prompt, splits
+    )
+    posterior = replace(measured, rates=_fill_in_predictions(measured.rates, rates))
+    first_tokens = times_to_first_token(
+        posterior,
+        min(ask.prompt, ask.context or ask.prompt),
+        [source.decode_rate_ratio for source in sources],
+    )
     class_by_attempt = _class_by_attempt(dataset, variants)
     candidates = [
         Candidate(
@@ -98,11 +102,13 @@ def build_candidate_set(
                 first_token,
                 memory,
                 class_by_attempt,
+                splits.get(i),
             ),
             weights_bytes=memory.weights,
             kv_bytes=memory.kv,
             overhead_bytes=memory.overhead,
             notes=memory.notes,
+            split=splits.get(i),
         )
         for i, (source, memory, first_token) in enumerate(
             zip(sources, footprints, first_tokens, strict=True)
@@ -110,7 +116,10 @@ def build_candidate_set(
     ]
     extra_draws = {
         "max_memory_bytes": _constant_draws(
-            [_needed_on(machine, v, m) for v, m in zip(variants, footprints, strict=True)]
+            [
+                splits[i].card_bytes if i in splits else _needed_on(machine, variants[i], memory)
+                for i, memory in enumerate(footprints)
+            ]
         ),
         "max_ttft_s": _columns([ttft.draws for ttft in first_tokens], posterior.draws),
         "min_context": _constant_draws([v.context_length or np.inf for v in variants]),

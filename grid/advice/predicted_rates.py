@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +13,10 @@ from grid.advice.advice import PREDICTED, Evidence
 from grid.advice.fitted_predictor import predictor_of
 from grid.advice.hardware import Machine
 from grid.advice.rates_at_depth import after_context
+from grid.advice.several_cards import one_card
 from grid.advice.sources import CandidateSource
+from grid.advice.split_placement import Split
+from grid.advice.split_rates import split_rates
 from grid.analysis.dataset import Dataset
 from grid.hardware.chips import Chip
 from grid.results.statistics.interval import Floats
@@ -48,18 +52,25 @@ def predict_rates(
     draws: int,
     context: int = 0,
     prompt: int = 512,
+    splits: Mapping[int, Split] = MappingProxyType({}),
 ) -> PredictedRates:
     """Rates of the sources whose speed was measured neither on the machine's class nor on similar
-    hardware: decode after `context` tokens, prefill for `prompt` tokens."""
+    hardware: decode after `context` tokens, prefill for `prompt` tokens. `splits` are those, by
+    index, of which a part lies in main memory."""
     lacking = [
         i
         for i, source in enumerate(sources)
-        if not source.variant.decode and source.variant.artifact_bytes > 0
+        if (i in splits or not source.variant.decode) and source.variant.artifact_bytes > 0
     ]
     if not lacking:
         return PredictedRates()
-    from grid.advice.prediction import read_bytes_of
-    from grid.advice.prediction.mixture import MIXTURE_UNKNOWN, mixture_of_experts
+    from grid.advice.prediction import (
+        MIXTURE_UNKNOWN,
+        mixture_unknown,
+        read_bytes_of,
+        total_parameters,
+        used_parameters,
+    )
 
     chips = {i: _chip(machine, sources[i], sources) for i in lacking}
     notes = []
@@ -67,7 +78,7 @@ def predict_rates(
         notes.append(
             f"no speed can be predicted for {machine.name}: the catalogue does not know its chip"
         )
-    mixed = {i for i in lacking if mixture_of_experts(sources[i].variant)}
+    mixed = {i for i in lacking if mixture_unknown(sources[i].variant)}
     notes += sorted({f"{sources[i].variant.model}: {MIXTURE_UNKNOWN}" for i in mixed})
     able = {i: chip for i, chip in chips.items() if chip is not None and i not in mixed}
     predictor = predictor_of(dataset)
@@ -75,16 +86,27 @@ def predict_rates(
     prefill: dict[int, PredictedRate] = {}
     for i, chip in able.items():
         variant = sources[i].measured_as
+        if i in splits:
+            rates = split_rates(
+                predictor, chip, machine, variant, splits[i], context=context, prompt=prompt
+            )
+            if rates is not None:
+                decode[i] = _predicted_rate(rates.decode, draws, after_context(context))
+            if rates is not None and rates.prefill is not None:
+                prefill[i] = _predicted_rate(rates.prefill, draws)
+            continue
         target = (chip, variant.backend, variant.quant)
+        total, layers = total_parameters(variant), len(variant.layers) or None
+        used = used_parameters(variant)
+        read = read_bytes_of(variant, context)
         prediction = predictor.decode(
-            *target,
-            read_bytes_of(variant, context),
-            parameters=variant.parameters or None,
-            layers=len(variant.layers) or None,
+            *target, read, parameters=used or None, total_parameters=total, layers=layers
         )
         decode[i] = _predicted_rate(prediction, draws, after_context(context))
-        if variant.parameters:
-            prediction = predictor.prefill(*target, variant.parameters, tokens=prompt)
+        if used:
+            prediction = predictor.prefill(
+                *target, used, tokens=prompt, total_parameters=total, layers=layers
+            )
             prefill[i] = _predicted_rate(prediction, draws)
     return PredictedRates(decode, prefill, tuple(notes))
 
@@ -98,7 +120,7 @@ def _chip(
 
     kind = source.variant.device_kind
     if machine.measured is None:
-        return machine.chip
+        return None if machine.chip is None else one_card(machine.chip)
     for variant in [s.variant for s in sources]:
         place = (variant.hardware_class, variant.device_kind)
         if variant.decode and place == (machine.class_name, kind):
@@ -113,7 +135,8 @@ def _predicted_rate(prediction: Prediction, draws: int, depth_text: str = "") ->
     error = prediction.error.median
     text = PREDICTED if not depth_text else f"{PREDICTED}, {depth_text}"
     if error is not None:
-        text += f"; median error {100 * error:.0f} % with a class left out"
+        split = prediction.error.split
+        text += f"; median error {100 * error:.0f} % with a class left out, or its source ({split})"
     if prediction.far:
         text += f", {prediction.far}"
     return PredictedRate(

@@ -115,6 +115,8 @@ def _request(row: Mapping[str, Any], machine: Machine, ask: Ask, pick: Candidate
         platform=kind.partition("-")[0],
         cards=max(1, facts.cards) if facts else 1,
         device_share=_device_share(machine, ask),
+        gpu_layers=None if pick.split is None else pick.split.placement.gpu_layers,
+        cpu_expert_layers=0 if pick.split is None else pick.split.placement.cpu_expert_layers,
         options=json.loads(pick.variant.options or "{}"),
         same_hardware=same,
     )
@@ -153,7 +155,7 @@ def _assumed(request: ServeRequest) -> str:
     parts = [f"{request.context:,} tokens of context", f"KV cache of {request.kv_type}"]
     if request.sessions > 1:
         parts.append(f"{request.sessions} sessions")
-    if request.gpu_layers is not None:
+    if request.gpu_layers is not None and request.gpu_layers >= 0:
         parts.append(f"{request.gpu_layers} layers on the accelerator")
     if request.cpu_expert_layers:
         parts.append(f"experts of {request.cpu_expert_layers} layers in main memory")

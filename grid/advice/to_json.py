@@ -11,6 +11,7 @@ from grid.advice.measure_more import MeasureMore
 from grid.advice.more_memory import Upgrade
 from grid.advice.sentences import certainty_text, headline
 from grid.advice.serving import Serving
+from grid.advice.split_placement import Split
 from grid.analysis import Rejection, Variant
 from grid.results.statistics import Interval
 
@@ -64,7 +65,19 @@ def _candidate(candidate: Candidate | None) -> dict[str, Any] | None:
     if candidate is None:
         return None
     names = "context weights_bytes kv_bytes overhead_bytes figures notes"
-    return {**(_variant(candidate.variant) or {}), **_fields(candidate, names)}
+    return {
+        **(_variant(candidate.variant) or {}),
+        **_fields(candidate, names),
+        "placement": _placement(candidate.split),
+    }
+
+
+def _placement(split: Split | None) -> dict[str, Any] | None:
+    """None where all of it is on one device."""
+    if split is None:
+        return None
+    names = "card_bytes main_bytes layers cpu_layers expert_layers flags text"
+    return {**_fields(split.placement, "gpu_layers cpu_expert_layers"), **_fields(split, names)}
 
 
 def _rejection(rejection: Rejection) -> dict[str, Any]:

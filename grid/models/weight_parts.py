@@ -36,6 +36,12 @@ class WeightParts(msgspec.Struct, frozen=True, kw_only=True):
     tied: bool = False
 
     @property
+    def total(self) -> int:
+        """All of them."""
+        layers = sum(layer.dense + layer.experts for layer in self.layers)
+        return layers + self.output + self.lookup + self.unused
+
+    @property
     def expert_bytes(self) -> int:
         """All routed experts."""
         return sum(layer.experts for layer in self.layers)

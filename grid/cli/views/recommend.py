@@ -98,6 +98,8 @@ def _answer_rows(advice: Advice) -> list[tuple[str, str]]:
             continue
         unit = f" {UNITS[quantity]}" if UNITS[quantity] else ""
         rows.append((quantity, f"{figure_text(quantity, figure)}{unit}; {figure.evidence.text}"))
+    if advice.pick.split is not None:
+        rows.append(("placement", advice.pick.split.text))
     rows += [("", parts_text(advice.pick)), ("how sure", certainty_text(advice))]
     rows += [("measure more", advice.measure_more.text)] if advice.measure_more else []
     rows += [("smallest tied", text)] if (text := smallest_text(advice)) else []

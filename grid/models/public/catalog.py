@@ -19,8 +19,10 @@ from grid.models.checkpoint.layers import layer_states
 from grid.models.gguf.inventory import Hyperparameters, UnquantizedTensor
 from grid.models.gguf.inventory_config import from_config
 from grid.models.gguf.predict import predict
+from grid.models.gguf.weight_roles import summary_of_inventory
 from grid.models.model import LayerState
 from grid.models.names import spelling_key
+from grid.models.weight_parts import WeightSummary
 
 _FILE = Path(__file__).parent / "configs.json"
 _VERSION = re.compile(
@@ -28,7 +30,6 @@ _VERSION = re.compile(
 )
 """What a name ends with beside the model's own: the training and the date, not the shape."""
 _MAKER = re.compile(r"^(?:meta|google|microsoft|mistralai|openai)[-_]", re.IGNORECASE)
-_EXPERT_STACK = "_exps."
 
 _NEED_MATRIX = ("IQ1", "IQ2", "IQ3_XXS")
 """Presets that are published with an importance matrix, which changes some of their types."""
@@ -41,11 +42,14 @@ _ROWS = ("hidden_size", "intermediate_size", "moe_intermediate_size")
 
 @dataclass(frozen=True)
 class PublicModel:
-    """A model by its public configuration. `parameters` counts all weights."""
+    """A model by its public configuration. `parameters` counts all weights; `released` is a month,
+    `2025-04`; `repository` is where the hub has it, empty where nobody noted it."""
 
     name: str
     parameters: int
     config: Mapping[str, Any] = field(repr=False, compare=False, hash=False)
+    released: str = ""
+    repository: str = ""
 
     @cached_property
     def _inventory(self) -> tuple[tuple[UnquantizedTensor, ...], Hyperparameters]:
@@ -64,12 +68,12 @@ class PublicModel:
     @cached_property
     def active_parameters(self) -> int:
         """Weights that a token uses: no looked-up embeddings, and of experts the routed ones."""
-        tensors, model = self._inventory
-        elements = {tensor.name: tensor.elements for tensor in tensors}
-        experts = sum(count for name, count in elements.items() if _EXPERT_STACK in name)
-        share = int(self.config.get("num_experts_per_tok", 0)) / max(model.n_expert, 1)
-        lookup = elements["token_embd.weight"] if "output.weight" in elements else 0
-        return round(self.parameters - lookup - experts * (1 - share))
+        return self.weights.active_parameters or self.parameters
+
+    @cached_property
+    def weights(self) -> WeightSummary:
+        """Bytes at 16 bits by what reads them, and its experts."""
+        return summary_of_inventory(*self._inventory)
 
     @property
     def is_mixture(self) -> bool:
@@ -103,7 +107,13 @@ def public_models() -> tuple[PublicModel, ...]:
     """All of them, smallest first."""
     content = json.loads(_FILE.read_text(encoding="utf-8"))
     models = [
-        PublicModel(name, facts["parameters"], facts["config"])
+        PublicModel(
+            name,
+            facts["parameters"],
+            facts["config"],
+            facts["released"],
+            facts.get("repository", ""),
+        )
         for name, facts in content.items()
         if name != "note"
     ]

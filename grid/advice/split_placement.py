@@ -1,0 +1,145 @@
+"""Variants too large for a card: what of them lies in main memory, and what that leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from grid.advice.ask import Ask
+from grid.advice.hardware import CPU, Machine
+from grid.analysis import Variant
+from grid.analysis.memory import Footprint, element_bytes
+from grid.models.model import LayerState
+from grid.models.placement import PlacedBytes, Placement, best_placement, place
+from grid.models.weight_parts import WeightParts
+from grid.units import format_bytes
+
+SPLITTING = ("llama.cpp", "llama-bench", "llamacpp", "ollama")
+"""Engines that compute layers on both devices, each where it lies."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """How a variant is placed; `card_bytes` and `main_bytes` are all that it takes of each."""
+
+    placement: Placement
+    parts: WeightParts
+    card_bytes: float
+    main_bytes: float
+    layers: int
+
+    @property
+    def cpu_layers(self) -> int:
+        """Whole layers in main memory."""
+        on_card = self.placement.gpu_layers
+        return 0 if on_card < 0 else self.layers + 1 - on_card if on_card else self.layers
+
+    @property
+    def expert_layers(self) -> int:
+        """Layers on the card whose experts are in main memory."""
+        first = self.placement.cpu_expert_layers
+        return sum(layer.experts > 0 for layer in self.parts.layers[self.cpu_layers : first])
+
+    @property
+    def flags(self) -> str:
+        """What llama-server is called with for it."""
+        layers, experts = self.placement.gpu_layers, self.placement.cpu_expert_layers
+        named = [f"-ngl {layers}"] if layers >= 0 else []
+        return " ".join([*named, *([f"--n-cpu-moe {experts}"] if experts else [])])
+
+    @property
+    def text(self) -> str:
+        """`experts of 22 of 48 layers in main memory (llama-server --n-cpu-moe 22): 10.9 GiB on the
+        card, 8.2 GiB in it`."""
+        moved = []
+        if self.cpu_layers:
+            moved.append(f"{self.cpu_layers} of {self.layers} layers")
+        if self.expert_layers and not self.placement.on_cpu_alone:
+            moved.append(f"experts of {self.expert_layers} of {self.layers} layers")
+        on_card, in_memory = (format_bytes(n) for n in (self.card_bytes, self.main_bytes))
+        return (
+            f"{' and '.join(moved)} in main memory (llama-server {self.flags}): "
+            f"{on_card} on the card, {in_memory} in it"
+        )
+
+    def read_by(self, caches: Sequence[int], share: float) -> PlacedBytes:
+        """Bytes by place with these caches, of a token that uses this share of the experts."""
+        return place(self.parts, caches, self.placement, share)
+
+
+def splits_of(
+    machine: Machine, variants: Sequence[Variant], footprints: Sequence[Footprint], ask: Ask
+) -> dict[int, Split]:
+    """By index the variants that the card alone does not hold, and both memories do."""
+    if machine.main_memory_bytes is None or machine.budget_bytes is None:
+        return {}
+    splits = {}
+    for i, (variant, memory) in enumerate(zip(variants, footprints, strict=True)):
+        needs_more = memory.total is not None and memory.total > machine.budget_bytes
+        if needs_more and can_split(variant, machine):
+            split = _split(variant, memory, machine.budget_bytes, machine.main_memory_bytes, ask)
+            splits |= {} if split is None else {i: split}
+    return splits
+
+
+def can_split(variant: Variant, machine: Machine) -> bool:
+    """Whether its engine computes on both, and the rows are not of the machine's CPU alone."""
+    own = machine.class_name == variant.hardware_class
+    return variant.backend in SPLITTING and not (own and variant.device_kind.startswith(CPU))
+
+
+def weight_parts_of(variant: Variant) -> WeightParts | None:
+    """From the header; of rows without one, as in the public model of this name."""
+    if variant.weight_parts is not None or not variant.artifact_bytes:
+        return variant.weight_parts
+    from grid.models.public import find_model
+
+    public = find_model(variant.model)
+    if public is None:
+        return None
+    parts = public.weights.parts
+    return parts.scaled(variant.artifact_bytes / parts.total)
+
+
+def expert_share(variant: Variant) -> float:
+    """Share of the routed experts that a token uses; 1 where it is not known."""
+    share = None if variant.experts is None else variant.experts.share
+    if share is None:
+        from grid.models.public import find_model
+
+        public = find_model(variant.model) if variant.is_mixture else None
+        experts = None if public is None else public.weights.experts
+        share = None if experts is None else experts.share
+    return 1.0 if share is None else share
+
+
+def cache_by_layer(
+    layers: Sequence[LayerState], tokens: int, kv_type: str, sessions: int = 1
+) -> list[int]:
+    """Bytes of each layer's cache for `tokens` tokens of each session."""
+    size = element_bytes(kv_type)
+    return [sessions * _cache_bytes(layer, tokens, size) for layer in layers]
+
+
+def _cache_bytes(layer: LayerState, tokens: int, size: float) -> int:
+    cached = tokens if layer.window is None else min(tokens, layer.window)
+    return round(cached * (layer.key + layer.value) * size + 4 * layer.fixed)
+
+
+def _split(variant: Variant, memory: Footprint, card: float, main: float, ask: Ask) -> Split | None:
+    parts = weight_parts_of(variant)
+    if parts is None or memory.kv is None:
+        return None
+    caches: Sequence[int] = [memory.kv]
+    if len(variant.layers) == len(parts.layers):
+        caches = cache_by_layer(variant.layers, memory.context, memory.kv_type, ask.sessions)
+    overheads: Mapping[str, int] = {
+        "device_overhead": memory.overhead,
+        "host_overhead": memory.overhead,
+    }
+    placement = best_placement(parts, caches, card, main, **overheads)
+    if placement is None or placement.on_card_alone:
+        return None
+    placed = place(parts, caches, placement)
+    on_card = 0 if placement.on_cpu_alone else placed.device + memory.overhead
+    return Split(placement, parts, on_card, placed.host + memory.overhead, len(parts.layers))
