@@ -51,13 +51,13 @@ def session_rates(
     if sessions == 1:
         return decode
     alone = 1.0 / decode
-    more = sessions - 1
+    further = sessions - 1
     weights = alone * (1.0 - parts.cache_share) * _weights_factor(decode.size, sessions, parts)
     caches = alone * parts.cache_share * sessions
     if prefill is None:
-        work = more * alone * _factor("unknown work", UNKNOWN_WORK, decode.size)
+        work = further * alone * _factor("unknown work", UNKNOWN_WORK, decode.size)
     else:
-        work = more * np.maximum(1.0, _factor("work", WORK, decode.size)) / prefill
+        work = further * np.maximum(1.0, _factor("work", WORK, decode.size)) / prefill
     return np.asarray(1.0 / (weights + caches + work))
 
 

@@ -120,17 +120,17 @@ def test_a_mixture_is_as_large_as_all_its_experts_and_as_fast_as_a_few() -> None
 
 
 def test_sessions_take_a_cache_and_rate_each() -> None:
-    one, four = (choose("Qwen3-8B", chip="RTX 3090", sessions=n) for n in (1, 4))
-    assert four.memory.kv == 4 * (one.memory.kv or 0)
-    assert one.verdicts[0].decode is not None
+    alone, four = (choose("Qwen3-8B", chip="RTX 3090", sessions=n) for n in (1, 4))
+    assert four.memory.kv == 4 * (alone.memory.kv or 0)
+    assert alone.verdicts[0].decode is not None
     assert four.verdicts[0].decode is not None
-    assert four.verdicts[0].decode.value < one.verdicts[0].decode.value
+    assert four.verdicts[0].decode.value < alone.verdicts[0].decode.value
 
 
 def test_two_cards_hold_what_is_too_large_for_one() -> None:
-    (one,) = choose("Llama-3.3-70B", chip="RTX 3090").verdicts
+    (single,) = choose("Llama-3.3-70B", chip="RTX 3090").verdicts
     (two,) = choose("Llama-3.3-70B", chip="2x RTX 3090").verdicts
-    assert (one.verdict, one.cards) == (TOO_SMALL, 2)
+    assert (single.verdict, single.cards) == (TOO_SMALL, 2)
     assert two.verdict == RUNS
 
 

@@ -33,8 +33,8 @@ def totals(model: dict[str, Any]) -> list[tuple[float, Floats]]:
             continue
         cache = context * model["kv_bytes_token"]
         parts = StepParts(cache / (cache + share * model["weight_bytes"]), share)
-        one = np.full(2000, alone[context])
-        pairs.append((rate, sessions * session_rates(one, prefill, sessions, parts)))
+        single = np.full(2000, alone[context])
+        pairs.append((rate, sessions * session_rates(single, prefill, sessions, parts)))
     return pairs
 
 
@@ -52,30 +52,30 @@ def test_intervals_hold_batched_rates_that_nothing_was_fitted_to(model: dict[str
 
 
 def test_all_sessions_together_are_faster_and_each_is_slower() -> None:
-    one, prefill = np.full(500, 40.0), np.full(500, 2000.0)
-    each = [session_rates(one, prefill, count, StepParts(0.05)) for count in (1, 2, 4, 8, 16)]
-    for fewer, more, count in zip(each, each[1:], (2, 4, 8, 16), strict=False):
-        assert (more < fewer).all()
-        assert (more <= prefill / (count - 1)).all()  # no faster than the arithmetic allows
+    single, prefill = np.full(500, 40.0), np.full(500, 2000.0)
+    each = [session_rates(single, prefill, count, StepParts(0.05)) for count in (1, 2, 4, 8, 16)]
+    for fewer, several, count in zip(each, each[1:], (2, 4, 8, 16), strict=False):
+        assert (several < fewer).all()
+        assert (several <= prefill / (count - 1)).all()  # no faster than the arithmetic allows
     assert np.median(16 * each[-1]) > np.median(each[0])
 
 
 def test_a_mixture_reads_more_experts_for_more_sessions() -> None:
-    one, prefill = np.full(500, 40.0), np.full(500, 2000.0)
-    dense, mixture = (session_rates(one, prefill, 8, StepParts(0.0, s)) for s in (1.0, 0.1))
+    single, prefill = np.full(500, 40.0), np.full(500, 2000.0)
+    dense, mixture = (session_rates(single, prefill, 8, StepParts(0.0, s)) for s in (1.0, 0.1))
     assert np.median(mixture) < 0.7 * np.median(dense)
 
 
 def test_each_session_has_a_cache_of_its_own(tmp_path: Path) -> None:
     dataset = write_store(family(), tmp_path / "store")
-    one, four = (
+    alone, four = (
         recommend(dataset, Ask(hardware=OWN_CLASS, quant="Q4_K_M", sessions=n)) for n in (1, 4)
     )
-    assert one.pick is not None
+    assert alone.pick is not None
     assert four.pick is not None
-    assert four.pick.kv_bytes == 4 * (one.pick.kv_bytes or 0)
-    cache = 3 * (one.pick.kv_bytes or 0)
-    assert four.pick.figures[MEMORY].value == one.pick.figures[MEMORY].value + cache
+    assert four.pick.kv_bytes == 4 * (alone.pick.kv_bytes or 0)
+    cache = 3 * (alone.pick.kv_bytes or 0)
+    assert four.pick.figures[MEMORY].value == alone.pick.figures[MEMORY].value + cache
     rate = four.pick.figures[DECODE]
     assert rate.value < RATES["Q4_K_M"] < 4 * rate.value
     assert rate.evidence.kind == PREDICTED

@@ -11,13 +11,13 @@ from grid.hardware.chips import find_chip
 
 
 def test_memory_of_two_cards_adds_up_less_what_the_second_keeps() -> None:
-    one, two = (machine_of([], Ask(chip=name)) for name in ("RTX 3090", "2x RTX 3090"))
-    assert one.budget_bytes is not None
+    single, two = (machine_of([], Ask(chip=name)) for name in ("RTX 3090", "2x RTX 3090"))
+    assert single.budget_bytes is not None
     assert two.budget_bytes is not None
     card = find_chip("RTX 3090").memory_bytes or 0
-    assert two.budget_bytes == one.budget_bytes + card - CARD_OVERHEAD
+    assert two.budget_bytes == single.budget_bytes + card - CARD_OVERHEAD
     assert any("a token is as fast as on one card" in note for note in two.notes)
-    assert not one.notes
+    assert not single.notes
 
 
 def test_layers_in_turn_are_as_fast_as_one_card_and_matrices_faster() -> None:
