@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from grid.cells.cell import Options
 from grid.cells.measurement import Series
 from grid.models.names import printed_name
 from grid.results.imports import gguf_names as names
@@ -48,10 +49,14 @@ _OPTIONS = {
     "type_v": "kv_type_v",
     "n_gpu_layers": "gpu_layers",
     "flash_attn": "flash_attention",
+    "n_cpu_moe": "cpu_expert_layers",
+    "tensor_buft_overrides": "tensor_overrides",
 }
 """Fields of llama-bench that have another name in our rows."""
 
-_SWITCHES = ("flash_attention", "use_mmap", "embeddings", "no_kv_offload")
+_SWITCHES = (
+    "flash_attention", "use_mmap", "embeddings", "no_kv_offload", "no_op_offload", "no_host",
+)  # fmt: skip
 """Options that are on or off: 1 and 0 in csv and tables, truth values in json."""
 
 _KEPT_OPTIONS = (
@@ -61,7 +66,16 @@ _KEPT_OPTIONS = (
     "tensor_split",
     "use_mmap",
     "embeddings",
+    "devices",
+    "no_op_offload",
+    "no_host",
 )
+_USUAL_PLACEMENT: dict[str, object] = {
+    "cpu_expert_layers": 0, "tensor_overrides": "none", "devices": "auto", "no_op_offload": False,
+    "no_host": False,
+}  # fmt: skip
+"""What newer builds print where nothing is placed otherwise, and older ones do not print at all:
+left out, so that both are one cell."""
 _ENVIRONMENT = ("cpu_info", "gpu_info", "backends", "model_filename", "model_type")
 _WHOLE = re.compile(r"-?\d{1,9}")
 _TEST = re.compile(r"(pp|tg) ?(\d{1,9})(?: @ d(\d{1,9}))?")
@@ -69,6 +83,9 @@ _RATE = re.compile(r"(\d+(?:\.\d+)?)(?: (?:±|\+/-) (\d+(?:\.\d+)?))?")
 _MD_OPTIONS = {
     "ngl": "gpu_layers", "threads": "threads", "n_batch": "batch", "n_ubatch": "ubatch",
     "type_k": "kv_type_k", "type_v": "kv_type_v", "fa": "flash_attention",
+    "n_cpu_moe": "cpu_expert_layers", "ot": "tensor_overrides", "dev": "devices",
+    "nopo": "no_op_offload", "noh": "no_host", "nkvo": "no_kv_offload", "sm": "split_mode",
+    "mg": "main_gpu", "ts": "tensor_split", "mmap": "use_mmap", "embd": "embeddings",
 }  # fmt: skip
 
 
@@ -215,13 +232,21 @@ def _device_of(backends: str) -> str:
     return "metal" if card == "mtl" else card
 
 
-def _options(row: JsonObject) -> dict[str, str | int | float | bool]:
-    options: dict[str, str | int | float | bool] = {}
+def _options(row: JsonObject) -> Options:
+    options: Options = {}
     for name in (*_OPTIONS, *_KEPT_OPTIONS):
         value = row.get(name)
         if isinstance(value, str | int | float | bool) and value != "":
             options[_OPTIONS.get(name, name)] = _option(_OPTIONS.get(name, name), value)
-    return options
+    return _without_usual_placement(options)
+
+
+def _without_usual_placement(options: Options) -> Options:
+    return {
+        name: value
+        for name, value in options.items()
+        if name not in _USUAL_PLACEMENT or value != _USUAL_PLACEMENT[name]
+    }
 
 
 def _option(name: str, value: str | int | float | bool) -> str | int | float | bool:
@@ -275,11 +300,13 @@ def _table_row(
     device = _device_of(row.get("backend", "cpu"))
     size = names.bytes_of(row.get("size", ""))
     elements = names.parameters_of(row.get("params", ""))
-    options: dict[str, str | int | float | bool] = {
-        ours: _option(ours, value)
-        for theirs, ours in _MD_OPTIONS.items()
-        if (value := row.get(theirs, ""))
-    }
+    options = _without_usual_placement(
+        {
+            ours: _option(ours, value)
+            for theirs, ours in _MD_OPTIONS.items()
+            if (value := row.get(theirs, ""))
+        }
+    )
     sd = float(rate[2]) if rate[2] else None
     return ImportedAttempt(
         weights=_printed_weights(source, row["model"], "", size, elements),
