@@ -32,7 +32,9 @@ def class_items(tasks: Mapping[str, TaskResult]) -> ClassItems | None:
     ids = [item for items in sets for item in items.ids]
     gains = np.concatenate([items.gains for items in sets])
     order = sorted(range(len(ids)), key=ids.__getitem__)
-    return ClassItems(tuple(ids[i] for i in order), gains[order])
+    groups = [group for items in sets for group in items.groups or ("",) * len(items.ids)]
+    ordered = tuple(groups[i] for i in order) if any(groups) else ()
+    return ClassItems(tuple(ids[i] for i in order), gains[order], ordered)
 
 
 def share_tasks(variants: Sequence[Variant]) -> list[Variant]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from grid.analysis.limits import sixteen_bit_of
-from grid.analysis.variant import Variant
-from grid.results.statistics import Interval, wilson_interval
+from grid.analysis.variant import Variant, groups_of
+from grid.results.statistics import Interval, group_codes, share_of
 
 RIGHT = 1 - 1e-9
 """Gain from which an item is right; a score between 0 and 1 is not."""
@@ -18,8 +19,9 @@ RIGHT = 1 - 1e-9
 @dataclass(frozen=True, slots=True)
 class Flips:
     """Of the `n` items that a variant and its model's 16 bits were both asked: shares that turned,
-    with Wilson's 95 % interval. Even where as many turn either way, and the score stays, they say
-    how often another answer comes. None with the reason where there is nothing to pair."""
+    with Wilson's 95 % interval, over groups where items come in such. Even where as many turn
+    either way, and the score stays, they say how often another answer comes. None with the reason
+    where there is nothing to pair."""
 
     variant: Variant
     reference: Variant | None
@@ -48,15 +50,29 @@ def _flips_of(variant: Variant, reference: Variant | None) -> Flips:
         return Flips(variant, reference, 0, reason="no items in common with the 16-bit variant")
     was = np.array([before[item] for item in common])
     now = np.array([after[item] for item in common])
-    n = len(common)
+    codes = group_codes(_groups([variant, reference], common))
     return Flips(
         variant,
         reference,
-        n,
-        turned=wilson_interval(int((was != now).sum()), n),
-        to_wrong=wilson_interval(int((was & ~now).sum()), n),
-        to_right=wilson_interval(int((~was & now).sum()), n),
+        len(common),
+        turned=share_of(was != now, codes),
+        to_wrong=share_of(was & ~now, codes),
+        to_right=share_of(~was & now, codes),
     )
+
+
+def _groups(pair: Sequence[Variant], items: Sequence[tuple[str, str]]) -> list[str]:
+    """The group of each (class, item)."""
+    ids: defaultdict[str, list[str]] = defaultdict(list)
+    for name, item in items:
+        ids[name].append(item)
+    groups = {name: groups_of(pair, name, tuple(of_class)) for name, of_class in ids.items()}
+    of_item = {
+        (name, item): group
+        for name, of_class in ids.items()
+        for item, group in zip(of_class, groups[name], strict=bool(groups[name]))
+    }
+    return [of_item.get(item, "") for item in items]
 
 
 def _right_items(variant: Variant) -> dict[tuple[str, str], bool]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from grid.analysis.limits import sixteen_bit_of
-from grid.analysis.variant import Variant, gains_of, task_weights
-from grid.results.statistics import Interval, retained_share
+from grid.analysis.variant import Variant, gains_of, groups_of, task_weights
+from grid.results.statistics import Interval, group_codes, retained_share
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,10 @@ def retained_quality(
     if not common.any():
         return unknown("no items in common with the 16-bit variant")
     n = int(common.sum())
-    weights = task_weights(tuple(ids[place] for place in np.flatnonzero(common)))
-    share = retained_share(weights * gains[common], weights * reference[common])
+    asked = tuple(ids[place] for place in np.flatnonzero(common))
+    codes = group_codes(groups_of([variant, whole], task_class, asked))
+    weights = task_weights(asked)
+    share = retained_share(weights * gains[common], weights * reference[common], codes)
     if share is None:
         return unknown("the 16-bit score is less than 2 SE above chance", n)
     return RetainedQuality(variant, task_class, share, n)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
@@ -152,6 +152,8 @@ class ItemRows:
     ids: tuple[str, ...]
     scores: Floats
     chances: Floats
+    groups: tuple[str, ...] = ()
+    """What each item shares with others, as `ClassItems` has it."""
 
     @cached_property
     def gains(self) -> Floats:
@@ -159,6 +161,9 @@ class ItemRows:
 
     @cached_property
     def capability(self) -> Interval:
+        codes = statistics.group_codes(self.groups)
+        if codes is not None:
+            return statistics.capability(self.scores, self.chances, codes)
         right = np.count_nonzero(self.scores == 1)
         plain = right + np.count_nonzero(self.scores == 0) == len(self.scores) > 0
         if plain and (self.chances == self.chances[0]).all():
@@ -184,17 +189,34 @@ def item_rows(table: pa.Table, attempts: Iterable[Attempt]) -> dict[str, ItemRow
     items, item = _rank_values(table["item"])
     order = np.lexsort((item, of_row))
     item, scores, chances = item[order], *(_floats(table, c)[order] for c in ("score", "chance"))
+    group_names, group = _rank_values(table["group"])
+    group = group[order]
     ends = np.cumsum(np.bincount(of_row, minlength=len(names))).tolist()
-    shared_ids: dict[tuple[str, bytes], tuple[str, ...]] = {}
+    of_items, of_groups = _QualifiedNames(items), _QualifiedNames(group_names)
     rows = {}
     for name, start, end in zip(names, [0, *ends], ends, strict=False):
         mine, score, chance = item[start:end], scores[start:end], chances[start:end]
         if (np.isfinite(score) & (chance < 1)).all():
-            same = (sources[name], mine.tobytes())
-            if same not in shared_ids:  # attempts that were asked the same share one tuple
-                shared_ids[same] = tuple(f"{sources[name]}/{items[i]}" for i in mine.tolist())
-            rows[name] = ItemRows(shared_ids[same], score, chance)
+            ids = of_items.qualify(sources[name], mine)
+            groups = of_groups.qualify(sources[name], group[start:end])
+            rows[name] = ItemRows(ids, score, chance, groups if any(groups) else ())
     return rows
+
+
+class _QualifiedNames:
+    """Names with the item set that they are of; attempts that were asked the same share a tuple."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = names
+        self._shared: dict[tuple[str, bytes], tuple[str, ...]] = {}
+
+    def qualify(self, source: str, codes: npt.NDArray[np.int64]) -> tuple[str, ...]:
+        """Empty names stay empty."""
+        key = (source, codes.tobytes())
+        if key not in self._shared:
+            names = (self._names[code] for code in codes.tolist())
+            self._shared[key] = tuple(f"{source}/{name}" if name else "" for name in names)
+        return self._shared[key]
 
 
 def _item_set(attempt: Attempt) -> str:
@@ -205,7 +227,11 @@ def _item_set(attempt: Attempt) -> str:
 
 def _rank_values(column: pa.ChunkedArray[Any]) -> tuple[list[str], npt.NDArray[np.int64]]:
     """(values sorted, place of each row's value among them)."""
-    encoded = column.combine_chunks().dictionary_encode()
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    filled = pc.fill_null(column, pa.scalar(""))
+    encoded = filled.combine_chunks().dictionary_encode()
     values = [str(value) for value in encoded.dictionary.to_pylist()]
     order = np.argsort(np.array(values, dtype=object))
     rank = np.empty(len(values), dtype=np.int64)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from grid.analysis.scored_text import ScoredText
+from grid.analysis.token_use import leaves_a_part
 from grid.models.identity import digest
 from grid.models.model import LayerState
 from grid.models.named_sizes import names_mixture
@@ -26,11 +27,13 @@ KLD_RESOLUTION = 1e-7
 class ClassItems:
     """Items of one task class: their ids and gains, (score - chance) / (1 - chance), both [n].
 
-    An id is `[task@]hash of the item set/item`; sorted.
+    An id is `[task@]hash of the item set/item`; sorted. `groups` [n] name what items share, such as
+    a passage: empty for an item by itself, and no names at all where no item has a group.
     """
 
     ids: tuple[str, ...]
     gains: Floats
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -163,6 +166,13 @@ class Variant:
         return self.experts is not None or names_mixture(self.model, self.family)
 
     @property
+    def is_split(self) -> bool:
+        """Whether it was run on an accelerator with a part of it left in main memory."""
+        return not self.device_kind.startswith("cpu") and leaves_a_part(
+            self.options, len(self.weight_parts.layers if self.weight_parts else self.layers)
+        )
+
+    @property
     def read_weight_bytes(self) -> float | None:
         """Bytes of weights that a token reads: to the byte from a header; else a mixture's share of
         the file by its parameters, and all of a dense one. None where it is not known."""
@@ -252,6 +262,24 @@ def gains_of(variant: Variant, task_class: str, ids: tuple[str, ...]) -> Floats:
         return answers.gains
     place = {} if answers is None else dict(zip(answers.ids, answers.gains, strict=True))
     return np.array([place.get(item, np.nan) for item in ids], dtype=np.float64)
+
+
+def groups_of(
+    variants: Sequence[Variant], task_class: str, ids: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Groups of the items [n], from whichever variant's rows name them; none where none do."""
+    sets = {
+        (v.items[task_class].ids, v.items[task_class].groups)
+        for v in variants
+        if task_class in v.items and v.items[task_class].groups
+    }
+    named = {
+        item: group
+        for of_set, groups in sorted(sets)
+        for item, group in zip(of_set, groups, strict=True)
+        if group
+    }
+    return tuple(named.get(item, "") for item in ids) if named else ()
 
 
 def gains_table(variants: Sequence[Variant], task_class: str) -> tuple[tuple[str, ...], Floats]:

@@ -138,11 +138,11 @@ def task_fields(runs: Mapping[tuple[str, str], Attempt], rows: Mapping[str, Item
     tasks: defaultdict[str, dict[str, TaskResult]] = defaultdict(dict)
     for (task_class, task), attempt in runs.items():
         answers = rows.get(attempt.id)
-        tasks[task_class][task] = (
-            TaskResult(attempt.metrics["capability"])
-            if answers is None
-            else TaskResult(answers.capability, ClassItems(answers.ids, answers.gains))
-        )
+        if answers is None:
+            tasks[task_class][task] = TaskResult(attempt.metrics["capability"])
+        else:
+            of_task = ClassItems(answers.ids, answers.gains, answers.groups)
+            tasks[task_class][task] = TaskResult(answers.capability, of_task)
     items = {name: class_items(of_class) for name, of_class in tasks.items()}
     return {
         "items": {name: of_class for name, of_class in items.items() if of_class is not None},

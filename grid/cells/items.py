@@ -63,7 +63,7 @@ class Item(msgspec.Struct, frozen=True, omit_defaults=True):
     pattern: str = ""
     """Of scoring `regex`: a match anywhere in the text is right."""
     group: str = ""
-    """Passage or subject that items share; intervals take items as independent all the same."""
+    """Passage or subject that items share: intervals are over groups, not items."""
     relevance: tuple[int, ...] = ()
     document: str = ""
     """JSON of the harness's own document, by which it scores, or of what a judge is told; empty for

@@ -29,7 +29,8 @@ class ItemResult(msgspec.Struct, frozen=True, kw_only=True):
 
     `chance` is the score that guessing would get on this item. `response` is the text that the
     model wrote, of `tokens` tokens; `finish` says what ended it: `stop`, `length`, or
-    `unanswered` with the reason in `note`.
+    `unanswered` with the reason in `note`. `group` names the passage or subject that it shares
+    with other items, empty for an item by itself.
     """
 
     task_class: str
@@ -44,6 +45,7 @@ class ItemResult(msgspec.Struct, frozen=True, kw_only=True):
     tokens: int = 0
     finish: str = ""
     note: str = ""
+    group: str = ""
 
 
 class Metric(msgspec.Struct, frozen=True, kw_only=True):

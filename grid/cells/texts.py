@@ -136,7 +136,10 @@ def read_items(source: str, task_class: str, base: Path | None = None) -> ItemSe
         )
     if source == ITEMS:
         rows = bundled.items(task_class)
-        return _item_set(source, [Item(i.id, i.kind, i.context, i.choices, i.answer) for i in rows])
+        return _item_set(
+            source,
+            [Item(i.id, i.kind, i.context, i.choices, i.answer, group=i.group) for i in rows],
+        )
     if source == RETRIEVAL:
         return _item_set(source, _retrieval_items())
     folder = _absolute(source, base)
@@ -160,6 +163,7 @@ def _retrieval_items() -> list[Item]:
             choices=tuple(documents.values()),
             answer=relevance.index(max(relevance)),
             relevance=relevance,
+            group=max(query.relevant, key=lambda name: query.relevant[name]),
         )
         for query, relevance in zip(queries, grades, strict=True)
     ]
@@ -179,7 +183,10 @@ def _read_utf8(path: Path, what: str) -> str:
 
 
 def _item_set(source: str, items: list[Item]) -> ItemSet:
-    return ItemSet(source, sha256(msgspec.json.encode(items)).hexdigest(), tuple(items))
+    asked = items
+    if source.startswith("ref:"):  # named by what they ask, as before they had groups
+        asked = [msgspec.structs.replace(item, group="") for item in items]
+    return ItemSet(source, sha256(msgspec.json.encode(asked)).hexdigest(), tuple(items))
 
 
 def _parse_items(path: Path, content: str) -> list[Item]:

@@ -167,10 +167,11 @@ def _tasks(items: Sequence[ItemResult], ranked: bool) -> list[Metric]:
     chances = np.array([item.chance for item in items])
     if not scores.size:
         return []
+    groups = statistics.group_codes([item.group for item in items])
     guess = Interval(float(chances.mean()), n=len(chances), method="mean over items")
     return [
-        metric("ndcg_at_10" if ranked else "accuracy", statistics.score_mean(scores)),
+        metric("ndcg_at_10" if ranked else "accuracy", statistics.score_mean(scores, groups)),
         metric("chance", guess),
-        metric("capability", statistics.capability(scores, chances)),
+        metric("capability", statistics.capability(scores, chances, groups)),
         *(metric(name, interval) for name, interval in answer_intervals(items).items()),
     ]

@@ -219,7 +219,8 @@ given. Percentile names read as decimals: `p01` is 1 %, `p99` 99 %, `p999` 99.9 
 * Text metrics: tokens are not independent, so whole chunks are resampled. Means have a studentized
   bootstrap of chunk means (Student's t below 6 chunks), percentiles the percentile bootstrap.
   `sd` is llama.cpp's standard error, which takes tokens as independent.
-* Shares of items: Wilson. Metrics of the group `analysis` are computed on reading, never stored.
+* Shares of items: Wilson; where items come in groups (`group`), over groups, with Student's t.
+* Metrics of the group `analysis` are computed on reading, never stored.
 """
 
 

@@ -47,8 +47,11 @@ def _responses(table: str, content: pa.Table) -> pa.Table:
     return _append(content, ITEMS, added)
 
 
-def _mixtures(table: str, content: pa.Table) -> pa.Table:
-    """3 -> 4: nothing was kept of experts, nor of what a token uses."""
+def _mixtures_and_groups(table: str, content: pa.Table) -> pa.Table:
+    """3 -> 4: nothing was kept of experts, nor of what a token uses, nor what items share."""
+    if table == "items":
+        group = pa.array([""] * content.num_rows, pa.string())
+        return _append(content, ITEMS, {"group": group})
     if table != "attempts":
         return content
     names = ATTEMPTS.names[ATTEMPTS.get_field_index("active_parameters") :]
@@ -64,5 +67,5 @@ def _append(content: pa.Table, schema: pa.Schema, columns: dict[str, pa.Array[An
     return content
 
 
-MIGRATIONS: dict[int, Migration] = {1: _origins, 2: _responses, 3: _mixtures}
+MIGRATIONS: dict[int, Migration] = {1: _origins, 2: _responses, 3: _mixtures_and_groups}
 """By the version n that a step starts from."""

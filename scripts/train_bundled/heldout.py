@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from typing import NamedTuple
 
 from grid.models.bundled import FOLDER, TASK_CLASSES, BundledItem
 from train_bundled.corpus import make_calibration_text, make_heldout_text
@@ -19,8 +20,15 @@ CHOICES = 4
 RECALL_CHOICES = 12
 """So many that a fact only half remembered is not enough."""
 
-Draft = tuple[str, tuple[str, ...], int, str]
-"""Context, choices, index of the right one, and the unit that training must not contain."""
+
+class Draft(NamedTuple):
+    """An item to be: `unit` is what training must not contain."""
+
+    context: str
+    choices: tuple[str, ...]
+    answer: int
+    unit: str
+    group: str = ""
 
 
 def _shuffled(
@@ -35,29 +43,29 @@ def _recall(rng: Random) -> Draft:
     fact = statement(rng, pick(rng, PEOPLE), between(rng, 0, len(ATTRIBUTES) - 1))
     wrong = [f" {value}" for value in fact.attribute.values if value != fact.value]
     choices, answer = _shuffled(rng, f" {fact.value}", wrong, RECALL_CHOICES)
-    return fact.context, choices, answer, fact.sentence
+    return Draft(fact.context, choices, answer, fact.sentence, fact.phrasing)
 
 
 def _math(rng: Random) -> Draft:
     problem = equation(rng)
-    return problem.context, (f" {problem.answer}",), 0, problem.unit
+    return Draft(problem.context, (f" {problem.answer}",), 0, problem.unit)
 
 
 def _language(rng: Random) -> Draft:
     two = pair(rng) if rng.random() < 0.1 else nested_pair(rng)
     choices = sample(rng, [two.good, two.bad], 2)
-    return two.context, tuple(choices), choices.index(two.good), two.sentence
+    return Draft(two.context, tuple(choices), choices.index(two.good), two.sentence)
 
 
 def _from_puzzle(rng: Random, puzzle: Puzzle) -> Draft:
     question = puzzle.questions[0]
     context = puzzle.prompt(question)
     if len(question.choices) == 1:
-        return context, question.choices, 0, puzzle.premises
+        return Draft(context, question.choices, 0, puzzle.premises)
     right = question.choices[question.answer]
     wrong = [choice for choice in question.choices if choice != right]
     choices, answer = _shuffled(rng, right, wrong)
-    return context, choices, answer, puzzle.premises
+    return Draft(context, choices, answer, puzzle.premises)
 
 
 def _context(rng: Random) -> Draft:
@@ -73,7 +81,7 @@ def _reasoning(rng: Random) -> Draft:
     puzzle = chain(rng, between(rng, 6, 10), spelled=True)
     question = puzzle.questions[0]
     answer = (question.choices[question.answer],)
-    return puzzle.prompt(question), answer, 0, puzzle.premises
+    return Draft(puzzle.prompt(question), answer, 0, puzzle.premises)
 
 
 _MAKERS: dict[str, Callable[[Random], Draft]] = {
@@ -91,8 +99,8 @@ def _drafts(task_class: str) -> list[Draft]:
     drafts: dict[str, Draft] = {}
     while len(drafts) < ITEMS_PER_CLASS:
         draft = _MAKERS[task_class](rng)
-        if is_held_out(draft[3]):
-            drafts.setdefault(draft[3], draft)
+        if is_held_out(draft.unit):
+            drafts.setdefault(draft.unit, draft)
     return list(drafts.values())
 
 
@@ -101,12 +109,13 @@ def make_items(task_class: str) -> list[BundledItem]:
     return [
         BundledItem(
             id=f"{task_class}-{number:03d}",
-            kind="exact" if len(choices) == 1 else "choice",
-            context=context,
-            choices=choices,
-            answer=answer,
+            kind="exact" if len(draft.choices) == 1 else "choice",
+            context=draft.context,
+            choices=draft.choices,
+            answer=draft.answer,
+            group=draft.group,
         )
-        for number, (context, choices, answer, _) in enumerate(_drafts(task_class))
+        for number, draft in enumerate(_drafts(task_class))
     ]
 
 
@@ -119,6 +128,7 @@ def item_lines(task_class: str) -> str:
             "context": item.context,
             "choices": list(item.choices),
             "answer": item.answer,
+            **({"group": item.group} if item.group else {}),
         }
         for item in make_items(task_class)
     )
@@ -155,7 +165,7 @@ def _sum_unit(expression: str) -> str:
 
 def heldout_units() -> frozenset[str]:
     """Everything that training must not contain: the items' units and the held-out sentences."""
-    units = {draft[3] for task_class in TASK_CLASSES for draft in _drafts(task_class)}
+    units = {draft.unit for task_class in TASK_CLASSES for draft in _drafts(task_class)}
     return frozenset(units | text_units(make_heldout_text()))
 
 

@@ -119,11 +119,12 @@ FACTS = _facts()
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A fact said in one way: `context` and the value that ends it."""
+    """A fact said in one way: `context`, the `phrasing` of a person, and the value that ends it."""
 
     context: str
     value: str
     attribute: Attribute
+    phrasing: str
 
     @property
     def sentence(self) -> str:
@@ -139,7 +140,8 @@ class Statement:
 def statement(rng: Random, person: str, attribute: int) -> Statement:
     """One way to say what `attribute` of `person` is."""
     kind = ATTRIBUTES[attribute]
-    return Statement(pick(rng, kind.phrasings).format(person), FACTS[person][attribute], kind)
+    phrasing = pick(rng, kind.phrasings)
+    return Statement(phrasing.format(person), FACTS[person][attribute], kind, phrasing)
 
 
 def person(rng: Random) -> str:

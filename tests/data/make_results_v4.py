@@ -13,7 +13,7 @@ import msgspec
 FOLDER = Path(__file__).parent
 sys.path.insert(0, str(FOLDER.parent / "helpers"))
 
-from results_cells import FACTS, MODEL, NODE, cell, measurement_of  # noqa: E402
+from results_cells import FACTS, ITEM, MODEL, NODE, cell, measurement_of  # noqa: E402
 
 from grid.cells.measurement import Metric  # noqa: E402
 from grid.models.weight_parts import Experts, LayerBytes, WeightParts  # noqa: E402
@@ -34,10 +34,11 @@ def main() -> None:
     model = replace(MODEL, active_parameters=700_000, experts=EXPERTS)
     mixture = replace(planned, artifact=replace(planned.artifact, model=model))
     value = Metric(name="decode_tps", value=12.5, unit="token/s", n=1)
+    shared = replace(ITEM, group="algebra")
     with Store(FOLDER / "results-v4").writer() as writer:
         writer.add(
             mixture,
-            measurement_of(mixture),
+            replace(measurement_of(mixture), items=(shared,)),
             [value],
             node=NODE,
             sweep_id="s1",

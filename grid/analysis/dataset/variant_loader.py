@@ -166,7 +166,7 @@ class VariantLoader:
         attempts = [replace(a, chunk_means=means.get(a.id, {})) for a in attempts]
         tasks = [attempt for attempt in attempts if attempt.measure == "tasks"]
         task_ids = pa.array([attempt.id for attempt in tasks], pa.string())
-        items = self._results.read("items", ("item", "score", "chance"), task_ids)
+        items = self._results.read("items", ("item", "score", "chance", "group"), task_ids)
         return Shared(attempts, item_rows(items, tasks))
 
     def _chunk_means(self, rows: pa.Table) -> dict[str, dict[str, Floats]]:

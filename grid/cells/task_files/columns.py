@@ -16,7 +16,7 @@ COLUMNS: dict[str, str] = {
     "max_tokens": "most tokens of a written answer; default 256",
     "until": "texts that end a written answer: a list, in CSV with `|` between them; default of "
     "`exact`: a line's end",
-    "group": "passage or subject that items share",
+    "group": "passage or subject that items share; intervals are over groups then",
 }
 """What each means, by name."""
 

@@ -38,7 +38,7 @@ def to_item(values: Mapping[str, Any], name: str) -> Item:
         choices=(),
         answer=0,
         messages=messages,
-        group=_text(values, "group"),
+        group=_group(values.get("group", "")),
     )
     if scoring == "choice":
         return _with_choices(item, values, choices)
@@ -205,6 +205,12 @@ def _text(values: Mapping[str, Any], name: str) -> str:
     if not isinstance(value, str):
         raise RowFault(f"{name}: expected text, got {value!r}")
     return value
+
+
+def _group(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise RowFault(f"group: expected text, got {value!r}")
+    return str(value).strip()
 
 
 def _texts(values: Mapping[str, Any], name: str) -> tuple[str, ...]:

@@ -8,9 +8,12 @@ from grid.cells.task_files import TaskFile
 from grid.cli.views.console import console, print_json
 from grid.cli.views.resolution import METHOD, points
 from grid.plan.item_facts import item_facts
-from grid.results.statistics import resolvable_difference
+from grid.results.statistics import group_codes, resolvable_difference
 
 FAULTS_SHOWN = 50
+
+FEW_GROUPS = 8
+"""With fewer groups than this an interval says little."""
 
 
 def show_task_file(file: TaskFile, as_json: bool = False) -> None:
@@ -35,6 +38,8 @@ def show_task_file(file: TaskFile, as_json: bool = False) -> None:
     out.print(f"scoring: {scorings}; chance {_chance(file):.2f}")
     if how:
         out.print(f"asked {how}")
+    if groups := _groups(file):
+        out.print(f"groups: {groups}", markup=False)
     out.print(f"about {facts.read} tokens to read, {facts.written} to write, for each variant")
     out.print(f"{METHOD}: {points(len(file.items))} points")
 
@@ -55,6 +60,20 @@ def _chance(file: TaskFile) -> float:
     return sum(item.chance for item in file.items) / len(file.items)
 
 
+def _groups(file: TaskFile) -> str:
+    """How many groups there are and what that means; empty where no item names one."""
+    counts = Counter(item.group for item in file.items if item.group)
+    alone = sum(not item.group for item in file.items)
+    if not counts:
+        return ""
+    if group_codes([item.group for item in file.items]) is None:
+        return f"{len(counts)}, which tell nothing apart: intervals are over items"
+    few = "; so few make intervals wide" if len(counts) + alone < FEW_GROUPS else ""
+    sizes = f"{min(counts.values())} to {max(counts.values())} items each"
+    others = f", {alone} items by themselves" if alone else ""
+    return f"{len(counts)} of {sizes}{others}; intervals are over groups{few}"
+
+
 def _print_json(file: TaskFile) -> None:
     right = bool(file.items) and not file.faults
     print_json(
@@ -64,6 +83,7 @@ def _print_json(file: TaskFile) -> None:
             "class": file.task_class,
             "chat": file.chat,
             "items": len(file.items),
+            "groups": len({item.group for item in file.items if item.group}),
             "scoring": _scorings(file),
             "chance": _chance(file) if right else None,
             "resolves": resolvable_difference(len(file.items)) if right else None,

@@ -17,6 +17,7 @@ from grid.engine.harness.answers import Answer, Document, score_documents
 from grid.engine.harness.figure import primary_figure
 from grid.engine.harness.loading import load_task
 from grid.engine.harness.messages import Leaf, Render, Rendered
+from grid.engine.harness.passages import passage_groups
 from grid.engine.harness.requests import Prompt, TaskRequests
 from grid.errors import GridError, InputError
 
@@ -66,9 +67,10 @@ def _leaf_items(request: Render, leaf: Leaf, task: ConfigurableTask, count: int)
         prompts = list(requests.prompts(count))
     except Exception as error:  # a column is missing, or has another type
         raise InputError(f"{place}: {_reason(error)}") from error
-    for number, prompt in enumerate(prompts):
+    groups = [group] * len(prompts) if group else passage_groups([p.doc for p in prompts])
+    for number, (prompt, name) in enumerate(zip(prompts, groups, strict=True)):
         try:
-            item = _item(requests, prompt, f"{leaf.name}/{number}", group)
+            item = _item(requests, prompt, f"{leaf.name}/{number}", name)
         except Exception as error:
             raise InputError(f"{place}, document {number + 1}: {_reason(error)}") from error
         fault = item_fault(item)

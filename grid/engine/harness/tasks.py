@@ -19,7 +19,7 @@ from grid.engine.harness.process import HARNESS_VERSION, HarnessProcess
 from grid.errors import EngineError, InputError
 from grid.models.identity import digest
 
-ITEMS_FORMAT = 1
+ITEMS_FORMAT = 2
 """Raised whenever the same documents would be rendered otherwise."""
 
 RENDER_TIMEOUT_S = 6 * 3600.0
@@ -70,7 +70,8 @@ def prepare(
     """The item sets of tasks by their harness names, in the order asked for, groups expanded.
 
     A group with a figure of its own over all items (`mmlu`) stays one task, whose items carry their
-    subject as `group`; any other group becomes its tasks. `data` is a folder of local files, which
+    subject as `group`; any other group becomes its tasks. Items of a passage that several share
+    carry that. `data` is a folder of local files, which
     come before the hub; `shots` None is each task's own number; `limit` takes the first items of
     each task (of a group: of its subjects in proportion), as `lm_eval --limit` does; `seed` draws
     the few-shot examples. An item set that was made before costs no more than reading small files.

@@ -58,4 +58,5 @@ def _result(workload: Tasks, item: Item, order: list[int]) -> ItemResult:
         chosen=order[0],
         answer=item.answer,
         log_likelihoods=(),
+        group=item.group,
     )

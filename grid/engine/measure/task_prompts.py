@@ -103,6 +103,7 @@ def task_result(
         tokens=tokens,
         finish=finish,
         note=verdict.note,
+        group=item.group,
     )
 
 

@@ -28,6 +28,7 @@ class BundledItem:
 
     `choice`: right if the summed log-probability of `choices[answer]` after `context` is highest.
     `exact`: `choices` has one element; right if each of its tokens is the greedy prediction.
+    `group` is the phrasing that items share, empty where each is made by itself.
     """
 
     id: str
@@ -35,6 +36,7 @@ class BundledItem:
     context: str
     choices: tuple[str, ...]
     answer: int
+    group: str = ""
 
     @property
     def chance(self) -> float:
@@ -85,10 +87,7 @@ def items(task_class: str) -> list[BundledItem]:
     """The held-out items of one task class."""
     path = FOLDER / "items" / f"{_check_name('task class', task_class, TASK_CLASSES)}.jsonl"
     rows = map(json.loads, path.read_text(encoding="utf-8").splitlines())
-    return [
-        BundledItem(row["id"], row["kind"], row["context"], tuple(row["choices"]), row["answer"])
-        for row in rows
-    ]
+    return [BundledItem(**{**row, "choices": tuple(row["choices"])}) for row in rows]
 
 
 def retrieval() -> tuple[dict[str, str], list[RetrievalQuery]]:

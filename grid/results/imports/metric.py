@@ -97,7 +97,9 @@ def task_scores(
 def item_scores(items: Sequence[ItemResult], origin: str, how: str) -> tuple[Metric, ...]:
     """The same three from single items, as for measured ones."""
     scores, chances = [item.score for item in items], [item.chance for item in items]
-    score, gain = statistics.score_mean(scores), statistics.capability(scores, chances)
+    groups = statistics.group_codes([item.group for item in items])
+    score = statistics.score_mean(scores, groups)
+    gain = statistics.capability(scores, chances, groups)
     chance, n = sum(chances) / len(chances), len(items)
     return (
         figure("accuracy", score.value, origin, sd=score.sd, n=n, bounds=_bounds(score), how=how),

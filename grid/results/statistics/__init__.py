@@ -21,6 +21,7 @@ from grid.results.statistics.divergence import (
     ln_ppl_ratio,
     same_top,
 )
+from grid.results.statistics.groups import group_codes
 from grid.results.statistics.interval import Interval
 from grid.results.statistics.quantiles import median_interval, quantile_interval
 from grid.results.statistics.rates import rate_interval, rate_ratio, time_interval
@@ -32,6 +33,7 @@ from grid.results.statistics.scores import (
     paired_chunk_test,
     paired_item_test,
     score_mean,
+    share_of,
     sign_flip_test,
     wilson_interval,
 )
@@ -51,6 +53,7 @@ __all__ = [
     "dp_table",
     "drift",
     "gains",
+    "group_codes",
     "holm_correction",
     "is_above_chance",
     "kld_by_confidence",
@@ -69,6 +72,7 @@ __all__ = [
     "retained_share",
     "same_top",
     "score_mean",
+    "share_of",
     "sign_flip_test",
     "time_interval",
     "wilson_interval",

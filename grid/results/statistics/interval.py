@@ -51,3 +51,14 @@ def z_quantile(level: float = LEVEL) -> float:
     from scipy.special import ndtri
 
     return float(ndtri(0.5 + level / 2))
+
+
+def wilson_bounds(successes: float, n: float, z2: float) -> tuple[float, float]:
+    """Wilson's score interval (1927) of a share of n, which need not be whole; `z2` is the squared
+    critical value. Never outside [0, 1], never a point."""
+    share = successes / n
+    centre = (successes + z2 / 2) / (n + z2)
+    half = (z2 * (share * (1 - share) / n + z2 / (4 * n**2))) ** 0.5 / (1 + z2 / n)
+    low = 0.0 if successes == 0 else centre - half
+    high = 1.0 if successes == n else centre + half
+    return low, high

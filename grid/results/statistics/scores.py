@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from grid.results.statistics.interval import Floats, Interval, require_finite, z_quantile
+from grid.results.statistics.groups import Codes, bounded_mean
+from grid.results.statistics.interval import (
+    Floats,
+    Interval,
+    require_finite,
+    wilson_bounds,
+    z_quantile,
+)
 from grid.results.statistics.resample import SEED, mean_bounds
 from grid.results.statistics.text import as_chunks
 
@@ -38,14 +45,18 @@ class PairedTest:
     method: str
 
 
-def score_mean(scores: npt.ArrayLike) -> Interval:
+def score_mean(scores: npt.ArrayLike, groups: Codes | None = None) -> Interval:
     """Mean of item scores [n] with lm-evaluation-harness's stderr, sample sd / sqrt(n), as `sd`.
 
-    Scores of 0 and 1 get Wilson's interval, others that of `mean_bounds`.
+    Scores of 0 and 1 get Wilson's interval, others that of `mean_bounds`; of items in groups
+    `bounded_mean`.
     """
     values = require_finite(scores, "scores")
     n = len(values)
     error = float(values.std(ddof=1)) / n**0.5 if n > 1 else None
+    if groups is not None:
+        share = bounded_mean(values, groups)
+        return replace(share, sd=error, method=f"mean, stderr over items; {share.method}")
     if np.isin(values, (0.0, 1.0)).all():
         share = wilson_interval(float(values.sum()), n)
         return Interval(share.value, share.low, share.high, error, n, "mean, stderr; Wilson")
@@ -54,17 +65,21 @@ def score_mean(scores: npt.ArrayLike) -> Interval:
     return Interval(float(values.mean()), low, high, error, n, f"mean, stderr; {method}")
 
 
+def share_of(flags: npt.ArrayLike, groups: Codes | None = None) -> Interval:
+    """The share of items [n] that are true, by Wilson's interval."""
+    values = np.asarray(flags, dtype=np.float64)
+    if groups is None:
+        return wilson_interval(int(values.sum()), len(values))
+    share = bounded_mean(values, groups)
+    return replace(share, sd=None, method=f"share; {share.method}")
+
+
 def wilson_interval(successes: float, n: int) -> Interval:
     """Wilson's score interval (1927) of a share: never outside [0, 1], never a point."""
     if n < 1 or not 0 <= successes <= n:
         raise ValueError(f"{successes:g} successes of {n} is not a share")
-    z2 = z_quantile() ** 2
-    share = successes / n
-    centre = (successes + z2 / 2) / (n + z2)
-    half = (z2 * (share * (1 - share) / n + z2 / (4 * n**2))) ** 0.5 / (1 + z2 / n)
-    low = 0.0 if successes == 0 else centre - half
-    high = 1.0 if successes == n else centre + half
-    return Interval(share, low, high, n=n, method="share; Wilson")
+    low, high = wilson_bounds(successes, n, z_quantile() ** 2)
+    return Interval(successes / n, low, high, n=n, method="share; Wilson")
 
 
 def mcnemar_test(first: npt.ArrayLike, second: npt.ArrayLike) -> PairedTest:

@@ -55,7 +55,10 @@ def test_an_unknown_bundled_text_names_the_known_one() -> None:
 def test_the_bundled_items_have_all_classes() -> None:
     assert task_classes("ref:items") == bundled.TASK_CLASSES
     items = read_items("ref:items", "math")
-    rows = [(item.id, item.kind, item.context, item.choices, item.answer) for item in items.items]
+    rows = [
+        (item.id, item.kind, item.context, item.choices, item.answer, item.group)
+        for item in items.items
+    ]
     assert rows == [dataclasses.astuple(item) for item in bundled.items("math")]
 
 

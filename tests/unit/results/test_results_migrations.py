@@ -120,6 +120,13 @@ def test_rows_of_version_4_say_what_a_token_uses() -> None:
     }
 
 
+def test_items_of_version_4_name_what_they_share() -> None:
+    (row,) = open_store(DATA / "results-v4").items().to_pylist()
+    assert row["group"] == "algebra"
+    before = open_store(DATA / "results-v3").items()
+    assert set(before["group"].to_pylist()) == {""}
+
+
 @pytest.mark.parametrize("version", [1, 2, 3])
 def test_rows_before_version_4_do_not_say_what_a_token_uses(version: int) -> None:
     for row in open_store(DATA / f"results-v{version}").attempts().to_pylist():

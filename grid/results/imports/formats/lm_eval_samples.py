@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from grid.cells.measurement import ItemResult
 from grid.models.identity import digest
 from grid.results.imports.formats.lm_eval_tasks import Task, group_of
@@ -50,8 +52,9 @@ def items_beside(source: ReportFile, task: str, metric_name: str, about: Task) -
     for name, path in _files(source.path.parent, match[1]):
         if name == task or group_of(name) == task:
             samples = ReportFile(path, read_text(path))
+            subject = name.removeprefix(f"{task}_") if name != task else ""
             for item, question in _read_items(samples, name, metric_name, about):
-                items.append(item)
+                items.append(msgspec.structs.replace(item, group=subject))
                 hashes.append((item.item, question))
     if not items:
         return None
