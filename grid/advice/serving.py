@@ -48,7 +48,7 @@ class Serving:
 
     def other_programs(self, command: ServeCommand) -> list[str]:
         """Names of the further ways to run the pick."""
-        return [other.program for other in self.commands if other is not command]
+        return [way.program for way in self.commands if way is not command]
 
 
 def serving_of(

@@ -43,19 +43,19 @@ def in_bash(script: str, folder: Path, typed: str = "") -> subprocess.CompletedP
 def test_the_printed_script_brings_the_weights_and_runs_them(
     store: str, toy: Path, grid: Run
 ) -> None:
-    here = serving(grid, store)
-    weights = Path(here["weights"]["path"])
-    assert here["weights"]["present"]
-    assert here["weights"]["obtain"] == []
+    first = serving(grid, store)
+    weights = Path(first["weights"]["path"])
+    assert first["weights"]["present"]
+    assert first["weights"]["obtain"] == []
     content = weights.read_bytes()
     weights.unlink()
 
     gone = serving(grid, store)
     assert not gone["weights"]["present"]
     (line,) = gone["weights"]["obtain"]
-    made = in_bash(line, toy)
-    assert made.returncode == 0, made.stderr
-    assert made.stdout == f"{weights}\n"
+    brought = in_bash(line, toy)
+    assert brought.returncode == 0, brought.stderr
+    assert brought.stdout == f"{weights}\n"
     assert weights.read_bytes() == content
     answer = in_bash(gone["commands"][0]["text"], toy, "the cat")
     assert answer.returncode == 0, answer.stderr

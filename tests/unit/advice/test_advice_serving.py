@@ -129,14 +129,14 @@ def test_a_file_of_the_user_is_named_where_it_is(tmp_path: Path) -> None:
 
 
 def test_made_weights_are_in_the_cache_or_made_by_a_line(cache: Path) -> None:
-    made = row(model_source="ref:base", quantizer="llama.cpp 1")
-    absent = weights_place(made, "my rows")
+    quantized = row(model_source="ref:base", quantizer="llama.cpp 1")
+    absent = weights_place(quantized, "my rows")
     path = cache / "artifacts" / "0a1b" / "weights.gguf"
     assert absent.path == str(path)
     assert absent.obtain == ("grid weights --store 'my rows' 0a1b",)
     path.parent.mkdir(parents=True)
     path.touch()
-    assert weights_place(made, "my rows").present
+    assert weights_place(quantized, "my rows").present
 
 
 @pytest.mark.parametrize(
