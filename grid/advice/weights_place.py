@@ -38,7 +38,7 @@ def weights_place(row: Mapping[str, Any], store: str) -> WeightsPlace:
     if row.get("origin"):
         return _elsewhere(row, "a third-party figure: bring the weights that it is of yourself")
     if row.get("quantizer"):
-        return _made(row, store)
+        return _quantized(row, store)
     if source.startswith(PREFIX):
         return _on_hub(row, source)
     if source.startswith((packages.PREFIX, BUNDLED)):
@@ -51,7 +51,7 @@ def weights_place(row: Mapping[str, Any], store: str) -> WeightsPlace:
     return WeightsPlace(source, False, f"not on this machine; where it was measured{node}")
 
 
-def _made(row: Mapping[str, Any], store: str) -> WeightsPlace:
+def _quantized(row: Mapping[str, Any], store: str) -> WeightsPlace:
     """Weights that a quantizer made, which lie in the cache until they are evicted."""
     path = cache_dir() / "artifacts" / str(row["artifact_id"]) / f"weights.{row['format']}"
     if path.exists():
@@ -109,13 +109,9 @@ def _packaged(row: Mapping[str, Any], source: str, store: str) -> WeightsPlace:
     """Weights in a package: our own, or one of the package index."""
     if source.startswith(BUNDLED):
         size = source.removeprefix(BUNDLED)
-        known = size in SIZES
-        place = size_dir(size) if known else None
-        return (
-            WeightsPlace(str(place), True, "comes with quantgrid")
-            if place is not None
-            else _elsewhere(row, f"{source} is of another version of quantgrid")
-        )
+        if size not in SIZES:
+            return _elsewhere(row, f"{source} is of another version of quantgrid")
+        return WeightsPlace(str(size_dir(size)), True, "comes with quantgrid")
     try:
         address = packages.parse(source)
     except InputError as error:
