@@ -122,6 +122,16 @@ def test_two_references_are_both_named(drawn: Open, tmp_path: Path) -> None:
         assert not at.exception
 
 
+def test_a_pick_has_each_of_its_commands_ready_to_copy(drawn: Open, tmp_path: Path) -> None:
+    at = drawn("advise", stored(four_quants(), tmp_path / "rows"))
+    assert not at.exception
+    assert "**Run it** (" in page_text(at)
+    assert [tab.label for tab in at.tabs] == ["llama-server", "llama-cpp-python", "ollama"]
+    server, _, ollama, _ = (block.value for block in at.code)
+    assert server.startswith("llama-server -m base-")
+    assert "PARAMETER num_ctx" in ollama
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_torn_and_newer_files_are_reported_in_one_line(
     drawn: Open, page: str, tmp_path: Path
