@@ -60,7 +60,8 @@ def predict_rates(
     lacking = [
         i
         for i, source in enumerate(sources)
-        if (i in splits or not source.variant.decode) and source.variant.artifact_bytes > 0
+        if source.variant.artifact_bytes > 0
+        and (not source.variant.decode or (i in splits and not source.variant.is_split))
     ]
     if not lacking:
         return PredictedRates()

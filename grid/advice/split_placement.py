@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from grid.advice.ask import Ask
 from grid.advice.hardware import CPU, Machine
@@ -70,22 +72,21 @@ class Split:
 def splits_of(
     machine: Machine, variants: Sequence[Variant], footprints: Sequence[Footprint], ask: Ask
 ) -> dict[int, Split]:
-    """By index the variants that the card alone does not hold, and both memories do."""
-    if machine.main_memory_bytes is None or machine.budget_bytes is None:
-        return {}
+    """By index the variants that were measured in two memories, and those that the card alone does
+    not hold and both memories do."""
     splits = {}
     for i, (variant, memory) in enumerate(zip(variants, footprints, strict=True)):
-        needs_more = memory.total is not None and memory.total > machine.budget_bytes
-        if needs_more and can_split(variant, machine):
-            split = _split(variant, memory, machine.budget_bytes, machine.main_memory_bytes, ask)
-            splits |= {} if split is None else {i: split}
+        split = _measured_split(variant, memory, ask) if variant.is_split else None
+        if split is None and can_split(variant, machine):
+            split = _fitting_split(variant, memory, machine, ask)
+        splits |= {} if split is None else {i: split}
     return splits
 
 
 def can_split(variant: Variant, machine: Machine) -> bool:
     """Whether its engine computes on both, and the rows are not of the machine's CPU alone."""
-    own = machine.class_name == variant.hardware_class
-    return variant.backend in SPLITTING and not (own and variant.device_kind.startswith(CPU))
+    own = machine.class_name == variant.hardware_class and variant.device_kind.startswith(CPU)
+    return variant.backend in SPLITTING and not own and not variant.is_split
 
 
 def weight_parts_of(variant: Variant) -> WeightParts | None:
@@ -126,20 +127,45 @@ def _cache_bytes(layer: LayerState, tokens: int, size: float) -> int:
     return round(cached * (layer.key + layer.value) * size + 4 * layer.fixed)
 
 
-def _split(variant: Variant, memory: Footprint, card: float, main: float, ask: Ask) -> Split | None:
+def _measured_split(variant: Variant, memory: Footprint, ask: Ask) -> Split | None:
+    """As its options placed it; None where parts of the file or patterns are not known."""
+    options: dict[str, Any] = json.loads(variant.options or "{}")
     parts = weight_parts_of(variant)
-    if parts is None or memory.kv is None:
+    if parts is None or memory.kv is None or options.get("tensor_overrides"):
         return None
-    caches: Sequence[int] = [memory.kv]
-    if len(variant.layers) == len(parts.layers):
-        caches = cache_by_layer(variant.layers, memory.context, memory.kv_type, ask.sessions)
-    overheads: Mapping[str, int] = {
-        "device_overhead": memory.overhead,
-        "host_overhead": memory.overhead,
-    }
+    placement = Placement(
+        gpu_layers=int(options.get("gpu_layers", -1)),
+        cpu_expert_layers=int(options.get("cpu_expert_layers", 0)),
+    )
+    return _split(parts, _caches(variant, parts, memory, ask), memory, placement)
+
+
+def _fitting_split(variant: Variant, memory: Footprint, machine: Machine, ask: Ask) -> Split | None:
+    """The best of those that fit both memories; None where there is none, or no need for one."""
+    card, main = machine.budget_bytes, machine.main_memory_bytes
+    if card is None or main is None or memory.total is None or memory.total <= card:
+        return None
+    parts = weight_parts_of(variant)
+    if parts is None:
+        return None
+    caches = _caches(variant, parts, memory, ask)
+    overheads = {"device_overhead": memory.overhead, "host_overhead": memory.overhead}
     placement = best_placement(parts, caches, card, main, **overheads)
-    if placement is None or placement.on_card_alone:
+    return None if placement is None else _split(parts, caches, memory, placement)
+
+
+def _split(
+    parts: WeightParts, caches: Sequence[int], memory: Footprint, placement: Placement
+) -> Split | None:
+    if placement.on_card_alone:
         return None
     placed = place(parts, caches, placement)
     on_card = 0 if placement.on_cpu_alone else placed.device + memory.overhead
     return Split(placement, parts, on_card, placed.host + memory.overhead, len(parts.layers))
+
+
+def _caches(variant: Variant, parts: WeightParts, memory: Footprint, ask: Ask) -> Sequence[int]:
+    """Bytes of the cache by layer; its whole where the layers are not known."""
+    if len(variant.layers) != len(parts.layers):
+        return [memory.kv or 0]
+    return cache_by_layer(variant.layers, memory.context, memory.kv_type, ask.sessions)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -26,6 +27,17 @@ def token_use(row: Mapping[str, Any]) -> dict[str, Any]:
         "experts": _experts(row),
         "weight_parts": _parts(row.get("weight_parts") or ""),
     }
+
+
+@lru_cache(maxsize=4096)
+def leaves_a_part(options: str, layers: int) -> bool:
+    """Whether engine options (JSON) keep layers or experts of a model of so many layers (0: not
+    known) off the accelerator."""
+    values: dict[str, Any] = json.loads(options or "{}")
+    if values.get("cpu_expert_layers") or values.get("tensor_overrides"):
+        return True
+    on_card = values.get("gpu_layers")
+    return isinstance(on_card, int) and 0 < on_card <= layers
 
 
 def named_size(row: Mapping[str, Any]) -> NamedSize | None:

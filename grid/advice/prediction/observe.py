@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from grid.advice.prediction.mixture import mixture_of_experts
+from grid.advice.prediction.mixture import mixture_unknown, total_parameters, used_parameters
 from grid.advice.prediction.model import BANDWIDTH_BYTES_S
-from grid.advice.prediction.observation import Observation
-from grid.advice.prediction.published import known_chip, published_origins
+from grid.advice.prediction.observation import PROMPT, Observation, chip_facts
+from grid.advice.prediction.published import published_origins
+from grid.advice.prediction.rate_tables import known_chip
 from grid.analysis.variant import Variant
 from grid.hardware.chips import PLATFORMS, Chip
 
@@ -24,10 +25,11 @@ def observations_of(variants: Sequence[Variant]) -> list[Observation]:
 
     Rates at depth are not fitted, since attention's arithmetic, not bytes, decides them on small
     models. Rows of the bundled published tables are left out: `published_observations` has them,
-    with more facts. Mixtures of experts are left out too, as rows do not say how many of their
-    weights a token reads.
+    with more facts. Mixtures of experts are left out where nothing says how many of their weights a
+    token reads.
     """
-    own = [v for v in variants if v.origin not in published_origins() and not mixture_of_experts(v)]
+    own = [v for v in variants if v.origin not in published_origins() and not mixture_unknown(v)]
+    own = [variant for variant in own if not variant.is_split]
     observations = (_observation(variant) for variant in own)
     return [observation for observation in observations if observation is not None]
 
@@ -41,7 +43,8 @@ def chip_of(variant: Variant) -> Chip:
     """
     platform = platform_of(variant)
     published = variant.origin in published_origins()
-    for chip in _catalogue_chips(variant.hardware_class):
+    measured = platform == "cpu" and _copy_rate(variant, platform) is not None
+    for chip in () if measured else _catalogue_chips(variant.hardware_class):
         if (chip.platform == "cpu") == (platform == "cpu"):
             name = chip.name if published else variant.hardware_class
             return replace(chip, name=name, platform=platform)
@@ -56,11 +59,11 @@ def chip_of(variant: Variant) -> Chip:
 
 
 def read_bytes_of(variant: Variant, depth: int = 0) -> float:
-    """Bytes that a decoded token reads: the weights, and the KV cache at `depth` tokens.
-
-    Rows of the embedding table that a token does not need are counted too: rows do not tell them.
-    """
-    return variant.artifact_bytes + depth * _kv_bytes_per_token(variant)
+    """Bytes that a decoded token reads: the weights that it uses, and the KV cache at `depth`
+    tokens. Where no header tells them apart, rows of the embedding table that a token does not
+    need are counted too, and all weights of a mixture that nothing else is known of."""
+    weights = variant.read_weight_bytes or variant.artifact_bytes
+    return weights + depth * _kv_bytes_per_token(variant)
 
 
 def platform_of(variant: Variant) -> str:
@@ -81,7 +84,9 @@ def _observation(variant: Variant) -> Observation | None:
     platform = platform_of(variant)
     chip = chip_of(variant)
     copied = _copy_rate(variant, platform) is not None and chip.source == COPY_RATE
-    bandwidth_known = copied or chip.source != COPY_RATE
+    facts = chip_facts(chip)
+    if chip.source == COPY_RATE and not copied:
+        facts["bandwidth_bytes_s"] = None
     tokens = variant.decode[0].tokens // 2 if 0 in variant.decode else _TOKENS
     return Observation(
         group=variant.hardware_class,
@@ -90,18 +95,17 @@ def _observation(variant: Variant) -> Observation | None:
         quant=variant.quant,
         weight_bytes=variant.artifact_bytes,
         read_bytes=read_bytes_of(variant, tokens),
-        parameters=variant.parameters,
+        parameters=used_parameters(variant),
+        total_parameters=total_parameters(variant),
         layers=len(variant.layers) or None,
-        bandwidth_bytes_s=chip.bandwidth_bytes_s if bandwidth_known else None,
-        flops_half=chip.flops_half,
-        flops_single=chip.flops_single,
-        clock_hz=chip.clock_hz,
         decode_tps=decode.value if decode and decode.value > 0 else None,
         prefill_tps=prefill.value if prefill and prefill.value > 0 else None,
         bandwidth_copied=copied,
         cached=bool(platform == "cpu" and variant.artifact_bytes < (variant.llc_bytes or 0)),
         origin=variant.origin,
         model=variant.model,
+        prompt=variant.prefill[0].tokens if 0 in variant.prefill else PROMPT,
+        **facts,
     )
 
 

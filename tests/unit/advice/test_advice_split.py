@@ -175,3 +175,25 @@ def test_main_memory_that_cannot_be_is_one_line(
     with pytest.raises(InputError, match=complaint) as error:
         recommend(mixtures, ask(**fields))
     assert "\n" not in str(error.value)
+
+
+def test_a_measured_split_needs_of_the_card_what_it_placed_there(tmp_path: Path) -> None:
+    """Its rate is the measured one, and its memory not that of the whole model."""
+    card = (
+        "AMD Ryzen 9 5950X 16-Core, 16 cores, 1x NVIDIA GeForce RTX 3060 12 GiB, 64 GiB, 32-64 GB/s"
+    )
+    options = '{"cpu_expert_layers": 30, "gpu_layers": -1}'
+    rows = rows_of("Qwen3-30B-A3B", {"Q4_K_M": 93})
+    place = {"hardware_class": card, "device_kind": "cuda-sm86", "options": options}
+    rows.rows["attempts"][0] |= place
+    first = dict(rows.rows["attempts"][0])
+    keep = ("quant", "artifact_id", "model", "family", "parameters", "artifact_bytes", "kv_cache",
+            "origin", "context_length", "experts", "experts_used", "weight_parts", "options",
+            "hardware_class", "device_kind")  # fmt: skip
+    rows.decode([100 / 31.0] * 5, **{name: first[name] for name in keep})
+    advice = recommend(write_store(rows, tmp_path / "rows"), Ask(hardware="RTX 3060"))
+    pick = run_on(advice)
+    assert pick.split.placement.cpu_expert_layers == 30
+    assert pick.figures["memory"].value == pick.split.card_bytes < 12 * GIB
+    assert pick.figures["decode rate"].value == pytest.approx(31.0, rel=0.01)
+    assert pick.figures["decode rate"].evidence.kind == "measured here"

@@ -55,3 +55,24 @@ def test_exported_variants_say_active_parameters_and_experts(tmp_path: Path) -> 
     assert [row[name] for name in names] == [700_000, "header", 8, 2, 1]
     dense = replace(mixture(tmp_path / "second"), experts=None)
     assert variants_table([dense]).to_pylist()[0]["experts"] is None
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "split"),
+    [
+        ('{"gpu_layers": -1}', "cuda-sm86", False),
+        ('{"gpu_layers": 99}', "cuda-sm86", False),
+        ('{"gpu_layers": 3}', "cuda-sm86", False),
+        ('{"gpu_layers": 2}', "cuda-sm86", True),
+        ('{"gpu_layers": -1, "cpu_expert_layers": 4}', "cuda-sm86", True),
+        ('{"tensor_overrides": "exps=CPU"}', "rocm-gfx1100", True),
+        ('{"cpu_expert_layers": 4}', "cpu-avx2", False),
+        ("", "cuda-sm86", False),
+    ],
+)
+def test_a_part_in_main_memory_beside_a_card_is_a_split(
+    tmp_path: Path, options: str, kind: str, split: bool
+) -> None:
+    """Of two layers and the head."""
+    variant = replace(mixture(tmp_path), options=options, device_kind=kind)
+    assert variant.is_split is split
