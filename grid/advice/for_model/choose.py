@@ -14,6 +14,7 @@ from grid.advice.for_model.target import TargetModel
 from grid.advice.hardware import machine_of
 from grid.advice.sessions import for_sessions
 from grid.advice.several_cards import cards_notes, further_cards_bytes, one_card
+from grid.advice.split_placement import Split, splits_of
 from grid.analysis.dataset import Dataset
 from grid.analysis.limits import REQUIRED_PROBABILITY
 from grid.analysis.memory import Footprint, footprint
@@ -41,6 +42,8 @@ class PlaceVerdict:
     sure: float | None = None
     chip_measured: bool = False
     cards: int | None = None
+    split: Split | None = None
+    """What of the model lies in main memory, where the card alone does not hold it."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,9 @@ def choose_hardware(
     predictor = predictor_of(dataset)
     judge = _Judge(
         wanted,
+        memory,
         need,
+        ask,
         RateFinder(target, ask.context or 0, ask.sessions, predictor),
         frozenset(row.group for row in predictor.observations),
     )
@@ -108,7 +113,7 @@ def _places(dataset: Dataset, ask: Ask, need: float, named: bool) -> list[Place]
     if named:
         return [machine_place(dataset, machine_of(dataset.classes, ask))]
     measured = [] if dataset.is_empty else measured_places(dataset, ask.imported)
-    return [*measured, *catalogue_places(lambda platform: need, ask.reserved_bytes)]
+    return [*measured, *catalogue_places(need, ask)]
 
 
 def _cheapest_first(entry: PlaceVerdict) -> tuple[bool, float, float, str]:
@@ -122,24 +127,36 @@ class _Judge:
     """Verdicts on places for one model that needs `need` bytes."""
 
     wanted: float
+    memory: Footprint
     need: float
+    ask: Ask
     rates: RateFinder
     measured_chips: frozenset[str]
 
     def verdict(self, place: Place) -> PlaceVerdict:
         budget = place.budget_bytes
         measured_chip = place.chip is not None and one_card(place.chip).name in self.measured_chips
+        split = None
         if budget is not None and self.need > budget:
-            return PlaceVerdict(
-                place, TOO_SMALL, chip_measured=measured_chip, cards=self._cards(place)
-            )
-        rate = self.rates.rate(place)
+            split = self._split(place)
+            if split is None:
+                return PlaceVerdict(
+                    place, TOO_SMALL, chip_measured=measured_chip, cards=self._cards(place)
+                )
+        rate = self.rates.rate(place, split)
         if rate is None or budget is None:
             figure = None if rate is None else rate.figure
             return PlaceVerdict(place, UNKNOWN, figure, chip_measured=measured_chip)
         sure = float((rate.draws >= self.wanted).mean())
         verdict = RUNS if sure >= REQUIRED_PROBABILITY else SLOWER
-        return PlaceVerdict(place, verdict, rate.figure, sure, measured_chip)
+        return PlaceVerdict(place, verdict, rate.figure, sure, measured_chip, split=split)
+
+    def _split(self, place: Place) -> Split | None:
+        """What lies in main memory beside the card, where both hold the model."""
+        if place.machine is None:
+            return None
+        variant = self.memory.variant
+        return splits_of(place.machine, [variant], [self.memory], self.ask).get(0)
 
     def _cards(self, place: Place) -> int | None:
         """How many of a card hold the model together."""

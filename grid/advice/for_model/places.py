@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from grid.advice.ask import Ask
 from grid.advice.for_model.memory_sizes import memory_sizes
-from grid.advice.hardware import Machine, class_facts, machine_of
+from grid.advice.hardware import CPU, Machine, class_facts, machine_of
+from grid.advice.main_memory import with_main_memory
 from grid.advice.several_cards import further_cards_bytes
 from grid.analysis.dataset import Dataset
 from grid.errors import InputError
@@ -27,32 +28,45 @@ class Place:
     budget_bytes: float | None
     hardware_class: str | None = None
     nodes: tuple[str, ...] = ()
+    machine: Machine | None = None
+    """With the main memory beside a card, where there is some."""
 
 
-Need = Callable[[str], float]
-"""Bytes that the model needs on a platform."""
-
-
-def catalogue_places(need: Need, reserved_bytes: float | None = None) -> list[Place]:
-    """Every chip of the catalogue, with the least memory it is sold with that holds the model, or
-    else the most."""
-    places = (_smallest_that_holds(chip, need, reserved_bytes) for chip in chips().values())
+def catalogue_places(need: float, ask: Ask) -> list[Place]:
+    """Every chip of the catalogue, with the least memory it is sold with that holds `need` bytes,
+    or else the most; cards have the ask's main memory beside them."""
+    beside = _main_memory(ask)
+    places = (_smallest_that_holds(chip, need, ask, beside) for chip in chips().values())
     return [place for place in places if place is not None]
 
 
-def _smallest_that_holds(chip: Chip, need: Need, reserved_bytes: float | None) -> Place | None:
+def _smallest_that_holds(chip: Chip, need: float, ask: Ask, beside: Machine | None) -> Place | None:
     place = None
+    reserved = None if ask.reserved_bytes is None else round(ask.reserved_bytes)
     for size in memory_sizes(chip):
         try:
-            reserved = None if reserved_bytes is None else round(reserved_bytes)
             usable = usable_bytes(chip, size, reserved, chip.headless).bytes
         except InputError:  # less memory than is kept back
             continue
-        usable -= further_cards_bytes(chip)
-        place = Place(chip.name, chip.platform, chip, float(size), float(usable))
-        if need(chip.platform) <= usable:
+        budget = float(usable - further_cards_bytes(chip))
+        machine = None
+        if beside is not None and chip.platform != CPU and not chip.unified:
+            machine = replace(
+                beside, name=chip.name, platform=chip.platform, chip=chip, budget_bytes=budget
+            )
+        place = Place(chip.name, chip.platform, chip, float(size), budget, machine=machine)
+        if need <= budget:
             return place
     return place
+
+
+def _main_memory(ask: Ask) -> Machine | None:
+    """A card with the ask's main memory beside it, to be given each card's own facts; None without
+    main memory. Raises InputError for a processor that is none."""
+    if ask.ram_bytes is None and ask.cpu is None:
+        return None
+    card = Machine(name="", measured=None, platform="", chip=None, budget_bytes=0.0, budget_why="")
+    return with_main_memory(card, ask)
 
 
 def measured_places(dataset: Dataset, imported: bool = False) -> list[Place]:
@@ -81,6 +95,7 @@ def machine_place(dataset: Dataset, machine: Machine, nodes: Sequence[str] = ())
         machine.budget_bytes,
         machine.class_name,
         tuple(nodes),
+        machine if machine.main_memory is not None else None,
     )
 
 

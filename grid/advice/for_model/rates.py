@@ -13,11 +13,13 @@ from grid.advice.for_model.target import TargetModel
 from grid.advice.rates_at_depth import after_context, decode_at, prefill_at
 from grid.advice.sessions import StepParts, session_figure, session_rates
 from grid.advice.several_cards import one_card, split_factor
+from grid.advice.split_placement import Split
+from grid.advice.split_rates import split_rates
 from grid.analysis import Variant, draw_posterior
 from grid.results.statistics.interval import Floats
 
 if TYPE_CHECKING:
-    from grid.advice.prediction import Predictor
+    from grid.advice.prediction import Prediction, Predictor
 
 PROMPT = 512
 _TAIL = 0.05
@@ -39,16 +41,31 @@ class RateFinder:
     sessions: int
     predictor: Predictor
 
-    def rate(self, place: Place) -> PlaceRate | None:
-        """None where neither the model was measured there nor the chip is known."""
+    def rate(self, place: Place, split: Split | None = None) -> PlaceRate | None:
+        """None where neither the model was measured there nor the chip is known. With a `split`, of
+        a card and the main memory beside it."""
         own = [
             v for v in self.target.measured if v.hardware_class == place.hardware_class and v.decode
         ]
-        if own:
+        if own and split is None:
             return self._shared(self._measured(own[0]), self._measured_prefill(own[0]))
         if place.chip is None:
             return None
+        if split is not None:
+            return self._split(place, split)
         return self._shared(self._predicted(place), self._predicted_prefill(place))
+
+    def _split(self, place: Place, split: Split) -> PlaceRate | None:
+        assert place.machine is not None
+        assert place.chip is not None
+        rates = split_rates(
+            self.predictor, one_card(place.chip), place.machine, self.target.variant, split,
+            context=self.context, prompt=PROMPT,
+        )  # fmt: skip
+        if rates is None:
+            return None
+        prefill = None if rates.prefill is None else rates.prefill.draws
+        return self._shared(self._as_rate(rates.decode, rates.decode.draws), prefill)
 
     def _shared(self, alone: PlaceRate, prefill: Floats | None) -> PlaceRate:
         if self.sessions == 1:
@@ -86,6 +103,9 @@ class RateFinder:
             layers=len(variant.layers) or None,
         )
         draws = prediction.draws * split_factor(place.chip, variant.backend, prediction.draws.size)
+        return self._as_rate(prediction, draws)
+
+    def _as_rate(self, prediction: Prediction, draws: Floats) -> PlaceRate:
         low, value, high = np.quantile(draws, (_TAIL, 0.5, 1 - _TAIL)).tolist()
         error = prediction.error.median
         text = f"{PREDICTED}, {after_context(self.context)}"

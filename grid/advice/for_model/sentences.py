@@ -26,6 +26,9 @@ MARK_TEXT = (
     "predicted from data sheets"
 )
 
+SPLIT_MARK = "+ RAM"
+SPLIT_TEXT = f"{SPLIT_MARK}: a part of it lies in main memory"
+
 _KINDS = {"cards": 6, "Macs": 3, "main memory": 2}
 """Kinds of chip, and of how many memory sizes of each examples are shown."""
 _EXAMPLES = 2
@@ -84,6 +87,12 @@ def place_text(entry: PlaceVerdict) -> str:
     return f"{entry.place.name} ({', '.join(nodes)})" if nodes else entry.place.name
 
 
+def split_text(choice: HardwareChoice) -> str:
+    """What of the model lies in main memory on the one machine that was asked about, else empty."""
+    splits = [entry.split.text for entry in choice.verdicts if entry.split is not None]
+    return splits[0] if len(choice.verdicts) == 1 and splits else ""
+
+
 def rates_note(choice: HardwareChoice) -> str:
     """What the rates are of."""
     depth = after_context(choice.ask.context or 0)
@@ -115,6 +124,8 @@ def mark_text(entry: PlaceVerdict) -> str:
     """Whether the rate was measured there, or the chip with other models."""
     if entry.decode is not None and entry.decode.evidence.kind != PREDICTED:
         return "measured"
+    if entry.split is not None:
+        return SPLIT_MARK
     return MARK if entry.chip_measured and entry.decode else ""
 
 

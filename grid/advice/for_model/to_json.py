@@ -59,4 +59,5 @@ def _place(entry: PlaceVerdict) -> dict[str, Any]:
         "sure": entry.sure,
         "chip_measured": entry.chip_measured,
         "cards_needed": entry.cards,
+        "split": None if entry.split is None else entry.split.text,
     }

@@ -18,6 +18,8 @@ from grid.advice.for_model import (
 from grid.advice.for_model.sentences import (
     MARK,
     MARK_TEXT,
+    SPLIT_MARK,
+    SPLIT_TEXT,
     examples,
     group_title,
     headline,
@@ -26,6 +28,7 @@ from grid.advice.for_model.sentences import (
     place_text,
     rate_text,
     rates_note,
+    split_text,
 )
 from grid.advice.for_model.to_json import choice_data
 from grid.analysis.dataset import Dataset
@@ -50,20 +53,23 @@ def print_hardware(choice: HardwareChoice) -> None:
     out.print(Text(headline(choice), style="bold"))
     rows = [("needs", need_text(choice)), ("model", f"from {choice.target.source}")]
     rows += [("", note) for note in choice.notes]
+    rows += [("placement", text)] if (text := split_text(choice)) else []
     out.print(two_columns(rows))
-    marked = False
+    marks: set[str] = set()
     for verdict in VERDICTS:
         shown = examples(choice, verdict)
         if not shown:
             continue
-        marked = marked or MARK in map(mark_text, shown)
+        marks |= set(map(mark_text, shown))
         out.print()
         out.print(Text(group_title(choice, verdict), style="bold"))
         out.print(_table(shown))
     every = "" if choice.named else "; --json lists every machine"
     out.print(Text(f"\n{rates_note(choice)}{every}"))
-    if marked:
+    if MARK in marks:
         out.print(Text(MARK_TEXT, style="dim"))
+    if SPLIT_MARK in marks:
+        out.print(Text(SPLIT_TEXT, style="dim"))
 
 
 def _table(entries: Sequence[PlaceVerdict]) -> Table:

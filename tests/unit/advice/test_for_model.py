@@ -185,3 +185,15 @@ def test_a_size_alone_says_whose_cache_is_assumed() -> None:
     assert target.variant.parameters == 8_000_000_000
     assert any("nearest public model in size" in note for note in target.notes)
     assert target.variant.artifact_bytes == pytest.approx(8.5 * GIB, rel=0.1)
+
+
+def test_main_memory_takes_the_experts_that_a_card_has_no_room_for() -> None:
+    (alone,) = choose("Qwen3-30B-A3B", chip="RTX 3060 12GB").verdicts
+    choice = choose("Qwen3-30B-A3B", chip="RTX 3060 12GB", ram_bytes=64 * GIB)
+    (beside,) = choice.verdicts
+    assert (alone.verdict, alone.split) == (TOO_SMALL, None)
+    assert beside.verdict == RUNS
+    assert beside.split is not None
+    assert beside.split.expert_layers > 0
+    assert beside.decode is not None
+    assert choice_data(choice)["runs_it"][0]["split"] == beside.split.text
