@@ -11,12 +11,12 @@ import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 
 import msgspec
 
 from grid.cache import CACHE_VARIABLE, cache_dir
 from grid.engine import interrupts, messages
+from grid.engine.closable import Closable
 from grid.errors import (
     EngineDied,
     EngineError,
@@ -32,7 +32,7 @@ LOOK_S = 1.0
 _FAILURES: dict[str, type[EngineError]] = {"oom": OutOfMemory, "unsupported": Unsupported}
 
 
-class EngineProcess:
+class EngineProcess(Closable):
     """A child that speaks grid.engine.messages over two pipes. One request at a time.
 
     `python` is the interpreter of the backend's environment, `imports` the folder in which it finds
@@ -125,17 +125,6 @@ class EngineProcess:
         self._kill()
         self._log.close()
         self._folder.cleanup()
-
-    def __enter__(self) -> EngineProcess:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _read_line(self, timeout_s: float) -> bytes:
         deadline = time.monotonic() + timeout_s

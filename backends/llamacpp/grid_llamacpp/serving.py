@@ -50,11 +50,12 @@ def _llama_server(artifact: Artifact, request: ServeRequest) -> ServeCommand:
         "-t": _threads(request, "threads"),
         "-tb": _threads(request, "threads_batch"),
         **{f"--{name}-size": _unusual_batch(request, name) for name in _BATCHES},
+        "--load-mode": "none" if request.options.get("mmap") is False else None,
     }
-    flags = [*(["--no-mmap"] if request.options.get("mmap") is False else []), "--jinja"]
+    argv = ("llama-server", *_arguments(options), "--jinja")
     return ServeCommand(
         program="llama-server",
-        commands=(ShellCommand(argv=("llama-server", *_arguments(options), *flags)),),
+        commands=(ShellCommand(argv=argv),),
         url="http://127.0.0.1:8080/v1",
     )
 
@@ -75,6 +76,7 @@ def _python_server(artifact: Artifact, request: ServeRequest) -> ServeCommand:
         "--n_batch": request.options.get("batch"),
         "--n_ubatch": request.options.get("ubatch"),
         "--logits_all": "false",
+        "--use_mmap": "false" if request.options.get("mmap") is False else None,
         "--use_mlock": "false",
     }
     return ServeCommand(

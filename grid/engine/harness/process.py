@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 
+from grid.engine.closable import Closable
 from grid.engine.environments import ensure_tool, find_tool
 from grid.engine.harness import messages
 from grid.engine.process import EngineProcess
@@ -29,7 +29,7 @@ def install(say: Callable[[str], None] = lambda line: None) -> None:
     ensure_tool(HARNESS, REQUIREMENTS, say)
 
 
-class HarnessProcess:
+class HarnessProcess(Closable):
     """A child with the harness imported; started by the first request, one request at a time."""
 
     def __init__(self, say: Callable[[str], None] = lambda line: None) -> None:
@@ -56,14 +56,3 @@ class HarnessProcess:
         if self._process is not None:
             self._process.close()
             self._process = None
-
-    def __enter__(self) -> HarnessProcess:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
