@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from inspect import Parameter, Signature
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -40,6 +40,7 @@ def recommend(
     With --for the other way round: which hardware runs a model. Figures are measured there, on a
     like machine, or predicted, and each says which.
     """
+    refuse_unused(options, for_model is not None, bool(rack))
     ask = read_ask(**options)
     if rack:
         from grid.cli.views.rack import show_rack
@@ -53,6 +54,21 @@ def recommend(
         from grid.cli.views.recommend import show_advice
 
         show_advice(store, ask, as_json)
+
+
+def refuse_unused(options: Mapping[str, Any], for_model: bool, rack: bool) -> None:
+    """Raises InputError for options that the question does not take: `--for` asks about memory and
+    rate alone, `--rack` names the machines itself."""
+    questions = {
+        "--for": (for_model, _NOT_FOR, "asks about memory and rate alone"),
+        "--rack": (rack, _NOT_RACK, "names the machines itself"),
+    }
+    for flag, (used, fields, why) in questions.items():
+        unused_flags = [
+            OPTIONS[field].flag for field in fields if options.get(field) != OPTIONS[field].default
+        ]
+        if used and unused_flags:
+            raise InputError(f"{flag} {why}; leave out {', '.join(unused_flags)}")
 
 
 def read_ask(**options: Any) -> Ask:
@@ -225,3 +241,9 @@ DIRECTIONS = {
     ),
 }  # fmt: skip
 """Options that turn the question round; the rest of it is an Ask all the same."""
+
+_NOT_FOR = (
+    "use", "weights", "min_share", "max_bytes", "max_ttft_s", "tolerance", "model", "serve",
+    "more_memory_bytes",
+)  # fmt: skip
+_NOT_RACK = ("hardware", "chip", "bandwidth_bytes_s", "memory_bytes", "platform")
