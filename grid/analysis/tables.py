@@ -230,7 +230,7 @@ def _rank_values(column: pa.ChunkedArray[Any]) -> tuple[list[str], npt.NDArray[n
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    filled = pc.fill_null(column, pa.scalar(""))
+    filled: Any = pc.fill_null(column, pa.scalar(""))
     encoded = filled.combine_chunks().dictionary_encode()
     values = [str(value) for value in encoded.dictionary.to_pylist()]
     order = np.argsort(np.array(values, dtype=object))

@@ -68,10 +68,11 @@ def _groups(file: TaskFile) -> str:
         return ""
     if group_codes([item.group for item in file.items]) is None:
         return f"{len(counts)}, which tell nothing apart: intervals are over items"
-    few = "; so few make intervals wide" if len(counts) + alone < FEW_GROUPS else ""
-    sizes = f"{min(counts.values())} to {max(counts.values())} items each"
-    others = f", {alone} items by themselves" if alone else ""
-    return f"{len(counts)} of {sizes}{others}; intervals are over groups{few}"
+    least, most = min(counts.values()), max(counts.values())
+    sizes = f"{least}" if least == most else f"{least} to {most}"
+    others = f" and {alone} without a group" if alone else ""
+    few = ", and wide with so few" if len(counts) + alone < FEW_GROUPS else ""
+    return f"{len(counts)} of {sizes} items{others}; intervals are over groups{few}"
 
 
 def _print_json(file: TaskFile) -> None:

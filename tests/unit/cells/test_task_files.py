@@ -192,3 +192,10 @@ def test_utf16_and_unknown_endings_are_refused_in_one_line(tmp_path: Path) -> No
         check_task_file(tmp_path / "mine.xlsx")
     with pytest.raises(InputError, match=r"Did you mean 'mine\.csv'"):
         check_task_file(tmp_path / "mime.csv")
+
+
+def test_a_group_is_text_or_a_number(tmp_path: Path) -> None:
+    path = jsonl(tmp_path, *({"prompt": "a", "answer": "b", "group": g} for g in ("sea ", 3)))
+    assert [item.group for item in read_task_file(path).items] == ["sea", "3"]
+    wrong = jsonl(tmp_path, {"prompt": "a", "answer": "b", "group": ["sea"]})
+    assert faults(wrong) == [(1, "group: expected text, got ['sea']")]

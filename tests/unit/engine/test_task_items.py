@@ -78,6 +78,12 @@ def test_results_carry_task_and_class(ask: Ask) -> None:
     assert (result.task_class, result.task, result.item) == ("reasoning", "mine", "0")
 
 
+def test_results_name_the_group_of_their_item(ask: Ask) -> None:
+    choice = {"context": "th", "choices": ["e", "q"]}
+    results = ask({**choice, "group": "sea"}, {**WRITTEN, "group": "tea"}, choice)
+    assert [result.group for result in results] == ["sea", "tea", ""]
+
+
 def test_results_are_in_the_order_of_the_items(ask: Ask) -> None:
     choice = {"context": "th", "choices": ["e", "q"]}
     results = ask(choice, WRITTEN, choice, {**WRITTEN, "context": "a"}, choice)

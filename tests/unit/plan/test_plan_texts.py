@@ -110,3 +110,11 @@ def test_bad_sources_of_items_are_refused(tmp_path: Path, source: str, message: 
 def test_an_unknown_class_names_the_nearest() -> None:
     with pytest.raises(InputError, match=r"unknown task class 'maths'. Did you mean 'math'"):
         read_items("ref:items", "maths")
+
+
+def test_groups_of_bundled_items_leave_their_hash_and_so_cell_ids_as_before() -> None:
+    recall = read_items("ref:items", "recall")
+    assert len({item.group for item in recall.items}) == 30
+    assert recall.sha256.startswith("6b5adff8ce41a4a7")
+    retrieval = read_items("ref:retrieval", "retrieval")
+    assert retrieval.items[0].group == "tea-green"

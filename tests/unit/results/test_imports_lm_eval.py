@@ -179,6 +179,16 @@ def test_mmlu_subtasks_without_the_group_are_averaged(tmp_path: Path) -> None:
     assert got["accuracy"]["sd"] is None
 
 
+def test_items_of_mmlu_carry_their_subject_as_group(tmp_path: Path) -> None:
+    whole = deepcopy(LM_EVAL)
+    whole["results"] = {"mmlu": {"acc,none": 0.5}, "mmlu_anatomy": {"acc,none": 0.5}}
+    for subject in ("anatomy", "virology"):
+        rows = samples("arc", [1, 0, 1]).replace("acc_norm", "acc")
+        put(tmp_path, f"samples_mmlu_{subject}_{TIME}.jsonl", rows)
+    report = read_report(put(tmp_path, f"results_{TIME}.json", whole))
+    assert [item["group"] for item in report.rows["items"]] == ["anatomy"] * 3 + ["virology"] * 3
+
+
 @pytest.mark.parametrize(
     ("name", "task_class", "group"),
     [
