@@ -140,7 +140,7 @@ def _class_of(classes: Sequence[HardwareClass], ask: Ask) -> HardwareClass | Chi
     try:
         return find_chip(wanted, memory_bytes=ask.memory_bytes)
     except InputError as error:
-        if not str(error).startswith("no chip"):
+        if "may be any of several" in str(error):
             raise
     hint = did_you_mean(wanted, names)
     raise InputError(f"no hardware class like {wanted!r} was measured. {hint} Or ask with --chip.")

@@ -6,7 +6,8 @@ import platform
 import subprocess
 from collections.abc import Sequence
 
-from grid.hardware.chips import mac_share
+from grid.errors import InputError
+from grid.hardware.chips import find_chip, mac_share
 from grid.hardware.node import Accelerator
 from grid.units import MIB
 
@@ -22,19 +23,34 @@ def list_accelerators(chip: str, memory_bytes: int) -> tuple[Accelerator, ...]:
     """NVIDIA GPUs, or the GPU of an Apple chip; empty where no tool reports one."""
     if platform.system() == "Darwin":
         return apple_gpu(chip, memory_bytes) if platform.machine() == "arm64" else ()
-    return parse_nvidia_smi(_tool_output(_NVIDIA))
+    return parse_nvidia_smi(_tool_output(_NVIDIA), memory_bytes)
 
 
-def parse_nvidia_smi(table: str) -> tuple[Accelerator, ...]:
-    """GPUs from lines of `name, MiB of memory, compute capability`; 9.0 is kind `cuda-sm90`."""
+def parse_nvidia_smi(table: str, main_memory: int = 0) -> tuple[Accelerator, ...]:
+    """GPUs from lines of `name, MiB of memory, compute capability`; 9.0 is kind `cuda-sm90`.
+
+    Systems on a chip (GB10, Jetson) report no memory: theirs is the machine's `main_memory`, bytes.
+    """
     gpus = []
     for line in table.splitlines():
         fields = [field.strip() for field in line.split(",")]
-        if len(fields) == 3 and fields[1].isdigit():
-            name, memory, capability = fields
+        if len(fields) != 3:
+            continue
+        name, memory, capability = fields
+        size = int(memory) * MIB if memory.isdigit() else _shared_memory(name, main_memory)
+        if size:
             kind = f"cuda-sm{capability.replace('.', '')}"
-            gpus.append(Accelerator(name=name, kind=kind, memory_bytes=int(memory) * MIB))
+            gpus.append(Accelerator(name=name, kind=kind, memory_bytes=size))
     return tuple(gpus)
+
+
+def _shared_memory(name: str, main_memory: int) -> int:
+    """Bytes of the main memory, 0 for a card that has its own or that nobody knows."""
+    try:
+        chip = find_chip(name, memory_bytes=main_memory)
+    except InputError as error:  # several Jetsons have one name
+        return main_memory if "Jetson" in str(error) else 0
+    return main_memory if chip.unified else 0
 
 
 def apple_gpu(chip: str, memory_bytes: int) -> tuple[Accelerator, ...]:

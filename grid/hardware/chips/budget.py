@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from functools import cache
 
@@ -28,21 +27,21 @@ def chip_of_budget(memory_bytes: int, bandwidth_bytes_s: float, platform: str | 
     """
     alike = _alike(memory_bytes, bandwidth_bytes_s, platform)
     if alike and len({(chip.vendor, chip.generation) for chip in alike}) == 1:
-        least = min(alike, key=lambda chip: chip.flops_half or math.inf)
-        note = f"taken for {least.name}, which has that memory and bandwidth"
-        known = platform or least.platform
-        return replace(least, platform=known, memory_bytes=memory_bytes, notes=(*least.notes, note))
+        first, *others = alike
+        more = f"; it may be {', '.join(chip.name for chip in others[:_LISTED])}" if others else ""
+        note = f"taken for {first.name}, which has that memory and bandwidth{more}"
+        known = platform or first.platform
+        notes = (*first.notes, note)
+        return replace(first, platform=known, memory_bytes=memory_bytes, notes=notes)
     platforms = {chip.platform for chip in alike}
     shared = bandwidth_bytes_s < CARD_RATIO * memory_bytes / GIB
+    usual = "cpu" if bandwidth_bytes_s < CARD_BANDWIDTH else "vulkan" if shared else "cuda"
+    known = platform or (platforms.pop() if len(platforms) == 1 else usual)
+    why = "taken from its bandwidth; --platform says otherwise"
     if platform is not None:
-        known, why = platform, "as asked"
-    elif len(platforms) == 1:
-        listed = ", ".join(chip.name for chip in alike[:_LISTED])
-        known, why = platforms.pop(), f"as of {listed}; --chip says which"
-    else:
-        usual = "vulkan" if shared else "cuda"
-        known = usual if bandwidth_bytes_s >= CARD_BANDWIDTH else "cpu"
-        why = "taken from its bandwidth; --platform says otherwise"
+        why = "as asked"
+    elif known != usual:
+        why = f"as of {', '.join(chip.name for chip in alike[:_LISTED])}; --chip says which"
     chip = budget_chip(memory_bytes, bandwidth_bytes_s, known)
     unified = chip.unified or (shared and bandwidth_bytes_s >= CARD_BANDWIDTH)
     return replace(chip, unified=unified, notes=(f"platform {known}, {why}",))

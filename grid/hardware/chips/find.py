@@ -33,6 +33,8 @@ _REBUILT = (2.0, 4.0, 0.5)
 """Memory of rebuilt cards, and of cheaper ones, as a multiple of the data sheet's."""
 _LISTED = 8
 _MOST_CHIPS = 128
+_SHORT = 2
+"""Letters of a word that alone tells no chip."""
 
 
 def find_chip(
@@ -72,7 +74,7 @@ def _find_chip(name: str, bandwidth_bytes_s: float | None, memory_bytes: float |
         chip = _with_kind(processor.chip, query, processor.channels)
         return _counted(_with_memory(chip, query), query.count)
     known = query.words & vocabulary()
-    candidates = matching(known)
+    candidates = matching(known) if any(len(word) > _SHORT for word in known - CHEAP) else []
     _refuse_unknown(name, query.words - known, plainest(known, candidates))
     _refuse_mixed(name)
     raise InputError(f"no chip {name!r} is known. {_hint(name)}")

@@ -28,6 +28,16 @@ def test_lines_of_nvidia_smi_without_memory_are_no_gpus(table: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "kind"),
+    [("NVIDIA GB10, [N/A], 12.1", "cuda-sm121"), ("Orin (nvgpu), [N/A], 8.7", "cuda-sm87")],
+)
+def test_a_system_on_a_chip_has_the_machines_memory(line: str, kind: str) -> None:
+    (gpu,) = parse_nvidia_smi(f"{line}\n", 61 * GIB)
+    assert (gpu.kind, gpu.memory_bytes) == (kind, 61 * GIB)
+    assert parse_nvidia_smi("NVIDIA GeForce RTX 4090, [N/A], 8.9\n", 61 * GIB) == ()
+
+
+@pytest.mark.parametrize(
     ("chip", "kind"), [("Apple M4 Max", "metal-m4"), ("Apple M1", "metal-m1"), ("?", "metal-apple")]
 )
 def test_an_apple_chip_has_a_gpu_that_shares_its_memory(chip: str, kind: str) -> None:

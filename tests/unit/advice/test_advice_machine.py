@@ -1,0 +1,127 @@
+"""The machine of a question: bare numbers, shared memory, one answer however a chip is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from grid.advice import Ask
+from grid.advice.hardware import machine_of
+from grid.advice.similar_hardware import is_similar_class
+from grid.analysis.dataset import HardwareClass
+from grid.cli.recommend import read_ask
+from grid.cli.views.predict import PredictArgs, show_prediction
+from grid.errors import InputError
+from grid.units import GIB, MIB, parse_memory
+
+HOST = "AMD EPYC 7763 64-Core Processor, 16 cores"
+CARD = f"{HOST}, 1x NVIDIA GeForce RTX 3090 24 GiB, 64 GiB, 64-128 GB/s"
+SPARK = "Cortex-X925, 20 cores, 1x NVIDIA GB10 120 GiB, 120 GiB, 128-256 GB/s"
+
+
+def measured(name: str, kind: str) -> HardwareClass:
+    return HardwareClass(
+        name=name,
+        device_kind=kind,
+        attempts=1,
+        ok=1,
+        failed=0,
+        models=("m",),
+        origins=("",),
+        newest=None,
+    )
+
+
+@pytest.mark.parametrize("text", ["24", "24GB", "24GiB", "24 gb", "24g", str(24 * GIB)])
+def test_a_bare_number_and_gb_of_memory_are_gib(text: str) -> None:
+    assert read_ask(memory_bytes=text, reserved_bytes="2").memory_bytes == 24 * GIB
+    assert read_ask(reserved_bytes="2").reserved_bytes == 2 * GIB
+
+
+@pytest.mark.parametrize("text", ["-1", "much", "100000", "24 apples", "24b"])
+def test_a_memory_that_cannot_be_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="size"):
+        parse_memory(text)
+
+
+def test_a_bare_size_of_a_file_is_asked_with_a_unit(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"--bytes: 4\.9 of what"):
+        show_prediction(PredictArgs("4090", size="4.9"), str(tmp_path))
+    with pytest.raises(InputError, match="--max-size: 8 of what"):
+        read_ask(max_bytes="8")
+
+
+@pytest.mark.parametrize("name", ["Strix Halo", "AMD Radeon Graphics (RADV GFX1151)"])
+def test_a_chip_that_shares_memory_is_no_card(name: str) -> None:
+    named = machine_of([], Ask(chip=name, memory_bytes=128 * GIB))
+    bare = machine_of([], Ask(memory_bytes=128 * GIB, bandwidth_bytes_s=256e9))
+    for machine in (named, bare):
+        assert machine.platform == "vulkan"
+        assert machine.budget_bytes == 96 * GIB
+        assert "shares the memory" in machine.budget_why
+
+
+@pytest.mark.parametrize(
+    ("memory", "bandwidth", "platform", "why"),
+    [
+        (128, 273e9, "cuda", "shares the memory"),
+        (64, 400e9, "metal", "macOS"),
+        (100, 300e9, "vulkan", "shares the memory"),
+        (80, 3350e9, "cuda", "no desktop"),
+        (24, 1008e9, "cuda", "A desktop takes"),
+    ],
+)
+def test_a_bare_budget_is_what_has_such_memory(
+    memory: int, bandwidth: float, platform: str, why: str
+) -> None:
+    machine = machine_of([], Ask(memory_bytes=memory * GIB, bandwidth_bytes_s=bandwidth))
+    assert machine.platform == platform
+    assert why in machine.budget_why
+
+
+def test_a_jetson_is_no_card_with_a_desktop() -> None:
+    machine = machine_of([], Ask(chip="Jetson Orin NX 16GB"))
+    assert "card" not in machine.budget_why
+    assert machine.budget_bytes is not None
+    assert 13 * GIB < machine.budget_bytes < 14 * GIB
+
+
+def test_one_chip_has_one_answer_by_whichever_option() -> None:
+    place = measured(CARD, "cuda-sm86")
+    asks = (
+        Ask(chip="3090"),
+        Ask(hardware="rtx 3090 24GB"),
+        Ask(memory_bytes=24 * GIB, bandwidth_bytes_s=936e9),
+    )
+    machines = [machine_of([], ask) for ask in asks]
+    machines.append(machine_of([place], Ask(hardware="3090")))
+    assert {machine.budget_bytes for machine in machines} == {24 * GIB - 800 * MIB}
+    assert {machine.platform for machine in machines} == {"cuda"}
+    chips = [machine.chip for machine in machines]
+    assert {chip.name for chip in chips if chip} == {"NVIDIA GeForce RTX 3090"}
+    assert len({(chip.bandwidth_bytes_s, chip.flops_half) for chip in chips if chip}) == 1
+    assert all(is_similar_class(CARD, machine) for machine in machines)
+
+
+def test_a_measured_system_on_a_chip_shares_its_memory() -> None:
+    machine = machine_of([measured(SPARK, "cuda-sm121")], Ask(hardware="GB10"))
+    assert "shares the memory" in machine.budget_why
+    assert machine.chip is not None
+    assert machine.chip.unified
+
+
+@pytest.mark.parametrize("option", ["chip", "hardware"])
+def test_a_name_of_several_chips_is_asked_about_by_either_option(option: str) -> None:
+    with pytest.raises(InputError, match="PCIe 80 GB"):
+        machine_of([], Ask(**{option: "H100"}))
+
+
+def test_a_chip_sold_with_several_memories_lists_them() -> None:
+    with pytest.raises(InputError, match=r"24, 48, 64 GiB"):
+        machine_of([], Ask(chip="M4 Pro"))
+
+
+def test_what_was_assumed_of_a_chip_is_noted() -> None:
+    machine = machine_of([], Ask(chip="780M", memory_bytes=32 * GIB))
+    assert any("DDR5-5600" in note for note in machine.notes)
