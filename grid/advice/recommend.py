@@ -41,6 +41,8 @@ def recommend(dataset: Dataset, ask: Ask | None = None) -> Advice:
     ask = ask or Ask()
     if dataset.is_empty:
         raise InputError(explain_no_results(dataset.display_name, dataset.problems))
+    if not any("" in hardware_class.origins for hardware_class in dataset.classes):
+        ask = replace(ask, imported=True)  # a store of imported rows only has nothing else
     machine = machine_of(dataset.classes, ask)
     selection = select_sources(dataset, machine, ask)
     candidate_set = build_candidate_set(dataset, machine, selection, ask)

@@ -68,11 +68,17 @@ def certainty_text(advice: Advice) -> str:
 
 
 def _loss_text(advice: Advice) -> str:
-    """`expected to lose 0.004 of the best that fits (for its size 0.01 is tolerated)`."""
+    """`expected loss 0.0032 against the best that fits (0.01 is tolerated for a smaller one)`."""
+    unit = {quality_order.KLD: " nat", quality_order.PERPLEXITY: " of ln perplexity"}
+    unit_text = unit.get(advice.quality.axis, "")
     tolerated = f"{advice.tolerance:g} is tolerated for a smaller one"
-    if not advice.expected_loss:
+    loss = advice.expected_loss or 0.0
+    if loss < _NO_LOSS:
         return f"nothing that fits is expected to be better ({tolerated})"
-    return f"expected to lose {number(advice.expected_loss)} of the best that fits ({tolerated})"
+    return f"expected loss {loss:.2g}{unit_text} against the best that fits ({tolerated})"
+
+
+_NO_LOSS = 5e-5
 
 
 def _superlative(advice: Advice) -> str:

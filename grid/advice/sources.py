@@ -69,8 +69,8 @@ def select_sources(dataset: Dataset, machine: Machine, ask: Ask) -> SourceSelect
             f"{dataset.display_name} has no measured variant to advise on; run `grid sweep`"
         )
     variants = of_quant(of_model(variants, ask.model), ask.quant)
-    kind, notes = _quality_kind(variants, machine)
     runnable, backend_notes = _runnable(dataset, machine, variants)
+    kind, notes = _quality_kind(runnable, machine)
     plain_sources = _sources_of(runnable, machine, kind, ask.kv_type)
     scored = [source.measured_as for source in plain_sources]
     quality = quality_of(scored, ask)
@@ -107,11 +107,17 @@ def _runnable(
     engines = set() if machine.measured else engines_on(dataset, machine.platform)
     if not engines:
         return list(variants), ()
+    engines |= {v.backend for v in variants if _platform_of(v) == machine.platform}
     lost = sorted({v.backend for v in variants} - engines)
     if not lost or not engines & {v.backend for v in variants}:
         return list(variants), ()
     note = f"left out: variants in {', '.join(lost)}, which nobody measured on {machine.platform}"
     return [v for v in variants if v.backend in engines], (note,)
+
+
+def _platform_of(variant: Variant) -> str:
+    """`cuda` of the device kind `cuda-sm89`, and of `cuda [a table]`."""
+    return variant.device_kind.partition(" ")[0].partition("-")[0]
 
 
 def _quality_kind(variants: Sequence[Variant], machine: Machine) -> tuple[str, tuple[str, ...]]:
@@ -123,7 +129,7 @@ def _quality_kind(variants: Sequence[Variant], machine: Machine) -> tuple[str, t
         return own, ()
     able = [v for v in scored if not v.origin] or scored or list(variants)
     similar = [v for v in able if on_similar_hardware(v, machine)]
-    near = [v for v in able if v.device_kind.partition("-")[0] == machine.platform]
+    near = [v for v in able if _platform_of(v) == machine.platform]
     counts = Counter(v.device_kind for v in similar or near or able)
     kind = min(counts, key=lambda device_kind: (-counts[device_kind], device_kind))
     if similar:

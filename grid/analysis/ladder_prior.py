@@ -15,7 +15,7 @@ import numpy as np
 
 from grid.analysis.memory import stored_kv_types
 from grid.analysis.noise_floors import SIXTEEN_BIT
-from grid.analysis.quant_families import is_ladder, quant_family
+from grid.analysis.quant_families import quant_family
 from grid.analysis.random_streams import stream_of
 from grid.analysis.text_draws import text_scope
 from grid.analysis.variant import Variant
@@ -113,7 +113,8 @@ def with_ladder_prior(variants: Sequence[Variant], capability: Floats, seed: int
 def _ladder(variants: Sequence[Variant], capability: Floats, rungs: list[list[int]]) -> _Ladder:
     firsts = [places[0] for places in rungs]
     answers = capability[:, firsts]
-    components = _components(_usual_losses([variants[i] for i in firsts]))
+    usual = _usual_divergences([variants[i] for i in firsts])
+    components = _components(_steps([nats or 0.0 for nats, _ in usual], [f for _, f in usual]))
     error = _error(answers)
     logs = [
         _log_density(answers.mean(axis=0) - _leveled(c, answers), c.covariance + LEVEL + error)
@@ -149,41 +150,42 @@ def _rungs(variants: Sequence[Variant], capability: Floats) -> list[list[list[in
     ladders = []
     for _, group in sorted(groups.items()):
         members = [places for _, places in sorted(group.items())]
-        able = [m for m in members if is_ladder(variants[m[0]])]
-        one_text = len({text_scope(variants[m[0]], "kld_mean") for m in members}) == 1
-        if one_text and variants[members[0][0]].kld_mean is not None:
-            able = members
+        usual = _usual_divergences([variants[places[0]] for places in members])
+        able = [
+            places for places, (nats, _) in zip(members, usual, strict=True) if nats is not None
+        ]
         if len(able) > 1:
             ladders.append(able)
     return ladders
 
 
-def _usual_losses(ladder: Sequence[Variant]) -> Floats:
-    """Capability usually lost, as steps: [variants, steps], of which a variant has lost the sum of
-    its row."""
-    scopes = {text_scope(variant, "kld_mean") for variant in ladder}
+def _usual_divergences(ladder: Sequence[Variant]) -> list[tuple[float | None, str]]:
+    """Of each variant the divergence from 16 bits, nat, and the family within which it orders: as
+    measured, where it was on one text for all; else what their bits usually cost, None where these
+    are not known."""
+    quantized = [v for v in ladder if v.quant.upper() not in SIXTEEN_BIT]
+    scopes = {text_scope(variant, "kld_mean") for variant in quantized}
     if len(scopes) == 1 and None not in scopes:
-        divergence = [
-            0.0 if v.matches_16_bits or v.kld_mean is None else v.kld_mean.value for v in ladder
+        return [
+            (0.0 if v.matches_16_bits or v.kld_mean is None else v.kld_mean.value, "")
+            for v in ladder
         ]
-        return _steps(divergence, [""] * len(ladder))
     whole = next((v.artifact_bytes for v in ladder if v.sixteen_bit), 0)
-    usual = [_usual_divergence(variant, whole) for variant in ladder]
-    return _steps(usual, [quant_family(variant) for variant in ladder])
+    return [(_usual_divergence(variant, whole), quant_family(variant)) for variant in ladder]
 
 
-def _usual_divergence(variant: Variant, whole_bytes: int) -> float:
-    """Of its bits per weight, nat."""
+def _usual_divergence(variant: Variant, whole_bytes: int) -> float | None:
     if variant.quant.upper() in SIXTEEN_BIT:
         return 0.0
     bits = variant.bpw_file
     if bits is None and whole_bytes:
         bits = 16 * variant.artifact_bytes / whole_bytes
-    return BITS_SCALE * min(max(bits or 16.0, 1.5), 16.0) ** BITS_POWER
+    return None if not bits else BITS_SCALE * min(max(bits, 1.5), 16.0) ** BITS_POWER
 
 
 def _steps(divergence: Sequence[float], families: Sequence[str]) -> Floats:
-    """Losses from each variant of a family to the next."""
+    """Capability usually lost from each variant of a family to the next: [variants, steps], of
+    which a variant has lost the sum of its row."""
     n = len(divergence)
     steps = np.zeros((n, n))
     for family in set(families):

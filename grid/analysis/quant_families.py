@@ -21,8 +21,3 @@ def quant_family(variant: Variant) -> str:
     if re.match(r"Q\d_[01]", name):
         return "legacy"
     return variant.format
-
-
-def is_ladder(variant: Variant) -> bool:
-    """True where its family is one whose order of bits is that of quality."""
-    return quant_family(variant) != "gguf"
