@@ -1,32 +1,47 @@
-"""How wrong predictions are on published rates: every error, beside the flat rule's.
+"""How wrong predictions are on published rates, by split, with the flat rule beside.
 
-    python scripts/eval_prediction.py                   the bundled tables, left out in turn
-    python scripts/eval_prediction.py --markdown        the same as the tables of docs/prediction.md
+    python scripts/eval_prediction.py                   chips, sizes and sources left out in turn
+    python scripts/eval_prediction.py --rows            every row too
+    python scripts/eval_prediction.py --stored          the errors that predictions print, as stored
+    python scripts/eval_prediction.py --markdown        the tables of docs/prediction.md
     python scripts/eval_prediction.py --judge FILE      chips of another table, fitted on ours
+    python scripts/eval_prediction.py --write           fit anew, and store what they print
 
 FILE has the layout of grid/results/imports/published/llama2-7b-speed-by-chip.json: a list `rows`,
 each with `chip`, `bandwidth_gb_s`, and any of {f16,q8_0,q4_0}_{decode,prefill}_tps (null where not
-measured); a `platform` (metal, cuda, vulkan, rocm) where it is not the usual one of its maker.
+measured), and a `platform` (metal, cuda, vulkan, rocm) where it is not the usual one of its maker;
+or that of community-speed-rows.json beside it: a row for each model that ran on a chip.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from grid.advice.prediction import Loo, LooRow, leave_one_out, published_observations
+from grid.advice.prediction import LooRow, Observation, leave_one_out, published_observations
+from grid.advice.prediction.bundled_errors import LEFT_OUT_BY, bundled_errors, write_errors
+from grid.advice.prediction.community import community_table
 from grid.advice.prediction.fit import FittedRate
-from grid.advice.prediction.predictor import RATES, compare_with_prediction
+from grid.advice.prediction.leave_one_out import compare_with_prediction
 from grid.advice.prediction.published import chip_table
-from grid.advice.prediction.result import FLAT_SHARE, RateKind
+from grid.advice.prediction.rate_tables import read_table
+from grid.advice.prediction.result import RATES
+from grid.advice.prediction.splits import kind_of, nearest_split, size_class
 from grid.analysis.figures import number
 from grid.errors import GridError
 
-CHIPS, ONE_CARD = "Llama-2-7B", "one CUDA GPU, not named"
+Table = tuple[str, Sequence[LooRow]]
+SPLIT_HEADS = (
+    "platform", "models", "size", "rows", "chips", "median error", "p90", "holds", "high / low",
+    "printed error", "0.55 rule",
+)  # fmt: skip
+ROW_HEADS = (
+    "chip", "model", "quant", "measured", "predicted", "90 %", "error", "0.55 rule", "its error",
+)  # fmt: skip
 
 
 def main() -> int:
@@ -34,66 +49,117 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--judge", type=Path, metavar="FILE", help="a table of other chips")
     parser.add_argument("--markdown", action="store_true", help="tables for the documentation")
+    parser.add_argument("--rows", action="store_true", help="every row beside its prediction")
+    parser.add_argument("--stored", action="store_true", help="errors as stored, without a fit")
+    parser.add_argument("--write", action="store_true", help="store the errors that are printed")
     args = parser.parse_args()
     try:
-        tables = evaluate_table(args.judge) if args.judge else evaluate_bundled()
+        if args.write:
+            print(f"wrote {write_errors(list(left_out(LEFT_OUT_BY)))}")
+            return 0
+        for title, rows in chosen_tables(args):
+            print(f"{heading(title, args.markdown)}\n")
+            print(drawn(SPLIT_HEADS, list(split_lines(rows)), args.markdown) + "\n")
+            if args.rows:
+                print(drawn(ROW_HEADS, [row_line(row) for row in rows], args.markdown) + "\n")
     except GridError as error:
         sys.stderr.write(f"eval_prediction: {error}\n")
         return error.exit_code
-    for title, rows in tables:
-        print("\n".join(lines(title, rows, args.markdown)) + "\n")
     return 0
 
 
-def evaluate_bundled() -> list[tuple[str, list[LooRow]]]:
-    """Chips left out of the chip table, and quants of the table of one card."""
+def chosen_tables(args: argparse.Namespace) -> Iterator[Table]:
+    """What the options ask for."""
+    if args.judge:
+        return judged(args.judge)
+    return stored() if args.stored else left_out(("group", "size", "source"))
+
+
+def stored() -> Iterator[Table]:
+    """The errors that come with quantgrid."""
+    for key in LEFT_OUT_BY:
+        for rate in RATES:
+            rows = [row for row in bundled_errors() if (row.rate, row.left_out) == (rate, key)]
+            yield title_of(rate, key), rows
+
+
+def title_of(rate: str, key: str) -> str:
+    return f"{rate}, one {'chip' if key == 'group' else key} left out"
+
+
+def left_out(keys: Sequence[str]) -> Iterator[Table]:
+    """The bundled tables with each chip, size or source left out in turn: title and rows."""
     ours = published_observations()
-    chips = [row for row in leave_one_out(ours, "group") if row.model == CHIPS]
-    quants = [row for row in leave_one_out(ours, "quant") if row.group == ONE_CARD]
-    tables: list[tuple[str, list[LooRow]]] = []
-    for rate in RATES:
-        tables.append((f"{rate}, one chip left out", of_rate(chips, rate)))
-        tables.append((f"{rate}, one quant left out, card not named", of_rate(quants, rate)))
-    return tables
+    for key in keys:
+        for rate in RATES:
+            rows = leave_one_out(ours, key, (rate,))  # type: ignore[arg-type]
+            yield title_of(rate, key), rows
 
 
-def evaluate_table(path: Path) -> list[tuple[str, list[LooRow]]]:
+def judged(path: Path) -> Iterator[Table]:
     """Chips of another table, predicted from ours; those that ours has too are left out of ours."""
-    targets = chip_table(path)
+    targets = other_table(path)
     groups = {row.group for row in targets}
     ours = [row for row in published_observations() if row.group not in groups]
-    tables: list[tuple[str, list[LooRow]]] = []
     for rate in RATES:
-        fitted = FittedRate.of(rate, ours)
-        rows = [row for row in targets if getattr(row, f"{rate}_tps") is not None]
-        tables.append(
-            (f"{rate}, {path.name}", [compare_with_prediction(rate, fitted, row) for row in rows])
-        )
-    return [(title, rows) for title, rows in tables if rows]
+        measured = [row for row in targets if getattr(row, f"{rate}_tps") is not None]
+        if measured:
+            fitted = FittedRate.of(rate, ours)
+            rows = [compare_with_prediction(rate, fitted, row) for row in measured]
+            yield f"{rate}, {path.name}", rows
 
 
-def of_rate(rows: Sequence[LooRow], rate: RateKind) -> list[LooRow]:
-    return [row for row in rows if row.rate == rate]
+def other_table(path: Path) -> list[Observation]:
+    """Rows of a file of either layout."""
+    rows = read_table(path)["rows"]
+    by_model = any(isinstance(row, dict) and "active_parameters" in row for row in rows)
+    return community_table(path) if by_model else chip_table(path)
 
 
-def lines(title: str, rows: Sequence[LooRow], markdown: bool) -> list[str]:
-    """A table of errors, and a line of medians."""
-    heads = ("chip", "quant", "measured", "predicted", "90 %", "error", "0.55 rule", "its error")
-    body = [_cells(row) for row in rows]
-    if markdown:
-        bars = ["|" + "|".join(row) + "|" for row in (heads, ("---",) * len(heads), *body)]
-        return [f"**{title[0].upper()}{title[1:]}** (token/s)", "", *bars, "", _medians(rows)]
-    widths = [max(len(row[column]) for row in (heads, *body)) for column in range(len(heads))]
-    drawn = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in (heads, *body)
-    ]
-    return [f"{title} (token/s)", *drawn, _medians(rows)]
+def split_lines(rows: Sequence[LooRow]) -> Iterator[tuple[str, ...]]:
+    """A line for each platform, kind and size, for each platform and kind, and for each kind."""
+    by_size = {(row.platform, kind_of(row), size_class(row.parameters)) for row in rows}
+    by_kind = {(row.platform, kind_of(row), "all") for row in rows}
+    by_all = {("all", kind_of(row), "all") for row in rows}
+    for platform, kind, size in (*sorted(by_size), *sorted(by_kind), *sorted(by_all)):
+        wanted = [
+            row
+            for row in rows
+            if platform in (row.platform, "all")
+            and kind == kind_of(row)
+            and size in (size_class(row.parameters), "all")
+        ]
+        yield (platform, kind, size, *split_figures(wanted))
 
 
-def _cells(row: LooRow) -> tuple[str, ...]:
+def split_figures(rows: Sequence[LooRow]) -> tuple[str, ...]:
+    """Errors of the rows of a split; `printed` is the median of what answers on them would print:
+    of the errors of the nearest split of the bundled tables."""
+    errors = [row.error for row in rows]
+    flat = [row.flat_error for row in rows if row.flat_error is not None]
+    printed = [error for row in rows if (error := printed_error(row)) is not None]
+    return (
+        str(len(rows)),
+        str(len({(row.platform, row.group) for row in rows})),
+        f"{np.median(errors):.1%}",
+        f"{np.quantile(errors, 0.9):.1%}",
+        f"{np.mean([row.covered for row in rows]):.0%}",
+        f"{np.median([row.high / row.low for row in rows]):.2f}",
+        f"{np.median(printed):.1%}" if printed else "-",
+        f"{np.median(flat):.1%}" if flat else "-",
+    )
+
+
+def printed_error(row: LooRow) -> float | None:
+    """The error that an answer on a row's platform and model prints."""
+    return nearest_split(bundled_errors(), row, row.rate).median
+
+
+def row_line(row: LooRow) -> tuple[str, ...]:
+    """A row beside its prediction."""
     return (
         row.group,
+        row.model,
         row.quant,
         number(row.measured),
         number(row.predicted),
@@ -104,15 +170,21 @@ def _cells(row: LooRow) -> tuple[str, ...]:
     )
 
 
-def _medians(rows: Sequence[LooRow]) -> str:
-    loo = Loo(tuple(rows))
-    if loo.median is None:
-        return "no rows"
-    held = np.mean([row.covered for row in rows])
-    text = f"median error {loo.median:.1%}, worst {loo.worst:.1%}; intervals hold {held:.0%}"
-    if loo.flat_median is not None:
-        text += f"; median error of {FLAT_SHARE:g} of the bandwidth: {loo.flat_median:.1%}"
-    return text
+def heading(title: str, markdown: bool) -> str:
+    return f"**{title[0].upper()}{title[1:]}**" if markdown else title
+
+
+def drawn(heads: Sequence[str], body: list[tuple[str, ...]], markdown: bool) -> str:
+    """A table in columns, or in Markdown."""
+    lines = [tuple(heads), *body]
+    if markdown:
+        lines.insert(1, ("---",) * len(heads))
+        return "\n".join("|" + "|".join(line) + "|" for line in lines)
+    widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
 
 
 if __name__ == "__main__":

@@ -16,13 +16,14 @@ from grid.advice.rates_at_depth import after_context
 from grid.advice.several_cards import one_card
 from grid.advice.sources import CandidateSource
 from grid.advice.split_placement import Split
-from grid.advice.split_rates import split_rates
+from grid.advice.split_rates import RatePair, split_rates
+from grid.analysis import Variant
 from grid.analysis.dataset import Dataset
 from grid.hardware.chips import Chip
 from grid.results.statistics.interval import Floats
 
 if TYPE_CHECKING:
-    from grid.advice.prediction import Prediction
+    from grid.advice.prediction import Prediction, Predictor
 
 
 @dataclass(frozen=True)
@@ -65,13 +66,7 @@ def predict_rates(
     ]
     if not lacking:
         return PredictedRates()
-    from grid.advice.prediction import (
-        MIXTURE_UNKNOWN,
-        mixture_unknown,
-        read_bytes_of,
-        total_parameters,
-        used_parameters,
-    )
+    from grid.advice.prediction import MIXTURE_UNKNOWN, mixture_unknown
 
     chips = {i: _chip(machine, sources[i], sources) for i in lacking}
     notes = []
@@ -86,30 +81,34 @@ def predict_rates(
     decode: dict[int, PredictedRate] = {}
     prefill: dict[int, PredictedRate] = {}
     for i, chip in able.items():
-        variant = sources[i].measured_as
+        variant, tokens = sources[i].measured_as, {"context": context, "prompt": prompt}
         if i in splits:
-            rates = split_rates(
-                predictor, chip, machine, variant, splits[i], context=context, prompt=prompt
-            )
-            if rates is not None:
-                decode[i] = _predicted_rate(rates.decode, draws, after_context(context))
-            if rates is not None and rates.prefill is not None:
-                prefill[i] = _predicted_rate(rates.prefill, draws)
-            continue
-        target = (chip, variant.backend, variant.quant)
-        total, layers = total_parameters(variant), len(variant.layers) or None
-        used = used_parameters(variant)
-        read = read_bytes_of(variant, context)
-        prediction = predictor.decode(
-            *target, read, parameters=used or None, total_parameters=total, layers=layers
-        )
-        decode[i] = _predicted_rate(prediction, draws, after_context(context))
-        if used:
-            prediction = predictor.prefill(
-                *target, used, tokens=prompt, total_parameters=total, layers=layers
-            )
-            prefill[i] = _predicted_rate(prediction, draws)
+            rates = split_rates(predictor, chip, machine, variant, splits[i], **tokens)
+        else:
+            rates = _rates_on(predictor, chip, variant, **tokens)
+        decode[i] = _predicted_rate(rates.decode, draws, after_context(context))
+        if rates.prefill is not None:
+            prefill[i] = _predicted_rate(rates.prefill, draws)
     return PredictedRates(decode, prefill, tuple(notes))
+
+
+def _rates_on(
+    predictor: Predictor, chip: Chip, variant: Variant, *, context: int, prompt: int
+) -> RatePair:
+    """Both rates of a variant that lies on one device."""
+    from grid.advice.prediction import read_bytes_of, total_parameters, used_parameters
+
+    target = (chip, variant.backend, variant.quant)
+    total, layers = total_parameters(variant), len(variant.layers) or None
+    used = used_parameters(variant)
+    read = read_bytes_of(variant, context)
+    decode = predictor.decode(
+        *target, read, parameters=used or None, total_parameters=total, layers=layers
+    )
+    if not used:
+        return RatePair(decode, None)
+    prefill = predictor.prefill(*target, used, tokens=prompt, total_parameters=total, layers=layers)
+    return RatePair(decode, prefill)
 
 
 def _chip(

@@ -74,7 +74,7 @@ def splits_of(
 ) -> dict[int, Split]:
     """By index the variants that were measured in two memories, and those that the card alone does
     not hold and both memories do."""
-    splits = {}
+    splits: dict[int, Split] = {}
     for i, (variant, memory) in enumerate(zip(variants, footprints, strict=True)):
         split = _measured_split(variant, memory, ask) if variant.is_split else None
         if split is None and can_split(variant, machine):
@@ -84,9 +84,11 @@ def splits_of(
 
 
 def can_split(variant: Variant, machine: Machine) -> bool:
-    """Whether its engine computes on both, and the rows are not of the machine's CPU alone."""
+    """Whether its engine computes on both, the rows are not of the machine's CPU alone, and a rate
+    can be predicted."""
     own = machine.class_name == variant.hardware_class and variant.device_kind.startswith(CPU)
-    return variant.backend in SPLITTING and not own and not variant.is_split
+    used = variant.active_parameters or (0 if variant.is_mixture else variant.parameters)
+    return variant.backend in SPLITTING and not own and not variant.is_split and used > 0
 
 
 def weight_parts_of(variant: Variant) -> WeightParts | None:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from grid.advice.hardware import Machine
+from grid.advice.main_memory import USUAL_MEMORY
 from grid.advice.split_placement import Split, cache_by_layer, expert_share
 from grid.analysis import Variant
 from grid.analysis.memory import stored_kv_types
-from grid.hardware.chips import Chip
+from grid.hardware.chips import Chip, find_chip
 from grid.results.statistics.interval import Floats
 
 if TYPE_CHECKING:
@@ -26,8 +27,9 @@ COPY_TOKENS = 512
 _SEED = 9_176
 
 
-class SplitRates(NamedTuple):
-    """`prefill` is None where the parameters that a token uses are not known."""
+class RatePair(NamedTuple):
+    """Predictions of both rates; `prefill` is None where the parameters that a token uses are not
+    known."""
 
     decode: Prediction
     prefill: Prediction | None
@@ -42,15 +44,13 @@ def split_rates(
     *,
     context: int,
     prompt: int,
-) -> SplitRates | None:
-    """Decode after `context` tokens, and prefill of `prompt` tokens; None where it is not known
-    what a token uses."""
+) -> RatePair:
+    """Decode after `context` tokens, and prefill of `prompt` tokens, of a machine that has main
+    memory beside its card."""
     from grid.advice.prediction import predict_split, total_parameters, used_parameters
 
     used, total = used_parameters(variant), total_parameters(variant)
-    memory = machine.main_memory
-    if not used or memory is None:
-        return None
+    memory = machine.main_memory or find_chip(USUAL_MEMORY)
     engine = {"engine": variant.backend, "quant": variant.quant}
     if split.placement.on_cpu_alone:
         return _in_main_memory(predictor, memory, variant, split, context, prompt)
@@ -62,12 +62,12 @@ def split_rates(
     on_card = predictor.prefill(
         card, **engine, parameters=used, tokens=prompt, total_parameters=total, layers=split.layers
     )
-    return SplitRates(decode, _with_copies(on_card, split, prompt))
+    return RatePair(decode, _with_copies(on_card, split, prompt))
 
 
 def _in_main_memory(
     predictor: Predictor, memory: Chip, variant: Variant, split: Split, context: int, prompt: int
-) -> SplitRates:
+) -> RatePair:
     from grid.advice.prediction import read_bytes_of, total_parameters, used_parameters
 
     size: Mapping[str, Any] = {
@@ -77,7 +77,7 @@ def _in_main_memory(
     }
     target = (memory, variant.backend, variant.quant)
     decode = predictor.decode(*target, read_bytes_of(variant, context), **size)
-    return SplitRates(decode, predictor.prefill(*target, tokens=prompt, **size))
+    return RatePair(decode, predictor.prefill(*target, tokens=prompt, **size))
 
 
 def _device_shares(

@@ -26,7 +26,7 @@ def predict(
     ] = None,
     params: Annotated[
         str | None,
-        typer.Option(metavar="COUNT", help="Weights that a token uses, such as 8B. Default: 7B."),
+        typer.Option(metavar="COUNT", help="Weights: 8B; 30B-A3B of a mixture. Default: 7B."),
     ] = None,
     size: Annotated[
         str | None,

@@ -44,7 +44,8 @@ def shapes() -> list[Observation]:
 
 
 class World:
-    """True effects, drawn from the model's own priors, or from others where `misspecified`.
+    """True effects, drawn from the model's own priors, or from others where `misspecified`; no
+    world computes faster than the arithmetic of its chips.
 
     Then effects have heavy tails, each quant on each chip has an effect of its own that the model
     lacks, unpacking hides behind reading, and noise differs from chip to chip.
@@ -66,7 +67,10 @@ class World:
         return replace(
             row,
             decode_tps=float(np.exp(off[0]) / self.seconds("decode", row)),
-            prefill_tps=float(np.exp(off[1]) / self.seconds("prefill", row)),
+            prefill_tps=min(
+                float(np.exp(off[1]) / self.seconds("prefill", row)),
+                (row.flops_half or np.inf) / (2 * row.parameters),
+            ),
         )
 
     def seconds(self, rate: str, row: Observation) -> float:

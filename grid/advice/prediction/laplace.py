@@ -23,7 +23,10 @@ NOISES = (0.015, 0.025, 0.04, 0.065, 0.1, 0.16)
 SCALES = (0.75, 1.0, 1.5, 2.25)
 """Factors on the standard deviations of pooled effects."""
 _NOISE_PRIOR, _SCALE_PRIOR = (np.log(0.04), 0.6), (0.0, 0.5)
-_STEPS, _TOLERANCE, _LONGEST_STEP = 60, 1e-5, 2.0
+_STEPS, _TOLERANCE, _LONGEST_STEP = 60, 1e-3, 2.0
+TAILS = 4.0
+"""Degrees of freedom of the t distribution of a row around the model: strangers' rows have
+outliers."""
 _SCATTER_FITS = 3
 _UNLIKELY = 6.0
 """Log evidence below the best one at which a noise is not looked at further."""
@@ -74,6 +77,20 @@ def posterior_draws(regression: Regression, count: int, seed: int) -> Draws:
         return _draws(_grid(regression), regression, count, np.random.default_rng(seed))
 
 
+def prior_residuals(
+    regression: Regression, noise: float, scale: float, start: Floats
+) -> tuple[Floats, Floats]:
+    """Log times [n] less what the priors alone expect of them, and their covariance [n, n] by
+    priors and noise, of the model that is linear at its mode; `start` [p] is near it."""
+    with one_thread():
+        fit = _fit(regression, noise, scale, start)
+    spread = np.hypot(noise, regression.extra)
+    residuals, jacobian, weights = _linear(regression, fit.mode, spread)
+    sd = np.where(regression.pooled, scale * regression.sd, regression.sd)
+    covariance = (jacobian * sd**2) @ jacobian.T + np.diag(1 / weights)
+    return residuals + jacobian @ (fit.mode - regression.mean), covariance
+
+
 def group_scatter(regression: Regression, groups: Sequence[str], usual: float) -> Floats:
     """Standard deviation by which the rows of each group scatter more than `usual` [n].
 
@@ -85,8 +102,10 @@ def group_scatter(regression: Regression, groups: Sequence[str], usual: float) -
     place = np.unique(np.array(groups), return_inverse=True)[1]
     counts = np.bincount(place)
     with one_thread():
+        start = regression.mean
         for _ in range(_SCATTER_FITS):
-            fit = _fit(regression, usual, 1.0, regression.mean)
+            fit = _fit(regression, usual, 1.0, start)
+            start = fit.mode
             excess = np.bincount(place, _variances(regression, fit) - usual**2) / (counts + 1)
             regression = replace(regression, extra=np.sqrt(np.maximum(excess, 0.0))[place])
     return regression.extra
@@ -100,11 +119,13 @@ def one_thread() -> AbstractContextManager[object]:
 
 
 def _variances(regression: Regression, fit: _Fit) -> Floats:
-    """An estimate of each row's variance [n]."""
-    predicted, jacobian = log_time(regression.parts, fit.mode)
+    """An estimate of each row's variance [n]; an outlier counts less."""
+    spread = np.hypot(fit.noise, regression.extra)
+    residuals, jacobian, weights = _linear(regression, fit.mode, spread)
     whitened = np.linalg.solve(fit.factor.T, jacobian.T)
-    leverage = (whitened**2).sum(axis=0) / (fit.noise**2 + regression.extra**2)
-    return np.asarray((regression.log_times - predicted) ** 2 / np.maximum(1 - leverage, 0.05))
+    leverage = (whitened**2).sum(axis=0) * weights
+    squares = weights * spread**2 * residuals**2
+    return np.asarray(squares / np.maximum(1 - leverage, 0.05))
 
 
 def _draws(
@@ -133,11 +154,12 @@ def _grid(regression: Regression) -> list[_Fit]:
     for noise in reversed(NOISES):  # the smoothest first; each starts where the last one ended
         fits[noise, 1.0] = _fit(regression, noise, 1.0, start)
         start = fits[noise, 1.0].mode
-    best = max(fit.evidence for fit in fits.values())
-    for noise in NOISES:
-        middle = fits[noise, 1.0]
-        if middle.evidence < best - _UNLIKELY:
-            continue
+        best = max(fit.evidence for fit in fits.values())
+        if fits[noise, 1.0].evidence < best - _UNLIKELY:
+            break  # past the best one it only falls
+    likely = [fit for fit in fits.values() if fit.evidence >= best - _UNLIKELY]
+    for middle in likely:
+        noise = middle.noise
         for scale in SCALES:
             if scale != 1.0:
                 fits[noise, scale] = _fit(regression, noise, scale, middle.mode)
@@ -150,23 +172,39 @@ def _fit(regression: Regression, noise: float, scale: float, start: Floats) -> _
     effects = start.copy()
     loss = _loss(regression, effects, spread, sd)
     for _ in range(_STEPS):
-        predicted, jacobian = log_time(regression.parts, effects)
-        weighted = jacobian / spread[:, None] ** 2
+        residuals, jacobian, weights = _linear(regression, effects, spread)
+        weighted = jacobian * weights[:, None]
         precision = jacobian.T @ weighted + np.diag(sd**-2.0)
-        pull = weighted.T @ (regression.log_times - predicted)
+        pull = weighted.T @ residuals
         pull -= (effects - regression.mean) / sd**2
         step = np.linalg.solve(precision, pull)
         step *= min(1.0, _LONGEST_STEP / max(float(np.abs(step).max(initial=0.0)), 1e-300))
-        effects, loss, moved = _descend(regression, effects, step, loss, spread, sd)
+        effects, loss, moved = _descend(
+            regression, effects, np.asarray(step, float), loss, spread, sd
+        )
         if moved < _TOLERANCE:
             break
-    _, jacobian = log_time(regression.parts, effects)
-    precision = jacobian.T @ (jacobian / spread[:, None] ** 2) + np.diag(sd**-2.0)
-    factor = np.linalg.cholesky(precision).T
+    _, jacobian, weights = _linear(regression, effects, spread)
+    precision = jacobian.T @ (jacobian * weights[:, None]) + np.diag(sd**-2.0)
+    factor = np.asarray(np.linalg.cholesky(precision).T, float)
     evidence = -loss - float(np.log(np.diag(factor)).sum() + np.log(sd).sum())
     evidence -= float(np.log(spread).sum())
     evidence -= _prior(noise, _NOISE_PRIOR) + _prior(scale, _SCALE_PRIOR)
     return _Fit(effects, factor, evidence, noise, scale)
+
+
+def _linear(
+    regression: Regression, effects: Floats, spread: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Residuals [n], derivatives [n, p] and weights [n]: 1 / variance, less for a row far off."""
+    predicted, jacobian = log_time(regression.parts, effects)
+    residuals = regression.log_times - predicted
+    return residuals, jacobian, np.asarray(_weights(residuals / spread) / spread**2, float)
+
+
+def _weights(misfit: Floats) -> Floats:
+    """Of a row that is `misfit` standard deviations off, by Student's t."""
+    return np.asarray((TAILS + 1) / (TAILS + misfit**2))
 
 
 def _descend(
@@ -183,9 +221,10 @@ def _descend(
 
 
 def _loss(regression: Regression, effects: Floats, spread: Floats, sd: Floats) -> float:
-    predicted, _ = log_time(regression.parts, effects)
+    predicted = np.logaddexp.reduce(_log_parts(regression.parts, effects), axis=0)
     misfit = (regression.log_times - predicted) / spread
-    return float(misfit @ misfit + (((effects - regression.mean) / sd) ** 2).sum()) / 2
+    tails = (TAILS + 1) * np.log1p(misfit**2 / TAILS)
+    return float(tails.sum() + (((effects - regression.mean) / sd) ** 2).sum()) / 2
 
 
 def _prior(value: float, prior: tuple[float, float]) -> float:
@@ -194,8 +233,12 @@ def _prior(value: float, prior: tuple[float, float]) -> float:
 
 def log_time(parts: tuple[Part, ...], effects: Floats) -> tuple[Floats, Floats]:
     """Log times [n] at effects [p], and their derivatives [n, p]."""
-    logs = np.stack([part.offset + part.design @ effects for part in parts])
+    logs = _log_parts(parts, effects)
     total = np.logaddexp.reduce(logs, axis=0)
     shares = np.exp(logs - total)
     jacobian = sum(share[:, None] * part.design for share, part in zip(shares, parts, strict=True))
     return total, np.asarray(jacobian)
+
+
+def _log_parts(parts: tuple[Part, ...], effects: Floats) -> Floats:
+    return np.stack([part.offset + part.design @ effects for part in parts])

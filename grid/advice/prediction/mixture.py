@@ -1,24 +1,25 @@
-"""Mixtures of experts: a token reads few of their weights, and rows do not tell how many."""
+"""Mixtures of experts: a token reads few of their weights, and some rows do not tell how many."""
 
 from __future__ import annotations
-
-import re
 
 from grid.analysis.variant import Variant
 
 MIXTURE_UNKNOWN = (
     "a mixture of experts: a token reads some of its weights alone, and rows do not tell how many"
 )
-_NAME = re.compile(
-    r"\d+(\.\d+)?[bt][-_. ]?a\d+(\.\d+)?[bm](?![a-z0-9])"  # 30B-A3B
-    r"|(?<![a-z0-9])\d+x\d+(\.\d+)?[bm](?![a-z0-9])"  # 8x7B
-    r"|(?<![a-z0-9])\d+b[-_]\d+e(?![a-z0-9])"  # 17B-16E
-    r"|moe(?![a-z])|moe_?hybrid|mixtral|dbrx|gpt[-_]?oss|kimi[-_]k2|llama[-_]?4"
-    r"|deepseek([-_]coder[-_]v|[-_]?v?)[23](?!\d)|deepseek[-_]r1(?![-_](distill|0528[-_]qwen))"
-)
 
 
-def mixture_of_experts(variant: Variant) -> bool:
-    """True where the name of the model or of its family says that it is one: no rate is predicted
-    for it, and its rates tell nothing of other models (`MIXTURE_UNKNOWN`)."""
-    return any(_NAME.search(text.lower()) for text in (variant.model, variant.family))
+def mixture_unknown(variant: Variant) -> bool:
+    """True for a mixture of which neither header nor name tells what a token uses: no rate is
+    predicted for it, and its rates tell nothing of other models (`MIXTURE_UNKNOWN`)."""
+    return variant.is_mixture and variant.read_weight_bytes is None
+
+
+def used_parameters(variant: Variant) -> float:
+    """Weights that a token uses; all where rows say no fewer; 0 where they are not known."""
+    return float(variant.active_parameters or variant.parameters)
+
+
+def total_parameters(variant: Variant) -> float | None:
+    """All weights of a mixture of experts, None of a dense model."""
+    return float(variant.parameters) if variant.is_mixture and variant.parameters else None

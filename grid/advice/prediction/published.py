@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from grid.advice.prediction import quants
-from grid.advice.prediction.observation import Observation
+from grid.advice.prediction.community import community_table
+from grid.advice.prediction.observation import PROMPT, Observation, chip_facts
+from grid.advice.prediction.rate_tables import known_chip, read_table
 from grid.errors import InputError
 from grid.hardware.chips import Chip, find_chip
 from grid.results.imports.publications import PUBLISHED_FOLDER
@@ -27,6 +28,7 @@ class _Shape:
         self, parameters: float, embedding: float, layers: int, kv: int, active: float | None = None
     ) -> None:
         self.parameters = parameters
+        self.total = parameters if active else parameters - embedding
         self.unread = embedding  # elements of the table that tokens are looked up in
         self.layers = layers
         self.kv_bytes = kv  # for each token of context, all layers, 16 bits
@@ -47,6 +49,7 @@ def published_observations() -> tuple[Observation, ...]:
         *gguf_table(PUBLISHED_FOLDER / "llama3.1-8b-gguf-speed.json"),
         *_mlx_table(PUBLISHED_FOLDER / "mlx-m4max.json"),
         *_methods_table(PUBLISHED_FOLDER / "llama3.1-8b-gpu-methods.json"),
+        *community_table(PUBLISHED_FOLDER / "community-speed-rows.json"),
     )
 
 
@@ -62,7 +65,7 @@ def chip_table(path: Path) -> list[Observation]:
     The bandwidth is the table's, clock and operations are the catalogue's where it knows the chip.
     Raises InputError where the file is not such a table.
     """
-    data = _read(path)
+    data = read_table(path)
     observations: list[Observation] = []
     for row in data["rows"]:
         try:
@@ -74,7 +77,7 @@ def chip_table(path: Path) -> list[Observation]:
 
 def gguf_table(path: Path) -> list[Observation]:
     """Rates of Llama-3.1-8B by quant on a card whose name and bandwidth are not published."""
-    data = _read(path)
+    data = read_table(path)
     return [
         Observation(
             group=data["hardware"],
@@ -96,14 +99,6 @@ def gguf_table(path: Path) -> list[Observation]:
     ]
 
 
-def known_chip(name: str, bandwidth_bytes_s: float | None = None) -> Chip | None:
-    """The catalogue's chip; where it has several of that name, the one nearest in bandwidth."""
-    try:
-        return find_chip(name, bandwidth_bytes_s)
-    except InputError:
-        return None
-
-
 def _chip_rows(row: dict[str, Any], source: str) -> list[Observation]:
     bandwidth = row["bandwidth_gb_s"] * 1e9
     chip = known_chip(row["chip"], bandwidth)
@@ -117,10 +112,7 @@ def _chip_rows(row: dict[str, Any], source: str) -> list[Observation]:
             read_bytes=LLAMA2_7B.active * _llama2_bits(quant) / 8 + _DEPTH * LLAMA2_7B.kv_bytes,
             parameters=LLAMA2_7B.active,
             layers=LLAMA2_7B.layers,
-            bandwidth_bytes_s=bandwidth,
-            flops_half=chip.flops_half if chip else None,
-            flops_single=chip.flops_single if chip else None,
-            clock_hz=chip.clock_hz if chip else None,
+            **({} if chip is None else chip_facts(chip)) | {"bandwidth_bytes_s": bandwidth},
             decode_tps=row.get(f"{column}_decode_tps"),
             prefill_tps=row.get(f"{column}_prefill_tps"),
             origin=source,
@@ -146,7 +138,7 @@ def _platform(name: str) -> str:
 
 
 def _mlx_table(path: Path) -> list[Observation]:
-    data = _read(path)
+    data = read_table(path)
     chip = find_chip("M4 Max 40")
     shapes = {"Qwen3-4B-2507": QWEN3_4B, "Qwen3-30B-A3B": QWEN3_30B_A3B}
     return [
@@ -164,7 +156,7 @@ def _mlx_table(path: Path) -> list[Observation]:
 
 
 def _methods_table(path: Path) -> list[Observation]:
-    data = _read(path)
+    data = read_table(path)
     chip = find_chip("A100 SXM4 80GB")
     head = 2 * LLAMA3_8B.unread  # the output matrix stays in 16 bits
     observations = []
@@ -196,22 +188,11 @@ def _row_on_chip(
         read_bytes=shape.active * bits / 8 + context * shape.kv_bytes,
         parameters=shape.active,
         layers=shape.layers,
-        bandwidth_bytes_s=chip.bandwidth_bytes_s,
-        flops_half=chip.flops_half,
-        flops_single=chip.flops_single,
-        clock_hz=chip.clock_hz,
+        total_parameters=shape.total,
+        prompt=data.get("prompt_tokens", PROMPT),
+        **chip_facts(chip),
         decode_tps=row.get("decode_tps"),
         prefill_tps=row.get("prefill_tps"),
         origin=data["source"],
         model=row.get("model") or data["model"],
     )
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read as a table of rates: {error}") from error
-    if not isinstance(data, dict) or not isinstance(data.get("rows"), list):
-        raise InputError(f"{path}: no table of rates; it has no list `rows`")
-    return data

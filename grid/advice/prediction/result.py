@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from grid.advice.prediction.observation import Observation
 from grid.results.statistics.interval import Floats
 
 LEVEL = 0.9
@@ -16,14 +17,18 @@ FLAT_SHARE = 0.55
 """The rule that others use: decoding reaches this share of the memory's nominal bandwidth."""
 
 RateKind = Literal["decode", "prefill"]
+RATES: tuple[RateKind, ...] = ("decode", "prefill")
 
 
 @dataclass(frozen=True)
 class LooRow:
     """One measured rate beside what is predicted for it when its group or quant is left out.
 
-    Rates in token/s; `error` and `flat_error` are |predicted / measured - 1|; the flat rule (weight
-    bytes at 0.55 of the bandwidth) is None where no bandwidth is known, and for prefill.
+    `left_out` says what was left out: the row's group, quant, platform, size or source.
+    Rates in token/s; `parameters` are those that a token uses, less than all in a mixture; `error`
+    and `flat_error` are |predicted / measured - 1|; the flat rule (bytes of the weights, of a
+    mixture those that a token reads, at 0.55 of the bandwidth) is None where no bandwidth is known,
+    and for prefill.
     """
 
     rate: RateKind
@@ -37,6 +42,10 @@ class LooRow:
     low: float
     high: float
     flat_rule: float | None = None
+    mixture: bool = False
+    parameters: float = 0.0
+    origin: str = ""
+    left_out: str = "group"
 
     @property
     def error(self) -> float:
@@ -53,9 +62,12 @@ class LooRow:
 
 @dataclass(frozen=True)
 class Loo:
-    """Errors of leaving one out; `median` and `worst` are None without rows."""
+    """Errors of leaving one out; `median` and `worst` are None without rows.
+
+    `split` says in words which rows they are of."""
 
     rows: tuple[LooRow, ...] = ()
+    split: str = ""
 
     @property
     def median(self) -> float | None:
@@ -102,3 +114,30 @@ def summarize(draws: Floats, level: float = LEVEL) -> tuple[float, float, float]
 
 def _median(values: Sequence[float]) -> float | None:
     return float(np.median(values)) if values else None
+
+
+def loo_row(rate: RateKind, row: Observation, value: float, low: float, high: float) -> LooRow:
+    """A measured row beside its prediction. Raises ValueError where its rate was not measured."""
+    truth = row.decode_tps if rate == "decode" else row.prefill_tps
+    if truth is None:
+        raise ValueError(f"{row.group} {row.quant} has no {rate} rate")
+    flat = None
+    if rate == "decode" and row.bandwidth_bytes_s is not None:
+        size = row.read_bytes if row.mixture else row.weight_bytes
+        flat = FLAT_SHARE * row.bandwidth_bytes_s / size
+    return LooRow(
+        rate=rate,
+        group=row.group,
+        engine=row.engine,
+        quant=row.quant,
+        model=row.model,
+        platform=row.platform,
+        measured=truth,
+        predicted=value,
+        low=low,
+        high=high,
+        flat_rule=flat,
+        mixture=row.mixture,
+        parameters=row.parameters,
+        origin=row.origin,
+    )

@@ -190,7 +190,7 @@ def _print_rates(chip: Chip, engine: str, rates: list[QuantRates]) -> None:
     out.print(table(heads, rows, right=(1, 3, 5)))
     out.print(
         f"\nintervals are meant to hold {LEVEL:.0%}, and are wide; "
-        "error: median of rates like these, with their class left out"
+        "error: median of rates like these, with their class or source left out"
     )
     for name in ("decode", "prefill"):
         for basis in dict.fromkeys(getattr(row, name).basis for row in rates):

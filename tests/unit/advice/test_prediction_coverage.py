@@ -7,7 +7,7 @@ import pytest
 from prediction_worlds import QUANTS, worlds
 
 from grid.advice.prediction.fit import FittedRate
-from grid.advice.prediction.predictor import compare_with_prediction
+from grid.advice.prediction.leave_one_out import compare_with_prediction
 from grid.advice.prediction.result import RateKind
 
 REPLICATIONS = 80
