@@ -67,5 +67,5 @@ def _spelling(counts: Counter[str]) -> str:
 def model_name(name: str, quant: str) -> str:
     """The model's name in a row of others. One that says a quantization which the row does not
     have is kept as it is: nobody knows which rung those weights are."""
-    kept = quant.upper() in _UNKNOWN and says_quantized(name)
-    return name if kept else ladder_name(name)
+    is_unclear = quant.upper() in _UNKNOWN and says_quantized(name)
+    return name if is_unclear else ladder_name(name)

@@ -121,12 +121,12 @@ def judge_larger_for_math(evidence: RuleEvidence) -> Finding:
 
 def judge_smaller_at_more(evidence: RuleEvidence) -> Finding:
     """Pairs as large in bytes: the smaller model at 6 bits or more over the larger at 3 to 5."""
-    more = evidence.where(lambda v: (nominal_bits(v.quant) or 16) >= 6)
-    fewer = evidence.where(lambda v: 3 <= (nominal_bits(v.quant) or 16) <= 5)
+    precise = evidence.where(lambda v: (nominal_bits(v.quant) or 16) >= 6)
+    coarse = evidence.where(lambda v: 3 <= (nominal_bits(v.quant) or 16) <= 5)
     return judge_within(
         [
             capability_gain(evidence, small, large)
-            for small, large in _pairs(more, fewer)
+            for small, large in _pairs(precise, coarse)
             if same_size(large, small, SAME_SIZE)
         ],
         FIRST_LARGER,

@@ -100,7 +100,7 @@ def judge_letters(evidence: RuleEvidence) -> Finding:
     pairs = []
     for letters in LETTERS:
         for rungs in evidence.ladder(letters, _is_scored):
-            pairs += [(more, less) for less, more in pairwise(rungs)]
+            pairs += [(large, small) for small, large in pairwise(rungs)]
     return judge_within(_advantages(evidence, pairs), FIRST_LARGER)
 
 

@@ -78,13 +78,10 @@ def judge_fp8(evidence: RuleEvidence) -> Finding:
         )
     for variant in subjects:
         loss, name = evidence.loss(variant), evidence.label(variant)
-        known = errors_known(variant, evidence.sixteen_bit(variant))
+        error_known = errors_known(variant, evidence.sixteen_bit(variant))
         text = "" if np.isnan(loss).any() else f"{name} loses {percent(float(loss.mean()))}"
-        quantities.append(
-            Quantity(
-                f"{name}, loss", FP8_LOSS - loss, percent, known, least_items(variant), text=text
-            )
-        )
+        margin, count = FP8_LOSS - loss, least_items(variant)
+        quantities.append(Quantity(f"{name}, loss", margin, percent, error_known, count, text=text))
     claim = f"faster, and loses {100 * FP8_LOSS:g} % at most"
     return judge_within(quantities, Band(0.0, math.inf, claim))
 

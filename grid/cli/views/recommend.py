@@ -33,8 +33,14 @@ RIVALS_SHOWN = 5
 
 
 def show_advice(store: str, ask: Ask, as_json: bool = False) -> None:
-    """Print what to run. Raises InputError where the ask or the store do not allow an answer."""
+    """Print what to run; without any row, what public figures say. Raises InputError where the ask
+    or the store do not allow an answer."""
     dataset = Dataset(store)
+    if dataset.is_empty and not dataset.problems and ask.hardware is None:
+        from grid.cli.views.public_answer import show_public_answer
+
+        show_public_answer(ask, as_json)
+        return
     if ask.hardware is None and ask.chip is None and ask.bandwidth_bytes_s is None:
         ask = replace(ask, hardware=_this_machine(dataset))
     advice = recommend(dataset, ask)
