@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import msgspec
 
 from grid.backend import Calibration
-from grid.cells.texts import CALIBRATION, read_text
+from grid.cells.texts import CALIBRATION, HELDOUT, read_text
 from grid.errors import InputError
-from grid.units import parse_bytes, parse_seconds
+from grid.units import MIB, parse_bytes, parse_seconds
 
 MEASURES = ("memory", "speed", "latency", "quality", "tasks")
 """What can be measured; the default of a sweep is all of it."""
@@ -68,6 +68,25 @@ class MemoryTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     context: Count = 1024
 
 
+Context = Annotated[int, msgspec.Meta(ge=4, le=_LARGEST)]
+
+
+class TextTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A text of `quality.texts`: either `text`, a file or a bundled one, or `generate`, prompts
+    that the model's 16 bits answer in at most `tokens` tokens each: the conversations are the text.
+    `context` and `chunks` None are those of the whole table."""
+
+    text: str = ""
+    generate: str = ""
+    tokens: Count = 256
+    context: Context | None = None
+    chunks: Count | None = None
+
+    @property
+    def source(self) -> str:
+        return self.text or self.generate
+
+
 class QualityTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Perplexity and KL divergence: `chunks` pieces of `context` tokens of `text`, and of each of
     `texts`, which are by category, such as `code`.
@@ -76,9 +95,29 @@ class QualityTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """
 
     text: str = ""
-    texts: dict[str, str] = {}
-    context: Annotated[int, msgspec.Meta(ge=4, le=_LARGEST)] = 512
+    texts: dict[str, str | TextTable] = {}
+    context: Context = 512
     chunks: Count = 16
+
+    @property
+    def text_tables(self) -> dict[str, TextTable]:
+        """Every text by category, with its own or the table's `context` and `chunks`; `text`, or
+        what stands for it where there are none, has the empty category."""
+        written: dict[str, str | TextTable] = dict(self.texts)
+        if self.text or not self.texts:
+            written = {"": self.text or HELDOUT, **written}
+        tables = {
+            category: TextTable(text=text) if isinstance(text, str) else text
+            for category, text in written.items()
+        }
+        return {
+            category: msgspec.structs.replace(
+                table,
+                context=table.context or self.context,
+                chunks=table.chunks or self.chunks,
+            )
+            for category, table in tables.items()
+        }
 
 
 class JudgeTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -141,7 +180,10 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     @property
     def memory_bytes(self) -> int | None:
         """None: all that the node has."""
-        return None if self.memory is None else parse_bytes(self.memory)
+        size = None if self.memory is None else parse_bytes(self.memory)
+        if size is not None and 0 < size < MIB:
+            raise InputError(f"{self.memory!r} is too little; write for example 8GiB")
+        return size
 
 
 class SweepTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -2,7 +2,8 @@
 
 from grid.hardware.chips.budget import CARD_BANDWIDTH, chip_of_budget
 from grid.hardware.chips.chip import PLATFORMS, Chip, Platform, budget_chip
-from grid.hardware.chips.find import describe, find_chip
+from grid.hardware.chips.choose import describe
+from grid.hardware.chips.find import find_chip
 from grid.hardware.chips.match import chips, search_chips
 from grid.hardware.chips.usable import UsableMemory, mac_share, usable_bytes
 

@@ -1,0 +1,136 @@
+"""Of the chips that a name may mean, the one that is meant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from grid.errors import InputError
+from grid.hardware.chips.chip import Chip
+from grid.hardware.chips.match import chip_words, is_variant, plainest
+from grid.hardware.chips.names import ChipQuery
+from grid.units import GIB
+
+_SAME_BANDWIDTH = 0.06
+"""Tables round bandwidths: 800 or 819 GB/s."""
+_EQUAL = 0.02
+_LEAST_SHARE, _MOST_SHARE = 0.92, 1.01
+"""What systems report of the memory that is sold."""
+_REBUILT = (2.0, 4.0, 0.5)
+"""Memory of rebuilt cards, and of cheaper ones, as a multiple of the data sheet's."""
+_LISTED = 8
+
+
+def choose(name: str, words: frozenset[str], query: ChipQuery, matches: list[Chip]) -> Chip:
+    """The chip meant. Raises InputError where several could be, or none has the memory."""
+    matches = _narrow(matches, lambda chip: chip.memory_type.lower() == query.memory_type)
+    if query.cores and any(chip.vendor == "Apple" for chip in matches):
+        fitting = [chip for chip in matches if chip_words(chip) >= frozenset(query.cores)]
+        if not fitting:
+            cores = ", ".join(query.cores)
+            raise InputError(f"not understood: {cores} in {name!r}. {list_chips(matches)}")
+        matches = fitting
+    wanted, size = query.bandwidth_bytes_s, query.beside_gib
+    if wanted is not None:
+        matches = _narrow(matches, lambda chip: _has_bandwidth(chip, wanted))
+    plain = plainest(words, matches)
+    if size is not None and not query.memory_gib:
+        plain = _narrow(plain, lambda chip: _sized(chip, size, query.count) is not None)
+    plain, memory_note = _with_memory_of(name, words, query, plain, matches)
+    if not _agree(plain):
+        raise InputError(f"{name!r} may be any of several; say which: {list_chips(plain)}")
+    chip = plain[0]
+    if memory_note:
+        chip = replace(chip, notes=(*chip.notes, memory_note))
+    others = [other.name for other in plain if other.name != chip.name]
+    if others:
+        note = f"{chip.name} assumed; it may be {' or '.join(dict.fromkeys(others))}"
+        chip = replace(chip, notes=(*chip.notes, note))
+    return chip
+
+
+def _with_memory_of(
+    name: str, words: frozenset[str], query: ChipQuery, plain: list[Chip], matches: list[Chip]
+) -> tuple[list[Chip], str]:
+    """The plain chips with the memory that the name says, as a note where it is not a sheet's."""
+    if not query.memory_gib:
+        return plain, ""
+    for size in query.memory_gib:
+        having = [_sized(chip, size, query.count) for chip in plain]
+        if any(having):
+            return [chip for chip in having if chip], ""
+        variants = [chip for chip in matches if is_variant(words, chip)]
+        other = [_sized(chip, size, query.count) for chip in variants]
+        if any(other):
+            chosen = plainest(words, [chip for chip in other if chip])
+            return chosen, f"{size:g} GiB is what {chosen[0].name} has"
+    size = query.memory_gib[0]
+    rebuilt = [chip for chip in plain if _may_be_rebuilt(chip, size)]
+    if not rebuilt:
+        raise InputError(f"no chip {name!r} is known: it has not {size:g} GiB. {list_chips(plain)}")
+    least = min(size * GIB / (chip.memory_bytes or 1) for chip in rebuilt)
+    rebuilt = [chip for chip in rebuilt if size * GIB / (chip.memory_bytes or 1) == least]
+    note = (
+        f"its data sheet says {(rebuilt[0].memory_bytes or 0) / GIB:g} GiB; {size:g} GiB are taken "
+        "as said, its bandwidth from the sheet"
+    )
+    return [replace(chip, memory_bytes=round(size * GIB)) for chip in rebuilt], note
+
+
+def _sized(chip: Chip, size_gib: float, count: int) -> Chip | None:
+    """The chip with this memory, None where it does not come with it."""
+    memory = size_gib * GIB
+    if chip.memory_bytes is not None:
+        total = chip.memory_bytes * count
+        near = any(
+            _LEAST_SHARE * whole <= memory <= _MOST_SHARE * whole
+            for whole in {chip.memory_bytes, total}
+        )
+        return chip if near else None
+    options = chip.memory_options
+    if options:
+        fitting = [o for o in options if _LEAST_SHARE * o <= memory <= _MOST_SHARE * o]
+        return replace(chip, memory_bytes=fitting[0]) if fitting else None
+    return replace(chip, memory_bytes=round(memory))
+
+
+def _may_be_rebuilt(chip: Chip, size_gib: float) -> bool:
+    if chip.memory_bytes is None or chip.unified:
+        return False
+    return size_gib * GIB / chip.memory_bytes in _REBUILT
+
+
+def _has_bandwidth(chip: Chip, wanted: float) -> bool:
+    return abs(chip.bandwidth_bytes_s / wanted - 1) < _SAME_BANDWIDTH
+
+
+def _narrow(matches: list[Chip], accepts: Callable[[Chip], bool]) -> list[Chip]:
+    """Those that a test accepts, all where it accepts none."""
+    fitting = [chip for chip in matches if accepts(chip)]
+    return fitting or matches
+
+
+def _agree(candidates: Sequence[Chip]) -> bool:
+    first = candidates[0]
+    return all(
+        chip.memory_bytes == first.memory_bytes
+        and abs(chip.bandwidth_bytes_s / first.bandwidth_bytes_s - 1) < _EQUAL
+        for chip in candidates
+    )
+
+
+def describe(chip: Chip) -> str:
+    """`NVIDIA L4 (24 GiB, 300 GB/s)`, with the memories that it is sold with."""
+    gb_s = f"{chip.bandwidth_bytes_s / 1e9:.0f} GB/s"
+    each = f"{chip.count} devices of {gb_s}" if chip.count > 1 else gb_s
+    if chip.memory_bytes is not None:
+        return f"{chip.name} ({chip.memory_bytes / GIB:g} GiB, {each})"
+    sizes = " or ".join(f"{size / GIB:g}" for size in chip.memory_options)
+    return f"{chip.name} ({sizes + ' GiB, ' if sizes else ''}{each})"
+
+
+def list_chips(candidates: Sequence[Chip]) -> str:
+    """Chips with memory and bandwidth, the first few of many."""
+    listed = "; ".join(describe(chip) for chip in candidates[:_LISTED])
+    more = len(candidates) - _LISTED
+    return f"{listed}; and {more} others" if more > 0 else listed
