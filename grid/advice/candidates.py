@@ -72,13 +72,7 @@ def build_candidate_set(
     sources = selection.sources
     variants = [source.variant for source in sources]
     measured = draw_posterior(variants)
-    footprints = [
-        for_sessions(
-            footprint(variant, ask.context_for(variant.context_length), ask.kv_type, variants),
-            ask.sessions,
-        )
-        for variant in variants
-    ]
+    footprints = _footprints(variants, ask)
     splits = splits_of(machine, variants, footprints, ask)
     rates = predict_rates(
         dataset, machine, sources, measured.draws, ask.context or 0, ask.prompt, splits
@@ -127,6 +121,17 @@ def build_candidate_set(
     axis = selection.quality.axis
     posterior, candidates = share_rates(posterior, candidates, machine, ask)
     return CandidateSet(posterior, extra_draws, tuple(candidates), rates.notes, axis, ask.tolerance)
+
+
+def _footprints(variants: Sequence[Variant], ask: Ask) -> list[Footprint]:
+    """Memory of each for the sessions of the ask."""
+    return [
+        for_sessions(
+            footprint(variant, ask.context_for(variant.context_length), ask.kv_type, variants),
+            ask.sessions,
+        )
+        for variant in variants
+    ]
 
 
 def _fill_in_predictions(

@@ -8,8 +8,10 @@ import streamlit as st
 
 from grid.analysis.dataset import repeat_command
 from grid.analysis.figures import number
+from grid.analysis.token_use import FROM_NAME
 from grid.app.charts.samples import samples_figure
 from grid.app.page_parts import CHART, current_look, note, show_table
+from grid.models.parameters_text import parameters_text
 from grid.units import format_bytes, format_seconds
 
 if TYPE_CHECKING:
@@ -31,6 +33,13 @@ def show_variant(dataset: Dataset, variant: Variant, name: str, key: str) -> Non
         f"{variant.format} in {variant.backend} on {variant.hardware_class}: "
         f"{format_bytes(variant.artifact_bytes)}{bits}"
     )
+    if text := parameters_text(
+        variant.parameters,
+        variant.active_parameters,
+        variant.experts,
+        by_name=variant.parameters_from == FROM_NAME,
+    ):
+        st.caption(text)
     labels = _labels(dataset, variant)
     if not labels:
         note("No attempt is known behind these figures.")

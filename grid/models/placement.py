@@ -69,7 +69,7 @@ def place(
     number, spread evenly; `expert_share` is the share of routed experts that a token uses."""
     slots = len(parts.layers) + 1
     on_card = slots if placement.gpu_layers < 0 else min(placement.gpu_layers, slots)
-    weights, kept, reads = [0, 0], [0, 0], [0.0, 0.0]
+    weights, caches, reads = [0, 0], [0, 0], [0.0, 0.0]
     staged = 0
     for index, (layer, cached) in enumerate(
         zip(parts.layers, _by_layer(cache, slots - 1), strict=True)
@@ -78,7 +78,7 @@ def place(
         experts_on_host = on_host or index < placement.cpu_expert_layers
         weights[on_host] += layer.dense
         weights[experts_on_host] += layer.experts
-        kept[on_host] += cached
+        caches[on_host] += cached
         reads[on_host] += layer.dense + cached
         reads[experts_on_host] += expert_share * layer.experts
         if experts_on_host and on_card:
@@ -86,7 +86,15 @@ def place(
     weights[not on_card] += parts.output
     reads[not on_card] += parts.output
     weights[True] += parts.lookup + (parts.output if parts.tied and on_card else 0)
-    return PlacedBytes(*weights, *kept, *reads, staging=round(_STAGED * staged))
+    return PlacedBytes(
+        device_weights=weights[False],
+        host_weights=weights[True],
+        device_cache=caches[False],
+        host_cache=caches[True],
+        device_read=reads[False],
+        host_read=reads[True],
+        staging=round(_STAGED * staged),
+    )
 
 
 def best_placement(

@@ -63,7 +63,7 @@ def read_bytes_of(variant: Variant, depth: int = 0) -> float:
     tokens. Where no header tells them apart, rows of the embedding table that a token does not
     need are counted too, and all weights of a mixture that nothing else is known of."""
     weights = variant.read_weight_bytes or variant.artifact_bytes
-    return weights + depth * _kv_bytes_per_token(variant)
+    return weights + _kv_bytes_at(variant, depth)
 
 
 def platform_of(variant: Variant) -> str:
@@ -115,11 +115,16 @@ def _copy_rate(variant: Variant, platform: str) -> float | None:
     return rate if platform == "cpu" and rate is not None and rate > 0 else None
 
 
-def _kv_bytes_per_token(variant: Variant) -> float:
+def _kv_bytes_at(variant: Variant, depth: int) -> float:
+    """At 16 bits; a layer with a sliding window keeps, and reads, no more tokens than that."""
     if variant.layers:
-        return 2.0 * sum(layer.key + layer.value for layer in variant.layers)
+        return 2.0 * sum(
+            (depth if layer.window is None else min(depth, layer.window))
+            * (layer.key + layer.value)
+            for layer in variant.layers
+        )
     if variant.kv_bytes is not None and variant.memory_context:
-        return variant.kv_bytes.value / variant.memory_context
+        return depth * variant.kv_bytes.value / variant.memory_context
     return 0.0
 
 

@@ -9,6 +9,8 @@ from grid.cells.cell import Cell
 from grid.cells.workload import kind
 from grid.cli.views.console import console, differing_options, print_json, table
 from grid.cli.views.resolution import resolution_line, resolutions, task_items
+from grid.models.model import Model
+from grid.models.parameters_text import parameters_text
 from grid.plan.estimate import Estimate
 from grid.plan.order import Session
 from grid.plan.plan import Plan
@@ -35,6 +37,7 @@ def show_plan(plan: Plan, estimate: Estimate, as_json: bool = False) -> None:
             columns.append("options")
             rows = [(*row, text) for row, text in zip(rows, options, strict=True)]
         out.print(table(columns, rows, right=(3, 4), wrap=(5, 6)))
+        _print_mixtures(plan)
         out.print()
     _print_skipped(plan)
     for note in plan.notes:
@@ -60,6 +63,19 @@ def show_plan(plan: Plan, estimate: Estimate, as_json: bool = False) -> None:
         out.print(f"estimated time {format_seconds(estimate.seconds)} ({source})")
         if estimate.host_bytes is not None:
             out.print(f"estimated peak memory {format_bytes(estimate.host_bytes)}")
+
+
+def _print_mixtures(plan: Plan) -> None:
+    """What a token uses of each mixture of experts."""
+    for model in _models(plan):
+        if model.experts is not None:
+            text = parameters_text(model.parameters, model.active_parameters, model.experts)
+            console().print(f"{model.name}: {text}", markup=False)
+
+
+def _models(plan: Plan) -> list[Model]:
+    models = (cell.artifact.model for cell in (*plan.cells, *plan.measured))
+    return list({model.revision: model for model in models}.values())
 
 
 def _row(plan: Plan, session: Session) -> tuple[str, ...]:
@@ -103,11 +119,22 @@ def _print_json(plan: Plan, estimate: Estimate) -> None:
             "cells": [_cell_json(cell) for cell in plan.cells],
             "skipped": [{**_cell_json(skip.cell), "reason": skip.reason} for skip in plan.skipped],
             "measured": [_cell_json(cell) for cell in plan.measured],
+            "models": [_model_json(model) for model in _models(plan)],
             "estimate": estimate,
             "notes": list(plan.notes),
             "tasks": resolutions(task_items((*plan.cells, *plan.measured))),
         }
     )
+
+
+def _model_json(model: Model) -> dict[str, object]:
+    return {
+        "model": model.name,
+        "parameters": model.parameters,
+        "active_parameters": model.active_parameters,
+        "layers": len(model.layers) or None,
+        "experts": model.experts,
+    }
 
 
 def _cell_json(cell: Cell) -> dict[str, object]:
