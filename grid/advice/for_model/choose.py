@@ -74,6 +74,8 @@ def choose_hardware(
     Raises InputError where the model is made for less context than is asked for, and for machines
     that nobody knows.
     """
+    from grid.advice.prediction import MIXTURE_UNKNOWN, mixture_unknown
+
     variant = target.variant
     longest = variant.context_length
     if ask.least_context and longest and ask.least_context > longest:
@@ -99,7 +101,8 @@ def choose_hardware(
     )
     verdicts = sorted((judge.verdict(place) for place in places), key=_cheapest_first)
     several = [note for place in places if named for note in cards_notes(place.chip)]
-    notes = (*target.notes, *dict.fromkeys(several))
+    unknown = [MIXTURE_UNKNOWN] if mixture_unknown(variant) else []
+    notes = (*target.notes, *unknown, *dict.fromkeys(several))
     return HardwareChoice(target, ask, wanted, memory, tuple(verdicts), notes, named)
 
 

@@ -11,8 +11,9 @@ from grid.advice.advice import MEASURED_HERE, PREDICTED, PUBLISHED, Evidence, Fi
 from grid.advice.for_model.places import Place
 from grid.advice.for_model.target import TargetModel
 from grid.advice.rates_at_depth import after_context, decode_at, prefill_at
-from grid.advice.sessions import StepParts, session_figure, session_rates
+from grid.advice.sessions import session_figure, session_rates
 from grid.advice.several_cards import one_card, split_factor
+from grid.advice.shared_rates import step_parts
 from grid.advice.split_placement import Split
 from grid.advice.split_rates import split_rates
 from grid.analysis import Variant, draw_posterior
@@ -49,7 +50,9 @@ class RateFinder:
         ]
         if own and split is None:
             return self._shared(self._measured(own[0]), self._measured_prefill(own[0]))
-        if place.chip is None:
+        from grid.advice.prediction import mixture_unknown
+
+        if place.chip is None or mixture_unknown(self.target.variant):
             return None
         if split is not None:
             return self._split(place, split)
@@ -70,8 +73,7 @@ class RateFinder:
     def _shared(self, alone: PlaceRate, prefill: Floats | None) -> PlaceRate:
         if self.sessions == 1:
             return alone
-        weights, all_bytes = (self.target.read_bytes(n) for n in (0, self.context))
-        parts = StepParts(1.0 - weights / all_bytes, self.target.expert_share)
+        parts = step_parts(self.target.variant, self.context)
         each = session_rates(alone.draws, prefill, self.sessions, parts)
         return PlaceRate(session_figure(alone.figure, each, self.sessions), each)
 
@@ -91,15 +93,17 @@ class RateFinder:
         return None if speed is None else np.array([speed.speed.interval.value])
 
     def _predicted(self, place: Place) -> PlaceRate:
+        from grid.advice.prediction import read_bytes_of, total_parameters, used_parameters
+
         variant = self.target.variant
         assert place.chip is not None
         prediction = self.predictor.decode(
             one_card(place.chip),
             variant.backend,
             variant.quant,
-            self.target.read_bytes(self.context),
-            parameters=self.target.active_parameters or None,
-            total_parameters=variant.parameters or None,
+            read_bytes_of(variant, self.context),
+            parameters=used_parameters(variant) or None,
+            total_parameters=total_parameters(variant),
             layers=len(variant.layers) or None,
         )
         draws = prediction.draws * split_factor(place.chip, variant.backend, prediction.draws.size)
@@ -119,14 +123,17 @@ class RateFinder:
         return PlaceRate(Figure(value, low, high, Evidence(PREDICTED, text, error)), draws)
 
     def _predicted_prefill(self, place: Place) -> Floats | None:
-        if self.sessions == 1 or place.chip is None or not self.target.active_parameters:
-            return None
+        from grid.advice.prediction import total_parameters, used_parameters
+
         variant = self.target.variant
+        used = used_parameters(variant)
+        if self.sessions == 1 or place.chip is None or not used:
+            return None
         return self.predictor.prefill(
             one_card(place.chip),
             variant.backend,
             variant.quant,
-            self.target.active_parameters,
-            total_parameters=variant.parameters or None,
+            used,
+            total_parameters=total_parameters(variant),
             layers=len(variant.layers) or None,
         ).draws

@@ -13,7 +13,6 @@ from grid.advice.prediction.quants import bits
 from grid.advice.quant_names import check_quant
 from grid.analysis import Variant
 from grid.analysis.dataset import Dataset
-from grid.analysis.memory import kv_bytes
 from grid.errors import InputError, did_you_mean
 from grid.models.detect import format_of
 from grid.models.names import spelling_key
@@ -38,30 +37,6 @@ class TargetModel:
     source: str
     measured: tuple[Variant, ...] = ()
     notes: tuple[str, ...] = ()
-
-    @property
-    def active_parameters(self) -> float:
-        """Weights that a token uses; all of them where nothing says it."""
-        return float(self.variant.active_parameters or self.variant.parameters)
-
-    @property
-    def active_share(self) -> float:
-        """Share of the weights that a token uses: of a mixture its experts, of a dense model what
-        is not looked up."""
-        total = self.variant.parameters
-        return min(1.0, self.active_parameters / total) if total else 1.0
-
-    @property
-    def expert_share(self) -> float:
-        """As `active_share` for a mixture of experts; 1 for a dense model."""
-        return self.active_share if self.variant.is_mixture else 1.0
-
-    def read_bytes(self, context: int) -> float:
-        """Bytes that a token reads after `context` tokens: weights in use, and the cache."""
-        variant = self.variant
-        exact = variant.read_weight_bytes if variant.weight_parts is not None else None
-        cache = kv_bytes(variant, context) if context else None
-        return (exact or self.active_share * variant.artifact_bytes) + (cache.bytes if cache else 0)
 
 
 def find_target(text: str, quant: str | None, dataset: Dataset | None = None) -> TargetModel:
@@ -143,7 +118,8 @@ def _source(variants: Sequence[Variant]) -> str:
 def _of_public(model: PublicModel, name: str, quant: str) -> TargetModel:
     variant = _variant(
         name, model.parameters, quant, context_length=model.context_length, layers=model.layers,
-        active_parameters=model.active_parameters,
+        active_parameters=model.active_parameters, experts=model.weights.experts,
+        weight_parts=model.weights.parts,
     )  # fmt: skip
     return _at_quant(TargetModel(variant, f"the public configuration of {model.name}"), quant)
 
@@ -176,12 +152,13 @@ def _at_quant(target: TargetModel, quant: str) -> TargetModel:
     computed = computed_size(variant.model, variant.parameters, quant, GGUF)
     width = computed.bits if computed else bits(quant)
     size = computed.bytes if computed else round(variant.parameters * width / 8)
+    parts = variant.weight_parts
     note = f"size computed: {variant.parameters / 1e9:.3g}B weights x {width:.3g} bits"
     return replace(
         target,
         variant=replace(
             variant, quant=quant, artifact_bytes=size, artifact_id="", format=GGUF,
-            weight_parts=None,
+            weight_parts=parts.scaled(size / parts.total) if parts and parts.total else None,
         ),
         measured=(),
         notes=(*target.notes, f"{note} = {format_bytes(size)}"),

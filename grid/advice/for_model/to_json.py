@@ -21,7 +21,7 @@ def choice_data(choice: HardwareChoice) -> dict[str, Any]:
             "backend": variant.backend,
             "bytes": variant.artifact_bytes,
             "parameters": variant.parameters,
-            "active_parameters": choice.target.active_parameters,
+            "active_parameters": variant.active_parameters,
             "context_length": variant.context_length,
             "source": choice.target.source,
         },

@@ -8,8 +8,8 @@ import pytest
 from advice_cases import BIGGER, OWN_CLASS, RATES, add_quality, add_speed, family, write_store
 from analysis_cases import Rows
 
-from grid.advice import Ask
-from grid.advice.advice import MEASURED_HERE, PREDICTED
+from grid.advice import Ask, recommend
+from grid.advice.advice import DECODE, MEASURED_HERE, PREDICTED
 from grid.advice.for_model import (
     RUNS,
     SLOWER,
@@ -197,3 +197,17 @@ def test_main_memory_takes_the_experts_that_a_card_has_no_room_for() -> None:
     assert beside.split.expert_layers > 0
     assert beside.decode is not None
     assert choice_data(choice)["runs_it"][0]["split"] == beside.split.text
+
+
+def test_one_chip_has_one_rate_by_whichever_question(tmp_path: Path) -> None:
+    dataset = write_store(family(), tmp_path / "store")
+    ask = Ask(chip="RTX 4090", quant="Q8_0", context=2048)
+    advice = recommend(dataset, ask)
+    choice = choose_hardware(dataset, find_target("base", "Q8_0", dataset), ask)
+    assert advice.pick is not None
+    (entry,) = choice.verdicts
+    mine, theirs = entry.decode, advice.pick.figures[DECODE]
+    assert mine is not None
+    assert (mine.value, mine.low, mine.high) == pytest.approx(
+        (theirs.value, theirs.low, theirs.high), rel=0.01
+    )

@@ -119,6 +119,12 @@ def test_a_token_reads_the_weights_and_what_is_cached_of_the_context() -> None:
     assert read_bytes_of(stored, 10) == stored.artifact_bytes + 10 * 1024
 
 
+def test_a_layer_with_a_sliding_window_reads_no_more_tokens_than_that() -> None:
+    sliding = variant(layers=(LayerState(key=512, value=512, window=100),) * 10)
+    assert read_bytes_of(sliding, 50) == sliding.artifact_bytes + 50 * 10 * 1024 * 2
+    assert read_bytes_of(sliding, 1000) == sliding.artifact_bytes + 100 * 10 * 1024 * 2
+
+
 @pytest.mark.parametrize("name", ["some-moe", "granitemoehybrid", "llama4-of-someone"])
 def test_a_mixture_of_which_nothing_tells_what_a_token_uses_is_left_out(name: str) -> None:
     mixture = variant(model=name)
