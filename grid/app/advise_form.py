@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from grid.advice import BUDGETS_GB, INTERACTIVE, RATES, Ask, uses
 from grid.advice.ask import CONTEXT, MOST_SESSIONS
 from grid.analysis.dataset import Dataset
 from grid.analysis.memory import KV_TYPES
-from grid.hardware.chips import PLATFORMS, chips
+from grid.hardware.chips import PLATFORMS, Chip, chips
 from grid.units import GIB
 
 MEASURED, CHIP, BUDGET = "A measured machine", "A card, Mac or memory", "A memory budget"
@@ -96,12 +97,24 @@ def _chip() -> dict[str, Any]:
     )
     chip = chips()[name]
     if chip.memory_bytes is not None:
-        return {"chip": name}
+        return {"chip": name, **_main_memory(right, chip)}
     memory = right.selectbox(
         "Its memory", BUDGETS_GB, BUDGETS_GB.index(24), key="advise_chip_memory",
         format_func=lambda size: f"{size} GiB", persist_state="session",
     )  # fmt: skip
     return {"chip": name, "memory_bytes": memory * GIB}
+
+
+def _main_memory(place: DeltaGenerator, chip: Chip) -> dict[str, Any]:
+    """A box for main memory beside a card that has its own."""
+    if chip.unified or chip.platform == "cpu":
+        return {}
+    size = place.selectbox(
+        "Main memory beside it", [None, *BUDGETS_GB], key="advise_ram", persist_state="session",
+        format_func=lambda gib: f"{gib} GiB" if gib else "not used",
+        help="What the card has no room for lies there: experts first, then layers.",
+    )  # fmt: skip
+    return {} if size is None else {"ram_bytes": size * GIB}
 
 
 def _model(dataset: Dataset, hardware: str | None) -> dict[str, Any]:

@@ -91,6 +91,8 @@ def _show_figures(advice: Advice, pick: Candidate) -> None:
             st.markdown(f"**{value}{unit}**" + (f"  \n{ends.rstrip(')')}" if ends else ""))
             st.caption(figure.evidence.text)
     st.caption(f"Memory: {parts_text(pick)}, with {pick.context:,} tokens of context.")
+    if pick.split is not None:
+        st.caption(f"Placement: {pick.split.text}.")
 
 
 def _show_reasons(advice: Advice) -> None:

@@ -6,56 +6,17 @@ import json
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
-from advice_cases import answers, write_store
-from analysis_cases import Rows
+from advice_cases import write_store
+from mixture_cases import rows_of
 
 from grid.advice import Advice, Ask, recommend
 from grid.advice.to_json import to_data
 from grid.analysis.dataset import Dataset
 from grid.errors import InputError
-from grid.models.public import find_model
 from grid.units import GIB
 
-RIGHT = {"F16": 95, "Q8_0": 95, "Q4_K_M": 93}
 CARD = "RTX 3060 12 GB"
-
-
-def rows_of(name: str, right: dict[str, int] = RIGHT, *, headers: bool = True) -> Rows:
-    """Tasks of a public model's quants, measured on a CPU, as its sizes and shape are."""
-    model = find_model(name)
-    assert model is not None
-    parts, experts = model.weights.parts, model.weights.experts
-    rows = Rows()
-    for quant, count in right.items():
-        size = model.size(quant)
-        assert size is not None
-        fields: dict[str, Any] = {
-            "quant": quant,
-            "artifact_id": f"{name}-{quant}",
-            "model": name,
-            "family": name,
-            "parameters": model.parameters,
-            "artifact_bytes": size.file_bytes,
-            "bpw_file": size.bpw_file,
-            "hardware_class": "AMD EPYC, 2 cores, 24 GiB, 32-64 GB/s",
-            "origin": "",
-            "context_length": model.context_length,
-            "kv_cache": msgspec.json.encode(model.layers).decode(),
-        }
-        if headers:
-            fields |= {
-                "active_parameters": model.active_parameters,
-                "parameters_from": "header",
-                "experts": experts and experts.count,
-                "experts_used": experts and experts.used,
-                "weight_parts": msgspec.json.encode(
-                    parts.scaled(size.tensor_bytes / parts.total)
-                ).decode(),
-            }
-        rows.tasks("math", answers(count), **fields)
-    return rows
 
 
 @pytest.fixture(scope="module")

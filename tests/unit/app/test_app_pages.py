@@ -10,6 +10,7 @@ from pkgutil import iter_modules
 import pyarrow as pa
 import pytest
 from analysis_cases import Rows
+from mixture_cases import rows_of
 from streamlit.testing.v1 import AppTest
 
 from grid.app import pages
@@ -130,6 +131,18 @@ def test_a_pick_has_each_of_its_commands_ready_to_copy(drawn: Open, tmp_path: Pa
     server, _, ollama, _ = (block.value for block in at.code)
     assert server.startswith("llama-server -m base-")
     assert "PARAMETER num_ctx" in ollama
+
+
+def test_a_card_with_main_memory_beside_it_shows_the_placement(drawn: Open, tmp_path: Path) -> None:
+    at = drawn("advise", stored(rows_of("Qwen3-30B-A3B", {"Q4_K_M": 93}), tmp_path / "rows"))
+    at.session_state["advise_kind"] = "A card, Mac or memory"
+    at.session_state["advise_chip"] = "NVIDIA GeForce RTX 3060 12 GB"
+    at.session_state["advise_ram"] = 64
+    at.run()
+    assert not at.exception
+    text = page_text(at)
+    assert "Placement: experts of" in text
+    assert "(llama-server --n-cpu-moe" in text
 
 
 @pytest.mark.parametrize("page", PAGES)
