@@ -73,7 +73,8 @@ ATTEMPTS = pa.schema(
             "environment",
             pa.map_(pa.string(), pa.string()),
             "versions, build, kernel, threads, clocks, load, git revision; `kld_refused` says why "
-            "there is no divergence, `tokenizer` that the engine would cut the text otherwise",
+            "there is no divergence, `tokenizer` that the engine would cut the text otherwise, "
+            "`unanswered` which items of a task were not asked",
         ),
         _field("context_length", pa.int64(), "longest context the model is made for, tokens"),
         _field(

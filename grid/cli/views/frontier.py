@@ -57,7 +57,11 @@ def print_class(dataset: Dataset, name: str, posterior: Posterior) -> None:
     print_divergences_by_text(variants)
     if views:
         _print_notes(variants)
-    for line in (*_disturbed_speed(dataset, name), *_refused_divergences(dataset, name)):
+    for line in (
+        *_disturbed_speed(dataset, name),
+        *_refused_divergences(dataset, name),
+        *_unanswered_items(dataset, name),
+    ):
         out.print(line, markup=False, style="yellow")
 
 
@@ -113,6 +117,21 @@ def _refused_divergences(dataset: Dataset, hardware_class: str) -> list[str]:
         if reason:
             labels[reason].append(f"{row['model']} {row['quant']} in {row['backend']}")
     return [f"no KLD for {', '.join(names)}: {reason}" for reason, names in labels.items()]
+
+
+def _unanswered_items(dataset: Dataset, hardware_class: str) -> list[str]:
+    """A line for each task of which variants were not asked all items, and why."""
+    tasks = (pc.field("measure") == "tasks") & (pc.field("status") == "ok")
+    in_class = pc.field("hardware_class") == hardware_class
+    labels: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for row in _with_environment(dataset, dataset.overview.final.filter(tasks & in_class)):
+        reason = row["environment"].get("unanswered")
+        if reason:
+            labels[row["label"], reason].append(f"{row['model']} {row['quant']}")
+    return [
+        f"{task}, counted as wrong: {reason}; {name_some(names, TIES_SHOWN)}"
+        for (task, reason), names in labels.items()
+    ]
 
 
 def _with_environment(dataset: Dataset, rows: pa.Table) -> list[dict[str, Any]]:

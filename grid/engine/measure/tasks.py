@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from grid.backend import CountsTokens, Engine
 from grid.cells.measurement import ItemResult
 from grid.cells.texts import read_items
@@ -28,7 +30,8 @@ def tasks(
     with `turns` the conversation goes on after each answer.
     `retrieval`: nDCG@10 of documents ranked by their vectors. Where the workload says `chat`,
     contexts go through the model's chat template. An item longer than the model's context is
-    unanswered. The scalar `evaluated_tokens` is what the engine has computed.
+    unanswered, which the environment says. The scalar `evaluated_tokens` is what the engine has
+    computed.
     """
     items = read_items(workload.source, workload.name).items[: workload.limit]
     if any(item.kind == "retrieval" for item in items):
@@ -46,7 +49,19 @@ def tasks(
             results.update(_by_id(measure(engine, prompts, part, meter)))
     after = _evaluated(engine)
     scalars = {} if before is None or after is None else {"evaluated_tokens": float(after - before)}
-    return WorkloadResult(scalars=scalars, items=tuple(results[item.id] for item in items))
+    return WorkloadResult(
+        scalars=scalars,
+        items=tuple(results[item.id] for item in items),
+        environment=_unanswered(results.values()),
+    )
+
+
+def _unanswered(results: Collection[ItemResult]) -> dict[str, str]:
+    """How many items were not asked, and why; empty where all were."""
+    notes = [result.note for result in results if result.finish == "unanswered"]
+    if not notes:
+        return {}
+    return {"unanswered": f"{len(notes)} of {len(results)} items, such as: {notes[0]}"}
 
 
 def _by_id(results: list[ItemResult]) -> dict[str, ItemResult]:

@@ -193,6 +193,15 @@ def test_a_prompt_longer_than_the_context_is_unanswered_and_named(ask: Ask) -> N
     assert short.finish == ""
 
 
+def test_a_run_says_how_many_items_were_unanswered(ask: Ask) -> None:
+    rows = [{"context": "the " * n, "choices": ["a", "the"]} for n in (1, 5, 20)]
+    outcome = ask.outcome(*rows, model=ModelFacts(context_length=40))
+    assert outcome.environment == {
+        "unanswered": "1 of 3 items, such as: 83 tokens do not fit the model's context of 40"
+    }
+    assert ask.outcome(*rows).environment == {}
+
+
 def test_a_request_that_fills_the_context_is_answered(ask: Ask) -> None:
     item = {"context": "the", "choices": ["n", "q"]}
     fits, too_long = (
