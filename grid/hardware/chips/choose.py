@@ -56,13 +56,15 @@ def _with_memory_of(
     if not query.memory_gib:
         return plain, ""
     for size in query.memory_gib:
-        having = [_sized(chip, size, query.count) for chip in plain]
-        if any(having):
-            return [chip for chip in having if chip], ""
+        for count in dict.fromkeys((1, query.count)):
+            having = [chip for chip in plain if _sized(chip, size, count)]
+            if having:
+                _refuse_main_memory(name, query, having)
+                return _with_size(having, size, count)
         variants = [chip for chip in matches if is_variant(words, chip)]
-        other = [_sized(chip, size, query.count) for chip in variants]
-        if any(other):
-            chosen = plainest(words, [chip for chip in other if chip])
+        other = [chip for chip in variants if _sized(chip, size, query.count)]
+        if other:
+            chosen = plainest(words, other)
             return chosen, f"{size:g} GiB is what {chosen[0].name} has"
     size = query.memory_gib[0]
     rebuilt = [chip for chip in plain if _may_be_rebuilt(chip, size)]
@@ -75,6 +77,27 @@ def _with_memory_of(
         "as said, its bandwidth from the sheet"
     )
     return [replace(chip, memory_bytes=round(size * GIB)) for chip in rebuilt], note
+
+
+def _with_size(having: list[Chip], size: float, count: int) -> tuple[list[Chip], str]:
+    """Chips that come with a memory, each or `count` together."""
+    sized = [chip for chip in (_sized(chip, size, count) for chip in having) if chip]
+    of_all = f"{size:g} GiB is taken as the memory of all {count} together" if count > 1 else ""
+    return sized, of_all
+
+
+def _refuse_main_memory(name: str, query: ChipQuery, having: Sequence[Chip]) -> None:
+    """A second size beside a card's own is another memory."""
+    beside = [
+        size
+        for size in query.memory_gib
+        if not any(_sized(chip, size, count) for chip in having for count in (1, query.count))
+    ]
+    if beside and not having[0].unified:
+        raise InputError(
+            f"not understood: {beside[0]:g} GiB beside {having[0].name} in {name!r}; main memory "
+            "is said apart (grid recommend --ram)"
+        )
 
 
 def _sized(chip: Chip, size_gib: float, count: int) -> Chip | None:

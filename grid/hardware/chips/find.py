@@ -24,8 +24,8 @@ from grid.hardware.chips.processors import find_processor
 from grid.units import GIB
 
 _MOST_CHIPS = 128
-_SHORT = 2
-"""Letters of a word that alone tells no chip."""
+_TELLING = re.compile(r"[a-z]+\d\w*|\d{3,}\w*|\d+[a-z]\w*|[a-z]{5,}")
+"""Words that may tell a chip alone; `pro` and `32` do not."""
 
 
 def find_chip(
@@ -65,7 +65,7 @@ def _find_chip(name: str, bandwidth_bytes_s: float | None, memory_bytes: float |
         chip = _with_kind(processor.chip, query, processor.channels)
         return _counted(_with_memory(chip, query), query.count)
     known = query.words & vocabulary()
-    candidates = matching(known) if any(len(word) > _SHORT for word in known - CHEAP) else []
+    candidates = matching(known) if any(map(_TELLING.fullmatch, known - CHEAP)) else []
     _refuse_unknown(name, query.words - known, plainest(known, candidates))
     _refuse_mixed(name)
     raise InputError(f"no chip {name!r} is known. {_hint(name)}")
@@ -119,11 +119,14 @@ def _channels(count: int) -> str:
 
 def _with_kind(chip: Chip, query: ChipQuery, channels: float | None = None) -> Chip:
     """A chip that uses the system's memory, with the memory that the name says."""
-    if query.kind is None or query.rate is None:
+    if query.kind is None:
         return chip
     first = next(iter(memory_of(chip)), None)
     if channels is None and first is None:
-        raise InputError(f"{chip.name} has memory of its own; leave out {query.kind}-{query.rate}")
+        raise InputError(f"{chip.name} has memory of its own; leave out {query.kind}")
+    if query.rate is None:
+        rates = ", ".join(map(str, KINDS.get(query.kind.upper(), ())))
+        raise InputError(f"{query.kind} comes in several rates; say which: {query.kind}-{rates}")
     usual = channels or chip.bandwidth_bytes_s / bandwidth(float((first or " 1").split()[1]), 1)
     count = query.channels or usual
     kind = query.kind.upper()

@@ -17,7 +17,7 @@ from grid.hardware.chips.names import split_words
 
 CHEAP = frozenset(
     {"nvidia", "amd", "intel", "apple", "geforce", "radeon", "quadro", "rtx", "rx", "arc"}
-    | {"instinct", "jetson", "generation", "ada", "blackwell", "xe"}
+    | {"instinct", "jetson", "generation", "ada", "blackwell", "xe", "xeon"}
 )
 """Words that people leave out of names."""
 _UNUSUAL = frozenset(
@@ -27,6 +27,7 @@ _UNUSUAL = frozenset(
 """Words of laptops' and makers' variants, which are seldom meant by a name without them."""
 _DIE = re.compile(r"(?:ga|ad|tu|gp|gk|gm)\d{3}")
 _MEMORY = re.compile(r"\d+(?:\.\d+)?gb")
+_TESLA = re.compile(r"Tesla M\d\b")
 _FORM = re.compile(r"pcie|sxm\d?|nvl")
 _SMALL, _FORM_WEIGHT, _SERIES, _WORD, _RARE = 0.001, 0.01, 0.2, 1.0, 3.0
 _WEIGHTS = {
@@ -52,7 +53,16 @@ def matching(words: frozenset[str]) -> list[Chip]:
     """Chips with all of the words in their names or aliases; kinds of memory are left out."""
     if not words - CHEAP:
         words = frozenset(words) if words & frozenset({"xe", "arc"}) else frozenset()
-    return [chip for chip in _named() if words and words <= chip_words(chip)]
+    return [
+        chip
+        for chip in _named()
+        if words and words <= chip_words(chip) and not _is_tesla(words, chip)
+    ]
+
+
+def _is_tesla(words: frozenset[str], chip: Chip) -> bool:
+    """Whether `M6` would be taken for a Tesla of that name: it is a Mac's unless one says so."""
+    return bool(_TESLA.search(chip.name)) and not words & {"tesla", "nvidia"}
 
 
 def plainest(words: frozenset[str], matches: Iterable[Chip]) -> list[Chip]:

@@ -113,6 +113,7 @@ def _plain(name: str) -> str:
     text = re.sub(r"\((?:r|tm|c)\)|[®™]", " ", text)
     text = re.sub(r"\bgh200 (?:480 ?gb|120 ?gb)", "gh200 96gb", text)  # host memory in the name
     text = re.sub(r"\bi?mac ?(?:book )?(?:pro|air|studio|mini)\b|\bimac\b", " ", text)
+    text = re.sub(r"\b(m\d(?: pro| max| ultra)?) (?:air|mini|studio)\b", r"\1", text)
     text = re.sub(r"\bcustom gpu (0405|0932)", r"steam deck \1", text)
     return " ".join(_CLOCK.sub(" ", text.replace("_", " ")).split())
 

@@ -54,6 +54,10 @@ def _xeon(pattern: str, channels: int, kind: str, rate: int) -> ProcessorFamily:
     return ProcessorFamily(rf"xeon (?:\w+ )??({pattern})", "Intel", channels, kind, rate, _INTEL)
 
 
+def _e5(pattern: str, channels: int, kind: str, rate: int) -> ProcessorFamily:
+    return ProcessorFamily(rf"(?:xeon )?({pattern})", "Intel", channels, kind, rate, _INTEL)
+
+
 FAMILIES = (
     _threadripper(r"9\d{3}wx", 8, "DDR5", 6400),
     _threadripper(r"99\d{2}x", 4, "DDR5", 6400),
@@ -68,7 +72,8 @@ FAMILIES = (
     _epyc(r"8[0-9]{2}4[a-z]*", 6, "DDR5", 4800),
     _epyc(r"4[0-9]{2}5[a-z]*", 2, "DDR5", 5600),
     _epyc(r"4[0-9]{2}4[a-z]*", 2, "DDR5", 5200),
-    _epyc(r"7[0-9a-f]{2}[23][a-z]*", 8, "DDR4", 3200),
+    _epyc(r"9v\d{2}[a-z]*", 12, "DDR5", 4800),
+    _epyc(r"7[0-9a-f]{2}[23][a-z]*|7v\d{2}[a-z]*", 8, "DDR4", 3200),
     _epyc(r"7[0-9]{2}1[a-z]*", 8, "DDR4", 2666),
     ProcessorFamily(r"ryzen ai (?:[579] )?(?:hx )?(3[4-7]\d)", "AMD", 2, _X, 7500, _AMD),
     _ryzen(r"[78]\d45hx3?d?", 5200, "DDR5"),
@@ -119,10 +124,10 @@ FAMILIES = (
     _xeon(r"w 32\d{2}m?", 6, "DDR4", 2933),
     _xeon(r"w 22\d{2}", 4, "DDR4", 2933),
     _xeon(r"w 21\d{2}", 4, "DDR4", 2666),
-    _xeon(r"e[57] \d{4}l? v4", 4, "DDR4", 2400),
-    _xeon(r"e[57] \d{4}l? v3", 4, "DDR4", 2133),
-    _xeon(r"e5 \d{4}l? v2", 4, "DDR3", 1866),
-    _xeon(r"e5 \d{4}", 4, "DDR3", 1600),
+    _e5(r"e[57] \d{4}l? v4", 4, "DDR4", 2400),
+    _e5(r"e[57] \d{4}l? v3", 4, "DDR4", 2133),
+    _e5(r"e5 \d{4}l? v2", 4, "DDR3", 1866),
+    _e5(r"e5 \d{4}", 4, "DDR3", 1600),
     _xeon(r"e 2\d{3}[gm]?", 2, "DDR4", 2666),
     _xeon(r"\d5\d{2}[a-z]*", 8, "DDR5", 5600),
     _xeon(r"\d4\d{2}[a-z]*", 8, "DDR5", 4800),
@@ -199,8 +204,10 @@ def _label(name: str) -> str:
     words = [
         _BRANDS.get(word)
         or (word if re.fullmatch(r"i[3579]|v[234]|w[3579]", word) else "")
+        or (word.capitalize() if word.startswith("graviton") else "")
         or (word.upper() if any(letter.isdigit() for letter in word) else word.capitalize())
         for word in name.split()
     ]
     label = re.sub(r"\b(i[3579]|w[3579]|[EW][57]?) (?=N?\d)", r"\1-", " ".join(words))
+    label = re.sub(r"^(?=E[57]-)", "Xeon ", label)
     return re.sub(r"^(?=i[3579]-|Ultra )", "Core ", label)

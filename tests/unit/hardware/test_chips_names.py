@@ -70,6 +70,9 @@ CARDS: dict[str, tuple[float, float, int]] = {
     "two 3090s": (48, 936, 2),
     "dual 3090 24GB": (48, 936, 2),
     "dual 3090 48GB": (48, 936, 2),
+    "2x A100 80GB SXM": (160, 2039, 2),
+    "dual 4060 Ti 16GB": (32, 288, 2),
+    "dual 4060 Ti 32GB": (32, 288, 2),
     "quad 3090": (96, 936, 4),
     "4x RTX 3060 12GB": (48, 360, 4),
     "8xH100 SXM": (640, 3350, 8),
@@ -87,6 +90,7 @@ UNIFIED: dict[str, tuple[str, float | None, float]] = {
     "MacBook Pro M3 Max 96GB": ("metal", 96, 300),
     "Mac Studio M2 Ultra 192GB": ("metal", 192, 800),
     "M5": ("metal", None, 153.6),
+    "M2 Air 8GB": ("metal", 8, 100),
     "M5 Pro": ("metal", None, 307),
     "M5 Max 128GB": ("metal", 128, 614),
     "Ryzen AI Max+ 395": ("vulkan", None, 256),
@@ -123,6 +127,8 @@ UNIFIED: dict[str, tuple[str, float | None, float]] = {
     "Ryzen 9 7950X ddr5-6000 64GB": ("cpu", 64, 96),
     "AMD EPYC 7763 64-Core Processor": ("cpu", None, 204.8),
     "EPYC 9654": ("cpu", None, 460.8),
+    "EPYC 7V13": ("cpu", None, 204.8),
+    "2x E5-2680 v4": ("cpu", None, 76.8),
     "Threadripper PRO 7995WX": ("cpu", None, 332.8),
     "13th Gen Intel(R) Core(TM) i7-13700K": ("cpu", None, 89.6),
     "i5-12400F ddr4-3200": ("cpu", None, 51.2),
@@ -189,6 +195,19 @@ def test_a_word_that_is_not_understood_is_said(name: str, word: str) -> None:
 def test_a_memory_that_the_chip_cannot_have_is_refused(name: str) -> None:
     with pytest.raises(InputError, match="has not"):
         find_chip(name)
+
+
+@pytest.mark.parametrize("name", ["M6", "llvmpipe (LLVM 17.0.6, 256 bits)", "Gaudi 3", "Radeon"])
+def test_what_the_catalogue_lacks_is_no_other_chip(name: str) -> None:
+    with pytest.raises(InputError, match="no chip"):
+        find_chip(name)
+
+
+def test_main_memory_beside_a_card_is_not_dropped() -> None:
+    with pytest.raises(InputError, match="32 GiB beside"):
+        find_chip("RTX 3060 12GB + 32GB DDR4")
+    with pytest.raises(InputError, match="memory of its own"):
+        find_chip("RTX 4090 ddr5-6000")
 
 
 def test_different_cards_together_are_refused() -> None:
