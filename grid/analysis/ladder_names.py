@@ -1,14 +1,15 @@
-"""One name for a model in rows of others, so that its quants are one ladder.
+"""One name for a model, so that its quants are one ladder.
 
 A report knows a file or a repository, `qwen2.5-7b-instruct-q4_0.gguf` or `Qwen2.5-7B-Instruct-AWQ`.
 The model's name is derived here as rows are read, those imported before included; the rows stay as
-they are, and so do their ids. What was measured here keeps the name that its sweep gave it.
+they are, and so do their ids. What was measured here keeps the name that its sweep gave it, but for
+quantized weights beside which the model of the plain name was measured too.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import pyarrow as pa
 
@@ -18,49 +19,57 @@ _UNKNOWN = frozenset({"", "AS PUBLISHED", "UNKNOWN", "F16", "BF16", "F32"})
 """Quants of which a name that says another knows more: such a row stays by itself."""
 
 
+Key = tuple[str, str, bool]
+"""A row's model, quant, and whether others measured it."""
+
+
 def with_ladder_names(attempts: pa.Table) -> pa.Table:
-    """The attempts, those of others with the name of their model; needs the columns model, family,
-    quant and origin. Of spellings that differ in case and separators that of measured rows counts,
-    else the most frequent."""
-    keys = ["model", "quant", "origin"]
-    counts = (
-        attempts.select([*keys, "attempt_id"]).group_by(keys).aggregate([("attempt_id", "count")])
-    )
-    rows = counts.to_pylist()
-    if not any(row["origin"] for row in rows):
+    """The attempts with the name of their model; needs the columns model, family, quant and origin.
+    Of spellings that differ in case and separators that of measured rows counts, else the most
+    frequent."""
+    columns = {key: attempts[key].to_pylist() for key in ("model", "quant", "origin", "family")}
+    keys = [
+        (model or "", quant or "", bool(origin))
+        for model, quant, origin in zip(
+            columns["model"], columns["quant"], columns["origin"], strict=True
+        )
+    ]
+    names = _names(Counter(keys))
+    if all(name == key[0] for key, name in names.items()):
         return attempts
-    names = _names(rows)
-    columns = {key: attempts[key].to_pylist() for key in (*keys, "family")}
-    rows_of = list(zip(*(columns[key] for key in keys), strict=True))
-    renamed = [
-        name if not origin else names[name or "", quant or ""] for name, quant, origin in rows_of
-    ]
+    models = [names[key] for key in keys]
     families = [  # that of a model without one is its name
-        new if origin and family == name else family
-        for family, new, (name, _, origin) in zip(columns["family"], renamed, rows_of, strict=True)
+        model if family == key[0] else family
+        for family, model, key in zip(columns["family"], models, keys, strict=True)
     ]
-    for column, values in (("model", renamed), ("family", families)):
+    for column, values in (("model", models), ("family", families)):
         place = attempts.column_names.index(column)
         field = attempts.schema.field(column)
         attempts = attempts.set_column(place, field, pa.array(values, pa.string()))
     return attempts
 
 
-def _names(rows: Iterable[Mapping[str, object]]) -> dict[tuple[str, str], str]:
-    """By the row's name and quant, the model's name."""
-    plain: dict[tuple[str, str], str] = {}
+def _names(counts: Mapping[Key, int]) -> dict[Key, str]:
+    """By model, quant and origin, the model's name."""
+    measured = {spelling_key(model): model for model, _, foreign in counts if not foreign}
+    names: dict[Key, str] = {}
     spellings: dict[str, Counter[str]] = {}
-    for row in rows:
-        name, quant = str(row["model"] or ""), str(row["quant"] or "")
-        shown = model_name(name, quant) if row["origin"] else name
-        weight = int(str(row["attempt_id_count"])) if row["origin"] else 10**9
-        spellings.setdefault(spelling_key(shown), Counter())[shown] += weight
-        if row["origin"]:
-            plain[name, quant] = shown
-    return {key: _spelling(spellings[spelling_key(name)]) for key, name in plain.items()}
+    for key, count in counts.items():
+        model, quant, foreign = key
+        plain = model_name(model, quant) if foreign or says_quantized(model) else model
+        joins = plain != model and not foreign
+        names[key] = measured.get(spelling_key(plain), model) if joins else plain
+        if foreign:
+            spellings.setdefault(spelling_key(plain), Counter())[plain] += count
+    return {
+        key: measured.get(spelling_key(name)) or _spelling(spellings[spelling_key(name)])
+        if key[2]
+        else name
+        for key, name in names.items()
+    }
 
 
-def _spelling(counts: Counter[str]) -> str:
+def _spelling(counts: Mapping[str, int]) -> str:
     return min(counts, key=lambda name: (-counts[name], name))
 
 

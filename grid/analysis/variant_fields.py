@@ -15,7 +15,7 @@ from grid.analysis.scored_text import ScoredText, scored_text
 from grid.analysis.tables import Attempt, ItemRows
 from grid.analysis.token_use import named_size
 from grid.analysis.variant import ClassItems, Speed, TaskResult, Variant
-from grid.models.public import computed_size
+from grid.models.public import computed_size, named_parameters
 from grid.results.statistics import Interval
 from grid.results.statistics.interval import require_finite
 
@@ -74,8 +74,10 @@ def _size(row: Mapping[str, Any]) -> Fields:
 
 
 def _named_parameters(row: Mapping[str, Any]) -> int:
-    """Parameters that a mixture's name tells; 0 where it tells none."""
+    """Parameters that a mixture's name tells, or that of a model of others; 0 where none does."""
     named = named_size(row)
+    if named is None and row.get("origin"):
+        return named_parameters(row["model"] or "") or 0
     return named.total if named else 0
 
 

@@ -43,7 +43,7 @@ def computed_size(
     public = find_model(model)
     if public is not None and parameters and abs(public.parameters / parameters - 1) > 0.1:
         public = None
-    count = parameters or (public.parameters if public else _named(model))
+    count = parameters or named_parameters(model)
     if not count:
         return None
     bits = _bits(public, count, quant, format)
@@ -53,8 +53,12 @@ def computed_size(
     return ComputedSize(round(count * bits / 8), bits, text)
 
 
-def _named(model: str) -> int | None:
-    """Parameters that a name states, `0.5B`, `135M`, or a mixture's in all."""
+def named_parameters(model: str) -> int | None:
+    """Parameters of a public model by its name, or those that a name states: `0.5B`, `135M`, of a
+    mixture all. None where it states none."""
+    public = find_model(model)
+    if public is not None:
+        return public.parameters
     if names_mixture(model):
         size = mixture_size(model)
         return size.total if size else None

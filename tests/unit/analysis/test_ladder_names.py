@@ -80,6 +80,22 @@ def test_rows_in_the_store_keep_their_names_and_ids(tmp_path: Path) -> None:
     assert add_report(report, store) == 0
 
 
+def test_a_name_tells_parameters_and_so_the_size(tmp_path: Path) -> None:
+    store = store_with(
+        tmp_path / "s",
+        rate("Meta-Llama-3.1-8B-Instruct-Q4_K_M.gguf", "Q4_K_M"),
+        rate("Some-9B-Q4_K_M.gguf", "Q4_K_M"),
+        rate("nothing-Q4_K_M.gguf", "Q4_K_M"),
+    )
+    variants = {variant.model: variant for variant in Dataset(store).all_variants()}
+    exact = variants["Meta-Llama-3.1-8B-Instruct"]
+    assert exact.parameters == 8_030_261_248
+    assert exact.artifact_bytes / 1e9 == pytest.approx(4.91, abs=0.01)
+    assert variants["Some-9B"].parameters == 9 * 10**9
+    assert variants["Some-9B"].artifact_bytes / 1e9 == pytest.approx(9 * 4.9 / 8, rel=0.03)
+    assert (variants["nothing"].parameters, variants["nothing"].artifact_bytes) == (0, 0)
+
+
 def test_a_name_that_knows_more_than_the_row_stays_by_itself() -> None:
     """The data type of the rest is no precision of weights that were quantized before."""
     assert model_name("Some-8B-AQLM-2Bit", "BF16") == "Some-8B-AQLM-2Bit"
@@ -89,6 +105,13 @@ def test_a_name_that_knows_more_than_the_row_stays_by_itself() -> None:
     assert model_name("Some-8B-AQLM-2Bit", "aqlm-2bit") == "Some-8B"
 
 
+def named(*rows: tuple[str, str, str]) -> list[str]:
+    """Names of rows of (model, quant, origin)."""
+    models, quants, origins = (list(column) for column in zip(*rows, strict=True))
+    table = pa.table({"model": models, "family": models, "quant": quants, "origin": origins})
+    return list(map(str, with_ladder_names(table)["model"].to_pylist()))
+
+
 def test_what_was_measured_here_keeps_the_name_of_its_sweep(tmp_path: Path) -> None:
     planned = cell("Q8_0")
     with Store(tmp_path / "s").writer() as writer:
@@ -96,10 +119,22 @@ def test_what_was_measured_here_keeps_the_name_of_its_sweep(tmp_path: Path) -> N
         writer.add(planned, measurement_of(planned), [metric], node=NODE, sweep_id="s", sweep="q")
     before = Results(tmp_path / "s").attempts()
     assert with_ladder_names(before) is before
-    named = before.set_column(
-        before.column_names.index("model"), "model", pa.array(["Mine-7B-Q8_0"])
-    )
-    assert with_ladder_names(named)["model"].to_pylist() == ["Mine-7B-Q8_0"]
+    assert named(("Mine-7B-Q8_0", "Q8_0", "")) == ["Mine-7B-Q8_0"]
+
+
+def test_measured_checkpoints_join_the_model_that_was_measured_beside_them() -> None:
+    rows = [("Some-7B", "BF16", ""), ("Some-7B-AWQ", "awq-w4g128", ""), ("Odd-AWQ", "awq-w4", "")]
+    assert named(*rows) == ["Some-7B", "Some-7B", "Odd-AWQ"]
+    # the name says a quantization, the row does not: nobody knows which rung it is
+    assert named(("Some-7B", "BF16", ""), ("Some-7B-AWQ", "BF16", "")) == ["Some-7B", "Some-7B-AWQ"]
+
+
+def test_spellings_are_those_of_measured_rows_else_the_most_frequent() -> None:
+    theirs = [("some-7b", "Q4_0", "a"), ("Some-7B", "Q4_K_M", "a"), ("Some-7B", "Q8_0", "b")]
+    assert named(*theirs) == ["Some-7B"] * 3
+    assert named(*theirs, ("SOME-7B", "F16", "")) == ["SOME-7B"] * 4
+    measured = [("Some-7B", "F16", ""), ("some-7b", "Q8_0", "")]
+    assert named(*measured) == ["Some-7B", "some-7b"]
 
 
 def test_reports_of_benchmarks_join_the_published_ladder(tmp_path: Path) -> None:

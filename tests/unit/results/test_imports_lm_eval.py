@@ -71,6 +71,8 @@ def test_lm_eval_rows_have_model_precision_and_machine(tmp_path: Path) -> None:
     [
         ("pretrained=a/b,load_in_4bit=True", "bnb-4bit"),
         ("pretrained=x/Llama-3.1-8B-Instruct-AWQ-INT4", "awq"),
+        ("pretrained=x/Llama-3.1-8B-AQLM-2Bit-1x16-hf,dtype=bfloat16", "aqlm-2bit"),
+        ("pretrained=x/Llama-3.1-8B-4bit,dtype=bfloat16", "4bit"),
         ("pretrained=/m,gguf_file=Llama-3.1-8B-Q5_K_S.gguf", "Q5_K_S"),
         ({"pretrained": "a/b", "dtype": "float16"}, "F16"),
     ],

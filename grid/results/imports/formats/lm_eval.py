@@ -13,7 +13,7 @@ from typing import Any
 
 from grid.cells.measurement import ItemResult, Metric
 from grid.models.identity import digest
-from grid.models.names import printed_name
+from grid.models.names import method_in, printed_name
 from grid.results.imports import metric
 from grid.results.imports.attempt import (
     FigureOrigin,
@@ -258,6 +258,8 @@ def _quant(arguments: Mapping[str, Any], config: Mapping[str, Any], name: str) -
     method = _METHODS.search(re.sub(r"[-_.]", " ", name))
     if method:
         return method[1].lower(), True
+    if method_in(name):
+        return method_in(name), True
     kind = text(arguments, "dtype") or text(config, "model_dtype")
     return (_DTYPES[kind], True) if kind in _DTYPES else ("as published", False)
 
