@@ -166,7 +166,8 @@ def _print_without_quality(variants: Sequence[Variant]) -> None:
 def _heading(variants: Sequence[Variant]) -> str:
     models = sorted({variant.model for variant in variants})
     classes = sorted({name for variant in variants for name in variant.weights})
-    text = f"{len(variants)} variants of {', '.join(models)}"
+    count = "1 variant" if len(variants) == 1 else f"{len(variants)} variants"
+    text = f"{count} of {', '.join(models)}"
     if classes:
         text += f"; quality = capability, the mean over {', '.join(classes)} (0 chance, 1 perfect)"
     return text
