@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from grid.advice.ask import Ask
 from grid.advice.hardware import CPU, Machine
@@ -16,6 +17,11 @@ from grid.models.placement import PlacedBytes, Placement, best_placement, place
 from grid.models.weight_parts import WeightParts
 from grid.units import format_bytes
 
+if TYPE_CHECKING:
+    from grid.models.public import PublicModel
+
+ALIKE = 1.3
+"""Factor within which a model of another name is taken to be divided alike."""
 SPLITTING = ("llama.cpp", "llama-bench", "llamacpp", "ollama")
 """Engines that compute layers on both devices, each where it lies."""
 
@@ -29,6 +35,8 @@ class Split:
     card_bytes: float
     main_bytes: float
     layers: int
+    like: str = ""
+    """The public model whose parts were taken for its own; empty where they are its own."""
 
     @property
     def cpu_layers(self) -> int:
@@ -62,6 +70,7 @@ class Split:
         return (
             f"{' and '.join(moved)} in main memory (llama-server {self.flags}): "
             f"{on_card} on the card, {in_memory} in it"
+            f"{f', divided as {self.like} is' if self.like else ''}"
         )
 
     def read_by(self, caches: Sequence[int], share: float) -> PlacedBytes:
@@ -91,13 +100,30 @@ def can_split(variant: Variant, machine: Machine) -> bool:
     return variant.backend in SPLITTING and not own and not variant.is_split and used > 0
 
 
-def weight_parts_of(variant: Variant) -> WeightParts | None:
-    """From the header; of rows without one, as in the public model of this name."""
-    if variant.weight_parts is not None or not variant.artifact_bytes:
-        return variant.weight_parts
-    from grid.models.public import find_model
+def public_model_of(variant: Variant) -> PublicModel | None:
+    """The public model whose parts a variant without a header has: of its name, else the nearest in
+    weights and in those that a token uses, where both are within a factor; None where none is."""
+    from grid.models.public import find_model, public_models
 
     public = find_model(variant.model)
+    if public is not None or not variant.parameters:
+        return public
+    sizes = (variant.parameters, variant.active_parameters or variant.parameters)
+
+    def apart(model: PublicModel) -> float:
+        pairs = zip(sizes, (model.parameters, model.active_parameters), strict=True)
+        return max(abs(math.log(other / own)) for own, other in pairs)
+
+    same_kind = [model for model in public_models() if model.is_mixture == variant.is_mixture]
+    near = min(same_kind, key=lambda model: (apart(model), model.name))
+    return near if apart(near) <= math.log(ALIKE) else None
+
+
+def weight_parts_of(variant: Variant) -> WeightParts | None:
+    """From the header; of rows without one, as in the public model that it is, or is like."""
+    if variant.weight_parts is not None or not variant.artifact_bytes:
+        return variant.weight_parts
+    public = public_model_of(variant)
     if public is None:
         return None
     parts = public.weights.parts
@@ -106,13 +132,11 @@ def weight_parts_of(variant: Variant) -> WeightParts | None:
 
 def expert_share(variant: Variant) -> float:
     """Share of the routed experts that a token uses; 1 where it is not known."""
-    share = None if variant.experts is None else variant.experts.share
-    if share is None:
-        from grid.models.public import find_model
-
-        public = find_model(variant.model) if variant.is_mixture else None
+    experts = variant.experts
+    if experts is None and variant.is_mixture:
+        public = public_model_of(variant)
         experts = None if public is None else public.weights.experts
-        share = None if experts is None else experts.share
+    share = None if experts is None else experts.share
     return 1.0 if share is None else share
 
 
@@ -139,7 +163,7 @@ def _measured_split(variant: Variant, memory: Footprint, ask: Ask) -> Split | No
         gpu_layers=int(options.get("gpu_layers", -1)),
         cpu_expert_layers=int(options.get("cpu_expert_layers", 0)),
     )
-    return _split(parts, _caches(variant, parts, memory, ask), memory, placement)
+    return _split(variant, parts, _caches(variant, parts, memory, ask), memory, placement)
 
 
 def _fitting_split(variant: Variant, memory: Footprint, machine: Machine, ask: Ask) -> Split | None:
@@ -153,17 +177,28 @@ def _fitting_split(variant: Variant, memory: Footprint, machine: Machine, ask: A
     caches = _caches(variant, parts, memory, ask)
     overheads = {"device_overhead": memory.overhead, "host_overhead": memory.overhead}
     placement = best_placement(parts, caches, card, main, **overheads)
-    return None if placement is None else _split(parts, caches, memory, placement)
+    return None if placement is None else _split(variant, parts, caches, memory, placement)
 
 
 def _split(
-    parts: WeightParts, caches: Sequence[int], memory: Footprint, placement: Placement
+    variant: Variant,
+    parts: WeightParts,
+    caches: Sequence[int],
+    memory: Footprint,
+    placement: Placement,
 ) -> Split | None:
     if placement.on_card_alone:
         return None
     placed = place(parts, caches, placement)
-    on_card = 0 if placement.on_cpu_alone else placed.device + memory.overhead
-    return Split(placement, parts, on_card, placed.host + memory.overhead, len(parts.layers))
+    public = None if variant.weight_parts is not None else public_model_of(variant)
+    return Split(
+        placement=placement,
+        parts=parts,
+        card_bytes=0 if placement.on_cpu_alone else placed.device + memory.overhead,
+        main_bytes=placed.host + memory.overhead,
+        layers=len(parts.layers),
+        like="" if public is None else public.name,
+    )
 
 
 def _caches(variant: Variant, parts: WeightParts, memory: Footprint, ask: Ask) -> Sequence[int]:

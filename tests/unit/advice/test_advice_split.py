@@ -11,6 +11,7 @@ from advice_cases import write_store
 from mixture_cases import rows_of
 
 from grid.advice import Advice, Ask, recommend
+from grid.advice.for_model import choose_hardware, find_target
 from grid.advice.to_json import to_data
 from grid.analysis.dataset import Dataset
 from grid.errors import InputError
@@ -158,3 +159,27 @@ def test_a_measured_split_needs_of_the_card_what_it_placed_there(tmp_path: Path)
     assert pick.figures["memory"].value == pick.split.card_bytes < 12 * GIB
     assert pick.figures["decode rate"].value == pytest.approx(31.0, rel=0.01)
     assert pick.figures["decode rate"].evidence.kind == "measured here"
+
+
+def on_card(mixtures: Dataset, size: str) -> Any:
+    """What the card and main memory beside it make of a model of which the size alone is known."""
+    question = ask(ram_bytes=64 * GIB)
+    target = find_target(size, "Q4_K_M")
+    (verdict,) = choose_hardware(mixtures, target, question).verdicts
+    return verdict
+
+
+@pytest.mark.parametrize(
+    ("size", "like"), [("30B-A3B", "Qwen3-30B-A3B"), ("32B", "Qwen2.5-32B or Qwen3-32B")]
+)
+def test_hardware_for_a_size_alone_is_divided_as_the_nearest_public_model(
+    mixtures: Dataset, size: str, like: str
+) -> None:
+    verdict = on_card(mixtures, size)
+    assert verdict.split.like in like.split(" or ")
+    assert verdict.split.text.endswith(f"divided as {verdict.split.like} is")
+    assert verdict.decode.value > 1
+
+
+def test_a_size_unlike_any_public_model_is_not_placed_by_a_guess(mixtures: Dataset) -> None:
+    assert on_card(mixtures, "60B-A2B").split is None
