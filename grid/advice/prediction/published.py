@@ -146,7 +146,7 @@ def _mlx_table(path: Path) -> list[Observation]:
             chip,
             MLX,
             row["format"],
-            5.0 if row["format"] == "q4-g32" else quants.bits(row["format"]),
+            quants.bits(row["format"]),
             shapes[row["model"]],
             row,
             data,

@@ -27,9 +27,16 @@ _GROUP_SCALE_BITS = 0.5
 """A 16-bit scale and offset for each 64 weights."""
 
 
+_LARGE = re.compile(r"_x?l$")
+_LARGE_BITS = 0.1
+"""What the large mixes of a K-quant have beyond the middle one: embeddings and head in 8 bits."""
+_SMALL_GROUP_BITS = 0.5
+"""What groups of 32 have beyond those of 64."""
+
+
 def family(quant: str) -> str:
     """The kind of unpacking a quant type takes: a group that shares an effect in the model."""
-    name = quant.lower()
+    name = _plain(quant)
     if name in WHOLE:
         return SIXTEEN
     if re.match(r"iq\d", name):
@@ -46,10 +53,19 @@ def bits(quant: str) -> float:
 
     The digit in the name plus a scale's share where the type is not one of llama.cpp's.
     """
-    name = quant.lower()
+    name = _plain(quant)
     if name in _BITS:
         return _BITS[name]
+    middle = _LARGE.sub("_m", name)
+    if middle != name and (near := _BITS.get(middle, _BITS.get(middle[:-2]))) is not None:
+        return near + _LARGE_BITS
     if family(name) == SIXTEEN:
         return 16.0
     digit = re.search(r"[1-8]", name)
-    return (int(digit[0]) if digit else 4) + _GROUP_SCALE_BITS
+    small = _SMALL_GROUP_BITS if name.endswith("g32") else 0.0
+    return (int(digit[0]) if digit else 4) + _GROUP_SCALE_BITS + small
+
+
+def _plain(quant: str) -> str:
+    """The type's name in small letters, without what says who mixed it (`UD-Q4_K_XL`)."""
+    return quant.lower().removeprefix("ud-")

@@ -47,6 +47,17 @@ def test_size_in_bytes_replaces_the_parameter_count(
     assert json.loads(capsys.readouterr().out)["rows"][0]["read_bytes"] == 4.9e9
 
 
+def test_parameters_of_a_mixture_say_what_a_token_uses(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    args = PredictArgs("4090", ("Q4_K_M",), params="30B-A3B")
+    show_prediction(args, str(tmp_path), as_json=True)
+    row = json.loads(capsys.readouterr().out)["rows"][0]
+    assert (row["parameters"], row["total_parameters"]) == (3e9, 30e9)
+    assert row["read_bytes"] == pytest.approx(3e9 * 4.87 / 8)
+    assert row["decode_tps"]["leave_one_out_split"].startswith("mixtures of experts")
+
+
 @pytest.mark.parametrize(
     ("args", "words"),
     [

@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 from prediction_worlds import World, shapes
 
-from grid.advice.prediction import Observation, Predictor, leave_one_out
+from grid.advice.prediction import (
+    DeviceShare,
+    Observation,
+    Predictor,
+    leave_one_out,
+    predict_split,
+    published_observations,
+)
 from grid.advice.prediction.fit import FittedRate
 from grid.advice.prediction.quants import (
     GROUPED,
@@ -197,6 +204,59 @@ def test_every_prediction_says_that_it_is_one() -> None:
         assert predictor.prefill(chip, "llamacpp", "Q4_0", 7e9).basis.startswith("predicted: ")
 
 
+def test_a_mixture_is_slower_than_a_dense_model_of_what_a_token_uses() -> None:
+    predictor, chip = Predictor.fit(published_observations()), find_chip("rtx 4090")
+    size = {"read_bytes": 3.3e9 * bits("Q4_K_M") / 8, "parameters": 3.3e9}
+    dense = predictor.decode(chip, "llamacpp", "Q4_K_M", **size)
+    mixture = predictor.decode(chip, "llamacpp", "Q4_K_M", **size, total_parameters=30.5e9)
+    whole = predictor.decode(chip, "llamacpp", "Q4_K_M", 18.6e9, parameters=30.5e9)
+    assert 2 * whole.value < mixture.value < 0.9 * dense.value
+    assert mixture.error.split.startswith("mixtures of experts of below 4B")
+    prompt = {"parameters": 3.3e9, "tokens": 512}
+    assert (
+        predictor.prefill(chip, "llamacpp", "Q4_K_M", **prompt, total_parameters=30.5e9).value
+        < 0.7 * predictor.prefill(chip, "llamacpp", "Q4_K_M", **prompt).value
+    )
+
+
+def test_what_was_never_tried_is_less_sure() -> None:
+    predictor = Predictor.fit(published_observations())
+
+    def width(name: str) -> float:
+        rate = predictor.decode(find_chip(name), "llamacpp", "Q4_K_M", 4.9e9, parameters=8e9)
+        return rate.high / rate.low
+
+    measured, generation, platform = (
+        width(name) for name in ("rtx 2080", "gtx 1080 ti", "rx 9070 xt vulkan")
+    )
+    assert measured < generation < platform
+    assert measured < 2
+
+
+def test_devices_that_compute_in_turn_add_their_times() -> None:
+    predictor = Predictor.fit(published_observations())
+    card, memory = find_chip("rtx 3090"), find_chip("ddr5-5600")
+    half = {"read_bytes": 2.45e9, "parameters": 4e9, "layers": 16}
+    shares = [DeviceShare(chip=chip, **half) for chip in (card, memory)]
+    both = predict_split(predictor, "llamacpp", "Q4_K_M", shares, crossings=2)
+    alone = [
+        predictor.decode(chip, "llamacpp", "Q4_K_M", 2.45e9, parameters=4e9, layers=16).value
+        for chip in (card, memory)
+    ]
+    assert both.value == pytest.approx(1 / (1 / alone[0] + 1 / alone[1] + 1e-4), rel=0.05)
+    assert both.low < both.value < both.high
+    assert "nobody measured together" in both.basis
+    many = predict_split(predictor, "llamacpp", "Q4_K_M", shares, crossings=200)
+    assert many.value < 0.95 * both.value
+
+
+@pytest.mark.parametrize("wrong", [0, -1, float("nan"), float("inf")])
+def test_a_share_without_bytes_is_refused(wrong: float) -> None:
+    share = DeviceShare(chip=find_chip("4090"), read_bytes=wrong, parameters=1e9, layers=8)
+    with pytest.raises(InputError, match="read bytes"):
+        predict_split(Predictor.fit([]), "llamacpp", "Q4_0", [share], crossings=0)
+
+
 @pytest.mark.parametrize("wrong", [0, -1, float("nan"), float("inf")])
 def test_sizes_must_be_above_zero(wrong: float) -> None:
     predictor = Predictor.fit([])
@@ -211,5 +271,9 @@ def test_sizes_must_be_above_zero(wrong: float) -> None:
 def test_quants_have_families_and_bits() -> None:
     named = {"BF16": SIXTEEN, "Q4_0": LEGACY, "Q4_K_M": K_HIGH, "Q3_K_S": K_LOW, "IQ2_XS": I_LOW}
     assert {quant: family(quant) for quant in named} == named
-    assert family("awq") == family("q4-g32") == GROUPED
+    assert family("awq") == family("q4-g32") == family("MXFP4") == GROUPED
+    assert family("UD-Q4_K_XL") == K_HIGH
+    assert bits("UD-Q4_K_XL") == bits("Q4_K_L") == pytest.approx(bits("Q4_K_M") + 0.1)
+    assert bits("Q6_K_L") == pytest.approx(bits("Q6_K") + 0.1)
+    assert (bits("q4-g32"), bits("q4-g64"), bits("MXFP4")) == (5.0, 4.5, 4.5)
     assert (bits("F16"), bits("q8_0"), bits("torchao-int4")) == (16, 8.5, 4.5)
