@@ -117,8 +117,8 @@ def _chunks(variant: Variant) -> int:
 
 def _rounded_up(count: float) -> int:
     """To two digits: 3,844 is 3,900."""
-    step = 10 ** max(0, math.floor(math.log10(count)) - 1)
-    return math.ceil(count / step) * step
+    step = float(10 ** max(0, math.floor(math.log10(count)) - 1))
+    return int(math.ceil(count / step) * step)
 
 
 def _seconds(

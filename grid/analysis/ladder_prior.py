@@ -6,7 +6,6 @@ order its quants are compared by their answers alone.
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,13 +21,14 @@ from grid.analysis.variant import Variant
 from grid.results.statistics.interval import Floats
 
 LADDER_METHOD = (
-    "Quants of one model in one engine share a prior: none gains by fewer bits within its family "
-    "(K-quants, I-quants, legacy, ...), and capability falls from quant to quant by about 0.2 per "
-    "nat of KL divergence, or where that was not measured on all of them, of the divergence that "
-    "their bits per weight usually cost (both fitted on the public table of Llama-3-8B); the whole "
-    "scale is unsure by a factor of 3 either way, each step by 40 %. With probability 0.1 their "
-    "order says nothing. The answers weigh these against each other: normal draws of the prior are "
-    "conditioned on the bootstrap's (Kalman gain, one a scale)."
+    "Choices and a point's probability also know that more bits do not hurt. Quants of one model "
+    "in one engine share a prior: capability falls from one to the next by about 0.3 for each nat "
+    "of KL divergence, or within a family (K-quants, I-quants, legacy, ...) of the divergence "
+    "that its bits per weight usually cost, where that was not measured on all of them. The scale "
+    "is unsure by a factor of 4 either way, a step by 40 %, and how loosely quants keep to the "
+    "order is for the answers to say; that the order says nothing has a probability of its own, "
+    "which the answers to all models decide. They are weighed against the prior as normal, scale "
+    "by scale. Claims and intervals are of the answers alone.\n"
 )
 
 LOSS_PER_NAT = 0.3
@@ -44,50 +44,48 @@ LEVEL = 1.0
 
 _JITTER = 1e-10
 
-SCALES = np.exp(np.linspace(-2.4, 2.4, 13))
-SCALE_SD = 1.1
+SCALES = np.exp(np.linspace(-2.8, 4.2, 18))
+SCALE_SD = 1.3
 STEP_SD = 0.4
-OWN_SD = 0.1
-OUTLIERS = 0.03
-"""Standard deviation of a capability, where single quants are out of order."""
+LOOSENESS: Mapping[float, float] = {0.1: 0.7, 0.5: 0.2, 1.0: 0.1}
+"""By the standard deviation of a quant's loss about its place in the order, as a share of the loss,
+the probability of that: some models lose in a task what no divergence shows."""
+OUTLIERS: Mapping[float, float] = {0.0: 0.95, 0.03: 0.05}
+"""The same, by a deviation in capability."""
 UNORDERED = np.array([0.02, 0.05, 0.1, 0.2, 0.4])
-"""The same, where the order says nothing."""
-P_OUTLIERS = 0.05
+"""Standard deviation of a capability, where the order says nothing."""
 ORDERED_SHARES: Mapping[float, float] = {0.95: 0.55, 0.5: 0.15, 0.05: 0.3}
 """By the share of models whose ladders are ordered the probability of that share, before any
 answer: where the answers of some models fit no order, those of the others are trusted less to."""
 
 
 @dataclass(frozen=True)
-class _Component:
-    """A normal prior of the capabilities of a ladder but for their level: its share of those that
-    are `ordered` or are not, mean [n], covariance [n, n]."""
+class _Parts:
+    """Normal priors of the capabilities of a ladder but for their level, each with its share of
+    those that are ordered or of those that are not: shares [p], means [p, n], covariances
+    [p, n, n], and the log densities of the answers under each [p]."""
 
-    share: float
-    ordered: bool
-    mean: Floats
-    covariance: Floats
+    shares: Floats
+    means: Floats
+    covariances: Floats
+    log_densities: Floats
+
+    @property
+    def evidence(self) -> float:
+        """Log density of the answers under all of them."""
+        return float(np.logaddexp.reduce(np.log(self.shares) + self.log_densities))
 
 
 @dataclass(frozen=True)
 class _Ladder:
     """Variants that share a prior: by rung the places of those of one artifact and the same
-    answers, the draws of these answers [draws, rungs], and the parts of the prior with the log
-    density of the answers under each."""
+    answers, the draws of these answers [draws, rungs], and the prior where the order holds and
+    where it says nothing."""
 
     rungs: list[list[int]]
     answers: Floats
-    components: list[_Component]
-    log_densities: Floats
-
-    def evidence(self, ordered: bool) -> float:
-        """Log density of the answers where the ladder is ordered, or is not."""
-        logs = [
-            math.log(c.share) + log
-            for c, log in zip(self.components, self.log_densities.tolist(), strict=True)
-            if c.ordered == ordered
-        ]
-        return float(np.logaddexp.reduce(logs))
+    ordered: _Parts
+    unordered: _Parts
 
 
 def with_ladder_prior(variants: Sequence[Variant], capability: Floats, seed: int) -> Floats:
@@ -114,18 +112,14 @@ def _ladder(variants: Sequence[Variant], capability: Floats, rungs: list[list[in
     firsts = [places[0] for places in rungs]
     answers = capability[:, firsts]
     usual = _usual_divergences([variants[i] for i in firsts])
-    components = _components(_steps([nats or 0.0 for nats, _ in usual], [f for _, f in usual]))
-    error = _error(answers)
-    logs = [
-        _log_density(answers.mean(axis=0) - _leveled(c, answers), c.covariance + LEVEL + error)
-        for c in components
-    ]
-    return _Ladder(rungs, answers, components, np.array(logs))
+    steps = _steps([nats or 0.0 for nats, _ in usual], [family for _, family in usual])
+    return _Ladder(rungs, answers, _ordered(steps, answers), _unordered(answers))
 
 
 def _ordered_probabilities(ladders: Sequence[_Ladder]) -> list[float]:
     """Of each ladder, given the answers to all of them."""
-    evidence = np.array([[x.evidence(True), x.evidence(False)] for x in ladders]).reshape(-1, 2)
+    evidence = np.array([[x.ordered.evidence, x.unordered.evidence] for x in ladders])
+    evidence = evidence.reshape(-1, 2)
     shares = np.array(list(ORDERED_SHARES))
     in_order, out_of_order = (
         np.log(part)[None, :] + evidence[:, [column]]
@@ -198,37 +192,65 @@ def _steps(divergence: Sequence[float], families: Sequence[str]) -> Floats:
     return steps
 
 
-def _components(steps: Floats) -> list[_Component]:
-    """The normal parts of the prior."""
+def _ordered(steps: Floats, answers: Floats) -> _Parts:
+    """The prior of an ordered ladder, by scale and by how loosely it is ordered."""
     losses, one = steps.sum(axis=1), np.eye(len(steps))
-    shape = STEP_SD**2 * steps @ steps.T + np.diag((OWN_SD * losses) ** 2)
     usual = np.exp(-0.5 * (np.log(SCALES) / SCALE_SD) ** 2)
+    usual /= usual.sum()
     parts = [
-        _Component(p * w, True, -scale * losses, scale**2 * shape + sd**2 * one)
-        for p, sd in ((1 - P_OUTLIERS, 0.0), (P_OUTLIERS, OUTLIERS))
-        for scale, w in zip(SCALES, usual / usual.sum(), strict=True)
+        (
+            p_loose * p_outlier * usual,
+            -SCALES[:, None] * losses,
+            SCALES[:, None, None] ** 2 * (STEP_SD**2 * steps @ steps.T + np.diag(own * losses) ** 2)
+            + outlier**2 * one,
+        )
+        for own, p_loose in LOOSENESS.items()
+        for outlier, p_outlier in OUTLIERS.items()
     ]
-    share = 1 / len(UNORDERED)
-    return parts + [_Component(share, False, 0 * losses, sd**2 * one) for sd in UNORDERED]
+    shares, means, covariances = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return _parts(shares, means, covariances, answers)
+
+
+def _unordered(answers: Floats) -> _Parts:
+    size = answers.shape[1]
+    covariances = UNORDERED[:, None, None] ** 2 * np.eye(size)
+    shares = np.full(len(UNORDERED), 1 / len(UNORDERED))
+    return _parts(shares, np.zeros((len(UNORDERED), size)), covariances, answers)
+
+
+def _parts(shares: Floats, means: Floats, covariances: Floats, answers: Floats) -> _Parts:
+    """With the means at the level that was measured, and the densities of what was."""
+    center = answers.mean(axis=0)
+    deviations = center - means
+    deviations -= deviations.mean(axis=1, keepdims=True)
+    roots = np.linalg.cholesky(covariances + LEVEL + _error(answers))
+    scaled = np.linalg.solve(roots, deviations[:, :, None])[:, :, 0]
+    logs = -0.5 * (scaled**2).sum(axis=1)
+    logs -= np.log(np.diagonal(roots, axis1=1, axis2=2)).sum(axis=1)
+    return _Parts(shares, center - deviations, covariances, logs)
 
 
 def _condition(ladder: _Ladder, p_ordered: float, rng: np.random.Generator) -> Floats:
     """Draws [draws, rungs] of the prior given the draws of the answers."""
     answers, (draws, n) = ladder.answers, ladder.answers.shape
     error = _error(answers)
-    logs = ladder.log_densities + [
-        math.log(c.share) - ladder.evidence(c.ordered) for c in ladder.components
-    ]
-    weights = np.exp(logs) * [p_ordered if c.ordered else 1 - p_ordered for c in ladder.components]
+    both = ((ladder.ordered, p_ordered), (ladder.unordered, 1 - p_ordered))
+    weights = np.concatenate(
+        [p * part.shares * np.exp(part.log_densities - part.evidence) for part, p in both]
+    )
+    means, covariances = (
+        np.concatenate([getattr(part, name) for part, _ in both])
+        for name in ("means", "covariances")
+    )
     of_draw = rng.choice(len(weights), draws, p=weights / weights.sum())
     normal = rng.standard_normal((draws, n + 1))
     result = np.empty_like(answers)
     for place in np.unique(of_draw).tolist():
-        rows, component = of_draw == place, ladder.components[place]
-        covariance = component.covariance + LEVEL
+        rows = of_draw == place
+        covariance = covariances[place] + LEVEL
         gain = np.linalg.solve(covariance + error, covariance).T
-        root = np.linalg.cholesky(component.covariance + _JITTER * np.eye(n))
-        prior = _leveled(component, answers) + normal[rows, :1] + normal[rows, 1:] @ root.T
+        root = np.linalg.cholesky(covariances[place] + _JITTER * np.eye(n))
+        prior = means[place] + normal[rows, :1] + normal[rows, 1:] @ root.T
         result[rows] = prior + (answers[rows] - prior) @ gain.T
     return result
 
@@ -236,14 +258,3 @@ def _condition(ladder: _Ladder, p_ordered: float, rng: np.random.Generator) -> F
 def _error(answers: Floats) -> Floats:
     """Covariance of the answers' draws [rungs, rungs]."""
     return np.atleast_2d(np.cov(answers, rowvar=False)) + _JITTER * np.eye(answers.shape[1])
-
-
-def _leveled(component: _Component, answers: Floats) -> Floats:
-    """The mean at the level that was measured [rungs]."""
-    return np.asarray(component.mean + (answers.mean(axis=0) - component.mean).mean())
-
-
-def _log_density(deviation: Floats, covariance: Floats) -> float:
-    root = np.linalg.cholesky(covariance)
-    scaled = np.linalg.solve(root, deviation)
-    return float(-0.5 * scaled @ scaled - np.log(np.diag(root)).sum())

@@ -11,7 +11,7 @@ from grid.analysis.limit_check import LimitCheck, check_limits
 from grid.analysis.limits import ExtraDraws, Limits
 from grid.analysis.posterior import DRAWS, SEED, Posterior, as_posterior
 from grid.analysis.quality_order import CAPABILITY, TOLERANCE, QualityOrder
-from grid.analysis.rejections import Outcome, Rejection, limit_rejection, rejection
+from grid.analysis.rejections import ChoiceReasons, Rejection, limit_rejection, rejection
 from grid.analysis.relaxations import Relaxation, relaxations
 from grid.analysis.variant import Variant
 
@@ -78,7 +78,7 @@ def _pick(limits: Limits, check: LimitCheck) -> Pick:
     unbeaten = [i for i in indices if superiors[i] is None]
     if order.axis.name == CAPABILITY:
         closer = order.closer(unbeaten) | closer
-    outcome = Outcome(chosen, losses, superiors, closer)
+    outcome = ChoiceReasons(chosen, losses, superiors, closer)
     lost = [rejection(check, i, outcome) for i in indices if i != chosen]
     return Pick(
         limits,

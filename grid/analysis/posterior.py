@@ -12,7 +12,7 @@ from functools import cached_property, partial
 import numpy as np
 
 from grid.analysis.group_draws import GROUPED_PRIOR_ITEMS, grouped_means
-from grid.analysis.ladder_prior import with_ladder_prior
+from grid.analysis.ladder_prior import LADDER_METHOD, with_ladder_prior
 from grid.analysis.random_streams import stream_of
 from grid.analysis.text_draws import TEXT_AXES, text_draws
 from grid.analysis.variant import Variant, gains_table, groups_of, task_places
@@ -33,7 +33,8 @@ METHOD = (
     "groups (a passage, a subject) the groups are the sample: the items of one share its weight, "
     "draws are widened to Student's t of as many groups (on the log-odds scale), and the prior is "
     "2 items.\n"
-    "Speed: repetitions are log-normal with Jeffreys' prior p(mu, sigma) ~ 1 / sigma, so the log "
+    + LADDER_METHOD
+    + "Speed: repetitions are log-normal with Jeffreys' prior p(mu, sigma) ~ 1 / sigma, so the log "
     "of the median rate is mean + sd / sqrt(n) * t, t of Student with n - 1 degrees of freedom. A "
     "single repetition is taken as exact.\n"
     "A class of which only a mean is known (imported figures) is normal about it with its standard "
@@ -262,15 +263,17 @@ def subset(posterior: Posterior, keep: Container[str]) -> Posterior:
     part = Posterior(
         tuple(posterior.variants[i] for i in at),
         posterior.capability[:, at],
-        *(
-            LazyDraws({name: partial(_columns, of_axis, name, at) for name in of_axis})
-            for of_axis in (posterior.rates, posterior.texts)
-        ),
-        seed=posterior.seed,
+        _lazy_columns(posterior.rates, at),
+        _lazy_columns(posterior.texts, at),
+        posterior.seed,
     )
     # What the whole ladder says of a quant stays true of it where the others are left out.
     part.__dict__["informed"] = posterior.informed[:, at]
     return part
+
+
+def _lazy_columns(draws: Mapping[str, Floats], at: list[int]) -> LazyDraws:
+    return LazyDraws({name: partial(_columns, draws, name, at) for name in draws})
 
 
 def _columns(draws: Mapping[str, Floats], name: str, at: list[int]) -> Floats:

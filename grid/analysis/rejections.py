@@ -33,7 +33,7 @@ class Rejection:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ChoiceReasons:
     """The choice among those that meet all limits, by their places in the posterior: the `chosen`,
     what each is expected to lose, a surely better one of each, and one surely `closer` to 16 bits
     of those that are not surely less capable."""
@@ -62,7 +62,7 @@ def limit_rejection(check: LimitCheck, i: int) -> Rejection:
     return Rejection(variant, "limit", "; ".join(parts))
 
 
-def rejection(check: LimitCheck, i: int, outcome: Outcome) -> Rejection:
+def rejection(check: LimitCheck, i: int, outcome: ChoiceReasons) -> Rejection:
     """A variant that meets the limits and lost."""
     variant, pick = check.posterior.variants[i], check.posterior.variants[outcome.chosen]
     capability = check.order.axis.name == CAPABILITY
@@ -133,7 +133,7 @@ def _further(check: LimitCheck, i: int, closer: int) -> str:
     return f"tied in capability, but further from 16 bits: {text}"
 
 
-def _expected_loss(check: LimitCheck, i: int, outcome: Outcome) -> str:
+def _expected_loss(check: LimitCheck, i: int, outcome: ChoiceReasons) -> str:
     """`expected to lose 0.023 of capability, over the 0.01 that is tolerated; not sure`."""
     order = check.order
     loss, limit = outcome.losses[i], order.tolerance

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from grid.advice import BUDGETS_GB, INTERACTIVE, RATES, Ask, uses
+from grid.advice import BUDGETS_GB, INTERACTIVE, RATES, TOLERANCE, Ask, uses
 from grid.advice.ask import CONTEXT, MOST_SESSIONS
 from grid.analysis.dataset import Dataset
 from grid.analysis.memory import KV_TYPES
@@ -197,6 +197,12 @@ def _more_limits() -> dict[str, Any]:
         share_percent = _optional("Least share of 16-bit quality, %", "advise_share", 1.0, 100.0)
         limits["reserved_bytes"] = None if reserved_gib is None else reserved_gib * GIB
         limits["max_bytes"] = None if size_gib is None else size_gib * GIB
+        loss = st.number_input(
+            "Capability that a smaller one may lose", 0.0, 0.5, TOLERANCE, 0.005, format="%.3f",
+            key="advise_tolerance", persist_state="session",
+            help="Expected against the best that fits. Without tasks in nats of KLD.",
+        )  # fmt: skip
+        limits["tolerance"] = loss
         limits["min_share"] = None if share_percent is None else share_percent / 100
     return limits
 
