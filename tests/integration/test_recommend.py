@@ -73,6 +73,21 @@ def test_json_equals_the_python_result(run_recommend: RunRecommend, swept: Path)
     assert data["sure"] == advice.sure
 
 
+def test_a_swept_model_runs_where_it_was_measured(run_recommend: RunRecommend, swept: Path) -> None:
+    (own,) = [c.name for c in Dataset(swept).classes]
+    done = run_recommend("--for", "toy", "--hardware", own, "--quant", "q4", "--json")
+    assert done.returncode == 0, done.stderr
+    (machine,) = json.loads(done.stdout)["runs_it"]
+    assert machine["decode_tps"]["evidence"]["kind"] == "measured here"
+
+
+def test_a_rack_of_the_store_has_an_answer_for_each_machine(run_recommend: RunRecommend) -> None:
+    done = run_recommend("--rack", "store")
+    assert done.returncode == 0, done.stderr
+    assert "what to run on each machine" in done.stdout
+    assert "run toy " in done.stdout
+
+
 def test_limits_that_nothing_meets_say_what_to_relax(run_recommend: RunRecommend) -> None:
     done = run_recommend("--max-size", "1", "--min-decode", "1000000000")
     assert done.returncode == 0, done.stderr

@@ -87,7 +87,7 @@ def _described_node(ask: Ask, path: Path) -> RackNode:
 def print_rack(answers: Sequence[NodeAdvice]) -> None:
     """Print each machine with what it should run below it."""
     out = console()
-    out.print(Text(f"what to run on each of {len(answers)} kinds of machine", style="bold"))
+    out.print(Text("what to run on each machine", style="bold"))
     for answer in answers:
         ask = answer.node.ask
         machine = answer.advice.hardware if answer.advice else (ask.hardware or ask.chip or "")

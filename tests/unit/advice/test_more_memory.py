@@ -11,6 +11,7 @@ from analysis_cases import SIZES
 from grid.advice import Ask, recommend
 from grid.advice.to_json import to_data
 from grid.analysis.dataset import Dataset
+from grid.results.imports import published_store
 from grid.units import GIB
 
 CACHE = 4096 * 64
@@ -78,3 +79,18 @@ def test_data_have_what_the_text_says(dataset: Dataset) -> None:
     (step,) = to_data(advice)["upgrades"]
     assert step["pick"]["quant"] == "Q8_0"
     assert step["capability"]["value"] == pytest.approx(0.067, abs=0.001)
+
+
+def test_a_larger_card_holds_more_bits_of_the_published_ladder() -> None:
+    """Llama-3-8B as llama.cpp's tables have it: 6 GiB hold about 4 bits with their cache."""
+    published = Dataset(published_store())
+    advice = recommend(published, Ask(chip="RTX 3050 6GB", imported=True, model="Llama-3-8B"))
+    assert advice.pick is not None
+    (step,) = advice.upgrades
+    assert step.pick is not None
+    assert step.pick.variant.artifact_bytes > advice.pick.variant.artifact_bytes
+    assert step.kld is not None
+    assert step.kld.value < -0.01
+    assert (
+        recommend(published, Ask(chip="RTX 4090", imported=True, model="Llama-3-8B")).upgrades == ()
+    )
