@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 from grid.advice.alternatives import variants_within_limits
 from grid.advice.ask import Ask
 from grid.advice.candidates import CandidateSet
-from grid.advice.hardware import Machine
+from grid.advice.hardware import CPU, Machine
 from grid.advice.sources import SourceSelection
+from grid.advice.split_placement import can_split
 from grid.analysis import Pick, Variant
 from grid.analysis.axes import axis_of
 from grid.analysis.memory import stored_kv_types
@@ -45,6 +46,7 @@ def notes_of(
         *_budget_notes(machine, variants),
         *_context_notes(fit, ask),
         *_kv_notes(candidate_set, fit),
+        *_main_memory_notes(machine, candidate_set, ask),
         *_item_notes(fit),
         *_cache_notes(variants, ask),
     )
@@ -95,6 +97,27 @@ def _kv_notes(candidate_set: CandidateSet, fit: Sequence[Variant]) -> list[str]:
     return [
         f"memory of {_label_list(without)} is without its KV cache, which is not known: it may not "
         "fit"
+    ]
+
+
+def _main_memory_notes(machine: Machine, candidate_set: CandidateSet, ask: Ask) -> list[str]:
+    """Mixtures that a card does not hold, whose experts could lie in main memory."""
+    unified = machine.chip is not None and machine.chip.unified
+    budget = machine.budget_bytes
+    if ask.ram_bytes is not None or machine.platform == CPU or unified or budget is None:
+        return []
+    large = [
+        candidate.variant
+        for candidate in candidate_set.candidates
+        if candidate.variant.is_mixture
+        and candidate.weights_bytes > budget
+        and can_split(candidate.variant, machine)
+    ]
+    if not large:
+        return []
+    return [
+        f"the card does not hold {_label_list(large)}; experts can lie in main memory beside it: "
+        "say how much there is, --ram 64GiB"
     ]
 
 

@@ -51,6 +51,9 @@ def test_without_main_memory_it_does_not_fit_the_card(mixtures: Dataset) -> None
     advice = recommend(mixtures, ask())
     assert advice.pick is None
     assert "memory" in advice.rejected[0].reason
+    assert any("--ram 64GiB" in note for note in advice.notes)
+    on_cpu = recommend(mixtures, ask(chip="DDR4-3200", memory_bytes=8 * GIB))
+    assert not any("--ram" in note for note in on_cpu.notes)
 
 
 def test_all_on_a_larger_card_is_not_split(mixtures: Dataset) -> None:
