@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from grid.models.names import ladder_name, says_quantized, spelling_key
 
@@ -27,6 +28,8 @@ def with_ladder_names(attempts: pa.Table) -> pa.Table:
     """The attempts with the name of their model; needs the columns model, family, quant and origin.
     Of spellings that differ in case and separators that of measured rows counts, else the most
     frequent."""
+    if _all_named(attempts):
+        return attempts
     columns = {key: attempts[key].to_pylist() for key in ("model", "quant", "origin", "family")}
     keys = [
         (model or "", quant or "", bool(origin))
@@ -47,6 +50,12 @@ def with_ladder_names(attempts: pa.Table) -> pa.Table:
         field = attempts.schema.field(column)
         attempts = attempts.set_column(place, field, pa.array(values, pa.string()))
     return attempts
+
+
+def _all_named(attempts: pa.Table) -> bool:
+    """Whether no row is of others and no name says a quantization: nothing to derive."""
+    origins, models = (pc.unique(attempts[name]).to_pylist() for name in ("origin", "model"))
+    return not any(origins) and not any(says_quantized(model or "") for model in models)
 
 
 def _names(counts: Mapping[Key, int]) -> dict[Key, str]:

@@ -71,7 +71,7 @@ def memory_share_rule(
             if reference is not None and reference.artifact_bytes and variant.artifact_bytes:
                 quantity = _needed_share(evidence, variant, reference.artifact_bytes * share)
                 quantities += [quantity] if quantity is not None else []
-        quantities.sort(key=lambda quantity: (-quantity.mean, quantity.name))
+        quantities.sort(key=lambda quantity: (-quantity.middle, quantity.name))
         return judge_within(quantities, Band(-math.inf, 1 + SLACK, f"fits in {words}"))
 
     reading = (

@@ -72,7 +72,7 @@ def judge_fp8(evidence: RuleEvidence) -> Finding:
     ]
     quantities = []
     for ratio in _over_sixteen_bits(evidence, subjects):
-        text = f"{ratio.name} {times(ratio.mean)}"
+        text = f"{ratio.name} {times(ratio.middle)}"
         quantities.append(
             Quantity(f"{ratio.name}, speed", ratio.draws - 1, times, ratio.error_known, text=text)
         )

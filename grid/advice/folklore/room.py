@@ -154,7 +154,7 @@ def judge_cache_dominates(evidence: RuleEvidence) -> Finding:
         size = model.size("Q4_K_M")
         if model.parameters >= REAL_PARAMETERS and size:
             quantities.append(_share(evidence, model.name, model.kv_bytes(LONG) / size.file_bytes))
-    quantities.sort(key=lambda quantity: (quantity.mean, quantity.name))
+    quantities.sort(key=lambda quantity: (quantity.middle, quantity.name))
     finding = judge_within(quantities, Band(1.0, math.inf, "larger than the weights"))
     return replace(finding, arithmetic=arithmetic)
 

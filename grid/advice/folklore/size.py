@@ -74,7 +74,7 @@ def _gap(evidence: RuleEvidence, name: str, bits: float, stated: float) -> Quant
 
 
 def _judge_gaps(quantities: list[Quantity], of: str) -> Finding:
-    quantities.sort(key=lambda quantity: (-abs(quantity.mean), quantity.name))
+    quantities.sort(key=lambda quantity: (-abs(quantity.middle), quantity.name))
     return judge_within(quantities, Band(-ABOUT, ABOUT, f"within {100 * ABOUT:g} % of {of}"))
 
 

@@ -82,7 +82,7 @@ def _speed_margin(evidence: RuleEvidence, variant: Variant, sign: float) -> Quan
     rate = evidence.decode_rate(variant)
     low, high = np.quantile(rate, [0.025, 0.975])
     name = f"{evidence.label(variant)} ({variant.parameters / 1e9:.2g}B)"
-    text = f"{name} {rate.mean():.3g} token/s [{low:.3g}, {high:.3g}]"
+    text = f"{name} {np.median(rate):.3g} token/s [{low:.3g}, {high:.3g}]"
     draws = np.asarray(sign * (rate - USABLE_TPS))
     return Quantity(name, draws, error_known=speed_error_known(variant), text=text)
 

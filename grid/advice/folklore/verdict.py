@@ -87,8 +87,9 @@ class Quantity:
         return not np.isnan(self.draws).any()
 
     @property
-    def mean(self) -> float:
-        return float(self.draws.mean())
+    def middle(self) -> float:
+        """The median: ratios of rates that few repetitions tell have no mean worth the name."""
+        return float(np.median(self.draws))
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -109,7 +110,7 @@ class Quantity:
         if self.text:
             return self.text
         low, high = self.interval
-        value = f"{self.name} {self.write(self.mean)}"
+        value = f"{self.name} {self.write(self.middle)}"
         if high - low <= 1e-9 * max(1.0, abs(high)):
             return value
         return f"{value} [{_without_unit(self.write(low))}, {_without_unit(self.write(high))}]"
@@ -155,7 +156,9 @@ def _others_text(others: Sequence[Quantity], band: Band) -> str:
 def _samples_text(unsure: Sequence[Quantity], band: Band) -> str:
     """How many samples would decide the least sure quantity, if its value stays as it is."""
     for place, quantity in zip(_PLACES, unsure, strict=False):
-        edges = [abs(quantity.mean - edge) for edge in (band.low, band.high) if math.isfinite(edge)]
+        edges = [
+            abs(quantity.middle - edge) for edge in (band.low, band.high) if math.isfinite(edge)
+        ]
         near = min(edges, default=0.0)
         if quantity.samples and near and quantity.chance_outside(band) < SURE:
             factor = (_TWO_SIDED * float(quantity.draws.std()) / near) ** 2
@@ -178,7 +181,7 @@ def _list_text(quantities: Sequence[Quantity]) -> str:
 def _numbers(quantities: Sequence[Quantity]) -> dict[str, float]:
     numbers = {}
     for quantity in quantities:
-        numbers[quantity.name] = quantity.mean
+        numbers[quantity.name] = quantity.middle
         numbers[f"{quantity.name}, low"], numbers[f"{quantity.name}, high"] = quantity.interval
     return numbers
 

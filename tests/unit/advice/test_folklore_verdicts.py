@@ -316,3 +316,14 @@ def test_a_ratio_without_its_error_gives_way_to_perplexities_with_theirs() -> No
     (finding,) = judge("ppl-q8_0", [variants[0], replace(variants[1], text_metrics=bare)]).findings
     assert finding.verdict == CONTRADICTED
     assert "(unpaired)" in finding.why
+
+
+def test_a_ratio_of_few_repetitions_is_shown_by_its_median() -> None:
+    """Two repetitions leave a rate tails whose mean is any number."""
+    slow, fast = make_variant("F16", None), make_variant("Q8_0", None)
+    timed = variants_at_rates({"F16": [3.0, 90.0], "Q8_0": [40.0, 60.0]})
+    finding = judge("speed-q8_0", [replace(slow, decode=timed[0].decode),
+                                   replace(fast, decode=timed[1].decode)]).findings[0]  # fmt: skip
+    name = "base Q8_0 over F16"
+    low, value, high = (finding.numbers[key] for key in (f"{name}, low", name, f"{name}, high"))
+    assert low < value < high
