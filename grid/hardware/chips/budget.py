@@ -28,8 +28,10 @@ def chip_of_budget(memory_bytes: int, bandwidth_bytes_s: float, platform: str | 
     alike = _alike(memory_bytes, bandwidth_bytes_s, platform)
     if alike and len({(chip.vendor, chip.generation) for chip in alike}) == 1:
         first, *others = alike
-        more = f"; it may be {', '.join(chip.name for chip in others[:_LISTED])}" if others else ""
-        note = f"taken for {first.name}, which has that memory and bandwidth{more}"
+        others_text = (
+            f"; it may be {', '.join(chip.name for chip in others[:_LISTED])}" if others else ""
+        )
+        note = f"taken for {first.name}, which has that memory and bandwidth{others_text}"
         known = platform or first.platform
         notes = (*first.notes, note)
         return replace(first, platform=known, memory_bytes=memory_bytes, notes=notes)

@@ -155,5 +155,5 @@ def describe(chip: Chip) -> str:
 def list_chips(candidates: Sequence[Chip]) -> str:
     """Chips with memory and bandwidth, the first few of many."""
     listed = "; ".join(describe(chip) for chip in candidates[:_LISTED])
-    more = len(candidates) - _LISTED
-    return f"{listed}; and {more} others" if more > 0 else listed
+    rest_count = len(candidates) - _LISTED
+    return f"{listed}; and {rest_count} others" if rest_count > 0 else listed

@@ -195,6 +195,6 @@ def _memory_note(row: Integrated) -> tuple[str, ...]:
         return ()
     first, *others = (memory.replace(" ", "-") for memory in row.memory)
     bits = f"{64 * row.channels:g} bits"
-    more = f" ({', '.join(others)} occur too)" if others else ""
-    assumed = f"its speed is the system memory's: {first} on {bits} assumed{more}"
+    extra = f" ({', '.join(others)} occur too)" if others else ""
+    assumed = f"its speed is the system memory's: {first} on {bits} assumed{extra}"
     return (f"{assumed}; say yours after the name",)
