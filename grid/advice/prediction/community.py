@@ -25,11 +25,11 @@ def community_table(path: Path) -> list[Observation]:
     Bytes are computed from parameters and the type's bits, unless the row says them. Raises
     InputError where the file is no such table or names a chip that the catalogue does not know."""
     data = read_table(path)
-    chips: dict[str, Chip] = {}
+    chips = {name: _chip(name, path) for name in _names(data["rows"], path)}
     observations = []
     for row in data["rows"]:
         try:
-            chip = chips.setdefault(row["chip"], _chip(row["chip"], path))
+            chip = chips[row["chip"]]
             observation = _observation(row, chip, str(data.get("source", path.name)))
         except (KeyError, TypeError) as error:
             raise InputError(f"{path}: a row lacks {error}; see docs/prediction.md") from error
@@ -49,6 +49,14 @@ def why_left_out(row: Observation, memory_bytes: int | None) -> str | None:
     if filled > 1 or (filled > FULL and share < OFFLOADED and not row.mixture):
         return "larger than the card's free memory: some layers ran on the processor"
     return None
+
+
+def _names(rows: list[Any], path: Path) -> dict[str, None]:
+    """The chips' names, each once. Raises InputError where a row has none."""
+    try:
+        return dict.fromkeys(row["chip"] for row in rows)
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{path}: a row lacks {error}; see docs/prediction.md") from error
 
 
 def _chip(name: str, path: Path) -> Chip:
