@@ -16,6 +16,7 @@ from grid.advice.prediction import (
     published_observations,
 )
 from grid.advice.prediction.quants import bits
+from grid.advice.several_cards import cards_notes, one_card
 from grid.analysis.figures import ABSENT, interval, number
 from grid.cli.views.console import console, print_json, table
 from grid.errors import InputError
@@ -62,7 +63,9 @@ def show_prediction(args: PredictArgs, store: str, as_json: bool = False) -> Non
     chip = find_chip(args.chip)
     sizes = _sizes(args)
     predictor = Predictor.fit([*published_observations(), *_own_observations(store)])
-    rates = [_predict(predictor, chip, args.engine, quant, sizes[quant]) for quant in sizes]
+    rates = [
+        _predict(predictor, one_card(chip), args.engine, quant, sizes[quant]) for quant in sizes
+    ]
     if as_json:
         rows = [_row_data(row) for row in rates]
         print_json({"predicted": True, "chip": chip, "engine": args.engine, "rows": rows})
@@ -172,7 +175,7 @@ def _predict(
 def _print_rates(chip: Chip, engine: str, rates: list[QuantRates]) -> None:
     out = console()
     out.print(f"predicted for {_describe_chip(chip)}, in {engine}")
-    for note in chip.notes:
+    for note in (*chip.notes, *cards_notes(chip)):
         out.print(f"note: {note}", markup=False)
     out.print()
     heads = ("quant", "read", "decode token/s", "error", "prefill token/s", "error")
