@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +16,9 @@ RUNGS = (
 
 NATIVE = {"gpt_oss": "MXFP4_MOE"}
 """By `model_type`: the one preset of models whose makers publish them at few bits."""
+
+ALIKE = 1.05
+"""Factor of the parameters within which two models count as of one size."""
 
 OFFERED_FROM = "2024-09"
 """Month from which models are offered unasked: older ones have successors of their size."""
@@ -79,8 +81,7 @@ def offers_within(
         if model.context_length >= question.context
     )
     offers = [rungs[0] for rungs in fitting if rungs]
-    newest = sorted(offers, key=lambda o: (o.model.released, o.model.name), reverse=True)
-    return sorted(newest, key=lambda offer: -_size_step(offer.model))
+    return _by_size(offers)
 
 
 def offered_models() -> list[PublicModel]:
@@ -126,6 +127,13 @@ def _longest(model: PublicModel, free: float, width: float) -> int:
     return fit
 
 
-def _size_step(model: PublicModel) -> int:
-    """Sizes of one step, 5 %, count as alike."""
-    return round(math.log(model.parameters) / math.log(1.05))
+def _by_size(offers: Sequence[ModelOffer]) -> list[ModelOffer]:
+    """Largest model first; of those within ALIKE of a group's largest the newest first."""
+    left = sorted(offers, key=lambda offer: (-offer.model.parameters, offer.model.name))
+    ordered: list[ModelOffer] = []
+    while left:
+        least = left[0].model.parameters / ALIKE
+        group = [offer for offer in left if offer.model.parameters >= least]
+        ordered += sorted(group, key=lambda o: (o.model.released, o.model.name), reverse=True)
+        left = left[len(group) :]
+    return ordered

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from grid.advice.public_figures import (
 from grid.advice.public_figures import answer as answer_module
 from grid.advice.public_figures import offers as offers_module
 from grid.advice.public_figures.answer import LITTLE, SPARE
+from grid.advice.public_figures.offers import ALIKE
 from grid.advice.public_figures.published_loss import published_losses
 from grid.cli.views.recommend import show_advice
 from grid.errors import InputError
@@ -59,7 +61,8 @@ def test_pick_fits_with_its_cache_and_loses_little(memory: int) -> None:
 
 def test_more_memory_never_gives_a_smaller_model() -> None:
     sizes = [pick(memory_bytes=memory * GIB).model.parameters for memory in BUDGETS]
-    assert sizes == sorted(sizes)
+    assert all(large > small / ALIKE for small, large in pairwise(sizes))
+    assert sizes[-1] > 10 * sizes[0]
 
 
 def test_pick_is_the_largest_at_little_loss() -> None:
@@ -73,6 +76,14 @@ def test_pick_is_the_largest_at_little_loss() -> None:
     mac, _ = result.places
     assert mac.budget_bytes == pytest.approx(16 * GIB, rel=1e-6)
     assert mac.pick == "gemma-3-27b IQ4_XS"
+
+
+def test_of_models_of_one_size_the_newest_leads() -> None:
+    """Llama-3.3-70B is three months younger than Qwen2.5-72B, and 3 % smaller."""
+    result = answer(memory_bytes=48 * GIB)
+    assert result.pick is not None
+    assert result.pick.offer.model.name == "Llama-3.3-70B"
+    assert result.others[0].offer.model.name == "Qwen2.5-72B"
 
 
 def test_loss_is_that_of_the_published_ladder(monkeypatch: pytest.MonkeyPatch) -> None:
