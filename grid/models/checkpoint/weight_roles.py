@@ -17,9 +17,16 @@ _EXPERTS = re.compile(
 )
 """Routed experts; MLX stacks them as `switch_mlp`."""
 _SHARED = re.compile(r"\.(?:shared_experts?|shared_mlp|share_expert)\.")
-_EMBEDDING = re.compile(r"(?:^|\.)(?:embed_tokens|wte|embedding|embeddings|tok_embeddings)(?:\.|$)")
-_LOOKUP = re.compile(r"(?:^|\.)(?:wpe|embed_positions|embed_tokens_per_layer)(?:\.|$)")
-_HEAD = re.compile(r"(?:^|\.)(?:lm_head|embed_out)(?:\.|$)")
+_EMBEDDING = re.compile(
+    r"(?:^|\.)(?:embed_tokens|wte|embeddings?|tok_embeddings|word_embeddings|embed_in)(?:\.|$)"
+)
+_LOOKUP = re.compile(
+    r"(?:^|\.)(?:wpe|embed_positions|embed_tokens_per_layer|position_embeddings"
+    r"|token_type_embeddings)(?:\.|$)"
+)
+_HEAD = re.compile(r"(?:^|\.)(?:lm_head|embed_out|output_layer)(?:\.|$)|^output\.")
+_ENCODER = "bert"
+"""In the architecture of models that only read: their embedding serves as no head."""
 _MTP = re.compile(r"(?:^|\.)mtp\.")
 
 _COUNT = (
@@ -35,7 +42,8 @@ _SHARED_COUNT = ("n_shared_experts", "moe_num_shared_experts", "num_shared_exper
 
 def summary_of_checkpoint(config: Config, weights: Sequence[Weight]) -> WeightSummary:
     """Bytes by part and what a token uses, from the names of the weights and config.json."""
-    tied = not any(_HEAD.search(weight.name) for weight in weights)
+    has_head = any(_HEAD.search(weight.name) for weight in weights)
+    tied = not has_head and _ENCODER not in config.architecture.lower()
     shared = _integer(config, _SHARED_COUNT)
     return summarize(
         _placed(weights, config.layers, tied=tied),

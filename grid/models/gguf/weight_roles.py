@@ -16,6 +16,8 @@ _EXPERTS = re.compile(r"\.ffn_\w+_(?:ch)?exps\.|\.ffn_(?:gate|up|down)\.\d+\.")
 """Stacked experts, and the single ones of files from before 2024."""
 _SHARED = re.compile(r"\.ffn_(?:gate|up|down|gate_up)_shexp\.weight$")
 _EMBEDDING, _HEAD = "token_embd.weight", "output.weight"
+_ENCODER = "bert"
+"""In the architecture of models that only read: their embedding serves as no head."""
 _LOOKUPS = frozenset({"position_embd.weight", "token_types.weight", "per_layer_token_embd.weight"})
 
 
@@ -24,11 +26,12 @@ def summary_of_file(fields: MetadataFields, tensors: Sequence[GgufTensor]) -> We
     blocks = min(fields.integer("block_count") or MAX_LAYERS, MAX_LAYERS)
     own_blocks = blocks - min(blocks, fields.integer("nextn_predict_layers") or 0)
     names = {tensor.name for tensor in tensors}
+    tied = _HEAD not in names and _ENCODER not in fields.text("general.architecture")
     shared = fields.integer("expert_shared_count") or 0
     weights = ((tensor.name, tensor.elements, tensor.bytes) for tensor in tensors)
     return summarize(
-        _placed(weights, own_blocks, tied=_HEAD not in names),
-        tied=_HEAD not in names,
+        _placed(weights, own_blocks, tied=tied),
+        tied=tied,
         experts=fields.integer("expert_count") or 0,
         used=fields.integer("expert_used_count"),
         shared=shared or int(any(_SHARED.search(name) for name in names)),

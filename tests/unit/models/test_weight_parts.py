@@ -135,3 +135,48 @@ def test_without_the_number_of_used_experts_the_active_parameters_are_not_known(
     assert summary.active_parameters is None
     assert summary.experts is not None
     assert summary.experts.share is None
+
+
+@pytest.mark.parametrize(
+    ("model_type", "names", "lookups"),
+    [
+        ("llama", ["model.embed_tokens.weight", "lm_head.weight"], 1),
+        ("llama", ["model.embed_tokens.weight"], 0),
+        ("internlm2", ["model.tok_embeddings.weight", "output.weight"], 1),
+        ("bert", ["embeddings.word_embeddings.weight", "embeddings.position_embeddings.weight"], 2),
+        ("gemma3n_text", ["model.embed_tokens.weight", "model.embed_tokens_per_layer.weight"], 1),
+    ],
+)
+def test_an_embedding_is_read_whole_only_where_it_serves_as_the_head(
+    model_type: str, names: list[str], lookups: int
+) -> None:
+    weights = [Weight(name, 10, 20, (5, 2)) for name in names]
+    config = Config(Path("config.json"), {"model_type": model_type, "num_hidden_layers": 1})
+    parts = summary_of_checkpoint(config, weights).parts
+    assert parts.lookup == 20 * lookups
+    assert parts.output == 20 * (len(names) - lookups)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "model.layers.0.mlp.experts.7.up_proj.weight",
+        "model.layers.0.block_sparse_moe.experts.0.w1.weight",
+        "model.layers.0.mlp.experts.gate_up_proj_blocks",
+        "model.layers.0.mlp.switch_mlp.down_proj.weight",
+        "model.layers.0.block_sparse_moe.input_linear.weight",
+        "transformer.blocks.0.ffn.experts.mlp.w1",
+        "backbone.layers.0.mixer.experts.3.up_proj.weight",
+        "model.layers.0.moe.gate_proj.weight",
+    ],
+)
+def test_routed_experts_are_known_by_the_names_of_their_families(name: str) -> None:
+    shared = ["model.layers.0.mlp.shared_experts.up_proj.weight",
+              "model.layers.0.mlp.shared_expert.up_proj.weight",
+              "model.layers.0.mlp.gate.weight"]  # fmt: skip
+    weights = [Weight(n, 8, 16, (4, 2)) for n in (name, *shared)]
+    values = {"model_type": "x", "num_hidden_layers": 1, "num_experts": 4, "num_experts_per_tok": 1}
+    summary = summary_of_checkpoint(Config(Path("config.json"), values), weights)
+    assert summary.experts is not None
+    assert summary.experts.parameters == 8
+    assert summary.active_parameters == 2 + 3 * 8
