@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -100,3 +101,12 @@ def for_sessions(memory: Footprint, sessions: int) -> Footprint:
         return memory
     further = (sessions - 1) * memory.kv
     return replace(memory, kv=memory.kv + further, total=memory.total + further)
+
+
+def sessions_data(figure: Figure | None, sessions: int) -> dict[str, Any] | None:
+    """The rate of each session and of all together, token/s, JSON-ready; None for one session."""
+    if sessions == 1 or figure is None:
+        return None
+    each = {name: getattr(figure, name) for name in ("value", "low", "high")}
+    together = {name: None if tps is None else sessions * tps for name, tps in each.items()}
+    return {"count": sessions, "each_tps": each, "together_tps": together}

@@ -6,11 +6,12 @@ from typing import Any
 
 import msgspec
 
-from grid.advice.advice import Advice, Candidate, Cost, FrontierStep
+from grid.advice.advice import DECODE, Advice, Candidate, Cost, FrontierStep
 from grid.advice.measure_more import MeasureMore
 from grid.advice.more_memory import Upgrade
 from grid.advice.sentences import certainty_text, headline
 from grid.advice.serving import Serving
+from grid.advice.sessions import sessions_data
 from grid.advice.split_placement import Split
 from grid.analysis import Rejection, Variant
 from grid.results.statistics import Interval
@@ -37,6 +38,9 @@ def to_data(advice: Advice) -> dict[str, Any]:
         "rejected": [_rejection(rejection) for rejection in advice.rejected],
         "relax": [_fields(step, "limit now to together text") for step in advice.relax],
         "serving": _serving(advice.serving),
+        "sessions": sessions_data(
+            advice.pick.figures.get(DECODE) if advice.pick else None, advice.ask.sessions
+        ),
         "upgrades": [_upgrade(step) for step in advice.upgrades],
         **_fields(advice, "contradictory replay notes"),
     }

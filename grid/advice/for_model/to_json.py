@@ -8,6 +8,7 @@ import msgspec
 
 from grid.advice.for_model.choose import VERDICTS, HardwareChoice, PlaceVerdict
 from grid.advice.for_model.sentences import headline
+from grid.advice.sessions import sessions_data
 
 
 def choice_data(choice: HardwareChoice) -> dict[str, Any]:
@@ -37,7 +38,9 @@ def choice_data(choice: HardwareChoice) -> dict[str, Any]:
             "notes": memory.notes,
         },
         **{
-            verdict.replace(" ", "_"): [_place(entry) for entry in choice.of(verdict)]
+            verdict.replace(" ", "_"): [
+                _place(entry, choice.ask.sessions) for entry in choice.of(verdict)
+            ]
             for verdict in VERDICTS
         },
         "notes": choice.notes,
@@ -45,7 +48,7 @@ def choice_data(choice: HardwareChoice) -> dict[str, Any]:
     return dict(msgspec.to_builtins(data))
 
 
-def _place(entry: PlaceVerdict) -> dict[str, Any]:
+def _place(entry: PlaceVerdict, sessions: int) -> dict[str, Any]:
     place = entry.place
     return {
         "name": place.name,
@@ -56,6 +59,7 @@ def _place(entry: PlaceVerdict) -> dict[str, Any]:
         "budget_bytes": place.budget_bytes,
         "bandwidth_bytes_s": place.chip.bandwidth_bytes_s if place.chip else None,
         "decode_tps": entry.decode,
+        "sessions": sessions_data(entry.decode, sessions),
         "sure": entry.sure,
         "chip_measured": entry.chip_measured,
         "cards_needed": entry.cards,

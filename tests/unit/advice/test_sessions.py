@@ -13,6 +13,7 @@ from advice_cases import OWN_CLASS, RATES, family, write_store
 from grid.advice import Ask, recommend
 from grid.advice.advice import DECODE, MEMORY, PREDICTED
 from grid.advice.sessions import StepParts, session_rates
+from grid.advice.to_json import to_data
 from grid.errors import InputError
 from grid.results.statistics.interval import Floats
 
@@ -80,6 +81,9 @@ def test_each_session_has_a_cache_of_its_own(tmp_path: Path) -> None:
     assert rate.value < RATES["Q4_K_M"] < 4 * rate.value
     assert rate.evidence.kind == PREDICTED
     assert "each of 4 sessions; all together" in rate.evidence.text
+    data = to_data(four)["sessions"]
+    assert data["together_tps"]["value"] == pytest.approx(4 * rate.value)
+    assert to_data(alone)["sessions"] is None
 
 
 def test_the_least_rate_is_that_of_each_session(tmp_path: Path) -> None:
