@@ -8,7 +8,7 @@ BYTES_PER_TRANSFER = 8
 """A channel is 64 bits wide; of DDR5 and LPDDR, two or four narrower ones together."""
 SOURCE = "transfers/s x 8 bytes x channels (JEDEC)"
 
-CHANNELS = (2, 1, 3, 4, 6, 8, 12, 16, 24)
+CHANNELS = (2, 1, 4, 6, 8, 12)
 KINDS = {
     "DDR3": (1066, 1333, 1600, 1866, 2133, 2400),
     "DDR4": (2133, 2400, 2666, 2667, 2933, 3000, 3200, 3466, 3600, 3733, 4000),
@@ -19,7 +19,7 @@ KINDS = {
     "LPDDR5": (4800, 5200, 5500, 6400),
     "LPDDR5X": (6400, 7467, 7500, 8000, 8400, 8448, 8533, 9600, 10667),
 }
-"""Transfers/s that modules are sold with, in millions."""
+"""Transfers/s that modules are sold with, in millions; `find_chip` takes other counts of channels."""
 
 
 def memory_kinds() -> list[Chip]:

@@ -88,14 +88,15 @@ def _without_system_share(chip: Chip, total: int, headless: bool) -> UsableMemor
             total - system_bytes,
             f"The system and its services take about {format_bytes(system_bytes)} of {size}.",
         )
+    owner, pronoun = ("cards'", "them") if chip.count > 1 else ("card's", "it")
     if headless or chip.headless:
         return UsableMemory(
-            total, f"Nothing else uses the card's {size}: no desktop is drawn by it."
+            total, f"Nothing else uses the {owner} {size}: no desktop is drawn by {pronoun}."
         )
     system_bytes = min(DESKTOP_BYTES, round(total * SYSTEM_SHARE))
     return UsableMemory(
         total - system_bytes,
-        f"A desktop takes about {format_bytes(system_bytes)} of the card's {size}.",
+        f"A desktop takes about {format_bytes(system_bytes)} of the {owner} {size}.",
     )
 
 
