@@ -33,7 +33,7 @@ LADDER_METHOD = (
 
 LOSS_PER_NAT = 0.3
 """Capability lost per nat. The probability of the right token falls by 0.18 a nat in llama.cpp's
-table of Llama-3-8B (43 quants, residual 22 %, power 1.00), tasks lose up to twice that."""
+table of Llama-3-8B (43 quants, residual 22 %, power 1.00); tasks lose rather more."""
 
 BITS_POWER, BITS_SCALE = -4.83, 75.5
 """KL divergence, nat, is about BITS_SCALE * bits ** BITS_POWER: fitted on the same table, with a
@@ -46,7 +46,9 @@ _JITTER = 1e-10
 
 SCALES = np.exp(np.linspace(-2.8, 4.2, 18))
 SCALE_SD = 1.3
+"""Multiples of `LOSS_PER_NAT` that models and tasks have, and the deviation of their logs."""
 STEP_SD = 0.4
+"""Standard deviation of a step from quant to quant, as a share of it."""
 LOOSENESS: Mapping[float, float] = {0.1: 0.7, 0.5: 0.2, 1.0: 0.1}
 """By the standard deviation of a quant's loss about its place in the order, as a share of the loss,
 the probability of that: some models lose in a task what no divergence shows."""
@@ -79,11 +81,12 @@ class _Parts:
 @dataclass(frozen=True)
 class _Ladder:
     """Variants that share a prior: by rung the places of those of one artifact and the same
-    answers, the draws of these answers [draws, rungs], and the prior where the order holds and
-    where it says nothing."""
+    answers, the draws of these answers [draws, rungs] with their covariance [rungs, rungs], and the
+    prior where the order holds and where it says nothing."""
 
     rungs: list[list[int]]
     answers: Floats
+    error: Floats
     ordered: _Parts
     unordered: _Parts
 
@@ -113,7 +116,9 @@ def _ladder(variants: Sequence[Variant], capability: Floats, rungs: list[list[in
     answers = capability[:, firsts]
     usual = _usual_divergences([variants[i] for i in firsts])
     steps = _steps([nats or 0.0 for nats, _ in usual], [family for _, family in usual])
-    return _Ladder(rungs, answers, _ordered(steps, answers), _unordered(answers))
+    center = answers.mean(axis=0)
+    error = np.atleast_2d(np.cov(answers, rowvar=False)) + _JITTER * np.eye(len(firsts))
+    return _Ladder(rungs, answers, error, _ordered(steps, center, error), _unordered(center, error))
 
 
 def _ordered_probabilities(ladders: Sequence[_Ladder]) -> list[float]:
@@ -192,7 +197,7 @@ def _steps(divergence: Sequence[float], families: Sequence[str]) -> Floats:
     return steps
 
 
-def _ordered(steps: Floats, answers: Floats) -> _Parts:
+def _ordered(steps: Floats, center: Floats, error: Floats) -> _Parts:
     """The prior of an ordered ladder, by scale and by how loosely it is ordered."""
     losses, one = steps.sum(axis=1), np.eye(len(steps))
     usual = np.exp(-0.5 * (np.log(SCALES) / SCALE_SD) ** 2)
@@ -208,22 +213,24 @@ def _ordered(steps: Floats, answers: Floats) -> _Parts:
         for outlier, p_outlier in OUTLIERS.items()
     ]
     shares, means, covariances = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return _parts(shares, means, covariances, answers)
+    return _parts(shares, means, covariances, center, error)
 
 
-def _unordered(answers: Floats) -> _Parts:
-    size = answers.shape[1]
+def _unordered(center: Floats, error: Floats) -> _Parts:
+    size = len(center)
     covariances = UNORDERED[:, None, None] ** 2 * np.eye(size)
     shares = np.full(len(UNORDERED), 1 / len(UNORDERED))
-    return _parts(shares, np.zeros((len(UNORDERED), size)), covariances, answers)
+    return _parts(shares, np.zeros((len(UNORDERED), size)), covariances, center, error)
 
 
-def _parts(shares: Floats, means: Floats, covariances: Floats, answers: Floats) -> _Parts:
-    """With the means at the level that was measured, and the densities of what was."""
-    center = answers.mean(axis=0)
+def _parts(
+    shares: Floats, means: Floats, covariances: Floats, center: Floats, error: Floats
+) -> _Parts:
+    """With the means at the level that was measured, and the densities of what was: the answers'
+    mean [n] with its covariance [n, n]."""
     deviations = center - means
     deviations -= deviations.mean(axis=1, keepdims=True)
-    roots = np.linalg.cholesky(covariances + LEVEL + _error(answers))
+    roots = np.linalg.cholesky(covariances + LEVEL + error)
     scaled = np.linalg.solve(roots, deviations[:, :, None])[:, :, 0]
     logs = -0.5 * (scaled**2).sum(axis=1)
     logs -= np.log(np.diagonal(roots, axis1=1, axis2=2)).sum(axis=1)
@@ -232,8 +239,7 @@ def _parts(shares: Floats, means: Floats, covariances: Floats, answers: Floats) 
 
 def _condition(ladder: _Ladder, p_ordered: float, rng: np.random.Generator) -> Floats:
     """Draws [draws, rungs] of the prior given the draws of the answers."""
-    answers, (draws, n) = ladder.answers, ladder.answers.shape
-    error = _error(answers)
+    answers, error, (draws, n) = ladder.answers, ladder.error, ladder.answers.shape
     both = ((ladder.ordered, p_ordered), (ladder.unordered, 1 - p_ordered))
     weights = np.concatenate(
         [p * part.shares * np.exp(part.log_densities - part.evidence) for part, p in both]
@@ -253,8 +259,3 @@ def _condition(ladder: _Ladder, p_ordered: float, rng: np.random.Generator) -> F
         prior = means[place] + normal[rows, :1] + normal[rows, 1:] @ root.T
         result[rows] = prior + (answers[rows] - prior) @ gain.T
     return result
-
-
-def _error(answers: Floats) -> Floats:
-    """Covariance of the answers' draws [rungs, rungs]."""
-    return np.atleast_2d(np.cov(answers, rowvar=False)) + _JITTER * np.eye(answers.shape[1])
