@@ -110,14 +110,17 @@ class Predictor:
         those of the bundled tables as they come with quantgrid, those of other rows in closed
         form. Without observations there are none."""
         origins = {row.origin for row in self.observations}
-        bundled = [row for row in bundled_errors() if row.origin in origins]
-        own = [
+        bundled = tuple(row for row in bundled_errors() if row.origin in origins)
+        others = origins - {row.origin for row in bundled}
+        if not others:
+            return Loo(bundled)
+        own = (
             replace(row, left_out=key)
             for key in LEFT_OUT_BY
             for fitted in self.fitted.values()
             for row in left_out_rows(fitted, [left_out_key(row, key) for row in fitted.rows])
-            if row.origin not in {row.origin for row in bundled}
-        ]
+            if row.origin in others
+        )
         return Loo((*bundled, *own))
 
     def _row(

@@ -28,6 +28,12 @@ def kind_of(row: _Row) -> str:
     return "mixtures of experts" if row.mixture else "dense models"
 
 
+def _size_words(row: _Row) -> str:
+    size = size_class(row.parameters)
+    size = f"of {size}" if size == AROUND else size
+    return f"{size} active" if row.mixture else size
+
+
 def nearest_split(rows: Sequence[LooRow], target: _Row, rate: RateKind) -> Loo:
     """The errors of the narrowest split around `target` with enough rows: of its platform, with
     each chip and with each source left out, since somebody else's chip is asked about; on a
@@ -37,7 +43,7 @@ def nearest_split(rows: Sequence[LooRow], target: _Row, rate: RateKind) -> Loo:
     mine = [row for row in mine if (row.left_out != "platform") == measured]
     same: dict[str, Callable[[_Row], object]] = {
         kind_of(target): kind_of,
-        f"of {size_class(target.parameters)}": lambda row: size_class(row.parameters),
+        _size_words(target): lambda row: size_class(row.parameters),
         f"in {target.engine}": lambda row: row.engine,
     }
     if measured:

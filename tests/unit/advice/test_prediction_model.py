@@ -211,7 +211,7 @@ def test_a_mixture_is_slower_than_a_dense_model_of_what_a_token_uses() -> None:
     mixture = predictor.decode(chip, "llamacpp", "Q4_K_M", **size, total_parameters=30.5e9)
     whole = predictor.decode(chip, "llamacpp", "Q4_K_M", 18.6e9, parameters=30.5e9)
     assert 2 * whole.value < mixture.value < 0.9 * dense.value
-    assert mixture.error.split.startswith("mixtures of experts of below 4B")
+    assert mixture.error.split.startswith("mixtures of experts below 4B active")
     prompt = {"parameters": 3.3e9, "tokens": 512}
     assert (
         predictor.prefill(chip, "llamacpp", "Q4_K_M", **prompt, total_parameters=30.5e9).value
