@@ -98,8 +98,11 @@ def _chip() -> dict[str, Any]:
     chip = chips()[name]
     if chip.memory_bytes is not None:
         return {"chip": name, **_main_memory(right, chip)}
+    sold = tuple(round(size / GIB) for size in chip.memory_options)
+    sizes = sold or BUDGETS_GB
+    key = f"advise_memory_of_{name}" if sold else "advise_chip_memory"
     memory = right.selectbox(
-        "Its memory", BUDGETS_GB, BUDGETS_GB.index(24), key="advise_chip_memory",
+        "Its memory", sizes, sizes.index(24) if 24 in sizes else 0, key=key,
         format_func=lambda size: f"{size} GiB", persist_state="session",
     )  # fmt: skip
     return {"chip": name, "memory_bytes": memory * GIB}

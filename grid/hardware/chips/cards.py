@@ -25,8 +25,8 @@ _SERVER = re.compile(
     r"|RTX PRO 6000 Blackwell Server"
 )
 _NO_CARDS = (
-    *("Xbox", "Playstation", "PlayStation", "Switch", "Steam", "Ryzen", "GRID", "PG50", "AeroBox"),
-    *("Atari", "Zhongshan", "DRIVE"),
+    *("Xbox", "Playstation", "PlayStation", "Switch", "Wii", "Steam", "Ryzen", "AeroBox"),
+    *("Atari", "Zhongshan", "DRIVE", "GRID", "PG50"),
 )
 """Consoles and handhelds (`integrated` has those that run models), virtual cards and samples."""
 _TENSOR = {

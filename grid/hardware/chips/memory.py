@@ -19,7 +19,7 @@ KINDS = {
     "LPDDR5": (4800, 5200, 5500, 6400),
     "LPDDR5X": (6400, 7467, 7500, 8000, 8400, 8448, 8533, 9600, 10667),
 }
-"""Transfers/s that modules are sold with, in millions; `find_chip` takes other counts of channels."""
+"""Transfers/s that modules are sold with, in millions."""
 
 
 def memory_kinds() -> list[Chip]:

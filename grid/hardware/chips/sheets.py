@@ -123,6 +123,8 @@ AMD = {
     "Radeon Instinct MI250X": Sheet(
         64, 1638, "AMD Instinct MI250X data sheet, a half", 191.5, 191.5, devices=2, notes=(_DIES,)
     ),
+    "Radeon RX 7400": Sheet(8, 173, "AMD Radeon RX 7400 page"),
+    "Radeon RX 9060": Sheet(8, 288, "AMD Radeon RX 9060 page"),
     "Radeon PRO V710": Sheet(28, 448, "AMD Radeon PRO V710 data sheet"),
     "Radeon Instinct MI50 32 GB": Sheet(
         32, 1024, "AMD Radeon Instinct MI50 data sheet", 26.5, generation="GCN 5.1",
@@ -171,7 +173,7 @@ NO_PRODUCTS = frozenset(
         "Radeon Instinct MI300", "Radeon Instinct MI200", "H200 NVL", "H100 PCIe 96 GB",
         "H100 SXM5 64 GB", "H100 SXM5 94 GB", "H100 SXM5 96 GB", "RTX PRO 6000D Blackwell Max-Q",
         "GeForce RTX 3080 Ti 20 GB", "GeForce RTX 4010", "A2 PCIe", "RTX A5000-12Q",
-        "RTX A5000-8Q", "RTX A4000H",
+        "RTX A5000-8Q", "RTX A4000H", "RTX 6000D",
     }
 )  # fmt: skip
 """Announced, never sold or virtual cards, and figures that no data sheet bears out."""
