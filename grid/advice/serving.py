@@ -62,13 +62,13 @@ def serving_of(
     place = weights_place(row, dataset.display_name)
     request = _request(row, machine, ask, pick)
     try:
-        commands = _commands(pick.variant, _artifact(row, place), request)
+        commands = commands_for(pick.variant, _artifact(row, place), request)
     except (InputError, Unsupported) as error:
         return Serving(place, (), _assumed(request), str(error))
     return Serving(place, commands, _assumed(request))
 
 
-def _commands(
+def commands_for(
     variant: Variant, artifact: Artifact, request: ServeRequest
 ) -> tuple[ServeCommand, ...]:
     """As the backend that measured it says. Raises Unsupported and InputError with the reason."""

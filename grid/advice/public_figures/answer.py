@@ -15,6 +15,7 @@ from typing import NamedTuple
 from grid.advice.advice import Figure
 from grid.advice.ask import CONTEXT, Ask
 from grid.advice.hardware import machine_of
+from grid.advice.public_figures.command import run_lines
 from grid.advice.public_figures.offers import (
     MemoryQuestion,
     ModelOffer,
@@ -64,6 +65,7 @@ class PublicPlace:
     name: str
     budget_bytes: float
     budget_why: str
+    platform: str
     pick: str = ""
 
 
@@ -82,6 +84,8 @@ class PublicAnswer:
     sources: tuple[str, ...]
     notes: tuple[str, ...]
     measure: str
+    run: str = ""
+    """The command that runs the pick once its file is there, empty where there is none."""
 
     basis: str = BASIS
 
@@ -110,6 +114,7 @@ def public_answer(ask: Ask) -> PublicAnswer:
         sources=_sources(first.offers, chip),
         notes=tuple(_notes(ask, chip)),
         measure=_measure(pick or first.offers[0]),
+        run=run_lines(pick, question, ask, first.place.platform) if pick else "",
     )
 
 
@@ -192,7 +197,9 @@ def _places(ask: Ask) -> tuple[Chip | None, list[PublicPlace]]:
         machine = machine_of((), ask)
         if machine.budget_bytes is None:
             raise InputError(f"the memory of {machine.name} is not known; give it with --memory")
-        place = PublicPlace(machine.name, machine.budget_bytes, machine.budget_why)
+        place = PublicPlace(
+            machine.name, machine.budget_bytes, machine.budget_why, machine.platform
+        )
         return machine.chip, [place]
     if ask.memory_bytes is None:
         raise InputError(
@@ -207,7 +214,7 @@ def _kind_of_machine(ask: Ask, platform: str, words: str) -> PublicPlace:
     reserved = None if ask.reserved_bytes is None else round(ask.reserved_bytes)
     name = f"{words} with {format_bytes(memory)}"
     usable = usable_bytes(budget_chip(memory, 1e11, platform, name), memory, reserved)
-    return PublicPlace(name, float(usable.bytes), usable.why)
+    return PublicPlace(name, float(usable.bytes), usable.why, platform)
 
 
 def _nothing_text(

@@ -22,6 +22,7 @@ def public_data(answer: PublicAnswer) -> dict[str, Any]:
         "sources": list(answer.sources),
         "notes": list(answer.notes),
         "measure": answer.measure,
+        "run": answer.run,
     }
 
 

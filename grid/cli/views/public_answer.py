@@ -34,6 +34,10 @@ def print_public_answer(answer: PublicAnswer) -> None:
     out = console()
     out.print(Text(_headline(answer), style="bold"))
     out.print(Text(answer.basis, style="yellow"))
+    if answer.run:
+        out.print(Text("Run it, once the file is there:"))
+        out.print(Text(answer.run, style="cyan"), soft_wrap=True)
+        out.print()
     out.print(two_columns(list(_rows(answer))))
     if answer.others or answer.larger:
         out.print()

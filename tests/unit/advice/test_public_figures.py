@@ -190,11 +190,21 @@ def test_command_without_a_store_answers_and_makes_none(
     show_advice(str(tmp_path / "absent"), ask)
     out = " ".join(capsys.readouterr().out.split())
     assert out.startswith(f"try Qwen3-32B Q4_K_M {BASIS}")
+    assert "llama-server -m Qwen3-32B-Q4_K_M.gguf -c 4096" in out
     assert "third-party" in out
     assert "measure it grid sweep hf:Qwen/Qwen3-32B" in out
     show_advice(str(tmp_path / "absent"), ask, as_json=True)
     assert json.loads(capsys.readouterr().out)["pick"]["model"] == "Qwen3-32B"
     assert not (tmp_path / "absent").exists()
+
+
+def test_pick_comes_with_the_command_that_runs_it() -> None:
+    result = answer(memory_bytes=24 * GIB, context=8192, kv_type="q8_0", sessions=2)
+    assert result.run.startswith("llama-server -m Qwen3-32B-Q4_K_M.gguf -c 16384 -np 2 -ngl 99")
+    assert "-ctk q8_0 -ctv q8_0" in " ".join(result.run.replace("\\", " ").split())
+    ollama = answer(memory_bytes=24 * GIB, serve="ollama")
+    assert "ollama" in ollama.run
+    assert answer(memory_bytes=24 * GIB, model="Llama-3.3-70B").run == ""
 
 
 def test_every_rated_offer_of_an_answer_fits() -> None:
