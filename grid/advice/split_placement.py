@@ -112,7 +112,7 @@ def public_model_of(variant: Variant) -> PublicModel | None:
 
     def apart(model: PublicModel) -> float:
         pairs = zip(sizes, (model.parameters, model.active_parameters), strict=True)
-        return max(abs(math.log(other / own)) for own, other in pairs)
+        return max(abs(math.log(of_model / own)) for own, of_model in pairs)
 
     same_kind = [model for model in public_models() if model.is_mixture == variant.is_mixture]
     near = min(same_kind, key=lambda model: (apart(model), model.name))

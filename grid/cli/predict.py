@@ -43,7 +43,8 @@ def predict(
     """Predict rates on hardware that nobody measured.
 
     Decode and prefill, with intervals and how wrong such predictions were. Fitted to the
-    bundled published tables and to your own rows; docs/prediction.md says how.
+    bundled published tables and to your own rows; docs/prediction.md says how. A
+    model in a card and in main memory: grid recommend --for 30B-A3B --ram 64.
     """
     from grid.cli.views.predict import PredictArgs, list_chips, show_prediction
 
