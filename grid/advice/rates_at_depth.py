@@ -23,7 +23,8 @@ def decode_at(variant: Variant, context: int) -> RateAtDepth | None:
     least one; None where none was measured.
 
     From there to `context` the cache is read beside the weights and takes its share of the time,
-    but where the weights lie in the processor's cache: there bytes do not decide.
+    but where the weights lie in the processor's cache: there bytes do not decide. Nor do those of a
+    cache on a card beside weights in main memory.
     """
     from grid.advice.prediction import read_bytes_of
 
@@ -32,7 +33,8 @@ def decode_at(variant: Variant, context: int) -> RateAtDepth | None:
         return None
     speed = variant.decode[deep]
     weights = variant.artifact_bytes
-    if context <= deep or not weights or weights < (variant.llc_bytes or 0):
+    cached = weights < (variant.llc_bytes or 0)
+    if context <= deep or not weights or cached or variant.is_split:
         return RateAtDepth(speed, after_context(deep))
     share = read_bytes_of(variant, deep) / read_bytes_of(variant, context)
     if share == 1:

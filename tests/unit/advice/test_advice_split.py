@@ -156,7 +156,7 @@ def test_a_measured_split_needs_of_the_card_what_it_placed_there(tmp_path: Path)
             "origin", "context_length", "experts", "experts_used", "weight_parts", "options",
             "hardware_class", "device_kind")  # fmt: skip
     rows.decode([100 / 31.0] * 5, **{name: first[name] for name in keep})
-    advice = recommend(write_store(rows, tmp_path / "rows"), Ask(hardware="RTX 3060"))
+    advice = recommend(write_store(rows, tmp_path / "rows"), Ask(hardware="RTX 3060", context=8192))
     pick = run_on(advice)
     assert pick.split.placement.cpu_expert_layers == 30
     assert pick.figures["memory"].value == pick.split.card_bytes < 12 * GIB
