@@ -13,6 +13,7 @@ from grid.analysis.dataset import HardwareClass
 from grid.errors import InputError, did_you_mean
 from grid.hardware.chips import (
     Chip,
+    SeveralChips,
     UsableMemory,
     budget_chip,
     chip_of_budget,
@@ -139,9 +140,10 @@ def _class_of(classes: Sequence[HardwareClass], ask: Ask) -> HardwareClass | Chi
         raise InputError(f"{wanted!r} is in the name of {len(near)} classes: {listed}")
     try:
         return find_chip(wanted, memory_bytes=ask.memory_bytes)
-    except InputError as error:
-        if "may be any of several" in str(error):
-            raise
+    except SeveralChips:
+        raise
+    except InputError:
+        pass
     hint = did_you_mean(wanted, names)
     raise InputError(f"no hardware class like {wanted!r} was measured. {hint} Or ask with --chip.")
 

@@ -6,8 +6,7 @@ import platform
 import subprocess
 from collections.abc import Sequence
 
-from grid.errors import InputError
-from grid.hardware.chips import find_chip, mac_share
+from grid.hardware.chips import mac_share, possible_chips
 from grid.hardware.node import Accelerator
 from grid.units import MIB
 
@@ -46,11 +45,8 @@ def parse_nvidia_smi(table: str, main_memory: int = 0) -> tuple[Accelerator, ...
 
 def _shared_memory(name: str, main_memory: int) -> int:
     """Bytes of the main memory, 0 for a card that has its own or that nobody knows."""
-    try:
-        chip = find_chip(name, memory_bytes=main_memory)
-    except InputError as error:  # several Jetsons have one name
-        return main_memory if "Jetson" in str(error) else 0
-    return main_memory if chip.unified else 0
+    possible = possible_chips(name, main_memory)
+    return main_memory if possible and all(chip.unified for chip in possible) else 0
 
 
 def apple_gpu(chip: str, memory_bytes: int) -> tuple[Accelerator, ...]:

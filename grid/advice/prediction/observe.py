@@ -10,9 +10,9 @@ from grid.advice.prediction.mixture import mixture_unknown, total_parameters, us
 from grid.advice.prediction.model import BANDWIDTH_BYTES_S
 from grid.advice.prediction.observation import PROMPT, Observation, chip_facts
 from grid.advice.prediction.published import published_origins
-from grid.advice.prediction.rate_tables import known_chip
 from grid.analysis.variant import Variant
-from grid.hardware.chips import PLATFORMS, Chip
+from grid.hardware.chips import PLATFORMS, Chip, possible_chips
+from grid.units import GIB
 
 _TOKENS = 64
 """Tokens of context while a rate from an empty context is measured, where rows do not say."""
@@ -72,8 +72,10 @@ def platform_of(variant: Variant) -> str:
     named = next((platform for platform in PLATFORMS if kind.startswith(platform)), None)
     if named is not None and not (variant.origin and named == "cpu"):
         return named
-    for chip in _catalogue_chips(variant.hardware_class):
-        return chip.platform
+    for name in _chip_names(variant.hardware_class):
+        platforms = {chip.platform for chip in possible_chips(name)}
+        if len(platforms) == 1:
+            return platforms.pop()
     return named or ("cuda" if "cuda" in variant.hardware_class.lower() else "cpu")
 
 
@@ -130,8 +132,10 @@ def _kv_bytes_at(variant: Variant, depth: int) -> float:
 
 def _catalogue_chips(hardware_class: str) -> Iterator[Chip]:
     """The catalogue's chips that the parts of a class's name may mean, the likeliest first."""
-    chips = (known_chip(name) for name in _chip_names(hardware_class))
-    return (chip for chip in chips if chip is not None)
+    main = re.search(r", (\d+) GiB, [^,]+$", _without_origin(hardware_class))
+    memory = int(main[1]) * GIB if main and "apple" in hardware_class.lower() else None
+    possible = (possible_chips(name, memory) for name in _chip_names(hardware_class))
+    return (chips[0] for chips in possible if len(chips) == 1)
 
 
 def _without_origin(hardware_class: str) -> str:

@@ -21,6 +21,14 @@ _REBUILT = (2.0, 4.0, 0.5)
 _LISTED = 8
 
 
+class SeveralChips(InputError):
+    """A name that several chips have; `candidates` are those."""
+
+    def __init__(self, message: str, candidates: Sequence[Chip]) -> None:
+        super().__init__(message)
+        self.candidates = tuple(candidates)
+
+
 def choose(name: str, words: frozenset[str], query: ChipQuery, matches: list[Chip]) -> Chip:
     """The chip meant. Raises InputError where several could be, or none has the memory."""
     matches = _narrow(matches, lambda chip: chip.memory_type.lower() == query.memory_type)
@@ -38,7 +46,8 @@ def choose(name: str, words: frozenset[str], query: ChipQuery, matches: list[Chi
         plain = _narrow(plain, lambda chip: _sized(chip, size, query.count) is not None)
     plain, memory_note = _with_memory_of(name, words, query, plain, matches)
     if not _agree(plain):
-        raise InputError(f"{name!r} may be any of several; say which: {list_chips(plain)}")
+        listed = list_chips(plain)
+        raise SeveralChips(f"{name!r} may be any of several; say which: {listed}", plain)
     chip = plain[0]
     if memory_note:
         chip = replace(chip, notes=(*chip.notes, memory_note))

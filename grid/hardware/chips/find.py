@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from grid.errors import InputError, did_you_mean
 from grid.hardware.chips.chip import Chip
-from grid.hardware.chips.choose import choose, list_chips
+from grid.hardware.chips.choose import SeveralChips, choose, list_chips
 from grid.hardware.chips.integrated import memory_of
 from grid.hardware.chips.match import (
     CHEAP,
@@ -43,6 +43,16 @@ def find_chip(
     candidates where several have it that differ in memory or bandwidth.
     """
     return chips().get(name) or _find_chip(name, bandwidth_bytes_s, memory_bytes)
+
+
+def possible_chips(name: str, memory_bytes: float | None = None) -> tuple[Chip, ...]:
+    """The chip of a name, or those that may have it; empty for a name of no chip."""
+    try:
+        return (find_chip(name, memory_bytes=memory_bytes),)
+    except SeveralChips as error:
+        return error.candidates
+    except InputError:
+        return ()
 
 
 @lru_cache(maxsize=4096)

@@ -5,11 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from analysis_cases import variant
 
 from grid.advice import Ask
 from grid.advice.hardware import machine_of
+from grid.advice.prediction import chip_of
+from grid.advice.prediction.observe import platform_of
 from grid.advice.similar_hardware import is_similar_class
 from grid.analysis.dataset import HardwareClass
+from grid.analysis.variant import Variant
 from grid.cli.recommend import read_ask
 from grid.cli.views.predict import PredictArgs, show_prediction
 from grid.errors import InputError
@@ -125,3 +129,26 @@ def test_a_chip_sold_with_several_memories_lists_them() -> None:
 def test_what_was_assumed_of_a_chip_is_noted() -> None:
     machine = machine_of([], Ask(chip="780M", memory_bytes=32 * GIB))
     assert any("DDR5-5600" in note for note in machine.notes)
+
+
+def row(hardware_class: str, kind: str, **changes: object) -> Variant:
+    return variant("Q4_0", 10**9, {}, hardware_class=hardware_class, device_kind=kind, **changes)
+
+
+def test_a_processors_rows_keep_their_measured_rate_though_its_name_is_known() -> None:
+    measured_rate = row(f"{HOST}, 24 GiB, 32-64 GB/s", "cpu-avx2", bandwidth_bytes_s=41e9)
+    assert chip_of(measured_rate).bandwidth_bytes_s == 41e9
+
+
+@pytest.mark.parametrize(("memory", "gb_s"), [("64 GiB", 546), ("128 GiB", 546), ("36 GiB", 410)])
+def test_a_macs_memory_tells_which_chip_a_class_has(memory: str, gb_s: float) -> None:
+    name = f"Apple M4 Max, 14 cores, 1x Apple M4 Max GPU 27 GiB, {memory}, 256-512 GB/s"
+    assert chip_of(row(name, "metal-m4")).bandwidth_bytes_s == gb_s * 1e9
+
+
+@pytest.mark.parametrize(
+    ("name", "platform"),
+    [("Apple M3 Max", "metal"), ("NVIDIA H100", "cuda"), ("AMD Instinct MI50", "rocm")],
+)
+def test_an_imported_name_of_several_chips_has_their_platform(name: str, platform: str) -> None:
+    assert platform_of(row(f"{name} [someone]", "cpu", origin="someone")) == platform
