@@ -98,12 +98,12 @@ def _cost(cost: Cost) -> dict[str, Any]:
     }
 
 
-def _measure_more(more: MeasureMore | None) -> dict[str, Any] | None:
-    if more is None:
+def _measure_more(needed: MeasureMore | None) -> dict[str, Any] | None:
+    if needed is None:
         return None
     return {
-        "variants": [_variant(variant) for variant in more.variants],
-        **_fields(more, "unit have need seconds setting command text"),
+        "variants": [_variant(variant) for variant in needed.variants],
+        **_fields(needed, "unit have need seconds setting command text"),
     }
 
 

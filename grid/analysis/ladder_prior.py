@@ -240,12 +240,12 @@ def _parts(
 def _condition(ladder: _Ladder, p_ordered: float, rng: np.random.Generator) -> Floats:
     """Draws [draws, rungs] of the prior given the draws of the answers."""
     answers, error, (draws, n) = ladder.answers, ladder.error, ladder.answers.shape
-    both = ((ladder.ordered, p_ordered), (ladder.unordered, 1 - p_ordered))
+    halves = ((ladder.ordered, p_ordered), (ladder.unordered, 1 - p_ordered))
     weights = np.concatenate(
-        [p * part.shares * np.exp(part.log_densities - part.evidence) for part, p in both]
+        [p * part.shares * np.exp(part.log_densities - part.evidence) for part, p in halves]
     )
     means, covariances = (
-        np.concatenate([getattr(part, name) for part, _ in both])
+        np.concatenate([getattr(part, name) for part, _ in halves])
         for name in ("means", "covariances")
     )
     of_draw = rng.choice(len(weights), draws, p=weights / weights.sum())

@@ -33,17 +33,17 @@ def test_an_unsure_answer_names_variants_items_time_and_command(unsure: Dataset)
     advice = recommend(unsure)
     assert advice.sure is not None
     assert advice.sure < 0.5
-    more = advice.measure_more
-    assert more is not None
-    assert more.variants[0] is advice.pick.variant  # type: ignore[union-attr]
-    assert len(more.variants) > 1
-    assert (more.unit, more.have) == ("items of each task", 20)
-    assert more.need > 10 * more.have
-    assert more.seconds == pytest.approx((more.need / 20 - 1) * 20.0 * len(more.variants))
-    assert more.setting == f"items = {more.need} under [tasks]"
-    assert more.command == "grid sweep quick.toml" or more.command.startswith("grid sweep")
-    assert "--fresh" not in more.command
-    assert more.text.startswith(f"{more.variants[0].label}, ")
+    needed = advice.measure_more
+    assert needed is not None
+    assert needed.variants[0] is advice.pick.variant  # type: ignore[union-attr]
+    assert len(needed.variants) > 1
+    assert (needed.unit, needed.have) == ("items of each task", 20)
+    assert needed.need > 10 * needed.have
+    assert needed.seconds == pytest.approx((needed.need / 20 - 1) * 20.0 * len(needed.variants))
+    assert needed.setting == f"items = {needed.need} under [tasks]"
+    assert needed.command == "grid sweep quick.toml" or needed.command.startswith("grid sweep")
+    assert "--fresh" not in needed.command
+    assert needed.text.startswith(f"{needed.variants[0].label}, ")
 
 
 def test_json_has_it_with_tolerance_and_expected_loss(unsure: Dataset) -> None:
