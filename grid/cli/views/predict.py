@@ -27,6 +27,8 @@ from grid.units import format_bytes, parse_file_size
 
 QUANTS = ("F16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q4_0", "Q3_K_M", "Q2_K")
 PARAMETERS = "7B"
+LEAST_PARAMETERS = 1e5
+"""No model has fewer weights: a bare `8` lacks its unit."""
 _COUNT = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kmbt]?)\s*", re.IGNORECASE)
 _SCALE = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
 
@@ -136,6 +138,8 @@ def parse_parameters(text: str) -> tuple[float, float]:
     if mixture is not None:
         return float(mixture.active), float(mixture.total)
     count = parse_count(text)
+    if count < LEAST_PARAMETERS:
+        raise InputError(f"--params {text}: of what? write it with its unit, as {text.strip()}B")
     return count, count
 
 

@@ -24,7 +24,7 @@ from grid.cache import SPARE_BYTES, cache_dir, free_bytes, nearest_existing, wri
 from grid.errors import EngineError, InputError
 from grid.sweep.artifacts.leases import cache_lock, forget, in_use, last_use
 from grid.sweep.artifacts.offers import slug, withdraw
-from grid.units import format_bytes, parse_bytes
+from grid.units import format_bytes, parse_file_size
 
 LIMIT_VARIABLE = "QUANTGRID_CACHE_LIMIT"
 
@@ -51,7 +51,7 @@ def cache_limit() -> int | None:
     if not setting:
         return None
     try:
-        limit = parse_bytes(setting)
+        limit = parse_file_size(setting)
         if limit <= 0:
             raise InputError(f"{setting!r} leaves no room; write for example 200GiB")
         return limit

@@ -52,6 +52,8 @@ def test_a_memory_that_cannot_be_is_refused(text: str) -> None:
 def test_a_bare_size_of_a_file_is_asked_with_a_unit(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"--bytes: 4\.9 of what"):
         show_prediction(PredictArgs("4090", size="4.9"), str(tmp_path))
+    with pytest.raises(InputError, match="--params 8: of what"):
+        show_prediction(PredictArgs("4090", params="8"), str(tmp_path))
     with pytest.raises(InputError, match="--max-size: 8 of what"):
         read_ask(max_bytes="8")
 
