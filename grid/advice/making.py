@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
+from grid.cells.serving import ShellCommand
 
 _NEED_MATRIX = ("IQ1_", "IQ2_", "IQ3_XXS", "IQ3_XS", "Q2_K_S")
 """Presets that llama-quantize refuses without an importance matrix."""
@@ -33,4 +33,4 @@ def making_lines(repository: str, name: str, preset: str, target: str) -> tuple[
 
 
 def _texts(lines: list[list[str]]) -> tuple[str, ...]:
-    return tuple(shlex.join(line) for line in lines)
+    return tuple(ShellCommand(argv=tuple(line)).text() for line in lines)

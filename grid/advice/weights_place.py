@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from grid.cache import cache_dir
+from grid.cells.serving import ShellCommand
 from grid.errors import InputError
 from grid.models import hub, packages
 from grid.models.bundled import SIZES, size_dir
@@ -78,7 +79,7 @@ def _on_hub(row: Mapping[str, Any], source: str) -> WeightsPlace:
         words += _files(address.file)
     if address.revision is not None:
         words += ["--revision", address.revision]
-    line = shlex.join([*words, "--local-dir", name])
+    line = ShellCommand(argv=(*words, "--local-dir", name)).text()
     path = name if address.file is None else f"{name}/{address.file}"
     return WeightsPlace(path, False, f"downloaded from {address.repo} by the first line", (line,))
 

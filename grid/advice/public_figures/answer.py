@@ -15,7 +15,7 @@ from typing import NamedTuple
 from grid.advice.advice import Figure
 from grid.advice.ask import CONTEXT, Ask
 from grid.advice.hardware import machine_of
-from grid.advice.public_figures.command import run_lines
+from grid.advice.public_figures.command import make_lines, run_lines
 from grid.advice.public_figures.offers import (
     MemoryQuestion,
     ModelOffer,
@@ -86,6 +86,9 @@ class PublicAnswer:
     measure: str
     run: str = ""
     """The command that runs the pick once its file is there, empty where there is none."""
+    make: str = ""
+    """Lines that make that file of the model's own weights, empty where nobody noted where those
+    are."""
 
     basis: str = BASIS
 
@@ -115,6 +118,7 @@ def public_answer(ask: Ask) -> PublicAnswer:
         notes=tuple(_notes(ask, chip)),
         measure=_measure(pick or first.offers[0]),
         run=run_lines(pick, question, ask, first.place.platform) if pick else "",
+        make=make_lines(pick) if pick else "",
     )
 
 

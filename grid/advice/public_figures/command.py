@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from grid.advice.ask import Ask
 from grid.advice.for_model.target import find_target
+from grid.advice.making import making_lines
 from grid.advice.public_figures.offers import MemoryQuestion, ModelOffer
 from grid.advice.serving import commands_for
 from grid.cells.serving import ServeRequest
@@ -26,8 +27,7 @@ def run_lines(offer: ModelOffer, question: MemoryQuestion, ask: Ask, platform: s
         context_length=shape.context_length,
         vocabulary=0,
     )
-    file = f"{shape.name}-{offer.preset}.gguf"
-    artifact = Artifact(model=model, format="gguf", quant=offer.preset, path=file)
+    artifact = Artifact(model=model, format="gguf", quant=offer.preset, path=_file(offer))
     request = ServeRequest(
         context=question.context,
         sessions=question.sessions,
@@ -43,3 +43,15 @@ def run_lines(offer: ModelOffer, question: MemoryQuestion, ask: Ask, platform: s
     wanted = (ask.serve or "").lower()
     named = [command for command in commands if command.program.startswith(wanted)]
     return (named or commands)[0].text() if commands else ""
+
+
+def make_lines(offer: ModelOffer) -> str:
+    """Lines for a shell that make the file of the model's own weights with llama.cpp's tools."""
+    shape = offer.model
+    if not shape.repository:
+        return ""
+    return "\n".join(making_lines(shape.repository, shape.name, offer.preset, _file(offer)))
+
+
+def _file(offer: ModelOffer) -> str:
+    return f"{offer.model.name}-{offer.preset}.gguf"

@@ -23,6 +23,7 @@ def public_data(answer: PublicAnswer) -> dict[str, Any]:
         "notes": list(answer.notes),
         "measure": answer.measure,
         "run": answer.run,
+        "make": answer.make,
     }
 
 

@@ -35,8 +35,10 @@ def print_public_answer(answer: PublicAnswer) -> None:
     out.print(Text(_headline(answer), style="bold"))
     out.print(Text(answer.basis, style="yellow"))
     if answer.run:
-        out.print(Text("Run it, once the file is there:"))
-        out.print(Text(answer.run, style="cyan"), soft_wrap=True)
+        how = ", made like this or downloaded as it is" if answer.make else ""
+        out.print(Text(f"Run it, once the file is there{how}:"))
+        lines = "\n".join(filter(None, [answer.make, answer.run]))
+        out.print(Text(lines, style="cyan"), soft_wrap=True)
         out.print()
     out.print(two_columns(list(_rows(answer))))
     if answer.others or answer.larger:

@@ -8,7 +8,11 @@ from grid.advice.making import making_lines
 
 
 def lines(preset: str) -> list[str]:
-    return list(making_lines("Qwen/Qwen3-32B", "Qwen3-32B", preset, f"Qwen3-32B-{preset}.gguf"))
+    target = f"Qwen3-32B-{preset}.gguf"
+    return [
+        line.replace(" \\\n    ", " ")
+        for line in making_lines("Qwen/Qwen3-32B", "Qwen3-32B", preset, target)
+    ]
 
 
 def test_a_quant_is_made_of_the_16_bits_of_the_hub() -> None:

@@ -202,6 +202,9 @@ def test_pick_comes_with_the_command_that_runs_it() -> None:
     result = answer(memory_bytes=24 * GIB, context=8192, kv_type="q8_0", sessions=2)
     assert result.run.startswith("llama-server -m Qwen3-32B-Q4_K_M.gguf -c 16384 -np 2 -ngl 99")
     assert "-ctk q8_0 -ctv q8_0" in " ".join(result.run.replace("\\", " ").split())
+    assert result.make.splitlines()[-1] == (
+        "llama-quantize Qwen3-32B-F16.gguf Qwen3-32B-Q4_K_M.gguf Q4_K_M"
+    )
     ollama = answer(memory_bytes=24 * GIB, serve="ollama")
     assert "ollama" in ollama.run
     assert answer(memory_bytes=24 * GIB, model="Llama-3.3-70B").run == ""
