@@ -76,6 +76,10 @@ class Quality(msgspec.Struct, frozen=True, tag="quality"):
     whose distribution is compared with, None where there is none. `category` is the use that the
     text stands for, such as `code`, empty where it is named by nothing else; `chat`: the text is
     conversations, which each model's chat template renders.
+
+    Where the reference itself writes the text, `text` names the prompts, of content
+    `prompts_sha256`, `answer_tokens` is the most that it writes to each, and `text_sha256` stands
+    for what comes of them.
     """
 
     text: str
@@ -85,6 +89,8 @@ class Quality(msgspec.Struct, frozen=True, tag="quality"):
     reference: str | None = None
     category: str = ""
     chat: bool = False
+    prompts_sha256: str = ""
+    answer_tokens: int = 0
 
     @property
     def size(self) -> int:
@@ -142,7 +148,8 @@ def identity_fields(workload: Workload) -> dict[str, str | int | None]:
     fields = msgspec.structs.asdict(workload)
     for name in ("text", "source"):
         fields.pop(name, None)
-    for name in ("task", "category", "chat"):  # not hashed where empty: as before they were there
+    added = ("task", "category", "chat", "prompts_sha256", "answer_tokens")
+    for name in added:  # not hashed where empty: as before they were there
         if not fields.get(name):
             fields.pop(name, None)
     return {"kind": kind(workload), **fields}

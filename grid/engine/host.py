@@ -47,6 +47,8 @@ class EngineHost:
                     return self._measure(request, meter)
                 case messages.MakeReference():
                     return self._make_reference(request, meter)
+                case messages.WriteText():
+                    return self._write_text(request, meter)
                 case messages.Continue():
                     return self._continue(request, meter)
                 case messages.Quantize():
@@ -101,6 +103,14 @@ class EngineHost:
         engine, _ = self._require_loaded()
         facts = ModelFacts(path=self._path)
         write_reference(engine, request.workload, Path(request.target), meter, facts)
+        return messages.FileMade(engine_s=meter.engine_s)
+
+    def _write_text(self, request: messages.WriteText, meter: Meter) -> messages.FileMade:
+        from grid.engine.measure.written_text import write_text
+
+        engine, _ = self._require_loaded()
+        facts = ModelFacts(path=self._path, context_length=request.context_length)
+        write_text(engine, request.workload, Path(request.target), meter, facts)
         return messages.FileMade(engine_s=meter.engine_s)
 
     def _quantize(self, request: messages.Quantize, meter: Meter) -> messages.FileMade:

@@ -48,6 +48,15 @@ class MakeReference(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     target: str
 
 
+class WriteText(msgspec.Struct, tag=True, frozen=True, kw_only=True):
+    """Have the loaded engine answer the prompts that the workload names, and write its
+    conversations to `target`; the reply is FileMade. `context_length` is as of Measure."""
+
+    workload: Quality
+    target: str
+    context_length: int = 0
+
+
 class Continue(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     """Continue a text on the loaded engine, always by the likeliest token; the reply is Continued.
 
@@ -80,7 +89,7 @@ class Probe(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     node: Node
 
 
-Request = Load | Measure | MakeReference | Continue | Quantize | Probe
+Request = Load | Measure | MakeReference | WriteText | Continue | Quantize | Probe
 
 
 class Loaded(msgspec.Struct, tag=True, frozen=True, kw_only=True):

@@ -20,6 +20,7 @@ from grid.plan.fits import (
     encoder_obstacle,
     memory_obstacle,
     template_obstacle,
+    writer_obstacle,
 )
 from grid.plan.plan import Plan, Skip
 from grid.plan.sources import SweepCandidate, resolve
@@ -233,6 +234,7 @@ class _PlanBuilder:
             or encoder_obstacle(cell, self._tasks.facts)
             or context_obstacle(cell)
             or template_obstacle(cell)
+            or writer_obstacle(cell)
         )
 
     def _memory_obstacle(self, candidate: SweepCandidate, cell: Cell) -> str:

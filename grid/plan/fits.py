@@ -71,6 +71,14 @@ def template_obstacle(cell: Cell) -> str:
     return "chat is wanted, the model has no chat template"
 
 
+def writer_obstacle(cell: Cell) -> str:
+    """Why nobody writes the cell's text; empty if it is there, or its 16 bits write it."""
+    workload = cell.workload
+    if not isinstance(workload, Quality) or not workload.prompts_sha256 or workload.reference:
+        return ""
+    return "its text is written by the model's 16 bits, and no such artifact can be run here"
+
+
 def context_obstacle(cell: Cell) -> str:
     """Why the model's context cannot hold the workload; empty if it can or is not known."""
     limit = cell.artifact.model.context_length

@@ -109,6 +109,10 @@ def _check_keys(raw: Mapping[str, Any]) -> None:
             _refuse_unknown_keys(raw[name], table, f"{name}.")
             if isinstance(raw[name].get("judge"), dict):
                 _refuse_unknown_keys(raw[name]["judge"], tables.JudgeTable, f"{name}.judge.")
+            texts = raw[name].get("texts")
+            for category, entry in texts.items() if isinstance(texts, dict) else ():
+                if isinstance(entry, dict):
+                    _refuse_unknown_keys(entry, tables.TextTable, f"{name}.texts.{category}.")
     models = raw.get("models")
     for index, entry in enumerate(models if isinstance(models, list) else []):
         if isinstance(entry, dict):
@@ -145,8 +149,7 @@ def _check_table(sweep: SweepTable) -> None:
             raise InputError(f"measures: unknown measure {measure!r}. {hint}")
     for place, values in _list_values(sweep):
         _refuse_duplicates(place, values)
-    if not all(name.strip() for name in sweep.quality.texts):
-        raise InputError("quality.texts: a category without a name")
+    _check_texts(sweep.quality)
     for index, entry in enumerate(sweep.models):
         _check_entry(entry, f"models[{index}]")
     _check_quants("quants", sweep.quants)
@@ -161,7 +164,6 @@ def _list_values(sweep: SweepTable) -> Iterator[tuple[str, Sequence[Any]]]:
     yield "speed.prompt", sweep.speed.prompt
     yield "speed.generate", sweep.speed.generate
     yield "speed.depth", sweep.speed.depth
-    yield "quality.texts", (*filter(None, (sweep.quality.text,)), *sweep.quality.texts.values())
     for name in ("classes", "names", "files"):
         yield f"tasks.{name}", getattr(sweep.tasks, name)
     for backend, options in sweep.options.items():
@@ -176,6 +178,19 @@ def _list_values(sweep: SweepTable) -> Iterator[tuple[str, Sequence[Any]]]:
                     )
             if isinstance(value, list):
                 yield f"options.{backend}.{name}", value
+
+
+def _check_texts(quality: tables.QualityTable) -> None:
+    for category, table in quality.texts.items():
+        place = f"quality.texts.{category}"
+        if not category.strip():
+            raise InputError("quality.texts: a category without a name")
+        if isinstance(table, tables.TextTable) and bool(table.text) == bool(table.generate):
+            raise InputError(f"{place}: give either text (a file) or generate (prompts)")
+    given = list(quality.text_tables.values())
+    for index, table in enumerate(given):
+        if table in given[:index]:  # in other chunks the same text is another one
+            raise InputError(f"quality.texts: {table.source!r} is there twice")
 
 
 def _refuse_duplicates(place: str, values: Sequence[Any]) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from functools import cached_property
 from pathlib import Path
 
-from grid.cells.conversations import parse_conversations
-from grid.cells.texts import HELDOUT, Text, read_text
+from msgspec.structs import replace
+
 from grid.cells.workload import Decode, Latency, Memory, Prefill, Quality, Workload
 from grid.errors import InputError
 from grid.plan.order import workload_rank
 from grid.plan.sweep import Sweep
+from grid.plan.text_workloads import text_workload, written_text_id
 
 
 class RequestedWorkloads:
@@ -39,46 +40,25 @@ class RequestedWorkloads:
         """Each text, compared with the artifact of id `reference`; empty where not measured."""
         if "quality" not in self._sweep.measures:
             return ()
-        settings = self._sweep.quality
         return tuple(
-            Quality(
-                text.source,
-                text.sha256,
-                settings.context,
-                settings.chunks,
-                reference,
-                category,
-                text.chat,
-            )
-            for category, text in self._texts.items()
+            replace(workload, reference=reference, text_sha256=written_text_id(workload, reference))
+            if workload.prompts_sha256
+            else replace(workload, reference=reference)
+            for workload in self._texts
         )
 
     @cached_property
-    def _texts(self) -> dict[str, Text]:
-        """By category; that of `text`, which has none, is empty."""
-        settings = self._sweep.quality
-        texts = {}
-        if settings.text or not settings.texts:
-            texts[""] = self._read_text(settings.text or HELDOUT, "quality.text")
-        for category, source in settings.texts.items():
-            texts[category] = self._read_text(source, f"quality.texts.{category}")
-        return texts
-
-    def _read_text(self, source: str, place: str) -> Text:
-        settings = self._sweep.quality
-        try:
-            text = read_text(source, self._base)
-            size, wanted = len(text.text.encode()), settings.context * settings.chunks
-            if text.chat:
-                parse_conversations(text.text, text.source)
-            elif size < wanted:  # a token is at least one byte
-                raise InputError(
-                    f"{text.source} has {size} bytes, too short for {settings.chunks} chunks of "
-                    f"{settings.context} tokens; lower quality.chunks or quality.context"
-                )
-        except InputError as error:
-            raise InputError(f"{self._sweep.file}: {place}: {error}") from None
-        return text
+    def _texts(self) -> tuple[Quality, ...]:
+        """Each text, compared with nothing yet."""
+        file = self._sweep.file
+        texts = []
+        for category, table in self._sweep.quality.text_tables.items():
+            place = f"quality.texts.{category}" if category else "quality.text"
+            try:
+                texts.append(text_workload(category, table, self._base))
+            except InputError as error:
+                raise InputError(f"{file}: {place}: {error}") from None
+        return tuple(texts)
 
     def _rates(self) -> list[Workload]:
         speed = self._sweep.speed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from grid.cache import cache_dir
 from grid.cells.conversations import parse_conversations
 from grid.engine.measure.reference import read_reference
 from grid.models.chat import read_chat_template
+from grid.results import open_store
 
 pytestmark = pytest.mark.engine
 
@@ -105,3 +107,32 @@ def test_a_real_model_has_a_divergence_on_prose_and_on_conversations(
     expected = tuple(tuple(ids[at : at + CONTEXT]) for at in range(0, CHUNKS * CONTEXT, CONTEXT))
     assert len(chunks) == 2
     assert expected in chunks
+
+
+def test_a_real_model_is_compared_on_a_text_that_its_16_bits_wrote(
+    grid: Run, tmp_path: Path
+) -> None:
+    f16 = dequantized(smollm2())
+    quant = quantized(f16, "Q8_0")
+    prompts = ["Name three fruits.", "Explain gravity to a child.", "How do I boil an egg?"]
+    lines = [json.dumps({"prompt": prompt}) + "\n" for prompt in prompts]
+    (tmp_path / "prompts.jsonl").write_text("".join(lines))
+    text = SWEEP.format(quant=quant, reference=f16, context=32, chunks=1)
+    texts = """texts.prose = { text = "ref:prose", context = 48 }
+texts.own = { generate = "prompts.jsonl", tokens = 16, chunks = 3 }"""
+    lines = [texts if line.startswith("texts") else line for line in text.splitlines()]
+    (tmp_path / "domain.toml").write_text("\n".join(lines))
+    done = grid("sweep", "domain.toml", timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = open_store(tmp_path / "results").attempts().to_pylist()
+    assert {row["status"] for row in rows} == {"ok"}
+    assert {row["label"] for row in rows} == {"quality prose 1x48", "quality own 3x32"}
+    (written,) = (cache_dir() / "texts").glob("written-*.jsonl")
+    content = written.read_text()
+    hashes = {dict(row["environment"]).get("written_text") for row in rows if "own" in row["label"]}
+    assert hashes == {sha256(content.encode()).hexdigest()}
+    answers = parse_conversations(content, "written")
+    assert [turns[0].content for turns in answers] == prompts
+    assert all(turns[1].role == "assistant" and turns[1].content for turns in answers)
+    again = grid("plan", "domain.toml")
+    assert "0 cells to measure" in again.stdout

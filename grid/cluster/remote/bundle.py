@@ -19,7 +19,7 @@ from grid.models.checkpoint.inspection import is_checkpoint
 from grid.models.identity import digest
 from grid.models.split_files import part_paths
 from grid.plan.origin import BUNDLED, ELSEWHERE
-from grid.plan.sweep import ModelEntry, QualityTable, Sweep, SweepTable, TasksTable
+from grid.plan.sweep import ModelEntry, QualityTable, Sweep, SweepTable, TasksTable, TextTable
 
 UPLOADS = f"{STATE}/uploads"
 """A folder for each folder of each machine that files were brought from; they stay there, so that
@@ -86,12 +86,12 @@ class _Packer:
     def pack_quality(self, table: QualityTable) -> QualityTable:
         """The table of quality with its texts as they are on the other machine."""
         packed: QualityTable = self.pack_table(table, "text", "quality.text")
-        texts = {
-            category: written
-            if written.startswith(BUNDLED)
-            else self._pack_file(written, f"{self._sweep.file}: quality.texts.{category}")
-            for category, written in table.texts.items()
-        }
+        texts: dict[str, str | TextTable] = {}
+        for category, written in table.texts.items():
+            place = f"quality.texts.{category}"
+            entry = TextTable(text=written) if isinstance(written, str) else written
+            moved = self.pack_table(self.pack_table(entry, "text", place), "generate", place)
+            texts[category] = moved.text if isinstance(written, str) else moved
         return msgspec.structs.replace(packed, texts=texts)
 
     def pack_tasks(self, table: TasksTable) -> TasksTable:

@@ -82,7 +82,7 @@ class Inputs:
         local: Workload = cell.workload
         match cell.workload:
             case Quality() as workload:
-                source = yield from self.text(workload.text, workload.text_sha256)
+                source = yield from self.text(workload.text, _content(workload))
                 local = msgspec.structs.replace(workload, text=source)
             case Tasks() as workload:
                 source = yield from self._items(workload)
@@ -158,7 +158,7 @@ def offer_inputs(
             _offer_text(settings.calibration.path, settings.calibration.sha256, keep)
         for workload in workloads:
             if isinstance(workload, Quality):
-                _offer_text(workload.text, workload.text_sha256, keep)
+                _offer_text(workload.text, _content(workload), keep)
             elif isinstance(workload, Tasks):
                 _offer_items(workload, keep)
     except OSError as error:
@@ -206,6 +206,11 @@ def _offer_items(tasks: Tasks, keep: Callable[[str], None]) -> None:
         facts = (Path(tasks.source) / f"{tasks.name}.json").read_bytes()
         write_atomically(item.path / f"{tasks.name}.json", facts)
     _offer(item, item.path, keep)
+
+
+def _content(workload: Quality) -> str:
+    """sha256 of the file that the workload names: a text, or the prompts for it."""
+    return workload.prompts_sha256 or workload.text_sha256
 
 
 def _cached_text(sha256: str, source: str) -> CachedItem:

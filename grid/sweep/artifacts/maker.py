@@ -15,7 +15,7 @@ from grid.errors import EngineDied, EngineError, EngineTimeout, OutOfMemory
 from grid.sweep.artifacts.eviction import full_disk_hint
 from grid.sweep.events import Prepared
 
-Request = messages.Load | messages.MakeReference | messages.Quantize
+Request = messages.Load | messages.MakeReference | messages.WriteText | messages.Quantize
 
 
 class Maker:

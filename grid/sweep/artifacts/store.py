@@ -12,6 +12,7 @@ from grid.backend import Calibration
 from grid.backend.registry import backend
 from grid.cache import cache_dir, write_atomically
 from grid.cells.cell import Cell
+from grid.cells.texts import read_text
 from grid.cells.workload import Quality
 from grid.engine import messages
 from grid.engine.environments import (
@@ -22,6 +23,7 @@ from grid.engine.environments import (
     find_interpreter,
 )
 from grid.engine.measure.reference import REFERENCE_FORMAT, reference_row_bytes
+from grid.engine.measure.written_text import WRITTEN_TEXT_FORMAT
 from grid.errors import EngineError, InputError
 from grid.hardware.node import Node
 from grid.models import packages
@@ -155,6 +157,49 @@ class ArtifactStore:
         make = lambda: self._make_reference(cell, reference, item, close_engine)  # noqa: E731
         yield from self._sharing.obtain(item, lambda: _existing(target), make)
 
+    def written_text(
+        self, cell: Cell, reference: Cell, close_engine: Callable[[], None] | None = None
+    ) -> Generator[Event, None, Cell]:
+        """The same cell with the text that the 16-bit artifact writes to its prompts, which is made
+        once for all of its quants and kept; `cell` is a localised one. Raises EngineError."""
+        workload = _quality(cell)
+        name = digest(
+            "written text",
+            WRITTEN_TEXT_FORMAT,
+            *self._computed_by(reference),
+            workload.prompts_sha256,
+            workload.answer_tokens,
+        )
+        target = cache_dir() / "texts" / f"written-{name}.jsonl"
+        item = CachedItem(
+            f"text/{target.stem}",
+            f"text written by {reference.artifact.label}",
+            target.parent,
+            target.name,
+        )
+        request = messages.WriteText(
+            workload=workload,
+            target=str(item.path),
+            context_length=reference.artifact.model.context_length,
+        )
+        make = lambda: self._make_with(reference, request, "text", item, 0, close_engine)  # noqa: E731
+        yield from self._sharing.obtain(item, lambda: _existing(target), make)
+        text = read_text(str(target))
+        ready = msgspec.structs.replace(
+            workload, text=text.source, text_sha256=text.sha256, prompts_sha256="", answer_tokens=0
+        )
+        return msgspec.structs.replace(cell, workload=ready)
+
+    def _computed_by(self, reference: Cell) -> tuple[object, ...]:
+        """All of a reference that decides what comes of it."""
+        return (
+            reference.artifact.id,
+            reference.backend,
+            reference.options,
+            engine_version(reference.backend, self._node),
+            reference.device_kind or self._node.device_kind,
+        )
+
     def reference_path(self, cell: Cell, reference: Cell) -> Path:
         """Path of the distribution; its name depends on all that decides its content, the engine's
         version included."""
@@ -162,11 +207,7 @@ class ArtifactStore:
         name = digest(
             "reference",
             REFERENCE_FORMAT,
-            reference.artifact.id,
-            reference.backend,
-            reference.options,
-            engine_version(reference.backend, self._node),
-            reference.device_kind or self._node.device_kind,
+            *self._computed_by(reference),
             workload.text_sha256,
             workload.context,
             workload.chunks,
@@ -264,9 +305,25 @@ class ArtifactStore:
     def _make_reference(
         self, cell: Cell, reference: Cell, item: CachedItem, close_engine: Callable[[], None] | None
     ) -> Generator[Event, None, Path]:
+        local = yield from self.localised(cell)
+        request = messages.MakeReference(workload=_quality(local), target=str(item.path))
+        size = _reference_bytes(cell, reference)
+        return (
+            yield from self._make_with(reference, request, "reference", item, size, close_engine)
+        )
+
+    def _make_with(
+        self,
+        reference: Cell,
+        request: messages.MakeReference | messages.WriteText,
+        what: str,
+        item: CachedItem,
+        size: int,
+        close_engine: Callable[[], None] | None,
+    ) -> Generator[Event, None, Path]:
+        """Have the 16-bit artifact's engine make a file of at most `size` bytes."""
         yield from self.environment(reference.backend)
         yield from self.artifact(reference.artifact)
-        local = yield from self.localised(cell)
         load = messages.Load(
             backend=reference.backend,
             path=str(self.path(reference.artifact)),
@@ -274,18 +331,15 @@ class ArtifactStore:
             options=reference.options,
             memory_limit=self._settings.memory_limit,
         )
-        make = messages.MakeReference(workload=_quality(local), target=str(item.path))
         label = reference.artifact.label
         with lock_item(slug(item.key)):
             if not item.path.exists():
-                self._sharing.make_room(
-                    _reference_bytes(cell, reference), f"the reference of {label}"
-                )
+                self._sharing.make_room(size, f"the {what} of {label}")
                 if close_engine is not None:
                     close_engine()  # never two models in memory at once
                 try:
                     yield self._maker.make(
-                        "reference", label, reference.backend, item.path, [load, make]
+                        what, label, reference.backend, item.path, [load, request]
                     )
                 finally:
                     self._maker.close()  # its memory goes back before anything is measured

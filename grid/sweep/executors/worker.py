@@ -6,7 +6,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
+import msgspec
+
 from grid.cells.cell import Cell
+from grid.cells.measurement import Measurement
 from grid.cells.workload import Quality
 from grid.errors import EngineError
 from grid.hardware.node import Node
@@ -91,11 +94,25 @@ class Worker:
         if isinstance(cell.workload, Quality) and reference is not None:
             try:
                 yield from self._store.environment(reference.backend)
-                path = str(self._store.reference_path(cell, reference))
-                yield from self._store.reference(cell, reference, engine.release_memory)
+                if cell.workload.prompts_sha256:
+                    local = yield from self._store.written_text(
+                        local, reference, engine.release_memory
+                    )
+                path = str(self._store.reference_path(local, reference))
+                yield from self._store.reference(local, reference, engine.release_memory)
             except EngineError as error:
                 reason = type(error)(f"the reference pass failed: {error}")
                 yield cell_done(cell, failed(cell, reason, started))
                 return
         self._store.pause_transfers(cell.exclusive)
-        yield cell_done(cell, self._scoring.score(local, engine.attempt(local, path)))
+        measured = self._scoring.score(local, engine.attempt(local, path))
+        yield cell_done(cell, _of_cell(cell, local, measured))
+
+
+def _of_cell(cell: Cell, local: Cell, measured: Measurement) -> Measurement:
+    """The measurement under the planned cell's id, with the content of a text that was written
+    while the sweep ran."""
+    if cell.id == local.id or not isinstance(local.workload, Quality):
+        return measured
+    facts = {**measured.environment, "written_text": local.workload.text_sha256}
+    return msgspec.structs.replace(measured, cell_id=cell.id, environment=facts)

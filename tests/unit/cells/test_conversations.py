@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from grid.cells.conversations import parse_conversations
+from grid.cells.conversations import parse_conversations, parse_prompts
 from grid.cells.items import Message
 from grid.cells.texts import read_text
 from grid.errors import InputError
@@ -64,3 +64,27 @@ def test_the_bundled_conversations_are_some_and_differ() -> None:
     }
     assert all(turns[-1].role == "assistant" for turns in conversations)
     assert not read_text("ref:code").chat
+
+
+def test_a_prompt_is_a_text_or_a_conversation_up_to_its_last_question() -> None:
+    longer = HELLO.replace("]}", ', {"role": "user", "content": "Why?"}]}')
+    text = f'{{"prompt": "Hello"}}\n{HELLO}\n{longer}\n'
+    first, second, third = parse_prompts(text, "p.jsonl")
+    assert first == (Message("user", "Hello"),)
+    assert second == (Message("user", "Hi"),)
+    assert third == (Message("user", "Hi"), Message("assistant", "Yo"), Message("user", "Why?"))
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("hello", r"p\.jsonl, line 1: .*; a line is .*prompt"),
+        ('{"prompt": " "}', r"line 1: message 1: the content is empty"),
+        ("{}", r"line 1: message 1: the content is empty"),
+        ('{"messages": [{"role": "system", "content": "a"}]}', "line 1: no message of the user's"),
+        ("", r"p\.jsonl: no prompts"),
+    ],
+)
+def test_a_bad_prompt_is_refused_with_its_place(line: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        parse_prompts(line, "p.jsonl")

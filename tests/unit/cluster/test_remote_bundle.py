@@ -151,6 +151,28 @@ texts = { prose = "ref:prose", chat = "talk/mine.jsonl", "my code" = "code.py" }
     }
 
 
+def test_texts_with_settings_of_their_own_and_prompts_are_brought(tmp_path: Path) -> None:
+    (tmp_path / "book.txt").write_text("once")
+    (tmp_path / "asked.jsonl").write_text("{}")
+    arrived, archive = pack(
+        tmp_path,
+        """
+[[models]]
+source = "ref:small"
+[quality.texts]
+long = { text = "book.txt", context = 4096, chunks = 1 }
+own = { generate = "asked.jsonl", tokens = 32 }
+""",
+    )
+    long, own = arrived.quality.texts.values()
+    assert (long.context, long.chunks, long.generate) == (4096, 1, "")
+    assert (own.tokens, own.context, own.text) == (32, None, "")
+    brought = {Path(path).name for paths in archive.uploads.values() for path in paths}
+    assert brought == {"book.txt", "asked.jsonl"}
+    assert Path(own.generate).name == "asked.jsonl"
+    assert Path(own.generate).parent != tmp_path
+
+
 def test_a_missing_text_of_a_category_is_named(tmp_path: Path) -> None:
     text = '[[models]]\nsource = "ref:*"\n[quality]\ntexts = { chat = "gone.jsonl" }\n'
     with pytest.raises(InputError, match=r"quality\.texts\.chat: no file .*gone\.jsonl"):

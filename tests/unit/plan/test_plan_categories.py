@@ -8,14 +8,22 @@ import msgspec
 import pytest
 from plan_helpers import plan_of
 
+from grid.cells.cell import Cell
 from grid.cells.workload import Quality
 from grid.errors import InputError
+from grid.models.artifact import Artifact
+from grid.models.model import Model
 from grid.plan.estimate import cell_seconds
-from grid.plan.fits import template_obstacle
+from grid.plan.fits import template_obstacle, writer_obstacle
 from grid.plan.load import parse_sweep
+from grid.plan.workloads import RequestedWorkloads
 
 SWEEP = 'measures = ["quality"]\nquants = ["F16", "Q8"]\n[[models]]\nsource = "x.fake"\n[quality]\n'
 SMALL = "context = 64\nchunks = 2\n"
+MODEL = Model(
+    name="m", family="f", source="/a/m.gguf", revision="r1", architecture="llama",
+    parameters=10, context_length=128, vocabulary=8,
+)  # fmt: skip
 HELLO = '{"messages": [{"role": "user", "content": "Hi"}]}'
 
 
@@ -67,7 +75,18 @@ def test_conversations_are_skipped_where_the_model_has_no_template(tmp_path: Pat
         ('{ code = "t.txt", prose = "t.txt" }', r"quality\.texts: 't\.txt' is there twice"),
         ('{ " " = "t.txt" }', r"quality\.texts: a category without a name"),
         ('["t.txt"]', r"quality\.texts: expected table, got list"),
-        ("{ code = 1 }", r"quality\.texts\[\.\.\.\]: expected text"),
+        ("{ code = 1 }", r"quality\.texts\[\.\.\.\]: expected .*text"),
+        ('{ code = { txt = "t.txt" } }', r"quality\.texts\.code\.txt: unknown key\. Did you mean"),
+        ("{ code = { context = 64 } }", r"quality\.texts\.code: give either text .* or generate"),
+        ('{ a = { text = "t.txt", generate = "p.jsonl" } }', r"quality\.texts\.a: give either"),
+        ('{ a = { text = "t.txt", context = 2 } }', r"quality\.texts.*: expected int >= 4"),
+        ('{ a = { text = "t.txt", chunks = 900 } }', r"quality\.texts\.a: .* too short for 900"),
+        ('{ a = { generate = "bad.jsonl" } }', r"quality\.texts\.a: .*bad\.jsonl, line 1: "),
+        ('{ a = { generate = "p.jsonl" } }', r"texts\.a: .*line 1: no message of the user's"),
+        (
+            '{ a = { generate = "few.jsonl", tokens = 8, chunks = 9 } }',
+            r"texts\.a: 1 prompts of .*few\.jsonl come to at most 74 tokens .* need 576",
+        ),
     ],
 )
 def test_bad_categories_are_refused_with_their_place(
@@ -75,8 +94,54 @@ def test_bad_categories_are_refused_with_their_place(
 ) -> None:
     (tmp_path / "bad.jsonl").write_text("hello\n")
     (tmp_path / "short.txt").write_text("hello")
+    (tmp_path / "few.jsonl").write_text('{"prompt": "Hi"}')
+    (tmp_path / "p.jsonl").write_text('{"messages": [{"role": "system", "content": "Be brief"}]}')
     with pytest.raises(InputError, match=message):
         plan_of(tmp_path, SWEEP + SMALL + f"texts = {texts}")
+
+
+def test_each_text_may_have_its_own_chunks(tmp_path: Path) -> None:
+    texts = qualities(
+        tmp_path,
+        'texts.prose = "t.txt"\ntexts.long = { text = "t.txt", context = 128, chunks = 1 }\n'
+        'texts.wide = { text = "t.txt", context = 96 }',
+    )
+    assert {(t.category, t.context, t.chunks) for t in texts} == {
+        ("prose", 64, 2),
+        ("long", 128, 1),
+        ("wide", 96, 2),
+    }
+    plain = qualities(tmp_path, 'texts.prose = "t.txt"')
+    assert set(plain) <= set(texts)
+
+
+def test_a_text_that_the_16_bits_write_stands_for_them_and_the_prompts(tmp_path: Path) -> None:
+    (tmp_path / "p.jsonl").write_text('{"prompt": "Hi"}\n{"prompt": "Why?"}\n')
+    own = 'texts.own = { generate = "p.jsonl", tokens = 32 }'
+    plan = plan_of(tmp_path, SWEEP + SMALL + own)
+    assert not plan.cells
+    workloads = [skip.cell.workload for skip in plan.skipped]
+    assert {skip.reason for skip in plan.skipped} == {
+        "p.jsonl is conversations, the model has no chat template"
+    }
+    whole = workloads[0]
+    assert isinstance(whole, Quality)
+    assert (whole.chat, whole.answer_tokens, whole.chunks) == (True, 32, 2)
+    requested = RequestedWorkloads(parse_sweep((SWEEP + SMALL + own).encode(), "s.toml", tmp_path))
+    ids = {requested.quality(name)[0].text_sha256 for name in ("a@x", "a@x", "b@x")}
+    assert len(ids) == 2
+    (tmp_path / "p.jsonl").write_text(f"{HELLO}\n{HELLO}")
+    other = RequestedWorkloads(parse_sweep((SWEEP + SMALL + own).encode(), "s.toml", tmp_path))
+    assert other.quality("a@x")[0].text_sha256 not in ids
+
+
+def test_without_the_16_bits_nobody_writes_the_text() -> None:
+    artifact = Artifact(model=MODEL, format="gguf", quant="Q4_0", backend="b", quantizer="q 1")
+    text = Quality("p.jsonl", "id", 64, 2, None, "own", True, "sha", 32)
+    cell = Cell(artifact=artifact, backend="b", options={}, workload=text, scope="cpu")
+    assert writer_obstacle(cell).startswith("its text is written by the model's 16 bits")
+    compared = msgspec.structs.replace(text, reference="a@b")
+    assert writer_obstacle(msgspec.structs.replace(cell, workload=compared)) == ""
 
 
 def test_categories_keep_the_order_of_the_file() -> None:
