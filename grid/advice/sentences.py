@@ -32,7 +32,10 @@ from grid.units import format_bytes
 def headline(advice: Advice) -> str:
     """The answer in one sentence."""
     if advice.pick is not None:
-        return f"run {advice.pick.label} in {advice.pick.variant.backend}"
+        doubt = ""
+        if advice.measure_more is not None and advice.sure is not None:
+            doubt = f", but measure more: {probability_in_words(advice.sure)} sure"
+        return f"run {advice.pick.label} in {advice.pick.variant.backend}{doubt}"
     needs = [
         (c.figures[MEMORY].value, c.label, c) for c in advice.candidates if MEMORY in c.figures
     ]

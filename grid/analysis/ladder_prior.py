@@ -199,7 +199,7 @@ def _steps(divergence: Sequence[float], families: Sequence[str]) -> Floats:
 
 def _ordered(steps: Floats, center: Floats, error: Floats) -> _Parts:
     """The prior of an ordered ladder, by scale and by how loosely it is ordered."""
-    losses, one = steps.sum(axis=1), np.eye(len(steps))
+    losses, identity = steps.sum(axis=1), np.eye(len(steps))
     usual = np.exp(-0.5 * (np.log(SCALES) / SCALE_SD) ** 2)
     usual /= usual.sum()
     parts = [
@@ -207,7 +207,7 @@ def _ordered(steps: Floats, center: Floats, error: Floats) -> _Parts:
             p_loose * p_outlier * usual,
             -SCALES[:, None] * losses,
             SCALES[:, None, None] ** 2 * (STEP_SD**2 * steps @ steps.T + np.diag(own * losses) ** 2)
-            + outlier**2 * one,
+            + outlier**2 * identity,
         )
         for own, p_loose in LOOSENESS.items()
         for outlier, p_outlier in OUTLIERS.items()

@@ -9,6 +9,7 @@ from pkgutil import iter_modules
 from grid.errors import InputError, did_you_mean
 from grid.results.imports import formats
 from grid.results.imports.attempt import ImportedReport, import_report
+from grid.results.imports.publication_tables import TABLES
 from grid.results.imports.report_file import ReportFile, parse_json, read_text
 from grid.results.imports.report_format import ReportFormat, content_of
 
@@ -69,6 +70,11 @@ def detect_format(name: str, text: str) -> str:
             return format.name
     if content.is_json and content.json is None:
         parse_json(ReportFile(Path(name), text), text)  # says where the JSON breaks off
+    if Path(name).stem in TABLES:
+        raise InputError(
+            f"{name} is a published table, which comes with quantgrid: "
+            f"grid import --published {Path(name).stem}"
+        )
     tools = ", ".join(dict.fromkeys(format.origin.name for format in FORMATS.values()))
     what = "is JSON, but no report" if content.is_json else "is no report"
     raise InputError(f"{name} {what} that is known; known are reports of {tools}")

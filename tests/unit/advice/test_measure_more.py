@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import msgspec
@@ -10,6 +11,7 @@ from advice_cases import add_speed, answers, facts, write_store
 from analysis_cases import Rows
 
 from grid.advice import Ask, recommend
+from grid.advice.sentences import headline
 from grid.advice.to_json import to_data
 from grid.analysis.dataset import Dataset
 from grid.errors import InputError
@@ -33,6 +35,7 @@ def test_an_unsure_answer_names_variants_items_time_and_command(unsure: Dataset)
     advice = recommend(unsure)
     assert advice.sure is not None
     assert advice.sure < 0.5
+    assert re.fullmatch(r"run .* in llamacpp, but measure more: \d+ % sure", headline(advice))
     needed = advice.measure_more
     assert needed is not None
     assert needed.variants[0] is advice.pick.variant  # type: ignore[union-attr]

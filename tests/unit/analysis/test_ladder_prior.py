@@ -81,10 +81,10 @@ def test_divergence_orders_before_bits() -> None:
 
 def test_models_do_not_share_a_ladder() -> None:
     alone = expected(ladder())
-    one, other = ladder(model="one"), ladder({"Q3_K_M": 20}, model="other")
-    posterior = draw_posterior([*one, *other])
-    first = posterior.informed[:, : len(one)].mean(axis=0)
-    assert first == pytest.approx(list(alone.values()), abs=0.01)
+    first, second = ladder(model="first"), ladder({"Q3_K_M": 20}, model="second")
+    posterior = draw_posterior([*first, *second])
+    means = posterior.informed[:, : len(first)].mean(axis=0)
+    assert means == pytest.approx(list(alone.values()), abs=0.01)
 
 
 def test_variants_of_unknown_bits_keep_their_draws() -> None:

@@ -13,7 +13,7 @@ from grid.analysis.tables import Tables
 from grid.analysis.variants import variants
 from grid.errors import InputError
 from grid.results import open_store
-from grid.results.imports import all_publications, published_store
+from grid.results.imports import all_publications, published_store, read_report
 from grid.results.imports.publications import facts, publication
 
 
@@ -170,6 +170,13 @@ def test_demonstration_store_in_an_unwritable_cache_is_one_line_of_error(
     monkeypatch.setenv("QUANTGRID_CACHE", str(tmp_path / "file"))
     with pytest.raises(InputError, match=r"cannot make .*published"):
         published_store()
+
+
+def test_file_of_a_bundled_table_names_the_command_that_imports_it(tmp_path: Path) -> None:
+    copy = tmp_path / "llama3-8b-gguf-quality.json"
+    copy.write_text('{"rows": []}')
+    with pytest.raises(InputError, match="grid import --published llama3-8b-gguf-quality$"):
+        read_report(copy)
 
 
 def test_unknown_published_table_suggests_the_nearest_name() -> None:
