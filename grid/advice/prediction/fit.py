@@ -18,7 +18,7 @@ from grid.results.statistics.interval import Floats
 
 DRAWS = 2000
 _USUAL_NOISE = 0.06
-_TAILS = 5
+_TAILS = 8
 """Degrees of freedom of the t distribution of what was not measured."""
 _OWN = 0.02
 """Log units by which a quant type on a chip differs from what the two are elsewhere."""

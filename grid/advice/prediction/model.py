@@ -18,7 +18,7 @@ __all__ = ["BANDWIDTH_BYTES_S", "MODEL", "Effect", "Term", "terms"]
 
 MODEL = "model "
 """What names of effects of models begin with."""
-_MODEL, _SOURCE = 0.05, 0.06
+_MODEL, _SOURCE = 0.045, 0.055
 
 
 def terms(rate: RateKind, row: Observation) -> tuple[Term, ...]:
