@@ -24,7 +24,7 @@ import numpy as np
 
 from grid.advice.prediction import LooRow, Observation, leave_one_out, published_observations
 from grid.advice.prediction.bundled_errors import LEFT_OUT_BY, bundled_errors, write_errors
-from grid.advice.prediction.community import community_table
+from grid.advice.prediction.community import community_table, unclear_chips
 from grid.advice.prediction.fit import FittedRate
 from grid.advice.prediction.leave_one_out import compare_with_prediction
 from grid.advice.prediction.published import chip_table
@@ -113,7 +113,12 @@ def other_table(path: Path) -> list[Observation]:
     """Rows of a file of either layout."""
     rows = read_table(path)["rows"]
     by_model = any(isinstance(row, dict) and "active_parameters" in row for row in rows)
-    return community_table(path) if by_model else chip_table(path)
+    if not by_model:
+        return chip_table(path)
+    unclear = unclear_chips(path)
+    if unclear:
+        sys.stderr.write(f"not judged, as no chip or several have the name: {', '.join(unclear)}\n")
+    return community_table(path)
 
 
 def split_lines(rows: Sequence[LooRow]) -> Iterator[tuple[str, ...]]:

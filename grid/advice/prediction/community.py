@@ -20,22 +20,30 @@ OFFLOADED = 0.4
 
 def community_table(path: Path) -> list[Observation]:
     """Rows of chip, engine, model, quant, parameters, active_parameters, decode_tps, prefill_tps
-    and prompt_tokens; those that `why_left_out` names are not in it.
+    and prompt_tokens; those that `why_left_out` names are not in it, nor those of `unclear_chips`.
 
     Bytes are computed from parameters and the type's bits, unless the row says them. Raises
-    InputError where the file is no such table or names a chip that the catalogue does not know."""
+    InputError where the file is no such table."""
     data = read_table(path)
-    chips = {name: _chip(name, path) for name in _names(data["rows"], path)}
+    chips = {name: known_chip(name) for name in _names(data["rows"], path)}
     observations = []
     for row in data["rows"]:
+        chip = chips[row["chip"]]
+        if chip is None:
+            continue
         try:
-            chip = chips[row["chip"]]
             observation = _observation(row, chip, str(data.get("source", path.name)))
         except (KeyError, TypeError) as error:
             raise InputError(f"{path}: a row lacks {error}; see docs/prediction.md") from error
         if why_left_out(observation, chip.memory_bytes) is None:
             observations.append(observation)
     return observations
+
+
+def unclear_chips(path: Path) -> list[str]:
+    """Names in such a table that no chip has, or several that are not alike: their rows are not
+    read. Raises InputError where the file is no such table."""
+    return [name for name in _names(read_table(path)["rows"], path) if known_chip(name) is None]
 
 
 def why_left_out(row: Observation, memory_bytes: int | None) -> str | None:
@@ -57,13 +65,6 @@ def _names(rows: list[Any], path: Path) -> dict[str, None]:
         return dict.fromkeys(row["chip"] for row in rows)
     except (KeyError, TypeError) as error:
         raise InputError(f"{path}: a row lacks {error}; see docs/prediction.md") from error
-
-
-def _chip(name: str, path: Path) -> Chip:
-    chip = known_chip(name)
-    if chip is None:
-        raise InputError(f"{path}: no chip {name!r} is known; `grid predict --list` names them")
-    return chip
 
 
 def _observation(row: Mapping[str, Any], chip: Chip, source: str) -> Observation:

@@ -7,15 +7,21 @@ from pathlib import Path
 from typing import Any
 
 from grid.errors import InputError
-from grid.hardware.chips import Chip, find_chip
+from grid.hardware.chips import Chip, find_chip, possible_chips
+
+_ALIKE = 1.06
+"""Tables round bandwidths: 800 or 819 GB/s."""
 
 
 def known_chip(name: str, bandwidth_bytes_s: float | None = None) -> Chip | None:
-    """The catalogue's chip; where it has several of that name, the one nearest in bandwidth."""
+    """The catalogue's chip; where it has several of that name, the one nearest in bandwidth, or any
+    of them if they are alike in it. None where it has none, or several that are not alike."""
     try:
         return find_chip(name, bandwidth_bytes_s)
     except InputError:
-        return None
+        chips = possible_chips(name)
+    rates = [chip.bandwidth_bytes_s for chip in chips]
+    return chips[0] if chips and max(rates) <= _ALIKE * min(rates) else None
 
 
 def read_table(path: Path) -> dict[str, Any]:

@@ -227,9 +227,12 @@ def test_a_missing_file_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
 def test_evaluation_predicts_strangers_rows(tmp_path: Path) -> None:
     row = {"chip": "rtx 4060 laptop", "engine": "llamacpp", "model": "some 8B", "quant": "Q4_K_M",
            "parameters": 8e9, "active_parameters": 8e9, "decode_tps": 40.0}  # fmt: skip
-    done = evaluate("--judge", str(judge_file(tmp_path, [row])), "--rows")
+    others = [{**row, "chip": name, "model": name} for name in ("rtx 4060 ti", "h100", "no card")]
+    done = evaluate("--judge", str(judge_file(tmp_path, [row, *others])), "--rows")
     assert done.returncode == 0, done.stderr
     assert "some 8B" in done.stdout
+    assert "rtx 4060 ti" in done.stdout
+    assert done.stderr == "not judged, as no chip or several have the name: h100, no card\n"
 
 
 def test_the_documented_errors_are_those_of_the_script() -> None:
