@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Sequence
+from functools import cache
 
-from grid.advice.prediction import quants
 from grid.analysis import Variant
 from grid.errors import InputError, name_some
 from grid.models.gguf.presets import PRESETS
 
 _METHODS = ("AWQ", "GPTQ", "bnb-nf4", "bnb-int8", "fp8", "MXFP4", "4bit", "8bit", "int4", "int8")
 """Names by which other formats' weights are sold."""
+_MARK = re.compile(r"^(?:i1|UD)-", re.IGNORECASE)
+"""What makers put before a quant that they weighed in their own way."""
 _USUAL = ("Q4_K_M", "Q5_K_M", "Q6_K", "Q8_0", "F16")
 
 
@@ -20,13 +23,21 @@ def check_quant(name: str, *own: str) -> str:
 
     Raises InputError with the nearest names for a word that is no quant.
     """
-    names = (*own, *PRESETS, *quants.WHOLE, *_METHODS)
+    names = (*own, *PRESETS, *_METHODS, *_published())
     spellings = {known_name.casefold(): known_name for known_name in reversed(names)}
-    written = name.strip().replace("-", "_").casefold()
-    for spelling in (name.strip().casefold(), written):
+    plain = _MARK.sub("", name.strip()).casefold()
+    for spelling in (name.strip().casefold(), plain, plain.replace("-", "_")):
         if spelling in spellings:
             return spellings[spelling]
     raise InputError(f"no quant is called {name!r}. {_nearest(name, list(spellings.values()))}")
+
+
+@cache
+def _published() -> tuple[str, ...]:
+    """Names of whole weights, and those in the published tables of rates."""
+    from grid.advice.prediction import published_observations, quants
+
+    return tuple(sorted({*quants.WHOLE, *(row.quant for row in published_observations())}))
 
 
 def _nearest(name: str, names: Sequence[str]) -> str:

@@ -8,7 +8,13 @@ from dataclasses import dataclass, replace
 from grid.advice.advice import Figure
 from grid.advice.ask import INTERACTIVE, Ask
 from grid.advice.fitted_predictor import predictor_of
-from grid.advice.for_model.places import Place, catalogue_places, machine_place, measured_places
+from grid.advice.for_model.places import (
+    Place,
+    catalogue_places,
+    chip_place,
+    machine_place,
+    measured_places,
+)
 from grid.advice.for_model.rates import RateFinder
 from grid.advice.for_model.target import TargetModel
 from grid.advice.hardware import machine_of
@@ -19,6 +25,7 @@ from grid.analysis.dataset import Dataset
 from grid.analysis.limits import REQUIRED_PROBABILITY
 from grid.analysis.memory import Footprint, footprint
 from grid.errors import InputError
+from grid.hardware.chips import find_chip
 
 RUNS, SLOWER, TOO_SMALL, UNKNOWN = "runs it", "runs it slower", "does not hold it", "not known"
 VERDICTS = (RUNS, SLOWER, TOO_SMALL, UNKNOWN)
@@ -113,6 +120,9 @@ def needed_memory(target: TargetModel, context: int, ask: Ask) -> Footprint:
 
 
 def _places(dataset: Dataset, ask: Ask, need: float, named: bool) -> list[Place]:
+    chip = find_chip(ask.chip) if ask.chip is not None and ask.memory_bytes is None else None
+    if chip is not None and chip.memory_bytes is None:
+        return [place for place in [chip_place(chip, need, ask)] if place is not None]
     if named:
         return [machine_place(dataset, machine_of(dataset.classes, ask))]
     measured = [] if dataset.is_empty else measured_places(dataset, ask.imported)

@@ -33,14 +33,16 @@ class Place:
 
 
 def catalogue_places(need: float, ask: Ask) -> list[Place]:
-    """Every chip of the catalogue, with the least memory it is sold with that holds `need` bytes,
-    or else the most; cards have the ask's main memory beside them."""
+    """Every chip of the catalogue, as `chip_place` has it; cards have the ask's main memory beside
+    them."""
     beside = _main_memory(ask)
-    places = (_smallest_that_holds(chip, need, ask, beside) for chip in chips().values())
+    places = (chip_place(chip, need, ask, beside) for chip in chips().values())
     return [place for place in places if place is not None]
 
 
-def _smallest_that_holds(chip: Chip, need: float, ask: Ask, beside: Machine | None) -> Place | None:
+def chip_place(chip: Chip, need: float, ask: Ask, beside: Machine | None = None) -> Place | None:
+    """A chip with the least memory it is sold with that holds `need` bytes, or else the most; None
+    where all its memory is kept back."""
     place = None
     reserved = None if ask.reserved_bytes is None else round(ask.reserved_bytes)
     for size in memory_sizes(chip):

@@ -16,6 +16,7 @@ from grid.advice.prediction import (
     published_observations,
 )
 from grid.advice.prediction.quants import bits
+from grid.advice.quant_names import check_quant
 from grid.advice.several_cards import cards_notes, one_card
 from grid.analysis.figures import ABSENT, interval, number
 from grid.cli.views.console import console, print_json, table
@@ -23,7 +24,7 @@ from grid.errors import InputError
 from grid.hardware.chips import Chip, find_chip, search_chips
 from grid.models.named_sizes import mixture_size
 from grid.results.statistics import Interval
-from grid.units import format_bytes, parse_file_size
+from grid.units import GIB, format_bytes, parse_file_size
 
 QUANTS = ("F16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q4_0", "Q3_K_M", "Q2_K")
 PARAMETERS = "7B"
@@ -88,13 +89,20 @@ def list_chips(text: str, as_json: bool = False) -> None:
             chip.name,
             chip.platform,
             f"{chip.bandwidth_bytes_s / 1e9:.0f}",
-            ABSENT if chip.memory_bytes is None else format_bytes(chip.memory_bytes),
+            _memory_text(chip),
             ABSENT if chip.flops_half is None else number(chip.flops_half / 1e12),
         )
         for chip in chips
     ]
     heads = ("chip", "platform", "GB/s", "memory", "TFLOP/s at 16 bits")
     console().print(table(heads, rows, right=(2, 3, 4)))
+
+
+def _memory_text(chip: Chip) -> str:
+    if chip.memory_bytes is not None:
+        return format_bytes(chip.memory_bytes)
+    sizes = [f"{size // GIB}" for size in chip.memory_options]
+    return f"{'-'.join(dict.fromkeys((sizes[0], sizes[-1])))} GiB" if sizes else ABSENT
 
 
 def _row_data(rates: QuantRates) -> dict[str, Any]:
@@ -121,7 +129,7 @@ def _prediction_data(prediction: Prediction) -> dict[str, Any]:
 
 def _sizes(args: PredictArgs) -> dict[str, ModelSize]:
     """The model's size by quant type."""
-    quants = args.quants or (QUANTS if args.size is None else ("Q4_K_M",))
+    quants = tuple(map(check_quant, args.quants)) or (QUANTS if args.size is None else ("Q4_K_M",))
     if args.size is not None:
         size = _file_size(args.size)
         if size <= 0:
