@@ -23,6 +23,7 @@ import msgspec
 
 from grid.cells.cell import Cell
 from grid.cells.workload import Decode, Latency, Memory, Prefill, Quality, Tasks
+from grid.hardware.node import Node
 from grid.models.artifact import Artifact
 from grid.plan.order import Session
 from grid.plan.plan import Plan
@@ -73,13 +74,23 @@ def estimate(plan: Plan, wall_s: Mapping[str, float] | None = None) -> Estimate:
 
 def cell_seconds(plan: Plan, cell: Cell) -> float:
     """Modelled seconds of one cell in an engine that is loaded."""
-    read, written = _tokens(plan, cell)
-    node = plan.node
-    prefill_s = 2 * cell.artifact.model.parameters / (FLOPS_PER_CORE * max(1, node.cores))
-    bandwidth = node.bandwidth_bytes_s if node.bandwidth_bytes_s > 0 else _UNKNOWN_BANDWIDTH
     overhead_s = PYTHON_STEP_S if cell.backend in plan.environments else STEP_OVERHEAD_S
-    step_s = max(prefill_s, plan.weight_bytes[cell.artifact.id] / bandwidth) + overhead_s
-    return read * prefill_s + written * step_s
+    weight_bytes = plan.weight_bytes[cell.artifact.id]
+    return seconds_of(plan.node, cell.artifact, weight_bytes, *_tokens(plan, cell), overhead_s)
+
+
+def seconds_of(
+    node: Node,
+    artifact: Artifact,
+    weight_bytes: int,
+    read: int,
+    written: int,
+    overhead_s: float = PYTHON_STEP_S,
+) -> float:
+    """Modelled seconds to read and write so many tokens; `overhead_s` is that of a step."""
+    prefill_s = 2 * artifact.model.parameters / (FLOPS_PER_CORE * max(1, node.cores))
+    bandwidth = node.bandwidth_bytes_s if node.bandwidth_bytes_s > 0 else _UNKNOWN_BANDWIDTH
+    return read * prefill_s + written * (max(prefill_s, weight_bytes / bandwidth) + overhead_s)
 
 
 def _tokens(plan: Plan, cell: Cell) -> tuple[int, int]:

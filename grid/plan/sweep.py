@@ -18,6 +18,9 @@ MEASURES = ("memory", "speed", "latency", "quality", "tasks")
 ALL = "all"
 """In place of a list of quants: every recipe that the backend has."""
 
+CELL_TIMEOUT_S = 600.0
+"""Of a cell whose time the sweep does not limit."""
+
 DEFAULT_ITEMS = 200
 """Items of a task where neither the sweep nor a ready set says how many."""
 
@@ -168,14 +171,15 @@ class CalibrationTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Limits: time for one cell, memory of the host that a cell may need."""
+    """Limits: time for one cell, memory of the host that a cell may need. Without a time it is 10
+    minutes, and more for tasks and texts that are estimated to take long."""
 
-    cell_timeout: str | float = "10min"
+    cell_timeout: str | float | None = None
     memory: str | int | None = None
 
     @property
     def cell_timeout_s(self) -> float:
-        return parse_seconds(self.cell_timeout)
+        return CELL_TIMEOUT_S if self.cell_timeout is None else parse_seconds(self.cell_timeout)
 
     @property
     def memory_bytes(self) -> int | None:

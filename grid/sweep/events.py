@@ -149,6 +149,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Limits under which a worker runs cells."""
 
     cell_timeout_s: float
+    extends_timeout: bool = False
+    """Whether tasks and texts that are estimated to take long have more time."""
     prepare_timeout_s: float = 4 * 3600.0
     """For quantizing an artifact or a reference pass."""
     memory_limit: int | None = None

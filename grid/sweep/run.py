@@ -132,6 +132,7 @@ def settings_of(sweep: Sweep) -> Settings:
     """The limits under which a sweep's cells run. Raises InputError for an unreadable text."""
     return Settings(
         cell_timeout_s=sweep.budget.cell_timeout_s,
+        extends_timeout=sweep.budget.cell_timeout is None,
         memory_limit=sweep.budget.memory_bytes,
         calibration=sweep.calibration_set,
         run_code=sweep.tasks.run_code,

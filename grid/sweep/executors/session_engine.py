@@ -62,8 +62,11 @@ class SessionEngine:
         """Whether its process is there, with the artifact's files mapped into memory perhaps."""
         return self._process is not None
 
-    def attempt(self, cell: Cell, reference: str | None) -> Measurement:
-        """Run one cell; every failure becomes a measurement with its status and reason."""
+    def attempt(
+        self, cell: Cell, reference: str | None, limit_s: float | None = None
+    ) -> Measurement:
+        """Run one cell; every failure becomes a measurement with its status and reason. `limit_s`
+        is the time that it may take, None that of the settings."""
         started, clock = time.time(), time.perf_counter()
         engine_s = 0.0
         limit = self._oom_sizes.get(kind(cell.workload))
@@ -71,7 +74,8 @@ class SessionEngine:
             return pruned(cell, limit)
         try:
             process, engine_s = self._ensure_loaded(fresh=isinstance(cell.workload, Memory))
-            raw = self._measure(process, cell, reference)
+            seconds = self._settings.cell_timeout_s if limit_s is None else limit_s
+            raw = self._measure(process, cell, reference, seconds)
         except EngineError as error:
             return msgspec.structs.replace(
                 failed(cell, error, started),
@@ -105,7 +109,9 @@ class SessionEngine:
             self._loads_left += 1  # asked for, not a crash
         self.close()
 
-    def _measure(self, process: EngineProcess, cell: Cell, reference: str | None) -> messages.Raw:
+    def _measure(
+        self, process: EngineProcess, cell: Cell, reference: str | None, limit_s: float
+    ) -> messages.Raw:
         request = messages.Measure(
             workload=cell.workload,
             kv_bytes=_kv_bytes(cell),
@@ -113,7 +119,7 @@ class SessionEngine:
             context_length=cell.artifact.model.context_length,
         )
         try:
-            raw = process.ask(request, self._settings.cell_timeout_s)
+            raw = process.ask(request, limit_s)
         except OutOfMemory:
             self._oom_sizes[kind(cell.workload)] = cell.workload.size
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 
@@ -19,6 +20,7 @@ from grid.sweep.artifacts.store import ArtifactStore
 from grid.sweep.events import CellStarted, Event, Settings, cell_done
 from grid.sweep.executors.session_engine import SessionEngine
 from grid.sweep.executors.task_scoring import TaskScoring
+from grid.sweep.executors.time_limit import time_limit_s
 from grid.sweep.not_run import failed
 
 
@@ -105,7 +107,8 @@ class Worker:
                 yield cell_done(cell, failed(cell, reason, started))
                 return
         self._store.pause_transfers(cell.exclusive)
-        measured = self._scoring.score(local, engine.attempt(local, path))
+        limit_s = time_limit_s(local, self._node, self._settings, Path(engine.path))
+        measured = self._scoring.score(local, engine.attempt(local, path, limit_s))
         yield cell_done(cell, _of_cell(cell, local, measured))
 
 
