@@ -106,20 +106,26 @@ def _reads(plugin: Any, form: str) -> bool:
 def _request(row: Mapping[str, Any], machine: Machine, ask: Ask, pick: Candidate) -> ServeRequest:
     same = row["hardware_class"] == machine.class_name
     kind = str(row["device_kind"] or "") if same else machine.platform
-    facts = class_facts(machine.name)
     return ServeRequest(
         context=pick.context,
         sessions=ask.sessions,
         kv_type=ask.kv_type,
         kv_bytes=round(pick.kv_bytes or 0),
         platform=kind.partition("-")[0],
-        cards=max(1, facts.cards) if facts else 1,
+        cards=_cards(machine),
         device_share=_device_share(machine, ask),
         gpu_layers=None if pick.split is None else pick.split.placement.gpu_layers,
         cpu_expert_layers=0 if pick.split is None else pick.split.placement.cpu_expert_layers,
         options=json.loads(pick.variant.options or "{}"),
         same_hardware=same,
     )
+
+
+def _cards(machine: Machine) -> int:
+    """How many accelerators share the model, at least 1."""
+    facts = class_facts(machine.name)
+    chips = machine.chip.count if machine.chip else 1
+    return max(1, facts.cards if facts else chips)
 
 
 def _device_share(machine: Machine, ask: Ask) -> float | None:

@@ -59,6 +59,22 @@ def test_on_a_chip_that_nobody_measured_all_layers_are_on_it(store: Dataset) -> 
     )
 
 
+def test_vllm_shares_a_model_among_the_cards_of_a_machine(tmp_path: Path) -> None:
+    options = '{"dtype": "auto", "kv_dtype": "auto", "batch": 2048, "sequences": 16, "eager": true}'
+    source = {"model_source": "/m/base", "format": "safetensors", "device_kind": "cuda-sm90"}
+    hardware = "AMD EPYC, 32 cores, 2x NVIDIA H100 80 GiB, 512 GiB, 64-128 GB/s"
+    rows = family(hardware, backend="vllm", options=options, **source)
+    dataset = write_store(rows, tmp_path)
+    line = first(dataset, hardware=hardware, sessions=8)
+    assert line.startswith("vllm serve /m/base --max-model-len 4096 --max-num-seqs 8 ")
+    assert "--tensor-parallel-size 2" in line
+    assert "--enforce-eager" in line
+    elsewhere = first(dataset, chip="2x RTX 3090", context=2048)
+    assert "--tensor-parallel-size 2" in elsewhere
+    assert "--gpu-memory-utilization 0.9" in elsewhere
+    assert "--enforce-eager" not in elsewhere
+
+
 def test_a_program_is_chosen_by_its_name_or_its_beginning(store: Dataset) -> None:
     ways = serving(store)
     assert [way.program for way in ways.commands] == ["llama-server", "llama-cpp-python", "ollama"]
