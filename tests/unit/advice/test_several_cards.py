@@ -24,7 +24,8 @@ def test_layers_in_turn_are_as_fast_as_one_card_and_matrices_faster() -> None:
     two = find_chip("dual RTX 3090")
     layers, matrices = (split_factor(two, engine, 1000) for engine in ("llamacpp", "vllm"))
     assert ((layers > 0.9) & (layers <= 1.0)).all()
-    assert ((matrices > 1.0) & (matrices < 2.0)).all()
+    assert ((matrices > 0.8) & (matrices < 2.0)).all()
+    assert np.median(matrices) > np.median(layers)
     assert np.array_equal(split_factor(one_card(two), "vllm", 10), np.ones(10))
 
 
