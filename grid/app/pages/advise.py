@@ -23,6 +23,7 @@ from grid.analysis.dataset import Dataset
 from grid.app.advise_form import ask_form
 from grid.app.hardware_question import asks_for_hardware, draw_hardware
 from grid.app.page_parts import heading, show_table, warn_third_party
+from grid.app.public_question import draw_public_answer
 from grid.app.store import open_dataset
 from grid.units import format_bytes
 
@@ -31,6 +32,7 @@ def draw() -> None:
     heading("What should I run on this machine?")
     dataset = open_dataset()
     if dataset is None:
+        draw_public_answer()
         return
     if asks_for_hardware():
         draw_hardware(dataset)
