@@ -34,9 +34,9 @@ def draw_public_answer() -> None:
         context = st.number_input(
             "Context, tokens", 512, value=CONTEXT, step=512, key="public_context"
         )
-    named = {} if chip == NO_CHIP else {"chip": chip}
+    name = None if chip == NO_CHIP else chip
     try:
-        answer = public_answer(Ask(memory_bytes=memory * GIB, context=int(context), **named))
+        answer = public_answer(Ask(memory_bytes=memory * GIB, context=int(context), chip=name))
     except InputError as error:
         st.warning(str(error))
         return
