@@ -12,6 +12,7 @@ from imports_files import LM_EVAL, put
 
 from grid.analysis.tables import Tables
 from grid.analysis.variants import variants
+from grid.cells.task_catalog import TASKS
 from grid.errors import InputError
 from grid.results import open_store
 from grid.results.imports import ImportedReport, add_report, read_report
@@ -200,6 +201,8 @@ def test_items_of_mmlu_carry_their_subject_as_group(tmp_path: Path) -> None:
         ("humaneval_instruct", "code", None),
         ("ifeval", "instruction", None),
         ("copa", "commonsense", None),
+        ("commonsense_qa", "commonsense", None),
+        ("arc_easy", "reasoning", None),
     ],
 )
 def test_harness_task_names_have_class_and_group(
@@ -262,3 +265,12 @@ def test_items_of_several_tasks_are_not_pooled(tmp_path: Path) -> None:
     assert figures(report, "commonsense")["accuracy"]["value"] == pytest.approx(0.7)
     assert report.rows["items"] == []
     assert any("items of commonsense are left out" in line for line in report.skipped)
+
+
+def test_tasks_of_the_catalogue_have_its_class_and_chance() -> None:
+    left_out = {name for name in TASKS if task_of(name) is None}
+    assert left_out == {"truthfulqa_mc2", "mt_bench"}
+    for name in TASKS.keys() - left_out:
+        task = task_of(name)
+        assert task is not None
+        assert (task.task_class, task.chance) == (TASKS[name].task_class, TASKS[name].chance)

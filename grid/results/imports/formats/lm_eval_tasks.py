@@ -1,9 +1,11 @@
-"""The tasks of lm-evaluation-harness that count: their class, the figure taken, and chance."""
+"""The tasks of lm-evaluation-harness that count: those of the catalogue, and the figure taken."""
 
 from __future__ import annotations
 
 import re
 from typing import NamedTuple
+
+from grid.cells.task_catalog import MT_BENCH, TASKS, class_of
 
 
 class Task(NamedTuple):
@@ -19,23 +21,21 @@ _NORM = ("acc_norm,none", "acc_norm", *_ACC)
 _EXACT = ("exact_match,strict-match", "exact_match,custom-extract", "exact_match,none")
 _PASS = ("pass@1,create_test", "pass@1,none", "pass_at_1,none", "pass_at_1", "pass@1")
 
-TASKS: dict[str, Task] = {
-    "mmlu": Task("recall", _ACC, 0.25),
-    "mmlu_pro": Task("recall", _EXACT, 0.1),
-    "truthfulqa_mc1": Task("recall", _ACC, 0.226),
-    "hellaswag": Task("commonsense", _NORM, 0.25),
-    "winogrande": Task("commonsense", _ACC, 0.5),
-    "piqa": Task("commonsense", _NORM, 0.5),
-    "copa": Task("commonsense", _ACC, 0.5),
-    "arc_challenge": Task("reasoning", _NORM, 0.25),
-    "gsm8k": Task("math", (*_EXACT, "exact_match,flexible-extract", "acc,none", "acc"), 0.0),
-    "humaneval": Task("code", _PASS, 0.0),
-    "mbpp": Task("code", _PASS, 0.0),
-    "lambada_openai": Task("context", _ACC, 0.0),
-    "lambada_standard": Task("context", _ACC, 0.0),
-    "ifeval": Task("instruction", ("prompt_level_strict_acc,none", "prompt_level_strict_acc"), 0.0),
+_METRICS: dict[str, tuple[str, ...]] = {
+    "mmlu": _ACC,
+    "mmlu_pro": _EXACT,
+    "gsm8k": (*_EXACT, "exact_match,flexible-extract", "acc,none", "acc"),
+    "humaneval": _PASS,
+    "mbpp": _PASS,
+    "ifeval": ("prompt_level_strict_acc,none", "prompt_level_strict_acc"),
 }
-"""By name. Chance of TruthfulQA MC1, whose questions have 2 to 13 choices, is that of its paper."""
+"""Of tasks whose figure is not `acc_norm`, or `acc` where there is none."""
+
+_CHANCES = {"mmlu_pro": 0.1}
+"""Of tasks that reports have and sweeps do not ask."""
+
+_LEFT_OUT = ("truthfulqa_mc2", MT_BENCH)
+"""The questions of MC1 again, and one that the harness does not have."""
 
 _GROUPS = re.compile(r"(mmlu_pro|mmlu)_.+")
 _INSTRUCT = re.compile(r"(humaneval|mbpp)_instruct")
@@ -43,15 +43,18 @@ _INSTRUCT = re.compile(r"(humaneval|mbpp)_instruct")
 
 def task_of(name: str) -> Task | None:
     """By the harness's name; subtasks of MMLU count as MMLU. None for one that is not known."""
-    if name in TASKS:
-        return TASKS[name]
-    match = _INSTRUCT.fullmatch(name) or _GROUPS.fullmatch(name)
-    return TASKS[match[1]] if match else None
+    chances = {task: entry.chance for task, entry in TASKS.items()} | _CHANCES
+    if name not in chances:
+        match = _INSTRUCT.fullmatch(name) or _GROUPS.fullmatch(name)
+        name = match[1] if match else ""
+    if name not in chances or name in _LEFT_OUT:
+        return None
+    return Task(class_of(name), _METRICS.get(name, _NORM), chances[name])
 
 
 def group_of(name: str) -> str | None:
     """The group whose figure holds that of a subtask: `mmlu` for all that begins with `mmlu_`."""
-    if name in TASKS:
+    if name in TASKS or name in _CHANCES:
         return None
     if name.startswith(("mmlu_stem", "mmlu_humanities", "mmlu_social_sciences", "mmlu_other")):
         return "mmlu"
