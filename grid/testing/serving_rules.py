@@ -88,8 +88,8 @@ def _accepts(line: ShellCommand) -> str | None:
     start = [path, *program[1:]]
     shown = _run([*start, *arguments, *line.help])
     if shown.returncode:
-        if _run([*start, *line.help]).returncode:
-            return None
+        if "Traceback" in shown.stderr or _run([*start, *line.help]).returncode:
+            return None  # it does not start here, whatever its arguments
         return f"{line.argv[0]} refuses {shlex.join(line.argv)}: {_last_line(shown.stderr or shown.stdout)}"
     listed = set(re.split(r"[\s,=\[\]|]+", shown.stdout))
     lacking = [word for word in arguments if _is_option(word) and word not in listed]
