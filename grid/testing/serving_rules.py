@@ -90,7 +90,8 @@ def _accepts(line: ShellCommand) -> str | None:
     if shown.returncode:
         if "Traceback" in shown.stderr or _run([*start, *line.help]).returncode:
             return None  # it does not start here, whatever its arguments
-        return f"{line.argv[0]} refuses {shlex.join(line.argv)}: {_last_line(shown.stderr or shown.stdout)}"
+        complaint = _last_line(shown.stderr or shown.stdout)
+        return f"{line.argv[0]} refuses {shlex.join(line.argv)}: {complaint}"
     listed = set(re.split(r"[\s,=\[\]|]+", shown.stdout))
     lacking = [word for word in arguments if _is_option(word) and word not in listed]
     return f"{line.argv[0]} lists no option {', '.join(lacking)}" if lacking else ""
