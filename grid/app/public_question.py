@@ -28,15 +28,18 @@ def draw_public_answer() -> None:
     with middle:
         memory = st.selectbox(
             "Memory, GB", BUDGETS_GB, index=BUDGETS_GB.index(USUAL_GB), key="public_memory",
-            persist_state="session",
+            persist_state="session", help="Of a chip that comes with several.",
         )  # fmt: skip
     with right:
         context = st.number_input(
             "Context, tokens", 512, value=CONTEXT, step=512, key="public_context"
         )
     name = None if chip == NO_CHIP else chip
+    own = chips()[name].memory_bytes if name else None
     try:
-        answer = public_answer(Ask(memory_bytes=memory * GIB, context=int(context), chip=name))
+        answer = public_answer(
+            Ask(memory_bytes=own or memory * GIB, context=int(context), chip=name)
+        )
     except InputError as error:
         st.warning(str(error))
         return

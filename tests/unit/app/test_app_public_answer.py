@@ -39,6 +39,14 @@ def test_page_without_rows_has_the_facts_of_the_command(page: AppTest) -> None:
     assert expected.run in [code.value for code in page.code]
 
 
+def test_a_card_has_its_own_memory(page: AppTest) -> None:
+    page.selectbox(key="public_memory").set_value(8)
+    page.selectbox(key="public_chip").set_value("NVIDIA GeForce RTX 4090").run()
+    assert not page.exception
+    assert headline(public_answer(Ask(chip="RTX 4090"))).removeprefix("try ") in text_of(page)
+    assert "token/s; predicted" in text_of(page)
+
+
 def test_chip_and_memory_change_the_answer(page: AppTest) -> None:
     page.selectbox(key="public_memory").set_value(8).run()
     assert "Qwen3-8B" in text_of(page)
