@@ -151,9 +151,14 @@ def examples(choice: HardwareChoice, verdict: str) -> list[PlaceVerdict]:
             groups[kind][entry.place.memory_bytes or 0.0].append(entry)
     for kind, sizes in _KINDS.items():
         order = sorted(groups[kind], reverse=verdict == TOO_SMALL)
-        for size in order[: sizes if verdict == RUNS else 2]:
+        usual = [size for size in order if any(map(_is_usual, groups[kind][size]))]
+        for size in (usual or order)[: sizes if verdict == RUNS else 2]:
             shown += _best_known(groups[kind][size])
     return shown
+
+
+def _is_usual(entry: PlaceVerdict) -> bool:
+    return _HOUSEHOLD.fullmatch(entry.place.name) is not None
 
 
 def _best_known(entries: Sequence[PlaceVerdict]) -> list[PlaceVerdict]:
@@ -162,8 +167,7 @@ def _best_known(entries: Sequence[PlaceVerdict]) -> list[PlaceVerdict]:
     age = {name: -i for i, name in enumerate(chips())}
 
     def rank(entry: PlaceVerdict) -> tuple[bool, bool, int]:
-        name = entry.place.name
-        return _HOUSEHOLD.fullmatch(name) is None, not entry.chip_measured, age.get(name, 0)
+        return not _is_usual(entry), not entry.chip_measured, age.get(entry.place.name, 0)
 
     best = sorted(entries, key=rank)[:_EXAMPLES]
     return sorted(best, key=lambda e: e.decode.value if e.decode else 0.0)
