@@ -51,6 +51,9 @@ def upgrades(
         tried = (_with_memory(candidate_set, machine, limits, pick, size) for size in sizes)
         wanted = (step for step in tried if step.changes or more_bytes is not None)
         steps += [step for step in [next(wanted, None)] if step is not None]
+    elif more_bytes is not None:
+        text = f"{format_bytes(more_bytes)} more memory: how much there is now is not known; say it"
+        steps.append(Upgrade(more_bytes, 1.0, None, False, text))
     if limits.min_decode_tps is not None:
         faster = _with_bandwidth(candidate_set, limits, pick)
         steps += [faster] if faster.changes else []

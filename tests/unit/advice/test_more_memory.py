@@ -57,6 +57,14 @@ def test_the_memory_that_was_asked_for_is_answered_whether_it_changes_the_pick(
     assert step.text == "16 GiB more memory: the pick is the same"
 
 
+def test_more_than_an_unknown_memory_is_not_known_either(tmp_path: Path) -> None:
+    rows = family("a box without facts")
+    advice = recommend(write_store(rows, tmp_path / "box"), Ask(more_memory_bytes=16 * GIB))
+    (step,) = advice.upgrades
+    assert not step.changes
+    assert "how much there is now is not known" in step.text
+
+
 def test_where_nothing_fits_the_memory_says_what_would(dataset: Dataset) -> None:
     advice = recommend(dataset, on_memory(1000))
     assert advice.pick is None

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
+import pytest
+from advice_cases import family, write_store
+
+from grid.advice import Ask, recommend
 from grid.advice.prediction import published_observations
 from grid.advice.quant_names import check_quant
 from grid.errors import InputError
@@ -35,3 +39,11 @@ def test_a_word_that_is_no_quant_is_refused_with_the_nearest(name: str, message:
     with pytest.raises(InputError) as error:
         check_quant(name)
     assert message in str(error.value)
+
+
+def test_advice_on_a_quant_that_was_not_measured_names_those_that_were(tmp_path: Path) -> None:
+    dataset = write_store(family(), tmp_path / "store")
+    with pytest.raises(InputError) as error:
+        recommend(dataset, Ask(quant="Q5_K_M"))
+    assert "nothing at Q5_K_M was measured" in str(error.value)
+    assert "there is F16, Q2_K, Q4_K_M, Q8_0" in str(error.value)
