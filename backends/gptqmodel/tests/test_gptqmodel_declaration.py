@@ -12,7 +12,7 @@ import pytest
 from grid_gptqmodel import awq, gptq
 from grid_gptqmodel.kernels import choose, numerics
 
-from grid.backend import Quantizes
+from grid.backend import Quantizes, ServeRequest
 from grid.cells.workload import Memory
 from grid.errors import InputError, Unsupported
 from grid.hardware.node import Node
@@ -148,3 +148,10 @@ def test_on_an_accelerator_the_weights_lie_there(with_card: Node) -> None:
     needs = gptq.needs(FOUR_BITS, 4 * GIB, gptq.options({}, with_card), Memory(512))
     assert needs.accelerator == "gpu"
     assert needs.device_bytes > 4 * GIB > needs.host_bytes
+
+
+def test_it_is_served_by_transformers_with_the_packages_that_this_takes() -> None:
+    artifact = Artifact(model=make_model(), format="gptq", quant="gptq-w4g128", path="/m/base")
+    (command,) = gptq.serve_command(artifact, ServeRequest(context=4096, platform="cuda"))
+    assert command.commands[0].argv[:3] == ("transformers", "serve", "/m/base")
+    assert command.notes[0].startswith("needs the packages gptqmodel and optimum")
