@@ -31,16 +31,11 @@ class SeveralChips(InputError):
 
 def choose(name: str, words: frozenset[str], query: ChipQuery, matches: list[Chip]) -> Chip:
     """The chip meant. Raises InputError where several could be, or none has the memory."""
-    matches = _narrow(matches, lambda chip: chip.memory_type.lower() == query.memory_type)
-    if query.cores and any(chip.vendor == "Apple" for chip in matches):
-        fitting = [chip for chip in matches if chip_words(chip) >= frozenset(query.cores)]
-        if not fitting:
-            cores = ", ".join(query.cores)
-            raise InputError(f"not understood: {cores} in {name!r}. {list_chips(matches)}")
-        matches = fitting
-    wanted, size = query.bandwidth_bytes_s, query.beside_gib
+    matches = _with_features(name, query, matches)
+    size = query.beside_gib
+    wanted = query.beside_bandwidth
     if wanted is not None:
-        matches = _narrow(matches, lambda chip: _has_bandwidth(chip, wanted))
+        matches = _narrow(matches, lambda chip: has_bandwidth(chip, wanted))
     plain = plainest(words, matches)
     if size is not None and not query.memory_gib:
         plain = _narrow(plain, lambda chip: _sized(chip, size, query.count) is not None)
@@ -56,6 +51,29 @@ def choose(name: str, words: frozenset[str], query: ChipQuery, matches: list[Chi
         note = f"{chip.name} assumed; it may be {' or '.join(dict.fromkeys(others))}"
         chip = replace(chip, notes=(*chip.notes, note))
     return chip
+
+
+def _with_features(name: str, query: ChipQuery, matches: list[Chip]) -> list[Chip]:
+    """The chips that have all that the name says besides words and memory. Raises InputError where
+    none has it."""
+    cores = frozenset(query.cores)
+    named, kind = query.bandwidth_bytes_s, query.memory_type
+    features: tuple[tuple[str, object, Callable[[Chip], bool]], ...] = (
+        (f"{kind}", kind, lambda c: c.memory_type.lower() == kind),
+        (", ".join(query.cores), cores, lambda c: _has_cores(c, cores)),
+        (f"{(named or 0) / 1e9:g} GB/s", named, lambda c: has_bandwidth(c, named or 0)),
+    )
+    for text, said, has in features:
+        fitting = [chip for chip in matches if has(chip)] if said else matches
+        if not fitting:
+            raise InputError(f"not understood: {text} in {name!r}. {list_chips(matches)}")
+        matches = fitting
+    return matches
+
+
+def _has_cores(chip: Chip, cores: frozenset[str]) -> bool:
+    """Of Apple's chips the cores are known, of a card nobody says them so."""
+    return chip_words(chip) >= cores if chip.vendor == "Apple" else chip.unified
 
 
 def _with_memory_of(
@@ -113,11 +131,8 @@ def _sized(chip: Chip, size_gib: float, count: int) -> Chip | None:
     """The chip with this memory, None where it does not come with it."""
     memory = size_gib * GIB
     if chip.memory_bytes is not None:
-        total = chip.memory_bytes * count
-        near = any(
-            _LEAST_SHARE * whole <= memory <= _MOST_SHARE * whole
-            for whole in {chip.memory_bytes, total}
-        )
+        parts = {chip.memory_bytes, chip.memory_bytes * count, chip.memory_bytes / chip.count}
+        near = any(_LEAST_SHARE * whole <= memory <= _MOST_SHARE * whole for whole in parts)
         return chip if near else None
     options = chip.memory_options
     if options:
@@ -132,7 +147,8 @@ def _may_be_rebuilt(chip: Chip, size_gib: float) -> bool:
     return size_gib * GIB / chip.memory_bytes in _REBUILT
 
 
-def _has_bandwidth(chip: Chip, wanted: float) -> bool:
+def has_bandwidth(chip: Chip, wanted: float) -> bool:
+    """Whether the bandwidth is that, as tables round it."""
     return abs(chip.bandwidth_bytes_s / wanted - 1) < _SAME_BANDWIDTH
 
 

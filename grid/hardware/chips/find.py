@@ -9,11 +9,12 @@ from functools import lru_cache
 
 from grid.errors import InputError, did_you_mean
 from grid.hardware.chips.chip import Chip
-from grid.hardware.chips.choose import SeveralChips, choose, list_chips
+from grid.hardware.chips.choose import SeveralChips, choose, has_bandwidth, list_chips
 from grid.hardware.chips.integrated import memory_of
 from grid.hardware.chips.match import (
     CHEAP,
     chips,
+    is_vague,
     matching,
     plainest,
     vocabulary,
@@ -24,7 +25,7 @@ from grid.hardware.chips.processors import find_processor
 from grid.units import GIB
 
 _MOST_CHIPS = 128
-_TELLING = re.compile(r"[a-z]+\d\w*|\d{3,}\w*|\d+[a-z]\w*|[a-z]{5,}")
+_TELLING = re.compile(r"[a-z]+\d\w*|\d{3,}\w*|\d+[a-z]\w*|[a-z]{4,}")
 """Words that may tell a chip alone; `pro` and `32` do not."""
 
 
@@ -60,11 +61,15 @@ def _find_chip(name: str, bandwidth_bytes_s: float | None, memory_bytes: float |
     query = parse_name(name)
     query = replace(
         query,
-        bandwidth_bytes_s=bandwidth_bytes_s or query.bandwidth_bytes_s,
+        beside_bandwidth=bandwidth_bytes_s,
         beside_gib=None if memory_bytes is None else memory_bytes / GIB,
     )
-    if query.kind is not None and not query.words:
-        return _with_memory(_memory_kind(name, query), query)
+    in_name = query.words | ({query.kind} if query.kind else set())  # `GT 1030 DDR4`
+    if query.words and query.kind and not query.rate and matching(in_name):
+        query = replace(query, words=in_name, kind=None)
+    if query.kind is not None and not query.words and not query.codes:
+        chip = _with_platform(_memory_kind(name, query), query)
+        return _with_memory(_as_said(name, chip, query), query)
     words, count, matches = _words_that_match(query)
     if matches:
         chip = choose(name, words, query, matches)
@@ -72,8 +77,8 @@ def _find_chip(name: str, bandwidth_bytes_s: float | None, memory_bytes: float |
     processor = find_processor(query.plain)
     if processor is not None:
         _refuse_unknown(name, frozenset(split_words(processor.rest)), [processor.chip])
-        chip = _with_kind(processor.chip, query, processor.channels)
-        return _counted(_with_memory(chip, query), query.count)
+        chip = _with_kind(_with_platform(processor.chip, query), query, processor.channels)
+        return _counted(_with_memory(_as_said(name, chip, query), query), query.count)
     known = query.words & vocabulary()
     candidates = matching(known) if any(map(_TELLING.fullmatch, known - CHEAP)) else []
     _refuse_unknown(name, query.words - known, plainest(known, candidates))
@@ -85,10 +90,10 @@ def _words_that_match(query: ChipQuery) -> tuple[frozenset[str], int, list[Chip]
     """The words to go by, how many chips, and those that match: `X2` may belong to the name, a
     plural `s` does not; without any words of a chip, a driver's code names the hardware."""
     words = query.words
-    if query.codes and not words - CHEAP:
+    if query.codes and is_vague(words):
         words = words | frozenset(query.codes)
     doubled = words | {f"x{query.count}"}
-    if query.count > 1 and (matches := matching(doubled)):
+    if query.count > 1 and not is_vague(words) and (matches := matching(doubled)):
         return doubled, 1, matches
     matches = matching(words)
     if not matches and query.count > 1:
@@ -101,7 +106,7 @@ def _memory_kind(name: str, query: ChipQuery) -> Chip:
     """Main memory: `dual channel DDR5-5600`. Raises InputError for a rate that is not sold."""
     kind = (query.kind or "").upper()
     rates = KINDS.get(kind)
-    channels = query.channels or 2
+    channels = query.channels or (query.count if query.count > 1 else 2)
     if rates is None:
         raise InputError(f"no chip {name!r} is known. {did_you_mean(kind, KINDS)}")
     if query.rate is None:
@@ -134,6 +139,9 @@ def _with_kind(chip: Chip, query: ChipQuery, channels: float | None = None) -> C
     first = next(iter(memory_of(chip)), None)
     if channels is None and first is None:
         raise InputError(f"{chip.name} has memory of its own; leave out {query.kind}")
+    kinds = {memory.split()[0].lower() for memory in memory_of(chip)}
+    if kinds and query.kind not in kinds:
+        raise InputError(f"{chip.name} takes {' or '.join(memory_of(chip))}, not {query.kind}")
     if query.rate is None:
         rates = ", ".join(map(str, KINDS.get(query.kind.upper(), ())))
         raise InputError(f"{query.kind} comes in several rates; say which: {query.kind}-{rates}")
@@ -148,6 +156,15 @@ def _with_kind(chip: Chip, query: ChipQuery, channels: float | None = None) -> C
     )
 
 
+def _as_said(name: str, chip: Chip, query: ChipQuery) -> Chip:
+    """The chip, if its memory and bandwidth are those of the name. Raises InputError otherwise."""
+    named = query.bandwidth_bytes_s
+    if query.memory_type is not None or (named and not has_bandwidth(chip, named)):
+        said = query.memory_type or f"{(named or 0) / 1e9:g} GB/s"
+        raise InputError(f"not understood: {said} in {name!r}. {list_chips([chip])}")
+    return chip
+
+
 def _with_memory(chip: Chip, query: ChipQuery) -> Chip:
     size = next(iter(query.memory_gib), None)
     return chip if size is None else replace(chip, memory_bytes=round(size * GIB))
@@ -155,8 +172,10 @@ def _with_memory(chip: Chip, query: ChipQuery) -> Chip:
 
 def _with_platform(chip: Chip, query: ChipQuery) -> Chip:
     platform = query.platform
-    if platform is None or (platform == "cpu" and not chip.unified):
+    if platform is None:
         return chip
+    if (chip.platform == "cpu" and platform != "cpu") or (platform == "cpu" and not chip.unified):
+        raise InputError(f"{chip.name} does not compute through {platform}; leave that out")
     return replace(chip, platform=platform)
 
 

@@ -25,6 +25,10 @@ _UNUSUAL = frozenset(
     | {"mining", "hc", "sff", "le", "fhhl", "refresh", "passive", "low", "power"}
 )
 """Words of laptops' and makers' variants, which are seldom meant by a name without them."""
+_VAGUE = frozenset(
+    {"ryzen", "pro", "max", "ultra", "super", "ti", "xt", "xtx", "mobile", "x2", "plus", "extreme"}
+)
+"""Words of variants, which tell no chip alone."""
 _DIE = re.compile(r"(?:ga|ad|tu|gp|gk|gm)\d{3}")
 _MEMORY = re.compile(r"\d+(?:\.\d+)?gb")
 _TESLA = re.compile(r"Tesla M\d\b")
@@ -51,13 +55,14 @@ def chips() -> Mapping[str, Chip]:
 
 def matching(words: frozenset[str]) -> list[Chip]:
     """Chips with all of the words in their names or aliases; kinds of memory are left out."""
-    if not words - CHEAP:
-        words = frozenset(words) if words & frozenset({"xe", "arc"}) else frozenset()
-    return [
-        chip
-        for chip in _named()
-        if words and words <= chip_words(chip) and not _is_tesla(words, chip)
-    ]
+    if is_vague(words):
+        return []
+    return [chip for chip in _named() if words <= chip_words(chip) and not _is_tesla(words, chip)]
+
+
+def is_vague(words: frozenset[str]) -> bool:
+    """Whether the words are only makers, series and variants."""
+    return not words - CHEAP - _VAGUE and not words & {"arc"}
 
 
 def _is_tesla(words: frozenset[str], chip: Chip) -> bool:

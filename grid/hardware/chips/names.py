@@ -18,9 +18,9 @@ _LEADING = re.compile(rf"^\W*(?:(\d{{1,3}})\s*[x\u00d7*]\s*(?=[a-z]|\d{{3}})|({_
 _TRAILING = re.compile(r"(?:\s|\b)[x\u00d7*]\s?(\d{1,2})\W*$|\s(\d{1,2})[x\u00d7]\W*$")
 _CORES = re.compile(r"\b(\d{1,3})[ -]?cores?(?:[ -](cpu|gpu))?\b")
 _KIND = re.compile(r"\b(l?p?ddr\d(?:l|x)?)\b(?:[ @-]*(?:at )?(\d{4,5})(?:\s*(?:mhz|mt/s|mt))?)?")
-_MEMORY = re.compile(r"\b(?:(\d+(?:\.\d+)?) ?(gi?b|ti?b)|(\d{1,3})g)\b(?!/s|ps)")
+_MEMORY = re.compile(r"\b(?:(\d+(?:\.\d+)?) ?(gi?b|ti?b)|(\d{1,2}|[1-4]\d\d|512)g)\b(?!/s|ps)")
 _SPEED = re.compile(r"\b(\d+(?:\.\d+)?) ?gb/s")
-_CLOCK = re.compile(r"@? ?\d+(?:\.\d+)? ?ghz")
+_CLOCK = re.compile(r"@? ?\b\d{1,2}(?:\.\d+)? ?ghz")
 _DRIVER = re.compile(
     r"radv|llvm|drm|nvgpu|aco|mesa|\bgt\d\b"
     r"|\b(?:dg2|acm|bmg|mtl|tgl|adl|rpl|lnl|arl|ptl|rkl|icl|cfl|kbl|skl|bdw|hsw|glk|jsl|ehl)\b"
@@ -46,8 +46,8 @@ class ChipQuery:
 
     `words` name the chip; `memory_gib` are sizes of memory, `memory_type` such as `hbm3`; `kind`
     and `rate` are of main memory (`ddr5`, 5600), with its `channels`; `cores` are words such as
-    `14-core-cpu`, `codes` a driver's names of the hardware; `beside_gib` is a memory said beside
-    the name, `plain` the text without sizes.
+    `14-core-cpu`, `codes` a driver's names of the hardware; `beside_gib` and `beside_bandwidth`
+    are said beside the name, `plain` the text without sizes.
     """
 
     words: frozenset[str]
@@ -62,6 +62,7 @@ class ChipQuery:
     codes: tuple[str, ...] = ()
     bandwidth_bytes_s: float | None = None
     beside_gib: float | None = None
+    beside_bandwidth: float | None = None
     plain: str = field(default="", compare=False)
 
 

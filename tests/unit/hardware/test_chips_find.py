@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from grid.errors import InputError
-from grid.hardware.chips import budget_chip, chips, find_chip, search_chips
+from grid.hardware.chips import budget_chip, chips, find_chip, possible_chips, search_chips
 from grid.hardware.chips.chip import Chip
 
 TYPED = {
@@ -76,6 +78,63 @@ def test_a_bandwidth_decides_where_the_name_leaves_it_open() -> None:
 
 def test_every_chips_full_name_finds_it() -> None:
     assert all(find_chip(name).name == name for name in chips())
+
+
+def test_every_chips_name_in_lower_case_is_that_chip_or_among_those_listed() -> None:
+    for name, chip in chips().items():
+        alike = [
+            other
+            for other in possible_chips(name.lower())
+            if other.memory_bytes == chip.memory_bytes
+            and other.bandwidth_bytes_s == pytest.approx(chip.bandwidth_bytes_s, rel=0.02)
+        ]
+        assert alike, name
+
+
+WORDS = (
+    *(
+        "rtx",
+        "4090",
+        "3060",
+        "ti",
+        "x2",
+        "2x",
+        "dual",
+        "24gb",
+        "16GB",
+        "m4",
+        "pro",
+        "max",
+        "14-core",
+    ),
+    *(
+        "14-core",
+        "ddr5-5600",
+        "ddr4",
+        "channel",
+        "octa",
+        "cpu",
+        "vulkan",
+        "(radv gfx1151)",
+        "laptop",
+        "780m",
+    ),
+    *("ryzen", "9", "7950x", "epyc", "9654", "jetson", "orin", "hbm3", "936GB/s", "arc", "h100"),
+)
+
+
+@given(st.text(max_size=40) | st.lists(st.sampled_from(WORDS), max_size=6).map(" ".join))
+@example("2x" * 20)
+@example("x2")
+@example("999999999 x rtx 4090")
+@example("rtx 4090 x0")
+@example("0x rtx 4090")
+@example("m4 pro 0gb")
+def test_any_text_is_a_chip_or_one_line(text: str) -> None:
+    try:
+        assert find_chip(text).bandwidth_bytes_s > 0
+    except InputError as error:
+        assert "\n" not in str(error) or "\n" in text  # noqa: PT017
 
 
 def test_tensor_cores_count_for_the_rate_at_16_bits() -> None:

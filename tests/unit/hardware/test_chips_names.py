@@ -203,6 +203,24 @@ def test_what_the_catalogue_lacks_is_no_other_chip(name: str) -> None:
         find_chip(name)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "RTX 4090 HBM3", "14-core RTX 4090", "RTX 4090 936GB/s", "cpu RTX 3060 12GB",
+        "ddr5-5600 vulkan", "Strix Halo ddr5-5600", "DDR5-5600 hbm3", "M4 Pro 13-core",
+    ],
+)  # fmt: skip
+def test_what_does_not_go_with_a_chip_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match=r"not understood|does not compute|takes LPDDR5X"):
+        find_chip(name)
+
+
+@pytest.mark.parametrize("name", ["Ryzen", "Radeon Pro", "GeForce RTX", "x2 24GB", "pro max"])
+def test_words_of_series_alone_are_no_chip(name: str) -> None:
+    with pytest.raises(InputError, match="no chip"):
+        find_chip(name)
+
+
 def test_main_memory_beside_a_card_is_not_dropped() -> None:
     with pytest.raises(InputError, match="32 GiB beside"):
         find_chip("RTX 3060 12GB + 32GB DDR4")
