@@ -15,6 +15,14 @@ SweepFile = Annotated[
         "quick.toml.",
     ),
 ]
+Tasks = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAMES",
+        help="Tasks to ask instead of those that the sweep names, separated by commas: ready sets "
+        "and names of the harness, such as quick or mmlu,gsm8k. `grid tasks list` has them.",
+    ),
+]
 StoreUri = Annotated[
     str,
     typer.Option(

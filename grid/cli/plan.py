@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from grid.cli.options import Changed, Fresh, Json, StoreUri, SweepFile
+from grid.cli.options import Changed, Fresh, Json, StoreUri, SweepFile, Tasks
 
 
 def register(app: typer.Typer) -> None:
@@ -16,6 +16,7 @@ def register(app: typer.Typer) -> None:
 
 def plan(
     file: SweepFile = None,
+    tasks: Tasks = None,
     store: StoreUri = "results",
     fresh: Fresh = False,
     changed: Changed = False,
@@ -34,7 +35,7 @@ def plan(
     from grid.sweep.planner import StoreSnapshot, backends_of, plan_for_node
     from grid.sweep.task_sets import prepare_tasks
 
-    sweep = load_requested_sweep(file)
+    sweep = load_requested_sweep(file, tasks)
     fetch_packages(sweep, lambda line: print(line, file=sys.stderr))
     prepared = prepare_tasks(sweep, lambda line: print(line, file=sys.stderr))
     snapshot = StoreSnapshot(store, fresh, changed)

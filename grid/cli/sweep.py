@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from grid.cli.options import Address, Changed, Fresh, Json, Nodes, StoreUri, SweepFile
+from grid.cli.options import Address, Changed, Fresh, Json, Nodes, StoreUri, SweepFile, Tasks
 from grid.errors import EngineError, InputError
 from grid.sweep.executors.executor_name import ExecutorName
 
@@ -44,6 +44,7 @@ def register(app: typer.Typer) -> None:
 
 def sweep(
     file: SweepFile = None,
+    tasks: Tasks = None,
     store: StoreUri = "results",
     executor: Annotated[
         ExecutorName, typer.Option(help="Drive engines from a local Ray's actor, or from here.")
@@ -70,7 +71,7 @@ def sweep(
         raise InputError(f"--executor inline is for this machine alone, not --address {address}")
     this_machine = this_machine or executor is ExecutorName.inline
     args = SweepArgs(
-        sweep=with_nodes(load_requested_sweep(file), nodes),
+        sweep=with_nodes(load_requested_sweep(file, tasks), nodes),
         store=store,
         executor=ExecutorName.inline if this_machine else executor,
         fresh=fresh,

@@ -112,8 +112,7 @@ def _tokens(plan: Plan, cell: Cell) -> tuple[int, int]:
 
 
 def _set_up_seconds(plan: Plan) -> float:
-    used = {session.backend for session in plan.sessions}
-    unmade = sum(not plan.environments.get(name, True) for name in used)
+    unmade = sum(not plan.environments.get(name, True) for name in plan.backends)
     return (
         sum(start_seconds(plan, session) for session in plan.sessions)
         + sum(making_seconds(artifact) for artifact in plan.artifacts)

@@ -31,13 +31,26 @@ class _ModelRequest(NamedTuple):
     quants: tuple[str, ...] = ()
 
 
-def load_requested_sweep(written: str | None) -> Sweep:
-    """The sweep of a file or of a model, as named on the command line; None: the bundled one."""
+def load_requested_sweep(written: str | None, tasks: str | None = None) -> Sweep:
+    """The sweep of a file or of a model, as named on the command line; None: the bundled one.
+    `tasks`, separated by commas, are asked instead of those that it names."""
     if written is not None and written.endswith(".safetensors"):
         raise InputError(f"{written}: name the folder that holds it and its config.json")
     if written is not None and is_model(written):
-        return sweep_of(written)
-    return load_sweep(None if written is None else Path(written))
+        return with_tasks(sweep_of(written), tasks)
+    return with_tasks(load_sweep(None if written is None else Path(written)), tasks)
+
+
+def with_tasks(sweep: Sweep, tasks: str | None) -> Sweep:
+    """The sweep with these tasks, names of the harness or ready sets, instead of its own names."""
+    if tasks is None:
+        return sweep
+    names = tuple(dict.fromkeys(filter(None, (name.strip() for name in tasks.split(",")))))
+    if not names:
+        raise InputError("--tasks: no name; give some, such as quick or mmlu,gsm8k")
+    measures = tuple(dict.fromkeys((*sweep.measures, "tasks")))
+    table = msgspec.structs.replace(sweep.tasks, names=names)
+    return msgspec.structs.replace(sweep, measures=measures, tasks=table)
 
 
 def with_nodes(sweep: Sweep, patterns: Sequence[str] | None) -> Sweep:

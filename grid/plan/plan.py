@@ -75,6 +75,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return dependency_order(wanted)
 
     @property
+    def backends(self) -> frozenset[str]:
+        """All that run its cells or make its artifacts, a converter included."""
+        makers = {artifact.backend for artifact in self.artifacts if artifact.made_from is not None}
+        return frozenset({cell.backend for cell in self.cells} | makers)
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What to know of the figures that it will give, one line each."""
         artifacts = [cell.artifact for cell in (*self.cells, *self.measured)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 import msgspec
 
+from grid.backend import HasConverter
 from grid.backend.registry import backend
 from grid.cache import cache_dir
 from grid.engine.environments import (
@@ -46,6 +47,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     node: Node
     free_bytes: int
     backends: dict[str, BackendState]
+    converters: dict[str, bool] = {}
+    """Of the converters of those backends that have an environment of their own, whether it is
+    made."""
     broken: tuple[str, ...] = ()
     """Backends whose environment could not be made."""
     disk: tuple[str, ...] = ()
@@ -81,6 +85,7 @@ def report(
         node=node,
         free_bytes=available_memory(),
         backends={name: _state(name, node, broken.get(name, "")) for name in backends},
+        converters=dict(_converters(backends, node)),
         broken=tuple(sorted(broken)),
         disk=_kept_artifacts(),
         system=platform.platform(),
@@ -117,6 +122,15 @@ def _state(name: str, node: Node, broken: str) -> BackendState:
         version=engine_version(name, node),
         environment=None if interpreter == THIS_INTERPRETER else interpreter is not None,
     )
+
+
+def _converters(backends: Iterable[str], node: Node) -> Iterator[tuple[str, bool]]:
+    for name in backends:
+        plugin = backend(name)
+        if isinstance(plugin, HasConverter):
+            interpreter = find_interpreter(plugin.converter, node)
+            if interpreter != THIS_INTERPRETER:
+                yield plugin.converter, interpreter is not None
 
 
 def _kept_artifacts() -> tuple[str, ...]:

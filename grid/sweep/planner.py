@@ -103,6 +103,7 @@ def plan_for_node(
     environments = {
         n: state.environment for n, state in states.items() if state.environment is not None
     }
+    environments = {**report.converters, **environments}
     plan = msgspec.structs.replace(plan, environments=environments)
     return plan.without_finished(snapshot.finished_ids(report))
 

@@ -48,9 +48,8 @@ def show_plan(plan: Plan, estimate: Estimate, as_json: bool = False) -> None:
         f"{len(plan.cells)} cells to measure in {len(plan.sessions)} sessions, "
         f"{len(plan.measured)} measured already, {len(plan.skipped)} skipped"
     )
-    used = {cell.backend for cell in plan.cells}
     missing = sorted(
-        name for name, ready in plan.environments.items() if name in used and not ready
+        name for name, ready in plan.environments.items() if name in plan.backends and not ready
     )
     if missing:
         out.print(f"environments to be made first, up to a few GB each: {', '.join(missing)}")

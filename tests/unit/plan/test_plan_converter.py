@@ -13,6 +13,8 @@ from plan_helpers import NODE
 from grid.backend.registry import backend
 from grid.models import bundled
 from grid.plan import Plan, expand, load_sweep
+from grid.sweep.node_report import report
+from grid.sweep.planner import StoreSnapshot, plan_for_node
 
 OURS = backend("llamacpp").quantizer()
 CONVERTER = backend("llamacpp-converter").quantizer()
@@ -76,3 +78,19 @@ def test_an_architecture_that_the_converter_does_not_know_is_skipped(folder: Pat
     assert result.cells == ()
     (reason,) = {skip.reason for skip in result.skipped}
     assert "llama.cpp's converter does not know the architecture NewForCausalLM" in reason
+
+
+def test_its_environment_is_among_those_to_be_made(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QUANTGRID_CACHE", str(tmp_path / "cache"))
+    state = report(["llamacpp"], node=NODE)
+    assert state.converters == {"llamacpp-converter": False}
+    store = str(tmp_path / "results")
+    for changed, needed in ((False, False), (True, True)):
+        if changed:
+            change(folder, model_type="qwen3", architectures=["Qwen3ForCausalLM"])
+        plan(folder)  # writes the sweep file
+        planned = plan_for_node(load_sweep(tmp_path / "s.toml"), state, StoreSnapshot(store))
+        assert ("llamacpp-converter" in planned.backends) == needed
+        assert planned.environments["llamacpp-converter"] is False

@@ -14,6 +14,7 @@ from grid.errors import InputError
 from grid.plan import Plan, expand, load_sweep
 from grid.plan.item_facts import item_facts
 from grid.plan.load import parse_sweep
+from grid.plan.model_sweep import load_requested_sweep, with_tasks
 from grid.plan.sweep import Sweep
 from grid.plan.task_requests import PreparedTasks, TaskSet, requested_tasks
 from grid.sweep.task_sets import own_tasks, prepare_tasks
@@ -185,3 +186,14 @@ def test_the_same_items_have_the_same_cell_wherever_they_lie(tmp_path: Path) -> 
         folder.mkdir()
         ids.add(own_plan(folder, "").cells[0].id)
     assert len(ids) == 1
+
+
+def test_the_command_line_names_tasks_instead_of_the_sweep() -> None:
+    sweep = with_tasks(sweep_of('measures = ["speed"]\ntasks = ["mmlu"]\n'), "quick, gsm8k,quick")
+    assert sweep.tasks.names == ("quick", "gsm8k")
+    assert sweep.measures == ("speed", "tasks")
+    model = load_requested_sweep("ref:small", "arc_easy")
+    assert model.tasks.names == ("arc_easy",)
+    assert load_requested_sweep("ref:small").tasks.names == ()
+    with pytest.raises(InputError, match=r"--tasks: no name; give some, such as quick"):
+        load_requested_sweep("ref:small", " ,")
