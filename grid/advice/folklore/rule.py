@@ -26,11 +26,15 @@ _MEASURES = {
     "perplexity": 'measures = ["quality"]; quality = { text = "text.txt" }',
     "formats": f'{_TASKS}; quality = {{ text = "text.txt" }}',
     "speed": 'measures = ["speed"]',
-    "speed of formats": 'measures = ["speed"]',
+    "speed of formats": _TASKS.replace("[", '["speed", ', 1),
     "size": 'measures = ["memory"]',
     "memory": 'measures = ["memory"]',
 }
 """What of a sweep file measures the rules of a group."""
+_LADDER = ("Q8_0", "Q4_K_M", "Q2_K")
+"""Quants that measure a rule which names none, and is of what llama.cpp makes."""
+_OF_OTHERS = ("formats", "speed of formats")
+"""Groups of rules whose weights others made: such rules name files."""
 
 
 @dataclass(frozen=True)
@@ -70,9 +74,13 @@ class Rule:
     @property
     def sweep(self) -> str:
         """Lines of a sweep file that would measure it."""
-        named = dict.fromkeys(_PRESET.findall(f"{self.text} {self.needs}"))
-        quants = ", ".join(f'"{name}"' for name in dict.fromkeys(["F16", *named]))
-        return f"quants = [{quants}]; {_MEASURES[self.group]}"
+        named = _PRESET.findall(f"{self.text} {self.needs}")
+        measures = _MEASURES[self.group]
+        if not named and self.group in _OF_OTHERS:
+            return f'files = ["each folder of weights"]; {measures}'
+        names = dict.fromkeys(["F16", *(named or _LADDER)])
+        quants = ", ".join(f'"{name}"' for name in names)
+        return f"quants = [{quants}]; {measures}"
 
 
 class Judgement(NamedTuple):

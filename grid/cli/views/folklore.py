@@ -190,11 +190,12 @@ def _print_missing(judgements: Sequence[Judgement]) -> None:
     console().print(Text("\nno rows for these", style="bold yellow"))
     needs: dict[str, list[str]] = {}
     for judgement in judgements:
-        needs.setdefault(judgement.rule.needs, []).append(judgement.rule.text)
+        rule = judgement.rule
+        needs.setdefault(rule.needs, []).append(f"{rule.text} ({rule.id})")
     for need, texts in needs.items():
         _print_indented(Text("; ".join(texts), style="bold"), 2)
         _print_indented(Text(f"needs {need}"), 6)
-    _print_indented(Text("grid folklore --rule ID says which sweep measures it"), 2)
+    _print_indented(Text("grid folklore --rule ID says which sweep measures a rule"), 2)
 
 
 def _print_indented(text: Text, columns: int) -> None:

@@ -89,3 +89,6 @@ def test_every_rule_names_the_sweep_that_measures_it() -> None:
     sweeps = {rule.id: rule.sweep for rule in rules_of([])}
     assert sweeps["loss-q4_k_m"].startswith('quants = ["F16", "Q4_K_M"]; measures = ["tasks"]')
     assert all("measures = " in sweep for sweep in sweeps.values())
+    assert sweeps["hard-tasks-first"].startswith('quants = ["F16", "Q8_0", "Q4_K_M", "Q2_K"]')
+    assert sweeps["awq-gptq"].startswith("files = ")
+    assert 'measures = ["speed", "tasks"]' in sweeps["fp8-h100"]
