@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from real_models import quantized, smollm2
 
+from grid.models.gguf.inspection import inspect
 from grid.models.gguf.inventory_config import from_config
 from grid.models.public import (
     PublicModel,
@@ -138,3 +140,13 @@ def test_size_is_parameters_times_bits(
 )
 def test_no_size_without_parameters_or_bits(name: str, quant: str, kind: str) -> None:
     assert computed_size(name, None, quant, kind) is None
+
+
+@pytest.mark.parametrize("preset", ["F16", "Q8_0", "Q4_K_M", "Q2_K"])
+def test_sizes_are_those_of_files_that_llama_cpp_makes(preset: str) -> None:
+    """Of a real model: the bits exactly, the file to what its header holds."""
+    path = quantized(smollm2(), preset)
+    size = model("SmolLM2-135M").size(preset)
+    assert size is not None
+    assert size.bpw_file == pytest.approx(inspect(path).facts.bpw_file, rel=1e-6)
+    assert size.file_bytes == pytest.approx(path.stat().st_size, rel=0.005)
