@@ -38,13 +38,13 @@ def grouped_means(
         weights = rng.standard_exponential((block.stop - block.start, len(sums)))
         total[block], mass[block] = weights @ sums, weights @ sizes
     counts = sizes.sum(axis=0)
-    asked = counts > 0
+    present = counts > 0
     stretch = student_stretch(effective_groups(sizes), rng.random((draws, 1)))
     low = np.where(answered, gains, np.inf).min(axis=1, initial=1.0)
     span = np.where(low < 1.0, 1.0 - low, 1.0)
     edge = 0.5 / (counts + 1)
     drawn = np.divide(total, mass, out=np.ones_like(total), where=mass > 0)
-    measured = np.divide(sums.sum(axis=0), counts, out=np.ones_like(counts), where=asked)
+    measured = np.divide(sums.sum(axis=0), counts, out=np.ones_like(counts), where=present)
     start, end = (_log_odds((value - low) / span, edge) for value in (measured, drawn))
     means = low + span * expit(start + stretch * (end - start))
     return np.where(low < 1.0, means, 1.0), mass

@@ -52,9 +52,9 @@ def retained_quality(
     if not common.any():
         return unknown("no items in common with the 16-bit variant")
     n = int(common.sum())
-    asked = tuple(ids[place] for place in np.flatnonzero(common))
-    codes = group_codes(groups_of([variant, whole], task_class, asked))
-    weights = task_weights(asked)
+    common_ids = tuple(ids[place] for place in np.flatnonzero(common))
+    codes = group_codes(groups_of([variant, whole], task_class, common_ids))
+    weights = task_weights(common_ids)
     share = retained_share(weights * gains[common], weights * reference[common], codes)
     if share is None:
         return unknown("the 16-bit score is less than 2 SE above chance", n)

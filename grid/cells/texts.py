@@ -183,10 +183,10 @@ def _read_utf8(path: Path, what: str) -> str:
 
 
 def _item_set(source: str, items: list[Item]) -> ItemSet:
-    asked = items
+    hashed = items
     if source.startswith("ref:"):  # named by what they ask, as before they had groups
-        asked = [msgspec.structs.replace(item, group="") for item in items]
-    return ItemSet(source, sha256(msgspec.json.encode(asked)).hexdigest(), tuple(items))
+        hashed = [msgspec.structs.replace(item, group="") for item in items]
+    return ItemSet(source, sha256(msgspec.json.encode(hashed)).hexdigest(), tuple(items))
 
 
 def _parse_items(path: Path, content: str) -> list[Item]:

@@ -187,9 +187,9 @@ def _check_texts(quality: tables.QualityTable) -> None:
             raise InputError("quality.texts: a category without a name")
         if isinstance(table, tables.TextTable) and bool(table.text) == bool(table.generate):
             raise InputError(f"{place}: give either text (a file) or generate (prompts)")
-    given = list(quality.text_tables.values())
-    for index, table in enumerate(given):
-        if table in given[:index]:  # in other chunks the same text is another one
+    entries = list(quality.text_tables.values())
+    for index, table in enumerate(entries):
+        if table in entries[:index]:  # in other chunks the same text is another one
             raise InputError(f"quality.texts: {table.source!r} is there twice")
 
 

@@ -134,5 +134,5 @@ texts.own = { generate = "prompts.jsonl", tokens = 16, chunks = 3 }"""
     answers = parse_conversations(content, "written")
     assert [turns[0].content for turns in answers] == prompts
     assert all(turns[1].role == "assistant" and turns[1].content for turns in answers)
-    again = grid("plan", "domain.toml")
-    assert "0 cells to measure" in again.stdout
+    resumed = grid("plan", "domain.toml")
+    assert "0 cells to measure" in resumed.stdout

@@ -45,9 +45,9 @@ def write_text(
         )
         for number, prompt in enumerate(prompts, start=1)
     ]
-    asked = Tasks("", workload.text, "", len(items), chat=True)
+    of_items = Tasks("", workload.text, "", len(items), chat=True)
     template = model.require_chat_template()
-    shown = TaskPrompts(asked, PromptTokenizer(engine), template, model.context_length)
+    shown = TaskPrompts(of_items, PromptTokenizer(engine), template, model.context_length)
     answers = [result.response.strip() for result in written_items(engine, shown, items, meter)]
     lines = [
         msgspec.json.encode({"messages": [*prompt, Message("assistant", answer)]}) + b"\n"

@@ -131,8 +131,8 @@ def test_a_text_that_the_16_bits_write_stands_for_them_and_the_prompts(tmp_path:
     ids = {requested.quality(name)[0].text_sha256 for name in ("a@x", "a@x", "b@x")}
     assert len(ids) == 2
     (tmp_path / "p.jsonl").write_text(f"{HELLO}\n{HELLO}")
-    other = RequestedWorkloads(parse_sweep((SWEEP + SMALL + own).encode(), "s.toml", tmp_path))
-    assert other.quality("a@x")[0].text_sha256 not in ids
+    changed = RequestedWorkloads(parse_sweep((SWEEP + SMALL + own).encode(), "s.toml", tmp_path))
+    assert changed.quality("a@x")[0].text_sha256 not in ids
 
 
 def test_without_the_16_bits_nobody_writes_the_text() -> None:

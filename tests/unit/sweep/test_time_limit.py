@@ -43,10 +43,10 @@ def limit(folder: Path, workload: Workload, settings: Settings = DEFAULT) -> flo
 
 
 def test_a_thousand_items_of_a_large_model_have_their_time(items: Path) -> None:
-    asked = Tasks("reasoning", str(items), "sha", 1000, task="mine")
+    workload = Tasks("reasoning", str(items), "sha", 1000, task="mine")
     # 1,000 items of about 125 tokens, 2 operations a parameter and token, 1e11 a second
-    assert limit(items, asked) == pytest.approx(SLACK * 1000 * 125 * 16e9 / 1e11, rel=0.1)
-    few = msgspec.structs.replace(asked, limit=2)
+    assert limit(items, workload) == pytest.approx(SLACK * 1000 * 125 * 16e9 / 1e11, rel=0.1)
+    few = msgspec.structs.replace(workload, limit=2)
     assert limit(items, few) == 600.0
 
 
