@@ -7,7 +7,6 @@ what everybody says, and no figure here judges it: the answer says so.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -24,6 +23,7 @@ from grid.advice.public_figures.offers import (
     offers_within,
 )
 from grid.advice.public_figures.rates import OfferRates
+from grid.advice.public_figures.refusals import nothing_text
 from grid.errors import InputError, did_you_mean
 from grid.hardware.chips import Chip, budget_chip, usable_bytes
 from grid.models.gguf.presets import PRESETS
@@ -105,7 +105,7 @@ def public_answer(ask: Ask) -> PublicAnswer:
     rates = OfferRates(chip, question)
     first, *alternatives = (_at(place, models, question, rates, ask) for place in places)
     if not first.offers:
-        raise InputError(_nothing_text(first.place, models, question, rates, ask))
+        raise InputError(nothing_text(_free(first.place), models, question, rates, ask))
     pick = next((offer for offer in first.offers if _close(offer)), None)
     return PublicAnswer(
         machine=first.place,
@@ -219,43 +219,6 @@ def _kind_of_machine(ask: Ask, platform: str, words: str) -> PublicPlace:
     name = f"{words} with {format_bytes(memory)}"
     usable = usable_bytes(budget_chip(memory, 1e11, platform, name), memory, reserved)
     return PublicPlace(name, float(usable.bytes), usable.why, platform)
-
-
-def _nothing_text(
-    place: PublicPlace,
-    models: Sequence[PublicModel],
-    question: MemoryQuestion,
-    rates: OfferRates,
-    ask: Ask,
-) -> str:
-    """Why nothing can be offered, and what would."""
-    short = [model for model in models if model.context_length >= question.context]
-    if not short:
-        most = max(model.context_length for model in models)
-        return f"no such model is made for {question.context:,} tokens; lower --context to {most:,}"
-    unlimited = replace(question, max_bytes=None)
-    ladders = [ladder_of(model, math.inf, unlimited) for model in short]
-    every = [offer for rungs in ladders for offer in rungs]
-    if not every:
-        return f"no public model can be stored at {question.preset}; leave out --quant"
-    smallest = min(every, key=lambda offer: offer.total)
-    fitting = [offer for offer in every if offer.total <= _free(place)]
-    if not fitting:
-        return (
-            f"nothing fits {format_bytes(_free(place))}: {smallest.label} needs "
-            f"{format_bytes(smallest.total)} with a cache of {question.context:,} tokens; give "
-            "more --memory or a shorter --context"
-        )
-    sized = [o for o in fitting if o.weights <= (ask.max_bytes or math.inf)]
-    if not sized:
-        least = min(fitting, key=lambda offer: offer.weights)
-        return f"no weights are so small: {least.label} takes {format_bytes(least.weights)}"
-    rated = [(figure.value, offer) for offer in sized if (figure := rates.decode(offer))]
-    value, fastest = max(rated, key=lambda pair: (pair[0], pair[1].label))
-    return (
-        f"nothing surely reaches {ask.min_decode_tps:g} token/s: {fastest.label} is predicted at "
-        f"{value:.3g}; lower --min-decode"
-    )
 
 
 def _sources(offers: Sequence[ModelOffer], chip: Chip | None) -> tuple[str, ...]:

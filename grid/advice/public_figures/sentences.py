@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from grid.advice.public_figures.answer import PublicAnswer, RatedOffer
+from grid.advice.public_figures.offers import MemoryQuestion
 from grid.analysis.figures import rate
 from grid.units import format_bytes
 
@@ -21,7 +22,7 @@ def answer_rows(answer: PublicAnswer) -> Iterator[tuple[str, str]]:
     yield "machine", place.name
     yield "budget", f"{format_bytes(place.budget_bytes)} for models. {place.budget_why}"
     if answer.pick is not None:
-        yield from _pick_rows(answer.pick, question.context, question.kv_type)
+        yield from _pick_rows(answer.pick, question)
     for kind in answer.places:
         size = format_bytes(kind.budget_bytes)
         yield "otherwise", f"on {kind.name}, {size} for models: {kind.pick or 'nothing fits'}"
@@ -30,13 +31,14 @@ def answer_rows(answer: PublicAnswer) -> Iterator[tuple[str, str]]:
     yield "measure it", answer.measure
 
 
-def _pick_rows(rated: RatedOffer, context: int, kv_type: str) -> Iterator[tuple[str, str]]:
+def _pick_rows(rated: RatedOffer, question: MemoryQuestion) -> Iterator[tuple[str, str]]:
     offer = rated.offer
+    sessions = f" for each of {question.sessions} sessions" if question.sessions > 1 else ""
     yield (
         "memory",
         f"{format_bytes(offer.total)}: weights {format_bytes(offer.weights)} + cache of "
-        f"{context:,} tokens of {kv_type} {format_bytes(offer.kv)} + the rest "
-        f"{format_bytes(offer.overhead)}, assumed; up to {offer.room:,} tokens fit",
+        f"{question.context:,} tokens of {question.kv_type}{sessions} {format_bytes(offer.kv)} "
+        f"+ the rest {format_bytes(offer.overhead)}, assumed; up to {offer.room:,} tokens fit",
     )
     if offer.native:
         yield "loss", "none by quantizing: its makers publish it at so few bits"
