@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from grid.advice.advice import DECODE, MEMORY, Advice
@@ -57,26 +57,12 @@ def store_nodes(dataset: Dataset, ask: Ask) -> list[RackNode]:
     """The machines that the store measured itself, those of one hardware class together."""
     names = node_names(dataset)
     own = [c.name for c in dataset.classes if "" in c.origins]
-    return [RackNode(names.get(name, ()), _on_class(ask, name)) for name in own]
+    return class_nodes(ask, {name: names.get(name, ()) for name in own})
 
 
-def named_nodes(dataset: Dataset, ask: Ask, hosts: Sequence[str]) -> list[RackNode]:
-    """The hosts whose rows the store has, by hardware class. Raises InputError for the others."""
-    by_class = {name: set(nodes) for name, nodes in node_names(dataset).items()}
-    measured = sorted(set().union(*by_class.values()))
-    unmeasured = sorted(set(hosts) - set(measured))
-    if unmeasured:
-        raise InputError(
-            f"nothing was measured on {', '.join(unmeasured)}; the store has rows of "
-            f"{', '.join(measured) or 'no node'}: say --rack store, or describe a machine in a "
-            "node.toml"
-        )
-    shared = {name: nodes & set(hosts) for name, nodes in by_class.items()}
-    return [
-        RackNode(tuple(sorted(nodes)), _on_class(ask, name))
-        for name, nodes in sorted(shared.items())
-        if nodes
-    ]
+def class_nodes(ask: Ask, names: Mapping[str, Iterable[str]]) -> list[RackNode]:
+    """Machines by hardware class, as they report them."""
+    return [RackNode(tuple(sorted(names[name])), _on_class(ask, name)) for name in sorted(names)]
 
 
 def node_names(dataset: Dataset) -> dict[str, tuple[str, ...]]:

@@ -13,7 +13,7 @@ from grid.advice.prediction.quants import bits
 from grid.advice.quant_names import check_quant
 from grid.analysis import Variant
 from grid.analysis.dataset import Dataset
-from grid.errors import InputError, did_you_mean
+from grid.errors import InputError
 from grid.models.detect import format_of
 from grid.models.names import spelling_key
 from grid.models.public import PublicModel, computed_size, find_model, public_models
@@ -46,6 +46,8 @@ def find_target(text: str, quant: str | None, dataset: Dataset | None = None) ->
     Raises InputError with the nearest names for a model that nobody knows, and for a quant.
     """
     text = text.strip()
+    if not text:
+        raise InputError("name the model: a file, a name, or a size such as 8B")
     path = Path(text).expanduser()
     if path.exists() or text.endswith((".gguf", ".safetensors")):
         return _of_file(path, quant)
@@ -60,16 +62,14 @@ def find_target(text: str, quant: str | None, dataset: Dataset | None = None) ->
     if size is not None:
         return _of_size(text, size, check_quant(quant or USUAL_QUANT))
     names = {*(model.name for model in public_models()), *(v.model for v in variants)}
-    near = did_you_mean(text, names) if len(names) < 2 else _nearest_names(text, names)
-    raise InputError(
-        f"no model {text!r} is known. {near} Or name its file, or its size: 8B, 30B-A3B"
-    )
+    near = _nearest_names(text, names)
+    raise InputError(f"no model {text!r} is known. {near}Name its file, or its size: 8B, 30B-A3B")
 
 
 def _nearest_names(text: str, names: Iterable[str]) -> str:
     by_key = {spelling_key(name): name for name in names}
     near = difflib.get_close_matches(spelling_key(text), by_key, n=3, cutoff=0.5)
-    return f"Nearest: {', '.join(by_key[key] for key in near)}." if near else ""
+    return f"Nearest: {', '.join(by_key[key] for key in near)}. " if near else ""
 
 
 def _of_file(path: Path, quant: str | None) -> TargetModel:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,8 @@ from grid.advice.rack import (
     NodeAdvice,
     RackNode,
     advise_rack,
-    named_nodes,
+    class_nodes,
+    node_names,
     place_on_rack,
     store_nodes,
 )
@@ -56,14 +58,34 @@ def nodes_of(dataset: Dataset, ask: Ask, place: str) -> list[RackNode]:
         return store_nodes(dataset, ask)
     path = Path(place).expanduser()
     if path.suffix in {".yaml", ".yml"}:
-        from grid.cluster.config import load
-
-        return named_nodes(dataset, ask, [host.address for host in load(path).hosts])
+        return class_nodes(ask, _hosts_by_class(dataset, path))
     if path.suffix == ".toml":
         return [_described_node(ask, path)]
     if any(place.casefold() in c.name.casefold() for c in dataset.classes):
         return [RackNode((), replace(ask, hardware=place, chip=None))]
     return [RackNode((), replace(ask, hardware=None, chip=find_chip(place).name))]
+
+
+def _hosts_by_class(dataset: Dataset, path: Path) -> dict[str, set[str]]:
+    """Names of a cluster's hosts by hardware class: as the store has them, where it has rows of
+    nodes that are called so, else as they say over ssh. Raises InputError for those that do not."""
+    from grid.cluster.commands import ask_facts, locate_head, require_filled_in
+    from grid.cluster.config import load
+
+    cluster = load(path)
+    hosts = {host.address for host in cluster.hosts}
+    by_class = {name: hosts & set(nodes) for name, nodes in node_names(dataset).items()}
+    if hosts and hosts == set().union(*by_class.values()):
+        return {name: nodes for name, nodes in by_class.items() if nodes}
+    require_filled_in(cluster)
+    facts, errors = ask_facts(locate_head(cluster).hosts)
+    if errors:
+        listed = "; ".join(f"{address}: {error}" for address, error in sorted(errors.items()))
+        raise InputError(f"{listed}. `--rack {STORE}` asks about the machines that have rows")
+    classes: defaultdict[str, set[str]] = defaultdict(set)
+    for host_facts in facts.values():
+        classes[host_facts.hardware_class].add(host_facts.name)
+    return classes
 
 
 def _described_node(ask: Ask, path: Path) -> RackNode:

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from grid.advice import Ask
 from grid.advice.for_model import RUNS, find_target
 from grid.advice.for_model.sentences import headline
-from grid.advice.rack import advise_rack, named_nodes, node_names, place_on_rack, store_nodes
+from grid.advice.rack import advise_rack, node_names, place_on_rack, store_nodes
 from grid.analysis.dataset import Dataset
 from grid.cli import command_line
 from grid.cli.views.rack import nodes_of
@@ -57,12 +57,6 @@ def test_a_node_without_an_answer_does_not_stop_the_others(dataset: Dataset) -> 
     assert "no hardware class like" in answers[1].problem
 
 
-def test_hosts_without_rows_are_named(dataset: Dataset) -> None:
-    assert [node.names for node in named_nodes(dataset, Ask(), ["box-2"])] == [("box-2",)]
-    with pytest.raises(InputError, match="nothing was measured on mars; the store has rows of big"):
-        named_nodes(dataset, Ask(), ["mars", "big"])
-
-
 def test_a_model_is_placed_on_the_nodes_that_run_it(dataset: Dataset) -> None:
     target = find_target("base", "Q8_0", dataset)
     choice = place_on_rack(dataset, target, Ask(min_decode_tps=20), store_nodes(dataset, Ask()))
@@ -89,6 +83,13 @@ def test_a_cluster_s_hosts_are_found_among_the_nodes(dataset: Dataset, tmp_path:
     )
     nodes = nodes_of(dataset, Ask(), str(file))
     assert [node.names for node in nodes] == [("box-1",), ("big",)]
+
+
+def test_a_cluster_of_example_addresses_is_said_to_be_one(dataset: Dataset, tmp_path: Path) -> None:
+    file = tmp_path / "cluster.yaml"
+    file.write_text((Path(__file__).parents[3] / "cluster.yaml").read_text())
+    with pytest.raises(InputError, match="example addresses"):
+        nodes_of(dataset, Ask(), str(file))
 
 
 @pytest.mark.parametrize(
