@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 _FACTS = (
     "hardware_class", "device_kind", "model", "family", "parameters", "active_parameters",
-    "parameters_from", "quant", "format",
-    "artifact_id", "artifact_bytes", "size_text", "bpw_file", "bpw_layer", "backend", "options", "sixteen_bit",
+    "parameters_from", "quant", "format", "artifact_id", "artifact_bytes", "size_text",
+    "bpw_file", "bpw_layer", "backend", "options", "sixteen_bit",
     "memory_context", "noise_floor_nat", "indistinguishable", "drifts", "bandwidth_utilisation",
     "bang_per_bit",
 )  # fmt: skip
