@@ -26,8 +26,9 @@ _MACHINE = 0.03
 """Log units by which machines with the same chip differ: clocks, cooling, power limits."""
 FAR = 4.0
 """Factor outside of the measured models' sizes from which a model is far from them."""
-_FAR_OWN = 0.15
-"""Log units of a rate that are not sure, for each factor of e by which a far model is outside."""
+_FAR_HERE, _FAR_ANYWHERE = 0.05, 0.1
+"""Log units of a rate that are not sure, for each factor of e by which a model is outside of those
+measured on its platform, and of those measured anywhere."""
 SEED = 20_241
 
 
@@ -91,9 +92,7 @@ class FittedRate:
         total = total + spread * self._t_draws(own)
         if (row.origin, row.device) not in self.machines:
             total = total + _MACHINE * self._t_draws(f"machine {row.origin} {row.device}")
-        off = self.factor_outside(row)
-        if off > 1:
-            total = total + _FAR_OWN * np.log(off) * self._t_draws(f"far {row.device}")
+        total = total + self._far_spread(row) * self._t_draws(f"far {row.device}")
         return np.asarray(np.exp(-total))
 
     def span(self, row: Observation) -> tuple[float, float] | None:
@@ -103,9 +102,14 @@ class FittedRate:
 
     def factor_outside(self, row: Observation) -> float:
         """Factor by which the row's model is smaller or larger than the measured ones; 1 within."""
-        least, most = self.span(row) or (0.0, np.inf)
-        size = size_of(self.rate, row)
-        return max(1.0, least / size, size / most)
+        return _factor_outside(self.span(row), size_of(self.rate, row))
+
+    def _far_spread(self, row: Observation) -> float:
+        """Standard deviation of a log rate of a model outside of what was measured on its platform,
+        and more where it is outside of what was measured anywhere."""
+        anywhere = self.spans.get(("", row.mixture))
+        off = _factor_outside(anywhere, size_of(self.rate, row))
+        return float(_FAR_HERE * np.log(self.factor_outside(row)) + _FAR_ANYWHERE * np.log(off))
 
     def _log_time(self, term: Term) -> Floats:
         return np.asarray(
@@ -131,6 +135,11 @@ class FittedRate:
 def size_of(rate: RateKind, row: Observation) -> float:
     """The size that decides a rate: bytes read for a token, for prefill parameters."""
     return row.read_bytes if rate == "decode" else row.parameters
+
+
+def _factor_outside(span: tuple[float, float] | None, size: float) -> float:
+    least, most = span or (0.0, np.inf)
+    return max(1.0, least / size, size / most)
 
 
 def _spans(
