@@ -164,8 +164,17 @@ def _of_chip(chip: Chip, ask: Ask) -> Machine:
         chip=chip,
         budget_bytes=usable.bytes - further_cards_bytes(chip),
         budget_why=usable.why,
-        notes=(*chip.notes, *cards_notes(chip)),
+        notes=(*chip.notes, *_memory_notes(chip, memory), *cards_notes(chip)),
     )
+
+
+def _memory_notes(chip: Chip, memory: float) -> tuple[str, ...]:
+    """What data sheets say of the memory, where the question says otherwise."""
+    sold = chip.memory_options or ((chip.memory_bytes,) if chip.memory_bytes else ())
+    if not sold or any(0.9 * size <= memory <= size for size in sold):
+        return ()
+    sizes = ", ".join(f"{size / GIB:g}" for size in sold)
+    return (f"{chip.name} is sold with {sizes} GiB; {memory / GIB:g} GiB are taken as said",)
 
 
 def _of_budget(memory: float, bandwidth: float, ask: Ask) -> Machine:

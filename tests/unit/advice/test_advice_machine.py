@@ -128,6 +128,13 @@ def test_a_chip_sold_with_several_memories_lists_them() -> None:
         machine_of([], Ask(chip="M4 Pro"))
 
 
+def test_a_memory_that_no_data_sheet_says_is_taken_and_told() -> None:
+    machine = machine_of([], Ask(chip="RTX 4090", memory_bytes=48 * GIB))
+    assert machine.budget_bytes == 48 * GIB - 800 * MIB
+    assert any("sold with 24 GiB; 48 GiB are taken as said" in note for note in machine.notes)
+    assert machine_of([], Ask(chip="RTX 4090", memory_bytes=24 * GIB)).notes == ()
+
+
 def test_what_was_assumed_of_a_chip_is_noted() -> None:
     machine = machine_of([], Ask(chip="780M", memory_bytes=32 * GIB))
     assert any("DDR5-5600" in note for note in machine.notes)
