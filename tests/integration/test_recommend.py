@@ -89,7 +89,7 @@ def test_a_rack_of_the_store_has_an_answer_for_each_machine(run_recommend: RunRe
 
 
 def test_limits_that_nothing_meets_say_what_to_relax(run_recommend: RunRecommend) -> None:
-    done = run_recommend("--max-size", "1", "--min-decode", "1000000000")
+    done = run_recommend("--max-size", "1B", "--min-decode", "1000000000")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("nothing meets the limits")
     assert "raise size from 1 B" in done.stdout
