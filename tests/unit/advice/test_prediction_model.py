@@ -238,16 +238,16 @@ def test_devices_that_compute_in_turn_add_their_times() -> None:
     card, memory = find_chip("rtx 3090"), find_chip("ddr5-5600")
     half = {"read_bytes": 2.45e9, "parameters": 4e9, "layers": 16}
     shares = [DeviceShare(chip=chip, **half) for chip in (card, memory)]
-    both = predict_split(predictor, "llamacpp", "Q4_K_M", shares, crossings=2)
+    together = predict_split(predictor, "llamacpp", "Q4_K_M", shares, crossings=2)
     alone = [
         predictor.decode(chip, "llamacpp", "Q4_K_M", 2.45e9, parameters=4e9, layers=16).value
         for chip in (card, memory)
     ]
-    assert both.value == pytest.approx(1 / (1 / alone[0] + 1 / alone[1] + 1e-4), rel=0.05)
-    assert both.low < both.value < both.high
-    assert "nobody measured together" in both.basis
+    assert together.value == pytest.approx(1 / (1 / alone[0] + 1 / alone[1] + 1e-4), rel=0.05)
+    assert together.low < together.value < together.high
+    assert "nobody measured together" in together.basis
     many = predict_split(predictor, "llamacpp", "Q4_K_M", shares, crossings=200)
-    assert many.value < 0.95 * both.value
+    assert many.value < 0.95 * together.value
 
 
 @pytest.mark.parametrize("wrong", [0, -1, float("nan"), float("inf")])
