@@ -7,6 +7,7 @@ The model is coarse on purpose; its constants are of a desktop core with 8-bit i
 * decode: a step reads all weights once, at the node's measured bandwidth, and takes no less than
   a prefill token would alone plus `STEP_OVERHEAD_S`;
 * a session starts a process (`START_S`) and reads the weights (`LOAD_BYTES_S`);
+* a text that the reference writes costs a step for each of its tokens that is scored;
 * making an artifact costs parameters / `QUANTIZED_PER_S`, or `CALIBRATED_PER_S` where a calibration
   set is run through the model;
 * an engine in an environment of its own is a Python stack: `IMPORT_S` to start, `PYTHON_STEP_S` a
@@ -116,8 +117,26 @@ def _set_up_seconds(plan: Plan) -> float:
     return (
         sum(start_seconds(plan, session) for session in plan.sessions)
         + sum(making_seconds(artifact) for artifact in plan.artifacts)
+        + _writing_seconds(plan)
         + unmade * ENVIRONMENT_S
     )
+
+
+def _writing_seconds(plan: Plan) -> float:
+    """Modelled seconds in which references write the texts that are to be scored: as many tokens as
+    are, for how many their prompts come to is not known before."""
+    texts = {
+        (workload.text_sha256, workload.reference): workload
+        for cell in plan.cells
+        if isinstance(workload := cell.workload, Quality) and workload.prompts_sha256
+    }
+    total = 0.0
+    for workload in texts.values():
+        artifact = plan.references[workload.reference or ""].artifact
+        weight_bytes = plan.weight_bytes[artifact.id]
+        written = workload.context * workload.chunks
+        total += seconds_of(plan.node, artifact, weight_bytes, 0, written, STEP_OVERHEAD_S)
+    return total
 
 
 def start_seconds(plan: Plan, session: Session) -> float:

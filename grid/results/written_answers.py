@@ -8,7 +8,8 @@ import numpy as np
 
 from grid.cells.measurement import ItemResult
 from grid.cells.scoring import INVALID_JSON, VALID_JSON
-from grid.results.statistics import Interval, wilson_interval
+from grid.results.statistics import Interval, group_codes, share_of
+from grid.results.statistics.groups import Codes
 from grid.results.statistics.repetition import ends_in_repetition
 from grid.results.statistics.resample import mean_bounds
 
@@ -22,12 +23,16 @@ def answer_intervals(items: Sequence[ItemResult]) -> dict[str, Interval]:
     endless = [item.finish == "length" and ends_in_repetition(item.response) for item in written]
     intervals = {
         "tokens_per_answer": _mean([item.tokens for item in written]),
-        "repetition_share": wilson_interval(sum(endless), len(written)),
+        "repetition_share": share_of(endless, _codes(written)),
     }
-    invalid = [item.note == INVALID_JSON for item in written if item.note in _JSON_NOTES]
-    if invalid:
-        intervals["invalid_json_share"] = wilson_interval(sum(invalid), len(invalid))
+    if parsed := [item for item in written if item.note in _JSON_NOTES]:
+        invalid = [item.note == INVALID_JSON for item in parsed]
+        intervals["invalid_json_share"] = share_of(invalid, _codes(parsed))
     return intervals
+
+
+def _codes(items: Sequence[ItemResult]) -> Codes | None:
+    return group_codes([item.group for item in items])
 
 
 _JSON_NOTES = (INVALID_JSON, VALID_JSON)

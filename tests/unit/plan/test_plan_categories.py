@@ -13,7 +13,7 @@ from grid.cells.workload import Quality
 from grid.errors import InputError
 from grid.models.artifact import Artifact
 from grid.models.model import Model
-from grid.plan.estimate import cell_seconds
+from grid.plan.estimate import cell_seconds, estimate
 from grid.plan.fits import template_obstacle, writer_obstacle
 from grid.plan.load import parse_sweep
 from grid.plan.workloads import RequestedWorkloads
@@ -148,3 +148,20 @@ def test_categories_keep_the_order_of_the_file() -> None:
     texts = 'texts = { z = "1.txt", a = "2.txt", m = "3.txt" }'
     sweep = parse_sweep((SWEEP + texts).encode(), "s.toml", Path("/none"))
     assert list(sweep.quality.texts) == ["z", "a", "m"]
+
+
+def test_a_written_text_costs_its_tokens_in_the_estimate(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, SWEEP + SMALL + 'texts.prose = "t.txt"')
+    before = estimate(plan).seconds
+    (cell,) = (c for c in plan.cells if c.artifact.quant == "Q8")
+    text = cell.workload
+    assert isinstance(text, Quality)
+    written = msgspec.structs.replace(text, prompts_sha256="p", answer_tokens=9)
+    cells = [
+        *plan.cells,
+        msgspec.structs.replace(cell, workload=written),
+        msgspec.structs.replace(cell, workload=msgspec.structs.replace(written, chunks=1)),
+    ]
+    host_bytes = {planned.id: 1 for planned in cells}
+    longer = msgspec.structs.replace(plan, cells=tuple(cells), host_bytes=host_bytes)
+    assert estimate(longer).seconds > before + 64 * 100e-6
