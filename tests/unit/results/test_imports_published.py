@@ -175,7 +175,7 @@ def test_demonstration_store_in_an_unwritable_cache_is_one_line_of_error(
 def test_file_of_a_bundled_table_names_the_command_that_imports_it(tmp_path: Path) -> None:
     copy = tmp_path / "llama3-8b-gguf-quality.json"
     copy.write_text('{"rows": []}')
-    with pytest.raises(InputError, match="grid import --published llama3-8b-gguf-quality$"):
+    with pytest.raises(InputError, match=r"grid import --published llama3-8b-gguf-quality$"):
         read_report(copy)
 
 
