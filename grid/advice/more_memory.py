@@ -67,7 +67,10 @@ def _with_memory(
     budget = (limits.max_memory_bytes or 0.0) + share * more_bytes
     then = candidate_set.pick(replace(limits, max_memory_bytes=budget))
     title = f"{format_bytes(more_bytes)} more memory"
-    return _upgrade(candidate_set, pick, then, title, more_bytes, 1.0)
+    step = _upgrade(candidate_set, pick, then, title, more_bytes, 1.0)
+    if step.changes or pick.variant is None or machine.main_memory is None:
+        return step
+    return replace(step, text=f"{step.text}, with more of it on the card")
 
 
 def _with_bandwidth(candidate_set: CandidateSet, limits: Limits, pick: Pick) -> Upgrade:
