@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -64,14 +65,21 @@ class LooRow:
 class Loo:
     """Errors of leaving one out; `median` and `worst` are None without rows.
 
-    `split` says in words which rows they are of."""
+    `split` says in words which rows they are of. Each device counts alike in the median, however
+    many rows it has: the next one asked about is another."""
 
     rows: tuple[LooRow, ...] = ()
     split: str = ""
 
     @property
     def median(self) -> float | None:
-        return _median([row.error for row in self.rows])
+        if not self.rows:
+            return None
+        counts = Counter((row.platform, row.group) for row in self.rows)
+        order = sorted(self.rows, key=lambda row: row.error)
+        weights = np.array([1 / counts[row.platform, row.group] for row in order])
+        middles = np.cumsum(weights) - weights / 2
+        return float(np.interp(weights.sum() / 2, middles, [row.error for row in order]))
 
     @property
     def worst(self) -> float | None:

@@ -107,10 +107,22 @@ def test_decode_without_a_chip_or_a_source_is_near_and_beats_the_flat_rule(
     rows = stored("decode", left_out, mixture=mixture)
     errors = Loo(tuple(rows))
     assert len(rows) > 40
-    assert errors.median is not None
     assert errors.flat_median is not None
-    assert errors.median < min(most, errors.flat_median)
+    assert np.median([row.error for row in rows]) < min(most, errors.flat_median)
     assert np.mean([row.covered for row in rows]) >= 0.85
+
+
+def test_each_chip_counts_alike_in_a_printed_error() -> None:
+    dense = stored("decode", "group", mixture=False)
+    many = next(row for row in dense if row.group == "NVIDIA GB10")
+    few, single = (
+        replace(many, group=name, predicted=1.5 * many.measured) for name in ("one card", "a card")
+    )
+    exact = replace(many, predicted=many.measured)
+    assert Loo((*[exact] * 9, few, single)).median == pytest.approx(0.5)
+    assert Loo((*[exact] * 9,)).median == pytest.approx(0.0)
+    assert Loo((few,)).median == pytest.approx(0.5)
+    assert Loo().median is None
 
 
 def test_decode_of_a_chip_of_the_first_table_is_held() -> None:
