@@ -105,15 +105,17 @@ def with_ladder_prior(variants: Sequence[Variant], capability: Floats, seed: int
             (variants[i].artifact_id, round(float(capability[:, i].mean()), 9)) for i in firsts
         ]
         rng = np.random.default_rng(stream_of(seed, "ladder", variants[firsts[0]].model, *about))
-        drawn = _condition(ladder, probability, rng)
+        drawn = np.round(_condition(ladder, probability, rng), 12)
         for column, places in enumerate(ladder.rungs):
             result[:, places] = drawn[:, [column]]
-    return np.round(result, 12)
+    return result
 
 
 def _ladder(variants: Sequence[Variant], capability: Floats, rungs: list[list[int]]) -> _Ladder:
     firsts = [places[0] for places in rungs]
+    measured = [c.value for i in firsts if (c := variants[i].capability) is not None]
     answers = capability[:, firsts]
+    answers = answers + (measured - answers.mean(axis=0))  # without the chance of draws
     usual = _usual_divergences([variants[i] for i in firsts])
     steps = _steps([nats or 0.0 for nats, _ in usual], [family for _, family in usual])
     center = answers.mean(axis=0)

@@ -97,6 +97,14 @@ class Posterior:
         return with_ladder_prior(self.variants, self.capability, self.seed)
 
     @cached_property
+    def expected(self) -> Floats:
+        """Expected capability [variants], NaN for unmeasured. Of a variant of no ladder it is what
+        was measured, without the chance of draws."""
+        measured = [np.nan if v.capability is None else v.capability.value for v in self.variants]
+        alone = (self.informed == self.capability).all(axis=0)
+        return np.where(alone, measured, self.informed.mean(axis=0))
+
+    @cached_property
     def index(self) -> dict[str, int]:
         """Index of a variant by its id."""
         return {variant.id: i for i, variant in enumerate(self.variants)}

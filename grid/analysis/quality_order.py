@@ -79,7 +79,8 @@ class QualityOrder:
     def losses(self, indices: Sequence[int]) -> dict[int, float]:
         """By index what is expected to be lost by it against the best of them, on the axis; what
         was measured, where its uncertainty is not known."""
-        means = self.expected[:, indices].mean(axis=0).tolist()
+        of_all = self.posterior.expected if self.axis.name == CAPABILITY else None
+        means = (self.draws.mean(axis=0) if of_all is None else of_all)[list(indices)].tolist()
         return {i: max(means) - mean for i, mean in zip(indices, means, strict=True)}
 
     def value(self, i: int) -> float:
