@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 FIELDS = ("passage", "flores_passage", "paragraph", "article", "story", "context")
-"""Columns of data sets that hold a passage: of BoolQ and DROP, Belebele, MultiRC, RACE, stories, and
-SQuAD."""
+"""Columns of data sets that hold a passage: of BoolQ and DROP, Belebele, MultiRC, RACE, stories,
+and SQuAD."""
 
 
 def passage_groups(documents: Sequence[Mapping[str, Any]]) -> list[str]:
