@@ -32,21 +32,21 @@ def chip_of_budget(memory_bytes: int, bandwidth_bytes_s: float, platform: str | 
             f"; it may be {', '.join(chip.name for chip in others[:_LISTED])}" if others else ""
         )
         note = f"taken for {first.name}, which has that memory and bandwidth{others_text}"
-        known = platform or first.platform
+        computes_through = platform or first.platform
         notes = (*first.notes, note)
-        return replace(first, platform=known, memory_bytes=memory_bytes, notes=notes)
+        return replace(first, platform=computes_through, memory_bytes=memory_bytes, notes=notes)
     platforms = {chip.platform for chip in alike}
     shared = bandwidth_bytes_s < CARD_RATIO * memory_bytes / GIB
     usual = "cpu" if bandwidth_bytes_s < CARD_BANDWIDTH else "vulkan" if shared else "cuda"
-    known = platform or (platforms.pop() if len(platforms) == 1 else usual)
+    likely = platform or (platforms.pop() if len(platforms) == 1 else usual)
     why = "taken from its bandwidth; --platform says otherwise"
     if platform is not None:
         why = "as asked"
-    elif known != usual:
+    elif likely != usual:
         why = f"as of {', '.join(chip.name for chip in alike[:_LISTED])}; --chip says which"
-    chip = budget_chip(memory_bytes, bandwidth_bytes_s, known)
+    chip = budget_chip(memory_bytes, bandwidth_bytes_s, likely)
     unified = chip.unified or (shared and bandwidth_bytes_s >= CARD_BANDWIDTH)
-    return replace(chip, unified=unified, notes=(f"platform {known}, {why}",))
+    return replace(chip, unified=unified, notes=(f"platform {likely}, {why}",))
 
 
 def _alike(memory_bytes: int, bandwidth: float, platform: str | None) -> list[Chip]:

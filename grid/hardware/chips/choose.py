@@ -46,7 +46,7 @@ def choose(name: str, words: frozenset[str], query: ChipQuery, matches: list[Chi
     chip = plain[0]
     if memory_note:
         chip = replace(chip, notes=(*chip.notes, memory_note))
-    others = [other.name for other in plain if other.name != chip.name]
+    others = [rival.name for rival in plain if rival.name != chip.name]
     if others:
         note = f"{chip.name} assumed; it may be {' or '.join(dict.fromkeys(others))}"
         chip = replace(chip, notes=(*chip.notes, note))
@@ -63,8 +63,8 @@ def _with_features(name: str, query: ChipQuery, matches: list[Chip]) -> list[Chi
         (", ".join(query.cores), cores, lambda c: _has_cores(c, cores)),
         (f"{(named or 0) / 1e9:g} GB/s", named, lambda c: has_bandwidth(c, named or 0)),
     )
-    for text, said, has in features:
-        fitting = [chip for chip in matches if has(chip)] if said else matches
+    for text, feature, has in features:
+        fitting = [chip for chip in matches if has(chip)] if feature else matches
         if not fitting:
             raise InputError(f"not understood: {text} in {name!r}. {list_chips(matches)}")
         matches = fitting
@@ -89,9 +89,9 @@ def _with_memory_of(
                 _refuse_main_memory(name, query, having)
                 return _with_size(having, size, count)
         variants = [chip for chip in matches if is_variant(words, chip)]
-        other = [chip for chip in variants if _sized(chip, size, query.count)]
-        if other:
-            chosen = plainest(words, other)
+        sized = [chip for chip in variants if _sized(chip, size, query.count)]
+        if sized:
+            chosen = plainest(words, sized)
             return chosen, f"{size:g} GiB is what {chosen[0].name} has"
     size = query.memory_gib[0]
     rebuilt = [chip for chip in plain if _may_be_rebuilt(chip, size)]

@@ -76,12 +76,12 @@ def _find_chip(name: str, bandwidth_bytes_s: float | None, memory_bytes: float |
         return _counted(_with_platform(_with_kind(chip, query), query), count)
     processor = find_processor(query.plain)
     if processor is not None:
-        _refuse_unknown(name, frozenset(split_words(processor.rest)), [processor.chip])
+        _refuse_unknown(name, frozenset(split_words(processor.further_words)), [processor.chip])
         chip = _with_kind(_with_platform(processor.chip, query), query, processor.channels)
         return _counted(_with_memory(_as_said(name, chip, query), query), query.count)
-    known = query.words & vocabulary()
-    candidates = matching(known) if any(map(_TELLING.fullmatch, known - CHEAP)) else []
-    _refuse_unknown(name, query.words - known, plainest(known, candidates))
+    words = query.words & vocabulary()
+    candidates = matching(words) if any(map(_TELLING.fullmatch, words - CHEAP)) else []
+    _refuse_unknown(name, query.words - words, plainest(words, candidates))
     _refuse_mixed(name)
     raise InputError(f"no chip {name!r} is known. {_hint(name)}")
 
@@ -117,9 +117,9 @@ def _memory_kind(name: str, query: ChipQuery) -> Chip:
         raise InputError(
             f"no chip {name!r} is known. Did you mean '{kind}-{near}, {_channels(channels)}'?"
         )
-    known = chips().get(f"{kind}-{query.rate}, {_channels(channels)}")
-    if known is not None:
-        return known
+    listed_kind = chips().get(f"{kind}-{query.rate}, {_channels(channels)}")
+    if listed_kind is not None:
+        return listed_kind
     two = chips()[f"{kind}-{query.rate}, 2 channels"]
     return replace(
         two,
@@ -160,8 +160,8 @@ def _as_said(name: str, chip: Chip, query: ChipQuery) -> Chip:
     """The chip, if its memory and bandwidth are those of the name. Raises InputError otherwise."""
     named = query.bandwidth_bytes_s
     if query.memory_type is not None or (named and not has_bandwidth(chip, named)):
-        said = query.memory_type or f"{(named or 0) / 1e9:g} GB/s"
-        raise InputError(f"not understood: {said} in {name!r}. {list_chips([chip])}")
+        feature = query.memory_type or f"{(named or 0) / 1e9:g} GB/s"
+        raise InputError(f"not understood: {feature} in {name!r}. {list_chips([chip])}")
     return chip
 
 
@@ -203,9 +203,9 @@ def _counted(chip: Chip, count: int) -> Chip:
 def _refuse_unknown(name: str, words: frozenset[str], candidates: Sequence[Chip]) -> None:
     unknown = [word for word in split_words(name) if word in words and word not in IDLE]
     if unknown and candidates:
-        said = ", ".join(repr(word) for word in dict.fromkeys(unknown))
+        quoted = ", ".join(repr(word) for word in dict.fromkeys(unknown))
         raise InputError(
-            f"not understood: {said} in {name!r}. Without it: {list_chips(candidates)}"
+            f"not understood: {quoted} in {name!r}. Without it: {list_chips(candidates)}"
         )
 
 

@@ -122,10 +122,10 @@ def _plain(name: str) -> str:
 def _without_driver(text: str) -> tuple[str, tuple[str, ...]]:
     """The text without what drivers put in brackets, and the hardware's names in there."""
     codes = tuple(match[1] for match in _CODE.finditer(text))
-    kept = re.sub(
+    without = re.sub(
         r"\(([^)]*)\)", lambda match: "" if _DRIVER.search(match[1]) else f" {match[1]} ", text
     )
-    return _CODE.sub(" ", re.sub(r"\b(?:radv|nvgpu|sm_?\d+)\b", " ", kept)), codes
+    return _CODE.sub(" ", re.sub(r"\b(?:radv|nvgpu|sm_?\d+)\b", " ", without)), codes
 
 
 def _sizes(text: str) -> tuple[str, tuple[float, ...]]:

@@ -157,7 +157,7 @@ class Processor(NamedTuple):
 
     chip: Chip
     channels: float
-    rest: str
+    further_words: str
 
 
 def find_processor(text: str) -> Processor | None:
@@ -167,8 +167,8 @@ def find_processor(text: str) -> Processor | None:
         match = re.search(rf"\b{family.pattern}(?!\w)", plain)
         if match:
             start = _start_of_name(plain, match.start())
-            rest = f"{plain[:start]} {plain[match.end() :]}"
-            return Processor(_chip(family, plain[start : match.end()]), family.channels, rest)
+            further = f"{plain[:start]} {plain[match.end() :]}"
+            return Processor(_chip(family, plain[start : match.end()]), family.channels, further)
     return None
 
 

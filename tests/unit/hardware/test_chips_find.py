@@ -83,10 +83,10 @@ def test_every_chips_full_name_finds_it() -> None:
 def test_every_chips_name_in_lower_case_is_that_chip_or_among_those_listed() -> None:
     for name, chip in chips().items():
         alike = [
-            other
-            for other in possible_chips(name.lower())
-            if other.memory_bytes == chip.memory_bytes
-            and other.bandwidth_bytes_s == pytest.approx(chip.bandwidth_bytes_s, rel=0.02)
+            candidate
+            for candidate in possible_chips(name.lower())
+            if candidate.memory_bytes == chip.memory_bytes
+            and candidate.bandwidth_bytes_s == pytest.approx(chip.bandwidth_bytes_s, rel=0.02)
         ]
         assert alike, name
 
