@@ -34,6 +34,15 @@ def variants_within_limits(pick: Pick) -> list[Variant]:
     return [pick.variant, *rivals] if pick.variant else []
 
 
+def meets_limits(pick: Pick, variant: Variant) -> bool:
+    """Whether a variant is among those that meet all limits."""
+    return any(variant.id == able.id for able in variants_within_limits(pick))
+
+
+ONLY_BESIDE_BETTER = "and is preferred only beside better ones that do not"
+"""What is tolerated counts from the best that fits: with a better one it excludes the pick."""
+
+
 def find_runner_up(candidate_set: CandidateSet, pick: Pick) -> tuple[Variant | None, str]:
     """The second choice within the limits, and why it is second: never the pick's artifact in the
     same engine with other options."""
@@ -58,18 +67,20 @@ def limit_costs(candidate_set: CandidateSet, limits: Limits, pick: Pick) -> tupl
         unset: dict[str, Any] = {name: None}
         without = candidate_set.pick(replace(limits, **unset)).variant
         demand = limit_text(name, value)
-        costs.append(_cost(candidate_set, name, demand, pick.variant, without))
+        costs.append(_cost(candidate_set, name, demand, pick, without))
     return tuple(costs)
 
 
 def _cost(
-    candidate_set: CandidateSet, name: str, demand: str, pick: Variant, without: Variant | None
+    candidate_set: CandidateSet, name: str, demand: str, pick: Pick, without: Variant | None
 ) -> Cost:
-    if without is None or without.id == pick.id:
+    if pick.variant is None or without is None or without.id == pick.variant.id:
         text = f"{demand} costs nothing: without it the pick is the same"
         return Cost(name, demand, None, None, text)
-    gain = quality_change(candidate_set.posterior, candidate_set.axis, without, pick)
+    gain = quality_change(candidate_set.posterior, candidate_set.axis, without, pick.variant)
     text = f"{demand}: without it {without.label}, {gain.text}"
+    if meets_limits(pick, without):
+        text += f"; it meets the limit too, {ONLY_BESIDE_BETTER}"
     return Cost(name, demand, without, gain.capability, text, gain.kld)
 
 

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 
 from grid.advice.advice import Candidate
+from grid.advice.alternatives import meets_limits
 from grid.advice.candidates import CandidateSet
 from grid.advice.hardware import Machine
 from grid.advice.quality_change import quality_change
@@ -96,5 +97,8 @@ def _upgrade(
     change = quality_change(
         candidate_set.posterior, candidate_set.axis, chosen.variant, now.variant
     )
+    if meets_limits(now, chosen.variant):
+        text = f"{title}: {chosen.label}, {change.text}, but it meets the limits now too"
+        return Upgrade(more_bytes, speed, chosen, False, text, change.capability, change.kld)
     text = f"{title}: {chosen.label}, {change.text}"
     return Upgrade(more_bytes, speed, chosen, True, text, change.capability, change.kld)

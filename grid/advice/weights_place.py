@@ -37,7 +37,7 @@ def weights_place(row: Mapping[str, Any], store: str) -> WeightsPlace:
     store, which is named as the command line does."""
     source = str(row.get("model_source") or "")
     if row.get("origin"):
-        return _elsewhere(row, "a third-party figure: bring the weights that it is of yourself")
+        return _elsewhere(row, "the figures are third-party: fetch or make this file yourself")
     if row.get("quantizer"):
         return _quantized(row, store)
     if source.startswith(PREFIX):

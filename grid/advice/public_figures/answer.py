@@ -241,6 +241,7 @@ def _notes(ask: Ask, chip: Chip | None) -> Iterator[str]:
     unanswered = {
         "--min-share": ask.min_share is not None,
         "--max-ttft": ask.max_ttft_s is not None,
+        "--ram": ask.ram_bytes is not None or ask.cpu is not None,
         "--use": ask.use != "balanced" or bool(ask.weights),
         "--min-decode": ask.min_decode_tps is not None and chip is None,
     }
