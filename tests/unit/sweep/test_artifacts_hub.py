@@ -118,7 +118,7 @@ def test_a_download_can_be_evicted_and_fetched_again(
     obtained(nodes.store("a"), artifact)
     (item,) = evictable_items()
     assert item.bytes >= len(gguf_file())
-    monkeypatch.setenv("QUANTGRID_CACHE_LIMIT", str(item.bytes))
+    monkeypatch.setenv("QUANTGRID_CACHE_LIMIT", f"{item.bytes} B")
     assert make_room(1, "x") == [f"artifact/{artifact.id}"]
     monkeypatch.delenv("QUANTGRID_CACHE_LIMIT")
     assert obtained(nodes.store("a", alone=True), artifact) == ["tiny Q8_0"]
