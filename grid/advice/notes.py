@@ -13,6 +13,7 @@ from grid.advice.sources import SourceSelection
 from grid.advice.split_placement import can_split
 from grid.analysis import Pick, Variant
 from grid.analysis.axes import axis_of
+from grid.analysis.figures import count_of
 from grid.analysis.memory import stored_kv_types
 from grid.analysis.quality_views import HOW_TO_MEASURE_TASKS, QualityView
 from grid.units import format_bytes
@@ -124,19 +125,24 @@ def _main_memory_notes(machine: Machine, candidate_set: CandidateSet, ask: Ask) 
 def _item_notes(fit: Sequence[Variant]) -> list[str]:
     """Classes with few items, and with other items than the pick answered."""
     notes = []
+    scarce: defaultdict[int, list[str]] = defaultdict(list)
     for name in fit[0].weights if fit else ():
         item_ids = {v.id: set(v.items[name].ids) for v in fit if name in v.items}
         few = min(map(len, item_ids.values()), default=FEW)
         if few < FEW:
-            items = f"{few} item{'s' if few > 1 else ''}"
-            notes.append(f"{name} was asked with {items} only: how sure that is, is rough itself")
+            scarce[few].append(name)
         mine = item_ids.get(fit[0].id)
         apart = [v for v in fit[1:] if mine and v.id in item_ids and not mine & item_ids[v.id]]
         if apart:
             notes.append(
                 f"{name} was asked with other items of {_label_list(apart)}: not comparable"
             )
-    return notes
+    few_notes = [
+        f"{', '.join(names)} {'was' if len(names) == 1 else 'were'} asked with "
+        f"{count_of(few, 'item')} only: how sure that is, is rough itself"
+        for few, names in scarce.items()
+    ]
+    return [*few_notes, *notes]
 
 
 def _cache_notes(variants: Iterable[Variant], ask: Ask) -> list[str]:

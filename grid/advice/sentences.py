@@ -66,7 +66,7 @@ def certainty_text(advice: Advice) -> str:
         text = f"{probability_in_words(advice.sure)} that it is {_superlative(advice)}"
         text += f"; {_loss_text(advice)}"
     if advice.best is not None and advice.gap is not None:
-        text += f"; {advice.best.label} measures {_gap_text(advice)}"
+        text += f"; {_gap_text(advice, advice.best.label)}"
     return text
 
 
@@ -92,17 +92,22 @@ def _superlative(advice: Advice) -> str:
     return f"the closest to 16 bits of what fits, give or take {advice.tolerance:g} nat"
 
 
-def _gap_text(advice: Advice) -> str:
-    """`0.023 more (-0.007 to 0.053)`."""
+def _gap_text(advice: Advice, best: str) -> str:
+    """`base Q8_0 by itself measures 0.023 more (-0.007 to 0.053), ...`: the posterior, which the
+    expected loss is of, takes back a part of what the best measured has by luck."""
     gap = advice.gap
     if gap is None:
         return ""
+    if advice.quality.axis == quality_order.KLD:
+        return f"the KLD of {best} is {number(abs(gap.value))} nat less"
     if advice.quality.axis != quality_order.CAPABILITY:
-        name = "KLD" if advice.quality.axis == quality_order.KLD else "perplexity"
-        return f"{number(abs(gap.value))} less {name}"
+        return f"the perplexity of {best} is {number(abs(gap.value))} less"
     low, high = gap.low, gap.high
     ends = f" ({low:.3f} to {high:.3f})" if low is not None and high is not None else ""
-    return f"{gap.value:.3f} more{ends}"
+    text = f"{best} by itself measures {gap.value:.3f} more{ends}"
+    if advice.expected_loss is not None and advice.expected_loss < gap.value:
+        text += ", less when all variants are judged together"
+    return text
 
 
 def smallest_text(advice: Advice) -> str:

@@ -77,11 +77,19 @@ def rejection(check: LimitCheck, i: int, outcome: ChoiceReasons) -> Rejection:
         if capability:
             return Rejection(variant, "less capable", _less_capable(check, i, better))
         return Rejection(variant, "less close", _less_close(check, i, better))
-    title = "capability" if capability else check.order.axis.title
+    tie = f"tied within {_tolerance_text(check)}"
     if variant.artifact_bytes > pick.artifact_bytes:
         excess = format_bytes(variant.artifact_bytes - pick.artifact_bytes)
-        return Rejection(variant, "tied", f"tied in {title}, but {excess} larger")
-    return Rejection(variant, "tied", f"tied in {title} and size, but not faster")
+        return Rejection(variant, "tied", f"{tie}, but {excess} larger")
+    return Rejection(variant, "tied", f"{tie}, of one size, but not faster")
+
+
+def _tolerance_text(check: LimitCheck) -> str:
+    """What counts as equal: `0.01 of capability`, `0.01 nat of KLD`."""
+    axis, tolerance = check.order.axis.name, check.order.tolerance
+    if axis == CAPABILITY:
+        return f"{tolerance:g} of capability"
+    return f"{tolerance:g} nat of KLD" if axis == KLD else f"{100 * tolerance:g} % of perplexity"
 
 
 def _probability_text(chance: float) -> str:
@@ -123,7 +131,8 @@ def _less_capable(check: LimitCheck, i: int, better: int) -> str:
 
 def _less_close(check: LimitCheck, i: int, better: int) -> str:
     variant, rival = (check.posterior.variants[index] for index in (i, better))
-    return _dominated(_figures_text(check, i, better, ", surely more than"), variant, rival)
+    text = _figures_text(check, i, better, ", surely more than")
+    return _dominated(f"{text}, over the {_tolerance_text(check)} tolerated", variant, rival)
 
 
 def _further(check: LimitCheck, i: int, closer: int) -> str:

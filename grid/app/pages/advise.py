@@ -102,7 +102,7 @@ def _show_reasons(advice: Advice) -> None:
     if advice.measure_more is not None:
         st.markdown(f"**Measure more:** {advice.measure_more.text}.")
     if text := smallest_text(advice):
-        st.markdown(f"**Smallest that ties in tasks:** {text}.")
+        st.markdown(f"**Perhaps as good:** {text}.")
     second = advice.runner_up
     if second is not None:
         st.markdown(f"**Runner-up:** {second.label}: {advice.runner_why}.")

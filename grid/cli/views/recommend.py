@@ -108,7 +108,7 @@ def _answer_rows(advice: Advice) -> list[tuple[str, str]]:
         rows.append(("placement", advice.pick.split.text))
     rows += [("", parts_text(advice.pick)), ("how sure", certainty_text(advice))]
     rows += [("measure more", advice.measure_more.text)] if advice.measure_more else []
-    rows += [("smallest tied", text)] if (text := smallest_text(advice)) else []
+    rows += [("perhaps as good", text)] if (text := smallest_text(advice)) else []
     second = advice.runner_up
     rows.append(("runner-up", f"{second.label}: {advice.runner_why}" if second else "none"))
     rows += [(f"one step {step.direction}", step.text) for step in advice.steps]

@@ -48,7 +48,7 @@ def test_a_tie_in_capability_goes_to_the_smaller():
     assert result.variant.quant == "Q8_0"
     assert result.best.quant == "F16"
     assert [tie.quant for tie in result.tied] == ["F16"]
-    assert reasons(result)["F16"] == ("tied", "tied in capability, but 8 MiB larger")
+    assert reasons(result)["F16"] == ("tied", "tied within 0.01 of capability, but 8 MiB larger")
 
 
 def test_rejections_say_how_much_less_capable_a_variant_is():
@@ -70,7 +70,10 @@ def test_a_tie_in_size_too_goes_to_the_faster():
     ]
     result = pick(Limits(), twins)
     assert result.variant.quant == "fast"
-    assert reasons(result)["slow"] == ("tied", "tied in capability and size, but not faster")
+    assert reasons(result)["slow"] == (
+        "tied",
+        "tied within 0.01 of capability, of one size, but not faster",
+    )
 
 
 def test_a_size_limit_must_hold_as_measured():
