@@ -236,6 +236,8 @@ def _notes(ask: Ask, chip: Chip | None) -> Iterator[str]:
     )
     yield "that a larger model is the more capable is a rule of thumb: no figure here judges it"
     yield "the KLD is of one model of 8B: others lose more or less by the same quant"
+    if chip is not None:
+        yield from chip.notes
     if chip is None:
         yield "name the --chip, or its --bandwidth, for a predicted decode rate"
     unanswered = {

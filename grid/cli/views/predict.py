@@ -54,6 +54,13 @@ class QuantRates:
     decode: Prediction
     prefill: Prediction
 
+    def fits(self, chip: Chip) -> bool | None:
+        """Whether the chip's memory holds all weights; None where its memory is not known."""
+        if chip.memory_bytes is None:
+            return None
+        unread = (self.size.total_parameters or self.size.parameters) / self.size.parameters
+        return self.size.read_bytes * unread <= chip.memory_bytes
+
 
 def show_prediction(args: PredictArgs, store: str, as_json: bool = False) -> None:
     """Print a table of rates on one chip. Raises InputError for what cannot be meant."""
@@ -70,7 +77,7 @@ def show_prediction(args: PredictArgs, store: str, as_json: bool = False) -> Non
         _predict(predictor, one_card(chip), args.engine, quant, sizes[quant]) for quant in sizes
     ]
     if as_json:
-        rows = [_row_data(row) for row in rates]
+        rows = [_row_data(row) | {"weights_fit": row.fits(chip)} for row in rates]
         print_json({"predicted": True, "chip": chip, "engine": args.engine, "rows": rows})
     else:
         _print_rates(chip, args.engine, rates)
@@ -203,6 +210,11 @@ def _print_rates(chip: Chip, engine: str, rates: list[QuantRates]) -> None:
         for row in rates
     ]
     out.print(table(heads, rows, right=(1, 3, 5)))
+    if large := [row.quant for row in rates if row.fits(chip) is False]:
+        size = format_bytes(chip.memory_bytes or 0)
+        out.print(
+            f"\n{size} do not hold the weights at {', '.join(large)}: rates are as if they did"
+        )
     out.print(
         f"\nintervals are meant to hold {LEVEL:.0%}, and are wide; "
         "error: median of rates like these, with their class or source left out"
