@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -26,6 +27,7 @@ from grid.analysis.limits import REQUIRED_PROBABILITY
 from grid.analysis.memory import Footprint, footprint
 from grid.errors import InputError
 from grid.hardware.chips import find_chip
+from grid.units import format_bytes
 
 RUNS, SLOWER, TOO_SMALL, UNKNOWN = "runs it", "runs it slower", "does not hold it", "not known"
 VERDICTS = (RUNS, SLOWER, TOO_SMALL, UNKNOWN)
@@ -107,10 +109,14 @@ def choose_hardware(
         frozenset(row.group for row in predictor.observations),
     )
     verdicts = sorted((judge.verdict(place) for place in places), key=_cheapest_first)
-    several = [note for place in places if named for note in cards_notes(place.chip)]
+    several = [note for place in places if named for note in _chip_notes(place)]
     unknown = [MIXTURE_UNKNOWN] if mixture_unknown(variant) else []
     notes = (*target.notes, *unknown, *dict.fromkeys(several))
     return HardwareChoice(target, ask, wanted, memory, tuple(verdicts), notes, named)
+
+
+def _chip_notes(place: Place) -> tuple[str, ...]:
+    return () if place.chip is None else (*place.chip.notes, *cards_notes(place.chip))
 
 
 def needed_memory(target: TargetModel, context: int, ask: Ask) -> Footprint:
@@ -126,7 +132,12 @@ def _places(dataset: Dataset, ask: Ask, need: float, named: bool) -> list[Place]
     if named:
         return [machine_place(dataset, machine_of(dataset.classes, ask))]
     measured = [] if dataset.is_empty else measured_places(dataset, ask.imported)
-    return [*measured, *catalogue_places(need, ask)]
+    places = [*measured, *catalogue_places(need, ask)]
+    most = ask.memory_bytes or math.inf
+    held = [place for place in places if (place.memory_bytes or 0.0) <= most]
+    if not held:
+        raise InputError(f"no machine has {format_bytes(most)} of memory or less; raise --memory")
+    return held
 
 
 def _cheapest_first(entry: PlaceVerdict) -> tuple[bool, float, float, str]:

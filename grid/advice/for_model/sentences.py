@@ -53,11 +53,13 @@ def headline(choice: HardwareChoice) -> str:
     if able and choice.named:
         best = max(able, key=lambda entry: entry.decode.value if entry.decode else 0.0)
         return f"{label} at {speed}: run it on {', '.join(best.place.nodes) or best.place.name}"
+    most = choice.ask.memory_bytes
+    within = "" if most is None or choice.named else f" with at most {format_bytes(most)}"
     if not able:
-        return f"{label} at {speed}: none of {count_of(total, 'machine')} surely runs it"
+        return f"{label} at {speed}: none of {count_of(total, 'machine')}{within} surely runs it"
     least = min((e.place.memory_bytes for e in able if e.place.memory_bytes), default=None)
     start = f", from {format_bytes(least)} on" if least else ""
-    return f"{label} at {speed}: {count_of(len(able), 'machine')} of {total:,}{start}"
+    return f"{label} at {speed}: {count_of(len(able), 'machine')} of {total:,}{within}{start}"
 
 
 def _verdict_text(entry: PlaceVerdict) -> str:

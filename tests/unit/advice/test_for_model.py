@@ -211,3 +211,11 @@ def test_one_chip_has_one_rate_by_whichever_question(tmp_path: Path) -> None:
     assert (mine.value, mine.low, mine.high) == pytest.approx(
         (theirs.value, theirs.low, theirs.high), rel=0.01
     )
+
+
+def test_memory_alone_leaves_out_larger_machines() -> None:
+    choice = choose("8B", memory_bytes=8 * GIB)
+    assert max(entry.place.memory_bytes or 0 for entry in choice.verdicts) == 8 * GIB
+    assert "with at most 8 GiB" in headline(choice)
+    with pytest.raises(InputError, match="no machine has 1 KiB"):
+        choose("8B", memory_bytes=1024)
