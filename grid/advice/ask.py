@@ -106,7 +106,9 @@ class Ask:
         if self.hardware is not None and self.bandwidth_bytes_s is not None:
             raise InputError("a measured class has its speed; leave out --hardware or --bandwidth")
         if self.platform is not None and self.bandwidth_bytes_s is None:
-            raise InputError("a platform is that of a budget: give it with a memory and bandwidth")
+            raise InputError(
+                "a platform alone is no machine; say its --memory and --bandwidth, or a --chip"
+            )
         if self.bandwidth_bytes_s is not None and self.memory_bytes is None:
             raise InputError("a bandwidth alone is no machine; say its memory too, --memory 24GiB")
         if self.context is not None and self.prompt > PROMPT and self.prompt >= self.context:

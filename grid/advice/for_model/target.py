@@ -57,7 +57,7 @@ def find_target(text: str, quant: str | None, dataset: Dataset | None = None) ->
         return _of_store(own, quant)
     public = find_model(text)
     if public is not None:
-        return _of_public(public, text, check_quant(quant or USUAL_QUANT))
+        return _of_public(public, text, check_quant(quant or public.native_preset or USUAL_QUANT))
     size = _SIZE.fullmatch(text)
     if size is not None:
         return _of_size(text, size, check_quant(quant or USUAL_QUANT))

@@ -14,9 +14,6 @@ RUNGS = (
 )  # fmt: skip
 """Presets that are offered, most bits first."""
 
-NATIVE = {"gpt_oss": "MXFP4_MOE"}
-"""By `model_type`: the one preset of models whose makers publish them at few bits."""
-
 ALIKE = 1.05
 """Factor of the parameters within which two models count as of one size."""
 
@@ -91,7 +88,7 @@ def offered_models() -> list[PublicModel]:
 
 def ladder_of(model: PublicModel, budget: float, question: MemoryQuestion) -> list[ModelOffer]:
     """The model at each preset that fits, most bits first."""
-    native = NATIVE.get(str(model.config["model_type"]))
+    native = model.native_preset
     presets = (native,) if native else RUNGS
     if question.preset is not None:
         presets = (question.preset,)

@@ -40,6 +40,10 @@ _BLOCK = 256
 _ROWS = ("hidden_size", "intermediate_size", "moe_intermediate_size")
 
 
+_NATIVE = {"gpt_oss": "MXFP4_MOE"}
+"""By `model_type`: the one preset of models whose makers publish them at few bits."""
+
+
 @dataclass(frozen=True)
 class PublicModel:
     """A model by its public configuration. `parameters` counts all weights; `released` is a month,
@@ -74,6 +78,11 @@ class PublicModel:
     def weights(self) -> WeightSummary:
         """Bytes at 16 bits by what reads them, and its experts."""
         return summary_of_inventory(*self._inventory)
+
+    @property
+    def native_preset(self) -> str | None:
+        """The preset that its makers publish it at, where that has few bits: not quantized."""
+        return _NATIVE.get(str(self.config["model_type"]))
 
     @property
     def is_mixture(self) -> bool:

@@ -219,3 +219,12 @@ def test_memory_alone_leaves_out_larger_machines() -> None:
     assert "with at most 8 GiB" in headline(choice)
     with pytest.raises(InputError, match="no machine has 1 KiB"):
         choose("8B", memory_bytes=1024)
+
+
+def test_a_model_published_at_few_bits_is_looked_for_as_published() -> None:
+    choice = choose("gpt-oss-120b", chip="RTX 4090", ram_bytes=64 * GIB)
+    assert choice.target.variant.quant == "MXFP4_MOE"
+    assert choice.target.variant.artifact_bytes == pytest.approx(63.4e9, rel=0.01)
+    (entry,) = choice.verdicts
+    assert entry.split is not None
+    assert entry.verdict != TOO_SMALL
