@@ -66,6 +66,7 @@ def _serve(store: str, port: int, address: str, no_browser: bool) -> None:
         "server.port": port,
         "server.address": address,
         "server.headless": str(no_browser).lower(),
+        "server.showEmailPrompt": "false",  # it would wait for an answer before the first page
         "server.fileWatcherType": "none",
         "browser.gatherUsageStats": "false",
         "client.toolbarMode": "minimal",

@@ -16,6 +16,7 @@ from browser.harness import (
     App,
     fits,
     free_port,
+    launched,
     page_of,
     press,
     served,
@@ -80,3 +81,12 @@ def test_a_taken_port_is_one_line(tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
     assert f"port {port}" in done.stderr
     assert "--port" in done.stderr
+
+
+def test_on_a_new_machine_nothing_is_asked_before_the_page_is_served(tmp_path: Path) -> None:
+    """Streamlit's first start would wait in the terminal for an e-mail address."""
+    port = free_port()
+    command = [sys.executable, "-m", "grid", "app", "--store", str(tmp_path), "--port", str(port)]
+    environment = {**os.environ, "HOME": str(tmp_path), "BROWSER": "true"}
+    with launched(command, port, environment) as (_, server):
+        assert server.poll() is None
