@@ -60,7 +60,7 @@ class Split:
     @property
     def text(self) -> str:
         """`experts of 22 of 48 layers in main memory (llama-server --n-cpu-moe 22): 10.9 GiB on the
-        card, 8.2 GiB in it`."""
+        card, 8.2 GiB in main memory`."""
         moved = []
         if self.cpu_layers:
             moved.append(f"{self.cpu_layers} of {self.layers} layers")
@@ -69,7 +69,7 @@ class Split:
         on_card, in_memory = (format_bytes(n) for n in (self.card_bytes, self.main_bytes))
         return (
             f"{' and '.join(moved)} in main memory (llama-server {self.flags}): "
-            f"{on_card} on the card, {in_memory} in it"
+            f"{on_card} on the card, {in_memory} in main memory"
             f"{f', divided as {self.like} is' if self.like else ''}"
         )
 
