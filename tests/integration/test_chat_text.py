@@ -81,8 +81,9 @@ def rendered_ids(model: Path) -> list[int]:
 
 
 def test_a_real_model_has_a_divergence_on_prose_and_on_conversations(
-    grid: Run, tmp_path: Path
+    grid: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("QUANTGRID_CACHE", str(tmp_path / "cache"))  # only this test's references
     f16 = dequantized(smollm2())
     quant = quantized(f16, "Q8_0")
     (tmp_path / "talk.jsonl").write_text(conversations())
