@@ -35,6 +35,9 @@ _CLASS = re.compile(
     r", (?P<memory>\d+) GiB, (?P<bucket>[^,]+)"
 )
 
+_IMPORTED_CLASS = re.compile(r"(?P<chip>.+) \[[^\]]+\]")
+"""`NVIDIA RTX 4090 [source]`: a class of imported rows."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
@@ -65,7 +68,7 @@ class Machine:
 
     def budget_of(self, device_kind: str) -> float | None:
         """What models on a kind of device can have, bytes."""
-        same_device = (device_kind.partition("-")[0] == CPU) == (self.platform == CPU)
+        same_device = (platform_of(device_kind) == CPU) == (self.platform == CPU)
         return self.budget_bytes if same_device or self.beside is None else self.beside
 
 
@@ -87,6 +90,11 @@ class ClassFacts:
         if self.card is not None or facts.card is not None:
             return (self.card, self.cards) == (facts.card, facts.cards)
         return (self.chip, self.cores, self.bucket) == (facts.chip, facts.cores, facts.bucket)
+
+
+def platform_of(device_kind: str) -> str:
+    """`cuda` of `cuda-sm90`, and of `cuda [source]`, the kind of imported rows."""
+    return device_kind.partition(" ")[0].partition("-")[0]
 
 
 def class_facts(name: str) -> ClassFacts | None:
@@ -186,35 +194,54 @@ def _of_budget(memory: float, bandwidth: float, ask: Ask) -> Machine:
 
 def _of_class(hardware_class: HardwareClass, ask: Ask) -> Machine:
     facts = class_facts(hardware_class.name)
-    platform = hardware_class.device_kind.partition("-")[0]
-    budget = _budget(hardware_class.name, facts, platform, ask)
+    platform = platform_of(hardware_class.device_kind)
+    chip = None
+    if platform != CPU:
+        chip = accelerator_of(facts) or _imported_chip(hardware_class.name, platform, ask)
+    budget = _budget(hardware_class.name, facts, platform, ask, chip)
     beside = None
     if facts is not None and facts.card is not None and platform != "metal":
         card = accelerator_of(facts)
         card_platform = card.platform if card is not None else "cuda"
         other_platform = card_platform if platform == CPU else CPU
-        beside = _budget(hardware_class.name, facts, other_platform, ask)
+        beside = _budget(hardware_class.name, facts, other_platform, ask, None)
     return Machine(
         name=hardware_class.name,
         measured=hardware_class,
         platform=platform,
-        chip=None if platform == CPU else accelerator_of(facts),
+        chip=chip,
         budget_bytes=float(budget.bytes) if budget else None,
         budget_why=budget.why if budget else "memory of this class is not known; --memory says",
         beside=float(beside.bytes) if beside else None,
     )
 
 
-def _budget(name: str, facts: ClassFacts | None, platform: str, ask: Ask) -> UsableMemory | None:
+def _imported_chip(name: str, platform: str, ask: Ask) -> Chip | None:
+    """The catalogue's chip of a class of others, whose rows say no more than its name."""
+    match = _IMPORTED_CLASS.fullmatch(name)
+    if match is None:
+        return None
+    try:
+        chip = find_chip(match["chip"], memory_bytes=ask.memory_bytes)
+    except InputError:
+        return None
+    return chip if chip.platform == platform else None
+
+
+def _budget(
+    name: str, facts: ClassFacts | None, platform: str, ask: Ask, chip: Chip | None
+) -> UsableMemory | None:
     """What models can have: of the main memory for a CPU or where it is unified, else of the
-    cards'."""
+    cards'. `chip`: the class's, where its rows do not say what memory it has."""
     memory = ask.memory_bytes
+    if memory is None and facts is None and chip is not None:
+        memory = chip.memory_bytes
     if memory is None and facts is not None:
         shared = facts.card_bytes is None or platform in {CPU, "metal"} or _is_unified(facts)
         memory = facts.memory_bytes if shared else facts.cards * (facts.card_bytes or 0)
     if memory is None:
         return None
-    chip = None if platform == CPU else accelerator_of(facts)
+    chip = None if platform == CPU else chip or accelerator_of(facts)
     plain = chip or budget_chip(round(memory), 1e9, platform)
     server = facts is not None and bool(_SERVER.match(facts.card or ""))
     return _usable(replace(plain, name=name), memory, ask, server)

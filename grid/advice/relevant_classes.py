@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from grid.advice.ask import Ask
-from grid.advice.hardware import Machine
+from grid.advice.hardware import Machine, platform_of
 from grid.advice.similar_hardware import is_similar_class
 from grid.analysis.dataset import Dataset, HardwareClass
 
@@ -51,7 +51,7 @@ def _kinds(
     measured = {c.device_kind for c in pool}
     able = measured & set(scored) or measured
     own = set() if machine.measured is None else {machine.measured.device_kind}
-    near = {kind for kind in able if kind.partition("-")[0] == machine.platform}
+    near = {kind for kind in able if platform_of(kind) == machine.platform}
     for kinds in (own, {c.device_kind for c in similar}, near):
         if kinds & able:
             return kinds & able

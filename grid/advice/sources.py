@@ -10,7 +10,7 @@ from typing import Any
 from grid.advice.advice_quality import AdviceQuality, of_model, quality_of
 from grid.advice.ask import Ask
 from grid.advice.fitted_predictor import engines_on
-from grid.advice.hardware import Machine
+from grid.advice.hardware import Machine, platform_of
 from grid.advice.quant_names import of_quant
 from grid.advice.rates_at_depth import RateAtDepth, decode_at, decode_rate_ratio, prefill_at
 from grid.advice.relevant_classes import relevant_classes
@@ -107,17 +107,12 @@ def _runnable(
     engines = set() if machine.measured else engines_on(dataset, machine.platform)
     if not engines:
         return list(variants), ()
-    engines |= {v.backend for v in variants if _platform_of(v) == machine.platform}
+    engines |= {v.backend for v in variants if platform_of(v.device_kind) == machine.platform}
     lost = sorted({v.backend for v in variants} - engines)
     if not lost or not engines & {v.backend for v in variants}:
         return list(variants), ()
     note = f"left out: variants in {', '.join(lost)}, which nobody measured on {machine.platform}"
     return [v for v in variants if v.backend in engines], (note,)
-
-
-def _platform_of(variant: Variant) -> str:
-    """`cuda` of the device kind `cuda-sm89`, and of `cuda [a table]`."""
-    return variant.device_kind.partition(" ")[0].partition("-")[0]
 
 
 def _quality_kind(variants: Sequence[Variant], machine: Machine) -> tuple[str, tuple[str, ...]]:
@@ -129,7 +124,7 @@ def _quality_kind(variants: Sequence[Variant], machine: Machine) -> tuple[str, t
         return own, ()
     able = [v for v in scored if not v.origin] or scored or list(variants)
     similar = [v for v in able if on_similar_hardware(v, machine)]
-    near = [v for v in able if _platform_of(v) == machine.platform]
+    near = [v for v in able if platform_of(v.device_kind) == machine.platform]
     counts = Counter(v.device_kind for v in similar or near or able)
     kind = min(counts, key=lambda device_kind: (-counts[device_kind], device_kind))
     if similar:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from grid.advice import Ask, recommend
+from grid.advice.advice import DECODE
 from grid.advice.sentences import headline
 from grid.analysis.dataset import Dataset
 from grid.results.imports import published_store
@@ -42,6 +43,20 @@ def test_of_all_published_tables_a_card_is_answered_too(published: Dataset) -> N
     advice = recommend(published, Ask(chip="RTX 4090"))
     assert advice.pick is not None
     assert advice.pick.label == "Llama-3-8B Q6_K"
+
+
+def test_a_card_that_others_measured_has_its_memory_and_rates_from_the_catalogue(
+    published: Dataset,
+) -> None:
+    name = "NVIDIA RTX 4090 [llama.cpp tools/perplexity/README.md]"
+    of_class = recommend(published, Ask(hardware=name, model="Llama-3-8B"))
+    of_chip = recommend(published, Ask(chip="RTX 4090", model="Llama-3-8B"))
+    assert of_class.pick is not None
+    assert of_chip.pick is not None
+    assert of_class.pick.label == of_chip.pick.label
+    assert of_class.budget_bytes == of_chip.budget_bytes
+    rates = [pick.figures[DECODE].value for pick in (of_class.pick, of_chip.pick)]
+    assert rates[0] == pytest.approx(rates[1])
 
 
 def test_more_memory_never_gives_a_pick_further_from_16_bits_than_tolerated(
