@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import gc
-
 from grid.testing.case import Case
+from grid.testing.resident_memory import resident_bytes
 from grid.testing.rules import require, rule
 
 GROWTH = 16 * 2**20
@@ -16,15 +15,13 @@ _SETTLING = 2
 @rule()
 def memory_is_given_back(case: Case) -> None:
     """Loading again and again does not grow the process."""
-    import psutil
 
     def resident() -> int:
         with case.fresh() as engine:
             report = engine.memory_report()
         require(all(type(n) is int and n >= 0 for n in report.values()), "reports are bytes")
         del engine
-        gc.collect()
-        return int(psutil.Process().memory_info().rss)
+        return resident_bytes()
 
     settled = [resident() for _ in range(_SETTLING)][-1]
     grown = [resident() for _ in range(case.loads)][-1] - settled

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import pytest
 from grid_llamacpp import backend
 from grid_llamacpp.scoring import token_scores
@@ -20,6 +18,7 @@ from llamacpp_random import CONFIG, forward, weights, write_folder
 
 from grid.errors import EngineError, Unsupported
 from grid.hardware.node import Node
+from grid.testing.resident_memory import resident_bytes
 
 pytestmark = pytest.mark.engine
 
@@ -225,8 +224,7 @@ def test_repeated_loads_give_their_memory_back(f16: Path, load_engine: Any) -> N
         with load_engine(f16) as engine:
             engine.resize(4096)
             engine.logits(IDS)
-        gc.collect()
-        return int(psutil.Process().memory_info().rss)
+        return resident_bytes()
 
     cycle()
     settled = cycle()
@@ -235,13 +233,12 @@ def test_repeated_loads_give_their_memory_back(f16: Path, load_engine: Any) -> N
 
 
 def test_leaving_frees_the_cache(f16: Path, load_engine: Any) -> None:
-    process = psutil.Process()
     with load_engine(f16) as engine:
         engine.resize(65_536)
         held = engine.memory_report()["kv_buffer_bytes"]
-        during = process.memory_info().rss
+        during = resident_bytes()
     assert held == 64 * 2**20
-    assert during - process.memory_info().rss > held / 2
+    assert during - resident_bytes() > held / 2
 
 
 def test_the_engine_prints_nothing(

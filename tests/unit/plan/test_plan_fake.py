@@ -18,6 +18,7 @@ from plan_helpers import NODE
 from grid.backend import Generates, Logits, Quantizes, Scores, Steps, Tokenizes
 from grid.backend.registry import backend
 from grid.errors import EngineError, InputError, OutOfMemory, Unsupported
+from grid.testing.resident_memory import resident_bytes
 
 TEXT = "the man and the sea were with the others"
 
@@ -182,11 +183,9 @@ def test_failures_can_be_confined_to_a_quant(model: Path) -> None:
 
 
 def test_allocate_mib_is_held_by_the_process(model: Path) -> None:
-    import psutil
-
-    before = psutil.Process().memory_info().rss
+    before = resident_bytes()
     held = engine(model, allocate_mib=64)
-    assert psutil.Process().memory_info().rss - before > 60 * 2**20
+    assert resident_bytes() - before > 60 * 2**20
     assert held.vocabulary == 257
 
 
