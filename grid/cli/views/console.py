@@ -2,22 +2,104 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from rich.console import Console
-from rich.table import Table
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.segment import Segment
 from rich.text import Text
 
+from grid.cli.views.fit_table import FittedTable, Pairs, glue, unglue
+from grid.models.display_names import visible
+
 PIPE_WIDTH = 160
-"""Columns where standard output is not a terminal."""
+"""Columns where standard output is not a terminal, unless COLUMNS is set."""
+
+LEAST_WIDTH = 20
+
+_HIDDEN_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+
+
+def width_of(stream: Any) -> int:
+    """Columns of a stream: those of its terminal, `PIPE_WIDTH` for a file or a pipe; the variable
+    COLUMNS goes before both."""
+    if stream.isatty():
+        return max(shutil.get_terminal_size((80, 24)).columns, LEAST_WIDTH)
+    columns = os.environ.get("COLUMNS", "")
+    return max(int(columns) if columns.isdecimal() else PIPE_WIDTH, LEAST_WIDTH)
+
+
+class _Screen(Console):
+    """A console whose lines are no wider than it and end without blanks, a number with its unit and
+    interval on one of them. It shows text as it is: escapes are visible, brackets no markup."""
+
+    def __init__(self, stream: Any, **settings: Any) -> None:
+        width = width_of(stream)
+        super().__init__(
+            file=stream, width=width, highlight=False, emoji=False, markup=False, **settings
+        )
+
+    def render_str(self, text: str, **settings: Any) -> Text:
+        """Text of a string, with what does not show as escapes."""
+        return super().render_str(glue(self._shown(text)), **settings)
+
+    def print(self, *objects: Any, **settings: Any) -> None:
+        """Print as rich does; `soft_wrap` leaves a line as long as it is."""
+        markup = settings.pop("markup", None)
+        contents = [self._text(each, markup) for each in objects]
+        if settings.get("soft_wrap"):
+            for content in contents:
+                content.rstrip()
+        elif contents:
+            contents = [_Trimmed(content) for content in contents]
+            settings["end"] = ""
+        super().print(*contents, **settings)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """The segments of a renderable, with blanks where numbers were kept together."""
+        for segment in super().render(renderable, options):
+            yield Segment(unglue(segment.text), segment.style, segment.control)
+
+    def _text(self, content: Any, markup: bool | None) -> Any:
+        """Strings as text, texts with what does not show as escapes, and all else as it is."""
+        if isinstance(content, str):
+            return self.render_str(content, markup=markup)
+        if isinstance(content, Text):
+            content.plain = glue(self._shown(content.plain))
+        return content
+
+    def _shown(self, text: str) -> str:
+        shown = visible(text, prose=True)
+        return shown.encode(self.encoding, "backslashreplace").decode(self.encoding)
+
+
+class _Trimmed:
+    """A renderable without blanks at the ends of its lines."""
+
+    def __init__(self, content: RenderableType) -> None:
+        self.content = content
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for line in console.render_lines(self.content, options, pad=False):
+            while line and not line[-1].text.strip():
+                line.pop()
+            if line:
+                text, style, control = line.pop()
+                line.append(Segment(text.rstrip(), style, control))
+            yield from line
+            yield Segment.line()
 
 
 def console() -> Console:
-    """Standard output; wide where it is a file or a pipe, so that no table is cut there."""
-    return Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False)
+    """Standard output: as wide as its terminal, or `PIPE_WIDTH` in a file or a pipe."""
+    return _Screen(sys.stdout)
 
 
 def table(
@@ -25,24 +107,29 @@ def table(
     rows: Sequence[Sequence[str]],
     right: Sequence[int] = (),
     wrap: Sequence[int] = (),
-) -> Table:
-    """A table without lines between rows; `right` are the columns of numbers.
+    names: Sequence[int] = (),
+    optional: Sequence[int] = (),
+    keep_empty: bool = False,
+) -> FittedTable:
+    """A table without lines between rows, for `console().print`; it fits whatever the width is.
 
-    Where the terminal is too narrow the columns in `wrap` go over several lines; the others are
-    never cut while there is one.
+    Columns are named by their place. Nothing is cut while there is room. In a narrow terminal
+
+    1. columns without a figure go (unless `keep_empty`),
+    2. `wrap`, columns of sentences, go over several lines,
+    3. `names` are shortened in the middle, so that no two become alike,
+    4. columns in `optional` go, the first of them first,
+    5. each row becomes a block of lines `head  cell`, where all of that is not enough.
+
+    All other columns, and `right`, which are numbers, are never cut or broken. Cells show as they
+    are: brackets are no markup, and what would not show stands as an escape.
     """
-    drawn = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for index, name in enumerate(columns):
-        drawn.add_column(
-            name,
-            justify="right" if index in right else "left",
-            no_wrap=index not in wrap,
-            overflow="fold",
-            min_width=None if index in wrap else max(len(row[index]) for row in [columns, *rows]),
-        )
-    for row in rows:
-        drawn.add_row(*map(Text, row))  # as it is: what is in brackets is no markup
-    return drawn
+    return FittedTable(columns, rows, right, wrap, names, optional, keep_empty)
+
+
+def pairs(rows: Sequence[tuple[str, str]]) -> Pairs:
+    """Labels and what they say, one below the other; long texts stay in their column."""
+    return Pairs(rows)
 
 
 def differing_options(engines: Sequence[str], options: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -72,12 +159,20 @@ def third_party_lines(rows: Iterable[tuple[str | None, str | None]]) -> list[str
 
 
 def warn(text: str) -> None:
-    """A note on standard error, in one line; nothing for an empty one."""
+    """A note on standard error; nothing for an empty one."""
     if text:
-        sys.stderr.write(f"note: {text}\n")
+        say(f"note: {text}")
+
+
+def say(text: str) -> None:
+    """A line on standard error: one line in a file or a pipe, broken between words at the width of
+    a terminal."""
+    _Screen(sys.stderr).print(text, soft_wrap=not sys.stderr.isatty())
+    sys.stderr.flush()
 
 
 def print_json(value: Any) -> None:
-    """A value as indented JSON on standard output."""
-    text = msgspec.json.format(msgspec.json.encode(value), indent=2)
-    sys.stdout.write(text.decode() + "\n")
+    """A value as indented JSON on standard output; what would not show is written as `\\u009b`."""
+    text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    text = _HIDDEN_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    sys.stdout.write(text + "\n")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.table import Table
 from rich.text import Text
 
 from grid.advice import Ask
@@ -33,6 +32,7 @@ from grid.advice.for_model.sentences import (
 from grid.advice.for_model.to_json import choice_data
 from grid.analysis.dataset import Dataset
 from grid.cli.views.console import console, print_json, table
+from grid.cli.views.fit_table import FittedTable
 from grid.cli.views.recommend import two_columns
 from grid.units import format_bytes
 
@@ -72,7 +72,7 @@ def print_hardware(choice: HardwareChoice) -> None:
         out.print(Text(SPLIT_TEXT, style="dim"))
 
 
-def _table(entries: Sequence[PlaceVerdict]) -> Table:
+def _table(entries: Sequence[PlaceVerdict]) -> FittedTable:
     rows = [
         (
             format_bytes(entry.place.memory_bytes) if entry.place.memory_bytes else "",

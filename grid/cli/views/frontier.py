@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from rich.markup import escape
+from rich.text import Text
 
 from grid.analysis import Posterior, Variant, frontier, picks, typical_limits
 from grid.analysis.dataset import Dataset
@@ -28,6 +28,7 @@ from grid.cli.views.frontier_tables import (
 )
 from grid.cli.views.text_table import print_divergences_by_text
 from grid.models.artifact import dequantized_from, dequantized_note
+from grid.models.display_names import visible
 from grid.units import format_bytes
 
 BUSY = 0.2
@@ -39,7 +40,7 @@ def print_class(dataset: Dataset, name: str, posterior: Posterior) -> None:
     posterior = _with_distinct_labels(posterior)
     variants = posterior.variants
     out = console()
-    out.rule(f"[bold]{escape(name)}", align="left")
+    out.rule(Text(visible(name), style="bold"), align="left")
     out.print(_heading(variants), markup=False)
     for text in third_party_lines((v.origin, v.licence) for v in variants):
         out.print(text, markup=False, soft_wrap=True)
@@ -75,9 +76,9 @@ def _print_view(view: QualityView) -> None:
     about = f"{view.model}: " if view.model else ""
     for cost, heading in VIEWS:
         title = f"{about}{view.title} vs {heading}"
-        out.print(f"\n[bold]{escape(title)}[/bold]")
+        out.print(f"\n{title}", style="bold")
         print_frontier(frontier(view.posterior, cost, axis))
-    out.print(f"\n[bold]{escape(about)}what to run[/bold]")
+    out.print(f"\n{about}what to run", style="bold")
     picked = picks(view.posterior, typical_limits(view.variants, axis), axis=axis)
     print_picks(picked, view.axis, axis == CAPABILITY and has_divergence(view.variants))
 

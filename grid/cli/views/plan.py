@@ -101,7 +101,7 @@ def _print_skipped(plan: Plan) -> None:
     if not plan.skipped:
         return
     out = console()
-    out.print("[bold]skipped[/bold]")
+    out.print("skipped", style="bold")
     for skip in plan.skipped[:SKIPS_SHOWN]:
         out.print(f"  {skip.cell.label}: {skip.reason}", markup=False)
     reasons = Counter(skip.reason for skip in plan.skipped[SKIPS_SHOWN:])

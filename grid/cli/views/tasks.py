@@ -27,16 +27,16 @@ def show_tasks(names: Sequence[str] = (), as_json: bool = False) -> None:
         _print_json(further)
         return
     out = console()
-    out.print("[bold]ready sets[/bold]")
+    out.print("ready sets", style="bold")
     rows = [_set_row(name, tasks) for name, tasks in task_sets().items()]
     out.print(table(["set", "items", "time", "tells", "tasks"], rows, right=(1, 2, 3), wrap=(4,)))
-    out.print("\n[bold]tasks of lm-evaluation-harness[/bold]")
+    out.print("\ntasks of lm-evaluation-harness", style="bold")
     columns = ["task", "class", "items", "tells", "answer", "chance", "100 items"]
     out.print(table(columns, [_task_row(name) for name in TASKS], right=(2, 3, 5, 6)))
     if further:
-        out.print(f"\n[bold]{len(further)} more names of the harness[/bold]")
+        out.print(f"\n{len(further)} more names of the harness", style="bold")
         out.print(", ".join(further), markup=False)
-    out.print("\n[bold]of the bundled family[/bold]")
+    out.print("\nof the bundled family", style="bold")
     out.print(f'{", ".join(TASK_CLASSES)}: source = "ref:items"', markup=False)
     out.print()
     for note in NOTES:

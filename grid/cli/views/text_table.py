@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from rich.markup import escape
-
 from grid.analysis import Variant
 from grid.analysis.figures import interval
 from grid.cli.views.console import console, table
@@ -30,5 +28,6 @@ def print_divergences_by_text(variants: Sequence[Variant]) -> None:
             for variant in sorted(group, key=lambda v: (v.artifact_bytes, v.id))
         ]
         ranks = "".join(f"; {name} ranks" for name in columns if name in ranking)
-        out.print(f"\n[bold]{escape(f'{model}: KLD by text{ranks}')}[/bold]")
-        out.print(table(["model", *columns], rows))
+        out.print(f"\n{model}: KLD by text{ranks}", style="bold")
+        heads = ["model", *columns]
+        out.print(table(heads, rows, right=range(1, len(heads)), names=(0,)))
