@@ -64,8 +64,8 @@ def probability_in_words(value: float) -> str:
 
 
 def percent(value: float) -> str:
-    """A share with one decimal: `12.5 %`."""
-    return f"{100 * value:.1f} %"
+    """A share with one decimal: `12.5 %`; zero has no sign."""
+    return f"{round(100 * value, 1) + 0.0:.1f} %"
 
 
 def score(value: float) -> str:

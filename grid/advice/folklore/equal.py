@@ -38,7 +38,8 @@ def capability_gain(evidence: RuleEvidence, variant: Variant, rival: Variant) ->
     name = f"{evidence.label(variant)} over {evidence.label(rival)}"
     gain = evidence.capability(variant) - evidence.capability(rival)
     count = least_items(variant, rival)
-    return Quantity(name, gain, signed, errors_known(variant, rival), count)
+    subject = f"{evidence.label(variant)} minus {evidence.label(rival)}: capability"
+    return Quantity(name, gain, signed, errors_known(variant, rival), count, subject=subject)
 
 
 def _pairs(small: list[Variant], large: list[Variant]) -> list[tuple[Variant, Variant]]:
@@ -115,7 +116,8 @@ def judge_larger_for_math(evidence: RuleEvidence) -> Finding:
             items = [v.classes[MATH] for v in (large, small)]
             error_known = all(figure.sd is not None for figure in items)
             count = min(figure.n for figure in items)
-            quantities.append(Quantity(name, gain, signed, error_known, count))
+            subject = f"{evidence.label(large)} minus {evidence.label(small)}: {MATH}"
+            quantities.append(Quantity(name, gain, signed, error_known, count, subject=subject))
     return judge_within(quantities, FIRST_LARGER)
 
 
@@ -141,51 +143,54 @@ def judge_level_up(evidence: RuleEvidence) -> Finding:
         for rungs in ladders
         for below, above in pairwise(rungs)
     ]
-    return judge_within(quantities, Band(WORTH, math.inf, f"{WORTH:g} more or better"))
+    return judge_within(quantities, Band(WORTH, math.inf, f"gains {WORTH:g} or more"))
 
 
 RULES = (
     Rule(
         "math-larger", GROUP, "for math take the larger model at fewer bits",
-        f"pairs of one family whose files differ by {100 * SAME_SIZE:g} % at most: difference of "
-        "capability in math, every pair",
-        "math of a model and of a larger one at fewer bits, of about one size",
+        "difference of capability in math in every pair of one family whose files differ by "
+        f"{100 * SAME_SIZE:g} % at most",
+        "math of a model and of a larger one at fewer bits, with files of equal size",
         judge_larger_for_math,
     ),
     Rule(
         "smaller-more-bits", GROUP,
-        "where quality is critical, a smaller model at more bits beats a larger one as large",
-        f"pairs of one family whose files differ by {100 * SAME_SIZE:g} % at most, 6 bits or more "
-        "against 3 to 5: difference of capability, every pair",
-        "tasks at 6 bits or more of a model and at 3 to 5 of a larger one, of about one size",
+        "where quality is critical, a smaller model at more bits beats a larger one of equal size",
+        "difference of capability in every pair of one family, 6 bits or more against 3 to 5, "
+        f"whose files differ by {100 * SAME_SIZE:g} % at most",
+        "tasks of a model at 6 bits or more and of a larger one at 3 to 5, with files of equal "
+        "size",
         judge_smaller_at_more,
     ),
     Rule(
         "level-up", GROUP, "with memory to spare, one level up in bits is worth it",
-        f"capability gained from each of {', '.join(LEVELS)} to the next: {WORTH:g} or more",
+        f"each step of {', '.join(LEVELS)} gains {WORTH:g} of capability or more",
         f"tasks at two of {', '.join(LEVELS)}", judge_level_up,
     ),
     Rule(
         "small-4-large-2", GROUP,
-        "at equal size a smaller model at 4 bits beats a larger one at 2",
-        f"pairs of one family whose files differ by {100 * SAME_SIZE:g} % at most: difference of "
-        "capability, every pair",
-        "tasks at 4 bits of a model and at 2 bits of a larger one, of about one size",
+        "at equal size, a smaller model at 4 bits beats a larger one at 2 bits",
+        "difference of capability in every pair of one family whose files differ by "
+        f"{100 * SAME_SIZE:g} % at most",
+        "tasks of a model at 4 bits and of a larger one at 2 bits, with files of equal size",
         judge_four_over_two,
     ),
     Rule(
         "large-q4-small-16", GROUP,
         "the largest model that fits at Q4_K_M beats a smaller one at 16 bits",
-        "the larger file is at most 10 % larger than the 16-bit one: difference of capability",
-        "tasks at Q4_K_M of a model and at 16 bits of a smaller one of its family, as large",
+        "difference of capability, where the Q4_K_M file is at most 10 % larger than the 16-bit "
+        "file",
+        "tasks of a model at Q4_K_M and of a smaller one of its family at 16 bits, with files of "
+        "equal size",
         judge_large_four_over_whole,
     ),
     Rule(
         "below-q4-smaller", GROUP,
-        "with less memory than Q4_K_M takes, use a smaller model",
-        "the most capable smaller model at Q4_K_M or more, no larger in bytes, beats the largest "
-        "quant below 4 bits of the larger one",
-        "tasks at 3 or 2 bits of a model and at 4 or more of a smaller one, as small",
+        "if Q4_K_M does not fit, use a smaller model",
+        "the most capable smaller model at Q4_K_M or more, no larger in bytes, beats the larger "
+        "model's largest quant below 4 bits",
+        "tasks of a model at 3 or 2 bits and of a smaller one at 4 or more, in no more bytes",
         judge_smaller_below_four,
     ),
 )  # fmt: skip

@@ -38,7 +38,8 @@ def advantage(evidence: RuleEvidence, variant: Variant, rival: Variant) -> Quant
         second = evidence.normal_draws(rival_kld, "kld", rival.id)
         error_known = has_error(kld) and has_error(rival_kld)
         name = f"{gain.name} (nats of KLD less)"
-        return Quantity(name, second - first, significant, error_known)
+        subject = f"{evidence.label(rival)} minus {evidence.label(variant)}: KLD (nat)"
+        return Quantity(name, second - first, significant, error_known, subject=subject)
     return gain if gain.measured else None
 
 
@@ -57,8 +58,8 @@ def judge_awq_over_gptq(evidence: RuleEvidence) -> Finding:
     if pairs and not quantities:
         return Finding(
             OPEN,
-            "AWQ and GPTQ are there, without a capability: the level of guessing is not stated, or "
-            "no task was asked",
+            "AWQ and GPTQ have rows, but no capability: the chance level is not stated, or no "
+            "task was run",
         )
     return judge_within(quantities, FIRST_LARGER)
 
@@ -122,7 +123,7 @@ def newer_rule(rule: str, newer: str, plain: str, words: str) -> Rule:
 
     reading = f"{newer} against {plain} of one model: {KEEPS}, every model"
     return Rule(rule, GROUP, f"{newer} is better than {words}", reading,
-                f"tasks or texts at {newer} and at {plain}", judge)  # fmt: skip
+                f"tasks or texts at {newer} and at {plain} of one model", judge)  # fmt: skip
 
 
 def _with_size(gain: Quantity, variant: Variant, rival: Variant) -> Quantity:
@@ -130,7 +131,9 @@ def _with_size(gain: Quantity, variant: Variant, rival: Variant) -> Quantity:
     if not variant.artifact_bytes or not rival.artifact_bytes:
         return gain
     share = variant.artifact_bytes / rival.artifact_bytes
-    return replace(gain, name=f"{gain.name} at {100 * share:.0f} % of its size")
+    size = f"at {100 * share:.0f} % of its size"
+    subject = gain.subject.replace(":", f" ({100 * share:.0f} % of its size):")
+    return replace(gain, name=f"{gain.name} {size}", subject=subject)
 
 
 def judge_aqlm(evidence: RuleEvidence) -> Finding:
@@ -145,29 +148,29 @@ def judge_aqlm(evidence: RuleEvidence) -> Finding:
     return judge_within(_advantages(evidence, pairs), FIRST_LARGER)
 
 
-KEEPS = "difference of capability, or of KL divergence from 16 bits where tasks were not asked"
+KEEPS = "difference of capability, or of KL divergence from 16 bits where no tasks were run"
 
 RULES = (
     Rule(
-        "s-m-l", GROUP, "of one K-quant S keeps less than M, and M less than L",
-        f"neighbours among {'; '.join(', '.join(names) for names in LETTERS)}: {KEEPS}, every pair",
-        "tasks or texts at two letters of one K-quant", judge_letters,
+        "s-m-l", GROUP, "in a K-quant S keeps less quality than M, and M less than L",
+        f"neighbours of {'; '.join(', '.join(names) for names in LETTERS)}: {KEEPS}, every pair",
+        "tasks or texts at two sizes (S, M, L) of one K-quant", judge_letters,
     ),
     newer_rule("iq2_xxs-q2", "IQ2_XXS", "Q2_K", "Q2"),
     newer_rule("iq3_xs-q3", "IQ3_XS", "Q3_K_M", "Q3"),
     Rule(
         "aqlm-2", GROUP, "AQLM is best at 2 bits",
-        f"AQLM against every other quant of 2 bits and fewer of the model: {KEEPS}, every pair",
-        "tasks or texts with AQLM weights and with another quant of 2 bits of one model",
+        f"AQLM against every other quant of 2 bits or fewer of the model: {KEEPS}, every pair",
+        "tasks or texts of AQLM weights and of another 2-bit quant of one model",
         judge_aqlm,
     ),
     Rule(
         "awq-gptq", GROUP, "AWQ beats GPTQ at 4 bits",
         f"pairs of one model and group size: {KEEPS}",
-        "tasks or texts with AWQ and GPTQ weights of one model at 4 bits", judge_awq_over_gptq,
+        "tasks or texts of AWQ and GPTQ weights of one model at 4 bits", judge_awq_over_gptq,
     ),
     Rule(
-        "k-legacy", GROUP, "K-quants beat legacy ones of the same size",
+        "k-legacy", GROUP, "K-quants beat legacy quants of the same size",
         f"pairs of one model whose files differ by {100 * SAME_SIZE:g} % at most: {KEEPS}, every "
         "pair",
         "tasks or texts at a K-quant and at Q4_0, Q4_1, Q5_0 or Q5_1 of its size",

@@ -15,8 +15,14 @@ from grid.advice.folklore.evidence import (
 )
 from grid.advice.folklore.quants import preset_of
 from grid.advice.folklore.rule import OPEN, Finding, Rule
-from grid.advice.folklore.verdict import ABOVE_ZERO, Band, Quantity, judge_within
-from grid.analysis.figures import signed
+from grid.advice.folklore.verdict import (
+    FIRST_LARGER,
+    Band,
+    Quantity,
+    interval_text,
+    judge_within,
+)
+from grid.analysis.figures import count_of, score, signed
 from grid.analysis.posterior import SEED
 from grid.analysis.variant import Variant
 from grid.results.statistics.interval import Floats
@@ -40,6 +46,7 @@ def loss_quantity(evidence: RuleEvidence, variant: Variant) -> Quantity:
     return Quantity(
         evidence.label(variant),
         evidence.loss(variant),
+        subject=f"{evidence.label(variant)} loses",
         error_known=errors_known(variant, evidence.sixteen_bit(variant)),
         samples=least_items(variant),
     )
@@ -54,7 +61,7 @@ def loss_rule(rule: str, preset: str, claim: str, low: float, high: float) -> Ru
         return judge_within([loss_quantity(evidence, variant) for variant in variants], band)
 
     text = f"{preset} loses {claim}"
-    reading = "loss = 1 - composite capability / that of the same model at 16 bits, every model"
+    reading = "loss = 1 - capability / capability of the same model at 16 bits, in every model"
     return Rule(rule, GROUP, text, reading, f"tasks at {preset} and at 16 bits", judge)
 
 
@@ -78,18 +85,29 @@ def _lead_quantities(evidence: RuleEvidence, name: str, sign: float, words: str)
             lead = sign * (evidence.capability(variant) - best)
             error_known = errors_known(*measured)
             count = least_items(variant)
-            subject = f"{evidence.label(variant)} {words}"
-            quantities.append(Quantity(subject, lead, signed, error_known, count))
+            name = f"{evidence.label(variant)} {words}"
+            text = "" if np.isnan(lead).any() else _lead_text(evidence.label(variant), sign * lead)
+            quantities.append(Quantity(name, lead, signed, error_known, count, text=text))
     return quantities
 
 
+def _lead_text(label: str, lead: Floats) -> str:
+    """`base Q4_K_M trails the best of its size by 0.012 (-0.003 to 0.031)`."""
+    ahead = float(np.median(lead)) > 0
+    by = lead if ahead else -lead
+    low, middle, high = (float(value) for value in np.quantile(by, [0.025, 0.5, 0.975]))
+    verb = "leads" if ahead else "trails"
+    text = f"{label} {verb} the best of its size or less by {score(middle)}"
+    return f"{text} {interval_text(low, high, score)}" if high > low else text
+
+
 def judge_frontier(evidence: RuleEvidence) -> Finding:
-    band = Band(-math.inf, NEXT_TO, f"at most {NEXT_TO:g} behind the best as small")
+    band = Band(-math.inf, NEXT_TO, f"behind the best of its size by {NEXT_TO:g} at most")
     return judge_within(_lead_quantities(evidence, "Q4_K_M", -1.0, "is behind by"), band)
 
 
 def judge_never_q2k(evidence: RuleEvidence) -> Finding:
-    band = Band(-math.inf, 0.0, "never ahead of all as small")
+    band = Band(-math.inf, 0.0, "never the best of its size")
     return judge_within(_lead_quantities(evidence, "Q2_K", 1.0, "leads by"), band)
 
 
@@ -109,8 +127,12 @@ def judge_cliff(evidence: RuleEvidence) -> Finding:
             )
             error_known = errors_known(reference, four, under)
             count = least_items(four)
-            quantities.append(Quantity(name, second - first, signed, error_known, count))
-    return judge_within(quantities, ABOVE_ZERO)
+            falls = f"{four.model}: fall from Q4_K_M to {under.quant} minus fall from"
+            subject = f"{falls} {reference.quant} to Q4_K_M"
+            quantities.append(
+                Quantity(name, second - first, signed, error_known, count, subject=subject)
+            )
+    return judge_within(quantities, FIRST_LARGER)
 
 
 def uses_grouped_query(variant: Variant) -> bool | None:
@@ -134,14 +156,19 @@ def judge_grouped_query(evidence: RuleEvidence) -> Finding:
             kinds[kind].setdefault(variant.model, loss)
     shared, unshared = kinds[True], kinds[False]
     if min(len(shared), len(unshared)) < OF_EACH:
-        counts = f"{len(shared)} models with shared heads and {len(unshared)} without were measured"
-        return Finding(OPEN, f"{counts}; it takes {OF_EACH} of each" if shared or unshared else "")
+        counts = f"Measured: {count_of(len(shared), 'model')} with grouped-query attention and"
+        text = f"{counts} {len(unshared)} without. The rule needs {OF_EACH} of each"
+        return Finding(OPEN, text if shared or unshared else "")
     rng = np.random.default_rng(SEED)
     gain = _resampled_mean(list(unshared.values()), rng) - _resampled_mean(
         list(shared.values()), rng
     )
     name = f"loss of {len(unshared)} models without shared heads less that of {len(shared)} with"
-    return judge_within([Quantity(name, gain)], ABOVE_ZERO)
+    subject = (
+        f"mean loss of {len(unshared)} models without grouped-query attention minus that of "
+        f"{len(shared)} with it"
+    )
+    return judge_within([Quantity(name, gain, subject=subject)], FIRST_LARGER)
 
 
 def _resampled_mean(losses: list[Floats], rng: np.random.Generator) -> Floats:
@@ -151,9 +178,9 @@ def _resampled_mean(losses: list[Floats], rng: np.random.Generator) -> Floats:
 
 RULES = (
     Rule(
-        "q4km-frontier", GROUP, "Q4_K_M is on or next to the frontier",
-        f"no variant of its size or less is more capable by more than {NEXT_TO:g}",
-        "tasks at Q4_K_M and at something as small", judge_frontier,
+        "q4km-frontier", GROUP, "Q4_K_M is one of the best trade-offs",
+        f"no variant of its size or less is more capable by over {NEXT_TO:g}",
+        "tasks at Q4_K_M and of a variant that is no larger", judge_frontier,
     ),
     loss_rule("loss-q8_0", "Q8_0", "under 1 %", -math.inf, 0.01),
     loss_rule("loss-q6_k", "Q6_K", "1 to 2 %", 0.01, 0.02),
@@ -164,21 +191,22 @@ RULES = (
     loss_rule("loss-q2_k", "Q2_K", "15 to 25 %", 0.15, 0.25),
     Rule(
         "never-q2_k", GROUP, "never use Q2_K",
-        "contradicted where a Q2_K is more capable than all that is as small; the smallest variant "
-        "of all has no such rival and says nothing",
-        "tasks at Q2_K and at something as small", judge_never_q2k,
+        "contradicted where a Q2_K is more capable than every variant of its size or less; the "
+        "smallest variant has no such rival and decides nothing",
+        "tasks at Q2_K and of a variant that is no larger", judge_never_q2k,
     ),
     Rule(
-        "cliff", GROUP, "the cliff starts below Q4",
+        "cliff", GROUP, "quality falls steeply below Q4",
         "capability falls more from Q4_K_M to the largest quant below 4 bits than from 16 bits to "
         "Q4_K_M, in every model",
         "tasks at 16 bits, at Q4_K_M and below 4 bits", judge_cliff,
     ),
     Rule(
         "gqa", GROUP, "models with grouped-query attention quantize better",
-        "mean loss at 4 bits is smaller in models whose query heads share keys (read from the "
+        "mean loss at 4 bits is smaller in models whose query heads share keys (known from the "
         "width of the KV cache); models are resampled too",
-        f"tasks at 16 and 4 bits in {OF_EACH} models of either kind, with their KV layers",
+        f"tasks at 16 and 4 bits of {OF_EACH} models of either kind, with the widths of their KV "
+        "cache",
         judge_grouped_query,
     ),
 )  # fmt: skip

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 
 from grid.advice.folklore.evidence import REAL_PARAMETERS, RuleEvidence
 from grid.advice.folklore.rule import Finding, Rule
-from grid.advice.folklore.shapes import needed_bits, uniform_draws
+from grid.advice.folklore.shapes import WEIGHTS, needed_bits, uniform_draws
 from grid.advice.folklore.size import overhead_draws
 from grid.advice.folklore.verdict import Band, Quantity, judge_within, span, times
 from grid.analysis.memory import ASSUMED_OVERHEAD, Footprint, footprint
@@ -38,7 +37,7 @@ def _needed_share(evidence: RuleEvidence, variant: Variant, memory: float) -> Qu
     if variant.artifact_bytes > memory * (1 + SLACK):
         return _share_of(evidence, name, variant.artifact_bytes, memory, "the weights alone")
     need = variant.artifact_bytes * (1 + overhead_draws(evidence))
-    text = f"{name} {times(need.mean() / memory)} with 10 to 20 % for cache and buffers"
+    text = f"{name} needs {times(need.mean() / memory)} of it (10 to 20 % for cache and buffers)"
     return Quantity(name, np.asarray(need / memory), times, text=text)
 
 
@@ -50,7 +49,7 @@ def _share_with_cache(evidence: RuleEvidence, usage: Footprint, memory: float) -
     name = evidence.label(usage.variant)
     most = f"up to {times(share.max())}" if assumed else times(share.max())
     beside = format_bytes(usage.overhead) + (" assumed" if assumed else "")
-    text = f"{name} needs {most} of it (cache {format_bytes(usage.kv or 0)}, the rest {beside})"
+    text = f"{name} needs {most} of it (cache {format_bytes(usage.kv or 0)}, engine {beside})"
     return Quantity(name, np.asarray(share), times, text=text)
 
 
@@ -75,25 +74,25 @@ def memory_share_rule(
         return judge_within(quantities, Band(-math.inf, 1 + SLACK, f"fits in {words}"))
 
     reading = (
-        f"weights, a KV cache of {CONTEXT} tokens and the engine's buffers, in just so much memory "
-        f"(lacking {100 * SLACK:g} % at most)"
+        f"weights, a KV cache of {CONTEXT:,} tokens and the engine's buffers fit this memory, or "
+        f"lack {100 * SLACK:g} % of it at most"
     )
-    needs = f"memory or shape of a model of 1B parameters or more at {' or '.join(presets)}"
-    return Rule(rule, GROUP, text, reading, f"{needs}, and its 16-bit size", judge)
+    needs = "memory or shape, and 16-bit size, of a model of 1B parameters or more at "
+    return Rule(rule, GROUP, text, reading, f"{needs}{' or '.join(presets)}", judge)
 
 
 def usable_memory(memory: int, mac: bool, *, unified: bool = False) -> UsableMemory:
-    """What models can have of a card, a Mac or a `unified` memory of so many GB."""
+    """What models can have of a card, a Mac or a `unified` memory of so many GiB."""
     platform = "metal" if mac else "cpu" if unified else "cuda"
-    return usable_bytes(budget_chip(memory * GIB, 1e11, platform, f"{memory} GB"))
+    return usable_bytes(budget_chip(memory * GIB, 1e11, platform, f"{memory} GiB"))
 
 
 def machine_rule(
     rule: str, memory: int, mac: bool, parameters: float, preset: str, claim: str
 ) -> Rule:
-    """The rule that a card or Mac of `memory` GB runs `claim` at a preset; `parameters` are those
+    """The rule that a card or Mac of `memory` GiB runs `claim` at a preset; `parameters` are those
     of the largest model that is meant."""
-    machine = f"a {memory} GB Mac" if mac else f"a card of {memory} GB"
+    machine = f"a Mac of {memory} GiB" if mac else f"a card of {memory} GiB"
 
     def judge(evidence: RuleEvidence) -> Finding:
         bits = needed_bits(evidence, parameters, preset)
@@ -103,37 +102,34 @@ def machine_rule(
         weights = parameters * bits.draws / 8
         need = weights * (1 + overhead_draws(evidence))
         text = (
-            f"{parameters / 1e9:g}B at {preset}: weights {span(weights, format_bytes)}, with cache "
-            f"and buffers {span(need, format_bytes)}, of {format_bytes(usable.bytes)} that are "
-            f"usable; {bits.source}"
+            f"{parameters / 1e9:g}B at {preset} needs {span(need, format_bytes)} (weights "
+            f"{span(weights, format_bytes)}) of {format_bytes(usable.bytes)} usable"
         )
         quantity = Quantity(
             f"{parameters / 1e9:g}B {preset}, needed / usable", need / usable.bytes, text=text
         )
-        finding = judge_within([quantity], Band(-math.inf, 1.0, "fits"))
-        return replace(finding, arithmetic=bits.arithmetic)
+        band = Band(-math.inf, 1.0, "fits")
+        return judge_within([quantity], band, bits.source, arithmetic=bits.arithmetic)
 
-    reading = (
-        "parameters * bits per weight / 8, by the rows of a model of that size, else by the shape "
-        "of a public one, and 10 to 20 % for cache and buffers, in what "
-        + ("macOS lets the GPU have" if mac else "a desktop leaves of the card")
+    reading = f"{WEIGHTS}, plus 10 to 20 % for cache and buffers, fit what " + (
+        "macOS lets the GPU use" if mac else "a desktop leaves of the card"
     )
-    needs = f"a model of 1B parameters or more at {preset}, measured in any way"
+    needs = f"any measurement of a model of 1B parameters or more at {preset}"
     text = f"{machine} runs {claim} at {preset}"
     return Rule(rule, GROUP, text, reading, needs, judge)
 
 
 RULES = (
     memory_share_rule(
-        "vram-16bit", "memory as large as the model at 16 bits: run 16 bits", ("F16", "BF16"), 1.0,
+        "vram-16bit", "if memory equals the 16-bit size, run 16 bits", ("F16", "BF16"), 1.0,
         "as much as the 16-bit file",
     ),
     memory_share_rule(
-        "vram-half", "memory of half the 16-bit size: run Q8_0", ("Q8_0",), 1 / 2,
+        "vram-half", "if memory is half the 16-bit size, run Q8_0", ("Q8_0",), 1 / 2,
         "half of the 16-bit size",
     ),
     memory_share_rule(
-        "vram-third", "memory of a third of the 16-bit size: run Q4_K_M", ("Q4_K_M",), 1 / 3,
+        "vram-third", "if memory is a third of the 16-bit size, run Q4_K_M", ("Q4_K_M",), 1 / 3,
         "a third of the 16-bit size",
     ),
     machine_rule("card-24", 24, False, 27e9, "Q4_K_M", "27B"),

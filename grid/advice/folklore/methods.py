@@ -37,7 +37,8 @@ def _ratios(evidence: RuleEvidence, pairs: Iterable[tuple[Variant, Variant]]) ->
             ratio = evidence.decode_rate(fast) / evidence.decode_rate(slow)
             name = f"{evidence.label(fast)} over {slow.quant}"
             error_known = speed_error_known(fast) and speed_error_known(slow)
-            quantities.append(Quantity(name, ratio, times, error_known))
+            subject = f"{evidence.label(fast)} against {slow.quant}:"
+            quantities.append(Quantity(name, ratio, times, error_known, subject=subject))
     return quantities
 
 
@@ -72,7 +73,7 @@ def judge_fp8(evidence: RuleEvidence) -> Finding:
     ]
     quantities = []
     for ratio in _over_sixteen_bits(evidence, subjects):
-        text = f"{ratio.name} {times(ratio.middle)}"
+        text = f"{ratio.subject} {times(ratio.middle)}"
         quantities.append(
             Quantity(f"{ratio.name}, speed", ratio.draws - 1, times, ratio.error_known, text=text)
         )
@@ -82,26 +83,26 @@ def judge_fp8(evidence: RuleEvidence) -> Finding:
         text = "" if np.isnan(loss).any() else f"{name} loses {percent(float(loss.mean()))}"
         margin, count = FP8_LOSS - loss, least_items(variant)
         quantities.append(Quantity(f"{name}, loss", margin, percent, error_known, count, text=text))
-    claim = f"faster, and loses {100 * FP8_LOSS:g} % at most"
+    claim = f"faster, and a loss of {100 * FP8_LOSS:g} % at most"
     return judge_within(quantities, Band(0.0, math.inf, claim))
 
 
 RULES = (
     Rule(
         "gptq-speed", GROUP, "GPTQ at 4 bits decodes faster than 16 bits on a card",
-        "decode rate over that of 16 bits, every model and engine",
+        "decode rate / decode rate at 16 bits, every model and engine",
         "decode of GPTQ weights at 4 bits and at 16 bits on a card", judge_gptq,
     ),
     Rule(
         "bnb-speed", GROUP, "bitsandbytes decodes slower than GPTQ and AWQ",
-        "decode rate of GPTQ and AWQ over that of bitsandbytes of the model, every pair",
+        "decode rate of GPTQ and AWQ / that of bitsandbytes of the same model, every pair",
         "decode of bitsandbytes and of GPTQ or AWQ weights of one model on a card",
         judge_bitsandbytes,
     ),
     Rule(
-        "fp8-h100", GROUP, "on an H100 use FP8: faster than 16 bits, and no loss",
-        f"on an H100 or H200: decode rate above that of 16 bits, and {100 * FP8_LOSS:g} % of "
-        "capability lost at most, every model",
+        "fp8-h100", GROUP, "on an H100, FP8 is faster than 16 bits and loses nothing",
+        f"on an H100 or H200: decode rate above that at 16 bits, and at most "
+        f"{100 * FP8_LOSS:g} % of capability lost, in every model",
         "decode and tasks at FP8 and at 16 bits on an H100", judge_fp8,
     ),
 )  # fmt: skip

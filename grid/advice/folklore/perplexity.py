@@ -47,12 +47,13 @@ def rise_rule(rule: str, preset: str, low: float, high: float) -> Rule:
             if rise is not None:
                 ratio = variant.text_metrics.get("ln_ppl_ratio")
                 paired = "" if ratio is not None and has_error(ratio) else " (unpaired)"
-                subject = f"{evidence.label(variant)}{paired}"
-                quantities.append(Quantity(subject, rise[0], significant, rise[1]))
+                name = f"{evidence.label(variant)}{paired}"
+                subject = f"{name}: perplexity rises by"
+                quantities.append(Quantity(name, rise[0], significant, rise[1], subject=subject))
         return judge_within(quantities, band)
 
     text = f"perplexity rises by {claim} at {preset}"
-    reading = "perplexity less that of the same model at 16 bits on the same text, every model"
+    reading = "perplexity minus that of the same model at 16 bits on the same text, every model"
     return Rule(rule, GROUP, text, reading, f"texts at {preset} and at 16 bits", judge)
 
 
@@ -65,7 +66,9 @@ def judge_each_step(evidence: RuleEvidence) -> Finding:
             if first is not None and second is not None:
                 name = f"{evidence.label(under)} over {above.quant}"
                 error_known = first[1] and second[1]
-                quantities.append(Quantity(name, second[0] - first[0], significant, error_known))
+                rise = second[0] - first[0]
+                subject = f"{evidence.label(under)} minus {above.quant}: perplexity"
+                quantities.append(Quantity(name, rise, significant, error_known, subject=subject))
     return judge_within(quantities, FIRST_LARGER)
 
 
@@ -77,7 +80,7 @@ RULES = (
     rise_rule("ppl-q3_k_m", "Q3_K_M", 0.5, 1.0),
     rise_rule("ppl-q2_k", "Q2_K", 1.0, 2.0),
     Rule(
-        "ppl-each-step", GROUP, "perplexity rises with every step down in bits",
+        "ppl-each-step", GROUP, "perplexity rises with each step down in bits",
         f"from each of {', '.join(LADDER)} to the next that was measured, in every model",
         "texts at 16 bits and at two of these", judge_each_step,
     ),

@@ -119,7 +119,7 @@ def _corrected(finding: Finding, count: int) -> Finding:
     if finding.verdict != CONTRADICTED or finding.doubt * count <= 1 - SURE + _ROUNDING:
         return finding
     return replace(
-        finding, verdict=OPEN, why=f"{finding.why}; as one of {count} this may be chance"
+        finding, verdict=OPEN, why=f"{finding.why}. As 1 of {count} machines this may be chance"
     )
 
 
@@ -138,7 +138,7 @@ def _judge(rule: Rule, evidence: RuleEvidence) -> Finding:
     finding = rule.judge(evidence)
     return replace(
         finding,
-        why=finding.why or f"no rows for it: needs {rule.needs}",
+        why=finding.why or f"No rows. It needs {rule.needs}",
         scope=evidence.scope,
         origin=evidence.origin,
         licence=evidence.licence,

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from grid.advice.folklore.evidence import RuleEvidence, bits_per_weight
-from grid.advice.folklore.rule import Finding
 from grid.analysis.posterior import SEED
 from grid.analysis.variant import Variant
 from grid.models.identity import digest
 from grid.models.public import PublicModel
 from grid.results.statistics.interval import Floats
+
+WEIGHTS = (
+    "parameters x bits per weight / 8, from rows of a model of that size, else from a public "
+    "model's shape"
+)
+"""How rules compute the bytes of weights that nobody measured."""
 
 NEAR = 1.06
 """Factor of the parameters within which rows count as of the size that a rule names."""
@@ -87,7 +91,7 @@ def _bits_of_rows(
     high = max(bits_per_weight(variant) or 0.0 for variant in variants)
     names = ", ".join(dict.fromkeys(variant.model for variant in variants[:3]))
     draws = uniform_draws(evidence, low, high, "bits", preset)
-    return NeededBits(draws, draws, f"as {names} has", arithmetic=False)
+    return NeededBits(draws, draws, f"with the bits of {names}", arithmetic=False)
 
 
 def _least_bits(variant: Variant, parameters: float) -> float:
@@ -95,12 +99,6 @@ def _least_bits(variant: Variant, parameters: float) -> float:
     if parameters < LARGER * (variant.parameters or 0):
         return bits
     return min(bits, variant.bpw_layer or (1 - EMBEDDING_SHARE) * bits)
-
-
-def with_sources(finding: Finding, sources: Collection[str], *, arithmetic: bool) -> Finding:
-    """The finding with what its bits are from, once for all quantities."""
-    why = f"{finding.why} ({'; '.join(sorted(sources))})" if sources else finding.why
-    return replace(finding, why=why, arithmetic=arithmetic)
 
 
 def uniform_draws(evidence: RuleEvidence, low: float, high: float, *stream: object) -> Floats:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from grid.advice.folklore.evidence import REAL_PARAMETERS, RuleEvidence, bits_per_weight
 from grid.advice.folklore.quants import nominal_bits, preset_of
 from grid.advice.folklore.rule import Finding, Rule
-from grid.advice.folklore.shapes import needed_bits, shapes_near, uniform_draws, with_sources
+from grid.advice.folklore.shapes import WEIGHTS, needed_bits, shapes_near, uniform_draws
 from grid.advice.folklore.verdict import Band, Quantity, judge_within, span
 from grid.results.statistics.interval import Floats
 
@@ -54,7 +52,7 @@ def judge_size_formula(evidence: RuleEvidence) -> Finding:
             quantities.append(_gap(evidence, evidence.label(variant), bits, stated))
     if quantities:
         return _judge_gaps(quantities, "the stated bits")
-    return replace(_judge_gaps(_formula_by_shapes(evidence), "the stated bits"), arithmetic=True)
+    return _judge_gaps(_formula_by_shapes(evidence), "the stated bits", arithmetic=True)
 
 
 def _formula_by_shapes(evidence: RuleEvidence) -> list[Quantity]:
@@ -69,13 +67,16 @@ def _formula_by_shapes(evidence: RuleEvidence) -> list[Quantity]:
 
 def _gap(evidence: RuleEvidence, name: str, bits: float, stated: float) -> Quantity:
     gap = bits / stated - 1
-    text = f"{name} {bits:.3g} bits, said {stated:g} ({100 * gap:+.0f} %)"
+    text = f"{name} has {bits:.3g} bits, stated {stated:g} ({100 * gap:+.0f} %)"
     return Quantity(name, np.full(evidence.posterior.draws, gap), text=text)
 
 
-def _judge_gaps(quantities: list[Quantity], of: str) -> Finding:
+def _judge_gaps(
+    quantities: list[Quantity], of: str, source: str = "", *, arithmetic: bool = False
+) -> Finding:
     quantities.sort(key=lambda quantity: (-abs(quantity.middle), quantity.name))
-    return judge_within(quantities, Band(-ABOUT, ABOUT, f"within {100 * ABOUT:g} % of {of}"))
+    band = Band(-ABOUT, ABOUT, f"within {100 * ABOUT:g} % of {of}")
+    return judge_within(quantities, band, source, arithmetic=arithmetic)
 
 
 def judge_percent(evidence: RuleEvidence) -> Finding:
@@ -87,15 +88,15 @@ def judge_percent(evidence: RuleEvidence) -> Finding:
             share = 100 * bits.per_weight / 16
             arithmetic &= bits.arithmetic
             sources.add(bits.source)
-            text = f"{preset} {span(share)} %, said {percent} %"
+            text = f"{preset} {span(share)} % (stated {percent} %)"
             quantities.append(Quantity(preset, np.asarray(share / percent - 1), text=text))
-    finding = _judge_gaps(quantities, "the stated percent")
-    return with_sources(finding, sources, arithmetic=arithmetic)
+    source = "; ".join(sorted(sources))
+    return _judge_gaps(quantities, "the stated share", source, arithmetic=arithmetic)
 
 
 def size_rule(rule: str, memory: int, parameters: float, preset: str, claimed_gb: float) -> Rule:
-    """The rule that a model of so many parameters at a preset takes about so many GB, as told to
-    owners of `memory` GB (0: to everybody)."""
+    """The rule that a model of so many parameters at a preset takes about so many GB (10 ** 9
+    bytes, as hubs list files), in advice for `memory` GiB (0: for any)."""
     billions = f"{parameters / 1e9:g}B"
 
     def judge(evidence: RuleEvidence) -> Finding:
@@ -107,24 +108,22 @@ def size_rule(rule: str, memory: int, parameters: float, preset: str, claimed_gb
         text = (
             f"{billions} at {preset}: weights {span(weights / 1e9)} GB "
             f"({span(bits.draws)} bits), with cache and buffers "
-            f"{span(ends * np.array([1 + OVERHEAD_SHARE[0], 1 + OVERHEAD_SHARE[1]]) / 1e9)} GB, "
-            f"{bits.source}"
+            f"{span(ends * np.array([1 + OVERHEAD_SHARE[0], 1 + OVERHEAD_SHARE[1]]) / 1e9)} GB"
         )
         low, high = 1 - ABOUT, (1 + OVERHEAD_SHARE[1]) * (1 + ABOUT)
         quantity = Quantity(
             f"{billions} {preset}, said / weights", claimed_gb * 1e9 / weights, text=text
         )
-        finding = judge_within([quantity], Band(low, high, f"about {claimed_gb:g} GB"))
-        return replace(finding, arithmetic=bits.arithmetic)
+        band = Band(low, high, f"about {claimed_gb:g} GB")
+        return judge_within([quantity], band, bits.source, arithmetic=bits.arithmetic)
 
-    place = f"{memory} GB: " if memory else ""
-    text = f"{place}{billions} at {preset} takes about {claimed_gb:g} GB"
+    place = f" (advice for {memory} GiB)" if memory else ""
+    text = f"{billions} at {preset} takes about {claimed_gb:g} GB{place}"
     reading = (
-        "what is said lies between the weights alone and the weights with 20 % for cache and "
-        "buffers, 10 % either way; parameters * bits per weight / 8, by the rows of a model of "
-        "that size, else by the shape of a public one"
+        "the claim lies between the weights alone and the weights with 20 % for cache and buffers, "
+        f"10 % either way; weights = {WEIGHTS}"
     )
-    needs = f"a model of 1B parameters or more at {preset}, measured in any way"
+    needs = f"any measurement of a model of 1B parameters or more at {preset}"
     return Rule(rule, GROUP, text, reading, needs, judge)
 
 
@@ -134,15 +133,15 @@ _PERCENT = ", ".join(f"{name} {percent} %" for name, percent in STATED_PERCENT.i
 RULES = (
     Rule(
         "size-formula", GROUP, "file size = parameters x bits / 8",
-        f"with the bits that guides state ({_STATED}; else those in the quant's name), within "
-        f"{100 * ABOUT:g} %, every variant below 16 bits of a model of 1B parameters or more; "
-        "without such rows the shape of a public 8B model",
-        "a model of 1B parameters or more at any quant whose name has its bits", judge_size_formula,
+        f"within {100 * ABOUT:g} %, with the bits that guides state ({_STATED}; else those in the "
+        "quant's name), in every variant below 16 bits of a model of 1B parameters or more; "
+        "without such rows by the shape of a public 8B model",
+        "a model of 1B parameters or more at a quant whose name has its bits", judge_size_formula,
     ),
     Rule(
-        "size-percent", GROUP, f"a quant takes so much of the 16-bit size: {_PERCENT}",
-        f"parts of 16 bits per weight, within {100 * ABOUT:g} % of what is said, every quant; by "
-        "the rows of a model of 70B, else by the shape of a public one",
+        "size-percent", GROUP, f"share of the 16-bit size: {_PERCENT}",
+        f"bits per weight / 16, within {100 * ABOUT:g} % of the stated share, at every quant; from "
+        "rows of a 70B model, else from a public model's shape",
         "a model of 1B parameters or more at any of these", judge_percent,
     ),
     size_rule("size-70b-q2_k", 0, 70e9, "Q2_K", 22),

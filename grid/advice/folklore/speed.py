@@ -34,7 +34,8 @@ def _ratio(evidence: RuleEvidence, fast: Variant, slow: Variant) -> Quantity:
     name = f"{evidence.label(fast)} over {slow.quant}"
     error_known = speed_error_known(fast) and speed_error_known(slow)
     ratio = evidence.decode_rate(fast) / evidence.decode_rate(slow)
-    return Quantity(name, ratio, times, error_known)
+    subject = f"{evidence.label(fast)} against {slow.quant}:"
+    return Quantity(name, ratio, times, error_known, subject=subject)
 
 
 def speed_rule(rule: str, preset: str, claimed_factor: float) -> Rule:
@@ -51,7 +52,7 @@ def speed_rule(rule: str, preset: str, claimed_factor: float) -> Rule:
         return judge_within(quantities, band)
 
     text = f"{preset} decodes {claimed_factor:g}x as fast as F16"
-    reading = f"decode rate over that of 16 bits, within {100 * EITHER_WAY:g} %, every model"
+    reading = f"decode rate / decode rate at 16 bits, within {100 * EITHER_WAY:g} %, every model"
     return Rule(rule, GROUP, text, reading, f"decode at {preset} and at 16 bits", judge)
 
 
@@ -71,10 +72,10 @@ def judge_small_on_cpu(evidence: RuleEvidence) -> Finding:
     large = [v for v in cpu if (v.parameters or 0) > SMALL[1]]
     quantities = [_speed_margin(evidence, v, 1.0) for v in small]
     quantities += [_speed_margin(evidence, v, -1.0) for v in large]
-    finding = judge_within(quantities, Band(0.0, math.inf, "5 token/s up to 1.7B, less above"))
+    finding = judge_within(quantities, Band(0.0, math.inf, "over 5 token/s up to 1.7B, less above"))
     if finding.verdict == HOLDS and not (small and large):
         lacks = "a larger model" if small else "a model of 1 to 1.7B"
-        return Finding(OPEN, f"{finding.why}; {lacks} at Q4_K_M would decide it", finding.numbers)
+        return Finding(OPEN, f"{finding.why}. Still needed: {lacks} at Q4_K_M", finding.numbers)
     return finding
 
 
@@ -82,7 +83,7 @@ def _speed_margin(evidence: RuleEvidence, variant: Variant, sign: float) -> Quan
     rate = evidence.decode_rate(variant)
     low, high = np.quantile(rate, [0.025, 0.975])
     name = f"{evidence.label(variant)} ({variant.parameters / 1e9:.2g}B)"
-    text = f"{name} {np.median(rate):.3g} token/s [{low:.3g}, {high:.3g}]"
+    text = f"{name} {np.median(rate):.3g} token/s ({low:.3g} to {high:.3g})"
     draws = np.asarray(sign * (rate - USABLE_TPS))
     return Quantity(name, draws, error_known=speed_error_known(variant), text=text)
 
@@ -99,8 +100,8 @@ RULES = (
     speed_rule("speed-q3_k_m", "Q3_K_M", 1.8),
     speed_rule("speed-q2_k", "Q2_K", 2.0),
     Rule(
-        "cpu-5-tps", GROUP, "over 5 token/s on a CPU takes 1 to 1.7B at Q4_K_M",
-        "decode rate at Q4_K_M on a CPU: above 5 token/s up to 1.7B, not above in larger models",
+        "cpu-5-tps", GROUP, "a CPU passes 5 token/s at Q4_K_M only up to 1.7B",
+        "decode rate at Q4_K_M on a CPU: above 5 token/s up to 1.7B, not above for larger models",
         "decode on a CPU at Q4_K_M of a model of 1 to 1.7B and of a larger one", judge_small_on_cpu,
     ),
 )  # fmt: skip

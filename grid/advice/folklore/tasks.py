@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from grid.advice.folklore.evidence import RuleEvidence
 from grid.advice.folklore.quants import nominal_bits, preset_of
 from grid.advice.folklore.rule import OPEN, Finding, Rule
-from grid.advice.folklore.verdict import ABOVE_ZERO, Band, Quantity, judge_within
+from grid.advice.folklore.verdict import FIRST_LARGER, Band, Quantity, judge_within
 from grid.analysis.figures import percent
 from grid.analysis.variant import Variant
 from grid.results.statistics.interval import Floats
@@ -31,6 +32,10 @@ PRECISE_LOSS = 0.02
 
 KNOWLEDGE = "recall"
 EMBEDDING = "embedding"
+
+
+def _and(names: Sequence[str]) -> str:
+    return " and ".join(names)
 
 
 def _low_bit_subjects(evidence: RuleEvidence) -> dict[str, list[Variant]]:
@@ -66,10 +71,11 @@ def _loss_gap(
     baseline: Floats, words: str,
 ) -> Quantity:  # fmt: skip
     gap = np.asarray(_mean_loss(losses, first) - baseline)
-    name = f"{model}: loss in {' and '.join(first)} less {words}"
+    name = f"{model}: loss in {_and(first)} less {words}"
+    subject = f"{model}: loss in {_and(first)} minus {words}"
     error_known = all(v.classes[task].sd is not None for v in variants for task in losses)
     count = _least_items(variants, losses)
-    return Quantity(name, gap, percent, error_known, count, "items a class")
+    return Quantity(name, gap, percent, error_known, count, "items a class", subject=subject)
 
 
 def judge_hard_first(evidence: RuleEvidence) -> Finding:
@@ -86,21 +92,21 @@ def judge_hard_first(evidence: RuleEvidence) -> Finding:
             between = [name for name in losses if name not in (*first, *last)]
             pairs = [(first, [*between, *last]), ([*first, *between], last)]
             for harder, easier in pairs if between else pairs[:1]:
-                words = f"that in {' and '.join(easier)}"
+                words = f"that in {_and(easier)}"
                 baseline = _mean_loss(losses, easier)
                 quantities.append(_loss_gap(model, variants, losses, harder, baseline, words))
     if measured_classes and not quantities:
         kinds = (FIRST, LAST)
         lacking = [" nor ".join(kind) for kind in kinds if not measured_classes & set(kind)]
         listing = ", ".join(sorted(measured_classes))
-        return Finding(OPEN, f"{listing} alone: {_lacking_text(lacking)}")
-    return judge_within(quantities, ABOVE_ZERO)
+        return Finding(OPEN, f"Only {listing} measured: {_lacking_text(lacking)}")
+    return judge_within(quantities, FIRST_LARGER)
 
 
 def _lacking_text(kinds: Sequence[str]) -> str:
     if not kinds:
-        return "no model was asked both kinds"
-    return f"neither {'; neither '.join(kinds)} was asked"
+        return "no model has both kinds"
+    return f"neither {', and neither '.join(kinds)} was measured"
 
 
 def judge_knowledge_first(evidence: RuleEvidence) -> Finding:
@@ -112,7 +118,7 @@ def judge_knowledge_first(evidence: RuleEvidence) -> Finding:
             worst = np.asarray(np.max([losses[name] for name in others], axis=0))
             words = f"the largest of {', '.join(others)}"
             quantities.append(_loss_gap(model, variants, losses, [KNOWLEDGE], worst, words))
-    return judge_within(quantities, ABOVE_ZERO)
+    return judge_within(quantities, FIRST_LARGER)
 
 
 def judge_embedding(evidence: RuleEvidence) -> Finding:
@@ -132,8 +138,9 @@ def judge_embedding(evidence: RuleEvidence) -> Finding:
             error_known = all(c.sd is not None for v in variants for c in v.classes.values())
             name = f"{quant}: loss in retrieval less that in generation"
             count = _least_items([v for v in variants if EMBEDDING in v.classes], [EMBEDDING])
-            quantities.append(Quantity(name, gap, percent, error_known, count))
-    return judge_within(quantities, ABOVE_ZERO)
+            subject = f"{quant}: loss in retrieval minus loss in generation"
+            quantities.append(Quantity(name, gap, percent, error_known, count, subject=subject))
+    return judge_within(quantities, FIRST_LARGER)
 
 
 def judge_code(evidence: RuleEvidence) -> Finding:
@@ -148,7 +155,8 @@ def judge_code(evidence: RuleEvidence) -> Finding:
 def _class_quantity(evidence: RuleEvidence, variant: Variant, name: str, loss: Floats) -> Quantity:
     figure = variant.classes[name]
     label = f"{evidence.label(variant)} in {name}"
-    return Quantity(label, loss, percent, figure.sd is not None, figure.n)
+    subject = f"{evidence.label(variant)} loses in {name}"
+    return Quantity(label, loss, percent, figure.sd is not None, figure.n, subject=subject)
 
 
 def judge_precise_from_five(evidence: RuleEvidence) -> Finding:
@@ -161,43 +169,44 @@ def judge_precise_from_five(evidence: RuleEvidence) -> Finding:
             five = _mean_loss(class_losses(evidence, rungs[:1]), names)
             words = "what Q5_K_M loses"
             shown = {name: losses[name] for name in names}
-            quantities.append(_loss_gap(rungs[0].model, rungs, shown, names, five, words))
-    band = Band(PRECISE_LOSS, math.inf, f"{100 * PRECISE_LOSS:g} % more or worse")
+            gap = _loss_gap(rungs[0].model, rungs, shown, names, five, words)
+            subject = f"{rungs[0].model}: loss of Q4_K_M minus loss of Q5_K_M in {_and(names)}"
+            quantities.append(replace(gap, subject=subject))
+    band = Band(PRECISE_LOSS, math.inf, f"{100 * PRECISE_LOSS:g} % or more")
     return judge_within(quantities, band)
 
 
 RULES = (
     Rule(
         "code-q4_k_m", GROUP, "code loses under 2 % at Q4_K_M",
-        "loss = 1 - capability in code / that of the same model at 16 bits, every model",
+        "loss = 1 - capability in code / that of the same model at 16 bits, in every model",
         "code at Q4_K_M and at 16 bits", judge_code,
     ),
     Rule(
         "precise-q5", GROUP, "precise reasoning needs Q5 or more",
-        f"what Q4_K_M loses of {' and '.join(FIRST)} more than Q5_K_M does: "
-        f"{100 * PRECISE_LOSS:g} % or more, in every model",
+        f"Q4_K_M loses at least {100 * PRECISE_LOSS:g} % more of {_and(FIRST)} than "
+        "Q5_K_M, in every model",
         "reasoning or math at 16 bits, at Q5_K_M and at Q4_K_M", judge_precise_from_five,
     ),
     Rule(
         "hard-tasks-first", GROUP, "reasoning and math lose first, chat and code last",
-        f"mean loss over a model's quants of {LOW_BITS} bits and fewer: {' and '.join(FIRST)} more "
-        f"than all other classes, {' and '.join(LAST)} less than all others (those that were "
-        "asked), in every model",
+        f"mean loss over a model's quants of {LOW_BITS} bits or fewer: {_and(FIRST)} lose "
+        f"more than all other classes measured, {_and(LAST)} less, in every model",
         "reasoning or math, and instruction or code, at 16 bits and at 4 or fewer",
         judge_hard_first,
     ),
     Rule(
         "knowledge-first", GROUP, "knowledge loses first",
-        f"mean loss over a model's quants of {LOW_BITS} bits and fewer: recall more than every "
-        "other class, in every model",
+        f"mean loss over a model's quants of {LOW_BITS} bits or fewer: recall loses more than "
+        "every other class, in every model",
         "recall and two other classes at 16 bits and at 4 or fewer", judge_knowledge_first,
     ),
     Rule(
         "embedding", GROUP,
         "quantization hurts retrieval by embedding models more than generation",
-        "loss in the class embedding less that of other models in theirs, at each quant that both "
-        "have",
-        "the class embedding of an embedding model, tasks of another, at 16 bits and at one quant",
+        "loss of embedding models in retrieval minus loss of other models in their classes, at "
+        "each quant that both have",
+        "retrieval by an embedding model and tasks of another model, at 16 bits and at one quant",
         judge_embedding,
     ),
 )  # fmt: skip

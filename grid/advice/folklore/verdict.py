@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from grid.advice.folklore.rule import CONTRADICTED, HOLDS, OPEN, Finding
-from grid.analysis.figures import percent
+from grid.analysis.figures import percent, probability_in_words
 from grid.results.statistics.interval import Floats
 
 SURE = 0.95
@@ -47,8 +47,10 @@ def span(values: Floats, write: Callable[[float], str] = significant) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _without_unit(text: str) -> str:
-    return text.removesuffix(" %").removesuffix("x")
+def interval_text(low: float, high: float, write: Callable[[float], str]) -> str:
+    """`(2.1 to 4.0)`: the ends of an interval, without their unit."""
+    low_text, high_text = (write(end).removesuffix(" %").removesuffix("x") for end in (low, high))
+    return f"({low_text} to {high_text})"
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,7 @@ class Band:
     text: str
 
 
-ABOVE_ZERO = Band(0.0, math.inf, "above 0")
-FIRST_LARGER = Band(0.0, math.inf, "more")
+FIRST_LARGER = Band(0.0, math.inf, "larger")
 """Of a difference: the first of the two has more."""
 
 
@@ -70,8 +71,8 @@ class Quantity:
     """One quantity that a rule is about: draws [draws], NaN where it was not measured.
 
     `error_known` is False where nothing says how sure the figure is. It rests on `samples` of
-    `sample_kind`, 0 where more would change nothing. `text` replaces name, value and interval in
-    the sentence.
+    `sample_kind`, 0 where more would change nothing. `name` is its key in the numbers; in the
+    sentence `subject` stands in its place, and `text` in place of subject, value and interval.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Quantity:
     samples: int = 0
     sample_kind: str = "items"
     text: str = ""
+    subject: str = ""
 
     @property
     def measured(self) -> bool:
@@ -106,43 +108,54 @@ class Quantity:
         return float(max((self.draws < band.low).mean(), (self.draws > band.high).mean()))
 
     def sentence(self) -> str:
-        """Name, value and interval, the unit once."""
+        """Subject, value and interval, the unit once."""
         if self.text:
             return self.text
         low, high = self.interval
-        value = f"{self.name} {self.write(self.middle)}"
+        value = f"{self.subject or self.name} {self.write(self.middle)}"
         if high - low <= 1e-9 * max(1.0, abs(high)):
             return value
-        return f"{value} [{_without_unit(self.write(low))}, {_without_unit(self.write(high))}]"
+        return f"{value} {interval_text(low, high, self.write)}"
 
 
-def judge_within(quantities: Sequence[Quantity], band: Band) -> Finding:
+def judge_within(
+    quantities: Sequence[Quantity], band: Band, source: str = "", *, arithmetic: bool = False
+) -> Finding:
     """The finding on quantities that all should lie in the band; `why` is empty where none was
-    measured."""
+    measured. `source` says what they are from; `arithmetic` that they follow from public shapes."""
     measured = [q for q in quantities if q.measured]
     sure = [q for q in measured if q.error_known]
     if not sure:
         listing = _list_text(measured)
-        why = f"{listing}; how sure these figures are is not known" if listing else ""
-        return Finding(OPEN, why, _numbers(measured))
+        why = f"{listing}. The error of these figures is not known" if listing else ""
+        return Finding(OPEN, why, _numbers(measured), arithmetic=arithmetic)
     enough = 1 - (1 - SURE) / len(sure)
     against = [q for q in sure if q.chance_outside(band) >= enough]
     probability = float(np.logical_and.reduce([q.inside(band) for q in sure]).mean())
     numbers = {**_numbers(sure), "probability": probability}
-    claim = f"said: {band.text}, P {_chance_text(probability)}"
+    basis = "Arithmetic" if arithmetic else "Data"
+    claim = f"{f' ({source})' if source else ''}. Claim: {band.text}. {basis}"
     if against:
         others = [q for q in sure if q.chance_outside(band) < enough]
-        why = f"{_list_text(against)}; {claim}{_others_text(others, band)}"
         # Of the quantity that is off the most, corrected for how many were looked at.
         doubt = len(sure) * (1 - max(q.chance_outside(band) for q in sure))
-        return Finding(CONTRADICTED, why, numbers, doubt=doubt)
+        why = f"{_list_text(against)}{claim} {_verb('disagree', arithmetic)}"
+        why += f"{_chance_text(1 - doubt, arithmetic)}{_others_text(others, band)}"
+        return Finding(CONTRADICTED, why, numbers, doubt=doubt, arithmetic=arithmetic)
     if probability >= SURE:
-        return Finding(HOLDS, f"{_list_text(sure)}; {claim}", numbers)
-    if probability <= 1 - SURE:  # not for being off the range: none is, surely
-        claim = f"said: {band.text}, which such wide intervals cannot tell"
+        why = f"{_list_text(sure)}{claim} {_verb('agree', arithmetic)}"
+        why += _chance_text(probability, arithmetic)
+        return Finding(HOLDS, why, numbers, arithmetic=arithmetic)
+    # Where hardly any draw lies in the range, none is surely off it: the intervals are too wide.
+    wide = probability <= 1 - SURE
+    reason = "intervals are too wide" if wide else f"{100 * probability:.0f} % for the claim"
     unsure = sorted(sure, key=lambda q: q.inside(band).mean())
-    why = f"{_list_text(unsure)}; {claim}{_samples_text(unsure, band)}"
-    return Finding(OPEN, why, numbers)
+    why = f"{_list_text(unsure)}{claim} {_verb('leave', arithmetic)} it open ({reason})"
+    return Finding(OPEN, f"{why}{_samples_text(unsure, band)}", numbers, arithmetic=arithmetic)
+
+
+def _verb(plural: str, arithmetic: bool) -> str:
+    return f"{plural}s" if arithmetic else plural
 
 
 def _others_text(others: Sequence[Quantity], band: Band) -> str:
@@ -150,7 +163,9 @@ def _others_text(others: Sequence[Quantity], band: Band) -> str:
     if not others:
         return ""
     inside = [q for q in others if q.inside(band).mean() >= SURE]
-    return f"; as said: {_list_text(inside)}" if inside else f"; undecided: {_list_text(others)}"
+    if inside:
+        return f". As claimed: {_list_text(inside)}"
+    return f". Undecided: {_list_text(others)}"
 
 
 def _samples_text(unsure: Sequence[Quantity], band: Band) -> str:
@@ -166,8 +181,8 @@ def _samples_text(unsure: Sequence[Quantity], band: Band) -> str:
                 which = place if len(unsure) > 1 else "it"
                 count = float(f"{quantity.samples * factor:.1g}")
                 return (
-                    f"; about {count:,.0f} {quantity.sample_kind} in place of {quantity.samples:,} "
-                    f"would decide {which}, if its value stays"
+                    f". About {count:,.0f} {quantity.sample_kind} instead of {quantity.samples:,} "
+                    f"would decide {which} if its value stays"
                 )
     return ""
 
@@ -175,7 +190,7 @@ def _samples_text(unsure: Sequence[Quantity], band: Band) -> str:
 def _list_text(quantities: Sequence[Quantity]) -> str:
     hidden = len(quantities) - SHOWN
     listing = "; ".join(quantity.sentence() for quantity in quantities[:SHOWN])
-    return f"{listing} and {hidden} more" if hidden > 0 else listing
+    return f"{listing}; and {hidden} more" if hidden > 0 else listing
 
 
 def _numbers(quantities: Sequence[Quantity]) -> dict[str, float]:
@@ -186,7 +201,8 @@ def _numbers(quantities: Sequence[Quantity]) -> dict[str, float]:
     return numbers
 
 
-def _chance_text(probability: float) -> str:
-    if probability > 0.995:
-        return "> 0.99"
-    return "< 0.01" if probability < 0.005 else f"{probability:.2f}"
+def _chance_text(probability: float, arithmetic: bool) -> str:
+    """` (97 %)`; nothing for arithmetic that leaves no doubt."""
+    if arithmetic and probability > 0.995:
+        return ""
+    return f" ({probability_in_words(probability)})"

@@ -137,8 +137,8 @@ def _print_counts(judgements: Sequence[Judgement]) -> None:
     decided = [j for j in judgements if j.verdict != OPEN and not _measured_here(j)]
     computed = sum(_by_arithmetic(judgement) for judgement in decided)
     foreign = len(decided) - computed
-    text += f"; {computed} of these verdicts by arithmetic on public shapes" if computed else ""
-    text += f"; {foreign} of these verdicts by third-party figures alone" if foreign else ""
+    text += f"; {computed} verdicts by arithmetic on public shapes" if computed else ""
+    text += f"; {foreign} verdicts by third-party figures alone" if foreign else ""
     console().print(text, markup=False)
 
 
@@ -169,17 +169,17 @@ def _print_section(
 
 
 def _lines(judgement: Judgement, signs: Mapping[str, str]) -> list[str]:
-    """One line for each finding, with the signs of its classes where there are several; classes
-    that say the same word for word share one."""
-    same: dict[tuple[str, str, str], list[str]] = {}
+    """One line for each finding, with the signs of its classes if there are several; classes
+    with equal sentences share a line."""
+    same: dict[tuple[str, str], list[str]] = {}
     for finding in _findings_with_rows(judgement):
         basis = "arithmetic" if finding.arithmetic else "third-party" if finding.origin else ""
-        key = (finding.verdict, finding.why, basis)
+        key = (finding.why, basis)
         same.setdefault(key, []).append("" if finding.arithmetic else signs[finding.scope])
     lines = []
-    for (verdict, why, basis), marks in same.items():
+    for (why, basis), marks in same.items():
         mark = ", ".join(filter(None, [", ".join(filter(None, marks)), basis]))
-        lines.append(f"[{mark}] {verdict}: {why}" if mark else why)
+        lines.append(f"[{mark}] {why}" if mark else why)
     return lines
 
 
@@ -195,7 +195,7 @@ def _print_missing(judgements: Sequence[Judgement]) -> None:
     for need, texts in needs.items():
         _print_indented(Text("; ".join(texts), style="bold"), 2)
         _print_indented(Text(f"needs {need}"), 6)
-    _print_indented(Text("grid folklore --rule ID says which sweep measures a rule"), 2)
+    _print_indented(Text("`grid folklore --rule ID` shows which sweep measures a rule"), 2)
 
 
 def _print_indented(text: Text, columns: int) -> None:

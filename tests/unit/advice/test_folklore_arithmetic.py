@@ -36,15 +36,15 @@ def shape(name: str) -> PublicModel:
         ("size-70b-q8_0", HOLDS, "73.3 to 75 GB"),
         ("size-128-405b-q2_k", CONTRADICTED, "149 GB"),
         # 2.5 GB of weights
-        ("ram-2-4b", CONTRADICTED, "of 1.86 GiB"),
-        ("ram-1.5-1.7b", HOLDS, "of 1.4 GiB"),
-        ("card-12-22b", CONTRADICTED, "of 11.2 GiB"),
+        ("ram-2-4b", CONTRADICTED, "of 2 GiB usable"),
+        ("ram-1.5-1.7b", HOLDS, "of 1.5 GiB usable"),
+        ("card-12-22b", CONTRADICTED, "of 11.2 GiB usable"),
         ("card-24", HOLDS, "15.4 GiB to 15.5 GiB"),
-        ("mac-70b-q6-q8", CONTRADICTED, "70B Q6_K in 48 GB"),
-        ("room-70b-q4_k_m", HOLDS, "beside the weights"),
+        ("mac-70b-q6-q8", CONTRADICTED, "70B Q6_K in 48 GiB needs"),
+        ("room-70b-q4_k_m", HOLDS, "leaves 86.4 to 87.4 GiB of 126 GiB usable"),
         # one large cache in eleven would do
         ("cache-long", CONTRADICTED, "gpt-oss-120b"),
-        ("size-formula", CONTRADICTED, "Q2_K 3.16 bits, said 2.5 (+26 %)"),
+        ("size-formula", CONTRADICTED, "Q2_K has 3.16 bits, stated 2.5 (+26 %)"),
     ],
 )
 def test_public_shapes_decide_what_is_arithmetic(rule: str, verdict: str, figure: str) -> None:
@@ -69,7 +69,7 @@ def test_rows_of_a_model_of_that_size_go_before_its_shape() -> None:
     rows = [make_variant("Q2_K", None, parameters=70 * 10**9, bpw_file=2.5)]
     result = finding("size-70b-q2_k", *rows)
     assert (result.verdict, result.arithmetic) == (HOLDS, False)
-    assert "as base has" in result.why
+    assert "with the bits of base" in result.why
 
 
 def test_a_shape_goes_before_rows_of_another_size() -> None:

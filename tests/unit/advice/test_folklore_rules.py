@@ -42,7 +42,7 @@ def test_a_rule_reaches_each_verdict(rule: str, wanted: str) -> None:
 def test_without_rows_a_rule_says_what_it_needs(rule: str) -> None:
     finding = verdict(rule, CASES["size-formula"].open)
     assert finding.verdict == OPEN
-    assert finding.why == f"no rows for it: needs {rules_of([rule])[0].needs}"
+    assert finding.why == f"No rows. It needs {rules_of([rule])[0].needs}"
 
 
 def test_the_documentation_is_the_registry() -> None:

@@ -56,7 +56,7 @@ def test_a_sure_contradiction_stands_among_many_classes() -> None:
     assert weak.verdict == CONTRADICTED
     corrected = bonferroni([*agreeing, weak])
     assert corrected[-1].verdict == OPEN
-    assert "as one of 20 this may be chance" in corrected[-1].why
+    assert "As 1 of 20 machines this may be chance" in corrected[-1].why
 
 
 def test_quality_is_judged_once_for_the_machines_of_a_device_kind() -> None:

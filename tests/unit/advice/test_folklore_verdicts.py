@@ -66,14 +66,14 @@ def test_wide_posterior_does_not_contradict_a_narrow_range() -> None:
     finding = judge_within([Quantity("a", normal(0.025, 0.5), samples=50)], NARROW)
     assert finding.numbers["probability"] < 0.05
     assert finding.verdict == OPEN
-    assert "said: 2 to 3 %, which such wide intervals cannot tell" in finding.why
+    assert finding.why.endswith("Claim: 2 to 3 %. Data leave it open (intervals are too wide)")
 
 
 def test_open_finding_says_how_many_samples_would_decide() -> None:
     finding = judge_within([Quantity("a", normal(0.05, 0.02), samples=100)], NARROW)
     assert finding.verdict == OPEN
     # 1.96 * 0.02 / (0.05 - 0.03) = 1.96, squared 3.8: 400 items in place of 100
-    assert "about 400 items in place of 100 would decide it" in finding.why
+    assert "About 400 items instead of 100 would decide it" in finding.why
 
 
 def test_one_counterexample_among_many_is_enough_and_is_named() -> None:
@@ -81,7 +81,8 @@ def test_one_counterexample_among_many_is_enough_and_is_named() -> None:
     finding = judge_within(cases, NARROW)
     assert finding.verdict == CONTRADICTED
     assert finding.why.startswith("bad 8.0 %")
-    assert "as said: good 2.5 %" in finding.why
+    assert "(7.8 to 8.2). Claim: 2 to 3 %. Data disagree (over 99 %). As claimed:" in finding.why
+    assert "As claimed: good 2.5 %" in finding.why
 
 
 def test_contradiction_among_many_quantities_needs_more_certainty() -> None:
@@ -123,7 +124,7 @@ def test_a_figure_of_unknown_error_decides_nothing() -> None:
     finding = judge_within([Quantity("a", np.full(100, 0.5), error_known=False)], NARROW)
     assert finding.verdict == OPEN
     assert "a 50.0 %" in finding.why
-    assert "how sure these figures are is not known" in finding.why
+    assert "The error of these figures is not known" in finding.why
 
 
 def test_an_imported_capability_without_error_decides_nothing() -> None:
@@ -282,7 +283,10 @@ def test_code_and_chat_must_have_been_asked_to_lose_last() -> None:
         "hard-tasks-first", [make_variant("F16", whole), make_variant("Q3_K_M", quantized)]
     )
     assert judgement.verdict == OPEN
-    assert "language, reasoning alone: neither code nor instruction" in judgement.findings[0].why
+    assert (
+        "Only language, reasoning measured: neither code nor instruction"
+        in judgement.findings[0].why
+    )
 
 
 def test_code_that_loses_more_than_language_contradicts_that_it_loses_last() -> None:
@@ -293,7 +297,7 @@ def test_code_that_loses_more_than_language_contradicts_that_it_loses_last() -> 
     )
     # reasoning loses more than both; reasoning and language lose 0.325 in the mean, code 0.5
     assert judgement.verdict == CONTRADICTED
-    assert "loss in reasoning and language less that in code -1" in judgement.findings[0].why
+    assert "loss in reasoning and language minus that in code -1" in judgement.findings[0].why
 
 
 def test_a_skewed_interval_has_skewed_draws() -> None:
