@@ -4,12 +4,15 @@ from grid.advice.advice import (
     Advice,
     Candidate,
     ClassChange,
+    Compromise,
     Cost,
     Evidence,
     Figure,
     FrontierStep,
 )
 from grid.advice.ask import BUDGETS_GB, INTERACTIVE, RATES, Ask, uses
+from grid.advice.class_pick import pick_of_class, picks_of_class
+from grid.advice.pick_card import PickCard, pick_card
 from grid.advice.recommend import recommend
 from grid.analysis.quality_order import TOLERANCE
 
@@ -22,10 +25,15 @@ __all__ = [
     "Ask",
     "Candidate",
     "ClassChange",
+    "Compromise",
     "Cost",
     "Evidence",
     "Figure",
     "FrontierStep",
+    "PickCard",
+    "pick_card",
+    "pick_of_class",
+    "picks_of_class",
     "recommend",
     "uses",
 ]

@@ -127,6 +127,23 @@ class FrontierStep:
     kld: Interval | None = None
 
 
+@dataclass(frozen=True)
+class Compromise:
+    """A candidate within the limits that is clearly smaller or faster than the pick.
+
+    `size` is its bytes over the pick's, `speed` its decode rate over the pick's (95 % interval of
+    joint draws), None where either is not known. `capability` and `kld` are its minus the pick's,
+    as in a FrontierStep; `text` says what its quality loses.
+    """
+
+    candidate: Candidate
+    size: float | None
+    speed: Interval | None
+    capability: Interval | None
+    kld: Interval | None
+    text: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Advice:
     """What to run on `hardware`: a pick, or None with what to relax.
@@ -177,6 +194,22 @@ class Advice:
     above it. None without a pick."""
     measure_more: MeasureMore | None = None
     """What would make the answer sure, where it is less sure than not."""
+    smaller_choice: Compromise | None = None
+    """The best of what has at most 3/4 of the pick's bytes and meets the limits."""
+    faster_choice: Compromise | None = None
+    """The best of what surely decodes over 1.1 times as fast and meets the limits."""
+    share: Interval | None = None
+    """The pick's capability over that of its model's 16 bits; None where either is not known."""
+
+    @property
+    def smaller(self) -> Candidate | None:
+        """What to run instead of the pick where size matters; None where nothing is smaller."""
+        return self.smaller_choice.candidate if self.smaller_choice else None
+
+    @property
+    def faster(self) -> Candidate | None:
+        """What to run instead of the pick where speed matters; None where nothing is faster."""
+        return self.faster_choice.candidate if self.faster_choice else None
 
     @property
     def rivals(self) -> list[Rejection]:

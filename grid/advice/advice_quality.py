@@ -13,6 +13,17 @@ from grid.analysis.quality_views import HOW_TO_MEASURE_TASKS, text_axis
 from grid.errors import InputError, did_you_mean
 
 
+class SeveralModels(InputError):
+    """Nothing compares the models: no tasks were run. `models` are those that may be chosen."""
+
+    def __init__(self, models: Sequence[str]) -> None:
+        self.models = tuple(models)
+        super().__init__(
+            "no tasks were run, and KL divergence compares variants of one model only: choose one "
+            f"of {', '.join(models)} with --model, or measure tasks ({HOW_TO_MEASURE_TASKS})"
+        )
+
+
 @dataclass(frozen=True)
 class AdviceQuality:
     """The axis that ranks candidates (capability, kld_mean or perplexity), and why, in a sentence;
@@ -38,7 +49,7 @@ def of_model(variants: Sequence[Variant], model: str | None) -> list[Variant]:
 def quality_of(variants: Sequence[Variant], ask: Ask) -> AdviceQuality:
     """What ranks the variants. Capability where anything was asked, or where nothing ranks them.
 
-    Raises InputError where no tasks were run and several models have a KL divergence.
+    Raises SeveralModels where no tasks were run and several models have a KL divergence.
     """
     groups: defaultdict[tuple[str, str], list[Variant]] = defaultdict(list)
     for variant in variants:
@@ -47,11 +58,7 @@ def quality_of(variants: Sequence[Variant], ask: Ask) -> AdviceQuality:
     if any(v.classes for v in variants) or ask.weights or not axes:
         return AdviceQuality()
     if len(axes) > 1:
-        names = ", ".join(sorted({model for model, _ in axes}))
-        raise InputError(
-            f"no tasks were run, and KL divergence compares variants of one model only: choose one "
-            f"of {names} with --model, or measure tasks ({HOW_TO_MEASURE_TASKS})"
-        )
+        raise SeveralModels(sorted({model for model, _ in axes}))
     ((model, _), axis), *_ = axes.items()
     measured = "closeness to 16 bits, by KL divergence (nat, 0 is 16 bits)"
     if axis != KLD:

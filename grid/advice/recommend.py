@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from grid.advice.advice import Advice
@@ -15,6 +15,8 @@ from grid.advice.alternatives import (
 )
 from grid.advice.ask import Ask
 from grid.advice.candidates import CandidateSet, build_candidate_set
+from grid.advice.closeness import share_of_sixteen_bits
+from grid.advice.compromises import find_compromises
 from grid.advice.hardware import Machine, machine_of
 from grid.advice.measure_more import measure_more
 from grid.advice.more_memory import upgrades
@@ -23,6 +25,7 @@ from grid.advice.replay import replay_of
 from grid.advice.serving import serving_of
 from grid.advice.shared_rates import fewer_sessions
 from grid.advice.sources import SourceSelection, select_sources
+from grid.advice.this_machine import with_machine
 from grid.analysis import Limits, Pick, Relaxation
 from grid.analysis.dataset import Dataset
 from grid.analysis.limits import limit_text, stated_limits
@@ -31,50 +34,71 @@ from grid.errors import InputError
 from grid.results.problems import explain_no_results, missing_rows_note
 
 
+@dataclass(frozen=True)
+class AdviceBasis:
+    """What an answer rests on: the machine, and the candidates that could run there."""
+
+    dataset: Dataset
+    machine: Machine
+    selection: SourceSelection
+    candidate_set: CandidateSet
+    ask: Ask
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of the ask on the machine."""
+        ask = self.ask
+        return Limits(
+            name="asked",
+            max_bytes=ask.max_bytes,
+            min_decode_tps=ask.min_decode_tps,
+            min_share=ask.min_share,
+            max_memory_bytes=self.machine.budget_bytes,
+            max_ttft_s=ask.max_ttft_s,
+            min_context=ask.least_context,
+        )
+
+    def pick(self, limits: Limits) -> Pick:
+        """The pick within further limits, and within the machine's memory."""
+        return self.candidate_set.pick(
+            replace(limits, max_memory_bytes=self.limits.max_memory_bytes)
+        )
+
+
 def recommend(dataset: Dataset, ask: Ask | None = None) -> Advice:
     """What to run on the requested machine under the ask's limits, with evidence.
 
-    Raises InputError where the store has nothing to advise on, for a machine that is not known, and
-    for weights of classes that were not measured. Where nothing meets the limits the advice has no
-    pick, and says what to relax.
+    This is the one decision that every command and page shows. An ask that names no machine means
+    this one, where the store has rows of it. Raises InputError where the store has nothing to
+    advise on, for a machine that is not known, and for weights of classes that were not measured.
+    Where nothing meets the limits the advice has no pick, and says what to relax.
     """
-    ask = ask or Ask()
+    return answer_of(advice_basis(dataset, ask or Ask()))
+
+
+def advice_basis(dataset: Dataset, ask: Ask) -> AdviceBasis:
+    """The machine and the candidates of an ask. Raises InputError as `recommend` does."""
     if dataset.is_empty:
         raise InputError(explain_no_results(dataset.display_name, dataset.problems))
     if not any("" in hardware_class.origins for hardware_class in dataset.classes):
         ask = replace(ask, imported=True)  # a store of imported rows only has nothing else
+    ask = with_machine(dataset, ask)
     machine = machine_of(dataset.classes, ask)
     selection = select_sources(dataset, machine, ask)
     candidate_set = build_candidate_set(dataset, machine, selection, ask)
-    return _advice(dataset, machine, selection, candidate_set, ask)
+    return AdviceBasis(dataset, machine, selection, candidate_set, ask)
 
 
-def limits_of(machine: Machine, ask: Ask) -> Limits:
-    """Limits of an ask on a machine."""
-    return Limits(
-        name="asked",
-        max_bytes=ask.max_bytes,
-        min_decode_tps=ask.min_decode_tps,
-        min_share=ask.min_share,
-        max_memory_bytes=machine.budget_bytes,
-        max_ttft_s=ask.max_ttft_s,
-        min_context=ask.least_context,
-    )
-
-
-def _advice(
-    dataset: Dataset,
-    machine: Machine,
-    selection: SourceSelection,
-    candidate_set: CandidateSet,
-    ask: Ask,
-) -> Advice:
-    limits = limits_of(machine, ask)
+def answer_of(basis: AdviceBasis) -> Advice:
+    """The advice on a basis."""
+    dataset, machine, ask = basis.dataset, basis.machine, basis.ask
+    selection, candidate_set, limits = basis.selection, basis.candidate_set, basis.limits
     pick = candidate_set.pick(limits)
     pick_candidate = candidate_set.candidate(pick.variant)
     unread = filter(None, [missing_rows_note(dataset.problems)])
     sure = certainty(candidate_set, pick)
     second, second_why = find_runner_up(candidate_set, pick)
+    smaller, faster = find_compromises(candidate_set, pick)
     return Advice(
         ask=ask,
         hardware=machine.name,
@@ -107,6 +131,9 @@ def _advice(
         smallest=candidate_set.candidate(pick.smallest),
         serving=serving_of(dataset, machine, ask, pick_candidate),
         upgrades=upgrades(candidate_set, machine, limits, pick, ask.more_memory_bytes),
+        smaller_choice=smaller,
+        faster_choice=faster,
+        share=share_of_sixteen_bits(candidate_set, pick),
     )
 
 

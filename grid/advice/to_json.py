@@ -6,9 +6,11 @@ from typing import Any
 
 import msgspec
 
-from grid.advice.advice import DECODE, Advice, Candidate, Cost, FrontierStep
+from grid.advice.advice import DECODE, Advice, Candidate, Compromise, Cost, FrontierStep
+from grid.advice.closeness import closeness_text
 from grid.advice.measure_more import MeasureMore
 from grid.advice.more_memory import Upgrade
+from grid.advice.reason import reason_text
 from grid.advice.sentences import certainty_text, headline
 from grid.advice.serving import Serving
 from grid.advice.sessions import sessions_data
@@ -25,12 +27,17 @@ def to_data(advice: Advice) -> dict[str, Any]:
         "classes_not_measured": advice.absent,
         **_fields(advice, "limits"),
         "pick": _candidate(advice.pick),
+        "smaller": _compromise(advice.smaller_choice),
+        "faster": _compromise(advice.faster_choice),
+        "share_of_16_bits": _interval(advice.share),
         "runner_up": _candidate(advice.runner_up),
         "runner_up_why": advice.runner_why,
         "best": _variant(advice.best.variant) if advice.best else None,
         "gap": _interval(advice.gap),
         "smallest_tied": _variant(advice.smallest.variant) if advice.smallest else None,
         **_fields(advice, "sure tolerance expected_loss"),
+        "reason": reason_text(advice),
+        "closeness": closeness_text(advice),
         "how_sure": certainty_text(advice),
         "measure_more": _measure_more(advice.measure_more),
         "costs": [_cost(cost) for cost in advice.costs],
@@ -73,6 +80,20 @@ def _candidate(candidate: Candidate | None) -> dict[str, Any] | None:
         **(_variant(candidate.variant) or {}),
         **_fields(candidate, names),
         "placement": _placement(candidate.split),
+    }
+
+
+def _compromise(choice: Compromise | None) -> dict[str, Any] | None:
+    """`size` and `speed` over the pick's, changes from the pick."""
+    if choice is None:
+        return None
+    return {
+        **(_candidate(choice.candidate) or {}),
+        "size_ratio": choice.size,
+        "speed_ratio": _interval(choice.speed),
+        "capability": _interval(choice.capability),
+        "kld": _interval(choice.kld),
+        "text": choice.text,
     }
 
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from socket import gethostname
 
-import pyarrow.compute as pc
 from rich.table import Table
 from rich.text import Text
 
@@ -41,21 +38,11 @@ def show_advice(store: str, ask: Ask, as_json: bool = False) -> None:
 
         show_public_answer(ask, as_json)
         return
-    if ask.hardware is None and ask.chip is None and ask.bandwidth_bytes_s is None:
-        ask = replace(ask, hardware=_this_machine(dataset))
     advice = recommend(dataset, ask)
     if as_json:
         print_json(to_data(advice))
     else:
         print_advice(advice)
-
-
-def _this_machine(dataset: Dataset) -> str | None:
-    """The one hardware class of the rows that this machine measured, else None. The machine is
-    known by its host name: probing it would measure its bandwidth first."""
-    own = (pc.field("node") == gethostname()) & (pc.field("origin") == "")
-    classes = pc.unique(dataset.overview.attempts.filter(own)["hardware_class"]).to_pylist()
-    return classes[0] if len(classes) == 1 else None
 
 
 def print_advice(advice: Advice) -> None:
