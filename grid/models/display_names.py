@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable
 
 ELLIPSIS = "…"
@@ -11,6 +12,8 @@ _BLANK_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 
 _OF_PROSE = frozenset("\n\t\u00a0\u2009\u202f\u3000\u200c\u200d")
 """Line ends, spaces and joiners, which belong to texts but not to names."""
+
+_NOT_PLAIN = re.compile(r"[^\t\n -~]")
 
 _STEP = 4
 """Cells by which a width is tried."""
@@ -31,6 +34,17 @@ def visible(text: str, prose: bool = False) -> str:
         if (c.isprintable() and c not in _BLANK_LETTERS) or (prose and c in _OF_PROSE)
         else c.encode("unicode_escape").decode()
         for c in text
+    )
+
+
+def visible_json(text: str, plain: bool = False) -> str:
+    """JSON of the same value in which what does not show stands as JSON's own escape, `\\u009b`;
+    `plain` writes all that is not ASCII so."""
+    return _NOT_PLAIN.sub(
+        lambda match: (
+            match[0] if not plain and visible(match[0]) == match[0] else _escape(match[0])
+        ),
+        text,
     )
 
 
@@ -101,3 +115,8 @@ def _prefix(text: str, width: int, measure: Callable[[str], int]) -> str:
     while count and measure(text[:count]) > width:
         count -= 1
     return text[:count]
+
+
+def _escape(character: str) -> str:
+    code = character.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{code[at : at + 4]}" for at in range(0, len(code), 4))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,15 +13,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from grid.errors import InputError, did_you_mean
+from grid.models.display_names import visible_json
 from grid.results import query
 from grid.results.location import one_line, write_whole
 from grid.results.schema import ATTEMPTS
+from grid.results.visible_rows import with_visible_text
 
 if TYPE_CHECKING:
     from grid.results.reader import Results
 
 LEADING = ("model", "quant", "backend", "label", "scope", "status")
 """Attempt columns that a table shows before the metrics, unless columns are named."""
+
+_MARKUP = re.compile(r"[\\|<&\[`*]")
 
 _ORDER = ("model", "artifact_bytes", "quant", "label", "cell_id")
 
@@ -53,7 +58,8 @@ def export(
 
     Formats: csv, json (a list of objects), parquet with all columns; md with those of `table`.
     Values that are absent are empty (csv, md) or null. A file is written whole or not at all.
-    Raises InputError.
+    Text acts on nothing that shows it: no terminal sequence is left in it, no markup in md, and in
+    csv an apostrophe goes before what a spreadsheet would take for a formula. Raises InputError.
     """
     if format not in FORMATS:
         raise InputError(f"no export format {format!r}. {did_you_mean(format, FORMATS)}")
@@ -77,13 +83,23 @@ def _csv(rows: pa.Table) -> bytes:
     from pyarrow import csv
 
     sink = pa.BufferOutputStream()
-    csv.write_csv(_flatten(rows), sink)
+    csv.write_csv(_without_formulas(_flatten(rows)), sink)
     return bytes(sink.getvalue())
+
+
+def _without_formulas(rows: pa.Table) -> pa.Table:
+    """The table with an apostrophe before text that a spreadsheet would compute."""
+    for at, field in enumerate(rows.schema):
+        if pa.types.is_string(field.type):
+            texts = pc.replace_substring_regex(rows[field.name], r"^([=+@-])", r"'\1")
+            rows = rows.set_column(at, field.name, texts)
+    return rows
 
 
 def _json(rows: pa.Table) -> bytes:
     objects = _times_as_text(rows).to_pylist(maps_as_pydicts="lossy")
-    return b"[\n" + b",\n".join(msgspec.json.encode(row) for row in objects) + b"\n]\n"
+    lines = (visible_json(msgspec.json.encode(row).decode()).encode() for row in objects)
+    return b"[\n" + b",\n".join(lines) + b"\n]\n"
 
 
 def _markdown(rows: pa.Table) -> bytes:
@@ -144,7 +160,7 @@ def _flatten(rows: pa.Table) -> pa.Table:
             maps = rows.select([at]).to_pylist(maps_as_pydicts="lossy")
             texts = [msgspec.json.encode(row[field.name]).decode() for row in maps]
             rows = rows.set_column(at, field.name, pa.array(texts, pa.string()))
-    return _times_as_text(rows)
+    return with_visible_text(_times_as_text(rows), exact=())
 
 
 def _times_as_text(rows: pa.Table) -> pa.Table:
@@ -161,7 +177,8 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _escape(cell: str) -> str:
-    return " ".join(cell.split()).replace("\\", "\\\\").replace("|", "\\|")
+    """A cell of a Markdown table in which nothing is markup."""
+    return _MARKUP.sub(r"\\\g<0>", " ".join(cell.split()))
 
 
 def _cell(value: Any) -> str:

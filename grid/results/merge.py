@@ -49,7 +49,7 @@ def merge(sources: Sequence[str | Path], store: str | Path) -> list[MergedSource
 
 
 def _open_source(source: str | Path, target: Location) -> Results:
-    results = Results(source)
+    results = Results(source, exact=True)
     if _is_same_place(results.location, target):
         raise InputError(
             f"{target.display_name} is the store itself; name the one to bring rows from"

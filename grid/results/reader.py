@@ -12,12 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from grid.errors import InputError
+from grid.models.display_names import visible
 from grid.results import files, select
 from grid.results.batch_index import BatchIndex
 from grid.results.files import UnreadableFile
 from grid.results.location import Location
 from grid.results.problems import explain_no_results
 from grid.results.schema import TABLES
+from grid.results.visible_rows import with_visible_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,10 +37,14 @@ class Results:
     Files that are torn, foreign or of a newer schema are skipped and named in `problems`; they are
     never fatal and never touched. A store that does not exist yet has empty tables. Open it again
     to see rows written since. Several threads may read at once.
+
+    Names and reasons are as people may see them: what would act on a terminal or not show stands
+    as an escape (`visible_rows`). With `exact` they are as stored, for writing elsewhere.
     """
 
-    def __init__(self, uri: str | Path) -> None:
+    def __init__(self, uri: str | Path, exact: bool = False) -> None:
         self.location = Location(uri)
+        self._exact = exact
         self._tables: dict[str, pa.Table] = {}
         self._final: pa.Table | None = None
         self._problems: dict[str, str] = {}
@@ -138,7 +144,10 @@ class Results:
             return self._sorted_problems()
 
     def _sorted_problems(self) -> list[UnreadableFile]:
-        return [UnreadableFile(name, reason) for name, reason in sorted(self._problems.items())]
+        return [
+            UnreadableFile(visible(name), visible(reason))
+            for name, reason in sorted(self._problems.items())
+        ]
 
     def _table(self, table: str) -> pa.Table:
         with self._lock:
@@ -235,7 +244,7 @@ class Results:
             else:
                 content = content.filter(pc.is_in(attempts, value_set=attempt_ids))
             if content.num_rows:
-                parts.append(content)
+                parts.append(self._for_people(content))
         if attempt_ids is None:
             self._indexes[table].add(name, ids)
         return pa.concat_tables(parts) if parts else None
@@ -277,7 +286,10 @@ class Results:
         except files.UnreadableFileError as error:
             self._problems[name] = str(error)
             return None
-        return rows if self._is_of(table, name, file_table) else None
+        return self._for_people(rows) if self._is_of(table, name, file_table) else None
+
+    def _for_people(self, rows: pa.Table) -> pa.Table:
+        return rows if self._exact else with_visible_text(rows)
 
     def _is_of(self, table: str, name: str, file_table: str) -> bool:
         """Whether a file with rows of `file_table` is of the table. One whose name promises another

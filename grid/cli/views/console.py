@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,14 +14,12 @@ from rich.segment import Segment
 from rich.text import Text
 
 from grid.cli.views.fit_table import FittedTable, Pairs, glue, unglue
-from grid.models.display_names import visible
+from grid.models.display_names import visible, visible_json
 
 PIPE_WIDTH = 160
 """Columns where standard output is not a terminal, unless COLUMNS is set."""
 
 LEAST_WIDTH = 20
-
-_HIDDEN_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 
 
 def width_of(stream: Any) -> int:
@@ -173,6 +170,15 @@ def say(text: str) -> None:
 
 def print_json(value: Any) -> None:
     """A value as indented JSON on standard output; what would not show is written as `\\u009b`."""
-    text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
-    text = _HIDDEN_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
-    sys.stdout.write(text + "\n")
+    _write_json(msgspec.json.format(msgspec.json.encode(value), indent=2))
+
+
+def print_json_line(value: Any) -> None:
+    """A value as one line of JSON on standard output, at once."""
+    _write_json(msgspec.json.encode(value))
+    sys.stdout.flush()
+
+
+def _write_json(encoded: bytes) -> None:
+    plain = not (sys.stdout.encoding or "utf-8").lower().startswith("utf")
+    sys.stdout.write(visible_json(encoded.decode(), plain) + "\n")
