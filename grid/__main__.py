@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 INTERRUPTED = 130
 
@@ -12,9 +12,16 @@ INTERRUPTED = 130
 def main() -> None:
     """Run the command line and exit with its code.
 
-    A user's mistake is one line on standard error; any other exception is a defect and keeps its
-    traceback.
+    A user's mistake is one line on standard error, and so is output that cannot be written; any
+    other exception is a defect and keeps its traceback.
     """
+    from grid.cli.standard_streams import guarded_streams
+
+    with guarded_streams():
+        _run()
+
+
+def _run() -> None:
     from typer.exceptions import Abort, TyperException
 
     from grid.cli import command_line
@@ -24,13 +31,13 @@ def main() -> None:
     listen()
     reported = False
     try:
-        code = command_line(args=sys.argv[1:] or ["--help"], standalone_mode=False)
+        code = command_line(args=sys.argv[1:], standalone_mode=False)
     except ClusterLost as error:
         _exit_at_once(_report(str(error), error.exit_code))
     except GridError as error:
         code, reported = _report(str(error), error.exit_code), True
     except TyperException as error:
-        code = _report(f"{error.format_message().rstrip('.')} - try `grid --help`", 2)
+        code = _report(_explain(error), 2)
     except (KeyboardInterrupt, Abort):
         code = INTERRUPTED  # typer itself makes this of an interrupt while a command runs
     if code == INTERRUPTED and not reported:
@@ -41,8 +48,19 @@ def main() -> None:
     sys.exit(code or 0)
 
 
+def _explain(error: Any) -> str:
+    """What is wrong with the command line, and whose help to read."""
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "grid"
+    message = error.format_message().rstrip(".")
+    return f"{message[:1].lower()}{message[1:]}; try `{command} --help`"
+
+
 def _report(message: str, code: int) -> int:
-    sys.stderr.write(f"grid: {message}\n")
+    from grid.cli.views.console import say
+    from grid.models.display_names import visible
+
+    say(visible(f"grid: {message}"))
     return code
 
 
