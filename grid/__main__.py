@@ -7,6 +7,10 @@ import sys
 from typing import Any, NoReturn
 
 INTERRUPTED = 130
+NO_HOME = (
+    "no home folder: HOME is not set, or a path begins with ~ and a user who is not known; "
+    "set HOME, or write the whole path"
+)
 
 
 def main() -> None:
@@ -38,6 +42,10 @@ def _run() -> None:
         code, reported = _report(str(error), error.exit_code), True
     except TyperException as error:
         code = _report(_explain(error), 2)
+    except RuntimeError as error:
+        if "home directory" not in str(error):  # as pathlib and platformdirs say it
+            raise
+        code = _report(NO_HOME, 2)
     except (KeyboardInterrupt, Abort):
         code = INTERRUPTED  # typer itself makes this of an interrupt while a command runs
     if code == INTERRUPTED and not reported:
@@ -53,7 +61,8 @@ def _explain(error: Any) -> str:
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "grid"
     message = error.format_message().rstrip(".")
-    return f"{message[:1].lower()}{message[1:]}; try `{command} --help`"
+    join = " Try" if message.endswith("?") else "; try"
+    return f"{message[:1].lower()}{message[1:]}{join} `{command} --help`"
 
 
 def _report(message: str, code: int) -> int:

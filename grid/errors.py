@@ -82,10 +82,30 @@ MOST_LISTED = 40
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """A hint that ends an error line: the nearest of the names, or all of them if none is near
-    and they are few."""
+    """A hint that ends an error line: the nearest of the names, whatever its case, or all of them
+    if none is near and they are few."""
     choices = sorted(set(names))
-    near = difflib.get_close_matches(name, choices, n=1, cutoff=0.6)
-    if near:
-        return f"Did you mean {near[0]!r}?"
+    if near := _nearest(name, choices):
+        return f"Did you mean {near!r}?"
     return "Known: " + ", ".join(choices) + "." if 0 < len(choices) <= MOST_LISTED else ""
+
+
+def _nearest(name: str, choices: Sequence[str]) -> str:
+    """The most alike name, else the shortest that holds the text; empty where there is none."""
+    by_fold = {choice.casefold(): choice for choice in choices}
+    alike = difflib.get_close_matches(name.casefold(), by_fold, n=1, cutoff=0.6)
+    holding = [choice for fold, choice in by_fold.items() if name and name.casefold() in fold]
+    return by_fold[alike[0]] if alike else min(holding, key=len, default="")
+
+
+def choose_name(name: str, names: Iterable[str], what: str) -> str:
+    """The one of the names that is meant, whatever its case.
+
+    Raises InputError, `no WHAT 'NAME'` and the nearest one, where there is none.
+    """
+    choices = list(names)
+    folded = {choice.casefold(): choice for choice in choices}
+    choice = name if name in choices else folded.get(name.casefold())
+    if choice is None:
+        raise InputError(f"no {what} {name!r}. {did_you_mean(name, choices)}".rstrip())
+    return choice

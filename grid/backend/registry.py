@@ -19,12 +19,25 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(_entry_points()))
 
 
+def shown_names() -> tuple[str, ...]:
+    """Names of the installed backends that people use: without those that declare `for_tests`."""
+    return tuple(name for name in names() if not _is_for_tests(name))
+
+
+def _is_for_tests(name: str) -> bool:
+    try:
+        return bool(getattr(backend(name), "for_tests", False))
+    except InputError:  # it does not import, which its user should see
+        return False
+
+
 @cache
 def backend(name: str) -> Backend:
     """The backend of that name. Raises InputError if it is not installed or does not import."""
     point = _entry_points().get(name)
     if point is None:
-        raise InputError(f"no backend {name!r} is installed. {did_you_mean(name, names())}")
+        hint = did_you_mean(name, shown_names())
+        raise InputError(f"no backend {name!r} is installed. {hint}")
     try:
         loaded: Backend = point.load()
     except Exception as error:

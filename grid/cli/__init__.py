@@ -5,37 +5,89 @@ Commands import what they need when they run, so that `grid --help` answers at o
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from grid.cli import (
     app,
     backends,
     cluster,
+    compact,
     compare,
+    doctor,
+    export,
     folklore,
     frontier,
     imports,
+    merge,
     node,
     plan,
     predict,
     recommend,
     results,
-    runs,
     sweep,
     tasks,
     weights,
 )
+from grid.cli.help_text import Commands
 
-command_line = typer.Typer(
+EXAMPLES = """
+grid sweep                          measure the bundled models, in minutes
+grid sweep hf:OWNER/NAME            measure a model of Hugging Face
+grid recommend --memory 16          what to run in 16 GiB
+grid app                            the results in the browser
+grid COMMAND -h                     the options of a command, with examples
+"""
+
+MODULES = {
+    "Start": (sweep, recommend, app),
+    "Look": (frontier, compare, results),
+    "Data": (imports, export, merge, weights, tasks),
+    "Machine": (doctor, node, backends),
+    "Rack": (cluster,),
+    "Advanced": (plan, predict, folklore, compact),
+}
+"""The modules whose commands stand under each of `help_text.PANELS`."""
+
+command_line = Commands(
     name="grid",
     help="Measure models at every quantization on your hardware, and say which to run.",
-    add_completion=False,
-    rich_markup_mode=None,
+    epilog=EXAMPLES,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
 
-for command in (
-    *(sweep, plan, frontier, node, app, recommend, folklore, predict, compare, imports, runs),
-    *(cluster, results, weights, backends, tasks),
-):
-    command.register(command_line)
+for heading, modules in MODULES.items():
+    command_line.panel = heading
+    for module in modules:
+        module.register(command_line)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from grid import __version__
+
+        typer.echo(f"quantgrid {__version__}")
+        raise typer.Exit
+
+
+@command_line.callback()
+def grid(
+    context: typer.Context,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", is_eager=True, callback=_print_version
+        ),
+    ] = False,
+) -> None:
+    """Measure models at every quantization on your hardware, and say which to run.
+
+    Without a command: this machine, the store, and what to do next.
+    """
+    if context.invoked_subcommand is None:
+        from grid.cli.views.overview import show_overview
+
+        show_overview()

@@ -6,28 +6,40 @@ from typing import Annotated
 
 import typer
 
+from grid.cli.help_text import Commands
 from grid.cli.options import StoreUri
 from grid.errors import InputError
 
+EXAMPLES = """
+grid app
+grid app --store all-machines --port 9000
+grid app --address 0.0.0.0           for everybody in the network
+"""
 
-def register(app: typer.Typer) -> None:
+
+def register(app: Commands) -> None:
     """Add the command to the command line."""
-    app.command("app")(explore)
+    app.command("app", epilog=EXAMPLES)(explore)
 
 
 def explore(
     store: StoreUri = "results",
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Where the page is served.")] = 8501,
+    port: Annotated[
+        int, typer.Option(min=1, max=65535, metavar="PORT", help="Where the page is served.")
+    ] = 8501,
     address: Annotated[
-        str, typer.Option(help="Who may open it: 127.0.0.1 this machine, 0.0.0.0 everybody.")
+        str,
+        typer.Option(
+            metavar="IP", help="Who may open it: 127.0.0.1 this machine, 0.0.0.0 everybody."
+        ),
     ] = "127.0.0.1",
     no_browser: Annotated[
-        bool, typer.Option("--no-browser", help="Open no browser, only serve.")
+        bool, typer.Option("--no-browser", help="Serve only, open no browser.")
     ] = False,
 ) -> None:
-    """Explore results in the browser.
+    """Look at the results in the browser.
 
-    Serves until it is interrupted. Nothing leaves this machine, and no usage statistics are sent.
+    Serves until Ctrl-C. Nothing leaves this machine, and no usage statistics are sent.
     """
     from grid.results.uris import without_credentials
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from grid.cli.completion import complete_backend
+from grid.cli.help_text import Commands
 from grid.cli.options import Json
 from grid.errors import EngineError, InputError
 from grid.units import format_seconds
@@ -19,22 +21,30 @@ if TYPE_CHECKING:
 
 ALL = "all"
 
-backends_app = typer.Typer(
-    help="List backends, make their environments, begin your own.",
-    rich_markup_mode=None,
+EXAMPLES = """
+grid backends                        what is installed
+grid backends install vllm
+grid backends new my_engine          a folder with a backend to fill in
+"""
+
+backends_app = Commands(
+    help="Install backends, or begin one of your own.",
     invoke_without_command=True,
+    epilog=EXAMPLES,
 )
 
 
-def register(app: typer.Typer) -> None:
+def register(app: Commands) -> None:
     """Add the commands to the command line."""
     app.add_typer(backends_app, name="backends")
 
 
 @backends_app.callback()
 def backends(context: typer.Context, as_json: Json = False) -> None:
-    """List the installed backends: formats, capabilities, version, devices, state, and the command
-    that mends what is missing."""
+    """Install backends, or begin one of your own.
+
+    Alone it lists them: formats, version, devices, state. `grid doctor` says what to mend.
+    """
     if context.invoked_subcommand is None:
         from grid.cli.views.backends import show_backends
         from grid.hardware.probe import probe_node
@@ -44,25 +54,38 @@ def backends(context: typer.Context, as_json: Json = False) -> None:
 
 @backends_app.command()
 def install(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Backends; or: all.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="NAME...", help="Backends; or: all.", autocompletion=complete_backend
+        ),
+    ],
     rebuild: Annotated[
-        bool, typer.Option("--again", help="Make the environment anew, though one is there.")
+        bool, typer.Option("--rebuild", help="Make the environment again though it is there.")
     ] = False,
+    again: Annotated[bool, typer.Option("--again", hidden=True)] = False,
 ) -> None:
-    """Make the environments that backends run in. A sweep does it by itself when it needs one."""
+    """Make the environments that backends run in.
+
+    A sweep does it by itself when it needs one.
+    """
     from grid.hardware.probe import probe_node
 
-    raise typer.Exit(install_backends(names, probe_node(), rebuild))
+    raise typer.Exit(install_backends(names, probe_node(), rebuild or again))
 
 
 @backends_app.command()
 def new(
-    name: Annotated[str, typer.Argument(help="Name of the backend, such as my_engine.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Of the backend, such as my_engine.")],
     folder: Annotated[
-        Path | None, typer.Argument(help="Folder to make; default: ./quantgrid-NAME.")
+        Path | None,
+        typer.Argument(metavar="FOLDER", help="To make. Default: ./quantgrid-NAME."),
     ] = None,
 ) -> None:
-    """Begin a backend: a folder with a toy engine that passes its tests, to be filled in."""
+    """Begin a backend of your own.
+
+    Makes a folder with a toy engine that passes its tests, to be filled in.
+    """
     from grid.backend.new_backend import new_backend
 
     new_backend(name, folder)
@@ -71,11 +94,11 @@ def new(
 def install_backends(wanted: Sequence[str], node: Node, rebuild: bool = False) -> int:
     """Make the environment of each backend, going on after one that cannot be made; returns the
     exit code. Raises InputError for an unknown name before anything is made."""
-    from grid.backend.registry import backend, names
+    from grid.backend.registry import backend, shown_names
 
     wanted = list(dict.fromkeys(wanted))
     if wanted == [ALL]:
-        wanted = list(names())
+        wanted = list(shown_names())
     else:
         for name in wanted:
             backend(name)

@@ -8,33 +8,50 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from grid.cli.help_text import Commands, print_help
 from grid.cli.options import Json
+from grid.cli.runs import attach, pull, runs, stop
 
 if TYPE_CHECKING:
     from grid.cluster.config import Cluster
     from grid.cluster.remote.runs import RemoteRun
 
-cluster_app = typer.Typer(
-    help="Bring machines together, look at them, and let them go.",
-    rich_markup_mode=None,
-)
-
 ClusterFile = Annotated[
-    Path, typer.Argument(metavar="[CLUSTER.yaml]", help="The cluster's file for `ray up`.")
+    Path, typer.Argument(metavar="CLUSTER.yaml", help="The cluster's file, as for `ray up`.")
 ]
 
 DEFAULT = Path("cluster.yaml")
 
+EXAMPLES = """
+grid cluster up              start the machines of ./cluster.yaml
+grid sweep my-sweep.toml     measures on them
+grid cluster attach          follow it again after leaving
+grid cluster pull            fetch the rows so far
+grid cluster down
+"""
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the command line."""
-    app.add_typer(cluster_app, name="cluster")
+
+def register(app: Commands) -> None:
+    """Add the commands to the command line; those of runs also by their short names."""
+    group = Commands(
+        help="Run sweeps on several machines.",
+        invoke_without_command=True,
+        epilog=EXAMPLES,
+    )
+    group.callback()(print_help)
+    for command in (up, status, runs, attach, pull, stop, down):
+        group.command()(command)
+    app.add_typer(group, name="cluster")
+    for command in (runs, attach, pull, stop):
+        app.command(hidden=True)(command)
 
 
-@cluster_app.command()
 def up(file: ClusterFile = DEFAULT) -> None:
-    """`ray up`, then wait for every host of the file, start those that are missing, and say whose
-    versions differ. Exit codes: 0 all well, 1 not all, 2 the file is wrong, 3 no head."""
+    """Start the machines of a cluster file and wait for them.
+
+    Runs `ray up`, starts the hosts that are missing, and says whose versions differ. Exit codes:
+    0 all well, 1 not all, 2 the file is wrong, 3 no head.
+    """
     from grid.cli.views.cluster import print_facts
     from grid.cluster import commands
     from grid.cluster.config import load
@@ -48,11 +65,12 @@ def up(file: ClusterFile = DEFAULT) -> None:
     raise typer.Exit(0 if result.complete else 1)
 
 
-@cluster_app.command()
 def status(file: ClusterFile = DEFAULT, as_json: Json = False) -> None:
-    """Show each host: whether it answers and is alive in Ray, its class, versions, clock and disk;
-    and what is not as it should be. Exit codes: 0 all is well, 1 not all, 2 the file is
-    wrong, 3 no head."""
+    """Show each machine: whether it runs, what it is, what is wrong.
+
+    Its hardware class, versions, clock and disk. Exit codes: 0 all well, 1 not all, 2 the file is
+    wrong, 3 no head.
+    """
     from grid.cli.views.cluster import print_status
     from grid.cluster.config import load
     from grid.cluster.status import status_of
@@ -62,9 +80,11 @@ def status(file: ClusterFile = DEFAULT, as_json: Json = False) -> None:
     raise typer.Exit(cluster_status.exit_code)
 
 
-@cluster_app.command()
 def down(file: ClusterFile = DEFAULT) -> None:
-    """`ray down`, then stop what it leaves running on the hosts."""
+    """Stop the machines of a cluster file.
+
+    Runs `ray down`, then stops what that leaves running.
+    """
     from grid.cluster import commands
     from grid.cluster.config import load
 

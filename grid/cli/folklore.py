@@ -6,28 +6,33 @@ from typing import Annotated
 
 import typer
 
-from grid.cli.options import Json, StoreUri
+from grid.cli.help_text import Commands
+from grid.cli.options import Hardware, Json, StoreUri
+
+EXAMPLES = """
+grid folklore
+grid folklore --rule q4-is-free          one rule with all its numbers
+"""
 
 
-def register(app: typer.Typer) -> None:
-    app.command()(folklore)
+def register(app: Commands) -> None:
+    """Add the command to the command line."""
+    app.command(epilog=EXAMPLES)(folklore)
 
 
 def folklore(
     store: StoreUri = "results",
-    hardware: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="One hardware class: its name, or a part of it."),
-    ] = None,
+    hardware: Hardware = None,
     rule: Annotated[
-        list[str] | None, typer.Option(metavar="ID", help="One rule, told at length; repeatable.")
+        list[str] | None,
+        typer.Option(metavar="ID", help="One rule with all its numbers; repeatable."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Judge the usual rules of thumb by your own rows.
+    """Test the usual rules of thumb against your own rows.
 
-    Each holds, is contradicted, or has not enough data. Each is told with its numbers;
-    docs/folklore.md lists them and how they are judged.
+    Each holds, is contradicted, or has too little data. docs/folklore.md lists them and says how
+    they are judged.
     """
     from grid.cli.views.folklore import show_folklore
 

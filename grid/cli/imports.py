@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from grid.cli.help_text import Commands
 from grid.cli.options import StoreUri
 from grid.errors import InputError
 
@@ -15,43 +16,52 @@ if TYPE_CHECKING:
     from grid.results.imports import ImportedReport
 
 
-def register(app: typer.Typer) -> None:
+EXAMPLES = """
+grid import llama-bench.json
+grid import lm-eval.json --hardware 'RTX 4090' --model Llama-3.1-8B
+grid import --published              tables that come with quantgrid
+grid import --list                   formats and tables
+"""
+
+
+def register(app: Commands) -> None:
     """Add the command to the command line."""
-    app.command("import")(import_)
+    app.command("import", epilog=EXAMPLES)(import_)
 
 
 def import_(
     files: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[FILE...]",
-            help="Reports to import; with --published names of tables, all of them by default.",
+            metavar="FILE...",
+            help="Reports; with --published names of tables. Default: all tables.",
         ),
     ] = None,
     store: StoreUri = "results",
     kind: Annotated[
-        str | None, typer.Option("--format", help="Of the files; default: seen from the content.")
+        str | None,
+        typer.Option("--format", metavar="FORMAT", help="Of the files. Default: by their content."),
     ] = None,
     hardware: Annotated[
-        str | None, typer.Option(help="Name of the machine, where the files do not say it.")
+        str | None, typer.Option(metavar="NAME", help="The machine, where the files do not say it.")
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="Name of the model, where the files do not say it.")
+        str | None, typer.Option(metavar="NAME", help="The model, where the files do not say it.")
     ] = None,
     published: Annotated[
-        bool, typer.Option("--published", help="Import published tables that come with quantgrid.")
+        bool, typer.Option("--published", help="Import the tables that come with quantgrid.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would be imported; write nothing.")
+        bool, typer.Option("--dry-run", help="Write nothing, show what would be imported.")
     ] = False,
     listed: Annotated[
         bool, typer.Option("--list", help="List the formats and the published tables.")
     ] = False,
 ) -> None:
-    """Bring in reports of other tools, and published tables.
+    """Add reports of other tools, and published tables.
 
-    Of llama-bench, llama-perplexity, lm-evaluation-harness and optimum-benchmark. Imported rows
-    name their origin and licence and stay apart from measured ones. The same file again adds
+    Reads llama-bench, llama-perplexity, lm-evaluation-harness and optimum-benchmark. Imported rows
+    name their origin and licence, and never mix with measured ones. The same file again adds
     nothing.
     """
     if listed:

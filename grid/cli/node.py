@@ -1,4 +1,5 @@
-"""`grid node` and `grid node-flags`: this machine."""
+"""`grid node` and `grid node-flags`, which `grid help` does not list: `grid doctor` has the first,
+cluster files call the second."""
 
 from __future__ import annotations
 
@@ -6,20 +7,18 @@ from typing import Annotated
 
 import typer
 
-from grid.cli.options import Json
+from grid.cli.help_text import Commands
+from grid.cli.options import FreshProbe, Json
 
 
-def register(app: typer.Typer) -> None:
+def register(app: Commands) -> None:
     """Add both commands to the command line."""
-    app.command()(node)
-    app.command("node-flags")(node_flags)
+    app.command(hidden=True)(node)
+    app.command("node-flags", hidden=True)(node_flags)
 
 
-def node(
-    fresh: Annotated[bool, typer.Option("--fresh", help="Measure the bandwidth again.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Show this machine as the grid sees it."""
+def node(fresh: FreshProbe = False, as_json: Json = False) -> None:
+    """Show this machine as results name it."""
     from grid.cli.views.node import show_node
     from grid.hardware.probe import probe_node
 
@@ -31,7 +30,7 @@ def node_flags(
 ) -> None:
     """Print the flags of `ray start` that make this machine a node.
 
-    What a cluster file's start commands call.
+    The start commands of a cluster file call it.
     """
     from grid.cluster.node_flags import flags_here
 

@@ -4,27 +4,42 @@ from __future__ import annotations
 
 import sys
 
-import typer
+from grid.cli.help_text import Commands
+from grid.cli.options import (
+    Changed,
+    Fresh,
+    Json,
+    StoreUri,
+    SweepFile,
+    SweepQuant,
+    Tasks,
+    split_names,
+)
 
-from grid.cli.options import Changed, Fresh, Json, StoreUri, SweepFile, Tasks
+EXAMPLES = """
+grid plan                                 what `grid sweep` would do
+grid plan my-sweep.toml --json
+grid plan ref:small --quant Q4_K_M,Q8_0
+"""
 
 
-def register(app: typer.Typer) -> None:
+def register(app: Commands) -> None:
     """Add the command to the command line."""
-    app.command()(plan)
+    app.command(epilog=EXAMPLES)(plan)
 
 
 def plan(
     file: SweepFile = None,
+    quant: SweepQuant = None,
     tasks: Tasks = None,
     store: StoreUri = "results",
     fresh: Fresh = False,
     changed: Changed = False,
     as_json: Json = False,
 ) -> None:
-    """Show what a sweep would do; runs nothing.
+    """Show what a sweep would do, without running it.
 
-    Its cells, what is skipped and why, what is measured already, estimated time and memory.
+    Its cells, what is skipped and why, what is measured already, and estimates of time and memory.
     """
     from grid.cli.views.plan import show_plan
     from grid.hardware.probe import probe_node
@@ -35,7 +50,7 @@ def plan(
     from grid.sweep.planner import StoreSnapshot, backends_of, plan_for_node
     from grid.sweep.task_sets import prepare_tasks
 
-    sweep = load_requested_sweep(file, tasks)
+    sweep = load_requested_sweep(file, tasks, split_names(quant))
     fetch_packages(sweep, lambda line: print(line, file=sys.stderr))
     prepared = prepare_tasks(sweep, lambda line: print(line, file=sys.stderr))
     snapshot = StoreSnapshot(store, fresh, changed)

@@ -3,121 +3,105 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from grid.cli.options import Columns, StoreUri, Where
+from grid.cli import compact, export, merge
+from grid.cli.help_text import Commands
+from grid.cli.options import Columns, Hardware, Json, Model, Quant, StoreUri, Where, split_names
 from grid.errors import InputError
 
 if TYPE_CHECKING:
     from grid.results.reader import Results
 
-_FORMATS = {".csv": "csv", ".json": "json", ".md": "md", ".parquet": "parquet"}
-
-results_app = typer.Typer(
-    help="Look at a store's rows, export, merge and compact them.",
-    rich_markup_mode=None,
-    invoke_without_command=True,
-)
+EXAMPLES = """
+grid results --quant Q4_K_M --sort -decode_tps
+grid results --columns model,quant,artifact_bytes,kld_mean
+grid results --where "decode_tps > 20 AND quant LIKE 'Q4%'" --json
+"""
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the command line."""
+ROWS_SHOWN = 40
+
+
+class RowsArgs(NamedTuple):
+    """Which rows and columns to show, by the command line; `where` is SQL."""
+
+    where: str | None = None
+    columns: tuple[str, ...] = ()
+    sort: str | None = None
+    limit: int | None = None
+
+
+def register(app: Commands) -> None:
+    """Add the command to the command line; `results export` and the like stay as they were."""
+    results_app = Commands(invoke_without_command=True, epilog=EXAMPLES)
+    results_app.callback()(results)
+    for command in (export.export, merge.merge, compact.compact):
+        results_app.command(hidden=True)(command)
     app.add_typer(results_app, name="results")
 
 
-@results_app.callback()
 def results(
     context: typer.Context,
     store: StoreUri = "results",
+    model: Model = None,
+    quant: Quant = None,
+    hardware: Hardware = None,
     where: Where = None,
     columns: Columns = None,
     sort: Annotated[
-        str | None, typer.Option(help="Column to sort by; -column for the largest first.")
-    ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Rows to show.")] = 40,
-) -> None:
-    """Print a table of the newest final attempts, one row a cell."""
-    if context.invoked_subcommand is None:
-        show_results(store, where, columns, sort, limit)
-    elif where or columns or sort:
-        command = context.invoked_subcommand
-        raise InputError(f"--where, --columns and --sort go after `results {command}`, not before")
-
-
-@results_app.command()
-def export(
-    target: Annotated[
-        Path | None, typer.Argument(help="File to write; default: the terminal.")
-    ] = None,
-    store: StoreUri = "results",
-    kind: Annotated[
         str | None,
-        typer.Option("--format", help="csv, json, md or parquet; default: by the file's ending."),
+        typer.Option(metavar="COLUMN", help="Sort by a column; -COLUMN: the largest first."),
     ] = None,
-    where: Where = None,
-    columns: Columns = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="COUNT", help=f"Rows at most. Default: {ROWS_SHOWN}; with --json all."
+        ),
+    ] = None,
+    as_json: Json = False,
 ) -> None:
-    """Write the table of final attempts, with a column for each metric and its interval."""
-    from grid.results.export import export as write_rows
+    """Print the rows of a store.
 
-    kind = kind or (_FORMATS.get(target.suffix) if target else "csv")
-    if kind is None:
-        raise InputError(
-            f"{target}: no format for this ending; add --format csv, json, md or parquet"
-        )
-    count = write_rows(_open(store), target, kind, where, _names(columns))
-    sys.stderr.write(f"{count} rows written to {target or 'standard output'}\n")
-
-
-@results_app.command()
-def compact(store: StoreUri = "results") -> None:
-    """Merge a store's many small files into one for each table; damaged files stay as they are."""
-    from grid.cli.views.results import print_compaction
-    from grid.results.compact import compact as compact_files
-
-    _open(store)
-    print_compaction(compact_files(store))
-
-
-@results_app.command()
-def merge(
-    sources: Annotated[
-        list[str],
-        typer.Argument(metavar="SOURCE...", help="Stores to bring rows from: folders or URIs."),
-    ],
-    store: StoreUri = "results",
-) -> None:
-    """Add the rows of other stores, such as one copied from a machine that is in no cluster.
-
-    What is there already is left out, so the same again changes nothing.
+    One row for each cell, which is one measurement of one variant; its newest attempt counts.
     """
-    from grid.cli.views.results import print_merge
-    from grid.results.merge import merge as merge_stores
+    from grid.cli.selection import join_conditions, select
 
-    for merged in merge_stores(sources, store):
-        print_merge(merged)
+    command = context.invoked_subcommand
+    if command is not None:
+        if where or columns or sort:
+            raise InputError(f"--where, --columns and --sort go after `results {command}`")
+        return
+    rows = open_rows(store)
+    chosen = select(rows.attempts(), model, quant, hardware).sql
+    args = RowsArgs(join_conditions(chosen, where), split_names([columns or ""]), sort, limit)
+    show_results(rows, args, as_json=as_json)
 
 
-def show_results(
-    store: str, where: str | None, columns: str | None, sort: str | None, limit: int
-) -> None:
-    """Print one row a cell: what it was and its main figures, or the columns asked for."""
+def show_results(results: Results, args: RowsArgs, as_json: bool = False) -> None:
+    """Print one row a cell: what it was and its main figures, or the columns asked for. JSON has
+    every column, or those."""
+    import msgspec
+
+    from grid.cli.views.console import print_json
     from grid.cli.views.results import SOURCE_COLUMNS, headline_columns, print_rows
-    from grid.results.export import table
+    from grid.results.export import FORMATS, table
 
-    results = _open(store)
-    names = _names(columns)
+    names = list(args.columns)
     stored = results.wide().column_names
+    if as_json:
+        rows = table(results, args.where, names or stored, args.sort, args.limit)
+        print_json(msgspec.json.decode(FORMATS["json"](rows)))
+        return
     optional = [*(() if names else headline_columns()), *SOURCE_COLUMNS]
-    wanted = dict.fromkeys([*(names or ()), *(name for name in optional if name in stored)])
-    rows = table(results, where, list(wanted), sort, limit).to_pylist()
-    print_rows(rows, names, results.final().num_rows)
+    wanted = dict.fromkeys([*names, *(name for name in optional if name in stored)])
+    rows = table(results, args.where, list(wanted), args.sort, args.limit or ROWS_SHOWN)
+    print_rows(rows.to_pylist(), names or None, results.final().num_rows)
 
 
-def _open(store: str) -> Results:
+def open_rows(store: str) -> Results:
     """A store that has rows; files in it that cannot be read are named on standard error."""
     from grid.results import open_store
     from grid.results.reader import require_rows
@@ -126,7 +110,3 @@ def _open(store: str) -> Results:
     for problem in results.problems:
         sys.stderr.write(f"skipped {problem.file}: {problem.reason}\n")
     return results
-
-
-def _names(columns: str | None) -> list[str] | None:
-    return [name.strip() for name in columns.split(",") if name.strip()] if columns else None

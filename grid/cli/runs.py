@@ -1,4 +1,4 @@
-"""`grid attach`, `pull`, `stop` and `runs`: sweeps on a cluster's head."""
+"""`grid cluster attach`, `pull`, `stop` and `runs`: sweeps on a cluster's head."""
 
 from __future__ import annotations
 
@@ -17,25 +17,24 @@ INTERRUPTED = 130
 RunId = Annotated[
     str | None,
     typer.Argument(
-        metavar="[RUN]", help="A run, as `grid runs` lists them; default: the newest that runs."
+        metavar="RUN",
+        help="A run, as `grid cluster runs` lists them. Default: the newest that runs.",
     ),
 ]
 Into = Annotated[
     str | None,
-    typer.Option("--store", help="Folder for the rows; default: where the sweep was started for."),
+    typer.Option(
+        "--store",
+        metavar="FOLDER | URI",
+        help="Where to put the rows. Default: where the sweep was started for.",
+    ),
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the command line."""
-    for command in (attach, pull, stop, runs):
-        app.command()(command)
-
-
 def attach(run: RunId = None, store: Into = None) -> None:
-    """Follow a sweep on the cluster's head again; fetch its rows.
+    """Follow a sweep on the cluster again and fetch its rows.
 
-    The head is that of ./cluster.yaml. Ctrl-C only stops following.
+    The cluster is that of ./cluster.yaml. Ctrl-C only stops following.
     """
     from grid.cluster.remote.choose_place import cluster_head
     from grid.cluster.remote.client import choose_run, watch
@@ -49,7 +48,7 @@ def attach(run: RunId = None, store: Into = None) -> None:
 
 
 def pull(run: RunId = None, store: Into = None) -> None:
-    """Fetch the rows that a sweep on the cluster's head has so far."""
+    """Fetch the rows that a sweep on the cluster has so far."""
     from grid.cli.views.console import console
     from grid.cluster.remote.choose_place import cluster_head
     from grid.cluster.remote.client import choose_run, fetch
@@ -64,9 +63,9 @@ def pull(run: RunId = None, store: Into = None) -> None:
 
 
 def stop(run: RunId = None) -> None:
-    """End a sweep on the cluster's head; its rows are kept.
+    """End a sweep on the cluster; its rows are kept.
 
-    The same command resumes it.
+    The same `grid sweep` resumes it.
     """
     from grid.cli.views.console import console
     from grid.cluster.remote.choose_place import cluster_head
@@ -75,11 +74,11 @@ def stop(run: RunId = None) -> None:
     head = cluster_head()
     run_id = choose_run(head.host, run).run.id
     head.stop(run_id)
-    console().print(f"run {run_id} is ending; `grid pull {run_id}` fetches its rows")
+    console().print(f"run {run_id} is ending; `grid cluster pull {run_id}` fetches its rows")
 
 
 def runs(as_json: Json = False) -> None:
-    """List the sweeps on the cluster's head."""
+    """List the sweeps on the cluster."""
     from grid.cli.views.runs import print_runs
     from grid.cluster.remote.choose_place import cluster_head
 

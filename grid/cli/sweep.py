@@ -11,7 +11,20 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from grid.cli.options import Address, Changed, Fresh, Json, Nodes, StoreUri, SweepFile, Tasks
+from grid.cli.help_text import Commands
+from grid.cli.options import (
+    WHERE_IT_RUNS,
+    Address,
+    Changed,
+    Fresh,
+    Json,
+    Nodes,
+    StoreUri,
+    SweepFile,
+    SweepQuant,
+    Tasks,
+    split_names,
+)
 from grid.errors import EngineError, InputError
 from grid.sweep.executors.executor_name import ExecutorName
 
@@ -37,33 +50,52 @@ class SweepArgs(NamedTuple):
     as_json: bool
 
 
-def register(app: typer.Typer) -> None:
+EXAMPLES = """
+grid sweep                                    the bundled models, in minutes
+grid sweep smollm2                            a real model, without a hub
+grid sweep hf:OWNER/NAME --quant Q4_K_M,Q8_0
+grid sweep my-sweep.toml --tasks mmlu --store nas/results
+"""
+
+
+def register(app: Commands) -> None:
     """Add the command to the command line."""
-    app.command()(sweep)
+    app.command(epilog=EXAMPLES)(sweep)
 
 
 def sweep(
     file: SweepFile = None,
+    quant: SweepQuant = None,
     tasks: Tasks = None,
     store: StoreUri = "results",
-    executor: Annotated[
-        ExecutorName, typer.Option(help="Drive engines from a local Ray's actor, or from here.")
-    ] = ExecutorName.ray,
-    address: Address = None,
-    this_machine: Annotated[
-        bool,
-        typer.Option("--here", help="This machine alone and without Ray, whatever is around it."),
-    ] = False,
-    nodes: Nodes = None,
     fresh: Fresh = False,
     changed: Changed = False,
+    this_machine: Annotated[
+        bool,
+        typer.Option(
+            "--here",
+            rich_help_panel=WHERE_IT_RUNS,
+            help="This machine alone and without Ray, whatever is around it.",
+        ),
+    ] = False,
+    address: Address = None,
+    nodes: Nodes = None,
+    executor: Annotated[
+        ExecutorName,
+        typer.Option(
+            metavar="ray | inline",
+            rich_help_panel=WHERE_IT_RUNS,
+            help="Drive engines from a local Ray, or from this process.",
+        ),
+    ] = ExecutorName.ray,
     as_json: Json = False,
 ) -> None:
-    """Measure what a sweep file asks for, and print the frontier.
+    """Measure models at several quants, and say which to run.
 
-    The same command again goes on where an earlier one stopped. Exit codes: 0 done, 1 done but some
-    cells failed, 2 the input was wrong and nothing ran, 3 the store or the cluster was lost, 130
-    interrupted.
+    The same command again goes on where an earlier one stopped.
+
+    Exit codes: 0 done, 1 some cells failed, 2 wrong input and nothing ran, 3 the store or the
+    cluster was lost, 130 interrupted.
     """
     from grid.plan.model_sweep import load_requested_sweep, with_nodes
 
@@ -71,7 +103,7 @@ def sweep(
         raise InputError(f"--executor inline is for this machine alone, not --address {address}")
     this_machine = this_machine or executor is ExecutorName.inline
     args = SweepArgs(
-        sweep=with_nodes(load_requested_sweep(file, tasks), nodes),
+        sweep=with_nodes(load_requested_sweep(file, tasks, split_names(quant)), nodes),
         store=store,
         executor=ExecutorName.inline if this_machine else executor,
         fresh=fresh,

@@ -8,35 +8,42 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from grid.cli.help_text import Commands, print_help
 from grid.cli.options import Json
 from grid.errors import InputError
 
 if TYPE_CHECKING:
     from grid.cells.items import Item
 
-tasks_app = typer.Typer(
-    help="List tasks, check task files of your own, show items.",
-    rich_markup_mode=None,
-    no_args_is_help=True,
+EXAMPLES = """
+grid tasks list
+grid tasks show hellaswag --items 3
+grid tasks check my-questions.csv
+grid sweep ref:small --tasks quick
+"""
+
+tasks_app = Commands(
+    help="List tasks, check a task file of your own, look at items.",
+    invoke_without_command=True,
+    epilog=EXAMPLES,
 )
+tasks_app.callback()(print_help)
 
 Data = Annotated[
     str,
-    typer.Option("--data", metavar="FOLDER", help="The harness's data, where no hub is reached."),
+    typer.Option("--data", metavar="FOLDER", help="The tasks' data, where no hub is reached."),
 ]
-Every = Annotated[
-    bool, typer.Option("--all", help="Also every other name that lm-evaluation-harness has.")
-]
+Every = Annotated[bool, typer.Option("--all", help="All other tasks of lm-evaluation-harness too.")]
 
 
-def register(app: typer.Typer) -> None:
+def register(app: Commands) -> None:
     """Add the commands to the command line."""
     app.add_typer(tasks_app, name="tasks")
 
 
 @tasks_app.command("list")
 def list_tasks(every: Every = False, as_json: Json = False) -> None:
-    """List the ready sets and the tasks: class, items, cost, and what they can tell."""
+    """List tasks and ready sets: class, items, cost, resolution."""
     from grid.cli.views.tasks import show_tasks
 
     names: tuple[str, ...] = ()
@@ -50,12 +57,12 @@ def list_tasks(every: Every = False, as_json: Json = False) -> None:
 
 @tasks_app.command()
 def check(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A .jsonl or .csv of your own.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A .jsonl or .csv file.")],
     as_json: Json = False,
 ) -> None:
-    """Check a task file: every line that is wrong, or what its items can tell.
+    """Check a task file of your own, line by line.
 
-    Exit codes: 0 all of it is right, 1 some lines are wrong, 2 it cannot be read.
+    Exit codes: 0 it is right, 1 some lines are wrong, 2 it cannot be read.
     """
     from grid.cells.task_files import check_task_file
     from grid.cli.views.task_file import show_task_file
@@ -70,14 +77,14 @@ def show(
     name: Annotated[
         str, typer.Argument(metavar="TASK | FILE", help="A task's name, or a file of your own.")
     ],
-    items: Annotated[int, typer.Option(min=1, help="How many items.")] = 1,
+    items: Annotated[int, typer.Option(min=1, metavar="COUNT", help="Items to show.")] = 1,
     model: Annotated[
-        str, typer.Option(metavar="GGUF | FOLDER", help="Show it by this model's chat template.")
+        str, typer.Option(metavar="FILE | FOLDER", help="Weights whose chat template to use.")
     ] = "",
     data: Data = "",
     as_json: Json = False,
 ) -> None:
-    """Show items as a model sees them: the prompt, the choices, and what is right."""
+    """Show items of a task: the prompt, the choices, the right answer."""
     from grid.cli.views.task_items import show_items
     from grid.models.chat import read_chat_template
 

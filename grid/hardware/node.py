@@ -41,6 +41,15 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
         return self.accelerators[0].kind if self.accelerators else self.cpu_kind
 
     @property
+    def short_name(self) -> str:
+        """`2x NVIDIA H200 139 GiB`, or `AMD EPYC, 24 GiB` where there is no accelerator."""
+        if not self.accelerators:
+            return f"{self.chip}, {round(self.memory_bytes / GIB)} GiB"
+        first = self.accelerators[0]
+        count = f"{len(self.accelerators)}x " if len(self.accelerators) > 1 else ""
+        return f"{count}{first.name} {format_bytes(first.memory_bytes)}"
+
+    @property
     def hardware_class(self) -> str:
         """Chip, cores, accelerators, memory and bandwidth bucket; speed rows are grouped by it.
 

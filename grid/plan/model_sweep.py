@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from glob import escape, glob
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
 from grid.backend.registry import backend, names
-from grid.errors import InputError
+from grid.errors import InputError, choose_name
 from grid.models import packages
 from grid.models.checkpoint.inspection import is_checkpoint
 from grid.models.detect import format_of
 from grid.plan.load import load_sweep
 from grid.plan.origin import BUNDLED, ELSEWHERE, HUB
+from grid.plan.quantizers import WHOLE
 from grid.plan.sweep import ModelEntry, Sweep
 
 LADDER = ("F16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_M", "Q2_K")
@@ -31,14 +33,57 @@ class _ModelRequest(NamedTuple):
     quants: tuple[str, ...] = ()
 
 
-def load_requested_sweep(written: str | None, tasks: str | None = None) -> Sweep:
+def load_requested_sweep(
+    written: str | None, tasks: str | None = None, quants: Sequence[str] = ()
+) -> Sweep:
     """The sweep of a file or of a model, as named on the command line; None: the bundled one.
-    `tasks`, separated by commas, are asked instead of those that it names."""
+    `tasks`, separated by commas, are asked instead of those that it names, and `quants` measured
+    instead of its own. Raises InputError."""
     if written is not None and written.endswith(".safetensors"):
         raise InputError(f"{written}: name the folder that holds it and its config.json")
     if written is not None and is_model(written):
-        return with_tasks(sweep_of(written), tasks)
-    return with_tasks(load_sweep(None if written is None else Path(written)), tasks)
+        sweep = sweep_of(written)
+    else:
+        sweep = load_sweep(None if written is None else Path(written))
+    return with_quants(with_tasks(sweep, tasks), quants)
+
+
+def with_quants(sweep: Sweep, quants: Sequence[str]) -> Sweep:
+    """The sweep with these quants, whatever their case, of each of its models; of files the ones
+    that are called so. Raises InputError with the nearest name for a quant of nothing there."""
+    if not quants:
+        return sweep
+    entries = tuple(_entry_with_quants(sweep, entry, quants) for entry in sweep.models)
+    return msgspec.structs.replace(sweep, models=entries)
+
+
+def _entry_with_quants(sweep: Sweep, entry: ModelEntry, quants: Sequence[str]) -> ModelEntry:
+    if entry.source:
+        recipes = {recipe for name in sweep.backends for recipe in backend(name).recipes()}
+        chosen = tuple(choose_name(quant, {*recipes, *WHOLE}, "quant") for quant in quants)
+        return msgspec.structs.replace(entry, quants=chosen)
+    files = [name for file in entry.files for name in _files_of_quants(sweep, file, quants)]
+    if not files:
+        raise InputError(f"--quant {','.join(quants)}: no file of {sweep.file} is called so")
+    return msgspec.structs.replace(entry, files=tuple(dict.fromkeys(files)))
+
+
+def _files_of_quants(sweep: Sweep, file: str, quants: Sequence[str]) -> list[str]:
+    """Of a file or pattern what has a quant in its name; a hub knows files by their quants."""
+    if file.startswith(HUB) and "*" in file:
+        repo, _, pattern = file.removeprefix(HUB).rpartition("/")
+        at, revision = pattern.partition("@")[1:]
+        return [f"{HUB}{repo}/{quant}{at}{revision}" for quant in quants]
+    files = [file]
+    if not file.startswith(ELSEWHERE) and "*" in file:
+        rooted = Path(escape(sweep.base), Path(file).expanduser())
+        files = sorted(glob(str(rooted), recursive=True))
+    return [name for name in files if any(is_called(name, quant) for quant in quants)]
+
+
+def is_called(file: str, quant: str) -> bool:
+    """Whether a file's name has the quant as a word: `x-Q4_K_M.gguf` has Q4_K_M, not Q4_K."""
+    return bool(re.search(rf"(?i)(?<![a-z0-9]){re.escape(quant)}(?![a-z0-9_])", Path(file).name))
 
 
 def with_tasks(sweep: Sweep, tasks: str | None) -> Sweep:

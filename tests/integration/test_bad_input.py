@@ -113,9 +113,18 @@ def test_a_store_that_cannot_be_written_is_refused(toy: Path, grid: Run) -> None
     assert (toy / "rows").read_text() == "not a folder"
 
 
-@pytest.mark.parametrize("arguments", [["swep"], ["sweep", "--stor", "x"], ["results", "x"]])
-def test_a_wrong_command_line_is_refused_with_help(grid: Run, arguments: list[str]) -> None:
-    assert_refused(grid(*arguments), "grid --help")
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["swep"], "Did you mean 'sweep'? Try `grid --help`"),
+        (["sweep", "--stor", "x"], "try `grid sweep --help`"),
+        (["results", "x"], "try `grid results --help`"),
+    ],
+)
+def test_a_wrong_command_line_is_refused_with_help(
+    grid: Run, arguments: list[str], hint: str
+) -> None:
+    assert_refused(grid(*arguments), hint)
 
 
 def test_results_of_an_empty_store_name_the_command_that_fills_it(grid: Run) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from grid.backend import Availability
-from grid.backend.registry import backend, names
+from grid.backend.registry import backend, shown_names
 from grid.cli.views.console import console, print_json, table
 from grid.engine.environments import availability
 from grid.errors import InputError
@@ -19,7 +19,7 @@ WIDE = 120
 
 def show_backends(node: Node, as_json: bool = False) -> None:
     """Installed backends with their state on this machine; one that breaks spares the others."""
-    states = {name: _state_of(name, node) for name in names()}
+    states = {name: state_of(name, node) for name in shown_names()}
     if as_json:
         print_json(states)
         return
@@ -51,7 +51,7 @@ def _state_text(state: dict[str, Any]) -> str:
     return f"{state['reason']}{mend}"
 
 
-def _state_of(name: str, node: Node) -> dict[str, Any]:
+def state_of(name: str, node: Node) -> dict[str, Any]:
     """A backend's formats, capabilities and availability, as plain data."""
     try:
         plugin = backend(name)

@@ -47,6 +47,8 @@ class FakeBackend:
     """See the package's docstring."""
 
     name = "fake"
+    for_tests = True
+    """Lists for people leave it out."""
     formats = frozenset({"fake"})
     capabilities: frozenset[Capability] = frozenset(
         {"tokenizes", "scores", "logits", "steps", "generates", "embeds", "quantizes"}

@@ -53,9 +53,11 @@ LADDER_COMMANDS = {
 def _commands(
     command: click.Command, words: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """The command and all below it that `--help` lists."""
     yield words, command
     for name, child in getattr(command, "commands", {}).items():
-        yield from _commands(child, (*words, name))
+        if not child.hidden:
+            yield from _commands(child, (*words, name))
 
 
 COMMANDS = [words for words, _ in _commands(typer.main.get_command(command_line))]

@@ -12,7 +12,7 @@ from results_cells import NODE, cell, measurement_of
 
 from grid.cells.measurement import Metric
 from grid.cli.frontier import show_frontier
-from grid.cli.results import show_results
+from grid.cli.results import RowsArgs, open_rows, show_results
 from grid.results.imports import add_report, read_report
 from grid.results.store import Store
 
@@ -41,7 +41,7 @@ def line_with(lines: list[str], text: str) -> str:
 def test_imported_rows_are_marked_in_the_default_table(
     mixed_store: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    show_results(mixed_store, None, None, None, 50)
+    show_results(open_rows(mixed_store), RowsArgs())
     lines = output_lines(capsys)
     assert "source" in lines[0]
     assert " measured" in line_with(lines, "tiny Q8_0")
@@ -52,7 +52,7 @@ def test_imported_rows_are_marked_in_the_default_table(
 def test_the_licence_note_stands_under_chosen_columns_too(
     mixed_store: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    show_results(mixed_store, None, "model,decode_tps", None, 50)
+    show_results(open_rows(mixed_store), RowsArgs(columns=("model", "decode_tps")))
     lines = output_lines(capsys)
     assert lines[0] == "model decode_tps"
     assert "third-party: llama-bench, licence not stated" in lines
@@ -61,7 +61,7 @@ def test_the_licence_note_stands_under_chosen_columns_too(
 def test_a_table_of_own_rows_alone_has_no_source(
     mixed_store: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    show_results(mixed_store, "origin = ''", None, None, 50)
+    show_results(open_rows(mixed_store), RowsArgs(where="origin = ''"))
     out = capsys.readouterr().out
     assert "source" not in out
     assert "third-party" not in out

@@ -1,0 +1,142 @@
+"""`grid doctor` in a terminal: the machine, its backends, and what to mend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from grid.backend.registry import shown_names
+from grid.cache import cache_dir, free_bytes
+from grid.cli.views.backends import state_of
+from grid.cli.views.console import console, pairs, print_json
+from grid.hardware.node import Node
+from grid.units import GIB, format_bytes
+
+LEAST_FREE_BYTES = 5 * GIB
+"""Less room than this on the cache's disk is worth a warning: a backend's environment takes it."""
+
+PROBES_AT_ONCE = 4
+INSTALL = "grid backends install"
+
+
+class Problem(NamedTuple):
+    """Something to mend, and the command or the step that does it."""
+
+    what: str
+    mend: str
+
+
+class Checkup(NamedTuple):
+    """A machine, its backends by name as `state_of` gives them, and the room for its cache."""
+
+    node: Node
+    backends: dict[str, dict[str, Any]]
+    cache: Path
+    free_bytes: int
+
+    @classmethod
+    def of(cls, node: Node) -> Checkup:
+        """Of this machine; each backend is asked in its own environment."""
+        names = shown_names()
+        with ThreadPoolExecutor(PROBES_AT_ONCE) as pool:
+            states = list(pool.map(lambda name: state_of(name, node), names))
+        folder = cache_dir()
+        return cls(node, dict(zip(names, states, strict=True)), folder, free_bytes(folder))
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether some backend is ready, or can be installed."""
+        return any(
+            state["ready"] or is_installable(name, state) for name, state in self.backends.items()
+        )
+
+    @property
+    def problems(self) -> list[Problem]:
+        """Backends that do not run although they are installed, and a full disk."""
+        problems = [
+            Problem(f"{name}: {state['reason']}", state["mend"])
+            for name, state in self.backends.items()
+            if not state["ready"] and not is_installable(name, state) and state["mend"]
+        ]
+        if self.free_bytes < LEAST_FREE_BYTES:
+            room = f"{format_bytes(self.free_bytes)} free for {self.cache}"
+            problems.append(Problem(room, "free some, or set QUANTGRID_CACHE to another disk"))
+        return problems
+
+
+def show_checkup(checkup: Checkup, as_json: bool = False) -> None:
+    """Print what was found, or give it as JSON."""
+    if as_json:
+        print_json(_plain(checkup))
+        return
+    _print_machine(checkup)
+    _print_backends(checkup)
+    _print_problems(checkup)
+
+
+def _print_machine(checkup: Checkup) -> None:
+    node = checkup.node
+    bandwidth = f"{node.bandwidth_bytes_s / 1e9:.3g} GB/s"
+    rows = [
+        ("name", f"{node.name}, {node.system}"),
+        ("chip", f"{node.chip}, {node.cores} cores ({node.cpu_kind})"),
+        *(("accelerator", f"{a.name}, {format_bytes(a.memory_bytes)}") for a in node.accelerators),
+        ("memory", f"{format_bytes(node.memory_bytes)}, copied at {bandwidth}"),
+        ("class", node.hardware_class),
+        ("cache", f"{checkup.cache}, {format_bytes(checkup.free_bytes)} free"),
+    ]
+    if node.overridden:
+        rows.append(("node.toml", f"sets {', '.join(node.overridden)}"))
+    _print_part("Machine", rows)
+
+
+def _print_backends(checkup: Checkup) -> None:
+    rows = [(name, _state_text(name, state)) for name, state in checkup.backends.items()]
+    _print_part("\nBackends", rows)
+    if any(is_installable(name, state) for name, state in checkup.backends.items()):
+        console().print(f"\nA sweep installs the backends that it needs. Now: {INSTALL} NAME")
+
+
+def _state_text(name: str, state: dict[str, Any]) -> str:
+    if state["ready"]:
+        note = f"; {state['reason']}" if state["reason"] else ""
+        return f"ready: {state['version']}{note}"
+    if is_installable(name, state):
+        return f"not installed; reads {', '.join(state['formats']) or 'nothing, it converts'}"
+    return f"does not run here: {state['reason']}"
+
+
+def _print_problems(checkup: Checkup) -> None:
+    problems = checkup.problems
+    rows = [(f"{place}.", f"{p.what}. Try: {p.mend}") for place, p in enumerate(problems, 1)]
+    _print_part("\nTo mend" if problems else "\nNothing to mend", rows)
+
+
+def is_installable(name: str, state: dict[str, Any]) -> bool:
+    """Its environment is not made yet, which a sweep does by itself."""
+    return not state["ready"] and state["mend"] == f"{INSTALL} {name}"
+
+
+def _print_part(title: str, rows: Sequence[tuple[str, str]]) -> None:
+    console().print(title, style="bold")
+    if rows:
+        console().print(pairs([(f"  {name}", text) for name, text in rows]))
+
+
+def _plain(checkup: Checkup) -> dict[str, Any]:
+    node = checkup.node
+    return {
+        "machine": {
+            **msgspec.structs.asdict(node),
+            "hardware_class": node.hardware_class,
+            "short_name": node.short_name,
+        },
+        "backends": checkup.backends,
+        "cache": {"folder": str(checkup.cache), "free_bytes": checkup.free_bytes},
+        "problems": [problem._asdict() for problem in checkup.problems],
+        "usable": checkup.is_usable,
+    }
