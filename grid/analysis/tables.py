@@ -120,9 +120,10 @@ _INTERVAL = ("value", "low", "high", "sd", "n", "method")
 def _metrics(table: pa.Table) -> defaultdict[str, dict[str, Interval]]:
     by_attempt: defaultdict[str, dict[str, Interval]] = defaultdict(dict)
     columns = (table[name].to_pylist() for name in ("attempt_id", "name", *_INTERVAL))
-    for attempt, name, value, *parts in zip(*columns, strict=True):
+    for attempt, name, value, low, high, sd, n, method in zip(*columns, strict=True):
         if value is not None and math.isfinite(value):
-            by_attempt[attempt][name] = Interval(value, *parts)
+            count = 1 if n is None else n
+            by_attempt[attempt][name] = Interval(value, low, high, sd, count, method or "")
     return by_attempt
 
 

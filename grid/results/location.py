@@ -21,14 +21,15 @@ _NO_FOLDERS = frozenset({"s3", "gcs", "abfs"})
 
 class StoreEntry:
     """A name in a store's folder; `is_file` is False for folders and special files, `size` is in
-    bytes."""
+    bytes, `changed_ns` since 1970 (0 where the filesystem does not say it)."""
 
-    __slots__ = ("is_file", "name", "size")
+    __slots__ = ("changed_ns", "is_file", "name", "size")
 
-    def __init__(self, name: str, is_file: bool, size: int = 0) -> None:
+    def __init__(self, name: str, is_file: bool, size: int = 0, changed_ns: int = 0) -> None:
         self.name = name
         self.is_file = is_file
         self.size = size
+        self.changed_ns = changed_ns
 
 
 class Location:
@@ -80,7 +81,12 @@ class Location:
             ) from error
         return sorted(
             (
-                StoreEntry(info.base_name, info.type == fs.FileType.File, info.size or 0)
+                StoreEntry(
+                    info.base_name,
+                    info.type == fs.FileType.File,
+                    info.size or 0,
+                    info.mtime_ns or 0,
+                )
                 for info in infos
             ),
             key=lambda entry: entry.name,

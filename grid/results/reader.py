@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import RLock
@@ -28,6 +28,8 @@ _LISTINGS = 5
 """Times that a folder is listed anew where files vanish while they are read (a compaction)."""
 _READERS_LOCAL, _READERS_REMOTE = 2, 8
 """Files read at once: more of them hide a far store's latency, and take memory."""
+FileState = tuple[int, int]
+"""Size of a file in bytes, and when it was changed, ns."""
 _DECIDING = ["cell_id", "attempt_id", "status", "started_at"]
 
 
@@ -79,10 +81,15 @@ class Results:
         return select.wide(self.final(), self.metrics())
 
     def read(
-        self, table: str, columns: Sequence[str], attempt_ids: pa.Array[Any] | None = None
+        self,
+        table: str,
+        columns: Sequence[str],
+        attempt_ids: pa.Array[Any] | None = None,
+        names: Collection[str] | None = None,
     ) -> pa.Table:
-        """Some columns of a table, of some attempts (None: all): nothing else is held in memory,
-        and where files were read before, only those with rows of the attempts are opened.
+        """Some columns of a table, of some attempts (None: all) and files (None: all): nothing else
+        is held in memory, and where files were read before, only those with rows of the attempts
+        are opened.
 
         The column `attempt_id` is always there. Of other tables than attempts, rows count only if
         their attempt is in the store: `attempt_ids` should be of it.
@@ -91,19 +98,28 @@ class Results:
         with self._lock:
             if attempt_ids is None and table != "attempts":
                 attempt_ids = self.read("attempts", ()).column("attempt_id").combine_chunks()
-            parts = self._retry(lambda: self._read_columns(table, wanted, attempt_ids))
+            parts = self._retry(lambda: self._read_columns(table, wanted, attempt_ids, names))
         rows = select.deduplicate(parts, table) if parts else TABLES[table].empty_table()
         return rows.select(wanted)
 
-    def visible_problems(self) -> list[UnreadableFile]:
+    def visible_problems(self, sound: Collection[str] = ()) -> list[UnreadableFile]:
         """As `problems`, but files that were not read yet are only opened: damage inside their
-        columns does not show."""
+        columns does not show. Of those in `sound` it is known that they can be opened."""
         with self._lock:
             for name in self._names():
                 is_indexed = any(index.contains(name) for index in self._indexes.values())
-                if not is_indexed and name not in self._problems:
+                if not is_indexed and name not in self._problems and name not in sound:
                     self._check_header(name)
             return self._sorted_problems()
+
+    def files(self) -> dict[str, FileState]:
+        """The store's Arrow files as they are now, but those that are a problem."""
+        entries = self.location.entries()
+        return {
+            entry.name: (entry.size, entry.changed_ns)
+            for entry in entries
+            if entry.name.endswith(files.ENDING) and entry.name not in self._problems
+        }
 
     def frame(self, table: str = "wide") -> pd.DataFrame:
         """A table as a pandas frame: attempts, metrics, samples, items, final or wide."""
@@ -134,6 +150,10 @@ class Results:
         from grid.results.query import run_sql
 
         return run_sql(lambda name: getattr(self, name)(), sql)
+
+    def problem_names(self) -> Collection[str]:
+        """Files that were skipped so far."""
+        return self._problems.keys()
 
     @property
     def problems(self) -> list[UnreadableFile]:
@@ -175,11 +195,15 @@ class Results:
         return [part for part in parts if part is not None]
 
     def _read_columns(
-        self, table: str, columns: list[str], attempt_ids: pa.Array[Any] | None
+        self,
+        table: str,
+        columns: list[str],
+        attempt_ids: pa.Array[Any] | None,
+        wanted: Collection[str] | None,
     ) -> list[pa.Table]:
         """Some columns of each file's rows of the attempts, in the order of the files' names."""
         index = self._indexes[table]
-        names = self._candidates(table)
+        names = [name for name in self._candidates(table) if wanted is None or name in wanted]
         batches = None if attempt_ids is None else index.batches_of(attempt_ids)
         if batches is not None:
             names = [name for name in names if name in batches or not index.contains(name)]

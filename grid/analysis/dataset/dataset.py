@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from grid.analysis.dataset.derived_tables import DerivedTables, digest_of_answers
 from grid.analysis.dataset.detail import AttemptDetail, attempt_detail
 from grid.analysis.dataset.lru import Lru
 from grid.analysis.dataset.overview import (
@@ -73,7 +74,7 @@ class Dataset:
         self._variants: Lru[tuple[str, Key], list[Variant]] = Lru(64)
         self._built: Lru[str, list[Variant]] = Lru(64)
         self._posteriors: Lru[tuple[str, Key], Posterior] = Lru(8)
-        self._composites: Lru[tuple[Any, ...], Floats] = Lru(4)
+        self._composites: Lru[str, Floats] = Lru(4)
         self._attempts: pa.Table | None = None
 
     def filter(self, condition: pc.Expression) -> Dataset:
@@ -98,14 +99,18 @@ class Dataset:
         """Files that were left out, and why, as far as they were looked at."""
         with self._lock:
             _ = self.overview
-            return self.results.visible_problems()
+            sound = self._derived.sound_files()
+            problems = self.results.visible_problems(sound)
+            if len(sound) < len(self._derived.files) - len(problems):
+                self._derived.keep_sound_files({problem.file for problem in problems})
+            return problems
 
     @cached_property
     def overview(self) -> Overview:
         """All attempts, those that count, and those with figures, with the columns that cost little
         to read: enough for lists and counts."""
         with self._lock:
-            return overview(self.results, self._condition)
+            return overview(self._derived.attempts(), self._condition)
 
     @cached_property
     def classes(self) -> tuple[HardwareClass, ...]:
@@ -154,13 +159,18 @@ class Dataset:
                 lambda: self._posterior(self.variants(hardware_class, weights)),
             )
 
+    def posterior_of(self, variants: Sequence[Variant]) -> Posterior:
+        """Joint draws for variants of this store as they would be on one machine."""
+        with self._lock:
+            return self._posterior(variants)
+
     def tables(self, hardware_class: str) -> Tables:
         """The rows that the class's variants are made of, and its attempts that count, of any
         status; of samples the repetitions of speed runs, and what text quality was scored by."""
         with self._lock:
             final = self.overview.final
             class_final = final.filter(equal(final, "hardware_class", hardware_class))
-            needed = self._loader.ids(hardware_class)
+            needed = self._loader.rows(hardware_class)["attempt_id"].combine_chunks()
             ids = pc.unique(pa.concat_arrays([needed, class_final["attempt_id"].combine_chunks()]))
             tables = {name: self._rows(name, ids) for name in TABLES if name != "samples"}
             samples = self._rows("samples", ids)
@@ -198,6 +208,10 @@ class Dataset:
         return frozenset(task_classes(self.overview.ok))
 
     @cached_property
+    def _derived(self) -> DerivedTables:
+        return DerivedTables(self.results)
+
+    @cached_property
     def _loader(self) -> VariantLoader:
         return VariantLoader(self.results, self.overview)
 
@@ -205,17 +219,33 @@ class Dataset:
         return self.results.read(table, TABLES[table].names, ids)
 
     def _with_capability(self, hardware_class: str, weights: Weights) -> list[Variant]:
-        built = self._built.get(hardware_class, lambda: self._loader.variants(hardware_class))
+        built = self._built.get(hardware_class, lambda: self._build(hardware_class))
         return with_capability(built, weights, self.task_classes)
+
+    def _build(self, hardware_class: str) -> list[Variant]:
+        """The class's variants without a composite capability, as they were built before where they
+        still hold."""
+        if self._condition is not None:
+            return self._loader.variants(hardware_class)
+        rows = self._loader.rows(hardware_class)
+        variants = self._derived.variants(hardware_class, rows)
+        if variants is None:
+            variants = self._loader.variants(hardware_class)
+            self._derived.keep_variants(hardware_class, rows, variants)
+        return variants
 
     def _posterior(self, variants: Sequence[Variant]) -> Posterior:
         # Machines of one device kind share their answers, and so the draws of what those are worth.
-        key = tuple(
-            (v.artifact_id, v.backend, v.attempt_ids.get("tasks"), tuple(v.weights.items()))
-            for v in variants
-        )
-        capability = self._composites.get(key, lambda: composite_draws(variants))
+        key = digest_of_answers(variants)
+        capability = self._composites.get(key, lambda: self._composite_draws(key, variants))
         return draw_posterior(variants, capability=capability)
+
+    def _composite_draws(self, key: str, variants: Sequence[Variant]) -> Floats:
+        draws = self._derived.draws(key, len(variants))
+        if draws is None:
+            draws = composite_draws(variants)
+            self._derived.keep_draws(key, draws)
+        return draws
 
 
 def _key(weights: Weights) -> Key:

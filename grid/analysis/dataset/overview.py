@@ -17,7 +17,7 @@ from grid.results import select
 from grid.results.schema import ATTEMPTS
 
 if TYPE_CHECKING:
-    from grid.results.reader import Results
+    pass
 
 DEFERRED = (
     "environment", "kv_cache", "context_length", "licence", "bpw_file", "bpw_layer",
@@ -74,9 +74,9 @@ class Overview:
         return of_attempts(self.attempts, select.final(deciding)["attempt_id"])
 
 
-def overview(results: Results, condition: pc.Expression | None = None) -> Overview:
+def overview(attempts: pa.Table, condition: pc.Expression | None = None) -> Overview:
     """Of the attempts for which a condition holds."""
-    attempts = with_ladder_names(results.read("attempts", OVERVIEW).select(list(OVERVIEW)))
+    attempts = with_ladder_names(attempts)
     return Overview(attempts if condition is None else attempts.filter(condition))
 
 

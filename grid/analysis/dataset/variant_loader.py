@@ -102,12 +102,19 @@ class VariantLoader:
         attempts = attempts_of(_rows_without_deferred(rows), floors, _empty_table("samples"))
         return build_variants(QualityRuns(attempts, {}), attempts)
 
-    def ids(self, hardware_class: str) -> pa.Array[Any]:
-        """Ids of the attempts that the class's variants are made of."""
-        mine = self._of_class(hardware_class)
-        shared = [attempt.id for attempt in self._shared_attempts(_kinds(mine))]
-        own = mine["attempt_id"].combine_chunks()
-        return pc.unique(pa.concat_arrays([own, pa.array(shared, pa.string())]))
+    def rows(self, hardware_class: str) -> pa.Table:
+        """The attempts that the class's variants are made of."""
+        mine = equal(self._ok, "hardware_class", hardware_class)
+        kinds = _kinds(self._ok.filter(mine))
+        computations = [attempt.id for attempt in self._computations(kinds)]
+        parts = (
+            equal(self._ok, "measure", "quality"),
+            pc.and_(_is_of_kinds(self._ok, kinds), equal(self._ok, "measure", "tasks")),
+            _is_any_of(self._ok, "attempt_id", computations),
+        )
+        for part in parts:
+            mine = pc.or_(pc.fill_null(mine, False), pc.fill_null(part, False))
+        return self._ok.filter(mine)
 
     def _of_class(self, hardware_class: str) -> pa.Table:
         return self._ok.filter(equal(self._ok, "hardware_class", hardware_class))
@@ -262,6 +269,11 @@ def _rows_without_deferred(rows: pa.Table) -> list[dict[str, Any]]:
 
 def _kinds(rows: pa.Table) -> Kinds:
     return tuple(sorted(pc.unique(rows["device_kind"]).to_pylist(), key=str))
+
+
+def _is_of_kinds(rows: pa.Table, kinds: Kinds) -> pa.BooleanArray:
+    matching = _is_any_of(rows, "device_kind", [kind for kind in kinds if kind is not None])
+    return pc.or_(matching, pc.is_null(rows["device_kind"])) if None in kinds else matching
 
 
 def _is_any_of(rows: pa.Table, column: str, values: Sequence[str]) -> pa.BooleanArray:
