@@ -8,14 +8,18 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from grid.analysis import AXES, Variant
-from grid.app.charts.labels import Labels
-from grid.app.charts.placing import place
+from grid.app.charts.labels import Labels, inert
+from grid.app.charts.placing import RADIUS, Names
 from grid.app.charts.quantities import axis_text, interval_of, series_by
 from grid.app.charts.theme import SMALL, WEBGL_FROM, Look, figure, log_axis, wide
+from grid.models.display_names import shorten, visible
 from grid.units import format_bytes
 
 LARGEST, LEAST = 46.0, 6.0
 """Diameters of bubbles, px."""
+
+LONGEST = 20
+"""Letters of a name."""
 
 NAMED = 40
 """Bubbles that may get a name beside them, the largest first."""
@@ -43,7 +47,7 @@ def bubble_figure(variants: Sequence[Variant], labels: Labels, look: Look) -> go
                 x=[_rate(v) for v in mine],
                 y=[_quality(v) for v in mine],
                 mode="markers",
-                name=name,
+                name=inert(shorten(name, LONGEST)),
                 customdata=[v.id for v in mine],
                 hovertext=[_hover(v, labels) for v in mine],
                 hoverinfo="text",
@@ -67,15 +71,16 @@ def bubble_figure(variants: Sequence[Variant], labels: Labels, look: Look) -> go
 
 def _names(chart: go.Figure, shown: Sequence[Variant], labels: Labels, look: Look) -> None:
     x, y = [_rate(v) for v in shown], [_quality(v) for v in shown]
-    names = [labels.short(v) for v in shown]
+    names = [shorten(visible(labels.short(v)), LONGEST) for v in shown]
     across = [math.log(rate) for rate in x] if wide(x) else x
-    sides = place(names, _spread(across), _spread(y), range(min(NAMED, len(shown))))
+    first = range(min(NAMED, len(shown)))
+    sides = Names(names, _spread(across), _spread(y), first, [RADIUS] * len(names)).place()
     chart.add_scatter(
         x=[x[i] for i in sides],
         y=[y[i] for i in sides],
         mode="markers+text",
         marker={"size": 14, "opacity": 0},
-        text=[names[i] for i in sides],
+        text=[inert(names[i]) for i in sides],
         textposition=list(sides.values()),
         textfont={"size": SMALL, "color": look.ink},
         hoverinfo="skip",
@@ -97,7 +102,7 @@ def _quality(variant: Variant) -> float:
 
 
 def _hover(variant: Variant, labels: Labels) -> str:
-    lines = [f"<b>{labels.full(variant)}</b>", format_bytes(variant.artifact_bytes)]
+    lines = [f"<b>{inert(labels.full(variant))}</b>", format_bytes(variant.artifact_bytes)]
     for name in ("decode_tps", "capability"):
         axis = AXES[name]
         lines.append(f"{axis.title} {axis_text(interval_of(variant, axis), axis)}")

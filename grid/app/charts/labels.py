@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from html import escape
 
 from grid.analysis import Variant
 from grid.analysis.labels import disambiguating_labels
+from grid.models.display_names import visible
+
+
+def inert(text: str) -> str:
+    """A stranger's text for a chart, which takes some tags for markup: it shows as it is."""
+    return escape(visible(text), quote=False)
 
 
 @dataclass(frozen=True)

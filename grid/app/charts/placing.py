@@ -2,69 +2,140 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from grid.results.statistics.interval import Floats
 
 SIDES = {
-    "top center": (-0.5, 0.6),
-    "middle right": (0.1, -0.5),
-    "bottom center": (-0.5, -1.6),
-    "middle left": (-1.1, -0.5),
-    "top right": (0.06, 0.4),
-    "bottom right": (0.06, -1.4),
-    "top left": (-1.06, 0.4),
-    "bottom left": (-1.06, -1.4),
+    "top center": (-0.5, 0.0, 1),
+    "middle right": (0.0, 1.0, 0),
+    "bottom center": (-0.5, 0.0, -1),
+    "middle left": (-1.0, -1.0, 0),
+    "top right": (0.0, 1.0, 1),
+    "bottom right": (0.0, 1.0, -1),
+    "top left": (-1.0, -1.0, 1),
+    "bottom left": (-1.0, -1.0, -1),
 }
-"""Corner of the text from its point, in text widths and heights."""
+"""Where a text begins, in its widths and in radii of its point, and its line above or below."""
 
-WIDTH, HEIGHT = 420.0, 380.0
-"""Size of the plot that texts are placed for, px: between a phone's and a desktop's."""
-LETTER, LINE = 7.2, 17.0
-POINT = 12.0
+NARROW, WIDE, WIDEST = 270.0, 540.0, 900.0
+"""Widths of the plot that texts are placed for, px: of a phone, and of a chart beside a panel or
+across a page."""
+
+HEIGHT = 300.0
+"""Least height of the plot, px."""
+
+LINE, POINT, RADIUS = 16.0, 12.0, 8.0
+"""Height of a text, size of a point, and how far from its middle a text usually begins, px."""
+
+BLOCKED = float("inf")
+
+_WIDTHS = {
+    **dict.fromkeys("mMW@%…", 10.6),
+    **dict.fromkeys("wABCDEFGHKLNOPQRSTUVXYZ_&+=<>", 8.0),
+    **dict.fromkeys("iIjl.,:;'|!", 3.6),
+    **dict.fromkeys("frt-()[]/ ", 4.6),
+}
+
+
+def text_width(text: str) -> float:
+    """Width of a text in the page's font at 12 px, a little more than it is."""
+    return sum(_WIDTHS.get(letter, 6.6) for letter in text)
 
 
 @dataclass(frozen=True, slots=True)
-class _Box:
+class Box:
+    """A rectangle of the plot, px from its lower left corner."""
+
     left: float
     bottom: float
     right: float
     top: float
 
-    def meets(self, box: _Box) -> bool:
+    def is_inside(self, width: float) -> bool:
+        """Whether it is within a plot of that width."""
+        return self.left >= 0 and self.right <= width and self.bottom >= 0 and self.top <= HEIGHT
+
+    def meets(self, box: Box) -> bool:
         apart = self.left >= box.right or box.left >= self.right
         return not (apart or self.bottom >= box.top or box.bottom >= self.top)
 
 
-def place(
-    names: Sequence[str], x: Sequence[float], y: Sequence[float], wanted: Sequence[int]
-) -> dict[int, str]:
-    """Side (as Plotly's textposition) of each name that fits, by index; `wanted` first to last.
+@dataclass(frozen=True)
+class Names:
+    """Texts beside points at (x, y), each from 0 to 1 along its axis.
 
-    `x` and `y` are of all points, from 0 to 1 along the axes: no text lies on a point or another.
+    Of `order` each gets a side where no other text and no point is; those in `must` get one also
+    where a point is. `radii`: how far from a point its text begins, px. `corner` is a text in an
+    upper corner that no name may cover.
     """
-    points = [
-        _Box(a * WIDTH - POINT / 2, b * HEIGHT - POINT / 2, a * WIDTH + POINT / 2,
-             b * HEIGHT + POINT / 2)
-        for a, b in zip(x, y, strict=True)
-    ]  # fmt: skip
-    taken: list[_Box] = []
-    sides: dict[int, str] = {}
-    for i in wanted:
-        obstacles = [*points[:i], *points[i + 1 :], *taken]
-        for side, (dx, dy) in SIDES.items():
-            box = _text(x[i] * WIDTH, y[i] * HEIGHT, len(names[i]) * LETTER, dx, dy)
-            if _inside(box) and not any(box.meets(obstacle) for obstacle in obstacles):
-                sides[i] = side
-                taken.append(box)
-                break
-    return sides
 
+    texts: Sequence[str]
+    x: Sequence[float]
+    y: Sequence[float]
+    order: Sequence[int]
+    radii: Sequence[float]
+    must: Collection[int] = ()
+    corner: str = ""
+    corner_at_right: bool = False
 
-def _text(x: float, y: float, width: float, dx: float, dy: float) -> _Box:
-    shift = POINT * 0.7 if dx > -0.4 else -POINT * 0.7 if dx < -0.6 else 0.0
-    left, bottom = x + dx * width + shift, y + dy * LINE
-    return _Box(left, bottom, left + width, bottom + LINE)
+    def place(
+        self, widths: Sequence[float] = (NARROW, WIDE, WIDEST), placed: dict[int, str] | None = None
+    ) -> dict[int, str]:
+        """Side (as Plotly's textposition) of each name that fits at all widths, by index, beside
+        those already `placed`, which it does not repeat."""
+        sides = dict(placed or {})
+        for may_cover in (False, True):
+            for i in self.order:
+                if i in sides or (may_cover and i not in self.must):
+                    continue
+                covered = {side: self._covered(i, side, widths, sides) for side in SIDES}
+                side = min(SIDES, key=lambda side: covered[side])
+                if covered[side] == 0 or (may_cover and covered[side] < BLOCKED):
+                    sides[i] = side
+        return {i: side for i, side in sides.items() if i not in (placed or {})}
 
+    def _covered(
+        self, i: int, side: str, widths: Sequence[float], sides: Mapping[int, str]
+    ) -> float:
+        """Points that a text would cover at all widths; BLOCKED where another text is in its place,
+        or the plot's edge."""
+        covered = 0
+        for width in widths:
+            box = self._text(i, side, width)
+            texts = [self._text(j, other, width) for j, other in sides.items()]
+            if self.corner:
+                texts.append(self._corner(width))
+            if not box.is_inside(width) or any(box.meets(text) for text in texts):
+                return BLOCKED
+            covered += self._points_in(box, i, width)
+        return covered
 
-def _inside(box: _Box) -> bool:
-    return box.left >= -4 and box.right <= WIDTH + 4 and box.bottom >= -6 and box.top <= HEIGHT + 6
+    def _points_in(self, box: Box, i: int, width: float) -> int:
+        """Points other than the i-th that a box lies on."""
+        half = POINT / 2
+        x, y = self._places[0] * width, self._places[1] * HEIGHT
+        covered = (x > box.left - half) & (x < box.right + half)
+        covered &= (y > box.bottom - half) & (y < box.top + half)
+        covered[i] = False
+        return int(covered.sum())
+
+    @cached_property
+    def _places(self) -> tuple[Floats, Floats]:
+        return np.array(self.x), np.array(self.y)
+
+    def _text(self, i: int, side: str, width: float) -> Box:
+        in_widths, in_radii, line = SIDES[side]
+        length = text_width(self.texts[i])
+        left = self.x[i] * width + in_widths * length + in_radii * self.radii[i]
+        bottom = self.y[i] * HEIGHT - LINE / 2 + line * (LINE / 2 + self.radii[i])
+        return Box(left, bottom, left + length, bottom + LINE)
+
+    def _corner(self, width: float) -> Box:
+        length = text_width(self.corner) + 10
+        left = width - length if self.corner_at_right else 0.0
+        return Box(left, HEIGHT - LINE - 6, left + length, HEIGHT)

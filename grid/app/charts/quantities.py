@@ -23,7 +23,7 @@ def interval_of(variant: Variant, axis: Axis) -> Interval | None:
     return figure
 
 
-MOST_SERIES = 12
+MOST_SERIES = 6
 """Colours that a chart tells apart at most."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
@@ -35,6 +36,21 @@ LOG_FROM = 4.0
 MOST_TICKS = 6
 """Ticks of a logarithmic axis that a phone has room for."""
 
+LEGEND_LINE, PHONE_LETTERS = 20, 12
+"""Height of a legend's line, px, and letters of names of which a phone has room for two."""
+
+WIDE_ONLY = "\u2060"
+"""Beginning of a text that a narrow chart hides: a character without width, which the page's style
+looks for."""
+
+STYLE = f"""
+  [data-testid="stPlotlyChart"] {{ container-type: inline-size; }}
+  @container (max-width: 619px) {{
+    [data-testid="stPlotlyChart"] text[data-unformatted^="{WIDE_ONLY}"] {{ display: none; }}
+  }}
+"""
+"""What the page's style says of charts."""
+
 WEBGL_FROM = 800
 """Points from which a trace is drawn by the graphics card."""
 
@@ -60,6 +76,11 @@ class Look:
     @property
     def ground(self) -> str:
         return "#0E1117" if self.dark else "#FFFFFF"
+
+    @property
+    def halo(self) -> str:
+        """Shadow of a text, which keeps lines behind it from its letters."""
+        return ", ".join([f"0 0 2px {self.ground}"] * 4)
 
     @property
     def accent(self) -> str:
@@ -107,6 +128,13 @@ def figure(look: Look, x: str = "", y: str = "", height: int = 460) -> go.Figure
     )  # fmt: skip
     style_axes(chart, look, x, y)
     return chart
+
+
+def legend_height(names: Sequence[str]) -> int:
+    """Px that a legend takes on a phone beyond its first line."""
+    letters = max((len(name) for name in names), default=0)
+    across = 2 if letters <= PHONE_LETTERS else 1
+    return LEGEND_LINE * max(0, math.ceil(len(names) / across) - 1)
 
 
 def style_axes(chart: go.Figure, look: Look, x: str, y: str) -> None:
@@ -172,8 +200,6 @@ def tick_text(value: float) -> str:
 
 def log_axis(chart: go.Figure, which: str, values: Sequence[float]) -> None:
     """Make an axis logarithmic with ticks at round numbers; `which` is x or y."""
-    import math
-
     low, high = min(values) / 1.18, max(values) * 1.18
     ticks = nice_ticks(low, high)
     if len(ticks) > MOST_TICKS:
