@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
+
+import typer
 
 from grid.cli.help_text import Commands
 from grid.cli.options import (
@@ -35,11 +38,15 @@ def plan(
     store: StoreUri = "results",
     fresh: Fresh = False,
     changed: Changed = False,
+    full: Annotated[
+        bool, typer.Option("--all", help="List every session and every skipped cell.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Show what a sweep would do, without running it.
 
-    Its cells, what is skipped and why, what is measured already, and estimates of time and memory.
+    How many cells, how long, memory and disk, and what is skipped and why. Output that is no
+    terminal has all of --all.
     """
     from grid.cli.views.plan import show_plan
     from grid.hardware.probe import probe_node
@@ -57,4 +64,4 @@ def plan(
     node = snapshot.recorded_node(probe_node())
     node_report = report(backends_of(sweep), node=node)
     cells = plan_for_node(sweep, node_report, snapshot, prepared=prepared)
-    show_plan(cells, estimate(cells, snapshot.measured_seconds()), as_json=as_json)
+    show_plan(cells, estimate(cells, snapshot.measured_seconds()), as_json=as_json, full=full)

@@ -143,6 +143,11 @@ def differing_options(engines: Sequence[str], options: Sequence[Mapping[str, Any
     ]
 
 
+def counted(count: int, noun: str) -> str:
+    """`1 cell`, `2 cells`."""
+    return f"{count} {noun}" + ("" if count == 1 else "s")
+
+
 def name_some(labels: Sequence[str], most: int) -> str:
     """The first `most` labels, and how many more there are."""
     rest_count = len(labels) - most

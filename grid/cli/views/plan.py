@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import re
+import sys
 from collections.abc import Sequence
 
 from grid.cells.cell import Cell
 from grid.cells.workload import kind
-from grid.cli.views.console import console, differing_options, print_json, table
-from grid.cli.views.resolution import resolution_line, resolutions, task_items
+from grid.cli.views.console import (
+    console,
+    counted,
+    differing_options,
+    name_some,
+    pairs,
+    print_json,
+    table,
+)
+from grid.cli.views.resolution import points, resolution_line, resolutions, task_items
 from grid.models.model import Model
 from grid.models.parameters_text import parameters_text
 from grid.plan.estimate import Estimate
@@ -16,60 +25,129 @@ from grid.plan.order import Session
 from grid.plan.plan import Plan
 from grid.units import format_bytes, format_seconds
 
-SKIPS_SHOWN = 20
-"""Skipped cells named one by one; the rest is counted by reason."""
+_FIGURE = re.compile(r"\d+(?:\.\d+)?")
+REASONS_SHOWN = 6
+"""Reasons for skipping that the first screen names."""
+QUANTS_SHOWN = 16
 
 
-def show_plan(plan: Plan, estimate: Estimate, as_json: bool = False) -> None:
-    """Sessions in order, skipped cells with their reason, and what all of it will take."""
+def show_plan(plan: Plan, estimate: Estimate, as_json: bool = False, full: bool = False) -> None:
+    """What the plan comes to; with `full`, or where output is no terminal, all of it below.
+
+    That is each session in order, each skipped cell with its reason, and what the tasks can tell.
+    """
     if as_json:
         _print_json(plan, estimate)
         return
     out = console()
-    out.print(f"{plan.sweep} on {plan.node.hardware_class}\n", style="bold", markup=False)
-    if plan.cells:
-        sessions = plan.sessions
-        engines = [session.backend for session in sessions]
-        options = differing_options(engines, [session.options for session in sessions])
-        rows = [_row(plan, session) for session in sessions]
-        columns = ["model", "quant", "backend", "size", "memory", "cells"]
-        if any(options):
-            columns.append("options")
-            rows = [(*row, text) for row, text in zip(rows, options, strict=True)]
-        out.print(table(columns, rows, right=(3, 4), wrap=(5, 6)))
-        _print_mixtures(plan)
-        out.print()
-    _print_skipped(plan)
+    out.print(f"{plan.sweep} on {plan.node.hardware_class}\n", style="bold")
+    out.print(pairs([*_amounts(plan, estimate), *_variants(plan), *_skipped(plan)]))
     for note in plan.notes:
-        out.print(note, markup=False, style="yellow")
-    if line := resolution_line(task_items((*plan.cells, *plan.measured))):
-        out.print(line, markup=False)
-    out.print(
-        f"{len(plan.cells)} cells to measure in {len(plan.sessions)} sessions, "
-        f"{len(plan.measured)} measured already, {len(plan.skipped)} skipped"
+        out.print(f"note: {note}", style="yellow")
+    if full or not sys.stdout.isatty():
+        _print_sessions(plan)
+        _print_skipped(plan)
+        if line := resolution_line(task_items((*plan.cells, *plan.measured))):
+            out.print(f"\n{line}")
+    elif plan.cells or plan.skipped:
+        out.print("\n--all lists every session and every skipped cell")
+
+
+def _amounts(plan: Plan, estimate: Estimate) -> list[tuple[str, str]]:
+    """Cells, time, memory and disk."""
+    if not plan.cells:
+        return [("to measure", f"nothing{_how_to_repeat(plan)}")]
+    variants = {(cell.artifact.id, cell.backend) for cell in plan.cells}
+    cells = f"{counted(len(plan.cells), 'cell')} of {counted(len(variants), 'variant')}"
+    source = (
+        f"from {counted(estimate.from_measured, 'measured cell')}"
+        if estimate.from_measured
+        else "a rough model; measured cells make it better"
     )
+    sizes = [plan.weight_bytes.get(artifact.id, 0) for artifact in plan.artifacts]
+    rows = [
+        ("to measure", cells),
+        ("time", f"about {format_seconds(estimate.seconds)} ({source})"),
+        ("memory", f"at most {format_bytes(estimate.host_bytes or 0)}"),
+        ("disk", f"{format_bytes(sum(sizes))} for {counted(len(sizes), 'set')} of weights"),
+    ]
     missing = sorted(
         name for name, ready in plan.environments.items() if name in plan.backends and not ready
     )
     if missing:
-        out.print(f"environments to be made first, up to a few GB each: {', '.join(missing)}")
+        rows.append(("installs", f"{', '.join(missing)}: once, up to a few GB each"))
+    if plan.measured:
+        rows.append(("measured", f"{counted(len(plan.measured), 'cell')} before"))
+    return rows
+
+
+def _how_to_repeat(plan: Plan) -> str:
+    if not plan.measured:
+        return ""
+    count = counted(len(plan.measured), "cell")
+    return f": {count} measured already, which --fresh measures again"
+
+
+def _variants(plan: Plan) -> list[tuple[str, str]]:
+    """The quants of each model in each backend, and what is measured of them."""
+    quants: dict[tuple[str, str], dict[str, None]] = {}
+    for cell in plan.cells:
+        key = (cell.artifact.model.name, cell.backend)
+        quants.setdefault(key, {})[cell.artifact.quant] = None
+    rows = [
+        (model, f"{name_some(list(names), QUANTS_SHOWN)} in {backend}")
+        for (model, backend), names in quants.items()
+    ]
+    speed = {c.workload.label: c for c in plan.cells if kind(c.workload) != "tasks"}
+    tasks = {c.workload.label: c for c in plan.cells if kind(c.workload) == "tasks"}
     if plan.cells:
-        source = (
-            f"from {estimate.from_measured} measured cells"
-            if estimate.from_measured
-            else "a rough model; measured cells sharpen it"
+        rows.append(("of each", workloads([*speed.values(), *tasks.values()])))
+    if items := task_items(plan.cells):
+        total = sum(items.values())
+        rows.append(
+            ("tasks", f"{total} items tell variants apart by {points(total)} points of accuracy")
         )
-        out.print(f"estimated time {format_seconds(estimate.seconds)} ({source})")
-        if estimate.host_bytes is not None:
-            out.print(f"estimated peak memory {format_bytes(estimate.host_bytes)}")
-
-
-def _print_mixtures(plan: Plan) -> None:
-    """What a token uses of each mixture of experts."""
     for model in _models(plan):
         if model.experts is not None:
             text = parameters_text(model.parameters, model.active_parameters, model.experts)
-            console().print(f"{model.name}: {text}", markup=False)
+            rows.append((model.name, text))
+    return rows
+
+
+def _skipped(plan: Plan) -> list[tuple[str, str]]:
+    """How many cells are skipped, by reason; reasons that differ in figures alone are one."""
+    if not plan.skipped:
+        return []
+    reasons: dict[str, list[str]] = {}
+    for skip in plan.skipped:
+        reasons.setdefault(_FIGURE.sub("#", skip.reason), []).append(skip.reason)
+    groups = sorted(reasons.values(), key=len, reverse=True)
+    rows = [("skipped", counted(len(plan.skipped), "cell"))]
+    rows += [("", f"{len(group)}: {group[0]}") for group in groups[:REASONS_SHOWN]]
+    hidden = sum(map(len, groups[REASONS_SHOWN:]))
+    return [*rows, ("", f"{hidden} for other reasons")] if hidden else rows
+
+
+def _print_sessions(plan: Plan) -> None:
+    sessions = plan.sessions
+    if not sessions:
+        return
+    options = differing_options(
+        [session.backend for session in sessions], [session.options for session in sessions]
+    )
+    rows = [(*_row(plan, session), text) for session, text in zip(sessions, options, strict=True)]
+    heads = ("model", "quant", "backend", "size", "memory", "cells", "options")
+    out = console()
+    out.print(f"\n{counted(len(sessions), 'session')}, in this order", style="bold")
+    out.print(table(heads, rows, right=(3, 4), wrap=(5, 6), names=(0, 1), optional=(2,)))
+
+
+def _print_skipped(plan: Plan) -> None:
+    if not plan.skipped:
+        return
+    out = console()
+    out.print("\nskipped", style="bold")
+    out.print(pairs([(skip.cell.label, skip.reason) for skip in plan.skipped]))
 
 
 def _models(plan: Plan) -> list[Model]:
@@ -95,19 +173,6 @@ def workloads(cells: Sequence[Cell]) -> str:
     labels = [cell.workload.label for cell in cells if kind(cell.workload) != "tasks"]
     tasks = sum(kind(cell.workload) == "tasks" for cell in cells)
     return ", ".join([*labels, *([f"{tasks} task{'s' if tasks > 1 else ''}"] if tasks else [])])
-
-
-def _print_skipped(plan: Plan) -> None:
-    if not plan.skipped:
-        return
-    out = console()
-    out.print("skipped", style="bold")
-    for skip in plan.skipped[:SKIPS_SHOWN]:
-        out.print(f"  {skip.cell.label}: {skip.reason}", markup=False)
-    reasons = Counter(skip.reason for skip in plan.skipped[SKIPS_SHOWN:])
-    for reason, count in reasons.most_common(SKIPS_SHOWN):
-        out.print(f"  and {count} more: {reason}", markup=False)
-    out.print()
 
 
 def _print_json(plan: Plan, estimate: Estimate) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from grid.engine.closable import Closable
 from grid.engine.environments import ensure_tool, find_tool
 from grid.engine.harness import messages
+from grid.engine.installer_lines import InstallerLines
 from grid.engine.process import EngineProcess
 from grid.errors import EngineError, InputError
 
@@ -40,7 +41,9 @@ class HarnessProcess(Closable):
         """The reply, which is never Refused. Raises InputError where data are at fault, else
         EngineError; the process is then started anew by the next request."""
         if self._process is None:
-            interpreter = ensure_tool(HARNESS, REQUIREMENTS, self._say)
+            if not is_installed():
+                self._say(f"making the environment of {HARNESS}, once")
+            interpreter = ensure_tool(HARNESS, REQUIREMENTS, InstallerLines(self._say))
             self._process = EngineProcess(interpreter.python, interpreter.imports, HOST)
         try:
             line = self._process.exchange(messages.encode(request), timeout_s)
