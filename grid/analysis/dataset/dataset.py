@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property, partial
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from grid.analysis.dataset.derived_tables import DerivedTables, digest_of_answers
+from grid.analysis.dataset.derived_tables import (
+    DerivedTables,
+    digest_of_answers,
+    digest_of_texts,
+)
 from grid.analysis.dataset.detail import AttemptDetail, attempt_detail
 from grid.analysis.dataset.lru import Lru
 from grid.analysis.dataset.overview import (
@@ -24,9 +29,17 @@ from grid.analysis.dataset.overview import (
 )
 from grid.analysis.dataset.variant_loader import VariantLoader
 from grid.analysis.ladder_names import with_ladder_names
-from grid.analysis.posterior import Posterior, composite_draws, draw_posterior
+from grid.analysis.posterior import (
+    DRAWS,
+    SEED,
+    LazyDraws,
+    Posterior,
+    composite_draws,
+    draw_posterior,
+)
 from grid.analysis.scored_text import TEXT_SERIES
 from grid.analysis.tables import SPEED_SERIES, Tables
+from grid.analysis.text_draws import TEXT_AXES, text_draws
 from grid.analysis.variant import Variant
 from grid.analysis.variants import with_capability
 from grid.models.identity import digest
@@ -237,13 +250,22 @@ class Dataset:
     def _posterior(self, variants: Sequence[Variant]) -> Posterior:
         # Machines of one device kind share their answers, and so the draws of what those are worth.
         key = digest_of_answers(variants)
-        capability = self._composites.get(key, lambda: self._composite_draws(key, variants))
-        return draw_posterior(variants, capability=capability)
+        capability = self._composites.get(
+            key, lambda: self._draws(key, variants, lambda: composite_draws(variants))
+        )
+        texts = {axis: partial(self._text_draws, variants, axis) for axis in TEXT_AXES}
+        posterior = draw_posterior(variants, capability=capability)
+        return replace(posterior, texts=LazyDraws(texts))
 
-    def _composite_draws(self, key: str, variants: Sequence[Variant]) -> Floats:
+    def _text_draws(self, variants: Sequence[Variant], axis: str) -> Floats:
+        key = digest_of_texts(variants, axis)
+        return self._draws(key, variants, lambda: text_draws(variants, axis, DRAWS, SEED))
+
+    def _draws(self, key: str, variants: Sequence[Variant], draw: Callable[[], Floats]) -> Floats:
+        """Draws [draws, variants] as they were drawn before, else drawn now."""
         draws = self._derived.draws(key, len(variants))
         if draws is None:
-            draws = composite_draws(variants)
+            draws = draw()
             self._derived.keep_draws(key, draws)
         return draws
 

@@ -18,6 +18,7 @@ import pyarrow as pa
 from grid.analysis.dataset.overview import OVERVIEW
 from grid.analysis.dataset.variant_codec import decode_variants, encode_variants
 from grid.analysis.posterior import DRAWS, SEED
+from grid.analysis.text_draws import text_scope
 from grid.analysis.variant import Variant
 from grid.models.identity import digest
 from grid.results import files, select
@@ -182,6 +183,19 @@ def digest_of_answers(variants: Sequence[Variant]) -> str:
                         names[id(group)] = digest(group)
                     state.update(names[id(group)].encode())
                 state.update(answers.gains.tobytes())
+    return state.hexdigest()
+
+
+def digest_of_texts(variants: Sequence[Variant], axis: str) -> str:
+    """Of all that draws on a text axis depend on."""
+    state = blake2b(digest(DRAWS, SEED, axis).encode(), digest_size=16)
+    for variant in variants:
+        run = variant.scored_text
+        scope = text_scope(variant, axis)
+        figures = (variant.kld_mean, variant.perplexity, variant.noise_floor_nat)
+        state.update(digest(variant.artifact_id, variant.backend, scope, figures).encode())
+        for means in () if run is None else (run.kld, run.nll):
+            state.update(b"-" if means is None else digest(len(means)).encode() + means.tobytes())
     return state.hexdigest()
 
 
