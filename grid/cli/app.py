@@ -70,6 +70,8 @@ def _serve(store: str, port: int, address: str, no_browser: bool) -> None:
 
     from streamlit.web.cli import main
 
+    from grid.app.colours import theme_settings
+
     page = find_spec("grid.app.script.run")
     if page is None or page.origin is None:
         raise InputError("the explorer is not installed; install quantgrid again")
@@ -83,8 +85,6 @@ def _serve(store: str, port: int, address: str, no_browser: bool) -> None:
         "browser.gatherUsageStats": "false",
         "client.toolbarMode": "minimal",
         "client.showErrorDetails": "full",
-        "theme.light.primaryColor": "#0072B2",
-        "theme.dark.primaryColor": "#56B4E9",
-    }
+    } | theme_settings()
     flags = [f"--{name}={value}" for name, value in settings.items()]
     main(["run", page.origin, *flags], standalone_mode=False)

@@ -10,6 +10,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from grid.app.colours import DARK, LIGHT
 from grid.units import GIB, KIB, MIB
 
 SYMBOLS = (
@@ -62,8 +63,12 @@ class Look:
     dark: bool = False
 
     @property
+    def _page(self) -> Mapping[str, str]:
+        return DARK if self.dark else LIGHT
+
+    @property
     def ink(self) -> str:
-        return "#E6E6E6" if self.dark else "#262730"
+        return self._page["textColor"]
 
     @property
     def muted(self) -> str:
@@ -75,7 +80,7 @@ class Look:
 
     @property
     def ground(self) -> str:
-        return "#0E1117" if self.dark else "#FFFFFF"
+        return self._page["backgroundColor"]
 
     @property
     def halo(self) -> str:
