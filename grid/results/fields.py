@@ -9,29 +9,29 @@ import pyarrow as pa
 from grid.results.schema import SCHEMA_VERSION, TABLES
 
 _ABOUT = {
-    "attempts": "One row per attempt at a cell, whatever came of it.",
-    "metrics": "Derived figures, one row per attempt and metric.",
-    "samples": "Raw samples, one row per attempt and quantity; single facts have one value.",
-    "items": "Task items, one row per attempt and item.",
+    "attempts": "One row for each attempt at a cell, also for failed ones.",
+    "metrics": "Computed figures, one row for each attempt and metric.",
+    "samples": "Raw samples, one row for each attempt and quantity. Single facts have one value.",
+    "items": "Task items, one row for each attempt and item.",
 }
 
 _INTRO = f"""# Results: the four tables
 
-A store is a folder (or any pyarrow filesystem URI) of Arrow IPC files, one per table and flush,
-named `<table>-<UTC time>-<random>.arrow`. Each file's metadata names its table (`quantgrid.table`)
-and its version of the schema (`quantgrid.schema`, now {SCHEMA_VERSION}). Older versions stay
-readable. Files that are torn, foreign or of a newer version are reported and skipped, never
-deleted. `writer.lock` exists while a sweep writes.
+A store is a folder (or any pyarrow filesystem URI) of Arrow IPC files. Each flush writes one
+file for each table, named `<table>-<UTC time>-<random>.arrow`. A file's metadata has its table
+(`quantgrid.table`) and its version of the schema (`quantgrid.schema`, now {SCHEMA_VERSION}).
+Older versions stay readable. Files that are torn, foreign or of a newer version are reported and
+skipped, never deleted. `writer.lock` exists while a sweep writes.
 
-Read them with `grid results`, with `grid.open("results/")` in Python (`attempts()`, `metrics()`,
-`samples()`, `items()`, `final()`, `wide()` as Arrow tables, `frame(table)` as pandas frames,
-`query(sql)`), or with anything that reads Arrow.
+Read them with `grid results`, with anything that reads Arrow, or in Python with
+`grid.open("results/")`: `attempts()`, `metrics()`, `samples()`, `items()`, `final()` and
+`wide()` give Arrow tables, `frame(table)` gives pandas frames, `query(sql)` runs SQL.
 
 * A row of metrics, samples or items counts only if its attempt is in `attempts`.
 * The **final** attempt of a cell is the one that counts: the newest that is `ok`, `oom` or
-  `unsupported`; if there is none, the newest `skipped`; otherwise the newest of all.
-* The **wide** table has one row per final attempt and its metrics as columns `<name>`,
-  `<name>_low` and `<name>_high`; a metric named like a column of attempts is `<name>_metric`.
+  `unsupported`; without one the newest `skipped`; otherwise the newest of all.
+* The **wide** table has one row for each final attempt, with its metrics as columns `<name>`,
+  `<name>_low` and `<name>_high`. A metric named like a column of attempts is `<name>_metric`.
 * Absent values are null, never zero.
 """
 
