@@ -28,7 +28,7 @@ def with_visible_text(rows: pa.Table, exact: Collection[str] = EXACT) -> pa.Tabl
         if field.name in exact:
             continue
         show = visible_json if field.name in _JSON else visible
-        column = rows.column(at)
+        column: Any = rows.column(at)
         if pa.types.is_string(field.type):
             if _has_hidden(column.chunks, show):
                 rows = rows.set_column(at, field, _shown(column, show))
@@ -39,7 +39,7 @@ def with_visible_text(rows: pa.Table, exact: Collection[str] = EXACT) -> pa.Tabl
     return rows
 
 
-def _has_hidden(chunks: list[pa.Array[Any]], show: Callable[[str], str]) -> bool:
+def _has_hidden(chunks: list[Any], show: Callable[[str], str]) -> bool:
     """Whether some text would be shown otherwise than it is. Plain ASCII is seen by its bytes."""
     return any(
         any(text is not None and show(text) != text for text in chunk.unique().to_pylist())
@@ -48,7 +48,7 @@ def _has_hidden(chunks: list[pa.Array[Any]], show: Callable[[str], str]) -> bool
     )
 
 
-def _is_plain(chunk: pa.Array[Any]) -> bool:
+def _is_plain(chunk: Any) -> bool:
     """Whether all bytes of an array of strings are printable ASCII."""
     _, offsets, data = chunk.buffers()
     if data is None or not len(chunk):

@@ -13,9 +13,6 @@ from grid.engine.environments import availability
 from grid.errors import InputError
 from grid.hardware.node import Node
 
-WIDE = 120
-"""Columns of a terminal from which the capabilities fit too."""
-
 
 def show_backends(node: Node, as_json: bool = False) -> None:
     """Installed backends with their state on this machine; one that breaks spares the others."""
@@ -26,7 +23,7 @@ def show_backends(node: Node, as_json: bool = False) -> None:
     rows = [
         (
             name,
-            ", ".join(state["formats"]),
+            " ".join(state["formats"]),
             state["version"] or "-",
             ", ".join(state["devices"]) or "-",
             _state_text(state),
@@ -36,10 +33,9 @@ def show_backends(node: Node, as_json: bool = False) -> None:
     ]
     heads = ("backend", "formats", "version", "devices", "state", "capabilities")
     out = console()
-    count = len(heads) if out.width >= WIDE else len(heads) - 1
-    out.print(table(heads[:count], [row[:count] for row in rows], wrap=range(1, count)))
+    out.print(table(heads, rows, wrap=range(1, 6), optional=(5, 3)))
     if any(state["mend"].endswith(f"install {name}") for name, state in states.items()):
-        out.print("a sweep makes the environments that it needs; now: grid backends install NAME")
+        out.print("A sweep installs the backends that it needs. Now: grid backends install NAME")
 
 
 def _state_text(state: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ from grid.units import format_bytes
 def print_facts(facts: Mapping[str, Facts]) -> None:
     """The hosts by address, as they came up."""
     rows = [(address, host.name, host.hardware_class) for address, host in facts.items()]
-    console().print(table(("host", "node", "hardware class"), rows, wrap=(2,)))
+    console().print(table(("host", "node", "hardware class"), rows, wrap=(2,), names=(0, 1)))
 
 
 def print_status(status: ClusterStatus, as_json: bool) -> None:
@@ -25,7 +25,7 @@ def print_status(status: ClusterStatus, as_json: bool) -> None:
         return
     out = console()
     heads = ("host", "role", "ssh", "alive", "node", "clock", "disk")
-    out.print(table(heads, [_row(host) for host in status.hosts]))
+    out.print(table(heads, [_row(host) for host in status.hosts], right=(5, 6), names=(0, 4)))
     rows = [
         (host.address, facts.python, facts.ray, facts.quantgrid, facts.hardware_class)
         for host in status.hosts
@@ -33,9 +33,10 @@ def print_status(status: ClusterStatus, as_json: bool) -> None:
     ]
     if rows:
         out.print()
-        out.print(table(("host", "Python", "Ray", "quantgrid", "hardware class"), rows, wrap=(4,)))
+        columns = ("host", "Python", "Ray", "quantgrid", "hardware class")
+        out.print(table(columns, rows, wrap=(4,), names=(0,)))
     for line in status.warnings:
-        out.print(f"warning: {line}", markup=False, soft_wrap=True)
+        out.print(f"warning: {line}")
 
 
 def _row(host: HostStatus) -> tuple[str, ...]:

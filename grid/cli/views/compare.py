@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,12 +10,12 @@ from rich.text import Text
 
 from grid.analysis.figures import number
 from grid.cli.stored_variants import StoredVariant
-from grid.cli.views.console import console, table
+from grid.cli.views.console import console, print_json_line, say, table
 from grid.sweep.compare import Choice, Comparison, Output, Token, Unusable
 from grid.units import format_bytes, format_seconds
 
 BEFORE, AFTER = "»", "«"
-"""Around the token where an output parts from its reference."""
+"""Around the token where an output first differs from its reference."""
 
 
 def progress_printer(as_json: bool) -> Callable[[str, str], None]:
@@ -27,7 +26,7 @@ def progress_printer(as_json: bool) -> Callable[[str, str], None]:
 def print_comparison(comparison: Comparison, as_json: bool) -> None:
     """The outputs, as a table and as texts in which the first difference is marked."""
     if as_json:
-        _print_json({"event": "compared", **msgspec.to_builtins(comparison)})
+        print_json_line({"event": "compared", **msgspec.to_builtins(comparison)})
     else:
         _print_outputs(comparison)
 
@@ -39,14 +38,14 @@ def print_variants(
     pairs = list(zip(variants, choices, strict=True))
     if as_json:
         rows = [_variant_json(variant, choice) for variant, choice in pairs]
-        _print_json({"event": "variants", "variants": rows})
+        print_json_line({"event": "variants", "variants": rows})
         return
     heads = ("variant", "size", "backend", "id", "here")
     lines = [
         (v.label, format_bytes(v.bytes), v.backend, v.ids[0], _reason(choice) or "runs")
         for v, choice in pairs
     ]
-    console().print(table(heads, lines, right=(1,), wrap=(4,)))
+    console().print(table(heads, lines, right=(1,), wrap=(4,), names=(0,), optional=(2,)))
 
 
 def _variant_json(variant: StoredVariant, choice: Choice | Unusable) -> dict[str, Any]:
@@ -70,10 +69,13 @@ def _reason(choice: Choice | Unusable) -> str:
 
 def _print_outputs(comparison: Comparison) -> None:
     out = console()
-    heads = ("variant", "engine", "parts at token", "its token", "16 bits'", "token/s", "first")
+    heads = (
+        "variant", "engine", "first difference", "its token", "reference", "token/s", "first token",
+    )  # fmt: skip
     rows = [_row(output) for output in comparison.outputs if output.ok]
     if rows:
-        out.print(table(heads, rows, right=(2, 5, 6)))
+        names, optional = (0, 3, 4), (1, 6, 5)
+        out.print(table(heads, rows, right=(2, 5, 6), names=names, optional=optional))
     for output in comparison.outputs:
         out.print()
         out.print(_head(output))
@@ -81,12 +83,14 @@ def _print_outputs(comparison: Comparison) -> None:
             out.print(_body(output))
     if any(output.parts for output in comparison.outputs):
         out.print()
-        out.print(f"{BEFORE}token{AFTER}: the first that is not the reference's; tokens from 0")
+        out.print(
+            f"{BEFORE}token{AFTER}: the first that differs from the reference; counted from 0"
+        )
 
 
 def _row(output: Output) -> tuple[str, ...]:
     parts = output.parts
-    at = "reference" if output.is_reference else "nowhere" if parts is None else str(parts.index)
+    at = "reference" if output.is_reference else "none" if parts is None else str(parts.index)
     return (
         output.label,
         output.backend,
@@ -114,7 +118,7 @@ def _head(output: Output) -> Text:
 
 
 def _body(output: Output) -> Text:
-    """The continuation: what it has in common with the reference dim, the parting token marked."""
+    """The continuation: dim where it equals the reference, the first token that differs marked."""
     end = " (end of text)" if output.ended else ""
     if output.parts is None:
         return Text(f"{output.text}{end}", style="dim" if output.same else "")
@@ -126,13 +130,8 @@ def _body(output: Output) -> Text:
 
 
 def _print_line(label: str, line: str) -> None:
-    sys.stderr.write(f"{label}: {line}\n")
+    say(f"{label}: {line}")
 
 
 def _print_json_line(label: str, line: str) -> None:
-    _print_json({"event": "doing", "label": label, "line": line})
-
-
-def _print_json(value: dict[str, Any]) -> None:
-    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
-    sys.stdout.flush()
+    print_json_line({"event": "doing", "label": label, "line": line})

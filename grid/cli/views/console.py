@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -19,16 +18,24 @@ from grid.models.display_names import visible, visible_json
 PIPE_WIDTH = 160
 """Columns where standard output is not a terminal, unless COLUMNS is set."""
 
-LEAST_WIDTH = 20
+TERMINAL_WIDTH, LEAST_WIDTH = 80, 20
+"""Columns of a terminal that says none, and the fewest that lines are laid out for."""
 
 
 def width_of(stream: Any) -> int:
     """Columns of a stream: those of its terminal, `PIPE_WIDTH` for a file or a pipe; the variable
     COLUMNS goes before both."""
-    if stream.isatty():
-        return max(shutil.get_terminal_size((80, 24)).columns, LEAST_WIDTH)
     columns = os.environ.get("COLUMNS", "")
-    return max(int(columns) if columns.isdecimal() else PIPE_WIDTH, LEAST_WIDTH)
+    if columns.isdecimal() and int(columns) > 0:
+        width = int(columns)
+    elif not stream.isatty():
+        width = PIPE_WIDTH
+    else:
+        try:
+            width = os.get_terminal_size(stream.fileno()).columns or TERMINAL_WIDTH
+        except OSError:
+            width = TERMINAL_WIDTH
+    return max(width, LEAST_WIDTH)
 
 
 class _Screen(Console):
@@ -43,7 +50,7 @@ class _Screen(Console):
 
     def render_str(self, text: str, **settings: Any) -> Text:
         """Text of a string, with what does not show as escapes."""
-        return super().render_str(glue(self._shown(text)), **settings)
+        return super().render_str(glue(self._shown(text), self.width), **settings)
 
     def print(self, *objects: Any, **settings: Any) -> None:
         """Print as rich does; `soft_wrap` leaves a line as long as it is."""
@@ -69,7 +76,7 @@ class _Screen(Console):
         if isinstance(content, str):
             return self.render_str(content, markup=markup)
         if isinstance(content, Text):
-            content.plain = glue(self._shown(content.plain))
+            content.plain = glue(self._shown(content.plain), self.width)
         return content
 
     def _shown(self, text: str) -> str:

@@ -23,6 +23,8 @@ GAP = 2
 
 LEAST_NAME, COMFORTABLE_NAME = 16, 28
 LEAST_TEXT, COMFORTABLE_TEXT = 16, 28
+LONGEST_WORD = 18
+"""Longer words of a text may be broken."""
 FOLDED_NAME = 10
 
 NO_FIGURE = ("", "-")
@@ -30,13 +32,19 @@ NO_FIGURE = ("", "-")
 
 _GLUE = "\ue000"
 _UNIT = r"(?:[KMGT]iB|[kMGT]?B|ms|s|min|h|%|bits?|token/s|GB/s|TFLOP/s)(?![\w/])"
-_KEPT_TOGETHER = re.compile(rf"(?<=\d) (?=\[)|(?<=\d) (?={_UNIT})|(?<=\d,) (?=[-\d][\d.e+-]*\])")
+_KEPT_TOGETHER = re.compile(
+    rf"(?<=\d) (?=\[)|(?<=\d) (?={_UNIT})|(?<=\d,) (?=[-\d][\d.,e+-]*\])"
+    r"|(?<=\w) (?=\d[\d.]*(?:[,;)]|$))"
+)
 
 
-def glue(text: str) -> str:
+def glue(text: str, width: int) -> str:
     """The text with its blanks inside a figure, `812 [801, 823]` or `1.5 GiB`, as a character that
-    no line breaks at."""
-    return _KEPT_TOGETHER.sub(_GLUE, text)
+    no line breaks at; of figures that a line of `width` cells has room for."""
+    return " ".join(
+        word if cell_len(word) <= width else unglue(word)
+        for word in _KEPT_TOGETHER.sub(_GLUE, text).split(" ")
+    )
 
 
 def unglue(text: str) -> str:
@@ -48,6 +56,7 @@ def unglue(text: str) -> str:
 class _Column:
     """A column as it may be laid out; widths are in cells of a terminal."""
 
+    place: int
     head: str
     cells: tuple[str, ...]
     kind: str
@@ -96,7 +105,7 @@ class FittedTable:
         for kind, places in (("number", right), ("text", wrap), ("name", names)):
             for place in places:
                 self.kinds[place] = kind
-        self.optional = [columns[place] for place in optional]
+        self.optional = optional
         self.keep_empty = keep_empty
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -111,7 +120,7 @@ class FittedTable:
         texts = [[_shown(cell, console) for cell in row] for row in self.rows]
         mark = ELLIPSIS if console.encoding.startswith("utf") else ".."
         return [
-            _column(_shown(head, console), tuple(row[place] for row in texts), kind, mark)
+            _column(place, _shown(head, console), tuple(row[place] for row in texts), kind, mark)
             for place, (head, kind) in enumerate(zip(self.heads, self.kinds, strict=True))
         ]
 
@@ -126,39 +135,48 @@ class Pairs:
         grid = Table.grid(padding=(0, GAP, 0, 0), pad_edge=False)
         grid.add_column(no_wrap=True)
         grid.add_column(overflow="fold")
-        for label, text in self.rows:
-            grid.add_row(Text(_shown(label, console)), Text(glue(_shown(text, console))))
+        labels = [_shown(label, console) for label, _ in self.rows]
+        room = options.max_width - GAP - max(map(cell_len, labels), default=0)
+        for label, (_, text) in zip(labels, self.rows, strict=True):
+            grid.add_row(Text(label), Text(glue(_shown(text, console), room)))
         yield grid
 
 
 def fit(
-    columns: Sequence[_Column], width: int, optional: Sequence[str], keep_empty: bool = False
+    columns: Sequence[_Column], width: int, optional: Sequence[int], keep_empty: bool = False
 ) -> list[_Column] | None:
     """The columns that a width has room for, each with its own; None where not even those that
     must stay fit."""
     shown = list(columns)
     if _total(shown, "natural") > width and not keep_empty:
         shown = [c for c in shown if any(cell.strip() not in NO_FIGURE for cell in c.cells)]
-    for head in optional:
+    for place in optional:
         if _total(shown, "comfortable") > width:
-            shown = [column for column in shown if column.head != head]
+            shown = [column for column in shown if column.place != place]
     if _total(shown, "least") > width:
         shown = [_foldable(c) if c.kind == "name" else c for c in shown]
     spare = width - _total(shown, "least")
     if spare < 0:
         return None
-    shown = [replace(column, width=column.least) for column in shown]
+    widths = _widened(shown, spare)
+    return [replace(column, width=widths[column.place]) for column in shown]
+
+
+def _widened(columns: Sequence[_Column], spare: int) -> dict[int, int]:
+    """Widths by place: the least, and what is left cell by cell, names first."""
+    widths = {column.place: column.least for column in columns}
     for goal in ("comfortable", "natural"):
         for kind in ("name", "text", "number"):
-            for place, column in enumerate(shown):
-                if column.kind == kind:
-                    more = min(max(getattr(column, goal) - column.width, 0), spare)
-                    shown[place] = replace(column, width=column.width + more)
-                    spare -= more
-    return shown
+            growing = [column for column in columns if column.kind == kind]
+            while spare > 0 and growing:
+                growing = [c for c in growing if widths[c.place] < getattr(c, goal)]
+                for column in growing[:spare]:
+                    widths[column.place] += 1
+                spare -= len(growing[:spare])
+    return widths
 
 
-def _column(head: str, cells: tuple[str, ...], kind: str, mark: str) -> _Column:
+def _column(place: int, head: str, cells: tuple[str, ...], kind: str, mark: str) -> _Column:
     broad = max(map(cell_len, cells), default=0)
     natural = max(cell_len(head), broad)
     least = comfortable = natural
@@ -166,15 +184,15 @@ def _column(head: str, cells: tuple[str, ...], kind: str, mark: str) -> _Column:
         least = max(max(map(cell_len, head.split(" "))), broad)
         comfortable = least
     elif kind == "text":
-        figures = (w for cell in cells for w in glue(cell).split() if any(map(str.isdigit, w)))
-        longest = min(max(map(cell_len, figures), default=0), COMFORTABLE_TEXT)
+        words = (word for cell in cells for word in cell.split())
+        longest = min(max(map(cell_len, words), default=0), LONGEST_WORD)
         least = min(natural, max(LEAST_TEXT, longest, cell_len(head)))
         comfortable = min(natural, max(COMFORTABLE_TEXT, least))
     elif kind == "name":
         start = max(LEAST_NAME, cell_len(head))
         least = min(natural, least_distinct_width({*cells}, start, cell_len, mark))
         comfortable = min(natural, max(COMFORTABLE_NAME, least))
-    return _Column(head, cells, kind, natural, least, comfortable, mark=mark)
+    return _Column(place, head, cells, kind, natural, least, comfortable, mark=mark)
 
 
 def _foldable(column: _Column) -> _Column:
@@ -199,7 +217,7 @@ def _drawn(columns: Sequence[_Column]) -> Table:
             width=column.width,
         )
     for row in zip(*(column.fitted_cells() for column in columns), strict=True):
-        drawn.add_row(*(Text(glue(cell)) for cell in row))
+        drawn.add_row(*(Text(glue(cell, c.width)) for c, cell in zip(columns, row, strict=True)))
     return drawn
 
 

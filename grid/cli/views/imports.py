@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grid.cli.views.console import console, table
+from grid.cli.views.console import console, counted, table
 from grid.results.imports import FORMATS, ImportedReport, all_publications
 
 
@@ -21,16 +21,15 @@ def print_formats() -> None:
 
 def print_report(report: ImportedReport, new: int, dry_run: bool) -> None:
     """How many of a report's attempts are new; with `dry_run` each of them, which came nowhere."""
-    attempts = "attempt" if new == 1 else "attempts"
-    would = " would come" if dry_run else ""
+    would = " would be added" if dry_run else ""
     before = f", {report.count - new} were there already" if new < report.count else ""
     source = f"source: {report.origin}; licence: {report.licence}"
-    lines = [f"{new} {attempts}{would} from {report.name} ({source}){before}"]
+    lines = [f"{counted(new, 'attempt')}{would} from {report.name} ({source}){before}"]
     if dry_run:
         lines += [f"  {line}" for line in _contents(report)]
     lines += [f"note: {skipped}" for skipped in report.skipped]
     for line in lines:
-        console().print(line, markup=False, soft_wrap=True)
+        console().print(line)
 
 
 def _contents(report: ImportedReport) -> list[str]:

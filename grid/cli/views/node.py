@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from grid.cli.views.console import console, print_json, table
+from grid.cli.views.console import console, pairs, print_json
 from grid.hardware.node import Node
 from grid.units import format_bytes
 
@@ -27,4 +27,4 @@ def show_node(node: Node, as_json: bool = False) -> None:
     ]
     rows += [(f"accelerator {n}", a.name) for n, a in enumerate(node.accelerators)]
     rows += [("from node.toml", ", ".join(node.overridden))] if node.overridden else []
-    console().print(table(("", ""), rows))
+    console().print(pairs(rows))

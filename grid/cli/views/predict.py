@@ -65,11 +65,9 @@ class QuantRates:
 def show_prediction(args: PredictArgs, store: str, as_json: bool = False) -> None:
     """Print a table of rates on one chip. Raises InputError for what cannot be meant."""
     if args.chip is None:
-        raise InputError(
-            "--chip says what to predict for, such as --chip 4090; --list '' lists all"
-        )
+        raise InputError("--chip is missing: name a chip, such as --chip 4090; --list '' lists all")
     if args.params is not None and args.size is not None:
-        raise InputError("--params and --bytes say the same thing: give one of them")
+        raise InputError("--params and --bytes both give the model's size: use one of them")
     chip = find_chip(args.chip)
     sizes = _sizes(args)
     predictor = Predictor.fit([*published_observations(), *_own_observations(store)])
@@ -87,7 +85,7 @@ def list_chips(text: str, as_json: bool = False) -> None:
     """Print the chips whose names hold all words of `text`. Raises InputError where none does."""
     chips = search_chips(text)
     if not chips:
-        raise InputError(f"no chip's name holds {text!r}; --list '' lists all")
+        raise InputError(f"no chip has {text!r} in its name; --list '' lists all")
     if as_json:
         print_json(chips)
         return
@@ -102,7 +100,7 @@ def list_chips(text: str, as_json: bool = False) -> None:
         for chip in chips
     ]
     heads = ("chip", "platform", "GB/s", "memory", "TFLOP/s at 16 bits")
-    console().print(table(heads, rows, right=(2, 3, 4)))
+    console().print(table(heads, rows, right=(2, 3, 4), names=(0,), optional=(4,)))
 
 
 def _memory_text(chip: Chip) -> str:
@@ -140,7 +138,7 @@ def _sizes(args: PredictArgs) -> dict[str, ModelSize]:
     if args.size is not None:
         size = _file_size(args.size)
         if size <= 0:
-            raise InputError(f"--bytes {args.size}: a model has more than no bytes")
+            raise InputError(f"--bytes {args.size}: the size of a model is above 0")
         return {quant: ModelSize(size, size * 8 / bits(quant)) for quant in quants}
     used, total = parse_parameters(args.params or PARAMETERS)
     return {quant: ModelSize(used * bits(quant) / 8, used, total) for quant in quants}
@@ -209,15 +207,13 @@ def _print_rates(chip: Chip, engine: str, rates: list[QuantRates]) -> None:
         )
         for row in rates
     ]
-    out.print(table(heads, rows, right=(1, 3, 5)))
+    out.print(table(heads, rows, right=range(1, 6), optional=(5, 3)))
     if large := [row.quant for row in rates if row.fits(chip) is False]:
         size = format_bytes(chip.memory_bytes or 0)
-        out.print(
-            f"\n{size} do not hold the weights at {', '.join(large)}: rates are as if they did"
-        )
+        out.print(f"\n{', '.join(large)}: larger than {size}; the rates are as if they fitted")
     out.print(
-        f"\nintervals are meant to hold {LEVEL:.0%}, and are wide; "
-        "error: median of rates like these, with their class or source left out"
+        f"\n[low, high] should hold the rate in {LEVEL:.0%} of cases; error: median miss when such "
+        "rates were predicted without their own hardware class or source"
     )
     for name in ("decode", "prefill"):
         for basis in dict.fromkeys(getattr(row, name).basis for row in rates):

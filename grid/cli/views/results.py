@@ -8,7 +8,14 @@ from typing import Any
 import msgspec
 
 from grid.analysis.figures import interval, number
-from grid.cli.views.console import console, differing_options, table, third_party_lines
+from grid.cli.views.console import (
+    console,
+    counted,
+    differing_options,
+    table,
+    third_party_lines,
+)
+from grid.models.display_names import visible
 from grid.results.compact import Compaction
 from grid.results.merge import MergedSource
 from grid.results.statistics import Interval
@@ -41,12 +48,24 @@ def print_rows(rows: Sequence[dict[str, Any]], names: Sequence[str] | None, tota
     out = console()
     sources = third_party_lines((row.get("origin"), row.get("licence")) for row in rows)
     if names:
-        out.print(table(names, [[_cell(row[name]) for name in names] for row in rows]))
+        _print_columns(rows, names)
     else:
         _print_headlines(rows, with_source=bool(sources))
     for line in sources:
-        out.print(line, markup=False, soft_wrap=True)
+        out.print(line)
     out.print(f"{len(rows)} of {total} cells; --where, --columns, --sort, --limit choose")
+
+
+def _print_columns(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> None:
+    """Columns as they were asked for: numbers to the right, all of each text."""
+    cells = [[_cell(row[name]) for name in names] for row in rows]
+    right = [
+        place
+        for place, name in enumerate(names)
+        if any(isinstance(row[name], int | float) for row in rows)
+    ]
+    wrap = [place for place in range(len(names)) if place not in right]
+    console().print(table(names, cells, right=right, wrap=wrap, keep_empty=True))
 
 
 def _print_headlines(rows: Sequence[dict[str, Any]], with_source: bool) -> None:
@@ -61,8 +80,10 @@ def _print_headlines(rows: Sequence[dict[str, Any]], with_source: bool) -> None:
         columns["source"] = [row["origin"] or "measured" for row in rows]
     if any(options):
         columns["options"] = options
-    wrap = [place for place, name in enumerate(columns) if name in ("figures", "source", "options")]
-    console().print(table(list(columns), list(zip(*columns.values(), strict=True)), wrap=wrap))
+    heads = list(columns)
+    wrap = [heads.index(name) for name in ("figures", "source", "options") if name in columns]
+    cells = list(zip(*columns.values(), strict=True))
+    console().print(table(heads, cells, wrap=wrap, names=(0, 1), optional=(2,)))
 
 
 def _figures(row: dict[str, Any]) -> str:
@@ -83,24 +104,27 @@ def _figure(row: dict[str, Any], name: str) -> str:
 def _cell(value: object) -> str:
     if value is None:
         return ""
+    if isinstance(value, list):  # a map: facts by name
+        return ", ".join(f"{name}={fact}" for name, fact in value)
     return number(value, 4) if isinstance(value, float) else str(value)
 
 
 def print_compaction(compaction: Compaction) -> None:
     """How many files were merged into how many, and which were left alone."""
     out = console()
-    out.print(f"{compaction.merged} files merged into {compaction.written}")
+    if compaction.merged:
+        out.print(f"{counted(compaction.merged, 'file')} merged into {compaction.written}")
+    else:
+        out.print("nothing to merge: each table is one file already")
     for problem in compaction.problems:
-        out.print(f"left alone: {problem.file}: {problem.reason}", markup=False)
+        out.print(f"not read, and left as it is: {visible(problem.file)}: {problem.reason}")
 
 
 def print_merge(merged: MergedSource) -> None:
     """How many attempts came from a store, and which of its files were left alone."""
     out = console()
-    before = f", {merged.already_present} were there already" if merged.already_present else ""
-    attempts = "attempt" if merged.added == 1 else "attempts"
-    line = f"{merged.added} {attempts} from {merged.source}{before}"
-    out.print(line, markup=False, soft_wrap=True)
+    before = f"; {merged.already_present} were there already" if merged.already_present else ""
+    line = f"{counted(merged.added, 'new attempt')} from {merged.source}{before}"
+    out.print(line)
     for problem in merged.problems:
-        line = f"left alone: {merged.source}/{problem.file}: {problem.reason}"
-        out.print(line, markup=False, soft_wrap=True)
+        out.print(f"not read: {merged.source}/{problem.file}: {problem.reason}")

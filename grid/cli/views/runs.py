@@ -21,7 +21,8 @@ def print_runs(statuses: Sequence[RunStatus], as_json: bool) -> None:
     else:
         heads = ("run", "sweep", "state", "cells", "asked on", "rows")
         rows = [_row(status) for status in statuses]
-        console().print(table(heads, rows, right=(3,), wrap=(5,)))
+        layout = table(heads, rows, right=(3,), wrap=(2, 5), names=(1, 4), optional=(4,))
+        console().print(layout)
 
 
 def _without_credentials(status: RunStatus) -> RunStatus:

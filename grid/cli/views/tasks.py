@@ -29,10 +29,19 @@ def show_tasks(names: Sequence[str] = (), as_json: bool = False) -> None:
     out = console()
     out.print("ready sets", style="bold")
     rows = [_set_row(name, tasks) for name, tasks in task_sets().items()]
-    out.print(table(["set", "items", "time", "tells", "tasks"], rows, right=(1, 2, 3), wrap=(4,)))
+    out.print(
+        table(
+            ["set", "items", "time", "tells", "tasks"],
+            rows,
+            right=(1, 2, 3),
+            wrap=(4,),
+            optional=(2,),
+        )
+    )
     out.print("\ntasks of lm-evaluation-harness", style="bold")
     columns = ["task", "class", "items", "tells", "answer", "chance", "100 items"]
-    out.print(table(columns, [_task_row(name) for name in TASKS], right=(2, 3, 5, 6)))
+    rows = [_task_row(name) for name in TASKS]
+    out.print(table(columns, rows, right=(2, 3, 5, 6), names=(0,), optional=(5, 4)))
     if further:
         out.print(f"\n{len(further)} more names of the harness", style="bold")
         out.print(", ".join(further), markup=False)
