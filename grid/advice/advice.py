@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from grid.advice.split_placement import Split
 
 MEASURED_HERE = "measured here"
-MEASURED_ON_SIMILAR = "measured on a like class"
+MEASURED_ON_SIMILAR = "measured on a similar class"
 PREDICTED = "predicted"
 PUBLISHED = "third-party figure"
 KINDS = (MEASURED_HERE, MEASURED_ON_SIMILAR, PREDICTED, PUBLISHED)

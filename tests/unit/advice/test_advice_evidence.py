@@ -1,4 +1,4 @@
-"""Where each figure of an advice is from: here, a like class, a prediction, somebody else."""
+"""Where each figure of an advice is from: here, a similar class, a prediction, somebody else."""
 
 from __future__ import annotations
 
