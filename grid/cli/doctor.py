@@ -28,8 +28,10 @@ def doctor(fresh: FreshProbe = False, as_json: Json = False) -> None:
     from grid.cli.views.doctor import Checkup, show_checkup
     from grid.hardware.probe import probe_node
 
-    if sys.stderr.isatty():
-        sys.stderr.write("asking each backend ...\r")
+    waiting = "asking each backend ..." if sys.stderr.isatty() else ""
+    sys.stderr.write(f"{waiting}\r" if waiting else "")
+    sys.stderr.flush()
     checkup = Checkup.of(probe_node(fresh))
+    sys.stderr.write(f"{' ' * len(waiting)}\r" if waiting else "")
     show_checkup(checkup, as_json=as_json)
     raise typer.Exit(0 if checkup.is_usable else 1)

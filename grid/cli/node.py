@@ -1,5 +1,5 @@
-"""`grid node` and `grid node-flags`, which `grid help` does not list: `grid doctor` has the first,
-cluster files call the second."""
+"""`grid node` and `grid node-flags`, which `grid --help` does not list: `grid doctor` has what the
+first shows, cluster files call the second."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from typing import BinaryIO
 from grid.backend import Engine, Imports, Quantizes
 from grid.backend.registry import backend
 from grid.engine import messages
-from grid.engine.measure.meter import Meter
+from grid.engine.measure.meter import Meter, OnProgress
 from grid.engine.measure.model_facts import ModelFacts
 from grid.engine.measure.process import page_cache_share, resident_bytes
 from grid.engine.measure.run import Loading, measure
@@ -30,7 +30,8 @@ from grid.errors import EngineError, GridError, OutOfMemory, Unsupported
 class EngineHost:
     """Serves requests one at a time; holds at most one loaded engine."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_progress: OnProgress | None = None) -> None:
+        self._on_progress = on_progress
         self._resources = ExitStack()
         self._engine: Engine | None = None
         self._loading: Loading | None = None
@@ -38,7 +39,7 @@ class EngineHost:
 
     def serve(self, request: messages.Request) -> messages.Reply:
         """The reply to one request; an error of the engine is a reply, never an end."""
-        meter = Meter()
+        meter = Meter(self._on_progress)
         try:
             match request:
                 case messages.Load():
@@ -168,11 +169,16 @@ def main(arguments: list[str]) -> None:
     replies = os.fdopen(int(arguments[1]), "wb", buffering=0)
     inbox: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(requests, inbox), daemon=True).start()
-    host = EngineHost()
-    while True:
-        reply = host.serve(messages.decode_request(inbox.get()))
+
+    def send(message: messages.Reply | messages.Progress) -> None:
         with contextlib.suppress(BrokenPipeError):
-            replies.write(messages.encode(reply))
+            replies.write(messages.encode(message))
+
+    host = EngineHost(
+        lambda done, total, unit: send(messages.Progress(done=done, total=total, unit=unit))
+    )
+    while True:
+        send(host.serve(messages.decode_request(inbox.get())))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Generator
 from contextlib import suppress
 from pathlib import Path
 
@@ -88,12 +89,24 @@ class EngineProcess(Closable):
         Raises EngineTimeout after killing a process that does not answer, EngineDied where it ended
         by itself, OutOfMemory where the system killed it.
         """
+        steps = self.steps(request, timeout_s)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                reply: messages.Reply = end.value
+                return reply
+
+    def steps(
+        self, request: messages.Request, timeout_s: float
+    ) -> Generator[messages.Progress, None, messages.Reply]:
+        """As `ask`, and yields how far the request is."""
         self.loaded_only = isinstance(request, messages.Load)
+        deadline = time.monotonic() + timeout_s
         line = self.exchange(messages.encode(request), timeout_s)
-        try:
-            reply = messages.decode_reply(line)
-        except msgspec.MsgspecError as error:
-            raise EngineError(f"the engine gave values that are no numbers: {error}") from error
+        while isinstance(reply := _decode(line), messages.Progress):
+            yield reply
+            line = self._answer(max(0.0, deadline - time.monotonic()), timeout_s)
         if isinstance(reply, messages.Failed):
             failure = _FAILURES.get(reply.status, EngineError)(reply.reason)
             failure.engine_s = reply.engine_s
@@ -106,11 +119,16 @@ class EngineProcess(Closable):
             _write_all(self._requests, request)
         except BrokenPipeError:
             raise self._death_error() from None
+        return self._answer(timeout_s, timeout_s)
+
+    def _answer(self, left_s: float, timeout_s: float) -> bytes:
+        """The next line, which comes within `left_s` of the whole `timeout_s`."""
         started = time.perf_counter()
         try:
-            return self._read_line(timeout_s)
+            return self._read_line(left_s, timeout_s)
         except EngineError as error:
-            error.engine_s = time.perf_counter() - started  # it died or hung in an engine call
+            # it died or hung in an engine call, which may have begun before the last report
+            error.engine_s = timeout_s - left_s + time.perf_counter() - started
             raise
 
     def close(self) -> None:
@@ -126,8 +144,8 @@ class EngineProcess(Closable):
         self._log.close()
         self._folder.cleanup()
 
-    def _read_line(self, timeout_s: float) -> bytes:
-        deadline = time.monotonic() + timeout_s
+    def _read_line(self, left_s: float, timeout_s: float) -> bytes:
+        deadline = time.monotonic() + left_s
         with selectors.DefaultSelector() as selector:
             selector.register(self._replies, selectors.EVENT_READ)
             while b"\n" not in self._buffer:
@@ -170,6 +188,13 @@ class EngineProcess(Closable):
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+
+
+def _decode(line: bytes) -> messages.Reply | messages.Progress:
+    try:
+        return messages.decode_reply(line)
+    except msgspec.MsgspecError as error:
+        raise EngineError(f"the engine gave values that are no numbers: {error}") from error
 
 
 def _write_all(pipe: int, data: bytes) -> None:

@@ -46,6 +46,14 @@ class Preparing(_Timed, frozen=True, kw_only=True):
     node: str = ""
 
 
+class Working(_Timed, frozen=True, kw_only=True):
+    """What a node is at: `starting the engine`, `scoring 3 of 8 chunks`. A cell that has started or
+    a file that is made sends it a few times a second at most."""
+
+    what: str
+    node: str = ""
+
+
 class Prepared(_Timed, frozen=True, kw_only=True):
     """Something that cells need was made: an environment, an artifact, a reference distribution."""
 
@@ -120,7 +128,16 @@ class SweepEnded(_Timed, frozen=True, kw_only=True, tag="ended"):
 
 
 Event = (
-    Notice | Preparing | Prepared | Observed | CellStarted | CellDone | Planned | Nodes | SweepEnded
+    Notice
+    | Preparing
+    | Working
+    | Prepared
+    | Observed
+    | CellStarted
+    | CellDone
+    | Planned
+    | Nodes
+    | SweepEnded
 )
 _AnyEvent = TypeVar("_AnyEvent", bound=_Timed)
 

@@ -98,7 +98,7 @@ def test_a_store_that_became_a_file_leaves_the_rows_on_the_head(
     run = launch(head)
     Path("rows").rmdir()
     Path("rows").write_text("a file")
-    with pytest.raises(StoreLost, match=f"`grid pull {run.id} --store FOLDER`"):
+    with pytest.raises(StoreLost, match=f"`grid cluster pull {run.id} --store FOLDER`"):
         watch(head, run)
     assert client.fetch(head.host, run, "elsewhere") > 0
 

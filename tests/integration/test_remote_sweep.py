@@ -147,7 +147,7 @@ def test_a_store_that_a_run_fills_is_refused_with_the_run_to_attach_to(
     head: SshHost, laptop: Path
 ) -> None:
     run = launch_hanging(head)
-    with pytest.raises(InputError, match=f"`grid attach {run.id}`"):
+    with pytest.raises(InputError, match=f"`grid cluster attach {run.id}`"):
         launch(head)
     second = launch(head, store="others")
     assert second.store != run.store
@@ -172,7 +172,7 @@ def test_ctrl_c_leaves_the_sweep_alone(head: SshHost, laptop: Path) -> None:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=press).start()
     try:
-        with pytest.raises(client.Detached, match=f"`grid attach {run.id}` comes back"):
+        with pytest.raises(client.Detached, match=f"`grid cluster attach {run.id}` comes back"):
             watch(head, run, progress)
     finally:
         signal.signal(signal.SIGINT, before)

@@ -66,7 +66,7 @@ def launch(
     except CommandFailed as error:
         raise ClusterLost(f"{error}; nothing was started") from None
     Head(host).start(Request(run=run, sweep=packed.sweep))
-    text = f"run {run.id} on {host}: it needs this machine no more; grid attach follows it"
+    text = f"run {run.id} on {host}: it needs this machine no more; grid cluster attach follows it"
     progress.tell(Notice(text=text))
     return run
 
@@ -88,14 +88,14 @@ def choose_run(host: Host, run_id: str | None) -> RunStatus:
     if run_id is not None:
         matching = [status for status in runs if status.run.id == run_id]
         if not matching:
-            raise InputError(f"no run {run_id} on {host}; `grid runs` lists them")
+            raise InputError(f"no run {run_id} on {host}; `grid cluster runs` lists them")
         return matching[0]
     if not runs:
         raise InputError(f"no sweep was started on {host} yet; `grid sweep` does it")
     ours = [status for status in runs if remembered_store(status.run.id) is not None]
     if not ours:
         raise InputError(
-            f"no sweep on {host} was started from this machine; name another's run, as `grid runs` "
-            "lists them"
+            f"no sweep on {host} was started from this machine; name another's run, as "
+            "`grid cluster runs` lists them"
         )
     return next((status for status in ours if status.state == "running"), ours[0])

@@ -69,7 +69,8 @@ def start(request: Request) -> RunStatus:
         if status.state == "running" and run.store == request.run.store:
             raise InputError(
                 f"{without_credentials(run.wanted)} is being filled by the sweep {run.sweep}, run "
-                f"{run.id}; `grid attach {run.id}` follows it, `grid stop {run.id}` ends it"
+                f"{run.id}; `grid cluster attach {run.id}` follows it, "
+                f"`grid cluster stop {run.id}` ends it"
             )
     folder = make_run_folder(request)
     words = [sys.executable, "-m", "grid.cluster.remote", "drive", request.run.id]

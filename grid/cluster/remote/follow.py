@@ -63,8 +63,8 @@ def watch(host: Host, run: RemoteRun, progress: Progress, store: str | None = No
                 output.take(line)
     except KeyboardInterrupt:
         raise Detached(
-            f"no longer following; the sweep goes on on {host}: `grid attach {run.id}` comes back, "
-            f"`grid stop {run.id}` ends it"
+            f"no longer following; the sweep goes on on {host}: `grid cluster attach {run.id}` "
+            f"comes back, `grid cluster stop {run.id}` ends it"
         ) from None
     finally:
         progress.tell(SweepEnded())
@@ -104,7 +104,8 @@ def _lines(head: Head, run_id: str, progress: Progress) -> Iterator[str]:
         except HostSilent as error:
             if time.monotonic() - heard_at > SILENT_S:
                 raise HostSilent(
-                    f"{error}; the sweep goes on there, and `grid attach {run_id}` comes back to it"
+                    f"{error}; the sweep goes on there, and `grid cluster attach {run_id}` comes "
+                    "back to it"
                 ) from None
             if not failures:
                 progress.tell(Notice(text=f"{error}; the sweep goes on there, trying again"))

@@ -59,12 +59,12 @@ def fetch_rows(host: Host, run: RemoteRun, mirror: Mirror | None) -> int:
     except OSError as error:
         raise StoreLost(
             f"the rows of run {run.id} are safe on {host}, but cannot be kept here: {error}; "
-            f"`grid pull {run.id} --store FOLDER` brings them elsewhere"
+            f"`grid cluster pull {run.id} --store FOLDER` brings them elsewhere"
         ) from None
     except (CommandFailed, HostSilent) as error:
         raise StoreLost(
             f"the rows of run {run.id} are safe on {host}, but cannot be fetched: {error}; "
-            f"`grid pull {run.id}` tries again"
+            f"`grid cluster pull {run.id}` tries again"
         ) from None
 
 
@@ -75,7 +75,7 @@ def mirror_for(host: Host, run: RemoteRun, store: str | None = None) -> Mirror |
         if store is not None:
             raise InputError(
                 f"run {run.id} writes to {without_credentials(run.store)} itself; leave --store "
-                "out, or bring its rows over with `grid results merge`"
+                "out, or bring its rows over with `grid merge`"
             )
         return None
     folder = absolute_store(store or remembered_store(run.id) or DEFAULT_STORE)

@@ -97,7 +97,7 @@ def new_id() -> str:
 def valid_run_id(run_id: str) -> str:
     """The id itself. Raises InputError for a text that is no run's id, such as a path."""
     if not _ID.fullmatch(run_id):
-        raise InputError(f"{run_id!r} is not a run; `grid runs` lists them")
+        raise InputError(f"{run_id!r} is not a run; `grid cluster runs` lists them")
     return run_id
 
 
@@ -134,7 +134,7 @@ def load_run(run_id: str) -> RemoteRun:
     try:
         return msgspec.json.decode((folder_of(run_id) / "run.json").read_bytes(), type=RemoteRun)
     except (OSError, msgspec.MsgspecError):
-        raise InputError(f"no run {run_id} on the head; `grid runs` lists them") from None
+        raise InputError(f"no run {run_id} on the head; `grid cluster runs` lists them") from None
 
 
 def run_status(run_id: str) -> RunStatus:

@@ -81,6 +81,7 @@ def scored_chunks(
     with meter.engine():
         engine.resize(workload.context)
     for number, ids in enumerate(chunks):
+        meter.progress(number, workload.chunks, "chunks")
         with meter.engine():
             logits = model.logits(ids, first)[:-1]
         _refuse_broken(logits, number, first)

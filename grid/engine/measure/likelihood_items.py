@@ -26,7 +26,11 @@ def likelihood_items(
         flat = [pair for group, fit in zip(pairs, fits, strict=True) if fit for pair in group]
         if flat:
             engine.resize(max(len(context) + len(choice) for context, choice in flat))
-        scores = iter(list(scorer.score(flat)))
+        scored: list[TokenScores] = []
+        for score in scorer.score(flat):
+            scored.append(score)
+            meter.progress(len(scored), len(flat), "choices")
+    scores = iter(scored)
     results = []
     for item, group, fit in zip(items, pairs, fits, strict=True):
         if not fit:

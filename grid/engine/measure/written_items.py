@@ -44,6 +44,7 @@ def written_items(
         with meter.engine():
             _generate(generator, batch, part)
         answers.update(zip((request.place for request in batch), part, strict=True))
+        meter.progress(len(answers), len(fitting), "answers")
     return [
         _result(prompts, item, answers[request.place])
         if request.place in answers

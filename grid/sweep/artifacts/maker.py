@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 
 from grid.engine import messages
@@ -13,9 +13,18 @@ from grid.engine.environments import Interpreter
 from grid.engine.process import EngineProcess
 from grid.errors import EngineDied, EngineError, EngineTimeout, OutOfMemory
 from grid.sweep.artifacts.eviction import full_disk_hint
-from grid.sweep.events import Prepared
+from grid.sweep.engine_steps import working
+from grid.sweep.events import Event, Prepared, Working
 
 Request = messages.Load | messages.MakeReference | messages.WriteText | messages.Quantize
+
+
+TITLES = {
+    "quantize": "making {}",
+    "reference": "making the reference of {}",
+    "text": "writing the text with {}",
+}
+"""What is being made, by `what` of `Maker.make`."""
 
 
 class Maker:
@@ -30,18 +39,22 @@ class Maker:
 
     def make(
         self, what: str, label: str, backend: str, target: Path, requests: Sequence[Request]
-    ) -> Prepared:
-        """Make `target` by a backend's requests. What failed once is not tried again in this sweep:
-        it may take hours. Raises EngineError; then nothing of it is left."""
+    ) -> Iterator[Event]:
+        """Make `target` by a backend's requests, and yield how far that is; `Prepared` comes last.
+        What failed once is not tried again in this sweep: it may take hours. Raises EngineError;
+        then nothing of it is left."""
         if target in self._failed:
             raise self._failed[target]
+        title = TITLES[what].format(label)
+        yield Working(what=title)
         start = time.perf_counter()
         engine_s = 0.0
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             _clear(target)
             for request in requests:
-                engine_s += self._ask(backend, request).engine_s
+                reply = yield from self._ask(backend, request, title)
+                engine_s += reply.engine_s
         except OSError as error:
             raise EngineError(f"the cache takes no {what}: {error}") from error
         except EngineError as error:
@@ -49,7 +62,7 @@ class Maker:
             self._failed[target] = type(error)(f"{error}{full_disk_hint(target.parent)}")
             raise self._failed[target] from error
         wall_s = time.perf_counter() - start
-        return Prepared(what=what, label=label, wall_s=wall_s, engine_s=engine_s)
+        yield Prepared(what=what, label=label, wall_s=wall_s, engine_s=engine_s)
 
     def close(self) -> None:
         """End the process."""
@@ -58,14 +71,16 @@ class Maker:
             self._process = None
             self._backend = ""
 
-    def _ask(self, backend: str, request: Request) -> messages.Loaded | messages.FileMade:
+    def _ask(
+        self, backend: str, request: Request, title: str
+    ) -> Generator[Event, None, messages.Loaded | messages.FileMade]:
         if self._process is None or not self._process.alive or self._backend != backend:
             self.close()
             interpreter = self._interpreter(backend)
             self._process = EngineProcess(interpreter.python, interpreter.imports)
             self._backend = backend
         try:
-            reply = self._process.ask(request, self._timeout_s)
+            reply = yield from working(self._process.steps(request, self._timeout_s), f"{title},")
         except (EngineTimeout, EngineDied, OutOfMemory):
             self.close()
             raise

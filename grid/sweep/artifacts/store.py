@@ -293,7 +293,7 @@ class ArtifactStore:
         with lock_item(slug(item.key)):  # another sweep on this node may be making it
             if not item.path.exists():
                 self._sharing.make_room(size, artifact.label)
-                yield self._maker.make(
+                yield from self._maker.make(
                     "quantize", artifact.label, artifact.backend, item.path, [request]
                 )
         return item.path
@@ -338,7 +338,7 @@ class ArtifactStore:
                 if close_engine is not None:
                     close_engine()  # never two models in memory at once
                 try:
-                    yield self._maker.make(
+                    yield from self._maker.make(
                         what, label, reference.backend, item.path, [load, request]
                     )
                 finally:

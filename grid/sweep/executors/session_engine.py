@@ -4,6 +4,7 @@ measurement."""
 from __future__ import annotations
 
 import time
+from collections.abc import Generator
 
 import msgspec
 
@@ -16,7 +17,8 @@ from grid.engine.environments import Interpreter
 from grid.engine.process import EngineProcess
 from grid.errors import EngineError, OutOfMemory
 from grid.plan.order import Session
-from grid.sweep.events import Settings
+from grid.sweep.engine_steps import working
+from grid.sweep.events import Event, Settings, Working
 from grid.sweep.not_run import failed, pruned
 
 LOADS = 3
@@ -64,18 +66,22 @@ class SessionEngine:
 
     def attempt(
         self, cell: Cell, reference: str | None, limit_s: float | None = None
-    ) -> Measurement:
-        """Run one cell; every failure becomes a measurement with its status and reason. `limit_s`
-        is the time that it may take, None that of the settings."""
+    ) -> Generator[Event, None, Measurement]:
+        """Run one cell, and yield how far it is; every failure becomes a measurement with its
+        status and reason. `limit_s` is the time that it may take, None that of the settings."""
         started, clock = time.time(), time.perf_counter()
         engine_s = 0.0
         limit = self._oom_sizes.get(kind(cell.workload))
         if limit is not None and 0 < limit <= cell.workload.size:
             return pruned(cell, limit)
         try:
-            process, engine_s = self._ensure_loaded(fresh=isinstance(cell.workload, Memory))
+            process, engine_s = yield from self._ensure_loaded(
+                fresh=isinstance(cell.workload, Memory)
+            )
+            if engine_s:
+                yield Working(what=cell.label)
             seconds = self._settings.cell_timeout_s if limit_s is None else limit_s
-            raw = self._measure(process, cell, reference, seconds)
+            raw = yield from self._measure(process, cell, reference, seconds)
         except EngineError as error:
             return msgspec.structs.replace(
                 failed(cell, error, started),
@@ -111,7 +117,7 @@ class SessionEngine:
 
     def _measure(
         self, process: EngineProcess, cell: Cell, reference: str | None, limit_s: float
-    ) -> messages.Raw:
+    ) -> Generator[Event, None, messages.Raw]:
         request = messages.Measure(
             workload=cell.workload,
             kv_bytes=_kv_bytes(cell),
@@ -119,14 +125,14 @@ class SessionEngine:
             context_length=cell.artifact.model.context_length,
         )
         try:
-            raw = process.ask(request, limit_s)
+            raw = yield from working(process.steps(request, limit_s), f"{cell.label}: scoring")
         except OutOfMemory:
             self._oom_sizes[kind(cell.workload)] = cell.workload.size
             raise
         assert isinstance(raw, messages.Raw)
         return raw
 
-    def _ensure_loaded(self, fresh: bool) -> tuple[EngineProcess, float]:
+    def _ensure_loaded(self, fresh: bool) -> Generator[Event, None, tuple[EngineProcess, float]]:
         """The process with the artifact loaded, and the engine time that loading took now.
 
         Raises the error of a load that failed before: it would fail again, and each try costs
@@ -142,6 +148,7 @@ class SessionEngine:
             raise EngineError(f"the engine's process ended {LOADS} times in this session; gave up")
         self.close()
         self._loads_left -= 1
+        yield Working(what=f"starting the engine with {self.artifact.label}")
         self._process = EngineProcess(self._interpreter.python, self._interpreter.imports)
         try:
             loaded = self._process.ask(self._load_request, self._settings.cell_timeout_s)

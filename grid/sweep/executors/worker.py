@@ -108,7 +108,8 @@ class Worker:
                 return
         self._store.pause_transfers(cell.exclusive)
         limit_s = time_limit_s(local, self._node, self._settings, Path(engine.path))
-        measured = self._scoring.score(local, engine.attempt(local, path, limit_s))
+        measurement = yield from engine.attempt(local, path, limit_s)
+        measured = self._scoring.score(local, measurement)
         yield cell_done(cell, _of_cell(cell, local, measured))
 
 

@@ -67,7 +67,7 @@ class PlainProgress:
 
 
 class LiveProgress:
-    """A bar with rate, time left and what each node is at; failures stay above it."""
+    """A bar with the time left and what each node is at; failures stay above it."""
 
     def __init__(self, console: Console | None = None) -> None:
         """`console` is the terminal; None: that of standard error."""
@@ -78,7 +78,7 @@ class LiveProgress:
         remaining_width = Column(ratio=1, no_wrap=True, overflow="ellipsis")
         self._bar = Progress(
             SpinnerColumn(),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=12),
             TextColumn("{task.fields[pace]}", table_column=Column(no_wrap=True)),
             TextColumn(
                 "{task.description}", style="dim", markup=False, table_column=remaining_width
@@ -103,8 +103,6 @@ class LiveProgress:
                 self._say(f"{_title(event)}{_on_node(event.node)}" if event.line == BEGINS else "")
             case Preparing():
                 self._current_work.at(event.node, f"{_title(event)}: {event.line}")
-            case Prepared():
-                self._current_work.at(event.node, _title(event))
             case CellDone():
                 self._say(self._failures.line(event))
             case Notice():

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
-from grid.sweep.events import CellDone, CellStarted, Event, Nodes, Notice, Planned, SweepEnded
+from grid.sweep.events import (
+    CellDone,
+    CellStarted,
+    Event,
+    Nodes,
+    Notice,
+    Planned,
+    Prepared,
+    SweepEnded,
+    Working,
+)
 from grid.units import format_seconds
 
 CELL_S = 0.1
 """Modelled seconds of every cell beside its computing: its share of starting and loading."""
 
-PRIOR_S = 20.0
-"""Seconds of the model's own prediction that count before measured time outweighs it."""
+PRIOR_S, PRIOR_SHARE = 20.0, 0.25
+"""Seconds of the model's own prediction, and share of the whole of it, that count before measured
+time outweighs it: the lesser of both."""
+
+LEAST_ETA_S = 5.0
+"""Less time left than this is not worth telling."""
+
+KNOWN_SHARE = 0.1
+"""Share of the modelled time that must be measured before the time left means something."""
 
 NO_FAILURE = ("ok", "skipped")
 """Statuses that are no failure."""
@@ -19,7 +36,7 @@ class Pace:
     """Cells done of how many, and when the rest will be.
 
     The time left is the modelled time of the cells left, shared by the nodes that are there, scaled
-    by real over modelled time so far; `PRIOR_S` of model at face value keeps the first cells from
+    by real over modelled time so far; some of the model at face value keeps the first cells from
     shouting. Time is that of the events, so a sweep that is replayed has the pace it had.
     """
 
@@ -59,7 +76,16 @@ class Pace:
     def eta_s(self) -> float:
         """Seconds until the end."""
         left_s = max(0.0, self._modelled_s - self._done_s) / self._nodes
-        return left_s * (PRIOR_S + self._worked_s) / (PRIOR_S + self._done_s)
+        prior_s = min(PRIOR_S, PRIOR_SHARE * self._modelled_s)
+        if prior_s + self._done_s <= 0:
+            return 0.0
+        return left_s * (prior_s + self._worked_s) / (prior_s + self._done_s)
+
+    @property
+    def knows_eta(self) -> bool:
+        """Whether enough was measured for the time left to mean something, and it is not over."""
+        measured = self._done_s > 0 and self._done_s >= KNOWN_SHARE * self._modelled_s
+        return measured and self.eta_s >= LEAST_ETA_S
 
     @property
     def rate(self) -> float:
@@ -68,11 +94,9 @@ class Pace:
 
     def __str__(self) -> str:
         parts = [f"{self.done}/{self.total} cells"]
-        if self.done:
-            parts.append(f"{self.rate:.2g} cells/s")
         if self.failed:
             parts.append(f"{self.failed} failed")
-        if self.done < self.total:
+        if self.done < self.total and self.knows_eta:
             parts.append(f"{format_seconds(self.eta_s)} left")
         return ", ".join(parts)
 
@@ -83,14 +107,24 @@ class CurrentWork:
     def __init__(self) -> None:
         self._names: tuple[str, ...] = ()
         self._labels: dict[str, str] = {}
+        self._cells: dict[str, str] = {}
 
     def count(self, event: Event) -> None:
+        """Take any event into account."""
         match event:
             case Nodes():
                 self._names = event.names
                 self._labels = {k: v for k, v in self._labels.items() if k in event.names}
             case CellStarted():
+                self._cells[event.node] = event.label
                 self.at(event.node, event.label)
+            case Working():
+                self.at(event.node, event.what)
+            case Prepared() if event.node in self._cells:
+                self.at(event.node, self._cells[event.node])
+            case CellDone():
+                self._cells.pop(event.node, None)
+                self.at(event.node, "")
 
     def at(self, node: str, what: str) -> None:
         self._labels[node] = what

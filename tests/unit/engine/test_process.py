@@ -14,8 +14,10 @@ import pytest
 
 from grid.backend import Backend
 from grid.backend.registry import backend
-from grid.cells.workload import Decode, Prefill
+from grid.cells.texts import read_text
+from grid.cells.workload import Decode, Prefill, Quality
 from grid.engine import messages
+from grid.engine.host import EngineHost
 from grid.engine.process import EngineProcess
 from grid.errors import EngineDied, EngineTimeout, OutOfMemory, Unsupported
 
@@ -40,6 +42,37 @@ def test_a_loaded_engine_measures(model: Path) -> None:
     (seconds,) = raw.series
     assert (seconds.name, seconds.unit, len(seconds.values)) == ("decode_s", "s", 3)
     assert raw.engine_s >= sum(seconds.values)
+
+
+def test_a_request_says_how_far_it_is_before_its_reply(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("grid.engine.measure.meter.PROGRESS_EVERY_S", 0.0)
+    reports: list[tuple[int, int, str]] = []
+    host = EngineHost(lambda *report: reports.append(report))
+    host.serve(load(model))
+    text = read_text("ref:heldout")
+    reply = host.serve(messages.Measure(workload=Quality(text.source, text.sha256, 32, 3)))
+    assert isinstance(reply, messages.Raw)
+    assert reports == [(0, 3, "chunks"), (1, 3, "chunks"), (2, 3, "chunks")]
+
+
+def test_progress_of_a_process_comes_before_its_reply(model: Path) -> None:
+    """Enough chunks for several reports, whatever the machine's speed."""
+    text = read_text("ref:heldout")
+    request = messages.Measure(workload=Quality(text.source, text.sha256, 512, 180))
+    with EngineProcess() as process:
+        process.ask(load(model), 30)
+        steps, done = process.steps(request, 60), []
+        while True:
+            try:
+                done.append(next(steps).done)
+            except StopIteration as end:
+                assert isinstance(end.value, messages.Raw)
+                break
+    assert done == sorted(set(done))
+    assert done
+    assert all(0 < number < 180 for number in done)
 
 
 @pytest.mark.parametrize(

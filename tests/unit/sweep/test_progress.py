@@ -21,6 +21,7 @@ from grid.sweep.events import (
     Prepared,
     Preparing,
     SweepEnded,
+    Working,
     for_progress,
 )
 from grid.sweep.progress import JsonProgress, LiveProgress, PlainProgress, replay
@@ -55,8 +56,41 @@ def test_time_left_is_the_modelled_time_before_anything_is_measured() -> None:
 
 
 def test_time_left_is_scaled_by_what_was_measured() -> None:
-    pace = pace_of(Planned(cells=2, modelled_s=2.0, at=0.0), done(1, at=41.1))
-    assert pace.eta_s == pytest.approx((1 + CELL_S) * (PRIOR_S + 41.1) / (PRIOR_S + 1 + CELL_S))
+    pace = pace_of(Planned(cells=2, modelled_s=200.0, at=0.0), done(1, at=300.0, modelled_s=100.0))
+    cell_s = 100 + CELL_S
+    assert pace.eta_s == pytest.approx(cell_s * (PRIOR_S + 300.0) / (PRIOR_S + cell_s))
+
+
+def test_the_model_of_a_short_sweep_soon_yields_to_what_was_measured() -> None:
+    """Of two cells modelled at 0.1 s the first took 10 s: the other is no matter of a second."""
+    pace = pace_of(Planned(cells=2, at=0.0), done(1, at=10.0, modelled_s=0.0))
+    assert 5.0 < pace.eta_s < 10.0
+
+
+def test_time_left_is_told_once_a_tenth_was_measured() -> None:
+    plan = Planned(cells=100, modelled_s=1000.0, at=0.0)
+    assert str(pace_of(plan)) == "0/100 cells"
+    assert str(pace_of(plan, done(1, at=10.0))) == "1/100 cells"
+    cells = (done(n, at=10.1 * (n + 1), modelled_s=10.0) for n in range(11))
+    soon = pace_of(plan, *cells)
+    assert str(soon) == "11/100 cells, 14 min 59 s left"
+    end = pace_of(plan, *(done(n, at=n, modelled_s=10.0) for n in range(99)))
+    assert str(end) == "99/100 cells"
+
+
+def test_a_single_node_says_what_it_is_at() -> None:
+    doing = CurrentWork()
+
+    def after(event: Event) -> str:
+        doing.count(event)
+        return str(doing)
+
+    assert after(Working(what="making toy Q4_0")) == "making toy Q4_0"
+    assert after(CellStarted(cell_id="c1", label="toy Q4_0 quality")) == "toy Q4_0 quality"
+    assert after(Working(what="making the reference of toy F16")).startswith("making the reference")
+    assert after(Prepared(what="reference", label="toy F16", wall_s=1.0)) == "toy Q4_0 quality"
+    assert after(Working(what="toy Q4_0 quality: scoring 3 of 8 chunks")).endswith("3 of 8 chunks")
+    assert after(done(1, at=1.0)) == ""
 
 
 def test_time_left_is_divided_by_the_number_of_nodes() -> None:
@@ -135,6 +169,7 @@ def test_replay_gives_equal_events_and_hands_back_other_lines(
         Preparing(what="fetch", label="w", line="1 GiB", node=MAC),
         Prepared(what="fetch", label="w", wall_s=1.0, node=MAC),
         CellStarted(cell_id="c1", label="toy Q1", node=BOX),
+        Working(what="toy Q1: scoring 3 of 8 chunks", node=BOX),
         done(1, at=1.0, node=BOX),
         Notice(text="a note"),
         SweepEnded(),
