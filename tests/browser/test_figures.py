@@ -105,12 +105,12 @@ def test_divergences_and_perplexity_ratios(app: App, truth: Truth) -> None:
     for trace in traces(page, "sensitivity_kld"):
         name = {"90 %": "p90", "99 %": "p99", "largest": "max"}.get(trace["name"], trace["name"])
         expected = truth.metric("quality", f"kld_{name}")
-        for quant, value in zip(trace["x"], trace["y"], strict=True):
+        for quant, value in zip(trace["y"], trace["x"], strict=True):
             assert value == pytest.approx(expected["large", quant])
     press(page, "Probability of the true token")
     medians = truth.metric("quality", "dp_median")
     [middle] = [t for t in traces(page, "sensitivity_dp") if t["name"] == "median"]
-    for quant, value in zip(middle["x"], middle["y"], strict=True):
+    for quant, value in zip(middle["y"], middle["x"], strict=True):
         assert value == pytest.approx(medians["large", quant], abs=1e-12)
     press(page, "Perplexity ratio")
     perplexity = truth.metric("quality", "perplexity")

@@ -8,28 +8,42 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from grid.analysis import AXES, Variant
-from grid.app.charts.labels import Labels, inert
+from grid.app.charts.labels import Labels, fitting, inert
 from grid.app.charts.placing import RADIUS, Names
 from grid.app.charts.quantities import axis_text, interval_of, series_by
-from grid.app.charts.theme import SMALL, WEBGL_FROM, Look, figure, log_axis, wide
+from grid.app.charts.theme import (
+    LEGEND_NAME,
+    SMALL,
+    WEBGL_FROM,
+    Look,
+    figure,
+    legend_height,
+    log_axis,
+    ring,
+    wide,
+)
+from grid.app.charts.trade_off import LANDMARK
 from grid.models.display_names import shorten, visible
 from grid.units import format_bytes
 
-LARGEST, LEAST = 46.0, 6.0
-"""Diameters of bubbles, px."""
+LARGEST, LEAST, RING = 46.0, 6.0, 8.0
+"""Diameters of bubbles, and what a ring has more, px."""
 
 LONGEST = 20
 """Letters of a name."""
 
 NAMED = 40
-"""Bubbles that may get a name beside them, the largest first."""
+"""Bubbles up to which each may get a name beside it; of more only the pick and the landmark."""
 
 ROOM = 1.5
 """Times that the axis of rates goes on, so that the outer bubbles are whole."""
 
 
-def bubble_figure(variants: Sequence[Variant], labels: Labels, look: Look) -> go.Figure:
-    """Those with a decode rate and a capability; `customdata` is the variant's id."""
+def bubble_figure(
+    variants: Sequence[Variant], labels: Labels, look: Look, pick: str = ""
+) -> go.Figure:
+    """Those with a decode rate and a capability; `customdata` is the variant's id. The variant of
+    id `pick` is ringed."""
     shown = sorted(
         (v for v in variants if v.decode_tps is not None and v.capability is not None),
         key=lambda v: -v.artifact_bytes,
@@ -39,7 +53,8 @@ def bubble_figure(variants: Sequence[Variant], labels: Labels, look: Look) -> go
         return chart
     most = max(v.artifact_bytes for v in shown)
     series = series_by(shown)
-    for name, (colour, symbol) in look.marks(sorted({series(v) for v in shown})).items():
+    names = sorted({series(v) for v in shown})
+    for name, (colour, symbol) in look.marks(names).items():
         mine = [v for v in shown if series(v) == name]
         kind = go.Scattergl if len(shown) > WEBGL_FROM else go.Scatter
         chart.add_trace(
@@ -47,7 +62,7 @@ def bubble_figure(variants: Sequence[Variant], labels: Labels, look: Look) -> go
                 x=[_rate(v) for v in mine],
                 y=[_quality(v) for v in mine],
                 mode="markers",
-                name=inert(shorten(name, LONGEST)),
+                name=fitting(name, LEGEND_NAME),
                 customdata=[v.id for v in mine],
                 hovertext=[_hover(v, labels) for v in mine],
                 hoverinfo="text",
@@ -62,19 +77,31 @@ def bubble_figure(variants: Sequence[Variant], labels: Labels, look: Look) -> go
                 },
             )
         )
-    _names(chart, shown, labels, look)
+    _names(chart, shown, labels, look, pick)
+    chart.update_layout(height=480 + legend_height(names), showlegend=len(names) > 1)
+    for variant in shown:
+        if variant.id == pick:
+            size = RING + LARGEST * math.sqrt(variant.artifact_bytes / most)
+            chart.add_scatter(
+                x=[_rate(variant)], y=[_quality(variant)], mode="markers", name="pick",
+                marker=ring(look, round(size)), hoverinfo="skip", showlegend=False,
+            )  # fmt: skip
     if wide(_rate(v) for v in shown):
         rates = [_rate(v) for v in shown]
         log_axis(chart, "x", [min(rates) / ROOM, max(rates) * ROOM])
     return chart
 
 
-def _names(chart: go.Figure, shown: Sequence[Variant], labels: Labels, look: Look) -> None:
+def _names(
+    chart: go.Figure, shown: Sequence[Variant], labels: Labels, look: Look, pick: str
+) -> None:
     x, y = [_rate(v) for v in shown], [_quality(v) for v in shown]
-    names = [shorten(visible(labels.short(v)), LONGEST) for v in shown]
+    few = len(shown) <= NAMED
+    names = [shorten(visible(labels.short(v) if few else labels.full(v)), LONGEST) for v in shown]
     across = [math.log(rate) for rate in x] if wide(x) else x
-    first = range(min(NAMED, len(shown)))
-    sides = Names(names, _spread(across), _spread(y), first, [RADIUS] * len(names)).place()
+    order = [i for i, v in enumerate(shown) if few or v.id == pick or v.quant == LANDMARK]
+    order.sort(key=lambda i: shown[i].id != pick)
+    sides = Names(names, _spread(across), _spread(y), order, [RADIUS] * len(names)).place()
     chart.add_scatter(
         x=[x[i] for i in sides],
         y=[y[i] for i in sides],
@@ -82,7 +109,7 @@ def _names(chart: go.Figure, shown: Sequence[Variant], labels: Labels, look: Loo
         marker={"size": 14, "opacity": 0},
         text=[inert(names[i]) for i in sides],
         textposition=list(sides.values()),
-        textfont={"size": SMALL, "color": look.ink},
+        textfont={"size": SMALL, "color": look.ink, "shadow": look.halo},
         hoverinfo="skip",
         showlegend=False,
     )

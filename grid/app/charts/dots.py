@@ -7,13 +7,30 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from grid.app.charts.theme import SMALL, Look, figure, log_axis, wide, write_at
+from grid.app.charts.labels import fitting, inert
+from grid.app.charts.placing import text_width
+from grid.app.charts.theme import (
+    LEGEND_LINE,
+    LEGEND_NAME,
+    SMALL,
+    Look,
+    figure,
+    legend_height,
+    log_axis,
+    ring,
+    wide,
+    write_at,
+)
 
 ROW, HEAD_ROW = 24, 40
 """Height of a row, px: with its name beside the axis, or above its dots."""
 
-BESIDE = 14
-"""Letters up to which names stand beside the axis; longer ones would leave a phone no room."""
+BESIDE, ABOVE = 90, 320
+"""Widths of a name, px: up to which it stands beside the axis, where a longer one would leave a
+phone no room; and the most that it takes above its dots."""
+
+RING = 19
+"""Diameter of the ring around the pick, px."""
 
 BEYOND = 5.0
 """A logarithmic axis ends this many times beyond the values; longer bars run off its end."""
@@ -38,21 +55,26 @@ def dots_figure(
     look: Look,
     line: Mapping[float, str] | None = None,
     log: bool | None = None,
+    pick: str = "",
 ) -> go.Figure:
     """Rows from top to bottom in the order of their first dot. `line` draws upright lines with a
-    name; `log` is decided by the values unless given."""  # fmt: skip
+    name; `log` is decided by the values unless given. The dots of the id `pick` are ringed."""
     names = list(dict.fromkeys(dot.name for dot in dots))
+    row_of = {name: i for i, name in enumerate(names)}
     series = list(dict.fromkeys(dot.series for dot in dots))
-    beside = max((len(name) for name in names), default=0) <= BESIDE
+    beside = max(map(text_width, names), default=0) <= BESIDE
     row = ROW if beside else HEAD_ROW
-    chart = figure(look, title, height=int(110 + row * len(names) + 24 * (len(series) > 1)))
+    chart = figure(look, title, height=int(110 + row * len(names) + _legend(series)))
     marks = look.marks(sorted(series))
     apart = min(0.24, 0.7 / len(series)) if len(dots) > len(names) else 0.0
     for i, name in enumerate(series):
         shift = (i - (len(series) - 1) / 2) * apart
         mine = [dot for dot in dots if dot.series == name]
-        _series(chart, mine, [names.index(dot.name) + shift for dot in mine], (name, *marks[name]))
+        rows = [row_of[dot.name] + shift for dot in mine]
+        _series(chart, mine, rows, (name, *marks[name]))
+        _ring(chart, [(d, y) for d, y in zip(mine, rows, strict=True) if d.id == pick != ""], look)
     _rows(chart, names, look, beside)
+    chart.update_layout(showlegend=len(series) > 1)
     _lines(chart, line or {}, look)
     values = [dot.value for dot in dots]
     if wide(values) if log is None else log:
@@ -64,6 +86,11 @@ def dots_figure(
     return chart
 
 
+def _legend(series: Sequence[str]) -> int:
+    """Height of the legend, px."""
+    return LEGEND_LINE + legend_height(series) if len(series) > 1 else 0
+
+
 def _series(
     chart: go.Figure, dots: Sequence[Dot], rows: Sequence[float], mark: tuple[str, str, str]
 ) -> None:
@@ -72,7 +99,7 @@ def _series(
         x=[dot.value for dot in dots],
         y=list(rows),
         mode="markers",
-        name=name,
+        name=fitting(name, LEGEND_NAME),
         showlegend=bool(name),
         marker={"color": colour, "symbol": symbol, "size": 9},
         error_x={
@@ -85,20 +112,33 @@ def _series(
             "width": 0,
         },
         customdata=[dot.id for dot in dots],
-        hovertext=[dot.hover or f"{dot.name}: {dot.value:.4g}" for dot in dots],
+        hovertext=[dot.hover or f"{inert(dot.name)}: {dot.value:.4g}" for dot in dots],
         hoverinfo="text",
     )
+
+
+def _ring(chart: go.Figure, places: Sequence[tuple[Dot, float]], look: Look) -> None:
+    if places:
+        chart.add_scatter(
+            x=[dot.value for dot, _ in places],
+            y=[row for _, row in places],
+            mode="markers",
+            marker=ring(look, RING),
+            name="pick",
+            hoverinfo="skip",
+            showlegend=False,
+        )
 
 
 def _rows(chart: go.Figure, names: Sequence[str], look: Look, beside: bool) -> None:
     low, high = (-0.6, len(names) - 0.4) if beside else (-0.85, len(names) - 0.5)
     chart.update_yaxes(range=[high, low], showgrid=beside, tickvals=list(range(len(names))))
-    chart.update_yaxes(ticktext=list(names) if beside else [""] * len(names))
-    chart.update_layout(showlegend=len(chart.data) > 1)
+    chart.update_yaxes(ticktext=[inert(name) for name in names] if beside else [""] * len(names))
     if beside:
         return
     place = {"x": 0, "xref": "paper", "xanchor": "left", "yshift": 13, "align": "left"}
-    write_at(chart, [{"y": i, "text": name, **place} for i, name in enumerate(names)], look)
+    texts = [{"y": i, "text": fitting(name, ABOVE), **place} for i, name in enumerate(names)]
+    write_at(chart, texts, look)
 
 
 def _lines(chart: go.Figure, lines: Mapping[float, str], look: Look) -> None:

@@ -9,12 +9,18 @@ from html import escape
 
 from grid.analysis import Variant
 from grid.analysis.labels import disambiguating_labels
-from grid.models.display_names import visible
+from grid.app.charts.placing import text_width
+from grid.models.display_names import shorten, visible
 
 
 def inert(text: str) -> str:
     """A stranger's text for a chart, which takes some tags for markup: it shows as it is."""
     return escape(visible(text), quote=False)
+
+
+def fitting(text: str, width: float) -> str:
+    """A stranger's name for a chart, shortened in the middle to a width in px at 12 px."""
+    return escape(shorten(visible(text), int(width), text_width), quote=False)
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,14 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from grid.analysis.memory import Fit
-from grid.app.charts.labels import Labels
+from grid.app.charts.labels import Labels, fitting, inert
+from grid.app.charts.placing import text_width
 from grid.app.charts.theme import Look, byte_scale, figure, write_at
 from grid.units import format_bytes
 
-ROW = 30
+ROW, NAME = 30, 320
+"""Height of a row, and the most that its name takes, px."""
+
 FAR = 5.0
 """A budget of so many times the largest is not drawn: beside it the bars would vanish."""
 
@@ -19,9 +22,11 @@ PARTS = (("weights", ""), ("KV cache", "/"), ("overhead", "."))
 """Parts from the axis outwards, each with the pattern of its bar: colour is never alone."""
 
 
-def memory_figure(rows: Sequence[Fit], labels: Labels, budget: float, look: Look) -> go.Figure:
+def memory_figure(
+    rows: Sequence[Fit], labels: Labels, budget: float, look: Look, pick: str = ""
+) -> go.Figure:
     """One bar a variant, the smallest on top; an upright line is the budget in bytes, where it is
-    not far beyond them all."""
+    not far beyond them all. The variant of id `pick` says so."""
     totals = [float(row.footprint.total or 0) for row in rows]
     near = budget < FAR * max(totals)
     most = max(*totals, budget) if near else max(totals)
@@ -44,7 +49,7 @@ def memory_figure(rows: Sequence[Fit], labels: Labels, budget: float, look: Look
                 },
             },
             hovertext=[
-                f"<b>{name}</b><br>{part} {format_bytes(_bytes(row, part))}"
+                f"<b>{inert(name)}</b><br>{part} {format_bytes(_bytes(row, part))}"
                 for name, row in zip(names, rows, strict=True)
             ],
             hoverinfo="text",
@@ -57,14 +62,21 @@ def memory_figure(rows: Sequence[Fit], labels: Labels, budget: float, look: Look
     chart.update_xaxes(rangemode="tozero", range=[0, 1.08 * most / scale.factor])
     # Names stand above their bars: beside the axis they would leave a phone no room.
     chart.update_yaxes(showticklabels=False, range=[len(rows) - 0.4, -0.9], showgrid=False)
-    marks = ["" if row.fits else " (does not fit)" for row in rows]
     place = {"x": 0, "xref": "paper", "xanchor": "left"}
     texts = [
-        {"y": i - 0.46, "text": name + mark, **place}
-        for i, (name, mark) in enumerate(zip(names, marks, strict=True))
+        {"y": i - 0.46, "text": _name(row, name, pick), **place}
+        for i, (name, row) in enumerate(zip(names, rows, strict=True))
     ]
     write_at(chart, texts, look)
     return chart
+
+
+def _name(row: Fit, name: str, pick: str) -> str:
+    """`Pick: small Q8_0`, `large F16 (does not fit)`."""
+    mark = "" if row.fits else " (does not fit)"
+    word = "Pick: " if row.footprint.variant.id == pick else ""
+    text = word + fitting(name, NAME - text_width(word + mark)) + mark
+    return f"<b>{text}</b>" if word else text
 
 
 def _bytes(row: Fit, part: str) -> float:

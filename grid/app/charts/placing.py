@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -42,9 +43,9 @@ _WIDTHS = {
 }
 
 
-def text_width(text: str) -> float:
-    """Width of a text in the page's font at 12 px, a little more than it is."""
-    return sum(_WIDTHS.get(letter, 6.6) for letter in text)
+def text_width(text: str) -> int:
+    """Width of a text in the page's font at 12 px, px, a little more than it is."""
+    return math.ceil(sum(_WIDTHS.get(letter, 6.6) for letter in text))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 
 import plotly.graph_objects as go
 
+from grid.analysis import Variant
 from grid.analysis.figures import number, share
 from grid.analysis.retained import RetainedQuality
 from grid.analysis.sensitivity import Sensitivity, TextRow
-from grid.app.charts.labels import Labels
-from grid.app.charts.theme import SMALL, Look, figure, write_at
+from grid.app.charts.labels import Labels, fitting, inert
+from grid.app.charts.theme import LEGEND_LINE, SMALL, Look, figure, write_at
 
-ROW = 30
+ROW, NAME = 30, 96
+"""Height of a row, and the most that a quant's name takes beside it, px."""
+
+LINES_ROW = 26
+"""Height of a row of percentiles, px."""
 
 DIVERGENCES = {"median": "median", "mean": "mean", "p90": "90 %", "p99": "99 %", "max": "largest"}
 DIFFERENCES = {
@@ -20,8 +25,9 @@ DIFFERENCES = {
 }  # fmt: skip
 
 
-def heatmap_figure(result: Sensitivity, labels: Labels, look: Look) -> go.Figure:
-    """Rows are quants from most to fewest bytes, columns task classes; text is the share kept.
+def heatmap_figure(result: Sensitivity, labels: Labels, look: Look, pick: str = "") -> go.Figure:
+    """Rows are quants from most to fewest bytes, columns task classes; text is the share kept. The
+    row of the variant of id `pick` is framed.
 
     The colour's scale ends at the worst cell, so it is a scale of this chart alone.
     """
@@ -46,7 +52,19 @@ def heatmap_figure(result: Sensitivity, labels: Labels, look: Look) -> go.Figure
     _texts(chart, cells, result, labels, max(0.0, low), look)
     chart.update_xaxes(side="top", showgrid=False)
     chart.update_yaxes(autorange="reversed", showgrid=False, type="category")
+    _name_rows(chart, result.variants, labels)
+    for i, variant in enumerate(result.variants):
+        if variant.id == pick:
+            chart.add_shape(
+                type="rect", xref="paper", x0=0, x1=1, y0=i - 0.5, y1=i + 0.5,
+                line={"width": 2.5, "color": look.ink},
+            )  # fmt: skip
     return chart
+
+
+def _name_rows(chart: go.Figure, variants: Sequence[Variant], labels: Labels) -> None:
+    names = [labels.short(variant) for variant in variants]
+    chart.update_yaxes(tickvals=names, ticktext=[fitting(name, NAME) for name in names])
 
 
 def _texts(
@@ -71,9 +89,9 @@ def _texts(
 
 
 def cell_hover(cell: RetainedQuality, labels: Labels) -> str:
-    head = f"<b>{labels.full(cell.variant)}, {cell.task_class}</b>"
+    head = f"<b>{inert(labels.full(cell.variant))}, {inert(cell.task_class)}</b>"
     if cell.share is None:
-        return f"{head}<br>not known: {cell.reason}"
+        return f"{head}<br>not known: {inert(cell.reason)}"
     return f"{head}<br>keeps {retained_text(cell)}<br>{cell.n} items"
 
 
@@ -85,31 +103,36 @@ def retained_text(cell: RetainedQuality) -> str:
     return f"{share(interval.value)} ({100 * interval.low:.0f} to {100 * interval.high:.0f})"
 
 
-def divergence_figure(rows: Sequence[TextRow], labels: Labels, look: Look) -> go.Figure:
+def divergence_figure(
+    rows: Sequence[TextRow], labels: Labels, look: Look, pick: str = ""
+) -> go.Figure:
     """KL divergence from the 16 bits by quant, one line a percentile; what is not above zero is
-    left out, for the axis is logarithmic."""
-    chart = figure(look, "", "KL divergence from 16 bits, nat")
-    _lines(chart, rows, labels, look, DIVERGENCES, lambda row: row.kld, positive=True)
-    chart.update_yaxes(type="log", exponentformat="power", dtick=1)
+    left out, for the axis is logarithmic. The row of the variant of id `pick` is framed."""
+    chart = _lines(rows, labels, look, DIVERGENCES, lambda row: row.kld, positive=True, pick=pick)
+    chart.update_xaxes(type="log", exponentformat="power", dtick=1)
+    chart.update_xaxes(title_text="KL divergence from 16 bits, nat")
     return chart
 
 
-def difference_figure(rows: Sequence[TextRow], labels: Labels, look: Look) -> go.Figure:
+def difference_figure(
+    rows: Sequence[TextRow], labels: Labels, look: Look, pick: str = ""
+) -> go.Figure:
     """Difference of the true token's probability from the 16 bits, by quant and percentile."""
-    chart = figure(look, "", "p of the true token - p at 16 bits")
-    _lines(chart, rows, labels, look, DIFFERENCES, lambda row: row.dp, positive=False)
+    chart = _lines(rows, labels, look, DIFFERENCES, lambda row: row.dp, positive=False, pick=pick)
+    chart.update_xaxes(title_text="p of the true token - p at 16 bits")
     return chart
 
 
 def _lines(
-    chart: go.Figure,
     rows: Sequence[TextRow],
     labels: Labels,
     look: Look,
     names: Mapping[str, str],
     of: Callable[[TextRow], Mapping[str, object]],
     positive: bool,
-) -> None:
+    pick: str,
+) -> go.Figure:
+    chart = figure(look, height=110 + LINES_ROW * len(rows) + LEGEND_LINE)
     for (name, title), (colour, symbol) in zip(
         names.items(), look.marks(list(names)).values(), strict=True
     ):
@@ -118,19 +141,23 @@ def _lines(
         if not kept_rows:
             continue
         chart.add_scatter(
-            x=[labels.short(row.variant) for row, _ in kept_rows],
-            y=[value for _, value in kept_rows],
+            x=[value for _, value in kept_rows],
+            y=[labels.short(row.variant) for row, _ in kept_rows],
             mode="lines+markers",
             name=title,
             line={"color": colour, "width": 1.5},
             marker={"symbol": symbol, "size": 9, "color": colour},
             hovertext=[
-                f"<b>{labels.full(row.variant)}</b><br>{title}: {number(value)}"
+                f"<b>{inert(labels.full(row.variant))}</b><br>{title}: {number(value)}"
                 for row, value in kept_rows
             ],
             hoverinfo="text",
         )
-    chart.update_xaxes(
-        type="category", categoryorder="array",
-        categoryarray=[labels.short(row.variant) for row in rows], tickangle=-60,
-    )  # fmt: skip
+    quants = [labels.short(row.variant) for row in rows]
+    chart.update_yaxes(type="category", categoryorder="array", categoryarray=quants[::-1])
+    _name_rows(chart, [row.variant for row in rows], labels)
+    for row in rows:
+        if row.variant.id == pick:
+            place = len(rows) - 1 - rows.index(row)
+            chart.add_hrect(place - 0.45, place + 0.45, line={"width": 2, "color": look.ink})
+    return chart

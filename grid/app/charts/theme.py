@@ -37,8 +37,9 @@ LOG_FROM = 4.0
 MOST_TICKS = 6
 """Ticks of a logarithmic axis that a phone has room for."""
 
-LEGEND_LINE, PHONE_LETTERS = 20, 12
-"""Height of a legend's line, px, and letters of names of which a phone has room for two."""
+LEGEND_LINE, LEGEND_NAME, PHONE_LETTERS = 20, 220, 12
+"""Height of a legend's line and width of its names, px, and letters of names of which a phone has
+room for two."""
 
 WIDE_ONLY = "\u2060"
 """Beginning of a text that a narrow chart hides: a character without width, which the page's style
@@ -133,6 +134,12 @@ def figure(look: Look, x: str = "", y: str = "", height: int = 460) -> go.Figure
     )  # fmt: skip
     style_axes(chart, look, x, y)
     return chart
+
+
+def ring(look: Look, size: int = 22, width: float = 2.5, symbol: str = "circle") -> dict[str, Any]:
+    """The marker around the pick; `size` and `width` in px."""
+    line = {"width": width, "color": look.ink}
+    return {"symbol": f"{symbol}-open", "size": size, "color": look.ink, "line": line}
 
 
 def legend_height(names: Sequence[str]) -> int:

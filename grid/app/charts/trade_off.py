@@ -12,7 +12,7 @@ from grid.app.charts.labels import Labels, inert
 from grid.app.charts.placing import RADIUS, WIDE, WIDEST, Names
 from grid.app.charts.quantities import axis_text, bars, series_by
 from grid.app.charts.scales import AxisScale
-from grid.app.charts.theme import SMALL, WEBGL_FROM, WIDE_ONLY, Look, figure, legend_height
+from grid.app.charts.theme import SMALL, WEBGL_FROM, WIDE_ONLY, Look, figure, legend_height, ring
 from grid.app.charts.trade_points import TradeOff, TradePoint, hover
 from grid.models.display_names import shorten, visible
 from grid.results.statistics import Interval
@@ -196,8 +196,8 @@ def _rings(
     around what is open."""
     x, y = scales
     for field, symbol, width in (
-        ("smaller", "circle-open", 1.2), ("faster", "circle-open", 1.2),
-        ("opened", "square-open", 1.5), ("pick", "circle-open", 2.5),
+        ("smaller", "circle", 1.2), ("faster", "circle", 1.2),
+        ("opened", "square", 1.5), ("pick", "circle", 2.5),
     ):  # fmt: skip
         point = trade_off.of(getattr(highlights, field))
         if point is not None:
@@ -205,10 +205,7 @@ def _rings(
                 x=[x.place(point.x.value)],
                 y=[y.place(point.y.value)],
                 mode="markers",
-                marker={
-                    "symbol": symbol, "size": RING, "color": look.ink,
-                    "line": {"width": width, "color": look.ink},
-                },
+                marker=ring(look, RING, width, symbol),
                 name=field,
                 hoverinfo="skip",
                 showlegend=False,
