@@ -18,6 +18,7 @@ from grid.hardware.chips import (
     budget_chip,
     chip_of_budget,
     find_chip,
+    named_chip,
     usable_bytes,
 )
 from grid.units import GIB, parse_bytes
@@ -120,7 +121,7 @@ def machine_of(classes: Sequence[HardwareClass], ask: Ask) -> Machine:
 
 def _machine_of(classes: Sequence[HardwareClass], ask: Ask) -> Machine:
     if ask.chip is not None:
-        return _of_chip(find_chip(ask.chip, memory_bytes=ask.memory_bytes), ask)
+        return _of_chip(named_chip(ask.chip, memory_bytes=ask.memory_bytes), ask)
     if ask.bandwidth_bytes_s is not None and ask.memory_bytes is not None:
         return _of_budget(ask.memory_bytes, ask.bandwidth_bytes_s, ask)
     place = _class_of(classes, ask)
@@ -135,8 +136,8 @@ def _class_of(classes: Sequence[HardwareClass], ask: Ask) -> HardwareClass | Chi
         raise InputError("the store has no results yet; `grid sweep` fills it")
     if wanted is None:
         own = [c for c in classes if "" in c.origins]
-        if len(own) == 1:
-            return own[0]
+        if len(own) == 1 or len(classes) == 1:
+            return (own or classes)[0]
         listed = "; ".join(names)
         raise InputError(f"say which machine: --hardware with one of: {listed}; or --chip NAME")
     exact = [c for c in classes if c.name == wanted]
@@ -147,7 +148,7 @@ def _class_of(classes: Sequence[HardwareClass], ask: Ask) -> HardwareClass | Chi
         listed = "; ".join(c.name for c in near)
         raise InputError(f"{wanted!r} is in the name of {len(near)} classes: {listed}")
     try:
-        return find_chip(wanted, memory_bytes=ask.memory_bytes)
+        return named_chip(wanted, memory_bytes=ask.memory_bytes)
     except SeveralChips:
         raise
     except InputError:

@@ -23,13 +23,12 @@ from grid.advice.more_memory import upgrades
 from grid.advice.notes import notes_of
 from grid.advice.replay import replay_of
 from grid.advice.serving import serving_of
-from grid.advice.shared_rates import fewer_sessions
+from grid.advice.shorter_contexts import relaxations_of
 from grid.advice.sources import SourceSelection, select_sources
 from grid.advice.this_machine import with_machine
-from grid.analysis import Limits, Pick, Relaxation
+from grid.analysis import Limits, Pick
 from grid.analysis.dataset import Dataset
 from grid.analysis.limits import limit_text, stated_limits
-from grid.analysis.memory import longest_context
 from grid.errors import InputError
 from grid.results.problems import explain_no_results, missing_rows_note
 
@@ -119,7 +118,7 @@ def answer_of(basis: AdviceBasis) -> Advice:
         costs=limit_costs(candidate_set, limits, pick),
         steps=frontier_steps(candidate_set, pick),
         rejected=pick.rejected,
-        relax=(*pick.relax, *_shorter_contexts(candidate_set, limits, pick, ask)),
+        relax=relaxations_of(candidate_set, limits, pick, ask),
         contradictory=pick_candidate is None and _each_can_be_met(candidate_set, limits),
         replay=replay_of(dataset, pick_candidate),
         notes=(
@@ -157,22 +156,3 @@ def _each_can_be_met(candidate_set: CandidateSet, limits: Limits) -> bool:
     return len(single_limits) > 1 and all(
         candidate_set.pick(Limits(**limit)).variant is not None for limit in single_limits
     )
-
-
-def _shorter_contexts(
-    candidate_set: CandidateSet, limits: Limits, pick: Pick, ask: Ask
-) -> list[Relaxation]:
-    """Where memory alone is in the way: the context with which the variant would fit, or how many
-    of several sessions would."""
-    if ask.sessions > 1:
-        return fewer_sessions(candidate_set, limits, pick, ask)
-    posterior = candidate_set.posterior
-    steps = []
-    for step in [relaxation for relaxation in pick.relax if relaxation.limit == "max_memory_bytes"]:
-        with_memory = candidate_set.pick(replace(limits, max_memory_bytes=step.to))
-        wanted = candidate_set.candidates[posterior.index[step.variant.id]].context
-        longest = longest_context(step.variant, step.now, ask.kv_type, posterior.variants)
-        if with_memory.variant is not None and longest and longest < wanted:
-            text = f"lower context from {wanted} to {longest} tokens for {step.variant.label}"
-            steps.append(Relaxation("min_context", wanted, longest, step.variant, text))
-    return steps

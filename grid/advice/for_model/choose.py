@@ -26,7 +26,7 @@ from grid.analysis.dataset import Dataset
 from grid.analysis.limits import REQUIRED_PROBABILITY
 from grid.analysis.memory import Footprint, footprint
 from grid.errors import InputError
-from grid.hardware.chips import find_chip
+from grid.hardware.chips import named_chip
 from grid.units import format_bytes
 
 RUNS, SLOWER, TOO_SMALL, UNKNOWN = "runs it", "runs it slower", "does not hold it", "not known"
@@ -126,7 +126,7 @@ def needed_memory(target: TargetModel, context: int, ask: Ask) -> Footprint:
 
 
 def _places(dataset: Dataset, ask: Ask, need: float, named: bool) -> list[Place]:
-    chip = find_chip(ask.chip) if ask.chip is not None and ask.memory_bytes is None else None
+    chip = named_chip(ask.chip) if ask.chip is not None and ask.memory_bytes is None else None
     if chip is not None and chip.memory_bytes is None:
         return [place for place in [chip_place(chip, need, ask)] if place is not None]
     if named:

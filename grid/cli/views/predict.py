@@ -21,7 +21,7 @@ from grid.advice.several_cards import cards_notes, one_card
 from grid.analysis.figures import ABSENT, interval, number
 from grid.cli.views.console import console, print_json, table
 from grid.errors import InputError
-from grid.hardware.chips import Chip, find_chip, search_chips
+from grid.hardware.chips import Chip, named_chip, search_chips
 from grid.models.named_sizes import mixture_size
 from grid.results.statistics import Interval
 from grid.units import GIB, format_bytes, parse_file_size
@@ -68,7 +68,7 @@ def show_prediction(args: PredictArgs, store: str, as_json: bool = False) -> Non
         raise InputError("--chip is missing: name a chip, such as --chip 4090; --list '' lists all")
     if args.params is not None and args.size is not None:
         raise InputError("--params and --bytes both give the model's size: use one of them")
-    chip = find_chip(args.chip)
+    chip = named_chip(args.chip)
     sizes = _sizes(args)
     predictor = Predictor.fit([*published_observations(), *_own_observations(store)])
     rates = [

@@ -26,7 +26,7 @@ from grid.analysis.dataset import Dataset
 from grid.cli.views.console import console, print_json
 from grid.cli.views.for_model import print_hardware
 from grid.errors import InputError
-from grid.hardware.chips import find_chip
+from grid.hardware.chips import named_chip
 from grid.hardware.node_file import read_node_file
 
 STORE = "store"
@@ -63,7 +63,7 @@ def nodes_of(dataset: Dataset, ask: Ask, place: str) -> list[RackNode]:
         return [_described_node(ask, path)]
     if any(place.casefold() in c.name.casefold() for c in dataset.classes):
         return [RackNode((), replace(ask, hardware=place, chip=None))]
-    return [RackNode((), replace(ask, hardware=None, chip=find_chip(place).name))]
+    return [RackNode((), replace(ask, hardware=None, chip=named_chip(place).name))]
 
 
 def _hosts_by_class(dataset: Dataset, path: Path) -> dict[str, set[str]]:

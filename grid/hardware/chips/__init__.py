@@ -3,7 +3,7 @@
 from grid.hardware.chips.budget import CARD_BANDWIDTH, chip_of_budget
 from grid.hardware.chips.chip import PLATFORMS, Chip, Platform, budget_chip
 from grid.hardware.chips.choose import SeveralChips, describe
-from grid.hardware.chips.find import find_chip, possible_chips
+from grid.hardware.chips.find import find_chip, named_chip, possible_chips
 from grid.hardware.chips.match import chips, search_chips
 from grid.hardware.chips.usable import UsableMemory, mac_share, usable_bytes
 
@@ -20,6 +20,7 @@ __all__ = [
     "describe",
     "find_chip",
     "mac_share",
+    "named_chip",
     "possible_chips",
     "search_chips",
     "usable_bytes",

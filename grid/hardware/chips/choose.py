@@ -29,8 +29,11 @@ class SeveralChips(InputError):
         self.candidates = tuple(candidates)
 
 
-def choose(name: str, words: frozenset[str], query: ChipQuery, matches: list[Chip]) -> Chip:
-    """The chip meant. Raises InputError where several could be, or none has the memory."""
+def choose(
+    name: str, words: frozenset[str], query: ChipQuery, matches: list[Chip], exact: bool = False
+) -> Chip:
+    """The chip meant. Raises InputError where several could be, or none has the memory; with
+    `exact` several are also those that differ only in what they compute."""
     matches = _with_features(name, query, matches)
     size = query.beside_gib
     wanted = query.beside_bandwidth
@@ -40,7 +43,8 @@ def choose(name: str, words: frozenset[str], query: ChipQuery, matches: list[Chi
     if size is not None and not query.memory_gib:
         plain = _narrow(plain, lambda chip: _sized(chip, size, query.count) is not None)
     plain, memory_note = _with_memory_of(name, words, query, plain, matches)
-    if not _agree(plain):
+    exact = exact and not query.codes  # a driver cannot say more
+    if not _agree(plain) or (exact and not _compute_alike(plain)):
         listed = list_chips(plain)
         raise SeveralChips(f"{name!r} may be any of several; say which: {listed}", plain)
     chip = plain[0]
@@ -165,6 +169,14 @@ def _agree(candidates: Sequence[Chip]) -> bool:
         and abs(chip.bandwidth_bytes_s / first.bandwidth_bytes_s - 1) < _EQUAL
         for chip in candidates
     )
+
+
+def _compute_alike(candidates: Sequence[Chip]) -> bool:
+    rates = [chip.flops_half for chip in candidates]
+    known = [rate for rate in rates if rate]
+    if len(known) < len(rates):
+        return len(rates) == 1
+    return max(known) <= (1 + _EQUAL) * min(known)
 
 
 def describe(chip: Chip) -> str:

@@ -46,6 +46,15 @@ def find_chip(
     return chips().get(name) or _find_chip(name, bandwidth_bytes_s, memory_bytes)
 
 
+def named_chip(name: str, memory_bytes: float | None = None) -> Chip:
+    """The chip that a person asks about. As `find_chip`, but several that differ only in what they
+    compute (an M4 with 8 or 10 cores) are listed too: prompts are read at other rates there.
+
+    Raises InputError as `find_chip`.
+    """
+    return chips().get(name) or _find_chip(name, None, memory_bytes, exact=True)
+
+
 def possible_chips(name: str, memory_bytes: float | None = None) -> tuple[Chip, ...]:
     """The chip of a name, or those that may have it; empty for a name of no chip."""
     try:
@@ -57,7 +66,13 @@ def possible_chips(name: str, memory_bytes: float | None = None) -> tuple[Chip, 
 
 
 @lru_cache(maxsize=4096)
-def _find_chip(name: str, bandwidth_bytes_s: float | None, memory_bytes: float | None) -> Chip:
+def _find_chip(
+    name: str,
+    bandwidth_bytes_s: float | None,
+    memory_bytes: float | None,
+    *,
+    exact: bool = False,
+) -> Chip:
     query = parse_name(name)
     query = replace(
         query,
@@ -72,7 +87,7 @@ def _find_chip(name: str, bandwidth_bytes_s: float | None, memory_bytes: float |
         return _with_memory(_as_said(name, chip, query), query)
     words, count, matches = _words_that_match(query)
     if matches:
-        chip = choose(name, words, query, matches)
+        chip = choose(name, words, query, matches, exact)
         return _counted(_with_platform(_with_kind(chip, query), query), count)
     processor = find_processor(query.plain)
     if processor is not None:

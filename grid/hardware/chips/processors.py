@@ -141,9 +141,9 @@ FAMILIES = (
     ProcessorFamily(r"(graviton ?2)", "AWS", 8, "DDR4", 3200, "AWS's instance pages"),
     ProcessorFamily(r"(graviton ?3e?)", "AWS", 8, "DDR5", 4800, "AWS's instance pages"),
     ProcessorFamily(r"(graviton ?4)", "AWS", 12, "DDR5", 5600, "AWS's instance pages"),
-    ProcessorFamily(r"raspberry pi (4|400)\b", "Raspberry", 0.5, "LPDDR4", 3200,
+    ProcessorFamily(r"(?:raspberry )?pi (4|400)\b", "Raspberry", 0.5, "LPDDR4", 3200,
            "Raspberry Pi's product brief"),
-    ProcessorFamily(r"raspberry pi (5|500)\b", "Raspberry", 0.5, "LPDDR4X", 4267,
+    ProcessorFamily(r"(?:raspberry )?pi (5|500)\b", "Raspberry", 0.5, "LPDDR4X", 4267,
            "Raspberry Pi's product brief"),
 )  # fmt: skip
 _IDLE = re.compile(

@@ -125,7 +125,7 @@ def test_a_name_of_several_chips_is_asked_about_by_either_option(option: str) ->
 
 def test_a_chip_sold_with_several_memories_lists_them() -> None:
     with pytest.raises(InputError, match=r"24, 48, 64 GiB"):
-        machine_of([], Ask(chip="M4 Pro"))
+        machine_of([], Ask(chip="M4 Pro 20"))
 
 
 def test_a_memory_that_no_data_sheet_says_is_taken_and_told() -> None:

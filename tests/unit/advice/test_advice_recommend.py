@@ -223,6 +223,16 @@ def test_own_weights_override_the_use(tmp_path: Path) -> None:
     assert recommend(write_store(rows, tmp_path), ask).weights == {"math": 0.75, "recall": 0.25}
 
 
+def test_a_context_far_too_long_names_no_memory_that_a_shorter_one_spares(
+    measured: Dataset,
+) -> None:
+    advice = recommend(measured, Ask(context=99_999_999))
+    assert advice.pick is None
+    (step,) = advice.relax
+    assert (step.limit, step.together) == ("min_context", False)
+    assert recommend(measured, Ask(context=int(step.to))).pick is not None
+
+
 def test_a_budget_below_everything_is_a_plain_sentence(measured: Dataset) -> None:
     advice = recommend(measured, Ask(memory_bytes=1000, reserved_bytes=0, context=100))
     assert advice.pick is None

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from grid.errors import InputError
-from grid.hardware.chips import find_chip
+from grid.hardware.chips import find_chip, named_chip
 from grid.units import GIB
 
 CASES = Path(__file__).parents[4] / "shared" / "cases" / "23-chip-names" / "names.txt"
@@ -138,6 +138,7 @@ UNIFIED: dict[str, tuple[str, float | None, float]] = {
     "Ryzen AI 9 HX 370": ("cpu", None, 120),
     "N100": ("cpu", None, 38.4),
     "Raspberry Pi 5 8GB": ("cpu", 8, 17.1),
+    "Pi 5": ("cpu", None, 17.1),
 }
 """Chips that share the system's memory."""
 SEVERAL = {
@@ -180,6 +181,27 @@ def test_several_fits_are_listed_and_none_is_taken(name: str) -> None:
     with pytest.raises(InputError, match="may be any of several; say") as caught:
         find_chip(name)
     assert all(part in str(caught.value) for part in SEVERAL[name])
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("M4", ("Apple M4 (8)", "Apple M4 (10)")),
+        ("M5 Pro", ("(16)", "(20)")),
+        ("RTX 3060", ("12 GB", "8 GB")),
+    ],
+)
+def test_a_person_is_asked_also_where_chips_differ_in_what_they_compute(
+    name: str, parts: tuple[str, ...]
+) -> None:
+    with pytest.raises(InputError, match="may be any of several; say which") as caught:
+        named_chip(name)
+    assert all(part in str(caught.value) for part in parts)
+
+
+@pytest.mark.parametrize("name", ["M4 10", "Apple M4 (10)", "MX570", "RTX 4090", "Pi 5", "780M"])
+def test_a_person_is_not_asked_where_one_chip_is_meant(name: str) -> None:
+    assert named_chip(name) == find_chip(name)
 
 
 @pytest.mark.parametrize(
