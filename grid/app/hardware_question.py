@@ -1,4 +1,4 @@
-"""The question the other way round on the Advise page: which hardware runs a model."""
+"""The question the other way round: which hardware runs a model."""
 
 from __future__ import annotations
 
@@ -20,52 +20,38 @@ from grid.advice.for_model.sentences import (
 )
 from grid.advice.for_model.target import USUAL_QUANT
 from grid.analysis.dataset import Dataset
-from grid.app.advise_form import CONTEXTS, USUAL, least_rate, sessions_at_once
-from grid.app.page_parts import show_table
+from grid.app import address
+from grid.app.page_parts import plain, show_table
+from grid.app.pick.limits import choose_context, choose_least_rate, choose_sessions
 from grid.units import format_bytes
-
-WHAT, WHICH = "What to run", "Which hardware for a model"
-
-
-def asks_for_hardware() -> bool:
-    """Which way round the question is."""
-    chosen = st.segmented_control(
-        "Question", [WHAT, WHICH], default=WHAT, key="advise_direction", persist_state="session"
-    )
-    return chosen == WHICH
 
 
 def draw_hardware(dataset: Dataset) -> None:
     """The form and the answer. Raises InputError for a model that nobody knows."""
     left, middle, right = st.columns(3)
     models = sorted({name for group in dataset.classes for name in group.models})
-    model = left.text_input(
-        "Model: a name, a file, or a size such as 8B", models[0] if models else "8B",
-        key="advise_target", persist_state="session",
-    )  # fmt: skip
-    quant = left.text_input(
-        "Quant", "", key="advise_quant", placeholder=USUAL_QUANT, persist_state="session"
-    )
+    with left:
+        model = address.enter_text(
+            "Model: a name, a file, or a size such as 8B", "target", models[0] if models else "8B"
+        )
+        quant = address.enter_text("Quant", "target_quant", placeholder=USUAL_QUANT)
     with middle:
-        context = st.selectbox(
-            "Context, tokens", [None, *CONTEXTS], key="advise_context", persist_state="session",
-            format_func=lambda tokens: f"{tokens:,}" if tokens else USUAL,
-        )  # fmt: skip
-        sessions = sessions_at_once()
+        context = choose_context("target_context")
+        sessions = choose_sessions("target_sessions")
     with right:
-        rate = least_rate()
+        rate = choose_least_rate("target_speed")
     ask = Ask(quant=quant or None, context=context, min_decode_tps=rate, sessions=sessions)
     choice = _choice(
         (dataset.display_name, dataset.fingerprint, model, repr(ask)), dataset, model, ask
     )
-    st.subheader(headline(choice), anchor=False)
-    st.caption(f"Needs {need_text(choice)}. Model: from {choice.target.source}.")
+    st.subheader(plain(headline(choice)), anchor=False)
+    st.caption(plain(f"Needs {need_text(choice)}. Model: from {choice.target.source}."))
     for text in choice.notes:
-        st.caption(f"Note: {text}")
+        st.caption(plain(f"Note: {text}"))
     for verdict in VERDICTS:
         entries = choice.of(verdict)
         if entries:
-            st.markdown(f"**{group_title(choice, verdict)}**")
+            st.markdown(f"**{plain(group_title(choice, verdict))}**")
             show_table(hardware_table(choice, verdict), f"hardware_{VERDICTS.index(verdict)}")
     st.caption(f"{rates_note(choice)}. {MARK_TEXT}")
 

@@ -25,25 +25,9 @@ EXPORTS = {
     "md": "text/markdown",
     "parquet": "application/vnd.apache.parquet",
 }
-"""Formats of `grid results export`, and what browsers call them."""
+"""Formats of `grid export`, and what browsers call them."""
 
 DETECT = "as its content says"
-
-
-def export_buttons(fingerprint: str, place: str) -> None:
-    """Draw a button for each format; a file is made when its button is pressed."""
-    st.subheader("Export", anchor=False)
-    st.caption("One row a cell, a column for each metric and its interval.")
-    with st.container(horizontal=True):
-        for format, mime in EXPORTS.items():
-            st.download_button(
-                format,
-                exporter(place, format),
-                f"quantgrid.{format}",
-                mime,
-                key=f"export_{format}",
-                on_click="ignore",
-            )
 
 
 def exporter(place: str, format: str) -> Callable[[], bytes]:

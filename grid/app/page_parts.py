@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from html import escape
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from grid.analysis import Variant
+from grid.app import colours
+from grid.app.charts.theme import STYLE as CHART_STYLE
 from grid.app.charts.theme import Look
+from grid.models.display_names import visible
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,19 +24,53 @@ LONG = 100
 CHART = {"displayModeBar": False, "scrollZoom": False, "responsive": True}
 """How Plotly behaves in the page: a chart never takes the page's scrolling."""
 
+_MARKS = re.compile(r"([\\\\`*_{}\[\]()#+\-.!$~|<>:&])")
+"""What Markdown would take for more than a letter."""
+
 STYLE = """
 <style>
-  [data-testid="stMainBlockContainer"] { padding-top: 3.2rem; padding-bottom: 2rem; }
+  [data-testid="stMainBlockContainer"] { padding: 4rem 2.2rem 2rem; max-width: 100rem; }
+  [data-testid="stMainBlockContainer"] h1 {
+    font-size: 1.6rem; line-height: 1.3; padding: 0; overflow-wrap: anywhere;
+  }
+  [data-testid="stHeading"] :is(h2, h3) { font-size: 1.25rem; padding: 0.4rem 0 0; }
+  [data-testid="stLayoutWrapper"]:has(> .st-key-tools) { position: absolute; }
+  .st-key-tools {
+    position: fixed; top: 0.6rem; right: 1.2rem; width: auto; z-index: 1000000; gap: 0.5rem;
+    flex-wrap: nowrap;
+  }
+  .st-key-tools button { min-height: 2.2rem; }
+  .fact { line-height: 1.4; padding-bottom: 0.55rem; overflow-wrap: anywhere; }
+  .fact span { display: block; font-size: 0.875rem; padding-bottom: 0.45rem; }
+  @media (max-width: 950px) {
+    .st-key-tools button p {
+      position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
+    }
+  }
   @media (max-width: 640px) {
-    [data-testid="stMainBlockContainer"] { padding-left: 0.9rem; padding-right: 0.9rem; }
+    [data-testid="stMainBlockContainer"] { padding: 4rem 0.9rem 2rem; }
+    [data-testid="stMainBlockContainer"] h1 { font-size: 1.3rem; }
+    :is(.st-key-bar, .st-key-limits) [data-testid="stColumn"] {
+      min-width: calc(50% - 0.5rem); flex: 1 1 40%;
+    }
   }
 </style>
 """
 
 
+def plain(text: str) -> str:
+    """A name or sentence of a stranger's as Markdown that shows its letters and does no more."""
+    return _MARKS.sub(r"\\\1", visible(text))
+
+
 def heading(text: str) -> None:
-    """Write the page's question as its heading."""
-    st.header(text, anchor=False)
+    """Write the page's title, its h1."""
+    st.title(plain(text), anchor=False)
+
+
+def show_fact(label: str, text: str) -> None:
+    """Write a value under its label, where a box would have nothing to choose from."""
+    st.html(f'<div class="fact"><span>{escape(label)}</span>{escape(visible(text))}</div>')
 
 
 def answer(text: str) -> None:
@@ -73,4 +112,4 @@ def current_look() -> Look:
 
 def apply_style() -> None:
     """Margins that leave room for charts on a phone."""
-    st.html(STYLE)
+    st.html(f"{STYLE}<style>{CHART_STYLE}{colours.style(current_look().dark)}</style>")

@@ -1,20 +1,21 @@
-"""The Advise page without rows: what public figures say of a memory or a chip."""
+"""The page Pick without rows: what public figures say of a memory or a chip."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from grid.advice import BUDGETS_GB, Ask
+from grid.advice import Ask
 from grid.advice.ask import CONTEXT
 from grid.advice.public_figures import PublicAnswer, public_answer
 from grid.advice.public_figures.sentences import answer_rows, headline, offers_table
-from grid.app.page_parts import show_table
+from grid.app import address
+from grid.app.page_parts import plain, show_table
+from grid.app.pick.limits import budgets, choose_context, read_memory
 from grid.errors import InputError
 from grid.hardware.chips import chips
-from grid.units import GIB
 
 NO_CHIP = "a card, a Mac or a CPU"
-USUAL_GB = 24
+USUAL_MEMORY = "24 GiB"
 
 
 def draw_public_answer() -> None:
@@ -22,33 +23,27 @@ def draw_public_answer() -> None:
     st.subheader("Until then: public figures", anchor=False)
     left, middle, right = st.columns(3)
     with left:
-        chip = st.selectbox(
-            "Machine", [NO_CHIP, *chips()], key="public_chip", persist_state="session"
-        )
+        chip = address.select("Machine", [NO_CHIP, *chips()], "chip")
     with middle:
-        memory = st.selectbox(
-            "Memory, GB", BUDGETS_GB, index=BUDGETS_GB.index(USUAL_GB), key="public_memory",
-            persist_state="session", help="Of a chip that comes with several.",
+        memory = address.select_or_type(
+            "Memory", budgets(USUAL_MEMORY), "memory", read_memory,
+            help="Of a chip that comes with several.",
         )  # fmt: skip
     with right:
-        context = st.number_input(
-            "Context, tokens", 512, value=CONTEXT, step=512, key="public_context"
-        )
+        context = choose_context("context") or CONTEXT
     name = None if chip == NO_CHIP else chip
     own = chips()[name].memory_bytes if name else None
     try:
-        answer = public_answer(
-            Ask(memory_bytes=own or memory * GIB, context=int(context), chip=name)
-        )
+        answer = public_answer(Ask(memory_bytes=own or memory, context=context, chip=name))
     except InputError as error:
-        st.warning(str(error))
+        st.warning(plain(str(error)))
         return
     _show(answer)
 
 
 def _show(answer: PublicAnswer) -> None:
     text = headline(answer)
-    st.markdown(f"**{text[:1].upper()}{text[1:]}**: {answer.basis}.")
+    st.markdown(f"**{plain(text[:1].upper() + text[1:])}**: {plain(answer.basis)}.")
     if answer.run:
         st.caption("Run it, once the file is there:")
         st.code(answer.run, language="bash")
@@ -57,4 +52,4 @@ def _show(answer: PublicAnswer) -> None:
     for name, fact in answer_rows(answer):
         st.text(f"{name}: {fact}")
     for note in answer.notes:
-        st.caption(f"Note: {note}")
+        st.caption(plain(f"Note: {note}"))

@@ -1,4 +1,4 @@
-"""The store that the explorer shows, and the box in the sidebar that turns to another."""
+"""The store that the explorer shows, and the form that turns to another."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ import os
 import streamlit as st
 
 from grid.analysis.dataset import Dataset, fingerprint
-from grid.app.page_parts import heading
+from grid.app import address
+from grid.app.page_parts import plain
+from grid.models.display_names import visible
 from grid.results.problems import explain_no_results
 
 STORE = "QUANTGRID_STORE"
 """Names the store that the app opens; without it ./results."""
+
+PARAMETER = "store"
+"""The address's parameter for another store than that."""
 
 FRESH_S = 2.0
 """A store's list of files is at most this old."""
@@ -19,14 +24,26 @@ FRESH_S = 2.0
 
 def store_address() -> str:
     """The folder or URI of the open store."""
-    return str(st.session_state.get("store_now") or os.environ.get(STORE) or "results")
+    place = st.query_params.get(PARAMETER, "")
+    return place if place in _opened_by_hand() else _first_store()
 
 
-def store_box() -> None:
-    """Draw the sidebar's last box: which store is open, and a field for another."""
-    with st.sidebar, st.expander("Store"), st.form("store_form", border=False):
+def _first_store() -> str:
+    return os.environ.get(STORE) or "results"
+
+
+@st.cache_resource(show_spinner=False)
+def _opened_by_hand() -> set[str]:
+    """Stores that a user of this server opened. A link alone opens none: whoever wrote it would
+    choose what this machine reads."""
+    return set()
+
+
+def store_form() -> None:
+    """Draw a field for another store."""
+    with st.form("store_form", border=False):
         place = st.text_input(
-            "Folder or URI", store_address(), help="What `grid sweep --store` was given."
+            "Folder or URI", visible(store_address()), help="What `grid sweep --store` was given."
         )
         if st.form_submit_button("Open", width="stretch"):
             switch_store(place.strip())
@@ -34,7 +51,11 @@ def store_box() -> None:
 
 def switch_store(place: str) -> None:
     """Turn to another store and draw the page again."""
-    st.session_state["store_now"] = place
+    _opened_by_hand().add(place)
+    if place == _first_store():
+        st.query_params.pop(PARAMETER, None)
+    else:
+        st.query_params[PARAMETER] = place
     st.rerun()
 
 
@@ -44,6 +65,9 @@ def open_dataset() -> Dataset | None:
     Raises InputError where the place cannot be read.
     """
     place = store_address()
+    if place != _first_store():
+        address.set_parameter(PARAMETER, place)
+    _offer_linked_store(place)
     dataset = _dataset(place, _fingerprint(place))
     _show_problems(dataset)
     if dataset.is_empty:
@@ -52,22 +76,33 @@ def open_dataset() -> Dataset | None:
     return dataset
 
 
+def _offer_linked_store(place: str) -> None:
+    """A store that the address names and nobody opened yet is opened by a press of a button."""
+    linked = st.query_params.get(PARAMETER, "")
+    if not linked or linked == place:
+        return
+    st.warning(f"This link is of another store: {plain(linked)}. Shown is {plain(place)}.")
+    if st.button("Open the store of the link"):
+        switch_store(linked)
+
+
 def _show_problems(dataset: Dataset) -> None:
     if dataset.problems:
         count = len(dataset.problems)
         with st.expander(f"{count} file{'s' if count > 1 else ''} of the store left out"):
             for problem in dataset.problems:
-                st.text(f"{problem.file}: {problem.reason}")
+                st.text(visible(f"{problem.file}: {problem.reason}"))
 
 
 def _show_first_steps(dataset: Dataset) -> None:
+    name = visible(dataset.display_name)
     if dataset.problems:
-        heading("Nothing can be read")
-        st.markdown(f"{explain_no_results(dataset.display_name, dataset.problems)}.")
+        st.markdown(
+            f"**Nothing can be read.** {plain(explain_no_results(name, dataset.problems))}."
+        )
         return
-    heading("No results yet")
-    st.markdown(f"`{dataset.display_name}` has no rows. This fills it:")
-    st.code(f"grid sweep --store {dataset.display_name}", language="bash")
+    st.markdown("**No results yet.** This measures the models of this machine and fills the store:")
+    st.code(f"grid sweep --store {name}", language="bash")
     st.markdown(
         "Until then the tables that others published can be looked at. They are third-party "
         "figures, and marked so on every page."

@@ -1,15 +1,13 @@
-"""Runs: what was measured where, what runs now, what failed and why, which figures are suspect."""
+"""Runs: what was measured where, what runs now, what failed and why, what is suspect."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import streamlit as st
 
-from grid.analysis.dataset import Dataset, HardwareClass
+from grid.analysis.dataset import Dataset
 from grid.analysis.dataset.runs import (
     FailureGroup,
     NodeSummary,
@@ -17,49 +15,34 @@ from grid.analysis.dataset.runs import (
     SweepSummary,
     runs_report,
 )
-from grid.analysis.dataset.suspect_figures import (
-    DRIFT,
-    OTHERS,
-    OUTLIERS,
-    SuspectFigure,
-    suspect_figures_on,
-)
 from grid.analysis.figures import ABSENT, count_of
-from grid.app.import_export import export_buttons, import_form
-from grid.app.page_parts import answer, heading, note
-from grid.app.sidebar import choose_class
+from grid.app.page_parts import answer, heading, plain, show_table
+from grid.app.sections.cells import draw_cells
+from grid.app.sections.running import draw_running
+from grid.app.sections.suspects import draw_suspects
 from grid.app.store import open_dataset, store_address
-from grid.errors import GridError
-from grid.results.heartbeat import EVERY_S, RunningSweep, SweepStatus, running_sweeps
+from grid.models.display_names import visible
 from grid.units import format_seconds
 
 FINE = ("ok", "skipped")
-
-KINDS = {
-    DRIFT: ("drift", "drifted from repetition to repetition"),
-    OUTLIERS: ("stray repetitions", "had repetitions far from the others"),
-    OTHERS: ("other programs", "ran while other programs computed"),
-}
-"""By kind of suspect figure: its name, and what such cells did."""
 
 EXAMPLES = 3
 """Cells that a failure names."""
 
 
 def draw() -> None:
-    heading("What was run, and what went wrong?")
-    place = store_address()
-    _show_running(place)
+    heading("Runs")
+    draw_running(store_address())
     dataset = open_dataset()
-    if dataset is not None:
-        report = _runs_report(dataset.fingerprint, dataset)
-        answer(sentence(report))
-        _show_sweeps(report.sweeps)
-        _show_failures(report.failures)
-        _show_nodes(report.nodes)
-        _show_suspects(dataset)
-        export_buttons(dataset.fingerprint, place)
-    import_form(place, dataset)
+    if dataset is None:
+        return
+    report = _runs_report(dataset.fingerprint, dataset)
+    answer(plain(sentence(report)))
+    _show_sweeps(report.sweeps)
+    _show_failures(report.failures)
+    draw_suspects(dataset)
+    draw_cells(dataset)
+    _show_nodes(report.nodes)
 
 
 def sentence(report: RunsReport) -> str:
@@ -82,49 +65,6 @@ def sentence(report: RunsReport) -> str:
     return "; ".join(parts) + "."
 
 
-@st.fragment(run_every=EVERY_S)
-def _show_running(place: str) -> None:
-    """Sweeps that run now. Their rows are read when the last of them has ended."""
-    try:
-        sweeps = running_sweeps(place)
-    except GridError:
-        return  # the page itself says what is wrong with the store
-    for sweep in sweeps:
-        _show_progress(sweep)
-    alive = any(sweep.is_alive for sweep in sweeps)
-    if st.session_state.get("runs_alive") and not alive:
-        st.session_state["runs_alive"] = False
-        st.rerun()
-    st.session_state["runs_alive"] = alive
-
-
-def _show_progress(sweep: RunningSweep) -> None:
-    status = sweep.status
-    if not sweep.is_alive:
-        st.warning(
-            f"{status.sweep} on {status.host} stopped after {status.done} of {status.cells} cells: "
-            f"{sweep.why_dead}. Its rows are kept; the same command goes on."
-        )
-        return
-    done = min(1.0, status.done / status.cells) if status.cells else 0.0
-    st.progress(done, text=f"{status.sweep} runs: {progress_text(status)}")
-    places = ", ".join(status.nodes) or status.host
-    at = f", at {status.now}" if status.now else ""
-    st.caption(f"On {places}{at}; started {status.started}, last heard of {status.updated}.")
-
-
-def progress_text(status: SweepStatus) -> str:
-    """How far a sweep is: `120 of 314 cells, 2 failed, about 3 min left`."""
-    parts = [f"{status.done} of {count_of(status.cells, 'cell')}"]
-    if status.failed:
-        parts.append(f"{status.failed} failed")
-    if status.measured:
-        parts.append(f"{status.measured} measured before")
-    if status.eta_s is not None and status.done < status.cells:
-        parts.append(f"about {format_seconds(status.eta_s)} left")
-    return ", ".join(parts)
-
-
 @st.cache_data(max_entries=3, show_spinner=False)
 def _runs_report(fingerprint: str, _dataset: Dataset) -> RunsReport:
     return runs_report(_dataset)
@@ -132,28 +72,23 @@ def _runs_report(fingerprint: str, _dataset: Dataset) -> RunsReport:
 
 def _show_sweeps(sweeps: Sequence[SweepSummary]) -> None:
     st.subheader("Sweeps", anchor=False)
-    _table(
-        [
-            {
-                "sweep": sweep.name,
-                "began (UTC)": _time_text(sweep.first),
-                "took": duration_text(sweep),
-                "ok": sweep.cells.get("ok", 0),
-                "failed": sum(n for status, n in sweep.cells.items() if status not in FINE),
-                "skipped": sweep.cells.get("skipped", 0),
-                "in the engine": _engine_share_text(sweep),
-                "nodes": ", ".join(sweep.nodes),
-                "hardware": ", ".join(sweep.hardware_classes),
-                "from": sweep.origin or "measured",
-                "id": sweep.id,
-            }
-            for sweep in sweeps
-        ],
-        "runs_sweeps",
-    )
+    frame: dict[str, list[object]] = {
+        "sweep": [visible(sweep.name) for sweep in sweeps],
+        "began (UTC)": [_time_text(sweep.first) for sweep in sweeps],
+        "took": [duration_text(sweep) for sweep in sweeps],
+        "ok": [sweep.cells.get("ok", 0) for sweep in sweeps],
+        "failed": [sum(n for s, n in sweep.cells.items() if s not in FINE) for sweep in sweeps],
+        "skipped": [sweep.cells.get("skipped", 0) for sweep in sweeps],
+        "in the engine": [_engine_share_text(sweep) for sweep in sweeps],
+        "nodes": [_list_text(sweep.nodes) for sweep in sweeps],
+        "hardware": [_list_text(sweep.hardware_classes) for sweep in sweeps],
+        "from": [visible(sweep.origin or "measured") for sweep in sweeps],
+        "id": [visible(sweep.id) for sweep in sweeps],
+    }
+    show_table(frame, "runs_sweeps")
     st.caption(
-        "In the engine: the part of the cells' time that was spent loading, quantizing and "
-        "computing; the rest is ours."
+        "In the engine: the share of the cells' time that was loading, quantizing and computing; "
+        "the remainder is quantgrid's own."
     )
 
 
@@ -162,95 +97,50 @@ def _engine_share_text(sweep: SweepSummary) -> str:
 
 
 def _show_failures(failures: Sequence[FailureGroup]) -> None:
-    st.subheader("Failures", anchor=False)
+    """Nothing where every cell has a figure."""
     if not failures:
-        note("Every cell has a figure: nothing failed and nothing was skipped.")
         return
-    _table(
-        [
-            {
-                "status": group.status,
-                "cells": len(group.labels),
-                "reason": group.reason,
-                "for example": ", ".join(group.labels[:EXAMPLES]),
-                "nodes": ", ".join(group.nodes),
-                "last (UTC)": _time_text(group.last),
-            }
-            for group in failures
-        ],
-        "runs_failures",
-    )
+    st.subheader("Failures", anchor=False)
+    frame: dict[str, list[object]] = {
+        "status": [group.status for group in failures],
+        "cells": [len(group.labels) for group in failures],
+        "why": [visible(group.reason) for group in failures],
+        "for example": [_list_text(group.labels[:EXAMPLES]) for group in failures],
+        "nodes": [_list_text(group.nodes) for group in failures],
+        "last (UTC)": [_time_text(group.last) for group in failures],
+    }
+    show_table(frame, "runs_failures")
 
 
 def _show_nodes(nodes: Sequence[NodeSummary]) -> None:
-    st.subheader("Nodes", anchor=False)
+    """Nothing where all figures are of others."""
     if not nodes:
-        note("No node of yours has measured anything here.")
         return
-    _table(
-        [
-            {
-                "node": node.name,
-                "hardware": ", ".join(node.hardware_classes),
-                "arithmetic": ", ".join(node.device_kinds),
-                "bandwidth": f"{node.bandwidth_bytes_s / 1e9:.3g} GB/s"
-                if node.bandwidth_bytes_s
-                else ABSENT,
-                "attempts": node.attempts,
-                "last (UTC)": _time_text(node.last),
-                "set by hand": node.overridden or "nothing",
-                "versions": "; ".join(
-                    f"{name} {' and '.join(values)}" for name, values in node.versions.items()
-                ),
-                "system": node.system,
-            }
+    st.subheader("Nodes", anchor=False)
+    frame: dict[str, list[object]] = {
+        "node": [visible(node.name) for node in nodes],
+        "hardware": [_list_text(node.hardware_classes) for node in nodes],
+        "arithmetic": [_list_text(node.device_kinds) for node in nodes],
+        "bandwidth": [
+            f"{node.bandwidth_bytes_s / 1e9:.3g} GB/s" if node.bandwidth_bytes_s else ABSENT
             for node in nodes
         ],
-        "runs_nodes",
-    )
+        "attempts": [node.attempts for node in nodes],
+        "last (UTC)": [_time_text(node.last) for node in nodes],
+        "set by hand": [visible(node.overridden or "nothing") for node in nodes],
+        "versions": [_versions_text(node) for node in nodes],
+        "system": [visible(node.system) for node in nodes],
+    }
+    show_table(frame, "runs_nodes")
 
 
-def _show_suspects(dataset: Dataset) -> None:
-    st.subheader("Figures to look at twice", anchor=False)
-    if not dataset.classes:
-        return
-    hardware = choose_class(dataset, "runs_hardware")
-    suspects = _suspects_on(dataset.fingerprint, hardware.name, dataset)
-    answer(suspects_sentence(suspects, hardware))
-    if suspects:
-        _table(
-            [
-                {
-                    "what": KINDS[suspect.kind][0],
-                    "cell": suspect.label,
-                    "how": suspect.text,
-                    "node": suspect.node,
-                }
-                for suspect in suspects
-            ],
-            "runs_doubts",
-        )
+def _versions_text(node: NodeSummary) -> str:
+    versions = node.versions.items()
+    return visible("; ".join(f"{name} {' and '.join(values)}" for name, values in versions))
 
 
-def suspects_sentence(suspects: Sequence[SuspectFigure], hardware: HardwareClass) -> str:
-    """How many figures of a class are suspect, by kind."""
-    if not suspects:
-        return f"Nothing on {hardware.name} drifted, strayed or was disturbed."
-    counts = Counter(suspect.kind for suspect in suspects)
-    causes = ", ".join(
-        f"{count_of(counts[kind], 'cell')} {KINDS[kind][1]}" for kind in KINDS if counts[kind]
-    )
-    return f"On {hardware.name}, {causes}. `grid sweep --fresh` on a quiet machine measures again."
-
-
-@st.cache_data(max_entries=8, show_spinner=False)
-def _suspects_on(fingerprint: str, hardware_class: str, _dataset: Dataset) -> list[SuspectFigure]:
-    return suspect_figures_on(_dataset, hardware_class)
-
-
-def _table(rows: Sequence[dict[str, Any]], key: str) -> None:
-    with st.container(key=key):
-        st.dataframe(list(rows), hide_index=True)
+def _list_text(names: Sequence[str]) -> str:
+    return visible(", ".join(names))
 
 
 def duration_text(run: SweepSummary) -> str:

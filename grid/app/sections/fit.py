@@ -1,4 +1,4 @@
-"""Memory: what fits a budget at a context, and how long a context has room."""
+"""What fits a memory budget at a context, and how long a context has room."""
 
 from __future__ import annotations
 
@@ -9,43 +9,51 @@ import streamlit as st
 from grid.advice import BUDGETS_GB
 from grid.analysis.figures import ABSENT, size
 from grid.analysis.memory import KV_TYPES, Fit, fits
+from grid.app import address
 from grid.app.charts.labels import Labels
 from grid.app.charts.memory import FAR, memory_figure
-from grid.app.page_parts import CHART, answer, current_look, heading, show_table
-from grid.app.sidebar import Selection, select_variants
+from grid.app.marks import pick_on
+from grid.app.page_parts import CHART, answer, current_look, plain, show_table
+from grid.app.top_bar import Selection
+from grid.models.display_names import visible
 from grid.units import GIB, format_bytes
 
-CONTEXTS = (512, 1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072)
-CONTEXT = 4096
-TYPED = "other"
+CONTEXTS = (4096, 512, 1024, 2048, 8192, 16384, 32768, 65536, 131072)
+"""The first is chosen at the beginning."""
+OTHER = "other"
 MOST_ROWS = 20
 """Variants in the chart; the table has all."""
 
 
-def draw() -> None:
-    heading("What fits in memory?")
-    selection = select_variants()
-    if selection is None:
-        return
-    left, middle, right = st.columns([2, 2, 1])
-    budget = _choose_budget(left)
-    context = middle.select_slider(
-        "Context", CONTEXTS, CONTEXT, key="memory_context", persist_state="session",
-        format_func=lambda tokens: f"{tokens:,}",
-    )  # fmt: skip
-    kv_type = right.selectbox(
-        "KV cache", list(KV_TYPES), list(KV_TYPES).index("f16"), key="memory_kv",
-        persist_state="session",
-    )  # fmt: skip
+def draw_fit(selection: Selection) -> None:
+    """The boxes, the bars beside the budget, and the table."""
+    st.subheader("What fits in memory", anchor=False)
+    left, middle, right = st.columns(3)
+    with left:
+        budget = _choose_budget()
+    with middle:
+        context = address.select("Context", CONTEXTS, "tokens", lambda tokens: f"{tokens:,}")
+    with right:
+        kv_types = ["f16", *(name for name in KV_TYPES if name != "f16")]
+        kv_type = address.select("KV cache", kv_types, "kv")
     rows = fits(selection.variants, budget, context, kv_type)
-    answer(sentence(rows, selection.labels, budget, context))
+    answer(plain(sentence(rows, selection.labels, budget, context)))
     st.caption(
-        "Weights + KV cache of the whole context + the engine's overhead. What the system and the "
-        "desktop take is not in it: give what is really free, or see Advise, which knows machines."
+        "Weights + KV cache of the whole context + what the engine takes beside them. What the "
+        "system takes is not in it: give what is free, or see Pick, which knows machines."
     )
     _show_chart(rows, selection, budget)
-    show_table(table(rows, selection.labels), "memory_table")
+    with st.expander("What fits as a table"):
+        show_table(table(rows, selection.labels), "memory_table")
     _show_notes(rows, selection.labels)
+
+
+def _choose_budget() -> float:
+    names = [*(f"{budget} GiB" for budget in BUDGETS_GB), OTHER]
+    chosen = address.select("Memory", names, "budget")
+    if chosen != OTHER:
+        return float(chosen.split()[0]) * GIB
+    return GIB * (address.enter_number("GiB", "gib", 0.01, 4096.0, 6.0, 0.5) or 6.0)
 
 
 def sentence(rows: Sequence[Fit], labels: Labels, budget: float, context: int) -> str:
@@ -54,7 +62,7 @@ def sentence(rows: Sequence[Fit], labels: Labels, budget: float, context: int) -
     inside = [row for row in measured if row.fits]
     where = f"{format_bytes(budget)} with {context:,} tokens of context"
     if not measured:
-        return "Of no variant it is known what its KV cache takes."
+        return "The rows do not say what the KV cache of any variant takes."
     if not inside:
         least = min(measured, key=lambda row: (row.footprint.total or 0, row.footprint.variant.id))
         return (
@@ -76,12 +84,12 @@ def sentence(rows: Sequence[Fit], labels: Labels, budget: float, context: int) -
 def table(rows: Sequence[Fit], labels: Labels) -> dict[str, list[str]]:
     """One row a variant."""
     return {
-        "variant": [labels.full(row.footprint.variant) for row in rows],
+        "variant": [visible(labels.full(row.footprint.variant)) for row in rows],
         "fits": [_fits_text(row) for row in rows],
         "total": [size(row.footprint.total) for row in rows],
         "weights": [size(row.footprint.weights) for row in rows],
         "KV cache": [size(row.footprint.kv) for row in rows],
-        "overhead": [size(row.footprint.overhead) for row in rows],
+        "engine": [size(row.footprint.overhead) for row in rows],
         "left": [_free_text(row.free) for row in rows],
         "room for context": [
             ABSENT if row.room is None else f"{row.room:,} tokens" for row in rows
@@ -103,18 +111,6 @@ def _too_long(row: Fit) -> bool:
     return bool(longest and row.footprint.context > longest)
 
 
-def _choose_budget(place: st.delta_generator.DeltaGenerator) -> float:
-    chosen = place.selectbox(
-        "Memory", [*map(str, BUDGETS_GB), TYPED], 0, key="memory_budget", persist_state="session",
-        format_func=lambda name: name if name == TYPED else f"{name} GiB",
-    )  # fmt: skip
-    if chosen != TYPED:
-        return float(chosen) * GIB
-    return GIB * place.number_input(
-        "GiB", 0.01, 4096.0, 6.0, 0.5, key="memory_other", persist_state="session"
-    )
-
-
 def _show_chart(rows: Sequence[Fit], selection: Selection, budget: float) -> None:
     measured = sorted(
         (row for row in rows if row.footprint.total is not None),
@@ -122,8 +118,14 @@ def _show_chart(rows: Sequence[Fit], selection: Selection, budget: float) -> Non
     )
     if not measured:
         return
-    chart = memory_figure(measured[-MOST_ROWS:], selection.labels, budget, current_look())
-    st.plotly_chart(chart, key="memory_chart", config=CHART)
+    st.plotly_chart(
+        memory_figure(
+            measured[-MOST_ROWS:], selection.labels, budget, current_look(), pick_on(selection)
+        ),
+        key="memory_chart",
+        config=CHART,
+        alt=f"Memory of {len(measured[-MOST_ROWS:])} variants beside {format_bytes(budget)}.",
+    )
     if budget >= FAR * (measured[-1].footprint.total or 0):
         st.caption(f"The budget, {format_bytes(budget)}, is far to the right of the chart.")
     if len(measured) > MOST_ROWS:
@@ -138,7 +140,7 @@ def _show_notes(rows: Sequence[Fit], labels: Labels) -> None:
     with st.expander("How these are known"):
         for notes, names in same.items():
             shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if names[4:] else "")
-            st.markdown(f"**{shown}**: {'; '.join(notes)}.")
+            st.markdown(f"**{plain(shown)}**: {plain('; '.join(notes))}.")
 
 
 def _capability(row: Fit) -> float:
