@@ -20,7 +20,9 @@ def inert(text: str) -> str:
 
 def fitting(text: str, width: float) -> str:
     """A stranger's name for a chart, shortened in the middle to a width in px at 12 px."""
-    return escape(shorten(visible(text), int(width), text_width), quote=False)
+    name = visible(text)
+    forms = (shorten(name, letters) for letters in range(len(name), 1, -1))
+    return escape(next((form for form in forms if text_width(form) <= width), ""), quote=False)
 
 
 @dataclass(frozen=True)

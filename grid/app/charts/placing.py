@@ -90,13 +90,11 @@ class Names:
         """Side (as Plotly's textposition) of each name that fits at all widths, by index, beside
         those already `placed`, which it does not repeat."""
         sides = dict(placed or {})
-        for may_cover in (False, True):
-            for i in self.order:
-                if i in sides or (may_cover and i not in self.must):
-                    continue
+        for i in self.order:
+            if i not in sides:
                 covered = {side: self._covered(i, side, widths, sides) for side in SIDES}
                 side = min(SIDES, key=lambda side: covered[side])
-                if covered[side] == 0 or (may_cover and covered[side] < BLOCKED):
+                if covered[side] == 0 or (i in self.must and covered[side] < BLOCKED):
                     sides[i] = side
         return {i: side for i, side in sides.items() if i not in (placed or {})}
 

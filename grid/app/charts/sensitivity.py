@@ -11,10 +11,14 @@ from grid.analysis.figures import number, share
 from grid.analysis.retained import RetainedQuality
 from grid.analysis.sensitivity import Sensitivity, TextRow
 from grid.app.charts.labels import Labels, fitting, inert
+from grid.app.charts.placing import text_width
 from grid.app.charts.theme import LEGEND_LINE, SMALL, Look, figure, write_at
 
 ROW, NAME = 30, 96
 """Height of a row, and the most that a quant's name takes beside it, px."""
+
+COLUMNS = 200
+"""Width of all columns on a phone, px: longer names of them stand upright."""
 
 LINES_ROW = 26
 """Height of a row of percentiles, px."""
@@ -50,7 +54,8 @@ def heatmap_figure(result: Sensitivity, labels: Labels, look: Look, pick: str = 
         hoverinfo="text",
     )
     _texts(chart, cells, result, labels, max(0.0, low), look)
-    chart.update_xaxes(side="top", showgrid=False)
+    across = sum(text_width(name) + 10 for name in result.classes)
+    chart.update_xaxes(side="top", showgrid=False, tickangle=0 if across <= COLUMNS else -90)
     chart.update_yaxes(autorange="reversed", showgrid=False, type="category")
     _name_rows(chart, result.variants, labels)
     for i, variant in enumerate(result.variants):
@@ -110,7 +115,7 @@ def divergence_figure(
     left out, for the axis is logarithmic. The row of the variant of id `pick` is framed."""
     chart = _lines(rows, labels, look, DIVERGENCES, lambda row: row.kld, positive=True, pick=pick)
     chart.update_xaxes(type="log", exponentformat="power", dtick=1)
-    chart.update_xaxes(title_text="KL divergence from 16 bits, nat")
+    chart.update_xaxes(title_text="KLD from 16 bits, nat")
     return chart
 
 
@@ -119,7 +124,7 @@ def difference_figure(
 ) -> go.Figure:
     """Difference of the true token's probability from the 16 bits, by quant and percentile."""
     chart = _lines(rows, labels, look, DIFFERENCES, lambda row: row.dp, positive=False, pick=pick)
-    chart.update_xaxes(title_text="p of the true token - p at 16 bits")
+    chart.update_xaxes(title_text="p(true token) - p at 16 bits")
     return chart
 
 
