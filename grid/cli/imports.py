@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grid.cli.help_text import Commands
-from grid.cli.options import StoreUri
+from grid.cli.options import Json, StoreUri
 from grid.errors import InputError
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def import_(
     listed: Annotated[
         bool, typer.Option("--list", help="List the formats and the published tables.")
     ] = False,
+    as_json: Json = False,
 ) -> None:
     """Add reports of other tools, and published tables.
 
@@ -67,15 +68,20 @@ def import_(
     if listed:
         from grid.cli.views.imports import print_formats
 
-        print_formats()
+        print_formats(as_json)
     elif published:
         if kind or hardware or model:
             raise InputError("--format, --hardware and --model are for files, not --published")
-        _add(_published_reports(files or []), store, dry_run)
+        _add(_published_reports(files or []), store, dry_run, as_json)
     elif files:
         from grid.results.imports import read_report
 
-        _add([read_report(Path(file), kind, hardware, model) for file in files], store, dry_run)
+        _add(
+            [read_report(Path(file), kind, hardware, model) for file in files],
+            store,
+            dry_run,
+            as_json,
+        )
     else:
         raise InputError("nothing to import; give a file, or --published; --list says what can be")
 
@@ -89,11 +95,16 @@ def _published_reports(names: Sequence[str]) -> Sequence[ImportedReport]:
     return [publication(name) for name in dict.fromkeys(names)]
 
 
-def _add(reports: Sequence[ImportedReport], store: str, dry_run: bool) -> None:
+def _add(
+    reports: Sequence[ImportedReport], store: str, dry_run: bool, as_json: bool = False
+) -> None:
     """Add reports to a store and print what is new; all have been read before one is written."""
-    from grid.cli.views.imports import print_report
+    from grid.cli.views.imports import print_report, print_reports_json
     from grid.results.imports.writing import add_reports
 
     counts = [report.count for report in reports] if dry_run else add_reports(reports, store)
+    if as_json:
+        print_reports_json(reports, counts, dry_run)
+        return
     for report, count in zip(reports, counts, strict=True):
         print_report(report, count, dry_run)

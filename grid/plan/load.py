@@ -77,13 +77,20 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        near = [p.name for p in path.parent.glob("*.toml")] if path.parent.is_dir() else []
-        near += bundled_sweeps()
-        raise InputError(
-            f"no sweep file {path}. {did_you_mean(path.name, near)}".rstrip()
-        ) from None
+        raise InputError(f"no sweep file {path}. {_what_is_meant(path)}".rstrip()) from None
     except OSError as error:
         raise InputError(f"cannot read sweep file {path}: {error.strerror}") from None
+
+
+def _what_is_meant(path: Path) -> str:
+    """A hint at the sweep of a like name; at the hub for what is written like its models."""
+    if len(path.parts) == 2 and not path.suffix and not path.parent.is_dir():
+        return f"A model of Hugging Face is written hf:{path}."
+    names = [p.name for p in path.parent.glob("*.toml")] if path.parent.is_dir() else []
+    names += bundled_sweeps()
+    if path.suffix != ".toml":
+        names = [name.removesuffix(".toml") for name in names]
+    return did_you_mean(path.name, names)
 
 
 def _parse_toml(content: bytes, file: str) -> dict[str, Any]:

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from grid.cli.views.console import console, counted, table
+from collections.abc import Sequence
+
+from grid.cli.views.console import console, counted, print_json, table
 from grid.results.imports import FORMATS, ImportedReport, all_publications
 
 
-def print_formats() -> None:
+def print_formats(as_json: bool = False) -> None:
     """The formats that are read and the tables that are bundled."""
+    if as_json:
+        published = {
+            report.name: {"title": report.title, "origin": report.origin, "licence": report.licence}
+            for report in all_publications()
+        }
+        formats = {name: format.description for name, format in FORMATS.items()}
+        print_json({"formats": formats, "published": published})
+        return
     out = console()
-    formats = [[name, format.description] for name, format in FORMATS.items()]
-    out.print(table(["format", "what it is"], formats, wrap=[1]))
+    rows = [[name, format.description] for name, format in FORMATS.items()]
+    out.print(table(["format", "what it is"], rows, wrap=[1]))
     out.print()
     tables = [
         [report.name, f"{report.title}; {report.origin}; {report.licence}"]
@@ -30,6 +40,26 @@ def print_report(report: ImportedReport, new: int, dry_run: bool) -> None:
     lines += [f"note: {skipped}" for skipped in report.skipped]
     for line in lines:
         console().print(line)
+
+
+def print_reports_json(
+    reports: Sequence[ImportedReport], new: Sequence[int], dry_run: bool
+) -> None:
+    """The same of several reports as JSON; `new` are the attempts of each that are new."""
+    print_json(
+        [
+            {
+                "report": report.name,
+                "origin": report.origin,
+                "licence": report.licence,
+                "attempts": report.count,
+                "new": count,
+                "written": not dry_run,
+                "skipped": report.skipped,
+            }
+            for report, count in zip(reports, new, strict=True)
+        ]
+    )
 
 
 def _contents(report: ImportedReport) -> list[str]:

@@ -63,13 +63,7 @@ def test_progress_of_a_process_comes_before_its_reply(model: Path) -> None:
     request = messages.Measure(workload=Quality(text.source, text.sha256, 512, 180))
     with EngineProcess() as process:
         process.ask(load(model), 30)
-        steps, done = process.steps(request, 60), []
-        while True:
-            try:
-                done.append(next(steps).done)
-            except StopIteration as end:
-                assert isinstance(end.value, messages.Raw)
-                break
+        done = [step.done for step in process.steps(request, 60)]
     assert done == sorted(set(done))
     assert done
     assert all(0 < number < 180 for number in done)

@@ -39,7 +39,7 @@ def test_import_prints_attempts_and_origin_of_each_file(tmp_path: Path) -> None:
 def test_dry_run_of_import_prints_the_rows_and_writes_nothing(tmp_path: Path) -> None:
     path, store = put(tmp_path, "k.log", KLD_LOG), tmp_path / "store"
     shown = run(path, "--store", store, "--dry-run")
-    assert "1 attempt would come from k.log" in shown
+    assert "1 attempt would be added from k.log" in shown
     assert "Meta-Llama-3-8B Q4_K_M  quality 564x512" in shown
     assert "perplexity 6.407" in shown
     assert not store.exists()
