@@ -98,7 +98,7 @@ def choose_from_store(
 
     Raises InputError for a name that the store does not have.
     """
-    request = request_of(prompt, tokens)
+    request_of(prompt, tokens)  # a wrong one before anything is read
     variants = stored_variants(store)
     for name in wanted:
         if not any(variant.is_called(name) for variant in variants):
@@ -106,7 +106,14 @@ def choose_from_store(
             raise InputError(f"no variant {name!r} in {store}. {hint}".rstrip())
     if wanted:
         variants = [variant for variant in variants if any(map(variant.is_called, wanted))]
-    node = node or probe_node()
+    return plan_variants(variants, prompt, tokens, node or probe_node())
+
+
+def plan_variants(
+    variants: Sequence[StoredVariant], prompt: str, tokens: int, node: Node
+) -> list[Choice | Unusable]:
+    """Each as it can be run on a node. Raises InputError for a prompt or a length that is none."""
+    request = request_of(prompt, tokens)
     return [_choose(variant, node, request) for variant in variants]
 
 

@@ -113,7 +113,7 @@ class VariantLoader:
             _is_any_of(self._ok, "attempt_id", computations),
         )
         for part in parts:
-            mine = pc.or_(pc.fill_null(mine, False), pc.fill_null(part, False))
+            mine = pc.or_kleene(mine, part)
         return self._ok.filter(mine)
 
     def _of_class(self, hardware_class: str) -> pa.Table:

@@ -16,10 +16,13 @@ from grid.advice.folklore import (
     judge_all,
     rules_of,
 )
+from grid.advice.machine_name import short_machine_names
 from grid.analysis.dataset import Dataset
 from grid.analysis.figures import number
+from grid.app import address
 from grid.app.page_parts import answer, heading, note, show_table, warn_third_party
 from grid.app.store import open_dataset
+from grid.models.display_names import visible
 
 WORDS: dict[Verdict, str] = {
     HOLDS: "Holds",
@@ -30,14 +33,18 @@ ALL = "All hardware classes"
 
 
 def draw() -> None:
-    heading("Do the usual rules hold here?")
+    heading("Folklore")
     dataset = open_dataset()
     if dataset is None:
         return
     names = [hardware_class.name for hardware_class in dataset.classes]
     chosen = names[0]
     if len(names) > 1:
-        chosen = st.selectbox("Judged by the rows of", [*names, ALL], key="folklore_class")
+        short = short_machine_names(names)
+        chosen = address.select(
+            "Judged by the rows of", [*names, ALL], "hardware",
+            lambda name: visible(short.get(name, name)),
+        )  # fmt: skip
     classes = names if chosen == ALL else [chosen]
     judgements = _judge(
         (dataset.display_name, dataset.fingerprint, tuple(classes)), dataset, classes
@@ -88,7 +95,7 @@ def _show_judgement(judgement: Judgement, several_classes: bool) -> None:
     with st.container(border=True):
         st.markdown(f"**{rule.text[:1].upper()}{rule.text[1:]}**")
         for text in dict.fromkeys(_finding_text(f, several_classes) for f in findings):
-            st.text(text)
+            st.text(visible(text))
         if not findings:
             st.text(f"No rows for it. It needs {rule.needs}: a sweep with {rule.sweep}.")
         with st.expander("How it is judged"):

@@ -7,13 +7,14 @@ comparison.outputs[1].parts.index
 
 from grid.sweep.compare.choice import Choice, Unusable, choose_from_sweep
 from grid.sweep.compare.comparison import Comparison, FirstDifference, Output, Token
-from grid.sweep.compare.run import compare
+from grid.sweep.compare.run import RequestRunner, compare
 
 __all__ = [
     "Choice",
     "Comparison",
     "FirstDifference",
     "Output",
+    "RequestRunner",
     "Token",
     "Unusable",
     "choose_from_sweep",

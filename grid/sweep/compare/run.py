@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from grid.cells.cell import Cell
 from grid.engine import messages
+from grid.engine.closable import Closable
 from grid.engine.environments import find_interpreter
 from grid.engine.process import EngineProcess
 from grid.errors import EngineError, InputError
@@ -23,6 +24,8 @@ from grid.sweep.events import Preparing, Settings
 
 OnProgress = Callable[[str, str], None]
 """Takes a variant's label, and what is being done for it."""
+OnOutput = Callable[[int, Output], None]
+"""Takes a choice's place and its output, without where it differs from another."""
 
 
 def compare(
@@ -42,59 +45,66 @@ def compare(
     models in memory at once. A variant that cannot be made, loaded or run is an output with its
     reason. Raises InputError where there is nothing to compare.
     """
-    if not choices:
-        raise InputError("there is nothing to compare")
-    runner = _RequestRunner(prompt, tokens, settings, node or probe_node(), on_progress, plain)
-    outputs: list[Output] = []
-    continuations: dict[int, messages.Continued] = {}
-    try:
-        for index, choice in enumerate(choices):
-            if isinstance(choice, Unusable):
-                outputs.append(Output(**choice._asdict(), status="unsupported"))
-                continue
-            try:
-                continuations[index] = runner.run(choice.cell)
-                outputs.append(_output(choice, continuations[index], tokens))
-            except EngineError as error:
-                base = _base_output(choice)
-                outputs.append(replace(base, status=error.status, reason=str(error)))
-    finally:
-        runner.close()
-    compared = _with_differences(outputs, continuations)
-    return Comparison(prompt=prompt, tokens=tokens, outputs=tuple(compared))
+    with RequestRunner(settings, node or probe_node(), on_progress) as runner:
+        return runner.compare(choices, prompt, tokens, plain)
 
 
-class _RequestRunner:
-    """Runs one request in one engine after the other."""
+class RequestRunner(Closable):
+    """Runs requests in one engine after the other. An engine's process stays for the next request
+    to the same backend, with the model that it loaded last."""
 
     def __init__(
         self,
-        prompt: str,
-        tokens: int,
         settings: Settings,
         node: Node,
-        on_progress: OnProgress,
-        plain: bool,
+        on_progress: OnProgress = lambda label, line: None,
+        on_output: OnOutput = lambda place, output: None,
     ) -> None:
-        self._plain = plain
-        self._prompt = prompt
-        self._tokens = tokens
         self._settings = settings
         self._node = node
         self._on_progress = on_progress
+        self._on_output = on_output
         self._store = ArtifactStore(node, settings)
+        self._process: EngineProcess | None = None
+        self._python = ""
 
-    def run(self, cell: Cell) -> messages.Continued:
+    def compare(
+        self, choices: Sequence[Choice | Unusable], prompt: str, tokens: int, plain: bool = False
+    ) -> Comparison:
+        """As the function `compare` says."""
+        if not choices:
+            raise InputError("there is nothing to compare")
+        outputs: list[Output] = []
+        continuations: dict[int, messages.Continued] = {}
+        for index, choice in enumerate(choices):
+            if isinstance(choice, Unusable):
+                outputs.append(Output(**choice._asdict(), status="unsupported"))
+            else:
+                try:
+                    continuations[index] = self._run(choice.cell, prompt, tokens, plain)
+                    outputs.append(_output(choice, continuations[index], tokens))
+                except EngineError as error:
+                    base = _base_output(choice)
+                    outputs.append(replace(base, status=error.status, reason=str(error)))
+            self._on_output(index, outputs[-1])
+        compared = _with_differences(outputs, continuations)
+        return Comparison(prompt=prompt, tokens=tokens, outputs=tuple(compared))
+
+    def close(self) -> None:
+        self._end_process()
+        self._store.close()
+
+    def _run(self, cell: Cell, prompt: str, tokens: int, plain: bool) -> messages.Continued:
         """Raises EngineError where the artifact cannot be had or the engine fails."""
         try:
             self._ensure_artifact(cell.artifact)
             self._on_progress(cell.artifact.label, "runs")
-            return self._continue_prompt(cell)
+            return self._continue_prompt(cell, prompt, tokens, plain)
+        except EngineError:
+            self._end_process()
+            raise
         finally:
             self._store.end_session()
-
-    def close(self) -> None:
-        self._store.close()
 
     def _ensure_artifact(self, artifact: Artifact) -> None:
         """Find, fetch or make it."""
@@ -104,13 +114,15 @@ class _RequestRunner:
                     f"it is made by {artifact.backend}, whose environment is not made here; "
                     f"`grid backends install {artifact.backend}`"
                 )
+            self._end_process()  # never two models in memory
             self._on_progress(artifact.label, "is being made")
         for event in self._store.artifact(artifact):
             if isinstance(event, Preparing):
                 self._on_progress(artifact.label, f"{event.what}: {event.line}")
 
-    def _continue_prompt(self, cell: Cell) -> messages.Continued:
-        interpreter = self._store.interpreter(cell.backend)
+    def _continue_prompt(
+        self, cell: Cell, prompt: str, tokens: int, plain: bool
+    ) -> messages.Continued:
         load = messages.Load(
             backend=cell.backend,
             path=str(self._store.path(cell.artifact)),
@@ -119,16 +131,29 @@ class _RequestRunner:
             memory_limit=self._settings.memory_limit,
         )
         request = messages.Continue(
-            prompt=self._prompt,
-            tokens=self._tokens,
+            prompt=prompt,
+            tokens=tokens,
             context_length=cell.artifact.model.context_length,
-            chat="plain" if self._plain else "auto",
+            chat="plain" if plain else "auto",
         )
-        with EngineProcess(interpreter.python, interpreter.imports) as process:
-            process.ask(load, self._settings.cell_timeout_s)
-            reply = process.ask(request, self._settings.cell_timeout_s)
+        process = self._process_of(cell.backend)
+        process.ask(load, self._settings.cell_timeout_s)
+        reply = process.ask(request, self._settings.cell_timeout_s)
         assert isinstance(reply, messages.Continued)
         return reply
+
+    def _process_of(self, backend: str) -> EngineProcess:
+        interpreter = self._store.interpreter(backend)
+        if self._process is None or self._python != f"{backend} {interpreter.python}":
+            self._end_process()
+            self._process = EngineProcess(interpreter.python, interpreter.imports)
+            self._python = f"{backend} {interpreter.python}"
+        return self._process
+
+    def _end_process(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.close()
 
 
 def _base_output(choice: Choice) -> Output:

@@ -1,4 +1,4 @@
-"""The page Compare outputs: what can be chosen, how outputs are shown, and what goes wrong."""
+"""Compare outputs: what can be chosen, how outputs are shown, and what goes wrong."""
 
 from __future__ import annotations
 
@@ -15,16 +15,9 @@ import pytest
 from fake_sweep import FAKE_SWEEP
 from streamlit.testing.v1 import AppTest
 
-from grid.app.background_command import BackgroundCommand
-from grid.app.pages.compare import (
-    escape_markdown,
-    first_choice,
-    output_html,
-    sentence,
-    titles_of,
-    token_rows,
-    token_text,
-)
+from grid.app.compare_process import CompareProcess
+from grid.app.sections.compare_outputs import PROCESS, first_choice, titles_of
+from grid.app.sections.output_texts import output_html, sentence, token_rows, token_text
 
 PAGE = 'from grid.app.navigation import draw_page\ndraw_page("compare")\n'
 
@@ -70,9 +63,9 @@ class Marked(HTMLParser):
         self.marked += data if self.inside else ""
 
 
-def test_the_answer_says_who_parts_where_and_who_does_not() -> None:
+def test_the_answer_says_which_outputs_differ_and_where() -> None:
     assert sentence([WHOLE, PARTED, SAME, FAILED]) == (
-        "No difference in m Q8; m Q2 parts at token 1, with “␣dog” instead of “␣cat”; "
+        "No difference in m Q8; m Q2 differs from token 1 on: “␣dog” instead of “␣cat”; "
         "m Q4 gave nothing."
     )
 
@@ -96,7 +89,6 @@ def test_an_output_that_ended_sooner_is_marked_at_its_end() -> None:
 def test_model_output_is_escaped() -> None:
     nasty = output("Q2", "<script>alert(1)</script>", " &amp;")
     assert Marked(output_html(nasty, "#888")).all == "<script>alert(1)</script> &amp;"
-    assert escape_markdown("*a* [b](c) :red[d]") == r"\*a\* \[b\]\(c\) \:red\[d\]"
 
 
 def test_spaces_and_ends_of_lines_are_seen() -> None:
@@ -140,66 +132,97 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def page(swept: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    """The page when its process has said what runs here."""
     monkeypatch.setenv("QUANTGRID_STORE", str(swept / "rows"))
+    monkeypatch.setenv("QUANTGRID_CACHE", str(swept / "cache"))
     drawn = AppTest.from_string(PAGE, default_timeout=120).run()
     assert not drawn.exception
-    return drawn
+    return answered(drawn)
 
 
-def done(page: AppTest) -> AppTest:
-    """The page when the comparison that it began has ended."""
-    command = page.session_state["compare_job"]
-    assert isinstance(command, BackgroundCommand)
-    command.wait()
+def process_of(page: AppTest) -> CompareProcess:
+    process = page.session_state[PROCESS]
+    assert isinstance(process, CompareProcess)
+    return process
+
+
+def answered(page: AppTest) -> AppTest:
+    """The page when what it waits for is there."""
+    process_of(page).wait()
     page.run()
     assert not page.exception
     return page
 
 
+def press(page: AppTest) -> AppTest:
+    return next(button for button in page.button if button.label == "Compare").click().run()
+
+
 def words(page: AppTest) -> str:
     parts = (*page.markdown, *page.warning, *page.error, *page.info, *page.get("html"))
-    return " ".join(str(getattr(part, "value", None) or part.proto.body) for part in parts)
+    texts = (str(getattr(part, "value", None) or part.proto.body) for part in parts)
+    return " ".join(texts).replace("\\", "")
 
 
-def test_a_comparison_is_shown_side_by_side(page: AppTest) -> None:
+def test_a_comparison_is_shown_side_by_side_and_the_next_needs_no_new_process(
+    page: AppTest,
+) -> None:
     assert not page.error
     page.text_area(key="compare_prompt").set_value("The cat sat on")
     page.number_input(key="compare_tokens").set_value(16)
-    page.button[0].click().run()
-    done(page)
+    answered(press(page))
     text = words(page)
     for quant in ("F16", "Q2"):
         assert f"toy {quant}" in text
     assert "<mark" in text
-    tokens = page.dataframe[-1].value
-    assert len(tokens) == 16
+    assert len(page.dataframe[-1].value) == 16
+    process = process_of(page)
+    page.number_input(key="compare_tokens").set_value(8)
+    answered(press(page))
+    assert len(page.dataframe[-1].value) == 8
+    assert process_of(page) is process
+
+
+def test_outputs_come_one_after_the_other(swept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QUANTGRID_CACHE", str(swept / "cache"))
+    process = CompareProcess(str(swept / "rows"))
+    process.wait()
+    assert process.variants is not None
+    process.ask([variant["id"] for variant in process.variants], "The cat", 8)
+    process.wait()
+    assert process.comparison is not None
+    final = process.comparison["outputs"]
+    assert [process.outputs[i]["text"] for i in range(len(final))] == [o["text"] for o in final]
+    process.close()
 
 
 def test_comparing_no_variants_is_explained(page: AppTest) -> None:
     page.multiselect(key="compare_variants").set_value([])
-    page.button[0].click().run()
+    press(page)
     assert page.error[0].value == "choose at least one variant"
     assert not page.exception
 
 
 def test_an_empty_prompt_is_explained(page: AppTest) -> None:
     page.text_area(key="compare_prompt").set_value("  ")
-    page.button[0].click().run()
+    press(page)
     assert page.error[0].value == "the prompt is empty; give a text to go on with"
     assert not page.exception
 
 
-def test_a_comparison_can_be_cancelled(page: AppTest) -> None:
-    page.session_state["compare_job"] = BackgroundCommand(
-        ["compare", "--store", "none", "--prompt", "-"], limit_s=60
-    )
-    command = page.session_state["compare_job"]
-    command.cancel()
-    done(page)
-    assert "nothing was compared: cancelled" in page.error[0].value
+def test_a_comparison_can_be_cancelled_and_another_begun(page: AppTest) -> None:
+    page.number_input(key="compare_tokens").set_value(512)
+    process_of(page).ask([v["id"] for v in process_of(page).variants or ()], "a", 512)
+    process_of(page).close()
+    answered(page)
+    assert "Nothing was compared: cancelled" in words(page)
+    page.number_input(key="compare_tokens").set_value(4)
+    answered(press(page))
+    assert not page.error
+    assert len(page.dataframe[-1].value) == 4
 
 
-def test_a_store_of_imports_cannot_be_compared_and_says_so(
+def test_a_store_of_imports_has_no_outputs_to_compare(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from grid.results.imports import published_store
@@ -207,17 +230,21 @@ def test_a_store_of_imports_cannot_be_compared_and_says_so(
     monkeypatch.setenv("QUANTGRID_STORE", published_store())
     drawn = AppTest.from_string(PAGE, default_timeout=60).run()
     assert not drawn.exception
-    assert "only what was measured here can be run" in words(drawn)
+    assert "Compare outputs" not in [box.value for box in drawn.subheader]
+    assert PROCESS not in drawn.session_state
 
 
-def test_a_command_is_ended_at_its_time_limit(swept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(swept)
-    (swept / "slow.toml").write_text(FAKE_SWEEP + '[options.fake]\nhang_on = "generate"\n')
+def test_a_process_is_ended_at_its_time_limit(swept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QUANTGRID_CACHE", str(swept / "cache"))
     started = time.monotonic()
-    command = BackgroundCommand(
-        ["compare", "slow.toml", "--quants", "F16", "--prompt", "-"], "x", limit_s=3
-    )
-    command.wait()
-    assert command.why_ended == "it took longer than 3.0 s"
-    assert command.code != 0
+    process = CompareProcess(str(swept / "rows"), limit_s=0.2)
+    process.wait()
+    assert process.failure == "it took longer than 200 ms"
+    assert process.variants is None
     assert time.monotonic() - started < 20
+
+
+def test_a_store_that_is_gone_is_explained(tmp_path: Path) -> None:
+    process = CompareProcess(str(tmp_path / "none"))
+    process.wait()
+    assert "has no rows" in process.failure or "no results" in process.failure

@@ -154,7 +154,7 @@ def test_another_store_opens_in_place(drawn: Open, tmp_path: Path) -> None:
     at = drawn("trade-offs", tmp_path / "none")
     at.text_input[0].input(str(stored(four_quants(), tmp_path / "rows")))
     next(button for button in at.button if button.label == "Open").click().run()
-    assert "of 4 in quality against size" in page_text(at)
+    assert "4 of 4 variants are not beaten in quality against size" in page_text(at)
 
 
 def per_gib(at: AppTest) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""The page Runs: what it says of a store, of a running sweep, and of files to import."""
+"""Runs and Import: what they say of a store, of a running sweep, and of files to import."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pandas as pd
 import pytest
+from msgspec.structs import replace
 from results_cells import NODE, cell, measurement_of
 from streamlit.testing.v1 import AppTest
 
@@ -22,7 +23,9 @@ from grid.results.lock import LockOwner
 from grid.results.store import Store
 
 START = 1_800_000_000.0
-PAGE = 'from grid.app.navigation import draw_page\ndraw_page("runs")\n'
+PAGE = "from grid.app.navigation import draw_page\ndraw_page({!r})\n"
+
+OTHER_NODE = replace(NODE, name="node-b", chip="Chip Z")
 
 BENCH = [
     {
@@ -55,15 +58,15 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return place
 
 
-def drawn() -> AppTest:
-    page = AppTest.from_string(PAGE, default_timeout=60).run()
+def drawn(path: str = "runs") -> AppTest:
+    page = AppTest.from_string(PAGE.format(path), default_timeout=60).run()
     assert not page.exception
     return page
 
 
 def text(page: AppTest) -> str:
     parts = (*page.markdown, *page.info, *page.warning, *page.error, *page.caption, *page.success)
-    return " ".join(str(part.value) for part in parts)
+    return " ".join(str(part.value) for part in parts).replace("\\", "")
 
 
 def tables(page: AppTest) -> list[pd.DataFrame]:
@@ -75,12 +78,38 @@ def test_the_runs_page_says_what_was_run(store: Path) -> None:
 
 
 def test_the_runs_page_lists_sweeps_failures_nodes_and_suspects(store: Path) -> None:
-    sweeps, failed, nodes, doubted = tables(drawn())
+    sweeps, failed, suspects, cells, nodes = tables(drawn())
     assert sweeps.loc[0, ["sweep", "ok", "failed", "nodes"]].tolist() == ["night", 2, 1, "node-a"]
-    assert failed.loc[0, ["status", "reason"]].tolist() == ["oom", "it was oom"]
+    assert failed.loc[0, ["status", "why"]].tolist() == ["oom", "it was oom"]
     assert failed.loc[0, "for example"] == "tiny F16 tg64"
     assert nodes.loc[0, "hardware"] == NODE.hardware_class
-    assert doubted["cell"].tolist() == ["tiny Q8_0 tg64"]
+    assert suspects["cell"].tolist() == ["tiny Q8_0 tg64"]
+    assert sorted(cells["status"]) == ["ok", "ok", "oom"]
+
+
+def test_suspect_measurements_come_with_the_command_that_measures_them_again(store: Path) -> None:
+    codes = [code.value for code in drawn().code]
+    assert f"grid sweep night.toml --store {store} --fresh" in codes
+
+
+def test_the_status_filter_survives_a_change_of_hardware(store: Path) -> None:
+    with Store(store).writer() as writer:
+        decode = replace(cell("Q2_K", Decode(tokens=64)), scope=OTHER_NODE.hardware_class)
+        row = measurement_of(decode, "ok", at=START)
+        writer.add(decode, row, (), node=OTHER_NODE, sweep_id="s1", sweep="night")
+    page = drawn()
+    page.multiselect(key="status").set_value(["oom"]).run()
+    assert cells_of(page)["status"].tolist() == ["oom"]
+    page.selectbox(key="hardware").set_value(OTHER_NODE.hardware_class).run()
+    assert page.multiselect(key="status").value == ["oom"]
+    assert "0 cells" in text(page)
+    page.selectbox(key="hardware").set_value(NODE.hardware_class).run()
+    assert cells_of(page)["why"].tolist() == ["it was oom"]
+
+
+def cells_of(page: AppTest) -> pd.DataFrame:
+    (frame,) = (table for table in tables(page) if "measurement" in table.columns)
+    return frame
 
 
 def test_a_running_sweep_shows_how_far_it_is(store: Path) -> None:
@@ -116,7 +145,7 @@ def test_a_file_instead_of_a_store_is_explained(
 
 
 def uploaded(name: str, content: bytes) -> AppTest:
-    page = drawn()
+    page = drawn("import")
     page.get("file_uploader")[0].set_value((name, content, "application/json"))  # type: ignore[attr-defined]
     page.run()
     assert not page.exception
@@ -130,7 +159,7 @@ def test_a_report_is_described_and_added_on_request(store: Path) -> None:
     assert open_store(store).attempts().num_rows == before
     page.button(key="import_add").click().run()
     assert "1 attempt added" in page.success[0].value
-    assert "1 import brought figures of others" in text(page)
+    assert "1 import brought figures of others" in text(drawn())
     assert open_store(store).attempts().num_rows == before + 1
 
 
