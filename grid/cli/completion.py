@@ -12,18 +12,18 @@ DEFAULT_STORE = "results"
 
 
 def complete_model(ctx: Any, incomplete: str) -> list[str]:
-    """Models of the command's store."""
-    return _of_store(ctx, "model", incomplete)
+    """Models of the command's store, also after a comma."""
+    return _in_list(ctx, "model", incomplete)
 
 
 def complete_quant(ctx: Any, incomplete: str) -> list[str]:
-    """Quants of the command's store."""
-    return _of_store(ctx, "quant", incomplete)
+    """Quants of the command's store, also after a comma."""
+    return _in_list(ctx, "quant", incomplete)
 
 
 def complete_hardware(ctx: Any, incomplete: str) -> list[str]:
     """Hardware classes of the command's store."""
-    return _of_store(ctx, "hardware_class", incomplete)
+    return _starting(_of_store(ctx, "hardware_class"), incomplete)
 
 
 def complete_sweep(incomplete: str) -> list[str]:
@@ -49,7 +49,12 @@ def complete_backend(incomplete: str) -> list[str]:
     return _starting(names(), incomplete)
 
 
-def _of_store(ctx: Any, column: str, incomplete: str) -> list[str]:
+def _in_list(ctx: Any, column: str, incomplete: str) -> list[str]:
+    done, comma, start = incomplete.rpartition(",")
+    return [f"{done}{comma}{name}" for name in _starting(_of_store(ctx, column), start)]
+
+
+def _of_store(ctx: Any, column: str) -> list[str]:
     import pyarrow.compute as pc
 
     from grid.errors import GridError
@@ -60,9 +65,8 @@ def _of_store(ctx: Any, column: str, incomplete: str) -> list[str]:
         names = pc.unique(Results(store).read("attempts", [column])[column]).to_pylist()
     except (GridError, OSError):
         return []
-    done, comma, start = incomplete.rpartition(",")
-    return [f"{done}{comma}{name}" for name in _starting(filter(None, names), start)]
+    return [name for name in names if name]
 
 
 def _starting(names: Iterable[str], incomplete: str) -> list[str]:
-    return sorted(name for name in names if name.casefold().startswith(incomplete.casefold()))
+    return sorted(name for name in names if name.startswith(incomplete))
