@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from grid.advice import Advice
+    from grid.advice.public_figures import PublicAnswer
     from grid.results.reader import Results
 
 __version__ = "0.1.0"
@@ -27,14 +28,14 @@ def open(uri: str | Path = "results") -> Results:
     return open_store(uri)
 
 
-def recommend(uri: str | Path = "results", **ask: Any) -> Advice:
+def recommend(uri: str | Path = "results", **ask: Any) -> Advice | PublicAnswer:
     """What to run: `grid.recommend("results", chip="RTX 4090", use="code")`.
 
-    The keyword arguments are the fields of `grid.advice.Ask`. Raises InputError if the store or
-    the question allows no answer.
+    The keyword arguments are the fields of `grid.advice.Ask`; without a machine it is this one. A
+    store without rows is answered from public figures, as the command does. Raises InputError if
+    the store or the question allows no answer.
     """
-    from grid.advice import Ask
-    from grid.advice import recommend as advise
+    from grid.advice import Ask, answer_ask
     from grid.analysis.dataset import Dataset
 
-    return advise(Dataset(uri), Ask(**ask))
+    return answer_ask(Dataset(uri), Ask(**ask))

@@ -10,6 +10,7 @@ from grid.advice.advice import (
     Figure,
     FrontierStep,
 )
+from grid.advice.answer import answer_ask
 from grid.advice.ask import BUDGETS_GB, INTERACTIVE, RATES, Ask, uses
 from grid.advice.class_pick import pick_of_class, picks_of_class
 from grid.advice.pick_card import PickCard, pick_card
@@ -31,6 +32,7 @@ __all__ = [
     "Figure",
     "FrontierStep",
     "PickCard",
+    "answer_ask",
     "pick_card",
     "pick_of_class",
     "picks_of_class",

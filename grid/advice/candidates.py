@@ -19,7 +19,7 @@ from grid.advice.shared_rates import share_rates
 from grid.advice.sources import SourceSelection
 from grid.advice.split_placement import splits_of
 from grid.advice.time_to_first_token import times_to_first_token
-from grid.analysis import Limits, Pick, Posterior, Variant, draw_posterior, picks
+from grid.analysis import Limits, Pick, Posterior, Variant, picks
 from grid.analysis.dataset import Dataset
 from grid.analysis.limits import ExtraDraws
 from grid.analysis.memory import Footprint, footprint
@@ -71,7 +71,7 @@ def build_candidate_set(
     """All candidates with what is measured of them, and what is predicted where nothing is."""
     sources = selection.sources
     variants = [source.variant for source in sources]
-    measured = draw_posterior(variants)
+    measured = dataset.posterior_of(variants)
     footprints = _footprints(variants, ask)
     splits = splits_of(machine, variants, footprints, ask)
     rates = predict_rates(

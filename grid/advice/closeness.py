@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from grid.advice.advice import Advice, Candidate
+from grid.advice.advice import (
+    CAPABILITY,
+    KLD,
+    MEASURED_ON_SIMILAR,
+    PERPLEXITY,
+    PUBLISHED,
+    Advice,
+    Candidate,
+)
 from grid.advice.candidates import CandidateSet
 from grid.advice.quality_change import interval_of_draws
 from grid.analysis import Pick
@@ -29,15 +37,31 @@ def share_of_sixteen_bits(candidate_set: CandidateSet, pick: Pick) -> Interval |
 
 
 def closeness_text(advice: Advice) -> str:
-    """`97 % of the 16-bit capability (94 to 101 %), KLD 0.0013 nat, same next token in 98 %`; says
-    so where 16 bits were not measured. Empty without a pick."""
+    """`97 % of the 16-bit capability (94 to 101 %), KLD 0.0013 nat`, or without tasks `KLD 0.0093
+    nat, same next token as 16 bits in 94 %`; says so where 16 bits were not measured. Empty without
+    a pick."""
     pick = advice.pick
     if pick is None:
         return ""
     if pick.variant.sixteen_bit:
-        return "it is the 16 bits"
-    parts = [*_share_parts(advice.share), *_text_parts(pick)]
-    return ", ".join(parts) or "not measured: no 16 bits to compare with"
+        return "these are the 16 bits"
+    parts = _share_parts(advice.share)
+    parts += _text_parts(pick, with_tokens=not parts)
+    if not parts:
+        return "not measured: no 16 bits to compare with"
+    return ", ".join([*parts, *_source_parts(pick)])
+
+
+def _source_parts(pick: Candidate) -> list[str]:
+    """Where the quality was measured, if not on hardware that computes alike."""
+    figure = pick.figures.get(CAPABILITY) or pick.figures.get(KLD) or pick.figures.get(PERPLEXITY)
+    if figure is None:
+        return []
+    if figure.evidence.kind == PUBLISHED:
+        return ["third-party"]
+    elsewhere = figure.evidence.kind == MEASURED_ON_SIMILAR
+    alike = figure.evidence.text.startswith(MEASURED_ON_SIMILAR)
+    return ["measured on other hardware"] if elsewhere and not alike else []
 
 
 WIDEST = 0.5
@@ -55,7 +79,7 @@ def _share_parts(ratio: Interval | None) -> list[str]:
     return [f"{100 * ratio.value:.0f} % of the 16-bit capability{ends}"]
 
 
-def _text_parts(pick: Candidate) -> list[str]:
+def _text_parts(pick: Candidate, with_tokens: bool) -> list[str]:
     """What a text says: of KL divergence, else of perplexity."""
     variant = pick.variant
     if variant.kld_mean is None:
@@ -64,6 +88,6 @@ def _text_parts(pick: Candidate) -> list[str]:
     if variant.matches_16_bits:
         return ["no measurable difference from 16 bits"]
     parts = [f"KLD {divergence(variant.kld_mean.value)}"]
-    if variant.same_top1 is not None:
-        parts.append(f"same next token in {share(variant.same_top1.value)}")
+    if with_tokens and variant.same_top1 is not None:
+        parts.append(f"same next token as 16 bits in {share(variant.same_top1.value)}")
     return parts

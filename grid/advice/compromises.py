@@ -96,7 +96,7 @@ def find_compromises(
 
 
 def _loss_text(axis: str, variant: Variant, pick: Variant, change: QualityChange) -> str:
-    """`capability 0.089 lower (0.061 to 0.118)`, `KLD 0.134 nat against 0.00925 nat`. KLD stands
+    """`capability 0.089 lower (0.061 to 0.118)`, `KLD 0.134 nat against 0.00925`. KLD stands
     beside capability where it surely differs by what matters and capability does not."""
     if axis == KLD:
         return _kld_text(variant, pick)
@@ -106,13 +106,13 @@ def _loss_text(axis: str, variant: Variant, pick: Variant, change: QualityChange
     kld = change.kld
     material = kld is not None and excludes_zero(kld) and abs(kld.value) > MATERIAL_NAT
     if material and not excludes_zero(change.capability):
-        return f"{_kld_text(variant, pick)}, though tasks show no sure difference"
+        return f"{_kld_text(variant, pick)}; tasks cannot tell them apart"
     return capability_text(change.capability)
 
 
 def _kld_text(variant: Variant, pick: Variant) -> str:
     mine, picked = (v.kld_mean.value if v.kld_mean else None for v in (variant, pick))
-    return f"KLD {divergence(mine)} against {divergence(picked)}"
+    return f"KLD {divergence(mine)} against {number(picked)}"
 
 
 def capability_text(change: Interval) -> str:
@@ -122,6 +122,6 @@ def capability_text(change: Interval) -> str:
     if change.low is None or change.high is None:
         return f"{text}, how sure is not known"
     if not excludes_zero(change):
-        return f"no sure difference in capability ({change.low:+.3f} to {change.high:+.3f})"
+        return f"ties in capability ({change.low:+.3f} to {change.high:.3f})"
     low, high = sorted((abs(change.low), abs(change.high)))
     return f"{text} ({low:.3f} to {high:.3f})"

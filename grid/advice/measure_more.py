@@ -136,5 +136,7 @@ def _seconds(
 
 def _command(dataset: Dataset, candidate_set: CandidateSet, variant: Variant) -> str:
     named = telling_attempt(candidate_set.candidates[candidate_set.posterior.index[variant.id]])
-    command = repeat_command(dataset.attempt(named).row) if named else "grid sweep SWEEP.toml"
+    if named is None:
+        return "grid sweep SWEEP.toml"
+    command = repeat_command(dataset.attempt(named).row, dataset.display_name)
     return command.removesuffix(" --fresh")

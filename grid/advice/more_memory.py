@@ -48,7 +48,7 @@ def upgrades(
     memory that changes the pick, if any does. And twice the bandwidth, where that changes it."""
     steps = []
     if limits.max_memory_bytes is not None:
-        sizes = [size * GIB for size in STEPS_GIB] if more_bytes is None else [more_bytes]
+        sizes = _steps(candidate_set, limits) if more_bytes is None else [more_bytes]
         tried = (_with_memory(candidate_set, machine, limits, pick, size) for size in sizes)
         wanted = (step for step in tried if step.changes or more_bytes is not None)
         steps += [step for step in [next(wanted, None)] if step is not None]
@@ -59,6 +59,14 @@ def upgrades(
         faster = _with_bandwidth(candidate_set, limits, pick)
         steps += [faster] if faster.changes else []
     return tuple(steps)
+
+
+def _steps(candidate_set: CandidateSet, limits: Limits) -> list[float]:
+    """Usual steps of memory, none where there is no candidate that memory excludes."""
+    needs = candidate_set.extra_draws["max_memory_bytes"]
+    if not (needs > (limits.max_memory_bytes or 0.0)).any():
+        return []
+    return [float(size * GIB) for size in STEPS_GIB]
 
 
 def _with_memory(

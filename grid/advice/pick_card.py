@@ -8,8 +8,10 @@ from grid.advice.advice import (
     CAPABILITY,
     DECODE,
     MEASURED_HERE,
+    MEASURED_ON_SIMILAR,
     MEMORY,
     PREDICTED,
+    PUBLISHED,
     Advice,
     Candidate,
     Compromise,
@@ -77,10 +79,16 @@ def speed_text(figure: Figure | None) -> str:
     """`2,701 token/s (2,544 to 2,861), measured here`."""
     if figure is None:
         return ""
-    kind = figure.evidence.kind
-    short = kind if kind in (MEASURED_HERE, PREDICTED) else figure.evidence.text.partition(":")[0]
     value, _, ends = figure_text(DECODE, figure).partition(" (")
-    return f"{value} token/s{f' ({ends}' if ends else ''}, {short}"
+    return f"{value} token/s{f' ({ends}' if ends else ''}, {_SOURCES[figure.evidence.kind]}"
+
+
+_SOURCES = {
+    MEASURED_HERE: "measured here",
+    MEASURED_ON_SIMILAR: "measured on like hardware",
+    PREDICTED: "predicted",
+    PUBLISHED: "third-party",
+}
 
 
 def fits_text(advice: Advice, pick: Candidate) -> str:
@@ -115,10 +123,10 @@ def _smaller_text(choice: Compromise | None, pick: Candidate) -> str:
 
 
 def _faster_text(choice: Compromise | None, pick: Candidate) -> str:
-    """`large Q4_0, 3,833 token/s (x1.42): no sure difference in capability (-0.02 to 0.03)`."""
+    """`large Q4_0, 3,833 token/s (1.4x): no sure difference in capability (-0.02 to 0.03)`."""
     if choice is None:
         return ""
     figure, speed = choice.candidate.figures.get(DECODE), choice.speed
     value = f", {rate(figure.value)} token/s" if figure else ""
-    factor = f" (x{speed.value:.2f})" if speed else ""
+    factor = f" ({speed.value:.2g}x)" if speed else ""
     return f"{label_beside(choice.candidate, pick)}{value}{factor}: {choice.text}"

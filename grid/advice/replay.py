@@ -14,7 +14,9 @@ def replay_of(dataset: Dataset, pick: Candidate | None) -> str:
     if pick is None:
         return ""
     named = telling_attempt(pick)
-    command = repeat_command(dataset.attempt(named).row) if named else "grid sweep"
+    if named is None:
+        return "grid sweep"
+    command = repeat_command(dataset.attempt(named).row, dataset.display_name)
     return command.removesuffix(" --fresh") if pick.predicted else command
 
 

@@ -1,21 +1,26 @@
-"""Which machine is meant where an ask names none: this one, where the store has rows of it."""
+"""Which machine is meant where an ask names none: this one."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from socket import gethostname
+from typing import Any
 
 import pyarrow.compute as pc
 
 from grid.advice.ask import Ask
 from grid.analysis.dataset import Dataset
+from grid.errors import InputError
+
+
+def named_machine(ask: Ask) -> bool:
+    """Whether the ask says which machine it is about; a bare memory does not."""
+    return any(value is not None for value in (ask.hardware, ask.chip, ask.bandwidth_bytes_s))
 
 
 def with_machine(dataset: Dataset, ask: Ask) -> Ask:
     """The ask, on this machine's hardware class where it names no machine."""
-    if ask.hardware is not None or ask.chip is not None or ask.bandwidth_bytes_s is not None:
-        return ask
-    return replace(ask, hardware=class_of_this_machine(dataset))
+    return ask if named_machine(ask) else replace(ask, hardware=class_of_this_machine(dataset))
 
 
 def class_of_this_machine(dataset: Dataset) -> str | None:
@@ -24,3 +29,22 @@ def class_of_this_machine(dataset: Dataset) -> str | None:
     own = (pc.field("node") == gethostname()) & (pc.field("origin") == "")
     classes = pc.unique(dataset.overview.attempts.filter(own)["hardware_class"]).to_pylist()
     return classes[0] if len(classes) == 1 else None
+
+
+def of_this_machine() -> dict[str, Any]:
+    """Fields of an ask that say what this machine is, as it is probed: its card where the catalogue
+    has it, else its memory and bandwidth."""
+    from grid.hardware.chips import find_chip
+    from grid.hardware.probe import probe_node
+
+    node = probe_node()
+    memory = {"memory_bytes": float(node.memory_bytes)}
+    if not node.accelerators:
+        return {**memory, "bandwidth_bytes_s": node.bandwidth_bytes_s, "platform": "cpu"}
+    card = node.accelerators[0]
+    count = f"{len(node.accelerators)}x " if len(node.accelerators) > 1 else ""
+    try:
+        chip = find_chip(f"{count}{card.name}", memory_bytes=card.memory_bytes)
+    except InputError:
+        return {"memory_bytes": float(card.memory_bytes)}
+    return {"chip": chip.name} if chip.memory_bytes else {"chip": chip.name, **memory}

@@ -18,7 +18,6 @@ from grid.cli import (
     doctor,
     export,
     folklore,
-    frontier,
     imports,
     merge,
     node,
@@ -26,6 +25,7 @@ from grid.cli import (
     predict,
     recommend,
     results,
+    show,
     sweep,
     tasks,
     weights,
@@ -42,7 +42,7 @@ grid COMMAND -h                     the options of a command, with examples
 
 MODULES = {
     "Start": (sweep, recommend, app),
-    "Look": (frontier, compare, results),
+    "Look": (show, compare, results),
     "Data": (imports, export, merge, weights, tasks),
     "Machine": (doctor, node, backends),
     "Rack": (cluster,),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from inspect import Parameter, Signature
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from grid.cli.completion import complete_hardware, complete_model, complete_quant
+from grid.cli.help_text import Commands
 from grid.cli.options import Json, StoreUri
 from grid.errors import InputError
 from grid.units import parse_bytes, parse_file_size, parse_memory, parse_seconds
@@ -19,27 +21,48 @@ LEAST_BANDWIDTH, MOST_BANDWIDTH = 1e8, 1e14
 """Bytes/s between which the memory of any machine lies: 0.1 GB/s to 100 TB/s."""
 
 
-def register(app: typer.Typer) -> None:
+Why = Annotated[
+    bool,
+    typer.Option("--why", help="Also where each figure is from, and why each of the others lost."),
+]
+EXAMPLES = """
+grid recommend                           for this machine
+grid recommend --memory 24 --context 32768
+grid recommend --chip 'RTX 4090' --use code --min-decode 30
+grid recommend --for 32B                 which hardware runs a model
+"""
+
+
+def register(app: Commands) -> None:
     """Add the command, with an option for each field of an Ask, to an application."""
     options = [option.parameter(field) for field, option in OPTIONS.items()]
     parameters = [
         Parameter("store", Parameter.KEYWORD_ONLY, default="results", annotation=StoreUri),
         *options,
         *(option.parameter(name) for name, option in DIRECTIONS.items()),
+        Parameter("why", Parameter.KEYWORD_ONLY, default=False, annotation=Why),
         Parameter("as_json", Parameter.KEYWORD_ONLY, default=False, annotation=Json),
     ]
     recommend.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
-    app.command()(recommend)
+    app.command(epilog=EXAMPLES)(recommend)
 
 
 def recommend(
-    store: StoreUri, as_json: Json, for_model: str | None, rack: list[str] | None, **options: Any
+    store: StoreUri,
+    as_json: Json,
+    why: bool,
+    for_model: str | None,
+    rack: list[str] | None,
+    **options: Any,
 ) -> None:
-    """Say what to run on a machine, why, and how sure that is.
+    """Say what to run on a machine, and how to start it.
 
-    With --for the other way round: which hardware runs a model. Figures are measured there, on a
-    like machine, or predicted, and each says which.
+    Without a machine it is this one. Figures are measured there or on a machine alike, else
+    predicted, and say which. With --for the other way round: which hardware runs a model.
     """
+    from grid.cli.without_pandas import leave_pandas_out
+
+    leave_pandas_out()
     refuse_unused(options, for_model is not None, bool(rack))
     ask = read_ask(**options)
     if rack:
@@ -53,7 +76,7 @@ def recommend(
     else:
         from grid.cli.views.recommend import show_advice
 
-        show_advice(store, ask, as_json)
+        show_advice(store, ask, as_json, why)
 
 
 def refuse_unused(options: Mapping[str, Any], for_model: bool, rack: bool) -> None:
@@ -95,7 +118,14 @@ class Option(NamedTuple):
 
     def parameter(self, field: str) -> Parameter:
         """The parameter of the command that fills a field of an Ask."""
-        option = typer.Option(self.default, self.flag, metavar=self.metavar, help=self.help)
+        option = typer.Option(
+            self.default,
+            self.flag,
+            metavar=self.metavar,
+            help=self.help,
+            rich_help_panel=_panel_of(field),
+            autocompletion=COMPLETIONS.get(field),
+        )
         return Parameter(field, Parameter.KEYWORD_ONLY, default=option, annotation=self.type)
 
     def read(self, value: Any) -> Any:
@@ -151,8 +181,8 @@ def parse_weights(text: str) -> dict[str, float]:
 
 OPTIONS = {
     "hardware": Option(
-        "--hardware", "TEXT",
-        "A measured hardware class, or a part of its name. Default: the only one there.",
+        "--hardware", "NAME",
+        "A measured hardware class, or a part of its name.",
     ),
     "chip": Option("--chip", "NAME", "A chip that nobody measured: 'RTX 4090', 'M2 Max'."),
     "memory_bytes": Option(
@@ -165,10 +195,10 @@ OPTIONS = {
         "--platform", "NAME", "Of that machine: cuda, metal, vulkan, rocm or cpu."
     ),
     "reserved_bytes": Option(
-        "--reserved", "SIZE", "Memory kept for everything else, such as 2 (GiB).", parse_memory
+        "--reserved", "SIZE", "Memory kept for other programs, such as 2 (GiB).", parse_memory
     ),
     "context": Option(
-        "--context", "TOKENS", "Context that must fit; default 4096.", type=int | None
+        "--context", "TOKENS", "Context that must fit. Default: 4096.", type=int | None
     ),
     "kv_type": Option(
         "--kv", "TYPE", "Type of the KV cache: f16, q8_0, q4_0 ...", default="f16", type=str
@@ -182,7 +212,7 @@ OPTIONS = {
     ),
     "tolerance": Option(
         "--tolerance", "LOSS",
-        "Capability that a smaller variant may be expected to lose of the best that fits.",
+        "Capability that the pick may lose against the best that fits.",
         parse_share, default="0.01", type=str,
     ),
     "max_ttft_s": Option(
@@ -202,7 +232,7 @@ OPTIONS = {
         "--max-size", "SIZE", "Largest weight files, such as 8GiB.", parse_file_size
     ),
     "model": Option(
-        "--model", "NAME", "Only this model: needed where several have a KLD and none has tasks."
+        "--model", "NAME", "Only this model. Needed where several have KLD alone."
     ),
     "quant": Option("--quant", "TYPE", "Only this quant, such as Q4_K_M."),
     "sessions": Option(
@@ -210,17 +240,17 @@ OPTIONS = {
         default=1, type=int,
     ),
     "more_memory_bytes": Option(
-        "--more-memory", "SIZE", "What this much more memory would change.", parse_memory
+        "--more-memory", "SIZE", "Say what this much more memory would change.", parse_memory
     ),
     "ram_bytes": Option(
-        "--ram", "SIZE", "Main memory beside a card: what the card lacks lies there.", parse_memory
+        "--ram", "SIZE", "Main memory beside a card, for what the card cannot hold.", parse_memory
     ),
     "cpu": Option(
-        "--cpu", "NAME", "Its processor or kind: 'Ryzen 9 7950X', DDR5-5600; default DDR4-3200.",
+        "--cpu", "NAME", "With --ram: 'Ryzen 9 7950X' or DDR5-5600. Default: DDR4-3200.",
     ),
     "serve": Option(
         "--serve", "PROGRAM",
-        "The command to show for the pick: llama-server, ollama, vllm ...; default: the usual.",
+        "Show the command of this program: llama-server, ollama, vllm.",
     ),
     "imported": Option(
         "--imported", None, "Let figures that others measured be picked too.",
@@ -228,6 +258,32 @@ OPTIONS = {
     ),
 }  # fmt: skip
 """By field of `grid.advice.Ask`: another option is another field there, and a line here."""
+
+PANELS = {
+    "The machine": (
+        "hardware", "chip", "memory_bytes", "bandwidth_bytes_s", "platform", "reserved_bytes",
+        "ram_bytes", "cpu", "more_memory_bytes", "rack",
+    ),
+    "What it must do": (
+        "context", "kv_type", "prompt", "sessions", "min_decode_tps", "max_ttft_s", "max_bytes",
+        "min_share",
+    ),
+    "What to choose from, and by what": (
+        "model", "quant", "use", "weights", "tolerance", "imported",
+    ),
+}  # fmt: skip
+"""Headings of the command's help, and the options below them."""
+
+COMPLETIONS = {
+    "hardware": complete_hardware,
+    "model": complete_model,
+    "quant": complete_quant,
+}
+
+
+def _panel_of(field: str) -> str | None:
+    return next((title for title, fields in PANELS.items() if field in fields), None)
+
 
 DIRECTIONS = {
     "for_model": Option(

@@ -89,8 +89,9 @@ def show_outcome(outcome: RunOutcome, as_json: bool) -> int:
     """Print what a run came to, as a local sweep would; returns its exit code."""
     import msgspec
 
-    from grid.cli.frontier import show_frontier
-    from grid.cli.views.summary import show_summary
+    from grid.cli.views.console import console
+    from grid.cli.views.summary import print_summary_json
+    from grid.cli.views.sweep_end import scope_of_name, show_sweep_end, summary_text
     from grid.errors import GridError
     from grid.sweep.run import Summary
 
@@ -103,12 +104,14 @@ def show_outcome(outcome: RunOutcome, as_json: bool) -> int:
     except msgspec.ValidationError:
         _warn("the head's summary is unlike that of this version of quantgrid")
         return outcome.code
-    if not as_json:
-        try:
-            show_frontier(outcome.store, sweep=outcome.run.sweep)
-        except GridError as error:  # a bucket that only the head may read, say
-            _warn(f"{error}; the sweep itself has ended")
-    show_summary(summary, outcome.store, as_json)
+    if as_json:
+        print_summary_json(summary, outcome.store)
+        return outcome.code
+    try:
+        show_sweep_end(outcome.store, scope_of_name(outcome.run.sweep), summary)
+    except GridError as error:  # a bucket that only the head may read, say
+        console().print(summary_text(summary))
+        _warn(f"{error}; the sweep itself has ended")
     return outcome.code
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
-import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from grid.cli.completion import DEFAULT_STORE
 from grid.cli.help_text import Commands
 from grid.cli.options import (
     WHERE_IT_RUNS,
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
     from grid.sweep.executors.executor import Executor
     from grid.sweep.planner import Planner
 
-INSTALLER_LINE_S = 5.0
-"""Least seconds between two of an installer's lines that are shown."""
-
 
 class SweepArgs(NamedTuple):
     """A sweep and how it is to run, by the command line."""
@@ -48,6 +46,8 @@ class SweepArgs(NamedTuple):
     fresh: bool
     changed: bool
     as_json: bool
+    command: str
+    """What measures all of it again."""
 
 
 EXAMPLES = """
@@ -109,8 +109,19 @@ def sweep(
         fresh=fresh,
         changed=changed,
         as_json=as_json,
+        command=rerun_command(
+            file, store, {"--quant": quant, "--tasks": tasks and [tasks], "--nodes": nodes}
+        ),
     )
     raise typer.Exit(sweep_somewhere(args, address, this_machine))
+
+
+def rerun_command(file: str | None, store: str, options: Mapping[str, Sequence[str] | None]) -> str:
+    """The `grid sweep` that measures the same again into the same store."""
+    words = ["grid", "sweep", *([] if file is None else [file])]
+    words += [word for flag, values in options.items() for v in values or () for word in (flag, v)]
+    words += [] if store == DEFAULT_STORE else ["--store", store]
+    return shlex.join([*words, "--fresh"])
 
 
 def sweep_somewhere(args: SweepArgs, address: str | None, this_machine: bool) -> int:
@@ -144,17 +155,16 @@ def _on_nodes(args: SweepArgs, planner: Planner, address: str) -> int:
 
 
 def _run(args: SweepArgs, planner: Planner, executor: Executor) -> int:
-    from grid.cli.frontier import show_frontier
-    from grid.cli.views.resolution import show_resolution
-    from grid.cli.views.summary import show_summary
+    from grid.cli.views.summary import print_summary_json
+    from grid.cli.views.sweep_end import scope_of_plans, show_sweep_end
     from grid.sweep.progress import progress_for
     from grid.sweep.run import run_sweep
 
     done = run_sweep(executor, planner, args.store, progress_for(args.as_json))
-    if not args.as_json:
-        show_frontier(args.store, plans=done.plans)
-        show_resolution(done.plans)
-    show_summary(done.summary, args.store, as_json=args.as_json)
+    if args.as_json:
+        print_summary_json(done.summary, args.store)
+    else:
+        show_sweep_end(args.store, scope_of_plans(done.plans, args.command), done.summary)
     return 1 if done.summary.failed or done.broken else 0
 
 
@@ -183,6 +193,7 @@ def ensure_environments(backends: Iterable[str], node: Node) -> dict[str, str]:
     environment cannot be made.
     """
     from grid.engine.environments import ensure_environment, find_interpreter
+    from grid.engine.installer_lines import InstallerLines
 
     broken: dict[str, str] = {}
     for name in backends:
@@ -190,23 +201,11 @@ def ensure_environments(backends: Iterable[str], node: Node) -> dict[str, str]:
             continue
         sys.stderr.write(f"making the environment of {name}, once\n")
         try:
-            ensure_environment(name, node, _InstallerLines())
+            ensure_environment(name, node, InstallerLines(_say))
         except EngineError as error:
             broken[name] = str(error)
             sys.stderr.write(f"{error}\n")
     return broken
-
-
-class _InstallerLines:
-    """Shows an installer's newest line, `INSTALLER_LINE_S` after the one before."""
-
-    def __init__(self) -> None:
-        self._last = time.monotonic()
-
-    def __call__(self, line: str) -> None:
-        if time.monotonic() - self._last >= INSTALLER_LINE_S:
-            self._last = time.monotonic()
-            _say(f"  {line}")
 
 
 def _on_head(args: SweepArgs, place: OnHead) -> int:

@@ -56,6 +56,11 @@ class RatedOffer:
     offer: ModelOffer
     decode: Figure | None
 
+    @property
+    def label(self) -> str:
+        """Model and preset."""
+        return self.offer.label
+
 
 @dataclass(frozen=True)
 class PublicPlace:

@@ -5,52 +5,85 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from grid.advice.public_figures.answer import PublicAnswer, RatedOffer
-from grid.advice.public_figures.offers import MemoryQuestion
+from grid.advice.public_figures.offers import ModelOffer
 from grid.analysis.figures import rate
 from grid.units import format_bytes
 
 
 def headline(answer: PublicAnswer) -> str:
+    """The answer in a few words."""
     if answer.pick is None:
         least = max(answer.others, key=lambda rated: rated.offer.weights)
         return f"nothing fits at little loss; {least.offer.label} fits at much"
-    return f"try {answer.pick.offer.label}"
+    return f"try {answer.pick.offer.label} on {answer.machine.name}"
 
 
 def answer_rows(answer: PublicAnswer) -> Iterator[tuple[str, str]]:
-    place, question = answer.machine, answer.question
-    yield "machine", place.name
-    yield "budget", f"{format_bytes(place.budget_bytes)} for models. {place.budget_why}"
-    if answer.pick is not None:
-        yield from _pick_rows(answer.pick, question)
+    """All that is said of the answer, a name and a text each."""
+    yield from card_rows(answer)
+    yield from source_rows(answer)
+
+
+def card_rows(answer: PublicAnswer) -> Iterator[tuple[str, str]]:
+    """How good the pick is, how fast, whether it fits, and what else could be run."""
+    place, rated = answer.machine, answer.pick
+    if rated is not None:
+        offer = rated.offer
+        yield "quality", _quality_text(offer)
+        yield "speed", _speed_text(rated)
+        yield (
+            "memory",
+            f"needs {format_bytes(offer.total)} of {format_bytes(place.budget_bytes)}, with "
+            f"{answer.question.context:,} tokens of context; up to {offer.room:,} fit",
+        )
+    if answer.others:
+        names = ", ".join(other.label for other in answer.others[:NAMED])
+        yield "smaller" if rated else "fits", names
     for kind in answer.places:
         size = format_bytes(kind.budget_bytes)
         yield "otherwise", f"on {kind.name}, {size} for models: {kind.pick or 'nothing fits'}"
+    yield "measure", answer.measure
+
+
+NAMED = 3
+"""Offers that a line names."""
+
+
+def source_rows(answer: PublicAnswer) -> Iterator[tuple[str, str]]:
+    """Where the figures are from, and what they are made of."""
+    place, question = answer.machine, answer.question
+    yield "budget", f"{format_bytes(place.budget_bytes)} for models. {place.budget_why}"
+    if answer.pick is not None:
+        offer = answer.pick.offer
+        sessions = f" for each of {question.sessions} sessions" if question.sessions > 1 else ""
+        yield (
+            "memory",
+            f"weights {format_bytes(offer.weights)} + cache of {question.context:,} tokens of "
+            f"{question.kv_type}{sessions} {format_bytes(offer.kv)} + the rest "
+            f"{format_bytes(offer.overhead)}, assumed",
+        )
+        if answer.pick.decode is not None:
+            yield "speed", answer.pick.decode.evidence.text
     for source in answer.sources:
         yield "from", source
-    yield "measure it", answer.measure
 
 
-def _pick_rows(rated: RatedOffer, question: MemoryQuestion) -> Iterator[tuple[str, str]]:
-    offer = rated.offer
-    sessions = f" for each of {question.sessions} sessions" if question.sessions > 1 else ""
-    yield (
-        "memory",
-        f"{format_bytes(offer.total)}: weights {format_bytes(offer.weights)} + cache of "
-        f"{question.context:,} tokens of {question.kv_type}{sessions} {format_bytes(offer.kv)} "
-        f"+ the rest {format_bytes(offer.overhead)}, assumed; up to {offer.room:,} tokens fit",
-    )
+def _quality_text(offer: ModelOffer) -> str:
     if offer.native:
-        yield "loss", "none by quantizing: its makers publish it at so few bits"
-    elif offer.loss is not None:
-        loss = offer.loss
-        yield (
-            "loss",
-            f"KLD {loss.kld:.3g} nat a token, perplexity {loss.perplexity_rise:+.3g}: of "
-            f"{loss.model} at {offer.preset}, third-party",
-        )
-    if rated.decode is not None:
-        yield "decode rate", f"{_rate_text(rated)} token/s; {rated.decode.evidence.text}"
+        return "nothing lost by quantizing: its makers publish it at so few bits"
+    if offer.loss is None:
+        return f"what {offer.preset} loses is not published"
+    loss = offer.loss
+    return (
+        f"KLD {loss.kld:.3g} nat from 16 bits, perplexity {loss.perplexity_rise:+.3g}: "
+        f"third-party, of {loss.model}"
+    )
+
+
+def _speed_text(rated: RatedOffer) -> str:
+    if rated.decode is None:
+        return "not known: name the --chip, or its --bandwidth"
+    return f"{_rate_text(rated)} token/s, predicted"
 
 
 def _rate_text(rated: RatedOffer) -> str:

@@ -1,4 +1,4 @@
-"""Frontiers and picks as plain data, for `grid frontier --json`."""
+"""Frontiers and picks as plain data, for `grid show --json`."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from grid.analysis import (
     METHOD,
     FrontierPoint,
     Pick,
-    Posterior,
     Variant,
     frontier,
-    picks,
-    typical_limits,
 )
 from grid.analysis.axes import Axis, lacks_uncertainty
+from grid.analysis.dataset import Dataset
 from grid.analysis.flips import Flips, flips
 from grid.analysis.quality_order import CAPABILITY
 from grid.analysis.quality_views import QualityView, quality_views
 from grid.analysis.text_draws import TEXT_METHOD
+from grid.cli.views.quality_picks import QualityPicks
 from grid.results.statistics import Interval
 
 VIEWS = (("artifact_bytes", "size"), ("decode_tps", "speed"))
 """Frontiers shown: axis beside quality, and its name in headings."""
 
 
-def class_json(posterior: Posterior) -> dict[str, Any]:
+def class_json(dataset: Dataset, name: str) -> dict[str, Any]:
     """One hardware class: method, what ranks the variants and why (`quality`), frontiers with every
     point, picks with why each rival lost. What KLD or perplexity ranks names its `model`, for these
     never compare models."""
+    posterior = dataset.posterior(name)
     views = quality_views(posterior) or (QualityView(AXES[CAPABILITY], posterior),)
     return {
         "method": METHOD,
@@ -55,7 +55,7 @@ def class_json(posterior: Posterior) -> dict[str, Any]:
             for view in views
             for cost, _ in VIEWS
         ],
-        "picks": [pick for view in views for pick in _picks_json(view)],
+        "picks": [pick for view in views for pick in _picks_json(dataset, name, view)],
         "flips": [_flips_json(row) for row in flips(posterior.variants) if row.n],
     }
 
@@ -83,12 +83,16 @@ def _points_json(view: QualityView, cost: str) -> list[dict[str, Any]]:
     return [_point_json(point, view.axis) for point in points]
 
 
-def _picks_json(view: QualityView) -> list[dict[str, Any]]:
-    axis = view.axis.name
-    picked = picks(view.posterior, typical_limits(view.variants, axis), axis=axis)
+def _picks_json(dataset: Dataset, name: str, view: QualityView) -> list[dict[str, Any]]:
+    picks = QualityPicks(dataset, name, view)
     return [
-        {"limits": pick.limits, "axis": axis, **_model_json(view), **_pick_json(pick)}
-        for pick in picked
+        {
+            "limits": pick.limits,
+            "axis": picks.axis.name,
+            **_model_json(view),
+            **_pick_json(pick),
+        }
+        for pick in picks.picks
     ]
 
 

@@ -9,6 +9,7 @@ from grid.analysis.axes import Axis, lacks_uncertainty
 from grid.analysis.figures import ABSENT, interval, number
 from grid.analysis.quality_order import CAPABILITY, KLD
 from grid.cli.views.console import console, name_some, table
+from grid.cli.views.quality_picks import QualityPicks
 from grid.results.statistics import Interval
 from grid.units import format_bytes
 
@@ -23,8 +24,8 @@ WIDE = 120
 TITLES = {CAPABILITY: "capability", KLD: "KLD", "perplexity": "perplexity"}
 """Heads of columns of quality."""
 
-WIDE_ONLY = ("bits/w", "ties")
-"""Columns that a narrow terminal has no room for."""
+WIDE_ONLY = ("ties", "bits/w", "KLD", "on it")
+"""Columns that a narrow terminal has no room for, the first to go first."""
 
 
 def print_frontier(curve: Frontier) -> None:
@@ -39,10 +40,12 @@ def print_frontier(curve: Frontier) -> None:
     columns = _columns(curve, points)
     if out.width < WIDE:
         columns = {name: _narrow(name, cells) for name, cells in columns.items()}
-        columns = {name: cells for name, cells in columns.items() if name not in WIDE_ONLY}
     heads = list(columns)
-    right = [heads.index(name) for name in ("size", "bits/w", "on it") if name in columns]
-    out.print(table(heads, list(zip(*columns.values(), strict=True)), right=right))
+    rows = list(zip(*columns.values(), strict=True))
+    right = [heads.index(name) for name in ("size", "bits/w", "on it")]
+    optional = [heads.index(name) for name in WIDE_ONLY if name in columns]
+    wrap = [heads.index("ties")]
+    out.print(table(heads, rows, right=right, wrap=wrap, names=(1,), optional=optional))
     hidden = len(curve.points) - len(points)
     if hidden:
         out.print(f"  and {hidden} more that something beats, surely (P < {PLAUSIBLE:g})")
@@ -92,35 +95,36 @@ def _value(variant: Variant) -> float | None:
     return None if variant.kld_mean is None else variant.kld_mean.value
 
 
-def print_picks(picked: Sequence[Pick], axis: Axis, with_divergence: bool = False) -> None:
+def print_picks(picks: QualityPicks, with_divergence: bool = False) -> None:
     """Print what to run under typical limits; `with_divergence` has KLD beside capability."""
-    out = console()
+    out, axis = console(), picks.axis
     columns = ["if you want", "run", TITLES[axis.name], "size", "decode token/s", ""]
-    lines = [_pick_row(pick, axis) for pick in picked]
+    lines = [_pick_row(pick, picks) for pick in picks.picks]
     if out.width < WIDE:
         columns, lines = columns[:4], [line[:4] for line in lines]
     if with_divergence:
         columns.insert(3, "KLD")
-        for line, pick in zip(lines, picked, strict=True):
+        for line, pick in zip(lines, picks.picks, strict=True):
             line.insert(3, number(_value(pick.variant)) if pick.variant else ABSENT)
-    wrap = [place for place, name in enumerate(columns) if name in (columns[0], columns[2], "")]
-    out.print(table(columns, lines, right=(columns.index("size"),), wrap=wrap))
-    for pick in picked:
+    wrap = [place for place, name in enumerate(columns) if name in (columns[0], "")]
+    optional = [columns.index(name) for name in ("KLD",) if name in columns]
+    right = (columns.index("size"),)
+    out.print(table(columns, lines, right=right, wrap=wrap, names=(1,), optional=optional))
+    for pick in picks.picks:
         for step in pick.relax:
             out.print(f"  for {pick.limits.name}: {step.text}", markup=False)
 
 
-def _pick_row(pick: Pick, axis: Axis) -> list[str]:
+def _pick_row(pick: Pick, picks: QualityPicks) -> list[str]:
     if pick.variant is None:
         why = pick.rejected[0].reason if pick.rejected and not pick.relax else "see below"
         return [pick.limits.name, "nothing", "-", "-", "-", why]
-    variant = pick.variant
     return [
         pick.limits.name,
-        variant.label,
-        quality_cell(variant, axis),
-        format_size(variant),
-        interval(variant.decode_tps),
+        picks.label(pick.variant),
+        quality_cell(pick.variant, picks.axis),
+        format_size(pick.variant),
+        interval(picks.rate(pick.variant)),
         _tie_note(pick),
     ]
 

@@ -1,13 +1,14 @@
-"""`grid recommend` in a terminal."""
+"""`grid recommend` in a terminal: the answer on the first screen, with `--why` all behind it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.table import Table
+from rich.console import Console
 from rich.text import Text
 
-from grid.advice import Advice, Ask, recommend
+from grid.advice import Advice, Ask, PickCard, answer_ask, pick_card
+from grid.advice.machine_name import short_machine_name
 from grid.advice.sentences import (
     UNITS,
     certainty_text,
@@ -22,86 +23,120 @@ from grid.advice.sentences import (
 )
 from grid.advice.to_json import to_data
 from grid.analysis.dataset import Dataset
-from grid.cli.views.console import console, print_json
-from grid.cli.views.serving import print_serving
+from grid.analysis.figures import count_of
+from grid.cli.views.console import console, pairs, print_json
+from grid.cli.views.fit_table import Pairs
+from grid.cli.views.serving import print_command, serving_rows
 from grid.units import format_bytes
 
 RIVALS_SHOWN = 5
 
 
-def show_advice(store: str, ask: Ask, as_json: bool = False) -> None:
-    """Print what to run; without any row, what public figures say. Raises InputError where the ask
-    or the store do not allow an answer."""
-    dataset = Dataset(store)
-    if dataset.is_empty and not dataset.problems and ask.hardware is None:
+def show_advice(store: str, ask: Ask, as_json: bool = False, why: bool = False) -> None:
+    """Print what to run, and `why`; without any row, what public figures say. Raises InputError
+    where the ask or the store do not allow an answer."""
+    answer = answer_ask(Dataset(store), ask)
+    if not isinstance(answer, Advice):
         from grid.cli.views.public_answer import show_public_answer
 
-        show_public_answer(ask, as_json)
-        return
-    advice = recommend(dataset, ask)
-    if as_json:
-        print_json(to_data(advice))
+        show_public_answer(answer, as_json, why)
+    elif as_json:
+        print_json(to_data(answer))
     else:
-        print_advice(advice)
+        print_advice(answer, why)
 
 
-def print_advice(advice: Advice) -> None:
-    """Print the answer first, then how it comes about."""
+def print_advice(advice: Advice, why: bool = False) -> None:
+    """Print the answer on a screen; `why` adds how it comes about."""
     out = console()
-    out.print(Text(headline(advice), style="bold"))
-    print_serving(out, advice)
-    rows = _answer_rows(advice) if advice.pick else _relax_rows(advice)
-    out.print(two_columns(_question_rows(advice) + rows))
+    out.print(Text(f"{headline(advice)}, on {short_machine_name(advice.hardware)}", style="bold"))
+    print_command(out, advice)
+    card = pick_card(advice)
+    rows = _relax_rows(advice) if card is None else card_rows(card)
+    if not why:
+        rows += _hidden_rows(advice)
+    if rows:
+        out.print()
+        out.print(two_columns(rows))
+    if why:
+        print_reasons(out, advice)
+
+
+def two_columns(rows: Sequence[tuple[str, str]]) -> Pairs:
+    """Names beside texts; a name that repeats the one above is left out."""
+    above = ["", *(name for name, _ in rows)]
+    return pairs([("" if name == above[i] else name, text) for i, (name, text) in enumerate(rows)])
+
+
+def card_rows(card: PickCard) -> list[tuple[str, str]]:
+    """A line for each question: why this one, how good, how fast, does it fit, how sure, and what
+    is smaller and faster."""
+    return [
+        ("why", card.reason),
+        ("quality", card.closeness),
+        ("speed", card.speed or "not known"),
+        ("memory", card.fits),
+        ("sure", card.sure),
+        ("smaller", card.smaller or "nothing that meets the limits"),
+        ("faster", card.faster or "nothing that is surely faster"),
+    ]
+
+
+def _hidden_rows(advice: Advice) -> list[tuple[str, str]]:
+    """What --why adds, in a line."""
+    parts = [count_of(len(advice.notes), "note")] if advice.notes else []
+    if advice.rejected:
+        parts.append(f"why {count_of(len(advice.rejected), 'other')} lost")
+    return [("more", f"grid recommend --why: {', '.join(parts)}")] if parts else []
+
+
+def print_reasons(out: Console, advice: Advice) -> None:
+    """Print where the figures are from, what else was weighed, and the notes."""
+    rows = [*_question_rows(advice), *_answer_rows(advice), *serving_rows(advice)]
+    rows += _alternative_rows(advice) if advice.pick else []
+    rows += [("upgrade", step.text) for step in advice.upgrades] if advice.pick else []
+    rows += _rival_rows(advice)
+    rows += [("measure it", replay_text(advice))] if advice.pick else []
+    out.print()
+    out.print(two_columns(rows))
     for note in advice.notes:
         out.print(Text(f"note: {note}", style="yellow"))
 
 
-def two_columns(rows: Sequence[tuple[str, str]]) -> Table:
-    """Names beside texts; a name that repeats the one above is left out."""
-    drawn = Table.grid(padding=(0, 2, 0, 0))
-    drawn.add_column(no_wrap=True)
-    drawn.add_column(overflow="fold")
-    last = ""
-    for name, text in rows:
-        drawn.add_row(Text("" if name == last else name, style="dim"), Text(text))
-        last = name
-    return drawn
-
-
 def _question_rows(advice: Advice) -> list[tuple[str, str]]:
-    rows = [
-        ("machine", advice.hardware),
-        ("quality", quality_text(advice)),
-    ]
+    rows = [("machine", advice.hardware), ("ranked by", quality_text(advice))]
     if advice.budget_bytes is not None:
-        why = f"{format_bytes(advice.budget_bytes)} for models. {advice.budget_why}"
-        rows.append(("budget", why))
+        size = format_bytes(advice.budget_bytes)
+        rows.append(("budget", f"{size} for models. {advice.budget_why}"))
     others = [limit for limit in advice.limits if not limit.startswith("memory ")]
     return [*rows, ("limits", "; ".join(others))] if others else rows
 
 
 def _answer_rows(advice: Advice) -> list[tuple[str, str]]:
-    if advice.pick is None:
+    """The pick's figures, each with where it is from."""
+    pick = advice.pick
+    if pick is None:
         return []
-    rows = [("", "")]
+    rows = []
     for quantity in shown_quantities(advice):
-        figure = advice.pick.figures.get(quantity)
+        figure = pick.figures.get(quantity)
         if figure is None:
             rows.append((quantity, "not known"))
             continue
         unit = f" {UNITS[quantity]}" if UNITS[quantity] else ""
         rows.append((quantity, f"{figure_text(quantity, figure)}{unit}; {figure.evidence.text}"))
-    if advice.pick.split is not None:
-        rows.append(("placement", advice.pick.split.text))
-    rows += [("", parts_text(advice.pick)), ("how sure", certainty_text(advice))]
+    rows.append(("", parts_text(pick)))
+    return [*rows, ("placement", pick.split.text)] if pick.split is not None else rows
+
+
+def _alternative_rows(advice: Advice) -> list[tuple[str, str]]:
+    rows = [("how sure", certainty_text(advice))]
     rows += [("measure more", advice.measure_more.text)] if advice.measure_more else []
     rows += [("perhaps as good", text)] if (text := smallest_text(advice)) else []
     second = advice.runner_up
     rows.append(("runner-up", f"{second.label}: {advice.runner_why}" if second else "none"))
     rows += [(f"one step {step.direction}", step.text) for step in advice.steps]
-    rows += [("limits cost", text) for text in costs_text(advice)]
-    rows += [("upgrade", step.text) for step in advice.upgrades]
-    return [*rows, *_rival_rows(advice), ("measure it", replay_text(advice))]
+    return rows + [("limits cost", text) for text in costs_text(advice)]
 
 
 def _relax_rows(advice: Advice) -> list[tuple[str, str]]:

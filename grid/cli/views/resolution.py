@@ -7,8 +7,6 @@ from collections.abc import Iterable, Mapping
 from grid.cells.cell import Cell
 from grid.cells.texts import RETRIEVAL
 from grid.cells.workload import Tasks
-from grid.cli.views.console import console
-from grid.plan.plan import Plan
 from grid.results.statistics import DISCORDANT, resolvable_difference
 
 METHOD = (
@@ -51,10 +49,3 @@ def resolutions(items: Mapping[str, int]) -> dict[str, dict[str, float | None]]:
         name: {"items": count, "resolves": resolvable_difference(count)}
         for name, count in items.items()
     }
-
-
-def show_resolution(plans: Iterable[Plan]) -> None:
-    """The line of a sweep's tasks; nothing where it has none."""
-    cells = [cell for plan in plans for cell in (*plan.cells, *plan.measured)]
-    if line := resolution_line(task_items(cells)):
-        console().print(line, markup=False)

@@ -261,7 +261,8 @@ def test_limits_that_contradict_each_other_are_named_as_such(measured: Dataset) 
 
 
 def test_the_pick_says_how_to_measure_it_again(measured: Dataset) -> None:
-    assert recommend(measured).replay == "grid sweep --fresh"
+    place = measured.display_name
+    assert recommend(measured).replay == f"grid sweep --store {place} --fresh"
 
 
 def test_store_without_a_capability_is_refused(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import grid
 from grid.advice import Ask
 from grid.advice.public_figures import (
     BASIS,
@@ -27,6 +28,7 @@ from grid.advice.public_figures.offers import ALIKE
 from grid.advice.public_figures.published_loss import published_losses
 from grid.cli.views.recommend import show_advice
 from grid.errors import InputError
+from grid.hardware.probe import probe_node
 from grid.models.public import find_model
 from grid.units import GIB
 
@@ -189,13 +191,29 @@ def test_command_without_a_store_answers_and_makes_none(
     ask = Ask(memory_bytes=24 * GIB)
     show_advice(str(tmp_path / "absent"), ask)
     out = " ".join(capsys.readouterr().out.split())
-    assert out.startswith(f"try Qwen3-32B Q4_K_M {BASIS}")
+    assert out.startswith(f"try Qwen3-32B Q4_K_M on a card with 24 GiB {BASIS}")
     assert "llama-server -m Qwen3-32B-Q4_K_M.gguf -c 4096" in out
     assert "third-party" in out
-    assert "measure it grid sweep hf:Qwen/Qwen3-32B" in out
+    assert "measure grid sweep hf:Qwen/Qwen3-32B" in out
     show_advice(str(tmp_path / "absent"), ask, as_json=True)
     assert json.loads(capsys.readouterr().out)["pick"]["model"] == "Qwen3-32B"
     assert not (tmp_path / "absent").exists()
+
+
+def test_python_answers_without_a_store_as_the_command_does(tmp_path: Path) -> None:
+    result = grid.recommend(tmp_path / "absent", memory_bytes=24 * GIB)
+    assert isinstance(result, PublicAnswer)
+    assert result.pick is not None
+    assert result.pick.label == "Qwen3-32B Q4_K_M"
+
+
+def test_without_a_machine_an_empty_store_is_answered_for_this_one(tmp_path: Path) -> None:
+    answer_here = grid.recommend(tmp_path / "absent")
+    assert isinstance(answer_here, PublicAnswer)
+    node = probe_node()
+    assert answer_here.machine.budget_bytes <= node.memory_bytes + sum(
+        card.memory_bytes for card in node.accelerators
+    )
 
 
 def test_pick_comes_with_the_command_that_runs_it() -> None:

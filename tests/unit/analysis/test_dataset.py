@@ -291,6 +291,9 @@ class TestBadStores:
 )
 def test_the_command_that_repeats_a_row(row: dict[str, str | None], command: str) -> None:
     assert repeat_command(row) == command
+    assert repeat_command(row, "other rows") == command.replace(
+        " --fresh", " --store 'other rows' --fresh"
+    )
 
 
 def test_an_imported_row_says_where_it_is_from() -> None:

@@ -11,8 +11,8 @@ from imports_files import LM_EVAL, bench, put
 from results_cells import NODE, cell, measurement_of
 
 from grid.cells.measurement import Metric
-from grid.cli.frontier import show_frontier
 from grid.cli.results import RowsArgs, open_rows, show_results
+from grid.cli.show import show
 from grid.results.imports import add_report, read_report
 from grid.results.store import Store
 
@@ -83,21 +83,21 @@ def sizeless_store(tmp_path: Path) -> str:
     return store_of(tmp_path, "org/a-model", None)
 
 
-def test_imports_of_unknown_size_have_a_pick_and_no_limits_on_size(
+def test_imports_of_unknown_size_are_not_picked_and_have_no_limits_on_size(
     sizeless_store: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    show_frontier(sizeless_store)
+    show(sizeless_store)
     out = "\n".join(output_lines(capsys))
     assert "third-party: lm-evaluation-harness, licence not stated" in out
     assert "no size" in out
-    assert "not known" in line_with(out.splitlines(), "best quality")
+    assert "nothing" in line_with(out.splitlines(), "best quality")
     assert "16-bit size" not in out
 
 
 def test_imports_of_unknown_size_are_data_for_machines(
     sizeless_store: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    show_frontier(sizeless_store, as_json=True)
+    show(sizeless_store, as_json=True)
     (message,) = json.loads(capsys.readouterr().out).values()
     assert [pick["limits"]["name"] for pick in message["picks"]] == ["best quality"]
 
@@ -106,9 +106,9 @@ def test_a_size_that_no_file_has_is_computed_and_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store = store_of(tmp_path, "meta-llama/Llama-3.1-8B", 8030261248)
-    show_frontier(store)
+    show(store)
     assert "about 15 GiB" in line_with(output_lines(capsys), "best quality")
-    show_frontier(store, as_json=True)
+    show(store, as_json=True)
     (message,) = json.loads(capsys.readouterr().out).values()
     variant = message["picks"][0]["pick"]
     assert variant["bytes"] == 2 * 8030261248

@@ -1,0 +1,27 @@
+"""The answer to an ask on any store: from its rows, or where it has none from public figures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from grid.advice.advice import Advice
+from grid.advice.ask import Ask
+from grid.advice.recommend import recommend
+from grid.advice.this_machine import named_machine, of_this_machine
+from grid.analysis.dataset import Dataset
+
+if TYPE_CHECKING:
+    from grid.advice.public_figures import PublicAnswer
+
+
+def answer_ask(dataset: Dataset, ask: Ask) -> Advice | PublicAnswer:
+    """What to run: the advice of `recommend`; where the store has no rows what public figures say,
+    of this machine unless the ask names another. Raises InputError where neither can answer."""
+    if not dataset.is_empty or dataset.problems or ask.hardware is not None:
+        return recommend(dataset, ask)
+    from grid.advice.public_figures import public_answer
+
+    if named_machine(ask) or ask.memory_bytes is not None:
+        return public_answer(ask)
+    return public_answer(replace(ask, **of_this_machine()))
