@@ -32,6 +32,13 @@ def parse_bytes(text: str | int) -> int:
     return int(float(match[1]) * _SCALE[match[2].lower()])
 
 
+def parse_memory_bytes(text: str | int) -> int:
+    """As `parse_bytes`, but a bare number that is no more than a machine's GiB is GiB."""
+    size = str(text).strip()
+    bare = re.fullmatch(r"[0-9]+(?:\.[0-9]+)?", size) is not None
+    return parse_bytes(f"{size}GiB" if bare and 0 < float(size) <= MOST_GIB else text)
+
+
 def parse_memory(text: str | int) -> int:
     """Bytes of a machine's or card's memory: `24`, `24GB` and `24GiB` are all 24 GiB, as memory is
     sold; a bare number from a MiB on is bytes. Raises InputError on anything else."""

@@ -103,9 +103,11 @@ def show_results(results: Results, args: RowsArgs, as_json: bool = False) -> Non
 
 def open_rows(store: str) -> Results:
     """A store that has rows; files in it that cannot be read are named on standard error."""
+    from grid.cli.without_pandas import leave_pandas_out
     from grid.results import open_store
     from grid.results.reader import require_rows
 
+    leave_pandas_out()
     results = require_rows(open_store(store))
     for problem in results.problems:
         sys.stderr.write(f"skipped {problem.file}: {problem.reason}\n")

@@ -21,7 +21,7 @@ import msgspec
 
 from grid.errors import InputError, did_you_mean
 from grid.hardware.node import Node
-from grid.units import MIB, parse_bytes
+from grid.units import MIB, parse_bytes, parse_memory_bytes
 
 FILE_VARIABLE = "QUANTGRID_NODE_FILE"
 
@@ -54,7 +54,7 @@ class NodeFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def _memory_bytes(text: str | int) -> int:
     try:
-        size = parse_bytes(text)
+        size = parse_memory_bytes(text)
     except InputError as error:
         raise InputError(f"memory: {error}") from None
     if size < LEAST_MEMORY:

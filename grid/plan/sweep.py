@@ -10,7 +10,7 @@ import msgspec
 from grid.backend import Calibration
 from grid.cells.texts import CALIBRATION, HELDOUT, read_text
 from grid.errors import InputError
-from grid.units import MIB, parse_bytes, parse_seconds
+from grid.units import MIB, parse_memory_bytes, parse_seconds
 
 MEASURES = ("memory", "speed", "latency", "quality", "tasks")
 """What can be measured; the default of a sweep is all of it."""
@@ -184,7 +184,7 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     @property
     def memory_bytes(self) -> int | None:
         """None: all that the node has."""
-        size = None if self.memory is None else parse_bytes(self.memory)
+        size = None if self.memory is None else parse_memory_bytes(self.memory)
         if size is not None and 0 < size < MIB:
             raise InputError(f"{self.memory!r} is too little; write for example 8GiB")
         return size

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from grid.cli.completion import DEFAULT_STORE, STORE_VARIABLE
 from grid.cli.views.console import console, pairs
+from grid.cli.without_pandas import leave_pandas_out
 from grid.errors import InputError
 from grid.hardware.node import Node
 from grid.hardware.probe import probe_node
@@ -50,6 +51,7 @@ class StoreSummary(NamedTuple):
 
 def show_overview() -> None:
     """Print the machine, the store and the next commands."""
+    leave_pandas_out()
     node = probe_node()
     store = os.environ.get(STORE_VARIABLE) or DEFAULT_STORE
     try:

@@ -12,7 +12,11 @@ from analysis_cases import Rows
 from typer.testing import CliRunner, Result
 
 from grid.cli import command_line
+from grid.cli.recommend import read_ask
 from grid.errors import GridError, InputError, choose_name, did_you_mean
+from grid.hardware.node_file import NodeFile
+from grid.plan.sweep import Budget
+from grid.units import GIB
 
 TASK_FILE = "prompt,A,B,answer\nq1,x,y,A\nq2,x,y,B\n"
 
@@ -163,6 +167,14 @@ def test_a_wrong_store_gets_the_near_one(command: str, tmp_path: Path) -> None:
     write_store(family(), tmp_path / "results-of-may")
     result = run(command, "--store", "result-of-may")
     assert "Did you mean 'results-of-may'?" in str(result.exception)
+
+
+def test_bare_numbers_of_memory_are_gib() -> None:
+    assert read_ask(memory_bytes="24").memory_bytes == 24 * GIB
+    assert read_ask(memory_bytes="24", ram_bytes="64").ram_bytes == 64 * GIB
+    assert Budget(memory=8).memory_bytes == Budget(memory="8").memory_bytes == 8 * GIB
+    assert Budget(memory=8 * GIB).memory_bytes == 8 * GIB
+    assert NodeFile(memory=16).node_fields()["memory_bytes"] == 16 * GIB
 
 
 def test_names_are_alike_whatever_their_case() -> None:

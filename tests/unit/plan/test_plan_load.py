@@ -98,7 +98,7 @@ def test_durations_and_sizes_are_read_with_their_units() -> None:
         ),
         (MODEL + "[options.fake.threads]\na = 1", "options.fake.threads: expected text"),
         (MODEL + "[budget]\nmemory = 0", "budget.memory: must be more than zero"),
-        (MODEL + "[budget]\nmemory = 48", "budget.memory: 48 is too little; write"),
+        (MODEL + "[budget]\nmemory = '48KB'", "budget.memory: '48KB' is too little; write"),
         (MODEL + "[budget]\ncell_timeout = inf", "budget.cell_timeout: must be more than zero"),
         (
             MODEL + '[budget]\ncell_timeout = "soon"',
