@@ -4,10 +4,11 @@
 
 FOLDER holds the stores (made where it is empty, see bench_store.py; default: a temporary one). In
 a fresh process each, over the store as flushes left it and over the compacted one, first with
-nothing derived yet, then with what that left: opening it and the first frontier; then, in the same process, another hardware class of the same device kind and of
-another, every filter, other weights, a click on a point, all classes; and the peak of resident
-memory. Limits: 2 s for a page, 0.5 s for a filter, 1 GB. Beside the seconds stand those of
-processors: on a machine with other work they are the ones to compare.
+nothing derived yet, then with what that left: opening it and the first frontier; then, in the same
+process, another hardware class of the same device kind and of another, every filter, other weights,
+a click on a point, all classes; and the peak of resident memory. Limits: 2 s for a page, 0.5 s for
+a filter, 1 GB. Beside the seconds stand those of processors: on a machine with other work they are
+the ones to compare.
 """
 
 from __future__ import annotations
