@@ -63,7 +63,7 @@ def select(
     _note_unknown(key, lambda value: value in texts)
     if key in st.session_state and st.session_state[key] not in options:
         st.session_state[key] = options[index]
-    chosen = st.selectbox(
+    chosen: T = st.selectbox(
         label, options, index, text, key=key, bind="query-params", on_change=_forget, **settings
     )
     if chosen != options[index]:
@@ -79,7 +79,7 @@ def select_optional(
     _note_unknown(key, lambda value: value in texts)
     if st.session_state.get(key) is not None and st.session_state[key] not in options:
         st.session_state[key] = None
-    chosen = st.selectbox(
+    chosen: T | None = st.selectbox(
         label, options, None, text, key=key, bind="query-params", on_change=_forget, **settings
     )
     if chosen is not None:
@@ -164,7 +164,7 @@ def enter_number(
 
 def enter_text(label: str, key: str, default: str = "", **settings: Any) -> str:
     """A box with a text."""
-    text = st.text_input(
+    text: str = st.text_input(
         label, default, key=key, bind="query-params", on_change=_forget, **settings
     )
     if text != default:

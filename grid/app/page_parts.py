@@ -91,6 +91,7 @@ def show_table(rows: Mapping[str, Sequence[object]] | pd.DataFrame, key: str) ->
     frame = pd.DataFrame(rows)
     if len(frame) > LONG and not st.toggle(f"Show all {len(frame):,} rows", key=f"{key}_all"):
         frame = frame.head(LONG)
+    frame = frame.map(lambda cell: visible(cell) if isinstance(cell, str) else cell)
     with st.container(key=key):
         st.dataframe(frame, hide_index=True)
 
@@ -102,7 +103,8 @@ def warn_third_party(variants: Iterable[Variant]) -> None:
         named = "; ".join(
             f"{origin}, licence {licence or 'not stated'}" for origin, licence in sources
         )
-        st.warning(f"Third-party figures: {named}. quantgrid did not measure them.")
+        text = f"Third-party figures: {named}. quantgrid did not measure them."
+        st.warning(plain(text))
 
 
 def current_look() -> Look:

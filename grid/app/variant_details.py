@@ -10,7 +10,8 @@ from grid.analysis.dataset import repeat_command
 from grid.analysis.figures import number
 from grid.analysis.token_use import FROM_NAME
 from grid.app.charts.samples import samples_figure
-from grid.app.page_parts import CHART, current_look, note, show_table
+from grid.app.page_parts import CHART, current_look, note, plain, show_table
+from grid.models.display_names import visible
 from grid.models.parameters_text import parameters_text
 from grid.units import format_bytes, format_seconds
 
@@ -26,12 +27,14 @@ MOST_ROWS = 2000
 
 def show_variant(dataset: Dataset, variant: Variant, name: str, key: str) -> None:
     """All that was measured of a variant, one attempt at a time."""
-    st.subheader(name, anchor=False)
+    st.subheader(plain(name), anchor=False)
     bits = f", {variant.bpw_file:.2f} bits per weight" if variant.bpw_file else ""
     bits = f" ({variant.size_text})" if variant.size_text else bits
     st.caption(
-        f"{variant.format} in {variant.backend} on {variant.hardware_class}: "
-        f"{format_bytes(variant.artifact_bytes)}{bits}"
+        plain(
+            f"{variant.format} in {variant.backend} on {variant.hardware_class}: "
+            f"{format_bytes(variant.artifact_bytes)}{bits}"
+        )
     )
     if text := parameters_text(
         variant.parameters,
@@ -39,7 +42,7 @@ def show_variant(dataset: Dataset, variant: Variant, name: str, key: str) -> Non
         variant.experts,
         by_name=variant.parameters_from == FROM_NAME,
     ):
-        st.caption(text)
+        st.caption(plain(text))
     labels = _labels(dataset, variant)
     if not labels:
         note("No attempt is known behind these figures.")
@@ -57,7 +60,7 @@ def _labels(dataset: Dataset, variant: Variant) -> dict[str, str]:
     attempts = dataset.attempts().select(["attempt_id", "label"])
     mine = attempts.filter(pc.is_in(attempts["attempt_id"], pa.array(ids, pa.string())))
     label_of = dict(zip(*(mine[c].to_pylist() for c in ("attempt_id", "label")), strict=True))
-    return {attempt_id: label_of[attempt_id] for attempt_id in ids if attempt_id in label_of}
+    return {name: visible(label_of[name] or "") for name in ids if name in label_of}
 
 
 def _attempt(detail: AttemptDetail, key: str) -> None:
@@ -65,7 +68,7 @@ def _attempt(detail: AttemptDetail, key: str) -> None:
     when = f"{row['started_at']:%Y-%m-%d %H:%M} UTC" if row["started_at"] else "at an unknown time"
     took = f", took {format_seconds(row['wall_s'])}" if row["wall_s"] else ""
     reason = f": {row['reason']}" if row["reason"] else ""
-    st.caption(f"{row['status']}{reason}, measured {when} on {row['node'] or '-'}{took}")
+    st.caption(plain(f"{row['status']}{reason}, measured {when} on {row['node'] or '-'}{took}"))
     samples, figures, around, repeat = st.tabs(
         ["Raw samples", "Figures", "Environment", "Repeat it"]
     )
@@ -83,8 +86,8 @@ def _attempt(detail: AttemptDetail, key: str) -> None:
         show_table(frame, f"{key}_environment")
     with repeat:
         st.caption("Measures the sweep that this cell is from again, on this machine.")
-        st.code(repeat_command(row), language="bash", wrap_lines=True)
-        st.caption(f"attempt {row['attempt_id']}, cell {row['cell_id']}")
+        st.code(visible(repeat_command(row), prose=True), language="bash", wrap_lines=True)
+        st.caption(plain(f"attempt {row['attempt_id']}, cell {row['cell_id']}"))
 
 
 def _figures(detail: AttemptDetail) -> dict[str, list[str]]:

@@ -11,7 +11,7 @@ from grid.advice import Ask
 from grid.advice.machine_name import short_machine_name
 from grid.analysis.dataset import Dataset
 from grid.app.hardware_question import draw_hardware
-from grid.app.page_parts import heading, note, plain
+from grid.app.page_parts import heading, note, plain, show_table
 from grid.app.pick.answers import PickAnswer, answer, can_stand_beside, choose_beside
 from grid.app.pick.cards import choices_of, draw_choices, draw_pick
 from grid.app.pick.limits import Fields
@@ -56,7 +56,13 @@ def draw() -> None:
         with heading_place:
             heading("What to run")
         return
-    answers = _draw_answers(dataset, selection, columns, cards)
+    try:
+        answers = _draw_answers(dataset, selection, columns, cards)
+    except InputError as error:
+        with heading_place:
+            heading(f"What to run on {short_machine_name(selection.hardware.name)}")
+        _draw_without_answer(selection, error, table)
+        return
     with heading_place:
         heading(f"What to run on {short_machine_name(answers[0].advice.hardware)}")
     _draw_charts(answers, chart)
@@ -123,6 +129,16 @@ def _draw_stacked(side: PickAnswer) -> None:
         _draw_model_note(side)
         draw_pick(side)
     draw_choices(side)
+
+
+def _draw_without_answer(selection: Selection, error: InputError, place: DeltaGenerator) -> None:
+    """Why there is no answer, and what was measured."""
+    from grid.app.pick.table import measured_table
+
+    with place:
+        st.error(plain(str(error)[:1].upper() + str(error)[1:]))
+        st.subheader("What was measured", anchor=False)
+        show_table(measured_table(selection.variants), "pick_measured")
 
 
 def _draw_model_note(side: PickAnswer) -> None:

@@ -120,7 +120,7 @@ def choice_html(title: str, choice: Compromise) -> str:
     figures = [("Size", size, f"{100 * choice.size:.0f} % of the pick's" if choice.size else "")]
     decode = candidate.figures.get(DECODE)
     if decode is not None:
-        times = f"{number(choice.speed.value)} times the pick's" if choice.speed else ""
+        times = f"{number(choice.speed.value, 2)} times the pick's" if choice.speed else ""
         figures.append(("Speed", f"{rate(decode.value)} token/s", times))
     return (
         f'<div class="answer choice"><p class="kicker">{title}</p>'

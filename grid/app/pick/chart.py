@@ -18,6 +18,7 @@ from grid.app.page_parts import CHART, current_look, note, plain
 from grid.app.pick.answers import PickAnswer
 from grid.app.pick.details import details_html
 from grid.app.variant_details import show_variant
+from grid.models.display_names import visible
 
 COSTS: Mapping[str, str] = {"size": SIZE, "speed": DECODE_TPS}
 TASKS, CLOSENESS = "tasks", "KLD from 16 bits"
@@ -32,13 +33,13 @@ def draw_chart(answer: PickAnswer) -> None:
     with left:
         cost, ranked = _choose_axes(advice)
     labels = labels_of(ranked)
-    names = {labels.full(c.variant): c for c in ranked.candidates}
+    names = {visible(labels.full(c.variant)): c for c in ranked.candidates}
     with right:
         opened = _draw_details(ranked, names)
     with left:
         _draw_figure(ranked, cost, labels, opened, "pick_trade_off")
     if opened is not None:
-        name = labels.full(opened.variant)
+        name = visible(labels.full(opened.variant))
         title = f"Measurements of {plain(name)}"
         with st.expander(title, on_change="rerun", key="measurements") as box:
             if box.open:
@@ -139,7 +140,7 @@ def _open_clicked(key: str, trade_off: TradeOff, labels: Labels) -> None:
         data = point.get("customdata")
         clicked = trade_off.of(str(data[0] if isinstance(data, list) and data else data))
         if clicked is not None:
-            st.session_state[OPENED] = labels.full(clicked.variant)
+            st.session_state[OPENED] = visible(labels.full(clicked.variant))
 
 
 def _id(candidate: Candidate | None) -> str:

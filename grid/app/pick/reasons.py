@@ -70,9 +70,11 @@ def _draw_certainty(advice: Advice) -> None:
 def _draw_remarks(advice: Advice) -> None:
     """What to know of the commands that run it."""
     serving = advice.serving
-    for command in serving.commands if serving else ():
-        remarks = [f"assumes {serving.assumed}" if serving else "", *serving.remarks(command)]
-        _line(f"Run with {command.program}", "; ".join(filter(None, remarks)))
+    if serving is None:
+        return
+    for command in serving.commands:
+        remarks = "; ".join([f"assumes {serving.assumed}", *serving.remarks(command)])
+        _line(f"Run with {command.program}", remarks)
 
 
 def _draw_machine(advice: Advice) -> None:

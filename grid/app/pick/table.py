@@ -9,6 +9,7 @@ import streamlit as st
 
 from grid.advice import Advice, Candidate
 from grid.advice.advice import CAPABILITY, DECODE, KLD, MEMORY, PERPLEXITY, TTFT
+from grid.analysis import Variant
 from grid.app import address
 from grid.models.display_names import visible
 from grid.units import GIB, MIB
@@ -59,7 +60,7 @@ def candidates_table(advice: Advice) -> pd.DataFrame:
     order = [advice.pick.variant.id] if advice.pick else []
     order += [lost.variant.id for lost in advice.rivals]
     rows = [candidates[name] for name in order if name in candidates]
-    scale, unit = size_unit(rows)
+    scale, unit = size_unit([row.variant for row in rows])
     columns: dict[str, Sequence[Any]] = {
         "model": [visible(row.variant.model) for row in rows],
         "quant": [visible(row.variant.quant) for row in rows],
@@ -78,13 +79,33 @@ def candidates_table(advice: Advice) -> pd.DataFrame:
         "why not": [visible(reasons.get(row.variant.id, PICK)) for row in rows],
         "speed from": [_source(row) for row in rows],
     }
-    frame = pd.DataFrame(columns)
+    return _without_empty(pd.DataFrame(columns))
+
+
+def measured_table(variants: Sequence[Variant]) -> pd.DataFrame:
+    """One row a variant with what was measured of it, where nothing ranks them."""
+    import pandas as pd
+
+    scale, unit = size_unit(variants)
+    columns: dict[str, Sequence[Any]] = {
+        "variant": [variant.label for variant in variants],
+        f"size, {unit}": [_scaled(variant.artifact_bytes or None, scale) for variant in variants],
+        "token/s": [v.decode_tps.value if v.decode_tps else None for v in variants],
+        f"memory, {unit}": [
+            _scaled(v.peak_rss_bytes.value if v.peak_rss_bytes else None, scale) for v in variants
+        ],
+        "engine": [variant.backend for variant in variants],
+    }
+    return _without_empty(pd.DataFrame(columns))
+
+
+def _without_empty(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.loc[:, [not (frame[name].isna() | (frame[name] == "")).all() for name in frame]]
 
 
-def size_unit(candidates: Sequence[Candidate]) -> tuple[int, str]:
+def size_unit(variants: Sequence[Variant]) -> tuple[int, str]:
     """The unit of sizes in which the largest is above 1."""
-    most = max((candidate.variant.artifact_bytes for candidate in candidates), default=0)
+    most = max((variant.artifact_bytes for variant in variants), default=0)
     return (GIB, "GiB") if most >= GIB else (MIB, "MiB")
 
 
