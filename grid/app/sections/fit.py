@@ -20,7 +20,7 @@ from grid.units import GIB, format_bytes
 
 CONTEXTS = (4096, 512, 1024, 2048, 8192, 16384, 32768, 65536, 131072)
 """The first is chosen at the beginning."""
-OTHER = "other"
+TYPED = "other"
 MOST_ROWS = 20
 """Variants in the chart; the table has all."""
 
@@ -49,9 +49,9 @@ def draw_fit(selection: Selection) -> None:
 
 
 def _choose_budget() -> float:
-    names = [*(f"{budget} GiB" for budget in BUDGETS_GB), OTHER]
+    names = [*(f"{budget} GiB" for budget in BUDGETS_GB), TYPED]
     chosen = address.select("Memory", names, "budget")
-    if chosen != OTHER:
+    if chosen != TYPED:
         return float(chosen.split()[0]) * GIB
     return GIB * (address.enter_number("GiB", "gib", 0.01, 4096.0, 6.0, 0.5) or 6.0)
 

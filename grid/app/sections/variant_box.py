@@ -18,7 +18,7 @@ def choose_variant(selection: Selection) -> Variant | None:
     passing = {variant.id for variant in selection.variants}
     names = {n: v for n, v in selection.labels.by_text().items() if v.id in passing}
     name = address.select_optional(
-        "Measurements of", list(names), KEY, visible, placeholder="Click a point, or choose one"
+        "Details of", list(names), KEY, visible, placeholder="Click a point, or choose one"
     )
     return names[name] if name else None
 
