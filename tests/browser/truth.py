@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -97,6 +98,18 @@ class Truth:
             for key, (x, y) in points.items()
             if not any(a <= x and b <= y and (a, b) != (x, y) for a, b in points.values())
         }
+
+
+def by_name(drawn: list[dict[str, Any]], field: str) -> dict[Key, float]:
+    """A coordinate of a chart's points by the model and quant that their hover names."""
+    by_label = {}
+    for trace in drawn:
+        for value, text in zip(trace[field] or [], trace["hovertext"] or [], strict=False):
+            name = re.search(r"<b>(.*?)</b>", text)
+            assert name
+            model, _, quant = name[1].partition(" ")
+            by_label[model, quant] = value
+    return by_label
 
 
 def _key(row: Mapping[str, Any]) -> Key:

@@ -1,7 +1,11 @@
-"""Runs and Compare outputs, clicked through; what they say is computed here from Arrow files."""
+"""Runs, Import and Folklore; what they say is computed here from Arrow files."""
 
 from __future__ import annotations
 
+import json
+import re
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -17,16 +21,16 @@ from browser.harness import (
     WAIT_MS,
     App,
     broken,
-    fits,
     page_of,
-    press,
+    rerun,
     rows_of,
+    select,
     serving,
-    settled,
     shot,
-    unfold,
+    turn_to,
     words,
 )
+from browser.truth import Truth
 from grid.results.heartbeat import Heartbeat
 from grid.results.location import Location
 from grid.results.store import Store
@@ -72,10 +76,14 @@ def test_runs_counts_what_the_files_hold(runs: Page, swept: Path) -> None:
     assert first["in the engine"] == f"{share:.0%}"
     (node,) = nodes
     assert dict(zip(*rows_of(runs, "runs_nodes")[:2], strict=True))["node"] == node
+    select(runs, "Status", "ok")
+    runs.keyboard.press("Escape")
+    assert f"{plural(counts['ok'], 'cell')} on " in words(runs)
     shot(runs, "runs-whole")
 
 
 def test_an_export_is_what_the_store_holds(runs: Page, swept: Path, tmp_path: Path) -> None:
+    runs.get_by_role("button", name="Export").click()
     with runs.expect_download() as waiting:
         runs.get_by_role("button", name="parquet", exact=True).click()
     target = tmp_path / "rows.parquet"
@@ -89,7 +97,8 @@ def test_a_report_is_imported_and_a_running_sweep_watched(
 ) -> None:
     store = tmp_path / "rows"
     with serving(store, tmp_path / "cache") as url:
-        page = page_of(App(url, browser), "Runs")  # type: ignore[arg-type]
+        app = App(url, browser)  # type: ignore[arg-type]
+        page = page_of(app, "Import")
         assert "grid sweep" in words(page)
         report = tmp_path / "bench.md"
         report.write_text(BENCH)
@@ -100,6 +109,7 @@ def test_a_report_is_imported_and_a_running_sweep_watched(
         page.get_by_role("button", name="Add 1 attempt").click()
         expect(page.get_by_text("1 attempt added")).to_be_visible(timeout=WAIT_MS)
         assert [row["origin"] for row in attempts(store)] == ["llama-bench"]
+        turn_to(page, app, "Runs")
         expect(page.get_by_text("1 import brought figures of others")).to_be_visible()
         watched(page, store)
         page.context.close()
@@ -119,87 +129,33 @@ def watched(page: Page, store: Path) -> None:
     assert broken(page) == []
 
 
-@pytest.fixture
-def compare(app: App) -> Iterator[Page]:
-    page = page_of(app, "Compare outputs")
-    yield page
-    page.context.close()
-
-
-def run(page: Page, prompt: str, tokens: int) -> Page:
-    """Press Compare and wait for the outputs."""
-    page.get_by_label("Prompt").fill(prompt)
-    page.get_by_label("Tokens, at most").fill(str(tokens))
-    page.keyboard.press("Tab")
-    page.get_by_role("button", name="Compare", exact=True).click()
-    expect(page.get_by_text("Token by token")).to_be_visible(timeout=WAIT_MS * 3)
-    return settled(page)
-
-
-def test_outputs_stand_side_by_side_and_the_parting_token_is_framed(compare: Page) -> None:
-    run(compare, "The farmer went to", 8)
-    shown = words(compare)
-    assert "parts at token" in shown or "No difference in" in shown
-    unfold(compare, "Token by token")
-    cells = compare.locator(".st-key-compare_tokens_table canvas tr")
-    expect(cells).to_have_count(1 + 8, timeout=WAIT_MS)
-    head, *lines = rows_of(compare, "compare_tokens_table")
-    assert len(lines) == 8
-    marks = compare.locator("mark").all_inner_texts()
-    for column in range(2, len(head)):
-        reference, mine = ([line[k] for line in lines] for k in (1, column))
-        differing = [i for i, (a, b) in enumerate(zip(reference, mine, strict=True)) if a != b]
-        if differing:
-            assert f"at token {differing[0]}," in shown
-            assert repr(marks.pop(0)) == mine[differing[0]]
-    assert marks == []
-    assert fits(compare)
-    shot(compare, "compare-result-1280-light")
-
-
-def test_on_a_phone_outputs_stack(app: App) -> None:
-    page = page_of(app, "Compare outputs", width=390, dark=True)
-    run(page, "The farmer went to", 12)
-    assert fits(page)
-    tops = [box["y"] for mark in page.locator("mark").all() if (box := mark.bounding_box())]
-    assert tops == sorted(tops)
-    shot(page, "compare-result-390-dark")
-    page.context.close()
-
-
-def test_an_empty_prompt_is_explained(compare: Page) -> None:
-    compare.get_by_label("Prompt").fill("   ")
-    press(compare, "Compare")
-    assert "the prompt is empty" in words(compare)
-
-
-def test_a_comparison_can_be_cancelled(compare: Page) -> None:
-    compare.get_by_label("Tokens, at most").fill("512")
-    compare.keyboard.press("Tab")
-    compare.get_by_role("button", name="Compare", exact=True).click()
-    compare.get_by_role("button", name="Cancel", exact=True).click()
-    expect(compare.get_by_text("nothing was compared: cancelled")).to_be_visible(timeout=WAIT_MS)
-    assert broken(compare) == []
-
-
-def test_variants_that_cannot_run_here_are_listed_with_why(
-    browser: object, swept: Path, tmp_path: Path
-) -> None:
-    """A store whose weights are gone."""
-    store = tmp_path / "rows"
-    store.mkdir()
-    for path in swept.glob("*.arrow"):
-        with pa.ipc.open_file(path) as reader:
-            table = reader.read_all()
-        if path.name.startswith("attempts"):
-            at = table.schema.get_field_index("model_source")
-            gone = pa.array(["/nowhere/model.gguf"] * table.num_rows)
-            table = table.set_column(at, table.schema.field(at), gone)
-        with pa.ipc.new_file(store / path.name, table.schema) as writer:
-            writer.write_table(table)
-    with serving(store, tmp_path / "cache") as url:
-        page = page_of(App(url, browser), "Compare outputs")  # type: ignore[arg-type]
-        assert "None of the store's variants can be run on this machine" in words(page)
-        unfold(page, "cannot be run here")
-        assert "no file /nowhere/model.gguf" in words(page)
-        page.context.close()
+def test_every_rule_of_thumb_has_one_verdict_and_its_numbers(app: App, swept: Path) -> None:
+    truth = Truth(swept)
+    page = page_of(app, "Folklore")
+    shown = words(page)
+    sentence = re.search(r"Of (\d+) common rules (\d+) hold here, (\d+) are contradicted, and for "
+                      r"(\d+) there is not enough data", shown)  # fmt: skip
+    assert sentence is not None
+    total, *parts = map(int, sentence.groups())
+    assert sum(parts) == total > 30
+    head, whole = truth.capability["large", "Q2_K"], truth.capability["large", "F16"]
+    page.get_by_role("tab", name=re.compile("Not enough data")).click()
+    rerun(page)
+    loss = re.search(r"large Q2_K ([0-9.]+) %", words(page))
+    assert loss is not None
+    assert float(loss[1]) == pytest.approx(100 * (1 - head / whole), abs=0.5)  # mean of the draws
+    judged = json.loads(
+        subprocess.run(
+            [sys.executable, "-m", "grid", "folklore", "--store", str(swept), "--json"],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        ).stdout
+    )
+    no = [rule["text"] for rule in judged if rule["verdict"] == "contradicted"]
+    assert len(no) == parts[1]
+    page.get_by_role("tab", name=re.compile("Contradicted")).click()
+    rerun(page)
+    assert all(text[1:] in words(page) for text in no)
+    shot(page, "folklore-contradicted-1280-light")
