@@ -135,8 +135,8 @@ def _predicted_rate(prediction: Prediction, draws: int, depth_text: str = "") ->
     error = prediction.error.median
     text = PREDICTED if not depth_text else f"{PREDICTED}, {depth_text}"
     if error is not None:
-        split = prediction.error.split
-        text += f"; median error {100 * error:.0f} % with a class left out, or its source ({split})"
+        left_out = f"{prediction.error.left_out_text} ({prediction.error.split})"
+        text += f"; median error {100 * error:.0f} % {left_out}"
     if prediction.far:
         text += f", {prediction.far}"
     return PredictedRate(

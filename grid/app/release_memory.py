@@ -15,6 +15,8 @@ from functools import cache
 
 import pyarrow as pa
 
+from grid.hardware.freed_memory import give_back_freed_memory
+
 _ARENA_MAX = -8
 """M_ARENA_MAX of glibc's malloc.h."""
 
@@ -32,9 +34,6 @@ def release() -> None:
     """Collect what nothing refers to any more and hand its memory to the system. What is left is
     taken to stay, and is looked through no more after each run of a page."""
     gc.unfreeze()
-    gc.collect()
-    gc.freeze()
     pa.default_memory_pool().release_unused()
-    if sys.platform == "linux":
-        with suppress(OSError, AttributeError):
-            ctypes.CDLL("libc.so.6").malloc_trim(0)
+    give_back_freed_memory()
+    gc.freeze()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
-import gc
-import sys
+from grid.hardware.freed_memory import give_back_freed_memory
 
 
 def resident_bytes() -> int:
@@ -15,8 +13,5 @@ def resident_bytes() -> int:
     """
     import psutil
 
-    gc.collect()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
-    if trim is not None:  # musl has none
-        trim(0)
+    give_back_freed_memory()
     return int(psutil.Process().memory_info().rss)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-import sys
 from typing import Any
 
 from grid.backend import Unsupported
+from grid.hardware.freed_memory import give_back_freed_memory
 
 
 def prepare_process() -> None:
@@ -68,15 +68,10 @@ def release(device: str) -> None:
     """Give freed memory back to the device and to the system."""
     import torch
 
-    gc.collect()
+    gc.collect()  # before the device's cache is emptied: what it holds must be free
     kind = device.partition(":")[0]
     if kind == "cuda":
         torch.cuda.empty_cache()
     elif kind == "mps":
         torch.mps.empty_cache()
-    if sys.platform == "linux":
-        import ctypes
-
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-        if trim is not None:
-            trim(0)
+    give_back_freed_memory()

@@ -114,10 +114,8 @@ class RateFinder:
         error = prediction.error.median
         text = f"{PREDICTED}, {after_context(self.context)}"
         if error is not None:
-            text += (
-                f"; median error {100 * error:.0f} % with a class left out "
-                f"({prediction.error.split})"
-            )
+            left_out = f"{prediction.error.left_out_text} ({prediction.error.split})"
+            text += f"; median error {100 * error:.0f} % {left_out}"
         if prediction.far:
             text += f", {prediction.far}"
         return PlaceRate(Figure(value, low, high, Evidence(PREDICTED, text, error)), draws)

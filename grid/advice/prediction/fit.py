@@ -26,7 +26,7 @@ _MACHINE = 0.03
 """Log units by which machines with the same chip differ: clocks, cooling, power limits."""
 FAR = 4.0
 """Factor outside of the measured models' sizes from which a model is far from them."""
-_FAR_HERE, _FAR_ANYWHERE = 0.05, 0.1
+_FAR_HERE, _FAR_ANYWHERE = 0.1, 0.1
 """Log units of a rate that are not sure, for each factor of e by which a model is outside of those
 measured on its platform, and of those measured anywhere."""
 SEED = 20_241

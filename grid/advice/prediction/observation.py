@@ -62,6 +62,11 @@ class Observation:
         return f"{self.platform} {self.group}"
 
     @property
+    def place(self) -> tuple[str, str]:
+        """Platform and group."""
+        return self.platform, self.group
+
+    @property
     def mixture(self) -> bool:
         """Whether a token uses a part of the weights only: a mixture of experts."""
         return (self.total_parameters or 0.0) > MIXTURE * self.parameters

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Self
 
@@ -16,7 +16,16 @@ from grid.advice.prediction.leave_one_out import left_out_key
 from grid.advice.prediction.left_out import left_out_rows
 from grid.advice.prediction.observation import PROMPT, Observation, chip_facts, require_positive
 from grid.advice.prediction.prefill_terms import within_peak
-from grid.advice.prediction.result import RATES, Loo, Prediction, RateKind, summarize
+from grid.advice.prediction.result import (
+    OWN_QUANTS,
+    RATES,
+    Loo,
+    LooRow,
+    Prediction,
+    RateKind,
+    as_wide_as,
+    summarize,
+)
 from grid.advice.prediction.splits import nearest_split
 from grid.hardware.chips import Chip
 from grid.results.statistics.interval import Floats
@@ -34,19 +43,36 @@ class ModelSize:
     layers: int | None = None
 
 
+TOY_PARAMETERS = 1e8
+"""Weights below which a model is a toy: overheads and caches decide its rates, not what decides
+those of models that people run."""
+
+
 @dataclass(frozen=True)
 class Predictor:
-    """Fitted decode and prefill. The same observations give the same predictions, draw by draw."""
+    """Fitted decode and prefill. The same observations give the same predictions, draw by draw.
+
+    `toys` are rows of models below TOY_PARAMETERS: they tell of other toys alone.
+    """
 
     observations: tuple[Observation, ...]
     fitted: dict[RateKind, FittedRate]
+    toys: tuple[Observation, ...] = field(default=(), repr=False)
 
     @classmethod
     def fit(cls, observations: Sequence[Observation]) -> Self:
         """Fit both rates; the order of observations does not matter. Of a published rate that was
         imported into a store too, the one with more facts counts."""
         rows = _deduplicate(observations)
-        return cls(rows, {rate: FittedRate.of(rate, rows) for rate in RATES})
+        usual = tuple(row for row in rows if row.parameters >= TOY_PARAMETERS)
+        toys = tuple(row for row in rows if row.parameters < TOY_PARAMETERS) if usual else ()
+        return cls(usual or rows, _fit_rates(usual or rows), toys)
+
+    @cached_property
+    def _with_toys(self) -> Predictor:
+        """Fitted to all rows, for toys."""
+        rows = (*self.observations, *self.toys)
+        return Predictor(rows, _fit_rates(rows))
 
     def decode(
         self,
@@ -77,6 +103,8 @@ class Predictor:
     def decode_size(self, chip: Chip, engine: str, quant: str, model: ModelSize) -> Prediction:
         """The same for a model whose size is known in all. Raises InputError as `decode`."""
         require_positive(chip.name, "bytes read for each token", model.read_bytes)
+        if self._is_toy(model.parameters):
+            return self._with_toys.decode_size(chip, engine, quant, model)
         return self._predict("decode", self._row(chip, engine, quant, model))
 
     def prefill(
@@ -98,11 +126,18 @@ class Predictor:
         """
         require_positive(chip.name, "parameters", parameters)
         require_positive(chip.name, "tokens of the prompt", tokens)
+        if self._is_toy(parameters):
+            predictor = self._with_toys
+            sizes = {"layers": layers, "total_parameters": total_parameters}
+            return predictor.prefill(chip, engine, quant, parameters, tokens, **sizes)
         read_bytes = parameters * quants.bits(quant) / 8
         model = ModelSize(read_bytes, parameters, total_parameters, layers)
         row = self._row(chip, engine, quant, model, tokens)
         steps = tokens * self.fitted["decode"].rates(row)
         return self._predict("prefill", row, within_peak(steps, row))
+
+    def _is_toy(self, parameters: float) -> bool:
+        return bool(self.toys) and parameters < TOY_PARAMETERS
 
     @cached_property
     def loo(self) -> Loo:
@@ -129,7 +164,8 @@ class Predictor:
         """The chip as an observation without a rate: of a measured class with the facts that its
         rows have, since the bandwidth is meant as it was measured there."""
         device = (chip.platform, chip.name)
-        rows = [row for row in self.observations if (row.platform, row.group) == device]
+        known = (*self.observations, *self.toys)
+        rows = [row for row in known if (row.platform, row.group) == device]
         facts = rows[0] if rows else chip
         cached_bytes = max((row.read_bytes for row in rows if row.cached), default=0.0)
         total = max(model.total_parameters or 0.0, model.parameters)
@@ -150,13 +186,32 @@ class Predictor:
         )
 
     def _predict(self, rate: RateKind, row: Observation, most: Floats | None = None) -> Prediction:
-        draws = self.fitted[rate].rates(row)
+        error = self._error(rate, row)
+        draws = as_wide_as(error.median, self.fitted[rate].rates(row))
         if most is not None:
             draws = np.minimum(draws, most)
         value, low, high = summarize(draws)
-        error = nearest_split(self.loo.rows, row, rate)
         far = self._far(rate, row)
         return Prediction(value, low, high, draws, error, self._basis(rate, row, error, far), far)
+
+    def _error(self, rate: RateKind, row: Observation) -> Loo:
+        """How wrong such predictions were: on a device of the user's own with several quants, of
+        those left out in turn; else with devices and sources left out."""
+        own = [r for r in self._own_quants if (r.rate, r.platform, r.group) == (rate, *row.place)]
+        if len({r.quant for r in own}) > 1 and row.mixture == own[0].mixture:
+            return Loo(tuple(own), OWN_QUANTS)
+        return nearest_split(self.loo.rows, row, rate)
+
+    @cached_property
+    def _own_quants(self) -> tuple[LooRow, ...]:
+        """The user's own rates, each predicted without those of its device in its quant."""
+        return tuple(
+            row
+            for fitted in self.fitted.values()
+            if any(not row.origin for row in fitted.rows)
+            for row in left_out_rows(fitted, [left_out_key(row, "quant") for row in fitted.rows])
+            if not row.origin
+        )
 
     def _basis(self, rate: RateKind, row: Observation, error: Loo, far: str) -> str:
         """What a prediction rests on, in words, and how wrong such predictions were."""
@@ -167,12 +222,12 @@ class Predictor:
         on_platform = {o.group for o in used if o.platform == row.platform}
         error_text = "not known" if error.median is None else f"{error.median:.0%}"
         sizes = f", {far}" if far else ""
-        source, unit = f"{_classes(groups)}, none of them on {row.platform}", "a platform"
+        source = f"{_classes(groups)}, none of them on {row.platform}"
         if on_platform:
-            source, unit = f"{_classes(on_platform)} on {row.platform}", "a class or its source"
+            source = f"{_classes(on_platform)} on {row.platform}"
         if row.group in on_platform:
             source = f"other {rate} rates of this hardware class"
-        errors = f"median error {error_text} with {unit} left out"
+        errors = f"median error {error_text} {error.left_out_text}"
         return f"predicted: from {source}{sizes}; {errors}"
 
     def _far(self, rate: RateKind, row: Observation) -> str:
@@ -187,6 +242,10 @@ class Predictor:
             ends, what = [f"{size / 1e9:.2g}B" for size in span], "weights"
         sizes = " to ".join(dict.fromkeys(ends))
         return f"of models of {sizes} {what} (this one is far from them)"
+
+
+def _fit_rates(rows: Sequence[Observation]) -> dict[RateKind, FittedRate]:
+    return {rate: FittedRate.of(rate, rows) for rate in RATES}
 
 
 def _classes(groups: set[str]) -> str:

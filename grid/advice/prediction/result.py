@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
@@ -16,6 +17,9 @@ LEVEL = 0.9
 """Share of rates that the intervals of predictions aim to hold."""
 FLAT_SHARE = 0.55
 """The rule that others use: decoding reaches this share of the memory's nominal bandwidth."""
+
+OWN_QUANTS = "other quants of this hardware class"
+"""The split of the errors on a device that the user measured."""
 
 RateKind = Literal["decode", "prefill"]
 RATES: tuple[RateKind, ...] = ("decode", "prefill")
@@ -82,6 +86,16 @@ class Loo:
         return float(np.interp(weights.sum() / 2, middles, [row.error for row in order]))
 
     @property
+    def left_out_text(self) -> str:
+        """What was left out, in words."""
+        keys = {row.left_out for row in self.rows}
+        if self.split == OWN_QUANTS:
+            return "with each quant of this hardware class left out"
+        if keys == {"platform"}:
+            return "with a platform left out"
+        return "with a class or its source left out"
+
+    @property
     def worst(self) -> float | None:
         return max((row.error for row in self.rows), default=None)
 
@@ -111,6 +125,17 @@ class Prediction:
     basis: str
     far: str = ""
     level: float = LEVEL
+
+
+def as_wide_as(error: float | None, draws: Floats) -> Floats:
+    """Draws [n] of a rate spread about their median, if they are narrower than predictions whose
+    median error is this: the ends of the interval lie 2.44 such errors off, as of a normal one."""
+    if error is None:
+        return draws
+    value, low, high = summarize(draws)
+    reach = NormalDist().inv_cdf((1 + LEVEL) / 2) / NormalDist().inv_cdf(0.75)
+    factor = 2 * reach * np.log1p(error) / np.log(high / low)
+    return draws if factor <= 1 else np.asarray(value * (draws / value) ** factor)
 
 
 def summarize(draws: Floats, level: float = LEVEL) -> tuple[float, float, float]:

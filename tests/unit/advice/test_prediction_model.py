@@ -74,6 +74,80 @@ def test_rates_without_noise_are_recovered_on_the_same_chip() -> None:
         assert np.median(fitted["prefill"].rates(row)) == pytest.approx(row.prefill_tps, rel=0.01)
 
 
+def toy_rows() -> list[Observation]:
+    """A store of the bundled family: 2 and 7 million weights, on a processor and on a card."""
+    chips = [("AMD EPYC, 2 cores", "cpu", 4e10, True), ("RTX 2080 class", "cuda", 4.48e11, False)]
+    return [
+        Observation(
+            group=group,
+            platform=platform,
+            engine="llamacpp",
+            quant=quant,
+            weight_bytes=parameters * bits(quant) / 8,
+            read_bytes=parameters * bits(quant) / 8,
+            parameters=parameters,
+            layers=4,
+            bandwidth_bytes_s=bandwidth,
+            bandwidth_copied=copied,
+            cached=copied,
+            decode_tps=3000.0 * 7e6 / parameters,
+            prefill_tps=30_000.0 * 7e6 / parameters,
+        )
+        for group, platform, bandwidth, copied in chips
+        for parameters in (2e6, 7e6)
+        for quant in ("F16", "Q8_0", "Q4_0", "Q4_K_M")
+    ]
+
+
+@pytest.mark.parametrize("name", ["rtx 2080", "m3 max 40", "ddr5-5600"])
+def test_toys_neither_move_nor_narrow_what_is_predicted_of_usual_models(name: str) -> None:
+    chip, published = find_chip(name), published_observations()
+    without, beside = (Predictor.fit(rows) for rows in (published, [*published, *toy_rows()]))
+    for rate_kind in ("decode", "prefill"):
+        usual, with_toys = (
+            predictor.decode(chip, "llamacpp", "Q4_K_M", 4.9e9, parameters=8e9)
+            if rate_kind == "decode"
+            else predictor.prefill(chip, "llamacpp", "Q4_K_M", 8e9)
+            for predictor in (without, beside)
+        )
+        assert (with_toys.value, with_toys.low, with_toys.high) == (
+            usual.value,
+            usual.low,
+            usual.high,
+        )
+        assert (with_toys.basis, with_toys.error) == (usual.basis, usual.error)
+
+
+def test_toys_tell_of_toys() -> None:
+    chip = replace(find_chip("rtx 2080"), name="RTX 2080 class")
+    size = 7e6 * bits("Q6_K") / 8
+    predictor = Predictor.fit([*published_observations(), *toy_rows()])
+    near = predictor.decode(chip, "llamacpp", "Q6_K", size, parameters=7e6, layers=4)
+    assert near.value == pytest.approx(3000, rel=0.3)
+
+
+@pytest.mark.parametrize("name", ["rtx 4090", "rtx 3060 12gb", "rtx 2080", "m4 pro 20", "arc b580"])
+def test_no_interval_is_narrower_than_its_printed_error(name: str) -> None:
+    predictor, chip = Predictor.fit(published_observations()), find_chip(name)
+    for parameters in (1.5e9, 8e9, 32e9):
+        size = parameters * bits("Q4_K_M") / 8
+        decode = predictor.decode(chip, "llamacpp", "Q4_K_M", size, parameters=parameters)
+        prefill = predictor.prefill(chip, "llamacpp", "Q4_K_M", parameters)
+        assert decode.error.median is not None
+        assert decode.high / decode.low >= 0.99 * (1 + decode.error.median) ** (2 * 2.43)
+        assert prefill.error.median is not None
+        assert prefill.value / prefill.low >= 1 + 1.5 * prefill.error.median
+
+
+def test_the_error_on_ones_own_machine_is_of_its_other_quants() -> None:
+    own = [replace(row, origin="", group="mine") for row in exact_rows()[:10]]
+    predictor = Predictor.fit([*published_observations(), *own])
+    chip = replace(find_chip("rtx 4090"), name="mine", platform=own[0].platform)
+    prediction = predictor.decode(chip, own[0].engine, "Q5_K_M", 5.7e9, parameters=8e9)
+    assert "each quant of this hardware class left out" in prediction.basis
+    assert all(row.group == "mine" for row in prediction.error.rows)
+
+
 def test_the_same_observations_give_the_same_draws_in_any_order() -> None:
     world = World(1)
     rows = [world.measure(row) for row in shapes()]
