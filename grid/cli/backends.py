@@ -116,7 +116,7 @@ def _install(name: str, node: Node, rebuild: bool) -> bool:
     )
 
     def report(line: str) -> None:
-        console().print(f"{name}: {line}", markup=False, soft_wrap=True)
+        console().print(f"{name}: {line}")
 
     start = time.monotonic()
     try:

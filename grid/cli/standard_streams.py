@@ -26,8 +26,8 @@ def guarded_streams() -> Iterator[None]:
     escapes.
     """
     _occupy_closed_descriptors()
-    sys.stderr = _guard(sys.stderr, 2)[1]
-    output, sys.stdout = _guard(sys.stdout, 1)
+    sys.stderr = _guard(sys.stderr, 2, ends=False)[1]
+    output, sys.stdout = _guard(sys.stdout, 1, ends=True)
     code: Any = 0
     try:
         yield
@@ -44,7 +44,7 @@ def _end(output: _Output, code: Any) -> Any:
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
     if output.pipe_closed:
-        _discard_output()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), output.fileno())  # for what is still in buffers
         return PIPE_CLOSED
     if output.problem:
         sys.stderr.write(f"grid: {output.problem}; not all of the output was written\n")
@@ -55,17 +55,18 @@ def _end(output: _Output, code: Any) -> Any:
 class _Output(io.FileIO):
     """A file descriptor that takes text even where it cannot write it.
 
-    `problem` says why text was lost; `pipe_closed` is True where nobody reads the pipe.
+    `problem` says why text was lost; `pipe_closed` is True where nobody reads the pipe, which
+    `ends` the command.
     """
 
-    def __init__(self, descriptor: int, closed: bool) -> None:
+    def __init__(self, descriptor: int, closed: bool, ends: bool) -> None:
         super().__init__(descriptor, "wb", closefd=False)
-        self._was_closed = closed
+        self._was_closed, self._ends = closed, ends
         self.problem = ""
         self.pipe_closed = False
 
     def write(self, data: Any) -> int:
-        """Write, or lose the data. Raises BrokenPipeError for the pipe of standard output."""
+        """Write, or lose the data. Raises BrokenPipeError where that ends the command."""
         if self._was_closed:
             self.problem = "standard output is closed"
             return len(data)
@@ -73,16 +74,18 @@ class _Output(io.FileIO):
             return super().write(data)
         except BrokenPipeError:
             self.pipe_closed = True
-            if self.fileno() == 1:
+            if self._ends:
                 raise
         except OSError as error:
             self.problem = f"standard output: {error.strerror or error}"
         return len(data)
 
 
-def _guard(stream: TextIO | None, descriptor: int) -> tuple[_Output, TextIO]:
-    """A stream that never fails, in place of one that may; None stands for a closed one."""
-    output = _Output(descriptor, closed=stream is None)
+def _guard(stream: TextIO | None, descriptor: int, ends: bool) -> tuple[_Output, TextIO]:
+    """A stream that never fails, in place of one that may; None stands for the closed one of a
+    descriptor."""
+    place = descriptor if stream is None else stream.fileno()
+    output = _Output(place, closed=stream is None, ends=ends)
     plain = stream if isinstance(stream, io.TextIOWrapper) else None
     with contextlib.suppress(OSError, ValueError):
         if plain is not None:
@@ -105,9 +108,3 @@ def _occupy_closed_descriptors() -> None:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
-
-
-def _discard_output() -> None:
-    """Send what is still in buffers to the null device: nobody reads it."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 1)

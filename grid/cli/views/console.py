@@ -136,6 +136,25 @@ def pairs(rows: Sequence[tuple[str, str]]) -> Pairs:
     return Pairs(rows)
 
 
+def print_script(out: Console, script: str) -> None:
+    """Lines of a shell that can be pasted as they stand: one wider than the console goes on behind
+    a backslash, at the start of the next."""
+    lines = (part for line in script.splitlines() for part in _continued(line, out.width))
+    out.print(Text("\n".join(lines), style="cyan"), soft_wrap=True)
+
+
+def _continued(line: str, width: int) -> list[str]:
+    """The line in parts that a shell joins; whole where it has quotes, in which none may break."""
+    parts = []
+    while len(line) > width and not {"'", '"'} & {*line}:
+        cut = width - 1
+        while line[cut - 1] == "\\":
+            cut -= 1
+        parts.append(f"{line[:cut]}\\")
+        line = line[cut:]
+    return [*parts, line]
+
+
 def differing_options(engines: Sequence[str], options: Sequence[Mapping[str, Any]]) -> list[str]:
     """For each row its options that differ between the rows of its engine: `threads=1`."""
     rows = list(zip(engines, options, strict=True))

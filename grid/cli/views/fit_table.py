@@ -6,9 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from rich.cells import cell_len
+from rich.cells import cell_len, chop_cells
 from rich.console import Console, ConsoleOptions, RenderResult
-from rich.table import Table
 from rich.text import Text
 
 from grid.models.display_names import (
@@ -68,16 +67,6 @@ class _Column:
     width: int = 0
     mark: str = field(default=ELLIPSIS, repr=False)
 
-    def lines_of_head(self) -> str:
-        """The head, broken between words where it is wider than the column."""
-        lines: list[str] = []
-        for word in self.head.split(" "):
-            if lines and cell_len(f"{lines[-1]} {word}") <= self.width:
-                lines[-1] += f" {word}"
-            else:
-                lines.append(word)
-        return "\n".join(lines)
-
     def fitted_cells(self) -> Sequence[str]:
         """The cells, of a name too wide its start and its end."""
         if self.kind != "name" or self.natural <= self.width:
@@ -132,14 +121,13 @@ class Pairs:
         self.rows = rows
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        grid = Table.grid(padding=(0, GAP, 0, 0), pad_edge=False)
-        grid.add_column(no_wrap=True)
-        grid.add_column(overflow="fold")
-        labels = [_shown(label, console) for label, _ in self.rows]
-        room = options.max_width - GAP - max(map(cell_len, labels), default=0)
-        for label, (_, text) in zip(labels, self.rows, strict=True):
-            grid.add_row(Text(label), Text(glue(_shown(text, console), room)))
-        yield grid
+        labels = tuple(_shown(label, console) for label, _ in self.rows)
+        texts = tuple(_shown(text, console) for _, text in self.rows)
+        first = _column(0, "", labels, "word", "")
+        second = _column(1, "", texts, "text", "")
+        room = max(options.max_width - GAP - first.natural, 1)
+        columns = [replace(first, width=first.natural), replace(second, width=room)]
+        yield _drawn(columns, with_head=False)
 
 
 def fit(
@@ -206,19 +194,44 @@ def _total(columns: Sequence[_Column], width: str) -> int:
     return sum(widths) + GAP * max(len(columns) - 1, 0)
 
 
-def _drawn(columns: Sequence[_Column]) -> Table:
-    drawn = Table(box=None, pad_edge=False, header_style="bold", padding=(0, GAP, 0, 0))
-    for column in columns:
-        drawn.add_column(
-            Text(column.lines_of_head()),
-            justify="right" if column.kind == "number" else "left",
-            no_wrap=column.kind != "text",
-            overflow="fold",
-            width=column.width,
-        )
-    for row in zip(*(column.fitted_cells() for column in columns), strict=True):
-        drawn.add_row(*(Text(glue(cell, c.width)) for c, cell in zip(columns, row, strict=True)))
-    return drawn
+def _drawn(columns: Sequence[_Column], with_head: bool = True) -> Text:
+    """The columns side by side, each cell over as many lines as it needs."""
+    cells = [
+        [_wrapped(cell, c.width) if c.kind == "text" else [cell] for cell in c.fitted_cells()]
+        for c in columns
+    ]
+    lines = [line for row in zip(*cells, strict=True) for line in _side_by_side(columns, row)]
+    head = _side_by_side(columns, [_wrapped(c.head, c.width) for c in columns]) if with_head else []
+    text = Text("\n".join([*head, *lines]), no_wrap=True)
+    text.stylize("bold", 0, len("\n".join(head)))
+    return text
+
+
+def _side_by_side(columns: Sequence[_Column], cells: Sequence[Sequence[str]]) -> list[str]:
+    """The lines of a row of cells, of which each has its own lines."""
+    lines = []
+    for place in range(max(map(len, cells), default=0)):
+        line = ""
+        for column, texts in zip(columns, cells, strict=True):
+            text = texts[place] if place < len(texts) else ""
+            blanks = " " * (column.width - cell_len(text))
+            line += (blanks + text if column.kind == "number" else text + blanks) + " " * GAP
+        lines.append(line.rstrip())
+    return lines
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """The text in lines of at most `width`, broken between words; a longer word is cut."""
+    if cell_len(text) <= width:
+        return [text]
+    lines = [""]
+    for word in glue(text, width).split(" "):
+        longer = f"{lines[-1]} {word}" if lines[-1] else word
+        if cell_len(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines += chop_cells(word, width)
+    return [unglue(line) for line in lines if line]
 
 
 def _blocks(columns: Sequence[_Column], console: Console, options: ConsoleOptions) -> RenderResult:

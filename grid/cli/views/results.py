@@ -72,9 +72,9 @@ def _print_headlines(rows: Sequence[dict[str, Any]], with_source: bool) -> None:
     """The main figures of each row; who measured it where any is imported, options that differ."""
     engines = [row["backend"] for row in rows]
     options = differing_options(engines, [msgspec.json.decode(row["options"]) for row in rows])
-    columns = {name: [row[name] for row in rows] for name in ("model", "quant", "backend")}
-    columns["cell"] = [row["label"] for row in rows]
-    columns["status"] = [row["status"] for row in rows]
+    shown = {"model": "model", "quant": "quant", "backend": "backend", "label": "cell"}
+    columns = {head: [row[name] or "" for row in rows] for name, head in shown.items()}
+    columns["status"] = [row["status"] or "" for row in rows]
     columns["figures"] = [_figures(row) for row in rows]
     if with_source:
         columns["source"] = [row["origin"] or "measured" for row in rows]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 
+import numpy as np
+
 from grid.cells.task_files import TaskFile
 from grid.cli.views.console import console, print_json
 from grid.cli.views.resolution import METHOD, points
 from grid.plan.item_facts import item_facts
 from grid.results.statistics import group_codes, resolvable_difference
+from grid.results.statistics.groups import Codes, effective_groups, group_totals
 
 FAULTS_SHOWN = 50
 
@@ -24,7 +27,7 @@ def show_task_file(file: TaskFile, as_json: bool = False) -> None:
     out = console()
     for line, text in file.faults[:FAULTS_SHOWN]:
         place = f"{file.path}, line {line}" if line else str(file.path)
-        out.print(f"{place}: {text}", markup=False, soft_wrap=True)
+        out.print(f"{place}: {text}")
     if file.faults:
         beyond = len(file.faults) - FAULTS_SHOWN
         hidden = f", {beyond} of them not shown" if beyond > 0 else ""
@@ -34,14 +37,18 @@ def show_task_file(file: TaskFile, as_json: bool = False) -> None:
     how = ways.get(bool(file.chat), "") if file.chat is not None else ""
     facts = item_facts(file.items)
     scorings = ", ".join(f"{name} {count}" for name, count in _scorings(file).items())
-    out.print(f"{file.name}: {_count(file.items, 'item')} of class {file.task_class}", markup=False)
+    out.print(f"{file.name}: {_count(file.items, 'item')} of class {file.task_class}")
     out.print(f"scoring: {scorings}; chance {_chance(file):.2f}")
     if how:
         out.print(f"asked {how}")
     if groups := _groups(file):
-        out.print(f"groups: {groups}", markup=False)
+        out.print(f"groups: {groups}")
     out.print(f"about {facts.read} tokens to read, {facts.written} to write, for each variant")
-    out.print(f"{METHOD}: {points(len(file.items))} points")
+    units = _independent_units(file)
+    of_groups = (
+        f", of {units} groups, whose items may turn together" if _codes(file) is not None else ""
+    )
+    out.print(f"{METHOD}: {points(units)} points{of_groups}")
 
 
 def _count(entries: tuple[object, ...], noun: str) -> str:
@@ -60,13 +67,26 @@ def _chance(file: TaskFile) -> float:
     return sum(item.chance for item in file.items) / len(file.items)
 
 
+def _codes(file: TaskFile) -> Codes | None:
+    return group_codes([item.group for item in file.items])
+
+
+def _independent_units(file: TaskFile) -> int:
+    """Items; where they come in groups the number of equal groups that would tell as much, since
+    items of a group may turn together."""
+    codes = _codes(file)
+    if codes is None:
+        return len(file.items)
+    return int(effective_groups(group_totals(np.ones(len(codes)), codes)))
+
+
 def _groups(file: TaskFile) -> str:
     """How many groups there are and what that means; empty where no item names one."""
     counts = Counter(item.group for item in file.items if item.group)
     alone = sum(not item.group for item in file.items)
     if not counts:
         return ""
-    if group_codes([item.group for item in file.items]) is None:
+    if _codes(file) is None:
         return f"{len(counts)}, which tell nothing apart: intervals are over items"
     least, most = min(counts.values()), max(counts.values())
     sizes = f"{least}" if least == most else f"{least} to {most}"
@@ -87,7 +107,7 @@ def _print_json(file: TaskFile) -> None:
             "groups": len({item.group for item in file.items if item.group}),
             "scoring": _scorings(file),
             "chance": _chance(file) if right else None,
-            "resolves": resolvable_difference(len(file.items)) if right else None,
+            "resolves": resolvable_difference(_independent_units(file)) if right else None,
             "faults": [{"line": line, "text": text} for line, text in file.faults],
         }
     )

@@ -21,13 +21,13 @@ def show_items(items: Sequence[Item], template: ChatTemplate | None, as_json: bo
         if number:
             out.print()
         group = f", group {item.group}" if item.group else ""
-        out.print(f"item {item.id}: {item.kind}{group}", style="bold", markup=False)
-        out.print(_prompt(item, template), markup=False, soft_wrap=True)
+        out.print(f"item {item.id}: {item.kind}{group}", style="bold")
+        out.print(_prompt(item, template))
         for index, choice in enumerate(item.choices):
             mark = "*" if index == item.answer else " "
-            out.print(f"{mark} {index}:{_visible(choice)}", markup=False, soft_wrap=True)
+            out.print(f"{mark} {index}:{_visible(choice)}")
         for line in _written(item):
-            out.print(line, markup=False, soft_wrap=True)
+            out.print(line)
 
 
 def _prompt(item: Item, template: ChatTemplate | None) -> str:
