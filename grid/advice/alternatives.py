@@ -179,12 +179,12 @@ def _class_changes(pick: Variant, neighbour: Variant, draws: int) -> tuple[Class
 
 
 def _tasks_text(classes: Sequence[ClassChange], direction: str) -> str:
-    verb = "gains" if direction == "up" else "pays"
+    verb = "gains" if direction == "up" else "loses"
     wanted = 1.0 if direction == "up" else -1.0
     sure = [c for c in classes if c.sure and wanted * c.change.value > 0]
     if not sure:
-        return f"no task {verb} surely"
-    return ", ".join(f"{c.task_class} {verb} {interval_in_words(c.change, signed)}" for c in sure)
+        return f"no task surely {verb}"
+    return ", ".join(f"{c.task_class} {interval_in_words(c.change, signed)}" for c in sure)
 
 
 def _decode_ratio(neighbour: Candidate, pick: Candidate) -> float | None:

@@ -16,6 +16,7 @@ from grid.advice.advice import (
     Candidate,
     Figure,
 )
+from grid.advice.reason import certainty_line
 from grid.analysis import quality_order
 from grid.analysis.figures import (
     interval_in_words,
@@ -24,7 +25,6 @@ from grid.analysis.figures import (
     rate,
     wait,
 )
-from grid.analysis.rejections import WITHIN_LIMITS
 from grid.results.statistics import Interval
 from grid.units import format_bytes
 
@@ -58,56 +58,37 @@ def certainty_text(advice: Advice) -> str:
     pick."""
     if advice.pick is None:
         return ""
-    if not any(lost.kind in WITHIN_LIMITS for lost in advice.rejected):
-        text = "the only one that fits: nothing to compare with"
-    elif advice.sure is None:
-        text = "not known: some figures came without their uncertainty"
-    else:
-        text = f"{probability_in_words(advice.sure)} that it is {_superlative(advice)}"
+    text = certainty_line(advice)
+    if advice.sure is not None:
         text += f"; {_loss_text(advice)}"
     if advice.best is not None and advice.gap is not None:
-        text += f"; {_gap_text(advice, advice.best.label)}"
+        text += f"; {_gap_text(advice, advice.gap, advice.best.label)}"
     return text
 
 
 def _loss_text(advice: Advice) -> str:
-    """`expected loss 0.0032 against the best that fits (0.01 is tolerated for a smaller one)`."""
+    """`expected loss 0.0032 against the best that fits`."""
     unit = {quality_order.KLD: " nat", quality_order.PERPLEXITY: " of ln perplexity"}
-    unit_text = unit.get(advice.quality.axis, "")
-    tolerated = f"{advice.tolerance:g} is tolerated for a smaller one"
     loss = advice.expected_loss or 0.0
     if loss < _NO_LOSS:
-        return f"nothing that fits is expected to be better ({tolerated})"
-    return f"expected loss {loss:.2g}{unit_text} against the best that fits ({tolerated})"
+        return "nothing that fits is expected to be better"
+    text = f"expected loss {loss:.2g}{unit.get(advice.quality.axis, '')}"
+    return f"{text} against the best that fits"
 
 
 _NO_LOSS = 5e-5
 
 
-def _superlative(advice: Advice) -> str:
-    if advice.quality.axis == quality_order.CAPABILITY:
-        return f"the most capable of what fits, give or take {advice.tolerance:g}"
-    if advice.quality.axis == quality_order.PERPLEXITY:
-        return f"of the least perplexity of what fits, give or take {100 * advice.tolerance:g} %"
-    return f"the closest to 16 bits of what fits, give or take {advice.tolerance:g} nat"
-
-
-def _gap_text(advice: Advice, best: str) -> str:
-    """`base Q8_0 by itself measures 0.023 more (-0.007 to 0.053), ...`: the posterior, which the
+def _gap_text(advice: Advice, gap: Interval, best: str) -> str:
+    """`measured alone, base Q8_0 is 0.023 better (-0.007 to 0.053)`: the posterior, which the
     expected loss is of, takes back a part of what the best measured has by luck."""
-    gap = advice.gap
-    if gap is None:
-        return ""
     if advice.quality.axis == quality_order.KLD:
         return f"the KLD of {best} is {number(abs(gap.value))} nat less"
     if advice.quality.axis != quality_order.CAPABILITY:
         return f"the perplexity of {best} is {number(abs(gap.value))} less"
     low, high = gap.low, gap.high
     ends = f" ({low:.3f} to {high:.3f})" if low is not None and high is not None else ""
-    text = f"{best} by itself measures {gap.value:.3f} more{ends}"
-    if advice.expected_loss is not None and advice.expected_loss < gap.value:
-        text += ", less when all variants are judged together"
-    return text
+    return f"measured alone, {best} is {gap.value:.3f} better{ends}"
 
 
 def smallest_text(advice: Advice) -> str:
@@ -145,7 +126,7 @@ def costs_text(advice: Advice) -> list[str]:
     texts = [cost.text for cost in advice.costs if cost.without is not None]
     free = [cost.demand for cost in advice.costs if cost.without is None]
     if free:
-        texts.append(f"nothing, the pick is the same without: {', '.join(free)}")
+        texts.append(f"none: the pick is the same without {', '.join(free)}")
     return texts
 
 

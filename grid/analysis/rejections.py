@@ -131,8 +131,8 @@ def _less_capable(check: LimitCheck, i: int, better: int) -> str:
 
 def _less_close(check: LimitCheck, i: int, better: int) -> str:
     variant, rival = (check.posterior.variants[index] for index in (i, better))
-    text = _figures_text(check, i, better, ", surely more than")
-    return _dominated(f"{text}, over the {_tolerance_text(check)} tolerated", variant, rival)
+    apart = f"surely more than {_tolerance_text(check)} apart"
+    return _dominated(f"{_figures_text(check, i, better)}, {apart}", variant, rival)
 
 
 def _further(check: LimitCheck, i: int, closer: int) -> str:
@@ -143,7 +143,7 @@ def _further(check: LimitCheck, i: int, closer: int) -> str:
 
 
 def _expected_loss(check: LimitCheck, i: int, outcome: ChoiceReasons) -> str:
-    """`expected to lose 0.023 of capability, over the 0.01 that is tolerated; not sure`."""
+    """`expected to lose 0.023 of capability, more than the 0.01 allowed (not sure)`."""
     order = check.order
     loss, limit = outcome.losses[i], order.tolerance
     if order.axis.name == CAPABILITY:
@@ -153,16 +153,16 @@ def _expected_loss(check: LimitCheck, i: int, outcome: ChoiceReasons) -> str:
     else:
         what = f"{number(100 * loss)} % of perplexity"
         limit *= 100
-    return f"expected to lose {what}, over the {limit:g} tolerated, though not surely"
+    return f"expected to lose {what}, more than the {limit:g} allowed (not sure)"
 
 
-def _figures_text(check: LimitCheck, i: int, better: int, than: str = " against") -> str:
+def _figures_text(check: LimitCheck, i: int, better: int) -> str:
     """`KLD 0.0554 nat against 0.0039 nat of base Q8_0`."""
     variant, rival = (check.posterior.variants[index] for index in (i, better))
     mine, rivals = (estimate(v, check.order.axis) for v in (variant, rival))
     if check.order.axis.name == KLD:
-        return f"KLD {divergence(mine)}{than} {divergence(rivals)} of {rival.label}"
-    return f"perplexity {number(mine, 5)}{than} {number(rivals, 5)} of {rival.label}"
+        return f"KLD {divergence(mine)} against {divergence(rivals)} of {rival.label}"
+    return f"perplexity {number(mine, 5)} against {number(rivals, 5)} of {rival.label}"
 
 
 def _dominated(text: str, variant: Variant, rival: Variant) -> str:

@@ -60,6 +60,14 @@ def test_printed_advice_starts_with_the_answer_and_its_certainty(
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0].startswith("run toy ")
+    assert len(lines) <= 14
+    for part in ("why", "quality", "speed", "memory", "sure", "smaller", "faster", "more"):
+        assert any(line.startswith(f"{part} ") for line in lines)
+
+
+def test_why_shows_all_that_stands_behind_the_answer(run_recommend: RunRecommend) -> None:
+    done = run_recommend("--why")
+    assert done.returncode == 0, done.stderr
     for part in ("how sure", "runner-up", "measured here", "limits cost", "measure it", "why not"):
         assert part in done.stdout
 

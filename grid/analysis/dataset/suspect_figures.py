@@ -1,4 +1,4 @@
-"""Measured figures to look at twice: what drifted, strayed, or ran beside other programs."""
+"""Suspect measurements: what drifted, strayed, or ran beside other programs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ assert {*_DIAGNOSTICS} <= {*METRICS}
 
 @dataclass(frozen=True, kw_only=True)
 class SuspectFigure:
-    """A measured figure to look at twice: `kind` is drift, outliers or busy, `text` says why."""
+    """A measured figure that may be wrong: `kind` is drift, outliers or busy, `text` says why."""
 
     kind: str
     label: str

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rich.console import Console
 from rich.text import Text
 
-from grid.advice import Advice, Ask, PickCard, answer_ask, pick_card
+from grid.advice import Advice, Ask, PickCard, answer_ask, pick_card, recommend
+from grid.advice.advice_quality import SeveralModels
 from grid.advice.machine_name import short_machine_name
 from grid.advice.sentences import (
     UNITS,
@@ -35,7 +38,14 @@ RIVALS_SHOWN = 5
 def show_advice(store: str, ask: Ask, as_json: bool = False, why: bool = False) -> None:
     """Print what to run, and `why`; without any row, what public figures say. Raises InputError
     where the ask or the store do not allow an answer."""
-    answer = answer_ask(Dataset(store), ask)
+    dataset = Dataset(store)
+    try:
+        answer = answer_ask(dataset, ask)
+    except SeveralModels as error:
+        if as_json:
+            raise
+        _print_models(dataset, ask, error.models)
+        return
     if not isinstance(answer, Advice):
         from grid.cli.views.public_answer import show_public_answer
 
@@ -44,6 +54,22 @@ def show_advice(store: str, ask: Ask, as_json: bool = False, why: bool = False) 
         print_json(to_data(answer))
     else:
         print_advice(answer, why)
+
+
+def _print_models(dataset: Dataset, ask: Ask, models: Sequence[str]) -> None:
+    """Print a line for each of the models that nothing compares."""
+    out = console()
+    out.print("No tasks were run, so models do not compare. The pick of each:")
+    rows = []
+    for model in models:
+        card = pick_card(recommend(dataset, replace(ask, model=model)))
+        text = "nothing meets the limits"
+        if card is not None:
+            facts = filter(None, (card.size, card.speed, card.closeness))
+            text = f"run {card.label} in {card.engine}: {', '.join(facts)}"
+        rows.append((model, text))
+    out.print(pairs(rows))
+    out.print(f"grid recommend --model {shlex.quote(models[0])} says how to start it")
 
 
 def print_advice(advice: Advice, why: bool = False) -> None:

@@ -224,7 +224,7 @@ def test_reserving_all_memory_is_refused_with_the_machines_name(measured: Datase
 def test_only_variant_within_limits_has_no_certainty(measured: Dataset) -> None:
     advice = recommend(measured, Ask(max_bytes=3_000))
     assert advice.sure is None
-    assert certainty_text(advice) == "the only one that fits: nothing to compare with"
+    assert certainty_text(advice) == "nothing else meets the limits"
 
 
 def test_few_items_of_a_class_are_noted(tmp_path: Path) -> None:

@@ -43,8 +43,7 @@ class TestDivergenceAlone:
         lost = reasons(pick_of(kld_ladder(), "kld_mean", max_bytes=9000))
         assert lost["Q2_K"] == (
             "less close",
-            "KLD 0.4 nat, surely more than 0.004 nat of base Q8_0, "
-            "over the 0.01 nat of KLD tolerated",
+            "KLD 0.4 nat against 0.004 nat of base Q8_0, surely more than 0.01 nat of KLD apart",
         )
         assert lost["F16"][0] == "limit"
 

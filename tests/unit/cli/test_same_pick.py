@@ -150,3 +150,18 @@ def test_suspect_measurements_come_with_the_command_that_runs_them_again(
     out = capsys.readouterr().out
     assert "other programs used 60% of the machine" in out
     assert f"Rerun when idle: `grid sweep mine.toml --store {store} --fresh`" in out
+
+
+def test_models_that_do_not_compare_have_a_line_each(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = Rows()
+    for model in ("base", "large"):
+        add_ladder(rows, model=model)
+    store = write_store(rows, tmp_path).display_name
+    show_advice(store, Ask(hardware=OWN_CLASS))
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0].split() for line in lines[1:3]] == [
+        [model, "run", model, "Q8_0", "in", "llamacpp"] for model in ("base", "large")
+    ]
+    assert lines[3] == "grid recommend --model base says how to start it"

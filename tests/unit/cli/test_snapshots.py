@@ -34,6 +34,7 @@ FROZEN_STORE_COMMANDS = {
 FAMILY_COMMANDS = {
     "frontier": ("frontier",),
     "recommend": ("recommend", "--hardware", OWN_CLASS),
+    "recommend-why": ("recommend", "--hardware", OWN_CLASS, "--why"),
     "recommend-nothing": ("recommend", "--hardware", OWN_CLASS, "--min-decode", "1000"),
     "recommend-sessions": ("recommend", "--hardware", OWN_CLASS, "--sessions", "4"),
     "recommend-for": ("recommend", "--for", "base", "--quant", "Q8_0", "--hardware", OWN_CLASS),
