@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import platformdirs
-import pytest
 from playwright.sync_api import Page
 
 VERSION = "4.10.3"
@@ -27,9 +26,13 @@ RULES = (
 )  # fmt: skip
 
 
+class Unreachable(Exception):
+    """npm, or its registry, cannot be reached."""
+
+
 def axe_source() -> str:
-    """The checker's JavaScript. Skips the test where npm or its registry cannot be reached; raises
-    ValueError where the content is not the pinned one."""
+    """The checker's JavaScript. Raises Unreachable where it cannot be fetched, and ValueError where
+    the content is not the pinned one."""
     folder = Path(
         os.environ.get("QUANTGRID_TEST_CACHE") or platformdirs.user_cache_dir("quantgrid")
     )
@@ -49,7 +52,7 @@ def _fetch(folder: Path) -> bytes:
     try:
         subprocess.run(command, capture_output=True, timeout=LIMIT_S, check=True)
     except (OSError, subprocess.SubprocessError) as error:
-        pytest.skip(f"axe-core cannot be fetched: {error}")
+        raise Unreachable(str(error)) from error
     archive = folder / f"axe-core-{VERSION}.tgz"
     with tarfile.open(fileobj=io.BytesIO(archive.read_bytes())) as files:
         member = files.extractfile(MEMBER)

@@ -131,7 +131,9 @@ def path_of(title: str) -> str:
 
 def settled(page: Page) -> Page:
     """Wait until the script ran to its end and charts are drawn; no exception box may be there."""
-    page.wait_for_selector('[data-testid="stMainBlockContainer"] h2, [data-testid="stAlert"]')
+    page.wait_for_selector(
+        '[data-testid="stMainBlockContainer"] :is(h1, h2), [data-testid="stAlert"]'
+    )
     page.wait_for_selector(IDLE)
     page.wait_for_function(
         "() => [...document.querySelectorAll('[data-testid=stSkeleton]')]"

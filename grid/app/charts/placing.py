@@ -124,12 +124,16 @@ class Names:
         return int(covered.sum())
 
     @cached_property
+    def _lengths(self) -> list[int]:
+        return [text_width(text) for text in self.texts]
+
+    @cached_property
     def _places(self) -> tuple[Floats, Floats]:
         return np.array(self.x), np.array(self.y)
 
     def _text(self, i: int, side: str, width: float) -> Box:
         in_widths, in_radii, line = SIDES[side]
-        length = text_width(self.texts[i])
+        length = self._lengths[i]
         left = self.x[i] * width + in_widths * length + in_radii * self.radii[i]
         bottom = self.y[i] * HEIGHT - LINE / 2 + line * (LINE / 2 + self.radii[i])
         return Box(left, bottom, left + length, bottom + LINE)
