@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from importlib import import_module
 
 import streamlit as st
@@ -50,26 +49,39 @@ FORMER_PATHS: Mapping[str, str] = {
 
 
 def main() -> None:
-    """Draw the app: navigation, the tools, and the page that is chosen."""
+    """Draw the app: navigation, and the page that is chosen.
+
+    Pages are drawn by this script and not by `Page.run`, so that a box that several of them have is
+    the same box: what it holds stays when the page changes.
+    """
     limit_arenas()
     st.set_page_config(page_title="quantgrid", layout="wide")
-    pages = {
+    entries = {
         page.path: st.Page(
-            partial(draw_page, page.path), title=page.title, url_path=page.path, default=i == 0
+            _draw_nothing(page.path), title=page.title, url_path=page.path, default=i == 0
         )
         for i, page in enumerate(PAGES)
     }
-    former_pages = [
-        st.Page(partial(_lead_on, pages[new]), title=old, url_path=old, visibility="hidden")
-        for old, new in FORMER_PATHS.items()
+    former_entries = [
+        st.Page(_draw_nothing(path), title=path, url_path=path, visibility="hidden")
+        for path in FORMER_PATHS
     ]
-    entries = list(pages.values())
-    menu = {"": entries[:MAIN], "More": [*entries[MAIN:], *former_pages]}
-    st.navigation(menu, position="top").run()
+    listed = list(entries.values())
+    menu = {"": listed[:MAIN], "More": [*listed[MAIN:], *former_entries]}
+    path = st.navigation(menu, position="top").url_path or PAGES[0].path
+    if path in FORMER_PATHS:
+        st.switch_page(entries[FORMER_PATHS[path]])
+    draw_page(path)
 
 
-def _lead_on(page: st.Page) -> None:
-    st.switch_page(page)
+def _draw_nothing(path: str) -> Callable[[], None]:
+    """What an entry of the navigation is made of; each needs one of its own."""
+
+    def draw() -> None:
+        return None
+
+    draw.__name__ = f"draw_{path}".replace("-", "_")
+    return draw
 
 
 def draw_page(path: str) -> None:

@@ -32,7 +32,7 @@ def test_an_empty_store_offers_a_demonstration_that_is_marked_throughout(
     browser: Browser, tmp_path: Path
 ) -> None:
     with serving(tmp_path / "none", tmp_path / "cache") as url:
-        page = page_of(App(url, browser), "Frontier", width=390)
+        page = page_of(App(url, browser), "Pick", width=390)
         assert "No results yet" in words(page)
         assert f"grid sweep --store {tmp_path / 'none'}" in words(page)
         press(page, "Open the published tables")
@@ -42,7 +42,7 @@ def test_an_empty_store_offers_a_demonstration_that_is_marked_throughout(
         page.context.close()
 
 
-@pytest.mark.parametrize("title", ["Frontier", "Sensitivity"])
+@pytest.mark.parametrize("title", ["Pick", "Trade-offs", "Quality loss"])
 def test_a_store_of_one_row(browser: Browser, tmp_path: Path, title: str) -> None:
     with serving(ROOT / "tests" / "data" / "results-v1", tmp_path / "cache") as url:
         page = page_of(App(url, browser), title)
@@ -62,9 +62,9 @@ def test_streamlit_runs_the_checkout_without_options(
     environment = {**os.environ, "QUANTGRID_STORE": str(swept)}
     with served(command, port, environment) as url:
         app = App(url, browser)
-        page = page_of(app, "Frontier")
-        assert "nothing beats" in words(page)
-        settled(turn_to(page, app, "Speed"))
+        page = page_of(app, "Pick")
+        assert "Run this" in words(page)
+        settled(turn_to(page, app, "Speed and memory"))
         page.context.close()
 
 

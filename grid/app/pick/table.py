@@ -32,7 +32,7 @@ def draw_table(advice: Advice, key: str = "pick_candidates") -> None:
         )  # fmt: skip
     shown = search(frame, words)
     right.download_button(
-        "Download as CSV", shown.to_csv(index=False), "quantgrid-pick.csv", "text/csv",
+        "Download table", shown.to_csv(index=False), "quantgrid-pick.csv", "text/csv",
         key=f"{key}_csv", on_click="ignore", width="stretch",
     )  # fmt: skip
     with st.container(key=key):
