@@ -170,12 +170,12 @@ def main(arguments: list[str]) -> None:
     inbox: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(requests, inbox), daemon=True).start()
 
-    def send(message: messages.Reply | messages.Progress) -> None:
+    def send(message: messages.Reply | messages.RequestProgress) -> None:
         with contextlib.suppress(BrokenPipeError):
             replies.write(messages.encode(message))
 
     host = EngineHost(
-        lambda done, total, unit: send(messages.Progress(done=done, total=total, unit=unit))
+        lambda done, total, unit: send(messages.RequestProgress(done=done, total=total, unit=unit))
     )
     while True:
         send(host.serve(messages.decode_request(inbox.get())))

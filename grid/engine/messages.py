@@ -143,7 +143,7 @@ class Failed(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     engine_s: float = 0.0
 
 
-class Progress(msgspec.Struct, tag=True, frozen=True, kw_only=True):
+class RequestProgress(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     """How far a request is, before its reply: `done` of `total` of a `unit`, such as `chunks`."""
 
     done: int
@@ -155,7 +155,7 @@ Reply = Loaded | Raw | Continued | FileMade | Probed | Failed
 
 _encoder = msgspec.json.Encoder()
 _requests = msgspec.json.Decoder(Request)
-_replies = msgspec.json.Decoder(Reply | Progress)
+_replies = msgspec.json.Decoder(Reply | RequestProgress)
 
 
 def encode(message: Any) -> bytes:
@@ -167,5 +167,5 @@ def decode_request(line: bytes) -> Request:
     return _requests.decode(line)  # type: ignore[no-any-return]
 
 
-def decode_reply(line: bytes) -> Reply | Progress:
+def decode_reply(line: bytes) -> Reply | RequestProgress:
     return _replies.decode(line)  # type: ignore[no-any-return]

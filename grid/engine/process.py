@@ -99,12 +99,12 @@ class EngineProcess(Closable):
 
     def steps(
         self, request: messages.Request, timeout_s: float
-    ) -> Generator[messages.Progress, None, messages.Reply]:
+    ) -> Generator[messages.RequestProgress, None, messages.Reply]:
         """As `ask`, and yields how far the request is."""
         self.loaded_only = isinstance(request, messages.Load)
         deadline = time.monotonic() + timeout_s
         line = self.exchange(messages.encode(request), timeout_s)
-        while isinstance(reply := _decode(line), messages.Progress):
+        while isinstance(reply := _decode(line), messages.RequestProgress):
             yield reply
             line = self._answer(max(0.0, deadline - time.monotonic()), timeout_s)
         if isinstance(reply, messages.Failed):
@@ -190,7 +190,7 @@ class EngineProcess(Closable):
         self._process.wait()
 
 
-def _decode(line: bytes) -> messages.Reply | messages.Progress:
+def _decode(line: bytes) -> messages.Reply | messages.RequestProgress:
     try:
         return messages.decode_reply(line)
     except msgspec.MsgspecError as error:

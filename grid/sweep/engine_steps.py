@@ -12,7 +12,7 @@ Reply = TypeVar("Reply")
 
 
 def working(
-    steps: Generator[messages.Progress, None, Reply], verb: str
+    steps: Generator[messages.RequestProgress, None, Reply], verb: str
 ) -> Generator[Event, None, Reply]:
     """The events `VERB 3 of 8 chunks` of a request to a process, and its reply."""
     while True:

@@ -48,6 +48,7 @@ class Pace:
         self._start: float | None = None
         self._now = 0.0
         self._worked_s = 0.0
+        self._measures = False
 
     def count(self, event: Event) -> None:
         """Take any event into account."""
@@ -60,6 +61,9 @@ class Pace:
                 self._modelled_s = event.modelled_s + CELL_S * event.cells
             case Nodes():
                 self._nodes = max(1, len(event.names))
+            case CellStarted() if not self._measures:
+                self._measures = True
+                self._worked_s = 0.0  # starting nodes and engines says nothing of the cells
             case CellDone(will_retry=False):
                 self.done += 1
                 self.failed += event.status not in NO_FAILURE

@@ -67,6 +67,13 @@ def test_the_model_of_a_short_sweep_soon_yields_to_what_was_measured() -> None:
     assert 5.0 < pace.eta_s < 10.0
 
 
+def test_time_before_the_first_cell_does_not_lengthen_the_time_left() -> None:
+    plan = Planned(cells=2, modelled_s=200.0, at=0.0)
+    first = CellStarted(cell_id="c1", label="toy Q1", at=60.0)
+    late = pace_of(plan, first, done(1, at=160.0, modelled_s=100.0))
+    assert late.eta_s == pace_of(plan, done(1, at=100.0, modelled_s=100.0)).eta_s
+
+
 def test_time_left_is_told_once_a_tenth_was_measured() -> None:
     plan = Planned(cells=100, modelled_s=1000.0, at=0.0)
     assert str(pace_of(plan)) == "0/100 cells"
