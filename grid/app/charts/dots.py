@@ -29,7 +29,7 @@ BESIDE, ABOVE = 90, 320
 """Widths of a name, px: up to which it stands beside the axis, where a longer one would leave a
 phone no room; and the most that it takes above its dots."""
 
-RING = 19
+RING = 17
 """Diameter of the ring around the pick, px."""
 
 BEYOND = 5.0
@@ -136,7 +136,7 @@ def _rows(chart: go.Figure, names: Sequence[str], look: Look, beside: bool) -> N
     chart.update_yaxes(ticktext=[inert(name) for name in names] if beside else [""] * len(names))
     if beside:
         return
-    place = {"x": 0, "xref": "paper", "xanchor": "left", "yshift": 13, "align": "left"}
+    place = {"x": 0, "xref": "paper", "xanchor": "left", "yshift": 15, "align": "left"}
     texts = [{"y": i, "text": fitting(name, ABOVE), **place} for i, name in enumerate(names)]
     write_at(chart, texts, look)
 
