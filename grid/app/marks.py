@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import replace
 
+import msgspec
+import streamlit as st
+
 from grid.advice import Advice, Ask
-from grid.app.charts.trade_off import NOTHING, Highlights
+from grid.app.charts.trade_off import Highlights
 from grid.app.pick.answers import answer
 from grid.app.top_bar import Selection
 from grid.errors import InputError
+from grid.models.identity import digest
 
 
 def advice_on(selection: Selection, model: str = "") -> Advice | None:
@@ -24,17 +29,33 @@ def advice_on(selection: Selection, model: str = "") -> Advice | None:
 
 def pick_on(selection: Selection, model: str = "") -> str:
     """The id of the pick, which charts mark; empty where there is none."""
-    advice = advice_on(selection, model)
-    return advice.pick.variant.id if advice is not None and advice.pick is not None else ""
+    return _marks((selection.key, model), selection, model).pick
 
 
 def highlights_on(selection: Selection, model: str = "", opened: str = "") -> Highlights:
     """The marks of a chart; `opened` is the id of a variant whose details are shown."""
-    advice = advice_on(selection, model)
+    return replace(_marks((selection.key, model), selection, model), opened=opened)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _marks(key: Hashable, _selection: Selection, _model: str) -> Highlights:
+    """As they were derived before, for in a large store the advice takes seconds."""
+    dataset = _selection.dataset
+    name = f"marks-{digest(repr(key))}"
+    try:
+        ids = msgspec.json.decode(dataset.derived(name) or b"", type=tuple[str, str, str])
+    except msgspec.DecodeError:
+        ids = _ids_of(advice_on(_selection, _model))
+        dataset.keep_derived(name, msgspec.json.encode(ids))
+    return Highlights(*ids)
+
+
+def _ids_of(advice: Advice | None) -> tuple[str, str, str]:
+    """Of the pick, of what is smaller and of what is faster; empty for none."""
     if advice is None:
-        return replace(NOTHING, opened=opened)
+        return ("", "", "")
     pick, smaller, faster = (
         "" if candidate is None else candidate.variant.id
         for candidate in (advice.pick, advice.smaller, advice.faster)
     )
-    return Highlights(pick, smaller, faster, opened)
+    return (pick, smaller, faster)

@@ -30,7 +30,7 @@ MOST_UNPACKED = 2**29
 SPARE_BYTES = 2**30
 """Left free on the disk."""
 
-_ROOMS = ("analysis", "cells", "models", "results")
+_ROOMS = ("advice", "analysis", "cells", "hardware", "models", "results")
 """Code that derived figures come from."""
 _CHECK_BYTES, _SIZE_BYTES = 32, 8
 

@@ -220,6 +220,15 @@ class Dataset:
         """Those that anything was asked: they may be weighted."""
         return frozenset(task_classes(self.overview.ok))
 
+    def derived(self, name: str) -> bytes | None:
+        """What was kept under a name by this version of the code. The name must have all in it
+        that the content depends on, such as `fingerprint`."""
+        return self._derived.read(name)
+
+    def keep_derived(self, name: str, content: bytes) -> None:
+        """Keep it beside the store."""
+        self._derived.write(name, content)
+
     @cached_property
     def _derived(self) -> DerivedTables:
         return DerivedTables(self.results)

@@ -96,6 +96,13 @@ class DerivedTables:
             return
         self._write(f"variants-{digest(hardware_class)}", digest_of_rows(rows), content)
 
+    def read(self, name: str) -> bytes | None:
+        """A content of the caller's own."""
+        return self._folder.read(f"own-{name}")
+
+    def write(self, name: str, content: bytes) -> None:
+        self._folder.write(f"own-{name}", content)
+
     def draws(self, key: str, variants: int) -> Floats | None:
         """Draws by the digest of what they were drawn from, [draws, variants]."""
         content = self._folder.read(f"draws-{key}")

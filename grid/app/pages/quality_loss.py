@@ -12,7 +12,7 @@ from grid.analysis.figures import share
 from grid.analysis.posterior import subset
 from grid.analysis.sensitivity import Cliff, Sensitivity, cliff, sensitivity
 from grid.app.charts.labels import Labels
-from grid.app.marks import advice_on, pick_on
+from grid.app.marks import pick_on
 from grid.app.page_parts import answer, heading, note, plain
 from grid.app.sections.retained import draw_flips, draw_retained
 from grid.app.sections.text_loss import draw_text_loss
@@ -109,6 +109,7 @@ def notes(variants: Sequence[Variant], model: str) -> list[str]:
 
 
 def _show_pick(selection: Selection, model: str) -> None:
-    advice = advice_on(selection, model)
-    if advice is not None and advice.pick is not None:
-        st.markdown(plain(f"The pick of {model} is {advice.pick.variant.quant}."))
+    picked = pick_on(selection, model)
+    for variant in selection.whole:
+        if variant.id == picked:
+            st.markdown(plain(f"The pick of {model} is {selection.labels.short(variant)}."))

@@ -11,7 +11,7 @@ from grid.analysis.speeds import SpeedRow
 from grid.app import address
 from grid.app.charts.dots import Dot, dots_figure
 from grid.app.charts.labels import Labels, inert
-from grid.app.marks import advice_on, pick_on
+from grid.app.marks import pick_on
 from grid.app.page_parts import CHART, answer, current_look, note, plain, show_table
 from grid.app.top_bar import Selection
 from grid.models.display_names import visible
@@ -58,10 +58,7 @@ def sentence(rows: Sequence[SpeedRow], labels: Labels) -> str:
 
 
 def _show_pick(rows: Sequence[SpeedRow], selection: Selection) -> None:
-    advice = advice_on(selection)
-    if advice is None or advice.pick is None:
-        return
-    name = advice.pick.variant.id
+    name = pick_on(selection)
     own = [r for r in rows if r.kind == "decode" and r.depth == 0 and r.variant.id == name]
     if own:
         label = selection.labels.full(own[0].variant)
