@@ -37,5 +37,6 @@ def recommend(uri: str | Path = "results", **ask: Any) -> Advice | PublicAnswer:
     """
     from grid.advice import Ask, answer_ask
     from grid.analysis.dataset import Dataset
+    from grid.hardware.probe import probe_node
 
-    return answer_ask(Dataset(uri), Ask(**ask))
+    return answer_ask(Dataset(uri), Ask(**ask), probe_node)

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from grid.advice.advice import Advice
 from grid.advice.ask import Ask
 from grid.advice.recommend import recommend
-from grid.advice.this_machine import named_machine, of_this_machine
+from grid.advice.this_machine import fields_of_node, named_machine
 from grid.analysis.dataset import Dataset
+from grid.hardware.node import Node
 
 if TYPE_CHECKING:
     from grid.advice.public_figures import PublicAnswer
 
 
-def answer_ask(dataset: Dataset, ask: Ask) -> Advice | PublicAnswer:
+def answer_ask(dataset: Dataset, ask: Ask, probe: Callable[[], Node]) -> Advice | PublicAnswer:
     """What to run: the advice of `recommend`; where the store has no rows what public figures say,
-    of this machine unless the ask names another. Raises InputError where neither can answer."""
+    of the machine that is probed unless the ask names another. Raises InputError where neither can
+    answer."""
     if not dataset.is_empty or dataset.problems or ask.hardware is not None:
         return recommend(dataset, ask)
     from grid.advice.public_figures import public_answer
 
     if named_machine(ask) or ask.memory_bytes is not None:
         return public_answer(ask)
-    return public_answer(replace(ask, **of_this_machine()))
+    return public_answer(replace(ask, **fields_of_node(probe())))

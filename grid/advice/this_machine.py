@@ -11,6 +11,8 @@ import pyarrow.compute as pc
 from grid.advice.ask import Ask
 from grid.analysis.dataset import Dataset
 from grid.errors import InputError
+from grid.hardware.chips import find_chip
+from grid.hardware.node import Node
 
 
 def named_machine(ask: Ask) -> bool:
@@ -31,13 +33,9 @@ def class_of_this_machine(dataset: Dataset) -> str | None:
     return classes[0] if len(classes) == 1 else None
 
 
-def of_this_machine() -> dict[str, Any]:
-    """Fields of an ask that say what this machine is, as it is probed: its card where the catalogue
-    has it, else its memory and bandwidth."""
-    from grid.hardware.chips import find_chip
-    from grid.hardware.probe import probe_node
-
-    node = probe_node()
+def fields_of_node(node: Node) -> dict[str, Any]:
+    """Fields of an ask that say what a probed machine is: its card where the catalogue has it, else
+    its memory and bandwidth."""
     memory = {"memory_bytes": float(node.memory_bytes)}
     if not node.accelerators:
         return {**memory, "bandwidth_bytes_s": node.bandwidth_bytes_s, "platform": "cpu"}

@@ -30,6 +30,7 @@ from grid.analysis.figures import count_of
 from grid.cli.views.console import console, pairs, print_json
 from grid.cli.views.fit_table import Pairs
 from grid.cli.views.serving import print_command, serving_rows
+from grid.hardware.probe import probe_node
 from grid.units import format_bytes
 
 RIVALS_SHOWN = 5
@@ -40,7 +41,7 @@ def show_advice(store: str, ask: Ask, as_json: bool = False, why: bool = False) 
     where the ask or the store do not allow an answer."""
     dataset = Dataset(store)
     try:
-        answer = answer_ask(dataset, ask)
+        answer = answer_ask(dataset, ask, probe_node)
     except SeveralModels as error:
         if as_json:
             raise
