@@ -57,8 +57,9 @@ def headline(choice: HardwareChoice) -> str:
     within = "" if most is None or choice.named else f" with at most {format_bytes(most)}"
     if not able:
         return f"{label} at {speed}: none of {count_of(total, 'machine')}{within} surely runs it"
-    least = min((e.place.memory_bytes for e in able if e.place.memory_bytes), default=None)
-    start = f", from {format_bytes(least)} on" if least else ""
+    shown = [entry.place.memory_bytes for entry in examples(choice, RUNS)]
+    least = min((size for size in shown if size), default=None)
+    start = f", usual ones from {format_bytes(least)} on" if least else ""
     return f"{label} at {speed}: {count_of(len(able), 'machine')} of {total:,}{within}{start}"
 
 

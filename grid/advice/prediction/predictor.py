@@ -127,9 +127,15 @@ class Predictor:
         require_positive(chip.name, "parameters", parameters)
         require_positive(chip.name, "tokens of the prompt", tokens)
         if self._is_toy(parameters):
-            predictor = self._with_toys
-            sizes = {"layers": layers, "total_parameters": total_parameters}
-            return predictor.prefill(chip, engine, quant, parameters, tokens, **sizes)
+            return self._with_toys.prefill(
+                chip,
+                engine,
+                quant,
+                parameters,
+                tokens,
+                layers=layers,
+                total_parameters=total_parameters,
+            )
         read_bytes = parameters * quants.bits(quant) / 8
         model = ModelSize(read_bytes, parameters, total_parameters, layers)
         row = self._row(chip, engine, quant, model, tokens)

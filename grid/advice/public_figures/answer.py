@@ -7,6 +7,7 @@ what everybody says, and no figure here judges it: the answer says so.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -28,7 +29,7 @@ from grid.errors import InputError, did_you_mean
 from grid.hardware.chips import Chip, budget_chip, usable_bytes
 from grid.models.gguf.presets import PRESETS
 from grid.models.public import PublicModel, find_model, public_models
-from grid.units import format_bytes
+from grid.units import GIB, format_bytes
 
 BASIS = "from public figures; nothing measured here"
 
@@ -243,12 +244,18 @@ def _notes(ask: Ask, chip: Chip | None) -> Iterator[str]:
     yield "the KLD is of one model of 8B: others lose more or less by the same quant"
     if chip is not None:
         yield from chip.notes
+    if ask.ram_bytes is not None:
+        machine = f"--chip {shlex.quote(ask.chip)} " if ask.chip else ""
+        ram = f"--ram {ask.ram_bytes / GIB:g}GiB"
+        yield (
+            "what lies in the card alone is answered here; of a model in card and main memory: "
+            f"grid recommend --for 30B-A3B {machine}{ram}"
+        )
     if chip is None:
         yield "name the --chip, or its --bandwidth, for a predicted decode rate"
     unanswered = {
         "--min-share": ask.min_share is not None,
         "--max-ttft": ask.max_ttft_s is not None,
-        "--ram": ask.ram_bytes is not None or ask.cpu is not None,
         "--use": ask.use != "balanced" or bool(ask.weights),
         "--min-decode": ask.min_decode_tps is not None and chip is None,
     }

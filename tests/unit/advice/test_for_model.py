@@ -88,6 +88,8 @@ def test_examples_are_chips_that_somebody_measured_or_that_are_usual(
     assert 4 <= len(shown) <= 24
     assert any(entry.chip_measured for entry in shown)
     assert headline(eight).startswith("Llama-3.1-8B Q4_K_M at 20 token/s or more: ")
+    least = min(entry.place.memory_bytes or 0.0 for entry in shown)
+    assert headline(eight).endswith(f", usual ones from {least / GIB:g} GiB on")
 
 
 def test_data_lists_every_machine_by_verdict(eight: HardwareChoice) -> None:

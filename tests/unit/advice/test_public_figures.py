@@ -172,6 +172,12 @@ def test_no_answer_is_one_line_that_says_what_would_be(
     assert "\n" not in str(error.value)
 
 
+def test_of_main_memory_beside_a_card_the_command_is_named_that_answers_it() -> None:
+    notes = answer(chip="RTX 3060 12GB", ram_bytes=64.0 * GIB).notes
+    command = "grid recommend --for 30B-A3B --chip 'RTX 3060 12GB' --ram 64GiB"
+    assert any(note.endswith(command) for note in notes)
+
+
 def test_what_no_public_figure_answers_is_said() -> None:
     result = answer(memory_bytes=24 * GIB, min_share=0.95, use="code", min_decode_tps=10.0)
     unanswered = "--min-share, --use, --min-decode"

@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 
 from grid.cli import command_line
 from grid.errors import InputError
+from grid.results.statistics import resolvable_difference
 
 
 def tasks(*words: str) -> Result:
@@ -46,6 +47,16 @@ def test_check_of_a_right_file_says_what_it_can_tell(right: Path) -> None:
     assert facts["chance"] == 0.5
     assert facts["resolves"] == 0.08
     assert "8.0 points" in tasks("check", str(right)).output
+
+
+def test_items_of_one_group_tell_no_more_than_the_group(tmp_path: Path) -> None:
+    path = tmp_path / "grouped.jsonl"
+    lines = [{"prompt": f"{i}?", "answer": "b", "group": f"passage {i // 5}"} for i in range(100)]
+    path.write_text("\n".join(map(json.dumps, lines)))
+    facts = json.loads(tasks("check", str(path), "--json").output)
+    assert (facts["items"], facts["groups"]) == (100, 20)
+    assert facts["resolves"] == resolvable_difference(20)
+    assert "of 20 groups" in tasks("check", str(path)).output
 
 
 def test_check_of_a_missing_file_is_an_input_error(tmp_path: Path) -> None:
