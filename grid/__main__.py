@@ -35,7 +35,7 @@ def _run() -> None:
     listen()
     reported = False
     try:
-        code = command_line(args=sys.argv[1:], standalone_mode=False)
+        code = command_line(args=sys.argv[1:], prog_name="grid", standalone_mode=False)
     except ClusterLost as error:
         _exit_at_once(_report(str(error), error.exit_code))
     except GridError as error:
