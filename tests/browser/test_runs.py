@@ -143,7 +143,7 @@ def test_every_rule_of_thumb_has_one_verdict_and_its_numbers(app: App, swept: Pa
     for title in ("Holds", "Contradicted", "Not enough data"):
         page.get_by_role("tab", name=re.compile(title)).click()
         rerun(page)
-        losses += map(float, re.findall(r"large Q2_K ([0-9.]+) %", words(page)))
+        losses += map(float, re.findall(r"large Q2_K loses ([0-9.]+) %", words(page)))
     expected = 100 * (1 - head / whole)  # of the rows; shown is the mean of the draws
     assert any(loss == pytest.approx(expected, abs=0.5) for loss in losses)
     judged = json.loads(
