@@ -21,8 +21,8 @@ def sweep_labels(dataset: Dataset, hardware_class: str) -> Mapping[str, str]:
 def _sweep_labels(key: Hashable, _dataset: Dataset, hardware_class: str) -> dict[str, str]:
     import pyarrow.compute as pc
 
-    ok = _dataset.overview.ok
-    rows = ok.filter(pc.field("hardware_class") == hardware_class)
+    wanted = (pc.field("hardware_class") == hardware_class) & (pc.field("status") == "ok")
+    rows = _dataset.overview.attempts.filter(wanted)
     sweeps = rows.group_by(["sweep_id", "sweep"]).aggregate([("started_at", "max")]).to_pylist()
     timed = [row for row in sweeps if row["started_at_max"] is not None and row["sweep_id"]]
     timed.sort(key=lambda row: row["started_at_max"], reverse=True)

@@ -357,10 +357,11 @@ def test_two_sweeps_stand_beside_each_other_and_below_on_a_phone(
     browser: Browser, swept: Path, tmp_path: Path
 ) -> None:
     store = tmp_path / "rows"
-    part_of(swept, store, pc.field("model").is_valid())
-    as_second_sweep(store)
+    store.mkdir()
+    for number, name in enumerate(("early", "later")):
+        add_as_sweep(store, swept, name, number)
     with serving(store, tmp_path / "cache") as url:
-        page = opened(App(url, browser), "laptop", "?sweep=pages&beside=sweep+later")
+        page = opened(App(url, browser), "laptop", "?sweep=early&beside=sweep+later")
         boxes = [card.bounding_box() for card in page.locator(".answer:not(.choice)").all()]
         assert len(boxes) == 2
         left, right = boxes
@@ -377,22 +378,22 @@ def test_two_sweeps_stand_beside_each_other_and_below_on_a_phone(
         page.context.close()
 
 
-def as_second_sweep(store: Path) -> None:
-    """Add the store's attempts a second time, as another sweep's."""
-    rename: dict[str, Callable[[str], str]] = {
-        "attempt_id": lambda name: f"{name[:-2]}zz", "sweep_id": lambda _: "second",
-        "sweep": lambda _: "later",
-    }  # fmt: skip
-    for path in sorted(store.glob("*.arrow")):
+def add_as_sweep(store: Path, source: Path, sweep: str, number: int) -> None:
+    """Add the rows of another store as those of a sweep of this name and number."""
+    renamed: dict[str, Callable[[str], str]] = {
+        "attempt_id": lambda name: f"{name}-{sweep}",
+        "sweep_id": lambda _: sweep,
+        "sweep": lambda _: sweep,
+    }
+    for path in sorted(source.glob("*.arrow")):
         with pa.ipc.open_file(path) as reader:
             table = reader.read_all()
-        for name, change in rename.items():
-            if name in table.schema.names:
-                at = table.schema.get_field_index(name)
-                values = pa.array([change(value) for value in table[name].to_pylist()])
-                table = table.set_column(at, table.schema.field(at), values)
-        stem, _, suffix = path.name.rpartition(".")
-        with pa.ipc.new_file(store / f"{stem[:-2]}zz.{suffix}", table.schema) as writer:
+        for name in set(renamed) & set(table.schema.names):
+            at = table.schema.get_field_index(name)
+            values = pa.array([renamed[name](value) for value in table[name].to_pylist()])
+            table = table.set_column(at, table.schema.field(at), values)
+        target = store / f"{path.stem[:-1]}{number}{path.suffix}"
+        with pa.ipc.new_file(target, table.schema) as writer:
             writer.write_table(table)
 
 

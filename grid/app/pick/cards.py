@@ -17,6 +17,9 @@ from grid.app.pick.answers import PickAnswer
 from grid.models.display_names import visible
 from grid.units import format_bytes
 
+ALIKE = 0.05
+"""Of the pick's speed: less is not called a difference."""
+
 Entry = tuple[str, str, str]
 """A figure: its title, its value, and what to know of it."""
 
@@ -120,13 +123,19 @@ def choice_html(title: str, choice: Compromise) -> str:
     figures = [("Size", size, f"{100 * choice.size:.0f} % of the pick's" if choice.size else "")]
     decode = candidate.figures.get(DECODE)
     if decode is not None:
-        times = f"{number(choice.speed.value, 2)} times the pick's" if choice.speed else ""
+        times = _times(choice.speed.value) if choice.speed else ""
         figures.append(("Speed", f"{rate(decode.value)} token/s", times))
     return (
         f'<div class="answer choice"><p class="kicker">{title}</p>'
         f"<h2>{_text(candidate.label)}</h2>{_list(figures)}"
         f'<p class="why">{_text(_capital(choice.text))}.</p></div>'
     )
+
+
+def _times(ratio: float) -> str:
+    """`1.4 times the pick's`; of what no reader would call another speed `about the pick's`."""
+    alike = abs(ratio - 1) < ALIKE
+    return "about the pick's" if alike else f"{number(ratio, 2)} times the pick's"
 
 
 def _draw_commands(advice: Advice) -> None:
