@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from grid.advice.advice_quality import AdviceQuality
@@ -187,8 +188,8 @@ class Advice:
     quality: AdviceQuality = field(default_factory=AdviceQuality)
     smallest: Candidate | None = None
     serving: Serving | None = None
-    upgrades: tuple[Upgrade, ...] = ()
-    """What more memory, or a faster one, would change."""
+    find_upgrades: Callable[[], tuple[Upgrade, ...]] = field(default=tuple, repr=False)
+    """Makes `upgrades`; a pick for each size takes seconds in a large store."""
     expected_loss: float | None = None
     """What the pick is expected to lose of the best that fits; in the unit of `tolerance`, and not
     above it. None without a pick."""
@@ -200,6 +201,11 @@ class Advice:
     """The best of what surely decodes over 1.1 times as fast and meets the limits."""
     share: Interval | None = None
     """The pick's capability over that of its model's 16 bits; None where either is not known."""
+
+    @cached_property
+    def upgrades(self) -> tuple[Upgrade, ...]:
+        """What more memory, or a faster one, would change."""
+        return self.find_upgrades()
 
     @property
     def smaller(self) -> Candidate | None:

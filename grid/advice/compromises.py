@@ -97,17 +97,19 @@ def find_compromises(
 
 def _loss_text(axis: str, variant: Variant, pick: Variant, change: QualityChange) -> str:
     """`capability 0.089 lower (0.061 to 0.118)`, `KLD 0.134 nat against 0.00925`. KLD stands
-    beside capability where it surely differs by what matters and capability does not."""
+    beside capability where it surely differs and capability does not; first, where it differs by
+    what matters."""
     if axis == KLD:
         return _kld_text(variant, pick)
     if axis != CAPABILITY or change.capability is None:
         mine, picked = (v.perplexity.value if v.perplexity else None for v in (variant, pick))
         return f"perplexity {number(mine, 5)} against {number(picked, 5)}"
-    kld = change.kld
-    material = kld is not None and excludes_zero(kld) and abs(kld.value) > MATERIAL_NAT
-    if material and not excludes_zero(change.capability):
+    kld, text = change.kld, capability_text(change.capability)
+    if excludes_zero(change.capability) or kld is None or not excludes_zero(kld):
+        return text
+    if abs(kld.value) > MATERIAL_NAT:
         return f"{_kld_text(variant, pick)}; tasks cannot tell them apart"
-    return capability_text(change.capability)
+    return f"{text}; {_kld_text(variant, pick)}"
 
 
 def _kld_text(variant: Variant, pick: Variant) -> str:
@@ -122,6 +124,6 @@ def capability_text(change: Interval) -> str:
     if change.low is None or change.high is None:
         return f"{text}, how sure is not known"
     if not excludes_zero(change):
-        return f"ties in capability ({change.low:+.3f} to {change.high:.3f})"
+        return f"ties in capability ({change.low:+.3f} to {change.high:+.3f})"
     low, high = sorted((abs(change.low), abs(change.high)))
     return f"{text} ({low:.3f} to {high:.3f})"

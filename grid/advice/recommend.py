@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from grid.advice.advice import Advice
@@ -129,7 +130,9 @@ def answer_of(basis: AdviceBasis) -> Advice:
         quality=selection.quality,
         smallest=candidate_set.candidate(pick.smallest),
         serving=serving_of(dataset, machine, ask, pick_candidate),
-        upgrades=upgrades(candidate_set, machine, limits, pick, ask.more_memory_bytes),
+        find_upgrades=partial(
+            upgrades, candidate_set, machine, limits, pick, ask.more_memory_bytes
+        ),
         smaller_choice=smaller,
         faster_choice=faster,
         share=share_of_sixteen_bits(candidate_set, pick),

@@ -27,7 +27,7 @@ def show_public_answer(answer: PublicAnswer, as_json: bool = False, why: bool = 
         out.print("Once the file is there, run it with")
         print_script(out, answer.run)
     out.print()
-    more = [] if why else [("more", "grid recommend --why: what else fits, sources, notes")]
+    more = [] if why else [("more", "add --why: what else fits, sources, notes")]
     out.print(two_columns([*card_rows(answer), *more]))
     if not why:
         return

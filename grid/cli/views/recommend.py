@@ -114,7 +114,7 @@ def _hidden_rows(advice: Advice) -> list[tuple[str, str]]:
     parts = [count_of(len(advice.notes), "note")] if advice.notes else []
     if advice.rejected:
         parts.append(f"why {count_of(len(advice.rejected), 'other')} lost")
-    return [("more", f"grid recommend --why: {', '.join(parts)}")] if parts else []
+    return [("more", f"add --why: {', '.join(parts)}")] if parts else []
 
 
 def print_reasons(out: Console, advice: Advice) -> None:
