@@ -63,7 +63,7 @@ def install(
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Make the environment again though it is there.")
     ] = False,
-    again: Annotated[bool, typer.Option("--again", hidden=True)] = False,
+    former_rebuild: Annotated[bool, typer.Option("--again", hidden=True)] = False,
 ) -> None:
     """Make the environments that backends run in.
 
@@ -71,7 +71,7 @@ def install(
     """
     from grid.hardware.probe import probe_node
 
-    raise typer.Exit(install_backends(names, probe_node(), rebuild or again))
+    raise typer.Exit(install_backends(names, probe_node(), rebuild or former_rebuild))
 
 
 @backends_app.command()
@@ -87,8 +87,9 @@ def new(
     Makes a folder with a toy engine that passes its tests, to be filled in.
     """
     from grid.backend.new_backend import new_backend
+    from grid.cli.views.console import console
 
-    new_backend(name, folder)
+    console().print(new_backend(name, folder))
 
 
 def install_backends(wanted: Sequence[str], node: Node, rebuild: bool = False) -> int:

@@ -31,7 +31,9 @@ class Shown(NamedTuple):
 
     @property
     def lines(self) -> list[str]:
-        return SEQUENCE.sub("", self.text).splitlines()
+        """What stays on the screen: a return to the start of a line writes over it."""
+        lines = SEQUENCE.sub("", self.text).split("\n")
+        return [line.rsplit("\r", 1)[-1] for line in lines]
 
 
 class Terminals:

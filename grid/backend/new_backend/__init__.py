@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import sys
 from importlib.resources import files
 from pathlib import Path
 
@@ -27,9 +26,9 @@ _FILES = {
 """File of the template -> file of the folder."""
 
 
-def new_backend(name: str, folder: Path | None = None) -> None:
-    """Make a backend called `name` in `folder` (default: ./quantgrid-NAME), and say what to do
-    next.
+def new_backend(name: str, folder: Path | None = None) -> str:
+    """Make a backend called `name` in `folder` (default: ./quantgrid-NAME); returns what was made
+    and what to do next, a line each.
 
     Raises InputError, one line, for a name that cannot be one or is taken, and for a folder that
     holds something or cannot be written.
@@ -37,9 +36,7 @@ def new_backend(name: str, folder: Path | None = None) -> None:
     _check_name(name)
     target = Path(f"quantgrid-{_dashed_name(name)}") if folder is None else folder.expanduser()
     paths = _write_files(name, target)
-    sys.stdout.write(
-        "\n".join([f"made {path}" for path in paths] + ["", *_next_steps(name, target)])
-    )
+    return "\n".join([f"made {path}" for path in paths] + ["", *_next_steps(name, target)])
 
 
 def contents(name: str) -> dict[str, str]:

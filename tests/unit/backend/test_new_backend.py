@@ -46,11 +46,8 @@ def test_a_folder_can_be_named(working_folder: Path) -> None:
     assert len(files(working_folder / "deep" / "down")) == 4
 
 
-def test_the_files_made_and_the_next_steps_are_printed(
-    working_folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    new_backend("mine")
-    lines = capsys.readouterr().out.splitlines()
+def test_the_files_made_and_the_next_steps_are_listed(working_folder: Path) -> None:
+    lines = new_backend("mine").splitlines()
     assert lines[0] == "made quantgrid-mine/pyproject.toml"
     assert "    cd quantgrid-mine" in lines
     assert any("pip install -e ." in line for line in lines)
