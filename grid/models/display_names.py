@@ -102,8 +102,8 @@ def _cut(name: str, width: int, head: int, measure: Callable[[str], int], mark: 
     if measure(name) <= width:
         return name
     start = _prefix(name, head, measure)
-    rest = name[len(start) :]
-    end = _prefix(rest[::-1], width - measure(start) - measure(mark), measure)[::-1]
+    tail = name[len(start) :]
+    end = _prefix(tail[::-1], width - measure(start) - measure(mark), measure)[::-1]
     return start + mark + end
 
 

@@ -170,8 +170,8 @@ class Predictor:
         """The chip as an observation without a rate: of a measured class with the facts that its
         rows have, since the bandwidth is meant as it was measured there."""
         device = (chip.platform, chip.name)
-        known = (*self.observations, *self.toys)
-        rows = [row for row in known if (row.platform, row.group) == device]
+        measured = (*self.observations, *self.toys)
+        rows = [row for row in measured if (row.platform, row.group) == device]
         facts = rows[0] if rows else chip
         cached_bytes = max((row.read_bytes for row in rows if row.cached), default=0.0)
         total = max(model.total_parameters or 0.0, model.parameters)

@@ -37,7 +37,7 @@ def card_rows(answer: PublicAnswer) -> Iterator[tuple[str, str]]:
             f"{answer.question.context:,} tokens of context; up to {offer.room:,} fit",
         )
     if answer.others:
-        names = ", ".join(other.label for other in answer.others[:NAMED])
+        names = ", ".join(offer.label for offer in answer.others[:NAMED])
         yield "smaller" if rated else "fits", names
     for kind in answer.places:
         size = format_bytes(kind.budget_bytes)

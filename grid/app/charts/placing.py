@@ -106,7 +106,7 @@ class Names:
         covered = 0
         for width in widths:
             box = self._text(i, side, width)
-            texts = [self._text(j, other, width) for j, other in sides.items()]
+            texts = [self._text(j, place, width) for j, place in sides.items()]
             if self.corner:
                 texts.append(self._corner(width))
             if not box.is_inside(width) or any(box.meets(text) for text in texts):

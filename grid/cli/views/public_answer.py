@@ -27,8 +27,8 @@ def show_public_answer(answer: PublicAnswer, as_json: bool = False, why: bool = 
         out.print("Once the file is there, run it with")
         print_script(out, answer.run)
     out.print()
-    more = [] if why else [("more", "add --why: what else fits, sources, notes")]
-    out.print(two_columns([*card_rows(answer), *more]))
+    hidden_rows = [] if why else [("more", "add --why: what else fits, sources, notes")]
+    out.print(two_columns([*card_rows(answer), *hidden_rows]))
     if not why:
         return
     columns, rows = offers_table(answer)

@@ -173,10 +173,10 @@ def _agree(candidates: Sequence[Chip]) -> bool:
 
 def _compute_alike(candidates: Sequence[Chip]) -> bool:
     rates = [chip.flops_half for chip in candidates]
-    known = [rate for rate in rates if rate]
-    if len(known) < len(rates):
+    stated = [rate for rate in rates if rate]
+    if len(stated) < len(rates):
         return len(rates) == 1
-    return max(known) <= (1 + _EQUAL) * min(known)
+    return max(stated) <= (1 + _EQUAL) * min(stated)
 
 
 def describe(chip: Chip) -> str:
