@@ -8,8 +8,9 @@ what everybody says, and no figure here judges it: the answer says so.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 from grid.advice.advice import Figure
@@ -23,7 +24,7 @@ from grid.advice.public_figures.offers import (
     offered_models,
     offers_within,
 )
-from grid.advice.public_figures.rates import OfferRates
+from grid.advice.public_figures.rates import USABLE, OfferRates
 from grid.advice.public_figures.refusals import nothing_text
 from grid.errors import InputError, did_you_mean
 from grid.hardware.chips import Chip, budget_chip, usable_bytes
@@ -97,6 +98,9 @@ class PublicAnswer:
     are."""
 
     basis: str = BASIS
+    assumed_tps: float | None = None
+    """The least decode rate that was required though the ask names none; None where the pick is
+    the same without."""
 
 
 def public_answer(ask: Ask) -> PublicAnswer:
@@ -109,15 +113,19 @@ def public_answer(ask: Ask) -> PublicAnswer:
     models = offered_models() if ask.model is None else [_named_model(ask.model)]
     chip, places = _places(ask)
     rates = OfferRates(chip, question)
-    first, *alternatives = (_at(place, models, question, rates, ask) for place in places)
+    asked_rate = partial(rates.reaches, tps=ask.min_decode_tps)
+    first, *alternatives = (_at(place, models, question, ask, asked_rate) for place in places)
+    usable = first
+    if ask.model is None and ask.min_decode_tps is None:
+        usable = _usable(first, _at(places[0], models, question, ask, rates.likely_usable))
     if not first.offers:
         raise InputError(nothing_text(_free(first.place), models, question, rates, ask))
-    pick = next((offer for offer in first.offers if _close(offer)), None)
+    pick = next((offer for offer in usable.offers if _close(offer)), None)
     return PublicAnswer(
         machine=first.place,
         question=question,
         pick=None if pick is None else RatedOffer(pick, rates.decode(pick)),
-        others=tuple(_rated(_others(first.offers, pick), rates)),
+        others=tuple(_rated(_others(usable.offers, pick), rates)),
         larger=tuple(_rated(_larger(first.offers, pick), rates)),
         places=tuple(alternative.place for alternative in alternatives),
         sources=_sources(first.offers, chip),
@@ -125,6 +133,7 @@ def public_answer(ask: Ask) -> PublicAnswer:
         measure=_measure(pick or first.offers[0]),
         run=run_lines(pick, question, ask, first.place.platform) if pick else "",
         make=make_lines(pick) if pick else "",
+        assumed_tps=None if usable is first else USABLE,
     )
 
 
@@ -139,12 +148,9 @@ def _at(
     place: PublicPlace,
     models: Sequence[PublicModel],
     question: MemoryQuestion,
-    rates: OfferRates,
     ask: Ask,
+    allow: Callable[[ModelOffer], bool],
 ) -> PlaceOffers:
-    def allow(offer: ModelOffer) -> bool:
-        return rates.reaches(offer, ask.min_decode_tps)
-
     if ask.model is None:
         offers = offers_within(models, _free(place), question, allow)
     else:
@@ -153,6 +159,12 @@ def _at(
         offers = [offer for offer in rungs if fits and allow(offer)]
     pick = next((offer for offer in offers if _close(offer)), None)
     return PlaceOffers(replace(place, pick=pick.label if pick else ""), offers)
+
+
+def _usable(all_offers: PlaceOffers, usable: PlaceOffers) -> PlaceOffers:
+    """The usable offers; all where that leaves no pick, for a slow answer is better than none, or
+    where it is the same pick."""
+    return all_offers if usable.place.pick in ("", all_offers.place.pick) else usable
 
 
 def _free(place: PublicPlace) -> float:

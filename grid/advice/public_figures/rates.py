@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from grid.advice.advice import Figure
+from grid.advice.ask import RATES
 from grid.advice.for_model.places import Place
 from grid.advice.for_model.rates import PlaceRate, RateFinder
 from grid.advice.for_model.target import find_target
@@ -16,6 +17,11 @@ from grid.hardware.chips import Chip
 
 if TYPE_CHECKING:
     from grid.advice.prediction import Predictor
+
+
+USABLE = RATES["over 5"]
+"""Least decode rate, token/s, of a pick where the ask names none: what is slower keeps a reader
+waiting, however capable it is."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,12 @@ class OfferRates:
         if tps is None or rate is None:
             return True
         return bool((rate.draws >= tps).mean() >= REQUIRED_PROBABILITY)
+
+    def likely_usable(self, offer: ModelOffer) -> bool:
+        """Whether the rate is more likely than not at least USABLE; True where none can be
+        predicted."""
+        rate = self._rate(offer)
+        return rate is None or rate.figure.value >= USABLE
 
     def _rate(self, offer: ModelOffer) -> PlaceRate | None:
         if self.chip is None:

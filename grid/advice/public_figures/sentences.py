@@ -30,7 +30,7 @@ def card_rows(answer: PublicAnswer) -> Iterator[tuple[str, str]]:
     if rated is not None:
         offer = rated.offer
         yield "quality", _quality_text(offer)
-        yield "speed", _speed_text(rated)
+        yield "speed", _speed_text(rated) + _assumed_text(answer)
         yield (
             "memory",
             f"needs {format_bytes(offer.total)} of {format_bytes(place.budget_bytes)}, with "
@@ -47,6 +47,13 @@ def card_rows(answer: PublicAnswer) -> Iterator[tuple[str, str]]:
 
 NAMED = 3
 """Offers that a line names."""
+
+
+def _assumed_text(answer: PublicAnswer) -> str:
+    least = answer.assumed_tps
+    return (
+        "" if least is None else f"; larger ones are below {least:g} (--min-decode 0.1 allows them)"
+    )
 
 
 def source_rows(answer: PublicAnswer) -> Iterator[tuple[str, str]]:

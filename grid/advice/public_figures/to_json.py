@@ -15,6 +15,7 @@ def public_data(answer: PublicAnswer) -> dict[str, Any]:
         "context": answer.question.context,
         "kv_type": answer.question.kv_type,
         "sessions": answer.question.sessions,
+        "assumed_min_decode_tps": answer.assumed_tps,
         "pick": answer.pick and _offer_data(answer.pick),
         "others": [_offer_data(offer) for offer in answer.others],
         "larger": [_offer_data(offer) for offer in answer.larger],

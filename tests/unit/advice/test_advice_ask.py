@@ -152,7 +152,7 @@ def test_part_of_a_class_name_selects_the_machine() -> None:
         ({"hardware": "EPYX, 2 cores, 24 GiB, 32-64 GB/s"}, "Did you mean"),
         ({}, "say which machine: --hardware with one of"),
         ({"chip": "RTX 9999 Hyper"}, "no chip 'RTX 9999 Hyper'"),
-        ({"chip": "M2 Max"}, "say which, --memory 32GiB"),
+        ({"chip": "M2 Max"}, "say which: Apple M2 Max (30)"),
     ],
 )
 def test_ambiguous_or_unknown_machine_is_one_line(fields: dict[str, object], message: str) -> None:

@@ -109,12 +109,14 @@ def test_a_chip_that_nobody_measured_gets_predictions_marked_as_such(measured: D
     assert advice.pick is not None
     figure = advice.pick.figures[DECODE]
     assert figure.evidence.kind == PREDICTED
-    assert re.search(r"; median error \d+ % with a class left out", figure.evidence.text)
+    assert re.search(
+        r"; median error \d+ % with a class or its source left out", figure.evidence.text
+    )
     assert figure.low is not None
     assert figure.high is not None
     assert figure.low < figure.value < figure.high
     assert any("quality was measured on cpu-avx2" in note for note in advice.notes)
-    assert advice.replay == "grid sweep"
+    assert advice.replay == f"grid sweep --store {measured.display_name}"
 
 
 def test_a_named_card_that_a_measured_class_has_is_measured_on_a_like_class(tmp_path: Path) -> None:

@@ -241,3 +241,17 @@ def test_every_rated_offer_of_an_answer_fits() -> None:
     free = (1 - SPARE) * result.machine.budget_bytes
     assert all(r.offer.total <= free and r.decode is not None for r in rated)
     assert len(result.others) <= answer_module.OTHERS
+
+
+def test_a_slow_machine_gets_a_mixture_that_keeps_up_with_a_reader() -> None:
+    machine = {"memory_bytes": 24 * GIB, "bandwidth_bytes_s": 27e9, "platform": "cpu"}
+    result = answer(**machine)
+    assert result.pick is not None
+    assert result.pick.decode is not None
+    assert result.pick.decode.value >= 5.0 == result.assumed_tps
+    assert result.pick.offer.model.active_parameters is not None  # dense ones of that size are slow
+    slower = answer(**machine, min_decode_tps=0.1)
+    assert slower.pick is not None
+    assert slower.pick.decode is not None
+    assert slower.pick.decode.value < 5.0
+    assert slower.assumed_tps is None
