@@ -127,7 +127,7 @@ def _seconds(
     """What so many times the measured work took, of those whose time is known for all."""
     times = []
     for variant in variants:
-        rows = [dataset.attempt(name).row for name in variant.attempt_ids.get(measure, ())]
+        rows = [dataset.attempt_row(name) for name in variant.attempt_ids.get(measure, ())]
         spent = [row["wall_s"] for row in rows if row.get("wall_s")]
         if spent:
             times.append(sum(spent))
@@ -138,5 +138,5 @@ def _command(dataset: Dataset, candidate_set: CandidateSet, variant: Variant) ->
     named = telling_attempt(candidate_set.candidates[candidate_set.posterior.index[variant.id]])
     if named is None:
         return "grid sweep SWEEP.toml"
-    command = repeat_command(dataset.attempt(named).row, dataset.display_name)
+    command = repeat_command(dataset.attempt_row(named), dataset.display_name)
     return command.removesuffix(" --fresh")

@@ -16,7 +16,7 @@ def replay_of(dataset: Dataset, pick: Candidate | None) -> str:
     named = telling_attempt(pick)
     if named is None:
         return "grid sweep"
-    command = repeat_command(dataset.attempt(named).row, dataset.display_name)
+    command = repeat_command(dataset.attempt_row(named), dataset.display_name)
     return command.removesuffix(" --fresh") if pick.predicted else command
 
 

@@ -58,7 +58,7 @@ def serving_of(
     attempt = None if pick is None else telling_attempt(pick)
     if pick is None or attempt is None:
         return None
-    row = dataset.attempt(attempt).row
+    row = dataset.attempt_row(attempt)
     place = weights_place(row, dataset.display_name)
     request = _request(row, machine, ask, pick)
     try:

@@ -17,7 +17,7 @@ from grid.analysis.dataset.derived_tables import (
     digest_of_answers,
     digest_of_texts,
 )
-from grid.analysis.dataset.detail import AttemptDetail, attempt_detail
+from grid.analysis.dataset.detail import AttemptDetail, attempt_detail, attempt_row
 from grid.analysis.dataset.lru import Lru
 from grid.analysis.dataset.overview import (
     HardwareClass,
@@ -89,6 +89,7 @@ class Dataset:
         self._posteriors: Lru[tuple[str, Key], Posterior] = Lru(8)
         self._composites: Lru[str, Floats] = Lru(4)
         self._attempts: pa.Table | None = None
+        self._rows_by_id: Lru[str, dict[str, Any]] = Lru(64)
 
     def filter(self, condition: pc.Expression) -> Dataset:
         """The same store as if it held only the attempts for which a condition on the columns of
@@ -189,6 +190,11 @@ class Dataset:
             samples = self._rows("samples", ids)
             read = pc.is_in(samples["name"], value_set=pa.array((*SPEED_SERIES, *TEXT_SERIES)))
             return Tables(samples=samples.filter(read), **tables)
+
+    def attempt_row(self, attempt_id: str) -> dict[str, Any]:
+        """An attempt's row, all columns. Raises InputError where there is no such one."""
+        with self._lock:
+            return self._rows_by_id.get(attempt_id, lambda: attempt_row(self.results, attempt_id))
 
     def attempt(self, attempt_id: str) -> AttemptDetail:
         """An attempt with its rows of all tables. Raises InputError where there is no such one."""

@@ -25,17 +25,23 @@ class AttemptDetail:
     environment: dict[str, str]
 
 
-def attempt_detail(results: Results, attempt_id: str) -> AttemptDetail:
-    """Raises InputError where the store has no such attempt."""
-    ids = pa.array([attempt_id], pa.string())
-    tables = {name: results.read(name, schema.names, ids) for name, schema in TABLES.items()}
-    rows = tables["attempts"].to_pylist()
+def attempt_row(results: Results, attempt_id: str) -> dict[str, Any]:
+    """An attempt's row, all columns. Raises InputError where the store has no such attempt."""
+    rows = _read(results, "attempts", attempt_id).to_pylist()
     if not rows:
         raise InputError(f"no attempt {attempt_id!r} in {results.location.display_name}")
-    return AttemptDetail(
-        rows[0],
-        tables["metrics"],
-        tables["samples"],
-        tables["items"],
-        dict(rows[0]["environment"] or []),
+    row: dict[str, Any] = rows[0]
+    return row
+
+
+def attempt_detail(results: Results, attempt_id: str) -> AttemptDetail:
+    """Raises InputError where the store has no such attempt."""
+    row = attempt_row(results, attempt_id)
+    metrics, samples, items = (
+        _read(results, name, attempt_id) for name in ("metrics", "samples", "items")
     )
+    return AttemptDetail(row, metrics, samples, items, dict(row["environment"] or []))
+
+
+def _read(results: Results, table: str, attempt_id: str) -> pa.Table:
+    return results.read(table, TABLES[table].names, pa.array([attempt_id], pa.string()))

@@ -34,7 +34,7 @@ def _suspect_lines(dataset: Dataset, hardware_class: str, command: str) -> list[
     suspects = suspect_figures_on(dataset, hardware_class)
     for suspect in (suspect for suspect in suspects if suspect.kind in (DRIFT, OTHERS)):
         rerun = command or repeat_command(
-            dataset.attempt(suspect.attempt_id).row, dataset.display_name
+            dataset.attempt_row(suspect.attempt_id), dataset.display_name
         )
         by_command[rerun].append(suspect)
     lines = []
