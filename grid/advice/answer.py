@@ -11,7 +11,9 @@ from grid.advice.ask import Ask
 from grid.advice.recommend import recommend
 from grid.advice.this_machine import fields_of_node, named_machine
 from grid.analysis.dataset import Dataset
+from grid.errors import InputError
 from grid.hardware.node import Node
+from grid.results.problems import explain_no_results, near_store
 
 if TYPE_CHECKING:
     from grid.advice.public_figures import PublicAnswer
@@ -23,6 +25,8 @@ def answer_ask(dataset: Dataset, ask: Ask, probe: Callable[[], Node]) -> Advice 
     answer."""
     if not dataset.is_empty or dataset.problems or ask.hardware is not None:
         return recommend(dataset, ask)
+    if near_store(dataset.display_name):  # a name that was mistyped
+        raise InputError(explain_no_results(dataset.display_name, dataset.problems))
     from grid.advice.public_figures import public_answer
 
     if named_machine(ask) or ask.memory_bytes is not None:

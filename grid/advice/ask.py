@@ -19,6 +19,9 @@ PROMPT = 512
 INTERACTIVE = 10.0
 """Decode rate in token/s from which text appears faster than most people read."""
 
+MOST_TOKENS = 10**9
+"""Of a context or prompt, which no model has."""
+
 MOST_SESSIONS = 1024
 """Sessions at once, from which no single machine is asked about."""
 
@@ -87,6 +90,9 @@ class Ask:
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise InputError(f"{title} is {value:g}; give a number above 0")
+        for title, tokens in (("context", self.context), ("prompt", self.prompt)):
+            if tokens is not None and tokens > MOST_TOKENS:
+                raise InputError(f"the {title} has {tokens:,} tokens; give at most {MOST_TOKENS:,}")
         if self.sessions > MOST_SESSIONS:
             raise InputError(f"sessions are {self.sessions:,}; give at most {MOST_SESSIONS:,}")
         if not 0 <= self.tolerance < 1:

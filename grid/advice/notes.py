@@ -33,8 +33,8 @@ def notes_of(
         notes += _text_notes(selection, candidate_set, ask)
     if selection.absent:
         notes.append(
-            f"{ask.use} also weighs {', '.join(selection.absent)}, which nobody measured: "
-            f"the answer rests on {', '.join(selection.weights)}"
+            f"{' and '.join(selection.absent)} not measured: the answer to --use {ask.use} rests "
+            f"on {', '.join(selection.weights)}"
         )
     variants = candidate_set.posterior.variants
     if any(v.origin for v in variants):

@@ -66,13 +66,18 @@ def pick_card(advice: Advice) -> PickCard | None:
         capability=_capability_text(pick),
         closeness=closeness_text(advice),
         fits=fits_text(advice, pick),
-        reason=reason_text(advice),
+        reason=reason_text(advice) + _absent_text(advice),
         sure=certainty_line(advice),
         command=advice.serving.script(command) if advice.serving and command else "",
         assumed=advice.serving.assumed if advice.serving and command else "",
         smaller=_smaller_text(advice.smaller_choice, pick),
         faster=_faster_text(advice.faster_choice, pick),
     )
+
+
+def _absent_text(advice: Advice) -> str:
+    """What the use asks for and no task measured."""
+    return f"; {' and '.join(advice.absent)} not measured" if advice.absent else ""
 
 
 def speed_text(figure: Figure | None) -> str:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from grid.analysis.ladder_names import with_ladder_names
 from grid.analysis.scored_text import chunk_means
+from grid.models.display_names import visible
 from grid.results import statistics
 from grid.results.statistics import Interval
 from grid.results.statistics.interval import Floats
@@ -105,7 +106,16 @@ def workload_of(text: str | None) -> Mapping[str, Any]:
         fields = json.loads(text or "{}")
     except ValueError:
         fields = None
-    return fields if isinstance(fields, dict) else {}
+    return _with_visible_texts(fields) if isinstance(fields, dict) else {}
+
+
+def _with_visible_texts(value: Any) -> Any:
+    """The value of a JSON text, whose escapes were inert until it was decoded."""
+    if isinstance(value, dict):
+        return {visible(name): _with_visible_texts(field) for name, field in value.items()}
+    if isinstance(value, list):
+        return [_with_visible_texts(item) for item in value]
+    return visible(value) if isinstance(value, str) else value
 
 
 def _of_attempts(table: pa.Table, ids: pa.Array[Any]) -> pa.Table:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Hashable
+from pathlib import Path
 
 import streamlit as st
 
@@ -23,6 +25,7 @@ from grid.analysis.dataset import Dataset
 from grid.app import address
 from grid.app.page_parts import plain, show_table
 from grid.app.pick.limits import choose_context, choose_least_rate, choose_sessions
+from grid.errors import InputError
 from grid.units import format_bytes
 
 
@@ -32,7 +35,7 @@ def draw_hardware(dataset: Dataset) -> None:
     models = sorted({name for group in dataset.classes for name in group.models})
     with left:
         model = address.enter_text(
-            "Model: a name, a file, or a size such as 8B", "target", models[0] if models else "8B"
+            "Model: a name, or a size such as 8B", "target", models[0] if models else "8B"
         )
         quant = address.enter_text("Quant", "target_quant", placeholder=USUAL_QUANT)
     with middle:
@@ -41,6 +44,8 @@ def draw_hardware(dataset: Dataset) -> None:
     with right:
         rate = choose_least_rate("target_speed")
     ask = Ask(quant=quant or None, context=context, min_decode_tps=rate, sessions=sessions)
+    if is_path(model):
+        raise InputError("the page takes a name or a size; for a file: grid recommend --for FILE")
     choice = _choice(
         (dataset.display_name, dataset.fingerprint, model, repr(ask)), dataset, model, ask
     )
@@ -54,6 +59,11 @@ def draw_hardware(dataset: Dataset) -> None:
             st.markdown(f"**{plain(group_title(choice, verdict))}**")
             show_table(hardware_table(choice, verdict), f"hardware_{VERDICTS.index(verdict)}")
     st.caption(f"{rates_note(choice)}. {MARK_TEXT}")
+
+
+def is_path(text: str) -> bool:
+    """Whether a text may be meant as a file: a link must not choose what this machine reads."""
+    return os.sep in text or text.startswith(("~", ".")) or Path(text[:255]).exists()
 
 
 @st.cache_resource(max_entries=8, show_spinner="Trying every chip")

@@ -19,22 +19,30 @@ from grid.models.identity import digest
 def advice_on(selection: Selection, model: str = "") -> Advice | None:
     """What the page Pick says of the selection without further limits; `model` narrows it to one.
     None where it gives no advice."""
-    if model:
-        selection = replace(selection, filters={**selection.filters, "model": (model,)})
     try:
-        return answer(selection, Ask(hardware=selection.hardware.name)).advice
+        return _advice(selection, model)
     except InputError:
         return None
 
 
+def _advice(selection: Selection, model: str) -> Advice | None:
+    if model:
+        selection = replace(selection, filters={**selection.filters, "model": (model,)})
+    return answer(selection, Ask(hardware=selection.hardware.name)).advice
+
+
 def pick_on(selection: Selection, model: str = "") -> str:
     """The id of the pick, which charts mark; empty where there is none."""
-    return _marks((selection.key, model), selection, model).pick
+    return highlights_on(selection, model).pick
 
 
 def highlights_on(selection: Selection, model: str = "", opened: str = "") -> Highlights:
     """The marks of a chart; `opened` is the id of a variant whose details are shown."""
-    return replace(_marks((selection.key, model), selection, model), opened=opened)
+    try:
+        marks = _marks((selection.key, model), selection, model)
+    except InputError:  # not kept: the store may be readable the next time
+        marks = Highlights()
+    return replace(marks, opened=opened)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
@@ -45,8 +53,9 @@ def _marks(key: Hashable, _selection: Selection, _model: str) -> Highlights:
     try:
         ids = msgspec.json.decode(dataset.derived(name) or b"", type=tuple[str, str, str])
     except msgspec.DecodeError:
-        ids = _ids_of(advice_on(_selection, _model))
-        dataset.keep_derived(name, msgspec.json.encode(ids))
+        ids = _ids_of(_advice(_selection, _model))
+        if not dataset.problems:
+            dataset.keep_derived(name, msgspec.json.encode(ids))
     return Highlights(*ids)
 
 

@@ -25,7 +25,7 @@ FRESH_S = 2.0
 def store_address() -> str:
     """The folder or URI of the open store."""
     place = st.query_params.get(PARAMETER, "")
-    return place if place in _opened_by_hand() else _first_store()
+    return place if place and place in _opened_by_hand() else _first_store()
 
 
 def _first_store() -> str:
@@ -45,7 +45,7 @@ def store_form() -> None:
         place = st.text_input(
             "Folder or URI", visible(store_address()), help="What `grid sweep --store` was given."
         )
-        if st.form_submit_button("Open", width="stretch"):
+        if st.form_submit_button("Open", width="stretch") and place.strip():
             switch_store(place.strip())
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from inspect import Parameter, Signature
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -63,6 +63,7 @@ def recommend(
     from grid.cli.without_pandas import leave_pandas_out
 
     leave_pandas_out()
+    options = {field: None if value == [] else value for field, value in options.items()}
     refuse_unused(options, for_model is not None, bool(rack))
     ask = read_ask(**options)
     if rack:
@@ -112,7 +113,7 @@ class Option(NamedTuple):
     flag: str
     metavar: str | None
     help: str
-    parse: Callable[[str], Any] | None = None
+    parse: Callable[[Any], Any] | None = None
     default: str | int | bool | None = None
     type: Any = str | None
 
@@ -138,6 +139,16 @@ class Option(NamedTuple):
             raise InputError(f"{self.flag}: {error}") from None
         except ValueError:
             raise InputError(f"{self.flag}: {value!r} is not a number") from None
+
+
+def read_single(values: Sequence[str]) -> str:
+    """The name that an option gives once. Raises InputError for several: an answer is of one."""
+    names = [name.strip() for value in values for name in value.split(",")]
+    if len(names) > 1:
+        raise InputError(
+            f"an answer is about one, not {', '.join(names)}; `grid show` takes several"
+        )
+    return names[0]
 
 
 def parse_bandwidth(text: str) -> float:
@@ -232,9 +243,12 @@ OPTIONS = {
         "--max-size", "SIZE", "Largest weight files, such as 8GiB.", parse_file_size
     ),
     "model": Option(
-        "--model", "NAME", "Only this model. Needed where several have KLD alone."
+        "--model", "NAME", "Only this model. Needed where several have KLD alone.", read_single,
+        type=list[str] | None,
     ),
-    "quant": Option("--quant", "TYPE", "Only this quant, such as Q4_K_M."),
+    "quant": Option(
+        "--quant", "TYPE", "Only this quant, such as Q4_K_M.", read_single, type=list[str] | None
+    ),
     "sessions": Option(
         "--sessions", "COUNT", "Sessions at once, each with its own context and rate.",
         default=1, type=int,

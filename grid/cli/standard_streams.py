@@ -94,7 +94,7 @@ def _guard(stream: TextIO | None, descriptor: int, ends: bool) -> tuple[_Output,
         io.BufferedWriter(output),
         encoding=plain.encoding if plain else "utf-8",
         errors="backslashreplace",
-        line_buffering=plain.line_buffering if plain else False,
+        line_buffering=plain is not None and (plain.line_buffering or plain.write_through),
         write_through=plain.write_through if plain else False,
     )
     return output, text

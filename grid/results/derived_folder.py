@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import stat
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
@@ -27,10 +28,11 @@ FOLDER, ENDING = ".derived", ".bin"
 MOST_BYTES, MOST_OF_ONE = 2**28, 2**26
 """Bytes of all files of a store, and of one."""
 MOST_UNPACKED = 2**29
+NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 SPARE_BYTES = 2**30
 """Left free on the disk."""
 
-_ROOMS = ("advice", "analysis", "cells", "hardware", "models", "results")
+_ROOMS = ("advice", "analysis", "app", "cells", "hardware", "models", "results")
 """Code that derived figures come from."""
 _CHECK_BYTES, _SIZE_BYTES = 32, 8
 
@@ -46,14 +48,15 @@ class DerivedFolder:
         whole."""
         path = self._path / f"{name}{ENDING}"
         try:
-            if path.stat().st_size > MOST_OF_ONE:
-                return None
-            content = path.read_bytes()
-            os.utime(path)  # the files used last are kept longest
+            content = _read_file(path)
         except OSError:
             return None
         check, packed = content[:_CHECK_BYTES], content[_CHECK_BYTES:]
-        return _unpack(packed) if check == _check(name, packed) else None
+        if check != _check(name, packed):
+            return None
+        with contextlib.suppress(OSError):
+            os.utime(path, follow_symlinks=False)  # the files used last are kept longest
+        return _unpack(packed)
 
     def write(self, name: str, content: bytes) -> None:
         """Keep a content under a name, whole or not at all."""
@@ -85,6 +88,16 @@ def _place(location: Location) -> Path:
     return beside if is_beside else cache_dir() / "derived" / digest(location.path)
 
 
+def _read_file(path: Path) -> bytes:
+    """A stranger's store may hold a pipe or a link there: neither is waited for nor followed."""
+    descriptor = os.open(path, os.O_RDONLY | NO_FOLLOW)
+    with open(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > MOST_OF_ONE:
+            raise OSError(f"{path}: no file of ours")
+        return file.read(MOST_OF_ONE)
+
+
 def _check(name: str, packed: bytes) -> bytes:
     return blake2b(
         packed, digest_size=_CHECK_BYTES, person=code_version().encode(), salt=_salt(name)
@@ -114,6 +127,7 @@ def code_version() -> str:
     """16 hex digits that change with any file of the code that figures come from, and with the
     versions of Python and NumPy."""
     root = Path(__file__).parents[1]
-    files = sorted(path for room in _ROOMS for path in (root / room).rglob("*.py"))
+    paths = (path for room in _ROOMS for path in (root / room).rglob("*"))
+    files = sorted(path for path in paths if path.suffix in (".py", ".json"))
     states = [(str(p.relative_to(root)), (s := p.stat()).st_size, s.st_mtime_ns) for p in files]
     return digest(states, platform.python_version(), np.__version__)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 LEADING = ("model", "quant", "backend", "label", "scope", "status")
 """Attempt columns that a table shows before the metrics, unless columns are named."""
 
+FORMULA = r"^([=+@-])"
+"""What a spreadsheet would compute."""
 _MARKUP = re.compile(r"[\\|<&\[`*]")
 
 _ORDER = ("model", "artifact_bytes", "quant", "label", "cell_id")
@@ -91,9 +93,9 @@ def _without_formulas(rows: pa.Table) -> pa.Table:
     """The table with an apostrophe before text that a spreadsheet would compute."""
     for at, field in enumerate(rows.schema):
         if pa.types.is_string(field.type):
-            texts = pc.replace_substring_regex(rows[field.name], r"^([=+@-])", r"'\1")
+            texts = pc.replace_substring_regex(rows[field.name], FORMULA, r"'\1")
             rows = rows.set_column(at, field.name, texts)
-    return rows
+    return rows.rename_columns([re.sub(FORMULA, r"'\1", name) for name in rows.column_names])
 
 
 def _json(rows: pa.Table) -> bytes:

@@ -49,7 +49,7 @@ class Location:
         if "://" in text:
             self.fs, self.path = _from_uri(text, self.display_name)
         else:
-            self.fs, self.path = fs.LocalFileSystem(), str(Path(text).expanduser().absolute())
+            self.fs, self.path = fs.LocalFileSystem(), _local_path(text)
         self.is_local = isinstance(self.fs, fs.LocalFileSystem)
 
     def child(self, name: str) -> str:
@@ -163,3 +163,10 @@ def _from_uri(text: str, display_name: str) -> tuple[fs.FileSystem, str]:
             f"{display_name} is not a place for a store: name a folder or bucket in it"
         )
     return filesystem, path
+
+
+def _local_path(text: str) -> str:
+    try:
+        return str(Path(text).expanduser().absolute())
+    except RuntimeError as error:
+        raise InputError(f"{text}: {error}; write the whole path") from error

@@ -12,7 +12,7 @@ from grid.results.files import UnreadableFile
 def explain_no_results(store: str, problems: Sequence[UnreadableFile]) -> str:
     """Why a store has no rows, and what to do about it, in one line. `store` is its name."""
     if not problems:
-        return f"no results in {store}; `grid sweep` fills it{_near_store(store)}"
+        return f"no results in {store}; `grid sweep` fills it{near_store(store)}"
     count = len(problems)
     none = f"none of the {count} files" if count > 1 else "the one file"
     verb = "can" if count > 1 else "cannot"
@@ -28,7 +28,7 @@ def missing_rows_note(problems: Sequence[UnreadableFile]) -> str:
     return f"{files} of the store could not be read, {_example(problems)}; their rows are missing"
 
 
-def _near_store(store: str) -> str:
+def near_store(store: str) -> str:
     """A hint at a folder beside one that does not exist, with a like name and rows in it."""
     path = Path(store).expanduser()
     if "://" in store or path.exists():

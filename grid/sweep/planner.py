@@ -19,7 +19,7 @@ from grid.hardware.node import Node
 from grid.plan.plan import Plan
 from grid.plan.sweep import Sweep
 from grid.plan.task_requests import NO_PREPARED_TASKS, PreparedTasks
-from grid.results import open_store
+from grid.results.reader import Results
 from grid.sweep.node_report import Report
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class StoreSnapshot:
     def __init__(self, store: str, fresh: bool = False, changed: bool = False) -> None:
         """`fresh` forgets what is measured, `changed` what another version of its engine
         measured."""
-        self._results: Results = open_store(store)
+        self._results = Results(store, exact=True)
         self._fresh = fresh
         self._changed = changed
 

@@ -42,7 +42,7 @@ def sweep(grid: Run, text: str, folder: Path) -> subprocess.CompletedProcess[str
         (FAKE_SWEEP.replace("repetitions", "x") + "[budget]\nmemry = 1\n", ("budget", "memory")),
         (FAKE_SWEEP.replace('"Q4"', '"Q44"'), ("Q44", "Did you mean 'Q4'?")),
         ('measures = ["sped"]\n' + FAKE_SWEEP, ("sped", "Did you mean 'speed'?")),
-        (FAKE_SWEEP.replace('["fake"]', '["fak"]'), ("fak", "Did you mean 'fake'?")),
+        (FAKE_SWEEP.replace('["fake"]', '["fak"]'), ("fak", "Known: ")),
         ("measures = []\n" + FAKE_SWEEP, ("measures",)),
         (FAKE_SWEEP.replace("toy.fake", "tay.fake"), ("tay.fake", "toy.fake")),
         (FAKE_SWEEP.replace("toy.fake", "ref:huge"), ("ref:huge",)),

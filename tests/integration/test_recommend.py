@@ -132,10 +132,21 @@ def test_bad_option_is_one_line(
     assert_refused(run_recommend(*arguments), *parts)
 
 
-def test_an_empty_store_names_the_command_that_fills_it(grid: Run, tmp_path: Path) -> None:
+def test_an_empty_store_is_answered_for_this_machine_and_names_what_fills_it(
+    grid: Run, tmp_path: Path
+) -> None:
     (tmp_path / "rows").mkdir()
-    assert_refused(grid("recommend", "--store", "rows"), "grid sweep")
-    assert_refused(grid("recommend", "--store", "nowhere"))
+    done = grid("recommend", "--store", "rows")
+    assert done.returncode == 0, done.stderr
+    assert "nothing measured here" in done.stdout
+    assert "grid sweep hf:" in done.stdout
+
+
+def test_a_store_that_is_not_there_is_refused_with_the_near_name(
+    grid: Run, swept: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(swept, tmp_path / "rows")
+    assert_refused(grid("recommend", "--store", "rosw"), "rosw", "Did you mean 'rows'?")
 
 
 def test_torn_file_does_not_prevent_an_answer(grid: Run, swept: Path, tmp_path: Path) -> None:

@@ -48,8 +48,8 @@ def find_target(text: str, quant: str | None, dataset: Dataset | None = None) ->
     text = text.strip()
     if not text:
         raise InputError("name the model: a file, a name, or a size such as 8B")
-    path = Path(text).expanduser()
-    if path.exists() or text.endswith((".gguf", ".safetensors")):
+    path = _expanded(text)
+    if _exists(path) or text.endswith((".gguf", ".safetensors")):
         return _of_file(path, quant)
     variants = [] if dataset is None else dataset.all_variants()
     own = [v for v in variants if spelling_key(v.model) == spelling_key(text)]
@@ -64,6 +64,21 @@ def find_target(text: str, quant: str | None, dataset: Dataset | None = None) ->
     names = {*(model.name for model in public_models()), *(v.model for v in variants)}
     near = _nearest_names(text, names)
     raise InputError(f"no model {text!r} is known. {near}Name its file, or its size: 8B, 30B-A3B")
+
+
+def _expanded(text: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise InputError(f"{text}: {error}; write the whole path") from error
+
+
+def _exists(path: Path) -> bool:
+    """False also for a text that is too long for a path."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
 
 
 def _nearest_names(text: str, names: Iterable[str]) -> str:

@@ -45,7 +45,7 @@ SPARE = 0.05
 """Part of the memory that is left free: what an engine takes besides is assumed, not measured."""
 
 LARGER = 2
-"""Larger models shown that fit at more loss only."""
+"""Larger models shown that fit at more loss only, or are too slow."""
 
 KINDS = (("cuda", "a card"), ("metal", "a Mac"), ("cpu", "a CPU"))
 """What a bare memory may be of, by platform."""
@@ -79,8 +79,8 @@ class PublicPlace:
 @dataclass(frozen=True)
 class PublicAnswer:
     """`pick` is None where nothing fits at little loss; `others` are smaller models, or of one
-    model its other presets; `larger` fit at more loss only. `places` are the other kinds of machine
-    that a bare memory may be of."""
+    model its other presets; `larger` fit at more loss only, or are slower than `assumed_tps`.
+    `places` are the other kinds of machine that a bare memory may be of."""
 
     machine: PublicPlace
     question: MemoryQuestion
@@ -183,8 +183,11 @@ def _others(offers: Sequence[ModelOffer], pick: ModelOffer | None) -> list[Model
 
 
 def _larger(offers: Sequence[ModelOffer], pick: ModelOffer | None) -> list[ModelOffer]:
-    """Before the pick: what fits only at more loss, the largest first."""
-    return list(offers[: offers.index(pick)][:LARGER]) if pick else []
+    """Models before the pick's: what fits only at more loss, or is too slow; the largest first."""
+    if pick is None:
+        return []
+    names = [offer.model.name for offer in offers]
+    return list(offers[: names.index(pick.model.name)][:LARGER])
 
 
 def _rated(offers: Sequence[ModelOffer], rates: OfferRates) -> list[RatedOffer]:

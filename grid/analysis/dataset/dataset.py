@@ -116,7 +116,7 @@ class Dataset:
             sound = self._derived.sound_files()
             problems = self.results.visible_problems(sound)
             if len(sound) < len(self._derived.files) - len(problems):
-                self._derived.keep_sound_files({problem.file for problem in problems})
+                self._derived.keep_sound_files(set(self.results.problem_names()))
             return problems
 
     @cached_property

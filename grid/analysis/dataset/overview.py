@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,9 +15,6 @@ from grid.analysis.ladder_names import with_ladder_names
 from grid.analysis.tables import workload_of
 from grid.results import select
 from grid.results.schema import ATTEMPTS
-
-if TYPE_CHECKING:
-    pass
 
 DEFERRED = (
     "environment", "kv_cache", "context_length", "licence", "bpw_file", "bpw_layer",

@@ -12,6 +12,7 @@ from grid.advice.advice import CAPABILITY, DECODE, KLD, MEMORY, PERPLEXITY, TTFT
 from grid.analysis import Variant
 from grid.app import address
 from grid.models.display_names import visible
+from grid.results.export import FORMULA
 from grid.units import GIB, MIB
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def draw_table(advice: Advice, key: str = "pick_candidates") -> None:
         )  # fmt: skip
     shown = search(frame, words)
     right.download_button(
-        "Download table", shown.to_csv(index=False), "quantgrid-pick.csv", "text/csv",
+        "Download table", _csv(shown), "quantgrid-pick.csv", "text/csv",
         key=f"{key}_csv", on_click="ignore", width="stretch",
     )  # fmt: skip
     with st.container(key=key):
@@ -41,6 +42,17 @@ def draw_table(advice: Advice, key: str = "pick_candidates") -> None:
             height=TABLE_HEIGHT if len(shown) > 10 else "auto",
         )  # fmt: skip
     st.caption(f"{len(shown)} of {len(frame)} variants. A click on a column's name sorts by it.")
+
+
+def _csv(frame: pd.DataFrame) -> str:
+    """With an apostrophe before text that a spreadsheet would compute."""
+    texts = frame.select_dtypes(["object", "string"]).columns
+    return frame.assign(
+        **{
+            name: frame[name].astype("string").str.replace(FORMULA, r"'\1", regex=True)
+            for name in texts
+        }
+    ).to_csv(index=False)
 
 
 def search(frame: pd.DataFrame, words: str) -> pd.DataFrame:

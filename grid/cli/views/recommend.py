@@ -76,7 +76,7 @@ def _print_models(dataset: Dataset, ask: Ask, models: Sequence[str]) -> None:
 def print_advice(advice: Advice, why: bool = False) -> None:
     """Print the answer on a screen; `why` adds how it comes about."""
     out = console()
-    out.print(Text(f"{headline(advice)}, on {short_machine_name(advice.hardware)}", style="bold"))
+    out.print(Text(f"{headline(advice)}, on {_machine_text(advice)}", style="bold"))
     print_command(out, advice)
     card = pick_card(advice)
     rows = _relax_rows(advice) if card is None else card_rows(card)
@@ -87,6 +87,13 @@ def print_advice(advice: Advice, why: bool = False) -> None:
         out.print(two_columns(rows))
     if why:
         print_reasons(out, advice)
+
+
+def _machine_text(advice: Advice) -> str:
+    """The machine's short name, and the memory that it is asked about instead of its own."""
+    name, memory = short_machine_name(advice.hardware), advice.ask.memory_bytes
+    is_named = memory is None or advice.ask.bandwidth_bytes_s is not None
+    return name if is_named else f"{name}, with {format_bytes(memory or 0)} instead"
 
 
 def two_columns(rows: Sequence[tuple[str, str]]) -> Pairs:

@@ -255,3 +255,13 @@ def test_a_slow_machine_gets_a_mixture_that_keeps_up_with_a_reader() -> None:
     assert slower.pick.decode is not None
     assert slower.pick.decode.value < 5.0
     assert slower.assumed_tps is None
+
+
+@pytest.mark.parametrize("gb_s", [15, 25, 40])
+@pytest.mark.parametrize("memory", [8, 32, 128])
+def test_larger_models_are_named_beside_a_pick_for_a_slow_machine(gb_s: int, memory: int) -> None:
+    result = answer(memory_bytes=memory * GIB, bandwidth_bytes_s=gb_s * 1e9, platform="cpu")
+    assert result.pick is not None
+    size = result.pick.offer.model.parameters
+    assert result.larger
+    assert all(rated.offer.model.parameters >= size for rated in result.larger)
