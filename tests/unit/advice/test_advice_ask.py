@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,6 +41,8 @@ CLASSES = [measured(CPU, "cpu-avx2"), measured(CARD, "cuda-sm89"), measured(MAC,
     [
         ({"context": 0}, "context is 0; give a number above 0"),
         ({"prompt": -5}, "prompt is -5; give a number above 0"),
+        ({"context": 10**30}, "give at most 1,000,000,000"),
+        ({"prompt": 2**64}, "give at most 1,000,000,000"),
         ({"min_decode_tps": float("nan")}, "least decode rate is nan; give a number above 0"),
         ({"memory_bytes": 0.0}, "memory is 0; give a number above 0"),
         ({"reserved_bytes": -1.0}, "the memory left to others is below 0"),
@@ -71,9 +74,11 @@ def test_ask_rejects_contradicting_or_impossible_fields(
         ({"min_share": "most"}, "--min-share: 'most' is not a number"),
         ({"weights": "math"}, "--weights: 'math' is not CLASS=NUMBER"),
         ({"max_bytes": "-1"}, "--max-size: '-1' is not a size"),
+        ({"quant": ["Q8_0", "Q6_K"]}, "--quant: an answer is about one, not Q8_0, Q6_K"),
+        ({"model": ["large,small"]}, "--model: an answer is about one, not large, small"),
     ],
 )
-def test_an_option_that_cannot_be_read_is_named(options: dict[str, str], message: str) -> None:
+def test_an_option_that_cannot_be_read_is_named(options: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError) as error:
         read_ask(**options)
     assert str(error.value).startswith(message)

@@ -182,3 +182,19 @@ def test_the_files_used_longest_ago_make_room(
 def test_a_store_under_version_control_is_not_changed_by_reading(store: Path) -> None:
     outcome(store)
     assert (store / FOLDER / ".gitignore").read_text() == "*\n"
+
+
+def test_a_pipe_or_a_link_in_place_of_a_piece_is_not_read(store: Path, tmp_path: Path) -> None:
+    fresh = outcome(store)
+    secret = tmp_path / "secret"
+    secret.write_text("theirs")
+    os.utime(secret, LONG_AGO)
+    for number, path in enumerate(pieces(store)):
+        path.unlink()
+        if number % 2:
+            os.mkfifo(path)  # nobody writes to it: a reader that waits would wait for ever
+        else:
+            path.symlink_to(secret)
+    assert same(outcome(store), fresh)
+    assert secret.stat().st_mtime == LONG_AGO[1]
+    assert secret.read_text() == "theirs"

@@ -3,6 +3,7 @@ none of it acts, and the store stays as it is."""
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import unicodedata
@@ -32,6 +33,7 @@ def hostile_store(folder: Path, name: str) -> Path:
     rows = Rows()
     names = {"model": name, "hardware_class": f"box{name}", "label": name, "node": name}
     rows.decode([1.0, 1.1, 1.2], **names)
+    rows.tasks(name, [1.0, 0.0, 1.0], **names)
     rows.attempt("decode", {"type": "decode"}, status="error", reason=name, **names)
     rows.attempt("decode", {"type": "decode"}, origin=name, licence=name, **names)
     rows.rows["attempts"][-1]["quant"] = name
@@ -89,9 +91,10 @@ def test_arguments_in_errors_do_not_act(terminals: Terminals) -> None:
 
 def test_exports_hold_no_markup_and_no_formula(terminals: Terminals, tmp_path: Path) -> None:
     store = hostile_store(tmp_path / "theirs", "=HYPERLINK(1)<img src=x>[a](b)")
-    csv = terminals.in_pipe(["export", "--format", "csv", "--store", str(store)]).text
-    assert "\"'=HYPERLINK" in csv
-    assert '"=HYPERLINK' not in csv
+    text = terminals.in_pipe(["export", "--format", "csv", "--store", str(store)]).text
+    cells = [cell for row in csv.reader(text.splitlines()) for cell in row]
+    assert any(cell.startswith("'=HYPERLINK") for cell in cells)
+    assert not [cell for cell in cells if cell.startswith("=")]
     table = terminals.in_pipe(["export", "--format", "md", "--store", str(store)]).text
     assert r"\<img src=x>\[a](b)" in table
 
