@@ -136,4 +136,4 @@ texts.own = { generate = "prompts.jsonl", tokens = 16, chunks = 3 }"""
     assert [turns[0].content for turns in answers] == prompts
     assert all(turns[1].role == "assistant" and turns[1].content for turns in answers)
     resumed = grid("plan", "domain.toml")
-    assert "0 cells to measure" in resumed.stdout
+    assert "nothing: 6 cells measured already" in resumed.stdout
