@@ -34,6 +34,9 @@ FEW_CHUNKS = 8
 CLOSEST = round(-math.log(KLD_RESOLUTION), 12)
 """Draw of what cannot be told from 16 bits."""
 
+FARTHEST = round(math.log(1e6), 12)
+"""Log of the largest draw: two chunks far apart leave draws without bounds, which no model has."""
+
 Scope = tuple[object, ...]
 
 
@@ -82,7 +85,7 @@ def text_draws(variants: Sequence[Variant], axis: str, draws: int, seed: int) ->
     result = np.full((draws, len(variants)), np.nan)
     for i, variant in enumerate(variants):
         if text_scope(variant, axis) is not None:
-            result[:, i] = -_log_draws(variant, axis, draws, seed)
+            result[:, i] = -np.minimum(_log_draws(variant, axis, draws, seed), FARTHEST)
             if axis == "kld_mean":
                 result[:, i] = _above_floor(variant, result[:, i])
     return np.round(result, 12)

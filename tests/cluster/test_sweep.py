@@ -34,7 +34,7 @@ def test_the_reference_family_is_measured_over_two_hardware_classes(cluster: Clu
     folder = cluster.file.parent
     (folder / "family.toml").write_text(FAMILY)
     done = cluster.grid("sweep family.toml --store family", timeout=300)
-    assert "quality vs size" in done.stdout
+    assert "grid show --store" in done.stdout
     assert "Slow chip" in done.stdout
     assert "Fast chip" in done.stdout
 

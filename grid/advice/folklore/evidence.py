@@ -155,7 +155,8 @@ class RuleEvidence:
         speed = variant.decode.get(0)
         if speed is not None and len(speed.rates) == 1 and has_error(speed.interval):
             return self.normal_draws(speed.interval, "decode", variant.id)
-        return np.asarray(np.exp(self.posterior.rates["decode_tps"][:, self.index_of(variant)]))
+        with np.errstate(over="ignore"):  # two repetitions may leave draws without bounds
+            return np.asarray(np.exp(self.posterior.rates["decode_tps"][:, self.index_of(variant)]))
 
     def normal_draws(self, interval: Interval, *stream: object) -> Floats:
         """Draws of a figure that only its interval is known of [draws]: half a normal on either

@@ -148,3 +148,20 @@ def test_short_machine_names_tell_classes_apart() -> None:
     slow, fast = (f"AMD EPYC, 2 cores, 24 GiB, {rate} GB/s" for rate in ("16-32", "32-64"))
     assert short_machine_names([card, slow]) == {card: "RTX 4090", slow: "AMD EPYC, 24 GiB"}
     assert short_machine_names([slow, fast]) == {slow: slow, fast: fast}
+
+
+@pytest.mark.filterwarnings("error")
+def test_divergences_of_two_chunks_warn_of_nothing_and_have_no_infinite_ends(
+    tmp_path: Path,
+) -> None:
+    rows = Rows()
+    for quant, chunks in (("Q8_0", [1e-9, 2e-3]), ("Q4_K_M", [1e-8, 3e-2]), ("Q2_K", [1e-9, 9e-1])):
+        add_speed(rows, quant)
+        rows.quality(chunks, **facts(quant))
+    advice = recommend(write_store(rows, tmp_path))
+    assert advice.pick is not None
+    changes = [step.kld for step in advice.steps] + [
+        choice.kld for choice in (advice.smaller_choice, advice.faster_choice) if choice is not None
+    ]
+    ends = [end for change in changes if change for end in (change.low, change.high)]
+    assert all(end is None or abs(end) < float("inf") for end in ends)
