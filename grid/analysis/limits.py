@@ -172,12 +172,13 @@ def typical_limits(variants: Sequence[Variant], axis: str = "capability") -> lis
     for part, words in ((2, "half"), (4, "a quarter"), (8, "an eighth")):
         size = largest // part
         if size and any(v.artifact_bytes <= size for v in sized):
-            name = f"{words} of the 16-bit size ({format_bytes(size)})"
+            measured = "16-bit" if whole else "largest"
+            name = f"{words} of the {measured} size ({format_bytes(size)})"
             demands.append(Limits(name=name, max_bytes=size))
     rates = [v.decode_tps.value for v in variants if v.decode_tps is not None]
     if rates:
         rate = float(f"{max(rates) / 2:.2g}")
-        name = f"half of the fastest decode ({rate:g} token/s)"
+        name = f"half of the fastest decode ({rate:,g} token/s)"
         demands.append(Limits(name=name, min_decode_tps=rate))
     if whole and axis == "capability":
         name = "95 % of the 16-bit capability in half its size"

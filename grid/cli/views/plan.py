@@ -22,12 +22,13 @@ from grid.models.model import Model
 from grid.models.parameters_text import parameters_text
 from grid.plan.estimate import Estimate
 from grid.plan.order import Session
-from grid.plan.plan import Plan
+from grid.plan.plan import Plan, Skip
 from grid.units import format_bytes, format_seconds
 
 _FIGURE = re.compile(r"\d+(?:\.\d+)?")
 REASONS_SHOWN = 6
 """Reasons for skipping that the first screen names."""
+SKIPPED_QUANTS_SHOWN = 3
 QUANTS_SHOWN = 16
 
 
@@ -115,17 +116,24 @@ def _variants(plan: Plan) -> list[tuple[str, str]]:
 
 
 def _skipped(plan: Plan) -> list[tuple[str, str]]:
-    """How many cells are skipped, by reason; reasons that differ in figures alone are one."""
+    """How many cells are skipped, of which quants and why; reasons that differ in figures alone
+    are one."""
     if not plan.skipped:
         return []
-    reasons: dict[str, list[str]] = {}
+    reasons: dict[str, list[Skip]] = {}
     for skip in plan.skipped:
-        reasons.setdefault(_FIGURE.sub("#", skip.reason), []).append(skip.reason)
+        reasons.setdefault(_FIGURE.sub("#", skip.reason), []).append(skip)
     groups = sorted(reasons.values(), key=len, reverse=True)
     rows = [("skipped", counted(len(plan.skipped), "cell"))]
-    rows += [("", f"{len(group)}: {group[0]}") for group in groups[:REASONS_SHOWN]]
+    rows += [("", _reason_text(group)) for group in groups[:REASONS_SHOWN]]
     hidden = sum(map(len, groups[REASONS_SHOWN:]))
     return [*rows, ("", f"{hidden} for other reasons")] if hidden else rows
+
+
+def _reason_text(group: Sequence[Skip]) -> str:
+    """`7 of Q3_K_S: same tensors as Q2_K ...`, of skips for the same reason."""
+    quants = list(dict.fromkeys(skip.cell.artifact.quant for skip in group))
+    return f"{len(group)} of {name_some(quants, SKIPPED_QUANTS_SHOWN)}: {group[0].reason}"
 
 
 def _print_sessions(plan: Plan) -> None:
