@@ -174,12 +174,6 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}" + ("" if count == 1 else "s")
 
 
-def name_some(labels: Sequence[str], most: int) -> str:
-    """The first `most` labels, and how many more there are."""
-    rest_count = len(labels) - most
-    return ", ".join(labels[:most]) + (f" and {rest_count} more" if rest_count > 0 else "")
-
-
 def third_party_lines(rows: Iterable[tuple[str | None, str | None]]) -> list[str]:
     """A line for each origin among (origin, licence) of rows; none where all were measured here."""
     sources = {(origin, licence or "not stated") for origin, licence in rows if origin}

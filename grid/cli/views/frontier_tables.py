@@ -8,8 +8,9 @@ from grid.analysis import Frontier, FrontierPoint, Pick, Variant
 from grid.analysis.axes import Axis, lacks_uncertainty
 from grid.analysis.figures import ABSENT, interval, number
 from grid.analysis.quality_order import CAPABILITY, KLD
-from grid.cli.views.console import console, name_some, table
+from grid.cli.views.console import console, table
 from grid.cli.views.quality_picks import QualityPicks
+from grid.errors import name_some
 from grid.results.statistics import Interval
 from grid.units import format_bytes
 

@@ -12,12 +12,12 @@ from grid.cli.views.console import (
     console,
     counted,
     differing_options,
-    name_some,
     pairs,
     print_json,
     table,
 )
 from grid.cli.views.resolution import points, resolution_line, resolutions, task_items
+from grid.errors import name_some
 from grid.models.model import Model
 from grid.models.parameters_text import parameters_text
 from grid.plan.estimate import Estimate
