@@ -19,7 +19,7 @@ from advice_cases import (
 )
 from analysis_cases import SIZES, Rows
 
-from grid.advice import Ask, recommend
+from grid.advice import Ask, pick_card, recommend
 from grid.advice.advice import DECODE, MEASURED_HERE, MEMORY, TTFT
 from grid.advice.sentences import headline
 from grid.advice.to_json import to_data
@@ -212,7 +212,10 @@ def test_classes_that_a_use_lacks_are_noted(tmp_path: Path) -> None:
     advice = recommend(write_store(rows, tmp_path), Ask(use="code"))
     assert advice.weights == {"reasoning": 1.0}
     assert advice.absent == ("code", "context")
-    assert any("code, context, which nobody measured" in note for note in advice.notes)
+    assert any("code and context not measured" in note for note in advice.notes)
+    card = pick_card(advice)
+    assert card is not None
+    assert card.reason.endswith("; code and context not measured")
 
 
 def test_own_weights_override_the_use(tmp_path: Path) -> None:
