@@ -169,4 +169,6 @@ def _local_path(text: str) -> str:
     try:
         return str(Path(text).expanduser().absolute())
     except RuntimeError as error:
-        raise InputError(f"{text}: no such home folder; set HOME, or write the whole path") from error
+        raise InputError(
+            f"{text}: no such home folder; set HOME, or write the whole path"
+        ) from error

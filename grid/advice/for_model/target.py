@@ -70,7 +70,9 @@ def _expanded(text: str) -> Path:
     try:
         return Path(text).expanduser()
     except RuntimeError as error:
-        raise InputError(f"{text}: no such home folder; set HOME, or write the whole path") from error
+        raise InputError(
+            f"{text}: no such home folder; set HOME, or write the whole path"
+        ) from error
 
 
 def _exists(path: Path) -> bool:
