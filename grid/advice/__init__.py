@@ -12,7 +12,7 @@ from grid.advice.advice import (
 )
 from grid.advice.answer import answer_ask
 from grid.advice.ask import BUDGETS_GB, INTERACTIVE, RATES, Ask, uses
-from grid.advice.class_pick import pick_of_class, picks_of_class
+from grid.advice.class_pick import picks_of_class
 from grid.advice.pick_card import PickCard, pick_card
 from grid.advice.recommend import recommend
 from grid.analysis.quality_order import TOLERANCE
@@ -34,7 +34,6 @@ __all__ = [
     "PickCard",
     "answer_ask",
     "pick_card",
-    "pick_of_class",
     "picks_of_class",
     "recommend",
     "uses",

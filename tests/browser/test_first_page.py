@@ -1,5 +1,5 @@
 """The page Pick answers five questions on the first screen: what to run, how to run it, how good
-it is against 16 bits, how fast it is, whether it fits. Its address keeps what is chosen."""
+it is against 16 bits, how fast it is, whether it fits."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from browser.harness import (
     App,
     click_point,
     fits,
     page_of,
-    press,
     rerun,
     rows_of,
     select,
@@ -33,14 +32,8 @@ from browser.harness import (
     words,
 )  # fmt: skip
 from browser.layout import resize
+from browser.pick_page import CARD, CHART, SIZES, answers_of, figure, opened
 from browser.truth import Truth
-
-SIZES = {"laptop": (1280, 800, 800), "phone": (390, 844, 2 * 844)}
-"""Width and height of the window, and down to where an answer may stand: the first screen, on a
-phone one scroll further."""
-
-CARD = ".st-key-pick_card"
-CHART = "pick_trade_off"
 
 
 @pytest.fixture
@@ -92,34 +85,6 @@ def recommended(store: Path | str, *options: str) -> dict[str, Any]:
     )
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer
-
-
-def figure(page: Page, title: str) -> Locator:
-    """A figure of the pick's card, by its title."""
-    return page.locator(f"{CARD} .answer dl > div").filter(
-        has=page.locator(f"dt:text-is('{title}')")
-    )
-
-
-def answers_of(page: Page) -> dict[str, Locator]:
-    """Where each of the five questions is answered."""
-    return {
-        "what to run": page.locator(f"{CARD} .answer h2"),
-        "how to run it": page.locator(f"{CARD} [data-testid=stCode]").first,
-        "how good": figure(page, "Against 16 bits"),
-        "how fast": figure(page, "Speed"),
-        "whether it fits": figure(page, "Memory"),
-    }
-
-
-def opened(app: App, size: str, path: str = "") -> Page:
-    width, height, _ = SIZES[size]
-    context = app.browser.new_context(
-        viewport={"width": width, "height": height}, reduced_motion="reduce"
-    )
-    page = context.new_page()
-    page.goto(f"{app.url}/{path}")
-    return settled(page)
 
 
 @pytest.mark.parametrize("size", list(SIZES))
@@ -234,71 +199,6 @@ def test_a_click_opens_figures_beside_the_chart(app: App, truth: Truth) -> None:
     expect(panel.locator("thead")).to_contain_text("large F16")
     assert "variant=" in page.url
     assert "with=" in page.url
-    page.context.close()
-
-
-def test_what_is_chosen_outlives_a_reload_and_goes_with_the_link(app: App) -> None:
-    page = opened(app, "laptop", "?memory=8+GiB&context=1k")
-    press(page, "speed")
-    select(page, "Figures of", "large Q2_K")
-    select(page, "Models", "large")
-    page.keyboard.press("Escape")
-    rerun(page)
-    chosen = card_and_panel(page)
-    assert "Fits 8 GiB at 1k" in words(page)
-    address = page.url
-    page.reload()
-    assert card_and_panel(settled(page)) == chosen
-    page.get_by_role("button", name="Share").click()
-    link = page.locator("[data-testid=stPopoverBody] code").inner_text()
-    assert sorted(link.partition("?")[2].split("&")) == sorted(address.partition("?")[2].split("&"))
-    second = app.browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
-    second.goto(link)
-    assert card_and_panel(settled(second)) == chosen
-    second.context.close()
-    page.context.close()
-
-
-def card_and_panel(page: Page) -> tuple[str, str, str]:
-    return (
-        page.locator(f"{CARD} .answer").inner_text(),
-        page.locator(".details").inner_text(),
-        str([trace["x"] for trace in traces(page, CHART)]),
-    )
-
-
-def test_a_change_of_page_keeps_what_is_chosen(app: App) -> None:
-    page = opened(app, "laptop", "?memory=8+GiB&model=small")
-    page.get_by_role("link", name="Trade-offs").click()
-    expect(page.get_by_role("heading", level=1, name="Best trade-offs")).to_be_visible()
-    rerun(page)
-    assert "model=small" in page.url
-    page.get_by_role("link", name="Pick", exact=True).click()
-    expect(page.locator(f"{CARD} .answer h2")).to_contain_text("small")
-    rerun(page)
-    assert "Fits 8 GiB" in words(page)
-    page.context.close()
-
-
-@pytest.mark.parametrize(
-    ("old", "title"),
-    [("frontier", "Best trade-offs"), ("bang", "Best trade-offs"), ("advise", "What to run on")],
-)
-def test_old_addresses_lead_to_the_new_pages(app: App, old: str, title: str) -> None:
-    page = opened(app, "laptop", old)
-    expect(page.get_by_role("heading", level=1)).to_contain_text(title)
-    page.context.close()
-
-
-def test_values_that_do_not_fit_are_left_out_in_one_sentence(app: App) -> None:
-    page = opened(app, "laptop", "?memory=much&x=up&variant=%3Cimg%20src%3Dx%3E&model=nobody")
-    alert = page.get_by_test_id("stAlert")
-    expect(alert).to_have_count(1)
-    for value in ("memory=much", "x=up", "variant=<img src=x>", "model=nobody"):
-        expect(alert).to_contain_text(value)
-    assert page.url.partition("?")[2] == ""
-    select(page, "Memory", "8 GiB")
-    expect(alert).to_have_count(0)
     page.context.close()
 
 

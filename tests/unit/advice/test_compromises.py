@@ -18,10 +18,11 @@ from advice_cases import (
 )
 from analysis_cases import SIZES, Rows
 
-from grid.advice import Ask, pick_card, pick_of_class, picks_of_class, recommend
+from grid.advice import Ask, pick_card, picks_of_class, recommend
 from grid.advice.machine_name import short_machine_names
 from grid.advice.to_json import to_data
 from grid.analysis.dataset import Dataset
+from grid.errors import InputError
 
 
 @pytest.fixture(scope="module")
@@ -114,15 +115,6 @@ def test_no_card_without_a_pick(measured: Dataset) -> None:
     assert pick_card(recommend(measured, Ask(min_decode_tps=1000.0))) is None
 
 
-def test_the_pick_of_a_class_is_that_of_recommend(measured: Dataset) -> None:
-    limits = Ask(min_decode_tps=50.0)
-    answer = pick_of_class(measured, OWN_CLASS, limits)
-    assert answer is not None
-    assert answer.pick is not None
-    assert answer.pick.variant == recommend(measured, limits).pick.variant  # type: ignore[union-attr]
-    assert answer.pick.variant.id in {variant.id for variant in measured.variants(OWN_CLASS)}
-
-
 def test_models_that_do_not_compare_have_a_pick_each(tmp_path: Path) -> None:
     rows = Rows()
     for model in ("base", "large"):
@@ -130,17 +122,13 @@ def test_models_that_do_not_compare_have_a_pick_each(tmp_path: Path) -> None:
     dataset = write_store(rows, tmp_path)
     answers = picks_of_class(dataset, OWN_CLASS)
     assert [answer.pick.label for answer in answers if answer.pick] == ["base Q8_0", "large Q8_0"]
-    assert pick_of_class(dataset, OWN_CLASS) is None
-    of_model = pick_of_class(dataset, OWN_CLASS, model="large")
-    assert of_model is not None
-    assert of_model.pick is not None
-    assert of_model.pick.label == "large Q8_0"
 
 
 def test_a_class_that_nothing_ranks_has_no_pick(tmp_path: Path) -> None:
     rows = Rows()
     add_speed(rows, "Q8_0")
-    assert pick_of_class(write_store(rows, tmp_path), OWN_CLASS) is None
+    with pytest.raises(InputError):
+        picks_of_class(write_store(rows, tmp_path), OWN_CLASS)
 
 
 def test_short_machine_names_tell_classes_apart() -> None:

@@ -13,7 +13,7 @@ from grid.advice import Ask
 from grid.advice.for_model import RUNS, choose_hardware, find_target
 from grid.advice.for_model.sentences import headline
 from grid.analysis.dataset import Dataset
-from grid.app.hardware_question import hardware_table
+from grid.app.hardware_question import hardware_table, is_path
 
 
 @pytest.fixture
@@ -54,3 +54,12 @@ def test_sessions_and_the_model_change_the_answer(page: AppTest) -> None:
     assert not page.exception
     headlines = [text for text in titles(page) if text.startswith("Llama-3.1-8B Q4_K_M")]
     assert [text.partition(" at ")[2][:24] for text in headlines] == ["4 sessions of 10 token/s"]
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [("8B", False), ("30B-A3B", False), ("Llama-3.1-8B", False), ("x" * 5000, False),
+     ("/etc/passwd", True), ("~nobody/x", True), ("../x.gguf", True), (".", True)],
+)  # fmt: skip
+def test_the_page_takes_no_file_from_a_link(text: str, path: bool) -> None:
+    assert is_path(text) == path

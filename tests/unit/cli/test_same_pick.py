@@ -1,4 +1,5 @@
-"""One pick everywhere: `recommend`, a sweep's end, `grid show`, Python and the pages' helper."""
+"""One pick everywhere: `recommend`, a sweep's end, `grid show` and Python. The page is compared
+with the terminal in tests/browser/test_first_page.py."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from advice_cases import FOREIGN_CLASS, OWN_CLASS, add_ladder, add_quality, add_
 from analysis_cases import SIZES, Rows
 
 import grid
-from grid.advice import Advice, Ask, pick_of_class
+from grid.advice import Advice, Ask
 from grid.analysis.dataset import Dataset
 from grid.cli.show import show
 from grid.cli.views.recommend import show_advice
@@ -36,26 +37,26 @@ def _two_classes(rows: Rows) -> None:
 
 
 STORES = {
-    "tasks": (lambda rows: _family(rows, OWN_CLASS), OWN_CLASS, ""),
-    "divergence-alone": (add_ladder, OWN_CLASS, "base"),
-    "two-classes": (_two_classes, OWN_CLASS, ""),
-    "class-without-tasks": (_two_classes, FOREIGN_CLASS, ""),
+    "tasks": (lambda rows: _family(rows, OWN_CLASS), OWN_CLASS),
+    "divergence-alone": (add_ladder, OWN_CLASS),
+    "two-classes": (_two_classes, OWN_CLASS),
+    "class-without-tasks": (_two_classes, FOREIGN_CLASS),
 }
-"""What fills a store, the hardware class that is asked about, and the model of its KLD view."""
+"""What fills a store, and the hardware class that is asked about."""
 
 
 @pytest.fixture(params=STORES, ids=str)
-def case(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Dataset, str, str]:
-    fill, hardware, model = STORES[request.param]
+def case(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Dataset, str]:
+    fill, hardware = STORES[request.param]
     rows = Rows()
     fill(rows)
-    return write_store(rows, tmp_path / "store"), hardware, model
+    return write_store(rows, tmp_path / "store"), hardware
 
 
 def test_all_name_the_same_pick(
-    case: tuple[Dataset, str, str], capsys: pytest.CaptureFixture[str]
+    case: tuple[Dataset, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    dataset, hardware, model = case
+    dataset, hardware = case
     store = dataset.display_name
     answer = grid.recommend(store, hardware=hardware)
     assert isinstance(answer, Advice)
@@ -66,11 +67,6 @@ def test_all_name_the_same_pick(
     assert json.loads(capsys.readouterr().out)["pick"]["artifact_id"] == artifact
     show_advice(store, Ask(hardware=hardware))
     assert capsys.readouterr().out.startswith(f"run {label} in ")
-
-    on_page = pick_of_class(dataset, hardware, model=model)
-    assert on_page is not None
-    assert on_page.pick is not None
-    assert on_page.pick.variant.id == answer.pick.variant.id
 
     show(store, hardware=hardware)
     shown = capsys.readouterr().out
@@ -83,9 +79,9 @@ def test_all_name_the_same_pick(
 
 
 def test_picks_within_common_limits_are_those_of_recommend(
-    case: tuple[Dataset, str, str], capsys: pytest.CaptureFixture[str]
+    case: tuple[Dataset, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    dataset, hardware, _ = case
+    dataset, hardware = case
     show(dataset.display_name, hardware=hardware, as_json=True)
     (answers,) = json.loads(capsys.readouterr().out).values()
     assert len(answers["picks"]) > 1
