@@ -21,7 +21,7 @@ class Vllm(Declaration):
     """
 
     name = "vllm"
-    formats = frozenset({"safetensors", "gptq", "awq", "fp8", "compressed-tensors"})
+    formats = frozenset({"safetensors", "gptq", "awq", "fp8", "compressed-tensors", "modelopt"})
     capabilities: frozenset[Capability] = frozenset({"tokenizes", "scores", "logits", "generates"})
     runtime = Path(__file__).with_name("runtime.txt")
     install_command = "grid backends install vllm"

@@ -58,6 +58,10 @@ def cache_bytes(layers: Sequence[LayerState], tokens: int, options: Options) -> 
     return room * elements * size + 8 * fixed
 
 
+_NO_CPU_KERNELS = frozenset({"modelopt"})
+"""Formats that vLLM multiplies by on GPUs alone."""
+
+
 def needs(artifact: Artifact, weight_bytes: int, options: Options, workload: Workload) -> Needs:
     """Bytes on host and device for a cell; pure.
 
@@ -70,7 +74,11 @@ def needs(artifact: Artifact, weight_bytes: int, options: Options, workload: Wor
     logits = logits_bytes(model, workload, batch, sequences, _LOGIT_BYTES)
     work = _activation_bytes(model, options) + math.ceil(logits)
     if options["device"] == "cpu":
-        return Needs(host_bytes=PROCESS_BYTES + weights + cache + work, kv_bytes=cache)
+        return Needs(
+            host_bytes=PROCESS_BYTES + weights + cache + work,
+            kv_bytes=cache,
+            accelerator="gpu" if artifact.format in _NO_CPU_KERNELS else None,
+        )
     return Needs(
         host_bytes=PROCESS_BYTES + DEVICE_BYTES,
         device_bytes=DEVICE_BYTES + weights + cache + work,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from grid.errors import InputError
-from grid.models.checkpoint.quantization import Quantization
+from grid.models.checkpoint.quantization_scheme import Quantization
 from grid.models.checkpoint.safetensors import DTYPE_BITS, SafetensorsTensor, TensorsByName
 from grid.models.checkpoint.weights import PackedMatrix, module_name
 
@@ -23,6 +23,7 @@ _MARKERS: Mapping[str, tuple[re.Pattern[str], str]] = {
         re.compile(r"\.(weight_packed|weight_scale|compressed|weight_compressed|bitmask)$"),
         "no tensor named *.weight_packed or *.weight_scale",
     ),
+    "modelopt": (re.compile(r"\.weight_scale$"), "no tensor named *.weight_scale"),
 }
 """Tensors without which a format's quantization is not there."""
 

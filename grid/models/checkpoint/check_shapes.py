@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from grid.errors import InputError
 from grid.models.checkpoint.config import Config
-from grid.models.checkpoint.quantization import Quantization
+from grid.models.checkpoint.quantization_scheme import Quantization
 from grid.models.checkpoint.weights import Weight
 
 _USUAL = frozenset(

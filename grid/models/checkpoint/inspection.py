@@ -82,6 +82,7 @@ def plain_name(tensors: Sequence[SafetensorsTensor]) -> str:
 
 CONFIGURATION_FILES = (
     "config.json",
+    "hf_quant_config.json",
     "quant_config.json",
     "quantize_config.json",
     "tokenizer_config.json",

@@ -9,76 +9,19 @@ from typing import Any
 import msgspec
 
 from grid.errors import InputError, did_you_mean
+from grid.models.checkpoint import modelopt
 from grid.models.checkpoint import quantization_names as names
+from grid.models.checkpoint.compressed_tensors import read_compressed
 from grid.models.checkpoint.files import read_json
+from grid.models.checkpoint.quantization_fields import QuantizationFields
+from grid.models.checkpoint.quantization_scheme import Quantization
+
+__all__ = ["Quantization", "known_methods", "read_quantization"]
 
 _BITS = (2, 3, 4, 8)
 _GROUPS = (-1, 16, 32, 64, 128, 256, 512, 1024)
 _AWQ_GROUPS = (-1, 16, 32, 64, 128)
 _OLD_FILES = ("quantize_config.json", "quant_config.json", "quantization_config.json")
-
-
-class Quantization(msgspec.Struct, frozen=True, kw_only=True):
-    """A declared quantization: `format` is what a backend reads, `quant` its name (the same for
-    the same weights everywhere).
-
-    `bits` and `group` are those of most layers (None: the method has none; group -1: a whole
-    column); `block`: weights that one code stands for (AQLM). `overrides`: single layers differ.
-    """
-
-    format: str
-    quant: str
-    bits: int | None = None
-    group: int | None = None
-    block: int = 1
-    layout: str = ""
-    """The method's own name of how tensors are packed, such as `gemm`, `nf4`, `pack-quantized`."""
-    overrides: bool = False
-    groups: Mapping[str, int] = {}
-    """Group of the modules that have their own (MLX)."""
-    where: str = ""
-    """File that declares it, for error lines."""
-
-
-class _QuantizationFields:
-    """Typed access to a quantization_config; a value of the wrong type is an InputError."""
-
-    def __init__(self, where: Path, values: Mapping[str, Any]) -> None:
-        self.where, self.values = where, values
-
-    def error(self, what: str) -> InputError:
-        return InputError(f"{self.where}: quantization_config: {what}")
-
-    def integer(self, *keys: str, default: int | None = None) -> int | None:
-        for key in keys:
-            value = self.values.get(key)
-            if value is not None:
-                if type(value) is not int or not -1 <= value < 2**20:
-                    raise self.error(f"{key} is {str(value)[:60]!r}, not a whole number")
-                return value
-        return default
-
-    def require(self, *keys: str) -> int:
-        value = self.integer(*keys)
-        if value is None:
-            raise self.error(f"{keys[0]} is missing")
-        return value
-
-    def flag(self, key: str, default: bool) -> bool:
-        value = self.values.get(key)
-        if value is None:
-            return default
-        if type(value) is not bool:
-            raise self.error(f"{key} is {str(value)[:60]!r}, not true or false")
-        return value
-
-    def text(self, *keys: str) -> str:
-        values = (self.values.get(key) for key in keys)
-        return next((value for value in values if isinstance(value, str)), "")
-
-    def section(self, key: str) -> _QuantizationFields:
-        value = self.values.get(key)
-        return _QuantizationFields(self.where, value if isinstance(value, dict) else {})
 
 
 def read_quantization(folder: Path, config: Mapping[str, Any]) -> Quantization | None:
@@ -89,7 +32,7 @@ def read_quantization(folder: Path, config: Mapping[str, Any]) -> Quantization |
         return None
     if not isinstance(values, dict):
         raise InputError(f"{where}: quantization_config is not a JSON object")
-    fields = _QuantizationFields(where, values)
+    fields = QuantizationFields(where, values)
     method = _method_name(fields, config)
     reader = _READERS.get(method)
     if reader is None:
@@ -115,10 +58,13 @@ def _declaration(folder: Path, config: Mapping[str, Any]) -> tuple[Path, Any]:
     for name in _OLD_FILES:
         if (folder / name).is_file():
             return folder / name, read_json(folder / name)
+    if (folder / modelopt.CONFIG_FILE).is_file():
+        where = folder / modelopt.CONFIG_FILE
+        return where, modelopt.declaration(read_json(where))
     return where, None
 
 
-def _method_name(fields: _QuantizationFields, config: Mapping[str, Any]) -> str:
+def _method_name(fields: QuantizationFields, config: Mapping[str, Any]) -> str:
     """The method's name; files that leave it out are recognised by their keys."""
     method = fields.text("quant_method", "method").lower()
     if method:
@@ -135,7 +81,7 @@ def _method_name(fields: _QuantizationFields, config: Mapping[str, Any]) -> str:
 
 
 def _bits_and_group(
-    fields: _QuantizationFields, method: str, groups: tuple[int, ...]
+    fields: QuantizationFields, method: str, groups: tuple[int, ...]
 ) -> tuple[int, int]:
     bits, group = fields.require("bits", "w_bit"), fields.require("group_size", "q_group_size")
     if bits not in _BITS:
@@ -151,7 +97,7 @@ def _enumerate_numbers(numbers: tuple[int, ...]) -> str:
     return ", ".join(map(str, numbers[:-1])) + f" and {numbers[-1]}"
 
 
-def _read_gptq(fields: _QuantizationFields) -> Quantization:
+def _read_gptq(fields: QuantizationFields) -> Quantization:
     bits, group = _bits_and_group(fields, "gptq", _GROUPS)
     return Quantization(
         format="gptq",
@@ -165,7 +111,7 @@ def _read_gptq(fields: _QuantizationFields) -> Quantization:
     )
 
 
-def _read_awq(fields: _QuantizationFields) -> Quantization:
+def _read_awq(fields: QuantizationFields) -> Quantization:
     bits, group = _bits_and_group(fields, "awq", _AWQ_GROUPS)
     return Quantization(
         format="awq",
@@ -177,7 +123,7 @@ def _read_awq(fields: _QuantizationFields) -> Quantization:
     )
 
 
-def _read_bitsandbytes(fields: _QuantizationFields) -> Quantization:
+def _read_bitsandbytes(fields: QuantizationFields) -> Quantization:
     if fields.flag("load_in_8bit", False) or fields.flag("_load_in_8bit", False):
         return Quantization(format="bnb", quant=names.bnb_name("int8"), bits=8, layout="int8")
     if not (fields.flag("load_in_4bit", False) or fields.flag("_load_in_4bit", False)):
@@ -189,7 +135,7 @@ def _read_bitsandbytes(fields: _QuantizationFields) -> Quantization:
     return Quantization(format="bnb", quant=names.bnb_name(kind, double), bits=4, layout=kind)
 
 
-def _read_mlx(fields: _QuantizationFields) -> Quantization:
+def _read_mlx(fields: QuantizationFields) -> Quantization:
     bits, group = fields.require("bits"), fields.require("group_size")
     mode = fields.text("mode") or "affine"
     if not 1 < bits <= 8 or not 8 <= group <= 1024:
@@ -214,7 +160,7 @@ def _read_mlx(fields: _QuantizationFields) -> Quantization:
     )
 
 
-def _read_hqq(fields: _QuantizationFields) -> Quantization:
+def _read_hqq(fields: QuantizationFields) -> Quantization:
     weights = fields.section("quant_config").section("weight_quant_params")
     weights = weights if weights.values else fields.section("weight_quant_params")
     weights = weights if weights.values else fields
@@ -226,11 +172,11 @@ def _read_hqq(fields: _QuantizationFields) -> Quantization:
     )
 
 
-def _read_fp8(_fields: _QuantizationFields) -> Quantization:
+def _read_fp8(_fields: QuantizationFields) -> Quantization:
     return Quantization(format="fp8", quant=names.fp8_name(), bits=8, layout="fp8")
 
 
-def _read_aqlm(fields: _QuantizationFields) -> Quantization:
+def _read_aqlm(fields: QuantizationFields) -> Quantization:
     books, bits = fields.require("num_codebooks"), fields.require("nbits_per_codebook")
     block = fields.require("in_group_size") * (fields.integer("out_group_size", default=1) or 1)
     if not (0 < books <= 64 and 0 < bits <= 32 and 0 < block <= 4096):
@@ -240,7 +186,7 @@ def _read_aqlm(fields: _QuantizationFields) -> Quantization:
     )
 
 
-def _read_torchao(fields: _QuantizationFields) -> Quantization:
+def _read_torchao(fields: QuantizationFields) -> Quantization:
     """quant_type is a name, or since torchao 0.10 a configuration of its own."""
     kind: Any = fields.values.get("quant_type")
     data = fields.section("quant_type_kwargs")
@@ -258,29 +204,7 @@ def _read_torchao(fields: _QuantizationFields) -> Quantization:
     )
 
 
-def _read_compressed(fields: _QuantizationFields) -> Quantization:
-    layout = fields.text("format")
-    groups = fields.section("config_groups")
-    parts = [groups.section(key) for key in groups.values]
-    first = parts[0] if parts else _QuantizationFields(fields.where, {})
-    weights, inputs = first.section("weights"), first.section("input_activations")
-    layout = layout or first.text("format")
-    if not layout:
-        raise fields.error("compressed-tensors without a format")
-    bits, group = weights.integer("num_bits"), weights.integer("group_size")
-    return Quantization(
-        format="compressed-tensors",
-        quant=names.compressed_name(
-            layout, bits, group, weights.flag("symmetric", True), inputs.integer("num_bits")
-        ),
-        bits=bits,
-        group=group,
-        layout=layout,
-        overrides=len(parts) > 1,
-    )
-
-
-_READERS: Mapping[str, Callable[[_QuantizationFields], Quantization]] = {
+_READERS: Mapping[str, Callable[[QuantizationFields], Quantization]] = {
     "gptq": _read_gptq,
     "awq": _read_awq,
     "bitsandbytes": _read_bitsandbytes,
@@ -290,5 +214,9 @@ _READERS: Mapping[str, Callable[[_QuantizationFields], Quantization]] = {
     "fbgemm_fp8": _read_fp8,
     "aqlm": _read_aqlm,
     "torchao": _read_torchao,
-    "compressed-tensors": _read_compressed,
+    "compressed-tensors": read_compressed,
+    "modelopt": modelopt.read_modelopt,
+    "modelopt_fp4": modelopt.read_modelopt,
+    "modelopt_mixed": modelopt.read_modelopt,
+    "modelopt_mxfp8": modelopt.read_modelopt,
 }

@@ -7,6 +7,7 @@ the same in every engine.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 
 def gptq_name(bits: int, group: int, desc_act: bool = False, sym: bool = True) -> str:
@@ -74,6 +75,21 @@ def compressed_name(
     grouped = f"g{group}" if group and group > 0 else ""
     active = "" if activation is None else f"a{activation}"
     return f"ct-{layout}{width}{grouped}{active}" + ("" if sym else "-asym")
+
+
+def compressed_kind(
+    layout: str, number_type: str, bits: int, group: int | None, activation: int | None
+) -> str:
+    """One group of a mix: `nvfp4`, `mxfp4`, `fp8`, `w4g128`; `a8` where activations are 8 bits."""
+    packed_float = next((name for name in ("nvfp4", "mxfp4", "mxfp8") if name in layout), "")
+    grouped = f"g{group}" if group and group > 0 else ""
+    kind = packed_float or (f"fp{bits}" if number_type == "float" else f"w{bits}{grouped}")
+    return kind + ("" if activation is None else f"a{activation}")
+
+
+def compressed_mixed_name(kinds: Iterable[str]) -> str:
+    """`ct-mixed-fp8-nvfp4`: the kinds of the groups in the order of the configuration."""
+    return "ct-mixed-" + "-".join(kinds)
 
 
 def _bits_and_group(method: str, bits: int, group: int) -> str:

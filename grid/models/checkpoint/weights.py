@@ -13,7 +13,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from grid.models.checkpoint.quantization import Quantization
+from grid.errors import InputError
+from grid.models.checkpoint.quantization_scheme import Quantization
 from grid.models.checkpoint.safetensors import (
     DTYPE_BITS,
     SafetensorsTensor,
@@ -36,6 +37,7 @@ _CODES: Mapping[str, tuple[str, ...]] = {
     "aqlm": (".codes",),
     "torchao": ("._weight_qdata", ".weight"),
     "compressed-tensors": (".weight_packed", ".weight_compressed", ".weight"),
+    "modelopt": (".weight",),
 }
 """Endings of the tensor that holds the codes, by format."""
 
@@ -59,6 +61,10 @@ _COMPANIONS: Mapping[str, re.Pattern[str]] = {
         r"\.(weight_(shape|scale|zero_point|g_idx|global_scale|bitmask)|row_offsets|shape|"
         r"compressed|bitmask|meta|scale_packed|input_(scale|zero_point|global_scale)|"
         r"[qkv]_(scale|zero_point)|output_(scale|zero_point))$"
+    ),
+    "modelopt": re.compile(
+        r"\.(weight_scale(_2|_inv)?|weight_bias|input_scale|output_scale|pre_quant_scale|[kv]_scale|"
+        r"svdquant_lora_[ab])$"
     ),
 }
 """Tensors that belong to a packed weight and are no weights of their own."""
@@ -212,7 +218,8 @@ def _hqq_elements(matrix: PackedMatrix) -> int:
 
 
 def _compressed_elements(matrix: PackedMatrix) -> int | None:
-    """By the shape that is stored beside codes whose rows may be padded, else by the bits."""
+    """By the shape that is stored beside codes whose rows may be padded, else by the bits of the
+    module's group."""
     codes = matrix.codes
     if codes.name.endswith(".weight"):
         return codes.elements if DTYPE_BITS[codes.dtype] <= 8 else None
@@ -220,7 +227,37 @@ def _compressed_elements(matrix: PackedMatrix) -> int | None:
     sides = read_shape(shape) if shape is not None else None
     if sides is not None and math.prod(sides) <= matrix.code_bits:
         return math.prod(sides)
-    return matrix.code_bits // matrix.bits
+    return matrix.code_bits // _group_bits(matrix)
+
+
+def _group_bits(matrix: PackedMatrix) -> int:
+    """Bits of the module's group; where no group names the module, of the group whose scales fit
+    the codes. Raises InputError where none does: a guess would count weights wrongly."""
+    schemes = matrix.quantization.schemes_of(matrix.module)
+    if not matrix.quantization.module_schemes:
+        return matrix.bits
+    if len(schemes) == 1:
+        return schemes[0].bits
+    scales = matrix.companion("weight_scale")
+    fitting = {
+        scheme.bits
+        for scheme in schemes
+        if scales is not None
+        and matrix.code_bits == scales.elements * (scheme.group or 0) * scheme.bits
+    }
+    if len(fitting) != 1:
+        raise InputError(
+            f"{matrix.quantization.where}: quantization_config: no group of config_groups names "
+            f"{matrix.module[:200]}, which is packed; get the config.json that came with it"
+        )
+    return fitting.pop()
+
+
+def _modelopt_elements(matrix: PackedMatrix) -> int | None:
+    """Two 4-bit codes a byte, one of 8 bits; without scales beside it a matrix is not packed."""
+    if matrix.companion("weight_scale") is None or DTYPE_BITS[matrix.codes.dtype] != 8:
+        return None
+    return matrix.codes.elements * (2 if matrix.codes.dtype == "U8" else 1)
 
 
 def _fp8_elements(matrix: PackedMatrix) -> int | None:
@@ -250,5 +287,6 @@ _ELEMENTS: Mapping[str, Callable[[PackedMatrix], int | None]] = {
     "aqlm": _aqlm_elements,
     "torchao": _torchao_elements,
     "compressed-tensors": _compressed_elements,
+    "modelopt": _modelopt_elements,
 }
 """Elements of the matrix that codes stand for, by format; None where they are not packed."""
