@@ -16,6 +16,7 @@ import msgspec
 
 from grid.cache import cache_dir, write_atomically
 from grid.hardware.accelerators import list_accelerators
+from grid.hardware.cgroup import Cgroups
 from grid.hardware.node import Node
 from grid.hardware.node_file import apply_node_file
 
@@ -39,10 +40,8 @@ def probe_node(fresh: bool = False) -> Node:
     import psutil
 
     (chip, kind), memory = _cpu_chip_and_kind(), _memory_bytes()
-    cores = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
-    physical = min(psutil.cpu_count(logical=False) or cores, cores)
+    usable = _usable_cpus()
+    physical = min(psutil.cpu_count(logical=False) or usable, usable)
     probed = Node(
         name=socket.gethostname(),
         system=f"{platform.system()} {platform.machine()}",
@@ -65,26 +64,25 @@ def available_memory() -> int:
     import psutil
 
     free = int(psutil.virtual_memory().available)
-    limit = _cgroup_bytes("memory.max")
-    if limit is not None:
-        free = min(free, max(0, limit - (_cgroup_bytes("memory.current") or 0)))
-    return free
+    within_limit = Cgroups().free_memory()
+    return free if within_limit is None else min(free, within_limit)
 
 
 def _memory_bytes() -> int:
     import psutil
 
     total = int(psutil.virtual_memory().total)
-    limit = _cgroup_bytes("memory.max")
+    limit = Cgroups().memory_limit()
     return total if limit is None else min(total, limit)
 
 
-def _cgroup_bytes(name: str) -> int | None:
-    try:
-        text = Path("/sys/fs/cgroup", name).read_text().strip()
-    except OSError:
-        return None
-    return int(text) if text.isdigit() else None
+def _usable_cpus() -> int:
+    """CPUs that this process may run on; no more than the whole ones of its container's quota, for
+    a thread beyond it would only be stopped in turns."""
+    count = os.cpu_count() or 1
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else count
+    quota = Cgroups().cpu_limit()
+    return allowed if quota is None else max(1, min(allowed, int(quota)))
 
 
 def _cpu_chip_and_kind() -> tuple[str, str]:
