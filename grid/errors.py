@@ -23,6 +23,11 @@ class InputError(GridError):
     exit_code = 2
 
 
+class NotAModel(InputError):
+    """A weight file that is sound, and no model that can be measured here; a pattern that matches
+    it leaves it out."""
+
+
 class StoreError(InputError):
     """The store cannot be used as it is: read-only, of a newer schema, or in use."""
 

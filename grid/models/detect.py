@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from grid.models.gguf.companions import refuse_hand_cut
+
 
 def format_of(path: Path) -> str:
     """The format of a weight file (its suffix) or of a folder in Hugging Face's layout (by what its
-    config.json says). Raises InputError for a folder that is none."""
+    config.json says).
+
+    Raises InputError for a folder that is none, NotAModel for a piece of a file.
+    """
     if not path.is_dir():
+        refuse_hand_cut(path.name)
         return path.suffix.lstrip(".").lower()
     from grid.models.checkpoint.inspection import format_of as checkpoint_format
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from itertools import product
 from types import MappingProxyType
 
@@ -55,7 +55,9 @@ def expand(
     _refuse_stray_options(sweep, backends)
     builder = _PlanBuilder(sweep, sweep_backends, node, free_bytes, obstacles, on_cpu, prepared)
     broken = {name for name, reason in obstacles.items() if reason}
-    for candidate in _order_candidates(resolve(sweep, sweep_backends, broken), sweep.backends):
+    resolved = resolve(sweep, sweep_backends, broken)
+    builder.note(resolved.notes)
+    for candidate in _order_candidates(resolved.candidates, sweep.backends):
         builder.add(candidate)
     plan = builder.plan()
     if not plan.cells and not plan.skipped:
@@ -81,7 +83,7 @@ def _choose_backends(sweep: Sweep, backends: Mapping[str, Backend]) -> dict[str,
     for name in sweep.backends:
         if name not in backends:
             hint = did_you_mean(name, backends)
-            raise InputError(f"{sweep.file}: backends: {name!r} is not installed. {hint}".rstrip())
+            raise InputError(f"{sweep.file}: backends: no backend {name!r}. {hint}".rstrip())
     return {name: backends[name] for name in sweep.backends}
 
 
@@ -90,7 +92,7 @@ def _refuse_stray_options(sweep: Sweep, backends: Mapping[str, Backend]) -> None
         place = f"{sweep.file}: options.{name}"
         if name not in backends:
             hint = did_you_mean(name, sweep.backends)
-            raise InputError(f"{place}: no such backend is installed. {hint}")
+            raise InputError(f"{place}: no backend {name!r}. {hint}".rstrip())
         if name not in sweep.backends:
             raise InputError(f"{place}: {name} is not in the sweep's backends")
 
@@ -157,6 +159,10 @@ class _PlanBuilder:
         self._host_bytes: dict[str, int] = {}
         self._device_bytes: dict[str, int] = {}
         self._references: dict[str, Cell] = {}
+
+    def note(self, lines: Iterable[str]) -> None:
+        """Say these lines with the plan."""
+        self._shape_notes += lines
 
     def add(self, candidate: SweepCandidate) -> None:
         """The candidate's cells for each combination of options, and its noise floor."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from glob import escape, glob
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from grid.backend import Backend, Inspection
-from grid.errors import EngineError, InputError, did_you_mean
+from grid.errors import EngineError, InputError, NotAModel, did_you_mean
 from grid.models import packages
 from grid.models.artifact import Artifact
 from grid.models.bundled import SIZES, size_dir
@@ -83,6 +84,12 @@ class WeightsFinder:
         self._sweep = sweep
         self._backends = backends
         self._entry = entry
+        self._left_out: dict[str, None] = {}
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Files that a pattern matched and that are no models: a line each, once."""
+        return tuple(self._left_out)
 
     def source(self) -> OriginalWeights:
         """The 16 or 32-bit weights to be quantized."""
@@ -159,7 +166,24 @@ class WeightsFinder:
         paths = [path for path in dict.fromkeys(paths) if path.is_file() or is_checkpoint(path)]
         if not paths:
             raise InputError(f"no file matches {pattern!r} (from {self._sweep.base})")
-        return [self._local_weights(path) for path in paths]
+        return self._without_companions(pattern, [partial(self._local_weights, p) for p in paths])
+
+    def _without_companions(
+        self, pattern: str, readers: Sequence[Callable[[], OriginalWeights]]
+    ) -> list[OriginalWeights]:
+        """The models among what a pattern matches. Raises InputError where there are none, and for
+        a file that is named and no model."""
+        weights = []
+        for read in readers:
+            try:
+                weights.append(read())
+            except NotAModel as refusal:
+                if len(readers) == 1:
+                    raise
+                self._left_out[f"left out: {refusal}"] = None
+        if not weights:
+            raise InputError(f"no model matches {pattern!r}: {next(iter(self._left_out))}")
+        return weights
 
     def _local_weights(self, path: Path) -> OriginalWeights:
         if not path.exists():
@@ -185,10 +209,9 @@ class WeightsFinder:
         from grid.models import hub
 
         address = hub.parse(written)
-        return [
-            self._inspect_remote(weights)
-            for weights in hub.select(hub.list_files(address), address.file)
-        ]
+        selected = hub.select(hub.list_files(address), address.file)
+        readers = [partial(self._inspect_remote, weights) for weights in selected]
+        return self._without_companions(written, readers)
 
     def _inspect_remote(self, weights: HubWeights) -> OriginalWeights:
         from grid.models import hub

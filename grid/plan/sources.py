@@ -48,9 +48,16 @@ class SweepCandidate(NamedTuple):
         return self.key == self.reference
 
 
+class ResolvedModels(NamedTuple):
+    """The artifacts of a sweep, each with a backend, and a line for each file that was left out."""
+
+    candidates: list[SweepCandidate]
+    notes: tuple[str, ...]
+
+
 def resolve(
     sweep: Sweep, backends: Mapping[str, Backend], broken: Container[str] = ()
-) -> list[SweepCandidate]:
+) -> ResolvedModels:
     """The artifacts of a sweep, each with the backends that measure it.
 
     `backends` are the sweep's own, in its order; `broken` are those that cannot run here and so
@@ -58,15 +65,18 @@ def resolve(
     makes, and models that are there twice.
     """
     candidates: list[SweepCandidate] = []
+    notes: dict[str, None] = {}
     owners: dict[str, tuple[int, str]] = {}
     for index, (written, entry) in enumerate(_expand_families(sweep.models)):
         try:
-            group = list(_ModelEntryCandidates(sweep, backends, entry, index, broken).candidates())
+            model = _ModelEntryCandidates(sweep, backends, entry, index, broken)
+            group = list(model.candidates())
+            notes |= dict.fromkeys(model.left_out)
             _refuse_twice(group, entry.source or entry.files[0], owners)
         except InputError as error:
             raise InputError(f"{sweep.file}: models[{written}]: {error}") from None
         candidates += group
-    return candidates
+    return ResolvedModels(candidates, tuple(notes))
 
 
 def _expand_families(entries: tuple[ModelEntry, ...]) -> Iterator[tuple[int, ModelEntry]]:
@@ -113,6 +123,11 @@ class _ModelEntryCandidates:
         self._entry = entry
         self._index = index
         self._finder = WeightsFinder(sweep, backends, entry)
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """What `candidates` left out, a line each."""
+        return self._finder.left_out
 
     def candidates(self) -> Iterator[SweepCandidate]:
         if self._entry.files:

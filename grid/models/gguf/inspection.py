@@ -8,6 +8,7 @@ from pathlib import Path
 
 from grid.models.artifact import ArtifactFacts, Inspection
 from grid.models.checksum import files_sha256
+from grid.models.gguf.companions import refuse_companion
 from grid.models.gguf.ggml_types import FILE_TYPES
 from grid.models.gguf.layers import MetadataFields, layer_states
 from grid.models.gguf.reader import GgufHeader, GgufTensor, SkippedValue, read_header
@@ -24,15 +25,23 @@ CHAT_TEMPLATE = "tokenizer.chat_template"
 def inspect(path: Path) -> Inspection:
     """Model, quantization and size of a GGUF file, or of all parts where it is the first part.
 
-    Raises InputError with one line if the file, or the header, cannot be true.
+    Raises InputError with one line if the file, or the header, cannot be true; NotAModel where it
+    is sound and no model, such as a LoRA adapter.
     """
     headers = read_all_headers(read_header(path))
+    return inspect_headers(headers, files_sha256([header.path for header in headers]))
+
+
+def inspect_headers(headers: Sequence[GgufHeader], sha256: str) -> Inspection:
+    """The same from the headers of all parts and the hash of their content. Raises InputError."""
     first = headers[0]
+    refuse_companion(first)
+    path = first.path
     fields = MetadataFields(first)
     tensors = [tensor for header in headers for tensor in header.tensors]
     quant = quant_of(headers)
     summary = summary_of_file(fields, tensors)
-    facts = _facts(headers, tensors, summary.parts)
+    facts = _facts(headers, tensors, summary.parts, sha256)
     architecture = fields.text("general.architecture")
     if not architecture:
         raise fields.error("general.architecture is missing")
@@ -77,7 +86,7 @@ def read_all_headers(first: GgufHeader) -> list[GgufHeader]:
 
 
 def _facts(
-    headers: Sequence[GgufHeader], tensors: Sequence[GgufTensor], parts: WeightParts
+    headers: Sequence[GgufHeader], tensors: Sequence[GgufTensor], parts: WeightParts, sha256: str
 ) -> ArtifactFacts:
     elements = sum(tensor.elements for tensor in tensors)
     if not elements:
@@ -89,7 +98,7 @@ def _facts(
     ]
     return ArtifactFacts(
         bytes=sum(header.file_bytes for header in headers),
-        sha256=files_sha256([header.path for header in headers]),
+        sha256=sha256,
         bpw_file=bits_per_weight(tensors),
         bpw_layer=bits_per_weight(matrices or tensors),
         elements=elements,

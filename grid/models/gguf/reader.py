@@ -13,7 +13,8 @@ import struct
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from grid.errors import InputError
+from grid.errors import InputError, NotAModel
+from grid.models.gguf.foreign_types import FOREIGN_TYPES
 from grid.models.gguf.ggml_types import GGML_TYPES, GgmlType
 
 MAGIC = b"GGUF"
@@ -101,6 +102,19 @@ class HeaderReader:
         self, what: str, hint: str = "the file is damaged, get or convert it again"
     ) -> InputError:
         return InputError(f"{self.path}: {what}; {hint}")
+
+    def type_error(self, tensor: str, number: int) -> InputError:
+        """What a type is that llama.cpp does not have: a fork's, or one of its own of old."""
+        foreign = FOREIGN_TYPES.get(number)
+        if foreign is None:
+            return self.error(
+                f"tensor {tensor!r} has the unknown type {number}",
+                "an engine that is not known here made the file, or it is damaged",
+            )
+        return NotAModel(
+            f"{self.path}: tensor {tensor!r} is {foreign.name}, a type of {foreign.maker}; "
+            f"{foreign.hint}"
+        )
 
     def require(self, count: int, what: str) -> None:
         if count > self.size - self.offset:
@@ -242,7 +256,7 @@ class HeaderReader:
         offset = self.integer("<Q", f"the offset of {name!r}")
         kind = GGML_TYPES.get(number)
         if kind is None:
-            raise self.error(f"tensor {name!r} has the unknown type {number}")
+            raise self.type_error(name, number)
         if 0 in dims or dims[0] % kind.block:
             raise self.error(f"tensor {name!r} of shape {list(dims)} cannot be {kind.name}")
         return GgufTensor(name, dims, kind, offset)
