@@ -13,10 +13,9 @@ from grid.advice.sources import SourceSelection
 from grid.advice.split_placement import can_split
 from grid.analysis import Pick, Variant
 from grid.analysis.axes import axis_of
-from grid.analysis.figures import count_of
 from grid.analysis.memory import stored_kv_types
 from grid.analysis.quality_views import HOW_TO_MEASURE_TASKS, QualityView
-from grid.units import format_bytes
+from grid.units import count_of, format_bytes
 
 FEW = 30
 """Items of a task class below which its interval is rough."""

@@ -16,9 +16,10 @@ from grid.advice.advice import (
     Candidate,
     Figure,
 )
-from grid.advice.reason import certainty_line
+from grid.advice.reason import certainty_line, tolerance_text
 from grid.analysis import quality_order
 from grid.analysis.figures import (
+    divergence,
     interval_in_words,
     number,
     probability_in_words,
@@ -58,37 +59,47 @@ def certainty_text(advice: Advice) -> str:
     pick."""
     if advice.pick is None:
         return ""
-    text = certainty_line(advice)
-    if advice.sure is not None:
-        text += f"; {_loss_text(advice)}"
-    if advice.best is not None and advice.gap is not None:
-        text += f"; {_gap_text(advice, advice.gap, advice.best.label)}"
-    return text
-
-
-def _loss_text(advice: Advice) -> str:
-    """`expected loss 0.0032 against the best that fits`."""
-    unit = {quality_order.KLD: " nat", quality_order.PERPLEXITY: " of ln perplexity"}
-    loss = advice.expected_loss or 0.0
+    text, loss = certainty_line(advice), advice.expected_loss or 0.0
+    if advice.sure is None:
+        return text
     if loss < _NO_LOSS:
-        return "nothing that fits is expected to be better"
-    text = f"expected loss {loss:.2g}{unit.get(advice.quality.axis, '')}"
-    return f"{text} against the best that fits"
+        return f"{text}; nothing that fits is expected to be better"
+    unit = {quality_order.KLD: " nat", quality_order.PERPLEXITY: " of ln perplexity"}
+    lost = f"{loss:.2g}{unit.get(advice.quality.axis, '')}"
+    return f"{text}; it is expected to lose {lost} against the best that fits"
 
 
 _NO_LOSS = 5e-5
 
 
-def _gap_text(advice: Advice, gap: Interval, best: str) -> str:
-    """`measured alone, base Q8_0 is 0.023 better (-0.007 to 0.053)`: the posterior, which the
-    expected loss is of, takes back a part of what the best measured has by luck."""
+def tie_text(advice: Advice) -> str:
+    """Why a pick counts as equal to what measured better; empty where nothing did.
+
+    `large Q6_K scored 0.024 higher (0.003 to 0.046). Who scores best of many was lucky, too: 0.0089
+    is expected to remain, and up to 0.01 counts as a tie (--tolerance)`: the expected loss is of
+    the posterior, which takes back a part of what the best measured has by luck.
+    """
+    best, gap, loss = advice.best, advice.gap, advice.expected_loss or 0.0
+    if advice.pick is None or best is None or gap is None:
+        return ""
+    limit = f"up to {tolerance_text(advice)} counts as a tie (--tolerance)"
     if advice.quality.axis == quality_order.KLD:
-        return f"the KLD of {best} is {number(abs(gap.value))} nat less"
+        return f"the KLD of {best.label} is {number(abs(gap.value))} nat less, and {limit}"
     if advice.quality.axis != quality_order.CAPABILITY:
-        return f"the perplexity of {best} is {number(abs(gap.value))} less"
+        return f"the perplexity of {best.label} is {number(abs(gap.value))} less, and {limit}"
     low, high = gap.low, gap.high
     ends = f" ({low:.3f} to {high:.3f})" if low is not None and high is not None else ""
-    return f"measured alone, {best} is {gap.value:.3f} better{ends}"
+    text = f"{best.label} scored {gap.value:.3f} higher{ends}"
+    if loss >= gap.value:
+        return f"{text}, and {limit}"
+    return (
+        f"{text}. The best of many scores is partly luck: {_loss_text(loss)} is expected to "
+        f"remain, and {limit}"
+    )
+
+
+def _loss_text(loss: float) -> str:
+    return "nothing" if loss < _NO_LOSS else f"{loss:.2g}"
 
 
 def smallest_text(advice: Advice) -> str:
@@ -101,7 +112,16 @@ def smallest_text(advice: Advice) -> str:
     if less <= 0:
         return ""
     why = next((r.reason for r in advice.rejected if r.variant is smallest.variant), "")
-    return f"{smallest.label}, {format_bytes(less)} less: {why}"
+    return f"{smallest.label}, {format_bytes(less)} smaller: {why}{_divergences_text(advice)}"
+
+
+def _divergences_text(advice: Advice) -> str:
+    """`; KLD 0.00692 nat against 0.00132`, beside a capability, where both have one."""
+    figures = [c.figures.get(KLD) for c in (advice.smallest, advice.pick) if c is not None]
+    if advice.quality.axis != quality_order.CAPABILITY or None in figures:
+        return ""
+    mine, picked = (figure.value for figure in figures if figure is not None)
+    return f"; KLD {divergence(mine)} against {number(picked)}" if mine > picked else ""
 
 
 def quality_text(advice: Advice) -> str:

@@ -20,11 +20,6 @@ def number(value: float | None, digits: int = 3) -> str:
     return f"{value:.{digits}g}"
 
 
-def count_of(count: int, noun: str) -> str:
-    """`1 cell`, `2 cells`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
 def interval(figure: Interval | None, write: Callable[[float], str] = number) -> str:
     """`812 [801, 823]`, for tables; the value alone where its interval is not known."""
     if figure is None:

@@ -31,7 +31,7 @@ class Limits:
     (`ExtraDraws`).
     """
 
-    name: str = "best quality"
+    name: str = "as good as the best"
     max_bytes: float | None = None
     max_peak_bytes: float | None = None
     min_decode_tps: float | None = None

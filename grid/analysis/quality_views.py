@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 from grid.analysis.axes import Axis, axis_of, estimate
-from grid.analysis.figures import count_of
 from grid.analysis.posterior import Posterior, subset
 from grid.analysis.quality_order import CAPABILITY, KLD, MATERIAL_NAT, PERPLEXITY, SURE
 from grid.analysis.text_draws import (
@@ -28,6 +27,7 @@ from grid.analysis.text_draws import (
 )
 from grid.analysis.variant import Variant
 from grid.results.statistics.interval import Floats
+from grid.units import count_of
 
 TITLES = {CAPABILITY: "quality", KLD: "closeness to 16 bits", PERPLEXITY: "perplexity"}
 

@@ -143,7 +143,8 @@ def _further(check: LimitCheck, i: int, closer: int) -> str:
 
 
 def _expected_loss(check: LimitCheck, i: int, outcome: ChoiceReasons) -> str:
-    """`expected to lose 0.023 of capability, more than the 0.01 allowed (not sure)`."""
+    """`expected to lose 0.023 of capability, more than the 0.01 that counts as a tie (not
+    sure)`."""
     order = check.order
     loss, limit = outcome.losses[i], order.tolerance
     if order.axis.name == CAPABILITY:
@@ -153,7 +154,7 @@ def _expected_loss(check: LimitCheck, i: int, outcome: ChoiceReasons) -> str:
     else:
         what = f"{number(100 * loss)} % of perplexity"
         limit *= 100
-    return f"expected to lose {what}, more than the {limit:g} allowed (not sure)"
+    return f"expected to lose {what}, more than the {limit:g} that counts as a tie (not sure)"
 
 
 def _figures_text(check: LimitCheck, i: int, better: int) -> str:

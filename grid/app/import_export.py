@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from grid.analysis.dataset import Dataset
-from grid.analysis.figures import count_of
 from grid.app.page_parts import note
 from grid.errors import GridError
+from grid.units import count_of
 
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile

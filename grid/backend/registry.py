@@ -37,7 +37,7 @@ def backend(name: str) -> Backend:
     point = _entry_points().get(name)
     if point is None:
         hint = did_you_mean(name, shown_names())
-        raise InputError(f"no backend {name!r} is installed. {hint}")
+        raise InputError(f"no backend {name!r}. {hint}".rstrip())
     try:
         loaded: Backend = point.load()
     except Exception as error:

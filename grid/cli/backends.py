@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ import typer
 from grid.cli.completion import complete_backend
 from grid.cli.help_text import Commands
 from grid.cli.options import Json
+from grid.cli.standard_streams import write_progress
 from grid.errors import EngineError, InputError
 from grid.units import format_seconds
 
@@ -124,14 +124,16 @@ def _install(name: str, node: Node, rebuild: bool) -> bool:
         missing = rebuild or find_interpreter(name, node) is None
         if missing:
             report("making its environment")
-        interpreter = ensure_environment(name, node, _say, rebuild)
+        interpreter = ensure_environment(
+            name, node, lambda line: write_progress(f"  {line}"), rebuild
+        )
         state = availability(name, node)
     except (EngineError, InputError) as error:
         report(str(error))
         return False
     if not state.ready:
-        mend = f"; {state.mend}" if state.mend else ""
-        report(f"not ready: {state.reason}{mend}")
+        mend = f"; try: {state.mend}" if state.mend else ""
+        report(f"does not run here: {state.reason}{mend}")
         return False
     how = "environment ready"
     if interpreter == THIS_INTERPRETER:
@@ -139,8 +141,3 @@ def _install(name: str, node: Node, rebuild: bool) -> bool:
     took = f", made in {format_seconds(time.monotonic() - start)}" if missing else ""
     report(f"{how}{took} ({state.version})")
     return True
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(f"  {line}\n")
-    sys.stderr.flush()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +10,7 @@ import typer
 from grid.cli.help_text import Commands, print_help
 from grid.cli.options import Json
 from grid.cli.runs import attach, pull, runs, stop
+from grid.cli.standard_streams import write_progress
 
 if TYPE_CHECKING:
     from grid.cluster.config import Cluster
@@ -56,12 +56,12 @@ def up(file: ClusterFile = DEFAULT) -> None:
     from grid.cluster import commands
     from grid.cluster.config import load
 
-    result = commands.up(load(file), _say)
+    result = commands.up(load(file), write_progress)
     print_facts(result.facts)
     for address, why in result.missing.items():
-        _say(f"{address}: missing: {why}")
+        write_progress(f"{address}: missing: {why}")
     for line in result.differing:
-        _say(line)
+        write_progress(line)
     raise typer.Exit(0 if result.complete else 1)
 
 
@@ -91,8 +91,10 @@ def down(file: ClusterFile = DEFAULT) -> None:
     cluster = load(file)
     commands.require_filled_in(cluster)
     for run in running_sweeps(cluster):
-        _say(f"run {run.id}, {run.sweep} of {run.machine}, ends with it; the same sweep resumes")
-    raise typer.Exit(1 if commands.down(cluster, _say) else 0)
+        write_progress(
+            f"run {run.id}, {run.sweep} of {run.machine}, ends with it; the same sweep resumes"
+        )
+    raise typer.Exit(1 if commands.down(cluster, write_progress) else 0)
 
 
 def running_sweeps(cluster: Cluster) -> list[RemoteRun]:
@@ -106,8 +108,3 @@ def running_sweeps(cluster: Cluster) -> list[RemoteRun]:
     except GridError:
         return []
     return [status.run for status in statuses if status.state == "running"]
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(line + "\n")
-    sys.stderr.flush()

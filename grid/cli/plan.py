@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
@@ -18,6 +17,7 @@ from grid.cli.options import (
     Tasks,
     split_names,
 )
+from grid.cli.standard_streams import write_progress
 
 EXAMPLES = """
 grid plan                                 what `grid sweep` would do
@@ -58,8 +58,8 @@ def plan(
     from grid.sweep.task_sets import prepare_tasks
 
     sweep = load_requested_sweep(file, tasks, split_names(quant))
-    fetch_packages(sweep, lambda line: print(line, file=sys.stderr))
-    prepared = prepare_tasks(sweep, lambda line: print(line, file=sys.stderr))
+    fetch_packages(sweep, write_progress)
+    prepared = prepare_tasks(sweep, write_progress)
     snapshot = StoreSnapshot(store, fresh, changed)
     node = snapshot.recorded_node(probe_node())
     node_report = report(backends_of(sweep), node=node)

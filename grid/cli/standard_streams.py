@@ -39,6 +39,13 @@ def guarded_streams() -> Iterator[None]:
     sys.exit(_end(output, code))
 
 
+def write_progress(line: str) -> None:
+    """A line on standard error at once; nothing for an empty one."""
+    if line:
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
+
+
 def _end(output: _Output, code: Any) -> Any:
     """Write what is left; returns the exit code."""
     with contextlib.suppress(OSError, ValueError):

@@ -26,6 +26,7 @@ from grid.cli.options import (
     Tasks,
     split_names,
 )
+from grid.cli.standard_streams import write_progress
 from grid.errors import EngineError, InputError
 from grid.sweep.executors.executor_name import ExecutorName
 
@@ -133,14 +134,14 @@ def sweep_somewhere(args: SweepArgs, address: str | None, this_machine: bool) ->
 
     place = choose_place(address, this_machine, os.environ)
     if isinstance(place, OnHead):
-        _say(place.why)
+        write_progress(place.why)
         return _on_head(args, place)
-    fetch_packages(args.sweep, _say)
-    prepared = prepare_tasks(args.sweep, _say)
+    fetch_packages(args.sweep, write_progress)
+    prepared = prepare_tasks(args.sweep, write_progress)
     planner = Planner(args.sweep, args.store, args.fresh, args.changed, prepared)
     if isinstance(place, OnThisMachine):
         return _run(args, planner, _local_executor(planner, args.executor, place.why))
-    _say(place.why)
+    write_progress(place.why)
     return _on_nodes(args, planner, place.address)
 
 
@@ -150,7 +151,7 @@ def _on_nodes(args: SweepArgs, planner: Planner, address: str) -> int:
 
     executor = cluster_executor(args.sweep, address)
     with closing(executor):
-        rent(executor, _say)
+        rent(executor, write_progress)
         return _run(args, planner, executor)
 
 
@@ -179,7 +180,7 @@ def _local_executor(planner: Planner, executor: ExecutorName, why: str) -> Execu
     if not planner.wants(node):
         refused = planner.refusal([node])
         raise InputError(f"{refused}; {why}") if why else refused
-    _say(why)  # before environments are made, which takes minutes
+    write_progress(why)  # before environments are made, which takes minutes
     backends = backends_of(planner.sweep)
     node_report = report(backends, ensure_environments(backends, node), node)
     planner.plan(node_report)  # what is wrong with the sweep is said before anything starts
@@ -201,7 +202,7 @@ def ensure_environments(backends: Iterable[str], node: Node) -> dict[str, str]:
             continue
         sys.stderr.write(f"making the environment of {name}, once\n")
         try:
-            ensure_environment(name, node, InstallerLines(_say))
+            ensure_environment(name, node, InstallerLines(write_progress))
         except EngineError as error:
             broken[name] = str(error)
             sys.stderr.write(f"{error}\n")
@@ -218,15 +219,9 @@ def _on_head(args: SweepArgs, place: OnHead) -> int:
 
     backends_of(args.sweep)  # what is wrong with the sweep is said here
     own_tasks(args.sweep)
-    for address, reason in ensure_workers(place.cluster, _say).items():
-        _say(f"{address} takes no part: {reason}")
+    for address, reason in ensure_workers(place.cluster, write_progress).items():
+        write_progress(f"{address} takes no part: {reason}")
     progress = progress_for(args.as_json)
     host = place.host
     run = launch(host, args.sweep, args.store, progress, fresh=args.fresh, changed=args.changed)
     return show_outcome(watch(host, run, progress), args.as_json)
-
-
-def _say(line: str) -> None:
-    if line:
-        sys.stderr.write(line + "\n")
-        sys.stderr.flush()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from grid.cli.help_text import Commands, print_help
 from grid.cli.options import Json
+from grid.cli.standard_streams import write_progress
 from grid.errors import InputError
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def list_tasks(every: Every = False, as_json: Json = False) -> None:
     if every:
         from grid.engine.harness import HarnessProcess, task_names
 
-        with HarnessProcess(_say) as process:
+        with HarnessProcess(write_progress) as process:
             names = tuple(task.name for task in task_names(process))
     show_tasks(names, as_json=as_json)
 
@@ -106,10 +106,5 @@ def _items(name: str, items: int, data: str) -> tuple[Item, ...]:
     if Path(name).suffix.lower().removeprefix(".") in FORMS:
         return read_task_file(Path(name)).items
     folder = Path(data) if data else None
-    task = prepare([name], data=folder, limit=items, run_code=True, say=_say)[0]
+    task = prepare([name], data=folder, limit=items, run_code=True, say=write_progress)[0]
     return read_items(str(task.folder), task.name).items
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(line + "\n")
-    sys.stderr.flush()

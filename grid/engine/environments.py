@@ -163,8 +163,8 @@ def why_unavailable(name: str, node: Node) -> str:
     state = availability(name, node)
     if state.ready:
         return ""
-    mend = f"; {state.mend}" if state.mend else ""
-    return f"{name} is not ready: {state.reason or 'it does not say why'}{mend}"
+    mend = f"; try: {state.mend}" if state.mend else ""
+    return f"{name} does not run here: {state.reason or 'it does not say why'}{mend}"
 
 
 def device_of(name: str, node: Node) -> str:

@@ -22,10 +22,11 @@ from grid.advice.folklore.verdict import (
     interval_text,
     judge_within,
 )
-from grid.analysis.figures import count_of, score, signed
+from grid.analysis.figures import score, signed
 from grid.analysis.posterior import SEED
 from grid.analysis.variant import Variant
 from grid.results.statistics.interval import Floats
+from grid.units import count_of
 
 GROUP = "loss"
 

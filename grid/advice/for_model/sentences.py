@@ -16,9 +16,9 @@ from grid.advice.for_model.choose import (
     PlaceVerdict,
 )
 from grid.advice.rates_at_depth import after_context
-from grid.analysis.figures import count_of, rate
+from grid.analysis.figures import rate
 from grid.hardware.chips import chips
-from grid.units import format_bytes
+from grid.units import count_of, format_bytes
 
 MARK = "*"
 MARK_TEXT = (

@@ -15,14 +15,14 @@ from grid.analysis.dataset.runs import (
     SweepSummary,
     runs_report,
 )
-from grid.analysis.figures import ABSENT, count_of
+from grid.analysis.figures import ABSENT
 from grid.app.page_parts import answer, heading, plain, show_table
 from grid.app.sections.cells import draw_cells
 from grid.app.sections.running import draw_running
 from grid.app.sections.suspects import draw_suspects
 from grid.app.store import open_dataset, store_address
 from grid.models.display_names import visible
-from grid.units import format_seconds
+from grid.units import count_of, format_seconds
 
 FINE = ("ok", "skipped")
 

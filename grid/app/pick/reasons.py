@@ -14,6 +14,7 @@ from grid.advice.sentences import (
     quality_text,
     shown_quantities,
     smallest_text,
+    tie_text,
 )
 from grid.app.page_parts import plain, show_table
 from grid.units import format_bytes
@@ -51,8 +52,10 @@ def _draw_certainty(advice: Advice) -> None:
     _line("How sure", certainty_text(advice))
     if advice.measure_more is not None:
         _line("Measure more", advice.measure_more.text)
+    if text := tie_text(advice):
+        _line("Why a tie", text)
     if text := smallest_text(advice):
-        _line("Perhaps as good", text)
+        _line("Why none smaller", text)
     if advice.runner_up is not None:
         _line("Runner-up", f"{advice.runner_up.label}: {advice.runner_why}")
     for step in advice.steps:

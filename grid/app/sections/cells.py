@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from grid.analysis.dataset import Dataset
-from grid.analysis.figures import count_of
 from grid.app import address
 from grid.app.page_parts import plain, show_table
 from grid.app.top_bar import choose_class
 from grid.models.display_names import visible
+from grid.units import count_of
 
 if TYPE_CHECKING:
     import pandas as pd

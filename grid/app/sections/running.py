@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from grid.analysis.figures import count_of
 from grid.app.page_parts import plain
 from grid.errors import GridError
 from grid.models.display_names import visible
 from grid.results.heartbeat import EVERY_S, RunningSweep, SweepStatus, running_sweeps
-from grid.units import format_seconds
+from grid.units import count_of, format_seconds
 
 
 @st.fragment(run_every=EVERY_S)

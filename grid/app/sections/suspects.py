@@ -16,9 +16,9 @@ from grid.analysis.dataset.suspect_figures import (
     SuspectFigure,
     suspect_figures_on,
 )
-from grid.analysis.figures import count_of
 from grid.app.page_parts import answer, plain, show_table
 from grid.models.display_names import visible
+from grid.units import count_of
 
 KINDS = {
     DRIFT: ("drift", "drifted from repetition to repetition"),

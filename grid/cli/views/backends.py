@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -12,6 +13,8 @@ from grid.cli.views.console import console, print_json, table
 from grid.engine.environments import availability
 from grid.errors import InputError
 from grid.hardware.node import Node
+
+INSTALL = "grid backends install"
 
 
 def show_backends(node: Node, as_json: bool = False) -> None:
@@ -26,7 +29,7 @@ def show_backends(node: Node, as_json: bool = False) -> None:
             " ".join(state["formats"]),
             state["version"] or "-",
             ", ".join(state["devices"]) or "-",
-            _state_text(state),
+            state_text(name, state),
             ", ".join(state["capabilities"]),
         )
         for name, state in states.items()
@@ -34,17 +37,30 @@ def show_backends(node: Node, as_json: bool = False) -> None:
     heads = ("backend", "formats", "version", "devices", "state", "capabilities")
     out = console()
     out.print(table(heads, rows, wrap=range(1, 6), optional=(5, 3)))
-    if any(state["mend"].endswith(f"install {name}") for name, state in states.items()):
-        out.print("A sweep installs the backends that it needs. Now: grid backends install NAME")
+    print_how_to_install(states)
 
 
-def _state_text(state: dict[str, Any]) -> str:
+def print_how_to_install(states: Mapping[str, dict[str, Any]]) -> None:
+    """A line that says how, where a backend is not installed yet."""
+    if any(is_installable(name, state) for name, state in states.items()):
+        console().print(f"\nA sweep installs the backends that it needs. Now: {INSTALL} NAME")
+
+
+def state_text(name: str, state: dict[str, Any], version: str = "") -> str:
+    """The state of a backend, the same in all tables: `ready`, with its version where no column has
+    that, and a note if there is one; `not installed`, which a sweep mends by itself; `does not run
+    here` and why."""
     if state["ready"]:
-        return f"ready; {state['reason']}" if state["reason"] else "ready"
-    if state["mend"].startswith("grid backends install "):
-        return str(state["reason"])
-    mend = f"; try: {state['mend']}" if state["mend"] else ""
-    return f"{state['reason']}{mend}"
+        ready = f"ready: {version}" if version else "ready"
+        return f"{ready}; {state['reason']}" if state["reason"] else ready
+    if is_installable(name, state):
+        return "not installed"
+    return f"does not run here: {state['reason'] or 'it does not say why'}"
+
+
+def is_installable(name: str, state: dict[str, Any]) -> bool:
+    """Its environment is not made yet, which a sweep does by itself."""
+    return not state["ready"] and state["mend"] == f"{INSTALL} {name}"
 
 
 def state_of(name: str, node: Node) -> dict[str, Any]:

@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 
 from grid.analysis.dataset import Dataset, repeat_command
 from grid.analysis.dataset.suspect_figures import DRIFT, OTHERS, SuspectFigure, suspect_figures_on
-from grid.analysis.figures import count_of
 from grid.errors import name_some
+from grid.units import count_of
 
 NAMED = 3
 """Measurements that a line names before it counts the others."""

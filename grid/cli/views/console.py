@@ -169,11 +169,6 @@ def differing_options(engines: Sequence[str], options: Sequence[Mapping[str, Any
     ]
 
 
-def counted(count: int, noun: str) -> str:
-    """`1 cell`, `2 cells`."""
-    return f"{count} {noun}" + ("" if count == 1 else "s")
-
-
 def third_party_lines(rows: Iterable[tuple[str | None, str | None]]) -> list[str]:
     """A line for each origin among (origin, licence) of rows; none where all were measured here."""
     sources = {(origin, licence or "not stated") for origin, licence in rows if origin}

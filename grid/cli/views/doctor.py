@@ -11,7 +11,12 @@ import msgspec
 
 from grid.backend.registry import shown_names
 from grid.cache import cache_dir, free_bytes
-from grid.cli.views.backends import state_of
+from grid.cli.views.backends import (
+    is_installable,
+    print_how_to_install,
+    state_of,
+    state_text,
+)
 from grid.cli.views.console import console, pairs, print_json
 from grid.hardware.node import Node
 from grid.units import GIB, format_bytes
@@ -20,7 +25,6 @@ LEAST_FREE_BYTES = 5 * GIB
 """Less room than this on the cache's disk is worth a warning: a backend's environment takes it."""
 
 PROBES_AT_ONCE = 4
-INSTALL = "grid backends install"
 
 
 class Problem(NamedTuple):
@@ -95,30 +99,16 @@ def _print_machine(checkup: Checkup) -> None:
 
 
 def _print_backends(checkup: Checkup) -> None:
-    rows = [(name, _state_text(name, state)) for name, state in checkup.backends.items()]
+    states = checkup.backends.items()
+    rows = [(name, state_text(name, state, state["version"])) for name, state in states]
     _print_part("\nBackends", rows)
-    if any(is_installable(name, state) for name, state in checkup.backends.items()):
-        console().print(f"\nA sweep installs the backends that it needs. Now: {INSTALL} NAME")
-
-
-def _state_text(name: str, state: dict[str, Any]) -> str:
-    if state["ready"]:
-        note = f"; {state['reason']}" if state["reason"] else ""
-        return f"ready: {state['version']}{note}"
-    if is_installable(name, state):
-        return f"not installed; reads {', '.join(state['formats']) or 'nothing, it converts'}"
-    return f"does not run here: {state['reason']}"
+    print_how_to_install(checkup.backends)
 
 
 def _print_problems(checkup: Checkup) -> None:
     problems = checkup.problems
     rows = [(f"{place}.", f"{p.what}. Try: {p.mend}") for place, p in enumerate(problems, 1)]
     _print_part("\nTo mend" if problems else "\nNothing to mend", rows)
-
-
-def is_installable(name: str, state: dict[str, Any]) -> bool:
-    """Its environment is not made yet, which a sweep does by itself."""
-    return not state["ready"] and state["mend"] == f"{INSTALL} {name}"
 
 
 def _print_part(title: str, rows: Sequence[tuple[str, str]]) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from grid.cli.views.console import console, counted, print_json, table
+from grid.cli.views.console import console, print_json, table
 from grid.results.imports import FORMATS, ImportedReport, all_publications
+from grid.units import count_of
 
 
 def print_formats(as_json: bool = False) -> None:
@@ -34,7 +35,7 @@ def print_report(report: ImportedReport, new: int, dry_run: bool) -> None:
     would = " would be added" if dry_run else ""
     before = f", {report.count - new} were there already" if new < report.count else ""
     source = f"source: {report.origin}; licence: {report.licence}"
-    lines = [f"{counted(new, 'attempt')}{would} from {report.name} ({source}){before}"]
+    lines = [f"{count_of(new, 'attempt')}{would} from {report.name} ({source}){before}"]
     if dry_run:
         lines += [f"  {line}" for line in _contents(report)]
     lines += [f"note: {skipped}" for skipped in report.skipped]

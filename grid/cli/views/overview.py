@@ -18,6 +18,7 @@ from grid.hardware.node import Node
 from grid.hardware.probe import probe_node
 from grid.results.reader import Results
 from grid.results.uris import without_credentials
+from grid.units import count_of
 
 COLUMNS = (
     "artifact_id", "backend", "hardware_class", "model", "origin", "status", "sweep", "started_at",
@@ -101,8 +102,8 @@ def describe(store: str, summary: StoreSummary | None) -> str:
         return f"{store} holds nothing yet"
     models = f"{len(summary.models)} models" if len(summary.models) > 2 else ""
     text = (
-        f"{store}: {_count(summary.variants, 'variant')} of "
-        f"{models or ' and '.join(summary.models)} on {_count(len(summary.classes), 'machine')}"
+        f"{store}: {count_of(summary.variants, 'variant')} of "
+        f"{models or ' and '.join(summary.models)} on {count_of(len(summary.classes), 'machine')}"
     )
     if summary.sweep and summary.started is not None:
         text += f"; newest sweep {summary.sweep}, {age(summary.started)}"
@@ -123,9 +124,5 @@ def age(then: datetime) -> str:
     seconds = max(0.0, (datetime.now(UTC) - aware).total_seconds())
     for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
         if seconds >= size:
-            return f"{_count(int(seconds // size), unit)} ago"
+            return f"{count_of(int(seconds // size), unit)} ago"
     return "just now"
-
-
-def _count(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

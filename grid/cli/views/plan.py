@@ -10,7 +10,6 @@ from grid.cells.cell import Cell
 from grid.cells.workload import kind
 from grid.cli.views.console import (
     console,
-    counted,
     differing_options,
     pairs,
     print_json,
@@ -23,7 +22,7 @@ from grid.models.parameters_text import parameters_text
 from grid.plan.estimate import Estimate
 from grid.plan.order import Session
 from grid.plan.plan import Plan, Skip
-from grid.units import format_bytes, format_seconds
+from grid.units import count_of, format_bytes, format_seconds
 
 _FIGURE = re.compile(r"\d+(?:\.\d+)?")
 REASONS_SHOWN = 6
@@ -59,9 +58,9 @@ def _amounts(plan: Plan, estimate: Estimate) -> list[tuple[str, str]]:
     if not plan.cells:
         return [("to measure", f"nothing{_how_to_repeat(plan)}")]
     variants = {(cell.artifact.id, cell.backend) for cell in plan.cells}
-    cells = f"{counted(len(plan.cells), 'cell')} of {counted(len(variants), 'variant')}"
+    cells = f"{count_of(len(plan.cells), 'cell')} of {count_of(len(variants), 'variant')}"
     source = (
-        f"from {counted(estimate.from_measured, 'measured cell')}"
+        f"from {count_of(estimate.from_measured, 'measured cell')}"
         if estimate.from_measured
         else "a rough model; measured cells make it better"
     )
@@ -70,7 +69,7 @@ def _amounts(plan: Plan, estimate: Estimate) -> list[tuple[str, str]]:
         ("to measure", cells),
         ("time", f"about {format_seconds(estimate.seconds)} ({source})"),
         ("memory", f"at most {format_bytes(estimate.host_bytes or 0)}"),
-        ("disk", f"{format_bytes(sum(sizes))} for {counted(len(sizes), 'set')} of weights"),
+        ("disk", f"{format_bytes(sum(sizes))} for {count_of(len(sizes), 'set')} of weights"),
     ]
     missing = sorted(
         name for name, ready in plan.environments.items() if name in plan.backends and not ready
@@ -78,14 +77,14 @@ def _amounts(plan: Plan, estimate: Estimate) -> list[tuple[str, str]]:
     if missing:
         rows.append(("installs", f"{', '.join(missing)}: once, up to a few GB each"))
     if plan.measured:
-        rows.append(("measured", f"{counted(len(plan.measured), 'cell')} before"))
+        rows.append(("measured", f"{count_of(len(plan.measured), 'cell')} before"))
     return rows
 
 
 def _how_to_repeat(plan: Plan) -> str:
     if not plan.measured:
         return ""
-    count = counted(len(plan.measured), "cell")
+    count = count_of(len(plan.measured), "cell")
     return f": {count} measured already, which --fresh measures again"
 
 
@@ -124,7 +123,7 @@ def _skipped(plan: Plan) -> list[tuple[str, str]]:
     for skip in plan.skipped:
         reasons.setdefault(_FIGURE.sub("#", skip.reason), []).append(skip)
     groups = sorted(reasons.values(), key=len, reverse=True)
-    rows = [("skipped", counted(len(plan.skipped), "cell"))]
+    rows = [("skipped", count_of(len(plan.skipped), "cell"))]
     rows += [("", _reason_text(group)) for group in groups[:REASONS_SHOWN]]
     hidden = sum(map(len, groups[REASONS_SHOWN:]))
     return [*rows, ("", f"{hidden} for other reasons")] if hidden else rows
@@ -146,7 +145,7 @@ def _print_sessions(plan: Plan) -> None:
     rows = [(*_row(plan, session), text) for session, text in zip(sessions, options, strict=True)]
     heads = ("model", "quant", "backend", "size", "memory", "cells", "options")
     out = console()
-    out.print(f"\n{counted(len(sessions), 'session')}, in this order", style="bold")
+    out.print(f"\n{count_of(len(sessions), 'session')}, in this order", style="bold")
     out.print(table(heads, rows, right=(3, 4), wrap=(5, 6), names=(0, 1), optional=(2,)))
 
 

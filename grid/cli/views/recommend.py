@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,17 +24,19 @@ from grid.advice.sentences import (
     replay_text,
     shown_quantities,
     smallest_text,
+    tie_text,
 )
 from grid.advice.to_json import to_data
 from grid.analysis.dataset import Dataset
-from grid.analysis.figures import count_of
 from grid.cli.views.console import console, pairs, print_json
 from grid.cli.views.fit_table import Pairs
 from grid.cli.views.serving import print_command, serving_rows
 from grid.hardware.probe import probe_node
-from grid.units import format_bytes
+from grid.units import count_of, format_bytes
 
 RIVALS_SHOWN = 5
+TOPICS_SHOWN = 2
+"""Notes of which the first screen says what they are about."""
 
 
 def show_advice(store: str, ask: Ask, as_json: bool = False, why: bool = False) -> None:
@@ -118,10 +121,16 @@ def card_rows(card: PickCard) -> list[tuple[str, str]]:
 
 def _hidden_rows(advice: Advice) -> list[tuple[str, str]]:
     """What --why adds, in a line."""
-    parts = [count_of(len(advice.notes), "note")] if advice.notes else []
-    if advice.rejected:
-        parts.append(f"why {count_of(len(advice.rejected), 'other')} lost")
+    parts = [f"why {count_of(len(advice.rejected), 'other')} lost"] if advice.rejected else []
+    if advice.notes:
+        topics = "; ".join(map(_topic, advice.notes[:TOPICS_SHOWN]))
+        parts.append(f"{count_of(len(advice.notes), 'note')}: {topics}")
     return [("more", f"add --why: {', '.join(parts)}")] if parts else []
+
+
+def _topic(note: str) -> str:
+    """What a note is about: its words before the first colon or semicolon."""
+    return re.split("[:;]", note, maxsplit=1)[0]
 
 
 def print_reasons(out: Console, advice: Advice) -> None:
@@ -166,11 +175,17 @@ def _answer_rows(advice: Advice) -> list[tuple[str, str]]:
 def _alternative_rows(advice: Advice) -> list[tuple[str, str]]:
     rows = [("how sure", certainty_text(advice))]
     rows += [("measure more", advice.measure_more.text)] if advice.measure_more else []
-    rows += [("perhaps as good", text)] if (text := smallest_text(advice)) else []
+    rows += choice_rows(advice)
     second = advice.runner_up
     rows.append(("runner-up", f"{second.label}: {advice.runner_why}" if second else "none"))
     rows += [(f"one step {step.direction}", step.text) for step in advice.steps]
     return rows + [("limits cost", text) for text in costs_text(advice)]
+
+
+def choice_rows(advice: Advice) -> list[tuple[str, str]]:
+    """Why neither what measured better nor what is smaller and may be as good is the pick."""
+    rows = [("why a tie", tie_text(advice)), ("why none smaller", smallest_text(advice))]
+    return [(name, text) for name, text in rows if text]
 
 
 def _relax_rows(advice: Advice) -> list[tuple[str, str]]:

@@ -10,7 +10,6 @@ import msgspec
 from grid.analysis.figures import interval, number
 from grid.cli.views.console import (
     console,
-    counted,
     differing_options,
     table,
     third_party_lines,
@@ -19,7 +18,7 @@ from grid.models.display_names import visible
 from grid.results.compact import Compaction
 from grid.results.merge import MergedSource
 from grid.results.statistics import Interval
-from grid.units import format_bytes
+from grid.units import count_of, format_bytes
 
 HEADLINES = {
     "memory": ("load_s", "peak_rss_bytes"),
@@ -113,7 +112,7 @@ def print_compaction(compaction: Compaction) -> None:
     """How many files were merged into how many, and which were left alone."""
     out = console()
     if compaction.merged:
-        out.print(f"{counted(compaction.merged, 'file')} merged into {compaction.written}")
+        out.print(f"{count_of(compaction.merged, 'file')} merged into {compaction.written}")
     else:
         out.print("nothing to merge: each table is one file already")
     for problem in compaction.problems:
@@ -124,7 +123,7 @@ def print_merge(merged: MergedSource) -> None:
     """How many attempts came from a store, and which of its files were left alone."""
     out = console()
     before = f"; {merged.already_present} were there already" if merged.already_present else ""
-    line = f"{counted(merged.added, 'new attempt')} from {merged.source}{before}"
+    line = f"{count_of(merged.added, 'new attempt')} from {merged.source}{before}"
     out.print(line)
     for problem in merged.problems:
         out.print(f"not read: {merged.source}/{problem.file}: {problem.reason}")

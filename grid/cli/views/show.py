@@ -25,7 +25,7 @@ from grid.cli.views.frontier_tables import (
     print_picks,
 )
 from grid.cli.views.quality_picks import QualityPicks
-from grid.cli.views.recommend import card_rows, two_columns
+from grid.cli.views.recommend import card_rows, choice_rows, two_columns
 from grid.cli.views.text_table import print_divergences_by_text
 from grid.models.artifact import dequantized_from, dequantized_note
 from grid.models.display_names import visible
@@ -71,7 +71,7 @@ def _print_view(view: QualityView, picks: QualityPicks) -> None:
         out.print(f"\n{about}{headline(picks.advice)}", style="bold")
         card = pick_card(picks.advice)
         if card is not None:
-            out.print(two_columns(card_rows(card)))
+            out.print(two_columns([*card_rows(card), *choice_rows(picks.advice)]))
         out.print(f"\n{about}within common limits", style="bold")
         print_picks(picks, picks.axis.name == CAPABILITY and has_divergence(view.variants))
     for cost, heading in VIEWS:

@@ -14,7 +14,6 @@ from rich.text import Text
 from grid.advice import Advice, pick_card, picks_of_class
 from grid.advice.machine_name import short_machine_names
 from grid.analysis.dataset import Dataset
-from grid.analysis.figures import count_of
 from grid.cli.completion import DEFAULT_STORE
 from grid.cli.views.class_warnings import class_warnings
 from grid.cli.views.console import console, pairs
@@ -22,7 +21,7 @@ from grid.cli.views.fit_table import Pairs
 from grid.cli.views.serving import print_command
 from grid.errors import InputError
 from grid.results.problems import missing_rows_note
-from grid.units import format_seconds
+from grid.units import count_of, format_seconds
 
 if TYPE_CHECKING:
     from grid.plan.plan import Plan

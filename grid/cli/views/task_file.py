@@ -12,6 +12,7 @@ from grid.cli.views.resolution import METHOD, points
 from grid.plan.item_facts import item_facts
 from grid.results.statistics import group_codes, resolvable_difference
 from grid.results.statistics.groups import Codes, effective_groups, group_totals
+from grid.units import count_of
 
 FAULTS_SHOWN = 50
 
@@ -31,13 +32,14 @@ def show_task_file(file: TaskFile, as_json: bool = False) -> None:
     if file.faults:
         beyond = len(file.faults) - FAULTS_SHOWN
         hidden = f", {beyond} of them not shown" if beyond > 0 else ""
-        out.print(f"{_count(file.faults, 'fault')}{hidden}; {_count(file.items, 'item')} right")
+        right = count_of(len(file.items), "item")
+        out.print(f"{count_of(len(file.faults), 'fault')}{hidden}; {right} right")
         return
     ways = {True: "by the chat template only", False: "without a chat template"}
     how = ways.get(bool(file.chat), "") if file.chat is not None else ""
     facts = item_facts(file.items)
     scorings = ", ".join(f"{name} {count}" for name, count in _scorings(file).items())
-    out.print(f"{file.name}: {_count(file.items, 'item')} of class {file.task_class}")
+    out.print(f"{file.name}: {count_of(len(file.items), 'item')} of class {file.task_class}")
     out.print(f"scoring: {scorings}; chance {_chance(file):.2f}")
     if how:
         out.print(f"asked {how}")
@@ -49,10 +51,6 @@ def show_task_file(file: TaskFile, as_json: bool = False) -> None:
         f", of {units} groups, whose items may turn together" if _codes(file) is not None else ""
     )
     out.print(f"{METHOD}: {points(units)} points{of_groups}")
-
-
-def _count(entries: tuple[object, ...], noun: str) -> str:
-    return f"{len(entries)} {noun}" + ("s" if len(entries) != 1 else "")
 
 
 def _scorings(file: TaskFile) -> Counter[str]:

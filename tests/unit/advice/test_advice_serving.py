@@ -99,7 +99,7 @@ def test_a_backend_that_is_not_installed_is_named(tmp_path: Path) -> None:
     rows = family(backend="strange", format="strange")
     ways = serving(write_store(rows, tmp_path))
     assert ways.commands == ()
-    assert "no backend 'strange' is installed" in ways.why_not
+    assert "no backend 'strange'" in ways.why_not
 
 
 def test_figures_by_others_are_run_by_the_backend_that_is_called_alike(tmp_path: Path) -> None:

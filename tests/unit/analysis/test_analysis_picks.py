@@ -173,7 +173,7 @@ def test_non_positive_limits_and_shares_above_one_are_refused(limits):
 def test_typical_limits_come_from_the_data():
     demands = typical_limits(FAMILY)
     assert [limits.name for limits in demands] == [
-        "best quality",
+        "as good as the best",
         "half of the 16-bit size (8 MiB)",
         "a quarter of the 16-bit size (4 MiB)",
         "half of the fastest decode (40 token/s)",

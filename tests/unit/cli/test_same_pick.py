@@ -71,7 +71,7 @@ def test_all_name_the_same_pick(
     show(store, hardware=hardware)
     shown = capsys.readouterr().out
     assert f"run {label} in " in shown
-    assert [line for line in shown.splitlines() if line.startswith("best quality")] != []
+    assert [line for line in shown.splitlines() if line.startswith("as good as the best")] != []
 
     show_sweep_end(store, scope_of_name("quick"), SUMMARY)
     end = capsys.readouterr().out

@@ -349,7 +349,7 @@ def test_cells_of_a_missing_accelerator_are_skipped(tmp_path: Path) -> None:
         ('quants = ["Q16"]\n' + SOURCE, r"quants: unknown quant 'Q16'. Did you mean 'F16'"),
         (SOURCE, r"x.fake is to be quantized, but there are no quants"),
         (QUANTS + SOURCE + "[options.fake]\nthread = 1", "options.fake: unknown option 'thread'"),
-        (QUANTS + SOURCE + "[options.fak]\nthread = 1", "options.fak: no such backend .* 'fake'"),
+        (QUANTS + SOURCE + "[options.fak]\nthread = 1", "options.fak: no backend 'fak'. Did you mean 'fake'"),
         (QUANTS + SOURCE + '[quality]\ntext = "no.txt"', "quality.text: .*No such file"),
         (
             QUANTS + SOURCE + '[quality]\ntext = "t.txt"\nchunks = 1000',
@@ -375,7 +375,7 @@ def test_wrong_names_are_refused_in_one_line(tmp_path: Path, text: str, message:
 def test_a_backend_that_is_not_installed_is_refused(tmp_path: Path) -> None:
     path = sweep_file(tmp_path, QUANTS + SOURCE)
     path.write_text(path.read_text().replace('["fake"]', '["fak"]'))
-    with pytest.raises(InputError, match=r"'fak' is not installed. Did you mean 'fake'"):
+    with pytest.raises(InputError, match=r"no backend 'fak'. Did you mean 'fake'"):
         expand(load_sweep(path), FAKE, NODE)
 
 

@@ -90,7 +90,7 @@ def test_imports_of_unknown_size_are_not_picked_and_have_no_limits_on_size(
     out = "\n".join(output_lines(capsys))
     assert "third-party: lm-evaluation-harness, licence not stated" in out
     assert "no size" in out
-    assert "nothing" in line_with(out.splitlines(), "best quality")
+    assert "nothing" in line_with(out.splitlines(), "as good as the best")
     assert "16-bit size" not in out
 
 
@@ -99,7 +99,7 @@ def test_imports_of_unknown_size_are_data_for_machines(
 ) -> None:
     show(sizeless_store, as_json=True)
     (message,) = json.loads(capsys.readouterr().out).values()
-    assert [pick["limits"]["name"] for pick in message["picks"]] == ["best quality"]
+    assert [pick["limits"]["name"] for pick in message["picks"]] == ["as good as the best"]
 
 
 def test_a_size_that_no_file_has_is_computed_and_says_so(
@@ -107,7 +107,7 @@ def test_a_size_that_no_file_has_is_computed_and_says_so(
 ) -> None:
     store = store_of(tmp_path, "meta-llama/Llama-3.1-8B", 8030261248)
     show(store)
-    assert "about 15 GiB" in line_with(output_lines(capsys), "best quality")
+    assert "about 15 GiB" in line_with(output_lines(capsys), "as good as the best")
     show(store, as_json=True)
     (message,) = json.loads(capsys.readouterr().out).values()
     variant = message["picks"][0]["pick"]
