@@ -37,8 +37,13 @@ BENCH_FIELDS: dict[str, Any] = {
 
 
 def bench(**changes: Any) -> dict[str, Any]:
-    """One row of llama-bench, a decode by default; a field set to None is left out."""
+    """One row of llama-bench, a decode by default; a field set to None is left out. Repetitions
+    fit the rate and the tokens, unless they are given."""
     row = BENCH_FIELDS | changes
+    rate, tokens = row["avg_ts"], (row["n_prompt"] or 0) or row["n_gen"]
+    if {"avg_ts", "n_prompt", "n_gen"} & set(changes) and "samples_ns" not in changes:
+        usable = isinstance(rate, float) and rate > 0 and isinstance(tokens, int) and tokens > 0
+        row["samples_ns"] = [round(tokens / rate * 1e9)] * 5 if usable else None
     return {name: value for name, value in row.items() if value is not None}
 
 

@@ -6,9 +6,9 @@ artifact and cell ids, so that it never joins with a measured row.
 
 from __future__ import annotations
 
-from grid.results.imports.attempt import ImportedReport
 from grid.results.imports.publications import Publication, all_publications, published_store
-from grid.results.imports.reading import FORMATS, detect_format, read_report
+from grid.results.imports.reading import FORMATS, read_report
+from grid.results.imports.rows import ImportedReport
 from grid.results.imports.writing import add_report
 
 __all__ = [
@@ -17,7 +17,6 @@ __all__ = [
     "Publication",
     "add_report",
     "all_publications",
-    "detect_format",
     "published_store",
     "read_report",
 ]

@@ -9,22 +9,22 @@ from typing import Any
 from grid.cells.measurement import Metric
 from grid.models.model import LayerState
 from grid.results.imports import metric
-from grid.results.imports.attempt import (
+from grid.results.imports.record import (
     FigureOrigin,
-    ImportedAttempt,
     ImportedWeights,
-    artifact_id,
+    Record,
     memory_run,
     speed_run,
     task_run,
 )
-from grid.results.imports.report_file import JsonObject
+from grid.results.imports.rows import artifact_id
+from grid.results.imports.values import JsonObject
 from grid.units import GIB
 
 _GB = 10**9
 
 
-def gguf_quality(about: JsonObject, models: JsonObject) -> Iterator[ImportedAttempt]:
+def gguf_quality(about: JsonObject, models: JsonObject) -> Iterator[Record]:
     """Perplexity and divergence of GGUF quants: size, PPL with its error, KLD, dp."""
     origin = about["source"]
     reference = _gguf(about, models, next(r for r in about["rows"] if r["quant"] == "f16"))
@@ -45,10 +45,11 @@ def _quality(
     reference: ImportedWeights,
     figures: tuple[Metric, ...],
     options: Mapping[str, str],
-) -> ImportedAttempt:
+) -> Record:
     """The divergence of the reference from itself, as stored, is the noise floor: a run of its own
     under `options`, beside its perplexity."""
-    return ImportedAttempt(
+    return Record(
+        origin=_origin(about),
         weights=_gguf(about, models, row),
         measure="quality",
         label=f"quality {about['corpus']}",
@@ -64,7 +65,7 @@ def _quality(
         options=options,
         hardware=about["hardware"],
         device_kind="cuda",
-        metrics=figures,
+        figures=figures,
         environment=_stated(row, "imatrix"),
     )
 
@@ -77,6 +78,10 @@ def _quality_metrics(row: JsonObject, origin: str) -> Iterator[Metric]:
     yield metric.figure("ln_ppl_ratio", rise, origin, how="from delta PPL as given")
     yield metric.figure("dp_mean", row["mean_dp_pct"] / 100, origin)
     yield metric.figure("dp_rms", row["rms_dp_pct"] / 100, origin)
+
+
+def _origin(about: JsonObject) -> FigureOrigin:
+    return FigureOrigin(about["source"], about["licence"])
 
 
 def _reference(weights: ImportedWeights, origin: str) -> str:
@@ -107,7 +112,7 @@ def _shape(model: JsonObject) -> dict[str, Any]:
     return {"context_length": model.get("context_length"), "layers": layers}
 
 
-def gguf_speed(about: JsonObject, models: JsonObject) -> Iterator[ImportedAttempt]:
+def gguf_speed(about: JsonObject, models: JsonObject) -> Iterator[Record]:
     """Rates of GGUF quants on one machine, mean and sd as llama-bench prints them."""
     for row in about["rows"]:
         for kind, tokens in (("prefill", about["prompt"]), ("decode", about["generate"])):
@@ -133,21 +138,22 @@ def _speed(
     device: str,
     backend: str = "llama.cpp",
     environment: Mapping[str, str] | None = None,
-) -> ImportedAttempt:
+) -> Record:
     """`asked` is tokens and depth, `rate` the mean in token/s and its sd."""
     tokens, depth = tokens_and_depth
-    return ImportedAttempt(
+    return Record(
+        origin=_origin(about),
         weights=weights,
         **speed_run(kind, tokens, depth),
         backend=backend,
         hardware=hardware,
         device_kind=device,
-        metrics=metric.speed(kind, tokens, rate[0], rate[1], None, about["source"]),
+        figures=metric.speed(kind, tokens, rate[0], rate[1], None, about["source"]),
         environment=environment or {},
     )
 
 
-def speed_by_chip(about: JsonObject, models: JsonObject) -> Iterator[ImportedAttempt]:
+def speed_by_chip(about: JsonObject, models: JsonObject) -> Iterator[Record]:
     """Rates of one model at three quants, chip by chip, with each chip's memory bandwidth."""
     for row in about["rows"]:
         for quant, size in about["size_gib"].items():
@@ -171,7 +177,7 @@ def speed_by_chip(about: JsonObject, models: JsonObject) -> Iterator[ImportedAtt
                     )
 
 
-def mlx_quants(about: JsonObject, models: JsonObject) -> Iterator[ImportedAttempt]:
+def mlx_quants(about: JsonObject, models: JsonObject) -> Iterator[Record]:
     """MMLU-Pro, rates after and into a prompt, and peak memory, of MLX quants."""
     source, prompt = about["source"], about["prompt_tokens"]
     for row in about["rows"]:
@@ -204,7 +210,7 @@ def mlx_quants(about: JsonObject, models: JsonObject) -> Iterator[ImportedAttemp
         yield _tasks(weights, about, "mlx-lm", ("recall", "MMLU-Pro"), accuracy)
 
 
-def gpu_methods(about: JsonObject, models: JsonObject) -> Iterator[ImportedAttempt]:
+def gpu_methods(about: JsonObject, models: JsonObject) -> Iterator[Record]:
     """Quantization methods of one model on one card: rate, peak memory and a mean of 4 tasks."""
     model = models[about["model"]]
     for row in about["rows"]:
@@ -240,14 +246,15 @@ def _memory(
     peak_gb: float,
     name: str,
     context: int,
-) -> ImportedAttempt:
-    return ImportedAttempt(
+) -> Record:
+    return Record(
+        origin=_origin(about),
         weights=weights,
         **memory_run(context),
         backend=backend,
         hardware=about["hardware"],
         device_kind=about["device"],
-        metrics=(metric.figure(name, peak_gb * _GB, about["source"], how="peak, as given"),),
+        figures=(metric.figure(name, peak_gb * _GB, about["source"], how="peak, as given"),),
     )
 
 
@@ -257,15 +264,16 @@ def _tasks(
     backend: str,
     class_and_tasks: tuple[str, str],
     metrics: tuple[Metric, ...],
-) -> ImportedAttempt:
+) -> Record:
     task_class, tasks = class_and_tasks
-    return ImportedAttempt(
+    return Record(
+        origin=_origin(about),
         weights=weights,
         **task_run(task_class, tasks),
         backend=backend,
         hardware=about["hardware"],
         device_kind=about["device"],
-        metrics=metrics,
+        figures=metrics,
         environment={"tasks": tasks},
     )
 
@@ -274,7 +282,7 @@ def _stated(row: JsonObject, *names: str) -> dict[str, str]:
     return {name: str(row[name]) for name in names if row.get(name) is not None}
 
 
-TABLES: dict[str, Callable[[JsonObject, JsonObject], Iterator[ImportedAttempt]]] = {
+TABLES: dict[str, Callable[[JsonObject, JsonObject], Iterator[Record]]] = {
     "llama2-7b-speed-by-chip": speed_by_chip,
     "llama3-8b-gguf-quality": gguf_quality,
     "llama3.1-8b-gguf-speed": gguf_speed,

@@ -17,8 +17,8 @@ from typing import Any
 
 from grid.errors import InputError, did_you_mean
 from grid.models.identity import digest
-from grid.results.imports.attempt import FigureOrigin, ImportedReport, import_report
 from grid.results.imports.publication_tables import TABLES
+from grid.results.imports.rows import ImportedReport, import_report
 from grid.results.rows import Rows
 
 PUBLISHED_FOLDER = Path(__file__).parent / "published"
@@ -32,7 +32,7 @@ _LAYOUT = 1
 class Publication(ImportedReport):
     """One published table: its rows, who measured them, and its title."""
 
-    title: str
+    title: str = ""
 
 
 def all_publications() -> tuple[Publication, ...]:
@@ -58,9 +58,8 @@ def facts(name: str) -> Mapping[str, Any]:
 @cache
 def _publication(name: str) -> Publication:
     about = facts(name)
-    origin = FigureOrigin(about["source"], about["licence"])
-    attempts = TABLES[name](about, facts("models"))
-    report = import_report(attempts, about.get("left_out", ()), origin, name, json.dumps(about))
+    records = TABLES[name](about, facts("models"))
+    report = import_report(records, about.get("left_out", ()), name, json.dumps(about))
     return Publication(**vars(report), title=about["title"])
 
 

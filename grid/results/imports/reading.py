@@ -1,30 +1,28 @@
-"""From a file to rows: which tool wrote it, and that tool's reader."""
+"""From a file to rows: source -> records with units -> checks -> rows."""
 
 from __future__ import annotations
 
-from importlib import import_module
+from collections.abc import Sequence
 from pathlib import Path
-from pkgutil import iter_modules
 
 from grid.errors import InputError, did_you_mean
-from grid.results.imports import formats
-from grid.results.imports.attempt import ImportedReport, import_report
+from grid.results.imports.checks import check
+from grid.results.imports.content import read_text, why_no_text
 from grid.results.imports.publication_tables import TABLES
-from grid.results.imports.report_file import ReportFile, parse_json, read_text
-from grid.results.imports.report_format import ReportFormat, content_of
+from grid.results.imports.reader import Reader, find_readers
+from grid.results.imports.record import Record
+from grid.results.imports.rows import ImportedReport, import_report
+from grid.results.imports.source import Source
+from grid.results.imports.unread import unread_report
+from grid.results.imports.values import parse_json
 
+_RECOGNIZED = find_readers()
 
-def _find_formats() -> list[ReportFormat]:
-    """All formats that the modules of `imports/formats` declare, in the order of their names."""
-    names = sorted(module.name for module in iter_modules(formats.__path__))
-    modules = [import_module(f"{formats.__name__}.{name}") for name in names]
-    return [format for module in modules for format in getattr(module, "FORMATS", ())]
+FORMATS = {name: reader for name, reader in _RECOGNIZED.items() if reader.selectable}
+"""Readers that can be asked for, by name."""
 
-
-_RECOGNISED = {format.name: format for format in _find_formats()}
-
-FORMATS = {name: format for name, format in _RECOGNISED.items() if format.selectable}
-"""Formats that can be asked for, by name."""
+_MOST_LINES = 3
+"""Refused lines that the error of a file without an attempt names."""
 
 
 def read_report(
@@ -34,47 +32,70 @@ def read_report(
     model: str | None = None,
 ) -> ImportedReport:
     """What a tool's report says, as rows. `format` is detected where it is not given; `hardware`
-    and `model` name what the report does not, or otherwise.
+    and `model` name what the report does not, or otherwise. A file that holds reports of several
+    kinds (a table and a log) is read by the reader of each.
 
-    Raises InputError, one line with the file and what is expected, for anything that is not a whole
-    report with sensible figures.
+    Raises InputError, one line with the file and what is expected, for a file without a record
+    that could be read and can be true.
     """
     path = Path(path)
     if format is not None and format not in FORMATS:
         raise InputError(f"unknown format {format!r}. {did_you_mean(format, FORMATS)}")
     text = read_text(path)
-    report_format = _RECOGNISED[format or detect_format(str(path), text)]
-    source = ReportFile(path, text, hardware=_one_line(hardware), model=_one_line(model))
+    source = Source(path, text, hardware=_one_line(hardware), model=_one_line(model))
+    readers = [_RECOGNIZED[format]] if format else recognizing(source)
+    checked = check(_records(source, readers))
+    refused = [*source.refused, *checked.refused]
+    if not checked.records and (refused or not source.skipped):
+        raise _nothing(source, refused)
+    skipped = [*source.skipped, *(f"{source.name}: {note}" for note in checked.notes)]
+    return import_report(
+        checked.records, skipped, source.name, text, refused, origin=readers[0].origin
+    )
+
+
+def _records(source: Source, readers: Sequence[Reader]) -> list[Record]:
     try:
-        attempts = report_format.read(source)
+        return [record for reader in readers for record in reader.records(source)]
     except RecursionError as error:
         raise source.error("nested too deeply for a report") from error
-    if not attempts and not source.skipped:
-        raise source.error("no figures in it; give the report of a whole run")
-    return import_report(attempts, source.skipped, report_format.origin, path.name, text)
+
+
+def _nothing(source: Source, refused: Sequence[str]) -> InputError:
+    """The error of a file without a record that counts: what of it was not understood."""
+    if not refused:
+        return source.error("no figures in it; give the report of a whole run")
+    beyond = len(refused) - _MOST_LINES
+    lines = [line.removeprefix(f"{source.path}: ") for line in refused[:_MOST_LINES]]
+    return source.error("; ".join(lines) + (f"; and {beyond} more lines" if beyond > 0 else ""))
 
 
 def _one_line(name: str | None) -> str | None:
     return " ".join(name.split()) or None if name else None
 
 
-def detect_format(name: str, text: str) -> str:
-    """The name of the format, from the content. Raises InputError where it is none that is known,
-    with `name` as the file's name."""
-    start = text.lstrip()[:200].lower()
+def recognizing(source: Source) -> list[Reader]:
+    """The readers that recognize the source. Raises InputError where none does, with what it is."""
+    start = source.text.lstrip()[:200].lower()
     if start.startswith(("<!doctype", "<html", "<?xml", "<head")):
-        raise InputError(f"{name} is a web page; save the report itself, for example the raw file")
-    content = content_of(text)
-    for format in _RECOGNISED.values():
-        if format.matches(content):
-            return format.name
-    if content.is_json and content.json is None:
-        parse_json(ReportFile(Path(name), text), text)  # says where the JSON breaks off
-    if Path(name).stem in TABLES:
         raise InputError(
-            f"{name} is a published table, which comes with quantgrid: "
-            f"grid import --published {Path(name).stem}"
+            f"{source.path} is a web page; save the report itself, for example the raw file"
         )
-    tools = ", ".join(dict.fromkeys(format.origin.name for format in FORMATS.values()))
-    what = "is JSON, but no report" if content.is_json else "is no report"
-    raise InputError(f"{name} {what} that is known; known are reports of {tools}")
+    readers = [reader for reader in _RECOGNIZED.values() if reader.recognizes(source)]
+    if readers:
+        return readers
+    if named := unread_report(source):
+        raise InputError(f"{source.path} {named}")
+    if source.is_json and source.json is None and not source.json_parts:
+        parse_json(source, source.text)  # says where the JSON breaks off
+    if source.path.stem in TABLES:
+        raise InputError(
+            f"{source.path} is a published table, which comes with quantgrid: "
+            f"grid import --published {source.path.stem}"
+        )
+    tools = ", ".join(dict.fromkeys(reader.origin.name for reader in FORMATS.values()))
+    what = "is JSON, but no report" if source.is_json else "is no report"
+    raise InputError(
+        f"{source.path} {why_no_text(source.text) or what + ' that is known'}; "
+        f"known are reports of {tools}"
+    )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from grid.errors import StoreLost
-from grid.results.imports.attempt import ImportedReport
+from grid.results.imports.rows import ImportedReport
 from grid.results.rows import Rows
 
 

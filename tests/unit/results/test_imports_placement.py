@@ -47,7 +47,7 @@ def test_the_usual_placement_is_the_cell_that_older_builds_print(tmp_path: Path)
         "n_cpu_moe": 0, "tensor_buft_overrides": "none", "devices": "auto", "no_op_offload": 0,
         "no_host": False,
     }  # fmt: skip
-    old, new = rows(put(tmp_path, "b.json", [bench(), {**bench(), **usual, "avg_ts": 100.0}]))
+    old, new = rows(put(tmp_path, "b.json", [bench(), bench(**usual, avg_ts=100.0)]))
     assert old["cell_id"] == new["cell_id"]
 
 

@@ -1,38 +1,36 @@
-"""llama-bench: its json, jsonl, csv and md outputs, with the fields of old and new builds."""
+"""llama-bench: its json, jsonl and csv outputs, with the fields of old and new builds."""
 
 from __future__ import annotations
 
 import csv
 import io
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from grid.cells.cell import Options
 from grid.cells.measurement import Series
 from grid.models.names import printed_name
 from grid.results.imports import gguf_names as names
 from grid.results.imports import metric
-from grid.results.imports.attempt import (
+from grid.results.imports.cleaning import quote
+from grid.results.imports.formats.llama_bench_options import field_options
+from grid.results.imports.record import (
     FigureOrigin,
-    ImportedAttempt,
     ImportedWeights,
+    Record,
+    RecordPlace,
     speed_run,
     unnamed_hardware,
 )
-from grid.results.imports.report_file import (
+from grid.results.imports.source import Source
+from grid.results.imports.values import (
     JsonObject,
-    ReportFile,
-    clean,
     count,
     epoch_seconds,
     number,
     parse_json,
-    quote,
     text,
     texts,
 )
-from grid.results.imports.report_format import ReportFormat
 
 ORIGIN = FigureOrigin("llama-bench")
 
@@ -40,53 +38,8 @@ _DEVICES = ("cuda", "rocm", "hip", "metal", "vulkan", "sycl", "kompute", "opencl
 """Fields of old builds, one a backend; `backends` replaced them."""
 
 _NO_CARDS = ("", "cpu", "blas", "rpc", "accelerate")
-
-_OPTIONS = {
-    "n_threads": "threads",
-    "n_batch": "batch",
-    "n_ubatch": "ubatch",
-    "type_k": "kv_type_k",
-    "type_v": "kv_type_v",
-    "n_gpu_layers": "gpu_layers",
-    "flash_attn": "flash_attention",
-    "n_cpu_moe": "cpu_expert_layers",
-    "tensor_buft_overrides": "tensor_overrides",
-}
-"""Fields of llama-bench that have another name in our rows."""
-
-_SWITCHES = (
-    "flash_attention", "use_mmap", "embeddings", "no_kv_offload", "no_op_offload", "no_host",
-)  # fmt: skip
-"""Options that are on or off: 1 and 0 in csv and tables, truth values in json."""
-
-_KEPT_OPTIONS = (
-    "split_mode",
-    "main_gpu",
-    "no_kv_offload",
-    "tensor_split",
-    "use_mmap",
-    "embeddings",
-    "devices",
-    "no_op_offload",
-    "no_host",
-)
-_USUAL_PLACEMENT: dict[str, object] = {
-    "cpu_expert_layers": 0, "tensor_overrides": "none", "devices": "auto", "no_op_offload": False,
-    "no_host": False,
-}  # fmt: skip
-"""What newer builds print where nothing is placed otherwise, and older ones do not print at all:
-left out, so that both are one cell."""
 _ENVIRONMENT = ("cpu_info", "gpu_info", "backends", "model_filename", "model_type")
-_WHOLE = re.compile(r"-?\d{1,9}")
-_TEST = re.compile(r"(pp|tg) ?(\d{1,9})(?: @ d(\d{1,9}))?")
-_RATE = re.compile(r"(\d+(?:\.\d+)?)(?: (?:±|\+/-) (\d+(?:\.\d+)?))?")
-_MD_OPTIONS = {
-    "ngl": "gpu_layers", "threads": "threads", "n_batch": "batch", "n_ubatch": "ubatch",
-    "type_k": "kv_type_k", "type_v": "kv_type_v", "fa": "flash_attention",
-    "n_cpu_moe": "cpu_expert_layers", "ot": "tensor_overrides", "dev": "devices",
-    "nopo": "no_op_offload", "noh": "no_host", "nkvo": "no_kv_offload", "sm": "split_mode",
-    "mg": "main_gpu", "ts": "tensor_split", "mmap": "use_mmap", "embd": "embeddings",
-}  # fmt: skip
+_DELIMITERS = ",;\t"
 
 
 def _is_row(value: Any) -> bool:
@@ -94,54 +47,113 @@ def _is_row(value: Any) -> bool:
     return isinstance(value, dict) and "model_type" in value and "n_gen" in value
 
 
-def _is_csv(text: str) -> bool:
-    head = text.lstrip().partition("\n")[0]
-    return "build_commit" in head and "avg_ts" in head and "," in head
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list) and any(map(_is_row, value[:1]))
 
 
-def _is_table(text: str) -> bool:
-    return any(_is_head(_cells(line)) for line in text.splitlines())
+class BenchJsonReader:
+    """Lists of rows, as `-o json` writes them, with or without lines of a log around."""
+
+    name = "llama-bench-json"
+    description = "llama-bench -o json"
+    origin = ORIGIN
+    selectable = True
+
+    def recognizes(self, source: Source) -> bool:
+        return any(_is_list(part.value) for part in source.json_parts)
+
+    def records(self, source: Source) -> Iterator[Record]:
+        parts = [part.value for part in source.json_parts if _is_list(part.value)]
+        if not parts:
+            value = parse_json(source, source.text)
+            parts = [value if isinstance(value, list) else [value]]
+        rows = [row for part in parts for row in part]
+        yield from _read_rows(source, enumerate(rows, 1), "entry")
 
 
-def _read_json(source: ReportFile) -> list[ImportedAttempt]:
-    """A list of rows, as `-o json` writes it."""
-    whole = parse_json(source, source.text)
-    return _read_rows(source, enumerate(whole if isinstance(whole, list) else [whole], 1), "entry")
+class BenchJsonlReader:
+    """A row a line, as `-o jsonl` writes them, with or without lines of a log around."""
+
+    name = "llama-bench-jsonl"
+    description = "llama-bench -o jsonl"
+    origin = ORIGIN
+    selectable = True
+
+    def recognizes(self, source: Source) -> bool:
+        return any(_is_row(part.value) for part in source.json_parts)
+
+    def records(self, source: Source) -> Iterator[Record]:
+        rows = {part.line: part.value for part in source.json_parts if _is_row(part.value)}
+        for at, line in enumerate(source.lines, 1):
+            if at not in rows and "model_type" in line and line.lstrip().startswith("{"):
+                parse_json(source, line, at)  # says where it breaks off
+        yield from _read_rows(source, rows.items(), "line")
 
 
-def _read_jsonl(source: ReportFile) -> list[ImportedAttempt]:
-    """A row a line, as `-o jsonl` writes them."""
-    lines = [(n, line) for n, line in enumerate(source.text.splitlines(), 1) if line.strip()]
-    return _read_rows(source, ((n, parse_json(source, line, n)) for n, line in lines), "line")
+class BenchCsvReader:
+    """Rows under a header, as `-o csv` writes them and spreadsheets save them."""
+
+    name = "llama-bench-csv"
+    description = "llama-bench -o csv"
+    origin = ORIGIN
+    selectable = True
+
+    def recognizes(self, source: Source) -> bool:
+        return _head(source) is not None
+
+    def records(self, source: Source) -> Iterator[Record]:
+        head = _head(source)
+        if head is None:
+            raise source.error("no header of llama-bench's csv (build_commit, avg_ts)")
+        yield from _read_rows(source, _csv_rows(source, *head), "line")
 
 
-def _read_csv(source: ReportFile) -> list[ImportedAttempt]:
-    """Rows under a header, as `-o csv` writes them."""
+def _head(source: Source) -> tuple[int, str] | None:
+    """(line, delimiter) of the header, which may stand after lines of a log."""
+    for at, line in enumerate(source.lines, 1):
+        if "build_commit" in line and "avg_ts" in line and not line.lstrip().startswith(("{", "[")):
+            return at, max(_DELIMITERS, key=line.count)
+    return None
+
+
+def _csv_rows(source: Source, head: int, delimiter: str) -> Iterator[tuple[int, JsonObject]]:
+    """Rows by line, until the lines of a log begin again."""
+    columns = _fields(source, head, delimiter)
+    for at in range(head + 1, len(source.lines) + 1):
+        line = source.lines[at - 1].strip()
+        if not line:
+            continue
+        fields = _fields(source, at, delimiter)
+        if fields == columns:
+            continue
+        if len(fields) == len(columns):
+            yield at, dict(zip(columns, fields, strict=True))
+        elif line.startswith('"') or line.count(delimiter) > len(columns) // 4:
+            raise source.error(f"line {at} has not as many fields as the header; cut short?")
+
+
+def _fields(source: Source, at: int, delimiter: str) -> list[str]:
     try:
-        rows = list(csv.DictReader(io.StringIO(source.text.lstrip()), strict=True))
+        rows = list(csv.reader(io.StringIO(source.lines[at - 1].strip()), delimiter=delimiter))
     except csv.Error as error:
-        raise source.error(f"not whole CSV ({error}); was it cut short?") from error
-    for line, row in enumerate(rows, 2):
-        if None in row or None in row.values():
-            raise source.error(f"line {line} has not as many fields as the header; cut short?")
-    return _read_rows(source, enumerate(rows, 2), "line")
+        raise source.error(f"line {at} is not whole CSV ({error}); was it cut short?") from error
+    return [field.strip() for field in rows[0]]
 
 
-def _read_rows(
-    source: ReportFile, rows: Iterable[tuple[int, Any]], what: str
-) -> list[ImportedAttempt]:
-    attempts = []
+def _read_rows(source: Source, rows: Iterable[tuple[int, Any]], what: str) -> Iterator[Record]:
     for at, row in rows:
+        place = RecordPlace(source.name, at, unit=what)
         where = f"{what} {at}"
         if not _is_row(row):
-            raise source.error(f"{where} is no row of llama-bench (model_type, n_prompt, n_gen)")
-        attempt = _attempt(source, row, where)
-        if attempt is not None:
-            attempts.append(attempt)
-    return attempts
+            source.refuse(f"{where} is no row of llama-bench (model_type, n_prompt, n_gen)")
+            continue
+        with source.refusing():
+            record = _record(source, row, where, place)
+            if record is not None:
+                yield record
 
 
-def _attempt(source: ReportFile, row: JsonObject, where: str) -> ImportedAttempt | None:
+def _record(source: Source, row: JsonObject, where: str, place: RecordPlace) -> Record | None:
     prompt = count(source, row, "n_prompt", where) or 0
     generated = count(source, row, "n_gen", where) or 0
     depth = count(source, row, "n_depth", where) or 0
@@ -157,22 +169,24 @@ def _attempt(source: ReportFile, row: JsonObject, where: str) -> ImportedAttempt
     sd = number(source, row, "stddev_ts", where)
     device, hardware = _place(source, row)
     commit, build = text(row, "build_commit"), text(row, "build_number")
-    return ImportedAttempt(
+    return Record(
+        origin=ORIGIN,
         weights=_weights(source, row, where),
         **speed_run(kind, tokens, depth, len(series.values) if series else None),
         backend="llama.cpp",
         engine_version=" ".join(filter(None, [f"b{build}" if build else "", commit])),
-        options=_options(row),
+        options=field_options(row),
         hardware=hardware,
         device_kind=device,
-        metrics=metric.speed(kind, tokens, rate, sd, series, ORIGIN.name),
+        figures=metric.speed(kind, tokens, rate, sd, series, ORIGIN.name),
         samples=(series,) if series else (),
         started_at=epoch_seconds(row.get("test_time")),
         environment=texts(row, _ENVIRONMENT),
+        place=place,
     )
 
 
-def _series(source: ReportFile, row: JsonObject, kind: str, where: str) -> Series | None:
+def _series(source: Source, row: JsonObject, kind: str, where: str) -> Series | None:
     """Seconds of each repetition; old builds and csv do not give them."""
     repetitions = row.get("samples_ns")
     if not isinstance(repetitions, list) or not repetitions:
@@ -186,15 +200,15 @@ def _series(source: ReportFile, row: JsonObject, kind: str, where: str) -> Serie
     return Series(f"{kind}_s", "s", tuple(value / 1e9 for value in values if value))
 
 
-def _weights(source: ReportFile, row: JsonObject, where: str) -> ImportedWeights:
+def _weights(source: Source, row: JsonObject, where: str) -> ImportedWeights:
     printed, file = text(row, "model_type"), text(row, "model_filename")
     size = count(source, row, "model_size", where) or None
     elements = count(source, row, "model_n_params", where) or None
-    return _printed_weights(source, printed, file, size, elements)
+    return printed_weights(source, printed, file, size, elements)
 
 
-def _printed_weights(
-    source: ReportFile, printed: str, file: str, size: int | None, elements: int | None
+def printed_weights(
+    source: Source, printed: str, file: str, size: int | None, elements: int | None
 ) -> ImportedWeights:
     """Weights of a model as llama.cpp prints it, such as `llama 7B Q4_0`; bits per weight from size
     and elements. An unknown quant keeps the printed name, with a note."""
@@ -213,9 +227,9 @@ def _printed_weights(
     )
 
 
-def _place(source: ReportFile, row: JsonObject) -> tuple[str, str]:
+def _place(source: Source, row: JsonObject) -> tuple[str, str]:
     """(device kind, hardware): what computed, and its name."""
-    device = _device_of(text(row, "backends"))
+    device = device_of(text(row, "backends"))
     if not text(row, "backends"):
         device = next(
             (backend for backend in _DEVICES if text(row, backend) in ("True", "1", "true")), "cpu"
@@ -225,129 +239,11 @@ def _place(source: ReportFile, row: JsonObject) -> tuple[str, str]:
     return device if on_card else "cpu", source.hardware or name or unnamed_hardware(device)
 
 
-def _device_of(backends: str) -> str:
+def device_of(backends: str) -> str:
     """`BLAS,MTL` -> `metal`: what computes, of the backends that the build has; else `cpu`."""
     present = [name.strip().lower() for name in backends.split(",")]
     card = next((name for name in present if name not in _NO_CARDS), "cpu")
     return "metal" if card == "mtl" else card
 
 
-def _options(row: JsonObject) -> Options:
-    options: Options = {}
-    for name in (*_OPTIONS, *_KEPT_OPTIONS):
-        value = row.get(name)
-        if isinstance(value, str | int | float | bool) and value != "":
-            options[_OPTIONS.get(name, name)] = _option(_OPTIONS.get(name, name), value)
-    return _without_usual_placement(options)
-
-
-def _without_usual_placement(options: Options) -> Options:
-    return {
-        name: value
-        for name, value in options.items()
-        if name not in _USUAL_PLACEMENT or value != _USUAL_PLACEMENT[name]
-    }
-
-
-def _option(name: str, value: str | int | float | bool) -> str | int | float | bool:
-    """An option's value, the same whichever output it came in."""
-    printed = clean(str(value))
-    if name in _SWITCHES and printed.lower() in ("0", "1", "false", "true"):
-        return printed.lower() in ("1", "true")
-    if isinstance(value, str):
-        return int(printed) if _WHOLE.fullmatch(printed) else printed
-    return value
-
-
-def _read_md(source: ReportFile) -> list[ImportedAttempt]:
-    """A table with the columns model, size, params, backend, test and t/s, and any between."""
-    attempts: list[ImportedAttempt] = []
-    head: list[str] = []
-    lines = source.text.splitlines()
-    build = next((m[1] for m in map(re.compile(r"build: (.+)").match, lines) if m), "")
-    for at, line in enumerate(lines, 1):
-        cells = _cells(line)
-        if _is_head(cells):
-            head = [cell.lower() for cell in cells]
-        elif head and cells and not set("".join(cells)) <= set("-: "):
-            if len(cells) != len(head):
-                raise source.error(f"line {at} has not as many cells as the table's head")
-            attempt = _table_row(source, dict(zip(head, cells, strict=True)), at, build)
-            attempts += [attempt] if attempt else []
-    return attempts
-
-
-def _cells(line: str) -> list[str]:
-    line = line.strip()
-    return [cell.strip() for cell in line.strip("|").split("|")] if line.startswith("|") else []
-
-
-def _is_head(cells: list[str]) -> bool:
-    return {"model", "test", "t/s"} <= {cell.lower() for cell in cells}
-
-
-def _table_row(
-    source: ReportFile, row: Mapping[str, str], at: int, build: str
-) -> ImportedAttempt | None:
-    test, rate = _TEST.fullmatch(row["test"]), _RATE.fullmatch(row["t/s"])
-    if test is None:
-        source.skip(f"line {at}: the test {quote(row['test'])} is left out: neither pp nor tg")
-        return None
-    if rate is None or float(rate[1]) <= 0:
-        raise source.error(f"line {at}: t/s is {quote(row['t/s'])}, not a rate such as 12 ± 1")
-    kind = "prefill" if test[1] == "pp" else "decode"
-    tokens, depth = int(test[2]), int(test[3] or 0)
-    device = _device_of(row.get("backend", "cpu"))
-    size = names.bytes_of(row.get("size", ""))
-    elements = names.parameters_of(row.get("params", ""))
-    options = _without_usual_placement(
-        {
-            ours: _option(ours, value)
-            for theirs, ours in _MD_OPTIONS.items()
-            if (value := row.get(theirs, ""))
-        }
-    )
-    sd = float(rate[2]) if rate[2] else None
-    return ImportedAttempt(
-        weights=_printed_weights(source, row["model"], "", size, elements),
-        **speed_run(kind, tokens, depth),
-        backend="llama.cpp",
-        engine_version=build.strip(),
-        options=options,
-        hardware=source.hardware or unnamed_hardware(device),
-        device_kind=device,
-        metrics=metric.speed(kind, tokens, float(rate[1]), sd, None, ORIGIN.name),
-        environment={"model_type": row["model"], "sizes": "rounded, as printed"},
-    )
-
-
-FORMATS = (
-    ReportFormat(
-        "llama-bench-json",
-        "llama-bench -o json",
-        ORIGIN,
-        lambda content: isinstance(content.json, list) and any(map(_is_row, content.json[:1])),
-        _read_json,
-    ),
-    ReportFormat(
-        "llama-bench-jsonl",
-        "llama-bench -o jsonl",
-        ORIGIN,
-        lambda content: _is_row(content.json) or _is_row(content.first_line),
-        _read_jsonl,
-    ),
-    ReportFormat(
-        "llama-bench-csv",
-        "llama-bench -o csv",
-        ORIGIN,
-        lambda content: _is_csv(content.text),
-        _read_csv,
-    ),
-    ReportFormat(
-        "llama-bench-md",
-        "llama-bench -o md, as posted in discussions",
-        ORIGIN,
-        lambda content: _is_table(content.text),
-        _read_md,
-    ),
-)
+READERS = (BenchJsonReader(), BenchJsonlReader(), BenchCsvReader())

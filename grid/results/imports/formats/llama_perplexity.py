@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -10,89 +11,86 @@ from grid.cells.measurement import Metric
 from grid.models.names import printed_name
 from grid.results.imports import gguf_names as names
 from grid.results.imports import metric
-from grid.results.imports.attempt import (
+from grid.results.imports.cleaning import clean, quote
+from grid.results.imports.formats.perplexity_runs import LogRun, PrintedFigure, runs_of
+from grid.results.imports.record import (
     FigureOrigin,
-    ImportedAttempt,
     ImportedWeights,
+    Record,
+    RecordPlace,
     task_run,
     unnamed_hardware,
 )
-from grid.results.imports.report_file import ReportFile, quote
-from grid.results.imports.report_format import ReportFormat
+from grid.results.imports.source import Source
 
 ORIGIN = FigureOrigin("llama-perplexity")
 
-_N = r"(-?\d+(?:\.\d+)?(?:e[-+]?\d+)?|-?nan|-?inf)"
-_ERROR = rf"(?:\s*(?:±|\+/-|\+-)\s*{_N})?"
-_FINAL = re.compile(rf"Final estimate: PPL\s*=\s*{_N}{_ERROR}")
-_LINE = re.compile(rf"\s*([A-Za-z0-9.%()/ΔΡρ -]+?)\s*:\s*{_N}\s*%?{_ERROR}\s*%?\s*")
-_WINOGRANDE = re.compile(rf"Final Winogrande score\((\d{{1,9}}) tasks\):\s*{_N}{_ERROR}")
-_HELLASWAG = re.compile(rf"\s*(\d{{1,9}})\s+{_N}%.*")
-_CHOICES = re.compile(r"Final result:\s*[\d.]+")
 _FIGURES = re.compile(
     r"Final estimate: PPL|KL divergence statistics|Perplexity statistics"
-    r"|Final Winogrande score|hellaswag_score|multiple_choice_score"
+    r"|Mean\s+KLD\s*:|Mean PPL\(Q\)|Final Winogrande score|hellaswag_score|multiple_choice_score"
 )
-_FACTS = {
-    "file": re.compile(r"loaded meta data with .* from (.+?) \(version"),
-    "header_name": re.compile(r"general\.name(?: str)? = (.+)"),
-    "type": re.compile(r"(?:model ftype|file type)\s*=\s*(.+)"),
-    "params": re.compile(r"model params\s*=\s*([\d.]+ [KMBT])"),
-    "size": re.compile(r"(?:model size|file size)\s*=\s*([\d.]+ [KMGT]iB)"),
-    "family": re.compile(r"(?:print_info|llm_load_print_meta): arch\s*=\s*(\S+)"),
-    "chunks": re.compile(r"over (\d{1,9}) chunks"),
-    "context": re.compile(r"n_ctx\s*=\s*(\d{1,9}), batch_size"),
-    "build": re.compile(r"build(?::| =) (\d+ \([0-9a-f]+\))"),
-    "cuda": re.compile(r"Device 0: (.+?), compute"),
-    "metal": re.compile(r"ggml_metal_\w+: (?:found device|GPU name):\s*(.+)"),
-    "vulkan": re.compile(r"ggml_vulkan: 0 = (.+?) \("),
-}
-_HEADER_NAME = re.compile(r"general\.name(?: str)? = (.+)")
 _METRICS = {
-    "Mean PPL(Q)": ("perplexity", 1.0), "Mean ln(PPL(Q)/PPL(base))": ("ln_ppl_ratio", 1.0),
-    "Mean KLD": ("kld_mean", 1.0), "Maximum KLD": ("kld_max", 1.0), "99.9% KLD": ("kld_p999", 1.0),
-    "99.0% KLD": ("kld_p99", 1.0), "95.0% KLD": ("kld_p95", 1.0), "90.0% KLD": ("kld_p90", 1.0),
-    "Median KLD": ("kld_median", 1.0), "Minimum KLD": ("kld_min", 1.0),
-    "Mean Δp": ("dp_mean", 0.01), "Maximum Δp": ("dp_max", 0.01), "99.9% Δp": ("dp_p999", 0.01),
-    "99.0% Δp": ("dp_p99", 0.01), "95.0% Δp": ("dp_p95", 0.01), "90.0% Δp": ("dp_p90", 0.01),
-    "75.0% Δp": ("dp_p75", 0.01), "Median Δp": ("dp_median", 0.01), "25.0% Δp": ("dp_p25", 0.01),
-    "10.0% Δp": ("dp_p10", 0.01), "5.0% Δp": ("dp_p05", 0.01), "1.0% Δp": ("dp_p01", 0.01),
-    "0.1% Δp": ("dp_p001", 0.01), "Minimum Δp": ("dp_min", 0.01), "RMS Δp": ("dp_rms", 0.01),
-    "Same top p": ("same_top1", 0.01),
+    "PPL": "perplexity", "Mean PPL(Q)": "perplexity",
+    "Mean ln(PPL(Q)/PPL(base))": "ln_ppl_ratio",
+    "Mean KLD": "kld_mean", "Maximum KLD": "kld_max", "99.9% KLD": "kld_p999",
+    "99.0% KLD": "kld_p99", "95.0% KLD": "kld_p95", "90.0% KLD": "kld_p90",
+    "Median KLD": "kld_median", "Minimum KLD": "kld_min",
+    "Mean Δp": "dp_mean", "Maximum Δp": "dp_max", "99.9% Δp": "dp_p999", "99.0% Δp": "dp_p99",
+    "95.0% Δp": "dp_p95", "90.0% Δp": "dp_p90", "75.0% Δp": "dp_p75", "Median Δp": "dp_median",
+    "25.0% Δp": "dp_p25", "10.0% Δp": "dp_p10", "5.0% Δp": "dp_p05", "1.0% Δp": "dp_p01",
+    "0.1% Δp": "dp_p001", "Minimum Δp": "dp_min", "RMS Δp": "dp_rms",
+    "Same top p": "same_top1",
 }  # fmt: skip
-"""What the log calls it -> (our metric, factor to our unit)."""
+"""Our metric by what the log calls it."""
 
-_LONGEST = 1000
-"""Characters of a line that are looked at: no line with a figure is longer."""
+_IN_PERCENT = ("dp_", "same_top1")
+_DERIVED = re.compile(r"Mean PPL\(base\)|Mean PPL\(Q\)[-/]PPL\(base\)|Cor\(")
+"""Titles that other figures of the same block hold already."""
 
-_WORDS = ("PPL(", "KLD", "Δp", "top p")
-_SIGNED = ("dp_", "ln_", "kld_min")
-
-
-def _read_log(source: ReportFile) -> list[ImportedAttempt]:
-    """Attempts of one run: one with its text metrics, one for each task with a score."""
-    lines = [" ".join(line[:_LONGEST].split()) for line in source.text.splitlines()]
-    facts = {name: _first(pattern, lines) for name, pattern in _FACTS.items()}
-    attempts = [*_quality(source, lines, facts), *_tasks(source, lines, facts)]
-    if any(_CHOICES.search(line) for line in lines):
-        source.skip("a multiple-choice score is left out: the log does not say of which questions")
-    if not attempts and not source.skipped:
-        raise source.error("the log ends before a final figure; give that of a whole run")
-    return attempts
+_PERCENTILE = re.compile(r"\d+\.\d+% (?:KLD|Δp)")
 
 
-def _first(pattern: re.Pattern[str], lines: list[str]) -> str:
-    return next((match[1].strip() for line in lines if (match := pattern.search(line))), "")
+class PerplexityReader:
+    """Logs of one run or of several, whole or with a logger's prefixes, in a note or by itself."""
+
+    name = "llama-perplexity"
+    description = "log of llama-perplexity (perplexity, KL divergence, HellaSwag, WinoGrande)"
+    origin = ORIGIN
+    selectable = True
+
+    def recognizes(self, source: Source) -> bool:
+        return not source.is_json and _FIGURES.search(source.text) is not None
+
+    def records(self, source: Source) -> Iterator[Record]:
+        runs = list(runs_of(source.lines))
+        for run in runs:
+            with source.refusing():
+                yield from _run_records(source, run, len(runs))
+        if not any(run.has_figures for run in runs):
+            raise source.error("the log ends before a final figure; give that of a whole run")
 
 
-def _quality(
-    source: ReportFile, lines: list[str], facts: dict[str, str]
-) -> Iterator[ImportedAttempt]:
-    figures = {figure.name: figure for figure in _figures(source, lines)}
-    if not figures:
-        return
-    chunks, context = _int(facts["chunks"]), _int(facts["context"])
-    run = {
+def _run_records(source: Source, run: LogRun, runs: int) -> Iterator[Record]:
+    prefix = f"run {run.number}: " if runs > 1 else ""
+    figures = tuple(_figures(source, run, prefix))
+    if figures:
+        yield _quality(source, run, figures, prefix)
+    for task, (items, score) in run.scores.items():
+        yield _task(source, run, task, items, score, prefix)
+    if run.choices:
+        source.skip(
+            f"{prefix}a multiple-choice score is left out: the log does not say of which questions"
+        )
+    if run.hellaswag and "hellaswag" not in run.scores:
+        source.skip(f"{prefix}no HellaSwag score is in it: the run did not end")
+    if run.facts.get("file") and not run.has_figures and not run.hellaswag:
+        source.skip(f"{prefix}{clean(run.facts['file'])} has no final figure: the run did not end")
+
+
+def _quality(source: Source, run: LogRun, figures: tuple[Metric, ...], prefix: str) -> Record:
+    chunks, context = _int(run.facts.get("chunks")), _int(run.facts.get("context"))
+    divergence = any(figure.name.startswith("kld_") for figure in figures)
+    workload = {
         "measure": "quality",
         "label": f"quality {chunks or '?'}x{context or '?'}",
         "workload": {
@@ -100,109 +98,118 @@ def _quality(
             "text_sha256": "",
             "context": context or 0,
             "chunks": chunks or 0,
-            "reference": "not named" if "kld_mean" in figures else None,
+            "reference": "not named" if divergence else None,
         },
     }
-    yield _attempt(source, facts, run, tuple(figures.values()))
+    first = min(figure.line for figure in run.figures.values())
+    return _record(source, run, workload, figures, first, prefix)
 
 
-def _figures(source: ReportFile, lines: list[str]) -> Iterator[Metric]:
-    dropped = []
-    for line in lines:
-        final = _FINAL.search(line)
-        if final:
-            yield _figure(source, "perplexity", final[1], final[2], 1.0)
-        elif any(word in line for word in _WORDS) and (match := _LINE.fullmatch(line)):
-            title = match[1]
-            name, scale = _METRICS.get(title, ("", 1.0))
-            if name:
-                yield _figure(source, name, match[2], match[3], scale)
-            elif title.endswith((" KLD", " Δp")):
-                dropped.append(title)
-    if dropped:
-        source.skip(f"left out: {', '.join(dropped)}: rows hold no such percentiles")
+def _figures(source: Source, run: LogRun, prefix: str) -> Iterator[Metric]:
+    dropped, percentiles = [], []
+    for title, printed in run.figures.items():
+        name = _METRICS.get(title)
+        if name is not None:
+            yield _metric(source, name, printed)
+        elif _PERCENTILE.fullmatch(title):
+            percentiles.append(title)
+        elif not _DERIVED.match(title) and ("KLD" in title or "PPL" in title or "p" in title):
+            dropped.append(title)
+    if percentiles:
+        titles = ", ".join(percentiles)
+        source.skip(f"{prefix}left out: {titles}: rows hold no such percentiles")
+    unread = [quote(title) for title in dict.fromkeys([*dropped, *run.unread])]
+    if unread:
+        source.skip(f"{prefix}left out: {', '.join(unread[:20])}: figures that are not known")
 
 
-def _figure(source: ReportFile, name: str, value: str, error: str | None, scale: float) -> Metric:
-    number = _finite(source, name, value)
-    if number < 0 and not name.startswith(_SIGNED):
-        raise source.error(f"{name} is {value}, which cannot be negative")
-    sd = None if error is None else _finite(source, name, error) * scale
-    how = "llama.cpp's standard error, tokens taken as independent" if sd is not None else ""
-    return metric.figure_with_error(name, number * scale, sd, ORIGIN.name, how=how)
+def _metric(source: Source, name: str, printed: PrintedFigure) -> Metric:
+    where = f"line {printed.line}"
+    value = _finite(source, name, printed.value, where)
+    percent = name.startswith(_IN_PERCENT)
+    if percent != (printed.unit == "%"):
+        raise source.error(
+            f"{where}: {name} is {printed.value} {printed.unit}, not in the usual unit"
+        )
+    error = float(printed.error) if printed.error else None
+    error = error if error is not None and math.isfinite(error) and error >= 0 else None
+    how = "llama.cpp's standard error, tokens taken as independent" if error is not None else ""
+    scale = 0.01 if percent else 1.0
+    scaled = None if error is None else error * scale
+    return metric.figure_with_error(name, value * scale, scaled, ORIGIN.name, how=how)
 
 
-def _finite(source: ReportFile, name: str, value: str) -> float:
+def _finite(source: Source, name: str, value: str, where: str) -> float:
     number = float(value)
     if not abs(number) < 1e300:
-        raise source.error(f"{name} is {quote(value)}, not a finite number: that run failed")
+        raise source.error(
+            f"{where}: {name} is {quote(value)}, not a finite number: that run failed"
+        )
     return number
 
 
-def _tasks(
-    source: ReportFile, lines: list[str], facts: dict[str, str]
-) -> Iterator[ImportedAttempt]:
-    winogrande = [match for line in lines if (match := _WINOGRANDE.search(line))]
-    if winogrande:
-        last = winogrande[-1]
-        yield _task(source, facts, "winogrande", 0.5, int(last[1]), last[2], last[3])
-    if any("hellaswag_score" in line for line in lines):
-        scores = [match for line in lines if (match := _HELLASWAG.fullmatch(line))]
-        if scores:
-            yield _task(source, facts, "hellaswag", 0.25, int(scores[-1][1]), scores[-1][2], None)
-        else:
-            source.skip("no HellaSwag score is in it: the run did not end")
-
-
 def _task(
-    source: ReportFile,
-    facts: dict[str, str],
-    task: str,
-    chance: float,
-    n: int,
-    value: str,
-    error: str | None,
-) -> ImportedAttempt:
-    score = _finite(source, task, value) / 100
+    source: Source, run: LogRun, task: str, n: int, printed: PrintedFigure, prefix: str
+) -> Record:
+    where = f"line {printed.line}"
+    score = _finite(source, task, printed.value, where) / 100
     if not 0 <= score <= 1 or n < 1:
-        raise source.error(f"the score of {task} is {value} % of {n} tasks, not between 0 and 100")
-    if error is None:
+        raise source.error(
+            f"{where}: the score of {task} is {printed.value} % of {n} tasks, not between 0 and 100"
+        )
+    if printed.error is None:
         spread = (score * (1 - score) / (n - 1)) ** 0.5 if n > 1 else None
         how = "standard error from the score and the number of tasks"
     else:
-        spread, how = _finite(source, task, error) / 100, "its standard error"
+        spread, how = _finite(source, task, printed.error, where) / 100, "its standard error"
+    chance = {"winogrande": 0.5, "hellaswag": 0.25}[task]
     figures = metric.accuracy(score, spread, n, chance, ORIGIN.name, how)
-    return _attempt(source, facts, task_run("commonsense", task, limit=n), figures)
+    workload = task_run("commonsense", task, limit=n)
+    return _record(source, run, workload, figures, printed.line, prefix)
 
 
-def _attempt(
-    source: ReportFile, facts: dict[str, str], run: dict[str, Any], figures: tuple[Metric, ...]
-) -> ImportedAttempt:
-    device = next((kind for kind in ("cuda", "metal", "vulkan") if facts[kind]), "unknown")
-    return ImportedAttempt(
-        weights=_weights(source, facts),
-        **run,
+def _record(
+    source: Source,
+    run: LogRun,
+    workload: dict[str, Any],
+    figures: tuple[Metric, ...],
+    line: int,
+    prefix: str,
+) -> Record:
+    device = run.devices.kind or "unknown"
+    names_of_cards = {device: run.devices.names[0]} if 0 in run.devices.names else {}
+    return Record(
+        origin=ORIGIN,
+        weights=_weights(source, run, prefix),
+        **workload,
         backend="llama.cpp",
-        engine_version=facts["build"],
-        hardware=source.hardware or facts.get(device) or unnamed_hardware(device),
+        engine_version=run.facts.get("build", ""),
+        hardware=source.hardware or run.devices.of(device) or unnamed_hardware(device),
         device_kind=device,
-        metrics=figures,
-        environment={name: value for name, value in facts.items() if value},
+        figures=figures,
+        environment={name: clean(value) for name, value in (run.facts | names_of_cards).items()},
+        place=RecordPlace(source.name, line, run.number if prefix else None),
     )
 
 
-def _weights(source: ReportFile, facts: dict[str, str]) -> ImportedWeights:
-    quant = names.quant_of(facts["type"]) if facts["type"] else None
+def _weights(source: Source, run: LogRun, prefix: str) -> ImportedWeights:
+    facts = run.facts
+    file, printed = facts.get("file", ""), facts.get("type", "")
+    quant = names.quant_of(printed) if printed else names.quant_in(file)
     if quant is None:
-        source.skip("the log does not say the quantization in words that are known")
-    name = source.model or printed_name(facts["file"], facts["header_name"])
+        source.skip(f"{prefix}the log does not say the quantization in words that are known")
+    name = source.model or printed_name(file, facts.get("header_name", ""))
     if name is None:
-        source.skip("the log does not name the model; give it with --model")
-    size, elements = names.bytes_of(facts["size"]), names.parameters_of(facts["params"])
+        source.skip(f"{prefix}the log does not name the model; give it with --model")
+        name = f"unnamed ({source.name}{', ' + prefix.rstrip(': ') if prefix else ''})"
+    size, elements = (
+        names.bytes_of(facts.get("size", "")),
+        names.parameters_of(facts.get("params", "")),
+    )
     return ImportedWeights(
-        model=name or "unnamed",
-        family=facts["family"],
-        quant=quant or facts["type"] or "unknown",
+        model=clean(name),
+        family=clean(facts.get("family", "")),
+        quant=quant or clean(printed) or "unknown",
         format="gguf",
         parameters=elements,
         bytes=size,
@@ -210,16 +217,8 @@ def _weights(source: ReportFile, facts: dict[str, str]) -> ImportedWeights:
     )
 
 
-def _int(digits: str) -> int | None:
+def _int(digits: str | None) -> int | None:
     return int(digits) if digits else None
 
 
-FORMATS = (
-    ReportFormat(
-        "llama-perplexity",
-        "log of llama-perplexity (perplexity, KL divergence, HellaSwag, WinoGrande)",
-        ORIGIN,
-        lambda content: _FIGURES.search(content.text) is not None,
-        _read_log,
-    ),
-)
+READERS = (PerplexityReader(),)

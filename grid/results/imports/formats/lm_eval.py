@@ -15,28 +15,21 @@ from grid.cells.measurement import ItemResult, Metric
 from grid.models.identity import digest
 from grid.models.names import method_in, printed_name
 from grid.results.imports import metric
-from grid.results.imports.attempt import (
-    FigureOrigin,
-    ImportedAttempt,
-    ImportedWeights,
-    task_run,
-    unnamed_hardware,
-)
+from grid.results.imports.cleaning import clean, quote
 from grid.results.imports.formats.lm_eval_samples import Items, is_item, items_beside, results_of
 from grid.results.imports.formats.lm_eval_tasks import Task, group_of, task_of
 from grid.results.imports.gguf_names import quant_in
-from grid.results.imports.report_file import (
-    ReportFile,
-    clean,
-    epoch_seconds,
-    finite,
-    mapping,
-    parse_json,
-    quote,
-    text,
-    texts,
+from grid.results.imports.record import (
+    FigureOrigin,
+    ImportedWeights,
+    Record,
+    RecordPlace,
+    task_run,
+    unnamed_hardware,
 )
-from grid.results.imports.report_format import ReportFormat
+from grid.results.imports.source import Source
+from grid.results.imports.unread import is_lighteval
+from grid.results.imports.values import epoch_seconds, finite, mapping, parse_json, text, texts
 
 ORIGIN = FigureOrigin("lm-evaluation-harness")
 
@@ -71,10 +64,12 @@ def _is_results(value: Any) -> bool:
     """Whether a parsed object is a results file of the harness."""
     if not isinstance(value, dict) or not isinstance(value.get("results"), dict):
         return False
+    if is_lighteval(value):
+        return False
     return bool({"versions", "configs", "config", "n-shot", "lm_eval_version"} & set(value))
 
 
-def _read_json(source: ReportFile) -> list[ImportedAttempt]:
+def _read_json(source: Source) -> list[Record]:
     """One attempt for each class of tasks; tasks of no known class are skipped with a note."""
     whole = parse_json(source, source.text)
     if not _is_results(whole):
@@ -90,7 +85,7 @@ def _read_json(source: ReportFile) -> list[ImportedAttempt]:
     return [_attempt(source, whole, name, scores) for name, scores in sorted(classes.items())]
 
 
-def _skip_unknown(source: ReportFile, names: Sequence[str]) -> None:
+def _skip_unknown(source: Source, names: Sequence[str]) -> None:
     unknown = [quote(name) for name in names if task_of(name) is None]
     if unknown:
         remainder = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
@@ -100,7 +95,7 @@ def _skip_unknown(source: ReportFile, names: Sequence[str]) -> None:
         )
 
 
-def _score(source: ReportFile, whole: Mapping[str, Any], name: str, row: Any) -> _Score | None:
+def _score(source: Source, whole: Mapping[str, Any], name: str, row: Any) -> _Score | None:
     about, group = task_of(name), group_of(name)
     if group is not None and isinstance(whole["results"].get(group), dict):
         return None  # the group's figure holds it
@@ -136,28 +131,30 @@ def _item_count(whole: Mapping[str, Any], name: str, row: Mapping[str, Any]) -> 
 
 
 def _attempt(
-    source: ReportFile, whole: Mapping[str, Any], task_class: str, scores: Sequence[_Score]
-) -> ImportedAttempt:
+    source: Source, whole: Mapping[str, Any], task_class: str, scores: Sequence[_Score]
+) -> Record:
     tasks = ", ".join(sorted(score.task for score in scores))
     items = _items(source, task_class, scores)
     hardware, device = _hardware(source, whole)
     engine = text(mapping(whole.get("config")), "model") or "hf"
     count = sum(score.n or 0 for score in scores)
-    return ImportedAttempt(
+    return Record(
+        origin=ORIGIN,
         weights=_weights(source, whole),
         **task_run(task_class, tasks, _items_digest(whole, scores), count),
         backend=engine,
         engine_version=_version(whole),
         hardware=hardware,
         device_kind=device,
-        metrics=_metrics(scores, items),
+        figures=_metrics(scores, items),
         items=items,
         started_at=epoch_seconds(whole.get("date")),
         environment={"tasks": "; ".join(score.text for score in scores), **_environment(whole)},
+        place=RecordPlace(source.name),
     )
 
 
-def _items(source: ReportFile, task_class: str, scores: Sequence[_Score]) -> tuple[ItemResult, ...]:
+def _items(source: Source, task_class: str, scores: Sequence[_Score]) -> tuple[ItemResult, ...]:
     """Items of a class with one task; none of several, whose longest would outweigh the others."""
     parts = [score.items for score in scores if score.items]
     if len(scores) > 1 and parts:
@@ -212,7 +209,7 @@ def _items_digest(whole: Mapping[str, Any], scores: Sequence[_Score]) -> str:
     return digest("items", parts, [score.items.content if score.items else "" for score in scores])
 
 
-def _weights(source: ReportFile, whole: Mapping[str, Any]) -> ImportedWeights:
+def _weights(source: Source, whole: Mapping[str, Any]) -> ImportedWeights:
     config = mapping(whole.get("config"))
     model_args = config.get("model_args")
     arguments = model_args if isinstance(model_args, dict) else _pairs(text(config, "model_args"))
@@ -264,7 +261,7 @@ def _quant(arguments: Mapping[str, Any], config: Mapping[str, Any], name: str) -
     return (_DTYPES[kind], True) if kind in _DTYPES else ("as published", False)
 
 
-def _hardware(source: ReportFile, whole: Mapping[str, Any]) -> tuple[str, str]:
+def _hardware(source: Source, whole: Mapping[str, Any]) -> tuple[str, str]:
     """(hardware, device kind) as the harness's environment report says."""
     about, config = str(whole.get("pretty_env_info", ""))[:100_000], mapping(whole.get("config"))
     device = text(config, "device").split(":")[0]
@@ -287,7 +284,7 @@ def _environment(whole: Mapping[str, Any]) -> dict[str, str]:
     return facts | ({"model_args": clean(str(arguments))[:400]} if arguments else {})
 
 
-def _read_samples(source: ReportFile) -> list[ImportedAttempt]:
+def _read_samples(source: Source) -> list[Record]:
     """Items are read with the results that they belong to, never by themselves."""
     results = results_of(source.path)
     if results is None:
@@ -298,20 +295,34 @@ def _read_samples(source: ReportFile) -> list[ImportedAttempt]:
     return []
 
 
-FORMATS = (
-    ReportFormat(
-        "lm-eval",
-        "results_*.json of lm-evaluation-harness, with samples_*.jsonl beside it",
-        ORIGIN,
-        lambda content: _is_results(content.json),
-        _read_json,
-    ),
-    ReportFormat(
-        "lm-eval-samples",
-        "samples_*.jsonl of lm-evaluation-harness",
-        ORIGIN,
-        lambda content: is_item(content.json) or is_item(content.first_line),
-        _read_samples,
-        selectable=False,
-    ),
-)
+class LmEvalReader:
+    """results_*.json, with the samples beside it."""
+
+    name = "lm-eval"
+    description = "results_*.json of lm-evaluation-harness, with samples_*.jsonl beside it"
+    origin = ORIGIN
+    selectable = True
+
+    def recognizes(self, source: Source) -> bool:
+        return any(_is_results(part.value) for part in source.json_parts)
+
+    def records(self, source: Source) -> list[Record]:
+        return _read_json(source)
+
+
+class LmEvalSamplesReader:
+    """samples_*.jsonl, which are read with their results."""
+
+    name = "lm-eval-samples"
+    description = "samples_*.jsonl of lm-evaluation-harness"
+    origin = ORIGIN
+    selectable = False
+
+    def recognizes(self, source: Source) -> bool:
+        return any(is_item(part.value) for part in source.json_parts[:1])
+
+    def records(self, source: Source) -> list[Record]:
+        return _read_samples(source)
+
+
+READERS = (LmEvalReader(), LmEvalSamplesReader())

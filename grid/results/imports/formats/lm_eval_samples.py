@@ -12,8 +12,11 @@ import msgspec
 
 from grid.cells.measurement import ItemResult
 from grid.models.identity import digest
+from grid.results.imports.cleaning import quote
+from grid.results.imports.content import read_text
 from grid.results.imports.formats.lm_eval_tasks import Task, group_of
-from grid.results.imports.report_file import ReportFile, finite, parse_json, quote, read_text, text
+from grid.results.imports.source import Source
+from grid.results.imports.values import finite, parse_json, text
 
 _RESULTS = re.compile(r"results_(.+)\.json")
 _SAMPLES = re.compile(r"samples_(.+?)_(\d{4}-\d\d-\d\dT.+)\.jsonl")
@@ -39,7 +42,7 @@ def results_of(samples: Path) -> Path | None:
     return beside if match and beside.is_file() else None
 
 
-def items_beside(source: ReportFile, task: str, metric_name: str, about: Task) -> Items | None:
+def items_beside(source: Source, task: str, metric_name: str, about: Task) -> Items | None:
     """Items of a task, from the samples of the same run; None where there are none.
 
     Raises InputError for a samples file that is damaged.
@@ -51,7 +54,7 @@ def items_beside(source: ReportFile, task: str, metric_name: str, about: Task) -
     hashes: list[tuple[str, str]] = []
     for name, path in _files(source.path.parent, match[1]):
         if name == task or group_of(name) == task:
-            samples = ReportFile(path, read_text(path))
+            samples = Source(path, read_text(path))
             subject = name.removeprefix(f"{task}_") if name != task else ""
             for item, question in _read_items(samples, name, metric_name, about):
                 items.append(msgspec.structs.replace(item, group=subject))
@@ -69,7 +72,7 @@ def _files(folder: Path, time: str) -> Iterator[tuple[str, Path]]:
 
 
 def _read_items(
-    samples: ReportFile, task: str, metric_name: str, about: Task
+    samples: Source, task: str, metric_name: str, about: Task
 ) -> Iterator[tuple[ItemResult, str]]:
     """Items, each with the hash of its question. Another filter's answers to the same questions are
     passed over."""

@@ -8,27 +8,19 @@ from typing import Any
 from grid.cells.measurement import Metric, Series
 from grid.models.names import method_in
 from grid.results.imports import metric
-from grid.results.imports.attempt import (
+from grid.results.imports.cleaning import clean, quote
+from grid.results.imports.content import read_text
+from grid.results.imports.record import (
     FigureOrigin,
-    ImportedAttempt,
     ImportedWeights,
+    Record,
+    RecordPlace,
     memory_run,
     speed_run,
     unnamed_hardware,
 )
-from grid.results.imports.report_file import (
-    ReportFile,
-    clean,
-    count,
-    mapping,
-    number,
-    parse_json,
-    quote,
-    read_text,
-    text,
-    texts,
-)
-from grid.results.imports.report_format import ReportFormat
+from grid.results.imports.source import Source
+from grid.results.imports.values import count, mapping, number, parse_json, text, texts
 
 ORIGIN = FigureOrigin("optimum-benchmark")
 
@@ -63,7 +55,22 @@ def _report(value: Any) -> dict[str, Any]:
     return mapping(whole["report"]) if "report" in whole else whole
 
 
-def _read_json(source: ReportFile) -> list[ImportedAttempt]:
+class OptimumReader:
+    """benchmark.json, or benchmark_report.json with its configuration beside it."""
+
+    name = "optimum-benchmark"
+    description = "benchmark.json or benchmark_report.json of optimum-benchmark"
+    origin = ORIGIN
+    selectable = True
+
+    def recognizes(self, source: Source) -> bool:
+        return any(_is_report(part.value) for part in source.json_parts)
+
+    def records(self, source: Source) -> list[Record]:
+        return _read_json(source)
+
+
+def _read_json(source: Source) -> list[Record]:
     """Prefill and decode rates with energy per token, load time and peak memory."""
     whole = mapping(parse_json(source, source.text))
     report, config = _report(whole), mapping(whole.get("config")) or _config_beside(source)
@@ -79,16 +86,16 @@ def _read_json(source: ReportFile) -> list[ImportedAttempt]:
     return attempts
 
 
-def _config_beside(source: ReportFile) -> dict[str, Any]:
+def _config_beside(source: Source) -> dict[str, Any]:
     beside = source.path.with_name("benchmark_config.json")
     if source.name == beside.name or not beside.is_file():
         return {}
-    return mapping(parse_json(ReportFile(beside, ""), read_text(beside)))
+    return mapping(parse_json(Source(beside, ""), read_text(beside)))
 
 
 def _speed(
-    source: ReportFile, config: Mapping[str, Any], phase: str, phase_report: Any
-) -> ImportedAttempt | None:
+    source: Source, config: Mapping[str, Any], phase: str, phase_report: Any
+) -> Record | None:
     part, shapes = mapping(phase_report), _shapes(source, config)
     if not part:
         return None
@@ -118,9 +125,7 @@ def _speed(
     return _attempt(source, config, run, figures, (series,) if series else (), environment)
 
 
-def _shapes(
-    source: ReportFile, config: Mapping[str, Any]
-) -> tuple[int | None, int | None, int | None]:
+def _shapes(source: Source, config: Mapping[str, Any]) -> tuple[int | None, int | None, int | None]:
     """(batch, prompt tokens, generated tokens) that the configuration asks for."""
     scenario = mapping(config.get("scenario")) or mapping(config.get("benchmark"))
     shapes = mapping(scenario.get("input_shapes"))
@@ -134,7 +139,7 @@ def _shapes(
     )
 
 
-def _values(source: ReportFile, latency: Mapping[str, Any], phase: str) -> tuple[float, ...]:
+def _values(source: Source, latency: Mapping[str, Any], phase: str) -> tuple[float, ...]:
     """Seconds of each repetition."""
     durations = latency.get("values")
     if not isinstance(durations, list):
@@ -147,7 +152,7 @@ def _values(source: ReportFile, latency: Mapping[str, Any], phase: str) -> tuple
 
 
 def _energy(
-    source: ReportFile, part: Mapping[str, Any], phase: str, tokens: int
+    source: Source, part: Mapping[str, Any], phase: str, tokens: int
 ) -> tuple[tuple[Metric, ...], str]:
     """J/token of one pass over the phase's tokens, and the scope: which counters are in it.
 
@@ -168,9 +173,7 @@ def _energy(
     return (metric.figure(name, joule, ORIGIN.name, how=how),), scope
 
 
-def _memory(
-    source: ReportFile, config: Mapping[str, Any], report: Mapping[str, Any]
-) -> ImportedAttempt | None:
+def _memory(source: Source, config: Mapping[str, Any], report: Mapping[str, Any]) -> Record | None:
     """Load time, and the largest memory of all phases."""
     load = mapping(report.get("load")) or mapping(report.get("load_model"))
     figures = []
@@ -195,19 +198,20 @@ def _memory(
 
 
 def _attempt(
-    source: ReportFile,
+    source: Source,
     config: Mapping[str, Any],
     run: dict[str, Any],
     figures: tuple[Metric, ...],
     samples: tuple[Series, ...],
     environment: Mapping[str, str],
-) -> ImportedAttempt:
+) -> Record:
     backend, about = mapping(config.get("backend")), mapping(config.get("environment"))
     device = text(backend, "device").split(":")[0] or "unknown"
     cards = about.get("gpu")
     card = clean(str(cards[0])) if isinstance(cards, list) and cards else text(about, "gpu")
     name = card if device != "cpu" and card else text(about, "cpu")
-    return ImportedAttempt(
+    return Record(
+        origin=ORIGIN,
         weights=_weights(source, backend),
         **run,
         backend=text(backend, "name") or "unknown",
@@ -215,16 +219,17 @@ def _attempt(
         options=texts(backend, _OPTIONS),
         hardware=source.hardware or name or unnamed_hardware(device),
         device_kind=device,
-        metrics=figures,
+        figures=figures,
         samples=samples,
         environment={**texts(about, _ENVIRONMENT), **environment},
+        place=RecordPlace(source.name),
     )
 
 
 _DTYPES = {"bfloat16": "BF16", "float16": "F16", "float32": "F32"}
 
 
-def _weights(source: ReportFile, backend: Mapping[str, Any]) -> ImportedWeights:
+def _weights(source: Source, backend: Mapping[str, Any]) -> ImportedWeights:
     path = text(backend, "model")
     name = source.model or clean(path.rstrip("/").rsplit("/", 1)[-1])
     if not name:
@@ -248,12 +253,4 @@ def _quant(backend: Mapping[str, Any], name: str) -> str:
     return method_in(name) or _DTYPES.get(kind, kind)
 
 
-FORMATS = (
-    ReportFormat(
-        "optimum-benchmark",
-        "benchmark.json or benchmark_report.json of optimum-benchmark",
-        ORIGIN,
-        lambda content: _is_report(content.json),
-        _read_json,
-    ),
-)
+READERS = (OptimumReader(),)

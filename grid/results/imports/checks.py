@@ -1,0 +1,130 @@
+"""The checks behind every reader: units, ranges that physics allows, a mean and its own samples,
+and rows that give one cell different figures. `figure_checks` has those that a merge makes too."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from grid.cells.measurement import Metric, Series
+from grid.results.imports.bandwidth import why_too_fast
+from grid.results.imports.figure_checks import FigureColumns, faults
+from grid.results.imports.record import Record
+from grid.results.imports.rows import attempt_id, cell_id
+from grid.results.imports.units import in_our_unit
+from grid.results.metrics import METRICS
+
+_ROUNDED = 0.005
+"""How far a printed mean may be outside its repetitions by rounding, relative."""
+
+_MOST_CELLS = 10
+"""Cells with different figures that are named one by one."""
+
+
+class CheckedRecords(NamedTuple):
+    """Records that passed, with figures in our units; a line for each that did not, and why; and
+    notes on rows that give one cell different figures."""
+
+    records: list[Record]
+    refused: list[str]
+    notes: list[str]
+
+
+def check(records: Iterable[Record]) -> CheckedRecords:
+    """Check what readers say. The same checks hold whatever tool measured."""
+    refused: list[str] = []
+    converted = [ours for record in records if (ours := _in_our_units(record, refused))]
+    figures = [(record, figure) for record in converted for figure in record.figures]
+    columns = FigureColumns.of([figure for _, figure in figures])
+    wrong: dict[int, str | None] = {}
+    for at, fault in faults(columns).items():
+        wrong.setdefault(id(figures[at][0]), fault)
+    passed = []
+    for record in converted:
+        reason = wrong.get(id(record)) or _outside_samples(record) or why_too_fast(record)
+        if reason:
+            refused.append(_line(record, reason))
+        else:
+            passed.append(record)
+    return CheckedRecords(passed, refused, list(different_figures(passed)))
+
+
+def different_figures(records: Sequence[Record]) -> Iterator[str]:
+    """A note for each cell to which records give different figures."""
+    cells: defaultdict[str, dict[str, Record]] = defaultdict(dict)
+    for record in records:
+        cells[cell_id(record)][attempt_id(record)] = record
+    several = [group for group in cells.values() if len({_values(r) for r in group.values()}) > 1]
+    for group in several[:_MOST_CELLS]:
+        yield _difference(group)
+    if len(several) > _MOST_CELLS:
+        yield f"{len(several) - _MOST_CELLS} more cells have rows with different figures"
+
+
+def _difference(group: dict[str, Record]) -> str:
+    """Which rows differ, and which of them counts: the newest, else that of the greater id."""
+    newest = max(group, key=lambda key: (group[key].started_at or 0.0, key))
+    rows = list(group.values())
+    figures = "; ".join(f"{record.place}: {_first(record)}" for record in rows[:3])
+    beyond = f" and {len(rows) - 3} more" if len(rows) > 3 else ""
+    return (
+        f"{rows[0].title} is one cell with different figures ({figures}{beyond}); "
+        f"all are kept, {_first(group[newest])} counts"
+    )
+
+
+def _first(record: Record) -> str:
+    figure = record.figures[0]
+    build = f" of build {record.engine_version}" if record.engine_version else ""
+    value = "none" if figure.value is None else f"{figure.value:.6g} {figure.unit}"
+    return value.removesuffix(" 1") + build
+
+
+def _values(record: Record) -> tuple[tuple[str, float | None], ...]:
+    return tuple((figure.name, figure.value) for figure in record.figures)
+
+
+def _in_our_units(record: Record, refused: list[str]) -> Record | None:
+    figures: list[Metric] = []
+    for figure in record.figures:
+        ours = in_our_unit(figure)
+        if ours is None:
+            unit = METRICS[figure.name].unit
+            refused.append(_line(record, f"{figure.name} in {figure.unit!r}, which is no {unit}"))
+            return None
+        figures.append(ours)
+    return replace(record, figures=tuple(figures))
+
+
+def _outside_samples(record: Record) -> str | None:
+    """Why a mean cannot be that of the record's own repetitions; None where it can."""
+    for figure in record.figures:
+        values = _repetitions(record, figure)
+        if not values or figure.value is None:
+            continue
+        low, high = min(values), max(values)
+        if not low * (1 - _ROUNDED) <= figure.value <= high * (1 + _ROUNDED):
+            return (
+                f"{figure.name} is {figure.value:.6g} {figure.unit}, but its repetitions are "
+                f"from {low:.6g} to {high:.6g}"
+            )
+    return None
+
+
+def _repetitions(record: Record, figure: Metric) -> list[float]:
+    """The repetitions that a figure is the mean of, in its unit; none where they are not there."""
+    series = {samples.name: samples for samples in record.samples}
+    direct = series.get(figure.name)
+    if direct is not None:
+        return list(direct.values)
+    kind = figure.name.removesuffix("_tps")
+    tokens = record.workload.get("tokens")
+    durations: Series | None = series.get(f"{kind}_s") if kind != figure.name else None
+    return [tokens / value for value in durations.values] if durations and tokens else []
+
+
+def _line(record: Record, reason: str) -> str:
+    where = str(record.place)
+    return f"{where}: {reason} ({record.title})" if where else f"{record.title}: {reason}"

@@ -1,0 +1,143 @@
+"""llama-bench's tables in markdown, as people post them: several in a note, among a log's lines."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from grid.cells.cell import Options
+from grid.cells.measurement import Metric
+from grid.results.imports import gguf_names as names
+from grid.results.imports import metric
+from grid.results.imports.cleaning import quote
+from grid.results.imports.device_lines import DeviceNames, devices_between
+from grid.results.imports.formats.llama_bench import ORIGIN, device_of, printed_weights
+from grid.results.imports.formats.llama_bench_options import TABLE_FACTS, column_options
+from grid.results.imports.numerals import NumberWithError, figure_in, without_markup
+from grid.results.imports.record import Record, RecordPlace, speed_run, unnamed_hardware
+from grid.results.imports.source import Source
+from grid.results.imports.tables import TextTable, without_prefix
+from grid.results.imports.unread import is_benchy_table
+
+_TEST = re.compile(r"(pp|tg) ?(\d{1,9})(?: ?@ ?d(\d{1,9}))?")
+_BUILD = re.compile(r"\**build: (.+?)\**")
+_OWN = {"size", "params", "backend"}
+_HARDWARE = ("gpu", "cpu", "device", "hardware", "machine")
+"""Columns that people add to name the machine."""
+
+
+class BenchTableReader:
+    """A table with the columns model, size, params, backend, test and t/s, and any between."""
+
+    name = "llama-bench-md"
+    description = "llama-bench -o md, as posted in discussions"
+    origin = ORIGIN
+    selectable = True
+
+    def recognizes(self, source: Source) -> bool:
+        return any(is_bench_table(table) for table in source.tables)
+
+    def records(self, source: Source) -> Iterator[Record]:
+        tables = source.tables
+        if not self.recognizes(source):
+            raise source.error("no table with the columns model, size, backend, test and t/s")
+        for at, table in enumerate(tables):
+            if not is_bench_table(table):
+                columns = ", ".join(table.columns)
+                source.skip(f"line {table.line}: the table of {quote(columns)} is left out")
+                continue
+            before = tables[at - 1].last_line if at else 0
+            after = tables[at + 1].line if at + 1 < len(tables) else len(source.lines) + 1
+            run = _RunFacts(
+                at + 1,
+                devices_between(source.lines, before + 1, table.line),
+                _build(source, table, after),
+            )
+            yield from _rows(source, table, run)
+
+
+class _RunFacts:
+    """What the lines around one table say of its run."""
+
+    def __init__(self, number: int, devices: DeviceNames, build: str) -> None:
+        self.number, self.devices, self.build = number, devices, build
+
+
+def is_bench_table(table: TextTable) -> bool:
+    """Whether the columns are those of llama-bench: other tools have model, test and t/s too."""
+    columns = {without_markup(column).lower() for column in table.columns}
+    return (
+        {"model", "test", "t/s"} <= columns
+        and bool(_OWN & columns)
+        and not is_benchy_table(table.columns)
+    )
+
+
+def _build(source: Source, table: TextTable, after: int) -> str:
+    """The build that is named after a table and before the next, in the table's own run."""
+    for line in source.lines[table.line : after - 1]:
+        match = _BUILD.fullmatch(without_prefix(line).strip())
+        if match:
+            return match[1].strip()
+    return ""
+
+
+def _rows(source: Source, table: TextTable, run: _RunFacts) -> Iterator[Record]:
+    for row in table.uneven():
+        source.refuse(
+            f"line {row.line} has {len(row.cells)} cells under a head of {len(table.columns)}"
+        )
+    for line, cells in table.records():
+        with source.refusing():
+            columns = {without_markup(name): without_markup(cell) for name, cell in cells.items()}
+            record = _record(source, columns, line, run)
+            if record is not None:
+                yield record
+
+
+def _record(source: Source, row: Mapping[str, str], at: int, run: _RunFacts) -> Record | None:
+    test = _TEST.fullmatch(row["test"])
+    if test is None:
+        source.skip(f"line {at}: the test {quote(row['test'])} is left out: neither pp nor tg")
+        return None
+    rate = figure_in(row["t/s"])
+    if rate is None or rate.value <= 0:
+        raise source.error(f"line {at}: t/s is {quote(row['t/s'])}, not a rate such as 12 ± 1")
+    kind = "prefill" if test[1] == "pp" else "decode"
+    tokens, depth = int(test[2]), int(test[3] or 0)
+    device = device_of(row.get("backend", "cpu"))
+    size = names.bytes_of(row.get("size", ""))
+    elements = names.parameters_of(row.get("params", ""))
+    hardware = next((row[name] for name in _HARDWARE if row.get(name)), "")
+    return Record(
+        origin=ORIGIN,
+        weights=printed_weights(source, row["model"], "", size, elements),
+        **speed_run(kind, tokens, depth),
+        backend="llama.cpp",
+        engine_version=run.build,
+        options=_options(source, row, at),
+        hardware=source.hardware or hardware or run.devices.of(device) or unnamed_hardware(device),
+        device_kind=device,
+        figures=_figures(kind, tokens, rate),
+        environment={"model_type": row["model"], "sizes": "rounded, as printed"},
+        place=RecordPlace(source.name, at),
+    )
+
+
+def _figures(kind: str, tokens: int, rate: NumberWithError) -> tuple[Metric, ...]:
+    return metric.speed(kind, tokens, rate.value, rate.error, None, ORIGIN.name)
+
+
+def _options(source: Source, row: Mapping[str, str], at: int) -> Options:
+    """The columns that are no facts; one with a spread is a figure of its own, and left out."""
+    figures = [
+        name
+        for name, cell in row.items()
+        if name not in TABLE_FACTS and (number := figure_in(cell)) and number.error is not None
+    ]
+    for name in figures:
+        source.skip(f"line {at}: the column {quote(name)} is left out: a figure that is not known")
+    return column_options(row, {*TABLE_FACTS, *_HARDWARE, *figures})
+
+
+READERS = (BenchTableReader(),)
