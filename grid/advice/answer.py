@@ -31,4 +31,9 @@ def answer_ask(dataset: Dataset, ask: Ask, probe: Callable[[], Node]) -> Advice 
 
     if named_machine(ask) or ask.memory_bytes is not None:
         return public_answer(ask)
-    return public_answer(replace(ask, **fields_of_node(probe())))
+    node = probe()
+    answer = public_answer(replace(ask, **fields_of_node(node)))
+    if node.accelerators:
+        return answer
+    name = f"{node.chip}, {answer.machine.name}"
+    return replace(answer, machine=replace(answer.machine, name=name))

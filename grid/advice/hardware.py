@@ -188,9 +188,15 @@ def _memory_notes(chip: Chip, memory: float) -> tuple[str, ...]:
 
 def _of_budget(memory: float, bandwidth: float, ask: Ask) -> Machine:
     chip = chip_of_budget(round(memory), bandwidth, ask.platform)
-    return replace(
-        _of_chip(chip, ask), name=f"{memory / GIB:.4g} GiB at {bandwidth / 1e9:.4g} GB/s"
-    )
+    machine = _of_chip(chip, ask)
+    return replace(machine, name=memory_text(memory, bandwidth, machine.platform))
+
+
+def memory_text(memory: float, bandwidth: float, platform: str) -> str:
+    """`24 GiB RAM, 27 GB/s`: main memory in whole GiB, of which the firmware keeps a part."""
+    gib = memory / GIB
+    size = f"{gib:.0f} GiB RAM" if platform == CPU and gib >= 1 else f"{gib:.3g} GiB"
+    return f"{size}, {bandwidth / 1e9:.{0 if bandwidth >= 1e10 else 1}f} GB/s"
 
 
 def _of_class(hardware_class: HardwareClass, ask: Ask) -> Machine:

@@ -82,8 +82,10 @@ def advice_basis(dataset: Dataset, ask: Ask) -> AdviceBasis:
         raise InputError(explain_no_results(dataset.display_name, dataset.problems))
     if not any("" in hardware_class.origins for hardware_class in dataset.classes):
         ask = replace(ask, imported=True)  # a store of imported rows only has nothing else
-    ask = with_machine(dataset, ask)
+    ask, machine_note = with_machine(dataset, ask)
     machine = machine_of(dataset.classes, ask)
+    if machine_note:
+        machine = replace(machine, notes=(*machine.notes, machine_note))
     selection = select_sources(dataset, machine, ask)
     candidate_set = build_candidate_set(dataset, machine, selection, ask)
     return AdviceBasis(dataset, machine, selection, candidate_set, ask)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from grid.advice.advice import Candidate
+from grid.analysis import Variant
 from grid.analysis.dataset import Dataset, repeat_command
 
 _ORDER = ("decode", "tasks", "memory", "latency", "quality")
@@ -23,5 +24,10 @@ def replay_of(dataset: Dataset, pick: Candidate | None) -> str:
 def telling_attempt(pick: Candidate) -> str | None:
     """Id of the attempt whose row tells of a pick: of its speed if there is one, None where it has
     none at all."""
-    ids = pick.variant.attempt_ids
+    return telling_attempt_of(pick.variant)
+
+
+def telling_attempt_of(variant: Variant) -> str | None:
+    """The same of a variant."""
+    ids = variant.attempt_ids
     return next((ids[measure][0] for measure in _ORDER if ids.get(measure)), None)

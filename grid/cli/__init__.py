@@ -24,6 +24,7 @@ from grid.cli import (
     plan,
     predict,
     recommend,
+    report,
     results,
     show,
     sweep,
@@ -42,7 +43,7 @@ grid COMMAND -h                     the options of a command, with examples
 
 MODULES = {
     "Start": (sweep, recommend, app),
-    "Look": (show, compare, results),
+    "Look": (show, report, compare, results),
     "Data": (imports, export, merge, weights, tasks),
     "Machine": (doctor, node, backends),
     "Rack": (cluster,),

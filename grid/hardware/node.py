@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import msgspec
 
@@ -65,6 +66,19 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
         parts.append(f"{round(self.memory_bytes / GIB)} GiB")
         parts.append(bandwidth_bucket(self.bandwidth_bytes_s))
         return ", ".join(parts)
+
+    def classes_among(self, names: Iterable[str]) -> list[str]:
+        """The hardware classes that may be this machine's: its own where that is one of them, else
+        all that differ in bandwidth alone, which a machine measures otherwise on a busy day."""
+        choices = list(names)
+        if self.hardware_class in choices:
+            return [self.hardware_class]
+        facts = _without_bandwidth(self.hardware_class)
+        return [name for name in choices if _without_bandwidth(name) == facts]
+
+
+def _without_bandwidth(hardware_class: str) -> str:
+    return hardware_class.rpartition(", ")[0]
 
 
 def bandwidth_bucket(bytes_per_s: float) -> str:

@@ -37,6 +37,15 @@ def probe_node(fresh: bool = False) -> Node:
     """This machine as a Node, with what its owner's node.toml says instead. The measured bandwidth
     is kept in the cache folder, so that one machine keeps its hardware class; `fresh` measures
     again. Raises InputError where node.toml is wrong."""
+    node = identify_node()
+    if "bandwidth" in node.overridden or (node.bandwidth_bytes_s and not fresh):
+        return node
+    return msgspec.structs.replace(node, bandwidth_bytes_s=_measured_bandwidth(node))
+
+
+def identify_node() -> Node:
+    """This machine as `probe_node` says it, at once: where its bandwidth was not measured yet that
+    is 0. Raises InputError where node.toml is wrong."""
     import psutil
 
     (chip, kind), memory = _cpu_chip_and_kind(), _memory_bytes()
@@ -56,7 +65,7 @@ def probe_node(fresh: bool = False) -> Node:
     node = apply_node_file(probed)
     if "bandwidth" in node.overridden:
         return node
-    return msgspec.structs.replace(node, bandwidth_bytes_s=_cached_bandwidth(node, fresh))
+    return msgspec.structs.replace(node, bandwidth_bytes_s=_cached_bandwidth(node))
 
 
 def available_memory() -> int:
@@ -125,15 +134,22 @@ def _last_level_cache() -> int:
     return max(sizes)
 
 
-def _cached_bandwidth(node: Node, fresh: bool) -> float:
-    """Copy bandwidth (bytes read plus written per second), best of five, kept per machine."""
+def _cached_bandwidth(node: Node) -> float:
+    """What `_measured_bandwidth` kept of a machine; 0 where that is nothing."""
+    path = _bandwidth_file(node)
+    return float(msgspec.json.decode(path.read_bytes(), type=float)) if path.exists() else 0.0
+
+
+def _bandwidth_file(node: Node) -> Path:
     from hashlib import blake2b
 
     machine = ("bandwidth", node.name, node.chip, node.cores, node.memory_bytes)
     key = blake2b(msgspec.json.encode(machine), digest_size=8).hexdigest()
-    path = cache_dir() / "nodes" / f"{key}.json"
-    if path.exists() and not fresh:
-        return float(msgspec.json.decode(path.read_bytes(), type=float))
+    return cache_dir() / "nodes" / f"{key}.json"
+
+
+def _measured_bandwidth(node: Node) -> float:
+    """Copy bandwidth (bytes read plus written per second), best of five, kept per machine."""
     # A process of its own gives the gigabyte that this takes back to the system.
     process = subprocess.run(
         [sys.executable, "-m", "grid.hardware.probe", str(node.cores)],
@@ -144,7 +160,7 @@ def _cached_bandwidth(node: Node, fresh: bool) -> float:
     measured = float(process.stdout) if process.returncode == 0 else 0.0
     if measured > 0:
         with suppress(OSError):  # a cache that takes nothing costs a probe each time, no more
-            write_atomically(path, msgspec.json.encode(measured))
+            write_atomically(_bandwidth_file(node), msgspec.json.encode(measured))
     return measured
 
 

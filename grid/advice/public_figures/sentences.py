@@ -52,7 +52,9 @@ NAMED = 3
 def _assumed_text(answer: PublicAnswer) -> str:
     least = answer.assumed_tps
     return (
-        "" if least is None else f"; larger ones are below {least:g} (--min-decode 0.1 allows them)"
+        ""
+        if least is None
+        else f"; larger models would be below {least:g} token/s (--min-decode 0.1 shows them)"
     )
 
 

@@ -114,8 +114,7 @@ def next_steps(summary: StoreSummary | None, node: Node) -> Sequence[tuple[str, 
     """Commands that suit what the store has of this machine, each with what it does."""
     if summary is None:
         return list(FIRST.items())
-    measured = node.hardware_class in summary.classes
-    return list((NEXT if measured else NEXT_HERE).items())
+    return list((NEXT if node.classes_among(summary.classes) else NEXT_HERE).items())
 
 
 def age(then: datetime) -> str:

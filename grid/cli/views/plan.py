@@ -64,10 +64,12 @@ def _amounts(plan: Plan, estimate: Estimate) -> list[tuple[str, str]]:
         if estimate.from_measured
         else "a rough model; measured cells make it better"
     )
+    bound = "at most about" if plan.optional else "about"
     sizes = [plan.weight_bytes.get(artifact.id, 0) for artifact in plan.artifacts]
     rows = [
         ("to measure", cells),
-        ("time", f"about {format_seconds(estimate.seconds)} ({source})"),
+        *_optional(plan),
+        ("time", f"{bound} {format_seconds(estimate.seconds)} ({source})"),
         ("memory", f"at most {format_bytes(estimate.host_bytes or 0)}"),
         ("disk", f"{format_bytes(sum(sizes))} for {count_of(len(sizes), 'set')} of weights"),
     ]
@@ -79,6 +81,14 @@ def _amounts(plan: Plan, estimate: Estimate) -> list[tuple[str, str]]:
     if plan.measured:
         rows.append(("measured", f"{count_of(len(plan.measured), 'cell')} before"))
     return rows
+
+
+def _optional(plan: Plan) -> list[tuple[str, str]]:
+    """How many of the cells a sweep that stops when it is decided may skip."""
+    if not plan.stops_when_decided:
+        return []
+    count = len(plan.optional)
+    return [("", f"up to {count} of them skipped, where the first chunks and items decide")]
 
 
 def _how_to_repeat(plan: Plan) -> str:

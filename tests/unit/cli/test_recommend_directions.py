@@ -39,7 +39,7 @@ def test_no_store_is_needed() -> None:
 
 def test_memory_smaller_than_the_weights_is_one_line() -> None:
     text = run("--for", "8B", "--memory", "2GB", "--bandwidth", "100GB/s", "--store", "none")
-    assert "2 GiB at 100 GB/s does not hold it" in text
+    assert "2 GiB RAM, 100 GB/s does not hold it" in text
 
 
 @pytest.mark.parametrize(
