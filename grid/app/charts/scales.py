@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 
 from grid.analysis import Axis
 from grid.app.charts.quantities import scale_of, title_of
-from grid.app.charts.theme import MOST_TICKS, Scale, nice_ticks, tick_text, wide
+from grid.app.charts.theme import MOST_TICKS, Scale, even_ticks, nice_ticks, tick_text, wide
 
 BELOW = 3.0
 """Divergences of 0 stand this many times below the least above it."""
@@ -74,6 +74,18 @@ class AxisScale:
         if self.log:
             settings |= {"type": "log", "tickangle": 0} | self._ticks(10**low, 10**high)
         chart.update_layout({f"{self.side}axis": settings})
+
+    def ticks(self) -> list[tuple[float, str]]:
+        """Where ticks stand, from 0 to 1 along the axis, and their texts."""
+        low, high = self._ends
+        if self.log:
+            ticks = self._ticks(10**low, 10**high)
+            pairs = zip(ticks["tickvals"], ticks["ticktext"], strict=True)  # type: ignore[call-overload]
+            places = [(math.log10(place), str(text)) for place, text in pairs]
+        else:
+            places = [(place, f"{place:g}") for place in even_ticks(low, high)]
+        along = [((place - low) / (high - low), text) for place, text in places]
+        return [(1 - at if self.reversed else at, text) for at, text in along]
 
     @cached_property
     def unit(self) -> Scale:

@@ -202,6 +202,15 @@ def nice_ticks(low: float, high: float) -> list[float]:
     return [tick for tick in ticks if low * 0.999 <= tick <= high * 1.001]
 
 
+def even_ticks(low: float, high: float) -> list[float]:
+    """At most `MOST_TICKS` round values at even steps from low to high."""
+    rough = (high - low) / MOST_TICKS
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(base * power for base in (1, 2, 5, 10) if base * power >= rough)
+    first, last = math.ceil(low / step), math.floor(high / step)
+    return [round(index * step, 12) for index in range(first, last + 1)]
+
+
 def tick_text(value: float) -> str:
     """`5k` for 5000: short enough for a phone."""
     for scale, unit in ((1e6, "M"), (1e3, "k")):

@@ -224,9 +224,9 @@ def _names(
     those for which a phone has room, and those that only a wider chart shows."""
     x, y = scales
     points = trade_off.points
-    order = _order(trade_off, highlights)
+    order = name_order(trade_off, highlights)
     names = Names(
-        texts=_chart_names(trade_off, labels, highlights),
+        texts=chart_names(trade_off, labels, highlights),
         x=[x.fraction(point.x.value) for point in points],
         y=[y.fraction(point.y.value) for point in points],
         order=[i for i, _ in order],
@@ -251,7 +251,7 @@ def _names(
         )
 
 
-def _order(trade_off: TradeOff, highlights: Highlights) -> list[tuple[int, bool]]:
+def name_order(trade_off: TradeOff, highlights: Highlights) -> list[tuple[int, bool]]:
     """Points that get a name, first to last, and whether it may cover points."""
     pick = trade_off.of(highlights.pick)
     model = pick.variant.model if pick else ""
@@ -267,7 +267,7 @@ def _order(trade_off: TradeOff, highlights: Highlights) -> list[tuple[int, bool]
     return [(i, place <= 2) for place, _, i in ranked if place < 5]
 
 
-def _chart_names(trade_off: TradeOff, labels: Labels, highlights: Highlights) -> list[str]:
+def chart_names(trade_off: TradeOff, labels: Labels, highlights: Highlights) -> list[str]:
     """Quants; with the model where colours do not say it, and of the pick."""
     variants = [point.variant for point in trade_off.points]
     several = len({variant.model for variant in variants}) > 1

@@ -10,8 +10,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from advice_cases import write_store
-from analysis_cases import Rows
+from hostile_names import NAME, hostile_store
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from terminals import Terminals
@@ -22,24 +21,6 @@ from grid.results.reader import Results
 
 ACTING = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-NAME = (
-    "a\x1b]0;owned\x07\x1b[2J\x9b31m[bold red]x[/bold red]<script>alert(1)</script>"
-    "\u202e\u2066\nb\rc\u200b\ufeff:smile:|`*"
-)
-
-
-def hostile_store(folder: Path, name: str) -> Path:
-    """One variant whose model, quant, machine, reason and source are called so."""
-    rows = Rows()
-    names = {"model": name, "hardware_class": f"box{name}", "label": name, "node": name}
-    rows.decode([1.0, 1.1, 1.2], **names)
-    rows.tasks(name, [1.0, 0.0, 1.0], **names)
-    rows.attempt("decode", {"type": "decode"}, status="error", reason=name, **names)
-    rows.attempt("decode", {"type": "decode"}, origin=name, licence=name, **names)
-    rows.rows["attempts"][-1]["quant"] = name
-    write_store(rows, folder)
-    (folder / "attempts-\x1b]0;file\x07.arrow").write_bytes(b"no arrow")
-    return folder
 
 
 def acting(text: str) -> set[str]:

@@ -44,6 +44,7 @@ CHANGING_COMMANDS = {
     "merge": "merge {other}",
     "compact": "compact",
     "import": "import --published llama3-8b-gguf-quality",
+    "report": "report {other}.html",
 }
 """With --store, over a copy of a store."""
 

@@ -1,0 +1,233 @@
+"""What a report says of a hardware class: picks, trade-offs, figures, and how they came about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from grid.advice import Advice, PickCard, pick_card
+from grid.advice.class_pick import picks_of_class
+from grid.advice.machine_name import short_machine_name
+from grid.advice.replay import telling_attempt_of
+from grid.advice.sentences import headline
+from grid.analysis import Variant, frontier
+from grid.analysis.dataset import Dataset, repeat_command
+from grid.analysis.figures import interval_in_words, number, score
+from grid.analysis.quality_views import QualityView, quality_views
+from grid.app.charts.labels import Labels
+from grid.app.charts.trade_off import NOTHING, Highlights
+from grid.app.charts.trade_points import DECODE_TPS, SIZE, points_of_frontier
+from grid.app.report.chart import draw_trade_off
+from grid.app.report.drawing import Drawing
+from grid.errors import InputError
+from grid.models.display_names import visible
+from grid.results.statistics import Interval
+from grid.units import format_bytes
+
+COSTS = {SIZE: "size of the weights", DECODE_TPS: "decode speed"}
+
+NOT_SHOWN = frozenset({"load_average_1m", "other_cpu_share", "cpu_mhz"})
+"""Of a row's environment what changes from row to row."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One pick: the sentence, its card, and the same in one line to paste."""
+
+    headline: str
+    card: PickCard | None
+    line: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A figure of the table: its text, and what it sorts by (None: last)."""
+
+    text: str
+    sort: float | str | None
+
+
+@dataclass(frozen=True)
+class VariantRow:
+    """A variant's figures by column, and how they came about: names and texts."""
+
+    cells: tuple[Cell, ...]
+    origin: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class ClassReport:
+    """All of one hardware class; `charts` have names that fit a file."""
+
+    name: str
+    machine: str
+    answers: tuple[Answer, ...]
+    why_no_answer: str
+    charts: tuple[tuple[str, Drawing], ...]
+    columns: tuple[str, ...]
+    rows: tuple[VariantRow, ...]
+    warnings: tuple[str, ...]
+    environment: tuple[tuple[str, str], ...]
+
+
+def class_report(dataset: Dataset, name: str, warnings: Sequence[str] = ()) -> ClassReport:
+    """The report of a hardware class that has measured variants."""
+    variants = dataset.variants(name)
+    labels = Labels(variants)
+    advices, why = _advices(dataset, name)
+    attempts = _attempt_rows(dataset, variants)
+    kept = [(column, read) for column, read in _COLUMNS.items() if any(map(read, variants))]
+    return ClassReport(
+        name=visible(name),
+        machine=short_machine_name(name),
+        answers=tuple(map(_answer, advices)),
+        why_no_answer=why,
+        charts=tuple(_charts(dataset, name, labels, advices)),
+        columns=("variant", *(column for column, _ in kept)),
+        rows=tuple(
+            VariantRow(
+                (_text_cell(labels.full(v)), *(read(v) or Cell("", None) for _, read in kept)),
+                _origin(dataset, v, attempts),
+            )
+            for v in variants
+        ),
+        warnings=tuple(warnings),
+        environment=_environment(attempts.values()),
+    )
+
+
+def _advices(dataset: Dataset, name: str) -> tuple[tuple[Advice, ...], str]:
+    try:
+        return picks_of_class(dataset, name), ""
+    except InputError as error:
+        return (), str(error)
+
+
+def _answer(advice: Advice) -> Answer:
+    card = pick_card(advice)
+    return Answer(headline(advice), card, "" if card is None else card_line(card))
+
+
+def card_line(card: PickCard) -> str:
+    """The answer in one line to paste: `Run small Q4_K_M in llamacpp on AMD EPYC: 3.3 MiB, ...`."""
+    facts = [card.size, card.speed.removesuffix(", measured here"), card.closeness]
+    if card.capability:
+        facts.append(f"capability {card.capability}")
+    named = ", ".join(filter(None, facts))
+    return f"Run {card.label} in {card.engine} on {card.machine}: {named} (measured with quantgrid)"
+
+
+def _charts(
+    dataset: Dataset, name: str, labels: Labels, advices: Sequence[Advice]
+) -> list[tuple[str, Drawing]]:
+    """Each quality against size and speed, as far as there are figures of both."""
+    charts = []
+    for view in quality_views(dataset.posterior(name)):
+        for cost, words in COSTS.items():
+            trade_off = points_of_frontier(frontier(view.posterior, cost, view.axis.name), labels)
+            if trade_off.points:
+                about = f"{view.model}: " if view.model else ""
+                title = f"{about}{view.title} against {words}, on {short_machine_name(name)}"
+                drawing = draw_trade_off(trade_off, labels, _highlights(view, advices), title)
+                charts.append((_file_name(view, cost), drawing))
+    return charts
+
+
+def _file_name(view: QualityView, cost: str) -> str:
+    parts = (view.model, view.origin, view.axis.name, cost)
+    words = "-".join(filter(None, parts)).lower()
+    return "".join(letter if letter.isalnum() else "-" for letter in words)
+
+
+def _highlights(view: QualityView, advices: Sequence[Advice]) -> Highlights:
+    """Of the advice whose pick is on the view."""
+    ids = {variant.id for variant in view.variants}
+    for advice in advices:
+        if advice.pick is not None and advice.pick.variant.id in ids:
+            ids_of_choices = (
+                "" if choice is None else choice.variant.id
+                for choice in (advice.pick, advice.smaller, advice.faster)
+            )
+            return Highlights(*ids_of_choices)
+    return NOTHING
+
+
+def _text_cell(text: str) -> Cell:
+    return Cell(visible(text), visible(text).casefold())
+
+
+def _figure(figure: Interval | None, write: Callable[[float], str] = number) -> Cell | None:
+    if figure is None:
+        return None
+    return Cell(interval_in_words(figure, write), figure.value)
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.1f} %"
+
+
+def _size(variant: Variant) -> Cell | None:
+    if not variant.artifact_bytes:
+        return None
+    about = "about " if variant.size_text else ""
+    return Cell(f"{about}{format_bytes(variant.artifact_bytes)}", float(variant.artifact_bytes))
+
+
+def _bits(variant: Variant) -> Cell | None:
+    bits = variant.bpw_file
+    return None if bits is None else Cell(f"{bits:.2f}", bits)
+
+
+_COLUMNS: Mapping[str, Callable[[Variant], Cell | None]] = {
+    "size": _size,
+    "bits per weight": _bits,
+    "decode, token/s": lambda v: _figure(v.decode_tps),
+    "prefill, token/s": lambda v: _figure(v.prefill_tps),
+    "peak memory": lambda v: _figure(v.peak_vram_bytes or v.peak_rss_bytes, format_bytes),
+    "capability (0 chance, 1 perfect)": lambda v: _figure(v.capability, score),
+    "KLD from 16 bits, nat": lambda v: _figure(v.kld_mean),
+    "same next token": lambda v: _figure(v.same_top1, _share),
+    "perplexity": lambda v: _figure(v.perplexity, lambda value: number(value, 5)),
+    "first token, s": lambda v: _figure(v.ttft_s),
+    "engine": lambda v: _text_cell(v.backend),
+}
+"""Columns of the table; those without any figure are left out."""
+
+
+def _attempt_rows(dataset: Dataset, variants: Sequence[Variant]) -> dict[str, dict[str, Any]]:
+    """The row that tells of each variant, by the variant's id."""
+    ids = {v.id: name for v in variants if (name := telling_attempt_of(v)) is not None}
+    return {variant: dataset.attempt_row(name) for variant, name in ids.items()}
+
+
+def _origin(
+    dataset: Dataset, variant: Variant, attempts: Mapping[str, dict[str, Any]]
+) -> tuple[tuple[str, str], ...]:
+    row = attempts.get(variant.id)
+    if row is None:
+        return ()
+    started: datetime | None = row["started_at"]
+    pairs = [
+        ("measure again", repeat_command(row, dataset.display_name)),
+        ("engine", row["engine_version"]),
+        ("options", variant.options),
+        ("made by", row["quantizer"]),
+        ("sha256 of the weights", row["artifact_sha256"]),
+        ("measured", f"{started:%Y-%m-%d %H:%M} UTC" if started else ""),
+        ("third-party", f"{variant.origin}, licence {variant.licence or 'not stated'}"),
+    ]
+    if not variant.origin:
+        pairs.pop()
+    return tuple((name, visible(str(text))) for name, text in pairs if text)
+
+
+def _environment(rows: Any) -> tuple[tuple[str, str], ...]:
+    """What the rows say of versions and machine: each value once, in the order of first sight."""
+    values: dict[str, dict[str, None]] = {}
+    for row in rows:
+        for name, text in row["environment"] or ():
+            if name not in NOT_SHOWN and text:
+                values.setdefault(name, {})[visible(str(text))] = None
+    return tuple((visible(name), "; ".join(texts)) for name, texts in sorted(values.items()))
