@@ -20,14 +20,16 @@ def figure(
     n: int | None = None,
     bounds: tuple[float, float] | None = None,
     how: str = "",
+    unit: str | None = None,
 ) -> Metric:
     """A figure as the source gives it. `n` is 1 where the source does not say how many samples
-    are behind it; `how` is added to the method."""
+    are behind it; `how` is added to the method. `unit` is the source's, by default ours: the checks
+    convert it or refuse the figure."""
     low, high = bounds if bounds else (None, None)
     return Metric(
         name=name,
         value=value,
-        unit=METRICS[name].unit,
+        unit=METRICS[name].unit if unit is None else unit,
         low=low,
         high=high,
         sd=sd,

@@ -32,6 +32,8 @@ def factor(unit: str, ours: str) -> float | None:
     quantity: samples/s are no token/s."""
     if unit == ours:
         return 1.0
+    if ours == "B" and unit[-1:] == "b":  # Gb are bits
+        return None
     return _FACTORS.get(ours, {}).get(" ".join(unit.split()).lower())
 
 

@@ -6,10 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from grid.cells.measurement import Metric, Series
-from grid.models.names import method_in
 from grid.results.imports import metric
 from grid.results.imports.cleaning import clean, quote
 from grid.results.imports.content import read_text
+from grid.results.imports.formats.optimum_rates import NoRate, durations_of, rate_of
+from grid.results.imports.hidden_quant import (
+    config_options,
+    quant_in_config,
+    quant_in_path,
+)
 from grid.results.imports.record import (
     FigureOrigin,
     ImportedWeights,
@@ -20,11 +25,13 @@ from grid.results.imports.record import (
     unnamed_hardware,
 )
 from grid.results.imports.source import Source
+from grid.results.imports.units import factor
 from grid.results.imports.values import count, mapping, number, parse_json, text, texts
 
 ORIGIN = FigureOrigin("optimum-benchmark")
 
 PHASES = ("prefill", "decode")
+_LOADS_AND_PHASES = ("load", "load_model", *PHASES)
 _KNOWN_PHASES = (
     *PHASES, "load", "load_model", "load_from_hub", "warmup", "first_generate", "per_token",
 )  # fmt: skip
@@ -34,8 +41,6 @@ _OPTIONS = (
 _ENVIRONMENT = (
     "optimum_benchmark_version", "transformers_version", "torch_version", "platform", "cpu",
 )  # fmt: skip
-_MB = 10**6
-_J_PER_KWH = 3.6e6
 _COUNTERS = ("cpu", "gpu", "ram")
 
 _MEMORY = {"max_ram": "peak_rss_bytes", "max_process_vram": "peak_vram_bytes"}
@@ -79,11 +84,17 @@ def _read_json(source: Source) -> list[Record]:
     for name in report:
         if name not in _KNOWN_PHASES:
             source.skip(f"{quote(name)} is left out: only prefill, decode, load are known")
-    speeds = [_speed(source, config, phase, report.get(phase)) for phase in PHASES]
-    attempts = [run for run in (*speeds, _memory(source, config, report)) if run is not None]
-    if not attempts and not source.skipped:
+    runs: list[Record | None] = []
+    for phase in PHASES:
+        try:
+            runs.append(_speed(source, config, phase, report.get(phase)))
+        except NoRate as error:
+            source.refuse(str(error))
+    runs.append(_memory(source, config, report))
+    records = [run for run in runs if run is not None]
+    if not records and not source.skipped and not source.refused:
         raise source.error("no prefill, decode or load in the report; give that of a whole run")
-    return attempts
+    return records
 
 
 def _config_beside(source: Source) -> dict[str, Any]:
@@ -107,12 +118,8 @@ def _speed(
     if not tokens:
         source.skip(f"{phase} is left out: the configuration does not say how many tokens")
         return None
-    latency = mapping(part.get("latency"))
-    values = _values(source, latency, phase)
-    throughput = number(source, mapping(part.get("throughput")), "value", f"{phase}.throughput")
-    mean = number(source, latency, "mean", f"{phase}.latency")
-    rate = throughput or (tokens / mean if mean else None)
-    rate = rate or (tokens * len(values) / sum(values) if values else None)
+    values = durations_of(source, mapping(part.get("latency")), phase)
+    rate = rate_of(source, part, phase, tokens)
     if not rate:
         source.skip(f"{phase} is left out: it has neither throughput nor latency")
         return None
@@ -139,18 +146,6 @@ def _shapes(source: Source, config: Mapping[str, Any]) -> tuple[int | None, int 
     )
 
 
-def _values(source: Source, latency: Mapping[str, Any], phase: str) -> tuple[float, ...]:
-    """Seconds of each repetition."""
-    durations = latency.get("values")
-    if not isinstance(durations, list):
-        return ()
-    where = f"{phase}.latency"
-    seconds = [number(source, {"values": duration}, "values", where) for duration in durations]
-    if not all(seconds):
-        raise source.error(f"{where}: a repetition without a duration")
-    return tuple(value for value in seconds if value)
-
-
 def _energy(
     source: Source, part: Mapping[str, Any], phase: str, tokens: int
 ) -> tuple[tuple[Metric, ...], str]:
@@ -163,11 +158,12 @@ def _energy(
     counted = [name for name in _COUNTERS if parts[name] > 0]
     if not counted:
         return (), ""
-    if unit != "kWh":
-        source.skip(f"{phase}: energy in {quote(unit)} is left out; kWh is known")
+    scale = factor(unit, "J")
+    if scale is None:
+        source.skip(f"{phase}: energy in {quote(unit)} is left out; kWh, Wh and J are known")
         return (), ""
     scope = "+".join(counted)
-    joule = sum(parts.values()) * _J_PER_KWH / tokens
+    joule = sum(parts.values()) * scale / tokens
     name = f"{phase}_j_per_token"
     how = f"gross energy of {scope}, mean of a pass / tokens"
     return (metric.figure(name, joule, ORIGIN.name, how=how),), scope
@@ -180,21 +176,29 @@ def _memory(source: Source, config: Mapping[str, Any], report: Mapping[str, Any]
     latency = mapping(load.get("latency"))
     seconds = number(source, latency, "mean", "load.latency")
     if seconds:
-        figures.append(metric.figure("load_s", seconds, ORIGIN.name))
+        unit = text(latency, "unit") or "s"
+        figures.append(metric.figure("load_s", seconds, ORIGIN.name, unit=unit))
     for theirs, ours in _MEMORY.items():
-        peaks = [
-            number(source, mapping(mapping(report.get(phase)).get("memory")), theirs, phase)
-            for phase in ("load", "load_model", *PHASES)
-        ]
+        peaks = [_peak(source, report, phase, theirs) for phase in _LOADS_AND_PHASES]
         most = max((peak for peak in peaks if peak), default=None)
         if most:
             how = "largest of load, prefill and decode"
-            figures.append(metric.figure(ours, most * _MB, ORIGIN.name, how=how))
+            figures.append(metric.figure(ours, most, ORIGIN.name, how=how))
     if not figures:
         return None
     _, prompt, generated = _shapes(source, config)
     run = memory_run((prompt or 0) + (generated or 0))
     return _attempt(source, config, run, tuple(figures), (), {})
+
+
+def _peak(source: Source, report: Mapping[str, Any], phase: str, name: str) -> float | None:
+    """Bytes of a phase's memory; None where it is not there, or in a unit that is none."""
+    memory = mapping(mapping(report.get(phase)).get("memory"))
+    peak, unit = number(source, memory, name, phase), text(memory, "unit") or "MB"
+    scale = factor(unit, "B")
+    if peak and scale is None:
+        source.skip(f"{phase}: memory in {quote(unit)} is left out; MB and MiB are known")
+    return peak * scale if peak and scale else None
 
 
 def _attempt(
@@ -216,7 +220,7 @@ def _attempt(
         **run,
         backend=text(backend, "name") or "unknown",
         engine_version=text(backend, "version"),
-        options=texts(backend, _OPTIONS),
+        options=texts(backend, _OPTIONS) | _quant_options(backend),
         hardware=source.hardware or name or unnamed_hardware(device),
         device_kind=device,
         figures=figures,
@@ -224,6 +228,10 @@ def _attempt(
         environment={**texts(about, _ENVIRONMENT), **environment},
         place=RecordPlace(source.name),
     )
+
+
+def _quant_options(backend: Mapping[str, Any]) -> dict[str, str]:
+    return config_options(mapping(backend.get("quantization_config")))
 
 
 _DTYPES = {"bfloat16": "BF16", "float16": "F16", "float32": "F32"}
@@ -234,7 +242,7 @@ def _weights(source: Source, backend: Mapping[str, Any]) -> ImportedWeights:
     name = source.model or clean(path.rstrip("/").rsplit("/", 1)[-1])
     if not name:
         source.skip("the report does not name the model; give it with --model")
-    quant = _quant(backend, name)
+    quant = _quant(backend, path)
     if not quant:
         source.skip("the report does not say the precision; it is called as published")
     return ImportedWeights(
@@ -242,15 +250,13 @@ def _weights(source: Source, backend: Mapping[str, Any]) -> ImportedWeights:
     )
 
 
-def _quant(backend: Mapping[str, Any], name: str) -> str:
-    """The quantization: its scheme with bits or type, else what the name says of weights that were
-    quantized before, else the type that the rest is computed in."""
-    scheme, kind = text(backend, "quantization_scheme"), text(backend, "torch_dtype")
+def _quant(backend: Mapping[str, Any], path: str) -> str:
+    """The quantization: its scheme with bits or type, else what path and name say of weights that
+    were quantized before, else the type that the rest is computed in."""
     about = mapping(backend.get("quantization_config"))
-    if scheme:
-        bits, variety = text(about, "bits"), text(about, "quant_type")
-        return f"{scheme}-{bits}bit" if bits else "-".join(filter(None, (scheme, variety)))
-    return method_in(name) or _DTYPES.get(kind, kind)
+    kind = text(backend, "torch_dtype")
+    scheme = quant_in_config(text(backend, "quantization_scheme"), about)
+    return scheme or quant_in_path(path) or _DTYPES.get(kind, kind)
 
 
 READERS = (OptimumReader(),)
