@@ -78,17 +78,17 @@ def class_report(dataset: Dataset, name: str, warnings: Sequence[str] = ()) -> C
     labels = Labels(variants)
     advices, why = _advices(dataset, name)
     attempts = _attempt_rows(dataset, variants)
-    kept = [(column, read) for column, read in _COLUMNS.items() if any(map(read, variants))]
+    filled = [(column, read) for column, read in _COLUMNS.items() if any(map(read, variants))]
     return ClassReport(
         name=visible(name),
         machine=short_machine_name(name),
         answers=tuple(map(_answer, advices)),
         why_no_answer=why,
         charts=tuple(_charts(dataset, name, labels, advices)),
-        columns=("variant", *(column for column, _ in kept)),
+        columns=("variant", *(column for column, _ in filled)),
         rows=tuple(
             VariantRow(
-                (_text_cell(labels.full(v)), *(read(v) or Cell("", None) for _, read in kept)),
+                (_text_cell(labels.full(v)), *(read(v) or Cell("", None) for _, read in filled)),
                 _origin(dataset, v, attempts),
             )
             for v in variants
