@@ -11,8 +11,8 @@ from grid.advice.ask import Ask
 from grid.analysis.dataset import Dataset
 from grid.errors import InputError
 from grid.hardware.chips import find_chip
+from grid.hardware.identify import identify_node
 from grid.hardware.node import Node
-from grid.hardware.probe import identify_node
 
 
 def named_machine(ask: Ask) -> bool:

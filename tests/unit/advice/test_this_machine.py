@@ -24,7 +24,7 @@ def _this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         'name = "desk"\nchip = "Chip X"\nmemory = "16GiB"\nbandwidth = "20GB/s"\ncores = 4\n'
     )
     monkeypatch.setenv(FILE_VARIABLE, str(file))
-    monkeypatch.setattr("grid.hardware.probe.list_accelerators", lambda *_: ())
+    monkeypatch.setattr("grid.hardware.identify.list_accelerators", lambda *_: ())
 
 
 def advice(folder: Path, **hosts: str) -> Advice:
