@@ -50,16 +50,28 @@ def noise_runs(attempts: Sequence[Attempt]) -> list[Attempt]:
     """Runs of a reference against its own distribution, computed another way.
 
     Options that speed or tasks were measured with as well are a user's choice (a smaller KV type,
-    say), not the same computation done differently.
+    say), not the same computation done differently. A run that ended early, since its first chunk
+    was the reference's to the last bit, says nothing of a variant in any case.
     """
-    differing = [a for a in attempts if _differs_from_itself(a)]
+    early = [a for a in attempts if _ended_early(a)]
+    differing = [a for a in attempts if _differs_from_itself(a) and not _ended_early(a)]
     artifacts = {a.row["artifact_id"] for a in differing}
     chosen = {
         _computation(a)
         for a in attempts
         if a.measure != "quality" and a.row["artifact_id"] in artifacts
     }
-    return [a for a in differing if _computation(a) not in chosen]
+    return [*early, *(a for a in differing if _computation(a) not in chosen)]
+
+
+def _ended_early(attempt: Attempt) -> bool:
+    """Whether a run of the reference scored fewer chunks than were asked for."""
+    if attempt.measure != "quality" or not is_reference(attempt):
+        return False
+    kld, workload = attempt.metrics.get("kld_mean"), attempt.workload
+    scored_in_a_chunk = int(workload.get("context") or 0) // 2 - 1
+    asked = int(workload.get("chunks") or 0) * scored_in_a_chunk
+    return kld is not None and bool(kld.n) and kld.n < asked
 
 
 def _differs_from_itself(attempt: Attempt) -> bool:
@@ -79,6 +91,8 @@ class NoiseFloors:
         self._engines: dict[Engine, dict[str, float]] = {}
         self._references: set[Engine] = set()
         for attempt in noise:
+            if not _kld(attempt):
+                continue  # as where it was not measured: no comparison is below it
             place = _place(attempt)
             self._noise[place] = max(_kld(attempt), self._noise.get(place, 0.0))
         for attempt in attempts:

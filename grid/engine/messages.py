@@ -39,6 +39,10 @@ class Measure(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     kv_bytes: int = 0
     reference: str | None = None
     context_length: int = 0
+    reference_target: str | None = None
+    """Where the run writes its own distribution: the engine is what others compare with."""
+    probes_noise: bool = False
+    """The run looks for the engine's noise, and ends early where there is none."""
 
 
 class MakeReference(msgspec.Struct, tag=True, frozen=True, kw_only=True):

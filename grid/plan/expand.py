@@ -159,6 +159,7 @@ class _PlanBuilder:
         self._host_bytes: dict[str, int] = {}
         self._device_bytes: dict[str, int] = {}
         self._references: dict[str, Cell] = {}
+        self._noise: set[str] = set()
 
     def note(self, lines: Iterable[str]) -> None:
         """Say these lines with the plan."""
@@ -177,7 +178,7 @@ class _PlanBuilder:
         if candidate.is_reference:
             noisy = self._backends[candidate.backend].noise_options(combinations[0])
             for floor in self._quality(candidate):
-                self._add_cell(candidate, noisy, floor)
+                self._noise |= self._add_cell(candidate, noisy, floor)
 
     def plan(self) -> Plan:
         return Plan(
@@ -192,6 +193,7 @@ class _PlanBuilder:
             item_facts=self._tasks.facts,
             task_notes=tuple(dict.fromkeys(self._notes)),
             shape_notes=tuple(dict.fromkeys(self._shape_notes)),
+            noise=frozenset(self._noise),
         )
 
     def _workloads(self, candidate: SweepCandidate) -> tuple[Workload, ...]:
@@ -209,8 +211,11 @@ class _PlanBuilder:
             reference = None
         return self._requested.quality(reference)
 
-    def _add_cell(self, candidate: SweepCandidate, options: Options, workload: Workload) -> None:
-        """Among the cells or the skipped, unless it is there: options may come out the same."""
+    def _add_cell(
+        self, candidate: SweepCandidate, options: Options, workload: Workload
+    ) -> set[str]:
+        """Among the cells or the skipped, unless it is there: options may come out the same. The id
+        of a cell that is new."""
         speed = isinstance(workload, SPEED_KINDS)
         device_kind = self._device_kinds[candidate.backend]
         cell = Cell(
@@ -223,14 +228,15 @@ class _PlanBuilder:
             speed_only=self._backends[candidate.backend].speed_only,
         )
         if cell.id in self._cells or cell.id in self._skipped:
-            return
+            return set()
         reason = self._obstacle(candidate, cell) or self._memory_obstacle(candidate, cell)
         if reason:
             self._skipped[cell.id] = Skip(cell, reason)
-            return
+            return set()
         self._cells[cell.id] = cell
         if candidate.is_reference and isinstance(workload, Quality):
             self._references.setdefault(candidate.key, cell)
+        return {cell.id}
 
     def _obstacle(self, candidate: SweepCandidate, cell: Cell) -> str:
         return (

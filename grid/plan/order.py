@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 import msgspec
 
@@ -19,7 +19,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     """Cells that share one loaded engine, in the order to run them.
 
     `reference` is the cell whose engine, options and text give the distribution that the quality
-    cells compare with; None where they compare with none.
+    cells compare with; None where they compare with none. `noise` are the ids of quality cells that
+    only say how far the reference moves when it is computed another way.
     """
 
     artifact: Artifact
@@ -27,6 +28,17 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     options: Options
     cells: tuple[Cell, ...]
     reference: Cell | None = None
+    noise: frozenset[str] = frozenset()
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether its engine is itself what its quality cells compare with."""
+        reference = self.reference
+        return (
+            reference is not None
+            and self.artifact.id == reference.artifact.id
+            and (self.backend, self.options) == (reference.backend, reference.options)
+        )
 
 
 def workload_rank(workload: Workload) -> tuple[int, int]:
@@ -38,10 +50,13 @@ def workload_rank(workload: Workload) -> tuple[int, int]:
     return _KINDS.index(kind(workload)), workload.size
 
 
-def sessions(cells: Iterable[Cell], references: Mapping[str, Cell]) -> tuple[Session, ...]:
+def sessions(
+    cells: Iterable[Cell], references: Mapping[str, Cell], noise: Container[str] = ()
+) -> tuple[Session, ...]:
     """Cells grouped by artifact, backend and options; the order of first sight is kept.
 
-    `references` are the cells that give the 16-bit distributions, by artifact id.
+    `references` are the cells that give the 16-bit distributions, by artifact id; `noise` are the
+    ids of noise runs.
     """
     groups: dict[tuple[str, str, bytes], list[Cell]] = {}
     for cell in cells:
@@ -54,6 +69,7 @@ def sessions(cells: Iterable[Cell], references: Mapping[str, Cell]) -> tuple[Ses
             options=group[0].options,
             cells=tuple(group),
             reference=_reference(group, references),
+            noise=frozenset(cell.id for cell in group if cell.id in noise),
         )
         for group in groups.values()
     )

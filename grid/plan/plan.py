@@ -31,7 +31,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     also where that cell is measured already; `environments` has the backends whose engine lives in
     an environment of its own, True where that is made already; `item_facts` are those of the item
     sets by hash; `task_notes` say which tasks are not among the cells, and why; `shape_notes` what
-    quants fall back to where the model's rows do not fit them.
+    quants fall back to where the model's rows do not fit them; `noise` are the ids of the cells
+    that compute a reference another way, for its noise floor alone.
     """
 
     sweep: str
@@ -47,6 +48,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     item_facts: Mapping[str, ItemFacts] = {}
     task_notes: tuple[str, ...] = ()
     shape_notes: tuple[str, ...] = ()
+    noise: frozenset[str] = frozenset()
 
     def without_finished(self, finished: Container[str]) -> Plan:
         """The plan without the cells whose ids are finished; they move to `measured`."""
@@ -59,7 +61,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def sessions(self) -> tuple[Session, ...]:
         """The cells to run, grouped by what shares one loaded engine."""
-        return sessions(self.cells, self.references)
+        return sessions(self.cells, self.references, self.noise)
 
     @property
     def artifacts(self) -> tuple[Artifact, ...]:

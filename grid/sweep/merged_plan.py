@@ -137,7 +137,8 @@ class MergedPlan:
     def sessions(self, profile: str, cell_ids: Iterable[str]) -> tuple[Session, ...]:
         """Cells as a profile runs them, grouped by what shares one loaded engine."""
         cells = [self._variants[cell_id][profile] for cell_id in cell_ids]
-        return sessions(cells, self.plans[profile].references)
+        plan = self.plans[profile]
+        return sessions(cells, plan.references, plan.noise)
 
     def larger(self, failed: Cell, profile: str, waiting: Iterable[str]) -> list[str]:
         """Those of the waiting cells that would run out of memory as `failed` did on a node of the

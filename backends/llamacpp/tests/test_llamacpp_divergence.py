@@ -56,3 +56,17 @@ def test_both_divergences_are_those_of_the_whole_vocabulary(
     assert mean["same_top"] == (p.argmax(axis=1) == q.argmax(axis=1)).mean()
     assert mean["top1_reference"] == pytest.approx(np.exp(p.max(axis=1)).mean(), rel=1e-6)
     assert reference.stat().st_size < SCORED * 2 * (49_152 + 4) / 20
+
+
+def test_the_same_model_in_other_pieces_is_the_same_to_the_last_bit(
+    load_engine: Any, tmp_path: Path
+) -> None:
+    """The noise floor of llama.cpp on a CPU takes one chunk: other threads, other batches."""
+    f16, file = dequantized(smollm2()), str(tmp_path / "reference.npz")
+    workload = Quality(HELDOUT, read_text(HELDOUT).sha256, CONTEXT, CHUNKS)
+    with load_engine(f16, threads=2) as engine:
+        whole = quality(engine, workload, None, Meter(), target=Path(file))
+    with load_engine(f16, threads=1, ubatch=64) as engine:
+        probe = quality(engine, workload, file, Meter(), probes=True)
+    assert (whole.scalars["chunks"], probe.scalars["chunks"]) == (CHUNKS, 1)
+    assert np.mean(next(s.values for s in whole.series if s.name == "kld")) < 1e-6

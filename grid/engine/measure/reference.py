@@ -78,22 +78,40 @@ def write_reference(
     """Score the text with the loaded engine and write the file whole."""
     tokenizer = need(engine, Tokenizes)
     chunks = chunk_ids(engine, workload, meter, model)
-    parts = [
-        _packed(reference_of(chunk, number))
-        for number, chunk in enumerate(scored_chunks(engine, workload, meter, chunks))
-    ]
-    columns: dict[str, Any] = {
-        name: column if name in SCALARS else np.concatenate([part[name] for part in parts])
-        for name, column in parts[0].items()
-    }
-    used = np.unique(np.array(chunks, dtype=np.int64))
-    ids = np.array(chunks, dtype=np.int64)
-    columns |= ReferenceTokens(ids, used, spelling(tokenizer, used))._asdict()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{os.getpid()}.{target.name}")
-    with temporary.open("wb") as file:
-        np.savez(file, **columns)
-    temporary.replace(target)
+    writer = ReferenceWriter()
+    for chunk in scored_chunks(engine, workload, meter, chunks):
+        writer.add(chunk)
+    writer.write(target, tokenizer, chunks)
+
+
+class ReferenceWriter:
+    """Keeps what a reference file holds, chunk by chunk in the text's order."""
+
+    def __init__(self) -> None:
+        self._parts: list[dict[str, Any]] = []
+
+    def add(self, chunk: Chunk) -> Reference:
+        """Keep a chunk; it as a reader of the file will see it."""
+        packed = _packed(reference_of(chunk, len(self._parts)))
+        self._parts.append(packed)
+        return _unpacked(dict(packed))
+
+    def write(self, target: Path, tokenizer: Tokenizes, chunks: list[list[int]]) -> None:
+        """Write the file whole, for all chunks [chunks, context] of ids."""
+        columns: dict[str, Any] = {
+            name: column
+            if name in SCALARS
+            else np.concatenate([part[name] for part in self._parts])
+            for name, column in self._parts[0].items()
+        }
+        ids = np.array(chunks, dtype=np.int64)
+        used = np.unique(ids)
+        columns |= ReferenceTokens(ids, used, spelling(tokenizer, used))._asdict()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(f".{os.getpid()}.{target.name}")
+        with temporary.open("wb") as file:
+            np.savez(file, **columns)
+        temporary.replace(target)
 
 
 def spelling(tokenizer: Tokenizes, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.bytes_]:
@@ -117,7 +135,7 @@ def reference_of(chunk: Chunk, position: int) -> Reference:
     rows, vocabulary = chunk.log_probs.shape
     nll = -chunk.log_probs[np.arange(rows), chunk.targets].astype(np.float64)
     argmax = chunk.log_probs.argmax(axis=1).astype(np.int64)
-    top1 = np.exp(chunk.log_probs.max(axis=1).astype(np.float64))
+    top1 = top1_of(chunk.log_probs)
     if vocabulary <= WHOLE:
         none = np.zeros(rows)
         return Reference(
@@ -128,6 +146,11 @@ def reference_of(chunk: Chunk, position: int) -> Reference:
     return Reference(
         chunk.targets, ids, log_probs, tail_mass, nll, argmax, top1, sampling.TOP, vocabulary
     )
+
+
+def top1_of(log_probs: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """Probability of the most likely token, [n, vocabulary] -> [n]."""
+    return np.exp(log_probs.max(axis=1).astype(np.float64))
 
 
 def slice_reference(reference: Reference, start: int, count: int) -> Reference:

@@ -63,7 +63,15 @@ def _run(
         case Latency() as workload:
             return latency(engine, workload, meter)
         case Quality() as workload:
-            return quality(engine, workload, request.reference, meter, model)
+            return quality(
+                engine,
+                workload,
+                request.reference,
+                meter,
+                model,
+                target=request.reference_target,
+                probes=request.probes_noise,
+            )
         case Tasks() as workload:
             return tasks(engine, workload, meter, model)
 

@@ -142,11 +142,16 @@ class ArtifactStore:
         return (yield from self._inputs.cell(cell))
 
     def reference(
-        self, cell: Cell, reference: Cell, close_engine: Callable[[], None] | None = None
+        self,
+        cell: Cell,
+        reference: Cell,
+        close_engine: Callable[[], None] | None = None,
+        score: Callable[[], Iterator[Event]] | None = None,
     ) -> Iterator[Event]:
         """Have the distribution that a quality cell compares with; `reference` is the cell of the
-        16-bit artifact that says by which engine and options. `rest` is called before a model is
-        loaded for it. Raises EngineError."""
+        16-bit artifact that says by which engine and options. `close_engine` is called before a
+        model is loaded for it; with `score`, an open engine writes it instead. Raises
+        EngineError."""
         target = self.reference_path(cell, reference)
         item = CachedItem(
             f"reference/{target.stem}",
@@ -154,7 +159,7 @@ class ArtifactStore:
             target.parent,
             target.name,
         )
-        make = lambda: self._make_reference(cell, reference, item, close_engine)  # noqa: E731
+        make = lambda: self._make_reference(cell, reference, item, close_engine, score)  # noqa: E731
         yield from self._sharing.obtain(item, lambda: _existing(target), make)
 
     def written_text(
@@ -303,11 +308,22 @@ class ArtifactStore:
         return None if calibration is None else (yield from self._inputs.calibration(calibration))
 
     def _make_reference(
-        self, cell: Cell, reference: Cell, item: CachedItem, close_engine: Callable[[], None] | None
+        self,
+        cell: Cell,
+        reference: Cell,
+        item: CachedItem,
+        close_engine: Callable[[], None] | None,
+        score: Callable[[], Iterator[Event]] | None,
     ) -> Generator[Event, None, Path]:
+        size = _reference_bytes(cell, reference)
+        if score is not None:
+            with lock_item(slug(item.key)):  # another sweep on this node may be making it
+                if not item.path.exists():
+                    self._sharing.make_room(size, f"the reference of {reference.artifact.label}")
+                    yield from score()
+            return item.path
         local = yield from self.localised(cell)
         request = messages.MakeReference(workload=_quality(local), target=str(item.path))
-        size = _reference_bytes(cell, reference)
         return (
             yield from self._make_with(reference, request, "reference", item, size, close_engine)
         )

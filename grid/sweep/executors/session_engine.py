@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator
+from typing import NamedTuple
 
 import msgspec
 
@@ -24,6 +25,18 @@ from grid.sweep.not_run import failed, pruned
 LOADS = 3
 """Times that a session's artifact is loaded; where its process then died or was killed for time as
 often, the rest of its cells fail."""
+
+
+class Comparison(NamedTuple):
+    """What a quality cell compares with: the reference file that is there, or the one that the cell
+    itself is to write. `probes_noise`: it ends early where the reference has no noise."""
+
+    reference: str | None = None
+    target: str | None = None
+    probes_noise: bool = False
+
+
+ALONE = Comparison()
 
 
 class SessionEngine:
@@ -65,7 +78,7 @@ class SessionEngine:
         return self._process is not None
 
     def attempt(
-        self, cell: Cell, reference: str | None, limit_s: float | None = None
+        self, cell: Cell, comparison: Comparison = ALONE, limit_s: float | None = None
     ) -> Generator[Event, None, Measurement]:
         """Run one cell, and yield how far it is; every failure becomes a measurement with its
         status and reason. `limit_s` is the time that it may take, None that of the settings."""
@@ -81,7 +94,7 @@ class SessionEngine:
             if engine_s:
                 yield Working(what=cell.label)
             seconds = self._settings.cell_timeout_s if limit_s is None else limit_s
-            raw = yield from self._measure(process, cell, reference, seconds)
+            raw = yield from self._measure(process, cell, comparison, seconds)
         except EngineError as error:
             return msgspec.structs.replace(
                 failed(cell, error, started),
@@ -116,12 +129,14 @@ class SessionEngine:
         self.close()
 
     def _measure(
-        self, process: EngineProcess, cell: Cell, reference: str | None, limit_s: float
+        self, process: EngineProcess, cell: Cell, comparison: Comparison, limit_s: float
     ) -> Generator[Event, None, messages.Raw]:
         request = messages.Measure(
             workload=cell.workload,
             kv_bytes=_kv_bytes(cell),
-            reference=reference,
+            reference=comparison.reference,
+            reference_target=comparison.target,
+            probes_noise=comparison.probes_noise,
             context_length=cell.artifact.model.context_length,
         )
         try:

@@ -4,7 +4,7 @@ engine fails."""
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import msgspec
@@ -17,8 +17,8 @@ from grid.hardware.node import Node
 from grid.plan.order import Session
 from grid.sweep.artifacts.peers import Peers
 from grid.sweep.artifacts.store import ArtifactStore
-from grid.sweep.events import CellStarted, Event, Settings, cell_done
-from grid.sweep.executors.session_engine import SessionEngine
+from grid.sweep.events import CellStarted, Event, Prepared, Settings, cell_done
+from grid.sweep.executors.session_engine import ALONE, Comparison, SessionEngine
 from grid.sweep.executors.task_scoring import TaskScoring
 from grid.sweep.executors.time_limit import time_limit_s
 from grid.sweep.not_run import failed
@@ -51,7 +51,7 @@ class Worker:
             return
         try:
             for cell in session.cells:
-                yield from self._run_cell(engine, cell, session.reference)
+                yield from self._run_cell(engine, cell, session)
         finally:
             self._release_artifacts()
 
@@ -79,38 +79,70 @@ class Worker:
         self._scoring.close()
         self._store.close()
 
-    def _run_cell(
-        self, engine: SessionEngine, cell: Cell, reference: Cell | None
-    ) -> Iterator[Event]:
+    def _run_cell(self, engine: SessionEngine, cell: Cell, session: Session) -> Iterator[Event]:
         if not cell.exclusive:
             self._store.pause_transfers(False)  # else two nodes could wait for what the other has
         yield CellStarted(cell_id=cell.id, label=cell.label)
         started = time.time()
-        path = None
         try:
             local = yield from self._store.localised(cell)
             yield from self._scoring.begin(local)
         except EngineError as error:
             yield cell_done(cell, failed(cell, error, started))
             return
-        if isinstance(cell.workload, Quality) and reference is not None:
+        if isinstance(cell.workload, Quality) and session.reference is not None:
             try:
-                yield from self._store.environment(reference.backend)
-                if cell.workload.prompts_sha256:
-                    local = yield from self._store.written_text(
-                        local, reference, engine.release_memory
-                    )
-                path = str(self._store.reference_path(local, reference))
-                yield from self._store.reference(local, reference, engine.release_memory)
+                local, measurement = yield from self._compare(
+                    engine, local, session, session.reference, cell.id in session.noise
+                )
             except EngineError as error:
                 reason = type(error)(f"the reference pass failed: {error}")
                 yield cell_done(cell, failed(cell, reason, started))
                 return
-        self._store.pause_transfers(cell.exclusive)
-        limit_s = time_limit_s(local, self._node, self._settings, Path(engine.path))
-        measurement = yield from engine.attempt(local, path, limit_s)
+        else:
+            measurement = yield from self._attempt(engine, local)
         measured = self._scoring.score(local, measurement)
         yield cell_done(cell, _of_cell(cell, local, measured))
+
+    def _compare(
+        self, engine: SessionEngine, local: Cell, session: Session, reference: Cell, noise: bool
+    ) -> Generator[Event, None, tuple[Cell, Measurement]]:
+        """The localised cell with the text that it scored, and its measurement. A session that is
+        itself the reference scores its text once, for its own row and for the distribution; where
+        the sweep was ended between the two, the file is there and the row is measured against it.
+        Raises EngineError where there is no reference."""
+        yield from self._store.environment(reference.backend)
+        if isinstance(local.workload, Quality) and local.workload.prompts_sha256:
+            local = yield from self._store.written_text(local, reference, engine.release_memory)
+        path = str(self._store.reference_path(local, reference))
+        attempts: list[Measurement] = []
+
+        def score() -> Iterator[Event]:
+            attempts.append((yield from self._attempt(engine, local, Comparison(target=path))))
+            if attempts[-1].status != "ok":
+                Path(path).unlink(missing_ok=True)  # it may be of weights that were damaged
+                raise EngineError(attempts[-1].reason)
+            label, wall_s = session.artifact.label, attempts[-1].wall_s
+            yield Prepared(what="reference", label=label, wall_s=wall_s, engine_s=0.0)
+
+        try:
+            yield from self._store.reference(
+                local, reference, engine.release_memory, score if session.is_reference else None
+            )
+        except EngineError:
+            if not attempts:
+                raise
+        if not attempts:
+            comparison = Comparison(reference=path, probes_noise=noise)
+            attempts.append((yield from self._attempt(engine, local, comparison)))
+        return local, attempts[-1]
+
+    def _attempt(
+        self, engine: SessionEngine, local: Cell, comparison: Comparison = ALONE
+    ) -> Generator[Event, None, Measurement]:
+        self._store.pause_transfers(local.exclusive)
+        limit_s = time_limit_s(local, self._node, self._settings, Path(engine.path))
+        return (yield from engine.attempt(local, comparison, limit_s))
 
 
 def _of_cell(cell: Cell, local: Cell, measured: Measurement) -> Measurement:

@@ -94,6 +94,33 @@ def test_kld_against_itself_is_zero(engine, workload: Quality, tmp_path: Path) -
     assert np.array_equal(series["nll"], series["nll_reference"])
 
 
+@pytest.mark.parametrize("whole", [4096, 64])
+def test_one_pass_gives_the_reference_and_the_row_of_its_own(
+    engine, workload: Quality, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: int
+) -> None:
+    monkeypatch.setattr(reference_module, "WHOLE", whole)
+    monkeypatch.setattr(sampling, "TOP", 16)
+    monkeypatch.setattr(sampling, "DRAWS", 8)
+    write_reference(engine, workload, tmp_path / "r.npz", Meter())
+    separate = quality(engine, workload, str(tmp_path / "r.npz"), Meter())
+    shared = quality(engine, workload, None, Meter(), target=tmp_path / "shared.npz")
+    assert shared == separate
+    assert (tmp_path / "shared.npz").read_bytes() == (tmp_path / "r.npz").read_bytes()
+
+
+def test_a_probe_of_noise_ends_after_a_chunk_that_is_the_references(
+    engine, worse, workload: Quality, tmp_path: Path
+) -> None:
+    write_reference(engine, workload, tmp_path / "r.npz", Meter())
+    probes = [
+        quality(e, workload, str(tmp_path / "r.npz"), Meter(), probes=True) for e in (engine, worse)
+    ]
+    assert [probe.scalars["chunks"] for probe in probes] == [1, CHUNKS]
+    assert [len(probe.series[0].values) for probe in probes] == [15, 15 * CHUNKS]
+    assert probes[0].environment["scored_chunks"].startswith(f"1 of {CHUNKS}")
+    assert "scored_chunks" not in probes[1].environment
+
+
 def test_kld_is_the_sum_over_the_vocabulary(
     engine, worse, workload: Quality, tmp_path: Path
 ) -> None:

@@ -6,6 +6,7 @@ import shutil
 from collections import Counter
 from pathlib import Path
 
+import msgspec
 import pytest
 from artifacts_helpers import largest_file
 from plan_helpers import NODE, plan_of
@@ -92,6 +93,25 @@ def test_artifacts_and_the_reference_are_prepared_once(tmp_path: Path) -> None:
     assert count_prepared(run(plan)) == {}
 
 
+def test_a_sweep_killed_between_the_reference_and_its_row_goes_on(tmp_path: Path) -> None:
+    """The file is there and the row is not: the row is measured against the file, and is the
+    same."""
+    plan = plan_of(tmp_path, QUALITY)
+    first = measurements(run(plan))[0]
+    events = run(msgspec.structs.replace(plan, cells=plan.cells[:1]))
+    assert count_prepared(events) == {}
+    (row,) = measurements(events)
+    assert (row.cell_id, row.scalars, row.series) == (first.cell_id, first.scalars, first.series)
+
+
+def test_a_reference_that_fails_fails_its_row_and_leaves_no_file(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, QUALITY + '[options.fake]\ncrash_on = "logits"\n')
+    rows = measurements(run(plan))
+    assert {row.status for row in rows} == {"error"}
+    assert "died (" in rows[0].reason
+    assert list((cache_dir() / "references").glob("*")) == []
+
+
 def test_facts_of_every_artifact_are_observed(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, QUALITY)
     observed = {e.artifact_id: e.facts for e in run(plan) if isinstance(e, Observed)}
@@ -162,3 +182,11 @@ def test_memory_is_measured_in_a_fresh_process(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, text + "[options.fake]\nallocate_mib = [0, 256]\n")
     small, large = (row.scalars["peak_rss_bytes"] for row in measurements(run(plan)))
     assert large - small == pytest.approx(256 * 2**20, rel=0.1)
+
+
+def test_a_run_for_the_noise_floor_that_differs_scores_every_chunk(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, QUALITY)
+    rows = {row.cell_id: row for row in measurements(run(plan))}
+    (noise,) = plan.noise
+    assert rows[noise].scalars["chunks"] == 4
+    assert max(next(s.values for s in rows[noise].series if s.name == "kld")) > 0

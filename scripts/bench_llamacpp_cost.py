@@ -1,0 +1,143 @@
+"""What a ladder of quants costs here and with a shell loop over llama.cpp's own tools.
+
+    uv run python scripts/bench_llamacpp_cost.py F16.gguf [--tools FOLDER] [--pairs 3] [--decided]
+
+Both make the quants, measure pp512 and tg128, and compare 8 chunks of text with the 16-bit model;
+each begins with nothing in a cache, and they take turns. Prints the seconds of both and their
+ratio, and how wide the intervals of the rates came out. With `--decided` the sweep repeats until a
+rate is known well enough and stops scoring when variants are told apart; else it repeats and scores
+exactly as the loop does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow.compute as pc
+from llamacpp_tools import Tools
+
+from grid.cells.texts import read_text
+from grid.results.reader import Results
+from grid.results.statistics import rate_interval
+
+QUANTS = (
+    "Q8_0", "Q6_K", "Q5_K_M", "Q5_0", "Q4_K_M", "Q4_K_S", "Q4_0", "IQ4_NL", "Q3_K_M", "Q3_K_S",
+    "Q2_K",
+)  # fmt: skip
+PROMPT, GENERATE, REPETITIONS, CONTEXT, CHUNKS = 512, 128, 5, 512, 8
+SWEEP = """
+measures = ["speed", "quality"]
+quants = {quants}
+[[models]]
+source = "{model}"
+[options.llamacpp]
+threads = {threads}
+[speed]
+prompt = [{prompt}]
+generate = [{generate}]
+{repetitions}
+[quality]
+text = "{text}"
+context = {context}
+chunks = {chunks}
+{budget}
+"""
+
+
+def shell_loop(tools: Tools, model: Path, quants: Sequence[str], text: Path) -> list[float]:
+    """Run the loop; relative half-widths of its rates' intervals."""
+    widths: list[float] = []
+    with tempfile.TemporaryDirectory() as folder:
+        base = Path(folder, "base.kld")
+        tools.perplexity(model, text, CONTEXT, CHUNKS, base, compares=False)
+        for quant in ("F16", *quants):
+            path = model if quant == "F16" else Path(folder, f"{quant}.gguf")
+            if quant != "F16":
+                tools.quantize(model, quant, path)
+                tools.perplexity(path, text, CONTEXT, CHUNKS, base, compares=True)
+            for rates in tools.bench(path, PROMPT, GENERATE, REPETITIONS):
+                interval = rate_interval(rates)
+                widths.append(half_width(interval.value, interval.low, interval.high))
+    return widths
+
+
+def half_width(value: float | None, low: float | None, high: float | None) -> float:
+    """Half of an interval as a share of its value."""
+    if not value or low is None or high is None:
+        return float("inf")
+    return (high - low) / 2 / value
+
+
+def grid_sweep(sweep: str) -> list[float]:
+    """Run a sweep with an empty cache; relative half-widths of its rates' intervals."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "ladder.toml")
+        file.write_text(sweep)
+        command = [sys.executable, "-m", "grid", "sweep", str(file), "--here", "--json"]
+        environment = {**os.environ, "QUANTGRID_CACHE": f"{folder}/cache"}
+        store = Path(folder, "store")
+        done = subprocess.run(
+            [*command, "--store", str(store)], env=environment, capture_output=True, text=True
+        )
+        if done.returncode:
+            raise SystemExit(f"the sweep failed: {done.stdout[-300:]} {done.stderr[-300:]}")
+        metrics = Results(store).metrics()
+        names = pc.is_in(metrics["name"], ["prefill_tps", "decode_tps"])  # type: ignore[attr-defined]
+        rows = metrics.filter(names).select(["value", "low", "high"]).to_pylist()
+        return [half_width(row["value"], row["low"], row["high"]) for row in rows]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model", type=Path, help="a GGUF file of 16 bits")
+    parser.add_argument("--tools", type=Path, help="folder of the tools; default: the PATH")
+    parser.add_argument("--text", default="ref:heldout")
+    parser.add_argument("--pairs", type=int, default=3)
+    parser.add_argument("--quants", default=",".join(QUANTS))
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--decided", action="store_true", help="let the sweep stop early")
+    asked = parser.parse_args()
+    tools, quants = Tools(asked.tools, asked.threads), asked.quants.split(",")
+    sweep = SWEEP.format(
+        quants=["F16", *quants],
+        model=asked.model.resolve(),
+        threads=asked.threads,
+        prompt=PROMPT,
+        generate=GENERATE,
+        text=asked.text,
+        context=CONTEXT,
+        chunks=CHUNKS,
+        repetitions="" if asked.decided else f"repetitions = {REPETITIONS}",
+        budget='[budget]\nstop = "decided"' if asked.decided else "",
+    )
+    ratios = []
+    with tempfile.TemporaryDirectory() as folder:
+        text = Path(folder, "text.txt")
+        text.write_text(read_text(asked.text).text)
+        for number in range(asked.pairs):
+            runs = {
+                "shell loop": lambda: shell_loop(tools, asked.model, quants, text),
+                "grid sweep": lambda: grid_sweep(sweep),
+            }
+            seconds = {}
+            for name in sorted(runs, reverse=number % 2 == 0):
+                start = time.perf_counter()
+                widths = runs[name]()
+                seconds[name] = time.perf_counter() - start
+                width = statistics.median(widths)
+                print(f"{name} {seconds[name]:.1f} s, intervals +-{width:.1%}", flush=True)
+            ratios.append(seconds["grid sweep"] / seconds["shell loop"])
+            print(f"pair {number + 1}: ratio {ratios[-1]:.3f}", flush=True)
+    print(f"median ratio {statistics.median(ratios):.3f} of {len(ratios)} pairs")
+
+
+if __name__ == "__main__":
+    main()
