@@ -15,7 +15,7 @@ from grid.analysis.group_draws import GROUPED_PRIOR_ITEMS, grouped_means
 from grid.analysis.ladder_prior import LADDER_METHOD, with_ladder_prior
 from grid.analysis.random_streams import stream_of
 from grid.analysis.text_draws import TEXT_AXES, text_draws
-from grid.analysis.variant import Variant, gains_table, groups_of, task_places
+from grid.analysis.variant import Speed, Variant, gains_table, groups_of, task_places
 from grid.errors import InputError
 from grid.results.statistics.groups import Codes, group_codes
 from grid.results.statistics.interval import Floats
@@ -36,7 +36,9 @@ METHOD = (
     + LADDER_METHOD
     + "Speed: repetitions are log-normal with Jeffreys' prior p(mu, sigma) ~ 1 / sigma, so the log "
     "of the median rate is mean + sd / sqrt(n) * t, t of Student with n - 1 degrees of freedom. A "
-    "single repetition is taken as exact.\n"
+    "single repetition is taken as exact. The spread between runs is added. Where other programs "
+    "took time from the engine, its rate without them is meant: the measured one / (1 - the share "
+    "of time lost), and less sure by as much.\n"
     "A class of which only a mean is known (imported figures) is normal about it with its standard "
     "error; without one it is taken as exact, and no probability can be given.\n"
     "Sizes, peak memory and energy are taken as exact.\n"
@@ -295,8 +297,16 @@ def _rates(variants: Sequence[Variant], kind: str, draws: int, seed: int) -> Flo
         speed = variant.speeds(kind).get(0)
         if speed is not None:
             rng = np.random.default_rng(stream_of(seed, kind, variant.id))
-            logs[:, i] = median_rate_draws(np.log(speed.rates), draws, rng)
+            logs[:, i] = undisturbed_rate_draws(speed, draws, rng)
     return logs
+
+
+def undisturbed_rate_draws(speed: Speed, draws: int, rng: np.random.Generator) -> Floats:
+    """Posterior draws of the log of the rate that a run has whom nothing takes time from."""
+    logs = median_rate_draws(np.log(speed.rates), draws, rng)
+    if speed.between_sd > 0:
+        logs = logs + speed.between_sd * rng.standard_t(max(1.0, speed.between_degrees), draws)
+    return np.asarray(logs - np.log1p(-min(speed.lost, 0.95)))
 
 
 def median_rate_draws(logs: Floats, draws: int, rng: np.random.Generator) -> Floats:

@@ -49,6 +49,9 @@ class Speed:
     """A rate in token/s: `tokens` per repetition after `depth` tokens of context.
 
     `rates` are the repetitions [n]; `drifts` is True where they have a trend, None where too few.
+    `between_sd` is the standard deviation of log mean rates between runs, worth `between_degrees`
+    of freedom, 0 where it is not known; `lost` is the share of its time that the engine lost to
+    others.
     """
 
     interval: Interval
@@ -56,6 +59,9 @@ class Speed:
     tokens: int
     depth: int
     drifts: bool | None = None
+    between_sd: float = 0.0
+    between_degrees: float = 0.0
+    lost: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -180,9 +180,15 @@ def task_runs(
 
 
 def newest(attempts: Sequence[Attempt], key: VariantKey) -> Attempt | None:
-    """The newest with the variant's own options; of other options only where there is none."""
+    """The newest with the variant's own options; of other options only where there is none. Of
+    parts of a text or task, where a sweep stopped when it was decided, the longest."""
     same = [a for a in attempts if canonical_options(a.row) == key.options]
-    return max(same or attempts, key=lambda a: a.newness, default=None)
+    return max(same or attempts, key=lambda a: (_length(a), a.newness), default=None)
+
+
+def _length(attempt: Attempt) -> int:
+    """Chunks or items of a text or task; 0 of what has none."""
+    return int(attempt.workload.get("chunks") or attempt.workload.get("limit") or 0)
 
 
 def longest_memory_run(attempts: Sequence[Attempt]) -> Attempt | None:
@@ -244,4 +250,14 @@ def _speed(attempt: Attempt, kind: str, depth: int) -> Speed:
     rates = tokens / seconds if tokens and seconds is not None else [interval.value]
     trend = attempt.metrics.get("drift")
     drifts = None if trend is None else trend.value > 0
-    return Speed(interval, require_finite(rates, "rates"), tokens, depth, drifts)
+    between, lost = attempt.metrics.get("between_run_sd"), attempt.metrics.get("lost_share")
+    return Speed(
+        interval,
+        require_finite(rates, "rates"),
+        tokens,
+        depth,
+        drifts,
+        between_sd=between.value if between else 0.0,
+        between_degrees=float(between.n) if between else 0.0,
+        lost=lost.value if lost else 0.0,
+    )

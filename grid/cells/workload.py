@@ -5,6 +5,12 @@ from __future__ import annotations
 from typing import ClassVar
 
 import msgspec
+from msgspec.structs import replace
+
+from grid.cells.repetitions import RepetitionRule, repetition_rule
+
+SPEED_BUDGET_S = 20.0
+"""Seconds that the repetitions of a cell may take; the fewest are measured in any case."""
 
 
 class Memory(msgspec.Struct, frozen=True, tag="memory"):
@@ -22,7 +28,10 @@ class Memory(msgspec.Struct, frozen=True, tag="memory"):
 
 
 class _Tokens(msgspec.Struct, frozen=True):
-    """Tokens computed after `depth` tokens of untimed context, several times over."""
+    """Tokens computed after `depth` tokens of untimed context, several times over: `repetitions`
+    times, or with a `precision` as often as it takes to know the rate within that share of it
+    (then `repetitions` is what an estimate counts with). `budget_s` bounds the repetitions that
+    replace disturbed ones, and those for a precision."""
 
     abbreviation: ClassVar[str]
     """llama-bench's name of the test."""
@@ -30,6 +39,12 @@ class _Tokens(msgspec.Struct, frozen=True):
     tokens: int
     depth: int = 0
     repetitions: int = 5
+    precision: float = 0.0
+    budget_s: float = SPEED_BUDGET_S
+
+    @property
+    def repetition_rule(self) -> RepetitionRule:
+        return repetition_rule(self.repetitions, self.precision, self.budget_s)
 
     @property
     def size(self) -> int:
@@ -58,6 +73,11 @@ class Latency(msgspec.Struct, frozen=True, tag="latency"):
     prompt: int
     generate: int
     repetitions: int = 5
+    budget_s: float = SPEED_BUDGET_S
+
+    @property
+    def repetition_rule(self) -> RepetitionRule:
+        return repetition_rule(self.repetitions, 0.0, self.budget_s)
 
     @property
     def size(self) -> int:
@@ -79,7 +99,8 @@ class Quality(msgspec.Struct, frozen=True, tag="quality"):
 
     Where the reference itself writes the text, `text` names the prompts, of content
     `prompts_sha256`, `answer_tokens` is the most that it writes to each, and `text_sha256` stands
-    for what comes of them.
+    for what comes of them. `part_of` says of the first chunks how many were asked for in all, where
+    a sweep stops when it is decided; 0: these are all.
     """
 
     text: str
@@ -91,6 +112,7 @@ class Quality(msgspec.Struct, frozen=True, tag="quality"):
     chat: bool = False
     prompts_sha256: str = ""
     answer_tokens: int = 0
+    part_of: int = 0
 
     @property
     def size(self) -> int:
@@ -100,13 +122,19 @@ class Quality(msgspec.Struct, frozen=True, tag="quality"):
     def label(self) -> str:
         return " ".join(filter(None, ("quality", self.category, f"{self.chunks}x{self.context}")))
 
+    @property
+    def whole(self) -> Quality:
+        """The same of all chunks that were asked for."""
+        return replace(self, chunks=self.part_of or self.chunks, part_of=0)
+
 
 class Tasks(msgspec.Struct, frozen=True, tag="tasks"):
     """The items of one task; `items_sha256` is their content, `limit` how many are asked.
 
     `source` is `ref:items` or a folder that holds `<task or task_class>.jsonl`. `task` is the
     task's own name, such as `hellaswag`, empty where the class is the task; `chat`: its items are
-    put to the model through its chat template.
+    put to the model through its chat template. `part_of` says of the first items how many were
+    asked for in all, where a sweep stops when it is decided; 0: these are all.
     """
 
     task_class: str
@@ -115,6 +143,7 @@ class Tasks(msgspec.Struct, frozen=True, tag="tasks"):
     limit: int
     task: str = ""
     chat: bool = False
+    part_of: int = 0
 
     @property
     def name(self) -> str:
@@ -126,7 +155,12 @@ class Tasks(msgspec.Struct, frozen=True, tag="tasks"):
 
     @property
     def label(self) -> str:
-        return f"task {self.name}"
+        return f"task {self.name}" + (f" x{self.limit}" if self.part_of else "")
+
+    @property
+    def whole(self) -> Tasks:
+        """The same of all items that were asked for."""
+        return replace(self, limit=self.part_of or self.limit, part_of=0)
 
 
 Workload = Memory | Prefill | Decode | Latency | Quality | Tasks
@@ -141,12 +175,14 @@ def kind(workload: Workload) -> str:
 
 
 def identity_fields(workload: Workload) -> dict[str, str | int | None]:
-    """The fields that a cell id hashes: all but where texts and items lie.
+    """The fields that a cell id hashes: all but where texts and items lie, how precisely a rate is
+    asked, and what a number of chunks or items is a part of.
 
-    A text or item set counts by its content, so moving a file does not change an id.
+    A text or item set counts by its content, so moving a file does not change an id. A rate is the
+    same quantity whatever precision is asked of it: such a cell is that of its `repetitions`.
     """
     fields = msgspec.structs.asdict(workload)
-    for name in ("text", "source"):
+    for name in ("text", "source", "precision", "budget_s", "part_of"):
         fields.pop(name, None)
     added = ("task", "category", "chat", "prompts_sha256", "answer_tokens")
     for name in added:  # not hashed where empty: as before they were there

@@ -92,8 +92,7 @@ def _memberships(file: Path) -> Iterator[tuple[str, str]]:
     except OSError:
         return
     for line in lines:
-        _, _, rest = line.partition(":")
-        controllers, _, path = rest.partition(":")
+        _, controllers, path = (line.split(":", 2) + ["", ""])[:3]
         if ".." not in path:  # of a group outside this namespace: not shown here
             yield from ((controller, path) for controller in controllers.split(","))
 

@@ -160,6 +160,7 @@ def _check_table(sweep: SweepTable) -> None:
     for index, entry in enumerate(sweep.models):
         _check_entry(entry, f"models[{index}]")
     _check_quants("quants", sweep.quants)
+    _check_speed(sweep.speed)
     _check_budget(sweep.budget)
     if sweep.latency.generate < 2:
         raise InputError("latency.generate: at least 2 tokens, or there is no time between tokens")
@@ -229,6 +230,15 @@ def _check_quants(place: str, quants: str | tuple[str, ...]) -> None:
         _refuse_duplicates(place, quants)
     elif quants != ALL:
         raise InputError(f'{place}: write a list, ["{quants}"], or "all"')
+
+
+def _check_speed(speed: tables.SpeedTable) -> None:
+    try:
+        seconds = speed.time_s
+    except InputError as error:
+        raise InputError(f"speed.time: {error}") from None
+    if not 0 < seconds < float("inf"):
+        raise InputError(f"speed.time: must be more than zero and finite, got {speed.time!r}")
 
 
 def _check_budget(budget: tables.Budget) -> None:

@@ -9,6 +9,7 @@ import msgspec
 
 from grid.backend import Calibration
 from grid.cells.texts import CALIBRATION, HELDOUT, read_text
+from grid.cells.workload import SPEED_BUDGET_S
 from grid.errors import InputError
 from grid.units import MIB, parse_memory_bytes, parse_seconds
 
@@ -27,7 +28,13 @@ DEFAULT_ITEMS = 200
 _LARGEST = 2**31 - 1
 Count = Annotated[int, msgspec.Meta(ge=1, le=_LARGEST)]
 Depth = Annotated[int, msgspec.Meta(ge=0, le=_LARGEST)]
+Precision = Annotated[float, msgspec.Meta(ge=0.001, le=0.5)]
 Names = tuple[str, ...]
+
+NOMINAL_REPETITIONS = 5
+"""What a cell with a precision counts as: in estimates, and in its id, which is that of the cells
+that were repeated so often before there was one."""
+
 
 
 class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -49,12 +56,22 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class SpeedTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Prefill and decode rates: token counts, at each depth (tokens of context before)."""
+    """Prefill and decode rates: token counts, at each depth (tokens of context before).
+
+    Each is repeated until it is known within the share `precision`, for `time` at most; with
+    `repetitions` exactly so often.
+    """
 
     prompt: tuple[Count, ...] = (512,)
     generate: tuple[Count, ...] = (128,)
     depth: tuple[Depth, ...] = (0,)
-    repetitions: Count = 5
+    repetitions: Count | None = None
+    precision: Precision = 0.03
+    time: str | float = SPEED_BUDGET_S
+
+    @property
+    def time_s(self) -> float:
+        return parse_seconds(self.time)
 
 
 class LatencyTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

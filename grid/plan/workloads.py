@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from grid.cells.workload import Decode, Latency, Memory, Prefill, Quality, Workload
 from grid.errors import InputError
 from grid.plan.order import workload_rank
-from grid.plan.sweep import Sweep
+from grid.plan.sweep import NOMINAL_REPETITIONS, Sweep
 from grid.plan.text_workloads import text_workload, written_text_id
 
 
@@ -62,6 +62,10 @@ class RequestedWorkloads:
 
     def _rates(self) -> list[Workload]:
         speed = self._sweep.speed
-        prefills = [Prefill(n, d, speed.repetitions) for n in speed.prompt for d in speed.depth]
-        decodes = [Decode(n, d, speed.repetitions) for n in speed.generate for d in speed.depth]
+        count, precision = speed.repetitions or NOMINAL_REPETITIONS, speed.precision
+        if speed.repetitions is not None:
+            precision = 0.0
+        how_often = (count, precision, speed.time_s)
+        prefills = [Prefill(n, d, *how_often) for n in speed.prompt for d in speed.depth]
+        decodes = [Decode(n, d, *how_often) for n in speed.generate for d in speed.depth]
         return [*prefills, *decodes]

@@ -8,10 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from grid.cells.measurement import ItemResult, Measurement, Metric
+from grid.cells.repetitions import LEVEL, relative_half_width
 from grid.cells.workload import Decode, Prefill, Workload
 from grid.results import statistics
 from grid.results.metrics import METRICS
 from grid.results.statistics import Interval
+from grid.results.statistics.interval import LEVEL as INTERVAL_LEVEL
 from grid.results.written_answers import answer_intervals
 
 Floats = npt.NDArray[np.float64]
@@ -25,6 +27,9 @@ _OBSERVED = (
     "page_cache_share",
 )
 """Scalars of a memory run that are metrics as they stand."""
+
+KERNELS = ("compute", "memory")
+"""What is timed before and after the repetitions: seconds of `machine_<kernel>_s`."""
 
 NO_TIME = "a repetition took no measurable time"
 
@@ -46,7 +51,7 @@ def metrics_of(kind: str, workload: Workload, measurement: Measurement) -> list[
         case "memory":
             return _memory(measurement.scalars)
         case "prefill" | "decode":
-            return _speed(kind, workload, present)
+            return _speed(kind, workload, present, measurement.scalars)
         case "latency":
             return _latency(present)
         case "quality":
@@ -78,7 +83,9 @@ def _memory(scalars: Mapping[str, float]) -> list[Metric]:
     ]
 
 
-def _speed(kind: str, workload: Workload, series: Mapping[str, Floats]) -> list[Metric]:
+def _speed(
+    kind: str, workload: Workload, series: Mapping[str, Floats], scalars: Mapping[str, float]
+) -> list[Metric]:
     seconds = series.get(f"{kind}_s")
     if seconds is None or not isinstance(workload, Prefill | Decode):
         return []
@@ -86,11 +93,39 @@ def _speed(kind: str, workload: Workload, series: Mapping[str, Floats]) -> list[
     if (seconds <= 0).any():
         return [Metric(name=name, value=None, unit="token/s", n=len(seconds), method=NO_TIME)]
     rates = workload.tokens / seconds
+    between = _between_runs(series, scalars)
+    ended = relative_half_width(seconds.tolist()) <= workload.precision
+    level = LEVEL if ended else INTERVAL_LEVEL
+    spread = Interval(between.variance**0.5, n=round(between.degrees), method="of log mean rates")
     return [
-        metric(name, statistics.rate_interval(rates)),
+        metric(name, statistics.rate_interval(rates, between, level)),
         metric(f"{name}_median", statistics.median_interval(rates)),
+        metric("between_run_sd", spread),
+        *_lost(series),
         *_steadiness(rates),
     ]
+
+
+def _lost(series: Mapping[str, Floats]) -> list[Metric]:
+    """The share of its time that the engine lost in the repetitions that count."""
+    if "lost_share" not in series:
+        return []
+    lost = series["lost_share"]
+    share = 1 - float(np.exp(np.log1p(-lost).mean()))
+    return [metric("lost_share", Interval(share, n=len(lost), method="mean over repetitions"))]
+
+
+def _between_runs(
+    series: Mapping[str, Floats], scalars: Mapping[str, float]
+) -> statistics.BetweenRuns:
+    """From what the attempt says of the machine, and of the runs before it."""
+    earlier = None
+    if scalars.get("earlier_run_degrees"):
+        earlier = statistics.BetweenRuns(
+            scalars["earlier_run_sd"] ** 2, scalars["earlier_run_degrees"]
+        )
+    kernels = [series[f"machine_{kind}_s"] for kind in KERNELS if f"machine_{kind}_s" in series]
+    return statistics.between_runs(series.get("lost_share", ()), kernels, earlier)
 
 
 def _steadiness(rates: Floats) -> list[Metric]:

@@ -60,6 +60,19 @@ _SPEED = _group(
     ("decode_tps", "token/s", "higher", "single-token steps / seconds; mean over repetitions"),
     ("decode_tps_median", "token/s", "higher", "the same, median over repetitions"),
     (
+        "between_run_sd",
+        "1",
+        None,
+        "standard deviation of the log mean rate between runs of the same; n is its degrees of"
+        " freedom",
+    ),
+    (
+        "lost_share",
+        "1",
+        None,
+        "share of its time that the engine waited for a core that others used, or was stopped",
+    ),
+    (
         "drift",
         "1",
         None,
@@ -213,9 +226,16 @@ computed. The digits of a percentile are decimals: `p01` is 1 %, `p99` is 99 %, 
 
 ## How intervals are made
 
-* Rates and times use Student's t on logs below 20 repetitions, and a bootstrap of the mean log
-  from 20 on. Both are intervals of the median. The value is the mean of rates, or the median of
-  times.
+* The interval of a measured rate (`prefill_tps`, `decode_tps`) is for another run: the mean rate
+  of the same cell, measured again on this machine, lies in it in 95 % of cases. It is Student's t
+  on logs, over the repetitions and over what differs between runs (`between_run_sd`): the spread of
+  runs on a quiet machine, what two short kernels before and after the repetitions show of the
+  machine, the store's earlier runs, and the time that the repetitions lost to other programs. The
+  value is the mean of the repetitions as measured, never corrected. Repetitions that stopped at a
+  precision use Student's t at 98 %, because looking after each of them costs coverage.
+* Times, and imported rates, use Student's t on logs below 20 repetitions, and a bootstrap of the
+  mean log from 20 on. Both are intervals of the median. The value is the mean of rates, or the
+  median of times.
 * Gaps between tokens use order statistics.
 * Text metrics resample whole chunks, because tokens are not independent. Means use a studentized
   bootstrap of chunk means (Student's t below 6 chunks), percentiles the percentile bootstrap.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
+from statistics import median
 from typing import Any
 
 import pyarrow as pa
@@ -13,10 +14,19 @@ import pyarrow.compute as pc
 from grid.analysis.dataset.columns import Column, environment_of, label_of
 from grid.analysis.dataset.dataset import Dataset
 from grid.analysis.variants import SPEED_MEASURES
+from grid.models.display_names import visible
 from grid.results.metrics import METRICS
 
 BUSY = 0.2
-"""Share of the machine that other programs used during a speed cell, from which it is said."""
+"""Share of the machine that other programs used during a speed cell, from which it is said: of
+rows that do not say themselves whether their repetitions were disturbed."""
+
+SLOWER = 0.1
+"""Share by which the machine computed slower beside a cell than beside the node's other cells,
+from which it is said; where nothing disturbs it, it varies by 1 %."""
+
+ENOUGH = 4
+"""Cells of a node from which it is known how fast it computes."""
 
 DRIFT, OUTLIERS, OTHERS = "drift", "outliers", "busy"
 
@@ -59,9 +69,9 @@ def suspect_figures(final: pa.Table, metrics: pa.Table) -> list[SuspectFigure]:
         if values.get(DRIFT) or values.get(OUTLIERS)
     }
     columns = ["attempt_id", "model", "quant", "label", "node"]
-    shares = ok.select(columns).append_column("share", _other_cpu_share(ok))
+    shares = ok.select(columns).append_column("others", _other_programs(ok))
     wanted = pc.field("attempt_id").isin(pa.array(sorted(of_interest), pa.string())) | (
-        pc.field("share") > BUSY
+        pc.field("others") != ""
     )
     rows = shares.filter(wanted).to_pylist()
     suspects = [
@@ -78,8 +88,8 @@ def _suspects_of(row: dict[str, Any], diagnostics: Mapping[str, float]) -> list[
         )
     if count := round(diagnostics.get(OUTLIERS, 0.0)):
         reasons[OUTLIERS] = f"{count} repetition{'s' if count > 1 else ''} far from the median"
-    if (row["share"] or 0.0) > BUSY:
-        reasons[OTHERS] = f"other programs used {row['share']:.0%} of the machine"
+    if row["others"]:
+        reasons[OTHERS] = visible(row["others"])
     return [
         SuspectFigure(
             kind=kind,
@@ -92,14 +102,50 @@ def _suspects_of(row: dict[str, Any], diagnostics: Mapping[str, float]) -> list[
     ]
 
 
-def _other_cpu_share(ok: pa.Table) -> Column:
-    """Share of the machine that other programs used, of speed cells; null elsewhere."""
-    shares = environment_of(ok, "other_cpu_share")
-    numeric = pc.match_substring_regex(shares, r"^[0-9]{0,3}[.]?[0-9]{1,20}$")
-    speed: Column = pc.is_in(ok["measure"], pa.array(SPEED_MEASURES))
-    meant = pc.fill_null(pc.and_(numeric, speed), pa.scalar(False))
-    speed_shares: Column = pc.if_else(meant, shares, pa.scalar(None, pa.string()))
-    return pc.cast(speed_shares, pa.float64())
+def _other_programs(ok: pa.Table) -> Column:
+    """What disturbed each speed cell, in words; empty where nothing did, and of other measures."""
+    stated = pc.fill_null(environment_of(ok, "disturbed"), pa.scalar(""))
+    counted = pc.is_valid(environment_of(ok, "stopped"))  # such a row states what disturbed it
+    shares = pc.fill_null(_number_of(ok, "other_cpu_share"), pa.scalar(0.0)).to_pylist()
+    texts = [
+        text or ("" if states or share <= BUSY else _busy(share)) or slower
+        for text, states, share, slower in zip(
+            stated.to_pylist(), counted.to_pylist(), shares, _slower(ok), strict=True
+        )
+    ]
+    speed = [measure in SPEED_MEASURES for measure in ok["measure"].to_pylist()]
+    return pa.array([text if of_speed else "" for text, of_speed in zip(texts, speed, strict=True)])
+
+
+def _busy(share: float) -> str:
+    return f"other programs used {share:.0%} of the machine"
+
+
+def _slower(ok: pa.Table) -> list[str]:
+    """Of each row, that its machine computed slower than the node's median; empty where not."""
+    seconds = _number_of(ok, "machine_compute_s").to_pylist()
+    nodes = ok["node"].to_pylist()
+    by_node: dict[str | None, list[float]] = {}
+    for node, value in zip(nodes, seconds, strict=True):
+        if value:
+            by_node.setdefault(node, []).append(value)
+    usual = {node: median(of_node) for node, of_node in by_node.items() if len(of_node) >= ENOUGH}
+    excess = [
+        value / usual[node] - 1 if value and node in usual else 0.0
+        for node, value in zip(nodes, seconds, strict=True)
+    ]
+    return [
+        f"the machine computed {share:.0%} slower than beside other cells" if share > SLOWER else ""
+        for share in excess
+    ]
+
+
+def _number_of(ok: pa.Table, name: str) -> Column:
+    """A number of the rows' environment; null where it is none."""
+    text = environment_of(ok, name)
+    numeric = pc.match_substring_regex(text, r"^[0-9]{0,3}[.]?[0-9]{1,20}$")
+    meant = pc.fill_null(numeric, pa.scalar(False))
+    return pc.cast(pc.if_else(meant, text, pa.scalar(None, pa.string())), pa.float64())
 
 
 def _finite_or_zero(value: float | None) -> float:

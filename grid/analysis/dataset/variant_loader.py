@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from grid.results.reader import Results
 
 FIGURES = (
-    "load_s", "peak_rss_bytes", "kv_bytes", "prefill_tps", "decode_tps", "drift", "capability",
-    "prefill_j_per_token", "decode_j_per_token",
+    "load_s", "peak_rss_bytes", "kv_bytes", "prefill_tps", "decode_tps", "drift",
+    "between_run_sd", "lost_share", "capability", "prefill_j_per_token", "decode_j_per_token",
 )  # fmt: skip
 """Metrics that variants are made of; of text quality and latency they have all."""
 

@@ -6,9 +6,11 @@ from itertools import pairwise
 from time import perf_counter
 
 from grid.backend import Engine, Generates, Tokenizes
+from grid.cells.measurement import Series
 from grid.cells.workload import Latency
 from grid.engine.measure.meter import Meter
 from grid.engine.measure.prompts import prompt_text
+from grid.engine.measure.repeat import repeat
 from grid.engine.measure.result import WorkloadResult, need, series
 from grid.errors import EngineError
 
@@ -20,10 +22,12 @@ def latency(engine: Engine, workload: Latency, meter: Meter) -> WorkloadResult:
     with meter.engine():
         engine.resize(len(tokenizer.encode(text)) + workload.generate + 1)
         time_request(tokenizer, generator, text, workload.generate)
-        requests = [
-            time_request(tokenizer, generator, text, workload.generate)
-            for _ in range(workload.repetitions)
-        ]
+        repeated = repeat(
+            lambda: time_request(tokenizer, generator, text, workload.generate),
+            lambda times: times[-1],
+            workload.repetition_rule,
+        )
+    requests = [repetition.result for repetition in repeated.counted]
     gaps = [b - a for times in requests for a, b in pairwise(times)]
     return WorkloadResult(
         scalars={"prompt_tokens": len(tokenizer.encode(text))},
@@ -32,7 +36,20 @@ def latency(engine: Engine, workload: Latency, meter: Meter) -> WorkloadResult:
             series("tpot_s", "s", [_per_token(times) for times in requests]),
             series("e2e_s", "s", [times[-1] for times in requests]),
             series("itl_s", "s", gaps),
+            *_replaced([repetition.result for repetition in repeated.replaced]),
+            *repeated.series,
         ),
+        environment=repeated.environment,
+    )
+
+
+def _replaced(requests: list[list[float]]) -> tuple[Series, ...]:
+    """Times of requests that were disturbed, and made again."""
+    if not requests:
+        return ()
+    return (
+        series("replaced_ttft_s", "s", [times[0] for times in requests]),
+        series("replaced_e2e_s", "s", [times[-1] for times in requests]),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 
 import msgspec
 
@@ -10,6 +11,7 @@ from grid.backend import Engine
 from grid.cells.workload import Decode, Latency, Memory, Prefill, Quality, Tasks
 from grid.engine import messages
 from grid.engine.measure.latency import latency
+from grid.engine.measure.machine_state import measure_speed
 from grid.engine.measure.memory import Loading, memory
 from grid.engine.measure.meter import Meter
 from grid.engine.measure.model_facts import UNKNOWN, ModelFacts
@@ -57,11 +59,11 @@ def _run(
         case Memory() as workload:
             return memory(engine, workload, loading, request.kv_bytes, meter)
         case Prefill() as workload:
-            return prefill(engine, workload, meter)
+            return measure_speed(partial(prefill, engine, workload, meter), workload.budget_s)
         case Decode() as workload:
-            return decode(engine, workload, meter)
+            return measure_speed(partial(decode, engine, workload, meter), workload.budget_s)
         case Latency() as workload:
-            return latency(engine, workload, meter)
+            return measure_speed(partial(latency, engine, workload, meter), workload.budget_s)
         case Quality() as workload:
             return quality(
                 engine,

@@ -5,24 +5,57 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from grid.results.statistics.interval import Floats, Interval, require_finite, t_quantile
+from grid.results.statistics.runs import BetweenRuns
+from grid.results.statistics.interval import (
+    LEVEL,
+    Floats,
+    Interval,
+    require_finite,
+    t_quantile,
+)
 from grid.results.statistics.resample import percentile_bounds, student_bounds
 
 MANY = 20
 """The interval is bootstrapped from this many repetitions on; of 5 it would cover about 86 %."""
 
 
-def rate_interval(rates: npt.ArrayLike) -> Interval:
+def rate_interval(
+    rates: npt.ArrayLike, between: BetweenRuns | None = None, level: float = LEVEL
+) -> Interval:
     """Mean of per-repetition rates [n] with sample sd (n - 1), as llama-bench reports it.
 
     The interval is of the median rate (the geometric mean of a log-normal rate): symmetric on the
     log scale and free of the correction that the arithmetic mean would need, from which it differs
-    by the factor exp(variance of the log / 2), 0.02 % at a spread of 2 %. Raises ValueError for a
-    rate that is not positive.
+    by the factor exp(variance of the log / 2), 0.02 % at a spread of 2 %. With `between` it is of
+    the mean rate of another run of the same. `level` is what Student's t takes where repetitions
+    were stopped by their own interval. Raises ValueError for a rate that is not positive.
     """
     values = _positive(rates, "rates")
-    bounds, method = _log_bounds(values)
+    if between is not None:
+        bounds, method = _next_run_bounds(values, between, level)
+    else:
+        bounds, method = _log_bounds(values)
     return _interval(float(values.mean()), values, bounds, f"mean, sd; {method}")
+
+
+def _next_run_bounds(
+    values: Floats, between: BetweenRuns, level: float
+) -> tuple[tuple[float, float] | None, str]:
+    """Where the mean of another run of as many repetitions lies: both runs have a variance within
+    and between. Degrees of freedom by Satterthwaite (1946)."""
+    n = len(values)
+    if n == 1:
+        return None, "no interval from one repetition"
+    logs = np.log(values)
+    variance, within_degrees = between.within(logs)
+    scale = t_quantile(n - 1, level) / t_quantile(n - 1)
+    within = scale**2 * variance / n
+    total = within + between.variance
+    degrees = total**2 / (within**2 / within_degrees + between.variance**2 / between.degrees)
+    half = t_quantile(degrees) * (2 * total) ** 0.5
+    centre = float(logs.mean())
+    low, high = float(np.exp(centre - half)), float(np.exp(centre + half))
+    return (low, high), "Student t on logs, interval of the mean of another run"
 
 
 def time_interval(seconds: npt.ArrayLike) -> Interval:

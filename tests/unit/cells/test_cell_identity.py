@@ -76,3 +76,9 @@ def test_cell_ids_stay_the_same_from_version_to_version() -> None:
     """Results of years are found by them: a change here is a new schema, not a refactoring."""
     assert cell().id == "1216ab8f09eb3487"
     assert cell(Decode(4), scope="x").id == "114fcf1f10238df9"
+
+
+def test_rate_that_is_asked_with_a_precision_is_the_cell_of_five_repetitions() -> None:
+    fixed, adaptive = Decode(128), Decode(128, precision=0.03, budget_s=60)
+    assert cell(fixed).id == cell(adaptive).id == cell(Decode(128, precision=0.01)).id
+    assert cell(fixed).id != cell(Decode(128, repetitions=6)).id

@@ -109,12 +109,13 @@ def test_quota_that_is_none_or_unreadable(tmp_path: Path, text: str) -> None:
 
 
 def test_time_that_a_quota_stopped_the_process(tmp_path: Path) -> None:
-    two = tree(tmp_path, "0::/\n", {"cpu.stat": "nr_throttled 3\nthrottled_usec 1500000"})
-    assert two.throttled_s() == 1.5
-    other = tmp_path / "v1"
-    other.mkdir()
-    one = tree(other, "1:cpu,cpuacct:/\n", {"cpu,cpuacct/cpu.stat": "throttled_time 2500000000"})
-    assert one.throttled_s() == 2.5
+    v1, v2 = tmp_path / "v1", tmp_path / "v2"
+    v1.mkdir()
+    v2.mkdir()
+    files = {"cpu.stat": "nr_throttled 3\nthrottled_usec 1500000"}
+    assert tree(v2, "0::/\n", files).throttled_s() == 1.5
+    files = {"cpu,cpuacct/cpu.stat": "throttled_time 2500000000"}
+    assert tree(v1, "1:cpu,cpuacct:/\n", files).throttled_s() == 2.5
 
 
 _INSIDE = """
