@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 EXAMPLES = """
 grid import llama-bench.json
 grid import lm-eval.json --hardware 'RTX 4090' --model Llama-3.1-8B
+grid import logs/ --dry-run          all files of a folder, nothing written
 grid import --published              tables that come with quantgrid
 grid import --list                   formats and tables
 """
@@ -34,7 +35,7 @@ def import_(
         list[str] | None,
         typer.Argument(
             metavar="FILE...",
-            help="Reports; with --published names of tables. Default: all tables.",
+            help="Reports, or folders of them; with --published names of tables, by default all.",
         ),
     ] = None,
     store: StoreUri = "results",
@@ -61,9 +62,10 @@ def import_(
 ) -> None:
     """Add reports of other tools, and published tables.
 
-    Reads llama-bench, llama-perplexity, lm-evaluation-harness and optimum-benchmark. Imported rows
-    name their origin and licence, and never mix with measured ones. The same file again adds
-    nothing.
+    Reads llama-bench, llama-perplexity, lm-evaluation-harness, optimum-benchmark and those of
+    --list. What cannot be read is said line by line, the others are added, and the exit code is 1;
+    it is 2 where nothing could be read. Imported rows name their origin and licence, and never mix
+    with measured ones. The same file again adds nothing.
     """
     if listed:
         from grid.cli.views.imports import print_formats
@@ -74,14 +76,10 @@ def import_(
             raise InputError("--format, --hardware and --model are for files, not --published")
         _add(_published_reports(files or []), store, dry_run, as_json)
     elif files:
-        from grid.results.imports import read_report
-
-        _add(
-            [read_report(Path(file), kind, hardware, model) for file in files],
-            store,
-            dry_run,
-            as_json,
-        )
+        batch = _read_files(files, kind, hardware, model)
+        _add(batch.reports, store, dry_run, as_json, batch.failures)
+        if batch.failures or any(report.refused for report in batch.reports):
+            raise typer.Exit(1)
     else:
         raise InputError("nothing to import; give a file, or --published; --list says what can be")
 
@@ -95,16 +93,68 @@ def _published_reports(names: Sequence[str]) -> Sequence[ImportedReport]:
     return [publication(name) for name in dict.fromkeys(names)]
 
 
+class _Batch(NamedTuple):
+    """What was read of files, and a line for each that could not be."""
+
+    reports: list[ImportedReport]
+    failures: list[str]
+
+
+def _read_files(
+    files: Sequence[str], kind: str | None, hardware: str | None, model: str | None
+) -> _Batch:
+    """Read files and those of folders. What of them cannot be read is printed on standard error, a
+    line each. Raises InputError where nothing can be imported."""
+    from grid.results.imports import read_report, require_format
+    from grid.results.imports.folders import files_in
+
+    require_format(kind)
+    batch = _Batch([], [])
+    for path in files_in(files):
+        try:
+            if isinstance(path, InputError):
+                raise path
+            batch.reports.append(read_report(path, kind, hardware, model))
+        except InputError as error:
+            batch.failures.append(str(error))
+    if not any(report.count for report in batch.reports):
+        raise _nothing(batch)
+    refused = [line for report in batch.reports for line in report.refused]
+    _write_lines([*batch.failures, *refused])
+    return batch
+
+
+def _nothing(batch: _Batch) -> InputError:
+    """The error of files without an attempt, which names what was not understood."""
+    notes = [line for report in batch.reports for line in report.skipped]
+    *others, last = [*notes, *batch.failures] or ["nothing to import"]
+    _write_lines(others)
+    return InputError(last if batch.failures else f"{last}; nothing is left to import")
+
+
+def _write_lines(lines: Sequence[str]) -> None:
+    from grid.models.display_names import visible
+
+    for line in lines:
+        sys.stderr.write(f"grid: {visible(line, prose=True)}\n")
+
+
 def _add(
-    reports: Sequence[ImportedReport], store: str, dry_run: bool, as_json: bool = False
+    reports: Sequence[ImportedReport],
+    store: str,
+    dry_run: bool,
+    as_json: bool = False,
+    failures: Sequence[str] = (),
 ) -> None:
     """Add reports to a store and print what is new; all have been read before one is written."""
-    from grid.cli.views.imports import print_report, print_reports_json
-    from grid.results.imports.writing import add_reports
+    from grid.cli.views.imports import print_conflicts, print_report, print_reports_json
+    from grid.results.imports.writing import add_reports, conflicts_of
 
+    conflicts = conflicts_of(reports, store)
     counts = [report.count for report in reports] if dry_run else add_reports(reports, store)
     if as_json:
-        print_reports_json(reports, counts, dry_run)
+        print_reports_json(reports, counts, dry_run, failures, conflicts)
         return
     for report, count in zip(reports, counts, strict=True):
         print_report(report, count, dry_run)
+    print_conflicts(conflicts)

@@ -43,10 +43,23 @@ def print_report(report: ImportedReport, new: int, dry_run: bool) -> None:
         console().print(line)
 
 
+def print_conflicts(conflicts: Sequence[str]) -> None:
+    """Which cells have different figures."""
+    for line in conflicts:
+        console().print(f"note: {line}")
+
+
 def print_reports_json(
-    reports: Sequence[ImportedReport], new: Sequence[int], dry_run: bool
+    reports: Sequence[ImportedReport],
+    new: Sequence[int],
+    dry_run: bool,
+    failures: Sequence[str] = (),
+    conflicts: Sequence[str] = (),
 ) -> None:
-    """The same of several reports as JSON; `new` are the attempts of each that are new."""
+    """The same of several reports as JSON; `new` are the attempts of each that are new. Files that
+    could not be read have an `error`, cells with different figures are `conflicts` at the end."""
+    beside: list[dict[str, object]] = [{"error": line} for line in failures]
+    beside += [{"conflicts": list(conflicts)}] if conflicts else []
     print_json(
         [
             {
@@ -57,9 +70,11 @@ def print_reports_json(
                 "new": count,
                 "written": not dry_run,
                 "skipped": report.skipped,
+                "refused": report.refused,
             }
             for report, count in zip(reports, new, strict=True)
         ]
+        + beside
     )
 
 

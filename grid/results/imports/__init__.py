@@ -7,7 +7,7 @@ artifact and cell ids, so that it never joins with a measured row.
 from __future__ import annotations
 
 from grid.results.imports.publications import Publication, all_publications, published_store
-from grid.results.imports.reading import FORMATS, read_report
+from grid.results.imports.reading import FORMATS, read_report, require_format
 from grid.results.imports.rows import ImportedReport
 from grid.results.imports.writing import add_report
 
@@ -19,4 +19,5 @@ __all__ = [
     "all_publications",
     "published_store",
     "read_report",
+    "require_format",
 ]

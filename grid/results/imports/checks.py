@@ -1,10 +1,12 @@
-"""The checks behind every reader: units, ranges that physics allows, a mean and its own samples,
-and rows that give one cell different figures. `figure_checks` has those that a merge makes too."""
+"""The checks behind every reader: units, ranges that physics allows, a mean and its own samples.
+
+`figure_checks` has those of single figures, which a merge of stores makes too; `conflicts` finds
+rows that give one cell different figures.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -12,24 +14,18 @@ from grid.cells.measurement import Metric, Series
 from grid.results.imports.bandwidth import why_too_fast
 from grid.results.imports.figure_checks import FigureColumns, faults
 from grid.results.imports.record import Record
-from grid.results.imports.rows import attempt_id, cell_id
 from grid.results.imports.units import in_our_unit
 from grid.results.metrics import METRICS
 
 _ROUNDED = 0.005
 """How far a printed mean may be outside its repetitions by rounding, relative."""
 
-_MOST_CELLS = 10
-"""Cells with different figures that are named one by one."""
-
 
 class CheckedRecords(NamedTuple):
-    """Records that passed, with figures in our units; a line for each that did not, and why; and
-    notes on rows that give one cell different figures."""
+    """Records that passed, with figures in our units, and a line for each that did not."""
 
     records: list[Record]
     refused: list[str]
-    notes: list[str]
 
 
 def check(records: Iterable[Record]) -> CheckedRecords:
@@ -48,42 +44,7 @@ def check(records: Iterable[Record]) -> CheckedRecords:
             refused.append(_line(record, reason))
         else:
             passed.append(record)
-    return CheckedRecords(passed, refused, list(different_figures(passed)))
-
-
-def different_figures(records: Sequence[Record]) -> Iterator[str]:
-    """A note for each cell to which records give different figures."""
-    cells: defaultdict[str, dict[str, Record]] = defaultdict(dict)
-    for record in records:
-        cells[cell_id(record)][attempt_id(record)] = record
-    several = [group for group in cells.values() if len({_values(r) for r in group.values()}) > 1]
-    for group in several[:_MOST_CELLS]:
-        yield _difference(group)
-    if len(several) > _MOST_CELLS:
-        yield f"{len(several) - _MOST_CELLS} more cells have rows with different figures"
-
-
-def _difference(group: dict[str, Record]) -> str:
-    """Which rows differ, and which of them counts: the newest, else that of the greater id."""
-    newest = max(group, key=lambda key: (group[key].started_at or 0.0, key))
-    rows = list(group.values())
-    figures = "; ".join(f"{record.place}: {_first(record)}" for record in rows[:3])
-    beyond = f" and {len(rows) - 3} more" if len(rows) > 3 else ""
-    return (
-        f"{rows[0].title} is one cell with different figures ({figures}{beyond}); "
-        f"all are kept, {_first(group[newest])} counts"
-    )
-
-
-def _first(record: Record) -> str:
-    figure = record.figures[0]
-    build = f" of build {record.engine_version}" if record.engine_version else ""
-    value = "none" if figure.value is None else f"{figure.value:.6g} {figure.unit}"
-    return value.removesuffix(" 1") + build
-
-
-def _values(record: Record) -> tuple[tuple[str, float | None], ...]:
-    return tuple((figure.name, figure.value) for figure in record.figures)
+    return CheckedRecords(passed, refused)
 
 
 def _in_our_units(record: Record, refused: list[str]) -> Record | None:

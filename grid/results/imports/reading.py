@@ -39,8 +39,7 @@ def read_report(
     that could be read and can be true.
     """
     path = Path(path)
-    if format is not None and format not in FORMATS:
-        raise InputError(f"unknown format {format!r}. {did_you_mean(format, FORMATS)}")
+    require_format(format)
     text = read_text(path)
     source = Source(path, text, hardware=_one_line(hardware), model=_one_line(model))
     readers = [_RECOGNIZED[format]] if format else recognizing(source)
@@ -48,10 +47,15 @@ def read_report(
     refused = [*source.refused, *checked.refused]
     if not checked.records and (refused or not source.skipped):
         raise _nothing(source, refused)
-    skipped = [*source.skipped, *(f"{source.name}: {note}" for note in checked.notes)]
     return import_report(
-        checked.records, skipped, source.name, text, refused, origin=readers[0].origin
+        checked.records, source.skipped, source.name, text, refused, origin=readers[0].origin
     )
+
+
+def require_format(name: str | None) -> None:
+    """Raises InputError with the nearest name for a format that is none; None is any."""
+    if name is not None and name not in FORMATS:
+        raise InputError(f"unknown format {name!r}. {did_you_mean(name, FORMATS)}")
 
 
 def _records(source: Source, readers: Sequence[Reader]) -> list[Record]:

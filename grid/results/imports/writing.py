@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from grid.errors import StoreLost
+from grid.results.imports.conflicts import CellRow, cell_rows, different_figures
 from grid.results.imports.rows import ImportedReport
 from grid.results.rows import Rows
 
@@ -40,6 +41,33 @@ def add_reports(reports: Sequence[ImportedReport], store: str | Path) -> list[in
                 "nothing half is seen, and the same command again adds the rest"
             ) from error
     return added
+
+
+def conflicts_of(reports: Sequence[ImportedReport], store: str | Path | None = None) -> list[str]:
+    """A line for each cell to which the reports, and the store where one is given, give different
+    figures. Nothing is written."""
+    rows = [row for report in reports for row in cell_rows(report.rows)]
+    if store is not None and rows:
+        rows += _stored(store, {row.attempt["cell_id"] for row in rows})
+    return list(different_figures(rows))
+
+
+def _stored(store: str | Path, cells: set[str]) -> list[CellRow]:
+    """The store's attempts at some cells."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    from grid.results.reader import Results
+
+    results = Results(store)
+    attempts = results.attempts()
+    attempts = attempts.filter(pc.is_in(attempts["cell_id"], pa.array(sorted(cells))))
+    if not attempts.num_rows:
+        return []
+    metrics = results.metrics()
+    ids = attempts["attempt_id"].combine_chunks()
+    metrics = metrics.filter(pc.is_in(metrics["attempt_id"], ids))
+    return cell_rows({"attempts": attempts.to_pylist(), "metrics": metrics.to_pylist()})
 
 
 def _take_new(report: ImportedReport, present_ids: set[str], rows: Rows) -> int:

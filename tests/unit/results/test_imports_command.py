@@ -45,11 +45,62 @@ def test_dry_run_of_import_prints_the_rows_and_writes_nothing(tmp_path: Path) ->
     assert not store.exists()
 
 
-def test_one_wrong_file_keeps_all_files_out_of_the_store(tmp_path: Path) -> None:
-    good, bad = put(tmp_path, "a.json", [bench()]), put(tmp_path, "b.json", "{")
-    with pytest.raises(InputError, match=r"b\.json"):
-        run(good, bad, "--store", tmp_path / "store")
+def test_wrong_files_have_a_line_each_and_the_others_are_imported(
+    grid: Run, tmp_path: Path
+) -> None:
+    put(tmp_path, "a.json", [bench()])
+    logs = tmp_path / "logs"
+    (logs / "deep").mkdir(parents=True)
+    put(logs, "cut.json", "{")
+    put(logs, "prose.txt", "nothing measured")
+    put(logs / "deep", "k.log", KLD_LOG)
+    (logs / "weights.gguf").write_bytes(b"GGUF" + bytes(100))
+    (logs / "all.zip").write_bytes(b"PK\x03\x04" + bytes(30))
+    with (logs / "huge.log").open("wb") as file:
+        file.write(b"log\n" * 2000)
+        file.truncate(3 * 2**30)
+    done = grid("import", "a.json", "logs", "absent.json", "--store", "store")
+    assert done.returncode == 1
+    lines = done.stderr.splitlines()
+    assert all(line.startswith("grid: ") for line in lines)
+    words = {
+        "all.zip": "is an archive", "cut.json": "not whole JSON", "huge.log": "larger than 1 GiB",
+        "prose.txt": "is no report", "weights.gguf": "is a binary file", "absent.json": "no file",
+    }  # fmt: skip
+    assert len(lines) == len(words)
+    for name, reason in words.items():
+        assert any(name in line and reason in line for line in lines), name
+    assert open_store(tmp_path / "store").attempts().num_rows == 2
+
+
+def test_files_without_an_attempt_end_with_2_and_what_was_not_understood(
+    grid: Run, tmp_path: Path
+) -> None:
+    choices = "multiple_choice_score: done\n Final result: 42.0000 +/- 1.4000\n"
+    put(tmp_path, "m.log", choices)
+    done = grid("import", "m.log", "--store", "store")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "does not say of which questions" in done.stderr
     assert not (tmp_path / "store").exists()
+
+
+def test_dry_run_of_a_folder_writes_nothing(grid: Run, tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    put(tmp_path / "logs", "a.json", [bench()])
+    put(tmp_path / "logs", "b.json", [bench(avg_ts=100.0)])
+    done = grid("import", "logs", "--dry-run", "--store", "store")
+    assert done.returncode == 0
+    assert "one cell has different figures" in done.stdout
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["logs"]
+
+
+def test_rows_that_a_store_has_otherwise_are_named(grid: Run, tmp_path: Path) -> None:
+    put(tmp_path, "a.json", [bench()])
+    put(tmp_path, "b.json", [bench(avg_ts=100.0)])
+    assert "different figures" not in grid("import", "a.json", "--store", "store").stdout
+    second = grid("import", "b.json", "--store", "store").stdout
+    assert "different figures" in second
+    assert "119.81 token/s" in second
 
 
 def test_published_tables_are_imported_by_name_or_all_together(tmp_path: Path) -> None:

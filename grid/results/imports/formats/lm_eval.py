@@ -6,19 +6,18 @@ One attempt a class of tasks, since a class's figure is the mean over its tasks.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from grid.cells.measurement import ItemResult, Metric
 from grid.models.identity import digest
-from grid.models.names import method_in, printed_name
+from grid.models.names import printed_name
 from grid.results.imports import metric
-from grid.results.imports.cleaning import clean, quote
-from grid.results.imports.formats.lm_eval_samples import Items, is_item, items_beside, results_of
-from grid.results.imports.formats.lm_eval_tasks import Task, group_of, task_of
+from grid.results.imports.cleaning import clean
+from grid.results.imports.formats.lm_eval_samples import is_item, results_of
+from grid.results.imports.formats.lm_eval_scores import TaskScore, scores_by_class
 from grid.results.imports.gguf_names import quant_in
+from grid.results.imports.hidden_quant import quant_in_path
 from grid.results.imports.record import (
     FigureOrigin,
     ImportedWeights,
@@ -33,31 +32,11 @@ from grid.results.imports.values import epoch_seconds, finite, mapping, parse_js
 
 ORIGIN = FigureOrigin("lm-evaluation-harness")
 
-_NAMED = 20
-"""Unknown tasks that are named one by one."""
-
 _ENVIRONMENT = (
     "lm_eval_version", "git_hash", "transformers_version", "model_source", "chat_template",
 )  # fmt: skip
 _DEVICE = re.compile(r"^\s*GPU 0:\s*(.+?)\s*$", re.MULTILINE)
 _CPU = re.compile(r"^\s*Model name:\s*(.+?)\s*$", re.MULTILINE)
-
-
-@dataclass(frozen=True)
-class _Score:
-    """One task's figure as the harness gives it, with its items where the samples are there."""
-
-    task: str
-    about: Task
-    metric: str
-    value: float
-    error: float | None
-    n: int | None
-    items: Items | None
-
-    @property
-    def text(self) -> str:
-        return f"{self.task} {self.metric} {self.value:.4f}"
 
 
 def _is_results(value: Any) -> bool:
@@ -71,67 +50,22 @@ def _is_results(value: Any) -> bool:
 
 def _read_json(source: Source) -> list[Record]:
     """One attempt for each class of tasks; tasks of no known class are skipped with a note."""
-    whole = parse_json(source, source.text)
-    if not _is_results(whole):
+    parts = [part.value for part in source.json_parts if _is_results(part.value)]
+    if not parts:
+        parse_json(source, source.text)
         raise source.error("no results of lm-evaluation-harness (results, versions, config)")
-    classes: defaultdict[str, list[_Score]] = defaultdict(list)
-    for name, row in whole["results"].items():
-        score = _score(source, whole, clean(str(name)), row)
-        if score is not None:
-            classes[score.about.task_class].append(score)
-    _skip_unknown(source, [clean(str(name)) for name in whole["results"]])
+    return [record for whole in parts for record in _records(source, whole)]
+
+
+def _records(source: Source, whole: Mapping[str, Any]) -> list[Record]:
+    classes = scores_by_class(source, whole)
     if not classes and not source.skipped:
         raise source.error("its results hold no task; give the file of a whole run")
-    return [_attempt(source, whole, name, scores) for name, scores in sorted(classes.items())]
-
-
-def _skip_unknown(source: Source, names: Sequence[str]) -> None:
-    unknown = [quote(name) for name in names if task_of(name) is None]
-    if unknown:
-        remainder = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
-        source.skip(
-            f"left out: {', '.join(unknown[:_NAMED])}{remainder}: "
-            "class of tasks and chance not known"
-        )
-
-
-def _score(source: Source, whole: Mapping[str, Any], name: str, row: Any) -> _Score | None:
-    about, group = task_of(name), group_of(name)
-    if group is not None and isinstance(whole["results"].get(group), dict):
-        return None  # the group's figure holds it
-    if about is None:
-        return None
-    if group is not None and name in mapping(whole.get("groups")):
-        return None  # part of a group whose own parts are all here
-    figures = mapping(row)
-    metric_name = next((title for title in about.metrics if figures.get(title) is not None), None)
-    if metric_name is None:
-        source.skip(f"the task {name} is left out: none of {', '.join(about.metrics)} is given")
-        return None
-    value, error = finite(figures[metric_name]), _error(figures, metric_name)
-    if value is None or not 0 <= value <= 1:
-        raise source.error(
-            f"{name}: {metric_name} is {quote(figures[metric_name])}, not from 0 to 1"
-        )
-    n, items = _item_count(whole, name, figures), items_beside(source, name, metric_name, about)
-    return _Score(name, about, metric_name, value, error, n, items)
-
-
-def _error(row: Mapping[str, Any], metric_name: str) -> float | None:
-    """Standard error of a metric, `acc_stderr,none` of `acc,none`; `N/A` is none."""
-    name, _, filtered = metric_name.partition(",")
-    error = finite(row.get(f"{name}_stderr,{filtered}" if filtered else f"{name}_stderr"))
-    return error if error is not None and 0 <= error <= 1 else None
-
-
-def _item_count(whole: Mapping[str, Any], name: str, row: Mapping[str, Any]) -> int | None:
-    counts = mapping(mapping(whole.get("n-samples")).get(name))
-    n = finite(counts.get("effective", row.get("sample_len", row.get("sample_count"))))
-    return int(n) if n is not None and 0 < n < 2**31 else None
+    return [_attempt(source, whole, name, scores) for name, scores in classes.items()]
 
 
 def _attempt(
-    source: Source, whole: Mapping[str, Any], task_class: str, scores: Sequence[_Score]
+    source: Source, whole: Mapping[str, Any], task_class: str, scores: Sequence[TaskScore]
 ) -> Record:
     tasks = ", ".join(sorted(score.task for score in scores))
     items = _items(source, task_class, scores)
@@ -154,7 +88,7 @@ def _attempt(
     )
 
 
-def _items(source: Source, task_class: str, scores: Sequence[_Score]) -> tuple[ItemResult, ...]:
+def _items(source: Source, task_class: str, scores: Sequence[TaskScore]) -> tuple[ItemResult, ...]:
     """Items of a class with one task; none of several, whose longest would outweigh the others."""
     parts = [score.items for score in scores if score.items]
     if len(scores) > 1 and parts:
@@ -162,7 +96,7 @@ def _items(source: Source, task_class: str, scores: Sequence[_Score]) -> tuple[I
     return parts[0].items if len(scores) == 1 and parts else ()
 
 
-def _metrics(scores: Sequence[_Score], items: Sequence[ItemResult]) -> tuple[Metric, ...]:
+def _metrics(scores: Sequence[TaskScore], items: Sequence[ItemResult]) -> tuple[Metric, ...]:
     names = ", ".join(f"{score.task} {score.metric}" for score in scores)
     if items:
         return metric.item_scores(items, ORIGIN.name, f"items of {names}")
@@ -185,7 +119,7 @@ def _metrics(scores: Sequence[_Score], items: Sequence[ItemResult]) -> tuple[Met
     )
 
 
-def _chance(score: _Score) -> float:
+def _chance(score: TaskScore) -> float:
     """Score of guessing: of the task's own items where the samples are there."""
     chances = [item.chance for item in score.items.items] if score.items else []
     return sum(chances) / len(chances) if chances else score.about.chance
@@ -199,14 +133,17 @@ def _mean_error(errors: Sequence[float | None]) -> float | None:
     return float(sum(error**2 for error in stated) ** 0.5) / len(stated)
 
 
-def _items_digest(whole: Mapping[str, Any], scores: Sequence[_Score]) -> str:
+def _items_digest(whole: Mapping[str, Any], scores: Sequence[TaskScore]) -> str:
     """Digest of the questions: two runs compare item by item only where it is the same."""
+    combined = [score.items.content for score in scores if score.parts and score.items]
+    scores = [part for score in scores for part in (score.parts or (score,))]
     versions, shots = mapping(whole.get("versions")), mapping(whole.get("n-shot"))
     parts = [
         (s.task, s.metric, s.n, clean(str(versions.get(s.task))), clean(str(shots.get(s.task))))
         for s in scores
     ]
-    return digest("items", parts, [score.items.content if score.items else "" for score in scores])
+    contents = [score.items.content if score.items else "" for score in scores]
+    return digest("items", parts, [*contents, *combined])
 
 
 def _weights(source: Source, whole: Mapping[str, Any]) -> ImportedWeights:
@@ -219,7 +156,7 @@ def _weights(source: Source, whole: Mapping[str, Any]) -> ImportedWeights:
     if not (source.model or name):
         source.skip("the file does not name the model; give it with --model")
     parameters = finite(config.get("model_num_parameters"))
-    quant, is_stated = _quant(arguments, config, name)
+    quant, is_stated = _quant(arguments, config, path, name)
     if not is_stated:
         source.skip(f"no precision is said of {name or 'the model'}; it is called {quant}")
     is_gguf = "gguf" in path.lower()
@@ -244,7 +181,9 @@ _DTYPES = {
 _METHODS = re.compile(r"(?i)\b(awq|gptq|bnb|nf4|int4|int8|w4a16|w8a8|fp8|exl2|hqq)\b")
 
 
-def _quant(arguments: Mapping[str, Any], config: Mapping[str, Any], name: str) -> tuple[str, bool]:
+def _quant(
+    arguments: Mapping[str, Any], config: Mapping[str, Any], path: str, name: str
+) -> tuple[str, bool]:
     """(quantization, whether the file says it): in its arguments, its name or its data type."""
     for flag, quant in (("load_in_4bit", "bnb-4bit"), ("load_in_8bit", "bnb-8bit")):
         if text(arguments, flag).lower() in ("true", "1"):
@@ -255,8 +194,9 @@ def _quant(arguments: Mapping[str, Any], config: Mapping[str, Any], name: str) -
     method = _METHODS.search(re.sub(r"[-_.]", " ", name))
     if method:
         return method[1].lower(), True
-    if method_in(name):
-        return method_in(name), True
+    hidden = quant_in_path(path)
+    if hidden:
+        return hidden, True
     kind = text(arguments, "dtype") or text(config, "model_dtype")
     return (_DTYPES[kind], True) if kind in _DTYPES else ("as published", False)
 

@@ -41,6 +41,7 @@ _OPTIONS = (
 _ENVIRONMENT = (
     "optimum_benchmark_version", "transformers_version", "torch_version", "platform", "cpu",
 )  # fmt: skip
+_CONFIG = "benchmark_config.json"
 _COUNTERS = ("cpu", "gpu", "ram")
 
 _MEMORY = {"max_ram": "peak_rss_bytes", "max_process_vram": "peak_vram_bytes"}
@@ -77,7 +78,13 @@ class OptimumReader:
 
 def _read_json(source: Source) -> list[Record]:
     """Prefill and decode rates with energy per token, load time and peak memory."""
-    whole = mapping(parse_json(source, source.text))
+    parts = [part.value for part in source.json_parts if _is_report(part.value)]
+    if not parts:
+        parts = [parse_json(source, source.text)]
+    return [record for whole in parts for record in _records(source, mapping(whole))]
+
+
+def _records(source: Source, whole: Mapping[str, Any]) -> list[Record]:
     report, config = _report(whole), mapping(whole.get("config")) or _config_beside(source)
     if not config:
         source.skip("no benchmark_config.json beside it: nothing says model, shapes and hardware")
@@ -98,7 +105,7 @@ def _read_json(source: Source) -> list[Record]:
 
 
 def _config_beside(source: Source) -> dict[str, Any]:
-    beside = source.path.with_name("benchmark_config.json")
+    beside = source.path.with_name(_CONFIG)
     if source.name == beside.name or not beside.is_file():
         return {}
     return mapping(parse_json(Source(beside, ""), read_text(beside)))
@@ -259,4 +266,26 @@ def _quant(backend: Mapping[str, Any], path: str) -> str:
     return scheme or quant_in_path(path) or _DTYPES.get(kind, kind)
 
 
-READERS = (OptimumReader(),)
+class OptimumConfigReader:
+    """benchmark_config.json, which is read with its report."""
+
+    name = "optimum-benchmark-config"
+    description = "benchmark_config.json of optimum-benchmark"
+    origin = ORIGIN
+    selectable = False
+
+    def recognizes(self, source: Source) -> bool:
+        value = mapping(source.json)
+        return source.name == _CONFIG and isinstance(value.get("backend"), dict)
+
+    def records(self, source: Source) -> list[Record]:
+        report = source.path.with_name("benchmark_report.json")
+        if not report.is_file():
+            raise source.error(
+                f"a configuration of optimum-benchmark; give {report.name} beside it"
+            )
+        source.skip(f"it is read with {report.name}")
+        return []
+
+
+READERS = (OptimumReader(), OptimumConfigReader())
