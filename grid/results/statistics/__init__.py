@@ -26,6 +26,7 @@ from grid.results.statistics.interval import Interval
 from grid.results.statistics.quantiles import median_interval, quantile_interval
 from grid.results.statistics.rates import rate_interval, rate_ratio, time_interval
 from grid.results.statistics.resolution import DISCORDANT, resolvable_difference
+from grid.results.statistics.runs import BetweenRuns, between_runs, earlier_runs
 from grid.results.statistics.scores import (
     PairedTest,
     holm_correction,
@@ -42,9 +43,11 @@ from grid.results.statistics.trend import Drift, drift, outliers
 
 __all__ = [
     "DISCORDANT",
+    "BetweenRuns",
     "Drift",
     "Interval",
     "PairedTest",
+    "between_runs",
     "bits_per_byte",
     "capability",
     "chunk_mean",
@@ -52,6 +55,7 @@ __all__ = [
     "divergence_mean",
     "dp_table",
     "drift",
+    "earlier_runs",
     "gains",
     "group_codes",
     "holm_correction",
