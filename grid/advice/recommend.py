@@ -22,6 +22,7 @@ from grid.advice.hardware import Machine, machine_of
 from grid.advice.measure_more import measure_more
 from grid.advice.more_memory import upgrades
 from grid.advice.notes import notes_of
+from grid.advice.offered_rows import note_on_test_backends, offered_rows
 from grid.advice.replay import replay_of
 from grid.advice.serving import serving_of
 from grid.advice.shorter_contexts import relaxations_of
@@ -82,10 +83,11 @@ def advice_basis(dataset: Dataset, ask: Ask) -> AdviceBasis:
         raise InputError(explain_no_results(dataset.display_name, dataset.problems))
     if not any("" in hardware_class.origins for hardware_class in dataset.classes):
         ask = replace(ask, imported=True)  # a store of imported rows only has nothing else
+    dataset = offered_rows(dataset, [ask.model] if ask.model else [])
     ask, machine_note = with_machine(dataset, ask)
     machine = machine_of(dataset.classes, ask)
-    if machine_note:
-        machine = replace(machine, notes=(*machine.notes, machine_note))
+    notes = filter(None, (machine_note, note_on_test_backends(dataset)))
+    machine = replace(machine, notes=(*machine.notes, *notes))
     selection = select_sources(dataset, machine, ask)
     candidate_set = build_candidate_set(dataset, machine, selection, ask)
     return AdviceBasis(dataset, machine, selection, candidate_set, ask)

@@ -6,6 +6,7 @@ import os
 
 import streamlit as st
 
+from grid.advice.offered_rows import offered_rows
 from grid.analysis.dataset import Dataset, fingerprint
 from grid.app import address
 from grid.app.page_parts import plain
@@ -120,4 +121,4 @@ def _fingerprint(place: str) -> str:
 
 @st.cache_resource(max_entries=3, show_spinner="Reading the store")
 def _dataset(place: str, state: str) -> Dataset:
-    return Dataset(place)
+    return offered_rows(Dataset(place))

@@ -21,10 +21,13 @@ def names() -> tuple[str, ...]:
 
 def shown_names() -> tuple[str, ...]:
     """Names of the installed backends that people use: without those that declare `for_tests`."""
-    return tuple(name for name in names() if not _is_for_tests(name))
+    return tuple(name for name in names() if not is_for_tests(name))
 
 
-def _is_for_tests(name: str) -> bool:
+def is_for_tests(name: str) -> bool:
+    """Whether a backend is installed that declares `for_tests`."""
+    if name not in _entry_points():
+        return False
     try:
         return bool(getattr(backend(name), "for_tests", False))
     except InputError:  # it does not import, which its user should see

@@ -34,6 +34,7 @@ def show(
     from grid.cli.without_pandas import leave_pandas_out
 
     leave_pandas_out()
+    from grid.advice.offered_rows import offered_rows
     from grid.analysis.dataset import Dataset
     from grid.cli.selection import matching_classes, select_dataset
     from grid.cli.views.console import console, print_json, warn
@@ -45,7 +46,7 @@ def show(
     if dataset.is_empty:
         raise InputError(explain_no_results(dataset.display_name, dataset.problems))
     warn(missing_rows_note(dataset.problems))
-    dataset = select_dataset(dataset, model, quant, None)
+    dataset = offered_rows(select_dataset(dataset, model, quant, None))
     names = sorted(hardware_class.name for hardware_class in dataset.classes)
     if hardware is not None:
         names = matching_classes(hardware, names)

@@ -30,6 +30,7 @@ from grid.advice.for_model.sentences import (
     split_text,
 )
 from grid.advice.for_model.to_json import choice_data
+from grid.advice.offered_rows import offered_rows
 from grid.analysis.dataset import Dataset
 from grid.cli.views.console import console, print_json, table
 from grid.cli.views.fit_table import FittedTable
@@ -39,7 +40,7 @@ from grid.units import format_bytes
 
 def show_hardware(store: str, model: str, ask: Ask, as_json: bool = False) -> None:
     """Print where the model runs. Raises InputError for a model or a machine nobody knows."""
-    dataset = Dataset(store)
+    dataset = offered_rows(Dataset(store))
     choice = choose_hardware(dataset, find_target(model, ask.quant, dataset), ask)
     if as_json:
         print_json(choice_data(choice))

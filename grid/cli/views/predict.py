@@ -175,9 +175,10 @@ def parse_count(text: str) -> float:
 
 def _own_observations(store: str) -> list[Observation]:
     """Rates of the user's own store; one that is not there yet has none."""
+    from grid.advice.offered_rows import offered_rows
     from grid.analysis.dataset import Dataset
 
-    return observations_of(Dataset(store).all_variants())
+    return observations_of(offered_rows(Dataset(store)).all_variants())
 
 
 def _predict(

@@ -12,6 +12,7 @@ from rich.text import Text
 from grid.advice import Ask
 from grid.advice.for_model import find_target
 from grid.advice.for_model.to_json import choice_data
+from grid.advice.offered_rows import offered_rows
 from grid.advice.rack import (
     NodeAdvice,
     RackNode,
@@ -38,7 +39,7 @@ def show_rack(
 ) -> None:
     """Print what each machine should run, or where a model should. Raises InputError for a place
     that says no machine."""
-    dataset = Dataset(store)
+    dataset = offered_rows(Dataset(store))
     nodes = [node for place in places for node in nodes_of(dataset, ask, place)]
     if model is not None:
         choice = place_on_rack(dataset, find_target(model, ask.quant, dataset), ask, nodes)
