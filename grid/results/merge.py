@@ -13,19 +13,22 @@ import pyarrow.compute as pc
 from grid.errors import InputError, StoreLost
 from grid.results.files import UnreadableFile
 from grid.results.location import Location, one_line
+from grid.results.merge_checks import impossible_attempts, merge_conflicts
 from grid.results.reader import Results
 from grid.results.schema import TABLES
 from grid.results.store import Store, write_tables
 
 
 class MergedSource(NamedTuple):
-    """Result of one source: attempts `added`, attempts `already_present`, and files that were
-    skipped."""
+    """Result of one source: attempts `added`, attempts `already_present`, files that were skipped,
+    `refused` attempts whose figures cannot be true, and notes on cells with different figures."""
 
     source: str
     added: int
     already_present: int
     problems: list[UnreadableFile]
+    refused: tuple[str, ...] = ()
+    conflicts: tuple[str, ...] = ()
 
 
 def merge(sources: Sequence[str | Path], store: str | Path) -> list[MergedSource]:
@@ -43,7 +46,7 @@ def merge(sources: Sequence[str | Path], store: str | Path) -> list[MergedSource
         ids = Results(store).attempts()["attempt_id"]
         done = []
         for reader in readers:
-            done.append(_add(reader, opened.location, ids))
+            done.append(_add(reader, opened.location, ids, Results(store)))
             ids = pa.chunked_array([*ids.chunks, *reader.attempts()["attempt_id"].chunks])
         return done
 
@@ -69,13 +72,25 @@ def _open_source(source: str | Path, target: Location) -> Results:
 
 
 def _add(
-    source: Results, target: Location, present_ids: pa.ChunkedArray[pa.StringScalar]
+    source: Results,
+    target: Location,
+    present_ids: pa.ChunkedArray[pa.StringScalar],
+    present: Results,
 ) -> MergedSource:
     attempts = source.attempts()
     new = attempts.filter(pc.invert(pc.is_in(attempts["attempt_id"], present_ids.combine_chunks())))
     ids = new["attempt_id"].combine_chunks()
     children = [name for name in TABLES if name != "attempts"]
     tables = {name: _rows_of(getattr(source, name)(), ids) for name in children} | {"attempts": new}
+    refused = impossible_attempts(tables["attempts"], tables["metrics"])
+    if refused:
+        wrong = pa.array(list(refused), pa.string())
+        tables = {
+            name: rows.filter(pc.invert(pc.is_in(rows["attempt_id"], wrong)))
+            for name, rows in tables.items()
+        }
+        new = tables["attempts"]
+    conflicts = merge_conflicts(tables["attempts"], tables["metrics"], present)
     try:
         write_tables(target, {name: rows for name, rows in tables.items() if rows.num_rows})
     except OSError as error:
@@ -83,8 +98,15 @@ def _add(
             f"merging into {target.display_name} broke off: {one_line(error)}; "
             "what came so far is whole, and the same command goes on"
         ) from error
-    already = attempts.num_rows - new.num_rows
-    return MergedSource(source.location.display_name, new.num_rows, already, source.problems)
+    already = attempts.num_rows - new.num_rows - len(refused)
+    return MergedSource(
+        source.location.display_name,
+        new.num_rows,
+        already,
+        source.problems,
+        tuple(refused.values()),
+        tuple(conflicts),
+    )
 
 
 def _rows_of(rows: pa.Table, ids: pa.Array[pa.StringScalar]) -> pa.Table:

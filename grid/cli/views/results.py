@@ -17,18 +17,19 @@ from grid.cli.views.console import (
 from grid.models.display_names import visible
 from grid.results.compact import Compaction
 from grid.results.merge import MergedSource
+from grid.results.metrics import METRICS
 from grid.results.statistics import Interval
 from grid.units import count_of, format_bytes
 
 HEADLINES = {
-    "memory": ("load_s", "peak_rss_bytes"),
-    "prefill": ("prefill_tps",),
-    "decode": ("decode_tps",),
-    "latency": ("ttft_s", "tpot_s"),
-    "quality": ("perplexity", "kld_mean"),
-    "tasks": ("accuracy", "ndcg_at_10", "capability"),
+    "memory": {"load_s": "load", "peak_rss_bytes": "peak"},
+    "prefill": {"prefill_tps": "prefill"},
+    "decode": {"decode_tps": "decode"},
+    "latency": {"ttft_s": "first token", "tpot_s": "each further"},
+    "quality": {"perplexity": "perplexity", "kld_mean": "KLD"},
+    "tasks": {"accuracy": "accuracy", "ndcg_at_10": "nDCG@10", "capability": "capability"},
 }
-"""Metrics shown for each measure where no columns are chosen."""
+"""Metrics shown for each measure where no columns are chosen, with what people call them."""
 
 SOURCE_COLUMNS = ("origin", "licence")
 """Columns that say who measured a row."""
@@ -87,17 +88,24 @@ def _print_headlines(rows: Sequence[dict[str, Any]], with_source: bool) -> None:
 
 def _figures(row: dict[str, Any]) -> str:
     """The main figures of a row, or why there are none."""
-    figures = [_figure(row, name) for name in HEADLINES.get(row["measure"], ())]
+    headlines = HEADLINES.get(row["measure"], {})
+    figures = [_figure(row, metric, name) for metric, name in headlines.items()]
     return ", ".join(figure for figure in figures if figure) or str(row["reason"])
 
 
-def _figure(row: dict[str, Any], name: str) -> str:
-    """`decode_tps 812 [801, 823]`; empty where it was not measured."""
-    value, low, high = (row.get(name + end) for end in ("", "_low", "_high"))
+def _figure(row: dict[str, Any], metric: str, name: str) -> str:
+    """`decode 812 [801, 823] token/s`; empty where it was not measured."""
+    value, low, high = (row.get(metric + end) for end in ("", "_low", "_high"))
     if value is None:
         return ""
-    write = format_bytes if name.endswith("_bytes") else number
-    return f"{name} {interval(Interval(value, low, high), write)}"
+    unit = METRICS[metric].unit
+    if unit == "B":
+        return f"{name} {interval(Interval(value, low, high), format_bytes)}"
+    scale = 1.0
+    if unit == "s" and value < 1:
+        scale, unit = 1000.0, "ms"
+    figure = interval(Interval(value, low, high), lambda end: number(scale * end))
+    return f"{name} {figure}" if unit == "1" else f"{name} {figure} {unit}"
 
 
 def _cell(value: object) -> str:
@@ -127,3 +135,7 @@ def print_merge(merged: MergedSource) -> None:
     out.print(line)
     for problem in merged.problems:
         out.print(f"not read: {merged.source}/{problem.file}: {problem.reason}")
+    for line in merged.refused:
+        out.print(f"left out: {line}")
+    for line in merged.conflicts:
+        out.print(f"note: {line}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,10 @@ import numpy.typing as npt
 from grid.cells.measurement import Metric
 from grid.results.metrics import METRICS
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_NUMBERS = ("value", "low", "high", "sd")
 _INFINITE = (-np.inf, np.inf)
 _TINY = 1e-300
 _SHARES = ("accuracy", "chance", "same_top1", "page_cache_share")
@@ -24,10 +28,13 @@ _ROUNDED = 1e-3
 
 
 class FigureColumns(NamedTuple):
-    """Figures as arrays of equal length; NaN stands for what is absent."""
+    """Figures as arrays of equal length: `name` and `unit` are places in `names` and `units`, NaN
+    stands for a number that is absent."""
 
-    name: npt.NDArray[np.object_]
-    unit: npt.NDArray[np.object_]
+    names: Sequence[str]
+    name: npt.NDArray[np.int64]
+    units: Sequence[str]
+    unit: npt.NDArray[np.int64]
     value: npt.NDArray[np.float64]
     low: npt.NDArray[np.float64]
     high: npt.NDArray[np.float64]
@@ -38,11 +45,26 @@ class FigureColumns(NamedTuple):
         """The columns of figures."""
         numbers = [
             np.array([getattr(figure, name) for figure in figures], dtype=np.float64)
-            for name in ("value", "low", "high", "sd")
+            for name in _NUMBERS
         ]
-        names = np.array([figure.name for figure in figures], dtype=object)
-        units = np.array([figure.unit for figure in figures], dtype=object)
-        return cls(names, units, *numbers)
+        names, name = _codes([figure.name for figure in figures])
+        units, unit = _codes([figure.unit for figure in figures])
+        return cls(names, name, units, unit, *numbers)
+
+    @classmethod
+    def of_table(cls, metrics: pa.Table) -> FigureColumns:
+        """The columns of rows of the table `metrics`."""
+        numbers = [metrics[name].to_numpy() for name in _NUMBERS]
+        coded: list[Any] = []
+        for name in ("name", "unit"):
+            encoded = metrics[name].combine_chunks().dictionary_encode()
+            coded += [encoded.dictionary.to_pylist(), encoded.indices.to_numpy(False)]
+        return cls(*coded, *numbers)
+
+
+def _codes(texts: Sequence[str]) -> tuple[list[str], npt.NDArray[np.int64]]:
+    places = {text: at for at, text in enumerate(dict.fromkeys(texts))}
+    return list(places), np.array([places[text] for text in texts], dtype=np.int64)
 
 
 def limits_of(name: str) -> tuple[float, float]:
@@ -67,12 +89,9 @@ def limits_of(name: str) -> tuple[float, float]:
 def faults(columns: FigureColumns) -> dict[int, str]:
     """Why figures cannot be true, by their position; nothing of those that can."""
     reasons: dict[int, str] = {}
-    if not len(columns.name):
-        return reasons
-    names, codes = np.unique(columns.name.astype(str), return_inverse=True)
-    for code, name in enumerate(names):
+    for code, name in enumerate(columns.names):
         if name in METRICS:
-            _check(str(name), np.flatnonzero(codes == code), columns, reasons)
+            _check(name, np.flatnonzero(columns.name == code), columns, reasons)
     return reasons
 
 
@@ -81,8 +100,10 @@ def _check(
 ) -> None:
     ours, limits = METRICS[name].unit, limits_of(name)
     value = columns.value[at]
-    for i in at[columns.unit[at] != ours]:
-        reasons[int(i)] = f"{name} is in {columns.unit[i]!r}, not in {ours}"
+    units = [unit == ours for unit in columns.units]
+    for i in at[~np.array(units, dtype=bool)[columns.unit[at]]]:
+        unit = columns.units[columns.unit[i]]
+        reasons[int(i)] = f"{name} is in {unit!r}, not in {ours}"
     for i in at[(value < limits[0]) | (value > limits[1]) | np.isinf(value)]:
         reasons.setdefault(
             int(i), f"{name} is {columns.value[i]:.6g}, which {_range(*limits, columns.value[i])}"
