@@ -1,0 +1,221 @@
+"""Fuzz the readers of `grid import`: mutated reports never crash or hang a reader, and every figure
+that is read stands in the source under the header that it is said to be of.
+
+    python scripts/fuzz_imports.py                       # 20,000 a reader
+    python scripts/fuzz_imports.py --count 500 --reader llama-bench-md
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import random
+import re
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from import_shapes import SHAPES
+
+from grid.errors import InputError
+from grid.results.imports import ImportedReport, read_report
+
+SLOW_S = 2.0
+"""A reader that takes longer for a few kilobytes hangs."""
+
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?", re.IGNORECASE)
+_SIZES_AND_TESTS = ("pp", "tg")
+_FILE = re.compile(r"loaded meta data with .* from (.+?) \(version")
+_JUNK = '0123456789.,-+eE|:"{}[]%±_ \n\t\ufffdabcnN'
+
+
+def mutate(rng: random.Random, text: str) -> str:
+    """The text with a few changes: lines moved, doubled, cut or swapped, characters replaced."""
+    for _ in range(rng.randint(0, 4)):
+        lines = text.split("\n")
+        at, to = rng.randrange(len(lines)), rng.randrange(len(lines))
+        match rng.randrange(8):
+            case 0:
+                lines.insert(to, lines[at])
+            case 1:
+                lines.insert(to, lines.pop(at))
+            case 2:
+                del lines[at]
+            case 3:
+                cells = lines[at].split("|")
+                rng.shuffle(cells)
+                lines[at] = "|".join(cells)
+            case 4:
+                lines[at] = lines[at][: rng.randrange(len(lines[at]) + 1)]
+            case 5:
+                lines[at] = rng.choice(("> ", "  ", "INFO ", "| ", "**")) + lines[at]
+        text = "\n".join(lines)
+        if text and rng.random() < 0.5:
+            place = rng.randrange(len(text))
+            text = text[:place] + rng.choice(_JUNK) * rng.randint(0, 2) + text[place + 1 :]
+    return text[: rng.randrange(len(text) + 1)] if rng.random() < 0.05 else text
+
+
+def faults(report: ImportedReport, text: str) -> list[str]:
+    """Figures of a report that do not stand in the text under their header."""
+    lines, metrics = text.splitlines(), report.rows.get("metrics", [])
+    wrong = []
+    for row in report.rows.get("attempts", []):
+        figures = {m["name"]: m for m in metrics if m["attempt_id"] == row["attempt_id"]}
+        check = _CHECKS[row["origin"]]
+        wrong += [f"{row['label']}: {reason}" for reason in check(row, figures, lines, text)]
+    return wrong
+
+
+def _bench(row: Any, figures: Any, lines: list[str], text: str) -> list[str]:
+    """The rate, the test and the model stand in one line, or in one object."""
+    rate = figures[f"{row['measure']}_tps"]["value"]
+    place = row["environment"]["place"]
+    unit, _, at = place.rpartition(", ")[2].partition(" ")
+    if unit == "entry" or '"avg_ts"' in lines[int(at) - 1]:
+        return _json_row(row, rate, lines, text, unit, int(at))
+    line = lines[int(at) - 1]
+    numbers = [float(n) for n in _NUMBER.findall(line.replace(",", " ").replace('"', " "))]
+    if not any(math.isclose(rate, n) for n in numbers):
+        return [f"{rate} is not in {line!r}"]
+    printed = row["environment"]["model_type"]
+    if " ".join(printed.split()) not in " ".join(line.replace("*", " ").split()):
+        return [f"{printed} is not in {line!r}"]
+    test = row["label"].split(" @ ")[0]
+    is_csv = line.count("|") < 3
+    if not is_csv and test not in line.replace("pp ", "pp").replace("tg ", "tg"):
+        return [f"{test} is not in {line!r}"]
+    build = row["engine_version"]
+    if build and not is_csv and not any(build in follow for follow in lines[int(at) :]):
+        return [f"{build} does not follow {line!r}"]
+    return []
+
+
+def _json_row(row: Any, rate: float, lines: list[str], text: str, unit: str, at: int) -> list[str]:
+    """Of JSON: an object with the rate has the model's file and the tokens too."""
+    for value in _objects(text if unit == "entry" else lines[at - 1]):
+        if value.get("avg_ts") is not None and math.isclose(float(value["avg_ts"]), rate):
+            tokens = json.loads(row["workload"])["tokens"]
+            stated = {str(value.get("n_gen")), str(value.get("n_prompt"))}
+            return [] if str(tokens) in stated else [f"{tokens} tokens are not in {value}"]
+    return [f"no object has the rate {rate}"]
+
+
+def _perplexity(row: Any, figures: Any, lines: list[str], _: str) -> list[str]:
+    """Figures stand after their own model's file, with no other file between."""
+    place = re.search(r"line (\d+)", row["environment"]["place"])
+    assert place is not None
+    start = int(place[1]) - 1
+    before = [match[1] for line in lines[:start] if (match := _FILE.search(line[:1000]))]
+    file = row["environment"].get("file")
+    if file and (not before or " ".join(before[-1].split()) != file):
+        return [f"{file} is not the last file before line {start + 1}"]
+    until = next((i for i in range(start, len(lines)) if _FILE.search(lines[i])), len(lines))
+    numbers = [float(n) for line in lines[start:until] for n in _NUMBER.findall(line)]
+    values = [
+        m["value"] * (100 if m["name"].startswith(("dp_", "same")) else 1) for m in figures.values()
+    ]
+    return [
+        f"{value} is not in the run"
+        for value in values
+        if row["measure"] == "quality"
+        and not any(math.isclose(abs(value), abs(n), rel_tol=1e-9, abs_tol=1e-12) for n in numbers)
+    ]
+
+
+def _lm_eval(row: Any, figures: Any, lines: list[str], text: str) -> list[str]:
+    """The accuracy is that of its tasks, or their mean."""
+    results = [part["results"] for part in _objects(text) if isinstance(part.get("results"), dict)]
+    tasks = row["label"].partition("(")[2].rstrip(")").split(", ")
+    values = [
+        float(value)
+        for result in results
+        for task in tasks
+        for key, value in (result.get(task) or {}).items()
+        if key.startswith(("acc", "exact_match")) and "stderr" not in key
+    ]
+    accuracy = figures["accuracy"]["value"]
+    if values and min(values) - 1e-9 <= accuracy <= max(values) + 1e-9:
+        return []
+    return [f"{accuracy} is not from the values of {tasks}"]
+
+
+def _optimum(row: Any, figures: Any, lines: list[str], text: str) -> list[str]:
+    """The rate is the tokens of a pass over its seconds."""
+    if row["measure"] not in ("prefill", "decode"):
+        return []
+    tokens = json.loads(row["workload"])["tokens"]
+    rate = figures[f"{row['measure']}_tps"]["value"]
+    reports = [part["report"] for part in _objects(text) if isinstance(part.get("report"), dict)]
+    latencies = [(report.get(row["measure"]) or {}).get("latency") or {} for report in reports]
+    times = [
+        float(latency.get("mean") or latency["values"][0])
+        * (1e-3 if latency.get("unit") == "ms" else 1.0)
+        for latency in latencies
+        if latency.get("mean") or latency.get("values")
+    ]
+    if not times or any(abs(rate * seconds / tokens - 1) < 0.06 for seconds in times):
+        return []
+    return [f"{rate} is not {tokens} tokens over {times}"]
+
+
+def _objects(text: str) -> list[dict[str, Any]]:
+    """All JSON objects of a text, those inside of others too."""
+    decoder, objects = json.JSONDecoder(strict=False), []
+    for match in re.finditer(r"\{", text):
+        try:
+            objects.append(decoder.raw_decode(text[match.start() :])[0])
+        except ValueError:
+            continue
+    return objects
+
+
+_CHECKS = {
+    "llama-bench": _bench,
+    "llama-perplexity": _perplexity,
+    "lm-evaluation-harness": _lm_eval,
+    "optimum-benchmark": _optimum,
+}
+
+
+def fuzz(reader: str, count: int, seed: int) -> dict[str, int]:
+    """Counts of reports that were read, refused, slow and wrong. The first wrong ones are
+    printed."""
+    counts = dict.fromkeys(("read", "refused", "slow", "wrong", "crashed"), 0)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "report"
+        for at in range(count):
+            rng = random.Random(f"{seed}:{reader}:{at}")
+            text = mutate(rng, SHAPES[reader](rng))
+            path.write_text(text, encoding="utf-8")
+            started = time.process_time()
+            try:
+                report = read_report(path)
+                wrong = faults(report, text)
+                outcome = "wrong" if wrong else "read"
+            except InputError:
+                outcome, wrong = "refused", []
+            except Exception as error:
+                outcome, wrong = "crashed", [repr(error)]
+            if time.process_time() - started > SLOW_S:
+                outcome = "slow"
+            counts[outcome] += 1
+            if outcome in ("wrong", "crashed", "slow") and counts[outcome] <= 5:
+                print(f"{reader} {at}: {outcome}: {wrong[:2]}")
+    return counts
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=20_000)
+    parser.add_argument("--reader", choices=sorted(SHAPES))
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    for reader in [args.reader] if args.reader else SHAPES:
+        print(reader, fuzz(reader, args.count, args.seed), flush=True)
+
+
+if __name__ == "__main__":
+    main()
