@@ -38,6 +38,19 @@ def figure(
     )
 
 
+def of_interval(name: str, interval: Interval, origin: str) -> Metric:
+    """A figure with the interval of its own repetitions."""
+    return figure(
+        name,
+        interval.value,
+        origin,
+        sd=interval.sd,
+        n=interval.n,
+        bounds=_bounds(interval),
+        how=interval.method,
+    )
+
+
 def figure_with_error(
     name: str,
     value: float,

@@ -97,6 +97,15 @@ def speed_run(kind: str, tokens: int, depth: int, repetitions: int | None = None
     }
 
 
+def latency_run(prompt: int, generated: int, requests: int) -> dict[str, Any]:
+    """The same of requests one at a time, of so many tokens in (0: nobody says it) and out."""
+    return {
+        "measure": "latency",
+        "label": f"latency {prompt or '?'}+{generated}",
+        "workload": {"prompt": prompt, "generate": generated, "repetitions": requests},
+    }
+
+
 def memory_run(context: int) -> dict[str, Any]:
     """The same of a memory run with a context of so many tokens."""
     return {"measure": "memory", "label": f"memory c{context}", "workload": {"context": context}}

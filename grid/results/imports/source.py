@@ -70,7 +70,8 @@ class Source:
         """Objects and lists that begin and end with a line: the whole file, the lines of JSONL, or
         those between lines of a log. A value that breaks off is none."""
         if self.json is not None:
-            return (JsonPart(1, self.json),)
+            first = next(at for at, line in enumerate(self.lines, 1) if line.strip())
+            return (JsonPart(first, self.json),)
         return tuple(_json_between(self.lines))
 
     @cached_property

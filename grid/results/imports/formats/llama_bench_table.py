@@ -49,9 +49,8 @@ class BenchTableReader:
             before = tables[at - 1].last_line if at else 0
             after = tables[at + 1].line if at + 1 < len(tables) else len(source.lines) + 1
             run = _RunFacts(
-                at + 1,
                 devices_between(source.lines, before + 1, table.line),
-                _build(source, table, after),
+                _builds(source, table, after),
             )
             yield from _rows(source, table, run)
 
@@ -59,8 +58,12 @@ class BenchTableReader:
 class _RunFacts:
     """What the lines around one table say of its run."""
 
-    def __init__(self, number: int, devices: DeviceNames, build: str) -> None:
-        self.number, self.devices, self.build = number, devices, build
+    def __init__(self, devices: DeviceNames, builds: Mapping[int, str]) -> None:
+        self.devices, self.builds = devices, builds
+
+    def build_of(self, line: int) -> str:
+        """The build of a row: llama-bench prints it after the table."""
+        return next((build for at, build in self.builds.items() if at > line), "")
 
 
 def is_bench_table(table: TextTable) -> bool:
@@ -73,13 +76,12 @@ def is_bench_table(table: TextTable) -> bool:
     )
 
 
-def _build(source: Source, table: TextTable, after: int) -> str:
-    """The build that is named after a table and before the next, in the table's own run."""
-    for line in source.lines[table.line : after - 1]:
-        match = _BUILD.fullmatch(without_prefix(line).strip())
-        if match:
-            return match[1].strip()
-    return ""
+def _builds(source: Source, table: TextTable, after: int) -> dict[int, str]:
+    """The builds that are named below a table's head and before the next one, by line: each is of
+    the rows above it and below the build before."""
+    lines = enumerate(source.lines[table.line : after - 1], table.line + 1)
+    matches = ((at, _BUILD.fullmatch(without_prefix(line).strip())) for at, line in lines)
+    return {at: match[1].strip() for at, match in matches if match}
 
 
 def _rows(source: Source, table: TextTable, run: _RunFacts) -> Iterator[Record]:
@@ -114,7 +116,7 @@ def _record(source: Source, row: Mapping[str, str], at: int, run: _RunFacts) -> 
         weights=printed_weights(source, row["model"], "", size, elements),
         **speed_run(kind, tokens, depth),
         backend="llama.cpp",
-        engine_version=run.build,
+        engine_version=run.build_of(at),
         options=_options(source, row, at),
         hardware=source.hardware or hardware or run.devices.of(device) or unnamed_hardware(device),
         device_kind=device,
