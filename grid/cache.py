@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 CACHE_VARIABLE = "QUANTGRID_CACHE"
@@ -33,6 +34,21 @@ def write_atomically(path: Path, data: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def why_unwritable() -> str:
+    """Why the cache takes no file, with what to do; empty where it takes one."""
+    folder = cache_dir()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"quantgrid")
+    except OSError as error:
+        return (
+            f"the cache {folder} cannot be written: {error.strerror or error}; set "
+            f"{CACHE_VARIABLE} to a folder that can be"
+        )
+    return ""
 
 
 def nearest_existing(folder: Path) -> Path:

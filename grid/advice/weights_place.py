@@ -12,7 +12,7 @@ from typing import Any
 from grid.cache import cache_dir
 from grid.cells.serving import ShellCommand
 from grid.errors import InputError
-from grid.models import hub, packages
+from grid.models import hub, ollama, packages
 from grid.models.bundled import SIZES, size_dir
 from grid.models.hub.address import PREFIX, Address
 from grid.models.split_files import parse_split_name
@@ -44,6 +44,8 @@ def weights_place(row: Mapping[str, Any], store: str) -> WeightsPlace:
         return _on_hub(row, source)
     if source.startswith((packages.PREFIX, BUNDLED)):
         return _packaged(row, source, store)
+    if source.startswith(ollama.PREFIX):
+        return _in_ollama(row, source)
     if not source:
         return _elsewhere(row, "the rows do not say where the weights are from")
     if Path(source).exists():
@@ -121,6 +123,15 @@ def _packaged(row: Mapping[str, Any], source: str, store: str) -> WeightsPlace:
         return WeightsPlace(str(path), True, f"in the package {address.requirement}")
     how = f"in the package {address.requirement}; the first line fetches it and prints the path"
     return WeightsPlace(_plain_name(row), False, how, (weights_command(row, store),))
+
+
+def _in_ollama(row: Mapping[str, Any], source: str) -> WeightsPlace:
+    """Weights in the store of Ollama on this machine, if it has them."""
+    try:
+        stored = ollama.find_model(source)
+    except InputError as error:
+        return _elsewhere(row, str(error))
+    return WeightsPlace(str(stored.path), True, f"in Ollama's store, as {stored.address.name}")
 
 
 def _elsewhere(row: Mapping[str, Any], how: str) -> WeightsPlace:

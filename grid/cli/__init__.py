@@ -20,6 +20,7 @@ from grid.cli import (
     folklore,
     imports,
     merge,
+    models,
     node,
     plan,
     predict,
@@ -44,7 +45,7 @@ grid COMMAND -h                     the options of a command, with examples
 MODULES = {
     "Start": (sweep, recommend, app),
     "Look": (show, report, compare, results),
-    "Data": (imports, export, merge, weights, tasks),
+    "Data": (imports, export, merge, weights, models, tasks),
     "Machine": (doctor, node, backends),
     "Rack": (cluster,),
     "Advanced": (plan, predict, folklore, compact),

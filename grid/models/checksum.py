@@ -35,10 +35,23 @@ def file_sha256(path: Path) -> str:
 
 def files_sha256(paths: Sequence[Path]) -> str:
     """The SHA-256 of one file; of several that of their hex digests' text, in the order given."""
-    digests = [file_sha256(path) for path in paths]
-    return (
-        digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
-    )
+    return joint_sha256([file_sha256(path) for path in paths])
+
+
+def joint_sha256(digests: Sequence[str]) -> str:
+    """As `files_sha256`, of the files' own digests."""
+    if len(digests) == 1:
+        return digests[0]
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def read_sha256(path: Path) -> str:
+    """Hex digest of what a file holds now, whatever is remembered of it; that is put right. Raises
+    OSError."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    remember_sha256(path, digest)
+    return digest
 
 
 def git_hasher(size: int) -> Any:

@@ -25,7 +25,7 @@ def parameters_text(
 
 def count_text(count: int) -> str:
     """`30.5B`, `135M`."""
-    unit, letter = next(((u, name) for u, name in _UNITS if count >= u), (1, ""))
+    unit, letter = next(((u, name) for u, name in _UNITS if count >= 0.9995 * u), (1, ""))
     return f"{count / unit:.3g}{letter}"
 
 

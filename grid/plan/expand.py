@@ -15,8 +15,10 @@ from grid.errors import InputError, did_you_mean
 from grid.hardware.node import Node
 from grid.models.identity import digest
 from grid.plan.fits import (
+    DiskRoom,
     capability_obstacle,
     context_obstacle,
+    disk_obstacle,
     encoder_obstacle,
     memory_obstacle,
     template_obstacle,
@@ -25,6 +27,7 @@ from grid.plan.fits import (
 from grid.plan.plan import Plan, Skip
 from grid.plan.sources import SweepCandidate, resolve
 from grid.plan.sweep import Sweep
+from grid.plan.synthetic import is_synthetic, random_weights_obstacle
 from grid.plan.task_requests import NO_PREPARED_TASKS, PreparedTasks
 from grid.plan.task_workloads import TaskWorkloads
 from grid.plan.workloads import RequestedWorkloads
@@ -40,12 +43,14 @@ def expand(
     obstacles: Mapping[str, str] = MappingProxyType({}),
     on_cpu: Container[str] = (),
     prepared: PreparedTasks = NO_PREPARED_TASKS,
+    disk: DiskRoom = DiskRoom(),
 ) -> Plan:
     """The plan of a sweep on a node; `backends` are those of the sweep by name.
 
     `free_bytes` is the memory that is free there now; without it, all of the node's counts.
     `obstacles` says of backends that cannot run there, why; `on_cpu` are those that leave the
-    node's accelerators alone. `prepared` are the item sets of the tasks that the sweep names.
+    node's accelerators alone. `prepared` are the item sets of the tasks that the sweep names,
+    `disk` what the node's disk has for artifacts.
 
     Every cell that the sweep asks for is in the plan once, to be run or skipped with a reason.
     Raises InputError for what the sweep file says wrongly (unknown backend, option, quant, task
@@ -53,7 +58,9 @@ def expand(
     """
     sweep_backends = _choose_backends(sweep, backends)
     _refuse_stray_options(sweep, backends)
-    builder = _PlanBuilder(sweep, sweep_backends, node, free_bytes, obstacles, on_cpu, prepared)
+    builder = _PlanBuilder(
+        sweep, sweep_backends, node, free_bytes, obstacles, on_cpu, prepared, disk
+    )
     broken = {name for name, reason in obstacles.items() if reason}
     resolved = resolve(sweep, sweep_backends, broken)
     builder.note(resolved.notes)
@@ -131,8 +138,10 @@ class _PlanBuilder:
         obstacles: Mapping[str, str],
         on_cpu: Container[str],
         prepared: PreparedTasks,
+        disk: DiskRoom,
     ) -> None:
         self._sweep = sweep
+        self._disk = disk
         self._backends = backends
         self._node = node
         self._requested = RequestedWorkloads(sweep)
@@ -200,7 +209,8 @@ class _PlanBuilder:
         speed = self._requested.speed if candidate.requested else ()
         tasks = self._tasks.of_model(candidate.bundled, candidate.artifact.model.chat)
         table = self._sweep.tasks
-        if not tasks and "tasks" in self._sweep.measures and not table.names and not table.files:
+        needs_none = table.names or table.files or is_synthetic(candidate.artifact)
+        if not tasks and "tasks" in self._sweep.measures and not needs_none:
             self._notes.append(f"{candidate.artifact.model.name}: {NO_TASKS}")
         return (*speed, *self._quality(candidate), *tasks)
 
@@ -241,12 +251,14 @@ class _PlanBuilder:
     def _obstacle(self, candidate: SweepCandidate, cell: Cell) -> str:
         return (
             candidate.obstacle
+            or random_weights_obstacle(cell)
             or self._obstacles.get(cell.backend, "")
             or capability_obstacle(self._backends[cell.backend], cell.workload, self._tasks.facts)
             or encoder_obstacle(cell, self._tasks.facts)
             or context_obstacle(cell)
             or template_obstacle(cell)
             or writer_obstacle(cell)
+            or disk_obstacle(cell.artifact, self._weight_bytes, self._disk)
         )
 
     def _memory_obstacle(self, candidate: SweepCandidate, cell: Cell) -> str:

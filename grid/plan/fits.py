@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import NamedTuple
 
 from grid.backend import Backend, Capability, Needs
 from grid.cells.cell import Cell
 from grid.cells.workload import Memory, Quality, Tasks, Workload, kind
 from grid.hardware.node import Node
+from grid.models.artifact import Artifact
 from grid.plan.item_facts import ItemFacts
 from grid.units import format_bytes
 
@@ -99,6 +101,28 @@ def memory_obstacle(needs: Needs, node: Node, host_limit: int) -> str:
     if needs.device_bytes > device:
         return _shortage(needs.device_bytes, device, " on the accelerator")
     return ""
+
+
+class DiskRoom(NamedTuple):
+    """What a node's disk has for artifacts: bytes that they may take, None where nobody looked, and
+    the ids of those that are there."""
+
+    bytes: int | None = None
+    artifacts: Collection[str] = ()
+
+
+def disk_obstacle(artifact: Artifact, weight_bytes: Mapping[str, int], disk: DiskRoom) -> str:
+    """Why the node's disk cannot take an artifact that is to be made, with what it is made from;
+    empty if it can. `weight_bytes` has the sizes by artifact."""
+    needed = 0
+    source: Artifact | None = artifact
+    while source is not None and source.id not in disk.artifacts:
+        if source.path is None and source.quantizer:
+            needed += weight_bytes.get(source.id, 0)
+        source = source.made_from
+    if disk.bytes is None or needed <= disk.bytes:
+        return ""
+    return _shortage(needed, disk.bytes, " of disk in the cache")
 
 
 def _has_kind(kinds: list[str], wanted: str) -> bool:

@@ -12,7 +12,7 @@ import msgspec
 
 from grid.backend.registry import backend, names
 from grid.errors import InputError, choose_name
-from grid.models import packages
+from grid.models import ollama, packages, synthetic
 from grid.models.checkpoint.inspection import is_checkpoint
 from grid.models.detect import format_of
 from grid.plan.load import load_sweep
@@ -22,6 +22,12 @@ from grid.plan.sweep import ModelEntry, Sweep
 
 LADDER = ("F16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_M", "Q2_K")
 """Quants made of 16-bit weights."""
+
+SPEED_LADDER = ("Q8_0", "Q4_K_M")
+"""Quants of a made-up model, which has no quality to lose."""
+
+SPEED_MEASURES = ("memory", "speed", "latency")
+"""What made-up weights are measured by."""
 
 _WHOLE = re.compile(r"(?:^|[-_./])(?:bf16|fp?16|fp?32)(?:-\d{5}-of-\d{5})?\.gguf$", re.IGNORECASE)
 """Files of whole weights as people name them, the first part of split ones."""
@@ -104,11 +110,13 @@ def with_nodes(sweep: Sweep, patterns: Sequence[str] | None) -> Sweep:
 
 
 def is_model(written: str) -> bool:
-    """True for what names a model and no sweep file: `ref:`, `hf:`, `package:`, a .gguf file, a
-    folder with config.json."""
+    """True for what names a model and no sweep file: `ref:`, `synthetic:`, `ollama:`, `hf:`,
+    `package:`, a .gguf file, a folder with config.json."""
     path = Path(written).expanduser()
     return (
-        written.startswith((BUNDLED, *ELSEWHERE)) or path.suffix == ".gguf" or is_checkpoint(path)
+        written.startswith((BUNDLED, synthetic.PREFIX, ollama.PREFIX, *ELSEWHERE))
+        or path.suffix == ".gguf"
+        or is_checkpoint(path)
     )
 
 
@@ -120,10 +128,14 @@ def sweep_of(written: str) -> Sweep:
     """
     if written.startswith(HUB):
         request = _hub_request(written)
+    elif written.startswith(synthetic.PREFIX):
+        return _synthetic_sweep(written)
     elif written.startswith(BUNDLED):
         request = _ladder_request(written)
     elif written.startswith(packages.PREFIX):
         request = _format_request("gguf", str(packages.parse(written)))
+    elif written.startswith(ollama.PREFIX):
+        request = _format_request("gguf", str(ollama.find_model(written).address))
     else:
         path = Path(written).expanduser().resolve()
         request = _format_request(format_of(path), str(path))
@@ -135,6 +147,21 @@ def sweep_of(written: str) -> Sweep:
         models=(request.entry,),
         backends=(request.backend,),
         quants=request.quants,
+    )
+
+
+def _synthetic_sweep(written: str) -> Sweep:
+    """Speed and memory of a made-up model: of the ladder the quants that people run."""
+    model = synthetic.find_synthetic(written)
+    return msgspec.structs.replace(
+        load_sweep(),
+        name=model.source,
+        file=model.source,
+        base=str(Path.cwd()),
+        measures=SPEED_MEASURES,
+        models=(ModelEntry(source=model.source),),
+        backends=(_reader("gguf", written),),
+        quants=SPEED_LADDER,
     )
 
 

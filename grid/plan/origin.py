@@ -12,12 +12,13 @@ import msgspec
 
 from grid.backend import Backend, Inspection
 from grid.errors import EngineError, InputError, NotAModel, did_you_mean
-from grid.models import packages
+from grid.models import ollama, packages, synthetic
 from grid.models.artifact import Artifact
 from grid.models.bundled import SIZES, size_dir
 from grid.models.checkpoint.inspection import inspect, is_checkpoint
 from grid.models.detect import format_of
 from grid.models.model import Model
+from grid.models.names import is_generic
 from grid.plan.sweep import ModelEntry, Sweep
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class OriginalWeights(NamedTuple):
     """Where their headers can be read now, though the weights may be far away."""
     is_folder: bool
     bundled: bool = False
+    note: str = ""
+    """What to know of them, empty if nothing."""
 
 
 def source_folder(source: str) -> Path:
@@ -153,6 +156,10 @@ class WeightsFinder:
             return matches[0]
         if written.startswith(packages.PREFIX):
             return self._package_weights(written)
+        if written.startswith(ollama.PREFIX):
+            return self._ollama_weights(written)
+        if written.startswith(synthetic.PREFIX):
+            raise InputError(f"{written} has random weights, with which nothing is compared")
         return self._local_weights(self._sweep.path(written))
 
     def _match(self, pattern: str) -> list[OriginalWeights]:
@@ -160,6 +167,10 @@ class WeightsFinder:
             return self._hub_weights(pattern)
         if pattern.startswith(packages.PREFIX):
             return [self._package_weights(pattern)]
+        if pattern.startswith(ollama.PREFIX):
+            return [self._ollama_weights(pattern)]
+        if pattern.startswith(synthetic.PREFIX):
+            raise InputError(f'{pattern} is written at quants: give it as source = "{pattern}"')
         written = Path(pattern).expanduser()
         rooted = str(written if written.is_absolute() else Path(escape(self._sweep.base), written))
         paths = [Path(path).resolve() for path in sorted(glob(rooted, recursive=True))]
@@ -240,6 +251,24 @@ class WeightsFinder:
         return OriginalWeights(
             msgspec.structs.replace(artifact, path=None), str(address), path, is_folder=False
         )
+
+    def _ollama_weights(self, written: str) -> OriginalWeights:
+        """A blob of Ollama's store, where it lies."""
+        stored = ollama.find_model(written)
+        ollama.verify(stored)
+        source = str(stored.address)
+        inspection = self._inspect(stored.path, "gguf", source)
+        model = msgspec.structs.replace(inspection.model, source=source)
+        if is_generic(model.name):
+            model = msgspec.structs.replace(model, name=stored.address.name.replace(":", "-"))
+        artifact = Artifact(
+            model=self._rename(model),
+            format="gguf",
+            quant=inspection.quant,
+            path=str(stored.path),
+            facts=inspection.facts,
+        )
+        return OriginalWeights(artifact, source, stored.path, is_folder=False, note=stored.note)
 
     def _inspect(self, path: Path, form: str, written: str) -> Inspection:
         """As the first of the sweep's backends that reads the format sees it; a 16-bit folder may

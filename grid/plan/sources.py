@@ -9,6 +9,7 @@ import msgspec
 
 from grid.backend import Backend, Recipe
 from grid.errors import InputError
+from grid.models import synthetic
 from grid.models.artifact import FULL_BITS, Artifact
 from grid.models.bundled import SIZES
 from grid.models.names import spelling_key
@@ -16,6 +17,7 @@ from grid.plan.origin import BUNDLED, OriginalWeights, WeightsFinder
 from grid.plan.quantizers import WHOLE, Quantizers
 from grid.plan.same_tensors import recipe_outcomes
 from grid.plan.sweep import ModelEntry, Sweep
+from grid.plan.synthetic import synthetic_artifacts
 
 
 class SweepCandidate(NamedTuple):
@@ -133,6 +135,9 @@ class _ModelEntryCandidates:
         if self._entry.files:
             yield from self._files_candidates()
             return
+        if self._entry.source.startswith(synthetic.PREFIX):
+            yield from self._synthetic_candidates()
+            return
         origin = self._finder.source()
         used: set[str] = set()
         for candidate in self._quantized_candidates(origin):
@@ -142,6 +147,20 @@ class _ModelEntryCandidates:
             if name not in used:  # its cells are skipped with the reason
                 yield self._unreadable_candidate(origin, self._backends[name])
 
+    def _synthetic_candidates(self) -> Iterator[SweepCandidate]:
+        """Each made-up file in each backend, those that do not read it with the reason."""
+        for made_up in synthetic_artifacts(self._sweep, self._backends, self._entry):
+            for user in self._backends.values():
+                yield SweepCandidate(
+                    artifact=made_up.artifact,
+                    backend=user.name,
+                    group=self._index,
+                    weight_bytes=made_up.bytes,
+                    reference=None,
+                    bundled=False,
+                    obstacle=_cannot_read(user, made_up.artifact) or made_up.obstacle,
+                )
+
     def _files_candidates(self) -> Iterator[SweepCandidate]:
         """Each file in each backend, those that do not read it with the reason."""
         files = self._finder.files()
@@ -149,6 +168,7 @@ class _ModelEntryCandidates:
         base = None if whole is None else whole.artifact
         artifacts = {file.artifact.id: file.artifact for file in files}
         everything = [*([base] if base and base.id not in artifacts else []), *artifacts.values()]
+        notes = {file.artifact.id: file.note for file in files}
         names: dict[str, str] = {}
         key = None if base is None else self._reference_key([base])
         for artifact in everything:
@@ -163,6 +183,7 @@ class _ModelEntryCandidates:
                     bundled=False,
                     requested=artifact.id in artifacts,
                     obstacle=_cannot_read(user, artifact),
+                    note=notes.get(artifact.id, ""),
                 )
 
     def _quantized_candidates(self, origin: OriginalWeights) -> Iterator[SweepCandidate]:

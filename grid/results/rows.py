@@ -105,7 +105,7 @@ def _artifact(artifact: Artifact, facts: ArtifactFacts | None) -> Row:
         "quant": artifact.quant,
         "quantizer": artifact.quantizer,
         "artifact_bytes": facts.bytes if facts else None,
-        "artifact_sha256": facts.sha256 if facts else None,
+        "artifact_sha256": (facts.sha256 or None) if facts else None,
         "bpw_file": facts.bpw_file if facts else None,
         "bpw_layer": facts.bpw_layer if facts else None,
         "context_length": model.context_length or None,

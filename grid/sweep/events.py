@@ -21,6 +21,9 @@ from grid.plan.sweep import JudgeTable
 BEGINS = "begins"
 """The first line of every preparation."""
 
+WRITE = "write"
+"""What is done with the weights of a made-up model."""
+
 
 class _Timed(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag=str.lower):
     """Base of all events. `at` is when it happened, in seconds since the epoch; in the progress, by
@@ -58,8 +61,8 @@ class Prepared(_Timed, frozen=True, kw_only=True):
     """Something that cells need was made: an environment, an artifact, a reference distribution."""
 
     what: str
-    """`environment`, `fetch` (from a hub or a peer; the label says from whom), `quantize` or
-    `reference`."""
+    """`environment`, `fetch` (from a hub or a peer; the label says from whom), `write`, `quantize`
+    or `reference`."""
     label: str
     wall_s: float
     node: str = ""

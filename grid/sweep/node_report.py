@@ -15,7 +15,7 @@ import msgspec
 
 from grid.backend import HasConverter
 from grid.backend.registry import backend
-from grid.cache import cache_dir
+from grid.cache import cache_dir, why_unwritable
 from grid.engine.environments import (
     CPU,
     THIS_INTERPRETER,
@@ -27,6 +27,7 @@ from grid.engine.environments import (
 from grid.hardware.node import Node
 from grid.hardware.probe import available_memory, probe_node
 from grid.models.identity import digest
+from grid.sweep.artifacts.eviction import most_room
 
 
 class BackendState(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +54,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     broken: tuple[str, ...] = ()
     """Backends whose environment could not be made."""
     disk: tuple[str, ...] = ()
+    disk_room: int | None = None
+    """Bytes that artifacts could take on its disk, those of others that may go included."""
     system: str = ""
     python: str = ""
     ray: str = ""
@@ -88,6 +91,7 @@ def report(
         converters=dict(_converters(backends, node)),
         broken=tuple(sorted(broken)),
         disk=_kept_artifacts(),
+        disk_room=most_room(),
         system=platform.platform(),
         python=platform.python_version(),
         ray=version("ray"),
@@ -117,7 +121,7 @@ def _source_digest(modules: tuple[str, ...]) -> str:
 def _state(name: str, node: Node, broken: str) -> BackendState:
     interpreter = find_interpreter(name, node)
     return BackendState(
-        obstacle=broken or why_unavailable(name, node),
+        obstacle=broken or why_unwritable() or why_unavailable(name, node),
         device=device_of(name, node),
         version=engine_version(name, node),
         environment=None if interpreter == THIS_INTERPRETER else interpreter is not None,

@@ -16,6 +16,7 @@ from grid.cells.measurement import PRUNED
 from grid.engine.environments import CPU
 from grid.errors import InputError
 from grid.hardware.node import Node
+from grid.plan.fits import DiskRoom
 from grid.plan.plan import Plan
 from grid.plan.sweep import Sweep
 from grid.plan.task_requests import NO_PREPARED_TASKS, PreparedTasks
@@ -99,7 +100,8 @@ def plan_for_node(
     obstacles = {name: state.obstacle for name, state in states.items()}
     on_cpu = {name for name, state in states.items() if state.device == CPU}
     free_bytes = free_bytes or report.free_bytes
-    plan = expand(sweep, backends, report.node, free_bytes, obstacles, on_cpu, prepared)
+    disk = DiskRoom(report.disk_room, report.disk)
+    plan = expand(sweep, backends, report.node, free_bytes, obstacles, on_cpu, prepared, disk)
     environments = {
         n: state.environment for n, state in states.items() if state.environment is not None
     }

@@ -15,9 +15,11 @@ from grid.cluster import ssh
 from grid.cluster.remote.runs import STATE
 from grid.cluster.ssh import Host
 from grid.errors import InputError
+from grid.models import ollama
 from grid.models.checkpoint.inspection import is_checkpoint
 from grid.models.identity import digest
 from grid.models.split_files import part_paths
+from grid.models.synthetic import PREFIX as SYNTHETIC
 from grid.plan.origin import BUNDLED, ELSEWHERE
 from grid.plan.sweep import ModelEntry, QualityTable, Sweep, SweepTable, TasksTable, TextTable
 
@@ -103,9 +105,19 @@ class _Packer:
         return msgspec.structs.replace(table, files=files)
 
     def _pack_weights(self, written: str) -> str:
-        if not written or written.startswith((BUNDLED, *ELSEWHERE)):
+        if not written or written.startswith((BUNDLED, SYNTHETIC, *ELSEWHERE)):
             return written
+        self._refuse_ollama(written)
         return self._pack_file(written, self._sweep.file)
+
+    def _refuse_ollama(self, written: str) -> None:
+        """Raise InputError for a name of Ollama's store, which each machine has for itself."""
+        if written.startswith(ollama.PREFIX):
+            path = ollama.find_model(written).path
+            raise InputError(
+                f"{self._sweep.file}: {written} is of this machine's Ollama, and the sweep runs on "
+                f"another; name a link of yours, NAME.gguf, to {path}"
+            )
 
     def _pack_file(self, written: str, place: str) -> str:
         # not resolved: a hub's cache has links with the files' real names
@@ -117,6 +129,7 @@ class _Packer:
     def _pack_matching(self, pattern: str) -> list[str]:
         if pattern.startswith(ELSEWHERE):
             return [pattern]
+        self._refuse_ollama(pattern)
         written = Path(pattern).expanduser()
         rooted = written if written.is_absolute() else Path(escape(self._sweep.base), written)
         paths = [Path(path) for path in sorted(glob(str(rooted), recursive=True))]

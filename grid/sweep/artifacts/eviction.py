@@ -73,6 +73,18 @@ def evictable_items() -> list[EvictableItem]:
     return sorted(items, key=lambda item: (item.used, not item.part))
 
 
+def most_room() -> int:
+    """Bytes that the cache could take: what is free on its disk, and what may be evicted from it,
+    within the limit. Raises InputError for a limit that is none."""
+    folder = nearest_existing(cache_dir())
+    device = folder.stat().st_dev
+    held = [item for item in evictable_items() if item.device == device]
+    freed = sum(item.bytes for item in held if not in_use(item.key))
+    room = max(free_bytes(folder) + freed - SPARE_BYTES, 0)
+    limit = cache_limit()
+    return room if limit is None else min(room, limit)
+
+
 def make_room(needed: int, label: str, where: Path | None = None) -> list[str]:
     """Evict until `needed` bytes fit into the limit and onto the disk of the folder `where` (the
     cache's own); the keys of what went whole. Raises EngineError, and evicts nothing, where they

@@ -64,6 +64,11 @@ class Maker:
         wall_s = time.perf_counter() - start
         yield Prepared(what=what, label=label, wall_s=wall_s, engine_s=engine_s)
 
+    def forget(self, target: Path) -> None:
+        """Remove what was made there, or left of a failure, so that it can be made again."""
+        self._failed.pop(target, None)
+        _clear(target)
+
     def close(self) -> None:
         """End the process."""
         if self._process is not None:

@@ -104,6 +104,14 @@ class Sharing:
             if self._peers is not None:
                 self._peers.missing(key, self._peers.me)
 
+    def forget(self, key: str) -> None:
+        """The item is not as it was obtained: its files are removed, and must be had again."""
+        withdraw(key)
+        self._agreed.pop(key, None)
+        self._places.pop(key, None)
+        if self._peers is not None:
+            self._peers.missing(key, self._peers.me)
+
     def pause_transfers(self, seconds: float) -> None:
         """Serve peers nothing for at least so many seconds, since speed is measured; 0 ends the
         pause. It asks for twice as long, so that a row of short cells asks once."""
@@ -203,6 +211,11 @@ class Sharing:
         self._agree(peers, item, item.path)
         yield Prepared(what="fetch", label=label, wall_s=wall_s, engine_s=0.0)
         return True
+
+
+def existing(*paths: Path) -> Path | None:
+    """The first of the paths that is there."""
+    return next((path for path in paths if path.exists()), None)
 
 
 @contextmanager

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
-from grid.backend import Calibration
+from grid.backend import Calibration, inspect_gguf
 from grid.backend.registry import backend
 from grid.cache import cache_dir, write_atomically
 from grid.cells.cell import Cell
@@ -26,12 +27,13 @@ from grid.engine.measure.reference import REFERENCE_FORMAT, reference_row_bytes
 from grid.engine.measure.written_text import WRITTEN_TEXT_FORMAT
 from grid.errors import EngineError, InputError
 from grid.hardware.node import Node
-from grid.models import packages
 from grid.models.artifact import Artifact, ArtifactFacts
 from grid.models.identity import digest
 from grid.plan.origin import source_folder
+from grid.plan.synthetic import is_synthetic
 from grid.sweep.artifacts.background import run_in_background
-from grid.sweep.artifacts.downloads import WORTH_BYTES, download, find_download
+from grid.sweep.artifacts.content import ContentChanged, ContentCheck, ContentChecks
+from grid.sweep.artifacts.discard import discard
 from grid.sweep.artifacts.eviction import cache_limit
 from grid.sweep.artifacts.inputs import (
     Inputs,
@@ -41,11 +43,12 @@ from grid.sweep.artifacts.inputs import (
     is_remote,
 )
 from grid.sweep.artifacts.maker import Maker
-from grid.sweep.artifacts.manifest import manifest_of, named_files
-from grid.sweep.artifacts.obtain import CachedItem, Sharing, lock_item
+from grid.sweep.artifacts.obtain import CachedItem, Sharing, existing, lock_item
 from grid.sweep.artifacts.offers import slug
 from grid.sweep.artifacts.peers import Peers
-from grid.sweep.events import Event, Observed, Prepared, Settings
+from grid.sweep.artifacts.remote_weights import RemoteWeights
+from grid.sweep.artifacts.synthetic import obtain_synthetic
+from grid.sweep.events import Event, Notice, Observed, Prepared, Settings
 
 FACTS_FORMAT = 2
 """Raised whenever the same weights would be described otherwise: kept facts are then read anew."""
@@ -70,7 +73,9 @@ class ArtifactStore:
         self._maker = Maker(self.interpreter, settings.prepare_timeout_s)
         self._sharing = Sharing(peers)
         self._unshared = Sharing(None)
+        self._remote = RemoteWeights(self._sharing, self._unshared)
         self._inputs = Inputs(self._sharing)
+        self._checks = ContentChecks()
 
     def environment(self, name: str) -> Iterator[Event]:
         """Make the backend's environment unless it is there. Raises EngineError, and again without
@@ -106,13 +111,15 @@ class ArtifactStore:
             if not self.path(artifact).exists():
                 raise EngineError(f"{self.path(artifact)} is gone since the plan was made")
         elif is_remote(artifact):
-            yield from self._obtain_remote(item, artifact)
+            yield from self._remote.obtain(item, artifact)
         elif artifact.path is not None:
             find = lambda: self._find_users_own(item, artifact)  # noqa: E731
             yield from self._sharing.obtain(item, find, None)
+        elif is_synthetic(artifact):
+            yield from obtain_synthetic(self._unshared, item, artifact)
         else:
             make = lambda: self._make(artifact, item)  # noqa: E731
-            yield from self._sharing.obtain(item, lambda: _existing(item.path), make)
+            yield from self._sharing.obtain(item, lambda: existing(item.path), make)
         yield Observed(artifact_id=artifact.id, facts=self.facts(artifact))
 
     def path(self, artifact: Artifact) -> Path:
@@ -125,17 +132,32 @@ class ArtifactStore:
 
     def facts(self, artifact: Artifact) -> ArtifactFacts:
         """What is observed of the file; read once and kept beside it."""
-        if artifact.facts is not None:
+        if artifact.facts is not None and artifact.facts.sha256:
             return artifact.facts
         facts_file = self.path(artifact).with_name(f"facts-{FACTS_FORMAT}.json")
         if facts_file.exists():
             return msgspec.json.decode(facts_file.read_bytes(), type=ArtifactFacts)
         try:
-            facts = backend(artifact.backend).inspect(self.path(artifact)).facts
+            inspect = backend(artifact.backend).inspect if artifact.backend else inspect_gguf
+            facts = inspect(self.path(artifact)).facts
             write_atomically(facts_file, msgspec.json.encode(facts))
         except (InputError, OSError) as error:
             raise EngineError(f"the artifact in the cache cannot be used: {error}") from error
         return facts
+
+    def content(self, artifact: Artifact) -> ContentCheck:
+        """The check that the artifact's files hold what rows say of them."""
+        return self._checks.of(self.path(artifact), self.facts(artifact).sha256)
+
+    def renew(self, artifact: Artifact, changed: ContentChanged) -> Iterator[Event]:
+        """Make or fetch an artifact again whose files changed on disk. Raises EngineError where
+        they are not ours to replace."""
+        item = cached_artifact(artifact)
+        discard(artifact, item, self.path(artifact), changed)
+        self._sharing.forget(item.key)
+        remedy = "fetched again" if is_remote(artifact) else "made again"
+        yield Notice(text=f"{artifact.label}: {changed}; it is {remedy}")
+        yield from self.artifact(artifact)
 
     def localised(self, cell: Cell) -> Generator[Event, None, Cell]:
         """The same cell, with texts and items that this node can read. Raises EngineError."""
@@ -160,7 +182,7 @@ class ArtifactStore:
             target.name,
         )
         make = lambda: self._make_reference(cell, reference, item, close_engine, score)  # noqa: E731
-        yield from self._sharing.obtain(item, lambda: _existing(target), make)
+        yield from self._sharing.obtain(item, lambda: existing(target), make)
 
     def written_text(
         self, cell: Cell, reference: Cell, close_engine: Callable[[], None] | None = None
@@ -188,7 +210,7 @@ class ArtifactStore:
             context_length=reference.artifact.model.context_length,
         )
         make = lambda: self._make_with(reference, request, "text", item, 0, close_engine)  # noqa: E731
-        yield from self._sharing.obtain(item, lambda: _existing(target), make)
+        yield from self._sharing.obtain(item, lambda: existing(target), make)
         text = read_text(str(target))
         ready = msgspec.structs.replace(
             workload, text=text.source, text_sha256=text.sha256, prompts_sha256="", answer_tokens=0
@@ -247,37 +269,6 @@ class ArtifactStore:
             candidates = (path for path in candidates if is_as_planned(artifact, path))
         return next(candidates, None)
 
-    def _obtain_remote(self, item: CachedItem, artifact: Artifact) -> Iterator[Event]:
-        """Weights of a hub or a package; small ones each node fetches for itself."""
-        size = artifact.facts.bytes if artifact.facts else 0
-        sharing = self._sharing if size >= WORTH_BYTES else self._unshared
-
-        def find() -> Path | None:
-            place = sharing.place(item.key)
-            present = _existing(*([place] if place else []), item.path)
-            if present is None or (sharing.shared and _is_damaged(present, item)):
-                quick = artifact.model.source.startswith(packages.PREFIX)  # a look at the disk
-                return find_download(artifact) if sharing.shared or quick else None
-            return present
-
-        yield from sharing.obtain(item, find, lambda: self._download(artifact))
-
-    def _download(self, artifact: Artifact) -> Generator[Event, None, Path]:
-        key = f"fetch {artifact.id}"
-        if key in self._failed:
-            raise self._failed[key]
-        start = time.perf_counter()
-        paths: list[Path] = []
-        work = lambda say: paths.append(download(artifact, self._sharing, say))  # noqa: E731
-        try:
-            yield from run_in_background("fetch", artifact.label, work)
-        except (EngineError, InputError) as error:
-            self._failed[key] = EngineError(str(error))
-            raise self._failed[key] from error
-        wall_s = time.perf_counter() - start
-        yield Prepared(what="fetch", label=artifact.label, wall_s=wall_s, engine_s=0.0)
-        return paths[0]
-
     def _make(self, artifact: Artifact, item: CachedItem) -> Generator[Event, None, Path]:
         source = artifact.made_from
         if source is None:
@@ -298,10 +289,29 @@ class ArtifactStore:
         with lock_item(slug(item.key)):  # another sweep on this node may be making it
             if not item.path.exists():
                 self._sharing.make_room(size, artifact.label)
-                yield from self._maker.make(
-                    "quantize", artifact.label, artifact.backend, item.path, [request]
+                make = partial(
+                    self._maker.make,
+                    *("quantize", artifact.label, artifact.backend, item.path, [request]),
                 )
+                yield from self._make_checked(source, item.path, make)
         return item.path
+
+    def _make_checked(
+        self, source: Artifact, target: Path, make: Callable[[], Iterator[Event]]
+    ) -> Iterator[Event]:
+        """Make a file of an artifact whose content is checked meanwhile: once more where that had
+        changed on disk."""
+        content = self.content(source)
+        content.start()
+        try:
+            try:
+                yield from make()
+            finally:
+                content.wait()
+        except ContentChanged as changed:
+            self._maker.forget(target)
+            yield from self.renew(source, changed)
+            yield from make()
 
     def _calibration(self) -> Generator[Event, None, Calibration | None]:
         calibration = self._settings.calibration
@@ -354,24 +364,14 @@ class ArtifactStore:
                 if close_engine is not None:
                     close_engine()  # never two models in memory at once
                 try:
-                    yield from self._maker.make(
-                        what, label, reference.backend, item.path, [load, request]
+                    make = partial(
+                        self._maker.make,
+                        *(what, label, reference.backend, item.path, [load, request]),
                     )
+                    yield from self._make_checked(reference.artifact, item.path, make)
                 finally:
                     self._maker.close()  # its memory goes back before anything is measured
         return item.path
-
-
-def _existing(*paths: Path) -> Path | None:
-    return next((path for path in paths if path.exists()), None)
-
-
-def _is_damaged(path: Path, item: CachedItem) -> bool:
-    """Whether the content at the path is known not to be the item's."""
-    try:
-        return not path.is_dir() and item.differs(manifest_of(named_files(path, item.main)))
-    except OSError:
-        return True
 
 
 def _quality(cell: Cell) -> Quality:

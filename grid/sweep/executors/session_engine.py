@@ -18,6 +18,7 @@ from grid.engine.environments import Interpreter
 from grid.engine.process import EngineProcess
 from grid.errors import EngineError, OutOfMemory
 from grid.plan.order import Session
+from grid.sweep.artifacts.content import ContentChanged, ContentCheck
 from grid.sweep.engine_steps import working
 from grid.sweep.events import Event, Settings, Working
 from grid.sweep.not_run import failed, pruned
@@ -78,24 +79,39 @@ class SessionEngine:
         return self._process is not None
 
     def attempt(
-        self, cell: Cell, comparison: Comparison = ALONE, limit_s: float | None = None
+        self,
+        cell: Cell,
+        comparison: Comparison = ALONE,
+        limit_s: float | None = None,
+        content: ContentCheck | None = None,
     ) -> Generator[Event, None, Measurement]:
         """Run one cell, and yield how far it is; every failure becomes a measurement with its
-        status and reason. `limit_s` is the time that it may take, None that of the settings."""
+        status and reason. `limit_s` is the time that it may take, None that of the settings.
+        `content` is run beside the loading, or after it where that is timed. Raises ContentChanged
+        where it finds other files than the row would name."""
         started, clock = time.time(), time.perf_counter()
         engine_s = 0.0
         limit = self._oom_sizes.get(kind(cell.workload))
         if limit is not None and 0 < limit <= cell.workload.size:
             return pruned(cell, limit)
+        times_load = isinstance(cell.workload, Memory)
         try:
-            process, engine_s = yield from self._ensure_loaded(
-                fresh=isinstance(cell.workload, Memory)
-            )
+            if content is not None and not times_load:
+                content.start()
+            process, engine_s = yield from self._ensure_loaded(fresh=times_load)
             if engine_s:
                 yield Working(what=cell.label)
+            if content is not None and cell.exclusive:
+                content.wait()  # before anything is timed
             seconds = self._settings.cell_timeout_s if limit_s is None else limit_s
             raw = yield from self._measure(process, cell, comparison, seconds)
+            if content is not None:
+                content.wait()
+        except ContentChanged:
+            raise
         except EngineError as error:
+            if content is not None and self._load_error is not None:
+                content.wait()  # it may be the file's fault
             return msgspec.structs.replace(
                 failed(cell, error, started),
                 wall_s=time.perf_counter() - clock,
@@ -121,6 +137,11 @@ class SessionEngine:
         if self._process is not None:
             self._process.close()
             self._process = None
+
+    def reload(self) -> None:
+        """Load anew for the next cell, from a file that was made or fetched again."""
+        self._load_error = None
+        self.release_memory()
 
     def release_memory(self) -> None:
         """Give the memory back for now; the next cell loads again."""

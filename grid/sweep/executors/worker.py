@@ -15,6 +15,7 @@ from grid.cells.workload import Quality
 from grid.errors import EngineError
 from grid.hardware.node import Node
 from grid.plan.order import Session
+from grid.sweep.artifacts.content import ContentChanged
 from grid.sweep.artifacts.peers import Peers
 from grid.sweep.artifacts.store import ArtifactStore
 from grid.sweep.events import CellStarted, Event, Prepared, Settings, cell_done
@@ -142,7 +143,20 @@ class Worker:
     ) -> Generator[Event, None, Measurement]:
         self._store.pause_transfers(local.exclusive)
         limit_s = time_limit_s(local, self._node, self._settings, Path(engine.path))
-        return (yield from engine.attempt(local, comparison, limit_s))
+        started = time.time()
+        try:
+            content = self._store.content(local.artifact)
+            return (yield from engine.attempt(local, comparison, limit_s, content))
+        except ContentChanged as changed:
+            if comparison.target is not None:
+                Path(comparison.target).unlink(missing_ok=True)  # of other weights
+            try:
+                yield from self._store.renew(local.artifact, changed)
+                engine.reload()
+                content = self._store.content(local.artifact)
+                return (yield from engine.attempt(local, comparison, limit_s, content))
+            except EngineError as error:
+                return failed(local, error, started)
 
 
 def _of_cell(cell: Cell, local: Cell, measured: Measurement) -> Measurement:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from grid.sweep.events import (
     BEGINS,
+    WRITE,
     CellDone,
     Event,
     Notice,
@@ -127,9 +128,9 @@ class LiveProgress:
 
 def _title(event: Preparing | Prepared) -> str:
     if isinstance(event, Preparing):
-        verb = "making the environment of" if event.what == "environment" else "fetching"
-        return f"{verb} {event.label}"
-    verbs = {"environment": "made the environment of", "fetch": "fetched"}
+        verbs = {"environment": "making the environment of", WRITE: "writing"}
+        return f"{verbs.get(event.what, 'fetching')} {event.label}"
+    verbs = {"environment": "made the environment of", "fetch": "fetched", WRITE: "wrote"}
     if event.what in verbs:
         return f"{verbs[event.what]} {event.label}"
     return f"made {event.label} ({event.what})"

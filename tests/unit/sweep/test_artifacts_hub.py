@@ -44,7 +44,7 @@ class Grid:
 
 @pytest.fixture
 def nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Grid:
-    monkeypatch.setattr("grid.sweep.artifacts.store.WORTH_BYTES", 1)
+    monkeypatch.setattr("grid.sweep.artifacts.remote_weights.WORTH_BYTES", 1)
     return Grid(tmp_path, monkeypatch)
 
 
@@ -104,7 +104,7 @@ def test_the_users_own_downloads_are_given_to_peers(
 def test_small_weights_each_node_downloads_for_itself(
     hub: HubServer, nodes: Grid, artifact: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("grid.sweep.artifacts.store.WORTH_BYTES", downloads.WORTH_BYTES)
+    monkeypatch.setattr("grid.sweep.artifacts.remote_weights.WORTH_BYTES", downloads.WORTH_BYTES)
     assert obtained(nodes.store("a"), artifact) == ["tiny Q8_0"]
     assert obtained(nodes.store("b"), artifact) == ["tiny Q8_0"]
     assert len(hub.requests_for(FILE)) == 2

@@ -41,7 +41,7 @@ class Caches:
     def __init__(self, top: Path, patch: pytest.MonkeyPatch) -> None:
         self._places = {name: top / f"cache-{name}" for name in ("a", "b")}
         self._directory, self._patch = Directory(), patch
-        patch.setattr("grid.sweep.artifacts.store.WORTH_BYTES", 1)
+        patch.setattr("grid.sweep.artifacts.remote_weights.WORTH_BYTES", 1)
 
     def store(self, name: str, *, alone: bool = False) -> ArtifactStore:
         self._patch.setenv("QUANTGRID_CACHE", str(self._places[name]))
