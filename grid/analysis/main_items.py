@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from grid.analysis.tables import Attempt
 
 ItemSet = tuple[str, int, bool]
-"""sha256 of the items, how many of them, and whether by the chat template."""
+"""sha256 of the items, how many were asked for, and whether by the chat template. A run of the
+first of them, where a sweep stopped when it was decided, is of the same set as one of all."""
 
 TaskGroup = tuple[str, str, str, str]
 """Model, device kind, origin, and the task with its class."""
@@ -52,6 +53,6 @@ def item_set(attempt: Attempt) -> ItemSet:
     workload = attempt.workload
     return (
         str(workload.get("items_sha256") or ""),
-        workload.get("limit") or 0,
+        workload.get("part_of") or workload.get("limit") or 0,
         bool(workload.get("chat")),
     )

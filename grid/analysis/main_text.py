@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 from grid.analysis.tables import Attempt
 
 Text = tuple[str, int, int, bool]
-"""sha256 of the text, chunk length in tokens, chunks, whether a chat template renders it."""
+"""sha256 of the text, chunk length in tokens, chunks asked for, whether a chat template renders
+it. A run of the first chunks, where a sweep stopped when it was decided, is of the same text as one
+of all."""
 
 
 def on_main_text(attempts: Sequence[Attempt]) -> list[Attempt]:
@@ -93,7 +95,7 @@ def _text(attempt: Attempt) -> Text:
     return (
         str(workload.get("text_sha256", "")),
         workload.get("context", 0),
-        workload.get("chunks", 0),
+        workload.get("part_of") or workload.get("chunks", 0),
         bool(workload.get("chat")),
     )
 

@@ -30,7 +30,7 @@ class ScoredText:
     the use that it stands for, empty where it is named by nothing else. `reference`
     is artifact@backend of the 16 bits that it was compared with, empty for none. `kld` and `nll`
     are means by chunk in nats, [chunks], NaN for a chunk with a value that is none; None where only
-    a figure is known.
+    a figure is known. `part_of`: these are the first of so many chunks; 0 where they are all.
     """
 
     text: str
@@ -41,6 +41,7 @@ class ScoredText:
     kld: Floats | None = None
     nll: Floats | None = None
     category: str = ""
+    part_of: int = 0
 
 
 def scored_text(
@@ -54,6 +55,7 @@ def scored_text(
         tokens=tokens,
         reference=reference,
         category=str(workload.get("category") or ""),
+        part_of=int(workload.get("part_of") or 0),
         **{name: means.get(name) for name in CHUNK_SERIES},
     )
 

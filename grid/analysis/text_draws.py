@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -23,6 +24,9 @@ TEXT_METHOD = (
     "as many count as make it (Kish 1965). All variants of a model share each draw of weights, so "
     "they are compared on the same chunks. A divergence not above its engine's noise floor counts "
     "as 0: it cannot be told from 16 bits.\n"
+    "Of a variant that was scored on the first chunks only, because a sweep stopped when it was "
+    "decided, the mean over all is that of the variant most like it that was scored on all, times "
+    "the ratio of the two over the first.\n"
     "Perplexity: the same over the mean negative log likelihood of the chunks.\n"
     "A figure without chunks (imported) is log-normal with its standard error; without one, and of "
     "a single chunk, it is taken as exact, and no probability can be given."
@@ -51,8 +55,9 @@ def text_scope(variant: Variant, axis: str) -> Scope | None:
     run = variant.scored_text
     if run is None:
         return scope
-    basis = run.reference if axis == "kld_mean" else run.tokens
-    return (*scope, run.text, run.context, run.chunks, basis)
+    asked_for = run.part_of or run.chunks
+    basis = run.reference if axis == "kld_mean" else run.tokens / max(1, run.chunks)
+    return (*scope, run.text, run.context, asked_for, basis)
 
 
 def main_scope(variants: Sequence[Variant], axis: str) -> Scope | None:
@@ -85,10 +90,62 @@ def text_draws(variants: Sequence[Variant], axis: str, draws: int, seed: int) ->
     result = np.full((draws, len(variants)), np.nan)
     for i, variant in enumerate(variants):
         if text_scope(variant, axis) is not None:
-            result[:, i] = -np.minimum(_log_draws(variant, axis, draws, seed), FARTHEST)
+            logs = _log_draws(variant, axis, draws, seed)
+            anchor = _anchor(variant, variants, axis)
+            if anchor is not None:
+                logs = logs + _of_other_chunks(variant, anchor, axis, draws, seed)
+            result[:, i] = -np.minimum(logs, FARTHEST)
             if axis == "kld_mean":
                 result[:, i] = _above_floor(variant, result[:, i])
     return np.round(result, 12)
+
+
+def _anchor(variant: Variant, variants: Sequence[Variant], axis: str) -> Variant | None:
+    """Of the variants that were scored on more chunks of the variant's text, and on its own, the
+    one most like it, of those with most chunks; None where the variant has all or there is none."""
+    own = _chunks(variant, axis)
+    if variant.scored_text is None or not variant.scored_text.part_of or own is None:
+        return None
+    scope, size = text_scope(variant, axis), len(own)
+    longer = [
+        (len(chunks), longer_run)
+        for longer_run in variants
+        if text_scope(longer_run, axis) == scope
+        and (chunks := _chunks(longer_run, axis)) is not None
+        and len(chunks) > size
+        and np.isfinite(chunks).all()
+        and (axis != "kld_mean" or not longer_run.matches_16_bits)
+    ]
+    if not longer:
+        return None
+    most = max(count for count, _ in longer)
+    like = _log_value(variant, axis)
+    return min(
+        (longer_run for count, longer_run in longer if count == most),
+        key=lambda longer_run: (abs(_log_value(longer_run, axis) - like), longer_run.id),
+    )
+
+
+def _of_other_chunks(variant: Variant, anchor: Variant, axis: str, draws: int, seed: int) -> Floats:
+    """What to add to the draws of a variant that was scored on the first n chunks, so that they are
+    of all chunks of its anchor: the anchor's over all, less the anchor's over the first n (ratio
+    estimate from two samples, Cochran 1977, chapter 12). The difference of two variants with one
+    anchor, and of a variant and its anchor, is the paired one over the first n."""
+    run, chunks = anchor.scored_text, _chunks(anchor, axis)
+    own = _chunks(variant, axis)
+    assert run is not None
+    assert chunks is not None
+    assert own is not None
+    first = chunks[: len(own)]
+    mean = float(first.mean())
+    part = replace(
+        anchor,
+        scored_text=replace(run, chunks=len(own), kld=first, nll=first),
+        kld_mean=Interval(mean),
+        perplexity=Interval(math.exp(mean)) if axis == "perplexity" else anchor.perplexity,
+    )
+    over_all, over_part = (_log_draws(v, axis, draws, seed) for v in (anchor, part))
+    return over_all - over_part
 
 
 def _above_floor(variant: Variant, closeness: Floats) -> Floats:

@@ -41,6 +41,9 @@ class _Tokens(msgspec.Struct, frozen=True):
     repetitions: int = 5
     precision: float = 0.0
     budget_s: float = SPEED_BUDGET_S
+    part_of: int = 0
+    """Tokens that were asked for, where these are the fewer of a sweep that stops when it is
+    decided; 0: these are all."""
 
     @property
     def repetition_rule(self) -> RepetitionRule:

@@ -107,9 +107,12 @@ def _tokens(plan: Plan, cell: Cell) -> tuple[int, int]:
             return prompt * (times + 1), generate * (times + 1)
         case Quality(context=context, chunks=chunks):
             return context * chunks, 0
-        case Tasks(items_sha256=sha256, limit=limit):
+        case Tasks(items_sha256=sha256, limit=limit, part_of=total):
             facts = plan.item_facts.get(sha256)
-            return (facts.read, facts.written) if facts else (limit * ITEM_TOKENS, 0)
+            if facts is None:
+                return limit * ITEM_TOKENS, 0
+            share = limit / total if total else 1.0
+            return round(share * facts.read), round(share * facts.written)
 
 
 def _set_up_seconds(plan: Plan) -> float:

@@ -24,6 +24,7 @@ from grid.plan.fits import (
     template_obstacle,
     writer_obstacle,
 )
+from grid.plan.parts import with_parts
 from grid.plan.plan import Plan, Skip
 from grid.plan.sources import SweepCandidate, resolve
 from grid.plan.sweep import Sweep
@@ -203,6 +204,7 @@ class _PlanBuilder:
             task_notes=tuple(dict.fromkeys(self._notes)),
             shape_notes=tuple(dict.fromkeys(self._shape_notes)),
             noise=frozenset(self._noise),
+            stops_when_decided=self._sweep.budget.stops_when_decided,
         )
 
     def _workloads(self, candidate: SweepCandidate) -> tuple[Workload, ...]:
@@ -212,14 +214,17 @@ class _PlanBuilder:
         needs_none = table.names or table.files or is_synthetic(candidate.artifact)
         if not tasks and "tasks" in self._sweep.measures and not needs_none:
             self._notes.append(f"{candidate.artifact.model.name}: {NO_TASKS}")
-        return (*speed, *self._quality(candidate), *tasks)
+        return (*self._in_parts(speed), *self._quality(candidate), *self._in_parts(tasks))
 
-    def _quality(self, candidate: SweepCandidate) -> tuple[Quality, ...]:
+    def _quality(self, candidate: SweepCandidate) -> tuple[Workload, ...]:
         """Compared with the reference, unless that cannot be run here."""
         reference = candidate.reference
         if not candidate.is_reference and reference not in self._references:
             reference = None
-        return self._requested.quality(reference)
+        return self._in_parts(self._requested.quality(reference))
+
+    def _in_parts(self, workloads: tuple[Workload, ...]) -> tuple[Workload, ...]:
+        return with_parts(workloads) if self._sweep.budget.stops_when_decided else workloads
 
     def _add_cell(
         self, candidate: SweepCandidate, options: Options, workload: Workload

@@ -12,6 +12,7 @@ from grid.hardware.node import Node
 from grid.models.artifact import Artifact, dequantized_note
 from grid.plan.item_facts import ItemFacts
 from grid.plan.order import Session, dependency_order, sessions
+from grid.plan.parts import stages, whole_id
 
 
 class Skip(msgspec.Struct, frozen=True):
@@ -32,7 +33,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     an environment of its own, True where that is made already; `item_facts` are those of the item
     sets by hash; `task_notes` say which tasks are not among the cells, and why; `shape_notes` what
     quants fall back to where the model's rows do not fit them; `noise` are the ids of the cells
-    that compute a reference another way, for its noise floor alone.
+    that compute a reference another way, for its noise floor alone; `stops_when_decided`: of texts
+    and tasks the first parts come first, and what comes later is run where it still decides
+    something.
     """
 
     sweep: str
@@ -49,13 +52,16 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     task_notes: tuple[str, ...] = ()
     shape_notes: tuple[str, ...] = ()
     noise: frozenset[str] = frozenset()
+    stops_when_decided: bool = False
 
     def without_finished(self, finished: Container[str]) -> Plan:
-        """The plan without the cells whose ids are finished; they move to `measured`."""
+        """The plan without the cells whose ids are finished, or of which all chunks and items are;
+        they move to `measured`."""
         left: list[Cell] = []
         done = list(self.measured)
         for cell in self.cells:
-            (done if cell.id in finished else left).append(cell)
+            is_done = cell.id in finished or whole_id(cell) in finished
+            (done if is_done else left).append(cell)
         return msgspec.structs.replace(self, cells=tuple(left), measured=tuple(done))
 
     @property
@@ -81,6 +87,15 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         """All that run its cells or make its artifacts, a converter included."""
         makers = {artifact.backend for artifact in self.artifacts if artifact.made_from is not None}
         return frozenset({cell.backend for cell in self.cells} | makers)
+
+    @property
+    def optional(self) -> tuple[Cell, ...]:
+        """Cells that are skipped where the first chunks and items decide; none where the sweep does
+        not stop when it is decided."""
+        if not self.stops_when_decided:
+            return ()
+        stage = stages((*self.cells, *self.measured))
+        return tuple(cell for cell in self.cells if stage[cell.id])
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -189,12 +189,21 @@ class CalibrationTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Limits: time for one cell, memory of the host that a cell may need. Without a time it is 10
-    minutes, and more for tasks and texts that are estimated to take long."""
+    minutes, and more for tasks and texts that are estimated to take long.
+
+    `stop` is `complete`, all chunks and items of every variant, or `decided`: the first of them,
+    and the others only of variants that these do not tell apart.
+    """
 
     cell_timeout: str | float | None = None
     memory: str | int | None = None
 
     @property
+    stop: Literal["complete", "decided"] = "complete"
+
+    @property
+    def stops_when_decided(self) -> bool:
+        return self.stop == "decided"
     def cell_timeout_s(self) -> float:
         return CELL_TIMEOUT_S if self.cell_timeout is None else parse_seconds(self.cell_timeout)
 

@@ -27,6 +27,7 @@ from grid.sweep.merged_plan import MergedPlan
 from grid.sweep.node_report import Report
 from grid.sweep.not_run import lost, pruned
 from grid.sweep.planner import Planner
+from grid.sweep.race import Race
 
 POLL_S = 1.0
 """Seconds between looks at whether what is left can still run anywhere."""
@@ -73,6 +74,8 @@ class SweepCoordinator:
         self._stuck_since: float | None = None
         self._assigned_at_news = -1
         self._reported_aside: set[str] = set()
+        stops = planner.sweep.budget.stops_when_decided
+        self._race = Race(self.merged_plan) if stops else None
 
     @property
     def all_reports(self) -> list[Report]:
@@ -110,6 +113,8 @@ class SweepCoordinator:
         """Run the merged plan's cells while nodes join and leave."""
         self._executor.offer(self.merged_plan.read_cells())
         self._scheduler = SchedulerState((), self.merged_plan.costs())
+        if self._race:
+            self._planner.replay(self.merged_plan.measured_cells(), self._race.record)
         self._queue(self.merged_plan.all_work())
         for place in self._reports:
             self._add_place(place)
@@ -117,6 +122,9 @@ class SweepCoordinator:
         self._assign()
         while self._unfinished_cells:
             interrupts.check()
+            if self._race and self._race.is_waiting and not self._scheduler.left:
+                yield from self._advance(self._race)
+                continue
             event = self._executor.next_event(POLL_S)
             if event is not None:
                 yield from self._handle(event)
@@ -124,6 +132,16 @@ class SweepCoordinator:
                 self._assign()
                 yield from self._report_aside()
                 yield from self._give_up_waiting()
+
+    def _advance(self, race: Race) -> Iterator[Outcome]:
+        """All cells so far have ended: drop what is not needed any more, and go on."""
+        following = race.advance(self._unfinished_cells)
+        for cell_id, reason in following.dropped.items():
+            self._unfinished_cells.discard(cell_id)
+            yield Unrunnable(cell_id, "skipped", reason)
+        self._scheduler.add(following.works, self.merged_plan.costs())
+        yield from self._drop_infeasible({work.cell_id for work in following.works})
+        self._assign()
 
     def _handle(self, event: ExecutorEvent) -> Iterator[Outcome]:
         match event:
@@ -177,6 +195,9 @@ class SweepCoordinator:
         final = self._scheduler.record_end(place, event.cell_id, outcome, event.wall_s)
         if final:
             self._unfinished_cells.discard(event.cell_id)
+        if self._race and event.measurement:
+            profile = self._reports[place].profile
+            self._race.record(self.merged_plan.cell(event.cell_id, profile), event.measurement)
         yield NodeEvent(place, replace(event, will_retry=not final))
         if event.status == "oom":
             yield from self._prune(place, event.cell_id)
@@ -216,7 +237,8 @@ class SweepCoordinator:
         wanted = [
             work for work in works if work.cell_id in self._unfinished_cells or self._is_new(work)
         ]
-        self._scheduler.add(wanted, self.merged_plan.costs())
+        admitted = self._race.admit(wanted) if self._race else wanted
+        self._scheduler.add(admitted, self.merged_plan.costs())
 
     def _is_new(self, work: Work) -> bool:
         if work.cell_id in self._queued_cells:
@@ -260,7 +282,7 @@ class SweepCoordinator:
 
     def _give_up_waiting(self) -> Iterator[Outcome]:
         """Drop cells that no node can run any longer, after waiting for one to come back."""
-        if self._assigned_cells or not self._unfinished_cells:
+        if self._assigned_cells or not self._scheduler.left:
             self._stuck_since = None
             return
         now = time.monotonic()

@@ -118,6 +118,8 @@ class Planned(_Timed, frozen=True, kw_only=True):
     """With a result from before."""
     modelled_s: float = 0.0
     """Seconds of computing that the plan expects of `cells`, on one node."""
+    optional: int = 0
+    """Those of `cells` that are skipped where the sweep is decided without them."""
 
 
 class Nodes(_Timed, frozen=True, kw_only=True):

@@ -130,9 +130,18 @@ class MergedPlan:
         ]
         return list(dict.fromkeys(lines))
 
+    def measured_cells(self) -> dict[str, Cell]:
+        """Cells that have a result from before, by id."""
+        return {cell.id: cell for plan in self.plans.values() for cell in plan.measured}
+
     def measured_count(self) -> int:
         """How many cells have a result from before."""
-        return len({cell.id for plan in self.plans.values() for cell in plan.measured})
+        return len(self.measured_cells())
+
+    def optional_count(self) -> int:
+        """How many of the cells to run are skipped where the sweep is decided before."""
+        optional = {cell.id for plan in self.plans.values() for cell in plan.optional}
+        return len(optional & self._variants.keys())
 
     def sessions(self, profile: str, cell_ids: Iterable[str]) -> tuple[Session, ...]:
         """Cells as a profile runs them, grouped by what shares one loaded engine."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import Any
 
 import msgspec
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from grid.backend import Backend
 from grid.backend.registry import backend
-from grid.cells.measurement import PRUNED
+from grid.cells.cell import Cell
+from grid.cells.measurement import PRUNED, ItemResult, Measurement, Series
 from grid.engine.environments import CPU
 from grid.errors import InputError
 from grid.hardware.node import Node
@@ -22,9 +24,6 @@ from grid.plan.sweep import Sweep
 from grid.plan.task_requests import NO_PREPARED_TASKS, PreparedTasks
 from grid.results.reader import Results
 from grid.sweep.node_report import Report
-
-if TYPE_CHECKING:
-    from grid.results.reader import Results
 
 
 def backends_of(sweep: Sweep) -> dict[str, Backend]:
@@ -75,10 +74,38 @@ class StoreSnapshot:
         cells, states, reasons = columns.values()
         return dict(zip(cells, zip(states, reasons, strict=True), strict=True))
 
-    def measured_seconds(self) -> dict[str, float]:
-        """Wall time by cell id of the final attempts that gave a result."""
-        final = self._results.final().select(["cell_id", "status", "wall_s"])
-        return {row["cell_id"]: row["wall_s"] for row in final.to_pylist() if row["status"] == "ok"}
+    def measurements(self, cell_ids: Collection[str]) -> Iterator[Measurement]:
+        """What was measured of these cells, by their final attempts: samples and items."""
+        rows = self._results.final().select(["attempt_id", "cell_id", "status"])
+        cells = pa.array(list(cell_ids), pa.string())
+        rows = rows.filter((pc.field("status") == "ok") & pc.field("cell_id").isin(cells))
+        ids = rows["attempt_id"].combine_chunks()
+        samples = _by_attempt(
+            self._results.read("samples", ["attempt_id", "name", "unit", "values"], ids)
+        )
+        items = _by_attempt(self._results.read("items", ["attempt_id", *_ITEM_FIELDS], ids))
+        for row in rows.to_pylist():
+            parts = samples.get(row["attempt_id"], [])
+            yield Measurement(
+                cell_id=row["cell_id"],
+                status="ok",
+                scalars={p["name"]: p["values"][0] for p in parts if len(p["values"]) == 1},
+                series=tuple(Series(p["name"], p["unit"], tuple(p["values"])) for p in parts),
+                items=tuple(
+                    ItemResult(**{name: item[name] for name in _ITEM_FIELDS}, log_likelihoods=())
+                    for item in items.get(row["attempt_id"], [])
+                ),
+            )
+
+
+_ITEM_FIELDS = ("task_class", "item", "score", "chance", "chosen", "answer", "group")
+
+
+def _by_attempt(table: pa.Table) -> dict[str, list[dict[str, Any]]]:
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for row in table.to_pylist():
+        rows.setdefault(row["attempt_id"], []).append(row)
+    return rows
 
 
 def plan_for_node(
@@ -150,6 +177,13 @@ class Planner:
         patterns = " or ".join(map(repr, self.sweep.nodes))
         text = f"{self.sweep.file}: nodes: no node is like {patterns}; there are {listed}"
         return InputError(text)
+
+    def replay(
+        self, cells: Mapping[str, Cell], record: Callable[[Cell, Measurement], None]
+    ) -> None:
+        """Give `record` what the store has of these cells."""
+        for measurement in self._snapshot.measurements(cells):
+            record(cells[measurement.cell_id], measurement)
 
     def reread_store(self) -> StoreSnapshot:
         """Read the store again, now that nobody else can write to it."""

@@ -42,6 +42,7 @@ class Pace:
 
     def __init__(self) -> None:
         self.total = self.done = self.failed = 0
+        self._optional = self._skipped = 0
         self._modelled_s = 0.0
         self._done_s = 0.0
         self._nodes = 1
@@ -58,6 +59,7 @@ class Pace:
         match event:
             case Planned():
                 self.total = event.cells
+                self._optional = event.optional
                 self._modelled_s = event.modelled_s + CELL_S * event.cells
             case Nodes():
                 self._nodes = max(1, len(event.names))
@@ -67,6 +69,7 @@ class Pace:
             case CellDone(will_retry=False):
                 self.done += 1
                 self.failed += event.status not in NO_FAILURE
+                self._skipped += event.status == "skipped"
                 self._done_s += event.modelled_s + CELL_S
 
     def _advance_clock(self, at: float) -> None:
@@ -98,6 +101,10 @@ class Pace:
 
     def __str__(self) -> str:
         parts = [f"{self.done}/{self.total} cells"]
+        if self._optional and not self._skipped:
+            parts.append(f"up to {self._optional} may be skipped")
+        elif self._optional:
+            parts.append(f"{self._skipped} skipped")
         if self.failed:
             parts.append(f"{self.failed} failed")
         if self.done < self.total and self.knows_eta:

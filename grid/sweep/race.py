@@ -1,0 +1,152 @@
+"""Runs a sweep that stops when it is decided: which cells wait, and which are not needed any more.
+
+Cells come in stages (`grid.plan.parts`). Where all of a stage have ended, what was measured says
+which variants are beaten and of which more chunks or items still decide something
+(`grid.results.racing`); of the next stage the others' cells are skipped, with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from grid.cells.cell import Cell
+from grid.cells.measurement import Measurement
+from grid.cells.workload import Quality
+from grid.plan.parts import most_looks, stages
+from grid.plan.planned_variants import PlannedVariant, variants_of
+from grid.results.racing import Decision, decide
+from grid.results.racing.contender import Contender
+from grid.results.racing.evidence import (
+    Evidence,
+    comparison_key,
+    contender,
+    evidence_of,
+    total_of,
+)
+from grid.sweep.dispatch.work import Work
+from grid.sweep.merged_plan import MergedPlan
+
+NOT_NEEDED = "not needed: "
+"""Beginning of the reason of a cell that a sweep skipped because it was decided."""
+
+
+class NextStage(NamedTuple):
+    """Cells that are to run now, and those that are not needed, each with the reason."""
+
+    works: tuple[Work, ...]
+    dropped: Mapping[str, str]
+
+
+class Race:
+    """The stages of one sweep's cells."""
+
+    def __init__(self, merged_plan: MergedPlan) -> None:
+        self._plan = merged_plan
+        self._stage = 0
+        self._stages: dict[str, int] = {}
+        self._held: dict[str, Work] = {}
+        self._evidence: dict[str, Evidence] = {}
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether cells wait for a stage to end."""
+        return bool(self._held)
+
+    def admit(self, works: Sequence[Work]) -> list[Work]:
+        """Those that are to run now; later ones are held until `advance`."""
+        self._stages = self._all_stages()
+        for work in works:
+            if self._stages[work.cell_id] > self._stage:
+                self._held[work.cell_id] = work
+        return [work for work in works if work.cell_id not in self._held]
+
+    def record(self, cell: Cell, measurement: Measurement) -> None:
+        """An attempt ended, now or in an earlier sweep."""
+        if measurement.status == "ok":
+            evidence = evidence_of(cell, measurement)
+            if evidence is not None:
+                self._evidence[cell.id] = evidence
+
+    def advance(self, unfinished: Container[str]) -> NextStage:
+        """The next stage, now that all admitted cells have ended; those of the held cells that are
+        not among the `unfinished` ended otherwise."""
+        self._held = {key: work for key, work in self._held.items() if key in unfinished}
+        self._stage += 1
+        needed, reasons = self._decide()
+        dropped = {key: reasons[key] for key in self._held if key not in needed}
+        works = tuple(
+            work
+            for key, work in self._held.items()
+            if key in needed and self._stages[key] <= self._stage
+        )
+        for key in (*dropped, *(work.cell_id for work in works)):
+            del self._held[key]
+        return NextStage(works, dropped)
+
+    def _all_stages(self) -> dict[str, int]:
+        cells = {cell.id: cell for cells in self._cells().values() for cell in cells}
+        return stages(list(cells.values()))
+
+    def _cells(self) -> dict[str, list[Cell]]:
+        """By profile the cells that are measured or to be."""
+        return {
+            profile: [*plan.measured, *plan.cells] for profile, plan in self._plan.plans.items()
+        }
+
+    def _decide(self) -> tuple[set[str], dict[str, str]]:
+        """Ids of all cells that some variant still needs, and of the others the reasons."""
+        needed: set[str] = set()
+        reasons: dict[str, str] = {}
+        for profile, cells in self._cells().items():
+            variants = variants_of(cells)
+            contenders = self._contenders(self._plan.plans[profile].weight_bytes, variants)
+            totals = {comparison_key(cell): total_of(cell) for cell in cells}
+            decision = decide(contenders, totals, most_looks(cells))
+            counts = _counts(contenders)
+            for variant in variants:
+                for cell in variant.cells:
+                    reason = _why_not_needed(cell, variant.name, decision, counts)
+                    if reason:
+                        reasons.setdefault(cell.id, NOT_NEEDED + reason)
+                    else:
+                        needed.add(cell.id)
+        return needed, reasons
+
+    def _contenders(
+        self, weight_bytes: Mapping[str, int], variants: Iterable[PlannedVariant]
+    ) -> list[Contender]:
+        contenders = []
+        for variant in variants:
+            measured = [(c, self._evidence[c.id]) for c in variant.cells if c.id in self._evidence]
+            if measured:
+                size = weight_bytes[measured[0][0].artifact.id]
+                contenders.append(contender(variant.name, variant.label, size, measured))
+        return contenders
+
+
+def _counts(contenders: Iterable[Contender]) -> dict[tuple[str, str], int]:
+    """Chunks and items that were measured, by variant and text or task."""
+    counts: dict[tuple[str, str], int] = {}
+    for variant in contenders:
+        counts |= {(variant.id, text): len(chunks) for text, chunks in variant.texts.items()}
+        counts |= {(variant.id, task): len(a.gains) for task, a in variant.tasks.items()}
+    return counts
+
+
+def _why_not_needed(
+    cell: Cell, variant: str, decision: Decision, counts: Mapping[tuple[str, str], int]
+) -> str:
+    """Empty where it is needed. That is also a text or task of which nothing was measured: what
+    went wrong with a part may go well with the whole."""
+    if variant in decision.beaten:
+        winner = decision.beaten[variant]
+        return f"{winner} is as good, as small and as fast, and surely better in one of them"
+    count = counts.get((variant, comparison_key(cell)), 0)
+    if isinstance(cell.workload, Quality):
+        undecided, unit = decision.texts, "chunks"
+    else:
+        undecided, unit = decision.tasks, "items"
+    if not count or not total_of(cell) or variant in undecided:
+        return ""
+    return f"the first {count} of {total_of(cell)} {unit} say how it compares"

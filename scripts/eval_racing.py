@@ -1,0 +1,307 @@
+"""What a sweep that stops when it is decided costs, and whether it picks what the full one picks.
+
+    python scripts/eval_racing.py STORE [STORE ...] --published ../shared/published
+
+Grids are drawn from the stores' ladders (`racing_grids`). The constants of `grid.results.racing`
+and `grid.plan.parts` were set with seed 1; `--seed` draws others, by default 2. The full grid is
+judged by `grid.analysis` on all chunks and items, the race on those that it measured; both by the
+same rules. Printed: the race's cost as a share of the full grid's, in modelled seconds; the volume
+that its frontier of size, decode rate and quality has of the full one's, both at the full grid's
+figures; and how often each pick is the same, or one that the full grid calls a tie.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from racing_grids import (
+    CHUNKS,
+    CONTEXT,
+    GENERATE,
+    ITEM_TOKENS,
+    ITEMS,
+    PROMPT,
+    REPETITIONS,
+    Floats,
+    GridVariant,
+    ladders_of,
+    make_grid,
+    published_ladder,
+)
+
+from grid.analysis import ClassItems, Limits, Pick, Posterior, Variant, draw_posterior, picks
+from grid.analysis.axes import axis_of, informed_goodness
+from grid.analysis.scored_text import ScoredText
+from grid.analysis.variant import Speed
+from grid.plan.parts import FIRST_REPETITIONS, FIRST_TOKENS, chunk_looks, item_looks
+from grid.results import statistics
+from grid.results.racing import Answers, Contender, decide
+from grid.results.statistics import Interval
+
+START_S, LOAD_BYTES_S = 0.5, 1e9
+DRAWS = 400
+
+
+@dataclass
+class Measured:
+    """Of each variant how much was measured: `chunks` and `items` [variants] of each task, whether
+    the rates as asked were, and in how many sessions it was loaded."""
+
+    chunks: list[int]
+    items: list[int]
+    whole_rates: list[bool]
+    loads: list[int]
+    reference_chunks: int
+    is_race: bool = True
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("stores", nargs="+")
+    parser.add_argument("--published", type=Path, help="folder of published tables")
+    parser.add_argument("--grids", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=2)
+    args = parser.parse_args()
+    ladders = {}
+    for store in args.stores:
+        ladders |= ladders_of(store)
+    if args.published:
+        ladders["Llama-3-8B"] = published_ladder(args.published, ladders[max(ladders)])
+    shares, volumes, outcomes, sizes = [], [], Counter(), []
+    for number in range(args.grids):
+        rng = np.random.default_rng([args.seed, number])
+        grid = make_grid(rng, ladders)
+        measured, beaten = race(grid)
+        full = Measured(
+            [CHUNKS] * len(grid),
+            [ITEMS] * len(grid),
+            [True] * len(grid),
+            [1] * len(grid),
+            CHUNKS,
+            is_race=False,
+        )
+        shares.append(cost_s(grid, measured) / cost_s(grid, full))
+        outcome, volume = judge(grid, full, measured, beaten)
+        outcomes.update(outcome)
+        volumes.append(volume)
+        sizes.append(len(grid))
+    total = outcomes.total()
+    same, tied = outcomes["same"], outcomes["tied"]
+    print(
+        f"{args.grids} grids of {min(sizes)} to {max(sizes)} variants, seed {args.seed}, "
+        f"ladders {', '.join(sorted(ladders))}"
+    )
+    print(f"cost      {np.mean(shares):.3f} of the full grid (p95 {np.quantile(shares, 0.95):.3f})")
+    print(
+        f"volume    {np.mean(volumes):.4f} of the full frontier's "
+        f"(p5 {np.quantile(volumes, 0.05):.4f}, least {min(volumes):.4f})"
+    )
+    print(
+        f"picks     {total}: {100 * same / total:.1f} % the same, {100 * tied / total:.1f} % tied, "
+        f"{100 * (total - same - tied) / total:.1f} % another"
+    )
+    return 0
+
+
+def race(grid: list[GridVariant]) -> tuple[Measured, set[int]]:
+    """Measure in stages as a sweep does; also the indices of those that were beaten."""
+    chunk_at, item_at = chunk_looks(CHUNKS), item_looks(ITEMS)
+    n, looks = len(grid), max(len(chunk_at), len(item_at))
+    has_tasks = bool(grid[0].gains)
+    measured = Measured(
+        [chunk_at[0]] * n, [item_at[0] if has_tasks else 0] * n, [False] * n, [1] * n, chunk_at[0]
+    )
+    totals = {"text": CHUNKS} | dict.fromkeys(grid[0].gains, ITEMS)
+    beaten: set[int] = set()
+    for stage in range(1, looks):
+        contenders = [_contender(v, i, measured) for i, v in enumerate(grid)]
+        decision = decide(contenders, totals, looks)
+        beaten = {int(name) for name in decision.beaten}
+        for i, variant in enumerate(grid):
+            mates = [j for j, mate in enumerate(grid) if mate.engine == variant.engine]
+            loaded = False
+            if stage == 1 and i not in beaten:
+                measured.whole_rates[i] = loaded = True
+            if (
+                stage < len(chunk_at)
+                and measured.chunks[i] == chunk_at[stage - 1]
+                and any(str(j) in decision.texts for j in mates)
+            ):
+                measured.chunks[i] = chunk_at[stage]
+                measured.reference_chunks = max(measured.reference_chunks, chunk_at[stage])
+                loaded |= i == mates[0]
+            if (
+                has_tasks
+                and stage < len(item_at)
+                and measured.items[i] == item_at[stage - 1]
+                and any(str(j) in decision.tasks for j in mates)
+            ):
+                measured.items[i] = item_at[stage]
+                loaded |= i == mates[0]
+            measured.loads[i] += loaded
+    return measured, beaten
+
+
+def _contender(variant: GridVariant, number: int, measured: Measured) -> Contender:
+    limit = measured.items[number]
+    return Contender(
+        id=str(number), label=f"{variant.quant} {variant.options}", model=variant.model,
+        quality=variant.engine, weight_bytes=variant.weight_bytes, rates=variant.first_rates,
+        texts={"text": variant.kld[: measured.chunks[number]]},
+        tasks={t: Answers(gains[:limit], _limit(gains)) for t, gains in variant.gains.items()},
+    )  # fmt: skip
+
+
+def _limit(gains: Floats) -> float:
+    return float(gains.max() - gains.min()) or 1.0
+
+
+def cost_s(grid: list[GridVariant], measured: Measured) -> float:
+    """Modelled seconds: every look of a text begins at its first chunk, quality is measured once
+    an engine, and the reference makes each look's distribution."""
+    total, engines = 0.0, set()
+    for i, variant in enumerate(grid):
+        prefill, decode = (float(variant.rates[name].mean()) for name in ("prefill", "decode"))
+        if measured.whole_rates[i]:
+            total += (REPETITIONS + 1) * PROMPT / prefill + REPETITIONS * GENERATE / decode
+        if measured.is_race:
+            total += (FIRST_REPETITIONS + 1) * PROMPT / FIRST_TOKENS / prefill
+            total += FIRST_REPETITIONS * GENERATE / FIRST_TOKENS / decode
+        total += measured.loads[i] * (START_S + variant.weight_bytes / LOAD_BYTES_S)
+        if variant.engine in engines:
+            continue
+        engines.add(variant.engine)
+        looks = _looks_until(chunk_looks(CHUNKS), measured.chunks[i], measured)
+        total += sum(looks) * CONTEXT / prefill
+        if variant.gains:
+            asked_items = _looks_until(item_looks(ITEMS), measured.items[i], measured)
+            total += len(variant.gains) * sum(asked_items) * ITEM_TOKENS / prefill
+    references = {v.model: v for v in reversed(grid)}
+    looks = _looks_until(chunk_looks(CHUNKS), measured.reference_chunks, measured)
+    for reference in references.values():
+        total += sum(looks) * CONTEXT / float(reference.rates["prefill"].mean())
+    return total
+
+
+def _looks_until(looks: tuple[int, ...], last: int, measured: Measured) -> list[int]:
+    """The looks of a race up to the last; the full grid measures all at once."""
+    return [look for look in looks if look <= last] if measured.is_race else [last]
+
+
+def judge(
+    grid: list[GridVariant], full: Measured, measured: Measured, beaten: set[int]
+) -> tuple[list[str], float]:
+    """How each pick of the race compares with the full grid's, and its frontier's volume."""
+    whole = [_variant(v, i, full) for i, v in enumerate(grid)]
+    part = [_variant(v, i, measured) for i, v in enumerate(grid)]
+    axis = "capability" if grid[0].gains else "kld_mean"
+    outcomes, demands = [], _demands(grid)
+    posterior, raced = draw_posterior(whole, DRAWS), draw_posterior(part, DRAWS)
+    for wanted, picked in zip(
+        picks(posterior, demands, axis=axis), picks(raced, demands, axis=axis), strict=True
+    ):
+        outcomes.append(_compare(wanted, picked))
+    truth = _axes(posterior, axis)
+    full_frontier = _frontier(truth)
+    race_frontier = [i for i in _frontier(_axes(raced, axis)) if i not in beaten]
+    return outcomes, volume(truth[race_frontier], truth) / volume(truth[full_frontier], truth)
+
+
+def _demands(grid: list[GridVariant]) -> list[Limits]:
+    sizes = np.array([v.weight_bytes for v in grid])
+    rates = np.array([v.rates["decode"].mean() for v in grid])
+    return [
+        Limits(),
+        Limits(name="half", max_bytes=float(np.quantile(sizes, 0.5))),
+        Limits(name="quarter", max_bytes=float(np.quantile(sizes, 0.25))),
+        Limits(name="fast", min_decode_tps=float(np.quantile(rates, 0.7))),
+    ]
+
+
+def _compare(wanted: Pick, picked: Pick) -> str:
+    if wanted.variant is None or picked.variant is None:
+        return "same" if wanted.variant is picked.variant else "another"
+    if wanted.variant.id == picked.variant.id:
+        return "same"
+    tied = {variant.id for variant in wanted.tied}
+    return "tied" if picked.variant.id in tied else "another"
+
+
+def _axes(posterior: Posterior, axis: str) -> Floats:
+    """Mean draws [variants, 3] of capability or minus nats, log decode rate and minus log size."""
+    columns = [
+        informed_goodness(posterior, axis_of(name)).mean(axis=0)
+        for name in (axis, "decode_tps", "artifact_bytes")
+    ]
+    if axis == "kld_mean":
+        columns[0] = -np.exp(-columns[0])
+    columns[2] = -np.log(-columns[2])
+    return np.array(columns).T
+
+
+def _frontier(points: Floats) -> list[int]:
+    beats = (points[:, None] >= points[None]).all(-1) & (points[:, None] > points[None]).any(-1)
+    return np.flatnonzero(~beats.any(axis=0)).tolist()
+
+
+def volume(points: Floats, every: Floats) -> float:
+    """Volume that points [n, 3] dominate, above the least of every point on each axis, or chance
+    where that is less, in units of the range of each."""
+    low = every.min(axis=0) - 0.05 * np.ptp(every, axis=0)
+    low[0] = min(low[0], 0.0)
+    scaled = (points - low) / np.maximum(every.max(axis=0) - low, 1e-9)
+    total, heights = 0.0, np.sort(np.unique(scaled[:, 2]))[::-1]
+    for height, below in zip(heights, [*heights[1:], 0.0], strict=True):
+        base = scaled[scaled[:, 2] >= height][:, :2]
+        total += (height - below) * _area(base)
+    return float(total)
+
+
+def _area(points: Floats) -> float:
+    area, top = 0.0, 0.0
+    for x, y in points[np.lexsort((-points[:, 1], -points[:, 0]))]:
+        area += x * max(0.0, y - top)
+        top = max(top, float(y))
+    return area
+
+
+def _variant(variant: GridVariant, number: int, measured: Measured) -> Variant:
+    chunks = variant.kld[: measured.chunks[number]]
+    ids = {
+        task: tuple(f"{task}{i:05}" for i in range(measured.items[number]))
+        for task in variant.gains
+    }
+    items = {
+        task: ClassItems(names, variant.gains[task][: len(names)]) for task, names in ids.items()
+    }
+    classes = {task: statistics.score_mean(answers.gains) for task, answers in items.items()}
+    classes = {task: replace(mean) for task, mean in classes.items()}
+    weights = dict.fromkeys(classes, 1 / len(classes)) if classes else {}
+    speeds = {
+        name: {0: Speed(statistics.rate_interval(rates), rates, PROMPT, 0)}
+        for name, rates in (
+            variant.rates if measured.whole_rates[number] else variant.first_rates
+        ).items()
+    }
+    part_of = CHUNKS if len(chunks) < CHUNKS else 0
+    return Variant(
+        model=variant.model, family="", parameters=10**9, quant=variant.quant, format="gguf",
+        artifact_id=variant.engine, artifact_bytes=variant.weight_bytes,
+        bpw_file=None, bpw_layer=None, backend="llamacpp",
+        options=f'{{"o": "{variant.options}"}}', hardware_class="box", device_kind="cpu",
+        sixteen_bit=variant.quant.upper() == "F16", items=items, classes=classes, weights=weights,
+        capability=statistics.composite(classes, weights) if classes else None,
+        kld_mean=Interval(float(chunks.mean())),
+        scored_text=ScoredText("text", CONTEXT, len(chunks), 255 * len(chunks),
+                               f"{variant.model}@llamacpp", chunks, None, "", part_of),
+        **speeds,
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main())
