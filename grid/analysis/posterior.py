@@ -11,11 +11,12 @@ from functools import cached_property, partial
 
 import numpy as np
 
+from grid.analysis.disturbed_rates import undisturbed_rate_draws
 from grid.analysis.group_draws import GROUPED_PRIOR_ITEMS, grouped_means
 from grid.analysis.ladder_prior import LADDER_METHOD, with_ladder_prior
 from grid.analysis.random_streams import stream_of
 from grid.analysis.text_draws import TEXT_AXES, text_draws
-from grid.analysis.variant import Speed, Variant, gains_table, groups_of, task_places
+from grid.analysis.variant import Variant, gains_table, groups_of, task_places
 from grid.errors import InputError
 from grid.results.statistics.groups import Codes, group_codes
 from grid.results.statistics.interval import Floats
@@ -36,9 +37,11 @@ METHOD = (
     + LADDER_METHOD
     + "Speed: repetitions are log-normal with Jeffreys' prior p(mu, sigma) ~ 1 / sigma, so the log "
     "of the median rate is mean + sd / sqrt(n) * t, t of Student with n - 1 degrees of freedom. A "
-    "single repetition is taken as exact. The spread between runs is added. Where other programs "
-    "took time from the engine, its rate without them is meant: the measured one / (1 - the share "
-    "of time lost), and less sure by as much.\n"
+    "single repetition is taken as exact. The spread between runs is added. Where the engine lost "
+    "more than 5 % of its time to other programs, its rate without them is meant: the measured one "
+    "/ (1 - the share lost) squared, for its threads wait for each other, with the spread of such "
+    "runs. If undisturbed variants of the same model are measured, the rate that their sizes let "
+    "expect, with a standard deviation of 15 %, is combined with it.\n"
     "A class of which only a mean is known (imported figures) is normal about it with its standard "
     "error; without one it is taken as exact, and no probability can be given.\n"
     "Sizes, peak memory and energy are taken as exact.\n"
@@ -279,6 +282,7 @@ def subset(posterior: Posterior, keep: Container[str]) -> Posterior:
     )
     # What the whole ladder says of a quant stays true of it where the others are left out.
     part.__dict__["informed"] = posterior.informed[:, at]
+    part.__dict__["expected"] = posterior.expected[at]
     return part
 
 
@@ -294,25 +298,8 @@ def _rates(variants: Sequence[Variant], kind: str, draws: int, seed: int) -> Flo
     """Logs of the median rate from an empty context. [draws, variants]."""
     logs = np.full((draws, len(variants)), np.nan)
     for i, variant in enumerate(variants):
-        speed = variant.speeds(kind).get(0)
-        if speed is not None:
-            rng = np.random.default_rng(stream_of(seed, kind, variant.id))
-            logs[:, i] = undisturbed_rate_draws(speed, draws, rng)
+        rng = np.random.default_rng(stream_of(seed, kind, variant.id))
+        of_variant = undisturbed_rate_draws(variants, i, kind, draws, rng)
+        if of_variant is not None:
+            logs[:, i] = of_variant
     return logs
-
-
-def undisturbed_rate_draws(speed: Speed, draws: int, rng: np.random.Generator) -> Floats:
-    """Posterior draws of the log of the rate that a run has whom nothing takes time from."""
-    logs = median_rate_draws(np.log(speed.rates), draws, rng)
-    if speed.between_sd > 0:
-        logs = logs + speed.between_sd * rng.standard_t(max(1.0, speed.between_degrees), draws)
-    return np.asarray(logs - np.log1p(-min(speed.lost, 0.95)))
-
-
-def median_rate_draws(logs: Floats, draws: int, rng: np.random.Generator) -> Floats:
-    """Posterior draws of the mean of logs [n] under Jeffreys' prior: a shifted, scaled t(n - 1)."""
-    n = len(logs)
-    if n == 1:
-        return np.full(draws, logs[0])
-    error = logs.std(ddof=1) / np.sqrt(n)
-    return np.asarray(logs.mean() + error * rng.standard_t(n - 1, draws))

@@ -23,6 +23,7 @@ from grid.plan.plan import Plan
 from grid.plan.sweep import Sweep
 from grid.plan.task_requests import NO_PREPARED_TASKS, PreparedTasks
 from grid.results.reader import Results
+from grid.sweep.earlier_runs import EarlierRuns, read_earlier_runs
 from grid.sweep.node_report import Report
 
 
@@ -73,6 +74,15 @@ class StoreSnapshot:
         columns = self._results.final().select(["cell_id", "status", "reason"]).to_pydict()
         cells, states, reasons = columns.values()
         return dict(zip(cells, zip(states, reasons, strict=True), strict=True))
+
+    def earlier_runs(self) -> EarlierRuns:
+        """How far runs of the same cell lay apart."""
+        return read_earlier_runs(self._results)
+
+    def measured_seconds(self) -> dict[str, float]:
+        """Wall time by cell id of the final attempts that gave a result."""
+        final = self._results.final().select(["cell_id", "status", "wall_s"])
+        return {row["cell_id"]: row["wall_s"] for row in final.to_pylist() if row["status"] == "ok"}
 
     def measurements(self, cell_ids: Collection[str]) -> Iterator[Measurement]:
         """What was measured of these cells, by their final attempts: samples and items."""

@@ -19,6 +19,7 @@ from grid.plan.estimate import cell_seconds
 from grid.results.derive import metrics_of
 from grid.results.heartbeat import Heartbeat
 from grid.sweep.coordinator import CellsAdded, Outcome, Unrunnable
+from grid.sweep.earlier_runs import EarlierRuns, with_earlier_runs
 from grid.sweep.events import (
     CellDone,
     CellStarted,
@@ -74,6 +75,7 @@ class SweepRecorder:
         """A node of each profile that was there."""
         self._facts: dict[str, ArtifactFacts] = {}
         self._recorded: Mapping[str, tuple[str, str]] = {}
+        self._earlier: EarlierRuns = {}
         self._skipped_ids: set[str] = set()
         self._write_lock = threading.Lock()
         self._heartbeat = Heartbeat(writer.location, sweep, sweep_id)
@@ -92,10 +94,14 @@ class SweepRecorder:
         """Seconds from the first cell's beginning to the last one's end."""
         return self._last_end - self._first_start
 
-    def begin(self, recorded: Mapping[str, tuple[str, str]]) -> None:
+    def begin(
+        self, recorded: Mapping[str, tuple[str, str]], earlier: EarlierRuns | None = None
+    ) -> None:
         """Show the plan, and write a row for each skipped cell, unless the store has the same row
-        or a final result; `recorded` has status and reason by cell id."""
+        or a final result; `recorded` has status and reason by cell id, `earlier` how far the
+        store's runs lie apart."""
         self._recorded = recorded
+        self._earlier = earlier or {}
         self._heartbeat.begin()
         self._write_skips()
         self._tell_plan()
@@ -206,6 +212,9 @@ class SweepRecorder:
         """Write the attempt and return its status: samples that no figure can be derived from make
         it an error, and the sweep goes on."""
         metrics: list[Metric] = []
+        if measurement.status == "ok":
+            earlier = self._earlier.get((report.node.hardware_class, kind(cell.workload)))
+            measurement = with_earlier_runs(measurement, earlier)
         try:
             metrics = metrics_of(kind(cell.workload), cell.workload, measurement)
         except ValueError as error:

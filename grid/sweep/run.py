@@ -105,7 +105,7 @@ def run_sweep(executor: Executor, planner: Planner, store: str, progress: Progre
             for note in merged_plan.notes():
                 progress.tell(Notice(text=note))
             try:
-                recorder.begin(snapshot.final_statuses())
+                recorder.begin(snapshot.final_statuses(), snapshot.earlier_runs())
                 with flush_in_background(recorder):
                     for outcome in coordinator.run():
                         recorder.record(outcome)

@@ -105,12 +105,12 @@ def _suspects_of(row: dict[str, Any], diagnostics: Mapping[str, float]) -> list[
 def _other_programs(ok: pa.Table) -> Column:
     """What disturbed each speed cell, in words; empty where nothing did, and of other measures."""
     stated = pc.fill_null(environment_of(ok, "disturbed"), pa.scalar(""))
-    counted = pc.is_valid(environment_of(ok, "stopped"))  # such a row states what disturbed it
-    shares = pc.fill_null(_number_of(ok, "other_cpu_share"), pa.scalar(0.0)).to_pylist()
+    counted: Column = pc.is_valid(environment_of(ok, "stopped"))  # it states what disturbed it
+    shares: Column = pc.fill_null(_number_of(ok, "other_cpu_share"), pa.scalar(0.0))
     texts = [
         text or ("" if states or share <= BUSY else _busy(share)) or slower
         for text, states, share, slower in zip(
-            stated.to_pylist(), counted.to_pylist(), shares, _slower(ok), strict=True
+            stated.to_pylist(), counted.to_pylist(), shares.to_pylist(), _slower(ok), strict=True
         )
     ]
     speed = [measure in SPEED_MEASURES for measure in ok["measure"].to_pylist()]

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from grid.analysis import METHOD, draw_posterior, frontier
 from grid.analysis.pareto import membership, ties, undominated
-from grid.analysis.posterior import class_draws, median_rate_draws
+from grid.analysis.posterior import class_draws
+from grid.analysis.posterior_rates import median_rate_draws
 from grid.errors import InputError
 
 HALF = [1.0] * 50 + [0.0] * 50
