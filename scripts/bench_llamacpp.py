@@ -3,8 +3,8 @@
     uv run python scripts/bench_llamacpp.py F16.gguf [--quant Q4_0] [--tools FOLDER] [--pairs 15]
 
 Prints perplexity, KL divergence and the share of equal first choices of both, and for prefill and
-decode the ratio of our rate to llama-bench's, pair by pair in turns, with llama-bench against itself
-in the same series as control.
+decode the ratio of our rate to llama-bench's, pair by pair in turns, with llama-bench against
+itself in the same series as control.
 """
 
 from __future__ import annotations

@@ -21,7 +21,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import pyarrow.compute as pc
 from llamacpp_tools import Tools
 
 from grid.cells.texts import read_text
@@ -33,6 +32,8 @@ QUANTS = (
     "Q2_K",
 )  # fmt: skip
 PROMPT, GENERATE, REPETITIONS, CONTEXT, CHUNKS = 512, 128, 5, 512, 8
+FIXED = f'repetitions = {REPETITIONS}\ntime = "1s"'
+"""As often as the loop; the time is short, so that disturbed repetitions are not replaced."""
 SWEEP = """
 measures = ["speed", "quality"]
 quants = {quants}
@@ -89,10 +90,12 @@ def grid_sweep(sweep: str) -> list[float]:
         )
         if done.returncode:
             raise SystemExit(f"the sweep failed: {done.stdout[-300:]} {done.stderr[-300:]}")
-        metrics = Results(store).metrics()
-        names = pc.is_in(metrics["name"], ["prefill_tps", "decode_tps"])  # type: ignore[attr-defined]
-        rows = metrics.filter(names).select(["value", "low", "high"]).to_pylist()
-        return [half_width(row["value"], row["low"], row["high"]) for row in rows]
+        rows = Results(store).metrics().select(["name", "value", "low", "high"]).to_pylist()
+        return [
+            half_width(row["value"], row["low"], row["high"])
+            for row in rows
+            if row["name"] in ("prefill_tps", "decode_tps")
+        ]
 
 
 def main() -> None:
@@ -115,7 +118,7 @@ def main() -> None:
         text=asked.text,
         context=CONTEXT,
         chunks=CHUNKS,
-        repetitions="" if asked.decided else f"repetitions = {REPETITIONS}",
+        repetitions="" if asked.decided else FIXED,
         budget='[budget]\nstop = "decided"' if asked.decided else "",
     )
     ratios = []

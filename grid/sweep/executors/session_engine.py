@@ -50,7 +50,10 @@ class SessionEngine:
         interpreter: Interpreter,
         device: str,
         settings: Settings,
+        process: EngineProcess | None = None,
     ) -> None:
+        """`process` was started for it and has done nothing yet; without it, or once that is
+        used, it starts its own."""
         self._key = _engine_key(session)
         self.artifact = session.artifact
         self.path = path
@@ -64,6 +67,7 @@ class SessionEngine:
             memory_limit=settings.memory_limit,
         )
         self._process: EngineProcess | None = None
+        self._started = process
         self._loaded: messages.Loaded | None = None
         self._loads_left = LOADS
         self._load_error: EngineError | None = None
@@ -134,9 +138,11 @@ class SessionEngine:
         )
 
     def close(self) -> None:
-        if self._process is not None:
-            self._process.close()
-            self._process = None
+        """End its process, and one that was started for it."""
+        for process in (self._process, self._started):
+            if process is not None:
+                process.close()
+        self._process = self._started = None
 
     def reload(self) -> None:
         """Load anew for the next cell, from a file that was made or fetched again."""
@@ -182,10 +188,13 @@ class SessionEngine:
             self.release_memory()
         if self._loads_left == 0:
             raise EngineError(f"the engine's process ended {LOADS} times in this session; gave up")
-        self.close()
+        if self._process is not None:
+            self._process.close()
         self._loads_left -= 1
         yield Working(what=f"starting the engine with {self.artifact.label}")
-        self._process = EngineProcess(self._interpreter.python, self._interpreter.imports)
+        self._process, self._started = self._started, None
+        if self._process is None or not self._process.alive:
+            self._process = EngineProcess(self._interpreter.python, self._interpreter.imports)
         try:
             loaded = self._process.ask(self._load_request, self._settings.cell_timeout_s)
         except EngineError as error:

@@ -12,6 +12,7 @@ import msgspec
 from grid.cells.cell import Cell
 from grid.cells.measurement import Measurement
 from grid.cells.workload import Quality
+from grid.engine.process import EngineProcess
 from grid.errors import EngineError
 from grid.hardware.node import Node
 from grid.plan.order import Session
@@ -39,13 +40,17 @@ class Worker:
         self._scoring = TaskScoring(settings)
 
     def run(self, session: Session) -> Iterator[Event]:
+        process: EngineProcess | None = None
         try:
             if self._engine is not None and not self._engine.is_for(session):
                 self._engine.close()  # never two models in memory at once
             yield from self._store.environment(session.backend)
+            process = self._start_process(session)
             yield from self._store.artifact(session.artifact)
-            engine = self._engine_for(session)
+            engine = self._engine_for(session, process)
         except EngineError as error:
+            if process is not None:
+                process.close()
             self._release_artifacts()
             for cell in session.cells:
                 yield cell_done(cell, failed(cell, error))
@@ -61,8 +66,16 @@ class Worker:
         engine = self._engine
         self._store.end_session(engine.artifact if engine is not None and engine.is_open else None)
 
-    def _engine_for(self, session: Session) -> SessionEngine:
-        """The engine of a session, the one that is open where that is it."""
+    def _start_process(self, session: Session) -> EngineProcess | None:
+        """A process for the session's engine, which starts while its artifact is made; None where
+        the engine is there."""
+        if self._engine is not None and self._engine.is_for(session):
+            return None
+        interpreter = self._store.interpreter(session.backend)
+        return EngineProcess(interpreter.python, interpreter.imports)
+
+    def _engine_for(self, session: Session, process: EngineProcess | None) -> SessionEngine:
+        """The engine of a session, the one that is open where that is it; else in `process`."""
         path = str(self._store.path(session.artifact))
         if self._engine is not None and self._engine.path != path:
             self._engine.close()  # another copy of the same took its place
@@ -70,7 +83,9 @@ class Worker:
         if self._engine is None or not self._engine.is_for(session):
             interpreter = self._store.interpreter(session.backend)
             device = self._store.device(session.backend)
-            self._engine = SessionEngine(session, path, interpreter, device, self._settings)
+            self._engine = SessionEngine(
+                session, path, interpreter, device, self._settings, process
+            )
         return self._engine
 
     def close(self) -> None:

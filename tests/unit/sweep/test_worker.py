@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import msgspec
+import psutil
 import pytest
 from artifacts_helpers import largest_file
 from plan_helpers import NODE, plan_of
@@ -164,6 +167,31 @@ def test_a_failed_load_is_tried_once_for_all_cells(tmp_path: Path) -> None:
     assert {row.status for row in done} == {"unsupported"}
     assert len({row.reason for row in done}) == 1
     assert done[0].wall_s > 10 * done[1].wall_s
+
+
+def test_no_process_is_left_after_a_sweep(tmp_path: Path) -> None:
+    """Those that were started for an artifact that could not be made included."""
+    plan = plan_of(tmp_path, QUALITY.replace('"Q4"', '"BROKEN"'))
+    before = {child.pid for child in psutil.Process().children(recursive=True)}
+    run(plan)
+    assert {child.pid for child in psutil.Process().children(recursive=True)} <= before
+
+
+def test_a_variant_takes_one_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory, speed and quality share it; only quantizing has another, for all variants."""
+    started: list[int] = []
+    popen = subprocess.Popen
+
+    def count(*arguments: Any, **options: Any) -> Any:
+        process = popen(*arguments, **options)
+        started.append(process.pid)
+        return process
+
+    monkeypatch.setattr(subprocess, "Popen", count)
+    text = QUALITY.replace('["quality"]', '["memory", "speed", "quality"]')
+    plan = plan_of(tmp_path, text + "[memory]\ncontext = 64\n[speed]\nrepetitions = 1\n")
+    assert {row.status for row in measurements(run(plan))} == {"ok"}
+    assert len(started) == len(plan.sessions) + 1
 
 
 def test_an_artifact_that_cannot_be_made_fails_only_its_own_cells(tmp_path: Path) -> None:
