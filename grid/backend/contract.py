@@ -176,12 +176,16 @@ class Embeds(Protocol):
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     """Text by which a quantizer weighs its errors: `samples` pieces of `tokens` tokens each, cut
-    one after the other from the tokens of the UTF-8 file `path`. `sha256` is the file's."""
+    one after the other from the tokens of the UTF-8 file `path`. `sha256` is the file's.
+
+    `is_matrix`: the file is an importance matrix that comes of a text, which is used as it is.
+    """
 
     path: str
     sha256: str
     samples: int = 128
     tokens: int = 512
+    is_matrix: bool = False
 
 
 @runtime_checkable
@@ -289,6 +293,43 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     bits: float
     format: str = ""
     calibrated: bool = False
+
+
+class RecipeChanges(msgspec.Struct, frozen=True, kw_only=True):
+    """How a recipe of a user's own differs from the preset that it starts from.
+
+    `imatrix` None leaves it to the recipe whether an importance matrix weighs its errors.
+    `tensor_types` has types by a regular expression that is in the names of tensors, the first
+    counts; `token_embedding` and `output` are the types of these two, empty for the preset's.
+    """
+
+    imatrix: bool | None = None
+    tensor_types: Mapping[str, str] = {}
+    token_embedding: str = ""
+    output: str = ""
+
+
+@runtime_checkable
+class ComposesRecipes(Protocol):
+    """Implemented by the backend itself, beside `Quantizes`, where its recipes can be changed.
+
+    What comes of it is a recipe whose name says all of it; every method that takes a recipe's name
+    takes that.
+    """
+
+    def compose_recipe(self, preset: str, changes: RecipeChanges) -> Recipe:
+        """A recipe of `recipes` with changes. Raises InputError, one line, for what cannot be."""
+        ...
+
+    def read_recipe(self, name: str) -> Recipe:
+        """A composed recipe by its name. Raises InputError."""
+        ...
+
+    def check_recipe(self, source: Path, name: str, matrix: Path | None) -> str:
+        """Whether a recipe is one for the weights whose headers are at `source`, and the file of an
+        importance matrix theirs; returns what to know of it, if anything. Raises InputError, one
+        line, for a change that applies to no tensor and for a matrix of another model."""
+        ...
 
 
 class Backend(Protocol):

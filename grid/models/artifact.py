@@ -65,7 +65,13 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     quantizer: str = ""
     """Name and version of the quantizer, for instance `llama.cpp b7000`; empty likewise."""
     calibration: str = ""
-    """Digest of the calibration set that weighed the quantizer's errors; empty without one."""
+    """Digest of the calibration set, or of the importance matrix, that weighed the quantizer's
+    errors; empty without one."""
+    recipe: str = ""
+    """What the quantizer is asked for, where that says more than the quant's name."""
+    matrix: str = ""
+    """Path of the file with the importance matrix, as given; its content is in `calibration`."""
+    matrix_sha256: str = ""
     made_from: Artifact | None = None
     path: str | None = None
     facts: ArtifactFacts | None = None
@@ -76,10 +82,15 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             "artifact",
             self.model.revision,
             self.format,
-            self.quant,
+            self.recipe_name,
             self.quantizer,
             *([self.calibration] if self.calibration else []),
         )
+
+    @property
+    def recipe_name(self) -> str:
+        """The recipe that makes it, as its backend reads it."""
+        return self.recipe or self.quant
 
     @property
     def is_quantized(self) -> bool:

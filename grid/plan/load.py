@@ -12,6 +12,7 @@ import msgspec
 
 from grid.errors import InputError, did_you_mean
 from grid.plan import sweep as tables
+from grid.plan.own_recipes import RecipeTable
 from grid.plan.sweep import ALL, MEASURES, ModelEntry, Sweep, SweepTable
 
 _TABLES: dict[str, type[msgspec.Struct]] = {
@@ -120,6 +121,10 @@ def _check_keys(raw: Mapping[str, Any]) -> None:
             for category, entry in texts.items() if isinstance(texts, dict) else ():
                 if isinstance(entry, dict):
                     _refuse_unknown_keys(entry, tables.TextTable, f"{name}.texts.{category}.")
+    recipes = raw.get("recipes")
+    for name, entry in recipes.items() if isinstance(recipes, dict) else ():
+        if isinstance(entry, dict):
+            _refuse_unknown_keys(entry, RecipeTable, f"recipes.{name}.")
     models = raw.get("models")
     for index, entry in enumerate(models if isinstance(models, list) else []):
         if isinstance(entry, dict):
@@ -154,6 +159,8 @@ def _check_table(sweep: SweepTable) -> None:
         if measure not in MEASURES:
             hint = did_you_mean(measure, MEASURES)
             raise InputError(f"measures: unknown measure {measure!r}. {hint}")
+    if sweep.imatrix == ():
+        raise InputError("imatrix: the list is empty; write true, false or [false, true]")
     for place, values in _list_values(sweep):
         _refuse_duplicates(place, values)
     _check_texts(sweep.quality)
@@ -169,6 +176,7 @@ def _check_table(sweep: SweepTable) -> None:
 def _list_values(sweep: SweepTable) -> Iterator[tuple[str, Sequence[Any]]]:
     yield "measures", sweep.measures
     yield "backends", sweep.backends
+    yield "imatrix", () if isinstance(sweep.imatrix, bool) else sweep.imatrix
     yield "speed.prompt", sweep.speed.prompt
     yield "speed.generate", sweep.speed.generate
     yield "speed.depth", sweep.speed.depth
@@ -218,6 +226,8 @@ def _check_entry(entry: ModelEntry, place: str) -> None:
         raise InputError(
             f"{place}.reference: goes with files; the quants of a source are compared with it"
         )
+    if entry.imatrix and not entry.source:
+        raise InputError(f"{place}.imatrix: goes with source; files are measured as they are")
     if entry.dequantize and not entry.source:
         raise InputError(f"{place}.dequantize: goes with source; files are measured as they are")
     if entry.name and entry.source == "ref:*":

@@ -66,6 +66,7 @@ def with_quants(sweep: Sweep, quants: Sequence[str]) -> Sweep:
 def _entry_with_quants(sweep: Sweep, entry: ModelEntry, quants: Sequence[str]) -> ModelEntry:
     if entry.source:
         recipes = {recipe for name in sweep.backends for recipe in backend(name).recipes()}
+        recipes |= set(sweep.recipes)
         chosen = tuple(choose_name(quant, {*recipes, *WHOLE}, "quant") for quant in quants)
         return msgspec.structs.replace(entry, quants=chosen)
     files = [name for file in entry.files for name in _files_of_quants(sweep, file, quants)]

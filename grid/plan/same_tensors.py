@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from grid.backend import Backend, PredictedTypes, PredictsTypes
+from grid.backend import Backend, PredictedTypes, PredictsTypes, Recipe
 from grid.errors import EngineError, InputError
 
-Content = frozenset[tuple[str, str]]
-"""Name and type of every tensor."""
+Content = tuple[bool, frozenset[tuple[str, str]]]
+"""Whether a calibration set weighs the values; name and type of every tensor."""
 
 
 class RecipeOutcomes(NamedTuple):
@@ -21,20 +21,23 @@ class RecipeOutcomes(NamedTuple):
 
 
 def recipe_outcomes(
-    maker: Backend, headers: Path, base: str, quants: Sequence[str]
+    maker: Backend, headers: Path, base: str, wanted: Mapping[str, Recipe]
 ) -> RecipeOutcomes:
     """Fall-backs and duplicates among the quants that a maker is to make of a source, whose headers
-    are at `headers`, and the 16-bit quant `base` that it starts from.
+    are at `headers`, and the 16-bit quant `base` that it starts from; `wanted` has the quants'
+    recipes.
 
     Of quants with the same type for every tensor one is made: the base, else the one with the
     fewest fall-backs, then of the fewest nominal bits; so the choice does not depend on the order
     in which they are asked for.
     """
-    predictions = _predictions(maker, headers, [base, *quants])
+    start = maker.recipes().get(base)
+    recipes = {**({base: start} if start else {}), **wanted}
+    predictions = _predictions(maker, headers, recipes)
     groups: dict[Content, list[str]] = {}
     for quant, prediction in predictions.items():
-        groups.setdefault(frozenset(prediction.tensor_types.items()), []).append(quant)
-    recipes = maker.recipes()
+        content = (recipes[quant].calibrated, frozenset(prediction.tensor_types.items()))
+        groups.setdefault(content, []).append(quant)
 
     def rank(quant: str) -> tuple[bool, int, float, str]:
         return quant != base, predictions[quant].fallbacks, recipes[quant].bits, quant
@@ -48,15 +51,16 @@ def recipe_outcomes(
     return RecipeOutcomes(notes, duplicates)
 
 
-def _predictions(maker: Backend, headers: Path, quants: Sequence[str]) -> dict[str, PredictedTypes]:
+def _predictions(
+    maker: Backend, headers: Path, recipes: Mapping[str, Recipe]
+) -> dict[str, PredictedTypes]:
     """Of the quants whose types can be told; empty for a maker that tells none."""
     if not isinstance(maker, PredictsTypes):
         return {}
     predictions: dict[str, PredictedTypes] = {}
-    for quant in dict.fromkeys(quants):
+    for quant, recipe in recipes.items():
         try:
-            if quant in maker.recipes():
-                predictions[quant] = maker.predicted_types(headers, quant)
+            predictions[quant] = maker.predicted_types(headers, recipe.name)
         except (InputError, EngineError):
             continue  # cannot be made, or not told: `predicted_bytes` says why
     return predictions

@@ -121,7 +121,7 @@ class _ModelEntryCandidates:
         self._broken = broken
         self._sweep = sweep
         self._backends = backends
-        self._quantizers = Quantizers(sweep, backends)
+        self._quantizers = Quantizers(sweep, backends, entry)
         self._entry = entry
         self._index = index
         self._finder = WeightsFinder(sweep, backends, entry)
@@ -190,6 +190,7 @@ class _ModelEntryCandidates:
         """The source at 16 bits in each engine, and what the makers make of it in each engine that
         reads that."""
         wanted = self._quantizers.requested_quants(self._entry, origin)
+        fit_notes = self._quantizers.check_fit(wanted, origin)
         bases = self._quantizers.whole_artifacts(origin)
         whole = list({artifact.id: artifact for artifact in bases.values()}.values())
         whole.sort(key=lambda base: base.id != origin.artifact.id)  # the source itself first
@@ -202,19 +203,25 @@ class _ModelEntryCandidates:
             )
             yield from self._candidates_of(base, origin, key, requested=requested)
         outcomes = {
-            name: recipe_outcomes(self._backends[name], origin.headers, base.quant, wanted)
+            name: recipe_outcomes(
+                self._backends[name],
+                origin.headers,
+                base.quant,
+                self._quantizers.recipes_by(name, wanted),
+            )
             for name, base in bases.items()
         }
         for quant in wanted:
             for name, recipe in self._quantizers.recipes(quant):
                 start = bases.get(name)
                 if start is not None and quant != start.quant:
-                    quantized = self._quantizers.artifact(start, recipe, self._backends[name])
+                    maker = self._backends[name]
+                    quantized = self._quantizers.artifact(start, recipe, maker, quant)
                     obstacle = outcomes[name].duplicates.get(quant, "")
                     for candidate in self._candidates_of(quantized, origin, key, requested=True):
                         yield candidate._replace(
                             obstacle=candidate.obstacle or obstacle,
-                            note=outcomes[name].notes.get(quant, ""),
+                            note=_joined(outcomes[name].notes.get(quant), fit_notes.get(quant)),
                         )
             if not self._quantizers.can_make(quant, bases):
                 yield self._unmakeable_candidate(origin, quant, key)
@@ -289,6 +296,10 @@ class _ModelEntryCandidates:
                 if able and backend.name not in self._broken:
                     return f"{artifact.id}@{backend.name}"
         return None
+
+
+def _joined(*notes: str | None) -> str:
+    return "; ".join(note for note in notes if note)
 
 
 def _in_one_spelling(artifact: Artifact, names: dict[str, str]) -> Artifact:

@@ -11,6 +11,7 @@ from grid.backend import Calibration
 from grid.cells.texts import CALIBRATION, HELDOUT, read_text
 from grid.cells.workload import SPEED_BUDGET_S
 from grid.errors import InputError
+from grid.plan.own_recipes import RecipeTable
 from grid.units import MIB, parse_memory_bytes, parse_seconds
 
 MEASURES = ("memory", "speed", "latency", "quality", "tasks")
@@ -36,7 +37,6 @@ NOMINAL_REPETITIONS = 5
 that were repeated so often before there was one."""
 
 
-
 class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One `[[models]]`: either `source`, to be quantized, or `files`, measured as they are.
 
@@ -44,7 +44,8 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     or 32 bits a weight; `quants` replaces the sweep's. `files` are globs; `reference` is the 16-bit
     file that their outputs are compared with. `name` replaces the name that the weights carry.
     `dequantize` allows a quantized GGUF as source: its 16-bit weights are made of it, and quants of
-    these.
+    these. `imatrix` is a file with the model's importance matrix, in place of one computed from
+    the calibration text.
     """
 
     source: str = ""
@@ -53,6 +54,7 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     reference: str = ""
     name: str = ""
     dequantize: bool = False
+    imatrix: str = ""
 
 
 class SpeedTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -197,13 +199,13 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     cell_timeout: str | float | None = None
     memory: str | int | None = None
-
-    @property
     stop: Literal["complete", "decided"] = "complete"
 
     @property
     def stops_when_decided(self) -> bool:
         return self.stop == "decided"
+
+    @property
     def cell_timeout_s(self) -> float:
         return CELL_TIMEOUT_S if self.cell_timeout is None else parse_seconds(self.cell_timeout)
 
@@ -217,8 +219,10 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class SweepTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The whole file. `options` holds a table for each backend; a list there is an axis. `nodes`
-    are patterns of node names or hardware classes, such as `*RTX 4090*`; empty: every node."""
+    """The whole file. `imatrix`: whether presets that need no importance matrix are made with one;
+    both makes each twice. `recipes` are the sweep's own, by name. `options` holds a table for each
+    backend; a list there is an axis. `nodes` are patterns of node names or hardware classes, such
+    as `*RTX 4090*`; empty: every node."""
 
     name: str = ""
     measures: Names = MEASURES
@@ -226,6 +230,8 @@ class SweepTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     backends: Names = ("llamacpp",)
     models: tuple[ModelEntry, ...] = ()
     nodes: Names = ()
+    imatrix: bool | tuple[bool, ...] = False
+    recipes: dict[str, RecipeTable] = {}
     options: dict[str, dict[str, Any]] = {}
     speed: SpeedTable = SpeedTable()
     latency: LatencyTable = LatencyTable()

@@ -21,8 +21,9 @@ class Context:
     """A cache of `tokens` tokens (rounded up as llama.cpp does) shared by `sequences` sequences.
 
     With `pooling`, one of llama.cpp's numbers, it gives vectors of texts in place of logits, and
-    takes all its tokens in one batch. Raises OutOfMemory, Unsupported or EngineError when it cannot
-    be made. `close` frees it.
+    takes all its tokens in one batch. `on_tensor` is llama.cpp's callback for every tensor that is
+    computed, which must outlive the context. Raises OutOfMemory, Unsupported or EngineError when it
+    cannot be made. `close` frees it.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class Context:
         tokens: int,
         sequences: int,
         pooling: int | None = None,
+        on_tensor: Any = None,
     ) -> None:
         self._library, self._api = library, library.api
         self.cells = padded_tokens(tokens)
@@ -40,6 +42,8 @@ class Context:
         self.evaluated = 0
         mark = library.log.mark()
         parameters = self._parameters(options)
+        if on_tensor is not None:
+            parameters.cb_eval = on_tensor
         if pooling is not None:
             parameters.embeddings, parameters.pooling_type = True, pooling
             parameters.n_batch = parameters.n_ubatch = self.cells

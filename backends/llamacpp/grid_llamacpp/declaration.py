@@ -13,14 +13,15 @@ from grid.backend import (
     Inspection,
     Node,
     Recipe,
+    RecipeChanges,
     inspect_gguf,
 )
 from grid_llamacpp import engine, library, memory, probe
 from grid_llamacpp.options import complete, noise_options
 from grid_llamacpp.quantizer import identity, quantize
-from grid_llamacpp.recipes import RECIPES
+from grid_llamacpp.recipes import RECIPES, compose, parse
 from grid_llamacpp.serving import serve_command
-from grid_llamacpp.sizes import predicted_bytes, predicted_types
+from grid_llamacpp.sizes import check_recipe, predicted_bytes, predicted_types
 
 
 class LlamaCpp(Declaration):
@@ -43,6 +44,7 @@ class LlamaCpp(Declaration):
     quantize = staticmethod(quantize)
     predicted_bytes = staticmethod(predicted_bytes)
     predicted_types = staticmethod(predicted_types)
+    check_recipe = staticmethod(check_recipe)
     serve_command = staticmethod(serve_command)
 
     def probe(self, node: Node) -> Availability:
@@ -61,3 +63,9 @@ class LlamaCpp(Declaration):
 
     def recipes(self) -> Mapping[str, Recipe]:
         return RECIPES
+
+    def compose_recipe(self, preset: str, changes: RecipeChanges) -> Recipe:
+        return compose(preset, changes).recipe
+
+    def read_recipe(self, name: str) -> Recipe:
+        return parse(name).recipe

@@ -14,9 +14,12 @@ import numpy.typing as npt
 from grid.backend import EngineError, Options, TokenScores, Unsupported
 from grid.backend.scoring import Request
 from grid_llamacpp.context import Context
+from grid_llamacpp.devices import place_on_cards
 from grid_llamacpp.embedding import TextEmbedder
 from grid_llamacpp.generation import generate
 from grid_llamacpp.library import Library, library
+from grid_llamacpp.matrix.collector import ActivationCollector
+from grid_llamacpp.matrix.importance import ImportanceMatrix
 from grid_llamacpp.memory import SCORED_TOKENS, buffers, weight_buffers
 from grid_llamacpp.overrides import (
     TensorOverride,
@@ -82,6 +85,7 @@ class LlamaEngine:
         kind, _, number = device.partition(":")
         parameters.n_gpu_layers = 0 if kind == "cpu" else int(self._options["gpu_layers"])
         parameters.main_gpu = int(number) if number.isdigit() else 0
+        self._shares = place_on_cards(self._library, parameters, self._options)
         parameters.load_mode = _MMAP if self._options["mmap"] else _READ
         if self._overrides is not None:
             parameters.tensor_buft_overrides = ctypes.addressof(self._overrides)
@@ -175,6 +179,35 @@ class LlamaEngine:
         finally:
             self._evaluated += embedder.evaluated
             embedder.close()
+
+    def importance(self, pieces: Sequence[Sequence[int]]) -> ImportanceMatrix:
+        """The importance matrix of pieces of a text, all of one length: what each of the weights
+        multiplies, squared and summed. Raises EngineError where it cannot be taken."""
+        self._drop()
+        at_once = max(1, int(self._options["batch"]) // len(pieces[0]))
+        collector = ActivationCollector(self._library)
+        context = Context(
+            self._library,
+            self._model,
+            self._options,
+            at_once * len(pieces[0]),
+            at_once,
+            on_tensor=collector.callback,
+        )
+        try:
+            for first in range(0, len(pieces), at_once):
+                context.clear()
+                context.batch.clear()
+                for sequence, ids in enumerate(pieces[first : first + at_once]):
+                    context.batch.add(ids, 0, (sequence,), 0)
+                try:
+                    context.decode()
+                finally:
+                    collector.check()
+        finally:
+            self._evaluated += context.evaluated
+            context.close()
+        return collector.matrix()
 
     def encode(self, text: str) -> list[int]:
         return self._tokenize(text, special=False)

@@ -29,6 +29,7 @@ from grid.models.gguf.ggml_types import GGML_TYPES
 from grid.models.placement import Placement, place
 from grid.models.weight_parts import WeightParts
 from grid.units import MIB
+from grid_llamacpp.devices import CARD_OPTIONS
 from grid_llamacpp.options import KV_TYPES
 
 PROCESS_BYTES = 80 * MIB
@@ -79,7 +80,8 @@ def needs(artifact: Artifact, weight_bytes: int, options: Options, workload: Wor
     """Bytes on host and device for a cell; pure.
 
     Layers given to an accelerator take weights and cache with them, to the byte where the file's
-    parts are known, else their share. What `tensor_overrides` move is not counted.
+    parts are known, else their share. What `tensor_overrides` move is not counted. Bytes of several
+    cards are one sum.
     """
     tokens = workload.size
     if isinstance(workload, Tasks):
@@ -92,6 +94,7 @@ def needs(artifact: Artifact, weight_bytes: int, options: Options, workload: Wor
         gpu_layers=int(options["gpu_layers"]),
         cpu_expert_layers=int(options.get("cpu_expert_layers", 0)),
     )
+    uses_cards = any(name in options for name in CARD_OPTIONS)
     parts = _parts(artifact, weight_bytes)
     if placement.on_cpu_alone:
         host, device = float(weight_bytes + cache), 0.0
@@ -106,7 +109,7 @@ def needs(artifact: Artifact, weight_bytes: int, options: Options, workload: Wor
         host_bytes=math.ceil(PROCESS_BYTES + logits + host + some_on_host),
         device_bytes=0 if placement.on_cpu_alone else math.ceil(device + compute),
         kv_bytes=round(cache),
-        accelerator=None if placement.on_cpu_alone else "gpu",
+        accelerator="gpu" if not placement.on_cpu_alone or uses_cards else None,
     )
 
 

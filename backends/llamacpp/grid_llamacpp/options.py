@@ -16,6 +16,7 @@ from grid.backend import (
     one_of,
     whole_number,
 )
+from grid_llamacpp.devices import CARD_OPTIONS, SPLIT_MODES, parse_shares
 from grid_llamacpp.overrides import parse_overrides
 
 KV_TYPES: dict[str, int] = {
@@ -54,11 +55,21 @@ CHECKS: Mapping[str, Check] = {
     "mmap": flag,
     "cpu_expert_layers": whole_number(0, 10_000),
     "tensor_overrides": parse_overrides,
+    "split_mode": one_of(*SPLIT_MODES),
+    "tensor_split": parse_shares,
+    "main_gpu": whole_number(0, 63),
 }
 """Every option; 0 threads means as many as the node has cores, -1 GPU layers means all."""
 
-_ABSENT_WHERE_UNUSED = ("cpu_expert_layers", "tensor_overrides")
+_ABSENT_WHERE_UNUSED = ("cpu_expert_layers", "tensor_overrides", *CARD_OPTIONS)
 """Options without a default, so that runs without them are called as before there were any."""
+
+_OTHER_NAMES = {
+    "n_cpu_moe": ("cpu_expert_layers",),
+    "override_tensor": ("tensor_overrides",),
+    "kv_type": ("kv_type_k", "kv_type_v"),
+}
+"""llama-server's own names of options, and one for both halves of the cache."""
 
 
 def complete(requested: Mapping[str, Any], node: Node) -> Options:
@@ -74,9 +85,11 @@ def complete(requested: Mapping[str, Any], node: Node) -> Options:
         "kv_type_v": "f16",
         "mmap": True,
     }
-    options = complete_options("llamacpp", requested, CHECKS, defaults)
+    options = complete_options("llamacpp", _own_names(requested), CHECKS, defaults)
     options["threads"] = options["threads"] or node.cores
     options["threads_batch"] = options["threads_batch"] or options["threads"]
+    if options.get("split_mode") == "layer":  # llama.cpp's own
+        del options["split_mode"]
     for name in _ABSENT_WHERE_UNUSED:
         if not options.get(name, True):
             del options[name]
@@ -84,7 +97,24 @@ def complete(requested: Mapping[str, Any], node: Node) -> Options:
     return options
 
 
+def _own_names(requested: Mapping[str, Any]) -> dict[str, Any]:
+    """The request with options under their own names. Raises InputError for one that is there
+    twice."""
+    named: dict[str, Any] = {}
+    for written, value in requested.items():
+        for name in _OTHER_NAMES.get(written, (written,)):
+            if name in named:
+                raise InputError(f"option {name} is there twice; {written} sets it too")
+            named[name] = value
+    return named
+
+
 def _check_together(options: Options) -> None:
+    if "tensor_split" in options and options.get("split_mode") == "none":
+        raise InputError(
+            'option tensor_split shares a model among cards, and split_mode = "none" puts it on '
+            "one; leave one of them out"
+        )
     if int(options["ubatch"]) > int(options["batch"]):
         raise InputError(
             f"option ubatch = {options['ubatch']} is larger than batch = {options['batch']}; "

@@ -10,20 +10,18 @@ from grid.backend import (
     EngineError,
     InputError,
     Unsupported,
-    did_you_mean,
     package_version,
     write_whole,
 )
-from grid.models.gguf.inspection import quant_of
+from grid.models.gguf.inspection import quant_of, read_all_headers
+from grid.models.gguf.inventory import from_headers
 from grid.models.gguf.reader import GgufHeader, read_header
 from grid_llamacpp.library import PACKAGE, library
-from grid_llamacpp.recipes import (
-    EXPERTS_ONLY,
-    FILE_TYPE_NUMBERS,
-    NEEDS_MATRIX,
-    PLAIN,
-    RECIPES,
-)
+from grid_llamacpp.matrix.compute import matrix_of
+from grid_llamacpp.matrix.importance import ImportanceMatrix
+from grid_llamacpp.native_recipe import NativeRecipe
+from grid_llamacpp.recipes import EXPERTS_ONLY, PLAIN, Preset, parse
+from grid_llamacpp.shapes import refuse_unmatched
 
 CONVERTER_VERSION = 1
 """Raised whenever the same safetensors would be written as other bytes."""
@@ -43,57 +41,66 @@ def quantize(
     calibration: Calibration | None = None,
     device: str = "cpu",
 ) -> None:
-    """Write `source` (GGUF of 16 or 32 bits, or a Llama's safetensors folder) at `recipe`; no
-    recipe here takes a calibration set. A quantized GGUF is dequantized to 16 or 32 bits.
+    """Write `source` (GGUF of 16 or 32 bits, or a Llama's safetensors folder) at `recipe`. A
+    quantized GGUF is dequantized to 16 or 32 bits. A recipe with an importance matrix takes the
+    calibration: a text, of which the matrix is computed, or a matrix.
 
     The target appears whole or not at all. Raises Unsupported for what cannot be made, EngineError
     where llama.cpp or the disk fails.
     """
-    _check_recipe(recipe)
+    try:
+        preset = parse(recipe)
+    except InputError as error:
+        raise Unsupported(str(error)) from error
+    if source.is_dir():
+        with write_whole(target) as path:
+            _convert(source, preset, path)
+        return
+    _check_source(source, preset)
+    matrix = matrix_of(source, calibration, threads, device) if preset.matrix else None
     with write_whole(target) as path:
-        if source.is_dir():
-            _convert(source, recipe, path)
-        else:
-            _requantize(source, recipe, path, threads)
+        _requantize(source, preset, path, threads, matrix)
 
 
-def _check_recipe(recipe: str) -> None:
-    if recipe in NEEDS_MATRIX:
-        raise Unsupported(f"{recipe} needs an importance matrix, which is not made here")
-    if recipe not in RECIPES:
-        raise Unsupported(f"{recipe!r} is no preset of llama.cpp. {did_you_mean(recipe, RECIPES)}")
-
-
-def _convert(source: Path, recipe: str, target: Path) -> None:
-    if recipe not in PLAIN:
+def _convert(source: Path, preset: Preset, target: Path) -> None:
+    if preset.name not in PLAIN:
         raise Unsupported(
-            f"{recipe} from safetensors takes two steps: convert {source.name} to F16 first"
+            f"{preset.name} from safetensors takes two steps: convert {source.name} to F16 first"
         )
     from grid_llamacpp.convert import convert
 
-    convert(source, recipe, target)
+    convert(source, preset.name, target)
 
 
-def _requantize(source: Path, recipe: str, target: Path, threads: int) -> None:
+def _check_source(source: Path, preset: Preset) -> None:
     header = _read_source(source)
     quant = quant_of([header])
-    if quant not in PLAIN and recipe not in PLAIN:
+    if quant not in PLAIN and preset.name not in PLAIN:
         raise Unsupported(
             f"{source.name} is already quantized ({quant}); start from its 16-bit weights"
         )
-    if recipe == EXPERTS_ONLY and not any("_exps" in tensor.name for tensor in header.tensors):
-        raise Unsupported(f"{recipe} is for mixtures of experts; use Q8_0 for {source.name}")
+    experts = any("_exps" in tensor.name for tensor in header.tensors)
+    if preset.name == EXPERTS_ONLY and not experts:
+        raise Unsupported(f"{EXPERTS_ONLY} is for mixtures of experts; use Q8_0 for {source.name}")
+    if preset.changes:
+        try:
+            refuse_unmatched(*from_headers(read_all_headers(header)), preset)
+        except InputError as error:
+            raise Unsupported(str(error)) from error
+
+
+def _requantize(
+    source: Path, preset: Preset, target: Path, threads: int, matrix: ImportanceMatrix | None
+) -> None:
     engine = library()
-    parameters = engine.api.llama_model_quantize_default_params()
-    parameters.ftype = FILE_TYPE_NUMBERS[recipe]
-    parameters.nthread = threads
-    parameters.allow_requantize = quant not in PLAIN  # to 16 or 32 bits: nothing is lost twice
+    requantize = quant_of([_read_source(source)]) not in PLAIN  # to 16 or 32 bits, losing nothing
+    native = NativeRecipe(engine.api, preset, matrix, threads, requantize)
     mark = engine.log.mark()
     code = engine.api.llama_model_quantize(
-        str(source).encode(), str(target).encode(), ctypes.byref(parameters)
+        str(source).encode(), str(target).encode(), ctypes.byref(native.fields)
     )
     if code:
-        raise engine.error(f"{recipe} of {source.name} cannot be made", mark)
+        raise engine.error(f"{preset.text} of {source.name} cannot be made", mark)
 
 
 def _read_source(source: Path) -> GgufHeader:

@@ -28,7 +28,7 @@ def serve_command(artifact: Artifact, request: ServeRequest) -> Sequence[ServeCo
             f"llama.cpp keeps no cache of {request.kv_type}; it takes {', '.join(KV_TYPES)}"
         )
     commands = [_llama_server(artifact, request)]
-    if request.sessions == 1 and not _moves_tensors(request):
+    if request.sessions == 1 and not _needs_llama_server(request):
         commands.append(_python_server(artifact, request))
     if _ollama_can(artifact, request):
         commands.append(_ollama(artifact, request))
@@ -45,6 +45,7 @@ def _llama_server(artifact: Artifact, request: ServeRequest) -> ServeCommand:
         "-ngl": _gpu_layers(request, ALL_LAYERS),
         "--n-cpu-moe": _cpu_expert_layers(request) or None,
         "-ot": _measured(request, "tensor_overrides") or None,
+        **_cards(request),
         "-fa": None if flash == "auto" else flash,
         **({} if request.kv_type == "f16" else {"-ctk": request.kv_type, "-ctv": request.kv_type}),
         "-t": _threads(request, "threads"),
@@ -90,7 +91,7 @@ def _python_server(artifact: Artifact, request: ServeRequest) -> ServeCommand:
 def _ollama_can(artifact: Artifact, request: ServeRequest) -> bool:
     """It places whole layers only, and imports files of one part."""
     parts = parse_split_name(Path(artifact.path or "").name)
-    return request.kv_type in OLLAMA_KV and not _moves_tensors(request) and parts is None
+    return request.kv_type in OLLAMA_KV and not _needs_llama_server(request) and parts is None
 
 
 def _ollama(artifact: Artifact, request: ServeRequest) -> ServeCommand:
@@ -143,8 +144,24 @@ def _cpu_expert_layers(request: ServeRequest) -> int:
     return request.cpu_expert_layers or int(_measured(request, "cpu_expert_layers") or 0)
 
 
+def _cards(request: ServeRequest) -> dict[str, Any]:
+    """How cards share the model, as measured; nothing where no layer lies on one."""
+    if request.on_cpu:
+        return {}
+    return {
+        "-sm": _measured(request, "split_mode"),
+        "-ts": _measured(request, "tensor_split"),
+        "-mg": _measured(request, "main_gpu"),
+    }
+
+
+def _needs_llama_server(request: ServeRequest) -> bool:
+    """Whether the weights are placed as llama-server alone is told."""
+    return _moves_tensors(request) or any(_cards(request).values())
+
+
 def _moves_tensors(request: ServeRequest) -> bool:
-    """Whether parts of layers lie elsewhere than the rest, which llama-server alone can do."""
+    """Whether parts of layers lie elsewhere than the rest."""
     overrides = _measured(request, "tensor_overrides")
     return bool(_cpu_expert_layers(request) or overrides) and not request.on_cpu
 

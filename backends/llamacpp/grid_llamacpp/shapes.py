@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from grid.backend import PredictedTypes, Unsupported
+from grid.backend import InputError, PredictedTypes, Unsupported, did_you_mean
 from grid.models.gguf.ggml_types import TYPES_BY_NAME
 from grid.models.gguf.inventory import Hyperparameters, UnquantizedTensor
 from grid.models.gguf.presets import TypeChoice, quantizable, type_choices
-from grid_llamacpp.recipes import EXPERTS_ONLY, RECIPES
+from grid_llamacpp.recipes import EXPERTS_ONLY, RECIPES, Preset, parse
 
 Inventory = Sequence[UnquantizedTensor]
 
@@ -19,8 +20,9 @@ def types_of(inventory: Inventory, model: Hyperparameters, recipe: str) -> Predi
 
     Raises InputError for an unknown preset, Unsupported for one that cannot store these rows.
     """
-    refuse_misfit(inventory, model, recipe)
-    choices = type_choices(inventory, model, recipe)
+    preset = parse(recipe)
+    refuse_misfit(inventory, model, preset)
+    choices = _type_choices(inventory, model, preset)
     types = {name: choice.stored for name, choice in choices.items()}
     fallbacks = {name: choice for name, choice in choices.items() if choice.falls_back}
     if not fallbacks:
@@ -32,16 +34,49 @@ def types_of(inventory: Inventory, model: Hyperparameters, recipe: str) -> Predi
     return PredictedTypes(types, len(fallbacks), note, cause)
 
 
-def refuse_misfit(inventory: Inventory, model: Hyperparameters, recipe: str) -> None:
+def refuse_misfit(inventory: Inventory, model: Hyperparameters, preset: Preset) -> None:
     """Raise Unsupported for a preset that cannot store these tensors, naming the nearest in bits
     that does."""
-    if recipe == EXPERTS_ONLY and not any("_exps" in tensor.name for tensor in inventory):
-        raise Unsupported(f"{recipe} is for mixtures of experts; Q8_0 works")
+    if preset.name == EXPERTS_ONLY and not any("_exps" in tensor.name for tensor in inventory):
+        raise Unsupported(f"{preset.name} is for mixtures of experts; Q8_0 works")
     try:
-        type_choices(inventory, model, recipe)
+        _type_choices(inventory, model, preset)
     except Unsupported as error:
-        nearest = _nearest(inventory, model, recipe)
+        nearest = _nearest(inventory, model, preset.name)
         raise Unsupported(f"{error}; {nearest} works") from None
+
+
+def refuse_unmatched(inventory: Inventory, model: Hyperparameters, preset: Preset) -> None:
+    """Raise InputError for a change of the recipe that applies to no tensor of the model."""
+    matrices = [tensor.name for tensor in inventory if quantizable(tensor, model.architecture)]
+    deciding = {preset.changes.matching(name) for name in matrices}
+    for index, (pattern, _) in enumerate(preset.changes.tensors):
+        if index not in deciding:
+            earlier = any(re.search(pattern, name) for name in matrices)
+            parts = {part for name in matrices for part in name.split(".")[-2:-1]}
+            hint = "an earlier pattern takes all of its tensors" if earlier else ""
+            raise InputError(
+                f"tensor_types: {pattern!r} applies to no matrix of this model; "
+                f"{hint or did_you_mean(pattern, sorted(parts))}"
+            )
+    tied = "output.weight" not in matrices
+    if tied and preset.changes.output and preset.changes.token_embedding:
+        raise InputError(
+            "output: this model has no output matrix of its own, its embedding serves as one; "
+            "leave output out"
+        )
+
+
+def _type_choices(
+    inventory: Inventory, model: Hyperparameters, preset: Preset
+) -> dict[str, TypeChoice]:
+    return type_choices(
+        inventory,
+        model,
+        preset.name,
+        importance_matrix=preset.matrix,
+        changes=preset.changes,
+    )
 
 
 def _nearest(inventory: Inventory, model: Hyperparameters, recipe: str) -> str:
@@ -59,7 +94,7 @@ def _nearest(inventory: Inventory, model: Hyperparameters, recipe: str) -> str:
 def _choices(inventory: Inventory, model: Hyperparameters, recipe: str) -> Mapping[str, TypeChoice]:
     """Empty where the preset cannot store the tensors."""
     try:
-        return type_choices(inventory, model, recipe)
+        return _type_choices(inventory, model, parse(recipe))
     except Unsupported:
         return {}
 

@@ -12,7 +12,9 @@ from grid.models.gguf.inventory import Hyperparameters, UnquantizedTensor, from_
 from grid.models.gguf.inventory_config import from_config
 from grid.models.gguf.predict import metadata_bytes_of, metadata_bytes_with, predict
 from grid.models.gguf.reader import read_header
-from grid_llamacpp.shapes import refuse_misfit, types_of
+from grid_llamacpp.matrix.fit import check_file
+from grid_llamacpp.recipes import parse
+from grid_llamacpp.shapes import Inventory, refuse_misfit, refuse_unmatched, types_of
 from grid_llamacpp.vocabulary import find_file
 
 
@@ -31,26 +33,51 @@ def predicted_bytes(source: Path, recipe: str) -> int:
     headers = read_all_headers(read_header(source))
     inventory, model = from_headers(headers)
     metadata = metadata_bytes_of(headers)
-    refuse_misfit(inventory, model, recipe)
-    return predict(inventory, model, recipe, metadata_bytes=metadata).file_bytes
+    return _bytes(inventory, model, recipe, metadata)
 
 
 def bytes_of_folder(source: Path, recipe: str) -> int:
     """As `predicted_bytes`, of a folder whoever converts it."""
     inventory, model = _of_folder(source)
-    refuse_misfit(inventory, model, recipe)
-    metadata = _metadata_bytes(source, model.n_vocab)
-    return predict(inventory, model, recipe, metadata_bytes=metadata).file_bytes
+    return _bytes(inventory, model, recipe, _metadata_bytes(source, model.n_vocab))
 
 
 def predicted_types(source: Path, recipe: str) -> PredictedTypes:
     """The types of the tensors that `quantize` writes; of a folder whoever converts it. Raises as
     `predicted_bytes` does."""
+    return types_of(*_inventory(source), recipe)
+
+
+def check_recipe(source: Path, name: str, matrix: Path | None) -> str:
+    """See `grid.backend.ComposesRecipes`; of a folder whoever converts it."""
+    inventory, model = _inventory(source)
+    preset = parse(name)
+    refuse_unmatched(inventory, model, preset)
+    if matrix is None or not preset.matrix:
+        return ""
+    return check_file(matrix, inventory, model, types_of(inventory, model, name).tensor_types)
+
+
+def _bytes(
+    inventory: Inventory, model: Hyperparameters, recipe: str, metadata_bytes: int | None
+) -> int:
+    preset = parse(recipe)
+    refuse_misfit(inventory, model, preset)
+    size = predict(
+        inventory,
+        model,
+        preset.name,
+        metadata_bytes=metadata_bytes,
+        importance_matrix=preset.matrix,
+        changes=preset.changes,
+    )
+    return size.file_bytes
+
+
+def _inventory(source: Path) -> tuple[Inventory, Hyperparameters]:
     if source.is_dir():
-        inventory, model = _of_folder(source)
-    else:
-        inventory, model = from_headers(read_all_headers(read_header(source)))
-    return types_of(inventory, model, recipe)
+        return _of_folder(source)
+    return from_headers(read_all_headers(read_header(source)))
 
 
 def _of_folder(folder: Path) -> tuple[tuple[UnquantizedTensor, ...], Hyperparameters]:

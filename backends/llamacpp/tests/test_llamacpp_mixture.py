@@ -128,6 +128,27 @@ def test_a_buffer_that_this_build_has_not_is_refused(mixture: Path, node: Node) 
 
 
 @pytest.mark.engine
+@pytest.mark.parametrize("options", [{"split_mode": "row"}, {"tensor_split": "1,1"}])
+def test_cards_are_refused_where_the_build_uses_none(
+    mixture: Path, node: Node, options: dict[str, Any]
+) -> None:
+    completed = backend.options(options, node)
+    with (
+        pytest.raises(Unsupported, match=r"for accelerators, and this build .* uses none"),
+        backend.load(mixture, "cpu", completed),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("options", [{"split_mode": "row"}, {"main_gpu": 1}])
+def test_cards_need_an_accelerator_which_the_plan_says(
+    mixture: Path, node: Node, options: dict[str, Any]
+) -> None:
+    completed = backend.options(options, node)
+    assert backend.needs(described(mixture), 2**20, completed, Memory(512)).accelerator == "gpu"
+
+
+@pytest.mark.engine
 def test_the_environment_says_which_buffers_hold_the_weights(mixture: Path, node: Node) -> None:
     with backend.load(mixture, "cpu", backend.options({"threads": 1}, node)) as engine:
         text = engine.environment()["weight_buffers"]

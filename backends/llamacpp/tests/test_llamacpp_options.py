@@ -36,6 +36,18 @@ def test_an_accelerator_takes_all_layers(node: Node) -> None:
     assert backend.options({}, with_card)["gpu_layers"] == -1
 
 
+def test_one_type_of_cache_and_llama_servers_names(node: Node) -> None:
+    options = backend.options({"kv_type": "q8_0", "n_cpu_moe": 3, "override_tensor": "x=CPU"}, node)
+    assert (options["kv_type_k"], options["kv_type_v"]) == ("q8_0", "q8_0")
+    assert (options["cpu_expert_layers"], options["tensor_overrides"]) == (3, "x=CPU")
+
+
+def test_cards_that_share_as_llama_cpp_does_anyway_are_no_option(node: Node) -> None:
+    assert backend.options({"split_mode": "layer", "main_gpu": 0}, node) == backend.options(
+        {}, node
+    )
+
+
 def test_flash_attention_may_be_a_flag(node: Node) -> None:
     assert backend.options({"flash_attention": False}, node)["flash_attention"] == "off"
 
@@ -51,6 +63,12 @@ def test_flash_attention_may_be_a_flag(node: Node) -> None:
         ({"kv_type_k": "q8"}, r"kv_type_k = 'q8' is unknown. Did you mean 'q8_0'\?"),
         ({"flash_attention": "yes"}, "flash_attention = 'yes' is unknown"),
         ({"ubatch": 4096}, "ubatch = 4096 is larger than batch = 2048"),
+        ({"kv_type": "q8"}, "kv_type_k = 'q8' is unknown"),
+        ({"kv_type": "q8_0", "kv_type_v": "f16"}, "kv_type_v is there twice"),
+        ({"split_mode": "rows"}, r"split_mode = 'rows' is unknown. Did you mean 'row'\?"),
+        ({"tensor_split": "3,x"}, "tensor_split = '3,x': write a share for each card"),
+        ({"tensor_split": "1,1", "split_mode": "none"}, "tensor_split shares a model"),
+        ({"main_gpu": -1}, "main_gpu = -1: write a whole number from 0"),
         ({"kv_type_v": "q8_0", "flash_attention": "off"}, "needs flash attention"),
     ],
 )

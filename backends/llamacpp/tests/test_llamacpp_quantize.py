@@ -1,4 +1,4 @@
-"""The recipes listed are the presets that llama.cpp really makes without an importance matrix."""
+"""The recipes listed are the presets that the linked llama.cpp really makes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from grid_llamacpp import backend
 from grid_llamacpp.library import library
-from grid_llamacpp.recipes import FILE_TYPE_NUMBERS, NEEDS_MATRIX, RECIPES
+from grid_llamacpp.recipes import NEEDS_MATRIX, RECIPES
 from llamacpp_random import CONFIG, forward, weights
 
 from grid.errors import EngineError, Unsupported
@@ -19,7 +19,8 @@ from grid.models.gguf.ggml_types import FILE_TYPES, GGML_TYPES
 
 pytestmark = pytest.mark.engine
 
-DENSE = sorted(set(RECIPES) - {"MXFP4_MOE"})
+DENSE = sorted(set(RECIPES) - {"MXFP4_MOE"} - NEEDS_MATRIX)
+"""Made without an importance matrix; test_llamacpp_matrix makes the others."""
 
 
 @pytest.fixture(scope="module")
@@ -53,11 +54,27 @@ def test_every_recipe_can_be_run(
         assert np.isfinite(engine.logits([0, 5, 6])).all()
 
 
-def test_every_other_preset_is_refused_by_llama_cpp(f16: Path, tmp_path: Path) -> None:
-    others = {name: FILE_TYPE_NUMBERS[name] for name in set(FILE_TYPES.values()) - set(RECIPES)}
-    makeable = [name for name, n in others.items() if native(f16, tmp_path / "x.gguf", n) == 0]
-    assert makeable == []
-    assert set(others) == NEEDS_MATRIX | {"NVFP4"}
+def test_every_preset_that_the_library_knows_is_a_recipe() -> None:
+    """Its constants, and every number that it takes, a newer library's too."""
+    api = library().api
+    prefixes = ("LLAMA_FTYPE_MOSTLY_", "LLAMA_FTYPE_ALL_")
+    constants = {
+        getattr(api, name): name
+        for name in dir(api)
+        if name.startswith(prefixes) and "_Q4_1_SOME_F16" not in name
+    }
+    assert {number: name.split("_", 3)[3] for number, name in constants.items()}.items() <= (
+        FILE_TYPES.items()
+    )
+    assert set(FILE_TYPES.values()) == set(RECIPES)
+
+
+def test_the_library_refuses_without_a_matrix_what_needs_one(f16: Path, tmp_path: Path) -> None:
+    numbers = range(max(FILE_TYPES) + 20)
+    accepted = {n for n in numbers if native(f16, tmp_path / "x.gguf", n) == 0}
+    refused = {FILE_TYPES.get(n, str(n)) for n in {*FILE_TYPES} - accepted}
+    assert {FILE_TYPES.get(n, str(n)) for n in accepted} <= set(RECIPES)
+    assert refused == NEEDS_MATRIX | {"NVFP4"}  # which is made by types of tensors
 
 
 def test_fewer_bits_are_further_from_the_16_bit_model(
@@ -74,7 +91,7 @@ def test_fewer_bits_are_further_from_the_16_bit_model(
     assert errors == sorted(errors)
 
 
-@pytest.mark.parametrize("recipe", ["Q8_0", "Q4_0", "Q5_1", "TQ1_0", "Q1_0", "Q2_0"])
+@pytest.mark.parametrize("recipe", ["Q8_0", "Q4_0", "Q5_1", "TQ1_0", "Q1_0", "Q2_0", "NVFP4"])
 def test_nominal_bits_are_those_of_the_block_type(
     checkpoints: dict[str, Path], recipe: str
 ) -> None:
@@ -105,7 +122,11 @@ def test_quantizing_twice_is_unsupported(q8: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("recipe", "complaint"),
-    [("IQ2_XS", "importance matrix"), ("Q4_K_X", "Did you mean"), ("MXFP4_MOE", "mixtures")],
+    [
+        ("IQ2_XS", r"text of \[calibration\], or give a file"),
+        ("Q4_K_X", "Did you mean"),
+        ("MXFP4_MOE", "mixtures"),
+    ],
 )
 def test_a_recipe_that_cannot_be_made_is_unsupported(
     f16: Path, tmp_path: Path, recipe: str, complaint: str

@@ -63,6 +63,17 @@ def test_on_other_hardware_the_layers_are_its_own_and_threads_the_programs() -> 
     assert "PARAMETER num_gpu 999" in programs(request)["ollama"]
 
 
+def test_cards_share_the_model_as_they_did_when_it_was_measured() -> None:
+    options = {**MEASURED, "gpu_layers": -1, "split_mode": "row", "tensor_split": "3,1"}
+    request = ServeRequest(context=4096, platform="cuda", options=options)
+    assert programs(request) == {
+        "llama-server": "llama-server -m /m/base-Q4_K_M.gguf -c 4096 -np 1 -ngl 999 -sm row "
+        "-ts 3,1 --jinja"
+    }
+    elsewhere = ServeRequest(context=4096, platform="cuda", options=options, same_hardware=False)
+    assert "-sm" not in programs(elsewhere)["llama-server"]
+
+
 def test_a_quantized_cache_brings_flash_attention() -> None:
     texts = programs(ServeRequest(context=4096, kv_type="q8_0", options=MEASURED))
     assert "-fa on -ctk q8_0 -ctv q8_0" in texts["llama-server"]

@@ -75,6 +75,7 @@ class _Packer:
             source=self._pack_weights(entry.source),
             files=tuple(name for pattern in entry.files for name in self._pack_matching(pattern)),
             reference=self._pack_weights(entry.reference),
+            imatrix=self._pack_file(entry.imatrix, self._sweep.file) if entry.imatrix else "",
         )
 
     def pack_table(self, table: Any, field: str, place: str) -> Any:

@@ -10,6 +10,7 @@ from grid.models.gguf.ggml_types import TYPES_BY_NAME
 from grid.models.gguf.inventory import Hyperparameters, UnquantizedTensor
 from grid.models.gguf.presets import tensor_types
 from grid.models.gguf.reader import DEFAULT_ALIGNMENT, GgufHeader
+from grid.models.gguf.type_changes import NO_CHANGES, TypeChanges
 
 _FIXED_BYTES = 24
 """Magic, version, number of tensors, number of metadata entries."""
@@ -31,6 +32,7 @@ def predict(
     *,
     metadata_bytes: int | None = None,
     importance_matrix: bool = False,
+    changes: TypeChanges = NO_CHANGES,
 ) -> PredictedSize:
     """Size of the file that llama.cpp would write for `preset`.
 
@@ -40,7 +42,9 @@ def predict(
     `tensor_types` does, and InputError where a shape is not known.
     """
     tensors = tuple(inventory)
-    types = tensor_types(tensors, hyperparameters, preset, importance_matrix=importance_matrix)
+    types = tensor_types(
+        tensors, hyperparameters, preset, importance_matrix=importance_matrix, changes=changes
+    )
     sizes = [stored_bytes(tensor, types[tensor.name]) for tensor in tensors]
     if metadata_bytes is None:
         metadata_bytes = estimated_metadata_bytes(hyperparameters.n_vocab or 0)

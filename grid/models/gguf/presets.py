@@ -17,6 +17,7 @@ from grid.errors import InputError, Unsupported, did_you_mean
 from grid.models.gguf import rules
 from grid.models.gguf.ggml_types import TYPES_BY_NAME
 from grid.models.gguf.inventory import Hyperparameters, UnquantizedTensor
+from grid.models.gguf.type_changes import NO_CHANGES, TypeChanges
 
 PRESETS: tuple[str, ...] = tuple(rules.DEFAULTS)
 """Every preset that llama.cpp can make, widest first."""
@@ -45,6 +46,7 @@ def tensor_types(
     preset: str,
     *,
     importance_matrix: bool = False,
+    changes: TypeChanges = NO_CHANGES,
 ) -> dict[str, str]:
     """llama.cpp's type of every tensor, by name, in the order in which it writes them.
 
@@ -53,7 +55,9 @@ def tensor_types(
     as a multiple of 256. Raises InputError for an unknown preset, Unsupported for one that
     cannot store these rows.
     """
-    choices = type_choices(inventory, hyperparameters, preset, importance_matrix=importance_matrix)
+    choices = type_choices(
+        inventory, hyperparameters, preset, importance_matrix=importance_matrix, changes=changes
+    )
     return {name: choice.stored for name, choice in choices.items()}
 
 
@@ -63,13 +67,14 @@ def type_choices(
     preset: str,
     *,
     importance_matrix: bool = False,
+    changes: TypeChanges = NO_CHANGES,
 ) -> dict[str, TypeChoice]:
     """As `tensor_types`, with the types that the preset means beside those that are stored."""
     if preset not in rules.DEFAULTS:
         hint = did_you_mean(preset, rules.DEFAULTS)
         raise InputError(f"{preset!r} is no preset that llama.cpp makes. {hint}")
     tensors = sorted(inventory, key=_order)
-    chooser = _TypeChooser(tensors, hyperparameters, preset, importance_matrix)
+    chooser = _TypeChooser(tensors, hyperparameters, preset, importance_matrix, changes)
     return {tensor.name: chooser.choose(tensor) for tensor in tensors}
 
 
@@ -108,8 +113,10 @@ class _TypeChooser:
         model: Hyperparameters,
         preset: str,
         matrix: bool,
+        changes: TypeChanges,
     ) -> None:
         self.model, self.preset, self.matrix = model, preset, matrix
+        self.changes = changes
         self.default = rules.DEFAULTS[preset]
         self.tied = all(tensor.name != "output.weight" for tensor in tensors)
         self.values = sum(role_of(tensor.name) in rules.VALUES for tensor in tensors)
@@ -123,9 +130,43 @@ class _TypeChooser:
             return TypeChoice(tensor.plain_type, tensor.plain_type)
         if self.default in rules.PLAIN:
             return TypeChoice(self.default, self.default)
+        if fixed := self._fixed_type(tensor):
+            return TypeChoice(fixed, self._exact_type(tensor, fixed))
+        pattern = self.changes.matching(tensor.name)
+        if pattern is not None:  # such a tensor is not counted, so that later ones get other types
+            kind = self.changes.tensors[pattern][1]
+            return TypeChoice(kind, self._fitting_type(tensor, kind))
+        if self.changes.output and self._is_output(tensor):  # a tied embedding
+            kind = self.changes.output
+            return TypeChoice(kind, self._fitting_type(tensor, kind))
         kind = self._preset_type(tensor)
-        meant = self._whole_output_type() if self._is_output(tensor) else kind
+        by_preset = self._is_output(tensor) and self.preset != rules.BLOCKS_ONLY
+        meant = self._whole_output_type() if by_preset else kind
         return TypeChoice(meant, self._fitting_type(tensor, kind))
+
+    def _fixed_type(self, tensor: UnquantizedTensor) -> str:
+        """The type that the recipe gives an embedding or the output, before any pattern but one
+        for the embeddings of each layer."""
+        role = role_of(tensor.name)
+        if role == "output":
+            return self.changes.output
+        if role != "embedding" or (
+            tensor.name in rules.EMBEDDINGS_OF_LAYERS
+            and self.changes.matching(tensor.name) is not None
+        ):
+            return ""
+        return self.changes.token_embedding
+
+    def _exact_type(self, tensor: UnquantizedTensor, kind: str) -> str:
+        """`kind` itself: llama.cpp has nothing that stands in for it here."""
+        row = self.model.row(tensor)
+        if _divides(kind, row):
+            return kind
+        block = TYPES_BY_NAME[kind].block
+        raise Unsupported(
+            f"{tensor.name} cannot be stored in {kind}: its rows of {row} are no multiple of "
+            f"{block}"
+        )
 
     def _preset_type(self, tensor: UnquantizedTensor) -> str:
         """The type by the preset's rules, whatever the row's length."""
@@ -133,6 +174,8 @@ class _TypeChooser:
         floor = rules.AT_LEAST_8_BITS_IN.get(self.model.architecture)
         if floor and floor.search(tensor.name):
             return "q8_0"
+        if self.preset == rules.BLOCKS_ONLY:
+            return "q8_0" if role in ("embedding", "output") else "nvfp4"
         if self._is_output(tensor):
             return self._output_type(tensor)
         if self.preset == rules.EXPERTS_ONLY:

@@ -63,6 +63,7 @@ DEFAULTS: dict[str, str] = {
     "Q4_1": "q4_1",
     "Q4_0": "q4_0",
     "IQ4_NL": "iq4_nl",
+    "NVFP4": "nvfp4",
     "IQ4_XS": "iq4_xs",
     "MXFP4_MOE": "mxfp4",
     "Q3_K_L": "q3_K",
@@ -93,6 +94,11 @@ PLAIN = frozenset({"f32", "f16", "bf16"})
 EXPERTS_ONLY = "MXFP4_MOE"
 """Experts in MXFP4, everything else in Q8_0."""
 
+BLOCKS_ONLY = "NVFP4"
+"""Matrices of the blocks in NVFP4, embeddings and output in Q8_0. llama.cpp numbers the file type
+and writes the tensor type, but has no preset of it: the backend makes it as Q8_0 with the types of
+all other matrices changed."""
+
 ROLES: tuple[tuple[str, str], ...] = (
     ("attn_qkv.weight", "qkv"),
     ("attn_kv_b.weight", "kv_b"),
@@ -109,7 +115,8 @@ ROLES: tuple[tuple[str, str], ...] = (
 VALUES = frozenset({"value", "qkv", "kv_b"})
 """Roles that carry values: the part of attention that suffers most from few bits."""
 
-EMBEDDINGS = frozenset({"token_embd.weight", "per_layer_token_embd.weight"})
+EMBEDDINGS_OF_LAYERS = frozenset({"per_layer_token_embd.weight"})
+EMBEDDINGS = frozenset({"token_embd.weight"}) | EMBEDDINGS_OF_LAYERS
 
 LOW_STEP_UP: dict[str, str] = {
     "IQ1_S": "q2_K",

@@ -21,6 +21,7 @@ from grid.cells.workload import Quality, Tasks, Workload
 from grid.errors import EngineError, InputError
 from grid.models.artifact import Artifact
 from grid.models.checkpoint import inspection as checkpoint
+from grid.models.checksum import file_sha256
 from grid.plan.origin import BUNDLED, ELSEWHERE
 from grid.sweep.artifacts.manifest import main_name, manifest_of, named_files
 from grid.sweep.artifacts.obtain import CachedItem, Sharing
@@ -99,6 +100,19 @@ class Inputs:
                 write_atomically(path, read_text(source).text.encode())
         return msgspec.structs.replace(calibration, path=str(path))
 
+    def matrix(self, artifact: Artifact) -> Generator[Event, None, Calibration]:
+        """The importance matrix that an artifact names, as a file of this node. Raises
+        EngineError."""
+        sha256 = artifact.matrix_sha256
+        item = _cached_matrix(artifact)
+        if self._find_local(item, sha256) is None:
+            if _has_content(Path(artifact.matrix), sha256):
+                self._local[sha256] = artifact.matrix
+            else:
+                yield from self._bring(item, lambda: _has_content(item.path, sha256))
+                self._local[sha256] = str(item.path)
+        return Calibration(path=self._local[sha256], sha256=sha256, is_matrix=True)
+
     def text(self, source: str, sha256: str) -> Generator[Event, None, str]:
         """A name or path under which this node reads the text. Raises EngineError."""
         if source.startswith(BUNDLED):
@@ -154,6 +168,8 @@ def offer_inputs(
         for artifact in artifacts.values():
             if artifact.path is not None and not is_bundled(artifact):
                 _offer_artifact(artifact, Path(artifact.path), keep)
+            if artifact.matrix:
+                _offer_matrix(artifact, keep)
         if settings.calibration is not None:
             _offer_text(settings.calibration.path, settings.calibration.sha256, keep)
         for workload in workloads:
@@ -193,6 +209,15 @@ def _offer_text(source: str, sha256: str, keep: Callable[[str], None]) -> None:
     _offer(item, item.path, keep)
 
 
+def _offer_matrix(artifact: Artifact, keep: Callable[[str], None]) -> None:
+    path = Path(artifact.matrix)
+    if not _has_content(path, artifact.matrix_sha256):
+        raise InputError(f"{path} is gone or changed since the plan was made; run the sweep again")
+    item = _cached_matrix(artifact)
+    write_atomically(item.path, path.read_bytes())
+    _offer(item, item.path, keep)
+
+
 def _offer_items(tasks: Tasks, keep: Callable[[str], None]) -> None:
     if tasks.source.startswith(BUNDLED):
         return
@@ -218,6 +243,13 @@ def _cached_text(sha256: str, source: str) -> CachedItem:
     return CachedItem(f"text/{sha256}", label, cache_dir() / "texts", name, source=source)
 
 
+def _cached_matrix(artifact: Artifact) -> CachedItem:
+    name = f"imatrix-{artifact.matrix_sha256}"
+    label = f"importance matrix {artifact.matrix}"
+    home = cache_dir() / "texts"
+    return CachedItem(f"text/{name}", label, home, f"{name}.gguf", source=artifact.matrix)
+
+
 def _cached_items(tasks: Tasks) -> CachedItem:
     main = f"items-{tasks.items_sha256}"
     label = f"task items {tasks.source}"
@@ -241,6 +273,13 @@ def _has_text(source: str, sha256: str) -> bool:
     try:
         return read_text(source).sha256 == sha256
     except InputError:
+        return False
+
+
+def _has_content(path: Path, sha256: str) -> bool:
+    try:
+        return file_sha256(path) == sha256
+    except OSError:
         return False
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from grid.backend import Calibration, inspect_gguf
+from grid.backend import Calibration, ComposesRecipes, inspect_gguf
 from grid.backend.registry import backend
 from grid.cache import cache_dir, write_atomically
 from grid.cells.cell import Cell
@@ -275,15 +275,14 @@ class ArtifactStore:
             raise EngineError(f"{artifact.label} has no source that it is made from")
         yield from self.artifact(source)
         yield from self.environment(artifact.backend)
-        recipe = backend(artifact.backend).recipes()[artifact.quant]
-        size = round(artifact.model.parameters * recipe.bits / 8)
+        size = round(artifact.model.parameters * _nominal_bits(artifact) / 8)
         request = messages.Quantize(
             backend=artifact.backend,
             source=str(self.path(source)),
-            recipe=artifact.quant,
+            recipe=artifact.recipe_name,
             target=str(item.path),
             threads=self._node.cores,
-            calibration=(yield from self._calibration()) if artifact.calibration else None,
+            calibration=(yield from self._calibration(artifact)),
             device=self.device(artifact.backend),
         )
         with lock_item(slug(item.key)):  # another sweep on this node may be making it
@@ -313,8 +312,11 @@ class ArtifactStore:
             yield from self.renew(source, changed)
             yield from make()
 
-    def _calibration(self) -> Generator[Event, None, Calibration | None]:
-        calibration = self._settings.calibration
+    def _calibration(self, artifact: Artifact) -> Generator[Event, None, Calibration | None]:
+        """What the artifact's recipe weighs errors by, as files of this node."""
+        if artifact.matrix:
+            return (yield from self._inputs.matrix(artifact))
+        calibration = self._settings.calibration if artifact.calibration else None
         return None if calibration is None else (yield from self._inputs.calibration(calibration))
 
     def _make_reference(
@@ -372,6 +374,17 @@ class ArtifactStore:
                 finally:
                     self._maker.close()  # its memory goes back before anything is measured
         return item.path
+
+
+def _nominal_bits(artifact: Artifact) -> float:
+    """Bits a weight of the recipe that makes the artifact."""
+    maker = backend(artifact.backend)
+    recipe = maker.recipes().get(artifact.recipe_name)
+    if recipe is None and isinstance(maker, ComposesRecipes):
+        recipe = maker.read_recipe(artifact.recipe_name)
+    if recipe is None:
+        raise EngineError(f"{artifact.backend} has no recipe {artifact.recipe_name!r}")
+    return recipe.bits
 
 
 def _quality(cell: Cell) -> Quality:

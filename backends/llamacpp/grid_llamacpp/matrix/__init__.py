@@ -1,0 +1,1 @@
+"""Importance matrices: computed as llama-imatrix computes them, read, written and checked."""
