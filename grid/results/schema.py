@@ -74,7 +74,9 @@ ATTEMPTS = pa.schema(
             pa.map_(pa.string(), pa.string()),
             "versions, build, kernel, threads, clocks, load, git revision; `kld_refused` says why "
             "there is no divergence, `tokenizer` that the engine would cut the text otherwise, "
-            "`unanswered` which items of a task were not asked",
+            "`unanswered` which items of a task were not asked; of speed `stopped` says how many "
+            "repetitions count and why there are no more, `replaced` what was measured again, "
+            "`disturbed` what disturbed those that count",
         ),
         _field("context_length", pa.int64(), "longest context the model is made for, tokens"),
         _field(

@@ -14,12 +14,17 @@ from grid.engine.measure.machine_speed import (
     MachineSpeed,
     SpeedHistory,
     machine_speed,
+    recent_machine_speed,
     slowdown,
 )
 from grid.engine.measure.result import WorkloadResult, series
 
 THROTTLES = Path("/sys/devices/system/cpu")
 """Where Linux counts how often a core slowed down for its heat."""
+
+
+SHORT_S = 0.3
+"""Seconds of a cell in which the machine does not change: the kernels run before it only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +52,20 @@ def measure_speed(
         first, watched = watched, _watch(run, history)
         speeds = (*speeds, *watched.speeds)
         watched = _with_replaced(first, watched)
-    history.add(speeds)
+    history.add(speeds[1::2])  # those before it may be of the cell before
     return _with_state(watched)
 
 
 def _watch(run: Callable[[], WorkloadResult], history: SpeedHistory) -> _Watched:
     start = time.perf_counter()
-    before, throttles = machine_speed(), _throttle_count()
+    before, throttles = recent_machine_speed(), _throttle_count()
+    began = time.perf_counter()
     result = run()
+    lasted_s = time.perf_counter() - began
     gpu = gpu_state()
     throttled = _throttle_count() - throttles
-    speeds = tuple(speed for speed in (before, machine_speed()) if speed is not None)
+    after = machine_speed() if lasted_s >= SHORT_S else None
+    speeds = tuple(speed for speed in (before, after) if speed is not None)
     reasons = [slowdown(speed, history.usual) for speed in speeds]
     if throttled > 0:
         reasons.insert(0, f"the CPU slowed down for its heat {throttled} times")

@@ -1,0 +1,111 @@
+"""The machine around a speed cell: slower than usual, hot, throttled."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from grid.engine.measure import machine_state
+from grid.engine.measure.gpu_state import parse_gpu_state
+from grid.engine.measure.machine_speed import (
+    ENOUGH,
+    LATEST,
+    MachineSpeed,
+    SpeedHistory,
+    machine_speed,
+    slowdown,
+)
+from grid.engine.measure.machine_state import measure_speed
+from grid.engine.measure.result import WorkloadResult, series
+
+USUAL = MachineSpeed(0.010, 0.020)
+SLOW = MachineSpeed(0.015, 0.020)
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> SpeedHistory:
+    history = SpeedHistory(tmp_path / "speed.json")
+    history.add([USUAL] * ENOUGH)
+    return history
+
+
+def measured_with(monkeypatch, speeds: list[MachineSpeed], history, budget_s=100.0):
+    """A workload whose n-th run takes n s, with these runs of the kernels around."""
+    source = iter(speeds)
+    monkeypatch.setattr(machine_state, "recent_machine_speed", lambda: next(source))
+    monkeypatch.setattr(machine_state, "machine_speed", lambda: next(source))
+    monkeypatch.setattr(machine_state, "SHORT_S", 0.0)
+    times = iter((1.0, 2.0))
+    result = measure_speed(
+        lambda: WorkloadResult(series=(series("decode_s", "s", [next(times)]),)), budget_s, history
+    )
+    return {s.name: s.values for s in result.series}, result.environment
+
+
+def test_both_kernels_take_time() -> None:
+    speed = machine_speed()
+    assert speed is not None
+    assert all(0 < seconds < 5 for seconds in speed)
+
+
+def test_quiet_machine_is_measured_once(monkeypatch, history) -> None:
+    values, facts = measured_with(monkeypatch, [USUAL, USUAL], history)
+    assert values["decode_s"] == (1.0,)
+    assert values["machine_compute_s"] == (0.010, 0.010)
+    assert "disturbed" not in facts
+    assert "replaced" not in facts
+
+
+def test_machine_that_was_slow_for_a_while_is_measured_again(monkeypatch, history) -> None:
+    values, facts = measured_with(monkeypatch, [SLOW, SLOW, USUAL, USUAL], history)
+    assert values["decode_s"] == (2.0,)
+    assert values["replaced_decode_s"] == (1.0,)
+    assert facts["replaced"].startswith("a whole measurement: the machine computed 50% slower")
+    assert "disturbed" not in facts
+
+
+def test_machine_that_stays_slow_says_so(monkeypatch, history) -> None:
+    values, facts = measured_with(monkeypatch, [SLOW] * 4, history)
+    assert values["replaced_decode_s"] == (1.0,)
+    assert facts["disturbed"].startswith("the machine computed 50% slower than usual")
+
+
+def test_without_time_a_slow_machine_is_not_measured_again(monkeypatch, history) -> None:
+    values, facts = measured_with(monkeypatch, [SLOW, SLOW], history, budget_s=0.0)
+    assert values["decode_s"] == (1.0,)
+    assert "disturbed" in facts
+
+
+def test_what_is_usual_takes_a_few_runs_to_know(tmp_path: Path) -> None:
+    history = SpeedHistory(tmp_path / "speed.json")
+    history.add([USUAL] * (ENOUGH - 1))
+    assert history.usual is None
+    assert slowdown(SLOW, history.usual) == ""
+
+
+def test_history_keeps_the_latest_and_survives_damage(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "speed.json"
+    SpeedHistory(path).add([SLOW] * LATEST)
+    SpeedHistory(path).add([USUAL] * LATEST)
+    assert SpeedHistory(path).usual == USUAL
+    for damage in ("", "{}", "[[1]]", '[["a", 2]]', "[[0, NaN]]", "nonsense"):
+        path.write_text(damage)
+        assert SpeedHistory(path).usual is None
+
+
+def test_card_that_slowed_down_for_its_heat_says_so() -> None:
+    hot = parse_gpu_state("89, 1200, 100, 0x0000000000000040\n60, 1980, 99, 0x0\n")
+    assert hot.throttled == "the GPU slowed down for its heat"
+    assert hot.environment == {
+        "gpu_temperature_c": "89, 60",
+        "gpu_clock_mhz": "1200, 1980",
+        "gpu_busy_percent": "100, 99",
+    }
+
+
+@pytest.mark.parametrize(
+    "table", ["", "no devices were found", "60, 1980, 99, 0x4", "1, 2, 3, [N/A]"]
+)
+def test_card_that_nothing_slows_says_nothing(table: str) -> None:
+    assert parse_gpu_state(table).throttled == ""
