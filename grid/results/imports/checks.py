@@ -39,7 +39,7 @@ def check(records: Iterable[Record]) -> CheckedRecords:
         wrong.setdefault(id(figures[at][0]), fault)
     passed = []
     for record in converted:
-        reason = wrong.get(id(record)) or _outside_samples(record) or why_too_fast(record)
+        reason = _outside_samples(record) or wrong.get(id(record)) or why_too_fast(record)
         if reason:
             refused.append(_line(record, reason))
         else:

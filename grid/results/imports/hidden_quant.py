@@ -16,13 +16,13 @@ from grid.results.imports.values import text
 _WORDS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), name)
     for pattern, name in (
-        (r"\bvptq\b|\bvptq[-_]", "vptq"), (r"\baqlm\b", "aqlm"), (r"\bspqr\b", "spqr"),
+        (r"\bvptq\b", "vptq"), (r"\baqlm\b", "aqlm"), (r"\bspqr\b", "spqr"),
         (r"\beetq\b", "eetq-int8"), (r"\bhiggs\b", "higgs"), (r"\bquanto\b", "quanto"),
         (r"\bquip", "quip"), (r"\bhqq", "hqq"), (r"\bfbgemm", "fbgemm-fp8"),
-        (r"bitnet|\b1[._]58", "bitnet-1.58bit"), (r"\bgpt[-_]?oss\b", "MXFP4"),
-        (r"\bspinquant\b", "spinquant"), (r"\bautoround\b|\bauto[-_]round\b", "autoround"),
+        (r"bitnet|\b1 58", "bitnet-1.58bit"), (r"\bgpt ?oss\b", "MXFP4"),
+        (r"\bspinquant\b", "spinquant"), (r"\bautoround\b|\bauto round\b", "autoround"),
         (r"\bexl3\b", "exl3"), (r"\bsmoothquant\b", "smoothquant"),
-        (r"\bqu?antized\b|\bint[348]\b|\b[248][-_]?bits?\b", "quantized, by its name"),
+        (r"\bqu?antized\b|\bint[348]\b|\b[248] ?bits?\b", "quantized, by its name"),
     )
 )  # fmt: skip
 """Methods by words of a repository's name that `method_in` does not take for a method."""

@@ -15,7 +15,7 @@ _PREFIX = re.compile(
     r"|\d+(?:\.\d+){3}"  # llama.cpp's own: minutes, seconds, milliseconds, microseconds
     r"|\[?(?:DEBUG|INFO|WARN(?:ING)?|ERROR|[DIWE])\]?:?(?=\s)"
     r"|[\w./-]+:\d+:"  # file and line
-    r"|[A-Za-z][\w.-]*\s+\|(?=\s*\|)"  # a service of docker compose
+    r"|[A-Za-z][\w.-]*\s+\|(?=\s*(?:\||build:|$))"  # a service of docker compose
     r"))*\s*"
 )
 _RULE = re.compile(r"\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?\s*")

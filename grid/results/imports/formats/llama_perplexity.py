@@ -59,7 +59,7 @@ class PerplexityReader:
     selectable = True
 
     def recognizes(self, source: Source) -> bool:
-        return not source.is_json and _FIGURES.search(source.text) is not None
+        return source.json is None and _FIGURES.search(source.text) is not None
 
     def records(self, source: Source) -> Iterator[Record]:
         runs = list(runs_of(source.lines))
