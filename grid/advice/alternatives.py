@@ -17,7 +17,7 @@ from grid.advice.quality_change import (
     quality_change,
     text_difference,
 )
-from grid.analysis import Limits, Pick, Variant, subset
+from grid.analysis import Limits, Pick, Variant
 from grid.analysis.figures import interval_in_words, signed
 from grid.analysis.limits import limit_text, stated_limits
 from grid.analysis.pareto import undominated
@@ -51,8 +51,7 @@ def find_runner_up(candidate_set: CandidateSet, pick: Pick) -> tuple[Variant | N
     first = (pick.variant.artifact_id, pick.variant.backend)
     fit = variants_within_limits(pick)
     rivals = {v.id for v in fit if (v.artifact_id, v.backend) != first}
-    others = subset(candidate_set.posterior, rivals)
-    second = candidate_set.pick_of(others, Limits()).variant
+    second = candidate_set.picked_among(rivals)
     if second is None:
         return None, ""
     return second, next(lost.reason for lost in pick.rejected if lost.variant.id == second.id)
@@ -65,7 +64,7 @@ def limit_costs(candidate_set: CandidateSet, limits: Limits, pick: Pick) -> tupl
     costs = []
     for name, value in stated_limits(limits).items():
         unset: dict[str, Any] = {name: None}
-        without = candidate_set.pick(replace(limits, **unset)).variant
+        without = candidate_set.picked(replace(limits, **unset))
         demand = limit_text(name, value)
         costs.append(_cost(candidate_set, name, demand, pick, without))
     return tuple(costs)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -19,10 +18,10 @@ from grid.advice.shared_rates import share_rates
 from grid.advice.sources import SourceSelection
 from grid.advice.split_placement import splits_of
 from grid.advice.time_to_first_token import times_to_first_token
-from grid.analysis import Limits, Pick, Posterior, Variant, picks
+from grid.analysis import Limits, Pick, Posterior, Variant, subset
 from grid.analysis.dataset import Dataset
-from grid.analysis.limits import ExtraDraws
 from grid.analysis.memory import Footprint, footprint
+from grid.analysis.picks import pick_of, picked_variant
 from grid.analysis.quality_order import CAPABILITY, TOLERANCE, QualityOrder
 from grid.analysis.quality_runs import QUALITY_MEASURES
 from grid.results.statistics.interval import Floats
@@ -45,15 +44,17 @@ class CandidateSet:
     """What a smaller variant may be expected to lose of the best, on the axis."""
 
     def pick(self, limits: Limits) -> Pick:
-        """The pick within limits."""
-        return self.pick_of(self.posterior, limits, self.extra_draws)
+        """The pick within limits, with why the others lost."""
+        return pick_of(self.order, limits, self.extra_draws)
 
-    def pick_of(
-        self, posterior: Posterior, limits: Limits, extra_draws: ExtraDraws | None = None
-    ) -> Pick:
-        """The pick of a posterior by the same quality and tolerance."""
-        ways: dict[str, Any] = {"axis": self.axis, "tolerance": self.tolerance}
-        return picks(posterior, [limits], extra_draws=extra_draws, **ways)[0]
+    def picked(self, limits: Limits) -> Variant | None:
+        """The variant of that pick alone, in a fraction of the time."""
+        return picked_variant(self.order, limits, self.extra_draws)
+
+    def picked_among(self, ids: Container[str]) -> Variant | None:
+        """The variant that would be picked if only those of these ids met the limits."""
+        part = subset(self.posterior, ids)
+        return picked_variant(QualityOrder(part, self.axis, self.tolerance), Limits())
 
     @cached_property
     def order(self) -> QualityOrder:

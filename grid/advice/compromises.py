@@ -15,7 +15,7 @@ from grid.advice.quality_change import (
     interval_of_draws,
     quality_change,
 )
-from grid.analysis import Limits, Pick, Variant, subset
+from grid.analysis import Pick, Variant
 from grid.analysis.figures import divergence, number
 from grid.analysis.quality_order import CAPABILITY, KLD, MATERIAL_NAT
 from grid.results.statistics import Interval
@@ -64,10 +64,8 @@ class CompromiseSearch:
 
     def _best(self, ids: set[str]) -> Compromise | None:
         """The pick among variants: by the same decision as the pick of all."""
-        rivals = subset(self.candidate_set.posterior, ids)
-        choice = self.candidate_set.candidate(
-            self.candidate_set.pick_of(rivals, Limits()).variant if ids else None
-        )
+        variant = self.candidate_set.picked_among(ids) if ids else None
+        choice = self.candidate_set.candidate(variant)
         return None if choice is None else self._compromise(choice)
 
     def _compromise(self, choice: Candidate) -> Compromise:

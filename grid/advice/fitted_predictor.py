@@ -31,6 +31,25 @@ def _fitted(dataset: Dataset, fingerprint: str) -> Predictor:
 
 @lru_cache(maxsize=2)
 def _observations(dataset: Dataset, fingerprint: str) -> list[Observation]:
-    from grid.advice.prediction import observations_of, published_observations
+    from grid.advice.prediction import published_observations
 
-    return [*observations_of(dataset.speed_sample()), *published_observations()]
+    return [*_own_observations(dataset), *published_observations()]
+
+
+def _own_observations(dataset: Dataset) -> list[Observation]:
+    """The store's, as they were derived before: in a large store they take seconds."""
+    import msgspec
+
+    from grid.advice.prediction import Observation, observations_of
+
+    name = f"observations-{dataset.fingerprint}"
+    keeps = dataset.is_whole and not dataset.problems
+    try:
+        return msgspec.json.decode(
+            (dataset.derived(name) if keeps else None) or b"", type=list[Observation]
+        )
+    except msgspec.DecodeError:
+        observed = list(observations_of(dataset.speed_sample()))
+    if keeps:
+        dataset.keep_derived(name, msgspec.json.encode(observed))
+    return observed

@@ -10,7 +10,7 @@ from grid.advice.alternatives import meets_limits
 from grid.advice.candidates import CandidateSet
 from grid.advice.hardware import Machine
 from grid.advice.quality_change import quality_change
-from grid.analysis import Limits, Pick
+from grid.analysis import Limits, Pick, Variant
 from grid.hardware.chips import mac_share
 from grid.results.statistics import Interval
 from grid.units import GIB, format_bytes
@@ -74,7 +74,7 @@ def _with_memory(
 ) -> Upgrade:
     share = mac_share(round(more_bytes)) if machine.platform == "metal" else 1.0
     budget = (limits.max_memory_bytes or 0.0) + share * more_bytes
-    then = candidate_set.pick(replace(limits, max_memory_bytes=budget))
+    then = candidate_set.picked(replace(limits, max_memory_bytes=budget))
     title = f"{format_bytes(more_bytes)} more memory"
     step = _upgrade(candidate_set, pick, then, title, more_bytes, 1.0)
     if step.changes or pick.variant is None or machine.main_memory is None:
@@ -88,13 +88,18 @@ def _with_bandwidth(candidate_set: CandidateSet, limits: Limits, pick: Pick) -> 
     rates = {**posterior.rates, "decode_tps": posterior.rates["decode_tps"] + math.log(FASTER)}
     faster = replace(candidate_set, posterior=replace(posterior, rates=rates))
     title = f"twice the bandwidth, at most x{FASTER:g} in token/s"
-    return _upgrade(candidate_set, pick, faster.pick(limits), title, 0.0, FASTER)
+    return _upgrade(candidate_set, pick, faster.picked(limits), title, 0.0, FASTER)
 
 
 def _upgrade(
-    candidate_set: CandidateSet, now: Pick, then: Pick, title: str, more_bytes: float, speed: float
+    candidate_set: CandidateSet,
+    now: Pick,
+    then: Variant | None,
+    title: str,
+    more_bytes: float,
+    speed: float,
 ) -> Upgrade:
-    chosen = candidate_set.candidate(then.variant)
+    chosen = candidate_set.candidate(then)
     if chosen is None:
         return Upgrade(more_bytes, speed, None, False, f"{title}: still nothing meets the limits")
     if now.variant is None:

@@ -161,5 +161,5 @@ def certainty(candidate_set: CandidateSet, pick: Pick) -> float | None:
 def _each_can_be_met(candidate_set: CandidateSet, limits: Limits) -> bool:
     single_limits: list[dict[str, Any]] = [{name: v} for name, v in stated_limits(limits).items()]
     return len(single_limits) > 1 and all(
-        candidate_set.pick(Limits(**limit)).variant is not None for limit in single_limits
+        candidate_set.picked(Limits(**limit)) is not None for limit in single_limits
     )

@@ -76,8 +76,8 @@ def fewer_sessions(
         each = candidate.kv_bytes / ask.sessions
         free = step.now - candidate.weights_bytes - candidate.overhead_bytes
         count = int(free // each)
-        enough = candidate_set.pick(replace(limits, max_memory_bytes=step.to))
-        if enough.variant is not None and 1 <= count < ask.sessions:
+        enough = candidate_set.picked(replace(limits, max_memory_bytes=step.to))
+        if enough is not None and 1 <= count < ask.sessions:
             text = f"lower sessions from {ask.sessions} to {count} for {step.variant.label}"
             steps.append(Relaxation("sessions", ask.sessions, count, step.variant, text))
     return steps

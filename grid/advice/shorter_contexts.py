@@ -53,10 +53,10 @@ def _shorter_contexts(
     posterior = candidate_set.posterior
     steps = []
     for step in [relaxation for relaxation in pick.relax if relaxation.limit == _MEMORY]:
-        with_memory = candidate_set.pick(replace(limits, max_memory_bytes=step.to))
+        with_memory = candidate_set.picked(replace(limits, max_memory_bytes=step.to))
         wanted = candidate_set.candidates[posterior.index[step.variant.id]].context
         longest = longest_context(step.variant, step.now, ask.kv_type, posterior.variants)
-        if with_memory.variant is not None and longest and longest < wanted:
+        if with_memory is not None and longest and longest < wanted:
             text = _text(wanted, longest, step.variant.label)
             steps.append(Relaxation(_CONTEXT, wanted, longest, step.variant, text))
     return steps

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal, NamedTuple
@@ -20,6 +21,13 @@ from grid.units import GIB
 Verdict = Literal["left", "right", "tie"]
 
 DRAWS_METHOD = "95 % of the joint draws"
+
+_AT_ONCE = 256
+"""Pairs whose draws are held at once."""
+
+Sides = tuple[Variant, Variant]
+Spread = tuple[float, float, float]
+"""Ends of the central 95 % of draws, and their standard deviation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +61,22 @@ class Duel:
         return {"left": self.left, "right": self.right, "tie": None}[self.verdict]
 
 
+StoredDuel = tuple[str, str, Interval, float | None, float | None, int, str, Verdict]
+"""A Duel with its variants' ids, as plain data."""
+
+
+def as_stored(duel: Duel) -> StoredDuel:
+    """Plain data, to be kept."""
+    sides = (duel.left.id, duel.right.id)
+    return (*sides, duel.difference, duel.p_value, duel.p_holm, duel.n, duel.test, duel.verdict)
+
+
+def as_duel(stored: StoredDuel, variants: Mapping[str, Variant]) -> Duel:
+    """The duel of plain data, with its variants by their ids."""
+    left, right, difference, p_value, p_holm, n, test, verdict = stored
+    return Duel(variants[left], variants[right], difference, p_value, p_holm, n, test, verdict)
+
+
 @dataclass(frozen=True, slots=True)
 class Bang:
     """Capability per GiB of weights, 1/GiB, with the interval of the joint draws."""
@@ -75,7 +99,24 @@ def duels(posterior: Posterior, tolerance: float = 0.1) -> list[Duel]:
         for a, b in combinations(posterior.variants, 2)
         if _comparable(a, b) and _similar_size(a.artifact_bytes, b.artifact_bytes, tolerance)
     ]
-    results = [_duel(posterior, left, right) for left, right in pairs]
+    return _judged(_duels(posterior, pairs))
+
+
+def narrowed(contests: Sequence[Duel], tolerance: float) -> list[Duel]:
+    """What `duels` gives for a narrower tolerance, of those for a wider one: fewer pairs, so that
+    p is corrected for fewer."""
+    return _judged(
+        [
+            duel
+            for duel in contests
+            if _similar_size(duel.left.artifact_bytes, duel.right.artifact_bytes, tolerance)
+        ]
+    )
+
+
+def _judged(results: Sequence[Duel]) -> list[Duel]:
+    """With the corrected p and the verdict, the clearest winner first."""
+    results = list(results)
     tested = [i for i, duel in enumerate(results) if duel.p_value is not None]
     adjusted = holm_correction([p for duel in results if (p := duel.p_value) is not None])
     for i, p_holm in zip(tested, adjusted, strict=True):
@@ -104,11 +145,20 @@ def bang(posterior: Posterior) -> list[Bang]:
 def interval_of_draws(value: float, draws: Floats, n: int, is_known: bool = True) -> Interval:
     """A measured value with the central 95 % of its draws [draws]; without an interval where its
     uncertainty is not known."""
+    return _interval(value, _spreads(draws[None, :])[0], n, is_known)
+
+
+def _interval(value: float, spread: Spread, n: int, is_known: bool) -> Interval:
     if not is_known:
         return Interval(value, n=n, method="no uncertainty known")
+    return Interval(value, *spread, n, DRAWS_METHOD)
+
+
+def _spreads(draws: Floats) -> list[Spread]:
+    """Of rows of draws [rows, draws]."""
     tail = (1 - LEVEL) / 2
-    low, high = np.quantile(draws, [tail, 1 - tail])
-    return Interval(value, float(low), float(high), float(draws.std()), n, DRAWS_METHOD)
+    low, high = np.quantile(draws, [tail, 1 - tail], axis=1)
+    return list(zip(low.tolist(), high.tolist(), draws.std(axis=1).tolist(), strict=True))
 
 
 def _comparable(a: Variant, b: Variant) -> bool:
@@ -126,14 +176,25 @@ def _order_sides(a: Variant, b: Variant) -> tuple[Variant, Variant]:
     return left, right
 
 
-def _duel(posterior: Posterior, left: Variant, right: Variant) -> Duel:
-    left_column, right_column = posterior.index[left.id], posterior.index[right.id]
+def _duels(posterior: Posterior, sides: Sequence[Sides]) -> list[Duel]:
+    """Not yet judged; the draws of many pairs are looked at together."""
+    rows = np.ascontiguousarray(posterior.capability.T)
+    places = np.array([[posterior.index[side.id] for side in pair] for pair in sides], dtype=int)
+    results = []
+    for first in range(0, len(sides), _AT_ONCE):
+        left, right = places[first : first + _AT_ONCE].T
+        spreads = _spreads(rows[left] - rows[right])
+        of_block = sides[first : first + _AT_ONCE]
+        results += [_duel(*pair, spread) for pair, spread in zip(of_block, spreads, strict=True)]
+    return results
+
+
+def _duel(left: Variant, right: Variant, spread: Spread) -> Duel:
     value = _capability(left) - _capability(right)
-    draws = posterior.capability[:, left_column] - posterior.capability[:, right_column]
     pairs = _pairs(left, right)
     n = 0 if pairs is None else len(pairs.differences)
     p_value, test = (None, "no items in common") if pairs is None else _paired_test(pairs)
-    difference = interval_of_draws(value, draws, n, uncertainty_is_known(left, right))
+    difference = _interval(value, spread, n, uncertainty_is_known(left, right))
     return Duel(left, right, difference, p_value, None, n, test, "tie")
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -57,27 +58,61 @@ def picks(
     tolerance is in its unit. `extra_draws` has draws of what a posterior does not hold.
     """
     order = QualityOrder(as_posterior(variants, draws, seed), axis, tolerance)
-    return [_pick(limits, check_limits(order, limits, extra_draws or {})) for limits in demands]
+    return [pick_of(order, limits, extra_draws) for limits in demands]
 
 
-def _pick(limits: Limits, check: LimitCheck) -> Pick:
-    order, variants = check.order, check.posterior.variants
-    admitted = check.admitted()
-    failed = [limit_rejection(check, i) for i in np.flatnonzero(~admitted).tolist()]
-    if not admitted.any():
-        return Pick(limits, None, None, (), tuple(failed), relaxations(check))
-    indices = np.flatnonzero(admitted).tolist()
-    best, losses = _best(check, indices), order.losses(indices)
+def pick_of(order: QualityOrder, limits: Limits, extra_draws: ExtraDraws | None = None) -> Pick:
+    """The pick by the same rule, of an order of quality."""
+    return _pick(limits, check_limits(order, limits, extra_draws or {}))
+
+
+def picked_variant(
+    order: QualityOrder, limits: Limits, extra_draws: ExtraDraws | None = None
+) -> Variant | None:
+    """The variant of that pick alone: why the others lost, which takes most of the time, is left
+    out."""
+    choice = _choose(check_limits(order, limits, extra_draws or {}))
+    return None if choice is None else order.posterior.variants[choice.chosen]
+
+
+class _Choice(NamedTuple):
+    """The choice among those that meet all limits, by their places in the posterior: `losses` and
+    `closer` as in ChoiceReasons."""
+
+    indices: list[int]
+    chosen: int
+    losses: Mapping[int, float]
+    closer: Mapping[int, int]
+
+
+def _choose(check: LimitCheck) -> _Choice | None:
+    """None where nothing meets all limits."""
+    order = check.order
+    indices = np.flatnonzero(check.admitted()).tolist()
+    if not indices:
+        return None
+    losses = order.losses(indices)
     # Sums in another order differ in the last bits.
     equal = [i for i in indices if losses[i] <= order.tolerance + 1e-12]
     closer = order.closer(equal) if order.axis.name == CAPABILITY else {}
     open_to_choice = [i for i in equal if i not in closer]
     held_back = order.held_back(open_to_choice)
     chosen = _smallest(check, [i for i in open_to_choice if i not in held_back])
+    return _Choice(indices, chosen, losses, closer)
+
+
+def _pick(limits: Limits, check: LimitCheck) -> Pick:
+    order, variants = check.order, check.posterior.variants
+    choice = _choose(check)
+    failed = [limit_rejection(check, i) for i in np.flatnonzero(~check.admitted()).tolist()]
+    if choice is None:
+        return Pick(limits, None, None, (), tuple(failed), relaxations(check))
+    indices, chosen, losses, closer = choice
+    best = _best(check, indices)
     superiors = order.superiors(indices, best)
     unbeaten = [i for i in indices if superiors[i] is None]
     if order.axis.name == CAPABILITY:
-        closer = order.closer(unbeaten) | closer
+        closer = {**order.closer(unbeaten), **closer}
     outcome = ChoiceReasons(chosen, losses, superiors, closer)
     lost = [rejection(check, i, outcome) for i in indices if i != chosen]
     return Pick(

@@ -28,7 +28,7 @@ def surely_above(drawn: Floats) -> npt.NDArray[np.bool_]:
     means = values.mean(axis=0)
     spread = _spread_of_differences(values)
     differences = means[None, :] - means[:, None]
-    critical = _critical_value(values[:CRITICAL_DRAWS] - means, spread)
+    critical = _critical_value((values[:CRITICAL_DRAWS] - means).T, spread)
     above[np.ix_(able, able)] = (differences > critical * spread) & (differences > 1e-12)
     return above
 
@@ -42,10 +42,14 @@ def _spread_of_differences(values: Floats) -> Floats:
 
 
 def _critical_value(deviations: Floats, spread: Floats) -> float:
-    greatest = np.zeros(len(deviations))
-    for j in range(deviations.shape[1] - 1):
-        scale = spread[j, j + 1 :]
-        apart = np.abs(deviations[:, j + 1 :] - deviations[:, [j]])
-        ratios = np.divide(apart, scale, out=np.zeros_like(apart), where=scale > 0)
-        np.maximum(greatest, ratios.max(axis=1), out=greatest)
+    """Of deviations [v, draws] from the means the greatest ratio of each draw over all pairs, and
+    of these the quantile."""
+    deviations = np.ascontiguousarray(deviations)
+    scale = np.where(spread > 0, spread, np.inf)[:, :, None]
+    greatest, room = np.zeros(deviations.shape[1]), np.empty_like(deviations)
+    for j in range(len(deviations) - 1):
+        ratios = np.subtract(deviations[j + 1 :], deviations[j], out=room[j + 1 :])
+        ratios /= scale[j, j + 1 :]
+        np.maximum(greatest, ratios.max(axis=0), out=greatest)
+        np.maximum(greatest, -ratios.min(axis=0), out=greatest)
     return float(np.quantile(greatest, LEVEL))

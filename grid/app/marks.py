@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import replace
 
-import msgspec
 import streamlit as st
 
 from grid.advice import Advice, Ask
 from grid.app.charts.trade_off import Highlights
 from grid.app.pick.answers import answer
+from grid.app.stored_result import StoredResult
 from grid.app.top_bar import Selection
 from grid.errors import InputError
 from grid.models.identity import digest
@@ -40,7 +40,7 @@ def highlights_on(selection: Selection, model: str = "", opened: str = "") -> Hi
     """The marks of a chart; `opened` is the id of a variant whose details are shown."""
     try:
         marks = _marks((selection.key, model), selection, model)
-    except InputError:  # not kept: the store may be readable the next time
+    except InputError:  # not stored: the store may be readable the next time
         marks = Highlights()
     return replace(marks, opened=opened)
 
@@ -48,15 +48,8 @@ def highlights_on(selection: Selection, model: str = "", opened: str = "") -> Hi
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _marks(key: Hashable, _selection: Selection, _model: str) -> Highlights:
     """As they were derived before, for in a large store the advice takes seconds."""
-    dataset = _selection.dataset
-    name = f"marks-{digest(repr(key))}"
-    try:
-        ids = msgspec.json.decode(dataset.derived(name) or b"", type=tuple[str, str, str])
-    except msgspec.DecodeError:
-        ids = _ids_of(_advice(_selection, _model))
-        if not dataset.problems:
-            dataset.keep_derived(name, msgspec.json.encode(ids))
-    return Highlights(*ids)
+    stored = StoredResult(_selection.dataset, f"marks-{digest(repr(key))}", tuple[str, str, str])
+    return Highlights(*stored.get(lambda: _ids_of(_advice(_selection, _model))))
 
 
 def _ids_of(advice: Advice | None) -> tuple[str, str, str]:

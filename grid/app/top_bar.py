@@ -198,7 +198,8 @@ def _choose_values(selection: Selection, field: str) -> list[str]:
     if len(values) > 1:
         title = FILTERS.get(field, "Models")
         placeholder = "all; type to search" if field == "model" else "all"
-        return address.select_several(title, values, key, placeholder)
+        chosen = address.select_several(title, values, key, placeholder)
+        return chosen if len(chosen) < len(values) else []  # all of them are no filter
     address.without_widget(key, values)
     if field == "model" and values:
         show_fact("Model", values[0])

@@ -180,9 +180,10 @@ def rerun(page: Page) -> None:
 
 
 def unfold(page: Page, name: str) -> None:
-    """Open an expander."""
+    """Open an expander, and wait for what is drawn when it is open."""
     page.locator("summary", has_text=name).first.click()
     expect(page.locator("details[open] summary", has_text=name).first).to_be_visible()
+    rerun(page)
 
 
 def traces(page: Page, key: str) -> list[dict[str, Any]]:

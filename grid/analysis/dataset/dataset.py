@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -27,6 +28,7 @@ from grid.analysis.dataset.overview import (
     overview,
     task_classes,
 )
+from grid.analysis.dataset.variant_codec import decode_variants, encode_variants
 from grid.analysis.dataset.variant_loader import VariantLoader
 from grid.analysis.ladder_names import with_ladder_names
 from grid.analysis.posterior import (
@@ -103,6 +105,12 @@ class Dataset:
         part._condition = condition if self._condition is None else self._condition & condition
         part._reset()
         return part
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of the store's attempts are in it: of a part nothing is to be kept under the
+        store's fingerprint alone."""
+        return self._condition is None
 
     @property
     def is_empty(self) -> bool:
@@ -212,7 +220,14 @@ class Dataset:
         """The variants of all hardware classes with nothing but what names them: no figures, and
         of the model what lists of attempts say."""
         with self._lock:
-            return self._loader.named_variants()
+            name = f"named-variants-{self.fingerprint}"
+            with suppress(ValueError, LookupError):
+                return decode_variants((self.derived(name) if self.is_whole else None) or b"")
+            variants = self._loader.named_variants()
+            if self.is_whole and not self.problems:
+                with suppress(TypeError, OverflowError):  # a number beyond 64 bits in a row
+                    self.keep_derived(name, encode_variants(variants))
+            return variants
 
     @cached_property
     def scored_kinds(self) -> frozenset[str]:

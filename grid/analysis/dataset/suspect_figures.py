@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from statistics import median
@@ -49,10 +49,26 @@ class SuspectFigure:
 
 def suspect_figures_on(dataset: Dataset, hardware_class: str) -> list[SuspectFigure]:
     """The suspect figures of one hardware class."""
-    class_final = dataset.overview.final.filter(pc.field("hardware_class") == hardware_class)
-    ids = class_final["attempt_id"].combine_chunks()
-    final = dataset.results.read("attempts", _COLUMNS, ids)
-    return suspect_figures(final, dataset.results.read("metrics", ["name", "value"], ids))
+    return suspect_figures_of_classes(dataset, [hardware_class])[hardware_class]
+
+
+def suspect_figures_of_classes(
+    dataset: Dataset, hardware_classes: Sequence[str]
+) -> dict[str, list[SuspectFigure]]:
+    """Those of several classes, by class, which are read together. Attempts at quality and tasks
+    have none, so that they are left out."""
+    final = dataset.overview.final
+    wanted = pc.field("hardware_class").isin(pa.array(hardware_classes, pa.string()))
+    timed = final.filter(wanted & pc.field("measure").isin(list(SPEED_MEASURES)))
+    ids = timed["attempt_id"].combine_chunks()
+    rows = dataset.results.read("attempts", _COLUMNS, ids)
+    metrics = dataset.results.read("metrics", ["name", "value"], ids)
+    places = (map(str, timed[name].to_pylist()) for name in ("attempt_id", "hardware_class"))
+    class_of = dict(zip(*places, strict=True))
+    by_class: dict[str, list[SuspectFigure]] = {name: [] for name in hardware_classes}
+    for suspect in suspect_figures(rows, metrics):
+        by_class[class_of[suspect.attempt_id]].append(suspect)
+    return by_class
 
 
 def suspect_figures(final: pa.Table, metrics: pa.Table) -> list[SuspectFigure]:

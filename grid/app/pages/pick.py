@@ -179,8 +179,9 @@ def _draw_tables(answers: Sequence[PickAnswer], place: DeltaGenerator) -> None:
 def _draw_folds(answers: Sequence[PickAnswer], dataset: Dataset) -> None:
     for i, side in enumerate(answers):
         title = f" on {side.title}" if side.title else ""
-        with st.expander(plain(f"Why this one{title}")):
-            draw_reasons(side.advice, str(i or ""))
+        name = plain(f"Why this one{title}")
+        with st.expander(name, on_change="rerun", key=f"why{i or ''}") as box:
+            draw_reasons(side.advice, str(i or ""), is_open=bool(box.open))
     with st.expander(
         "Which hardware runs a model?", key="hardware_for_a_model", bind="query-params"
     ) as box:

@@ -20,12 +20,13 @@ from grid.app.page_parts import plain, show_table
 from grid.units import format_bytes
 
 
-def draw_reasons(advice: Advice, key: str) -> None:
-    """All that speaks for the pick and against it. `key` tells one answer's from another's."""
+def draw_reasons(advice: Advice, key: str, is_open: bool) -> None:
+    """All that speaks for the pick and against it. `key` tells one answer's from another's. What
+    more memory would change takes a pick for each size, so that it waits until the box is open."""
     if advice.pick is not None:
         _draw_figures(advice, advice.pick, key)
         _draw_certainty(advice)
-    for step in advice.upgrades:
+    for step in advice.upgrades if is_open else ():
         _line("Upgrade", step.text)
     _draw_machine(advice)
     for note in advice.notes:

@@ -6,23 +6,24 @@ from collections.abc import Hashable, Sequence
 
 import streamlit as st
 
-from grid.analysis import Posterior
-from grid.analysis.duels import Duel, duels
+from grid.analysis.duels import Duel, StoredDuel, as_duel, as_stored, duels, narrowed
 from grid.analysis.figures import interval_in_words, p_value, share, signed
 from grid.app import address
 from grid.app.charts.labels import Labels
 from grid.app.page_parts import answer, show_table
+from grid.app.stored_result import StoredResult
 from grid.app.top_bar import Selection
 from grid.models.display_names import visible
+from grid.models.identity import digest
 from grid.units import format_bytes
 
 TOLERANCES = {"10 %": 0.1, "2 %": 0.02, "5 %": 0.05, "15 %": 0.15, "20 %": 0.2}
+WIDEST = max(TOLERANCES.values())
 
 
 def draw_equal_sizes(selection: Selection) -> None:
     """Nothing where no two variants are that alike in size."""
-    widest = _passing(selection, max(TOLERANCES.values()))
-    if not widest:
+    if not _passing(selection, WIDEST):
         address.without_widget("within", list(TOLERANCES))
         return
     st.subheader("Same size, different ways", anchor=False)
@@ -39,13 +40,25 @@ def draw_equal_sizes(selection: Selection) -> None:
 
 def _passing(selection: Selection, tolerance: float) -> list[Duel]:
     shown = {variant.id for variant in selection.variants}
-    contests = _all_duels(selection.whole_key, tolerance, selection.whole_posterior)
+    contests = _narrowed(selection.whole_key, tolerance, selection)
     return [duel for duel in contests if {duel.left.id, duel.right.id} <= shown]
 
 
-@st.cache_resource(max_entries=8, show_spinner="Comparing pairs")
-def _all_duels(key: Hashable, tolerance: float, _posterior: Posterior) -> list[Duel]:
-    return duels(_posterior, tolerance)
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _narrowed(key: Hashable, tolerance: float, _selection: Selection) -> list[Duel]:
+    contests = _all_duels(key, _selection)
+    return contests if tolerance == WIDEST else narrowed(contests, tolerance)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Comparing pairs")
+def _all_duels(key: Hashable, _selection: Selection) -> list[Duel]:
+    """Of the widest tolerance, as they were derived before."""
+    stored = StoredResult(_selection.dataset, f"duels-{digest(repr(key))}", list[StoredDuel])
+    records = stored.get(
+        lambda: [as_stored(duel) for duel in duels(_selection.whole_posterior, WIDEST)]
+    )
+    by_id = {variant.id: variant for variant in _selection.whole}
+    return [as_duel(record, by_id) for record in records]
 
 
 def sentence(contests: Sequence[Duel], tolerance: float) -> str:

@@ -14,9 +14,10 @@ from grid.analysis.dataset.suspect_figures import (
     OTHERS,
     OUTLIERS,
     SuspectFigure,
-    suspect_figures_on,
+    suspect_figures_of_classes,
 )
 from grid.app.page_parts import answer, plain, show_table
+from grid.app.stored_result import StoredResult
 from grid.models.display_names import visible
 from grid.units import count_of
 
@@ -30,12 +31,12 @@ KINDS = {
 
 def draw_suspects(dataset: Dataset) -> None:
     """By hardware class; nothing where no measurement is suspect."""
-    by_class = {
-        hardware.name: (hardware, _suspects_on(dataset.fingerprint, hardware.name, dataset))
+    of_classes = _suspects(dataset.fingerprint, dataset)
+    suspects = [
+        (hardware, of_class)
         for hardware in dataset.classes
-        if not hardware.has_imports
-    }
-    suspects = [(hardware, of_class) for hardware, of_class in by_class.values() if of_class]
+        if (of_class := of_classes.get(hardware.name))
+    ]
     if not suspects:
         return
     st.subheader("Suspect measurements", anchor=False)
@@ -56,9 +57,13 @@ def draw_suspects(dataset: Dataset) -> None:
     show_table(frame, "runs_suspects")
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
-def _suspects_on(fingerprint: str, hardware_class: str, _dataset: Dataset) -> list[SuspectFigure]:
-    return suspect_figures_on(_dataset, hardware_class)
+@st.cache_data(max_entries=4, show_spinner=False)
+def _suspects(fingerprint: str, _dataset: Dataset) -> dict[str, list[SuspectFigure]]:
+    """By hardware class, of those that were measured; as they were derived before, for they take
+    seconds in a large store."""
+    stored = StoredResult(_dataset, f"suspects-{fingerprint}", dict[str, list[SuspectFigure]])
+    names = [hardware.name for hardware in _dataset.classes if not hardware.has_imports]
+    return stored.get(lambda: suspect_figures_of_classes(_dataset, names))
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
