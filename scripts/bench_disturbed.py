@@ -46,12 +46,12 @@ class Trial(NamedTuple):
     """A measured rate, and whether its row says that it was disturbed or measured again."""
 
     speed: Speed
-    said: bool
+    flagged: bool
     replaced: bool
 
     @property
     def caught(self) -> bool:
-        return self.said or self.replaced
+        return self.flagged or self.replaced
 
 
 @contextmanager
@@ -94,7 +94,7 @@ class Bench:
         raw = measure(self.engines[model], LOADING, Measure(workload=workload), Meter())
         return Trial(
             _speed(kind, workload, raw),
-            said="disturbed" in raw.environment,
+            flagged="disturbed" in raw.environment,
             replaced="replaced" in raw.environment,
         )
 
@@ -176,15 +176,15 @@ def main() -> int:
     quiet: dict[str, list[list[Speed]]] = {
         kind: [[] for _ in models] for kind in ("prefill", "decode")
     }
-    said = again = 0
+    flagged = repeated = 0
     count = max(options.quiet, 2 * len(models))
     for i in range(count):
         kind, model = ("prefill", "decode")[i % 2], (i // 2) % len(models)
         trial = bench.trial(model, kind)
         quiet[kind][model].append(trial.speed)
-        said, again = said + trial.said, again + trial.replaced
-    print(f"quiet: {said} of {count} are said to be disturbed ({said / count:.0%}, asked 5 % at"
-          f" most); repetitions were made again in {again}")  # fmt: skip
+        flagged, repeated = flagged + trial.flagged, repeated + trial.replaced
+    print(f"quiet: {flagged} of {count} are said to be disturbed ({flagged / count:.0%}, asked 5 % at"
+          f" most); repetitions were made again in {repeated}")  # fmt: skip
     trials = []
     for i in range(options.trials):
         kind, model = random.choice(("prefill", "decode")), random.randrange(len(models))
@@ -194,11 +194,11 @@ def main() -> int:
             trials.append((model, kind, bench.trial(model, kind)))
     caught = sum(trial.caught for _, _, trial in trials) / len(trials)
     print(f"disturbed: {caught:.0%} of {len(trials)} are caught, asked 95 %;"
-          f" {sum(trial.said for _, _, trial in trials)} say so,"
+          f" {sum(trial.flagged for _, _, trial in trials)} say so,"
           f" {sum(trial.replaced for _, _, trial in trials)} made repetitions again")  # fmt: skip
     changed, tried = changed_choices(sizes, quiet, trials)
     print(f"choices: {changed} of {tried} changed, asked 0")
-    return 0 if caught >= 0.95 and said <= 0.05 * count and not changed else 1
+    return 0 if caught >= 0.95 and flagged <= 0.05 * count and not changed else 1
 
 
 if __name__ == "__main__":

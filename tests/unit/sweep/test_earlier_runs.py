@@ -15,7 +15,7 @@ from grid.results.reader import Results
 from grid.results.store import Store
 from grid.sweep.earlier_runs import read_earlier_runs, with_earlier_runs
 
-SAID = {"stopped": "5 repetitions, as asked"}
+UNDISTURBED = {"stopped": "5 repetitions, as asked"}
 
 
 def store_of(folder: Path, runs: list[tuple[str, float, dict[str, str]]]) -> Results:
@@ -37,7 +37,12 @@ def store_of(folder: Path, runs: list[tuple[str, float, dict[str, str]]]) -> Res
 
 
 def test_runs_of_a_cell_are_pooled_over_the_cells_of_a_class(tmp_path: Path) -> None:
-    runs = [("Q4_0", 10.0, SAID), ("Q4_0", 12.0, SAID), ("Q8_0", 5.0, SAID), ("Q8_0", 5.0, SAID)]
+    runs = [
+        ("Q4_0", 10.0, UNDISTURBED),
+        ("Q4_0", 12.0, UNDISTURBED),
+        ("Q8_0", 5.0, UNDISTURBED),
+        ("Q8_0", 5.0, UNDISTURBED),
+    ]
     earlier = read_earlier_runs(store_of(tmp_path, runs))
     between = earlier[NODE.hardware_class, "decode"]
     assert between.degrees == 2
@@ -45,18 +50,18 @@ def test_runs_of_a_cell_are_pooled_over_the_cells_of_a_class(tmp_path: Path) -> 
 
 
 def test_disturbed_runs_and_rows_that_do_not_say_it_are_left_out(tmp_path: Path) -> None:
-    disturbed = SAID | {"disturbed": "all"}
-    runs = [("Q4_0", 10.0, SAID), ("Q4_0", 90.0, disturbed), ("Q4_0", 40.0, {})]
+    disturbed = UNDISTURBED | {"disturbed": "all"}
+    runs = [("Q4_0", 10.0, UNDISTURBED), ("Q4_0", 90.0, disturbed), ("Q4_0", 40.0, {})]
     assert read_earlier_runs(store_of(tmp_path, runs)) == {}
 
 
 def test_single_runs_say_nothing(tmp_path: Path) -> None:
-    runs = [("Q4_0", 10.0, SAID), ("Q8_0", 40.0, SAID)]
+    runs = [("Q4_0", 10.0, UNDISTURBED), ("Q8_0", 40.0, UNDISTURBED)]
     assert read_earlier_runs(store_of(tmp_path, runs)) == {}
 
 
 def test_measurement_carries_what_earlier_runs_showed(tmp_path: Path) -> None:
-    runs = [("Q4_0", 10.0, SAID), ("Q4_0", 12.0, SAID)]
+    runs = [("Q4_0", 10.0, UNDISTURBED), ("Q4_0", 12.0, UNDISTURBED)]
     between = read_earlier_runs(store_of(tmp_path, runs))[NODE.hardware_class, "decode"]
     measurement = with_earlier_runs(Measurement(cell_id="c", status="ok"), between)
     assert measurement.scalars["earlier_run_degrees"] == 1
