@@ -108,8 +108,9 @@ def _variants(plan: Plan) -> list[tuple[str, str]]:
         (model, f"{name_some(list(names), QUANTS_SHOWN)} in {backend}")
         for (model, backend), names in quants.items()
     ]
-    speed = {c.workload.label: c for c in plan.cells if kind(c.workload) != "tasks"}
-    tasks = {c.workload.label: c for c in plan.cells if kind(c.workload) == "tasks"}
+    whole = [cell for cell in plan.cells if not getattr(cell.workload, "part_of", 0)]
+    speed = {c.workload.label: c for c in whole if kind(c.workload) != "tasks"}
+    tasks = {c.workload.label: c for c in whole if kind(c.workload) == "tasks"}
     if plan.cells:
         rows.append(("of each", workloads([*speed.values(), *tasks.values()])))
     if items := task_items(plan.cells):

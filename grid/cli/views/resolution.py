@@ -28,7 +28,7 @@ def task_items(cells: Iterable[Cell]) -> dict[str, int]:
     items: dict[str, int] = {}
     for cell in cells:
         if isinstance(cell.workload, Tasks) and cell.workload.source != RETRIEVAL:
-            items.setdefault(cell.workload.name, cell.workload.limit)
+            items.setdefault(cell.workload.name, cell.workload.whole.limit)
     return items
 
 
