@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +44,7 @@ from grid.results.racing import Answers, Contender, decide
 from grid.results.statistics import Interval
 
 START_S, LOAD_BYTES_S = 0.5, 1e9
-DRAWS = 400
+DRAWS = 300
 
 
 @dataclass
@@ -72,40 +72,60 @@ def main() -> int:
         ladders |= ladders_of(store)
     if args.published:
         ladders["Llama-3-8B"] = published_ladder(args.published, ladders[max(ladders)])
-    shares, volumes, outcomes, sizes = [], [], Counter(), []
+    scores = {"KL divergence alone": Scores(), "tasks and KL divergence": Scores()}
     for number in range(args.grids):
-        rng = np.random.default_rng([args.seed, number])
-        grid = make_grid(rng, ladders)
-        measured, beaten = race(grid)
-        full = Measured(
-            [CHUNKS] * len(grid),
-            [ITEMS] * len(grid),
-            [True] * len(grid),
-            [1] * len(grid),
-            CHUNKS,
-            is_race=False,
-        )
-        shares.append(cost_s(grid, measured) / cost_s(grid, full))
-        outcome, volume = judge(grid, full, measured, beaten)
-        outcomes.update(outcome)
-        volumes.append(volume)
-        sizes.append(len(grid))
-    total = outcomes.total()
-    same, tied = outcomes["same"], outcomes["tied"]
-    print(
-        f"{args.grids} grids of {min(sizes)} to {max(sizes)} variants, seed {args.seed}, "
-        f"ladders {', '.join(sorted(ladders))}"
-    )
-    print(f"cost      {np.mean(shares):.3f} of the full grid (p95 {np.quantile(shares, 0.95):.3f})")
-    print(
-        f"volume    {np.mean(volumes):.4f} of the full frontier's "
-        f"(p5 {np.quantile(volumes, 0.05):.4f}, least {min(volumes):.4f})"
-    )
-    print(
-        f"picks     {total}: {100 * same / total:.1f} % the same, {100 * tied / total:.1f} % tied, "
-        f"{100 * (total - same - tied) / total:.1f} % another"
-    )
+        grid = make_grid(np.random.default_rng([args.seed, number]), ladders)
+        score(grid, scores["tasks and KL divergence" if grid[0].gains else "KL divergence alone"])
+        if number % 20 == 19:
+            sys.stderr.write(f"{number + 1} grids: {sum(scores.values(), Scores())}\n")
+    print(f"seed {args.seed}, ladders {', '.join(sorted(ladders))}")
+    for name, part in scores.items():
+        print(f"{name}: {part}")
+    print(f"all: {sum(scores.values(), Scores())}")
     return 0
+
+
+@dataclass
+class Scores:
+    """One entry a grid; `picks` counts each pick by how it compares with the full grid's."""
+
+    variants: list[int] = field(default_factory=list)
+    costs: list[float] = field(default_factory=list)
+    volumes: list[float] = field(default_factory=list)
+    picks: Counter[str] = field(default_factory=Counter)
+
+    def __add__(self, addend: Scores) -> Scores:
+        return Scores(
+            self.variants + addend.variants,
+            self.costs + addend.costs,
+            self.volumes + addend.volumes,
+            self.picks + addend.picks,
+        )
+
+    def __str__(self) -> str:
+        if not self.variants:
+            return "no grids"
+        share = {name: 100 * n / self.picks.total() for name, n in self.picks.items()}
+        return (
+            f"{len(self.variants)} grids of {min(self.variants)} to {max(self.variants)} variants; "
+            f"cost {np.mean(self.costs):.3f} of the full grid "
+            f"(p95 {np.quantile(self.costs, 0.95):.3f}); "
+            f"volume {np.mean(self.volumes):.4f} (p5 {np.quantile(self.volumes, 0.05):.4f}); "
+            f"of {self.picks.total()} picks {share.get('same', 0):.1f} % the same, "
+            f"{share.get('tied', 0):.1f} % tied, {share.get('another', 0):.1f} % another"
+        )
+
+
+def score(grid: list[GridVariant], scores: Scores) -> None:
+    """Race a grid, and compare with the full one."""
+    measured, beaten = race(grid)
+    n = len(grid)
+    full = Measured([CHUNKS] * n, [ITEMS] * n, [True] * n, [1] * n, CHUNKS, is_race=False)
+    outcomes, share = judge(grid, full, measured, beaten)
+    scores.variants.append(n)
+    scores.costs.append(cost_s(grid, measured) / cost_s(grid, full))
+    scores.volumes.append(share)
+    scores.picks.update(outcomes)
 
 
 def race(grid: list[GridVariant]) -> tuple[Measured, set[int]]:
@@ -280,7 +300,6 @@ def _variant(variant: GridVariant, number: int, measured: Measured) -> Variant:
         task: ClassItems(names, variant.gains[task][: len(names)]) for task, names in ids.items()
     }
     classes = {task: statistics.score_mean(answers.gains) for task, answers in items.items()}
-    classes = {task: replace(mean) for task, mean in classes.items()}
     weights = dict.fromkeys(classes, 1 / len(classes)) if classes else {}
     speeds = {
         name: {0: Speed(statistics.rate_interval(rates), rates, PROMPT, 0)}
