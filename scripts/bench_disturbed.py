@@ -183,8 +183,8 @@ def main() -> int:
         trial = bench.trial(model, kind)
         quiet[kind][model].append(trial.speed)
         flagged, repeated = flagged + trial.flagged, repeated + trial.replaced
-    print(f"quiet: {flagged} of {count} are said to be disturbed ({flagged / count:.0%}, asked 5 % at"
-          f" most); repetitions were made again in {repeated}")  # fmt: skip
+    print(f"quiet: {flagged} of {count} are said to be disturbed ({flagged / count:.0%}, asked 5 %"
+          f" at most); repetitions were made again in {repeated}")  # fmt: skip
     trials = []
     for i in range(options.trials):
         kind, model = random.choice(("prefill", "decode")), random.randrange(len(models))

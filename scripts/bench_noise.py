@@ -78,6 +78,7 @@ def busy_machine(processes: int) -> Iterator[None]:
 def sweep_once(sweep: Path, store: Path) -> dict[tuple[str, str], Rate]:
     """The rates of a run by quant and label."""
     command = [sys.executable, "-m", "grid", "sweep", str(sweep), "--store", str(store)]
+    command += ["--executor", "inline"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     results = Results(str(store))
     final = results.final()

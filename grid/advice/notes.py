@@ -13,8 +13,10 @@ from grid.advice.sources import SourceSelection
 from grid.advice.split_placement import can_split
 from grid.analysis import Pick, Variant
 from grid.analysis.axes import axis_of
+from grid.analysis.disturbed_rates import DISTURBED
 from grid.analysis.memory import stored_kv_types
 from grid.analysis.quality_views import HOW_TO_MEASURE_TASKS, QualityView
+from grid.errors import name_some
 from grid.units import count_of, format_bytes
 
 FEW = 30
@@ -48,6 +50,7 @@ def notes_of(
         *_kv_notes(candidate_set, fit),
         *_main_memory_notes(machine, candidate_set, ask),
         *_item_notes(fit),
+        *_disturbed_notes(fit),
         *_cache_notes(variants, ask),
     )
 
@@ -65,6 +68,24 @@ def _text_notes(selection: SourceSelection, candidate_set: CandidateSet, ask: As
     if ask.min_share is not None:
         notes.append("a share of the 16-bit capability is not known without tasks")
     return notes + ([view.doubt.rstrip(".")] if view.doubt else [])
+
+
+def _disturbed_notes(fit: Sequence[Variant]) -> list[str]:
+    """Variants within the limits whose rates other programs disturbed."""
+    lost = {
+        variant.quant: max(
+            (speed.lost for speed in (*variant.decode.values(), *variant.prefill.values())),
+            default=0.0,
+        )
+        for variant in fit
+    }
+    names = [f"{quant} ({share:.0%})" for quant, share in lost.items() if share > DISTURBED]
+    if not names:
+        return []
+    return [
+        f"other programs took time from the engine while rates of {name_some(names, NAMED)} were "
+        "measured: they are judged by what they would be undisturbed; measure them again"
+    ]
 
 
 def _budget_notes(machine: Machine, variants: Sequence[Variant]) -> list[str]:
