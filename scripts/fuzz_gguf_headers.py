@@ -55,7 +55,7 @@ def seeds() -> list[tuple[bytes, int]]:
     """A header of each family, and the size of its file."""
     by_kind = {str(model.config["model_type"]): model.config for model in synthetic_models()}
     files = [SyntheticFile("small", {**config, **SMALL}, "F16") for config in by_kind.values()]
-    return [(file.header, file.bytes) for file in files]
+    return [(file.header, file.file_bytes) for file in files]
 
 
 def mutate(header: bytes, others: list[tuple[bytes, int]], chance: random.Random) -> bytes:

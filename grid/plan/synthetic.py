@@ -58,7 +58,7 @@ def synthetic_artifacts(
     for quant in quants:
         file = files.get(quant) or synthetic_file(model, "F16")
         artifact = _artifact(model, entry, quant, file)
-        yield SyntheticArtifact(artifact, file.bytes, obstacles.get(quant, ""))
+        yield SyntheticArtifact(artifact, file.file_bytes, obstacles.get(quant, ""))
 
 
 def synthetic_file(model: SyntheticModel, quant: str) -> SyntheticFile:

@@ -160,3 +160,13 @@ def test_a_full_disk_keeps_the_rows_so_far(toy: Path, grid: Run) -> None:
         )
     finally:
         subprocess.run(["umount", str(rows)], check=True)
+
+
+def test_a_cache_that_cannot_be_written_is_said_before_anything_runs(
+    toy: Path, grid: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (toy / "file").write_text("")
+    monkeypatch.setenv("QUANTGRID_CACHE", str(toy / "file" / "cache"))
+    done = grid("sweep", "toy.toml", "--store", "rows", "--executor", "inline")
+    assert_refused(done, "cache", "cannot be written", "set QUANTGRID_CACHE")
+    assert not list(toy.glob("rows/*.arrow"))

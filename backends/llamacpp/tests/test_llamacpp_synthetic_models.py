@@ -72,7 +72,7 @@ def test_types_and_bytes_are_those_of_llama_quantize(kind: str, tmp_path: Path) 
             continue
         file, path = write(tmp_path, kind, preset)
         assert types_of(path) == types_of(quantized), preset
-        assert file.bytes == path.stat().st_size == quantized.stat().st_size, preset
+        assert file.file_bytes == path.stat().st_size == quantized.stat().st_size, preset
         path.unlink()
 
 

@@ -39,4 +39,4 @@ def show_models(as_json: bool = False) -> None:
 
 
 def _file_bytes(model: SyntheticModel) -> int:
-    return SyntheticFile(model.name, model.config, _SIZED_AT).bytes
+    return SyntheticFile(model.name, model.config, _SIZED_AT).file_bytes

@@ -75,7 +75,7 @@ def find_model(text: str) -> OllamaModel:
     address, folder = parse(text), store_folder()
     manifest = folder.joinpath("manifests", *address.parts)
     if not manifest.is_file():
-        names = [str(known) for known in _addresses(folder)]
+        names = [str(stored) for stored in _addresses(folder)]
         raise InputError(f"no {str(address)!r} in {folder}. {did_you_mean(text, names)}".rstrip())
     layers = list(_layers(address, manifest))
     kinds = {kind for kind, _, _ in layers}

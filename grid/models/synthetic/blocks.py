@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from hashlib import shake_256
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from grid.models.gguf.ggml_types import TYPES_BY_NAME
 
@@ -101,7 +101,7 @@ def _set_scales(blocks: Bytes, layout: _Layout, exponent: int) -> None:
         blocks[:, layout.shift : layout.shift + 2] = _halves(shifts)
 
 
-def _halves(numbers: npt.NDArray[np.float64]) -> Bytes:
+def _halves(numbers: npt.NDArray[np.floating[Any]]) -> Bytes:
     return numbers.astype("<f2").view("u1").reshape(-1, 2)
 
 

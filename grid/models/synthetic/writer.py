@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, Protocol
 
 from grid.errors import Unsupported
 from grid.models.artifact import Inspection
@@ -32,6 +32,12 @@ _NEED_MATRIX = (*rules.LOW_STEP_UP, "IQ3_XXS", "IQ3_XS", "Q2_K_S")
 """Presets that are only made with an importance matrix, by which some of their types differ."""
 _EMBEDDING_EXPONENT = 2
 _QUEUED_PIECES = 8
+
+
+class Sink(Protocol):
+    """What takes bytes, such as a file."""
+
+    def write(self, content: bytes | memoryview, /) -> Any: ...
 
 
 class SyntheticFile:
@@ -71,7 +77,7 @@ class SyntheticFile:
         return header_bytes(self.metadata, self.vocabulary, self.tensors)
 
     @property
-    def bytes(self) -> int:
+    def file_bytes(self) -> int:
         """Size of the whole file."""
         return len(self.header) + sum(aligned(stored.bytes) for stored in self.tensors)
 
@@ -93,7 +99,7 @@ class SyntheticFile:
             metadata={**self.metadata, TOKENS: SkippedValue(self.vocabulary)},
             tensors=tensors,
             data_start=len(self.header),
-            file_bytes=self.bytes,
+            file_bytes=self.file_bytes,
         )
         return inspect_headers([header], "")
 
@@ -104,7 +110,7 @@ class SyntheticFile:
             yield from _tensor_pieces(stored.tensor, stored.kind, stored.bytes)
             yield bytes(aligned(stored.bytes) - stored.bytes)
 
-    def write(self, file: BinaryIO, on_bytes: Callable[[int], None] = lambda count: None) -> str:
+    def write(self, file: Sink, on_bytes: Callable[[int], None] = lambda count: None) -> str:
         """Write it; returns its SHA-256. `on_bytes` hears the size of each piece. Raises
         OSError."""
         hasher = _ThreadedHasher()

@@ -48,7 +48,7 @@ def write_synthetic(artifact: Artifact, target: Path, on_line: OnLine) -> None:
     def report(count: int) -> None:
         nonlocal written
         written += count
-        on_line(f"{format_bytes(written)} of {format_bytes(file.bytes)}")
+        on_line(f"{format_bytes(written)} of {format_bytes(file.file_bytes)}")
 
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -60,9 +60,9 @@ def test_written_bytes_are_those_predicted_and_the_hash_is_theirs(tmp_path: Path
         with (tmp_path / f"{preset}.gguf").open("wb") as stream:
             sha256 = file.write(stream)
         content = (tmp_path / f"{preset}.gguf").read_bytes()
-        assert len(content) == file.bytes
+        assert len(content) == file.file_bytes
         assert hashlib.sha256(content).hexdigest() == sha256
-        assert inspect(tmp_path / f"{preset}.gguf").facts.bytes == file.bytes
+        assert inspect(tmp_path / f"{preset}.gguf").facts.bytes == file.file_bytes
 
 
 def test_bytes_are_the_same_on_every_machine() -> None:
@@ -94,7 +94,7 @@ def test_70b_streams_in_bounded_memory() -> None:
     file = SyntheticFile("x", find_synthetic("synthetic:llama-70b").config, "Q4_K_M")
     pieces = file.pieces()
     sizes = [len(next(pieces)) for _ in range(300)]
-    assert file.bytes == 42_515_412_864
+    assert file.file_bytes == 42_515_412_864
     assert max(sizes) < 8 * 2**20
 
 
