@@ -242,6 +242,7 @@ class SweepRecorder:
                 skipped=len(merged_plan.unrunnable_skips()),
                 measured=self._measured_before,
                 modelled_s=merged_plan.modelled_s(),
+                optional=merged_plan.optional_count(),
             )
         )
 
@@ -251,7 +252,6 @@ class SweepRecorder:
         self._tell(Notice(text=notice))
         self._tell_nodes()
 
-                optional=merged_plan.optional_count(),
     def _tell_nodes(self) -> None:
         self._node_names = tuple(sorted(report.node.name for report in self._nodes().values()))
         if self._names_nodes:
