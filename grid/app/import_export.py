@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,7 +88,9 @@ def read_reports(
             path.write_bytes(file.getvalue())
         for path in dict.fromkeys(paths):
             try:
-                reports.append(read_report(path, format, hardware or None, model or None))
+                report = read_report(path, format, hardware or None, model or None)
+                refused = tuple(line.replace(f"{folder}/", "") for line in report.refused)
+                reports.append(replace(report, refused=refused))
             except GridError as error:
                 st.error(str(error).replace(f"{folder}/", ""))
     return reports
@@ -99,6 +102,8 @@ def _offer_to_add(reports: Sequence[ImportedReport], place: str) -> None:
             f"**{report.name}**: {count_of(report.count, 'attempt')} of {report.origin}, "
             f"licence {report.licence or 'not stated'}"
         )
+        for line in report.refused:
+            st.error(line)
         if report.skipped:
             with st.expander(f"{len(report.skipped)} left out"):
                 for line in report.skipped:

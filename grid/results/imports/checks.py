@@ -87,5 +87,6 @@ def _repetitions(record: Record, figure: Metric) -> list[float]:
 
 
 def _line(record: Record, reason: str) -> str:
-    where = str(record.place)
-    return f"{where}: {reason} ({record.title})" if where else f"{record.title}: {reason}"
+    """The reason after the place in its file, which the reader of the file puts before it."""
+    where = str(record.place._replace(file=""))
+    return f"{where}: {reason} ({record.title})" if where else f"{reason} ({record.title})"

@@ -22,12 +22,15 @@ _WORDS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"bitnet|\b1 58", "bitnet-1.58bit"), (r"\bgpt ?oss\b", "MXFP4"),
         (r"\bspinquant\b", "spinquant"), (r"\bautoround\b|\bauto round\b", "autoround"),
         (r"\bexl3\b", "exl3"), (r"\bsmoothquant\b", "smoothquant"),
-        (r"\bqu?antized\b|\bint[348]\b|\b[248] ?bits?\b", "quantized, by its name"),
+        (r"\bquantized\b|\bint[348]\b|\b[248] ?bits?\b", "quantized, by its name"),
     )
 )  # fmt: skip
 """Methods by words of a repository's name that `method_in` does not take for a method."""
 
 _VPTQ = re.compile(r"\bv(\d{1,3})-k(\d{1,7})-(\d{1,7})", re.IGNORECASE)
+_WHOLE = re.compile(r"[-_.](?:bf16|fp?16|fp?32)(?![a-z0-9])", re.IGNORECASE)
+"""Weights that were converted back to 16 bits: `gpt-oss-20b-BF16`."""
+
 _SEPARATED = re.compile(r"[-_./]+")
 
 _NAMED = frozenset({"bits", "nbits", "quant_type", "quant_method", "load_in_4bit", "load_in_8bit"})
@@ -44,6 +47,8 @@ def quant_in_path(path: str) -> str:
     name = path.rstrip("/").rsplit("/", 1)[-1]
     if method_in(name):
         return method_in(name)
+    if _WHOLE.search(name):
+        return ""
     words = _SEPARATED.sub(" ", path)
     return next((quant for pattern, quant in _WORDS if pattern.search(words)), "")
 

@@ -44,7 +44,7 @@ def read_report(
     source = Source(path, text, hardware=_one_line(hardware), model=_one_line(model))
     readers = [_RECOGNIZED[format]] if format else recognizing(source)
     checked = check(_records(source, readers))
-    refused = [*source.refused, *checked.refused]
+    refused = [*source.refused, *(f"{source.path}: {line}" for line in checked.refused)]
     if not checked.records and (refused or not source.skipped):
         raise _nothing(source, refused)
     return import_report(

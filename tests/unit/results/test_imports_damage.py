@@ -55,7 +55,7 @@ def assert_sensible(report: ImportedReport) -> None:
             assert metric["value"] > 0
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("kind", WHOLE)
 def test_each_format_is_detected_from_its_content(kind: str, tmp_path: Path) -> None:
     report = read_or_refuse(tmp_path, WHOLE[kind].encode())
     assert report is not None
@@ -81,7 +81,7 @@ def test_each_format_is_detected_from_its_content(kind: str, tmp_path: Path) -> 
         (b'[{"model_type": "x"', r"not whole JSON \(line 1"),
         (b"[" * 100_000, r"not whole JSON"),
         (b"[1" + b"0" * 10_000 + b"]", "not whole JSON"),
-        (b"hello, world", "no report that is known; known are reports of llama-bench"),
+        (b"hello, world", "no report that is known; known are reports of .*llama-bench"),
     ],
 )
 def test_a_file_that_is_no_report_is_refused_in_one_line(
