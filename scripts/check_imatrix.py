@@ -70,13 +70,14 @@ def main() -> int:
     own = Calibration(
         path=str(texts["whole"]),
         sha256=sha256(texts["whole"].read_bytes()).hexdigest(),
-        samples=arguments.pieces,
+        samples=2**31 - 1,  # llama-imatrix takes all pieces of a text too
         tokens=tokens,
     )
     files["ours"] = folder / f"{source.stem}-ours.gguf"
     matrix = compute_matrix(source, own, arguments.threads, "cpu")
     write_matrix(files["ours"], matrix, texts["whole"].name, tokens)
-    print(f"{source.name}, {arguments.pieces} pieces of {tokens} tokens")
+    counted = max(int(entry.counts.max()) for entry in matrix.entries.values())
+    print(f"{source.name}, at most {counted} tokens a weight, in pieces of {tokens}")
     largest, where = largest_difference(read_matrix(files["ours"]), read_matrix(files["whole"]))
     print(f"largest relative difference of a tensor: {largest:.2e} ({where})")
     wanted = evaluated_logits(source, arguments)
@@ -103,7 +104,7 @@ def main() -> int:
 
 
 def write_texts(folder: Path, text: str, source: Path, arguments: Any) -> dict[str, Path]:
-    """The text cut to the pieces asked for, and its halves, as files."""
+    """The text cut to at least the pieces that were wanted, and its halves, as files."""
     with backend.load(source, "cpu", _options(arguments)) as engine:
         most = (arguments.pieces + 1) * arguments.tokens
         share = most / max(1, len(engine.encode(text[:200_000]))) * len(text[:200_000])
@@ -141,9 +142,8 @@ def largest_difference(ours: ImportanceMatrix, theirs: ImportanceMatrix) -> tupl
     differences = {}
     for name, entry in ours.entries.items():
         mate = theirs.entries[name]
-        counts = (entry.counts.sum(), mate.counts.sum())
-        if counts[0] != counts[1]:
-            print(f"  {name}: {counts[0]} tokens here, {counts[1]} there")
+        if not np.array_equal(entry.counts, mate.counts):
+            print(f"  {name}: {entry.counts.sum()} tokens here, {mate.counts.sum()} there")
         gap = np.abs(entry.weights - mate.weights).max()
         differences[name] = float(gap / np.abs(mate.weights).mean())
     where = max(differences, key=differences.__getitem__)

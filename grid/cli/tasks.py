@@ -19,6 +19,7 @@ EXAMPLES = """
 grid tasks list
 grid tasks show hellaswag --items 3
 grid tasks check my-questions.csv
+grid tasks needles book.txt needles.jsonl --words 3000
 grid sweep ref:small --tasks quick
 """
 
@@ -70,6 +71,24 @@ def check(
     task_file = check_task_file(file)
     show_task_file(task_file, as_json=as_json)
     raise typer.Exit(1 if task_file.faults else 0)
+
+
+@tasks_app.command()
+def needles(
+    text: Annotated[Path, typer.Argument(metavar="TEXT", help="A text file in UTF-8.")],
+    target: Annotated[Path, typer.Argument(metavar="FILE", help="The .jsonl file to write.")],
+    words: Annotated[int, typer.Option(min=20, metavar="COUNT", help="Words of a passage.")] = 3000,
+    items: Annotated[int, typer.Option(min=1, metavar="COUNT", help="Questions.")] = 50,
+    seed: Annotated[int, typer.Option(metavar="NUMBER", help="Draws codes and places.")] = 1234,
+) -> None:
+    """Write a task that asks for facts hidden in long passages of a text.
+
+    It shows what a quantized cache or a long context costs: files = ["FILE"] in [tasks].
+    """
+    from grid.cells.task_files.needles import write_needles
+
+    longest = write_needles(text, target, words, items, seed)
+    print(f"{target}: {items} items; the longest prompt has {longest:,} characters")
 
 
 @tasks_app.command()

@@ -283,3 +283,14 @@ def test_a_cache_type_that_needs_flash_attention_is_unsupported(f16: Path, node:
     options = {**backend.options({"kv_type_v": "q8_0"}, node), "flash_attention": "off"}
     with backend.load(f16, "cpu", options) as engine, pytest.raises(Unsupported):
         engine.resize(64)
+
+
+def test_fewer_bits_of_cache_are_further_from_sixteen_at_depth(f16: Path, load_engine: Any) -> None:
+    """The cost of a quantized cache: nothing at the first token, more with every bit less."""
+    ids = [0, *(7 * n % 250 + 1 for n in range(120))]
+    rows = {}
+    for kind in ("f16", "q8_0", "q5_0", "q4_0"):
+        with load_engine(f16, kv_type_k=kind, kv_type_v=kind) as engine:
+            rows[kind] = engine.logits(ids)
+    errors = {kind: np.sqrt(np.mean((rows[kind] - rows["f16"])[64:] ** 2)) for kind in rows}
+    assert 0 == errors["f16"] < errors["q8_0"] < errors["q5_0"] < errors["q4_0"]
