@@ -14,6 +14,7 @@ from browser.harness import (
     click_point,
     page_of,
     press,
+    rerun,
     rows_of,
     select,
     settled,
@@ -72,6 +73,23 @@ def test_the_pick_of_the_first_page_is_ringed(app: App, page: Page) -> None:
     assert ring(page, SIZE) == ringed
     [dot] = [t for t in traces(page, "bang_chart") if t["name"] == "pick"] or [None]
     assert dot is None or len(dot["x"]) == 1
+
+
+def test_the_ring_keeps_the_limits_that_are_set_on_pick(app: App, truth: Truth) -> None:
+    page = page_of(app, "Pick")
+    fastest = max(truth.metric("decode", "decode_tps", depth=0).values())
+    box = page.get_by_role("combobox", name="Least speed")
+    box.click()
+    box.fill(f"{fastest / 2:.0f}")
+    box.press("Enter")
+    rerun(page)
+    ringed = ring(page, "pick_trade_off")
+    page.locator('[data-testid="stTopNavLink"]', has_text="Trade-offs").click()
+    page.wait_for_selector(f".st-key-{SIZE} .main-svg")
+    rerun(page)
+    assert ring(page, SIZE) == ringed
+    assert "Ring: the pick by the limits set on Pick." in words(page)
+    page.context.close()
 
 
 def ring(page: Page, key: str) -> tuple[str, ...]:

@@ -12,7 +12,13 @@ from grid.advice.machine_name import short_machine_name
 from grid.analysis.dataset import Dataset
 from grid.app.hardware_question import draw_hardware
 from grid.app.page_parts import heading, note, plain, show_table
-from grid.app.pick.answers import PickAnswer, answer, can_stand_beside, choose_beside
+from grid.app.pick.answers import (
+    LAST_ASK,
+    PickAnswer,
+    answer,
+    can_stand_beside,
+    choose_beside,
+)
 from grid.app.pick.cards import choices_of, draw_choices, draw_pick
 from grid.app.pick.limits import Fields
 from grid.app.pick.question import draw_question
@@ -91,7 +97,9 @@ def _draw_answers(
     with row.container(border=True, key="pick_card"):
         figures = st.container()
         question = draw_question(dataset, selection.hardware)
-    single = answer(selection, Ask(**question))
+    ask = Ask(**question)
+    st.session_state[LAST_ASK] = ask
+    single = answer(selection, ask)
     with figures:
         _draw_model_note(single)
         draw_pick(single)

@@ -20,6 +20,8 @@ from grid.app.top_bar import Selection
 from grid.models.display_names import visible
 
 NOTHING = "nothing"
+LAST_ASK = "last_ask"
+"""Key of the session's state: the question that the page asked last."""
 
 
 @dataclass(frozen=True)

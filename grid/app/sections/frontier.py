@@ -17,7 +17,7 @@ from grid.app.charts.labels import Labels
 from grid.app.charts.quantities import axis_text, interval_of
 from grid.app.charts.trade_off import trade_off_figure, trade_off_text
 from grid.app.charts.trade_points import points_of_frontier, with_ties
-from grid.app.marks import highlights_on
+from grid.app.marks import highlights_on, ring_text
 from grid.app.page_parts import CHART, answer, current_look, note, plain, show_table
 from grid.app.sections.variant_box import choose_variant, open_clicked, show_chosen
 from grid.app.top_bar import Selection
@@ -101,7 +101,7 @@ def _show_chart(
     )
     bars = " (of the likeliest)" if len(with_ties(front)) < len(front.points) else ""
     st.caption(
-        "Ring: the pick. Filled: nothing is better in both. Open: something is. "
+        f"{ring_text(selection)} Filled: nothing is better in both. Open: something is. "
         f"Bars: 95 % intervals{bars}. Click a point for its measurements."
     )
 
