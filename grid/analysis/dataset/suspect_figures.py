@@ -130,7 +130,8 @@ def _other_programs(ok: pa.Table) -> Column:
         )
     ]
     speed = [measure in SPEED_MEASURES for measure in ok["measure"].to_pylist()]
-    return pa.array([text if of_speed else "" for text, of_speed in zip(texts, speed, strict=True)])
+    words = [text if of_speed else "" for text, of_speed in zip(texts, speed, strict=True)]
+    return pa.array(words, pa.string())
 
 
 def _busy(share: float) -> str:
