@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from grid.errors import InputError, did_you_mean
+from grid.results.condition_errors import explain_column, explain_condition
 from grid.results.schema import TABLES
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ _SETTINGS = (
     "SET enable_external_access = false",
     "SET lock_configuration = true",
 )
-_UNKNOWN_COLUMN = re.compile(r'Referenced column "([^"]+)" not found')
 _UNKNOWN_TABLE = re.compile(r"Table with name (\S+) does not exist")
 
 
@@ -48,7 +48,7 @@ def run_sql(view: Callable[[str], pa.Table], sql: str) -> pa.Table:
         rows: pa.Table = answer.to_arrow_table()
         return rows
     except duckdb.Error as error:
-        raise InputError(f"SQL: {_reason(error, VIEWS, ())}") from error
+        raise InputError(f"SQL: {_reason(error)}") from error
     finally:
         connection.close()
 
@@ -76,8 +76,8 @@ def select_rows(
         selected: pa.Table = relation.to_arrow_table()
         return selected
     except duckdb.Error as error:
-        reason = _reason(error, (), table.column_names)
-        raise InputError(f"filter {where!r}: {reason}") from error
+        reason = explain_condition(error, table.column_names)
+        raise InputError(f"the condition {where!r}: {reason}") from error
     finally:
         connection.close()
 
@@ -121,14 +121,13 @@ def _order(sort: str, columns: Sequence[str]) -> str:
 def require_column(name: str, columns: Sequence[str]) -> None:
     """Raises InputError with the nearest name where there is no such column."""
     if name not in columns:
-        raise InputError(f"no column {name!r}. {did_you_mean(name, columns)}")
+        raise InputError(explain_column(name, columns))
 
 
-def _reason(error: Exception, tables: Sequence[str], columns: Sequence[str]) -> str:
+def _reason(error: Exception) -> str:
+    """DuckDB's words on a statement of SQL, or the nearest table."""
     message = str(error)
-    if columns and (match := _UNKNOWN_COLUMN.search(message)):
-        return f"no column {match[1]!r}. {did_you_mean(match[1], columns)}"
-    if tables and (match := _UNKNOWN_TABLE.search(message)):
-        return f"no table {match[1]!r}. {did_you_mean(match[1], tables)}"
+    if match := _UNKNOWN_TABLE.search(message):
+        return f"no table {match[1]!r}. {did_you_mean(match[1], VIEWS)}"
     lines = [line.strip() for line in message.splitlines()]
     return " ".join(line for line in lines if line and not line.startswith(("LINE", "^")))

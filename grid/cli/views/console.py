@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.padding import Padding
 from rich.segment import Segment
 from rich.text import Text
 
@@ -134,6 +135,12 @@ def table(
 def pairs(rows: Sequence[tuple[str, str]]) -> Pairs:
     """Labels and what they say, one below the other; long texts stay in their column."""
     return Pairs(rows)
+
+
+def print_indented(text: Text, columns: int) -> None:
+    """A text on standard output with so many blanks before each of its lines."""
+    out = _Screen(sys.stdout)
+    out.print(Padding(out._text(text, None), (0, 0, 0, columns)))
 
 
 def print_script(out: Console, script: str) -> None:

@@ -30,16 +30,17 @@ NO_FIGURE = ("", "-")
 """Cells of a column that has nothing to say."""
 
 _GLUE = "\ue000"
-_UNIT = r"(?:[KMGT]iB|[kMGT]?B|ms|s|min|h|%|bits?|token/s|GB/s|TFLOP/s)(?![\w/])"
+_UNIT = r"(?:[KMGT]iB|[kMGT]?B|ms|s|min|h|%|bits?|nat|token/s|GB/s|TFLOP/s)(?![\w/])"
 _KEPT_TOGETHER = re.compile(
-    rf"(?<=\d) (?=\[)|(?<=\d) (?={_UNIT})|(?<=\d,) (?=[-\d][\d.,e+-]*\])"
-    r"|(?<=\w) (?=\d[\d.]*(?:[,;)]|$))"
+    rf"(?<=\d) (?=\[)|(?<=[\d\]]) (?={_UNIT})|(?<=\d,) (?=[-\d][\d.,e+-]*\])"
+    r"|(?<=\d) (?=to [-+]?\d)|(?<=\d to) (?=[-+]?\d)"
+    r"|(?<=\w) (?=\d[\d.]*(?:[,;)](?!\d)|$))"
 )
 
 
 def glue(text: str, width: int) -> str:
-    """The text with its blanks inside a figure, `812 [801, 823]` or `1.5 GiB`, as a character that
-    no line breaks at; of figures that a line of `width` cells has room for."""
+    """The text with its blanks inside a figure, `812 [801, 823]`, `2 to 3` or `1.5 GiB`, as a
+    character that no line breaks at; of figures that a line of `width` cells has room for."""
     return " ".join(
         word if cell_len(word) <= width else unglue(word)
         for word in _KEPT_TOGETHER.sub(_GLUE, text).split(" ")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.padding import Padding
 from rich.text import Text
 
 from grid.advice.folklore import (
@@ -18,29 +17,49 @@ from grid.advice.folklore import (
     judge_all,
     rules_of,
 )
+from grid.advice.offered_rows import offered_rows
 from grid.analysis import Posterior
 from grid.analysis.dataset import Dataset
 from grid.analysis.figures import number
-from grid.cli.views.console import console, print_json, third_party_lines, warn
-from grid.errors import InputError, did_you_mean
+from grid.cli.selection import matching_classes, select_dataset
+from grid.cli.views.console import (
+    console,
+    print_indented,
+    print_json,
+    table,
+    third_party_lines,
+    warn,
+)
+from grid.errors import InputError
 from grid.results.problems import explain_no_results, missing_rows_note
 
 COLOURS: dict[Verdict, str] = {HOLDS: "green", CONTRADICTED: "red", OPEN: "yellow"}
 
 
 def show_folklore(
-    store: str, hardware: str | None = None, rules: Sequence[str] = (), as_json: bool = False
+    store: str,
+    models: Sequence[str] | None = None,
+    hardware: str | None = None,
+    rules: Sequence[str] = (),
+    *,
+    full: bool = False,
+    as_json: bool = False,
 ) -> None:
-    """Print each rule's verdict with its numbers; of named `rules` all there is to say.
+    """Print the verdicts that the rows give, a line for each rule; with `full` of all rules, with
+    their figures; of named `rules` all there is to say.
 
-    Raises InputError for an empty store, an unknown rule, or a class that is not there.
+    Raises InputError for an empty store, an unknown rule, or a model or class that is not there.
     """
     chosen_rules = rules_of(rules)
     dataset = Dataset(store)
     if dataset.is_empty:
         raise InputError(explain_no_results(dataset.display_name, dataset.problems))
     warn(missing_rows_note(dataset.problems))
-    posteriors = {name: dataset.posterior(name) for name in _classes(dataset, hardware)}
+    dataset = offered_rows(select_dataset(dataset, models, None, None))
+    names = [hardware_class.name for hardware_class in dataset.classes]
+    if hardware is not None:
+        names = matching_classes(hardware, names)
+    posteriors = {name: dataset.posterior(name) for name in names}
     judgements = judge_all({n: p for n, p in posteriors.items() if p.variants}, chosen_rules)
     if as_json:
         print_json([judgement_data(judgement) for judgement in judgements])
@@ -51,6 +70,9 @@ def show_folklore(
             _print_at_length(judgement)
         return
     _print_counts(judgements)
+    if not full:
+        _print_verdicts(judgements)
+        return
     for verdict in COLOURS:
         with_rows = [j for j in judgements if j.verdict == verdict and _findings_with_rows(j)]
         _print_section(verdict, with_rows, numbered)
@@ -79,21 +101,6 @@ def judgement_data(judgement: Judgement) -> dict[str, Any]:
 
 def _fields(value: object, names: str) -> dict[str, Any]:
     return {name: getattr(value, name) for name in names.split()}
-
-
-def _classes(dataset: Dataset, hardware: str | None) -> list[str]:
-    names = [hardware_class.name for hardware_class in dataset.classes]
-    if hardware is None:
-        return names
-    matches = [name for name in names if name == hardware] or [
-        name for name in names if hardware.lower() in name.lower()
-    ]
-    if not matches:
-        hint = did_you_mean(hardware, names)
-        raise InputError(
-            f"no hardware class {hardware!r} in {dataset.display_name}. {hint}".strip()
-        )
-    return matches
 
 
 def _findings_with_rows(judgement: Judgement) -> list[Finding]:
@@ -142,6 +149,23 @@ def _print_counts(judgements: Sequence[Judgement]) -> None:
     console().print(text, markup=False)
 
 
+def _print_verdicts(judgements: Sequence[Judgement]) -> None:
+    """The claims that rows decide, below their verdict, and how many others there are."""
+    out = console()
+    for verdict in (HOLDS, CONTRADICTED):
+        rows = [
+            (judgement.rule.text, judgement.rule.id)
+            for judgement in judgements
+            if judgement.verdict == verdict and not _by_arithmetic(judgement)
+        ]
+        if rows:
+            style = f"bold {COLOURS[verdict]}"
+            out.print(Text(f"\n{verdict}, by the rows", style=style))
+            out.print(table(("claim", "--rule"), rows, wrap=(0,)))
+    if any(judgement.verdict == OPEN for judgement in judgements):
+        out.print("\n--all has the other rules, and the figures behind each verdict", markup=False)
+
+
 def _measured_here(judgement: Judgement) -> bool:
     """Whether rows measured here say what the verdict says."""
     return any(
@@ -163,9 +187,9 @@ def _print_section(
     console().print(Text(f"\n{verdict}", style=f"bold {COLOURS[verdict]}"))
     for judgement in judgements:
         rule = judgement.rule
-        _print_indented(Text.assemble((rule.text, "bold"), f"  ({rule.id})"), 2)
+        print_indented(Text.assemble((rule.text, "bold"), f"  ({rule.id})"), 2)
         for line in _lines(judgement, signs):
-            _print_indented(Text(line), 6)
+            print_indented(Text(line), 6)
 
 
 def _lines(judgement: Judgement, signs: Mapping[str, str]) -> list[str]:
@@ -193,13 +217,9 @@ def _print_missing(judgements: Sequence[Judgement]) -> None:
         rule = judgement.rule
         needs.setdefault(rule.needs, []).append(f"{rule.text} ({rule.id})")
     for need, texts in needs.items():
-        _print_indented(Text("; ".join(texts), style="bold"), 2)
-        _print_indented(Text(f"needs {need}"), 6)
-    _print_indented(Text("`grid folklore --rule ID` shows which sweep measures a rule"), 2)
-
-
-def _print_indented(text: Text, columns: int) -> None:
-    console().print(Padding(text, (0, 0, 0, columns)))
+        print_indented(Text("; ".join(texts), style="bold"), 2)
+        print_indented(Text(f"needs {need}"), 6)
+    print_indented(Text("`grid folklore --rule ID` shows which sweep measures a rule"), 2)
 
 
 def _finding_line(finding: Finding) -> str:
@@ -220,13 +240,13 @@ def _print_at_length(judgement: Judgement) -> None:
         f"measured by: grid sweep FILE, with the model and {rule.sweep}",
         f"source: {rule.source}",
     ):
-        _print_indented(Text(line), 2)
+        print_indented(Text(line), 2)
     printed: set[str] = set()
     for finding in judgement.findings:
         line = _finding_line(finding)
         if line in printed:
             continue
         printed.add(line)
-        _print_indented(Text(line), 2)
+        print_indented(Text(line), 2)
         for name, value in finding.numbers.items():
-            _print_indented(Text(f"{name}: {number(value)}"), 6)
+            print_indented(Text(f"{name}: {number(value)}"), 6)

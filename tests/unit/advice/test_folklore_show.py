@@ -58,7 +58,7 @@ def test_printed_counts_are_those_of_the_verdicts(
 ) -> None:
     folklore("--store", store, "--json")
     verdicts = [judgement["verdict"] for judgement in json.loads(capsys.readouterr().out)]
-    folklore("--store", store)
+    folklore("--store", store, "--all")
     out = capsys.readouterr().out
     assert (
         f"{len(RULES)} common rules: {verdicts.count('holds')} hold, "
@@ -81,7 +81,7 @@ def test_named_rule_is_printed_at_length(store: str, capsys: pytest.CaptureFixtu
 def test_published_figures_are_marked_as_third_party(
     published: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folklore("--store", published)
+    folklore("--store", published, "--all")
     out = " ".join(capsys.readouterr().out.split())
     assert "verdicts by third-party figures alone" in out
     assert re.search(r"\[\d+, third-party\] Llama-3-8B Q5_0 minus Llama-3-8B Q5_K_M: KLD", out)
@@ -113,7 +113,7 @@ def test_published_figures_give_the_known_answers(
 def test_licence_is_printed_beside_the_origin(
     published: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folklore("--store", published)
+    folklore("--store", published, "--all")
     out = " ".join(capsys.readouterr().out.split())
     assert "third-party: mlx-lm mlx_lm/BENCHMARKS.md, licence MIT (mlx-lm)" in out
     folklore("--store", published, "--rule", "k-legacy")
@@ -129,7 +129,7 @@ def test_licence_is_printed_beside_the_origin(
 def test_rule_with_rows_but_no_figure_is_not_listed_as_missing(
     published: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folklore("--store", published)
+    folklore("--store", published, "--all")
     with_rows, _, missing = " ".join(capsys.readouterr().out.split()).partition("no rows for these")
     assert "AWQ and GPTQ have rows, but no capability" in with_rows
     assert "AWQ beats GPTQ" not in missing
@@ -149,7 +149,7 @@ def test_part_of_a_name_selects_the_hardware_class(
     ("arguments", "message"),
     [
         (("--rule", "clif"), "no rule 'clif'. Did you mean 'cliff'?"),
-        (("--hardware", "pdp-11"), "no hardware class 'pdp-11' in"),
+        (("--hardware", "pdp-11"), "no hardware class 'pdp-11'"),
     ],
 )
 def test_unknown_rule_or_class_is_one_line(
@@ -164,3 +164,41 @@ def test_unknown_rule_or_class_is_one_line(
 def test_empty_store_names_the_command_that_fills_it(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="`grid sweep` fills it"):
         folklore("--store", str(tmp_path))
+
+
+def test_a_first_screen_has_a_line_for_each_claim_that_rows_decide(
+    published: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    folklore("--store", published, "--hardware", "4090", "--json")
+    judgements = json.loads(capsys.readouterr().out)
+    decided = {
+        judgement["id"]
+        for judgement in judgements
+        for finding in judgement["findings"]
+        if judgement["verdict"] != "not enough data"
+        and finding["verdict"] == judgement["verdict"]
+        and not finding["arithmetic"]
+    }
+    folklore("--store", published, "--hardware", "4090")
+    lines = capsys.readouterr().out.splitlines()
+    assert decided
+    assert {rule.id for rule in RULES if any(line.endswith(f" {rule.id}") for line in lines)} == (
+        decided
+    )
+    assert len(lines) <= 40
+
+
+def test_a_model_is_judged_alone(published: str, capsys: pytest.CaptureFixture[str]) -> None:
+    folklore("--store", published, "--model", "Llama-3.1-8B", "--json")
+    numbers = {
+        name
+        for judgement in json.loads(capsys.readouterr().out)
+        for finding in judgement["findings"]
+        for name in finding["numbers"]
+        if not finding["arithmetic"]
+    }
+    assert any("Llama-3.1-8B" in name for name in numbers)
+    assert not any("Qwen" in name for name in numbers)
+    with pytest.raises(InputError, match=r"no model 'Lama-3\.1-8B'"):
+        folklore("--store", published, "--model", "Lama-3.1-8B")

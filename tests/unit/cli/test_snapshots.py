@@ -40,6 +40,7 @@ FAMILY_COMMANDS = {
     "recommend-for": ("recommend", "--for", "base", "--quant", "Q8_0", "--hardware", OWN_CLASS),
     "recommend-rack": ("recommend", "--rack", "store"),
     "folklore": ("folklore",),
+    "folklore-all": ("folklore", "--all"),
 }
 """Over four quants of one model, measured in everything."""
 
