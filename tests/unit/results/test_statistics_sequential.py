@@ -1,4 +1,4 @@
-"""Bounds by which a sweep stops: how often they leave the truth out when looked at again and again."""
+"""Bounds by which a sweep stops: how often they miss the truth when looked at again and again."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_groups_come_in_the_order_of_their_first_item():
 @pytest.mark.parametrize("spread", [0.1, 0.8])
 @pytest.mark.parametrize("shared", [0.0, 0.7])
 def test_student_bounds_with_spent_error_hold_for_chunks(spread, shared):
-    """Divergences of two equally close variants by chunk: log-normal, with hard chunks in common."""
+    """Divergences of two equally close variants by chunk: log-normal, with common hard chunks."""
 
     def chunks(rng):
         common = shared * rng.standard_normal(64)
