@@ -259,7 +259,7 @@ class WeightsFinder:
         source = str(stored.address)
         inspection = self._inspect(stored.path, "gguf", source)
         model = msgspec.structs.replace(inspection.model, source=source)
-        if is_generic(model.name):
+        if is_generic(model.name) or model.name == stored.path.parent.name:
             model = msgspec.structs.replace(model, name=stored.address.name.replace(":", "-"))
         artifact = Artifact(
             model=self._rename(model),
