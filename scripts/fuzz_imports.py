@@ -77,7 +77,8 @@ def _bench(row: Any, figures: Any, lines: list[str], text: str) -> list[str]:
     if unit == "entry" or '"avg_ts"' in lines[int(at) - 1]:
         return _json_row(row, rate, lines, text, unit, int(at))
     line = lines[int(at) - 1]
-    numbers = [float(n) for n in _NUMBER.findall(line.replace(",", " ").replace('"', " "))]
+    spellings = (line.replace('"', " ").replace(",", mark) for mark in (" ", "."))
+    numbers = [float(n) for spelling in spellings for n in _NUMBER.findall(spelling)]
     if not any(math.isclose(rate, n) for n in numbers):
         return [f"{rate} is not in {line!r}"]
     printed = row["environment"]["model_type"]
@@ -108,7 +109,8 @@ def _perplexity(row: Any, figures: Any, lines: list[str], _: str) -> list[str]:
     place = re.search(r"line (\d+)", row["environment"]["place"])
     assert place is not None
     start = int(place[1]) - 1
-    before = [match[1] for line in lines[:start] if (match := _FILE.search(line[:1000]))]
+    lines = [" ".join(line[:1000].split()) for line in lines]
+    before = [match[1] for line in lines[:start] if (match := _FILE.search(line))]
     file = row["environment"].get("file")
     if file and (not before or " ".join(before[-1].split()) != file):
         return [f"{file} is not the last file before line {start + 1}"]

@@ -32,5 +32,11 @@ def pattern(sign: str, *spellings: str) -> str:
     return "|".join(map(re.escape, (*spellings, *renderings(sign))))
 
 
-PLUS_MINUS = pattern("±", "+/-", "+-", "&plusmn;", "&#177;", "\\pm", "$\\pm$")
+_ALONE = ("_", "?", "??")
+"""Signs that stand for `±` only between blanks: `1_4` is no figure with a spread."""
+
+PLUS_MINUS = "|".join(
+    rf"(?<=\s){re.escape(text)}(?=\s)" if text in _ALONE else re.escape(text)
+    for text in ("+/-", "+-", "&plusmn;", "&#177;", "$\\pm$", "\\pm", *renderings("±"))
+)
 DELTA = pattern("Δ", "&Delta;", "delta ", "delta_", "d")

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from grid.errors import InputError
 from grid.results.imports.cleaning import clean
-from grid.results.imports.tables import TextTable, markdown_tables
+from grid.results.imports.tables import ReportTable, markdown_tables
 
 _FAILED_PARSES = 1 << 20
 """Characters of text that may be looked at in vain for the end of a JSON value."""
@@ -75,7 +75,7 @@ class Source:
         return tuple(_json_between(self.lines))
 
     @cached_property
-    def tables(self) -> tuple[TextTable, ...]:
+    def tables(self) -> tuple[ReportTable, ...]:
         """Tables in markdown, whatever prefixes a logger put before their lines."""
         return tuple(markdown_tables(self.lines))
 

@@ -29,7 +29,7 @@ class TableRow(NamedTuple):
 
 
 @dataclass
-class TextTable:
+class ReportTable:
     """A table: the `line` and `columns` of its head, and its rows, which may have another number
     of cells."""
 
@@ -59,10 +59,10 @@ def without_prefix(line: str) -> str:
     return line[match.end() :] if match else line
 
 
-def markdown_tables(lines: Sequence[str]) -> Iterator[TextTable]:
+def markdown_tables(lines: Sequence[str]) -> Iterator[ReportTable]:
     """The tables in lines; a table goes on over lines that are none of a table (a log's), and ends
     where another head begins: the line above a rule `|---|---|`, or the same head once more."""
-    table: TextTable | None = None
+    table: ReportTable | None = None
     for at, line in enumerate(lines, 1):
         if "|" not in line:
             continue
@@ -73,7 +73,7 @@ def markdown_tables(lines: Sequence[str]) -> Iterator[TextTable]:
         if is_head or (table is not None and cells == table.columns):
             if table is not None:
                 yield table
-            table = TextTable(at, cells)
+            table = ReportTable(at, cells)
         elif table is not None:
             table.rows.append(TableRow(at, cells))
     if table is not None:

@@ -159,6 +159,12 @@ def test_titles_that_are_not_known_are_named(tmp_path: Path, line: str) -> None:
     assert any(title in note for note in report.skipped)
 
 
+@pytest.mark.parametrize("number", ["14.2x", "14.2.1", "14,2", "1_4", "14.2e", "0x14"])
+def test_the_beginning_of_a_longer_number_is_no_figure(tmp_path: Path, number: str) -> None:
+    text = run("Q8_0", 13.0) + run("Q4_0", 14.0).replace("14.0", number)
+    assert pairs(read(tmp_path, text)) == [("Alpha-1B", "Q8_0", 13.0)]
+
+
 @pytest.mark.parametrize("cut", [b"\xe7\x9a", b"\xef\xbd", b"\xf0\x9f\x92", b"\xb1", b"\xff"])
 def test_bytes_that_are_no_utf_8_do_not_lose_a_log(tmp_path: Path, cut: bytes) -> None:
     path = tmp_path / "p.log"

@@ -27,7 +27,7 @@ from grid.results.imports.record import (
     unnamed_hardware,
 )
 from grid.results.imports.source import Source
-from grid.results.imports.tables import TextTable, without_prefix
+from grid.results.imports.tables import ReportTable, without_prefix
 from grid.units import count_of
 
 _RATES = ("t_pp s", "s_pp t/s", "t_tg s", "s_tg t/s")
@@ -102,7 +102,7 @@ class _RateTableReader:
                         run.options[name] = setting
                 yield part.value, part.line, run
 
-    def _tables(self, source: Source) -> list[TextTable]:
+    def _tables(self, source: Source) -> list[ReportTable]:
         wanted = self._columns
         return [t for t in source.tables if tuple(c.lower() for c in t.columns) == wanted]
 
@@ -153,7 +153,7 @@ class _RateTableReader:
         )
 
 
-def _run_before(source: Source, table: TextTable) -> _BenchRun:
+def _run_before(source: Source, table: ReportTable) -> _BenchRun:
     """What stands between the table before, of whatever kind, and this one."""
     first = max((t.last_line for t in source.tables if t.line < table.line), default=0)
     lines = source.lines[first : table.line - 1]

@@ -134,7 +134,8 @@ def _csv_rows(source: Source, head: int, delimiter: str) -> Iterator[tuple[int, 
 
 def _fields(source: Source, at: int, delimiter: str) -> list[str]:
     try:
-        rows = list(csv.reader(io.StringIO(source.lines[at - 1].strip()), delimiter=delimiter))
+        line = io.StringIO(source.lines[at - 1].strip())
+        rows = list(csv.reader(line, delimiter=delimiter, strict=True))
     except csv.Error as error:
         raise source.error(f"line {at} is not whole CSV ({error}); was it cut short?") from error
     return [field.strip() for field in rows[0]]

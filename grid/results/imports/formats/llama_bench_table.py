@@ -16,7 +16,7 @@ from grid.results.imports.formats.llama_bench_options import TABLE_FACTS, column
 from grid.results.imports.numerals import NumberWithError, figure_in, without_markup
 from grid.results.imports.record import Record, RecordPlace, speed_run, unnamed_hardware
 from grid.results.imports.source import Source
-from grid.results.imports.tables import TextTable, without_prefix
+from grid.results.imports.tables import ReportTable, without_prefix
 from grid.results.imports.unread import is_benchy_table
 
 _TEST = re.compile(r"(pp|tg) ?(\d{1,9})(?: ?@ ?d(\d{1,9}))?")
@@ -66,7 +66,7 @@ class _RunFacts:
         return next((build for at, build in self.builds.items() if at > line), "")
 
 
-def is_bench_table(table: TextTable) -> bool:
+def is_bench_table(table: ReportTable) -> bool:
     """Whether the columns are those of llama-bench: other tools have model, test and t/s too."""
     columns = {without_markup(column).lower() for column in table.columns}
     return (
@@ -76,7 +76,7 @@ def is_bench_table(table: TextTable) -> bool:
     )
 
 
-def _builds(source: Source, table: TextTable, after: int) -> dict[int, str]:
+def _builds(source: Source, table: ReportTable, after: int) -> dict[int, str]:
     """The builds that are named below a table's head and before the next one, by line: each is of
     the rows above it and below the build before."""
     lines = enumerate(source.lines[table.line : after - 1], table.line + 1)
@@ -84,7 +84,7 @@ def _builds(source: Source, table: TextTable, after: int) -> dict[int, str]:
     return {at: match[1].strip() for at, match in matches if match}
 
 
-def _rows(source: Source, table: TextTable, run: _RunFacts) -> Iterator[Record]:
+def _rows(source: Source, table: ReportTable, run: _RunFacts) -> Iterator[Record]:
     for row in table.uneven():
         source.refuse(
             f"line {row.line} has {len(row.cells)} cells under a head of {len(table.columns)}"

@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 from grid.results.imports.device_lines import DeviceNames
 from grid.results.imports.glyphs import DELTA, PLUS_MINUS
 
-_N = r"([-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?|[-+]?nan|[-+]?inf)"
+_END = rf"(?=\s*(?:{PLUS_MINUS})|(?![.,]?\w))"
+"""A number ends here, and is not the beginning of a longer one."""
+
+_N = rf"([-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|[-+]?nan|[-+]?inf){_END}"
 _ERROR = rf"(?:\s*(?:{PLUS_MINUS})\s*{_N})?"
 _FINAL = re.compile(
     rf"Final estimate: PPL(?: over (\d{{1,9}}) chunks for n_ctx=(\d{{1,9}}))?\s*=\s*{_N}{_ERROR}",
