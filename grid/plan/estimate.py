@@ -152,5 +152,6 @@ def making_seconds(artifact: Artifact) -> float:
     """Modelled seconds to make an artifact from what it is made of; 0 for a given one."""
     if artifact.made_from is None:
         return 0.0
-    rate = CALIBRATED_PER_S if artifact.calibration else QUANTIZED_PER_S
+    computed = artifact.calibration and not artifact.matrix  # a matrix in a file is only read
+    rate = CALIBRATED_PER_S if computed else QUANTIZED_PER_S
     return artifact.model.parameters / rate
