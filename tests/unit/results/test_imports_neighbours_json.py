@@ -95,6 +95,7 @@ def test_memory_is_in_bytes_whatever_its_unit(
         ("org/Some-8B-eetq", "eetq-int8"),
         ("microsoft/bitnet-b1.58-2B-4T", "bitnet-1.58bit"),
         ("openai/gpt-oss-20b", "MXFP4"),
+        ("unsloth/gpt-oss-20b-BF16", ""),
         ("org/Some-8B", ""),
         ("meta-llama/Llama-3.1-8B-Instruct", ""),
         ("/data/models/llama", ""),
