@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from grid.cli.help_text import Commands
-from grid.cli.options import StoreUri
+from grid.cli.options import Json, StoreUri
 
 
 def register(app: Commands) -> None:
@@ -11,7 +11,7 @@ def register(app: Commands) -> None:
     app.command()(compact)
 
 
-def compact(store: StoreUri = "results") -> None:
+def compact(store: StoreUri = "results", as_json: Json = False) -> None:
     """Merge a store's many small files into one for each table.
 
     Damaged files stay as they are.
@@ -21,4 +21,4 @@ def compact(store: StoreUri = "results") -> None:
     from grid.results.compact import compact as compact_files
 
     open_rows(store)
-    print_compaction(compact_files(store))
+    print_compaction(compact_files(store), as_json)

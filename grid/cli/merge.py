@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from grid.cli.help_text import Commands
-from grid.cli.options import StoreUri
+from grid.cli.options import Json, StoreUri
 
 EXAMPLES = """
 grid merge /media/stick/results
@@ -26,14 +26,14 @@ def merge(
         typer.Argument(metavar="SOURCE...", help="Stores to take rows from: folders or URIs."),
     ],
     store: StoreUri = "results",
+    as_json: Json = False,
 ) -> None:
     """Add the rows of other stores.
 
     Such as one copied from another machine. Rows that are there already are left out: the same
     command again changes nothing.
     """
-    from grid.cli.views.results import print_merge
+    from grid.cli.views.results import print_merges
     from grid.results.merge import merge as merge_stores
 
-    for merged in merge_stores(sources, store):
-        print_merge(merged)
+    print_merges(merge_stores(sources, store), as_json)

@@ -121,7 +121,13 @@ def _items(name: str, items: int, data: str) -> tuple[Item, ...]:
     from grid.cells.task_files import FORMS, read_task_file
     from grid.cells.texts import read_items
     from grid.engine.harness import prepare
+    from grid.models.bundled import TASK_CLASSES
 
+    if name in TASK_CLASSES:
+        raise InputError(
+            f"{name} is a class of the bundled models' items, and no task of its own; "
+            "a sweep of ref:small asks them. `grid tasks list` has the tasks that can be shown"
+        )
     if Path(name).suffix.lower().removeprefix(".") in FORMS:
         return read_task_file(Path(name)).items
     folder = Path(data) if data else None

@@ -11,6 +11,7 @@ from grid.analysis.figures import interval, number
 from grid.cli.views.console import (
     console,
     differing_options,
+    print_json,
     table,
     third_party_lines,
 )
@@ -116,8 +117,11 @@ def _cell(value: object) -> str:
     return number(value, 4) if isinstance(value, float) else str(value)
 
 
-def print_compaction(compaction: Compaction) -> None:
+def print_compaction(compaction: Compaction, as_json: bool = False) -> None:
     """How many files were merged into how many, and which were left alone."""
+    if as_json:
+        print_json(_with_problems(compaction._asdict()))
+        return
     out = console()
     if compaction.merged:
         out.print(f"{count_of(compaction.merged, 'file')} merged into {compaction.written}")
@@ -125,6 +129,21 @@ def print_compaction(compaction: Compaction) -> None:
         out.print("nothing to merge: each table is one file already")
     for problem in compaction.problems:
         out.print(f"not read, and left as it is: {visible(problem.file)}: {problem.reason}")
+
+
+def print_merges(sources: Sequence[MergedSource], as_json: bool = False) -> None:
+    """What came from each store."""
+    if as_json:
+        print_json([_with_problems(merged._asdict()) for merged in sources])
+        return
+    for merged in sources:
+        print_merge(merged)
+
+
+def _with_problems(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields with the files that could not be read as plain data."""
+    problems = [{"file": p.file, "reason": p.reason} for p in fields["problems"]]
+    return {**fields, "problems": problems}
 
 
 def print_merge(merged: MergedSource) -> None:

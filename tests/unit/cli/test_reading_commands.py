@@ -181,3 +181,21 @@ def test_names_are_alike_whatever_their_case() -> None:
     assert choose_name("q4_k_m", ["Q4_K_M", "Q4_K_S"], "quant") == "Q4_K_M"
     assert did_you_mean("QWEN3", ["qwen3-8b", "llama-3"]) == "Did you mean 'qwen3-8b'?"
     assert did_you_mean("nothing alike", ["a", "b"]) == "Known: a, b."
+
+
+def test_a_merge_and_a_compaction_say_in_json_what_they_did(tmp_path: Path) -> None:
+    mine, copy = str(tmp_path / "mine"), str(tmp_path / "copy")
+    for name in (mine, mine, copy):
+        write_store(family(), Path(name))
+    (merged,) = json.loads(run("merge", copy, "--store", mine, "--json").stdout)
+    assert (merged["source"], merged["added"], merged["problems"]) == (copy, 0, [])
+    assert merged["already_present"] > 0
+    compacted = json.loads(run("compact", "--store", mine, "--json").stdout)
+    assert compacted["merged"] == 2 * compacted["written"] > 0
+    assert compacted["problems"] == []
+
+
+def test_a_class_of_the_bundled_items_is_no_task_and_says_so() -> None:
+    result = run("tasks", "show", "recall")
+    assert isinstance(result.exception, InputError)
+    assert "recall is a class of the bundled models' items" in str(result.exception)
