@@ -107,27 +107,27 @@ def main() -> None:
     parser.add_argument("--quants", default=",".join(QUANTS))
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--decided", action="store_true", help="let the sweep stop early")
-    asked = parser.parse_args()
-    tools, quants = Tools(asked.tools, asked.threads), asked.quants.split(",")
+    options = parser.parse_args()
+    tools, quants = Tools(options.tools, options.threads), options.quants.split(",")
     sweep = SWEEP.format(
         quants=["F16", *quants],
-        model=asked.model.resolve(),
-        threads=asked.threads,
+        model=options.model.resolve(),
+        threads=options.threads,
         prompt=PROMPT,
         generate=GENERATE,
-        text=asked.text,
+        text=options.text,
         context=CONTEXT,
         chunks=CHUNKS,
-        repetitions="" if asked.decided else FIXED,
-        budget='[budget]\nstop = "decided"' if asked.decided else "",
+        repetitions="" if options.decided else FIXED,
+        budget='[budget]\nstop = "decided"' if options.decided else "",
     )
     ratios = []
     with tempfile.TemporaryDirectory() as folder:
         text = Path(folder, "text.txt")
-        text.write_text(read_text(asked.text).text)
-        for number in range(asked.pairs):
+        text.write_text(read_text(options.text).text)
+        for number in range(options.pairs):
             runs = {
-                "shell loop": lambda: shell_loop(tools, asked.model, quants, text),
+                "shell loop": lambda: shell_loop(tools, options.model, quants, text),
                 "grid sweep": lambda: grid_sweep(sweep),
             }
             seconds = {}

