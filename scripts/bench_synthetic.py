@@ -70,9 +70,10 @@ def compare_with_dd(file: SyntheticFile, folder: Path, pairs: int) -> None:
         theirs = dd_seconds(file.file_bytes, path)
         path.unlink()
         ratios.append(ours / theirs)
+        rate = file.file_bytes / ours / 1e6
         print(
-            f"{file.file_bytes / 1e9:.2f} GB in {ours:.1f} s ({file.file_bytes / ours / 1e6:.0f} MB/s), dd "
-            f"{theirs:.1f} s, ratio {ratios[-1]:.2f}; predicted {file.file_bytes}, real {real} bytes"
+            f"{real / 1e9:.2f} GB in {ours:.1f} s ({rate:.0f} MB/s), dd {theirs:.1f} s, ratio "
+            f"{ratios[-1]:.2f}; predicted {file.file_bytes}, real {real} bytes"
         )
     print(f"median ratio {statistics.median(ratios):.2f}; peak {peak_bytes() / 2**20:.0f} MiB")
 

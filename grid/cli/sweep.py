@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from grid.cache import why_unwritable
 from grid.cli.completion import DEFAULT_STORE
 from grid.cli.help_text import Commands
 from grid.cli.options import (
@@ -136,6 +137,8 @@ def sweep_somewhere(args: SweepArgs, address: str | None, this_machine: bool) ->
     if isinstance(place, OnHead):
         write_progress(place.why)
         return _on_head(args, place)
+    if reason := why_unwritable():
+        raise InputError(reason)
     fetch_packages(args.sweep, write_progress)
     prepared = prepare_tasks(args.sweep, write_progress)
     planner = Planner(args.sweep, args.store, args.fresh, args.changed, prepared)
