@@ -24,8 +24,8 @@ def offered_rows(dataset: Dataset, models: Iterable[str] = ()) -> Dataset:
         return dataset
     by_engines = ~pc.field("backend").isin(of_tests)
     measured = _names(attempts.filter(by_engines), "model")
-    asked = [name for name in models if name not in measured]
-    return dataset.filter(by_engines | pc.field("model").isin(asked) if asked else by_engines)
+    named = [name for name in models if name not in measured]
+    return dataset.filter(by_engines | pc.field("model").isin(named) if named else by_engines)
 
 
 def note_on_test_backends(dataset: Dataset) -> str:
