@@ -84,8 +84,8 @@ def stream_70b() -> None:
     file.write(sink)
     seconds = time.perf_counter() - start
     print(
-        f"llama-70b Q4_K_M, to a counting sink with its SHA-256: predicted {file.file_bytes}, written "
-        f"{sink.bytes} bytes in {seconds:.0f} s ({sink.bytes / seconds / 1e6:.0f} MB/s); peak "
+        f"llama-70b Q4_K_M, to a counting sink with its SHA-256: predicted {file.file_bytes}, "
+        f"written {sink.bytes} bytes in {seconds:.0f} s ({sink.bytes / seconds / 1e6:.0f} MB/s); peak "
         f"{peak_bytes() / 2**20:.0f} MiB"
     )
 
