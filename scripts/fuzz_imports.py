@@ -75,7 +75,7 @@ def _bench(row: Any, figures: Any, lines: list[str], text: str) -> list[str]:
     place = row["environment"]["place"]
     unit, _, at = place.rpartition(", ")[2].partition(" ")
     if unit == "entry" or '"avg_ts"' in lines[int(at) - 1]:
-        return _json_row(row, rate, lines, text, unit, int(at))
+        return _json_row(row, rate, text)
     line = lines[int(at) - 1]
     spellings = (line.replace('"', " ").replace(",", mark) for mark in (" ", "."))
     numbers = [float(n) for spelling in spellings for n in _NUMBER.findall(spelling)]
@@ -94,9 +94,9 @@ def _bench(row: Any, figures: Any, lines: list[str], text: str) -> list[str]:
     return []
 
 
-def _json_row(row: Any, rate: float, lines: list[str], text: str, unit: str, at: int) -> list[str]:
+def _json_row(row: Any, rate: float, text: str) -> list[str]:
     """Of JSON: an object with the rate has the model's file and the tokens too."""
-    for value in _objects(text if unit == "entry" else lines[at - 1]):
+    for value in _objects(text):
         if value.get("avg_ts") is not None and math.isclose(float(value["avg_ts"]), rate):
             tokens = json.loads(row["workload"])["tokens"]
             stated = {str(value.get("n_gen")), str(value.get("n_prompt"))}
