@@ -85,7 +85,7 @@ def stream_70b() -> None:
     seconds = time.perf_counter() - start
     print(
         f"llama-70b Q4_K_M, to a counting sink with its SHA-256: predicted {file.file_bytes}, "
-        f"written {sink.bytes} bytes in {seconds:.0f} s ({sink.bytes / seconds / 1e6:.0f} MB/s); peak "
+        f"written {sink.bytes} in {seconds:.0f} s ({sink.bytes / seconds / 1e6:.0f} MB/s); peak "
         f"{peak_bytes() / 2**20:.0f} MiB"
     )
 
