@@ -81,8 +81,8 @@ def mutate(header: bytes, others: list[tuple[bytes, int]], chance: random.Random
             case 6:
                 del content[at:]
             case 7:
-                other = chance.choice(others)[0]
-                content[at:] = other[chance.randrange(len(other)) :]
+                donor = chance.choice(others)[0]
+                content[at:] = donor[chance.randrange(len(donor)) :]
         if not content:
             break
     return bytes(content)

@@ -92,7 +92,7 @@ def _memberships(file: Path) -> Iterator[tuple[str, str]]:
     except OSError:
         return
     for line in lines:
-        _, controllers, path = (line.split(":", 2) + ["", ""])[:3]
+        _, controllers, path = [*line.split(":", 2), "", ""][:3]
         if ".." not in path:  # of a group outside this namespace: not shown here
             yield from ((controller, path) for controller in controllers.split(","))
 

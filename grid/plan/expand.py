@@ -15,6 +15,7 @@ from grid.errors import InputError, did_you_mean
 from grid.hardware.node import Node
 from grid.models.identity import digest
 from grid.plan.fits import (
+    UNKNOWN_DISK,
     DiskRoom,
     capability_obstacle,
     context_obstacle,
@@ -44,7 +45,7 @@ def expand(
     obstacles: Mapping[str, str] = MappingProxyType({}),
     on_cpu: Container[str] = (),
     prepared: PreparedTasks = NO_PREPARED_TASKS,
-    disk: DiskRoom = DiskRoom(),
+    disk: DiskRoom = UNKNOWN_DISK,
 ) -> Plan:
     """The plan of a sweep on a node; `backends` are those of the sweep by name.
 

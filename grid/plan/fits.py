@@ -111,6 +111,10 @@ class DiskRoom(NamedTuple):
     artifacts: Collection[str] = ()
 
 
+UNKNOWN_DISK = DiskRoom()
+"""Nobody looked."""
+
+
 def disk_obstacle(artifact: Artifact, weight_bytes: Mapping[str, int], disk: DiskRoom) -> str:
     """Why the node's disk cannot take an artifact that is to be made, with what it is made from;
     empty if it can. `weight_bytes` has the sizes by artifact."""

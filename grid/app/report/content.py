@@ -33,7 +33,7 @@ NOT_SHOWN = frozenset({"load_average_1m", "other_cpu_share", "cpu_mhz"})
 
 
 @dataclass(frozen=True)
-class Answer:
+class ReportedPick:
     """One pick: the sentence, its card, and the same in one line to paste."""
 
     headline: str
@@ -42,18 +42,21 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Cell:
+class TableCell:
     """A figure of the table: its text, and what it sorts by (None: last)."""
 
     text: str
     sort: float | str | None
 
 
+NO_FIGURE = TableCell("", None)
+
+
 @dataclass(frozen=True)
 class VariantRow:
     """A variant's figures by column, and how they came about: names and texts."""
 
-    cells: tuple[Cell, ...]
+    cells: tuple[TableCell, ...]
     origin: tuple[tuple[str, str], ...]
 
 
@@ -63,7 +66,7 @@ class ClassReport:
 
     name: str
     machine: str
-    answers: tuple[Answer, ...]
+    answers: tuple[ReportedPick, ...]
     why_no_answer: str
     charts: tuple[tuple[str, Drawing], ...]
     columns: tuple[str, ...]
@@ -88,7 +91,7 @@ def class_report(dataset: Dataset, name: str, warnings: Sequence[str] = ()) -> C
         columns=("variant", *(column for column, _ in filled)),
         rows=tuple(
             VariantRow(
-                (_text_cell(labels.full(v)), *(read(v) or Cell("", None) for _, read in filled)),
+                (_text_cell(labels.full(v)), *(read(v) or NO_FIGURE for _, read in filled)),
                 _origin(dataset, v, attempts),
             )
             for v in variants
@@ -105,9 +108,9 @@ def _advices(dataset: Dataset, name: str) -> tuple[tuple[Advice, ...], str]:
         return (), str(error)
 
 
-def _answer(advice: Advice) -> Answer:
+def _answer(advice: Advice) -> ReportedPick:
     card = pick_card(advice)
-    return Answer(headline(advice), card, "" if card is None else card_line(card))
+    return ReportedPick(headline(advice), card, "" if card is None else card_line(card))
 
 
 def card_line(card: PickCard) -> str:
@@ -154,33 +157,33 @@ def _highlights(view: QualityView, advices: Sequence[Advice]) -> Highlights:
     return NOTHING
 
 
-def _text_cell(text: str) -> Cell:
-    return Cell(visible(text), visible(text).casefold())
+def _text_cell(text: str) -> TableCell:
+    return TableCell(visible(text), visible(text).casefold())
 
 
-def _figure(figure: Interval | None, write: Callable[[float], str] = number) -> Cell | None:
+def _figure(figure: Interval | None, write: Callable[[float], str] = number) -> TableCell | None:
     if figure is None:
         return None
-    return Cell(interval_in_words(figure, write), figure.value)
+    return TableCell(interval_in_words(figure, write), figure.value)
 
 
 def _share(value: float) -> str:
     return f"{100 * value:.1f} %"
 
 
-def _size(variant: Variant) -> Cell | None:
+def _size(variant: Variant) -> TableCell | None:
     if not variant.artifact_bytes:
         return None
-    about = "about " if variant.size_text else ""
-    return Cell(f"{about}{format_bytes(variant.artifact_bytes)}", float(variant.artifact_bytes))
+    size, about = variant.artifact_bytes, "about " if variant.size_text else ""
+    return TableCell(f"{about}{format_bytes(size)}", float(size))
 
 
-def _bits(variant: Variant) -> Cell | None:
+def _bits(variant: Variant) -> TableCell | None:
     bits = variant.bpw_file
-    return None if bits is None else Cell(f"{bits:.2f}", bits)
+    return None if bits is None else TableCell(f"{bits:.2f}", bits)
 
 
-_COLUMNS: Mapping[str, Callable[[Variant], Cell | None]] = {
+_COLUMNS: Mapping[str, Callable[[Variant], TableCell | None]] = {
     "size": _size,
     "bits per weight": _bits,
     "decode, token/s": lambda v: _figure(v.decode_tps),

@@ -54,9 +54,8 @@ class Repeated(Generic[T]):
         disturbed = [r.disturbance for r in self.counted if r.disturbance.disturbed]
         if disturbed:
             worst = max(disturbed, key=lambda disturbance: (disturbance.lost, disturbance.others))
-            facts["disturbed"] = (
-                f"{len(disturbed)} of {len(self.counted)} repetitions were disturbed: {worst.reason}"
-            )
+            share = f"{len(disturbed)} of {len(self.counted)}"
+            facts["disturbed"] = f"{share} repetitions were disturbed: {worst.reason}"
         return facts
 
     @property

@@ -349,7 +349,10 @@ def test_cells_of_a_missing_accelerator_are_skipped(tmp_path: Path) -> None:
         ('quants = ["Q16"]\n' + SOURCE, r"quants: unknown quant 'Q16'. Did you mean 'F16'"),
         (SOURCE, r"x.fake is to be quantized, but there are no quants"),
         (QUANTS + SOURCE + "[options.fake]\nthread = 1", "options.fake: unknown option 'thread'"),
-        (QUANTS + SOURCE + "[options.fak]\nthread = 1", "options.fak: no backend 'fak'. Did you mean 'fake'"),
+        (
+            QUANTS + SOURCE + "[options.fak]\nthread = 1",
+            "options.fak: no backend 'fak'. Did you mean 'fake'",
+        ),
         (QUANTS + SOURCE + '[quality]\ntext = "no.txt"', "quality.text: .*No such file"),
         (
             QUANTS + SOURCE + '[quality]\ntext = "t.txt"\nchunks = 1000',
