@@ -13,16 +13,16 @@ import msgspec
 FOLDER = Path(__file__).parent
 sys.path.insert(0, str(FOLDER.parent / "helpers"))
 
-from results_cells import MODEL, NODE, cell, measurement_of  # noqa: E402
-
-from grid.cells.measurement import Metric  # noqa: E402
-from grid.models.model import LayerState  # noqa: E402
 from grid.results.imports.attempt import (  # noqa: E402
     FigureOrigin,
     ImportedAttempt,
     ImportedWeights,
     import_report,
 )
+from results_cells import MODEL, NODE, cell, measurement_of  # noqa: E402
+
+from grid.cells.measurement import Metric  # noqa: E402
+from grid.models.model import LayerState  # noqa: E402
 from grid.results.imports.metric import figure  # noqa: E402
 from grid.results.imports.writing import add_report  # noqa: E402
 from grid.results.schema import SCHEMA_VERSION  # noqa: E402

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from grid.results.statistics.runs import BetweenRuns
 from grid.results.statistics.interval import (
     LEVEL,
     Floats,
@@ -14,6 +13,7 @@ from grid.results.statistics.interval import (
     t_quantile,
 )
 from grid.results.statistics.resample import percentile_bounds, student_bounds
+from grid.results.statistics.runs import BetweenRuns
 
 MANY = 20
 """The interval is bootstrapped from this many repetitions on; of 5 it would cover about 86 %."""

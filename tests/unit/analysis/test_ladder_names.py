@@ -8,6 +8,13 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from grid.results.imports.attempt import (
+    FigureOrigin,
+    ImportedAttempt,
+    ImportedWeights,
+    import_report,
+    speed_run,
+)
 from imports_files import bench, put
 from results_cells import NODE, cell, measurement_of
 
@@ -17,13 +24,6 @@ from grid.analysis.ladder_names import model_name, with_ladder_names
 from grid.cells.measurement import Metric
 from grid.models.public import find_model
 from grid.results.imports import add_report, read_report
-from grid.results.imports.attempt import (
-    FigureOrigin,
-    ImportedAttempt,
-    ImportedWeights,
-    import_report,
-    speed_run,
-)
 from grid.results.imports.metric import figure
 from grid.results.imports.publications import publication
 from grid.results.reader import Results

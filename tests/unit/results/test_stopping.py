@@ -10,8 +10,8 @@ from grid.cells.repetitions import FEWEST, LEVEL, MOST, relative_half_width, rep
 from grid.cells.workload import Decode
 from grid.results.derive import metrics_of
 from grid.results.statistics import BetweenRuns, between_runs, earlier_runs, rate_interval
-from grid.results.statistics.runs import QUIET_SD
 from grid.results.statistics.interval import t_quantile
+from grid.results.statistics.runs import QUIET_SD
 
 RUNS = 4000
 PRECISION = 0.03
