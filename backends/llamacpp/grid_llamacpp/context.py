@@ -44,6 +44,7 @@ class Context:
         parameters = self._parameters(options)
         if on_tensor is not None:
             parameters.cb_eval = on_tensor
+            parameters.kv_unified = False  # as llama-imatrix has it, so that sums are equal
         if pooling is not None:
             parameters.embeddings, parameters.pooling_type = True, pooling
             parameters.n_batch = parameters.n_ubatch = self.cells

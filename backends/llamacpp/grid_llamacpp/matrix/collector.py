@@ -28,7 +28,7 @@ class ActivationCollector:
 
     def __init__(self, library: Library) -> None:
         self._reader = TensorReader(library)
-        self._sums: dict[str, npt.NDArray[np.float64]] = {}
+        self._sums: dict[str, npt.NDArray[np.float32]] = {}
         self._counts: dict[str, npt.NDArray[np.int64]] = {}
         self._error: Exception | None = None
         self.callback = library.api.ggml_backend_sched_eval_callback(self._hear)
@@ -50,7 +50,7 @@ class ActivationCollector:
             raise EngineError("no weight of the model's blocks was used, so there is no matrix")
         return ImportanceMatrix(
             {
-                name: Importance(sums.astype(np.float32), self._counts[name])
+                name: Importance(sums, self._counts[name])
                 for name, sums in sorted(self._sums.items())
             }
         )
@@ -88,7 +88,7 @@ class ActivationCollector:
         for third in range(values.shape[0]):
             for second in range(values.shape[1]):
                 at = (third % weights.ne[3]) * weights.ne[2] + second % weights.ne[2]
-                sums[at] += _squares(values[third, second])
+                _add_squares(sums[at], values[third, second])
         counts += values.shape[0] * values.shape[1] * values.shape[2] // copies
 
     def _add_experts(self, node: NativeTensor) -> None:
@@ -101,23 +101,23 @@ class ActivationCollector:
             rows = values[:, place % values.shape[1]]
             for expert in np.unique(chosen[:, place]):
                 mine = rows[chosen[:, place] == expert]
-                sums[expert] += _squares(mine)
+                _add_squares(sums[expert], mine)
                 counts[expert] += len(mine)
 
     def _entry(
         self, name: str, copies: int, width: int, counted: int
-    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-        sums = self._sums.setdefault(name, np.zeros((copies, width)))
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+        sums = self._sums.setdefault(name, np.zeros((copies, width), np.float32))
         counts = self._counts.setdefault(name, np.zeros(counted, np.int64))
         if sums.shape != (copies, width):
             raise ValueError(f"{name} is read with {width} columns and with {sums.shape[1]}")
         return sums, counts
 
 
-def _squares(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """Sum of squares of each column, [width]."""
-    squares: npt.NDArray[np.float64] = np.einsum("ij,ij->j", rows, rows, dtype=np.float64)
-    return squares
+def _add_squares(sums: npt.NDArray[np.float32], rows: npt.NDArray[np.float32]) -> None:
+    """Add the squares of each column, row by row in 32 bits, as llama-imatrix does: presets round
+    weights by comparisons so close that sums in another order choose otherwise."""
+    np.add.reduce(np.concatenate((sums[None], rows * rows)), axis=0, out=sums)
 
 
 def _weight_name(node: NativeTensor) -> str:

@@ -14,7 +14,9 @@ from grid_llamacpp.matrix.importance import ImportanceMatrix
 MATRIX_VERSION = 1
 """Raised whenever another matrix would come of the same text."""
 
-_BATCH = 512
+_BATCH, _PHYSICAL_BATCH = 2048, 512
+"""llama-imatrix's own: pieces are evaluated beside each other in the same way, which decides how
+sums are rounded."""
 
 
 def matrix_of(
@@ -43,12 +45,11 @@ def compute_matrix(
     """As llama-imatrix computes it from the same text with a context of the calibration's
     `tokens`: pieces one after the other, each beginning with BOS where the vocabulary has texts
     begin with it."""
-    batch = max(_BATCH, calibration.tokens)
     options: Options = {
         "threads": threads,
         "threads_batch": threads,
-        "batch": batch,
-        "ubatch": _BATCH,
+        "batch": max(_BATCH, calibration.tokens),
+        "ubatch": _PHYSICAL_BATCH,
         "gpu_layers": 0 if device == "cpu" else -1,
         "flash_attention": "auto",
         "kv_type_k": "f16",
