@@ -14,12 +14,28 @@ from grid.errors import InputError
 
 if TYPE_CHECKING:
     from grid.results.imports import ImportedReport
+    from grid.results.imports.mapped.column_map import ColumnMap
 
+
+ColumnsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map",
+        metavar="MAP",
+        help="Columns of a table, as COLUMN=NAME[:UNIT][@TOKENS], or a map that was saved.",
+    ),
+]
+SavedMapOption = Annotated[
+    str | None,
+    typer.Option("--save-map", metavar="NAME", help="Save the map of --map under a name."),
+]
 
 EXAMPLES = """
 grid import llama-bench.json
 grid import lm-eval.json --hardware 'RTX 4090' --model Llama-3.1-8B
 grid import logs/ --dry-run          all files of a folder, nothing written
+grid import quants.md --map 'Quant=quant,KLD=kld_mean' --save-map mine
+grid import next.csv --map mine      any table, by its columns
 grid import --published              tables that come with quantgrid
 grid import --list                   formats and tables
 """
@@ -49,6 +65,8 @@ def import_(
     model: Annotated[
         str | None, typer.Option(metavar="NAME", help="The model, where the files do not say it.")
     ] = None,
+    columns: ColumnsOption = None,
+    saved_name: SavedMapOption = None,
     published: Annotated[
         bool, typer.Option("--published", help="Import the tables that come with quantgrid.")
     ] = False,
@@ -63,25 +81,50 @@ def import_(
     """Add reports of other tools, and published tables.
 
     Reads llama-bench, llama-perplexity, lm-evaluation-harness, optimum-benchmark and those of
-    --list. What cannot be read is said line by line, the others are added, and the exit code is 1;
-    it is 2 where nothing could be read. Imported rows name their origin and licence, and never mix
-    with measured ones. The same file again adds nothing.
+    --list, and any markdown or CSV table by --map. What cannot be read is said line by line, the
+    others are added, and the exit code is 1; it is 2 where nothing could be read. Imported rows
+    name their origin and licence, and never mix with measured ones. The same file again adds
+    nothing.
     """
     if listed:
         from grid.cli.views.imports import print_formats
 
         print_formats(as_json)
     elif published:
-        if kind or hardware or model:
-            raise InputError("--format, --hardware and --model are for files, not --published")
+        if kind or hardware or model or columns or saved_name:
+            raise InputError(
+                "--format, --hardware, --model, --map and --save-map are for files, not --published"
+            )
         _add(_published_reports(files or []), store, dry_run, as_json)
     elif files:
-        batch = _read_files(files, kind, hardware, model)
+        mapped = _column_map(columns or [], saved_name, kind)
+        batch = _read_files(files, kind, hardware, model, mapped)
         _add(batch.reports, store, dry_run, as_json, batch.failures)
+        if mapped is not None and saved_name and not dry_run:
+            _save(saved_name, mapped)
         if batch.failures or any(report.refused for report in batch.reports):
             raise typer.Exit(1)
     else:
         raise InputError("nothing to import; give a file, or --published; --list says what can be")
+
+
+def _column_map(texts: Sequence[str], saved_name: str | None, kind: str | None) -> ColumnMap | None:
+    """The map of --map, checked before a file is read; None without one."""
+    from grid.results.imports.mapped.map_files import requested_map, require_map_name
+
+    if saved_name is not None:
+        require_map_name(saved_name)
+        if not texts:
+            raise InputError("--save-map saves what --map gives; give --map too")
+    if texts and kind:
+        raise InputError("--format and --map exclude each other; --map reads tables by columns")
+    return requested_map(texts) if texts else None
+
+
+def _save(name: str, columns: ColumnMap) -> None:
+    from grid.results.imports.mapped.map_files import save_map
+
+    _write_lines([f"saved the map as {save_map(name, columns)}; `--map {name}` reads with it"])
 
 
 def _published_reports(names: Sequence[str]) -> Sequence[ImportedReport]:
@@ -101,7 +144,11 @@ class _Batch(NamedTuple):
 
 
 def _read_files(
-    files: Sequence[str], kind: str | None, hardware: str | None, model: str | None
+    files: Sequence[str],
+    kind: str | None,
+    hardware: str | None,
+    model: str | None,
+    columns: ColumnMap | None = None,
 ) -> _Batch:
     """Read files and those of folders. What of them cannot be read is printed on standard error, a
     line each. Raises InputError where nothing can be imported."""
@@ -114,7 +161,7 @@ def _read_files(
         try:
             if isinstance(path, InputError):
                 raise path
-            batch.reports.append(read_report(path, kind, hardware, model))
+            batch.reports.append(read_report(path, kind, hardware, model, columns))
         except InputError as error:
             batch.failures.append(str(error))
     if not any(report.count for report in batch.reports):

@@ -6,22 +6,26 @@ from collections.abc import Sequence
 
 from grid.cli.views.console import console, print_json, table
 from grid.results.imports import FORMATS, ImportedReport, all_publications
+from grid.results.imports.mapped.map_files import map_titles
 from grid.units import count_of
 
 
 def print_formats(as_json: bool = False) -> None:
-    """The formats that are read and the tables that are bundled."""
+    """The formats and maps that are read with, and the tables that are bundled."""
     if as_json:
         published = {
             report.name: {"title": report.title, "origin": report.origin, "licence": report.licence}
             for report in all_publications()
         }
         formats = {name: format.description for name, format in FORMATS.items()}
-        print_json({"formats": formats, "published": published})
+        print_json({"formats": formats, "maps": map_titles(), "published": published})
         return
     out = console()
     rows = [[name, format.description] for name, format in FORMATS.items()]
     out.print(table(["format", "what it is"], rows, wrap=[1]))
+    out.print()
+    maps = [[name, title] for name, title in map_titles().items()]
+    out.print(table(["map", "what it reads, by --map"], maps, wrap=[1]))
     out.print()
     tables = [
         [report.name, f"{report.title}; {report.origin}; {report.licence}"]

@@ -8,6 +8,8 @@ from pathlib import Path
 from grid.errors import InputError, did_you_mean
 from grid.results.imports.checks import check
 from grid.results.imports.content import read_text, why_no_text
+from grid.results.imports.mapped.column_map import ColumnMap
+from grid.results.imports.mapped.mapped_reader import MappedTableReader
 from grid.results.imports.publication_tables import TABLES
 from grid.results.imports.reader import Reader, find_readers
 from grid.results.imports.record import Record
@@ -30,10 +32,12 @@ def read_report(
     format: str | None = None,
     hardware: str | None = None,
     model: str | None = None,
+    columns: ColumnMap | None = None,
 ) -> ImportedReport:
     """What a tool's report says, as rows. `format` is detected where it is not given; `hardware`
     and `model` name what the report does not, or otherwise. A file that holds reports of several
-    kinds (a table and a log) is read by the reader of each.
+    kinds (a table and a log) is read by the reader of each; with `columns` its tables are read by
+    that map, whatever they are.
 
     Raises InputError, one line with the file and what is expected, for a file without a record
     that could be read and can be true.
@@ -42,7 +46,7 @@ def read_report(
     require_format(format)
     text = read_text(path)
     source = Source(path, text, hardware=_one_line(hardware), model=_one_line(model))
-    readers = [_RECOGNIZED[format]] if format else recognizing(source)
+    readers = _readers(source, format, columns)
     checked = check(_records(source, readers))
     refused = [*source.refused, *(f"{source.path}: {line}" for line in checked.refused)]
     if not checked.records and (refused or not source.skipped):
@@ -56,6 +60,12 @@ def require_format(name: str | None) -> None:
     """Raises InputError with the nearest name for a format that is none; None is any."""
     if name is not None and name not in FORMATS:
         raise InputError(f"unknown format {name!r}. {did_you_mean(name, FORMATS)}")
+
+
+def _readers(source: Source, format: str | None, columns: ColumnMap | None) -> Sequence[Reader]:
+    if columns is not None:
+        return [MappedTableReader(columns, source.name)]
+    return [_RECOGNIZED[format]] if format else recognizing(source)
 
 
 def _records(source: Source, readers: Sequence[Reader]) -> list[Record]:
@@ -101,5 +111,5 @@ def recognizing(source: Source) -> list[Reader]:
     what = "is JSON, but no report" if source.is_json else "is no report"
     raise InputError(
         f"{source.path} {why_no_text(source.text) or what + ' that is known'}; "
-        f"known are reports of {tools}"
+        f"known are reports of {tools}; --map reads any other table"
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
 from grid.cells.measurement import Metric
@@ -21,8 +23,9 @@ _FACTORS: dict[str, dict[str, float]] = {
     "J": {"j": 1.0, "joule": 1.0, "joules": 1.0, "mj": 1e-3, "kj": 1e3, "wh": 3600.0, "kwh": 3.6e6},
     "J/token": {"j/token": 1.0, "j/tok": 1.0, "mj/token": 1e-3},
     "1": {"1": 1.0, "": 1.0, "%": 0.01, "percent": 0.01},
-    "nat": {"nat": 1.0, "nats": 1.0, "": 1.0},
+    "nat": {"nat": 1.0, "nats": 1.0, "": 1.0, "bit": math.log(2), "bits": math.log(2)},
     "bit/B": {"bit/b": 1.0, "bits/byte": 1.0, "bpb": 1.0},
+    "parameters": {"1": 1.0, "k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12},
 }  # fmt: skip
 """Factor to our unit, by our unit and the lower-case spelling of the source's."""
 
@@ -35,6 +38,12 @@ def factor(unit: str, ours: str) -> float | None:
     if ours == "B" and unit[-1:] == "b":  # Gb are bits
         return None
     return _FACTORS.get(ours, {}).get(" ".join(unit.split()).lower())
+
+
+def is_unit(text: str) -> bool:
+    """Whether a text is a unit of any kind, or is written as a rate is."""
+    lowered = text.lower()
+    return "/" in text or any(lowered in spellings for spellings in _FACTORS.values() if lowered)
 
 
 def in_our_unit(figure: Metric) -> Metric | None:
