@@ -13,22 +13,23 @@ import msgspec
 FOLDER = Path(__file__).parent
 sys.path.insert(0, str(FOLDER.parent / "helpers"))
 
-from grid.results.imports.attempt import (  # noqa: E402
-    FigureOrigin,
-    ImportedAttempt,
-    ImportedWeights,
-    import_report,
-)
 from results_cells import MODEL, NODE, cell, measurement_of  # noqa: E402
 
 from grid.cells.measurement import Metric  # noqa: E402
 from grid.models.model import LayerState  # noqa: E402
 from grid.results.imports.metric import figure  # noqa: E402
+from grid.results.imports.record import (  # noqa: E402
+    FigureOrigin,
+    ImportedWeights,
+    Record,
+)
+from grid.results.imports.rows import import_report  # noqa: E402
 from grid.results.imports.writing import add_report  # noqa: E402
 from grid.results.schema import SCHEMA_VERSION  # noqa: E402
 from grid.results.store import Store  # noqa: E402
 
-FOREIGN = ImportedAttempt(
+FOREIGN = Record(
+    origin=FigureOrigin("a table", "MIT (somebody)"),
     weights=ImportedWeights(model="Llama-2-7B", quant="Q4_0", format="gguf", bytes=3_825_065_984),
     measure="decode",
     label="tg128",
@@ -36,7 +37,7 @@ FOREIGN = ImportedAttempt(
     backend="llama.cpp",
     hardware="Chip Y",
     device_kind="metal",
-    metrics=(figure("decode_tps", 61.5, "a table", sd=0.5),),
+    figures=(figure("decode_tps", 61.5, "a table", sd=0.5),),
     environment={"note": "as posted"},
 )
 
@@ -61,9 +62,7 @@ def main() -> None:
             sweep="quick",
             attempt_id="attempt-Q4_K_M",
         )
-    report = import_report(
-        [FOREIGN], (), FigureOrigin("a table", "MIT (somebody)"), "table.md", "table"
-    )
+    report = import_report([FOREIGN], (), "table.md", "table")
     add_report(report, FOLDER / "results-v2")
 
 

@@ -8,13 +8,6 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from grid.results.imports.attempt import (
-    FigureOrigin,
-    ImportedAttempt,
-    ImportedWeights,
-    import_report,
-    speed_run,
-)
 from imports_files import bench, put
 from results_cells import NODE, cell, measurement_of
 
@@ -26,26 +19,29 @@ from grid.models.public import find_model
 from grid.results.imports import add_report, read_report
 from grid.results.imports.metric import figure
 from grid.results.imports.publications import publication
+from grid.results.imports.record import FigureOrigin, ImportedWeights, Record, speed_run
+from grid.results.imports.rows import import_report
 from grid.results.reader import Results
 from grid.results.store import Store
 
 COMMUNITY = Path(__file__).parents[4] / "shared" / "published" / "community-speed-rows.json"
 
 
-def rate(model: str, quant: str, **weights: object) -> ImportedAttempt:
-    return ImportedAttempt(
+def rate(model: str, quant: str, **weights: object) -> Record:
+    return Record(
+        origin=FigureOrigin("a forum"),
         weights=ImportedWeights(model=model, quant=quant, **({"format": "gguf"} | weights)),  # type: ignore[arg-type]
         **speed_run("decode", 128, 0),
         backend="llama.cpp",
         hardware="a box",
         device_kind="cuda",
-        metrics=(figure("decode_tps", 50.0, "a forum"),),
+        figures=(figure("decode_tps", 50.0, "a forum"),),
     )
 
 
-def store_with(folder: Path, *attempts: ImportedAttempt) -> str:
+def store_with(folder: Path, *attempts: Record) -> str:
     """Rows as they were imported, with the names that the source wrote."""
-    add_report(import_report(attempts, (), FigureOrigin("a forum"), "rows", "rows"), folder)
+    add_report(import_report(attempts, (), "rows", "rows"), folder)
     return str(folder)
 
 
@@ -76,7 +72,7 @@ def test_rows_in_the_store_keep_their_names_and_ids(tmp_path: Path) -> None:
     assert Results(store).attempts()["model"].to_pylist() == ["Some-7B-Q4_K_M.gguf"]
     assert Dataset(store).overview.attempts["model"].to_pylist() == ["Some-7B"]
     assert Dataset(store).attempts()["model"].to_pylist() == ["Some-7B"]
-    report = import_report([attempt], (), FigureOrigin("a forum"), "rows", "rows")
+    report = import_report([attempt], (), "rows", "rows")
     assert add_report(report, store) == 0
 
 

@@ -167,7 +167,7 @@ FOREIGN = [
 ]
 
 
-@pytest.mark.parametrize(("foreign", "before"), product(FOREIGN, [False, True]))
+@pytest.mark.parametrize(("foreign", "before"), [*product(FOREIGN, [False, True])])
 def test_a_table_of_something_else_gives_no_figure(
     tmp_path: Path, foreign: str, before: bool
 ) -> None:
@@ -209,9 +209,13 @@ LOG = (
 
 @pytest.mark.parametrize(
     ("before", "after", "kind"),
-    product(
-        ["", LOG, "[info] starting\n", "{not json\n"], ["", "\nbye [1]4.1,[2]\n"], ["1", "2", "l"]
-    ),
+    [
+        *product(
+            ["", LOG, "[info] starting\n", "{not json\n"],
+            ["", "\nbye [1]4.1,[2]\n"],
+            ["1", "2", "l"],
+        )
+    ],
 )
 def test_reports_between_lines_of_a_log_are_read(
     tmp_path: Path, before: str, after: str, kind: str

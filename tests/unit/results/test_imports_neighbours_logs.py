@@ -107,7 +107,7 @@ GLYPHS = [
 PREFIXES = ["", "0.05.123.456 I ", "> ", "2025-11-01T10:00:00.1Z ", "[12:34:56] INFO "]
 
 
-@pytest.mark.parametrize(("glyphs", "prefix"), product(GLYPHS, PREFIXES))
+@pytest.mark.parametrize(("glyphs", "prefix"), [*product(GLYPHS, PREFIXES)])
 def test_divergence_is_read_with_any_signs_and_prefixes(
     tmp_path: Path, glyphs: tuple[str, str], prefix: str
 ) -> None:
