@@ -24,7 +24,7 @@ from grid.sweep.executors.executor import (
     NodeIdle,
 )
 from grid.sweep.merged_plan import MergedPlan
-from grid.sweep.node_report import Report
+from grid.sweep.node_report import Report, with_disks_of
 from grid.sweep.not_run import lost, pruned
 from grid.sweep.planner import Planner
 from grid.sweep.race import Race
@@ -226,10 +226,9 @@ class SweepCoordinator:
     def _add_plan(self, report: Report) -> list[Work]:
         if report.profile in self.merged_plan.plans or not self._planner.wants(report.node):
             return []
-        free_bytes = max(
-            twin.free_bytes for twin in self._reports.values() if twin.profile == report.profile
-        )
-        plan = self._planner.plan(report, free_bytes)
+        twins = [twin for twin in self._reports.values() if twin.profile == report.profile]
+        free_bytes = max(twin.free_bytes for twin in twins)
+        plan = self._planner.plan(with_disks_of(report, twins), free_bytes)
         return self.merged_plan.add(report.profile, plan)
 
     def _queue(self, works: Sequence[Work]) -> None:

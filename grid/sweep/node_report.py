@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -98,6 +98,18 @@ def report(
         quantgrid=version("quantgrid"),
         code=code_digest(backends),
         clock=time.time(),
+    )
+
+
+def with_disks_of(own: Report, twins: Sequence[Report]) -> Report:
+    """A report with the room of the roomiest disk among the nodes of its profile, itself included,
+    and with what any of them keeps: a plan is for all of them, and one full disk skips nothing."""
+    rooms = [twin.disk_room for twin in twins]
+    known_rooms = [room for room in rooms if room is not None]
+    return msgspec.structs.replace(
+        own,
+        disk_room=max(known_rooms) if len(known_rooms) == len(rooms) else None,
+        disk=tuple(sorted({name for twin in twins for name in twin.disk})),
     )
 
 

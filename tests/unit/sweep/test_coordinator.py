@@ -235,6 +235,21 @@ def test_a_node_that_comes_back_runs_its_waiting_cells(planner: Planner) -> None
     assert set(ends(outcomes).values()) == {1}
 
 
+@pytest.mark.parametrize("first", ["full", "roomy"])
+def test_a_full_disk_of_one_node_skips_nothing_that_its_twin_can_keep(
+    planner: Planner, first: str
+) -> None:
+    reports = {
+        "full": msgspec.structs.replace(report_of("full"), disk_room=0),
+        "roomy": msgspec.structs.replace(report_of("roomy"), disk_room=2**40),
+    }
+    order = sorted(reports, key=lambda name: name != first)
+    executor = ScriptedExecutor([reports[name] for name in order], {})
+    coordinator, outcomes = play(executor, planner)
+    assert coordinator.merged_plan.unrunnable_skips() == []
+    assert len(ends(outcomes)) == len(planner.plan(reports["roomy"]).cells) > 0
+
+
 def test_larger_cells_than_one_out_of_memory_are_of_its_class_and_artifact(
     planner: Planner,
 ) -> None:
