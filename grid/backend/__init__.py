@@ -46,6 +46,7 @@ from grid.backend.contract import (
     TokenScores,
 )
 from grid.backend.declaration import Declaration, package_version, pinned_version
+from grid.backend.endpoint import Endpoint, HasEndpoint
 from grid.backend.estimates import embedding_width, logits_bytes
 from grid.backend.failures import (
     first_line,
@@ -109,10 +110,12 @@ __all__ = [
     "CountsTokens",
     "Declaration",
     "Embeds",
+    "Endpoint",
     "Engine",
     "EngineError",
     "Generates",
     "HasConverter",
+    "HasEndpoint",
     "Imports",
     "InputError",
     "Inspection",
