@@ -17,7 +17,9 @@ from grid.cells.workload import Workload
 from grid.hardware.node import Node
 from grid.models.artifact import Artifact, Inspection
 
-Capability = Literal["tokenizes", "scores", "logits", "steps", "generates", "embeds", "quantizes", "endpoint"]
+Capability = Literal[
+    "tokenizes", "scores", "logits", "steps", "generates", "embeds", "quantizes", "endpoint"
+]
 
 ENTRY_POINT_GROUP = "quantgrid.backends"
 

@@ -25,7 +25,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
 @runtime_checkable
 class HasEndpoint(Protocol):
-    """Beside other capabilities of an engine: requests can be sent to it over HTTP, many at once."""
+    """Beside other capabilities of an engine: it answers requests over HTTP, many at once."""
 
     def endpoint(self) -> Endpoint:
         """Where this engine answers while it is loaded."""
