@@ -54,7 +54,7 @@ def check_judge(judge: JudgeTable) -> None:
         raise InputError("key_variable: expected the name of an environment variable, not a key")
 
 
-class Endpoint:
+class JudgeEndpoint:
     """The judge's endpoint. Safe to use from several threads."""
 
     def __init__(

@@ -13,7 +13,7 @@ from grid.cells.items import TURN_BREAK, Item
 from grid.cells.measurement import ItemResult
 from grid.errors import EngineError, Unsupported
 from grid.plan.sweep import JudgeTable
-from grid.sweep.judge.endpoint import Endpoint, Turn
+from grid.sweep.judge.endpoint import JudgeEndpoint, Turn
 from grid.sweep.judge.prompt import PROMPT_VERSION, REMINDER, judge_prompt, read_rating, score_of
 from grid.sweep.judge.questions import JudgeDocument
 
@@ -50,9 +50,9 @@ def is_judged(items: Sequence[Item]) -> bool:
 class JudgeScorer:
     """Asks the judge that a sweep names; None: it names none."""
 
-    def __init__(self, judge: JudgeTable | None, endpoint: Endpoint | None = None) -> None:
+    def __init__(self, judge: JudgeTable | None, endpoint: JudgeEndpoint | None = None) -> None:
         self._judge = judge
-        self._endpoint = endpoint or (Endpoint(judge) if judge is not None else None)
+        self._endpoint = endpoint or (JudgeEndpoint(judge) if judge is not None else None)
         self._answers = False
 
     def check(self, items: Sequence[Item]) -> None:
@@ -95,7 +95,7 @@ class JudgeScorer:
         scored = [updates.get(result.item, result) for result in results]
         return JudgedItems(scored, _facts(items, models))
 
-    def _require(self) -> Endpoint:
+    def _require(self) -> JudgeEndpoint:
         if self._endpoint is None:
             raise Unsupported("its answers are rated by a judge, and tasks.judge is not set")
         return self._endpoint

@@ -15,7 +15,7 @@ from grid.cells.measurement import ItemResult
 from grid.errors import EngineError, Unsupported
 from grid.plan.sweep import JudgeTable
 from grid.sweep.judge import JudgeScorer
-from grid.sweep.judge.endpoint import Endpoint
+from grid.sweep.judge.endpoint import JudgeEndpoint
 from grid.sweep.judge.prompt import PROMPT_VERSION, read_rating, score_of
 from grid.sweep.judge.questions import JudgeDocument
 
@@ -29,7 +29,7 @@ def judge() -> Iterator[JudgeServer]:
 
 
 def scorer(table: JudgeTable, timeout_s: float = 20.0) -> JudgeScorer:
-    return JudgeScorer(table, Endpoint(table, timeout_s, waits_s=(0.0, 0.0)))
+    return JudgeScorer(table, JudgeEndpoint(table, timeout_s, waits_s=(0.0, 0.0)))
 
 
 def item(name: str = "111", references: Sequence[str] = ("", "")) -> Item:
