@@ -84,7 +84,7 @@ def test_an_engine_killed_by_the_system_is_a_row_and_the_sweep_goes_on(cluster: 
 
 
 def test_a_killed_raylet_costs_no_cell(cluster: Cluster) -> None:
-    # On a busy machine the worker outlives its raylet by a second: its cell must not end in that time.
+    # On a busy machine a worker outlives its raylet by a second: its cell must not end by then.
     driver = begin(cluster, "raylet", cell_s=2.5)
     mini = cluster.hosts[2]
     since = at_a_cell(driver, mini)
