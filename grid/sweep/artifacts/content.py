@@ -40,10 +40,9 @@ class ContentCheck:
 
     @property
     def stands(self) -> bool:
-        """Whether the content was right, and the files have not changed since as far as their sizes
-        and times say."""
-        right = self._stamp is not None and self._actual == (self._sha256 or self._actual)
-        return right and self._stamp == _stamp(_files(self._path))
+        """Whether the files have not changed since they were read, as far as their sizes and times
+        say: what came of it, right or wrong, still holds."""
+        return self._stamp is not None and self._stamp == _stamp(_files(self._path))
 
     def start(self) -> None:
         """Begin, unless it has begun."""
@@ -52,10 +51,13 @@ class ContentCheck:
             self._thread.start()
 
     def wait(self) -> None:
-        """Return once the content is known to be right. Raises ContentChanged where it is not."""
+        """Return once the content is known to be right; files that changed since they were read are
+        read again. Raises ContentChanged where it is not, EngineError where it cannot be read."""
         self.start()
         assert self._thread is not None
         self._thread.join()
+        if not self._error and _stamp(_files(self._path)) not in (None, self._stamp):
+            self._run()
         if self._error:
             raise EngineError(f"{self._path} cannot be read: {self._error}")
         if self._sha256 and self._actual != self._sha256:

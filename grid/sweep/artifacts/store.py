@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -135,7 +136,7 @@ class ArtifactStore:
         if artifact.facts is not None and artifact.facts.sha256:
             return artifact.facts
         facts_file = self.path(artifact).with_name(f"facts-{FACTS_FORMAT}.json")
-        if facts_file.exists():
+        with suppress(OSError, msgspec.MsgspecError):  # absent, or damaged
             return msgspec.json.decode(facts_file.read_bytes(), type=ArtifactFacts)
         try:
             inspect = backend(artifact.backend).inspect if artifact.backend else inspect_gguf

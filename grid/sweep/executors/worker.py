@@ -13,7 +13,7 @@ from grid.cells.cell import Cell
 from grid.cells.measurement import Measurement
 from grid.cells.workload import Quality
 from grid.engine.process import EngineProcess
-from grid.errors import EngineError
+from grid.errors import EngineError, InputError
 from grid.hardware.node import Node
 from grid.plan.order import Session
 from grid.sweep.artifacts.content import ContentChanged
@@ -156,22 +156,25 @@ class Worker:
     def _attempt(
         self, engine: SessionEngine, local: Cell, use: ReferenceUse = ALONE
     ) -> Generator[Event, None, Measurement]:
+        """Every failure becomes a measurement: other cells and sessions go on."""
         self._store.pause_transfers(local.exclusive)
-        limit_s = time_limit_s(local, self._node, self._settings, Path(engine.path))
         started = time.time()
         try:
-            content = self._store.content(local.artifact)
-            return (yield from engine.attempt(local, use, limit_s, content))
-        except ContentChanged as changed:
-            if use.target is not None:
-                Path(use.target).unlink(missing_ok=True)  # of other weights
+            limit_s = time_limit_s(local, self._node, self._settings, Path(engine.path))
             try:
+                content = self._store.content(local.artifact)
+                return (yield from engine.attempt(local, use, limit_s, content))
+            except ContentChanged as changed:
+                if use.target is not None:
+                    Path(use.target).unlink(missing_ok=True)  # of other weights
                 yield from self._store.renew(local.artifact, changed)
                 engine.reload()
                 content = self._store.content(local.artifact)
                 return (yield from engine.attempt(local, use, limit_s, content))
-            except EngineError as error:
-                return failed(local, error, started)
+        except EngineError as error:
+            return failed(local, error, started)
+        except InputError as error:  # the items that it reads are gone
+            return failed(local, EngineError(str(error)), started)
 
 
 def _of_cell(cell: Cell, local: Cell, measured: Measurement) -> Measurement:

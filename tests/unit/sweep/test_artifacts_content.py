@@ -14,7 +14,7 @@ from grid.models.checksum import file_sha256
 from grid.plan.plan import Plan
 from grid.sweep.artifacts import content
 from grid.sweep.artifacts.content import ContentChanged, ContentCheck
-from grid.sweep.events import CellDone, Event, Notice, Observed, Prepared, Settings
+from grid.sweep.events import CellDone, CellStarted, Event, Notice, Observed, Prepared, Settings
 from grid.sweep.executors.worker import Worker
 
 SWEEP = """
@@ -97,6 +97,34 @@ def test_the_users_own_file_that_changed_fails_its_rows_with_the_reason(tmp_path
     assert observed(run(plan_of(tmp_path, SWEEP))) != {}  # the next plan sees the file as it is
 
 
+def test_a_file_that_is_gone_fails_its_own_session_and_the_others_go_on(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, SWEEP)
+    run(plan)
+    worker, events = Worker(NODE, Settings(cell_timeout_s=60)), []
+    for session in plan.sessions:
+        for event in worker.run(session):
+            events.append(event)
+            if isinstance(event, CellStarted):  # it was there when the session began
+                (tmp_path / "x.fake").unlink(missing_ok=True)
+    worker.close()
+    done = {row.cell_id: row for row in rows(events)}
+    assert set(done) == {cell.id for cell in plan.cells}
+    for cell in plan.cells:
+        row = done[cell.id]
+        assert row.status == ("ok" if cell.artifact.quant == "Q4" else "error")
+        assert "x.fake" in row.reason or row.status == "ok"
+
+
+def test_a_damaged_note_of_an_artifact_is_written_anew(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, SWEEP)
+    first = observed(run(plan))
+    (note,) = made_file().parent.glob("facts-*.json")
+    note.write_bytes(note.read_bytes()[:20])
+    second = run(plan)
+    assert {row.status for row in rows(second)} == {"ok"}
+    assert observed(second) == first
+
+
 def test_nothing_is_made_of_a_source_that_changed(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, SWEEP.replace('["F16", "Q4"]', '["Q4"]').replace(', "quality"', ""))
     damage(tmp_path / "x.fake")
@@ -127,9 +155,10 @@ def test_a_check_says_which_hash_is_there_and_which_should_be(tmp_path: Path) ->
     check = ContentCheck(path, "0" * 64)
     with pytest.raises(ContentChanged, match=r"its sha256 is [0-9a-f]{12}…, not 000000000000…"):
         check.wait()
-    assert not check.stands
     right = ContentCheck(path, file_sha256(path))
     right.wait()
     assert right.stands
-    path.write_bytes(b"other!!")
+    path.write_bytes(b"other!!!")
     assert not right.stands
+    with pytest.raises(ContentChanged):
+        right.wait()  # an engine may have read either
