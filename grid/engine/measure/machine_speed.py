@@ -88,6 +88,14 @@ def slowdown(now: MachineSpeed, usual: MachineSpeed | None) -> str:
     return ""
 
 
+def slower_share(now: MachineSpeed, usual: MachineSpeed | None) -> float:
+    """Share by which the slower of the kernels takes longer than usual; 0 where that is not
+    known."""
+    if usual is None:
+        return 0.0
+    return max(0.0, *(a / b - 1 for a, b in zip(now, usual, strict=True)))
+
+
 class SpeedHistory:
     """The latest runs of the kernels on this machine, counted in the cache folder."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from grid.engine.measure.machine_speed import (
     machine_speed,
     recent_machine_speed,
     slowdown,
+    slower_share,
 )
 from grid.engine.measure.result import WorkloadResult, series
 
@@ -29,12 +31,26 @@ SHORT_S = 0.3
 
 @dataclass(frozen=True, slots=True)
 class _Watched:
-    """A result with the kernels' runs before and after, and in words what slowed the machine."""
+    """A result with the kernels' runs before and after, in words what slowed the machine, and the
+    share by which the slower kernel took longer than usual."""
 
     result: WorkloadResult
     speeds: tuple[MachineSpeed, ...]
     slowed: str
+    slower: float
     took_s: float
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """What disturbed its repetitions, and the machine."""
+        return tuple(filter(None, (self.result.environment.get("disturbed"), self.slowed)))
+
+    @property
+    def disturbance(self) -> tuple[int, float, float]:
+        """Grows with how much it was disturbed, by what the system and the kernels say, not by its
+        own times: choosing by these would choose the luckier run."""
+        lost = [value for s in self.result.series if s.name == "lost_share" for value in s.values]
+        return len(self.reasons), self.slower, sum(lost) / max(1, len(lost))
 
 
 def measure_speed(
@@ -42,16 +58,20 @@ def measure_speed(
 ) -> WorkloadResult:
     """A speed workload's result with the state of the machine around it.
 
-    Where the machine was slower than usual, the workload is run once again if its budget allows;
-    the second result stands if the machine was well then. Else `disturbed` says what slowed it.
+    Where the machine was slower than usual, the workload is run once again if its budget allows.
+    The result of the run that was disturbed less stands, whichever is faster; where that was
+    disturbed too, `disturbed` says by what.
     """
     history = history or SpeedHistory()
     watched = _watch(run, history)
     speeds = watched.speeds
     if watched.slowed and watched.took_s < budget_s / 2:
-        first, watched = watched, _watch(run, history)
-        speeds = (*speeds, *watched.speeds)
-        watched = _with_replaced(first, watched)
+        first, second = watched, _watch(run, history)
+        speeds = (*speeds, *second.speeds)
+        if first.disturbance < second.disturbance:
+            watched = _with_replaced(first, second)
+        else:
+            watched = _with_replaced(second, first)
     history.add(speeds[1::2])  # those before it may be of the cell before
     return _with_state(watched)
 
@@ -73,27 +93,27 @@ def _watch(run: Callable[[], WorkloadResult], history: SpeedHistory) -> _Watched
     facts = {**result.environment, **_heat(), **gpu.environment}
     result = msgspec.structs.replace(result, environment=facts)
     slowed = next(filter(None, reasons), "")
-    return _Watched(result, speeds, slowed, time.perf_counter() - start)
+    slower = max((slower_share(speed, history.usual) for speed in speeds), default=0.0)
+    return _Watched(result, speeds, slowed, slower, time.perf_counter() - start)
 
 
-def _with_replaced(first: _Watched, second: _Watched) -> _Watched:
-    """The second, with the times of the first among those that were replaced."""
-    by_name = {s.name: s for s in second.result.series}
-    for former in first.result.series:
-        name = former.name if former.name.startswith("replaced_") else f"replaced_{former.name}"
-        before = by_name[name].values if name in by_name else ()
-        by_name[name] = series(name, former.unit, (*former.values, *before))
-    facts = {**second.result.environment, "replaced": f"a whole measurement: {first.slowed}"}
-    result = msgspec.structs.replace(
-        second.result, series=tuple(by_name.values()), environment=facts
-    )
-    return _Watched(result, second.speeds, second.slowed, second.took_s)
+def _with_replaced(kept: _Watched, replaced: _Watched) -> _Watched:
+    """The run that stands, with the times of the other among those that were replaced."""
+    by_name = {s.name: s for s in kept.result.series}
+    for other in replaced.result.series:
+        name = other.name if other.name.startswith("replaced_") else f"replaced_{other.name}"
+        own = by_name[name].values if name in by_name else ()
+        by_name[name] = series(name, other.unit, (*other.values, *own))
+    reason = f"a whole measurement: {'; '.join(replaced.reasons)}"
+    facts = {**kept.result.environment, "replaced": reason}
+    result = msgspec.structs.replace(kept.result, series=tuple(by_name.values()), environment=facts)
+    return dataclasses.replace(kept, result=result)
 
 
 def _with_state(watched: _Watched) -> WorkloadResult:
     result, facts = watched.result, dict(watched.result.environment)
-    if watched.slowed:
-        facts["disturbed"] = "; ".join(filter(None, (facts.get("disturbed"), watched.slowed)))
+    if watched.reasons:
+        facts["disturbed"] = "; ".join(watched.reasons)
     if watched.speeds:
         facts["machine_compute_s"] = f"{max(speed.compute_s for speed in watched.speeds):.6f}"
     kernels = (

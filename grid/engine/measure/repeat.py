@@ -99,7 +99,7 @@ def _stop_reason(tries: Sequence[Repetition[T]], rule: RepetitionRule, late: boo
         half_width = relative_half_width(calm)
         if half_width <= rule.precision:
             return f"{n} repetitions: the rate is known within {half_width:.1%}"
-    count = max(n, _fewest(len(tries), rule))
+    count = len(_choose_counted(tries, rule))
     if late and len(tries) >= rule.fewest:
         return f"{count} repetitions: the time of {rule.seconds:g} s was over"
     if len(tries) >= rule.most + EXTRA:

@@ -71,6 +71,49 @@ def test_machine_that_stays_slow_says_so(monkeypatch, history) -> None:
     assert facts["disturbed"].startswith("the machine computed 50% slower than usual")
 
 
+SLOWER = MachineSpeed(0.030, 0.020)
+
+
+def test_second_run_that_is_disturbed_more_does_not_stand(monkeypatch, history) -> None:
+    values, facts = measured_with(monkeypatch, [USUAL, SLOW, SLOWER, SLOWER], history)
+    assert values["decode_s"] == (1.0,)
+    assert values["replaced_decode_s"] == (2.0,)
+    assert values["machine_compute_s"] == (0.010, 0.015)
+    assert facts["disturbed"].startswith("the machine computed 50% slower than usual")
+    assert facts["replaced"].startswith("a whole measurement: the machine computed 200% slower")
+
+
+def test_second_run_that_is_slow_for_itself_stands_where_the_machine_was_well(
+    monkeypatch, history
+) -> None:
+    """The times themselves choose nothing."""
+    values, facts = measured_with(monkeypatch, [SLOW, SLOW, USUAL, USUAL], history)
+    assert values["decode_s"] == (2.0,)
+    assert "disturbed" not in facts
+
+
+def test_second_run_whose_repetitions_were_disturbed_is_weighed_too(monkeypatch, history) -> None:
+    runs = iter(
+        [
+            WorkloadResult(series=(series("decode_s", "s", [1.0]),)),
+            WorkloadResult(
+                series=(series("decode_s", "s", [2.0]), series("lost_share", "1", [0.4])),
+                environment={"disturbed": "1 of 1 repetitions were disturbed: others"},
+            ),
+        ]
+    )
+    speeds = iter([SLOW, SLOW, SLOW, SLOW])
+    monkeypatch.setattr(machine_state, "recent_machine_speed", lambda: next(speeds))
+    monkeypatch.setattr(machine_state, "machine_speed", lambda: next(speeds))
+    monkeypatch.setattr(machine_state, "SHORT_S", 0.0)
+    result = measure_speed(lambda: next(runs), 100.0, history)
+    values = {s.name: s.values for s in result.series}
+    assert values["decode_s"] == (1.0,)
+    assert values["replaced_lost_share"] == (0.4,)
+    assert result.environment["disturbed"].startswith("the machine computed 50% slower")
+    assert "others" in result.environment["replaced"]
+
+
 def test_without_time_a_slow_machine_is_not_measured_again(monkeypatch, history) -> None:
     values, facts = measured_with(monkeypatch, [SLOW, SLOW], history, budget_s=0.0)
     assert values["decode_s"] == (1.0,)

@@ -80,6 +80,25 @@ def test_disturbed_repetitions_are_made_again_and_kept_apart(run) -> None:
     assert lost == {"lost_share": (0.0,) * 5, "replaced_lost_share": (0.5, 0.5)}
 
 
+@pytest.mark.parametrize(("calm", "count"), [(3, 3), (4, 4), (2, 6)])
+def test_the_number_that_is_said_is_that_of_those_that_count(run, calm: int, count: int) -> None:
+    """Of 12 tries in the time of the cell: the undisturbed where there are three, else half."""
+    rule = repetition_rule(5, 0.03, LONG_S)
+
+    def times() -> Iterator[float]:
+        for i in range(12):
+            if i == 11:
+                clock[0] = 2 * LONG_S
+            yield 1.0 + i % 3
+
+    clock = [0.0]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module.time, "perf_counter", lambda: clock[0])
+        repeated = run(times(), rule, disturbed=lambda i: i >= calm)
+    assert len(repeated.counted) == count
+    assert repeated.stopped == f"{count} repetitions: the time of 1000 s was over"
+
+
 def test_slow_repetition_that_nothing_disturbed_counts(run) -> None:
     repeated = run([1.0, 9.0, 1.0, 1.0, 1.0], FIVE)
     assert 9.0 in counted(repeated)
