@@ -3,11 +3,11 @@ the repetition was slow, so that leaving a disturbed one out chooses nothing by 
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
+from grid.engine.measure.process import own_cpu_s
+from grid.engine.measure.thread_watch import ThreadWatch
 from grid.hardware.cgroup import Cgroups
 
 MIN_CORE_S = 0.5
@@ -85,6 +85,7 @@ class DisturbanceWatch:
 
     def __init__(self) -> None:
         self._cgroups = Cgroups()
+        self._threads = ThreadWatch()
         self._start = self._read()
 
     def read(self) -> Disturbance:
@@ -107,15 +108,15 @@ class DisturbanceWatch:
     def _read(self) -> _Counters:
         import psutil
 
-        times, own = psutil.cpu_times(), os.times()
-        computed, waited = _scheduled_s()
+        times = psutil.cpu_times()
+        computed, waited = self._threads.read()
         return _Counters(
             at=time.perf_counter(),
             computed=computed,
             waited=waited,
             core=sum(times[:8]),
             idle=times.idle + getattr(times, "iowait", 0.0),
-            own=own.user + own.system,
+            own=own_cpu_s(),
             stolen=getattr(times, "steal", 0.0),
             stopped=self._cgroups.throttled_s(),
             page_reads=_page_reads(),
@@ -126,30 +127,12 @@ def others_share(seconds: float) -> float:
     """Share of the machine that other programs use now, watched for so long while this rests."""
     import psutil
 
-    before = psutil.cpu_times()
+    before, own = psutil.cpu_times(), own_cpu_s()
     time.sleep(seconds)
-    now = psutil.cpu_times()
+    now, own = psutil.cpu_times(), own_cpu_s() - own
     core = sum(now[:8]) - sum(before[:8])
     idle = now.idle - before.idle + getattr(now, "iowait", 0.0) - getattr(before, "iowait", 0.0)
-    return _share(1 - idle / core) if core > 0 else 0.0
-
-
-def _scheduled_s() -> tuple[float, float]:
-    """Seconds that this process's threads computed, and waited ready to compute; zeros where the
-    system does not count them (Linux does)."""
-    computed = waited = 0
-    try:
-        threads = list(Path("/proc/self/task").iterdir())
-    except OSError:
-        return 0.0, 0.0
-    for thread in threads:
-        try:
-            fields = (thread / "schedstat").read_text().split()
-        except OSError:  # it ended meanwhile, or the kernel does not count
-            continue
-        computed += int(fields[0])
-        waited += int(fields[1])
-    return computed / 1e9, waited / 1e9
+    return _share(1 - (idle + own) / core) if core > 0 else 0.0
 
 
 def _page_reads() -> int:
