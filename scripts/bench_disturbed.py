@@ -14,10 +14,13 @@ stay. Needs a machine that does nothing else.
 from __future__ import annotations
 
 import argparse
+import os
 import random
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,6 +57,14 @@ class Trial(NamedTuple):
         return self.flagged or self.replaced
 
 
+def start_competitor() -> int:
+    """The id of a process that computes. The shell that started it has ended: what this process
+    starts itself counts as the engine's own."""
+    command = ["sh", "-c", '"$0" -c "$1" >/dev/null 2>&1 & echo $!', sys.executable, COMPETE]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return int(done.stdout)
+
+
 @contextmanager
 def competitors(count: int, delay_s: float, last_s: float | None) -> Iterator[None]:
     """So many processes that compute from `delay_s` on, for `last_s` or until the end."""
@@ -62,12 +73,10 @@ def competitors(count: int, delay_s: float, last_s: float | None) -> Iterator[No
     def compete() -> None:
         if over.wait(delay_s):
             return
-        command = [sys.executable, "-c", COMPETE]
-        started = [subprocess.Popen(command) for _ in range(count)]
+        started = [start_competitor() for _ in range(count)]
         over.wait(last_s)
         for process in started:
-            process.kill()
-            process.wait()
+            os.kill(process, signal.SIGKILL)
 
     thread = threading.Thread(target=compete)
     thread.start()
@@ -160,6 +169,33 @@ def changed_choices(
     return changed, tried
 
 
+def quiet_trials(bench: Bench, count: int, until: float) -> list[tuple[int, str, Trial]]:
+    """Trials beside which nothing computes, of every model and kind in turn, two of each at
+    least."""
+    models = len(bench.engines)
+    trials = []
+    for i in range(count):
+        if i >= 4 * models and time.monotonic() > until:
+            break
+        kind, model = ("prefill", "decode")[i % 2], (i // 2) % models
+        trials.append((model, kind, bench.trial(model, kind)))
+    return trials
+
+
+def disturbed_trials(bench: Bench, count: int, until: float) -> list[tuple[int, str, Trial]]:
+    """Trials beside which one to three competitors compute: every other time throughout."""
+    trials = []
+    for i in range(count):
+        if time.monotonic() > until:
+            break
+        kind, model = random.choice(("prefill", "decode")), random.randrange(len(bench.engines))
+        whole = i % 2 == 0
+        delay_s = 0.0 if whole else random.uniform(0.1, 0.3)
+        with competitors(random.choice((1, 2, 3)), delay_s, None if whole else 0.5):
+            trials.append((model, kind, bench.trial(model, kind)))
+    return trials
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--model", action="append", required=True, type=Path)
@@ -167,38 +203,38 @@ def main() -> int:
     parser.add_argument("--quiet", type=int, default=100)
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--time", type=float, default=2.0, help="seconds for a cell")
+    parser.add_argument("--minutes", type=float, default=9.0, help="after which no trial begins")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     random.seed(options.seed)
+    start, seconds = time.monotonic(), 60 * options.minutes
     models = sorted(options.model, key=lambda path: path.stat().st_size)
-    sizes = [model.stat().st_size for model in models]
     bench = Bench(models, options.threads, options.time)
-    quiet: dict[str, list[list[Speed]]] = {
-        kind: [[] for _ in models] for kind in ("prefill", "decode")
-    }
-    flagged = repeated = 0
-    count = max(options.quiet, 2 * len(models))
-    for i in range(count):
-        kind, model = ("prefill", "decode")[i % 2], (i // 2) % len(models)
-        trial = bench.trial(model, kind)
-        quiet[kind][model].append(trial.speed)
-        flagged, repeated = flagged + trial.flagged, repeated + trial.replaced
-    print(f"quiet: {flagged} of {count} are said to be disturbed ({flagged / count:.0%}, asked 5 %"
-          f" at most); repetitions were made again in {repeated}")  # fmt: skip
-    trials = []
-    for i in range(options.trials):
-        kind, model = random.choice(("prefill", "decode")), random.randrange(len(models))
-        whole = i % 2 == 0
-        delay_s = 0.0 if whole else random.uniform(0.1, 0.3)
-        with competitors(random.choice((1, 2, 3)), delay_s, None if whole else 0.5):
-            trials.append((model, kind, bench.trial(model, kind)))
-    caught = sum(trial.caught for _, _, trial in trials) / len(trials)
+    calm = quiet_trials(bench, max(options.quiet, 4 * len(models)), start + 0.35 * seconds)
+    flagged = sum(trial.flagged for _, _, trial in calm)
+    print(f"quiet: {flagged} of {len(calm)} are said to be disturbed ({flagged / len(calm):.0%},"
+          " asked 5 % at most); repetitions were made again in"
+          f" {sum(trial.replaced for _, _, trial in calm)}")  # fmt: skip
+    trials = disturbed_trials(bench, options.trials, start + 0.9 * seconds)
+    caught = sum(trial.caught for _, _, trial in trials) / max(1, len(trials))
     print(f"disturbed: {caught:.0%} of {len(trials)} are caught, asked 95 %;"
           f" {sum(trial.flagged for _, _, trial in trials)} say so,"
           f" {sum(trial.replaced for _, _, trial in trials)} made repetitions again")  # fmt: skip
+    quiet = {
+        kind: [
+            [t.speed for m, k, t in calm if (m, k) == (model, kind)] for model in range(len(models))
+        ]
+        for kind in ("prefill", "decode")
+    }
+    sizes = [model.stat().st_size for model in models]
     changed, tried = changed_choices(sizes, quiet, trials)
     print(f"choices: {changed} of {tried} changed, asked 0")
-    return 0 if caught >= 0.95 and flagged <= 0.05 * count and not changed else 1
+    whole = len(trials) >= options.trials and len(calm) >= options.quiet
+    if not whole:
+        print(f"the time of {options.minutes:g} min was over: fewer trials than asked")
+    good = whole and caught >= 0.95 and flagged <= 0.05 * len(calm) and not changed
+    print("verdict: as asked" if good else "verdict: NOT as asked")
+    return 0 if good else 1
 
 
 if __name__ == "__main__":

@@ -53,6 +53,13 @@ while True:
 """Computes for 4 s and rests for 8 s, on average."""
 
 
+LOAD_S = 8.0
+"""Seconds to start a sweep and load a model, at most."""
+
+MOST_S = 20.0
+"""Seconds that a sweep gives to a cell where there is time."""
+
+
 class Rate(NamedTuple):
     """A cell's rate in one run, in token/s."""
 
@@ -60,6 +67,13 @@ class Rate(NamedTuple):
     low: float
     high: float
     disturbed: bool
+
+
+def cell_seconds(minutes: float, loads: int) -> float:
+    """Seconds for each of the two cells of a load, so that all take so many minutes: a cell may be
+    measured again for half of its time."""
+    left_s = 60 * minutes - LOAD_S * loads
+    return max(2.0, min(MOST_S, left_s / loads / 2 / 1.5))
 
 
 @contextmanager
@@ -134,7 +148,8 @@ def main() -> int:
     parser.add_argument("--load", type=int, default=0)
     parser.add_argument("--prompt", type=int, default=128)
     parser.add_argument("--generate", type=int, default=32)
-    parser.add_argument("--time", type=float, default=20.0)
+    parser.add_argument("--time", type=float, help="seconds for a cell, else such that all fit")
+    parser.add_argument("--minutes", type=float, default=9.0, help="that it takes in all")
     parser.add_argument("--keep", type=Path, help="folder for the stores")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch, busy_machine(options.load):
@@ -142,16 +157,17 @@ def main() -> int:
         folder.mkdir(parents=True, exist_ok=True)
         sweep = folder / "noise.toml"
         files = [str(model.resolve()) for model in options.model]
+        time_s = options.time or cell_seconds(options.minutes, options.runs * len(files))
         sweep.write_text(
-            SWEEP.format(
-                files=files, prompt=options.prompt, generate=options.generate, time=options.time
-            )
+            SWEEP.format(files=files, prompt=options.prompt, generate=options.generate, time=time_s)
         )
         runs = []
         for i in range(options.runs):
             runs.append(sweep_once(sweep, folder / f"run-{i}"))
             print(f"run {i + 1} of {options.runs}", file=sys.stderr)
-    return 0 if report(runs) else 1
+    good = report(runs)
+    print("verdict: as asked" if good else "verdict: NOT as asked")
+    return 0 if good else 1
 
 
 if __name__ == "__main__":
