@@ -16,6 +16,10 @@ PRUNED = "not tried: "
 out of memory. A resume leaves those as they are; what a plan skips it decides anew each time."""
 
 
+SCORED_CHUNKS = "scored_chunks"
+"""Fact of a quality attempt that scored fewer chunks than its cell asks for: how many, and why."""
+
+
 class Series(msgspec.Struct, frozen=True):
     """Raw samples of one quantity, in the order measured."""
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from grid.cells.measurement import SCORED_CHUNKS
 from grid.errors import InputError
 from grid.models.display_names import visible
 from grid.results import files, select
@@ -140,6 +141,14 @@ class Results:
         cells = select.final(attempts.select(_DECIDING))
         done = pc.is_in(cells["status"], pa.array(select.MEASURED))
         return {str(cell) for cell in cells["cell_id"].filter(done).to_pylist()}
+
+    def ended_early_ids(self) -> set[str]:
+        """Quality cells whose final attempt scored fewer chunks than they ask for: a run for the
+        noise floor ends where it has none."""
+        final = self.final().select(["cell_id", "measure", "environment"])
+        quality = final.filter(pc.field("measure") == "quality")
+        scored = pc.map_lookup(quality["environment"], pa.scalar(SCORED_CHUNKS), "first")
+        return {str(cell) for cell in quality["cell_id"].filter(pc.is_valid(scored)).to_pylist()}
 
     def query(self, sql: str) -> pa.Table:
         """The answer of DuckDB to a statement over the views attempts, metrics, samples, items,

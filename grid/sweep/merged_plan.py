@@ -130,6 +130,10 @@ class MergedPlan:
         ]
         return list(dict.fromkeys(lines))
 
+    def noise_ids(self) -> set[str]:
+        """Cells that are asked for a noise floor only."""
+        return {cell_id for plan in self.plans.values() for cell_id in plan.noise}
+
     def measured_cells(self) -> dict[str, Cell]:
         """Cells that have a result from before, by id."""
         return {cell.id: cell for plan in self.plans.values() for cell in plan.measured}

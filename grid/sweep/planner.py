@@ -57,9 +57,11 @@ class StoreSnapshot:
                 return recorded
         return node
 
-    def finished_ids(self, report: Report) -> set[str]:
+    def finished_ids(self, report: Report, noise: Collection[str] = ()) -> set[str]:
         """Cells that need no run: those with a result (of the engines' versions on that node, where
-        only those count), and those not tried because a smaller one ran out of memory."""
+        only those count), and those not tried because a smaller one ran out of memory. What ended
+        early because it showed no noise is a result for a run for the noise floor only; `noise` are
+        the ids of these."""
         if self._fresh:
             return set()
         # Of an environment that is still to be made no row has the version.
@@ -67,7 +69,8 @@ class StoreSnapshot:
         pruned = {
             c for c, (_, reason) in self.final_statuses().items() if reason.startswith(PRUNED)
         }
-        return pruned | self._results.finished_ids(versions if self._changed else None)
+        finished = pruned | self._results.finished_ids(versions if self._changed else None)
+        return finished - (self._results.ended_early_ids() - set(noise))
 
     def final_statuses(self) -> dict[str, tuple[str, str]]:
         """Status and reason of each cell's final attempt."""
@@ -144,7 +147,7 @@ def plan_for_node(
     }
     environments = {**report.converters, **environments}
     plan = msgspec.structs.replace(plan, environments=environments)
-    return plan.without_finished(snapshot.finished_ids(report))
+    return plan.without_finished(snapshot.finished_ids(report, plan.noise))
 
 
 class Planner:

@@ -89,8 +89,9 @@ def run_sweep(executor: Executor, planner: Planner, store: str, progress: Progre
         with open_for_writing(store).writer() as writer:
             snapshot = planner.reread_store()  # another sweep may have ended between plan and lock
             reports = coordinator.reports.values()
+            noise = merged_plan.noise_ids()
             merged_plan.remove_finished(
-                {report.profile: snapshot.finished_ids(report) for report in reports}
+                {report.profile: snapshot.finished_ids(report, noise) for report in reports}
             )
             recorder = SweepRecorder(
                 merged_plan,

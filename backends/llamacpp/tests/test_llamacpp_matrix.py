@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import struct
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from grid_llamacpp import backend
-from grid_llamacpp.matrix.compute import compute_matrix
+from grid_llamacpp.matrix import compute
+from grid_llamacpp.matrix.compute import compute_matrix, matrix_of
 from grid_llamacpp.matrix.files import read_matrix, write_matrix
 from grid_llamacpp.matrix.importance import Importance, ImportanceMatrix
 from grid_llamacpp.recipes import NEEDS_MATRIX
@@ -24,6 +26,7 @@ from llamacpp_random import tokenizer
 from llamacpp_synthetic import write_model
 
 from grid.backend import Calibration
+from grid.cache import cache_dir
 from grid.errors import EngineError, InputError, Unsupported
 from grid.models.gguf.inventory_config import from_config
 from grid.models.gguf.reader import read_header
@@ -129,6 +132,54 @@ def test_presets_that_need_a_matrix_are_made_in_the_size_predicted(
         tensor.name: tensor.type.name.lower().replace("_k", "_K")
         for tensor in read_header(target).tensors
     }
+
+
+def kept_matrices() -> list[Path]:
+    return sorted((cache_dir() / "texts").glob("imatrix-*.gguf"))
+
+
+@pytest.mark.parametrize("damage", ["values", "torn"])
+def test_a_kept_matrix_that_was_damaged_is_made_again(
+    model: Callable[..., Path],
+    text: Calibration,
+    damage: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("QUANTGRID_CACHE", str(tmp_path / "cache"))
+    first = matrix_of(model("llama"), text, 1, "cpu")
+    (kept,) = kept_matrices()
+    whole, stat = kept.read_bytes(), kept.stat()
+    end = whole[: len(whole) // 2]
+    kept.write_bytes(whole[:-400] + bytes(400) if damage == "values" else end)
+    os.utime(kept, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    second = matrix_of(model("llama"), text, 1, "cpu")
+    assert kept_matrices() == [kept]
+    assert kept.read_bytes() == whole
+    for name, entry in first.entries.items():
+        np.testing.assert_array_equal(second.entries[name].sums, entry.sums)
+
+
+def test_a_kept_matrix_is_computed_once_for_each_llama_cpp_and_device(
+    model: Callable[..., Path],
+    text: Calibration,
+    dense: ImportanceMatrix,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("QUANTGRID_CACHE", str(tmp_path / "cache"))
+    devices: list[str] = []
+
+    def count(source: Path, calibration: Calibration, threads: int, device: str) -> Any:
+        devices.append(device)
+        return dense
+
+    monkeypatch.setattr(compute, "compute_matrix", count)
+    for device in ("cpu", "cpu", "cuda"):
+        matrix_of(model("llama"), text, 1, device)
+    monkeypatch.setattr(compute, "package_version", lambda: "another")
+    matrix_of(model("llama"), text, 1, "cpu")
+    assert devices == ["cpu", "cuda", "cpu"]
 
 
 def content(path: Path) -> Mapping[str, bytes]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from grid.engine.measure.gpu_state import gpu_state
+from grid.engine.measure.gpu_state import GpuWatch
 from grid.engine.measure.machine_speed import (
     MachineSpeed,
     SpeedHistory,
@@ -78,11 +78,13 @@ def measure_speed(
 
 def _watch(run: Callable[[], WorkloadResult], history: SpeedHistory) -> _Watched:
     start = time.perf_counter()
-    before, throttles = recent_machine_speed(), _throttle_count()
+    before, throttles, gpus = recent_machine_speed(), _throttle_count(), GpuWatch()
     began = time.perf_counter()
-    result = run()
-    lasted_s = time.perf_counter() - began
-    gpu = gpu_state()
+    try:
+        result = run()
+    finally:
+        lasted_s = time.perf_counter() - began
+        gpu = gpus.end()
     throttled = _throttle_count() - throttles
     after = machine_speed() if lasted_s >= SHORT_S else None
     speeds = tuple(speed for speed in (before, after) if speed is not None)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from grid.backend import Engine, Tokenizes
+from grid.cells.measurement import SCORED_CHUNKS
 from grid.cells.workload import Quality
 from grid.engine.measure.chunks import Chunk, chunk_ids, scored_chunks
 from grid.engine.measure.comparison import ChunkComparison, compare
@@ -73,7 +74,8 @@ def quality(
     for chunk in scored_chunks(engine, workload, meter, chunks):
         scored.add(chunk)
         if probes and scored.is_reference:
-            environment["scored_chunks"] = f"1 of {len(chunks)}: it is the reference's, bit for bit"
+            count = f"1 of {len(chunks)}"
+            environment[SCORED_CHUNKS] = f"{count}: it is the reference's, bit for bit"
             break
     if scored.writer is not None and target is not None:
         scored.writer.write(Path(target), tokenizer, chunks)

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from grid.engine.measure import machine_state
-from grid.engine.measure.gpu_state import parse_gpu_state
 from grid.engine.measure.machine_speed import (
     ENOUGH,
     LATEST,
@@ -135,20 +134,3 @@ def test_history_keeps_the_latest_and_survives_damage(tmp_path: Path) -> None:
     for damage in ("", "{}", "[[1]]", '[["a", 2]]', "[[0, NaN]]", "nonsense"):
         path.write_text(damage)
         assert SpeedHistory(path).usual is None
-
-
-def test_card_that_slowed_down_for_its_heat_says_so() -> None:
-    hot = parse_gpu_state("89, 1200, 100, 0x0000000000000040\n60, 1980, 99, 0x0\n")
-    assert hot.throttled == "the GPU slowed down for its heat"
-    assert hot.environment == {
-        "gpu_temperature_c": "89, 60",
-        "gpu_clock_mhz": "1200, 1980",
-        "gpu_busy_percent": "100, 99",
-    }
-
-
-@pytest.mark.parametrize(
-    "table", ["", "no devices were found", "60, 1980, 99, 0x4", "1, 2, 3, [N/A]"]
-)
-def test_card_that_nothing_slows_says_nothing(table: str) -> None:
-    assert parse_gpu_state(table).throttled == ""

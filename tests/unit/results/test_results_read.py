@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import msgspec
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -13,6 +14,7 @@ from results_cells import NODE, cell, measurement_of, write_attempts
 
 import grid
 from grid.cells.measurement import Status
+from grid.cells.workload import Quality
 from grid.errors import InputError
 from grid.results import files, open_store
 from grid.results.location import Location
@@ -117,6 +119,19 @@ def test_final_attempt_does_not_depend_on_row_order(order: list[int]) -> None:
 def test_which_statuses_finish_a_cell(tmp_path: Path, status: Status, finished: bool) -> None:
     write_runs(tmp_path, (status, 1.0))
     assert open_store(tmp_path).finished_ids() == ({cell().id} if finished else set())
+
+
+def test_a_run_that_scored_fewer_chunks_is_named(tmp_path: Path) -> None:
+    text = Quality(text="t.txt", text_sha256="0", context=64, chunks=4, reference=None)
+    early, whole = cell("F16", text), cell("Q8_0", text)
+    facts = {"scored_chunks": "1 of 4: it is the reference's, bit for bit"}
+    run = msgspec.structs.replace(measurement_of(early), environment=facts)
+    write_attempts(
+        tmp_path, (early, run), (whole, measurement_of(whole)), (cell(), measurement_of(cell()))
+    )
+    results = open_store(tmp_path)
+    assert results.ended_early_ids() == {early.id}
+    assert results.finished_ids() == {early.id, whole.id, cell().id}
 
 
 def test_a_cell_is_finished_for_a_version_that_measured_it(tmp_path: Path) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from grid.backend import Calibration, EngineError, Options, Unsupported, write_whole
 from grid.cache import cache_dir
+from grid.models.checksum import read_sha256
 from grid.models.identity import digest
 from grid_llamacpp.engine import load
+from grid_llamacpp.library import package_version
 from grid_llamacpp.matrix.files import read_matrix, write_matrix
 from grid_llamacpp.matrix.importance import ImportanceMatrix
 
@@ -31,12 +34,11 @@ def matrix_of(
         )
     if calibration.is_matrix:
         return read_matrix(Path(calibration.path))
-    place = _place(source, calibration)
-    if not place.exists():
-        matrix = compute_matrix(source, calibration, threads, device)
-        with write_whole(place) as path:
-            write_matrix(path, matrix, Path(calibration.path).name, calibration.tokens)
-    return read_matrix(place)
+    key = _key(source, calibration, device)
+    kept = _find_kept(key)
+    if kept is None:
+        kept = _keep(key, compute_matrix(source, calibration, threads, device), calibration)
+    return read_matrix(kept)
 
 
 def compute_matrix(
@@ -71,12 +73,18 @@ def compute_matrix(
         return engine.importance([[*start, *piece[len(start) :]] for piece in pieces])
 
 
-def _place(source: Path, calibration: Calibration) -> Path:
-    """Where the matrix is kept, by all that decides it; the source by its place and its change."""
+def _folder() -> Path:
+    return cache_dir() / "texts"
+
+
+def _key(source: Path, calibration: Calibration, device: str) -> str:
+    """Names a matrix by all that decides it; the source by its place and its change."""
     stat = source.stat()
     name = digest(
         "imatrix",
         MATRIX_VERSION,
+        package_version(),
+        device,
         str(source.resolve()),
         stat.st_size,
         stat.st_mtime_ns,
@@ -84,4 +92,23 @@ def _place(source: Path, calibration: Calibration) -> Path:
         calibration.samples,
         calibration.tokens,
     )
-    return cache_dir() / "texts" / f"imatrix-{name}.gguf"
+    return f"imatrix-{name}"
+
+
+def _keep(key: str, matrix: ImportanceMatrix, calibration: Calibration) -> Path:
+    """Write a matrix under its key and the hash of its content."""
+    whole = _folder() / f".{key}.{os.getpid()}.gguf"
+    with write_whole(whole) as path:
+        write_matrix(path, matrix, Path(calibration.path).name, calibration.tokens)
+    kept = _folder() / f"{key}-{read_sha256(whole)}.gguf"
+    return whole.replace(kept)
+
+
+def _find_kept(key: str) -> Path | None:
+    """The matrix that was kept under the key, if its content is what its name says; others are
+    removed."""
+    for path in sorted(_folder().glob(f"{key}-*.gguf")):
+        if read_sha256(path) == path.stem.removeprefix(f"{key}-"):
+            return path
+        path.unlink(missing_ok=True)
+    return None
