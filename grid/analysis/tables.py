@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+SPEED_SERIES = ("prefill_s", "decode_s")
+"""Repetitions of speed runs; of quality runs analysis reads `scored_text.TEXT_SERIES`."""
+
+
 @dataclass(frozen=True)
 class Tables:
     """Arrow tables of the schema in grid/results/schema.py; `samples` and `items` may be empty."""
@@ -83,10 +87,14 @@ def final_attempts(tables: Tables) -> list[Attempt]:
 
 
 def attempts_of(
-    rows: Iterable[Mapping[str, Any]], metrics: pa.Table, samples: pa.Table
+    rows: Iterable[Mapping[str, Any]],
+    metrics: pa.Table,
+    samples: pa.Table,
+    names: Sequence[str] = SPEED_SERIES,
 ) -> list[Attempt]:
-    """Attempts from their rows, with what the other tables say of them."""
-    figures, series, means = _metrics(metrics), _series(samples), chunk_means(samples)
+    """Attempts from their rows, with what the other tables say of them; of times the series of
+    `names`."""
+    figures, series, means = _metrics(metrics), _series(samples, names), chunk_means(samples)
     return [
         Attempt(
             row,
@@ -137,16 +145,12 @@ def _metrics(table: pa.Table) -> defaultdict[str, dict[str, Interval]]:
     return by_attempt
 
 
-SPEED_SERIES = ("prefill_s", "decode_s")
-"""Repetitions of speed runs; of quality runs analysis reads `scored_text.TEXT_SERIES`."""
-
-
-def _series(table: pa.Table) -> defaultdict[str, dict[str, Floats]]:
+def _series(table: pa.Table, names: Sequence[str]) -> defaultdict[str, dict[str, Floats]]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
     by_attempt: defaultdict[str, dict[str, Floats]] = defaultdict(dict)
-    short = pa.array(SPEED_SERIES, type=pa.string())
+    short = pa.array(names, type=pa.string())
     speed = table.filter(pc.is_in(table["name"], value_set=short))
     columns = (speed[name].to_pylist() for name in ("attempt_id", "name", "values"))
     for attempt, name, values in zip(*columns, strict=True):

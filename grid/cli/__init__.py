@@ -15,6 +15,7 @@ from grid.cli import (
     cluster,
     compact,
     compare,
+    diff,
     doctor,
     export,
     folklore,
@@ -44,7 +45,7 @@ grid COMMAND -h                     the options of a command, with examples
 
 MODULES = {
     "Start": (sweep, recommend, app),
-    "Look": (show, report, compare, results),
+    "Look": (show, report, compare, diff, results),
     "Data": (imports, export, merge, weights, models, tasks),
     "Machine": (doctor, node, backends),
     "Rack": (cluster,),
