@@ -28,8 +28,8 @@ FailOn = Annotated[
 ]
 
 EXAMPLES = """
-grid diff results/ other/                       two stores
-grid diff --by sweep                            the two newest sweeps of the store
+grid diff results/ other/
+grid diff --by sweep                      the two newest sweeps
 grid diff sweep:before sweep:after --fail-on slower:5%
 grid diff quant:Q4_K_M quant:Q5_K_M --model Qwen3-8B
 grid diff hardware:4090 hardware:M4 --markdown
@@ -73,36 +73,24 @@ def diff(
     from grid.cli.without_pandas import leave_pandas_out
 
     leave_pandas_out()
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     from grid.analysis.diff import compare_sides, open_sides, parse_threshold
     from grid.analysis.diff.thresholds import check
-    from grid.cli.selection import select
-    from grid.cli.views.console import print_json, warn
-    from grid.cli.views.diff import difference_json, markdown, print_difference
+    from grid.cli.selection import filter_of
+    from grid.cli.views.console import warn
+    from grid.cli.views.diff import show_difference
     from grid.errors import InputError
     from grid.results.problems import missing_rows_note
 
     if as_json and as_markdown:
         raise InputError("give --json or --markdown, not both")
     thresholds = [parse_threshold(text) for text in split_names(fail_on)]
-
-    def choose(attempts: pa.Table) -> pa.Table:
-        for column, names in select(attempts, model, quant, hardware).values.items():
-            attempts = attempts.filter(pc.field(column).isin(names))
-        return attempts
-
     kinds = split_names(by)
+    choose = filter_of(model, quant, hardware)
     sides = open_sides(first, second, store=store, by=kinds, choose=choose)
     for note in dict.fromkeys(missing_rows_note(side.problems) for side in sides):
         warn(note)
     difference = compare_sides(*sides, by=kinds)
     outcomes = [check(threshold, difference) for threshold in thresholds]
-    if as_json:
-        print_json(difference_json(difference, outcomes))
-    elif as_markdown:
-        typer.echo(markdown(difference, outcomes, everything), nl=False)
-    else:
-        print_difference(difference, outcomes, everything)
+    form = "json" if as_json else "markdown" if as_markdown else "tables"
+    show_difference(difference, outcomes, form, everything)
     raise typer.Exit(1 if any(outcome.beyond for outcome in outcomes) else 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from grid.cli.options import split_names
@@ -66,6 +66,20 @@ def select_dataset(
     for column, names in select(dataset.overview.attempts, model, quant, hardware).values.items():
         dataset = dataset.filter(pc.field(column).isin(names))
     return dataset
+
+
+def filter_of(
+    model: Sequence[str] | None, quant: Sequence[str] | None, hardware: str | None
+) -> Callable[[pa.Table], pa.Table]:
+    """What options leave of the attempts of a store. It raises InputError as `select` does."""
+    import pyarrow.compute as pc
+
+    def choose(attempts: pa.Table) -> pa.Table:
+        for column, names in select(attempts, model, quant, hardware).values.items():
+            attempts = attempts.filter(pc.field(column).isin(names))
+        return attempts
+
+    return choose
 
 
 def matching_classes(hardware: str, names: Iterable[str]) -> list[str]:

@@ -1,14 +1,14 @@
 """Two sets of rows compared cell by cell: stores, sweeps, engine versions, machines or quants."""
 
-from grid.analysis.diff.difference import Difference, Family, Figure, compare_sides
+from grid.analysis.diff.difference import Difference, FigureFamily, CellChange, compare_sides
 from grid.analysis.diff.side import Side, open_sides
-from grid.analysis.diff.thresholds import Outcome, Threshold, parse_threshold
+from grid.analysis.diff.thresholds import ThresholdOutcome, Threshold, parse_threshold
 
 __all__ = [
     "Difference",
-    "Family",
-    "Figure",
-    "Outcome",
+    "FigureFamily",
+    "CellChange",
+    "ThresholdOutcome",
     "Side",
     "Threshold",
     "compare_sides",

@@ -21,7 +21,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from grid.analysis.diff.estimates import (
-    Estimate,
+    ChangeEstimate,
     item_change,
     rate_change,
     size_change,
@@ -40,7 +40,7 @@ LEAST = 1e-4
 """Changes below 0.01 % are rounding of the engine's arithmetic: never a difference."""
 
 
-class FamilyKind(NamedTuple):
+class FigureKind(NamedTuple):
     """Figures that are judged together: metric, its better direction, the words for a B that is
     better and worse, and the words' threshold names."""
 
@@ -58,24 +58,24 @@ _QUALITY = ("better", "worse")
 _SIZE = ("smaller", "larger")
 
 KINDS = (
-    FamilyKind("decode_tps", "decode", "token/s", True, *_SPEED),
-    FamilyKind("prefill_tps", "prefill", "token/s", True, *_SPEED),
-    FamilyKind("ttft_s", "time to first token", "s", False, *_SPEED),
-    FamilyKind("tpot_s", "time per output token", "s", False, *_SPEED),
-    FamilyKind("e2e_s", "end-to-end latency", "s", False, *_SPEED),
-    FamilyKind("perplexity", "perplexity", "1", False, *_QUALITY),
-    FamilyKind("kld_mean", "KL divergence", "nat", False, *_QUALITY),
-    FamilyKind("accuracy", "task score", "1", True, *_QUALITY, "difference"),
-    FamilyKind("artifact_bytes", "size of weights", "B", False, *_SIZE),
-    FamilyKind("peak_rss_bytes", "peak memory", "B", False, *_SIZE),
-    FamilyKind("peak_vram_bytes", "peak card memory", "B", False, *_SIZE),
-    FamilyKind("kv_bytes", "KV cache", "B", False, *_SIZE),
+    FigureKind("decode_tps", "decode", "token/s", True, *_SPEED),
+    FigureKind("prefill_tps", "prefill", "token/s", True, *_SPEED),
+    FigureKind("ttft_s", "time to first token", "s", False, *_SPEED),
+    FigureKind("tpot_s", "time per output token", "s", False, *_SPEED),
+    FigureKind("e2e_s", "end-to-end latency", "s", False, *_SPEED),
+    FigureKind("perplexity", "perplexity", "1", False, *_QUALITY),
+    FigureKind("kld_mean", "KL divergence", "nat", False, *_QUALITY),
+    FigureKind("accuracy", "task score", "1", True, *_QUALITY, "difference"),
+    FigureKind("artifact_bytes", "size of weights", "B", False, *_SIZE),
+    FigureKind("peak_rss_bytes", "peak memory", "B", False, *_SIZE),
+    FigureKind("peak_vram_bytes", "peak card memory", "B", False, *_SIZE),
+    FigureKind("kv_bytes", "KV cache", "B", False, *_SIZE),
 )
 """In the order of the tables."""
 
 
 @dataclass(frozen=True)
-class Figure:
+class CellChange:
     """One cell's figure on both sides. `change` is relative, B / A - 1, or B - A of a task score;
     its interval is None where it does not decide, and `note` says why."""
 
@@ -89,12 +89,12 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Family:
+class FigureFamily:
     """The cells of a kind, and what they say together; `summary` is None where no cell decides.
     `cells` counts those behind it, `shift` is the log of the machine's own speed, B over A."""
 
-    kind: FamilyKind
-    figures: tuple[Figure, ...]
+    kind: FigureKind
+    figures: tuple[CellChange, ...]
     summary: Interval | None
     verdict: str
     cells: int
@@ -108,7 +108,7 @@ class Difference:
 
     first: str
     second: str
-    families: tuple[Family, ...]
+    families: tuple[FigureFamily, ...]
     unpaired: tuple[Unpaired, ...]
     changes: tuple[str, ...]
     pairs: int
@@ -134,7 +134,7 @@ def compare_sides(first: Side, second: Side, by: Collection[str] = ()) -> Differ
     )
 
 
-def _estimate(kind: FamilyKind, pair: CellPair, first: Side, second: Side) -> Estimate | None:
+def _estimate(kind: FigureKind, pair: CellPair, first: Side, second: Side) -> ChangeEstimate | None:
     measure = pair.first.measure
     match kind.name:
         case "decode_tps" | "prefill_tps" if measure == kind.title:
@@ -154,7 +154,7 @@ def _estimate(kind: FamilyKind, pair: CellPair, first: Side, second: Side) -> Es
     return None
 
 
-def _of_weights(estimates: Sequence[Estimate]) -> list[Estimate]:
+def _of_weights(estimates: Sequence[ChangeEstimate]) -> list[ChangeEstimate]:
     """One of each pair of weights and size, whatever workloads ran."""
     distinct = {
         (e.pair.first.row["artifact_id"], e.pair.second.row["artifact_id"], e.first, e.second): e
@@ -163,7 +163,7 @@ def _of_weights(estimates: Sequence[Estimate]) -> list[Estimate]:
     return list(distinct.values())[::-1]
 
 
-def judge(kind: FamilyKind, estimates: Sequence[Estimate]) -> Family:
+def judge(kind: FigureKind, estimates: Sequence[ChangeEstimate]) -> FigureFamily:
     """Verdicts of a family's cells and of all together."""
     deciding = [estimate for estimate in estimates if estimate.decides]
     count = len(deciding)
@@ -172,16 +172,16 @@ def judge(kind: FamilyKind, estimates: Sequence[Estimate]) -> Family:
     cell_level = level ** (1 / count) if count > 1 else LEVEL
     figures = tuple(_figure(kind, estimate, cell_level, shift) for estimate in estimates)
     if not deciding:
-        return Family(kind, figures, None, NO_DIFFERENCE, 0)
+        return FigureFamily(kind, figures, None, NO_DIFFERENCE, 0)
     if count == 1:
         of_cell = next(f for f, e in zip(figures, estimates, strict=True) if e.decides)
-        return Family(kind, figures, of_cell.change, of_cell.verdict, 1, shift)
+        return FigureFamily(kind, figures, of_cell.change, of_cell.verdict, 1, shift)
     change, p_value = _mean_change(deciding, level, shift)
     verdict = _verdict(kind, change, p_value, level)
-    return Family(kind, figures, _shown(kind, change), verdict, count, shift)
+    return FigureFamily(kind, figures, _shown(kind, change), verdict, count, shift)
 
 
-def _common_shift(estimates: Sequence[Estimate]) -> float:
+def _common_shift(estimates: Sequence[ChangeEstimate]) -> float:
     """Log of the machine's own speed, B over A, by the kernel that says the least: noise of one
     kernel is not the machine's."""
     by_kernel: defaultdict[str, list[float]] = defaultdict(list)
@@ -192,7 +192,7 @@ def _common_shift(estimates: Sequence[Estimate]) -> float:
     return min(means, key=abs, default=0.0)
 
 
-def _figure(kind: FamilyKind, estimate: Estimate, level: float, shift: float) -> Figure:
+def _figure(kind: FigureKind, estimate: ChangeEstimate, level: float, shift: float) -> CellChange:
     first, second = estimate.pair
     label = label_of(first)
     if first.row["quant"] != second.row["quant"]:
@@ -209,7 +209,7 @@ def _figure(kind: FamilyKind, estimate: Estimate, level: float, shift: float) ->
         )
         change = _interval(estimate.change, total, degrees, level, shift)
         verdict = _verdict(kind, change, estimate.p_value, level)
-    return Figure(
+    return CellChange(
         label,
         estimate.first,
         estimate.second,
@@ -230,7 +230,7 @@ def _interval(
 
 
 def _mean_change(
-    estimates: Sequence[Estimate], level: float, shift: float
+    estimates: Sequence[ChangeEstimate], level: float, shift: float
 ) -> tuple[Interval, float | None]:
     """The mean change with its interval, and the p of a sign-flip test of units."""
     count = len(estimates)
@@ -244,7 +244,7 @@ def _mean_change(
         variance = float(values.var(ddof=1)) / len(values) if len(values) > 1 else 0.0
         interval = _interval(mean, variance, max(1.0, len(values) - 1.0), level, 0.0)
         return interval, sign_flip_test(values)[0]
-    sessions: defaultdict[str, list[Estimate]] = defaultdict(list)
+    sessions: defaultdict[str, list[ChangeEstimate]] = defaultdict(list)
     for estimate in estimates:
         sessions[estimate.session].append(estimate)
     between = sum(
@@ -264,7 +264,7 @@ def _joined_degrees(*parts: tuple[float, float]) -> float:
     return max(1.0, total**2 / squares) if squares else 1.0
 
 
-def _verdict(kind: FamilyKind, change: Interval, p_value: float | None, level: float) -> str:
+def _verdict(kind: FigureKind, change: Interval, p_value: float | None, level: float) -> str:
     low, high = change.low, change.high
     if low is None or high is None or abs(change.value) < LEAST:
         return NO_DIFFERENCE
@@ -273,7 +273,7 @@ def _verdict(kind: FamilyKind, change: Interval, p_value: float | None, level: f
     return kind.better if (change.value > 0) == kind.higher_is_better else kind.worse
 
 
-def _shown(kind: FamilyKind, change: Interval) -> Interval:
+def _shown(kind: FigureKind, change: Interval) -> Interval:
     """A log as the relative change."""
     if kind.scale == "difference":
         return change

@@ -28,7 +28,7 @@ observation. The default sweep, twice on one machine, showed 0.003."""
 
 
 @dataclass(frozen=True)
-class Estimate:
+class ChangeEstimate:
     """The change of one figure of a pair of cells.
 
     `within` and `between` are variances of the change: of the repetitions, and of another run;
@@ -60,7 +60,7 @@ class Estimate:
         return not self.disturbed and not self.unknown
 
 
-def rate_change(pair: CellPair, name: str, series: str) -> Estimate | None:
+def rate_change(pair: CellPair, name: str, series: str) -> ChangeEstimate | None:
     """Of mean rates, or of times where `series` is the metric itself; None where a side lacks it.
 
     Both sides have a variance within their repetitions and one between runs (`between_run_sd`).
@@ -69,7 +69,7 @@ def rate_change(pair: CellPair, name: str, series: str) -> Estimate | None:
     if any(side is None for side in sides):
         return None
     a, b = (side for side in sides if side is not None)
-    return Estimate(
+    return ChangeEstimate(
         pair,
         a.value,
         b.value,
@@ -83,7 +83,7 @@ def rate_change(pair: CellPair, name: str, series: str) -> Estimate | None:
         session=_session(pair),
         shift=_shift(pair),
         disturbed=_disturbed(pair),
-        unknown="" if a.known and b.known else "a single repetition",
+        unknown="" if a.has_spread and b.has_spread else "a single repetition",
     )
 
 
@@ -95,7 +95,7 @@ class _Speed:
     degrees: float
     between: float
     between_degrees: float
-    known: bool
+    has_spread: bool
 
 
 def _speed(attempt: Attempt, name: str, series: str) -> _Speed | None:
@@ -113,11 +113,13 @@ def _speed(attempt: Attempt, name: str, series: str) -> _Speed | None:
         log = float(logs.mean())
         if series != name:
             log = float(np.log(attempt.workload["tokens"])) - log
-        return _Speed(figure.value, log, variance, n - 1.0, *between, known=True)
-    known = figure.sd is not None and figure.n > 1
-    variance = (figure.sd / figure.value) ** 2 / figure.n if known and figure.sd else 0.0
+        return _Speed(figure.value, log, variance, n - 1.0, *between, has_spread=True)
+    has_spread = figure.sd is not None and figure.n > 1
+    variance = (figure.sd / figure.value) ** 2 / figure.n if has_spread and figure.sd else 0.0
     log = float(np.log(figure.value))
-    return _Speed(figure.value, log, variance, max(1.0, figure.n - 1.0), *between, known=known)
+    return _Speed(
+        figure.value, log, variance, max(1.0, figure.n - 1.0), *between, has_spread=has_spread
+    )
 
 
 def _stopping(attempt: Attempt, n: int) -> float:
@@ -168,7 +170,7 @@ def _disturbed(pair: CellPair) -> str:
     return "; ".join(parts)
 
 
-def text_change(pair: CellPair, series: str) -> Estimate | None:
+def text_change(pair: CellPair, series: str) -> ChangeEstimate | None:
     """Of the perplexity (`nll`), paired by chunk, or of the mean divergence (`kld`); None where a
     side lacks chunks, or a divergence is of another reference or 0."""
     a, b = (attempt.chunk_means.get(series) for attempt in pair)
@@ -193,7 +195,9 @@ def text_change(pair: CellPair, series: str) -> Estimate | None:
     return _paired(pair, first, second, change + b / second - a / first, names)
 
 
-def item_change(pair: CellPair, items: tuple[ItemRows | None, ItemRows | None]) -> Estimate | None:
+def item_change(
+    pair: CellPair, items: tuple[ItemRows | None, ItemRows | None]
+) -> ChangeEstimate | None:
     """Of the mean score, paired by item, of items in groups by group; None without common items."""
     a, b = items
     if a is None or b is None:
@@ -220,11 +224,11 @@ def item_change(pair: CellPair, items: tuple[ItemRows | None, ItemRows | None]) 
 
 def _paired(
     pair: CellPair, first: float, second: float, differences: Floats, names: Sequence[str]
-) -> Estimate:
+) -> ChangeEstimate:
     """The change is the mean of the differences [n], one of each unit."""
     n = len(differences)
     shares = dict(zip(names, (differences / n).tolist(), strict=True))
-    return Estimate(
+    return ChangeEstimate(
         pair,
         first,
         second,
@@ -237,7 +241,7 @@ def _paired(
     )
 
 
-def size_change(pair: CellPair, name: str) -> Estimate | None:
+def size_change(pair: CellPair, name: str) -> ChangeEstimate | None:
     """Of bytes: those of the weights exactly, a peak of memory with the spread `MEMORY_SD`."""
     values = [_bytes(attempt, name) for attempt in pair]
     if not all(values):
@@ -245,7 +249,7 @@ def size_change(pair: CellPair, name: str) -> Estimate | None:
     first, second = (float(value or 0) for value in values)
     peak = 2 * MEMORY_SD**2 if name.startswith("peak_") else 0.0
     change = float(np.log(second / first))
-    return Estimate(pair, first, second, change, between=peak, session=_session(pair))
+    return ChangeEstimate(pair, first, second, change, between=peak, session=_session(pair))
 
 
 def _bytes(attempt: Attempt, name: str) -> float | None:

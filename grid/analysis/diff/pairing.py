@@ -184,8 +184,8 @@ def _reason(attempt: Attempt, others: Sequence[Attempt], side: Side, free: Colle
         return f"{failed[0]['status']} in {side.name}{why}"
     mine = _parts(attempt)
     differing = []
-    for other in others:
-        theirs = _parts(other)
+    for candidate in others:
+        theirs = _parts(candidate)
         names = [
             name for name in mine if name not in free and theirs.get(name, mine[name]) != mine[name]
         ]
@@ -213,7 +213,7 @@ def _changes(pairs: Sequence[CellPair], kind: str) -> list[str]:
             if not is_compared and name in ours and ours[name] != theirs.get(name):
                 values[name].add((ours[name], theirs.get(name, "")))
     return [
-        f"{name} {', '.join(f'{a} / {b}' for a, b in sorted(both)[:MOST_VALUES])}"
-        + (f" and {len(both) - MOST_VALUES} more" if len(both) > MOST_VALUES else "")
-        for name, both in values.items()
+        f"{name} {', '.join(f'{a} / {b}' for a, b in sorted(differing)[:MOST_VALUES])}"
+        + (f" and {len(differing) - MOST_VALUES} more" if len(differing) > MOST_VALUES else "")
+        for name, differing in values.items()
     ]

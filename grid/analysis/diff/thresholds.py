@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple
 
-from grid.analysis.diff.difference import Difference, Family, FamilyKind
+from grid.analysis.diff.difference import Difference, FigureFamily, FigureKind
 from grid.errors import InputError, did_you_mean
 from grid.results.statistics import Interval
 
@@ -33,7 +33,7 @@ class Threshold(NamedTuple):
         return f"{self.word}:{100 * self.share:g}%"
 
 
-class Outcome(NamedTuple):
+class ThresholdOutcome(NamedTuple):
     """A threshold with what lies beyond it, what cannot be told, and how much was looked at."""
 
     threshold: Threshold
@@ -55,9 +55,9 @@ def parse_threshold(text: str) -> Threshold:
     return Threshold(word, share)
 
 
-def check(threshold: Threshold, difference: Difference) -> Outcome:
+def check(threshold: Threshold, difference: Difference) -> ThresholdOutcome:
     """What the data say of a threshold."""
-    outcome = Outcome(threshold, [], [], 0)
+    outcome = ThresholdOutcome(threshold, [], [], 0)
     looked_at = 0
     for family in difference.families:
         if family.kind.worse == threshold.word and family.kind.name != "kld_mean":
@@ -66,7 +66,7 @@ def check(threshold: Threshold, difference: Difference) -> Outcome:
     return outcome._replace(looked_at=looked_at)
 
 
-def _check_family(threshold: Threshold, family: Family, outcome: Outcome) -> None:
+def _check_family(threshold: Threshold, family: FigureFamily, outcome: ThresholdOutcome) -> None:
     title = family.kind.title
     statements = (
         [(f"{title} over {family.cells} cells", family.summary)] if family.cells > 1 else []
@@ -84,7 +84,7 @@ def _check_family(threshold: Threshold, family: Family, outcome: Outcome) -> Non
             outcome.unsure.append(name)
 
 
-def state_of(kind: FamilyKind, change: Interval | None, share: float) -> State:
+def state_of(kind: FigureKind, change: Interval | None, share: float) -> State:
     """Where the interval of a change lies: beyond the threshold, within it, or over it."""
     if change is None or change.low is None or change.high is None:
         return "cannot tell"

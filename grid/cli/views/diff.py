@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from grid.analysis.diff import Difference, Family, Figure, Outcome
-from grid.analysis.diff.difference import NO_DIFFERENCE, FamilyKind
+from grid.analysis.diff import Difference, FigureFamily, CellChange, ThresholdOutcome
+from grid.analysis.diff.difference import NO_DIFFERENCE, FigureKind
 from grid.analysis.figures import ABSENT, number
-from grid.cli.views.console import console, table
+from grid.cli.views.console import console, print_json, table
 from grid.errors import name_some
 from grid.models.display_names import visible
 from grid.results.statistics import Interval
@@ -32,8 +33,23 @@ class _Block(NamedTuple):
     rows: list[tuple[str, ...]]
 
 
+def show_difference(
+    difference: Difference,
+    outcomes: Sequence[ThresholdOutcome],
+    form: str,
+    everything: bool = False,
+) -> None:
+    """Print a difference as `tables`, `markdown` or `json`."""
+    if form == "json":
+        print_json(difference_json(difference, outcomes))
+    elif form == "markdown":
+        sys.stdout.write(markdown(difference, outcomes, everything))
+    else:
+        print_difference(difference, outcomes, everything)
+
+
 def print_difference(
-    difference: Difference, outcomes: Sequence[Outcome], everything: bool = False
+    difference: Difference, outcomes: Sequence[ThresholdOutcome], everything: bool = False
 ) -> None:
     """Print what changed: the summary, the cells that differ, and what could not be paired."""
     out = console()
@@ -51,7 +67,9 @@ def print_difference(
         out.print(line)
 
 
-def markdown(difference: Difference, outcomes: Sequence[Outcome], everything: bool = False) -> str:
+def markdown(
+    difference: Difference, outcomes: Sequence[ThresholdOutcome], everything: bool = False
+) -> str:
     """The same for a pull request: nothing in a name acts as markup."""
     lines = [f"### {_escaped(_head(difference)[0])}", ""]
     lines += [f"{_escaped(line)}  " for line in _head(difference)[1:]]
@@ -106,14 +124,14 @@ def _blocks(difference: Difference, everything: bool) -> list[_Block]:
     return blocks
 
 
-def _shown_figures(family: Family, everything: bool) -> list[Figure]:
+def _shown_figures(family: FigureFamily, everything: bool) -> list[CellChange]:
     if everything or len(family.figures) <= 1:
         return list(family.figures)
     telling = [f for f in family.figures if f.verdict != NO_DIFFERENCE or f.note]
     return telling[:MOST_ROWS]
 
 
-def _summary_row(family: Family) -> tuple[str, ...]:
+def _summary_row(family: FigureFamily) -> tuple[str, ...]:
     count = len(family.figures)
     cells = f"{count}" if family.cells == count else f"{family.cells} of {count}"
     if family.summary is None:
@@ -122,19 +140,19 @@ def _summary_row(family: Family) -> tuple[str, ...]:
     return family.kind.title, cells, _change(family.kind, family.summary), family.verdict
 
 
-def _figure_row(kind: FamilyKind, figure: Figure) -> tuple[str, ...]:
+def _figure_row(kind: FigureKind, figure: CellChange) -> tuple[str, ...]:
     verdict = figure.note or figure.verdict
     values = (_value(kind, value) for value in (figure.first, figure.second))
     return (figure.label, *values, _change(kind, figure.change), verdict)
 
 
-def _value(kind: FamilyKind, value: float) -> str:
+def _value(kind: FigureKind, value: float) -> str:
     if kind.unit == "B":
         return format_bytes(round(value))
     return format_seconds(value) if kind.unit == "s" else number(value)
 
 
-def _change(kind: FamilyKind, change: Interval) -> str:
+def _change(kind: FigureKind, change: Interval) -> str:
     """`-4.1 % [-6.0, -2.1]`; points of a score."""
     unit = "%" if kind.scale == "ratio" else "points"
     value = f"{_signed(change.value)} {unit}"
@@ -159,7 +177,7 @@ def _unpaired(difference: Difference) -> list[tuple[str, ...]]:
     ]
 
 
-def _tail(difference: Difference, outcomes: Sequence[Outcome]) -> list[str]:
+def _tail(difference: Difference, outcomes: Sequence[ThresholdOutcome]) -> list[str]:
     lines = []
     shifts = {round(family.shift, 3) for family in difference.families if family.shift}
     if shifts:
@@ -180,7 +198,7 @@ def _tail(difference: Difference, outcomes: Sequence[Outcome]) -> list[str]:
     return ["", *lines] if lines else []
 
 
-def _outcome(outcome: Outcome) -> str:
+def _outcome(outcome: ThresholdOutcome) -> str:
     threshold = f"--fail-on {outcome.threshold}"
     if outcome.beyond:
         return f"{threshold}: FAIL, {name_some(outcome.beyond, LABELS_SHOWN)}"
@@ -192,7 +210,7 @@ def _outcome(outcome: Outcome) -> str:
     return f"{threshold}: pass, all intervals are within"
 
 
-def difference_json(difference: Difference, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+def difference_json(difference: Difference, outcomes: Sequence[ThresholdOutcome]) -> dict[str, Any]:
     """All of it; changes are shares (-0.05 is 5 % less), of scores differences."""
     return {
         "a": difference.first,
@@ -214,7 +232,7 @@ def difference_json(difference: Difference, outcomes: Sequence[Outcome]) -> dict
     }
 
 
-def _family_json(family: Family) -> dict[str, Any]:
+def _family_json(family: FigureFamily) -> dict[str, Any]:
     return {
         "name": family.kind.name,
         "title": family.kind.title,

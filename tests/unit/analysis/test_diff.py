@@ -10,7 +10,7 @@ from advice_cases import write_store
 from analysis_cases import Rows
 
 from grid.analysis.diff import Difference, compare_sides, open_sides, parse_threshold
-from grid.analysis.diff.difference import NO_DIFFERENCE, Family
+from grid.analysis.diff.difference import NO_DIFFERENCE, FigureFamily
 from grid.analysis.diff.thresholds import check
 from grid.errors import InputError
 
@@ -40,7 +40,7 @@ def compare(tmp_path: Path, first: Rows, second: Rows, **options: object) -> Dif
     return compare_sides(*sides, **options)  # type: ignore[arg-type]
 
 
-def family(difference: Difference, name: str) -> Family:
+def family(difference: Difference, name: str) -> FigureFamily:
     return next(family for family in difference.families if family.kind.name == name)
 
 
