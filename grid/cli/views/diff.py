@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from grid.analysis.diff import Difference, FigureFamily, CellChange, ThresholdOutcome
+from grid.analysis.diff import CellChange, Difference, FigureFamily, ThresholdOutcome
 from grid.analysis.diff.difference import NO_DIFFERENCE, FigureKind
 from grid.analysis.figures import ABSENT, number
 from grid.cli.views.console import console, print_json, table
