@@ -8,8 +8,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -82,8 +82,7 @@ class SshHost:
 
     def drop(self) -> None:
         """Break every connection, at once; new ones are taken."""
-        for process in self._sessions():
-            process.kill()
+        _kill(self._sessions())
 
     def stop(self) -> None:
         """Break every connection, and take no new ones."""
@@ -91,8 +90,7 @@ class SshHost:
             sessions = self._sessions()
             self._process.kill()
             self._process.wait()
-            for process in sessions:
-                process.kill()
+            _kill(sessions)
             self._process = None
 
     def _sessions(self) -> list[psutil.Process]:
@@ -110,6 +108,12 @@ class SshHost:
         shell = f'export HOME={self.home}; cd; exec sh -c \\"$SSH_ORIGINAL_COMMAND\\"'
         public = (self.folder / "user_key.pub").read_text()
         (self.folder / "authorized_keys").write_text(f'command="{shell}" {public}')
+
+
+def _kill(processes: Sequence[psutil.Process]) -> None:
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):  # a session may end by itself, with its connection
+            process.kill()
 
 
 @contextmanager

@@ -30,7 +30,7 @@ def test_a_sweep_measures_retrieval_query_by_query(grid: Run, toy: Path) -> None
     (toy / "embed.toml").write_text(SWEEP)
     done = grid("sweep", "embed.toml")
     assert done.returncode == 0, done.stderr
-    scores = re.findall(r"ndcg_at_10 (\d\.\d+)", grid("results").stdout)
+    scores = re.findall(r"nDCG@10 (\d\.\d+)", grid("results").stdout)
     assert len(scores) == 2
     assert len({*scores}) == 1
     assert 0.2 < float(scores[0]) < 0.9

@@ -186,8 +186,13 @@ def exceptions(
     return {name: kind for name, kind in types.items() if name in names and kind != default}
 
 
+NEWER_THAN_THE_SCHEMAS = ("Q1_0", "Q2_0", "NVFP4")
+"""The schemas' llama.cpp had none of these; the backend's tests make them with the linked one."""
 CASES = [
-    (name, preset) for name in CONFIGS for preset in DEFAULTS if preset not in ("Q1_0", "Q2_0")
+    (name, preset)
+    for name in CONFIGS
+    for preset in DEFAULTS
+    if preset not in NEWER_THAN_THE_SCHEMAS
 ]
 
 

@@ -63,7 +63,8 @@ def test_an_attempt_becomes_one_row_with_all_its_fields(tmp_path: Path) -> None:
         "engine_s": 2.25,
         "measure": "decode",
         "label": "tg128",
-        "workload": '{"type":"decode","tokens":128,"depth":0,"repetitions":5}',
+        "workload": '{"type":"decode","tokens":128,"depth":0,"repetitions":5,'
+        '"precision":0.0,"budget_s":20.0,"part_of":0}',
         "artifact_id": planned.artifact.id,
         "model": "tiny",
         "family": "toy",

@@ -162,7 +162,7 @@ def test_figures_go_from_one_engine_to_another(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["fack", "{path}"], "no backend 'fack' is installed. Known: "),
+        (["fack", "{path}"], "no backend 'fack'. Known: "),
         (["fake", "nowhere.fake"], "no file nowhere.fake"),
         (["fake", "{path}", "--source", "nowhere"], "no file nowhere"),
         (["fake", "{path}", "--recipe", "q4"], "fake has no recipe 'q4'. Did you mean 'Q4'?"),

@@ -6,7 +6,6 @@ import struct
 from pathlib import Path
 from typing import IO
 
-import gguf
 import numpy as np
 import numpy.typing as npt
 
@@ -40,6 +39,8 @@ def read_matrix(path: Path) -> ImportanceMatrix:
 
 def write_matrix(path: Path, matrix: ImportanceMatrix, dataset: str, tokens: int) -> None:
     """Write the matrix as llama-imatrix does, of pieces of `tokens` tokens of a text."""
+    import gguf  # takes longer to import than all of a declaration
+
     writer = gguf.GGUFWriter(str(path), "")
     writer.kv_data[0].pop("general.architecture", None)
     writer.add_string("general.type", _TYPE)
