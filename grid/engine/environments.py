@@ -12,7 +12,7 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, entry_points, version
 from importlib.util import find_spec
@@ -32,6 +32,9 @@ from grid.models.identity import digest
 
 CORE = ("msgspec", "numpy", "psutil")
 """What the engine's process itself imports, beside the engine."""
+
+COUNTS_ENERGY = {"cuda": "nvidia-ml-py", "metal": "zeus-apple-silicon"}
+"""What reads the energy of an accelerator, by the first part of its kind."""
 
 PROBE_TIMEOUT_S = 600.0
 """The first import of a large stack from a cold disk."""
@@ -125,7 +128,7 @@ def ensure_tool(
     try:
         with _lock(folder):
             if rebuild or _marker(folder) is None:
-                _build(name, folder, requirements, say)
+                _build(name, folder, requirements, _core(node), say)
     except OSError as error:
         reason = error.strerror or error
         raise EngineError(f"no environment for {name}: {error.filename}: {reason}") from error
@@ -218,7 +221,7 @@ def _folder(requirements: Path, node: Node | None) -> Path:
     key = digest(
         "environment",
         requirements.read_text(),
-        [_pin(name) for name in CORE],
+        [_pin(name) for name in _core(node)],
         platform.system(),
         platform.machine(),
         platform.python_version_tuple()[:2],
@@ -227,8 +230,16 @@ def _folder(requirements: Path, node: Node | None) -> Path:
     return cache_dir() / "environments" / f"{requirements.parent.name}-{key[:16]}"
 
 
+def _core(node: Node | None) -> tuple[str, ...]:
+    """What goes into an environment beside the engine; accelerators take a reader of theirs."""
+    kinds = {device.kind.partition("-")[0] for device in node.accelerators} if node else set()
+    return (*CORE, *(COUNTS_ENERGY[kind] for kind in sorted(kinds & COUNTS_ENERGY.keys())))
+
+
 def _pin(name: str) -> str:
-    return name if name == "numpy" else f"{name}=={version(name)}"  # numpy is the stack's to choose
+    """The version that is here; numpy and what drivers go with are the stack's to choose."""
+    free = name == "numpy" or name in COUNTS_ENERGY.values()
+    return name if free else f"{name}=={version(name)}"
 
 
 def _python(folder: Path) -> Path:
@@ -243,7 +254,13 @@ def _marker(folder: Path) -> Marker | None:
     return marker if _python(folder).exists() else None
 
 
-def _build(name: str, folder: Path, requirements: Path, say: Callable[[str], None]) -> None:
+def _build(
+    name: str,
+    folder: Path,
+    requirements: Path,
+    core: Sequence[str],
+    say: Callable[[str], None],
+) -> None:
     start = time.monotonic()
     older = folder.with_name(f".{folder.name}.old")
     shutil.rmtree(older, ignore_errors=True)
@@ -252,7 +269,7 @@ def _build(name: str, folder: Path, requirements: Path, say: Callable[[str], Non
         folder.rename(older)  # it works: it is there again if this fails
     shutil.rmtree(folder, ignore_errors=True)
     try:
-        make_venv(folder, requirements, tuple(_pin(package) for package in CORE), say)
+        make_venv(folder, requirements, tuple(_pin(package) for package in core), say)
         marker = Marker(
             requirements=requirements.read_text(),
             python=platform.python_version(),

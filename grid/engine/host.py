@@ -20,6 +20,7 @@ from typing import BinaryIO
 from grid.backend import Engine, Imports, Quantizes
 from grid.backend.registry import backend
 from grid.engine import messages
+from grid.engine.measure.energy import EnergyMeter
 from grid.engine.measure.meter import Meter, OnProgress
 from grid.engine.measure.model_facts import ModelFacts
 from grid.engine.measure.process import page_cache_share, resident_bytes
@@ -36,10 +37,11 @@ class EngineHost:
         self._engine: Engine | None = None
         self._loading: Loading | None = None
         self._path = Path()
+        self._energy: EnergyMeter | None = None
 
     def serve(self, request: messages.Request) -> messages.Reply:
         """The reply to one request; an error of the engine is a reply, never an end."""
-        meter = Meter(self._on_progress)
+        meter = Meter(self._on_progress, self._energy)
         try:
             match request:
                 case messages.Load():
@@ -72,6 +74,7 @@ class EngineHost:
         if isinstance(plugin, Imports):
             with meter.engine():
                 plugin.import_engine(request.device, request.options)
+        self._energy = EnergyMeter.of_device(request.device)
         imported_s, share, baseline = meter.engine_s, page_cache_share(path), resident_bytes()
         with meter.engine():
             loader = plugin.load(path, request.device, request.options)

@@ -11,7 +11,8 @@ from grid.cells.measurement import ItemResult, Measurement, Metric
 from grid.cells.repetitions import LEVEL, relative_half_width
 from grid.cells.workload import Decode, Prefill, Workload
 from grid.results import statistics
-from grid.results.metrics import METRICS
+from grid.results.energy import energy_metrics
+from grid.results.metrics import metric
 from grid.results.statistics import Interval
 from grid.results.statistics.interval import LEVEL as INTERVAL_LEVEL
 from grid.results.written_answers import answer_intervals
@@ -51,7 +52,8 @@ def metrics_of(kind: str, workload: Workload, measurement: Measurement) -> list[
         case "memory":
             return _memory(measurement.scalars)
         case "prefill" | "decode":
-            return _speed(kind, workload, present, measurement.scalars)
+            rates = _speed(kind, workload, present, measurement.scalars)
+            return rates + energy_metrics(kind, present, measurement.environment)
         case "latency":
             return _latency(present)
         case "quality":
@@ -59,20 +61,6 @@ def metrics_of(kind: str, workload: Workload, measurement: Measurement) -> list[
         case "tasks":
             return _tasks(measurement.items, ranked="documents" in measurement.scalars)
     raise ValueError(f"no metrics are defined for a workload of kind {kind!r}")
-
-
-def metric(name: str, interval: Interval) -> Metric:
-    """The interval as a row, with the unit that the registry gives the name."""
-    return Metric(
-        name=name,
-        value=interval.value,
-        unit=METRICS[name].unit,
-        low=interval.low,
-        high=interval.high,
-        sd=interval.sd,
-        n=interval.n,
-        method=interval.method,
-    )
 
 
 def _memory(scalars: Mapping[str, float]) -> list[Metric]:

@@ -8,6 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from grid.cells.measurement import Metric
+from grid.results.statistics.interval import Interval
+
 Better = Literal["higher", "lower"]
 
 
@@ -82,19 +85,51 @@ _SPEED = _group(
     ("outliers", "1", None, "repetitions further from the median than 5 robust sd and 5 %"),
 )
 
+_JOULES = "; the row's `energy_scope` names what the counters count; null with the reason"
+
 _ENERGY = _group(
     "energy",
     (
         "prefill_j_per_token",
         "J/token",
         "lower",
-        "energy / prompt tokens; the row's `energy_scope` names the counters; imported only",
+        "energy / prompt tokens, gross" + _JOULES,
     ),
     (
         "decode_j_per_token",
         "J/token",
         "lower",
-        "energy / generated tokens; the row's `energy_scope` names the counters; imported only",
+        "energy / generated tokens, gross" + _JOULES,
+    ),
+    (
+        "prefill_net_j_per_token",
+        "J/token",
+        "lower",
+        "(energy - idle power * seconds) / prompt tokens",
+    ),
+    (
+        "decode_net_j_per_token",
+        "J/token",
+        "lower",
+        "(energy - idle power * seconds) / generated tokens",
+    ),
+    (
+        "prefill_dram_j_per_token",
+        "J/token",
+        "lower",
+        "energy of the memory modules / prompt tokens, gross, where a counter is theirs alone",
+    ),
+    (
+        "decode_dram_j_per_token",
+        "J/token",
+        "lower",
+        "energy of the memory modules / generated tokens, gross",
+    ),
+    (
+        "idle_w",
+        "W",
+        None,
+        "power in the same scope before the engine was loaded, mean over blocks of time",
     ),
 )
 
@@ -216,6 +251,21 @@ METRICS: dict[str, MetricInfo] = {
     info.name: info
     for info in (*_MEMORY, *_SPEED, *_ENERGY, *_LATENCY, *_QUALITY, *_TASKS, *_ANALYSIS)
 }
+
+
+def metric(name: str, interval: Interval) -> Metric:
+    """The interval as a row, with the unit that the registry gives the name."""
+    return Metric(
+        name=name,
+        value=interval.value,
+        unit=METRICS[name].unit,
+        low=interval.low,
+        high=interval.high,
+        sd=interval.sd,
+        n=interval.n,
+        method=interval.method,
+    )
+
 
 _HEAD = """\
 # Metrics

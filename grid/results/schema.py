@@ -76,7 +76,8 @@ ATTEMPTS = pa.schema(
             "there is no divergence, `tokenizer` that the engine would cut the text otherwise, "
             "`unanswered` which items of a task were not asked; of speed `stopped` says how many "
             "repetitions count and why there are no more, `replaced` what was measured again, "
-            "`disturbed` what disturbed those that count",
+            "`disturbed` what disturbed those that count; `energy_scope` what its "
+            "[energy](energy.md) counts, `energy_lack` why there is none",
         ),
         _field("context_length", pa.int64(), "longest context the model is made for, tokens"),
         _field(

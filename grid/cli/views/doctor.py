@@ -18,6 +18,7 @@ from grid.cli.views.backends import (
     state_text,
 )
 from grid.cli.views.console import console, pairs, print_json
+from grid.hardware.energy import EnergySource, Scope, energy_sources, scope_of
 from grid.hardware.node import Node
 from grid.units import GIB, format_bytes
 
@@ -41,6 +42,7 @@ class Checkup(NamedTuple):
     backends: dict[str, dict[str, Any]]
     cache: Path
     free_bytes: int
+    energy: dict[Scope, Sequence[EnergySource]]
 
     @classmethod
     def of(cls, node: Node) -> Checkup:
@@ -49,7 +51,8 @@ class Checkup(NamedTuple):
         with ThreadPoolExecutor(PROBES_AT_ONCE) as pool:
             states = list(pool.map(lambda name: state_of(name, node), names))
         folder = cache_dir()
-        return cls(node, dict(zip(names, states, strict=True)), folder, free_bytes(folder))
+        by_name = dict(zip(names, states, strict=True))
+        return cls(node, by_name, folder, free_bytes(folder), _energy_of(node))
 
     @property
     def is_usable(self) -> bool:
@@ -72,6 +75,12 @@ class Checkup(NamedTuple):
         return problems
 
 
+def _energy_of(node: Node) -> dict[Scope, Sequence[EnergySource]]:
+    """What counts the energy of the CPU and of the accelerators, by scope."""
+    kinds = {"cpu", *(accelerator.kind.partition("-")[0] for accelerator in node.accelerators)}
+    return {scope: energy_sources(scope) for scope in sorted(map(scope_of, kinds))}
+
+
 def show_checkup(checkup: Checkup, as_json: bool = False) -> None:
     """Print what was found, or give it as JSON."""
     if as_json:
@@ -91,11 +100,22 @@ def _print_machine(checkup: Checkup) -> None:
         *(("accelerator", f"{a.name}, {format_bytes(a.memory_bytes)}") for a in node.accelerators),
         ("memory", f"{format_bytes(node.memory_bytes)}, copied at {bandwidth}"),
         ("class", node.hardware_class),
+        *(("energy", _energy_text(*entry)) for entry in checkup.energy.items()),
         ("cache", f"{checkup.cache}, {format_bytes(checkup.free_bytes)} free"),
     ]
     if node.overridden:
         rows.append(("node.toml", f"sets {', '.join(node.overridden)}"))
     _print_part("Machine", rows)
+
+
+def _energy_text(scope: Scope, sources: Sequence[EnergySource]) -> str:
+    """`cpu-package: package-0, package-1`, or why nothing is read, and what allows it."""
+    names = [counter.name for source in sources for counter in source.counters]
+    if names:
+        return f"{scope}: {', '.join(names)}"
+    lacks = "; ".join(source.lack for source in sources)
+    mends = " or ".join(source.mend for source in sources if source.mend)
+    return f"{scope} cannot be read: {lacks}" + (f". Try: {mends}" if mends else "")
 
 
 def _print_backends(checkup: Checkup) -> None:
@@ -126,6 +146,18 @@ def _plain(checkup: Checkup) -> dict[str, Any]:
             "short_name": node.short_name,
         },
         "backends": checkup.backends,
+        "energy": {
+            scope: [
+                {
+                    "source": source.name,
+                    "counters": [counter.name for counter in source.counters],
+                    "reason": source.lack,
+                    "mend": source.mend,
+                }
+                for source in sources
+            ]
+            for scope, sources in checkup.energy.items()
+        },
         "cache": {"folder": str(checkup.cache), "free_bytes": checkup.free_bytes},
         "problems": [problem._asdict() for problem in checkup.problems],
         "usable": checkup.is_usable,

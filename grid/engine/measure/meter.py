@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from grid.engine.measure.energy import EnergyMeter
+
 PROGRESS_EVERY_S = 0.25
 """Least seconds between two reports of how far a measurement is."""
 
@@ -14,10 +16,13 @@ OnProgress = Callable[[int, int, str], None]
 
 class Meter:
     """Adds up the time spent inside engine calls, in seconds. `on_progress` hears how far a
-    measurement is: done, total, and of what."""
+    measurement is: done, total, and of what. `energy` counts joules where the workload asks."""
 
-    def __init__(self, on_progress: OnProgress | None = None) -> None:
+    def __init__(
+        self, on_progress: OnProgress | None = None, energy: EnergyMeter | None = None
+    ) -> None:
         self.engine_s = 0.0
+        self.energy = energy
         self._on_progress = on_progress
         self._last_report = time.perf_counter()
 

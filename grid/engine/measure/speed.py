@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from time import perf_counter
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 from grid.backend import Engine, Steps, Tokenizes
 from grid.cells.workload import Decode, Prefill
+from grid.engine.measure.energy import EnergyMeter
+from grid.engine.measure.energy_windows import TimedPass, energy_of
 from grid.engine.measure.meter import Meter
 from grid.engine.measure.prompts import token_ids
-from grid.engine.measure.repeat import Repeated, repeat
+from grid.engine.measure.repeat import repeat
 from grid.engine.measure.result import WorkloadResult, need, series
 
 
@@ -16,41 +20,60 @@ def prefill(engine: Engine, workload: Prefill, meter: Meter) -> WorkloadResult:
     """Seconds for a prompt after `depth` tokens of context, per repetition; one warm-up prompt."""
     steps, ids = _fill_to_depth(engine, workload, meter)
 
-    def once() -> float:
+    def once() -> TimedPass:
         _return_to_depth(steps, workload.depth)
-        start = perf_counter()
-        steps.prefill(ids)
-        return perf_counter() - start
+        return timed_pass(lambda: steps.prefill(ids), meter.energy)
 
-    with meter.engine():
+    with meter.engine(), kept_up(meter.energy):
         once()
-        repeated = repeat(once, float, workload.repetition_rule)
-    return _result("prefill", repeated)
+        return _repeated("prefill", once, workload, meter.energy)
 
 
 def decode(engine: Engine, workload: Decode, meter: Meter) -> WorkloadResult:
     """Seconds for `tokens` synchronised steps, per repetition; one warm-up token."""
     steps, ids = _fill_to_depth(engine, workload, meter)
 
-    def once() -> float:
-        _return_to_depth(steps, workload.depth)
-        start = perf_counter()
+    def compute() -> None:
         for token in ids:
             steps.step(token)
-        return perf_counter() - start
 
-    with meter.engine():
+    def once() -> TimedPass:
+        _return_to_depth(steps, workload.depth)
+        return timed_pass(compute, meter.energy)
+
+    with meter.engine(), kept_up(meter.energy):
         steps.step(ids[0])
-        repeated = repeat(once, float, workload.repetition_rule)
-    return _result("decode", repeated)
+        return _repeated("decode", once, workload, meter.energy)
 
 
-def _result(kind: str, repeated: Repeated[float]) -> WorkloadResult:
-    """The seconds of the repetitions that count, and of those that were made again."""
-    times = [series(f"{kind}_s", "s", [r.seconds for r in repeated.counted])]
-    if repeated.replaced:
-        times.append(series(f"replaced_{kind}_s", "s", [r.seconds for r in repeated.replaced]))
-    return WorkloadResult(series=(*times, *repeated.series), environment=repeated.environment)
+def kept_up(energy: EnergyMeter | None) -> AbstractContextManager[None]:
+    """The counters of energy read as often as they need it, where there are any."""
+    return nullcontext() if energy is None else energy.kept_up()
+
+
+def timed_pass(compute: Callable[[], object], energy: EnergyMeter | None) -> TimedPass:
+    """Times a call; the counters of energy are read outside of the time."""
+    before = None if energy is None else energy.read()
+    start = time.perf_counter()
+    compute()
+    seconds = time.perf_counter() - start
+    return TimedPass(seconds, None if energy is None else energy.since(before))
+
+
+def _repeated(
+    kind: str, once: Callable[[], TimedPass], workload: Prefill | Decode, energy: EnergyMeter | None
+) -> WorkloadResult:
+    """Seconds of the repetitions that count, and of those that were made again; their joules."""
+    repeated = repeat(once, lambda timed: timed.seconds, workload.repetition_rule)
+    counted, replaced = repeated.counted, repeated.replaced
+    joules = energy_of(kind, workload.tokens, counted, once, energy, workload.budget_s)
+    times = [series(f"{kind}_s", "s", [r.seconds for r in counted])]
+    if replaced:
+        times.append(series(f"replaced_{kind}_s", "s", [r.seconds for r in replaced]))
+    return WorkloadResult(
+        series=(*times, *repeated.series, *joules.series),
+        environment={**repeated.environment, **joules.environment},
+    )
 
 
 def _fill_to_depth(
