@@ -8,8 +8,11 @@ The model is coarse on purpose; its constants are of a desktop core with 8-bit i
   a prefill token would alone plus `STEP_OVERHEAD_S`;
 * a session starts a process (`START_S`) and reads the weights (`LOAD_BYTES_S`);
 * a text that the reference writes costs a step for each of its tokens that is scored;
-* making an artifact costs parameters / `QUANTIZED_PER_S`, or `CALIBRATED_PER_S` where a calibration
-  set is run through the model;
+* making an artifact costs parameters / `QUANTIZED_PER_S`, or `CALIBRATED_PER_S` where a method such
+  as GPTQ fits the weights to a calibration set;
+* an importance matrix is computed once for all quants of a model: the 16-bit weights are loaded and
+  read the calibration text at the rate of prefill, `MATRIX_OVERHEAD` times as long because every
+  product's input is summed up;
 * an engine in an environment of its own is a Python stack: `IMPORT_S` to start, `PYTHON_STEP_S` a
   step, and `ENVIRONMENT_S` where the environment is still to be made.
 
@@ -18,10 +21,13 @@ Where cells of the plan were measured, the whole is scaled by measured time / mo
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 import msgspec
 
+from grid.backend import ComposesRecipes
+from grid.backend.registry import backend
 from grid.cells.cell import Cell
 from grid.cells.workload import Decode, Latency, Memory, Prefill, Quality, Tasks
 from grid.hardware.node import Node
@@ -35,6 +41,7 @@ START_S = 0.5
 LOAD_BYTES_S = 1e9
 QUANTIZED_PER_S = 20e6
 CALIBRATED_PER_S = 0.15e6
+MATRIX_OVERHEAD = 1.3
 IMPORT_S = 15.0
 PYTHON_STEP_S = 5e-3
 ENVIRONMENT_S = 60.0
@@ -119,7 +126,7 @@ def _set_up_seconds(plan: Plan) -> float:
     unmade = sum(not plan.environments.get(name, True) for name in plan.backends)
     return (
         sum(start_seconds(plan, session) for session in plan.sessions)
-        + sum(making_seconds(artifact) for artifact in plan.artifacts)
+        + sum(making_seconds(plan).values())
         + _writing_seconds(plan)
         + unmade * ENVIRONMENT_S
     )
@@ -148,10 +155,43 @@ def start_seconds(plan: Plan, session: Session) -> float:
     return start_s + plan.weight_bytes[session.artifact.id] / LOAD_BYTES_S
 
 
-def making_seconds(artifact: Artifact) -> float:
-    """Modelled seconds to make an artifact from what it is made of; 0 for a given one."""
+def making_seconds(plan: Plan) -> dict[str, float]:
+    """Modelled seconds to make each artifact of a plan from what it is made of, by id; 0 for given
+    ones. Those that share a computed importance matrix share its time."""
+    artifacts = plan.artifacts
+    sharing = Counter(map(_matrix_key, artifacts))
+    return {
+        artifact.id: _quantizing_seconds(artifact)
+        + _matrix_seconds(plan, artifact) / sharing[_matrix_key(artifact)]
+        for artifact in artifacts
+    }
+
+
+def _quantizing_seconds(artifact: Artifact) -> float:
     if artifact.made_from is None:
         return 0.0
-    computed = artifact.calibration and not artifact.matrix  # a matrix in a file is only read
-    rate = CALIBRATED_PER_S if computed else QUANTIZED_PER_S
-    return artifact.model.parameters / rate
+    fitted = artifact.calibration and not _takes_matrix(artifact)
+    return artifact.model.parameters / (CALIBRATED_PER_S if fitted else QUANTIZED_PER_S)
+
+
+def _matrix_seconds(plan: Plan, artifact: Artifact) -> float:
+    """Modelled seconds to compute an artifact's importance matrix; 0 where there is none, or it is
+    read from a file."""
+    source = artifact.made_from
+    if source is None or _matrix_key(artifact) is None:
+        return 0.0
+    weight_bytes = plan.weight_bytes.get(source.id, 2 * source.model.parameters)
+    read_s = seconds_of(plan.node, source, weight_bytes, plan.calibration_tokens, 0)
+    return START_S + weight_bytes / LOAD_BYTES_S + MATRIX_OVERHEAD * read_s
+
+
+def _matrix_key(artifact: Artifact) -> tuple[str, str, str] | None:
+    """What artifacts have in common that share a computed matrix; None for others."""
+    source = artifact.made_from
+    computed = artifact.calibration and not artifact.matrix and _takes_matrix(artifact)
+    return (source.id, artifact.backend, artifact.calibration) if source and computed else None
+
+
+def _takes_matrix(artifact: Artifact) -> bool:
+    """Whether its maker weighs errors by an importance matrix."""
+    return isinstance(backend(artifact.backend), ComposesRecipes)

@@ -205,8 +205,16 @@ class _PlanBuilder:
             task_notes=tuple(dict.fromkeys(self._notes)),
             shape_notes=tuple(dict.fromkeys(self._shape_notes)),
             noise=frozenset(self._noise),
+            calibration_tokens=self._calibration_tokens(),
             stops_when_decided=self._sweep.budget.stops_when_decided,
         )
+
+    def _calibration_tokens(self) -> int:
+        """Tokens of the calibration set, where an artifact is computed of it."""
+        artifacts = [cell.artifact for cell in self._cells.values()]
+        if not any(artifact.calibration and not artifact.matrix for artifact in artifacts):
+            return 0
+        return self._sweep.calibration_tokens
 
     def _workloads(self, candidate: SweepCandidate) -> tuple[Workload, ...]:
         speed = self._requested.speed if candidate.requested else ()

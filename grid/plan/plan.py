@@ -33,7 +33,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     an environment of its own, True where that is made already; `item_facts` are those of the item
     sets by hash; `task_notes` say which tasks are not among the cells, and why; `shape_notes` what
     quants fall back to where the model's rows do not fit them; `noise` are the ids of the cells
-    that compute a reference another way, for its noise floor alone; `stops_when_decided`: of texts
+    that compute a reference another way, for its noise floor alone; `calibration_tokens` is about
+    how many tokens an importance matrix is computed of; `stops_when_decided`: of texts
     and tasks the first parts come first, and what comes later is run where it still decides
     something.
     """
@@ -52,6 +53,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     task_notes: tuple[str, ...] = ()
     shape_notes: tuple[str, ...] = ()
     noise: frozenset[str] = frozenset()
+    calibration_tokens: int = 0
     stops_when_decided: bool = False
 
     def without_finished(self, finished: Container[str]) -> Plan:

@@ -177,6 +177,10 @@ class TasksTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     judge: JudgeTable | None = None
 
 
+CHARACTERS_A_TOKEN = 4
+"""Of English text in the vocabularies of today's models, about."""
+
+
 class CalibrationTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What quantizers weigh their errors by: `samples` pieces of `tokens` tokens of `text`.
 
@@ -259,6 +263,13 @@ class Sweep(SweepTable, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return Calibration(
             path=text.source, sha256=text.sha256, samples=table.samples, tokens=table.tokens
         )
+
+    @property
+    def calibration_tokens(self) -> int:
+        """About how many tokens the calibration set has: what is asked for, or the text is short.
+        Raises InputError where it cannot be read."""
+        table, text = self.calibration, read_text(self.calibration_set.path).text
+        return min(table.samples * table.tokens, len(text) // CHARACTERS_A_TOKEN)
 
     def path(self, written: str) -> Path:
         """A path of the sweep file as an absolute one."""

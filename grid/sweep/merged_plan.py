@@ -173,8 +173,8 @@ class MergedPlan:
             for session in plan.sessions:
                 key = (session.cells[0].engine, profile)
                 loads[key] = max(loads.get(key, 0.0), start_seconds(plan, session))
-            for artifact in plan.artifacts:
-                makes[artifact.id, profile] = making_seconds(artifact)
+            for artifact_id, seconds in making_seconds(plan).items():
+                makes[artifact_id, profile] = seconds
         return Costs(loads=loads, makes=makes)
 
     def _work(self, cell_id: str) -> Work:

@@ -8,15 +8,19 @@ import msgspec
 import pytest
 from plan_helpers import NODE, plan_of
 
-from grid.plan import Plan, estimate
+from grid.backend.registry import backend
+from grid.plan import Plan, estimate, expand
 from grid.plan.estimate import (
     FLOPS_PER_CORE,
     LOAD_BYTES_S,
+    MATRIX_OVERHEAD,
     QUANTIZED_PER_S,
     START_S,
     STEP_OVERHEAD_S,
     cell_seconds,
+    making_seconds,
 )
+from grid.plan.load import parse_sweep
 
 
 @pytest.fixture
@@ -44,6 +48,41 @@ def test_a_plan_adds_starting_loading_and_making(plan: Plan) -> None:
     set_up = START_S + 50_000 / LOAD_BYTES_S + 100_000 / QUANTIZED_PER_S
     cells = sum(cell_seconds(plan, cell) for cell in plan.cells)
     assert estimate(plan).seconds == pytest.approx(set_up + cells)
+
+
+MATRIX = """
+measures = ["quality"]
+quants = ["F16", "Q4_K_M+imatrix", "IQ2_XS", "Q8_0"]
+[[models]]
+source = "ref:small"
+[quality]
+context = 64
+chunks = 1
+[calibration]
+samples = 8
+tokens = 64
+"""
+
+
+def test_a_computed_matrix_costs_one_prefill_of_its_text_for_all_quants(tmp_path: Path) -> None:
+    llama = {"llamacpp": backend("llamacpp")}
+    sweep = parse_sweep(('backends = ["llamacpp"]' + MATRIX).encode(), "s.toml", tmp_path)
+    plan = expand(sweep, llama, NODE)
+    assert plan.calibration_tokens == 8 * 64
+    source = next(a.made_from for a in plan.artifacts if a.quant == "IQ2_XS")
+    assert source is not None
+    weights = plan.weight_bytes[source.id]
+    read_s = 8 * 64 * 2 * source.model.parameters / (FLOPS_PER_CORE * NODE.cores)
+    matrix_s = START_S + weights / LOAD_BYTES_S + MATRIX_OVERHEAD * read_s
+    quantized_s = source.model.parameters / QUANTIZED_PER_S
+    seconds = {
+        artifact.quant: making_seconds(plan)[artifact.id]
+        for artifact in plan.artifacts
+        if artifact.made_from is source
+    }
+    assert seconds["Q8_0"] == pytest.approx(quantized_s)
+    for quant in ("Q4_K_M+imatrix", "IQ2_XS"):
+        assert seconds[quant] == pytest.approx(quantized_s + matrix_s / 2)
 
 
 def test_measured_cells_scale_the_rest(plan: Plan) -> None:
