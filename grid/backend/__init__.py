@@ -46,7 +46,13 @@ from grid.backend.contract import (
     TokenScores,
 )
 from grid.backend.declaration import Declaration, package_version, pinned_version
-from grid.backend.endpoint import Endpoint, HasEndpoint
+from grid.backend.endpoint import (
+    ENDPOINT_FORMAT,
+    DescribesEndpoints,
+    Endpoint,
+    EndpointSettings,
+    HasEndpoint,
+)
 from grid.backend.estimates import embedding_width, logits_bytes
 from grid.backend.failures import (
     first_line,
@@ -97,6 +103,7 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
+    "ENDPOINT_FORMAT",
     "ENTRY_POINT_GROUP",
     "Accelerator",
     "Artifact",
@@ -109,8 +116,10 @@ __all__ = [
     "ComposesRecipes",
     "CountsTokens",
     "Declaration",
+    "DescribesEndpoints",
     "Embeds",
     "Endpoint",
+    "EndpointSettings",
     "Engine",
     "EngineError",
     "Generates",

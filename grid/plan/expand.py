@@ -22,6 +22,7 @@ from grid.plan.fits import (
     disk_obstacle,
     encoder_obstacle,
     memory_obstacle,
+    server_obstacle,
     template_obstacle,
     writer_obstacle,
 )
@@ -272,6 +273,7 @@ class _PlanBuilder:
             or context_obstacle(cell)
             or template_obstacle(cell)
             or writer_obstacle(cell)
+            or server_obstacle(cell)
             or disk_obstacle(cell.artifact, self._weight_bytes, self._disk)
         )
 

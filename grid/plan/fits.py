@@ -7,7 +7,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from grid.backend import Backend, Capability, Needs
+from grid.backend import ENDPOINT_FORMAT, Backend, Capability, Needs
+from grid.backend.endpoint import is_loopback
 from grid.cells.cell import Cell
 from grid.cells.workload import Memory, Quality, Tasks, Workload, kind
 from grid.hardware.node import Node
@@ -17,8 +18,8 @@ from grid.units import format_bytes
 
 _REQUIRED_CAPABILITIES: dict[str, tuple[tuple[Capability, ...], ...]] = {
     "memory": (("tokenizes",), ("steps", "generates")),
-    "prefill": (("tokenizes",), ("steps",)),
-    "decode": (("tokenizes",), ("steps",)),
+    "prefill": (("tokenizes",), ("steps", "endpoint")),
+    "decode": (("tokenizes",), ("steps", "endpoint")),
     "latency": (("tokenizes",), ("generates",)),
     "quality": (("tokenizes",), ("logits",)),
     "tasks": (("tokenizes",),),
@@ -101,6 +102,16 @@ def memory_obstacle(needs: Needs, node: Node, host_limit: int) -> str:
     if needs.device_bytes > device:
         return _shortage(needs.device_bytes, device, " on the accelerator")
     return ""
+
+
+def server_obstacle(cell: Cell) -> str:
+    """Why a server's speed is none of this machine's hardware class; empty where it is."""
+    artifact = cell.artifact
+    if artifact.format != ENDPOINT_FORMAT or not cell.exclusive:
+        return ""
+    if is_loopback(artifact.model.source):
+        return ""
+    return "the server is another machine's, whose speed this is not; run the sweep there"
 
 
 class DiskRoom(NamedTuple):

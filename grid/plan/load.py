@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from grid.backend import EndpointSettings
 from grid.errors import InputError, did_you_mean
 from grid.plan import sweep as tables
 from grid.plan.own_recipes import RecipeTable
@@ -129,6 +130,10 @@ def _check_keys(raw: Mapping[str, Any]) -> None:
     for index, entry in enumerate(models if isinstance(models, list) else []):
         if isinstance(entry, dict):
             _refuse_unknown_keys(entry, ModelEntry, f"models[{index}].")
+            if isinstance(entry.get("endpoint"), dict):
+                _refuse_unknown_keys(
+                    entry["endpoint"], EndpointSettings, f"models[{index}].endpoint."
+                )
 
 
 def _refuse_unknown_keys(raw: Iterable[str], table: type[msgspec.Struct], place: str) -> None:
@@ -216,10 +221,14 @@ def _refuse_duplicates(place: str, values: Sequence[Any]) -> None:
 
 
 def _check_entry(entry: ModelEntry, place: str) -> None:
-    if bool(entry.source) == bool(entry.files):
+    if sum(map(bool, (entry.source, entry.files, entry.endpoint))) != 1:
         raise InputError(
-            f"{place}: give either source (to be quantized) or files (measured as they are)"
+            f"{place}: give either source (to be quantized) or files (measured as they are), or "
+            "the endpoint of a server"
         )
+    if entry.endpoint and (entry.quants or entry.reference):
+        key = "quants" if entry.quants else "reference"
+        raise InputError(f"{place}.{key}: what an endpoint serves is measured as it is")
     if entry.files and entry.quants:
         raise InputError(f"{place}.quants: files are measured as they are; quants goes with source")
     if entry.source and entry.reference:

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from grid.backend import Backend, Inspection
+from grid.backend import ENDPOINT_FORMAT, Backend, DescribesEndpoints, Inspection
+from grid.cache import cache_dir, write_atomically
 from grid.errors import EngineError, InputError, NotAModel, did_you_mean
 from grid.models import ollama, packages, synthetic
 from grid.models.artifact import Artifact
 from grid.models.bundled import SIZES, size_dir
 from grid.models.checkpoint.inspection import inspect, is_checkpoint
 from grid.models.detect import format_of
+from grid.models.identity import digest
 from grid.models.model import Model
 from grid.models.names import is_generic
 from grid.plan.sweep import ModelEntry, Sweep
@@ -130,6 +132,26 @@ class WeightsFinder:
             "because the others are compared with it",
         )
         return weights
+
+    def endpoint(self) -> OriginalWeights:
+        """What a server serves: a file of the cache says where it answers, and what it is."""
+        settings = self._entry.endpoint_settings
+        if settings.tokenizer:
+            place = str(self._sweep.path(settings.tokenizer))
+            settings = msgspec.structs.replace(settings, tokenizer=place)
+        describers = [b for b in self._backends.values() if isinstance(b, DescribesEndpoints)]
+        if not describers:
+            raise InputError(
+                'endpoint: no backend of the sweep measures servers; write backends = ["openai"]'
+            )
+        content = describers[0].describe_endpoint(settings)
+        folder = cache_dir() / "endpoints"
+        path = folder / f"{digest('endpoint', content.decode())[:16]}.{ENDPOINT_FORMAT}"
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, content)
+        return OriginalWeights(
+            self._artifact(path, settings.url), settings.url, path, is_folder=False
+        )
 
     def _bundled_weights(self, source: str) -> OriginalWeights:
         folder = source_folder(source)

@@ -74,7 +74,7 @@ def resolve(
             model = _ModelEntryCandidates(sweep, backends, entry, index, broken)
             group = list(model.candidates())
             notes |= dict.fromkeys(model.left_out)
-            _refuse_twice(group, entry.source or entry.files[0], owners)
+            _refuse_twice(group, entry.written, owners)
         except InputError as error:
             raise InputError(f"{sweep.file}: models[{written}]: {error}") from None
         candidates += group
@@ -135,6 +135,9 @@ class _ModelEntryCandidates:
         if self._entry.files:
             yield from self._files_candidates()
             return
+        if self._entry.endpoint:
+            yield from self._endpoint_candidates()
+            return
         if self._entry.source.startswith(synthetic.PREFIX):
             yield from self._synthetic_candidates()
             return
@@ -184,6 +187,22 @@ class _ModelEntryCandidates:
                     requested=artifact.id in artifacts,
                     obstacle=_cannot_read(user, artifact),
                     note=notes.get(artifact.id, ""),
+                )
+
+    def _endpoint_candidates(self) -> Iterator[SweepCandidate]:
+        """What a server serves, in the backends that measure endpoints."""
+        weights = self._finder.endpoint()
+        for user in self._backends.values():
+            if weights.artifact.format in user.formats:
+                yield SweepCandidate(
+                    artifact=weights.artifact,
+                    backend=user.name,
+                    group=self._index,
+                    weight_bytes=0,
+                    reference=None,
+                    bundled=False,
+                    obstacle="",
+                    note=weights.note,
                 )
 
     def _quantized_candidates(self, origin: OriginalWeights) -> Iterator[SweepCandidate]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from grid.backend import Calibration
+from grid.backend import Calibration, EndpointSettings
 from grid.cells.texts import CALIBRATION, HELDOUT, read_text
 from grid.cells.workload import SPEED_BUDGET_S
 from grid.errors import InputError
@@ -38,7 +38,8 @@ that were repeated so often before there was one."""
 
 
 class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One `[[models]]`: either `source`, to be quantized, or `files`, measured as they are.
+    """One `[[models]]`: either `source`, to be quantized, or `files`, measured as they are, or the
+    `endpoint` of a server that runs already, its URL or a table.
 
     `source` is `ref:<size>`, `ref:*`, a hub's or a package's address, or the path of a file with 16
     or 32 bits a weight; `quants` replaces the sweep's. `files` are globs; `reference` is the 16-bit
@@ -51,10 +52,23 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     source: str = ""
     quants: str | Names = ()
     files: Names = ()
+    endpoint: str | EndpointSettings = ""
     reference: str = ""
     name: str = ""
     dequantize: bool = False
     imatrix: str = ""
+
+    @property
+    def written(self) -> str:
+        """What the entry names first, for messages."""
+        return self.source or next(iter(self.files), "") or self.endpoint_settings.url
+
+    @property
+    def endpoint_settings(self) -> EndpointSettings:
+        """The endpoint as a table; its URL is empty where there is none."""
+        if isinstance(self.endpoint, str):
+            return EndpointSettings(url=self.endpoint)
+        return self.endpoint
 
 
 class SpeedTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import count, pairwise
+from itertools import repeat as always
 from time import perf_counter
 
-from grid.backend import Engine, Generates, Tokenizes
+from grid.backend import Engine, Generates, HasEndpoint, Tokenizes
 from grid.cells.measurement import Series
 from grid.cells.workload import Latency
 from grid.engine.measure.meter import Meter
@@ -14,16 +15,27 @@ from grid.engine.measure.repeat import repeat
 from grid.engine.measure.result import WorkloadResult, need, series
 from grid.errors import EngineError
 
+_MORE_TOKENS = 8
+"""By which a cut text may be longer than it was meant to be."""
+
 
 def latency(engine: Engine, workload: Latency, meter: Meter) -> WorkloadResult:
-    """One request at a time, from text to tokens; the first request is a warm-up."""
+    """One request at a time, from text to tokens; the first request is a warm-up. A server gets
+    other text in each, since it may keep what it has read."""
     tokenizer, generator = need(engine, Tokenizes), need(engine, Generates)
     text = prompt_text(tokenizer, workload.prompt)
+    is_server = isinstance(engine, HasEndpoint)
+    places, extra = (count(), _MORE_TOKENS) if is_server else (always(0), 0)
+
+    def once() -> list[float]:
+        prompt = prompt_text(tokenizer, workload.prompt, next(places))
+        return time_request(tokenizer, generator, prompt, workload.generate)
+
     with meter.engine():
-        engine.resize(len(tokenizer.encode(text)) + workload.generate + 1)
-        time_request(tokenizer, generator, text, workload.generate)
+        engine.resize(len(tokenizer.encode(text)) + workload.generate + 1 + extra)
+        once()
         repeated = repeat(
-            lambda: time_request(tokenizer, generator, text, workload.generate),
+            once,
             lambda times: times[-1],
             workload.repetition_rule,
         )

@@ -28,10 +28,11 @@ def prose() -> str:
     return read_text("ref:heldout").text
 
 
-def prompt_text(tokenizer: Tokenizes, tokens: int) -> str:
-    """Prose of `tokens` tokens; where the cut falls inside a word, a token more or less."""
+def prompt_text(tokenizer: Tokenizes, tokens: int, first: int = 0) -> str:
+    """Prose of `tokens` tokens, from token `first` of it on; where the cut falls inside a word, a
+    token more or less."""
     text = prose()
     ids = tokenizer.encode(text)
-    while len(ids) < tokens:
+    while len(ids) < first + tokens:
         ids = ids + ids
-    return tokenizer.decode(ids[:tokens]).decode(errors="ignore")
+    return tokenizer.decode(ids[first : first + tokens]).decode(errors="ignore")

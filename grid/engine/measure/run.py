@@ -17,6 +17,7 @@ from grid.engine.measure.meter import Meter
 from grid.engine.measure.model_facts import UNKNOWN, ModelFacts
 from grid.engine.measure.process import OtherCpuUsage
 from grid.engine.measure.quality import quality
+from grid.engine.measure.request_speed import is_timed_by_requests, request_decode, request_prefill
 from grid.engine.measure.result import WorkloadResult
 from grid.engine.measure.speed import decode, prefill
 from grid.engine.measure.tasks import tasks
@@ -59,9 +60,13 @@ def _run(
         case Memory() as workload:
             return memory(engine, workload, loading, request.kv_bytes, meter)
         case Prefill() as workload:
-            return measure_speed(partial(prefill, engine, workload, meter), workload.budget_s)
+            timed_prefill = request_prefill if is_timed_by_requests(engine) else prefill
+            run = partial(timed_prefill, engine, workload, meter)
+            return measure_speed(run, workload.budget_s)
         case Decode() as workload:
-            return measure_speed(partial(decode, engine, workload, meter), workload.budget_s)
+            timed_decode = request_decode if is_timed_by_requests(engine) else decode
+            run = partial(timed_decode, engine, workload, meter)
+            return measure_speed(run, workload.budget_s)
         case Latency() as workload:
             return measure_speed(partial(latency, engine, workload, meter), workload.budget_s)
         case Quality() as workload:

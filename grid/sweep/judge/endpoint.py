@@ -8,12 +8,12 @@ import time
 from collections.abc import Mapping, Sequence
 from email.message import Message as Headers
 from http.client import HTTPException
-from ipaddress import ip_address
 from typing import IO, Any, NamedTuple
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, OpenerDirector, ProxyHandler, Request, build_opener
 
+from grid.backend.endpoint import is_loopback
 from grid.errors import EngineError, InputError
 from grid.plan.sweep import JudgeTable
 
@@ -176,16 +176,8 @@ class _NoRedirects(HTTPRedirectHandler):
 
 def _opener(url: str) -> OpenerDirector:
     """No proxy stands between this machine and itself."""
-    handlers = [_NoRedirects(), *([ProxyHandler({})] if _is_loopback(url) else [])]
+    handlers = [_NoRedirects(), *([ProxyHandler({})] if is_loopback(url) else [])]
     return build_opener(*handlers)
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 def _wait_s(headers: Headers) -> float:

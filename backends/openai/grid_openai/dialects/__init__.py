@@ -1,0 +1,1 @@
+"""The APIs of servers, each as one class with the same methods."""
