@@ -31,10 +31,14 @@ def case(path: Path) -> Case:
     return Case(FakeBackend(), path, local_node(), recipe="Q4", expected=expectation(whole))
 
 
+NO_ENDPOINT = "skipped: fake does not declare endpoint"
+"""The fake backend answers calls, not requests over HTTP."""
+
+
 def test_every_rule_runs_on_a_whole_case(case: Case) -> None:
     outcomes = report(case)
     assert outcomes == dict.fromkeys(CHECKS, "ran")
-    assert {*capabilities(case, outcomes).values()} == {"ran"}
+    assert {*capabilities(case, outcomes).values()} == {"ran", NO_ENDPOINT}
 
 
 def test_each_line_is_heard_as_it_comes(case: Case) -> None:
@@ -79,7 +83,7 @@ def test_an_engine_that_is_not_there_has_run_nothing(path: Path) -> None:
     outcomes = report(absent)
     skipped = "skipped: fake is not ready here: not installed; install it"
     assert outcomes["recipes_are_named_and_others_refused"] == "ran"
-    assert {*capabilities(absent, outcomes).values()} == {skipped}
+    assert {*capabilities(absent, outcomes).values()} == {skipped, NO_ENDPOINT}
 
 
 def test_quantizing_has_run_where_a_recipe_was_made(path: Path) -> None:
