@@ -89,18 +89,33 @@ def _bench(row: Any, figures: Any, lines: list[str], text: str) -> list[str]:
     if not is_csv and test not in line.replace("pp ", "pp").replace("tg ", "tg"):
         return [f"{test} is not in {line!r}"]
     build = row["engine_version"]
-    if build and not is_csv and not any(build in follow for follow in lines[int(at) :]):
-        return [f"{build} does not follow {line!r}"]
+    if build and not is_csv and not _has_build(build, lines, int(at)):
+        return [f"{build} does not follow {line!r}, nor stand alone above it"]
     return []
+
+
+def _has_build(build: str, lines: list[str], at: int) -> bool:
+    """Whether a build follows a line; or the nearest above it, if none follows the last table."""
+    above = [line for line in lines[:at] if "build:" in line]
+    last = max(i for i, line in enumerate(lines) if line.count("|") > 3)
+    follows = any(build in line for line in lines[at:])
+    return follows or (
+        bool(above) and build in above[-1] and not any("build:" in line for line in lines[last:])
+    )
 
 
 def _json_row(row: Any, rate: float, text: str) -> list[str]:
     """Of JSON: an object with the rate has the model's file and the tokens too."""
-    for value in _objects(text):
-        if value.get("avg_ts") is not None and math.isclose(float(value["avg_ts"]), rate):
-            tokens = json.loads(row["workload"])["tokens"]
-            stated = {str(value.get("n_gen")), str(value.get("n_prompt"))}
-            return [] if str(tokens) in stated else [f"{tokens} tokens are not in {value}"]
+    same = [
+        value
+        for value in _objects(text)
+        if value.get("avg_ts") is not None and math.isclose(float(value["avg_ts"]), rate)
+    ]
+    tokens = str(json.loads(row["workload"])["tokens"])
+    if any(tokens in (str(value.get("n_gen")), str(value.get("n_prompt"))) for value in same):
+        return []
+    if same:
+        return [f"{tokens} tokens are not in {same[0]}"]
     return [f"no object has the rate {rate}"]
 
 

@@ -25,9 +25,19 @@ ColumnsOption = Annotated[
         help="Columns of a table, as COLUMN=NAME[:UNIT][@TOKENS], or a map that was saved.",
     ),
 ]
+OverrideOption = Annotated[
+    bool,
+    typer.Option("--override", help="--model and --hardware count before what the files say."),
+]
 SavedMapOption = Annotated[
     str | None,
     typer.Option("--save-map", metavar="NAME", help="Save the map of --map under a name."),
+]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Write nothing, show what would be imported.")
+]
+ListOption = Annotated[
+    bool, typer.Option("--list", help="List the formats and the published tables.")
 ]
 
 EXAMPLES = """
@@ -65,17 +75,14 @@ def import_(
     model: Annotated[
         str | None, typer.Option(metavar="NAME", help="The model, where the files do not say it.")
     ] = None,
+    override: OverrideOption = False,
     columns: ColumnsOption = None,
     saved_name: SavedMapOption = None,
     published: Annotated[
         bool, typer.Option("--published", help="Import the tables that come with quantgrid.")
     ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Write nothing, show what would be imported.")
-    ] = False,
-    listed: Annotated[
-        bool, typer.Option("--list", help="List the formats and the published tables.")
-    ] = False,
+    dry_run: DryRunOption = False,
+    listed: ListOption = False,
     as_json: Json = False,
 ) -> None:
     """Add reports of other tools, and published tables.
@@ -98,7 +105,9 @@ def import_(
         _add(_published_reports(files or []), store, dry_run, as_json)
     elif files:
         mapped = _column_map(columns or [], saved_name, kind)
-        batch = _read_files(files, kind, hardware, model, mapped)
+        if override and not (hardware or model):
+            raise InputError("--override is for --model and --hardware; give one of them")
+        batch = _read_files(files, kind, hardware, model, mapped, override)
         _add(batch.reports, store, dry_run, as_json, batch.failures)
         if mapped is not None and saved_name and not dry_run:
             _save(saved_name, mapped)
@@ -149,6 +158,7 @@ def _read_files(
     hardware: str | None,
     model: str | None,
     columns: ColumnMap | None = None,
+    override: bool = False,
 ) -> _Batch:
     """Read files and those of folders. What of them cannot be read is printed on standard error, a
     line each. Raises InputError where nothing can be imported."""
@@ -161,7 +171,7 @@ def _read_files(
         try:
             if isinstance(path, InputError):
                 raise path
-            batch.reports.append(read_report(path, kind, hardware, model, columns))
+            batch.reports.append(read_report(path, kind, hardware, model, columns, override))
         except InputError as error:
             batch.failures.append(str(error))
     if not any(report.count for report in batch.reports):

@@ -29,6 +29,7 @@ _MIXTURE = re.compile(
     r"|deepseek[-_]r1(?![-_](?:distill|0528[-_]qwen))|glm[-_]?4\.[5-9]|qwen3[-_](?:coder[-_])?next",
     re.IGNORECASE,
 )
+_DENSE = re.compile(rf"{_START}(\d+(?:\.\d+)?)([BM]){_END}", re.IGNORECASE)
 _UNIT = {"M": 1e6, "B": 1e9, "T": 1e12}
 
 _FEED_FORWARD = 0.78
@@ -82,6 +83,15 @@ def mixture_size(*names: str) -> NamedSize | None:
 def names_mixture(*names: str) -> bool:
     """Whether a name says that the model is a mixture of experts, with its size or without."""
     return mixture_size(*names) is not None or any(_MIXTURE.search(name) for name in names)
+
+
+def size_in(name: str) -> int | None:
+    """Weight elements that a model's name states, `Llama-3.1-8B`; None for none or several."""
+    mixture = mixture_size(name)
+    if mixture is not None:
+        return mixture.total
+    sizes = {_number(digits, unit) for digits, unit in _DENSE.findall(name)}
+    return sizes.pop() if len(sizes) == 1 else None
 
 
 def _published(name: str) -> NamedSize | None:

@@ -54,6 +54,16 @@ def parse_number(text: str) -> float | None:
     return _finite(text.replace(",", ".")) if _COMMA.fullmatch(text) else None
 
 
+def possible_numbers(text: str) -> list[float]:
+    """All readings of a number: that of `parse_number`, or both of `2,000`; none of no number."""
+    number = parse_number(text)
+    if number is not None:
+        return [number]
+    marks = re.fullmatch(r"[-+]?\d{1,3}([.,])\d{3}", text.strip())
+    plain = text.strip()
+    return [float(plain.replace(marks[1], mark)) for mark in (".", "")] if marks else []
+
+
 def without_markup(cell: str) -> str:
     """A cell without the marks of bold, italic and code around it."""
     text = cell.strip()

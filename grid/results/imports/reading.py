@@ -33,11 +33,13 @@ def read_report(
     hardware: str | None = None,
     model: str | None = None,
     columns: ColumnMap | None = None,
+    override: bool = False,
 ) -> ImportedReport:
     """What a tool's report says, as rows. `format` is detected where it is not given; `hardware`
-    and `model` name what the report does not, or otherwise. A file that holds reports of several
-    kinds (a table and a log) is read by the reader of each; with `columns` its tables are read by
-    that map, whatever they are.
+    and `model` name what the report does not. Where they contradict it, the record is refused, or
+    with `override` stored under them. A file that holds reports of several kinds (a table and a
+    log) is read by the reader of each; with `columns` its tables are read by that map, whatever
+    they are.
 
     Raises InputError, one line with the file and what is expected, for a file without a record
     that could be read and can be true.
@@ -45,7 +47,7 @@ def read_report(
     path = Path(path)
     require_format(format)
     text = read_text(path)
-    source = Source(path, text, hardware=_one_line(hardware), model=_one_line(model))
+    source = Source(path, text, _one_line(hardware), _one_line(model), override)
     readers = _readers(source, format, columns)
     checked = check(_records(source, readers))
     refused = [*source.refused, *(f"{source.path}: {line}" for line in checked.refused)]
@@ -69,10 +71,16 @@ def _readers(source: Source, format: str | None, columns: ColumnMap | None) -> S
 
 
 def _records(source: Source, readers: Sequence[Reader]) -> list[Record]:
-    try:
-        return [record for reader in readers for record in reader.records(source)]
-    except RecursionError as error:
-        raise source.error("nested too deeply for a report") from error
+    """The records of all readers. What one of them cannot read is refused, the others go on."""
+    records: list[Record] = []
+    for reader in readers:
+        with source.refusing():
+            try:
+                records.extend(reader.records(source))
+            except RecursionError as error:
+                raise source.error("nested too deeply for a report") from error
+    source.refuse_broken_json()
+    return records
 
 
 def _nothing(source: Source, refused: Sequence[str]) -> InputError:

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from grid.errors import InputError
-from grid.results.imports.cleaning import clean
+from grid.results.imports.cleaning import clean, quote
+from grid.results.imports.json_text import JsonPart, broken_lines, json_between, load_json
+from grid.results.imports.record import unnamed_hardware
+from grid.results.imports.supplied_names import same_hardware, same_model
 from grid.results.imports.tables import ReportTable, markdown_tables
-
-_FAILED_PARSES = 1 << 20
-"""Characters of text that may be looked at in vain for the end of a JSON value."""
-
-
-class JsonPart(NamedTuple):
-    """A JSON value of a file and the line where it begins, from 1 on."""
-
-    line: int
-    value: Any
 
 
 @dataclass
 class Source:
-    """A file's text, and the names of hardware and model that the user gives.
+    """A file's text, and the names of hardware and model that the user gives, which fill what the
+    file lacks; `override` lets them count before what it says.
 
     Readers note in `skipped` what is left out on purpose, and in `refused` what could not be read
     or cannot be true, a line each.
@@ -37,6 +30,7 @@ class Source:
     text: str
     hardware: str | None = None
     model: str | None = None
+    override: bool = False
     skipped: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
 
@@ -61,7 +55,7 @@ class Source:
         if not self.is_json:
             return None
         try:
-            return json.loads(self.text)
+            return load_json(self.text)
         except (ValueError, RecursionError):
             return None
 
@@ -71,13 +65,41 @@ class Source:
         those between lines of a log. A value that breaks off is none."""
         if self.json is not None:
             first = next(at for at, line in enumerate(self.lines, 1) if line.strip())
-            return (JsonPart(first, self.json),)
-        return tuple(_json_between(self.lines))
+            return (JsonPart(first, self.json, len(self.lines)),)
+        return tuple(json_between(self.lines))
+
+    def refuse_broken_json(self) -> None:
+        """Note the lines of JSONL that are no whole JSON, beside others that are."""
+        if self.json is None and self.json_parts:
+            for line, why in broken_lines(self.lines, self.json_parts):
+                self.refuse(f"line {line}: not whole JSON ({why}); was it cut short?")
 
     @cached_property
     def tables(self) -> tuple[ReportTable, ...]:
         """Tables in markdown, whatever prefixes a logger put before their lines."""
         return tuple(markdown_tables(self.lines))
+
+    def model_named(self, stated: str | None) -> str:
+        """The model's name: what the file states, else what the user gives; empty for neither.
+        Raises InputError where they are of two models."""
+        return self._named("model", stated or "", self.model, same_model)
+
+    def hardware_named(self, stated: str, device: str = "") -> str:
+        """The same of the machine, which is called unnamed where nobody names it."""
+        name = self._named("hardware", stated, self.hardware, same_hardware)
+        return name or unnamed_hardware(device)
+
+    def _named(
+        self, what: str, stated: str, supplied: str | None, same: Callable[[str, str], bool]
+    ) -> str:
+        if not supplied or (stated and not self.override and same(stated, supplied)):
+            return stated
+        if stated and not self.override:
+            raise self.error(
+                f"the file says {what} {quote(stated)}, --{what} says {quote(supplied)}; "
+                "--override lets the option count"
+            )
+        return supplied
 
     def skip(self, what: str) -> None:
         """Note what is left out on purpose."""
@@ -100,49 +122,3 @@ class Source:
             yield
         except InputError as error:
             self.refused.append(str(error))
-
-
-def _json_between(lines: list[str]) -> Iterator[JsonPart]:
-    """JSON values that begin a line and end one, of lines that are not all JSON."""
-    decoder, wasted, at = json.JSONDecoder(), 0, 0
-    while at < len(lines):
-        start = lines[at].lstrip()
-        if start[:1] not in ("{", "["):
-            at += 1
-            continue
-        value, length = _parse_lines(decoder, lines, at, start)
-        if length:
-            yield JsonPart(at + 1, value)
-            at += length
-            continue
-        wasted += len(start)
-        at += 1
-        if wasted > _FAILED_PARSES:
-            return
-
-
-def _parse_lines(
-    decoder: json.JSONDecoder, lines: list[str], at: int, start: str
-) -> tuple[Any, int]:
-    """(value, lines that it takes) of the JSON that begins at a line; (None, 0) for none."""
-    closing = "}" if start[0] == "{" else "]"
-    if start.rstrip()[-1:] == closing:
-        value = _parse(decoder, start.rstrip())
-        if value is not None:
-            return value, 1
-    if len(start.rstrip()) > 1 and start.rstrip()[-1:] not in ("{", "[", ",", ":"):
-        return None, 0
-    for end in range(at + 1, len(lines)):
-        if lines[end].startswith(closing) and lines[end].rstrip() in (closing, f"{closing},"):
-            text = "\n".join([start, *lines[at + 1 : end], closing])
-            value = _parse(decoder, text)
-            return (value, end - at + 1) if value is not None else (None, 0)
-    return None, 0
-
-
-def _parse(decoder: json.JSONDecoder, text: str) -> Any:
-    try:
-        value = decoder.decode(text)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict | list) else None

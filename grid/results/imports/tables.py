@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -51,6 +51,18 @@ class ReportTable:
     def uneven(self) -> list[TableRow]:
         """Rows with another number of cells than the head."""
         return [row for row in self.rows if len(row.cells) != len(self.columns)]
+
+
+def repeated_column(columns: Iterable[str], key: Callable[[str], str]) -> str:
+    """The first column whose key stands twice among the columns; empty where none does, or where a
+    column has no name."""
+    names: set[str] = set()
+    for column in columns:
+        name = key(column)
+        if name and name in names:
+            return column
+        names.add(name)
+    return ""
 
 
 def without_prefix(line: str) -> str:

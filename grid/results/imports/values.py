@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from grid.results.imports.cleaning import clean, quote
+from grid.results.imports.json_text import load_json, why_no_json
 from grid.results.imports.numerals import parse_number
 from grid.results.imports.source import Source
 
@@ -21,19 +22,16 @@ JsonObject = Mapping[str, Any]
 def parse_json(source: Source, text: str, line: int | None = None) -> Any:
     """Parsed JSON. Raises InputError where it is cut short or none."""
     try:
-        return json.loads(text)
+        return load_json(text)
     except (ValueError, RecursionError) as error:
         where = f"line {line}" if line is not None else _where(error)
-        reason = "nested too deeply" if isinstance(error, RecursionError) else _reason(error)
-        raise source.error(f"not whole JSON ({where}: {reason}); was it cut short?") from error
+        raise source.error(
+            f"not whole JSON ({where}: {why_no_json(error)}); was it cut short?"
+        ) from error
 
 
 def _where(error: BaseException) -> str:
     return f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else "somewhere"
-
-
-def _reason(error: BaseException) -> str:
-    return error.msg if isinstance(error, json.JSONDecodeError) else "a number that is too long"
 
 
 def number(source: Source, row: JsonObject, name: str, where: str) -> float | None:
@@ -58,6 +56,12 @@ def count(source: Source, row: JsonObject, name: str, where: str) -> int | None:
     if parsed != int(parsed) or parsed > _MOST:
         raise source.error(f"{where}: {name} is {quote(row[name])}, not a count")
     return int(parsed)
+
+
+def count_in(value: Any) -> int | None:
+    """The value as a whole number from 0 on; None where it is none."""
+    parsed = finite(value)
+    return int(parsed) if parsed is not None and 0 <= parsed == int(parsed) < _MOST else None
 
 
 def text(row: JsonObject, name: str) -> str:

@@ -93,7 +93,8 @@ def test_rows_of_several_sequences_are_left_out_and_counted(tmp_path: Path) -> N
 
 
 def test_each_table_has_the_facts_above_it(tmp_path: Path) -> None:
-    text = f"### IQ4_XS\n{SWEEP}\n### Q6_K\n{SWEEP.replace('512.00', '500.00')}\n{SWEEP}"
+    slower = SWEEP.replace("0.500 |   512.00", "0.512 |   500.00")
+    text = f"### IQ4_XS\n{SWEEP}\n### Q6_K\n{slower}\n{SWEEP}"
     rows = read_report(put(tmp_path, "two.md", text), model="Toy-7B").rows["attempts"]
     assert [row["quant"] for row in rows] == ["IQ4_XS"] * 4 + ["Q6_K"] * 4 + ["unknown"] * 4
 

@@ -101,7 +101,7 @@ def test_import_on_a_full_disk_leaves_no_visible_row(
 
 def test_hardware_and_model_options_make_separate_rows(tmp_path: Path) -> None:
     path = put(tmp_path, "b.json", [bench()])
-    named = read_report(path, hardware="my  box", model="mine")
+    named = read_report(path, hardware="my  box", model="mine", override=True)
     (row,) = named.rows["attempts"]
     assert (row["hardware_class"], row["model"]) == ("my box [llama-bench]", "mine")
     assert row["attempt_id"] != read_report(path).rows["attempts"][0]["attempt_id"]

@@ -136,7 +136,7 @@ def test_context_held_before_is_the_depth(tmp_path: Path) -> None:
 
 def test_names_say_model_quant_and_engine(tmp_path: Path) -> None:
     served = read(tmp_path, "s.json", SERVE).rows["attempts"][0]
-    assert (served["quant"].lower(), served["backend"]) == ("awq", "vllm")
+    assert (served["quant"].lower(), served["backend"]) == ("awq", "unnamed server")
     timed = read(tmp_path, "b.json", BENCHY).rows["attempts"][0]
     assert (timed["model"], timed["quant"]) == ("Toy-7B-Q4_K_M.gguf", "Q4_K_M")
     report = read(tmp_path, "l.json", LLMFIT)

@@ -13,7 +13,6 @@ from grid.results.imports.record import (
     ImportedWeights,
     Record,
     RecordPlace,
-    unnamed_hardware,
 )
 from grid.results.imports.source import Source
 from grid.results.imports.values import JsonObject, number, text
@@ -87,7 +86,7 @@ def _record(source: Source, entry: JsonObject, at: int) -> Record:
             "reference": None if is_reference else "the report's reference model",
         },
         backend="exllamav3 qbench",
-        hardware=source.hardware or unnamed_hardware(""),
+        hardware=source.hardware_named(""),
         device_kind="unknown",
         figures=tuple(_figures(source, entry, where)),
         place=RecordPlace(source.name, at, unit="entry"),

@@ -17,14 +17,13 @@ from grid.results.imports import gguf_names as names
 from grid.results.imports import metric
 from grid.results.imports.cleaning import clean, quote
 from grid.results.imports.formats.perplexity_runs import LogRun, runs_of
-from grid.results.imports.numerals import parse_number
+from grid.results.imports.numerals import parse_number, possible_numbers
 from grid.results.imports.record import (
     FigureOrigin,
     ImportedWeights,
     Record,
     RecordPlace,
     speed_run,
-    unnamed_hardware,
 )
 from grid.results.imports.source import Source
 from grid.results.imports.tables import ReportTable, without_prefix
@@ -41,6 +40,10 @@ _TABLE_NAMES = dict(zip((*_SWEEP, "b"), (
 _FIGURES = {"t_pp", "speed_pp", "t_tg", "speed_tg", "t", "speed", "pp", "tg", "pl", "n_kv"}
 _SETTINGS = re.compile(r"n_kv_max = \d+, n_batch = ")
 _SETTING = re.compile(r"(\w+) = (-?\d+)")
+_AGREEMENT, _PRINTED_S, _PRINTED_RATE = 0.01, 6e-4, 6e-3
+"""How far tokens over time may be from the rate: relative, and by rounding to three and two
+decimals of s and token/s."""
+
 _FILE = re.compile(r"(?:^|\s)(?:-m|--model)[ =](\"[^\"]+\"|'[^']+'|\S+)")
 
 
@@ -125,7 +128,7 @@ class _RateTableReader:
             ("decode", generated, prompt if batched else held, "speed_tg"),
         ):
             if tokens:
-                rate = _rate(source, row, name, line)
+                rate = _rate(source, row, name, tokens, line)
                 yield self._record(source, speed_run(kind, tokens, depth), kind, rate, line, run)
 
     def _record(
@@ -146,7 +149,7 @@ class _RateTableReader:
             backend=self._backend,
             engine_version=run.log.facts.get("build", ""),
             options=_cell_options(run.options),
-            hardware=source.hardware or run.log.devices.of(device) or unnamed_hardware(device),
+            hardware=source.hardware_named(run.log.devices.of(device), device),
             device_kind=device,
             figures=metric.speed(kind, tokens, rate, None, None, self.origin.name),
             place=RecordPlace(source.name, line),
@@ -186,8 +189,8 @@ def _weights(source: Source, run: _BenchRun) -> ImportedWeights:
     quant = names.quant_of(printed) if printed else names.quant_in(file) or run.heading_quant
     if not quant:
         source.skip("the quantization is not named in words that are known")
-    name = source.model or printed_name(file, facts.get("header_name", ""))
-    if name is None:
+    name = source.model_named(printed_name(file, facts.get("header_name", "")))
+    if not name:
         source.skip("the model is not named; give it with --model")
         name = f"unnamed ({source.name})"
     size = names.bytes_of(facts.get("size", ""))
@@ -212,11 +215,27 @@ def _count(
     return int(number)
 
 
-def _rate(source: Source, row: Mapping[str, Any], name: str, line: int) -> float:
+def _rate(source: Source, row: Mapping[str, Any], name: str, tokens: int, line: int) -> float:
+    """The rate of a column, which must be the tokens over the seconds that stand beside it."""
     rate = _number(row.get(name))
     if rate is None or rate <= 0:
         raise source.error(f"line {line}: {name} is {quote(row.get(name))}, not a rate")
+    time_name = name.replace("speed", "t")
+    printed = row.get(time_name)
+    readings = possible_numbers(str(printed)) if not isinstance(printed, bool) else []
+    if not readings:
+        raise source.error(f"line {line}: {time_name} is {quote(printed)}, not seconds")
+    if not any(_agree(rate, seconds, tokens) for seconds in readings):
+        raise source.error(
+            f"line {line}: {tokens} tokens in {clean(str(printed))} s are not {rate:g} token/s: "
+            "one of them is wrong"
+        )
     return rate
+
+
+def _agree(rate: float, seconds: float, tokens: int) -> bool:
+    slack = rate * (_AGREEMENT * seconds + _PRINTED_S) + _PRINTED_RATE * seconds
+    return seconds >= 0 and abs(rate * seconds - tokens) <= slack
 
 
 def _number(value: Any) -> float | None:

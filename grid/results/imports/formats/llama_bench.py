@@ -7,21 +7,25 @@ import io
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from grid.cells.cell import Options
 from grid.cells.measurement import Series
+from grid.errors import InputError
+from grid.models.named_sizes import size_in
 from grid.models.names import printed_name
 from grid.results.imports import gguf_names as names
 from grid.results.imports import metric
 from grid.results.imports.cleaning import quote
-from grid.results.imports.formats.llama_bench_options import field_options
+from grid.results.imports.formats.llama_bench_options import field_options, option_name
+from grid.results.imports.formats.llama_bench_place import card_backends, device_of, used_cards
 from grid.results.imports.record import (
     FigureOrigin,
     ImportedWeights,
     Record,
     RecordPlace,
     speed_run,
-    unnamed_hardware,
 )
 from grid.results.imports.source import Source
+from grid.results.imports.tables import repeated_column
 from grid.results.imports.values import (
     JsonObject,
     count,
@@ -37,7 +41,6 @@ ORIGIN = FigureOrigin("llama-bench")
 _DEVICES = ("cuda", "rocm", "hip", "metal", "vulkan", "sycl", "kompute", "opencl", "gpu_blas")
 """Fields of old builds, one a backend; `backends` replaced them."""
 
-_NO_CARDS = ("", "cpu", "blas", "rpc", "accelerate")
 _ENVIRONMENT = ("cpu_info", "gpu_info", "backends", "model_filename", "model_type")
 _DELIMITERS = ",;\t"
 
@@ -84,9 +87,6 @@ class BenchJsonlReader:
 
     def records(self, source: Source) -> Iterator[Record]:
         rows = {part.line: part.value for part in source.json_parts if _is_row(part.value)}
-        for at, line in enumerate(source.lines, 1):
-            if at not in rows and "model_type" in line and line.lstrip().startswith("{"):
-                parse_json(source, line, at)  # says where it breaks off
         yield from _read_rows(source, rows.items(), "line")
 
 
@@ -119,17 +119,24 @@ def _head(source: Source) -> tuple[int, str] | None:
 def _csv_rows(source: Source, head: int, delimiter: str) -> Iterator[tuple[int, JsonObject]]:
     """Rows by line, until the lines of a log begin again."""
     columns = _fields(source, head, delimiter)
+    twice = repeated_column(columns, option_name)
+    if twice:
+        raise source.error(f"line {head}: the header has the column {quote(twice)} twice")
     for at in range(head + 1, len(source.lines) + 1):
         line = source.lines[at - 1].strip()
         if not line:
             continue
-        fields = _fields(source, at, delimiter)
+        try:
+            fields = _fields(source, at, delimiter)
+        except InputError as error:
+            source.refused.append(str(error))
+            continue
         if fields == columns:
             continue
         if len(fields) == len(columns):
             yield at, dict(zip(columns, fields, strict=True))
         elif line.startswith('"') or line.count(delimiter) > len(columns) // 4:
-            raise source.error(f"line {at} has not as many fields as the header; cut short?")
+            source.refuse(f"line {at} has not as many fields as the header; cut short?")
 
 
 def _fields(source: Source, at: int, delimiter: str) -> list[str]:
@@ -168,7 +175,8 @@ def _record(source: Source, row: JsonObject, where: str, place: RecordPlace) -> 
         raise source.error(f"{where}: no rate (avg_ts); give llama-bench's whole output")
     series = _series(source, row, kind, where)
     sd = number(source, row, "stddev_ts", where)
-    device, hardware = _place(source, row)
+    options = field_options(row)
+    device, hardware = _place(source, row, options)
     commit, build = text(row, "build_commit"), text(row, "build_number")
     return Record(
         origin=ORIGIN,
@@ -176,7 +184,7 @@ def _record(source: Source, row: JsonObject, where: str, place: RecordPlace) -> 
         **speed_run(kind, tokens, depth, len(series.values) if series else None),
         backend="llama.cpp",
         engine_version=" ".join(filter(None, [f"b{build}" if build else "", commit])),
-        options=field_options(row),
+        options=options,
         hardware=hardware,
         device_kind=device,
         figures=metric.speed(kind, tokens, rate, sd, series, ORIGIN.name),
@@ -218,7 +226,7 @@ def printed_weights(
         source.skip(f"quantization of {quote(printed)} is not known; it is kept as printed")
         quant = printed.removeprefix(f"{family} {scale}").strip() or "unknown"
     return ImportedWeights(
-        model=source.model or printed_name(file) or f"{family} {scale}".strip() or "unnamed",
+        model=_model(source, printed_name(file) or "", f"{family} {scale}".strip(), elements),
         family=family,
         quant=quant,
         format="gguf",
@@ -228,23 +236,30 @@ def printed_weights(
     )
 
 
-def _place(source: Source, row: JsonObject) -> tuple[str, str]:
-    """(device kind, hardware): what computed, and its name."""
-    device = device_of(text(row, "backends"))
-    if not text(row, "backends"):
-        device = next(
-            (backend for backend in _DEVICES if text(row, backend) in ("True", "1", "true")), "cpu"
+def _model(source: Source, named: str, type_name: str, elements: int | None) -> str:
+    """The model's name; its type, `llama 8B`, where nobody names it. Raises InputError where the
+    user's name says another size than the weights have."""
+    name = source.model_named(named)
+    stated = size_in(name) if source.model and not named and not source.override else None
+    if stated and elements and not 1 / 2 < elements / stated < 2:
+        raise source.error(
+            f"the file's model has {elements / 1e9:.3g}e9 parameters, --model says {quote(name)}; "
+            "--override lets the option count"
         )
-    on_card = bool(text(row, "gpu_info")) and device != "cpu" and text(row, "n_gpu_layers") != "0"
-    name = text(row, "gpu_info") if on_card else text(row, "cpu_info")
-    return device if on_card else "cpu", source.hardware or name or unnamed_hardware(device)
+    return name or type_name or "unnamed"
 
 
-def device_of(backends: str) -> str:
-    """`BLAS,MTL` -> `metal`: what computes, of the backends that the build has; else `cpu`."""
-    present = [name.strip().lower() for name in backends.split(",")]
-    card = next((name for name in present if name not in _NO_CARDS), "cpu")
-    return "metal" if card == "mtl" else card
+def _place(source: Source, row: JsonObject, options: Options) -> tuple[str, str]:
+    """(device kind, hardware): what computed, and its name."""
+    old = (name for name in _DEVICES if text(row, name) in ("True", "1", "true"))
+    backends = text(row, "backends") or next(old, "cpu")
+    cards = text(row, "gpu_info")
+    device = device_of(backends, options) if cards else "cpu"
+    if device == "cpu":
+        return device, source.hardware_named(text(row, "cpu_info"), device)
+    kinds = len(card_backends(backends))
+    names = used_cards(dict(enumerate(cards.split(", "))), options, kinds)
+    return device, source.hardware_named(names, device)
 
 
 READERS = (BenchJsonReader(), BenchJsonlReader(), BenchCsvReader())

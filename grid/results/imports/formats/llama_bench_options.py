@@ -10,6 +10,7 @@ from typing import Any
 
 from grid.cells.cell import Options
 from grid.results.imports.cleaning import clean
+from grid.results.imports.numerals import without_markup
 
 _NAMES = {
     "n_threads": "threads",
@@ -64,6 +65,14 @@ _WHOLE = re.compile(r"-?\d{1,9}")
 _WORDS = re.compile(r"\s+")
 
 
+def option_name(column: str) -> str:
+    """What a column of a table, or a field, is called in our rows: two columns that are called so
+    alike are one setting twice."""
+    plain = without_markup(column).lower()
+    field = _COLUMNS.get(plain, plain)
+    return _NAMES.get(field, _WORDS.sub("_", clean(field)))
+
+
 def field_options(row: Mapping[str, Any]) -> Options:
     """Options of a row of json or csv."""
     names = (name for name in row if name not in FACTS and not _FIGURE.fullmatch(name))
@@ -81,7 +90,7 @@ def column_options(row: Mapping[str, str], facts: Iterable[str] = TABLE_FACTS) -
 def _options(fields: Iterable[tuple[str, Any]]) -> Options:
     options: Options = {}
     for field, value in fields:
-        name = _NAMES.get(field, _WORDS.sub("_", clean(field)))
+        name = option_name(field)
         option = _option(name, value)
         if option is not None and (name not in _USUAL or option != _USUAL[name]):
             options[name] = option

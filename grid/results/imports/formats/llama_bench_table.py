@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from grid.cells.cell import Options
 from grid.cells.measurement import Metric
@@ -11,19 +12,27 @@ from grid.results.imports import gguf_names as names
 from grid.results.imports import metric
 from grid.results.imports.cleaning import quote
 from grid.results.imports.device_lines import DeviceNames, devices_between
-from grid.results.imports.formats.llama_bench import ORIGIN, device_of, printed_weights
-from grid.results.imports.formats.llama_bench_options import TABLE_FACTS, column_options
+from grid.results.imports.formats.llama_bench import ORIGIN, printed_weights
+from grid.results.imports.formats.llama_bench_builds import builds_by_table
+from grid.results.imports.formats.llama_bench_options import (
+    TABLE_FACTS,
+    column_options,
+    option_name,
+)
+from grid.results.imports.formats.llama_bench_place import device_of, used_cards
 from grid.results.imports.numerals import NumberWithError, figure_in, without_markup
-from grid.results.imports.record import Record, RecordPlace, speed_run, unnamed_hardware
+from grid.results.imports.record import Record, RecordPlace, speed_run
 from grid.results.imports.source import Source
-from grid.results.imports.tables import ReportTable, without_prefix
+from grid.results.imports.tables import ReportTable, repeated_column
 from grid.results.imports.unread import is_benchy_table
 
 _TEST = re.compile(r"(pp|tg) ?(\d{1,9})(?: ?@ ?d(\d{1,9}))?")
-_BUILD = re.compile(r"\**build: (.+?)\**")
 _OWN = {"size", "params", "backend"}
 _HARDWARE = ("gpu", "cpu", "device", "hardware", "machine")
 """Columns that people add to name the machine."""
+
+_WRONG_HARDWARE = {"cpu": ("gpu", "device")}
+"""Those of them that do not name what computed, by its kind; `cpu` does not name a card."""
 
 
 class BenchTableReader:
@@ -41,29 +50,22 @@ class BenchTableReader:
         tables = source.tables
         if not self.recognizes(source):
             raise source.error("no table with the columns model, size, backend, test and t/s")
+        builds = builds_by_table(source, [table for table in tables if is_bench_table(table)])
         for at, table in enumerate(tables):
             if not is_bench_table(table):
                 columns = ", ".join(table.columns)
                 source.skip(f"line {table.line}: the table of {quote(columns)} is left out")
                 continue
             before = tables[at - 1].last_line if at else 0
-            after = tables[at + 1].line if at + 1 < len(tables) else len(source.lines) + 1
-            run = _RunFacts(
-                devices_between(source.lines, before + 1, table.line),
-                _builds(source, table, after),
-            )
-            yield from _rows(source, table, run)
+            devices = devices_between(source.lines, before + 1, table.line)
+            yield from _rows(source, table, _RunFacts(devices, builds[table.line]))
 
 
-class _RunFacts:
-    """What the lines around one table say of its run."""
+class _RunFacts(NamedTuple):
+    """What the lines around one table say of its run: `builds` by the line of the row."""
 
-    def __init__(self, devices: DeviceNames, builds: Mapping[int, str]) -> None:
-        self.devices, self.builds = devices, builds
-
-    def build_of(self, line: int) -> str:
-        """The build of a row: llama-bench prints it after the table."""
-        return next((build for at, build in self.builds.items() if at > line), "")
+    devices: DeviceNames
+    builds: Mapping[int, str]
 
 
 def is_bench_table(table: ReportTable) -> bool:
@@ -76,15 +78,11 @@ def is_bench_table(table: ReportTable) -> bool:
     )
 
 
-def _builds(source: Source, table: ReportTable, after: int) -> dict[int, str]:
-    """The builds that are named below a table's head and before the next one, by line: each is of
-    the rows above it and below the build before."""
-    lines = enumerate(source.lines[table.line : after - 1], table.line + 1)
-    matches = ((at, _BUILD.fullmatch(without_prefix(line).strip())) for at, line in lines)
-    return {at: match[1].strip() for at, match in matches if match}
-
-
 def _rows(source: Source, table: ReportTable, run: _RunFacts) -> Iterator[Record]:
+    twice = repeated_column(table.columns, option_name)
+    if twice:
+        source.refuse(f"line {table.line}: the table has the column {quote(twice)} twice")
+        return
     for row in table.uneven():
         source.refuse(
             f"line {row.line} has {len(row.cells)} cells under a head of {len(table.columns)}"
@@ -107,23 +105,30 @@ def _record(source: Source, row: Mapping[str, str], at: int, run: _RunFacts) -> 
         raise source.error(f"line {at}: t/s is {quote(row['t/s'])}, not a rate such as 12 ± 1")
     kind = "prefill" if test[1] == "pp" else "decode"
     tokens, depth = int(test[2]), int(test[3] or 0)
-    device = device_of(row.get("backend", "cpu"))
+    options = _options(source, row, at)
+    device = device_of(row.get("backend", "cpu"), options)
     size = names.bytes_of(row.get("size", ""))
     elements = names.parameters_of(row.get("params", ""))
-    hardware = next((row[name] for name in _HARDWARE if row.get(name)), "")
+    cards = used_cards(run.devices.cards(device), options)
     return Record(
         origin=ORIGIN,
         weights=printed_weights(source, row["model"], "", size, elements),
         **speed_run(kind, tokens, depth),
         backend="llama.cpp",
-        engine_version=run.build_of(at),
-        options=_options(source, row, at),
-        hardware=source.hardware or hardware or run.devices.of(device) or unnamed_hardware(device),
+        engine_version=run.builds.get(at, ""),
+        options=options,
+        hardware=source.hardware_named(_hardware(row, device) or cards, device),
         device_kind=device,
         figures=_figures(kind, tokens, rate),
         environment={"model_type": row["model"], "sizes": "rounded, as printed"},
         place=RecordPlace(source.name, at),
     )
+
+
+def _hardware(row: Mapping[str, str], device: str) -> str:
+    """The machine as a column of people's own names it."""
+    wrong = _WRONG_HARDWARE.get(device, ("cpu",))
+    return next((row[name] for name in _HARDWARE if name not in wrong and row.get(name)), "")
 
 
 def _figures(kind: str, tokens: int, rate: NumberWithError) -> tuple[Metric, ...]:

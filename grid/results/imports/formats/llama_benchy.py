@@ -18,7 +18,6 @@ from grid.results.imports.record import (
     RecordPlace,
     latency_run,
     speed_run,
-    unnamed_hardware,
 )
 from grid.results.imports.server_weights import named_weights
 from grid.results.imports.source import Source
@@ -79,7 +78,7 @@ def _records(source: Source, report: JsonObject, run: JsonObject, number: int) -
         "backend": "unnamed server",
         "engine_version": "",
         "options": {"prefix_caching": bool(report.get("prefix_caching_enabled"))},
-        "hardware": source.hardware or unnamed_hardware(""),
+        "hardware": source.hardware_named(""),
         "device_kind": "unknown",
         "started_at": epoch_seconds(report.get("timestamp")),
         "environment": texts(report, _FACTS),

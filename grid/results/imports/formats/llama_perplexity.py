@@ -19,7 +19,6 @@ from grid.results.imports.record import (
     Record,
     RecordPlace,
     task_run,
-    unnamed_hardware,
 )
 from grid.results.imports.source import Source
 
@@ -131,7 +130,7 @@ def _metric(source: Source, name: str, printed: PrintedFigure) -> Metric:
         raise source.error(
             f"{where}: {name} is {printed.value} {printed.unit}, not in the usual unit"
         )
-    error = float(printed.error) if printed.error else None
+    error = _number(printed.error) if printed.error else None
     error = error if error is not None and math.isfinite(error) and error >= 0 else None
     how = "llama.cpp's standard error, tokens taken as independent" if error is not None else ""
     scale = 0.01 if percent else 1.0
@@ -140,7 +139,7 @@ def _metric(source: Source, name: str, printed: PrintedFigure) -> Metric:
 
 
 def _finite(source: Source, name: str, value: str, where: str) -> float:
-    number = float(value)
+    number = _number(value)
     if not abs(number) < 1e300:
         raise source.error(
             f"{where}: {name} is {quote(value)}, not a finite number: that run failed"
@@ -177,14 +176,15 @@ def _record(
     prefix: str,
 ) -> Record:
     device = run.devices.kind or "unknown"
-    names_of_cards = {device: run.devices.names[0]} if 0 in run.devices.names else {}
+    cards = run.devices.cards(device)
+    names_of_cards = {device: cards[0]} if 0 in cards else {}
     return Record(
         origin=ORIGIN,
         weights=_weights(source, run, prefix),
         **workload,
         backend="llama.cpp",
         engine_version=run.facts.get("build", ""),
-        hardware=source.hardware or run.devices.of(device) or unnamed_hardware(device),
+        hardware=source.hardware_named(run.devices.of(device), device),
         device_kind=device,
         figures=figures,
         environment={name: clean(value) for name, value in (run.facts | names_of_cards).items()},
@@ -198,8 +198,8 @@ def _weights(source: Source, run: LogRun, prefix: str) -> ImportedWeights:
     quant = names.quant_of(printed) if printed else names.quant_in(file)
     if quant is None:
         source.skip(f"{prefix}the log does not say the quantization in words that are known")
-    name = source.model or printed_name(file, facts.get("header_name", ""))
-    if name is None:
+    name = source.model_named(printed_name(file, facts.get("header_name", "")))
+    if not name:
         source.skip(f"{prefix}the log does not name the model; give it with --model")
         name = f"unnamed ({source.name}{', ' + prefix.rstrip(': ') if prefix else ''})"
     size, elements = (
@@ -215,6 +215,11 @@ def _weights(source: Source, run: LogRun, prefix: str) -> ImportedWeights:
         bytes=size,
         bpw=names.bits_per_weight(size, elements),
     )
+
+
+def _number(printed: str) -> float:
+    """A number as printed, which may be nan; a comma stands between thousands."""
+    return float(printed.replace(",", ""))
 
 
 def _int(digits: str | None) -> int | None:

@@ -12,7 +12,6 @@ from grid.results.imports.record import (
     Record,
     RecordPlace,
     latency_run,
-    unnamed_hardware,
 )
 from grid.results.imports.server_weights import named_weights
 from grid.results.imports.source import Source
@@ -76,7 +75,7 @@ def _record(source: Source, submission: JsonObject, result: JsonObject, at: int)
         weights=named_weights(source, text(result, "model"), form),
         **latency_run(0, round(tokens), runs),
         backend=backend,
-        hardware=source.hardware or text(hardware, "hardwareName") or unnamed_hardware(""),
+        hardware=source.hardware_named(text(hardware, "hardwareName")),
         device_kind=_PLATFORMS.get(text(hardware, "os"), "unknown"),
         figures=_figures(source, result, tokens, runs, where),
         started_at=epoch_seconds(submission.get("submittedAtUnix")),

@@ -11,24 +11,20 @@ from typing import Any
 
 from grid.cells.measurement import ItemResult, Metric
 from grid.models.identity import digest
-from grid.models.names import printed_name
 from grid.results.imports import metric
 from grid.results.imports.cleaning import clean
+from grid.results.imports.formats.lm_eval_model import arguments_of, loaded_weights, quant_options
 from grid.results.imports.formats.lm_eval_samples import is_item, results_of
 from grid.results.imports.formats.lm_eval_scores import TaskScore, scores_by_class
-from grid.results.imports.gguf_names import quant_in
-from grid.results.imports.hidden_quant import quant_in_path
 from grid.results.imports.record import (
     FigureOrigin,
-    ImportedWeights,
     Record,
     RecordPlace,
     task_run,
-    unnamed_hardware,
 )
 from grid.results.imports.source import Source
 from grid.results.imports.unread import is_lighteval
-from grid.results.imports.values import epoch_seconds, finite, mapping, parse_json, text, texts
+from grid.results.imports.values import epoch_seconds, mapping, parse_json, text, texts
 
 ORIGIN = FigureOrigin("lm-evaluation-harness")
 
@@ -54,7 +50,11 @@ def _read_json(source: Source) -> list[Record]:
     if not parts:
         parse_json(source, source.text)
         raise source.error("no results of lm-evaluation-harness (results, versions, config)")
-    return [record for whole in parts for record in _records(source, whole)]
+    records: list[Record] = []
+    for whole in parts:
+        with source.refusing():
+            records += _records(source, whole)
+    return records
 
 
 def _records(source: Source, whole: Mapping[str, Any]) -> list[Record]:
@@ -74,10 +74,11 @@ def _attempt(
     count = sum(score.n or 0 for score in scores)
     return Record(
         origin=ORIGIN,
-        weights=_weights(source, whole),
+        weights=loaded_weights(source, whole),
         **task_run(task_class, tasks, _items_digest(whole, scores), count),
         backend=engine,
         engine_version=_version(whole),
+        options=quant_options(arguments_of(mapping(whole.get("config")))),
         hardware=hardware,
         device_kind=device,
         figures=_metrics(scores, items),
@@ -146,61 +147,6 @@ def _items_digest(whole: Mapping[str, Any], scores: Sequence[TaskScore]) -> str:
     return digest("items", parts, [*contents, *combined])
 
 
-def _weights(source: Source, whole: Mapping[str, Any]) -> ImportedWeights:
-    config = mapping(whole.get("config"))
-    model_args = config.get("model_args")
-    arguments = model_args if isinstance(model_args, dict) else _pairs(text(config, "model_args"))
-    path = text(arguments, "gguf_file") or text(arguments, "pretrained") or text(arguments, "path")
-    path = path or text(whole, "model_name") or text(arguments, "model")
-    name = clean(path.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1])
-    if not (source.model or name):
-        source.skip("the file does not name the model; give it with --model")
-    parameters = finite(config.get("model_num_parameters"))
-    quant, is_stated = _quant(arguments, config, path, name)
-    if not is_stated:
-        source.skip(f"no precision is said of {name or 'the model'}; it is called {quant}")
-    is_gguf = "gguf" in path.lower()
-    own_name = printed_name(path) if is_gguf else None
-    return ImportedWeights(
-        model=source.model or own_name or name or "unnamed",
-        quant=quant,
-        format="gguf" if is_gguf else "safetensors",
-        parameters=int(parameters) if parameters and 0 < parameters < 2**53 else None,
-    )
-
-
-def _pairs(arguments: str) -> dict[str, str]:
-    pairs = (part.partition("=") for part in arguments.split(","))
-    return {name.strip(): value.strip() for name, _, value in pairs}
-
-
-_DTYPES = {
-    "bfloat16": "BF16", "float16": "F16", "float32": "F32", "half": "F16",
-    "torch.bfloat16": "BF16", "torch.float16": "F16", "torch.float32": "F32",
-}  # fmt: skip
-_METHODS = re.compile(r"(?i)\b(awq|gptq|bnb|nf4|int4|int8|w4a16|w8a8|fp8|exl2|hqq)\b")
-
-
-def _quant(
-    arguments: Mapping[str, Any], config: Mapping[str, Any], path: str, name: str
-) -> tuple[str, bool]:
-    """(quantization, whether the file says it): in its arguments, its name or its data type."""
-    for flag, quant in (("load_in_4bit", "bnb-4bit"), ("load_in_8bit", "bnb-8bit")):
-        if text(arguments, flag).lower() in ("true", "1"):
-            return quant, True
-    quant_in_name = quant_in(name)
-    if quant_in_name:
-        return quant_in_name, True
-    method = _METHODS.search(re.sub(r"[-_.]", " ", name))
-    if method:
-        return method[1].lower(), True
-    hidden = quant_in_path(path)
-    if hidden:
-        return hidden, True
-    kind = text(arguments, "dtype") or text(config, "model_dtype")
-    return (_DTYPES[kind], True) if kind in _DTYPES else ("as published", False)
-
-
 def _hardware(source: Source, whole: Mapping[str, Any]) -> tuple[str, str]:
     """(hardware, device kind) as the harness's environment report says."""
     about, config = str(whole.get("pretty_env_info", ""))[:100_000], mapping(whole.get("config"))
@@ -210,8 +156,7 @@ def _hardware(source: Source, whole: Mapping[str, Any]) -> tuple[str, str]:
         card = None
     device_name = card or chip
     device = device or ("cuda" if card else "unknown")
-    name = clean(device_name[1]) if device_name else unnamed_hardware(device)
-    return source.hardware or name, device
+    return source.hardware_named(clean(device_name[1]) if device_name else "", device), device
 
 
 def _version(whole: Mapping[str, Any]) -> str:

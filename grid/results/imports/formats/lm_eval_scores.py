@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from grid.errors import InputError
 from grid.results.imports.cleaning import clean, quote
 from grid.results.imports.formats.lm_eval_samples import Items, items_beside
 from grid.results.imports.formats.lm_eval_tasks import (
@@ -66,7 +67,11 @@ def _scores(
             continue  # the group's figure holds it
         if name in PARTS and not _has_figure(row, about) and _parts_of(name, results):
             continue  # its parts count
-        score = _score(source, whole, name, row, about)
+        try:
+            score = _score(source, whole, name, row, about)
+        except InputError as error:
+            source.refused.append(str(error))
+            continue
         if score is None:
             continue
         if group is None:
@@ -116,7 +121,7 @@ def _combined(source: Source, group: str, parts: Sequence[TaskScore]) -> TaskSco
         value=value,
         error=sum(variance) ** 0.5 if None not in errors else None,
         n=sum(count for count in counts if count) if all(counts) else None,
-        items=items_beside(source, group, metric, chosen[0].about),
+        items=_items(source, group, metric, chosen[0].about),
         parts=tuple(replace(part, items=None) for part in chosen),
     )
 
@@ -131,8 +136,18 @@ def _score(
     value, error = finite(row[metric]), _error(row, metric)
     if value is None or not 0 <= value <= 1:
         raise source.error(f"{name}: {metric} is {quote(row[metric])}, not from 0 to 1")
-    items = None if group_of(name) else items_beside(source, name, metric, about)
+    items = None if group_of(name) else _items(source, name, metric, about)
     return TaskScore(name, about, metric, value, error, _item_count(whole, name, row), items)
+
+
+def _items(source: Source, name: str, metric: str, about: Task) -> Items | None:
+    """The items beside the results; none of samples that are damaged, so that a figure is never
+    that of a part of them."""
+    try:
+        return items_beside(source, name, metric, about)
+    except InputError as error:
+        source.refused.append(str(error))
+        return None
 
 
 def _error(row: Mapping[str, Any], metric: str) -> float | None:

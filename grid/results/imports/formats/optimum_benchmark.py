@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from grid.cells.measurement import Metric, Series
+from grid.errors import InputError
 from grid.results.imports import metric
 from grid.results.imports.cleaning import clean, quote
 from grid.results.imports.content import read_text
+from grid.results.imports.formats.optimum_cards import used_cards
 from grid.results.imports.formats.optimum_rates import NoRate, durations_of, rate_of
 from grid.results.imports.hidden_quant import (
     config_options,
@@ -22,7 +24,6 @@ from grid.results.imports.record import (
     RecordPlace,
     memory_run,
     speed_run,
-    unnamed_hardware,
 )
 from grid.results.imports.source import Source
 from grid.results.imports.units import factor
@@ -37,6 +38,7 @@ _KNOWN_PHASES = (
 )  # fmt: skip
 _OPTIONS = (
     "device", "torch_dtype", "attn_implementation", "torch_compile", "cache_implementation",
+    "device_map", "device_ids", "tp_plan",
 )  # fmt: skip
 _ENVIRONMENT = (
     "optimum_benchmark_version", "transformers_version", "torch_version", "platform", "cpu",
@@ -81,7 +83,11 @@ def _read_json(source: Source) -> list[Record]:
     parts = [part.value for part in source.json_parts if _is_report(part.value)]
     if not parts:
         parts = [parse_json(source, source.text)]
-    return [record for whole in parts for record in _records(source, mapping(whole))]
+    records: list[Record] = []
+    for whole in parts:
+        with source.refusing():
+            records += _records(source, mapping(whole))
+    return records
 
 
 def _records(source: Source, whole: Mapping[str, Any]) -> list[Record]:
@@ -97,7 +103,10 @@ def _records(source: Source, whole: Mapping[str, Any]) -> list[Record]:
             runs.append(_speed(source, config, phase, report.get(phase)))
         except NoRate as error:
             source.refuse(str(error))
-    runs.append(_memory(source, config, report))
+        except InputError as error:
+            source.refused.append(str(error))
+    with source.refusing():
+        runs.append(_memory(source, config, report))
     records = [run for run in runs if run is not None]
     if not records and not source.skipped and not source.refused:
         raise source.error("no prefill, decode or load in the report; give that of a whole run")
@@ -218,9 +227,8 @@ def _attempt(
 ) -> Record:
     backend, about = mapping(config.get("backend")), mapping(config.get("environment"))
     device = text(backend, "device").split(":")[0] or "unknown"
-    cards = about.get("gpu")
-    card = clean(str(cards[0])) if isinstance(cards, list) and cards else text(about, "gpu")
-    name = card if device != "cpu" and card else text(about, "cpu")
+    name = used_cards(config) if device != "cpu" else ""
+    name = name or ("" if about.get("gpu") and device != "cpu" else text(about, "cpu"))
     return Record(
         origin=ORIGIN,
         weights=_weights(source, backend),
@@ -228,7 +236,7 @@ def _attempt(
         backend=text(backend, "name") or "unknown",
         engine_version=text(backend, "version"),
         options=texts(backend, _OPTIONS) | _quant_options(backend),
-        hardware=source.hardware or name or unnamed_hardware(device),
+        hardware=source.hardware_named(name, device),
         device_kind=device,
         figures=figures,
         samples=samples,
@@ -246,7 +254,9 @@ _DTYPES = {"bfloat16": "BF16", "float16": "F16", "float32": "F32"}
 
 def _weights(source: Source, backend: Mapping[str, Any]) -> ImportedWeights:
     path = text(backend, "model")
-    name = source.model or clean(path.rstrip("/").rsplit("/", 1)[-1])
+    stated = clean(path.rstrip("/").rsplit("/", 1)[-1])
+    adapter = text(backend, "peft_type") or text(backend, "peft_strategy")
+    name = source.model_named(f"{stated or 'unnamed'}+{adapter}" if adapter else stated)
     if not name:
         source.skip("the report does not name the model; give it with --model")
     quant = _quant(backend, path)
@@ -262,7 +272,8 @@ def _quant(backend: Mapping[str, Any], path: str) -> str:
     were quantized before, else the type that the rest is computed in."""
     about = mapping(backend.get("quantization_config"))
     kind = text(backend, "torch_dtype")
-    scheme = quant_in_config(text(backend, "quantization_scheme"), about)
+    method = text(backend, "quantization_scheme") or text(backend, "quantization_strategy")
+    scheme = quant_in_config(method, about)
     return scheme or quant_in_path(path) or _DTYPES.get(kind, kind)
 
 

@@ -12,7 +12,8 @@ from grid.results.imports.glyphs import DELTA, PLUS_MINUS
 _END = rf"(?=\s*(?:{PLUS_MINUS})|(?![.,]?\w))"
 """A number ends here, and is not the beginning of a longer one."""
 
-_N = rf"([-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|[-+]?nan|[-+]?inf){_END}"
+_DIGITS = r"(?:\d{1,3}(?:,\d{3})+\.\d+|\d+(?:\.\d+)?)(?:[eE][-+]?\d+)?"
+_N = rf"([-+]?{_DIGITS}|[-+]?nan|[-+]?inf){_END}"
 _ERROR = rf"(?:\s*(?:{PLUS_MINUS})\s*{_N})?"
 _FINAL = re.compile(
     rf"Final estimate: PPL(?: over (\d{{1,9}}) chunks for n_ctx=(\d{{1,9}}))?\s*=\s*{_N}{_ERROR}",
@@ -39,12 +40,25 @@ _FACTS = {
     "build": re.compile(r"build(?::| =) (\d+ \([0-9a-f]+\))"),
 }
 _OPENING = ("build", "file")
-"""Facts that a run says once: another one of them is another run."""
+"""Facts that begin a run: the same once more, after others of the run, is another attempt."""
+
+_ONCE = ("type", "params", "size", "family", "chunks", "context")
+"""Facts that a run may say twice, and never differently; a header's name may be cut short."""
+
+_FAILED = re.compile(
+    r"error loading model|unable to load model|failed to (?:load model|create context|init)"
+    r"|CUDA error|out of memory|GGML_ASSERT|Segmentation fault|Aborted|core dumped|bad_alloc"
+    r"|^terminate called|^Killed",
+    re.IGNORECASE,
+)
+"""Lines after which a run ends without figures: what follows is of another."""
 
 _INTEREST = re.compile(
     r"PPL|KLD|KL div|top p|: *[-+]?[\d.]+ *%|build|meta data|general\.name|ftype|file type"
     r"|model params|(?:model|file) size|arch|chunks|n_ctx|Device \d|ggml_|Winogrande|hellaswag"
     r"|Final result|multiple_choice|\d%|RMS|Mean|Median|Maximum|Minimum"
+    r"|[Ee]rror|[Ff]ailed|out of memory|GGML_ASSERT|fault|[Aa]borted|dumped|bad_alloc|terminate"
+    r"|Killed"
 )
 """All lines that can say anything; the others are passed over at once."""
 
@@ -75,6 +89,7 @@ class LogRun:
     unread: list[str] = field(default_factory=list)
     choices: bool = False
     hellaswag: bool = False
+    failed: bool = False
 
     @property
     def has_figures(self) -> bool:
@@ -82,13 +97,17 @@ class LogRun:
 
 
 def runs_of(lines: Sequence[str]) -> Iterator[LogRun]:
-    """The runs of a log. A run ends where a fact stands after its figures, or where a figure, the
-    build or the weights' file is named a second time."""
+    """The runs of a log. A run ends where a fact stands after its figures or its failure, and where
+    a figure, the build, the weights' file or the first card is named a second time, or another fact
+    differently: so an attempt that failed says nothing of the next one."""
     run = LogRun(1)
     for at, line in enumerate(lines, 1):
         if not _INTEREST.search(line, 0, LONGEST):
             continue
         plain = " ".join(line[:LONGEST].split())
+        if not run.has_figures and _FAILED.search(plain):
+            run.failed = bool(run.facts)
+            continue
         if _opens_run(run, plain):
             yield run
             run = LogRun(run.number + 1)
@@ -110,8 +129,16 @@ def _opens_run(run: LogRun, line: str) -> bool:
     """Whether a line's fact is of the next run."""
     if run.has_figures:
         return DeviceNames().add(line) or any(p.search(line) for p in _FACTS.values())
-    facts = {name: _FACTS[name].search(line) for name in _OPENING if run.facts.get(name)}
-    return any(match and match[1].strip() != run.facts[name] for name, match in facts.items())
+    if run.failed or (run.facts.get("file") and run.devices.has(line)):
+        return True
+    if _FINAL.search(line):
+        return False
+    loaded = any(name not in _OPENING for name in run.facts)
+    for name in (*_OPENING, *_ONCE):
+        match = _FACTS[name].search(line) if run.facts.get(name) else None
+        if match and (match[1].strip() != run.facts[name] or (loaded and name in _OPENING)):
+            return True
+    return False
 
 
 def _take_fact(run: LogRun, line: str) -> bool:
@@ -155,5 +182,7 @@ def _take_score(run: LogRun, at: int, line: str) -> None:
         run.scores["hellaswag"] = int(match[1]), PrintedFigure(at, "hellaswag", match[2], None, "%")
     elif _CHOICES.search(line):
         run.choices = True
+    elif "Final estimate: PPL" in line:
+        run.unread.append(line[line.index("Final") :][:60])
     elif match := _UNKNOWN.search(line):
         run.unread.append(match[1].strip())

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from grid.cells.measurement import Metric
+from grid.cells.cell import Options
+from grid.cells.measurement import Metric, Series
 from grid.results.imports import metric
 from grid.results.imports.cleaning import quote
 from grid.results.imports.record import (
@@ -17,7 +18,6 @@ from grid.results.imports.record import (
     Record,
     RecordPlace,
     latency_run,
-    unnamed_hardware,
 )
 from grid.results.imports.server_weights import named_weights
 from grid.results.imports.source import Source
@@ -43,7 +43,7 @@ _GUIDELLM_METRICS = {
 """Field, unit, and how its median differs. guidellm's latency between tokens is a mean for each
 request, and its time per output token has the first token in it."""
 
-_AIPERF_METRICS = {
+AIPERF_METRICS = {
     "ttft_s": "time_to_first_token", "tpot_s": "inter_token_latency", "e2e_s": "request_latency",
 }  # fmt: skip
 """AIPerf's latency between tokens is (request latency - TTFT) / (output tokens - 1)."""
@@ -77,11 +77,11 @@ class AiperfReader:
     selectable = True
 
     def recognizes(self, source: Source) -> bool:
-        return any(_is_aiperf(part.value) for part in source.json_parts)
+        return any(is_aiperf(part.value) for part in source.json_parts)
 
     def records(self, source: Source) -> Iterator[Record]:
         for part in source.json_parts:
-            if _is_aiperf(part.value):
+            if is_aiperf(part.value):
                 with source.refusing():
                     yield from _aiperf(source, part.value, part.line)
 
@@ -94,7 +94,8 @@ def _is_guidellm(value: Any) -> bool:
     )
 
 
-def _is_aiperf(value: Any) -> bool:
+def is_aiperf(value: Any) -> bool:
+    """Whether a parsed object is the summary of a run of AIPerf."""
     return (
         isinstance(value, dict)
         and "request_latency" in value
@@ -120,8 +121,8 @@ def _guidellm(
     for name, (field, unit, how) in _GUIDELLM_METRICS.items():
         value = number(source, _successful(metrics, field), "median", f"{where}: {field}")
         if value:
-            figures.append(_median(name, value, unit, completed, GUIDELLM, how))
-    yield _record(
+            figures.append(median_figure(name, value, unit, completed, GUIDELLM, how))
+    yield load_record(
         source,
         GUIDELLM,
         model=_guidellm_model(report, benchmark),
@@ -180,13 +181,13 @@ def _aiperf(source: Source, run: JsonObject, line: int) -> Iterator[Record]:
         source.skip(f"{where}: {load_text}: not one request at a time, left out")
         return
     figures = []
-    for name, field in _AIPERF_METRICS.items():
+    for name, field in AIPERF_METRICS.items():
         value = number(source, mapping(run.get(field)), "p50", f"{where}: {field}")
         if value:
             unit = text(mapping(run.get(field)), "unit")
-            figures.append(_median(name, value, unit, completed, AIPERF))
+            figures.append(median_figure(name, value, unit, completed, AIPERF))
     names = mapping(config.get("endpoint")).get("model_names")
-    yield _record(
+    yield load_record(
         source,
         AIPERF,
         model=str(names[0]) if isinstance(names, list) and len(names) == 1 else "",
@@ -202,14 +203,15 @@ def _aiperf(source: Source, run: JsonObject, line: int) -> Iterator[Record]:
     )
 
 
-def _median(
+def median_figure(
     name: str, value: float, unit: str, completed: int, origin: FigureOrigin, how: str = ""
 ) -> Metric:
+    """A median as the source gives it, in its unit."""
     words = f"median over requests{how}"
     return metric.figure(name, value, origin.name, n=completed, unit=unit or "none", how=words)
 
 
-def _record(
+def load_record(
     source: Source,
     origin: FigureOrigin,
     *,
@@ -220,7 +222,11 @@ def _record(
     started: Any,
     environment: Mapping[str, str],
     place: RecordPlace,
+    samples: tuple[Series, ...] = (),
+    options: Options | None = None,
 ) -> Record:
+    """A record of requests to a server, of so many tokens in and out. Raises InputError without
+    them or a figure."""
     where = str(place._replace(file=""))
     prompt, generated = (round(length or 0) for length in lengths)
     if not prompt or not generated:
@@ -232,9 +238,11 @@ def _record(
         weights=named_weights(source, model),
         **latency_run(prompt, generated, completed),
         backend="unnamed server",
-        hardware=source.hardware or unnamed_hardware(""),
+        hardware=source.hardware_named(""),
         device_kind="unknown",
         figures=figures,
+        samples=samples,
+        options=options or {},
         started_at=epoch_seconds(started),
         environment=environment,
         place=place,

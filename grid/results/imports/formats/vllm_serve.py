@@ -7,10 +7,12 @@ those of a load.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from grid.cells.cell import Options
 from grid.cells.measurement import Metric
 from grid.results.imports import metric
 from grid.results.imports.record import (
@@ -18,7 +20,6 @@ from grid.results.imports.record import (
     Record,
     RecordPlace,
     latency_run,
-    unnamed_hardware,
 )
 from grid.results.imports.server_weights import named_weights
 from grid.results.imports.source import Source
@@ -30,7 +31,22 @@ _FIELDS = frozenset({"model_id", "request_throughput", "total_output_tokens", "m
 _METRICS = {"ttft_s": "ttft", "tpot_s": "tpot", "e2e_s": "e2el", "itl_p50_s": "itl"}
 """Our metrics, which are medians, by the middle of the report's names: `median_ttft_ms`."""
 
-_OPTIONS = ("backend", "endpoint_type", "burstiness", "tokenizer_id")
+_ENGINES = {
+    "tgi": "tgi", "tensorrt-llm": "tensorrt-llm", "deepspeed-mii": "deepspeed-mii",
+    "sglang": "sglang", "lmdeploy": "lmdeploy", "scalellm": "scalellm", "llama.cpp": "llama.cpp",
+}  # fmt: skip
+"""The engine by the protocol that was asked for. `vllm` and `openai` are that of any server, and
+the tool's defaults."""
+
+_FACTS = frozenset({
+    "date", "label", "model_id", "num_prompts", "max_concurrency", "request_rate", "duration",
+    "completed", "failed", "total_input_tokens", "total_output_tokens", "request_throughput",
+    "request_goodput", "output_throughput", "total_token_throughput", "max_output_tokens_per_s",
+    "max_concurrent_requests",
+})  # fmt: skip
+_FIGURE = re.compile(r"(?:mean|median|std|p[\d.]+)_\w+_ms|rps_\w+|ramp_up_\w+|spec_decode_\w+")
+_SPECULATIVE = "spec_decode_num_drafts"
+"""Counted by vLLM's own metrics: where it is there, the server is vLLM."""
 _DATE = "%Y%m%d-%H%M%S"
 
 
@@ -72,14 +88,29 @@ def _record(source: Source, run: JsonObject, line: int) -> Iterator[Record]:
         origin=ORIGIN,
         weights=named_weights(source, text(run, "model_id")),
         **latency_run(prompt, generated, completed),
-        backend="vllm",
-        options=texts(run, _OPTIONS),
-        hardware=source.hardware or unnamed_hardware(""),
+        backend=_engine(run),
+        options=_options(run),
+        hardware=source.hardware_named(""),
         device_kind="unknown",
         figures=tuple(_figures(source, run, completed, where)),
         started_at=_started(text(run, "date")),
         place=RecordPlace(source.name, line),
     )
+
+
+def _engine(run: JsonObject) -> str:
+    """What served: as the run's own notes say, else by what only one engine answers."""
+    stated = text(run, "engine") or text(run, "framework")
+    protocol = (text(run, "backend") or text(run, "endpoint_type")).lower()
+    engine = "vllm" if _SPECULATIVE in run else _ENGINES.get(protocol)
+    return stated.lower() or engine or "unnamed server"
+
+
+def _options(run: JsonObject) -> Options:
+    """All that is neither a figure nor a fact; the user's own notes (`tp=2`) are among it."""
+    names = (name for name in run if name not in _FACTS and not _FIGURE.fullmatch(name))
+    options: Options = dict(texts(run, names))
+    return options | ({"speculative_decoding": True} if _SPECULATIVE in run else {})
 
 
 def _concurrency(source: Source, run: JsonObject, where: str, completed: int) -> int:

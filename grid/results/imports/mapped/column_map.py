@@ -53,11 +53,13 @@ class MappedColumn:
 @dataclass(frozen=True)
 class ColumnMap:
     """The columns of a table. `origin` names who measured it, `absent` are cells that say that
-    there is no figure, beside the usual ones."""
+    there is no figure, beside the usual ones. `other_files` are patterns of the names of files
+    in which the columns mean something else."""
 
     columns: tuple[MappedColumn, ...]
     origin: str = ""
     absent: tuple[str, ...] = ()
+    other_files: tuple[str, ...] = ()
 
     @property
     def heads(self) -> tuple[str, ...]:

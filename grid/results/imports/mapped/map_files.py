@@ -2,6 +2,7 @@
 
 origin = "MagicQuant"        # who measured; by default the table's file
 absent = ["404"]             # cells that mean: no figure
+other_files = ["ppl_*"]      # files whose columns of these names mean something else
 [columns]
 "KLD" = "kld_mean"
 "Size (GB)" = "artifact_bytes:GiB"
@@ -13,6 +14,7 @@ import os
 import re
 import tomllib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ FOLDER_VARIABLE = "QUANTGRID_MAPS"
 BUNDLED_FOLDER = Path(__file__).parent / "maps"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_KEYS = ("title", "origin", "absent", "columns")
+_KEYS = ("title", "origin", "absent", "other_files", "columns")
 
 
 def maps_folder() -> Path:
@@ -72,7 +74,8 @@ def load_map(name: str) -> ColumnMap:
         for target in (written if isinstance(written, list) else [written])
     ]
     try:
-        return build_map(entries, about.get("origin", ""), about.get("absent", ()))
+        columns = build_map(entries, about.get("origin", ""), about.get("absent", ()))
+        return replace(columns, other_files=tuple(about.get("other_files", ())))
     except InputError as error:
         raise InputError(f"{path}: {str(error).removeprefix('--map: ')}") from None
 
@@ -84,8 +87,9 @@ def save_map(name: str, columns: ColumnMap) -> Path:
     for entry in columns.columns:
         entries.setdefault(entry.column, []).append(entry.written)
     about: dict[str, Any] = {"origin": columns.origin} if columns.origin else {}
-    if columns.absent:
-        about["absent"] = list(columns.absent)
+    for key in ("absent", "other_files"):
+        if getattr(columns, key):
+            about[key] = list(getattr(columns, key))
     about["columns"] = {key: ws[0] if len(ws) == 1 else ws for key, ws in entries.items()}
     path = maps_folder() / f"{name}.toml"
     try:
@@ -113,12 +117,13 @@ def _read(path: Path) -> dict[str, Any]:
     if unknown is not None:
         raise InputError(f"{path}: unknown key {unknown!r}. {did_you_mean(unknown, _KEYS)}")
     columns, absent = about.get("columns"), about.get("absent", [])
+    files = about.get("other_files", [])
     texts = [about.get("origin", ""), about.get("title", "")]
     if isinstance(columns, dict):
         for written in columns.values():
             texts += written if isinstance(written, list) else [written]
-    lists = isinstance(columns, dict) and isinstance(absent, list)
-    if not lists or not all(isinstance(text, str) for text in (*texts, *absent)):
+    lists = isinstance(columns, dict) and isinstance(absent, list) and isinstance(files, list)
+    if not lists or not all(isinstance(text, str) for text in (*texts, *absent, *files)):
         raise InputError(f'{path}: [columns] must have "COLUMN" = "NAME" lines of text')
     return about
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from fnmatch import fnmatch
 from typing import Any
 
 from grid.cells.measurement import Metric
@@ -24,7 +25,6 @@ from grid.results.imports.record import (
     memory_run,
     speed_run,
     task_run,
-    unnamed_hardware,
 )
 from grid.results.imports.source import Source
 
@@ -52,6 +52,8 @@ class MappedTableReader:
         return True
 
     def records(self, source: Source) -> Iterator[Record]:
+        if any(fnmatch(source.name.lower(), pattern) for pattern in self._columns.other_files):
+            raise source.error("columns of a file of this name mean something else than the map")
         for table in mapped_tables(source, self._columns):
             self._say_left_out(source, table.columns)
             for uneven in table.uneven():
@@ -85,7 +87,7 @@ class MappedTableReader:
                 **_workload(source, row, measure, dict(numbers), task, figures),
                 backend=row.text("backend") or "not named",
                 options=row.options(),
-                hardware=source.hardware or row.text("hardware") or unnamed_hardware(""),
+                hardware=source.hardware_named(row.text("hardware")),
                 device_kind="unknown",
                 figures=tuple(self._figures(figures, task)),
                 place=RecordPlace(source.name, row.line),
@@ -94,7 +96,6 @@ class MappedTableReader:
         ]
 
     def _weights(self, source: Source, row: MappedRow) -> ImportedWeights:
-        name = source.model or row.text("model")
         quant = row.text("quant")
         if not quant:
             named = row.text("model")
@@ -104,6 +105,7 @@ class MappedTableReader:
                 f"line {row.line}: no quant; map a column to quant, or a model's name that ends "
                 "with one"
             )
+        name = source.model_named(row.text("model"))
         if not name:
             source.skip("the model is not named; give it with --model, or map a column to model")
             name = f"unnamed ({source.name})"

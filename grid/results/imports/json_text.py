@@ -1,0 +1,106 @@
+"""JSON in text of other tools: whole values, and why a value is none."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+_FAILED_PARSES = 1 << 20
+"""Characters of text that may be looked at in vain for the end of a JSON value."""
+
+_FIRST_FIELD = re.compile(r'\s*\{\s*"([^"\\]{1,200})"\s*:')
+
+
+class JsonPart(NamedTuple):
+    """A JSON value of a file, the line where it begins, from 1 on, and how many lines it takes."""
+
+    line: int
+    value: Any
+    lines: int = 1
+
+
+class RepeatedField(ValueError):
+    """An object has a field twice, with two values: readers of JSON would take the last."""
+
+
+def load_json(text: str) -> Any:
+    """The value. Raises ValueError, RepeatedField or RecursionError for none."""
+    return json.loads(text, object_pairs_hook=_object)
+
+
+def why_no_json(error: BaseException) -> str:
+    """What `load_json` failed on, in a few words."""
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    if isinstance(error, RepeatedField):
+        return str(error)
+    return error.msg if isinstance(error, json.JSONDecodeError) else "a number that is too long"
+
+
+def json_between(lines: Sequence[str]) -> Iterator[JsonPart]:
+    """JSON values that begin a line and end one, of lines that are not all JSON."""
+    wasted, at = 0, 0
+    while at < len(lines):
+        start = lines[at].lstrip()
+        if start[:1] not in ("{", "["):
+            at += 1
+            continue
+        value, length = _parse_lines(lines, at, start)
+        if length:
+            yield JsonPart(at + 1, value, length)
+            at += length
+            continue
+        wasted += len(start)
+        at += 1
+        if wasted > _FAILED_PARSES:
+            return
+
+
+def broken_lines(lines: Sequence[str], parts: Sequence[JsonPart]) -> Iterator[tuple[int, str]]:
+    """(line, why) of the lines of JSONL that are no whole JSON: they begin with the field that
+    whole ones of the same lines begin with."""
+    whole = {at for part in parts for at in range(part.line, part.line + part.lines)}
+    fields = {next(iter(part.value), None) for part in parts if isinstance(part.value, dict)}
+    for at, line in enumerate(lines, 1):
+        match = _FIRST_FIELD.match(line) if at not in whole and "{" in line[:100] else None
+        if match and match[1] in fields:
+            try:
+                load_json(line)
+            except (ValueError, RecursionError) as error:
+                yield at, why_no_json(error)
+
+
+def _parse_lines(lines: Sequence[str], at: int, start: str) -> tuple[Any, int]:
+    """(value, lines that it takes) of the JSON that begins at a line; (None, 0) for none."""
+    closing = "}" if start[0] == "{" else "]"
+    if start.rstrip()[-1:] == closing:
+        value = _parse(start.rstrip())
+        if value is not None:
+            return value, 1
+    if len(start.rstrip()) > 1 and start.rstrip()[-1:] not in ("{", "[", ",", ":"):
+        return None, 0
+    for end in range(at + 1, len(lines)):
+        if lines[end].startswith(closing) and lines[end].rstrip() in (closing, f"{closing},"):
+            text = "\n".join([start, *lines[at + 1 : end], closing])
+            value = _parse(text)
+            return (value, end - at + 1) if value is not None else (None, 0)
+    return None, 0
+
+
+def _parse(text: str) -> Any:
+    try:
+        value = load_json(text)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict | list) else None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        twice = next((name for name, first in pairs if first != value[name]), None)
+        if twice is not None:
+            raise RepeatedField(f"the field {twice[:60]!r} stands twice, with two values")
+    return value
