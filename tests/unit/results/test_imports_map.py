@@ -279,3 +279,14 @@ def test_gguf_tool_suite_marks_of_absence_are_no_figures(tmp_path: Path) -> None
     assert any("line 3 has no figure" in line for line in report.skipped)
     plain = read(tmp_path, "QTYPE,group0\nbf16,0\nq8_0,0.001441\n", "gguf-tool-suite-kld")
     assert [row["value"] for row in plain.rows["metrics"]] == [0, 0.001441]
+
+
+def test_a_map_refuses_files_whose_columns_mean_something_else(tmp_path: Path) -> None:
+    text = "QTYPE,group0\niq3_k,3.743140\nq8_0,404\n"
+    files = {name: put(tmp_path, f"{name}_results.csv", text) for name in ("ppl", "kld")}
+    maps = {name: requested_map([f"gguf-tool-suite-{name}"]) for name in files}
+    (row,) = read_report(files["ppl"], columns=maps["ppl"]).rows["metrics"]
+    assert (row["name"], row["value"]) == ("perplexity", 3.74314)
+    for file, columns in (("ppl", "kld"), ("kld", "ppl")):
+        with pytest.raises(InputError, match="mean something else than the map"):
+            read_report(files[file], columns=maps[columns])

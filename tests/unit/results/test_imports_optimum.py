@@ -112,3 +112,39 @@ def test_quantization_is_read_from_scheme_type_or_name(
     }  # fmt: skip
     report = read_report(put(tmp_path, "benchmark.json", whole))
     assert {row["quant"] for row in report.rows["attempts"]} == {quant}
+
+
+TWO = ["Card A", "Card B"]
+
+
+@pytest.mark.parametrize(
+    ("cards", "backend", "processes", "node"),
+    [
+        (["Card A"], {}, 1, "Card A"), (["Card A"] * 2, {}, 1, "Card A"),
+        (["Card A"] * 2, {"device_map": "auto"}, 1, "Card A, Card A"),
+        (TWO, {"device_ids": "1"}, 1, "Card B"), (TWO, {"device_map": "auto"}, 1, "Card A, Card B"),
+        (TWO, {"device_map": "auto", "device_ids": "0"}, 1, "Card A"),
+        (TWO, {"device": "cuda:1"}, 1, "Card B"), (TWO, {}, 2, "Card A, Card B"),
+        (TWO, {}, 1, "unnamed cuda hardware"),
+        (TWO, {"device_ids": "5"}, 1, "unnamed cuda hardware"),
+        (TWO, {"name": "vllm", "device_ids": "0,1"}, 1, "Card A, Card B"),
+    ],
+)  # fmt: skip
+def test_the_cards_are_those_that_the_run_used(
+    tmp_path: Path, cards: list[str], backend: dict[str, str], processes: int, node: str
+) -> None:
+    changed = deepcopy(OPTIMUM)
+    config = changed["config"]
+    config["backend"] |= {"name": "pytorch", "device": "cuda", **backend}
+    config["environment"] = {"gpu": cards, "cpu": "Some Chip"}
+    config["launcher"] = {"nproc_per_node": processes}
+    rows = read_report(put(tmp_path, "benchmark.json", changed)).rows["attempts"]
+    assert {row["node"] for row in rows} == {node}
+
+
+@pytest.mark.parametrize("field", ["peft_type", "peft_strategy"])
+def test_an_adapter_makes_another_model(tmp_path: Path, field: str) -> None:
+    changed = deepcopy(OPTIMUM)
+    changed["config"]["backend"] |= {"model": "o/Toy-7B", field: "lora"}
+    rows = read_report(put(tmp_path, "benchmark.json", changed)).rows["attempts"]
+    assert {row["model"] for row in rows} == {"Toy-7B+lora"}

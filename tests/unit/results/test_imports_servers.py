@@ -171,3 +171,28 @@ def test_impossible_figures_of_qbench_are_refused(tmp_path: Path, change: dict[s
     report = read_report(put(tmp_path, "q.json", json.dumps(entries)), model="Toy-7B")
     assert [row["quant"] for row in report.rows["attempts"]] == ["BF16"]
     assert len(report.refused) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "engine"),
+    [
+        ({"backend": "vllm"}, "unnamed server"), ({"backend": "openai-chat"}, "unnamed server"),
+        ({"backend": "tgi"}, "tgi"), ({"backend": None, "endpoint_type": "sglang"}, "sglang"),
+        ({"backend": "llama.cpp"}, "llama.cpp"), ({"spec_decode_num_drafts": 9}, "vllm"),
+        ({"engine": "SGLang"}, "sglang"), ({"framework": "vLLM"}, "vllm"),
+    ],
+)  # fmt: skip
+def test_the_engine_is_named_where_the_run_tells_it(
+    tmp_path: Path, changes: dict[str, Any], engine: str
+) -> None:
+    (row,) = read(tmp_path, "s.json", {**SERVE, **changes}).rows["attempts"]
+    assert row["backend"] == engine
+
+
+def test_the_users_own_notes_make_another_cell(tmp_path: Path) -> None:
+    rows = [
+        read(tmp_path, "s.json", {**SERVE, **notes}).rows["attempts"][0]
+        for notes in ({}, {"tp": "2"}, {"spec_decode_num_drafts": 9}, {"p99_ttft_ms": 300.0})
+    ]
+    assert len({row["cell_id"] for row in rows[:3]}) == 3
+    assert rows[3]["cell_id"] == rows[0]["cell_id"]
