@@ -39,8 +39,8 @@ def test_a_loaded_engine_measures(model: Path) -> None:
         raw = process.ask(messages.Measure(workload=Decode(16, repetitions=3)), 30)
     assert isinstance(loaded, messages.Loaded)
     assert isinstance(raw, messages.Raw)
-    (seconds,) = raw.series
-    assert (seconds.name, seconds.unit, len(seconds.values)) == ("decode_s", "s", 3)
+    (seconds,) = (series for series in raw.series if series.name == "decode_s")
+    assert (seconds.unit, len(seconds.values)) == ("s", 3)
     assert raw.engine_s >= sum(seconds.values)
 
 

@@ -9,16 +9,18 @@ import pytest
 from plan_helpers import NODE, plan_of
 
 from grid.backend.registry import backend
+from grid.models.artifact import Artifact
+from grid.models.model import Model
 from grid.plan import Plan, estimate, expand
 from grid.plan.estimate import (
     FLOPS_PER_CORE,
     LOAD_BYTES_S,
-    MATRIX_OVERHEAD,
     QUANTIZED_PER_S,
     START_S,
     STEP_OVERHEAD_S,
     cell_seconds,
     making_seconds,
+    seconds_of,
 )
 from grid.plan.load import parse_sweep
 
@@ -73,7 +75,7 @@ def test_a_computed_matrix_costs_one_prefill_of_its_text_for_all_quants(tmp_path
     assert source is not None
     weights = plan.weight_bytes[source.id]
     read_s = 8 * 64 * 2 * source.model.parameters / (FLOPS_PER_CORE * NODE.cores)
-    matrix_s = START_S + weights / LOAD_BYTES_S + MATRIX_OVERHEAD * read_s
+    matrix_s = START_S + weights / LOAD_BYTES_S + read_s
     quantized_s = source.model.parameters / QUANTIZED_PER_S
     seconds = {
         artifact.quant: making_seconds(plan)[artifact.id]
@@ -83,6 +85,25 @@ def test_a_computed_matrix_costs_one_prefill_of_its_text_for_all_quants(tmp_path
     assert seconds["Q8_0"] == pytest.approx(quantized_s)
     for quant in ("Q4_K_M+imatrix", "IQ2_XS"):
         assert seconds[quant] == pytest.approx(quantized_s + matrix_s / 2)
+
+
+def test_the_matrix_of_a_real_model_costs_about_what_it_took() -> None:
+    """SmolLM2-135M at F16, 2,048 tokens on one core of a desktop: 9.6 s of computing."""
+    model = Model(
+        name="SmolLM2-135M", family="SmolLM2", source="x.gguf", revision="1", architecture="llama",
+        parameters=134_515_008, context_length=8192, vocabulary=49152,
+    )  # fmt: skip
+    artifact = Artifact(model=model, format="gguf", quant="F16")
+    node = msgspec.structs.replace(NODE, cores=1)
+    modelled = seconds_of(node, artifact, 270_885_952, 2048, 0)
+    assert modelled == pytest.approx(9.6, rel=0.3)
+
+
+def test_a_calibration_text_that_is_short_counts_as_long_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "c.txt").write_text("word " * 300)
+    text = MATRIX.replace("samples = 8", 'text = "c.txt"\nsamples = 128')
+    sweep = parse_sweep(text.encode(), "s.toml", tmp_path)
+    assert sweep.calibration_tokens == 500
 
 
 def test_measured_cells_scale_the_rest(plan: Plan) -> None:
