@@ -148,14 +148,14 @@ def test_a_kept_matrix_that_was_damaged_is_made_again(
 ) -> None:
     monkeypatch.setenv("QUANTGRID_CACHE", str(tmp_path / "cache"))
     first = matrix_of(model("llama"), text, 1, "cpu")
-    (kept,) = kept_matrices()
-    whole, stat = kept.read_bytes(), kept.stat()
+    (cached,) = kept_matrices()
+    whole, stat = cached.read_bytes(), cached.stat()
     end = whole[: len(whole) // 2]
-    kept.write_bytes(whole[:-400] + bytes(400) if damage == "values" else end)
-    os.utime(kept, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    cached.write_bytes(whole[:-400] + bytes(400) if damage == "values" else end)
+    os.utime(cached, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     second = matrix_of(model("llama"), text, 1, "cpu")
-    assert kept_matrices() == [kept]
-    assert kept.read_bytes() == whole
+    assert kept_matrices() == [cached]
+    assert cached.read_bytes() == whole
     for name, entry in first.entries.items():
         np.testing.assert_array_equal(second.entries[name].sums, entry.sums)
 

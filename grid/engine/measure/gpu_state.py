@@ -142,14 +142,14 @@ def _throttled(readings: Mapping[str, list[GpuReading]]) -> str:
 def _working_clock(card: list[GpuReading]) -> str:
     """The lowest clock while it was busy; the last where it never was."""
     clocks = [r.clock_mhz for r in card if (r.busy_percent or 0) >= _BUSY_PERCENT]
-    known = [clock for clock in clocks if clock is not None]
+    working = [clock for clock in clocks if clock is not None]
     last = card[-1].clock_mhz
-    return str(min(known)) if known else "?" if last is None else str(last)
+    return str(min(working)) if working else "?" if last is None else str(last)
 
 
 def _most(values: Iterable[int | None]) -> str:
-    known = [value for value in values if value is not None]
-    return str(max(known)) if known else "?"
+    numbers = [value for value in values if value is not None]
+    return str(max(numbers)) if numbers else "?"
 
 
 def _mask(text: str) -> int:

@@ -99,17 +99,19 @@ def _watch(run: Callable[[], WorkloadResult], history: SpeedHistory) -> _Watched
     return _Watched(result, speeds, slowed, slower, time.perf_counter() - start)
 
 
-def _with_replaced(kept: _Watched, replaced: _Watched) -> _Watched:
+def _with_replaced(standing: _Watched, replaced: _Watched) -> _Watched:
     """The run that stands, with the times of the other among those that were replaced."""
-    by_name = {s.name: s for s in kept.result.series}
-    for other in replaced.result.series:
-        name = other.name if other.name.startswith("replaced_") else f"replaced_{other.name}"
+    by_name = {s.name: s for s in standing.result.series}
+    for former in replaced.result.series:
+        name = former.name if former.name.startswith("replaced_") else f"replaced_{former.name}"
         own = by_name[name].values if name in by_name else ()
-        by_name[name] = series(name, other.unit, (*other.values, *own))
+        by_name[name] = series(name, former.unit, (*former.values, *own))
     reason = f"a whole measurement: {'; '.join(replaced.reasons)}"
-    facts = {**kept.result.environment, "replaced": reason}
-    result = msgspec.structs.replace(kept.result, series=tuple(by_name.values()), environment=facts)
-    return dataclasses.replace(kept, result=result)
+    facts = {**standing.result.environment, "replaced": reason}
+    result = msgspec.structs.replace(
+        standing.result, series=tuple(by_name.values()), environment=facts
+    )
+    return dataclasses.replace(standing, result=result)
 
 
 def _with_state(watched: _Watched) -> WorkloadResult:

@@ -90,8 +90,8 @@ def test_what_children_compute_is_own_while_they_live_and_after() -> None:
 
 
 def test_other_programs_are_no_processes_of_ones_own() -> None:
-    with competitor(min(os.sched_getaffinity(0))) as other, child() as process:
-        assert other not in own_processes()
+    with competitor(min(os.sched_getaffinity(0))) as stranger, child() as process:
+        assert stranger not in own_processes()
         assert {os.getpid(), process.pid} <= set(own_processes())
         process.communicate()
 

@@ -42,8 +42,8 @@ def test_a_noise_run_that_ended_early_is_measured_where_its_cell_is_asked_for(
     early = msgspec.structs.replace(measurement_of(noise), environment=facts)
     write_attempts(tmp_path / "rows", (noise, early))
 
-    again = plan_with_store(tmp_path, SWEEP)
-    assert [cell.id for cell in again.measured] == [noise.id]
+    repeated = plan_with_store(tmp_path, SWEEP)
+    assert [cell.id for cell in repeated.measured] == [noise.id]
 
     named = SWEEP + f"[options.fake]\nbatch = [{plan.cells[0].options['batch']}, 1]\n"
     later = plan_with_store(tmp_path, named)

@@ -35,10 +35,10 @@ def matrix_of(
     if calibration.is_matrix:
         return read_matrix(Path(calibration.path))
     key = _key(source, calibration, device)
-    kept = _find_kept(key)
-    if kept is None:
-        kept = _keep(key, compute_matrix(source, calibration, threads, device), calibration)
-    return read_matrix(kept)
+    cached = _find_kept(key)
+    if cached is None:
+        cached = _keep(key, compute_matrix(source, calibration, threads, device), calibration)
+    return read_matrix(cached)
 
 
 def compute_matrix(
@@ -100,8 +100,8 @@ def _keep(key: str, matrix: ImportanceMatrix, calibration: Calibration) -> Path:
     whole = _folder() / f".{key}.{os.getpid()}.gguf"
     with write_whole(whole) as path:
         write_matrix(path, matrix, Path(calibration.path).name, calibration.tokens)
-    kept = _folder() / f"{key}-{read_sha256(whole)}.gguf"
-    return whole.replace(kept)
+    cached = _folder() / f"{key}-{read_sha256(whole)}.gguf"
+    return whole.replace(cached)
 
 
 def _find_kept(key: str) -> Path | None:
