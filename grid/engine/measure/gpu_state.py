@@ -124,8 +124,9 @@ def _readings(table: str) -> Mapping[str, list[GpuReading]]:
     for line in table.splitlines():
         fields = [field.strip() for field in line.split(",")]
         if len(fields) == len(_QUERY):
-            numbers = [int(field) if field.isdecimal() else None for field in fields[1:4]]
-            readings[fields[0]].append(GpuReading(*numbers, _mask(fields[4])))
+            card, degrees, clock, busy, reasons = fields
+            reading = GpuReading(_number(degrees), _number(clock), _number(busy), _mask(reasons))
+            readings[card].append(reading)
     return readings
 
 
@@ -150,6 +151,10 @@ def _working_clock(card: list[GpuReading]) -> str:
 def _most(values: Iterable[int | None]) -> str:
     numbers = [value for value in values if value is not None]
     return str(max(numbers)) if numbers else "?"
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isdecimal() else None
 
 
 def _mask(text: str) -> int:
