@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 _FAILED_PARSES = 1 << 20
@@ -42,12 +43,16 @@ def why_no_json(error: BaseException) -> str:
 def json_between(lines: Sequence[str]) -> Iterator[JsonPart]:
     """JSON values that begin a line and end one, of lines that are not all JSON."""
     wasted, at = 0, 0
+    ends = {
+        mark: [at for at, line in enumerate(lines) if line.rstrip() in (mark, f"{mark},")]
+        for mark in ("}", "]")
+    }
     while at < len(lines):
         start = lines[at].lstrip()
         if start[:1] not in ("{", "["):
             at += 1
             continue
-        value, length = _parse_lines(lines, at, start)
+        value, length = _parse_lines(lines, at, start, ends)
         if length:
             yield JsonPart(at + 1, value, length)
             at += length
@@ -72,7 +77,9 @@ def broken_lines(lines: Sequence[str], parts: Sequence[JsonPart]) -> Iterator[tu
                 yield at, why_no_json(error)
 
 
-def _parse_lines(lines: Sequence[str], at: int, start: str) -> tuple[Any, int]:
+def _parse_lines(
+    lines: Sequence[str], at: int, start: str, ends: Mapping[str, Sequence[int]]
+) -> tuple[Any, int]:
     """(value, lines that it takes) of the JSON that begins at a line; (None, 0) for none."""
     closing = "}" if start[0] == "{" else "]"
     if start.rstrip()[-1:] == closing:
@@ -81,11 +88,11 @@ def _parse_lines(lines: Sequence[str], at: int, start: str) -> tuple[Any, int]:
             return value, 1
     if len(start.rstrip()) > 1 and start.rstrip()[-1:] not in ("{", "[", ",", ":"):
         return None, 0
-    for end in range(at + 1, len(lines)):
-        if lines[end].startswith(closing) and lines[end].rstrip() in (closing, f"{closing},"):
-            text = "\n".join([start, *lines[at + 1 : end], closing])
-            value = _parse(text)
-            return (value, end - at + 1) if value is not None else (None, 0)
+    place = bisect_right(ends[closing], at)
+    if place < len(ends[closing]):
+        end = ends[closing][place]
+        value = _parse("\n".join([start, *lines[at + 1 : end], closing]))
+        return (value, end - at + 1) if value is not None else (None, 0)
     return None, 0
 
 
