@@ -70,6 +70,7 @@ from grid.backend.options import (
     whole_number,
 )
 from grid.backend.scoring import token_scores
+from grid.backend.speculation import PlansSpeculation, Speculates, SpeculationCounts
 from grid.cells.cell import Options
 from grid.cells.serving import ServeCommand, ServeRequest, ShellCommand
 from grid.cells.workload import Workload
@@ -135,6 +136,7 @@ __all__ = [
     "Node",
     "Options",
     "OutOfMemory",
+    "PlansSpeculation",
     "PredictedTypes",
     "Predicts",
     "PredictsTypes",
@@ -147,6 +149,8 @@ __all__ = [
     "Serves",
     "ShellCommand",
     "SpecialTokens",
+    "Speculates",
+    "SpeculationCounts",
     "Steps",
     "TokenScores",
     "Tokenizes",

@@ -71,12 +71,14 @@ class Decode(_Tokens, frozen=True, tag="decode"):
 
 
 class Latency(msgspec.Struct, frozen=True, tag="latency"):
-    """One request at a time: `prompt` tokens in, `generate` tokens out, through the tokenizer."""
+    """One request at a time: `prompt` tokens in, `generate` tokens out, through the tokenizer. The
+    requests take `prompts` passages of a text in turn."""
 
     prompt: int
     generate: int
     repetitions: int = 5
     budget_s: float = SPEED_BUDGET_S
+    prompts: int = 1
 
     @property
     def repetition_rule(self) -> RepetitionRule:
@@ -88,7 +90,8 @@ class Latency(msgspec.Struct, frozen=True, tag="latency"):
 
     @property
     def label(self) -> str:
-        return f"latency {self.prompt}+{self.generate}"
+        of_several = f" x{self.prompts}" if self.prompts > 1 else ""
+        return f"latency {self.prompt}+{self.generate}{of_several}"
 
 
 class Quality(msgspec.Struct, frozen=True, tag="quality"):
@@ -191,4 +194,6 @@ def identity_fields(workload: Workload) -> dict[str, str | int | None]:
     for name in added:  # not hashed where empty: as before they were there
         if not fields.get(name):
             fields.pop(name, None)
+    if fields.get("prompts") == 1:  # as before there could be several
+        del fields["prompts"]
     return {"kind": kind(workload), **fields}

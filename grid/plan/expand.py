@@ -23,6 +23,7 @@ from grid.plan.fits import (
     encoder_obstacle,
     memory_obstacle,
     server_obstacle,
+    speculation_obstacle,
     template_obstacle,
     writer_obstacle,
 )
@@ -269,6 +270,7 @@ class _PlanBuilder:
             or random_weights_obstacle(cell)
             or self._obstacles.get(cell.backend, "")
             or capability_obstacle(self._backends[cell.backend], cell.workload, self._tasks.facts)
+            or speculation_obstacle(self._backends[cell.backend], cell)
             or encoder_obstacle(cell, self._tasks.facts)
             or context_obstacle(cell)
             or template_obstacle(cell)

@@ -7,10 +7,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from grid.backend import ENDPOINT_FORMAT, Backend, Capability, Needs
+from grid.backend import ENDPOINT_FORMAT, Backend, Capability, Needs, PlansSpeculation
 from grid.backend.endpoint import is_loopback
 from grid.cells.cell import Cell
-from grid.cells.workload import Memory, Quality, Tasks, Workload, kind
+from grid.cells.workload import Decode, Memory, Quality, Tasks, Workload, kind
 from grid.hardware.node import Node
 from grid.models.artifact import Artifact
 from grid.plan.item_facts import ItemFacts
@@ -38,6 +38,16 @@ def capability_obstacle(
         if not backend.capabilities.intersection(group):
             return f"{backend.name} does not declare {group[0]}, which {kind(workload)} takes"
     return ""
+
+
+def speculation_obstacle(backend: Backend, cell: Cell) -> str:
+    """Why a rate on random tokens says nothing where tokens are guessed; empty where it does."""
+    if not isinstance(cell.workload, Decode) or not isinstance(backend, PlansSpeculation):
+        return ""
+    names = sorted(backend.speculative_options & cell.options.keys())
+    if not names:
+        return ""
+    return f"with {names[0]} the rate depends on the text, random tokens have none: see latency"
 
 
 def _answering(facts: ItemFacts | None) -> tuple[tuple[Capability, ...], ...]:

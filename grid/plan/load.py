@@ -174,6 +174,8 @@ def _check_table(sweep: SweepTable) -> None:
     _check_quants("quants", sweep.quants)
     _check_speed(sweep.speed)
     _check_budget(sweep.budget)
+    if sweep.latency.prompts > sweep.latency.repetitions:
+        raise InputError("latency.prompts: more than latency.repetitions; each takes one request")
     if sweep.latency.generate < 2:
         raise InputError("latency.generate: at least 2 tokens, or there is no time between tokens")
 

@@ -91,11 +91,13 @@ class SpeedTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class LatencyTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One request at a time: tokens in, tokens out."""
+    """One request at a time: tokens in, tokens out. The requests take `prompts` passages of a text
+    in turn."""
 
     prompt: Count = 64
     generate: Count = 64
     repetitions: Count = 5
+    prompts: Count = 1
 
 
 class MemoryTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

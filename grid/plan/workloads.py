@@ -33,7 +33,14 @@ class RequestedWorkloads:
             workloads += self._rates()
         if "latency" in measures:
             latency = self._sweep.latency
-            workloads.append(Latency(latency.prompt, latency.generate, latency.repetitions))
+            workloads.append(
+                Latency(
+                    latency.prompt,
+                    latency.generate,
+                    latency.repetitions,
+                    prompts=latency.prompts,
+                )
+            )
         return tuple(sorted(workloads, key=workload_rank))
 
     def quality(self, reference: str | None) -> tuple[Quality, ...]:

@@ -148,7 +148,24 @@ def _latency(series: Mapping[str, Floats]) -> list[Metric]:
         for percent in (50, 90, 99):
             gap = statistics.quantile_interval(series["itl_s"], percent / 100)
             metrics.append(metric(f"itl_p{percent}_s", gap))
-    return metrics
+    return metrics + _speculation(series)
+
+
+def _speculation(series: Mapping[str, Floats]) -> list[Metric]:
+    """Of speculative decoding, over all requests: a request's guesses are not independent, so that
+    there is no interval."""
+    names = ("drafted_tokens", "accepted_tokens", "checking_steps")
+    if any(name not in series for name in names):
+        return []
+    drafted, accepted, steps = (float(series[name].sum()) for name in names)
+    figures = []
+    if drafted:
+        rate = Interval(accepted / drafted, n=int(drafted), method="over all requests")
+        figures.append(metric("acceptance_rate", rate))
+    if steps:
+        mean = Interval(1 + accepted / steps, n=int(steps), method="over all requests")
+        figures.append(metric("tokens_per_step", mean))
+    return figures
 
 
 def _quality(series: Mapping[str, Floats], scalars: Mapping[str, float]) -> list[Metric]:

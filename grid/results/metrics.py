@@ -141,6 +141,18 @@ _LATENCY = _group(
     ("itl_p50_s", "s", "lower", "gap between successive tokens, median"),
     ("itl_p90_s", "s", "lower", "gap between successive tokens, 90th percentile"),
     ("itl_p99_s", "s", "lower", "gap between successive tokens, 99th percentile"),
+    (
+        "acceptance_rate",
+        "1",
+        "higher",
+        "speculative decoding: guessed tokens that the model accepts / all that are guessed",
+    ),
+    (
+        "tokens_per_step",
+        "token",
+        "higher",
+        "speculative decoding: tokens of an evaluation that checks guesses, mean",
+    ),
 )
 
 _DP = "difference of the true token's probability, p_q - p_ref: "

@@ -23,7 +23,8 @@ def options_are_complete_and_checked(case: Case) -> None:
     require(case.backend.options(options, case.node) == options, "complete options are kept")
     noise = case.backend.noise_options(options)
     require(set(noise) == set(options), "noise options have the same names")
-    unknown = sorted(case.backend.speed_only - set(options))
+    optional: frozenset[str] = getattr(case.backend, "speculative_options", frozenset())
+    unknown = sorted(case.backend.speed_only - set(options) - optional)
     require(not unknown, f"speed_only names options, not {', '.join(unknown)}")
     telling = set(options) - case.backend.speed_only
     require(

@@ -17,7 +17,7 @@ from grid.backend import (
     inspect_gguf,
 )
 from grid_llamacpp import engine, library, memory, probe
-from grid_llamacpp.options import complete, noise_options
+from grid_llamacpp.options import SPECULATIVE, complete, noise_options
 from grid_llamacpp.quantizer import identity, quantize
 from grid_llamacpp.recipes import RECIPES, compose, parse
 from grid_llamacpp.serving import serve_command
@@ -32,7 +32,8 @@ class LlamaCpp(Declaration):
     capabilities: frozenset[Capability] = frozenset(
         {"tokenizes", "scores", "logits", "steps", "generates", "embeds", "quantizes"}
     )
-    speed_only = frozenset({"threads", "threads_batch", "mmap"})
+    speed_only = frozenset({"threads", "threads_batch", "mmap"}) | SPECULATIVE
+    speculative_options = SPECULATIVE
     runtime = Path(__file__).with_name("runtime.txt")
     converter = "llamacpp-converter"
 

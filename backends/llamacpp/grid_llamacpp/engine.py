@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from grid.backend import EngineError, Options, TokenScores, Unsupported
+from grid.backend import EngineError, Options, SpeculationCounts, TokenScores, Unsupported
 from grid.backend.scoring import Request
 from grid_llamacpp.context import Context
 from grid_llamacpp.devices import place_on_cards
@@ -28,6 +28,14 @@ from grid_llamacpp.overrides import (
     refuse_unused,
 )
 from grid_llamacpp.scoring import score
+from grid_llamacpp.speculative import (
+    DRAFT_TOKENS,
+    DraftModel,
+    Guesser,
+    PromptLookup,
+    Speculation,
+    refuse_kept_state,
+)
 
 _SEQUENCES = 64
 _DEFAULT_CONTEXT = 256
@@ -60,6 +68,7 @@ class LlamaEngine:
         self._tokens = _DEFAULT_CONTEXT
         self._context: Context | None = None
         self._position = 0
+        self._speculation: Speculation | None = None
         mark = linked.log.mark()
         overrides = overrides_of(options)
         self._overrides = native_overrides(linked, overrides)
@@ -79,15 +88,41 @@ class LlamaEngine:
         self._evaluated = 0
         self.pooling = ""
         self.version = linked.version
+        self._speculation = self._speculate(device)
 
-    def _model_parameters(self, device: str) -> Any:
+    def _speculate(self, device: str) -> Speculation | None:
+        """What guesses tokens, as the options say. Raises Unsupported or EngineError, the model
+        given back."""
+        draft, ngram = (self._options.get(name) for name in ("draft", "ngram"))
+        if not draft and not ngram:
+            return None
+        guesser: Guesser
+        try:
+            refuse_kept_state(self._api, self._model, "this model")
+            if draft:
+                parameters = self._model_parameters(device, with_overrides=False)
+                path = Path(str(draft))
+                guesser = DraftModel(self._library, path, parameters, self._vocabulary)
+            else:
+                guesser = PromptLookup(int(ngram or 0))
+        except (Unsupported, EngineError):
+            self.close()
+            raise
+        return Speculation(guesser, int(self._options.get("draft_tokens") or DRAFT_TOKENS))
+
+    @property
+    def speculation(self) -> SpeculationCounts | None:
+        """Tokens guessed, accepted, and steps since loading; None without guesses."""
+        return None if self._speculation is None else self._speculation.counts
+
+    def _model_parameters(self, device: str, with_overrides: bool = True) -> Any:
         parameters = self._api.llama_model_default_params()
         kind, _, number = device.partition(":")
         parameters.n_gpu_layers = 0 if kind == "cpu" else int(self._options["gpu_layers"])
         parameters.main_gpu = int(number) if number.isdigit() else 0
         self._shares = place_on_cards(self._library, parameters, self._options)
         parameters.load_mode = _MMAP if self._options["mmap"] else _READ
-        if self._overrides is not None:
+        if with_overrides and self._overrides is not None:
             parameters.tensor_buft_overrides = ctypes.addressof(self._overrides)
         return parameters
 
@@ -109,6 +144,9 @@ class LlamaEngine:
 
     def close(self) -> None:
         self._drop()
+        if self._speculation is not None:
+            self._speculation.guesser.close()
+            self._speculation = None
         if self._model:
             self._api.llama_model_free(self._model)
             self._model = None
@@ -138,10 +176,20 @@ class LlamaEngine:
         self._drop()
         self._tokens = max(context, 1)
         self._single()
+        self._make_room_for_draft()
+
+    def _make_room_for_draft(self) -> None:
+        if self._speculation and isinstance(self._speculation.guesser, DraftModel):
+            self._speculation.guesser.make_room(self._single().cells, self._options)
 
     def memory_report(self) -> Mapping[str, int]:
         """Bytes of the engine's buffers, each as its log rounds it, to 0.01 MiB."""
-        return {**self._model_buffers, **(self._context.buffers if self._context else {})}
+        draft = self._speculation.guesser.buffers() if self._speculation else 0
+        return {
+            **self._model_buffers,
+            **(self._context.buffers if self._context else {}),
+            **({"draft_buffer_bytes": draft} if draft else {}),
+        }
 
     @property
     def evaluated_tokens(self) -> int:
@@ -307,6 +355,13 @@ class LlamaEngine:
         else:
             self._check_room(len(prompts[0]) + max_tokens, context)
         self._position = 0
+        if self._speculation is not None and len(prompts) == 1 and seed == 0:
+            self._make_room_for_draft()
+            yield from self._speculation.generate(
+                self._api, self._vocabulary, context, prompts[0], max_tokens, ignore_eos
+            )
+            context.clear()
+            return
         yield from generate(
             self._api, self._vocabulary, context, prompts, max_tokens, ignore_eos, seed
         )

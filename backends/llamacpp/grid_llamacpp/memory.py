@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 import msgspec
 
@@ -104,13 +105,24 @@ def needs(artifact: Artifact, weight_bytes: int, options: Options, workload: Wor
     else:
         placed = place(parts, _cache_by_layer(artifact.model, cells, options), placement)
         host, device = placed.host, placed.device
+    draft = _draft_bytes(options)
     some_on_host = 0 if placement.on_card_alone else compute
     return Needs(
-        host_bytes=math.ceil(PROCESS_BYTES + logits + host + some_on_host),
+        host_bytes=math.ceil(PROCESS_BYTES + logits + host + some_on_host + draft),
         device_bytes=0 if placement.on_cpu_alone else math.ceil(device + compute),
         kv_bytes=round(cache),
         accelerator="gpu" if not placement.on_cpu_alone or uses_cards else None,
     )
+
+
+def _draft_bytes(options: Options) -> int:
+    """Of a draft model the file, and as much again at most for its cache and buffers."""
+    path = options.get("draft")
+    try:
+        size = Path(str(path)).stat().st_size if path else 0
+    except OSError:  # the node that has it will say more
+        size = 0
+    return 2 * size
 
 
 def _parts(artifact: Artifact, weight_bytes: int) -> WeightParts | None:

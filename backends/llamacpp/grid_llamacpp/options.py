@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from grid.backend import (
@@ -43,6 +44,12 @@ def _flash(name: str, value: Any) -> Any:
     return _FLASH(name, value)
 
 
+def gguf_path(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise InputError(f"option {name} = {value!r}: write the path of a GGUF file")
+    return str(Path(value).expanduser()) if value else ""
+
+
 CHECKS: Mapping[str, Check] = {
     "threads": whole_number(0, 4096),
     "threads_batch": whole_number(0, 4096),
@@ -58,10 +65,26 @@ CHECKS: Mapping[str, Check] = {
     "split_mode": one_of(*SPLIT_MODES),
     "tensor_split": parse_shares,
     "main_gpu": whole_number(0, 63),
+    "draft": gguf_path,
+    "ngram": whole_number(0, 16),
+    "draft_tokens": whole_number(0, 64),
 }
-"""Every option; 0 threads means as many as the node has cores, -1 GPU layers means all."""
+"""Every option; 0 threads means as many as the node has cores, -1 GPU layers means all.
 
-_ABSENT_WHERE_UNUSED = ("cpu_expert_layers", "tensor_overrides", *CARD_OPTIONS)
+`draft` is a smaller model of the same vocabulary, whose guesses the model checks several at once;
+`ngram` takes guesses from the text, after its last so many tokens; `draft_tokens` is how many are
+guessed a step."""
+
+_GUESSERS = frozenset({"draft", "ngram"})
+SPECULATIVE = _GUESSERS | {"draft_tokens"}
+"""Options of speculative decoding."""
+
+_ABSENT_WHERE_UNUSED = (
+    "cpu_expert_layers",
+    "tensor_overrides",
+    *CARD_OPTIONS,
+    *SPECULATIVE,
+)
 """Options without a default, so that runs without them are called as before there were any."""
 
 _OTHER_NAMES = {
@@ -90,9 +113,13 @@ def complete(requested: Mapping[str, Any], node: Node) -> Options:
     options["threads_batch"] = options["threads_batch"] or options["threads"]
     if options.get("split_mode") == "layer":  # llama.cpp's own
         del options["split_mode"]
+    if "draft_tokens" in options and not options.keys() & _GUESSERS:
+        raise InputError("option draft_tokens guesses nothing by itself; set draft or ngram too")
     for name in _ABSENT_WHERE_UNUSED:
         if not options.get(name, True):
             del options[name]
+    if not options.keys() & _GUESSERS:  # the plain variant of a list such as ngram = [0, 3]
+        options.pop("draft_tokens", None)
     _check_together(options)
     return options
 
@@ -110,6 +137,7 @@ def _own_names(requested: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_together(options: Options) -> None:
+    _check_speculation(options)
     if "tensor_split" in options and options.get("split_mode") == "none":
         raise InputError(
             'option tensor_split shares a model among cards, and split_mode = "none" puts it on '
@@ -124,6 +152,16 @@ def _check_together(options: Options) -> None:
         raise InputError(
             f"option kv_type_v = {options['kv_type_v']!r} needs flash attention; "
             'set flash_attention = "on" or kv_type_v = "f16"'
+        )
+
+
+def _check_speculation(options: Options) -> None:
+    if "draft" in options and "ngram" in options:
+        raise InputError("options draft and ngram both guess tokens; leave one of them out")
+    if int(options.get("draft_tokens", 0)) >= int(options["ubatch"]):
+        raise InputError(
+            f"option draft_tokens = {options['draft_tokens']} does not fit in a batch of ubatch = "
+            f"{options['ubatch']}; make it smaller"
         )
 
 

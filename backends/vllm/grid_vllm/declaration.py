@@ -7,7 +7,7 @@ from pathlib import Path
 from grid.backend import Availability, Capability, Declaration, InputError, Inspection, Node
 from grid_vllm import engine, memory
 from grid_vllm.library import import_stack
-from grid_vllm.options import complete, noise_options
+from grid_vllm.options import SPECULATIVE, complete, noise_options
 from grid_vllm.probe import probe
 from grid_vllm.serving import serve_command
 
@@ -25,6 +25,9 @@ class Vllm(Declaration):
     capabilities: frozenset[Capability] = frozenset({"tokenizes", "scores", "logits", "generates"})
     runtime = Path(__file__).with_name("runtime.txt")
     install_command = "grid backends install vllm"
+
+    speed_only = frozenset({"threads"}) | SPECULATIVE
+    speculative_options = SPECULATIVE
 
     options = staticmethod(complete)
     noise_options = staticmethod(noise_options)

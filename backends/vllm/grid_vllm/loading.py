@@ -54,6 +54,8 @@ def setup(path: Path, options: Options, device: str) -> Setup:
         "seed": 0,
         "use_tqdm_on_load": False,
     }
+    if "speculative_config" in options:
+        arguments["speculative_config"] = json.loads(str(options["speculative_config"]))
     return Setup(context, _end_ids(path, values), arguments)
 
 

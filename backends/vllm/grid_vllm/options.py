@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,6 +34,23 @@ KV_TYPES: dict[str, int] = {
 
 _MAX_BATCH = 65_536
 
+SPECULATIVE = frozenset({"speculative_config"})
+
+
+def speculative_config(name: str, value: Any) -> str:
+    """vLLM's own JSON object, in one spelling. Raises InputError for anything else."""
+    if value == "":
+        return ""
+    try:
+        content = json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        content = None
+    if not isinstance(content, dict) or not content:
+        example = '\'{"method": "ngram", "num_speculative_tokens": 4, "prompt_lookup_max": 3}\''
+        raise InputError(f"option {name} = {value!r}: write vLLM's JSON object, such as {example}")
+    return json.dumps(content, sort_keys=True)
+
+
 CHECKS: Mapping[str, Check] = {
     "device": one_of("cpu", "accelerator"),
     "dtype": one_of(*DTYPES),
@@ -43,6 +61,7 @@ CHECKS: Mapping[str, Check] = {
     "sequences": whole_number(1, 4096),
     "eager": flag,
     "threads": whole_number(0, 4096),
+    "speculative_config": speculative_config,
 }
 """Every option.
 
@@ -57,7 +76,8 @@ and which quantized weights do not run in.
 tokens of a sequence, at most the model's own context. `batch`: tokens computed at once; a longer
 prompt is cut into pieces of it. `sequences`: requests computed at once. `eager`: run the model as
 written instead of compiling it at each load; the default on a CPU.
-`threads`: 0 for as many as the node has cores; a CPU's only.
+`threads`: 0 for as many as the node has cores; a CPU's only. `speculative_config`: how tokens are
+guessed, as vLLM takes it: a draft model, n-grams of the prompt, or a model's own heads (MTP).
 """
 
 
@@ -77,6 +97,8 @@ def complete(requested: Mapping[str, Any], node: Node) -> Options:
     }
     options = complete_options("vllm", requested, CHECKS, defaults)
     options["threads"] = options["threads"] or node.cores
+    if not options.get("speculative_config", True):
+        del options["speculative_config"]
     if int(options["sequences"]) > int(options["batch"]):
         raise InputError(
             f"option sequences = {options['sequences']} is larger than "

@@ -60,3 +60,18 @@ def test_the_other_way_cuts_prompts_shorter_than_any_that_is_measured(
 ) -> None:
     options = backend.options({"batch": batch}, NODE)
     assert backend.noise_options(options)["batch"] == noise_batch
+
+
+def test_speculative_decoding_is_vllms_own_json_in_one_spelling() -> None:
+    written = '{"prompt_lookup_max": 3, "method": "ngram", "num_speculative_tokens": 4}'
+    options = backend.options({"speculative_config": written}, NODE)
+    spelling = '{"method": "ngram", "num_speculative_tokens": 4, "prompt_lookup_max": 3}'
+    assert options["speculative_config"] == spelling
+    assert backend.options(options, NODE) == options
+    assert "speculative_config" not in backend.options({"speculative_config": ""}, NODE)
+
+
+@pytest.mark.parametrize("value", ["ngram", "{}", "[1]", 4])
+def test_speculative_decoding_that_is_no_json_object_is_refused(value: object) -> None:
+    with pytest.raises(InputError, match="write vLLM's JSON object"):
+        backend.options({"speculative_config": value}, NODE)
