@@ -31,13 +31,14 @@ def theme_settings() -> dict[str, str]:
 
 
 def style(dark: bool) -> str:
-    """CSS: a visible focus, code in one colour, and dark words on light buttons."""
+    """CSS: a visible focus, code in one colour, and dark words on light buttons and tags."""
     colours = DARK if dark else LIGHT
     button = (
         f"""
       [data-testid="stBaseButton-primary"], [data-testid="stBaseButton-primaryFormSubmit"] {{
         color: {DARK["backgroundColor"]};
-      }}"""
+      }}
+      [data-baseweb="tag"] {{ color: {DARK["backgroundColor"]}; }}"""
         if dark
         else ""
     )

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from grid.cells.measurement import ItemResult, Measurement, Metric
+from grid.cells.measurement import SCORED_CHUNKS, ItemResult, Measurement, Metric
 from grid.cells.repetitions import LEVEL, relative_half_width
 from grid.cells.workload import Decode, Prefill, Workload
 from grid.results import statistics
@@ -34,6 +34,9 @@ KERNELS = ("compute", "memory")
 
 NO_TIME = "a repetition took no measurable time"
 
+_OF_THE_WHOLE_TEXT = ("perplexity", "nll_mean", "bits_per_byte")
+"""Left out where a run for the noise floor ended early."""
+
 
 def metrics_of(kind: str, workload: Workload, measurement: Measurement) -> list[Metric]:
     """Metrics of one attempt, by the tag of its workload; none unless its status is `ok`.
@@ -57,7 +60,10 @@ def metrics_of(kind: str, workload: Workload, measurement: Measurement) -> list[
         case "latency":
             return _latency(present)
         case "quality":
-            return _quality(present, measurement.scalars)
+            metrics = _quality(present, measurement.scalars)
+            # Its chunks tell how far computing differs, but are too few for figures of the text.
+            ended_early = SCORED_CHUNKS in measurement.environment
+            return [m for m in metrics if not (ended_early and m.name in _OF_THE_WHOLE_TEXT)]
         case "tasks":
             return _tasks(measurement.items, ranked="documents" in measurement.scalars)
     raise ValueError(f"no metrics are defined for a workload of kind {kind!r}")

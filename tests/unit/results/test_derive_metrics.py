@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from grid.cells.measurement import ItemResult, Measurement, Series
+from grid.cells.measurement import SCORED_CHUNKS, ItemResult, Measurement, Series
 from grid.cells.workload import Decode, Latency, Memory, Prefill, Quality, Tasks
 from grid.results.derive import metrics_of
 from grid.results.metrics import METRICS, document
@@ -97,6 +97,16 @@ def test_quality_without_a_reference_has_no_divergence():
     assert set(metrics) == {"perplexity", "nll_mean", "bits_per_byte"}
     assert metrics["perplexity"].value == pytest.approx(math.exp(2))
     assert metrics["bits_per_byte"].value == pytest.approx(1 / math.log(2))
+
+
+def test_a_noise_run_that_ended_early_has_no_figure_of_the_whole_text():
+    series = (Series("nll", "nat", (1.0, 3.0)), Series("kld", "nat", (0.0, 0.0)))
+    scalars = {"chunks": 1.0, "scored_bytes": 8.0}
+    early = measured(*series, scalars=scalars, environment={SCORED_CHUNKS: "1 of 2"})
+    assert by_name("quality", QUALITY, early)["kld_mean"].value == 0.0
+    whole = by_name("quality", QUALITY, measured(*series, scalars=scalars))
+    left_out = set(whole) - set(by_name("quality", QUALITY, early))
+    assert left_out == {"perplexity", "nll_mean", "bits_per_byte"}
 
 
 def test_quality_with_a_reference_has_all_divergence_metrics():
