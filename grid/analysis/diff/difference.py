@@ -85,7 +85,7 @@ class CellChange:
     change: Interval
     verdict: str
     note: str = ""
-    is_disturbed: bool = False
+    disturbed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,8 @@ def _figure(kind: FigureKind, estimate: ChangeEstimate, level: float, shift: flo
         label = label.replace(f" {first.row['quant']}", "", 1)
     if kind.name == "artifact_bytes":
         label = label.removesuffix(f" {first.row['label']}")
-    note = f"disturbed, {estimate.disturbed}" if estimate.disturbed else estimate.unknown
+    letters = " and ".join(estimate.disturbed)
+    note = f"disturbed in {letters}" if letters else estimate.unknown
     change = Interval(estimate.change, method="value alone")
     verdict = NO_DIFFERENCE
     if estimate.decides:
@@ -216,7 +217,7 @@ def _figure(kind: FigureKind, estimate: ChangeEstimate, level: float, shift: flo
         _shown(kind, change),
         verdict,
         note,
-        bool(estimate.disturbed),
+        tuple(f"{letter}: {reason}" for letter, reason in estimate.disturbed.items()),
     )
 
 

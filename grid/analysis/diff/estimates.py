@@ -7,8 +7,9 @@ scores are differences B - A. A change with `error` 0 is exact.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -25,6 +26,10 @@ from grid.results.statistics.runs import QUIET_DEGREES, QUIET_SD
 MEMORY_SD = 0.01
 """Standard deviation between runs of the log of a memory peak, as assumed: a peak is one
 observation. The default sweep, twice on one machine, showed 0.003."""
+
+
+OF_MEDIAN = math.pi / 2
+"""Variance of a median over that of a mean, of normal samples."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,8 @@ class ChangeEstimate:
     units: Mapping[str, float] | None = None
     p_value: float | None = None
     shift: Mapping[str, float] | None = None
-    disturbed: str = ""
+    disturbed: Mapping[str, str] = field(default_factory=dict)
+    """What disturbed a side, by its letter."""
     unknown: str = ""
     """Why there is no interval; empty where there is."""
 
@@ -73,7 +79,7 @@ def rate_change(pair: CellPair, name: str, series: str) -> ChangeEstimate | None
         pair,
         a.value,
         b.value,
-        b.log - a.log,
+        float(np.log(b.value / a.value)),
         within=a.within + b.within,
         degrees=_satterthwaite([(a.within, a.degrees), (b.within, b.degrees)]),
         between=a.between + b.between,
@@ -90,7 +96,6 @@ def rate_change(pair: CellPair, name: str, series: str) -> ChangeEstimate | None
 @dataclass(frozen=True)
 class _Speed:
     value: float
-    log: float
     within: float
     degrees: float
     between: float
@@ -108,18 +113,14 @@ def _speed(attempt: Attempt, name: str, series: str) -> _Speed | None:
         between = (spread.value**2, float(max(1, spread.n)))
     seconds = attempt.series.get(series)
     if seconds is not None and len(seconds) > 1:
-        logs, n = np.log(seconds), len(seconds)
-        variance = float(logs.var(ddof=1)) / n * _stopping(attempt, n) ** 2
-        log = float(logs.mean())
-        if series != name:
-            log = float(np.log(attempt.workload["tokens"])) - log
-        return _Speed(figure.value, log, variance, n - 1.0, *between, has_spread=True)
+        n = len(seconds)
+        variance = float(np.log(seconds).var(ddof=1)) / n * _stopping(attempt, n) ** 2
+        if series == name:
+            variance *= OF_MEDIAN
+        return _Speed(figure.value, variance, n - 1.0, *between, has_spread=True)
     has_spread = figure.sd is not None and figure.n > 1
     variance = (figure.sd / figure.value) ** 2 / figure.n if has_spread and figure.sd else 0.0
-    log = float(np.log(figure.value))
-    return _Speed(
-        figure.value, log, variance, max(1.0, figure.n - 1.0), *between, has_spread=has_spread
-    )
+    return _Speed(figure.value, variance, max(1.0, figure.n - 1.0), *between, has_spread=has_spread)
 
 
 def _stopping(attempt: Attempt, n: int) -> float:
@@ -157,17 +158,16 @@ def _shift(pair: CellPair) -> dict[str, float] | None:
     return shifts or None
 
 
-def _disturbed(pair: CellPair) -> str:
-    """What disturbed a side, by its letter; empty where nothing did."""
-    parts = []
+def _disturbed(pair: CellPair) -> dict[str, str]:
+    reasons = {}
     for letter, attempt in zip("AB", pair, strict=True):
         lost = attempt.metrics.get("lost_share")
         reason = attempt.environment.get("disturbed", "")
-        if lost is not None and lost.value > DISTURBED:
+        if not reason and lost is not None and lost.value > DISTURBED:
             reason = f"lost {lost.value:.0%} of its time to other programs"
         if reason:
-            parts.append(f"{letter}: {reason}")
-    return "; ".join(parts)
+            reasons[letter] = reason
+    return reasons
 
 
 def text_change(pair: CellPair, series: str) -> ChangeEstimate | None:

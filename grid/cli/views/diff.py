@@ -135,7 +135,7 @@ def _summary_row(family: FigureFamily) -> tuple[str, ...]:
     count = len(family.figures)
     cells = f"{count}" if family.cells == count else f"{family.cells} of {count}"
     if family.summary is None:
-        why = family.figures[0].note.partition(",")[0] or "no interval"
+        why = family.figures[0].note.partition(" in ")[0] or "no interval"
         return family.kind.title, cells, ABSENT, f"cannot tell: {why}"
     return family.kind.title, cells, _change(family.kind, family.summary), family.verdict
 
@@ -250,7 +250,7 @@ def _family_json(family: FigureFamily) -> dict[str, Any]:
                 "change": _interval_json(figure.change),
                 "verdict": figure.verdict,
                 "note": figure.note,
-                "disturbed": figure.is_disturbed,
+                "disturbed": list(figure.disturbed),
             }
             for figure in family.figures
         ],

@@ -72,7 +72,8 @@ def test_disturbed_rows_are_named_and_never_decide(tmp_path: Path) -> None:
     decode = family(difference, "decode_tps")
     (figure,) = decode.figures
     assert (decode.summary, decode.cells, figure.verdict) == (None, 0, NO_DIFFERENCE)
-    assert figure.note.startswith("disturbed, B: 5 of 5")
+    assert figure.note == "disturbed in B"
+    assert figure.disturbed == ("B: 5 of 5 repetitions were disturbed: busy",)
     outcome = check(parse_threshold("slower:5%"), difference)
     assert (outcome.beyond, outcome.looked_at) == ([], 0)
 
