@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from grid.advice import Advice
     from grid.advice.public_figures import PublicAnswer
+    from grid.analysis.diff import Difference
     from grid.results.reader import Results
 
 __version__ = "0.1.0"
@@ -40,3 +42,16 @@ def recommend(uri: str | Path = "results", **ask: Any) -> Advice | PublicAnswer:
     from grid.hardware.probe import probe_node
 
     return answer_ask(Dataset(uri), Ask(**ask), probe_node)
+
+
+def diff(
+    first: str = "", second: str = "", *, uri: str | Path = "results", by: Sequence[str] = ()
+) -> Difference:
+    """What changed from one side to another: `grid.diff("sweep:before", "sweep:after")`.
+
+    Sides are as `grid diff` takes them: two stores, or rows of the store `uri`; changes are shares,
+    B against A. Raises InputError for sides of nothing.
+    """
+    from grid.analysis.diff import compare_sides, open_sides
+
+    return compare_sides(*open_sides(first, second, store=uri, by=by), by=by)

@@ -25,6 +25,7 @@ from grid.cli import (
     node,
     plan,
     predict,
+    publish,
     recommend,
     report,
     results,
@@ -46,7 +47,7 @@ grid COMMAND -h                     the options of a command, with examples
 MODULES = {
     "Start": (sweep, recommend, app),
     "Look": (show, report, compare, diff, results),
-    "Data": (imports, export, merge, weights, models, tasks),
+    "Data": (imports, export, merge, publish, weights, models, tasks),
     "Machine": (doctor, node, backends),
     "Rack": (cluster,),
     "Advanced": (plan, predict, folklore, compact),

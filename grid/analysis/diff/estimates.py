@@ -237,7 +237,7 @@ def _paired(
         degrees=max(1.0, n - 1.0),
         units=shares,
         p_value=sign_flip_test(differences)[0],
-        unknown="" if n > 1 else "a single unit",
+        unknown="" if n > 1 else "a single chunk, item or group",
     )
 
 

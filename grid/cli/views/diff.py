@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 from grid.analysis.diff import CellChange, Difference, FigureFamily, ThresholdOutcome
 from grid.analysis.diff.difference import NO_DIFFERENCE, FigureKind
-from grid.analysis.figures import ABSENT, number
+from grid.analysis.figures import ABSENT, number, wait
 from grid.cli.views.console import console, print_json, table
 from grid.errors import name_some
 from grid.models.display_names import visible
 from grid.results.statistics import Interval
-from grid.units import format_bytes, format_seconds
+from grid.units import format_bytes
 
 MOST_ROWS = 20
 """Cells of a family that are shown without `--all`."""
@@ -149,7 +149,7 @@ def _figure_row(kind: FigureKind, figure: CellChange) -> tuple[str, ...]:
 def _value(kind: FigureKind, value: float) -> str:
     if kind.unit == "B":
         return format_bytes(round(value))
-    return format_seconds(value) if kind.unit == "s" else number(value)
+    return wait(value) if kind.unit == "s" else number(value)
 
 
 def _change(kind: FigureKind, change: Interval) -> str:
