@@ -161,11 +161,11 @@ def main() -> None:
         same = [verdicts(draw(random, world, 0.0, day_sd)) for _ in range(pairs)]
         silent = wilson_interval(sum(not any_said for any_said, _, _ in same), pairs)
         off = [draw(random, world, change, day_sd) for _ in range(pairs)]
-        seen = [verdicts(family) for family in off]
+        judged = [verdicts(family) for family in off]
         print(
             f"{name:42}{silent.value:>9.1%} [{silent.low:.1%}, {silent.high:.1%}]"
-            f"{np.mean([summary for _, summary, _ in seen]):>15.1%}"
-            f"{np.mean([cells for _, _, cells in seen]):>11.1%}"
+            f"{np.mean([summary for _, summary, _ in judged]):>15.1%}"
+            f"{np.mean([cells for _, _, cells in judged]):>11.1%}"
             f"{np.mean([failed(family) for family in off]):>13.1%}",
             flush=True,
         )

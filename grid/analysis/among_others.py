@@ -41,7 +41,7 @@ class Placing(NamedTuple):
     ratio: Interval | None
 
 
-class Comparison(NamedTuple):
+class ClassPlacings(NamedTuple):
     """Placings of one hardware class; `others` counts other machines of it."""
 
     hardware: str
@@ -51,7 +51,7 @@ class Comparison(NamedTuple):
 
 def place(
     attempts: pa.Table, metrics: pa.Table, others: Sequence[Mapping[str, pa.Table]]
-) -> list[Comparison]:
+) -> list[ClassPlacings]:
     """Where the rates of own final attempts stand among those of other machines' tables."""
     mine = _rates(attempts, metrics)
     theirs = [
@@ -63,7 +63,7 @@ def place(
         by_class[key[0]].append(_placing(label, f"{key[4]} {key[5]}", rate, spread, rates))
     classes = [{key[0] for key in machine} for machine in theirs]
     return [
-        Comparison(name, placings, sum(name in names for names in classes))
+        ClassPlacings(name, placings, sum(name in names for names in classes))
         for name, placings in sorted(by_class.items())
     ]
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from grid.analysis.among_others import FEWEST, Comparison, Placing
+from grid.analysis.among_others import FEWEST, ClassPlacings, Placing
 from grid.analysis.figures import ABSENT, interval, number
 from grid.cli.views.console import console, print_json, table, warn
 from grid.errors import name_some
-from grid.results.bundles.contents import Bundle
-from grid.results.bundles.meeting_place import Gathered
+from grid.results.bundles.contents import ResultsBundle
+from grid.results.bundles.meeting_place import GatheredBundles
 from grid.results.uris import without_credentials
 
 LINES = 5
 
 
-def print_published(bundle: Bundle, listed: Gathered | None, as_json: bool) -> None:
+def print_published(bundle: ResultsBundle, listed: GatheredBundles | None, as_json: bool) -> None:
     """Say what was written, what was refused, and what the meeting place lists."""
     cells = bundle.tables["attempts"].num_rows
     name = without_credentials(bundle.name)
@@ -32,7 +32,9 @@ def print_published(bundle: Bundle, listed: Gathered | None, as_json: bool) -> N
     _warn_refused([*bundle.refused, *(listed.refused if listed else ())])
 
 
-def print_comparisons(comparisons: Sequence[Comparison], gathered: Gathered, as_json: bool) -> None:
+def print_comparisons(
+    comparisons: Sequence[ClassPlacings], gathered: GatheredBundles, as_json: bool
+) -> None:
     """Print each hardware class with the place of its rates."""
     refused = [*gathered.refused, *(line for b in gathered.bundles for line in b.refused)]
     if as_json:

@@ -65,7 +65,7 @@ _PATH = re.compile(r"(?:^|[\s\"'=,;(])(?:~?/|[A-Za-z]:[\\/]|\.\.[\\/]|\\\\|file:
 _MARKUP = re.compile(r"<\s*[A-Za-z/!]|javascript:", re.IGNORECASE)
 
 
-class Bundle(NamedTuple):
+class ResultsBundle(NamedTuple):
     """Checked rows of one machine, and lines about those that were refused."""
 
     name: str
@@ -81,7 +81,7 @@ class Bundle(NamedTuple):
         )
 
 
-def publish(results: Results, target: str, private: frozenset[str] = frozenset()) -> Bundle:
+def publish(results: Results, target: str, private: frozenset[str] = frozenset()) -> ResultsBundle:
     """Write the rows of a store that may be shared; `private` are words that none may hold.
 
     Only final attempts with status ok that were measured here. Raises InputError where no row
@@ -106,7 +106,7 @@ def publish(results: Results, target: str, private: frozenset[str] = frozenset()
     return bundle._replace(name=target)
 
 
-def read_bundle(place: str) -> Bundle:
+def read_bundle(place: str) -> ResultsBundle:
     """A bundle of anybody, checked as the own is. Raises InputError in one line."""
     members = read_members(place)
     manifest = _manifest(members.pop(MANIFEST))
@@ -138,7 +138,7 @@ def _content(members: Mapping[str, bytes]) -> str:
 
 def _checked(
     name: str, created: str, tables: Mapping[str, pa.Table], private: frozenset[str]
-) -> Bundle:
+) -> ResultsBundle:
     """Without attempts that hold a private text or a figure that cannot be true."""
     import pyarrow.compute as pc
 
@@ -155,7 +155,7 @@ def _checked(
     for table in TABLES:
         rows = kept_tables[table]
         kept_tables[table] = rows.filter(pc.is_in(rows["attempt_id"], measured))
-    return Bundle(name, created, kept_tables, tuple(dict.fromkeys(wrong.values())))
+    return ResultsBundle(name, created, kept_tables, tuple(dict.fromkeys(wrong.values())))
 
 
 def private_text(row: Mapping[str, Any], private: frozenset[str] = frozenset()) -> str:

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from grid.errors import InputError
 from grid.models.display_names import visible
-from grid.results.bundles.contents import Bundle, read_bundle
+from grid.results.bundles.contents import ResultsBundle, read_bundle
 from grid.results.location import Location, one_line
 
 INDEX = "index.html"
@@ -29,16 +29,16 @@ _HEAD = """<!doctype html>
 """
 
 
-class Gathered(NamedTuple):
+class GatheredBundles(NamedTuple):
     """Bundles that could be read, and a line for each that was refused."""
 
-    bundles: list[Bundle]
+    bundles: list[ResultsBundle]
     refused: list[str]
 
 
-def gather(places: list[str]) -> Gathered:
+def gather(places: list[str]) -> GatheredBundles:
     """Bundles, and those of meeting places, by name. Raises InputError for a place without any."""
-    bundles: list[Bundle] = []
+    bundles: list[ResultsBundle] = []
     refused: list[str] = []
     for place in places:
         names = _bundles_in(place)
@@ -51,7 +51,7 @@ def gather(places: list[str]) -> Gathered:
                 refused.append(f"{visible(PurePosixPath(name).name)}: {error}")
         if len(names) > MOST_BUNDLES:
             refused.append(f"{len(names) - MOST_BUNDLES} bundles beyond the first {MOST_BUNDLES}")
-    return Gathered(bundles, refused)
+    return GatheredBundles(bundles, refused)
 
 
 def _bundles_in(place: str) -> list[str]:
@@ -72,7 +72,7 @@ def new_place(folder: str, day: str) -> str:
     return f"{base.rstrip('/')}/{day}-{secrets.token_hex(4)}.zip{question}{query}"
 
 
-def write_index(place: str) -> Gathered:
+def write_index(place: str) -> GatheredBundles:
     """Write the page of a meeting place, which needs no other file and runs no script.
 
     Raises InputError where it cannot be written.
@@ -88,7 +88,7 @@ def write_index(place: str) -> Gathered:
     return gathered
 
 
-def page(bundles: list[Bundle]) -> str:
+def page(bundles: list[ResultsBundle]) -> str:
     """The page; every text in it is escaped."""
     rows = []
     for bundle in bundles:

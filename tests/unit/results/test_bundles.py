@@ -21,7 +21,7 @@ from hostile_names import NAME
 from grid.analysis.among_others import place
 from grid.errors import InputError
 from grid.results.bundles import archive
-from grid.results.bundles.contents import Bundle, publish, read_bundle
+from grid.results.bundles.contents import ResultsBundle, publish, read_bundle
 from grid.results.bundles.meeting_place import gather, page, write_index
 from grid.results.reader import Results
 from grid.results.schema import TABLES, file_schema
@@ -56,7 +56,7 @@ def rows(factor: float = 1.0, **fields: object) -> Rows:
     return store
 
 
-def bundle_of(tmp_path: Path, store: Rows, name: str = "x.zip") -> Bundle:
+def bundle_of(tmp_path: Path, store: Rows, name: str = "x.zip") -> ResultsBundle:
     write_store(store, tmp_path / "store")
     return publish(Results(tmp_path / "store", exact=True), str(tmp_path / name))
 
