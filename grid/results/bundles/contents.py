@@ -58,6 +58,9 @@ SAMPLES = frozenset(
         "machine_compute_s", "machine_memory_s", "earlier_run_sd", "earlier_run_degrees",
     }
 )  # fmt: skip
+UNSHARED_FIGURES = r"_j_per_token$|acceptance|goodput"
+"""Figures whose samples are not shared: nobody could check them."""
+
 ITEM_FIELDS = frozenset({"attempt_id", "cell_id", "task_class", "item", "score", "chance", "task"})
 MOST_TEXT = 4000
 
@@ -188,6 +191,9 @@ def _shared_tables(results: Results) -> dict[str, pa.Table]:
     tables = {"attempts": pa.Table.from_pylist(rows, TABLES["attempts"])}
     for name in ("metrics", "samples", "items"):
         part = results.read(name, TABLES[name].names, ids).select(TABLES[name].names)
+        if name == "metrics":
+            unshared = pc.match_substring_regex(part["name"], UNSHARED_FIGURES)
+            part = part.filter(pc.invert(unshared))
         if name == "samples":
             part = part.filter(pc.field("name").isin(sorted(SAMPLES)))
         if name == "items":
