@@ -47,7 +47,7 @@ def speculation_obstacle(backend: Backend, cell: Cell) -> str:
     names = sorted(backend.speculative_options & cell.options.keys())
     if not names:
         return ""
-    return f"with {names[0]} the rate depends on the text, random tokens have none: see latency"
+    return f"{', '.join(names)}: the rate depends on the text, random tokens have none; see latency"
 
 
 def _answering(facts: ItemFacts | None) -> tuple[tuple[Capability, ...], ...]:

@@ -69,7 +69,9 @@ def test_several_passages_are_another_cell_and_a_single_passage_the_same_as_befo
 def test_random_tokens_have_no_decode_rate_where_tokens_are_guessed():
     backend = SimpleNamespace(speculative_options=frozenset({"ngram"}))
     guessing = SimpleNamespace(options={"ngram": 3, "threads": 2}, workload=Decode(tokens=8))
-    assert "random tokens have none: see latency" in speculation_obstacle(backend, guessing)
+    assert "ngram: the rate depends on the text, random tokens have none" in speculation_obstacle(
+        backend, guessing
+    )
     plain = SimpleNamespace(options={"threads": 2}, workload=Decode(tokens=8))
     assert speculation_obstacle(backend, plain) == ""
     prefill = SimpleNamespace(options={"ngram": 3}, workload=Prefill(tokens=8))
