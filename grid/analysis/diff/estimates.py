@@ -25,7 +25,7 @@ from grid.results.statistics.runs import QUIET_DEGREES, QUIET_SD
 
 MEMORY_SD = 0.01
 """Standard deviation between runs of the log of a memory peak, as assumed: a peak is one
-observation. The default sweep, twice on one machine, showed 0.003."""
+observation."""
 
 
 OF_MEDIAN = math.pi / 2

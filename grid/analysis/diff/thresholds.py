@@ -16,7 +16,6 @@ from grid.results.statistics import Interval
 
 WORDS = ("slower", "worse", "larger")
 
-NOT_COUNTED = ("kld_mean", "artifact_kv")
 
 _FORM = re.compile(r"([a-z]+):(\d+(?:\.\d+)?) ?%?", re.ASCII)
 
