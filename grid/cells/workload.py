@@ -7,6 +7,7 @@ from typing import ClassVar
 import msgspec
 from msgspec.structs import replace
 
+from grid.cells.load import Load as Load
 from grid.cells.repetitions import RepetitionRule, repetition_rule
 
 SPEED_BUDGET_S = 20.0
@@ -169,9 +170,9 @@ class Tasks(msgspec.Struct, frozen=True, tag="tasks"):
         return replace(self, limit=self.part_of or self.limit, part_of=0)
 
 
-Workload = Memory | Prefill | Decode | Latency | Quality | Tasks
+Workload = Memory | Prefill | Decode | Latency | Load | Quality | Tasks
 
-SPEED_KINDS = (Memory, Prefill, Decode, Latency)
+SPEED_KINDS = (Memory, Prefill, Decode, Latency, Load)
 """Workloads whose numbers belong to a hardware class and want the node for themselves."""
 
 
@@ -188,7 +189,7 @@ def identity_fields(workload: Workload) -> dict[str, str | int | None]:
     same quantity whatever precision is asked of it: such a cell is that of its `repetitions`.
     """
     fields = msgspec.structs.asdict(workload)
-    for name in ("text", "source", "precision", "budget_s", "part_of"):
+    for name in ("text", "source", "precision", "budget_s", "part_of", "prompts"):
         fields.pop(name, None)
     added = ("task", "category", "chat", "prompts_sha256", "answer_tokens")
     for name in added:  # not hashed where empty: as before they were there

@@ -20,6 +20,7 @@ from grid.cli import (
     export,
     folklore,
     imports,
+    load,
     merge,
     models,
     node,
@@ -46,7 +47,7 @@ grid COMMAND -h                     the options of a command, with examples
 
 MODULES = {
     "Start": (sweep, recommend, app),
-    "Look": (show, report, compare, diff, results),
+    "Look": (show, report, compare, diff, results, load),
     "Data": (imports, export, merge, publish, weights, models, tasks),
     "Machine": (doctor, node, backends),
     "Rack": (cluster,),

@@ -21,6 +21,7 @@ _REQUIRED_CAPABILITIES: dict[str, tuple[tuple[Capability, ...], ...]] = {
     "prefill": (("tokenizes",), ("steps", "endpoint")),
     "decode": (("tokenizes",), ("steps", "endpoint")),
     "latency": (("tokenizes",), ("generates",)),
+    "load": (("endpoint",),),
     "quality": (("tokenizes",), ("logits",)),
     "tasks": (("tokenizes",),),
 }

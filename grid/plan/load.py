@@ -13,12 +13,14 @@ import msgspec
 from grid.backend import EndpointSettings
 from grid.errors import InputError, did_you_mean
 from grid.plan import sweep as tables
+from grid.plan.load_table import LoadTable, SloTable, check_load
 from grid.plan.own_recipes import RecipeTable
-from grid.plan.sweep import ALL, MEASURES, ModelEntry, Sweep, SweepTable
+from grid.plan.sweep import ALL, CHOSEN_MEASURES, MEASURES, ModelEntry, Sweep, SweepTable
 
 _TABLES: dict[str, type[msgspec.Struct]] = {
     "speed": tables.SpeedTable,
     "latency": tables.LatencyTable,
+    "load": LoadTable,
     "memory": tables.MemoryTable,
     "quality": tables.QualityTable,
     "tasks": tables.TasksTable,
@@ -118,6 +120,8 @@ def _check_keys(raw: Mapping[str, Any]) -> None:
             _refuse_unknown_keys(raw[name], table, f"{name}.")
             if isinstance(raw[name].get("judge"), dict):
                 _refuse_unknown_keys(raw[name]["judge"], tables.JudgeTable, f"{name}.judge.")
+            if isinstance(raw[name].get("slo"), dict):
+                _refuse_unknown_keys(raw[name]["slo"], SloTable, f"{name}.slo.")
             texts = raw[name].get("texts")
             for category, entry in texts.items() if isinstance(texts, dict) else ():
                 if isinstance(entry, dict):
@@ -161,8 +165,8 @@ def _check_table(sweep: SweepTable) -> None:
         empty = "backends" if sweep.measures else "measures"
         raise InputError(f"{empty}: the list is empty, so there is nothing to run")
     for measure in sweep.measures:
-        if measure not in MEASURES:
-            hint = did_you_mean(measure, MEASURES)
+        if measure not in (*MEASURES, *CHOSEN_MEASURES):
+            hint = did_you_mean(measure, (*MEASURES, *CHOSEN_MEASURES))
             raise InputError(f"measures: unknown measure {measure!r}. {hint}")
     if sweep.imatrix == ():
         raise InputError("imatrix: the list is empty; write true, false or [false, true]")
@@ -176,6 +180,7 @@ def _check_table(sweep: SweepTable) -> None:
     _check_budget(sweep.budget)
     if sweep.latency.prompts > sweep.latency.repetitions:
         raise InputError("latency.prompts: more than latency.repetitions; each takes one request")
+    check_load(sweep.load)
     if sweep.latency.generate < 2:
         raise InputError("latency.generate: at least 2 tokens, or there is no time between tokens")
 

@@ -10,7 +10,7 @@ from grid.cells.cell import Cell, Options
 from grid.cells.workload import Quality, Workload, kind
 from grid.models.artifact import Artifact
 
-_KINDS = ("memory", "prefill", "decode", "latency", "quality", "tasks")
+_KINDS = ("memory", "prefill", "decode", "latency", "load", "quality", "tasks")
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 

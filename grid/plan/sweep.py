@@ -11,11 +11,15 @@ from grid.backend import Calibration, EndpointSettings
 from grid.cells.texts import CALIBRATION, HELDOUT, read_text
 from grid.cells.workload import SPEED_BUDGET_S
 from grid.errors import InputError
+from grid.plan.load_table import LoadTable
 from grid.plan.own_recipes import RecipeTable
 from grid.units import MIB, parse_memory_bytes, parse_seconds
 
 MEASURES = ("memory", "speed", "latency", "quality", "tasks")
-"""What can be measured; the default of a sweep is all of it."""
+"""What is measured by default."""
+
+CHOSEN_MEASURES = ("load",)
+"""What is measured where a sweep names it."""
 
 ALL = "all"
 """In place of a list of quants: every recipe that the backend has."""
@@ -255,6 +259,7 @@ class SweepTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     options: dict[str, dict[str, Any]] = {}
     speed: SpeedTable = SpeedTable()
     latency: LatencyTable = LatencyTable()
+    load: LoadTable = LoadTable()
     memory: MemoryTable = MemoryTable()
     quality: QualityTable = QualityTable()
     tasks: TasksTable = TasksTable()

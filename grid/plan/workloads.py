@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from grid.cells.workload import Decode, Latency, Memory, Prefill, Quality, Workload
 from grid.errors import InputError
+from grid.plan.load_table import load_workloads
 from grid.plan.order import workload_rank
 from grid.plan.sweep import NOMINAL_REPETITIONS, Sweep
 from grid.plan.text_workloads import text_workload, written_text_id
@@ -24,7 +25,7 @@ class RequestedWorkloads:
 
     @cached_property
     def speed(self) -> tuple[Workload, ...]:
-        """Memory, prefill, decode and latency, as far as the sweep measures them."""
+        """Memory, prefill, decode, latency and load, as far as the sweep measures them."""
         workloads: list[Workload] = []
         measures = self._sweep.measures
         if "memory" in measures:
@@ -41,6 +42,11 @@ class RequestedWorkloads:
                     prompts=latency.prompts,
                 )
             )
+        if "load" in measures:
+            try:
+                workloads += load_workloads(self._sweep.load, self._base)
+            except InputError as error:
+                raise InputError(f"{self._sweep.file}: {error}") from None
         return tuple(sorted(workloads, key=workload_rank))
 
     def quality(self, reference: str | None) -> tuple[Quality, ...]:

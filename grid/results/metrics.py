@@ -155,6 +155,65 @@ _LATENCY = _group(
     ),
 )
 
+_LOAD = _group(
+    "load",
+    *(
+        (f"{name}_p{percent}_s", "s", "lower", f"{text}; {percent}th percentile")
+        for name, text in (
+            ("ttft", "request sent to first text, over the whole answers of a load"),
+            ("tpot", "(end-to-end latency - TTFT) / (output tokens - 1), over the same"),
+            ("e2e", "request sent to the end of its answer, over the same"),
+        )
+        for percent in (90, 99)
+    ),
+    (
+        "request_throughput",
+        "request/s",
+        "higher",
+        "whole answers that came in the load's window / its seconds; as in `vllm bench serve`",
+    ),
+    (
+        "output_throughput",
+        "token/s",
+        "higher",
+        "output tokens that came in the window / its seconds; by the server's count",
+    ),
+    (
+        "goodput",
+        "request/s",
+        "higher",
+        "requests of the window that kept every limit of the SLO / its seconds",
+    ),
+    (
+        "slo_share",
+        "1",
+        "higher",
+        "share of all requests that kept every limit of the SLO; a failed one kept none",
+    ),
+    (
+        "slo_request_rate",
+        "request/s",
+        "higher",
+        "largest rate of arrivals that meets the SLO; low surely meets it, high surely does not",
+    ),
+    ("error_share", "1", "lower", "share of all requests that failed or broke off"),
+    ("concurrency_mean", "1", None, "requests that ran at once, mean over the window"),
+    ("saturated", "1", None, "1 if the backlog grew as long as requests arrived"),
+    (
+        "pieces_per_token",
+        "1",
+        None,
+        "pieces of text that were streamed / output tokens; below 1 gaps are between more tokens",
+    ),
+    (
+        "client_lateness_p99_s",
+        "s",
+        None,
+        "how much later than due a request was sent by the client itself; 99th percentile",
+    ),
+    ("client_lag_p99_s", "s", None, "delay of the client's own ticks; 99th percentile"),
+)
+
 _DP = "difference of the true token's probability, p_q - p_ref: "
 
 _BAND = "kld_mean over tokens (n counts them) whose most likely token has, at 16 bits, "
@@ -261,7 +320,7 @@ _ANALYSIS = _group(
 
 METRICS: dict[str, MetricInfo] = {
     info.name: info
-    for info in (*_MEMORY, *_SPEED, *_ENERGY, *_LATENCY, *_QUALITY, *_TASKS, *_ANALYSIS)
+    for info in (*_MEMORY, *_SPEED, *_ENERGY, *_LATENCY, *_LOAD, *_QUALITY, *_TASKS, *_ANALYSIS)
 }
 
 
@@ -299,6 +358,11 @@ computed. The digits of a percentile are decimals: `p01` is 1 %, `p99` is 99 %, 
   mean log from 20 on. Both are intervals of the median. The value is the mean of rates, or the
   median of times.
 * Gaps between tokens use order statistics.
+* Requests of a load share a queue, so neighbours are alike. Their percentiles, rates and shares cut
+  the load into 10 blocks and use Student's t over these (sectioning), and are never narrower than
+  for independent requests. Too few requests for blocks count as independent, and `method` says so.
+  In a load `ttft_s`, `tpot_s` and `e2e_s` are medians over its whole answers. Gaps between its
+  tokens have no interval.
 * Text metrics resample whole chunks, because tokens are not independent. Means use a studentized
   bootstrap of chunk means (Student's t below 6 chunks), percentiles the percentile bootstrap.
   `sd` is llama.cpp's standard error, which treats tokens as independent.

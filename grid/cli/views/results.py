@@ -27,6 +27,7 @@ HEADLINES = {
     "prefill": {"prefill_tps": "prefill"},
     "decode": {"decode_tps": "decode"},
     "latency": {"ttft_s": "first token", "tpot_s": "each further"},
+    "load": {"ttft_s": "first token", "tpot_s": "each further", "output_throughput": "output"},
     "quality": {"perplexity": "perplexity", "kld_mean": "KLD"},
     "tasks": {"accuracy": "accuracy", "ndcg_at_10": "nDCG@10", "capability": "capability"},
 }

@@ -8,8 +8,9 @@ from functools import partial
 import msgspec
 
 from grid.backend import Engine
-from grid.cells.workload import Decode, Latency, Memory, Prefill, Quality, Tasks
+from grid.cells.workload import Decode, Latency, Load, Memory, Prefill, Quality, Tasks
 from grid.engine import messages
+from grid.engine.load.measure import load
 from grid.engine.measure.latency import latency
 from grid.engine.measure.machine_state import measure_speed
 from grid.engine.measure.memory import Loading, memory
@@ -69,6 +70,8 @@ def _run(
             return measure_speed(run, workload.budget_s)
         case Latency() as workload:
             return measure_speed(partial(latency, engine, workload, meter), workload.budget_s)
+        case Load() as workload:
+            return load(engine, workload, meter)
         case Quality() as workload:
             return quality(
                 engine,

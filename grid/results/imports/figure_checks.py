@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _NUMBERS = ("value", "low", "high", "sd")
 _INFINITE = (-np.inf, np.inf)
 _TINY = 1e-300
-_SHARES = ("accuracy", "chance", "same_top1", "page_cache_share")
+_SHARES = ("accuracy", "chance", "same_top1", "page_cache_share", "slo_share", "error_share")
 _KLD_FLOOR, _KLD_MIN_FLOOR = -0.01, -0.5
 """nat; engines store references in 16 bits, by which a divergence may come out below zero: a little
 in the mean, and more of a single token."""

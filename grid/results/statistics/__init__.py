@@ -24,6 +24,7 @@ from grid.results.statistics.divergence import (
 from grid.results.statistics.groups import group_codes
 from grid.results.statistics.interval import Interval
 from grid.results.statistics.quantiles import median_interval, quantile_interval
+from grid.results.statistics.queues import queue_quantile, queue_share, window_rate
 from grid.results.statistics.rates import rate_interval, rate_ratio, time_interval
 from grid.results.statistics.resolution import DISCORDANT, resolvable_difference
 from grid.results.statistics.runs import BetweenRuns, between_runs, earlier_runs
@@ -70,6 +71,8 @@ __all__ = [
     "paired_item_test",
     "perplexity",
     "quantile_interval",
+    "queue_quantile",
+    "queue_share",
     "rate_interval",
     "rate_ratio",
     "resolvable_difference",
@@ -80,4 +83,5 @@ __all__ = [
     "sign_flip_test",
     "time_interval",
     "wilson_interval",
+    "window_rate",
 ]

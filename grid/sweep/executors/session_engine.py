@@ -11,17 +11,18 @@ import msgspec
 
 from grid.backend.registry import backend
 from grid.cells.cell import Cell, Options
-from grid.cells.measurement import Measurement
-from grid.cells.workload import Memory, kind
+from grid.cells.measurement import PRUNED, Measurement
+from grid.cells.workload import Load, Memory, kind
 from grid.engine import messages
 from grid.engine.environments import Interpreter
+from grid.engine.load.saturation import LoadOutcome, saturation
 from grid.engine.process import EngineProcess
 from grid.errors import EngineError, OutOfMemory
 from grid.plan.order import Session
 from grid.sweep.artifacts.content import ContentChanged, ContentCheck
 from grid.sweep.engine_steps import working
 from grid.sweep.events import Event, Settings, Working
-from grid.sweep.not_run import failed, pruned
+from grid.sweep.not_run import failed, not_run, pruned
 
 LOADS = 3
 """Times that a session's artifact is loaded; where its process then died or was killed for time as
@@ -72,6 +73,8 @@ class SessionEngine:
         self._loads_left = LOADS
         self._load_error: EngineError | None = None
         self._oom_sizes: dict[str, int] = {}
+        self._loads: list[LoadOutcome] = []
+        """Those that were measured, by which larger ones are not tried."""
 
     def is_for(self, session: Session) -> bool:
         """Whether the session goes on with this engine."""
@@ -98,6 +101,8 @@ class SessionEngine:
         limit = self._oom_sizes.get(kind(cell.workload))
         if limit is not None and 0 < limit <= cell.workload.size:
             return pruned(cell, limit)
+        if isinstance(cell.workload, Load) and (reason := saturation(self._loads, cell.workload)):
+            return not_run(cell.id, "skipped", f"{PRUNED}the engine is saturated: {reason}")
         times_load = isinstance(cell.workload, Memory)
         try:
             if content is not None and not times_load:
@@ -124,6 +129,8 @@ class SessionEngine:
                 environment=self._loaded.environment if self._loaded else {},
             )
         assert self._loaded is not None
+        if isinstance(cell.workload, Load):
+            self._loads.append(LoadOutcome(cell.workload, raw.scalars))
         return Measurement(
             cell_id=cell.id,
             status="ok",
