@@ -81,7 +81,7 @@ class Slo(msgspec.Struct, frozen=True):
         return {name: limit for name, limit in limits.items() if limit > 0}
 
 
-class Load(msgspec.Struct, frozen=True, tag="load", kw_only=True):
+class ServerLoad(msgspec.Struct, frozen=True, tag="load", kw_only=True):
     """Requests to an endpoint, many at once.
 
     `closed`: `concurrency` clients, each of which sends a request when its last one is done.

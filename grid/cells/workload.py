@@ -7,7 +7,7 @@ from typing import ClassVar
 import msgspec
 from msgspec.structs import replace
 
-from grid.cells.load import Load as Load
+from grid.cells.load import ServerLoad as ServerLoad
 from grid.cells.repetitions import RepetitionRule, repetition_rule
 
 SPEED_BUDGET_S = 20.0
@@ -170,9 +170,9 @@ class Tasks(msgspec.Struct, frozen=True, tag="tasks"):
         return replace(self, limit=self.part_of or self.limit, part_of=0)
 
 
-Workload = Memory | Prefill | Decode | Latency | Load | Quality | Tasks
+Workload = Memory | Prefill | Decode | Latency | ServerLoad | Quality | Tasks
 
-SPEED_KINDS = (Memory, Prefill, Decode, Latency, Load)
+SPEED_KINDS = (Memory, Prefill, Decode, Latency, ServerLoad)
 """Workloads whose numbers belong to a hardware class and want the node for themselves."""
 
 

@@ -11,7 +11,7 @@ import msgspec
 import typer
 
 from grid.backend.endpoint import Endpoint
-from grid.cells.load import Arrivals, Load, Slo, parse_lengths
+from grid.cells.load import Arrivals, ServerLoad, Slo, parse_lengths
 from grid.cells.measurement import Measurement
 from grid.cells.texts import read_text
 from grid.engine.load.measure import measure_endpoint
@@ -49,7 +49,7 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
 
 
-def workloads(options: LoadOptions) -> list[Load]:
+def workloads(options: LoadOptions) -> list[ServerLoad]:
     """The loads to measure, the smaller first. Raises InputError where an option is none."""
     if (options.concurrency is not None) + (options.rate is not None) + options.find_rate > 1:
         raise InputError("--concurrency, --rate and --find-rate exclude each other")
@@ -69,7 +69,7 @@ def workloads(options: LoadOptions) -> list[Load]:
     return [msgspec.structs.replace(base, concurrency=int(count)) for count in counts]
 
 
-def _base(options: LoadOptions) -> Load:
+def _base(options: LoadOptions) -> ServerLoad:
     limits = {
         f"{name}_s": _duration(f"--{name}", text) for name, text in options.limits.items() if text
     }
@@ -85,7 +85,7 @@ def _base(options: LoadOptions) -> Load:
         text = read_text(options.prompts, Path.cwd())
         read_prompts(text.text, options.prompts)
         prompts, sha256 = text.source, text.sha256
-    return Load(
+    return ServerLoad(
         prompt=parse_lengths(options.prompt),
         output=parse_lengths(options.output),
         shared_prefix=options.shared_prefix,
@@ -157,7 +157,7 @@ def run_loads(
         raise typer.Exit(1)
 
 
-def _measure(endpoint: Endpoint, workload: Load, progress: object) -> EndpointLoad:
+def _measure(endpoint: Endpoint, workload: ServerLoad, progress: object) -> EndpointLoad:
     from grid.cli.views.load import LoadProgress
 
     assert isinstance(progress, LoadProgress)

@@ -29,7 +29,7 @@ import msgspec
 from grid.backend import ComposesRecipes
 from grid.backend.registry import backend
 from grid.cells.cell import Cell
-from grid.cells.workload import Decode, Latency, Load, Memory, Prefill, Quality, Tasks
+from grid.cells.workload import Decode, Latency, Memory, Prefill, Quality, ServerLoad, Tasks
 from grid.hardware.node import Node
 from grid.models.artifact import Artifact
 from grid.plan.order import Session
@@ -82,7 +82,7 @@ def estimate(plan: Plan, wall_s: Mapping[str, float] | None = None) -> Estimate:
 def cell_seconds(plan: Plan, cell: Cell) -> float:
     """Modelled seconds of one cell in an engine that is loaded."""
     overhead_s = PYTHON_STEP_S if cell.backend in plan.environments else STEP_OVERHEAD_S
-    if isinstance(cell.workload, Load):
+    if isinstance(cell.workload, ServerLoad):
         return cell.workload.expected_seconds
     weight_bytes = plan.weight_bytes[cell.artifact.id]
     return seconds_of(plan.node, cell.artifact, weight_bytes, *_tokens(plan, cell), overhead_s)
@@ -121,7 +121,7 @@ def _tokens(plan: Plan, cell: Cell) -> tuple[int, int]:
                 return limit * ITEM_TOKENS, 0
             share = limit / total if total else 1.0
             return round(share * facts.read), round(share * facts.written)
-        case Load():  # as long as it is asked to be, whatever the model
+        case ServerLoad():  # as long as it is asked to be, whatever the model
             return 0, 0
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from grid.cells.load import MOST_TOKENS, Lengths, Load, Slo, parse_lengths
+from grid.cells.load import MOST_TOKENS, Lengths, ServerLoad, Slo, parse_lengths
 from grid.cells.texts import read_text
 from grid.errors import InputError
 from grid.units import parse_seconds
@@ -81,7 +81,7 @@ def check_load(table: LoadTable) -> None:
         raise InputError('load.find_rate: takes load.slo, such as slo = { ttft = "500ms" }')
 
 
-def load_workloads(table: LoadTable, base: Path) -> list[Load]:
+def load_workloads(table: LoadTable, base: Path) -> list[ServerLoad]:
     """The loads of a table that was checked, the smaller first. Raises InputError where the file of
     prompts cannot be read."""
     prompts, sha256 = "", ""
@@ -91,7 +91,7 @@ def load_workloads(table: LoadTable, base: Path) -> list[Load]:
         except InputError as error:
             raise InputError(f"load.prompts: {error}") from None
         prompts, sha256 = text.source, text.sha256
-    common = Load(
+    common = ServerLoad(
         prompt=_lengths("prompt", table.prompt),
         output=_lengths("output", table.output),
         shared_prefix=table.shared_prefix,

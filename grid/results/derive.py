@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from grid.cells.measurement import SCORED_CHUNKS, ItemResult, Measurement, Metric
 from grid.cells.repetitions import LEVEL, relative_half_width
-from grid.cells.workload import Decode, Load, Prefill, Workload
+from grid.cells.workload import Decode, Prefill, ServerLoad, Workload
 from grid.results import statistics
 from grid.results.derive_load import load_metrics
 from grid.results.energy import energy_metrics
@@ -60,7 +60,7 @@ def metrics_of(kind: str, workload: Workload, measurement: Measurement) -> list[
             return rates + energy_metrics(kind, present, measurement.environment)
         case "latency":
             return _latency(present)
-        case "load" if isinstance(workload, Load):
+        case "load" if isinstance(workload, ServerLoad):
             return load_metrics(workload, present, measurement.scalars)
         case "quality":
             metrics = _quality(present, measurement.scalars)

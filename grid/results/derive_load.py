@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from grid.cells.load import Load
+from grid.cells.load import ServerLoad
 from grid.cells.measurement import Metric
 from grid.results import statistics
 from grid.results.metrics import METRICS
@@ -34,7 +34,7 @@ _OBSERVED = {
 
 
 def load_metrics(
-    load: Load, series: Mapping[str, Floats], scalars: Mapping[str, float]
+    load: ServerLoad, series: Mapping[str, Floats], scalars: Mapping[str, float]
 ) -> list[Metric]:
     """The metrics of one load. Raises ValueError where its series contradict each other."""
     window_s, requests = scalars.get("window_s", 0.0), int(scalars.get("requests", 0))
@@ -102,7 +102,7 @@ def _latencies(
 
 
 def _throughputs(
-    load: Load, whole: Mapping[str, Floats], scalars: Mapping[str, float], window_s: float
+    load: ServerLoad, whole: Mapping[str, Floats], scalars: Mapping[str, float], window_s: float
 ) -> Iterator[tuple[str, Interval]]:
     ends, n = whole["sent_s"] + whole["e2e_s"], len(whole["sent_s"])
     totals = {
@@ -122,7 +122,7 @@ def _throughputs(
 
 
 def _objective(
-    load: Load, whole: Mapping[str, Floats], failed_sent: Floats, window_s: float
+    load: ServerLoad, whole: Mapping[str, Floats], failed_sent: Floats, window_s: float
 ) -> Iterator[tuple[str, Interval]]:
     """The share of requests that kept every limit, and how many a second did."""
     seconds = {"ttft_s": whole["ttft_s"], "tpot_s": tpot(whole), "e2e_s": whole["e2e_s"]}

@@ -76,8 +76,8 @@ class CompletionServer:
         if body.get("stream") and self.faults:
             fault = self.faults.pop(0)
         if self.key and handler.headers["Authorization"] != f"Bearer {self.key}":
-            given = handler.headers["Authorization"]
-            _send(handler, 401, {"error": {"message": f"no such key: {given}"}})
+            refused = handler.headers["Authorization"]
+            _send(handler, 401, {"error": {"message": f"no such key: {refused}"}})
         elif self.refuses_ignore_eos and "ignore_eos" in body:
             _send(handler, 400, {"error": {"message": "ignore_eos: unknown"}})
         elif fault.isdecimal():

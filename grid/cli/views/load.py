@@ -11,7 +11,7 @@ import msgspec
 from rich.console import Console
 from rich.status import Status
 
-from grid.cells.load import Load
+from grid.cells.load import ServerLoad
 from grid.cells.measurement import Metric
 from grid.cli.views.console import console, print_json, table
 from grid.results.imports.endpoint_load import EndpointLoad, ServedModel
@@ -47,7 +47,7 @@ class LoadProgress:
         if self._status is not None:
             self._status.stop()
 
-    def begin(self, workload: Load) -> None:
+    def begin(self, workload: ServerLoad) -> None:
         self._label = workload.label
         self.update(0, 0, "requests")
 
@@ -106,7 +106,7 @@ def _figure(metric: Metric) -> str:
     return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
-def _lengths(load: Load) -> str:
+def _lengths(load: ServerLoad) -> str:
     prompts = "prompts of a file" if load.prompts_sha256 else f"prompts of {load.prompt.text}"
     shared = f" after {load.shared_prefix} shared" if load.shared_prefix else ""
     return f"{prompts}{shared}, answers of {load.output.text} tokens"

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from grid.engine.load.http_stream import Answer
+from grid.engine.load.http_stream import HttpAnswer
 
 MOST_WORDS = 160
 """Characters of a server's own words in an error."""
@@ -14,7 +14,7 @@ MOST_WORDS = 160
 _encode = msgspec.json.Encoder().encode
 
 
-class Request(msgspec.Struct, frozen=True):
+class CompletionRequest(msgspec.Struct, frozen=True):
     """What is asked: a text or messages of a chat, and the most tokens of the answer."""
 
     prompt: str | tuple[dict[str, str], ...]
@@ -61,15 +61,15 @@ class Result(msgspec.Struct):
         return (self.e2e_s - self.ttft_s) / (self.tokens - 1) if self.tokens > 1 else 0.0
 
 
-class _Delta(msgspec.Struct):
+class _StreamDelta(msgspec.Struct):
     content: str | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
 
 
-class _Choice(msgspec.Struct):
+class _StreamChoice(msgspec.Struct):
     text: str | None = None
-    delta: _Delta | None = None
+    delta: _StreamDelta | None = None
     finish_reason: str | None = None
 
     @property
@@ -80,33 +80,35 @@ class _Choice(msgspec.Struct):
         return bool(delta.content or delta.reasoning_content or delta.reasoning)
 
 
-class Usage(msgspec.Struct):
+class TokenUsage(msgspec.Struct):
     prompt_tokens: int = 0
     completion_tokens: int = 0
 
 
-class _Chunk(msgspec.Struct):
-    choices: list[_Choice] = []
-    usage: Usage | None = None
+class _StreamChunk(msgspec.Struct):
+    choices: list[_StreamChoice] = []
+    usage: TokenUsage | None = None
     error: Any = None
 
 
 class Whole(msgspec.Struct):
     """An answer that was not streamed."""
 
-    usage: Usage | None = None
+    usage: TokenUsage | None = None
 
 
-_decode_chunk = msgspec.json.Decoder(_Chunk).decode
+_decode_chunk = msgspec.json.Decoder(_StreamChunk).decode
 decode_whole = msgspec.json.Decoder(Whole).decode
 
 
-def path_of(request: Request) -> str:
+def path_of(request: CompletionRequest) -> str:
     """Where the request goes, after the server's root."""
     return "/v1/completions" if isinstance(request.prompt, str) else "/v1/chat/completions"
 
 
-def body_of(request: Request, model: str, features: Features, stream: bool = True) -> bytes:
+def body_of(
+    request: CompletionRequest, model: str, features: Features, stream: bool = True
+) -> bytes:
     """The request as JSON: always the likeliest token, so that servers do the same work."""
     body: dict[str, Any] = {"model": model, "max_tokens": request.tokens, "temperature": 0.0}
     name = "prompt" if isinstance(request.prompt, str) else "messages"
@@ -120,7 +122,7 @@ def body_of(request: Request, model: str, features: Features, stream: bool = Tru
     return _encode(body)
 
 
-def read_result(answer: Answer, request: Request, features: Features) -> Result:
+def read_result(answer: HttpAnswer, request: CompletionRequest, features: Features) -> Result:
     """What a streamed answer says. Its error is what is wrong with it, in words."""
     result = Result(token_times=[], ended=answer.ended, error=error_of(answer))
     if answer.status == 200:
@@ -131,7 +133,7 @@ def read_result(answer: Answer, request: Request, features: Features) -> Result:
     return result
 
 
-def error_of(answer: Answer) -> str:
+def error_of(answer: HttpAnswer) -> str:
     """What is wrong with an answer before its body is read; empty if nothing."""
     if answer.status and answer.status != 200:
         words = server_words(answer)
@@ -139,7 +141,7 @@ def error_of(answer: Answer) -> str:
     return answer.error
 
 
-def server_words(answer: Answer) -> str:
+def server_words(answer: HttpAnswer) -> str:
     """The message in the body of an error, in one line."""
     text = answer.body[:4096].decode(errors="replace")
     try:
@@ -156,7 +158,9 @@ def server_words(answer: Answer) -> str:
     return " ".join(text.split())[:MOST_WORDS]
 
 
-def _read_stream(answer: Answer, request: Request, features: Features, result: Result) -> None:
+def _read_stream(
+    answer: HttpAnswer, request: CompletionRequest, features: Features, result: Result
+) -> None:
     usage, finish, spoke_last, is_done = None, None, 0.0, False
     for time_s, data in _events(answer.pieces):
         if data == b"[DONE]":
@@ -195,7 +199,11 @@ def _events(pieces: list[tuple[float, bytes]]) -> list[tuple[float, bytes]]:
 
 
 def _count_tokens(
-    usage: Usage | None, finish: str | None, request: Request, features: Features, result: Result
+    usage: TokenUsage | None,
+    finish: str | None,
+    request: CompletionRequest,
+    features: Features,
+    result: Result,
 ) -> None:
     """Tokens by the server's count; an answer that ended by its limit has as many as that; pieces
     count only where they were checked to be tokens. A count that cannot be true is none."""

@@ -14,8 +14,15 @@ from time import perf_counter
 
 import msgspec
 
-from grid.cells.load import Load
-from grid.engine.load.completion import Features, Request, Result, body_of, path_of, read_result
+from grid.cells.load import ServerLoad
+from grid.engine.load.completion import (
+    CompletionRequest,
+    Features,
+    Result,
+    body_of,
+    path_of,
+    read_result,
+)
 from grid.engine.load.http_stream import HttpClient
 from grid.engine.load.prompts import arrival_times
 
@@ -66,8 +73,8 @@ class LoadRun:
     def __init__(
         self,
         target: Target,
-        workload: Load,
-        requests: Iterator[Request],
+        workload: ServerLoad,
+        requests: Iterator[CompletionRequest],
         on_progress: Callable[[int, int, str], None] | None = None,
     ) -> None:
         self._target = target
@@ -190,7 +197,7 @@ class LoadRun:
             piled_up=self.piled_up,
         )
 
-    async def _send(self, request: Request, due: float) -> Result:
+    async def _send(self, request: CompletionRequest, due: float) -> Result:
         target = self._target
         body = body_of(request, target.model, target.features)
         self._sent += 1

@@ -23,7 +23,7 @@ MOST_BYTES = 64 * 2**20
 MOST_HEAD_BYTES = 64 * 1024
 
 
-class Address(msgspec.Struct, frozen=True):
+class ServerAddress(msgspec.Struct, frozen=True):
     """Where a server listens; `base` is the path before that of its API."""
 
     host: str
@@ -37,7 +37,7 @@ class Address(msgspec.Struct, frozen=True):
         return f"{host}:{self.port}"
 
 
-def parse_address(url: str) -> Address:
+def parse_address(url: str) -> ServerAddress:
     """The parts of `http://host:port/base`. Raises InputError where it is no such address, or has a
     user or key in it."""
     try:
@@ -53,10 +53,12 @@ def parse_address(url: str) -> Address:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise InputError(f"{url!r} is no address; write http://HOST:PORT")
     secure = parts.scheme == "https"
-    return Address(parts.hostname, port or (443 if secure else 80), secure, parts.path.rstrip("/"))
+    return ServerAddress(
+        parts.hostname, port or (443 if secure else 80), secure, parts.path.rstrip("/")
+    )
 
 
-class Answer(msgspec.Struct):
+class HttpAnswer(msgspec.Struct):
     """What came back: pieces of the body with the time of each, in `perf_counter` seconds; `error`
     says what broke, empty where the answer is whole."""
 
@@ -71,14 +73,14 @@ class Answer(msgspec.Struct):
         return b"".join(data for _, data in self.pieces)
 
 
-class _Connection(asyncio.Protocol):
+class _HttpConnection(asyncio.Protocol):
     """One connection: at most one request at a time; kept open between them where it can be."""
 
     def __init__(self) -> None:
         self.is_open = self.timed_out = False
         self.transport: asyncio.Transport | None = None
-        self._answer = Answer()
-        self._done: asyncio.Future[Answer] | None = None
+        self._answer = HttpAnswer()
+        self._done: asyncio.Future[HttpAnswer] | None = None
         self._buffer = b""
         self._bytes = 0
         self._in_body = False
@@ -91,10 +93,10 @@ class _Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self.transport, self.is_open = transport, True
 
-    def send(self, request: bytes) -> asyncio.Future[Answer]:
+    def send(self, request: bytes) -> asyncio.Future[HttpAnswer]:
         """Send a request; the future has its answer, whole or broken."""
         assert self.transport
-        self._answer = Answer(headers={}, pieces=[])
+        self._answer = HttpAnswer(headers={}, pieces=[])
         self._done = asyncio.get_running_loop().create_future()
         self._buffer, self._bytes, self._in_body = b"", 0, False
         self._chunked, self._left, self._keeps = False, None, True
@@ -218,7 +220,9 @@ class HttpClient:
     """Sends requests to one server over connections that it keeps open: an idle one is taken where
     there is one, else another is made."""
 
-    def __init__(self, address: Address, headers: Mapping[str, str], secret: str = "") -> None:
+    def __init__(
+        self, address: ServerAddress, headers: Mapping[str, str], secret: str = ""
+    ) -> None:
         """`headers` go with each request; `secret` is taken out of errors, which some servers fill
         with what they refuse. Raises ValueError for a line break in a header."""
         if any(c in text for pair in headers.items() for text in pair for c in "\r\n\0"):
@@ -226,12 +230,12 @@ class HttpClient:
         self._address = address
         self._headers = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         self._secret = secret.encode()
-        self._idle: list[_Connection] = []
+        self._idle: list[_HttpConnection] = []
         self._ssl = ssl.create_default_context() if address.secure else None
 
     async def request(
         self, path: str, body: bytes | None = None, timeout_s: float = 60.0
-    ) -> Answer:
+    ) -> HttpAnswer:
         """The answer to a POST of a JSON body, or to a GET without one. Whatever fails is its
         `error`, in words; nothing is raised."""
         deadline = asyncio.get_running_loop().time() + timeout_s
@@ -241,9 +245,11 @@ class HttpClient:
             try:
                 connection = await asyncio.wait_for(self._connect(), timeout_s)
             except TimeoutError:
-                return Answer(ended=perf_counter(), error=f"no connection within {timeout_s:g} s")
+                return HttpAnswer(
+                    ended=perf_counter(), error=f"no connection within {timeout_s:g} s"
+                )
             except (OSError, ValueError) as error:
-                return Answer(ended=perf_counter(), error=_connection_error(error))
+                return HttpAnswer(ended=perf_counter(), error=_connection_error(error))
             answer = await self._exchange(connection, head + (body or b""), deadline)
             if reused and answer.error and not answer.status and not connection.timed_out:
                 continue  # the server closed a connection that it had kept open: no failure
@@ -263,17 +269,19 @@ class HttpClient:
             f"Accept: application/json, text/event-stream\r\n{self._headers}{length}\r\n"
         ).encode("latin-1")
 
-    async def _connect(self) -> _Connection:
+    async def _connect(self) -> _HttpConnection:
         while self._idle:
             connection = self._idle.pop()
             if connection.is_open:
                 return connection
         _, connection = await asyncio.get_running_loop().create_connection(
-            _Connection, self._address.host, self._address.port, ssl=self._ssl
+            _HttpConnection, self._address.host, self._address.port, ssl=self._ssl
         )
         return connection
 
-    async def _exchange(self, connection: _Connection, request: bytes, deadline: float) -> Answer:
+    async def _exchange(
+        self, connection: _HttpConnection, request: bytes, deadline: float
+    ) -> HttpAnswer:
         loop = asyncio.get_running_loop()
         limit_s = max(0.0, deadline - loop.time())
         timer = loop.call_at(deadline, connection.time_out, f"no whole answer in {limit_s:.3g} s")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from grid.backend import Engine, Tokenizes
 from grid.backend.endpoint import Endpoint, HasEndpoint
-from grid.cells.load import Load
+from grid.cells.load import ServerLoad
 from grid.cells.texts import read_text
 from grid.engine.load.generator import HopelessLoad, LoadRun, Target
 from grid.engine.load.probe import ServerFacts, open_client, probe
@@ -24,7 +24,7 @@ from grid.errors import EngineError, InputError
 OnProgress = Callable[[int, int, str], None]
 
 
-def load(engine: Engine, workload: Load, meter: Meter) -> WorkloadResult:
+def load(engine: Engine, workload: ServerLoad, meter: Meter) -> WorkloadResult:
     """A load against the endpoint of an engine, with prompts of its own tokenizer's length where it
     has one. Raises Unsupported where it has no endpoint, EngineError where that does not answer."""
     endpoint = need(engine, HasEndpoint).endpoint()
@@ -37,7 +37,7 @@ def load(engine: Engine, workload: Load, meter: Meter) -> WorkloadResult:
 
 def measure_endpoint(
     endpoint: Endpoint,
-    workload: Load,
+    workload: ServerLoad,
     on_progress: OnProgress | None = None,
     text_of: TextOf | None = None,
 ) -> WorkloadResult:
@@ -47,7 +47,7 @@ def measure_endpoint(
 
 
 async def _measure(
-    endpoint: Endpoint, workload: Load, on_progress: OnProgress | None, text_of: TextOf | None
+    endpoint: Endpoint, workload: ServerLoad, on_progress: OnProgress | None, text_of: TextOf | None
 ) -> WorkloadResult:
     lines = _prompt_lines(workload)
     client = open_client(endpoint)
@@ -56,7 +56,7 @@ async def _measure(
         make_text = text_of or words_text(facts.tokens_per_word)
         target = Target(client, endpoint.model, facts.features)
 
-        def run_of(part: Load) -> LoadRun:
+        def run_of(part: ServerLoad) -> LoadRun:
             return LoadRun(target, part, requests_of(part, make_text, lines), on_progress)
 
         try:
@@ -73,7 +73,7 @@ async def _measure(
 
 
 def _with_facts(
-    result: WorkloadResult, facts: ServerFacts, workload: Load, text_of: TextOf | None
+    result: WorkloadResult, facts: ServerFacts, workload: ServerLoad, text_of: TextOf | None
 ) -> WorkloadResult:
     """The result with how its prompts were made and what the server took."""
     environment = {"ignore_eos": "sent" if facts.features.ignore_eos else "refused by the server"}
@@ -87,7 +87,7 @@ def _with_facts(
     )
 
 
-def _prompt_lines(workload: Load) -> list[PromptLine]:
+def _prompt_lines(workload: ServerLoad) -> list[PromptLine]:
     if not workload.prompts_sha256:
         return []
     text = read_text(workload.prompts)

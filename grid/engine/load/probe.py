@@ -11,10 +11,10 @@ from time import perf_counter
 import msgspec
 
 from grid.backend.endpoint import Endpoint
-from grid.cells.load import Load
+from grid.cells.load import ServerLoad
 from grid.engine.load.completion import (
+    CompletionRequest,
     Features,
-    Request,
     Result,
     body_of,
     decode_whole,
@@ -22,7 +22,7 @@ from grid.engine.load.completion import (
     path_of,
     read_result,
 )
-from grid.engine.load.http_stream import Answer, HttpClient, parse_address
+from grid.engine.load.http_stream import HttpAnswer, HttpClient, parse_address
 from grid.engine.load.prompts import words_text
 from grid.errors import EngineError, InputError
 
@@ -69,7 +69,7 @@ def open_client(endpoint: Endpoint) -> HttpClient:
         raise InputError(f"the key in {name} has a line break in it") from None
 
 
-async def probe(client: HttpClient, endpoint: Endpoint, load: Load) -> ServerFacts:
+async def probe(client: HttpClient, endpoint: Endpoint, load: ServerLoad) -> ServerFacts:
     """Try a short request, and again without what the server refuses. Raises EngineError in one
     line where it does not answer as such a server does."""
     short = _request(load, _WORDS[0])
@@ -102,7 +102,11 @@ async def probe(client: HttpClient, endpoint: Endpoint, load: Load) -> ServerFac
 
 
 async def _time_once(
-    client: HttpClient, endpoint: Endpoint, request: Request, features: Features, load: Load
+    client: HttpClient,
+    endpoint: Endpoint,
+    request: CompletionRequest,
+    features: Features,
+    load: ServerLoad,
 ) -> float:
     start = perf_counter()
     body = body_of(request, endpoint.model, features)
@@ -110,13 +114,17 @@ async def _time_once(
     return perf_counter() - start
 
 
-def _request(load: Load, words: int) -> Request:
+def _request(load: ServerLoad, words: int) -> CompletionRequest:
     text = words_text(1.0)(words, 7 * words)
-    return Request(({"role": "user", "content": text},) if load.chat else text, PROBE_TOKENS)
+    return CompletionRequest(
+        ({"role": "user", "content": text},) if load.chat else text, PROBE_TOKENS
+    )
 
 
-async def _patient(client: HttpClient, body: bytes, request: Request, load: Load) -> Answer:
-    answer = Answer()
+async def _patient(
+    client: HttpClient, body: bytes, request: CompletionRequest, load: ServerLoad
+) -> HttpAnswer:
+    answer = HttpAnswer()
     for attempt in range(TRIES):
         if attempt:
             await asyncio.sleep(WAIT_S)
@@ -126,7 +134,7 @@ async def _patient(client: HttpClient, body: bytes, request: Request, load: Load
     return answer
 
 
-def _usage(answer: Answer) -> tuple[int, int]:
+def _usage(answer: HttpAnswer) -> tuple[int, int]:
     """Tokens of prompt and answer as the server counts them; 0 where it does not."""
     if error_of(answer):
         return 0, 0

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from grid.cells.load import CUT, Lengths, Load
-from grid.engine.load.completion import Request
+from grid.cells.load import CUT, Lengths, ServerLoad
+from grid.engine.load.completion import CompletionRequest
 from grid.engine.measure.prompts import prose
 from grid.errors import InputError
 
@@ -53,7 +53,9 @@ def draw(lengths: Lengths, stream: random.Random) -> int:
     return stream.randint(lengths.low, lengths.high)
 
 
-def requests_of(workload: Load, text_of: TextOf, lines: list[PromptLine]) -> Iterator[Request]:
+def requests_of(
+    workload: ServerLoad, text_of: TextOf, lines: list[PromptLine]
+) -> Iterator[CompletionRequest]:
     """Requests without end, the same for the same seed. Each drawn prompt begins elsewhere in the
     prose, so that a server's cache of prefixes finds nothing but the shared one."""
     stream = random.Random(f"prompts {workload.seed}")
@@ -65,19 +67,21 @@ def requests_of(workload: Load, text_of: TextOf, lines: list[PromptLine]) -> Ite
         tokens = draw(workload.prompt, stream)
         text = text_of(tokens, stream.randrange(1, 2**20))
         prompt = f"{shared} {text}" if shared else text
-        yield Request(_as_sent(prompt, workload), draw(workload.output, stream))
+        yield CompletionRequest(_as_sent(prompt, workload), draw(workload.output, stream))
 
 
-def _of_line(line: PromptLine, workload: Load, shared: str, stream: random.Random) -> Request:
+def _of_line(
+    line: PromptLine, workload: ServerLoad, shared: str, stream: random.Random
+) -> CompletionRequest:
     tokens = line.output_tokens or draw(workload.output, stream)
     if line.prompt:
         prompt = f"{shared} {line.prompt}" if shared else line.prompt
-        return Request(_as_sent(prompt, workload), tokens)
+        return CompletionRequest(_as_sent(prompt, workload), tokens)
     prefix = ({"role": "system", "content": shared},) if shared else ()
-    return Request((*prefix, *line.messages), tokens)
+    return CompletionRequest((*prefix, *line.messages), tokens)
 
 
-def _as_sent(prompt: str, workload: Load) -> str | tuple[dict[str, str], ...]:
+def _as_sent(prompt: str, workload: ServerLoad) -> str | tuple[dict[str, str], ...]:
     return ({"role": "user", "content": prompt},) if workload.chat else prompt
 
 
@@ -92,7 +96,7 @@ def words_text(tokens_per_word: float) -> TextOf:
     return text_of
 
 
-def arrival_times(workload: Load, rate: float, until_s: float, count: int) -> Iterator[float]:
+def arrival_times(workload: ServerLoad, rate: float, until_s: float, count: int) -> Iterator[float]:
     """Seconds from the start at which requests are due: `count` of them, or with 0 those before
     `until_s`. Constant gaps of 1 / rate, or exponential ones of that mean (a Poisson process)."""
     stream = random.Random(f"arrivals {workload.seed} {rate}")

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from grid.cells.load import Load
+from grid.cells.load import ServerLoad
 from grid.cells.measurement import Series
 from grid.engine.load.completion import Result
 from grid.engine.load.generator import Sent
@@ -25,7 +25,7 @@ GROWTH_SHARE = 0.05
 square root of their number, is saturated."""
 
 
-def raw_results(sent: Sent, load: Load) -> WorkloadResult:
+def raw_results(sent: Sent, load: ServerLoad) -> WorkloadResult:
     """Series of the requests that count. Those of latencies hold whole answers only, in the order
     in which requests were due; a request that failed is in `failed_s`, with the time that it
     took."""
@@ -51,7 +51,7 @@ def raw_results(sent: Sent, load: Load) -> WorkloadResult:
     )
 
 
-def _scalars(sent: Sent, load: Load, whole: Sequence[Result]) -> dict[str, float]:
+def _scalars(sent: Sent, load: ServerLoad, whole: Sequence[Result]) -> dict[str, float]:
     """Facts of the window: its seconds, the requests that were due in it, the answers and tokens
     that came in it, and how many requests ran at once on average."""
     everything = [*sent.counted, *sent.others]
@@ -106,7 +106,7 @@ def backlog_growth(sent: Sent) -> float:
     )
 
 
-def saturated(sent: Sent, load: Load) -> bool:
+def saturated(sent: Sent, load: ServerLoad) -> bool:
     """Whether an open load outran the server: its backlog grew all the while."""
     if load.arrivals == "closed":
         return False
@@ -119,7 +119,7 @@ def saturated(sent: Sent, load: Load) -> bool:
 
 
 def _environment(
-    sent: Sent, load: Load, whole: Sequence[Result], late: Sequence[float]
+    sent: Sent, load: ServerLoad, whole: Sequence[Result], late: Sequence[float]
 ) -> dict[str, str]:
     facts = {}
     counted_by = Counter(result.counted_by or "nothing" for result in whole)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from grid.cells.load import Load
+from grid.cells.load import ServerLoad
 
 LEAST_GAIN = 0.05
 """More clients that bring less than this share of throughput more: the server is saturated."""
@@ -16,7 +16,7 @@ LEAST_GAIN = 0.05
 class LoadOutcome(NamedTuple):
     """A load that was measured, with its scalars."""
 
-    workload: Load
+    workload: ServerLoad
     scalars: Mapping[str, float]
 
     @property
@@ -25,7 +25,7 @@ class LoadOutcome(NamedTuple):
         return self.scalars["completed_in_window"] / self.scalars["window_s"]
 
 
-def saturation(earlier: Sequence[LoadOutcome], larger: Load) -> str:
+def saturation(earlier: Sequence[LoadOutcome], larger: ServerLoad) -> str:
     """Why `larger` would bring nothing after the loads of its kind that were measured, in that
     order; empty where it may."""
     alike = [outcome for outcome in earlier if _kind(outcome.workload) == _kind(larger)]
@@ -44,6 +44,6 @@ def saturation(earlier: Sequence[LoadOutcome], larger: Load) -> str:
     return ""
 
 
-def _kind(load: Load) -> Load:
+def _kind(load: ServerLoad) -> ServerLoad:
     """What loads have in common that differ in their size alone."""
     return replace(load, concurrency=0, rate=0.0)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from msgspec.structs import replace
 
-from grid.cells.load import SEARCH_TRIALS, Load, Slo
+from grid.cells.load import SEARCH_TRIALS, ServerLoad, Slo
 from grid.cells.measurement import Series
 from grid.engine.load.completion import Result
 from grid.engine.load.generator import LoadRun, Sent
@@ -46,7 +46,7 @@ LEAST_RATE = 0.005
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class RateTrial:
     """A rate that was tried: `within_limits` of `requests` kept the limits; `verdict` is 1 where it
     meets the objective, -1 where it does not, 0 where that cannot be told."""
 
@@ -69,7 +69,7 @@ def keeps(result: Result, slo: Slo) -> bool:
 
 
 def verdict(flags: Sequence[bool], slo: Slo) -> int:
-    """1, -1 or 0 as of Trial, of requests in the order in which they were due."""
+    """1, -1 or 0 as of RateTrial, of requests in the order in which they were due."""
     share, n = float(np.mean(flags)), len(flags)
     z2 = _Z**2
     centre = (share + z2 / (2 * n)) / (1 + z2 / n)
@@ -85,12 +85,12 @@ def verdict(flags: Sequence[bool], slo: Slo) -> int:
 
 
 async def search(
-    workload: Load, run_of: Callable[[Load], LoadRun], first_rate: float
+    workload: ServerLoad, run_of: Callable[[ServerLoad], LoadRun], first_rate: float
 ) -> WorkloadResult:
     """Try rates: double or halve from `workload.rate` (or what one client alone would send) until
     both sides are there, then bisect. The result has the requests of the largest rate that met the
     objective, and every trial. Raises EngineError where nothing could be decided."""
-    bounds = Bounds()
+    bounds = RateBounds()
     rate = workload.rate or first_rate
     for _ in range(SEARCH_TRIALS):
         rate = min(max(rate, LEAST_RATE), MOST_RATE)
@@ -115,17 +115,17 @@ async def search(
     )
 
 
-class Bounds:
+class RateBounds:
     """The trials so far, and what they say of the largest rate."""
 
     def __init__(self) -> None:
-        self.trials: list[Trial] = []
+        self.trials: list[RateTrial] = []
 
-    def add(self, trial: Trial) -> None:
+    def add(self, trial: RateTrial) -> None:
         self.trials.append(trial)
 
     @property
-    def best(self) -> Trial | None:
+    def best(self) -> RateTrial | None:
         """The largest rate that met the objective, below any that did not."""
         above = self.high
         met = [t for t in self.trials if t.verdict > 0 and (above is None or t.rate < above)]
@@ -152,7 +152,7 @@ class Bounds:
         return math.sqrt(left * right) if right / left > 1 + PRECISION else None
 
 
-async def _try(workload: Load, run_of: Callable[[Load], LoadRun]) -> Trial:
+async def _try(workload: ServerLoad, run_of: Callable[[ServerLoad], LoadRun]) -> RateTrial:
     duration_s = max(workload.duration_s, FEWEST / workload.rate)
     trial = None
     for part in LOOKS:
@@ -160,14 +160,14 @@ async def _try(workload: Load, run_of: Callable[[Load], LoadRun]) -> Trial:
         sent = await run_of(timed).run()
         flags = [keeps(result, workload.slo) for result in sent.counted]
         decided = -1 if saturated(sent, timed) else verdict(flags, workload.slo) if flags else 0
-        trial = Trial(workload.rate, len(flags), sum(flags), decided, sent)
+        trial = RateTrial(workload.rate, len(flags), sum(flags), decided, sent)
         if decided:
             break
     assert trial
     return trial
 
 
-def _trial_series(trials: Sequence[Trial]) -> tuple[Series, ...]:
+def _trial_series(trials: Sequence[RateTrial]) -> tuple[Series, ...]:
     return (
         series("search_rate", "request/s", [trial.rate for trial in trials]),
         series("search_requests", "1", [trial.requests for trial in trials]),

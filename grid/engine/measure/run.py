@@ -8,7 +8,7 @@ from functools import partial
 import msgspec
 
 from grid.backend import Engine
-from grid.cells.workload import Decode, Latency, Load, Memory, Prefill, Quality, Tasks
+from grid.cells.workload import Decode, Latency, Memory, Prefill, Quality, ServerLoad, Tasks
 from grid.engine import messages
 from grid.engine.load.measure import load
 from grid.engine.measure.latency import latency
@@ -70,7 +70,7 @@ def _run(
             return measure_speed(run, workload.budget_s)
         case Latency() as workload:
             return measure_speed(partial(latency, engine, workload, meter), workload.budget_s)
-        case Load() as workload:
+        case ServerLoad() as workload:
             return load(engine, workload, meter)
         case Quality() as workload:
             return quality(

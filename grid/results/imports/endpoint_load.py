@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from grid.cells.load import Load
+from grid.cells.load import ServerLoad
 from grid.cells.measurement import Measurement, Metric
 from grid.results.imports.checks import check
 from grid.results.imports.gguf_names import quant_in
@@ -25,7 +25,7 @@ ORIGIN = FigureOrigin("grid load", "own measurement")
 class EndpointLoad(NamedTuple):
     """A load that was measured, with its metrics."""
 
-    workload: Load
+    workload: ServerLoad
     measurement: Measurement
     metrics: Sequence[Metric]
 

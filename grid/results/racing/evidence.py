@@ -8,7 +8,7 @@ import numpy as np
 
 from grid.cells.cell import Cell
 from grid.cells.measurement import ItemResult, Measurement
-from grid.cells.workload import Decode, Latency, Load, Memory, Prefill, Quality, Tasks
+from grid.cells.workload import Decode, Latency, Memory, Prefill, Quality, ServerLoad, Tasks
 from grid.results.racing.contender import Answers, Contender
 from grid.results.statistics.classes import gains
 from grid.results.statistics.groups import group_codes
@@ -31,7 +31,7 @@ def evidence_of(cell: Cell, measurement: Measurement) -> Evidence | None:
             return _rates(series.get("decode_s"), tokens)
         case Latency():
             return _rates(series.get("e2e_s"), 1)
-        case Load():  # nothing that a race decides by
+        case ServerLoad():  # nothing that a race decides by
             return None
         case Quality():
             chunks = int(scalars.get("chunks", 0))

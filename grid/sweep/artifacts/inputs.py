@@ -17,7 +17,7 @@ from grid.backend.registry import backend, names
 from grid.cache import cache_dir, write_atomically
 from grid.cells.cell import Cell
 from grid.cells.texts import read_items, read_text
-from grid.cells.workload import Load, Quality, Tasks, Workload
+from grid.cells.workload import Quality, ServerLoad, Tasks, Workload
 from grid.errors import EngineError, InputError
 from grid.models.artifact import Artifact
 from grid.models.checkpoint import inspection as checkpoint
@@ -85,7 +85,7 @@ class Inputs:
             case Quality() as workload:
                 source = yield from self.text(workload.text, _content(workload))
                 local = msgspec.structs.replace(workload, text=source)
-            case Load(prompts=prompts) as workload if prompts:
+            case ServerLoad(prompts=prompts) as workload if prompts:
                 source = yield from self.text(prompts, workload.prompts_sha256)
                 local = msgspec.structs.replace(workload, prompts=source)
             case Tasks() as workload:
@@ -178,7 +178,7 @@ def offer_inputs(
         for workload in workloads:
             if isinstance(workload, Quality):
                 _offer_text(workload.text, _content(workload), keep)
-            elif isinstance(workload, Load) and workload.prompts:
+            elif isinstance(workload, ServerLoad) and workload.prompts:
                 _offer_text(workload.prompts, workload.prompts_sha256, keep)
             elif isinstance(workload, Tasks):
                 _offer_items(workload, keep)

@@ -12,7 +12,7 @@ import msgspec
 from grid.backend.registry import backend
 from grid.cells.cell import Cell, Options
 from grid.cells.measurement import PRUNED, Measurement
-from grid.cells.workload import Load, Memory, kind
+from grid.cells.workload import Memory, ServerLoad, kind
 from grid.engine import messages
 from grid.engine.environments import Interpreter
 from grid.engine.load.saturation import LoadOutcome, saturation
@@ -101,7 +101,9 @@ class SessionEngine:
         limit = self._oom_sizes.get(kind(cell.workload))
         if limit is not None and 0 < limit <= cell.workload.size:
             return pruned(cell, limit)
-        if isinstance(cell.workload, Load) and (reason := saturation(self._loads, cell.workload)):
+        if isinstance(cell.workload, ServerLoad) and (
+            reason := saturation(self._loads, cell.workload)
+        ):
             return not_run(cell.id, "skipped", f"{PRUNED}the engine is saturated: {reason}")
         times_load = isinstance(cell.workload, Memory)
         try:
@@ -129,7 +131,7 @@ class SessionEngine:
                 environment=self._loaded.environment if self._loaded else {},
             )
         assert self._loaded is not None
-        if isinstance(cell.workload, Load):
+        if isinstance(cell.workload, ServerLoad):
             self._loads.append(LoadOutcome(cell.workload, raw.scalars))
         return Measurement(
             cell_id=cell.id,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from grid.cells.cell import Cell
 from grid.cells.texts import read_items
-from grid.cells.workload import Load, Quality, Tasks
+from grid.cells.workload import Quality, ServerLoad, Tasks
 from grid.hardware.node import Node
 from grid.plan.estimate import seconds_of
 from grid.plan.item_facts import item_facts
@@ -27,7 +27,7 @@ def time_limit_s(cell: Cell, node: Node, settings: Settings, weights: Path) -> f
             read, written = facts.read, facts.written
         case Quality(context=context, chunks=chunks):
             read, written = context * chunks, 0
-        case Load() as workload:
+        case ServerLoad() as workload:
             return max(settings.cell_timeout_s, workload.most_seconds)
         case _:
             return settings.cell_timeout_s

@@ -7,14 +7,14 @@ import pytest
 from completion_server import CompletionServer
 
 from grid.backend.endpoint import Endpoint
-from grid.cells.load import Lengths, Load, Slo
+from grid.cells.load import Lengths, ServerLoad, Slo
 from grid.cells.measurement import Measurement
 from grid.engine.load.measure import measure_endpoint
 from grid.engine.measure.result import WorkloadResult
 from grid.errors import EngineError, InputError
 from grid.results.derive import metrics_of
 
-SHORT = Load(
+SHORT = ServerLoad(
     concurrency=2,
     requests=8,
     prompt=Lengths(16, 16),
@@ -23,12 +23,14 @@ SHORT = Load(
 )
 
 
-def measure(server: CompletionServer, load: Load = SHORT, key_variable: str = "") -> WorkloadResult:
+def measure(
+    server: CompletionServer, load: ServerLoad = SHORT, key_variable: str = ""
+) -> WorkloadResult:
     endpoint = Endpoint(url=server.url, model="m", key_variable=key_variable)
     return measure_endpoint(endpoint, load)
 
 
-def values(load: Load, result: WorkloadResult) -> dict[str, float | None]:
+def values(load: ServerLoad, result: WorkloadResult) -> dict[str, float | None]:
     measurement = Measurement(cell_id="", status="ok", scalars=result.scalars, series=result.series)
     return {metric.name: metric.value for metric in metrics_of("load", load, measurement)}
 
@@ -53,7 +55,7 @@ def test_a_closed_load_counts_its_requests_and_tokens() -> None:
 
 
 def test_an_open_load_sends_when_requests_are_due_however_slow_answers_are() -> None:
-    load = Load(
+    load = ServerLoad(
         arrivals="constant", rate=50.0, requests=20, output=Lengths(1, 1), prompt=Lengths(8, 8)
     )
     with CompletionServer(ttft_s=0.3) as server:
@@ -165,7 +167,7 @@ def test_the_same_seed_sends_the_same_prompts() -> None:
 
 def test_the_largest_rate_lies_within_its_interval() -> None:
     """Two slots of 50 ms each: 40 requests/s at most, and waiting grows before that."""
-    load = Load(
+    load = ServerLoad(
         arrivals="poisson",
         search=True,
         rate=5.0,
