@@ -38,9 +38,15 @@ from grid.analysis import ClassItems, Limits, Pick, Posterior, Variant, draw_pos
 from grid.analysis.axes import axis_of, informed_goodness
 from grid.analysis.scored_text import ScoredText
 from grid.analysis.variant import Speed
-from grid.plan.parts import FIRST_REPETITIONS, FIRST_TOKENS, chunk_looks, item_looks
+from grid.plan.parts import (
+    FIRST_GENERATED,
+    FIRST_PROMPT,
+    FIRST_REPETITIONS,
+    chunk_looks,
+    item_looks,
+)
 from grid.results import statistics
-from grid.results.racing import Answers, Contender, decide
+from grid.results.racing import Answers, Contender, Decision, decide
 from grid.results.statistics import Interval
 
 START_S, LOAD_BYTES_S = 0.5, 1e9
@@ -137,10 +143,11 @@ def race(grid: list[GridVariant]) -> tuple[Measured, set[int]]:
         [chunk_at[0]] * n, [item_at[0] if has_tasks else 0] * n, [False] * n, [1] * n, chunk_at[0]
     )
     totals = {"text": CHUNKS} | dict.fromkeys(grid[0].gains, ITEMS)
+    decision = Decision()
     beaten: set[int] = set()
     for stage in range(1, looks):
         contenders = [_contender(v, i, measured) for i, v in enumerate(grid)]
-        decision = decide(contenders, totals, looks)
+        decision = decide(contenders, totals, looks, decision.beaten)
         beaten = {int(name) for name in decision.beaten}
         for i, variant in enumerate(grid):
             mates = [j for j, mate in enumerate(grid) if mate.engine == variant.engine]
@@ -169,9 +176,12 @@ def race(grid: list[GridVariant]) -> tuple[Measured, set[int]]:
 
 def _contender(variant: GridVariant, number: int, measured: Measured) -> Contender:
     limit = measured.items[number]
+    rates = {f"{name}, fewer tokens": of for name, of in variant.first_rates.items()}
+    if measured.whole_rates[number]:
+        rates |= variant.rates
     return Contender(
         id=str(number), label=f"{variant.quant} {variant.options}", model=variant.model,
-        quality=variant.engine, weight_bytes=variant.weight_bytes, rates=variant.first_rates,
+        quality=variant.engine, weight_bytes=variant.weight_bytes, rates=rates,
         texts={"text": variant.kld[: measured.chunks[number]]},
         tasks={t: Answers(gains[:limit], _limit(gains)) for t, gains in variant.gains.items()},
     )  # fmt: skip
@@ -183,29 +193,33 @@ def _limit(gains: Floats) -> float:
 
 def cost_s(grid: list[GridVariant], measured: Measured) -> float:
     """Modelled seconds: every look of a text begins at its first chunk, quality is measured once
-    an engine, and the reference makes each look's distribution."""
+    an engine, and the pass of the 16 bits that makes each look's distribution gives their own
+    row."""
+    references = {v.model: v for v in reversed(grid)}
     total, engines = 0.0, set()
     for i, variant in enumerate(grid):
-        prefill, decode = (float(variant.rates[name].mean()) for name in ("prefill", "decode"))
+        prefill, decode = (_tps(variant, name) for name in ("prefill", "decode"))
         if measured.whole_rates[i]:
             total += (REPETITIONS + 1) * PROMPT / prefill + REPETITIONS * GENERATE / decode
         if measured.is_race:
-            total += (FIRST_REPETITIONS + 1) * PROMPT / FIRST_TOKENS / prefill
-            total += FIRST_REPETITIONS * GENERATE / FIRST_TOKENS / decode
+            total += (FIRST_REPETITIONS + 1) * PROMPT / FIRST_PROMPT / prefill
+            total += FIRST_REPETITIONS * GENERATE / FIRST_GENERATED / decode
         total += measured.loads[i] * (START_S + variant.weight_bytes / LOAD_BYTES_S)
         if variant.engine in engines:
             continue
         engines.add(variant.engine)
-        looks = _looks_until(chunk_looks(CHUNKS), measured.chunks[i], measured)
+        is_reference = variant.engine == references[variant.model].engine
+        chunks = measured.reference_chunks if is_reference else measured.chunks[i]
+        looks = _looks_until(chunk_looks(CHUNKS), chunks, measured)
         total += sum(looks) * CONTEXT / prefill
         if variant.gains:
             asked_items = _looks_until(item_looks(ITEMS), measured.items[i], measured)
             total += len(variant.gains) * sum(asked_items) * ITEM_TOKENS / prefill
-    references = {v.model: v for v in reversed(grid)}
-    looks = _looks_until(chunk_looks(CHUNKS), measured.reference_chunks, measured)
-    for reference in references.values():
-        total += sum(looks) * CONTEXT / float(reference.rates["prefill"].mean())
     return total
+
+
+def _tps(variant: GridVariant, name: str) -> float:
+    return float(variant.rates[name].values.mean())
 
 
 def _looks_until(looks: tuple[int, ...], last: int, measured: Measured) -> list[int]:
@@ -234,7 +248,7 @@ def judge(
 
 def _demands(grid: list[GridVariant]) -> list[Limits]:
     sizes = np.array([v.weight_bytes for v in grid])
-    rates = np.array([v.rates["decode"].mean() for v in grid])
+    rates = np.array([_tps(v, "decode") for v in grid])
     return [
         Limits(),
         Limits(name="half", max_bytes=float(np.quantile(sizes, 0.5))),
@@ -302,10 +316,9 @@ def _variant(variant: GridVariant, number: int, measured: Measured) -> Variant:
     classes = {task: statistics.score_mean(answers.gains) for task, answers in items.items()}
     weights = dict.fromkeys(classes, 1 / len(classes)) if classes else {}
     speeds = {
-        name: {0: Speed(statistics.rate_interval(rates), rates, PROMPT, 0)}
-        for name, rates in (
-            variant.rates if measured.whole_rates[number] else variant.first_rates
-        ).items()
+        name: {0: Speed(statistics.rate_interval(run.values), run.values, PROMPT, 0)}
+        for name, run in variant.rates.items()
+        if measured.whole_rates[number]
     }
     part_of = CHUNKS if len(chunks) < CHUNKS else 0
     return Variant(

@@ -24,7 +24,9 @@ import numpy as np
 import numpy.typing as npt
 
 from grid.plan.parts import FIRST_REPETITIONS
+from grid.results.racing import Rates
 from grid.results.reader import Results
+from grid.results.statistics.runs import moved
 
 Floats = npt.NDArray[np.float64]
 
@@ -66,9 +68,9 @@ class GridVariant:
     """By chunk [CHUNKS]."""
     gains: dict[str, Floats]
     """By task class [ITEMS]."""
-    rates: dict[str, Floats]
-    """Repetitions by what is computed."""
-    first_rates: dict[str, Floats]
+    rates: dict[str, Rates]
+    """Runs by what is computed."""
+    first_rates: dict[str, Rates]
     """The same over fewer tokens."""
 
 
@@ -118,10 +120,14 @@ def _quant(name: str, rows: list[dict[str, Any]], samples: Any, answers: Any) ->
     return Quant(name, size, kld, rates["decode"], rates["prefill"], gains)
 
 
+def desktop_rates(weight_bytes: int) -> tuple[float, float]:
+    """Decode and prefill rate in token/s of a desktop whose memory gives 60 GB/s."""
+    return 60e9 / weight_bytes, 60.0
+
+
 def published_ladder(folder: Path, like: list[Quant]) -> list[Quant]:
     """Llama-3-8B of llama.cpp's table: means of the divergence, with the spread over tokens of the
-    quant of a real ladder `like` it that is next in divergence; rates of a desktop's memory at
-    60 GB/s."""
+    quant of a real ladder `like` it that is next in divergence; rates of a desktop."""
     table = json.loads((folder / "llama3-8b-gguf-quality.json").read_text())
     quants: dict[str, Quant] = {}
     for row in table["rows"]:
@@ -131,11 +137,7 @@ def published_ladder(folder: Path, like: list[Quant]) -> list[Quant]:
         quants.setdefault(
             row["quant"],
             Quant(
-                row["quant"],
-                size,
-                donor.kld * row["kld"] / donor.kld.mean(),
-                60e9 / size,
-                60.0,
+                row["quant"], size, donor.kld * row["kld"] / donor.kld.mean(), *desktop_rates(size)
             ),
         )
     return sorted(quants.values(), key=lambda q: -q.weight_bytes)
@@ -212,10 +214,13 @@ def _of_ladder(
                 )
 
 
-def _repeat(rng: np.random.Generator, rate: float, noise: float, count: int) -> Floats:
-    """Repetitions in one run, and what that run has of its own."""
+def _repeat(rng: np.random.Generator, rate: float, noise: float, count: int) -> Rates:
+    """Repetitions in one run, and what that run has of its own; what the machine's kernels show
+    before and after them moves as much as runs do."""
     own = rate * np.exp(noise / 2 * rng.standard_normal())
-    return np.asarray(own * np.exp(noise * rng.standard_normal(count)))
+    values = np.asarray(own * np.exp(noise * rng.standard_normal(count)))
+    kernel = np.exp(noise / 2 * rng.standard_normal(2))
+    return Rates(values, moved([kernel]))
 
 
 def _chunks(kld: Floats, halves: npt.NDArray[np.int64]) -> Floats:

@@ -197,9 +197,15 @@ def longest_memory_run(attempts: Sequence[Attempt]) -> Attempt | None:
 
 
 def runs_by_depth(attempts: Sequence[Attempt], kind: str) -> dict[int, Attempt]:
-    """By depth; of several token counts the largest, of equal ones the newest."""
+    """By depth; of several token counts the largest, of equal ones the newest. A rate over fewer
+    tokens than were asked for, with which a sweep that stops when it is decided begins, is another
+    quantity, and none of these."""
     by_depth: dict[int, Attempt] = {}
-    of_kind = [a for a in attempts if a.measure == kind and _has_rate(a, f"{kind}_tps")]
+    of_kind = [
+        a
+        for a in attempts
+        if a.measure == kind and _has_rate(a, f"{kind}_tps") and not a.workload.get("part_of")
+    ]
     for attempt in sorted(of_kind, key=lambda a: (a.workload.get("tokens", 0), a.newness)):
         by_depth[int(attempt.workload.get("depth", 0))] = attempt
     return dict(sorted(by_depth.items()))

@@ -11,6 +11,9 @@ Status = Literal["ok", "error", "timeout", "oom", "unsupported", "skipped", "los
 RETRIED: frozenset[Status] = frozenset({"error", "timeout", "lost"})
 """Statuses that a resume tries again; the others are final."""
 
+DISTURBED = "disturbed"
+"""Fact of an attempt's environment: how others disturbed its repetitions, in words."""
+
 PRUNED = "not tried: "
 """Beginning of the reason of a cell skipped while running, because a smaller one of its kind ran
 out of memory. A resume leaves those as they are; what a plan skips it decides anew each time."""

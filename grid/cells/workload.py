@@ -56,7 +56,8 @@ class _Tokens(msgspec.Struct, frozen=True):
 
     @property
     def label(self) -> str:
-        return f"{self.abbreviation}{self.tokens}" + (f" @ d{self.depth}" if self.depth else "")
+        label = f"{self.abbreviation}{self.tokens}" + (f" @ d{self.depth}" if self.depth else "")
+        return label + (f" (for {self.abbreviation}{self.part_of})" if self.part_of else "")
 
 
 class Prefill(_Tokens, frozen=True, tag="prefill"):
@@ -182,16 +183,18 @@ def kind(workload: Workload) -> str:
 
 
 def identity_fields(workload: Workload) -> dict[str, str | int | None]:
-    """The fields that a cell id hashes: all but where texts and items lie, how precisely a rate is
-    asked, and what a number of chunks or items is a part of.
+    """The fields that a cell id hashes: all but where texts and items lie, and how precisely a rate
+    is asked.
 
     A text or item set counts by its content, so moving a file does not change an id. A rate is the
-    same quantity whatever precision is asked of it: such a cell is that of its `repetitions`.
+    same quantity whatever precision is asked of it: such a cell is that of its `repetitions`. A
+    part of 64 chunks is another cell than as many that were asked for by themselves: its row says
+    what it is a part of.
     """
     fields = msgspec.structs.asdict(workload)
-    for name in ("text", "source", "precision", "budget_s", "part_of", "prompts"):
+    for name in ("text", "source", "precision", "budget_s", "prompts"):
         fields.pop(name, None)
-    added = ("task", "category", "chat", "prompts_sha256", "answer_tokens")
+    added = ("task", "category", "chat", "prompts_sha256", "answer_tokens", "part_of")
     for name in added:  # not hashed where empty: as before they were there
         if not fields.get(name):
             fields.pop(name, None)

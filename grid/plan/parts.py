@@ -16,8 +16,10 @@ FIRST_CHUNKS = 8
 FIRST_ITEMS = 40
 """Items of a task of the first look."""
 
-FIRST_TOKENS = 4
-"""The first look at a rate is at the asked tokens over this, `FIRST_REPETITIONS` times."""
+FIRST_PROMPT = 4
+FIRST_GENERATED = 8
+"""The first look at a rate is at the asked tokens over this, `FIRST_REPETITIONS` times: a prompt is
+computed at once, and of a part too short the rate is another."""
 
 FIRST_REPETITIONS = 3
 
@@ -60,15 +62,16 @@ def _parts(workload: Workload, least_depth: Mapping[type, int]) -> tuple[Workloa
         case Tasks(limit=limit):
             return tuple(replace(workload, limit=look, part_of=limit) for look in looks)
         case Prefill(tokens=tokens, depth=depth) | Decode(tokens=tokens, depth=depth):
-            if depth == least_depth[type(workload)] and tokens >= FIRST_TOKENS:
-                return (_fewer_tokens(workload),)
+            share = FIRST_PROMPT if isinstance(workload, Prefill) else FIRST_GENERATED
+            if depth == least_depth[type(workload)] and tokens >= share:
+                return (_fewer_tokens(workload, share),)
     return ()
 
 
-def _fewer_tokens(workload: Prefill | Decode) -> Workload:
+def _fewer_tokens(workload: Prefill | Decode, share: int) -> Workload:
     return replace(
         workload,
-        tokens=workload.tokens // FIRST_TOKENS,
+        tokens=workload.tokens // share,
         repetitions=FIRST_REPETITIONS,
         precision=0.0,
         part_of=workload.tokens,

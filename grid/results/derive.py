@@ -116,13 +116,20 @@ def _between_runs(
     series: Mapping[str, Floats], scalars: Mapping[str, float]
 ) -> statistics.BetweenRuns:
     """From what the attempt says of the machine, and of the runs before it."""
-    earlier = None
-    if scalars.get("earlier_run_degrees"):
-        earlier = statistics.BetweenRuns(
-            scalars["earlier_run_sd"] ** 2, scalars["earlier_run_degrees"]
-        )
-    kernels = [series[f"machine_{kind}_s"] for kind in KERNELS if f"machine_{kind}_s" in series]
-    return statistics.between_runs(series.get("lost_share", ()), kernels, earlier)
+    return statistics.between_runs(
+        series.get("lost_share", ()), kernel_times(series), runs_before(scalars)
+    )
+
+
+def kernel_times(series: Mapping[str, Floats]) -> list[Floats]:
+    """Seconds of each kernel that was timed before and after the repetitions."""
+    return [series[f"machine_{kind}_s"] for kind in KERNELS if f"machine_{kind}_s" in series]
+
+
+def runs_before(scalars: Mapping[str, float]) -> statistics.BetweenRuns | None:
+    """How far the runs lay apart that the store had before an attempt; None where it had none."""
+    degrees = scalars.get("earlier_run_degrees")
+    return statistics.BetweenRuns(scalars["earlier_run_sd"] ** 2, degrees) if degrees else None
 
 
 def _steadiness(rates: Floats) -> list[Metric]:

@@ -11,7 +11,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from grid.cells.measurement import Measurement
+from grid.cells.measurement import DISTURBED, Measurement
 from grid.results.statistics import BetweenRuns, earlier_runs
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def read_earlier_runs(results: Results) -> EarlierRuns:
         facts = dict(row["environment"] or ())
         if figure["name"] != RATES[row["measure"]] or not (figure["value"] or 0) > 0:
             continue
-        if "stopped" in facts and "disturbed" not in facts:
+        if "stopped" in facts and DISTURBED not in facts:
             key = (row["hardware_class"], row["measure"], row["cell_id"])
             by_cell[key].append(log(figure["value"]))
     by_class: defaultdict[tuple[str, str], list[list[float]]] = defaultdict(list)

@@ -88,8 +88,9 @@ class StoreSnapshot:
         return {row["cell_id"]: row["wall_s"] for row in final.to_pylist() if row["status"] == "ok"}
 
     def measurements(self, cell_ids: Collection[str]) -> Iterator[Measurement]:
-        """What was measured of these cells, by their final attempts: samples and items."""
-        rows = self._results.final().select(["attempt_id", "cell_id", "status"])
+        """What was measured of these cells, by their final attempts: samples, items and what
+        disturbed them."""
+        rows = self._results.final().select(["attempt_id", "cell_id", "status", "environment"])
         cells = pa.array(list(cell_ids), pa.string())
         rows = rows.filter((pc.field("status") == "ok") & pc.field("cell_id").isin(cells))
         ids = rows["attempt_id"].combine_chunks()
@@ -108,6 +109,7 @@ class StoreSnapshot:
                     ItemResult(**{name: item[name] for name in _ITEM_FIELDS}, log_likelihoods=())
                     for item in items.get(row["attempt_id"], [])
                 ),
+                environment=dict(row["environment"] or ()),
             )
 
 

@@ -47,6 +47,8 @@ class Race:
         self._stages: dict[str, int] = {}
         self._held: dict[str, Work] = {}
         self._evidence: dict[str, Evidence] = {}
+        self._beaten: dict[str, dict[str, str]] = {}
+        self._dropped: set[str] = set()
 
     @property
     def is_waiting(self) -> bool:
@@ -75,6 +77,7 @@ class Race:
         self._stage += 1
         needed, reasons = self._decide()
         dropped = {key: reasons[key] for key in self._held if key not in needed}
+        self._dropped |= dropped.keys()
         works = tuple(
             work
             for key, work in self._held.items()
@@ -99,30 +102,93 @@ class Race:
         needed: set[str] = set()
         reasons: dict[str, str] = {}
         for profile, cells in self._cells().items():
-            variants = variants_of(cells)
-            contenders = self._contenders(self._plan.plans[profile].weight_bytes, variants)
-            totals = {comparison_key(cell): total_of(cell) for cell in cells}
-            decision = decide(contenders, totals, most_looks(cells))
-            counts = _counts(contenders)
-            for variant in variants:
-                for cell in variant.cells:
-                    reason = _why_not_needed(cell, variant.name, decision, counts)
-                    if reason:
-                        reasons.setdefault(cell.id, NOT_NEEDED + reason)
-                    else:
-                        needed.add(cell.id)
+            plan = self._plan.plans[profile]
+            noise = [cell for cell in cells if cell.id in plan.noise]
+            raced = [cell for cell in cells if cell.id not in plan.noise]
+            own = self._reasons(profile, raced) | self._noise_reasons(noise)
+            own_needed = [cell for cell in cells if cell.id not in own]
+            own_needed += reference_cells(own_needed, raced, plan.references)
+            needed |= {cell.id for cell in own_needed}
+            reasons = own | reasons
         return needed, reasons
+
+    def _reasons(self, profile: str, cells: Sequence[Cell]) -> dict[str, str]:
+        """By id of the cells that no variant of a profile needs, why."""
+        variants = variants_of(cells)
+        contenders = self._contenders(self._plan.plans[profile].weight_bytes, variants)
+        totals = {comparison_key(cell): total_of(cell) for cell in cells}
+        before = self._beaten.setdefault(profile, {})
+        decision = decide(contenders, totals, most_looks(cells), before)
+        before |= decision.beaten
+        counts = _counts(contenders)
+        labels = {variant.name: variant.label for variant in variants}
+        needed: set[str] = set()
+        reasons: dict[str, str] = {}
+        for variant in variants:
+            for cell in variant.cells:
+                reason = _why_not_needed(cell, variant.name, decision, labels, counts)
+                if reason:
+                    reasons.setdefault(cell.id, NOT_NEEDED + reason)
+                else:
+                    needed.add(cell.id)
+        return {cell_id: why for cell_id, why in reasons.items() if cell_id not in needed}
+
+    def _noise_reasons(self, noise: Sequence[Cell]) -> dict[str, str]:
+        """Of a noise floor its first part is enough."""
+        probes = {
+            comparison_key(cell): cell.workload
+            for cell in noise
+            if cell.id in self._evidence and self._stages[cell.id] < self._stage
+        }
+        return {
+            cell.id: f"{NOT_NEEDED}{probes[comparison_key(cell)].label} gives the noise floor"
+            for cell in noise
+            if comparison_key(cell) in probes and self._stages[cell.id] >= self._stage
+        }
 
     def _contenders(
         self, weight_bytes: Mapping[str, int], variants: Iterable[PlannedVariant]
     ) -> list[Contender]:
         contenders = []
         for variant in variants:
-            measured = [(c, self._evidence[c.id]) for c in variant.cells if c.id in self._evidence]
+            measured = self._measured(variant.cells)
             if measured:
                 size = weight_bytes[measured[0][0].artifact.id]
-                contenders.append(contender(variant.name, variant.label, size, measured))
+                tried = [
+                    cell
+                    for cell in variant.cells
+                    if self._stages[cell.id] < self._stage and cell.id not in self._dropped
+                ]
+                contenders.append(contender(variant.name, variant.label, size, measured, tried))
         return contenders
+
+    def _measured(self, cells: Iterable[Cell]) -> list[tuple[Cell, Evidence]]:
+        """Cells with their evidence. Those of later stages, measured in an earlier sweep, count
+        only for a text or task of which there is no part: so what is decided is the same again."""
+        pairs = [(cell, self._evidence[cell.id]) for cell in cells if cell.id in self._evidence]
+        of_stage = [pair for pair in pairs if self._stages[pair[0].id] < self._stage]
+        keys = {comparison_key(cell) for cell, _ in of_stage}
+        return of_stage + [
+            (cell, evidence)
+            for cell, evidence in pairs
+            if self._stages[cell.id] >= self._stage
+            and total_of(cell)
+            and comparison_key(cell) not in keys
+        ]
+
+
+def reference_cells(
+    needed: Iterable[Cell], cells: Iterable[Cell], references: Mapping[str, Cell]
+) -> list[Cell]:
+    """The 16 bits' own cells of the texts that the needed cells compare with them: their pass makes
+    the distribution in any case."""
+    own = {(c.engine, c.workload): c for c in cells if isinstance(c.workload, Quality)}
+    keys = {
+        (references[workload.reference].engine, workload): None
+        for cell in needed
+        if isinstance(workload := cell.workload, Quality) and workload.reference is not None
+    }
+    return [own[key] for key in keys if key in own]
 
 
 def _counts(contenders: Iterable[Contender]) -> dict[tuple[str, str], int]:
@@ -135,12 +201,16 @@ def _counts(contenders: Iterable[Contender]) -> dict[tuple[str, str], int]:
 
 
 def _why_not_needed(
-    cell: Cell, variant: str, decision: Decision, counts: Mapping[tuple[str, str], int]
+    cell: Cell,
+    variant: str,
+    decision: Decision,
+    labels: Mapping[str, str],
+    counts: Mapping[tuple[str, str], int],
 ) -> str:
     """Empty where it is needed. That is also a text or task of which nothing was measured: what
     went wrong with a part may go well with the whole."""
     if variant in decision.beaten:
-        winner = decision.beaten[variant]
+        winner = labels[decision.beaten[variant]]
         return f"{winner} is as good, as small and as fast, and surely better in one of them"
     count = counts.get((variant, comparison_key(cell)), 0)
     if isinstance(cell.workload, Quality):

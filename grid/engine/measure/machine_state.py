@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from grid.cells.measurement import DISTURBED
 from grid.engine.measure.gpu_state import GpuWatch
 from grid.engine.measure.machine_speed import (
     MachineSpeed,
@@ -43,7 +44,7 @@ class _Watched:
     @property
     def reasons(self) -> tuple[str, ...]:
         """What disturbed its repetitions, and the machine."""
-        return tuple(filter(None, (self.result.environment.get("disturbed"), self.slowed)))
+        return tuple(filter(None, (self.result.environment.get(DISTURBED), self.slowed)))
 
     @property
     def disturbance(self) -> tuple[int, float, float]:
@@ -117,7 +118,7 @@ def _with_replaced(standing: _Watched, replaced: _Watched) -> _Watched:
 def _with_state(watched: _Watched) -> WorkloadResult:
     result, facts = watched.result, dict(watched.result.environment)
     if watched.reasons:
-        facts["disturbed"] = "; ".join(watched.reasons)
+        facts[DISTURBED] = "; ".join(watched.reasons)
     if watched.speeds:
         facts["machine_compute_s"] = f"{max(speed.compute_s for speed in watched.speeds):.6f}"
     kernels = (

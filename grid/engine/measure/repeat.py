@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from grid.cells.measurement import Series
+from grid.cells.measurement import DISTURBED, Series
 from grid.cells.repetitions import RepetitionRule, relative_half_width
 from grid.engine.measure.disturbance import BUSY, Disturbance, DisturbanceWatch, others_share
 from grid.engine.measure.result import series
@@ -55,7 +55,7 @@ class Repeated(Generic[T]):
         if disturbed:
             worst = max(disturbed, key=lambda disturbance: (disturbance.lost, disturbance.others))
             share = f"{len(disturbed)} of {len(self.counted)}"
-            facts["disturbed"] = f"{share} repetitions were disturbed: {worst.reason}"
+            facts[DISTURBED] = f"{share} repetitions were disturbed: {worst.reason}"
         return facts
 
     @property

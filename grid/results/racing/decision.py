@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
-
-import numpy as np
+from types import MappingProxyType
 
 from grid.results.racing.contender import Contender
 from grid.results.racing.order import (
     ERROR,
     OPPOSITE,
-    STATEMENTS,
     Amount,
     Relation,
     are_materially_apart,
@@ -20,7 +18,7 @@ from grid.results.racing.order import (
     compare_quality,
     compare_tasks,
 )
-from grid.results.statistics.interval import Floats, t_quantile
+from grid.results.racing.speed_order import SpeedOrder
 from grid.results.statistics.sequential import look_alpha
 
 AS_FAST = 0.9
@@ -32,36 +30,85 @@ AS_SMALL = 1.01
 
 @dataclass(frozen=True)
 class Decision:
-    """`beaten` are those that another surely replaces: by id the label of the other. Of `texts` and
-    `tasks`, by id, more chunks or items may still decide something."""
+    """`beaten` are those that another surely replaces: by id the id of the other, which is not
+    beaten itself. Of `texts` and `tasks`, by id, more chunks or items may still decide
+    something."""
 
     beaten: Mapping[str, str] = field(default_factory=dict)
     texts: frozenset[str] = frozenset()
     tasks: frozenset[str] = frozenset()
 
 
-def decide(contenders: Sequence[Contender], totals: Mapping[str, int], looks: int) -> Decision:
+def decide(
+    contenders: Sequence[Contender],
+    totals: Mapping[str, int],
+    looks: int,
+    beaten_before: Mapping[str, str] = MappingProxyType({}),
+) -> Decision:
     """What is decided by what was measured so far. `totals` are the chunks or items that were asked
-    for, by text and task; `looks` how often it is looked at in all.
+    for, by text and task; `looks` how often it is looked at in all; `beaten_before` what the looks
+    before called beaten, which stays so.
 
     A contender is beaten where another is surely no worse in quality, no larger, no slower at
     anything and takes no more memory, and surely better in one of them. Those that are not beaten
     need more of a text or task while some pair of them is open by it.
     """
     relations = _relations(contenders, totals, looks)
-    speed = SpeedOrder(contenders)
-    beaten: dict[str, str] = {}
-    ranked = sorted(contenders, key=lambda c: (-c.weight_bytes, c.id))
-    for loser in ranked:
-        for winner in reversed(ranked):
-            if winner.id in beaten or winner is loser:
-                continue
-            relation = relations[winner.quality, loser.quality]
-            if _replaces(winner, loser, relation, speed):
-                beaten[loser.id] = winner.label
-                break
+    replacements = _replacements(contenders, relations)
+    for loser, winner in beaten_before.items():
+        replacements.setdefault(loser, {})[winner] = None
+    order = [c.id for c in sorted(contenders, key=lambda c: (c.weight_bytes, c.id))]
+    beaten = beaten_by_unbeaten(order, replacements, beaten_before)
     texts, tasks = _undecided([c for c in contenders if c.id not in beaten], relations, totals)
     return Decision(beaten, texts, tasks)
+
+
+def _replacements(
+    contenders: Sequence[Contender], relations: Mapping[tuple[str, str], Relation]
+) -> dict[str, dict[str, None]]:
+    """By id those that surely replace it. Sizes say which others may be compared with it in speed
+    at any look; these statements share its error."""
+    speed = SpeedOrder(contenders)
+    replacements: dict[str, dict[str, None]] = {}
+    for loser in contenders:
+        smaller = [c for c in contenders if c is not loser and _is_as_small(c, loser)]
+        alpha = _share_of_error(len(smaller))
+        winners = {
+            winner.id: None
+            for winner in smaller
+            if _replaces(winner, loser, relations[winner.quality, loser.quality], speed, alpha)
+        }
+        if winners:
+            replacements[loser.id] = winners
+    return replacements
+
+
+def beaten_by_unbeaten(
+    order: Sequence[str], replacements: Mapping[str, Container[str]], beaten_before: Container[str]
+) -> dict[str, str]:
+    """By id of what is beaten the first of `order` that replaces it and is not beaten.
+
+    That A replaces B and B replaces C does not say that A replaces C, for each may be a little
+    worse than what it replaces: where nothing unbeaten replaces C, something that does is kept, or
+    C itself. What was beaten before stays so.
+    """
+    beaten = {name for name in order if name in replacements}
+    while True:
+        unbeaten = [name for name in order if name not in beaten]
+        first = {
+            name: next((winner for winner in unbeaten if winner in replacements[name]), "")
+            for name in order
+            if name in beaten
+        }
+        orphans = [name for name, winner in first.items() if not winner]
+        if not orphans:
+            return first
+        beaten.remove(
+            max(
+                (name for name in order if name in beaten and name not in beaten_before),
+                key=lambda name: sum(n == name or name in replacements[n] for n in orphans),
+            )
+        )
 
 
 def _undecided(
@@ -73,7 +120,7 @@ def _undecided(
     that KL divergence does not tell apart by what chooses are told apart by tasks."""
     by_quality = {contender.quality: contender for contender in alive}
     pairs = list(combinations(by_quality.values(), 2))
-    amount = Amount(ERROR / 2 / max(1, len(pairs)), totals)
+    amount = Amount(_share_of_error(len(by_quality) - 1), totals)
     texts: set[str] = set()
     tasks: set[str] = set()
     for first, second in pairs:
@@ -96,29 +143,23 @@ def _undecided(
 def _relations(
     contenders: Sequence[Contender], totals: Mapping[str, int], looks: int
 ) -> dict[tuple[str, str], Relation]:
-    """By pair of qualities. Where many pairs are told apart, fewer share the error (Holm 1979)."""
+    """By pair of qualities. Statements about a contender share its error."""
     by_quality = {contender.quality: contender for contender in contenders}
     closest = _closest(by_quality.values())
-    stated: dict[tuple[str, str], Relation] = {}
-    pairs = list(combinations(by_quality, 2))
-    while pairs:
-        amount = Amount(look_alpha(ERROR / 2 / len(pairs), looks), totals)
-        compared = {
-            (first, second): compare_quality(
-                by_quality[first], by_quality[second], amount, bool(closest & {first, second})
-            )
-            for first, second in pairs
-        }
-        stated |= compared
-        left = [pair for pair, relation in compared.items() if relation not in STATEMENTS]
-        if len(left) == len(pairs):
-            break
-        pairs = left
+    amount = Amount(look_alpha(_share_of_error(len(by_quality) - 1), looks), totals)
     relations = {(quality, quality): Relation.equal for quality in by_quality}
-    for (first, second), relation in stated.items():
+    for first, second in combinations(by_quality, 2):
+        relation = compare_quality(
+            by_quality[first], by_quality[second], amount, bool(closest & {first, second})
+        )
         relations[first, second] = relation
         relations[second, first] = OPPOSITE.get(relation, relation)
     return relations
+
+
+def _share_of_error(statements: int) -> float:
+    """Error of each of so many statements about a contender, of its quality or of its speed."""
+    return ERROR / 2 / max(1, statements)
 
 
 def _closest(contenders: Iterable[Contender]) -> set[str]:
@@ -132,54 +173,44 @@ def _closest(contenders: Iterable[Contender]) -> set[str]:
     return {quality for _, quality in best.values()}
 
 
-class SpeedOrder:
-    """Compares rates of contenders, all statements holding together with half of `ERROR`."""
-
-    def __init__(self, contenders: Sequence[Contender]) -> None:
-        self._alpha = ERROR / 2 / max(1, len(contenders) * (len(contenders) - 1))
-        self._squares: dict[str, float] = {}
-        self._degrees: dict[str, int] = {}
-        for contender in contenders:
-            for name, rates in contender.rates.items():
-                logs = np.log(rates)
-                square = float(((logs - logs.mean()) ** 2).sum())
-                self._squares[name] = self._squares.get(name, 0.0) + square
-                self._degrees[name] = self._degrees.get(name, 0) + len(logs) - 1
-
-    def least_ratio(self, name: str, first: Floats, second: Floats) -> float:
-        """Lower bound of the ratio of two rates from repetitions [n] of each: Student's of logs,
-        with the variance of all contenders' repetitions, or that of these two where it is more."""
-        logs = [np.log(first), np.log(second)]
-        degrees = self._degrees[name]
-        if degrees < 1:
-            return 0.0
-        own = sum(float(((log - log.mean()) ** 2).sum()) for log in logs)
-        own_degrees = max(1, len(first) + len(second) - 2)
-        variance = max(self._squares[name] / degrees, own / own_degrees)
-        half = t_quantile(degrees, 1 - self._alpha) * variance**0.5
-        half *= (1 / len(first) + 1 / len(second)) ** 0.5
-        return float(np.exp(logs[0].mean() - logs[1].mean() - half))
+def _covers(winner: Contender, loser: Contender) -> bool:
+    """Whether all that is known of the loser is known of the winner, and nothing of the loser is
+    missing: what was not measured may be what it is good at."""
+    return not loser.missing and all(
+        of_loser.keys() <= of_winner.keys()
+        for of_loser, of_winner in (
+            (loser.rates, winner.rates),
+            (loser.texts, winner.texts),
+            (loser.tasks, winner.tasks),
+        )
+    )
 
 
-def _replaces(winner: Contender, loser: Contender, relation: Relation, speed: SpeedOrder) -> bool:
-    """Whether nobody would miss the loser."""
-    if relation not in (Relation.better, Relation.equal):
-        return False
-    if winner.weight_bytes > AS_SMALL * loser.weight_bytes:
-        return False
+def _is_as_small(winner: Contender, loser: Contender) -> bool:
+    """In weights, and in memory where that was measured of both."""
     if (winner.peak_bytes is None) != (loser.peak_bytes is None):
         return False
-    if (winner.peak_bytes or 0) > AS_SMALL * (loser.peak_bytes or 0):
+    return winner.weight_bytes <= AS_SMALL * loser.weight_bytes and (
+        winner.peak_bytes or 0
+    ) <= AS_SMALL * (loser.peak_bytes or 0)
+
+
+def _replaces(
+    winner: Contender, loser: Contender, relation: Relation, speed: SpeedOrder, alpha: float
+) -> bool:
+    """Whether nobody would miss the loser, which is no smaller; `alpha` is the error of a statement
+    of a pair's speed. As fast in all means as fast in each, which needs no share of it; to be
+    faster in any does."""
+    if relation not in (Relation.better, Relation.equal) or not _covers(winner, loser):
         return False
-    shared = winner.rates.keys() & loser.rates.keys()
-    if not shared and (winner.rates or loser.rates):
-        return False
-    ratios = [speed.least_ratio(name, winner.rates[name], loser.rates[name]) for name in shared]
-    if any(ratio < AS_FAST for ratio in ratios):
-        return False
-    return (
+    names = loser.rates.keys()
+
+    def is_faster(least: float, error: float) -> Iterator[bool]:
+        return (speed.least_ratio(n, winner.id, loser.id, error) >= least for n in names)
+
+    return all(is_faster(AS_FAST, alpha)) and (
         relation is Relation.better
         or AS_SMALL * winner.weight_bytes < loser.weight_bytes
         or AS_SMALL * (winner.peak_bytes or 0) < (loser.peak_bytes or 0)
-        or any(ratio > 1 for ratio in ratios)
+        or any(is_faster(1.0, alpha / len(names)) if names else ())
     )

@@ -26,7 +26,7 @@ from grid.results.statistics.sequential import (
 )
 
 ERROR = 0.05
-"""Chance that any statement of a race is wrong; half of it is for speed."""
+"""Chance that any statement of a race about a contender is wrong; half of it is for speed."""
 
 MATERIAL_NAT = 0.01
 """Nats of KL divergence below which a difference chooses nothing; as in `grid.analysis`."""
@@ -34,8 +34,8 @@ MATERIAL_NAT = 0.01
 MATERIAL_GAIN = 0.01
 """Of capability, the same."""
 
-UNLIKELY = 0.05
-"""Chance of a difference that chooses something, below which nobody waits for it."""
+UNLIKELY = 0.1
+"""Chance below which nobody waits for what all chunks or items would show."""
 
 
 class Relation(StrEnum):
@@ -46,13 +46,11 @@ class Relation(StrEnum):
     equal = "equal"
     """Surely no further apart than what chooses anything."""
     close = "close"
-    """Not told apart, and hardly by anything that chooses."""
+    """Not surely told apart, and it is likely enough what more would show."""
     open = "open"
     unknown = "unknown"
     """Nothing compares them."""
 
-
-STATEMENTS = frozenset({Relation.better, Relation.worse, Relation.equal})
 
 OPPOSITE = {Relation.better: Relation.worse, Relation.worse: Relation.better}
 
@@ -119,7 +117,7 @@ def _compare_text(
     above, below = (chance_above(sign * closeness, total, MATERIAL_NAT) for sign in (1, -1))
     relation = _text_relation(closeness, mine + others, amount.alpha)
     if relation is Relation.open:
-        return Relation.open if above + below >= UNLIKELY and count < total else Relation.close
+        return Relation.open if _is_uncertain(above, below) and count < total else Relation.close
     if against_best and UNLIKELY <= above + below <= 1 - UNLIKELY:
         return Relation.open
     return relation
@@ -136,6 +134,12 @@ def _text_relation(closeness: Floats, sums: Floats, alpha: float) -> Relation:
     if bounds.low > 0 and closeness.mean() > 0:
         return Relation.better
     return Relation.worse if bounds.high < 0 and closeness.mean() < 0 else Relation.open
+
+
+def _is_uncertain(above: float, below: float) -> bool:
+    """Whether none of three outcomes is likely enough: a difference that chooses the first, with
+    the chance `above`, the second, with the chance `below`, or neither."""
+    return max(above, below, 1 - above - below) <= 1 - UNLIKELY
 
 
 def _relation(bounds: Bounds, margin: float) -> Relation:
@@ -160,9 +164,8 @@ def compare_tasks(first: Contender, second: Contender, amount: Amount) -> Relati
     wanted = [max(n, amount.totals.get(task, n)) for task, n in zip(tasks, count, strict=True)]
     total = round(len(values) * sum(wanted) / sum(count))
     above, below = (chance_above(sign * values, total, MATERIAL_GAIN, limit**2) for sign in (1, -1))
-    return (
-        Relation.open if above + below >= UNLIKELY and sum(count) < sum(wanted) else Relation.close
-    )
+    is_open = _is_uncertain(above, below) and sum(count) < sum(wanted)
+    return Relation.open if is_open else Relation.close
 
 
 def _differences(first: Answers, second: Answers) -> tuple[Floats, float]:

@@ -12,7 +12,7 @@ the mean rate, is pooled from what is known:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,17 +67,30 @@ def between_runs(
     `lost` is the share of its time that each repetition lost [n], `kernels` the seconds of each
     kernel before and after them, `earlier` what the runs in the store show.
     """
-    moved = _moved(kernels)
-    parts = [BetweenRuns(QUIET_SD**2, QUIET_DEGREES)]
-    parts += [part for part in (moved, earlier) if part is not None]
+    observed = [part for part in (moved(kernels), earlier) if part is not None]
+    between, loss = pooled(observed), log_loss(lost)
+    return BetweenRuns(between.variance + loss_variance(loss), between.degrees, loss)
+
+
+def pooled(observed: Iterable[BetweenRuns]) -> BetweenRuns:
+    """A quiet machine's variance between runs, with what was observed of this one."""
+    parts = [BetweenRuns(QUIET_SD**2, QUIET_DEGREES), *observed]
     degrees = sum(part.degrees for part in parts)
-    variance = sum(part.variance * part.degrees for part in parts) / degrees
+    return BetweenRuns(sum(part.variance * part.degrees for part in parts) / degrees, degrees)
+
+
+def log_loss(lost: npt.ArrayLike) -> float:
+    """Mean log of time over time without what was lost, of shares of time lost [n]."""
     shares = np.asarray(lost, dtype=np.float64)
-    loss = float(-np.log1p(-shares).mean()) if shares.size else 0.0
-    return BetweenRuns(variance + (DISTURBED_SHARE * loss) ** 2, degrees, loss)
+    return float(-np.log1p(-shares).mean()) if shares.size else 0.0
 
 
-def _moved(kernels: Sequence[npt.ArrayLike]) -> BetweenRuns | None:
+def loss_variance(loss: float) -> float:
+    """Variance between runs of what such runs lose."""
+    return (DISTURBED_SHARE * loss) ** 2
+
+
+def moved(kernels: Sequence[npt.ArrayLike]) -> BetweenRuns | None:
     """The variance that the steadiest kernel shows between its first and its last run: noise of a
     single kernel is not the machine's."""
     changes = []

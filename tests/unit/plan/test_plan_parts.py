@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from plan_helpers import plan_of
 
 from grid.cells.workload import Decode, Prefill, Quality
@@ -57,18 +58,43 @@ def test_cells_asked_for_keep_their_ids_and_parts_come_before_them(tmp_path: Pat
     assert chunks[:3] == [8, 24, 64]
 
 
-def test_part_is_the_cell_of_a_sweep_that_asks_for_so_many_chunks(tmp_path: Path) -> None:
-    few = plan_of(tmp_path, ENTRIES.replace("chunks = 64", "chunks = 8"))
-    parts = [c for c in plan_of(tmp_path, DECIDED).cells if getattr(c.workload, "chunks", 0) == 8]
-    assert parts
-    assert {cell.id for cell in parts} <= {cell.id for cell in few.cells}
+@pytest.mark.parametrize("first", ["decided", "complete"])
+def test_part_is_another_cell_than_as_much_asked_for_by_itself(tmp_path: Path, first: str) -> None:
+    """Its row says what it is a part of, and would be read so; and the reverse."""
+    small = (
+        ENTRIES.replace("chunks = 64", "chunks = 8")
+        .replace("items = 80", "items = 40")
+        .replace("prompt = [64]", "prompt = [16]")
+        .replace("generate = [16]", "generate = [2]")
+        .replace("repetitions = 5", "repetitions = 3")
+    )
+    plans = plan_of(tmp_path, DECIDED), plan_of(tmp_path, small)
+    twins = {
+        replace(cell, workload=replace(cell.workload, part_of=0)).id: cell.id
+        for cell in plans[0].cells
+        if getattr(cell.workload, "part_of", 0) and getattr(cell.workload, "chunks", 8) == 8
+    }
+    assert twins.keys() <= {cell.id for cell in plans[1].cells}
+    before, after = plans if first == "decided" else plans[::-1]
+    left = after.without_finished({cell.id for cell in before.cells})
+    wanted = twins.keys() if first == "decided" else set(twins.values())
+    assert wanted <= {cell.id for cell in left.cells}
+
+
+def test_parts_of_rates_are_shorter_and_say_of_what(tmp_path: Path) -> None:
+    labels = {cell.workload.label for cell in plan_of(tmp_path, DECIDED).cells}
+    assert {"pp16 (for pp64)", "tg2 (for tg16)", "pp64", "tg16"} <= labels
 
 
 def test_first_stage_has_all_variants_and_no_whole_text_task_or_rate(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, DECIDED)
     stage = stages(plan.cells)
     first = [cell.workload for cell in plan.cells if not stage[cell.id]]
-    assert {workload.label for workload in first} >= {"pp16", "tg4", "quality 8x16"}
+    assert {workload.label for workload in first} >= {
+        "pp16 (for pp64)",
+        "tg2 (for tg16)",
+        "quality 8x16",
+    }
     assert all(w.part_of for w in first if isinstance(w, Quality | Prefill | Decode))
     assert {cell.id for cell in plan.optional} == {cell.id for cell in plan.cells if stage[cell.id]}
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import grid_fake
 import numpy as np
 import pytest
 
 from grid.cells.cell import Cell
-from grid.cells.measurement import Measurement, Series
+from grid.cells.measurement import DISTURBED, Measurement, Series
 from grid.cells.workload import Decode, Memory, Prefill, Quality
 from grid.hardware.node import Node
 from grid.plan.load import parse_sweep
@@ -23,7 +25,7 @@ from grid.sweep.events import CellDone, cell_done
 from grid.sweep.executors.executor import ExecutorEvent, Gathered, Joined, Left, NodeEvent, NodeIdle
 from grid.sweep.node_report import BackendState, Report
 from grid.sweep.planner import Planner
-from grid.sweep.race import NOT_NEEDED
+from grid.sweep.race import NOT_NEEDED, reference_cells
 from grid.sweep.recorder import SweepRecorder
 from grid.units import GIB
 
@@ -56,8 +58,9 @@ def report_of(name: str) -> Report:
     return Report(node=node, free_bytes=4 * GIB, backends={"fake": BackendState()})
 
 
-def measured(cell: Cell) -> Measurement:
-    """What a model with the figures above would give, with a little noise of its own."""
+def measured(cell: Cell, disturbs: Container[str] = ()) -> Measurement:
+    """What a model with the figures above would give, with a little noise of its own; rates of the
+    quants in `disturbs` say that others disturbed them."""
     rng = np.random.default_rng(int(cell.id[:8], 16))
     quant, workload = cell.artifact.quant, cell.workload
     series: tuple[Series, ...] = ()
@@ -71,22 +74,31 @@ def measured(cell: Cell) -> Measurement:
             seconds = slow * tokens / RATE[quant] * np.exp(0.01 * rng.standard_normal(5))
             series = (Series(name, "s", tuple(seconds.tolist())),)
         case Quality(chunks=chunks):
+            if cell.options["batch"] == 1:
+                chunks = 1  # the noise run ends early: its first chunk is the reference's
             text = np.random.default_rng(list(quant.encode()))  # whatever the options
             kld = KLD[quant] * np.exp(0.1 * text.standard_normal(2 * chunks))
             series = (Series("nll", "nat", (3.0,) * (2 * chunks)), Series("kld", "nat", tuple(kld)))
             scalars = {"chunks": float(chunks), "scored_bytes": 10.0 * chunks}
-    return Measurement(cell_id=cell.id, status="ok", series=series, scalars=scalars, wall_s=0.01)
+    disturbed = {DISTURBED: "5 of 5 repetitions were disturbed"} if quant in disturbs else {}
+    return Measurement(
+        cell_id=cell.id, status="ok", series=series, scalars=scalars, wall_s=0.01,
+        environment=disturbed if series and "_s" in series[0].name else {},
+    )  # fmt: skip
 
 
 class MeasuringExecutor:
     """Nodes that measure at once; the first leaves after `leaves_after` cells."""
 
-    def __init__(self, nodes: Iterable[str], leaves_after: int = 0) -> None:
+    def __init__(
+        self, nodes: Iterable[str], leaves_after: int = 0, disturbs: Container[str] = ()
+    ) -> None:
         self.pending: list[ExecutorEvent] = [Joined(name, report_of(name)) for name in nodes]
         self.pending.append(Gathered())
         self.ran: list[Cell] = []
         self.places: set[str] = set()
         self._leaves_after = leaves_after
+        self._disturbs = disturbs
 
     def offer(self, cells: Iterable[Cell]) -> None:
         pass
@@ -100,7 +112,9 @@ class MeasuringExecutor:
                     self.pending.append(Left(place, "a is gone"))
                     return
                 self.ran.append(cell)
-                self.pending.append(NodeEvent(place, cell_done(cell, measured(cell))))
+                self.pending.append(
+                    NodeEvent(place, cell_done(cell, measured(cell, self._disturbs)))
+                )
         self.pending.append(NodeIdle(place))
 
     def next_event(self, timeout_s: float) -> ExecutorEvent | None:
@@ -213,3 +227,85 @@ def test_node_that_leaves_changes_nothing_of_what_is_decided(tmp_path: Path):
     _, alone = run(tmp_path / "one", "decided", MeasuringExecutor(["a"]))
     _, after_loss = run(tmp_path / "two", "decided", MeasuringExecutor(["a", "b"], leaves_after=5))
     assert alone.keys() == after_loss.keys()
+
+
+def test_noise_floor_is_probed_once_and_compared_with_nothing(tmp_path: Path):
+    executor = MeasuringExecutor(["a"])
+    _, dropped = run(tmp_path, "decided", executor)
+    noise = [c for c in executor.ran if c.options["batch"] == 1]
+    assert [c.workload.label for c in noise] == ["quality 8x64"]
+    rows = Results(str(tmp_path / "rows")).final().to_pylist()
+    skipped = [r for r in rows if r["cell_id"] in dropped and _batch(r) == 1]
+    assert {row["reason"] for row in skipped} == {f"{NOT_NEEDED}quality 8x64 gives the noise floor"}
+    assert not any("batch=1)" in reason for reason in dropped.values())
+
+
+def _batch(row: Mapping[str, Any]) -> int:
+    return int(json.loads(row["options"])["batch"])
+
+
+def test_sixteen_bits_are_scored_on_as_many_chunks_as_what_is_compared_with_them(tmp_path: Path):
+    """Q4 and Q2 of other options differ by what 8 chunks do not tell, so that these need more."""
+    executor = MeasuringExecutor(["a"])
+    run(tmp_path, "decided", executor)
+    scored = {
+        quant: {
+            cell.workload.chunks
+            for cell in executor.ran
+            if isinstance(cell.workload, Quality)
+            and cell.artifact.quant == quant
+            and cell.options["batch"] == 8
+        }
+        for quant in KLD
+    }
+    assert scored["F16"] >= set().union(*scored.values())
+
+
+def test_reference_cells_are_those_of_the_same_text_in_the_reference_engine(tmp_path: Path):
+    cells = MeasuringExecutor(["a"])
+    run(tmp_path, "complete", cells)
+    texts = [c for c in cells.ran if isinstance(c.workload, Quality) and c.options["batch"] == 8]
+    own, quant = (next(c for c in texts if c.artifact.quant == name) for name in ("F16", "Q4"))
+    references = {own.workload.reference: own}
+    assert reference_cells([quant], texts, references) == [own]
+    assert reference_cells([], texts, references) == []
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_disturbed_rates_drop_nothing_now_or_in_a_resume(tmp_path: Path, resumed: bool):
+    """Q4 is slower with batch=4, and surely so, were it not disturbed."""
+    executor = MeasuringExecutor(["a"], disturbs={"Q4"})
+    _, dropped = run(tmp_path, "decided", executor)
+    if resumed:
+        second = MeasuringExecutor(["a"])
+        assert run(tmp_path, "decided", second) == ([], dropped)
+    rows = Results(str(tmp_path / "rows")).final().to_pylist()
+    beaten = {row["quant"] for row in rows if "is as good" in (row["reason"] or "")}
+    assert "Q4" not in beaten
+    assert "Q2" in beaten
+    assert not any("toy Q4" in reason for reason in dropped.values())
+
+
+def test_winner_that_a_reason_names_is_measured_whole(tmp_path: Path):
+    executor = MeasuringExecutor(["a"])
+    _, dropped = run(tmp_path, "decided", executor)
+    whole = {
+        f"{cell.artifact.label} (batch={cell.options['batch']})"
+        for cell in executor.ran
+        if isinstance(cell.workload, Decode) and not cell.workload.part_of
+    }
+    winners = {
+        reason.removeprefix(NOT_NEEDED).partition(" is as good")[0]
+        for reason in dropped.values()
+        if "is as good" in reason
+    }
+    assert winners
+    assert winners <= whole
+
+
+def test_decided_sweep_after_a_complete_one_measures_no_text_again(tmp_path: Path):
+    run(tmp_path, "complete", MeasuringExecutor(["a"]))
+    executor = MeasuringExecutor(["a"])
+    run(tmp_path, "decided", executor)
+    assert not [cell for cell in executor.ran if not getattr(cell.workload, "part_of", 0)]
+    assert not [cell for cell in executor.ran if isinstance(cell.workload, Quality)]
