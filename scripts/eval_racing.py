@@ -1,13 +1,15 @@
 """What a sweep that stops when it is decided costs, and whether it picks what the full one picks.
 
     python scripts/eval_racing.py STORE [STORE ...] --published ../shared/published
+        [--modelled-rates] [--only tasks]
 
 Grids are drawn from the stores' ladders (`racing_grids`). The constants of `grid.results.racing`
 and `grid.plan.parts` were set with seed 1; `--seed` draws others, by default 2. The full grid is
 judged by `grid.analysis` on all chunks and items, the race on those that it measured; both by the
 same rules. Printed: the race's cost as a share of the full grid's, in modelled seconds; the volume
 that its frontier of size, decode rate and quality has of the full one's, both at the full grid's
-figures; and how often each pick is the same, or one that the full grid calls a tie.
+figures; and how often each pick is the same, or one that the full grid calls a tie. With
+`--modelled-rates` rates come from sizes: those of a store measured on a busy machine rank nothing.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from racing_grids import (
     GENERATE,
     ITEM_TOKENS,
     ITEMS,
+    LEAST_QUANTS,
     PROMPT,
     REPETITIONS,
     Floats,
@@ -32,6 +35,7 @@ from racing_grids import (
     ladders_of,
     make_grid,
     published_ladder,
+    with_modelled_rates,
 )
 
 from grid.analysis import ClassItems, Limits, Pick, Posterior, Variant, draw_posterior, picks
@@ -72,15 +76,20 @@ def main() -> int:
     parser.add_argument("--published", type=Path, help="folder of published tables")
     parser.add_argument("--grids", type=int, default=200)
     parser.add_argument("--seed", type=int, default=2)
+    parser.add_argument("--modelled-rates", action="store_true", help="rates of a desktop")
+    parser.add_argument("--only", choices=["tasks", "texts"], help="what ranks the variants")
     args = parser.parse_args()
     ladders = {}
     for store in args.stores:
-        ladders |= ladders_of(store)
+        ladders |= {name: own for name, own in ladders_of(store).items() if len(own) > LEAST_QUANTS}
+    if args.modelled_rates:
+        ladders = {name: with_modelled_rates(own) for name, own in ladders.items()}
     if args.published:
         ladders["Llama-3-8B"] = published_ladder(args.published, ladders[max(ladders)])
     scores = {"KL divergence alone": Scores(), "tasks and KL divergence": Scores()}
     for number in range(args.grids):
-        grid = make_grid(np.random.default_rng([args.seed, number]), ladders)
+        tasks = None if args.only is None else args.only == "tasks"
+        grid = make_grid(np.random.default_rng([args.seed, number]), ladders, tasks)
         score(grid, scores["tasks and KL divergence" if grid[0].gains else "KL divergence alone"])
         if number % 20 == 19:
             sys.stderr.write(f"{number + 1} grids: {sum(scores.values(), Scores())}\n")

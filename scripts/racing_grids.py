@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,9 @@ Floats = npt.NDArray[np.float64]
 CHUNKS, ITEMS, REPETITIONS = 64, 200, 5
 CONTEXT, ITEM_TOKENS = 512, 45
 PROMPT, GENERATE = 512, 128
+LEAST_QUANTS = 6
+"""A grid takes five quants of a ladder beside its 16 bits, or more."""
+
 NOISE = (0.005, 0.03)
 """Standard deviation of a repetition's rate, as a share, between grids."""
 
@@ -120,9 +123,20 @@ def _quant(name: str, rows: list[dict[str, Any]], samples: Any, answers: Any) ->
     return Quant(name, size, kld, rates["decode"], rates["prefill"], gains)
 
 
-def desktop_rates(weight_bytes: int) -> tuple[float, float]:
-    """Decode and prefill rate in token/s of a desktop whose memory gives 60 GB/s."""
-    return 60e9 / weight_bytes, 60.0
+def desktop_rates(weight_bytes: int, sixteen_bit_bytes: int) -> tuple[float, float]:
+    """Decode and prefill rate in token/s of a desktop whose memory gives 60 GB/s, and which reads a
+    prompt 16 times as fast as it writes at 16 bits, whatever the quant."""
+    return 60e9 / weight_bytes, 16 * 60e9 / sixteen_bit_bytes
+
+
+def with_modelled_rates(ladder: list[Quant]) -> list[Quant]:
+    """A ladder with the rates of a desktop."""
+    most = max(quant.weight_bytes for quant in ladder)
+    rates = (desktop_rates(quant.weight_bytes, most) for quant in ladder)
+    return [
+        replace(quant, decode_tps=decode, prefill_tps=prefill)
+        for quant, (decode, prefill) in zip(ladder, rates, strict=True)
+    ]
 
 
 def published_ladder(folder: Path, like: list[Quant]) -> list[Quant]:
@@ -136,17 +150,19 @@ def published_ladder(folder: Path, like: list[Quant]) -> list[Quant]:
         size = int(row["size_gib"] * 2**30)
         quants.setdefault(
             row["quant"],
-            Quant(
-                row["quant"], size, donor.kld * row["kld"] / donor.kld.mean(), *desktop_rates(size)
-            ),
+            Quant(row["quant"], size, donor.kld * row["kld"] / donor.kld.mean(), 0.0, 0.0),
         )
-    return sorted(quants.values(), key=lambda q: -q.weight_bytes)
+    return with_modelled_rates(sorted(quants.values(), key=lambda q: -q.weight_bytes))
 
 
-def make_grid(rng: np.random.Generator, ladders: dict[str, list[Quant]]) -> list[GridVariant]:
-    """A grid of one ladder, or of two that answered the same tasks."""
-    names = sorted(ladders)
-    tasks = bool(rng.random() < 0.5)
+def make_grid(
+    rng: np.random.Generator, ladders: dict[str, list[Quant]], tasks: bool | None = None
+) -> list[GridVariant]:
+    """A grid of one ladder, or of two that answered the same tasks; with `tasks`, of those that
+    answered some, without, by texts alone, else either."""
+    if tasks is None:
+        tasks = bool(rng.random() < 0.5)
+    names = sorted(name for name, own in ladders.items() if own[0].gains or not tasks)
     first = str(rng.choice(names))
     chosen = [first]
     twins = [

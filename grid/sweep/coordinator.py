@@ -9,10 +9,12 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from grid.cells.measurement import Measurement, Status
+from grid.cells.workload import kind
 from grid.engine import interrupts
 from grid.errors import ClusterLost, InputError
 from grid.sweep.dispatch.scheduler_state import AttemptOutcome, SchedulerState
 from grid.sweep.dispatch.work import NodeSpec, Work
+from grid.sweep.earlier_runs import EarlierRuns, with_earlier_runs
 from grid.sweep.events import CellDone, Event, Notice, Observed, cell_done, for_progress
 from grid.sweep.executors.executor import (
     Executor,
@@ -76,6 +78,7 @@ class SweepCoordinator:
         self._reported_aside: set[str] = set()
         stops = planner.sweep.budget.stops_when_decided
         self._race = Race(self.merged_plan) if stops else None
+        self._earlier_runs: EarlierRuns = {}
 
     @property
     def all_reports(self) -> list[Report]:
@@ -114,6 +117,7 @@ class SweepCoordinator:
         self._executor.offer(self.merged_plan.read_cells())
         self._scheduler = SchedulerState((), self.merged_plan.costs())
         if self._race:
+            self._earlier_runs = self._planner.earlier_runs()
             self._planner.replay(self.merged_plan.measured_cells(), self._race.record)
         self._queue(self.merged_plan.all_work())
         for place in self._reports:
@@ -197,7 +201,9 @@ class SweepCoordinator:
             self._unfinished_cells.discard(event.cell_id)
         if self._race and event.measurement:
             profile = self._reports[place].profile
-            self._race.record(self.merged_plan.cell(event.cell_id, profile), event.measurement)
+            cell = self.merged_plan.cell(event.cell_id, profile)
+            earlier = self._earlier_runs.get((cell.scope, kind(cell.workload)))
+            self._race.record(cell, with_earlier_runs(event.measurement, earlier))
         yield NodeEvent(place, replace(event, will_retry=not final))
         if event.status == "oom":
             yield from self._prune(place, event.cell_id)

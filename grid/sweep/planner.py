@@ -200,6 +200,10 @@ class Planner:
         for measurement in self._snapshot.measurements(cells):
             record(cells[measurement.cell_id], measurement)
 
+    def earlier_runs(self) -> EarlierRuns:
+        """How far runs of the same cell lay apart in the store."""
+        return self._snapshot.earlier_runs()
+
     def reread_store(self) -> StoreSnapshot:
         """Read the store again, now that nobody else can write to it."""
         self._snapshot = self._read()

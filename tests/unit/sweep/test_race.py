@@ -20,6 +20,7 @@ from grid.plan.order import Session
 from grid.plan.parts import stages
 from grid.results import open_for_writing
 from grid.results.reader import Results
+from grid.results.statistics import BetweenRuns
 from grid.sweep.coordinator import SweepCoordinator, Unrunnable
 from grid.sweep.events import CellDone, cell_done
 from grid.sweep.executors.executor import ExecutorEvent, Gathered, Joined, Left, NodeEvent, NodeIdle
@@ -309,3 +310,17 @@ def test_decided_sweep_after_a_complete_one_measures_no_text_again(tmp_path: Pat
     run(tmp_path, "decided", executor)
     assert not [cell for cell in executor.ran if not getattr(cell.workload, "part_of", 0)]
     assert not [cell for cell in executor.ran if isinstance(cell.workload, Quality)]
+
+
+def test_runs_in_the_store_that_lay_far_apart_leave_speed_undecided(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    apart = dict.fromkeys(("prefill", "decode"), BetweenRuns(0.5**2, 30))
+    hardware_class = report_of("a").node.hardware_class
+    monkeypatch.setattr(
+        Planner,
+        "earlier_runs",
+        lambda planner: {(hardware_class, kind): runs for kind, runs in apart.items()},
+    )
+    _, dropped = run(tmp_path, "decided", MeasuringExecutor(["a"]))
+    assert not any("is as good" in reason for reason in dropped.values())
