@@ -26,7 +26,7 @@ from grid_openai.dialects.completions import (
     Vllm,
     other_tokens,
 )
-from grid_openai.dialects.dialect import Dialect, NextToken, Prompt, Sampling, Usage
+from grid_openai.dialects.dialect import Dialect, NextToken, Piece, Prompt, Sampling, Usage
 from grid_openai.dialects.ollama import Ollama
 from grid_openai.dialects.tgi import Tgi
 from grid_openai.hosting import Attached, Hosting, Started
@@ -194,7 +194,7 @@ class ServedEngine:
                 if isinstance(event, Usage):
                     usage = event
                     break
-                for token in event.ids or self._tokenizer.tokens_of(event.text):
+                for token in self._ids_of(event):
                     count += 1
                     yield token
         except EngineError as error:
@@ -202,6 +202,12 @@ class ServedEngine:
         assert usage is not None
         self._last = usage
         self._check_counts(prompt, sampling, count, usage)
+
+    def _ids_of(self, piece: Piece) -> Sequence[int]:
+        """The server's ids, where they are the tokenizer's too; else the tokens of the text."""
+        if piece.ids and self._tokenizer.counts:
+            return piece.ids
+        return self._tokenizer.tokens_of(piece.text) if piece.text else ()
 
     def _check_counts(self, prompt: Prompt, sampling: Sampling, count: int, usage: Usage) -> None:
         """Raises EngineError where tokens were timed and are not as many as the server says, or the

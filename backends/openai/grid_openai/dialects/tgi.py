@@ -37,7 +37,7 @@ class Tgi:
             if event.get("generated_text") is not None or details:
                 facts = details if isinstance(details, dict) else {}
                 finish = "length" if facts.get("finish_reason") == "length" else "stop"
-                yield Usage(finish, None, facts.get("generated_tokens"))
+                yield Usage(finish, facts.get("input_length"), facts.get("generated_tokens"))
                 return
         raise self._client.error("the stream ended before the answer was complete")
 
