@@ -30,7 +30,7 @@ from grid.hardware.node import Node
 from grid.hardware.probe import probe_node
 from grid.models.bundled import size_dir
 
-REQUIRED = ("llamacpp", "gptq", "awq", "transformers", "mlx", "vllm", "fake")
+REQUIRED = ("llamacpp", "gptq", "awq", "transformers", "mlx", "vllm", "openai", "fake")
 """Backends that must run here: 16 bits at least."""
 
 
@@ -59,6 +59,7 @@ TRIALS: dict[str, tuple[Trial, ...]] = {
         Trial("mlx", "mlx-4bit-g64", arguments=("--tokens", "16")),
     ),
     "vllm": (Trial(arguments=("--tokens", "8", "--loads", "1")),),
+    "openai": (Trial("llamacpp", "F16", arguments=("--tokens", "8", "--loads", "1")),),
     "autogptq": (Trial("gptq", "gptq-w4g128"),),
     "autoawq": (Trial("awq", "awq-w4g128"),),
 }

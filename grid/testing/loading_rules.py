@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import socket
+from urllib.parse import urlsplit
+
+from grid.backend import HasEndpoint
 from grid.testing.case import Case
 from grid.testing.resident_memory import resident_bytes
-from grid.testing.rules import require, rule
+from grid.testing.rules import NonConforming, require, rule
 
 GROWTH = 16 * 2**20
 """Bytes by which a process may grow over the loads that are watched."""
@@ -26,6 +30,22 @@ def memory_is_given_back(case: Case) -> None:
     settled = [resident() for _ in range(_SETTLING)][-1]
     grown = [resident() for _ in range(case.loads)][-1] - settled
     require(grown < GROWTH, f"{case.loads} loads left {grown} bytes behind")
+
+
+@rule("endpoint")
+def the_endpoint_is_where_the_engine_says(case: Case) -> None:
+    """While the engine is loaded, something listens there."""
+    with case.engine() as engine:
+        require(isinstance(engine, HasEndpoint), "an engine with an endpoint says where it is")
+        endpoint = engine.endpoint()
+        parts = urlsplit(endpoint.url)
+        require(not endpoint.url.endswith(("/", "/v1")), "the URL is the server's root")
+        require(bool(endpoint.model), "the endpoint says the model that requests name")
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        try:
+            socket.create_connection((parts.hostname or "", port), timeout=10).close()
+        except OSError as error:
+            raise NonConforming(f"nothing listens at {endpoint.url}: {error}") from error
 
 
 @rule()

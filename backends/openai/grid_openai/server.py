@@ -50,7 +50,7 @@ class Server:
         limit_s: float,
     ) -> None:
         self.url = f"http://127.0.0.1:{port}"
-        self._name = os.path.basename(argv[0]) if argv[1:2] != ["-m"] else argv[2]
+        self._name = argv[2] if argv[1] == "-m" else os.path.basename(argv[0])
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  (open as long as the server)
         try:
             self._process = subprocess.Popen(

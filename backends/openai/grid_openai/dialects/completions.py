@@ -76,6 +76,8 @@ class LlamaCppPython(Completions):
         return body
 
     def next_token(self, prompt: Prompt, token: int) -> NextToken:
+        if not prompt.text:
+            raise Unsupported(f"{self._client.url}: no log-probability of what follows BOS alone")
         body = {
             "model": self._model,
             "prompt": prompt.text,
