@@ -2,9 +2,9 @@
 
     uv run python scripts/check_endpoint.py MODEL.gguf [--serve PROGRAM] [--threads N] [--rounds N]
 
-Asks both for greedy answers of `PROMPTS` prompts cut from the bundled prose, for the likelier of two
-continuations of each, and for decode rates in turns, so that what slows the machine down slows both.
-Prints each figure beside its limit; exits with 1 where one is missed. Rates want a machine that does
+Asks both for greedy answers of `PROMPTS` prompts cut from the bundled prose, for the likelier of
+two continuations of each, and for decode rates in turns, so that what slows the machine down slows
+both. Prints what came of it; exits with 1 where a limit is missed. Rates want a machine that does
 nothing else.
 """
 
@@ -31,24 +31,34 @@ CHOICE_LIMIT = 0.01
 """Nats by which a choice's log-probability may differ: two builds of a batch add up differently."""
 
 
-def prompts(engine: Any) -> list[tuple[list[int], list[int], list[int]]]:
-    """Prompts with two continuations of each: its own and that of another place. All begin at a
-    line's beginning, and their texts are read as the same tokens wherever they are cut."""
-    lines = [line for line in read_text("ref:prose").text.splitlines() if len(line) > 160]
+Request = tuple[list[int], list[int], list[int]]
+
+
+def prompts(engine: Any) -> list[Request]:
+    """Prompts with two continuations of each: its own and that of another place. The text of each
+    part is read as the same tokens, since a server may take text alone."""
     start = [] if engine.bos is None else [engine.bos]
-    cut = []
-    for line in lines:
+    cut: list[tuple[list[int], list[int]]] = []
+    for line in read_text("ref:prose").text.splitlines():
         ids = engine.encode(line)
-        length = PROMPT_TOKENS + CHOICE_TOKENS
-        ends = range(PROMPT_TOKENS, length + 1)
-        if len(ids) >= length and all(
-            engine.encode(engine.decode(ids[:end]).decode(errors="replace")) == ids[:end]
-            for end in ends
-        ):
-            cut.append(([*start, *ids[:PROMPT_TOKENS]], ids[PROMPT_TOKENS:length]))
-        if len(cut) == PROMPTS:
-            break
-    return [(ids, true, cut[(place + 1) % len(cut)][1]) for place, (ids, true) in enumerate(cut)]
+        beginning, continuation = ids[:PROMPT_TOKENS], ids[PROMPT_TOKENS:][:CHOICE_TOKENS]
+        if len(continuation) == CHOICE_TOKENS and reads_as(engine, beginning, continuation):
+            cut.append((beginning, continuation))
+    others = [continuation for _, continuation in cut]
+    requests = []
+    for place, (ids, true) in enumerate(cut):
+        candidates = [*others[place + 1 :], *others[:place]]
+        false = next(c for c in candidates if c != true and reads_as(engine, ids, c))
+        requests.append(([*start, *ids], true, false))
+    return requests[:PROMPTS]
+
+
+def reads_as(engine: Any, ids: list[int], continuation: list[int]) -> bool:
+    """Whether the text of the ids is read as these, with each part of the continuation."""
+    wholes = [[*ids, *continuation[:end]] for end in range(len(continuation) + 1)]
+    return all(
+        engine.encode(engine.decode(whole).decode(errors="replace")) == whole for whole in wholes
+    )
 
 
 def answer(engine: Any, ids: list[int]) -> bytes:
@@ -58,7 +68,7 @@ def answer(engine: Any, ids: list[int]) -> bytes:
     return text
 
 
-def log_probs(engine: Any, requests: list[tuple[list[int], list[int], list[int]]]) -> list[float]:
+def log_probs(engine: Any, requests: list[Request]) -> list[float]:
     """Of both continuations of each prompt, one after the other."""
     pairs = [(ids, choice) for ids, *choices in requests for choice in choices]
     return [float(score.log_probs.sum()) for score in engine.score(pairs)]
@@ -78,22 +88,22 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=9)
     flags = parser.parse_args()
     node = local_node()
-    linked, served = backend("llamacpp"), backend("openai")
-    mine = linked.options({"threads": flags.threads, "ubatch": 512}, node)
-    theirs = served.options({"threads": flags.threads, "serve": flags.serve}, node)
+    llamacpp, openai = backend("llamacpp"), backend("openai")
+    mine = llamacpp.options({"threads": flags.threads, "ubatch": 512}, node)
+    theirs = openai.options({"threads": flags.threads, "serve": flags.serve}, node)
     with (
-        linked.load(flags.model, "cpu", mine) as here,
-        served.load(flags.model, "cpu", theirs) as there,
+        llamacpp.load(flags.model, "cpu", mine) as linked,
+        openai.load(flags.model, "cpu", theirs) as server,
     ):
-        for engine in (here, there):
+        for engine in (linked, server):
             engine.resize(512)
-        requests = prompts(here)
-        equal = sum(answer(here, ids) == answer(there, ids) for ids, *_ in requests)
-        rates: dict[str, list[float]] = {"here": [], "there": []}
+        requests = prompts(linked)
+        equal = sum(answer(linked, ids) == answer(server, ids) for ids, *_ in requests)
+        rates: dict[str, list[float]] = {"linked": [], "served": []}
         for ids, *_ in (requests * flags.rounds)[: flags.rounds]:
-            rates["here"].append(DECODED_TOKENS / decode_seconds(here, ids))
-            rates["there"].append(DECODED_TOKENS / decode_seconds(there, ids))
-        first, second = log_probs(here, requests), log_probs(there, requests)
+            rates["linked"].append(DECODED_TOKENS / decode_seconds(linked, ids))
+            rates["served"].append(DECODED_TOKENS / decode_seconds(server, ids))
+        first, second = log_probs(linked, requests), log_probs(server, requests)
     return report(len(requests), equal, rates, first, second)
 
 
@@ -106,13 +116,13 @@ def report(
     ]
     same = sum(a == b for a, b in zip(*chosen, strict=True))
     apart = max(abs(a - b) for a, b in zip(first, second, strict=True))
-    ratio = median(b / a for a, b in zip(rates["here"], rates["there"], strict=True))
+    ratio = median(b / a for a, b in zip(rates["linked"], rates["served"], strict=True))
     middle = {name: median(values) for name, values in rates.items()}
     print(f"greedy answers equal: {equal} of {count}")
     print(f"choices equal: {same} of {count}, log-probabilities {apart:.2g} nat apart at most")
     print(
-        f"decode: llama.cpp {middle['here']:.4g} token/s, served {middle['there']:.4g}, "
-        f"ratio {ratio:.3f} (median of {len(rates['here'])} pairs)"
+        f"decode: llama.cpp {middle['linked']:.4g} token/s, served {middle['served']:.4g}, "
+        f"ratio {ratio:.3f} (median of {len(rates['linked'])} pairs)"
     )
     holds = {
         f"{PROMPTS} prompts": count == PROMPTS,

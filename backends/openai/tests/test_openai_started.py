@@ -76,10 +76,10 @@ def test_an_answer_is_left_when_it_is_sent_true(served: Any) -> None:
 def test_scores_are_those_of_llama_cpp(served: Any, linked: Any) -> None:
     ids = prompt(served)
     requests = [(ids, served.encode(" ran")), (ids, served.encode(" sat on"))]
-    for here, there in zip(served.score(requests), linked.score(requests), strict=True):
-        assert np.abs(here.log_probs - there.log_probs).max() < 0.02
-        known = here.argmax >= 0
-        assert (here.argmax[known] == there.argmax[known]).all()
+    for server, library in zip(served.score(requests), linked.score(requests), strict=True):
+        assert np.abs(server.log_probs - library.log_probs).max() < 0.02
+        answered = server.argmax >= 0
+        assert (server.argmax[answered] == library.argmax[answered]).all()
 
 
 def test_it_answers_where_it_says_and_ends_with_the_engine(weights: Path) -> None:
