@@ -17,6 +17,7 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
+from grid.backend import token_scores
 from grid.backend.registry import backend
 from grid.cells.texts import read_text
 from grid.testing import local_node
@@ -74,6 +75,17 @@ def log_probs(engine: Any, requests: list[Request]) -> list[float]:
     return [float(score.log_probs.sum()) for score in engine.score(pairs)]
 
 
+def log_probs_alone(engine: Any, requests: list[Request]) -> list[float]:
+    """The same from one evaluation each, as a server makes them: packed together with others the
+    kernels of quantized weights add up otherwise."""
+    sums = []
+    for ids, *choices in requests:
+        for choice in choices:
+            rows = engine.logits([*ids, *choice[:-1]], len(ids) - 1)
+            sums.append(float(token_scores(rows, choice).log_probs.sum()))
+    return sums
+
+
 def decode_seconds(engine: Any, ids: list[int]) -> float:
     """From the first token of an answer to its last."""
     times = [perf_counter() for _ in engine.generate([ids], DECODED_TOKENS + 1, True, 0)]
@@ -103,7 +115,10 @@ def main() -> int:
         for ids, *_ in (requests * flags.rounds)[: flags.rounds]:
             rates["linked"].append(DECODED_TOKENS / decode_seconds(linked, ids))
             rates["served"].append(DECODED_TOKENS / decode_seconds(server, ids))
-        first, second = log_probs(linked, requests), log_probs(server, requests)
+        first, second = log_probs_alone(linked, requests), log_probs(server, requests)
+        packed = log_probs(linked, requests)
+    noise = max(abs(a - b) for a, b in zip(first, packed, strict=True))
+    print(f"llama.cpp's own scores, packed and alone, are {noise:.2g} nat apart at most")
     return report(len(requests), equal, rates, first, second)
 
 
