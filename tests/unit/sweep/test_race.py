@@ -11,6 +11,7 @@ import grid_fake
 import numpy as np
 import pytest
 
+from grid.analysis.dataset import Dataset
 from grid.cells.cell import Cell
 from grid.cells.measurement import DISTURBED, Measurement, Series
 from grid.cells.workload import Decode, Memory, Prefill, Quality
@@ -50,6 +51,8 @@ stop = "STOP"
 """
 KLD = {"F16": 0.0, "Q8": 0.0005, "Q4": 0.05, "Q2": 0.5}
 """Of the quants; Q8 and F16 differ by less than chooses anything."""
+SPREAD: dict[str, float] = {}
+"""Of log divergences of the quants; 0.1 by default."""
 RATE = {"F16": 100.0, "Q8": 200.0, "Q4": 400.0, "Q2": 800.0}
 
 
@@ -78,7 +81,8 @@ def measured(cell: Cell, disturbs: Container[str] = ()) -> Measurement:
             if cell.options["batch"] == 1:
                 chunks = 1  # the noise run ends early: its first chunk is the reference's
             text = np.random.default_rng(list(quant.encode()))  # whatever the options
-            kld = KLD[quant] * np.exp(0.1 * text.standard_normal(2 * chunks))
+            spread = SPREAD.get(quant, 0.1)
+            kld = KLD[quant] * np.exp(spread * text.standard_normal(2 * chunks))
             series = (Series("nll", "nat", (3.0,) * (2 * chunks)), Series("kld", "nat", tuple(kld)))
             scalars = {"chunks": float(chunks), "scored_bytes": 10.0 * chunks}
     disturbed = {DISTURBED: "5 of 5 repetitions were disturbed"} if quant in disturbs else {}
@@ -245,10 +249,16 @@ def _batch(row: Mapping[str, Any]) -> int:
     return int(json.loads(row["options"])["batch"])
 
 
-def test_sixteen_bits_are_scored_on_as_many_chunks_as_what_is_compared_with_them(tmp_path: Path):
-    """Q4 and Q2 of other options differ by what 8 chunks do not tell, so that these need more."""
+def test_beaten_sixteen_bits_are_scored_on_as_many_chunks_as_what_is_compared_with_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Q8 replaces them; Q4 and Q2 lie as close as 8 chunks do not tell, and get more."""
+    monkeypatch.setitem(KLD, "Q2", KLD["Q4"])
+    monkeypatch.setitem(SPREAD, "Q2", 1.0)
     executor = MeasuringExecutor(["a"])
-    run(tmp_path, "decided", executor)
+    _, dropped = run(tmp_path, "decided", executor)
+    rows = Results(str(tmp_path / "rows")).final().to_pylist()
+    assert any(r["quant"] == "F16" and "is as good" in dropped.get(r["cell_id"], "") for r in rows)
     scored = {
         quant: {
             cell.workload.chunks
@@ -259,7 +269,8 @@ def test_sixteen_bits_are_scored_on_as_many_chunks_as_what_is_compared_with_them
         }
         for quant in KLD
     }
-    assert scored["F16"] >= set().union(*scored.values())
+    assert scored["Q2"] > {8}
+    assert scored["F16"] == set().union(*scored.values())
 
 
 def test_reference_cells_are_those_of_the_same_text_in_the_reference_engine(tmp_path: Path):
@@ -324,3 +335,21 @@ def test_runs_in_the_store_that_lay_far_apart_leave_speed_undecided(
     )
     _, dropped = run(tmp_path, "decided", MeasuringExecutor(["a"]))
     assert not any("is as good" in reason for reason in dropped.values())
+
+
+def test_rates_over_fewer_tokens_are_on_no_axis(tmp_path: Path):
+    run(tmp_path, "decided", MeasuringExecutor(["a"]))
+    rows = Results(str(tmp_path / "rows")).final().to_pylist()
+    assert {json.loads(r["workload"])["tokens"] for r in rows if r["measure"] == "decode"} == {
+        2,
+        16,
+    }
+    dataset = Dataset(str(tmp_path / "rows"))
+    (measured_class,) = dataset.classes
+    variants = dataset.variants(measured_class.name)
+    tokens = {
+        kind: {speed.tokens for v in variants for speed in v.speeds(kind).values()}
+        for kind in ("prefill", "decode")
+    }
+    assert tokens == {"prefill": {64}, "decode": {16}}
+    assert any(not v.decode for v in variants)
