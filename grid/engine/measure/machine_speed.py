@@ -100,7 +100,7 @@ class SpeedHistory:
     """The latest runs of the kernels on this machine, counted in the cache folder."""
 
     def __init__(self, path: Path | None = None) -> None:
-        self._path = path or cache_dir() / "nodes" / f"speed-{socket.gethostname()}.json"
+        self._path = path or cache_dir() / "machine-speed" / f"{socket.gethostname()}.json"
         self._runs = self._read()
 
     @property
