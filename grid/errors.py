@@ -76,10 +76,10 @@ class EngineDied(EngineError):
     """The engine's process ended without an answer (a crash in native code)."""
 
 
-def name_some(names: Sequence[str], most: int) -> str:
+def name_some(names: Sequence[str], most: int, separator: str = ", ") -> str:
     """`a, b and 3 more`: the first `most` names, and how many there are beyond them."""
     beyond = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + beyond
+    return separator.join(names[:most]) + beyond
 
 
 MOST_LISTED = 40

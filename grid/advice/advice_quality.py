@@ -10,7 +10,9 @@ from grid.advice.ask import Ask
 from grid.analysis import Variant
 from grid.analysis.quality_order import CAPABILITY, KLD
 from grid.analysis.quality_views import HOW_TO_MEASURE_TASKS, text_axis
-from grid.errors import InputError, did_you_mean
+from grid.errors import InputError, did_you_mean, name_some
+
+NOTHING_COMPARES = "no tasks were run, and KL divergence compares variants of one model only"
 
 
 class SeveralModels(InputError):
@@ -19,9 +21,13 @@ class SeveralModels(InputError):
     def __init__(self, models: Sequence[str]) -> None:
         self.models = tuple(models)
         super().__init__(
-            "no tasks were run, and KL divergence compares variants of one model only: choose one "
-            f"of {', '.join(models)} with --model, or measure tasks ({HOW_TO_MEASURE_TASKS})"
+            f"{NOTHING_COMPARES}: choose one with --model ({name_some(models, NAMED)}), or "
+            f"measure tasks ({HOW_TO_MEASURE_TASKS})"
         )
+
+
+NAMED = 5
+"""Models that the error names."""
 
 
 @dataclass(frozen=True)

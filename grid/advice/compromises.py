@@ -122,6 +122,6 @@ def capability_text(change: Interval) -> str:
     if change.low is None or change.high is None:
         return f"{text}, how sure is not known"
     if not excludes_zero(change):
-        return f"ties in capability ({change.low:+.3f} to {change.high:+.3f})"
+        return f"no sure difference in capability ({change.low:+.3f} to {change.high:+.3f})"
     low, high = sorted((abs(change.low), abs(change.high)))
     return f"{text} ({low:.3f} to {high:.3f})"

@@ -10,7 +10,7 @@ from grid.advice.ask import Ask
 from grid.advice.main_memory import with_main_memory
 from grid.advice.several_cards import cards_notes, further_cards_bytes
 from grid.analysis.dataset import HardwareClass
-from grid.errors import InputError, did_you_mean
+from grid.errors import InputError, did_you_mean, name_some
 from grid.hardware.chips import (
     Chip,
     SeveralChips,
@@ -71,6 +71,10 @@ class Machine:
         """What models on a kind of device can have, bytes."""
         same_device = (platform_of(device_kind) == CPU) == (self.platform == CPU)
         return self.budget_bytes if same_device or self.beside is None else self.beside
+
+
+NAMED = 4
+"""Machines that an error line names."""
 
 
 @dataclass(frozen=True)
@@ -138,23 +142,32 @@ def _class_of(classes: Sequence[HardwareClass], ask: Ask) -> HardwareClass | Chi
         own = [c for c in classes if "" in c.origins]
         if len(own) == 1 or len(classes) == 1:
             return (own or classes)[0]
-        listed = "; ".join(names)
-        raise InputError(f"say which machine: --hardware with one of: {listed}; or --chip NAME")
+        raise InputError(
+            f"say which machine: --hardware with a part of its name ({_listed(names)}), or --chip"
+        )
     exact = [c for c in classes if c.name == wanted]
     near = exact or [c for c in classes if wanted.casefold() in c.name.casefold()]
     if len(near) == 1:
         return near[0]
     if near:
-        listed = "; ".join(c.name for c in near)
-        raise InputError(f"{wanted!r} is in the name of {len(near)} classes: {listed}")
+        listed = _listed([c.name for c in near])
+        raise InputError(f"{wanted!r} is in the name of {len(near)} machines: {listed}")
     try:
         return named_chip(wanted, memory_bytes=ask.memory_bytes)
     except SeveralChips:
         raise
     except InputError:
         pass
-    hint = did_you_mean(wanted, names)
-    raise InputError(f"no hardware class like {wanted!r} was measured. {hint} Or ask with --chip.")
+    hint = did_you_mean(wanted, names) if len(names) <= NAMED else ""
+    raise InputError(
+        f"no machine called {wanted!r} was measured. {hint or f'Known: {_listed(names)}.'} "
+        "--chip names one that was not"
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names of machines, which are long: of many some."""
+    return name_some(names, NAMED, "; ")
 
 
 def _of_chip(chip: Chip, ask: Ask) -> Machine:

@@ -53,5 +53,12 @@ def _differing_options(variant: Variant, mates: Sequence[Variant]) -> list[str]:
     ]
 
 
+def options_text(options: str) -> str:
+    """`batch=512 threads=2`, of the options in JSON; empty without any."""
+    return " ".join(
+        f"{name}={value}" for name, value in sorted(json.loads(options or "{}").items())
+    )
+
+
 def _options_of(variant: Variant) -> dict[str, Any]:
     return dict(json.loads(variant.options or "{}"))

@@ -172,15 +172,15 @@ def typical_limits(variants: Sequence[Variant], axis: str = "capability") -> lis
     for part, words in ((2, "half"), (4, "a quarter"), (8, "an eighth")):
         size = largest // part
         if size and any(v.artifact_bytes <= size for v in sized):
-            measured = "16-bit" if whole else "largest"
-            name = f"{words} of the {measured} size ({format_bytes(size)})"
+            of_what = "16 bits" if whole else "the largest"
+            name = f"at most {format_bytes(size)} ({words} of {of_what})"
             demands.append(Limits(name=name, max_bytes=size))
     rates = [v.decode_tps.value for v in variants if v.decode_tps is not None]
     if rates:
         rate = float(f"{max(rates) / 2:.2g}")
-        name = f"half of the fastest decode ({rate:,g} token/s)"
+        name = f"at least {rate:,g} token/s (half of the fastest)"
         demands.append(Limits(name=name, min_decode_tps=rate))
     if whole and axis == "capability":
-        name = "95 % of the 16-bit capability in half its size"
+        name = f"at most {format_bytes(largest // 2)}, 95 % as capable as 16 bits"
         demands.append(replace(Limits(max_bytes=largest // 2, min_share=0.95), name=name))
     return demands

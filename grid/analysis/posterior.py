@@ -17,7 +17,7 @@ from grid.analysis.ladder_prior import LADDER_METHOD, with_ladder_prior
 from grid.analysis.random_streams import stream_of
 from grid.analysis.text_draws import TEXT_AXES, text_draws
 from grid.analysis.variant import Variant, gains_table, groups_of, task_places
-from grid.errors import InputError
+from grid.errors import InputError, name_some
 from grid.results.statistics.groups import Codes, group_codes
 from grid.results.statistics.interval import Floats
 
@@ -131,7 +131,7 @@ def draw_posterior(
     if len(classes) > 1:
         raise InputError(
             f"variants of {len(classes)} hardware classes cannot be compared in speed "
-            f"({'; '.join(classes)}); choose one with --hardware"
+            f"({name_some(classes, 3, '; ')}); choose one with --hardware"
         )
     return Posterior(
         tuple(variants),

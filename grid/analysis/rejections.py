@@ -81,6 +81,8 @@ def rejection(check: LimitCheck, i: int, outcome: ChoiceReasons) -> Rejection:
     if variant.artifact_bytes > pick.artifact_bytes:
         excess = format_bytes(variant.artifact_bytes - pick.artifact_bytes)
         return Rejection(variant, "tied", f"{tie}, but {excess} larger")
+    if variant.artifact_bytes < pick.artifact_bytes:
+        return Rejection(variant, "tied", f"{tie}, but how close to 16 bits is not known")
     return Rejection(variant, "tied", f"{tie}, of one size, but not faster")
 
 
@@ -112,8 +114,8 @@ def _unsure_text(check: LimitCheck, i: int, chosen: int) -> str:
         mine, rivals = (estimate(v, axis) or 0.0 for v in (variant, pick))
         if mine > rivals:
             return (
-                f"tied in capability; KLD {divergence(mine)} against {divergence(rivals)} of "
-                f"{pick.label}, but how sure is not known"
+                f"no sure difference in capability; KLD {divergence(mine)} against "
+                f"{divergence(rivals)} of {pick.label}, but how sure is not known"
             )
     return ""
 
@@ -139,7 +141,7 @@ def _further(check: LimitCheck, i: int, closer: int) -> str:
     variant, rival = (check.posterior.variants[index] for index in (i, closer))
     mine, rivals = (estimate(v, axis_of(KLD)) for v in (variant, rival))
     text = f"KLD {divergence(mine)} against {divergence(rivals)} of {rival.label}"
-    return f"tied in capability, but further from 16 bits: {text}"
+    return f"no sure difference in capability, but further from 16 bits: {text}"
 
 
 def _expected_loss(check: LimitCheck, i: int, outcome: ChoiceReasons) -> str:

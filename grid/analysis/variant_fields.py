@@ -180,10 +180,16 @@ def task_runs(
 
 
 def newest(attempts: Sequence[Attempt], key: VariantKey) -> Attempt | None:
-    """The newest with the variant's own options; of other options only where there is none. Of
-    parts of a text or task, where a sweep stopped when it was decided, the longest."""
+    """The run that counts: with the variant's own options, of other options only where there is
+    none; by the engine's version that ran last; of that the longest, for a sweep that stopped when
+    it was decided measured a part of a text or task; of equally long ones the newest."""
     same = [a for a in attempts if canonical_options(a.row) == key.options]
-    return max(same or attempts, key=lambda a: (_length(a), a.newness), default=None)
+    usable = same or attempts
+    if not usable:
+        return None
+    version = max(usable, key=lambda a: a.newness).row.get("engine_version")
+    current = [a for a in usable if a.row.get("engine_version") == version]
+    return max(current, key=lambda a: (_length(a), a.newness))
 
 
 def _length(attempt: Attempt) -> int:

@@ -13,6 +13,7 @@ from grid.app.page_parts import plain, show_table
 from grid.app.pick.limits import budgets, choose_context, read_memory
 from grid.errors import InputError
 from grid.hardware.chips import chips
+from grid.models.display_names import capitalised
 
 NO_CHIP = "a card, a Mac or a CPU"
 USUAL_MEMORY = "24 GiB"
@@ -43,7 +44,7 @@ def draw_public_answer() -> None:
 
 def _show(answer: PublicAnswer) -> None:
     text = headline(answer)
-    st.markdown(f"**{plain(text[:1].upper() + text[1:])}**: {plain(answer.basis)}.")
+    st.markdown(f"**{plain(capitalised(text))}**: {plain(answer.basis)}.")
     if answer.run:
         st.caption("Run it, once the file is there:")
         st.code(answer.run, language="bash")

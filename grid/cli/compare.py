@@ -172,7 +172,7 @@ def _wanted_ids(args: CompareArgs) -> list[str]:
     nearest name for one of nothing there."""
     from grid.cli.stored_variants import stored_variants
 
-    variants = stored_variants(args.store or DEFAULT_STORE)
+    variants = stored_variants(args.store or DEFAULT_STORE, of_tests=True)
     quants = {choose_name(name, [v.quant for v in variants], "quant") for name in args.quants}
     models = {choose_name(name, [v.model for v in variants], "model") for name in args.models}
     wanted = [

@@ -6,13 +6,14 @@ from typing import Annotated
 
 import typer
 
-from grid.cli.completion import complete_backend
+from grid.cli.completion import complete_backend, complete_model
 from grid.cli.help_text import Commands
 from grid.cli.options import Json, StoreUri, split_names
 
 EXAMPLES = """
 grid predict --chip 4090 --params 8B --quant Q4_K_M,Q8_0
 grid predict --chip 'm2 ultra 76' --bytes 40GB
+grid predict --chip 4090 --model Llama-3.1-8B
 grid predict --list nvidia
 grid recommend --for 30B-A3B --ram 64     a model in a card and in main memory
 """
@@ -39,6 +40,14 @@ def predict(
     size: Annotated[
         str | None,
         typer.Option("--bytes", metavar="SIZE", help="Size of the weights: 4.9GB."),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Instead: a model of the store, a public one, or a file or folder.",
+            autocompletion=complete_model,
+        ),
     ] = None,
     engine: Annotated[
         str,
@@ -67,4 +76,5 @@ def predict(
     if list_text is not None:
         list_chips(list_text, as_json)
         return
-    show_prediction(PredictArgs(chip, split_names(quant), params, size, engine), store, as_json)
+    args = PredictArgs(chip, split_names(quant), params, size, engine, model)
+    show_prediction(args, store, as_json)

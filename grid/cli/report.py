@@ -36,6 +36,7 @@ def report(
 
     The file needs no other and no network. Each chart is also written beside it as SVG and PNG.
     """
+    from grid.advice.offered_rows import offered_rows
     from grid.analysis.dataset import Dataset
     from grid.app.report.content import class_report
     from grid.app.report.page import write_report
@@ -50,7 +51,7 @@ def report(
     if dataset.is_empty:
         raise InputError(explain_no_results(dataset.display_name, dataset.problems))
     warn(missing_rows_note(dataset.problems))
-    dataset = select_dataset(dataset, model, quant, None)
+    dataset = offered_rows(select_dataset(dataset, model, quant, None))
     names = sorted(hardware_class.name for hardware_class in dataset.classes)
     if hardware is not None:
         names = matching_classes(hardware, names)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 import pyarrow.compute as pc
 
+from grid.advice.offered_rows import offered_rows
 from grid.analysis.dataset import Dataset
 from grid.backend.registry import backend, names
 from grid.cells.cell import Options
@@ -57,10 +58,11 @@ class StoredVariant(NamedTuple):
         return wanted in (self.artifact_id, *self.ids) or wanted.lower() == self.label.lower()
 
 
-def stored_variants(store: str | Path) -> list[StoredVariant]:
+def stored_variants(store: str | Path, of_tests: bool = False) -> list[StoredVariant]:
     """The measured variants of a store, each artifact in an engine with its options once: small
-    models first, then by size. Raises InputError where there is none."""
-    dataset = Dataset(store)
+    models first, then by size; those of backends for tests where there are no others, or with
+    `of_tests`. Raises InputError where there is none."""
+    dataset = Dataset(store) if of_tests else offered_rows(Dataset(store))
     rows = _artifacts(dataset)
     variants: dict[tuple[str, str, str], StoredVariant] = {}
     for variant in dataset.named_variants():
@@ -99,7 +101,7 @@ def choose_from_store(
     Raises InputError for a name that the store does not have.
     """
     request_of(prompt, tokens)  # a wrong one before anything is read
-    variants = stored_variants(store)
+    variants = stored_variants(store, of_tests=bool(wanted))
     for name in wanted:
         if not any(variant.is_called(name) for variant in variants):
             hint = did_you_mean(name, [variant.label for variant in variants])

@@ -91,14 +91,17 @@ class Rows:
         perplexity: float = 5.0,
         reference: str = "base-F16",
         category: str = "",
+        part_of: int = 0,
         **fields: object,
     ) -> None:
-        """A divergence, or those of chunks of two tokens each, which differ."""
+        """A divergence, or those of chunks of two tokens each, which differ; the first of
+        `part_of` chunks where that is given."""
         workload = {
             "type": "quality",
             "text_sha256": text,
             "reference": None if kld is None else reference,
             **({"category": category} if category else {}),
+            **({"part_of": part_of} if part_of else {}),
         }
         metrics = {"perplexity": perplexity} | ({} if kld is None else {"kld_mean": np.mean(kld)})
         series: dict[str, Sequence[float]] = {}

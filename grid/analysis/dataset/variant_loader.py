@@ -38,7 +38,7 @@ FIGURES = (
 ROWS = [
     "attempt_id", "started_at", "measure", "workload", "artifact_id", "model", "family",
     "parameters", "format", "quant", "artifact_bytes", "backend", "options", "hardware_class",
-    "device_kind", "origin",
+    "device_kind", "origin", "engine_version",
 ]  # fmt: skip
 FACTS = (
     "environment", "kv_cache", "context_length", "licence", "bpw_file", "bpw_layer", "quantizer",

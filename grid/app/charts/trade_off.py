@@ -14,7 +14,7 @@ from grid.app.charts.quantities import axis_text, bars, series_by
 from grid.app.charts.scales import AxisScale
 from grid.app.charts.theme import SMALL, WEBGL_FROM, WIDE_ONLY, Look, figure, legend_height, ring
 from grid.app.charts.trade_points import TradeOff, TradePoint, hover
-from grid.models.display_names import shorten, visible
+from grid.models.display_names import capitalised, shorten, visible
 from grid.results.statistics import Interval
 
 LANDMARK = "Q4_K_M"
@@ -86,7 +86,7 @@ def trade_off_text(trade_off: TradeOff, labels: Labels, highlights: Highlights =
     """What the chart shows, in a sentence or two: its text alternative."""
     members, total = trade_off.members, len(trade_off.points)
     quality = trade_off.y.title
-    axes = f"{quality[:1].upper()}{quality[1:]} against {trade_off.x.title}"
+    axes = f"{capitalised(quality)} against {trade_off.x.title}"
     if not members:
         return f"Chart of {axes}, without a point."
     parts = [f"{axes} of {total} variant{'s' if total > 1 else ''}"]

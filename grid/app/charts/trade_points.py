@@ -70,7 +70,7 @@ def with_ties(front: Frontier) -> frozenset[str]:
 
 
 def points_of_frontier(front: Frontier, labels: Labels) -> TradeOff:
-    """A frontier's points, each with its probability and what it ties with."""
+    """A frontier's points, each with its probability and what it does not surely differ from."""
     detailed = with_ties(front)
     points = [
         TradePoint(
@@ -95,7 +95,7 @@ def _certainty(
     if ties:
         named = ", ".join(labels.full(variant) for variant in ties[:TIES_NAMED])
         unnamed = f" and {len(ties) - TIES_NAMED} more" if len(ties) > TIES_NAMED else ""
-        lines.append(f"ties in {front.y.title} with {named}{unnamed}")
+        lines.append(f"no sure difference in {front.y.title} from {named}{unnamed}")
     return tuple(lines)
 
 

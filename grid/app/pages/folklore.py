@@ -22,7 +22,7 @@ from grid.analysis.figures import number
 from grid.app import address
 from grid.app.page_parts import answer, heading, note, show_table, warn_third_party
 from grid.app.store import open_dataset
-from grid.models.display_names import visible
+from grid.models.display_names import capitalised, visible
 
 WORDS: dict[Verdict, str] = {
     HOLDS: "Holds",
@@ -93,7 +93,7 @@ def _show_judgement(judgement: Judgement, several_classes: bool) -> None:
         finding for finding in judgement.findings if finding.numbers or finding.verdict != OPEN
     ]
     with st.container(border=True):
-        st.markdown(f"**{rule.text[:1].upper()}{rule.text[1:]}**")
+        st.markdown(f"**{capitalised(rule.text)}**")
         for text in dict.fromkeys(_finding_text(f, several_classes) for f in findings):
             st.text(visible(text))
         if not findings:

@@ -8,6 +8,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from grid.advice import Ask
+from grid.advice.advice_quality import NOTHING_COMPARES
 from grid.advice.machine_name import short_machine_name
 from grid.analysis.dataset import Dataset
 from grid.app.hardware_question import draw_hardware
@@ -28,6 +29,7 @@ from grid.app.store import open_dataset
 from grid.app.sweeps import sweep_labels
 from grid.app.top_bar import Selection, bar_columns, select_from
 from grid.errors import InputError
+from grid.models.display_names import capitalised
 
 STYLE = """
 <style>
@@ -144,7 +146,7 @@ def _draw_without_answer(selection: Selection, error: InputError, place: DeltaGe
     from grid.app.pick.table import measured_table
 
     with place:
-        st.error(plain(str(error)[:1].upper() + str(error)[1:]))
+        st.error(plain(capitalised(str(error))))
         st.subheader("What was measured", anchor=False)
         show_table(measured_table(selection.variants), "pick_measured")
 
@@ -152,7 +154,7 @@ def _draw_without_answer(selection: Selection, error: InputError, place: DeltaGe
 def _draw_model_note(side: PickAnswer) -> None:
     if side.chosen_model:
         note(
-            f"No tasks were run, so models do not compare. This is the pick of "
+            f"{capitalised(NOTHING_COMPARES)}. This is the pick of "
             f"{plain(side.chosen_model)}; choose another under Models."
         )
 

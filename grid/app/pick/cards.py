@@ -14,7 +14,7 @@ from grid.advice.sentences import headline
 from grid.analysis.figures import number, rate, share
 from grid.app.page_parts import plain
 from grid.app.pick.answers import PickAnswer
-from grid.models.display_names import visible
+from grid.models.display_names import capitalised, visible
 from grid.units import format_bytes
 
 ALIKE = 0.05
@@ -73,7 +73,7 @@ def choices_of(advice: Advice) -> list[tuple[str, Compromise]]:
 def pick_html(card: PickCard, advice: Advice, title: str = "") -> str:
     """The card's text."""
     kicker = f"Run this on {title}" if title else "Run this"
-    why = f"{card.reason}. {_capital(card.sure)}." if card.reason else ""
+    why = f"{card.reason}. {capitalised(card.sure)}." if card.reason else ""
     return (
         f'<div class="answer"><p class="kicker">{_text(kicker)}</p><h2>{_text(card.label)}</h2>'
         f"<p>in {_text(card.engine)} on {_text(card.machine)}</p>{_list(entries(card, advice))}"
@@ -128,7 +128,7 @@ def choice_html(title: str, choice: Compromise) -> str:
     return (
         f'<div class="answer choice"><p class="kicker">{title}</p>'
         f"<h2>{_text(candidate.label)}</h2>{_list(figures)}"
-        f'<p class="why">{_text(_capital(choice.text))}.</p></div>'
+        f'<p class="why">{_text(capitalised(choice.text))}.</p></div>'
     )
 
 
@@ -168,7 +168,7 @@ def _draw_command_of(answer: PickAnswer, candidate: Candidate) -> None:
 
 def _draw_none(advice: Advice) -> None:
     """Why nothing is picked, and what to change."""
-    st.markdown(f"**{plain(_capital(headline(advice)))}.**")
+    st.markdown(f"**{plain(capitalised(headline(advice)))}.**")
     if not advice.relax:
         return
     together = any(step.together for step in advice.relax)
@@ -197,7 +197,3 @@ def _join(figure: tuple[str, str], detail: str) -> tuple[str, str]:
 
 def _text(text: str) -> str:
     return escape(visible(text))
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 from typing import Any
 
 from grid.advice import Advice, PickCard, pick_card
+from grid.advice.advice import Candidate
 from grid.advice.class_pick import picks_of_class
 from grid.advice.machine_name import short_machine_name
 from grid.advice.replay import telling_attempt_of
@@ -15,6 +18,7 @@ from grid.advice.sentences import headline
 from grid.analysis import Variant, frontier
 from grid.analysis.dataset import Dataset, repeat_command
 from grid.analysis.figures import interval_in_words, number, score
+from grid.analysis.labels import options_text
 from grid.analysis.quality_views import QualityView, quality_views
 from grid.app.charts.labels import Labels
 from grid.app.charts.trade_off import NOTHING, Highlights
@@ -27,6 +31,9 @@ from grid.results.statistics import Interval
 from grid.units import format_bytes
 
 COSTS = {SIZE: "size of the weights", DECODE_TPS: "decode speed"}
+
+LONGEST_FILE_NAME = 100
+"""Letters of a chart's name; file systems allow 255 with the report's own name and ending."""
 
 NOT_SHOWN = frozenset({"load_average_1m", "other_cpu_share", "cpu_mhz"})
 """Of a row's environment what changes from row to row."""
@@ -110,23 +117,34 @@ def _advices(dataset: Dataset, name: str) -> tuple[tuple[Advice, ...], str]:
 
 def _answer(advice: Advice) -> ReportedPick:
     card = pick_card(advice)
-    return ReportedPick(headline(advice), card, "" if card is None else card_line(card))
+    source = "" if advice.pick is None else _source(advice.pick)
+    return ReportedPick(headline(advice), card, "" if card is None else card_line(card, source))
 
 
-def card_line(card: PickCard) -> str:
-    """The answer in one line to paste: `Run small Q4_K_M in llamacpp on AMD EPYC: 3.3 MiB, ...`."""
+def card_line(card: PickCard, source: str) -> str:
+    """The answer in one line to paste: `Run small Q4_K_M in llamacpp on AMD EPYC: 3.3 MiB, ...`,
+    with the source of its figures."""
     facts = [card.size, card.speed.removesuffix(", measured here"), card.closeness]
     if card.capability:
         facts.append(f"capability {card.capability}")
     named = ", ".join(filter(None, facts))
-    return f"Run {card.label} in {card.engine} on {card.machine}: {named} (measured with quantgrid)"
+    return f"Run {card.label} in {card.engine} on {card.machine}: {named} ({source})"
+
+
+def _source(pick: Candidate) -> str:
+    """Who measured the figures of a pick."""
+    if pick.variant.origin:
+        return f"third-party figures, from {visible(pick.variant.origin)}"
+    if pick.predicted:
+        return "speed predicted, the rest measured with quantgrid"
+    return "measured with quantgrid"
 
 
 def _charts(
     dataset: Dataset, name: str, labels: Labels, advices: Sequence[Advice]
 ) -> list[tuple[str, Drawing]]:
     """Each quality against size and speed, as far as there are figures of both."""
-    charts = []
+    charts: list[tuple[str, Drawing]] = []
     for view in quality_views(dataset.posterior(name)):
         for cost, words in COSTS.items():
             trade_off = points_of_frontier(frontier(view.posterior, cost, view.axis.name), labels)
@@ -134,14 +152,22 @@ def _charts(
                 about = f"{view.model}: " if view.model else ""
                 title = f"{about}{view.title} against {words}, on {short_machine_name(name)}"
                 drawing = draw_trade_off(trade_off, labels, _highlights(view, advices), title)
-                charts.append((_file_name(view, cost), drawing))
+                taken = {name for name, _ in charts}
+                charts.append((_file_name(view, cost, taken), drawing))
     return charts
 
 
-def _file_name(view: QualityView, cost: str) -> str:
-    parts = (view.model, view.origin, view.axis.name, cost)
-    words = "-".join(filter(None, parts)).lower()
-    return "".join(letter if letter.isalnum() else "-" for letter in words)
+def _file_name(view: QualityView, cost: str, taken: Container[str]) -> str:
+    """A name of at most `LONGEST_FILE_NAME` ASCII letters that is not `taken`."""
+    whose = _file_words(f"{view.model} {view.origin}")
+    about = _file_words(f"{view.axis.name} {cost}")
+    ends = (f"{about}-{number}" if number > 1 else about for number in count(1))
+    names = (f"{whose[: LONGEST_FILE_NAME - len(end) - 1]}-{end}".lstrip("-") for end in ends)
+    return next(name for name in names if name not in taken)
+
+
+def _file_words(text: str) -> str:
+    return re.sub("[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
 def _highlights(view: QualityView, advices: Sequence[Advice]) -> Highlights:
@@ -215,7 +241,7 @@ def _origin(
     pairs = [
         ("measure again", repeat_command(row, dataset.display_name)),
         ("engine", row["engine_version"]),
-        ("options", variant.options),
+        ("settings" if variant.origin else "options", options_text(variant.options)),
         ("made by", row["quantizer"]),
         ("sha256 of the weights", row["artifact_sha256"]),
         ("measured", f"{started:%Y-%m-%d %H:%M} UTC" if started else ""),

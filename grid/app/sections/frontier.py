@@ -146,8 +146,9 @@ def _show_tables(view: QualityView, front: Frontier, labels: Labels) -> None:
 
 
 def table(front: Frontier, labels: Labels) -> dict[str, list[str]]:
-    """Every point with intervals, probability and the ones it ties with."""
+    """Every point with intervals, probability and those that do not surely differ."""
     points, tied = front.points, with_ties(front)
+    ties = [[_ties(p, axis.name, labels, tied) for p in points] for axis in (front.y, front.x)]
     quality = "quality" if front.y.name == CAPABILITY else front.y.title
     columns = {
         "variant": [visible(labels.full(p.variant)) for p in points],
@@ -163,8 +164,8 @@ def table(front: Frontier, labels: Labels) -> dict[str, list[str]]:
             ABSENT if lacks_uncertainty(p.variant, front.y) else share(p.probability)
             for p in points
         ],
-        f"ties in {quality}": [_ties(p, front.y.name, labels, tied) for p in points],
-        f"ties in {front.x.title}": [_ties(p, front.x.name, labels, tied) for p in points],
+        f"no sure difference in {quality} from": ties[0],
+        f"no sure difference in {front.x.title} from": ties[1],
         "engine": [visible(p.variant.backend) for p in points],
         "format": [visible(p.variant.format) for p in points],
         "origin": [visible(p.variant.origin or "measured") for p in points],
@@ -172,7 +173,7 @@ def table(front: Frontier, labels: Labels) -> dict[str, list[str]]:
 
 
 def _ties(point: FrontierPoint, axis: str, labels: Labels, tied: Container[str]) -> str:
-    """Names of those it ties with; of points far from the frontier they are not worked out."""
+    """Names of what does not surely differ; not worked out far from the frontier."""
     if point.variant.id not in tied:
         return "far from the frontier"
     return visible(", ".join(labels.full(v) for v in point.ties.get(axis, ())) or "none")

@@ -34,17 +34,24 @@ _UNIT = r"(?:[KMGT]iB|[kMGT]?B|ms|s|min|h|%|bits?|nat|token/s|GB/s|TFLOP/s)(?![\
 _KEPT_TOGETHER = re.compile(
     rf"(?<=\d) (?=\[)|(?<=[\d\]]) (?={_UNIT})|(?<=\d,) (?=[-\d][\d.,e+-]*\])"
     r"|(?<=\d) (?=to [-+]?\d)|(?<=\d to) (?=[-+]?\d)"
-    r"|(?<=\w) (?=\d[\d.]*(?:[,;)](?!\d)|$))"
 )
+_BESIDE_NAME = re.compile(r"(?<=\w) (?=\d[\d.,]*(?:[,;)](?!\d)|$|[ \ue000]\[))")
 
 
 def glue(text: str, width: int) -> str:
     """The text with its blanks inside a figure, `812 [801, 823]`, `2 to 3` or `1.5 GiB`, as a
-    character that no line breaks at; of figures that a line of `width` cells has room for."""
-    return " ".join(
-        word if cell_len(word) <= width else unglue(word)
-        for word in _KEPT_TOGETHER.sub(_GLUE, text).split(" ")
-    )
+    character that no line breaks at, and where a line of `width` cells has room for it that before
+    a figure; of figures that the line has room for."""
+    figures = _KEPT_TOGETHER.sub(_GLUE, text)
+    with_names = _BESIDE_NAME.sub(_GLUE, figures).split(" ")
+    return " ".join(_glued_word(word, width) for word in with_names)
+
+
+def _glued_word(word: str, width: int) -> str:
+    if cell_len(word) <= width:
+        return word
+    figures = _KEPT_TOGETHER.sub(_GLUE, unglue(word)).split(" ")
+    return " ".join(part if cell_len(part) <= width else unglue(part) for part in figures)
 
 
 def unglue(text: str) -> str:
@@ -173,8 +180,7 @@ def _column(place: int, head: str, cells: tuple[str, ...], kind: str, mark: str)
         least = max(max(map(cell_len, head.split(" "))), broad)
         comfortable = least
     elif kind == "text":
-        words = (word for cell in cells for word in cell.split())
-        longest = min(max(map(cell_len, words), default=0), LONGEST_WORD)
+        longest = max((_unbroken(word) for cell in cells for word in _words(cell)), default=0)
         least = min(natural, max(LEAST_TEXT, longest, cell_len(head)))
         comfortable = min(natural, max(COMFORTABLE_TEXT, least))
     elif kind == "name":
@@ -182,6 +188,15 @@ def _column(place: int, head: str, cells: tuple[str, ...], kind: str, mark: str)
         least = min(natural, least_distinct_width({*cells}, start, cell_len, mark))
         comfortable = min(natural, max(COMFORTABLE_NAME, least))
     return _Column(place, head, cells, kind, natural, least, comfortable, mark=mark)
+
+
+def _words(text: str) -> list[str]:
+    return _KEPT_TOGETHER.sub(_GLUE, text).split()
+
+
+def _unbroken(word: str) -> int:
+    """Width that a word must have: all of a figure's."""
+    return cell_len(word) if _GLUE in word else min(cell_len(word), LONGEST_WORD)
 
 
 def _foldable(column: _Column) -> _Column:

@@ -22,6 +22,7 @@ from grid.advice.for_model.sentences import (
     examples,
     group_title,
     headline,
+    kind_of,
     mark_text,
     need_text,
     place_text,
@@ -36,6 +37,9 @@ from grid.cli.views.console import console, print_json, table
 from grid.cli.views.fit_table import FittedTable
 from grid.cli.views.recommend import two_columns
 from grid.units import format_bytes
+
+KIND_NAMES = {"cards": "card", "Macs": "Mac", "main memory": "processor", "measured": "measured"}
+"""Heads of the groups of a table of machines."""
 
 
 def show_hardware(store: str, model: str, ask: Ask, as_json: bool = False) -> None:
@@ -74,13 +78,15 @@ def print_hardware(choice: HardwareChoice) -> None:
 
 
 def _table(entries: Sequence[PlaceVerdict]) -> FittedTable:
+    kinds = [KIND_NAMES.get(kind_of(entry), kind_of(entry)) for entry in entries]
     rows = [
         (
+            "" if i and kinds[i] == kinds[i - 1] else kinds[i],
             format_bytes(entry.place.memory_bytes) if entry.place.memory_bytes else "",
             place_text(entry),
             rate_text(entry),
             mark_text(entry),
         )
-        for entry in entries
+        for i, entry in enumerate(entries)
     ]
-    return table(("memory", "machine", "token/s", ""), rows, right=(0,), wrap=(1,))
+    return table(("", "memory", "machine", "token/s", ""), rows, right=(1,), wrap=(2,))

@@ -25,7 +25,9 @@ WIDE = 120
 TITLES = {CAPABILITY: "capability", KLD: "KLD", "perplexity": "perplexity"}
 """Heads of columns of quality."""
 
-WIDE_ONLY = ("ties", "bits/w", "KLD", "on it")
+ALIKE = "no sure difference from"
+
+WIDE_ONLY = (ALIKE, "bits/w", "KLD", "on it")
 """Columns that a narrow terminal has no room for, the first to go first."""
 
 
@@ -45,7 +47,7 @@ def print_frontier(curve: Frontier) -> None:
     rows = list(zip(*columns.values(), strict=True))
     right = [heads.index(name) for name in ("size", "bits/w", "on it")]
     optional = [heads.index(name) for name in WIDE_ONLY if name in columns]
-    wrap = [heads.index("ties")]
+    wrap = [heads.index(ALIKE)]
     out.print(table(heads, rows, right=right, wrap=wrap, names=(1,), optional=optional))
     hidden = len(curve.points) - len(points)
     if hidden:
@@ -70,7 +72,7 @@ def _columns(curve: Frontier, points: Sequence[FrontierPoint]) -> dict[str, list
         **columns,
         "decode token/s": [interval(variant.decode_tps) for variant in variants],
         "on it": [_probability(point, curve.y) for point in points],
-        "ties": [_ties(point, curve.y) for point in points],
+        ALIKE: [_ties(point, curve.y) for point in points],
     }
 
 
@@ -131,9 +133,12 @@ def _pick_row(pick: Pick, picks: QualityPicks) -> list[str]:
 
 
 def _tie_note(pick: Pick) -> str:
-    """With what the pick ties, and why it goes before it."""
-    if pick.smallest is not None and pick.smallest is not pick.variant:
-        return f"ties with {pick.smallest.label}, less KLD"
+    """What else is as good or may be, and why the pick goes before it."""
+    smallest = pick.smallest
+    if smallest is not None and smallest is not pick.variant:
+        closer = any(r.variant is smallest and r.kind == "less close" for r in pick.rejected)
+        advantage = "less KLD" if closer else "expected to be better"
+        return f"{advantage} than {smallest.label}, which is smaller and not surely worse"
     if pick.best is not None and pick.best is not pick.variant:
         return f"ties with {pick.best.label}, smaller"
     return ""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from grid.advice.for_model import find_target
+from grid.advice.offered_rows import offered_rows
 from grid.advice.prediction import (
     LEVEL,
     ModelSize,
-    Observation,
     Prediction,
     Predictor,
     observations_of,
@@ -18,6 +21,8 @@ from grid.advice.prediction import (
 from grid.advice.prediction.quants import bits
 from grid.advice.quant_names import check_quant
 from grid.advice.several_cards import cards_notes, one_card
+from grid.analysis import Variant
+from grid.analysis.dataset import Dataset
 from grid.analysis.figures import ABSENT, interval, number
 from grid.cli.views.console import console, print_json, table
 from grid.errors import InputError
@@ -43,6 +48,7 @@ class PredictArgs:
     params: str | None = None
     size: str | None = None
     engine: str = "llamacpp"
+    model: str | None = None
 
 
 @dataclass(frozen=True)
@@ -66,19 +72,23 @@ def show_prediction(args: PredictArgs, store: str, as_json: bool = False) -> Non
     """Print a table of rates on one chip. Raises InputError for what cannot be meant."""
     if args.chip is None:
         raise InputError("--chip is missing: name a chip, such as --chip 4090; --list '' lists all")
-    if args.params is not None and args.size is not None:
-        raise InputError("--params and --bytes both give the model's size: use one of them")
+    sized = {"--params": args.params, "--bytes": args.size, "--model": args.model}
+    if len(flags := [flag for flag, text in sized.items() if text is not None]) > 1:
+        raise InputError(f"{' and '.join(flags)} each give the model's size: use one of them")
     chip = named_chip(args.chip)
-    sizes = _sizes(args)
-    predictor = Predictor.fit([*published_observations(), *_own_observations(store)])
+    own = offered_rows(Dataset(store))
+    sizes = _sizes(args) if args.model is None else _sizes_of_model(args.model, args.quants, own)
+    observations = [*published_observations(), *observations_of(own.all_variants())]
+    predictor = Predictor.fit(observations)
     rates = [
         _predict(predictor, one_card(chip), args.engine, quant, sizes[quant]) for quant in sizes
     ]
     if as_json:
         rows = [_row_data(row) | {"weights_fit": row.fits(chip)} for row in rates]
-        print_json({"predicted": True, "chip": chip, "engine": args.engine, "rows": rows})
+        about = {"predicted": True, "chip": chip, "engine": args.engine, "model": args.model}
+        print_json({**about, "rows": rows})
     else:
-        _print_rates(chip, args.engine, rates)
+        _print_rates(chip, args, rates)
 
 
 def list_chips(text: str, as_json: bool = False) -> None:
@@ -144,6 +154,24 @@ def _sizes(args: PredictArgs) -> dict[str, ModelSize]:
     return {quant: ModelSize(used * bits(quant) / 8, used, total) for quant in quants}
 
 
+def _sizes_of_model(model: str, quants: Sequence[str], dataset: Dataset) -> dict[str, ModelSize]:
+    """By quant, of a model that `grid recommend --for` knows as well; of a file that of its own
+    where none is named."""
+    wanted = quants or ((None,) if Path(model).exists() else QUANTS)
+    variants = [find_target(model, quant, dataset).variant for quant in wanted]
+    return {variant.quant: _size_of(variant) for variant in variants}
+
+
+def _size_of(variant: Variant) -> ModelSize:
+    """Raises InputError where it is not known."""
+    read_bytes, total = variant.read_weight_bytes, float(variant.parameters)
+    if not read_bytes or not total:
+        raise InputError(f"the size of {variant.label} is not known: use --params or --bytes")
+    # Of a dense model active weights leave out its embedding, which makes it no mixture.
+    used = float(variant.active_parameters or total) if variant.is_mixture else total
+    return ModelSize(read_bytes, used, total, len(variant.layers) or None)
+
+
 def parse_parameters(text: str) -> tuple[float, float]:
     """Weights that a token uses, and all: `8B` uses all; of a mixture, `30B-A3B` or `8x7B`, it uses
     a part. Raises InputError for what is no count above zero."""
@@ -173,14 +201,6 @@ def parse_count(text: str) -> float:
     return float(match[1]) * _SCALE[match[2].lower()]
 
 
-def _own_observations(store: str) -> list[Observation]:
-    """Rates of the user's own store; one that is not there yet has none."""
-    from grid.advice.offered_rows import offered_rows
-    from grid.analysis.dataset import Dataset
-
-    return observations_of(offered_rows(Dataset(store)).all_variants())
-
-
 def _predict(
     predictor: Predictor, chip: Chip, engine: str, quant: str, size: ModelSize
 ) -> QuantRates:
@@ -190,9 +210,10 @@ def _predict(
     return QuantRates(quant, size, decode, prefill)
 
 
-def _print_rates(chip: Chip, engine: str, rates: list[QuantRates]) -> None:
+def _print_rates(chip: Chip, args: PredictArgs, rates: list[QuantRates]) -> None:
     out = console()
-    out.print(f"predicted for {_describe_chip(chip)}, in {engine}")
+    of_model = f"{args.model} on " if args.model else ""
+    out.print(f"predicted for {of_model}{_describe_chip(chip)}, in {args.engine}")
     for note in (*chip.notes, *cards_notes(chip)):
         out.print(f"note: {note}", markup=False)
     out.print()

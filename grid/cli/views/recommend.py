@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from grid.advice import Advice, Ask, PickCard, answer_ask, pick_card, recommend
-from grid.advice.advice_quality import SeveralModels
+from grid.advice.advice_quality import NOTHING_COMPARES, SeveralModels
 from grid.advice.machine_name import short_machine_name
 from grid.advice.sentences import (
     UNITS,
@@ -28,10 +28,12 @@ from grid.advice.sentences import (
 )
 from grid.advice.to_json import to_data
 from grid.analysis.dataset import Dataset
+from grid.cli.views.class_warnings import class_warnings
 from grid.cli.views.console import console, pairs, print_json
 from grid.cli.views.fit_table import Pairs
 from grid.cli.views.serving import print_command, serving_rows
 from grid.hardware.probe import probe_node
+from grid.models.display_names import capitalised
 from grid.units import count_of, format_bytes
 
 RIVALS_SHOWN = 5
@@ -58,12 +60,23 @@ def show_advice(store: str, ask: Ask, as_json: bool = False, why: bool = False) 
         print_json(to_data(answer))
     else:
         print_advice(answer, why)
+        if why:
+            _print_warnings(dataset, answer)
+
+
+def _print_warnings(dataset: Dataset, advice: Advice) -> None:
+    """Print what to know of the measurements of the classes that the answer rests on."""
+    classes = {hardware.name for hardware in dataset.classes}
+    candidates = filter(None, (advice.pick, advice.runner_up, advice.smaller, advice.faster))
+    for name in sorted({c.variant.hardware_class for c in candidates} & classes):
+        for line in class_warnings(dataset, name):
+            console().print(line, markup=False, style="yellow")
 
 
 def _print_models(dataset: Dataset, ask: Ask, models: Sequence[str]) -> None:
     """Print a line for each of the models that nothing compares."""
     out = console()
-    out.print("No tasks were run, so models do not compare. The pick of each:")
+    out.print(f"{capitalised(NOTHING_COMPARES)}. The pick of each:")
     rows = []
     for model in models:
         card = pick_card(recommend(dataset, replace(ask, model=model)))
@@ -82,7 +95,7 @@ def print_advice(advice: Advice, why: bool = False) -> None:
     out.print(Text(f"{headline(advice)}, on {_machine_text(advice)}", style="bold"))
     print_command(out, advice)
     card = pick_card(advice)
-    rows = _relax_rows(advice) if card is None else card_rows(card)
+    rows = _relax_rows(advice) if card is None else [*_model_rows(advice), *card_rows(card)]
     if not why:
         rows += _hidden_rows(advice)
     if rows:
@@ -90,6 +103,14 @@ def print_advice(advice: Advice, why: bool = False) -> None:
         out.print(two_columns(rows))
     if why:
         print_reasons(out, advice)
+
+
+def _model_rows(advice: Advice) -> list[tuple[str, str]]:
+    """Of several models, which is picked."""
+    models = {candidate.variant.model for candidate in advice.candidates}
+    if advice.pick is None or len(models) < 2:
+        return []
+    return [("model", f"{advice.pick.variant.model}, the best of {len(models)} models")]
 
 
 def _machine_text(advice: Advice) -> str:

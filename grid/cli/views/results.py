@@ -81,9 +81,13 @@ def _print_headlines(rows: Sequence[dict[str, Any]], with_source: bool) -> None:
     if with_source:
         columns["source"] = [row["origin"] or "measured" for row in rows]
     if any(options):
-        columns["options"] = options
+        columns["settings" if with_source else "options"] = options
     heads = list(columns)
-    wrap = [heads.index(name) for name in ("figures", "source", "options") if name in columns]
+    wrap = [
+        heads.index(name)
+        for name in ("figures", "source", "options", "settings")
+        if name in columns
+    ]
     cells = list(zip(*columns.values(), strict=True))
     console().print(table(heads, cells, wrap=wrap, names=(0, 1), optional=(2,)))
 

@@ -71,8 +71,8 @@ def _difference(group: Sequence[CellRow]) -> str:
     beyond = f"; and {len(group) - _MOST_ROWS} more" if len(group) > _MOST_ROWS else ""
     title = " ".join(str(group[0].attempt[name]) for name in ("model", "quant", "label"))
     return (
-        f"one cell has different figures, {title} ({figures}{beyond}); "
-        f"all are kept, {newest.first} counts"
+        f"{title} was measured {len(group)} times with different figures ({figures}{beyond}); "
+        f"all are kept, and the newest is used: {newest.first}"
     )
 
 

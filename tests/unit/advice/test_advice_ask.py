@@ -153,9 +153,9 @@ def test_part_of_a_class_name_selects_the_machine() -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"hardware": "cores"}, "'cores' is in the name of 3 classes"),
+        ({"hardware": "cores"}, "'cores' is in the name of 3 machines"),
         ({"hardware": "EPYX, 2 cores, 24 GiB, 32-64 GB/s"}, "Did you mean"),
-        ({}, "say which machine: --hardware with one of"),
+        ({}, "say which machine: --hardware with a part of its name"),
         ({"chip": "RTX 9999 Hyper"}, "no chip 'RTX 9999 Hyper'"),
         ({"chip": "M2 Max"}, "say which: Apple M2 Max (30)"),
     ],

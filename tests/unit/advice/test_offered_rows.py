@@ -13,7 +13,9 @@ from grid.advice import Ask, recommend
 from grid.advice.offered_rows import note_on_test_backends, offered_rows
 from grid.analysis.dataset import Dataset
 from grid.backend.registry import is_for_tests
+from grid.cli.report import report
 from grid.cli.show import show
+from grid.cli.stored_variants import stored_variants
 
 ENGINE, FOR_TESTS = "llamacpp", "fake"
 
@@ -23,7 +25,12 @@ def store(folder: Path, **models: str) -> Dataset:
     rows = Rows()
     for model, backend in models.items():
         for quant in SIZES:
-            about = {"model": model, "backend": backend, "artifact_id": f"{model}-{quant}"}
+            about = {
+                "model": model,
+                "backend": backend,
+                "artifact_id": f"{model}-{quant}",
+                "model_source": f"{model}.gguf",
+            }
             add_speed(rows, quant, **about)
             add_quality(rows, quant, **about)
     return write_store(rows, folder / "store")
@@ -48,6 +55,26 @@ def test_tables_leave_it_out(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     show(name, model=["toy"], as_json=True)
     shown = json.loads(capsys.readouterr().out)
     assert {point["model"] for point in shown[OWN_CLASS]["frontiers"][0]["points"]} == {"toy"}
+
+
+def test_variants_to_compare_leave_it_out_unless_it_is_named(tmp_path: Path) -> None:
+    name = store(tmp_path, toy=FOR_TESTS, base=ENGINE).display_name
+    assert {variant.backend for variant in stored_variants(name)} == {ENGINE}
+    assert {variant.backend for variant in stored_variants(name)} == {ENGINE}  # as it was kept
+    assert {v.backend for v in stored_variants(name, of_tests=True)} == {ENGINE, FOR_TESTS}
+
+
+def test_names_that_are_kept_beside_the_store_are_those_that_are_offered(tmp_path: Path) -> None:
+    whole = store(tmp_path, toy=FOR_TESTS, base=ENGINE)
+    assert {variant.model for variant in whole.named_variants()} == {"toy", "base"}  # kept
+    offered = offered_rows(Dataset(whole.display_name))
+    assert {variant.model for variant in offered.named_variants()} == {"base"}
+
+
+def test_the_report_leaves_it_out(tmp_path: Path) -> None:
+    name = store(tmp_path, toy=FOR_TESTS, base=ENGINE).display_name
+    report(tmp_path / "report.html", store=name)
+    assert "toy" not in (tmp_path / "report.html").read_text()
 
 
 def test_its_model_is_answered_when_it_is_named(tmp_path: Path) -> None:

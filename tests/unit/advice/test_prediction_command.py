@@ -47,6 +47,25 @@ def test_size_in_bytes_replaces_the_parameter_count(
     assert json.loads(capsys.readouterr().out)["rows"][0]["read_bytes"] == 4.9e9
 
 
+def test_a_model_by_name_gives_its_size_at_each_quant(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    args = PredictArgs("4090", ("Q4_K_M", "Q8_0"), model="Llama-3.1-8B")
+    show_prediction(args, str(tmp_path), as_json=True)
+    data = json.loads(capsys.readouterr().out)
+    assert data["model"] == "Llama-3.1-8B"
+    small, large = data["rows"]
+    assert (small["quant"], large["quant"]) == ("Q4_K_M", "Q8_0")
+    assert small["parameters"] == pytest.approx(8.03e9, rel=0.01)
+    assert small["total_parameters"] == small["parameters"]  # no mixture
+    assert 4e9 < small["read_bytes"] < 5.2e9 < 7.5e9 < large["read_bytes"] < 8.8e9
+
+
+def test_a_models_size_is_given_once(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--params and --model each give the model's size"):
+        show_prediction(PredictArgs("4090", params="8B", model="Llama-3.1-8B"), str(tmp_path))
+
+
 def test_parameters_of_a_mixture_say_what_a_token_uses(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

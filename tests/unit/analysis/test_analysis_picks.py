@@ -174,10 +174,10 @@ def test_typical_limits_come_from_the_data():
     demands = typical_limits(FAMILY)
     assert [limits.name for limits in demands] == [
         "as good as the best",
-        "half of the 16-bit size (8 MiB)",
-        "a quarter of the 16-bit size (4 MiB)",
-        "half of the fastest decode (40 token/s)",
-        "95 % of the 16-bit capability in half its size",
+        "at most 8 MiB (half of 16 bits)",
+        "at most 4 MiB (a quarter of 16 bits)",
+        "at least 40 token/s (half of the fastest)",
+        "at most 8 MiB, 95 % as capable as 16 bits",
     ]
     assert [result.variant.quant for result in picks(FAMILY, demands)][:3] == [
         "Q8_0",

@@ -1,5 +1,7 @@
 """From tables to variants."""
 
+from datetime import UTC, datetime
+
 import pytest
 from analysis_cases import SIZES, Rows
 
@@ -209,6 +211,44 @@ def test_weights_change_the_composite_and_may_leave_classes_out():
 def test_negative_infinite_and_unknown_weights_are_refused(weights, message):
     with pytest.raises(InputError, match=message):
         variants(full().tables(), weights=weights)
+
+
+def run_on_text(rows: Rows, chunks: int, kld: float, day: int, version: str = "b1") -> None:
+    rows.quality(
+        [kld] * chunks,
+        part_of=8,
+        quant="Q8_0",
+        engine_version=version,
+        started_at=datetime(2026, 1, day, tzinfo=UTC),
+        cell_id=f"{chunks} chunks",
+    )
+
+
+def kld_of(rows: Rows) -> float:
+    rows.decode([1.0, 1.0], quant="Q8_0")
+    return by_quant(rows.tables())["Q8_0"].kld_mean.value
+
+
+def test_of_runs_of_one_length_the_newest_counts():
+    rows = Rows()
+    run_on_text(rows, 4, kld=0.1, day=2)
+    run_on_text(rows, 4, kld=0.2, day=3)
+    run_on_text(rows, 4, kld=0.3, day=1)
+    assert kld_of(rows) == pytest.approx(0.2)
+
+
+def test_of_runs_of_one_engine_the_longest_counts():
+    rows = Rows()
+    run_on_text(rows, 8, kld=0.1, day=1)
+    run_on_text(rows, 4, kld=0.2, day=2)
+    assert kld_of(rows) == pytest.approx(0.1)
+
+
+def test_a_shorter_run_of_a_newer_engine_counts():
+    rows = Rows()
+    run_on_text(rows, 8, kld=0.1, day=1)
+    run_on_text(rows, 4, kld=0.2, day=2, version="b2")
+    assert kld_of(rows) == pytest.approx(0.2)
 
 
 def test_memory_is_read_at_the_longest_context():

@@ -9,7 +9,8 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
-from advice_cases import family, write_store
+from advice_cases import OWN_CLASS, add_ladder, add_quality, add_speed, family, write_store
+from analysis_cases import Rows
 from hostile_names import NAME, hostile_store
 from page_stores import write_kld_ladder, write_long_names
 from PIL import Image
@@ -47,6 +48,56 @@ def test_the_report_names_the_pick_of_every_other_place(store: Path) -> None:
     assert [answer.card.label for answer in of_class.answers if answer.card] == [advice.pick.label]
     assert advice.pick.label in of_class.answers[0].line
     assert "\n" not in of_class.answers[0].line
+
+
+def test_the_line_to_paste_says_who_measured(tmp_path: Path) -> None:
+    dataset = write_store(family(), tmp_path / "own")
+    (answer,) = class_report(dataset, OWN_CLASS).answers
+    assert answer.line.endswith("(measured with quantgrid)")
+    theirs = write_store(family(origin="Someone's table", licence="MIT"), tmp_path / "theirs")
+    name = theirs.classes[0].name
+    (answer,) = class_report(theirs, name).answers
+    assert answer.line.endswith("(third-party figures, from Someone's table)")
+    assert "measured" not in answer.line
+
+
+def test_a_predicted_speed_is_not_said_to_be_measured(tmp_path: Path) -> None:
+    rows = family()
+    add_quality(rows, "F16", "other box")
+    add_speed(rows, "Q2_K", "other box")
+    add_quality(rows, "Q2_K", "other box")
+    dataset = write_store(rows, tmp_path / "s")
+    advice = grid.recommend(dataset.display_name, hardware="other box")
+    assert advice.pick is not None
+    assert advice.pick.predicted
+    (answer,) = class_report(dataset, "other box").answers
+    assert answer.line.endswith("(speed predicted, the rest measured with quantgrid)")
+
+
+def test_a_table_of_a_single_variant_says_so_and_names_options_plainly(tmp_path: Path) -> None:
+    rows = Rows()
+    add_speed(rows, "Q2_K", options='{"batch": 512, "threads": 2}')
+    dataset = write_store(rows, tmp_path / "single")
+    of_class = class_report(dataset, OWN_CLASS)
+    assert dict(of_class.rows[0].origin)["options"] == "batch=512 threads=2"
+    assert "<h3>The only variant</h3>" in page_text("results", [of_class])
+    rows = Rows()
+    add_speed(rows, "Q2_K", options="{}")
+    bare = class_report(write_store(rows, tmp_path / "bare"), OWN_CLASS)
+    assert "options" not in dict(bare.rows[0].origin)
+
+
+def test_charts_of_models_with_long_and_like_names_have_files_of_their_own(tmp_path: Path) -> None:
+    rows = Rows()
+    names = ("a.b", "A b", "量子", "格子", 300 * "x", 300 * "x" + "y")
+    for name in names:
+        add_ladder(rows, model=name)
+    dataset = write_store(rows, tmp_path / "s")
+    of_class = class_report(dataset, OWN_CLASS)
+    paths = write_report(tmp_path / "r.html", "results", [of_class])
+    assert len(of_class.charts) == 2 * len(names)
+    assert len({path.name.lower() for path in paths}) == 1 + 2 * len(of_class.charts)
+    assert all(path.name.isascii() and len(path.name) < 120 for path in paths)
 
 
 def test_every_variant_is_in_the_table_with_the_command_behind_it(store: Path) -> None:

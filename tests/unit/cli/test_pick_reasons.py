@@ -64,6 +64,35 @@ def test_show_and_why_say_both(dataset: Dataset, capsys: pytest.CaptureFixture[s
         assert text in explained
 
 
+def test_why_names_measurements_beside_other_programs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = Rows()
+    for quant in SIZES:
+        add_speed(rows, quant, environment=[("other_cpu_share", "0.5")])
+        add_quality(rows, quant)
+    store = write_store(rows, tmp_path / "store").display_name
+    show_advice(store, Ask(hardware=OWN_CLASS), why=True)
+    explained = words(capsys.readouterr().out)
+    assert "suspect measurements: " in explained
+    assert "other programs used 50% of the machine" in explained
+    assert "Rerun when idle: `grid sweep --store " in explained
+
+
+def test_nothing_is_called_both_a_tie_and_worse(
+    dataset: Dataset, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    advice = recommend(dataset, Ask(hardware=OWN_CLASS))
+    assert advice.smallest is not None
+    loser = advice.smallest.label
+    assert "expected to lose" in smallest_text(advice)
+    show(dataset.display_name)
+    shown = words(capsys.readouterr().out)
+    assert f"ties with {loser}" not in shown
+    assert f"expected to be better than {loser}, which is smaller and not surely worse" in shown
+
+
 def test_the_first_screen_says_what_its_notes_are_about(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
