@@ -112,7 +112,8 @@ def smallest_text(advice: Advice) -> str:
     if less <= 0:
         return ""
     why = next((r.reason for r in advice.rejected if r.variant is smallest.variant), "")
-    return f"{smallest.label}, {format_bytes(less)} smaller: {why}{_divergences_text(advice)}"
+    beside = "" if "KLD" in why else _divergences_text(advice)
+    return f"{smallest.label}, {format_bytes(less)} smaller: {why}{beside}"
 
 
 def _divergences_text(advice: Advice) -> str:

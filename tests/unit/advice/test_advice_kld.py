@@ -123,7 +123,7 @@ class TestDivergenceAlone:
 class TestModels:
     def test_models_without_tasks_do_not_compare(self, two_models: Dataset) -> None:
         with pytest.raises(
-            InputError, match=r"choose one of one, two with --model, or measure tasks"
+            InputError, match=r"choose one with --model \(one, two\), or measure tasks"
         ):
             recommend(two_models, OWN)
 
@@ -158,7 +158,7 @@ class TestDivergenceBesideTasks:
         assert advice.quality.axis == "capability"
         assert "further from 16 bits: KLD 0.4 nat" in reasons_by_quant(advice)["Q2_K"]
         assert smallest_text(advice) == (
-            "base Q2_K, 5.37 KiB less: no sure difference in capability, but further from 16 bits: "
+            "base Q2_K, 5.37 KiB smaller: no sure difference in capability, but further from 16 bits: "
             "KLD 0.4 nat against 0.004 nat of base Q8_0"
         )
 
