@@ -158,8 +158,8 @@ class TestDivergenceBesideTasks:
         assert advice.quality.axis == "capability"
         assert "further from 16 bits: KLD 0.4 nat" in reasons_by_quant(advice)["Q2_K"]
         assert smallest_text(advice) == (
-            "base Q2_K, 5.37 KiB smaller: no sure difference in capability, but further from 16 bits: "
-            "KLD 0.4 nat against 0.004 nat of base Q8_0"
+            "base Q2_K, 5.37 KiB smaller: no sure difference in capability, but further from 16 "
+            "bits: KLD 0.4 nat against 0.004 nat of base Q8_0"
         )
 
     def test_a_model_without_tasks_is_named_and_loses_to_none(self, tmp_path: Path) -> None:
