@@ -178,6 +178,7 @@ class Started:
             argv[0] = sys.executable
             argv[argv.index("--logits_all") + 1] = str(self._scores).lower()
             argv += ["--model_alias", SERVED_NAME]
+            argv += ["--interrupt_requests", "false"]  # else a request breaks off the one before it
         elif self.program == "llama-server":
             _require_program("llama-server")
             argv += ["--alias", SERVED_NAME]
