@@ -3,8 +3,9 @@
 Names and definitions are those of `vllm bench serve` (vllm/benchmarks/serve.py, calculate_metrics)
 where it has them: TTFT is from the request's being sent to its first text, TPOT is (end-to-end
 latency - TTFT) / (output tokens - 1) of each answer of two tokens or more, ITL are the gaps between
-successive pieces with text of all answers (vLLM also counts pieces without), throughput is over the seconds of the load, goodput counts answers
-that keep every limit. Percentiles are over whole answers only; failures have a share of their own.
+successive pieces with text of all answers (vLLM also counts pieces without), throughput is over the
+seconds of the load, goodput counts answers that keep every limit. Percentiles are over whole
+answers only; failures have a share of their own.
 """
 
 from __future__ import annotations
