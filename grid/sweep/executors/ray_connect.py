@@ -116,7 +116,7 @@ def _init(message: str, **arguments: Any) -> Any:
     on_term = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(log_to_driver=False, logging_level=logging.ERROR, **arguments)
-    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+    except Exception as error:  # Ray raises bare ones, such as where a node starts too slowly
         raise ClusterLost(message.format(_first_line(error))) from error
     # What workers print goes to standard output, whatever log_to_driver says: pages of it where a
     # node dies.
