@@ -67,6 +67,6 @@ def report(
         print_json({"files": [str(path) for path in paths], "cards": lines})
         return
     for line in lines:
-        print(line)
+        say(line)  # whole, to be pasted, in the file and in JSON
     charts = sum(path.suffix == ".svg" for path in paths)
     say(f"{target} written, and {charts} charts beside it as SVG and PNG")

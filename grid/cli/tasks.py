@@ -86,9 +86,10 @@ def needles(
     It shows what a quantized cache or a long context costs: files = ["FILE"] in [tasks].
     """
     from grid.cells.task_files.needles import write_needles
+    from grid.cli.views.console import say
 
     longest = write_needles(text, target, words, items, seed)
-    print(f"{target}: {items} items; the longest prompt has {longest:,} characters")
+    say(f"{target}: {items} items; the longest prompt has {longest:,} characters")
 
 
 @tasks_app.command()
