@@ -137,15 +137,20 @@ def started_cells(events: list[Event], node: str) -> list[Event]:
     return [event for event in events if event["event"] == "started" and event["node"] == node]
 
 
-def cells_restarted_elsewhere(events: list[Event], node: str, since: float) -> dict[str, float]:
-    """{cell: seconds after `since`} that a node left open then and another began once more."""
-    before = [event for event in events if event["at"] <= since]
-    open_then = {event["cell"] for event in started_cells(before, node)}
-    open_then -= {
-        event["cell"] for event in events if event["event"] == "finished" and event["node"] == node
-    }
-    restarted = [event for event in events if event["event"] == "started" and event["node"] != node]
-    return {event["cell"]: event["at"] - since for event in restarted if event["cell"] in open_then}
+def cells_restarted(events: list[Event], node: str, since: float) -> dict[str, float]:
+    """{cell: seconds after `since`} that a node left open when it was lost, and that began once
+    more: elsewhere, or there when it was back."""
+    lost = [
+        event["at"]
+        for event in events
+        if event["event"] == "nodes" and event["at"] > since and node not in event["names"]
+    ]
+    if not lost:
+        return {}
+    open_then = {event["cell"] for event in started_cells(events, node) if event["at"] < lost[0]}
+    open_then -= {event["cell"] for event in ended_cells(events, node) if event["at"] < lost[0]}
+    restarted = [e for e in events if e["event"] == "started" and e["at"] > lost[0]]
+    return {e["cell"]: e["at"] - since for e in restarted if e["cell"] in open_then}
 
 
 def notes(events: list[Event]) -> str:
