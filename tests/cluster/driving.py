@@ -115,7 +115,10 @@ class Driver:
             assert self._process.poll() is None, f"the sweep ended without {what}: {self.output()}"
             return False
 
-        return wait_for(is_met, f"{what}; it said: {self.output()[-2000:]}", seconds)
+        try:
+            return wait_for(is_met, what, seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; the sweep said: {self.output()[-20_000:]}") from None
 
     def wait_for_cells(self, count: int, seconds: float = 120.0) -> None:
         """Until so many cells have ended in the present run."""
@@ -139,7 +142,7 @@ def started_cells(events: list[Event], node: str) -> list[Event]:
 
 def cells_restarted(events: list[Event], node: str, since: float) -> dict[str, float]:
     """{cell: seconds after `since`} that a node left open when it was lost, and that began once
-    more: elsewhere, or there when it was back."""
+    more: elsewhere, or there when it was back; empty until its loss is seen."""
     lost = [
         event["at"]
         for event in events
@@ -149,7 +152,11 @@ def cells_restarted(events: list[Event], node: str, since: float) -> dict[str, f
         return {}
     open_then = {event["cell"] for event in started_cells(events, node) if event["at"] < lost[0]}
     open_then -= {event["cell"] for event in ended_cells(events, node) if event["at"] < lost[0]}
-    restarted = [e for e in events if e["event"] == "started" and e["at"] > lost[0]]
+    restarted = [
+        event
+        for event in events
+        if event["event"] == "started" and (event["node"] != node or event["at"] > lost[0])
+    ]
     return {e["cell"]: e["at"] - since for e in restarted if e["cell"] in open_then}
 
 
