@@ -192,8 +192,10 @@ def identity_fields(workload: Workload) -> dict[str, str | int | None]:
     what it is a part of.
     """
     fields = msgspec.structs.asdict(workload)
-    for name in ("text", "source", "precision", "budget_s", "prompts"):
+    for name in ("text", "source", "precision", "budget_s"):
         fields.pop(name, None)
+    if isinstance(fields.get("prompts"), str):  # the file of a load, whose content counts
+        del fields["prompts"]
     added = ("task", "category", "chat", "prompts_sha256", "answer_tokens", "part_of")
     for name in added:  # not hashed where empty: as before they were there
         if not fields.get(name):

@@ -11,9 +11,9 @@ from grid.cli.options import Json
 
 EXAMPLES = """
 grid load http://127.0.0.1:8000 --model qwen3 --concurrency 1,4,16
-grid load http://127.0.0.1:8000 --model qwen3 --rate 2,4 --ttft 500ms --tpot 50ms
-grid load http://127.0.0.1:8000 --model qwen3 --find-rate --ttft 500ms --tpot 50ms
-grid load https://HOST --model NAME --key-variable API_KEY --prompts chats.jsonl --chat
+grid load http://127.0.0.1:8000 --model qwen3 --rate 2,4 --ttft 500ms
+grid load http://127.0.0.1:8000 --model qwen3 --find-rate --ttft 500ms
+grid load https://HOST --model NAME --key-variable API_KEY --chat
 """
 
 Url = Annotated[

@@ -42,7 +42,7 @@ def report(
     from grid.app.report.page import write_report
     from grid.cli.selection import matching_classes, select_dataset
     from grid.cli.views.class_warnings import class_warnings
-    from grid.cli.views.console import print_json, say, warn
+    from grid.cli.views.console import console, print_json, say, warn
     from grid.results.problems import explain_no_results, missing_rows_note
 
     if target.suffix.lower() not in (".html", ".htm"):
@@ -67,6 +67,6 @@ def report(
         print_json({"files": [str(path) for path in paths], "cards": lines})
         return
     for line in lines:
-        say(line)  # whole, to be pasted, in the file and in JSON
+        console().print(line)  # whole, to be pasted, in the file and in JSON
     charts = sum(path.suffix == ".svg" for path in paths)
     say(f"{target} written, and {charts} charts beside it as SVG and PNG")

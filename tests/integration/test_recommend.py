@@ -113,7 +113,7 @@ def test_a_budget_below_everything_is_a_sentence(run_recommend: RunRecommend) ->
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
-        (("--hardware", "nowhere"), ("no hardware class like 'nowhere'",)),
+        (("--hardware", "nowhere"), ("no machine called 'nowhere' was measured. Known: ",)),
         (("--chip", "RTX 4091 Hyper"), ("no chip",)),
         (("--memory", "much"), ("--memory", "'much' is not a size")),
         (("--context", "0"), ("context is 0",)),

@@ -37,6 +37,9 @@ _KEPT_TOGETHER = re.compile(
 )
 _BESIDE_NAME = re.compile(r"(?<=\w) (?=\d[\d.,]*(?:[,;)](?!\d)|$|[ \ue000]\[))")
 
+_AFTER_HYPHEN = re.compile(r"(?<=[-_/])(?=[^\W\d])")
+"""A number alone on a line would look like a figure."""
+
 
 def glue(text: str, width: int) -> str:
     """The text with its blanks inside a figure, `812 [801, 823]`, `2 to 3` or `1.5 GiB`, as a
@@ -237,7 +240,8 @@ def _side_by_side(columns: Sequence[_Column], cells: Sequence[Sequence[str]]) ->
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    """The text in lines of at most `width`, broken between words; a longer word is cut."""
+    """The text in lines of at most `width`, broken between words, and in a longer word after its
+    hyphens."""
     if cell_len(text) <= width:
         return [text]
     lines = [""]
@@ -246,8 +250,19 @@ def _wrapped(text: str, width: int) -> list[str]:
         if cell_len(longer) <= width:
             lines[-1] = longer
         else:
-            lines += chop_cells(word, width)
+            lines += _parts_of_word(word, width)
     return [unglue(line) for line in lines if line]
+
+
+def _parts_of_word(word: str, width: int) -> list[str]:
+    """A word in parts of at most `width`, cut after hyphens where each part has room."""
+    parts = [""]
+    for piece in _AFTER_HYPHEN.split(word):
+        if cell_len(parts[-1] + piece) <= width:
+            parts[-1] += piece
+        else:
+            parts += chop_cells(piece, width)
+    return [part for part in parts if part]
 
 
 def _blocks(columns: Sequence[_Column], console: Console, options: ConsoleOptions) -> RenderResult:

@@ -36,7 +36,7 @@ ALIASES = {
 WITHOUT_PLACE = {("node",), ("node-flags",)}
 """Hidden commands that are no alias: what the doctor shows too, and what cluster files call."""
 
-WRITERS = {("cluster", "attach"), ("cluster", "pull")}
+WRITERS = {("cluster", "attach"), ("cluster", "pull"), ("load",)}
 """Their --store is where rows go, by default where the sweep was started for."""
 
 
@@ -105,6 +105,10 @@ def test_help_fits_80_columns(words: tuple[str, ...], monkeypatch: pytest.Monkey
     assert [line for line in text.splitlines()[1:] if line.endswith("...")] == []
 
 
+ONE_QUANT = {("recommend",), ("load",)}
+"""Asked for, and of what a server has loaded."""
+
+
 @pytest.mark.parametrize("words", commands(hidden=False), ids=" ".join)
 def test_shared_options_are_the_same_everywhere(words: tuple[str, ...]) -> None:
     own = options(commands()[words])
@@ -116,7 +120,7 @@ def test_shared_options_are_the_same_everywhere(words: tuple[str, ...]) -> None:
             assert own[name].is_flag == (name == "--json")
             assert name == "--json" or own[name].metavar
     if "--quant" in own:
-        assert own["--quant"].multiple or words == ("recommend",)
+        assert own["--quant"].multiple or words in ONE_QUANT
 
 
 @pytest.mark.parametrize("words", [("show",), ("results",), ("export",), ("recommend",)])

@@ -31,13 +31,14 @@ def case(path: Path) -> Case:
     return Case(FakeBackend(), path, local_node(), recipe="Q4", expected=expectation(whole))
 
 
+ENDPOINT_RULE = "the_endpoint_is_where_the_engine_says"
 NO_ENDPOINT = "skipped: fake does not declare endpoint"
 """The fake backend answers calls, not requests over HTTP."""
 
 
 def test_every_rule_runs_on_a_whole_case(case: Case) -> None:
     outcomes = report(case)
-    assert outcomes == dict.fromkeys(CHECKS, "ran")
+    assert outcomes == dict.fromkeys(CHECKS, "ran") | {ENDPOINT_RULE: NO_ENDPOINT}
     assert {*capabilities(case, outcomes).values()} == {"ran", NO_ENDPOINT}
 
 
@@ -51,6 +52,7 @@ def test_a_broken_rule_spares_the_others(case: Case, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(FakeEngine, "decode", lambda self, ids: b"something else")
     outcomes = report(case)
     assert outcomes.pop("tokens_give_their_text_back") == "broken: decoding gives the text back"
+    assert outcomes.pop(ENDPOINT_RULE) == NO_ENDPOINT
     assert {*outcomes.values()} == {"ran"}
 
 
