@@ -28,8 +28,8 @@ PRECISION = 0.05
 """The search ends where the bounds are closer than this share of the rate."""
 
 LOOKS = (0.34, 1.0)
-"""Parts of a trial's duration after which it is looked at; the second only where the first did not
-decide."""
+"""Parts of a trial's duration after which it is looked at. The first can only tell that the rate is
+too large: a backlog takes time to show."""
 
 BLOCKS = 8
 FEWEST = 40
@@ -161,7 +161,7 @@ async def _try(workload: ServerLoad, run_of: Callable[[ServerLoad], LoadRun]) ->
         flags = [keeps(result, workload.slo) for result in sent.counted]
         decided = -1 if saturated(sent, timed) else verdict(flags, workload.slo) if flags else 0
         trial = RateTrial(workload.rate, len(flags), sum(flags), decided, sent)
-        if decided:
+        if decided < 0:
             break
     assert trial
     return trial
