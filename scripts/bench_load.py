@@ -152,11 +152,13 @@ def main() -> int:
     options = parser.parse_args()
     with stub() as url:
         if options.vllm:
-            kept = beside_vllm(options.vllm, options.tokenizer, url, options.tokens, options.rounds)
+            holds = beside_vllm(
+                options.vllm, options.tokenizer, url, options.tokens, options.rounds
+            )
         else:
-            kept = accuracy(url, options.rate, options.tokens, options.seconds)
-    print("as claimed" if kept else "NOT as claimed")
-    return 0 if kept else 1
+            holds = accuracy(url, options.rate, options.tokens, options.seconds)
+    print("as claimed" if holds else "NOT as claimed")
+    return 0 if holds else 1
 
 
 if __name__ == "__main__":
