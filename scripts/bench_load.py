@@ -1,13 +1,13 @@
 """How exact and how fast the load generator is, against a server whose true times are known.
 
     uv run python scripts/bench_load.py [--rate 500] [--tokens 16] [--seconds 10]
-    uv run python scripts/bench_load.py --vllm PYTHON --tokenizer FOLDER  # beside `vllm bench serve`
+    uv run python scripts/bench_load.py --vllm PYTHON --tokenizer FOLDER
 
 A stub (scripts/load_stub.py) streams answers at set times and keeps when each request came and when
 its first and last piece were written. The first form prints the rate that was kept up and how far
-measured times to the first token are from the true ones. The second sends the same load with both
-tools, in turn, and prints the ratios of their medians, with the true time to first token beside;
-PYTHON is that of vLLM's environment, which `grid backends install vllm` makes.
+measured times to the first token are from the true ones. The second sends the same load with ours
+and with `vllm bench serve`, in turn, and prints the ratios of their medians, with the true time to
+first token beside; PYTHON is that of vLLM's environment, which `grid backends install vllm` makes.
 """
 
 from __future__ import annotations
