@@ -23,9 +23,9 @@ from pathlib import Path
 
 from llamacpp_tools import Tools
 
+from grid.cells.repetitions import relative_half_width
 from grid.cells.texts import read_text
 from grid.results.reader import Results
-from grid.results.statistics import rate_interval
 
 QUANTS = (
     "Q8_0", "Q6_K", "Q5_K_M", "Q5_0", "Q4_K_M", "Q4_K_S", "Q4_0", "IQ4_NL", "Q3_K_M", "Q3_K_S",
@@ -54,7 +54,7 @@ chunks = {chunks}
 
 
 def shell_loop(tools: Tools, model: Path, quants: Sequence[str], text: Path) -> list[float]:
-    """Run the loop; relative half-widths of its rates' intervals."""
+    """Run the loop; relative half widths of its rates' intervals."""
     widths: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         base = Path(folder, "base.kld")
@@ -64,21 +64,13 @@ def shell_loop(tools: Tools, model: Path, quants: Sequence[str], text: Path) -> 
             if quant != "F16":
                 tools.quantize(model, quant, path)
                 tools.perplexity(path, text, CONTEXT, CHUNKS, base, compares=True)
-            for rates in tools.bench(path, PROMPT, GENERATE, REPETITIONS):
-                interval = rate_interval(rates)
-                widths.append(half_width(interval.value, interval.low, interval.high))
+            rates = tools.bench(path, PROMPT, GENERATE, REPETITIONS)
+            widths += [relative_half_width([1 / rate for rate in of]) for of in rates]
     return widths
 
 
-def half_width(value: float | None, low: float | None, high: float | None) -> float:
-    """Half of an interval as a share of its value."""
-    if not value or low is None or high is None:
-        return float("inf")
-    return (high - low) / 2 / value
-
-
 def grid_sweep(sweep: str) -> list[float]:
-    """Run a sweep with an empty cache; relative half-widths of its rates' intervals."""
+    """Run a sweep with an empty cache; relative half widths of its rates' intervals."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "ladder.toml")
         file.write_text(sweep)
@@ -90,12 +82,20 @@ def grid_sweep(sweep: str) -> list[float]:
         )
         if done.returncode:
             raise SystemExit(f"the sweep failed: {done.stdout[-300:]} {done.stderr[-300:]}")
-        rows = Results(store).metrics().select(["name", "value", "low", "high"]).to_pylist()
-        return [
-            half_width(row["value"], row["low"], row["high"])
-            for row in rows
-            if row["name"] in ("prefill_tps", "decode_tps")
-        ]
+        return stored_widths(Results(store))
+
+
+def stored_widths(results: Results) -> list[float]:
+    """Of every rate that was asked for, as of the loop: over the repetitions of its run alone."""
+    attempts = results.attempts().select(["attempt_id", "label"]).to_pylist()
+    labels = {attempt["attempt_id"]: attempt["label"] for attempt in attempts}
+    widths = []
+    for sample in results.samples().select(["attempt_id", "name", "values"]).to_pylist():
+        if sample["name"] not in ("prefill_s", "decode_s"):
+            continue
+        if labels[sample["attempt_id"]] in (f"pp{PROMPT}", f"tg{GENERATE}"):
+            widths.append(relative_half_width(sample["values"]))
+    return widths
 
 
 def main() -> None:

@@ -1,8 +1,9 @@
-"""The process in which an engine lives: `python -m grid.engine.host REQUESTS REPLIES`.
+"""The process in which an engine lives: `python -m grid.engine.host REQUESTS REPLIES [FOLDER]`.
 
-The two arguments are file descriptors of pipes. The measuring code and its clock run here, beside
-the engine, so that nothing but engine calls lies between two readings of the clock. A crash, a hang
-in native code or a kill for memory ends this process and nothing else.
+The first two arguments are file descriptors of pipes; the folder is removed at the end. The
+measuring code and its clock run here, beside the engine, so that nothing but engine calls lies
+between two readings of the clock. A crash, a hang in native code or a kill for memory ends this
+process and nothing else.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import contextlib
 import faulthandler
 import os
 import queue
+import shutil
+import signal
 import sys
 import threading
 from contextlib import ExitStack
@@ -155,23 +158,29 @@ def _limit_memory(limit: int | None) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 
-def _read(requests: BinaryIO, inbox: queue.SimpleQueue[bytes]) -> None:
+def _read(requests: BinaryIO, inbox: queue.SimpleQueue[bytes], folder: Path | None) -> None:
     """Feeds requests to the main thread; the pipe's end means that the driver is gone, and then
-    nothing that this process still computes is wanted."""
+    nothing that this process still computes is wanted, nor its folder, nor what it started."""
     for line in requests:
         inbox.put(line)
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)
+    if os.getpgrp() == os.getpid():  # the driver can no longer end what the engine started
+        os.killpg(os.getpid(), signal.SIGKILL)
     os._exit(0)
 
 
 def main(arguments: list[str]) -> None:
     faulthandler.enable()
-    for descriptor in map(int, arguments):
+    descriptors, folders = [int(text) for text in arguments[:2]], [Path(a) for a in arguments[2:]]
+    for descriptor in descriptors:
         # A process that the engine starts must not keep the pipes open after this one's death.
         os.set_inheritable(descriptor, False)
-    requests = os.fdopen(int(arguments[0]), "rb")
-    replies = os.fdopen(int(arguments[1]), "wb", buffering=0)
+    requests = os.fdopen(descriptors[0], "rb")
+    replies = os.fdopen(descriptors[1], "wb", buffering=0)
     inbox: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-    threading.Thread(target=_read, args=(requests, inbox), daemon=True).start()
+    folder = folders[0] if folders else None
+    threading.Thread(target=_read, args=(requests, inbox, folder), daemon=True).start()
 
     def send(message: messages.Reply | messages.RequestProgress) -> None:
         with contextlib.suppress(BrokenPipeError):

@@ -60,7 +60,7 @@ class EngineProcess(Closable):
         self._buffer = b""
         try:
             self._process = subprocess.Popen(
-                [python, "-m", module, str(request_out), str(reply_in)],
+                [python, "-m", module, str(request_out), str(reply_in), self._folder.name],
                 stdin=subprocess.DEVNULL,
                 stdout=self._log,
                 stderr=self._log,

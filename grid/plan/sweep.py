@@ -41,6 +41,14 @@ NOMINAL_REPETITIONS = 5
 that were repeated so often before there was one."""
 
 
+PRECISION = 0.03
+"""Half width of the interval of a rate, as a share of it, at which its repetitions stop."""
+
+DECIDED_PRECISION = 0.05
+"""The same where the sweep stops when it is decided: runs of a quiet machine differ as much, and a
+variant counts as as fast as another with 90 % of its rate."""
+
+
 class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One `[[models]]`: either `source`, to be quantized, or `files`, measured as they are, or the
     `endpoint` of a server that runs already, its URL or a table.
@@ -79,14 +87,15 @@ class SpeedTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Prefill and decode rates: token counts, at each depth (tokens of context before).
 
     Each is repeated until it is known within the share `precision`, for `time` at most; with
-    `repetitions` exactly so often.
+    `repetitions` exactly so often. `precision` None is `PRECISION`, or `DECIDED_PRECISION` where
+    the sweep stops when it is decided.
     """
 
     prompt: tuple[Count, ...] = (512,)
     generate: tuple[Count, ...] = (128,)
     depth: tuple[Depth, ...] = (0,)
     repetitions: Count | None = None
-    precision: Precision = 0.03
+    precision: Precision | None = None
     time: str | float = SPEED_BUDGET_S
 
     @property

@@ -123,12 +123,27 @@ def test_memory_beyond_the_limit_is_refused(model: Path) -> None:
         process.ask(request, 30)
 
 
-def test_the_process_leaves_when_its_driver_does(model: Path) -> None:
-    process = EngineProcess()
+def test_the_process_leaves_with_all_that_is_its_own_when_its_driver_does(
+    model: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "host_with_child.py").write_text(
+        "import subprocess, sys\n"
+        "from grid.engine.host import main\n"
+        "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        "main(sys.argv[1:])\n"
+    )
+    imports = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+    process = EngineProcess(imports=imports, module="host_with_child")
     process.ask(load(model, hang_on="step"), 30)
     os.write(process._requests, messages.encode(messages.Measure(workload=Decode(16))))
-    child = psutil.Process(process._process.pid)
+    host = psutil.Process(process._process.pid)
+    (child,) = host.children()
+    folder = Path(process._folder.name)
+    assert folder.is_dir()
     os.close(process._requests)  # what the system does for a driver that was killed
     process._requests = os.open(os.devnull, os.O_WRONLY)
-    assert child.wait(timeout=10) is not None
+    assert host.wait(timeout=10) is not None
+    psutil.wait_procs([child], timeout=10)
+    assert not child.is_running()
+    assert not folder.exists()
     process.close()

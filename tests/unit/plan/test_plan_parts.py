@@ -50,6 +50,16 @@ def test_sweep_without_stop_is_planned_as_before(tmp_path: Path) -> None:
     assert not any(getattr(cell.workload, "part_of", 0) for cell in plan.cells)
 
 
+def test_a_decided_sweep_knows_rates_less_precisely_unless_it_says_how(tmp_path: Path) -> None:
+    def precisions(text: str) -> set[float]:
+        plan = plan_of(tmp_path, text.replace("repetitions = 5\n", ""))
+        cells = [c for c in plan.cells if isinstance(c.workload, Prefill | Decode)]
+        return {c.workload.precision for c in cells if not c.workload.part_of}
+
+    asked = DECIDED.replace("generate = [16]", "generate = [16]\nprecision = 0.02")
+    assert [precisions(ENTRIES), precisions(DECIDED), precisions(asked)] == [{0.03}, {0.05}, {0.02}]
+
+
 def test_cells_asked_for_keep_their_ids_and_parts_come_before_them(tmp_path: Path) -> None:
     complete, decided = plan_of(tmp_path, ENTRIES), plan_of(tmp_path, DECIDED)
     ids = [cell.id for cell in decided.cells]
