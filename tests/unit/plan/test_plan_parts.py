@@ -56,8 +56,12 @@ def test_a_decided_sweep_knows_rates_less_precisely_unless_it_says_how(tmp_path:
         cells = [c for c in plan.cells if isinstance(c.workload, Prefill | Decode)]
         return {c.workload.precision for c in cells if not c.workload.part_of}
 
-    asked = DECIDED.replace("generate = [16]", "generate = [16]\nprecision = 0.02")
-    assert [precisions(ENTRIES), precisions(DECIDED), precisions(asked)] == [{0.03}, {0.05}, {0.02}]
+    explicit = DECIDED.replace("generate = [16]", "generate = [16]\nprecision = 0.02")
+    assert [precisions(ENTRIES), precisions(DECIDED), precisions(explicit)] == [
+        {0.03},
+        {0.05},
+        {0.02},
+    ]
 
 
 def test_cells_asked_for_keep_their_ids_and_parts_come_before_them(tmp_path: Path) -> None:
