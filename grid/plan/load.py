@@ -260,7 +260,7 @@ def _check_quants(place: str, quants: str | tuple[str, ...]) -> None:
 
 def _check_speed(speed: tables.SpeedTable) -> None:
     try:
-        seconds = speed.time_s
+        seconds = speed.time_s(decided=False)
     except InputError as error:
         raise InputError(f"speed.time: {error}") from None
     if not 0 < seconds < float("inf"):

@@ -48,6 +48,9 @@ DECIDED_PRECISION = 0.05
 """The same where the sweep stops when it is decided: runs of a quiet machine differ as much, and a
 variant counts as as fast as another with 90 % of its rate."""
 
+DECIDED_BUDGET_S = 6.0
+"""Seconds of repetitions of a rate where the sweep stops when it is decided."""
+
 
 class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One `[[models]]`: either `source`, to be quantized, or `files`, measured as they are, or the
@@ -87,8 +90,8 @@ class SpeedTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Prefill and decode rates: token counts, at each depth (tokens of context before).
 
     Each is repeated until it is known within the share `precision`, for `time` at most; with
-    `repetitions` exactly so often. `precision` None is `PRECISION`, or `DECIDED_PRECISION` where
-    the sweep stops when it is decided.
+    `repetitions` exactly so often. What is None is `PRECISION` and `SPEED_BUDGET_S`, or where the
+    sweep stops when it is decided `DECIDED_PRECISION` and `DECIDED_BUDGET_S`.
     """
 
     prompt: tuple[Count, ...] = (512,)
@@ -96,11 +99,18 @@ class SpeedTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     depth: tuple[Depth, ...] = (0,)
     repetitions: Count | None = None
     precision: Precision | None = None
-    time: str | float = SPEED_BUDGET_S
+    time: str | float | None = None
 
-    @property
-    def time_s(self) -> float:
-        return parse_seconds(self.time)
+    def precision_of(self, decided: bool) -> float:
+        """0 where the number of repetitions is asked for; `decided`: the sweep stops when it is."""
+        if self.repetitions is not None:
+            return 0.0
+        usual = DECIDED_PRECISION if decided else PRECISION
+        return usual if self.precision is None else self.precision
+
+    def time_s(self, decided: bool) -> float:
+        usual = DECIDED_BUDGET_S if decided else SPEED_BUDGET_S
+        return usual if self.time is None else parse_seconds(self.time)
 
 
 class LatencyTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

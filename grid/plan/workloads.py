@@ -11,7 +11,7 @@ from grid.cells.workload import Decode, Latency, Memory, Prefill, Quality, Workl
 from grid.errors import InputError
 from grid.plan.load_table import load_workloads
 from grid.plan.order import workload_rank
-from grid.plan.sweep import DECIDED_PRECISION, NOMINAL_REPETITIONS, PRECISION, Sweep
+from grid.plan.sweep import NOMINAL_REPETITIONS, Sweep
 from grid.plan.text_workloads import text_workload, written_text_id
 
 
@@ -75,15 +75,9 @@ class RequestedWorkloads:
 
     def _rates(self) -> list[Workload]:
         speed = self._sweep.speed
+        decided = self._sweep.budget.stops_when_decided
         count = speed.repetitions or NOMINAL_REPETITIONS
-        if speed.repetitions is not None:
-            precision = 0.0
-        elif speed.precision is not None:
-            precision = speed.precision
-        else:
-            decided = self._sweep.budget.stops_when_decided
-            precision = DECIDED_PRECISION if decided else PRECISION
-        how_often = (count, precision, speed.time_s)
+        how_often = (count, speed.precision_of(decided), speed.time_s(decided))
         prefills = [Prefill(n, d, *how_often) for n in speed.prompt for d in speed.depth]
         decodes = [Decode(n, d, *how_often) for n in speed.generate for d in speed.depth]
         return [*prefills, *decodes]

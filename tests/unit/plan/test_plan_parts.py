@@ -50,18 +50,16 @@ def test_sweep_without_stop_is_planned_as_before(tmp_path: Path) -> None:
     assert not any(getattr(cell.workload, "part_of", 0) for cell in plan.cells)
 
 
-def test_a_decided_sweep_knows_rates_less_precisely_unless_it_says_how(tmp_path: Path) -> None:
-    def precisions(text: str) -> set[float]:
+def test_a_decided_sweep_repeats_rates_less_unless_it_says_how_often(tmp_path: Path) -> None:
+    def limits(text: str) -> set[tuple[float, float]]:
         plan = plan_of(tmp_path, text.replace("repetitions = 5\n", ""))
-        cells = [c for c in plan.cells if isinstance(c.workload, Prefill | Decode)]
-        return {c.workload.precision for c in cells if not c.workload.part_of}
+        rates = [c.workload for c in plan.cells if isinstance(c.workload, Prefill | Decode)]
+        return {(rate.precision, rate.budget_s) for rate in rates if not rate.part_of}
 
-    explicit = DECIDED.replace("generate = [16]", "generate = [16]\nprecision = 0.02")
-    assert [precisions(ENTRIES), precisions(DECIDED), precisions(explicit)] == [
-        {0.03},
-        {0.05},
-        {0.02},
-    ]
+    explicit = DECIDED.replace("generate = [16]", "generate = [16]\nprecision = 0.02\ntime = 9")
+    assert limits(ENTRIES) == {(0.03, 20.0)}
+    assert limits(DECIDED) == {(0.05, 6.0)}
+    assert limits(explicit) == {(0.02, 9.0)}
 
 
 def test_cells_asked_for_keep_their_ids_and_parts_come_before_them(tmp_path: Path) -> None:
