@@ -17,10 +17,16 @@ import time
 from pathlib import Path
 from typing import Any
 
-from import_shapes import SHAPES
+from import_origins import check_aiperf, check_mapped, check_object, check_rates, objects
+from import_shapes import SHAPES as BENCH_SHAPES
+from import_shapes_servers import MAP, SERVER_SHAPES, mapped_table
 
 from grid.errors import InputError
 from grid.results.imports import ImportedReport, read_report
+from grid.results.imports.mapped.map_files import requested_map
+
+MAPPED = "mapped tables"
+SHAPES = {**BENCH_SHAPES, **SERVER_SHAPES, MAPPED: mapped_table}
 
 SLOW_S = 2.0
 """A reader that takes longer for a few kilobytes hangs."""
@@ -28,6 +34,8 @@ SLOW_S = 2.0
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?", re.IGNORECASE)
 _SIZES_AND_TESTS = ("pp", "tg")
 _FILE = re.compile(r"loaded meta data with .* from (.+?) \(version")
+_OBJECT = re.compile(r'^\W*\{\s*$|\{\s*"[^"]*"\s*:')
+_NOT_WHOLE = re.compile(r"line (\d+): not whole JSON")
 _JUNK = '0123456789.,-+eE|:"{}[]%±_ \n\t\ufffdabcnN'
 
 
@@ -61,10 +69,13 @@ def mutate(rng: random.Random, text: str) -> str:
 def faults(report: ImportedReport, text: str) -> list[str]:
     """Figures of a report that do not stand in the text under their header."""
     lines, metrics = text.splitlines(), report.rows.get("metrics", [])
+    refused = {int(n) for line in report.refused for n in _NOT_WHOLE.findall(line)}
+    text = "\n".join("" if at in refused else line for at, line in enumerate(lines, 1))
     wrong = []
     for row in report.rows.get("attempts", []):
         figures = {m["name"]: m for m in metrics if m["attempt_id"] == row["attempt_id"]}
-        check = _CHECKS[row["origin"]]
+        is_mapped = row["origin"].startswith("table ")
+        check = _CHECKS.get(MAPPED if is_mapped else row["origin"], check_object)
         wrong += [f"{row['label']}: {reason}" for reason in check(row, figures, lines, text)]
     return wrong
 
@@ -74,7 +85,7 @@ def _bench(row: Any, figures: Any, lines: list[str], text: str) -> list[str]:
     rate = figures[f"{row['measure']}_tps"]["value"]
     place = row["environment"]["place"]
     unit, _, at = place.rpartition(", ")[2].partition(" ")
-    if unit == "entry" or '"avg_ts"' in lines[int(at) - 1]:
+    if unit == "entry" or _OBJECT.search(lines[int(at) - 1]):
         return _json_row(row, rate, text)
     line = lines[int(at) - 1]
     spellings = (line.replace('"', " ").replace(",", mark) for mark in (" ", "."))
@@ -82,8 +93,9 @@ def _bench(row: Any, figures: Any, lines: list[str], text: str) -> list[str]:
     if not any(math.isclose(rate, n) for n in numbers):
         return [f"{rate} is not in {line!r}"]
     printed = row["environment"]["model_type"]
-    plain = line.replace('""', '"').replace("*", " ")
-    if " ".join(printed.split()) not in " ".join(plain.split()):
+    plain = line.replace("*", " ")
+    models = (plain, plain.replace('""', '"'))  # in markdown, and in CSV
+    if not any(" ".join(printed.split()) in " ".join(model.split()) for model in models):
         return [f"{printed} is not in {line!r}"]
     test = row["label"].split(" @ ")[0]
     is_csv = line.count("|") < 3 or line.count('","') > 3
@@ -109,7 +121,7 @@ def _json_row(row: Any, rate: float, text: str) -> list[str]:
     """Of JSON: an object with the rate has the model's file and the tokens too."""
     same = [
         value
-        for value in _objects(text)
+        for value in objects(text)
         if value.get("avg_ts") is not None and math.isclose(float(value["avg_ts"]), rate)
     ]
     tokens = str(json.loads(row["workload"])["tokens"])
@@ -145,7 +157,7 @@ def _perplexity(row: Any, figures: Any, lines: list[str], _: str) -> list[str]:
 
 def _lm_eval(row: Any, figures: Any, lines: list[str], text: str) -> list[str]:
     """The accuracy is that of its tasks, or their mean."""
-    results = [part["results"] for part in _objects(text) if isinstance(part.get("results"), dict)]
+    results = [part["results"] for part in objects(text) if isinstance(part.get("results"), dict)]
     tasks = row["label"].partition("(")[2].rstrip(")").split(", ")
     values = [
         float(value)
@@ -166,7 +178,7 @@ def _optimum(row: Any, figures: Any, lines: list[str], text: str) -> list[str]:
         return []
     tokens = json.loads(row["workload"])["tokens"]
     rate = figures[f"{row['measure']}_tps"]["value"]
-    reports = [part["report"] for part in _objects(text) if isinstance(part.get("report"), dict)]
+    reports = [part["report"] for part in objects(text) if isinstance(part.get("report"), dict)]
     latencies = [(report.get(row["measure"]) or {}).get("latency") or {} for report in reports]
     times = [
         float(latency.get("mean") or latency["values"][0])
@@ -179,29 +191,26 @@ def _optimum(row: Any, figures: Any, lines: list[str], text: str) -> list[str]:
     return [f"{rate} is not {tokens} tokens over {times}"]
 
 
-def _objects(text: str) -> list[dict[str, Any]]:
-    """All JSON objects of a text, those inside of others too."""
-    decoder, objects = json.JSONDecoder(strict=False), []
-    for match in re.finditer(r"\{", text):
-        try:
-            objects.append(decoder.raw_decode(text[match.start() :])[0])
-        except ValueError:
-            continue
-    return objects
-
-
 _CHECKS = {
     "llama-bench": _bench,
     "llama-perplexity": _perplexity,
     "lm-evaluation-harness": _lm_eval,
     "optimum-benchmark": _optimum,
-}
+    "AIPerf": check_aiperf,
+    "llama-batched-bench": check_rates,
+    "llama-sweep-bench": check_rates,
+    MAPPED: check_mapped({
+        "kld_mean": ("KLD", 1.0), "perplexity": ("PPL", 1.0), "decode_tps": ("tg128", 1.0),
+    }),
+}  # fmt: skip
+"""The check of an origin's attempts; of others the figures must stand in one object of JSON."""
 
 
 def fuzz(reader: str, count: int, seed: int) -> dict[str, int]:
     """Counts of reports that were read, refused, slow and wrong. The first wrong ones are
     printed."""
     counts = dict.fromkeys(("read", "refused", "slow", "wrong", "crashed"), 0)
+    columns = requested_map([MAP]) if reader == MAPPED else None
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "report"
         for at in range(count):
@@ -210,7 +219,7 @@ def fuzz(reader: str, count: int, seed: int) -> dict[str, int]:
             path.write_text(text, encoding="utf-8")
             started = time.process_time()
             try:
-                report = read_report(path)
+                report = read_report(path, columns=columns)
                 wrong = faults(report, text)
                 outcome = "wrong" if wrong else "read"
             except InputError:

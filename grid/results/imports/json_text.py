@@ -8,10 +8,16 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from grid.results.imports.tables import without_prefix
+
 _FAILED_PARSES = 1 << 20
 """Characters of text that may be looked at in vain for the end of a JSON value."""
 
 _FIRST_FIELD = re.compile(r'\s*\{\s*"([^"\\]{1,200})"\s*:')
+
+
+_FARTHEST = 100
+"""Where in its line a JSON object may begin that is looked for."""
 
 
 class JsonPart(NamedTuple):
@@ -41,14 +47,15 @@ def why_no_json(error: BaseException) -> str:
 
 
 def json_between(lines: Sequence[str]) -> Iterator[JsonPart]:
-    """JSON values that begin a line and end one, of lines that are not all JSON."""
+    """JSON values that begin a line and end one, of lines that are not all JSON. What a logger puts
+    before a value of one line is passed over."""
     wasted, at = 0, 0
     ends = {
         mark: [at for at, line in enumerate(lines) if line.rstrip() in (mark, f"{mark},")]
         for mark in ("}", "]")
     }
     while at < len(lines):
-        start = lines[at].lstrip()
+        start = without_prefix(lines[at]) if "{" in lines[at] or "[" in lines[at] else ""
         if start[:1] not in ("{", "["):
             at += 1
             continue
@@ -64,15 +71,17 @@ def json_between(lines: Sequence[str]) -> Iterator[JsonPart]:
 
 
 def broken_lines(lines: Sequence[str], parts: Sequence[JsonPart]) -> Iterator[tuple[int, str]]:
-    """(line, why) of the lines of JSONL that are no whole JSON: they begin with the field that
-    whole ones of the same lines begin with."""
+    """(line, why) of the lines of JSONL that are no whole JSON, or have other text before it: they
+    begin with the field that whole ones of the same lines begin with."""
     whole = {at for part in parts for at in range(part.line, part.line + part.lines)}
     fields = {next(iter(part.value), None) for part in parts if isinstance(part.value, dict)}
     for at, line in enumerate(lines, 1):
-        match = _FIRST_FIELD.match(line) if at not in whole and "{" in line[:100] else None
-        if match and match[1] in fields:
+        if at in whole or "{" not in line[:_FARTHEST]:
+            continue
+        match = _FIRST_FIELD.search(line)
+        if match and match[1] in fields and match.start() < _FARTHEST:
             try:
-                load_json(line)
+                load_json(without_prefix(line))
             except (ValueError, RecursionError) as error:
                 yield at, why_no_json(error)
 

@@ -118,6 +118,25 @@ def test_a_cut_request_is_said(tmp_path: Path) -> None:
     assert "line 3: not whole JSON" in report.refused[0]
 
 
+@pytest.mark.parametrize(
+    ("before", "is_read"),
+    [
+        ("> ", True), ("INFO ", True), ("[12:34:56] ", True), ("2026-01-02T03:04:05Z ", True),
+        ("0.05.123.456 I ", True), ("  ", True), ("| ", False), ("** ", False), ("x", False),
+        ("request 2: ", False), ("{", False),
+    ],
+)  # fmt: skip
+def test_a_request_behind_a_prefix_is_read_or_said(
+    tmp_path: Path, before: str, is_read: bool
+) -> None:
+    lines = [json.dumps(request(at, at * 5.0, 1.0 + at)) for at in range(3)]
+    lines[2] = before + lines[2]
+    report = read_report(put(tmp_path, "p.jsonl", "\n".join(lines)))
+    assert figures(report)["e2e_s"] == pytest.approx(2.0 if is_read else 1.5)
+    assert len(report.refused) == (0 if is_read else 1)
+    assert is_read or "line 3" in report.refused[0]
+
+
 @pytest.mark.parametrize("name", ["profile_export_aiperf.csv", "profile_export.jsonl"])
 def test_a_run_is_read_once_where_its_json_lies_beside(tmp_path: Path, name: str) -> None:
     put(tmp_path, "profile_export_aiperf.json", "{}")

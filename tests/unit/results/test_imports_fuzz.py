@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from fuzz_imports import faults, fuzz
-from import_shapes import SHAPES
+from fuzz_imports import MAPPED, SHAPES, faults, fuzz
 
 from grid.results.imports import FORMATS, read_report
 
@@ -14,7 +13,11 @@ def test_figures_of_mutated_reports_stand_in_the_source(reader: str) -> None:
     counts = fuzz(reader, 60, seed=7)
     assert counts["read"] > 10
     assert (counts["wrong"], counts["crashed"], counts["slow"]) == (0, 0, 0)
-    assert reader in FORMATS
+    assert reader in FORMATS or reader == MAPPED
+
+
+def test_all_readers_are_fuzzed() -> None:
+    assert SHAPES.keys() == {*FORMATS, MAPPED}
 
 
 def test_the_fuzz_sees_a_figure_under_another_header(tmp_path: object) -> None:

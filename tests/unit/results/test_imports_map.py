@@ -290,3 +290,26 @@ def test_a_map_refuses_files_whose_columns_mean_something_else(tmp_path: Path) -
     for file, columns in (("ppl", "kld"), ("kld", "ppl")):
         with pytest.raises(InputError, match="mean something else than the map"):
             read_report(files[file], columns=maps[columns])
+
+
+SPEEDS = "Quant,tg128,pp512\nQ4_0,40,900\n"
+TURNED = "Quant,pp512,tg128\nQ8_0,800,30\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "rates"),
+    [
+        (SPEEDS + TURNED, [40, 30]), (SPEEDS + "\n" + TURNED, [40, 30]),
+        (TURNED + SPEEDS, [30, 40]), (SPEEDS + "# more\n" + TURNED, [40, 30]),
+        (SPEEDS + TURNED.replace(",", ";"), [40, 30]), (SPEEDS + SPEEDS, [40]),
+        (SPEEDS + TURNED.upper(), [40, 30]), (SPEEDS + TURNED.replace("pp512", "other"), [40, 30]),
+        (SPEEDS + TURNED.replace("tg128", "other"), [40]),
+        (SPEEDS + "note,tg128,pp512\nQ8_0,30,800\n", [40]),
+        (SPEEDS + "tg128,Quant\n30,Q8_0\n" + SPEEDS.replace("40", "41"), [40, 30, 41]),
+    ],
+)  # fmt: skip
+def test_a_csv_table_ends_where_another_head_begins(
+    tmp_path: Path, text: str, rates: list[float]
+) -> None:
+    report = read(tmp_path, text, Q + "tg128=decode_tps")
+    assert [row["value"] for row in report.rows["metrics"]] == rates

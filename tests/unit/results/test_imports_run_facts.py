@@ -96,6 +96,25 @@ def test_a_build_is_of_the_table_that_it_can_only_be_of(
     assert is_left_out == (text.startswith("\n") and builds != BUILDS[: len(builds)])
 
 
+HEADLESS = "\n".join(table(10.0).splitlines()[2:])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        HEADLESS + "\n" + A + "{0}", HEADLESS + "\n" + A + "{0}" + HEADLESS,
+        "> " + HEADLESS + "\n" + A + "{0}", A + "{0}\n| build: abc9 (1009)\n",
+        A + "{0}\nbuild:\ufffdabc9 (1009)\n", A + "{0}\nsome build: abc9\n",
+        HEADLESS + A + "{0}{1}", A + "{0}{1}\n| build: abc9 (1009)",
+        "INFO " + HEADLESS + "\n" + A + "{0}",
+    ],
+)  # fmt: skip
+def test_a_build_after_what_is_read_in_part_is_of_no_table(tmp_path: Path, text: str) -> None:
+    report = read_report(put(tmp_path, "b.md", text.format(table(10.0), table(11.0))))
+    assert {row["engine_version"] for row in report.rows["attempts"]} == {""}
+    assert any("build" in line for line in report.skipped)
+
+
 @pytest.mark.parametrize(
     "columns", [("fa", "fa"), ("FA", "fa"), ("fa", "flash_attn"), ("**fa**", "fa")]
 )

@@ -100,6 +100,9 @@ class AiperfRequestsReader:
             raise source.error("no requests of AIPerf (metadata, metrics)")
         if _has_summary(source):
             return
+        for part in source.json_parts:
+            if not _is_request(part.value):
+                source.skip(f"line {part.line} is no request with its times; it is left out")
         requests = [part.value for part in parts if _is_measured(part.value)]
         if _overlap(source, requests):
             source.skip("several requests at once: left out")

@@ -13,6 +13,7 @@ from grid.results.imports.tables import ReportTable, without_prefix
 _BUILD = re.compile(r"\**build: (.+?)\**")
 _OTHER_TOOL = re.compile(r"\d+ \([0-9a-f]+\) with ")
 """llama.cpp's other tools name their build, compiler and target at their start."""
+_TEST = re.compile(r"\b(?:pp|tg)\s?\d+")
 
 
 class BuildLine(NamedTuple):
@@ -87,9 +88,24 @@ def _order(
     among_rows = any(
         line < table.last_line for table in tables for line, _ in between[table.line].below
     )
-    if above and not among_rows:
+    if above and not among_rows and not _is_read_in_part(source, tables, around):
         return True
     source.skip(
         f"line {first}: builds are left out: their lines may be of the tables above or below them"
     )
     return None
+
+
+def _is_read_in_part(
+    source: Source, tables: Sequence[ReportTable], around: Sequence[TableBuilds]
+) -> bool:
+    """Whether there are rows whose table has lost its head, or a build below a table that cannot
+    be read: then the build above a table may be that of rows before it."""
+    inside = {line for table in source.tables for line in range(table.line, table.last_line + 1)}
+    named = {line for builds in around for line, _ in (*builds.above, *builds.below)}
+    return any(
+        (line.count("|") > 3 and at not in inside and _TEST.search(line))
+        or (at > tables[0].line and "build:" in line and at not in named)
+        for at, line in enumerate(source.lines, 1)
+        if not _OTHER_TOOL.search(line)
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence, Set
 
 from grid.errors import did_you_mean
 from grid.results.imports.cleaning import clean, quote
@@ -34,8 +34,7 @@ def mapped_tables(source: Source, columns: ColumnMap) -> list[ReportTable]:
     is none, or where a column of the map stands twice in one."""
     wanted = [head_key(column) for column in columns.heads]
     tables = [table for table in source.tables if _has(table.columns, wanted)]
-    if not tables and (table := _csv_table(source, wanted)) is not None:
-        tables = [table]
+    tables = tables or list(_csv_tables(source, wanted))
     if not tables:
         raise _no_table(source, columns)
     for table in tables:
@@ -71,26 +70,47 @@ def _first_fields(source: Source) -> Sequence[str]:
     return max((_fields(line, mark) or [] for line in lines for mark in _DELIMITERS), key=len)
 
 
-def _csv_table(source: Source, wanted: Sequence[str]) -> ReportTable | None:
+def _csv_tables(source: Source, wanted: Sequence[str]) -> Iterator[ReportTable]:
+    """The tables in CSV, one after the other; each ends where another head begins."""
+    end = 0
     for at, line in enumerate(source.lines, 1):
         for mark in _DELIMITERS:
-            fields = _fields(line, mark) if mark in line else None
+            fields = _fields(line, mark) if at > end and mark in line else None
             if fields and _has(fields, wanted):
-                return _csv_rows(source, at, fields, mark)
-    return None
+                table, end = _csv_rows(source, at, fields, mark, wanted)
+                yield table
 
 
-def _csv_rows(source: Source, head: int, columns: list[str], mark: str) -> ReportTable:
+def _csv_rows(
+    source: Source, head: int, columns: list[str], mark: str, wanted: Sequence[str]
+) -> tuple[ReportTable, int]:
+    """The table below a head, and its last line."""
     table = ReportTable(head, tuple(columns))
+    names = {head_key(column) for column in columns if column}
     for at, line in enumerate(source.lines[head:], head + 1):
         if not line.strip():
             continue
         fields = _fields(line, mark)
         if fields is None:
             source.refuse(f"line {at} is not whole CSV; was it cut short?")
-        elif fields != columns:
+        elif fields == columns:
+            continue
+        elif (other_head := _head_of(line, names)) is not None:
+            if not _has(other_head, wanted):
+                source.skip(f"line {at}: the table of another head is left out")
+            return table, at - 1
+        else:
             table.rows.append(TableRow(at, tuple(fields)))
-    return table
+    return table, len(source.lines)
+
+
+def _head_of(line: str, names: Set[str]) -> list[str] | None:
+    """The columns of a line that has two names of columns or more; None of any other."""
+    for mark in _DELIMITERS:
+        fields = _fields(line, mark) if mark in line else None
+        if fields and len(names & {head_key(field) for field in fields}) > 1:
+            return fields
+    return None
 
 
 def _fields(line: str, mark: str) -> list[str] | None:
