@@ -206,6 +206,8 @@ _NO_SPEED: dict[str, Any] = {
     "decode": {}, "prefill": {}, "ttft_s": None, "tpot_s": None, "latency_prompt": None,
     "latency_generate": None, "latency_metrics": {}, "bandwidth_utilisation": None,
     "decode_j_per_token": None, "prefill_j_per_token": None,
+    "decode_net_j_per_token": None, "prefill_net_j_per_token": None, "energy_scope": "",
+    "energy_lack": "",
 }  # fmt: skip
 
 

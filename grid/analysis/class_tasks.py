@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from grid.analysis.variant import ClassItems, TaskResult, Variant
+from grid.analysis.variant import AnswerTokens, ClassItems, TaskResult, Variant
 from grid.results import statistics
 from grid.results.statistics import Interval
 
@@ -34,7 +34,18 @@ def class_items(tasks: Mapping[str, TaskResult]) -> ClassItems | None:
     order = sorted(range(len(ids)), key=ids.__getitem__)
     groups = [group for items in sets for group in items.groups or ("",) * len(items.ids)]
     ordered = tuple(groups[i] for i in order) if any(groups) else ()
-    return ClassItems(tuple(ids[i] for i in order), gains[order], ordered)
+    return ClassItems(tuple(ids[i] for i in order), gains[order], ordered, _answers(sets, order))
+
+
+def _answers(sets: Sequence[ClassItems], order: Sequence[int]) -> AnswerTokens | None:
+    """Of all sets in an order; None where one has none."""
+    of_sets = [items.answers for items in sets if items.answers is not None]
+    if len(of_sets) < len(sets):
+        return None
+    columns = ("scores", "prompt_tokens", "written_tokens")
+    return AnswerTokens(
+        *(np.concatenate([getattr(a, name) for a in of_sets])[order] for name in columns)
+    )
 
 
 def share_tasks(variants: Sequence[Variant]) -> list[Variant]:

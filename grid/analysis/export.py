@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from grid.analysis.axes import AXES, estimate
+from grid.analysis.answer_costs import COST_AXES
+from grid.analysis.axes import AXES, estimate, figure_on
 from grid.analysis.text_draws import Scope, text_scope
 from grid.analysis.variant import Variant
 from grid.results.statistics import Interval
@@ -19,7 +20,7 @@ _FACTS = (
     "parameters_from", "quant", "format", "artifact_id", "artifact_bytes", "size_text",
     "bpw_file", "bpw_layer", "backend", "options", "sixteen_bit",
     "memory_context", "noise_floor_nat", "indistinguishable", "drifts", "bandwidth_utilisation",
-    "bang_per_bit",
+    "bang_per_bit", "energy_scope",
 )  # fmt: skip
 
 _EXPERTS = {"experts": "count", "experts_used": "used", "shared_experts": "shared"}
@@ -64,6 +65,8 @@ def _row(variant: Variant) -> dict[str, Any]:
     row |= {name: getattr(variant.experts, of, None) for name, of in _EXPERTS.items()}
     for name in _FIGURES:
         row |= _columns(name, getattr(variant, name))
+    for name in COST_AXES:
+        row |= _columns(name, figure_on(variant, AXES[name]))
     for name, interval in variant.classes.items():
         row |= _columns(f"capability_{name}", interval)
     for kind, speeds in (("decode_tps", variant.decode), ("prefill_tps", variant.prefill)):

@@ -9,6 +9,11 @@ import numpy as np
 from grid.results.statistics.groups import Codes, effective_groups, group_totals, student_stretch
 from grid.results.statistics.interval import Floats
 
+PRIOR_ITEMS = 4
+"""Tried on simulated pairs of close quants: with 0 a stated 100 % came true in 85 %, with 2 a
+stated 93 % in 89 %, with 4 stated and true shares agree
+(tests/unit/analysis/test_analysis_frontier.py)."""
+
 GROUPED_PRIOR_ITEMS = 2
 """Items of the prior where Student's t widens the draws too. Of pairs of quants with 8 to 200
 groups a 95 % interval of the difference held 94 to 96 % with 2, with 4 up to 98 %, with 0 down to

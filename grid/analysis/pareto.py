@@ -9,14 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from grid.analysis.axes import AXES, Axis, axis_of, estimate, goodness, informed_goodness
+from grid.analysis.axes import AXES, Axis, axis_of, estimate, goodness, informed_goodness, lack_on
 from grid.analysis.posterior import DRAWS, METHOD, SEED, Posterior, as_posterior
 from grid.analysis.text_draws import TEXT_AXES, Scope, main_scope, text_scope
 from grid.analysis.variant import Variant
 from grid.errors import InputError
 from grid.results.statistics.interval import LEVEL, Floats
-
-ENERGY = "decode_j_per_token"
 
 _BLOCK = 2**21
 """Values held at once, per array."""
@@ -88,12 +86,13 @@ def frontier(
     first, second = axis_of(x), axis_of(y)
     posterior = as_posterior(variants, draws, seed)
     texts = {axis.name: _one_text(posterior.variants, axis) for axis in (first, second)}
-    scope = _main_energy_scope(posterior.variants) if ENERGY in (first.name, second.name) else None
+    of_energy = [axis for axis in (first, second) if axis.counts_energy]
+    scope = _main_energy_scope(posterior.variants, of_energy[0]) if of_energy else None
     left_out = tuple(
         (variant, lack)
         for variant in posterior.variants
         if (
-            lack := _missing_figures(variant, first, second)
+            lack := ", ".join(filter(None, (lack_on(variant, axis) for axis in (first, second))))
             or _scope_mismatch(variant, scope)
             or _text_mismatch(variant, texts)
         )
@@ -208,9 +207,9 @@ def ties_of(rows: Floats, row: int) -> npt.NDArray[np.bool_]:
     return np.asarray(tied)
 
 
-def _main_energy_scope(variants: Sequence[Variant]) -> str | None:
+def _main_energy_scope(variants: Sequence[Variant], axis: Axis) -> str | None:
     """The scope of most energies; None where none was measured."""
-    counts = Counter(v.energy_scope for v in variants if v.decode_j_per_token is not None)
+    counts = Counter(v.energy_scope for v in variants if estimate(v, axis) is not None)
     return min(counts, key=lambda scope: (-counts[scope], scope)) if counts else None
 
 
@@ -239,16 +238,6 @@ def _text_mismatch(variant: Variant, texts: Mapping[str, Scope | None]) -> str:
         if scope is not None and text_scope(variant, name) != scope:
             return f"its {AXES[name].title} is of another text or reference than that of most"
     return ""
-
-
-def _missing_figures(variant: Variant, *axes: Axis) -> str:
-    """What keeps a variant off the axes, in words; empty where nothing does."""
-    lacks = []
-    for axis in axes:
-        if estimate(variant, axis) is None:
-            why = f" (no {', '.join(variant.missing)})" if axis.name == "capability" else ""
-            lacks.append(f"no {axis.title}{why if variant.missing else ''}")
-    return ", ".join(lacks)
 
 
 def _require(value: float | None) -> float:

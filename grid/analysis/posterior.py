@@ -11,8 +11,9 @@ from functools import cached_property, partial
 
 import numpy as np
 
+from grid.analysis.answer_costs import COST_AXES, COST_METHOD, cost_draws
 from grid.analysis.disturbed_rates import undisturbed_rate_draws
-from grid.analysis.group_draws import GROUPED_PRIOR_ITEMS, grouped_means
+from grid.analysis.group_draws import GROUPED_PRIOR_ITEMS, PRIOR_ITEMS, grouped_means
 from grid.analysis.ladder_prior import LADDER_METHOD, with_ladder_prior
 from grid.analysis.random_streams import stream_of
 from grid.analysis.text_draws import TEXT_AXES, text_draws
@@ -44,16 +45,12 @@ METHOD = (
     "expect, with a standard deviation of 15 %, is combined with it.\n"
     "A class of which only a mean is known (imported figures) is normal about it with its standard "
     "error; without one it is taken as exact, and no probability can be given.\n"
-    "Sizes, peak memory and energy are taken as exact.\n"
-    "A point's probability is the share of joint draws in which no other variant is at least as "
+    "Sizes and peak memory are taken as exact.\n"
+    + COST_METHOD
+    + "A point's probability is the share of joint draws in which no other variant is at least as "
     "good on both axes and better on one. Two variants tie on an axis where the 95 % interval of "
     "the difference of their joint draws contains 0."
 )
-
-PRIOR_ITEMS = 4
-"""Tried on simulated pairs of close quants: with 0 a stated 100 % came true in 85 %, with 2 a
-stated 93 % in 89 %, with 4 stated and true shares agree
-(tests/unit/analysis/test_analysis_frontier.py)."""
 
 _BLOCK_BYTES = 2**26
 """Item weights are drawn in blocks of draws of about this size."""
@@ -86,13 +83,15 @@ class Posterior:
     """Joint draws for variants of one hardware class: each [draws, variants], NaN for unmeasured.
 
     `rates` are natural logs of token/s by axis, `texts` minus the logs of `kld_mean` and
-    `perplexity`. Draws of a variant do not depend on the order.
+    `perplexity`, `costs` minus the energies, seconds and joules of COST_AXES.
+    Draws of a variant do not depend on the order.
     """
 
     variants: tuple[Variant, ...]
     capability: Floats
     rates: Mapping[str, Floats]
     texts: Mapping[str, Floats] = field(default_factory=dict)
+    costs: Mapping[str, Floats] = field(default_factory=dict)
     seed: int = SEED
 
     @cached_property
@@ -133,17 +132,24 @@ def draw_posterior(
             f"variants of {len(classes)} hardware classes cannot be compared in speed "
             f"({name_some(classes, 3, '; ')}); choose one with --hardware"
         )
+    rates = LazyDraws(
+        {
+            f"{kind}_tps": partial(_rates, tuple(variants), kind, draws, seed)
+            for kind in ("prefill", "decode")
+        }
+    )
     return Posterior(
         tuple(variants),
         composite_draws(variants, draws, seed) if capability is None else capability,
-        LazyDraws(
-            {
-                f"{kind}_tps": partial(_rates, tuple(variants), kind, draws, seed)
-                for kind in ("prefill", "decode")
-            }
-        ),
+        rates,
         LazyDraws(
             {axis: partial(text_draws, tuple(variants), axis, draws, seed) for axis in TEXT_AXES}
+        ),
+        LazyDraws(
+            {
+                axis: partial(cost_draws, tuple(variants), axis, rates, draws, seed)
+                for axis in COST_AXES
+            }
         ),
         seed,
     )
@@ -278,6 +284,7 @@ def subset(posterior: Posterior, keep: Container[str]) -> Posterior:
         posterior.capability[:, at],
         _lazy_columns(posterior.rates, at),
         _lazy_columns(posterior.texts, at),
+        _lazy_columns(posterior.costs, at),
         posterior.seed,
     )
     # What the whole ladder says of a quant stays true of it where the others are left out.

@@ -13,7 +13,11 @@ from grid.analysis.tables import Attempt
 from grid.analysis.token_use import token_use
 from grid.models.model import LayerState
 
-ENERGY = ("decode", "prefill")
+ENERGY = tuple(
+    f"{kind}_{figure}"
+    for figure in ("j_per_token", "net_j_per_token")
+    for kind in ("decode", "prefill")
+)
 SCOPE = "energy_scope"
 """Key of an attempt's environment that says what its energy counts."""
 
@@ -40,17 +44,22 @@ def _layers(text: str) -> tuple[LayerState, ...]:
 
 
 def energy(attempts: Sequence[Attempt]) -> dict[str, Any]:
-    """Energy per token from an empty context, and its scope; figures of another scope than that of
-    the newest are left out."""
+    """Energy per token from an empty context, gross and net, and its scope; figures of another
+    scope than that of the newest are left out. Why there is none, in the newest row's words."""
     facts: dict[str, Any] = {}
+    lacks: dict[str, str] = {}
     for attempt in sorted(attempts, key=lambda a: a.newness, reverse=True):
         scope = attempt.environment.get(SCOPE, "")
-        for kind in ENERGY:
-            name = f"{kind}_j_per_token"
-            fits = name in attempt.metrics and not attempt.workload.get("depth")
+        if attempt.workload.get("depth"):
+            continue
+        for name in ENERGY:
+            fits = name in attempt.metrics
             if fits and name not in facts and facts.get("energy_scope", scope) == scope:
                 facts |= {name: attempt.metrics[name], "energy_scope": scope}
-    return facts
+            elif name in attempt.lacks:
+                lacks.setdefault(name, attempt.lacks[name])
+    missing = [lacks[name] for name in ENERGY if name in lacks and name not in facts]
+    return {**facts, "energy_lack": missing[0] if missing else ""}
 
 
 def node_facts(attempts: Sequence[Attempt]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from grid.analysis.ladder_names import with_ladder_names
 from grid.analysis.scored_text import chunk_means
+from grid.analysis.variant import AnswerTokens
 from grid.models.display_names import visible
 from grid.results import statistics
 from grid.results.statistics import Interval
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 SPEED_SERIES = ("prefill_s", "decode_s")
 """Repetitions of speed runs; of quality runs analysis reads `scored_text.TEXT_SERIES`."""
+
+ITEM_COLUMNS = ("item", "score", "chance", "group", "prompt_tokens", "tokens")
+"""What `item_rows` reads of items."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,8 @@ class Attempt:
     metrics: Mapping[str, Interval]
     series: Mapping[str, Floats]
     chunk_means: Mapping[str, Floats] = field(default_factory=dict)
+    lacks: Mapping[str, str] = field(default_factory=dict)
+    """By metric without a value why it has none."""
 
     @cached_property
     def id(self) -> str:
@@ -94,7 +100,8 @@ def attempts_of(
 ) -> list[Attempt]:
     """Attempts from their rows, with what the other tables say of them; of times the series of
     `names`."""
-    figures, series, means = _metrics(metrics), _series(samples, names), chunk_means(samples)
+    figures, lacks = _metrics(metrics)
+    series, means = _series(samples, names), chunk_means(samples)
     return [
         Attempt(
             row,
@@ -102,6 +109,7 @@ def attempts_of(
             figures[row["attempt_id"]],
             series[row["attempt_id"]],
             means.get(row["attempt_id"], {}),
+            lacks.get(row["attempt_id"], {}),
         )
         for row in rows
     ]
@@ -135,14 +143,20 @@ def _of_attempts(table: pa.Table, ids: pa.Array[Any]) -> pa.Table:
 _INTERVAL = ("value", "low", "high", "sd", "n", "method")
 
 
-def _metrics(table: pa.Table) -> defaultdict[str, dict[str, Interval]]:
+def _metrics(
+    table: pa.Table,
+) -> tuple[defaultdict[str, dict[str, Interval]], dict[str, dict[str, str]]]:
+    """By attempt its figures, and why it has none of others."""
     by_attempt: defaultdict[str, dict[str, Interval]] = defaultdict(dict)
+    lacks: dict[str, dict[str, str]] = {}
     columns = (table[name].to_pylist() for name in ("attempt_id", "name", *_INTERVAL))
     for attempt, name, value, low, high, sd, n, method in zip(*columns, strict=True):
         if value is not None and math.isfinite(value):
             count = 1 if n is None else n
             by_attempt[attempt][name] = Interval(value, low, high, sd, count, method or "")
-    return by_attempt
+        elif value is None and method:
+            lacks.setdefault(attempt, {})[name] = method
+    return by_attempt, lacks
 
 
 def _series(table: pa.Table, names: Sequence[str]) -> defaultdict[str, dict[str, Floats]]:
@@ -169,6 +183,7 @@ class ItemRows:
     chances: Floats
     groups: tuple[str, ...] = ()
     """What each item shares with others, as `ClassItems` has it."""
+    answers: AnswerTokens | None = None
 
     @cached_property
     def gains(self) -> Floats:
@@ -204,6 +219,7 @@ def item_rows(table: pa.Table, attempts: Iterable[Attempt]) -> dict[str, ItemRow
     items, item = _rank_values(table["item"])
     order = np.lexsort((item, of_row))
     item, scores, chances = item[order], *(_floats(table, c)[order] for c in ("score", "chance"))
+    tokens = [_floats(table, c)[order] for c in ("prompt_tokens", "tokens")]
     group_names, group = _rank_values(table["group"])
     group = group[order]
     ends = np.cumsum(np.bincount(of_row, minlength=len(names))).tolist()
@@ -214,7 +230,11 @@ def item_rows(table: pa.Table, attempts: Iterable[Attempt]) -> dict[str, ItemRow
         if (np.isfinite(score) & (chance < 1)).all():
             ids = of_items.qualify(sources[name], mine)
             groups = of_groups.qualify(sources[name], group[start:end])
-            rows[name] = ItemRows(ids, score, chance, groups if any(groups) else ())
+            counts = AnswerTokens(score, *(part[start:end] for part in tokens))
+            counted = np.isfinite(counts.prompt_tokens) & np.isfinite(counts.written_tokens)
+            rows[name] = ItemRows(
+                ids, score, chance, groups if any(groups) else (), counts if counted.all() else None
+            )
     return rows
 
 

@@ -24,16 +24,27 @@ KLD_RESOLUTION = 1e-7
 
 
 @dataclass(frozen=True)
+class AnswerTokens:
+    """Scores of items, and the tokens of their prompts and of what was written to each: all [n]."""
+
+    scores: Floats
+    prompt_tokens: Floats
+    written_tokens: Floats
+
+
+@dataclass(frozen=True)
 class ClassItems:
     """Items of one task class: their ids and gains, (score - chance) / (1 - chance), both [n].
 
     An id is `[task@]hash of the item set/item`; sorted. `groups` [n] name what items share, such as
-    a passage: empty for an item by itself, and no names at all where no item has a group.
+    a passage: empty for an item by itself, and no names at all where no item has a group. `answers`
+    is None where the rows do not count the tokens of prompts.
     """
 
     ids: tuple[str, ...]
     gains: Floats
     groups: tuple[str, ...] = ()
+    answers: AnswerTokens | None = None
 
 
 @dataclass(frozen=True)
@@ -149,8 +160,13 @@ class Variant:
     latency_generate: int | None = None
     decode_j_per_token: Interval | None = None
     prefill_j_per_token: Interval | None = None
+    decode_net_j_per_token: Interval | None = None
+    """Without the power of the idle machine, as `prefill_net_j_per_token`."""
+    prefill_net_j_per_token: Interval | None = None
     energy_scope: str = ""
-    """What the energy counts, such as `cpu` or `gpu`: figures of unlike scopes never compare."""
+    """What the energy counts, such as `cpu-package` or `gpu`: unlike scopes never compare."""
+    energy_lack: str = ""
+    """Why an energy was not measured; empty where all were, and where nothing says it."""
     bandwidth_bytes_s: float | None = None
     """Memory bandwidth of the node, measured."""
     llc_bytes: float | None = None

@@ -143,7 +143,7 @@ def task_fields(runs: Mapping[tuple[str, str], Attempt], rows: Mapping[str, Item
         if answers is None:
             tasks[task_class][task] = TaskResult(attempt.metrics["capability"])
         else:
-            of_task = ClassItems(answers.ids, answers.gains, answers.groups)
+            of_task = ClassItems(answers.ids, answers.gains, answers.groups, answers.answers)
             tasks[task_class][task] = TaskResult(answers.capability, of_task)
     items = {name: class_items(of_class) for name, of_class in tasks.items()}
     return {

@@ -37,7 +37,8 @@ class ItemResult(msgspec.Struct, frozen=True, kw_only=True):
     `chance` is the score that guessing would get on this item. `response` is the text that the
     model wrote, of `tokens` tokens; `finish` says what ended it: `stop`, `length`, or
     `unanswered` with the reason in `note`. `group` names the passage or subject that it shares
-    with other items, empty for an item by itself.
+    with other items, empty for an item by itself. `prompt_tokens` are those that the item asked
+    alone takes into an empty cache, choices with it; None where it is not known.
     """
 
     task_class: str
@@ -53,6 +54,7 @@ class ItemResult(msgspec.Struct, frozen=True, kw_only=True):
     finish: str = ""
     note: str = ""
     group: str = ""
+    prompt_tokens: int | None = None
 
 
 class Metric(msgspec.Struct, frozen=True, kw_only=True):

@@ -61,11 +61,23 @@ def _mixtures_and_groups(table: str, content: pa.Table) -> pa.Table:
     )
 
 
+def _prompt_tokens(table: str, content: pa.Table) -> pa.Table:
+    """4 -> 5: how long prompts were was not kept."""
+    if table != "items":
+        return content
+    return _append(content, ITEMS, {"prompt_tokens": pa.nulls(content.num_rows, pa.int32())})
+
+
 def _append(content: pa.Table, schema: pa.Schema, columns: dict[str, pa.Array[Any]]) -> pa.Table:
     for name, column in columns.items():
         content = content.append_column(schema.field(name), column)
     return content
 
 
-MIGRATIONS: dict[int, Migration] = {1: _origins, 2: _responses, 3: _mixtures_and_groups}
+MIGRATIONS: dict[int, Migration] = {
+    1: _origins,
+    2: _responses,
+    3: _mixtures_and_groups,
+    4: _prompt_tokens,
+}
 """By the version n that a step starts from."""

@@ -10,6 +10,7 @@ Version history (`SCHEMA_VERSION`, written into every file's metadata as `quantg
 4. Attempts say what a token uses of the model and where its bytes are (`active_parameters`,
    `parameters_from`, `layers`, `experts` and what follows it, `weight_parts`), and items the
    passage or subject that they share (`group`).
+5. Items say how many tokens the prompt has (`prompt_tokens`).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 VERSION_KEY = b"quantgrid.schema"
 TABLE_KEY = b"quantgrid.table"
 
@@ -164,6 +165,12 @@ ITEMS = pa.schema(
             pa.string(),
             "passage or subject that the item shares with others, by which intervals are made; "
             "empty for an item by itself",
+        ),
+        _field(
+            "prompt_tokens",
+            pa.int32(),
+            "tokens that the item asked alone takes into an empty cache, its choices with it; null "
+            "where it is not known",
         ),
     ]
 )

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from grid.analysis.variant import ClassItems, TaskResult, Variant
+from grid.analysis.variant import AnswerTokens, ClassItems, TaskResult, Variant
 from grid.results.statistics import Interval
 from grid.results.statistics.interval import Floats
 
@@ -20,6 +20,7 @@ class _Items(msgspec.Struct, array_like=True):
     ids: int
     groups: int
     gains: Floats
+    answers: AnswerTokens | None
 
 
 class _Task(msgspec.Struct, array_like=True):
@@ -63,7 +64,9 @@ def encode_variants(variants: Sequence[Variant]) -> bytes:
     """Raises TypeError for a field that is not plain data."""
     items, names = _Shared(), _Shared()
     answers = [_answers(variant, items) for variant in variants]
-    stored = [_Items(names.place(x.ids), names.place(x.groups), x.gains) for x in items.objects]
+    stored = [
+        _Items(names.place(x.ids), names.place(x.groups), x.gains, x.answers) for x in items.objects
+    ]
     plain = [replace(variant, items={}, tasks={}) for variant in variants]
     return _ENCODER.encode(_Content(names.objects, stored, answers, plain))
 
@@ -71,7 +74,10 @@ def encode_variants(variants: Sequence[Variant]) -> bytes:
 def decode_variants(content: bytes) -> list[Variant]:
     """Raises ValueError (msgspec.ValidationError) or LookupError for bytes that are none."""
     stored = _decoder().decode(content)
-    items = [ClassItems(stored.names[x.ids], x.gains, stored.names[x.groups]) for x in stored.items]
+    items = [
+        ClassItems(stored.names[x.ids], x.gains, stored.names[x.groups], x.answers)
+        for x in stored.items
+    ]
     return [
         replace(
             variant,

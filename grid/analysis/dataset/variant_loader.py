@@ -20,7 +20,7 @@ from grid.analysis.dataset.speeds import sample_rates
 from grid.analysis.quality_runs import QUALITY_MEASURES, QualityRuns
 from grid.analysis.row_facts import SCOPE
 from grid.analysis.scored_text import chunk_means
-from grid.analysis.tables import Attempt, ItemRows, attempts_of, item_rows
+from grid.analysis.tables import ITEM_COLUMNS, Attempt, ItemRows, attempts_of, item_rows
 from grid.analysis.variant import Variant
 from grid.analysis.variants import SPEED_MEASURES, build_variants
 from grid.results.schema import TABLES
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 FIGURES = (
     "load_s", "peak_rss_bytes", "kv_bytes", "prefill_tps", "decode_tps", "drift",
     "between_run_sd", "lost_share", "capability", "prefill_j_per_token", "decode_j_per_token",
+    "prefill_net_j_per_token", "decode_net_j_per_token",
 )  # fmt: skip
 """Metrics that variants are made of; of text quality and latency they have all."""
 
@@ -173,7 +174,7 @@ class VariantLoader:
         attempts = [replace(a, chunk_means=means.get(a.id, {})) for a in attempts]
         tasks = [attempt for attempt in attempts if attempt.measure == "tasks"]
         task_ids = pa.array([attempt.id for attempt in tasks], pa.string())
-        items = self._results.read("items", ("item", "score", "chance", "group"), task_ids)
+        items = self._results.read("items", ITEM_COLUMNS, task_ids)
         return Shared(attempts, item_rows(items, tasks))
 
     def _chunk_means(self, rows: pa.Table) -> dict[str, dict[str, Floats]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grid.analysis.ladder_names import with_ladder_names
-from grid.analysis.tables import Attempt, ItemRows, attempts_of, item_rows
+from grid.analysis.tables import ITEM_COLUMNS, Attempt, ItemRows, attempts_of, item_rows
 from grid.errors import InputError, choose_name, did_you_mean
 from grid.results import select
 from grid.results.files import UnreadableFile
@@ -185,7 +185,7 @@ def _side(results: Results, attempts: pa.Table, side: _Selector) -> Side:
     metrics = results.read("metrics", ["name", "value", "low", "high", "sd", "n", "method"], ids)
     samples = results.read("samples", ["name", "values"], ids)
     measured = attempts_of(ok, metrics, samples, SERIES)
-    items = results.read("items", ["item", "score", "chance", "group"], ids)
+    items = results.read("items", ITEM_COLUMNS, ids)
     name = results.location.display_name if side.kind == STORE else side.name
     return Side(
         name,

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from grid.analysis import AXES, Variant
+from grid.analysis.axes import figure_on
 from grid.app.charts.labels import Labels, fitting, inert
 from grid.app.charts.placing import RADIUS, Names
-from grid.app.charts.quantities import axis_text, interval_of, series_by
+from grid.app.charts.quantities import axis_text, series_by
 from grid.app.charts.theme import (
     LEGEND_NAME,
     SMALL,
@@ -132,5 +133,5 @@ def _hover(variant: Variant, labels: Labels) -> str:
     lines = [f"<b>{inert(labels.full(variant))}</b>", format_bytes(variant.artifact_bytes)]
     for name in ("decode_tps", "capability"):
         axis = AXES[name]
-        lines.append(f"{axis.title} {axis_text(interval_of(variant, axis), axis)}")
+        lines.append(f"{axis.title} {axis_text(figure_on(variant, axis), axis)}")
     return "<br>".join(lines)

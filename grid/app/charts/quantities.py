@@ -11,18 +11,6 @@ from grid.app.charts.theme import Scale, byte_scale
 from grid.results.statistics import Interval
 from grid.units import format_bytes
 
-
-def interval_of(variant: Variant, axis: Axis) -> Interval | None:
-    """Value and 95 % interval in the axis's unit; without one where the figure is exact. A KL
-    divergence that cannot be told from 16 bits is 0."""
-    if axis.name == "kld_mean" and variant.matches_16_bits:
-        return Interval(0.0)
-    if axis.name == "artifact_bytes":
-        return Interval(float(variant.artifact_bytes)) if variant.artifact_bytes else None
-    figure: Interval | None = getattr(variant, axis.name)
-    return figure
-
-
 MOST_SERIES = 6
 """Colours that a chart tells apart at most."""
 

@@ -10,11 +10,11 @@ import numpy as np
 from grid.advice import Advice, Candidate
 from grid.advice.advice import DECODE, Figure
 from grid.analysis import AXES, Axis, Frontier, FrontierPoint, Variant
-from grid.analysis.axes import lacks_uncertainty
+from grid.analysis.axes import figure_on, lacks_uncertainty
 from grid.analysis.figures import share
 from grid.analysis.pareto import undominated
 from grid.app.charts.labels import Labels, inert
-from grid.app.charts.quantities import axis_text, interval_of
+from grid.app.charts.quantities import axis_text
 from grid.results.statistics import Interval
 
 TIES_NAMED = 4
@@ -75,8 +75,8 @@ def points_of_frontier(front: Frontier, labels: Labels) -> TradeOff:
     points = [
         TradePoint(
             variant=point.variant,
-            x=interval_of(point.variant, front.x) or Interval(point.x),
-            y=interval_of(point.variant, front.y) or Interval(point.y),
+            x=figure_on(point.variant, front.x) or Interval(point.x),
+            y=figure_on(point.variant, front.y) or Interval(point.y),
             on_frontier=point.on_frontier,
             barred=point.variant.id in detailed,
             lines=_certainty(front, point, labels, detailed),
@@ -114,7 +114,7 @@ def points_of_advice(advice: Advice, cost: str = SIZE) -> TradeOff:
     placed = [
         (candidate, x, y)
         for candidate in advice.candidates
-        if (x := _cost_of(candidate, axes[0])) and (y := interval_of(candidate.variant, axes[1]))
+        if (x := _cost_of(candidate, axes[0])) and (y := figure_on(candidate.variant, axes[1]))
     ]
     within = [i for i, (candidate, _, _) in enumerate(placed) if candidate.variant.id not in over]
     best = {within[i] for i in _unbeaten([placed[i][1:] for i in within], axes)}
@@ -135,7 +135,7 @@ def points_of_advice(advice: Advice, cost: str = SIZE) -> TradeOff:
 
 def _cost_of(candidate: Candidate, axis: Axis) -> Interval | None:
     if axis.name != DECODE_TPS:
-        return interval_of(candidate.variant, axis)
+        return figure_on(candidate.variant, axis)
     rate: Figure | None = candidate.figures.get(DECODE)
     return Interval(rate.value, rate.low, rate.high) if rate else None
 

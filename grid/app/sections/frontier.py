@@ -7,14 +7,14 @@ from collections.abc import Container, Hashable, Sequence
 import streamlit as st
 
 from grid.analysis import AXES, Axis, Frontier, FrontierPoint, Variant, frontier
-from grid.analysis.axes import lacks_uncertainty
+from grid.analysis.axes import figure_on, lacks_uncertainty
 from grid.analysis.figures import ABSENT, share
 from grid.analysis.quality_order import CAPABILITY, KLD
 from grid.analysis.quality_views import TITLES, QualityView, quality_views
 from grid.analysis.text_draws import TEXT_METHOD
 from grid.app import address
 from grid.app.charts.labels import Labels
-from grid.app.charts.quantities import axis_text, interval_of
+from grid.app.charts.quantities import axis_text
 from grid.app.charts.trade_off import trade_off_figure, trade_off_text
 from grid.app.charts.trade_points import points_of_frontier, with_ties
 from grid.app.marks import highlights_on, ring_text
@@ -28,7 +28,11 @@ COSTS = {
     "size": "artifact_bytes",
     "speed": "decode_tps",
     "peak memory": "peak_rss_bytes",
+    "seconds per right answer": "s_per_right_answer",
     "energy": "decode_j_per_token",
+    "net energy": "decode_net_j_per_token",
+    "joules per right answer": "j_per_right_answer",
+    "net joules per right answer": "net_j_per_right_answer",
 }
 
 NAMED = 4
@@ -82,7 +86,7 @@ def _view_name(view: QualityView) -> str:
 
 
 def _is_measured(view: QualityView, axis: Axis) -> bool:
-    return any(interval_of(variant, axis) is not None for variant in view.ranked)
+    return any(figure_on(variant, axis) is not None for variant in view.ranked)
 
 
 def _show_chart(
@@ -152,12 +156,12 @@ def table(front: Frontier, labels: Labels) -> dict[str, list[str]]:
     quality = "quality" if front.y.name == CAPABILITY else front.y.title
     columns = {
         "variant": [visible(labels.full(p.variant)) for p in points],
-        front.x.title: [axis_text(interval_of(p.variant, front.x), front.x) for p in points],
-        quality: [axis_text(interval_of(p.variant, front.y), front.y) for p in points],
+        front.x.title: [axis_text(figure_on(p.variant, front.x), front.x) for p in points],
+        quality: [axis_text(figure_on(p.variant, front.y), front.y) for p in points],
     }
     if front.y.name == CAPABILITY and any(p.variant.kld_mean is not None for p in points):
         kld = AXES[KLD]
-        columns[kld.title] = [axis_text(interval_of(p.variant, kld), kld) for p in points]
+        columns[kld.title] = [axis_text(figure_on(p.variant, kld), kld) for p in points]
     return columns | {
         "not beaten": ["yes" if p.on_frontier else "no" for p in points],
         "probability": [
@@ -218,5 +222,5 @@ def _show_without_quality(selection: Selection) -> None:
 
 
 def _value_text(variant: Variant, axis: Axis) -> str:
-    figure = interval_of(variant, axis)
+    figure = figure_on(variant, axis)
     return axis_text(figure and Interval(figure.value), axis)

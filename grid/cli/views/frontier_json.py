@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from grid.analysis import (
     AXES,
     METHOD,
+    Frontier,
     FrontierPoint,
     Pick,
     Variant,
     frontier,
 )
-from grid.analysis.axes import Axis, lacks_uncertainty
+from grid.analysis.axes import axis_of, figure_on, lacks_uncertainty
 from grid.analysis.dataset import Dataset
 from grid.analysis.flips import Flips, flips
 from grid.analysis.quality_order import CAPABILITY
 from grid.analysis.quality_views import QualityView, quality_views
-from grid.analysis.text_draws import TEXT_METHOD
+from grid.analysis.text_draws import TEXT_AXES, TEXT_METHOD
 from grid.cli.views.quality_picks import QualityPicks
+from grid.errors import InputError
 from grid.results.statistics import Interval
+
+QUALITY_AXES = (CAPABILITY, *TEXT_AXES)
 
 VIEWS = (("artifact_bytes", "size"), ("decode_tps", "speed"))
 """Frontiers shown: axis beside quality, and its name in headings."""
 
 
-def class_json(dataset: Dataset, name: str) -> dict[str, Any]:
+CostViews = Sequence[tuple[str, str]]
+
+
+def cost_view(name: str) -> tuple[str, str]:
+    """Of an axis that a user names. Raises InputError for a name of none, and of quality."""
+    axis = axis_of(name)
+    if axis.name in QUALITY_AXES:
+        raise InputError(f"{name} is quality; --x names what it is set against, such as decode_tps")
+    return axis.name, axis.title
+
+
+def class_json(dataset: Dataset, name: str, costs: CostViews = VIEWS) -> dict[str, Any]:
     """One hardware class: method, what ranks the variants and why (`quality`), frontiers with every
     point, picks with why each rival lost. What KLD or perplexity ranks names its `model`, for these
     never compare models."""
@@ -50,10 +66,10 @@ def class_json(dataset: Dataset, name: str) -> dict[str, Any]:
                 "y": view.axis.name,
                 **_model_json(view),
                 "unit": AXES[cost].unit,
-                "points": _points_json(view, cost),
+                **_front_json(view, cost),
             }
             for view in views
-            for cost, _ in VIEWS
+            for cost, _ in costs
         ],
         "picks": [pick for view in views for pick in _picks_json(dataset, name, view)],
         "flips": [_flips_json(row) for row in flips(posterior.variants) if row.n],
@@ -78,9 +94,15 @@ def _model_json(view: QualityView) -> dict[str, str]:
     return {"model": view.model, "origin": view.origin} if view.model else {}
 
 
-def _points_json(view: QualityView, cost: str) -> list[dict[str, Any]]:
-    points = frontier(view.posterior, cost, view.axis.name).points
-    return [_point_json(point, view.axis) for point in points]
+def _front_json(view: QualityView, cost: str) -> dict[str, Any]:
+    front = frontier(view.posterior, cost, view.axis.name)
+    return {
+        "points": [_point_json(point, front) for point in front.points],
+        "left_out": [
+            {"id": variant.id, "label": variant.label, "why": why}
+            for variant, why in front.left_out
+        ],
+    }
 
 
 def _picks_json(dataset: Dataset, name: str, view: QualityView) -> list[dict[str, Any]]:
@@ -96,14 +118,17 @@ def _picks_json(dataset: Dataset, name: str, view: QualityView) -> list[dict[str
     ]
 
 
-def _point_json(point: FrontierPoint, axis: Axis) -> dict[str, Any]:
+def _point_json(point: FrontierPoint, front: Frontier) -> dict[str, Any]:
+    x = figure_on(point.variant, front.x)
     return {
         **_variant_json(point.variant),
         "x": point.x,
+        "x_low": x and x.low,
+        "x_high": x and x.high,
         "y": point.y,
         "on": point.on_frontier,
         "probability": point.probability,
-        "how_sure_is_known": not lacks_uncertainty(point.variant, axis),
+        "how_sure_is_known": not lacks_uncertainty(point.variant, front.y),
         "ties": {axis: [variant.id for variant in tied] for axis, tied in point.ties.items()},
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from grid.analysis import Frontier, FrontierPoint, Pick, Variant
-from grid.analysis.axes import Axis, lacks_uncertainty
+from grid.analysis.axes import Axis, figure_on, lacks_uncertainty
 from grid.analysis.figures import ABSENT, interval, number
 from grid.analysis.quality_order import CAPABILITY, KLD
 from grid.cli.views.console import console, table
@@ -19,6 +19,8 @@ PLAUSIBLE = 0.05
 
 TIES_SHOWN = 3
 
+REASONS_SHOWN = 2
+
 WIDE = 120
 """Columns of a terminal from which all of a frontier's table fits."""
 
@@ -26,6 +28,19 @@ TITLES = {CAPABILITY: "capability", KLD: "KLD", "perplexity": "perplexity"}
 """Heads of columns of quality."""
 
 ALIKE = "no sure difference from"
+
+HEADS = {
+    "prefill_tps": "prefill token/s",
+    "s_per_right_answer": "s/right answer",
+    "j_per_right_answer": "J/right answer",
+    "net_j_per_right_answer": "net J/right answer",
+    "decode_j_per_token": "J/token",
+    "decode_net_j_per_token": "net J/token",
+}
+"""Heads of columns of costs."""
+
+SHOWN_AXES = ("artifact_bytes", "decode_tps")
+"""Axes that every table has a column of."""
 
 WIDE_ONLY = (ALIKE, "bits/w", "KLD", "on it")
 """Columns that a narrow terminal has no room for, the first to go first."""
@@ -68,6 +83,10 @@ def _columns(curve: Frontier, points: Sequence[FrontierPoint]) -> dict[str, list
     }
     if curve.y.name == CAPABILITY and has_divergence([p.variant for p in curve.points]):
         columns["KLD"] = [number(_value(variant)) for variant in variants]
+    if curve.x.name not in SHOWN_AXES:
+        columns[HEADS.get(curve.x.name, curve.x.title)] = [
+            _cost_cell(variant, curve.x) for variant in variants
+        ]
     return {
         **columns,
         "decode token/s": [interval(variant.decode_tps) for variant in variants],
@@ -76,9 +95,14 @@ def _columns(curve: Frontier, points: Sequence[FrontierPoint]) -> dict[str, list
     }
 
 
+def _cost_cell(variant: Variant, axis: Axis) -> str:
+    return interval(figure_on(variant, axis), format_bytes if axis.unit == "B" else number)
+
+
 def _narrow(name: str, cells: list[str]) -> list[str]:
-    """Decode rates without their intervals: for 80 columns."""
-    return [cell.partition(" [")[0] for cell in cells] if name == "decode token/s" else cells
+    """Rates and costs without their intervals: for 80 columns."""
+    has_room = name != "decode token/s" and name not in HEADS.values()
+    return cells if has_room else [cell.partition(" [")[0] for cell in cells]
 
 
 def has_divergence(variants: Sequence[Variant]) -> bool:
@@ -166,4 +190,4 @@ def _ties(point: FrontierPoint, axis: Axis) -> str:
 def _left_out(curve: Frontier) -> str:
     reasons = sorted({reason for _, reason in curve.left_out})
     count = len(curve.left_out)
-    return f"{count} variant{'s' if count > 1 else ''} ({'; '.join(reasons)})"
+    return f"{count} variant{'s' if count > 1 else ''} ({name_some(reasons, REASONS_SHOWN, '; ')})"

@@ -17,7 +17,7 @@ from grid.analysis.quality_order import CAPABILITY
 from grid.analysis.quality_views import QualityView, quality_views
 from grid.cli.views.class_warnings import class_warnings
 from grid.cli.views.console import console, table, third_party_lines
-from grid.cli.views.frontier_json import VIEWS
+from grid.cli.views.frontier_json import VIEWS, CostViews
 from grid.cli.views.frontier_tables import (
     format_size,
     has_divergence,
@@ -32,7 +32,7 @@ from grid.models.display_names import visible
 from grid.units import format_bytes
 
 
-def print_class(dataset: Dataset, name: str) -> None:
+def print_class(dataset: Dataset, name: str, costs: CostViews = VIEWS) -> None:
     """Print what to run on a hardware class, its frontiers, and notes on its rows."""
     posterior = _with_distinct_labels(dataset.posterior(name))
     variants = posterior.variants
@@ -51,7 +51,7 @@ def print_class(dataset: Dataset, name: str) -> None:
     if not views:
         _print_without_quality(variants)
     for view in views:
-        _print_view(view, QualityPicks(dataset, name, view))
+        _print_view(view, QualityPicks(dataset, name, view), costs)
     print_divergences_by_text(variants)
     if views:
         _print_notes(variants)
@@ -59,7 +59,7 @@ def print_class(dataset: Dataset, name: str) -> None:
         out.print(line, markup=False, style="yellow")
 
 
-def _print_view(view: QualityView, picks: QualityPicks) -> None:
+def _print_view(view: QualityView, picks: QualityPicks, costs: CostViews) -> None:
     """The pick and the frontiers of what one axis ranks."""
     out, axis = console(), view.axis.name
     if axis != CAPABILITY:
@@ -74,7 +74,7 @@ def _print_view(view: QualityView, picks: QualityPicks) -> None:
             out.print(two_columns([*card_rows(card), *choice_rows(picks.advice)]))
         out.print(f"\n{about}within common limits", style="bold")
         print_picks(picks, picks.axis.name == CAPABILITY and has_divergence(view.variants))
-    for cost, heading in VIEWS:
+    for cost, heading in costs:
         title = f"{about}{view.title} vs {heading}"
         out.print(f"\n{title}", style="bold")
         print_frontier(frontier(view.posterior, cost, axis))

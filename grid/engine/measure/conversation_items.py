@@ -40,9 +40,12 @@ def _joined(answers: Sequence[ItemResult]) -> ItemResult:
         return answers[0]
     notes = [f"turn {turn}: {answer.note}" for turn, answer in enumerate(answers, 1) if answer.note]
     mark = TURN_BREAK.strip("\n")
+    earlier = sum(answer.tokens for answer in written[:-1])
     return msgspec.structs.replace(
         written[-1],
         response=TURN_BREAK.join(answer.response.replace(mark, "") for answer in written),
         tokens=sum(answer.tokens for answer in written),
         note="; ".join(notes),
+        # The cache holds what was written before: it was computed when it was written.
+        prompt_tokens=max(0, (written[-1].prompt_tokens or 0) - earlier),
     )

@@ -37,7 +37,7 @@ def likelihood_items(
             results.append(unanswered(prompts, item, max(map(_evaluated, group))))
             continue
         answers = [(choice, next(scores)) for _, choice in group]
-        results.append(_result(prompts, item, answers))
+        results.append(_result(prompts, item, answers, _asked_tokens(group)))
     return results
 
 
@@ -46,12 +46,21 @@ def _evaluated(pair: Pair) -> int:
     return len(pair[0]) + len(pair[1]) - 1
 
 
+def _asked_tokens(group: Sequence[Pair]) -> int:
+    """Tokens of an item asked alone: a context that its choices share is evaluated once."""
+    contexts = {tuple(context) for context, _ in group}
+    return sum(map(len, contexts)) + sum(len(choice) - 1 for _, choice in group)
+
+
 def _limit(prompts: TaskPrompts) -> float:
     return prompts.context_length or float("inf")
 
 
 def _result(
-    prompts: TaskPrompts, item: Item, answers: Sequence[tuple[list[int], TokenScores]]
+    prompts: TaskPrompts,
+    item: Item,
+    answers: Sequence[tuple[list[int], TokenScores]],
+    prompt_tokens: int,
 ) -> ItemResult:
     sums = tuple(float(score.log_probs.sum()) for _, score in answers)
     if item.kind == "rolling":
@@ -66,7 +75,9 @@ def _result(
         normalized = [total / _length(item, at) for at, total in enumerate(sums)]
         chosen = max(range(len(sums)), key=normalized.__getitem__)
     verdict = Verdict(float(chosen == item.answer), chosen)
-    return task_result(prompts.workload, item, verdict, log_likelihoods=sums)
+    return task_result(
+        prompts.workload, item, verdict, log_likelihoods=sums, prompt_tokens=prompt_tokens
+    )
 
 
 def _length(item: Item, at: int) -> int:

@@ -88,6 +88,7 @@ def task_result(
     response: str = "",
     tokens: int = 0,
     finish: str = "",
+    prompt_tokens: int | None = None,
 ) -> ItemResult:
     """An item's result, under the task's names."""
     return ItemResult(
@@ -104,6 +105,7 @@ def task_result(
         finish=finish,
         note=verdict.note,
         group=item.group,
+        prompt_tokens=prompt_tokens,
     )
 
 
@@ -111,4 +113,6 @@ def unanswered(prompts: TaskPrompts, item: Item, tokens: int) -> ItemResult:
     """An item that the model's context does not hold: nothing is cut off it, and it counts as
     wrong."""
     note = f"{tokens} tokens do not fit the model's context of {prompts.context_length}"
-    return task_result(prompts.workload, item, Verdict(0.0, note=note), finish="unanswered")
+    return task_result(
+        prompts.workload, item, Verdict(0.0, note=note), finish="unanswered", prompt_tokens=0
+    )

@@ -46,7 +46,7 @@ def written_items(
         answers.update(zip((request.place for request in batch), part, strict=True))
         meter.progress(len(answers), len(fitting), "answers")
     return [
-        _result(prompts, item, answers[request.place])
+        _result(prompts, item, answers[request.place], len(request.ids))
         if request.place in answers
         else unanswered(prompts, item, len(request.ids) + 1)
         for item, request in zip(items, requests, strict=True)
@@ -99,7 +99,9 @@ def _generate(
             close()
 
 
-def _result(prompts: TaskPrompts, item: Item, answer: WrittenAnswer) -> ItemResult:
+def _result(
+    prompts: TaskPrompts, item: Item, answer: WrittenAnswer, prompt_tokens: int
+) -> ItemResult:
     verdict = score_response(item, answer.text)
     if answer.finish == "length" and answer.limit < item.max_tokens and not verdict.note:
         note = f"the model's context left {answer.limit} of {item.max_tokens} tokens to write"
@@ -111,4 +113,5 @@ def _result(prompts: TaskPrompts, item: Item, answer: WrittenAnswer) -> ItemResu
         response=answer.text,
         tokens=answer.tokens,
         finish=answer.finish,
+        prompt_tokens=prompt_tokens,
     )
