@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?", re.IGNORECASE)
-_MS = {"ms": 1e-3, "s": 1.0, "sec": 1.0}
+_SECONDS = {"ms": 1e-3, "s": 1.0, "sec": 1.0, "us": 1e-6, "ns": 1e-9}
 _LABEL_TOKENS = re.compile(r"latency (\d+|\?)\+(\d+)")
 _RULE = re.compile(r"\|\s*:?-+:?\s*(?:\||$)")
 _NEAR = 1e-6
@@ -120,7 +120,9 @@ def _aiperf(part: Any) -> ObjectFigures:
     values: dict[str, float | None] = {}
     for name, title in _AIPERF_FIELDS.items():
         figure = source.get(title + end) or {}
-        values[name] = _scaled(figure, field, _MS[figure["unit"]]) if figure else None
+        values[name] = (
+            _scaled(figure, field, _SECONDS[figure["unit"].strip().lower()]) if figure else None
+        )
     lengths = [round(_number(source[name + average[0]][average[1]]) or 0) for name in _LENGTHS]
     return values, ("latency {}+{}".format(*lengths),)
 
@@ -138,7 +140,11 @@ def check_aiperf(row: Any, figures: Any, lines: list[str], text: str) -> list[st
             value
             for request in requests
             if (of := request.get(_AIPERF_FIELDS[name]))
-            and (value := _scaled(of, "value", _MS.get(of.get("unit"), 0.0)))
+            and (
+                value := _scaled(
+                    of, "value", _SECONDS.get(str(of.get("unit")).strip().lower(), 0.0)
+                )
+            )
         ]
         if not values or not _is_near(figure["value"], statistics.median(values)):
             wrong.append(f"{name} {figure['value']} is not the median of {values}")
@@ -165,9 +171,9 @@ def _aiperf_csv(figures: Any, lines: list[str]) -> list[str]:
         elif "p50" in head and len(fields) == len(head):
             title, _, unit = fields[0].rstrip(")").partition(" (")
             number = _NUMBER.fullmatch(fields[head.index("p50")].strip())
-            if number and unit in _MS:
+            if number and unit.lower() in _SECONDS:
                 name = title.lower().replace(" ", "_")
-                stated.setdefault(name, []).append(float(number[0]) * _MS[unit])
+                stated.setdefault(name, []).append(float(number[0]) * _SECONDS[unit.lower()])
     return [
         f"{name} {figure['value']} is not in the line of its metric"
         for name, figure in figures.items()
@@ -246,7 +252,9 @@ def check_mapped(columns: Mapping[str, tuple[str, float]]) -> Callable[..., list
         cells = _cells_under_head(lines, at, [column for column, _ in columns.values()])
         quant = _plain(cells.get("Quant", ""))
         wrong = (
-            [] if _plain(row["quant"]) == quant else [f"{row['quant']} is not in {lines[at - 1]!r}"]
+            []
+            if _plain(row["quant"]).strip('"') == quant
+            else [f"{row['quant']} is not in {lines[at - 1]!r}"]
         )
         for name, figure in figures.items():
             column, scale = columns[name]

@@ -11,6 +11,9 @@ from grid.results.imports.cleaning import without_controls
 MOST_BYTES = 2**30
 """Largest file that is read; task samples of a whole benchmark are well below it."""
 
+MOST_LINES = 2_000_000
+"""A table or log of a benchmark has far fewer; those of junk would take memory and hours."""
+
 _HEAD = 4096
 _ARCHIVE = "an archive; unpack it and give the files in it"
 _MAGIC: tuple[tuple[bytes, str], ...] = (
@@ -54,6 +57,8 @@ def read_text(path: Path) -> str:
             content = head + file.read()
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read {path}: {' '.join(str(error).split())}") from error
+    if content.count(b"\n") > MOST_LINES:
+        raise InputError(f"{path} has more than {MOST_LINES:,} lines: no report of a benchmark has")
     return decode(path, content)
 
 

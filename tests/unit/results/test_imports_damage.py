@@ -206,3 +206,17 @@ def test_a_null_character_in_json_is_removed(tmp_path: Path) -> None:
     content = WHOLE["llama-bench-json"].replace("Qwen2.5", "Qwen\\u00002.5")
     report = read_report(put(tmp_path, "report", content))
     assert {row["model"] for row in report.rows["attempts"]} == {"Qwen2.5-7B-Instruct"}
+
+
+@pytest.mark.parametrize(
+    "line", ["", "x", "| a |", "| some junk 123 |", "a,b", "{", "[", '{"a": 1}', "PPL = 1.0", "\r"]
+)
+@pytest.mark.parametrize("extra", [0, 1])
+def test_texts_of_too_many_lines_are_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, extra: int
+) -> None:
+    monkeypatch.setattr("grid.results.imports.content.MOST_LINES", 100)
+    path = put(tmp_path, "junk.txt", "no report\n" + f"{line}\n" * (99 + extra))
+    with pytest.raises(InputError) as caught:
+        read_report(path)
+    assert ("more than 100 lines" in str(caught.value)) == bool(extra)
