@@ -20,6 +20,7 @@ from typing import Any
 from grid.backend import token_scores
 from grid.backend.registry import backend
 from grid.cells.texts import read_text
+from grid.results.statistics.quantiles import median_interval
 from grid.testing import local_node
 
 PROMPTS = 50
@@ -97,7 +98,7 @@ def main() -> int:
     parser.add_argument("model", type=Path)
     parser.add_argument("--serve", default="llama-cpp-python")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=31)
     flags = parser.parse_args()
     node = local_node()
     llamacpp, openai = backend("llamacpp"), backend("openai")
@@ -112,9 +113,11 @@ def main() -> int:
         requests = prompts(linked)
         equal = sum(answer(linked, ids) == answer(server, ids) for ids, *_ in requests)
         rates: dict[str, list[float]] = {"linked": [], "served": []}
+        turns = [("linked", linked), ("served", server)]
         for ids, *_ in (requests * flags.rounds)[: flags.rounds]:
-            rates["linked"].append(DECODED_TOKENS / decode_seconds(linked, ids))
-            rates["served"].append(DECODED_TOKENS / decode_seconds(server, ids))
+            for name, engine in turns:
+                rates[name].append(DECODED_TOKENS / decode_seconds(engine, ids))
+            turns.reverse()
         first, second = log_probs_alone(linked, requests), log_probs(server, requests)
         packed = log_probs(linked, requests)
     noise = max(abs(a - b) for a, b in zip(first, packed, strict=True))
@@ -131,13 +134,14 @@ def report(
     ]
     same = sum(a == b for a, b in zip(*chosen, strict=True))
     apart = max(abs(a - b) for a, b in zip(first, second, strict=True))
-    ratio = median(b / a for a, b in zip(rates["linked"], rates["served"], strict=True))
+    ratios = [b / a for a, b in zip(rates["linked"], rates["served"], strict=True)]
+    ratio, known = median(ratios), median_interval(ratios)
     middle = {name: median(values) for name, values in rates.items()}
     print(f"greedy answers equal: {equal} of {count}")
     print(f"choices equal: {same} of {count}, log-probabilities {apart:.2g} nat apart at most")
     print(
         f"decode: llama.cpp {middle['linked']:.4g} token/s, served {middle['served']:.4g}, "
-        f"ratio {ratio:.3f} (median of {len(rates['linked'])} pairs)"
+        f"ratio {ratio:.3f} ({known.low:.3f} to {known.high:.3f}, median of {len(ratios)} pairs)"
     )
     holds = {
         f"{PROMPTS} prompts": count == PROMPTS,

@@ -6,6 +6,7 @@ Runs in the harness's own environment; the two arguments are file descriptors of
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 
 from grid.engine.harness import messages
@@ -59,7 +60,8 @@ def _go_offline_unless_reachable() -> None:
 
 
 def main(arguments: list[str]) -> None:
-    for descriptor in map(int, arguments):
+    """Serve requests of the first pipe until it ends; the folder after the two goes with it."""
+    for descriptor in map(int, arguments[:2]):
         os.set_inheritable(descriptor, False)
     with (
         os.fdopen(int(arguments[0]), "rb") as requests,
@@ -67,6 +69,8 @@ def main(arguments: list[str]) -> None:
     ):
         for line in requests:
             replies.write(messages.encode(serve(messages.decode_request(line))))
+    for folder in arguments[2:]:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":
