@@ -135,13 +135,13 @@ def report(
     same = sum(a == b for a, b in zip(*chosen, strict=True))
     apart = max(abs(a - b) for a, b in zip(first, second, strict=True))
     ratios = [b / a for a, b in zip(rates["linked"], rates["served"], strict=True)]
-    ratio, known = median(ratios), median_interval(ratios)
+    ratio, interval = median(ratios), median_interval(ratios)
     middle = {name: median(values) for name, values in rates.items()}
     print(f"greedy answers equal: {equal} of {count}")
     print(f"choices equal: {same} of {count}, log-probabilities {apart:.2g} nat apart at most")
     print(
         f"decode: llama.cpp {middle['linked']:.4g} token/s, served {middle['served']:.4g}, "
-        f"ratio {ratio:.3f} ({known.low:.3f} to {known.high:.3f}, median of {len(ratios)} pairs)"
+        f"ratio {ratio:.3f} ({interval.low:.3f} to {interval.high:.3f}, median of {len(ratios)} pairs)"
     )
     holds = {
         f"{PROMPTS} prompts": count == PROMPTS,
