@@ -6,23 +6,33 @@ Same against same must say "no difference told" of all cells and of the summary 
 family. B that is 10 % slower shows the power. Rates vary by 2 % within a run and by 1.5 % between
 runs of an engine process (`statistics.runs.QUIET_SD`); a day of the machine shifts all cells alike,
 which its kernels see with 0.5 % of noise. Chunks differ by 3 % of a nat between two variants, items
-turn in 10 % of cases either way.
+turn in 10 % of cases either way. Loads are Poisson arrivals at one server that takes 0.1 s for each
+request and is busy 70 % of the time; its speed differs between runs by 1.5 %.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from grid.analysis.diff.difference import KINDS, NO_DIFFERENCE, FigureFamily, judge
 from grid.analysis.diff.estimates import item_change, rate_change, text_change
+from grid.analysis.diff.load_estimates import load_change
 from grid.analysis.diff.pairing import CellPair
 from grid.analysis.diff.thresholds import state_of
 from grid.analysis.tables import Attempt, ItemRows
-from grid.results.statistics import Interval, between_runs, rate_interval, wilson_interval
+from grid.results.statistics import (
+    Interval,
+    between_runs,
+    queue_quantile,
+    queue_share,
+    rate_interval,
+    wilson_interval,
+)
 
 TOKENS = 100
 KERNEL_NOISE = 0.005
@@ -120,6 +130,45 @@ def task_family(random: Random, world: World, change: float, _: float) -> Figure
     return judge(KIND["accuracy"], [estimate for estimate in estimates if estimate])
 
 
+SERVICE_S, BUSY = 0.1, 0.7
+LIMIT_S = 0.5
+
+
+def load_attempt(random: Random, at: tuple[int, int], requests: int, mean: float) -> Attempt:
+    """A load of a server of log speed `mean`: waits by Lindley's recursion."""
+    rate, service = BUSY / SERVICE_S, SERVICE_S * np.exp(-mean)
+    steps = service - random.exponential(1 / rate, requests)
+    sums = np.concatenate([[0.0], np.cumsum(steps[1:])])
+    times = sums - np.minimum.accumulate(sums) + service
+    share = queue_share(times <= LIMIT_S)
+    best = np.log(rate) + mean
+    low, high = best - 0.7 * random.random(), best + 0.7 * random.random()
+    while high - low > 0.1:
+        middle = (low + high) / 2
+        low, high = (middle, high) if middle <= best else (low, middle)
+    metrics = {
+        "ttft_s": queue_quantile(times, 0.5),
+        "ttft_p99_s": queue_quantile(times, 0.99),
+        "slo_share": share,
+        "goodput": Interval(share.value * rate),
+        "slo_request_rate": Interval(np.exp((low + high) / 2), np.exp(low), np.exp(high)),
+    }
+    fields = {**row(*at), "measure": "load"}
+    return Attempt(fields, {"rate": rate}, metrics, {"ttft_s": times})
+
+
+def load_family(metric: str, random: Random, world: World, change: float, _: float) -> FigureFamily:
+    """A figure of loads of two builds of servers; B's speeds are off by `change`, a log."""
+    estimates = []
+    for session in range(world.sessions):
+        runs = random.normal((0, change), BETWEEN)
+        for cell in range(world.cells):
+            at = (session, cell)
+            sides = [load_attempt(random, at, world.samples, runs[side]) for side in (0, 1)]
+            estimates.append(load_change(CellPair(*sides), metric))
+    return judge(KIND[f"load_{metric}"], [estimate for estimate in estimates if estimate])
+
+
 Draw = Callable[[Random, World, float, float], FigureFamily]
 FAMILIES: Sequence[tuple[str, Draw, World, float, float]] = (
     ("decode, 1 cell", speed_family, World(1, 1, 5), 0.0, np.log(0.9)),
@@ -127,6 +176,22 @@ FAMILIES: Sequence[tuple[str, Draw, World, float, float]] = (
     ("decode, 13 engines x 2 cells", speed_family, World(13, 2, 5), 0.0, np.log(0.9)),
     ("the same, days differ by 1.5 %", speed_family, World(13, 2, 5), 0.015, np.log(0.9)),
     ("the same, 3 repetitions", speed_family, World(13, 2, 3), 0.0, np.log(0.9)),
+    *(
+        (
+            f"load {metric}, {sessions} x {cells}, {requests} requests",
+            partial(load_family, metric),
+            World(sessions, cells, requests),
+            0.0,
+            np.log(0.9),
+        )
+        for metric, requests in (
+            ("ttft_s", 600),
+            ("ttft_p99_s", 6000),
+            ("goodput", 600),
+            ("slo_request_rate", 600),
+        )
+        for sessions, cells in ((1, 1), (4, 3))
+    ),
     ("perplexity, 13 variants, 8 chunks", text_family, World(13, 1, 8), 0.0, 0.1),
     ("perplexity, 13 variants, 16 chunks", text_family, World(13, 1, 16), 0.0, 0.1),
     ("task score, 13 variants x 5 tasks x 100", task_family, World(13, 5, 100), 0.0, -0.1),
@@ -151,12 +216,15 @@ def main() -> None:
     """Print a line for each family."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", type=int, default=1000)
-    pairs = parser.parse_args().pairs
+    parser.add_argument("--family", default="", help="only families that begin so")
+    arguments = parser.parse_args()
+    pairs = arguments.pairs
     print(f"{pairs} pairs each; a 95 % interval of the first column in brackets")
     print(
         f"{'family':42}{'same: silent':>22}{'10 % off: summary':>19}{'cells':>8}{'fail-on 5 %':>13}"
     )
-    for name, draw, world, day_sd, change in FAMILIES:
+    families = [family for family in FAMILIES if family[0].startswith(arguments.family)]
+    for name, draw, world, day_sd, change in families:
         random = np.random.default_rng(7)
         same = [verdicts(draw(random, world, 0.0, day_sd)) for _ in range(pairs)]
         silent = wilson_interval(sum(not any_said for any_said, _, _ in same), pairs)

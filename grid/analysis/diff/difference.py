@@ -27,6 +27,7 @@ from grid.analysis.diff.estimates import (
     size_change,
     text_change,
 )
+from grid.analysis.diff.load_estimates import load_change
 from grid.analysis.diff.pairing import CellPair, Unpaired, label_of, pair_cells
 from grid.analysis.diff.side import Side
 from grid.results.statistics import Interval, sign_flip_test
@@ -38,6 +39,10 @@ Scale = Literal["ratio", "difference"]
 
 LEAST = 1e-4
 """Changes below 0.01 % are rounding of the engine's arithmetic: never a difference."""
+
+
+LOAD = "load_"
+"""Begins the names of what a server does under load."""
 
 
 class FigureKind(NamedTuple):
@@ -52,6 +57,11 @@ class FigureKind(NamedTuple):
     worse: str
     scale: Scale = "ratio"
 
+    @property
+    def metric(self) -> str:
+        """The metric in rows, of which a load and a single request have several alike."""
+        return self.name.removeprefix(LOAD)
+
 
 _SPEED = ("faster", "slower")
 _QUALITY = ("better", "worse")
@@ -63,6 +73,20 @@ KINDS = (
     FigureKind("ttft_s", "time to first token", "s", False, *_SPEED),
     FigureKind("tpot_s", "time per output token", "s", False, *_SPEED),
     FigureKind("e2e_s", "end-to-end latency", "s", False, *_SPEED),
+    *(
+        FigureKind(f"{LOAD}{metric}", f"{title} under load", "s", False, *_SPEED)
+        for metric, title in (
+            ("ttft_s", "median time to first token"),
+            ("ttft_p90_s", "p90 time to first token"),
+            ("ttft_p99_s", "p99 time to first token"),
+            ("tpot_s", "median time per output token"),
+            ("tpot_p90_s", "p90 time per output token"),
+            ("tpot_p99_s", "p99 time per output token"),
+        )
+    ),
+    FigureKind("load_output_throughput", "throughput under load", "token/s", True, *_SPEED),
+    FigureKind("load_goodput", "goodput", "requests/s", True, *_SPEED),
+    FigureKind("load_slo_request_rate", "largest rate within limits", "requests/s", True, *_SPEED),
     FigureKind("perplexity", "perplexity", "1", False, *_QUALITY),
     FigureKind("kld_mean", "KL divergence", "nat", False, *_QUALITY),
     FigureKind("accuracy", "task score", "1", True, *_QUALITY, "difference"),
@@ -136,6 +160,8 @@ def compare_sides(first: Side, second: Side, by: Collection[str] = ()) -> Differ
 
 def _estimate(kind: FigureKind, pair: CellPair, first: Side, second: Side) -> ChangeEstimate | None:
     measure = pair.first.measure
+    if kind.name.startswith(LOAD):
+        return load_change(pair, kind.metric) if measure == "load" else None
     match kind.name:
         case "decode_tps" | "prefill_tps" if measure == kind.title:
             return rate_change(pair, kind.name, f"{measure}_s")

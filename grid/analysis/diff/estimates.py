@@ -81,14 +81,14 @@ def rate_change(pair: CellPair, name: str, series: str) -> ChangeEstimate | None
         b.value,
         float(np.log(b.value / a.value)),
         within=a.within + b.within,
-        degrees=_satterthwaite([(a.within, a.degrees), (b.within, b.degrees)]),
+        degrees=satterthwaite([(a.within, a.degrees), (b.within, b.degrees)]),
         between=a.between + b.between,
-        between_degrees=_satterthwaite(
+        between_degrees=satterthwaite(
             [(a.between, a.between_degrees), (b.between, b.between_degrees)]
         ),
-        session=_session(pair),
+        session=session_of(pair),
         shift=_shift(pair),
-        disturbed=_disturbed(pair),
+        disturbed=disturbed_sides(pair),
         unknown="" if a.has_spread and b.has_spread else "a single repetition",
     )
 
@@ -130,7 +130,8 @@ def _stopping(attempt: Attempt, n: int) -> float:
     return t_quantile(n - 1, STOPPED_LEVEL) / t_quantile(n - 1)
 
 
-def _session(pair: CellPair) -> str:
+def session_of(pair: CellPair) -> str:
+    """The engine processes that the cells of a pair ran in."""
     rows = [attempt.row for attempt in pair]
     return json.dumps(
         [
@@ -158,7 +159,8 @@ def _shift(pair: CellPair) -> dict[str, float] | None:
     return shifts or None
 
 
-def _disturbed(pair: CellPair) -> dict[str, str]:
+def disturbed_sides(pair: CellPair) -> dict[str, str]:
+    """What disturbed a side, by its letter."""
     reasons = {}
     for letter, attempt in zip("AB", pair, strict=True):
         lost = attempt.metrics.get("lost_share")
@@ -249,7 +251,7 @@ def size_change(pair: CellPair, name: str) -> ChangeEstimate | None:
     first, second = (float(value or 0) for value in values)
     peak = 2 * MEMORY_SD**2 if name.startswith("peak_") else 0.0
     change = float(np.log(second / first))
-    return ChangeEstimate(pair, first, second, change, between=peak, session=_session(pair))
+    return ChangeEstimate(pair, first, second, change, between=peak, session=session_of(pair))
 
 
 def _bytes(attempt: Attempt, name: str) -> float | None:
@@ -260,7 +262,7 @@ def _bytes(attempt: Attempt, name: str) -> float | None:
     return None if figure is None else figure.value
 
 
-def _satterthwaite(parts: Sequence[tuple[float, float]]) -> float:
+def satterthwaite(parts: Sequence[tuple[float, float]]) -> float:
     """Degrees of freedom of a sum of variances (Satterthwaite 1946)."""
     total = sum(variance for variance, _ in parts)
     squares = sum(variance**2 / degrees for variance, degrees in parts)

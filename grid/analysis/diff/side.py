@@ -37,6 +37,7 @@ KINDS = (STORE, *COLUMNS)
 
 SERIES = (
     "prefill_s", "decode_s", "ttft_s", "tpot_s", "e2e_s", "machine_compute_s", "machine_memory_s",
+    "output_tokens",
 )  # fmt: skip
 """Times that are read of each attempt."""
 

@@ -20,6 +20,9 @@ from grid.results.statistics.scores import wilson_interval
 
 BLOCKS = 10
 
+AS_INDEPENDENT = "requests as independent"
+"""Ends the method of an interval of too few requests to cut."""
+
 BEYOND = 5
 """Samples beyond the quantile that each block must have, or no block is cut."""
 
@@ -30,7 +33,7 @@ def queue_quantile(samples: npt.ArrayLike, q: float) -> Interval:
     values = require_finite(samples, "samples")
     plain = quantile_interval(values, q)
     if len(values) * min(q, 1 - q) < BLOCKS * BEYOND:
-        return replace(plain, method=f"{plain.method}, requests as independent")
+        return replace(plain, method=f"{plain.method}, {AS_INDEPENDENT}")
     half = _half_width(values, lambda block: float(np.quantile(block, q)), plain.value)
     return _widened(plain, half, f"p{100 * q:g}")
 
@@ -40,7 +43,7 @@ def queue_share(flags: npt.ArrayLike) -> Interval:
     values = require_finite(flags, "requests")
     plain = wilson_interval(int(values.sum()), len(values))
     if len(values) < BLOCKS * BEYOND:
-        return replace(plain, method=f"{plain.method}, requests as independent")
+        return replace(plain, method=f"{plain.method}, {AS_INDEPENDENT}")
     half = _half_width(values, lambda block: float(block.mean()), plain.value)
     widened = _widened(plain, half, "share")
     return replace(widened, low=max(0.0, widened.low or 0.0), high=min(1.0, widened.high or 0.0))

@@ -13,6 +13,7 @@ from grid.analysis.diff import Difference, compare_sides, open_sides, parse_thre
 from grid.analysis.diff.difference import NO_DIFFERENCE, FigureFamily
 from grid.analysis.diff.thresholds import check
 from grid.errors import InputError
+from grid.results.statistics import Interval, queue_quantile
 
 SECONDS = [1.0, 1.01, 0.99, 1.0, 1.02]
 
@@ -178,3 +179,55 @@ def test_the_two_newest_sweeps_are_compared(tmp_path: Path) -> None:
     decode = family(compare_sides(*sides), "decode_tps")
     assert decode.summary is not None
     assert decode.summary.value == pytest.approx(-0.5)
+
+
+def loads(factor: float = 1.0, requests: int = 600, rate: float | None = 4.0) -> Rows:
+    """A server under load whose times are `factor` of those of another side."""
+    store = Rows()
+    seconds = factor * (0.1 + 0.02 * np.random.default_rng(1).random(requests))
+    store.attempt(
+        "load", {"type": "load", "arrivals": "poisson", "rate": 4.0}, series={"ttft_s": seconds}
+    )
+    figures = {
+        "ttft_s": queue_quantile(seconds, 0.5),
+        "ttft_p99_s": queue_quantile(seconds, 0.99),
+        "goodput": Interval(3.0 / factor),
+        "slo_share": Interval(0.75 / factor, 0.73 / factor, 0.77 / factor),
+    }
+    if rate is not None:
+        figures["slo_request_rate"] = Interval(rate / factor, 0.98 * rate / factor, rate / factor)
+    else:
+        figures["slo_request_rate"] = Interval(4.0, 4.0)
+    ids = {name: store.rows["attempts"][-1][name] for name in ("attempt_id", "cell_id")}
+    for name, x in figures.items():
+        metric = {"name": name, "value": x.value, "low": x.low, "high": x.high, "n": requests}
+        store.rows["metrics"].append({**ids, **metric, "unit": "", "method": x.method})
+    return store
+
+
+def test_loads_are_compared_in_the_direction_of_each_figure(tmp_path: Path) -> None:
+    difference = compare(tmp_path, loads(), loads(1.25))
+    verdicts = {name: family(difference, name) for name in ("load_ttft_s", "load_goodput")}
+    verdicts["rate"] = family(difference, "load_slo_request_rate")
+    assert {of.verdict for of in verdicts.values()} == {"slower"}
+    assert verdicts["load_ttft_s"].figures[0].change.value == pytest.approx(0.25)
+    assert verdicts["rate"].figures[0].change.value == pytest.approx(-0.2)
+    outcome = check(parse_threshold("slower:5%"), difference)
+    assert any("largest rate within limits" in name for name in outcome.beyond)
+
+
+def test_equal_loads_tell_no_difference(tmp_path: Path) -> None:
+    difference = compare(tmp_path, loads(), loads())
+    assert {of.verdict for of in difference.families if of.kind.name != "artifact_bytes"} == {
+        NO_DIFFERENCE
+    }
+
+
+def test_a_percentile_of_few_requests_and_a_rate_without_a_bound_decide_nothing(
+    tmp_path: Path,
+) -> None:
+    difference = compare(tmp_path, loads(rate=None), loads(2.0, rate=None))
+    tail, rate = (family(difference, f"load_{n}") for n in ("ttft_p99_s", "slo_request_rate"))
+    assert (tail.cells, tail.figures[0].note) == (0, "too few requests")
+    assert (rate.cells, rate.figures[0].note) == (0, "no rate was too much")
+    assert tail.figures[0].change.value == pytest.approx(1.0)
