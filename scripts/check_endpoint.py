@@ -141,7 +141,8 @@ def report(
     print(f"choices equal: {same} of {count}, log-probabilities {apart:.2g} nat apart at most")
     print(
         f"decode: llama.cpp {middle['linked']:.4g} token/s, served {middle['served']:.4g}, "
-        f"ratio {ratio:.3f} ({interval.low:.3f} to {interval.high:.3f}, median of {len(ratios)} pairs)"
+        f"ratio {ratio:.3f} ({interval.low:.3f} to {interval.high:.3f}, median of {len(ratios)} "
+        "pairs)"
     )
     holds = {
         f"{PROMPTS} prompts": count == PROMPTS,
